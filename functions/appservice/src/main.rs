@@ -1,0 +1,3 @@
+//! The appservice binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The feed as it happens: long-lived SSE.

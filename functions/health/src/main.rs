@@ -1,0 +1,3 @@
+//! The health binary.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The notifications binary.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The poll binary.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The users binary.
+
+fn main() {}

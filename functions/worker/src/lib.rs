@@ -1,0 +1,1 @@
+//! Drains the outbox, provisions accounts, keeps the log short.

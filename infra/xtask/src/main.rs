@@ -1,0 +1,2 @@
+//! Every chore of the project behind one door.
+fn main() {}

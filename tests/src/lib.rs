@@ -1,0 +1,1 @@
+//! The whole service under test: helpers of the test files beside this one.
