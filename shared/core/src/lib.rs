@@ -1,1 +1,21 @@
-//! messenger-core.
+#![doc = include_str!("../README.md")]
+
+pub mod delivery;
+pub mod error;
+pub mod event;
+pub mod follow;
+pub mod hub;
+pub mod id;
+pub mod inbound;
+mod mailbox;
+pub mod notification;
+pub mod poll;
+pub mod port;
+pub mod provision;
+pub mod rendering;
+pub mod room;
+pub mod tail;
+pub mod user;
+
+pub use error::{Error, Result};
+pub use hub::{Hub, Ports, Settings};

@@ -1,0 +1,184 @@
+//! How a stored notification reaches its room: in the time its caller waits, or later by the worker, in the order of
+//! its lane, and once whatever crashes in between.
+
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    Error, Hub, Result,
+    error::Failure,
+    id::{EventId, RoomId},
+    notification::{Notification, Place, Status, Target, reason},
+    port::{Lane, Rest},
+    rendering,
+};
+
+/// How long a worker may be silent before another may take its lane.
+const LEASE: Duration = Duration::from_mins(1);
+/// How many entries of a lane are read at once.
+const BATCH: i64 = 16;
+/// The delay after the first failure; it doubles with each further one.
+const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+/// The longest delay.
+const BACKOFF_MAX: Duration = Duration::from_mins(5);
+/// How often a caller whose notification waits for earlier ones looks whether it is delivered.
+const LOOK_AGAIN: Duration = Duration::from_millis(40);
+
+impl Hub {
+    /// Delivers a notification that was just stored, as far as that is possible while its caller waits.
+    pub(crate) async fn deliver_in_time(
+        &self,
+        notification: Notification,
+        place: Place,
+        wait: Duration,
+    ) -> Notification {
+        let deadline = Instant::now() + wait;
+        let held = notification.reason.is_some();
+        let result = match place {
+            _ if held || wait.is_zero() => return notification,
+            Place::Resting => return notification,
+            Place::Free => timeout_at(deadline, self.deliver(notification.clone())).await,
+            Place::Queued => timeout_at(deadline, self.watch(notification.clone())).await,
+        };
+        match result {
+            Ok(Ok(notification)) => notification,
+            Ok(Err(error)) => {
+                // The notification is stored; what failed is only telling how far it got.
+                tracing::warn!(id = %notification.id, error = &error as &dyn std::error::Error, "delivery goes on in the background");
+                notification
+            }
+            Err(_elapsed) => {
+                Notification { reason: Some(reason::HOMESERVER_UNAVAILABLE.to_owned()), ..notification }
+            }
+        }
+    }
+
+    /// Drains the next lane that is due. `false` if there is none.
+    pub async fn deliver_due(&self) -> Result<bool> {
+        let Some(lane) = self.outbox.claim(LEASE).await? else { return Ok(false) };
+        self.drain(&lane).await?;
+        Ok(true)
+    }
+
+    async fn drain(&self, lane: &Lane) -> Result<()> {
+        loop {
+            let pending = self.outbox.pending(lane, LEASE, BATCH).await?;
+            if pending.is_empty() {
+                return self.outbox.release(lane, Rest::Idle).await;
+            }
+            for notification in pending {
+                if let Some(left) = notification.in_flight {
+                    // Its sender is still at it, and nothing after it may overtake it.
+                    return self.outbox.release(lane, Rest::For(left)).await;
+                }
+                if let Some(rest) = self.deliver_next(notification).await? {
+                    return match rest {
+                        Some(rest) => self.outbox.release(lane, rest).await,
+                        None => Ok(()),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Delivers the first entry of a lane. `Some` if the lane has to be left: with a rest, or already resting.
+    async fn deliver_next(&self, notification: Notification) -> Result<Option<Option<Rest>>> {
+        if let Target::Dm(user) = &notification.draft.target
+            && self.users.find(notification.tenant, user).await?.is_none()
+        {
+            return Ok(Some(Some(Rest::UntilSignIn)));
+        }
+        if !notification.announced {
+            let payload = notification.draft.payload(notification.room.as_ref())?;
+            self.outbox.announce(&notification, &payload).await?;
+        }
+        let delivered = self.deliver(notification).await?;
+        Ok((delivered.status == Status::Pending).then_some(None))
+    }
+
+    /// Tries once, and stores what came of it.
+    async fn deliver(&self, notification: Notification) -> Result<Notification> {
+        match self.attempt(&notification).await {
+            Ok((room, event)) => {
+                self.outbox.sent(notification.id, &room, &event).await?;
+                let (room, event) = (Some(room), Some(event));
+                Ok(Notification {
+                    status: Status::Sent,
+                    reason: None,
+                    room,
+                    event,
+                    next_attempt_at: None,
+                    ..notification
+                })
+            }
+            // Our own database fails: nothing can be stored about it, and the lease or the budget runs out by itself.
+            Err(error) if error.failure().is_some() && !is_homeserver(&error) => Err(error),
+            Err(error) if error.is_transient() => self.postpone(notification, &error).await,
+            Err(error) => {
+                tracing::error!(id = %notification.id, error = &error as &dyn std::error::Error, "refused for good");
+                self.outbox.failed(notification.id, reason::REFUSED_BY_HOMESERVER).await?;
+                let reason = Some(reason::REFUSED_BY_HOMESERVER.to_owned());
+                Ok(Notification { status: Status::Failed, reason, next_attempt_at: None, ..notification })
+            }
+        }
+    }
+
+    async fn postpone(&self, notification: Notification, error: &Error) -> Result<Notification> {
+        let delay = match error.failure() {
+            Some(Failure::Limited(delay)) => delay.min(BACKOFF_MAX),
+            _ => backoff(notification.attempts),
+        };
+        let why = match error.failure() {
+            Some(Failure::Unreachable | Failure::TimedOut | Failure::Limited(_)) => {
+                reason::HOMESERVER_UNAVAILABLE
+            }
+            _ => reason::HOMESERVER_ERROR,
+        };
+        tracing::warn!(id = %notification.id, ?delay, error = error as &(dyn std::error::Error + 'static), "delivery is postponed");
+        self.outbox.postpone(&notification, delay, why).await?;
+        Ok(Notification {
+            reason: Some(why.to_owned()),
+            attempts: notification.attempts + 1,
+            next_attempt_at: self.clock.now().checked_add(delay).ok(),
+            ..notification
+        })
+    }
+
+    async fn attempt(&self, notification: &Notification) -> Result<(RoomId, EventId)> {
+        let room = self.room(&notification.key()).await?;
+        let recipient = match &notification.draft.target {
+            Target::Dm(user) => {
+                self.users.find(notification.tenant, user).await?.map(|user| self.matrix_id(&user))
+            }
+            _ => None,
+        };
+        let content = rendering::content(notification.id, &notification.draft, recipient.as_ref());
+        let transaction = format!("{}.n{}", self.installation().await?, notification.id);
+        let event = self.homeserver.send(&room, &transaction, &content).await?;
+        Ok((room, event))
+    }
+
+    /// Waits until somebody else has delivered it.
+    async fn watch(&self, notification: Notification) -> Result<Notification> {
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            match self.notifications.find(notification.tenant, notification.id).await? {
+                Some(now) if now.status != Status::Pending || now.attempts > 0 => return Ok(now),
+                Some(_) => {}
+                None => return Ok(notification),
+            }
+        }
+    }
+}
+
+fn is_homeserver(error: &Error) -> bool {
+    matches!(error, Error::Fault(fault) if fault.system == crate::error::System::Homeserver)
+}
+
+/// Exponential, with jitter so that lanes that failed together do not return together.
+fn backoff(attempts: i32) -> Duration {
+    let doubled = BACKOFF_FIRST.saturating_mul(1 << attempts.clamp(0, 20));
+    doubled.min(BACKOFF_MAX).mul_f64(rand::rng().random_range(0.75..=1.0))
+}

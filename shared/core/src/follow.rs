@@ -1,0 +1,197 @@
+//! Following the event log as it happens: replay from a cursor, then live, without hole or repeat in between.
+
+use std::{
+    convert::Infallible,
+    fmt::Write as _,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures::{Stream, future};
+use serde_json::json;
+
+use crate::{
+    Hub, Result,
+    event::Audience,
+    id::Position,
+    mailbox::Mailbox,
+    tail::{ConnectionId, Missed, Subscription, Tail},
+    user::{Caller, User},
+};
+
+/// What a browser waits before it returns, in milliseconds (WHATWG HTML, "Server-sent events", `retry`).
+const RETRY_MS: u32 = 3000;
+/// How often an audience is read again because a membership changed meanwhile.
+const AUDIENCE_TRIES: usize = 20;
+
+/// One stream: yields pieces of `text/event-stream`. Dropping it ends the subscription.
+pub struct Follower {
+    tail: Arc<Tail>,
+    id: ConnectionId,
+    mailbox: Arc<Mailbox>,
+    opening: Option<Bytes>,
+}
+
+/// Why a reader has a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// The cursor is no position of this log.
+    Unknown,
+    /// What comes after the cursor has been dropped.
+    Expired,
+    /// More than [`replay_max`](crate::Settings::replay_max) events.
+    TooFarBehind,
+}
+
+impl Gap {
+    /// The value of `reason`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown_position",
+            Self::Expired => "expired",
+            Self::TooFarBehind => "too_far_behind",
+        }
+    }
+}
+
+/// Where a reader wants to go on: the text of `Last-Event-ID`, which is the client's word.
+pub(crate) fn parse_cursor(cursor: &str) -> Option<Position> {
+    cursor.trim().parse().ok().filter(|position| *position >= 0).map(Position)
+}
+
+impl Hub {
+    /// Opens a stream for a caller, from the cursor they bring or from now.
+    pub async fn follow(&self, caller: &Caller, cursor: Option<&str>) -> Result<Follower> {
+        self.tail.ready().await?;
+        let wanted = cursor.map(parse_cursor);
+        let (audience, subscription) = self.subscribe(caller, wanted.flatten()).await?;
+        let at = subscription.at;
+        // From here on nothing is missed; and dropping the follower, on any error, ends the subscription.
+        let mut follower = Follower::silent(self, subscription);
+        let (start, replay) = match wanted {
+            None => (at, Ok(Vec::new())),
+            Some(None) => (at, Err(Gap::Unknown)),
+            Some(Some(cursor)) => match self.replay(cursor, at, &audience).await? {
+                Ok(frames) => (cursor, Ok(frames)),
+                Err(gap) => (at, Err(gap)),
+            },
+        };
+        follower.opening = Some(self.opening(caller, start, replay));
+        Ok(follower)
+    }
+
+    /// Who this user is among the audiences.
+    pub(crate) async fn audience(&self, user: &User) -> Result<Vec<Audience>> {
+        let tenant = user.tenant();
+        let rooms = self.memberships.of(tenant, user.id()).await?;
+        let mut audience = vec![Audience::Tenant(tenant), Audience::User(tenant, user.id().clone())];
+        audience.extend(rooms.into_iter().map(|room| Audience::Room(tenant, room)));
+        Ok(audience)
+    }
+
+    /// Adds a connection whose audience is true at the position where it begins.
+    pub(crate) async fn subscribe(
+        &self,
+        caller: &Caller,
+        after: Option<Position>,
+    ) -> Result<(Vec<Audience>, Subscription)> {
+        for _ in 0..AUDIENCE_TRIES {
+            let memberships = self.tail.memberships();
+            let audience = self.audience(&caller.user).await?;
+            if let Some(subscription) = self.tail.subscribe(&audience, after, caller.expires_at, memberships)
+            {
+                return Ok((audience, subscription));
+            }
+        }
+        Err(crate::Error::Busy { retry_after: std::time::Duration::from_secs(1) })
+    }
+
+    /// What the audience heard between the cursor and the place where the live part begins.
+    async fn replay(
+        &self,
+        cursor: Position,
+        at: Position,
+        audience: &[Audience],
+    ) -> Result<Result<Vec<Bytes>, Gap>> {
+        let limit = self.settings.replay_max;
+        if cursor > at {
+            // Another process may be ahead of this one; what lies between is no hole, only not here yet.
+            let head = self.feed.span().await?.head;
+            return Ok(if cursor > head { Err(Gap::Unknown) } else { Ok(Vec::new()) });
+        }
+        match self.tail.missed(cursor, at, audience, limit) {
+            Missed::Frames(frames) => return Ok(Ok(frames)),
+            Missed::TooMuch => return Ok(Err(Gap::TooFarBehind)),
+            Missed::Older => {}
+        }
+        let read = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let events = self.feed.after(cursor, audience, read).await?;
+        // Asked afterwards: what is dropped while we read is noticed.
+        if cursor < self.feed.span().await?.trimmed {
+            return Ok(Err(Gap::Expired));
+        }
+        let missed: Vec<_> =
+            events.iter().take_while(|event| event.position <= at).map(|event| event.frame().sse).collect();
+        Ok(if missed.len() > limit { Err(Gap::TooFarBehind) } else { Ok(missed) })
+    }
+
+    /// The first bytes: `retry:`, the cursor as an event without data (it sets the browser's last event id and
+    /// dispatches nothing), `connected`, and what was missed.
+    fn opening(&self, caller: &Caller, start: Position, replay: Result<Vec<Bytes>, Gap>) -> Bytes {
+        let connected = json!({
+            "type": "connected",
+            "cursor": start,
+            "server_time": self.clock.now(),
+            "token_expires_at": caller.expires_at,
+        });
+        let mut opening = format!("retry: {RETRY_MS}\nid: {start}\n\ndata: {connected}\n\n");
+        match replay {
+            Ok(frames) => {
+                let mut bytes = opening.into_bytes();
+                bytes.extend(frames.iter().flatten());
+                Bytes::from(bytes)
+            }
+            Err(gap) => {
+                let reset = json!({ "type": "reset", "reason": gap.as_str() });
+                // Writing to a String cannot fail.
+                let _ = write!(opening, "id: {start}\ndata: {reset}\n\n");
+                Bytes::from(opening)
+            }
+        }
+    }
+}
+
+impl Follower {
+    /// A follower that is only woken: it has no first bytes.
+    pub(crate) fn silent(hub: &Hub, Subscription { id, mailbox, .. }: Subscription) -> Self {
+        Self { tail: hub.tail.clone(), id, mailbox, opening: None }
+    }
+
+    /// Waits for the next piece.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        future::poll_fn(|context| self.poll_piece(context)).await
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        match self.opening.take() {
+            Some(opening) => Poll::Ready(Some(opening)),
+            None => self.mailbox.poll_take(context),
+        }
+    }
+}
+
+impl Stream for Follower {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_piece(context).map(|piece| piece.map(Ok))
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.tail.unsubscribe(self.id);
+    }
+}

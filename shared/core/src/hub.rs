@@ -1,0 +1,158 @@
+//! The hub of it all: the ports, the settings, and what a process remembers. Use cases are its methods, each in the
+//! file of its aggregate.
+
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+use moka::sync::Cache;
+use tokio::sync::OnceCell;
+
+use crate::{
+    Result,
+    id::{RoomId, TenantId},
+    port::{Clock, Cursors, Feed, Homeserver, Memberships, Notifications, Outbox, Rooms, Upkeep, Users},
+    room::RoomKey,
+    tail::Tail,
+    user::{Identity, User},
+};
+
+/// How long a process trusts what it remembers of a signed-in user.
+const SIGNED_IN_FOR: Duration = Duration::from_secs(10);
+/// How many users and rooms a process remembers at the most.
+const REMEMBERED: u64 = 20_000;
+
+/// What the use cases are attached to.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each field is the port of its type")]
+pub struct Ports {
+    pub users: Arc<dyn Users>,
+    pub rooms: Arc<dyn Rooms>,
+    pub memberships: Arc<dyn Memberships>,
+    pub notifications: Arc<dyn Notifications>,
+    pub outbox: Arc<dyn Outbox>,
+    pub upkeep: Arc<dyn Upkeep>,
+    pub feed: Arc<dyn Feed>,
+    pub cursors: Arc<dyn Cursors>,
+    pub homeserver: Arc<dyn Homeserver>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What operators decide.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The homeserver's `server_name`.
+    pub server_name: String,
+    /// The bot's localpart.
+    pub bot_localpart: String,
+    /// The bot's name, as people see it.
+    pub bot_display_name: String,
+    /// The name of each tenant's general room.
+    pub general_room_name: String,
+    /// The tenant of tokens that name none.
+    pub default_tenant: TenantId,
+    /// A reader that is further behind is told to start anew.
+    pub replay_max: usize,
+    /// How long the event log reaches back.
+    pub event_retention: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server_name: "hub.local".to_owned(),
+            bot_localpart: "messenger".to_owned(),
+            bot_display_name: "Messenger".to_owned(),
+            general_room_name: "Allgemein".to_owned(),
+            default_tenant: TenantId(1),
+            replay_max: 1000,
+            event_retention: Duration::from_hours(7 * 24),
+        }
+    }
+}
+
+/// All use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+/// What [`Hub`] shares between its clones.
+pub struct Inner {
+    ports: Ports,
+    pub(crate) settings: Settings,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) signed_in: Remembered<Identity, User>,
+    pub(crate) room_ids: Remembered<RoomKey, RoomId>,
+    installation: OnceCell<String>,
+}
+
+impl Hub {
+    /// Attaches the use cases to their ports. Does no I/O.
+    pub fn new(ports: Ports, settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            tail: Arc::new(Tail::new(ports.feed.clone(), ports.clock.clone())),
+            ports,
+            settings,
+            signed_in: Remembered::for_a_while(SIGNED_IN_FOR),
+            room_ids: Remembered::for_good(),
+            installation: OnceCell::new(),
+        }))
+    }
+
+    /// What operators decided.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The one tail of the event log in this process.
+    pub fn tail(&self) -> &Arc<Tail> {
+        &self.tail
+    }
+
+    /// The ports, for health checks and the worker's loop.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    pub(crate) async fn installation(&self) -> Result<&str> {
+        self.installation.get_or_try_init(|| self.notifications.installation()).await.map(String::as_str)
+    }
+}
+
+impl Deref for Hub {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Deref for Inner {
+    type Target = Ports;
+
+    fn deref(&self) -> &Ports {
+        &self.ports
+    }
+}
+
+/// A bounded memory of one process.
+pub(crate) struct Remembered<K, V>(Cache<K, V>);
+
+impl<K, V> Remembered<K, V>
+where
+    K: std::hash::Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    fn for_a_while(time: Duration) -> Self {
+        Self(Cache::builder().max_capacity(REMEMBERED).time_to_live(time).build())
+    }
+
+    fn for_good() -> Self {
+        Self(Cache::new(REMEMBERED))
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
+        self.0.get(key)
+    }
+
+    pub(crate) fn put(&self, key: K, value: V) {
+        self.0.insert(key, value);
+    }
+}

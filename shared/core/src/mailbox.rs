@@ -1,0 +1,105 @@
+//! What waits to be written to one connection: bounded, and handed over in one piece.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::{Bytes, BytesMut};
+
+/// Most bytes that may wait for one reader. Who is slower is cut off and resumes from its cursor.
+const WAITING_MAX: usize = 512 << 10;
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// After what waits has been written.
+    Regular,
+    /// At once: the reader does not keep up.
+    TooSlow,
+}
+
+/// The mailbox of one connection.
+#[derive(Default)]
+pub(crate) struct Mailbox(Mutex<Contents>);
+
+#[derive(Default)]
+struct Contents {
+    waiting: VecDeque<Bytes>,
+    bytes: usize,
+    end: Option<End>,
+    reader: Option<Waker>,
+}
+
+impl Mailbox {
+    /// Adds bytes. `false` if there is no room: the reader is too slow.
+    pub(crate) fn put(&self, bytes: Bytes) -> bool {
+        let mut contents = self.contents();
+        if contents.bytes + bytes.len() > WAITING_MAX {
+            return false;
+        }
+        contents.bytes += bytes.len();
+        contents.waiting.push_back(bytes);
+        wake(contents);
+        true
+    }
+
+    /// Closes it, after a last word.
+    pub(crate) fn close(&self, end: End, farewell: Option<Bytes>) {
+        let mut contents = self.contents();
+        contents.waiting.extend(farewell);
+        if end == End::TooSlow {
+            contents.waiting = VecDeque::new();
+        }
+        contents.end = Some(end);
+        wake(contents);
+    }
+
+    /// Takes everything that waits, in one piece; `None` when it is closed and empty.
+    pub(crate) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let mut contents = self.contents();
+        if contents.waiting.is_empty() {
+            if contents.end.is_some() {
+                return Poll::Ready(None);
+            }
+            if !contents.reader.as_ref().is_some_and(|reader| reader.will_wake(context.waker())) {
+                contents.reader = Some(context.waker().clone());
+            }
+            return Poll::Pending;
+        }
+        let waiting = mem::take(&mut contents.waiting);
+        let bytes = mem::take(&mut contents.bytes);
+        drop(contents);
+        Poll::Ready(Some(one_piece(waiting, bytes)))
+    }
+
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(mut contents: MutexGuard<'_, Contents>) {
+    let reader = contents.reader.take();
+    drop(contents);
+    if let Some(reader) = reader {
+        reader.wake();
+    }
+}
+
+/// A single frame stays the bytes that all its readers share.
+fn one_piece(mut waiting: VecDeque<Bytes>, bytes: usize) -> Bytes {
+    match waiting.pop_front() {
+        Some(only) if waiting.is_empty() => only,
+        Some(first) => {
+            let mut piece = BytesMut::with_capacity(bytes);
+            piece.extend_from_slice(&first);
+            for frame in waiting {
+                piece.extend_from_slice(&frame);
+            }
+            piece.freeze()
+        }
+        None => Bytes::new(),
+    }
+}

@@ -1,0 +1,396 @@
+//! Notifications: what a satellite says, to whom, and what became of it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Hub, Result,
+    event::{Audience, Payload},
+    id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
+    room::{RoomKey, RoomKind},
+};
+
+/// How long a direct message waits for its recipient's first login.
+pub const HELD_FOR: Duration = Duration::from_hours(7 * 24);
+
+/// A satellite that showed a valid service token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Satellite {
+    /// Which token; `legacy` is the value of `MESSENGER_SERVICE_TOKEN`.
+    pub token: String,
+    /// The tenant it speaks for.
+    pub tenant: TenantId,
+}
+
+/// How much it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// As any message.
+    Normal,
+    /// Marked, and phones ring.
+    Urgent,
+}
+
+impl Priority {
+    /// The value in requests and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Urgent => "urgent",
+        }
+    }
+
+    /// Reads the value of a request or the stored form.
+    pub fn parse(value: &str) -> Option<Self> {
+        [Self::Normal, Self::Urgent].into_iter().find(|priority| priority.as_str() == value)
+    }
+}
+
+/// To whom it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Everybody of the tenant, in its general room.
+    General,
+    /// Everybody of the tenant, in the room of an entity.
+    Entity {
+        /// Such as `machine`.
+        entity_type: String,
+        /// Number or text.
+        entity_id: EntityId,
+    },
+    /// Everybody of the tenant, in the room of the sending app.
+    Service,
+    /// One user, and never anybody else.
+    Dm(HubUserId),
+}
+
+/// The id of an entity: a number, or a text. `42` and `"42"` name the same room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum EntityId {
+    /// As the seed has it.
+    Number(i64),
+    /// For entities without a number.
+    Text(String),
+}
+
+impl EntityId {
+    /// The one form that names the room.
+    pub fn canonical(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+}
+
+/// A notification as a satellite words it, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Which application sends it.
+    pub source_app: String,
+    /// What happened, for programs.
+    pub event_type: String,
+    /// What happened, for people.
+    pub title: String,
+    /// Details.
+    pub body: Option<String>,
+    /// To whom.
+    pub target: Target,
+    /// How much it matters.
+    pub priority: Priority,
+}
+
+/// How the call wants to be treated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// How long the caller waits for the homeserver.
+    pub wait: Duration,
+    /// The retry key, and the digest of the request it stands for.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A key that makes a retried call the same call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// At most 255 characters, unique for (token, tenant).
+    pub key: String,
+    /// Digest of the body: the same key with another body is a mistake.
+    pub fingerprint: String,
+}
+
+/// What became of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Stored; delivery goes on.
+    Pending,
+    /// The homeserver has it.
+    Sent,
+    /// The homeserver refused it for good.
+    Failed,
+    /// Its time passed before it could be delivered.
+    Expired,
+}
+
+impl Status {
+    /// The value in answers and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Reads the stored form back.
+    pub fn parse(stored: &str) -> Option<Self> {
+        [Self::Pending, Self::Sent, Self::Failed, Self::Expired].into_iter().find(|s| s.as_str() == stored)
+    }
+}
+
+/// Why a notification is in its status, for programs.
+pub mod reason {
+    /// The recipient has never signed in to this tenant.
+    pub const RECIPIENT_NOT_PROVISIONED: &str = "recipient_not_provisioned";
+    /// The homeserver cannot be reached, or is too slow.
+    pub const HOMESERVER_UNAVAILABLE: &str = "homeserver_unavailable";
+    /// The homeserver answers with errors.
+    pub const HOMESERVER_ERROR: &str = "homeserver_error";
+    /// The homeserver refused the message for good.
+    pub const REFUSED_BY_HOMESERVER: &str = "refused_by_homeserver";
+}
+
+/// A notification as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notification {
+    /// Its number.
+    pub id: NotificationId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// What was said.
+    pub draft: Draft,
+    /// What became of it.
+    pub status: Status,
+    /// Why (see [`reason`]).
+    pub reason: Option<String>,
+    /// The room, once known.
+    pub room: Option<RoomId>,
+    /// The Matrix event, once sent.
+    pub event: Option<EventId>,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// When it stops being delivered.
+    pub expires_at: Option<Timestamp>,
+    /// How often delivery was tried and failed.
+    pub attempts: i32,
+    /// When it is tried next, after a failure.
+    pub next_attempt_at: Option<Timestamp>,
+    /// How long its sender may still be waiting for the answer, and so be delivering it.
+    pub in_flight: Option<Duration>,
+    /// Whether its live event stands in the log. False only while it is held for an unknown recipient.
+    pub announced: bool,
+}
+
+/// What is to be stored, in one transaction: the notification, its live event and its place in the lane.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Who sends it.
+    pub satellite: Satellite,
+    /// What is said.
+    pub draft: Draft,
+    /// The room, if known already.
+    pub room: Option<RoomId>,
+    /// The fields of its live event.
+    pub payload: Payload,
+    /// How the caller wants it treated.
+    pub terms: Terms,
+}
+
+/// What storing an entry came to.
+#[derive(Debug, Clone)]
+pub enum Accepted {
+    /// It is stored.
+    New {
+        /// As stored.
+        notification: Box<Notification>,
+        /// Where it stands in its lane.
+        place: Place,
+    },
+    /// The retry key is known: this is the notification of the first call.
+    Replayed {
+        /// As it is now.
+        notification: Box<Notification>,
+        /// The digest of the first request.
+        fingerprint: String,
+    },
+}
+
+/// Where a new notification stands in its lane. What was answered earlier goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// Nothing is before it.
+    Free,
+    /// Earlier ones are being delivered.
+    Queued,
+    /// Earlier ones wait for the homeserver to recover.
+    Resting,
+}
+
+/// What `notify` tells its caller.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// As far as it got within the wait budget.
+    pub notification: Notification,
+    /// Whether this repeats the answer of an earlier call with the same key.
+    pub replayed: bool,
+}
+
+/// Which notifications a satellite wants listed.
+#[derive(Debug, Clone)]
+pub struct LogQuery {
+    /// Only those of one app.
+    pub source_app: Option<String>,
+    /// At most so many.
+    pub limit: i64,
+    /// Leave out so many of the newest.
+    pub offset: i64,
+}
+
+impl Notification {
+    /// The room it belongs to, and its place in the order of delivery.
+    pub fn key(&self) -> RoomKey {
+        self.draft.room_key(self.tenant)
+    }
+}
+
+impl Draft {
+    /// The room it belongs to.
+    pub fn room_key(&self, tenant: TenantId) -> RoomKey {
+        let kind = match &self.target {
+            Target::General => RoomKind::General,
+            Target::Entity { entity_type, entity_id } => {
+                RoomKind::Entity { entity_type: entity_type.clone(), entity_id: entity_id.canonical() }
+            }
+            Target::Service => RoomKind::Service { source_app: self.source_app.clone() },
+            Target::Dm(user) => RoomKind::BotDm { user: user.clone() },
+        };
+        RoomKey { tenant, kind }
+    }
+
+    /// Who hears its live event.
+    pub fn audience(&self, tenant: TenantId) -> Audience {
+        match &self.target {
+            Target::Dm(user) => Audience::User(tenant, user.clone()),
+            Target::General | Target::Entity { .. } | Target::Service => Audience::Tenant(tenant),
+        }
+    }
+
+    /// The value of `target_type`.
+    pub fn target_type(&self) -> &'static str {
+        match self.target {
+            Target::General => "general",
+            Target::Entity { .. } => "entity_room",
+            Target::Service => "service_room",
+            Target::Dm(_) => "dm",
+        }
+    }
+
+    /// `entity_type` and `entity_id`, if it has them.
+    pub fn entity(&self) -> Option<(&str, &EntityId)> {
+        match &self.target {
+            Target::Entity { entity_type, entity_id } => Some((entity_type, entity_id)),
+            _ => None,
+        }
+    }
+
+    /// The fields of its live event.
+    pub(crate) fn payload(&self, room: Option<&RoomId>) -> Result<Payload> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            source_app: &'a str,
+            event_type: &'a str,
+            title: &'a str,
+            body: Option<&'a str>,
+            priority: Priority,
+            target_type: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            entity_type: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            entity_id: Option<&'a EntityId>,
+            room_id: Option<&'a RoomId>,
+        }
+        Payload::of(&Fields {
+            source_app: &self.source_app,
+            event_type: &self.event_type,
+            title: &self.title,
+            body: self.body.as_deref(),
+            priority: self.priority,
+            target_type: self.target_type(),
+            entity_type: self.entity().map(|(entity_type, _)| entity_type),
+            entity_id: self.entity().map(|(_, entity_id)| entity_id),
+            room_id: room,
+        })
+    }
+}
+
+impl Hub {
+    /// Accepts a notification: once this returns, nothing can lose it, whatever the homeserver does. Within the wait
+    /// budget it is also delivered; what is left is the worker's.
+    ///
+    /// Connected users hear of it before the homeserver does.
+    pub async fn notify(&self, satellite: Satellite, draft: Draft, terms: Terms) -> Result<Answer> {
+        let room = self.known_room(&draft.room_key(satellite.tenant)).await?;
+        let payload = draft.payload(room.as_ref())?;
+        let wait = terms.wait;
+        let fingerprint = terms.idempotency.as_ref().map(|idempotency| idempotency.fingerprint.clone());
+        match self.notifications.accept(Entry { satellite, draft, room, payload, terms }).await? {
+            Accepted::New { notification, place } => {
+                let notification = self.deliver_in_time(*notification, place, wait).await;
+                Ok(Answer { notification, replayed: false })
+            }
+            Accepted::Replayed { fingerprint: first, .. } if fingerprint.as_ref() != Some(&first) => {
+                Err(Error::Invalid(vec![idempotency_mismatch()]))
+            }
+            Accepted::Replayed { notification, .. } => match notification.in_flight {
+                Some(left) => Err(in_flight(left)),
+                None => Ok(Answer { notification: *notification, replayed: true }),
+            },
+        }
+    }
+
+    /// One notification of the satellite's tenant.
+    pub async fn notification(&self, satellite: &Satellite, id: NotificationId) -> Result<Notification> {
+        self.notifications.find(satellite.tenant, id).await?.ok_or(Error::NotFound("notification"))
+    }
+
+    /// The notifications of the satellite's tenant, newest first.
+    pub async fn notification_log(
+        &self,
+        satellite: &Satellite,
+        query: &LogQuery,
+    ) -> Result<Vec<Notification>> {
+        self.notifications.log(satellite.tenant, query).await
+    }
+}
+
+fn in_flight(left: Duration) -> Error {
+    Error::Conflict {
+        code: "idempotency_in_flight",
+        detail: "the first call with this Idempotency-Key has not been answered yet: try again".into(),
+        retry_after: Some(left),
+    }
+}
+
+fn idempotency_mismatch() -> crate::error::Problem {
+    crate::error::Problem::new(
+        "/idempotency_key",
+        "this Idempotency-Key was used with another request: use a new key for a new notification",
+    )
+    .coded("idempotency_mismatch")
+}

@@ -1,0 +1,110 @@
+//! Reading the event log page by page: for clients that cannot hold a stream open.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    Hub, Result,
+    event::{Audience, Event},
+    follow::{Follower, Gap, parse_cursor},
+    id::Position,
+    port::Span,
+    user::Caller,
+};
+
+/// Where a poll goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// The client keeps the cursor, and sends it as it got it.
+    Cursor(String),
+    /// The server keeps it, for this reader of this user. The first poll starts now.
+    Reader(String),
+}
+
+/// One page of the log.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The events, oldest first.
+    pub events: Vec<Event>,
+    /// Set if events before these were missed.
+    pub gap: Option<Gap>,
+    /// Where the next page begins.
+    pub cursor: Position,
+}
+
+impl Hub {
+    /// Everything for this caller since the cursor; waits for something up to `wait` if there is nothing yet.
+    /// Never takes events away from any other reader.
+    pub async fn poll(&self, caller: &Caller, since: &Since, wait: Duration) -> Result<Page> {
+        let deadline = Instant::now() + wait;
+        let span = self.feed.span().await?;
+        let mut from = match since {
+            Since::Cursor(text) => parse_cursor(text).ok_or(Gap::Unknown),
+            Since::Reader(reader) => {
+                let user = &caller.user;
+                Ok(self.cursors.load(user.tenant(), user.id(), reader).await?.unwrap_or(span.head))
+            }
+        };
+        if let Since::Reader(_) = since {
+            // A cursor that we kept and that is ahead of the log belongs to another log: a restored database.
+            from = from.map(|cursor| cursor.min(span.head));
+        }
+        let mut page = self.page(caller, from, span).await?;
+        if page.is_empty() && !wait.is_zero() {
+            page = self.wait_for_page(caller, page.cursor, deadline).await?;
+        }
+        if let Since::Reader(reader) = since {
+            self.cursors.store(caller.user.tenant(), caller.user.id(), reader, page.cursor).await?;
+        }
+        Ok(page)
+    }
+
+    async fn wait_for_page(&self, caller: &Caller, cursor: Position, deadline: Instant) -> Result<Page> {
+        self.tail.ready().await?;
+        let (_, subscription) = self.subscribe(caller, Some(cursor)).await?;
+        let mut waiting = Follower::silent(self, subscription);
+        loop {
+            // Looked at after subscribing: what came in between is found here, what comes later wakes us.
+            let span = self.feed.span().await?;
+            let page = self.page(caller, Ok(cursor), span).await?;
+            if !page.is_empty() || timeout_at(deadline, waiting.next()).await.is_err() {
+                return Ok(page);
+            }
+        }
+    }
+
+    async fn page(&self, caller: &Caller, from: Result<Position, Gap>, span: Span) -> Result<Page> {
+        let gap = |gap| Page { events: Vec::new(), gap: Some(gap), cursor: span.head };
+        let cursor = match from {
+            Ok(cursor) if cursor > span.head => return Ok(gap(Gap::Unknown)),
+            Ok(cursor) if cursor < span.trimmed => return Ok(gap(Gap::Expired)),
+            Ok(cursor) if cursor == span.head => return Ok(Page { events: Vec::new(), gap: None, cursor }),
+            Ok(cursor) => cursor,
+            Err(unknown) => return Ok(gap(unknown)),
+        };
+        let audience: Vec<Audience> = self.audience(&caller.user).await?;
+        let limit = self.settings.replay_max;
+        let read = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let events = self.feed.after(cursor, &audience, read).await?;
+        if events.len() > limit {
+            return Ok(gap(Gap::TooFarBehind));
+        }
+        // The head was read before the events, so everything up to it is among them.
+        let cursor = events.last().map_or(span.head, |last| last.position.max(span.head));
+        Ok(Page { events, gap: None, cursor })
+    }
+}
+
+impl Page {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.gap.is_none()
+    }
+
+    /// The bare JSON array that clients get.
+    pub fn json(&self) -> String {
+        let reset = self.gap.map(|gap| format!("{{\"type\":\"reset\",\"reason\":\"{}\"}}", gap.as_str()));
+        let elements: Vec<_> = reset.into_iter().chain(self.events.iter().map(Event::json)).collect();
+        format!("[{}]", elements.join(","))
+    }
+}

@@ -1,0 +1,228 @@
+//! The ports: what the use cases need from the world. Each is small and named by its role; each method is one
+//! domain-atomic act. Every port has one contract test in `messenger-testkit`.
+//!
+//! Stores keep time themselves (one clock for all processes), so leases and delays are durations.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    Result,
+    event::{Audience, Event, NewEvent, Payload},
+    id::{EventId, HubUserId, MatrixUserId, NotificationId, Position, RoomId, TenantId},
+    notification::{Accepted, Entry, LogQuery, Notification},
+    room::{Claim, NewRoom, RoomKey},
+    user::{Identity, User, UserQuery, UserSummary},
+};
+
+/// What time it is, for what is compared with a token or a timestamp of somebody else.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The users, and whose Matrix account is due.
+#[async_trait]
+pub trait Users: Send + Sync {
+    /// Stores what a token says of its bearer. A new user, a changed name and a changed tenant make the account due;
+    /// a new user or tenant also releases the direct messages that are held for them.
+    async fn sign_in(&self, identity: &Identity, localpart: &str) -> Result<User>;
+
+    /// A user of this tenant.
+    async fn find(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<User>>;
+
+    /// The user who has this Matrix localpart.
+    async fn by_localpart(&self, localpart: &str) -> Result<Option<User>>;
+
+    /// Users of a tenant, prefix matches first, then by name.
+    async fn search(&self, tenant: TenantId, query: &UserQuery) -> Result<Vec<UserSummary>>;
+
+    /// Claims users whose account is due. Nobody else gets them for the time of the lease.
+    async fn claim_due(&self, lease: Duration, limit: i64) -> Result<Vec<User>>;
+
+    /// The account is ready, with what [`claim_due`](Self::claim_due) said of the user. If that changed meanwhile,
+    /// the account stays due.
+    async fn provisioned(&self, user: &User) -> Result<()>;
+
+    /// The account could not be made ready; it is due again after a delay that grows with each failure.
+    async fn postpone(&self, user: &HubUserId) -> Result<()>;
+}
+
+/// Which Matrix room belongs to which key.
+#[async_trait]
+pub trait Rooms: Send + Sync {
+    /// The room of a key.
+    async fn find(&self, key: &RoomKey) -> Result<Option<RoomId>>;
+
+    /// The right to create the room of a key, for the time of the lease.
+    async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim>;
+
+    /// Gives the right back: creation failed.
+    async fn unclaim(&self, key: &RoomKey) -> Result<()>;
+
+    /// Stores the room of a key. The first one stays: it is what is returned.
+    async fn settle(&self, key: &RoomKey, room: &RoomId) -> Result<RoomId>;
+
+    /// Whose room it is; `None` if it is none of ours.
+    async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>>;
+}
+
+/// Who is in which room. Changes stand in the event log in the same transaction, so streams learn of them in order.
+#[async_trait]
+pub trait Memberships: Send + Sync {
+    /// The user is in the room. Again is no change.
+    async fn add(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
+
+    /// The user is out of the room. Again is no change.
+    async fn remove(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
+
+    /// The rooms a user is in.
+    async fn of(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<RoomId>>;
+}
+
+/// The notifications, as satellites see them.
+#[async_trait]
+pub trait Notifications: Send + Sync {
+    /// Stores the notification, its live event and its place in the lane of its room, in one transaction. Once this
+    /// returns nothing can lose it. A known idempotency key stores nothing.
+    ///
+    /// Direct messages to users unknown in the tenant are held: stored, and announced when they sign in.
+    async fn accept(&self, entry: Entry) -> Result<Accepted>;
+
+    /// One notification of a tenant.
+    async fn find(&self, tenant: TenantId, id: NotificationId) -> Result<Option<Notification>>;
+
+    /// The notifications of a tenant, newest first.
+    async fn log(&self, tenant: TenantId, query: &LogQuery) -> Result<Vec<Notification>>;
+
+    /// What makes the ids of this database unlike those of any other, so that a Matrix transaction id is never used
+    /// twice on one homeserver.
+    async fn installation(&self) -> Result<String>;
+}
+
+/// A lane that is being drained: nobody else drains it until the lease ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// The room key as text.
+    pub name: String,
+    /// Grows with each notification, so that what came in the last moment is not overlooked.
+    pub version: i64,
+}
+
+/// How a lane is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing is left in it.
+    Idle,
+    /// Look again after this time: somebody else is delivering its first entry.
+    For(Duration),
+    /// Until the recipient of its direct messages signs in.
+    UntilSignIn,
+}
+
+/// What is still to be delivered: a lane for each room, in order; lanes side by side.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Claims a lane that is due.
+    async fn claim(&self, lease: Duration) -> Result<Option<Lane>>;
+
+    /// The first undelivered notifications of a lane, oldest first. Renews the lease.
+    async fn pending(&self, lane: &Lane, lease: Duration, limit: i64) -> Result<Vec<Notification>>;
+
+    /// Appends the live event of a notification that was held. Again is no change.
+    async fn announce(&self, notification: &Notification, payload: &Payload) -> Result<()>;
+
+    /// The homeserver has it.
+    async fn sent(&self, id: NotificationId, room: &RoomId, event: &EventId) -> Result<()>;
+
+    /// The homeserver will never take it.
+    async fn failed(&self, id: NotificationId, reason: &str) -> Result<()>;
+
+    /// It could not be delivered now. Its lane rests for the delay, and nobody waits for its answer any longer.
+    async fn postpone(&self, notification: &Notification, delay: Duration, reason: &str) -> Result<()>;
+
+    /// Leaves a lane. What came in since it was claimed keeps it due.
+    async fn release(&self, lane: &Lane, rest: Rest) -> Result<()>;
+}
+
+/// What has to be done now and then so that everything else stays true and small.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// Waits until there may be work in the outbox or among the users; at the latest after `patience`.
+    async fn work(&self, patience: Duration);
+
+    /// Whether lanes or accounts are resting after a failure.
+    async fn anything_resting(&self) -> Result<bool>;
+
+    /// Makes everything due that rests after a failure: the homeserver is back.
+    async fn wake(&self) -> Result<()>;
+
+    /// Marks as expired what waited too long. Returns how many.
+    async fn expire(&self) -> Result<u64>;
+
+    /// Makes room for the events of the days to come, drops the days before the retention, and forgets old
+    /// idempotency keys.
+    async fn rotate(&self, retention: Duration) -> Result<()>;
+}
+
+/// What part of the log there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The last position that was dropped; readers before it have a gap.
+    pub trimmed: Position,
+    /// The last position that was given.
+    pub head: Position,
+}
+
+/// The event log: append-only, ordered, durable.
+///
+/// A reader that has seen position *n* never later finds one smaller than *n*, however many writers commit at once,
+/// stall or die.
+#[async_trait]
+pub trait Feed: Send + Sync {
+    /// Appends events, each key once. Returns how many were new.
+    async fn append(&self, events: &[NewEvent]) -> Result<usize>;
+
+    /// The next events of these audiences.
+    async fn after(&self, cursor: Position, audience: &[Audience], limit: i64) -> Result<Vec<Event>>;
+
+    /// The next events of everybody, for the one tail of a process.
+    async fn next(&self, cursor: Position, limit: i64) -> Result<Vec<Event>>;
+
+    /// What part of the log there is.
+    async fn span(&self) -> Result<Span>;
+
+    /// Waits until the log may have grown; at the latest after `patience`.
+    async fn changed(&self, patience: Duration);
+}
+
+/// How far the readers that keep no cursor themselves have come.
+#[async_trait]
+pub trait Cursors: Send + Sync {
+    /// Where this reader stands; `None` if it has never read.
+    async fn load(&self, tenant: TenantId, user: &HubUserId, reader: &str) -> Result<Option<Position>>;
+
+    /// Where this reader stands now.
+    async fn store(&self, tenant: TenantId, user: &HubUserId, reader: &str, at: Position) -> Result<()>;
+}
+
+/// The Matrix homeserver. We act as the bot, which is in every room, and on behalf of our users.
+#[async_trait]
+pub trait Homeserver: Send + Sync {
+    /// Whether it answers.
+    async fn ping(&self) -> Result<()>;
+
+    /// The account exists and has this display name.
+    async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()>;
+
+    /// Creates a room, or finds the one that an earlier attempt created under the same alias.
+    async fn create_room(&self, room: &NewRoom) -> Result<RoomId>;
+
+    /// The user is in the room.
+    async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()>;
+
+    /// Sends `m.room.message` as the bot. The same transaction id sends once.
+    async fn send(&self, room: &RoomId, transaction: &str, content: &serde_json::Value) -> Result<EventId>;
+}

@@ -1,0 +1,202 @@
+//! Rooms: how each is named, created exactly once, and who is in it.
+
+use std::{fmt, time::Duration};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::time::Instant;
+
+use crate::{
+    Hub, Result,
+    id::{self, HubUserId, MatrixUserId, RoomId, TenantId},
+    user::User,
+};
+
+/// How long one process may take to create a room before another may try.
+const CREATION_LEASE: Duration = Duration::from_secs(20);
+/// How often somebody who waits for another's creation looks again.
+const CREATION_POLL: Duration = Duration::from_millis(50);
+/// Longest alias localpart that is kept legible; a longer one ends in a digest (an alias has at most 255 bytes).
+const ALIAS_MAX: usize = 160;
+/// What stands unescaped in a key: never the separators `:` and `/`.
+const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
+/// What kind of room it is, with what makes it that one room of its tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RoomKind {
+    /// "Allgemein": everybody of the tenant is a member.
+    General,
+    /// The room of a machine, an order, …
+    Entity {
+        /// Such as `machine`.
+        entity_type: String,
+        /// Number or text; `42` and `"42"` are the same.
+        entity_id: String,
+    },
+    /// The room of a satellite.
+    Service {
+        /// Its `source_app`.
+        source_app: String,
+    },
+    /// The room of the bot and one user.
+    BotDm {
+        /// The user.
+        user: HubUserId,
+    },
+}
+
+/// The one name of a room: its tenant and its kind. The unit of order in delivery (a lane).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RoomKey {
+    /// Whose room.
+    pub tenant: TenantId,
+    /// Which room.
+    pub kind: RoomKind,
+}
+
+/// What the homeserver is asked to create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRoom {
+    /// Alias localpart, derived from the key: a second attempt finds the room of the first.
+    pub alias: String,
+    /// The name people see.
+    pub name: String,
+    /// One line about it.
+    pub topic: Option<String>,
+    /// Whether clients should show it as a direct chat.
+    pub is_direct: bool,
+    /// Invited at creation.
+    pub invite: Vec<MatrixUserId>,
+}
+
+/// The answer to "may I create this room?".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Nobody else is at it: create and [`settle`](crate::port::Rooms::settle) it.
+    Yours,
+    /// It exists.
+    Settled(RoomId),
+    /// Somebody else is creating it.
+    Taken,
+}
+
+impl RoomKey {
+    /// The name of the kind, as stored and as shown.
+    pub fn kind(&self) -> &'static str {
+        match self.kind {
+            RoomKind::General => "general",
+            RoomKind::Entity { .. } => "entity",
+            RoomKind::Service { .. } => "service",
+            RoomKind::BotDm { .. } => "bot_dm",
+        }
+    }
+
+    /// What tells it from other rooms of its kind. Injective: parts are escaped before they are joined.
+    pub fn key(&self) -> String {
+        let escape = |part: &str| utf8_percent_encode(part, KEY).to_string();
+        match &self.kind {
+            RoomKind::General => String::new(),
+            RoomKind::Entity { entity_type, entity_id } => {
+                format!("{}/{}", escape(entity_type), escape(entity_id))
+            }
+            RoomKind::Service { source_app } => escape(source_app),
+            RoomKind::BotDm { user } => escape(user.as_str()),
+        }
+    }
+
+    /// The localpart of the room's canonical alias.
+    pub fn alias(&self) -> String {
+        let legible = self.to_string().replace(['%', '/', ':'], "_").to_lowercase();
+        // The digest keeps the alias injective where the legible part is not (case, escapes, length).
+        let digest = &id::digest(&self.to_string())[..16];
+        let legible: String = legible.chars().take(ALIAS_MAX).collect();
+        format!("hub_{legible}_{digest}")
+    }
+
+    fn new_room(&self, invite: Vec<MatrixUserId>, settings: &crate::Settings) -> NewRoom {
+        let (name, topic) = match &self.kind {
+            RoomKind::General => (settings.general_room_name.clone(), None),
+            RoomKind::Entity { entity_type, entity_id } => (format!("{entity_type} {entity_id}"), None),
+            RoomKind::Service { source_app } => (source_app.clone(), None),
+            RoomKind::BotDm { .. } => (settings.bot_display_name.clone(), None),
+        };
+        let is_direct = matches!(self.kind, RoomKind::BotDm { .. });
+        NewRoom { alias: self.alias(), name, topic, is_direct, invite }
+    }
+}
+
+/// `t<tenant>:<kind>:<key>`: the lane of its deliveries.
+impl fmt::Display for RoomKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t{}:{}:{}", self.tenant, self.kind(), self.key())
+    }
+}
+
+impl Hub {
+    /// The room of a key, if it exists already. Costs no I/O once known to this process.
+    pub async fn known_room(&self, key: &RoomKey) -> Result<Option<RoomId>> {
+        if let Some(room) = self.room_ids.get(key) {
+            return Ok(Some(room));
+        }
+        let found = self.rooms.find(key).await?;
+        if let Some(room) = &found {
+            self.room_ids.put(key.clone(), room.clone());
+        }
+        Ok(found)
+    }
+
+    /// The room of a key; created if need be, exactly once whoever asks how often at the same time.
+    pub(crate) async fn room(&self, key: &RoomKey) -> Result<RoomId> {
+        if let Some(room) = self.known_room(key).await? {
+            return Ok(room);
+        }
+        let deadline = Instant::now() + CREATION_LEASE;
+        loop {
+            match self.rooms.claim(key, CREATION_LEASE).await? {
+                Claim::Settled(room) => {
+                    self.room_ids.put(key.clone(), room.clone());
+                    return Ok(room);
+                }
+                Claim::Yours => {
+                    let room = match self.create(key).await {
+                        Ok(room) => room,
+                        Err(error) => {
+                            self.rooms.unclaim(key).await?;
+                            return Err(error);
+                        }
+                    };
+                    self.room_ids.put(key.clone(), room.clone());
+                    return Ok(room);
+                }
+                Claim::Taken if Instant::now() < deadline => tokio::time::sleep(CREATION_POLL).await,
+                Claim::Taken => {
+                    return Err(crate::Error::fault(
+                        crate::error::System::Homeserver,
+                        crate::error::Failure::TimedOut,
+                        "waiting for a room to be created",
+                        "another process holds the claim",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Brings a user into a room, on the homeserver and in our table.
+    pub(crate) async fn join(&self, key: &RoomKey, room: &RoomId, user: &User) -> Result<()> {
+        self.homeserver.join(room, &self.matrix_id(user)).await?;
+        self.memberships.add(key.tenant, room, user.id()).await
+    }
+
+    async fn create(&self, key: &RoomKey) -> Result<RoomId> {
+        let partner = match &key.kind {
+            RoomKind::BotDm { user } => Some(self.provisioned_account(key.tenant, user).await?),
+            _ => None,
+        };
+        let invite = partner.iter().map(|user| self.matrix_id(user)).collect();
+        let room = self.homeserver.create_room(&key.new_room(invite, &self.settings)).await?;
+        let room = self.rooms.settle(key, &room).await?;
+        if let Some(partner) = &partner {
+            self.join(key, &room, partner).await?;
+        }
+        Ok(room)
+    }
+}

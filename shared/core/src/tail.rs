@@ -1,0 +1,365 @@
+//! The one tail of the event log in a process: reads each new event once, makes its bytes once, and hands them to
+//! every connection whose audience matches.
+//!
+//! A connection costs its entry in the index and what waits for it; it has no task, timer or query of its own. One
+//! clock serves the keepalives and the ends of all of them.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::{
+    Result,
+    event::{Audience, Event, Frame, Membership},
+    id::Position,
+    mailbox::{End, Mailbox},
+    port::{Clock, Feed},
+};
+
+/// How many events are read at once.
+const PAGE: i64 = 1000;
+/// The tail looks at the log at least this often, whatever it is told.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it waits after a failed read.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Keepalives are spread over so many seconds; api.md promises one every 20.
+const KEEPALIVE_ROUND: usize = 15;
+/// What is remembered for those who return: so many bytes of frames.
+const RECENT_MAX: usize = 16 << 20;
+
+/// One comment-free keepalive for everybody; it has no `id:`, so it moves no cursor.
+const KEEPALIVE: Bytes = Bytes::from_static(b"data: {\"type\":\"keepalive\"}\n\n");
+const TOKEN_EXPIRED: Bytes = Bytes::from_static(b"data: {\"type\":\"token_expired\"}\n\n");
+
+/// A connection's number within its process.
+pub(crate) type ConnectionId = usize;
+
+/// The tail. Runs while somebody awaits [`run`](Self::run).
+pub struct Tail {
+    feed: Arc<dyn Feed>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    /// The position up to which everything was handed out; `None` until the log was first read.
+    position: watch::Sender<Option<Position>>,
+}
+
+#[derive(Default)]
+struct State {
+    position: Position,
+    connections: HashMap<ConnectionId, Connection>,
+    next_id: ConnectionId,
+    listeners: HashMap<Audience, Vec<ConnectionId>>,
+    ends: BTreeSet<(Timestamp, ConnectionId)>,
+    recent: Recent,
+    /// Grows with each change of membership, so that an audience read before one is not used after it.
+    memberships: u64,
+    ticks: usize,
+}
+
+struct Connection {
+    mailbox: Arc<Mailbox>,
+    audience: Vec<Audience>,
+    after: Position,
+    ends_at: Timestamp,
+}
+
+/// The last frames, for those who return after a short while.
+#[derive(Default)]
+struct Recent {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    /// Everything after this position is here.
+    since: Position,
+}
+
+/// What somebody missed.
+pub(crate) enum Missed {
+    /// These frames, in order.
+    Frames(Vec<Bytes>),
+    /// More than the limit.
+    TooMuch,
+    /// The log has to be asked: it lies before what is remembered.
+    Older,
+}
+
+/// A connection in the index.
+pub(crate) struct Subscription {
+    pub(crate) id: ConnectionId,
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// Everything up to here was handed out before; everything after it reaches the mailbox.
+    pub(crate) at: Position,
+}
+
+impl Tail {
+    pub(crate) fn new(feed: Arc<dyn Feed>, clock: Arc<dyn Clock>) -> Self {
+        Self { feed, clock, state: Mutex::default(), position: watch::Sender::new(None) }
+    }
+
+    /// Follows the log until the future is dropped.
+    pub async fn run(&self) {
+        tokio::join!(self.read(), self.tick());
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.state().connections.len()
+    }
+
+    /// Ends all streams: each is told to return after a time of its own, so that they do not return at once.
+    pub fn shut_down(&self) {
+        let ids: Vec<_> = self.state().connections.keys().copied().collect();
+        for id in ids {
+            let retry = rand::random_range(500..5_000);
+            self.end(id, Some(Bytes::from(format!("retry: {retry}\n\n"))));
+        }
+    }
+
+    /// Waits until the log was first read. Fails when it cannot be read now.
+    pub(crate) async fn ready(&self) -> Result<()> {
+        if self.position.borrow().is_none() {
+            self.feed.span().await?;
+            // The sender lives as long as we do, so this ends when the log is read.
+            let _ = self.position.subscribe().wait_for(Option::is_some).await;
+        }
+        Ok(())
+    }
+
+    /// Counts changes of membership; see [`subscribe`](Self::subscribe).
+    pub(crate) fn memberships(&self) -> u64 {
+        self.state().memberships
+    }
+
+    /// Adds a connection, unless a membership changed since `memberships` was read: then its audience may be stale.
+    pub(crate) fn subscribe(
+        &self,
+        audience: &[Audience],
+        after: Option<Position>,
+        ends_at: Timestamp,
+        memberships: u64,
+    ) -> Option<Subscription> {
+        let mut state = self.state();
+        if state.memberships != memberships {
+            return None;
+        }
+        let id = state.next_id;
+        state.next_id += 1;
+        let mailbox = Arc::new(Mailbox::default());
+        for one in audience {
+            state.listeners.entry(one.clone()).or_default().push(id);
+        }
+        let at = state.position;
+        let after = after.unwrap_or(at);
+        let connection = Connection { mailbox: mailbox.clone(), audience: audience.to_vec(), after, ends_at };
+        state.connections.insert(id, connection);
+        state.ends.insert((ends_at, id));
+        Some(Subscription { id, mailbox, at })
+    }
+
+    /// Removes a connection.
+    pub(crate) fn unsubscribe(&self, id: ConnectionId) {
+        self.state().remove(id);
+    }
+
+    /// What these audiences heard after a cursor, as far as it is remembered.
+    pub(crate) fn missed(
+        &self,
+        after: Position,
+        until: Position,
+        audience: &[Audience],
+        limit: usize,
+    ) -> Missed {
+        let state = self.state();
+        if after < state.recent.since {
+            return Missed::Older;
+        }
+        let audience: HashSet<_> = audience.iter().collect();
+        let start = state.recent.frames.partition_point(|frame| frame.position <= after);
+        let frames: Vec<_> = state
+            .recent
+            .frames
+            .range(start..)
+            .take_while(|frame| frame.position <= until)
+            .filter(|frame| audience.contains(&frame.audience))
+            .take(limit + 1)
+            .map(|frame| frame.sse.clone())
+            .collect();
+        if frames.len() > limit { Missed::TooMuch } else { Missed::Frames(frames) }
+    }
+
+    async fn read(&self) {
+        let mut failing = false;
+        loop {
+            match self.catch_up().await {
+                Ok(()) => failing = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "the event log cannot be read"
+                        );
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+            if !failing {
+                self.feed.changed(PATIENCE).await;
+            }
+        }
+    }
+
+    /// Reads and hands out everything that is new.
+    async fn catch_up(&self) -> Result<()> {
+        let started = *self.position.borrow();
+        let mut position = if let Some(position) = started { position } else { self.start().await? };
+        loop {
+            let events = self.feed.next(position, PAGE).await?;
+            let Some(last) = events.last() else { return Ok(()) };
+            position = last.position;
+            self.hand_out(&events);
+            self.position.send_replace(Some(position));
+            // A burst of pages must not keep the connections from writing.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn start(&self) -> Result<Position> {
+        let head = self.feed.span().await?.head;
+        let mut state = self.state();
+        state.position = head;
+        state.recent.since = head;
+        drop(state);
+        self.position.send_replace(Some(head));
+        Ok(head)
+    }
+
+    fn hand_out(&self, events: &[Event]) {
+        let frames: Vec<_> = events.iter().map(Event::frame).collect();
+        let mut state = self.state();
+        for frame in frames {
+            state.hand_out(frame);
+        }
+    }
+
+    async fn tick(&self) {
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            seconds.tick().await;
+            let now = self.clock.now();
+            let ended = self.state().tick(now);
+            for id in ended {
+                self.end(id, Some(TOKEN_EXPIRED));
+            }
+        }
+    }
+
+    fn end(&self, id: ConnectionId, farewell: Option<Bytes>) {
+        let removed = self.state().remove(id);
+        if let Some(connection) = removed {
+            connection.mailbox.close(End::Regular, farewell);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code panics while it holds the lock; if it did, the state would still be whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn hand_out(&mut self, frame: Frame) {
+        self.position = frame.position;
+        let mut slow = Vec::new();
+        for id in self.listeners.get(&frame.audience).into_iter().flatten() {
+            if let Some(connection) = self.connections.get(id).filter(|one| one.after < frame.position)
+                && !connection.mailbox.put(frame.sse.clone())
+            {
+                slow.push(*id);
+            }
+        }
+        for id in slow {
+            if let Some(connection) = self.remove(id) {
+                connection.mailbox.close(End::TooSlow, None);
+            }
+        }
+        if let Some(change) = &frame.membership {
+            self.apply(&frame.audience, change);
+        }
+        self.recent.keep(frame);
+    }
+
+    /// Moves the connections of one user into or out of the audience of a room.
+    fn apply(&mut self, user: &Audience, change: &Membership) {
+        self.memberships += 1;
+        let (Membership::Joined(room) | Membership::Left(room)) = change;
+        let audience = Audience::Room(user.tenant(), room.clone());
+        for id in self.listeners.get(user).cloned().unwrap_or_default() {
+            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            let hears = connection.audience.contains(&audience);
+            match change {
+                Membership::Joined(_) if !hears => {
+                    connection.audience.push(audience.clone());
+                    self.listeners.entry(audience.clone()).or_default().push(id);
+                }
+                Membership::Left(_) if hears => {
+                    connection.audience.retain(|one| *one != audience);
+                    self.silence(&audience, id);
+                }
+                Membership::Joined(_) | Membership::Left(_) => {}
+            }
+        }
+    }
+
+    fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        let connection = self.connections.remove(&id)?;
+        for audience in &connection.audience {
+            self.silence(audience, id);
+        }
+        self.ends.remove(&(connection.ends_at, id));
+        Some(connection)
+    }
+
+    fn silence(&mut self, audience: &Audience, id: ConnectionId) {
+        if let Some(listeners) = self.listeners.get_mut(audience) {
+            if let Ok(index) = listeners.binary_search(&id) {
+                listeners.remove(index);
+            } else {
+                listeners.retain(|one| *one != id);
+            }
+            if listeners.is_empty() {
+                self.listeners.remove(audience);
+            }
+        }
+    }
+
+    /// Sends this second's keepalives. Returns the connections whose token has ended.
+    fn tick(&mut self, now: Timestamp) -> Vec<ConnectionId> {
+        self.ticks = (self.ticks + 1) % KEEPALIVE_ROUND;
+        for (id, connection) in &self.connections {
+            if id % KEEPALIVE_ROUND == self.ticks {
+                // One that is too slow even for this is cut off by the next event.
+                connection.mailbox.put(KEEPALIVE);
+            }
+        }
+        self.ends.range(..=(now, ConnectionId::MAX)).map(|(_, id)| *id).collect()
+    }
+}
+
+impl Recent {
+    fn keep(&mut self, frame: Frame) {
+        self.bytes += frame.sse.len();
+        self.frames.push_back(frame);
+        while self.bytes > RECENT_MAX
+            && let Some(oldest) = self.frames.pop_front()
+        {
+            self.bytes -= oldest.sse.len();
+            self.since = oldest.position;
+        }
+    }
+}
