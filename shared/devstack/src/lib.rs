@@ -1,1 +1,23 @@
-//! messenger-devstack.
+//! Real parts for development and tests: installed, started and stopped.
+#![doc = include_str!("../README.md")]
+
+pub mod conduit;
+pub mod database;
+pub mod environment;
+pub mod home;
+pub mod homeserver;
+pub mod owner;
+pub mod port;
+pub mod postgres;
+pub mod process;
+pub mod python;
+pub mod service;
+pub mod synapse;
+
+pub use conduit::Conduit;
+pub use database::TestDatabase;
+pub use home::Home;
+pub use port::free_port;
+pub use postgres::Postgres;
+pub use process::Process;
+pub use synapse::Synapse;

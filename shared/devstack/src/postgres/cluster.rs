@@ -1,0 +1,108 @@
+//! A cluster's directory: made once, with a password, by a user that PostgreSQL accepts.
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::programs::Programs;
+use super::{Options, USER, log};
+use crate::home::{kept, secret};
+use crate::owner::Owner;
+use crate::process::{Launch, Process, Sink};
+
+/// The parts of a cluster that stay the same from start to start.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) programs: Programs,
+    pub(super) directory: PathBuf,
+    owner: Option<Owner>,
+    password: String,
+}
+
+impl Cluster {
+    /// Makes it, unless it is there.
+    pub(super) async fn ensure(options: &Options, directory: PathBuf, progress: &Sink) -> Result<Self> {
+        fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
+        let owner = Owner::for_directory(&directory);
+        if let Some(owner) = owner {
+            owner.take(&directory)?;
+        }
+        let password = kept(&directory.join("password"), secret)?;
+        let major = fs::read_to_string(directory.join("data/PG_VERSION")).ok();
+        let programs = Programs::find(options, major.as_deref().map(str::trim), progress)
+            .await
+            .with_context(|| format!("looking for a PostgreSQL for {}", directory.display()))?;
+        let cluster = Self { programs, directory, owner, password };
+        if major.is_none() {
+            progress(&format!("PostgreSQL {}: making a cluster", cluster.programs.version));
+            cluster.make(options.durable).await?;
+        }
+        Ok(cluster)
+    }
+
+    pub(super) fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    pub(super) fn url(&self, port: u16, database: &str) -> String {
+        format!("postgres://{USER}:{}@127.0.0.1:{port}/{database}", self.password)
+    }
+
+    /// How the server is started.
+    pub(super) fn server(&self, options: &Options, port: u16) -> Launch {
+        let mut settings = vec![
+            format!("port={port}"),
+            format!("max_connections={}", options.max_connections),
+            "listen_addresses=127.0.0.1".to_owned(),
+            "unix_socket_directories=".to_owned(),
+            "logging_collector=off".to_owned(),
+        ];
+        if !options.durable {
+            settings
+                .extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned));
+        }
+        let arguments = settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]);
+        self.launch("postgres").args(arguments).output(log(&self.directory))
+    }
+
+    fn launch(&self, program: &str) -> Launch {
+        Launch::new(program, self.programs.path(program))
+            .arg("-D")
+            .arg(self.data())
+            .directory(&self.directory)
+            .owner(self.owner)
+    }
+
+    /// Runs `initdb`, with the locale that compares and folds all of Unicode where the system has it. What a failed
+    /// attempt left behind is removed by `initdb` itself.
+    async fn make(&self, durable: bool) -> Result<()> {
+        self.hand_over(&self.directory.join("password"))?;
+        let data = self.data();
+        if data.exists() {
+            // Without `PG_VERSION`: an `initdb` that was killed.
+            fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;
+        }
+        let mut failures = Vec::new();
+        for locale in ["C.UTF-8", "en_US.UTF-8", "C"] {
+            let initdb = Process::spawn(self.initdb(locale, durable))?;
+            if initdb.ended().await.success() {
+                return Ok(());
+            }
+            failures.push(initdb.tail());
+        }
+        bail!("initdb failed in {}:\n{}", self.directory.display(), failures.join("\n"))
+    }
+
+    fn initdb(&self, locale: &str, durable: bool) -> Launch {
+        let launch = self
+            .launch("initdb")
+            .args(["--username", USER, "--auth", "md5", "--encoding", "UTF8", "--no-instructions"])
+            .arg(format!("--locale={locale}"))
+            .arg(format!("--pwfile={}", self.directory.join("password").display()));
+        if durable { launch } else { launch.arg("--no-sync") }
+    }
+
+    fn hand_over(&self, path: &Path) -> Result<()> {
+        self.owner.map_or(Ok(()), |owner| owner.take(path))
+    }
+}

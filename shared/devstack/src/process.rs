@@ -1,0 +1,153 @@
+//! Child processes that never outlive us.
+//!
+//! A child is killed when its [`Process`] is dropped and, on Linux (`setpriv` of util-linux), when we end in any other way,
+//! `kill -9` included. The kernel sends that signal when the *thread* that spawned the child ends, so all
+//! children are spawned from one thread that lives as long as our process does.
+//! A child has its own process group: Ctrl-C in the terminal does not reach it, so that we stop children in order.
+mod launch;
+mod lines;
+mod spawner;
+
+use std::process::ExitStatus;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process_group, waitid};
+use tokio::sync::watch;
+
+pub use launch::{Launch, Output};
+pub use lines::{Sink, prefixed, tail, traced};
+pub use rustix::process::Signal;
+
+use lines::LastLines;
+
+/// A running child; dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    launch: Launch,
+    pid: Pid,
+    end: Arc<End>,
+    ended: watch::Receiver<Option<ExitStatus>>,
+    last_lines: LastLines,
+}
+
+/// Whether the child was reaped: from then on its number may belong to a stranger and is not signalled.
+#[derive(Debug, Default)]
+struct End {
+    reaped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Process {
+    /// Starts the child.
+    pub fn spawn(launch: Launch) -> Result<Self> {
+        let (command, reader) = launch.command()?;
+        let child = spawner::spawn(command).with_context(|| format!("starting {}", launch.name()))?;
+        let pid =
+            i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a child without a number")?;
+        let last_lines = LastLines::default();
+        let lines_read = reader.map(|reader| lines::follow(reader, launch.sink(), last_lines.clone()));
+        let end = Arc::new(End::default());
+        let (sender, ended) = watch::channel(None);
+        let process = Self { launch, pid, end: Arc::clone(&end), ended, last_lines };
+        std::thread::spawn(move || {
+            let status = end.reap(pid, child);
+            if let Some(lines_read) = lines_read {
+                lines_read.wait();
+            }
+            sender.send_replace(Some(status));
+        });
+        Ok(process)
+    }
+
+    /// The name it was launched with.
+    pub fn name(&self) -> &str {
+        self.launch.name()
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// How it ended; `None` while it runs.
+    pub fn status(&self) -> Option<ExitStatus> {
+        *self.ended.borrow()
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(&self) -> ExitStatus {
+        let mut ended = self.ended.clone();
+        let status = ended.wait_for(Option::is_some).await.ok().and_then(|status| *status);
+        status.unwrap_or_default()
+    }
+
+    /// The last lines that it wrote.
+    pub fn tail(&self) -> String {
+        match self.launch.log() {
+            Some(file) => tail(file),
+            None => self.last_lines.text(),
+        }
+    }
+
+    /// Signals the child and its process group.
+    pub fn signal(&self, signal: Signal) {
+        let reaped = self.end.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*reaped {
+            // It can only fail for a child that has just ended, which is what the callers want of it.
+            let _ = kill_process_group(self.pid, signal);
+        }
+    }
+
+    /// Asks it to end (`SIGTERM`), and kills it when it has not ended after `grace`.
+    pub async fn stop(&self, grace: Duration) -> ExitStatus {
+        self.stop_with(Signal::TERM, grace).await
+    }
+
+    /// The same with another signal.
+    pub async fn stop_with(&self, signal: Signal, grace: Duration) -> ExitStatus {
+        self.signal(signal);
+        if let Ok(status) = tokio::time::timeout(grace, self.ended()).await {
+            return status;
+        }
+        tracing::warn!(process = self.name(), ?grace, "did not stop in time: killed");
+        self.signal(Signal::KILL);
+        self.ended().await
+    }
+
+    /// The same for where nothing can be awaited: blocks until the child is gone.
+    pub fn stop_blocking(&self, signal: Signal, grace: Duration) {
+        self.signal(signal);
+        if !self.end.wait(grace) {
+            self.signal(Signal::KILL);
+            self.end.wait(Duration::from_secs(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop_blocking(Signal::KILL, Duration::from_secs(5));
+    }
+}
+
+impl End {
+    /// Waits for the child's end; whatever it left behind in its process group is killed.
+    fn reap(&self, pid: Pid, mut child: std::process::Child) -> ExitStatus {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+        let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = kill_process_group(pid, Signal::KILL);
+        let status = child.wait().unwrap_or_default();
+        *reaped = true;
+        self.changed.notify_all();
+        status
+    }
+
+    fn wait(&self, grace: Duration) -> bool {
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(reaped, grace, |reaped| !*reaped);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}

@@ -1,0 +1,53 @@
+//! Accounts with a password, made through Synapse's own administration.
+use anyhow::{Context, Result};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::json;
+use sha1::Sha1;
+
+use super::Synapse;
+use crate::home::secret;
+use crate::homeserver::{answer, client, text};
+
+/// An administrator whom we create when an administrator has to do something.
+const ADMINISTRATOR: &str = "devstack-admin";
+
+impl Synapse {
+    /// Creates an account with a password (shared-secret registration); an existing one is an error.
+    pub async fn register_user(&self, localpart: &str, password: &str, admin: bool) -> Result<()> {
+        self.register(localpart, password, admin).await.map(drop)
+    }
+
+    /// Gives an account, whoever made it, this password. Its devices stay logged in.
+    pub async fn set_password(&self, localpart: &str, password: &str) -> Result<()> {
+        let token = self.administrator().await?;
+        let user = format!("@{localpart}:{}", self.server_name());
+        let url = format!("{}/_synapse/admin/v2/users/{user}", self.url());
+        let body = json!({ "password": password, "logout_devices": false });
+        let request = client()?.put(url).bearer_auth(token).body(body.to_string());
+        answer(request).await.map(drop).with_context(|| format!("setting the password of {user}"))
+    }
+
+    /// A token of a new administrator: nobody has to keep a password.
+    async fn administrator(&self) -> Result<String> {
+        let name = format!("{ADMINISTRATOR}-{}", &secret()[..12]);
+        self.register(&name, &secret(), true).await
+    }
+
+    async fn register(&self, localpart: &str, password: &str, admin: bool) -> Result<String> {
+        let (client, url) = (client()?, format!("{}/_synapse/admin/v1/register", self.url()));
+        let nonce = text(&answer(client.get(&url)).await?, "nonce")?;
+        let role = if admin { "admin" } else { "notadmin" };
+        let mut mac = Hmac::<Sha1>::new_from_slice(self.registration_secret.as_bytes())?;
+        mac.update([nonce.as_str(), localpart, password, role].join("\0").as_bytes());
+        let body = json!({
+            "nonce": nonce,
+            "username": localpart,
+            "password": password,
+            "admin": admin,
+            "mac": hex::encode(mac.finalize().into_bytes()),
+        });
+        let request = client.post(&url).body(body.to_string());
+        let account = answer(request).await.with_context(|| format!("registering {localpart}"))?;
+        text(&account, "access_token")
+    }
+}

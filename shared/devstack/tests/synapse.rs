@@ -1,0 +1,55 @@
+//! A real Synapse starts, knows its users, and comes back with its data.
+use messenger_devstack::synapse::{Options, Synapse};
+use tempfile::TempDir;
+
+async fn fresh(directory: &TempDir) -> Synapse {
+    let mut options = Options::new(directory.path().join("synapse"));
+    options.server_name = "devstack.test".to_owned();
+    Synapse::start(options).await.unwrap()
+}
+
+async fn whoami(synapse: &Synapse, token: &str) -> (u16, String) {
+    let url = format!("{}/_matrix/client/v3/account/whoami", synapse.url());
+    let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_user_is_registered_logs_in_and_is_still_there_after_a_crash() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut synapse = fresh(&directory).await;
+    synapse.register_user("mueller", "first", false).await.unwrap();
+    let token = synapse.login("mueller", "first").await.unwrap();
+    synapse.kill();
+    synapse.start_again().await.unwrap();
+    let (status, body) = whoami(&synapse, &token).await;
+    assert_eq!(status, 200);
+    assert!(body.contains("@mueller:devstack.test"), "{body}");
+    synapse.set_password("mueller", "second").await.unwrap();
+    assert!(synapse.login("mueller", "first").await.is_err());
+    synapse.login("mueller", "second").await.unwrap();
+    assert_eq!(whoami(&synapse, &token).await.0, 200, "its devices stay logged in");
+    synapse.stop().await;
+    assert!(synapse.login("mueller", "second").await.is_err());
+}
+
+#[tokio::test]
+async fn an_application_service_may_act_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = Options::new(directory.path());
+    let registration = "id: probe\nurl: null\nas_token: as\nhs_token: hs\nsender_localpart: probe\nrate_limited: false\n\
+                        namespaces: {users: [{exclusive: false, regex: '^@.*$'}]}\n";
+    options.registrations.push(registration.to_owned());
+    let synapse = Synapse::start(options).await.unwrap();
+    let (status, body) = whoami(&synapse, "as").await;
+    assert_eq!((status, body.contains("@probe:hub.local")), (200, true), "{body}");
+}
+
+#[tokio::test]
+async fn a_failed_start_shows_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = Options::new(directory.path());
+    options.registrations.push("id: broken\n".to_owned());
+    let error = Synapse::start(options).await.unwrap_err();
+    assert!(format!("{error:#}").contains("as_token"), "{error:#}");
+}
