@@ -1,4 +1,6 @@
 //! A real PostgreSQL starts whoever we are, and comes back with its data.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;

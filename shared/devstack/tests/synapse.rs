@@ -1,11 +1,12 @@
 //! A real Synapse starts, knows its users, and comes back with its data.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use messenger_devstack::synapse::{Options, Synapse};
 use tempfile::TempDir;
 
 async fn fresh(directory: &TempDir) -> Synapse {
-    let mut options = Options::new(directory.path().join("synapse"));
-    options.server_name = "devstack.test".to_owned();
-    Synapse::start(options).await.unwrap()
+    let options = Options::new(directory.path().join("synapse"));
+    Synapse::start(Options { server_name: "devstack.test".to_owned(), ..options }).await.unwrap()
 }
 
 async fn whoami(synapse: &Synapse, token: &str) -> (u16, String) {

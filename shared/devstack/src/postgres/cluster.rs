@@ -62,40 +62,39 @@ impl Cluster {
                 .extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned));
         }
         let arguments = settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]);
-        self.launch("postgres").args(arguments).output(log(&self.directory))
+        self.launch("postgres", &self.data()).args(arguments).output(log(&self.directory))
     }
 
-    fn launch(&self, program: &str) -> Launch {
+    fn launch(&self, program: &str, data: &Path) -> Launch {
         Launch::new(program, self.programs.path(program))
             .arg("-D")
-            .arg(self.data())
+            .arg(data)
             .directory(&self.directory)
             .owner(self.owner)
     }
 
-    /// Runs `initdb`, with the locale that compares and folds all of Unicode where the system has it. What a failed
-    /// attempt left behind is removed by `initdb` itself.
+    /// Runs `initdb`, with the locale that compares and folds all of Unicode where the system has it. The data get their name
+    /// only when they are whole: an `initdb` that was killed leaves a version behind like a finished one.
     async fn make(&self, durable: bool) -> Result<()> {
         self.hand_over(&self.directory.join("password"))?;
-        let data = self.data();
-        if data.exists() {
-            // Without `PG_VERSION`: an `initdb` that was killed.
-            fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;
-        }
+        let draft = self.directory.join("draft");
         let mut failures = Vec::new();
         for locale in ["C.UTF-8", "en_US.UTF-8", "C"] {
-            let initdb = Process::spawn(self.initdb(locale, durable))?;
+            if draft.exists() {
+                fs::remove_dir_all(&draft).with_context(|| format!("removing {}", draft.display()))?;
+            }
+            let initdb = Process::spawn(self.initdb(&draft, locale, durable))?;
             if initdb.ended().await.success() {
-                return Ok(());
+                return fs::rename(&draft, self.data()).context("giving the data their name");
             }
             failures.push(initdb.tail());
         }
         bail!("initdb failed in {}:\n{}", self.directory.display(), failures.join("\n"))
     }
 
-    fn initdb(&self, locale: &str, durable: bool) -> Launch {
+    fn initdb(&self, draft: &Path, locale: &str, durable: bool) -> Launch {
         let launch = self
-            .launch("initdb")
+            .launch("initdb", draft)
             .args(["--username", USER, "--auth", "md5", "--encoding", "UTF8", "--no-instructions"])
             .arg(format!("--locale={locale}"))
             .arg(format!("--pwfile={}", self.directory.join("password").display()));
