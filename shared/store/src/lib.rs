@@ -1,1 +1,17 @@
-//! messenger-store.
+#![doc = include_str!("../README.md")]
+
+mod accept;
+mod cursors;
+mod error;
+mod feed;
+mod migrate;
+mod notifications;
+mod outbox;
+mod pool;
+mod rooms;
+mod signals;
+mod upkeep;
+mod users;
+
+pub use migrate::migrate;
+pub use pool::{PgStore, StoreConfig};

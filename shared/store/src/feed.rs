@@ -1,0 +1,84 @@
+//! The event log.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use messenger_core::{
+    Result,
+    error::Failure,
+    event::{Audience, Event, Kind, NewEvent, Payload},
+    id::{NotificationId, Position},
+    port::{Feed, Span},
+};
+use serde_json::{Value, json};
+use tokio_postgres::Row;
+
+use crate::{PgStore, error::fault};
+
+const APPEND: &str = "select append_events($1)";
+const SPAN: &str = "select trimmed, position from feed_head";
+const NEXT: &str = "select position, audience, kind, notification_id, payload from events
+    where position > $1 order by position limit $2";
+/// One probe of the index for each audience, so the cost does not depend on how much others said.
+const AFTER: &str = "select position, audience, kind, notification_id, payload
+    from unnest($1::text[]) as wanted (name)
+    cross join lateral (
+        select position, audience, kind, notification_id, payload from events
+        where audience = wanted.name and position > $2 order by position limit $3
+    ) heard
+    order by position limit $3";
+const READING: &str = "reading the event log";
+
+#[async_trait]
+impl Feed for PgStore {
+    async fn append(&self, events: &[NewEvent]) -> Result<usize> {
+        let batch: Vec<Value> = events.iter().enumerate().map(|(n, event)| wire(n, event)).collect();
+        let row =
+            self.database.query_one("appending to the event log", APPEND, &[&Value::from(batch)]).await?;
+        Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
+    }
+
+    async fn after(&self, cursor: Position, audience: &[Audience], limit: i64) -> Result<Vec<Event>> {
+        let names: Vec<String> = audience.iter().map(ToString::to_string).collect();
+        let rows = self.database.query(READING, AFTER, &[&names, &cursor.0, &limit]).await?;
+        rows.iter().map(event).collect()
+    }
+
+    async fn next(&self, cursor: Position, limit: i64) -> Result<Vec<Event>> {
+        let rows = self.database.query(READING, NEXT, &[&cursor.0, &limit]).await?;
+        rows.iter().map(event).collect()
+    }
+
+    async fn span(&self) -> Result<Span> {
+        let row = self.database.query_one(READING, SPAN, &[]).await?;
+        Ok(Span { trimmed: Position(row.get(0)), head: Position(row.get(1)) })
+    }
+
+    async fn changed(&self, patience: Duration) {
+        self.signals.feed(patience).await;
+    }
+}
+
+fn wire(n: usize, event: &NewEvent) -> Value {
+    json!({
+        "n": n,
+        "tenant_id": event.audience.tenant(),
+        "audience": event.audience.to_string(),
+        "kind": event.kind.as_str(),
+        "payload": event.payload.as_str(),
+        "key": event.key,
+    })
+}
+
+fn event(row: &Row) -> Result<Event> {
+    let unknown = |what: &str| fault(Failure::Broken, READING, format!("unknown {what} in the event log"));
+    let audience: &str = row.get(1);
+    let kind: &str = row.get(2);
+    Ok(Event {
+        position: Position(row.get(0)),
+        audience: Audience::parse(audience).ok_or_else(|| unknown("audience"))?,
+        kind: Kind::parse(kind).ok_or_else(|| unknown("kind"))?,
+        notification: row.get::<_, Option<i64>>(3).map(NotificationId),
+        payload: Payload::stored(row.get(4)),
+    })
+}

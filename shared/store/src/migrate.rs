@@ -1,0 +1,44 @@
+//! Bringing a database to the present schema.
+
+use messenger_core::{Error, Result, error::Failure};
+use tokio_postgres::NoTls;
+
+use crate::{
+    error::{Doing, fault},
+    pool::connection,
+};
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// Held while migrations run, so that any number of processes may start at once.
+const LOCK: &str = "select pg_advisory_lock(hashtext('messenger_migrations'))";
+const DOING: &str = "migrating the database";
+
+/// Applies what is missing. Again is no change.
+pub async fn migrate(database_url: &str) -> Result<()> {
+    let mut config = connection(database_url)?;
+    // A migration may take as long as it takes.
+    config.options("-c statement_timeout=0 -c lock_timeout=0");
+    let (mut client, connection) = config.connect(NoTls).await.doing("connecting to the database")?;
+    let connection = tokio::spawn(connection);
+    client.batch_execute(LOCK).await.doing(DOING)?;
+    let report = embedded::migrations::runner()
+        .run_async(&mut client)
+        .await
+        .map_err(|error| fault(Failure::Broken, DOING, error))?;
+    for migration in report.applied_migrations() {
+        tracing::info!(%migration, "migrated");
+    }
+    drop(client);
+    match connection.await {
+        Ok(ended) => ended.doing(DOING),
+        Err(error) => Err(Error::from(Box::new(messenger_core::error::Fault {
+            system: messenger_core::error::System::Database,
+            failure: Failure::Broken,
+            doing: DOING,
+            source: Some(error.into()),
+        }))),
+    }
+}

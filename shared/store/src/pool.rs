@@ -1,0 +1,162 @@
+//! Connections: one pool per process, every wait bounded, every statement prepared once.
+
+use std::{future::Future, str::FromStr, sync::Arc, time::Duration};
+
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use messenger_core::{Error, Result, error::Failure};
+use tokio::{sync::OnceCell, time::timeout};
+use tokio_postgres::{Config, NoTls, Row, types::ToSql};
+
+use crate::{
+    accept::Acceptor,
+    error::{Doing, fault},
+    signals::Signals,
+};
+
+/// How long a call waits for a connection before it answers that the database is away.
+const CONNECT_WAIT: Duration = Duration::from_millis(700);
+/// How long a statement may take, here and (a little less) in the server.
+const STATEMENT_WAIT: Duration = Duration::from_secs(5);
+
+/// How to reach the database.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// A connection string, `postgres://…` or `host=… user=…`.
+    pub database_url: String,
+    /// Most connections of this process, beside one that listens.
+    pub pool_size: usize,
+}
+
+/// The ports on PostgreSQL. Cheap to clone; connects when first used.
+#[derive(Clone)]
+pub struct PgStore {
+    pub(crate) database: Database,
+    pub(crate) signals: Arc<Signals>,
+    acceptor: Arc<OnceCell<Acceptor>>,
+}
+
+/// The pool, and statements on it.
+#[derive(Clone)]
+pub(crate) struct Database(Pool);
+
+impl PgStore {
+    /// Prepares a pool. Does no I/O.
+    ///
+    /// # Errors
+    /// When the connection string is wrong.
+    pub fn new(config: &StoreConfig) -> Result<Self> {
+        let postgres = connection(&config.database_url)?;
+        let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let timeouts =
+            Timeouts { wait: Some(CONNECT_WAIT), create: Some(CONNECT_WAIT), recycle: Some(CONNECT_WAIT) };
+        let pool = Pool::builder(Manager::from_config(postgres.clone(), NoTls, manager))
+            .max_size(config.pool_size)
+            .timeouts(timeouts)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| fault(Failure::Broken, "preparing the connection pool", error))?;
+        Ok(Self {
+            database: Database(pool),
+            signals: Arc::new(Signals::new(postgres)),
+            acceptor: Arc::default(),
+        })
+    }
+
+    /// The group commit of this process; starts with the first notification.
+    pub(crate) async fn acceptor(&self) -> &Acceptor {
+        self.acceptor.get_or_init(|| async { Acceptor::start(self.database.clone()) }).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.database.execute("asking the database", "select 1", &[]).await.map(|_| ())
+    }
+}
+
+impl Database {
+    /// The rows of a statement.
+    pub(crate) async fn query(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>> {
+        let client = self.client(doing).await?;
+        within(doing, async {
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, parameters).await
+        })
+        .await
+    }
+
+    /// The row of a statement that has one at the most.
+    pub(crate) async fn query_opt(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>> {
+        Ok(self.query(doing, sql, parameters).await?.into_iter().next())
+    }
+
+    /// The row of a statement that always has one.
+    pub(crate) async fn query_one(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row> {
+        self.query_opt(doing, sql, parameters)
+            .await?
+            .ok_or_else(|| fault(Failure::Broken, doing, "no row came back"))
+    }
+
+    /// How many rows a statement changed.
+    pub(crate) async fn execute(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64> {
+        let client = self.client(doing).await?;
+        within(doing, async {
+            let statement = client.prepare_cached(sql).await?;
+            client.execute(&statement, parameters).await
+        })
+        .await
+    }
+
+    async fn client(&self, doing: &'static str) -> Result<Client> {
+        self.0.get().await.doing(doing)
+    }
+}
+
+/// Parses a connection string and adds our limits to it.
+pub(crate) fn connection(url: &str) -> Result<Config> {
+    let mut config = Config::from_str(url).map_err(|error| {
+        Error::invalid("DATABASE_URL", format!("is no PostgreSQL connection string: {error}"))
+    })?;
+    config.connect_timeout(CONNECT_WAIT).keepalives_idle(Duration::from_secs(30));
+    let limits = "-c statement_timeout=4500 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=5000";
+    let options = config.get_options().map_or_else(|| limits.to_owned(), |given| format!("{limits} {given}"));
+    config.options(options);
+    if config.get_application_name().is_none() {
+        config.application_name("messenger");
+    }
+    Ok(config)
+}
+
+async fn within<T>(
+    doing: &'static str,
+    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T> {
+    match timeout(STATEMENT_WAIT, work).await {
+        Ok(result) => result.doing(doing),
+        Err(elapsed) => Err(fault(Failure::TimedOut, doing, elapsed)),
+    }
+}
+
+/// A duration as PostgreSQL's `double precision` seconds.
+pub(crate) fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}

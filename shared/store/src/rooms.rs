@@ -1,0 +1,94 @@
+//! Rooms and who is in them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use messenger_core::{
+    Result,
+    id::{HubUserId, RoomId, TenantId},
+    port::{Memberships, Rooms},
+    room::{Claim, RoomKey},
+};
+
+use crate::{PgStore, pool::seconds};
+
+const FIND: &str = "select matrix_room_id from rooms where tenant_id = $1 and kind = $2 and key = $3
+    and matrix_room_id is not null";
+/// The lock of the row decides between those who come at the same time.
+const CLAIM: &str = "insert into rooms as room (tenant_id, kind, key, claimed_until)
+    values ($1, $2, $3, now() + $4 * interval '1 second')
+    on conflict (tenant_id, kind, key) do update set claimed_until = excluded.claimed_until
+    where room.matrix_room_id is null and room.claimed_until <= now()
+    returning true";
+const UNCLAIM: &str = "update rooms set claimed_until = '-infinity'
+    where tenant_id = $1 and kind = $2 and key = $3 and matrix_room_id is null";
+const SETTLE: &str =
+    "insert into rooms as room (tenant_id, kind, key, matrix_room_id) values ($1, $2, $3, $4)
+    on conflict (tenant_id, kind, key)
+    do update set matrix_room_id = coalesce(room.matrix_room_id, excluded.matrix_room_id)
+    returning matrix_room_id";
+const TENANT_OF: &str = "select tenant_id from rooms where matrix_room_id = $1";
+const ADD: &str = "select add_member($1, $2, $3)";
+const REMOVE: &str = "select remove_member($1, $2, $3)";
+const OF: &str = "select matrix_room_id from room_members where tenant_id = $1 and hub_user_id = $2";
+
+#[async_trait]
+impl Rooms for PgStore {
+    async fn find(&self, key: &RoomKey) -> Result<Option<RoomId>> {
+        let row = self
+            .database
+            .query_opt("finding a room", FIND, &[&key.tenant.0, &key.kind(), &key.key()])
+            .await?;
+        Ok(row.map(|row| RoomId::new(row.get::<_, String>(0))))
+    }
+
+    async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim> {
+        let name = key.key();
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&key.tenant.0, &key.kind(), &name, &seconds(lease)];
+        if self.database.query_opt("claiming a room", CLAIM, &parameters).await?.is_some() {
+            return Ok(Claim::Yours);
+        }
+        Ok(Rooms::find(self, key).await?.map_or(Claim::Taken, Claim::Settled))
+    }
+
+    async fn unclaim(&self, key: &RoomKey) -> Result<()> {
+        self.database
+            .execute("giving a room back", UNCLAIM, &[&key.tenant.0, &key.kind(), &key.key()])
+            .await?;
+        Ok(())
+    }
+
+    async fn settle(&self, key: &RoomKey, room: &RoomId) -> Result<RoomId> {
+        let row = self
+            .database
+            .query_one("storing a room", SETTLE, &[&key.tenant.0, &key.kind(), &key.key(), &room.as_str()])
+            .await?;
+        Ok(RoomId::new(row.get::<_, String>(0)))
+    }
+
+    async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>> {
+        let row = self.database.query_opt("finding a room's tenant", TENANT_OF, &[&room.as_str()]).await?;
+        Ok(row.map(|row| TenantId(row.get(0))))
+    }
+}
+
+#[async_trait]
+impl Memberships for PgStore {
+    async fn add(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
+        self.database.execute("adding a member", ADD, &[&tenant.0, &room.as_str(), &user.as_str()]).await?;
+        Ok(())
+    }
+
+    async fn remove(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
+        self.database
+            .execute("removing a member", REMOVE, &[&tenant.0, &room.as_str(), &user.as_str()])
+            .await?;
+        Ok(())
+    }
+
+    async fn of(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<RoomId>> {
+        let rows = self.database.query("reading memberships", OF, &[&tenant.0, &user.as_str()]).await?;
+        Ok(rows.iter().map(|row| RoomId::new(row.get::<_, String>(0))).collect())
+    }
+}

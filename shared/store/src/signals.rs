@@ -1,0 +1,96 @@
+//! Being told of changes by `LISTEN`: one connection of its own for each process. A signal is a hint: whoever waits
+//! for one also looks on their own.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures::{StreamExt as _, stream};
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tokio_postgres::{AsyncMessage, Config, NoTls};
+
+/// Pause before the next attempt to connect.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The channels of `migrations/`.
+const LISTEN: &str = "listen feed; listen work";
+
+/// What the listening connection hears. Each signal has one waiter at a time and is remembered until it waits.
+pub(crate) struct Signals {
+    config: Config,
+    feed: Arc<Notify>,
+    work: Arc<Notify>,
+    listener: OnceLock<JoinHandle<()>>,
+}
+
+impl Signals {
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config, feed: Arc::default(), work: Arc::default(), listener: OnceLock::new() }
+    }
+
+    /// Waits for a change of the event log.
+    pub(crate) async fn feed(&self, patience: Duration) {
+        self.listen();
+        let _ = timeout(patience, self.feed.notified()).await;
+    }
+
+    /// Waits for something to do.
+    pub(crate) async fn work(&self, patience: Duration) {
+        self.listen();
+        let _ = timeout(patience, self.work.notified()).await;
+    }
+
+    fn listen(&self) {
+        self.listener.get_or_init(|| {
+            let (config, feed, work) = (self.config.clone(), self.feed.clone(), self.work.clone());
+            tokio::spawn(async move {
+                loop {
+                    if let Err(error) = hear(&config, &feed, &work).await {
+                        tracing::debug!(%error, "not listening");
+                    }
+                    sleep(PAUSE).await;
+                }
+            })
+        });
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        if let Some(listener) = self.listener.get() {
+            listener.abort();
+        }
+    }
+}
+
+/// Listens until the connection ends.
+async fn hear(config: &Config, feed: &Notify, work: &Notify) -> Result<(), tokio_postgres::Error> {
+    let (client, mut connection) = config.connect(NoTls).await?;
+    let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
+    let hearing = async {
+        while let Some(message) = messages.next().await {
+            if let AsyncMessage::Notification(notification) = message? {
+                match notification.channel() {
+                    "feed" => feed.notify_one(),
+                    _ => work.notify_one(),
+                }
+            }
+        }
+        Ok(())
+    };
+    let listening = async {
+        client.batch_execute(LISTEN).await?;
+        // What happened while nobody listened is caught up by looking.
+        feed.notify_one();
+        work.notify_one();
+        std::future::pending::<Result<(), _>>().await
+    };
+    tokio::select! {
+        ended = hearing => ended,
+        refused = listening => refused,
+    }
+}

@@ -1,0 +1,137 @@
+//! Users, and whose Matrix account is due.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use messenger_core::{
+    Result,
+    id::{HubUserId, TenantId},
+    port::Users,
+    room::{RoomKey, RoomKind},
+    user::{Identity, Role, User, UserQuery, UserSummary, fold},
+};
+use tokio_postgres::Row;
+
+use crate::{PgStore, pool::seconds};
+
+/// The columns that [`user`] reads, in its order.
+macro_rules! columns {
+    () => {
+        "hub_user_id, tenant_id, display_name, role, localpart, external_client_enabled, account_due is null"
+    };
+}
+
+const SIGN_IN: &str = concat!("select ", columns!(), " from sign_in($1, $2, $3, $4, $5, $6, $7, $8)");
+const FIND: &str = concat!("select ", columns!(), " from users where tenant_id = $1 and hub_user_id = $2");
+const BY_LOCALPART: &str = concat!("select ", columns!(), " from users where localpart = $1");
+const SEARCH: &str = "select hub_user_id, display_name from users
+    where tenant_id = $1 and hub_user_id <> $2
+      and (search_name like '%' || $3 || '%' or search_id like '%' || $3 || '%')
+    order by (search_name like $3 || '%' or search_id like $3 || '%') desc, search_name, hub_user_id
+    limit $4";
+const CLAIM_DUE: &str = concat!(
+    "update users set account_lease = now() + $1 * interval '1 second'
+    where hub_user_id in (
+        select hub_user_id from users where account_due <= now() and account_lease <= now()
+        order by account_due limit $2 for update skip locked)
+    returning ",
+    columns!()
+);
+const PROVISIONED: &str = "update users
+    set account_attempts = 0, account_lease = '-infinity',
+        account_due = case when tenant_id = $2 and display_name = $3 then null else now() end
+    where hub_user_id = $1";
+const POSTPONE: &str = "update users
+    set account_due = now() + least(300, 2 ^ least(account_attempts, 9)) * interval '1 second',
+        account_attempts = account_attempts + 1, account_lease = '-infinity'
+    where hub_user_id = $1";
+
+#[async_trait]
+impl Users for PgStore {
+    async fn sign_in(&self, identity: &Identity, localpart: &str) -> Result<User> {
+        let id = &identity.hub_user_id;
+        let dm = RoomKey { tenant: identity.tenant, kind: RoomKind::BotDm { user: id.clone() } }.to_string();
+        let (search_name, search_id) = (fold(&identity.display_name), fold(id.as_str()));
+        let row = self
+            .database
+            .query_one(
+                "signing a user in",
+                SIGN_IN,
+                &[
+                    &id.as_str(),
+                    &identity.tenant.0,
+                    &localpart,
+                    &identity.display_name,
+                    &identity.role.as_str(),
+                    &search_name,
+                    &search_id,
+                    &dm,
+                ],
+            )
+            .await?;
+        Ok(user(&row))
+    }
+
+    async fn find(&self, tenant: TenantId, id: &HubUserId) -> Result<Option<User>> {
+        let row = self.database.query_opt("finding a user", FIND, &[&tenant.0, &id.as_str()]).await?;
+        Ok(row.as_ref().map(user))
+    }
+
+    async fn by_localpart(&self, localpart: &str) -> Result<Option<User>> {
+        Ok(self.database.query_opt("finding a user", BY_LOCALPART, &[&localpart]).await?.as_ref().map(user))
+    }
+
+    async fn search(&self, tenant: TenantId, query: &UserQuery) -> Result<Vec<UserSummary>> {
+        let text = literal(&query.text);
+        let rows = self
+            .database
+            .query("searching users", SEARCH, &[&tenant.0, &query.except.as_str(), &text, &query.limit])
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| UserSummary {
+                hub_user_id: HubUserId::new(row.get::<_, String>(0)),
+                display_name: row.get(1),
+            })
+            .collect())
+    }
+
+    async fn claim_due(&self, lease: Duration, limit: i64) -> Result<Vec<User>> {
+        let rows = self.database.query("claiming accounts", CLAIM_DUE, &[&seconds(lease), &limit]).await?;
+        Ok(rows.iter().map(user).collect())
+    }
+
+    async fn provisioned(&self, user: &User) -> Result<()> {
+        let identity = &user.identity;
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&identity.hub_user_id.as_str(), &identity.tenant.0, &identity.display_name];
+        self.database.execute("storing that an account is ready", PROVISIONED, &parameters).await?;
+        Ok(())
+    }
+
+    async fn postpone(&self, user: &HubUserId) -> Result<()> {
+        self.database.execute("postponing an account", POSTPONE, &[&user.as_str()]).await?;
+        Ok(())
+    }
+}
+
+fn user(row: &Row) -> User {
+    let role: &str = row.get(3);
+    User {
+        identity: Identity {
+            hub_user_id: HubUserId::new(row.get::<_, String>(0)),
+            tenant: TenantId(row.get(1)),
+            display_name: row.get(2),
+            // The stored names are Hub roles too, each mapped to itself.
+            role: Role::from_hub(role),
+        },
+        localpart: row.get(4),
+        external_client_enabled: row.get(5),
+        provisioned: row.get(6),
+    }
+}
+
+/// Text that `like` takes literally.
+fn literal(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
