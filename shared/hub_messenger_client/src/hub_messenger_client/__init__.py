@@ -1,0 +1,54 @@
+"""Send notifications through the hub's messenger service, and follow its events.
+
+from hub_messenger_client import MessengerClient
+
+client = MessengerClient()
+client.notify(source_app="fertigungs-app", title="Schicht gestartet")
+"""
+
+from __future__ import annotations
+
+from ._version import __version__
+from .client import MessengerClient
+from .errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    DeadlineError,
+    FieldError,
+    MessengerError,
+    NotFoundError,
+    RateLimitedError,
+    SpoolError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    ValidationError,
+)
+from .events import EventStream, TokenProvider
+from .handler import MessengerHandler
+from .models import DeadLetter, Event, Notification, NotificationLog, SpoolStats
+
+__all__ = [
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConflictError",
+    "DeadLetter",
+    "DeadlineError",
+    "Event",
+    "EventStream",
+    "FieldError",
+    "MessengerClient",
+    "MessengerError",
+    "MessengerHandler",
+    "NotFoundError",
+    "Notification",
+    "NotificationLog",
+    "RateLimitedError",
+    "SpoolError",
+    "SpoolStats",
+    "TokenProvider",
+    "UnavailableError",
+    "UnexpectedAnswerError",
+    "ValidationError",
+    "__version__",
+]

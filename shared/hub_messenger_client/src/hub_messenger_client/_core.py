@@ -1,0 +1,144 @@
+"""What the sync and the async half of a client share: settings, connections, and the spool."""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from . import _settings, _wire
+from ._async.exchange import AsyncExchange
+from ._drain import Drainer
+from ._pools import AsyncPool, SyncPool
+from ._spool import LONGEST_LEASE, Letter, Spool
+from ._sync.exchange import SyncExchange
+from .errors import ConfigurationError, MessengerError, SpoolError
+from .models import Notification
+
+log = logging.getLogger("hub_messenger_client")
+
+KEY_MEMORY = 7 * 24 * 3600.0
+"""How long the service remembers an idempotency key. What waits longer could arrive twice."""
+FAREWELL = 2.0
+"""Seconds that a client takes at its end to empty its spool, if the service is there."""
+
+
+class Core:
+    """State of a client. Threads, tasks and event loops may share one."""
+
+    def __init__(
+        self,
+        settings: _settings.Settings,
+        *,
+        source_app: str | None,
+        http_client: httpx.Client | None,
+        async_http_client: httpx.AsyncClient | None,
+        spool: Spool | None,
+        spool_ttl: float,
+    ) -> None:
+        self._settings = settings
+        self.source_app = source_app or os.environ.get(_settings.APP_VARIABLE) or None
+        """The sending application, for calls that name none."""
+        self._sync_pool = SyncPool(settings, http_client)
+        self._async_pool = AsyncPool(settings, async_http_client)
+        self._sync_exchange = SyncExchange(settings, self._sync_pool)
+        self._async_exchange = AsyncExchange(settings, self._async_pool)
+        self._closed = False
+        self._keep = spool_ttl
+        self.spool = spool
+        """The spool, for its `stats()` and `dead()`; `None` without `spool_dir`."""
+        self._drainer: Drainer | None = None
+        if not 0 < spool_ttl <= KEY_MEMORY:
+            raise ConfigurationError(
+                "spool_ttl must be at most 7 days: after that the service no longer knows what it has already got",
+                code="invalid_spool_ttl",
+            )
+        if spool is not None:
+            self._drainer = _drainer(settings, self._sync_exchange, spool)
+            # Also at the end of the process, and for a client that nobody closes.
+            self._farewell = weakref.finalize(self, self._drainer.stop, FAREWELL)
+            self._drainer.watch()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._settings.base_url!r})"
+
+    def _letter(self, fields: Mapping[str, Any], key: str | None, extra: Mapping[str, Any] | None) -> Letter:
+        """The call to send: what is `None` is left to the service's defaults."""
+        self._check_open()
+        body = {name: value for name, value in fields.items() if value is not None}
+        body["source_app"] = body.get("source_app") or self.source_app
+        if body["source_app"] is None:
+            raise ConfigurationError(
+                f"source_app is missing: pass it to the call, to MessengerClient, or set {_settings.APP_VARIABLE}",
+                code="missing_source_app",
+            )
+        return _wire.letter({**body, **(extra or {})}, key=key, keep=self._keep)
+
+    def _send_call(self, letter: Letter, wait: float | None, timeout: float | httpx.Timeout | None) -> _wire.Call:
+        if wait is not None and not 0 <= wait <= 10:
+            raise ValueError("wait must be between 0 and 10 seconds")
+        limits = self._settings.timeout if timeout is None else _settings.timeouts(timeout)
+        return _wire.send_call(letter, wait=wait, timeout=limits)
+
+    def _get_call(self, path: str, query: Mapping[str, object], timeout: float | httpx.Timeout | None) -> _wire.Call:
+        self._check_open()
+        given = {name: str(value) for name, value in query.items() if value is not None}
+        limits = None if timeout is None else _settings.timeouts(timeout)
+        return _wire.Call("GET", f"{_wire.API}{path}", query=given, timeout=limits)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("this MessengerClient is closed")
+
+    def _queued(self, letter: Letter) -> Notification | None:
+        """Puts the call behind what is waiting already, so that order is kept. `None` if nothing is."""
+        if self.spool is None or self._drainer is None:
+            return None
+        self._drainer.watch()
+        try:
+            if not self.spool.waiting():
+                return None
+            self.spool.put(letter)
+        except SpoolError:
+            log.warning("the spool cannot be used, so this notification is sent without it", exc_info=True)
+            return None
+        self._drainer.wake()
+        return _wire.spooled(letter, "earlier notifications are still waiting")
+
+    def _kept(self, letter: Letter, error: MessengerError) -> Notification:
+        """Puts a call that failed for now into the spool. If that fails too, the error goes to the caller."""
+        if self.spool is None or self._drainer is None:
+            raise error
+        try:
+            self.spool.put(letter)
+        except SpoolError as problem:
+            log.exception("a notification could not be spooled")
+            raise error from problem
+        self._drainer.wake()
+        return _wire.spooled(letter, str(error))
+
+    def _flush(self, timeout: float) -> bool:
+        return self._drainer is None or self._drainer.flush(timeout)
+
+    def _end(self) -> None:
+        """Ends what runs in the background, and closes the connections that threads share."""
+        self._closed = True
+        if self._drainer is not None:
+            self._farewell()
+        self._sync_pool.close()
+
+
+def _drainer(settings: _settings.Settings, exchange: SyncExchange, spool: Spool) -> Drainer:
+    """Not a method: it must not keep the client alive."""
+
+    def deliver(letter: Letter) -> Notification:
+        # Nobody waits for the result, so the service need not wait for the homeserver.
+        return _wire.read_notification(exchange.once(_wire.send_call(letter, wait=0, timeout=settings.timeout)))
+
+    phases = settings.timeout.as_dict().values()
+    longest = sum(LONGEST_LEASE if phase is None else phase for phase in phases)
+    return Drainer(spool, deliver, lease=min(LONGEST_LEASE, longest + 5.0))

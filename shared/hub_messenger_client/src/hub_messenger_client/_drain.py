@@ -1,0 +1,192 @@
+"""Sends what is in the spool, in order, from a thread of its own, as soon as the service is back."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+from . import _forks
+from ._spool import Letter, Spool
+from .errors import (
+    AuthenticationError,
+    ConflictError,
+    MessengerError,
+    NotFoundError,
+    SpoolError,
+    UnavailableError,
+    ValidationError,
+)
+
+log = logging.getLogger("hub_messenger_client")
+
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 15.0
+POISON_AFTER = 8
+"""After so many answers of 500 for the first in the queue, the second is tried, to tell a service that fails from
+a notification that makes it fail."""
+TOKEN_CODES = frozenset({None, "invalid_service_token", "missing_service_token"})
+"""What is said of the token, not of the notification: mending the configuration mends it."""
+
+
+class Drainer:
+    """Keeps a spool empty. Any number of processes may run one each: the spool's lease lets one of them send."""
+
+    def __init__(
+        self, spool: Spool, deliver: Callable[[Letter], object], *, lease: float = 60.0, poll: float = 5.0
+    ) -> None:
+        self._spool = spool
+        self._deliver = deliver
+        self._lease = lease
+        self._poll = poll
+        self.after_fork(in_child=True)
+        _forks.watch(self)
+
+    def wake(self) -> None:
+        """Says that there may be something to do. Starts the thread where it does not run."""
+        with self._turn:
+            self._due = True
+            self._start()
+            self._turn.notify_all()
+
+    def watch(self) -> None:
+        """Lets the thread look after the spool from now on, also for what other processes leave in it."""
+        with self._turn:
+            self._start()
+
+    def flush(self, timeout: float) -> bool:
+        """Tries at once and waits until the spool is empty; says whether it is."""
+        deadline = time.monotonic() + timeout
+        with self._turn:
+            self._force = True
+        self.wake()
+        while self._spool.waiting():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            with self._turn:
+                self._turn.wait(min(left, 0.1))
+        return True
+
+    def stop(self, grace: float) -> None:
+        """Ends it for good. While the service answers, what is left may still be sent for `grace` seconds."""
+        thread = self._thread
+        if thread is None:
+            return
+        try:
+            if self._spool.waiting() and self._spool.failing()[0] == 0:
+                self.flush(grace)
+        except SpoolError:
+            log.warning("the spool could not be emptied at the end", exc_info=True)
+        with self._turn:
+            self._stopping = True
+            self._turn.notify_all()
+        if thread is not threading.current_thread():
+            thread.join(grace)
+        try:
+            # A thread that hangs in a call must not keep the others waiting for its lease to end.
+            self._spool.release(self._holder)
+        except SpoolError:
+            log.debug("the lease could not be given back", exc_info=True)
+        self._spool.close()
+
+    def before_fork(self) -> None:
+        """Nothing to do: the child starts afresh."""
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """The child has no thread, and is another holder."""
+        if in_child:
+            self._turn = threading.Condition()
+            self._thread: threading.Thread | None = None
+            self._due = self._force = self._stopping = False
+            self._holder = f"{os.getpid()}-{uuid.uuid4().hex}"
+
+    def _start(self) -> None:
+        if self._stopping or (self._thread is not None and self._thread.is_alive()):
+            return
+        thread = threading.Thread(target=self._run, name="hub-messenger-spool", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is ending: the next process sends it
+            return
+        self._thread = thread
+
+    def _run(self) -> None:
+        pause = 0.0
+        while True:
+            with self._turn:
+                self._turn.notify_all()
+                self._turn.wait_for(lambda: self._due or self._stopping, timeout=pause)
+                if self._stopping:
+                    return
+                force, self._force, self._due = self._force, False, False
+            try:
+                pause = self._round(force=force)
+            except SpoolError:
+                log.warning("the spool cannot be used", exc_info=True)
+                pause = self._poll
+            except Exception:
+                log.exception("the spool could not be drained")
+                pause = self._poll
+
+    def _round(self, *, force: bool) -> float:
+        """One try to empty the spool. Gives the seconds after which the next is due."""
+        if not self._spool.waiting():
+            return self._poll
+        if not self._spool.claim(self._holder, self._lease, force=force):
+            return min(self._poll, self._spool.failing()[1] or 1.0)
+        pause = self._poll
+        done: Letter | None = None
+        while (letter := self._spool.advance(self._holder, self._lease, done)) is not None:
+            if self._stopping:
+                break
+            done, error = self._try(letter)
+            if error is not None and (pause := self._settle(letter, error)) > 0:
+                return pause
+        self._spool.release(self._holder)
+        return pause
+
+    def _try(self, letter: Letter) -> tuple[Letter | None, Exception | None]:
+        try:
+            self._deliver(letter)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the queue must go on
+            return None, error
+        return letter, None
+
+    def _settle(self, letter: Letter, error: Exception) -> float:
+        """Decides what an error means for the queue. Gives the pause, 0 to go on with the next."""
+        if refuses(error) or (letter.faults >= POISON_AFTER and self._is_poison(letter)):
+            log.error("the messenger service refused a spooled notification: %s", error)
+            self._spool.bury(letter, str(error))
+            return 0.0
+        failures, _ = self._spool.failing()
+        retry_after = error.retry_after if isinstance(error, MessengerError) else None
+        pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 20)))  # noqa: S311
+        pause += min(retry_after or 0.0, LONGEST_PAUSE * 4)
+        is_fault = isinstance(error, UnavailableError) and error.status == 500
+        log.log(
+            logging.INFO if failures else logging.WARNING,
+            "notifications stay in the spool for now, next try in %.1f s: %s",
+            pause,
+            error,
+        )
+        self._spool.failed(self._holder, str(error), pause, letter if is_fault else None)
+        return max(pause, 0.01)
+
+    def _is_poison(self, letter: Letter) -> bool:
+        """Whether the service takes the next one while it fails with `letter`."""
+        other = self._spool.behind(letter)
+        return other is not None and self._try(other)[1] is None
+
+
+def refuses(error: Exception) -> bool:
+    """Whether sending the same again can never succeed, whatever is mended in the configuration."""
+    if not isinstance(error, MessengerError) or error.temporary:
+        return False
+    if isinstance(error, AuthenticationError):
+        return error.status == 403 and error.code not in TOKEN_CODES
+    return isinstance(error, (ValidationError, ConflictError, NotFoundError))

@@ -1,0 +1,85 @@
+"""What a client is configured with, checked where it is constructed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from ._version import __version__
+from ._wire import Retries
+from .errors import ConfigurationError
+
+URL_VARIABLE = "MESSENGER_SERVICE_URL"
+TOKEN_VARIABLE = "MESSENGER_SERVICE_TOKEN"  # noqa: S105 - a name
+APP_VARIABLE = "MESSENGER_SOURCE_APP"
+USER_AGENT = f"hub-messenger-client/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
+CONNECT_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that does not change over a client's life."""
+
+    base_url: str
+    timeout: httpx.Timeout
+    headers: Mapping[str, str] = field(repr=False)
+    retries: Retries = field(default_factory=Retries)
+    verify: bool | str | ssl.SSLContext = True
+
+    @property
+    def client_options(self) -> dict[str, Any]:
+        """What `httpx.Client` and `httpx.AsyncClient` are made with."""
+        verify = ssl.create_default_context(cafile=self.verify) if isinstance(self.verify, str) else self.verify
+        return {"timeout": self.timeout, "verify": verify}
+
+
+def service_url(value: str | None) -> str:
+    """The service's address, from the argument or the environment, without a slash at the end."""
+    given = (value if value is not None else os.environ.get(URL_VARIABLE, "")).strip()
+    if not given:
+        raise ConfigurationError(
+            f"the messenger service's address is missing: set {URL_VARIABLE} or pass base_url= "
+            "(in the hub's Docker network it is http://messenger-service-backend-1:8000)",
+            code="missing_service_url",
+        )
+    try:
+        url = httpx.URL(given)
+    except httpx.InvalidURL as problem:
+        raise ConfigurationError(f"{URL_VARIABLE} is no URL: {problem}", code="invalid_service_url") from None
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+        raise ConfigurationError(
+            f"{URL_VARIABLE} must look like http://host:8000, not like {given!r}", code="invalid_service_url"
+        )
+    return given.rstrip("/")
+
+
+def service_token(value: str | None) -> str:
+    """The service token, from the argument or the environment."""
+    given = (value if value is not None else os.environ.get(TOKEN_VARIABLE, "")).strip()
+    if not given:
+        raise ConfigurationError(
+            f"the service token is missing: set {TOKEN_VARIABLE} to the value that the hub hands out, or pass token= "
+            "(a messenger service in development takes messenger-service-token-dev)",
+            code="missing_service_token",
+        )
+    return header_value(given, TOKEN_VARIABLE)
+
+
+def header_value(value: str, name: str) -> str:
+    """A value that can stand in a header. It is a secret: the message does not show it."""
+    if not value.isascii() or not value.isprintable():
+        raise ConfigurationError(f"{name} holds characters that no token has", code="invalid_token")
+    return value
+
+
+def timeouts(value: float | httpx.Timeout) -> httpx.Timeout:
+    """Seconds as httpx wants them: connecting, in a local network, is quick or it fails."""
+    if isinstance(value, httpx.Timeout):
+        return value
+    return httpx.Timeout(value, connect=min(value, CONNECT_SECONDS))

@@ -1,0 +1,262 @@
+"""The contract as pure functions: requests to send, answers and failures as values."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, TypeAlias
+
+import httpx
+
+from ._spool import RANKS, Letter
+from .errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    DeadlineError,
+    FieldError,
+    MessengerError,
+    NotFoundError,
+    RateLimitedError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    ValidationError,
+)
+from .models import Notification, NotificationLog, parse_time
+
+Priority: TypeAlias = Literal["low", "normal", "high", "urgent"] | str
+
+API = "/api/v1"
+SERVER_WAIT = 3.0
+"""What the service waits for the homeserver when it is not told."""
+IN_FLIGHT_PATIENCE = 20.0
+"""How long a retry waits for the first attempt of the same call to end."""
+
+BY_STATUS: Mapping[int, type[MessengerError]] = {
+    400: ValidationError,
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    408: DeadlineError,
+    409: ConflictError,
+    413: ValidationError,
+    415: ValidationError,
+    422: ValidationError,
+    429: RateLimitedError,
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP exchange of the contract."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    timeout: httpx.Timeout | None = None
+
+
+@dataclass(frozen=True)
+class Retries:
+    """When to try again: exponential backoff with full jitter, never before the service's `Retry-After`."""
+
+    count: int = 2
+    base: float = 0.25
+    cap: float = 8.0
+    longest_retry_after: float = 10.0
+    """A service that wants a longer pause than this gets it from the caller, who sees `retry_after`."""
+
+    def pause(self, attempt: int, error: MessengerError) -> float | None:
+        """Seconds to wait after failed attempt number `attempt` (from 0); `None` when it was the last."""
+        in_flight = isinstance(error, ConflictError)
+        if not error.temporary or (attempt >= self.count and not in_flight):
+            return None
+        jitter = random.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 20)))  # noqa: S311 - not a secret
+        if error.retry_after is None:
+            return jitter
+        if error.retry_after > self.longest_retry_after:
+            return None
+        return error.retry_after + min(jitter, self.base)
+
+
+def new_key() -> str:
+    """An idempotency key of its own for a call."""
+    return uuid.uuid4().hex
+
+
+def letter(body: Mapping[str, Any], *, key: str | None, keep: float) -> Letter:
+    """A notification on its way. `keep` is how many seconds it may wait in a spool."""
+    # Half a surrogate pair, as in a file name that is no UTF-8, must not keep an alarm from being sent.
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=_encode).encode("utf-8", "replace")
+    now = time.time()
+    expires_at = min([now + keep, *_seconds(body.get("expires_at"))])
+    rank = RANKS.get(str(body.get("priority", "normal")), RANKS["normal"])
+    return Letter(key or new_key(), text, now, expires_at, rank)
+
+
+def send_call(letter: Letter, *, wait: float | None, timeout: httpx.Timeout) -> Call:
+    """`POST /notifications/send`. The time-out counts from the end of the service's own wait."""
+    return Call(
+        "POST",
+        f"{API}/notifications/send",
+        query={} if wait is None else {"wait": f"{wait:g}"},
+        headers={"Idempotency-Key": letter.key, "Content-Type": "application/json"},
+        content=letter.body,
+        timeout=longer(timeout, SERVER_WAIT if wait is None else wait),
+    )
+
+
+def longer(timeout: httpx.Timeout, seconds: float) -> httpx.Timeout:
+    """`timeout` with `seconds` more for the answer."""
+    read = None if timeout.read is None else timeout.read + seconds
+    return httpx.Timeout(connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool)
+
+
+def spooled(letter: Letter, reason: str) -> Notification:
+    """What a call gives that is kept for later."""
+    created_at = datetime.fromtimestamp(letter.spooled_at, timezone.utc)
+    waiting = Notification.from_json(letter.request, idempotency_key=letter.key)
+    return replace(waiting, id=None, status=Notification.SPOOLED, reason=reason, created_at=created_at)
+
+
+def read_notification(response: httpx.Response, key: str | None = None) -> Notification:
+    """The notification in an answer."""
+    data = _json(response)
+    if not isinstance(data, Mapping) or not isinstance(data.get("id"), int):
+        raise unexpected(response, "which holds no notification")
+    return Notification.from_json(
+        data,
+        idempotency_key=key,
+        replayed=response.headers.get("idempotent-replayed", "").lower() == "true",
+        request_id=response.headers.get("x-request-id"),
+    )
+
+
+def read_log(response: httpx.Response) -> NotificationLog:
+    """The page of the log in an answer."""
+    try:
+        return NotificationLog.from_json(_json(response))
+    except TypeError:
+        raise unexpected(response, "which holds no notification log") from None
+
+
+def failure(response: httpx.Response) -> MessengerError | None:
+    """The error that an answer is, if it is one. Its body must have been read."""
+    if response.is_success:
+        return None
+    kind = BY_STATUS.get(response.status_code) or (UnavailableError if response.is_server_error else None)
+    if kind is None:
+        return unexpected(response, _advice(response))
+    problem = _problem(response)
+    if kind is NotFoundError and not problem:
+        # Not the service's own answer: a proxy that has no service behind it just now.
+        kind = UnavailableError
+    detail = problem.get("detail") or problem.get("title")
+    return kind(
+        detail if isinstance(detail, str) else _nameless(response),
+        status=response.status_code,
+        code=_text(problem.get("code")),
+        request_id=_text(problem.get("request_id")) or response.headers.get("x-request-id"),
+        retry_after=retry_after(response.headers.get("retry-after")),
+        errors=_errors(problem.get("errors")),
+    )
+
+
+def unreachable(problem: httpx.HTTPError | httpx.InvalidURL, base_url: str) -> MessengerError:
+    """The error for a call that got no answer."""
+    if isinstance(problem, (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)):
+        return ConfigurationError(f"{base_url} cannot be called: {problem}", code="bad_request_options")
+    why = str(problem) or type(problem).__name__
+    if isinstance(problem, httpx.TimeoutException):
+        phase = {httpx.ConnectTimeout: "connecting", httpx.PoolTimeout: "waiting for a free connection"}
+        doing = phase.get(type(problem), "waiting for its answer")
+        return DeadlineError(f"the messenger service at {base_url} timed out while {doing}", code="timeout")
+    return UnavailableError(f"the messenger service at {base_url} cannot be reached: {why}", code="unreachable")
+
+
+def unexpected(response: httpx.Response, what: str) -> UnexpectedAnswerError:
+    """The error for an answer that the contract does not know."""
+    request = response.request
+    return UnexpectedAnswerError(
+        f"{request.method} {request.url.copy_with(query=None)} got an answer {what}; "
+        "does MESSENGER_SERVICE_URL point to the messenger service?",
+        status=response.status_code,
+        request_id=response.headers.get("x-request-id"),
+    )
+
+
+def retry_after(value: str | None) -> float | None:
+    """The header as seconds from now, from either of its two forms."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value)) if value.strip().replace(".", "", 1).isdigit() else _until(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _until(date: str) -> float:
+    return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo else value.astimezone()
+        return aware.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
+
+
+def _seconds(time_: Any) -> list[float]:
+    if isinstance(time_, str):
+        time_ = parse_time(time_)
+    return [time_.timestamp()] if isinstance(time_, datetime) else []
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        raise unexpected(response, "that is not JSON") from None
+
+
+def _problem(response: httpx.Response) -> Mapping[str, Any]:
+    try:
+        problem = response.json() if "json" in response.headers.get("content-type", "") else None
+    except ValueError:
+        problem = None
+    return problem if isinstance(problem, Mapping) else {}
+
+
+def _errors(listed: Any) -> tuple[FieldError, ...]:
+    if not isinstance(listed, list):
+        return ()
+    return tuple(
+        FieldError(str(entry.get("pointer", "")), str(entry.get("message", "")))
+        for entry in listed
+        if isinstance(entry, Mapping)
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _nameless(response: httpx.Response) -> str:
+    url = response.request.url.copy_with(query=None)
+    return f"{url} answered {response.status_code} {response.reason_phrase}, and not in the messenger service's form"
+
+
+def _advice(response: httpx.Response) -> str:
+    if response.has_redirect_location:
+        return f"that leads to {response.headers['location']}"
+    return f"with status {response.status_code}"

@@ -1,0 +1,285 @@
+"""`hub-messenger`: the client on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ._settings import APP_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE
+from ._version import __version__
+from .client import MessengerClient
+from .errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    MessengerError,
+    NotFoundError,
+    RateLimitedError,
+    UnavailableError,
+    ValidationError,
+)
+from .events import EventStream
+from .models import Event, Notification
+
+OK, FAILED, USAGE, REFUSED, DENIED, AWAY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+USER_TOKEN_VARIABLE = "MESSENGER_USER_TOKEN"  # noqa: S105 - a name
+SPOOL_VARIABLE = "MESSENGER_SPOOL_DIR"
+
+EPILOG = f"""\
+environment:
+  {URL_VARIABLE}    the service's address, such as http://localhost:8000
+  {TOKEN_VARIABLE}  the service token
+  {APP_VARIABLE}     the sending application (default: hub-messenger)
+  {USER_TOKEN_VARIABLE}     a user's Hub JWT, for tail
+  {SPOOL_VARIABLE}      where to keep what cannot be delivered now
+
+exit codes:
+  0  done (for send: sent, pending or spooled; --json or the output says which)
+  1  something unexpected
+  2  wrong arguments or configuration
+  3  refused: a field is wrong, it does not exist, or its state does not allow it
+  4  the token is missing rights, wrong or expired
+  5  the service is away or wants fewer calls
+  130  interrupted
+"""
+EXAMPLES = """\
+examples:
+  hub-messenger send --title "Schicht gestartet"
+  hub-messenger send --title "Maschine gestoppt" --room machine:42 --urgent
+  dmesg | tail -20 | hub-messenger send --title "Kernel" --body - --to mueller
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; gives the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.WARNING, format="hub-messenger: %(message)s"
+    )
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has had enough, as `head` does: nothing is wrong, and nothing can be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except (MessengerError, ValueError, OSError) as error:
+        print(f"hub-messenger: {error}", file=sys.stderr)
+        return exit_code(error)
+    return code
+
+
+def exit_code(error: Exception) -> int:
+    """The exit code that stands for an error."""
+    if isinstance(error, (ConfigurationError, ValueError)):
+        return USAGE
+    if isinstance(error, (ValidationError, NotFoundError, ConflictError)):
+        return REFUSED
+    if isinstance(error, AuthenticationError):
+        return DENIED
+    return AWAY if isinstance(error, (UnavailableError, RateLimitedError)) else FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="hub-messenger",
+        description="The hub's messenger on the command line.",
+        epilog=EPILOG,
+        formatter_class=raw,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--url", help=f"the service's address (default: {URL_VARIABLE})")
+    common.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    common.add_argument("-v", "--verbose", action="store_true", help="say what happens on the way")
+    service = argparse.ArgumentParser(add_help=False, parents=[common])
+    service.add_argument(
+        "--timeout", type=float, default=10.0, metavar="SECONDS", help="for each attempt (default: 10)"
+    )
+    service.add_argument("--retries", type=int, default=2, metavar="N", help="further attempts (default: 2)")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[Any], int], of: argparse.ArgumentParser, about: str, epilog: str = "") -> Any:
+        sub = commands.add_parser(
+            name,
+            parents=[of],
+            help=about,
+            description=about,
+            epilog=f"{epilog}\n{EPILOG}",
+            formatter_class=raw,
+        )
+        sub.set_defaults(run=run)
+        return sub
+
+    send = command("send", _send, service, "Sends a notification.", EXAMPLES)
+    send.add_argument("--title", required=True)
+    send.add_argument("--body", help="the details; - reads them from standard input")
+    target = send.add_mutually_exclusive_group()
+    target.add_argument("--room", type=_room, metavar="TYPE:ID", help="the room of an entity, such as machine:42")
+    target.add_argument("--to", metavar="USER", help="one user, by Hub id")
+    target.add_argument("--service", action="store_true", help="the room of the sending application")
+    ring = send.add_mutually_exclusive_group()
+    ring.add_argument("--urgent", action="store_true", help="marked, and phones ring")
+    ring.add_argument("--priority", default="normal", metavar="PRIORITY", help="normal (default) or urgent")
+    send.add_argument(
+        "--app", metavar="NAME", help=f"the sending application (default: {APP_VARIABLE}, else hub-messenger)"
+    )
+    send.add_argument("--event-type", metavar="TYPE", help="what kind of event it is")
+    send.add_argument("--tenant", metavar="ID", help="another tenant than the token's own")
+    send.add_argument("--key", metavar="KEY", help="an idempotency key: the same again is not sent twice")
+    send.add_argument("--wait", type=float, metavar="SECONDS", help="how long the service may wait for the homeserver")
+    send.add_argument(
+        "--spool-dir",
+        metavar="DIR",
+        default=os.environ.get(SPOOL_VARIABLE),
+        help="keep it here if the service is away",
+    )
+
+    log = command("log", _log, service, "Prints what was sent, newest first.")
+    log.add_argument("--app", metavar="NAME", help="only of this application")
+    log.add_argument("--limit", type=int, metavar="N")
+    log.add_argument("--offset", type=int, metavar="N")
+
+    get = command("get", _get, service, "Prints how a notification stands.")
+    get.add_argument("id", type=int)
+
+    spool = command("spool", _spool, service, "Prints what a spool holds; with --flush, sends it.")
+    spool.add_argument("dir", nargs="?", default=os.environ.get(SPOOL_VARIABLE), help=f"default: {SPOOL_VARIABLE}")
+    spool.add_argument("--flush", type=float, metavar="SECONDS", help="send what waits, for at most so long")
+    spool.add_argument("--dead", action="store_true", help="print what the service refused")
+
+    tail = command("tail", _tail, common, "Prints the events of a user as they happen, until interrupted.")
+    tail.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"the user's Hub JWT, read anew for each connection (default: {USER_TOKEN_VARIABLE})",
+    )
+    tail.add_argument("--since", metavar="ID", help="begin after this event")
+    tail.add_argument("-n", "--count", type=int, metavar="N", help="stop after so many events")
+    return parser
+
+
+def _room(text: str) -> tuple[str, int | str]:
+    kind, separator, number = text.partition(":")
+    if not (kind and separator and number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form TYPE:ID, such as machine:42")
+    return kind, int(number) if number.isascii() and number.isdigit() else number
+
+
+def _client(options: argparse.Namespace, spool_dir: str | None = None) -> MessengerClient:
+    return MessengerClient(options.url, timeout=options.timeout, retries=options.retries, spool_dir=spool_dir)
+
+
+def _send(options: argparse.Namespace) -> int:
+    fields = {
+        "source_app": options.app or os.environ.get(APP_VARIABLE) or "hub-messenger",
+        "title": options.title,
+        "body": sys.stdin.read() if options.body == "-" else options.body,
+        "priority": "urgent" if options.urgent else options.priority,
+        "tenant_id": int(options.tenant) if (options.tenant or "").isdigit() else options.tenant,
+        "idempotency_key": options.key,
+        "wait": options.wait,
+        **({"event_type": options.event_type} if options.event_type else {}),
+    }
+    with _client(options, options.spool_dir) as client:
+        if options.room:
+            sent = client.notify_entity(entity_type=options.room[0], entity_id=options.room[1], **fields)
+        elif options.to:
+            sent = client.notify_user(target_user=options.to, **fields)
+        elif options.service:
+            sent = client.notify_service(**fields)
+        else:
+            sent = client.notify(**fields)
+    _print(options, sent.to_dict(), _sentence(sent))
+    return OK
+
+
+def _log(options: argparse.Namespace) -> int:
+    with _client(options) as client:
+        for entry in client.log(source_app=options.app, limit=options.limit, offset=options.offset):
+            _print(options, entry.to_dict(), _sentence(entry))
+    return OK
+
+
+def _get(options: argparse.Namespace) -> int:
+    with _client(options) as client:
+        found = client.get(options.id)
+    _print(options, found.to_dict(), _sentence(found))
+    return OK
+
+
+def _spool(options: argparse.Namespace) -> int:
+    if not options.dir:
+        raise ConfigurationError(f"which spool? Name its directory or set {SPOOL_VARIABLE}")
+    if not Path(options.dir).is_dir():
+        raise ConfigurationError(f"{options.dir} is no directory")
+    with _client(options, options.dir) as client:
+        emptied = client.flush(options.flush) if options.flush is not None else True
+        if client.spool is None:
+            return FAILED
+        for letter in client.spool.dead() if options.dead else ():
+            _print(
+                options,
+                letter.to_dict(),
+                f"{letter.died_at:%Y-%m-%d %H:%M:%S}Z {letter.request.get('title')}: {letter.error}",
+            )
+        if not options.dead:
+            stats = client.spool.stats().to_dict()
+            _print(
+                options,
+                stats,
+                "\n".join(f"{name}: {value}" for name, value in stats.items() if value is not None),
+            )
+    return OK if emptied else AWAY
+
+
+def _tail(options: argparse.Namespace) -> int:
+    def token() -> str:
+        text = options.token_file.read_text("utf-8") if options.token_file else os.environ.get(USER_TOKEN_VARIABLE, "")
+        if not text.strip():
+            raise ConfigurationError(f"a user's token is missing: set {USER_TOKEN_VARIABLE} or pass --token-file")
+        return str(text.strip())
+
+    left = options.count
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with EventStream(token, base_url=options.url, last_event_id=options.since) as stream:
+        while left is None or left > 0:
+            event = next(stream, None)
+            if event is None:
+                break
+            _print(options, event.to_dict(), _line(event))
+            left = None if left is None else left - 1
+    return OK
+
+
+def _print(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:
+    print(json.dumps(data, ensure_ascii=False, default=str) if options.json else text, flush=True)
+
+
+def _sentence(sent: Notification) -> str:
+    number = "–" if sent.id is None else sent.id
+    when = f" {sent.created_at:%Y-%m-%d %H:%M:%S}Z" if sent.created_at else ""
+    why = f" ({sent.reason})" if sent.reason else ""
+    return f"{number}{when} {sent.status}{why} [{sent.source_app}] {sent.title}"
+
+
+def _line(event: Event) -> str:
+    if event.type == "notification":
+        mark = "! " if event.get("priority") == "urgent" else ""
+        text = f"{mark}[{event.get('source_app')}] {event.get('title')}"
+        return f"{text} – {event.get('body')}" if event.get("body") else text
+    if event.type == "new_message":
+        return f"{event.get('sender_display_name') or event.get('sender')}: {event.get('body')}"
+    rest = {name: value for name, value in event.data.items() if name != "type"}
+    return f"({event.type}) {json.dumps(rest, ensure_ascii=False)}"

@@ -1,0 +1,287 @@
+"""`MessengerHandler`: log records as notifications, without ever hurting the application that logs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from . import _forks
+from .client import MessengerClient
+from .errors import ConfigurationError
+
+__all__ = ["MessengerHandler"]
+
+OWN_LOGGERS = ("hub_messenger_client", "httpx", "httpcore", "h11", "anyio", "asyncio")
+"""What sending itself may log: turning that into notifications would never end."""
+TITLE_LIMIT = 500
+BODY_LIMIT = 20_000
+FAREWELL = 2.0
+CUT = "\n[…]\n"
+
+
+@dataclass(frozen=True)
+class _Message:
+    title: str
+    body: str
+    urgent: bool
+    count: int = 1
+    """How many records it stands for."""
+
+
+@dataclass
+class _Group:
+    """Records of one place in the code."""
+
+    until: float
+    last: _Message
+    repeats: int = 0
+
+
+class MessengerHandler(logging.Handler):
+    """Sends log records as notifications.
+
+    It never waits and never raises: records are queued, and a thread sends them. The first record of a place in the
+    code goes out at once; its repetitions within `window` seconds become one message that counts them. When more
+    than `rate_limit` messages a minute would go out, the rest is counted, and the count follows later.
+
+    Args:
+        client: The client that sends; by default one that is made from the environment.
+        source_app: The sending application; by default the client's.
+        level: Records below it are ignored.
+        target_user: Send to this user, instead of to everybody of the tenant.
+        entity: Send into the room of this entity, such as `("machine", 42)`.
+        event_type: What the notifications are called.
+        urgent_level: Records from this level on are urgent: phones ring.
+        window: Seconds over which repetitions are counted together.
+        rate_limit: Messages a minute. Urgent ones may be as many again.
+        capacity: Messages that may wait to be sent.
+        spool_dir: For the client that is made from the environment.
+
+    Raises:
+        ConfigurationError: Here, where it is constructed: what is missing does not go unnoticed until the first error.
+    """
+
+    def __init__(
+        self,
+        client: MessengerClient | None = None,
+        *,
+        source_app: str | None = None,
+        level: int | str = logging.ERROR,
+        target_user: str | None = None,
+        entity: tuple[str, int | str] | None = None,
+        event_type: str = "log",
+        urgent_level: int = logging.CRITICAL,
+        window: float = 60.0,
+        rate_limit: int = 10,
+        capacity: int = 100,
+        spool_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(level)
+        self._client = MessengerClient(spool_dir=spool_dir) if client is None else client
+        self._owns_client = client is None
+        self._source_app = source_app or self._client.source_app
+        if self._source_app is None:
+            raise ConfigurationError(
+                "source_app is missing: pass it to MessengerHandler or to its client",
+                code="missing_source_app",
+            )
+        self._notify: Callable[..., object] = self._client.notify
+        if target_user is not None:
+            self._notify = partial(self._client.notify_user, target_user=target_user)
+        elif entity is not None:
+            self._notify = partial(self._client.notify_entity, entity_type=entity[0], entity_id=entity[1])
+        self._event_type = event_type
+        self._urgent_level = urgent_level
+        self._window = window
+        self._rate = rate_limit / 60.0
+        self._burst = float(rate_limit)
+        self._capacity = capacity
+        self.dropped = 0
+        """Records that could not even be counted into a message."""
+        self.failed = 0
+        """Messages that the service did not take."""
+        self.last_error: BaseException | None = None
+        """Why, the last time."""
+        self._worker = threading.local()
+        self.after_fork(in_child=True)
+        self.addFilter(self._is_foreign)
+        _forks.watch(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queues a record, or counts it."""
+        try:
+            message = self._message(record)
+            kind = record.exc_info[0] if record.exc_info else None
+            with self._turn:
+                self._admit((record.name, record.levelno, record.pathname, record.lineno, kind), message)
+                self._start()
+                self._turn.notify_all()
+        except Exception as error:  # noqa: BLE001 - a log call must not fail
+            self.dropped += 1
+            self.last_error = error
+
+    def flush(self) -> None:
+        """Waits until what is queued has been tried, two seconds at most."""
+        deadline = time.monotonic() + FAREWELL
+        with self._turn:
+            while (self._queue or self._busy) and self._runs():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return
+                self._turn.wait(left)
+
+    def close(self) -> None:
+        """Sends what is queued and counted, for two seconds at most, and ends."""
+        with self._turn:
+            for group in self._groups.values():
+                self._report(group)
+            self._groups.clear()
+            self._turn.notify_all()
+        self.flush()
+        with self._turn:
+            self._closing = True
+            self._turn.notify_all()
+        if self._owns_client:
+            self._client.close()
+        super().close()
+
+    def before_fork(self) -> None:
+        """Nothing to do: the parent goes on."""
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """The child has no thread, and what was queued is the parent's to send."""
+        if in_child:
+            self._turn = threading.Condition()
+            self._thread: threading.Thread | None = None
+            self._queue: deque[_Message] = deque()
+            self._groups: dict[object, _Group] = {}
+            self._suppressed = 0
+            self._report_at = 0.0
+            self._tokens = self._burst
+            self._filled_at = time.monotonic()
+            self._busy = self._closing = False
+
+    def _is_foreign(self, record: logging.LogRecord) -> bool:
+        if getattr(self._worker, "sending", False):
+            return False
+        return record.name.split(".", 1)[0] not in OWN_LOGGERS
+
+    def _message(self, record: logging.LogRecord) -> _Message:
+        first = (record.getMessage().strip().splitlines() or [""])[0]
+        title = _short(f"{record.levelname} {record.name}: {first}")
+        return _Message(title, _cut(self.format(record), BODY_LIMIT), record.levelno >= self._urgent_level)
+
+    # Under the lock
+
+    def _admit(self, place: object, message: _Message) -> None:
+        group = self._groups.get(place)
+        if group is not None:
+            group.repeats += 1
+            group.last = message
+            return
+        self._groups[place] = _Group(time.monotonic() + self._window, message)
+        self._enqueue(message)
+
+    def _enqueue(self, message: _Message) -> None:
+        now = time.monotonic()
+        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
+        self._filled_at = now
+        floor = -self._burst if message.urgent else 0.0
+        if len(self._queue) >= self._capacity or self._tokens - 1 < floor:
+            self._suppress(message.count)
+            return
+        self._tokens -= 1
+        self._queue.append(message)
+
+    def _suppress(self, count: int) -> None:
+        if not self._suppressed:
+            self._report_at = time.monotonic() + self._window
+        self._suppressed += count
+
+    def _report(self, group: _Group) -> None:
+        """Tells of the repetitions of a group."""
+        if group.repeats:
+            times = "once" if group.repeats == 1 else f"{group.repeats} times"
+            title = _short(f"[{times} more in {self._window:g} s] {group.last.title}")
+            self._enqueue(replace(group.last, title=title, count=group.repeats))
+            group.repeats = 0
+
+    def _expire(self) -> float | None:
+        """Reports what is due; gives the seconds until something else is."""
+        now = time.monotonic()
+        for place, group in tuple(self._groups.items()):
+            if group.until > now:
+                continue
+            if group.repeats:
+                group.until = now + self._window  # it goes on: one message for each window
+                self._report(group)
+            else:
+                del self._groups[place]
+        if self._suppressed and self._report_at <= now:
+            title = f"{self._suppressed} further log messages of {self._source_app} were not sent one by one"
+            why = "There were too many, or the messenger service was away."
+            self._queue.append(_Message(title, why, urgent=False, count=self._suppressed))
+            self._suppressed = 0
+        due = [group.until for group in self._groups.values()] + ([self._report_at] if self._suppressed else [])
+        return max(0.0, min(due) - now) if due else None
+
+    def _runs(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _start(self) -> None:
+        if not self._runs() and not self._closing:
+            self._thread = threading.Thread(target=self._run, name="hub-messenger-log", daemon=True)
+            self._thread.start()
+
+    # In the thread
+
+    def _run(self) -> None:
+        self._worker.sending = True
+        while True:
+            with self._turn:
+                self._busy = False
+                self._turn.notify_all()
+                pause = self._expire()
+                if not self._queue and not self._closing:
+                    self._turn.wait(pause)
+                    self._expire()
+                if not self._queue:
+                    if self._closing:
+                        return
+                    continue
+                message = self._queue.popleft()
+                self._busy = True
+            try:
+                self._send(message)
+            except Exception as error:  # noqa: BLE001 - nothing that happens here may end the thread
+                self.failed += 1
+                self.last_error = error
+                with self._turn:
+                    self._suppress(message.count)
+
+    def _send(self, message: _Message) -> None:
+        self._notify(
+            source_app=self._source_app,
+            title=message.title,
+            body=message.body,
+            event_type=self._event_type,
+            priority="urgent" if message.urgent else "normal",
+        )
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= TITLE_LIMIT else f"{title[: TITLE_LIMIT - 1]}…"
+
+
+def _cut(text: str, limit: int) -> str:
+    """Keeps the beginning and the end, where a traceback says what went wrong."""
+    if len(text) <= limit:
+        return text
+    head = (limit - len(CUT)) // 2
+    return text[:head] + CUT + text[len(text) - (limit - len(CUT) - head) :]
