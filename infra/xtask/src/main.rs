@@ -1,2 +1,58 @@
-//! Every chore of the project behind one door.
-fn main() {}
+//! Every chore of the project behind one door: `cargo xtask --help`.
+mod cargo;
+mod ci;
+mod interrupt;
+mod lint;
+mod step;
+mod terminal;
+mod test;
+mod token;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use terminal::Style;
+
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", about, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the whole service here, with its own PostgreSQL and its own homeserver, until Ctrl-C
+    Up(up::Arguments),
+    /// Print a Hub token (JWT) for a user, and nothing else
+    Token(token::Arguments),
+    /// Run all tests on a real PostgreSQL and a real homeserver
+    Test(test::Arguments),
+    /// Check format, lints, and the rules of the house that no compiler knows
+    Lint,
+    /// What CI runs: lint, then test
+    Ci,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .init();
+    let result = match Arguments::parse().command {
+        Command::Up(arguments) => up::run(arguments).await,
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Test(arguments) => test::run(arguments).await,
+        Command::Lint => lint::run().await,
+        Command::Ci => ci::run().await,
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{} {error:#}", Style::of_stderr().red("error:"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! `cargo xtask ci`: what `.ci/run` runs, for doing it before somebody else does.
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::{lint, test};
+
+pub(crate) async fn run() -> Result<ExitCode> {
+    let linted = lint::run().await?;
+    let tested = test::run(test::Arguments::default()).await?;
+    Ok(if linted == ExitCode::SUCCESS { tested } else { linted })
+}

@@ -1,0 +1,103 @@
+//! `cargo xtask test`: all tests, on parts that are started for them.
+mod count;
+mod python;
+mod rust;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use messenger_devstack::postgres::{Options, Postgres};
+use messenger_devstack::process::Launch;
+use messenger_devstack::{Home, database, synapse};
+
+use crate::interrupt::Interrupt;
+use crate::step::Step;
+use crate::terminal::Style;
+
+use count::Count;
+
+/// What a shell expects of a program that was interrupted.
+const INTERRUPTED: u8 = 130;
+
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct Arguments {
+    /// Only Rust tests whose name contains one of these
+    filter: Vec<String>,
+    /// Only the Rust tests
+    #[arg(long, conflicts_with = "python_only")]
+    rust_only: bool,
+    /// Only the checks of the Python client
+    #[arg(long)]
+    python_only: bool,
+    /// Further arguments of the test programs, for example --nocapture
+    #[arg(last = true)]
+    further: Vec<String>,
+}
+
+/// What the tests find in their environment.
+struct Parts {
+    postgres: Postgres,
+    programs: PathBuf,
+}
+
+/// One part of the whole, and how it went.
+pub(super) struct Outcome {
+    name: &'static str,
+    passed: bool,
+    count: Count,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let mut interrupt = Interrupt::watch()?;
+    tokio::select! {
+        result = run_all(&arguments) => result,
+        () = interrupt.received() => Ok(ExitCode::from(INTERRUPTED)),
+    }
+}
+
+async fn run_all(arguments: &Arguments) -> Result<ExitCode> {
+    let mut parts = Parts::start().await?;
+    let mut outcomes = Vec::new();
+    let built = rust::build().await?;
+    outcomes.push(Outcome { name: "build", passed: built, count: Count::default() });
+    if built && !arguments.python_only {
+        outcomes.push(rust::test(&parts, arguments).await?);
+    }
+    if built && !arguments.rust_only && arguments.filter.is_empty() && python::client().exists() {
+        outcomes.extend(python::check(&parts).await?);
+    }
+    parts.postgres.stop().await;
+    Ok(conclude(&outcomes))
+}
+
+impl Parts {
+    async fn start() -> Result<Self> {
+        let step = Step::begin("Synapse");
+        synapse::install(&Home::default(), &step.progress()).await?;
+        step.done(synapse::VERSION);
+        let step = Step::begin("PostgreSQL");
+        let postgres = Postgres::start_with(Options::temporary(), &step.progress()).await?;
+        step.done(&format!("{} on port {}", postgres.version(), postgres.port()));
+        Ok(Self { postgres, programs: crate::cargo::programs(false).await? })
+    }
+
+    /// The same command, told where the parts are.
+    fn told(&self, launch: Launch) -> Launch {
+        launch.env(database::CLUSTER, self.postgres.url("postgres")).env("MESSENGER_BIN_DIR", &self.programs)
+    }
+}
+
+/// Says how everything went. The last line is one that CI systems read.
+fn conclude(outcomes: &[Outcome]) -> ExitCode {
+    let style = Style::of_stdout();
+    println!("\n{}", style.bold("Summary"));
+    for Outcome { name, passed, count } in outcomes {
+        let verdict = if *passed { style.green("ok    ") } else { style.red("FAILED") };
+        println!("  {verdict} {name} {}", style.dim(&count.described()));
+    }
+    let total = outcomes.iter().fold(Count::default(), |total, outcome| total + outcome.count);
+    let failed = outcomes.iter().any(|outcome| !outcome.passed);
+    println!("total: {} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

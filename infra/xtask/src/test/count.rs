@@ -1,0 +1,92 @@
+//! How many tests there were, read from what the test programs say at their end.
+use std::ops::Add;
+
+/// How many tests there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    pub(super) passed: u32,
+    pub(super) failed: u32,
+    pub(super) skipped: u32,
+}
+
+impl Count {
+    /// What a closing line of a Rust test program (`test result: ok. 2 passed; 0 failed; …`) or of pytest
+    /// (`=== 3 passed, 1 skipped in 0.1s ===`) counts; nothing for any other line.
+    pub(super) fn of_line(line: &str) -> Self {
+        let plain = without_colours(line);
+        let closing = plain.starts_with("test result: ") || plain.starts_with("==") && plain.ends_with("==");
+        if !closing {
+            return Self::default();
+        }
+        let words: Vec<&str> = plain.split([' ', ';', ',', '=']).filter(|word| !word.is_empty()).collect();
+        words
+            .windows(2)
+            .filter_map(|pair| Some((pair[0].parse().ok()?, pair[1])))
+            .map(Self::of_kind)
+            .fold(Self::default(), Add::add)
+    }
+
+    fn of_kind((number, kind): (u32, &str)) -> Self {
+        let mut count = Self::default();
+        match kind {
+            "passed" | "xpassed" => count.passed = number,
+            "failed" | "error" | "errors" => count.failed = number,
+            "ignored" | "skipped" | "xfailed" => count.skipped = number,
+            _ => {}
+        }
+        count
+    }
+
+    pub(super) fn described(self) -> String {
+        match self {
+            Self { passed: 0, failed: 0, skipped: 0 } => String::new(),
+            Self { passed, failed: 0, skipped: 0 } => format!("{passed} passed"),
+            Self { passed, failed, skipped } => {
+                format!("{passed} passed, {failed} failed, {skipped} skipped")
+            }
+        }
+    }
+}
+
+impl Add for Count {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            skipped: self.skipped + other.skipped,
+        }
+    }
+}
+
+/// The text without ANSI sequences (`ESC [ … letter`).
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split("\x1b[");
+    let first = parts.next().unwrap_or_default();
+    let rest =
+        parts.map(|part| part.split_once(|end: char| end.is_ascii_alphabetic()).map_or("", |(_, text)| text));
+    std::iter::once(first).chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Count;
+
+    #[test]
+    fn closing_lines_are_counted_with_and_without_colours() {
+        let rust =
+            "test result: ok. 5 passed; 1 failed; 2 ignored; 0 measured; 9 filtered out; finished in 0.20s";
+        assert_eq!(Count::of_line(rust), Count { passed: 5, failed: 1, skipped: 2 });
+        let coloured = "test result: \x1b[32mok\x1b[0m. 5 passed; 0 failed; 0 ignored";
+        assert_eq!(Count::of_line(coloured), Count { passed: 5, failed: 0, skipped: 0 });
+        let pytest = "======= \x1b[31m1 failed\x1b[0m, 20 passed, 3 skipped, 2 errors in 1.20s =======";
+        assert_eq!(Count::of_line(pytest), Count { passed: 20, failed: 3, skipped: 3 });
+    }
+
+    #[test]
+    fn other_lines_count_nothing() {
+        assert_eq!(Count::of_line("test it_sends_3 passed ... ok"), Count::default());
+        assert_eq!(Count::of_line("I saw 3 passed, then 4 failed"), Count::default());
+    }
+}

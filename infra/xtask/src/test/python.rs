@@ -1,0 +1,57 @@
+//! The checks of the Python client, in a virtual environment of its own.
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use messenger_devstack::Home;
+use messenger_devstack::home::workspace;
+use messenger_devstack::process::{Launch, Output};
+use messenger_devstack::python::{Environment, Wanted};
+
+use super::rust::counted;
+use super::{Count, Outcome, Parts};
+use crate::cargo::succeeds;
+use crate::step::Step;
+
+/// Where the client is, when it is there.
+pub(super) fn client() -> PathBuf {
+    workspace().join("shared/hub_messenger_client")
+}
+
+pub(super) async fn check(parts: &Parts) -> Result<Vec<Outcome>> {
+    let environment = install().await?;
+    let python = |arguments: &[&str]| {
+        let launch = Launch::new("python", environment.python()).args(["-m"]).args(arguments);
+        parts.told(launch.directory(client()).output(Output::Inherited))
+    };
+    let mut outcomes = vec![
+        outcome("ruff check", succeeds(python(&["ruff", "check"])).await?),
+        outcome("mypy", succeeds(python(&["mypy", "--strict"])).await?),
+    ];
+    if client().join("scripts/unasync.py").exists() {
+        let launch = Launch::new("unasync", environment.python()).args(["scripts/unasync.py", "--check"]);
+        let current = succeeds(launch.directory(client()).output(Output::Inherited)).await?;
+        outcomes.push(outcome("unasync", current));
+    }
+    let (passed, count) = counted(python(&["pytest"])).await?;
+    outcomes.push(Outcome { name: "pytest", passed, count });
+    Ok(outcomes)
+}
+
+async fn install() -> Result<Environment> {
+    let description = client().join("pyproject.toml");
+    let wanted = Wanted {
+        title: "the Python client's tools".to_owned(),
+        arguments: vec!["--editable".to_owned(), format!("{}[dev]", client().display())],
+        constraints: String::new(),
+        packages: 0,
+        stamp: std::fs::read_to_string(&description).with_context(|| description.display().to_string())?,
+    };
+    let step = Step::begin("Python client");
+    let environment = Environment::ensure(&Home::default(), "client-venv", &wanted, &step.progress()).await?;
+    step.done("installed");
+    Ok(environment)
+}
+
+fn outcome(name: &'static str, passed: bool) -> Outcome {
+    Outcome { name, passed, count: Count::default() }
+}

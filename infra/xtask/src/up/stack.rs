@@ -1,0 +1,164 @@
+//! The parts of a running service, in the order in which they start; they stop the other way round.
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
+use messenger_devstack::port::kept_port;
+use messenger_devstack::postgres::{self, Postgres};
+use messenger_devstack::process::{Launch, Output, Process, Sink, prefixed};
+use messenger_devstack::service::Service;
+use messenger_devstack::synapse::{self, Synapse};
+
+use super::registration;
+use super::settings::Settings;
+use crate::cargo::{cargo, programs, succeeds};
+use crate::step::Step;
+use crate::terminal::Style;
+
+const DATABASE: &str = "messenger";
+/// How long the service may take to finish what it does.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What runs so far.
+#[derive(Debug, Default)]
+pub(super) struct Stack {
+    pub(super) postgres: Option<Postgres>,
+    pub(super) synapse: Option<Synapse>,
+    router: Option<Service>,
+    worker: Option<Process>,
+}
+
+impl Stack {
+    pub(super) async fn start(&mut self, settings: &Settings) -> Result<()> {
+        self.start_postgres(settings).await?;
+        self.start_synapse(settings).await?;
+        build(settings.release).await?;
+        self.start_service(settings).await
+    }
+
+    /// The database's address.
+    pub(super) fn database_url(&self, settings: &Settings) -> String {
+        let own = self.postgres.as_ref().map(|postgres| postgres.url(DATABASE));
+        own.or_else(|| settings.database_url.clone()).unwrap_or_default()
+    }
+
+    /// The homeserver's address.
+    pub(super) fn homeserver_url(&self, settings: &Settings) -> String {
+        let own = self.synapse.as_ref().map(|synapse| synapse.url().to_owned());
+        own.or_else(|| settings.homeserver_url.clone()).unwrap_or_default()
+    }
+
+    async fn start_postgres(&mut self, settings: &Settings) -> Result<()> {
+        if settings.database_url.is_some() {
+            return Ok(());
+        }
+        let step = Step::begin("PostgreSQL");
+        let mut options = postgres::Options::durable(settings.directory.join("postgres"));
+        options.port = kept_port(&settings.directory.join("postgres.port"))?;
+        let postgres = Postgres::start_with(options, &step.progress()).await?;
+        postgres.ensure_database(DATABASE).await?;
+        step.done(&format!("{} on port {}", postgres.version(), postgres.port()));
+        self.postgres = Some(postgres);
+        Ok(())
+    }
+
+    async fn start_synapse(&mut self, settings: &Settings) -> Result<()> {
+        if settings.homeserver_url.is_some() {
+            return Ok(());
+        }
+        let step = Step::begin("Synapse");
+        let mut options = synapse::Options::new(settings.directory.join("synapse"));
+        synapse::install(&options.home, &step.progress()).await?;
+        options.port = kept_port(&settings.directory.join("synapse.port"))?;
+        options.server_name.clone_from(&settings.server_name);
+        options.registrations.push(registration::yaml(settings));
+        step.progress()("starting");
+        let synapse = Synapse::start(options).await?;
+        step.done(&format!("{} at {}", synapse::VERSION, synapse.url()));
+        self.synapse = Some(synapse);
+        Ok(())
+    }
+
+    async fn start_service(&mut self, settings: &Settings) -> Result<()> {
+        let programs = programs(settings.release).await?;
+        let environment = settings.environment(&self.database_url(settings), &self.homeserver_url(settings));
+        let launch =
+            |name: &str, program: &str, colour| launch(name, programs.join(program), colour, &environment);
+        let step = Step::begin("Setup");
+        let setup =
+            Process::spawn(launch("setup", "messenger-worker", 33).arg("setup").output(Output::Kept))?;
+        let status = setup.ended().await;
+        ensure!(status.success(), "`messenger-worker setup` failed ({status}):\n{}", setup.tail());
+        step.done("database migrated, homeserver ready");
+        let step = Step::begin("Service");
+        let ready = format!("{}/api/v1/health", settings.url());
+        self.worker = Some(Process::spawn(launch("worker", "messenger-worker", 35))?);
+        self.router = Some(
+            Service::start(launch("router", "messenger-router", 36), ready, Duration::from_secs(30)).await?,
+        );
+        step.done(&format!("at {}", settings.url()));
+        Ok(())
+    }
+
+    /// Waits until a part ends that should not, and says which.
+    pub(super) async fn failure(&self) -> anyhow::Error {
+        let router = self.router.as_ref().and_then(Service::process);
+        let postgres = self.postgres.as_ref().and_then(Postgres::process);
+        let synapse = self.synapse.as_ref().and_then(|synapse| synapse.process());
+        tokio::select! {
+            error = unexpected_end(router) => error,
+            error = unexpected_end(self.worker.as_ref()) => error,
+            error = unexpected_end(postgres) => error,
+            error = unexpected_end(synapse) => error,
+        }
+    }
+
+    /// Stops what runs, and waits for it.
+    pub(super) async fn stop(&mut self, progress: &Sink) {
+        progress("router and worker");
+        let worker = self.worker.take();
+        let router = self.router.take();
+        tokio::join!(
+            async {
+                if let Some(worker) = worker {
+                    worker.stop(GRACE).await;
+                }
+            },
+            async {
+                if let Some(mut router) = router {
+                    router.stop().await;
+                }
+            },
+        );
+        progress("Synapse");
+        if let Some(mut synapse) = self.synapse.take() {
+            synapse.stop().await;
+        }
+        progress("PostgreSQL");
+        if let Some(mut postgres) = self.postgres.take() {
+            postgres.stop().await;
+        }
+    }
+}
+
+async fn unexpected_end(process: Option<&Process>) -> anyhow::Error {
+    let Some(process) = process else { return std::future::pending().await };
+    let status = process.ended().await;
+    anyhow!("{} ended unexpectedly ({status}). Its last lines:\n{}", process.name(), process.tail())
+}
+
+async fn build(release: bool) -> Result<()> {
+    let mut arguments = vec!["build", "--package", "messenger-router", "--package", "messenger-worker"];
+    if release {
+        arguments.push("--release");
+    }
+    eprintln!("  cargo {}", arguments.join(" "));
+    ensure!(succeeds(cargo(arguments)).await?, "the build failed");
+    Ok(())
+}
+
+fn launch(name: &str, program: PathBuf, colour: u8, environment: &[(&'static str, String)]) -> Launch {
+    let sink = prefixed(name, Style::of_stdout().colour(colour));
+    let launch = Launch::new(name, program).output(Output::Lines(sink));
+    environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
+}

@@ -1,0 +1,82 @@
+//! What a person needs to know when everything runs.
+use std::fmt::Write;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use messenger_devstack::Synapse;
+use messenger_devstack::home::{kept, secret};
+
+use super::readable;
+use super::settings::Settings;
+use super::stack::Stack;
+use crate::terminal::Style;
+use crate::token;
+
+/// The person whom development works as.
+const USER: &str = "mueller";
+const NAME: &str = "Max Müller";
+
+pub(super) async fn show(stack: &Stack, settings: &Settings) -> Result<()> {
+    let token = token(settings)?;
+    let login = match &stack.synapse {
+        Some(synapse) => Some(login(synapse, settings, &token).await?),
+        None => None,
+    };
+    println!("{}", text(stack, settings, &token, login.as_deref())?);
+    Ok(())
+}
+
+/// Lets the person look into rooms with any Matrix client: the first request provisions them, then their account gets a
+/// password, always the same one.
+async fn login(synapse: &Synapse, settings: &Settings, token: &str) -> Result<String> {
+    let me =
+        reqwest::Client::builder().no_proxy().build()?.get(format!("{}/api/v1/users/me", settings.url()));
+    let answer = me.bearer_auth(token).timeout(Duration::from_secs(10)).send().await?;
+    ensure!(answer.status() == 200, "GET /api/v1/users/me answered {}", answer.status());
+    let password = kept(&settings.directory.join("matrix-password"), || secret()[..16].to_owned())?;
+    synapse.set_password(USER, &password).await?;
+    Ok(format!("@{USER}:{} with the password {password}, in any Matrix client", settings.server_name))
+}
+
+fn text(stack: &Stack, settings: &Settings, token: &str, login: Option<&str>) -> Result<String> {
+    let (style, url) = (Style::of_stdout(), settings.url());
+    let mut text = String::new();
+    let mut row =
+        |name: &str, value: &str| writeln!(text, "  {} {value}", style.bold(&format!("{name:<11}")));
+    row("Service", &format!("{url}/api/v1"))?;
+    row("Homeserver", &format!("{} ({})", stack.homeserver_url(settings), settings.server_name))?;
+    row("PostgreSQL", &stack.database_url(settings))?;
+    row("Data, logs", &readable(&settings.directory))?;
+    if let Some(login) = login {
+        row("Matrix", login)?;
+    }
+    let mut example = |title: &str, line: &str| writeln!(text, "\n{}\n{line}", style.bold(title));
+    example(
+        &format!("A token of {NAME}, user of tenant 1, for 12 hours (others: cargo xtask token --help)"),
+        token,
+    )?;
+    example("What happens, as it happens", &format!("curl -N '{url}/api/v1/events/stream?token={token}'"))?;
+    example("A notification", &notification(settings))?;
+    writeln!(text, "\n{}", style.dim("Ctrl-C stops everything; the next start finds all data again."))?;
+    Ok(format!("\n{text}"))
+}
+
+fn notification(settings: &Settings) -> String {
+    format!(
+        "curl -sS -X POST '{}/api/v1/notifications/send' -H 'X-Service-Token: {}' -H 'Content-Type: application/json' \
+         -d '{{\"source_app\":\"demo\",\"event_type\":\"hello\",\"title\":\"Hello from curl\"}}'",
+        settings.url(),
+        settings.service_token,
+    )
+}
+
+fn token(settings: &Settings) -> Result<String> {
+    token::sign(&token::Arguments {
+        sub: USER.to_owned(),
+        name: Some(NAME.to_owned()),
+        role: "user".to_owned(),
+        tenant: 1,
+        hours: 12,
+        key: settings.hub_secret_key.clone(),
+    })
+}
