@@ -19,12 +19,17 @@ pub(super) fn violations() -> Result<Vec<String>> {
     Ok(files
         .lines()
         .filter(silent)
-        .map(|file| format!("{file} does not begin with a `//!` comment"))
+        .map(|file| format!("{file} does not begin with a `//!` comment that says what it is for"))
         .collect())
 }
 
+/// A shared crate's front page may be its README.
 fn says_what_it_is_for(text: &str) -> bool {
-    text.strip_prefix("//! ").is_some_and(|rest| rest.starts_with(|first: char| !first.is_whitespace()))
+    let readme = text.starts_with(r#"#![doc = include_str!("../README.md")]"#);
+    readme
+        || text
+            .strip_prefix("//! ")
+            .is_some_and(|rest| rest.starts_with(|first: char| !first.is_whitespace()))
 }
 
 #[cfg(test)]
@@ -34,6 +39,7 @@ mod tests {
     #[test]
     fn the_first_line_is_a_comment_with_text() {
         assert!(says_what_it_is_for("//! What it is for.\nuse x;"));
+        assert!(says_what_it_is_for("#![doc = include_str!(\"../README.md\")]\nmod x;"));
         assert!(!says_what_it_is_for("use x;\n//! Too late."));
         assert!(!says_what_it_is_for("//!\n//! Too late."));
         assert!(!says_what_it_is_for(""));

@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cargo::{Metadata, Package};
 
-/// Crates that do I/O, or that only those need which do.
-const IO: [&str; 11] = [
+/// Crates that do I/O. `mio` and `socket2` are not among them: they come with `tokio`, whose features are those of the whole
+/// workspace here, and core uses its locks and time.
+const IO: [&str; 9] = [
     "aws-config",
     "axum",
     "deadpool-postgres",
     "hyper",
     "lambda_http",
-    "mio",
     "reqwest",
     "rustls",
-    "socket2",
     "tokio-postgres",
     "tonic",
 ];
