@@ -76,7 +76,7 @@ impl Metadata {
     pub(crate) async fn ask(more: &[&str]) -> Result<Self> {
         let program = std::env::var_os("CARGO").unwrap_or("cargo".into());
         let mut command = tokio::process::Command::new(program);
-        command.args(["metadata", "--format-version", "1", "--locked"]).args(more).current_dir(workspace());
+        command.args(["metadata", "--format-version", "1"]).args(more).current_dir(workspace());
         let answer = command.output().await.context("running cargo metadata")?;
         ensure!(answer.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&answer.stderr));
         serde_json::from_slice(&answer.stdout).context("reading cargo metadata")

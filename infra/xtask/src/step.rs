@@ -15,6 +15,7 @@ const QUIET: Duration = Duration::from_secs(3);
 pub(crate) struct Step {
     line: Arc<Line>,
     ticker: Option<JoinHandle<()>>,
+    ended: bool,
 }
 
 struct Line {
@@ -35,7 +36,7 @@ impl Step {
         let state = Mutex::new(State { note: String::new(), told: None });
         let line = Arc::new(Line { title: title.to_owned(), begin: Instant::now(), alive, state });
         let ticker = alive.then(|| tokio::spawn(redraw(Arc::clone(&line))));
-        Self { line, ticker }
+        Self { line, ticker, ended: false }
     }
 
     /// Takes what the step is doing now.
@@ -50,6 +51,7 @@ impl Step {
     }
 
     fn end(&mut self, mark: &str, result: &str) {
+        self.ended = true;
         if let Some(ticker) = self.ticker.take() {
             ticker.abort();
         }
@@ -57,13 +59,12 @@ impl Step {
         let style = Style::of_stderr();
         let time = style.dim(&format!("({})", self.line.time()));
         write(&format!("{clear}{mark} {} {result} {time}\n", style.bold(&self.line.title)));
-        self.line.state().told = None;
     }
 }
 
 impl Drop for Step {
     fn drop(&mut self) {
-        if self.ticker.is_some() || !self.line.alive && self.line.state().told.is_some() {
+        if !self.ended {
             let style = Style::of_stderr();
             self.end(&style.red("✗"), "");
         }
