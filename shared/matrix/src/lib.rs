@@ -1,1 +1,18 @@
-//! messenger-matrix.
+#![doc = include_str!("../README.md")]
+
+mod account;
+mod appservice;
+pub mod bootstrap;
+mod call;
+mod config;
+mod direct;
+mod error;
+mod member;
+mod path;
+pub mod registration;
+mod room;
+
+pub use appservice::Appservice;
+pub use bootstrap::{AdminAccount, bootstrap};
+pub use config::Config;
+pub use registration::Registration;

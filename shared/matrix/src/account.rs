@@ -1,0 +1,114 @@
+//! Accounts: made once, with one device, and named as the Hub names their people.
+
+use std::fmt::Display;
+
+use messenger_core::{Result, id::MatrixUserId};
+use reqwest::StatusCode;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::json;
+
+use crate::{
+    call::{DEVICE, Http},
+    error::{Cause, Doing},
+    path::Malformed,
+};
+
+/// Most characters of a display name. Synapse refuses a longer one.
+const DISPLAY_NAME_MAX: usize = 256;
+/// What the servers say, as `M_FORBIDDEN`, of an account that does not exist: Synapse, then Conduit.
+const NO_ACCOUNT: [&str; 2] = ["has not registered this user", "User does not exist"];
+
+#[derive(Deserialize)]
+struct Profile {
+    #[serde(default)]
+    displayname: Option<String>,
+}
+
+/// What a login brings.
+#[derive(Deserialize)]
+pub(crate) struct Login {
+    pub(crate) access_token: String,
+}
+
+impl Http {
+    /// The id of a user of this homeserver.
+    pub(crate) fn user(&self, localpart: impl Display) -> MatrixUserId {
+        MatrixUserId::new(format!("@{localpart}:{}", self.server_name))
+    }
+
+    /// Makes the account and its device; `false` if the account exists already, and stays as it is.
+    pub(crate) async fn register(&self, user: &MatrixUserId) -> Result<bool, Cause> {
+        // With a login: Synapse makes the device only then.
+        let body = json!({
+            "type": "m.login.application_service",
+            "username": self.localpart(user)?,
+            "device_id": DEVICE,
+            "inhibit_login": false,
+        });
+        match self.post().at("register").body(&body).send_as_it_is::<IgnoredAny>().await {
+            Err(cause) if cause.is("M_USER_IN_USE") => Ok(false),
+            result => result.map(|_| true),
+        }
+    }
+
+    /// Gives the account a device, or the device another token.
+    pub(crate) async fn log_in(&self, user: &MatrixUserId, device: &str) -> Result<Login, Cause> {
+        let body = json!({
+            "type": "m.login.application_service",
+            "identifier": { "type": "m.id.user", "user": self.localpart(user)? },
+            "device_id": device,
+        });
+        self.post().at("login").body(&body).send_as_it_is().await
+    }
+
+    /// Whether a call failed for want of the account or its device, which is there now.
+    pub(crate) async fn mend_account(&self, user: &MatrixUserId, cause: &Cause) -> Result<bool, Cause> {
+        let Some(refusal) = cause.refusal() else { return Ok(false) };
+        match refusal.errcode.as_deref() {
+            Some("M_UNKNOWN_DEVICE") => self.log_in(user, DEVICE).await.map(|_| true),
+            Some("M_FORBIDDEN") if NO_ACCOUNT.iter().any(|text| refusal.explanation.contains(text)) => {
+                self.register(user).await.map(|_| true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The account exists, has its device and this display name.
+    pub(crate) async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()> {
+        if !self.register(user).await.doing("registering a user")? {
+            self.check_account(user).await.doing("looking for a user's device")?;
+        }
+        self.rename(user, display_name).await.doing("setting a user's display name")
+    }
+
+    /// Whoever calls as this user has an account and a device afterwards.
+    pub(crate) async fn check_account(&self, user: &MatrixUserId) -> Result<(), Cause> {
+        self.get().at("account").at("whoami").by(user).send::<IgnoredAny>().await.map(drop)
+    }
+
+    /// Changes the display name if it is another: Conduit tells every room of the user even if nothing has changed.
+    pub(crate) async fn rename(&self, user: &MatrixUserId, name: &str) -> Result<(), Cause> {
+        let name: String = name.chars().take(DISPLAY_NAME_MAX).collect();
+        let profile = || self.put().at("profile").at(user).at("displayname");
+        let known = self.get().at("profile").at(user).at("displayname").by(user).send::<Profile>().await;
+        let known = match known {
+            Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => None,
+            known => known?.displayname,
+        };
+        if known.unwrap_or_default() == name {
+            return Ok(());
+        }
+        // As the user themselves: Conduit changes the name of whoever asks, whatever the path says.
+        profile().by(user).body(&json!({ "displayname": name })).send::<IgnoredAny>().await.map(drop)
+    }
+
+    fn localpart<'u>(&self, user: &'u MatrixUserId) -> Result<&'u str, Malformed> {
+        let parts = user.as_str().strip_prefix('@').and_then(|rest| rest.split_once(':'));
+        match parts {
+            Some((localpart, server)) if !localpart.is_empty() && server == &*self.server_name => {
+                Ok(localpart)
+            }
+            _ => Err(Malformed::new(user.as_str(), "user id of this homeserver")),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The homeserver port, implemented by one Application Service.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use messenger_core::{
+    Error, Result,
+    error::{Failure, System},
+    id::{EventId, MatrixUserId, RoomId},
+    port::Homeserver,
+    room::NewRoom,
+};
+use reqwest::Method;
+use serde::Deserialize;
+use tracing::Instrument;
+
+use crate::{
+    Config,
+    call::{Call, Http, UNVERSIONED},
+    error::Doing,
+    room::Turns,
+};
+
+/// How long a homeserver may take to say that it is there.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The homeserver, to which we are an Application Service with one bot. Cheap to clone.
+#[derive(Clone)]
+pub struct Appservice {
+    pub(crate) http: Http,
+    pub(crate) bot: MatrixUserId,
+    pub(crate) turns: Arc<Turns>,
+}
+
+#[derive(Deserialize)]
+struct Versions {
+    #[expect(dead_code, reason = "being there is what tells a homeserver from any other web server")]
+    versions: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Sent {
+    event_id: EventId,
+}
+
+impl Appservice {
+    /// Checks the configuration. Connects to nothing.
+    pub fn new(config: Config) -> Result<Self> {
+        let bot = MatrixUserId::new(format!("@{}:{}", config.bot_localpart, config.server_name));
+        Ok(Self { http: Http::new(config)?, bot, turns: Arc::default() })
+    }
+}
+
+#[async_trait]
+impl Homeserver for Appservice {
+    async fn ping(&self) -> Result<()> {
+        let call =
+            Call::new(&self.http, Method::GET, UNVERSIONED).at("versions").by_nobody().within(PING_TIMEOUT);
+        call.send::<Versions>().await.doing("looking for the homeserver").map(drop)
+    }
+
+    async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()> {
+        self.http.ensure_user(user, display_name).await
+    }
+
+    async fn create_room(&self, room: &NewRoom) -> Result<RoomId> {
+        // On its own: a caller who gives up must not leave half a room behind, and Conduit stops when we hang up.
+        let creation = self.clone().make_room(room.clone()).in_current_span();
+        match tokio::spawn(creation).await {
+            Ok(result) => result,
+            Err(error) => Err(Error::fault(System::Homeserver, Failure::Broken, "creating a room", error)),
+        }
+    }
+
+    async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
+        self.bring_in(room, user).await
+    }
+
+    async fn send(&self, room: &RoomId, transaction: &str, content: &serde_json::Value) -> Result<EventId> {
+        let call = self.http.put().at("rooms").at(room).at("send").at("m.room.message").at(transaction);
+        let sent: Sent = call.by(&self.bot).body(content).send().await.doing("sending a message")?;
+        Ok(sent.event_id)
+    }
+}

@@ -1,0 +1,91 @@
+//! Making a homeserver ready for us, without a manual step and as often as one likes.
+
+mod conduit;
+
+use std::fmt;
+
+use messenger_core::{Error, Result};
+use reqwest::StatusCode;
+use serde::de::IgnoredAny;
+
+use crate::{
+    Appservice, Config, Registration,
+    error::{Cause, Doing, misconfigured},
+};
+
+const BOOTSTRAPPING: &str = "bootstrapping the homeserver";
+
+/// The administrator of a Conduit. It is its first user: a new Conduit gets it from us, with this password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AdminAccount {
+    /// Such as `hubadmin`; not the bot.
+    pub localpart: String,
+    /// Is kept: when the registration changes, it is needed again.
+    pub password: String,
+}
+
+/// Never shows the password.
+impl fmt::Debug for AdminAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminAccount").field("localpart", &self.localpart).finish_non_exhaustive()
+    }
+}
+
+/// The homeserver knows our registration, and the bot has its account, its device and its name.
+///
+/// Conduit is registered through its admin room, anew whenever the registration has changed. Any other homeserver reads
+/// the registration from a file ([`yaml`](crate::registration::yaml)); an unknown token is then an error that says so.
+/// `admin` is for Conduit only. A new Conduit gives the rights of an administrator to whoever registers first: call
+/// this before others can reach it.
+pub async fn bootstrap(config: &Config, registration: &Registration, admin: &AdminAccount) -> Result<()> {
+    agree(config, registration)?;
+    let appservice = Appservice::new(config.clone())?;
+    let known = appservice.is_known().await.doing(BOOTSTRAPPING)?;
+    if conduit::is_at(&appservice).await.doing(BOOTSTRAPPING)? {
+        conduit::register(&appservice, registration, admin, known).await?;
+    } else if !known {
+        let explanation = format!(
+            "the homeserver does not know the Application Service's token. On Synapse: store the registration \
+             (id {:?}, with this as_token) as a file, name that file in app_service_config_files of homeserver.yaml, \
+             and restart Synapse",
+            registration.id,
+        );
+        return Err(misconfigured(BOOTSTRAPPING, explanation));
+    }
+    appservice.settle_bot(&config.bot_display_name).await
+}
+
+impl Appservice {
+    /// Whether the homeserver knows our token.
+    async fn is_known(&self) -> Result<bool, Cause> {
+        match self.http.get().at("account").at("whoami").send::<IgnoredAny>().await {
+            Err(cause) if cause.is_status(StatusCode::UNAUTHORIZED) => Ok(false),
+            // Conduit, as long as the bot has no account.
+            Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => Ok(true),
+            result => result.map(|_| true),
+        }
+    }
+
+    async fn settle_bot(&self, display_name: &str) -> Result<()> {
+        // Registered before anything else is done as the bot: Synapse cannot make up for it later (500, for ever). A bot
+        // to which that has happened works all the same, so what counts is whether it can act.
+        let registered = self.http.register(&self.bot).await;
+        if let Err(cause) = self.http.check_account(&self.bot).await {
+            return Err(registered.err().unwrap_or(cause)).doing("registering the bot");
+        }
+        self.http.rename(&self.bot, display_name).await.doing("setting the bot's display name")
+    }
+}
+
+fn agree(config: &Config, registration: &Registration) -> Result<()> {
+    let wrong = |field: &str| Error::invalid(format!("/{field}"), "differs from the configuration");
+    if registration.as_token != config.as_token {
+        Err(wrong("as_token"))
+    } else if registration.sender_localpart != config.bot_localpart {
+        Err(wrong("sender_localpart"))
+    } else if registration.server_name != config.server_name {
+        Err(wrong("server_name"))
+    } else {
+        Ok(())
+    }
+}

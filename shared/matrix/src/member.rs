@@ -1,0 +1,58 @@
+//! Who is in a room.
+
+use messenger_core::{
+    Result,
+    id::{MatrixUserId, RoomId},
+};
+use reqwest::StatusCode;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::json;
+
+use crate::{
+    Appservice,
+    error::{Cause, Doing},
+};
+
+#[derive(Deserialize)]
+struct Member {
+    membership: String,
+}
+
+impl Appservice {
+    /// The user is in the room, invited by the bot.
+    pub(crate) async fn bring_in(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
+        // Who is in the room already cannot be invited. Whether that is the reason, joining tells.
+        let invited = match self.invite(room, user).await {
+            Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => Err(cause),
+            result => Ok(result.doing("inviting a user")?),
+        };
+        let join = self.http.post().at("rooms").at(room).at("join").by(user);
+        match (join.send::<IgnoredAny>().await, invited) {
+            (Ok(_), _) => Ok(()),
+            (Err(cause), Err(earlier)) if cause.is_refused_for_good() => {
+                Err(earlier).doing("inviting a user")
+            }
+            (Err(cause), _) => Err(cause).doing("joining a room"),
+        }
+    }
+
+    /// The user is in the room, or invited.
+    pub(crate) async fn ensure_invited(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
+        match self.invite(room, user).await {
+            Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {
+                let path = self.http.get().at("rooms").at(room).at("state").at("m.room.member").at(user);
+                let member: Result<Member, _> = path.by(&self.bot).send().await;
+                match member {
+                    Ok(member) if matches!(member.membership.as_str(), "join" | "invite") => Ok(()),
+                    _ => Err(cause).doing("inviting a user"),
+                }
+            }
+            result => result.doing("inviting a user"),
+        }
+    }
+
+    async fn invite(&self, room: &RoomId, user: &MatrixUserId) -> Result<(), Cause> {
+        let call = self.http.post().at("rooms").at(room).at("invite").by(&self.bot);
+        call.body(&json!({ "user_id": user })).send::<IgnoredAny>().await.map(drop)
+    }
+}

@@ -1,0 +1,122 @@
+//! The registration: how a homeserver learns that we exist.
+//!
+//! Matrix specification, Application Service API, "Registration".
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// What the homeserver has to know of us.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Names this registration among others; never changes.
+    pub id: String,
+    /// Where we take its transactions; `None`: it sends none.
+    pub url: Option<String>,
+    /// The secret by which it knows us.
+    pub as_token: String,
+    /// The secret by which we know it.
+    pub hs_token: String,
+    /// The localpart of the bot.
+    pub sender_localpart: String,
+    /// The homeserver's `server_name`.
+    pub server_name: String,
+}
+
+/// Never shows the tokens.
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration")
+            .field("id", &self.id)
+            .field("url", &self.url)
+            .field("sender_localpart", &self.sender_localpart)
+            .field("server_name", &self.server_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The registration as the file that Synapse reads (`app_service_config_files`) and the text that Conduit is sent.
+///
+/// No namespace is exclusive: in an exclusive one Conduit lets nobody log in with a password. Without the namespace of
+/// aliases both servers refuse the bot's.
+pub fn yaml(registration: &Registration) -> String {
+    let Registration { id, url, as_token, hs_token, sender_localpart, server_name } = registration;
+    let server = literally(server_name);
+    let users = quoted(&format!("^@.*:{server}$"));
+    let aliases = quoted(&format!("^#hub_.*:{server}$"));
+    format!(
+        "id: {id}
+url: {url}
+as_token: {as_token}
+hs_token: {hs_token}
+sender_localpart: {sender_localpart}
+rate_limited: false
+receive_ephemeral: false
+namespaces:
+  users:
+    - exclusive: false
+      regex: {users}
+  aliases:
+    - exclusive: false
+      regex: {aliases}
+  rooms: []
+",
+        id = quoted(id),
+        url = url.as_deref().map_or_else(|| "null".to_owned(), quoted),
+        as_token = quoted(as_token),
+        hs_token = quoted(hs_token),
+        sender_localpart = quoted(sender_localpart),
+    )
+}
+
+/// A JSON string is a YAML string.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// A regular expression for exactly this server name, in Python's dialect (Synapse) and Rust's (Conduit).
+fn literally(server_name: &str) -> String {
+    server_name.chars().fold(String::new(), |mut regex, c| {
+        if !c.is_alphanumeric() && !matches!(c, '-' | ':') {
+            regex.push('\\');
+        }
+        regex.push(c);
+        regex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registration() -> Registration {
+        Registration {
+            id: "messenger".to_owned(),
+            url: Some("http://127.0.0.1:8000".to_owned()),
+            as_token: "as-secret".to_owned(),
+            hs_token: "hs-\"secret\": #1".to_owned(),
+            sender_localpart: "messenger".to_owned(),
+            server_name: "chat.hub-1.local:8448".to_owned(),
+        }
+    }
+
+    #[test]
+    fn names_are_quoted_for_yaml_and_escaped_for_regular_expressions() {
+        let text = yaml(&registration());
+        assert!(text.contains(r#"regex: "^@.*:chat\\.hub-1\\.local:8448$""#), "{text}");
+        assert!(text.contains(r#"regex: "^#hub_.*:chat\\.hub-1\\.local:8448$""#), "{text}");
+        assert!(text.contains(r#"hs_token: "hs-\"secret\": #1""#), "{text}");
+        assert!(text.contains("url: \"http://127.0.0.1:8000\"\n"), "{text}");
+    }
+
+    #[test]
+    fn without_a_url_nothing_is_pushed() {
+        let text = yaml(&Registration { url: None, ..registration() });
+        assert!(text.contains("url: null\n"), "{text}");
+    }
+
+    #[test]
+    fn tokens_are_not_in_the_debug_form() {
+        assert!(!format!("{:?}", registration()).contains("secret"));
+    }
+}

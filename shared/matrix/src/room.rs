@@ -1,0 +1,232 @@
+//! Rooms: one for each alias, however often and from wherever it is asked for.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use messenger_core::{Result, id::RoomId, room::NewRoom};
+use reqwest::StatusCode;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Value, json};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::{Instant, sleep},
+};
+
+use crate::{
+    Appservice,
+    error::{Cause, Doing, misconfigured},
+};
+
+const CREATING: &str = "creating a room";
+/// Room ids with a server part, and power levels as everybody knows them; both servers have it.
+const VERSION: &str = "11";
+/// How long a room may take from its alias to its first member. Synapse takes milliseconds, unless it dies between them.
+const BIRTH: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How many aliases can be at it at once.
+const STRIPES: usize = 64;
+
+/// Whose turn it is to create the room of an alias in this process. Conduit makes two rooms of one alias when it is
+/// asked twice at once; between processes the claims of [`messenger_core::port::Rooms`] prevent that.
+pub(crate) struct Turns {
+    stripes: [Mutex<()>; STRIPES],
+    hasher: RandomState,
+}
+
+#[derive(Deserialize)]
+struct Room {
+    room_id: RoomId,
+}
+
+#[derive(Deserialize)]
+struct StateEvent {
+    #[serde(rename = "type")]
+    kind: String,
+    state_key: String,
+    sender: String,
+}
+
+/// What an alias leads to.
+enum Found {
+    /// A room of the bot, with its state.
+    Ours(RoomId, Vec<StateEvent>),
+    /// A room without a single member: not ready yet, or never to be.
+    Empty,
+    /// Nothing (any more).
+    Nothing,
+}
+
+impl Appservice {
+    /// Creates the room, or finds it and adds what is missing. Whoever is to be in it is invited last, so that no room
+    /// that comes to nothing is ever seen.
+    pub(crate) async fn make_room(self, room: NewRoom) -> Result<RoomId> {
+        let id = {
+            let _turn = self.turns.take(&room.alias).await;
+            self.make_or_find(&room).await?
+        };
+        for user in &room.invite {
+            self.ensure_invited(&id, user).await?;
+            if room.is_direct {
+                self.show_as_direct(&id, user).await?;
+            }
+        }
+        Ok(id)
+    }
+
+    async fn make_or_find(&self, room: &NewRoom) -> Result<RoomId> {
+        let alias = format!("#{}:{}", room.alias, self.http.server_name);
+        let mut deadline = Some(Instant::now() + BIRTH);
+        loop {
+            match self.make(room, &alias).await {
+                Err(cause) if is_in_use(&cause) => {}
+                result => return result.doing(CREATING),
+            }
+            match (self.find(&alias).await?, deadline) {
+                (Found::Ours(id, state), _) => {
+                    self.complete(room, &alias, &id, &state).await.doing("completing a room")?;
+                    return Ok(id);
+                }
+                (Found::Empty, Some(birth)) if birth < Instant::now() => {
+                    tracing::warn!(alias, "the room of this alias has no members: making another");
+                    deadline = None;
+                    self.release(&alias).await.doing("releasing the alias of a dead room")?;
+                }
+                (Found::Empty | Found::Nothing, Some(_)) => sleep(LOOK_AGAIN).await,
+                (Found::Empty | Found::Nothing, None) => {
+                    return Err(misconfigured(CREATING, format!("{alias} is in use and leads to no room")));
+                }
+            }
+        }
+    }
+
+    async fn make(&self, room: &NewRoom, alias: &str) -> Result<RoomId, Cause> {
+        let mut body = json!({
+            "room_version": VERSION,
+            // Join rule `invite`, history visibility `shared`, no encryption.
+            "preset": "private_chat",
+            "visibility": "private",
+            "room_alias_name": room.alias,
+            "name": room.name,
+            "is_direct": room.is_direct,
+            "initial_state": [{ "type": "m.room.guest_access", "state_key": "", "content": guest_access() }],
+            "power_level_content_override": self.power_levels(),
+        });
+        if let Some(topic) = &room.topic {
+            body["topic"] = topic.as_str().into();
+        }
+        let room: Room = self.http.post().at("createRoom").by(&self.bot).body(&body).send().await?;
+        tracing::info!(alias, room = %room.room_id, "created a room");
+        Ok(room.room_id)
+    }
+
+    async fn find(&self, alias: &str) -> Result<Found> {
+        let doing = "looking for the room of an alias";
+        let id = match self.http.get().at("directory").at("room").at(alias).by(&self.bot).send::<Room>().await
+        {
+            Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => return Ok(Found::Nothing),
+            room => room.doing(doing)?.room_id,
+        };
+        let state =
+            self.http.get().at("rooms").at(&id).at("state").by(&self.bot).send::<Vec<StateEvent>>().await;
+        match state {
+            Ok(state) if self.made(&state) => Ok(Found::Ours(id, state)),
+            Err(cause) if !cause.is_status(StatusCode::FORBIDDEN) => Err(cause).doing(doing),
+            Err(_) if self.is_empty(&id).await.doing(doing)? => Ok(Found::Empty),
+            Ok(_) | Err(_) => {
+                let bot = &self.bot;
+                let explanation =
+                    format!("{alias} belongs to {id}, which is no room of {bot}: remove that alias");
+                Err(misconfigured(doing, explanation))
+            }
+        }
+    }
+
+    fn made(&self, state: &[StateEvent]) -> bool {
+        state.iter().any(|event| event.kind == "m.room.create" && event.sender == self.bot.as_str())
+    }
+
+    /// Whether nobody at all is in the room. Only Synapse tells; only there can an alias be older than its room.
+    async fn is_empty(&self, room: &RoomId) -> Result<bool, Cause> {
+        let members = self.http.get().at("rooms").at(room).at("joined_members").by(&self.bot);
+        match members.send::<IgnoredAny>().await {
+            Err(cause) => match cause.refusal() {
+                Some(refusal) => Ok(refusal.explanation.contains("Appservice not in room")),
+                None => Err(cause),
+            },
+            Ok(_) => Ok(false),
+        }
+    }
+
+    async fn release(&self, alias: &str) -> Result<(), Cause> {
+        let call = self.http.delete().at("directory").at("room").at(alias).by(&self.bot);
+        call.send::<IgnoredAny>().await.map(drop)
+    }
+
+    /// Adds what is missing when the homeserver died while it made the room.
+    async fn complete(
+        &self,
+        room: &NewRoom,
+        alias: &str,
+        id: &RoomId,
+        state: &[StateEvent],
+    ) -> Result<(), Cause> {
+        let has = |kind: &str| state.iter().any(|event| event.kind == kind && event.state_key.is_empty());
+        for (kind, content) in self.wanted(room, alias).into_iter().filter(|(kind, _)| !has(kind)) {
+            tracing::warn!(alias, room = %id, kind, "adding what a half-made room lacks");
+            let call = self.http.put().at("rooms").at(id).at("state").at(kind).by(&self.bot);
+            call.body(&content).send::<IgnoredAny>().await?;
+        }
+        Ok(())
+    }
+
+    fn wanted(&self, room: &NewRoom, alias: &str) -> Vec<(&'static str, Value)> {
+        let mut wanted = vec![
+            ("m.room.power_levels", self.power_levels()),
+            ("m.room.canonical_alias", json!({ "alias": alias })),
+            ("m.room.join_rules", json!({ "join_rule": "invite" })),
+            ("m.room.history_visibility", json!({ "history_visibility": "shared" })),
+            ("m.room.guest_access", guest_access()),
+            ("m.room.name", json!({ "name": room.name })),
+        ];
+        wanted.extend(room.topic.iter().map(|topic| ("m.room.topic", json!({ "topic": topic }))));
+        wanted
+    }
+
+    /// All of them, since the servers' defaults differ: on Conduit every member could invite.
+    fn power_levels(&self) -> Value {
+        json!({
+            "users": { self.bot.as_str(): 100 },
+            "users_default": 0,
+            "events_default": 0,
+            "state_default": 50,
+            "invite": 50,
+            "kick": 50,
+            "ban": 50,
+            "redact": 50,
+        })
+    }
+}
+
+impl Turns {
+    async fn take(&self, alias: &str) -> MutexGuard<'_, ()> {
+        let stripe = usize::try_from(self.hasher.hash_one(alias) % STRIPES as u64).unwrap_or_default();
+        self.stripes[stripe].lock().await
+    }
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { stripes: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
+    }
+}
+
+fn guest_access() -> Value {
+    json!({ "guest_access": "forbidden" })
+}
+
+/// `M_ROOM_IN_USE`; of two calls at once Synapse answers the later one 409 `M_UNKNOWN`.
+fn is_in_use(cause: &Cause) -> bool {
+    cause.is("M_ROOM_IN_USE") || cause.is_status(StatusCode::CONFLICT)
+}
