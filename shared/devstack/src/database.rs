@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ impl TestDatabase {
         let cluster = self.cluster.clone();
         let work = move || -> Result<()> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(tokio::time::timeout(Duration::from_secs(10), execute(&cluster, &statement)))?
+            runtime.block_on(async { timeout(Duration::from_secs(10), execute(&cluster, &statement)).await? })
         };
         // Another thread, since this one may be inside a runtime.
         std::thread::spawn(work).join().map_err(|_| anyhow!("the thread that drops it panicked"))?

@@ -11,6 +11,7 @@ use super::rust::counted;
 use super::{Count, Outcome, Parts};
 use crate::cargo::succeeds;
 use crate::step::Step;
+use crate::terminal::Style;
 
 /// Where the client is, when it is there.
 pub(super) fn client() -> PathBuf {
@@ -32,7 +33,8 @@ pub(super) async fn check(parts: &Parts) -> Result<Vec<Outcome>> {
         let current = succeeds(launch.directory(client()).output(Output::Inherited)).await?;
         outcomes.push(outcome("unasync", current));
     }
-    let (passed, count) = counted(python(&["pytest"])).await?;
+    let colour = if Style::of_stdout().is_coloured() { "--color=yes" } else { "--color=no" };
+    let (passed, count) = counted(python(&["pytest", colour])).await?;
     outcomes.push(Outcome { name: "pytest", passed, count });
     Ok(outcomes)
 }

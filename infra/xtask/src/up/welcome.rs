@@ -3,8 +3,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use messenger_devstack::Synapse;
 use messenger_devstack::home::{kept, secret};
+use messenger_devstack::{Postgres, Synapse};
 
 use super::readable;
 use super::settings::Settings;
@@ -47,6 +47,10 @@ fn text(stack: &Stack, settings: &Settings, token: &str, login: Option<&str>) ->
     row("Homeserver", &format!("{} ({})", stack.homeserver_url(settings), settings.server_name))?;
     row("PostgreSQL", &stack.database_url(settings))?;
     row("Data, logs", &readable(&settings.directory))?;
+    let elsewhere = stack.postgres.as_ref().map(Postgres::directory);
+    if let Some(directory) = elsewhere.filter(|directory| !directory.starts_with(&settings.directory)) {
+        row("", &format!("{} (PostgreSQL)", directory.display()))?;
+    }
     if let Some(login) = login {
         row("Matrix", login)?;
     }

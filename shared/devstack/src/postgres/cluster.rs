@@ -27,7 +27,7 @@ impl Cluster {
         if let Some(owner) = owner {
             owner.take(&directory)?;
         }
-        let password = kept(&directory.join("password"), secret)?;
+        let password = kept(&directory.join("password"), || secret()[..24].to_owned())?;
         let major = fs::read_to_string(directory.join("data/PG_VERSION")).ok();
         let programs = Programs::find(options, major.as_deref().map(str::trim), progress)
             .await

@@ -17,10 +17,11 @@ pub fn traced() -> Sink {
     Arc::new(|line| tracing::info!("{line}"))
 }
 
-/// A sink that writes to standard output with a name in front, in the colour (ANSI 30–37) if one is given.
+/// A sink that writes to standard output with a name in front, in the colour (ANSI 30–37) if one is given, as on a terminal:
+/// there the line may hold something unfinished, which is erased.
 pub fn prefixed(name: &str, colour: Option<u8>) -> Sink {
     let prefix = match colour {
-        Some(colour) => format!("\x1b[{colour}m{name:>8} │\x1b[0m "),
+        Some(colour) => format!("\r\x1b[2K\x1b[{colour}m{name:>8} │\x1b[0m "),
         None => format!("{name:>8} | "),
     };
     Arc::new(move |line| {

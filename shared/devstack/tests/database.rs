@@ -1,0 +1,53 @@
+//! Each test has its own database, quickly, however many ask at once.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use messenger_devstack::TestDatabase;
+use messenger_devstack::database::template;
+use tokio_postgres::{Client, NoTls};
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+async fn rows(database: &TestDatabase) -> i64 {
+    connect(database.url()).await.query_one("select count(*) from note", &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn a_template_is_prepared_once_and_every_copy_is_its_own() {
+    let name = format!("devstack_{}", std::process::id());
+    let prepared = Arc::new(AtomicU32::new(0));
+    let ask = || {
+        let (name, prepared) = (name.clone(), Arc::clone(&prepared));
+        tokio::spawn(async move {
+            let prepare = async |url: &str| {
+                prepared.fetch_add(1, Ordering::Relaxed);
+                connect(url).await.batch_execute("create table note as select 1").await?;
+                Ok(())
+            };
+            template(&name, prepare).await.unwrap();
+            TestDatabase::create(Some(&name)).await.unwrap()
+        })
+    };
+    let (first, second, third) = tokio::join!(ask(), ask(), ask());
+    let (first, second) = (first.unwrap(), second.unwrap());
+    drop(third.unwrap());
+    assert_eq!(prepared.load(Ordering::Relaxed), 1);
+    connect(first.url()).await.batch_execute("insert into note values (2)").await.unwrap();
+    assert_eq!((rows(&first).await, rows(&second).await), (2, 1));
+}
+
+#[tokio::test]
+async fn a_dropped_database_is_gone_although_somebody_is_connected() {
+    let database = TestDatabase::create(None).await.unwrap();
+    let (other, name) = (TestDatabase::create(None).await.unwrap(), database.name().to_owned());
+    let _connected = connect(database.url()).await;
+    drop(database);
+    let known = "select from pg_database where datname = $1";
+    assert!(connect(other.url()).await.query_opt(known, &[&name]).await.unwrap().is_none());
+}
