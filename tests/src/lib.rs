@@ -1,1 +1,14 @@
-//! The whole service under test: helpers of the test files beside this one.
+#![doc = include_str!("../README.md")]
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "what a test needs and cannot have fails the test: this crate is for tests only"
+)]
+
+mod client;
+mod room;
+mod stack;
+
+pub use client::{Answer, Client, EventStream, Person};
+pub use room::Matrix;
+pub use stack::{Plan, Stack};

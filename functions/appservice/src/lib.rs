@@ -1,1 +1,78 @@
-//! What the homeserver tells us.
+//! What the homeserver tells us (Matrix specification, "Application Service API").
+//!
+//! ```text
+//! PUT  /_matrix/app/v1/transactions/{txnId}   events of our rooms
+//! GET  /_matrix/app/v1/users/{userId}         do we know this user? (accounts are made at sign-in, so: no)
+//! GET  /_matrix/app/v1/rooms/{alias}          do we know this room? (likewise)
+//! POST /_matrix/app/v1/ping                   are we here?
+//! ```
+
+mod transaction;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, FromRequestParts, State},
+    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
+    routing::{get, post, put},
+};
+use messenger_core::{Error, Hub};
+use messenger_runtime::{App, Failed, fields::query_value};
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq;
+
+use crate::transaction::Transaction;
+
+/// A transaction has at most 100 events of at most 64 KiB.
+const TRANSACTION_MAX: usize = 16 << 20;
+
+/// The routes of this function.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/_matrix/app/v1/transactions/{txn_id}", put(transaction))
+        .route("/_matrix/app/v1/users/{user_id}", get(unknown))
+        .route("/_matrix/app/v1/rooms/{alias}", get(unknown))
+        .route("/_matrix/app/v1/ping", post(ping))
+        .layer(DefaultBodyLimit::max(TRANSACTION_MAX))
+}
+
+/// The homeserver, shown by its `hs_token`: in the header, or by Conduit also in the query.
+struct FromHomeserver;
+
+impl FromRequestParts<App> for FromHomeserver {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+        let token = bearer(&parts.headers).or_else(|| query_value(parts.uri.query(), "access_token"));
+        let token = token.ok_or(Error::Unauthenticated {
+            code: "hs_token_missing",
+            detail: "the homeserver's token is missing".into(),
+        })?;
+        if bool::from(token.as_bytes().ct_eq(app.config.hs_token.as_bytes())) {
+            Ok(Self)
+        } else {
+            let detail = "the homeserver's token is wrong: it must be MATRIX_HS_TOKEN".into();
+            Err(Error::Forbidden { code: "hs_token_wrong", detail }.into())
+        }
+    }
+}
+
+/// Takes over the events of a transaction. The transaction id says nothing (Synapse counts anew after a restart):
+/// each event counts once by its own id.
+async fn transaction(State(hub): State<Hub>, _: FromHomeserver, body: Bytes) -> Result<Json<Value>, Failed> {
+    let events = Transaction::parse(&body)?;
+    hub.receive(events).await?;
+    Ok(Json(json!({})))
+}
+
+async fn unknown(_: FromHomeserver) -> Failed {
+    Error::NotFound("account or room").into()
+}
+
+async fn ping(_: FromHomeserver) -> Json<Value> {
+    Json(json!({}))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned)
+}

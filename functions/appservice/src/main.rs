@@ -1,3 +1,9 @@
-//! The appservice binary.
+//! The appservice function as a binary: a Lambda function or a server.
 
-fn main() {}
+use std::process::ExitCode;
+
+use messenger_runtime::{Answers, main_with};
+
+fn main() -> ExitCode {
+    main_with(messenger_appservice::routes(), Answers::Whole)
+}

@@ -1,1 +1,52 @@
-//! Is the service well?.
+//! Is the service well?
+//!
+//! ```text
+//! GET /api/v1/health
+//! ```
+
+use std::time::Duration;
+
+use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use messenger_core::Hub;
+use messenger_runtime::App;
+use serde::Serialize;
+use tokio::time::timeout;
+
+/// The answer comes within a second, whatever hangs.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// The routes of this function.
+pub fn routes() -> Router<App> {
+    Router::new().route("/api/v1/health", get(health))
+}
+
+/// `conduit` is the homeserver, whichever it is: the seed named it so.
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    service: &'static str,
+    conduit: &'static str,
+    database: &'static str,
+    version: &'static str,
+}
+
+async fn health(State(hub): State<Hub>) -> (StatusCode, Json<Health>) {
+    let ports = hub.ports();
+    let (database, homeserver) =
+        tokio::join!(timeout(PATIENCE, ports.feed.span()), timeout(PATIENCE, ports.homeserver.ping()));
+    let (database, homeserver) = (matches!(database, Ok(Ok(_))), matches!(homeserver, Ok(Ok(()))));
+    let (code, status) = match (database, homeserver) {
+        (true, true) => (StatusCode::OK, "healthy"),
+        (true, false) => (StatusCode::OK, "degraded"),
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
+    };
+    let reachable = |it: bool| if it { "reachable" } else { "unreachable" };
+    let health = Health {
+        status,
+        service: "messenger-service",
+        conduit: reachable(homeserver),
+        database: reachable(database),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    (code, Json(health))
+}

@@ -1,1 +1,74 @@
 //! The satellites' door.
+//!
+//! ```text
+//! POST /api/v1/notifications/send     store and deliver a notification
+//! GET  /api/v1/notifications/log      what was sent, newest first
+//! GET  /api/v1/notifications/{id}     one of them
+//! ```
+
+mod request;
+mod response;
+
+use axum::{
+    Json, Router,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, HeaderValue, StatusCode},
+    response::IntoResponse,
+    routing::{get, post},
+};
+use messenger_core::{Error, Hub, id::NotificationId};
+use messenger_runtime::{
+    App, Failed,
+    caller::FromSatellite,
+    fields::{Fields, JsonBody},
+};
+
+use crate::{
+    request::{log_query, send},
+    response::{Log, Notification},
+};
+
+/// The routes of this function.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/notifications/send", post(send_notification))
+        .route("/api/v1/notifications/log", get(log))
+        .route("/api/v1/notifications/{id}", get(one))
+}
+
+async fn send_notification(
+    State(hub): State<Hub>,
+    FromSatellite(satellite): FromSatellite,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: JsonBody,
+) -> Result<impl IntoResponse, Failed> {
+    let request = send(&satellite, query.as_deref(), &headers, body)?;
+    let answer = hub.notify(satellite, request.draft, request.terms).await?;
+    let mut headers = HeaderMap::new();
+    if answer.replayed {
+        headers.insert("Idempotent-Replayed", HeaderValue::from_static("true"));
+    }
+    let body = Notification::new(answer.notification).warning(request.warnings);
+    Ok((StatusCode::CREATED, headers, Json(body)))
+}
+
+async fn log(
+    State(hub): State<Hub>,
+    FromSatellite(satellite): FromSatellite,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Log>, Failed> {
+    let query = log_query(Fields::from_query(query.as_deref()))?;
+    let notifications = hub.notification_log(&satellite, &query).await?;
+    Ok(Json(Log { notifications: notifications.into_iter().map(Notification::new).collect() }))
+}
+
+async fn one(
+    State(hub): State<Hub>,
+    FromSatellite(satellite): FromSatellite,
+    Path(id): Path<String>,
+) -> Result<Json<Notification>, Failed> {
+    // What is no number is no notification either.
+    let id = id.parse().map(NotificationId).map_err(|_| Error::NotFound("notification"))?;
+    Ok(Json(Notification::new(hub.notification(&satellite, id).await?)))
+}

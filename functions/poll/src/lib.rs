@@ -1,1 +1,44 @@
-//! A page of the feed.
+//! A page of the feed, for clients that cannot hold a stream open.
+//!
+//! ```text
+//! GET /api/v1/events/poll?token=&cursor=&client=&wait=
+//! ```
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
+use messenger_core::poll::Since;
+use messenger_runtime::{App, Failed, caller::UrlCaller, fields::Fields};
+
+/// Longest name of a reader, in characters.
+const CLIENT_MAX: usize = 100;
+/// Longest wait of a long poll, in seconds.
+const WAIT_MAX: u32 = 25;
+
+/// The routes of this function.
+pub fn routes() -> Router<App> {
+    Router::new().route("/api/v1/events/poll", get(poll))
+}
+
+async fn poll(
+    State(app): State<App>,
+    UrlCaller(caller): UrlCaller,
+    RawQuery(query): RawQuery,
+) -> Result<impl IntoResponse, Failed> {
+    let mut fields = Fields::from_query(query.as_deref());
+    let wait = fields.seconds("wait", 0, WAIT_MAX);
+    let client = fields.optional_text("client", CLIENT_MAX).unwrap_or_default();
+    let since = fields.optional_text("cursor", CLIENT_MAX).map_or(Since::Reader(client), Since::Cursor);
+    fields.finish()?;
+    let page = app.following().poll(&caller, &since, wait).await?;
+    let headers = [
+        (CONTENT_TYPE.as_str(), "application/json".to_owned()),
+        (CACHE_CONTROL.as_str(), "no-store".to_owned()),
+        ("X-Next-Cursor", page.cursor.to_string()),
+    ];
+    Ok((headers, page.json()))
+}

@@ -1,3 +1,9 @@
-//! The poll binary.
+//! The poll function as a binary: a Lambda function or a server.
 
-fn main() {}
+use std::process::ExitCode;
+
+use messenger_runtime::{Answers, main_with};
+
+fn main() -> ExitCode {
+    main_with(messenger_poll::routes(), Answers::Whole)
+}

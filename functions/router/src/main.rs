@@ -1,3 +1,61 @@
-//! The router binary.
+//! One door for all functions: each group of endpoints in this process, or sent elsewhere by
+//! `UPSTREAM_<FUNCTION>=http://a:8000,http://b:8000`.
 
-fn main() {}
+mod upstream;
+
+use std::process::ExitCode;
+
+use axum::Router;
+use messenger_runtime::{Answers, App, main_with};
+
+use crate::upstream::Upstream;
+
+/// The groups, the paths that are theirs when they are sent elsewhere, and their routes when they are not.
+const GROUPS: [Group; 6] = [
+    Group {
+        name: "NOTIFICATIONS",
+        paths: &["/api/v1/notifications"],
+        routes: messenger_notifications::routes,
+    },
+    Group { name: "EVENTS", paths: &["/api/v1/events/stream"], routes: messenger_events::routes },
+    Group { name: "POLL", paths: &["/api/v1/events/poll"], routes: messenger_poll::routes },
+    Group { name: "USERS", paths: &["/api/v1/users"], routes: messenger_users::routes },
+    Group { name: "HEALTH", paths: &["/api/v1/health"], routes: messenger_health::routes },
+    Group { name: "APPSERVICE", paths: &["/_matrix/app/v1"], routes: messenger_appservice::routes },
+];
+
+struct Group {
+    name: &'static str,
+    paths: &'static [&'static str],
+    routes: fn() -> Router<App>,
+}
+
+fn main() -> ExitCode {
+    match routes() {
+        Ok(routes) => main_with(routes, Answers::Streamed),
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "where the functions are is the router's own configuration")]
+fn routes() -> Result<Router<App>, String> {
+    let mut router = Router::new();
+    for group in GROUPS {
+        let variable = format!("UPSTREAM_{}", group.name);
+        match std::env::var(&variable).ok().filter(|value| !value.trim().is_empty()) {
+            None => router = router.merge((group.routes)()),
+            Some(urls) => {
+                let upstream = Upstream::parse(&urls).map_err(|problem| format!("{variable}: {problem}"))?;
+                for path in group.paths {
+                    router = router
+                        .route_service(path, upstream.clone())
+                        .route_service(&format!("{path}/{{*rest}}"), upstream.clone());
+                }
+            }
+        }
+    }
+    Ok(router)
+}

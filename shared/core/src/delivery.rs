@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long a worker may be silent before another may take its lane.
-const LEASE: Duration = Duration::from_mins(1);
+const LEASE: Duration = Duration::from_secs(30);
 /// How many entries of a lane are read at once.
 const BATCH: i64 = 16;
 /// The delay after the first failure; it doubles with each further one.
@@ -55,14 +55,21 @@ impl Hub {
         }
     }
 
-    /// Drains the next lane that is due. `false` if there is none.
+    /// Claims the next lane that is due, to be [drained](Self::drain).
+    pub async fn claim_lane(&self) -> Result<Option<Lane>> {
+        self.outbox.claim(LEASE).await
+    }
+
+    /// Claims and drains the next lane that is due. `false` if there is none.
     pub async fn deliver_due(&self) -> Result<bool> {
-        let Some(lane) = self.outbox.claim(LEASE).await? else { return Ok(false) };
+        let Some(lane) = self.claim_lane().await? else { return Ok(false) };
         self.drain(&lane).await?;
         Ok(true)
     }
 
-    async fn drain(&self, lane: &Lane) -> Result<()> {
+    /// Delivers what is pending in a claimed lane, in order, and leaves it. A failure leaves the lane to the end of
+    /// its lease.
+    pub async fn drain(&self, lane: &Lane) -> Result<()> {
         loop {
             let pending = self.outbox.pending(lane, LEASE, BATCH).await?;
             if pending.is_empty() {

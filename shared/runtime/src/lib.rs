@@ -1,1 +1,16 @@
-//! messenger-runtime.
+#![doc = include_str!("../README.md")]
+
+pub mod app;
+pub mod auth;
+pub mod caller;
+pub mod config;
+pub mod fields;
+pub mod logging;
+mod probes;
+pub mod problem;
+pub mod serve;
+
+pub use app::App;
+pub use config::Config;
+pub use problem::Failed;
+pub use serve::{Answers, main_with, serve, stack};

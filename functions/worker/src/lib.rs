@@ -1,1 +1,0 @@
-//! Drains the outbox, provisions accounts, keeps the log short.

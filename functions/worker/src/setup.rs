@@ -1,0 +1,56 @@
+//! What has to be true before anything works: the schema, and our registration with the homeserver.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use messenger_matrix::{AdminAccount, Registration, bootstrap};
+use messenger_runtime::{Config, app};
+use messenger_store::migrate;
+
+/// Pause between attempts.
+const PAUSE: Duration = Duration::from_secs(2);
+/// The administrator that we make on a homeserver that has none.
+const ADMIN: &str = "hubadmin";
+
+/// Migrates the database.
+pub(crate) async fn database(config: &Config) -> anyhow::Result<()> {
+    migrate(&config.database_url).await.context("the database cannot be migrated")
+}
+
+/// Registers us with the homeserver.
+pub(crate) async fn homeserver(config: &Config) -> anyhow::Result<()> {
+    let registration = Registration {
+        id: "messenger".to_owned(),
+        url: Some(config.appservice_url.clone()),
+        as_token: config.as_token.clone(),
+        hs_token: config.hs_token.clone(),
+        sender_localpart: config.settings.bot_localpart.clone(),
+        server_name: config.settings.server_name.clone(),
+    };
+    let admin = AdminAccount { localpart: ADMIN.to_owned(), password: config.homeserver_admin_password() };
+    bootstrap(&app::homeserver(config), &registration, &admin)
+        .await
+        .context("the homeserver cannot be bootstrapped")
+}
+
+/// Tries until the database is ready; goes on trying for the homeserver in the background, since the service works
+/// without it.
+pub(crate) async fn patiently(config: &Config) {
+    while let Err(error) = database(config).await {
+        tracing::error!("{error:#}");
+        tokio::time::sleep(PAUSE).await;
+    }
+    let config = config.clone();
+    tokio::spawn(async move {
+        let mut last = String::new();
+        while let Err(error) = homeserver(&config).await {
+            let error = format!("{error:#}");
+            // The same failure is logged once.
+            if error != last {
+                tracing::error!("{error}");
+                last = error;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    });
+}

@@ -1,0 +1,124 @@
+//! The worker's loops. Each looks on its own now and then; being told only makes it quicker.
+
+use std::{convert::Infallible, error::Error as StdError, time::Duration};
+
+use messenger_core::{Error, Hub, Result};
+use tokio::{sync::Notify, task::JoinSet, time::sleep};
+
+/// How many lanes are drained side by side.
+const LANES: usize = 16;
+/// How often work is looked for without being told.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often the homeserver is asked while something rests.
+const PROBE: Duration = Duration::from_secs(1);
+/// How often notifications are expired.
+const EXPIRE: Duration = Duration::from_secs(30);
+/// After so many times the event log is rotated, too.
+const ROTATE_EVERY: u32 = 20;
+
+/// Works until it is dropped.
+pub(crate) async fn forever(hub: &Hub) {
+    let accounts = Notify::new();
+    tokio::select! {
+        never = deliver(hub, &accounts) => match never {},
+        never = provision(hub, &accounts) => match never {},
+        never = wake(hub) => match never {},
+        never = keep_up(hub) => match never {},
+    }
+}
+
+/// Drains lanes as they become due.
+async fn deliver(hub: &Hub, accounts: &Notify) -> Infallible {
+    let mut lanes = JoinSet::new();
+    let mut trouble = Trouble::new("lanes cannot be claimed");
+    loop {
+        accounts.notify_one();
+        while lanes.len() < LANES {
+            match trouble.watch(hub.claim_lane().await) {
+                Some(Some(lane)) => {
+                    let hub = hub.clone();
+                    lanes.spawn(async move { hub.drain(&lane).await });
+                }
+                Some(None) | None => break,
+            }
+        }
+        tokio::select! {
+            () = hub.ports().upkeep.work(PATIENCE), if lanes.len() < LANES => {}
+            Some(drained) = lanes.join_next() => {
+                if let Ok(Err(error)) = drained {
+                    tracing::error!(error = &error as &dyn StdError, "a lane is left to the end of its lease");
+                }
+            }
+        }
+    }
+}
+
+/// Makes Matrix accounts ready as they become due.
+async fn provision(hub: &Hub, told: &Notify) -> Infallible {
+    let mut trouble = Trouble::new("accounts cannot be claimed");
+    loop {
+        told.notified().await;
+        while trouble.watch(hub.provision_due().await).is_some_and(|taken| taken > 0) {}
+    }
+}
+
+/// While something rests after a failure, asks the homeserver whether it is back, and goes on at once if it is.
+async fn wake(hub: &Hub) -> Infallible {
+    let mut trouble = Trouble::new("resting lanes cannot be looked at");
+    let mut was_away = true;
+    loop {
+        sleep(PROBE).await;
+        let ports = hub.ports();
+        if trouble.watch(ports.upkeep.anything_resting().await) != Some(true) {
+            continue;
+        }
+        let is_away = ports.homeserver.ping().await.is_err();
+        if was_away && !is_away {
+            tracing::info!("the homeserver answers: going on with what rests");
+            trouble.watch(ports.upkeep.wake().await);
+        }
+        was_away = is_away;
+    }
+}
+
+/// Expires what waited too long, and rotates the event log.
+async fn keep_up(hub: &Hub) -> Infallible {
+    let mut trouble = Trouble::new("upkeep is late");
+    let retention = hub.settings().event_retention;
+    loop {
+        trouble.watch(hub.ports().upkeep.rotate(retention).await);
+        for _ in 0..ROTATE_EVERY {
+            if let Some(expired @ 1..) = trouble.watch(hub.ports().upkeep.expire().await) {
+                tracing::info!(expired, "notifications expired");
+            }
+            sleep(EXPIRE).await;
+        }
+    }
+}
+
+/// Logs a trouble when it begins, not each time it is met again.
+struct Trouble {
+    what: &'static str,
+    lasting: bool,
+}
+
+impl Trouble {
+    fn new(what: &'static str) -> Self {
+        Self { what, lasting: false }
+    }
+
+    fn watch<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+        match result {
+            Ok(value) => {
+                self.lasting = false;
+                Some(value)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.lasting, true) {
+                    tracing::error!(error = &error as &dyn StdError, "{}", self.what);
+                }
+                None
+            }
+        }
+    }
+}

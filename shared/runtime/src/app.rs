@@ -1,0 +1,105 @@
+//! The composition root: what a function is made of. The only place that knows every adapter.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::FromRef;
+use messenger_core::{Hub, Ports, Result, port::Clock};
+use messenger_matrix::Appservice;
+use messenger_store::{PgStore, StoreConfig};
+use tokio::task::AbortHandle;
+
+use crate::{Config, auth::Auth};
+
+/// What every handler can ask for. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The use cases.
+    pub hub: Hub,
+    /// Verifies tokens.
+    pub auth: Arc<Auth>,
+    /// The configuration.
+    pub config: Arc<Config>,
+    tail: Arc<Tailing>,
+}
+
+/// The tail's task, from the first reader on.
+#[derive(Default)]
+struct Tailing(OnceLock<AbortHandle>);
+
+/// The clock on the wall.
+struct WallClock;
+
+impl App {
+    /// Attaches PostgreSQL and the homeserver to the ports. Connects to nothing yet.
+    pub fn compose(config: Config) -> Result<Self> {
+        let store = PgStore::new(&StoreConfig {
+            database_url: config.database_url.clone(),
+            pool_size: config.database_pool_size,
+        })?;
+        let store = Arc::new(store);
+        let ports = Ports {
+            users: store.clone(),
+            rooms: store.clone(),
+            memberships: store.clone(),
+            notifications: store.clone(),
+            outbox: store.clone(),
+            upkeep: store.clone(),
+            feed: store.clone(),
+            cursors: store,
+            homeserver: Arc::new(Appservice::new(homeserver(&config))?),
+            clock: Arc::new(WallClock),
+        };
+        Ok(Self::with(ports, config))
+    }
+
+    /// Attaches any ports: tests bring their own.
+    pub fn with(ports: Ports, config: Config) -> Self {
+        Self {
+            hub: Hub::new(ports, config.settings.clone()),
+            auth: Arc::new(Auth::new(&config)),
+            config: Arc::new(config),
+            tail: Arc::default(),
+        }
+    }
+
+    /// The use cases, with the tail of the event log running: for those who follow it.
+    pub fn following(&self) -> &Hub {
+        self.tail.0.get_or_init(|| {
+            let tail = self.hub.tail().clone();
+            tokio::spawn(async move { tail.run().await }).abort_handle()
+        });
+        &self.hub
+    }
+}
+
+/// How the homeserver is reached.
+pub fn homeserver(config: &Config) -> messenger_matrix::Config {
+    messenger_matrix::Config {
+        homeserver_url: config.homeserver_url.clone(),
+        server_name: config.settings.server_name.clone(),
+        as_token: config.as_token.clone(),
+        bot_localpart: config.settings.bot_localpart.clone(),
+        bot_display_name: config.settings.bot_display_name.clone(),
+    }
+}
+
+impl FromRef<App> for Hub {
+    fn from_ref(app: &App) -> Self {
+        app.hub.clone()
+    }
+}
+
+impl Drop for Tailing {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.get() {
+            task.abort();
+        }
+    }
+}
+
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else asks")]
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+}

@@ -1,0 +1,158 @@
+//! Tokens: who their bearer is. Users bring a JWT (RFC 7519) of the Hub or of ours, services the shared token.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, errors::ErrorKind};
+use messenger_core::{
+    Error, Result,
+    id::{HubUserId, TenantId},
+    notification::Satellite,
+    user::{Identity, Role},
+};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::Config;
+
+/// `iss` of the Hub's tokens.
+pub const HUB_ISSUER: &str = "aesystek-hub";
+/// `iss` of ours.
+pub const LOCAL_ISSUER: &str = "messenger-service";
+/// How far clocks may differ, in seconds.
+const LEEWAY: u64 = 30;
+/// Longest display name, in characters; a longer one is cut.
+const DISPLAY_NAME_MAX: usize = 255;
+
+/// Verifies tokens.
+pub struct Auth {
+    issuers: Vec<(DecodingKey, Validation)>,
+    service_token: [u8; 32],
+    default_tenant: TenantId,
+}
+
+/// A verified bearer, and when the token ends.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// Who.
+    pub identity: Identity,
+    /// `exp`, with the leeway.
+    pub expires_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    exp: serde_json::Number,
+    role: Option<String>,
+    tenant_id: Option<Tenant>,
+    display_name: Option<String>,
+}
+
+/// A number, or a number in quotes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Tenant {
+    Number(i64),
+    Text(String),
+}
+
+impl Auth {
+    /// Prepares the keys.
+    pub fn new(config: &Config) -> Self {
+        let hub = config.hub_secret_key.as_deref().map(|secret| issuer(secret, HUB_ISSUER));
+        let local = issuer(&config.secret_key, LOCAL_ISSUER);
+        Self {
+            issuers: hub.into_iter().chain([local]).collect(),
+            service_token: Sha256::digest(config.service_token.as_bytes()).into(),
+            default_tenant: config.settings.default_tenant,
+        }
+    }
+
+    /// Verifies a user's token.
+    pub fn user(&self, token: &str) -> Result<Verified> {
+        let mut expired = false;
+        for (key, validation) in &self.issuers {
+            match decode::<Claims>(token, key, validation) {
+                Ok(token) => return self.verified(token.claims),
+                Err(error) => expired |= matches!(error.kind(), ErrorKind::ExpiredSignature),
+            }
+        }
+        Err(if expired {
+            refused("token_expired", "the token has expired: sign in again")
+        } else {
+            refused(
+                "token_invalid",
+                "the token is not valid: a JWT (HS256) of the Hub with `iss`, `sub` and `exp` is needed",
+            )
+        })
+    }
+
+    /// Verifies a service token.
+    pub fn satellite(&self, token: &str) -> Result<Satellite> {
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        if bool::from(digest.ct_eq(&self.service_token)) {
+            Ok(Satellite { token: "legacy".to_owned(), tenant: self.default_tenant })
+        } else {
+            Err(Error::Forbidden {
+                code: "service_token_wrong",
+                detail: "the service token is wrong: it must be the value of MESSENGER_SERVICE_TOKEN".into(),
+            })
+        }
+    }
+
+    fn verified(&self, claims: Claims) -> Result<Verified> {
+        let hub_user_id = HubUserId::parse(&claims.sub)
+            .map_err(|problem| refused_because(format!("the token's `sub` {problem}")))?;
+        let tenant =
+            match claims.tenant_id {
+                None => self.default_tenant,
+                Some(Tenant::Number(number)) => TenantId(number),
+                Some(Tenant::Text(text)) => TenantId(text.parse().map_err(|_| {
+                    refused_because("the token's `tenant_id` must be a whole number".to_owned())
+                })?),
+            };
+        let expires_at = expiry(&claims.exp);
+        let display_name: String = claims
+            .display_name
+            .iter()
+            .flat_map(|name| name.trim().chars())
+            .filter(|c| !c.is_control())
+            .take(DISPLAY_NAME_MAX)
+            .collect();
+        let display_name =
+            if display_name.is_empty() { hub_user_id.as_str().to_owned() } else { display_name };
+        let role = Role::from_hub(claims.role.as_deref().unwrap_or_default());
+        Ok(Verified { identity: Identity { hub_user_id, tenant, display_name, role }, expires_at })
+    }
+}
+
+/// When a token ends. `exp` may have a fraction (RFC 7519, `NumericDate`); one beyond the calendar never comes.
+fn expiry(exp: &serde_json::Number) -> Timestamp {
+    let seconds = exp.as_i64().or_else(|| {
+        let whole = Duration::try_from_secs_f64(exp.as_f64()?).ok()?.as_secs();
+        i64::try_from(whole).ok()
+    });
+    seconds
+        .and_then(|seconds| Timestamp::from_second(seconds.saturating_add(LEEWAY.cast_signed())).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+fn issuer(secret: &str, issuer: &str) -> (DecodingKey, Validation) {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.set_issuer(&[issuer]);
+    validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+    validation.leeway = LEEWAY;
+    validation.validate_nbf = true;
+    validation.validate_aud = false;
+    (DecodingKey::from_secret(secret.as_bytes()), validation)
+}
+
+pub(crate) fn refused(code: &'static str, detail: &'static str) -> Error {
+    Error::Unauthenticated { code, detail: detail.into() }
+}
+
+fn refused_because(detail: String) -> Error {
+    Error::Unauthenticated { code: "token_invalid", detail: detail.into() }
+}

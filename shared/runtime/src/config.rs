@@ -1,0 +1,215 @@
+//! The configuration: read once, in one place, at start. Everything that is wrong is reported at once.
+
+use std::{fmt, time::Duration};
+
+use hmac::{Hmac, KeyInit, Mac};
+use messenger_core::{Settings, id::TenantId};
+use sha2::Sha256;
+
+/// The seed's development defaults, which production refuses.
+const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
+const DEFAULT_SERVICE_TOKEN: &str = "messenger-service-token-dev";
+/// Fewest characters of a secret in production.
+const SECRET_MIN: usize = 32;
+
+/// What the environment says.
+#[derive(Clone)]
+pub struct Config {
+    /// `ENVIRONMENT`: whether default secrets are refused, and logs are JSON.
+    pub production: bool,
+    /// `LOG_LEVEL`.
+    pub log_level: String,
+    /// `PORT` of the server.
+    pub port: u16,
+    /// `DATABASE_URL`.
+    pub database_url: String,
+    /// `DATABASE_POOL_SIZE`: most connections of one process.
+    pub database_pool_size: usize,
+    /// `SECRET_KEY`: signs local tokens; other secrets are derived from it.
+    pub secret_key: String,
+    /// `HUB_SECRET_KEY`: verifies the Hub's tokens; without it single sign-on is off.
+    pub hub_secret_key: Option<String>,
+    /// `MESSENGER_SERVICE_TOKEN`.
+    pub service_token: String,
+    /// `MATRIX_HOMESERVER_URL`.
+    pub homeserver_url: String,
+    /// `MATRIX_AS_TOKEN`: ours, towards the homeserver.
+    pub as_token: String,
+    /// `MATRIX_HS_TOKEN`: the homeserver's, towards us.
+    pub hs_token: String,
+    /// `APPSERVICE_URL`: where the homeserver reaches us.
+    pub appservice_url: String,
+    /// `ALLOWED_ORIGINS`: whose pages may call us; `None` is everybody's.
+    pub allowed_origins: Option<Vec<String>>,
+    /// What the use cases have to know.
+    pub settings: Settings,
+}
+
+/// Everything that is wrong with the environment.
+#[derive(Debug)]
+pub struct ConfigError(Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration is wrong:")?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads the process's environment.
+    #[expect(clippy::disallowed_methods, reason = "this is the place where configuration is read")]
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables from anywhere.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut env = Env { variable: &variable, problems: Vec::new() };
+        let production = env.choice("ENVIRONMENT", &["development", "production"]) == "production";
+        let secret_key = env.secret("SECRET_KEY", DEFAULT_SECRET_KEY, production);
+        let hub_secret_key = env.optional("HUB_SECRET_KEY");
+        env.check_hub_secret(hub_secret_key.as_deref(), &secret_key, production);
+        let derived = |name: &str| derive(&secret_key, name);
+        let defaults = Settings::default();
+        let settings = Settings {
+            server_name: env.text("MATRIX_SERVER_NAME", &defaults.server_name),
+            bot_localpart: env.text("MATRIX_BOT_LOCALPART", &defaults.bot_localpart),
+            default_tenant: TenantId(env.number("DEFAULT_TENANT_ID", 1, i64::MIN, i64::MAX)),
+            replay_max: env.number("REPLAY_MAX", defaults.replay_max, 1, 100_000),
+            event_retention: Duration::from_hours(24 * env.number("EVENT_RETENTION_DAYS", 7, 1, 3650)),
+            ..defaults
+        };
+        env.choice("EVENT_STORE", &["postgres"]);
+        let config = Self {
+            production,
+            log_level: env.text("LOG_LEVEL", "info"),
+            port: env.number("PORT", 8000, 1, u16::MAX),
+            database_url: env
+                .required("DATABASE_URL", "a PostgreSQL connection string, postgres://user@host/database"),
+            database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),
+            service_token: env.secret("MESSENGER_SERVICE_TOKEN", DEFAULT_SERVICE_TOKEN, production),
+            homeserver_url: env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167"),
+            as_token: env.optional("MATRIX_AS_TOKEN").unwrap_or_else(|| derived("matrix-as-token")),
+            hs_token: env.optional("MATRIX_HS_TOKEN").unwrap_or_else(|| derived("matrix-hs-token")),
+            appservice_url: env.url("APPSERVICE_URL", "http://messenger-service-backend-1:8000"),
+            allowed_origins: env.origins(production),
+            secret_key,
+            hub_secret_key,
+            settings,
+        };
+        if env.problems.is_empty() { Ok(config) } else { Err(ConfigError(env.problems)) }
+    }
+
+    /// The homeserver administrator's password that we set at bootstrap.
+    pub fn homeserver_admin_password(&self) -> String {
+        derive(&self.secret_key, "homeserver-admin")
+    }
+}
+
+/// A secret of its own for each purpose (HMAC-SHA256 as in RFC 5869, expand).
+fn derive(secret: &str, purpose: &str) -> String {
+    // HMAC takes keys of any length.
+    Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_or_else(
+        |_| String::new(),
+        |mut mac| {
+            mac.update(purpose.as_bytes());
+            mac.update(&[1]);
+            hex::encode(mac.finalize().into_bytes())
+        },
+    )
+}
+
+struct Env<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<String>,
+}
+
+impl Env<'_> {
+    fn optional(&self, name: &str) -> Option<String> {
+        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &str, default: &str) -> String {
+        self.optional(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    fn required(&mut self, name: &str, what: &str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            self.problems.push(format!("{name} is missing: {what}"));
+            String::new()
+        })
+    }
+
+    fn choice(&mut self, name: &str, choices: &[&str]) -> String {
+        let value = self.text(name, choices.first().unwrap_or(&""));
+        if !choices.contains(&value.as_str()) {
+            self.problems.push(format!("{name} is `{value}`, must be one of: {}", choices.join(", ")));
+        }
+        value
+    }
+
+    fn number<T: std::str::FromStr + PartialOrd + fmt::Display + Copy>(
+        &mut self,
+        name: &str,
+        default: T,
+        least: T,
+        most: T,
+    ) -> T {
+        let Some(value) = self.optional(name) else { return default };
+        match value.parse() {
+            Ok(number) if number >= least && number <= most => number,
+            _ => {
+                self.problems
+                    .push(format!("{name} is `{value}`, must be a whole number from {least} to {most}"));
+                default
+            }
+        }
+    }
+
+    fn url(&mut self, name: &str, default: &str) -> String {
+        let value = self.text(name, default);
+        let good = value
+            .parse::<http::Uri>()
+            .is_ok_and(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")));
+        if !good {
+            self.problems.push(format!("{name} is `{value}`, must be an http:// or https:// URL"));
+        }
+        value.trim_end_matches('/').to_owned()
+    }
+
+    fn secret(&mut self, name: &str, default: &str, production: bool) -> String {
+        let value = self.text(name, default);
+        if production && value == default {
+            self.problems
+                .push(format!("{name} is missing or has its development default: set a secret of your own"));
+        } else if production && value.chars().count() < SECRET_MIN {
+            self.problems
+                .push(format!("{name} is too short: production needs at least {SECRET_MIN} characters"));
+        }
+        value
+    }
+
+    fn check_hub_secret(&mut self, hub: Option<&str>, own: &str, production: bool) {
+        if hub == Some(own) {
+            self.problems
+                .push("HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own".to_owned());
+        }
+        if production && hub.is_some_and(|secret| secret.chars().count() < SECRET_MIN) {
+            self.problems.push(format!(
+                "HUB_SECRET_KEY is too short: production needs at least {SECRET_MIN} characters"
+            ));
+        }
+    }
+
+    /// Development lets every page in; production only those that are named.
+    fn origins(&mut self, production: bool) -> Option<Vec<String>> {
+        match self.optional("ALLOWED_ORIGINS") {
+            None => production.then(Vec::new),
+            Some(all) if all == "*" => None,
+            Some(list) => Some(list.split(',').map(|origin| origin.trim().to_owned()).collect()),
+        }
+    }
+}

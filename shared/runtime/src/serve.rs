@@ -1,0 +1,156 @@
+//! Serving routes: on a socket with graceful shutdown, or to the Lambda runtime. One binary, no difference for a
+//! handler.
+
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use http::{HeaderValue, Method, header};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::{App, Config, logging, probes, problem};
+
+/// Largest body of a request that is no upload.
+const BODY_MAX: usize = 1 << 20;
+/// How long a client may take for its request's head.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// How long requests that are being answered may still take at shutdown.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How a function answers on Lambda. A socket streams anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// In one piece: cheaper and quicker to the first byte.
+    Whole,
+    /// As they come, in response streaming mode.
+    Streamed,
+}
+
+/// `main` of a function: reads the configuration, composes, serves.
+pub fn main_with(routes: Router<App>, answers: Answers) -> ExitCode {
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    logging::start(&config.log_level, config.production);
+    match run(routes, answers, config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(routes: Router<App>, answers: Answers, config: Config) -> anyhow::Result<()> {
+    let app = App::compose(config)?;
+    serve(routes, answers, app).await
+}
+
+/// Serves routes until the process is asked to end.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the Lambda runtime says that it is there by this variable alone"
+)]
+pub async fn serve(routes: Router<App>, answers: Answers, app: App) -> anyhow::Result<()> {
+    let service = stack(routes, &app);
+    if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok() {
+        let ended = match answers {
+            Answers::Whole => lambda_http::run(service).await,
+            Answers::Streamed => lambda_http::run_with_streaming_response(service).await,
+        };
+        return ended.map_err(anyhow::Error::from_boxed);
+    }
+    let address = SocketAddr::from(([0, 0, 0, 0], app.config.port));
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on port {}", address.port()))?;
+    tracing::info!(port = address.port(), "listening");
+    on_socket(service, listener, &app).await
+}
+
+/// Everything around the routes: limits, errors as problems, CORS.
+pub fn stack(routes: Router<App>, app: &App) -> Router {
+    routes
+        .merge(probes::routes())
+        .method_not_allowed_fallback(|| async { http::StatusCode::METHOD_NOT_ALLOWED })
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(middleware::from_fn(problem::answer))
+        .layer(cors(&app.config))
+        .with_state(app.clone())
+}
+
+async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow::Result<()> {
+    let connections = GracefulShutdown::new();
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => connect(stream, service.clone(), &connections),
+                Err(error) => {
+                    // Out of file descriptors, or the client is gone already: neither ends the server.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            _ = terminated.recv() => break,
+            _ = interrupted.recv() => break,
+        }
+    }
+    drop(listener);
+    tracing::info!("shutting down");
+    app.hub.tail().shut_down();
+    if timeout(GRACE, connections.shutdown()).await.is_err() {
+        tracing::warn!("some requests were still being answered");
+    }
+    Ok(())
+}
+
+fn connect(stream: TcpStream, service: Router, connections: &GracefulShutdown) {
+    // Small answers and events must not wait for more to come (Nagle).
+    let _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = connections.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended");
+        }
+    });
+}
+
+fn cors(config: &Config) -> CorsLayer {
+    let origins = match &config.allowed_origins {
+        None => AllowOrigin::any(),
+        Some(list) => AllowOrigin::list(list.iter().filter_map(|origin| HeaderValue::from_str(origin).ok())),
+    };
+    let exposed = ["x-next-cursor", "x-request-id", "retry-after", "idempotent-replayed"];
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::HeaderName::from_static("last-event-id"),
+        ])
+        .expose_headers(exposed.map(header::HeaderName::from_static))
+        .max_age(Duration::from_hours(1))
+}

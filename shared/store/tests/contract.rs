@@ -1,0 +1,26 @@
+//! The contract of the ports, kept by PostgreSQL.
+
+#[path = "support/database.rs"]
+mod database;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use messenger_core::Ports;
+use messenger_testkit::contract::Store;
+
+use database::Fresh;
+
+#[async_trait]
+impl Store for Fresh {
+    fn ports(&self) -> Ports {
+        Self::ports(self)
+    }
+
+    async fn pass(&self, time: Duration) {
+        // The database keeps the time: it cannot be moved.
+        tokio::time::sleep(time).await;
+    }
+}
+
+messenger_testkit::contract_tests!(Fresh::database);

@@ -1,0 +1,58 @@
+//! A database of its own for each test, with our schema.
+
+use std::sync::Arc;
+
+use messenger_core::Ports;
+use messenger_devstack::{TestDatabase, database::template};
+use messenger_store::{PgStore, StoreConfig, migrate};
+use messenger_testkit::{MemoryHomeserver, TestClock};
+
+/// The migrated database that tests copy.
+const TEMPLATE: &str = "messenger_template";
+
+/// A store on a database that is dropped with it.
+pub struct Fresh {
+    store: Arc<PgStore>,
+    database: TestDatabase,
+}
+
+impl Fresh {
+    /// A fresh database.
+    pub async fn database() -> Self {
+        template(TEMPLATE, async |url: &str| Ok(migrate(url).await?)).await.expect("a template");
+        let database = TestDatabase::create(Some(TEMPLATE)).await.expect("a database");
+        let store = Arc::new(Self::connect(database.url()));
+        Self { store, database }
+    }
+
+    /// Another process on the same database.
+    pub fn beside(&self) -> PgStore {
+        Self::connect(self.database.url())
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        self.database.url()
+    }
+
+    /// The ports of this store.
+    pub fn ports(&self) -> Ports {
+        let store = self.store.clone();
+        Ports {
+            users: store.clone(),
+            rooms: store.clone(),
+            memberships: store.clone(),
+            notifications: store.clone(),
+            outbox: store.clone(),
+            upkeep: store.clone(),
+            feed: store.clone(),
+            cursors: store,
+            homeserver: Arc::new(MemoryHomeserver::default()),
+            clock: Arc::new(TestClock::default()),
+        }
+    }
+
+    fn connect(url: &str) -> PgStore {
+        PgStore::new(&StoreConfig { database_url: url.to_owned(), pool_size: 8 }).expect("a store")
+    }
+}

@@ -1,0 +1,100 @@
+//! An ordinary Matrix client: what is in the rooms, according to the homeserver.
+
+use std::time::Duration;
+
+use messenger_devstack::Synapse;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "a password of the tests";
+/// How long something may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A Matrix client that logged in with a password.
+pub struct Matrix {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+impl Matrix {
+    pub(crate) async fn log_in(synapse: &Synapse, localpart: &str) -> Self {
+        synapse.set_password(localpart, PASSWORD).await.expect("a password");
+        let token = synapse.login(localpart, PASSWORD).await.expect("a login");
+        let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+        Self { http, url: synapse.url().to_owned(), token }
+    }
+
+    /// All events of a room that this user may see, oldest first.
+    pub async fn events(&self, room: &str) -> Vec<Value> {
+        let mut events = Vec::new();
+        let mut from = String::new();
+        loop {
+            let path = format!("/rooms/{}/messages?dir=f&limit=500{from}", encoded(room));
+            let page = self.call(Method::GET, &path, None).await;
+            events.extend(page["chunk"].as_array().expect("a chunk").iter().cloned());
+            match page["end"].as_str() {
+                Some(end) => from = format!("&from={end}"),
+                None => return events,
+            }
+        }
+    }
+
+    /// The messages of a room, oldest first.
+    pub async fn messages(&self, room: &str) -> Vec<Value> {
+        let events = self.events(room).await;
+        events.into_iter().filter(|event| event["type"] == "m.room.message").collect()
+    }
+
+    /// The ids of the notifications in a room, in its order.
+    pub async fn notifications(&self, room: &str) -> Vec<i64> {
+        let messages = self.messages(room).await;
+        messages
+            .iter()
+            .filter_map(|event| event["content"]["com.aesystek.notification"]["id"].as_i64())
+            .collect()
+    }
+
+    /// Says something in a room. Returns the event id.
+    pub async fn say(&self, room: &str, text: &str) -> String {
+        let path = format!("/rooms/{}/send/m.room.message/{}", encoded(room), uuid::Uuid::new_v4());
+        let said = self.call(Method::PUT, &path, Some(json!({ "msgtype": "m.text", "body": text }))).await;
+        said["event_id"].as_str().expect("an event id").to_owned()
+    }
+
+    /// The rooms that this user is in, as soon as there are so many.
+    pub async fn rooms(&self, count: usize) -> Vec<String> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let rooms = self.call(Method::GET, "/joined_rooms", None).await;
+            let rooms: Vec<_> = rooms["joined_rooms"]
+                .as_array()
+                .expect("a list of rooms")
+                .iter()
+                .filter_map(|room| room.as_str().map(str::to_owned))
+                .collect();
+            if rooms.len() >= count || tokio::time::Instant::now() > deadline {
+                return rooms;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let request = self.http.request(method, format!("{}/_matrix/client/v3{path}", self.url));
+        let request = request.bearer_auth(&self.token);
+        let response = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        let response = response.send().await.expect("an answer of the homeserver");
+        let status = response.status();
+        let body: Value = response.json().await.expect("JSON of the homeserver");
+        assert!(status.is_success(), "{path}: {status} {body}");
+        body
+    }
+}
+
+fn encoded(id: &str) -> String {
+    id.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}

@@ -1,0 +1,192 @@
+//! The whole service for one test.
+
+use std::{path::PathBuf, time::Duration};
+
+use messenger_devstack::{
+    Process, Synapse, TestDatabase,
+    database::template,
+    environment::setting,
+    free_port,
+    process::{Launch, Output},
+    service::Service,
+    synapse::Options,
+};
+use messenger_matrix::{Registration, registration};
+use messenger_store::migrate;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::{Client, Matrix};
+
+/// The migrated database that each test copies.
+const TEMPLATE: &str = "messenger_template";
+/// How long a router may take to start on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+const SECRET_KEY: &str = "a secret key of the tests";
+pub(crate) const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
+pub(crate) const SERVICE_TOKEN: &str = "the service token of the tests";
+
+/// What a test wants to be there.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// A Synapse of its own; without one the homeserver's address leads nowhere.
+    pub homeserver: bool,
+    /// A worker.
+    pub worker: bool,
+    /// Another database than one of the tests' cluster.
+    pub database_url: Option<String>,
+    /// More environment for router and worker.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { homeserver: true, worker: true, database_url: None, environment: Vec::new() }
+    }
+}
+
+/// The whole service: database, homeserver, router, worker. Everything ends with it.
+pub struct Stack {
+    /// The homeserver, if the plan had one.
+    pub synapse: Option<Synapse>,
+    /// The router; it can be killed and started again.
+    pub router: Service,
+    url: String,
+    worker: Option<Process>,
+    environment: Vec<(String, String)>,
+    server_name: String,
+    database_url: String,
+    _database: Option<TestDatabase>,
+    directory: TempDir,
+}
+
+impl Stack {
+    /// Starts what most tests need.
+    pub async fn start() -> Self {
+        Self::planned(Plan::default()).await
+    }
+
+    /// Starts what the plan says.
+    pub async fn planned(plan: Plan) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (database, database_url) = database(plan.database_url.clone()).await;
+        let port = free_port().expect("a port");
+        let url = format!("http://127.0.0.1:{port}");
+        let server_name = format!("{}.test", &Uuid::new_v4().simple().to_string()[..12]);
+        let (as_token, hs_token) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
+        let synapse = if plan.homeserver {
+            let mut options = Options::new(directory.path().join("synapse"));
+            options.server_name.clone_from(&server_name);
+            options.registrations = vec![registration::yaml(&Registration {
+                id: "messenger".to_owned(),
+                url: Some(url.clone()),
+                as_token: as_token.clone(),
+                hs_token: hs_token.clone(),
+                sender_localpart: "messenger".to_owned(),
+                server_name: server_name.clone(),
+            })];
+            Some(Synapse::start(options).await.expect("a Synapse"))
+        } else {
+            None
+        };
+        let homeserver_url = synapse.as_ref().map_or("http://127.0.0.1:9", |synapse| synapse.url());
+        let mut environment = [
+            ("DATABASE_URL", database_url.as_str()),
+            ("PORT", &port.to_string()),
+            ("MATRIX_HOMESERVER_URL", homeserver_url),
+            ("MATRIX_SERVER_NAME", &server_name),
+            ("MATRIX_AS_TOKEN", &as_token),
+            ("MATRIX_HS_TOKEN", &hs_token),
+            ("APPSERVICE_URL", &url),
+            ("SECRET_KEY", SECRET_KEY),
+            ("HUB_SECRET_KEY", HUB_SECRET_KEY),
+            ("MESSENGER_SERVICE_TOKEN", SERVICE_TOKEN),
+            ("LOG_LEVEL", "info"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+        environment.extend(plan.environment.clone());
+        let launch = launch("messenger-router", &environment, &directory);
+        let router = Service::start(launch, format!("{url}/livez"), PATIENCE).await.expect("a router");
+        let mut stack = Self {
+            synapse,
+            router,
+            url,
+            worker: None,
+            environment,
+            server_name,
+            database_url,
+            _database: database,
+            directory,
+        };
+        if plan.worker {
+            stack.start_worker();
+        }
+        stack
+    }
+
+    /// A client of the service.
+    pub fn client(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// An ordinary Matrix client, logged in as this user.
+    pub async fn matrix(&self, localpart: &str) -> Matrix {
+        let synapse = self.synapse.as_ref().expect("the plan had a homeserver");
+        Matrix::log_in(synapse, localpart).await
+    }
+
+    /// The part of Matrix ids after the colon.
+    pub fn server_name(&self) -> &str {
+        &self.server_name
+    }
+
+    /// The database that the service uses.
+    pub fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
+    /// Starts a worker, in place of the one before.
+    pub fn start_worker(&mut self) {
+        let launch = launch("messenger-worker", &self.environment, &self.directory);
+        self.worker = Some(Process::spawn(launch).expect("a worker"));
+    }
+
+    /// Kills the worker (`SIGKILL`).
+    pub fn kill_worker(&mut self) {
+        self.worker = None;
+    }
+
+    /// Another function's binary of the same service, on a port of its own; the address, and the process.
+    pub async fn another(&self, program: &str) -> (String, Service) {
+        let port = free_port().expect("a port");
+        let url = format!("http://127.0.0.1:{port}");
+        let mut environment = self.environment.clone();
+        environment.push(("PORT".to_owned(), port.to_string()));
+        let launch = launch(program, &environment, &self.directory);
+        let service = Service::start(launch, format!("{url}/livez"), PATIENCE).await.expect("a function");
+        (url, service)
+    }
+}
+
+async fn database(given: Option<String>) -> (Option<TestDatabase>, String) {
+    if let Some(url) = given {
+        migrate(&url).await.expect("a migrated database");
+        return (None, url);
+    }
+    template(TEMPLATE, async |url: &str| Ok(migrate(url).await?)).await.expect("a template");
+    let database = TestDatabase::create(Some(TEMPLATE)).await.expect("a database");
+    let url = database.url().to_owned();
+    (Some(database), url)
+}
+
+fn launch(program: &str, environment: &[(String, String)], directory: &TempDir) -> Launch {
+    let programs = setting("MESSENGER_BIN_DIR").expect("MESSENGER_BIN_DIR: run `cargo xtask test`");
+    let log = directory.path().join(format!("{program}.log"));
+    environment
+        .iter()
+        .fold(Launch::new(program, PathBuf::from(programs).join(program)), |launch, (name, value)| {
+            launch.env(name, value)
+        })
+        .output(Output::File(log))
+}
