@@ -1,1 +1,26 @@
-//! messenger-testkit.
+#![doc = include_str!("../README.md")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a promise that is not kept is told by a panic: this crate is for tests only"
+)]
+
+mod clock;
+pub mod contract;
+mod crash;
+pub mod given;
+mod homeserver;
+mod hub;
+mod memory;
+pub mod sse;
+
+pub use clock::TestClock;
+pub use crash::crash_after;
+pub use homeserver::{MemoryHomeserver, Message};
+pub use hub::{HubBuilder, Running, TestHub, hub};
+pub use memory::Memory;
+
+/// What a test of the contract ends with.
+pub type Kept = messenger_core::Result<()>;

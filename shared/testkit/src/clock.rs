@@ -1,0 +1,45 @@
+//! A clock that stands still until a test moves it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use messenger_core::port::Clock;
+
+/// When tests begin: 2026-01-01T06:00:00Z.
+pub(crate) const START: Timestamp = Timestamp::constant(1_767_247_200, 0);
+
+/// A settable clock. Clones show the same time.
+#[derive(Debug, Clone)]
+pub struct TestClock(Arc<Mutex<Timestamp>>);
+
+impl TestClock {
+    /// A clock that shows this time.
+    pub fn at(time: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(time)))
+    }
+
+    /// Sets the time.
+    pub fn set(&self, time: Timestamp) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = time;
+    }
+
+    /// Moves the time on.
+    pub fn advance(&self, by: Duration) {
+        self.set(self.now() + by);
+    }
+}
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self::at(START)
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

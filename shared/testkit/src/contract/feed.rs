@@ -1,0 +1,204 @@
+//! The event log: appended in order, each key once, read from a cursor.
+
+use std::time::Duration;
+
+use messenger_core::{
+    Result,
+    event::{Audience, Kind, NewEvent},
+    id::{EventId, Position},
+    port::Span,
+};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{Store, together};
+use crate::given::{self, TENANT, event, keyed};
+
+const ALL: Audience = Audience::Tenant(TENANT);
+const BEGIN: Position = Position(0);
+
+/// Nothing is in a fresh log, and nothing was dropped from it.
+pub async fn a_fresh_log_has_nothing(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    assert_eq!(feed.span().await?, Span { trimmed: BEGIN, head: BEGIN });
+    assert_eq!(feed.next(BEGIN, 10).await?, []);
+    Ok(())
+}
+
+/// Positions have no holes and follow the order of appending.
+pub async fn each_event_gets_the_next_position(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    assert_eq!(feed.append(&[event(ALL, "a"), event(ALL, "b")]).await?, 2);
+    assert_eq!(feed.append(&[event(ALL, "c")]).await?, 1);
+    let events = feed.next(BEGIN, 10).await?;
+    let positions: Vec<_> = events.iter().map(|event| event.position.0).collect();
+    assert_eq!(positions, [1, 2, 3]);
+    let bodies: Vec<_> = events.iter().map(|event| event.payload.as_str()).collect();
+    assert_eq!(bodies, [r#"{"body":"a"}"#, r#"{"body":"b"}"#, r#"{"body":"c"}"#]);
+    Ok(())
+}
+
+/// Nothing to append is no event.
+pub async fn appending_nothing_changes_nothing(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    assert_eq!(feed.append(&[]).await?, 0);
+    assert_eq!(feed.span().await?.head, BEGIN);
+    Ok(())
+}
+
+/// What is read is what was appended, byte for byte.
+pub async fn an_event_comes_back_as_it_was_appended(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    let body = "Größe \"5\" \\ \n\t \u{1} \u{7f} '; drop table events; -- 🏭 %s {}";
+    let kinds = [Kind::Notification, Kind::NewMessage, Kind::RoomJoined, Kind::RoomLeft];
+    for kind in kinds {
+        let payload = given::payload(&json!({ "body": body, "n": 1.5, "none": null }));
+        let new = NewEvent { kind, payload: payload.clone(), ..event(ALL, "") };
+        feed.append(&[new]).await?;
+        let last = feed.next(BEGIN, 10).await?.pop().expect("it was appended");
+        assert_eq!((last.kind, last.payload, last.audience), (kind, payload, ALL));
+        assert_eq!(last.notification, None);
+    }
+    Ok(())
+}
+
+/// A key that is known is not appended again, and costs no position.
+pub async fn each_key_is_appended_once(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    assert_eq!(feed.append(&[keyed("$1", "first")]).await?, 1);
+    assert_eq!(feed.append(&[keyed("$1", "again")]).await?, 0);
+    assert_eq!(
+        feed.append(&[keyed("$1", "again"), keyed("$2", "x"), keyed("$2", "twice in one call")]).await?,
+        1
+    );
+    let events = feed.next(BEGIN, 10).await?;
+    let bodies: Vec<_> = events.iter().map(|event| event.payload.as_str()).collect();
+    assert_eq!(bodies, [r#"{"body":"first"}"#, r#"{"body":"x"}"#]);
+    assert_eq!(feed.span().await?.head, Position(2));
+    Ok(())
+}
+
+/// Keys differ by case and by every character.
+pub async fn keys_that_look_alike_are_different(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    let keys = ["$a", "$A", "$a ", "a", "$á", "$a%", "0", "1"];
+    let events: Vec<_> = keys.iter().map(|key| keyed(key, key)).collect();
+    assert_eq!(feed.append(&events).await?, keys.len());
+    Ok(())
+}
+
+/// Events without a key are never the same event.
+pub async fn events_without_a_key_are_all_new(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    assert_eq!(feed.append(&[event(ALL, "same"), event(ALL, "same")]).await?, 2);
+    assert_eq!(feed.append(&[event(ALL, "same")]).await?, 1);
+    Ok(())
+}
+
+/// However many append one key at once, one of them does.
+pub async fn one_key_appended_by_many_is_one_event(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    let added = together(30, |n| {
+        let feed = feed.clone();
+        async move {
+            let own = NewEvent { key: Some(EventId::new(format!("$own{n}"))), ..event(ALL, "own") };
+            feed.append(&[own, keyed("$shared", "shared")]).await
+        }
+    })
+    .await?;
+    assert_eq!(added.into_iter().sum::<usize>(), 31);
+    assert_eq!(feed.next(BEGIN, 100).await?.len(), 31);
+    Ok(())
+}
+
+/// What follows the cursor, oldest first, at most so many.
+pub async fn after_and_next_give_what_follows_the_cursor(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    let other = Audience::User(TENANT, given::user("other"));
+    for n in 0..5 {
+        feed.append(&[event(ALL, &n.to_string()), event(other.clone(), "not mine")]).await?;
+    }
+    let positions = |events: Vec<messenger_core::event::Event>| -> Vec<i64> {
+        events.iter().map(|event| event.position.0).collect()
+    };
+    assert_eq!(positions(feed.after(BEGIN, &[ALL], 100).await?), [1, 3, 5, 7, 9]);
+    assert_eq!(positions(feed.after(BEGIN, &[ALL], 2).await?), [1, 3]);
+    assert_eq!(positions(feed.after(Position(3), &[ALL], 2).await?), [5, 7]);
+    assert_eq!(positions(feed.after(Position(9), &[ALL], 2).await?), [0; 0]);
+    assert_eq!(positions(feed.after(Position(1_000_000), &[ALL], 2).await?), [0; 0]);
+    assert_eq!(positions(feed.after(Position(2), &[ALL, other], 4).await?), [3, 4, 5, 6]);
+    assert_eq!(positions(feed.next(BEGIN, 3).await?), [1, 2, 3]);
+    assert_eq!(positions(feed.next(Position(3), 100).await?), [4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(positions(feed.next(Position(10), 100).await?), [0; 0]);
+    Ok(())
+}
+
+/// The head is the last position that was given.
+pub async fn the_head_is_the_last_position(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    for n in 1..4 {
+        feed.append(&[event(ALL, "")]).await?;
+        assert_eq!(feed.span().await?, Span { trimmed: BEGIN, head: Position(n) });
+    }
+    Ok(())
+}
+
+/// Whoever reads while many write finds every position, in order, and never one behind.
+pub async fn a_reader_never_finds_a_position_behind_it(store: &dyn Store) -> Result<()> {
+    const WRITERS: usize = 12;
+    const EACH: usize = 25;
+    let ports = store.ports();
+    let feed = ports.feed.clone();
+    let reader = tokio::spawn(async move {
+        let mut seen: i64 = 0;
+        while seen < i64::try_from(WRITERS * EACH).unwrap() {
+            for event in feed.next(Position(seen), 7).await? {
+                assert_eq!(event.position.0, seen + 1, "a position was not there when a later one was");
+                seen = event.position.0;
+            }
+        }
+        Result::Ok(())
+    });
+    together(WRITERS, |writer| {
+        let ports = ports.clone();
+        async move {
+            for n in 0..EACH {
+                if writer % 2 == 0 {
+                    ports.notifications.accept(given::entry(given::draft("x"))).await?;
+                } else {
+                    ports.feed.append(&[event(ALL, &n.to_string())]).await?;
+                }
+            }
+            Ok(())
+        }
+    })
+    .await?;
+    timeout(Duration::from_secs(30), reader).await.expect("it sees them all").unwrap()
+}
+
+/// Who waits for a change is woken by it.
+pub async fn changed_returns_when_something_is_appended(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    let waiting = feed.clone();
+    let waiter = tokio::spawn(async move { waiting.changed(Duration::from_mins(1)).await });
+    for _ in 0..1000 {
+        feed.append(&[event(ALL, "")]).await?;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if waiter.is_finished() {
+            return Ok(());
+        }
+    }
+    panic!("it was not woken")
+}
+
+/// Who waits for a change does not wait for longer than they can.
+pub async fn changed_returns_when_patience_ends(store: &dyn Store) -> Result<()> {
+    let feed = store.ports().feed;
+    let looks = async {
+        for _ in 0..4 {
+            feed.changed(Duration::from_millis(30)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), looks).await.expect("it returns");
+    Ok(())
+}

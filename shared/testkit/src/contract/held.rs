@@ -1,0 +1,185 @@
+//! Direct messages to users whom the tenant does not know: held, and released by their first sign-in there.
+
+use std::time::Duration;
+
+use messenger_core::{
+    Ports, Result,
+    event::{Audience, Kind},
+    id::{Position, TenantId},
+    notification::{Entry, HELD_FOR, Notification, Status, reason},
+    port::Rest,
+    user::Identity,
+};
+use serde_json::json;
+
+use super::{LONG, Store, accept, claim, pending, together};
+use crate::given::{OTHER_TENANT, TENANT, dm, draft, entry, identity, payload, titles, user, waiting};
+
+async fn sign_in(ports: &Ports, name: &str, tenant: TenantId) -> Result<()> {
+    ports.users.sign_in(&Identity { tenant, ..identity(name) }, name).await.map(|_| ())
+}
+
+async fn hold(ports: &Ports, title: &str) -> Result<Notification> {
+    Ok(accept(ports, entry(dm("anna", title))).await?.0)
+}
+
+/// It is stored, says why it waits and until when, and nobody waits for it.
+pub async fn a_message_to_an_unknown_user_is_held(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    let (held, _) = accept(&ports, Entry { terms: waiting(LONG), ..entry(dm("anna", "hello")) }).await?;
+    assert_eq!(held.status, Status::Pending);
+    assert_eq!(held.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
+    assert_eq!((held.announced, held.in_flight), (false, None));
+    let waits = held.expires_at.expect("it expires").duration_since(held.created_at);
+    assert_eq!(Duration::try_from(waits).unwrap().as_secs(), HELD_FOR.as_secs());
+    assert_eq!(ports.notifications.find(TENANT, held.id).await?, Some(held));
+    Ok(())
+}
+
+/// Nobody hears of it, and no worker gets it.
+pub async fn what_is_held_is_neither_told_nor_due(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    hold(&ports, "hello").await?;
+    assert_eq!(ports.feed.next(Position(0), 10).await?, []);
+    assert_eq!(ports.outbox.claim(LONG).await?, None);
+    assert!(!ports.upkeep.anything_resting().await?, "it does not rest after a failure");
+    ports.upkeep.wake().await?;
+    assert_eq!(ports.outbox.claim(LONG).await?, None);
+    Ok(())
+}
+
+/// Its retry key is known like any other.
+pub async fn what_is_held_is_accepted_once(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    let call = Entry { terms: crate::given::retried("k", "f"), ..entry(dm("anna", "hello")) };
+    let (held, _) = accept(&ports, call.clone()).await?;
+    match ports.notifications.accept(call).await? {
+        messenger_core::notification::Accepted::Replayed { notification, .. } => {
+            assert_eq!(*notification, held);
+        }
+        messenger_core::notification::Accepted::New { .. } => panic!("it was known"),
+    }
+    Ok(())
+}
+
+/// The first sign-in makes all that is held due, in order and not yet announced.
+pub async fn the_first_sign_in_releases_it(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    for title in ["1", "2", "3"] {
+        hold(&ports, title).await?;
+    }
+    sign_in(&ports, "anna", TENANT).await?;
+    let lane = claim(&ports).await?;
+    let released = pending(&ports, &lane).await?;
+    assert_eq!(titles(&released), ["1", "2", "3"]);
+    assert!(released.iter().all(|one| !one.announced && one.in_flight.is_none()));
+    Ok(())
+}
+
+/// Nobody else's sign-in releases it: not another user's, and not the same user's in another tenant.
+pub async fn no_other_sign_in_releases_it(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    hold(&ports, "hello").await?;
+    for other in ["Anna", "anna2", "ann", "bert"] {
+        sign_in(&ports, other, TENANT).await?;
+        assert_eq!(ports.outbox.claim(LONG).await?, None, "{other}");
+    }
+    sign_in(&ports, "anna", OTHER_TENANT).await?;
+    assert_eq!(ports.outbox.claim(LONG).await?, None, "the other tenant's user is somebody else here");
+    let (again, _) = accept(&ports, entry(dm("anna", "still unknown"))).await?;
+    assert_eq!(again.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
+    Ok(())
+}
+
+/// Who moves into the tenant gets what is held for them there.
+pub async fn moving_into_the_tenant_releases_it(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    sign_in(&ports, "anna", OTHER_TENANT).await?;
+    hold(&ports, "hello").await?;
+    sign_in(&ports, "anna", TENANT).await?;
+    assert_eq!(titles(&pending(&ports, &claim(&ports).await?).await?), ["hello"]);
+    Ok(())
+}
+
+/// To whom the tenant knows, a message goes like any other; what was held goes first.
+pub async fn what_was_held_goes_first(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    hold(&ports, "held").await?;
+    sign_in(&ports, "anna", TENANT).await?;
+    let (later, place) = accept(&ports, Entry { terms: waiting(LONG), ..entry(dm("anna", "later")) }).await?;
+    assert_eq!((later.reason, later.announced, later.expires_at), (None, true, None));
+    assert_eq!(place, messenger_core::notification::Place::Queued);
+    assert_eq!(titles(&pending(&ports, &claim(&ports).await?).await?), ["held", "later"]);
+    Ok(())
+}
+
+/// However a message and the sign-in race, the message is released or was never held.
+pub async fn a_message_never_misses_the_sign_in(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    for round in 0..15 {
+        let name = format!("user{round}");
+        let identity = identity(&name);
+        let signing = ports.users.sign_in(&identity, &name);
+        let (sent, signed_in) = futures::future::join(
+            together(4, |n| {
+                let (ports, name) = (ports.clone(), name.clone());
+                async move { accept(&ports, entry(dm(&name, &n.to_string()))).await }
+            }),
+            signing,
+        )
+        .await;
+        sent?;
+        signed_in?;
+        let lane = claim(&ports).await?;
+        assert_eq!(pending(&ports, &lane).await?.len(), 4, "round {round}");
+    }
+    Ok(())
+}
+
+/// A lane whose reader is gone waits for them, and for nothing else.
+pub async fn a_lane_may_wait_for_a_sign_in(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    sign_in(&ports, "anna", TENANT).await?;
+    accept(&ports, entry(dm("anna", "hello"))).await?;
+    sign_in(&ports, "anna", OTHER_TENANT).await?;
+    let lane = claim(&ports).await?;
+    ports.outbox.release(&lane, Rest::UntilSignIn).await?;
+    assert_eq!(ports.outbox.claim(LONG).await?, None);
+    ports.upkeep.wake().await?;
+    hold(&ports, "another").await?;
+    assert_eq!(ports.outbox.claim(LONG).await?, None);
+    sign_in(&ports, "anna", TENANT).await?;
+    assert_eq!(titles(&pending(&ports, &claim(&ports).await?).await?), ["hello", "another"]);
+    Ok(())
+}
+
+/// Announcing appends the live event for the recipient, once.
+pub async fn what_was_held_is_announced_once(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    hold(&ports, "hello").await?;
+    sign_in(&ports, "anna", TENANT).await?;
+    let lane = claim(&ports).await?;
+    let released = pending(&ports, &lane).await?.remove(0);
+    let fields = payload(&json!({ "title": "hello" }));
+    together(10, |_| {
+        let (ports, released, fields) = (ports.clone(), released.clone(), fields.clone());
+        async move { ports.outbox.announce(&released, &fields).await }
+    })
+    .await?;
+    let told = ports.feed.next(Position(0), 10).await?;
+    let [event] = told.as_slice() else { panic!("one event, not {}", told.len()) };
+    assert_eq!((event.kind, event.notification), (Kind::Notification, Some(released.id)));
+    assert_eq!(event.audience, Audience::User(TENANT, user("anna")));
+    assert_eq!(event.payload, fields);
+    assert!(pending(&ports, &lane).await?[0].announced);
+    Ok(())
+}
+
+/// What was announced when it was accepted is not announced again.
+pub async fn what_was_told_already_is_not_announced(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    let (stored, _) = accept(&ports, entry(draft("x"))).await?;
+    ports.outbox.announce(&stored, &payload(&json!({}))).await?;
+    assert_eq!(ports.feed.span().await?.head, Position(1));
+    Ok(())
+}

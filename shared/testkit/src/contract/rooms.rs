@@ -1,0 +1,149 @@
+//! Which room belongs to which key, and who may create it.
+
+use messenger_core::{
+    Result,
+    id::TenantId,
+    room::{Claim, RoomKey, RoomKind},
+};
+
+use super::{LONG, SHORT, Store, together};
+use crate::given::{OTHER_TENANT, TENANT, room, user};
+
+fn key(number: i64) -> RoomKey {
+    let kind = RoomKind::Entity { entity_type: "machine".to_owned(), entity_id: number.to_string() };
+    RoomKey { tenant: TENANT, kind }
+}
+
+/// Keys that are easily mistaken for each other.
+fn keys(tenant: TenantId) -> Vec<RoomKey> {
+    let entity = |entity_type: &str, entity_id: &str| RoomKind::Entity {
+        entity_type: entity_type.to_owned(),
+        entity_id: entity_id.to_owned(),
+    };
+    let service = |app: &str| RoomKind::Service { source_app: app.to_owned() };
+    let kinds = [
+        RoomKind::General,
+        entity("a", "b"),
+        entity("A", "b"),
+        entity("a/b", ""),
+        entity("", "a/b"),
+        entity("a", "b/"),
+        service("a"),
+        service("a/b"),
+        service("ä"),
+        RoomKind::BotDm { user: user("a") },
+        RoomKind::BotDm { user: user("A") },
+    ];
+    kinds.into_iter().map(|kind| RoomKey { tenant, kind }).collect()
+}
+
+/// No room is known before it is settled, not even a claimed one.
+pub async fn a_room_is_found_once_it_is_settled(store: &dyn Store) -> Result<()> {
+    let rooms = store.ports().rooms;
+    assert_eq!(rooms.find(&key(1)).await?, None);
+    rooms.claim(&key(1), LONG).await?;
+    assert_eq!(rooms.find(&key(1)).await?, None);
+    rooms.settle(&key(1), &room("!1")).await?;
+    assert_eq!(rooms.find(&key(1)).await?, Some(room("!1")));
+    Ok(())
+}
+
+/// Every key has a room of its own.
+pub async fn each_key_has_its_own_room(store: &dyn Store) -> Result<()> {
+    let rooms = store.ports().rooms;
+    let keys: Vec<_> = [TENANT, OTHER_TENANT].into_iter().flat_map(keys).collect();
+    for (n, key) in keys.iter().enumerate() {
+        assert_eq!(rooms.claim(key, LONG).await?, Claim::Yours, "{key}");
+        rooms.settle(key, &room(&format!("!{n}"))).await?;
+    }
+    for (n, key) in keys.iter().enumerate() {
+        assert_eq!(rooms.find(key).await?, Some(room(&format!("!{n}"))), "{key}");
+        assert_eq!(rooms.tenant_of(&room(&format!("!{n}"))).await?, Some(key.tenant));
+    }
+    Ok(())
+}
+
+/// While somebody creates a room nobody else may.
+pub async fn a_claimed_room_is_taken(store: &dyn Store) -> Result<()> {
+    let rooms = store.ports().rooms;
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Yours);
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Taken);
+    assert_eq!(rooms.claim(&key(2), LONG).await?, Claim::Yours);
+    Ok(())
+}
+
+/// Of many who ask at once, one may.
+pub async fn one_of_many_may_create_a_room(store: &dyn Store) -> Result<()> {
+    let rooms = store.ports().rooms;
+    let claims = together(50, |_| {
+        let rooms = rooms.clone();
+        async move { rooms.claim(&key(1), LONG).await }
+    })
+    .await?;
+    assert_eq!(claims.iter().filter(|claim| **claim == Claim::Yours).count(), 1);
+    assert_eq!(claims.iter().filter(|claim| **claim == Claim::Taken).count(), 49);
+    Ok(())
+}
+
+/// A claim ends with its lease: a creator may have died.
+pub async fn a_claim_ends_with_its_lease(store: &dyn Store) -> Result<()> {
+    let rooms = store.ports().rooms;
+    assert_eq!(rooms.claim(&key(1), SHORT).await?, Claim::Yours);
+    store.pass(SHORT * 2).await;
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Yours);
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Taken);
+    Ok(())
+}
+
+/// Who gives a claim back lets the next one try at once.
+pub async fn a_claim_can_be_given_back(store: &dyn Store) -> Result<()> {
+    let rooms = store.ports().rooms;
+    rooms.claim(&key(1), LONG).await?;
+    rooms.unclaim(&key(1)).await?;
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Yours);
+    Ok(())
+}
+
+/// A settled room is the answer to every claim.
+pub async fn a_settled_room_answers_claims(store: &dyn Store) -> Result<()> {
+    let rooms = store.ports().rooms;
+    rooms.claim(&key(1), SHORT).await?;
+    rooms.settle(&key(1), &room("!1")).await?;
+    store.pass(SHORT * 2).await;
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Settled(room("!1")));
+    rooms.unclaim(&key(1)).await?;
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Settled(room("!1")));
+    Ok(())
+}
+
+/// The room that was settled first stays, and later ones are told so.
+pub async fn the_first_settled_room_stays(store: &dyn Store) -> Result<()> {
+    let rooms = store.ports().rooms;
+    rooms.claim(&key(1), LONG).await?;
+    assert_eq!(rooms.settle(&key(1), &room("!first")).await?, room("!first"));
+    assert_eq!(rooms.settle(&key(1), &room("!first")).await?, room("!first"));
+    assert_eq!(rooms.settle(&key(1), &room("!second")).await?, room("!first"));
+    assert_eq!(rooms.find(&key(1)).await?, Some(room("!first")));
+    assert_eq!(rooms.tenant_of(&room("!second")).await?, None);
+    Ok(())
+}
+
+/// Of many who settle at once, all are told the same room.
+pub async fn all_who_settle_at_once_get_one_room(store: &dyn Store) -> Result<()> {
+    let rooms = store.ports().rooms;
+    rooms.claim(&key(1), LONG).await?;
+    let settled = together(20, |n| {
+        let rooms = rooms.clone();
+        async move { rooms.settle(&key(1), &room(&format!("!{n}"))).await }
+    })
+    .await?;
+    let found = rooms.find(&key(1)).await?.expect("it is settled");
+    assert!(settled.iter().all(|room| *room == found), "{settled:?}");
+    Ok(())
+}
+
+/// A room that we did not create is nobody's.
+pub async fn a_foreign_room_has_no_tenant(store: &dyn Store) -> Result<()> {
+    assert_eq!(store.ports().rooms.tenant_of(&room("!foreign")).await?, None);
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! Signing in, and finding a user.
+
+use messenger_core::{
+    Result,
+    user::{Identity, Role, User},
+};
+
+use super::{Store, together};
+use crate::given::{OTHER_TENANT, TENANT, identity, user};
+
+/// The first sign-in creates the user, whose account is not ready yet.
+pub async fn the_first_sign_in_creates_the_user(store: &dyn Store) -> Result<()> {
+    let users = store.ports().users;
+    assert_eq!(users.find(TENANT, &user("Anna")).await?, None);
+    let identity =
+        Identity { display_name: "Anna Ägidius 🏭".to_owned(), role: Role::Admin, ..identity("Anna") };
+    let signed_in = users.sign_in(&identity, "_anna").await?;
+    let expected =
+        User { identity, localpart: "_anna".to_owned(), external_client_enabled: false, provisioned: false };
+    assert_eq!(signed_in, expected);
+    assert_eq!(users.find(TENANT, &user("Anna")).await?, Some(expected));
+    Ok(())
+}
+
+/// Every role comes back as it was.
+pub async fn a_role_comes_back_as_it_was(store: &dyn Store) -> Result<()> {
+    let users = store.ports().users;
+    for role in [Role::Admin, Role::User, Role::Viewer, Role::User] {
+        let signed_in = users.sign_in(&Identity { role, ..identity("anna") }, "anna").await?;
+        assert_eq!(signed_in.identity.role, role);
+        assert_eq!(users.by_localpart("anna").await?.expect("known").identity.role, role);
+    }
+    Ok(())
+}
+
+/// Signing in again with the same token changes nothing.
+pub async fn signing_in_again_changes_nothing(store: &dyn Store) -> Result<()> {
+    let users = store.ports().users;
+    let first = users.sign_in(&identity("anna"), "anna").await?;
+    users.provisioned(&first).await?;
+    let again = users.sign_in(&identity("anna"), "anna").await?;
+    assert_eq!(again, User { provisioned: true, ..first });
+    assert_eq!(users.find(TENANT, &user("anna")).await?, Some(again));
+    Ok(())
+}
+
+/// A new name is taken over.
+pub async fn a_changed_name_is_taken_over(store: &dyn Store) -> Result<()> {
+    let users = store.ports().users;
+    users.sign_in(&identity("anna"), "anna").await?;
+    let married = Identity { display_name: "Anna Neu".to_owned(), ..identity("anna") };
+    assert_eq!(users.sign_in(&married, "anna").await?.identity, married);
+    assert_eq!(users.find(TENANT, &user("anna")).await?.map(|user| user.identity), Some(married));
+    Ok(())
+}
+
+/// A user is of one tenant: the one that their last token named.
+pub async fn a_changed_tenant_moves_the_user(store: &dyn Store) -> Result<()> {
+    let users = store.ports().users;
+    let first = users.sign_in(&identity("anna"), "anna").await?;
+    users.provisioned(&first).await?;
+    let moved = Identity { tenant: OTHER_TENANT, ..identity("anna") };
+    let signed_in = users.sign_in(&moved, "anna").await?;
+    assert_eq!(signed_in.identity, moved);
+    assert!(!signed_in.provisioned, "the new tenant's general room is still to come");
+    assert_eq!(users.find(TENANT, &user("anna")).await?, None);
+    assert_eq!(users.find(OTHER_TENANT, &user("anna")).await?.map(|user| user.identity), Some(moved));
+    Ok(())
+}
+
+/// A user keeps the account that they got first.
+pub async fn a_user_keeps_their_localpart(store: &dyn Store) -> Result<()> {
+    let users = store.ports().users;
+    users.sign_in(&identity("anna"), "anna").await?;
+    let renamed = Identity { display_name: "Anna Neu".to_owned(), ..identity("anna") };
+    assert_eq!(users.sign_in(&renamed, "=61nna").await?.localpart, "anna");
+    assert_eq!(users.by_localpart("=61nna").await?, None);
+    Ok(())
+}
+
+/// Two hundred first requests of one user make one user.
+pub async fn parallel_first_sign_ins_make_one_user(store: &dyn Store) -> Result<()> {
+    let users = store.ports().users;
+    let signed_in = together(200, |_| {
+        let users = users.clone();
+        async move { users.sign_in(&identity("anna"), "anna").await }
+    })
+    .await?;
+    assert!(signed_in.iter().all(|one| *one == signed_in[0]));
+    assert_eq!(users.search(TENANT, &crate::given::query("")).await?.len(), 1);
+    assert_eq!(users.claim_due(super::LONG, 10).await?.len(), 1);
+    Ok(())
+}
+
+/// Parallel sign-ins with changing tokens all succeed, and what is stored is one of them.
+pub async fn parallel_sign_ins_with_changes_all_succeed(store: &dyn Store) -> Result<()> {
+    let users = store.ports().users;
+    let variant = |n: usize| Identity {
+        display_name: format!("Anna {}", n % 3),
+        tenant: if n.is_multiple_of(2) { TENANT } else { OTHER_TENANT },
+        ..identity("anna")
+    };
+    let told = together(60, |n| {
+        let users = users.clone();
+        async move { users.sign_in(&variant(n), "anna").await }
+    })
+    .await?;
+    assert!(told.iter().all(|one| one.localpart == "anna"));
+    let stored = users.by_localpart("anna").await?.expect("known");
+    assert!((0..6).any(|n| variant(n) == stored.identity));
+    Ok(())
+}
+
+/// A user is found in their tenant only, and by exactly their id.
+pub async fn a_user_is_found_in_their_tenant_only(store: &dyn Store) -> Result<()> {
+    let users = store.ports().users;
+    users.sign_in(&identity("anna"), "anna").await?;
+    for (tenant, id) in
+        [(OTHER_TENANT, "anna"), (TENANT, "Anna"), (TENANT, "ann"), (TENANT, "ann%"), (TENANT, "")]
+    {
+        assert_eq!(users.find(tenant, &user(id)).await?, None, "{id}");
+    }
+    Ok(())
+}
+
+/// A Matrix account names its user.
+pub async fn a_localpart_names_its_user(store: &dyn Store) -> Result<()> {
+    let users = store.ports().users;
+    users.sign_in(&identity("Anna"), "_anna").await?;
+    users.sign_in(&identity("anna"), "anna").await?;
+    for (localpart, id) in
+        [("_anna", Some("Anna")), ("anna", Some("anna")), ("Anna", None), ("messenger", None)]
+    {
+        let found = users.by_localpart(localpart).await?.map(|found| found.id().clone());
+        assert_eq!(found, id.map(user), "{localpart}");
+    }
+    Ok(())
+}

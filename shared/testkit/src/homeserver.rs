@@ -1,0 +1,112 @@
+//! A homeserver in memory: accounts, rooms by alias, and messages that count once for each transaction id. It can be
+//! switched off, made slow, and told to fail.
+
+mod port;
+mod trouble;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use messenger_core::{
+    id::{EventId, MatrixUserId, RoomId},
+    room::NewRoom,
+};
+use serde_json::Value;
+
+/// The homeserver. Clones are the same server.
+#[derive(Clone, Default)]
+pub struct MemoryHomeserver(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    trouble: trouble::Trouble,
+    accounts: BTreeMap<MatrixUserId, String>,
+    aliases: HashMap<String, RoomId>,
+    rooms: BTreeMap<RoomId, Room>,
+    events: u64,
+}
+
+/// A room.
+struct Room {
+    asked: NewRoom,
+    members: BTreeSet<MatrixUserId>,
+    messages: Vec<Message>,
+}
+
+/// A message in a room.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Its id.
+    pub event: EventId,
+    /// The transaction that sent it.
+    pub transaction: String,
+    /// What it says.
+    pub content: Value,
+}
+
+impl Message {
+    /// Its plain text.
+    pub fn body(&self) -> &str {
+        self.content["body"].as_str().unwrap_or_default()
+    }
+}
+
+/// What tests ask.
+impl MemoryHomeserver {
+    /// All rooms.
+    pub fn rooms(&self) -> Vec<RoomId> {
+        self.state().rooms.keys().cloned().collect()
+    }
+
+    /// The room that has this alias localpart.
+    pub fn room_by_alias(&self, alias: &str) -> Option<RoomId> {
+        self.state().aliases.get(alias).cloned()
+    }
+
+    /// What was asked for when a room was created.
+    pub fn asked(&self, room: &RoomId) -> NewRoom {
+        self.state().room(room).asked.clone()
+    }
+
+    /// Who is in a room, beside the bot.
+    pub fn members(&self, room: &RoomId) -> Vec<MatrixUserId> {
+        self.state().room(room).members.iter().cloned().collect()
+    }
+
+    /// What stands in a room, in its order.
+    pub fn messages(&self, room: &RoomId) -> Vec<Message> {
+        self.state().room(room).messages.clone()
+    }
+
+    /// The plain texts of a room, in its order.
+    pub fn bodies(&self, room: &RoomId) -> Vec<String> {
+        self.messages(room).iter().map(|message| message.body().to_owned()).collect()
+    }
+
+    /// The plain texts of all rooms, room by room.
+    pub fn all_bodies(&self) -> Vec<String> {
+        self.rooms().iter().flat_map(|room| self.bodies(room)).collect()
+    }
+
+    /// The display name of an account, if it exists.
+    pub fn display_name(&self, user: &MatrixUserId) -> Option<String> {
+        self.state().accounts.get(user).cloned()
+    }
+
+    /// How many accounts there are.
+    pub fn accounts(&self) -> usize {
+        self.state().accounts.len()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn room(&self, room: &RoomId) -> &Room {
+        self.rooms.get(room).unwrap_or_else(|| panic!("there is no room {room}"))
+    }
+}

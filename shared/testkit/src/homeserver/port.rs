@@ -1,0 +1,105 @@
+//! The homeserver as the use cases see it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use async_trait::async_trait;
+use messenger_core::{
+    Error, Result,
+    error::{Failure, System},
+    id::{EventId, MatrixUserId, RoomId},
+    port::Homeserver,
+    room::NewRoom,
+};
+use serde_json::Value;
+
+use super::{MemoryHomeserver, Message, Room, State};
+
+#[async_trait]
+impl Homeserver for MemoryHomeserver {
+    async fn ping(&self) -> Result<()> {
+        self.call("asking the homeserver", |_| Ok(())).await
+    }
+
+    async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()> {
+        self.call("ensuring an account", |state| {
+            state.accounts.insert(user.clone(), display_name.to_owned());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn create_room(&self, room: &NewRoom) -> Result<RoomId> {
+        self.call("creating a room", |state| Ok(state.create(room))).await
+    }
+
+    async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
+        self.call("joining a room", |state| {
+            if !state.accounts.contains_key(user) {
+                return Err(Failure::Rejected);
+            }
+            state.rooms.get_mut(room).ok_or(Failure::Rejected)?.members.insert(user.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn send(&self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId> {
+        self.call("sending a message", |state| state.send(room, transaction, content)).await
+    }
+}
+
+impl MemoryHomeserver {
+    async fn call<T>(
+        &self,
+        doing: &'static str,
+        act: impl FnOnce(&mut State) -> Result<T, Failure> + Send,
+    ) -> Result<T> {
+        let fail = |failure| Error::fault(System::Homeserver, failure, doing, "the test wants it");
+        tokio::task::yield_now().await;
+        let course = self.state().trouble.next_call();
+        pause(course.before).await;
+        if let Some(failure) = course.failure {
+            return Err(fail(failure));
+        }
+        let result = act(&mut self.state()).map_err(fail);
+        tokio::task::yield_now().await;
+        pause(course.after).await;
+        if course.answer_lost { Err(fail(Failure::TimedOut)) } else { result }
+    }
+}
+
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
+impl State {
+    fn create(&mut self, asked: &NewRoom) -> RoomId {
+        if let Some(room) = self.aliases.get(&asked.alias) {
+            return room.clone();
+        }
+        // A room id has no server part since room version 12.
+        let room = RoomId::new(format!("!room{}", self.rooms.len() + 1));
+        self.aliases.insert(asked.alias.clone(), room.clone());
+        let created = Room { asked: asked.clone(), members: BTreeSet::new(), messages: Vec::new() };
+        self.rooms.insert(room.clone(), created);
+        room
+    }
+
+    fn send(&mut self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId, Failure> {
+        let Self { rooms, trouble, events, .. } = self;
+        let messages = &mut rooms.get_mut(room).ok_or(Failure::Rejected)?.messages;
+        if let Some(known) = messages.iter().find(|message| message.transaction == transaction) {
+            return Ok(known.event.clone());
+        }
+        if trouble.refuses(content["body"].as_str().unwrap_or_default()) {
+            return Err(Failure::Rejected);
+        }
+        *events += 1;
+        let event = EventId::new(format!("$event{events}"));
+        let transaction = transaction.to_owned();
+        messages.push(Message { event: event.clone(), transaction, content: content.clone() });
+        Ok(event)
+    }
+}

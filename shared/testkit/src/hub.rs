@@ -1,0 +1,124 @@
+//! A hub on in-memory ports.
+
+use std::{ops::Deref, time::Duration};
+
+use messenger_core::{
+    Hub, Settings,
+    id::TenantId,
+    notification::{Answer, Draft},
+    port::Clock as _,
+    user::{Caller, Identity},
+};
+use tokio::task::JoinHandle;
+
+use crate::{Memory, MemoryHomeserver, TestClock, given};
+
+/// Builds a [`TestHub`].
+#[derive(Default)]
+pub struct HubBuilder {
+    memory: Memory,
+    homeserver: MemoryHomeserver,
+    clock: TestClock,
+    settings: Settings,
+}
+
+/// A hub with nothing in it, on ports in memory.
+pub fn hub() -> HubBuilder {
+    HubBuilder::default()
+}
+
+impl HubBuilder {
+    /// Changes settings.
+    #[must_use]
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// The hub. Nothing runs yet: see [`TestHub::run_tail`].
+    pub fn build(self) -> TestHub {
+        let Self { memory, homeserver, clock, settings } = self;
+        let hub = Hub::new(memory.ports(&homeserver, &clock), settings);
+        TestHub { hub, memory, homeserver, clock }
+    }
+}
+
+/// One process: a hub, with what stands behind its ports.
+#[derive(Clone)]
+pub struct TestHub {
+    /// The use cases.
+    pub hub: Hub,
+    /// The store.
+    pub memory: Memory,
+    /// The homeserver.
+    pub homeserver: MemoryHomeserver,
+    /// The clock.
+    pub clock: TestClock,
+}
+
+impl Deref for TestHub {
+    type Target = Hub;
+
+    fn deref(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+impl TestHub {
+    /// A second process on the same store and homeserver; also what is there after a crash of the first.
+    #[must_use]
+    pub fn another_process(&self) -> Self {
+        let hub = Hub::new(self.memory.ports(&self.homeserver, &self.clock), self.settings().clone());
+        Self { hub, ..self.clone() }
+    }
+
+    /// Lets time pass for the store and the clock, not for tokio's timers.
+    pub fn pass(&self, time: Duration) {
+        self.memory.advance(time);
+        self.clock.advance(time);
+    }
+
+    /// Signs a user in. Their token is good for an hour.
+    pub async fn caller(&self, user: &str, tenant: TenantId) -> Caller {
+        let identity = Identity { tenant, ..given::identity(user) };
+        let user = self.hub.sign_in(identity).await.expect("signing in succeeds");
+        Caller { user, expires_at: self.clock.now() + Duration::from_hours(1) }
+    }
+
+    /// Sends a notification for the usual satellite.
+    pub async fn send(&self, draft: Draft, wait: Duration) -> Answer {
+        self.notify(given::satellite(), draft, given::waiting(wait)).await.expect("it is accepted")
+    }
+
+    /// Does all the worker's work that is due.
+    pub async fn work(&self) {
+        while self.provision_due().await.expect("accounts can be read") > 0 {}
+        while self.deliver_due().await.expect("the outbox can be read") {}
+    }
+
+    /// Runs the tail until the handle is dropped.
+    pub fn run_tail(&self) -> Running {
+        let hub = self.hub.clone();
+        Running(tokio::spawn(async move { hub.tail().run().await }))
+    }
+
+    /// Runs a worker until the handle is dropped.
+    pub fn run_worker(&self) -> Running {
+        let process = self.clone();
+        Running(tokio::spawn(async move {
+            loop {
+                process.work().await;
+                process.upkeep.work(Duration::from_millis(20)).await;
+            }
+        }))
+    }
+}
+
+/// Something that runs in the background; ends when dropped.
+pub struct Running(JoinHandle<()>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

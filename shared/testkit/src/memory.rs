@@ -1,0 +1,163 @@
+//! The store in memory: every port on one state behind one mutex, so that each act is whole.
+
+mod cursors;
+mod feed;
+mod memberships;
+mod notifications;
+mod outbox;
+mod rooms;
+mod upkeep;
+mod users;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use messenger_core::{
+    Error, Ports, Result,
+    error::{Failure, System},
+    event::Event,
+};
+use tokio::sync::Notify;
+
+use crate::{MemoryHomeserver, TestClock, clock::START};
+
+/// All ports of the store. Clones share what is stored, as the processes of one installation do.
+///
+/// Time stands still until [`advance`](Self::advance) moves it.
+#[derive(Clone)]
+pub struct Memory(Arc<Inner>);
+
+struct Inner {
+    state: Mutex<State>,
+    grown: Notify,
+    stirred: Notify,
+    installation: String,
+}
+
+struct State {
+    now: Timestamp,
+    off: bool,
+    users: users::Table,
+    rooms: rooms::Table,
+    members: memberships::Table,
+    notifications: notifications::Table,
+    lanes: outbox::Table,
+    log: feed::Log,
+    cursors: cursors::Table,
+    /// Whether the worker should be told.
+    work: bool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let state = State {
+            now: START,
+            off: false,
+            users: users::Table::default(),
+            rooms: rooms::Table::default(),
+            members: memberships::Table::default(),
+            notifications: notifications::Table::default(),
+            lanes: outbox::Table::default(),
+            log: feed::Log::default(),
+            cursors: cursors::Table::default(),
+            work: false,
+        };
+        Self(Arc::new(Inner {
+            state: Mutex::new(state),
+            grown: Notify::new(),
+            stirred: Notify::new(),
+            installation: format!("memory{:016x}", rand::random::<u64>()),
+        }))
+    }
+}
+
+impl Memory {
+    /// Moves the store's clock on: leases end, and what rests becomes due.
+    pub fn advance(&self, by: Duration) {
+        self.state().now += by;
+    }
+
+    /// The store's time.
+    pub fn now(&self) -> Timestamp {
+        self.state().now
+    }
+
+    /// From now on every call fails, as if the database were away.
+    pub fn switch_off(&self) {
+        self.state().off = true;
+    }
+
+    /// The database is back.
+    pub fn switch_on(&self) {
+        self.state().off = false;
+    }
+
+    /// The whole event log, as far as it has not been dropped.
+    pub fn events(&self) -> Vec<Event> {
+        self.state().log.events().cloned().collect()
+    }
+
+    /// All ports: this store, with a homeserver and a clock.
+    pub fn ports(&self, homeserver: &MemoryHomeserver, clock: &TestClock) -> Ports {
+        let store = Arc::new(self.clone());
+        Ports {
+            users: store.clone(),
+            rooms: store.clone(),
+            memberships: store.clone(),
+            notifications: store.clone(),
+            outbox: store.clone(),
+            upkeep: store.clone(),
+            feed: store.clone(),
+            cursors: store,
+            homeserver: Arc::new(homeserver.clone()),
+            clock: Arc::new(clock.clone()),
+        }
+    }
+
+    /// Does one act, whole or not at all. Pauses before and after, so that others come in between, and so that a test
+    /// can end its caller there (see [`crash_after`](crate::crash_after)).
+    async fn act<T>(&self, doing: &'static str, act: impl FnOnce(&mut State) -> T + Send) -> Result<T> {
+        tokio::task::yield_now().await;
+        let result = self.act_now(doing, act);
+        tokio::task::yield_now().await;
+        result
+    }
+
+    fn act_now<T>(&self, doing: &'static str, act: impl FnOnce(&mut State) -> T) -> Result<T> {
+        let mut state = self.state();
+        if state.off {
+            return Err(Error::fault(System::Database, Failure::Unreachable, doing, "switched off"));
+        }
+        let head = state.log.head();
+        let result = act(&mut state);
+        let grown = state.log.head() > head;
+        let work = std::mem::take(&mut state.work);
+        drop(state);
+        if grown {
+            tell(&self.0.grown);
+        }
+        if work {
+            tell(&self.0.stirred);
+        }
+        Ok(result)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes those who wait, and leaves a word for who comes next.
+fn tell(notify: &Notify) {
+    notify.notify_waiters();
+    notify.notify_one();
+}
+
+/// Waits for a word; at the latest until patience ends.
+async fn hear(notify: &Notify, patience: Duration) {
+    // Running out of patience is a regular end.
+    let _ = tokio::time::timeout(patience, notify.notified()).await;
+}

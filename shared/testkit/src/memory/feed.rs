@@ -1,0 +1,106 @@
+//! The event log in memory.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use messenger_core::{
+    Result,
+    event::{Audience, Event, NewEvent},
+    id::{EventId, NotificationId, Position},
+    port::{Feed, Span},
+};
+
+use super::{Memory, hear};
+
+#[derive(Default)]
+pub(super) struct Log {
+    events: VecDeque<(Timestamp, Event)>,
+    keys: HashSet<EventId>,
+    head: i64,
+    trimmed: i64,
+}
+
+impl Log {
+    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().map(|(_, event)| event)
+    }
+
+    pub(super) fn head(&self) -> i64 {
+        self.head
+    }
+
+    /// Appends an event, unless its key is known.
+    pub(super) fn append(&mut self, now: Timestamp, about: Option<NotificationId>, new: &NewEvent) -> bool {
+        if let Some(key) = &new.key
+            && !self.keys.insert(key.clone())
+        {
+            return false;
+        }
+        self.head += 1;
+        let event = Event {
+            position: Position(self.head),
+            audience: new.audience.clone(),
+            kind: new.kind,
+            notification: about,
+            payload: new.payload.clone(),
+        };
+        self.events.push_back((now, event));
+        true
+    }
+
+    /// Drops what is older.
+    pub(super) fn trim(&mut self, before: Timestamp) {
+        while let Some((_, dropped)) = self.events.pop_front_if(|(at, _)| *at < before) {
+            self.trimmed = dropped.position.0;
+        }
+    }
+
+    fn page(&self, cursor: Position, limit: i64, hears: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let start = self.events.partition_point(|(_, event)| event.position <= cursor);
+        let limit = usize::try_from(limit).unwrap_or_default();
+        self.events
+            .range(start..)
+            .map(|(_, event)| event)
+            .filter(|event| hears(event))
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Feed for Memory {
+    async fn append(&self, events: &[NewEvent]) -> Result<usize> {
+        self.act("appending to the event log", |state| {
+            events.iter().filter(|event| state.log.append(state.now, None, event)).count()
+        })
+        .await
+    }
+
+    async fn after(&self, cursor: Position, audience: &[Audience], limit: i64) -> Result<Vec<Event>> {
+        self.act("reading the event log", |state| {
+            state.log.page(cursor, limit, |event| audience.contains(&event.audience))
+        })
+        .await
+    }
+
+    async fn next(&self, cursor: Position, limit: i64) -> Result<Vec<Event>> {
+        self.act("reading the event log", |state| state.log.page(cursor, limit, |_| true)).await
+    }
+
+    async fn span(&self) -> Result<Span> {
+        self.act("reading the event log", |state| Span {
+            trimmed: Position(state.log.trimmed),
+            head: Position(state.log.head),
+        })
+        .await
+    }
+
+    async fn changed(&self, patience: Duration) {
+        hear(&self.0.grown, patience).await;
+    }
+}

@@ -1,0 +1,179 @@
+//! Notifications in memory.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use messenger_core::{
+    Result,
+    event::{Kind, NewEvent},
+    id::{NotificationId, TenantId},
+    notification::{
+        Accepted, Entry, HELD_FOR, Idempotency, LogQuery, Notification, Place, Status, Target, reason,
+    },
+    port::Notifications,
+};
+
+use super::{Memory, State};
+
+#[derive(Default)]
+pub(super) struct Table {
+    pub(super) rows: BTreeMap<NotificationId, Stored>,
+    /// By token, tenant and retry key.
+    keys: HashMap<(String, TenantId, String), Known>,
+}
+
+/// A notification without what depends on the time of day.
+pub(super) struct Stored {
+    pub(super) row: Notification,
+    pub(super) lane: String,
+    /// Until when its sender may be waiting.
+    pub(super) answer_due: Option<Timestamp>,
+}
+
+struct Known {
+    id: NotificationId,
+    fingerprint: String,
+    since: Timestamp,
+}
+
+impl Table {
+    /// Forgets the retry keys that are older.
+    pub(super) fn forget(&mut self, before: Timestamp) {
+        self.keys.retain(|_, known| known.since >= before);
+    }
+
+    /// What is still to be delivered in a lane, oldest first.
+    pub(super) fn pending<'a>(&'a self, lane: &'a str, now: Timestamp) -> impl Iterator<Item = &'a Stored> {
+        self.rows.values().filter(move |stored| {
+            let row = &stored.row;
+            stored.lane == lane
+                && row.status == Status::Pending
+                && row.expires_at.is_none_or(|expires_at| expires_at > now)
+        })
+    }
+}
+
+impl Stored {
+    /// The notification as it is at this time.
+    pub(super) fn at(&self, now: Timestamp) -> Notification {
+        Notification { in_flight: self.in_flight(now), ..self.row.clone() }
+    }
+
+    pub(super) fn in_flight(&self, now: Timestamp) -> Option<Duration> {
+        let left = self.answer_due?.duration_since(now);
+        Duration::try_from(left).ok().filter(|left| !left.is_zero())
+    }
+}
+
+#[async_trait]
+impl Notifications for Memory {
+    async fn accept(&self, entry: Entry) -> Result<Accepted> {
+        self.act("storing a notification", |state| state.accept(entry)).await
+    }
+
+    async fn find(&self, tenant: TenantId, id: NotificationId) -> Result<Option<Notification>> {
+        self.act("reading a notification", |state| {
+            let stored = state.notifications.rows.get(&id).filter(|stored| stored.row.tenant == tenant);
+            stored.map(|stored| stored.at(state.now))
+        })
+        .await
+    }
+
+    async fn log(&self, tenant: TenantId, query: &LogQuery) -> Result<Vec<Notification>> {
+        let count = |number| usize::try_from(number).unwrap_or_default();
+        self.act("reading notifications", |state| {
+            let rows = state.notifications.rows.values().rev();
+            rows.filter(|stored| stored.row.tenant == tenant)
+                .filter(|stored| {
+                    query.source_app.as_ref().is_none_or(|app| *app == stored.row.draft.source_app)
+                })
+                .skip(count(query.offset))
+                .take(count(query.limit))
+                .map(|stored| stored.at(state.now))
+                .collect()
+        })
+        .await
+    }
+
+    async fn installation(&self) -> Result<String> {
+        self.act("reading the installation's id", |_| self.0.installation.clone()).await
+    }
+}
+
+impl State {
+    fn accept(&mut self, entry: Entry) -> Accepted {
+        let satellite = entry.satellite.clone();
+        let idempotency = entry.terms.idempotency.clone();
+        let keyed = idempotency.map(|Idempotency { key, fingerprint }| {
+            ((satellite.token.clone(), satellite.tenant, key), fingerprint)
+        });
+        if let Some(known) = keyed.as_ref().and_then(|(key, _)| self.notifications.keys.get(key)) {
+            let notification = Box::new(self.notifications.rows[&known.id].at(self.now));
+            return Accepted::Replayed { notification, fingerprint: known.fingerprint.clone() };
+        }
+        let (notification, place) = self.store(entry);
+        if let Some((key, fingerprint)) = keyed {
+            let known = Known { id: notification.id, fingerprint, since: self.now };
+            self.notifications.keys.insert(key, known);
+        }
+        Accepted::New { notification: Box::new(notification), place }
+    }
+
+    fn store(&mut self, entry: Entry) -> (Notification, Place) {
+        let tenant = entry.satellite.tenant;
+        let lane = entry.draft.room_key(tenant).to_string();
+        let held = match &entry.draft.target {
+            Target::Dm(user) => self.user(tenant, user).is_none(),
+            _ => false,
+        };
+        let place = self.place(&lane);
+        // What waits for others is the worker's, and so is what nobody waits for.
+        let in_flight = !held && place == Place::Free && !entry.terms.wait.is_zero();
+        let last = self.notifications.rows.last_key_value().map_or(0, |(id, _)| id.0);
+        let row = Notification {
+            id: NotificationId(last + 1),
+            tenant,
+            status: Status::Pending,
+            reason: held.then(|| reason::RECIPIENT_NOT_PROVISIONED.to_owned()),
+            room: entry.room,
+            event: None,
+            created_at: self.now,
+            expires_at: held.then(|| self.now + HELD_FOR),
+            attempts: 0,
+            next_attempt_at: None,
+            in_flight: None,
+            announced: !held,
+            draft: entry.draft,
+        };
+        if !held {
+            let event = NewEvent {
+                audience: row.draft.audience(tenant),
+                kind: Kind::Notification,
+                payload: entry.payload,
+                key: None,
+            };
+            self.log.append(self.now, Some(row.id), &event);
+        }
+        let answer_due = in_flight.then(|| self.now + entry.terms.wait);
+        self.enter_lane(&lane, held, answer_due);
+        let stored = Stored { row, lane, answer_due };
+        let notification = stored.at(self.now);
+        self.notifications.rows.insert(notification.id, stored);
+        (notification, place)
+    }
+
+    fn place(&self, lane: &str) -> Place {
+        let now = self.now;
+        if self.notifications.pending(lane, now).all(|earlier| earlier.in_flight(now).is_some()) {
+            Place::Free
+        } else if self.rests(lane) {
+            Place::Resting
+        } else {
+            Place::Queued
+        }
+    }
+}

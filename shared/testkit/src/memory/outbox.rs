@@ -1,0 +1,202 @@
+//! The outbox in memory.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use messenger_core::{
+    Result,
+    event::{Kind, NewEvent, Payload},
+    id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
+    notification::{Notification, Status},
+    port::{Lane, Outbox, Rest},
+    room::{RoomKey, RoomKind},
+};
+
+use super::{Memory, State, notifications::Stored};
+
+pub(super) type Table = BTreeMap<String, StoredLane>;
+
+pub(super) struct StoredLane {
+    version: i64,
+    pub(super) due: Due,
+    leased_until: Timestamp,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing is in it, or it waits for its reader to sign in.
+    Never,
+    /// From then on.
+    At(Timestamp),
+    /// From then on, because something failed.
+    Resting(Timestamp),
+}
+
+#[async_trait]
+impl Outbox for Memory {
+    async fn claim(&self, lease: Duration) -> Result<Option<Lane>> {
+        self.act("claiming a lane", |state| state.claim_lane(lease)).await
+    }
+
+    async fn pending(&self, lane: &Lane, lease: Duration, limit: i64) -> Result<Vec<Notification>> {
+        self.act("reading a lane", |state| {
+            let now = state.now;
+            if let Some(stored) = state.lanes.get_mut(&lane.name) {
+                stored.leased_until = now + lease;
+            }
+            let limit = usize::try_from(limit).unwrap_or_default();
+            state.notifications.pending(&lane.name, now).take(limit).map(|stored| stored.at(now)).collect()
+        })
+        .await
+    }
+
+    async fn announce(&self, notification: &Notification, payload: &Payload) -> Result<()> {
+        self.act("announcing a notification", |state| {
+            let Some(stored) = state.notifications.rows.get_mut(&notification.id) else { return };
+            if !std::mem::replace(&mut stored.row.announced, true) {
+                let event = NewEvent {
+                    audience: stored.row.draft.audience(stored.row.tenant),
+                    kind: Kind::Notification,
+                    payload: payload.clone(),
+                    key: None,
+                };
+                state.log.append(state.now, Some(notification.id), &event);
+            }
+        })
+        .await
+    }
+
+    async fn sent(&self, id: NotificationId, room: &RoomId, event: &EventId) -> Result<()> {
+        self.act("storing that it was sent", |state| {
+            // Sent is sent, even if it had been given up.
+            state.settle(id, [Status::Pending, Status::Expired], |row| {
+                row.status = Status::Sent;
+                row.reason = None;
+                row.room = Some(room.clone());
+                row.event = Some(event.clone());
+            });
+        })
+        .await
+    }
+
+    async fn failed(&self, id: NotificationId, reason: &str) -> Result<()> {
+        self.act("storing that it failed", |state| {
+            state.settle(id, [Status::Pending; 2], |row| {
+                row.status = Status::Failed;
+                row.reason = Some(reason.to_owned());
+            });
+        })
+        .await
+    }
+
+    async fn postpone(&self, notification: &Notification, delay: Duration, reason: &str) -> Result<()> {
+        self.act("postponing a notification", |state| {
+            let until = state.now + delay;
+            let lane = state.settle(notification.id, [Status::Pending; 2], |row| {
+                row.attempts += 1;
+                row.reason = Some(reason.to_owned());
+                row.next_attempt_at = Some(until);
+            });
+            if let Some(lane) = lane.and_then(|name| state.lanes.get_mut(&name)) {
+                lane.due = Due::Resting(until);
+                lane.leased_until = state.now;
+            }
+        })
+        .await
+    }
+
+    async fn release(&self, lane: &Lane, rest: Rest) -> Result<()> {
+        self.act("leaving a lane", |state| {
+            let now = state.now;
+            let Some(stored) = state.lanes.get_mut(&lane.name) else { return };
+            stored.leased_until = now;
+            stored.due = match rest {
+                _ if stored.version != lane.version => Due::At(now),
+                Rest::For(time) => Due::At(now + time),
+                Rest::Idle | Rest::UntilSignIn => Due::Never,
+            };
+            state.work |= stored.due == Due::At(now);
+        })
+        .await
+    }
+}
+
+impl State {
+    /// Takes a new notification into account.
+    pub(super) fn enter_lane(&mut self, name: &str, held: bool, answer_due: Option<Timestamp>) {
+        let now = self.now;
+        let lane = self.lanes.entry(name.to_owned()).or_insert(StoredLane {
+            version: 0,
+            due: Due::Never,
+            leased_until: now,
+        });
+        lane.version += 1;
+        if held {
+            return;
+        }
+        let wanted = answer_due.unwrap_or(now);
+        lane.due = match lane.due {
+            Due::Never => Due::At(wanted),
+            Due::At(due) => Due::At(due.min(wanted)),
+            resting @ Due::Resting(_) => resting,
+        };
+        self.work |= answer_due.is_none();
+    }
+
+    /// Makes the direct messages due that are held for this user.
+    pub(super) fn release_held(&mut self, tenant: TenantId, user: &HubUserId) {
+        let key = RoomKey { tenant, kind: RoomKind::BotDm { user: user.clone() } };
+        let now = self.now;
+        if let Some(lane) = self.lanes.get_mut(&key.to_string()) {
+            // Whoever is just leaving the lane does not overlook it.
+            lane.version += 1;
+            lane.due = Due::At(now);
+            self.work = true;
+        }
+    }
+
+    /// Whether a lane rests after a failure.
+    pub(super) fn rests(&self, lane: &str) -> bool {
+        self.lanes.get(lane).is_some_and(|lane| lane.due.rests_at(self.now))
+    }
+
+    fn claim_lane(&mut self, lease: Duration) -> Option<Lane> {
+        let now = self.now;
+        let due = |lane: &StoredLane| match lane.due {
+            Due::At(due) | Due::Resting(due) => Some(due).filter(|due| *due <= now),
+            Due::Never => None,
+        };
+        let (name, lane) = self
+            .lanes
+            .iter_mut()
+            .filter(|(_, lane)| lane.leased_until <= now && due(lane).is_some())
+            .min_by_key(|(_, lane)| due(lane))?;
+        lane.leased_until = now + lease;
+        Some(Lane { name: name.clone(), version: lane.version })
+    }
+
+    /// Changes a notification that is in one of these states, and says which lane it is in. Nobody waits any longer.
+    fn settle(
+        &mut self,
+        id: NotificationId,
+        from: [Status; 2],
+        change: impl FnOnce(&mut Notification),
+    ) -> Option<String> {
+        let Stored { row, lane, answer_due } = self.notifications.rows.get_mut(&id)?;
+        if !from.contains(&row.status) {
+            return None;
+        }
+        *answer_due = None;
+        row.next_attempt_at = None;
+        change(row);
+        Some(lane.clone())
+    }
+}
+
+impl Due {
+    /// Whether it is a rest after a failure that has not ended.
+    pub(super) fn rests_at(self, now: Timestamp) -> bool {
+        matches!(self, Self::Resting(until) if until > now)
+    }
+}

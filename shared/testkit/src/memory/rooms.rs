@@ -1,0 +1,78 @@
+//! Rooms in memory.
+
+use std::{collections::HashMap, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use messenger_core::{
+    Result,
+    id::{RoomId, TenantId},
+    port::Rooms,
+    room::{Claim, RoomKey},
+};
+
+use super::Memory;
+
+pub(super) type Table = HashMap<RoomKey, Stored>;
+
+pub(super) enum Stored {
+    /// Somebody creates it until then.
+    Claimed(Timestamp),
+    /// It exists.
+    Settled(RoomId),
+}
+
+impl Stored {
+    fn room(&self) -> Option<&RoomId> {
+        match self {
+            Self::Settled(room) => Some(room),
+            Self::Claimed(_) => None,
+        }
+    }
+}
+
+#[async_trait]
+impl Rooms for Memory {
+    async fn find(&self, key: &RoomKey) -> Result<Option<RoomId>> {
+        self.act("finding a room", |state| state.rooms.get(key).and_then(Stored::room).cloned()).await
+    }
+
+    async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim> {
+        self.act("claiming a room", |state| match state.rooms.get(key) {
+            Some(Stored::Settled(room)) => Claim::Settled(room.clone()),
+            Some(Stored::Claimed(until)) if *until > state.now => Claim::Taken,
+            _ => {
+                state.rooms.insert(key.clone(), Stored::Claimed(state.now + lease));
+                Claim::Yours
+            }
+        })
+        .await
+    }
+
+    async fn unclaim(&self, key: &RoomKey) -> Result<()> {
+        self.act("giving a room's claim back", |state| {
+            if let Some(Stored::Claimed(_)) = state.rooms.get(key) {
+                state.rooms.remove(key);
+            }
+        })
+        .await
+    }
+
+    async fn settle(&self, key: &RoomKey, room: &RoomId) -> Result<RoomId> {
+        self.act("storing a room", |state| {
+            if let Some(first) = state.rooms.get(key).and_then(Stored::room) {
+                return first.clone();
+            }
+            state.rooms.insert(key.clone(), Stored::Settled(room.clone()));
+            room.clone()
+        })
+        .await
+    }
+
+    async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>> {
+        self.act("finding a room's tenant", |state| {
+            state.rooms.iter().find(|(_, stored)| stored.room() == Some(room)).map(|(key, _)| key.tenant)
+        })
+        .await
+    }
+}

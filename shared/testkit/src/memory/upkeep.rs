@@ -1,0 +1,65 @@
+//! Upkeep in memory.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use messenger_core::{Result, notification::Status, port::Upkeep};
+
+use super::{Memory, State, hear, outbox::Due};
+
+/// How long idempotency keys are known.
+const KEYS_KEPT: Duration = Duration::from_hours(7 * 24);
+
+#[async_trait]
+impl Upkeep for Memory {
+    async fn work(&self, patience: Duration) {
+        hear(&self.0.stirred, patience).await;
+    }
+
+    async fn anything_resting(&self) -> Result<bool> {
+        self.act("looking for what rests", |state| {
+            let now = state.now;
+            state.lanes.values().any(|lane| lane.due.rests_at(now))
+                || state.users.values().any(|user| user.failures > 0 && user.due.is_some_and(|due| due > now))
+        })
+        .await
+    }
+
+    async fn wake(&self) -> Result<()> {
+        self.act("waking what rests", State::wake).await
+    }
+
+    async fn expire(&self) -> Result<u64> {
+        self.act("expiring notifications", State::expire).await
+    }
+
+    async fn rotate(&self, retention: Duration) -> Result<()> {
+        self.act("rotating the event log", |state| {
+            state.log.trim(state.now - retention);
+            state.notifications.forget(state.now - KEYS_KEPT);
+        })
+        .await
+    }
+}
+
+impl State {
+    fn wake(&mut self) {
+        let now = self.now;
+        for lane in self.lanes.values_mut().filter(|lane| lane.due.rests_at(now)) {
+            lane.due = Due::At(now);
+            self.work = true;
+        }
+        for user in self.users.values_mut().filter(|user| user.failures > 0) {
+            user.due = user.due.map(|due| due.min(now));
+            self.work = true;
+        }
+    }
+
+    fn expire(&mut self) -> u64 {
+        let now = self.now;
+        let late = self.notifications.rows.values_mut().filter(|stored| {
+            stored.row.status == Status::Pending && stored.row.expires_at.is_some_and(|at| at <= now)
+        });
+        late.map(|stored| stored.row.status = Status::Expired).count() as u64
+    }
+}

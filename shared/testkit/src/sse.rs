@@ -1,0 +1,140 @@
+//! A small decoder of `text/event-stream` (WHATWG HTML, "Server-sent events"), for tests.
+
+use std::{collections::VecDeque, time::Duration};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use serde_json::Value;
+
+/// One event as a client gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SseEvent {
+    /// The `id:` that stood in this event itself; `None` if it moved no cursor.
+    pub id: Option<String>,
+    /// What the client would send as `Last-Event-ID` after this event.
+    pub last_id: String,
+    /// `event:`; empty for what `onmessage` gets.
+    pub event: String,
+    /// `data:`.
+    pub data: String,
+}
+
+impl SseEvent {
+    /// `data:` as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.data).unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.data))
+    }
+
+    /// The `type` in the data.
+    pub fn kind(&self) -> String {
+        self.json()["type"].as_str().expect("an event has a type").to_owned()
+    }
+}
+
+/// Turns bytes into events.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    rest: Vec<u8>,
+    id: Option<String>,
+    event: String,
+    data: Option<String>,
+    /// What the client would send as `Last-Event-ID` now.
+    pub last_id: String,
+    /// The last `retry:`, in milliseconds.
+    pub retry: Option<u64>,
+}
+
+impl Decoder {
+    /// The events that are complete with these bytes. Lines end with `\n`; we send no other ends.
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<SseEvent> {
+        self.rest.extend_from_slice(bytes);
+        let mut events = Vec::new();
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            let line = String::from_utf8(line).expect("a stream of events is UTF-8");
+            events.extend(self.line(line.trim_end_matches('\n')));
+        }
+        events
+    }
+
+    fn line(&mut self, line: &str) -> Option<SseEvent> {
+        if line.is_empty() {
+            return self.dispatch();
+        }
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "id" => self.id = Some(value.to_owned()),
+            "event" => value.clone_into(&mut self.event),
+            "data" => match &mut self.data {
+                Some(data) => *data = format!("{data}\n{value}"),
+                None => self.data = Some(value.to_owned()),
+            },
+            "retry" => self.retry = Some(value.parse().expect("retry is a number")),
+            "" => {}
+            _ => panic!("unknown field in the stream: {line}"),
+        }
+        None
+    }
+
+    /// An empty line ends an event; one without data only sets the last id.
+    fn dispatch(&mut self) -> Option<SseEvent> {
+        let id = self.id.take();
+        if let Some(id) = &id {
+            id.clone_into(&mut self.last_id);
+        }
+        let event = std::mem::take(&mut self.event);
+        let data = self.data.take()?;
+        Some(SseEvent { id, last_id: self.last_id.clone(), event, data })
+    }
+}
+
+/// Reads a stream of bytes as events.
+pub struct Reader<S> {
+    pieces: S,
+    /// The state of the decoder: last id and retry.
+    pub decoder: Decoder,
+    ready: VecDeque<SseEvent>,
+}
+
+impl<S, E> Reader<S>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+    E: std::fmt::Debug,
+{
+    /// Reads from the beginning of a stream.
+    pub fn new(pieces: S) -> Self {
+        Self { pieces, decoder: Decoder::default(), ready: VecDeque::new() }
+    }
+
+    /// The next event; `None` when the stream has ended.
+    pub async fn next(&mut self) -> Option<SseEvent> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            let piece = self.pieces.next().await?.expect("the stream does not break");
+            self.ready.extend(self.decoder.feed(&piece));
+        }
+    }
+
+    /// The next event that is no keepalive.
+    pub async fn next_real(&mut self) -> Option<SseEvent> {
+        loop {
+            let event = self.next().await?;
+            if event.kind() != "keepalive" {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Everything that comes within this time.
+    pub async fn within(&mut self, time: Duration) -> Vec<SseEvent> {
+        let mut events = Vec::new();
+        let end = tokio::time::Instant::now() + time;
+        while let Ok(Some(event)) = tokio::time::timeout_at(end, self.next()).await {
+            events.push(event);
+        }
+        events
+    }
+}
