@@ -1,23 +1,16 @@
-//! The Application Service's registration file, as Synapse reads it.
-use super::settings::Settings;
+//! The file by which our own Synapse knows the service.
+use messenger_matrix::{Registration, registration};
 
-/// A stand-in until `messenger_matrix::registration::yaml` is there.
+use super::settings::{BOT, Settings};
+
+/// As `messenger-worker setup` expects it. Written at each start: the address changes with the port.
 pub(super) fn yaml(settings: &Settings) -> String {
-    let server = settings.server_name.replace('.', r"\.");
-    format!(
-        "id: messenger
-url: {url}
-as_token: {as_token}
-hs_token: {hs_token}
-sender_localpart: messenger
-rate_limited: false
-namespaces:
-  users: [{{ exclusive: false, regex: '^@.*:{server}$' }}]
-  aliases: [{{ exclusive: false, regex: '^#.*:{server}$' }}]
-  rooms: []
-",
-        url = settings.url(),
-        as_token = settings.as_token,
-        hs_token = settings.hs_token,
-    )
+    registration::yaml(&Registration {
+        id: "messenger".to_owned(),
+        url: Some(settings.appservice_url.clone()),
+        as_token: settings.as_token.clone(),
+        hs_token: settings.hs_token.clone(),
+        sender_localpart: BOT.to_owned(),
+        server_name: settings.server_name.clone(),
+    })
 }

@@ -1,11 +1,14 @@
 //! What the service is told: from the environment, else made up once and kept.
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use messenger_devstack::home::{kept, secret};
 
 use super::Arguments;
 use crate::token::DEVELOPMENT_KEY;
+
+/// The service's own account on the homeserver.
+pub(super) const BOT: &str = "messenger";
 
 /// Every variable has a default, so that none has to be set.
 #[derive(clap::Args, Clone, Debug)]
@@ -14,7 +17,7 @@ pub(super) struct Environment {
     /// A PostgreSQL to use instead of an own one
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
-    /// A homeserver to use instead of an own one; its two tokens are then needed
+    /// A homeserver to use instead of an own one: Conduit as it is, Synapse with our registration and its two tokens
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     matrix_homeserver_url: Option<String>,
     /// The part of Matrix ids after the colon
@@ -26,6 +29,9 @@ pub(super) struct Environment {
     /// What the homeserver shows the service [default: made once and kept]
     #[arg(long, env, hide_env_values = true, value_name = "TOKEN")]
     matrix_hs_token: Option<String>,
+    /// Where the homeserver reaches the service [default: its own address]
+    #[arg(long, env, value_name = "URL")]
+    appservice_url: Option<String>,
     /// Signs the service's own tokens [default: made once and kept]
     #[arg(long, env, hide_env_values = true, value_name = "KEY")]
     secret_key: Option<String>,
@@ -59,6 +65,8 @@ pub(super) struct Settings {
     pub(super) homeserver_url: Option<String>,
     pub(super) as_token: String,
     pub(super) hs_token: String,
+    /// Where the homeserver reaches the service.
+    pub(super) appservice_url: String,
     pub(super) secret_key: String,
     pub(super) hub_secret_key: String,
     pub(super) service_token: String,
@@ -68,21 +76,12 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn read(arguments: &Arguments, directory: PathBuf) -> Result<Self> {
         let environment = arguments.environment.clone();
-        let homeserver_url = filled(environment.matrix_homeserver_url);
-        let token = |given: Option<String>, name: &str| match (filled(given), &homeserver_url) {
-            (Some(given), _) => Ok(given),
-            (None, None) => kept(&directory.join(name), secret),
-            (None, Some(url)) => None.with_context(|| {
-                format!(
-                    "{name} is needed to use {url}: the token in the registration file of that homeserver"
-                )
-            }),
-        };
         Ok(Self {
-            as_token: token(environment.matrix_as_token, "MATRIX_AS_TOKEN")?,
-            hs_token: token(environment.matrix_hs_token, "MATRIX_HS_TOKEN")?,
+            as_token: given_or_kept(environment.matrix_as_token, &directory.join("MATRIX_AS_TOKEN"))?,
+            hs_token: given_or_kept(environment.matrix_hs_token, &directory.join("MATRIX_HS_TOKEN"))?,
             secret_key: given_or_kept(environment.secret_key, &directory.join("SECRET_KEY"))?,
-            homeserver_url,
+            appservice_url: filled(environment.appservice_url).unwrap_or_else(|| address(arguments.port)),
+            homeserver_url: filled(environment.matrix_homeserver_url),
             database_url: filled(environment.database_url),
             release: arguments.release,
             port: arguments.port,
@@ -96,7 +95,7 @@ impl Settings {
 
     /// The service's address, without a slash at the end.
     pub(super) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        address(self.port)
     }
 
     /// What the service's programs find in their environment.
@@ -111,6 +110,8 @@ impl Settings {
             ("MATRIX_SERVER_NAME", self.server_name.clone()),
             ("MATRIX_AS_TOKEN", self.as_token.clone()),
             ("MATRIX_HS_TOKEN", self.hs_token.clone()),
+            ("MATRIX_BOT_LOCALPART", BOT.to_owned()),
+            ("APPSERVICE_URL", self.appservice_url.clone()),
             ("SECRET_KEY", self.secret_key.clone()),
             ("HUB_SECRET_KEY", self.hub_secret_key.clone()),
             ("MESSENGER_SERVICE_TOKEN", self.service_token.clone()),
@@ -118,6 +119,10 @@ impl Settings {
             ("LOG_LEVEL", self.log_level.clone()),
         ]
     }
+}
+
+fn address(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }
 
 fn given_or_kept(given: Option<String>, file: &Path) -> Result<String> {

@@ -5,10 +5,9 @@ use serde_json::json;
 use sha1::Sha1;
 
 use super::Synapse;
-use crate::home::secret;
 use crate::homeserver::{answer, client, text};
 
-/// An administrator whom we create when an administrator has to do something.
+/// The account that does what only an administrator may; made when first needed.
 const ADMINISTRATOR: &str = "devstack-admin";
 
 impl Synapse {
@@ -27,10 +26,12 @@ impl Synapse {
         answer(request).await.map(drop).with_context(|| format!("setting the password of {user}"))
     }
 
-    /// A token of a new administrator: nobody has to keep a password.
+    /// A token of our administrator, whose password is the secret that could make others.
     async fn administrator(&self) -> Result<String> {
-        let name = format!("{ADMINISTRATOR}-{}", &secret()[..12]);
-        self.register(&name, &secret(), true).await
+        match self.login(ADMINISTRATOR, &self.registration_secret).await {
+            Ok(token) => Ok(token),
+            Err(_) => self.register(ADMINISTRATOR, &self.registration_secret, true).await,
+        }
     }
 
     async fn register(&self, localpart: &str, password: &str, admin: bool) -> Result<String> {
