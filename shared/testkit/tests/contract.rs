@@ -3,6 +3,7 @@
 use messenger_core::port::Homeserver;
 use messenger_testkit::{Memory, MemoryHomeserver, contract::Home};
 
+#[expect(clippy::unused_async, reason = "other stores are made by waiting for something")]
 async fn fresh() -> Memory {
     Memory::default()
 }
@@ -26,6 +27,7 @@ impl Home for InMemory {
     }
 }
 
+#[expect(clippy::unused_async, reason = "other homeservers are made by waiting for something")]
 async fn fresh_home() -> InMemory {
     InMemory(MemoryHomeserver::default())
 }

@@ -1,12 +1,12 @@
 //! The list of all promises, as the macros that make tests of them. `tests/completeness.rs` compares it
 //! with what is written.
 
-/// Makes a test of each promise that a store gives. Takes the name of an async function, in the same module, that
-/// makes a fresh [`Store`](crate::contract::Store). The calling crate needs `tokio` with `macros` and
+/// Makes a test of each promise that a store gives. Takes the path of an async function that makes a
+/// fresh [`Store`](crate::contract::Store). The calling crate needs `tokio` with `macros` and
 /// `rt-multi-thread`.
 #[macro_export]
 macro_rules! contract_tests {
-    ($fresh:ident) => {
+    ($fresh:path) => {
         $crate::promises! { $fresh, users:
             the_first_sign_in_creates_the_user,
             a_role_comes_back_as_it_was,
@@ -176,7 +176,7 @@ macro_rules! contract_tests {
 /// The same for the promises that need days to pass.
 #[macro_export]
 macro_rules! ageing_contract_tests {
-    ($fresh:ident) => {
+    ($fresh:path) => {
         $crate::promises! { $fresh, ageing:
             what_is_held_for_too_long_expires,
             what_is_past_its_time_is_not_delivered,
@@ -190,7 +190,7 @@ macro_rules! ageing_contract_tests {
 /// The same for the promises of a homeserver; `$fresh` makes a [`Home`](crate::contract::Home).
 #[macro_export]
 macro_rules! homeserver_contract_tests {
-    ($fresh:ident) => {
+    ($fresh:path) => {
         $crate::promises! { $fresh, homeserver:
             it_answers,
             an_account_can_be_ensured_again,
@@ -210,12 +210,14 @@ macro_rules! homeserver_contract_tests {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! promises {
-    ($fresh:ident, $module:ident: $($promise:ident,)*) => {
+    ($fresh:path, $module:ident: $($promise:ident,)*) => {
         mod $module {
+            use super::*;
+
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() -> $crate::Kept {
-                    let fresh = super::$fresh().await;
+                    let fresh = $fresh().await;
                     $crate::contract::$module::$promise(&fresh).await
                 }
             )*
