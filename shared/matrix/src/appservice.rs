@@ -82,3 +82,32 @@ impl Homeserver for Appservice {
         Ok(sent.event_id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &str, token: &str) -> Config {
+        Config {
+            homeserver_url: url.to_owned(),
+            server_name: "hub.local".to_owned(),
+            as_token: token.to_owned(),
+            bot_localpart: "messenger".to_owned(),
+            bot_display_name: "Messenger".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_work_is_refused_at_once() {
+        for url in ["http://127.0.0.1:8008", "http://homeserver/", "https://chat.example.org/matrix/"] {
+            assert!(Appservice::new(config(url, "token")).is_ok(), "{url}");
+        }
+        for url in ["", "homeserver:8008", "ftp://homeserver", "http://", "http://homeserver?x=1"] {
+            assert!(Appservice::new(config(url, "token")).is_err(), "{url}");
+        }
+        for token in ["to\nken", "t\u{f6}ken\u{7f}"] {
+            let error = Appservice::new(config("http://homeserver", token)).err().unwrap();
+            assert_eq!(error.to_string(), "as_token: must be visible ASCII");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Making a homeserver ready for us, without a manual step and as often as one likes.
 
+mod administrator;
 mod conduit;
 
 use std::fmt;

@@ -1,75 +1,27 @@
 //! Conduit reads no registration file: its administrator registers us by a message in its admin room.
 
-use std::time::Duration;
-
-use messenger_core::{
-    Result,
-    id::{EventId, MatrixUserId, RoomId},
-};
+use messenger_core::Result;
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
-use super::{AdminAccount, BOOTSTRAPPING};
+use super::{AdminAccount, BOOTSTRAPPING, administrator::Administrator};
 use crate::{
     Appservice, Registration,
-    account::Login,
-    call::Http,
-    error::{Cause, Doing, misconfigured},
+    error::{Cause, Doing},
     registration::yaml,
 };
 
 /// Conduit's own account, which answers in the admin room.
-const CONDUIT: &str = "conduit";
-/// The administrator's device, for the time of the registration.
-const DEVICE: &str = "BOOTSTRAP";
+pub(super) const CONDUIT: &str = "conduit";
+/// What servers answer that have no such account, or do not show profiles to everybody.
+const NO_PROFILE: [StatusCode; 3] = [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN, StatusCode::UNAUTHORIZED];
 /// Where the bot's account data hold what Conduit was last told of us.
 const TOLD: &str = "com.aesystek.messenger.registration";
-/// Conduit answers in milliseconds.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 #[derive(Serialize, Deserialize, PartialEq)]
 struct Told {
     sha256: String,
-}
-
-#[derive(Deserialize)]
-struct Room {
-    room_id: RoomId,
-}
-
-#[derive(Deserialize)]
-struct Joined {
-    joined_rooms: Vec<RoomId>,
-}
-
-#[derive(Deserialize)]
-struct Sent {
-    event_id: EventId,
-}
-
-#[derive(Deserialize)]
-struct Messages {
-    /// Newest first.
-    chunk: Vec<Message>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    event_id: EventId,
-    sender: String,
-    content: Value,
-}
-
-/// The administrator in the admin room.
-struct Administrator<'a> {
-    http: &'a Http,
-    token: String,
-    room: RoomId,
 }
 
 /// Whether the homeserver is a Conduit: no other has this account from the start.
@@ -77,7 +29,7 @@ pub(super) async fn is_at(appservice: &Appservice) -> Result<bool, Cause> {
     let conduit = appservice.http.user(CONDUIT);
     let profile = appservice.http.get().at("profile").at(&conduit).by_nobody();
     match profile.send::<IgnoredAny>().await {
-        Err(cause) if cause.refusal().is_some_and(|refusal| refusal.status.is_client_error()) => Ok(false),
+        Err(cause) if NO_PROFILE.iter().any(|status| cause.is_status(*status)) => Ok(false),
         result => result.map(|_| true),
     }
 }
@@ -110,152 +62,4 @@ impl Appservice {
             told => told.map(Some),
         }
     }
-}
-
-impl<'a> Administrator<'a> {
-    /// Logs in, as the first user if there is none yet, and finds the admin room.
-    async fn enter(http: &'a Http, admin: &AdminAccount, known: bool) -> Result<Self> {
-        let token = token(http, admin, known).await?;
-        let alias = format!("#admins:{}", http.server_name);
-        let room: Room = http
-            .get()
-            .at("directory")
-            .at("room")
-            .at(alias.as_str())
-            .with_token(&token)
-            .send()
-            .await
-            .doing("looking for Conduit's admin room")?;
-        let joined: Joined =
-            http.get().at("joined_rooms").with_token(&token).send().await.doing(BOOTSTRAPPING)?;
-        if !joined.joined_rooms.contains(&room.room_id) {
-            let explanation = format!(
-                "{} is no administrator of this Conduit: somebody else registered first. Invite it to {alias}, or log \
-                 in as @{CONDUIT} with an emergency_password to do so",
-                http.user(&admin.localpart),
-            );
-            return Err(misconfigured(BOOTSTRAPPING, explanation));
-        }
-        Ok(Self { http, token, room: room.room_id })
-    }
-
-    async fn register(&self, registration: &Registration, text: &str) -> Result<()> {
-        let conduit = self.http.user(CONDUIT);
-        let command = self.say(&format!("{conduit}: register-appservice\n```\n{text}```")).await?;
-        let answer = self.answer_to(&command, &conduit).await?;
-        self.hide(&command).await;
-        if answer.starts_with("Appservice registered") {
-            tracing::info!(id = registration.id, "registered with Conduit");
-            return Ok(());
-        }
-        let answer = [&registration.as_token, &registration.hs_token]
-            .iter()
-            .fold(answer, |answer, secret| answer.replace(secret.as_str(), "…"));
-        Err(misconfigured(BOOTSTRAPPING, format!("Conduit answered: {answer}")))
-    }
-
-    async fn say(&self, body: &str) -> Result<EventId> {
-        let transaction = Uuid::new_v4().to_string();
-        let path = self.http.put().at("rooms").at(&self.room).at("send").at("m.room.message");
-        let call = path.at(transaction.as_str()).with_token(&self.token);
-        let sent: Sent =
-            call.body(&json!({ "msgtype": "m.text", "body": body })).send().await.doing(BOOTSTRAPPING)?;
-        Ok(sent.event_id)
-    }
-
-    /// The first text by Conduit after the command; it refers to nothing.
-    async fn answer_to(&self, command: &EventId, conduit: &MatrixUserId) -> Result<String> {
-        let deadline = Instant::now() + ANSWER_TIMEOUT;
-        while Instant::now() < deadline {
-            let path = self.http.get().at("rooms").at(&self.room).at("messages").with_token(&self.token);
-            let page: Messages =
-                path.query("dir", "b").query("limit", "30").send().await.doing(BOOTSTRAPPING)?;
-            let since = page.chunk.into_iter().take_while(|message| message.event_id != *command);
-            let answers = since.filter(|message| {
-                message.sender == conduit.as_str() && message.content["msgtype"] == "m.text"
-            });
-            if let Some(text) =
-                answers.last().and_then(|message| message.content["body"].as_str().map(str::to_owned))
-            {
-                return Ok(text);
-            }
-            sleep(LOOK_AGAIN).await;
-        }
-        Err(misconfigured(BOOTSTRAPPING, format!("no answer by {conduit} in the admin room")))
-    }
-
-    /// The command holds our tokens; other administrators need not read them.
-    async fn hide(&self, command: &EventId) {
-        let transaction = Uuid::new_v4().to_string();
-        let path =
-            self.http.put().at("rooms").at(&self.room).at("redact").at(command).at(transaction.as_str());
-        if let Err(cause) = path.with_token(&self.token).body(&json!({})).send::<IgnoredAny>().await {
-            let cause: &dyn std::error::Error = &cause;
-            tracing::warn!(cause, "the registration stays legible in the admin room");
-        }
-    }
-
-    async fn leave(&self) {
-        if let Err(cause) = self.http.post().at("logout").with_token(&self.token).send::<IgnoredAny>().await {
-            let cause: &dyn std::error::Error = &cause;
-            tracing::warn!(cause, "the administrator stays logged in");
-        }
-    }
-}
-
-async fn token(http: &Http, admin: &AdminAccount, known: bool) -> Result<String> {
-    let doing = "logging in as Conduit's administrator";
-    let user = http.user(&admin.localpart);
-    match log_in(http, admin).await {
-        Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {}
-        login => return Ok(login.doing(doing)?.access_token),
-    }
-    match sign_up(http, admin).await {
-        Err(cause) if cause.is("M_USER_IN_USE") => {}
-        Err(cause) if cause.is_status(StatusCode::UNAUTHORIZED) || cause.is_status(StatusCode::FORBIDDEN) => {
-            let explanation = format!(
-                "{user} cannot log in with its password and cannot be registered ({cause}). Allow registration \
-                 (allow_registration = true, no registration_token) until this has succeeded once"
-            );
-            return Err(misconfigured(doing, explanation));
-        }
-        login => return Ok(login.doing(doing)?.access_token),
-    }
-    // Somebody may have registered it at the same moment; else its password is another.
-    match log_in(http, admin).await {
-        Err(cause) if cause.is_status(StatusCode::FORBIDDEN) && known => {
-            Ok(http.log_in(&user, DEVICE).await.doing(doing)?.access_token)
-        }
-        Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {
-            let explanation = format!(
-                "{user} exists with another password. Give us that one, or set an emergency_password, log in as \
-                 @{CONDUIT} with it, and say `reset-password {}` in the admin room",
-                admin.localpart,
-            );
-            Err(misconfigured(doing, explanation))
-        }
-        login => Ok(login.doing(doing)?.access_token),
-    }
-}
-
-async fn log_in(http: &Http, admin: &AdminAccount) -> Result<Login, Cause> {
-    let body = json!({
-        "type": "m.login.password",
-        "identifier": { "type": "m.id.user", "user": admin.localpart },
-        "password": admin.password,
-        "device_id": DEVICE,
-    });
-    http.post().at("login").by_nobody().body(&body).send().await
-}
-
-/// The first user becomes administrator; but only if it logs in at once (no `inhibit_login`).
-async fn sign_up(http: &Http, admin: &AdminAccount) -> Result<Login, Cause> {
-    let body = json!({
-        "username": admin.localpart,
-        "password": admin.password,
-        "device_id": DEVICE,
-        "inhibit_login": false,
-        "auth": { "type": "m.login.dummy" },
-    });
-    http.post().at("register").by_nobody().body(&body).send().await
 }

@@ -1,0 +1,6 @@
+//! What every homeserver has to do for us.
+
+pub(crate) mod accounts;
+pub(crate) mod failures;
+pub(crate) mod messages;
+pub(crate) mod rooms;

@@ -1,0 +1,58 @@
+//! The homeserver port on real homeservers: one contract, run against Synapse always and against Conduit on request.
+
+mod client;
+mod conduit;
+mod contract;
+mod stand;
+mod synapse;
+
+/// Each test of the contract, once for each homeserver. A test that finds no homeserver fails.
+macro_rules! contract {
+    ($($group:ident: $($name:ident)*;)*) => {
+        mod on_synapse {
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() -> anyhow::Result<()> {
+                    crate::contract::$group::$name(crate::stand::Stand::synapse().await?).await
+                }
+            )*)*
+        }
+
+        mod on_conduit {
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                #[ignore = "needs a Conduit: CONDUIT_BIN=… cargo test -p messenger-matrix -- --ignored"]
+                async fn $name() -> anyhow::Result<()> {
+                    crate::contract::$group::$name(crate::stand::Stand::conduit().await?).await
+                }
+            )*)*
+        }
+    };
+}
+
+contract! {
+    accounts:
+        bootstrapping_again_changes_nothing
+        an_account_is_made_once_and_follows_its_name
+        an_account_that_somebody_else_made_is_ours_too
+        an_account_that_is_gone_comes_back_when_it_is_needed;
+    rooms:
+        a_room_is_as_the_design_says
+        twenty_creations_of_one_alias_at_once_make_one_room
+        a_creation_that_is_repeated_finds_the_first_room
+        a_caller_who_gives_up_leaves_a_whole_room
+        a_half_made_room_is_completed
+        an_alias_of_somebody_else_is_an_error
+        joining_again_is_no_change
+        a_direct_chat_is_shown_as_one;
+    messages:
+        a_plain_client_reads_what_is_sent
+        a_transaction_id_sends_once_also_after_a_restart
+        no_id_reaches_another_endpoint
+        what_the_homeserver_will_never_take_is_rejected;
+    failures:
+        a_stopped_homeserver_is_unreachable
+        a_frozen_homeserver_does_not_answer_in_time
+        a_homeserver_that_dies_over_a_room_leaves_one
+        a_wrong_token_is_tried_again_and_never_shown;
+}

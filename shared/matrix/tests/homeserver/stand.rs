@@ -1,0 +1,158 @@
+//! What a test stands on: a homeserver of its own, bootstrapped, and us beside it.
+
+use std::ops::{Deref, DerefMut};
+
+use anyhow::{Context, Result};
+use messenger_core::{
+    Error,
+    error::Failure,
+    id::{MatrixUserId, RoomId},
+    room::NewRoom,
+};
+use messenger_devstack::{Conduit, Synapse, conduit, homeserver::Homeserver, synapse};
+use messenger_matrix::{AdminAccount, Appservice, Config, Registration, bootstrap, registration::yaml};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::Client;
+
+pub(crate) const BOT: &str = "@messenger:hub.local";
+
+/// A homeserver of its own, bootstrapped, and us beside it.
+pub(crate) struct Stand {
+    pub(crate) server: Server,
+    pub(crate) appservice: Appservice,
+    pub(crate) config: Config,
+    pub(crate) registration: Registration,
+    pub(crate) admin: AdminAccount,
+    _directory: TempDir,
+}
+
+pub(crate) enum Server {
+    Synapse(Synapse),
+    Conduit(Conduit),
+}
+
+impl Stand {
+    pub(crate) async fn synapse() -> Result<Self> {
+        let stand = Self::new_synapse().await?;
+        stand.bootstrap().await?;
+        Ok(stand)
+    }
+
+    pub(crate) async fn conduit() -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let options = conduit::Options::new(directory.path());
+        let stand = Self::on(Server::Conduit(Conduit::start(options).await?), directory)?;
+        stand.bootstrap().await?;
+        Ok(stand)
+    }
+
+    /// Not yet bootstrapped.
+    pub(crate) async fn new_synapse() -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let mut options = synapse::Options::new(directory.path());
+        options.registrations = vec![yaml(&registration())];
+        Self::on(Server::Synapse(Synapse::start(options).await?), directory)
+    }
+
+    fn on(server: Server, directory: TempDir) -> Result<Self> {
+        let config = config(&server);
+        Ok(Self {
+            server,
+            appservice: Appservice::new(config.clone())?,
+            config,
+            registration: registration(),
+            admin: AdminAccount { localpart: "hubadmin".to_owned(), password: "a-password".to_owned() },
+            _directory: directory,
+        })
+    }
+
+    pub(crate) async fn bootstrap(&self) -> Result<()> {
+        Ok(bootstrap(&self.config, &self.registration, &self.admin).await?)
+    }
+
+    /// The Application Service as the bot, without our code.
+    pub(crate) fn bot(&self) -> Result<Client> {
+        Ok(Client::new(self.server.url(), &self.config.as_token)?.acting_for(BOT))
+    }
+
+    /// An ordinary user with an ordinary client.
+    pub(crate) async fn person(&self, localpart: &str) -> Result<Client> {
+        match &self.server {
+            Server::Synapse(synapse) => synapse.register_user(localpart, "pw", false).await?,
+            Server::Conduit(_) => self.bot()?.register(localpart, Some("pw")).await?,
+        }
+        Client::new(self.server.url(), &self.server.login(localpart, "pw").await?)
+    }
+}
+
+impl Deref for Server {
+    type Target = Homeserver;
+
+    fn deref(&self) -> &Homeserver {
+        match self {
+            Self::Synapse(synapse) => synapse,
+            Self::Conduit(conduit) => conduit,
+        }
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Homeserver {
+        match self {
+            Self::Synapse(synapse) => synapse,
+            Self::Conduit(conduit) => conduit,
+        }
+    }
+}
+
+pub(crate) fn config(server: &Homeserver) -> Config {
+    Config {
+        homeserver_url: server.url().to_owned(),
+        server_name: server.server_name().to_owned(),
+        as_token: registration().as_token,
+        bot_localpart: "messenger".to_owned(),
+        bot_display_name: "Messenger".to_owned(),
+    }
+}
+
+pub(crate) fn registration() -> Registration {
+    Registration {
+        id: "messenger".to_owned(),
+        url: None,
+        as_token: "as_0123456789abcdef".to_owned(),
+        hs_token: "hs_0123456789abcdef".to_owned(),
+        sender_localpart: "messenger".to_owned(),
+        server_name: "hub.local".to_owned(),
+    }
+}
+
+pub(crate) fn user(localpart: &str) -> MatrixUserId {
+    MatrixUserId::new(format!("@{localpart}:hub.local"))
+}
+
+pub(crate) fn room(alias: &str) -> NewRoom {
+    NewRoom {
+        alias: format!("hub_{alias}"),
+        name: "Fräse 42".to_owned(),
+        topic: Some("Halle 3".to_owned()),
+        is_direct: false,
+        invite: Vec::new(),
+    }
+}
+
+pub(crate) fn text(body: &str) -> Value {
+    json!({ "msgtype": "m.text", "body": body })
+}
+
+/// A room id as a part of a path.
+pub(crate) fn part(room: &RoomId) -> String {
+    room.as_str().replace('!', "%21")
+}
+
+/// How a call failed.
+pub(crate) fn failure<T>(result: Result<T, Error>) -> Result<Failure> {
+    let error = result.err().context("it should have failed")?;
+    error.failure().with_context(|| format!("it failed in another way: {error}"))
+}

@@ -1,0 +1,63 @@
+//! What only Synapse does.
+
+use anyhow::{Context, Result};
+use messenger_core::port::Homeserver;
+use messenger_matrix::{Config, Registration, bootstrap};
+use serde_json::json;
+
+use crate::stand::{Stand, part, room, text, user};
+
+/// Synapse notes the alias before the room has a member. When it dies between the two, the alias leads to nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_whose_room_has_no_members_gets_another_room() -> Result<()> {
+    let stand = Stand::synapse().await?;
+    let ghost = stand.bot()?.acting_for("@ghost:hub.local");
+    ghost.register("ghost", None).await?;
+    let dead = ghost.post("/createRoom", json!({ "room_alias_name": "hub_dead" })).await?;
+    let dead = dead["room_id"].as_str().context("a room id")?.to_owned();
+    ghost.post(&format!("/rooms/{}/leave", dead.replace('!', "%21")), json!({})).await?;
+
+    let id = stand.appservice.create_room(&room("dead")).await?;
+    assert_ne!(id.as_str(), dead);
+    assert_eq!(stand.appservice.create_room(&room("dead")).await?, id);
+    assert_eq!(stand.bot()?.state(&part(&id), "m.room.name", "").await?["name"], "Fräse 42");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_token_is_explained() -> Result<()> {
+    let stand = Stand::synapse().await?;
+    let secret = "another-secret-0123";
+    let config = Config { as_token: secret.to_owned(), ..stand.config.clone() };
+    let registration = Registration { as_token: secret.to_owned(), ..stand.registration.clone() };
+    let error =
+        bootstrap(&config, &registration, &stand.admin).await.err().context("an unknown token was taken")?;
+    let shown = format!("{:#}", anyhow::Error::from(error));
+    assert!(shown.contains("app_service_config_files") && !shown.contains(secret), "{shown}");
+    Ok(())
+}
+
+/// Synapse answers every later registration of that account with 500.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_was_named_before_it_was_registered_can_be_bootstrapped() -> Result<()> {
+    let stand = Stand::new_synapse().await?;
+    let bot = stand.bot()?;
+    bot.put("/profile/@messenger:hub.local/displayname", json!({ "displayname": "Early" })).await?;
+    stand.bootstrap().await?;
+    stand.bootstrap().await?;
+    assert_eq!(bot.get("/profile/@messenger:hub.local").await?["displayname"], "Messenger");
+    let id = stand.appservice.create_room(&room("early")).await?;
+    stand.appservice.send(&id, "n1", &text("x")).await?;
+    Ok(())
+}
+
+/// Without it Synapse refuses every call that names the device; Conduit does not look at it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_somebody_else_made_gets_our_device() -> Result<()> {
+    let stand = Stand::synapse().await?;
+    stand.person("mueller").await?;
+    stand.appservice.ensure_user(&user("mueller"), "mueller").await?;
+    let devices = stand.bot()?.acting_for("@mueller:hub.local").get("/devices").await?.to_string();
+    assert!(devices.contains("\"HUB\""), "{devices}");
+    Ok(())
+}
