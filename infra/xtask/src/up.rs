@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Build as for production: slower to build, faster to run
     #[arg(long)]
     release: bool,
+    /// Forget everything first: begin with an empty database and an empty homeserver
+    #[arg(long)]
+    fresh: bool,
     /// Where databases, keys and logs are kept [default: .dev/up]
     #[arg(long, value_name = "PATH")]
     directory: Option<PathBuf>,
@@ -44,6 +47,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         )
     })?;
     holder::ensure_free(arguments.port)?;
+    if arguments.fresh {
+        stack::forget(&directory)?;
+    }
     let settings = Settings::read(&arguments, directory)?;
     let mut stack = Stack::default();
     let result = tokio::select! {

@@ -3,6 +3,7 @@ mod cluster;
 mod leftovers;
 mod programs;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -159,6 +160,18 @@ impl Drop for Postgres {
             process.stop_blocking(Signal::QUIT, Duration::from_secs(5));
             leftovers::end(&self.cluster.data());
         }
+    }
+}
+
+/// Removes a cluster that was made with this [`Options::directory`], with all its data.
+pub fn erase(directory: &Path) -> Result<()> {
+    let directory = owner::passable(directory, &traced())?;
+    leftovers::end(&directory.join("data"));
+    match std::fs::remove_dir_all(&directory) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", directory.display()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The parts of a running service, in the order in which they start; they stop the other way round.
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use messenger_devstack::port::kept_port;
 use messenger_devstack::postgres::{self, Postgres};
 use messenger_devstack::process::{Launch, Output, Process, Sink, prefixed};
@@ -16,6 +17,7 @@ use crate::step::Step;
 use crate::terminal::Style;
 
 const DATABASE: &str = "messenger";
+const FRESH: &str = "(Data of an older schema? `cargo xtask up --fresh` forgets them.)";
 /// How long the service may take to finish what it does.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -88,7 +90,7 @@ impl Stack {
         let setup =
             Process::spawn(launch("setup", "messenger-worker", 33).arg("setup").output(Output::Kept))?;
         let status = setup.ended().await;
-        ensure!(status.success(), "`messenger-worker setup` failed ({status}):\n{}", setup.tail());
+        ensure!(status.success(), "`messenger-worker setup` failed ({status}):\n{}\n{FRESH}", setup.tail());
         step.done("database migrated, homeserver ready");
         let step = Step::begin("Service");
         let ready = format!("{}/api/v1/health", settings.url());
@@ -139,6 +141,16 @@ impl Stack {
             postgres.stop().await;
         }
     }
+}
+
+/// Removes what the database and the homeserver know: each refers to the other.
+pub(super) fn forget(directory: &Path) -> Result<()> {
+    postgres::erase(&directory.join("postgres"))?;
+    let homeserver = directory.join("synapse");
+    if homeserver.exists() {
+        fs::remove_dir_all(&homeserver).with_context(|| format!("removing {}", homeserver.display()))?;
+    }
+    Ok(())
 }
 
 async fn unexpected_end(process: Option<&Process>) -> anyhow::Error {
