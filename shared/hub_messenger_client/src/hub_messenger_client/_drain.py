@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 import threading
 import time
-import uuid
 from collections.abc import Callable
 
-from . import _forks
+from . import _forks, _holders
 from ._spool import Letter, Spool
 from .errors import (
     AuthenticationError,
@@ -43,7 +41,11 @@ class Drainer:
         self._deliver = deliver
         self._lease = lease
         self._poll = poll
-        self.after_fork(in_child=True)
+        self._turn = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._holder = _holders.new()
+        self._due = self._force = self._stopping = False
+        self._has_failed = False  # at its last attempt, in this process
         _forks.watch(self)
 
     def wake(self) -> None:
@@ -60,13 +62,19 @@ class Drainer:
 
     def flush(self, timeout: float) -> bool:
         """Tries at once and waits until the spool is empty; says whether it is."""
-        deadline = time.monotonic() + timeout
+        self._insist()
+        return self._empties(timeout, while_failing=True)
+
+    def _insist(self) -> None:
         with self._turn:
             self._force = True
         self.wake()
+
+    def _empties(self, timeout: float, *, while_failing: bool) -> bool:
+        deadline = time.monotonic() + timeout
         while self._spool.waiting():
             left = deadline - time.monotonic()
-            if left <= 0:
+            if left <= 0 or (self._has_failed and not while_failing):
                 return False
             with self._turn:
                 self._turn.wait(min(left, 0.1))
@@ -78,8 +86,9 @@ class Drainer:
         if thread is None:
             return
         try:
-            if self._spool.waiting() and self._spool.failing()[0] == 0:
-                self.flush(grace)
+            if not self._has_failed:
+                self._insist()
+                self._empties(grace, while_failing=False)
         except SpoolError:
             log.warning("the spool could not be emptied at the end", exc_info=True)
         with self._turn:
@@ -101,9 +110,9 @@ class Drainer:
         """The child has no thread, and is another holder."""
         if in_child:
             self._turn = threading.Condition()
-            self._thread: threading.Thread | None = None
-            self._due = self._force = self._stopping = False
-            self._holder = f"{os.getpid()}-{uuid.uuid4().hex}"
+            self._thread = None
+            self._holder = _holders.new()
+            self._due = self._force = self._stopping = self._has_failed = False
 
     def _start(self) -> None:
         if self._stopping or (self._thread is not None and self._thread.is_alive()):
@@ -155,6 +164,7 @@ class Drainer:
             self._deliver(letter)
         except Exception as error:  # noqa: BLE001 - whatever it is, the queue must go on
             return None, error
+        self._has_failed = False
         return letter, None
 
     def _settle(self, letter: Letter, error: Exception) -> float:
@@ -167,6 +177,7 @@ class Drainer:
         retry_after = error.retry_after if isinstance(error, MessengerError) else None
         pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 20)))  # noqa: S311
         pause += min(retry_after or 0.0, LONGEST_PAUSE * 4)
+        self._has_failed = True
         is_fault = isinstance(error, UnavailableError) and error.status == 500
         log.log(
             logging.INFO if failures else logging.WARNING,

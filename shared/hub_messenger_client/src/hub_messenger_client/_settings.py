@@ -7,6 +7,7 @@ import platform
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -35,8 +36,16 @@ class Settings:
     @property
     def client_options(self) -> dict[str, Any]:
         """What `httpx.Client` and `httpx.AsyncClient` are made with."""
-        verify = ssl.create_default_context(cafile=self.verify) if isinstance(self.verify, str) else self.verify
-        return {"timeout": self.timeout, "verify": verify}
+        return {"timeout": self.timeout, "verify": self._trust}
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        """Reading the certificates takes longer than a call: it is done once, for all loops and connections."""
+        if isinstance(self.verify, ssl.SSLContext):
+            return self.verify
+        if isinstance(self.verify, str):
+            return ssl.create_default_context(cafile=self.verify)
+        return httpx.create_ssl_context(verify=self.verify)
 
 
 def service_url(value: str | None) -> str:

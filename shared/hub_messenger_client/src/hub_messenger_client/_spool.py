@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from . import _forks
+from . import _forks, _holders
 from .errors import SpoolError
 from .models import DeadLetter, SpoolStats
 
@@ -125,7 +125,7 @@ class Spool:
 
         When there is no room, expired ones go first, then the oldest of what is less or as important.
         """
-        with self._transaction() as db:
+        with self._transaction(durable=True) as db:
             self._make_room(db, letter)
             row = (
                 letter.key,
@@ -141,14 +141,10 @@ class Spool:
 
     def claim(self, holder: str, lease: float, *, force: bool = False) -> bool:
         """Makes `holder` the one that drains, unless another is, or (without `force`) a pause is not over."""
-        terms = {
-            "holder": holder,
-            "now": self._clock(),
-            "lease": lease,
-            "longest": LONGEST_LEASE,
-            "force": force,
-        }
+        terms = {"holder": holder, "now": self._clock(), "lease": lease, "longest": LONGEST_LEASE, "force": force}
         with self._transaction() as db:
+            if _holders.is_gone(db.execute("select holder from drain").fetchone()[0]):
+                db.execute("update drain set holder = null")
             return db.execute(CLAIM, terms).rowcount == 1
 
     def advance(self, holder: str, lease: float, done: Letter | None = None) -> Letter | None:
@@ -265,8 +261,11 @@ class Spool:
                 raise SpoolError(f"the spool {self.path} cannot be used: {problem}", code="spool_unusable") from problem
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """What only a power failure could undo need not be `durable`: a removal that is undone is sent again, under
+        the same key. Waiting for the disk each time would make draining several times slower."""
         with self._connection() as db:
+            db.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
             db.execute("begin immediate")
             try:
                 yield db
@@ -323,7 +322,6 @@ def _prepare(db: sqlite3.Connection) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
-    db.execute("pragma synchronous = full")
     db.execute("begin immediate")
     try:
         _create(db)

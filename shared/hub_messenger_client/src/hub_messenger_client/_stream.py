@@ -86,6 +86,8 @@ class StreamCore:
 
     def _request_headers(self, token: str) -> dict[str, str]:
         bearer = _settings.header_value(token.strip(), "the user's token")
+        # The standard moves the position also where an id came without an event.
+        self._cursor = self._parser.last_event_id or self._cursor
         headers = {**self._settings.headers, "Authorization": f"Bearer {bearer}"}
         return headers if self._cursor is None else {**headers, "Last-Event-ID": self._cursor}
 
@@ -110,24 +112,19 @@ class StreamCore:
             raise UnavailableError(f"the event stream sent {problem}", code="event_too_large") from problem
         for frame in frames:
             event = _event(frame)
-            if event is None:
-                continue
-            self._failures = 0
-            self._move(event)
-            if self._include_control or event.type not in CONTROL:
-                self._ready.append((event, self._cursor))
+            if event is not None:
+                self._failures = 0
+                self._queue(event, frame.last_event_id or _cursor_of(event))
         if self._parser.retry is not None:
             self._retry = self._parser.retry / 1000
 
-    def _move(self, event: Event) -> None:
-        """Moves the cursor. `connected` says where a stream without one begins, `reset` that there is a gap."""
-        if event.id is not None:
-            self._cursor = event.id
-        elif event.type == "reset" or (event.type == "connected" and self._cursor is None):
-            begin = event.get("cursor")
-            self._cursor = None if begin is None else str(begin)
-            if not self._ready and event.type == "connected":
-                self._confirmed = self._handed_out = self._cursor
+    def _queue(self, event: Event, cursor: str | None) -> None:
+        """Makes an event ready to be handed out; `cursor` is where the stream stands after it."""
+        self._cursor = cursor or self._cursor
+        if self._include_control or event.type not in CONTROL:
+            self._ready.append((event, self._cursor))
+        elif not self._ready:
+            self._confirmed = self._handed_out = self._cursor
 
     def _lost(self, problem: MessengerError | None) -> None:
         """Decides after which pause to connect again, or raises what connecting again cannot mend."""
@@ -168,6 +165,12 @@ class StreamCore:
 
     async def _async_sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def _cursor_of(event: Event) -> str | None:
+    """`connected` says where a stream that began without a position begins."""
+    begin = event.get("cursor") if event.type == "connected" else None
+    return None if begin is None else str(begin)
 
 
 def _event(frame: Frame) -> Event | None:

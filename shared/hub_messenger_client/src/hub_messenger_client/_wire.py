@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from .models import Notification, NotificationLog, parse_time
 Priority: TypeAlias = Literal["low", "normal", "high", "urgent"] | str
 
 API = "/api/v1"
+SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]*)?")
 SERVER_WAIT = 3.0
 """What the service waits for the homeserver when it is not told."""
 IN_FLIGHT_PATIENCE = 20.0
@@ -195,10 +197,12 @@ def unexpected(response: httpx.Response, what: str) -> UnexpectedAnswerError:
 
 def retry_after(value: str | None) -> float | None:
     """The header as seconds from now, from either of its two forms."""
-    if not value:
+    if value is None:
         return None
+    if SECONDS.fullmatch(value.strip()):
+        return float(value)
     try:
-        return max(0.0, float(value)) if value.strip().replace(".", "", 1).isdigit() else _until(value)
+        return _until(value)
     except (ValueError, TypeError, OverflowError):
         return None
 

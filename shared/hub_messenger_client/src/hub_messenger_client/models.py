@@ -161,7 +161,7 @@ class Event:
     data: Mapping[str, Any] = field(hash=False)
     """All fields of the event, `type` among them."""
     id: str | None = None
-    """Its position in the log; `None` for what the log does not hold (`reset`, `keepalive`, …)."""
+    """Its position in the log; `None` for what the log does not hold, such as `token_expired`."""
 
     def __getitem__(self, name: str) -> Any:
         return self.data[name]

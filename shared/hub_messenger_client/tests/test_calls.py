@@ -1,0 +1,430 @@
+"""What a call does on the wire, sync and async alike."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import httpx
+import pytest
+
+from hub_messenger_client import (
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    DeadlineError,
+    MessengerClient,
+    NotFoundError,
+    Notification,
+    RateLimitedError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    ValidationError,
+)
+from loopback import TOKEN, Service, breaks_off, breaks_off_after_taking, fails, slow
+
+Run = Callable[..., Any]
+SYNC_NAMES = ["notify", "notify_entity", "notify_user", "notify_service", "get", "log", "flush"]
+
+
+@pytest.fixture(params=["sync", "async"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Calls a method of a client, or its twin in an event loop of its own."""
+
+    def sync(client: MessengerClient, name: str, **arguments: Any) -> Any:
+        with client:
+            return getattr(client, name)(**arguments)
+
+    def asynchronous(client: MessengerClient, name: str, **arguments: Any) -> Any:
+        async def main() -> Any:
+            async with client:
+                return await getattr(client, f"a{name}")(**arguments)
+
+        return asyncio.run(main())
+
+    return sync if request.param == "sync" else asynchronous
+
+
+def client(service: Service, **options: Any) -> MessengerClient:
+    return MessengerClient(service.url, TOKEN, **options)
+
+
+def test_the_twins_have_the_same_signatures_and_documentation() -> None:
+    for name in SYNC_NAMES:
+        sync, twin = getattr(MessengerClient, name), getattr(MessengerClient, f"a{name}")
+        assert inspect.signature(sync) == inspect.signature(twin)
+        assert inspect.iscoroutinefunction(twin)
+        assert sync.__doc__ == twin.__doc__.replace("`anotify`", "`notify`")
+
+
+def test_a_general_notification(service: Service, run: Run) -> None:
+    sent = run(client(service), "notify", source_app="fertigungs-app", title="Schicht gestartet", body="Frühschicht")
+    (request,) = service.requests
+    assert (request.method, request.path, request.query) == ("POST", "/api/v1/notifications/send", {})
+    assert request.headers["x-service-token"] == TOKEN
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"].startswith("hub-messenger-client/")
+    assert request.json == {
+        "source_app": "fertigungs-app",
+        "event_type": "notification",
+        "title": "Schicht gestartet",
+        "body": "Frühschicht",
+        "target_type": "general",
+        "priority": "normal",
+    }
+    assert isinstance(sent, Notification)
+    assert (sent.id, sent.status, sent.idempotency_key, sent.request_id) == (1, "sent", request.key, "req-1")
+    assert not sent.replayed
+
+
+def test_an_entity_notification(service: Service, run: Run) -> None:
+    run(
+        client(service),
+        "notify_entity",
+        source_app="a",
+        entity_type="machine",
+        entity_id=0,
+        title="t",
+        priority="urgent",
+    )
+    assert service.requests[0].json == {
+        "source_app": "a",
+        "event_type": "entity_event",
+        "title": "t",
+        "target_type": "entity_room",
+        "entity_type": "machine",
+        "entity_id": 0,
+        "priority": "urgent",
+    }
+
+
+def test_a_direct_message(service: Service, run: Run) -> None:
+    run(client(service), "notify_user", source_app="a", target_user="mueller", title="t", tenant_id=3)
+    assert service.requests[0].json == {
+        "source_app": "a",
+        "event_type": "dm_notification",
+        "title": "t",
+        "target_type": "dm",
+        "target_user": "mueller",
+        "priority": "normal",
+        "tenant_id": 3,
+    }
+
+
+def test_a_message_to_the_apps_own_room_with_fields_of_a_newer_service(service: Service, run: Run) -> None:
+    at = datetime(2026, 2, 1, 7, tzinfo=timezone(timedelta(hours=1)))
+    run(client(service, source_app="own"), "notify_service", title="t", extra={"tags": ["x"], "deliver_at": at})
+    assert service.requests[0].json == {
+        "source_app": "own",
+        "event_type": "notification",
+        "title": "t",
+        "target_type": "service_room",
+        "priority": "normal",
+        "tags": ["x"],
+        "deliver_at": "2026-02-01T06:00:00Z",
+    }
+
+
+def test_wait_is_handed_on(service: Service, run: Run) -> None:
+    run(client(service), "notify", source_app="a", title="t", wait=0.5)
+    assert service.requests[0].query == {"wait": ["0.5"]}
+
+
+def test_wait_outside_its_bounds_is_a_mistake(service: Service, run: Run) -> None:
+    with pytest.raises(ValueError, match="between 0 and 10"):
+        run(client(service), "notify", source_app="a", title="t", wait=11)
+
+
+def test_the_timeout_counts_beyond_the_wait(service: Service, run: Run) -> None:
+    service.script.append(slow(0.5))
+    assert run(client(service, timeout=0.3, retries=0), "notify", source_app="a", title="t", wait=1).id == 1
+
+
+@pytest.mark.parametrize("failure", [fails(500), fails(503, retry_after=0), breaks_off, fails(429, retry_after=0.1)])
+def test_what_passes_is_tried_again_under_the_same_key(service: Service, run: Run, failure: Any) -> None:
+    service.script.extend([failure, failure])
+    assert run(client(service), "notify", source_app="a", title="t").id == 1
+    assert len(service.requests) == 3
+    assert len(set(service.keys)) == 1
+
+
+def test_a_retry_of_what_was_taken_doubles_nothing(service: Service, run: Run) -> None:
+    service.script.append(breaks_off_after_taking)
+    sent = run(client(service), "notify", source_app="a", title="t")
+    assert sent.replayed
+    assert service.titles == ["t"]
+
+
+def test_a_call_that_is_still_in_flight_is_waited_for(service: Service, run: Run) -> None:
+    in_flight = fails(409, "idempotency_in_flight", retry_after=0.05)
+    service.script.extend([slow(1.0), *[in_flight] * 6])
+    sent = run(client(service, timeout=0.3, retries=1), "notify", source_app="a", title="t", wait=0)
+    assert sent.id == 1
+    assert len(set(service.keys)) == 1
+    assert len(service.requests) == 8
+
+
+def test_another_conflict_is_not_tried_again(service: Service, run: Run) -> None:
+    service.script.append(fails(409, "state_conflict"))
+    with pytest.raises(ConflictError):
+        run(client(service), "notify", source_app="a", title="t")
+    assert len(service.requests) == 1
+
+
+def test_each_call_has_a_key_of_its_own_unless_it_is_given(service: Service) -> None:
+    with client(service, source_app="a") as messenger:
+        messenger.notify(title="1")
+        messenger.notify(title="2")
+        messenger.notify(title="3", idempotency_key="mine")
+        again = messenger.notify(title="3", idempotency_key="mine")
+    assert len(set(service.keys)) == 3
+    assert service.keys[2:] == ["mine", "mine"]
+    assert again.replayed
+    assert again.id == 3
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (fails(401, "missing_service_token"), AuthenticationError),
+        (fails(403, "invalid_service_token"), AuthenticationError),
+        (fails(404, "not_found"), NotFoundError),
+        (fails(422, "invalid_request"), ValidationError),
+        (lambda exchange: exchange.answer(201, b"<html>"), UnexpectedAnswerError),
+        (lambda exchange: exchange.answer(200, {"hello": "world"}), UnexpectedAnswerError),
+        (lambda exchange: exchange.answer(301, b"", {"Location": "/elsewhere"}), UnexpectedAnswerError),
+    ],
+)
+def test_what_cannot_pass_is_raised_at_once(service: Service, run: Run, failure: Any, kind: type[Exception]) -> None:
+    service.script.append(failure)
+    with pytest.raises(kind):
+        run(client(service), "notify", source_app="a", title="t")
+    assert len(service.requests) == 1
+
+
+def test_a_long_pause_that_the_service_wants_is_the_callers_to_make(service: Service, run: Run) -> None:
+    service.script.append(fails(429, "rate_limited", retry_after=120))
+    started = time.monotonic()
+    with pytest.raises(RateLimitedError) as caught:
+        run(client(service), "notify", source_app="a", title="t")
+    assert caught.value.retry_after == 120
+    assert time.monotonic() - started < 1
+
+
+def test_a_service_that_is_away_is_reported_after_the_last_attempt(service: Service, run: Run) -> None:
+    service.stop()
+    with pytest.raises(UnavailableError, match=r"cannot be reached") as caught:
+        run(client(service, retries=1), "notify", source_app="a", title="t")
+    assert caught.value.status is None
+    assert caught.value.temporary
+
+
+def test_a_service_that_is_too_slow_is_reported(service: Service, run: Run) -> None:
+    service.always = slow(1.0)
+    with pytest.raises(DeadlineError):
+        run(client(service, retries=0), "notify", source_app="a", title="t", timeout=0.1, wait=0)
+
+
+def test_get_and_log(service: Service, run: Run) -> None:
+    entry = {"id": 5, "title": "t", "status": "sent", "colour": "red"}
+    service.routes["/api/v1/notifications/5"] = lambda exchange: exchange.answer(200, entry)
+    service.routes["/api/v1/notifications/log"] = lambda exchange: exchange.answer(200, {"notifications": [entry]})
+    assert run(client(service), "get", notification_id=5).extra == {"colour": "red"}
+    assert [found.id for found in run(client(service), "log", source_app="a b", limit=10, offset=0)] == [5]
+    assert service.requests[1].query == {"source_app": ["a b"], "limit": ["10"], "offset": ["0"]}
+    service.routes["/api/v1/notifications/log"] = lambda exchange: exchange.answer(200, {"pages": 4})
+    with pytest.raises(UnexpectedAnswerError):
+        run(client(service), "log")
+
+
+def test_text_that_is_no_unicode_does_not_keep_an_alarm_from_being_sent(service: Service, run: Run) -> None:
+    run(client(service), "notify", source_app="a", title="file \udcff\ud800 😀")
+    assert service.titles == ["file ?? 😀"]
+
+
+def test_what_is_no_json_is_the_callers_mistake(service: Service, run: Run) -> None:
+    with pytest.raises(TypeError, match="object cannot be sent as JSON"):
+        run(client(service), "notify", source_app="a", title="t", extra={"x": object()})
+    run(client(service), "notify", source_app="a", title="t", extra={"x": uuid.UUID(int=1)})
+
+
+def test_the_environment_configures_a_client(configured: Service, run: Run) -> None:
+    assert run(MessengerClient(), "notify", source_app="a", title="t").id == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "part"),
+    [
+        (None, TOKEN, "set MESSENGER_SERVICE_URL"),
+        ("", TOKEN, "set MESSENGER_SERVICE_URL"),
+        ("service:8000", TOKEN, "must look like"),
+        ("ftp://service", TOKEN, "must look like"),
+        ("http://", TOKEN, "must look like"),
+        ("http://service:port", TOKEN, "is no URL"),
+        ("http://service?x=1", TOKEN, "must look like"),
+        ("http://service:8000", None, "set MESSENGER_SERVICE_TOKEN"),
+        ("http://service:8000", " \n", "set MESSENGER_SERVICE_TOKEN"),
+        ("http://service:8000", "geheim\r\nX-Evil: 1", "no token has"),
+        ("http://service:8000", "schlüssel", "no token has"),
+    ],
+)
+def test_wrong_configuration_is_told_at_construction(url: str | None, token: str | None, part: str) -> None:
+    with pytest.raises(ConfigurationError, match=part) as caught:
+        MessengerClient(url, token)
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_token_may_end_with_a_line_end_and_a_url_with_a_slash(service: Service) -> None:
+    with MessengerClient(f" {service.url}/ ", f"{TOKEN}\n") as messenger:
+        assert messenger.notify(source_app="a", title="t").id == 1
+    assert service.requests[0].path == "/api/v1/notifications/send"
+
+
+def test_a_prefix_in_the_url_is_kept(service: Service) -> None:
+    with MessengerClient(f"{service.url}/messenger", TOKEN) as messenger:
+        messenger.notify(source_app="a", title="t")
+    assert service.requests[0].path == "/messenger/api/v1/notifications/send"
+
+
+def test_a_call_without_any_source_app_says_so(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    with client(service) as messenger, pytest.raises(ConfigurationError, match="source_app is missing"):
+        messenger.notify(title="t")
+    monkeypatch.setenv("MESSENGER_SOURCE_APP", "from-env")
+    with client(service) as messenger:
+        messenger.notify(title="t")
+    assert service.accepted[0]["source_app"] == "from-env"
+
+
+def test_the_token_is_not_in_what_a_client_prints(service: Service) -> None:
+    with client(service) as messenger:
+        assert TOKEN not in repr(messenger) + repr(messenger.__dict__)
+        assert service.url in repr(messenger)
+
+
+def test_a_closed_client_says_so(service: Service) -> None:
+    messenger = client(service, source_app="a")
+    messenger.close()
+    messenger.close()
+    for call in (lambda: messenger.notify(title="t"), messenger.log, lambda: messenger.get(1)):
+        with pytest.raises(RuntimeError, match="closed"):
+            call()
+
+
+def test_connections_are_reused(service: Service) -> None:
+    with client(service, source_app="a") as messenger:
+        for _ in range(5):
+            messenger.notify(title="t")
+    assert len({request.peer for request in service.requests}) == 1
+
+    async def main() -> None:
+        async with client(service, source_app="a") as messenger:
+            for _ in range(5):
+                await messenger.anotify(title="t")
+
+    asyncio.run(main())
+    assert len({request.peer for request in service.requests}) == 2
+
+
+def test_threads_share_a_client(service: Service) -> None:
+    with client(service, source_app="a") as messenger:
+        threads = [
+            threading.Thread(target=lambda n=n: [messenger.notify(title=f"{n}-{i}") for i in range(10)])
+            for n in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(set(service.titles)) == 80
+
+
+def test_tasks_share_a_client(service: Service) -> None:
+    async def main() -> None:
+        async with client(service, source_app="a") as messenger:
+            await asyncio.gather(*(messenger.anotify(title=str(n)) for n in range(50)))
+
+    asyncio.run(main())
+    assert len(set(service.titles)) == 50
+
+
+def test_event_loops_share_a_client_one_after_another_and_at_once(service: Service) -> None:
+    messenger = client(service, source_app="a")
+
+    async def main(name: str) -> None:
+        for number in range(5):
+            await messenger.anotify(title=f"{name}-{number}")
+            await asyncio.sleep(0.01)
+
+    asyncio.run(main("a"))
+    asyncio.run(main("b"))
+    threads = [threading.Thread(target=lambda n=n: asyncio.run(main(n))) for n in "cdef"]
+    for thread in threads:
+        thread.start()
+    messenger.notify(title="sync in between")
+    for thread in threads:
+        thread.join()
+    messenger.close()
+    assert len(set(service.titles)) == 31
+
+
+def test_a_loop_that_ends_closes_its_connections_even_if_nobody_says_so(service: Service) -> None:
+    messenger = client(service, source_app="a")
+    asyncio.run(messenger.anotify(title="t"))
+    assert messenger._async_pool._keepers == {}
+    gc.collect()  # warnings of unclosed sockets are errors here
+
+
+def test_a_loop_that_was_closed_without_a_farewell_is_forgotten(service: Service) -> None:
+    messenger = client(service, source_app="a")
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(messenger.anotify(title="1"))
+    own, _ = messenger._async_pool._keepers[loop]
+    loop.run_until_complete(own.aclose())
+    loop.close()
+    asyncio.run(messenger.anotify(title="2"))
+    assert messenger._async_pool._keepers == {}
+
+
+def test_a_client_of_the_callers_own_is_used_and_left_open(service: Service) -> None:
+    with httpx.Client(headers={"X-Mine": "1"}) as own, client(service, source_app="a", http_client=own) as messenger:
+        messenger.notify(title="t")
+        messenger.close()
+        assert not own.is_closed
+    assert service.requests[0].headers["x-mine"] == "1"
+
+    async def main() -> None:
+        async with httpx.AsyncClient(headers={"X-Mine": "2"}) as own:
+            async with client(service, source_app="a", async_http_client=own) as messenger:
+                await messenger.anotify(title="t")
+            assert not own.is_closed
+
+    asyncio.run(main())
+    assert service.requests[1].headers["x-mine"] == "2"
+
+
+def test_a_cancelled_call_ends_at_once(service: Service) -> None:
+    service.always = slow(5.0)
+
+    async def main() -> None:
+        async with client(service, source_app="a") as messenger:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(messenger.anotify(title="t"), 0.2)
+
+    started = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - started < 2
+
+
+def test_a_body_is_json_in_utf_8_without_waste(service: Service) -> None:
+    with client(service, source_app="a") as messenger:
+        messenger.notify(title="Kühlmittel")
+    assert b'"title":"K\xc3\xbchlmittel"' in service.requests[0].body
+    assert json.loads(service.requests[0].body)

@@ -1,0 +1,358 @@
+"""The event stream over connections that break."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hub_messenger_client import (
+    AuthenticationError,
+    ConfigurationError,
+    Event,
+    EventStream,
+    MessengerClient,
+    NotFoundError,
+    UnexpectedAnswerError,
+)
+from loopback import TOKEN, Exchange, Service, fails
+
+PATH = "/api/v1/events/stream"
+Collect = Callable[[EventStream, int], list[Event]]
+
+
+@pytest.fixture(params=["sync", "async"])
+def collect(request: pytest.FixtureRequest) -> Collect:
+    """Takes the next events of a stream."""
+
+    def sync(stream: EventStream, count: int) -> list[Event]:
+        with stream:
+            return [event for _, event in zip(range(count), stream, strict=False)]
+
+    def asynchronous(stream: EventStream, count: int) -> list[Event]:
+        async def main() -> list[Event]:
+            found: list[Event] = []
+            async with stream:
+                while len(found) < count:
+                    event = await anext(stream, None)
+                    if event is None:
+                        break
+                    found.append(event)
+            return found
+
+        return asyncio.run(main())
+
+    return sync if request.param == "sync" else asynchronous
+
+
+class Log:
+    """The event log of a small service: connection after connection is played from a script."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.connections: list[list[Any]] = []
+        service.routes[PATH] = self.stream
+
+    def stream(self, exchange: Exchange) -> None:
+        pieces = self.connections.pop(0) if self.connections else ["HANG"]
+        if callable(pieces[0]):
+            pieces[0](exchange)
+            return
+        exchange.send_response(200)
+        exchange.send_header("Content-Type", "text/event-stream")
+        exchange.send_header("Connection", "close")
+        exchange.end_headers()
+        exchange.close_connection = True
+        for piece in pieces:
+            if piece == "HANG":
+                time.sleep(3)
+            elif piece == "RESET":
+                time.sleep(0.05)
+                exchange.reset()
+                return
+            else:
+                exchange.wfile.write(str(piece).encode())
+
+    def asked_from(self) -> list[str | None]:
+        return [request.headers.get("last-event-id") for request in self.service.requests]
+
+    def tokens(self) -> list[str]:
+        return [request.headers["authorization"] for request in self.service.requests]
+
+
+@pytest.fixture
+def log(service: Service) -> Log:
+    return Log(service)
+
+
+def opening(cursor: int) -> str:
+    connected = json.dumps({"type": "connected", "cursor": cursor})
+    return f"retry: 20\nid: {cursor}\n\ndata: {connected}\n\n"
+
+
+def event(position: int, **fields: Any) -> str:
+    data = {"type": "notification", "title": f"t{position}", **fields}
+    return f"id: {position}\ndata: {json.dumps(data)}\n\n"
+
+
+def stream(service: Service, token: Any = "jwt", **options: Any) -> EventStream:
+    return EventStream(token, base_url=service.url, **options)
+
+
+def titles(events: list[Event]) -> list[str]:
+    return [str(one.get("title", one.type)) for one in events]
+
+
+def test_events_come_with_their_position(log: Log, collect: Collect) -> None:
+    log.connections = [[opening(4), event(5), 'data: {"type":"keepalive"}\n\n', event(6)]]
+    found = collect(stream(log.service), 2)
+    assert [(one.id, one.type, one["title"]) for one in found] == [
+        ("5", "notification", "t5"),
+        ("6", "notification", "t6"),
+    ]
+    (request,) = log.service.requests
+    assert request.headers["authorization"] == "Bearer jwt"
+    assert request.headers["accept"] == "text/event-stream"
+    assert "last-event-id" not in request.headers
+    assert "token" not in request.query
+
+
+def test_a_broken_stream_goes_on_where_it_stood(log: Log, collect: Collect) -> None:
+    log.connections = [
+        [opening(4), event(5), event(6), "id: 7\ndata: {cut off"],
+        [opening(6), event(7), "RESET"],
+        [fails(503, retry_after=0)],
+        [lambda exchange: exchange.reset()],
+        [opening(7), event(8)],
+    ]
+    assert titles(collect(stream(log.service), 4)) == ["t5", "t6", "t7", "t8"]
+    assert log.asked_from() == [None, "6", "7", "7", "7"]
+
+
+def test_a_stream_that_breaks_before_its_first_event_misses_nothing(log: Log, collect: Collect) -> None:
+    log.connections = [[opening(41)], ['data: {"type":"connected","cursor":41}\n\n', event(42)]]
+    assert titles(collect(stream(log.service), 1)) == ["t42"]
+    assert log.asked_from() == [None, "41"]
+
+
+def test_the_cursor_of_connected_serves_where_no_id_says_it(log: Log, collect: Collect) -> None:
+    log.connections = [['retry: 10\ndata: {"type":"connected","cursor":41}\n\n'], [event(42)]]
+    assert titles(collect(stream(log.service), 1)) == ["t42"]
+    assert log.asked_from() == [None, "41"]
+
+
+def test_a_stream_begins_where_another_one_was_left(log: Log, collect: Collect) -> None:
+    log.connections = [[opening(5), event(6), event(7), event(8)], [opening(6), event(7)]]
+    first = stream(log.service, last_event_id=5)
+    with first:
+        assert next(first)["title"] == "t6"
+        assert first.last_event_id == "5"
+        assert next(first)["title"] == "t7"
+        assert first.last_event_id == "6"
+    # The second event was not done with: another process gets it again.
+    assert titles(collect(stream(log.service, last_event_id=first.last_event_id), 1)) == ["t7"]
+    assert log.asked_from() == ["5", "6"]
+
+
+def test_a_gap_is_told_and_the_stream_goes_on_after_it(log: Log, collect: Collect) -> None:
+    reset = 'data: {"type":"reset","reason":"expired"}\n\n'
+    log.connections = [[f'retry: 10\nid: 90\n\ndata: {{"type":"connected"}}\n\nid: 90\n{reset}'], [event(91)]]
+    found = collect(stream(log.service, last_event_id="3"), 2)
+    assert titles(found) == ["reset", "t91"]
+    assert found[0]["reason"] == "expired"
+    assert log.asked_from() == ["3", "90"]
+
+
+def test_an_expired_token_is_told_and_the_next_one_asked_for(log: Log, collect: Collect) -> None:
+    log.connections = [
+        [opening(1), event(2), 'data: {"type":"token_expired"}\n\n'],
+        [opening(2), event(3)],
+    ]
+    tokens = iter(["one", "two"])
+    assert titles(collect(stream(log.service, lambda: next(tokens)), 3)) == ["t2", "token_expired", "t3"]
+    assert log.tokens() == ["Bearer one", "Bearer two"]
+
+
+def test_an_async_provider_is_awaited(log: Log) -> None:
+    log.connections = [[opening(1), event(2)]]
+
+    async def token() -> str:
+        await asyncio.sleep(0)
+        return "late"
+
+    async def main() -> None:
+        async with stream(log.service, token) as events:
+            async for one in events:
+                assert one.id == "2"
+                break
+
+    asyncio.run(main())
+    assert log.tokens() == ["Bearer late"]
+    with stream(log.service, token) as events, pytest.raises(ConfigurationError, match="async for"):
+        next(events)
+
+
+def test_a_refused_token_is_renewed_once(log: Log, collect: Collect) -> None:
+    log.connections = [[fails(401, "token_expired")], [opening(1), event(2)]]
+    tokens = iter(["old", "new"])
+    assert titles(collect(stream(log.service, lambda: next(tokens)), 1)) == ["t2"]
+    assert log.tokens() == ["Bearer old", "Bearer new"]
+
+
+@pytest.mark.parametrize(("token", "attempts"), [("static", 1), (lambda: "always the same", 2)])
+def test_a_token_that_stays_refused_is_an_error(log: Log, collect: Collect, token: Any, attempts: int) -> None:
+    log.connections = [[fails(401, "token_expired")] for _ in range(3)]
+    with pytest.raises(AuthenticationError):
+        collect(stream(log.service, token), 1)
+    assert len(log.service.requests) == attempts
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (fails(403, "forbidden"), AuthenticationError),
+        (fails(404, "not_found"), NotFoundError),
+        (lambda exchange: exchange.answer(200, {"hello": 1}), UnexpectedAnswerError),
+    ],
+)
+def test_what_connecting_again_cannot_mend_is_an_error(
+    log: Log, collect: Collect, answer: Any, kind: type[Exception]
+) -> None:
+    log.connections = [[answer]]
+    with pytest.raises(kind):
+        collect(stream(log.service, lambda: "jwt"), 1)
+    assert len(log.service.requests) == 1
+
+
+def test_after_an_error_the_stream_can_be_asked_again(log: Log) -> None:
+    log.connections = [[fails(403, "forbidden")], [opening(1), event(2)]]
+    with stream(log.service) as events:
+        with pytest.raises(AuthenticationError):
+            next(events)
+        assert next(events).id == "2"
+
+
+def test_no_content_ends_the_stream_as_the_standard_says(log: Log, collect: Collect) -> None:
+    log.connections = [[lambda exchange: exchange.answer(204, b"")]]
+    assert collect(stream(log.service), 1) == []
+
+
+def test_the_services_retry_after_is_honoured(log: Log, collect: Collect) -> None:
+    log.connections = [[opening(1)], [fails(503, "shutting_down", retry_after=0.6)], [opening(1), event(2)]]
+    started = time.monotonic()
+    assert titles(collect(stream(log.service), 1)) == ["t2"]
+    assert time.monotonic() - started >= 0.6
+
+
+def test_pauses_grow_while_the_service_is_away_and_shrink_when_it_is_back(log: Log) -> None:
+    log.connections = [[opening(1)], *[[fails(503)] for _ in range(5)], [opening(1), event(2)], [opening(2), event(3)]]
+    pauses: list[float] = []
+    events = stream(log.service, max_backoff=0.3)
+    events._sync_sleep = pauses.append  # type: ignore[assignment]
+    with events:
+        assert [next(events).id, next(events).id] == ["2", "3"]
+    for growth, pause in zip([0.02, 0.04, 0.08, 0.16, 0.3, 0.3], pauses[1:], strict=False):
+        assert growth / 2 <= pause <= growth
+    assert pauses[-1] <= 0.02
+
+
+def test_silence_counts_as_a_broken_connection(log: Log, collect: Collect) -> None:
+    log.connections = [[opening(1), event(2), "HANG"], [opening(2), event(3)]]
+    started = time.monotonic()
+    assert titles(collect(stream(log.service, idle_timeout=0.3), 2)) == ["t2", "t3"]
+    assert time.monotonic() - started < 2
+    assert log.asked_from() == [None, "2"]
+
+
+def test_control_events_come_where_they_are_wanted(log: Log, collect: Collect) -> None:
+    log.connections = [[opening(1), 'data: {"type":"keepalive"}\n\n', event(2)]]
+    found = collect(stream(log.service, include_control=True), 3)
+    assert [one.type for one in found] == ["connected", "keepalive", "notification"]
+    assert [one.id for one in found] == [None, None, "2"]
+
+
+def test_unknown_events_are_handed_on_and_nonsense_is_left_out(
+    log: Log, collect: Collect, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.connections = [
+        [opening(1), "data: nonsense\n\n", "data: [1]\n\n", 'event: ping\ndata: {"a":1}\n\n', event(2, type="new")]
+    ]
+    assert [one.type for one in collect(stream(log.service), 2)] == ["ping", "new"]
+    assert sum("no JSON object" in record.message for record in caplog.records) == 2
+
+
+def test_close_wakes_a_thread_that_waits_for_an_event(log: Log) -> None:
+    log.connections = [[opening(1), "HANG"]]
+    events = stream(log.service)
+    ended = threading.Event()
+
+    def read() -> None:
+        assert list(events) == []
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    while not log.service.requests or events.last_event_id is None:
+        time.sleep(0.01)
+    events.close()
+    assert ended.wait(1.0)
+
+
+def test_close_wakes_a_thread_that_waits_to_connect_again(service: Service) -> None:
+    service.stop()
+    events = stream(service)
+    events._retry = 30.0
+    ended = threading.Event()
+
+    def read() -> None:
+        assert list(events) == []
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    while events._failures == 0:
+        time.sleep(0.01)
+    events.close()
+    assert ended.wait(1.0)
+
+
+def test_a_cancelled_wait_loses_nothing(log: Log) -> None:
+    log.connections = [[opening(1), "HANG"], [opening(1), event(2), "HANG"], [opening(2), event(3), "HANG"]]
+
+    async def main() -> list[str | None]:
+        found: list[str | None] = []
+        async with stream(log.service) as events:
+            while len(found) < 2:
+                try:
+                    found.append((await asyncio.wait_for(anext(events), 0.3)).id)
+                except asyncio.TimeoutError:
+                    continue
+        return found
+
+    assert asyncio.run(main()) == ["2", "3"]
+
+
+def test_a_client_gives_streams_to_its_own_service(log: Log) -> None:
+    log.connections = [[opening(1), event(2)]]
+    with MessengerClient(log.service.url, TOKEN) as client, client.events("jwt", last_event_id=1) as events:
+        assert next(events).id == "2"
+    (request,) = log.service.requests
+    assert request.headers["authorization"] == "Bearer jwt"
+    assert "x-service-token" not in request.headers
+
+
+def test_a_token_with_a_line_end_inside_is_refused_without_being_shown(service: Service) -> None:
+    with stream(service, "geheim\nx: y") as events, pytest.raises(ConfigurationError) as caught:
+        next(events)
+    assert "geheim" not in str(caught.value)
+
+
+def test_what_a_provider_raises_reaches_the_caller(service: Service) -> None:
+    def token() -> str:
+        raise KeyError("no token today")
+
+    with stream(service, token) as events, pytest.raises(KeyError, match="no token today"):
+        next(events)

@@ -1,0 +1,371 @@
+"""The service is away, and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import eventually
+from hub_messenger_client import (
+    AuthenticationError,
+    ConfigurationError,
+    MessengerClient,
+    UnavailableError,
+    ValidationError,
+)
+from hub_messenger_client._drain import POISON_AFTER
+from loopback import (
+    TOKEN,
+    Exchange,
+    Service,
+    breaks_off,
+    breaks_off_after_taking,
+    fails,
+    slow,
+)
+
+Make = Callable[..., MessengerClient]
+
+
+@pytest.fixture
+def make(service: Service, tmp_path: Path) -> Iterator[Make]:
+    """Clients of one satellite, which are closed in the end."""
+    made: list[MessengerClient] = []
+
+    def make(**options: Any) -> MessengerClient:
+        given = {"source_app": "a", "retries": 0, "timeout": 2.0, "spool_dir": tmp_path / "spool", **options}
+        made.append(MessengerClient(service.url, TOKEN, **given))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+def test_a_call_that_cannot_be_delivered_is_spooled_and_sent_when_the_service_is_back(
+    service: Service, make: Make
+) -> None:
+    client = make()
+    with service.away():
+        kept = client.notify(title="1", body="b", priority="urgent")
+    assert (kept.status, kept.id, kept.title, kept.body, kept.priority) == ("spooled", None, "1", "b", "urgent")
+    assert kept.spooled
+    assert "cannot be reached" in (kept.reason or "")
+    assert kept.created_at is not None
+    eventually(lambda: service.titles == ["1"])
+    assert service.keys == [kept.idempotency_key]
+    eventually(lambda: client.spool is not None and client.spool.stats().sent == 1)
+    assert client.notify(title="2").status == "sent"
+
+
+def test_the_same_with_await(service: Service, make: Make) -> None:
+    async def main() -> None:
+        client = make()
+        with service.away():
+            kept = [await client.anotify(title=str(n)) for n in range(3)]
+        assert [one.status for one in kept] == ["spooled"] * 3
+        assert await client.aflush()
+        assert (await client.anotify(title="3")).status == "sent"
+        await client.aclose()
+
+    asyncio.run(main())
+    assert service.titles == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "failure", [fails(500), fails(503, retry_after=99), fails(429, retry_after=99), breaks_off, slow(1.0)]
+)
+def test_whatever_passes_is_spooled(service: Service, make: Make, failure: Any) -> None:
+    service.always = failure
+    client = make(timeout=0.3)
+    assert client.notify(title="t", wait=0).status == "spooled"
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [(fails(401), AuthenticationError), (fails(403), AuthenticationError), (fails(422), ValidationError)],
+)
+def test_what_the_service_refuses_is_raised_and_not_spooled(
+    service: Service, make: Make, failure: Any, kind: type[Exception]
+) -> None:
+    service.script.append(failure)
+    client = make()
+    with pytest.raises(kind):
+        client.notify(title="t")
+    assert client.spool is not None
+    assert client.spool.stats().spooled == 0
+
+
+def test_order_is_kept_over_an_outage(service: Service, make: Make) -> None:
+    client = make()
+    assert client.notify(title="0").status == "sent"
+    with service.away():
+        for number in range(1, 20):
+            assert client.notify(title=str(number)).status == "spooled"
+    number = 20
+    while client.notify(title=str(number)).status == "spooled":
+        number += 1
+        time.sleep(0.03)
+    assert service.titles == [str(n) for n in range(number + 1)]
+
+
+def test_while_the_service_is_away_calls_do_not_wait_for_it(service: Service, make: Make) -> None:
+    service.always = slow(3.0)
+    client = make(timeout=0.5)
+    client.notify(title="first", wait=0)
+    started = time.monotonic()
+    for number in range(20):
+        assert client.notify(title=str(number)).status == "spooled"
+    assert time.monotonic() - started < 1.0
+    service.always = None
+
+
+def test_what_the_service_has_taken_is_not_doubled_by_the_spool(service: Service, make: Make) -> None:
+    service.script.extend([breaks_off_after_taking, breaks_off_after_taking, breaks_off_after_taking])
+    client = make()
+    assert client.notify(title="1").status == "spooled"
+    assert client.flush()
+    assert service.titles == ["1"]
+    assert len(service.keys) == 4
+    assert len(set(service.keys)) == 1
+
+
+def test_a_call_in_flight_is_asked_for_again_later(service: Service, make: Make) -> None:
+    in_flight = fails(409, "idempotency_in_flight", retry_after=0.05)
+    service.script.extend([slow(0.8), in_flight, in_flight])
+    client = make(timeout=0.2)
+    assert client.notify(title="1", wait=0).status == "spooled"
+    assert client.flush()
+    assert service.titles == ["1"]
+
+
+def test_the_bytes_are_the_same_in_every_attempt(service: Service, make: Make) -> None:
+    service.script.extend([fails(503), fails(500), breaks_off])
+    client = make()
+    client.notify(title="ä", extra={"z": 1, "a": {"y": [1, 2]}})
+    assert client.flush()
+    assert len({request.body for request in service.requests}) == 1
+
+
+def test_what_is_refused_later_is_set_aside_and_blocks_nothing(
+    service: Service, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make()
+    with service.away():
+        for title in "abc":
+            client.notify(title=title)
+    service.always = lambda exchange: (
+        exchange.problem(422, "invalid_request", errors=[{"pointer": "/title", "message": "is bad"}])
+        if exchange.request_.json["title"] == "b"
+        else service.accept(exchange)
+    )
+    assert client.flush()
+    assert service.titles == ["a", "c"]
+    assert client.spool is not None
+    (dead,) = client.spool.dead()
+    assert dead.request["title"] == "b"
+    assert "/title: is bad" in dead.error
+    assert (client.spool.stats().refused, client.spool.stats().sent) == (1, 2)
+    assert any("refused a spooled notification" in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    "mistake", [fails(401), fails(403, "invalid_service_token"), lambda exchange: exchange.answer(404, b"no route")]
+)
+def test_a_mistake_in_the_configuration_refuses_nothing_for_good(service: Service, make: Make, mistake: Any) -> None:
+    client = make()
+    with service.away():
+        client.notify(title="a")
+        client.notify(title="b")
+    service.always = mistake
+    eventually(lambda: len(service.requests) >= 2)
+    assert client.notify(title="c").status == "spooled"
+    service.always = None
+    assert client.flush()
+    assert service.titles == ["a", "b", "c"]
+
+
+def test_one_that_makes_the_service_fail_is_told_from_a_service_that_fails(
+    service: Service, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_messenger_client._drain.LONGEST_PAUSE", 0.02)
+    client = make()
+    with service.away():
+        for title in "abc":
+            client.notify(title=title)
+    service.always = fails(500, "internal_error")
+    eventually(lambda: len(service.requests) > POISON_AFTER * 2)
+    assert client.spool is not None
+    assert client.spool.stats().refused == 0
+    service.always = lambda exchange: (
+        exchange.problem(500, "internal_error") if exchange.request_.json["title"] == "a" else service.accept(exchange)
+    )
+    assert client.flush()
+    assert service.titles == ["b", "c"]
+    assert [dead.request["title"] for dead in client.spool.dead()] == ["a"]
+
+
+def test_what_waits_too_long_is_dropped_and_counted(service: Service, make: Make) -> None:
+    client = make(spool_ttl=0.3)
+    with service.away():
+        client.notify(title="old")
+        time.sleep(0.4)
+    assert client.flush()
+    assert service.titles == []
+    assert client.spool is not None
+    assert client.spool.stats().expired == 1
+
+
+def test_a_notifications_own_expiry_counts_in_the_spool_too(service: Service, make: Make) -> None:
+    client = make()
+    with service.away():
+        client.notify(title="old", extra={"expires_at": "2026-01-01T00:00:00Z"})
+        client.notify(title="new", extra={"expires_at": "2126-01-01T00:00:00Z"})
+    assert client.flush()
+    assert service.titles == ["new"]
+
+
+def test_longer_than_the_service_remembers_a_key_nothing_may_wait(make: Make) -> None:
+    with pytest.raises(ConfigurationError, match="7 days"):
+        make(spool_ttl=8 * 24 * 3600)
+
+
+def test_another_client_of_the_satellite_sends_what_one_has_left(service: Service, make: Make) -> None:
+    first, second = make(), make()
+    with service.away():
+        for number in range(5):
+            first.notify(title=str(number))
+        first.close()
+        assert second.notify(title="5").status == "spooled"
+    eventually(lambda: service.titles == [str(n) for n in range(6)])
+
+
+def test_an_idle_process_looks_after_what_others_left(service: Service, make: Make, tmp_path: Path) -> None:
+    with service.away():
+        first = make()
+        first.notify(title="left")
+        first.close()
+    idle = make()
+    eventually(lambda: service.titles == ["left"])
+    assert idle.spool is not None
+
+
+def test_closing_empties_the_spool_if_the_service_is_there(service: Service, make: Make) -> None:
+    client = make()
+    service.script.append(fails(503))
+    client.notify(title="1")
+    eventually(lambda: service.titles == ["1"] or client.spool is None or client.spool.failing()[0] == 0)
+    client.close()
+    assert service.titles == ["1"]
+
+
+def test_closing_does_not_wait_for_a_service_that_is_away(service: Service, make: Make) -> None:
+    client = make()
+    service.stop()
+    client.notify(title="1")
+    assert client.spool is not None
+    eventually(lambda: client.spool is not None and client.spool.failing()[0] > 0)
+    started = time.monotonic()
+    client.close()
+    assert time.monotonic() - started < 1.0
+
+
+def test_a_client_that_nobody_closes_leaves_no_thread_behind(service: Service, make: Make, tmp_path: Path) -> None:
+    client = MessengerClient(service.url, TOKEN, source_app="a", spool_dir=tmp_path / "other")
+    client.notify(title="1")
+
+    def threads() -> int:
+        return sum(thread.name == "hub-messenger-spool" for thread in threading.enumerate())
+
+    assert threads() == 1
+    client._sync_pool.close()
+    del client
+    gc.collect()
+    eventually(lambda: threads() == 0)
+
+
+def test_flush_says_when_the_spool_could_not_be_emptied(service: Service, make: Make) -> None:
+    client = make()
+    assert client.flush(0.1)
+    service.stop()
+    client.notify(title="1")
+    started = time.monotonic()
+    assert not client.flush(0.3)
+    assert 0.25 < time.monotonic() - started < 2
+
+
+def test_without_a_spool_flush_has_nothing_to_do(service: Service) -> None:
+    with MessengerClient(service.url, TOKEN) as client:
+        assert client.flush()
+        assert client.spool is None
+
+
+def test_a_spool_that_cannot_be_used_does_not_keep_a_call_from_being_sent(
+    service: Service, make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "spool.db").write_bytes(b"no database at all, but a file with some text" * 30)
+    client = make()
+    assert client.notify(title="1").status == "sent"
+    service.stop()
+    with pytest.raises(UnavailableError):
+        client.notify(title="2")
+    assert any("without it" in record.message for record in caplog.records)
+
+
+def test_threads_keep_their_order_over_many_outages(
+    service: Service, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_messenger_client._drain.LONGEST_PAUSE", 0.1)
+    client = make(timeout=5.0)
+    service.always = _flaky(service)
+
+    def send(name: str) -> None:
+        for number in range(25):
+            client.notify(title=f"{name}-{number}")
+
+    threads = [threading.Thread(target=send, args=[name]) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert client.flush(60)
+    assert len(service.titles) == len(set(service.titles)) == 100
+    for name in "abcd":
+        assert [t for t in service.titles if t.startswith(name)] == [f"{name}-{n}" for n in range(25)]
+
+
+def _flaky(service: Service) -> Callable[[Exchange], None]:
+    counter = iter(range(10_000_000))
+
+    def behave(exchange: Exchange) -> None:
+        number = next(counter)
+        if number % 7 == 3:
+            breaks_off_after_taking(exchange)
+        elif number % 5 == 2:
+            exchange.problem(503, "database_unavailable")
+        elif number % 11 == 5:
+            breaks_off(exchange)
+        else:
+            service.accept(exchange)
+
+    return behave
+
+
+def test_nothing_of_the_spool_is_logged_at_error_level_during_an_outage(
+    service: Service, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make()
+    with service.away():
+        client.notify(title="1")
+        eventually(lambda: client.spool is not None and client.spool.failing()[0] > 0)
+    assert client.flush()
+    assert {record.levelno for record in caplog.records} <= {logging.WARNING, logging.INFO, logging.DEBUG}

@@ -1,0 +1,365 @@
+"""The queue on disk, on real SQLite."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub_messenger_client import SpoolError, _holders
+from hub_messenger_client._spool import KEPT_DEAD, RANKS, Letter, Spool
+
+LEASE = 30.0
+
+
+@dataclass
+class Clock:
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def spool(tmp_path: Path, clock: Clock) -> Any:
+    spool = Spool(tmp_path / "spool", max_entries=5, max_bytes=1000, clock=clock)
+    yield spool
+    spool.close()
+
+
+def letter(key: str, priority: str = "normal", *, body: bytes = b"{}", lives: float = 3600.0) -> Letter:
+    return Letter(key, body, 1_000_000.0, 1_000_000.0 + lives, RANKS[priority])
+
+
+def keys(spool: Spool, holder: str = "me") -> list[str]:
+    """Drains the spool."""
+    found: list[str] = []
+    done: Letter | None = None
+    assert spool.claim(holder, LEASE)
+    while (done := spool.advance(holder, LEASE, done)) is not None:
+        found.append(done.key)
+    spool.release(holder)
+    return found
+
+
+def test_letters_come_out_in_the_order_in_which_they_went_in(spool: Spool) -> None:
+    assert not spool.waiting()
+    for key in "cab":
+        spool.put(letter(key))
+    assert spool.waiting()
+    assert keys(spool) == ["c", "a", "b"]
+    assert not spool.waiting()
+    assert (spool.stats().spooled, spool.stats().sent) == (3, 3)
+
+
+def test_a_letter_keeps_its_bytes_and_its_key(spool: Spool) -> None:
+    put = letter("k", "urgent", body='{"title":"Kühlmittel"}'.encode())
+    spool.put(put)
+    assert spool.claim("me", LEASE)
+    got = spool.advance("me", LEASE)
+    assert got is not None
+    assert (got.key, got.body, got.rank, got.spooled_at, got.expires_at) == (
+        put.key,
+        put.body,
+        put.rank,
+        put.spooled_at,
+        put.expires_at,
+    )
+    assert got.request == {"title": "Kühlmittel"}
+
+
+def test_the_same_key_is_put_once(spool: Spool) -> None:
+    spool.put(letter("a"))
+    spool.put(letter("a", body=b'{"other":1}'))
+    assert keys(spool) == ["a"]
+
+
+def test_what_is_put_survives_the_process(spool: Spool, clock: Clock) -> None:
+    spool.put(letter("a"))
+    again = Spool(spool.path.parent, clock=clock)
+    assert keys(again) == ["a"]
+    again.close()
+
+
+def test_only_the_owner_can_read_it(spool: Spool) -> None:
+    spool.put(letter("a"))
+    assert stat.S_IMODE(spool.path.parent.stat().st_mode) == 0o700
+    for path in spool.path.parent.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+# One drains at a time
+
+
+def test_one_holder_at_a_time_drains(spool: Spool) -> None:
+    spool.put(letter("a"))
+    assert spool.claim("me", LEASE)
+    assert spool.claim("me", LEASE)
+    assert not spool.claim("other", LEASE)
+    spool.release("me")
+    assert spool.claim("other", LEASE)
+    assert not spool.claim("me", LEASE)
+
+
+def test_a_lease_ends_by_itself_and_is_renewed_by_each_step(spool: Spool, clock: Clock) -> None:
+    for key in "abc":
+        spool.put(letter(key))
+    assert spool.claim("me", LEASE)
+    first = spool.advance("me", LEASE)
+    clock.now += LEASE - 1
+    second = spool.advance("me", LEASE, first)
+    assert second is not None
+    clock.now += LEASE - 1
+    assert not spool.claim("other", LEASE)
+    clock.now += 2
+    assert spool.claim("other", LEASE)
+
+
+def test_who_was_too_slow_stops_but_what_it_sent_is_removed(spool: Spool, clock: Clock) -> None:
+    for key in "abc":
+        spool.put(letter(key))
+    assert spool.claim("slow", LEASE)
+    sent = spool.advance("slow", LEASE)
+    clock.now += LEASE + 1
+    assert spool.claim("other", LEASE)
+    assert spool.advance("slow", LEASE, sent) is None
+    left = spool.advance("other", LEASE)
+    assert left is not None
+    assert left.key == "b"
+
+
+def test_the_lease_of_a_process_that_has_ended_is_void(spool: Spool) -> None:
+    space, _, _ = _holders.new().split("/")
+    if not space:
+        pytest.fail("this machine has no /proc: the test cannot say anything")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for living in (f"{space}/{os.getpid()}/x", f"other-{space}/{ended.pid}/x", "nonsense", f"/{ended.pid}/x"):
+        assert spool.claim(living, LEASE)
+        assert not spool.claim("me", LEASE), living
+        spool.release(living)
+    assert spool.claim(f"{space}/{ended.pid}/x", LEASE)
+    assert spool.claim("me", LEASE)
+
+
+def test_a_lease_from_before_the_clock_was_set_back_is_void(spool: Spool, clock: Clock) -> None:
+    assert spool.claim("me", LEASE)
+    clock.now -= 86_400
+    assert spool.claim("other", LEASE)
+
+
+def test_after_a_failure_nobody_tries_until_the_pause_is_over_or_somebody_insists(spool: Spool, clock: Clock) -> None:
+    spool.put(letter("a"))
+    assert spool.claim("me", LEASE)
+    spool.failed("me", "the service is away", 10.0)
+    assert spool.failing() == (1, 10.0)
+    assert not spool.claim("other", LEASE)
+    assert spool.claim("other", LEASE, force=True)
+    spool.release("other")
+    clock.now += 10.1
+    assert spool.failing() == (1, 0.0)
+    assert spool.claim("other", LEASE)
+    stats = spool.stats()
+    assert (stats.failures, stats.last_error, stats.retry_at) == (1, "the service is away", None)
+
+
+def test_a_success_ends_the_failures(spool: Spool, clock: Clock) -> None:
+    spool.put(letter("a"))
+    for _ in range(3):
+        assert spool.claim("me", LEASE, force=True)
+        spool.failed("me", "away", 1.0)
+    assert spool.failing()[0] == 3
+    clock.now += 2
+    assert keys(spool) == ["a"]
+    assert spool.failing() == (0, 0.0)
+    assert spool.stats().last_error is None
+
+
+def test_who_has_lost_the_lease_does_not_pause_the_others(spool: Spool, clock: Clock) -> None:
+    assert spool.claim("slow", LEASE)
+    clock.now += LEASE + 1
+    assert spool.claim("other", LEASE)
+    spool.failed("slow", "late news", 60.0)
+    assert spool.failing() == (0, 0.0)
+    assert not spool.claim("slow", LEASE)
+
+
+# What does not arrive
+
+
+def test_expired_letters_are_dropped_and_counted(spool: Spool, clock: Clock) -> None:
+    spool.put(letter("a", lives=10))
+    spool.put(letter("b", lives=1000))
+    spool.put(letter("c", lives=10))
+    clock.now += 11
+    assert keys(spool) == ["b"]
+    stats = spool.stats()
+    assert (stats.expired, stats.sent, stats.waiting) == (2, 1, 0)
+
+
+def test_refused_letters_are_kept_aside_and_counted(spool: Spool) -> None:
+    for key in "ab":
+        spool.put(letter(key, body=b'{"title":"x"}'))
+    assert spool.claim("me", LEASE)
+    refused = spool.advance("me", LEASE)
+    assert refused is not None
+    spool.bury(refused, "422 invalid_request: title: is wrong")
+    spool.bury(refused, "twice")
+    spool.release("me")
+    assert keys(spool) == ["b"]
+    (dead,) = spool.dead()
+    assert (dead.idempotency_key, dead.request, dead.error) == (
+        "a",
+        {"title": "x"},
+        "422 invalid_request: title: is wrong",
+    )
+    assert (spool.stats().dead, spool.stats().refused) == (1, 1)
+    assert spool.discard_dead() == 1
+    assert (spool.stats().dead, spool.stats().refused) == (0, 1)
+
+
+def test_the_dead_are_bounded_too(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, clock=Clock())
+    with spool._transaction() as db:
+        db.execute(
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?) "
+            "insert into dead (key, error, spooled_at, died_at, body) select i, '', 0, 0, '{}' from n",
+            (KEPT_DEAD,),
+        )
+    spool.put(letter("new"))
+    assert spool.claim("me", LEASE)
+    last = spool.advance("me", LEASE)
+    assert last is not None
+    spool.bury(last, "no")
+    assert spool.stats().dead == KEPT_DEAD
+    assert spool.dead()[-1].idempotency_key == "new"
+    spool.close()
+
+
+def test_a_full_spool_drops_the_oldest_of_the_least_important(spool: Spool) -> None:
+    for key, priority in [("a", "normal"), ("b", "low"), ("c", "urgent"), ("d", "low"), ("e", "normal")]:
+        spool.put(letter(key, priority))
+    spool.put(letter("f", "urgent"))
+    spool.put(letter("g", "urgent"))
+    spool.put(letter("h", "normal"))
+    assert keys(spool) == ["c", "e", "f", "g", "h"]
+    assert spool.stats().evicted == 3
+
+
+def test_a_full_spool_does_not_drop_what_is_more_important(spool: Spool) -> None:
+    for key in "abcde":
+        spool.put(letter(key, "urgent"))
+    with pytest.raises(SpoolError, match="full"):
+        spool.put(letter("f", "normal"))
+    assert keys(spool) == list("abcde")
+
+
+def test_a_full_spool_drops_expired_letters_first(spool: Spool, clock: Clock) -> None:
+    for key in "abcd":
+        spool.put(letter(key))
+    spool.put(letter("e", "urgent", lives=5))
+    clock.now += 6
+    spool.put(letter("f"))
+    assert keys(spool) == ["a", "b", "c", "d", "f"]
+    assert (spool.stats().expired, spool.stats().evicted) == (1, 0)
+
+
+def test_bytes_are_bounded(spool: Spool) -> None:
+    for key in "abc":
+        spool.put(letter(key, body=b"x" * 400))
+    assert keys(spool) == ["b", "c"]
+    spool.put(letter("d"))
+    with pytest.raises(SpoolError, match="larger"):
+        spool.put(letter("e", body=b"x" * 1001))
+    assert keys(spool) == ["d"]
+
+
+# Files that are not as they should be
+
+
+def test_a_broken_file_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "spool.db").write_bytes(b"this is no database, and long enough to be seen as none" * 20)
+    spool = Spool(tmp_path, clock=Clock())
+    with pytest.raises(SpoolError, match=r"spool\.db cannot be used: .*not a database"):
+        spool.put(letter("a"))
+
+
+def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpoolError, match="cannot be used"):
+        Spool(tmp_path / "file" / "spool").waiting()
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.put(letter("a"))
+    spool.close()
+    with sqlite3.connect(tmp_path / "spool.db") as db:
+        db.execute("pragma user_version = 99")
+    db.close()
+    with pytest.raises(SpoolError, match="newer version"):
+        Spool(tmp_path).put(letter("b"))
+
+
+def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, clock=Clock())
+    spool.put(letter("a"))
+    with spool._connection() as db:
+        (pages,) = db.execute("pragma page_count").fetchone()
+        db.execute(f"pragma max_page_count = {pages}")
+    with pytest.raises(SpoolError, match="full"):
+        spool.put(letter("b", body=b"x" * 100_000))
+    assert keys(spool) == ["a"]
+    spool.close()
+
+
+# Threads and forks
+
+
+def test_threads_share_a_spool(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, clock=Clock())
+
+    def fill(name: int) -> None:
+        for number in range(25):
+            spool.put(letter(f"{name}-{number}"))
+
+    threads = [threading.Thread(target=fill, args=[name]) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = keys(spool)
+    assert len(found) == 200
+    for n in range(8):
+        assert [key for key in found if key.startswith(f"{n}-")] == [f"{n}-{i}" for i in range(25)]
+    spool.close()
+
+
+def test_no_connection_is_carried_over_a_fork(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, clock=Clock())
+    spool.put(letter("parent"))
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            assert spool._db is None
+            spool.put(letter("child"))
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    spool.put(letter("parent again"))
+    assert keys(spool) == ["parent", "child", "parent again"]
+    spool.close()
