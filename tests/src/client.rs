@@ -46,7 +46,10 @@ pub struct Person {
 }
 
 /// A stream of events, as a browser reads it.
-pub struct EventStream(Reader<Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>>);
+pub struct EventStream {
+    reader: Reader<Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>>,
+    last_id: String,
+}
 
 impl Client {
     pub(crate) fn new(url: &str) -> Self {
@@ -116,6 +119,11 @@ impl Person {
         answer(self.client.request(Method::GET, path).bearer_auth(&self.token)).await
     }
 
+    /// Signs in, and waits until the Matrix account and the general room are ready.
+    pub async fn settle(&self) {
+        self.stream(Some("0")).await.next_of("room_joined").await;
+    }
+
     /// Opens a stream, as an `EventSource` does, and reads `connected`.
     pub async fn stream(&self, last_event_id: Option<&str>) -> EventStream {
         self.try_stream(last_event_id).await.expect("a stream")
@@ -132,7 +140,8 @@ impl Person {
             None => request,
         };
         let response = request.send().await?.error_for_status()?;
-        let mut stream = EventStream(Reader::new(Box::pin(response.bytes_stream())));
+        let reader = Reader::new(Box::pin(response.bytes_stream()) as Pin<Box<_>>);
+        let mut stream = EventStream { reader, last_id: String::new() };
         assert_eq!(stream.next().await.kind(), "connected");
         Ok(stream)
     }
@@ -141,8 +150,10 @@ impl Person {
 impl EventStream {
     /// The next event that is no keepalive.
     pub async fn next(&mut self) -> SseEvent {
-        let next = tokio::time::timeout(PATIENCE, self.0.next_real()).await;
-        next.expect("an event in time").expect("the stream goes on")
+        let next = tokio::time::timeout(PATIENCE, self.reader.next_real()).await;
+        let event = next.expect("an event in time").expect("the stream goes on");
+        event.last_id.clone_into(&mut self.last_id);
+        event
     }
 
     /// The next event of a type; others are passed over.
@@ -157,12 +168,12 @@ impl EventStream {
 
     /// Everything that comes within a time.
     pub async fn within(&mut self, time: Duration) -> Vec<SseEvent> {
-        self.0.within(time).await
+        self.reader.within(time).await
     }
 
-    /// What the browser would send as `Last-Event-ID`.
+    /// What a browser that was told so far would send as `Last-Event-ID`.
     pub fn last_id(&self) -> &str {
-        &self.0.decoder.last_id
+        &self.last_id
     }
 }
 

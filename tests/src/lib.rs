@@ -5,7 +5,7 @@
     reason = "what a test needs and cannot have fails the test: this crate is for tests only"
 )]
 
-mod client;
+pub mod client;
 mod room;
 mod stack;
 

@@ -136,6 +136,11 @@ impl Stack {
         Matrix::log_in(synapse, localpart).await
     }
 
+    /// A Matrix client of the bot, which is in every room.
+    pub async fn matrix_bot(&self) -> Matrix {
+        self.matrix("messenger").await
+    }
+
     /// The part of Matrix ids after the colon.
     pub fn server_name(&self) -> &str {
         &self.server_name

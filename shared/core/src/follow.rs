@@ -65,7 +65,10 @@ impl Hub {
     /// Opens a stream for a caller, from the cursor they bring or from now.
     pub async fn follow(&self, caller: &Caller, cursor: Option<&str>) -> Result<Follower> {
         self.tail.ready().await?;
-        let wanted = cursor.map(parse_cursor);
+        let wanted = match cursor.map(parse_cursor) {
+            Some(Some(cursor)) if self.is_beyond(cursor).await? => Some(None),
+            wanted => wanted,
+        };
         let (audience, subscription) = self.subscribe(caller, wanted.flatten()).await?;
         let at = subscription.at;
         // From here on nothing is missed; and dropping the follower, on any error, ends the subscription.
@@ -108,6 +111,12 @@ impl Hub {
         Err(crate::Error::Busy { retry_after: std::time::Duration::from_secs(1) })
     }
 
+    /// Whether no event has this position yet. The process that gave it may be ahead of this one: then it is known to
+    /// the log, and what lies between is no hole, only not here yet.
+    async fn is_beyond(&self, cursor: Position) -> Result<bool> {
+        Ok(cursor > self.tail.position() && cursor > self.feed.span().await?.head)
+    }
+
     /// What the audience heard between the cursor and the place where the live part begins.
     async fn replay(
         &self,
@@ -116,10 +125,8 @@ impl Hub {
         audience: &[Audience],
     ) -> Result<Result<Vec<Bytes>, Gap>> {
         let limit = self.settings.replay_max;
-        if cursor > at {
-            // Another process may be ahead of this one; what lies between is no hole, only not here yet.
-            let head = self.feed.span().await?.head;
-            return Ok(if cursor > head { Err(Gap::Unknown) } else { Ok(Vec::new()) });
+        if cursor >= at {
+            return Ok(Ok(Vec::new()));
         }
         match self.tail.missed(cursor, at, audience, limit) {
             Missed::Frames(frames) => return Ok(Ok(frames)),

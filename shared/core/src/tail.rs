@@ -120,6 +120,11 @@ impl Tail {
         }
     }
 
+    /// Up to where everything was handed out.
+    pub(crate) fn position(&self) -> Position {
+        self.state().position
+    }
+
     /// Waits until the log was first read. Fails when it cannot be read now.
     pub(crate) async fn ready(&self) -> Result<()> {
         if self.position.borrow().is_none() {

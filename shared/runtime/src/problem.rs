@@ -10,7 +10,7 @@ use axum::{
 };
 use http::{
     HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use messenger_core::{
     Error,
@@ -165,6 +165,10 @@ fn refusal(response: &Response, id: &str) -> Response {
         _ => ("invalid_request", "the request cannot be understood"),
     };
     let mut answer = problem(status, code, detail, id, None);
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        // The rest of the body is not read, so the connection cannot be used again: say so.
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     for (name, value) in response.headers() {
         if *name != CONTENT_TYPE && *name != http::header::CONTENT_LENGTH {
             answer.headers_mut().append(name, value.clone());

@@ -230,8 +230,9 @@ begin
         select judged.*,
                nextval(pg_get_serial_sequence('notifications', 'id')) as id,
                base + count(*) filter (where not judged.held) over (order by judged.n) as position,
-               case when judged.held or judged.wait <= 0 or judged.place = 'resting' then null
-                    else at + judged.wait * interval '1 second' end as answer_due,
+               -- Only what its own caller delivers is left alone by the worker meanwhile.
+               case when judged.place = 'free' and judged.wait > 0 and not judged.held
+                    then at + judged.wait * interval '1 second' end as answer_due,
                case when judged.held then at + judged.held_for * interval '1 second' end as expires_at
         from (select * from judged order by judged.n) judged
     ), stored as (
@@ -252,7 +253,7 @@ begin
     ), lanes as (
         insert into outbox_lanes as lane (name, due, version)
         select entry.lane,
-               min(case when held then 'infinity' when place = 'free' then coalesce(answer_due, at) else at end),
+               min(case when held then 'infinity' else coalesce(answer_due, at) end),
                1
         from entry group by entry.lane
         on conflict (name) do update
@@ -262,7 +263,7 @@ begin
         update feed_head set position = base + (select count(*) from entry where not held)
     ), woken as materialized (
         select pg_notify('work', '') from entry
-        where not held and (place = 'queued' or answer_due is null) and place <> 'resting' limit 1
+        where not held and answer_due is null and place <> 'resting' limit 1
     )
     select entry.n, entry.id, true, entry.fingerprint, entry.place, entry.held, at, entry.expires_at,
            extract(epoch from entry.answer_due - at)::double precision

@@ -21,7 +21,7 @@ const NEXT: &str = "select position, audience, kind, notification_id, payload fr
     where position > $1 order by position limit $2";
 /// One probe of the index for each audience, so the cost does not depend on how much others said.
 const AFTER: &str = "select position, audience, kind, notification_id, payload
-    from unnest($1::text[]) as wanted (name)
+    from (select distinct unnest($1::text[])) as wanted (name)
     cross join lateral (
         select position, audience, kind, notification_id, payload from events
         where audience = wanted.name and position > $2 order by position limit $3

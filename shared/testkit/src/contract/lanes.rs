@@ -17,10 +17,15 @@ async fn store_one(ports: &Ports, title: &str) -> Result<Notification> {
 }
 
 async fn deliver(ports: &Ports, lane: &Lane) -> Result<()> {
-    for one in pending(ports, lane).await? {
-        ports.outbox.sent(one.id, &room("!1"), &EventId::new(format!("${}", one.id))).await?;
+    loop {
+        let pending = pending(ports, lane).await?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        for one in pending {
+            ports.outbox.sent(one.id, &room("!1"), &EventId::new(format!("${}", one.id))).await?;
+        }
     }
-    Ok(())
 }
 
 /// In a fresh store nothing is due.

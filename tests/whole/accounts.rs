@@ -1,0 +1,56 @@
+//! Users come with their first request: once, whoever asks how often at the same time.
+
+use futures::future::join_all;
+use messenger_tests::{Plan, Stack};
+use reqwest::StatusCode;
+use serde_json::json;
+
+#[tokio::test]
+async fn two_hundred_first_requests_make_one_user_with_one_account() {
+    let stack = Stack::start().await;
+    let person = stack.client().person("Müller_1");
+    let answers = join_all((0..200).map(|_| person.get("/api/v1/users/me"))).await;
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::OK));
+    let matrix_id = format!("@_m=c3=bcller__1:{}", stack.server_name());
+    assert_eq!(
+        answers[0].body,
+        json!({
+            "hub_user_id": "Müller_1", "display_name": "Name von Müller_1", "matrix_user_id": matrix_id,
+            "role": "user", "external_client_enabled": false,
+        })
+    );
+    person.settle().await;
+    let matrix = stack.matrix("_m=c3=bcller__1").await;
+    let rooms = matrix.rooms(1).await;
+    assert_eq!(rooms.len(), 1, "the general room: {rooms:?}");
+    let joins = matrix.events(&rooms[0]).await;
+    let joins = joins
+        .iter()
+        .filter(|event| event["state_key"] == matrix_id.as_str() && event["content"]["membership"] == "join");
+    assert_eq!(joins.count(), 1);
+}
+
+#[tokio::test]
+async fn a_homeserver_that_is_away_keeps_nobody_out() {
+    let stack = Stack::planned(Plan { homeserver: false, ..Plan::default() }).await;
+    let answer = stack.client().person("mueller").get("/api/v1/users/me").await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn people_find_each_other_within_their_tenant() {
+    let stack = Stack::planned(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
+    let client = stack.client();
+    for (id, tenant) in [("mueller", 1), ("schmidt", 1), ("émile", 1), ("spion", 2)] {
+        assert_eq!(client.person_of(id, tenant).get("/api/v1/users/me").await.status, StatusCode::OK);
+    }
+    let found = client.person("mueller").get("/api/v1/users?q=NAME%20VON").await.body;
+    let names: Vec<_> =
+        found.as_array().expect("a list").iter().map(|user| user["hub_user_id"].clone()).collect();
+    assert_eq!(names, ["émile", "schmidt"], "without the caller and without the other tenant");
+    let found = client.person("mueller").get("/api/v1/users?q=EMI").await.body;
+    assert_eq!(found, json!([{ "hub_user_id": "émile", "display_name": "Name von émile" }]));
+    let wrong = client.person("mueller").get("/api/v1/users?limit=0").await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.body["errors"][0]["pointer"], "?limit");
+}

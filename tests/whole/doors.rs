@@ -1,0 +1,197 @@
+//! Wrong input and wrong credentials: clear errors, and nothing comes in.
+
+use messenger_tests::{
+    Client, Plan, Stack,
+    client::{answer, in_seconds, signed, token},
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+async fn closed() -> (Stack, Client) {
+    let stack = Stack::planned(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
+    let client = stack.client();
+    (stack, client)
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named() {
+    let (_stack, client) = closed().await;
+    let good = json!({ "source_app": "a", "event_type": "e", "title": "t" });
+    let long = "x".repeat(20_001);
+    let cases: &[(&str, Value)] = &[
+        ("/source_app", json!(null)),
+        ("/source_app", json!("  ")),
+        ("/source_app", json!("x".repeat(101))),
+        ("/event_type", json!(7)),
+        ("/event_type", json!("x".repeat(101))),
+        ("/title", json!("")),
+        ("/title", json!("x".repeat(501))),
+        ("/title", json!("nul \u{0} byte")),
+        ("/body", json!(long)),
+        ("/body", json!(["no"])),
+        ("/target_type", json!("everybody")),
+        ("/priority", json!("asap")),
+        ("/priority", json!(1)),
+        ("/entity_id", json!(1.5)),
+        ("/entity_id", json!(true)),
+        ("/entity_type", json!("x".repeat(101))),
+        ("/target_user", json!("x".repeat(256))),
+        ("/idempotency_key", json!("x".repeat(256))),
+    ];
+    for (pointer, value) in cases {
+        let mut body = good.clone();
+        body[&pointer[1..]] = value.clone();
+        let answer = client.notify_with(&body, "", None).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{pointer} {value}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        let named: Vec<_> =
+            answer.body["errors"].as_array().expect("a list").iter().map(|e| &e["pointer"]).collect();
+        assert_eq!(named, [pointer], "{}", answer.body);
+        assert!(answer.body["detail"].is_string() && answer.body["request_id"].is_string());
+    }
+    let several = client.notify_with(&json!({ "target_type": "entity_room" }), "?wait=11", None).await;
+    let named: Vec<_> = several.body["errors"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|e| e["pointer"].as_str())
+        .collect();
+    assert_eq!(named, ["?wait", "/source_app", "/event_type", "/title", "/entity_type", "/entity_id"]);
+    let dm = json!({ "source_app": "a", "event_type": "e", "title": "t", "target_type": "dm" });
+    assert_eq!(client.notify_with(&dm, "", None).await.body["errors"][0]["pointer"], "/target_user");
+    let unknown = json!({ "source_app": "a", "event_type": "e", "title": "t", "colour": "red" });
+    let warned = client.notify_with(&unknown, "?wait=0", None).await;
+    assert_eq!(warned.status, StatusCode::CREATED);
+    assert_eq!(warned.body["warnings"], json!(["the field `colour` is unknown and was ignored"]));
+    let zero = json!({
+        "source_app": "a", "event_type": "e", "title": "t", "target_type": "entity_room", "entity_type": "m",
+        "entity_id": 0,
+    });
+    assert_eq!(client.notify_with(&zero, "?wait=0", None).await.status, StatusCode::CREATED);
+    assert_eq!(
+        client.ask("/api/v1/notifications/log").await.body["notifications"].as_array().map(Vec::len),
+        Some(2)
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_request_gets_a_clear_answer() {
+    let (_stack, client) = closed().await;
+    let send = |body: &'static str, kind: &'static str| {
+        let request = client
+            .request(Method::POST, "/api/v1/notifications/send")
+            .header("X-Service-Token", "the service token of the tests")
+            .header("Content-Type", kind)
+            .body(body);
+        answer(request)
+    };
+    for broken in ["", "{", "[]", "null", "\"text\"", "{\"title\": \"\\ud800\"}"] {
+        let answer = send(broken, "application/json").await;
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("invalid_json")),
+            "{broken}"
+        );
+    }
+    let answer = send("{}", "text/plain").await;
+    assert_eq!(
+        (answer.status, &answer.body["code"]),
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, &json!("unsupported_media_type"))
+    );
+    let huge = client
+        .request(Method::POST, "/api/v1/notifications/send")
+        .header("X-Service-Token", "the service token of the tests")
+        .header("Content-Type", "application/json")
+        .body("x".repeat(2 << 20));
+    let answer = messenger_tests::client::answer(huge).await;
+    assert_eq!(
+        (answer.status, &answer.body["code"]),
+        (StatusCode::PAYLOAD_TOO_LARGE, &json!("body_too_large"))
+    );
+    let nowhere = client.get("/api/v1/nowhere").await;
+    assert_eq!((nowhere.status, &nowhere.body["code"]), (StatusCode::NOT_FOUND, &json!("not_found")));
+    let method = client.get("/api/v1/notifications/send").await;
+    assert_eq!(
+        (method.status, &method.body["code"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &json!("method_not_allowed"))
+    );
+    assert!(method.headers.contains_key("allow"));
+}
+
+#[tokio::test]
+async fn only_the_right_service_token_opens() {
+    let (_stack, client) = closed().await;
+    let body = json!({ "source_app": "a", "event_type": "e", "title": "t" });
+    let missing = answer(client.request(Method::POST, "/api/v1/notifications/send").json(&body)).await;
+    assert_eq!(
+        (missing.status, &missing.body["code"]),
+        (StatusCode::UNAUTHORIZED, &json!("service_token_missing"))
+    );
+    assert!(missing.headers.contains_key("www-authenticate"));
+    let wrong = client
+        .request(Method::POST, "/api/v1/notifications/send")
+        .header("X-Service-Token", "wrong")
+        .json(&body);
+    let wrong = answer(wrong).await;
+    assert_eq!((wrong.status, &wrong.body["code"]), (StatusCode::FORBIDDEN, &json!("service_token_wrong")));
+    let foreign = json!({ "source_app": "a", "event_type": "e", "title": "t", "tenant_id": 2 });
+    let foreign = client.notify_with(&foreign, "", None).await;
+    assert_eq!(
+        (foreign.status, &foreign.body["code"]),
+        (StatusCode::FORBIDDEN, &json!("tenant_not_allowed"))
+    );
+    let log = client.ask("/api/v1/notifications/log").await;
+    assert_eq!(log.body, json!({ "notifications": [] }));
+}
+
+#[tokio::test]
+async fn only_a_valid_user_token_opens() {
+    let (_stack, client) = closed().await;
+    let good = json!({ "sub": "mueller", "iss": "aesystek-hub", "exp": in_seconds(60) });
+    let with = |field: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[field] = value;
+        claims
+    };
+    let without = |field: &str| {
+        let mut claims = good.clone();
+        claims.as_object_mut().expect("claims").remove(field);
+        claims
+    };
+    let none =
+        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJtdWVsbGVyIiwiaXNzIjoiYWVzeXN0ZWstaHViIiwiZXhwIjo5OTk5OTk5OTk5fQ.";
+    let refused = [
+        ("expired", token(&with("exp", json!(in_seconds(-120))))),
+        ("no exp", token(&without("exp"))),
+        ("no issuer", token(&without("iss"))),
+        ("wrong issuer", token(&with("iss", json!("somebody")))),
+        ("no sub", token(&without("sub"))),
+        ("blank sub", token(&with("sub", json!(" ")))),
+        ("not yet", token(&with("nbf", json!(in_seconds(600))))),
+        ("tenant that is none", token(&with("tenant_id", json!("one")))),
+        ("wrong key", signed(&good, "another key")),
+        ("the Hub's issuer with our key", signed(&good, "a secret key of the tests")),
+        ("alg none", none.to_owned()),
+        ("no token at all", "abc".to_owned()),
+    ];
+    for (what, token) in refused {
+        for path in ["/api/v1/users/me", "/api/v1/users"] {
+            let answer = answer(client.request(Method::GET, path).bearer_auth(&token)).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}: {}", answer.body);
+        }
+        for path in ["/api/v1/events/stream", "/api/v1/events/poll"] {
+            let answer = answer(client.request(Method::GET, path).query(&[("token", &token)])).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}: {}", answer.body);
+        }
+    }
+    for path in ["/api/v1/users/me", "/api/v1/events/stream", "/api/v1/events/poll"] {
+        assert_eq!(client.get(path).await.body["code"], "token_missing");
+    }
+    let ours = signed(&with("iss", json!("messenger-service")), "a secret key of the tests");
+    let answer = answer(client.request(Method::GET, "/api/v1/users/me").bearer_auth(ours)).await;
+    assert_eq!(
+        (answer.status, &answer.body["role"]),
+        (StatusCode::OK, &json!("viewer")),
+        "a local token opens, too"
+    );
+}

@@ -1,0 +1,177 @@
+//! Streams: at once, without hole or repeat, to the right people.
+
+use std::time::Duration;
+
+use messenger_tests::{
+    Client, Plan, Stack,
+    client::{in_seconds, raw, token},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+fn numbered(n: usize) -> Value {
+    json!({ "source_app": "a", "event_type": "e", "title": n.to_string() })
+}
+
+async fn alone(environment: &[(&str, &str)]) -> (Stack, Client) {
+    let environment =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let stack =
+        Stack::planned(Plan { homeserver: false, worker: false, environment, ..Plan::default() }).await;
+    let client = stack.client();
+    (stack, client)
+}
+
+#[tokio::test]
+async fn a_stream_begins_at_once_with_the_right_headers() {
+    let (_stack, client) = alone(&[]).await;
+    let person = client.person("mueller");
+    let response = client
+        .request(Method::GET, "/api/v1/events/stream")
+        .query(&[("token", &person.token)])
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
+    assert!(!response.headers().contains_key("content-encoding"));
+    let mut bytes =
+        raw(client.request(Method::GET, "/api/v1/events/stream").bearer_auth(&person.token)).await;
+    let first = futures::TryStreamExt::try_next(&mut bytes).await.expect("bytes").expect("a piece");
+    let first = String::from_utf8(first.to_vec()).expect("UTF-8");
+    assert!(first.starts_with("retry: 3000\n"), "{first}");
+    assert!(first.contains("\"type\":\"connected\""), "{first}");
+}
+
+#[tokio::test]
+async fn who_returns_with_a_cursor_misses_nothing_and_gets_nothing_twice() {
+    let (mut stack, client) = alone(&[]).await;
+    let person = client.person("mueller");
+    let mut stream = person.stream(None).await;
+    let mut heard = Vec::new();
+    let mut sent = 0;
+    for round in 0..12 {
+        for _ in 0..7 {
+            client.notify_with(&numbered(sent), "?wait=0", None).await;
+            sent += 1;
+            if sent % 3 == 0 {
+                heard.push(stream.next().await.json()["title"].clone());
+            }
+        }
+        let last = stream.last_id().to_owned();
+        drop(stream);
+        if round % 4 == 3 {
+            stack.router.kill();
+            stack.router.start_again().await.expect("the router starts");
+        }
+        client.notify_with(&numbered(sent), "?wait=0", None).await;
+        sent += 1;
+        stream = person.stream(Some(&last)).await;
+    }
+    while heard.len() < sent {
+        heard.push(stream.next().await.json()["title"].clone());
+    }
+    let expected: Vec<_> = (0..sent).map(|n| json!(n.to_string())).collect();
+    assert_eq!(heard, expected);
+}
+
+#[tokio::test]
+async fn a_gap_is_said_and_then_the_stream_goes_on() {
+    let (_stack, client) = alone(&[("REPLAY_MAX", "5")]).await;
+    let person = client.person("mueller");
+    let start = person.stream(None).await.last_id().to_owned();
+    for n in 0..6 {
+        client.notify_with(&numbered(n), "?wait=0", None).await;
+    }
+    for (cursor, reason) in [
+        (start.as_str(), "too_far_behind"),
+        ("999999", "unknown_position"),
+        ("no cursor", "unknown_position"),
+    ] {
+        let mut stream = person.stream(Some(cursor)).await;
+        let reset = stream.next().await.json();
+        assert_eq!((&reset["type"], &reset["reason"]), (&json!("reset"), &json!(reason)));
+        client.notify_with(&numbered(7), "?wait=0", None).await;
+        assert_eq!(stream.next().await.json()["title"], "7");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let (_stack, client) = alone(&[]).await;
+    // The leeway is 30 s: this token ends in three.
+    let claims = json!({ "sub": "mueller", "iss": "aesystek-hub", "exp": in_seconds(-27) });
+    let mut bytes =
+        raw(client.request(Method::GET, "/api/v1/events/stream").query(&[("token", &token(&claims))])).await;
+    let mut all = Vec::new();
+    let end = async {
+        while let Some(piece) = futures::TryStreamExt::try_next(&mut bytes).await.expect("bytes") {
+            all.extend_from_slice(&piece);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(8), end).await.expect("the stream ends");
+    let all = String::from_utf8(all).expect("UTF-8");
+    assert!(all.ends_with("data: {\"type\":\"token_expired\"}\n\n"), "{all}");
+}
+
+#[tokio::test]
+async fn keepalives_come_in_time_and_move_no_cursor() {
+    let (_stack, client) = alone(&[]).await;
+    let mut stream = client.person("mueller").stream(None).await;
+    let before = stream.last_id().to_owned();
+    let events = stream.within(Duration::from_secs(21)).await;
+    assert!(events.iter().any(|event| event.kind() == "keepalive" && event.id.is_none()), "{events:?}");
+    assert!(events.iter().all(|event| event.last_id == before), "{events:?}");
+}
+
+#[tokio::test]
+async fn another_tenant_hears_nothing() {
+    let (_stack, client) = alone(&[]).await;
+    let stranger = client.person_of("spion", 2);
+    let mut stream = stranger.stream(Some("0")).await;
+    for target in [
+        json!({ "target_type": "general" }),
+        json!({ "target_type": "entity_room", "entity_type": "m", "entity_id": 1 }),
+        json!({ "target_type": "service_room" }),
+        json!({ "target_type": "dm", "target_user": "mueller" }),
+    ] {
+        let mut body = numbered(1);
+        body.as_object_mut().expect("an object").extend(target.as_object().expect("an object").clone());
+        assert!(client.notify_with(&body, "?wait=0", None).await.status.is_success());
+    }
+    let events = stream.within(Duration::from_millis(700)).await;
+    assert!(events.iter().all(|event| event.kind() == "keepalive"), "{events:?}");
+    assert_eq!(stranger.get("/api/v1/events/poll?cursor=0").await.body, json!([]));
+}
+
+#[tokio::test]
+async fn what_somebody_writes_elsewhere_is_heard_by_the_room_once() {
+    let stack = Stack::start().await;
+    let client = stack.client();
+    let (mueller, schmidt) = (client.person("mueller"), client.person("schmidt"));
+    let mut stream = schmidt.stream(None).await;
+    stream.next_of("room_joined").await;
+    mueller.settle().await;
+    let matrix = stack.matrix("mueller").await;
+    let room = matrix.rooms(1).await.remove(0);
+    for n in 0..5 {
+        let event_id = matrix.say(&room, &format!("Hallo {n}")).await;
+        let heard = stream.next_of("new_message").await;
+        assert_eq!(heard["body"], format!("Hallo {n}"));
+        assert_eq!(heard["event_id"], event_id);
+        assert_eq!(heard["room_id"], room);
+        assert_eq!(heard["sender_display_name"], "Name von mueller");
+        assert_eq!(heard["msg_type"], "m.text");
+    }
+    assert!(
+        client
+            .person_of("spion", 2)
+            .get("/api/v1/events/poll?cursor=0")
+            .await
+            .body
+            .to_string()
+            .find("Hallo")
+            .is_none()
+    );
+}

@@ -1,0 +1,124 @@
+//! What was accepted is never lost: the homeserver and the database go away and come back.
+
+use std::time::{Duration, Instant};
+
+use messenger_devstack::postgres::{Options, Postgres};
+use messenger_tests::{Plan, Stack};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+fn numbered(n: usize) -> Value {
+    json!({ "source_app": "a", "event_type": "e", "title": format!("Meldung {n}") })
+}
+
+#[tokio::test]
+async fn a_homeserver_that_is_away_delays_nothing_and_loses_nothing() {
+    let mut stack = Stack::start().await;
+    let client = stack.client();
+    let mut stream = client.person("mueller").stream(None).await;
+    let first = client.notify(&numbered(0)).await;
+    assert_eq!(first.body["status"], "sent", "{}", first.body);
+    stream.next_of("notification").await;
+    let room = first.body["matrix_room_id"].as_str().expect("a room").to_owned();
+
+    stack.synapse.as_mut().expect("a homeserver").stop().await;
+    let mut ids = vec![first.body["id"].as_i64().expect("an id")];
+    for n in 1..=10 {
+        let begun = Instant::now();
+        let answer = client.notify_with(&numbered(n), "?wait=2", None).await;
+        assert!(begun.elapsed() < Duration::from_millis(2500), "the wait budget was passed");
+        assert_eq!(answer.status, StatusCode::CREATED);
+        assert_eq!(answer.body["status"], "pending");
+        assert_eq!(answer.body["matrix_event_id"], Value::Null);
+        ids.push(answer.body["id"].as_i64().expect("an id"));
+        assert_eq!(stream.next_of("notification").await["title"], format!("Meldung {n}"));
+    }
+    let health = client.get("/api/v1/health").await;
+    assert_eq!((health.status, &health.body["status"]), (StatusCode::OK, &json!("degraded")));
+    assert_eq!(health.body["conduit"], "unreachable");
+
+    stack.synapse.as_mut().expect("a homeserver").start_again().await.expect("the homeserver starts");
+    for id in &ids {
+        sent(&client, *id).await;
+    }
+    let bot = stack.matrix_bot().await;
+    assert_eq!(bot.notifications(&room).await, ids, "in order, each once");
+}
+
+#[tokio::test]
+async fn a_homeserver_that_hangs_delays_no_call_beyond_its_budget() {
+    let stack = Stack::start().await;
+    let client = stack.client();
+    assert_eq!(client.notify(&numbered(0)).await.body["status"], "sent");
+    let synapse = stack.synapse.as_ref().expect("a homeserver");
+    synapse.pause();
+    let begun = Instant::now();
+    let answer = client.notify_with(&numbered(1), "?wait=1", None).await;
+    let took = begun.elapsed();
+    let healthy = Instant::now();
+    let health = client.get("/api/v1/health").await;
+    let health_took = healthy.elapsed();
+    synapse.resume();
+    assert_eq!(answer.body["status"], "pending", "{}", answer.body);
+    assert!(took < Duration::from_millis(1500), "{took:?}");
+    assert_eq!(health.body["status"], "degraded");
+    assert!(health_took < Duration::from_secs(1), "{health_took:?}");
+    let id = answer.body["id"].as_i64().expect("an id");
+    sent(&client, id).await;
+    let room = client.ask(&format!("/api/v1/notifications/{id}")).await.body["matrix_room_id"].clone();
+    let in_room = stack.matrix_bot().await.notifications(room.as_str().expect("a room")).await;
+    assert_eq!(in_room.iter().filter(|one| **one == id).count(), 1);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_said_at_once_and_everything_continues_when_it_is_back() {
+    let mut postgres = Postgres::start(Options::temporary()).await.expect("a PostgreSQL");
+    let plan = Plan { database_url: Some(postgres.url("postgres")), ..Plan::default() };
+    let stack = Stack::planned(plan).await;
+    let client = stack.client();
+    let person = client.person("mueller");
+    let mut stream = person.stream(None).await;
+    assert_eq!(client.notify(&numbered(0)).await.body["status"], "sent");
+    stream.next_of("notification").await;
+
+    postgres.stop().await;
+    // The first call may still hold a connection that has just been closed.
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let answer = client.notify(&numbered(1)).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(answer.headers.contains_key("retry-after"));
+        assert_eq!(answer.body["code"], "database_unavailable");
+    }
+    let health = client.get("/api/v1/health").await;
+    assert_eq!(
+        (health.status, &health.body["status"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &json!("unhealthy"))
+    );
+
+    postgres.start_again().await.expect("PostgreSQL starts");
+    let begun = Instant::now();
+    let answer = loop {
+        let answer = client.notify(&numbered(2)).await;
+        if answer.status == StatusCode::CREATED {
+            break answer;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{answer:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(answer.body["status"], "sent", "{}", answer.body);
+    assert_eq!(stream.next_of("notification").await["title"], "Meldung 2", "the old stream goes on");
+}
+
+async fn sent(client: &messenger_tests::Client, id: i64) {
+    let begun = Instant::now();
+    loop {
+        let one = client.ask(&format!("/api/v1/notifications/{id}")).await.body;
+        if one["status"] == "sent" {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{one}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
