@@ -1,0 +1,273 @@
+"""Log records as notifications."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from conftest import eventually
+from hub_messenger_client import ConfigurationError, MessengerClient, MessengerHandler
+from loopback import Service, fails, slow
+
+Make = Callable[..., tuple[logging.Logger, MessengerHandler]]
+
+
+@pytest.fixture
+def make(configured: Service) -> Iterator[Make]:
+    """Loggers with a handler, which is taken off in the end."""
+    made: list[tuple[logging.Logger, MessengerHandler]] = []
+
+    def make(name: str = "app", **options: Any) -> tuple[logging.Logger, MessengerHandler]:
+        logger = logging.getLogger(name)
+        handler = MessengerHandler(**{"source_app": "app", **options})
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+        made.append((logger, handler))
+        return logger, handler
+
+    yield make
+    for logger, handler in made:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def test_an_error_becomes_a_notification(configured: Service, make: Make) -> None:
+    logger, handler = make()
+    logger.warning("not this")
+    logger.error("pump %d is dry\nsecond line", 7)
+    handler.flush()
+    assert (
+        configured.accepted[0]
+        | {
+            "source_app": "app",
+            "title": "ERROR app: pump 7 is dry",
+            "body": "pump 7 is dry\nsecond line",
+            "event_type": "log",
+            "priority": "normal",
+            "target_type": "general",
+        }
+        == configured.accepted[0]
+    )
+    assert len(configured.accepted) == 1
+
+
+def test_a_critical_one_is_urgent_and_tracebacks_are_in_the_body(configured: Service, make: Make) -> None:
+    logger, handler = make()
+    try:
+        raise ValueError("no pressure")
+    except ValueError:
+        logger.critical("stopped", exc_info=True)
+    handler.flush()
+    (sent,) = configured.accepted
+    assert sent["priority"] == "urgent"
+    assert "Traceback" in sent["body"]
+    assert sent["body"].endswith("ValueError: no pressure")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"target_user": "mueller"}, {"target_type": "dm", "target_user": "mueller"}),
+        ({"entity": ("machine", 42)}, {"target_type": "entity_room", "entity_type": "machine", "entity_id": 42}),
+    ],
+)
+def test_it_may_go_to_a_user_or_an_entity(
+    configured: Service, make: Make, options: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    logger, handler = make(**options)
+    logger.error("x")
+    handler.flush()
+    assert configured.accepted[0] | expected == configured.accepted[0]
+
+
+def test_long_texts_keep_their_beginning_and_their_end(configured: Service, make: Make) -> None:
+    logger, handler = make()
+    logger.error("%s", "a" * 30_000 + "z" * 30_000)
+    handler.flush()
+    (sent,) = configured.accepted
+    assert len(sent["title"]) == 500
+    assert len(sent["body"]) == 20_000
+    assert sent["body"].startswith("aaa")
+    assert sent["body"].endswith("zzz")
+
+
+def test_repetitions_become_one_message_that_counts_them(configured: Service, make: Make) -> None:
+    logger, _ = make(window=0.3)
+    for number in range(500):
+        logger.error("failure number %d", number)
+    eventually(lambda: len(configured.accepted) == 2)
+    assert configured.titles[0] == "ERROR app: failure number 0"
+    assert configured.titles[1] == "[499 times more in 0.3 s] ERROR app: failure number 499"
+    time.sleep(0.8)
+    assert len(configured.accepted) == 2
+    logger.error("failure number 0")
+    eventually(lambda: len(configured.accepted) == 3)
+
+
+def test_a_flood_from_one_place_is_one_message_for_each_window(configured: Service, make: Make) -> None:
+    logger, _ = make(window=0.2)
+    ends = time.monotonic() + 1.1
+    count = 0
+    while time.monotonic() < ends:
+        logger.error("again")
+        count += 1
+        time.sleep(0.002)
+    assert count > 100
+    assert 3 <= len(configured.accepted) <= 8
+
+
+def flood(logger: logging.Logger, count: int, level: int = logging.ERROR) -> None:
+    """As many records, each as if from a place of its own."""
+    for number in range(count):
+        logger.handle(logger.makeRecord(logger.name, level, "file.py", number, "from %d", (number,), None))
+
+
+def test_above_the_rate_records_are_counted_and_the_count_is_told(configured: Service, make: Make) -> None:
+    logger, _ = make(window=0.3, rate_limit=5)
+    flood(logger, 50)
+    eventually(lambda: len(configured.accepted) == 6)
+    assert configured.titles[:5] == [f"ERROR app: from {n}" for n in range(5)]
+    assert configured.titles[5] == "45 further log messages of app were not sent one by one"
+
+
+def test_urgent_ones_have_a_reserve(configured: Service, make: Make) -> None:
+    logger, handler = make(rate_limit=3)
+    flood(logger, 20)
+    logger.critical("fire")
+    handler.flush()
+    assert "CRITICAL app: fire" in configured.titles
+
+
+def test_logging_never_waits_for_the_service(configured: Service, make: Make) -> None:
+    configured.always = slow(2.0)
+    logger, handler = make(rate_limit=100_000, capacity=20)
+    started = time.monotonic()
+    flood(logger, 1000)
+    assert time.monotonic() - started < 1.0
+    assert handler._suppressed >= 900
+    started = time.monotonic()
+    handler.close()
+    assert time.monotonic() - started < 6.0
+
+
+def test_logging_never_raises(configured: Service, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bad:
+        def __str__(self) -> str:
+            raise RuntimeError("cannot be shown")
+
+    logger, handler = make("app.alone")
+    monkeypatch.setattr(logger, "propagate", False)  # pytest's own handler does raise
+    logger.error("%s", Bad())
+    logger.error("%d %d", 1)
+    assert handler.dropped == 2
+    assert handler.last_error is not None
+    logger.error("good")
+    handler.flush()
+    assert configured.titles == ["ERROR app.alone: good"]
+
+
+def test_what_the_service_does_not_take_is_counted_and_told_later(configured: Service, make: Make) -> None:
+    client = MessengerClient(retries=0)
+    logger, handler = make(client=client, window=0.3)
+    configured.script.append(fails(503))
+    logger.error("lost")
+    eventually(lambda: handler.failed == 1)
+    assert handler.last_error is not None
+    eventually(lambda: configured.titles == ["1 further log messages of app were not sent one by one"])
+    client.close()
+
+
+def test_sending_does_not_log_itself_into_a_circle(configured: Service) -> None:
+    root = logging.getLogger()
+    handler = MessengerHandler(source_app="app", level=logging.DEBUG, window=0.05, rate_limit=10_000)
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        logging.getLogger("app").error("once")
+        time.sleep(0.5)
+        handler.flush()
+        assert configured.titles == ["ERROR app: once"]
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+        handler.close()
+
+
+def test_closing_tells_what_was_counted(configured: Service, make: Make) -> None:
+    logger, handler = make()
+    for _ in range(3):
+        logger.error("again")
+    handler.close()
+    assert configured.titles == ["ERROR app: again", "[2 times more in 60 s] ERROR app: again"]
+
+
+def test_threads_may_log_at_once(configured: Service, make: Make) -> None:
+    logger, handler = make(window=60, rate_limit=10_000, capacity=10_000)
+    threads = [threading.Thread(target=flood, args=(logger, 50)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    handler.close()
+    assert len([title for title in configured.titles if title.startswith("ERROR")]) == 50
+    assert len([title for title in configured.titles if title.startswith("[3 times more")]) == 50
+
+
+def test_a_forked_process_logs_too_and_repeats_nothing_of_its_parent(configured: Service, make: Make) -> None:
+    configured.always = slow(0.3)
+    logger, handler = make()
+    logger.error("parent")
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            logger.error("child")
+            handler.flush()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    handler.flush()
+    assert sorted(configured.titles) == ["ERROR app: child", "ERROR app: parent"]
+
+
+def test_it_can_be_configured_from_a_dictionary_as_django_does(configured: Service) -> None:
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"long": {"format": "%(name)s says: %(message)s"}},
+            "handlers": {
+                "messenger": {
+                    "class": "hub_messenger_client.MessengerHandler",
+                    "source_app": "fertigungs-app",
+                    "level": "WARNING",
+                    "formatter": "long",
+                    "target_user": "mueller",
+                }
+            },
+            "loggers": {"django.request": {"handlers": ["messenger"]}},
+        }
+    )
+    logger = logging.getLogger("django.request")
+    (handler,) = logger.handlers
+    logger.warning("slow")
+    handler.close()
+    logger.removeHandler(handler)
+    assert configured.accepted[0]["body"] == "django.request says: slow"
+
+
+def test_what_is_missing_is_told_at_construction(configured: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match="source_app"):
+        MessengerHandler()
+    monkeypatch.delenv("MESSENGER_SERVICE_URL")
+    with pytest.raises(ConfigurationError, match="MESSENGER_SERVICE_URL"):
+        MessengerHandler(source_app="app")
