@@ -44,7 +44,7 @@ struct Sent {
 }
 
 impl Appservice {
-    /// Checks the configuration. Connects to nothing.
+    /// Checks the configuration. Does no I/O.
     pub fn new(config: Config) -> Result<Self> {
         let bot = MatrixUserId::new(format!("@{}:{}", config.bot_localpart, config.server_name));
         Ok(Self { http: Http::new(config)?, bot, turns: Arc::default() })

@@ -9,6 +9,7 @@ use reqwest::{
     redirect::Policy,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::OnceCell;
 
 use crate::{
     Config,
@@ -32,7 +33,8 @@ const USER_AGENT: &str = concat!("messenger-service/", env!("CARGO_PKG_VERSION")
 /// The homeserver at the other end of one pool of connections. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Http {
-    client: Client,
+    /// Made by the first call: many processes never make one.
+    client: Arc<OnceCell<Client>>,
     base: Arc<str>,
     service: HeaderValue,
     pub(crate) server_name: Arc<str>,
@@ -73,25 +75,14 @@ struct Request<'a> {
 }
 
 impl Http {
-    /// Checks the configuration. Connects to nothing.
+    /// Checks the configuration. Does no I/O.
     pub(crate) fn new(config: Config) -> Result<Self> {
         let url = Url::parse(&config.homeserver_url).ok().filter(|url| {
             matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
         });
         let url = url.ok_or_else(|| Error::invalid("/homeserver_url", "must be an http or https URL"))?;
-        let client = Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .redirect(Policy::none())
-            // The homeserver is beside us; a proxy for the internet would only be in the way.
-            .no_proxy();
-        // Reading the system's certificates takes milliseconds of every cold start.
-        let client = if url.scheme() == "http" { client.tls_certs_only([]) } else { client };
-        let client = client.build().map_err(|error| Error::invalid("/homeserver_url", error.to_string()))?;
         Ok(Self {
-            client,
+            client: Arc::default(),
             base: url.as_str().trim_end_matches('/').into(),
             service: bearer(&config.as_token)
                 .ok_or_else(|| Error::invalid("/as_token", "must be visible ASCII"))?,
@@ -117,7 +108,8 @@ impl Http {
     }
 
     async fn exchange<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Cause> {
-        let mut sent = self.client.request(request.method.clone(), &request.url).timeout(request.within);
+        let client = self.client.get_or_try_init(async || client(&self.base)).await?;
+        let mut sent = client.request(request.method.clone(), &request.url).timeout(request.within);
         if !request.query.is_empty() {
             sent = sent.query(&request.query);
         }
@@ -219,6 +211,18 @@ impl<'a> Call<'a> {
         let url = format!("{}{}", self.http.base, self.path.finish()?);
         Ok(Request { method: self.method, url, query, body: self.body?, authorization, within: self.within })
     }
+}
+
+fn client(base: &str) -> Result<Client, reqwest::Error> {
+    let client = Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .redirect(Policy::none())
+        // The homeserver is beside us; a proxy for the internet would only be in the way.
+        .no_proxy();
+    // Reading the system's certificates takes milliseconds of every cold start.
+    if base.starts_with("http:") { client.tls_certs_only([]) } else { client }.build()
 }
 
 /// `None`: no header can hold it.

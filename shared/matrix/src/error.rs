@@ -67,6 +67,7 @@ pub(crate) fn misconfigured(doing: &'static str, explanation: impl Into<String>)
 impl Cause {
     pub(crate) fn failure(&self) -> Failure {
         match self {
+            Self::Transport(error) if error.is_builder() => Failure::Broken,
             // First, since a connection that takes too long is both.
             Self::Transport(error) if error.is_connect() => Failure::Unreachable,
             Self::Transport(error) if error.is_timeout() => Failure::TimedOut,

@@ -1,8 +1,9 @@
 //! What only Synapse does.
 
 use anyhow::{Context, Result};
+use futures::future::try_join_all;
 use messenger_core::port::Homeserver;
-use messenger_matrix::{Config, Registration, bootstrap};
+use messenger_matrix::{Appservice, Config, Registration, bootstrap};
 use serde_json::json;
 
 use crate::stand::{Stand, part, room, text, user};
@@ -59,5 +60,18 @@ async fn an_account_that_somebody_else_made_gets_our_device() -> Result<()> {
     stand.appservice.ensure_user(&user("mueller"), "mueller").await?;
     let devices = stand.bot()?.acting_for("@mueller:hub.local").get("/devices").await?.to_string();
     assert!(devices.contains("\"HUB\""), "{devices}");
+    Ok(())
+}
+
+/// Of two processes at once Synapse answers the later one 409, while the room of the other has no members yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_processes_at_once_make_one_room() -> Result<()> {
+    let stand = Stand::synapse().await?;
+    let processes: Vec<_> =
+        (0..20).map(|_| Appservice::new(stand.config.clone())).collect::<Result<_, _>>()?;
+    let wanted = room("processes");
+    let ids = try_join_all(processes.iter().map(|process| process.create_room(&wanted))).await?;
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert_eq!(stand.bot()?.joined_rooms().await?, [ids[0].as_str()]);
     Ok(())
 }
