@@ -10,8 +10,8 @@ use messenger_devstack::process::{Launch, Output, Process, Sink, prefixed};
 use messenger_devstack::service::Service;
 use messenger_devstack::synapse::{self, Synapse};
 
-use super::registration;
 use super::settings::Settings;
+use super::{holder, registration};
 use crate::cargo::{cargo, programs, succeeds};
 use crate::step::Step;
 use crate::terminal::Style;
@@ -92,6 +92,8 @@ impl Stack {
         let status = setup.ended().await;
         ensure!(status.success(), "`messenger-worker setup` failed ({status}):\n{}\n{FRESH}", setup.tail());
         step.done("database migrated, homeserver ready");
+        // Building may have taken minutes.
+        holder::ensure_free(settings.port)?;
         let step = Step::begin("Service");
         let ready = format!("{}/api/v1/health", settings.url());
         self.worker = Some(Process::spawn(launch("worker", "messenger-worker", 35))?);
