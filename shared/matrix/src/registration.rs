@@ -37,8 +37,8 @@ impl fmt::Debug for Registration {
 
 /// The registration as the file that Synapse reads (`app_service_config_files`) and the text that Conduit is sent.
 ///
-/// No namespace is exclusive: in an exclusive one Conduit lets nobody log in with a password. Without the namespace of
-/// aliases both servers refuse the bot's.
+/// The users are not exclusively ours: else Conduit would let nobody log in with a password. The aliases are: else
+/// anybody could take the alias of a room that is yet to come, and so keep it from being made.
 pub fn yaml(registration: &Registration) -> String {
     let Registration { id, url, as_token, hs_token, sender_localpart, server_name } = registration;
     let server = literally(server_name);
@@ -57,7 +57,7 @@ namespaces:
     - exclusive: false
       regex: {users}
   aliases:
-    - exclusive: false
+    - exclusive: true
       regex: {aliases}
   rooms: []
 ",
