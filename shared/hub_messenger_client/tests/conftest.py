@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from loopback import TOKEN, Service
+from .loopback import TOKEN, Service
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ from hub_messenger_client import (
     UnexpectedAnswerError,
     ValidationError,
 )
-from loopback import TOKEN, Service, breaks_off, breaks_off_after_taking, fails, slow
+
+from .loopback import TOKEN, Service, breaks_off, breaks_off_after_taking, fails, slow
 
 Run = Callable[..., Any]
 SYNC_NAMES = ["notify", "notify_entity", "notify_user", "notify_service", "get", "log", "flush"]

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from hub_messenger_client.cli import main
-from loopback import Exchange, Service, fails
+
+from .loopback import Exchange, Service, fails
 
 Run = Any
 

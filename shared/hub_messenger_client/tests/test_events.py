@@ -20,7 +20,8 @@ from hub_messenger_client import (
     NotFoundError,
     UnexpectedAnswerError,
 )
-from loopback import TOKEN, Exchange, Service, fails
+
+from .loopback import TOKEN, Exchange, Service, fails
 
 PATH = "/api/v1/events/stream"
 Collect = Callable[[EventStream, int], list[Event]]

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from conftest import eventually
 from hub_messenger_client import ConfigurationError, MessengerClient, MessengerHandler
-from loopback import Service, fails, slow
+
+from .conftest import eventually
+from .loopback import Service, fails, slow
 
 Make = Callable[..., tuple[logging.Logger, MessengerHandler]]
 

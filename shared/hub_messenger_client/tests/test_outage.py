@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from conftest import eventually
 from hub_messenger_client import (
     AuthenticationError,
     ConfigurationError,
@@ -22,7 +21,9 @@ from hub_messenger_client import (
     ValidationError,
 )
 from hub_messenger_client._drain import POISON_AFTER
-from loopback import (
+
+from .conftest import eventually
+from .loopback import (
     TOKEN,
     Exchange,
     Service,

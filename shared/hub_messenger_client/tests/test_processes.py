@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from conftest import eventually
 from hub_messenger_client import MessengerClient
-from loopback import TOKEN, Service
+
+from .conftest import eventually
+from .loopback import TOKEN, Service
 
 SATELLITE = Path(__file__).parent / "satellite.py"
 

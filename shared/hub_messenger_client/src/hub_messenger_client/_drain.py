@@ -27,8 +27,6 @@ LONGEST_PAUSE = 15.0
 POISON_AFTER = 8
 """After so many answers of 500 for the first in the queue, the second is tried, to tell a service that fails from
 a notification that makes it fail."""
-TOKEN_CODES = frozenset({None, "invalid_service_token", "missing_service_token"})
-"""What is said of the token, not of the notification: mending the configuration mends it."""
 
 
 class Drainer:
@@ -199,5 +197,6 @@ def refuses(error: Exception) -> bool:
     if not isinstance(error, MessengerError) or error.temporary:
         return False
     if isinstance(error, AuthenticationError):
-        return error.status == 403 and error.code not in TOKEN_CODES
+        # What is said of the token would be said of every notification; what is not, of this one alone.
+        return error.status == 403 and error.code is not None and "token" not in error.code
     return isinstance(error, (ValidationError, ConflictError, NotFoundError))

@@ -272,6 +272,7 @@ class MessengerHandler(logging.Handler):
             body=message.body,
             event_type=self._event_type,
             priority="urgent" if message.urgent else "normal",
+            wait=0,  # nobody waits for the result
         )
 
 

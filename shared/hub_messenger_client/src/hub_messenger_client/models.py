@@ -87,11 +87,11 @@ class Notification:
     """What the service ignored or wants mended, such as unknown request fields."""
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Fields of the answer that this version of the client does not know."""
-    idempotency_key: str | None = None
+    idempotency_key: str | None = field(default=None, compare=False)
     """The key under which this call was sent. Calling again with it never makes a second notification."""
-    replayed: bool = False
+    replayed: bool = field(default=False, compare=False)
     """Whether the service had this call already and gave its first answer again."""
-    request_id: str | None = None
+    request_id: str | None = field(default=None, compare=False)
     """The service's name for this exchange: what to quote to its operators."""
 
     SPOOLED: ClassVar[str] = "spooled"

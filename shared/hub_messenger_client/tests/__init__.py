@@ -1,0 +1,1 @@
+"""Tests: rules here, the real service in `e2e`."""

@@ -1,0 +1,47 @@
+"""The real service for the tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .deployment import Deployment, database
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """One deployment for all tests that do not break it."""
+    yield from _deployment(tmp_path_factory.mktemp("service") / "log")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Deployment]:
+    """A deployment that a test may kill."""
+    yield from _deployment(tmp_path / "service.log")
+
+
+def _deployment(log: Path) -> Iterator[Deployment]:
+    with database() as url:
+        deployment = Deployment(url, log)
+        deployment.setup()
+        deployment.start()
+        try:
+            yield deployment
+        finally:
+            deployment.kill()
+
+
+@pytest.fixture
+def satellite(running: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """The environment that the hub gives its satellites."""
+    for name, value in running.environment.items():
+        monkeypatch.setenv(name, value)
+    return running
