@@ -1,0 +1,167 @@
+//! Direct messages: to one user, and never to anybody else.
+
+use std::time::Duration;
+
+use messenger_core::{
+    id::{MatrixUserId, TenantId},
+    notification::{Notification, Satellite, Status, reason},
+    room::{RoomKey, RoomKind},
+};
+use messenger_testkit::{TestHub, given, hub};
+
+use crate::{NO_WAIT, WAIT, identity_in, ready_caller, settle};
+
+/// The texts in the room of the bot and this user.
+fn in_room_of(hub: &TestHub, tenant: TenantId, name: &str) -> Option<Vec<String>> {
+    let key = RoomKey { tenant, kind: RoomKind::BotDm { user: given::user(name) } };
+    hub.homeserver.room_by_alias(&key.alias()).map(|room| hub.homeserver.bodies(&room))
+}
+
+async fn found(hub: &TestHub, of: &Notification) -> Notification {
+    hub.notification(&given::satellite(), of.id).await.expect("it is stored")
+}
+
+fn matrix(localpart: &str) -> MatrixUserId {
+    MatrixUserId::new(format!("@{localpart}:hub.local"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_known_user_gets_it_in_the_room_of_the_bot_and_them() {
+    let hub = hub().build();
+    ready_caller(&hub, "anna").await;
+    let sent = hub.send(given::dm("anna", "Hallo"), WAIT).await.notification;
+    assert_eq!(sent.status, Status::Sent);
+    let room = sent.room.expect("sent");
+    let asked = hub.homeserver.asked(&room);
+    assert!(asked.is_direct);
+    assert_eq!((asked.name.as_str(), asked.invite), ("Messenger", vec![matrix("anna")]));
+    assert_eq!(hub.homeserver.members(&room), [matrix("anna")]);
+    assert_eq!(hub.homeserver.bodies(&room), ["[inventory] Hallo"]);
+    assert!(hub.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").contains(&room));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_whose_account_is_not_ready_yet_gets_it_at_once() {
+    let hub = hub().build();
+    hub.caller("anna", given::TENANT).await;
+    let sent = hub.send(given::dm("anna", "Hallo"), WAIT).await.notification;
+    assert_eq!(sent.status, Status::Sent);
+    assert_eq!(hub.homeserver.display_name(&matrix("anna")).as_deref(), Some("anna"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_an_unknown_user_it_is_held() {
+    let hub = hub().build();
+    let held = hub.send(given::dm("anna", "Hallo"), WAIT).await.notification;
+    assert_eq!(held.status, Status::Pending);
+    assert_eq!(held.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
+    settle(&hub).await;
+    assert_eq!(hub.homeserver.calls(), 0, "it goes nowhere");
+    assert!(hub.memory.events().is_empty(), "nobody hears of it");
+    assert_eq!(found(&hub, &held).await.status, Status::Pending);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_held_is_delivered_at_the_first_login_in_order() {
+    let hub = hub().build();
+    for n in 0..3 {
+        hub.send(given::dm("anna", &n.to_string()), NO_WAIT).await;
+    }
+    ready_caller(&hub, "bert").await;
+    assert_eq!(in_room_of(&hub, given::TENANT, "anna"), None);
+    ready_caller(&hub, "anna").await;
+    let expected = ["[inventory] 0", "[inventory] 1", "[inventory] 2"].map(str::to_owned).to_vec();
+    assert_eq!(in_room_of(&hub, given::TENANT, "anna"), Some(expected));
+    let told: Vec<_> = hub.memory.events().into_iter().filter(|event| event.notification.is_some()).collect();
+    assert_eq!(told.len(), 3);
+    let anna = messenger_core::event::Audience::User(given::TENANT, given::user("anna"));
+    assert!(told.iter().all(|event| event.audience == anna), "only she hears of it");
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "only the first is announced before the homeserver is back"]
+async fn all_that_was_held_is_told_at_the_first_login_even_without_matrix() {
+    let hub = hub().build();
+    for n in 0..3 {
+        hub.send(given::dm("anna", &n.to_string()), NO_WAIT).await;
+    }
+    let told = || hub.memory.events().iter().filter(|event| event.notification.is_some()).count();
+    hub.homeserver.switch_off();
+    ready_caller(&hub, "anna").await;
+    assert_eq!(told(), 3);
+    hub.homeserver.switch_on();
+    settle(&hub).await;
+    assert_eq!(told(), 3, "and not again");
+    assert_eq!(in_room_of(&hub, given::TENANT, "anna").map(|bodies| bodies.len()), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_held_for_a_week_is_never_delivered() {
+    let hub = hub().build();
+    let held = hub.send(given::dm("anna", "Hallo"), NO_WAIT).await.notification;
+    hub.pass(Duration::from_hours(7 * 24 + 1));
+    assert_eq!(hub.upkeep.expire().await.expect("expired"), 1);
+    ready_caller(&hub, "anna").await;
+    settle(&hub).await;
+    assert_eq!(in_room_of(&hub, given::TENANT, "anna"), None);
+    assert_eq!(found(&hub, &held).await.status, Status::Expired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_of_another_tenant_is_an_unknown_user() {
+    let hub = hub().build();
+    hub.caller("anna", given::OTHER_TENANT).await;
+    hub.work().await;
+    let before = hub.homeserver.all_bodies();
+    let held = hub.send(given::dm("anna", "secret"), WAIT).await.notification;
+    assert_eq!(held.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
+    hub.caller("anna", given::OTHER_TENANT).await;
+    settle(&hub).await;
+    assert_eq!(hub.homeserver.all_bodies(), before);
+    assert!(hub.memory.events().iter().all(|event| event.notification.is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_moved_away_gets_nothing_of_the_old_tenant() {
+    let hub = hub().build();
+    ready_caller(&hub, "anna").await;
+    hub.send(given::dm("anna", "before"), WAIT).await;
+    hub.homeserver.switch_off();
+    hub.send(given::dm("anna", "stuck"), WAIT).await;
+    hub.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
+    hub.homeserver.switch_on();
+    hub.send(given::dm("anna", "after"), WAIT).await;
+    settle(&hub).await;
+    assert_eq!(in_room_of(&hub, given::TENANT, "anna"), Some(vec!["[inventory] before".to_owned()]));
+    assert_eq!(in_room_of(&hub, given::OTHER_TENANT, "anna"), None);
+    let satellite = Satellite { tenant: given::OTHER_TENANT, ..given::satellite() };
+    hub.notify(satellite, given::dm("anna", "here"), given::waiting(WAIT)).await.expect("accepted");
+    assert_eq!(in_room_of(&hub, given::OTHER_TENANT, "anna"), Some(vec!["[inventory] here".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_moved_back_gets_what_waited() {
+    let hub = hub().build();
+    ready_caller(&hub, "anna").await;
+    hub.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
+    hub.send(given::dm("anna", "waits"), WAIT).await;
+    settle(&hub).await;
+    hub.another_process().caller("anna", given::TENANT).await;
+    settle(&hub).await;
+    assert_eq!(in_room_of(&hub, given::TENANT, "anna"), Some(vec!["[inventory] waits".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_with_similar_names_have_rooms_of_their_own() {
+    let hub = hub().build();
+    let names = ["max", "Max", "MAX", "m_ax", "mäx", "ma x", "messenger", "conduit"];
+    for name in names {
+        ready_caller(&hub, name).await;
+        assert_eq!(hub.send(given::dm(name, name), WAIT).await.notification.status, Status::Sent);
+    }
+    for name in names {
+        assert_eq!(in_room_of(&hub, given::TENANT, name), Some(vec![format!("[inventory] {name}")]));
+    }
+    assert_eq!(hub.homeserver.accounts(), names.len());
+    assert_eq!(hub.homeserver.display_name(&matrix("messenger")), None, "the bot is nobody's account");
+}

@@ -1,0 +1,138 @@
+//! Many writers, many readers that come and go, several processes: each reader hears each event of its audience once.
+
+use std::time::Duration;
+
+use messenger_core::{
+    event::Audience,
+    id::{Position, RoomId},
+    user::Caller,
+};
+use messenger_testkit::{TestHub, given, hub, sse::Reader};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+
+const WRITERS: u64 = 12;
+const EACH: u64 = 150;
+const READERS: u64 = 12;
+
+/// One of several audiences.
+fn audience(random: &mut StdRng) -> Audience {
+    let tenant = if random.random_bool(0.8) { given::TENANT } else { given::OTHER_TENANT };
+    match random.random_range(0..4) {
+        0 => Audience::User(tenant, given::user("anna")),
+        1 => Audience::User(tenant, given::user("bert")),
+        2 => Audience::Room(tenant, RoomId::new("!1")),
+        _ => Audience::Tenant(tenant),
+    }
+}
+
+async fn write(hub: TestHub, seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    for n in 0..EACH {
+        if random.random_bool(0.2) {
+            hub.send(given::machine(7, &n.to_string()), Duration::ZERO).await;
+        } else {
+            let events: Vec<_> =
+                (0..random.random_range(1..4)).map(|_| given::event(audience(&mut random), "x")).collect();
+            hub.feed.append(&events).await.expect("appended");
+        }
+        if random.random_bool(0.1) {
+            tokio::time::sleep(Duration::from_millis(random.random_range(0..4))).await;
+        }
+    }
+}
+
+/// Reads until the last event, returning again and again, each time to another process.
+async fn read(processes: Vec<TestHub>, caller: Caller, last: Audience, luck: u64) -> Vec<i64> {
+    let mut random = StdRng::seed_from_u64(luck);
+    let mut seen = Vec::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let process = &processes[random.random_range(0..processes.len())];
+        let mut stream = Reader::new(process.follow(&caller, Some(&cursor)).await.expect("a stream"));
+        for _ in 0..random.random_range(1..200) {
+            let Some(event) = stream.next().await else { break };
+            assert_ne!(event.kind(), "reset");
+            if let Some(id) = &event.id {
+                seen.push(id.parse().expect("a number"));
+                cursor.clone_from(id);
+            }
+            if event.data.contains("the end") {
+                assert!(event.data.contains(&last.to_string()));
+                return seen;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn each_reader_hears_each_event_of_its_audience_once_and_in_order() {
+    let first = hub().settings(|settings| settings.replay_max = 1_000_000).build();
+    let processes = vec![first.another_process(), first.another_process(), first.clone()];
+    let _tails: Vec<_> = processes.iter().map(TestHub::run_tail).collect();
+    let mut callers = Vec::new();
+    for (name, tenant) in [("anna", given::TENANT), ("bert", given::TENANT), ("carl", given::OTHER_TENANT)] {
+        callers.push(first.caller(name, tenant).await);
+    }
+    first.memberships.add(given::TENANT, &RoomId::new("!1"), &given::user("anna")).await.expect("added");
+    let readers: Vec<_> = (0..READERS)
+        .map(|n| {
+            let caller = callers[usize::try_from(n).expect("small") % callers.len()].clone();
+            let last = Audience::User(caller.user.tenant(), caller.user.id().clone());
+            tokio::spawn(read(processes.clone(), caller, last, n))
+        })
+        .collect();
+    let writers: tokio::task::JoinSet<_> = (0..WRITERS)
+        .map(|n| write(processes[usize::try_from(n).expect("small") % 3].clone(), 100 + n))
+        .collect();
+    writers.join_all().await;
+    for caller in &callers {
+        let last = Audience::User(caller.user.tenant(), caller.user.id().clone());
+        let text = format!("the end of {last}");
+        first.feed.append(&[given::event(last, &text)]).await.expect("appended");
+    }
+    for (n, reader) in readers.into_iter().enumerate() {
+        let seen =
+            tokio::time::timeout(Duration::from_mins(1), reader).await.expect("in time").expect("no panic");
+        let user = &callers[n % callers.len()].user;
+        let mut audience =
+            vec![Audience::Tenant(user.tenant()), Audience::User(user.tenant(), user.id().clone())];
+        if user.id().as_str() == "anna" {
+            audience.push(Audience::Room(given::TENANT, RoomId::new("!1")));
+        }
+        let events = first.feed.after(Position(0), &audience, 1_000_000).await.expect("events");
+        let expected: Vec<_> = events.iter().map(|event| event.position.0).collect();
+        assert!(expected.len() > 100);
+        assert_eq!(seen, expected, "reader {n}");
+    }
+}
+
+/// Joins and leaves race with messages and with streams that open; what a room says is heard from the join on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_is_in_a_room_hears_it_however_their_stream_and_their_join_race() {
+    let hub = hub().build();
+    let _tail = hub.run_tail();
+    for round in 0..100 {
+        let caller = hub.caller(&format!("user{round}"), given::TENANT).await;
+        let room = RoomId::new(format!("!{round}"));
+        let cursor = hub.feed.span().await.expect("a span").head.to_string();
+        let (joining, opening) = (hub.clone(), hub.clone());
+        let (user, joined) = (caller.user.id().clone(), room.clone());
+        let join = tokio::spawn(async move {
+            joining.memberships.add(given::TENANT, &joined, &user).await.expect("added");
+            let after = given::event(Audience::Room(given::TENANT, joined), "after the join");
+            joining.feed.append(&[after]).await.expect("appended");
+        });
+        let mut stream = Reader::new(opening.follow(&caller, Some(&cursor)).await.expect("a stream"));
+        join.await.expect("no panic");
+        let heard = tokio::time::timeout(Duration::from_secs(10), async {
+            loop {
+                let event = stream.next_real().await.expect("an event");
+                if event.data.contains("after the join") {
+                    return;
+                }
+            }
+        })
+        .await;
+        assert!(heard.is_ok(), "round {round}: a member did not hear their room");
+    }
+}

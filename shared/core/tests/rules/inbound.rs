@@ -1,0 +1,169 @@
+//! What the homeserver tells us.
+
+use messenger_core::{
+    event::{Audience, Event, Kind},
+    id::{EventId, MatrixUserId, Position, RoomId, TenantId},
+    inbound::{Content, RoomEvent},
+    room::{RoomKey, RoomKind},
+};
+use messenger_testkit::{TestHub, given, hub};
+
+use crate::{WAIT, ready_caller};
+
+fn matrix(id: &str) -> MatrixUserId {
+    MatrixUserId::new(format!("@{id}:hub.local"))
+}
+
+fn message(id: &str, room: &RoomId, sender: &MatrixUserId, body: &str) -> RoomEvent {
+    RoomEvent {
+        event_id: EventId::new(id),
+        room_id: room.clone(),
+        sender: sender.clone(),
+        timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
+        content: Content::Message { body: body.to_owned(), msg_type: "m.text".to_owned() },
+    }
+}
+
+fn membership(room: &RoomId, user: &MatrixUserId, joined: bool) -> RoomEvent {
+    let content = if joined { Content::Joined(user.clone()) } else { Content::Left(user.clone()) };
+    RoomEvent { content, ..message("$member", room, user, "") }
+}
+
+/// A room of a tenant.
+async fn room_of(hub: &TestHub, tenant: TenantId, id: &str) -> RoomId {
+    let kind = RoomKind::Service { source_app: id.to_owned() };
+    hub.rooms.settle(&RoomKey { tenant, kind }, &RoomId::new(id)).await.expect("settled")
+}
+
+async fn heard(hub: &TestHub, room: &RoomId) -> Vec<Event> {
+    hub.feed.after(Position(0), &[Audience::Room(given::TENANT, room.clone())], 100).await.expect("events")
+}
+
+#[tokio::test]
+async fn a_message_reaches_the_members_of_its_room() {
+    let hub = hub().build();
+    hub.sign_in(messenger_core::user::Identity { display_name: "Änna".into(), ..given::identity("Anna") })
+        .await
+        .expect("signed in");
+    let room = room_of(&hub, given::TENANT, "!1").await;
+    hub.receive(vec![message("$1", &room, &matrix("_anna"), "Größe")]).await.expect("received");
+    let events = heard(&hub, &room).await;
+    assert_eq!((events.len(), events[0].kind), (1, Kind::NewMessage));
+    let expected = "{\"id\":1,\"type\":\"new_message\",\"room_id\":\"!1\",\"event_id\":\"$1\",\
+        \"sender\":\"@_anna:hub.local\",\"sender_display_name\":\"Änna\",\"body\":\"Größe\",\
+        \"msg_type\":\"m.text\",\"timestamp\":\"2026-01-01T06:00:00Z\"}";
+    assert_eq!(events[0].json(), expected);
+}
+
+#[tokio::test]
+async fn a_message_told_again_counts_once() {
+    let hub = hub().build();
+    let room = room_of(&hub, given::TENANT, "!1").await;
+    let events = || {
+        (0..5).map(|n| message(&format!("${n}"), &room, &matrix("anna"), &n.to_string())).collect::<Vec<_>>()
+    };
+    hub.receive(events()).await.expect("received");
+    let others: tokio::task::JoinSet<_> = (0..10)
+        .map(|_| {
+            let (process, events) = (hub.another_process(), events());
+            async move { process.receive(events).await.expect("received") }
+        })
+        .collect();
+    others.join_all().await;
+    assert_eq!(heard(&hub, &room).await.len(), 5);
+}
+
+#[tokio::test]
+async fn messages_keep_the_order_in_which_they_are_told() {
+    let hub = hub().build();
+    let room = room_of(&hub, given::TENANT, "!1").await;
+    let events =
+        (0..20).map(|n| message(&format!("${n}"), &room, &matrix("anna"), &format!("<{n}>"))).collect();
+    hub.receive(events).await.expect("received");
+    for (n, event) in heard(&hub, &room).await.iter().enumerate() {
+        assert!(event.json().contains(&format!("<{n}>")));
+    }
+}
+
+#[tokio::test]
+async fn what_the_bot_said_is_not_told_again() {
+    let hub = hub().build();
+    let room = hub.send(given::draft("x"), WAIT).await.notification.room.expect("sent");
+    let before = hub.memory.events().len();
+    hub.receive(vec![message("$event1", &room, &matrix("messenger"), "[inventory] x")])
+        .await
+        .expect("received");
+    assert_eq!(hub.memory.events().len(), before);
+}
+
+#[tokio::test]
+async fn rooms_that_are_not_ours_are_passed_over() {
+    let hub = hub().build();
+    let anna = ready_caller(&hub, "anna").await;
+    let before = hub.memory.events().len();
+    let foreign = RoomId::new("!foreign:elsewhere");
+    let events = vec![
+        message("$1", &foreign, &matrix("anna"), "x"),
+        membership(&foreign, &matrix("anna"), true),
+        membership(&foreign, &matrix("anna"), false),
+    ];
+    hub.receive(events).await.expect("received");
+    assert_eq!(hub.memory.events().len(), before);
+    assert!(!hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").contains(&foreign));
+}
+
+#[tokio::test]
+async fn what_comes_after_a_foreign_room_is_not_passed_over() {
+    let hub = hub().build();
+    let room = room_of(&hub, given::TENANT, "!1").await;
+    let foreign = RoomId::new("!foreign");
+    let events =
+        vec![message("$1", &foreign, &matrix("anna"), "x"), message("$2", &room, &matrix("anna"), "y")];
+    hub.receive(events).await.expect("received");
+    assert_eq!(heard(&hub, &room).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_sender_whom_we_do_not_know_is_named_by_their_matrix_id() {
+    let hub = hub().build();
+    hub.caller("anna", given::TENANT).await;
+    let room = room_of(&hub, given::TENANT, "!1").await;
+    for (n, sender) in
+        ["@bert:hub.local", "@anna:elsewhere", "@anna:hub.local:8448", "anna"].iter().enumerate()
+    {
+        let event = message(&format!("${n}"), &room, &MatrixUserId::new(*sender), "x");
+        hub.receive(vec![event]).await.expect("received");
+        let last = heard(&hub, &room).await.pop().expect("an event");
+        assert!(last.json().contains(&format!("\"sender_display_name\":\"{sender}\"")), "{}", last.json());
+    }
+}
+
+#[tokio::test]
+async fn joins_and_leaves_are_taken_over_once_each() {
+    let hub = hub().build();
+    let anna = hub.caller("anna", given::TENANT).await;
+    let room = room_of(&hub, given::TENANT, "!1").await;
+    let rooms = async || hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms");
+    for _ in 0..2 {
+        hub.receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
+    }
+    assert_eq!(rooms().await, std::slice::from_ref(&room));
+    for _ in 0..2 {
+        hub.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
+    }
+    assert_eq!(rooms().await, []);
+    let kinds: Vec<_> = hub.memory.events().iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [Kind::RoomJoined, Kind::RoomLeft]);
+}
+
+#[tokio::test]
+async fn a_user_of_another_tenant_never_becomes_a_member() {
+    let hub = hub().build();
+    let carl = hub.caller("carl", given::OTHER_TENANT).await;
+    let room = room_of(&hub, given::TENANT, "!1").await;
+    hub.receive(vec![membership(&room, &matrix("carl"), true)]).await.expect("received");
+    for tenant in [given::TENANT, given::OTHER_TENANT] {
+        assert_eq!(hub.memberships.of(tenant, carl.user.id()).await.expect("rooms"), []);
+    }
+    assert!(hub.memory.events().is_empty());
+}

@@ -1,0 +1,132 @@
+//! Every audience against every user, through every reader: nobody hears what is not theirs.
+
+use std::time::Duration;
+
+use messenger_core::{
+    event::Audience,
+    id::{RoomId, TenantId},
+    notification::{Draft, EntityId, LogQuery, Satellite, Target},
+    poll::Since,
+    user::Caller,
+};
+use messenger_testkit::{
+    TestHub, given, hub,
+    sse::{Reader, SseEvent},
+};
+
+use crate::WAIT;
+
+const USERS: [(&str, TenantId); 4] = [
+    ("anna", given::TENANT),
+    ("bert", given::TENANT),
+    ("carl", given::OTHER_TENANT),
+    ("dora", given::OTHER_TENANT),
+];
+
+fn user_audience(tenant: TenantId, name: &str) -> Audience {
+    Audience::User(tenant, given::user(name))
+}
+
+/// Each audience, and the users who hear it.
+fn matrix() -> Vec<(Audience, Vec<&'static str>)> {
+    let room = |tenant, id: &str| Audience::Room(tenant, RoomId::new(id));
+    vec![
+        (Audience::Tenant(given::TENANT), vec!["anna", "bert"]),
+        (Audience::Tenant(given::OTHER_TENANT), vec!["carl", "dora"]),
+        (Audience::Tenant(TenantId(11)), vec![]),
+        (user_audience(given::TENANT, "anna"), vec!["anna"]),
+        (user_audience(given::OTHER_TENANT, "anna"), vec![]),
+        (user_audience(given::TENANT, "carl"), vec![]),
+        (user_audience(given::OTHER_TENANT, "carl"), vec!["carl"]),
+        (room(given::TENANT, "!1"), vec!["anna"]),
+        (room(given::OTHER_TENANT, "!1"), vec![]),
+        (room(given::OTHER_TENANT, "!2"), vec!["dora"]),
+        (room(given::TENANT, "!2"), vec![]),
+    ]
+}
+
+async fn callers(hub: &TestHub) -> Vec<Caller> {
+    let mut callers = Vec::new();
+    for (name, tenant) in USERS {
+        callers.push(hub.caller(name, tenant).await);
+    }
+    hub.memberships.add(given::TENANT, &RoomId::new("!1"), &given::user("anna")).await.expect("added");
+    hub.memberships.add(given::OTHER_TENANT, &RoomId::new("!2"), &given::user("dora")).await.expect("added");
+    callers
+}
+
+/// The names of the audiences in the bodies of messages.
+fn bodies(events: impl IntoIterator<Item = serde_json::Value>) -> Vec<String> {
+    let messages = events.into_iter().filter(|event| event["type"] == "new_message");
+    messages.map(|event| event["body"].as_str().expect("a body").to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_reader_hears_exactly_what_is_theirs() {
+    let hub = hub().build();
+    let _tail = hub.run_tail();
+    let callers = callers(&hub).await;
+    let start = hub.feed.span().await.expect("a span").head.to_string();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut live = Vec::new();
+    for caller in &callers {
+        live.push(Reader::new(hub.follow(caller, None).await.expect("a stream")));
+    }
+    for (audience, _) in matrix() {
+        let event = given::event(audience.clone(), &audience.to_string());
+        hub.feed.append(&[event]).await.expect("appended");
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let cold = hub.another_process();
+    let _cold_tail = cold.run_tail();
+    for (caller, mut live) in callers.iter().zip(live) {
+        let name = caller.user.id().as_str();
+        let theirs = matrix().into_iter().filter(|(_, users)| users.contains(&name));
+        let expected: Vec<_> = theirs.map(|(audience, _)| audience.to_string()).collect();
+        let json = |events: Vec<SseEvent>| bodies(events.iter().map(SseEvent::json));
+        assert_eq!(json(live.within(Duration::from_secs(1)).await), expected, "{name}, live");
+        for process in [&hub, &cold] {
+            let mut replay = Reader::new(process.follow(caller, Some(&start)).await.expect("a stream"));
+            assert_eq!(json(replay.within(Duration::from_secs(1)).await), expected, "{name}, replayed");
+            let page =
+                process.poll(caller, &Since::Cursor(start.clone()), Duration::ZERO).await.expect("a page");
+            let page: Vec<serde_json::Value> = serde_json::from_str(&page.json()).expect("JSON");
+            assert_eq!(bodies(page), expected, "{name}, polled");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_of_every_target_stays_in_its_tenant() {
+    let hub = hub().build();
+    let callers = callers(&hub).await;
+    let start = Since::Cursor(hub.feed.span().await.expect("a span").head.to_string());
+    let entity = Target::Entity { entity_type: "machine".into(), entity_id: EntityId::Number(1) };
+    for target in [Target::General, Target::Service, entity, Target::Dm(given::user("bert"))] {
+        let title = format!("{target:?}");
+        hub.send(Draft { target, ..given::draft(&title) }, WAIT).await;
+    }
+    let mut counts = Vec::new();
+    for caller in &callers {
+        let page = hub.poll(caller, &start, Duration::ZERO).await.expect("a page");
+        counts.push(page.events.iter().filter(|event| event.notification.is_some()).count());
+    }
+    assert_eq!(counts, [3, 4, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn satellites_and_users_see_their_own_tenant_only() {
+    let hub = hub().build();
+    let callers = callers(&hub).await;
+    let ours = hub.send(given::draft("ours"), WAIT).await.notification;
+    let foreign = Satellite { tenant: given::OTHER_TENANT, ..given::satellite() };
+    let theirs =
+        hub.notify(foreign.clone(), given::draft("theirs"), given::waiting(WAIT)).await.expect("accepted");
+    assert_ne!(theirs.notification.room, ours.room, "general rooms of two tenants are two rooms");
+    assert!(hub.notification(&foreign, ours.id).await.is_err());
+    let all = LogQuery { source_app: None, limit: 100, offset: 0 };
+    let log = hub.notification_log(&foreign, &all).await.expect("a log");
+    assert_eq!(given::titles(&log), ["theirs"]);
+    let found = hub.find_users(&callers[0], "", 100).await.expect("users");
+    assert_eq!(found.iter().map(|user| user.hub_user_id.as_str()).collect::<Vec<_>>(), ["bert"]);
+}

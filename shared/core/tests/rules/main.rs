@@ -1,0 +1,63 @@
+//! The rules of the service, on ports in memory: time is set, not slept.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what a test needs and does not get fails it"
+)]
+
+mod crash;
+mod direct_message;
+mod follow;
+mod follow_stress;
+mod inbound;
+mod isolation;
+mod naming;
+mod notify;
+mod outage;
+mod poll;
+mod rendering;
+mod reset;
+mod sign_in;
+mod slow_reader;
+
+use std::time::Duration;
+
+use messenger_core::{
+    id::TenantId,
+    user::{Caller, Identity},
+};
+use messenger_testkit::{TestHub, given};
+
+/// The usual wait budget.
+const WAIT: Duration = Duration::from_secs(3);
+/// Nobody waits.
+const NO_WAIT: Duration = Duration::ZERO;
+/// More than the longest rest of a lane.
+const RESTED: Duration = Duration::from_mins(6);
+
+/// Lets time pass for everything, where tokio's time is paused.
+async fn pass(hub: &TestHub, time: Duration) {
+    hub.pass(time);
+    tokio::time::advance(time).await;
+}
+
+/// Does everything that is left, however often it has to be tried.
+async fn settle(hub: &TestHub) {
+    for _ in 0..5 {
+        hub.pass(RESTED);
+        hub.work().await;
+    }
+}
+
+/// Signs a user of the usual tenant in, whose account is then ready.
+async fn ready_caller(hub: &TestHub, name: &str) -> Caller {
+    let caller = hub.caller(name, given::TENANT).await;
+    hub.work().await;
+    caller
+}
+
+/// A user id in a tenant.
+fn identity_in(tenant: TenantId, name: &str) -> Identity {
+    Identity { tenant, ..given::identity(name) }
+}

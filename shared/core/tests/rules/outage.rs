@@ -1,0 +1,215 @@
+//! What happens to notifications while something is away, and after it.
+
+use std::time::Duration;
+
+use messenger_core::{
+    Error,
+    error::{Failure, System},
+    notification::{Notification, Status, reason},
+    port::Clock as _,
+};
+use messenger_testkit::{TestHub, given, hub};
+
+use crate::{NO_WAIT, RESTED, WAIT, settle};
+
+async fn found(hub: &TestHub, of: &Notification) -> Notification {
+    hub.notification(&given::satellite(), of.id).await.expect("it is stored")
+}
+
+fn numbered(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
+    numbers.into_iter().map(|n| format!("[inventory] {n}")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_a_room_has_everything_in_order_and_once() {
+    let hub = hub().build();
+    hub.homeserver.switch_off();
+    for n in 0..50 {
+        let wait = if n % 2 == 0 { WAIT } else { NO_WAIT };
+        hub.send(given::draft(&n.to_string()), wait).await;
+        if n % 10 == 0 {
+            hub.pass(Duration::from_secs(2));
+            hub.work().await;
+        }
+    }
+    hub.homeserver.switch_on();
+    settle(&hub).await;
+    assert_eq!(hub.homeserver.all_bodies(), numbered(0..50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_in_the_middle_of_a_lane_keeps_the_order() {
+    let hub = hub().build();
+    for n in 0..20 {
+        hub.send(given::draft(&n.to_string()), NO_WAIT).await;
+    }
+    hub.homeserver.fail_call(5, Failure::Unreachable);
+    hub.homeserver.fail_call(9, Failure::Broken);
+    hub.homeserver.lose_answer(12);
+    hub.work().await;
+    assert_eq!(hub.homeserver.all_bodies(), numbered(0..3), "the lane rests");
+    hub.send(given::draft("20"), WAIT).await;
+    settle(&hub).await;
+    assert_eq!(hub.homeserver.all_bodies(), numbered(0..21));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_homeserver_being_back_ends_all_rests() {
+    let hub = hub().build();
+    hub.homeserver.switch_off();
+    for machine in 0..5 {
+        hub.send(given::machine(machine, "x"), WAIT).await;
+    }
+    hub.homeserver.switch_on();
+    hub.work().await;
+    assert!(hub.homeserver.rooms().is_empty(), "all lanes rest");
+    hub.upkeep.wake().await.expect("woken");
+    hub.work().await;
+    assert_eq!(hub.homeserver.all_bodies().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_rests_does_not_hold_up_others() {
+    let hub = hub().build();
+    hub.homeserver.fail_call(1, Failure::TimedOut);
+    hub.send(given::machine(1, "late"), WAIT).await;
+    let other = hub.send(given::machine(2, "x"), WAIT).await.notification;
+    assert_eq!(other.status, Status::Sent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_failure_doubles_the_rest_up_to_five_minutes() {
+    let hub = hub().build();
+    hub.homeserver.switch_off();
+    let mut pending = hub.send(given::draft("x"), WAIT).await.notification;
+    for attempt in 0..14 {
+        assert_eq!(pending.attempts, attempt + 1);
+        let next = pending.next_attempt_at.expect("it is tried again");
+        let rest = next.duration_since(hub.clock.now()).as_secs_f64();
+        let longest = f64::min(300.0, 2_f64.powi(attempt));
+        assert!(rest <= longest && rest >= longest * 0.74, "attempt {attempt}: {rest} s of {longest} s");
+        hub.pass(RESTED);
+        hub.work().await;
+        pending = found(&hub, &pending).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_homeserver_that_asks_for_patience_gets_it() {
+    let hub = hub().build();
+    for (asked, given_to_it) in [(17, 17), (3600, 300)] {
+        let failure = Failure::Limited(Duration::from_secs(asked));
+        hub.homeserver.fail_call(1, failure);
+        let draft = given::machine(i64::try_from(asked).expect("small"), "x");
+        let pending = hub.send(draft, WAIT).await.notification;
+        let rest = pending.next_attempt_at.expect("it is tried again").duration_since(hub.clock.now());
+        assert_eq!(rest.as_secs(), given_to_it);
+        assert_eq!(pending.reason.as_deref(), Some(reason::HOMESERVER_UNAVAILABLE));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_homeserver_that_answers_nonsense_is_tried_again() {
+    let hub = hub().build();
+    hub.homeserver.fail_call(1, Failure::Broken);
+    let pending = hub.send(given::draft("x"), WAIT).await.notification;
+    assert_eq!(
+        (pending.status, pending.reason.as_deref()),
+        (Status::Pending, Some(reason::HOMESERVER_ERROR))
+    );
+    settle(&hub).await;
+    assert_eq!(found(&hub, &pending).await.status, Status::Sent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_good_fails_and_holds_nothing_up() {
+    let hub = hub().build();
+    hub.homeserver.refuse("bad");
+    let failed = hub.send(given::draft("bad"), WAIT).await.notification;
+    assert_eq!(
+        (failed.status, failed.reason.as_deref()),
+        (Status::Failed, Some(reason::REFUSED_BY_HOMESERVER))
+    );
+    assert_eq!(found(&hub, &failed).await.status, Status::Failed);
+    for title in ["1", "bad", "2"] {
+        hub.send(given::draft(title), NO_WAIT).await;
+    }
+    hub.work().await;
+    assert_eq!(hub.homeserver.all_bodies(), ["[inventory] 1", "[inventory] 2"]);
+    settle(&hub).await;
+    assert_eq!(hub.homeserver.all_bodies().len(), 2, "it is not tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_lost_does_not_make_a_second_message() {
+    for nth in 1..=2 {
+        let hub = hub().build();
+        hub.homeserver.lose_answer(nth);
+        let pending = hub.send(given::draft("x"), WAIT).await.notification;
+        assert_eq!(pending.status, Status::Pending);
+        settle(&hub).await;
+        assert_eq!(hub.homeserver.all_bodies(), ["[inventory] x"]);
+        assert_eq!(hub.homeserver.rooms().len(), 1);
+        assert_eq!(found(&hub, &pending).await.status, Status::Sent);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_workers_and_a_caller_deliver_once() {
+    let hub = hub().build();
+    let _workers = [hub.another_process().run_worker(), hub.another_process().run_worker()];
+    hub.homeserver.act_late(Duration::from_millis(70));
+    for n in 0..30 {
+        hub.send(given::draft(&n.to_string()), Duration::from_millis(100 * (n % 3))).await;
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    hub.homeserver.act_late(Duration::ZERO);
+    settle(&hub).await;
+    assert_eq!(hub.homeserver.all_bodies().len(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_database_away_nothing_is_accepted() {
+    let hub = hub().build();
+    hub.memory.switch_off();
+    let refused = hub.notify(given::satellite(), given::draft("x"), given::waiting(WAIT)).await;
+    let Err(Error::Fault(fault)) = refused else { panic!("it cannot be accepted") };
+    assert_eq!((fault.system, fault.failure), (System::Database, Failure::Unreachable));
+    hub.memory.switch_on();
+    settle(&hub).await;
+    assert!(hub.homeserver.rooms().is_empty());
+    assert_eq!(hub.send(given::draft("x"), WAIT).await.notification.status, Status::Sent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_goes_away_after_acceptance_loses_nothing() {
+    for moment in [50, 150, 250] {
+        let hub = hub().build();
+        hub.homeserver.act_late(Duration::from_millis(100));
+        let sender = hub.clone();
+        let sending = tokio::spawn(async move { sender.send(given::draft("x"), WAIT).await.notification });
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        hub.memory.switch_off();
+        let answer = sending.await.expect("answered");
+        assert!(matches!(answer.status, Status::Pending | Status::Sent));
+        hub.memory.switch_on();
+        settle(&hub).await;
+        assert_eq!(hub.homeserver.all_bodies(), ["[inventory] x"]);
+        assert_eq!(found(&hub, &answer).await.status, Status::Sent);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_loses_the_database_goes_on_later() {
+    let hub = hub().build();
+    hub.send(given::draft("x"), NO_WAIT).await;
+    hub.homeserver.act_late(Duration::from_millis(100));
+    let worker = hub.clone();
+    let working = tokio::spawn(async move { worker.deliver_due().await });
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    hub.memory.switch_off();
+    assert!(working.await.expect("it does not panic").is_err());
+    hub.memory.switch_on();
+    settle(&hub).await;
+    assert_eq!(hub.homeserver.all_bodies(), ["[inventory] x"]);
+}

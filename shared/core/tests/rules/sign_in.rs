@@ -1,0 +1,179 @@
+//! Signing in, and making accounts ready.
+
+use std::time::Duration;
+
+use messenger_core::{
+    error::Failure,
+    id::MatrixUserId,
+    room::{RoomKey, RoomKind},
+    user::{Identity, Role, fold},
+};
+use messenger_testkit::{TestHub, given, hub};
+
+use crate::{RESTED, identity_in, settle};
+
+fn matrix(localpart: &str) -> MatrixUserId {
+    MatrixUserId::new(format!("@{localpart}:hub.local"))
+}
+
+fn general_members(hub: &TestHub, tenant: messenger_core::id::TenantId) -> Option<Vec<MatrixUserId>> {
+    let key = RoomKey { tenant, kind: RoomKind::General };
+    hub.homeserver.room_by_alias(&key.alias()).map(|room| hub.homeserver.members(&room))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_user_gets_an_account_and_the_general_room() {
+    let hub = hub().build();
+    let identity = Identity { display_name: "Max Müller".into(), ..given::identity("Max") };
+    let user = hub.sign_in(identity).await.expect("signed in");
+    assert_eq!((user.localpart.as_str(), hub.matrix_id(&user)), ("_max", matrix("_max")));
+    hub.work().await;
+    assert_eq!(hub.homeserver.display_name(&matrix("_max")).as_deref(), Some("Max Müller"));
+    assert_eq!(general_members(&hub, given::TENANT), Some(vec![matrix("_max")]));
+    let rooms = hub.memberships.of(given::TENANT, user.id()).await.expect("rooms");
+    assert_eq!(rooms.len(), 1);
+    assert!(hub.users.find(given::TENANT, user.id()).await.expect("found").expect("known").provisioned);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_first_requests_over_four_processes_make_one_user() {
+    let hub = hub().build();
+    let processes: Vec<_> = (0..4).map(|_| hub.another_process()).collect();
+    let tasks: tokio::task::JoinSet<_> = (0..200)
+        .map(|n| {
+            let process = processes[n % 4].clone();
+            async move {
+                let user = process.sign_in(given::identity("anna")).await.expect("signed in");
+                process.work().await;
+                user
+            }
+        })
+        .collect();
+    let users = tasks.join_all().await;
+    assert!(users.iter().all(|user| user.identity == users[0].identity));
+    assert_eq!(hub.homeserver.accounts(), 1);
+    assert_eq!(hub.homeserver.rooms().len(), 1);
+    assert_eq!(general_members(&hub, given::TENANT), Some(vec![matrix("anna")]));
+    assert_eq!(hub.memory.events().len(), 1, "she joined once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_homeserver_that_is_away_keeps_nobody_out() {
+    let hub = hub().build();
+    hub.homeserver.switch_off();
+    let start = tokio::time::Instant::now();
+    hub.sign_in(given::identity("anna")).await.expect("signed in");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    hub.work().await;
+    assert!(hub.upkeep.anything_resting().await.expect("known"));
+    hub.homeserver.switch_on();
+    settle(&hub).await;
+    assert_eq!(general_members(&hub, given::TENANT), Some(vec![matrix("anna")]));
+    assert!(!hub.upkeep.anything_resting().await.expect("known"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_fails_at_every_step_is_ready_in_the_end() {
+    for nth in 1..=3 {
+        for failure in [Failure::Unreachable, Failure::TimedOut, Failure::Rejected] {
+            let hub = hub().build();
+            hub.homeserver.fail_call(nth, failure);
+            hub.sign_in(given::identity("anna")).await.expect("signed in");
+            hub.work().await;
+            let due =
+                hub.users.find(given::TENANT, &given::user("anna")).await.expect("found").expect("known");
+            assert!(!due.provisioned);
+            hub.pass(RESTED);
+            hub.work().await;
+            assert_eq!(
+                general_members(&hub, given::TENANT),
+                Some(vec![matrix("anna")]),
+                "call {nth}, {failure:?}"
+            );
+            assert_eq!(hub.homeserver.rooms().len(), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_account_that_fails_does_not_hold_up_others() {
+    let hub = hub().build();
+    hub.homeserver.fail_call(1, Failure::Rejected);
+    for n in 0..30 {
+        hub.sign_in(given::identity(&format!("user{n:02}"))).await.expect("signed in");
+    }
+    hub.work().await;
+    assert_eq!(general_members(&hub, given::TENANT).map(|members| members.len()), Some(29));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_name_reaches_the_homeserver() {
+    let hub = hub().build();
+    hub.sign_in(given::identity("anna")).await.expect("signed in");
+    hub.work().await;
+    let renamed = Identity { display_name: "Anna Neu".into(), role: Role::Admin, ..given::identity("anna") };
+    let user = hub.sign_in(renamed.clone()).await.expect("signed in");
+    assert_eq!(user.identity, renamed);
+    hub.work().await;
+    assert_eq!(hub.homeserver.display_name(&matrix("anna")).as_deref(), Some("Anna Neu"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_moves_gets_the_general_room_of_the_new_tenant() {
+    let hub = hub().build();
+    hub.sign_in(given::identity("anna")).await.expect("signed in");
+    hub.work().await;
+    hub.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
+    hub.work().await;
+    assert_eq!(general_members(&hub, given::OTHER_TENANT), Some(vec![matrix("anna")]));
+    let rooms = hub.memberships.of(given::OTHER_TENANT, &given::user("anna")).await.expect("rooms");
+    assert_eq!(rooms.len(), 1);
+    assert_eq!(hub.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms"), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_remembers_who_is_signed_in() {
+    let hub = hub().build();
+    hub.sign_in(given::identity("anna")).await.expect("signed in");
+    hub.memory.switch_off();
+    hub.sign_in(given::identity("anna")).await.expect("the same token needs no database");
+    assert!(hub.sign_in(given::identity("bert")).await.is_err());
+}
+
+#[test]
+fn folding_forgets_case_accents_and_sharp_s() {
+    let folded = [
+        ("MÜLLER", "muller"),
+        ("Weiß", "weiss"),
+        ("GROẞ", "gross"),
+        ("José", "jose"),
+        ("Jose\u{301}", "jose"),
+        ("İstanbul", "istanbul"),
+        ("  Anna  ", "anna"),
+        ("Ångström", "angstrom"),
+        ("ﬁn", "fin"),
+        ("", ""),
+    ];
+    for (text, expected) in folded {
+        assert_eq!(fold(text), expected);
+        assert_eq!(fold(&fold(text)), fold(text), "folding again changes nothing");
+    }
+}
+
+#[test]
+fn an_unknown_role_gets_the_fewest_rights() {
+    let roles = [
+        ("super_admin", Role::Admin),
+        ("admin", Role::Admin),
+        ("manager", Role::User),
+        ("user", Role::User),
+        ("terminal", Role::User),
+        ("viewer", Role::Viewer),
+        ("Admin", Role::Viewer),
+        ("", Role::Viewer),
+        ("root", Role::Viewer),
+    ];
+    for (hub, ours) in roles {
+        assert_eq!(Role::from_hub(hub), ours, "{hub}");
+    }
+}
