@@ -254,7 +254,15 @@ def test_text_that_is_no_unicode_does_not_keep_an_alarm_from_being_sent(service:
 def test_what_is_no_json_is_the_callers_mistake(service: Service, run: Run) -> None:
     with pytest.raises(TypeError, match="object cannot be sent as JSON"):
         run(client(service), "notify", source_app="a", title="t", extra={"x": object()})
+    with pytest.raises(ValueError, match="Out of range float"):
+        run(client(service), "notify", source_app="a", title="t", extra={"x": float("nan")})
     run(client(service), "notify", source_app="a", title="t", extra={"x": uuid.UUID(int=1)})
+
+
+@pytest.mark.parametrize("key", ["", "ä", "a\nb", " a", "x" * 256])
+def test_a_key_that_cannot_be_a_header_is_the_callers_mistake(service: Service, key: str) -> None:
+    with client(service) as messenger, pytest.raises(ValueError, match="idempotency_key"):
+        messenger.notify(source_app="a", title="t", idempotency_key=key)
 
 
 def test_the_environment_configures_a_client(configured: Service, run: Run) -> None:

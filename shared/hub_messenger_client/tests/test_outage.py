@@ -303,6 +303,21 @@ def test_flush_says_when_the_spool_could_not_be_emptied(service: Service, make: 
     assert 0.25 < time.monotonic() - started < 2
 
 
+def test_the_environment_may_name_the_spool(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESSENGER_SPOOL_DIR", str(tmp_path / "named"))
+    service.stop()
+    with MessengerClient(service.url, TOKEN, retries=0) as client:
+        assert client.notify(source_app="a", title="t").spooled
+    assert (tmp_path / "named" / "spool.db").exists()
+
+
+def test_a_pause_that_the_service_wants_is_the_spools_to_make(service: Service, make: Make) -> None:
+    service.script.append(fails(503, "database_unavailable", retry_after=5))
+    started = time.monotonic()
+    assert make(retries=3).notify(title="t").spooled
+    assert time.monotonic() - started < 1
+
+
 def test_without_a_spool_flush_has_nothing_to_do(service: Service) -> None:
     with MessengerClient(service.url, TOKEN) as client:
         assert client.flush()

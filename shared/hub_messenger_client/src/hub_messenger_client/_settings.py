@@ -19,6 +19,7 @@ from .errors import ConfigurationError
 URL_VARIABLE = "MESSENGER_SERVICE_URL"
 TOKEN_VARIABLE = "MESSENGER_SERVICE_TOKEN"  # noqa: S105 - a name
 APP_VARIABLE = "MESSENGER_SOURCE_APP"
+SPOOL_VARIABLE = "MESSENGER_SPOOL_DIR"
 USER_AGENT = f"hub-messenger-client/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
 CONNECT_SECONDS = 3.0
 

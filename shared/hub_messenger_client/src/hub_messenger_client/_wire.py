@@ -89,19 +89,23 @@ class Retries:
         return error.retry_after + min(jitter, self.base)
 
 
-def new_key() -> str:
-    """An idempotency key of its own for a call."""
-    return uuid.uuid4().hex
+def checked_key(given: str | None) -> str:
+    """The caller's idempotency key, or one of its own for this call."""
+    if given is None:
+        return uuid.uuid4().hex
+    if not (1 <= len(given) <= 255 and given.isascii() and given.isprintable() and given == given.strip()):
+        raise ValueError("idempotency_key must be 1 to 255 printable ASCII characters")
+    return given
 
 
 def letter(body: Mapping[str, Any], *, key: str | None, keep: float) -> Letter:
     """A notification on its way. `keep` is how many seconds it may wait in a spool."""
     # Half a surrogate pair, as in a file name that is no UTF-8, must not keep an alarm from being sent.
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=_encode).encode("utf-8", "replace")
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_encode)
     now = time.time()
     expires_at = min([now + keep, *_seconds(body.get("expires_at"))])
     rank = RANKS.get(str(body.get("priority", "normal")), RANKS["normal"])
-    return Letter(key or new_key(), text, now, expires_at, rank)
+    return Letter(checked_key(key), text.encode("utf-8", "replace"), now, expires_at, rank)
 
 
 def send_call(letter: Letter, *, wait: float | None, timeout: httpx.Timeout) -> Call:

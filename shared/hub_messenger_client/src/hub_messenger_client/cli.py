@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ._settings import APP_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE
+from ._settings import APP_VARIABLE, SPOOL_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE
 from ._version import __version__
 from .client import MessengerClient
 from .errors import (
@@ -30,7 +30,6 @@ from .models import Event, Notification
 
 OK, FAILED, USAGE, REFUSED, DENIED, AWAY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 USER_TOKEN_VARIABLE = "MESSENGER_USER_TOKEN"  # noqa: S105 - a name
-SPOOL_VARIABLE = "MESSENGER_SPOOL_DIR"
 
 EPILOG = f"""\
 environment:

@@ -34,8 +34,9 @@ class MessengerClient(SyncCalls, AsyncCalls):
         timeout: Seconds for each attempt, beyond the call's `wait`; an `httpx.Timeout` for each phase of it.
         retries: How often a failed attempt is tried again, with jittered, growing pauses.
         verify: TLS verification: a path to CA certificates, an `ssl.SSLContext`, or `False` for none.
-        spool_dir: A directory of this satellite, on a local disk. What cannot be delivered is kept there, and
-            sent in order when the service is back. All processes of the satellite may share it.
+        spool_dir: A directory of this satellite, on a local disk; by default `MESSENGER_SPOOL_DIR`. What cannot be
+            delivered is kept there, and sent in order when the service is back. All processes of the satellite may
+            share it. Without one there is no spool.
         spool_max_entries: How many notifications it holds. When full, the oldest least important ones make room.
         spool_max_bytes: How many bytes of notifications it holds.
         spool_ttl: Seconds after which a spooled notification is dropped; at most seven days.
@@ -62,6 +63,8 @@ class MessengerClient(SyncCalls, AsyncCalls):
         http_client: httpx.Client | None = None,
         async_http_client: httpx.AsyncClient | None = None,
     ) -> None:
+        directory = spool_dir or os.environ.get(_settings.SPOOL_VARIABLE) or None
+        spool = Spool(directory, max_entries=spool_max_entries, max_bytes=spool_max_bytes) if directory else None
         super().__init__(
             _settings.Settings(
                 base_url=_settings.service_url(base_url),
@@ -71,15 +74,14 @@ class MessengerClient(SyncCalls, AsyncCalls):
                     "User-Agent": _settings.USER_AGENT,
                     "Accept": "application/json",
                 },
-                retries=_wire.Retries(count=retries),
+                # A caller does not wait out a long pause when the spool can do so.
+                retries=_wire.Retries(retries, longest_retry_after=1.0 if spool else 10.0),
                 verify=verify,
             ),
             source_app=source_app,
             http_client=http_client,
             async_http_client=async_http_client,
-            spool=None
-            if spool_dir is None
-            else Spool(spool_dir, max_entries=spool_max_entries, max_bytes=spool_max_bytes),
+            spool=spool,
             spool_ttl=spool_ttl,
         )
 
