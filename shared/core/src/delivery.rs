@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use rand::Rng;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     Error, Hub, Result,
@@ -15,16 +18,21 @@ use crate::{
     rendering,
 };
 
-/// How long a worker may be silent before another may take its lane.
+/// How long a worker may be silent before another may take its lane. Longer than the homeserver may take for a message.
 const LEASE: Duration = Duration::from_secs(30);
 /// How many entries of a lane are read at once.
-const BATCH: i64 = 16;
+const BATCH: i64 = 8;
 /// The delay after the first failure; it doubles with each further one.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// The longest delay.
 const BACKOFF_MAX: Duration = Duration::from_mins(5);
+/// No lane has this version: who leaves it so makes it due.
+const NO_VERSION: i64 = -1;
 /// How often a caller whose notification waits for earlier ones looks whether it is delivered.
 const LOOK_AGAIN: Duration = Duration::from_millis(40);
+
+/// A delivery that is under way.
+type Delivery = JoinHandle<Result<Notification>>;
 
 impl Hub {
     /// Delivers a notification that was just stored, as far as that is possible while its caller waits.
@@ -36,23 +44,56 @@ impl Hub {
     ) -> Notification {
         let deadline = Instant::now() + wait;
         let held = notification.reason.is_some();
-        let result = match place {
-            _ if held || wait.is_zero() => return notification,
-            Place::Resting => return notification,
-            Place::Free => timeout_at(deadline, self.deliver(notification.clone())).await,
-            Place::Queued => timeout_at(deadline, self.watch(notification.clone())).await,
-        };
-        match result {
-            Ok(Ok(notification)) => notification,
-            Ok(Err(error)) => {
-                // The notification is stored; what failed is only telling how far it got.
+        match place {
+            _ if held || wait.is_zero() => notification,
+            Place::Resting => notification,
+            Place::Free => self.deliver_until(deadline, notification).await,
+            Place::Queued => match timeout_at(deadline, self.watch(notification.clone())).await {
+                Ok(Ok(delivered)) => delivered,
+                // It is stored; what failed is only telling how far it got.
+                Ok(Err(_)) | Err(_) => notification,
+            },
+        }
+    }
+
+    /// Delivers it in a task that goes on when the caller has no more time or is gone: a homeserver that is hung up on
+    /// may have stored the message, and not yet the transaction id that keeps it from being stored twice.
+    async fn deliver_until(&self, deadline: Instant, notification: Notification) -> Notification {
+        let (hub, own) = (self.clone(), notification.clone());
+        let mut delivery = self.background.spawn(async move { hub.deliver(own).await });
+        match timeout_at(deadline, &mut delivery).await {
+            Ok(Ok(Ok(delivered))) => delivered,
+            Ok(Ok(Err(error))) => {
                 tracing::warn!(id = %notification.id, error = &error as &dyn std::error::Error, "delivery goes on in the background");
                 notification
             }
-            Err(_elapsed) => {
-                Notification { reason: Some(reason::HOMESERVER_UNAVAILABLE.to_owned()), ..notification }
-            }
+            Ok(Err(_ended)) => notification,
+            Err(_elapsed) => self.leave_running(delivery, notification).await,
         }
+    }
+
+    /// The caller's time is over. The lane rests while the delivery that is under way may still succeed; when it does,
+    /// the lane goes on at once.
+    async fn leave_running(&self, delivery: Delivery, notification: Notification) -> Notification {
+        let reason = reason::HOMESERVER_UNAVAILABLE;
+        if let Err(error) = self.outbox.postpone(&notification, LEASE, reason).await {
+            tracing::warn!(id = %notification.id, error = &error as &dyn std::error::Error, "a slow delivery is not noted");
+        }
+        let hub = self.clone();
+        let lane = Lane { name: notification.key().to_string(), version: NO_VERSION };
+        self.background.spawn(async move {
+            if let Ok(Ok(delivered)) = delivery.await
+                && delivered.status == Status::Sent
+                && let Err(error) = hub.outbox.release(&lane, Rest::Idle).await
+            {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "the lane goes on when its rest is over"
+                );
+            }
+        });
+        let attempts = notification.attempts + 1;
+        Notification { reason: Some(reason.to_owned()), attempts, in_flight: None, ..notification }
     }
 
     /// Claims the next lane that is due, to be [drained](Self::drain).

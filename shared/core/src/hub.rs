@@ -5,6 +5,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 use tokio::sync::OnceCell;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     Result,
@@ -80,6 +81,8 @@ pub struct Inner {
     pub(crate) tail: Arc<Tail>,
     pub(crate) signed_in: Remembered<Identity, User>,
     pub(crate) room_ids: Remembered<RoomKey, RoomId>,
+    /// What goes on after its caller was answered.
+    pub(crate) background: TaskTracker,
     installation: OnceCell<String>,
 }
 
@@ -92,6 +95,7 @@ impl Hub {
             settings,
             signed_in: Remembered::for_a_while(SIGNED_IN_FOR),
             room_ids: Remembered::for_good(),
+            background: TaskTracker::new(),
             installation: OnceCell::new(),
         }))
     }
@@ -104,6 +108,12 @@ impl Hub {
     /// The one tail of the event log in this process.
     pub fn tail(&self) -> &Arc<Tail> {
         &self.tail
+    }
+
+    /// Waits for what goes on after its caller was answered: before a process ends.
+    pub async fn settled(&self) {
+        self.background.close();
+        self.background.wait().await;
     }
 
     /// The ports, for health checks and the worker's loop.

@@ -24,6 +24,10 @@ use crate::{
 /// How long a homeserver may take to say that it is there.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long it may take for a message. It is hung up on as late as possible: it may have stored the message, and not
+/// yet the transaction id that keeps it from being stored twice.
+const SEND_TIMEOUT: Duration = Duration::from_secs(25);
+
 /// The homeserver, to which we are an Application Service with one bot. Cheap to clone.
 #[derive(Clone)]
 pub struct Appservice {
@@ -78,7 +82,8 @@ impl Homeserver for Appservice {
 
     async fn send(&self, room: &RoomId, transaction: &str, content: &serde_json::Value) -> Result<EventId> {
         let call = self.http.put().at("rooms").at(room).at("send").at("m.room.message").at(transaction);
-        let sent: Sent = call.by(&self.bot).body(content).send().await.doing("sending a message")?;
+        let call = call.by(&self.bot).body(content).within(SEND_TIMEOUT);
+        let sent: Sent = call.send().await.doing("sending a message")?;
         Ok(sent.event_id)
     }
 }

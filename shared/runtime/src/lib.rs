@@ -9,6 +9,8 @@ pub mod logging;
 mod probes;
 pub mod problem;
 pub mod serve;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use app::App;
 pub use config::Config;

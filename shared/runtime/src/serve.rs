@@ -119,6 +119,9 @@ async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow:
     if timeout(GRACE, connections.shutdown()).await.is_err() {
         tracing::warn!("some requests were still being answered");
     }
+    if timeout(GRACE, app.hub.settled()).await.is_err() {
+        tracing::warn!("some deliveries were still under way: a worker goes on with them");
+    }
     Ok(())
 }
 

@@ -1,0 +1,131 @@
+//! The service without a socket, for tests of the wire: requests go straight into the [`stack`], on ports that the test
+//! brings.
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "tests end with a panic: this is for them only"
+)]
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    response::Response,
+};
+use http::{HeaderMap, header::CONTENT_TYPE, request};
+use jsonwebtoken::{EncodingKey, Header, encode};
+use messenger_core::Ports;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::{App, Config, auth::HUB_ISSUER, stack};
+
+/// The default of `MESSENGER_SERVICE_TOKEN`.
+pub const SERVICE_TOKEN: &str = "messenger-service-token-dev";
+/// `HUB_SECRET_KEY` of tests.
+pub const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
+/// When tokens of tests end: 2100-01-01T00:00:00Z. Tokens are checked against the clock on the wall.
+pub const EXPIRY: i64 = 4_102_444_800;
+/// Headers that are no function's own: each has a test of its own.
+const EVERYWHERE: [&str; 4] =
+    ["access-control-allow-origin", "access-control-expose-headers", "content-length", "vary"];
+
+/// Routes in their stack.
+#[derive(Clone)]
+pub struct Wire(Router);
+
+/// An answer as tests compare it: status, the headers that are no function of every answer, and the body.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    headers: BTreeMap<String, String>,
+    /// JSON, or text. A `request_id` that is that of the header `X-Request-Id` is replaced by these words.
+    pub body: Value,
+    /// All headers.
+    #[serde(skip)]
+    pub all_headers: HeaderMap,
+}
+
+impl Wire {
+    /// With the configuration of development.
+    pub fn new(routes: Router<App>, ports: Ports) -> Self {
+        Self::configured(routes, ports, &[])
+    }
+
+    /// With some variables of the environment.
+    pub fn configured(routes: Router<App>, ports: Ports, variables: &[(&str, &str)]) -> Self {
+        Self(stack(routes, &App::with(ports, config(variables))))
+    }
+
+    /// Sends a request, and leaves the answer's body to be read: a stream does not end.
+    pub async fn open(&self, request: request::Builder, body: impl Into<Body>) -> Response {
+        let request = request.body(body.into()).expect("a request");
+        self.0.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+    }
+
+    /// Sends a request and reads the answer.
+    pub async fn call(&self, request: request::Builder, body: impl Into<Body>) -> Answer {
+        Answer::read(self.open(request, body).await).await
+    }
+
+    /// Sends a request without a body.
+    pub async fn ask(&self, request: request::Builder) -> Answer {
+        self.call(request, Body::empty()).await
+    }
+}
+
+impl Answer {
+    async fn read(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.expect("the body can be read");
+        let text = String::from_utf8(bytes.to_vec()).expect("the body is text");
+        let is_json = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
+        let mut body =
+            if is_json { serde_json::from_str(&text).expect("the body is JSON") } else { Value::from(text) };
+        let id = parts.headers.get("x-request-id").and_then(|id| id.to_str().ok());
+        if let Some(in_body) = body.get_mut("request_id").filter(|in_body| in_body.as_str() == id) {
+            *in_body = json!("[that of the header]");
+        }
+        let shown = |name: &str| name != "x-request-id" && !EVERYWHERE.contains(&name);
+        let headers = parts.headers.iter().filter(|(name, _)| shown(name.as_str()));
+        let text = |value: &http::HeaderValue| value.to_str().expect("a header is text").to_owned();
+        let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+        Self { status: parts.status.as_u16(), headers, body, all_headers: parts.headers }
+    }
+}
+
+/// The configuration of development, but for these variables.
+pub fn config(variables: &[(&str, &str)]) -> Config {
+    let given = |name: &str| variables.iter().find(|(given, _)| *given == name).map(|(_, value)| *value);
+    Config::read(|name| {
+        let usual = match name {
+            "DATABASE_URL" => Some("postgres://nobody@nowhere/nothing"),
+            "HUB_SECRET_KEY" => Some(HUB_SECRET_KEY),
+            _ => None,
+        };
+        given(name).or(usual).map(str::to_owned)
+    })
+    .expect("the configuration is good")
+}
+
+/// The Hub's token of a user of tenant 1.
+pub fn token(sub: &str) -> String {
+    let claims = json!({
+        "sub": sub, "role": "user", "tenant_id": 1, "display_name": format!("Name von {sub}"), "iss": HUB_ISSUER,
+        "exp": EXPIRY,
+    });
+    signed(&claims, HUB_SECRET_KEY)
+}
+
+/// The same as the value of `Authorization`.
+pub fn bearer(sub: &str) -> String {
+    format!("Bearer {}", token(sub))
+}
+
+/// A token with these claims and this key.
+pub fn signed(claims: &Value, key: &str) -> String {
+    encode(&Header::default(), claims, &EncodingKey::from_secret(key.as_bytes())).expect("a token")
+}
