@@ -1,0 +1,2 @@
+//! `messenger-bench`: see `docs/performance.md`.
+fn main() {}
