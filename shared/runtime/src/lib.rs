@@ -5,6 +5,7 @@ pub mod auth;
 pub mod caller;
 pub mod config;
 pub mod fields;
+mod light;
 pub mod logging;
 mod probes;
 pub mod problem;

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, header};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
 use tokio::{
@@ -17,9 +17,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
+use tokio_util::task::TaskTracker;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::{App, Config, logging, probes, problem};
+use crate::{App, Config, light, logging, probes, problem};
 
 /// Largest body of a request that is no upload.
 const BODY_MAX: usize = 1 << 20;
@@ -96,13 +97,13 @@ pub fn stack(routes: Router<App>, app: &App) -> Router {
 }
 
 async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow::Result<()> {
-    let connections = GracefulShutdown::new();
+    let connections = Connections { service, http: GracefulShutdown::new(), streams: TaskTracker::new() };
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connect(stream, service.clone(), &connections),
+                Ok((stream, _)) => connections.serve(stream),
                 Err(error) => {
                     // Out of file descriptors, or the client is gone already: neither ends the server.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -116,7 +117,7 @@ async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow:
     drop(listener);
     tracing::info!("shutting down");
     app.hub.tail().shut_down();
-    if timeout(GRACE, connections.shutdown()).await.is_err() {
+    if timeout(GRACE, connections.end()).await.is_err() {
         tracing::warn!("some requests were still being answered");
     }
     if timeout(GRACE, app.hub.settled()).await.is_err() {
@@ -125,19 +126,47 @@ async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow:
     Ok(())
 }
 
-fn connect(stream: TcpStream, service: Router, connections: &GracefulShutdown) {
-    // Small answers and events must not wait for more to come (Nagle).
-    let _ = stream.set_nodelay(true);
+/// The connections of a server.
+struct Connections {
+    service: Router,
+    http: GracefulShutdown,
+    streams: TaskTracker,
+}
+
+impl Connections {
+    /// Serves a connection in a task of its own.
+    fn serve(&self, stream: TcpStream) {
+        // Small answers and events must not wait for more to come (Nagle).
+        let _ = stream.set_nodelay(true);
+        let (service, watcher, streams) = (self.service.clone(), self.http.watcher(), self.streams.clone());
+        tokio::spawn(async move {
+            match timeout(HEAD_WAIT, light::is_stream(&stream)).await {
+                Ok(Ok(true)) => {
+                    // Watching is for connections that may bring another request.
+                    drop(watcher);
+                    streams.spawn(light::answer(stream, service, HEAD_WAIT));
+                }
+                Ok(Ok(false)) => http(stream, service, watcher).await,
+                Ok(Err(_)) | Err(_) => {}
+            }
+        });
+    }
+
+    /// Waits until every connection has ended; idle ones end at once.
+    async fn end(self) {
+        self.streams.close();
+        tokio::join!(self.http.shutdown(), self.streams.wait());
+    }
+}
+
+async fn http(stream: TcpStream, service: Router, watcher: Watcher) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    let connection = connections.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended");
-        }
-    });
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended");
+    }
 }
 
 fn cors(config: &Config) -> CorsLayer {
