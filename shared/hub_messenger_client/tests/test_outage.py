@@ -163,11 +163,11 @@ def test_what_is_refused_later_is_set_aside_and_blocks_nothing(
     with service.away():
         for title in "abc":
             client.notify(title=title)
-    service.always = lambda exchange: (
-        exchange.problem(422, "invalid_request", errors=[{"pointer": "/title", "message": "is bad"}])
-        if exchange.request_.json["title"] == "b"
-        else service.accept(exchange)
-    )
+        service.always = lambda exchange: (
+            exchange.problem(422, "invalid_request", errors=[{"pointer": "/title", "message": "is bad"}])
+            if exchange.request_.json["title"] == "b"
+            else service.accept(exchange)
+        )
     assert client.flush()
     assert service.titles == ["a", "c"]
     assert client.spool is not None
@@ -186,7 +186,7 @@ def test_a_mistake_in_the_configuration_refuses_nothing_for_good(service: Servic
     with service.away():
         client.notify(title="a")
         client.notify(title="b")
-    service.always = mistake
+        service.always = mistake
     eventually(lambda: len(service.requests) >= 2)
     assert client.notify(title="c").status == "spooled"
     service.always = None
@@ -202,7 +202,7 @@ def test_one_that_makes_the_service_fail_is_told_from_a_service_that_fails(
     with service.away():
         for title in "abc":
             client.notify(title=title)
-    service.always = fails(500, "internal_error")
+        service.always = fails(500, "internal_error")
     eventually(lambda: len(service.requests) > POISON_AFTER * 2)
     assert client.spool is not None
     assert client.spool.stats().refused == 0
