@@ -71,7 +71,8 @@ pub(crate) async fn run(target: &Target, load: &Load, recorder: Option<&Recorder
     sleep(load.idle).await;
     let idle = Usage::of(&target.pids);
     let calls = Arc::new(Shared::default());
-    let publishing = tokio::spawn(publish(Arc::clone(&target), Arc::clone(&board), *load, Arc::clone(&calls)));
+    let publishing =
+        tokio::spawn(publish(Arc::clone(&target), Arc::clone(&board), *load, Arc::clone(&calls)));
     sleep(load.warm_up).await;
     let recording = recorder.map(|recorder| recorder.start(&target.pids, load.duration)).transpose()?;
     let measured = measure(&target, &board, load.duration).await;
@@ -216,6 +217,37 @@ async fn arrived(streams: &Streams, published: &[u32]) -> Tally {
 }
 
 impl Outcome {
+    /// Several rounds as one: latencies together, rates and costs on average.
+    pub(crate) fn merged(rounds: &[Self]) -> Self {
+        let mean =
+            |figure: fn(&Self) -> f64| rounds.iter().map(figure).sum::<f64>() / rounds.len().max(1) as f64;
+        let together = |figure: fn(&Self) -> &Latencies| {
+            rounds.iter().map(figure).fold(Latencies::default(), |mut sum, latencies| {
+                sum.add(latencies);
+                sum
+            })
+        };
+        Self {
+            tally: rounds.iter().fold(Tally::default(), |tally, round| tally.plus(round.tally)),
+            each: together(|round| &round.each),
+            last: together(|round| &round.last),
+            call: together(|round| &round.call),
+            delivered_per_second: mean(|round| round.delivered_per_second),
+            published_per_second: mean(|round| round.published_per_second),
+            connects_per_second: mean(|round| round.connects_per_second),
+            opened_in: Duration::from_secs_f64(mean(|round| round.opened_in.as_secs_f64())),
+            memory: mean(|round| round.memory),
+            idle_processor: mean(|round| round.idle_processor),
+            processor: mean(|round| round.processor),
+            server_percent: mean(|round| round.server_percent),
+            database_percent: mean(|round| round.database_percent),
+            client_percent: mean(|round| round.client_percent),
+            returns: rounds.iter().map(|round| round.returns).sum(),
+            resets: rounds.iter().map(|round| round.resets).sum(),
+            problems: rounds.iter().flat_map(|round| round.problems.clone()).collect(),
+        }
+    }
+
     /// Its rows in the report.
     pub(crate) fn rows(&self, name: &str) -> [Row; 2] {
         let Self { tally, .. } = self;

@@ -15,7 +15,8 @@ pub(crate) fn fold(script: &str) -> BTreeMap<String, u64> {
     for sample in script.split("\n\n") {
         let mut lines = sample.lines().filter(|line| !line.trim().is_empty());
         let Some(program) = lines.next() else { continue };
-        let mut symbols: Vec<&str> = lines.filter_map(|line| Some(symbol(line.trim().split_once(' ')?.1))).collect();
+        let mut symbols: Vec<&str> =
+            lines.filter_map(|line| Some(symbol(line.trim().split_once(' ')?.1))).collect();
         symbols.push(program.trim());
         symbols.reverse();
         *stacks.entry(symbols.join(";")).or_default() += 1;
@@ -64,7 +65,8 @@ fn draw(frame: &Frame, root: &Frame, mut x: f64, row: usize, boxes: &mut String)
             let y = HEIGHT * row as f64;
             let share = 100.0 * below.count as f64 / root.count as f64;
             let letters = (width / LETTER) as usize;
-            let label: String = if letters < 3 { String::new() } else { symbol.chars().take(letters).collect() };
+            let label: String =
+                if letters < 3 { String::new() } else { symbol.chars().take(letters).collect() };
             let hue = symbol.bytes().fold(0_u32, |hue, byte| (hue * 31 + u32::from(byte)) % 50);
             // Writing to a String cannot fail.
             let _ = write!(

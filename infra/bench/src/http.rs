@@ -27,7 +27,10 @@ impl Server {
         ensure!(!host.contains('/'), "{url}: an address without a path is needed");
         let with_port = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
         let address = with_port.to_socket_addrs().with_context(|| format!("looking for {host}"))?.next();
-        Ok(Self { address: address.with_context(|| format!("{host} has no address"))?, host: host.to_owned() })
+        Ok(Self {
+            address: address.with_context(|| format!("{host} has no address"))?,
+            host: host.to_owned(),
+        })
     }
 
     /// A server on this machine.
@@ -113,7 +116,8 @@ impl Head {
         };
         let text = std::str::from_utf8(&bytes[..end]).context("a head that is no text")?;
         let mut lines = text.split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+        let status =
+            lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
         let mut head =
             Self { status: status.context("no HTTP status")?, chunked: false, length: None, end: end + 4 };
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
@@ -134,16 +138,7 @@ impl Connection {
 
     /// Sends a request and reads the whole answer.
     pub(crate) async fn call(&mut self, request: &[u8]) -> Result<Answer> {
-        self.stream.write_all(request).await.context("sending a request")?;
-        self.buffer.clear();
-        let head = loop {
-            self.more().await?;
-            match Head::parse(&self.buffer)? {
-                Some(head) if head.status < 200 => drop(self.buffer.drain(..head.end)),
-                Some(head) => break head,
-                None => {}
-            }
-        };
+        let head = self.head(request).await?;
         let body = if head.chunked {
             self.chunks(head.end).await?
         } else {
@@ -154,6 +149,18 @@ impl Connection {
             self.buffer[head.end..end].to_vec()
         };
         Ok(Answer { status: head.status, body })
+    }
+
+    /// Sends a request and reads the head of the answer.
+    pub(crate) async fn head(&mut self, request: &[u8]) -> Result<Head> {
+        self.stream.write_all(request).await.context("sending a request")?;
+        self.buffer.clear();
+        loop {
+            self.more().await?;
+            if let Some(head) = Head::parse(&self.buffer)? {
+                return Ok(head);
+            }
+        }
     }
 
     async fn chunks(&mut self, mut at: usize) -> Result<Vec<u8>> {
@@ -212,9 +219,11 @@ mod tests {
 
     #[tokio::test]
     async fn answers_with_a_length_and_in_chunks_are_read_whole() {
-        let counted = answered(&["HTTP/1.1 201 Created\r\ncontent-le", "ngth: 5\r\n\r\nhe", "llo"]).await.unwrap();
+        let counted =
+            answered(&["HTTP/1.1 201 Created\r\ncontent-le", "ngth: 5\r\n\r\nhe", "llo"]).await.unwrap();
         assert_eq!((counted.status, counted.body.as_slice()), (201, b"hello".as_slice()));
-        let chunked = ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2", "\r\nlo\r\n0\r\n\r\n"];
+        let chunked =
+            ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2", "\r\nlo\r\n0\r\n\r\n"];
         let chunked = answered(Box::leak(Box::new(chunked))).await.unwrap();
         assert_eq!(chunked.body, b"hello");
     }

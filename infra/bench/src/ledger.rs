@@ -54,6 +54,8 @@ pub(crate) struct Account {
     /// What was skipped and may still come, too late.
     skipped: BTreeSet<Mark>,
     position: u64,
+    /// Where the stream began.
+    pub(crate) cursor: Vec<u8>,
     pub(crate) tally: Tally,
 }
 
@@ -148,7 +150,9 @@ mod tests {
         let mark = Mark { run: 0xbeef, publisher: 12, number: 345 };
         let text = format!("{{\"title\":\"{} now\"}}", mark.text());
         assert_eq!(Mark::find(text.as_bytes()), Some(mark));
-        for broken in ["bench:", "bench:1:2:", "bench:1:2:3", "bench:1::3;", "bench:1:70000:3;", "bench:x:1:1;"] {
+        for broken in
+            ["bench:", "bench:1:2:", "bench:1:2:3", "bench:1::3;", "bench:1:70000:3;", "bench:x:1:1;"]
+        {
             assert_eq!(Mark::find(broken.as_bytes()), None, "{broken}");
         }
     }

@@ -46,7 +46,9 @@ impl Machine {
         let mut text =
             format!("{cores} cores ({model}), {memory_mib} MiB, Linux {kernel}, {rustc}, load {load} before");
         if self.is_busy() {
-            text.push_str("\nWARNING: the machine is busy with other things: trust ratios, not absolute figures");
+            text.push_str(
+                "\nWARNING: the machine is busy with other things: trust ratios, not absolute figures",
+            );
         }
         text
     }

@@ -92,6 +92,7 @@ fn top(stacks: &BTreeMap<String, u64>) -> String {
 fn ranked(counts: &BTreeMap<&str, u64>, all: u64) -> String {
     let mut ranked: Vec<_> = counts.iter().collect();
     ranked.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let line = |(symbol, count): &(&&str, &u64)| format!("{:5.1} %  {symbol}", 100.0 * **count as f64 / all as f64);
+    let line =
+        |(symbol, count): &(&&str, &u64)| format!("{:5.1} %  {symbol}", 100.0 * **count as f64 / all as f64);
     ranked.iter().take(TOP).map(line).collect::<Vec<_>>().join("\n")
 }

@@ -117,7 +117,12 @@ impl Report {
         for goal in &self.goals {
             let verdict = if goal.is_met() { "met    " } else { "NOT MET" };
             let sign = if goal.at_most { '≤' } else { '≥' };
-            text.push(format!("  {verdict}  {}: {} {sign} {}", goal.name, short(goal.value), short(goal.bound)));
+            text.push(format!(
+                "  {verdict}  {}: {} {sign} {}",
+                goal.name,
+                short(goal.value),
+                short(goal.bound)
+            ));
         }
         text.extend(self.notes.iter().map(|note| format!("\n{note}")));
         text.extend(self.refusals.iter().map(|reason| format!("\nREFUSED: {reason}")));
@@ -142,7 +147,8 @@ impl Report {
                 text.push(format!("  {}: new", row.name));
                 continue;
             };
-            let changes: Vec<String> = row.figures.iter().filter_map(|figure| change(figure, before)).collect();
+            let changes: Vec<String> =
+                row.figures.iter().filter_map(|figure| change(figure, before)).collect();
             let changes = if changes.is_empty() { "as before".to_owned() } else { changes.join(", ") };
             text.push(format!("  {}: {changes}", row.name));
         }
@@ -165,11 +171,13 @@ fn lines(rows: &[&Row]) -> Vec<String> {
     for row in rows {
         let names: Vec<&str> = row.figures.iter().map(|(name, _)| name.as_str()).collect();
         if names != heads {
-            let titles: Vec<String> = names.iter().map(|name| format!("{name:>width$}", width = width(name))).collect();
+            let titles: Vec<String> =
+                names.iter().map(|name| format!("{name:>width$}", width = width(name))).collect();
             lines.push(format!("{:name_width$}  {}", "", titles.join("  ")));
             heads = names;
         }
-        let values = row.figures.iter().map(|(name, value)| format!("{:>width$}", short(*value), width = width(name)));
+        let values =
+            row.figures.iter().map(|(name, value)| format!("{:>width$}", short(*value), width = width(name)));
         lines.push(format!("{:name_width$}  {}", row.name, values.collect::<Vec<_>>().join("  ")));
     }
     lines

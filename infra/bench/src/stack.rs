@@ -51,7 +51,7 @@ pub(crate) struct Database {
 impl Database {
     /// A durable one: a commit is on the disk when it is answered.
     pub(crate) async fn start() -> Result<Self> {
-        let directory = place()?.join("postgres");
+        let directory = place()?.join(format!("postgres-{}", Uuid::new_v4().simple()));
         let postgres = Postgres::start(postgres::Options::durable(&directory)).await?;
         postgres.ensure_database("messenger").await?;
         let url = postgres.url("messenger");
@@ -156,11 +156,12 @@ impl Homeserver {
     async fn start(registration: &Registration) -> Result<Self> {
         let directory = place()?;
         if conduit::binary().is_some() {
-            let mut options = conduit::Options::new(directory.join("conduit"));
+            let mut options =
+                conduit::Options::new(directory.join(format!("conduit-{}", registration.as_token)));
             SERVER_NAME.clone_into(&mut options.server_name);
             return Ok(Self::Conduit(Conduit::start(options).await?));
         }
-        let mut options = synapse::Options::new(directory.join("synapse"));
+        let mut options = synapse::Options::new(directory.join(format!("synapse-{}", registration.as_token)));
         SERVER_NAME.clone_into(&mut options.server_name);
         "WARNING".clone_into(&mut options.log_level);
         options.registrations = vec![registration::yaml(registration)];
@@ -209,8 +210,12 @@ pub(crate) fn place() -> Result<PathBuf> {
     for entry in fs::read_dir(&all).into_iter().flatten().flatten() {
         let owner = entry.file_name();
         if !Path::new("/proc").join(&owner).exists() {
-            // The cluster first: it may have been moved elsewhere, or its server may still run.
-            let _ = postgres::erase(&entry.path().join("postgres"));
+            // Clusters first: they may have been moved elsewhere, or their servers may still run.
+            for cluster in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+                if cluster.file_name().to_string_lossy().starts_with("postgres") {
+                    let _ = postgres::erase(&cluster.path());
+                }
+            }
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -3,7 +3,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -196,6 +196,15 @@ impl Streams {
         })
     }
 
+    /// Some stream's cursor: what it was told when it was opened.
+    pub(crate) fn cursor(&self) -> Vec<u8> {
+        let cursors = self
+            .accounts
+            .iter()
+            .map(|account| account.lock().unwrap_or_else(PoisonError::into_inner).cursor.clone());
+        cursors.into_iter().next().unwrap_or_default()
+    }
+
     /// How many shall hear what is published.
     pub(crate) fn listeners(&self) -> usize {
         listeners(&self.target, self.accounts.len())
@@ -252,7 +261,10 @@ impl Stream {
         socket.write_all(&self.target.follow(self.number, cursor)).await.context("asking for a stream")?;
         let mut first = Vec::with_capacity(1024);
         let head = loop {
-            ensure!(socket.read_buf(&mut first).await.context("opening a stream")? > 0, "closed while opening");
+            ensure!(
+                socket.read_buf(&mut first).await.context("opening a stream")? > 0,
+                "closed while opening"
+            );
             if let Some(head) = Head::parse(&first)? {
                 break head;
             }
@@ -260,6 +272,16 @@ impl Stream {
         ensure!(head.status == 200, "a stream was answered {}", head.status);
         self.scanner = Scanner::new(head.chunked);
         self.take(&first[head.end..]);
+        // The head may come alone: a stream is open when it says so.
+        while self.scanner.last_id().is_empty() && self.target.tells_position() {
+            let mut more = Vec::with_capacity(1024);
+            ensure!(
+                socket.read_buf(&mut more).await.context("opening a stream")? > 0,
+                "closed while opening"
+            );
+            self.take(&more);
+        }
+        self.scanner.last_id().clone_into(&mut self.account().cursor);
         Ok(socket)
     }
 
@@ -281,6 +303,10 @@ impl Stream {
                 return error;
             }
         }
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&mut self, bytes: &[u8]) {

@@ -2,12 +2,12 @@
 use crate::http::Server;
 
 /// What the events are filled up with, so that they have the size of a real one.
-const BODY: &str = "Spindel 3: Temperatur 92 °C über Grenzwert. Werkzeugwechsel pausiert, bitte Kühlung prüfen.";
+const BODY: &str =
+    "Spindel 3: Temperatur 92 °C über Grenzwert. Werkzeugwechsel pausiert, bitte Kühlung prüfen.";
 
 /// A server that fans events out.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    pub(crate) name: String,
     pub(crate) server: Server,
     /// Of each user, the path of their stream.
     pub(crate) streams: Vec<String>,
@@ -41,6 +41,11 @@ impl Target {
     /// Whether the stream with this number must hear nothing. The bystanders are the last of each turn.
     pub(crate) fn is_bystander(&self, number: usize) -> bool {
         number % self.streams.len() >= self.streams.len() - self.bystanders
+    }
+
+    /// Whether a new stream is told its position at once.
+    pub(crate) fn tells_position(&self) -> bool {
+        matches!(self.publish, Publish::Notification { .. })
     }
 
     /// The request that publishes an event with this title.

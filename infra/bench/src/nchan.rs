@@ -1,0 +1,90 @@
+//! nchan: nginx with a module that fans events out, as an instance of our own.
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use messenger_devstack::process::{Launch, Output};
+use messenger_devstack::service::Service;
+
+const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
+const PACKAGE: &str = "libnginx-mod-nchan";
+const PROGRAM: &str = "/usr/sbin/nginx";
+pub(crate) const STREAM: &str = "/stream";
+pub(crate) const PUBLISH: &str = "/publish";
+
+/// Installs it, if it is missing and we may.
+pub(crate) fn install() -> Result<()> {
+    if Path::new(MODULE).exists() && Path::new(PROGRAM).exists() {
+        return Ok(());
+    }
+    let installed = Command::new("apt-get")
+        .args(["install", "-y", "--no-install-recommends", PACKAGE])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .status()
+        .context("running apt-get")?;
+    ensure!(
+        installed.success(),
+        "{PACKAGE} could not be installed: run as root, or leave nchan out with --without"
+    );
+    Ok(())
+}
+
+/// Starts it with its files in `directory`.
+pub(crate) async fn start(directory: &Path, port: u16, workers: usize) -> Result<Service> {
+    fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
+    let file = directory.join("nginx.conf");
+    fs::write(&file, configuration(directory, port, workers))?;
+    let launch = Launch::new("nchan", PROGRAM)
+        .args(["-e", "stderr", "-p"])
+        .arg(directory)
+        .arg("-c")
+        .arg(&file)
+        .output(Output::Kept);
+    Service::start(launch, format!("http://127.0.0.1:{port}/livez"), Duration::from_secs(20)).await
+}
+
+/// Every message is kept long enough for readers who return; nothing is logged; small writes leave at once.
+fn configuration(directory: &Path, port: u16, workers: usize) -> String {
+    let place = directory.display();
+    format!(
+        "load_module {MODULE};
+daemon off;
+user root;
+worker_processes {workers};
+worker_rlimit_nofile 20000;
+pid {place}/nginx.pid;
+error_log stderr crit;
+events {{ worker_connections 16000; multi_accept on; }}
+http {{
+    access_log off;
+    tcp_nodelay on;
+    gzip off;
+    keepalive_requests 100000000;
+    client_body_temp_path {place}/body;
+    proxy_temp_path {place}/proxy;
+    fastcgi_temp_path {place}/fastcgi;
+    uwsgi_temp_path {place}/uwsgi;
+    scgi_temp_path {place}/scgi;
+    nchan_shared_memory_size 256m;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location = /livez {{ return 200; }}
+        location = {PUBLISH} {{
+            nchan_publisher;
+            nchan_channel_id bench;
+            nchan_message_buffer_length 10000;
+            nchan_message_timeout 1m;
+        }}
+        location = {STREAM} {{
+            nchan_subscriber eventsource;
+            nchan_channel_id bench;
+            nchan_subscriber_first_message newest;
+            nchan_eventsource_ping_interval 15;
+        }}
+    }}
+}}
+"
+    )
+}
