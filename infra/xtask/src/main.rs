@@ -1,8 +1,10 @@
 //! Every chore of the project behind one door: `cargo xtask --help`.
+mod bench;
 mod cargo;
 mod ci;
 mod interrupt;
 mod lint;
+mod profile;
 mod step;
 mod terminal;
 mod test;
@@ -31,6 +33,10 @@ enum Command {
     Test(test::Arguments),
     /// Check format, lints, and the rules of the house that no compiler knows
     Lint,
+    /// Measure the service against the physical limit and its peers
+    Bench(bench::Arguments),
+    /// Show where the router's time goes under a load
+    Profile(profile::Arguments),
     /// What CI runs: lint, then test
     Ci,
 }
@@ -46,6 +52,8 @@ async fn main() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments),
         Command::Test(arguments) => test::run(arguments).await,
         Command::Lint => lint::run().await,
+        Command::Bench(arguments) => bench::run(arguments).await,
+        Command::Profile(arguments) => profile::run(arguments).await,
         Command::Ci => ci::run().await,
     };
     match result {
