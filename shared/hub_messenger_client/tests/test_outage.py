@@ -214,6 +214,25 @@ def test_one_that_makes_the_service_fail_is_told_from_a_service_that_fails(
     assert [dead.request["title"] for dead in client.spool.dead()] == ["a"]
 
 
+def test_a_service_that_recovers_just_while_it_is_being_tested_loses_nothing(
+    service: Service, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_messenger_client._drain.LONGEST_PAUSE", 0.02)
+    client = make()
+    with service.away():
+        for title in "abc":
+            client.notify(title=title)
+        service.always = lambda exchange: (
+            exchange.problem(500, "internal_error")
+            if exchange.request_.json["title"] == "a" and len(service.requests) <= POISON_AFTER + 1
+            else service.accept(exchange)
+        )
+    assert client.flush()
+    assert sorted(service.titles) == ["a", "b", "c"]
+    assert client.spool is not None
+    assert client.spool.stats().refused == 0
+
+
 def test_what_waits_too_long_is_dropped_and_counted(service: Service, make: Make) -> None:
     client = make(spool_ttl=0.3)
     with service.away():

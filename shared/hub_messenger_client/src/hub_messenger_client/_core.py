@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import weakref
@@ -25,6 +26,15 @@ KEY_MEMORY = 7 * 24 * 3600.0
 """How long the service remembers an idempotency key. What waits longer could arrive twice."""
 FAREWELL = 2.0
 """Seconds that a client takes at its end to empty its spool, if the service is there."""
+
+_drainers: weakref.WeakSet[Drainer] = weakref.WeakSet()
+
+
+@atexit.register
+def _farewell() -> None:
+    """A process that ends sends what it can, so that a short-lived one does not only ever spool."""
+    for drainer in tuple(_drainers):
+        drainer.stop(FAREWELL)
 
 
 class Core:
@@ -59,8 +69,8 @@ class Core:
             )
         if spool is not None:
             self._drainer = _drainer(settings, self._sync_exchange, spool)
-            # Also at the end of the process, and for a client that nobody closes.
-            self._farewell = weakref.finalize(self, self._drainer.stop, FAREWELL)
+            weakref.finalize(self, self._drainer.retire).atexit = False
+            _drainers.add(self._drainer)
             self._drainer.watch()
 
     def __repr__(self) -> str:
@@ -128,7 +138,7 @@ class Core:
         """Ends what runs in the background, and closes the connections that threads share."""
         self._closed = True
         if self._drainer is not None:
-            self._farewell()
+            self._drainer.stop(FAREWELL)
         self._sync_pool.close()
 
 

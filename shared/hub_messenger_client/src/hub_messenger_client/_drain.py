@@ -24,6 +24,7 @@ log = logging.getLogger("hub_messenger_client")
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 15.0
+LONGEST_RETRY_AFTER = 60.0
 POISON_AFTER = 8
 """After so many answers of 500 for the first in the queue, the second is tried, to tell a service that fails from
 a notification that makes it fail."""
@@ -42,7 +43,7 @@ class Drainer:
         self._turn = threading.Condition()
         self._thread: threading.Thread | None = None
         self._holder = _holders.new()
-        self._due = self._force = self._stopping = False
+        self._due = self._force = self._stopping = self._retiring = False
         self._has_failed = False  # at its last attempt, in this process
         _forks.watch(self)
 
@@ -78,13 +79,16 @@ class Drainer:
                 self._turn.wait(min(left, 0.1))
         return True
 
+    def retire(self) -> None:
+        """Tries once more and then ends. Does not wait: the garbage collector calls this, in the middle of anything."""
+        with self._turn:
+            self._retiring = self._due = self._force = True
+            self._turn.notify_all()
+
     def stop(self, grace: float) -> None:
         """Ends it for good. While the service answers, what is left may still be sent for `grace` seconds."""
-        thread = self._thread
-        if thread is None:
-            return
         try:
-            if not self._has_failed:
+            if self._thread is not None and not self._has_failed:
                 self._insist()
                 self._empties(grace, while_failing=False)
         except SpoolError:
@@ -92,14 +96,8 @@ class Drainer:
         with self._turn:
             self._stopping = True
             self._turn.notify_all()
-        if thread is not threading.current_thread():
-            thread.join(grace)
-        try:
-            # A thread that hangs in a call must not keep the others waiting for its lease to end.
-            self._spool.release(self._holder)
-        except SpoolError:
-            log.debug("the lease could not be given back", exc_info=True)
-        self._spool.close()
+        if self._thread is not None:
+            self._thread.join(grace)
 
     def before_fork(self) -> None:
         """Nothing to do: the child starts afresh."""
@@ -110,7 +108,7 @@ class Drainer:
             self._turn = threading.Condition()
             self._thread = None
             self._holder = _holders.new()
-            self._due = self._force = self._stopping = self._has_failed = False
+            self._due = self._force = self._stopping = self._retiring = self._has_failed = False
 
     def _start(self) -> None:
         if self._stopping or (self._thread is not None and self._thread.is_alive()):
@@ -124,72 +122,92 @@ class Drainer:
 
     def _run(self) -> None:
         pause = 0.0
-        while True:
-            with self._turn:
-                self._turn.notify_all()
-                self._turn.wait_for(lambda: self._due or self._stopping, timeout=pause)
-                if self._stopping:
-                    return
-                force, self._force, self._due = self._force, False, False
-            try:
-                pause = self._round(force=force)
-            except SpoolError:
-                log.warning("the spool cannot be used", exc_info=True)
-                pause = self._poll
-            except Exception:
-                log.exception("the spool could not be drained")
-                pause = self._poll
+        while self._waits(pause):
+            pause = self._safe_round()
+            if self._retiring and not self._due:
+                break
+        self._spool.close()
 
-    def _round(self, *, force: bool) -> float:
+    def _safe_round(self) -> float:
+        try:
+            return self._round()
+        except SpoolError:
+            log.warning("the spool cannot be used", exc_info=True)
+        except Exception:
+            log.exception("the spool could not be drained")
+        return self._poll
+
+    def _waits(self, seconds: float) -> bool:
+        """Until there is something to do; false when it is over."""
+        with self._turn:
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: self._due or self._stopping, timeout=seconds)
+            self._due = False
+            return not self._stopping
+
+    def _round(self) -> float:
         """One try to empty the spool. Gives the seconds after which the next is due."""
+        with self._turn:
+            force, self._force = self._force, False
         if not self._spool.waiting():
             return self._poll
         if not self._spool.claim(self._holder, self._lease, force=force):
             return min(self._poll, self._spool.failing()[1] or 1.0)
-        pause = self._poll
-        done: Letter | None = None
-        while (letter := self._spool.advance(self._holder, self._lease, done)) is not None:
-            if self._stopping:
-                break
-            done, error = self._try(letter)
-            if error is not None and (pause := self._settle(letter, error)) > 0:
-                return pause
-        self._spool.release(self._holder)
-        return pause
+        try:
+            return self._drain()
+        finally:
+            self._spool.release(self._holder)
 
-    def _try(self, letter: Letter) -> tuple[Letter | None, Exception | None]:
+    def _drain(self) -> float:
+        done: Letter | None = None
+        while (letter := self._spool.advance(self._holder, self._lease, done)) is not None and not self._stopping:
+            error = self._try(letter)
+            if _is_fault(error) and letter.faults >= POISON_AFTER and self._takes_another_than(letter):
+                # Once more: the service may have recovered just now.
+                error = self._try(letter)
+                if _is_fault(error):
+                    self._bury(letter, error)
+                    error = None
+            elif error is not None and refuses(error):
+                self._bury(letter, error)
+                error = None
+            if error is not None:
+                return self._postpone(letter, error)
+            done = letter
+        return self._poll
+
+    def _try(self, letter: Letter) -> Exception | None:
         try:
             self._deliver(letter)
         except Exception as error:  # noqa: BLE001 - whatever it is, the queue must go on
-            return None, error
+            return error
         self._has_failed = False
-        return letter, None
+        return None
 
-    def _settle(self, letter: Letter, error: Exception) -> float:
-        """Decides what an error means for the queue. Gives the pause, 0 to go on with the next."""
-        if refuses(error) or (letter.faults >= POISON_AFTER and self._is_poison(letter)):
-            log.error("the messenger service refused a spooled notification: %s", error)
-            self._spool.bury(letter, str(error))
-            return 0.0
-        failures, _ = self._spool.failing()
-        retry_after = error.retry_after if isinstance(error, MessengerError) else None
-        pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 20)))  # noqa: S311
-        pause += min(retry_after or 0.0, LONGEST_PAUSE * 4)
-        self._has_failed = True
-        is_fault = isinstance(error, UnavailableError) and error.status == 500
-        log.log(
-            logging.INFO if failures else logging.WARNING,
-            "notifications stay in the spool for now, next try in %.1f s: %s",
-            pause,
-            error,
-        )
-        self._spool.failed(self._holder, str(error), pause, letter if is_fault else None)
-        return max(pause, 0.01)
-
-    def _is_poison(self, letter: Letter) -> bool:
+    def _takes_another_than(self, letter: Letter) -> bool:
         """Whether the service takes the next one while it fails with `letter`."""
         other = self._spool.behind(letter)
-        return other is not None and self._try(other)[1] is None
+        return other is not None and self._try(other) is None
+
+    def _bury(self, letter: Letter, error: Exception | None) -> None:
+        log.error("the messenger service refused a spooled notification: %s", error)
+        self._spool.bury(letter, str(error))
+
+    def _postpone(self, letter: Letter, error: Exception) -> float:
+        """Lets nobody try for a while; gives the seconds."""
+        self._has_failed = True
+        failures, _ = self._spool.failing()
+        pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 20)))  # noqa: S311
+        if isinstance(error, MessengerError) and error.retry_after is not None:
+            pause += min(error.retry_after, LONGEST_RETRY_AFTER)
+        level = logging.INFO if failures else logging.WARNING
+        log.log(level, "notifications stay in the spool for now, next try in %.1f s: %s", pause, error)
+        self._spool.failed(self._holder, str(error), pause, letter if _is_fault(error) else None)
+        return pause
+
+
+def _is_fault(error: Exception | None) -> bool:
+    return isinstance(error, UnavailableError) and error.status == 500
 
 
 def refuses(error: Exception) -> bool:
