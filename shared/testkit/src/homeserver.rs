@@ -15,9 +15,14 @@ use messenger_core::{
 };
 use serde_json::Value;
 
+use crate::fuse::Fuse;
+
 /// The homeserver. Clones are the same server.
 #[derive(Clone, Default)]
-pub struct MemoryHomeserver(Arc<Mutex<State>>);
+pub struct MemoryHomeserver {
+    state: Arc<Mutex<State>>,
+    fuse: Fuse,
+}
 
 #[derive(Default)]
 struct State {
@@ -100,8 +105,13 @@ impl MemoryHomeserver {
         self.state().accounts.len()
     }
 
+    /// The same server as another process sees it.
+    pub(crate) fn of_process(&self, fuse: &Fuse) -> Self {
+        Self { fuse: fuse.clone(), ..self.clone() }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,7 +11,7 @@ use messenger_core::{
 };
 use tokio::task::JoinHandle;
 
-use crate::{Memory, MemoryHomeserver, TestClock, given};
+use crate::{Memory, MemoryHomeserver, TestClock, fuse::Fuse, given};
 
 /// Builds a [`TestHub`].
 #[derive(Default)]
@@ -38,8 +38,7 @@ impl HubBuilder {
     /// The hub. Nothing runs yet: see [`TestHub::run_tail`].
     pub fn build(self) -> TestHub {
         let Self { memory, homeserver, clock, settings } = self;
-        let hub = Hub::new(memory.ports(&homeserver, &clock), settings);
-        TestHub { hub, memory, homeserver, clock }
+        TestHub::start(&memory, &homeserver, clock, settings)
     }
 }
 
@@ -54,6 +53,7 @@ pub struct TestHub {
     pub homeserver: MemoryHomeserver,
     /// The clock.
     pub clock: TestClock,
+    fuse: Fuse,
 }
 
 impl Deref for TestHub {
@@ -68,8 +68,33 @@ impl TestHub {
     /// A second process on the same store and homeserver; also what is there after a crash of the first.
     #[must_use]
     pub fn another_process(&self) -> Self {
-        let hub = Hub::new(self.memory.ports(&self.homeserver, &self.clock), self.settings().clone());
-        Self { hub, ..self.clone() }
+        Self::start(&self.memory, &self.homeserver, self.clock.clone(), self.settings().clone())
+    }
+
+    fn start(memory: &Memory, homeserver: &MemoryHomeserver, clock: TestClock, settings: Settings) -> Self {
+        let fuse = Fuse::default();
+        let (memory, homeserver) = (memory.of_process(&fuse), homeserver.of_process(&fuse));
+        let hub = Hub::new(memory.ports(&homeserver, &clock), settings);
+        Self { hub, memory, homeserver, clock, fuse }
+    }
+
+    /// Lets the process run this until it has made so many steps, and ends it there; `None` if it was ended before
+    /// that was done. Each call of a port is two steps, one before it acts and one after it.
+    pub async fn crash_after<T>(&self, steps: usize, run: impl Future<Output = T>) -> Option<T> {
+        self.fuse.allow(Some(steps));
+        tokio::select! {
+            biased;
+            () = self.fuse.blown() => None,
+            output = run => {
+                self.fuse.allow(None);
+                Some(output)
+            }
+        }
+    }
+
+    /// Ends the process: nothing that it calls from now on returns, and nothing that runs in it goes on.
+    pub fn kill(&self) {
+        self.fuse.allow(Some(0));
     }
 
     /// Lets time pass for the store and the clock, not for tokio's timers.

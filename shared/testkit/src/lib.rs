@@ -9,7 +9,7 @@
 
 mod clock;
 pub mod contract;
-mod crash;
+mod fuse;
 pub mod given;
 mod homeserver;
 mod hub;
@@ -17,7 +17,6 @@ mod memory;
 pub mod sse;
 
 pub use clock::TestClock;
-pub use crash::crash_after;
 pub use homeserver::{MemoryHomeserver, Message};
 pub use hub::{HubBuilder, Running, TestHub, hub};
 pub use memory::Memory;

@@ -22,13 +22,16 @@ use messenger_core::{
 };
 use tokio::sync::Notify;
 
-use crate::{MemoryHomeserver, TestClock, clock::START};
+use crate::{MemoryHomeserver, TestClock, clock::START, fuse::Fuse};
 
 /// All ports of the store. Clones share what is stored, as the processes of one installation do.
 ///
 /// Time stands still until [`advance`](Self::advance) moves it.
 #[derive(Clone)]
-pub struct Memory(Arc<Inner>);
+pub struct Memory {
+    shared: Arc<Inner>,
+    fuse: Fuse,
+}
 
 struct Inner {
     state: Mutex<State>,
@@ -40,6 +43,7 @@ struct Inner {
 struct State {
     now: Timestamp,
     off: bool,
+    dawdle: Duration,
     users: users::Table,
     rooms: rooms::Table,
     members: memberships::Table,
@@ -56,6 +60,7 @@ impl Default for Memory {
         let state = State {
             now: START,
             off: false,
+            dawdle: Duration::ZERO,
             users: users::Table::default(),
             rooms: rooms::Table::default(),
             members: memberships::Table::default(),
@@ -65,12 +70,13 @@ impl Default for Memory {
             cursors: cursors::Table::default(),
             work: false,
         };
-        Self(Arc::new(Inner {
+        let shared = Inner {
             state: Mutex::new(state),
             grown: Notify::new(),
             stirred: Notify::new(),
             installation: format!("memory{:016x}", rand::random::<u64>()),
-        }))
+        };
+        Self { shared: Arc::new(shared), fuse: Fuse::default() }
     }
 }
 
@@ -95,6 +101,12 @@ impl Memory {
         self.state().off = false;
     }
 
+    /// From now on each call takes a random time of up to this before it acts, and another after it, so that calls
+    /// overtake each other in every way. Sleeps in tokio's time, which tests pause.
+    pub fn dawdle(&self, up_to: Duration) {
+        self.state().dawdle = up_to;
+    }
+
     /// The whole event log, as far as it has not been dropped.
     pub fn events(&self) -> Vec<Event> {
         self.state().log.events().cloned().collect()
@@ -117,13 +129,26 @@ impl Memory {
         }
     }
 
+    /// The same store as another process sees it.
+    pub(crate) fn of_process(&self, fuse: &Fuse) -> Self {
+        Self { fuse: fuse.clone(), ..self.clone() }
+    }
+
     /// Does one act, whole or not at all. Pauses before and after, so that others come in between, and so that a test
-    /// can end its caller there (see [`crash_after`](crate::crash_after)).
+    /// can end the process there.
     async fn act<T>(&self, doing: &'static str, act: impl FnOnce(&mut State) -> T + Send) -> Result<T> {
-        tokio::task::yield_now().await;
+        self.pause().await;
         let result = self.act_now(doing, act);
-        tokio::task::yield_now().await;
+        self.pause().await;
         result
+    }
+
+    async fn pause(&self) {
+        self.fuse.step().await;
+        let most = self.state().dawdle;
+        if !most.is_zero() {
+            tokio::time::sleep(most.mul_f64(rand::random())).await;
+        }
     }
 
     fn act_now<T>(&self, doing: &'static str, act: impl FnOnce(&mut State) -> T) -> Result<T> {
@@ -137,16 +162,16 @@ impl Memory {
         let work = std::mem::take(&mut state.work);
         drop(state);
         if grown {
-            tell(&self.0.grown);
+            tell(&self.shared.grown);
         }
         if work {
-            tell(&self.0.stirred);
+            tell(&self.shared.stirred);
         }
         Ok(result)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -79,7 +79,6 @@ async fn what_was_held_is_delivered_at_the_first_login_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "only the first is announced before the homeserver is back"]
 async fn all_that_was_held_is_told_at_the_first_login_even_without_matrix() {
     let hub = hub().build();
     for n in 0..3 {
@@ -149,6 +148,25 @@ async fn who_moved_back_gets_what_waited() {
     hub.another_process().caller("anna", given::TENANT).await;
     settle(&hub).await;
     assert_eq!(in_room_of(&hub, given::TENANT, "anna"), Some(vec!["[inventory] waits".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_lost_when_the_recipient_moves_meanwhile() {
+    for round in 0..200 {
+        let hub = hub().build();
+        hub.caller("anna", given::TENANT).await;
+        hub.memory.dawdle(Duration::from_millis(20));
+        let moved = hub.sign_in(identity_in(given::OTHER_TENANT, "anna"));
+        let (message, moved) = tokio::join!(hub.send(given::dm("anna", "x"), WAIT), moved);
+        moved.expect("signed in");
+        hub.memory.dawdle(Duration::ZERO);
+        settle(&hub).await;
+        hub.another_process().caller("anna", given::TENANT).await;
+        settle(&hub).await;
+        let message = found(&hub, &message.notification).await;
+        assert_eq!(message.status, Status::Sent, "round {round}: {:?}", message.reason);
+        assert_eq!(in_room_of(&hub, given::TENANT, "anna"), Some(vec!["[inventory] x".to_owned()]));
+    }
 }
 
 #[tokio::test(start_paused = true)]

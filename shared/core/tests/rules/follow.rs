@@ -102,6 +102,23 @@ async fn a_follower_gets_what_came_after_its_cursor() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_process_no_longer_remembers_is_read_from_the_log() {
+    let hub = hub().build();
+    let _tail = hub.run_tail();
+    let caller = hub.caller("anna", given::TENANT).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let large = "x".repeat(100_000);
+    for _ in 0..200 {
+        tell(&hub, ALL, &large).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for cursor in [0, 20, 40, 199] {
+        let mut stream = open(&hub, &caller, Some(&cursor.to_string())).await;
+        assert_eq!(heard(&mut stream).await.len(), 200 - cursor, "from {cursor}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cursor_at_the_end_replays_nothing() {
     let hub = hub().build();
     let _tail = hub.run_tail();

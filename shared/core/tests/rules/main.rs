@@ -7,6 +7,7 @@
 )]
 
 mod crash;
+mod database_away;
 mod direct_message;
 mod follow;
 mod follow_stress;

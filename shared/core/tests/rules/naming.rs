@@ -38,11 +38,11 @@ fn texts() -> Vec<String> {
         texts.extend(shorter.iter().cloned());
     }
     let mut random = StdRng::seed_from_u64(7);
-    for _ in 0..3000 {
+    for _ in 0..1000 {
         let length = random.random_range(1..=255);
         texts.push((0..length).map(|_| NASTY[random.random_range(0..NASTY.len())]).collect());
     }
-    for _ in 0..3000 {
+    for _ in 0..1000 {
         let length = random.random_range(1..40);
         texts.push((0..length).map(|_| random.random::<char>()).collect());
     }
@@ -129,7 +129,7 @@ fn keys() -> Vec<RoomKey> {
         kinds.push(RoomKind::Entity { entity_type: text.clone(), entity_id: String::new() });
         kinds.push(RoomKind::Entity { entity_type: String::new(), entity_id: text.clone() });
     }
-    for _ in 0..20_000 {
+    for _ in 0..8_000 {
         let mut one = || short[random.random_range(0..short.len())].clone();
         kinds.push(RoomKind::Entity { entity_type: one(), entity_id: one() });
     }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use messenger_core::{
-    Error,
-    error::{Failure, System},
+    error::Failure,
     notification::{Notification, Status, reason},
     port::Clock as _,
 };
@@ -169,47 +168,58 @@ async fn two_workers_and_a_caller_deliver_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_the_database_away_nothing_is_accepted() {
+async fn a_worker_leaves_to_a_caller_what_the_caller_delivers() {
     let hub = hub().build();
-    hub.memory.switch_off();
-    let refused = hub.notify(given::satellite(), given::draft("x"), given::waiting(WAIT)).await;
-    let Err(Error::Fault(fault)) = refused else { panic!("it cannot be accepted") };
-    assert_eq!((fault.system, fault.failure), (System::Database, Failure::Unreachable));
-    hub.memory.switch_on();
+    hub.send(given::draft("0"), WAIT).await;
+    hub.homeserver.act_late(Duration::from_secs(1));
+    let caller = hub.clone();
+    let sending = tokio::spawn(async move { caller.send(given::draft("1"), WAIT).await.notification });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    hub.send(given::draft("2"), NO_WAIT).await;
+    let calls = hub.homeserver.calls();
+    hub.work().await;
+    assert_eq!(
+        hub.homeserver.calls(),
+        calls,
+        "neither is the first sent twice, nor does the second overtake it"
+    );
+    assert_eq!(sending.await.expect("answered").status, Status::Sent);
     settle(&hub).await;
-    assert!(hub.homeserver.rooms().is_empty());
-    assert_eq!(hub.send(given::draft("x"), WAIT).await.notification.status, Status::Sent);
+    assert_eq!(hub.homeserver.all_bodies(), numbered(0..3));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_database_that_goes_away_after_acceptance_loses_nothing() {
-    for moment in [50, 150, 250] {
-        let hub = hub().build();
-        hub.homeserver.act_late(Duration::from_millis(100));
-        let sender = hub.clone();
-        let sending = tokio::spawn(async move { sender.send(given::draft("x"), WAIT).await.notification });
-        tokio::time::sleep(Duration::from_millis(moment)).await;
-        hub.memory.switch_off();
-        let answer = sending.await.expect("answered");
-        assert!(matches!(answer.status, Status::Pending | Status::Sent));
-        hub.memory.switch_on();
-        settle(&hub).await;
-        assert_eq!(hub.homeserver.all_bodies(), ["[inventory] x"]);
-        assert_eq!(found(&hub, &answer).await.status, Status::Sent);
-    }
+async fn a_delivery_goes_on_when_its_caller_has_no_more_time() {
+    let hub = hub().build();
+    hub.homeserver.answer_late(Duration::from_secs(2));
+    let slow = hub.send(given::draft("0"), WAIT).await.notification;
+    assert_eq!((slow.status, slow.in_flight), (Status::Pending, None));
+    hub.send(given::draft("1"), WAIT).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(found(&hub, &slow).await.status, Status::Sent, "without a worker");
+    hub.work().await;
+    assert_eq!(hub.homeserver.all_bodies(), numbered(0..2), "what came after it goes on at once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_loses_the_database_goes_on_later() {
+async fn a_delivery_goes_on_when_its_caller_is_gone() {
     let hub = hub().build();
-    hub.send(given::draft("x"), NO_WAIT).await;
-    hub.homeserver.act_late(Duration::from_millis(100));
-    let worker = hub.clone();
-    let working = tokio::spawn(async move { worker.deliver_due().await });
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    hub.memory.switch_off();
-    assert!(working.await.expect("it does not panic").is_err());
-    hub.memory.switch_on();
+    hub.homeserver.act_late(Duration::from_secs(1));
+    let caller = hub.clone();
+    let sending = tokio::spawn(async move { caller.send(given::draft("0"), WAIT).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    sending.abort();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(hub.homeserver.all_bodies(), numbered(0..1));
     settle(&hub).await;
-    assert_eq!(hub.homeserver.all_bodies(), ["[inventory] x"]);
+    assert_eq!(hub.homeserver.all_bodies(), numbered(0..1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_waits_for_its_deliveries_before_it_ends() {
+    let hub = hub().build();
+    hub.homeserver.act_late(Duration::from_secs(5));
+    let slow = hub.send(given::draft("0"), WAIT).await.notification;
+    hub.settled().await;
+    assert_eq!(found(&hub, &slow).await.status, Status::Sent);
 }

@@ -55,14 +55,14 @@ impl MemoryHomeserver {
         act: impl FnOnce(&mut State) -> Result<T, Failure> + Send,
     ) -> Result<T> {
         let fail = |failure| Error::fault(System::Homeserver, failure, doing, "the test wants it");
-        tokio::task::yield_now().await;
+        self.fuse.step().await;
         let course = self.state().trouble.next_call();
         pause(course.before).await;
         if let Some(failure) = course.failure {
             return Err(fail(failure));
         }
         let result = act(&mut self.state()).map_err(fail);
-        tokio::task::yield_now().await;
+        self.fuse.step().await;
         pause(course.after).await;
         if course.answer_lost { Err(fail(Failure::TimedOut)) } else { result }
     }

@@ -101,6 +101,6 @@ impl Feed for Memory {
     }
 
     async fn changed(&self, patience: Duration) {
-        hear(&self.0.grown, patience).await;
+        hear(&self.shared.grown, patience).await;
     }
 }

@@ -100,7 +100,7 @@ impl Notifications for Memory {
     }
 
     async fn installation(&self) -> Result<String> {
-        self.act("reading the installation's id", |_| self.0.installation.clone()).await
+        self.act("reading the installation's id", |_| self.shared.installation.clone()).await
     }
 }
 

@@ -13,7 +13,7 @@ const KEYS_KEPT: Duration = Duration::from_hours(7 * 24);
 #[async_trait]
 impl Upkeep for Memory {
     async fn work(&self, patience: Duration) {
-        hear(&self.0.stirred, patience).await;
+        hear(&self.shared.stirred, patience).await;
     }
 
     async fn anything_resting(&self) -> Result<bool> {
