@@ -73,7 +73,6 @@ impl Fields {
         match self.optional_text(name, most) {
             Some(text) if text.trim().is_empty() => self.wrong(name, "must not be blank"),
             Some(text) => return text,
-            None if self.problems.iter().any(|problem| problem.pointer == self.pointer(name)) => {}
             None => self.wrong(name, &format!("is required: text of 1 to {most} characters")),
         }
         String::new()
@@ -134,9 +133,12 @@ impl Fields {
         self.wrong_as(name, Problem::INVALID, message);
     }
 
-    /// Says that a field is wrong, with a code of its own.
+    /// Says that a field is wrong, with a code of its own. What follows from a first problem is not said.
     pub fn wrong_as(&mut self, name: &str, code: &'static str, message: &str) {
-        self.problems.push(Problem::new(self.pointer(name), message).coded(code));
+        let pointer = self.pointer(name);
+        if self.problems.iter().all(|problem| problem.pointer != pointer) {
+            self.problems.push(Problem::new(pointer, message).coded(code));
+        }
     }
 
     /// Fails if any field was wrong. Returns the names of the fields that nobody read.
