@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
-use messenger_core::Hub;
+use axum::{Router, extract::State, routing::get};
+use messenger_core::{
+    Error, Hub,
+    error::{Failure, System},
+};
 use tokio::time::timeout;
 
-use crate::App;
+use crate::{App, Failed};
 
 /// The answer comes within a second, whatever hangs.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -15,9 +18,10 @@ pub(crate) fn routes() -> Router<App> {
     Router::new().route("/livez", get(|| async { "alive" })).route("/readyz", get(ready))
 }
 
-async fn ready(State(hub): State<Hub>) -> (StatusCode, &'static str) {
-    match timeout(PATIENCE, hub.ports().feed.span()).await {
-        Ok(Ok(_)) => (StatusCode::OK, "ready"),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached"),
-    }
+async fn ready(State(hub): State<Hub>) -> Result<&'static str, Failed> {
+    let span = timeout(PATIENCE, hub.ports().feed.span()).await;
+    span.map_err(|late| {
+        Error::fault(System::Database, Failure::TimedOut, "looking whether all is ready", late)
+    })??;
+    Ok("ready")
 }

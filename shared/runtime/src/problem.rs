@@ -22,6 +22,8 @@ use uuid::Uuid;
 /// The header that names a request in answers and logs.
 const REQUEST_ID: &str = "x-request-id";
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// When it is worth coming again where nobody knows better.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// An error on its way to the caller. Handlers return it with `?`.
 #[derive(Debug)]
@@ -61,6 +63,9 @@ pub async fn answer(request: Request, next: Next) -> Response {
     if response.status() == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(PAUSE.as_secs()));
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -92,7 +97,7 @@ fn retry_after(error: &Error) -> Option<u64> {
         Error::Busy { retry_after } | Error::Conflict { retry_after: Some(retry_after), .. } => *retry_after,
         Error::Fault(fault) => match fault.failure {
             Failure::Limited(after) => after,
-            Failure::Unreachable | Failure::TimedOut => Duration::from_secs(2),
+            Failure::Unreachable | Failure::TimedOut => PAUSE,
             Failure::Broken | Failure::Rejected => return None,
         },
         _ => return None,
