@@ -70,8 +70,8 @@ impl Config {
         let mut env = Env { variable: &variable, problems: Vec::new() };
         let production = env.choice("ENVIRONMENT", &["development", "production"]) == "production";
         let secret_key = env.secret("SECRET_KEY", DEFAULT_SECRET_KEY, production);
-        let hub_secret_key = env.optional("HUB_SECRET_KEY");
-        env.check_hub_secret(hub_secret_key.as_deref(), &secret_key, production);
+        let hub_secret_key = env.optional_secret("HUB_SECRET_KEY", production);
+        env.check_hub_secret(hub_secret_key.as_deref(), &secret_key);
         let derived = |name: &str| derive(&secret_key, name);
         let defaults = Settings::default();
         let settings = Settings {
@@ -92,8 +92,12 @@ impl Config {
             database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),
             service_token: env.secret("MESSENGER_SERVICE_TOKEN", DEFAULT_SERVICE_TOKEN, production),
             homeserver_url: env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167"),
-            as_token: env.optional("MATRIX_AS_TOKEN").unwrap_or_else(|| derived("matrix-as-token")),
-            hs_token: env.optional("MATRIX_HS_TOKEN").unwrap_or_else(|| derived("matrix-hs-token")),
+            as_token: env
+                .optional_secret("MATRIX_AS_TOKEN", production)
+                .unwrap_or_else(|| derived("matrix-as-token")),
+            hs_token: env
+                .optional_secret("MATRIX_HS_TOKEN", production)
+                .unwrap_or_else(|| derived("matrix-hs-token")),
             appservice_url: env.url("APPSERVICE_URL", "http://messenger-service-backend-1:8000"),
             allowed_origins: env.origins(production),
             secret_key,
@@ -185,31 +189,52 @@ impl Env<'_> {
         if production && value == default {
             self.problems
                 .push(format!("{name} is missing or has its development default: set a secret of your own"));
-        } else if production && value.chars().count() < SECRET_MIN {
-            self.problems
-                .push(format!("{name} is too short: production needs at least {SECRET_MIN} characters"));
+        } else {
+            self.check_length(name, &value, production);
         }
         value
     }
 
-    fn check_hub_secret(&mut self, hub: Option<&str>, own: &str, production: bool) {
+    fn optional_secret(&mut self, name: &str, production: bool) -> Option<String> {
+        let value = self.optional(name)?;
+        self.check_length(name, &value, production);
+        Some(value)
+    }
+
+    fn check_length(&mut self, name: &str, secret: &str, production: bool) {
+        if production && secret.chars().count() < SECRET_MIN {
+            self.problems
+                .push(format!("{name} is too short: production needs at least {SECRET_MIN} characters"));
+        }
+    }
+
+    fn check_hub_secret(&mut self, hub: Option<&str>, own: &str) {
         if hub == Some(own) {
             self.problems
                 .push("HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own".to_owned());
-        }
-        if production && hub.is_some_and(|secret| secret.chars().count() < SECRET_MIN) {
-            self.problems.push(format!(
-                "HUB_SECRET_KEY is too short: production needs at least {SECRET_MIN} characters"
-            ));
         }
     }
 
     /// Development lets every page in; production only those that are named.
     fn origins(&mut self, production: bool) -> Option<Vec<String>> {
-        match self.optional("ALLOWED_ORIGINS") {
-            None => production.then(Vec::new),
-            Some(all) if all == "*" => None,
-            Some(list) => Some(list.split(',').map(|origin| origin.trim().to_owned()).collect()),
+        let list = match self.optional("ALLOWED_ORIGINS") {
+            None => return production.then(Vec::new),
+            Some(all) if all == "*" => return None,
+            Some(list) => list,
+        };
+        let origins: Vec<_> = list.split(',').map(|origin| origin.trim().to_owned()).collect();
+        for wrong in origins.iter().filter(|origin| !is_origin(origin)) {
+            self.problems.push(format!(
+                "ALLOWED_ORIGINS has `{wrong}`, must have origins like https://host:8085 (no path), or be `*`"
+            ));
         }
+        Some(origins)
     }
+}
+
+/// Whether browsers send it as `Origin` (RFC 6454, section 6.2): scheme and host, nothing else.
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
+    matches!(scheme, "http" | "https") && text == format!("{scheme}://{authority}")
 }
