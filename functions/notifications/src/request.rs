@@ -41,6 +41,9 @@ pub(crate) fn send(
     let draft = draft(&mut fields);
     let key = key(&mut fields, headers);
     let tenant = fields.value("tenant_id");
+    if tenant.as_ref().is_some_and(|tenant| !tenant.is_i64()) {
+        fields.wrong("tenant_id", "must be a whole number");
+    }
     let unread = combine(wait.as_ref().err(), fields.finish())?;
     if let Some(tenant) = tenant.filter(|tenant| tenant.as_i64() != Some(satellite.tenant.0)) {
         return Err(Error::Forbidden {
