@@ -40,6 +40,11 @@ impl Transaction {
 
 fn room_event(event: Value) -> Option<RoomEvent> {
     let event: ClientEvent = serde_json::from_value(event).ok()?;
+    // No id has U+0000, and no database stores it: such an event would come back for ever.
+    let ids = [Some(&event.event_id), Some(&event.room_id), Some(&event.sender), event.state_key.as_ref()];
+    if ids.into_iter().flatten().any(|id| id.contains('\0')) {
+        return None;
+    }
     let content = content(&event)?;
     Some(RoomEvent {
         event_id: EventId::new(event.event_id),
