@@ -1,0 +1,338 @@
+//! What the homeserver tells us, on the wire.
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
+use std::time::Duration;
+
+use axum::http::{Request, request};
+use messenger_appservice::routes;
+use messenger_core::{event::Kind, id::TenantId};
+use messenger_runtime::testing::{Answer, Wire};
+use messenger_testkit::{TestHub, given, hub};
+use serde_json::{Value, json};
+
+const TOKEN: &str = "the homeserver's token";
+
+/// The door, and a room of ours: the general room, with mueller in it.
+struct Stand {
+    hub: TestHub,
+    wire: Wire,
+    room: String,
+}
+
+impl Stand {
+    async fn new() -> Self {
+        let hub = hub().build();
+        let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+        let wire = Wire::configured(routes(), ports, &[("MATRIX_HS_TOKEN", TOKEN)]);
+        hub.caller("mueller", TenantId(1)).await;
+        hub.work().await;
+        let answer = hub.send(given::draft("Willkommen"), Duration::from_secs(1)).await;
+        let room = answer.notification.room.expect("a room").to_string();
+        Self { hub, wire, room }
+    }
+
+    /// A message of mueller with these fields, which may be any.
+    fn message(&self, id: &str, fields: &Value) -> Value {
+        let mut event = json!({
+            "type": "m.room.message", "event_id": id, "room_id": self.room, "sender": "@mueller:hub.local",
+            "origin_server_ts": 1_767_250_800_123_i64, "content": { "msgtype": "m.text", "body": "Hallo" },
+        });
+        let fields = fields.as_object().expect("an object").clone();
+        event.as_object_mut().expect("an object").extend(fields);
+        event
+    }
+
+    async fn tell(&self, transaction: &str, events: &[Value]) -> Answer {
+        let body = json!({ "events": events, "ephemeral": [], "txn_id": transaction }).to_string();
+        self.wire.call(put(transaction).header("Authorization", format!("Bearer {TOKEN}")), body).await
+    }
+
+    /// What people in rooms are told.
+    fn told(&self) -> Vec<Value> {
+        let events = self.hub.memory.events();
+        let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
+        messages.map(|event| serde_json::from_str(&event.json()).expect("JSON")).collect()
+    }
+}
+
+fn put(transaction: &str) -> request::Builder {
+    Request::put(format!("/_matrix/app/v1/transactions/{transaction}"))
+}
+
+#[tokio::test]
+async fn a_message_of_our_room_is_told_once_however_often_it_comes() {
+    let stand = Stand::new().await;
+    let message = stand.message("$1", &json!({}));
+    insta::assert_json_snapshot!(stand.tell("1", &[message.clone(), message.clone()]).await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {}
+    }
+    "#);
+    // The homeserver counts its transactions anew after a restart, and repeats them when an answer is lost.
+    for transaction in ["1", "2"] {
+        assert_eq!(stand.tell(transaction, std::slice::from_ref(&message)).await.status, 200);
+    }
+    insta::assert_json_snapshot!(stand.told(), @r#"
+    [
+      {
+        "body": "Hallo",
+        "event_id": "$1",
+        "id": 3,
+        "msg_type": "m.text",
+        "room_id": "!room1",
+        "sender": "@mueller:hub.local",
+        "sender_display_name": "mueller",
+        "timestamp": "2026-01-01T07:00:00.123Z",
+        "type": "new_message"
+      }
+    ]
+    "#);
+}
+
+#[tokio::test]
+async fn the_same_transaction_id_with_another_event_is_another_transaction() {
+    let stand = Stand::new().await;
+    for id in ["$1", "$2"] {
+        assert_eq!(stand.tell("1", &[stand.message(id, &json!({}))]).await.status, 200);
+    }
+    assert_eq!(stand.told().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_none_of_ours_is_passed_over_and_does_not_hold_up_the_rest() {
+    let stand = Stand::new().await;
+    let edit = json!({
+        "msgtype": "m.text", "body": "* Hallo", "m.relates_to": { "rel_type": "m.replace", "event_id": "$1" },
+    });
+    let strange = [
+        json!({ "room_id": "!elsewhere:other.example" }),
+        json!({ "sender": "@messenger:hub.local" }),
+        json!({ "type": "m.reaction" }),
+        json!({ "type": "m.room.encrypted" }),
+        json!({ "type": "m.room.member", "state_key": "@mueller:hub.local", "content": { "membership": "invite" } }),
+        json!({ "type": "m.room.member", "content": { "membership": "join" } }),
+        json!({ "type": "m.room.member", "state_key": "@stranger:other.example", "content": { "membership": "join" } }),
+        json!({ "content": {} }),
+        json!({ "content": edit }),
+        json!({ "content": { "msgtype": "m.text", "body": 7 } }),
+        json!({ "content": null }),
+        json!({ "event_id": null }),
+        json!({ "origin_server_ts": i64::MAX }),
+    ];
+    let mut events: Vec<_> = strange
+        .iter()
+        .enumerate()
+        .map(|(n, fields)| stand.message(&format!("$strange{n}"), fields))
+        .collect();
+    events.extend([
+        json!(null),
+        json!("text"),
+        json!({}),
+        stand.message("$good", &json!({ "unsigned": { "age": 7 } })),
+    ]);
+    let before = stand.hub.memory.events().len();
+    assert_eq!(stand.tell("1", &events).await.status, 200);
+    let told = stand.told();
+    assert_eq!(told.iter().map(|event| &event["event_id"]).collect::<Vec<_>>(), ["$good"]);
+    assert_eq!(stand.hub.memory.events().len(), before + 1);
+}
+
+#[tokio::test]
+async fn what_a_database_cannot_store_is_taken_out() {
+    let stand = Stand::new().await;
+    let content = json!({ "msgtype": "m.\u{0}text", "body": "a\u{0}b\u{0}" });
+    assert_eq!(stand.tell("1", &[stand.message("$1", &json!({ "content": content }))]).await.status, 200);
+    let told = stand.told();
+    assert_eq!((&told[0]["body"], &told[0]["msg_type"]), (&json!("ab"), &json!("m.text")));
+}
+
+#[tokio::test]
+async fn an_id_that_no_database_can_store_is_passed_over() {
+    let stand = Stand::new().await;
+    let nul = |field: &str| stand.message("$1", &json!({ field: "a\u{0}b" }));
+    assert_eq!(stand.tell("1", &[nul("event_id"), nul("room_id"), nul("sender")]).await.status, 200);
+    assert_eq!(stand.told(), [Value::Null; 0]);
+}
+
+#[tokio::test]
+async fn somebody_of_another_server_is_named_by_their_whole_id() {
+    let stand = Stand::new().await;
+    stand.tell("1", &[stand.message("$1", &json!({ "sender": "@anna:other.example" }))]).await;
+    assert_eq!(stand.told()[0]["sender_display_name"], "@anna:other.example");
+}
+
+#[tokio::test]
+async fn who_comes_and_goes_is_told() {
+    let stand = Stand::new().await;
+    stand.hub.caller("schmidt", TenantId(1)).await;
+    let member = |id: &str, membership: &str| {
+        let content = json!({ "membership": membership });
+        stand.message(
+            id,
+            &json!({ "type": "m.room.member", "state_key": "@schmidt:hub.local", "content": content }),
+        )
+    };
+    let before = stand.hub.memory.events().len();
+    assert_eq!(stand.tell("1", &[member("$1", "join"), member("$2", "leave")]).await.status, 200);
+    let events: Vec<_> =
+        stand.hub.memory.events()[before..].iter().map(messenger_core::event::Event::json).collect();
+    insta::assert_snapshot!(events.join("\n"), @r#"
+    {"id":3,"type":"room_joined","room_id":"!room1"}
+    {"id":4,"type":"room_left","room_id":"!room1"}
+    "#);
+}
+
+#[tokio::test]
+async fn the_token_may_stand_in_the_header_or_in_the_query() {
+    let stand = Stand::new().await;
+    let empty = "{\"events\":[]}";
+    let in_query = put("1?access_token=the%20homeserver%27s+token");
+    assert_eq!(stand.wire.call(in_query, empty).await.status, 200);
+    let in_header = put("2").header("Authorization", format!("Bearer {TOKEN}"));
+    assert_eq!(stand.wire.call(in_header, empty).await.status, 200);
+}
+
+#[tokio::test]
+async fn nobody_else_can_tell_us_anything() {
+    let stand = Stand::new().await;
+    let body = json!({ "events": [stand.message("$1", &json!({}))] }).to_string();
+    insta::assert_json_snapshot!(stand.wire.call(put("1"), body.clone()).await, @r#"
+    {
+      "status": 401,
+      "headers": {
+        "content-type": "application/problem+json",
+        "www-authenticate": "Bearer"
+      },
+      "body": {
+        "code": "hs_token_missing",
+        "detail": "the homeserver's token is missing",
+        "request_id": "[that of the header]",
+        "status": 401,
+        "title": "Unauthorized",
+        "type": "urn:messenger-service:problem:hs_token_missing"
+      }
+    }
+    "#);
+    let wrong = put("1").header("Authorization", "Bearer wrong");
+    insta::assert_json_snapshot!(stand.wire.call(wrong, body.clone()).await, @r#"
+    {
+      "status": 403,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "hs_token_wrong",
+        "detail": "the homeserver's token is wrong: it must be MATRIX_HS_TOKEN",
+        "request_id": "[that of the header]",
+        "status": 403,
+        "title": "Forbidden",
+        "type": "urn:messenger-service:problem:hs_token_wrong"
+      }
+    }
+    "#);
+    for request in [
+        put("1?access_token=wrong"),
+        put("1").header("Authorization", format!("Bearer {TOKEN}x")),
+        put(&format!("1?access_token={}", "the%20homeserver%27s+token"))
+            .header("Authorization", "Bearer wrong"),
+    ] {
+        assert_eq!(stand.wire.call(request, body.clone()).await.status, 403);
+    }
+    for path in ["/_matrix/app/v1/users/@x:hub.local", "/_matrix/app/v1/rooms/%23x:hub.local"] {
+        assert_eq!(stand.wire.ask(Request::get(path)).await.status, 401);
+    }
+    assert_eq!(stand.wire.ask(Request::post("/_matrix/app/v1/ping")).await.status, 401);
+    assert_eq!(stand.told(), [Value::Null; 0]);
+}
+
+#[tokio::test]
+async fn what_is_no_transaction_is_422() {
+    let stand = Stand::new().await;
+    let put = || put("1").header("Authorization", format!("Bearer {TOKEN}"));
+    insta::assert_json_snapshot!(stand.wire.call(put(), "{\"events\": [").await, @r#"
+    {
+      "status": 422,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "invalid_json",
+        "detail": "EOF while parsing a list at line 1 column 12",
+        "errors": [
+          {
+            "message": "EOF while parsing a list at line 1 column 12",
+            "pointer": ""
+          }
+        ],
+        "request_id": "[that of the header]",
+        "status": 422,
+        "title": "Unprocessable Entity",
+        "type": "urn:messenger-service:problem:invalid_json"
+      }
+    }
+    "#);
+    for body in ["", "{}", "[]", "{\"events\": {}}"] {
+        let answer = stand.wire.call(put(), body).await;
+        assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_json")), "{body}");
+    }
+    assert_eq!(
+        stand.wire.ask(Request::get("/_matrix/app/v1/transactions/1")).await.all_headers["allow"],
+        "PUT"
+    );
+}
+
+#[tokio::test]
+async fn a_transaction_may_be_larger_than_other_requests() {
+    let stand = Stand::new().await;
+    let long = json!({ "content": { "msgtype": "m.text", "body": "x".repeat(60_000) } });
+    let events: Vec<_> = (0..100).map(|n| stand.message(&format!("${n}"), &long)).collect();
+    assert_eq!(stand.tell("1", &events).await.status, 200);
+    assert_eq!(stand.told().len(), 100);
+    let too_much = put("2").header("Authorization", format!("Bearer {TOKEN}"));
+    let answer = stand.wire.call(too_much, vec![b' '; (16 << 20) + 1]).await;
+    assert_eq!((answer.status, &answer.body["code"]), (413, &json!("body_too_large")));
+}
+
+#[tokio::test]
+async fn without_the_database_the_homeserver_is_asked_to_come_again() {
+    let stand = Stand::new().await;
+    let message = stand.message("$1", &json!({}));
+    stand.hub.memory.switch_off();
+    let answer = stand.tell("1", std::slice::from_ref(&message)).await;
+    assert_eq!((answer.status, &answer.body["code"]), (503, &json!("database_unavailable")));
+    stand.hub.memory.switch_on();
+    assert_eq!(stand.tell("1", &[message]).await.status, 200);
+    assert_eq!(stand.told().len(), 1);
+}
+
+#[tokio::test]
+async fn the_homeservers_questions_are_answered() {
+    let stand = Stand::new().await;
+    let with_token = |request: request::Builder| request.header("Authorization", format!("Bearer {TOKEN}"));
+    let ping = Request::post("/_matrix/app/v1/ping");
+    let ping = stand.wire.call(with_token(ping), "{\"transaction_id\":\"t\"}").await;
+    assert_eq!((ping.status, ping.body), (200, json!({})));
+    let user = Request::get("/_matrix/app/v1/users/@mueller:hub.local");
+    insta::assert_json_snapshot!(stand.wire.ask(with_token(user)).await, @r#"
+    {
+      "status": 404,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "not_found",
+        "detail": "account or room not found",
+        "request_id": "[that of the header]",
+        "status": 404,
+        "title": "Not Found",
+        "type": "urn:messenger-service:problem:not_found"
+      }
+    }
+    "#);
+    let room = Request::get("/_matrix/app/v1/rooms/%23allgemein:hub.local");
+    assert_eq!(stand.wire.ask(with_token(room)).await.status, 404);
+}

@@ -1,0 +1,268 @@
+//! The feed as it happens, on the wire.
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
+use std::time::Duration;
+
+use axum::{
+    body::BodyDataStream,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use messenger_core::notification::Draft;
+use messenger_events::routes;
+use messenger_runtime::testing::{HUB_SECRET_KEY, Wire, bearer, signed, token};
+use messenger_testkit::{TestHub, given, hub, sse::Reader};
+use serde_json::json;
+
+const NOW: Duration = Duration::ZERO;
+
+fn door() -> (TestHub, Wire) {
+    door_for(&[])
+}
+
+fn door_for(variables: &[(&str, &str)]) -> (TestHub, Wire) {
+    let hub = hub().build();
+    let wire = Wire::configured(routes(), hub.memory.ports(&hub.homeserver, &hub.clock), variables);
+    (hub, wire)
+}
+
+fn path() -> String {
+    format!("/api/v1/events/stream?token={}", token("mueller"))
+}
+
+/// Opens a stream.
+async fn open(wire: &Wire, path: &str, last_event_id: Option<&str>) -> (HeaderMap, BodyDataStream) {
+    let mut request = Request::get(path);
+    if let Some(id) = last_event_id {
+        request = request.header("Last-Event-ID", id);
+    }
+    let response = wire.open(request, "").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let (parts, body) = response.into_parts();
+    (parts.headers, body.into_data_stream())
+}
+
+/// The next piece of a stream, as it goes out.
+async fn piece(stream: &mut BodyDataStream) -> String {
+    let bytes =
+        futures::StreamExt::next(stream).await.expect("the stream goes on").expect("it does not break");
+    String::from_utf8(bytes.to_vec()).expect("it is UTF-8")
+}
+
+#[tokio::test]
+async fn the_first_bytes_come_at_once_and_nothing_may_hold_them_up() {
+    let (_hub, wire) = door();
+    let (headers, mut stream) = open(&wire, &path(), None).await;
+    assert_eq!(headers["content-type"], "text/event-stream");
+    assert_eq!(headers["cache-control"], "no-store");
+    assert_eq!(headers["x-accel-buffering"], "no");
+    assert!(!headers.contains_key("content-encoding") && !headers.contains_key("content-length"));
+    insta::assert_snapshot!(piece(&mut stream).await, @r#"
+    retry: 3000
+    id: 0
+
+    data: {"cursor":0,"server_time":"2026-01-01T06:00:00Z","token_expires_at":"2100-01-01T00:00:30Z","type":"connected"}
+    "#);
+}
+
+#[tokio::test]
+async fn an_event_is_one_unnamed_frame_with_its_position_as_id() {
+    let (hub, wire) = door();
+    let (_, mut stream) = open(&wire, &path(), None).await;
+    piece(&mut stream).await;
+    let draft =
+        Draft { body: Some("Kühlmittel\nniedrig".to_owned()), ..given::machine(42, "CNC-01 gestoppt") };
+    hub.send(draft, NOW).await;
+    let frame = piece(&mut stream).await;
+    assert!(frame.ends_with("}\n\n"), "an empty line ends it");
+    insta::assert_snapshot!(frame, @r#"
+    id: 1
+    data: {"type":"notification","notification_id":1,"source_app":"inventory","event_type":"stock_low","title":"CNC-01 gestoppt","body":"Kühlmittel\nniedrig","priority":"normal","target_type":"entity_room","entity_type":"machine","entity_id":42,"room_id":null}
+    "#);
+}
+
+#[tokio::test]
+async fn who_returns_is_first_told_what_they_missed() {
+    let (hub, wire) = door();
+    for title in ["1", "2"] {
+        hub.send(given::draft(title), NOW).await;
+    }
+    let (_, mut stream) = open(&wire, &path(), Some("1")).await;
+    insta::assert_snapshot!(piece(&mut stream).await, @r#"
+    retry: 3000
+    id: 1
+
+    data: {"cursor":1,"server_time":"2026-01-01T06:00:00Z","token_expires_at":"2100-01-01T00:00:30Z","type":"connected"}
+
+    id: 2
+    data: {"type":"notification","notification_id":2,"source_app":"inventory","event_type":"stock_low","title":"2","body":null,"priority":"normal","target_type":"general","room_id":null}
+    "#);
+    // The header, which an `EventSource` sends when it returns, is newer than the URL that it was made with.
+    for (url, header) in [("&last_event_id=1", None), ("&last_event_id=0", Some("1"))] {
+        let (_, stream) = open(&wire, &format!("{}{url}", path()), header).await;
+        let mut reader = Reader::new(stream);
+        assert_eq!(reader.next().await.expect("an event").kind(), "connected");
+        assert_eq!(reader.next().await.expect("an event").json()["title"], "2");
+    }
+}
+
+#[tokio::test]
+async fn a_gap_is_told_and_the_cursor_is_moved_over_it() {
+    let (hub, wire) = door();
+    hub.send(given::draft("1"), NOW).await;
+    for cursor in ["99", "-1", "abc", "1.0"] {
+        let (_, stream) = open(&wire, &path(), Some(cursor)).await;
+        let mut reader = Reader::new(stream);
+        assert_eq!(reader.next().await.expect("an event").json()["cursor"], 1);
+        let reset = reader.next().await.expect("an event");
+        assert_eq!(reset.json(), json!({ "type": "reset", "reason": "unknown_position" }), "{cursor}");
+        assert_eq!(reset.last_id, "1");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keepalives_come_in_time_and_have_no_id() {
+    let (_hub, wire) = door();
+    let (_, mut stream) = open(&wire, &path(), None).await;
+    piece(&mut stream).await;
+    for _ in 0..3 {
+        let begun = tokio::time::Instant::now();
+        assert_eq!(piece(&mut stream).await, "data: {\"type\":\"keepalive\"}\n\n");
+        assert!(begun.elapsed() <= Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_its_token() {
+    let (hub, wire) = door();
+    let (_, mut stream) = open(&wire, &path(), None).await;
+    piece(&mut stream).await;
+    hub.clock.set("2100-01-02T00:00:00Z".parse().expect("a time"));
+    while let Some(last) = futures::StreamExt::next(&mut stream).await {
+        let last = last.expect("it does not break");
+        if last != "data: {\"type\":\"keepalive\"}\n\n" {
+            assert_eq!(last, "data: {\"type\":\"token_expired\"}\n\n");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_good_token_it_is_401() {
+    let (_hub, wire) = door();
+    insta::assert_json_snapshot!(wire.ask(Request::get("/api/v1/events/stream")).await, @r#"
+    {
+      "status": 401,
+      "headers": {
+        "content-type": "application/problem+json",
+        "www-authenticate": "Bearer"
+      },
+      "body": {
+        "code": "token_missing",
+        "detail": "the user's token is missing: send it as `?token=<JWT>` or `Authorization: Bearer <JWT>`",
+        "request_id": "[that of the header]",
+        "status": 401,
+        "title": "Unauthorized",
+        "type": "urn:messenger-service:problem:token_missing"
+      }
+    }
+    "#);
+    let expired = json!({ "sub": "mueller", "iss": "aesystek-hub", "exp": 1_700_000_000 });
+    let expired = format!("/api/v1/events/stream?token={}", signed(&expired, HUB_SECRET_KEY));
+    insta::assert_json_snapshot!(wire.ask(Request::get(expired)).await, @r#"
+    {
+      "status": 401,
+      "headers": {
+        "content-type": "application/problem+json",
+        "www-authenticate": "Bearer"
+      },
+      "body": {
+        "code": "token_expired",
+        "detail": "the token has expired: sign in again",
+        "request_id": "[that of the header]",
+        "status": 401,
+        "title": "Unauthorized",
+        "type": "urn:messenger-service:problem:token_expired"
+      }
+    }
+    "#);
+    let by_header = Request::get("/api/v1/events/stream").header("Authorization", bearer("mueller"));
+    assert_eq!(wire.open(by_header, "").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn without_the_database_it_is_503_and_no_stream() {
+    let (hub, wire) = door();
+    hub.memory.switch_off();
+    insta::assert_json_snapshot!(wire.ask(Request::get(path())).await, @r#"
+    {
+      "status": 503,
+      "headers": {
+        "content-type": "application/problem+json",
+        "retry-after": "2"
+      },
+      "body": {
+        "code": "database_unavailable",
+        "detail": "the database cannot be reached: try again later",
+        "request_id": "[that of the header]",
+        "status": 503,
+        "title": "Service Unavailable",
+        "type": "urn:messenger-service:problem:database_unavailable"
+      }
+    }
+    "#);
+}
+
+/// The headers of CORS in the answer to a page of this origin that asks whether it may.
+async fn preflight(wire: &Wire, origin: &str) -> Vec<String> {
+    let request = Request::builder()
+        .method(Method::OPTIONS)
+        .uri("/api/v1/events/stream")
+        .header(header::ORIGIN, origin)
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "GET")
+        .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "authorization,last-event-id");
+    let answer = wire.ask(request).await;
+    assert_eq!(answer.status, 200);
+    let of_cors = answer.all_headers.iter().filter(|(name, _)| name.as_str().starts_with("access-control-"));
+    of_cors.map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect()
+}
+
+#[tokio::test]
+async fn in_development_pages_of_every_origin_may_listen() {
+    let (_hub, wire) = door();
+    insta::assert_snapshot!(preflight(&wire, "https://hub.example").await.join("\n"), @r"
+    access-control-allow-methods: GET,POST,PATCH,DELETE
+    access-control-allow-headers: authorization,content-type,last-event-id
+    access-control-max-age: 3600
+    access-control-allow-origin: *
+    ");
+}
+
+#[tokio::test]
+async fn only_pages_of_the_named_origins_may_listen() {
+    let (_hub, wire) = door_for(&[("ALLOWED_ORIGINS", "https://hub.example, https://hub.example:8085")]);
+    for (origin, allowed) in [
+        ("https://hub.example", true),
+        ("https://hub.example:8085", true),
+        ("https://hub.example.evil", false),
+        ("http://hub.example", false),
+        ("null", false),
+    ] {
+        let headers = preflight(&wire, origin).await;
+        let expected = format!("access-control-allow-origin: {origin}");
+        assert_eq!(headers.contains(&expected), allowed, "{headers:?}");
+        let request = Request::get(path()).header("Origin", origin);
+        let headers = wire.open(request, "").await.headers().clone();
+        assert_eq!(headers.get("access-control-allow-origin").is_some_and(|it| it == origin), allowed);
+        assert!(headers["vary"].to_str().expect("text").contains("origin"), "caches keep them apart");
+    }
+}
+
+#[tokio::test]
+async fn a_page_may_read_why_it_was_refused() {
+    let (_hub, wire) = door_for(&[("ALLOWED_ORIGINS", "https://hub.example")]);
+    let request = Request::get("/api/v1/events/stream").header("Origin", "https://hub.example");
+    let answer = wire.ask(request).await;
+    assert_eq!(
+        (answer.status, &answer.all_headers["access-control-allow-origin"]),
+        (401, &"https://hub.example".parse().expect("a header"))
+    );
+}

@@ -1,0 +1,102 @@
+//! Health, on the wire.
+
+use std::time::Duration;
+
+use axum::http::Request;
+use messenger_health::routes;
+use messenger_runtime::testing::{Answer, Wire};
+use messenger_testkit::{TestHub, hub};
+use serde_json::json;
+
+fn door() -> (TestHub, Wire) {
+    let hub = hub().build();
+    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
+    (hub, wire)
+}
+
+/// Asks, without credentials. The version is that of the crate.
+async fn health(wire: &Wire) -> Answer {
+    let mut answer = wire.ask(Request::get("/api/v1/health")).await;
+    assert_eq!(answer.body["version"].take(), env!("CARGO_PKG_VERSION"));
+    answer
+}
+
+#[tokio::test]
+async fn a_well_service_says_so() {
+    let (_hub, wire) = door();
+    insta::assert_json_snapshot!(health(&wire).await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {
+        "conduit": "reachable",
+        "database": "reachable",
+        "service": "messenger-service",
+        "status": "healthy",
+        "version": null
+      }
+    }
+    "#);
+    assert_eq!(wire.ask(Request::head("/api/v1/health")).await.status, 200);
+    assert_eq!(wire.ask(Request::post("/api/v1/health")).await.all_headers["allow"], "GET,HEAD");
+}
+
+#[tokio::test]
+async fn without_the_homeserver_it_is_degraded_and_still_200() {
+    let (hub, wire) = door();
+    hub.homeserver.switch_off();
+    insta::assert_json_snapshot!(health(&wire).await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {
+        "conduit": "unreachable",
+        "database": "reachable",
+        "service": "messenger-service",
+        "status": "degraded",
+        "version": null
+      }
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn without_the_database_it_is_unhealthy_and_503() {
+    let (hub, wire) = door();
+    hub.memory.switch_off();
+    insta::assert_json_snapshot!(health(&wire).await, @r#"
+    {
+      "status": 503,
+      "headers": {
+        "content-type": "application/json",
+        "retry-after": "2"
+      },
+      "body": {
+        "conduit": "reachable",
+        "database": "unreachable",
+        "service": "messenger-service",
+        "status": "unhealthy",
+        "version": null
+      }
+    }
+    "#);
+    hub.memory.switch_on();
+    assert_eq!(health(&wire).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_comes_within_a_second_when_the_homeserver_hangs() {
+    let (hub, wire) = door();
+    hub.homeserver.act_late(Duration::from_hours(1));
+    let begun = tokio::time::Instant::now();
+    let answer = health(&wire).await;
+    assert_eq!(
+        (answer.status, &answer.body["status"], &answer.body["conduit"]),
+        (200, &json!("degraded"), &json!("unreachable"))
+    );
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}

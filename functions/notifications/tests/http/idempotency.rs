@@ -1,0 +1,106 @@
+//! Retry keys: the same call is the same notification.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{door, notification, post};
+
+#[tokio::test]
+async fn a_retried_call_gets_the_first_answer_and_a_header_that_says_so() {
+    let (hub, wire) = door();
+    let body = notification(&json!({})).to_string();
+    let first = wire.call(post("").header("Idempotency-Key", "k-1"), body.clone()).await;
+    assert_eq!(first.all_headers.get("idempotent-replayed"), None);
+    let again = wire.call(post("").header("Idempotency-Key", "k-1"), body).await;
+    assert_eq!((again.status, &again.body), (201, &first.body));
+    assert_eq!(again.all_headers["idempotent-replayed"], "true");
+    assert_eq!(hub.homeserver.all_bodies().len(), 1);
+}
+
+#[tokio::test]
+async fn the_key_may_stand_in_the_body_and_the_header_wins() {
+    let (_hub, wire) = door();
+    let body = notification(&json!({ "idempotency_key": "in the body" })).to_string();
+    let first = wire.call(post(""), body.clone()).await;
+    assert_eq!(first.body["warnings"], json!([]));
+    let again = wire.call(post(""), body.clone()).await;
+    assert_eq!(again.body["id"], first.body["id"]);
+    let other = wire.call(post("").header("Idempotency-Key", "in the header"), body).await;
+    assert_ne!(other.body["id"], first.body["id"]);
+    assert!(!other.all_headers.contains_key("idempotent-replayed"));
+}
+
+#[tokio::test]
+async fn another_request_with_the_same_key_is_a_mistake() {
+    let (_hub, wire) = door();
+    wire.call(post("").header("Idempotency-Key", "k"), notification(&json!({})).to_string()).await;
+    let other = notification(&json!({ "body": "anders" })).to_string();
+    let answer = wire.call(post("").header("Idempotency-Key", "k"), other).await;
+    insta::assert_json_snapshot!(answer, @r#"
+    {
+      "status": 422,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "idempotency_mismatch",
+        "detail": "idempotency_key: this Idempotency-Key was used with another request: use a new key for a new notification",
+        "errors": [
+          {
+            "message": "this Idempotency-Key was used with another request: use a new key for a new notification",
+            "pointer": "/idempotency_key"
+          }
+        ],
+        "request_id": "[that of the header]",
+        "status": 422,
+        "title": "Unprocessable Entity",
+        "type": "urn:messenger-service:problem:idempotency_mismatch"
+      }
+    }
+    "#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_still_being_answered_is_in_flight() {
+    let (hub, wire) = door();
+    hub.homeserver.act_late(Duration::from_secs(4));
+    let body = notification(&json!({})).to_string();
+    let first = wire.call(post("?wait=7").header("Idempotency-Key", "k"), body.clone());
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        wire.call(post("?wait=7").header("Idempotency-Key", "k"), body.clone()).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(first.status, 201);
+    insta::assert_json_snapshot!(second, @r#"
+    {
+      "status": 409,
+      "headers": {
+        "content-type": "application/problem+json",
+        "retry-after": "7"
+      },
+      "body": {
+        "code": "idempotency_in_flight",
+        "detail": "the first call with this Idempotency-Key has not been answered yet: try again",
+        "request_id": "[that of the header]",
+        "status": 409,
+        "title": "Conflict",
+        "type": "urn:messenger-service:problem:idempotency_in_flight"
+      }
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_is_named() {
+    let (_hub, wire) = door();
+    let long = "x".repeat(256);
+    for key in ["", "ä", &long] {
+        let request = post("").header("Idempotency-Key", key.as_bytes());
+        let answer = wire.call(request, notification(&json!({})).to_string()).await;
+        assert_eq!((answer.status, &answer.body["errors"][0]["pointer"]), (422, &json!("/idempotency_key")));
+    }
+    let longest = post("").header("Idempotency-Key", &long[..255]);
+    assert_eq!(wire.call(longest, notification(&json!({})).to_string()).await.status, 201);
+}

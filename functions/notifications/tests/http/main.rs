@@ -1,0 +1,45 @@
+//! The satellites' door on the wire: statuses, headers and bodies.
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
+mod idempotency;
+mod reading;
+mod refusals;
+mod sending;
+
+use axum::http::{Request, request};
+use messenger_notifications::routes;
+use messenger_runtime::testing::{Answer, SERVICE_TOKEN, Wire};
+use messenger_testkit::{TestHub, hub};
+use serde_json::{Value, json};
+
+/// The door, and what stands behind it.
+fn door() -> (TestHub, Wire) {
+    let hub = hub().build();
+    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
+    (hub, wire)
+}
+
+/// A notification with nothing but what is required, and these fields.
+fn notification(fields: &Value) -> Value {
+    let mut body =
+        json!({ "source_app": "fertigungs-app", "event_type": "notification", "title": "Maschine gestoppt" });
+    let fields = fields.as_object().expect("an object").clone();
+    body.as_object_mut().expect("an object").extend(fields);
+    body
+}
+
+/// `POST /notifications/send` of a satellite; the body is to follow.
+fn post(query: &str) -> request::Builder {
+    Request::post(format!("/api/v1/notifications/send{query}"))
+        .header("X-Service-Token", SERVICE_TOKEN)
+        .header("Content-Type", "application/json")
+}
+
+/// `GET` as a satellite.
+fn get(path: &str) -> request::Builder {
+    Request::get(path).header("X-Service-Token", SERVICE_TOKEN)
+}
+
+async fn send(wire: &Wire, fields: &Value) -> Answer {
+    wire.call(post(""), notification(fields).to_string()).await
+}

@@ -1,0 +1,264 @@
+//! A page of the feed, on the wire.
+
+use std::time::Duration;
+
+use axum::http::Request;
+use messenger_core::{event::Audience, id::TenantId, notification::Draft};
+use messenger_poll::routes;
+use messenger_runtime::testing::{Answer, Wire, bearer, token};
+use messenger_testkit::{TestHub, given, hub};
+use serde_json::json;
+
+const NOW: Duration = Duration::ZERO;
+
+fn door() -> (TestHub, Wire) {
+    let hub = hub().build();
+    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
+    (hub, wire)
+}
+
+async fn poll(wire: &Wire, query: &str) -> Answer {
+    wire.ask(Request::get(format!("/api/v1/events/poll?token={}{query}", token("mueller")))).await
+}
+
+#[tokio::test]
+async fn a_page_is_a_bare_array_and_says_where_the_next_begins() {
+    let (hub, wire) = door();
+    insta::assert_json_snapshot!(poll(&wire, "").await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "cache-control": "no-store",
+        "content-type": "application/json",
+        "x-next-cursor": "0"
+      },
+      "body": []
+    }
+    "#);
+    let draft =
+        Draft { body: Some("Kühlmittel niedrig".to_owned()), ..given::machine(42, "CNC-01 gestoppt") };
+    hub.send(draft, Duration::from_secs(1)).await;
+    hub.send(given::dm("mueller", "Freigabe"), NOW).await;
+    hub.send(given::dm("schmidt", "Nichts für Müller"), NOW).await;
+    let page = poll(&wire, "").await;
+    insta::assert_json_snapshot!(page, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "cache-control": "no-store",
+        "content-type": "application/json",
+        "x-next-cursor": "2"
+      },
+      "body": [
+        {
+          "body": "Kühlmittel niedrig",
+          "entity_id": 42,
+          "entity_type": "machine",
+          "event_type": "stock_low",
+          "id": 1,
+          "notification_id": 1,
+          "priority": "normal",
+          "room_id": null,
+          "source_app": "inventory",
+          "target_type": "entity_room",
+          "title": "CNC-01 gestoppt",
+          "type": "notification"
+        },
+        {
+          "body": null,
+          "event_type": "stock_low",
+          "id": 2,
+          "notification_id": 2,
+          "priority": "normal",
+          "room_id": null,
+          "source_app": "inventory",
+          "target_type": "dm",
+          "title": "Freigabe",
+          "type": "notification"
+        }
+      ]
+    }
+    "#);
+    let again = poll(&wire, "").await;
+    assert_eq!(
+        (&again.body, &again.all_headers["x-next-cursor"]),
+        (&json!([]), &page.all_headers["x-next-cursor"])
+    );
+}
+
+#[tokio::test]
+async fn the_token_may_stand_in_the_header_and_wins_there() {
+    let (_hub, wire) = door();
+    let by_header = Request::get("/api/v1/events/poll").header("Authorization", bearer("mueller"));
+    assert_eq!(wire.ask(by_header).await.status, 200);
+    let both = Request::get("/api/v1/events/poll?token=none").header("Authorization", bearer("mueller"));
+    assert_eq!(wire.ask(both).await.status, 200);
+    let other_scheme = Request::get(format!("/api/v1/events/poll?token={}", token("mueller")))
+        .header("Authorization", "Basic bWF4OnNlY3JldA==");
+    assert_eq!(wire.ask(other_scheme).await.status, 200, "a proxy's own credentials are none of ours");
+}
+
+#[tokio::test]
+async fn a_cursor_of_the_client_takes_nothing_away_and_readers_have_their_own() {
+    let (hub, wire) = door();
+    poll(&wire, "").await;
+    poll(&wire, "&client=b").await;
+    hub.send(given::draft("1"), NOW).await;
+    for query in ["&cursor=0", "&cursor=0", "", "&client=b"] {
+        let page = poll(&wire, query).await;
+        assert_eq!(
+            (&page.body[0]["title"], &page.all_headers["x-next-cursor"]),
+            (&json!("1"), &"1".parse().expect("a header"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_gap_is_told_with_its_reason_and_where_to_go_on() {
+    let hub = hub().settings(|settings| settings.replay_max = 2).build();
+    let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+    let wire = Wire::configured(routes(), ports, &[("REPLAY_MAX", "2")]);
+    for n in 0..3 {
+        hub.send(given::draft(&n.to_string()), NOW).await;
+    }
+    let mut told = Vec::new();
+    for cursor in ["0", "4", "-1", "abc", ""] {
+        let page = poll(&wire, &format!("&cursor={cursor}")).await;
+        told.push(format!(
+            "{cursor:3} {} {} {:?}",
+            page.status, page.body, page.all_headers["x-next-cursor"]
+        ));
+    }
+    hub.pass(Duration::from_hours(24));
+    hub.ports().upkeep.rotate(Duration::from_hours(1)).await.expect("the log is rotated");
+    let page = poll(&wire, "&cursor=1").await;
+    told.push(format!("old {} {} {:?}", page.status, page.body, page.all_headers["x-next-cursor"]));
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    0   200 [{"reason":"too_far_behind","type":"reset"}] "3"
+    4   200 [{"reason":"unknown_position","type":"reset"}] "3"
+    -1  200 [{"reason":"unknown_position","type":"reset"}] "3"
+    abc 200 [{"reason":"unknown_position","type":"reset"}] "3"
+        200 [{"reason":"unknown_position","type":"reset"}] "3"
+    old 200 [{"reason":"expired","type":"reset"}] "3"
+    "#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_poll_ends_with_the_first_event_or_with_its_wait() {
+    let (hub, wire) = door();
+    poll(&wire, "").await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(poll(&wire, "&wait=25").await.body, json!([]));
+    assert_eq!(begun.elapsed().as_secs(), 25);
+    let begun = tokio::time::Instant::now();
+    let (page, ()) = tokio::join!(poll(&wire, "&wait=25"), async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let of_others = given::event(Audience::Tenant(TenantId(2)), "Nicht für uns");
+        hub.ports().feed.append(&[of_others]).await.expect("it is appended");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        hub.send(given::draft("endlich"), NOW).await;
+    });
+    assert_eq!(page.body[0]["title"], "endlich");
+    assert!((6..8).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn wrong_parameters_are_named() {
+    let (_hub, wire) = door();
+    let long = "x".repeat(101);
+    let answer = poll(&wire, &format!("&wait=25.1&client={long}&cursor={long}")).await;
+    insta::assert_json_snapshot!(answer, @r#"
+    {
+      "status": 422,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "invalid_request",
+        "detail": "?wait: must be a number of seconds from 0 to 25, is `25.1`; ?client: must have at most 100 characters, has 101; ?cursor: must have at most 100 characters, has 101",
+        "errors": [
+          {
+            "message": "must be a number of seconds from 0 to 25, is `25.1`",
+            "pointer": "?wait"
+          },
+          {
+            "message": "must have at most 100 characters, has 101",
+            "pointer": "?client"
+          },
+          {
+            "message": "must have at most 100 characters, has 101",
+            "pointer": "?cursor"
+          }
+        ],
+        "request_id": "[that of the header]",
+        "status": 422,
+        "title": "Unprocessable Entity",
+        "type": "urn:messenger-service:problem:invalid_request"
+      }
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn without_a_good_token_it_is_401() {
+    let (_hub, wire) = door();
+    insta::assert_json_snapshot!(wire.ask(Request::get("/api/v1/events/poll")).await, @r#"
+    {
+      "status": 401,
+      "headers": {
+        "content-type": "application/problem+json",
+        "www-authenticate": "Bearer"
+      },
+      "body": {
+        "code": "token_missing",
+        "detail": "the user's token is missing: send it as `?token=<JWT>` or `Authorization: Bearer <JWT>`",
+        "request_id": "[that of the header]",
+        "status": 401,
+        "title": "Unauthorized",
+        "type": "urn:messenger-service:problem:token_missing"
+      }
+    }
+    "#);
+    let bad = wire.ask(Request::get("/api/v1/events/poll?token=abc")).await;
+    insta::assert_json_snapshot!(bad, @r#"
+    {
+      "status": 401,
+      "headers": {
+        "content-type": "application/problem+json",
+        "www-authenticate": "Bearer"
+      },
+      "body": {
+        "code": "token_invalid",
+        "detail": "the token is not valid: a JWT (HS256) of the Hub with `iss`, `sub` and `exp` is needed",
+        "request_id": "[that of the header]",
+        "status": 401,
+        "title": "Unauthorized",
+        "type": "urn:messenger-service:problem:token_invalid"
+      }
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn without_the_database_it_is_503() {
+    let (hub, wire) = door();
+    poll(&wire, "").await;
+    hub.memory.switch_off();
+    insta::assert_json_snapshot!(poll(&wire, "").await, @r#"
+    {
+      "status": 503,
+      "headers": {
+        "content-type": "application/problem+json",
+        "retry-after": "2"
+      },
+      "body": {
+        "code": "database_unavailable",
+        "detail": "the database cannot be reached: try again later",
+        "request_id": "[that of the header]",
+        "status": 503,
+        "title": "Service Unavailable",
+        "type": "urn:messenger-service:problem:database_unavailable"
+      }
+    }
+    "#);
+}

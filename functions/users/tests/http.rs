@@ -1,0 +1,190 @@
+//! Who is who, on the wire.
+
+use axum::http::Request;
+use messenger_core::id::TenantId;
+use messenger_runtime::testing::{Answer, EXPIRY, HUB_SECRET_KEY, Wire, bearer, signed};
+use messenger_testkit::{TestHub, hub};
+use messenger_users::routes;
+use serde_json::json;
+
+fn door() -> (TestHub, Wire) {
+    let hub = hub().build();
+    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
+    (hub, wire)
+}
+
+async fn get(wire: &Wire, path: &str) -> Answer {
+    wire.ask(Request::get(path).header("Authorization", bearer("mueller"))).await
+}
+
+#[tokio::test]
+async fn the_caller_is_told_who_they_are() {
+    let (_hub, wire) = door();
+    insta::assert_json_snapshot!(get(&wire, "/api/v1/users/me").await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {
+        "display_name": "Name von mueller",
+        "external_client_enabled": false,
+        "hub_user_id": "mueller",
+        "matrix_user_id": "@mueller:hub.local",
+        "role": "user"
+      }
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn a_token_with_nothing_but_what_is_required_is_a_viewers() {
+    let (_hub, wire) = door();
+    let claims = json!({ "sub": "Müller_1", "iss": "aesystek-hub", "exp": EXPIRY });
+    let token = format!("bearer {}", signed(&claims, HUB_SECRET_KEY));
+    let answer = wire.ask(Request::get("/api/v1/users/me").header("Authorization", token)).await;
+    insta::assert_json_snapshot!(answer.body, @r#"
+    {
+      "display_name": "Müller_1",
+      "external_client_enabled": false,
+      "hub_user_id": "Müller_1",
+      "matrix_user_id": "@_m=c3=bcller__1:hub.local",
+      "role": "viewer"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn others_are_found_by_name_or_id_with_nothing_but_both() {
+    let (hub, wire) = door();
+    for id in ["mueller", "schmidt", "Émile", "ämil"] {
+        hub.caller(id, TenantId(1)).await;
+    }
+    hub.caller("emilie", TenantId(2)).await;
+    insta::assert_json_snapshot!(get(&wire, "/api/v1/users?q=MIL").await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": [
+        {
+          "display_name": "ämil",
+          "hub_user_id": "ämil"
+        },
+        {
+          "display_name": "Émile",
+          "hub_user_id": "Émile"
+        }
+      ]
+    }
+    "#);
+    let everybody = get(&wire, "/api/v1/users").await;
+    assert_eq!(everybody.body.as_array().map(Vec::len), Some(3));
+    let first = get(&wire, "/api/v1/users?q=&limit=1").await;
+    assert_eq!(first.body.as_array().map(Vec::len), Some(1));
+    assert_eq!(get(&wire, "/api/v1/users?q=%25").await.body, json!([]), "no pattern of a database");
+}
+
+#[tokio::test]
+async fn wrong_parameters_are_named() {
+    let (_hub, wire) = door();
+    let long = "x".repeat(256);
+    insta::assert_json_snapshot!(get(&wire, &format!("/api/v1/users?limit=201&q={long}")).await, @r#"
+    {
+      "status": 422,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "invalid_request",
+        "detail": "?q: must have at most 255 characters, has 256; ?limit: must be a whole number from 1 to 200, is `201`",
+        "errors": [
+          {
+            "message": "must have at most 255 characters, has 256",
+            "pointer": "?q"
+          },
+          {
+            "message": "must be a whole number from 1 to 200, is `201`",
+            "pointer": "?limit"
+          }
+        ],
+        "request_id": "[that of the header]",
+        "status": 422,
+        "title": "Unprocessable Entity",
+        "type": "urn:messenger-service:problem:invalid_request"
+      }
+    }
+    "#);
+    for path in
+        ["/api/v1/users?limit=0", "/api/v1/users?limit=", "/api/v1/users?limit=5.0", "/api/v1/users?q=%00"]
+    {
+        assert_eq!(get(&wire, path).await.status, 422, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_it_is_401() {
+    let (_hub, wire) = door();
+    insta::assert_json_snapshot!(wire.ask(Request::get("/api/v1/users/me")).await, @r#"
+    {
+      "status": 401,
+      "headers": {
+        "content-type": "application/problem+json",
+        "www-authenticate": "Bearer"
+      },
+      "body": {
+        "code": "token_missing",
+        "detail": "the user's token is missing: send it as `Authorization: Bearer <JWT>`",
+        "request_id": "[that of the header]",
+        "status": 401,
+        "title": "Unauthorized",
+        "type": "urn:messenger-service:problem:token_missing"
+      }
+    }
+    "#);
+    // Here a token in the URL, which ends up in logs and histories, is none.
+    let in_url = format!("/api/v1/users?token={}", &bearer("mueller")["Bearer ".len()..]);
+    for request in [
+        Request::get(in_url),
+        Request::get("/api/v1/users").header("Authorization", "Basic bWF4OnNlY3JldA=="),
+        Request::get("/api/v1/users").header("Authorization", "Bearer "),
+        Request::get("/api/v1/users").header("Authorization", b"Bearer \xff".as_slice()),
+    ] {
+        let answer = wire.ask(request).await;
+        assert_eq!((answer.status, &answer.body["code"]), (401, &json!("token_missing")));
+    }
+}
+
+#[tokio::test]
+async fn another_method_is_405() {
+    let (_hub, wire) = door();
+    let answer = wire.ask(Request::delete("/api/v1/users/me")).await;
+    assert_eq!((answer.status, &answer.body["code"]), (405, &json!("method_not_allowed")));
+    assert_eq!(answer.all_headers["allow"], "GET,HEAD");
+}
+
+#[tokio::test]
+async fn without_the_database_it_is_503_and_without_the_homeserver_all_is_well() {
+    let (hub, wire) = door();
+    hub.homeserver.switch_off();
+    assert_eq!(get(&wire, "/api/v1/users/me").await.status, 200);
+    hub.memory.switch_off();
+    insta::assert_json_snapshot!(get(&wire, "/api/v1/users").await, @r#"
+    {
+      "status": 503,
+      "headers": {
+        "content-type": "application/problem+json",
+        "retry-after": "2"
+      },
+      "body": {
+        "code": "database_unavailable",
+        "detail": "the database cannot be reached: try again later",
+        "request_id": "[that of the header]",
+        "status": 503,
+        "title": "Service Unavailable",
+        "type": "urn:messenger-service:problem:database_unavailable"
+      }
+    }
+    "#);
+}

@@ -1,0 +1,236 @@
+//! The configuration: everything that is wrong is said at once, and production takes no secret that is none.
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
+use std::time::Duration;
+
+use messenger_core::id::TenantId;
+use messenger_runtime::{Config, config::ConfigError};
+
+const DATABASE_URL: (&str, &str) = ("DATABASE_URL", "postgres://messenger@localhost/messenger");
+/// As long as production wants them.
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const OTHER_SECRET: &str = "fedcba9876543210fedcba9876543210";
+
+fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let of = |name: &str| variables.iter().rfind(|(given, _)| *given == name);
+    Config::read(|name| of(name).map(|(_, value)| (*value).to_owned()))
+}
+
+fn good(variables: &[(&str, &str)]) -> Config {
+    read(&[&[DATABASE_URL], variables].concat()).expect("the configuration is good")
+}
+
+fn problems(variables: &[(&str, &str)]) -> String {
+    read(&[&[DATABASE_URL], variables].concat()).err().map_or_else(String::new, |error| error.to_string())
+}
+
+/// Production as it should be, but for these variables.
+fn production(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let good = [
+        DATABASE_URL,
+        ("ENVIRONMENT", "production"),
+        ("SECRET_KEY", SECRET),
+        ("MESSENGER_SERVICE_TOKEN", OTHER_SECRET),
+    ];
+    read(&[&good, variables].concat())
+}
+
+fn problems_of_production(variables: &[(&str, &str)]) -> String {
+    production(variables).err().map_or_else(String::new, |error| error.to_string())
+}
+
+#[test]
+fn the_defaults_are_those_of_the_seed() {
+    let config = good(&[]);
+    assert_eq!(config.database_url, "postgres://messenger@localhost/messenger");
+    assert_eq!(config.secret_key, "messenger-dev-secret");
+    assert_eq!(config.hub_secret_key, None);
+    assert_eq!(config.homeserver_url, "http://conduit:6167");
+    assert_eq!(config.settings.server_name, "hub.local");
+    assert_eq!(config.service_token, "messenger-service-token-dev");
+    assert_eq!(config.log_level, "info");
+}
+
+#[test]
+fn the_defaults_of_what_the_seed_does_not_have() {
+    let config = good(&[]);
+    assert!(!config.production);
+    assert_eq!(config.port, 8000);
+    assert_eq!(config.database_pool_size, 16);
+    assert_eq!(config.appservice_url, "http://messenger-service-backend-1:8000");
+    assert_eq!(config.allowed_origins, None);
+    assert_eq!(config.settings.bot_localpart, "messenger");
+    assert_eq!(config.settings.default_tenant, TenantId(1));
+    assert_eq!(config.settings.replay_max, 1000);
+    assert_eq!(config.settings.event_retention, Duration::from_hours(7 * 24));
+}
+
+#[test]
+fn every_variable_is_read() {
+    let config = good(&[
+        ("SECRET_KEY", "s"),
+        ("HUB_SECRET_KEY", "h"),
+        ("MESSENGER_SERVICE_TOKEN", "t"),
+        ("MATRIX_HOMESERVER_URL", "https://matrix.example:8448/"),
+        ("MATRIX_SERVER_NAME", "matrix.example"),
+        ("MATRIX_BOT_LOCALPART", "bot"),
+        ("MATRIX_AS_TOKEN", "as"),
+        ("MATRIX_HS_TOKEN", "hs"),
+        ("APPSERVICE_URL", "http://us:1"),
+        ("DEFAULT_TENANT_ID", "-7"),
+        ("REPLAY_MAX", "1"),
+        ("EVENT_RETENTION_DAYS", "30"),
+        ("EVENT_STORE", "postgres"),
+        ("DATABASE_POOL_SIZE", "2"),
+        ("PORT", "65535"),
+        ("LOG_LEVEL", "debug"),
+        ("ALLOWED_ORIGINS", "https://a.example , http://b.example:8085"),
+    ]);
+    assert_eq!((config.secret_key.as_str(), config.hub_secret_key.as_deref()), ("s", Some("h")));
+    assert_eq!((config.service_token.as_str(), config.log_level.as_str()), ("t", "debug"));
+    assert_eq!((config.as_token.as_str(), config.hs_token.as_str()), ("as", "hs"));
+    assert_eq!(config.homeserver_url, "https://matrix.example:8448", "without the last slash");
+    assert_eq!(config.appservice_url, "http://us:1");
+    assert_eq!((config.port, config.database_pool_size), (65535, 2));
+    let settings = &config.settings;
+    assert_eq!((settings.server_name.as_str(), settings.bot_localpart.as_str()), ("matrix.example", "bot"));
+    assert_eq!((settings.default_tenant, settings.replay_max), (TenantId(-7), 1));
+    assert_eq!(settings.event_retention, Duration::from_hours(30 * 24));
+    let origins = ["https://a.example", "http://b.example:8085"].map(str::to_owned);
+    assert_eq!(config.allowed_origins.as_deref(), Some(&origins[..]));
+}
+
+#[test]
+fn what_is_blank_is_not_there() {
+    let config =
+        good(&[("PORT", " "), ("HUB_SECRET_KEY", ""), ("MATRIX_SERVER_NAME", "\t"), ("LOG_LEVEL", " warn ")]);
+    assert_eq!(
+        (config.port, config.hub_secret_key, config.settings.server_name.as_str()),
+        (8000, None, "hub.local")
+    );
+    assert_eq!(config.log_level, "warn");
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let wrong = [
+        ("ENVIRONMENT", "staging"),
+        ("SECRET_KEY", "the same"),
+        ("HUB_SECRET_KEY", "the same"),
+        ("DEFAULT_TENANT_ID", "one"),
+        ("REPLAY_MAX", "0"),
+        ("EVENT_RETENTION_DAYS", "-1"),
+        ("EVENT_STORE", "files"),
+        ("PORT", "65536"),
+        ("DATABASE_URL", ""),
+        ("DATABASE_POOL_SIZE", "1.5"),
+        ("MATRIX_HOMESERVER_URL", "conduit:6167"),
+        ("APPSERVICE_URL", "ftp://us"),
+    ];
+    insta::assert_snapshot!(problems(&wrong), @r"
+    the configuration is wrong:
+      ENVIRONMENT is `staging`, must be one of: development, production
+      HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own
+      DEFAULT_TENANT_ID is `one`, must be a whole number from -9223372036854775808 to 9223372036854775807
+      REPLAY_MAX is `0`, must be a whole number from 1 to 100000
+      EVENT_RETENTION_DAYS is `-1`, must be a whole number from 1 to 3650
+      EVENT_STORE is `files`, must be one of: postgres
+      PORT is `65536`, must be a whole number from 1 to 65535
+      DATABASE_URL is missing: a PostgreSQL connection string, postgres://user@host/database
+      DATABASE_POOL_SIZE is `1.5`, must be a whole number from 1 to 1000
+      MATRIX_HOMESERVER_URL is `conduit:6167`, must be an http:// or https:// URL
+      APPSERVICE_URL is `ftp://us`, must be an http:// or https:// URL
+    ");
+}
+
+#[test]
+fn production_refuses_the_secrets_of_development() {
+    insta::assert_snapshot!(problems(&[("ENVIRONMENT", "production")]), @r"
+    the configuration is wrong:
+      SECRET_KEY is missing or has its development default: set a secret of your own
+      MESSENGER_SERVICE_TOKEN is missing or has its development default: set a secret of your own
+    ");
+    let named =
+        [("SECRET_KEY", "messenger-dev-secret"), ("MESSENGER_SERVICE_TOKEN", "messenger-service-token-dev")];
+    assert_eq!(problems_of_production(&named), problems(&[("ENVIRONMENT", "production")]));
+}
+
+#[test]
+fn production_refuses_every_short_secret() {
+    let short = &SECRET[1..];
+    let all = [
+        ("SECRET_KEY", short),
+        ("HUB_SECRET_KEY", "short"),
+        ("MESSENGER_SERVICE_TOKEN", short),
+        ("MATRIX_AS_TOKEN", "short"),
+        ("MATRIX_HS_TOKEN", "short"),
+    ];
+    insta::assert_snapshot!(problems_of_production(&all), @r"
+    the configuration is wrong:
+      SECRET_KEY is too short: production needs at least 32 characters
+      HUB_SECRET_KEY is too short: production needs at least 32 characters
+      MESSENGER_SERVICE_TOKEN is too short: production needs at least 32 characters
+      MATRIX_AS_TOKEN is too short: production needs at least 32 characters
+      MATRIX_HS_TOKEN is too short: production needs at least 32 characters
+    ");
+    assert_eq!(problems(&all), "", "development is not so particular");
+}
+
+#[test]
+fn no_secret_stands_in_a_message() {
+    let all = [
+        ("SECRET_KEY", "geheim-1"),
+        ("HUB_SECRET_KEY", "geheim-1"),
+        ("MESSENGER_SERVICE_TOKEN", "geheim-2"),
+        ("MATRIX_AS_TOKEN", "geheim-3"),
+        ("MATRIX_HS_TOKEN", "geheim-4"),
+    ];
+    let told = problems_of_production(&all);
+    assert!(told.contains("SECRET_KEY") && !told.contains("geheim"), "{told}");
+}
+
+#[test]
+fn the_hubs_key_and_ours_must_differ_even_in_development() {
+    let told = problems(&[("HUB_SECRET_KEY", "messenger-dev-secret")]);
+    insta::assert_snapshot!(told, @r"
+    the configuration is wrong:
+      HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own
+    ");
+}
+
+#[test]
+fn production_lets_no_page_in_that_is_not_named() {
+    let origins = |variables: &[(&str, &str)]| production(variables).expect("it is good").allowed_origins;
+    assert_eq!(origins(&[]), Some(Vec::new()));
+    assert_eq!(origins(&[("ALLOWED_ORIGINS", "*")]), None);
+    assert_eq!(origins(&[("ALLOWED_ORIGINS", "https://a")]), Some(vec!["https://a".to_owned()]));
+}
+
+#[test]
+fn an_origin_that_no_page_can_have_is_said() {
+    for wrong in [
+        "https://a.example, *",
+        "a.example",
+        "https://a.example/",
+        "https://a.example,,",
+        "https://ä.example",
+    ] {
+        assert!(problems(&[("ALLOWED_ORIGINS", wrong)]).contains("ALLOWED_ORIGINS"), "{wrong}");
+    }
+}
+
+#[test]
+fn secrets_that_are_not_given_are_derived_each_its_own() {
+    let config = production(&[]).expect("it is good");
+    let derived = [config.as_token.clone(), config.hs_token.clone(), config.homeserver_admin_password()];
+    for (n, one) in derived.iter().enumerate() {
+        assert_eq!(one.len(), 64);
+        assert!(derived[..n].iter().all(|other| other != one));
+        assert_ne!(one, SECRET);
+    }
+    let again = production(&[]).expect("it is good");
+    assert_eq!((again.as_token, again.hs_token), (config.as_token.clone(), config.hs_token));
+    let other =
+        production(&[("SECRET_KEY", OTHER_SECRET), ("MESSENGER_SERVICE_TOKEN", SECRET)]).expect("it is good");
+    assert_ne!(other.as_token, config.as_token);
+}

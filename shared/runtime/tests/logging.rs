@@ -1,0 +1,85 @@
+//! What a request leaves in the log: one line for a failure, with its cause, and never a token.
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{Router, routing::get};
+use http::Request;
+use messenger_runtime::{
+    App, Failed,
+    caller::{FromSatellite, UrlCaller},
+    testing::{Wire, token},
+};
+use messenger_testkit::hub;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Everything that is logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8(bytes.clone()).expect("the log is UTF-8")
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+fn routes() -> Router<App> {
+    let user = |_: UrlCaller| async { Ok::<_, Failed>("hello") };
+    let satellite = |_: FromSatellite| async { Ok::<_, Failed>("hello") };
+    Router::new().route("/user", get(user)).route("/satellite", get(satellite))
+}
+
+#[tokio::test]
+async fn a_failure_is_logged_once_with_its_cause_and_no_token_ever() {
+    let lines = Lines::default();
+    let everything = tracing_subscriber::fmt()
+        .with_writer(lines.clone())
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false);
+    let _until_the_end = tracing::subscriber::set_default(everything.finish());
+    let hub = hub().build();
+    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
+    let good = token("mueller");
+    let asked = |token: &str| Request::get(format!("/user?token={token}"));
+    assert_eq!(wire.ask(asked(&good)).await.status, 200);
+    assert_eq!(wire.ask(asked("a-wrong-token")).await.status, 401);
+    let satellite = Request::get("/satellite").header("X-Service-Token", "a-wrong-token");
+    assert_eq!(wire.ask(satellite).await.status, 403);
+    hub.memory.switch_off();
+    let other = token("schmidt");
+    let failed = wire.ask(asked(&other)).await;
+    assert_eq!(failed.status, 503);
+
+    let text = lines.text();
+    assert!(!text.contains(&good) && !text.contains(&other) && !text.contains("a-wrong-token"), "{text}");
+    let id = failed.all_headers["x-request-id"].to_str().expect("text");
+    let told: Vec<_> = text.lines().filter(|line| line.contains(id)).collect();
+    assert_eq!(told.len(), 1, "{text}");
+    for part in ["ERROR", "status=503", "GET /user\"", "signing a user in", "switched off"] {
+        assert!(told[0].contains(part), "{part}: {}", told[0]);
+    }
+    assert_eq!(text.matches("ERROR").count(), 1, "who is refused is no failure of ours: {text}");
+    assert_eq!(text.matches("refused").count(), 2, "{text}");
+}

@@ -1,0 +1,152 @@
+//! Every error of the service as an answer: status, headers and words.
+
+use std::time::Duration;
+
+use axum::{Router, extract::Path, routing::get};
+use http::Request;
+use messenger_core::{
+    Error,
+    error::{Failure, System},
+};
+use messenger_runtime::{App, Failed, testing::Wire};
+use messenger_testkit::{TestHub, hub};
+use serde_json::json;
+
+const SYSTEMS: [System; 2] = [System::Database, System::Homeserver];
+const FAILURES: [Failure; 5] = [
+    Failure::Unreachable,
+    Failure::TimedOut,
+    Failure::Limited(Duration::from_millis(4200)),
+    Failure::Broken,
+    Failure::Rejected,
+];
+/// What must never reach a caller.
+const CAUSE: &str = "select secret from users";
+
+/// `/fault/{system}/{failure}` fails so; `/busy` and `/later` say when to come again.
+fn routes() -> Router<App> {
+    let fault = |Path((system, failure)): Path<(usize, usize)>| async move {
+        Failed::from(Error::fault(SYSTEMS[system], FAILURES[failure], "storing a notification", CAUSE))
+    };
+    let busy = || async { Failed::from(Error::Busy { retry_after: Duration::ZERO }) };
+    let later = || async {
+        let retry_after = Some(Duration::from_millis(1001));
+        Failed::from(Error::Conflict { code: "locked", detail: "it is locked".into(), retry_after })
+    };
+    let never = || async {
+        Failed::from(Error::Conflict { code: "closed", detail: "it is closed".into(), retry_after: None })
+    };
+    Router::new()
+        .route("/fault/{system}/{failure}", get(fault))
+        .route("/busy", get(busy))
+        .route("/later", get(later))
+        .route("/never", get(never))
+}
+
+fn door() -> (TestHub, Wire) {
+    let hub = hub().build();
+    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
+    (hub, wire)
+}
+
+/// Status, `Retry-After`, code and detail in one line.
+async fn line(wire: &Wire, path: &str) -> String {
+    let answer = wire.ask(Request::get(path)).await;
+    assert_eq!(answer.all_headers["content-type"], "application/problem+json");
+    assert_eq!(answer.body["status"], answer.status);
+    let after = answer.all_headers.get("retry-after").map_or("-", |after| after.to_str().unwrap_or_default());
+    format!("{} {after} {} {}", answer.status, answer.body["code"], answer.body["detail"])
+}
+
+#[tokio::test]
+async fn every_fault_has_its_status_and_no_cause_is_told() {
+    let (_hub, wire) = door();
+    let mut lines = Vec::new();
+    for (system, name) in SYSTEMS.iter().enumerate() {
+        for (failure, kind) in FAILURES.iter().enumerate() {
+            let told = line(&wire, &format!("/fault/{system}/{failure}")).await;
+            assert!(!told.contains("secret"), "{told}");
+            lines.push(format!("{name:?} {kind:?}\n  {told}"));
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    Database Unreachable
+      503 2 "database_unavailable" "the database cannot be reached: try again later"
+    Database TimedOut
+      503 2 "database_unavailable" "the database cannot be reached: try again later"
+    Database Limited(4.2s)
+      503 5 "database_unavailable" "the database cannot be reached: try again later"
+    Database Broken
+      500 - "internal_error" "something went wrong here: report the request_id"
+    Database Rejected
+      500 - "internal_error" "something went wrong here: report the request_id"
+    Homeserver Unreachable
+      503 2 "homeserver_unavailable" "the homeserver could not be reached while storing a notification: try again later"
+    Homeserver TimedOut
+      504 2 "homeserver_timeout" "the homeserver did not answer in time while storing a notification: try again later"
+    Homeserver Limited(4.2s)
+      503 5 "homeserver_unavailable" "the homeserver asked us to slow down while storing a notification: try again later"
+    Homeserver Broken
+      502 - "homeserver_error" "the homeserver failed while storing a notification: try again later"
+    Homeserver Rejected
+      502 - "homeserver_error" "the homeserver refused while storing a notification: try again later"
+    "#);
+}
+
+#[tokio::test]
+async fn who_should_come_again_is_told_when_in_whole_seconds_and_never_at_once() {
+    let (_hub, wire) = door();
+    let lines = [line(&wire, "/busy").await, line(&wire, "/later").await, line(&wire, "/never").await];
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    429 1 "rate_limited" "too many requests"
+    409 2 "locked" "it is locked"
+    409 - "closed" "it is closed"
+    "#);
+}
+
+#[tokio::test]
+async fn every_answer_has_an_id_of_its_own() {
+    let (_hub, wire) = door();
+    let mut ids = Vec::new();
+    for path in ["/livez", "/livez", "/nowhere"] {
+        let answer = wire.ask(Request::get(path).header("X-Request-Id", "chosen by the caller")).await;
+        ids.push(answer.all_headers["x-request-id"].to_str().unwrap_or_default().to_owned());
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 3);
+    assert!(
+        ids.iter().all(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())),
+        "{ids:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_runs_us_can_ask_whether_we_live_and_are_ready() {
+    let (hub, wire) = door();
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(wire.ask(Request::get(path)).await.status, 200);
+    }
+    hub.homeserver.switch_off();
+    assert_eq!(wire.ask(Request::get("/readyz")).await.status, 200, "we work without the homeserver");
+    hub.memory.switch_off();
+    let answer = wire.ask(Request::get("/livez")).await;
+    assert_eq!((answer.status, answer.body), (200, json!("alive")));
+    insta::assert_json_snapshot!(wire.ask(Request::get("/readyz")).await, @r#"
+    {
+      "status": 503,
+      "headers": {
+        "content-type": "application/problem+json",
+        "retry-after": "2"
+      },
+      "body": {
+        "code": "database_unavailable",
+        "detail": "the database cannot be reached: try again later",
+        "request_id": "[that of the header]",
+        "status": 503,
+        "title": "Service Unavailable",
+        "type": "urn:messenger-service:problem:database_unavailable"
+      }
+    }
+    "#);
+}
