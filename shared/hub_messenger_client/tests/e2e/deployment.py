@@ -78,7 +78,7 @@ class Deployment:
         return {"MESSENGER_SERVICE_URL": self.url, "MESSENGER_SERVICE_TOKEN": TOKEN}
 
     def setup(self) -> None:
-        self._launch("messenger-worker", "setup", "--skip-homeserver").wait(60)
+        assert self._launch("messenger-worker", "setup", "--skip-homeserver").wait(60) == 0, self.log.read_text()
 
     def start(self) -> None:
         self._router = self._launch("messenger-router")

@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .deployment import Deployment
 
 SYNC, ASYNC, INTEGRATION = re.findall(
@@ -43,11 +45,17 @@ def told(deployment: Deployment, source_app: str) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_the_sync_snippet(own: Deployment, monkeypatch: Any) -> None:
+@pytest.fixture
+def service(own: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """A service of its own, in the environment that the hub gives its satellites."""
     for name, value in own.environment.items():
         monkeypatch.setenv(name, value)
+    return own
+
+
+def test_the_sync_snippet(service: Deployment) -> None:
     run(SYNC)["client"].close()
-    assert told(own, "fertigungs-app") == [
+    assert told(service, "fertigungs-app") == [
         ("notification", "Schicht gestartet", "Fruehschicht hat begonnen.", "normal", "general", None, None, None),
         (
             "entity_event",
@@ -72,20 +80,18 @@ def test_the_sync_snippet(own: Deployment, monkeypatch: Any) -> None:
     ]
 
 
-def test_the_async_snippet(own: Deployment, monkeypatch: Any) -> None:
-    for name, value in own.environment.items():
-        monkeypatch.setenv(name, value)
+def test_the_async_snippet(service: Deployment) -> None:
     run(ASYNC)["client"].close()
-    assert told(own, "fertigungs-app") == [
+    assert told(service, "fertigungs-app") == [
         ("notification", "Async Benachrichtigung", None, "normal", "general", None, None, None),
         ("entity_event", "Maschine Fehler", None, "urgent", "entity_room", "machine", 42, None),
         ("dm_notification", "Direktnachricht", None, "normal", "dm", None, None, "mueller"),
     ]
 
 
-def test_the_integration_example(satellite: Deployment) -> None:
+def test_the_integration_example(service: Deployment) -> None:
     run(INTEGRATION)["messenger"].close()
-    assert [entry.title for entry in satellite.sent_by("meine-app")] == ["Vorgang abgeschlossen"]
+    assert [entry.title for entry in service.sent_by("meine-app")] == ["Vorgang abgeschlossen"]
 
 
 def test_the_snippets_are_those_of_the_document() -> None:
