@@ -45,9 +45,12 @@ pub struct Person {
     pub token: String,
 }
 
+/// The bytes of an answer, as they come.
+type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
+
 /// A stream of events, as a browser reads it.
 pub struct EventStream {
-    reader: Reader<Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>>,
+    reader: Reader<Pieces>,
     last_id: String,
 }
 
@@ -140,7 +143,7 @@ impl Person {
             None => request,
         };
         let response = request.send().await?.error_for_status()?;
-        let reader = Reader::new(Box::pin(response.bytes_stream()) as Pin<Box<_>>);
+        let reader = Reader::new(Box::pin(response.bytes_stream()) as Pieces);
         let mut stream = EventStream { reader, last_id: String::new() };
         assert_eq!(stream.next().await.kind(), "connected");
         Ok(stream)

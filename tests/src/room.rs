@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use messenger_devstack::Synapse;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -95,6 +96,7 @@ impl Matrix {
     }
 }
 
+/// An id as one segment of a path.
 fn encoded(id: &str) -> String {
-    id.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
 }

@@ -1,4 +1,5 @@
 //! The whole service, from the outside.
+#![expect(clippy::expect_used, reason = "what a test needs and cannot have fails the test")]
 
 mod accounts;
 mod crashes;

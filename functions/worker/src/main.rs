@@ -1,14 +1,13 @@
 //! The worker: drains the outbox, makes Matrix accounts ready, keeps the log short. A loop in a container, a timer on
 //! Lambda; any number of workers may run.
 
-mod setup;
 mod work;
 
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
-use messenger_runtime::{App, Config, logging};
+use messenger_runtime::{App, Config, logging, setup};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
         }
     };
     logging::start(&config.log_level, config.production);
-    match run(arguments, config) {
+    match run(&arguments, config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -58,7 +57,7 @@ fn main() -> ExitCode {
     clippy::disallowed_methods,
     reason = "the Lambda runtime says that it is there by this variable alone"
 )]
-async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
+async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     if let Some(Command::Setup { skip_homeserver }) = arguments.command {
         setup::database(&config).await?;
         return if skip_homeserver { Ok(()) } else { setup::homeserver(&config).await };

@@ -31,6 +31,19 @@ const NO_VERSION: i64 = -1;
 /// How often a caller whose notification waits for earlier ones looks whether it is delivered.
 const LOOK_AGAIN: Duration = Duration::from_millis(40);
 
+/// How many held notifications are announced at once.
+const HELD_AT_ONCE: i64 = 1000;
+
+/// How it goes on with a lane.
+enum Next {
+    /// There may be more.
+    GoOn,
+    /// It is to be left.
+    Leave(Rest),
+    /// It rests already, after a failure.
+    Resting,
+}
+
 /// A delivery that is under way.
 type Delivery = JoinHandle<Result<Notification>>;
 
@@ -113,37 +126,44 @@ impl Hub {
     pub async fn drain(&self, lane: &Lane) -> Result<()> {
         loop {
             let pending = self.outbox.pending(lane, LEASE, BATCH).await?;
-            if pending.is_empty() {
-                return self.outbox.release(lane, Rest::Idle).await;
-            }
-            for notification in pending {
-                if let Some(left) = notification.in_flight {
-                    // Its sender is still at it, and nothing after it may overtake it.
-                    return self.outbox.release(lane, Rest::For(left)).await;
-                }
-                if let Some(rest) = self.deliver_next(notification).await? {
-                    return match rest {
-                        Some(rest) => self.outbox.release(lane, rest).await,
-                        None => Ok(()),
-                    };
-                }
+            match self.deliver_in_order(lane, pending).await? {
+                Next::GoOn => {}
+                Next::Leave(rest) => return self.outbox.release(lane, rest).await,
+                Next::Resting => return Ok(()),
             }
         }
     }
 
-    /// Delivers the first entry of a lane. `Some` if the lane has to be left: with a rest, or already resting.
-    async fn deliver_next(&self, notification: Notification) -> Result<Option<Option<Rest>>> {
-        if let Target::Dm(user) = &notification.draft.target
-            && self.users.find(notification.tenant, user).await?.is_none()
+    async fn deliver_in_order(&self, lane: &Lane, pending: Vec<Notification>) -> Result<Next> {
+        let Some(first) = pending.first() else { return Ok(Next::Leave(Rest::Idle)) };
+        if let Target::Dm(user) = &first.draft.target
+            && self.users.find(first.tenant, user).await?.is_none()
         {
-            return Ok(Some(Some(Rest::UntilSignIn)));
+            return Ok(Next::Leave(Rest::UntilSignIn));
         }
-        if !notification.announced {
-            let payload = notification.draft.payload(notification.room.as_ref())?;
-            self.outbox.announce(&notification, &payload).await?;
+        if !first.announced {
+            self.announce(lane).await?;
         }
-        let delivered = self.deliver(notification).await?;
-        Ok((delivered.status == Status::Pending).then_some(None))
+        for notification in pending {
+            if let Some(left) = notification.in_flight {
+                // Its sender is still at it, and nothing after it may overtake it.
+                return Ok(Next::Leave(Rest::For(left)));
+            }
+            if self.deliver(notification).await?.status == Status::Pending {
+                return Ok(Next::Resting);
+            }
+        }
+        Ok(Next::GoOn)
+    }
+
+    /// Tells live what was held, all of it before any of it needs the homeserver.
+    async fn announce(&self, lane: &Lane) -> Result<()> {
+        for held in self.outbox.pending(lane, LEASE, HELD_AT_ONCE).await?.iter().filter(|one| !one.announced)
+        {
+            let payload = held.draft.payload(held.room.as_ref())?;
+            self.outbox.announce(held, &payload).await?;
+        }
+        Ok(())
     }
 
     /// Tries once, and stores what came of it.
@@ -163,6 +183,8 @@ impl Hub {
             }
             // Our own database fails: nothing can be stored about it, and the lease or the budget runs out by itself.
             Err(error) if error.failure().is_some() && !is_homeserver(&error) => Err(error),
+            // The recipient has left the tenant since: it waits for their return.
+            Err(error @ Error::NotFound(_)) => self.postpone(notification, &error).await,
             Err(error) if error.is_transient() => self.postpone(notification, &error).await,
             Err(error) => {
                 tracing::error!(id = %notification.id, error = &error as &dyn std::error::Error, "refused for good");
@@ -179,6 +201,7 @@ impl Hub {
             _ => backoff(notification.attempts),
         };
         let why = match error.failure() {
+            None => reason::RECIPIENT_NOT_PROVISIONED,
             Some(Failure::Unreachable | Failure::TimedOut | Failure::Limited(_)) => {
                 reason::HOMESERVER_UNAVAILABLE
             }

@@ -39,22 +39,21 @@ impl Hub {
     pub async fn poll(&self, caller: &Caller, since: &Since, wait: Duration) -> Result<Page> {
         let deadline = Instant::now() + wait;
         let span = self.feed.span().await?;
-        let mut from = match since {
-            Since::Cursor(text) => parse_cursor(text).ok_or(Gap::Unknown),
+        let (from, kept) = match since {
+            Since::Cursor(text) => (parse_cursor(text).ok_or(Gap::Unknown), None),
             Since::Reader(reader) => {
-                let user = &caller.user;
-                Ok(self.cursors.load(user.tenant(), user.id(), reader).await?.unwrap_or(span.head))
+                let kept = self.cursors.load(caller.user.tenant(), caller.user.id(), reader).await?;
+                // A cursor that we kept and that is ahead of the log belongs to another log: a restored database.
+                (Ok(kept.map_or(span.head, |cursor| cursor.min(span.head))), kept)
             }
         };
-        if let Since::Reader(_) = since {
-            // A cursor that we kept and that is ahead of the log belongs to another log: a restored database.
-            from = from.map(|cursor| cursor.min(span.head));
-        }
         let mut page = self.page(caller, from, span).await?;
         if page.is_empty() && !wait.is_zero() {
             page = self.wait_for_page(caller, page.cursor, deadline).await?;
         }
-        if let Since::Reader(reader) = since {
+        if let Since::Reader(reader) = since
+            && kept != Some(page.cursor)
+        {
             self.cursors.store(caller.user.tenant(), caller.user.id(), reader, page.cursor).await?;
         }
         Ok(page)
@@ -68,9 +67,11 @@ impl Hub {
             // Looked at after subscribing: what came in between is found here, what comes later wakes us.
             let span = self.feed.span().await?;
             let page = self.page(caller, Ok(cursor), span).await?;
-            if !page.is_empty() || timeout_at(deadline, waiting.next()).await.is_err() {
+            if !page.is_empty() {
                 return Ok(page);
             }
+            // `None`: the token or the process ends, and with it the waiting.
+            let Ok(Some(_)) = timeout_at(deadline, waiting.next()).await else { return Ok(page) };
         }
     }
 

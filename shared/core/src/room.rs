@@ -193,10 +193,10 @@ impl Hub {
         };
         let invite = partner.iter().map(|user| self.matrix_id(user)).collect();
         let room = self.homeserver.create_room(&key.new_room(invite, &self.settings)).await?;
-        let room = self.rooms.settle(key, &room).await?;
+        // Before the room counts as made: a crash in between must not leave its partner out.
         if let Some(partner) = &partner {
             self.join(key, &room, partner).await?;
         }
-        Ok(room)
+        self.rooms.settle(key, &room).await
     }
 }

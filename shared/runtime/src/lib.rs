@@ -10,6 +10,7 @@ pub mod logging;
 mod probes;
 pub mod problem;
 pub mod serve;
+pub mod setup;
 #[cfg(feature = "testing")]
 pub mod testing;
 

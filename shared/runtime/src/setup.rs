@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use messenger_matrix::{AdminAccount, Registration, bootstrap};
-use messenger_runtime::{Config, app};
 use messenger_store::migrate;
+
+use crate::{Config, app};
 
 /// Pause between attempts.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -13,12 +14,12 @@ const PAUSE: Duration = Duration::from_secs(2);
 const ADMIN: &str = "hubadmin";
 
 /// Migrates the database.
-pub(crate) async fn database(config: &Config) -> anyhow::Result<()> {
+pub async fn database(config: &Config) -> anyhow::Result<()> {
     migrate(&config.database_url).await.context("the database cannot be migrated")
 }
 
 /// Registers us with the homeserver.
-pub(crate) async fn homeserver(config: &Config) -> anyhow::Result<()> {
+pub async fn homeserver(config: &Config) -> anyhow::Result<()> {
     let registration = Registration {
         id: "messenger".to_owned(),
         url: Some(config.appservice_url.clone()),
@@ -35,7 +36,7 @@ pub(crate) async fn homeserver(config: &Config) -> anyhow::Result<()> {
 
 /// Tries until the database is ready; goes on trying for the homeserver in the background, since the service works
 /// without it.
-pub(crate) async fn patiently(config: &Config) {
+pub async fn patiently(config: &Config) {
     while let Err(error) = database(config).await {
         tracing::error!("{error:#}");
         tokio::time::sleep(PAUSE).await;

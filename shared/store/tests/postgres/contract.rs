@@ -1,15 +1,12 @@
 //! The contract of the ports, kept by PostgreSQL.
 
-#[path = "support/database.rs"]
-mod database;
-
 use std::time::Duration;
 
 use async_trait::async_trait;
 use messenger_core::Ports;
 use messenger_testkit::contract::Store;
 
-use database::Fresh;
+use crate::database::Fresh;
 
 #[async_trait]
 impl Store for Fresh {

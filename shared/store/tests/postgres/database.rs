@@ -11,14 +11,14 @@ use messenger_testkit::{MemoryHomeserver, TestClock};
 const TEMPLATE: &str = "messenger_template";
 
 /// A store on a database that is dropped with it.
-pub struct Fresh {
+pub(crate) struct Fresh {
     store: Arc<PgStore>,
     database: TestDatabase,
 }
 
 impl Fresh {
     /// A fresh database.
-    pub async fn database() -> Self {
+    pub(crate) async fn database() -> Self {
         template(TEMPLATE, async |url: &str| Ok(migrate(url).await?)).await.expect("a template");
         let database = TestDatabase::create(Some(TEMPLATE)).await.expect("a database");
         let store = Arc::new(Self::connect(database.url()));
@@ -26,17 +26,17 @@ impl Fresh {
     }
 
     /// Another process on the same database.
-    pub fn beside(&self) -> PgStore {
+    pub(crate) fn beside(&self) -> PgStore {
         Self::connect(self.database.url())
     }
 
     /// Where it is.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         self.database.url()
     }
 
     /// The ports of this store.
-    pub fn ports(&self) -> Ports {
+    pub(crate) fn ports(&self) -> Ports {
         let store = self.store.clone();
         Ports {
             users: store.clone(),

@@ -1,0 +1,6 @@
+//! PostgreSQL keeps the contract of the ports, also under stress.
+#![expect(clippy::expect_used, reason = "what a test needs and cannot have fails the test")]
+
+mod contract;
+mod database;
+mod feed_stress;
