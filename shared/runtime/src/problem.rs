@@ -67,7 +67,8 @@ pub async fn answer(request: Request, next: Next) -> Response {
         response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(PAUSE.as_secs()));
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, id);
+        // An answer from elsewhere has the id under which it is told of there.
+        response.headers_mut().entry(REQUEST_ID).or_insert(id);
     }
     response
 }

@@ -150,3 +150,12 @@ async fn who_runs_us_can_ask_whether_we_live_and_are_ready() {
     }
     "#);
 }
+
+#[tokio::test]
+async fn an_answer_from_elsewhere_keeps_the_id_it_has_there() {
+    let hub = hub().build();
+    let elsewhere = || async { ([("X-Request-Id", "theirs")], "from elsewhere") };
+    let routes = Router::new().route("/elsewhere", get(elsewhere));
+    let wire = Wire::new(routes, hub.memory.ports(&hub.homeserver, &hub.clock));
+    assert_eq!(wire.ask(Request::get("/elsewhere")).await.all_headers["x-request-id"], "theirs");
+}
