@@ -1,0 +1,165 @@
+//! The router as it ships: what it sends elsewhere, what comes back, and what it says of a wrong configuration.
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
+use std::{collections::BTreeSet, net::SocketAddr, process::Stdio, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::IntoResponse,
+};
+use serde_json::{Value, json};
+use tokio::{
+    net::TcpListener,
+    process::{Child, Command},
+};
+
+/// How long the router may take to start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running router. Ends when dropped.
+struct Door {
+    url: String,
+    _process: Child,
+}
+
+fn router(variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_messenger-router"));
+    command.env_clear().envs(variables.iter().copied()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+impl Door {
+    /// Starts a router whose database is away.
+    async fn open(variables: &[(&str, &str)]) -> Self {
+        let port = nobodys_port().await.to_string();
+        let usual = [("PORT", port.as_str()), ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing")];
+        let process = router(&[&usual, variables].concat()).stderr(Stdio::null()).spawn().expect("it starts");
+        let door = Self { url: format!("http://127.0.0.1:{port}"), _process: process };
+        let begun = tokio::time::Instant::now();
+        while door.request(Method::GET, "/livez").send().await.is_err() {
+            assert!(begun.elapsed() < PATIENCE, "the router does not start");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        door
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        client.request(method, format!("{}{path}", self.url))
+    }
+}
+
+/// A port where nobody listens.
+async fn nobodys_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// A function elsewhere that answers with what it was asked.
+async fn elsewhere() -> String {
+    let echo = |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| async move {
+        let names: BTreeSet<_> = headers.keys().map(|name| name.as_str().to_owned()).collect();
+        let token = headers.get("x-service-token").and_then(|token| token.to_str().ok());
+        let told = json!({
+            "asked": format!("{method} {uri}"), "headers": names, "token": token,
+            "body": String::from_utf8_lossy(&body),
+        });
+        (StatusCode::IM_A_TEAPOT, [("X-Request-Id", "theirs"), ("X-Next-Cursor", "7")], Json(told))
+            .into_response()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address: SocketAddr = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(echo)).await });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn a_request_is_passed_on_whole_and_its_answer_comes_back_as_it_is() {
+    let there = elsewhere().await;
+    let door = Door::open(&[("UPSTREAM_NOTIFICATIONS", &there)]).await;
+    let path = "/api/v1/notifications/send?wait=0&q=%C3%BC%2F";
+    let request =
+        door.request(Method::POST, path).header("X-Service-Token", "secret").header("TE", "trailers");
+    let answer = request.body("{\"title\":\"ü\"}").send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(answer.headers()["x-next-cursor"], "7");
+    // It is the one that stands in the body of a problem, and in the log of whoever answered.
+    assert_eq!(answer.headers()["x-request-id"], "theirs");
+    let told: Value = answer.json().await.expect("JSON");
+    insta::assert_json_snapshot!(told, @r#"
+    {
+      "asked": "POST /api/v1/notifications/send?wait=0&q=%C3%BC%2F",
+      "body": "{\"title\":\"ü\"}",
+      "headers": [
+        "accept",
+        "content-length",
+        "host",
+        "x-service-token"
+      ],
+      "token": "secret"
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn a_group_is_its_path_and_all_below_it_and_nothing_else() {
+    let there = elsewhere().await;
+    let door = Door::open(&[("UPSTREAM_USERS", &there), ("UPSTREAM_POLL", &there)]).await;
+    let mut told = Vec::new();
+    for path in [
+        "/api/v1/users",
+        "/api/v1/users/me",
+        "/api/v1/events/poll",
+        "/api/v1/events/stream",
+        "/api/v1/usersx",
+    ] {
+        let status = door.request(Method::GET, path).send().await.expect("an answer").status();
+        told.push(format!("{path} {}", status.as_u16()));
+    }
+    insta::assert_snapshot!(told.join("\n"), @r"
+    /api/v1/users 418
+    /api/v1/users/me 418
+    /api/v1/events/poll 418
+    /api/v1/events/stream 401
+    /api/v1/usersx 404
+    ");
+}
+
+#[tokio::test]
+async fn a_group_whose_copies_are_all_away_is_502_and_the_others_go_on() {
+    let nobody = format!("http://127.0.0.1:{0},http://127.0.0.1:{0}", nobodys_port().await);
+    let door = Door::open(&[("UPSTREAM_POLL", &nobody)]).await;
+    let answer = door.request(Method::GET, "/api/v1/events/poll").send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let body: Value = answer.json().await.expect("JSON");
+    assert_eq!(body["code"], "upstream_unavailable");
+    let here = door.request(Method::GET, "/api/v1/users/me").send().await.expect("an answer");
+    assert_eq!(here.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_wrong_upstream_is_said_with_its_variable() {
+    for wrong in ["ftp://a", "a:8000", "http://a:8000/path", "http://a:8000,"] {
+        let ended = router(&[("UPSTREAM_EVENTS", wrong)]).output().await.expect("it ends");
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(2), "{told}");
+        assert!(told.starts_with("UPSTREAM_EVENTS: `"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_is_said_whole_and_ends_the_router() {
+    let ended = router(&[("PORT", "http"), ("ENVIRONMENT", "production")]).output().await.expect("it ends");
+    assert_eq!(ended.status.code(), Some(2));
+    insta::assert_snapshot!(String::from_utf8_lossy(&ended.stderr), @r"
+    the configuration is wrong:
+      SECRET_KEY is missing or has its development default: set a secret of your own
+      PORT is `http`, must be a whole number from 1 to 65535
+      DATABASE_URL is missing: a PostgreSQL connection string, postgres://user@host/database
+      MESSENGER_SERVICE_TOKEN is missing or has its development default: set a secret of your own
+    ");
+}
