@@ -18,6 +18,7 @@ import pytest
 
 from hub_messenger_client import Event, EventStream, MessengerClient
 
+from .cutting import Cutter
 from .deployment import TOKEN, Deployment, hub_jwt
 
 SATELLITE = Path(__file__).parent.parent / "satellite.py"
@@ -120,6 +121,23 @@ def _survive_a_kill(own: Deployment, tmp_path: Path, follower: Follower) -> None
         stats = client.spool.stats()
     assert (stats.waiting, stats.dead, stats.expired, stats.evicted) == (0, 0, 0, 0)
     assert stats.sent == stats.spooled == statuses["spooled"]
+
+
+@pytest.mark.timeout(300)
+def test_answers_that_get_lost_double_nothing(own: Deployment, tmp_path: Path) -> None:
+    cutter = Cutter(own.port, seed=5, loses=0.3, refuses=0.2)
+    options = ["--token", TOKEN, "--linger", "120"]
+    processes = [
+        subprocess.Popen([sys.executable, str(SATELLITE), cutter.url, str(tmp_path / "spool"), name, "40", *options])
+        for name in "abcd"
+    ]
+    for process in processes:
+        assert process.wait(200) == 0
+    cutter.close()
+    stored = [entry.title for entry in own.sent_by("satellite")]
+    assert cutter.lost > 30
+    assert len(stored) == 160
+    assert_each_once_in_order(stored, "abcd", 40)
 
 
 @pytest.mark.timeout(300)
