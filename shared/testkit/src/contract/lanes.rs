@@ -138,6 +138,20 @@ pub async fn what_came_in_meanwhile_keeps_a_lane_due(store: &dyn Store) -> Resul
     Ok(())
 }
 
+/// A slow delivery that succeeds while its lane rests ends the rest: it leaves the lane with a version that no lane has.
+pub async fn leaving_with_no_version_ends_a_rest(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    let slow = store_one(&ports, "slow").await?;
+    ports.outbox.postpone(&slow, LONG, "homeserver_unavailable").await?;
+    store_one(&ports, "next").await?;
+    ports.outbox.sent(slow.id, &room("!1"), &EventId::new("$1")).await?;
+    assert_eq!(ports.outbox.claim(LONG).await?, None);
+    let lane = Lane { name: slow.key().to_string(), version: -1 };
+    ports.outbox.release(&lane, Rest::Idle).await?;
+    assert_eq!(titles(&pending(&ports, &claim(&ports).await?).await?), ["next"]);
+    Ok(())
+}
+
 /// However arrivals and workers interleave, nothing stays behind.
 pub async fn nothing_stays_behind_when_arrivals_and_workers_race(store: &dyn Store) -> Result<()> {
     let ports = store.ports();

@@ -111,6 +111,7 @@ macro_rules! contract_tests {
             a_lane_gives_its_undelivered_oldest_first,
             an_idle_lane_is_not_due,
             what_came_in_meanwhile_keeps_a_lane_due,
+            leaving_with_no_version_ends_a_rest,
             nothing_stays_behind_when_arrivals_and_workers_race,
             a_lane_that_rests_for_a_time_is_due_after_it,
             what_a_caller_delivers_becomes_the_workers,
