@@ -11,7 +11,7 @@ mod response;
 
 use axum::{
     Json, Router,
-    extract::{Path, RawQuery, State},
+    extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode},
     response::IntoResponse,
     routing::{get, post},
@@ -66,9 +66,9 @@ async fn log(
 async fn one(
     State(hub): State<Hub>,
     FromSatellite(satellite): FromSatellite,
-    Path(id): Path<String>,
+    id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<Notification>, Failed> {
     // What is no number is no notification either.
-    let id = id.parse().map(NotificationId).map_err(|_| Error::NotFound("notification"))?;
-    Ok(Json(Notification::new(hub.notification(&satellite, id).await?)))
+    let Path(id) = id.map_err(|_| Error::NotFound("notification"))?;
+    Ok(Json(Notification::new(hub.notification(&satellite, NotificationId(id)).await?)))
 }

@@ -32,7 +32,8 @@ async fn poll(
     let mut fields = Fields::from_query(query.as_deref());
     let wait = fields.seconds("wait", 0, WAIT_MAX);
     let client = fields.optional_text("client", CLIENT_MAX).unwrap_or_default();
-    let since = fields.optional_text("cursor", CLIENT_MAX).map_or(Since::Reader(client), Since::Cursor);
+    let cursor = fields.optional_text("cursor", CLIENT_MAX).filter(|cursor| !cursor.is_empty());
+    let since = cursor.map_or(Since::Reader(client), Since::Cursor);
     fields.finish()?;
     let page = app.following().poll(&caller, &since, wait).await?;
     let headers = [

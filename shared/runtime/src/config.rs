@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use hmac::{Hmac, KeyInit, Mac};
 use messenger_core::{Settings, id::TenantId};
 use sha2::Sha256;
+use tracing_subscriber::EnvFilter;
 
 /// The seed's development defaults, which production refuses.
 const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
@@ -85,10 +86,9 @@ impl Config {
         env.choice("EVENT_STORE", &["postgres"]);
         let config = Self {
             production,
-            log_level: env.text("LOG_LEVEL", "info"),
+            log_level: env.log_level(),
             port: env.number("PORT", 8000, 1, u16::MAX),
-            database_url: env
-                .required("DATABASE_URL", "a PostgreSQL connection string, postgres://user@host/database"),
+            database_url: env.database(),
             database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),
             service_token: env.secret("MESSENGER_SERVICE_TOKEN", DEFAULT_SERVICE_TOKEN, production),
             homeserver_url: env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167"),
@@ -140,11 +140,29 @@ impl Env<'_> {
         self.optional(name).unwrap_or_else(|| default.to_owned())
     }
 
-    fn required(&mut self, name: &str, what: &str) -> String {
-        self.optional(name).unwrap_or_else(|| {
-            self.problems.push(format!("{name} is missing: {what}"));
-            String::new()
-        })
+    fn database(&mut self) -> String {
+        const WANTED: &str = "a PostgreSQL connection string, postgres://user@host/database";
+        let Some(url) = self.optional("DATABASE_URL") else {
+            self.problems.push(format!("DATABASE_URL is missing: {WANTED}"));
+            return String::new();
+        };
+        // What is wrong is named without the value, which has a password in it.
+        if let Err(problem) = messenger_store::check_url(&url) {
+            self.problems.push(format!("DATABASE_URL must be {WANTED}: {problem}"));
+        }
+        url
+    }
+
+    /// A level, or directives as in `info,messenger_core=debug`.
+    fn log_level(&mut self) -> String {
+        let value = self.text("LOG_LEVEL", "info");
+        let is_level =
+            ["off", "error", "warn", "info", "debug", "trace"].contains(&value.to_lowercase().as_str());
+        if !is_level && (!value.contains('=') || EnvFilter::try_new(&value).is_err()) {
+            self.problems
+                .push(format!("LOG_LEVEL is `{value}`, must be off, error, warn, info, debug or trace"));
+        }
+        value
     }
 
     fn choice(&mut self, name: &str, choices: &[&str]) -> String {

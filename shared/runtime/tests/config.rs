@@ -234,3 +234,21 @@ fn secrets_that_are_not_given_are_derived_each_its_own() {
         production(&[("SECRET_KEY", OTHER_SECRET), ("MESSENGER_SERVICE_TOKEN", SECRET)]).expect("it is good");
     assert_ne!(other.as_token, config.as_token);
 }
+
+#[test]
+fn a_database_url_that_is_none_is_said_without_its_password() {
+    let said = problems(&[("DATABASE_URL", "mysql:user:s3cret@host")]);
+    assert!(said.contains("DATABASE_URL must be a PostgreSQL connection string"), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[test]
+fn a_log_level_is_a_level_or_directives() {
+    for level in ["off", "WARN", "trace", "info,messenger_core=debug"] {
+        assert_eq!(good(&[("LOG_LEVEL", level)]).log_level, level);
+    }
+    for wrong in ["loud", "info,=debug=", "info,messenger_core=loud"] {
+        let said = problems(&[("LOG_LEVEL", wrong)]);
+        assert!(said.contains("LOG_LEVEL"), "{wrong}: {said}");
+    }
+}

@@ -14,4 +14,4 @@ mod upkeep;
 mod users;
 
 pub use migrate::migrate;
-pub use pool::{PgStore, StoreConfig};
+pub use pool::{PgStore, StoreConfig, check_url};

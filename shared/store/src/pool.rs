@@ -131,6 +131,11 @@ impl Database {
     }
 }
 
+/// What is wrong with a connection string, in words without its password.
+pub fn check_url(url: &str) -> Result<(), String> {
+    Config::from_str(url).map(drop).map_err(|error| error.to_string())
+}
+
 /// Parses a connection string and adds our limits to it.
 pub(crate) fn connection(url: &str) -> Result<Config> {
     let mut config = Config::from_str(url).map_err(|error| {
