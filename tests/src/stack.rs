@@ -12,14 +12,12 @@ use messenger_devstack::{
     synapse::Options,
 };
 use messenger_matrix::{Registration, registration};
-use messenger_store::migrate;
+use messenger_store::{migrate, schema};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::{Client, Matrix};
 
-/// The migrated database that each test copies.
-const TEMPLATE: &str = "messenger_template";
 /// How long a router may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 const SECRET_KEY: &str = "a secret key of the tests";
@@ -179,8 +177,8 @@ async fn database(given: Option<String>) -> (Option<TestDatabase>, String) {
         migrate(&url).await.expect("a migrated database");
         return (None, url);
     }
-    template(TEMPLATE, async |url: &str| Ok(migrate(url).await?)).await.expect("a template");
-    let database = TestDatabase::create(Some(TEMPLATE)).await.expect("a database");
+    let name = template("messenger", schema(), async |url: &str| Ok(migrate(url).await?)).await;
+    let database = TestDatabase::create(Some(&name.expect("a template"))).await.expect("a database");
     let url = database.url().to_owned();
     (Some(database), url)
 }

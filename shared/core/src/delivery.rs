@@ -31,6 +31,8 @@ const NO_VERSION: i64 = -1;
 /// How often a caller whose notification waits for earlier ones looks whether it is delivered.
 const LOOK_AGAIN: Duration = Duration::from_millis(40);
 
+/// How long a lane rests at the most while a sender is still at its first entry: usually it is done soon.
+const SENDER_AT_IT: Duration = Duration::from_millis(100);
 /// How many held notifications are announced at once.
 const HELD_AT_ONCE: i64 = 1000;
 
@@ -135,19 +137,21 @@ impl Hub {
     }
 
     async fn deliver_in_order(&self, lane: &Lane, pending: Vec<Notification>) -> Result<Next> {
-        let Some(first) = pending.first() else { return Ok(Next::Leave(Rest::Idle)) };
-        if let Target::Dm(user) = &first.draft.target
-            && self.users.find(first.tenant, user).await?.is_none()
-        {
-            return Ok(Next::Leave(Rest::UntilSignIn));
-        }
-        if !first.announced {
-            self.announce(lane).await?;
+        if pending.is_empty() {
+            return Ok(Next::Leave(Rest::Idle));
         }
         for notification in pending {
             if let Some(left) = notification.in_flight {
                 // Its sender is still at it, and nothing after it may overtake it.
-                return Ok(Next::Leave(Rest::For(left)));
+                return Ok(Next::Leave(Rest::For(left.min(SENDER_AT_IT))));
+            }
+            if let Target::Dm(user) = &notification.draft.target
+                && self.users.find(notification.tenant, user).await?.is_none()
+            {
+                return Ok(Next::Leave(Rest::UntilSignIn));
+            }
+            if !notification.announced {
+                self.announce(lane).await?;
             }
             if self.deliver(notification).await?.status == Status::Pending {
                 return Ok(Next::Resting);
@@ -201,7 +205,7 @@ impl Hub {
             _ => backoff(notification.attempts),
         };
         let why = match error.failure() {
-            None => reason::RECIPIENT_NOT_PROVISIONED,
+            None if matches!(error, Error::NotFound(_)) => reason::RECIPIENT_NOT_PROVISIONED,
             Some(Failure::Unreachable | Failure::TimedOut | Failure::Limited(_)) => {
                 reason::HOMESERVER_UNAVAILABLE
             }

@@ -190,7 +190,8 @@ pub struct Notification {
     pub attempts: i32,
     /// When it is tried next, after a failure.
     pub next_attempt_at: Option<Timestamp>,
-    /// How long its sender may still be waiting for the answer, and so be delivering it.
+    /// How long its sender may still be waiting for the answer, and so be delivering it. Only what nothing was before
+    /// ([`Place::Free`]) is delivered by its sender; what is queued is the worker's at once.
     pub in_flight: Option<Duration>,
     /// Whether its live event stands in the log. False only while it is held for an unknown recipient.
     pub announced: bool,

@@ -60,7 +60,9 @@ impl Hub {
     }
 
     async fn wait_for_page(&self, caller: &Caller, cursor: Position, deadline: Instant) -> Result<Page> {
-        self.tail.ready().await?;
+        if let Ok(ready) = timeout_at(deadline, self.tail.ready()).await {
+            ready?;
+        }
         let (_, subscription) = self.subscribe(caller, Some(cursor)).await?;
         let mut waiting = Follower::silent(self, subscription);
         loop {

@@ -131,7 +131,8 @@ pub trait Outbox: Send + Sync {
     /// The first undelivered notifications of a lane, oldest first. Renews the lease.
     async fn pending(&self, lane: &Lane, lease: Duration, limit: i64) -> Result<Vec<Notification>>;
 
-    /// Appends the live event of a notification that was held. Again is no change.
+    /// Appends the live event of a notification that was held, which expires no longer: its recipient is there. Again
+    /// is no change.
     async fn announce(&self, notification: &Notification, payload: &Payload) -> Result<()>;
 
     /// The homeserver has it.
@@ -143,7 +144,8 @@ pub trait Outbox: Send + Sync {
     /// It could not be delivered now. Its lane rests for the delay, and nobody waits for its answer any longer.
     async fn postpone(&self, notification: &Notification, delay: Duration, reason: &str) -> Result<()>;
 
-    /// Leaves a lane. What came in since it was claimed keeps it due.
+    /// Leaves a lane. What came in since it was claimed keeps it due; so does a version that no lane has, by which
+    /// somebody who does not hold the lane ends its rest.
     async fn release(&self, lane: &Lane, rest: Rest) -> Result<()>;
 }
 

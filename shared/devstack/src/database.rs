@@ -64,14 +64,19 @@ impl Drop for TestDatabase {
     }
 }
 
-/// Makes the database `name` once per cluster, with what `prepare` (given its URL) puts into it, for
-/// [`TestDatabase::create`] to copy. Any number of tests and processes may ask at once.
-pub async fn template(name: &str, prepare: impl AsyncFnOnce(&str) -> Result<()>) -> Result<()> {
+/// Makes a database once per cluster, with what `prepare` (given its URL) puts into it, for [`TestDatabase::create`] to
+/// copy; another `version` is another one. Returns its name. Any number of tests and processes may ask at once.
+pub async fn template(
+    name: &str,
+    version: u64,
+    prepare: impl AsyncFnOnce(&str) -> Result<()>,
+) -> Result<String> {
+    let name = format!("template_{name}_{version:016x}");
     let cluster = cluster()?;
     let lock = connect(&cluster).await?;
     lock.execute("select pg_advisory_lock(hashtext($1))", &[&name]).await?;
     if lock.query_opt("select from pg_database where datname = $1", &[&name]).await?.is_some() {
-        return Ok(());
+        return Ok(name);
     }
     let draft = format!("{name}_draft");
     lock.batch_execute(&format!("drop database if exists {} with (force)", quoted(&draft))).await?;
@@ -79,8 +84,9 @@ pub async fn template(name: &str, prepare: impl AsyncFnOnce(&str) -> Result<()>)
     prepare(&with_database(&cluster, &draft)).await.with_context(|| format!("preparing {name}"))?;
     // Nobody can copy a database that somebody is connected to; a closed connection takes a moment to end.
     lock.query(END_CONNECTIONS, &[&draft]).await?;
-    let rename = format!("alter database {} rename to {}", quoted(&draft), quoted(name));
-    lock.batch_execute(&rename).await.with_context(|| format!("naming {name}"))
+    let rename = format!("alter database {} rename to {}", quoted(&draft), quoted(&name));
+    lock.batch_execute(&rename).await.with_context(|| format!("naming {name}"))?;
+    Ok(name)
 }
 
 /// Creates a database, unless it is there.

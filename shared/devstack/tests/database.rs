@@ -30,7 +30,7 @@ async fn a_template_is_prepared_once_and_every_copy_is_its_own() {
                 connect(url).await.batch_execute("create table note as select 1").await?;
                 Ok(())
             };
-            template(&name, prepare).await.unwrap();
+            let name = template(&name, 1, prepare).await.unwrap();
             TestDatabase::create(Some(&name)).await.unwrap()
         })
     };

@@ -351,7 +351,10 @@ declare
     next bigint;
     of_tenant bigint;
 begin
-    update notifications set announced = true where id = of_id and not announced returning tenant_id into of_tenant;
+    -- Its recipient is there: from now on it waits for nobody but the homeserver, and for that without end.
+    update notifications set announced = true, expires_at = null, reason = null
+    where id = of_id and not announced
+    returning tenant_id into of_tenant;
     if found then
         update feed_head set position = position + 1 returning position into next;
         insert into events (position, tenant_id, audience, kind, notification_id, payload)

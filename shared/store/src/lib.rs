@@ -13,5 +13,5 @@ mod signals;
 mod upkeep;
 mod users;
 
-pub use migrate::migrate;
+pub use migrate::{migrate, schema};
 pub use pool::{PgStore, StoreConfig, check_url};

@@ -16,6 +16,12 @@ mod embedded {
 const LOCK: &str = "select pg_advisory_lock(hashtext('messenger_migrations'))";
 const DOING: &str = "migrating the database";
 
+/// What tells this schema from any other: of its migrations.
+pub fn schema() -> u64 {
+    let migrations = embedded::migrations::runner();
+    migrations.get_migrations().iter().fold(0, |digest, one| digest.rotate_left(7) ^ one.checksum())
+}
+
 /// Applies what is missing. Again is no change.
 pub async fn migrate(database_url: &str) -> Result<()> {
     let mut config = connection(database_url)?;

@@ -189,7 +189,6 @@ async fn a_worker_leaves_to_a_caller_what_the_caller_delivers() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the lane rests for the caller's whole budget, however soon the caller is done"]
 async fn what_waits_behind_a_callers_delivery_follows_it_at_once() {
     let hub = hub().build();
     hub.send(given::draft("0"), WAIT).await;

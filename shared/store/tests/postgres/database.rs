@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use messenger_core::Ports;
 use messenger_devstack::{TestDatabase, database::template};
-use messenger_store::{PgStore, StoreConfig, migrate};
+use messenger_store::{PgStore, StoreConfig, migrate, schema};
 use messenger_testkit::{MemoryHomeserver, TestClock};
-
-/// The migrated database that tests copy.
-const TEMPLATE: &str = "messenger_template";
 
 /// A store on a database that is dropped with it.
 pub(crate) struct Fresh {
@@ -19,8 +16,8 @@ pub(crate) struct Fresh {
 impl Fresh {
     /// A fresh database.
     pub(crate) async fn database() -> Self {
-        template(TEMPLATE, async |url: &str| Ok(migrate(url).await?)).await.expect("a template");
-        let database = TestDatabase::create(Some(TEMPLATE)).await.expect("a database");
+        let name = template("messenger", schema(), async |url: &str| Ok(migrate(url).await?)).await;
+        let database = TestDatabase::create(Some(&name.expect("a template"))).await.expect("a database");
         let store = Arc::new(Self::connect(database.url()));
         Self { store, database }
     }

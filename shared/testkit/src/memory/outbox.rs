@@ -55,6 +55,8 @@ impl Outbox for Memory {
         self.act("announcing a notification", |state| {
             let Some(stored) = state.notifications.rows.get_mut(&notification.id) else { return };
             if !std::mem::replace(&mut stored.row.announced, true) {
+                stored.row.expires_at = None;
+                stored.row.reason = None;
                 let event = NewEvent {
                     audience: stored.row.draft.audience(stored.row.tenant),
                     kind: Kind::Notification,
