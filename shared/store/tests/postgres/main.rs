@@ -1,6 +1,7 @@
 //! PostgreSQL keeps the contract of the ports, also under stress.
 #![expect(clippy::expect_used, reason = "what a test needs and cannot have fails the test")]
 
+mod ageing;
 mod contract;
 mod database;
 mod feed_stress;

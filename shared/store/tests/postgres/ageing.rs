@@ -1,0 +1,94 @@
+//! What days do to the database: whole days of the log are dropped, what waited too long expires, old keys are
+//! forgotten. The database's time cannot be moved, so the rows are.
+
+use std::time::Duration;
+
+use messenger_core::{
+    id::Position,
+    notification::{Accepted, Entry, Status},
+    port::{Feed, Notifications, Upkeep},
+};
+use messenger_testkit::given;
+use tokio_postgres::{Client, NoTls};
+
+use crate::database::Fresh;
+
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+async fn client(fresh: &Fresh) -> Client {
+    let (client, connection) = tokio_postgres::connect(fresh.url(), NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test]
+async fn days_beyond_the_retention_are_dropped_whole_and_readers_are_told() {
+    let fresh = Fresh::database().await;
+    let (store, client) = (fresh.beside(), client(&fresh).await);
+    client
+        .batch_execute(
+            "create table events_20200102 partition of events for values from ('2020-01-02Z') to ('2020-01-03Z');
+             insert into events (position, tenant_id, audience, kind, payload, created_at) values
+                (1, 1, 't1:a:', 'new_message', '{}', '2020-01-02T10:00Z'),
+                (2, 1, 't1:a:', 'new_message', '{}', '2020-01-03T10:00Z'),
+                (3, 1, 't1:a:', 'new_message', '{}', now());
+             update feed_head set position = 3;",
+        )
+        .await
+        .expect("old events");
+    store.rotate(WEEK).await.expect("a rotation");
+    let span = store.span().await.expect("a span");
+    assert_eq!((span.trimmed, span.head), (Position(2), Position(3)));
+    let left: Vec<_> =
+        store.next(Position(0), 10).await.expect("events").iter().map(|e| e.position).collect();
+    assert_eq!(left, [Position(3)], "the day that had a partition and the one that had none are gone");
+    let gone =
+        client.query("select from pg_class where relname = 'events_20200102'", &[]).await.expect("an answer");
+    assert!(gone.is_empty());
+    store.rotate(WEEK).await.expect("again is no change");
+    assert_eq!(store.span().await.expect("a span").trimmed, Position(2));
+}
+
+#[tokio::test]
+async fn there_is_a_partition_for_each_day_of_the_coming_week() {
+    let fresh = Fresh::database().await;
+    let client = client(&fresh).await;
+    let days = "select count(*) from pg_class where relname ~ '^events_\\d{8}$' and relkind = 'r'
+        and to_date(right(relname, 8), 'YYYYMMDD') >= (now() at time zone 'utc')::date";
+    let days: i64 = client.query_one(days, &[]).await.expect("an answer").get(0);
+    assert_eq!(days, 8);
+}
+
+#[tokio::test]
+async fn a_direct_message_that_nobody_came_for_expires() {
+    let fresh = Fresh::database().await;
+    let (store, client) = (fresh.beside(), client(&fresh).await);
+    let entry: Entry = given::entry(given::dm("nobody", "held"));
+    let Accepted::New { notification, .. } = store.accept(entry).await.expect("accepted") else {
+        panic!("it is new");
+    };
+    assert_eq!(store.expire().await.expect("a look"), 0);
+    client
+        .execute("update notifications set expires_at = now() - interval '1 second'", &[])
+        .await
+        .expect("aged");
+    assert_eq!(store.expire().await.expect("a look"), 1);
+    let found = store.find(notification.tenant, notification.id).await.expect("found").expect("stored");
+    assert_eq!(found.status, Status::Expired);
+}
+
+#[tokio::test]
+async fn old_retry_keys_are_forgotten_and_young_ones_kept() {
+    let fresh = Fresh::database().await;
+    let (store, client) = (fresh.beside(), client(&fresh).await);
+    client
+        .batch_execute(
+            "insert into idempotency_keys (tenant_id, token, key, fingerprint, notification_id, created_at) values
+                (1, 't', 'old', 'f', 1, now() - interval '8 days'), (1, 't', 'young', 'f', 1, now());",
+        )
+        .await
+        .expect("keys");
+    store.rotate(WEEK).await.expect("a rotation");
+    let left = client.query("select key from idempotency_keys", &[]).await.expect("keys");
+    assert_eq!(left.iter().map(|row| row.get::<_, &str>(0)).collect::<Vec<_>>(), ["young"]);
+}
