@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from hub_messenger_client import MessengerClient
+from hub_messenger_client._settings import Settings
 
 from .conftest import eventually
 from .loopback import TOKEN, Service
@@ -135,3 +138,37 @@ def test_a_forked_process_opens_connections_of_its_own(service: Service) -> None
     client.close()
     peers = [request.peer for request in service.requests]
     assert peers[0] == peers[2] != peers[1]
+
+
+def test_a_process_forks_only_while_no_thread_reads_certificates(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL hands its locks on as they are: the child could never read certificates itself."""
+    begun, ended = threading.Event(), threading.Event()
+    read = Settings._read_trust
+
+    def slowly(self: Settings) -> ssl.SSLContext:
+        begun.set()
+        time.sleep(0.5)
+        trust = read(self)
+        ended.set()
+        return trust
+
+    monkeypatch.setattr(Settings, "_read_trust", slowly)
+    client = MessengerClient(service.url, TOKEN, source_app="a")
+    thread = threading.Thread(target=lambda: client.notify(title="parent"))
+    thread.start()
+    assert begun.wait(5)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            assert ended.is_set()
+            client.notify(title="child")
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    thread.join()
+    client.close()
+    assert sorted(service.titles) == ["child", "parent"]

@@ -6,6 +6,9 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator
 
+# httpx imports httpcore with its first client. Where that is in a thread, and the process forks meanwhile, the child
+# waits for ever for the import to end; so it is done here, where this package is imported.
+import httpcore as httpcore
 import httpx
 
 from . import _forks

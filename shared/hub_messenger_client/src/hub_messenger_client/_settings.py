@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import ssl
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import httpx
 
+from . import _forks
 from ._version import __version__
 from ._wire import Retries
 from .errors import ConfigurationError
@@ -22,6 +23,7 @@ APP_VARIABLE = "MESSENGER_SOURCE_APP"
 SPOOL_VARIABLE = "MESSENGER_SPOOL_DIR"
 USER_AGENT = f"hub-messenger-client/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
 CONNECT_SECONDS = 3.0
+FORK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -33,20 +35,50 @@ class Settings:
     headers: Mapping[str, str] = field(repr=False)
     retries: Retries = field(default_factory=Retries)
     verify: bool | str | ssl.SSLContext = True
+    _trusted: list[ssl.SSLContext] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def client_options(self) -> dict[str, Any]:
         """What `httpx.Client` and `httpx.AsyncClient` are made with."""
         return {"timeout": self.timeout, "verify": self._trust}
 
-    @cached_property
+    @property
     def _trust(self) -> ssl.SSLContext:
         """Reading the certificates takes longer than a call: it is done once, for all loops and connections."""
+        with _reading.lock:
+            if not self._trusted:
+                self._trusted.append(self._read_trust())
+            return self._trusted[0]
+
+    def _read_trust(self) -> ssl.SSLContext:
         if isinstance(self.verify, ssl.SSLContext):
             return self.verify
         if isinstance(self.verify, str):
             return ssl.create_default_context(cafile=self.verify)
         return httpx.create_ssl_context(verify=self.verify)
+
+
+class _Reading:
+    """A process forks only while no thread reads certificates: OpenSSL would hand its locks on locked for ever."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._held = False
+        _forks.watch(self)
+
+    def before_fork(self) -> None:
+        """Waits for who reads."""
+        self._held = self.lock.acquire(timeout=FORK_SECONDS)
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Lets them read again."""
+        if self._held:
+            self.lock.release()
+        elif in_child:
+            self.lock = threading.Lock()
+
+
+_reading = _Reading()
 
 
 def service_url(value: str | None) -> str:
