@@ -150,8 +150,8 @@ pub(crate) async fn publish(
     }
     let mut published = vec![0; load.publishers];
     while let Some(ended) = publishers.join_next().await {
-        let (publisher, count) = ended??;
-        published[usize::from(publisher)] = count;
+        let (number, count) = ended??;
+        published[usize::from(number)] = count;
     }
     Ok(published)
 }

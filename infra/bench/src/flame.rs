@@ -64,7 +64,7 @@ fn draw(frame: &Frame, root: &Frame, mut x: f64, row: usize, boxes: &mut String)
         if width >= NARROW {
             let y = HEIGHT * row as f64;
             let share = 100.0 * below.count as f64 / root.count as f64;
-            let letters = (width / LETTER) as usize;
+            let letters = (1_u16..=250).take_while(|letters| f64::from(*letters) * LETTER <= width).count();
             let label: String =
                 if letters < 3 { String::new() } else { symbol.chars().take(letters).collect() };
             let hue = symbol.bytes().fold(0_u32, |hue, byte| (hue * 31 + u32::from(byte)) % 50);

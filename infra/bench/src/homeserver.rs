@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::http::{Server, once};
+use crate::http::{Server, once, segment};
 use crate::load::Load;
 
 /// `PUT /rooms/{room}/send/m.room.message/{transaction}` as the bot, in a room of its own.
@@ -17,7 +17,7 @@ pub(crate) async fn bare_put(server: &Server, as_token: &str) -> Result<Load> {
     let answer = once(server, &request).await?;
     ensure!(answer.status == 200, "createRoom was answered {}", answer.text());
     let room = answer.json()?["room_id"].as_str().context("no room id")?.to_owned();
-    let room: String = room.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let room = segment(&room);
     let run = Uuid::new_v4().simple().to_string();
     let to = server.clone();
     let requests = move |number| {

@@ -192,6 +192,13 @@ impl Connection {
     }
 }
 
+/// Any text as one segment of a path.
+pub(crate) fn segment(text: &str) -> String {
+    let digits = b"0123456789ABCDEF";
+    let encoded = |byte: u8| [b'%', digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]];
+    text.bytes().flat_map(encoded).map(char::from).collect()
+}
+
 /// One call on a connection of its own.
 pub(crate) async fn once(server: &Server, request: &[u8]) -> Result<Answer> {
     Connection::open(server).await?.call(request).await

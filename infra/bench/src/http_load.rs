@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::homeserver::bare_put;
-use crate::http::{Answer, Server, once};
+use crate::http::{Answer, Server, once, segment};
 use crate::inserts::Inserts;
 use crate::load::{Load, Outcome};
 use crate::options::{self, Http};
@@ -125,8 +125,7 @@ async fn with_homeserver(door: &Door, report: &mut Report) -> Result<Vec<Subject
     let room = made.json()?["matrix_room_id"].as_str().context("a room without an id")?.to_owned();
     subjects.push(Subject::http("rooms", get(&door.server, "/api/v1/rooms", Some(&token))));
     subjects.push(Subject::http("messages/send", say(&door.server, &token, &room)));
-    let segment: String = room.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let history = format!("/api/v1/messages/history/{segment}?limit=50");
+    let history = format!("/api/v1/messages/history/{}?limit=50", segment(&room));
     subjects.push(Subject::http("messages/history", get(&door.server, &history, Some(&token))));
     Ok(subjects)
 }
