@@ -116,10 +116,10 @@ pub(crate) struct Fanout {
     /// Events a second [default: as fast as possible]
     #[arg(long)]
     pub(crate) rate: Option<f64>,
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 64)]
     pub(crate) publishers: usize,
     /// As fast as possible: most events that have not arrived everywhere
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 64)]
     pub(crate) window: usize,
     #[arg(long, default_value_t = 5.0)]
     pub(crate) seconds: f64,
@@ -200,10 +200,10 @@ pub(crate) struct Peers {
     pub(crate) idle_seconds: f64,
     #[arg(long, default_value_t = 500)]
     pub(crate) users: usize,
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 64)]
     pub(crate) publishers: usize,
     /// As fast as possible: most events that have not arrived everywhere, the same for all
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 64)]
     pub(crate) window: usize,
     #[arg(long, default_value_t = 2)]
     pub(crate) nchan_workers: usize,
