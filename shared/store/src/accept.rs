@@ -8,10 +8,13 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     error::Failure,
-    id::NotificationId,
-    notification::{Accepted, Entry, HELD_FOR, Notification, Place, Status, Target, reason},
+    id::{HubUserId, NotificationId, RoomId, TenantId},
+    notification::{
+        Accepted, EntityId, Entry, HELD_FOR, Notification, Place, Priority, Status, Target, reason,
+    },
 };
-use serde_json::{Value, json};
+use postgres_types::Json;
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::Row;
 
@@ -109,8 +112,8 @@ async fn commit(database: &Database, batch: Vec<Waiting>) {
 
 /// The rows of a batch, in its order.
 async fn store(database: &Database, batch: &[Waiting]) -> Result<Vec<Row>> {
-    let drafts: Vec<Value> = batch.iter().enumerate().map(|(n, waiting)| wire(n, &waiting.entry)).collect();
-    let mut rows = database.query(DOING, ACCEPT, &[&Value::from(drafts)]).await?;
+    let drafts: Vec<_> = batch.iter().enumerate().map(|(n, waiting)| wire(n, &waiting.entry)).collect();
+    let mut rows = database.query(DOING, ACCEPT, &[&Json(drafts)]).await?;
     if rows.len() != batch.len() {
         return Err(fault(Failure::Broken, DOING, "not every entry of the batch came back"));
     }
@@ -118,36 +121,59 @@ async fn store(database: &Database, batch: &[Waiting]) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn wire(n: usize, entry: &Entry) -> Value {
+/// An entry as `accept_notifications` reads it: written as JSON once, without a tree in between.
+#[derive(Debug, Serialize)]
+struct Wire<'a> {
+    n: usize,
+    tenant_id: TenantId,
+    token: &'a str,
+    source_app: &'a str,
+    event_type: &'a str,
+    title: &'a str,
+    body: Option<&'a str>,
+    target_type: &'static str,
+    entity_type: Option<&'a str>,
+    entity_id: Option<&'a EntityId>,
+    target_user: Option<&'a HubUserId>,
+    priority: Priority,
+    lane: String,
+    room: Option<&'a RoomId>,
+    audience: String,
+    payload: &'a str,
+    wait: f64,
+    held_for: f64,
+    key: Option<&'a str>,
+    fingerprint: Option<&'a str>,
+}
+
+fn wire(n: usize, entry: &Entry) -> Wire<'_> {
     let (draft, tenant) = (&entry.draft, entry.satellite.tenant);
-    let key = draft.room_key(tenant);
-    let target_user = match &draft.target {
-        Target::Dm(user) => Some(user),
-        _ => None,
-    };
     let idempotency = entry.terms.idempotency.as_ref();
-    json!({
-        "n": n,
-        "tenant_id": tenant,
-        "token": entry.satellite.token,
-        "source_app": draft.source_app,
-        "event_type": draft.event_type,
-        "title": draft.title,
-        "body": draft.body,
-        "target_type": draft.target_type(),
-        "entity_type": draft.entity().map(|(entity_type, _)| entity_type),
-        "entity_id": draft.entity().map(|(_, entity_id)| entity_id),
-        "target_user": target_user,
-        "priority": draft.priority,
-        "lane": key.to_string(),
-        "room": entry.room,
-        "audience": draft.audience(tenant).to_string(),
-        "payload": entry.payload.as_str(),
-        "wait": seconds(entry.terms.wait),
-        "held_for": seconds(HELD_FOR),
-        "key": idempotency.map(|idempotency| &idempotency.key),
-        "fingerprint": idempotency.map(|idempotency| &idempotency.fingerprint),
-    })
+    Wire {
+        n,
+        tenant_id: tenant,
+        token: &entry.satellite.token,
+        source_app: &draft.source_app,
+        event_type: &draft.event_type,
+        title: &draft.title,
+        body: draft.body.as_deref(),
+        target_type: draft.target_type(),
+        entity_type: draft.entity().map(|(entity_type, _)| entity_type),
+        entity_id: draft.entity().map(|(_, entity_id)| entity_id),
+        target_user: match &draft.target {
+            Target::Dm(user) => Some(user),
+            _ => None,
+        },
+        priority: draft.priority,
+        lane: draft.room_key(tenant).to_string(),
+        room: entry.room.as_ref(),
+        audience: draft.audience(tenant).to_string(),
+        payload: entry.payload.as_str(),
+        wait: seconds(entry.terms.wait),
+        held_for: seconds(HELD_FOR),
+        key: idempotency.map(|idempotency| idempotency.key.as_str()),
+        fingerprint: idempotency.map(|idempotency| idempotency.fingerprint.as_str()),
+    }
 }
 
 async fn accepted(database: &Database, entry: Entry, row: &Row) -> Result<Accepted> {
