@@ -144,16 +144,18 @@ def test_answers_that_get_lost_double_nothing(own: Deployment, tmp_path: Path) -
 def test_a_satellite_and_the_service_are_killed_over_and_over(own: Deployment, tmp_path: Path) -> None:
     """Whoever dies when: what a call has returned for is there, once, and in order."""
     spool = tmp_path / "spool"
+    observer = own.client()
     for round_, name in enumerate("abcdef"):
-        given = [own.url, str(spool), name, "10000", "--token", TOKEN, "--pause", "0.002"]
+        given = [own.url, str(spool), name, "10000", "--token", TOKEN, "--pause", "0.01"]
         command = [sys.executable, str(SATELLITE), *given]
         process = subprocess.Popen(command)
-        time.sleep(0.9)
+        wait(partial(_has_sent, observer, name, 15), f"notifications of satellite {name}")
         own.kill()
         time.sleep(0.1 * round_)
         process.kill()
         process.wait()
         own.start()
+    observer.close()
     with own.client(spool_dir=spool) as client:
         assert client.flush(120)
         assert client.spool is not None
@@ -164,13 +166,19 @@ def test_a_satellite_and_the_service_are_killed_over_and_over(own: Deployment, t
         mine = [title for title in stored if title.startswith(f"{name}-")]
         # The call in which the satellite died is allowed to be missing; between the first and the last nothing is.
         assert mine == [f"{name}-{n}" for n in range(len(mine))]
-        assert len(mine) > 10
+        assert len(mine) > 15
 
 
 @pytest.mark.timeout(300)
 def test_streams_over_restarts_of_the_service_lose_and_repeat_nothing(own: Deployment) -> None:
     with Follower(own, use_async=False) as sync, Follower(own, use_async=True) as asynchronous:
         _follow_over_restarts(own, [sync, asynchronous])
+
+
+def _has_sent(observer: MessengerClient, name: str, number: int) -> bool:
+    time.sleep(0.1)
+    told = (entry.title.partition("-") for entry in observer.log(source_app="satellite", limit=100))
+    return any(who == name and int(which) >= number for who, _, which in told)
 
 
 def _longer(items: Sized, than: int) -> bool:
