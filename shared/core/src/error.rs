@@ -30,6 +30,12 @@ pub enum Error {
     /// Fields are wrong: each of them is named.
     #[error("{}", sentence(.0))]
     Invalid(Vec<Problem>),
+    /// The body is larger than it may be.
+    #[error("the file is too large: at most {most} bytes are accepted")]
+    TooLarge {
+        /// So many bytes.
+        most: u64,
+    },
     /// The state does not allow this now.
     #[error("{detail}")]
     Conflict {
@@ -127,6 +133,7 @@ impl Error {
             Self::Invalid(problems) => {
                 problems.iter().map(|p| p.code).find(|c| *c != Problem::INVALID).unwrap_or("invalid_request")
             }
+            Self::TooLarge { .. } => "body_too_large",
             Self::Busy { .. } => "rate_limited",
             Self::Fault(fault) => match (fault.system, fault.failure) {
                 (System::Database, Failure::Broken | Failure::Rejected) => "internal_error",

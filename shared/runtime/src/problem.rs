@@ -57,6 +57,10 @@ pub async fn answer(request: Request, next: Next) -> Response {
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            // The rest of the body is not read, so the connection cannot be used again: say so.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     } else if is_bare_error(&response) {
         response = refusal(&response, &id);
     }
@@ -80,6 +84,7 @@ fn status(error: &Error) -> StatusCode {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Conflict { .. } => StatusCode::CONFLICT,
+        Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Fault(fault) => match (fault.failure, fault.system) {
             (Failure::Unreachable | Failure::Limited(_), _) | (Failure::TimedOut, System::Database) => {

@@ -1,0 +1,154 @@
+//! What stands in rooms: said in the name of users, read as the bot.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use messenger_core::{
+    Result,
+    id::{EventId, MatrixUserId, RoomId},
+    inbound::RoomEvent,
+    port::{Changes, Page, RoomChanges, Timeline},
+};
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{Appservice, appservice::Sent, error::Doing};
+
+/// How long the homeserver may take beyond the time for which we let it wait.
+const SYNC_MARGIN: Duration = Duration::from_secs(20);
+/// Events of a room in one answer; what is more is read page by page. Conduit has its own number.
+const TIMELINE: u32 = 50;
+
+#[derive(Deserialize)]
+struct Messages {
+    #[serde(default)]
+    chunk: Vec<Value>,
+    start: String,
+    end: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Sync {
+    next_batch: String,
+    #[serde(default)]
+    rooms: Rooms,
+}
+
+#[derive(Deserialize, Default)]
+struct Rooms {
+    #[serde(default)]
+    join: BTreeMap<RoomId, Joined>,
+}
+
+#[derive(Deserialize)]
+struct Joined {
+    #[serde(default)]
+    timeline: RoomTimeline,
+}
+
+#[derive(Deserialize, Default)]
+struct RoomTimeline {
+    #[serde(default)]
+    events: Vec<Value>,
+    #[serde(default)]
+    limited: bool,
+}
+
+#[async_trait]
+impl Timeline for Appservice {
+    async fn say(
+        &self,
+        room: &RoomId,
+        sender: &MatrixUserId,
+        transaction: &str,
+        content: &Value,
+    ) -> Result<EventId> {
+        let call = self.http.put().at("rooms").at(room).at("send").at("m.room.message").at(transaction);
+        let sent: Sent = call.by(sender).body(content).send().await.doing("sending a message")?;
+        Ok(sent.event_id)
+    }
+
+    async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
+        self.page(room, "b", from, limit).await
+    }
+
+    async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
+        self.page(room, "f", Some(from), limit).await
+    }
+
+    async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>> {
+        let call = self.http.get().at("rooms").at(room).at("event").at(event).by(&self.bot);
+        match call.send::<Value>().await {
+            Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
+            event => Ok(RoomEvent::read(event.doing("reading an event")?, Some(room))),
+        }
+    }
+
+    async fn changes(&self, since: Option<&str>, patience: Duration) -> Result<Changes> {
+        let filter = json!({
+            "presence": { "types": [] },
+            "account_data": { "types": [] },
+            "room": {
+                "account_data": { "types": [] },
+                "ephemeral": { "types": [] },
+                "state": { "types": [] },
+                "timeline": { "limit": TIMELINE },
+            },
+        })
+        .to_string();
+        let wait = patience.as_millis().to_string();
+        let call = |http| {
+            let call = crate::call::Http::get(http).at("sync").within(patience + SYNC_MARGIN);
+            let call = call.query("timeout", &wait).query("filter", &filter).query("set_presence", "offline");
+            match since {
+                Some(since) => call.query("since", since),
+                None => call,
+            }
+        };
+        let sync: Sync = self
+            .reconciler
+            .read(&self.http, &self.bot, call)
+            .await
+            .doing("reading the homeserver's stream")?;
+        let rooms = sync.rooms.join.into_iter().map(|(room, joined)| RoomChanges {
+            events: events(joined.timeline.events, &room),
+            is_limited: joined.timeline.limited,
+            room,
+        });
+        Ok(Changes { rooms: rooms.collect(), next: sync.next_batch })
+    }
+}
+
+impl Appservice {
+    async fn page(
+        &self,
+        room: &RoomId,
+        direction: &'static str,
+        from: Option<&str>,
+        limit: u32,
+    ) -> Result<Page> {
+        let limit = limit.to_string();
+        let call = |http| {
+            let call = crate::call::Http::get(http).at("rooms").at(room).at("messages");
+            let call = call.query("dir", direction).query("limit", &limit);
+            match from {
+                Some(from) => call.query("from", from),
+                None => call,
+            }
+        };
+        let page: Messages =
+            self.reader.read(&self.http, &self.bot, call).await.doing("reading a room's messages")?;
+        let is_empty = page.chunk.is_empty();
+        Ok(Page {
+            events: events(page.chunk, room),
+            start: page.start,
+            // Both servers name a further page after the last one; it is empty.
+            end: page.end.filter(|_| !is_empty),
+        })
+    }
+}
+
+fn events(events: Vec<Value>, room: &RoomId) -> Vec<RoomEvent> {
+    events.into_iter().filter_map(|event| RoomEvent::read(event, Some(room))).collect()
+}
