@@ -80,7 +80,7 @@ impl Stack {
                 url: Some(url.clone()),
                 as_token: as_token.clone(),
                 hs_token: hs_token.clone(),
-                sender_localpart: "messenger".to_owned(),
+                bot_localpart: "messenger".to_owned(),
                 server_name: server_name.clone(),
             })];
             Some(Synapse::start(options).await.expect("a Synapse"))

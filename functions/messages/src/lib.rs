@@ -7,9 +7,13 @@
 //! GET  /api/v1/messages/media/{server}/{media_id}     a file of a message; Bearer or ?token=; Range
 //! ```
 
+mod download;
+mod spool;
+mod upload;
+
 use axum::{
     Json, Router,
-    extract::{Path, RawQuery, State},
+    extract::{DefaultBodyLimit, Path, RawQuery, State},
     routing::{get, post},
 };
 use messenger_core::{
@@ -38,6 +42,9 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/api/v1/messages/send", post(send))
         .route("/api/v1/messages/history/{room_id}", get(history))
+        // It counts its bytes itself.
+        .route("/api/v1/messages/upload", post(upload::upload).layer(DefaultBodyLimit::disable()))
+        .route("/api/v1/messages/media/{server}/{media_id}", get(download::download))
 }
 
 async fn send(

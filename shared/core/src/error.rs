@@ -75,6 +75,8 @@ pub enum System {
     Database,
     /// The Matrix homeserver.
     Homeserver,
+    /// The disk of this process.
+    Disk,
 }
 
 /// How a system failed. Decides between trying again and giving up.
@@ -136,7 +138,9 @@ impl Error {
             Self::TooLarge { .. } => "body_too_large",
             Self::Busy { .. } => "rate_limited",
             Self::Fault(fault) => match (fault.system, fault.failure) {
-                (System::Database, Failure::Broken | Failure::Rejected) => "internal_error",
+                (System::Database, Failure::Broken | Failure::Rejected) | (System::Disk, _) => {
+                    "internal_error"
+                }
                 (System::Database, _) => "database_unavailable",
                 (System::Homeserver, Failure::Unreachable | Failure::Limited(_)) => "homeserver_unavailable",
                 (System::Homeserver, Failure::TimedOut) => "homeserver_timeout",
@@ -185,6 +189,7 @@ impl fmt::Display for System {
         f.write_str(match self {
             Self::Database => "the database",
             Self::Homeserver => "the homeserver",
+            Self::Disk => "the disk",
         })
     }
 }

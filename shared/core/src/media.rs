@@ -22,7 +22,7 @@ const EXTENSION_MAX: usize = 20;
 const NAMELESS: &str = "file";
 
 /// The bytes of a file, as they come.
-pub type Bytestream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send + Sync>>;
+pub type Bytestream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// The address of a file on a homeserver: `mxc://server/id` (Matrix specification, "Matrix Content (`mxc://`) URIs").
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -86,13 +86,15 @@ impl Timeline for Appservice {
     }
 
     async fn changes(&self, since: Option<&str>, patience: Duration) -> Result<Changes> {
+        // An empty list of `types` is answered by Synapse with 500.
+        let nothing = json!({ "not_types": ["*"] });
         let filter = json!({
-            "presence": { "types": [] },
-            "account_data": { "types": [] },
+            "presence": nothing,
+            "account_data": nothing,
             "room": {
-                "account_data": { "types": [] },
-                "ephemeral": { "types": [] },
-                "state": { "types": [] },
+                "account_data": nothing,
+                "ephemeral": nothing,
+                "state": nothing,
                 "timeline": { "limit": TIMELINE },
             },
         })

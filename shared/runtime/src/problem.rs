@@ -92,7 +92,10 @@ fn status(error: &Error) -> StatusCode {
             }
             (Failure::TimedOut, System::Homeserver) => StatusCode::GATEWAY_TIMEOUT,
             (Failure::Broken | Failure::Rejected, System::Homeserver) => StatusCode::BAD_GATEWAY,
-            (Failure::Broken | Failure::Rejected, System::Database) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Failure::TimedOut, System::Disk)
+            | (Failure::Broken | Failure::Rejected, System::Database | System::Disk) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         },
     }
 }
@@ -116,7 +119,7 @@ fn retry_after(error: &Error) -> Option<u64> {
 fn detail(error: &Error) -> String {
     match error {
         Error::Fault(fault) => match (fault.system, fault.failure) {
-            (System::Database, Failure::Broken | Failure::Rejected) => {
+            (System::Database, Failure::Broken | Failure::Rejected) | (System::Disk, _) => {
                 "something went wrong here: report the request_id".to_owned()
             }
             (System::Database, _) => "the database cannot be reached: try again later".to_owned(),
