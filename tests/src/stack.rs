@@ -162,6 +162,14 @@ impl Stack {
         self.worker = Some(Process::spawn(launch).expect("a worker"));
     }
 
+    /// The text of a column of the one row that the service's database has for a parameter.
+    pub async fn query(&self, sql: &str, parameter: &str) -> Option<String> {
+        let (client, connection) =
+            tokio_postgres::connect(&self.database_url, tokio_postgres::NoTls).await.expect("the database");
+        tokio::spawn(connection);
+        client.query_opt(sql, &[&parameter]).await.expect("an answer").and_then(|row| row.get(0))
+    }
+
     /// What a program wrote to its log.
     pub fn log(&self, program: &str) -> String {
         std::fs::read_to_string(self.directory.path().join(format!("{program}.log"))).unwrap_or_default()

@@ -137,3 +137,82 @@ async fn edits_reactions_and_redactions_are_told_and_stand_in_the_history() {
     assert_eq!(stream.next_of("message_redacted").await["event_id"], event.as_str());
     assert_eq!(anna.get(&path).await.body["messages"], json!([]));
 }
+
+#[tokio::test]
+async fn a_room_made_elsewhere_is_one_of_ours_with_its_members_and_all_that_was_said() {
+    let stack = Stack::start().await;
+    let client = stack.client();
+    let (anna, bert, fritz) = (client.person("anna"), client.person("bert"), client.person_of("fritz", 2));
+    for person in [&anna, &bert, &fritz] {
+        person.settle().await;
+    }
+    let element = stack.matrix("bert").await;
+    let mut stream = anna.stream(None).await;
+    let id = |name: &str| format!("@{name}:{}", stack.server_name());
+    let room = element.create_room(json!({ "preset": "private_chat", "name": "Schicht 3" })).await;
+    let first = element.say(&room, "noch allein").await;
+    // Somebody of another tenant is in it, and hears nothing of it here.
+    element.invite(&room, &id("fritz")).await;
+    element.invite(&room, &id("anna")).await;
+    let joined = loop {
+        let joined = stream.next_of("room_joined").await;
+        if joined["room_id"] == room.as_str() {
+            break joined;
+        }
+    };
+    assert_eq!(joined["room_id"], room.as_str());
+    let second = element.say(&room, "und zusammen").await;
+    loop {
+        if stream.next_of("new_message").await["event_id"] == second.as_str() {
+            break;
+        }
+    }
+    let path = format!("/api/v1/messages/history/{}", encoded(&room));
+    let history = ids(anna.get(&path).await.body["messages"].as_array().expect("messages"));
+    assert_eq!(history, [second, first]);
+    let body = json!({ "room_id": room, "body": "von der anderen Seite" });
+    assert_eq!(anna.post("/api/v1/messages/send", &body).await.status, 200);
+    assert_eq!(element.messages(&room).await.len(), 3);
+    assert_eq!(fritz.get(&path).await.status, 404);
+    let name =
+        stack.query("select name from rooms where kind = 'custom' and matrix_room_id = $1", &room).await;
+    assert_eq!(name.as_deref(), Some("Schicht 3"));
+
+    stack.matrix("anna").await.leave(&room).await;
+    assert_eq!(stream.next_of("room_left").await["room_id"], room.as_str());
+    assert_eq!(anna.get(&path).await.status, 404);
+    assert_eq!(bert.get(&path).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_direct_chat_opened_elsewhere_is_the_one_of_these_two_and_encrypted_rooms_are_left_alone() {
+    let stack = Stack::start().await;
+    let client = stack.client();
+    let (anna, bert) = (client.person("anna"), client.person("bert"));
+    anna.settle().await;
+    bert.settle().await;
+    let element = stack.matrix("bert").await;
+    let mut stream = anna.stream(None).await;
+    let other = format!("@anna:{}", stack.server_name());
+    let direct = json!({ "preset": "trusted_private_chat", "is_direct": true, "invite": [other] });
+    let room = element.create_room(direct.clone()).await;
+    assert_eq!(stream.next_of("room_joined").await["room_id"], room.as_str());
+    let key = stack.query("select key from rooms where kind = 'dm' and matrix_room_id = $1", &room).await;
+    assert_eq!(key.as_deref(), Some("anna/bert"));
+    // A second one is a room like any other.
+    let second = element.create_room(direct).await;
+    assert_eq!(stream.next_of("room_joined").await["room_id"], second.as_str());
+    let kind = stack.query("select kind from rooms where matrix_room_id = $1", &second).await;
+    assert_eq!(kind.as_deref(), Some("custom"));
+
+    let secret = json!({
+        "preset": "private_chat", "invite": [other],
+        "initial_state": [{
+            "type": "m.room.encryption", "state_key": "", "content": { "algorithm": "m.megolm.v1.aes-sha2" },
+        }],
+    });
+    let secret = element.create_room(secret).await;
+    let later = stream.within(Duration::from_secs(3)).await;
+    assert!(later.iter().all(|event| event.kind() == "keepalive"), "{later:?}");
+    assert_eq!(stack.query("select kind from rooms where matrix_room_id = $1", &secret).await, None);
+}

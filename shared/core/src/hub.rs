@@ -21,6 +21,8 @@ use crate::{
 
 /// How long a process trusts what it remembers of a signed-in user.
 const SIGNED_IN_FOR: Duration = Duration::from_secs(10);
+/// How long a room that cannot be adopted is left alone.
+const STRANGE_FOR: Duration = Duration::from_mins(1);
 /// How many users and rooms a process remembers at the most.
 const REMEMBERED: u64 = 20_000;
 
@@ -90,6 +92,8 @@ pub struct Inner {
     pub(crate) room_ids: Remembered<RoomKey, RoomId>,
     /// What goes on after its caller was answered.
     pub(crate) background: TaskTracker,
+    /// Rooms that could not be adopted a short while ago.
+    pub(crate) strange: Remembered<RoomId, ()>,
     pub(crate) tenants: Remembered<RoomId, TenantId>,
     /// Up to where a room was read beyond a reconciled position.
     pub(crate) caught_up: Remembered<RoomId, (String, String)>,
@@ -106,6 +110,7 @@ impl Hub {
             signed_in: Remembered::for_a_while(SIGNED_IN_FOR),
             room_ids: Remembered::for_good(),
             background: TaskTracker::new(),
+            strange: Remembered::for_a_while(STRANGE_FOR),
             tenants: Remembered::for_good(),
             caught_up: Remembered::for_good(),
             installation: OnceCell::new(),

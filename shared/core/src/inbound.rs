@@ -79,8 +79,8 @@ pub enum Content {
 }
 
 impl Hub {
-    /// Takes over what happened in rooms, in the order in which it is told. What happened in rooms that are not ours is
-    /// passed over.
+    /// Takes over what happened in rooms, in the order in which it is told. Rooms that people made elsewhere
+    /// become ours; what happened in other rooms is passed over.
     pub async fn receive(&self, events: Vec<RoomEvent>) -> Result<()> {
         let mut events = events.into_iter().peekable();
         while events.peek().is_some() {
@@ -93,7 +93,11 @@ impl Hub {
     async fn receive_batch(&self, events: Vec<RoomEvent>) -> Result<()> {
         let mut ours = Vec::with_capacity(events.len());
         for event in events {
-            if let Some(tenant) = self.tenant_of(&event.room_id).await? {
+            let tenant = match self.tenant_of(&event.room_id).await? {
+                Some(tenant) => Some(tenant),
+                None => self.adopt(&event).await?,
+            };
+            if let Some(tenant) = tenant {
                 ours.push((tenant, event));
             }
         }

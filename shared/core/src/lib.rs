@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adopt;
 pub mod delivery;
 pub mod error;
 pub mod event;

@@ -19,7 +19,10 @@ use crate::{
     user::{Identity, User, UserQuery, UserSummary},
 };
 
-pub use chat::{Changes, Edit, Fact, Files, Messages, Page, Reconciliation, RoomChanges, Taken, Timeline};
+pub use chat::{
+    Changes, Edit, Fact, Files, Messages, Overview, Page, Person, Reconciliation, RoomChanges, Taken,
+    Timeline,
+};
 
 /// What time it is, for what is compared with a token or a timestamp of somebody else.
 pub trait Clock: Send + Sync {

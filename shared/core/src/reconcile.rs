@@ -34,6 +34,11 @@ impl Hub {
     }
 
     async fn take_in_changes(&self, worker: &str, since: Option<&str>, changes: Changes) -> Result<bool> {
+        for (room, host) in &changes.invitations {
+            if self.rooms.tenant_of(room).await?.is_none() {
+                self.adopt_from(room, host).await?;
+            }
+        }
         for RoomChanges { room, events, is_limited } in changes.rooms {
             // The very first time there is nothing to be made up for: what was said before us stays history.
             if let Some(since) = since.filter(|_| is_limited) {

@@ -7,13 +7,17 @@ use messenger_core::{
     Result,
     id::{EventId, MatrixUserId, RoomId},
     inbound::RoomEvent,
-    port::{Changes, Page, RoomChanges, Timeline},
+    port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
 };
 use reqwest::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
 
-use crate::{Appservice, appservice::Sent, error::Doing};
+use crate::{
+    Appservice,
+    appservice::Sent,
+    error::{Doing, misconfigured},
+};
 
 /// How long the homeserver may take beyond the time for which we let it wait.
 const SYNC_MARGIN: Duration = Duration::from_secs(20);
@@ -39,12 +43,36 @@ struct Sync {
 struct Rooms {
     #[serde(default)]
     join: BTreeMap<RoomId, Joined>,
+    #[serde(default)]
+    invite: BTreeMap<RoomId, Invited>,
 }
 
 #[derive(Deserialize)]
 struct Joined {
     #[serde(default)]
     timeline: RoomTimeline,
+}
+
+#[derive(Deserialize)]
+struct Invited {
+    invite_state: Stripped,
+}
+
+#[derive(Deserialize)]
+struct Stripped {
+    events: Vec<StateEvent>,
+}
+
+/// A state event, as far as it is needed here.
+#[derive(Deserialize)]
+struct StateEvent {
+    #[serde(rename = "type")]
+    kind: String,
+    state_key: String,
+    sender: MatrixUserId,
+    content: Value,
+    #[serde(default)]
+    unsigned: Value,
 }
 
 #[derive(Deserialize, Default)]
@@ -118,7 +146,40 @@ impl Timeline for Appservice {
             is_limited: joined.timeline.limited,
             room,
         });
-        Ok(Changes { rooms: rooms.collect(), next: sync.next_batch })
+        let invitations = sync.rooms.invite.into_iter().filter_map(|(room, invited)| {
+            let mut events = invited.invite_state.events.into_iter();
+            let own = events.find(|event| event.is_membership() && event.state_key == self.bot.as_str())?;
+            Some((room, own.sender))
+        });
+        let invitations = invitations.collect();
+        Ok(Changes { rooms: rooms.collect(), invitations, next: sync.next_batch })
+    }
+
+    async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
+        let doing = "looking at a room";
+        let call = self.http.get().at("rooms").at(room).at("state").by(member);
+        let state: Vec<StateEvent> = call.send().await.doing(doing)?;
+        let made_by = state.iter().find(|event| event.kind == "m.room.create").map(|event| &event.sender);
+        let made_by = made_by.ok_or_else(|| misconfigured(doing, format!("{room} was made by nobody")))?;
+        Ok(Overview {
+            made_by: made_by.clone(),
+            is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
+            is_direct: state.iter().any(StateEvent::is_direct),
+            people: state.iter().filter_map(StateEvent::person).collect(),
+        })
+    }
+
+    async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
+        let doing = "entering a room";
+        let body = json!({ "user_id": self.bot });
+        let invite = self.http.post().at("rooms").at(room).at("invite").by(member).body(&body);
+        match invite.send::<IgnoredAny>().await {
+            // It is in the room or invited already; if it is not, joining tells.
+            Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {}
+            result => result.map(drop).doing(doing)?,
+        }
+        let join = self.http.post().at("rooms").at(room).at("join").by(&self.bot);
+        join.send::<IgnoredAny>().await.map(drop).doing(doing)
     }
 }
 
@@ -148,6 +209,26 @@ impl Appservice {
             // Both servers name a further page after the last one; it is empty.
             end: page.end.filter(|_| !is_empty),
         })
+    }
+}
+
+impl StateEvent {
+    fn is_membership(&self) -> bool {
+        self.kind == "m.room.member"
+    }
+
+    /// An invitation into a direct chat says so; who has accepted it, in what it replaces.
+    fn is_direct(&self) -> bool {
+        let before = self.unsigned.get("prev_content");
+        let says_so = |content: &Value| content.get("is_direct").and_then(Value::as_bool) == Some(true);
+        self.is_membership() && (says_so(&self.content) || before.is_some_and(says_so))
+    }
+
+    fn person(&self) -> Option<Person> {
+        let membership = self.content.get("membership").and_then(Value::as_str)?;
+        let is_there = self.is_membership() && matches!(membership, "join" | "invite");
+        let id = MatrixUserId::new(self.state_key.as_str());
+        is_there.then(|| Person { id, is_joined: membership == "join" })
     }
 }
 

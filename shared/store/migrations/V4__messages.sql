@@ -90,8 +90,9 @@ begin
         when 'left' then
             perform remove_member(one.tenant_id, one.room, one.hub_user);
         when 'named' then
+            -- A direct chat is called by its partner.
             update rooms set name = nullif(one.summary, '')
-            where tenant_id = one.tenant_id and matrix_room_id = one.room;
+            where tenant_id = one.tenant_id and matrix_room_id = one.room and kind not in ('dm', 'bot_dm');
         when 'topic' then
             update rooms set topic = nullif(one.summary, '')
             where tenant_id = one.tenant_id and matrix_room_id = one.room;

@@ -58,7 +58,10 @@ impl Hub {
             },
             Content::Named(name) => (Fact::Named(name), None),
             Content::Topic(topic) => (Fact::Topic(topic), None),
-            Content::Invited(_) => return Ok(None),
+            Content::Invited(_) => {
+                self.accept_invitation(tenant, &event).await?;
+                return Ok(None);
+            }
         };
         let (fact, told) = judged;
         Ok(Some(Taken { event_id, tenant, room, timestamp, fact, told }))

@@ -132,6 +132,8 @@ pub struct Page {
 pub struct Changes {
     /// Room by room.
     pub rooms: Vec<RoomChanges>,
+    /// Rooms into which the bot is invited, and by whom.
+    pub invitations: Vec<(RoomId, MatrixUserId)>,
     /// The position after it.
     pub next: String,
 }
@@ -145,6 +147,28 @@ pub struct RoomChanges {
     pub events: Vec<RoomEvent>,
     /// Whether earlier events since the position are left out.
     pub is_limited: bool,
+}
+
+/// A room as one of its members sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    /// Who made it.
+    pub made_by: MatrixUserId,
+    /// Whether we could read nothing in it.
+    pub is_encrypted: bool,
+    /// Whether it was made as a direct chat.
+    pub is_direct: bool,
+    /// Who is in it or invited.
+    pub people: Vec<Person>,
+}
+
+/// Somebody who is in a room or invited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Who.
+    pub id: MatrixUserId,
+    /// Whether they are in it.
+    pub is_joined: bool,
 }
 
 /// What stands in rooms, according to the homeserver; read as the bot, which is in all of them.
@@ -172,6 +196,12 @@ pub trait Timeline: Send + Sync {
     /// What happened since a position, in all rooms. Waits as long as `patience` while nothing did. Without a position:
     /// where things stand.
     async fn changes(&self, since: Option<&str>, patience: Duration) -> Result<Changes>;
+
+    /// A room that the bot may not be in, seen by a member.
+    async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview>;
+
+    /// The bot is in the room: let in by a member, if nobody has invited it yet.
+    async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()>;
 }
 
 /// The files in messages.

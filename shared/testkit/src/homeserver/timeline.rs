@@ -9,7 +9,7 @@ use messenger_core::{
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
     inbound::RoomEvent,
-    port::{Changes, Page, RoomChanges, Timeline},
+    port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
 };
 use serde_json::{Value, json};
 
@@ -80,7 +80,30 @@ impl Timeline for MemoryHomeserver {
                     is_limited: new.len() > LIMIT,
                 })
             });
-            Ok(Changes { rooms: rooms.collect(), next: state.events.to_string() })
+            Ok(Changes { rooms: rooms.collect(), invitations: Vec::new(), next: state.events.to_string() })
+        })
+        .await
+    }
+
+    async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
+        self.call("looking at a room", |state| {
+            let found = state.rooms.get(room).filter(|room| room.members.contains(member));
+            let found = found.ok_or(Failure::Rejected)?;
+            let people = found.members.iter().map(|id| Person { id: id.clone(), is_joined: true });
+            Ok(Overview {
+                made_by: found.members.first().cloned().ok_or(Failure::Rejected)?,
+                is_encrypted: false,
+                is_direct: found.asked.is_direct,
+                people: people.collect(),
+            })
+        })
+        .await
+    }
+
+    async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
+        self.call("entering a room", |state| {
+            let found = state.rooms.get(room).filter(|room| room.members.contains(member));
+            found.map(|_| ()).ok_or(Failure::Rejected)
         })
         .await
     }
