@@ -14,5 +14,5 @@ mod stack;
 pub use client::{Answer, Client, EventStream, Person};
 pub use gate::Gate;
 pub use listener::Listener;
-pub use room::Matrix;
+pub use room::{Matrix, encoded};
 pub use stack::{Plan, Stack};

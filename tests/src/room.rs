@@ -135,6 +135,7 @@ impl Matrix {
 }
 
 /// An id as one segment of a path.
-fn encoded(id: &str) -> String {
+/// An id as one segment of a path, or a value of a query.
+pub fn encoded(id: &str) -> String {
     utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
 }

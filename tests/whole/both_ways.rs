@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Listener, Plan, Stack};
+use messenger_tests::{Listener, Plan, Stack, encoded};
 use serde_json::{Value, json};
-
-fn encoded(id: &str) -> String {
-    id.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
 
 fn ids(events: &[Value]) -> Vec<String> {
     events.iter().filter_map(|event| event["event_id"].as_str().map(str::to_owned)).collect()

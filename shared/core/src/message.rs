@@ -79,15 +79,14 @@ impl Said {
 
     /// Reads the content of `m.room.message`; `None` if nothing is said in it, as when it was redacted.
     pub fn read(content: &Value) -> Option<Self> {
-        let text =
-            |field: &str| content.get(field).and_then(Value::as_str).map(|text| text.replace('\0', ""));
+        let text = |field: &str| legible(content.get(field));
         let body = text("body")?;
         let mxc = content.get("url").and_then(Value::as_str).and_then(Mxc::parse);
         let file = mxc.map(|mxc| File {
             mxc,
             filename: clean(&text("filename").unwrap_or_else(|| body.clone())),
             file_size: content.pointer("/info/size").and_then(Value::as_u64),
-            mimetype: content.pointer("/info/mimetype").and_then(Value::as_str).map(str::to_owned),
+            mimetype: content.get("info").and_then(|info| legible(info.get("mimetype"))),
         });
         Some(Self { body, msg_type: text("msgtype")?, file })
     }
@@ -108,6 +107,11 @@ impl Said {
         let text = self.file.as_ref().map_or(self.body.as_str(), |file| &file.filename);
         text.chars().take(SUMMARY_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
+}
+
+/// Text as a database takes it.
+pub(crate) fn legible(value: Option<&Value>) -> Option<String> {
+    value.and_then(Value::as_str).map(|text| text.replace('\0', ""))
 }
 
 impl People {

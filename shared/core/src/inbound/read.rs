@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Content, RoomEvent};
 use crate::{
     id::{EventId, MatrixUserId, RoomId},
-    message::Said,
+    message::{Said, legible},
 };
 
 #[derive(Deserialize)]
@@ -31,6 +31,12 @@ impl RoomEvent {
     /// `/sync`. `None` if it does not concern us.
     pub fn read(event: Value, room: Option<&RoomId>) -> Option<Self> {
         let event: ClientEvent = serde_json::from_value(event).ok()?;
+        // No id has U+0000, and no database stores it: such an event would come back for ever.
+        let ids =
+            [Some(&event.event_id), event.room_id.as_ref(), Some(&event.sender), event.state_key.as_ref()];
+        if ids.into_iter().chain([event.redacts.as_ref()]).flatten().any(|id| id.contains('\0')) {
+            return None;
+        }
         let room_id = event.room_id.as_deref().map(RoomId::new).or_else(|| room.cloned())?;
         let content = content(&event)?;
         Some(Self {
@@ -84,8 +90,4 @@ fn bundled_edit(event: &ClientEvent) -> Option<Said> {
         return None;
     }
     Said::read(edit.pointer("/content/m.new_content")?)
-}
-
-fn legible(value: Option<&Value>) -> Option<String> {
-    value.and_then(Value::as_str).map(|text| text.replace('\0', ""))
 }
