@@ -134,7 +134,6 @@ impl Matrix {
     }
 }
 
-/// An id as one segment of a path.
 /// An id as one segment of a path, or a value of a query.
 pub fn encoded(id: &str) -> String {
     utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()

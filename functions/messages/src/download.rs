@@ -186,7 +186,7 @@ mod tests {
     fn names_are_said_in_both_ways() {
         assert_eq!(
             disposition("attachment", "Übersicht \"Ä\"\r\n.pdf"),
-            "attachment; filename=\"_bersicht ____.pdf\"; \
+            "attachment; filename=\"_bersicht _____.pdf\"; \
              filename*=UTF-8''%C3%9Cbersicht%20%22%C3%84%22%0D%0A.pdf"
         );
     }

@@ -114,7 +114,6 @@ impl Timeline for Appservice {
     }
 
     async fn changes(&self, since: Option<&str>, patience: Duration) -> Result<Changes> {
-        // An empty list of `types` is answered by Synapse with 500.
         let nothing = json!({ "not_types": ["*"] });
         let filter = json!({
             "presence": nothing,
