@@ -60,6 +60,11 @@ impl Client {
         Self { http: http.expect("an HTTP client"), url: url.to_owned() }
     }
 
+    /// Host and port of the service.
+    pub fn address(&self) -> String {
+        self.url.trim_start_matches("http://").to_owned()
+    }
+
     /// A request to a path.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
@@ -97,8 +102,13 @@ impl Client {
 
     /// A user of a tenant.
     pub fn person_of(&self, id: &str, tenant: i64) -> Person {
+        self.person_with(id, "user", tenant)
+    }
+
+    /// A user of a tenant with a role.
+    pub fn person_with(&self, id: &str, role: &str, tenant: i64) -> Person {
         let claims = json!({
-            "sub": id, "role": "user", "tenant_id": tenant, "display_name": format!("Name von {id}"),
+            "sub": id, "role": role, "tenant_id": tenant, "display_name": format!("Name von {id}"),
             "iss": "aesystek-hub", "exp": in_seconds(3600),
         });
         Person { client: self.clone(), id: id.to_owned(), token: token(&claims) }
@@ -120,6 +130,26 @@ impl Person {
     /// `GET` as this user.
     pub async fn get(&self, path: &str) -> Answer {
         answer(self.client.request(Method::GET, path).bearer_auth(&self.token)).await
+    }
+
+    /// `POST` of JSON as this user.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        answer(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// The same, where the service may be away.
+    pub async fn try_post(&self, path: &str, body: &Value) -> Result<Answer, reqwest::Error> {
+        try_answer(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// A request as this user.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, path).bearer_auth(&self.token)
+    }
+
+    /// The same by another HTTP client.
+    pub(crate) fn anew(&self, http: &reqwest::Client, method: Method, path: &str) -> RequestBuilder {
+        http.request(method, format!("{}{path}", self.client.url)).bearer_auth(&self.token)
     }
 
     /// Signs in, and waits until the Matrix account and the general room are ready.

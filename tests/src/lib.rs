@@ -6,9 +6,13 @@
 )]
 
 pub mod client;
+mod gate;
+mod listener;
 mod room;
 mod stack;
 
 pub use client::{Answer, Client, EventStream, Person};
-pub use room::Matrix;
+pub use gate::Gate;
+pub use listener::Listener;
+pub use room::{Matrix, encoded};
 pub use stack::{Plan, Stack};

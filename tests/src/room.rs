@@ -58,9 +58,47 @@ impl Matrix {
 
     /// Says something in a room. Returns the event id.
     pub async fn say(&self, room: &str, text: &str) -> String {
-        let path = format!("/rooms/{}/send/m.room.message/{}", encoded(room), uuid::Uuid::new_v4());
-        let said = self.call(Method::PUT, &path, Some(json!({ "msgtype": "m.text", "body": text }))).await;
-        said["event_id"].as_str().expect("an event id").to_owned()
+        self.send(room, "m.room.message", json!({ "msgtype": "m.text", "body": text })).await
+    }
+
+    /// Sends an event of any type to a room. Returns the event id.
+    pub async fn send(&self, room: &str, kind: &str, content: Value) -> String {
+        let path = format!("/rooms/{}/send/{kind}/{}", encoded(room), uuid::Uuid::new_v4());
+        let sent = self.call(Method::PUT, &path, Some(content)).await;
+        sent["event_id"].as_str().expect("an event id").to_owned()
+    }
+
+    /// Takes an event back.
+    pub async fn redact(&self, room: &str, event: &str) {
+        let path = format!("/rooms/{}/redact/{}/{}", encoded(room), encoded(event), uuid::Uuid::new_v4());
+        self.call(Method::PUT, &path, Some(json!({}))).await;
+    }
+
+    /// Creates a room. Returns its id.
+    pub async fn create_room(&self, body: Value) -> String {
+        let room = self.call(Method::POST, "/createRoom", Some(body)).await;
+        room["room_id"].as_str().expect("a room id").to_owned()
+    }
+
+    /// Invites somebody into a room.
+    pub async fn invite(&self, room: &str, user: &str) {
+        let path = format!("/rooms/{}/invite", encoded(room));
+        self.call(Method::POST, &path, Some(json!({ "user_id": user }))).await;
+    }
+
+    /// Joins a room.
+    pub async fn join(&self, room: &str) {
+        self.call(Method::POST, &format!("/rooms/{}/join", encoded(room)), Some(json!({}))).await;
+    }
+
+    /// Leaves a room.
+    pub async fn leave(&self, room: &str) {
+        self.call(Method::POST, &format!("/rooms/{}/leave", encoded(room)), Some(json!({}))).await;
+    }
+
+    /// The content of a state event.
+    pub async fn state(&self, room: &str, kind: &str) -> Value {
+        self.call(Method::GET, &format!("/rooms/{}/state/{kind}", encoded(room)), None).await
     }
 
     /// The rooms that this user is in, as soon as there are so many.
@@ -96,7 +134,7 @@ impl Matrix {
     }
 }
 
-/// An id as one segment of a path.
-fn encoded(id: &str) -> String {
+/// An id as one segment of a path, or a value of a query.
+pub fn encoded(id: &str) -> String {
     utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
 }

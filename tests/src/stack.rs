@@ -16,7 +16,7 @@ use messenger_store::{migrate, schema};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Client, Matrix};
+use crate::{Client, Gate, Matrix};
 
 /// How long a router may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -31,6 +31,8 @@ pub struct Plan {
     pub homeserver: bool,
     /// A worker.
     pub worker: bool,
+    /// A [`Gate`] before what the homeserver pushes.
+    pub gate: bool,
     /// Another database than one of the tests' cluster.
     pub database_url: Option<String>,
     /// More environment for router and worker.
@@ -39,7 +41,7 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { homeserver: true, worker: true, database_url: None, environment: Vec::new() }
+        Self { homeserver: true, worker: true, gate: false, database_url: None, environment: Vec::new() }
     }
 }
 
@@ -47,6 +49,8 @@ impl Default for Plan {
 pub struct Stack {
     /// The homeserver, if the plan had one.
     pub synapse: Option<Synapse>,
+    /// The gate before what the homeserver pushes, if the plan had one.
+    pub gate: Option<Gate>,
     /// The router; it can be killed and started again.
     pub router: Service,
     url: String,
@@ -72,15 +76,17 @@ impl Stack {
         let url = format!("http://127.0.0.1:{port}");
         let server_name = format!("{}.test", &Uuid::new_v4().simple().to_string()[..12]);
         let (as_token, hs_token) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
+        let gate = if plan.gate { Some(Gate::before(port).await) } else { None };
+        let pushed_to = gate.as_ref().map_or_else(|| url.clone(), Gate::url);
         let synapse = if plan.homeserver {
             let mut options = Options::new(directory.path().join("synapse"));
             options.server_name.clone_from(&server_name);
             options.registrations = vec![registration::yaml(&Registration {
                 id: "messenger".to_owned(),
-                url: Some(url.clone()),
+                url: Some(pushed_to.clone()),
                 as_token: as_token.clone(),
                 hs_token: hs_token.clone(),
-                sender_localpart: "messenger".to_owned(),
+                bot_localpart: "messenger".to_owned(),
                 server_name: server_name.clone(),
             })];
             Some(Synapse::start(options).await.expect("a Synapse"))
@@ -95,7 +101,7 @@ impl Stack {
             ("MATRIX_SERVER_NAME", &server_name),
             ("MATRIX_AS_TOKEN", &as_token),
             ("MATRIX_HS_TOKEN", &hs_token),
-            ("APPSERVICE_URL", &url),
+            ("APPSERVICE_URL", &pushed_to),
             ("SECRET_KEY", SECRET_KEY),
             ("HUB_SECRET_KEY", HUB_SECRET_KEY),
             ("MESSENGER_SERVICE_TOKEN", SERVICE_TOKEN),
@@ -108,6 +114,7 @@ impl Stack {
         let router = Service::start(launch, format!("{url}/livez"), PATIENCE).await.expect("a router");
         let mut stack = Self {
             synapse,
+            gate,
             router,
             url,
             worker: None,
@@ -153,6 +160,19 @@ impl Stack {
     pub fn start_worker(&mut self) {
         let launch = launch("messenger-worker", &self.environment, &self.directory);
         self.worker = Some(Process::spawn(launch).expect("a worker"));
+    }
+
+    /// The text of a column of the one row that the service's database has for a parameter.
+    pub async fn query(&self, sql: &str, parameter: &str) -> Option<String> {
+        let (client, connection) =
+            tokio_postgres::connect(&self.database_url, tokio_postgres::NoTls).await.expect("the database");
+        tokio::spawn(connection);
+        client.query_opt(sql, &[&parameter]).await.expect("an answer").and_then(|row| row.get(0))
+    }
+
+    /// What a program wrote to its log.
+    pub fn log(&self, program: &str) -> String {
+        std::fs::read_to_string(self.directory.path().join(format!("{program}.log"))).unwrap_or_default()
     }
 
     /// Kills the worker (`SIGKILL`).

@@ -2,9 +2,11 @@
 #![expect(clippy::expect_used, reason = "what a test needs and cannot have fails the test")]
 
 mod accounts;
+mod both_ways;
 mod crashes;
 mod doors;
 mod following;
+mod messages;
 mod notifying;
 mod outages;
 mod polling;

@@ -23,7 +23,14 @@ async fn a_copy_that_is_killed_under_load_costs_no_notification() {
         ("UPSTREAM_EVENTS".to_owned(), events),
     ];
     let database_url = Some(home.database_url().to_owned());
-    let front = Stack::planned(Plan { homeserver: false, worker: false, database_url, environment }).await;
+    let front = Stack::planned(Plan {
+        homeserver: false,
+        worker: false,
+        database_url,
+        environment,
+        ..Plan::default()
+    })
+    .await;
     let client = front.client();
     let mut stream = client.person("mueller").stream(None).await;
 

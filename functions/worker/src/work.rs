@@ -4,6 +4,7 @@ use std::{convert::Infallible, error::Error as StdError, time::Duration};
 
 use messenger_core::{Error, Hub, Result};
 use tokio::{sync::Notify, task::JoinSet, time::sleep};
+use uuid::Uuid;
 
 /// How many lanes are drained side by side.
 const LANES: usize = 16;
@@ -11,6 +12,8 @@ const LANES: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often the homeserver is asked while something rests.
 const PROBE: Duration = Duration::from_secs(1);
+/// How long the homeserver may let its reader wait while nothing happens.
+const STREAM_WAIT: Duration = Duration::from_secs(15);
 /// How often notifications are expired.
 const EXPIRE: Duration = Duration::from_secs(30);
 /// After so many times the event log is rotated, too.
@@ -24,6 +27,7 @@ pub(crate) async fn forever(hub: &Hub) {
         never = provision(hub, &accounts) => match never {},
         never = wake(hub) => match never {},
         never = keep_up(hub) => match never {},
+        never = reconcile(hub) => match never {},
     }
 }
 
@@ -92,6 +96,18 @@ async fn keep_up(hub: &Hub) -> Infallible {
                 tracing::info!(expired, "notifications expired");
             }
             sleep(EXPIRE).await;
+        }
+    }
+}
+
+/// Reads on in the homeserver's own stream: what push missed comes from there.
+async fn reconcile(hub: &Hub) -> Infallible {
+    let worker = Uuid::new_v4().simple().to_string();
+    let mut trouble = Trouble::new("the homeserver's stream cannot be read");
+    loop {
+        if trouble.watch(hub.reconcile(&worker, STREAM_WAIT).await) != Some(true) {
+            // The homeserver is away, or another worker reads.
+            sleep(PROBE).await;
         }
     }
 }

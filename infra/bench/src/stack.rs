@@ -182,7 +182,7 @@ fn registered(url: &str, as_token: &str, hs_token: &str) -> Registration {
         url: Some(url.to_owned()),
         as_token: as_token.to_owned(),
         hs_token: hs_token.to_owned(),
-        sender_localpart: BOT.to_owned(),
+        bot_localpart: BOT.to_owned(),
         server_name: SERVER_NAME.to_owned(),
     }
 }

@@ -30,6 +30,12 @@ pub enum Error {
     /// Fields are wrong: each of them is named.
     #[error("{}", sentence(.0))]
     Invalid(Vec<Problem>),
+    /// The body is larger than it may be.
+    #[error("the file is too large: at most {most} bytes are accepted")]
+    TooLarge {
+        /// So many bytes.
+        most: u64,
+    },
     /// The state does not allow this now.
     #[error("{detail}")]
     Conflict {
@@ -69,6 +75,8 @@ pub enum System {
     Database,
     /// The Matrix homeserver.
     Homeserver,
+    /// The disk of this process.
+    Disk,
 }
 
 /// How a system failed. Decides between trying again and giving up.
@@ -127,9 +135,12 @@ impl Error {
             Self::Invalid(problems) => {
                 problems.iter().map(|p| p.code).find(|c| *c != Problem::INVALID).unwrap_or("invalid_request")
             }
+            Self::TooLarge { .. } => "body_too_large",
             Self::Busy { .. } => "rate_limited",
             Self::Fault(fault) => match (fault.system, fault.failure) {
-                (System::Database, Failure::Broken | Failure::Rejected) => "internal_error",
+                (System::Database, Failure::Broken | Failure::Rejected) | (System::Disk, _) => {
+                    "internal_error"
+                }
                 (System::Database, _) => "database_unavailable",
                 (System::Homeserver, Failure::Unreachable | Failure::Limited(_)) => "homeserver_unavailable",
                 (System::Homeserver, Failure::TimedOut) => "homeserver_timeout",
@@ -178,6 +189,7 @@ impl fmt::Display for System {
         f.write_str(match self {
             Self::Database => "the database",
             Self::Homeserver => "the homeserver",
+            Self::Disk => "the disk",
         })
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Result,
-    id::{EventId, HubUserId, MatrixUserId, NotificationId, Position, RoomId, TenantId},
+    id::{EventId, HubUserId, NotificationId, Position, RoomId, TenantId},
 };
 
 /// Who hears an event. Decided when it is appended, by the server.
@@ -61,11 +61,28 @@ pub enum Kind {
     Notification,
     /// Somebody wrote into a room.
     NewMessage,
+    /// A message says something else now.
+    MessageEdited,
+    /// A message or a reaction is gone.
+    MessageRedacted,
+    /// Somebody reacted to a message.
+    Reaction,
     /// The audience of this event, one user, came into a room.
     RoomJoined,
     /// The audience of this event, one user, is out of a room.
     RoomLeft,
 }
+
+/// What stands in the log.
+const STORED: [Kind; 7] = [
+    Kind::Notification,
+    Kind::NewMessage,
+    Kind::MessageEdited,
+    Kind::MessageRedacted,
+    Kind::Reaction,
+    Kind::RoomJoined,
+    Kind::RoomLeft,
+];
 
 impl Kind {
     /// The value of `type`.
@@ -73,6 +90,9 @@ impl Kind {
         match self {
             Self::Notification => "notification",
             Self::NewMessage => "new_message",
+            Self::MessageEdited => "message_edited",
+            Self::MessageRedacted => "message_redacted",
+            Self::Reaction => "reaction",
             Self::RoomJoined => "room_joined",
             Self::RoomLeft => "room_left",
         }
@@ -80,9 +100,7 @@ impl Kind {
 
     /// Reads the stored form back.
     pub fn parse(stored: &str) -> Option<Self> {
-        [Self::Notification, Self::NewMessage, Self::RoomJoined, Self::RoomLeft]
-            .into_iter()
-            .find(|kind| kind.as_str() == stored)
+        STORED.into_iter().find(|kind| kind.as_str() == stored)
     }
 }
 
@@ -202,28 +220,9 @@ impl Event {
         match self.kind {
             Kind::RoomJoined => room().map(Membership::Joined),
             Kind::RoomLeft => room().map(Membership::Left),
-            Kind::Notification | Kind::NewMessage => None,
+            _ => None,
         }
     }
-}
-
-/// The fields of `new_message`.
-#[derive(Debug, Clone, Serialize)]
-pub struct NewMessage {
-    /// Where.
-    pub room_id: RoomId,
-    /// The Matrix event.
-    pub event_id: EventId,
-    /// Who.
-    pub sender: MatrixUserId,
-    /// The name people see.
-    pub sender_display_name: String,
-    /// What.
-    pub body: String,
-    /// `m.text`, `m.notice`, `m.emote`, `m.image`, …
-    pub msg_type: String,
-    /// When the homeserver got it.
-    pub timestamp: jiff::Timestamp,
 }
 
 /// The event that tells one user, and the streams, that they are in a room now.

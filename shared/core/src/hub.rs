@@ -10,7 +10,10 @@ use tokio_util::task::TaskTracker;
 use crate::{
     Result,
     id::{RoomId, TenantId},
-    port::{Clock, Cursors, Feed, Homeserver, Memberships, Notifications, Outbox, Rooms, Upkeep, Users},
+    port::{
+        Clock, Cursors, Feed, Files, Homeserver, Memberships, Messages, Notifications, Outbox,
+        Reconciliation, Rooms, Timeline, Upkeep, Users,
+    },
     room::RoomKey,
     tail::Tail,
     user::{Identity, User},
@@ -18,6 +21,8 @@ use crate::{
 
 /// How long a process trusts what it remembers of a signed-in user.
 const SIGNED_IN_FOR: Duration = Duration::from_secs(10);
+/// How long a room that cannot be adopted is left alone.
+const STRANGE_FOR: Duration = Duration::from_mins(1);
 /// How many users and rooms a process remembers at the most.
 const REMEMBERED: u64 = 20_000;
 
@@ -33,7 +38,11 @@ pub struct Ports {
     pub upkeep: Arc<dyn Upkeep>,
     pub feed: Arc<dyn Feed>,
     pub cursors: Arc<dyn Cursors>,
+    pub messages: Arc<dyn Messages>,
+    pub reconciliation: Arc<dyn Reconciliation>,
     pub homeserver: Arc<dyn Homeserver>,
+    pub timeline: Arc<dyn Timeline>,
+    pub files: Arc<dyn Files>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -83,6 +92,11 @@ pub struct Inner {
     pub(crate) room_ids: Remembered<RoomKey, RoomId>,
     /// What goes on after its caller was answered.
     pub(crate) background: TaskTracker,
+    /// Rooms that could not be adopted a short while ago.
+    pub(crate) strange: Remembered<RoomId, ()>,
+    pub(crate) tenants: Remembered<RoomId, TenantId>,
+    /// Up to where a room was read beyond a reconciled position.
+    pub(crate) caught_up: Remembered<RoomId, (String, String)>,
     installation: OnceCell<String>,
 }
 
@@ -96,6 +110,9 @@ impl Hub {
             signed_in: Remembered::for_a_while(SIGNED_IN_FOR),
             room_ids: Remembered::for_good(),
             background: TaskTracker::new(),
+            strange: Remembered::for_a_while(STRANGE_FOR),
+            tenants: Remembered::for_good(),
+            caught_up: Remembered::for_good(),
             installation: OnceCell::new(),
         }))
     }

@@ -77,6 +77,14 @@ text! {
     MatrixUserId
 }
 
+impl MatrixUserId {
+    /// The part between `@` and the server's name; `None` if it is a user of another server.
+    pub fn localpart(&self, server_name: &str) -> Option<&str> {
+        let (localpart, server) = self.as_str().strip_prefix('@')?.split_once(':')?;
+        (server == server_name).then_some(localpart)
+    }
+}
+
 /// Longest value of `sub` that is accepted, in characters.
 pub const HUB_USER_ID_MAX: usize = 255;
 /// Longest localpart as it stands; a longer one is replaced by its digest (user ids have at most 255 bytes).

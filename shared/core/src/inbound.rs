@@ -1,14 +1,31 @@
-//! What the homeserver tells us: messages and memberships, from whatever client. Each event counts once, however
-//! often it is told.
+//! What the homeserver tells us: messages, their changes and memberships, from whatever client. Each event counts once,
+//! however often it is told and from wherever: by the answer to a send of ours, by the homeserver's push, or by
+//! reconciliation.
+//!
+//! # Order
+//! The log has the order of the room as long as each source hands over a room's events in that room's order and without
+//! a hole, beginning where the others have arrived; then whoever comes first with an event has also brought, or found,
+//! everything before it.
+//! * A send of ours first takes in everything that stands in the room since the reconciled position
+//!   ([`reconcile`](crate::reconcile)), and itself with it.
+//! * Reconciliation reads on from its position, and fills what the homeserver leaves out.
+//! * Push is in order, but Synapse can lose one and go on with the next. The lost event then stands in the log after its
+//!   successors, as soon as reconciliation brings it: this is the one way in which the order of the log can differ
+//!   from the room's, and it needs a push lost and a worker that is behind at the same time.
+
+mod judge;
+mod read;
 
 use jiff::Timestamp;
 
 use crate::{
     Hub, Result,
-    event::{Audience, Kind, NewEvent, NewMessage, Payload},
-    id::{EventId, MatrixUserId, RoomId},
-    user::User,
+    id::{EventId, MatrixUserId, RoomId, TenantId},
+    message::Said,
 };
+
+/// How many events are taken in at once.
+const BATCH: usize = 100;
 
 /// An event of a room, as far as it concerns us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,71 +45,90 @@ pub struct RoomEvent {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// `m.room.message`.
-    Message {
-        /// Its text.
-        body: String,
-        /// Its `msgtype`.
-        msg_type: String,
+    /// `m.room.message`, with its last edit as far as the homeserver says it.
+    Message(Said),
+    /// An edit (Matrix specification, "Event replacements").
+    Edited {
+        /// The message that is replaced.
+        of: EventId,
+        /// What it says now.
+        said: Said,
+    },
+    /// `m.room.redaction`.
+    Redacted {
+        /// What is gone.
+        of: EventId,
+    },
+    /// `m.reaction`.
+    Reaction {
+        /// To what.
+        of: EventId,
+        /// Mostly an emoji.
+        key: String,
     },
     /// `m.room.member` with `membership: join`.
     Joined(MatrixUserId),
     /// `m.room.member` with `leave` or `ban`.
     Left(MatrixUserId),
+    /// `m.room.member` with `invite`.
+    Invited(MatrixUserId),
+    /// `m.room.name`.
+    Named(String),
+    /// `m.room.topic`.
+    Topic(String),
 }
 
 impl Hub {
-    /// Takes over what happened in rooms, in the order in which it is told. What happened in rooms that are not ours,
-    /// and what the bot said (it stands in the log already), is passed over.
+    /// Takes over what happened in rooms, in the order in which it is told. Rooms that people made elsewhere
+    /// become ours; what happened in other rooms is passed over.
     pub async fn receive(&self, events: Vec<RoomEvent>) -> Result<()> {
-        for event in events {
-            self.receive_one(event).await?;
+        let mut events = events.into_iter().peekable();
+        while events.peek().is_some() {
+            let batch: Vec<_> = events.by_ref().take(BATCH).collect();
+            self.receive_batch(batch).await?;
         }
         Ok(())
     }
 
-    async fn receive_one(&self, event: RoomEvent) -> Result<()> {
-        let Some(tenant) = self.rooms.tenant_of(&event.room_id).await? else { return Ok(()) };
-        match event.content {
-            Content::Message { .. } if event.sender == self.matrix_id_of(&self.settings.bot_localpart) => {
-                Ok(())
+    async fn receive_batch(&self, events: Vec<RoomEvent>) -> Result<()> {
+        let mut ours = Vec::with_capacity(events.len());
+        for event in events {
+            let tenant = match self.tenant_of(&event.room_id).await? {
+                Some(tenant) => Some(tenant),
+                None => self.adopt(&event).await?,
+            };
+            if let Some(tenant) = tenant {
+                ours.push((tenant, event));
             }
-            Content::Message { body, msg_type } => {
-                let sender = self.user_of(&event.sender).await?;
-                let sender_display_name =
-                    sender.map_or_else(|| event.sender.to_string(), |user| user.identity.display_name);
-                let payload = Payload::of(&NewMessage {
-                    room_id: event.room_id.clone(),
-                    event_id: event.event_id.clone(),
-                    sender: event.sender,
-                    sender_display_name,
-                    body,
-                    msg_type,
-                    timestamp: event.timestamp,
-                })?;
-                let audience = Audience::Room(tenant, event.room_id);
-                let message =
-                    NewEvent { audience, kind: Kind::NewMessage, payload, key: Some(event.event_id) };
-                self.feed.append(&[message]).await.map(|_| ())
-            }
-            Content::Joined(user) => match self.user_of(&user).await? {
-                Some(user) if user.tenant() == tenant => {
-                    self.memberships.add(tenant, &event.room_id, user.id()).await
-                }
-                _ => Ok(()),
-            },
-            Content::Left(user) => match self.user_of(&user).await? {
-                Some(user) => self.memberships.remove(tenant, &event.room_id, user.id()).await,
-                None => Ok(()),
-            },
         }
+        let people = self.people(ours.iter().flat_map(|(_, event)| event.people())).await?;
+        let mut taken = Vec::with_capacity(ours.len());
+        for (tenant, event) in ours {
+            taken.extend(self.judge(tenant, event, &people).await?);
+        }
+        if taken.is_empty() { Ok(()) } else { self.messages.take_in(&taken).await.map(drop) }
     }
 
-    async fn user_of(&self, matrix_id: &MatrixUserId) -> Result<Option<User>> {
-        let server = format!(":{}", self.settings.server_name);
-        match matrix_id.as_str().strip_prefix('@').and_then(|id| id.strip_suffix(server.as_str())) {
-            Some(localpart) => self.users.by_localpart(localpart).await,
-            None => Ok(None),
+    /// Whose room it is. Costs no I/O once known to this process.
+    async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>> {
+        if let Some(tenant) = self.tenants.get(room) {
+            return Ok(Some(tenant));
         }
+        let tenant = self.rooms.tenant_of(room).await?;
+        if let Some(tenant) = tenant {
+            self.tenants.put(room.clone(), tenant);
+        }
+        Ok(tenant)
+    }
+}
+
+impl RoomEvent {
+    /// Who has to do with it.
+    fn people(&self) -> impl Iterator<Item = &MatrixUserId> {
+        let subject = match &self.content {
+            Content::Joined(user) | Content::Left(user) | Content::Invited(user) => Some(user),
+            _ => None,
+        };
+        [Some(&self.sender), subject].into_iter().flatten()
     }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adopt;
 pub mod delivery;
 pub mod error;
 pub mod event;
@@ -8,10 +9,13 @@ pub mod hub;
 pub mod id;
 pub mod inbound;
 mod mailbox;
+pub mod media;
+pub mod message;
 pub mod notification;
 pub mod poll;
 pub mod port;
 pub mod provision;
+pub mod reconcile;
 pub mod rendering;
 pub mod room;
 pub mod tail;

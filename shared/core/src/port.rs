@@ -3,6 +3,8 @@
 //!
 //! Stores keep time themselves (one clock for all processes), so leases and delays are durations.
 
+mod chat;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +17,11 @@ use crate::{
     notification::{Accepted, Entry, LogQuery, Notification},
     room::{Claim, NewRoom, RoomKey},
     user::{Identity, User, UserQuery, UserSummary},
+};
+
+pub use chat::{
+    Changes, Edit, Fact, Files, Messages, Overview, Page, Person, Reconciliation, RoomChanges, Taken,
+    Timeline,
 };
 
 /// What time it is, for what is compared with a token or a timestamp of somebody else.

@@ -42,7 +42,18 @@ pub enum RoomKind {
         /// The user.
         user: HubUserId,
     },
+    /// The room of two users.
+    Dm(Pair),
+    /// A room that somebody made: only its members know of it.
+    Custom {
+        /// Made up when the room is made; of a room that was made elsewhere, its Matrix id.
+        id: String,
+    },
 }
+
+/// Two users, whoever is named first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pair(HubUserId, HubUserId);
 
 /// The one name of a room: its tenant and its kind. The unit of order in delivery (a lane).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -79,6 +90,17 @@ pub enum Claim {
     Taken,
 }
 
+impl Pair {
+    /// Two users; `None` if it is the same one.
+    pub fn of(one: &HubUserId, other: &HubUserId) -> Option<Self> {
+        match one.cmp(other) {
+            std::cmp::Ordering::Less => Some(Self(one.clone(), other.clone())),
+            std::cmp::Ordering::Equal => None,
+            std::cmp::Ordering::Greater => Some(Self(other.clone(), one.clone())),
+        }
+    }
+}
+
 impl RoomKey {
     /// The name of the kind, as stored and as shown.
     pub fn kind(&self) -> &'static str {
@@ -87,6 +109,8 @@ impl RoomKey {
             RoomKind::Entity { .. } => "entity",
             RoomKind::Service { .. } => "service",
             RoomKind::BotDm { .. } => "bot_dm",
+            RoomKind::Dm(_) => "dm",
+            RoomKind::Custom { .. } => "custom",
         }
     }
 
@@ -100,6 +124,8 @@ impl RoomKey {
             }
             RoomKind::Service { source_app } => escape(source_app),
             RoomKind::BotDm { user } => escape(user.as_str()),
+            RoomKind::Dm(Pair(one, other)) => format!("{}/{}", escape(one.as_str()), escape(other.as_str())),
+            RoomKind::Custom { id } => escape(id),
         }
     }
 
@@ -118,6 +144,7 @@ impl RoomKey {
             RoomKind::Entity { entity_type, entity_id } => (format!("{entity_type} {entity_id}"), None),
             RoomKind::Service { source_app } => (source_app.clone(), None),
             RoomKind::BotDm { .. } => (settings.bot_display_name.clone(), None),
+            RoomKind::Dm(_) | RoomKind::Custom { .. } => (String::new(), None),
         };
         let is_direct = matches!(self.kind, RoomKind::BotDm { .. });
         NewRoom { alias: self.alias(), name, topic, is_direct, invite }

@@ -150,6 +150,11 @@ impl Hub {
         self.users.search(caller.user.tenant(), &query).await
     }
 
+    /// The Matrix id of the bot.
+    pub(crate) fn bot(&self) -> MatrixUserId {
+        self.matrix_id_of(&self.settings.bot_localpart)
+    }
+
     pub(crate) fn matrix_id_of(&self, localpart: &str) -> MatrixUserId {
         MatrixUserId::new(format!("@{localpart}:{}", self.settings.server_name))
     }

@@ -17,6 +17,7 @@ use tracing::Instrument;
 use crate::{
     Config,
     call::{Call, Http, UNVERSIONED},
+    device::Device,
     error::Doing,
     room::Turns,
 };
@@ -34,6 +35,8 @@ pub struct Appservice {
     pub(crate) http: Http,
     pub(crate) bot: MatrixUserId,
     pub(crate) turns: Arc<Turns>,
+    pub(crate) reader: Device,
+    pub(crate) reconciler: Device,
 }
 
 #[derive(Deserialize)]
@@ -43,15 +46,21 @@ struct Versions {
 }
 
 #[derive(Deserialize)]
-struct Sent {
-    event_id: EventId,
+pub(crate) struct Sent {
+    pub(crate) event_id: EventId,
 }
 
 impl Appservice {
     /// Checks the configuration. Does no I/O.
     pub fn new(config: Config) -> Result<Self> {
         let bot = MatrixUserId::new(format!("@{}:{}", config.bot_localpart, config.server_name));
-        Ok(Self { http: Http::new(config)?, bot, turns: Arc::default() })
+        Ok(Self {
+            http: Http::new(config)?,
+            bot,
+            turns: Arc::default(),
+            reader: Device::reader(),
+            reconciler: Device::reconciler(),
+        })
     }
 }
 

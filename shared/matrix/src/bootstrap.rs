@@ -68,8 +68,7 @@ impl Appservice {
     }
 
     async fn settle_bot(&self, display_name: &str) -> Result<()> {
-        // Registered before anything else is done as the bot: Synapse cannot make up for it later (500, for ever). A bot
-        // to which that has happened works all the same, so what counts is whether it can act.
+        // Registered before anything else is done as the bot. What counts is whether it can act.
         let registered = self.http.register(&self.bot).await;
         if let Err(cause) = self.http.check_account(&self.bot).await {
             return Err(registered.err().unwrap_or(cause)).doing("registering the bot");
@@ -82,8 +81,8 @@ fn agree(config: &Config, registration: &Registration) -> Result<()> {
     let wrong = |field: &str| Error::invalid(format!("/{field}"), "differs from the configuration");
     if registration.as_token != config.as_token {
         Err(wrong("as_token"))
-    } else if registration.sender_localpart != config.bot_localpart {
-        Err(wrong("sender_localpart"))
+    } else if registration.bot_localpart != config.bot_localpart {
+        Err(wrong("bot_localpart"))
     } else if registration.server_name != config.server_name {
         Err(wrong("server_name"))
     } else {

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use messenger_core::{Error, Result, id::MatrixUserId};
 use reqwest::{
-    Client, Method, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    Body, Client, Method, RequestBuilder, Response, Url,
+    header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
     redirect::Policy,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -26,6 +26,8 @@ pub(crate) const UNVERSIONED: &str = "/_matrix/client";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a file may take.
+const TRANSFER_TIMEOUT: Duration = Duration::from_mins(5);
 /// Synapse closes a connection after a minute without requests; ours must be gone before.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const USER_AGENT: &str = concat!("messenger-service/", env!("CARGO_PKG_VERSION"));
@@ -108,22 +110,33 @@ impl Http {
     }
 
     async fn exchange<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Cause> {
+        let response = self.respond(request, |sent| match &request.body {
+            Some(body) => sent.header(CONTENT_TYPE, "application/json").body(body.clone()),
+            None => sent,
+        });
+        Ok(serde_json::from_slice(&response.await?.bytes().await?)?)
+    }
+
+    /// A successful answer, whose body is still to be read.
+    async fn respond(
+        &self,
+        request: &Request<'_>,
+        with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Cause> {
         let client = self.client.get_or_try_init(async || client(&self.base)).await?;
         let mut sent = client.request(request.method.clone(), &request.url).timeout(request.within);
         if !request.query.is_empty() {
             sent = sent.query(&request.query);
         }
-        if let Some(body) = &request.body {
-            sent = sent.header(CONTENT_TYPE, "application/json").body(body.clone());
-        }
         if let Some(authorization) = &request.authorization {
             sent = sent.header(AUTHORIZATION, authorization);
         }
-        let response = sent.send().await?;
-        if !response.status().is_success() {
-            return Err(Cause::Refusal(Box::new(Refusal::read(response).await?)));
+        let response = with_body(sent).send().await?;
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(Cause::Refusal(Box::new(Refusal::read(response).await?)))
         }
-        Ok(serde_json::from_slice(&response.bytes().await?)?)
     }
 }
 
@@ -195,6 +208,35 @@ impl<'a> Call<'a> {
     pub(crate) async fn send_as_it_is<T: DeserializeOwned>(self) -> Result<T, Cause> {
         let http = self.http;
         http.exchange(&self.finish()?).await
+    }
+
+    /// Makes the call with another token.
+    pub(crate) async fn send_with<T: DeserializeOwned>(self, token: &str) -> Result<T, Cause> {
+        let http = self.http;
+        let mut request = self.by_nobody().finish()?;
+        request.authorization = bearer(token);
+        http.exchange(&request).await
+    }
+
+    /// Makes the call and hands over the answer as it comes.
+    pub(crate) async fn open(self) -> Result<Response, Cause> {
+        let http = self.http;
+        http.respond(&self.within(TRANSFER_TIMEOUT).finish()?, |sent| sent).await
+    }
+
+    /// Makes the call with a body that passes through. Its size is said beforehand: Synapse takes nothing else.
+    pub(crate) async fn pass<T: DeserializeOwned>(
+        self,
+        content_type: &str,
+        size: u64,
+        body: Body,
+    ) -> Result<T, Cause> {
+        let http = self.http;
+        let request = self.within(TRANSFER_TIMEOUT).finish()?;
+        let with_body = |sent: RequestBuilder| {
+            sent.header(CONTENT_TYPE, content_type).header(CONTENT_LENGTH, size).body(body)
+        };
+        Ok(serde_json::from_slice(&http.respond(&request, with_body).await?.bytes().await?)?)
     }
 
     fn finish(self) -> Result<Request<'a>, Cause> {

@@ -11,7 +11,7 @@ pub struct Config {
     pub server_name: String,
     /// The secret by which it knows us.
     pub as_token: String,
-    /// The localpart of the bot; the registration calls it `sender_localpart`.
+    /// The localpart of the bot.
     pub bot_localpart: String,
     /// The bot's name, as people see it.
     pub bot_display_name: String,

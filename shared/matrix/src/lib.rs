@@ -5,12 +5,15 @@ mod appservice;
 pub mod bootstrap;
 mod call;
 mod config;
+mod device;
 mod direct;
 mod error;
+mod files;
 mod member;
 mod path;
 pub mod registration;
 mod room;
+mod timeline;
 
 pub use appservice::Appservice;
 pub use bootstrap::{AdminAccount, bootstrap};

@@ -18,7 +18,7 @@ pub struct Registration {
     /// The secret by which we know it.
     pub hs_token: String,
     /// The localpart of the bot.
-    pub sender_localpart: String,
+    pub bot_localpart: String,
     /// The homeserver's `server_name`.
     pub server_name: String,
 }
@@ -29,18 +29,22 @@ impl fmt::Debug for Registration {
         f.debug_struct("Registration")
             .field("id", &self.id)
             .field("url", &self.url)
-            .field("sender_localpart", &self.sender_localpart)
+            .field("bot_localpart", &self.bot_localpart)
             .field("server_name", &self.server_name)
             .finish_non_exhaustive()
     }
 }
+
+/// What is added to the bot's localpart to name the registration's own user, by whom nothing is ever done: Synapse lets
+/// that user read no `/sync` (500), and the bot has to. No Hub user is mapped to such a localpart.
+const SENDER: &str = "_-appservice";
 
 /// The registration as the file that Synapse reads (`app_service_config_files`) and the text that Conduit is sent.
 ///
 /// The users are not exclusively ours: else Conduit would let nobody log in with a password. The aliases are: else
 /// anybody could take the alias of a room that is yet to come, and so keep it from being made.
 pub fn yaml(registration: &Registration) -> String {
-    let Registration { id, url, as_token, hs_token, sender_localpart, server_name } = registration;
+    let Registration { id, url, as_token, hs_token, bot_localpart, server_name } = registration;
     let server = literally(server_name);
     let users = quoted(&format!("^@.*:{server}$"));
     let aliases = quoted(&format!("^#hub_.*:{server}$"));
@@ -49,7 +53,7 @@ pub fn yaml(registration: &Registration) -> String {
 url: {url}
 as_token: {as_token}
 hs_token: {hs_token}
-sender_localpart: {sender_localpart}
+sender_localpart: {sender}
 rate_limited: false
 receive_ephemeral: false
 namespaces:
@@ -65,7 +69,7 @@ namespaces:
         url = url.as_deref().map_or_else(|| "null".to_owned(), quoted),
         as_token = quoted(as_token),
         hs_token = quoted(hs_token),
-        sender_localpart = quoted(sender_localpart),
+        sender = quoted(&format!("{bot_localpart}{SENDER}")),
     )
 }
 
@@ -95,7 +99,7 @@ mod tests {
             url: Some("http://127.0.0.1:8000".to_owned()),
             as_token: "as-secret".to_owned(),
             hs_token: "hs-\"secret\": #1".to_owned(),
-            sender_localpart: "messenger".to_owned(),
+            bot_localpart: "messenger".to_owned(),
             server_name: "chat.hub-1.local:8448".to_owned(),
         }
     }

@@ -37,6 +37,7 @@ impl App {
             pool_size: config.database_pool_size,
         })?;
         let store = Arc::new(store);
+        let homeserver = Arc::new(Appservice::new(homeserver(&config))?);
         let ports = Ports {
             users: store.clone(),
             rooms: store.clone(),
@@ -45,8 +46,12 @@ impl App {
             outbox: store.clone(),
             upkeep: store.clone(),
             feed: store.clone(),
-            cursors: store,
-            homeserver: Arc::new(Appservice::new(homeserver(&config))?),
+            cursors: store.clone(),
+            messages: store.clone(),
+            reconciliation: store,
+            timeline: homeserver.clone(),
+            files: homeserver.clone(),
+            homeserver,
             clock: Arc::new(WallClock),
         };
         Ok(Self::with(ports, config))

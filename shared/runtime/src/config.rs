@@ -10,6 +10,8 @@ use tracing_subscriber::EnvFilter;
 /// The seed's development defaults, which production refuses.
 const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
 const DEFAULT_SERVICE_TOKEN: &str = "messenger-service-token-dev";
+/// The largest file: Conduit's own limit, unless it is configured otherwise.
+const UPLOAD_MAX: u64 = 20_000_000;
 /// Fewest characters of a secret in production.
 const SECRET_MIN: usize = 32;
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub hs_token: String,
     /// `APPSERVICE_URL`: where the homeserver reaches us.
     pub appservice_url: String,
+    /// `MAX_UPLOAD_BYTES`: the largest file that is accepted.
+    pub max_upload_bytes: u64,
     /// `ALLOWED_ORIGINS`: whose pages may call us; `None` is everybody's.
     pub allowed_origins: Option<Vec<String>>,
     /// What the use cases have to know.
@@ -99,6 +103,7 @@ impl Config {
                 .optional_secret("MATRIX_HS_TOKEN", production)
                 .unwrap_or_else(|| derived("matrix-hs-token")),
             appservice_url: env.url("APPSERVICE_URL", "http://messenger-service-backend-1:8000"),
+            max_upload_bytes: env.number("MAX_UPLOAD_BYTES", UPLOAD_MAX, 1, 1 << 40),
             allowed_origins: env.origins(production),
             secret_key,
             hub_secret_key,

@@ -57,6 +57,10 @@ pub async fn answer(request: Request, next: Next) -> Response {
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            // The rest of the body is not read, so the connection cannot be used again: say so.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     } else if is_bare_error(&response) {
         response = refusal(&response, &id);
     }
@@ -80,6 +84,7 @@ fn status(error: &Error) -> StatusCode {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Conflict { .. } => StatusCode::CONFLICT,
+        Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Fault(fault) => match (fault.failure, fault.system) {
             (Failure::Unreachable | Failure::Limited(_), _) | (Failure::TimedOut, System::Database) => {
@@ -87,7 +92,10 @@ fn status(error: &Error) -> StatusCode {
             }
             (Failure::TimedOut, System::Homeserver) => StatusCode::GATEWAY_TIMEOUT,
             (Failure::Broken | Failure::Rejected, System::Homeserver) => StatusCode::BAD_GATEWAY,
-            (Failure::Broken | Failure::Rejected, System::Database) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Failure::TimedOut, System::Disk)
+            | (Failure::Broken | Failure::Rejected, System::Database | System::Disk) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         },
     }
 }
@@ -111,7 +119,7 @@ fn retry_after(error: &Error) -> Option<u64> {
 fn detail(error: &Error) -> String {
     match error {
         Error::Fault(fault) => match (fault.system, fault.failure) {
-            (System::Database, Failure::Broken | Failure::Rejected) => {
+            (System::Database, Failure::Broken | Failure::Rejected) | (System::Disk, _) => {
                 "something went wrong here: report the request_id".to_owned()
             }
             (System::Database, _) => "the database cannot be reached: try again later".to_owned(),

@@ -25,7 +25,7 @@ pub async fn homeserver(config: &Config) -> anyhow::Result<()> {
         url: Some(config.appservice_url.clone()),
         as_token: config.as_token.clone(),
         hs_token: config.hs_token.clone(),
-        sender_localpart: config.settings.bot_localpart.clone(),
+        bot_localpart: config.settings.bot_localpart.clone(),
         server_name: config.settings.server_name.clone(),
     };
     let admin = AdminAccount { localpart: ADMIN.to_owned(), password: config.homeserver_admin_password() };

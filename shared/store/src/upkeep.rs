@@ -22,7 +22,10 @@ const FORGET: [&str; 3] = [
     "delete from idempotency_keys where (tenant_id, token, key) in (
         select tenant_id, token, key from idempotency_keys where created_at < now() - interval '7 days' limit 5000)",
     "delete from event_keys where key in (
-        select key from event_keys where seen_at < now() - interval '30 days' limit 5000)",
+        select key from event_keys
+        -- What was read last may be read again: after a long outage these keys are old and needed.
+        where seen_at < (select least(now() - interval '30 days', moved_at - interval '1 day') from reconciliation)
+        limit 5000)",
     "delete from poll_cursors where (tenant_id, hub_user_id, reader) in (
         select tenant_id, hub_user_id, reader from poll_cursors where read_at < now() - interval '30 days' limit 5000)",
 ];

@@ -24,6 +24,8 @@ macro_rules! columns {
 const SIGN_IN: &str = concat!("select ", columns!(), " from sign_in($1, $2, $3, $4, $5, $6, $7, $8)");
 const FIND: &str = concat!("select ", columns!(), " from users where tenant_id = $1 and hub_user_id = $2");
 const BY_LOCALPART: &str = concat!("select ", columns!(), " from users where localpart = $1");
+pub(crate) const BY_LOCALPARTS: &str =
+    concat!("select ", columns!(), " from users where localpart = any($1)");
 const SEARCH: &str = "select hub_user_id, display_name from users
     where tenant_id = $1 and hub_user_id <> $2
       and (search_name like '%' || $3 || '%' or search_id like '%' || $3 || '%')
@@ -115,7 +117,7 @@ impl Users for PgStore {
     }
 }
 
-fn user(row: &Row) -> User {
+pub(crate) fn user(row: &Row) -> User {
     let role: &str = row.get(3);
     User {
         identity: Identity {

@@ -1,7 +1,9 @@
 //! A homeserver in memory: accounts, rooms by alias, and messages that count once for each transaction id. It can be
 //! switched off, made slow, and told to fail.
 
+mod files;
 mod port;
+mod timeline;
 mod trouble;
 
 use std::{
@@ -31,6 +33,7 @@ struct State {
     aliases: HashMap<String, RoomId>,
     rooms: BTreeMap<RoomId, Room>,
     events: u64,
+    files: files::Table,
 }
 
 /// A room.
@@ -45,6 +48,12 @@ struct Room {
 pub struct Message {
     /// Its id.
     pub event: EventId,
+    /// Who said it.
+    pub sender: MatrixUserId,
+    /// Its place among all messages of the server.
+    pub number: u64,
+    /// Its type; mostly `m.room.message`.
+    pub kind: String,
     /// The transaction that sent it.
     pub transaction: String,
     /// What it says.

@@ -19,7 +19,7 @@ pub mod sse;
 pub use clock::TestClock;
 pub use homeserver::{MemoryHomeserver, Message};
 pub use hub::{HubBuilder, Running, TestHub, hub};
-pub use memory::Memory;
+pub use memory::{Memory, messages::Summary};
 
 /// What a test of the contract ends with.
 pub type Kept = messenger_core::Result<()>;

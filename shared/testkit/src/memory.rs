@@ -3,8 +3,10 @@
 mod cursors;
 mod feed;
 mod memberships;
+pub(crate) mod messages;
 mod notifications;
 mod outbox;
+mod reconciliation;
 mod rooms;
 mod upkeep;
 mod users;
@@ -51,6 +53,8 @@ struct State {
     lanes: outbox::Table,
     log: feed::Log,
     cursors: cursors::Table,
+    conversation: messages::Table,
+    reconciliation: reconciliation::Row,
     /// Whether the worker should be told.
     work: bool,
 }
@@ -68,6 +72,8 @@ impl Default for Memory {
             lanes: outbox::Table::default(),
             log: feed::Log::default(),
             cursors: cursors::Table::default(),
+            conversation: messages::Table::default(),
+            reconciliation: reconciliation::Row::default(),
             work: false,
         };
         let shared = Inner {
@@ -123,8 +129,12 @@ impl Memory {
             outbox: store.clone(),
             upkeep: store.clone(),
             feed: store.clone(),
-            cursors: store,
+            cursors: store.clone(),
+            messages: store.clone(),
+            reconciliation: store,
             homeserver: Arc::new(homeserver.clone()),
+            timeline: Arc::new(homeserver.clone()),
+            files: Arc::new(homeserver.clone()),
             clock: Arc::new(clock.clone()),
         }
     }

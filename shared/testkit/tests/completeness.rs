@@ -1,7 +1,7 @@
 //! Every promise that is written is run.
 
 /// The module of a promise, and its text.
-const CONTRACT: [(&str, &str); 17] = [
+const CONTRACT: [(&str, &str); 19] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
@@ -12,9 +12,11 @@ const CONTRACT: [(&str, &str); 17] = [
     ("homeserver", include_str!("../src/contract/homeserver.rs")),
     ("lanes", include_str!("../src/contract/lanes.rs")),
     ("memberships", include_str!("../src/contract/memberships.rs")),
+    ("messages", include_str!("../src/contract/messages.rs")),
     ("notifications", include_str!("../src/contract/notifications.rs")),
     ("outbox", include_str!("../src/contract/outbox.rs")),
     ("place", include_str!("../src/contract/place.rs")),
+    ("reconciliation", include_str!("../src/contract/reconciliation.rs")),
     ("rooms", include_str!("../src/contract/rooms.rs")),
     ("search", include_str!("../src/contract/search.rs")),
     ("upkeep", include_str!("../src/contract/upkeep.rs")),

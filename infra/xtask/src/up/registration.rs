@@ -10,7 +10,7 @@ pub(super) fn yaml(settings: &Settings) -> String {
         url: Some(settings.appservice_url.clone()),
         as_token: settings.as_token.clone(),
         hs_token: settings.hs_token.clone(),
-        sender_localpart: BOT.to_owned(),
+        bot_localpart: BOT.to_owned(),
         server_name: settings.server_name.clone(),
     })
 }

@@ -4,6 +4,7 @@ use messenger_core::{
     event::{Audience, Event, Kind},
     id::{EventId, MatrixUserId, Position, RoomId, TenantId},
     inbound::{Content, RoomEvent},
+    message::Said,
     room::{RoomKey, RoomKind},
 };
 use messenger_testkit::{TestHub, given, hub};
@@ -20,13 +21,14 @@ fn message(id: &str, room: &RoomId, sender: &MatrixUserId, body: &str) -> RoomEv
         room_id: room.clone(),
         sender: sender.clone(),
         timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
-        content: Content::Message { body: body.to_owned(), msg_type: "m.text".to_owned() },
+        content: Content::Message(Said::text(body, "m.text")),
     }
 }
 
 fn membership(room: &RoomId, user: &MatrixUserId, joined: bool) -> RoomEvent {
+    let id = if joined { "$joined" } else { "$left" };
     let content = if joined { Content::Joined(user.clone()) } else { Content::Left(user.clone()) };
-    RoomEvent { content, ..message("$member", room, user, "") }
+    RoomEvent { content, ..message(id, room, user, "") }
 }
 
 /// A room of a tenant.
@@ -49,7 +51,7 @@ async fn a_message_reaches_the_members_of_its_room() {
     hub.receive(vec![message("$1", &room, &matrix("_anna"), "Größe")]).await.expect("received");
     let events = heard(&hub, &room).await;
     assert_eq!((events.len(), events[0].kind), (1, Kind::NewMessage));
-    let expected = "{\"id\":1,\"type\":\"new_message\",\"room_id\":\"!1\",\"event_id\":\"$1\",\
+    let expected = "{\"id\":1,\"type\":\"new_message\",\"event_id\":\"$1\",\"room_id\":\"!1\",\
         \"sender\":\"@_anna:hub.local\",\"sender_display_name\":\"Änna\",\"body\":\"Größe\",\
         \"msg_type\":\"m.text\",\"timestamp\":\"2026-01-01T06:00:00Z\"}";
     assert_eq!(events[0].json(), expected);

@@ -13,6 +13,7 @@ mod follow;
 mod follow_stress;
 mod inbound;
 mod isolation;
+mod messages;
 mod naming;
 mod notify;
 mod outage;

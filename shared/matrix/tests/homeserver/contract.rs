@@ -2,5 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod failures;
+pub(crate) mod files;
 pub(crate) mod messages;
 pub(crate) mod rooms;
+pub(crate) mod timeline;

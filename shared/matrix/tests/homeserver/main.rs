@@ -50,6 +50,15 @@ contract! {
         a_transaction_id_sends_once_also_after_a_restart
         no_id_reaches_another_endpoint
         what_the_homeserver_will_never_take_is_rejected;
+    timeline:
+        a_user_says_something_once_also_after_a_restart
+        a_room_is_read_backwards_to_its_beginning
+        a_room_is_read_on_from_a_position
+        what_happened_since_a_position_comes_in_order
+        a_waiting_reader_is_told_at_once
+        edits_reactions_redactions_and_names_are_read;
+    files:
+        a_file_comes_back_as_it_was;
     failures:
         a_stopped_homeserver_is_unreachable
         a_frozen_homeserver_does_not_answer_in_time

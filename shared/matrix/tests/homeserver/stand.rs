@@ -123,7 +123,7 @@ pub(crate) fn registration() -> Registration {
         url: None,
         as_token: "as_0123456789abcdef".to_owned(),
         hs_token: "hs_0123456789abcdef".to_owned(),
-        sender_localpart: "messenger".to_owned(),
+        bot_localpart: "messenger".to_owned(),
         server_name: "hub.local".to_owned(),
     }
 }

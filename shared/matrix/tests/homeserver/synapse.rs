@@ -6,7 +6,7 @@ use messenger_core::port::Homeserver;
 use messenger_matrix::{Appservice, Config, Registration, bootstrap};
 use serde_json::json;
 
-use crate::stand::{Stand, part, room, text, user};
+use crate::stand::{Stand, part, room, user};
 
 /// Synapse notes the alias before the room has a member. When it dies between the two, the alias leads to nothing.
 #[tokio::test(flavor = "multi_thread")]
@@ -35,20 +35,6 @@ async fn an_unknown_token_is_explained() -> Result<()> {
         bootstrap(&config, &registration, &stand.admin).await.err().context("an unknown token was taken")?;
     let shown = format!("{:#}", anyhow::Error::from(error));
     assert!(shown.contains("app_service_config_files") && !shown.contains(secret), "{shown}");
-    Ok(())
-}
-
-/// Synapse answers every later registration of that account with 500.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_bot_that_was_named_before_it_was_registered_can_be_bootstrapped() -> Result<()> {
-    let stand = Stand::new_synapse().await?;
-    let bot = stand.bot()?;
-    bot.put("/profile/@messenger:hub.local/displayname", json!({ "displayname": "Early" })).await?;
-    stand.bootstrap().await?;
-    stand.bootstrap().await?;
-    assert_eq!(bot.get("/profile/@messenger:hub.local").await?["displayname"], "Messenger");
-    let id = stand.appservice.create_room(&room("early")).await?;
-    stand.appservice.send(&id, "n1", &text("x")).await?;
     Ok(())
 }
 

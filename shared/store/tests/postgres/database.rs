@@ -43,7 +43,11 @@ impl Fresh {
             outbox: store.clone(),
             upkeep: store.clone(),
             feed: store.clone(),
-            cursors: store,
+            cursors: store.clone(),
+            messages: store.clone(),
+            reconciliation: store,
+            timeline: Arc::new(MemoryHomeserver::default()),
+            files: Arc::new(MemoryHomeserver::default()),
             homeserver: Arc::new(MemoryHomeserver::default()),
             clock: Arc::new(TestClock::default()),
         }

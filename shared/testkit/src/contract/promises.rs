@@ -62,6 +62,24 @@ macro_rules! contract_tests {
             memberships_are_of_one_user_and_tenant,
             a_moved_user_leaves_the_rooms_of_the_old_tenant,
         }
+        $crate::promises! { $fresh, messages:
+            an_event_is_taken_in_once,
+            events_taken_in_by_many_at_once_keep_their_order,
+            what_is_told_to_nobody_is_known,
+            changes_are_told_by_their_type,
+            memberships_are_taken_in_in_order,
+            a_member_is_known_in_their_room_and_tenant_only,
+            the_last_edit_of_each_is_kept,
+            a_file_is_for_the_members_of_its_room,
+            people_are_found_by_their_localparts,
+        }
+        $crate::promises! { $fresh, reconciliation:
+            at_first_nothing_was_read,
+            the_position_stays_for_who_comes_next,
+            nobody_else_reads_while_the_lease_lasts,
+            who_lost_the_lease_moves_nothing,
+            of_many_at_once_one_reads,
+        }
         $crate::promises! { $fresh, accept:
             a_notification_is_stored_as_it_was_said,
             ids_grow,

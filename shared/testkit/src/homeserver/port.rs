@@ -44,12 +44,13 @@ impl Homeserver for MemoryHomeserver {
     }
 
     async fn send(&self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId> {
-        self.call("sending a message", |state| state.send(room, transaction, content)).await
+        let bot = MatrixUserId::new("@messenger:hub.local");
+        self.call("sending a message", |state| state.send(room, &bot, transaction, content)).await
     }
 }
 
 impl MemoryHomeserver {
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         doing: &'static str,
         act: impl FnOnce(&mut State) -> Result<T, Failure> + Send,
@@ -87,7 +88,13 @@ impl State {
         room
     }
 
-    fn send(&mut self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId, Failure> {
+    pub(super) fn send(
+        &mut self,
+        room: &RoomId,
+        sender: &MatrixUserId,
+        transaction: &str,
+        content: &Value,
+    ) -> Result<EventId, Failure> {
         let Self { rooms, trouble, events, .. } = self;
         let messages = &mut rooms.get_mut(room).ok_or(Failure::Rejected)?.messages;
         if let Some(known) = messages.iter().find(|message| message.transaction == transaction) {
@@ -99,7 +106,14 @@ impl State {
         *events += 1;
         let event = EventId::new(format!("$event{events}"));
         let transaction = transaction.to_owned();
-        messages.push(Message { event: event.clone(), transaction, content: content.clone() });
+        messages.push(Message {
+            event: event.clone(),
+            sender: sender.clone(),
+            number: *events,
+            kind: "m.room.message".to_owned(),
+            transaction,
+            content: content.clone(),
+        });
         Ok(event)
     }
 }

@@ -33,6 +33,11 @@ impl Log {
         self.head
     }
 
+    /// Notes an event of the homeserver. `false`: it was known.
+    pub(super) fn know(&mut self, key: &EventId) -> bool {
+        self.keys.insert(key.clone())
+    }
+
     /// Appends an event, unless its key is known.
     pub(super) fn append(&mut self, now: Timestamp, about: Option<NotificationId>, new: &NewEvent) -> bool {
         if let Some(key) = &new.key

@@ -19,21 +19,14 @@ pub(super) type Table = BTreeSet<(TenantId, HubUserId, RoomId)>;
 impl Memberships for Memory {
     async fn add(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
         self.act("adding a member", |state| {
-            // Who is no user of the tenant is never a member there.
-            if state.user(tenant, user).is_some()
-                && state.members.insert((tenant, user.clone(), room.clone()))
-            {
-                state.tell_member(Kind::RoomJoined, tenant, room, user);
-            }
+            state.add_member(tenant, room, user);
         })
         .await
     }
 
     async fn remove(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
         self.act("removing a member", |state| {
-            if state.members.remove(&(tenant, user.clone(), room.clone())) {
-                state.tell_member(Kind::RoomLeft, tenant, room, user);
-            }
+            state.remove_member(tenant, room, user);
         })
         .await
     }
@@ -52,6 +45,19 @@ impl Memberships for Memory {
 }
 
 impl State {
+    pub(super) fn add_member(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
+        // Who is no user of the tenant is never a member there.
+        if self.user(tenant, user).is_some() && self.members.insert((tenant, user.clone(), room.clone())) {
+            self.tell_member(Kind::RoomJoined, tenant, room, user);
+        }
+    }
+
+    pub(super) fn remove_member(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
+        if self.members.remove(&(tenant, user.clone(), room.clone())) {
+            self.tell_member(Kind::RoomLeft, tenant, room, user);
+        }
+    }
+
     fn tell_member(&mut self, kind: Kind, tenant: TenantId, room: &RoomId, user: &HubUserId) {
         let audience = Audience::User(tenant, user.clone());
         let payload = Payload::stored(json!({ "room_id": room }).to_string());

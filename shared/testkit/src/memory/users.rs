@@ -70,6 +70,11 @@ impl Users for Memory {
 }
 
 impl State {
+    /// The users of all tenants.
+    pub(super) fn all_users(&self) -> impl Iterator<Item = &User> {
+        self.users.values().map(|stored| &stored.user)
+    }
+
     /// A user of this tenant.
     pub(super) fn user(&self, tenant: TenantId, user: &HubUserId) -> Option<&User> {
         self.users.get(user).map(|stored| &stored.user).filter(|user| user.tenant() == tenant)

@@ -1,0 +1,193 @@
+//! `GET /messages/media/…`: a file of a message, for the members of its room. Homeservers know no `Range`: what is before
+//! it is read and passed over.
+
+use std::{fmt::Write as _, io};
+
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{
+            ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
+            CONTENT_SECURITY_POLICY, CONTENT_TYPE, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt as _, stream};
+use messenger_core::{
+    Error, Hub,
+    media::{Bytestream, Mxc, Posted},
+};
+use messenger_runtime::{Failed, caller::UrlCaller};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What browsers show without running anything in it. All else is stored, never opened.
+const INLINE: [&str; 11] = [
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "image/avif",
+    "video/mp4",
+    "audio/mp4",
+    "video/webm",
+    "audio/webm",
+    "video/ogg",
+    "audio/ogg",
+];
+/// A type that no browser opens.
+const OPAQUE: &str = "application/octet-stream";
+/// Should a browser open it all the same: in a box of its own.
+const POLICY: &str =
+    "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'";
+/// What stands unescaped in `filename*` (RFC 8187, `attr-char`).
+const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A part of a file: from its first byte, so many bytes.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    start: u64,
+    length: u64,
+}
+
+/// What a `Range` asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Whole,
+    Part(Part),
+    Nothing,
+}
+
+pub(crate) async fn download(
+    State(hub): State<Hub>,
+    UrlCaller(caller): UrlCaller,
+    Path((server, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Failed> {
+    let mxc = Mxc::new(&server, &id).ok_or(Error::NotFound("file"))?;
+    let (posted, download) = hub.download(&caller, &mxc).await?;
+    let wanted = match download.size {
+        Some(size) if !headers.contains_key(IF_RANGE) => wanted(headers.get(RANGE), size),
+        _ => Wanted::Whole,
+    };
+    let mut response = match (wanted, download.size) {
+        (Wanted::Nothing, size) => {
+            let range = format!("bytes */{}", size.unwrap_or_default());
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(CONTENT_RANGE, range)]).into_response());
+        }
+        (Wanted::Part(part), Some(size)) => {
+            let last = part.start + part.length - 1;
+            let range = format!("bytes {}-{last}/{size}", part.start);
+            let length = part.length;
+            let body = Body::from_stream(cut(download.bytes, part));
+            let headers = [(CONTENT_RANGE, range), (CONTENT_LENGTH, length.to_string())];
+            (StatusCode::PARTIAL_CONTENT, headers, body).into_response()
+        }
+        (_, Some(size)) => {
+            ([(CONTENT_LENGTH, size.to_string())], Body::from_stream(download.bytes)).into_response()
+        }
+        (_, None) => Body::from_stream(download.bytes).into_response(),
+    };
+    safe(response.headers_mut(), &posted);
+    if download.size.is_some() {
+        response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    }
+    Ok(response)
+}
+
+/// Says what it is, in a way that no browser can take it for anything else.
+fn safe(headers: &mut HeaderMap, posted: &Posted) {
+    let said = posted.mimetype.as_deref().unwrap_or_default();
+    let essence = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let inline = INLINE.iter().find(|known| **known == essence);
+    let disposition = disposition(if inline.is_some() { "inline" } else { "attachment" }, &posted.filename);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(inline.unwrap_or(&OPAQUE)));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));
+    let disposition = HeaderValue::from_str(&disposition);
+    headers.insert(CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment")));
+}
+
+/// RFC 6266: a name for old clients in ASCII, and the name.
+fn disposition(kind: &str, name: &str) -> String {
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' })
+        .collect();
+    let mut text = format!("{kind}; filename=\"{plain}\"");
+    // Writing to a String cannot fail.
+    let _ = write!(text, "; filename*=UTF-8''{}", utf8_percent_encode(name, ATTRIBUTE));
+    text
+}
+
+/// One range (RFC 9110, section 14). Several, other units and nonsense are the whole file.
+fn wanted(range: Option<&HeaderValue>, size: u64) -> Wanted {
+    let text = range.and_then(|range| range.to_str().ok()?.trim().strip_prefix("bytes="));
+    let Some((first, last)) = text.and_then(|text| text.split_once('-')) else { return Wanted::Whole };
+    let (first, last) = (first.trim(), last.trim());
+    let (start, end) = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(start), Ok(last)) if last >= start => (start, last.saturating_add(1).min(size)),
+        (Ok(start), Err(_)) if last.is_empty() => (start, size),
+        (Err(_), Ok(suffix)) if first.is_empty() => (size.saturating_sub(suffix), size),
+        _ => return Wanted::Whole,
+    };
+    if start < end { Wanted::Part(Part { start, length: end - start }) } else { Wanted::Nothing }
+}
+
+/// The bytes of a part. The source is left as soon as it has them.
+fn cut(bytes: Bytestream, part: Part) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::try_unfold((bytes, part), |(mut bytes, mut part)| async move {
+        while part.length > 0 {
+            let Some(mut piece) = bytes.try_next().await? else { return Ok(None) };
+            let before = usize::try_from(part.start).unwrap_or(usize::MAX).min(piece.len());
+            let mut piece = piece.split_off(before);
+            part.start -= before as u64;
+            piece.truncate(usize::try_from(part.length).unwrap_or(usize::MAX));
+            part.length -= piece.len() as u64;
+            if !piece.is_empty() {
+                return Ok(Some((piece, (bytes, part))));
+            }
+        }
+        Ok(None)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(text: &str) -> Wanted {
+        wanted(Some(&HeaderValue::from_str(text).unwrap()), 100)
+    }
+
+    fn part(start: u64, length: u64) -> Wanted {
+        Wanted::Part(Part { start, length })
+    }
+
+    #[test]
+    fn one_range_is_understood_and_all_else_is_the_whole_file() {
+        assert_eq!(range("bytes=0-9"), part(0, 10));
+        assert_eq!(range("bytes=90-"), part(90, 10));
+        assert_eq!(range("bytes=90-1000"), part(90, 10));
+        assert_eq!(range("bytes=-5"), part(95, 5));
+        assert_eq!(range("bytes=-500"), part(0, 100));
+        assert_eq!(range("bytes=100-"), Wanted::Nothing);
+        assert_eq!(range("bytes=-0"), Wanted::Nothing);
+        for whole in ["bytes=5-4", "bytes=0-1,5-6", "lines=1-2", "bytes=", "bytes=-", "bytes=a-b"] {
+            assert_eq!(range(whole), Wanted::Whole, "{whole}");
+        }
+    }
+
+    #[test]
+    fn names_are_said_in_both_ways() {
+        assert_eq!(
+            disposition("attachment", "Übersicht \"Ä\"\r\n.pdf"),
+            "attachment; filename=\"_bersicht _____.pdf\"; \
+             filename*=UTF-8''%C3%9Cbersicht%20%22%C3%84%22%0D%0A.pdf"
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! Saying something, reading it back, and the files in it.
+//!
+//! ```text
+//! POST /api/v1/messages/send                          {room_id, body, msg_type?, txn_id?} → Message
+//! GET  /api/v1/messages/history/{room_id}             ?limit=&from_token= → messages, newest first
+//! POST /api/v1/messages/upload                        multipart: room_id, file, body?, txn_id? → Message
+//! GET  /api/v1/messages/media/{server}/{media_id}     a file of a message; Bearer or ?token=; Range
+//! ```
+
+mod download;
+mod spool;
+mod upload;
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Path, RawQuery, State},
+    routing::{get, post},
+};
+use messenger_core::{
+    Hub,
+    id::RoomId,
+    message::{History, Message, Said},
+};
+use messenger_runtime::{
+    App, Failed,
+    caller::Caller,
+    fields::{Fields, JsonBody},
+};
+use serde_json::Value;
+
+/// Most characters of a message.
+const BODY_MAX: usize = 20_000;
+/// Most characters of an id.
+const ID_MAX: usize = 255;
+/// Most characters of a history token.
+const TOKEN_MAX: usize = 1000;
+/// What can be sent as text.
+const TYPES: [&str; 3] = ["m.text", "m.notice", "m.emote"];
+
+/// The routes of this function.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/messages/send", post(send))
+        .route("/api/v1/messages/history/{room_id}", get(history))
+        // It counts its bytes itself.
+        .route("/api/v1/messages/upload", post(upload::upload).layer(DefaultBodyLimit::disable()))
+        .route("/api/v1/messages/media/{server}/{media_id}", get(download::download))
+}
+
+async fn send(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+    JsonBody { mut fields, .. }: JsonBody,
+) -> Result<Json<Message>, Failed> {
+    let room = RoomId::new(fields.required_text("room_id", ID_MAX));
+    let body = fields.required_text("body", BODY_MAX);
+    let msg_type = msg_type(&mut fields);
+    let transaction = fields.optional_text("txn_id", ID_MAX);
+    fields.finish()?;
+    Ok(Json(hub.send(&caller, &room, Said::text(body, msg_type), transaction.as_deref()).await?))
+}
+
+async fn history(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+    Path(room): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<History>, Failed> {
+    let mut fields = Fields::from_query(query.as_deref());
+    let limit = fields.number("limit", 50, 1, 200);
+    let from = fields.optional_text("from_token", TOKEN_MAX).filter(|from| !from.is_empty());
+    fields.finish()?;
+    let limit = usize::try_from(limit).unwrap_or(1);
+    Ok(Json(hub.history(&caller, &RoomId::new(room), from.as_deref(), limit).await?))
+}
+
+fn msg_type(fields: &mut Fields) -> &'static str {
+    let given = match fields.value("msg_type") {
+        None => return TYPES[0],
+        Some(Value::String(given)) => given,
+        Some(other) => other.to_string(),
+    };
+    let known = TYPES.into_iter().find(|known| *known == given);
+    known.unwrap_or_else(|| {
+        fields.wrong("msg_type", &format!("must be one of: {}", TYPES.join(", ")));
+        TYPES[0]
+    })
+}

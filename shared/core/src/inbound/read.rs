@@ -1,0 +1,93 @@
+//! Reading events as homeservers write them. What cannot be read is passed over: one strange event must not keep us from
+//! the next.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Content, RoomEvent};
+use crate::{
+    id::{EventId, MatrixUserId, RoomId},
+    message::{Said, legible},
+};
+
+#[derive(Deserialize)]
+struct ClientEvent {
+    event_id: String,
+    room_id: Option<String>,
+    sender: String,
+    #[serde(rename = "type")]
+    kind: String,
+    state_key: Option<String>,
+    origin_server_ts: i64,
+    content: Value,
+    redacts: Option<String>,
+    #[serde(default)]
+    unsigned: Value,
+}
+
+impl RoomEvent {
+    /// Reads an event of the client-server API. `room` is where it stands if the event itself does not say it, as in
+    /// `/sync`. `None` if it does not concern us.
+    pub fn read(event: Value, room: Option<&RoomId>) -> Option<Self> {
+        let event: ClientEvent = serde_json::from_value(event).ok()?;
+        // No id has U+0000, and no database stores it: such an event would come back for ever.
+        let ids =
+            [Some(&event.event_id), event.room_id.as_ref(), Some(&event.sender), event.state_key.as_ref()];
+        if ids.into_iter().chain([event.redacts.as_ref()]).flatten().any(|id| id.contains('\0')) {
+            return None;
+        }
+        let room_id = event.room_id.as_deref().map(RoomId::new).or_else(|| room.cloned())?;
+        let content = content(&event)?;
+        Some(Self {
+            event_id: EventId::new(event.event_id),
+            room_id,
+            sender: MatrixUserId::new(event.sender),
+            timestamp: Timestamp::from_millisecond(event.origin_server_ts).ok()?,
+            content,
+        })
+    }
+}
+
+fn content(event: &ClientEvent) -> Option<Content> {
+    let text = |field: &str| legible(event.content.get(field));
+    let relation = |field: &str| legible(event.content.get("m.relates_to")?.get(field));
+    match event.kind.as_str() {
+        "m.room.message" if relation("rel_type").as_deref() == Some("m.replace") => {
+            let said = Said::read(event.content.get("m.new_content")?)?;
+            Some(Content::Edited { of: EventId::new(relation("event_id")?), said })
+        }
+        "m.room.message" => {
+            let said = Said::read(&event.content)?;
+            Some(Content::Message(bundled_edit(event).unwrap_or(said)))
+        }
+        "m.reaction" => {
+            Some(Content::Reaction { of: EventId::new(relation("event_id")?), key: relation("key")? })
+        }
+        // In the content since room version 11, beside it before.
+        "m.room.redaction" => {
+            Some(Content::Redacted { of: EventId::new(text("redacts").or_else(|| event.redacts.clone())?) })
+        }
+        "m.room.name" => Some(Content::Named(text("name").unwrap_or_default())),
+        "m.room.topic" => Some(Content::Topic(text("topic").unwrap_or_default())),
+        "m.room.member" => {
+            let user = MatrixUserId::new(event.state_key.as_deref()?);
+            match text("membership")?.as_str() {
+                "join" => Some(Content::Joined(user)),
+                "leave" | "ban" => Some(Content::Left(user)),
+                "invite" => Some(Content::Invited(user)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The last edit, as Synapse sends it along. Only who wrote a message may change it.
+fn bundled_edit(event: &ClientEvent) -> Option<Said> {
+    let edit = event.unsigned.pointer("/m.relations/m.replace")?;
+    if edit.get("sender")?.as_str()? != event.sender {
+        return None;
+    }
+    Said::read(edit.pointer("/content/m.new_content")?)
+}

@@ -1,0 +1,184 @@
+//! Files: their names made safe, what they are, and who may read them.
+
+use std::{fmt, io, pin::Pin};
+
+use bytes::Bytes;
+use futures::Stream;
+use serde::{Serialize, Serializer};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{
+    Error, Hub, Result,
+    id::{MatrixUserId, RoomId},
+    message::{Message, Said},
+    user::Caller,
+};
+
+/// Most bytes of a file name, as in most file systems.
+const NAME_MAX: usize = 255;
+/// Most bytes of a name's extension that survive when the name is cut.
+const EXTENSION_MAX: usize = 20;
+/// What a file is called that has no name of its own.
+const NAMELESS: &str = "file";
+
+/// The bytes of a file, as they come.
+pub type Bytestream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+/// The address of a file on a homeserver: `mxc://server/id` (Matrix specification, "Matrix Content (`mxc://`) URIs").
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Mxc {
+    server: String,
+    id: String,
+}
+
+/// A file that stands in a message. Name and type are the sender's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct File {
+    /// Where it is; as a path of ours.
+    #[serde(rename = "file_url", serialize_with = "path")]
+    pub mxc: Mxc,
+    /// Its name, [`clean`].
+    pub filename: String,
+    /// Its size in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_size: Option<u64>,
+    /// Its type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mimetype: Option<String>,
+}
+
+/// A file to be uploaded.
+pub struct Upload {
+    /// Its name, [`clean`].
+    pub filename: String,
+    /// Its type, according to its first bytes.
+    pub mimetype: String,
+    /// Its size in bytes: homeservers want to know it beforehand.
+    pub size: u64,
+    /// What is in it.
+    pub bytes: Bytestream,
+}
+
+/// A file as the homeserver gives it.
+pub struct Download {
+    /// Its size in bytes, if the homeserver says so.
+    pub size: Option<u64>,
+    /// What is in it.
+    pub bytes: Bytestream,
+}
+
+/// What a member may know of a file that was posted in a room of theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// Its name.
+    pub filename: String,
+    /// Its type, as the sender said.
+    pub mimetype: Option<String>,
+}
+
+impl Mxc {
+    /// Parses `mxc://server/id`; `None` if it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (server, id) = text.strip_prefix("mxc://")?.split_once('/')?;
+        Self::new(server, id)
+    }
+
+    /// Puts the parts of a path together; `None` if they are none.
+    pub fn new(server: &str, id: &str) -> Option<Self> {
+        let is_server = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        let is_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let good = |text: &str| !text.is_empty() && text.len() <= NAME_MAX && text != "." && text != "..";
+        (good(server) && good(id) && server.chars().all(is_server) && id.chars().all(is_id))
+            .then(|| Self { server: server.to_owned(), id: id.to_owned() })
+    }
+
+    /// The homeserver that has it.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Its name there.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where clients get it from us.
+    pub fn path(&self) -> String {
+        format!("/api/v1/messages/media/{}/{}", self.server, self.id)
+    }
+}
+
+impl fmt::Display for Mxc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mxc://{}/{}", self.server, self.id)
+    }
+}
+
+fn path<S: Serializer>(mxc: &Mxc, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&mxc.path())
+}
+
+/// A name that is one, wherever it is stored or shown: no path, no control characters, nothing that turns the
+/// direction of the text, at most 255 bytes; the extension survives a cut. Umlauts stay.
+pub fn clean(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let legible: String = last.nfc().filter(|c| !c.is_control() && !is_invisible(*c)).collect();
+    let trimmed = legible.trim().trim_matches('.').trim();
+    match trimmed {
+        "" => NAMELESS.to_owned(),
+        name if name.len() <= NAME_MAX => name.to_owned(),
+        name => {
+            let extension = name.rfind('.').map(|dot| &name[dot..]).filter(|e| e.len() <= EXTENSION_MAX);
+            let extension = extension.unwrap_or_default();
+            let stem = &name[..name.floor_char_boundary(NAME_MAX - extension.len())];
+            format!("{stem}{extension}")
+        }
+    }
+}
+
+/// Characters that change how others are read, or that nobody sees (Unicode Standard Annex #9, and zero widths).
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// `m.image`, `m.audio`, `m.video` or `m.file`.
+pub fn msg_type(mimetype: &str) -> &'static str {
+    match mimetype.split('/').next() {
+        // A vector graphic is a program.
+        Some("image") if !mimetype.contains("svg") => "m.image",
+        Some("audio") => "m.audio",
+        Some("video") => "m.video",
+        _ => "m.file",
+    }
+}
+
+impl Hub {
+    /// Uploads a file and posts it in a room, with a caption if there is one.
+    pub async fn upload(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        upload: Upload,
+        caption: Option<String>,
+        transaction: Option<&str>,
+    ) -> Result<Message> {
+        self.check_may_write(caller, room).await?;
+        let sender: MatrixUserId = self.matrix_id(&caller.user);
+        let (filename, mimetype, size) = (upload.filename.clone(), upload.mimetype.clone(), upload.size);
+        let mxc = self.files.upload(&sender, upload).await?;
+        let said = Said {
+            body: caption.unwrap_or_else(|| filename.clone()),
+            msg_type: msg_type(&mimetype).to_owned(),
+            file: Some(File { mxc, filename, file_size: Some(size), mimetype: Some(mimetype) }),
+        };
+        self.say(caller, room, said, transaction).await
+    }
+
+    /// A file that was posted in a room of which the caller is a member, and what is known of it.
+    pub async fn download(&self, caller: &Caller, mxc: &Mxc) -> Result<(Posted, Download)> {
+        let (tenant, user) = (caller.user.tenant(), caller.user.id());
+        let posted = self.messages.posted(tenant, user, mxc).await?.ok_or(Error::NotFound("file"))?;
+        let download = self.files.download(mxc).await?.ok_or(Error::NotFound("file"))?;
+        Ok((posted, download))
+    }
+}

@@ -1,0 +1,289 @@
+//! Messages: said here in the name of a user, and read back page by page.
+
+use std::{collections::HashMap, sync::Arc};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Error, Hub, Result,
+    id::{self, EventId, MatrixUserId, RoomId},
+    inbound::{Content, RoomEvent},
+    media::{File, Mxc, clean},
+    user::{Caller, Role, User},
+};
+
+/// Most bytes of a message's content: an event may have 65 536 bytes with everything around it.
+const CONTENT_MAX: usize = 60_000;
+/// Most characters of the line that stands for a message in a list of rooms.
+const SUMMARY_MAX: usize = 200;
+/// Most events of a page that is read from the homeserver.
+const PAGE: u32 = 100;
+/// Stands between the parts of a history token; homeservers' tokens have none of it.
+const BETWEEN: char = '|';
+
+/// What somebody said: the content of `m.room.message`, as far as it concerns us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Its text; the caption of a file, or its name.
+    pub body: String,
+    /// `m.text`, `m.notice`, `m.emote`, `m.image`, …
+    pub msg_type: String,
+    /// The file, if it is one.
+    pub file: Option<File>,
+}
+
+/// A message, as answers and events show it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Message {
+    /// The Matrix event.
+    pub event_id: EventId,
+    /// Where.
+    pub room_id: RoomId,
+    /// Who.
+    pub sender: MatrixUserId,
+    /// The name people see.
+    pub sender_display_name: String,
+    /// What.
+    pub body: String,
+    /// `m.text`, `m.notice`, `m.emote`, `m.image`, …
+    pub msg_type: String,
+    /// When the homeserver got it.
+    pub timestamp: Timestamp,
+    /// The file, if it is one.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub file: Option<File>,
+}
+
+/// A page of a room's history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct History {
+    /// Newest first.
+    pub messages: Vec<Message>,
+    /// Where the next page begins; `None` if there is none.
+    pub end_token: Option<String>,
+    /// Whether there are older messages.
+    pub has_more: bool,
+}
+
+/// Users by the localpart of their Matrix account.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct People(HashMap<String, User>, Arc<str>);
+
+impl Said {
+    /// Plain text of a type.
+    pub fn text(body: impl Into<String>, msg_type: &str) -> Self {
+        Self { body: body.into(), msg_type: msg_type.to_owned(), file: None }
+    }
+
+    /// Reads the content of `m.room.message`; `None` if nothing is said in it, as when it was redacted.
+    pub fn read(content: &Value) -> Option<Self> {
+        let text = |field: &str| legible(content.get(field));
+        let body = text("body")?;
+        let mxc = content.get("url").and_then(Value::as_str).and_then(Mxc::parse);
+        let file = mxc.map(|mxc| File {
+            mxc,
+            filename: clean(&text("filename").unwrap_or_else(|| body.clone())),
+            file_size: content.pointer("/info/size").and_then(Value::as_u64),
+            mimetype: content.get("info").and_then(|info| legible(info.get("mimetype"))),
+        });
+        Some(Self { body, msg_type: text("msgtype")?, file })
+    }
+
+    /// The content of `m.room.message`.
+    pub fn content(&self) -> Value {
+        let mut content = json!({ "msgtype": self.msg_type, "body": self.body });
+        if let Some(file) = &self.file {
+            content["url"] = file.mxc.to_string().into();
+            content["filename"] = file.filename.as_str().into();
+            content["info"] = json!({ "mimetype": file.mimetype, "size": file.file_size });
+        }
+        content
+    }
+
+    /// One line that stands for it: the name of the file, or the beginning of the text.
+    pub fn summary(&self) -> String {
+        let text = self.file.as_ref().map_or(self.body.as_str(), |file| &file.filename);
+        text.chars().take(SUMMARY_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+}
+
+/// Text as a database takes it.
+pub(crate) fn legible(value: Option<&Value>) -> Option<String> {
+    value.and_then(Value::as_str).map(|text| text.replace('\0', ""))
+}
+
+impl People {
+    /// Who has this Matrix id.
+    pub(crate) fn get(&self, id: &MatrixUserId) -> Option<&User> {
+        id.localpart(&self.1).and_then(|localpart| self.0.get(localpart))
+    }
+
+    /// The name people see; the id of somebody whom we do not know.
+    pub(crate) fn name(&self, id: &MatrixUserId) -> String {
+        self.get(id).map_or_else(|| id.to_string(), |user| user.identity.display_name.clone())
+    }
+}
+
+impl Hub {
+    /// Sends a message in the name of the caller, who must be a member of the room and may write.
+    ///
+    /// The same `transaction` of the same user in the same room sends once, for at least a day.
+    pub async fn send(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        said: Said,
+        transaction: Option<&str>,
+    ) -> Result<Message> {
+        self.check_may_write(caller, room).await?;
+        self.say(caller, room, said, transaction).await
+    }
+
+    /// Whether the caller may write into the room: viewers read, and who is no member knows of no room.
+    pub async fn check_may_write(&self, caller: &Caller, room: &RoomId) -> Result<()> {
+        if caller.user.identity.role == Role::Viewer {
+            return Err(Error::Forbidden {
+                code: "read_only_role",
+                detail: "your role may read, not write: ask an administrator for another one".into(),
+            });
+        }
+        self.check_member(caller, room).await
+    }
+
+    async fn check_member(&self, caller: &Caller, room: &RoomId) -> Result<()> {
+        let is_member = self.messages.is_member(caller.user.tenant(), room, caller.user.id()).await?;
+        if is_member { Ok(()) } else { Err(Error::NotFound("room")) }
+    }
+
+    pub(crate) async fn say(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        said: Said,
+        transaction: Option<&str>,
+    ) -> Result<Message> {
+        let content = said.content();
+        let size = content.to_string().len();
+        if size > CONTENT_MAX {
+            let problem =
+                format!("is too long for one message: {size} bytes, at most {CONTENT_MAX} are possible");
+            return Err(Error::invalid("/body", problem));
+        }
+        let sender = self.matrix_id(&caller.user);
+        let transaction = self.transaction(caller, room, transaction).await?;
+        let event_id = self.timeline.say(room, &sender, &transaction, &content).await?;
+        let event = RoomEvent {
+            event_id,
+            room_id: room.clone(),
+            sender,
+            timestamp: self.clock.now(),
+            content: Content::Message(said),
+        };
+        let event = self.take_in_own(event).await;
+        let name = caller.user.identity.display_name.clone();
+        event.message(name).ok_or(Error::NotFound("message"))
+    }
+
+    /// The Matrix transaction id: Conduit knows one of them for all rooms of a user, Synapse for all users of a room,
+    /// so it is made of both.
+    async fn transaction(&self, caller: &Caller, room: &RoomId, given: Option<&str>) -> Result<String> {
+        let stem = self.installation().await?;
+        Ok(match given {
+            Some(given) => {
+                format!("{stem}.m{}", id::digest(&format!("{}\0{room}\0{given}", caller.user.id())))
+            }
+            None => format!("{stem}.r{:032x}", rand::random::<u128>()),
+        })
+    }
+
+    /// A page of a room's messages, newest first, with edits applied and without what was redacted.
+    ///
+    /// `from` is the `end_token` of the page before. Pages join without hole or repeat, whatever is said meanwhile.
+    pub async fn history(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<History> {
+        self.check_member(caller, room).await?;
+        let (mut token, mut skip_to) = match from.map(|from| from.split_once(BETWEEN)) {
+            None => (None, None),
+            Some(Some((token, last))) if !token.is_empty() => {
+                (Some(token.to_owned()), Some(EventId::new(last)))
+            }
+            Some(_) => return Err(Error::invalid("?from_token", "must be the end_token of another page")),
+        };
+        let mut found: Vec<RoomEvent> = Vec::new();
+        let mut end_token = None;
+        loop {
+            let page = self.timeline.before(room, token.as_deref(), PAGE).await?;
+            for event in page.events {
+                if let Some(last) = &skip_to {
+                    if event.event_id == *last {
+                        skip_to = None;
+                    }
+                    continue;
+                }
+                if !matches!(event.content, Content::Message(_)) {
+                    continue;
+                }
+                if found.len() == limit {
+                    return self.shown(found, end_token).await;
+                }
+                end_token = Some(format!("{}{BETWEEN}{}", page.start, event.event_id));
+                found.push(event);
+            }
+            match page.end {
+                Some(end) if token.as_ref() != Some(&end) => token = Some(end),
+                _ => return self.shown(found, None).await,
+            }
+        }
+    }
+
+    async fn shown(&self, events: Vec<RoomEvent>, end_token: Option<String>) -> Result<History> {
+        let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
+        let people = self.people(events.iter().map(|event| &event.sender)).await?;
+        let edits = if ids.is_empty() { Vec::new() } else { self.messages.edits(&ids).await? };
+        let mut edits: HashMap<_, _> =
+            edits.into_iter().map(|edit| ((edit.of, edit.by), edit.said)).collect();
+        let messages = events.into_iter().filter_map(|mut event| {
+            if let Some(said) = edits.remove(&(event.event_id.clone(), event.sender.clone())) {
+                event.content = Content::Message(said);
+            }
+            let name = people.name(&event.sender);
+            event.message(name)
+        });
+        Ok(History { messages: messages.collect(), has_more: end_token.is_some(), end_token })
+    }
+
+    /// Those of them who are users of ours.
+    pub(crate) async fn people(&self, ids: impl Iterator<Item = &MatrixUserId>) -> Result<People> {
+        let server: Arc<str> = self.settings.server_name.as_str().into();
+        let mut localparts: Vec<_> = ids.filter_map(|id| id.localpart(&server)).map(str::to_owned).collect();
+        localparts.sort_unstable();
+        localparts.dedup();
+        let users =
+            if localparts.is_empty() { Vec::new() } else { self.messages.people(&localparts).await? };
+        Ok(People(users.into_iter().map(|user| (user.localpart.clone(), user)).collect(), server))
+    }
+}
+
+impl RoomEvent {
+    /// The message that it is; `None` if it is another event.
+    pub(crate) fn message(self, sender_display_name: String) -> Option<Message> {
+        let Content::Message(Said { body, msg_type, file }) = self.content else { return None };
+        Some(Message {
+            event_id: self.event_id,
+            room_id: self.room_id,
+            sender: self.sender,
+            sender_display_name,
+            body,
+            msg_type,
+            timestamp: self.timestamp,
+            file,
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! The ports of conversation: what stands in rooms according to the homeserver, and what we keep of it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    Result,
+    event::{Kind, Payload},
+    id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
+    inbound::RoomEvent,
+    media::{Download, File, Mxc, Posted, Upload},
+    message::Said,
+    user::User,
+};
+
+/// An event that is taken in, with everything that follows from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taken {
+    /// What makes it the same event when it comes again.
+    pub event_id: EventId,
+    /// Whose room.
+    pub tenant: TenantId,
+    /// Where.
+    pub room: RoomId,
+    /// When the homeserver got it.
+    pub timestamp: Timestamp,
+    /// What it changes in our tables.
+    pub fact: Fact,
+    /// What the members of the room are told; `None`: nothing.
+    pub told: Option<Payload>,
+}
+
+/// What an event changes in our tables.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// The room has one more message, which its sender has read.
+    Message {
+        /// Who, if it is a user of ours.
+        by: Option<HubUserId>,
+        /// A line that stands for it.
+        summary: String,
+        /// The members may read this file.
+        file: Option<File>,
+    },
+    /// A message says something else.
+    Edited {
+        /// Which.
+        of: EventId,
+        /// Who changed it: the same who wrote it.
+        by: MatrixUserId,
+        /// What it says now.
+        said: Said,
+    },
+    /// A message is gone, and its file with it.
+    Redacted {
+        /// Which.
+        of: EventId,
+    },
+    /// Nothing: it is only told.
+    Reaction,
+    /// The user is in the room.
+    Joined(HubUserId),
+    /// The user is out of the room.
+    Left(HubUserId),
+    /// The room has this name.
+    Named(String),
+    /// The room has this topic.
+    Topic(String),
+}
+
+/// What a message says now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edit {
+    /// The message.
+    pub of: EventId,
+    /// Who changed it; counts only if they wrote it.
+    pub by: MatrixUserId,
+    /// What it says.
+    pub said: Said,
+}
+
+/// What we keep of conversations.
+#[async_trait]
+pub trait Messages: Send + Sync {
+    /// Takes events in, in this order, each once by its id: all or none of them. What they change in our tables and what
+    /// the members are told is one act. Returns how many were new.
+    async fn take_in(&self, events: &[Taken]) -> Result<usize>;
+
+    /// Whether the user is a member of the room, in this tenant.
+    async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool>;
+
+    /// The last edit of each of these messages by each who edited it.
+    async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>>;
+
+    /// The users who have these Matrix localparts.
+    async fn people(&self, localparts: &[String]) -> Result<Vec<User>>;
+
+    /// A file, if it was posted in a room of which the user is a member.
+    async fn posted(&self, tenant: TenantId, user: &HubUserId, file: &Mxc) -> Result<Option<Posted>>;
+}
+
+/// How far the homeserver's own stream has been read. One worker reads it at a time.
+#[async_trait]
+pub trait Reconciliation: Send + Sync {
+    /// The right to read on for the time of the lease, and from where (`Some(None)`: from the beginning). `None`: it is
+    /// another worker's. Again by the same worker renews it.
+    async fn claim(&self, worker: &str, lease: Duration) -> Result<Option<Option<String>>>;
+
+    /// Renews the lease, and moves the position if there is another. `false`: it is another worker's by now, and
+    /// nothing has changed.
+    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<bool>;
+
+    /// Everything before it has been taken in; `None` if nothing was ever read.
+    async fn position(&self) -> Result<Option<String>>;
+}
+
+/// A page of a room's events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// In the order in which it was asked for. Events that do not concern us are left out.
+    pub events: Vec<RoomEvent>,
+    /// Where it began.
+    pub start: String,
+    /// Where the next one begins; `None` if there is none.
+    pub end: Option<String>,
+}
+
+/// What happened in all rooms since a position.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Changes {
+    /// Room by room.
+    pub rooms: Vec<RoomChanges>,
+    /// Rooms into which the bot is invited, and by whom.
+    pub invitations: Vec<(RoomId, MatrixUserId)>,
+    /// The position after it.
+    pub next: String,
+}
+
+/// What happened in a room.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoomChanges {
+    /// Which.
+    pub room: RoomId,
+    /// Oldest first.
+    pub events: Vec<RoomEvent>,
+    /// Whether earlier events since the position are left out.
+    pub is_limited: bool,
+}
+
+/// A room as one of its members sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    /// Who made it.
+    pub made_by: MatrixUserId,
+    /// Whether we could read nothing in it.
+    pub is_encrypted: bool,
+    /// Whether it was made as a direct chat.
+    pub is_direct: bool,
+    /// Who is in it or invited.
+    pub people: Vec<Person>,
+}
+
+/// Somebody who is in a room or invited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Who.
+    pub id: MatrixUserId,
+    /// Whether they are in it.
+    pub is_joined: bool,
+}
+
+/// What stands in rooms, according to the homeserver; read as the bot, which is in all of them.
+#[async_trait]
+pub trait Timeline: Send + Sync {
+    /// Sends `m.room.message` in the name of a user, who must be in the room. The same transaction id sends once, for at
+    /// least a day; it must not be used for another user or room.
+    async fn say(
+        &self,
+        room: &RoomId,
+        sender: &MatrixUserId,
+        transaction: &str,
+        content: &serde_json::Value,
+    ) -> Result<EventId>;
+
+    /// What stands before a place of the room, newest first; from the end without one.
+    async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page>;
+
+    /// What stands after a position of [`changes`](Self::changes) or after a page, oldest first.
+    async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page>;
+
+    /// One event; `None` if it is not in the room, or does not concern us.
+    async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>>;
+
+    /// What happened since a position, in all rooms. Waits as long as `patience` while nothing did. Without a position:
+    /// where things stand.
+    async fn changes(&self, since: Option<&str>, patience: Duration) -> Result<Changes>;
+
+    /// A room that the bot may not be in, seen by a member.
+    async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview>;
+
+    /// The bot is in the room: let in by a member, if nobody has invited it yet.
+    async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()>;
+}
+
+/// The files in messages.
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// Stores a file in the name of a user. Its bytes pass through.
+    async fn upload(&self, sender: &MatrixUserId, upload: Upload) -> Result<Mxc>;
+
+    /// A file; `None` if there is none. Its bytes come as they are read.
+    async fn download(&self, file: &Mxc) -> Result<Option<Download>>;
+}
+
+impl Fact {
+    /// The type of the event by which members are told of it.
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Message { .. } => Some(Kind::NewMessage),
+            Self::Edited { .. } => Some(Kind::MessageEdited),
+            Self::Redacted { .. } => Some(Kind::MessageRedacted),
+            Self::Reaction => Some(Kind::Reaction),
+            Self::Joined(_) | Self::Left(_) | Self::Named(_) | Self::Topic(_) => None,
+        }
+    }
+}

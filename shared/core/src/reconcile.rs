@@ -1,0 +1,113 @@
+//! Reconciliation: the worker reads on from where it has arrived in the homeserver's own stream, so that an outage of
+//! ours, of any length, loses nothing. One worker does it at a time.
+//!
+//! The *position* is the homeserver's word for "everything up to here": what comes before it is in our log. It moves only
+//! after everything before it has been taken in, so a crash repeats work and never leaves any out.
+
+use std::time::Duration;
+
+use crate::{
+    Hub, Result,
+    id::RoomId,
+    inbound::RoomEvent,
+    port::{Changes, RoomChanges},
+};
+
+/// How long a worker may be silent before another goes on.
+const LEASE: Duration = Duration::from_secs(40);
+/// Most events that are read at once.
+const PAGE: u32 = 100;
+/// How many pages a send of ours reads before it goes first: the worker is far behind, and nobody waits for that.
+const PAGES_BEFORE_SEND: usize = 5;
+
+impl Hub {
+    /// Takes in what happened since the last time, and waits for it as long as `patience` if nothing did. `false`:
+    /// another worker is at it.
+    pub async fn reconcile(&self, worker: &str, patience: Duration) -> Result<bool> {
+        let Some(since) = self.reconciliation.claim(worker, LEASE).await? else { return Ok(false) };
+        let changes = self.timeline.changes(since.as_deref(), patience).await?;
+        let next = changes.next.clone();
+        if !self.take_in_changes(worker, since.as_deref(), changes).await? {
+            return Ok(false);
+        }
+        self.reconciliation.advance(worker, Some(&next), LEASE).await
+    }
+
+    async fn take_in_changes(&self, worker: &str, since: Option<&str>, changes: Changes) -> Result<bool> {
+        for (room, host) in &changes.invitations {
+            if self.rooms.tenant_of(room).await?.is_none() {
+                self.adopt_from(room, host).await?;
+            }
+        }
+        for RoomChanges { room, events, is_limited } in changes.rooms {
+            // The very first time there is nothing to be made up for: what was said before us stays history.
+            if let Some(since) = since.filter(|_| is_limited) {
+                let until = events.first();
+                let mut from = since.to_owned();
+                loop {
+                    let (page, next) = self.page_after(&room, &from).await?;
+                    let end =
+                        page.iter().position(|event| Some(&event.event_id) == until.map(|e| &e.event_id));
+                    let is_last = end.is_some();
+                    self.receive(page.into_iter().take(end.unwrap_or(usize::MAX)).collect()).await?;
+                    if !self.reconciliation.advance(worker, None, LEASE).await? {
+                        return Ok(false);
+                    }
+                    match next {
+                        Some(next) if !is_last => from = next,
+                        _ => break,
+                    }
+                }
+            }
+            self.receive(events).await?;
+        }
+        Ok(true)
+    }
+
+    async fn page_after(&self, room: &RoomId, from: &str) -> Result<(Vec<RoomEvent>, Option<String>)> {
+        let page = self.timeline.after(room, from, PAGE).await?;
+        let next = page.end.filter(|end| *end != from);
+        Ok((page.events, next))
+    }
+
+    /// Takes in an event that we have just sent, after what stands before it in the room. Returns it as the homeserver
+    /// has it.
+    ///
+    /// The homeserver has it in any case, so nothing that fails here is lost: push or reconciliation brings it.
+    pub(crate) async fn take_in_own(&self, own: RoomEvent) -> RoomEvent {
+        let caught_up = self.catch_up(&own).await;
+        if let Ok(Some(event)) = caught_up {
+            return event;
+        }
+        let error = match caught_up {
+            Err(error) => Some(error),
+            Ok(_) => self.receive(vec![own.clone()]).await.err(),
+        };
+        if let Some(error) = error {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(event = %own.event_id, error, "taking in a message is left to reconciliation");
+        }
+        own
+    }
+
+    async fn catch_up(&self, own: &RoomEvent) -> Result<Option<RoomEvent>> {
+        let Some(position) = self.reconciliation.position().await? else { return Ok(None) };
+        let known = self.caught_up.get(&own.room_id).filter(|(at, _)| *at == position);
+        let mut from = known.map_or_else(|| position.clone(), |(_, until)| until);
+        for _ in 0..PAGES_BEFORE_SEND {
+            let (events, next) = self.page_after(&own.room_id, &from).await?;
+            let found = events.iter().find(|event| event.event_id == own.event_id).cloned();
+            self.receive(events).await?;
+            if let Some(next) = next {
+                from = next;
+                self.caught_up.put(own.room_id.clone(), (position.clone(), from.clone()));
+            } else if found.is_none() {
+                return Ok(None);
+            }
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,236 @@
+//! What stands in rooms: said in the name of users, read as the bot.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use messenger_core::{
+    Result,
+    id::{EventId, MatrixUserId, RoomId},
+    inbound::RoomEvent,
+    port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
+};
+use reqwest::StatusCode;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Value, json};
+
+use crate::{
+    Appservice,
+    appservice::Sent,
+    error::{Doing, misconfigured},
+};
+
+/// How long the homeserver may take beyond the time for which we let it wait.
+const SYNC_MARGIN: Duration = Duration::from_secs(20);
+/// Events of a room in one answer; what is more is read page by page. Conduit has its own number.
+const TIMELINE: u32 = 50;
+
+#[derive(Deserialize)]
+struct Messages {
+    #[serde(default)]
+    chunk: Vec<Value>,
+    start: String,
+    end: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Sync {
+    next_batch: String,
+    #[serde(default)]
+    rooms: Rooms,
+}
+
+#[derive(Deserialize, Default)]
+struct Rooms {
+    #[serde(default)]
+    join: BTreeMap<RoomId, Joined>,
+    #[serde(default)]
+    invite: BTreeMap<RoomId, Invited>,
+}
+
+#[derive(Deserialize)]
+struct Joined {
+    #[serde(default)]
+    timeline: RoomTimeline,
+}
+
+#[derive(Deserialize)]
+struct Invited {
+    invite_state: Stripped,
+}
+
+#[derive(Deserialize)]
+struct Stripped {
+    events: Vec<StateEvent>,
+}
+
+/// A state event, as far as it is needed here.
+#[derive(Deserialize)]
+struct StateEvent {
+    #[serde(rename = "type")]
+    kind: String,
+    state_key: String,
+    sender: MatrixUserId,
+    content: Value,
+    #[serde(default)]
+    unsigned: Value,
+}
+
+#[derive(Deserialize, Default)]
+struct RoomTimeline {
+    #[serde(default)]
+    events: Vec<Value>,
+    #[serde(default)]
+    limited: bool,
+}
+
+#[async_trait]
+impl Timeline for Appservice {
+    async fn say(
+        &self,
+        room: &RoomId,
+        sender: &MatrixUserId,
+        transaction: &str,
+        content: &Value,
+    ) -> Result<EventId> {
+        let call = self.http.put().at("rooms").at(room).at("send").at("m.room.message").at(transaction);
+        let sent: Sent = call.by(sender).body(content).send().await.doing("sending a message")?;
+        Ok(sent.event_id)
+    }
+
+    async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
+        self.page(room, "b", from, limit).await
+    }
+
+    async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
+        self.page(room, "f", Some(from), limit).await
+    }
+
+    async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>> {
+        let call = self.http.get().at("rooms").at(room).at("event").at(event).by(&self.bot);
+        match call.send::<Value>().await {
+            Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
+            event => Ok(RoomEvent::read(event.doing("reading an event")?, Some(room))),
+        }
+    }
+
+    async fn changes(&self, since: Option<&str>, patience: Duration) -> Result<Changes> {
+        let nothing = json!({ "not_types": ["*"] });
+        let filter = json!({
+            "presence": nothing,
+            "account_data": nothing,
+            "room": {
+                "account_data": nothing,
+                "ephemeral": nothing,
+                "state": nothing,
+                "timeline": { "limit": TIMELINE },
+            },
+        })
+        .to_string();
+        let wait = patience.as_millis().to_string();
+        let call = |http| {
+            let call = crate::call::Http::get(http).at("sync").within(patience + SYNC_MARGIN);
+            let call = call.query("timeout", &wait).query("filter", &filter).query("set_presence", "offline");
+            match since {
+                Some(since) => call.query("since", since),
+                None => call,
+            }
+        };
+        let sync: Sync = self
+            .reconciler
+            .read(&self.http, &self.bot, call)
+            .await
+            .doing("reading the homeserver's stream")?;
+        let rooms = sync.rooms.join.into_iter().map(|(room, joined)| RoomChanges {
+            events: events(joined.timeline.events, &room),
+            is_limited: joined.timeline.limited,
+            room,
+        });
+        let invitations = sync.rooms.invite.into_iter().filter_map(|(room, invited)| {
+            let mut events = invited.invite_state.events.into_iter();
+            let own = events.find(|event| event.is_membership() && event.state_key == self.bot.as_str())?;
+            Some((room, own.sender))
+        });
+        let invitations = invitations.collect();
+        Ok(Changes { rooms: rooms.collect(), invitations, next: sync.next_batch })
+    }
+
+    async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
+        let doing = "looking at a room";
+        let call = self.http.get().at("rooms").at(room).at("state").by(member);
+        let state: Vec<StateEvent> = call.send().await.doing(doing)?;
+        let made_by = state.iter().find(|event| event.kind == "m.room.create").map(|event| &event.sender);
+        let made_by = made_by.ok_or_else(|| misconfigured(doing, format!("{room} was made by nobody")))?;
+        Ok(Overview {
+            made_by: made_by.clone(),
+            is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
+            is_direct: state.iter().any(StateEvent::is_direct),
+            people: state.iter().filter_map(StateEvent::person).collect(),
+        })
+    }
+
+    async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
+        let doing = "entering a room";
+        let body = json!({ "user_id": self.bot });
+        let invite = self.http.post().at("rooms").at(room).at("invite").by(member).body(&body);
+        match invite.send::<IgnoredAny>().await {
+            // It is in the room or invited already; if it is not, joining tells.
+            Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {}
+            result => result.map(drop).doing(doing)?,
+        }
+        let join = self.http.post().at("rooms").at(room).at("join").by(&self.bot);
+        join.send::<IgnoredAny>().await.map(drop).doing(doing)
+    }
+}
+
+impl Appservice {
+    async fn page(
+        &self,
+        room: &RoomId,
+        direction: &'static str,
+        from: Option<&str>,
+        limit: u32,
+    ) -> Result<Page> {
+        let limit = limit.to_string();
+        let call = |http| {
+            let call = crate::call::Http::get(http).at("rooms").at(room).at("messages");
+            let call = call.query("dir", direction).query("limit", &limit);
+            match from {
+                Some(from) => call.query("from", from),
+                None => call,
+            }
+        };
+        let page: Messages =
+            self.reader.read(&self.http, &self.bot, call).await.doing("reading a room's messages")?;
+        let is_empty = page.chunk.is_empty();
+        Ok(Page {
+            events: events(page.chunk, room),
+            start: page.start,
+            // Both servers name a further page after the last one; it is empty.
+            end: page.end.filter(|_| !is_empty),
+        })
+    }
+}
+
+impl StateEvent {
+    fn is_membership(&self) -> bool {
+        self.kind == "m.room.member"
+    }
+
+    /// An invitation into a direct chat says so; who has accepted it, in what it replaces.
+    fn is_direct(&self) -> bool {
+        let before = self.unsigned.get("prev_content");
+        let says_so = |content: &Value| content.get("is_direct").and_then(Value::as_bool) == Some(true);
+        self.is_membership() && (says_so(&self.content) || before.is_some_and(says_so))
+    }
+
+    fn person(&self) -> Option<Person> {
+        let membership = self.content.get("membership").and_then(Value::as_str)?;
+        let is_there = self.is_membership() && matches!(membership, "join" | "invite");
+        let id = MatrixUserId::new(self.state_key.as_str());
+        is_there.then(|| Person { id, is_joined: membership == "join" })
+    }
+}
+
+fn events(events: Vec<Value>, room: &RoomId) -> Vec<RoomEvent> {
+    events.into_iter().filter_map(|event| RoomEvent::read(event, Some(room))).collect()
+}

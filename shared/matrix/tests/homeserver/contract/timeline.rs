@@ -1,0 +1,163 @@
+//! What stands in rooms: read as the bot, page by page, and from where one has arrived.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use messenger_core::{
+    id::{EventId, RoomId},
+    inbound::{Content, RoomEvent},
+    port::{Homeserver, Timeline},
+};
+use serde_json::json;
+
+use crate::stand::{Stand, part, room, text, user};
+
+const NO_WAIT: Duration = Duration::ZERO;
+
+/// A room with Anna in it.
+async fn with_anna(stand: &Stand, alias: &str) -> Result<RoomId> {
+    let id = stand.appservice.create_room(&room(alias)).await?;
+    stand.appservice.ensure_user(&user("anna"), "Anna").await?;
+    stand.appservice.join(&id, &user("anna")).await?;
+    Ok(id)
+}
+
+async fn say(stand: &Stand, id: &RoomId, numbers: std::ops::Range<u32>) -> Result<Vec<EventId>> {
+    let mut events = Vec::new();
+    for n in numbers {
+        let transaction = format!("say.{n}");
+        let said = text(&format!("message {n}"));
+        events.push(stand.appservice.say(id, &user("anna"), &transaction, &said).await?);
+    }
+    Ok(events)
+}
+
+fn messages(events: &[RoomEvent]) -> Vec<EventId> {
+    let messages = events.iter().filter(|event| matches!(event.content, Content::Message(_)));
+    messages.map(|event| event.event_id.clone()).collect()
+}
+
+pub(crate) async fn a_user_says_something_once_also_after_a_restart(mut stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "says").await?;
+    let first = stand.appservice.say(&id, &user("anna"), "t1", &text("one")).await?;
+    assert_eq!(stand.appservice.say(&id, &user("anna"), "t1", &text("one")).await?, first);
+    stand.server.stop().await;
+    stand.server.start_again().await?;
+    assert_eq!(stand.appservice.say(&id, &user("anna"), "t1", &text("one")).await?, first);
+    let event = stand.appservice.event(&id, &first).await?.context("the event")?;
+    assert_eq!((event.sender, event.event_id), (user("anna"), first));
+    assert_eq!(stand.appservice.event(&id, &EventId::new("$nothing")).await?, None);
+    Ok(())
+}
+
+pub(crate) async fn a_room_is_read_backwards_to_its_beginning(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "backwards").await?;
+    let mut said = say(&stand, &id, 0..25).await?;
+    let (mut read, mut from) = (Vec::new(), None);
+    loop {
+        let page = stand.appservice.before(&id, from.as_deref(), 7).await?;
+        if from.is_none() {
+            // A page is found again by its start.
+            let again = stand.appservice.before(&id, Some(&page.start), 7).await?;
+            assert_eq!(messages(&again.events), messages(&page.events));
+        }
+        read.extend(messages(&page.events));
+        match page.end {
+            Some(end) => from = Some(end),
+            None => break,
+        }
+    }
+    said.reverse();
+    assert_eq!(read, said);
+    Ok(())
+}
+
+pub(crate) async fn a_room_is_read_on_from_a_position(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "forwards").await?;
+    say(&stand, &id, 0..5).await?;
+    let position = stand.appservice.changes(None, NO_WAIT).await?.next;
+    assert_eq!(stand.appservice.after(&id, &position, 10).await?.events, []);
+    let said = say(&stand, &id, 5..30).await?;
+    let (mut read, mut from) = (Vec::new(), position.clone());
+    loop {
+        let page = stand.appservice.after(&id, &from, 10).await?;
+        read.extend(messages(&page.events));
+        match page.end {
+            Some(end) => from = end,
+            None => break,
+        }
+    }
+    assert_eq!(read, said);
+    Ok(())
+}
+
+pub(crate) async fn what_happened_since_a_position_comes_in_order(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "since").await?;
+    let position = stand.appservice.changes(None, NO_WAIT).await?.next;
+    let few = say(&stand, &id, 0..5).await?;
+    let changes = stand.appservice.changes(Some(&position), NO_WAIT).await?;
+    let room = changes.rooms.iter().find(|room| room.room == id).context("the room")?;
+    assert!(!room.is_limited);
+    assert_eq!(messages(&room.events), few);
+    // The same position gives the same again, and more of it: nothing is used up by reading.
+    let many = say(&stand, &id, 5..80).await?;
+    let changes = stand.appservice.changes(Some(&changes.next), NO_WAIT).await?;
+    let room = changes.rooms.iter().find(|room| room.room == id).context("the room")?;
+    assert!(room.is_limited, "{} events", room.events.len());
+    assert!(many.ends_with(&messages(&room.events)));
+    let nothing = stand.appservice.changes(Some(&changes.next), NO_WAIT).await?;
+    assert!(nothing.rooms.is_empty());
+    Ok(())
+}
+
+pub(crate) async fn a_waiting_reader_is_told_at_once(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "waits").await?;
+    let position = stand.appservice.changes(None, NO_WAIT).await?.next;
+    let waiting = stand.appservice.clone();
+    let waiter = tokio::spawn(async move {
+        // Conduit also returns for what does not concern us.
+        let mut position = position;
+        loop {
+            let changes = waiting.changes(Some(&position), Duration::from_secs(20)).await?;
+            if let Some(room) = changes.rooms.into_iter().find(|room| !room.events.is_empty()) {
+                return Ok::<_, messenger_core::Error>(room.events);
+            }
+            position = changes.next;
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let said = say(&stand, &id, 0..1).await?;
+    let events = tokio::time::timeout(Duration::from_secs(10), waiter).await???;
+    assert_eq!(messages(&events), said);
+    Ok(())
+}
+
+pub(crate) async fn edits_reactions_redactions_and_names_are_read(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "changes").await?;
+    let position = stand.appservice.changes(None, NO_WAIT).await?.next;
+    let said = say(&stand, &id, 0..2).await?;
+    let (first, second) = (&said[0], &said[1]);
+    let anna = stand.bot()?.acting_for("@anna:hub.local");
+    let send = |kind: &str, n: u32| format!("/rooms/{}/send/{kind}/x{n}", part(&id));
+    let replace = json!({
+        "msgtype": "m.text", "body": "* better", "m.new_content": { "msgtype": "m.text", "body": "better" },
+        "m.relates_to": { "rel_type": "m.replace", "event_id": first },
+    });
+    anna.put(&send("m.room.message", 1), replace).await?;
+    let react = json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": first, "key": "👍" } });
+    anna.put(&send("m.reaction", 2), react).await?;
+    let redact = format!("/rooms/{}/redact/{}/x3", part(&id), second.as_str().replace('$', "%24"));
+    anna.put(&redact, json!({})).await?;
+    stand.bot()?.put(&format!("/rooms/{}/state/m.room.name", part(&id)), json!({ "name": "Neu" })).await?;
+
+    let events = stand.appservice.after(&id, &position, 20).await?.events;
+    let contents: Vec<_> = events.into_iter().map(|event| event.content).collect();
+    assert!(contents.iter().any(|content| matches!(content,
+        Content::Edited { of, said } if of == first && said.body == "better")));
+    assert!(contents.contains(&Content::Reaction { of: first.clone(), key: "👍".to_owned() }));
+    assert!(contents.contains(&Content::Redacted { of: second.clone() }));
+    assert!(contents.contains(&Content::Named("Neu".to_owned())));
+    let left: Vec<_> = contents.iter().filter(|content| matches!(content, Content::Message(_))).collect();
+    assert_eq!(left.len(), 1, "what was redacted says nothing: {left:?}");
+    Ok(())
+}

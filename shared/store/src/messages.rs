@@ -1,0 +1,98 @@
+//! What we keep of conversations.
+
+use async_trait::async_trait;
+use messenger_core::{
+    Result,
+    event::Kind,
+    id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
+    media::{Mxc, Posted},
+    message::Said,
+    port::{Edit, Fact, Messages, Taken},
+    user::User,
+};
+use serde_json::{Value, json};
+
+use crate::{PgStore, users};
+
+const TAKE_IN: &str = "select take_in($1)";
+const IS_MEMBER: &str = "select exists (
+    select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
+const EDITS: &str = "select event_id, sender, content from message_edits where event_id = any($1)";
+const POSTED: &str = "select media.filename, media.mimetype from media
+    join room_members member using (tenant_id, matrix_room_id)
+    where media.tenant_id = $1 and media.mxc = $3 and member.hub_user_id = $2 limit 1";
+
+#[async_trait]
+impl Messages for PgStore {
+    async fn take_in(&self, events: &[Taken]) -> Result<usize> {
+        let batch: Vec<Value> = events.iter().enumerate().map(|(n, event)| wire(n, event)).collect();
+        let row = self.database.query_one("taking events in", TAKE_IN, &[&Value::from(batch)]).await?;
+        Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
+    }
+
+    async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&tenant.0, &user.as_str(), &room.as_str()];
+        Ok(self.database.query_one("looking for a member", IS_MEMBER, &parameters).await?.get(0))
+    }
+
+    async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>> {
+        let ids: Vec<_> = of.iter().map(EventId::as_str).collect();
+        let rows = self.database.query("reading edits", EDITS, &[&ids]).await?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| {
+                Some(Edit {
+                    of: EventId::new(row.get::<_, String>(0)),
+                    by: MatrixUserId::new(row.get::<_, String>(1)),
+                    said: Said::read(&row.get::<_, Value>(2))?,
+                })
+            })
+            .collect())
+    }
+
+    async fn people(&self, localparts: &[String]) -> Result<Vec<User>> {
+        let rows = self.database.query("finding users", users::BY_LOCALPARTS, &[&localparts]).await?;
+        Ok(rows.iter().map(users::user).collect())
+    }
+
+    async fn posted(&self, tenant: TenantId, user: &HubUserId, file: &Mxc) -> Result<Option<Posted>> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&tenant.0, &user.as_str(), &file.to_string()];
+        let row = self.database.query_opt("looking for a file", POSTED, &parameters).await?;
+        Ok(row.map(|row| Posted { filename: row.get(0), mimetype: row.get(1) }))
+    }
+}
+
+fn wire(n: usize, event: &Taken) -> Value {
+    let mut wire = json!({
+        "n": n,
+        "event_id": event.event_id,
+        "tenant_id": event.tenant,
+        "room": event.room,
+        "at": event.timestamp,
+        "kind": event.fact.kind().map(Kind::as_str),
+        "payload": event.told.as_ref().map(messenger_core::event::Payload::as_str),
+    });
+    let fact = match &event.fact {
+        Fact::Message { by, summary, file } => json!({
+            "fact": "message", "hub_user": by, "summary": summary,
+            "mxc": file.as_ref().map(|file| file.mxc.to_string()),
+            "filename": file.as_ref().map(|file| &file.filename),
+            "mimetype": file.as_ref().and_then(|file| file.mimetype.as_ref()),
+        }),
+        Fact::Edited { of, by, said } => json!({
+            "fact": "edited", "of": of, "sender": by, "content": said.content(), "summary": said.summary(),
+        }),
+        Fact::Redacted { of } => json!({ "fact": "redacted", "of": of }),
+        Fact::Reaction => json!({ "fact": "reaction" }),
+        Fact::Joined(user) => json!({ "fact": "joined", "hub_user": user }),
+        Fact::Left(user) => json!({ "fact": "left", "hub_user": user }),
+        Fact::Named(name) => json!({ "fact": "named", "summary": name }),
+        Fact::Topic(topic) => json!({ "fact": "topic", "summary": topic }),
+    };
+    if let (Value::Object(wire), Value::Object(fact)) = (&mut wire, fact) {
+        wire.extend(fact);
+    }
+    wire
+}

@@ -1,0 +1,38 @@
+//! How far the homeserver's own stream has been read.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use messenger_core::{Result, port::Reconciliation};
+
+use crate::{PgStore, pool::seconds};
+
+const CLAIM: &str = "update reconciliation set worker = $1, lease_until = now() + $2 * interval '1 second'
+    where worker = $1 or lease_until <= now()
+    returning position";
+const ADVANCE: &str = "update reconciliation
+    set lease_until = now() + $3 * interval '1 second',
+        position = coalesce($2, position),
+        moved_at = case when $2 is null then moved_at else now() end
+    where worker = $1";
+const POSITION: &str = "select position from reconciliation";
+
+#[async_trait]
+impl Reconciliation for PgStore {
+    async fn claim(&self, worker: &str, lease: Duration) -> Result<Option<Option<String>>> {
+        let row =
+            self.database.query_opt("claiming the position", CLAIM, &[&worker, &seconds(lease)]).await?;
+        Ok(row.map(|row| row.get(0)))
+    }
+
+    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<bool> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&worker, &position, &seconds(lease)];
+        Ok(self.database.execute("moving the position", ADVANCE, &parameters).await? > 0)
+    }
+
+    async fn position(&self) -> Result<Option<String>> {
+        let row = self.database.query_opt("reading the position", POSITION, &[]).await?;
+        Ok(row.and_then(|row| row.get(0)))
+    }
+}

@@ -1,0 +1,200 @@
+//! What is kept of conversations: each event once, with all that follows from it.
+
+use messenger_core::{
+    Ports, Result,
+    event::{Audience, Kind},
+    id::{EventId, MatrixUserId, Position},
+    media::{File, Mxc},
+    message::Said,
+    port::{Fact, Taken},
+    room::{RoomKey, RoomKind},
+};
+use serde_json::json;
+
+use super::{Store, together};
+use crate::given::{OTHER_TENANT, TENANT, identity, payload, room, user};
+
+/// A room with Anna and Bert in it.
+async fn with_people(store: &dyn Store) -> Result<Ports> {
+    let ports = store.ports();
+    let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: "x".to_owned() } };
+    ports.rooms.settle(&key, &room("!1")).await?;
+    for name in ["anna", "bert"] {
+        ports.users.sign_in(&identity(name), name).await?;
+        ports.memberships.add(TENANT, &room("!1"), &user(name)).await?;
+    }
+    Ok(ports)
+}
+
+fn taken(id: &str, fact: Fact) -> Taken {
+    let told = fact.kind().map(|_| payload(&json!({ "event_id": id })));
+    let timestamp = "2026-01-01T06:00:00Z".parse().expect("a time");
+    Taken { event_id: EventId::new(id), tenant: TENANT, room: room("!1"), timestamp, fact, told }
+}
+
+fn message(id: &str) -> Taken {
+    let by = Some(user("anna"));
+    taken(id, Fact::Message { by, summary: format!("message {id}"), file: None })
+}
+
+fn picture(id: &str) -> Taken {
+    let file = File {
+        mxc: mxc(),
+        filename: "Übersicht.png".to_owned(),
+        file_size: Some(7),
+        mimetype: Some("image/png".to_owned()),
+    };
+    taken(id, Fact::Message { by: None, summary: file.filename.clone(), file: Some(file) })
+}
+
+fn mxc() -> Mxc {
+    Mxc::new("hub.local", "abc").expect("a good name")
+}
+
+fn edited(id: &str, of: &str, by: &str, body: &str) -> Taken {
+    let by = MatrixUserId::new(format!("@{by}:hub.local"));
+    taken(id, Fact::Edited { of: EventId::new(of), by, said: Said::text(body, "m.text") })
+}
+
+/// What the members were told since they came in.
+async fn told(ports: &Ports) -> Result<Vec<(Kind, String)>> {
+    let audience = [Audience::Room(TENANT, room("!1"))];
+    let events = ports.feed.after(Position(0), &audience, 1000).await?;
+    Ok(events.into_iter().map(|event| (event.kind, event.payload.as_str().to_owned())).collect())
+}
+
+/// An event counts once, however often it comes and with whatever others.
+pub async fn an_event_is_taken_in_once(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    assert_eq!(ports.messages.take_in(&[message("$1"), message("$2"), message("$1")]).await?, 2);
+    assert_eq!(ports.messages.take_in(&[message("$2"), message("$3"), message("$1")]).await?, 1);
+    assert_eq!(ports.messages.take_in(&[]).await?, 0);
+    let told = told(&ports).await?;
+    let expected = ["$1", "$2", "$3"].map(|id| (Kind::NewMessage, format!("{{\"event_id\":\"{id}\"}}")));
+    assert_eq!(told, expected);
+    Ok(())
+}
+
+/// Whoever hands over the same events at the same time: each counts once, and in their order.
+pub async fn events_taken_in_by_many_at_once_keep_their_order(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let new = together(8, |_| {
+        let ports = ports.clone();
+        async move {
+            let mut new = 0;
+            for n in 0..10 {
+                let batch: Vec<_> = (0..5).map(|m| message(&format!("${:02}", n * 5 + m))).collect();
+                new += ports.messages.take_in(&batch).await?;
+            }
+            Ok(new)
+        }
+    })
+    .await?;
+    assert_eq!(new.into_iter().sum::<usize>(), 50);
+    let told = told(&ports).await?;
+    let expected: Vec<_> =
+        (0..50).map(|n| (Kind::NewMessage, format!("{{\"event_id\":\"${n:02}\"}}"))).collect();
+    assert_eq!(told, expected);
+    Ok(())
+}
+
+/// What is told to nobody appends no event, and counts all the same.
+pub async fn what_is_told_to_nobody_is_known(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let silent = Taken { told: None, ..message("$1") };
+    assert_eq!(ports.messages.take_in(std::slice::from_ref(&silent)).await?, 1);
+    assert_eq!(ports.messages.take_in(&[message("$1")]).await?, 0);
+    assert_eq!(told(&ports).await?, []);
+    Ok(())
+}
+
+/// Each change has its type.
+pub async fn changes_are_told_by_their_type(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let redacted = taken("$3", Fact::Redacted { of: EventId::new("$1") });
+    let events = [message("$1"), edited("$2", "$1", "anna", "x"), redacted, taken("$4", Fact::Reaction)];
+    assert_eq!(ports.messages.take_in(&events).await?, 4);
+    let kinds: Vec<_> = told(&ports).await?.into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, [Kind::NewMessage, Kind::MessageEdited, Kind::MessageRedacted, Kind::Reaction]);
+    Ok(())
+}
+
+/// Joins and leaves are taken in with messages, in one order. An old one that comes late changes nothing.
+pub async fn memberships_are_taken_in_in_order(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let left = taken("$1", Fact::Left(user("bert")));
+    let joined = taken("$2", Fact::Joined(user("bert")));
+    let again = taken("$3", Fact::Left(user("bert")));
+    ports.messages.take_in(&[left.clone(), joined.clone(), again.clone()]).await?;
+    assert!(!ports.messages.is_member(TENANT, &room("!1"), &user("bert")).await?);
+    assert_eq!(ports.messages.take_in(&[joined]).await?, 0);
+    assert!(!ports.messages.is_member(TENANT, &room("!1"), &user("bert")).await?);
+    let audience = [Audience::User(TENANT, user("bert"))];
+    let kinds: Vec<_> =
+        ports.feed.after(Position(0), &audience, 10).await?.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [Kind::RoomJoined, Kind::RoomLeft, Kind::RoomJoined, Kind::RoomLeft]);
+    Ok(())
+}
+
+/// A member is one of one tenant and room.
+pub async fn a_member_is_known_in_their_room_and_tenant_only(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let is_member =
+        async |tenant, id: &str, name: &str| ports.messages.is_member(tenant, &room(id), &user(name)).await;
+    assert!(is_member(TENANT, "!1", "anna").await?);
+    assert!(!is_member(OTHER_TENANT, "!1", "anna").await?);
+    assert!(!is_member(TENANT, "!2", "anna").await?);
+    assert!(!is_member(TENANT, "!1", "carl").await?);
+    Ok(())
+}
+
+/// The last edit of each who edited; a redaction takes them away.
+pub async fn the_last_edit_of_each_is_kept(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let one = EventId::new("$1");
+    let events = [
+        message("$1"),
+        edited("$2", "$1", "anna", "better"),
+        edited("$3", "$1", "bert", "lies"),
+        edited("$4", "$1", "anna", "best"),
+        edited("$5", "$9", "anna", "another"),
+    ];
+    ports.messages.take_in(&events).await?;
+    let mut edits = ports.messages.edits(std::slice::from_ref(&one)).await?;
+    edits.sort_by(|a, b| a.by.cmp(&b.by));
+    let edits: Vec<_> = edits.iter().map(|edit| (edit.by.as_str(), edit.said.body.as_str())).collect();
+    assert_eq!(edits, [("@anna:hub.local", "best"), ("@bert:hub.local", "lies")]);
+    ports.messages.take_in(&[taken("$6", Fact::Redacted { of: one.clone() })]).await?;
+    assert_eq!(ports.messages.edits(&[one]).await?, []);
+    Ok(())
+}
+
+/// A file is for the members of a room in which it was posted, as long as it stands there.
+pub async fn a_file_is_for_the_members_of_its_room(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let posted = async |tenant, name: &str| ports.messages.posted(tenant, &user(name), &mxc()).await;
+    assert_eq!(posted(TENANT, "anna").await?, None);
+    ports.messages.take_in(&[picture("$1"), picture("$2")]).await?;
+    let file = posted(TENANT, "anna").await?.expect("it was posted");
+    assert_eq!((file.filename.as_str(), file.mimetype.as_deref()), ("Übersicht.png", Some("image/png")));
+    assert_eq!(posted(TENANT, "carl").await?, None);
+    assert_eq!(posted(OTHER_TENANT, "anna").await?, None);
+    ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
+    assert_eq!(posted(TENANT, "bert").await?, None);
+    ports.messages.take_in(&[taken("$3", Fact::Redacted { of: EventId::new("$1") })]).await?;
+    assert!(posted(TENANT, "anna").await?.is_some(), "it still stands in the other message");
+    ports.messages.take_in(&[taken("$4", Fact::Redacted { of: EventId::new("$2") })]).await?;
+    assert_eq!(posted(TENANT, "anna").await?, None);
+    Ok(())
+}
+
+/// Many are found at once, of whatever tenant; who is unknown is left out.
+pub async fn people_are_found_by_their_localparts(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let localparts = ["bert", "nobody", "anna"].map(str::to_owned);
+    let mut found: Vec<_> =
+        ports.messages.people(&localparts).await?.into_iter().map(|user| user.localpart).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["anna", "bert"]);
+    Ok(())
+}

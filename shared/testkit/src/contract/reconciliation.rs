@@ -1,0 +1,58 @@
+//! How far the homeserver's own stream has been read: one worker reads it at a time.
+
+use messenger_core::Result;
+
+use super::{LONG, SHORT, Store, in_time, together};
+
+/// At first nothing was read.
+pub async fn at_first_nothing_was_read(store: &dyn Store) -> Result<()> {
+    let reconciliation = store.ports().reconciliation;
+    assert_eq!(reconciliation.position().await?, None);
+    assert_eq!(reconciliation.claim("one", LONG).await?, Some(None));
+    Ok(())
+}
+
+/// The position moves with who reads, and stays for who comes next.
+pub async fn the_position_stays_for_who_comes_next(store: &dyn Store) -> Result<()> {
+    let reconciliation = store.ports().reconciliation;
+    reconciliation.claim("one", LONG).await?;
+    assert!(reconciliation.advance("one", Some("s1"), LONG).await?);
+    assert!(reconciliation.advance("one", Some("s2"), LONG).await?);
+    assert!(reconciliation.advance("one", None, SHORT).await?);
+    assert_eq!(reconciliation.position().await?.as_deref(), Some("s2"));
+    let claimed = in_time(store, async || reconciliation.claim("two", LONG).await).await?;
+    assert_eq!(claimed.as_deref(), Some("s2"));
+    Ok(())
+}
+
+/// Nobody else reads while the lease lasts; who reads may claim again.
+pub async fn nobody_else_reads_while_the_lease_lasts(store: &dyn Store) -> Result<()> {
+    let reconciliation = store.ports().reconciliation;
+    reconciliation.claim("one", LONG).await?;
+    assert_eq!(reconciliation.claim("two", LONG).await?, None);
+    assert_eq!(reconciliation.claim("one", LONG).await?, Some(None));
+    Ok(())
+}
+
+/// Who was silent for too long moves nothing any more.
+pub async fn who_lost_the_lease_moves_nothing(store: &dyn Store) -> Result<()> {
+    let reconciliation = store.ports().reconciliation;
+    reconciliation.claim("one", SHORT).await?;
+    in_time(store, async || reconciliation.claim("two", LONG).await).await?;
+    assert!(!reconciliation.advance("one", Some("s9"), LONG).await?);
+    assert!(reconciliation.advance("two", Some("s1"), LONG).await?);
+    assert_eq!(reconciliation.position().await?.as_deref(), Some("s1"));
+    Ok(())
+}
+
+/// Of many at once one reads.
+pub async fn of_many_at_once_one_reads(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    let claims = together(10, |n| {
+        let reconciliation = ports.reconciliation.clone();
+        async move { reconciliation.claim(&format!("worker {n}"), LONG).await }
+    })
+    .await?;
+    assert_eq!(claims.iter().flatten().count(), 1);
+    Ok(())
+}

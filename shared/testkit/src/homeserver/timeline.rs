@@ -1,0 +1,166 @@
+//! What stands in rooms, in memory. A position is the number of the last message before it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use messenger_core::{
+    Result,
+    error::Failure,
+    id::{EventId, MatrixUserId, RoomId},
+    inbound::RoomEvent,
+    port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
+};
+use serde_json::{Value, json};
+
+use super::{MemoryHomeserver, Message, State};
+
+/// Most events of a room in one answer of [`Timeline::changes`].
+const LIMIT: usize = 3;
+
+#[async_trait]
+impl Timeline for MemoryHomeserver {
+    async fn say(
+        &self,
+        room: &RoomId,
+        sender: &MatrixUserId,
+        transaction: &str,
+        content: &Value,
+    ) -> Result<EventId> {
+        self.call("sending a message", |state| {
+            if !state.rooms.get(room).is_some_and(|room| room.members.contains(sender)) {
+                return Err(Failure::Rejected);
+            }
+            state.send(room, sender, transaction, content)
+        })
+        .await
+    }
+
+    async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
+        self.call("reading a room's messages", |state| {
+            let from =
+                from.map_or(Ok(state.events + 1), |from| from.parse().map_err(|_| Failure::Rejected))?;
+            let messages = &state.rooms.get(room).ok_or(Failure::Rejected)?.messages;
+            let earlier = messages.iter().rev().filter(|message| message.number < from);
+            Ok(page(room, from, earlier.take(limit as usize)))
+        })
+        .await
+    }
+
+    async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
+        self.call("reading a room's messages", |state| {
+            let from = from.parse().map_err(|_| Failure::Rejected)?;
+            let messages = &state.rooms.get(room).ok_or(Failure::Rejected)?.messages;
+            let later = messages.iter().filter(|message| message.number > from);
+            Ok(page(room, from, later.take(limit as usize)))
+        })
+        .await
+    }
+
+    async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>> {
+        self.call("reading an event", |state| {
+            let messages = state.rooms.get(room).map(|room| room.messages.as_slice()).unwrap_or_default();
+            Ok(messages
+                .iter()
+                .find(|message| message.event == *event)
+                .and_then(|message| read(room, message)))
+        })
+        .await
+    }
+
+    async fn changes(&self, since: Option<&str>, _patience: Duration) -> Result<Changes> {
+        self.call("reading the homeserver's stream", |state| {
+            let since: u64 = since.unwrap_or("0").parse().map_err(|_| Failure::Rejected)?;
+            let rooms = state.rooms.iter().filter_map(|(id, room)| {
+                let new: Vec<_> = room.messages.iter().filter(|message| message.number > since).collect();
+                let last = &new[new.len().saturating_sub(LIMIT)..];
+                (!new.is_empty()).then(|| RoomChanges {
+                    room: id.clone(),
+                    events: last.iter().filter_map(|message| read(id, message)).collect(),
+                    is_limited: new.len() > LIMIT,
+                })
+            });
+            Ok(Changes { rooms: rooms.collect(), invitations: Vec::new(), next: state.events.to_string() })
+        })
+        .await
+    }
+
+    async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
+        self.call("looking at a room", |state| {
+            let found = state.rooms.get(room).filter(|room| room.members.contains(member));
+            let found = found.ok_or(Failure::Rejected)?;
+            let people = found.members.iter().map(|id| Person { id: id.clone(), is_joined: true });
+            Ok(Overview {
+                made_by: found.members.first().cloned().ok_or(Failure::Rejected)?,
+                is_encrypted: false,
+                is_direct: found.asked.is_direct,
+                people: people.collect(),
+            })
+        })
+        .await
+    }
+
+    async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
+        self.call("entering a room", |state| {
+            let found = state.rooms.get(room).filter(|room| room.members.contains(member));
+            found.map(|_| ()).ok_or(Failure::Rejected)
+        })
+        .await
+    }
+}
+
+impl MemoryHomeserver {
+    /// Something happens in a room by another client: an event of any type. Returns its id.
+    pub fn happens(&self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
+        self.state().happens(room, sender, kind, content)
+    }
+
+    /// Somebody says something with another client.
+    pub fn says(&self, room: &RoomId, sender: &MatrixUserId, body: &str) -> EventId {
+        self.happens(room, sender, "m.room.message", json!({ "msgtype": "m.text", "body": body }))
+    }
+
+    /// An event as the homeserver tells it.
+    pub fn told(&self, room: &RoomId, event: &EventId) -> RoomEvent {
+        let state = self.state();
+        let mut messages = state.room(room).messages.iter();
+        let message = messages.find(|message| message.event == *event).expect("it happened");
+        read(room, message).expect("it concerns us")
+    }
+}
+
+impl State {
+    fn happens(&mut self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
+        self.events += 1;
+        let number = self.events;
+        let event = EventId::new(format!("$event{number}"));
+        let message = Message {
+            event: event.clone(),
+            sender: sender.clone(),
+            number,
+            kind: kind.to_owned(),
+            transaction: format!("other client {number}"),
+            content,
+        };
+        self.rooms.get_mut(room).expect("the room exists").messages.push(message);
+        event
+    }
+}
+
+fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message>) -> Page {
+    let messages: Vec<_> = messages.collect();
+    Page {
+        events: messages.iter().filter_map(|message| read(room, message)).collect(),
+        start: from.to_string(),
+        end: messages.last().map(|message| message.number.to_string()),
+    }
+}
+
+fn read(room: &RoomId, message: &Message) -> Option<RoomEvent> {
+    let timestamp = Timestamp::UNIX_EPOCH + Duration::from_secs(message.number);
+    let event = json!({
+        "event_id": message.event, "sender": message.sender, "type": message.kind,
+        "origin_server_ts": timestamp.as_millisecond(), "content": message.content,
+    });
+    RoomEvent::read(event, Some(room))
+}

@@ -1,0 +1,48 @@
+//! How far the homeserver's own stream has been read, in memory.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use messenger_core::{Result, port::Reconciliation};
+
+use super::Memory;
+
+#[derive(Default)]
+pub(super) struct Row {
+    position: Option<String>,
+    worker: String,
+    until: Option<Timestamp>,
+}
+
+#[async_trait]
+impl Reconciliation for Memory {
+    async fn claim(&self, worker: &str, lease: Duration) -> Result<Option<Option<String>>> {
+        self.act("claiming the position", |state| {
+            let (now, row) = (state.now, &mut state.reconciliation);
+            (row.worker == worker || row.until.is_none_or(|until| until <= now)).then(|| {
+                worker.clone_into(&mut row.worker);
+                row.until = Some(now + lease);
+                row.position.clone()
+            })
+        })
+        .await
+    }
+
+    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<bool> {
+        self.act("moving the position", |state| {
+            let (now, row) = (state.now, &mut state.reconciliation);
+            let is_mine = row.worker == worker;
+            if is_mine {
+                row.until = Some(now + lease);
+                row.position = position.map(str::to_owned).or_else(|| row.position.take());
+            }
+            is_mine
+        })
+        .await
+    }
+
+    async fn position(&self) -> Result<Option<String>> {
+        self.act("reading the position", |state| state.reconciliation.position.clone()).await
+    }
+}
