@@ -146,8 +146,8 @@ pub(crate) async fn edits_reactions_redactions_and_names_are_read(stand: Stand) 
     anna.put(&send("m.room.message", 1), replace).await?;
     let react = json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": first, "key": "👍" } });
     anna.put(&send("m.reaction", 2), react).await?;
-    let redact = format!("/rooms/{}/redact/{}/x3", part(&id), second.as_str().replace('$', "%24"));
-    anna.put(&redact, json!({})).await?;
+    let away = format!("/rooms/{}/redact/{}/x3", part(&id), second.as_str().replace('$', "%24"));
+    anna.put(&away, json!({})).await?;
     stand.bot()?.put(&format!("/rooms/{}/state/m.room.name", part(&id)), json!({ "name": "Neu" })).await?;
 
     let events = stand.appservice.after(&id, &position, 20).await?.events;
