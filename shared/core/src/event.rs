@@ -65,6 +65,8 @@ pub enum Kind {
     RoomJoined,
     /// The audience of this event, one user, is out of a room.
     RoomLeft,
+    /// The audience of this event, one user, has read a room on one of their devices.
+    Unread,
 }
 
 impl Kind {
@@ -75,12 +77,13 @@ impl Kind {
             Self::NewMessage => "new_message",
             Self::RoomJoined => "room_joined",
             Self::RoomLeft => "room_left",
+            Self::Unread => "unread",
         }
     }
 
     /// Reads the stored form back.
     pub fn parse(stored: &str) -> Option<Self> {
-        [Self::Notification, Self::NewMessage, Self::RoomJoined, Self::RoomLeft]
+        [Self::Notification, Self::NewMessage, Self::RoomJoined, Self::RoomLeft, Self::Unread]
             .into_iter()
             .find(|kind| kind.as_str() == stored)
     }
@@ -202,7 +205,7 @@ impl Event {
         match self.kind {
             Kind::RoomJoined => room().map(Membership::Joined),
             Kind::RoomLeft => room().map(Membership::Left),
-            Kind::Notification | Kind::NewMessage => None,
+            Kind::Notification | Kind::NewMessage | Kind::Unread => None,
         }
     }
 }

@@ -10,7 +10,10 @@ use tokio_util::task::TaskTracker;
 use crate::{
     Result,
     id::{RoomId, TenantId},
-    port::{Clock, Cursors, Feed, Homeserver, Memberships, Notifications, Outbox, Rooms, Upkeep, Users},
+    port::{
+        Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Homeserver, Lobby,
+        Memberships, Notifications, Outbox, Rooms, Upkeep, Users, Vault,
+    },
     room::RoomKey,
     tail::Tail,
     user::{Identity, User},
@@ -28,12 +31,18 @@ pub struct Ports {
     pub users: Arc<dyn Users>,
     pub rooms: Arc<dyn Rooms>,
     pub memberships: Arc<dyn Memberships>,
+    pub lobby: Arc<dyn Lobby>,
+    pub departures: Arc<dyn Departures>,
+    pub external_access: Arc<dyn ExternalAccess>,
     pub notifications: Arc<dyn Notifications>,
     pub outbox: Arc<dyn Outbox>,
     pub upkeep: Arc<dyn Upkeep>,
     pub feed: Arc<dyn Feed>,
     pub cursors: Arc<dyn Cursors>,
     pub homeserver: Arc<dyn Homeserver>,
+    pub attendance: Arc<dyn Attendance>,
+    pub external_accounts: Arc<dyn ExternalAccounts>,
+    pub vault: Arc<dyn Vault>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -42,6 +51,8 @@ pub struct Ports {
 pub struct Settings {
     /// The homeserver's `server_name`.
     pub server_name: String,
+    /// Where other Matrix clients find the homeserver.
+    pub public_homeserver_url: String,
     /// The bot's localpart.
     pub bot_localpart: String,
     /// The bot's name, as people see it.
@@ -60,6 +71,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             server_name: "hub.local".to_owned(),
+            public_homeserver_url: "http://localhost:8008".to_owned(),
             bot_localpart: "messenger".to_owned(),
             bot_display_name: "Messenger".to_owned(),
             general_room_name: "Allgemein".to_owned(),

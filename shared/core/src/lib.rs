@@ -3,6 +3,7 @@
 pub mod delivery;
 pub mod error;
 pub mod event;
+pub mod external;
 pub mod follow;
 pub mod hub;
 pub mod id;

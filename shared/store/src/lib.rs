@@ -3,7 +3,9 @@
 mod accept;
 mod cursors;
 mod error;
+mod external;
 mod feed;
+mod lobby;
 mod migrate;
 mod notifications;
 mod outbox;

@@ -1,7 +1,10 @@
 //! The store in memory: every port on one state behind one mutex, so that each act is whole.
 
 mod cursors;
+mod departures;
+mod external;
 mod feed;
+mod lobby;
 mod memberships;
 mod notifications;
 mod outbox;
@@ -47,6 +50,8 @@ struct State {
     users: users::Table,
     rooms: rooms::Table,
     members: memberships::Table,
+    departures: departures::Table,
+    external: external::Table,
     notifications: notifications::Table,
     lanes: outbox::Table,
     log: feed::Log,
@@ -64,6 +69,8 @@ impl Default for Memory {
             users: users::Table::default(),
             rooms: rooms::Table::default(),
             members: memberships::Table::default(),
+            departures: departures::Table::default(),
+            external: external::Table::default(),
             notifications: notifications::Table::default(),
             lanes: outbox::Table::default(),
             log: feed::Log::default(),
@@ -119,12 +126,18 @@ impl Memory {
             users: store.clone(),
             rooms: store.clone(),
             memberships: store.clone(),
+            lobby: store.clone(),
+            departures: store.clone(),
+            external_access: store.clone(),
             notifications: store.clone(),
             outbox: store.clone(),
             upkeep: store.clone(),
             feed: store.clone(),
             cursors: store,
             homeserver: Arc::new(homeserver.clone()),
+            attendance: Arc::new(homeserver.clone()),
+            external_accounts: Arc::new(homeserver.clone()),
+            vault: Arc::new(crate::OpenVault),
             clock: Arc::new(clock.clone()),
         }
     }
