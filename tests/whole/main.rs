@@ -4,9 +4,11 @@
 mod accounts;
 mod crashes;
 mod doors;
+mod external;
 mod following;
 mod notifying;
 mod outages;
 mod polling;
+mod rooms;
 mod upstreams;
 mod well;
