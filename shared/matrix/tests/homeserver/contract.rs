@@ -3,4 +3,5 @@
 pub(crate) mod accounts;
 pub(crate) mod failures;
 pub(crate) mod messages;
+pub(crate) mod passwords;
 pub(crate) mod rooms;
