@@ -11,7 +11,7 @@ use crate::{
     id::{MatrixUserId, RoomId, TenantId},
     inbound::{Content, RoomEvent},
     port::Overview,
-    room::{Pair, RoomKey, RoomKind},
+    room::{Pair, Profile, RoomKey, RoomKind},
     user::User,
 };
 
@@ -87,6 +87,9 @@ impl Hub {
         overview: &Overview,
         users: &[&User],
     ) -> Result<()> {
+        // Its name and topic come with its events.
+        let made_by = users.iter().find(|user| self.matrix_id(user) == overview.made_by);
+        let profile = Profile { created_by: made_by.map(|user| user.id().clone()), ..Profile::default() };
         let strangers = overview.people.iter().filter(|person| person.id != self.bot()).count();
         if let [one, other] = users
             && overview.is_direct
@@ -94,12 +97,12 @@ impl Hub {
             && let Some(pair) = Pair::of(one.id(), other.id())
         {
             let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
-            if self.rooms.settle(&key, room).await? == *room {
+            if self.rooms.settle(&key, room, &profile).await? == *room {
                 return Ok(());
             }
         }
         let key = RoomKey { tenant, kind: RoomKind::Custom { id: room.as_str().to_owned() } };
-        self.rooms.settle(&key, room).await.map(drop)
+        self.rooms.settle(&key, room, &profile).await.map(drop)
     }
 
     /// What was said before us, oldest first; of an old room only the last of it.

@@ -63,7 +63,7 @@ impl Messages for Memory {
 
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool> {
         self.act("looking for a member", |state| {
-            state.members.contains(&(tenant, user.clone(), room.clone()))
+            state.members.contains_key(&(tenant, user.clone(), room.clone()))
         })
         .await
     }
@@ -91,7 +91,7 @@ impl Messages for Memory {
             let (_, _, file) = files.find(|(of, room, posted)| {
                 *of == tenant
                     && posted.mxc == *file
-                    && state.members.contains(&(tenant, user.clone(), room.clone()))
+                    && state.members.contains_key(&(tenant, user.clone(), room.clone()))
             })?;
             Some(Posted { filename: file.filename.clone(), mimetype: file.mimetype.clone() })
         })
