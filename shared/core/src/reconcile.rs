@@ -75,19 +75,25 @@ impl Hub {
     ///
     /// The homeserver has it in any case, so nothing that fails here is lost: push or reconciliation brings it.
     pub(crate) async fn take_in_own(&self, own: RoomEvent) -> RoomEvent {
-        let caught_up = self.catch_up(&own).await;
-        if let Ok(Some(event)) = caught_up {
-            return event;
+        match self.try_to_take_in_own(&own).await {
+            Ok(event) => event,
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(event = %own.event_id, error, "taking in a message is left to reconciliation");
+                own
+            }
         }
-        let error = match caught_up {
-            Err(error) => Some(error),
-            Ok(_) => self.receive(vec![own.clone()]).await.err(),
-        };
-        if let Some(error) = error {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(event = %own.event_id, error, "taking in a message is left to reconciliation");
+    }
+
+    async fn try_to_take_in_own(&self, own: &RoomEvent) -> Result<RoomEvent> {
+        if let Some(event) = self.catch_up(own).await? {
+            return Ok(event);
         }
-        own
+        // The worker has passed it already, it was sent long ago, or nothing was ever read.
+        let known = self.timeline.event(&own.room_id, &own.event_id).await?;
+        let event = known.unwrap_or_else(|| own.clone());
+        self.receive(vec![event.clone()]).await?;
+        Ok(event)
     }
 
     async fn catch_up(&self, own: &RoomEvent) -> Result<Option<RoomEvent>> {
