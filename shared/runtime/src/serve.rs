@@ -24,6 +24,8 @@ use crate::{App, Config, light, logging, probes, problem};
 
 /// Largest body of a request that is no upload.
 const BODY_MAX: usize = 1 << 20;
+/// Most bytes that are read from a connection at once: an upload passes through in pieces of this size.
+const READ_MAX: usize = 64 << 10;
 /// How long a client may take for its request's head.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// How long requests that are being answered may still take at shutdown.
@@ -163,6 +165,7 @@ async fn http(stream: TcpStream, service: Router, watcher: Watcher) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
+        .max_buf_size(READ_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended");
