@@ -109,6 +109,10 @@ impl Stack {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
+        if let Some(synapse) = &synapse {
+            let secret = synapse.registration_secret().to_owned();
+            environment.push(("MATRIX_REGISTRATION_SECRET".to_owned(), secret));
+        }
         environment.extend(plan.environment.clone());
         let launch = launch("messenger-router", &environment, &directory);
         let router = Service::start(launch, format!("{url}/livez"), PATIENCE).await.expect("a router");

@@ -11,7 +11,7 @@ use messenger_runtime::{Answers, App, main_with};
 use crate::upstream::Upstream;
 
 /// The groups, the paths that are theirs when they are sent elsewhere, and their routes when they are not.
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 8] = [
     Group {
         name: "NOTIFICATIONS",
         paths: &["/api/v1/notifications"],
@@ -20,7 +20,8 @@ const GROUPS: [Group; 7] = [
     Group { name: "EVENTS", paths: &["/api/v1/events/stream"], routes: messenger_events::routes },
     Group { name: "POLL", paths: &["/api/v1/events/poll"], routes: messenger_poll::routes },
     Group { name: "MESSAGES", paths: &["/api/v1/messages"], routes: messenger_messages::routes },
-    Group { name: "USERS", paths: &["/api/v1/users"], routes: messenger_users::routes },
+    Group { name: "ROOMS", paths: &["/api/v1/rooms"], routes: messenger_rooms::routes },
+    Group { name: "USERS", paths: &["/api/v1/users", "/auth"], routes: messenger_users::routes },
     Group { name: "HEALTH", paths: &["/api/v1/health"], routes: messenger_health::routes },
     Group { name: "APPSERVICE", paths: &["/_matrix/app/v1"], routes: messenger_appservice::routes },
 ];

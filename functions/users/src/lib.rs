@@ -1,17 +1,25 @@
 //! Who is who in a tenant.
 //!
 //! ```text
-//! GET /api/v1/users/me        the caller
-//! GET /api/v1/users?q=&limit= the others of their tenant
+//! GET  /api/v1/users/me                         the caller
+//! GET  /api/v1/users?q=&limit=                  the others of their tenant
+//! GET  /api/v1/users/me/external-client         how they sign in with another Matrix client, if they may
+//! POST /api/v1/users/me/external-client/rotate  the same with another password
+//! POST /auth/hub-login {hub_token}              a token of the Hub becomes one of ours
 //! ```
+
+mod login;
 
 use axum::{
     Json, Router,
     extract::{RawQuery, State},
-    routing::get,
+    http::header::CACHE_CONTROL,
+    response::{IntoResponse, Response},
+    routing::{get, post},
 };
 use messenger_core::{
     Hub,
+    external::ExternalClient,
     id::{HubUserId, MatrixUserId},
     user::{Role, UserSummary},
 };
@@ -23,7 +31,12 @@ const QUERY_MAX: usize = 255;
 
 /// The routes of this function.
 pub fn routes() -> Router<App> {
-    Router::new().route("/api/v1/users", get(search)).route("/api/v1/users/me", get(me))
+    Router::new()
+        .route("/api/v1/users", get(search))
+        .route("/api/v1/users/me", get(me))
+        .route("/api/v1/users/me/external-client", get(external_client))
+        .route("/api/v1/users/me/external-client/rotate", post(rotate))
+        .route("/auth/hub-login", post(login::hub_login))
 }
 
 #[derive(Serialize)]
@@ -57,4 +70,17 @@ async fn search(
     let limit = fields.number("limit", 50, 1, 200);
     fields.finish()?;
     Ok(Json(hub.find_users(&caller, &text, limit).await?))
+}
+
+async fn external_client(State(hub): State<Hub>, Caller(caller): Caller) -> Result<Response, Failed> {
+    Ok(in_private(hub.external_client(&caller).await?))
+}
+
+async fn rotate(State(hub): State<Hub>, Caller(caller): Caller) -> Result<Response, Failed> {
+    Ok(in_private(hub.rotate_external_client(&caller).await?))
+}
+
+/// No cache keeps a password.
+fn in_private(client: ExternalClient) -> Response {
+    ([(CACHE_CONTROL, "no-store")], Json(client)).into_response()
 }

@@ -57,12 +57,14 @@ async fn deliver(hub: &Hub, accounts: &Notify) -> Infallible {
     }
 }
 
-/// Makes Matrix accounts ready as they become due.
+/// Makes Matrix accounts ready as they become due; lets people leave rooms; logs out those whose access was withdrawn.
 async fn provision(hub: &Hub, told: &Notify) -> Infallible {
     let mut trouble = Trouble::new("accounts cannot be claimed");
     loop {
         told.notified().await;
         while trouble.watch(hub.provision_due().await).is_some_and(|taken| taken > 0) {}
+        while trouble.watch(hub.depart_due().await).is_some_and(|taken| taken > 0) {}
+        while trouble.watch(hub.revoke_due().await).is_some_and(|taken| taken > 0) {}
     }
 }
 

@@ -71,10 +71,12 @@ pub enum Kind {
     RoomJoined,
     /// The audience of this event, one user, is out of a room.
     RoomLeft,
+    /// The audience of this event, one user, has read a room on one of their devices.
+    Unread,
 }
 
 /// What stands in the log.
-const STORED: [Kind; 7] = [
+const STORED: [Kind; 8] = [
     Kind::Notification,
     Kind::NewMessage,
     Kind::MessageEdited,
@@ -82,6 +84,7 @@ const STORED: [Kind; 7] = [
     Kind::Reaction,
     Kind::RoomJoined,
     Kind::RoomLeft,
+    Kind::Unread,
 ];
 
 impl Kind {
@@ -95,6 +98,7 @@ impl Kind {
             Self::Reaction => "reaction",
             Self::RoomJoined => "room_joined",
             Self::RoomLeft => "room_left",
+            Self::Unread => "unread",
         }
     }
 

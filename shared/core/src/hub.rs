@@ -11,8 +11,9 @@ use crate::{
     Result,
     id::{RoomId, TenantId},
     port::{
-        Clock, Cursors, Feed, Files, Homeserver, Memberships, Messages, Notifications, Outbox,
-        Reconciliation, Rooms, Timeline, Upkeep, Users,
+        Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
+        Lobby, Memberships, Messages, Notifications, Outbox, Reconciliation, Rooms, Timeline, Upkeep, Users,
+        Vault,
     },
     room::RoomKey,
     tail::Tail,
@@ -33,6 +34,9 @@ pub struct Ports {
     pub users: Arc<dyn Users>,
     pub rooms: Arc<dyn Rooms>,
     pub memberships: Arc<dyn Memberships>,
+    pub lobby: Arc<dyn Lobby>,
+    pub departures: Arc<dyn Departures>,
+    pub external_access: Arc<dyn ExternalAccess>,
     pub notifications: Arc<dyn Notifications>,
     pub outbox: Arc<dyn Outbox>,
     pub upkeep: Arc<dyn Upkeep>,
@@ -43,6 +47,9 @@ pub struct Ports {
     pub homeserver: Arc<dyn Homeserver>,
     pub timeline: Arc<dyn Timeline>,
     pub files: Arc<dyn Files>,
+    pub attendance: Arc<dyn Attendance>,
+    pub external_accounts: Arc<dyn ExternalAccounts>,
+    pub vault: Arc<dyn Vault>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -51,6 +58,8 @@ pub struct Ports {
 pub struct Settings {
     /// The homeserver's `server_name`.
     pub server_name: String,
+    /// Where other Matrix clients find the homeserver.
+    pub public_homeserver_url: String,
     /// The bot's localpart.
     pub bot_localpart: String,
     /// The bot's name, as people see it.
@@ -69,6 +78,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             server_name: "hub.local".to_owned(),
+            public_homeserver_url: "http://localhost:8008".to_owned(),
             bot_localpart: "messenger".to_owned(),
             bot_display_name: "Messenger".to_owned(),
             general_room_name: "Allgemein".to_owned(),

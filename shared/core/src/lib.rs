@@ -4,6 +4,7 @@ mod adopt;
 pub mod delivery;
 pub mod error;
 pub mod event;
+pub mod external;
 pub mod follow;
 pub mod hub;
 pub mod id;

@@ -78,6 +78,14 @@ pub enum EntityId {
 }
 
 impl EntityId {
+    /// Reads the canonical form back: a text that is a number's is a number.
+    pub fn parse(canonical: &str) -> Self {
+        match canonical.parse::<i64>() {
+            Ok(number) if number.to_string() == canonical => Self::Number(number),
+            _ => Self::Text(canonical.to_owned()),
+        }
+    }
+
     /// The one form that names the room.
     pub fn canonical(&self) -> String {
         match self {

@@ -4,6 +4,8 @@
 //! Stores keep time themselves (one clock for all processes), so leases and delays are durations.
 
 mod chat;
+mod external;
+mod rooms;
 
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use crate::{
     event::{Audience, Event, NewEvent, Payload},
     id::{EventId, HubUserId, MatrixUserId, NotificationId, Position, RoomId, TenantId},
     notification::{Accepted, Entry, LogQuery, Notification},
-    room::{Claim, NewRoom, RoomKey},
+    room::{Claim, NewRoom, Profile, RoomKey},
     user::{Identity, User, UserQuery, UserSummary},
 };
 
@@ -23,6 +25,8 @@ pub use chat::{
     Changes, Edit, Fact, Files, Messages, Overview, Page, Person, Reconciliation, RoomChanges, Taken,
     Timeline,
 };
+pub use external::{ExternalAccess, ExternalAccounts, Vault};
+pub use rooms::{Attendance, Departure, Departures, Lobby, Read, Standing};
 
 /// What time it is, for what is compared with a token or a timestamp of somebody else.
 pub trait Clock: Send + Sync {
@@ -69,8 +73,9 @@ pub trait Rooms: Send + Sync {
     /// Gives the right back: creation failed.
     async fn unclaim(&self, key: &RoomKey) -> Result<()>;
 
-    /// Stores the room of a key. The first one stays: it is what is returned.
-    async fn settle(&self, key: &RoomKey, room: &RoomId) -> Result<RoomId>;
+    /// Stores the room of a key, what people see of it, and its first members, who are told as by
+    /// [`Memberships::add`]. The first room stays: it is what is returned, and nothing else is stored.
+    async fn settle(&self, key: &RoomKey, room: &RoomId, profile: &Profile) -> Result<RoomId>;
 
     /// Whose room it is; `None` if it is none of ours.
     async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>>;

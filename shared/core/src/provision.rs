@@ -30,7 +30,7 @@ impl Hub {
     }
 
     /// Makes a user's account and general room ready. Idempotent.
-    async fn provision(&self, user: &User) -> Result<()> {
+    pub(crate) async fn provision(&self, user: &User) -> Result<()> {
         self.homeserver.ensure_user(&self.matrix_id(user), &user.identity.display_name).await?;
         let general = RoomKey { tenant: user.tenant(), kind: RoomKind::General };
         let room = self.room(&general).await?;

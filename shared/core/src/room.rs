@@ -1,8 +1,11 @@
 //! Rooms: how each is named, created exactly once, and who is in it.
 
+mod chat;
+mod view;
+
 use std::{fmt, time::Duration};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio::time::Instant;
 
 use crate::{
@@ -10,6 +13,9 @@ use crate::{
     id::{self, HubUserId, MatrixUserId, RoomId, TenantId},
     user::User,
 };
+
+pub use chat::Founding;
+pub use view::{Listed, Member, Profile, Room, RoomType, Search};
 
 /// How long one process may take to create a room before another may try.
 const CREATION_LEASE: Duration = Duration::from_secs(20);
@@ -75,7 +81,8 @@ pub struct NewRoom {
     pub topic: Option<String>,
     /// Whether clients should show it as a direct chat.
     pub is_direct: bool,
-    /// Invited at creation.
+    /// Invited at creation. If the room is direct, it is the chat of these: with each other if they are two, with the
+    /// bot if it is one.
     pub invite: Vec<MatrixUserId>,
 }
 
@@ -99,10 +106,15 @@ impl Pair {
             std::cmp::Ordering::Greater => Some(Self(other.clone(), one.clone())),
         }
     }
+
+    /// Both, in the order of their ids.
+    pub fn both(&self) -> [&HubUserId; 2] {
+        [&self.0, &self.1]
+    }
 }
 
 impl RoomKey {
-    /// The name of the kind, as stored and as shown.
+    /// The name of the kind, as stored.
     pub fn kind(&self) -> &'static str {
         match self.kind {
             RoomKind::General => "general",
@@ -111,6 +123,42 @@ impl RoomKey {
             RoomKind::BotDm { .. } => "bot_dm",
             RoomKind::Dm(_) => "dm",
             RoomKind::Custom { .. } => "custom",
+        }
+    }
+
+    /// Reads the stored form back: see [`kind`](Self::kind) and [`key`](Self::key).
+    pub fn parse(tenant: TenantId, kind: &str, key: &str) -> Option<Self> {
+        let plain = |part: &str| percent_decode_str(part).decode_utf8().ok().map(String::from);
+        let kind = match kind {
+            "general" if key.is_empty() => RoomKind::General,
+            "entity" => {
+                let (entity_type, entity_id) = key.split_once('/')?;
+                RoomKind::Entity { entity_type: plain(entity_type)?, entity_id: plain(entity_id)? }
+            }
+            "service" => RoomKind::Service { source_app: plain(key)? },
+            "bot_dm" => RoomKind::BotDm { user: HubUserId::new(plain(key)?) },
+            "dm" => {
+                let (one, other) = key.split_once('/')?;
+                RoomKind::Dm(Pair::of(&HubUserId::new(plain(one)?), &HubUserId::new(plain(other)?))?)
+            }
+            "custom" => RoomKind::Custom { id: plain(key)? },
+            _ => return None,
+        };
+        Some(Self { tenant, kind })
+    }
+
+    /// Whether it is a chat of two, who stay in it.
+    pub fn is_direct(&self) -> bool {
+        matches!(self.kind, RoomKind::Dm(_) | RoomKind::BotDm { .. })
+    }
+
+    /// Whether this user of the tenant may come in without being invited.
+    pub fn is_open_to(&self, user: &HubUserId) -> bool {
+        match &self.kind {
+            RoomKind::General | RoomKind::Entity { .. } | RoomKind::Service { .. } => true,
+            RoomKind::BotDm { user: partner } => partner == user,
+            RoomKind::Dm(pair) => pair.both().contains(&user),
+            RoomKind::Custom { .. } => false,
         }
     }
 
@@ -138,16 +186,25 @@ impl RoomKey {
         format!("hub_{legible}_{digest}")
     }
 
-    fn new_room(&self, invite: Vec<MatrixUserId>, settings: &crate::Settings) -> NewRoom {
-        let (name, topic) = match &self.kind {
-            RoomKind::General => (settings.general_room_name.clone(), None),
-            RoomKind::Entity { entity_type, entity_id } => (format!("{entity_type} {entity_id}"), None),
-            RoomKind::Service { source_app } => (source_app.clone(), None),
-            RoomKind::BotDm { .. } => (settings.bot_display_name.clone(), None),
-            RoomKind::Dm(_) | RoomKind::Custom { .. } => (String::new(), None),
+    /// The users of a direct chat.
+    fn partners(&self) -> Vec<&HubUserId> {
+        match &self.kind {
+            RoomKind::BotDm { user } => vec![user],
+            RoomKind::Dm(pair) => pair.both().into(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What people see of the room when it is made on demand.
+    fn profile(&self, settings: &crate::Settings) -> Profile {
+        let name = match &self.kind {
+            RoomKind::General => Some(settings.general_room_name.clone()),
+            RoomKind::Entity { entity_type, entity_id } => Some(format!("{entity_type} {entity_id}")),
+            RoomKind::Service { source_app } => Some(source_app.clone()),
+            RoomKind::BotDm { .. } => Some(settings.bot_display_name.clone()),
+            RoomKind::Dm(_) | RoomKind::Custom { .. } => None,
         };
-        let is_direct = matches!(self.kind, RoomKind::BotDm { .. });
-        NewRoom { alias: self.alias(), name, topic, is_direct, invite }
+        Profile { name, ..Profile::default() }
     }
 }
 
@@ -209,21 +266,32 @@ impl Hub {
 
     /// Brings a user into a room, on the homeserver and in our table.
     pub(crate) async fn join(&self, key: &RoomKey, room: &RoomId, user: &User) -> Result<()> {
+        self.departures.cancel(room, user.id()).await?;
         self.homeserver.join(room, &self.matrix_id(user)).await?;
         self.memberships.add(key.tenant, room, user.id()).await
     }
 
     async fn create(&self, key: &RoomKey) -> Result<RoomId> {
-        let partner = match &key.kind {
-            RoomKind::BotDm { user } => Some(self.provisioned_account(key.tenant, user).await?),
-            _ => None,
-        };
-        let invite = partner.iter().map(|user| self.matrix_id(user)).collect();
-        let room = self.homeserver.create_room(&key.new_room(invite, &self.settings)).await?;
-        // Before the room counts as made: a crash in between must not leave its partner out.
-        if let Some(partner) = &partner {
-            self.join(key, &room, partner).await?;
+        let mut partners = Vec::new();
+        for user in key.partners() {
+            partners.push(self.provisioned_account(key.tenant, user).await?);
         }
-        self.rooms.settle(key, &room).await
+        let profile = key.profile(&self.settings);
+        // In other clients a direct chat of two has the names of both, since the bot is in it, too.
+        let names: Vec<_> = partners.iter().map(|user| user.identity.display_name.as_str()).collect();
+        let new = NewRoom {
+            alias: key.alias(),
+            name: profile.name.clone().unwrap_or_else(|| names.join(", ")),
+            topic: profile.topic.clone(),
+            is_direct: key.is_direct(),
+            invite: partners.iter().map(|user| self.matrix_id(user)).collect(),
+        };
+        let room = self.homeserver.create_room(&new).await?;
+        // Before the room counts as made: a crash in between must not leave its partners out.
+        for partner in &partners {
+            self.homeserver.join(&room, &self.matrix_id(partner)).await?;
+        }
+        let members = partners.iter().map(|user| user.id().clone()).collect();
+        self.rooms.settle(key, &room, &Profile { members, ..profile }).await
     }
 }

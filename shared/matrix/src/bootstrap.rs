@@ -14,6 +14,9 @@ use crate::{
     error::{Cause, Doing, misconfigured},
 };
 
+pub(crate) use administrator::Administrator;
+pub(crate) use conduit::is_at as is_conduit;
+
 const BOOTSTRAPPING: &str = "bootstrapping the homeserver";
 
 /// The administrator of a Conduit. It is its first user: a new Conduit gets it from us, with this password.

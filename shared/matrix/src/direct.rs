@@ -17,10 +17,15 @@ use crate::{
 const DIRECT: &str = "m.direct";
 
 impl Appservice {
-    /// The user's clients show the room as a direct chat with the bot. A client would note that itself when its user
+    /// The user's clients show the room as a direct chat with the partner. A client would note that itself when its user
     /// accepts the invitation; ours are joined by us.
-    pub(crate) async fn show_as_direct(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
-        match self.add_direct(room, user).await {
+    pub(crate) async fn show_as_direct(
+        &self,
+        room: &RoomId,
+        user: &MatrixUserId,
+        partner: &MatrixUserId,
+    ) -> Result<()> {
+        match self.add_direct(room, user, partner).await {
             // The chat works without; nobody should miss a message because a client shows it in another list.
             Err(cause) if cause.is_refused_for_good() => {
                 let cause: &dyn std::error::Error = &cause;
@@ -31,12 +36,17 @@ impl Appservice {
         }
     }
 
-    async fn add_direct(&self, room: &RoomId, user: &MatrixUserId) -> Result<(), Cause> {
+    async fn add_direct(
+        &self,
+        room: &RoomId,
+        user: &MatrixUserId,
+        partner: &MatrixUserId,
+    ) -> Result<(), Cause> {
         let mut direct = match self.http.get().account_data(user, DIRECT).send::<Map<String, Value>>().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Map::new(),
             direct => direct?,
         };
-        let rooms = direct.entry(self.bot.as_str()).or_insert_with(|| json!([]));
+        let rooms = direct.entry(partner.as_str()).or_insert_with(|| json!([]));
         let mut known: Vec<Value> = rooms.as_array().cloned().unwrap_or_default();
         if known.iter().any(|known| known == room.as_str()) {
             return Ok(());

@@ -1,8 +1,10 @@
 //! Who is in a room.
 
+use async_trait::async_trait;
 use messenger_core::{
     Result,
-    id::{MatrixUserId, RoomId},
+    id::{EventId, MatrixUserId, RoomId},
+    port::Attendance,
 };
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
@@ -16,6 +18,23 @@ use crate::{
 #[derive(Deserialize)]
 struct Member {
     membership: String,
+}
+
+#[async_trait]
+impl Attendance for Appservice {
+    async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
+        let leave = self.http.post().at("rooms").at(room).at("leave").by(user);
+        match leave.send::<IgnoredAny>().await {
+            // Who is not in the room cannot leave it; Conduit takes it for a success.
+            Err(cause) if cause.is("M_FORBIDDEN") || cause.is("M_NOT_FOUND") => Ok(()),
+            result => result.doing("leaving a room").map(drop),
+        }
+    }
+
+    async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()> {
+        let path = self.http.post().at("rooms").at(room).at("receipt").at("m.read.private").at(event);
+        path.by(user).send::<IgnoredAny>().await.doing("marking a room as read").map(drop)
+    }
 }
 
 impl Appservice {

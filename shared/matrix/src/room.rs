@@ -69,7 +69,8 @@ impl Appservice {
         for user in &room.invite {
             self.ensure_invited(&id, user).await?;
             if room.is_direct {
-                self.show_as_direct(&id, user).await?;
+                let partner = room.invite.iter().find(|other| *other != user).unwrap_or(&self.bot);
+                self.show_as_direct(&id, user, partner).await?;
             }
         }
         Ok(id)

@@ -4,11 +4,14 @@ use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRef;
 use messenger_core::{Hub, Ports, Result, port::Clock};
-use messenger_matrix::Appservice;
+use messenger_matrix::{AdminAccount, Appservice, Passwords};
 use messenger_store::{PgStore, StoreConfig};
 use tokio::task::AbortHandle;
 
-use crate::{Config, auth::Auth};
+use crate::{Config, auth::Auth, vault::KeyVault};
+
+/// The administrator that we make on a homeserver that has none.
+const ADMIN: &str = "hubadmin";
 
 /// What every handler can ask for. Cheap to clone.
 #[derive(Clone)]
@@ -37,11 +40,16 @@ impl App {
             pool_size: config.database_pool_size,
         })?;
         let store = Arc::new(store);
-        let homeserver = Arc::new(Appservice::new(homeserver(&config))?);
+        let matrix = Arc::new(Appservice::new(homeserver(&config))?);
+        let admin = administrator(&config);
+        let passwords = Passwords::new((*matrix).clone(), admin, config.registration_secret.clone());
         let ports = Ports {
             users: store.clone(),
             rooms: store.clone(),
             memberships: store.clone(),
+            lobby: store.clone(),
+            departures: store.clone(),
+            external_access: store.clone(),
             notifications: store.clone(),
             outbox: store.clone(),
             upkeep: store.clone(),
@@ -49,9 +57,12 @@ impl App {
             cursors: store.clone(),
             messages: store.clone(),
             reconciliation: store,
-            timeline: homeserver.clone(),
-            files: homeserver.clone(),
-            homeserver,
+            timeline: matrix.clone(),
+            files: matrix.clone(),
+            homeserver: matrix.clone(),
+            attendance: matrix,
+            external_accounts: Arc::new(passwords),
+            vault: Arc::new(KeyVault::new(&config.secret_key)?),
             clock: Arc::new(WallClock),
         };
         Ok(Self::with(ports, config))
@@ -86,6 +97,11 @@ pub fn homeserver(config: &Config) -> messenger_matrix::Config {
         bot_localpart: config.settings.bot_localpart.clone(),
         bot_display_name: config.settings.bot_display_name.clone(),
     }
+}
+
+/// Who administrates the homeserver in our name.
+pub fn administrator(config: &Config) -> AdminAccount {
+    AdminAccount { localpart: ADMIN.to_owned(), password: config.homeserver_admin_password() }
 }
 
 impl FromRef<App> for Hub {

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, errors::ErrorKind};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind,
+};
 use messenger_core::{
     Error, Result,
+    error::{Failure, System},
     id::{HubUserId, TenantId},
     notification::Satellite,
     user::{Identity, Role},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -22,12 +25,16 @@ pub const HUB_ISSUER: &str = "aesystek-hub";
 pub const LOCAL_ISSUER: &str = "messenger-service";
 /// How far clocks may differ, in seconds.
 const LEEWAY: u64 = 30;
+/// How long a token of ours is good for.
+const LOCAL_TOKEN: Duration = Duration::from_hours(12);
 /// Longest display name, in characters; a longer one is cut.
 const DISPLAY_NAME_MAX: usize = 255;
 
 /// Verifies tokens.
 pub struct Auth {
-    issuers: Vec<(DecodingKey, Validation)>,
+    hub: Option<(DecodingKey, Validation)>,
+    local: (DecodingKey, Validation),
+    local_key: EncodingKey,
     service_token: [u8; 32],
     default_tenant: TenantId,
 }
@@ -50,6 +57,18 @@ struct Claims {
     display_name: Option<String>,
 }
 
+/// What a token of ours says.
+#[derive(Serialize)]
+struct LocalClaims<'a> {
+    iss: &'static str,
+    sub: &'a str,
+    iat: i64,
+    exp: i64,
+    role: &'static str,
+    tenant_id: i64,
+    display_name: &'a str,
+}
+
 /// A number, or a number in quotes.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -61,19 +80,54 @@ enum Tenant {
 impl Auth {
     /// Prepares the keys.
     pub fn new(config: &Config) -> Self {
-        let hub = config.hub_secret_key.as_deref().map(|secret| issuer(secret, HUB_ISSUER));
-        let local = issuer(&config.secret_key, LOCAL_ISSUER);
         Self {
-            issuers: hub.into_iter().chain([local]).collect(),
+            hub: config.hub_secret_key.as_deref().map(|secret| issuer(secret, HUB_ISSUER)),
+            local: issuer(&config.secret_key, LOCAL_ISSUER),
+            local_key: EncodingKey::from_secret(config.secret_key.as_bytes()),
             service_token: Sha256::digest(config.service_token.as_bytes()).into(),
             default_tenant: config.settings.default_tenant,
         }
     }
 
-    /// Verifies a user's token.
+    /// Verifies a user's token, the Hub's or ours.
     pub fn user(&self, token: &str) -> Result<Verified> {
+        self.verify(token, self.hub.iter().chain([&self.local]))
+    }
+
+    /// Verifies a user's token of the Hub.
+    pub fn hub_user(&self, token: &str) -> Result<Verified> {
+        if self.hub.is_none() {
+            return Err(Error::Forbidden {
+                code: "sso_disabled",
+                detail: "single sign-on is off: the service has no HUB_SECRET_KEY".into(),
+            });
+        }
+        self.verify(token, self.hub.iter())
+    }
+
+    /// A token of ours for a user.
+    pub fn local_token(&self, identity: &Identity, now: Timestamp) -> Result<String> {
+        let iat = now.as_second();
+        let claims = LocalClaims {
+            iss: LOCAL_ISSUER,
+            sub: identity.hub_user_id.as_str(),
+            iat,
+            exp: iat.saturating_add_unsigned(LOCAL_TOKEN.as_secs()),
+            role: identity.role.as_str(),
+            tenant_id: identity.tenant.0,
+            display_name: &identity.display_name,
+        };
+        encode(&Header::new(Algorithm::HS256), &claims, &self.local_key)
+            .map_err(|error| Error::fault(System::Database, Failure::Broken, "signing a token", error))
+    }
+
+    fn verify<'a>(
+        &self,
+        token: &str,
+        issuers: impl Iterator<Item = &'a (DecodingKey, Validation)>,
+    ) -> Result<Verified> {
         let mut expired = false;
-        for (key, validation) in &self.issuers {
+        for (key, validation) in issuers {
             match decode::<Claims>(token, key, validation) {
                 Ok(token) => return self.verified(token.claims),
                 Err(error) => expired |= matches!(error.kind(), ErrorKind::ExpiredSignature),

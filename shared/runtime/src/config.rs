@@ -40,6 +40,9 @@ pub struct Config {
     pub as_token: String,
     /// `MATRIX_HS_TOKEN`: the homeserver's, towards us.
     pub hs_token: String,
+    /// `MATRIX_REGISTRATION_SECRET`: Synapse's `registration_shared_secret`, by which we make our administrator there.
+    /// Conduit needs none.
+    pub registration_secret: Option<String>,
     /// `APPSERVICE_URL`: where the homeserver reaches us.
     pub appservice_url: String,
     /// `MAX_UPLOAD_BYTES`: the largest file that is accepted.
@@ -79,7 +82,9 @@ impl Config {
         env.check_hub_secret(hub_secret_key.as_deref(), &secret_key);
         let derived = |name: &str| derive(&secret_key, name);
         let defaults = Settings::default();
+        let homeserver_url = env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167");
         let settings = Settings {
+            public_homeserver_url: env.url("MATRIX_PUBLIC_URL", &homeserver_url),
             server_name: env.text("MATRIX_SERVER_NAME", &defaults.server_name),
             bot_localpart: env.text("MATRIX_BOT_LOCALPART", &defaults.bot_localpart),
             default_tenant: TenantId(env.number("DEFAULT_TENANT_ID", 1, i64::MIN, i64::MAX)),
@@ -95,7 +100,8 @@ impl Config {
             database_url: env.database(),
             database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),
             service_token: env.secret("MESSENGER_SERVICE_TOKEN", DEFAULT_SERVICE_TOKEN, production),
-            homeserver_url: env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167"),
+            homeserver_url,
+            registration_secret: env.optional("MATRIX_REGISTRATION_SECRET"),
             as_token: env
                 .optional_secret("MATRIX_AS_TOKEN", production)
                 .unwrap_or_else(|| derived("matrix-as-token")),

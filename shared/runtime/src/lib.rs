@@ -13,6 +13,7 @@ pub mod serve;
 pub mod setup;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod vault;
 
 pub use app::App;
 pub use config::Config;

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use messenger_matrix::{AdminAccount, Registration, bootstrap};
+use messenger_matrix::{Registration, bootstrap};
 use messenger_store::migrate;
 
 use crate::{Config, app};
 
 /// Pause between attempts.
 const PAUSE: Duration = Duration::from_secs(2);
-/// The administrator that we make on a homeserver that has none.
-const ADMIN: &str = "hubadmin";
 
 /// Migrates the database.
 pub async fn database(config: &Config) -> anyhow::Result<()> {
@@ -28,8 +26,7 @@ pub async fn homeserver(config: &Config) -> anyhow::Result<()> {
         bot_localpart: config.settings.bot_localpart.clone(),
         server_name: config.settings.server_name.clone(),
     };
-    let admin = AdminAccount { localpart: ADMIN.to_owned(), password: config.homeserver_admin_password() };
-    bootstrap(&app::homeserver(config), &registration, &admin)
+    bootstrap(&app::homeserver(config), &registration, &app::administrator(config))
         .await
         .context("the homeserver cannot be bootstrapped")
 }

@@ -3,7 +3,9 @@
 mod accept;
 mod cursors;
 mod error;
+mod external;
 mod feed;
+mod lobby;
 mod messages;
 mod migrate;
 mod notifications;

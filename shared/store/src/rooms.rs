@@ -7,7 +7,7 @@ use messenger_core::{
     Result,
     id::{HubUserId, RoomId, TenantId},
     port::{Memberships, Rooms},
-    room::{Claim, RoomKey},
+    room::{Claim, Profile, RoomKey, RoomKind},
 };
 
 use crate::{PgStore, pool::seconds};
@@ -22,11 +22,7 @@ const CLAIM: &str = "insert into rooms as room (tenant_id, kind, key, claimed_un
     returning true";
 const UNCLAIM: &str = "update rooms set claimed_until = '-infinity'
     where tenant_id = $1 and kind = $2 and key = $3 and matrix_room_id is null";
-const SETTLE: &str =
-    "insert into rooms as room (tenant_id, kind, key, matrix_room_id) values ($1, $2, $3, $4)
-    on conflict (tenant_id, kind, key)
-    do update set matrix_room_id = coalesce(room.matrix_room_id, excluded.matrix_room_id)
-    returning matrix_room_id";
+const SETTLE: &str = "select settle_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 const TENANT_OF: &str = "select tenant_id from rooms where matrix_room_id = $1";
 const ADD: &str = "select add_member($1, $2, $3)";
 const REMOVE: &str = "select remove_member($1, $2, $3)";
@@ -59,11 +55,31 @@ impl Rooms for PgStore {
         Ok(())
     }
 
-    async fn settle(&self, key: &RoomKey, room: &RoomId) -> Result<RoomId> {
-        let row = self
-            .database
-            .query_one("storing a room", SETTLE, &[&key.tenant.0, &key.kind(), &key.key(), &room.as_str()])
-            .await?;
+    async fn settle(&self, key: &RoomKey, room: &RoomId, profile: &Profile) -> Result<RoomId> {
+        let entity = match &key.kind {
+            RoomKind::Entity { entity_type, entity_id } => Some((entity_type, entity_id)),
+            _ => None,
+        };
+        let pair = match &key.kind {
+            RoomKind::Dm(pair) => Some(pair.both()),
+            _ => None,
+        };
+        let members: Vec<_> = profile.members.iter().map(HubUserId::as_str).collect();
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 12] = [
+            &key.tenant.0,
+            &key.kind(),
+            &key.key(),
+            &room.as_str(),
+            &profile.name,
+            &profile.topic,
+            &profile.created_by.as_ref().map(HubUserId::as_str),
+            &entity.map(|(entity_type, _)| entity_type),
+            &entity.map(|(_, entity_id)| entity_id),
+            &pair.map(|[first, _]| first.as_str()),
+            &pair.map(|[_, second]| second.as_str()),
+            &members,
+        ];
+        let row = self.database.query_one("storing a room", SETTLE, &parameters).await?;
         Ok(RoomId::new(row.get::<_, String>(0)))
     }
 

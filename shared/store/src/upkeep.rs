@@ -9,11 +9,16 @@ use crate::{PgStore, pool::seconds};
 
 const RESTING: &str = "select
     exists (select from outbox_lanes where attempts > 0 and due > now() and due < 'infinity')
-    or exists (select from users where account_attempts > 0 and account_due > now())";
+    or exists (select from users where account_attempts > 0 and account_due > now())
+    or exists (select from departures where attempts > 0 and due > now())
+    or exists (select from external_access where attempts > 0 and revoke_due > now())";
 const WAKE_LANES: &str =
     "update outbox_lanes set due = now() where attempts > 0 and due > now() and due < 'infinity'";
 const WAKE_USERS: &str =
     "update users set account_due = now() where account_attempts > 0 and account_due > now()";
+const WAKE_DEPARTURES: &str = "update departures set due = now() where attempts > 0 and due > now()";
+const WAKE_REVOCATIONS: &str =
+    "update external_access set revoke_due = now() where attempts > 0 and revoke_due > now()";
 const EXPIRE: &str = "update notifications set status = 'expired', answer_due = null
     where status = 'pending' and expires_at <= now()";
 const ROTATE: &str = "select rotate_events($1 * interval '1 second')";
@@ -43,6 +48,8 @@ impl Upkeep for PgStore {
     async fn wake(&self) -> Result<()> {
         self.database.execute("waking lanes", WAKE_LANES, &[]).await?;
         self.database.execute("waking accounts", WAKE_USERS, &[]).await?;
+        self.database.execute("waking departures", WAKE_DEPARTURES, &[]).await?;
+        self.database.execute("waking revocations", WAKE_REVOCATIONS, &[]).await?;
         Ok(())
     }
 

@@ -20,6 +20,7 @@ macro_rules! columns {
         "hub_user_id, tenant_id, display_name, role, localpart, external_client_enabled, account_due is null"
     };
 }
+pub(crate) use columns;
 
 const SIGN_IN: &str = concat!("select ", columns!(), " from sign_in($1, $2, $3, $4, $5, $6, $7, $8)");
 const FIND: &str = concat!("select ", columns!(), " from users where tenant_id = $1 and hub_user_id = $2");

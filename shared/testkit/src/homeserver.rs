@@ -30,6 +30,8 @@ pub struct MemoryHomeserver {
 struct State {
     trouble: trouble::Trouble,
     accounts: BTreeMap<MatrixUserId, String>,
+    passwords: BTreeMap<MatrixUserId, String>,
+    read: Vec<(RoomId, MatrixUserId, EventId)>,
     aliases: HashMap<String, RoomId>,
     rooms: BTreeMap<RoomId, Room>,
     events: u64,
@@ -107,6 +109,16 @@ impl MemoryHomeserver {
     /// The display name of an account, if it exists.
     pub fn display_name(&self, user: &MatrixUserId) -> Option<String> {
         self.state().accounts.get(user).cloned()
+    }
+
+    /// Whether somebody gets in with this password.
+    pub fn lets_in(&self, user: &MatrixUserId, password: &str) -> bool {
+        self.state().passwords.get(user).is_some_and(|known| known == password)
+    }
+
+    /// Who has read what, in the order in which it was said.
+    pub fn receipts(&self) -> Vec<(RoomId, MatrixUserId, EventId)> {
+        self.state().read.clone()
     }
 
     /// How many accounts there are.

@@ -118,6 +118,8 @@ impl TestHub {
     /// Does all the worker's work that is due.
     pub async fn work(&self) {
         while self.provision_due().await.expect("accounts can be read") > 0 {}
+        while self.depart_due().await.expect("departures can be read") > 0 {}
+        while self.revoke_due().await.expect("revocations can be read") > 0 {}
         while self.deliver_due().await.expect("the outbox can be read") {}
     }
 

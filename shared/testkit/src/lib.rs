@@ -15,11 +15,13 @@ mod homeserver;
 mod hub;
 mod memory;
 pub mod sse;
+mod vault;
 
 pub use clock::TestClock;
 pub use homeserver::{MemoryHomeserver, Message};
 pub use hub::{HubBuilder, Running, TestHub, hub};
 pub use memory::{Memory, messages::Summary};
+pub use vault::OpenVault;
 
 /// What a test of the contract ends with.
 pub type Kept = messenger_core::Result<()>;

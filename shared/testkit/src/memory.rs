@@ -1,7 +1,10 @@
 //! The store in memory: every port on one state behind one mutex, so that each act is whole.
 
 mod cursors;
+mod departures;
+mod external;
 mod feed;
+mod lobby;
 mod memberships;
 pub(crate) mod messages;
 mod notifications;
@@ -49,6 +52,8 @@ struct State {
     users: users::Table,
     rooms: rooms::Table,
     members: memberships::Table,
+    departures: departures::Table,
+    external: external::Table,
     notifications: notifications::Table,
     lanes: outbox::Table,
     log: feed::Log,
@@ -68,6 +73,8 @@ impl Default for Memory {
             users: users::Table::default(),
             rooms: rooms::Table::default(),
             members: memberships::Table::default(),
+            departures: departures::Table::default(),
+            external: external::Table::default(),
             notifications: notifications::Table::default(),
             lanes: outbox::Table::default(),
             log: feed::Log::default(),
@@ -125,6 +132,9 @@ impl Memory {
             users: store.clone(),
             rooms: store.clone(),
             memberships: store.clone(),
+            lobby: store.clone(),
+            departures: store.clone(),
+            external_access: store.clone(),
             notifications: store.clone(),
             outbox: store.clone(),
             upkeep: store.clone(),
@@ -135,6 +145,9 @@ impl Memory {
             homeserver: Arc::new(homeserver.clone()),
             timeline: Arc::new(homeserver.clone()),
             files: Arc::new(homeserver.clone()),
+            attendance: Arc::new(homeserver.clone()),
+            external_accounts: Arc::new(homeserver.clone()),
+            vault: Arc::new(crate::OpenVault),
             clock: Arc::new(clock.clone()),
         }
     }

@@ -1,16 +1,19 @@
 //! Every promise that is written is run.
 
 /// The module of a promise, and its text.
-const CONTRACT: [(&str, &str); 19] = [
+const CONTRACT: [(&str, &str); 22] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
     ("cursors", include_str!("../src/contract/cursors.rs")),
+    ("departures", include_str!("../src/contract/departures.rs")),
     ("due", include_str!("../src/contract/due.rs")),
+    ("external", include_str!("../src/contract/external.rs")),
     ("feed", include_str!("../src/contract/feed.rs")),
     ("held", include_str!("../src/contract/held.rs")),
     ("homeserver", include_str!("../src/contract/homeserver.rs")),
     ("lanes", include_str!("../src/contract/lanes.rs")),
+    ("lobby", include_str!("../src/contract/lobby.rs")),
     ("memberships", include_str!("../src/contract/memberships.rs")),
     ("messages", include_str!("../src/contract/messages.rs")),
     ("notifications", include_str!("../src/contract/notifications.rs")),

@@ -83,7 +83,11 @@ impl Stack {
 
     async fn start_service(&mut self, settings: &Settings) -> Result<()> {
         let programs = programs(settings.release).await?;
-        let environment = settings.environment(&self.database_url(settings), &self.homeserver_url(settings));
+        let mut environment =
+            settings.environment(&self.database_url(settings), &self.homeserver_url(settings));
+        if let Some(synapse) = &self.synapse {
+            environment.push(("MATRIX_REGISTRATION_SECRET", synapse.registration_secret().to_owned()));
+        }
         let launch =
             |name: &str, program: &str, colour| launch(name, programs.join(program), colour, &environment);
         let step = Step::begin("Setup");

@@ -5,7 +5,7 @@ use messenger_core::{
     id::{EventId, MatrixUserId, Position, RoomId, TenantId},
     inbound::{Content, RoomEvent},
     message::Said,
-    room::{RoomKey, RoomKind},
+    room::{Profile, RoomKey, RoomKind},
 };
 use messenger_testkit::{TestHub, given, hub};
 
@@ -34,7 +34,7 @@ fn membership(room: &RoomId, user: &MatrixUserId, joined: bool) -> RoomEvent {
 /// A room of a tenant.
 async fn room_of(hub: &TestHub, tenant: TenantId, id: &str) -> RoomId {
     let kind = RoomKind::Service { source_app: id.to_owned() };
-    hub.rooms.settle(&RoomKey { tenant, kind }, &RoomId::new(id)).await.expect("settled")
+    hub.rooms.settle(&RoomKey { tenant, kind }, &RoomId::new(id), &Profile::default()).await.expect("settled")
 }
 
 async fn heard(hub: &TestHub, room: &RoomId) -> Vec<Event> {

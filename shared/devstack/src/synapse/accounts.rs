@@ -26,6 +26,11 @@ impl Synapse {
         answer(request).await.map(drop).with_context(|| format!("setting the password of {user}"))
     }
 
+    /// Its `registration_shared_secret`: whoever has it can make administrators.
+    pub fn registration_secret(&self) -> &str {
+        &self.registration_secret
+    }
+
     /// A token of our administrator, whose password is the secret that could make others.
     async fn administrator(&self) -> Result<String> {
         match self.login(ADMINISTRATOR, &self.registration_secret).await {

@@ -27,7 +27,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The administrator, logged in and in the admin room.
-pub(super) struct Administrator<'a> {
+pub(crate) struct Administrator<'a> {
     http: &'a Http,
     token: String,
     room: RoomId,
@@ -63,7 +63,7 @@ struct Message {
 
 impl<'a> Administrator<'a> {
     /// Logs in, as the first user if there is none yet, and finds the admin room.
-    pub(super) async fn enter(http: &'a Http, admin: &AdminAccount, known: bool) -> Result<Self> {
+    pub(crate) async fn enter(http: &'a Http, admin: &AdminAccount, known: bool) -> Result<Self> {
         let token = token(http, admin, known).await?;
         let alias = format!("#admins:{}", http.server_name);
         let room: Room = http
@@ -101,6 +101,20 @@ impl<'a> Administrator<'a> {
             .iter()
             .fold(answer, |answer, secret| answer.replace(secret.as_str(), "…"));
         Err(misconfigured(BOOTSTRAPPING, format!("Conduit answered: {answer}")))
+    }
+
+    /// Gives an account a password that Conduit makes up. Its devices stay logged in.
+    pub(crate) async fn reset_password(&self, user: &MatrixUserId, localpart: &str) -> Result<String> {
+        let doing = "resetting a password";
+        let conduit = self.http.user(CONDUIT);
+        let command = self.say(&format!("{conduit}: reset-password {localpart}")).await?;
+        let answer = self.answer_to(&command, &conduit).await?;
+        let success = format!("Successfully reset the password for user {user}: ");
+        match answer.strip_prefix(&success) {
+            Some(password) if !password.trim().is_empty() => Ok(password.trim().to_owned()),
+            // It may be the answer to somebody else, and hold their password.
+            _ => Err(misconfigured(doing, format!("Conduit did not reset the password of {user}"))),
+        }
     }
 
     async fn say(&self, body: &str) -> Result<EventId> {
@@ -144,7 +158,7 @@ impl<'a> Administrator<'a> {
         }
     }
 
-    pub(super) async fn leave(&self) {
+    pub(crate) async fn leave(&self) {
         if let Err(cause) = self.http.post().at("logout").with_token(&self.token).send::<IgnoredAny>().await {
             let cause: &dyn std::error::Error = &cause;
             tracing::warn!(cause, "the administrator stays logged in");

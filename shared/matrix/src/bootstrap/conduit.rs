@@ -25,7 +25,7 @@ struct Told {
 }
 
 /// Whether the homeserver is a Conduit: no other has this account from the start.
-pub(super) async fn is_at(appservice: &Appservice) -> Result<bool, Cause> {
+pub(crate) async fn is_at(appservice: &Appservice) -> Result<bool, Cause> {
     let conduit = appservice.http.user(CONDUIT);
     let profile = appservice.http.get().at("profile").at(&conduit).by_nobody();
     match profile.send::<IgnoredAny>().await {

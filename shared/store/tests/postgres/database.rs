@@ -5,7 +5,7 @@ use std::sync::Arc;
 use messenger_core::Ports;
 use messenger_devstack::{TestDatabase, database::template};
 use messenger_store::{PgStore, StoreConfig, migrate, schema};
-use messenger_testkit::{MemoryHomeserver, TestClock};
+use messenger_testkit::{MemoryHomeserver, OpenVault, TestClock};
 
 /// A store on a database that is dropped with it.
 pub(crate) struct Fresh {
@@ -39,6 +39,9 @@ impl Fresh {
             users: store.clone(),
             rooms: store.clone(),
             memberships: store.clone(),
+            lobby: store.clone(),
+            departures: store.clone(),
+            external_access: store.clone(),
             notifications: store.clone(),
             outbox: store.clone(),
             upkeep: store.clone(),
@@ -49,6 +52,9 @@ impl Fresh {
             timeline: Arc::new(MemoryHomeserver::default()),
             files: Arc::new(MemoryHomeserver::default()),
             homeserver: Arc::new(MemoryHomeserver::default()),
+            attendance: Arc::new(MemoryHomeserver::default()),
+            external_accounts: Arc::new(MemoryHomeserver::default()),
+            vault: Arc::new(OpenVault),
             clock: Arc::new(TestClock::default()),
         }
     }

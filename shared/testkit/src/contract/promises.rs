@@ -80,6 +80,34 @@ macro_rules! contract_tests {
             who_lost_the_lease_moves_nothing,
             of_many_at_once_one_reads,
         }
+        $crate::promises! { $fresh, lobby:
+            a_room_is_shown_as_its_members_know_it,
+            a_direct_chat_is_named_after_the_other,
+            a_room_is_seen_by_its_members_only,
+            members_come_by_name,
+            people_are_found_in_their_tenant_only,
+            the_directory_has_what_everybody_may_open,
+            who_comes_and_goes_is_told_of_the_whole_room,
+            a_room_comes_with_its_first_members,
+            reading_again_is_no_change,
+        }
+        $crate::promises! { $fresh, departures:
+            who_departs_is_out_and_due,
+            a_departure_is_one_workers_until_the_lease_ends,
+            a_departure_can_be_cancelled,
+            a_postponed_departure_is_due_later,
+            a_resting_departure_is_woken,
+            who_moves_leaves_all_rooms,
+        }
+        $crate::promises! { $fresh, external:
+            access_is_what_was_decided_last,
+            access_is_of_one_tenant,
+            a_password_comes_back_as_it_was_stored,
+            one_of_many_stores_a_password,
+            what_is_withdrawn_is_due_to_be_revoked,
+            a_failed_revocation_is_due_later,
+            a_late_revocation_voids_the_next_password,
+        }
         $crate::promises! { $fresh, accept:
             a_notification_is_stored_as_it_was_said,
             ids_grow,

@@ -3,7 +3,7 @@
 use messenger_core::{
     Result,
     id::TenantId,
-    room::{Claim, RoomKey, RoomKind},
+    room::{Claim, Profile, RoomKey, RoomKind},
 };
 
 use super::{LONG, SHORT, Store, together};
@@ -43,7 +43,7 @@ pub async fn a_room_is_found_once_it_is_settled(store: &dyn Store) -> Result<()>
     assert_eq!(rooms.find(&key(1)).await?, None);
     rooms.claim(&key(1), LONG).await?;
     assert_eq!(rooms.find(&key(1)).await?, None);
-    rooms.settle(&key(1), &room("!1")).await?;
+    rooms.settle(&key(1), &room("!1"), &Profile::default()).await?;
     assert_eq!(rooms.find(&key(1)).await?, Some(room("!1")));
     Ok(())
 }
@@ -54,7 +54,7 @@ pub async fn each_key_has_its_own_room(store: &dyn Store) -> Result<()> {
     let keys: Vec<_> = [TENANT, OTHER_TENANT].into_iter().flat_map(keys).collect();
     for (n, key) in keys.iter().enumerate() {
         assert_eq!(rooms.claim(key, LONG).await?, Claim::Yours, "{key}");
-        rooms.settle(key, &room(&format!("!{n}"))).await?;
+        rooms.settle(key, &room(&format!("!{n}")), &Profile::default()).await?;
     }
     for (n, key) in keys.iter().enumerate() {
         assert_eq!(rooms.find(key).await?, Some(room(&format!("!{n}"))), "{key}");
@@ -108,7 +108,7 @@ pub async fn a_claim_can_be_given_back(store: &dyn Store) -> Result<()> {
 pub async fn a_settled_room_answers_claims(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     rooms.claim(&key(1), SHORT).await?;
-    rooms.settle(&key(1), &room("!1")).await?;
+    rooms.settle(&key(1), &room("!1"), &Profile::default()).await?;
     store.pass(SHORT * 2).await;
     assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Settled(room("!1")));
     rooms.unclaim(&key(1)).await?;
@@ -120,9 +120,9 @@ pub async fn a_settled_room_answers_claims(store: &dyn Store) -> Result<()> {
 pub async fn the_first_settled_room_stays(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     rooms.claim(&key(1), LONG).await?;
-    assert_eq!(rooms.settle(&key(1), &room("!first")).await?, room("!first"));
-    assert_eq!(rooms.settle(&key(1), &room("!first")).await?, room("!first"));
-    assert_eq!(rooms.settle(&key(1), &room("!second")).await?, room("!first"));
+    assert_eq!(rooms.settle(&key(1), &room("!first"), &Profile::default()).await?, room("!first"));
+    assert_eq!(rooms.settle(&key(1), &room("!first"), &Profile::default()).await?, room("!first"));
+    assert_eq!(rooms.settle(&key(1), &room("!second"), &Profile::default()).await?, room("!first"));
     assert_eq!(rooms.find(&key(1)).await?, Some(room("!first")));
     assert_eq!(rooms.tenant_of(&room("!second")).await?, None);
     Ok(())
@@ -134,7 +134,7 @@ pub async fn all_who_settle_at_once_get_one_room(store: &dyn Store) -> Result<()
     rooms.claim(&key(1), LONG).await?;
     let settled = together(20, |n| {
         let rooms = rooms.clone();
-        async move { rooms.settle(&key(1), &room(&format!("!{n}"))).await }
+        async move { rooms.settle(&key(1), &room(&format!("!{n}")), &Profile::default()).await }
     })
     .await?;
     let found = rooms.find(&key(1)).await?.expect("it is settled");

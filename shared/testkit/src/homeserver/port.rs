@@ -7,7 +7,7 @@ use messenger_core::{
     Error, Result,
     error::{Failure, System},
     id::{EventId, MatrixUserId, RoomId},
-    port::Homeserver,
+    port::{Attendance, ExternalAccounts, Homeserver},
     room::NewRoom,
 };
 use serde_json::Value;
@@ -46,6 +46,47 @@ impl Homeserver for MemoryHomeserver {
     async fn send(&self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId> {
         let bot = MatrixUserId::new("@messenger:hub.local");
         self.call("sending a message", |state| state.send(room, &bot, transaction, content)).await
+    }
+}
+
+#[async_trait]
+impl Attendance for MemoryHomeserver {
+    async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
+        self.call("leaving a room", |state| {
+            state.rooms.get_mut(room).ok_or(Failure::Rejected)?.members.remove(user);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()> {
+        self.call("marking a room as read", |state| {
+            state.read.push((room.clone(), user.clone(), event.clone()));
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ExternalAccounts for MemoryHomeserver {
+    async fn set_password(&self, user: &MatrixUserId, password: &str) -> Result<()> {
+        self.call("setting a password", |state| {
+            if !state.accounts.contains_key(user) {
+                return Err(Failure::Rejected);
+            }
+            state.passwords.insert(user.clone(), password.to_owned());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn revoke(&self, user: &MatrixUserId) -> Result<()> {
+        self.call("logging devices out", |state| {
+            state.passwords.remove(user);
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Memberships in memory.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use messenger_core::{
@@ -9,33 +9,28 @@ use messenger_core::{
     id::{HubUserId, RoomId, TenantId},
     port::Memberships,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Memory, State};
 
-pub(super) type Table = BTreeSet<(TenantId, HubUserId, RoomId)>;
+/// Who is where, and how many messages of the room they have read.
+pub(super) type Table = BTreeMap<(TenantId, HubUserId, RoomId), i64>;
 
 #[async_trait]
 impl Memberships for Memory {
     async fn add(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
-        self.act("adding a member", |state| {
-            state.add_member(tenant, room, user);
-        })
-        .await
+        self.act("adding a member", |state| state.add_member(tenant, room, user)).await
     }
 
     async fn remove(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
-        self.act("removing a member", |state| {
-            state.remove_member(tenant, room, user);
-        })
-        .await
+        self.act("removing a member", |state| state.remove_member(tenant, room, user)).await
     }
 
     async fn of(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<RoomId>> {
         self.act("reading memberships", |state| {
             state
                 .members
-                .iter()
+                .keys()
                 .filter(|(t, u, _)| *t == tenant && u == user)
                 .map(|one| one.2.clone())
                 .collect()
@@ -46,21 +41,27 @@ impl Memberships for Memory {
 
 impl State {
     pub(super) fn add_member(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
+        let member = (tenant, user.clone(), room.clone());
         // Who is no user of the tenant is never a member there.
-        if self.user(tenant, user).is_some() && self.members.insert((tenant, user.clone(), room.clone())) {
-            self.tell_member(Kind::RoomJoined, tenant, room, user);
+        if self.user(tenant, user).is_none() || self.members.contains_key(&member) {
+            return;
         }
+        let said = self.said(room);
+        self.members.insert(member, said);
+        let seen = self.seen(tenant, user, room);
+        self.tell_member(Kind::RoomJoined, tenant, user, &json!({ "room_id": room, "room": seen }));
     }
 
     pub(super) fn remove_member(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
-        if self.members.remove(&(tenant, user.clone(), room.clone())) {
-            self.tell_member(Kind::RoomLeft, tenant, room, user);
+        let seen = self.seen(tenant, user, room);
+        if self.members.remove(&(tenant, user.clone(), room.clone())).is_some() {
+            self.tell_member(Kind::RoomLeft, tenant, user, &json!({ "room_id": room, "room": seen }));
         }
     }
 
-    fn tell_member(&mut self, kind: Kind, tenant: TenantId, room: &RoomId, user: &HubUserId) {
+    pub(super) fn tell_member(&mut self, kind: Kind, tenant: TenantId, user: &HubUserId, fields: &Value) {
         let audience = Audience::User(tenant, user.clone());
-        let payload = Payload::stored(json!({ "room_id": room }).to_string());
+        let payload = Payload::stored(fields.to_string());
         self.log.append(self.now, None, &NewEvent { audience, kind, payload, key: None });
     }
 }

@@ -8,10 +8,10 @@ use messenger_core::{
     Result,
     id::{RoomId, TenantId},
     port::Rooms,
-    room::{Claim, RoomKey},
+    room::{Claim, Profile, RoomKey},
 };
 
-use super::Memory;
+use super::{Memory, State};
 
 pub(super) type Table = HashMap<RoomKey, Stored>;
 
@@ -19,13 +19,20 @@ pub(super) enum Stored {
     /// Somebody creates it until then.
     Claimed(Timestamp),
     /// It exists.
-    Settled(RoomId),
+    Settled(Settled),
+}
+
+/// A room that exists.
+pub(super) struct Settled {
+    pub(super) id: RoomId,
+    pub(super) profile: Profile,
+    pub(super) created_at: Timestamp,
 }
 
 impl Stored {
-    fn room(&self) -> Option<&RoomId> {
+    pub(super) fn room(&self) -> Option<&RoomId> {
         match self {
-            Self::Settled(room) => Some(room),
+            Self::Settled(room) => Some(&room.id),
             Self::Claimed(_) => None,
         }
     }
@@ -39,7 +46,7 @@ impl Rooms for Memory {
 
     async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim> {
         self.act("claiming a room", |state| match state.rooms.get(key) {
-            Some(Stored::Settled(room)) => Claim::Settled(room.clone()),
+            Some(Stored::Settled(room)) => Claim::Settled(room.id.clone()),
             Some(Stored::Claimed(until)) if *until > state.now => Claim::Taken,
             _ => {
                 state.rooms.insert(key.clone(), Stored::Claimed(state.now + lease));
@@ -58,12 +65,16 @@ impl Rooms for Memory {
         .await
     }
 
-    async fn settle(&self, key: &RoomKey, room: &RoomId) -> Result<RoomId> {
+    async fn settle(&self, key: &RoomKey, room: &RoomId, profile: &Profile) -> Result<RoomId> {
         self.act("storing a room", |state| {
             if let Some(first) = state.rooms.get(key).and_then(Stored::room) {
                 return first.clone();
             }
-            state.rooms.insert(key.clone(), Stored::Settled(room.clone()));
+            let settled = Settled { id: room.clone(), profile: profile.clone(), created_at: state.now };
+            state.rooms.insert(key.clone(), Stored::Settled(settled));
+            for member in &profile.members {
+                state.add_member(key.tenant, room, member);
+            }
             room.clone()
         })
         .await
@@ -74,5 +85,15 @@ impl Rooms for Memory {
             state.rooms.iter().find(|(_, stored)| stored.room() == Some(room)).map(|(key, _)| key.tenant)
         })
         .await
+    }
+}
+
+impl State {
+    /// A room of a tenant, by its id.
+    pub(super) fn settled(&self, tenant: TenantId, room: &RoomId) -> Option<(&RoomKey, &Settled)> {
+        self.rooms.iter().find_map(|(key, stored)| match stored {
+            Stored::Settled(settled) if key.tenant == tenant && settled.id == *room => Some((key, settled)),
+            _ => None,
+        })
     }
 }

@@ -21,6 +21,8 @@ impl Upkeep for Memory {
             let now = state.now;
             state.lanes.values().any(|lane| lane.due.rests_at(now))
                 || state.users.values().any(|user| user.failures > 0 && user.due.is_some_and(|due| due > now))
+                || state.departures.values().any(|one| one.failures > 0 && one.at > now)
+                || state.external.values().any(|one| one.rests_at(now))
         })
         .await
     }
@@ -51,6 +53,14 @@ impl State {
         }
         for user in self.users.values_mut().filter(|user| user.failures > 0) {
             user.due = user.due.map(|due| due.min(now));
+            self.work = true;
+        }
+        for departure in self.departures.values_mut().filter(|one| one.failures > 0) {
+            departure.at = departure.at.min(now);
+            self.work = true;
+        }
+        for access in self.external.values_mut().filter(|one| one.rests_at(now)) {
+            access.revoke_due = Some(now);
             self.work = true;
         }
     }

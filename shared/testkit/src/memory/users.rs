@@ -19,7 +19,7 @@ const REST_MAX: Duration = Duration::from_mins(5);
 pub(super) type Table = BTreeMap<HubUserId, Stored>;
 
 pub(super) struct Stored {
-    user: User,
+    pub(super) user: User,
     /// When the account is to be made ready; `None` if it is.
     pub(super) due: Option<Timestamp>,
     pub(super) failures: u32,
@@ -105,7 +105,15 @@ impl State {
         stored.user.identity = identity.clone();
         let user = stored.user.clone();
         if moved {
-            self.members.retain(|(tenant, member, _)| member != id || *tenant == identity.tenant);
+            let left: Vec<_> = self
+                .members
+                .keys()
+                .filter(|(tenant, member, _)| member == id && *tenant != identity.tenant)
+                .cloned()
+                .collect();
+            for (tenant, user, room) in left {
+                self.depart(tenant, &room, &user);
+            }
             self.release_held(identity.tenant, id);
         }
         user

@@ -1,0 +1,128 @@
+//! Rooms: listed, opened, made and left.
+//!
+//! ```text
+//! GET  /api/v1/rooms                                           the caller's, most recent activity first
+//! POST /api/v1/rooms {name, topic?, invite_users?}             make a private room
+//! POST /api/v1/rooms/dm/{hub_user_id}                          open the one chat with somebody
+//! GET  /api/v1/rooms/directory?q=&entity_type=&limit=&offset=  entity and service rooms of the tenant
+//! POST /api/v1/rooms/{id}/join                                 come in; that is how a room of the directory is opened
+//! POST /api/v1/rooms/{id}/invite {hub_user_id}                 bring somebody in, at once
+//! GET  /api/v1/rooms/{id}/members                              who is in it
+//! POST /api/v1/rooms/{id}/leave                                go
+//! POST /api/v1/rooms/{id}/read                                 everything in it is read
+//! ```
+
+mod request;
+
+use axum::{
+    Json, Router,
+    extract::{Path, RawQuery, State},
+    http::StatusCode,
+    routing::{get, post},
+};
+use messenger_core::{
+    Error, Hub,
+    id::{HubUserId, RoomId},
+    room::{Listed, Member, Room},
+};
+use messenger_runtime::{App, Failed, caller::Caller, fields::JsonBody};
+use serde::Serialize;
+
+/// The routes of this function.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/rooms", get(list).post(found))
+        .route("/api/v1/rooms/directory", get(directory))
+        .route("/api/v1/rooms/dm/{hub_user_id}", post(open_dm))
+        .route("/api/v1/rooms/{id}/join", post(join))
+        .route("/api/v1/rooms/{id}/invite", post(invite))
+        .route("/api/v1/rooms/{id}/members", get(members))
+        .route("/api/v1/rooms/{id}/leave", post(leave))
+        .route("/api/v1/rooms/{id}/read", post(read))
+}
+
+#[derive(Serialize)]
+struct Rooms<T> {
+    rooms: Vec<T>,
+}
+
+async fn list(State(hub): State<Hub>, Caller(caller): Caller) -> Result<Json<Rooms<Room>>, Failed> {
+    Ok(Json(Rooms { rooms: hub.rooms_of(&caller).await? }))
+}
+
+async fn found(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+    body: JsonBody,
+) -> Result<(StatusCode, Json<Room>), Failed> {
+    let founding = request::founding(body.fields)?;
+    Ok((StatusCode::CREATED, Json(hub.found_room(&caller, founding).await?)))
+}
+
+async fn directory(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Rooms<Listed>>, Failed> {
+    let search = request::search(query.as_deref())?;
+    Ok(Json(Rooms { rooms: hub.directory(&caller, &search).await? }))
+}
+
+async fn open_dm(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+    Path(partner): Path<String>,
+) -> Result<Json<Room>, Failed> {
+    // What cannot be an id is nobody's.
+    let partner = HubUserId::parse(&partner).map_err(|_| Error::NotFound("user"))?;
+    Ok(Json(hub.open_dm(&caller, &partner).await?))
+}
+
+async fn join(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+    Path(room): Path<String>,
+) -> Result<Json<Room>, Failed> {
+    Ok(Json(hub.join_room(&caller, &id(room)?).await?))
+}
+
+async fn invite(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+    Path(room): Path<String>,
+    body: JsonBody,
+) -> Result<Json<Member>, Failed> {
+    let invited = request::invited(body.fields)?;
+    Ok(Json(hub.invite(&caller, &id(room)?, &invited).await?))
+}
+
+async fn members(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+    Path(room): Path<String>,
+) -> Result<Json<Vec<Member>>, Failed> {
+    Ok(Json(hub.members(&caller, &id(room)?).await?))
+}
+
+async fn leave(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+    Path(room): Path<String>,
+) -> Result<StatusCode, Failed> {
+    hub.leave(&caller, &id(room)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn read(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+    Path(room): Path<String>,
+) -> Result<StatusCode, Failed> {
+    hub.mark_read(&caller, &id(room)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A room id is opaque: whatever it is, either we know it or there is no such room.
+fn id(room: String) -> Result<RoomId, Error> {
+    if room.contains('\0') { Err(Error::NotFound("room")) } else { Ok(RoomId::new(room)) }
+}

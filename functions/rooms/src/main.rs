@@ -1,0 +1,9 @@
+//! The rooms function as a binary: a Lambda function or a server.
+
+use std::process::ExitCode;
+
+use messenger_runtime::{Answers, main_with};
+
+fn main() -> ExitCode {
+    main_with(messenger_rooms::routes(), Answers::Whole)
+}

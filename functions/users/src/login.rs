@@ -1,0 +1,63 @@
+//! `POST /auth/hub-login`: a token of the Hub becomes one of ours.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{RawQuery, State},
+    http::header::CACHE_CONTROL,
+    response::{IntoResponse, Response},
+};
+use messenger_core::{Error, Result, id::MatrixUserId};
+use messenger_runtime::{
+    App, Failed,
+    fields::{Fields, query_value},
+};
+use serde::Serialize;
+
+/// More than any token has.
+const TOKEN_MAX: usize = 16_384;
+
+#[derive(Serialize)]
+struct Login {
+    access_token: String,
+    token_type: &'static str,
+    matrix_user_id: MatrixUserId,
+    display_name: String,
+}
+
+/// The token may stand in the body, as `hub_token` or `token`, or in the query. What it says of its bearer is taken
+/// over.
+pub(crate) async fn hub_login(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Result<Response, Failed> {
+    let token = token(query.as_deref(), &body)?;
+    let user = app.hub.sign_in(app.auth.hub_user(&token)?.identity).await?;
+    let login = Login {
+        access_token: app.auth.local_token(&user.identity, app.hub.ports().clock.now())?,
+        token_type: "bearer",
+        matrix_user_id: app.hub.matrix_id(&user),
+        display_name: user.identity.display_name,
+    };
+    Ok(([(CACHE_CONTROL, "no-store")], Json(login)).into_response())
+}
+
+fn token(query: Option<&str>, body: &[u8]) -> Result<String> {
+    let in_body = if body.trim_ascii().is_empty() {
+        None
+    } else {
+        let mut fields = Fields::from_json(body)?;
+        let token = fields.optional_text("hub_token", TOKEN_MAX);
+        let token = token.or_else(|| fields.optional_text("token", TOKEN_MAX));
+        fields.finish()?;
+        token
+    };
+    let token = in_body.or_else(|| query_value(query, "hub_token"));
+    token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).ok_or(
+        Error::Unauthenticated {
+            code: "token_missing",
+            detail: "the Hub's token is missing: send it as `hub_token` in a JSON body".into(),
+        },
+    )
+}

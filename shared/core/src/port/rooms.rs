@@ -1,0 +1,97 @@
+//! The ports of rooms as people use them: the list, who is in them, and who is still to leave them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{
+    Result,
+    id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
+    room::{Listed, Room, RoomKey, Search},
+    user::User,
+};
+
+/// A room, to somebody of its tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Which room it is.
+    pub key: RoomKey,
+    /// Whether they are a member.
+    pub is_member: bool,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Whether something was unread.
+    pub changed: bool,
+    /// The last message of the room, if it is known.
+    pub last: Option<EventId>,
+}
+
+/// Rooms as their members see them. Each method is one statement, whatever the number of rooms.
+#[async_trait]
+pub trait Lobby: Send + Sync {
+    /// The rooms that a user is in, most recent activity first.
+    async fn rooms(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<Room>>;
+
+    /// One of them; `None` if the user is no member.
+    async fn room(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Room>>;
+
+    /// The entity and service rooms of a tenant, by name.
+    async fn directory(&self, tenant: TenantId, user: &HubUserId, search: &Search) -> Result<Vec<Listed>>;
+
+    /// Which room it is, to this user; `None` if the tenant has no such room.
+    async fn standing(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Standing>>;
+
+    /// The members of a room, by name.
+    async fn members(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<User>>;
+
+    /// Those users of a tenant who have one of these ids or one of these Matrix localparts.
+    async fn people(&self, tenant: TenantId, ids: &[HubUserId], localparts: &[String]) -> Result<Vec<User>>;
+
+    /// The user has read everything in the room, and their other devices are told if that is new. `None` if the user is
+    /// no member.
+    async fn read(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Read>>;
+}
+
+/// Somebody who is to leave a room on the homeserver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departure {
+    /// Who.
+    pub user: HubUserId,
+    /// The localpart of their account.
+    pub localpart: String,
+    /// From where.
+    pub room: RoomId,
+}
+
+/// Who is out of a room here, and is still to leave it on the homeserver.
+#[async_trait]
+pub trait Departures: Send + Sync {
+    /// Takes the user out of the room, as [`Memberships::remove`](super::Memberships::remove) does, and makes their
+    /// leaving on the homeserver due. Again is no other change.
+    async fn depart(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
+
+    /// They are not to leave any more: they are coming back.
+    async fn cancel(&self, room: &RoomId, user: &HubUserId) -> Result<()>;
+
+    /// Claims those who are due. Nobody else gets them for the time of the lease.
+    async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<Departure>>;
+
+    /// They have left. `false`: it was cancelled meanwhile.
+    async fn done(&self, departure: &Departure) -> Result<bool>;
+
+    /// They could not leave; it is due again after a delay that grows with each failure.
+    async fn postpone(&self, departure: &Departure) -> Result<()>;
+}
+
+/// What people do in rooms, on the homeserver, in their own name.
+#[async_trait]
+pub trait Attendance: Send + Sync {
+    /// The user is out of the room, or never was in it.
+    async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()>;
+
+    /// The user has read everything up to this event; only their own devices are told.
+    async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()>;
+}

@@ -1,0 +1,115 @@
+//! Who may use other Matrix clients, and their sealed passwords.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use messenger_core::{
+    Result,
+    external::{Access, Sealed},
+    id::{HubUserId, TenantId},
+    port::ExternalAccess,
+    user::User,
+};
+
+use crate::{PgStore, pool::seconds, users};
+
+const FIND: &str = "select access.generation, access.key_id, access.password, access.applied
+    from users join external_access access using (hub_user_id)
+    where users.tenant_id = $1 and hub_user_id = $2 and users.external_client_enabled";
+/// What is still to be revoked is not any more: the next password makes the old one void.
+const ENABLE: &str = "with allowed as (
+        update users set external_client_enabled = true where tenant_id = $1 and hub_user_id = $2
+        returning hub_user_id)
+    insert into external_access as access (hub_user_id) select hub_user_id from allowed
+    on conflict (hub_user_id) do update set hub_user_id = access.hub_user_id
+    returning true";
+const DISABLE: &str = "with withdrawn as (
+        update users set external_client_enabled = false where tenant_id = $1 and hub_user_id = $2
+        returning hub_user_id)
+    insert into external_access as access (hub_user_id, revoke_due) select hub_user_id, now() from withdrawn
+    on conflict (hub_user_id) do update
+        set generation = access.generation + 1, key_id = null, password = null, applied = false,
+            revoke_due = now(), attempts = 0, lease_until = '-infinity'
+    returning generation";
+const STORE: &str = "update external_access access
+    set generation = generation + 1, key_id = $3, password = $4, applied = false
+    from users where users.hub_user_id = access.hub_user_id and users.external_client_enabled
+      and access.hub_user_id = $1 and generation = $2
+    returning generation";
+const APPLIED: &str = "update external_access access set applied = true, revoke_due = null
+    from users where users.hub_user_id = access.hub_user_id and users.external_client_enabled
+      and access.hub_user_id = $1 and generation = $2";
+const CLAIM: &str = concat!(
+    "with claimed as (
+        update external_access set lease_until = now() + $1 * interval '1 second'
+        where hub_user_id in (
+            select hub_user_id from external_access where revoke_due <= now() and lease_until <= now()
+            order by revoke_due limit $2 for update skip locked)
+        returning hub_user_id, generation)
+    select ",
+    users::columns!(),
+    ", generation from users join claimed using (hub_user_id)"
+);
+/// A password that was told meanwhile is void now, too: it has to be told again.
+const REVOKED: &str = "update external_access
+    set revoke_due = case when generation <> $2 then revoke_due when $3 then null
+                          else now() + least(300, 2 ^ least(attempts, 9)) * interval '1 second' end,
+        attempts = case when generation <> $2 then attempts when $3 then 0 else attempts + 1 end,
+        applied = case when generation <> $2 then false else applied end,
+        lease_until = '-infinity'
+    where hub_user_id = $1 and (generation <> $2 or revoke_due is not null)";
+
+#[async_trait]
+impl ExternalAccess for PgStore {
+    async fn find(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Access>> {
+        let row =
+            self.database.query_opt("finding an external access", FIND, &[&tenant.0, &user.as_str()]).await?;
+        Ok(row.map(|row| {
+            let sealed = row.get::<_, Option<String>>(1).zip(row.get::<_, Option<Vec<u8>>>(2));
+            Access {
+                generation: row.get(0),
+                password: sealed.map(|(key_id, bytes)| Sealed { key_id, bytes }),
+                applied: row.get(3),
+            }
+        }))
+    }
+
+    async fn enable(&self, tenant: TenantId, user: &HubUserId) -> Result<bool> {
+        let row = self
+            .database
+            .query_opt("enabling an external access", ENABLE, &[&tenant.0, &user.as_str()])
+            .await?;
+        Ok(row.is_some())
+    }
+
+    async fn disable(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<i64>> {
+        let row = self
+            .database
+            .query_opt("disabling an external access", DISABLE, &[&tenant.0, &user.as_str()])
+            .await?;
+        Ok(row.map(|row| row.get(0)))
+    }
+
+    async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Option<i64>> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&user.as_str(), &generation, &password.key_id, &password.bytes];
+        let row = self.database.query_opt("storing a password", STORE, &parameters).await?;
+        Ok(row.map(|row| row.get(0)))
+    }
+
+    async fn applied(&self, user: &HubUserId, generation: i64) -> Result<bool> {
+        let changed =
+            self.database.execute("noting a password", APPLIED, &[&user.as_str(), &generation]).await?;
+        Ok(changed > 0)
+    }
+
+    async fn claim_revocations(&self, lease: Duration, limit: i64) -> Result<Vec<(User, i64)>> {
+        let rows = self.database.query("claiming revocations", CLAIM, &[&seconds(lease), &limit]).await?;
+        Ok(rows.iter().map(|row| (users::user(row), row.get("generation"))).collect())
+    }
+
+    async fn revoked(&self, user: &HubUserId, generation: i64, done: bool) -> Result<()> {
+        self.database.execute("noting a revocation", REVOKED, &[&user.as_str(), &generation, &done]).await?;
+        Ok(())
+    }
+}

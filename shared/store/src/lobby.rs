@@ -1,0 +1,197 @@
+//! Rooms as their members see them, and who is still to leave them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use messenger_core::{
+    Result,
+    error::Failure,
+    id::{EventId, HubUserId, RoomId, TenantId},
+    notification::EntityId,
+    port::{Departure, Departures, Lobby, Read, Standing},
+    room::{Listed, Room, RoomKey, RoomType, Search},
+    user::User,
+};
+use tokio_postgres::Row;
+
+use crate::{PgStore, error::fault, pool::seconds, users};
+
+/// The columns that [`room`] reads, in its order.
+macro_rules! columns {
+    () => {
+        "matrix_room_id, display_name, room_type, topic, entity_type, entity_id, last_message_ts, unread_count,
+            last_message"
+    };
+}
+
+const ROOMS: &str = concat!(
+    "select ",
+    columns!(),
+    " from room_views where tenant_id = $1 and hub_user_id = $2
+    order by coalesce(last_message_ts, created_at) desc, matrix_room_id"
+);
+const ROOM: &str = concat!(
+    "select ",
+    columns!(),
+    " from room_views where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3"
+);
+const DIRECTORY: &str =
+    "select matrix_room_id, display_name, kind, topic, entity_type, entity_id, last_message_ts,
+        exists (select from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
+                  and member.matrix_room_id = listed.matrix_room_id)
+    from (
+        select *, coalesce(name, nullif(concat_ws(' ', entity_type, entity_id), ''), kind) as display_name
+        from rooms where tenant_id = $1 and kind in ('entity', 'service') and matrix_room_id is not null
+          and ($4::text is null or entity_type = $4)
+    ) listed
+    where position(lower($3) in lower(display_name)) > 0
+    order by lower(display_name), matrix_room_id limit $5 offset $6";
+const STANDING: &str = "select kind, key,
+        exists (select from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
+                  and member.matrix_room_id = $3)
+    from rooms where tenant_id = $1 and matrix_room_id = $3";
+const MEMBERS: &str = concat!(
+    "select ",
+    users::columns!(),
+    " from users where tenant_id = $1
+      and hub_user_id in (select hub_user_id from room_members where tenant_id = $1 and matrix_room_id = $2)
+    order by search_name, hub_user_id"
+);
+const PEOPLE: &str = concat!(
+    "select ",
+    users::columns!(),
+    " from users where tenant_id = $1 and (hub_user_id = any($2) or localpart = any($3))"
+);
+const READ: &str = "select marked.changed,
+        (select room.last_event_id from rooms room where room.tenant_id = $1 and room.matrix_room_id = $2)
+    from mark_read($1, $2, $3) marked";
+const DEPART: &str = "select depart($1, $2, $3)";
+const CANCEL: &str = "delete from departures where hub_user_id = $1 and matrix_room_id = $2";
+const CLAIM: &str = "update departures departure set lease_until = now() + $1 * interval '1 second'
+    from users
+    where users.hub_user_id = departure.hub_user_id and (departure.hub_user_id, departure.matrix_room_id) in (
+        select hub_user_id, matrix_room_id from departures where due <= now() and lease_until <= now()
+        order by due limit $2 for update skip locked)
+    returning departure.hub_user_id, users.localpart, departure.matrix_room_id";
+const POSTPONE: &str = "update departures
+    set due = now() + least(300, 2 ^ least(attempts, 9)) * interval '1 second', attempts = attempts + 1,
+        lease_until = '-infinity'
+    where hub_user_id = $1 and matrix_room_id = $2";
+const READING: &str = "reading rooms";
+
+#[async_trait]
+impl Lobby for PgStore {
+    async fn rooms(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<Room>> {
+        let rows = self.database.query(READING, ROOMS, &[&tenant.0, &user.as_str()]).await?;
+        rows.iter().map(room).collect()
+    }
+
+    async fn room(&self, tenant: TenantId, user: &HubUserId, id: &RoomId) -> Result<Option<Room>> {
+        let row = self.database.query_opt(READING, ROOM, &[&tenant.0, &user.as_str(), &id.as_str()]).await?;
+        row.as_ref().map(room).transpose()
+    }
+
+    async fn directory(&self, tenant: TenantId, user: &HubUserId, search: &Search) -> Result<Vec<Listed>> {
+        let Search { text, entity_type, limit, offset } = search;
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [&tenant.0, &user.as_str(), text, entity_type, limit, offset];
+        let rows = self.database.query("reading the directory", DIRECTORY, &parameters).await?;
+        rows.iter().map(listed).collect()
+    }
+
+    async fn standing(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Standing>> {
+        let doing = "finding a room";
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&tenant.0, &user.as_str(), &room.as_str()];
+        let Some(row) = self.database.query_opt(doing, STANDING, &parameters).await? else { return Ok(None) };
+        let key = RoomKey::parse(tenant, row.get(0), row.get(1))
+            .ok_or_else(|| fault(Failure::Broken, doing, "a room without a readable key"))?;
+        Ok(Some(Standing { key, is_member: row.get(2) }))
+    }
+
+    async fn members(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<User>> {
+        let rows = self.database.query("reading members", MEMBERS, &[&tenant.0, &room.as_str()]).await?;
+        Ok(rows.iter().map(users::user).collect())
+    }
+
+    async fn people(&self, tenant: TenantId, ids: &[HubUserId], localparts: &[String]) -> Result<Vec<User>> {
+        let ids: Vec<_> = ids.iter().map(HubUserId::as_str).collect();
+        let rows = self.database.query("finding users", PEOPLE, &[&tenant.0, &ids, &localparts]).await?;
+        Ok(rows.iter().map(users::user).collect())
+    }
+
+    async fn read(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Read>> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&tenant.0, &room.as_str(), &user.as_str()];
+        let row = self.database.query_opt("marking a room as read", READ, &parameters).await?;
+        Ok(row
+            .map(|row| Read { changed: row.get(0), last: row.get::<_, Option<String>>(1).map(EventId::new) }))
+    }
+}
+
+#[async_trait]
+impl Departures for PgStore {
+    async fn depart(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
+        self.database.execute("leaving a room", DEPART, &[&tenant.0, &room.as_str(), &user.as_str()]).await?;
+        Ok(())
+    }
+
+    async fn cancel(&self, room: &RoomId, user: &HubUserId) -> Result<()> {
+        self.database.execute("staying in a room", CANCEL, &[&user.as_str(), &room.as_str()]).await?;
+        Ok(())
+    }
+
+    async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<Departure>> {
+        let rows = self.database.query("claiming departures", CLAIM, &[&seconds(lease), &limit]).await?;
+        let departure = |row: &Row| Departure {
+            user: HubUserId::new(row.get::<_, String>(0)),
+            localpart: row.get(1),
+            room: RoomId::new(row.get::<_, String>(2)),
+        };
+        Ok(rows.iter().map(departure).collect())
+    }
+
+    async fn done(&self, departure: &Departure) -> Result<bool> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+            [&departure.user.as_str(), &departure.room.as_str()];
+        Ok(self.database.execute("storing a departure", CANCEL, &parameters).await? > 0)
+    }
+
+    async fn postpone(&self, departure: &Departure) -> Result<()> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+            [&departure.user.as_str(), &departure.room.as_str()];
+        self.database.execute("postponing a departure", POSTPONE, &parameters).await?;
+        Ok(())
+    }
+}
+
+fn room(row: &Row) -> Result<Room> {
+    Ok(Room {
+        matrix_room_id: RoomId::new(row.get::<_, String>(0)),
+        display_name: row.get(1),
+        room_type: room_type(row)?,
+        topic: row.get(3),
+        entity_type: row.get(4),
+        entity_id: row.get::<_, Option<&str>>(5).map(EntityId::parse),
+        last_message_ts: row.get(6),
+        unread_count: row.get(7),
+        last_message: row.get(8),
+    })
+}
+
+fn listed(row: &Row) -> Result<Listed> {
+    Ok(Listed {
+        matrix_room_id: RoomId::new(row.get::<_, String>(0)),
+        display_name: row.get(1),
+        room_type: room_type(row)?,
+        topic: row.get(3),
+        entity_type: row.get(4),
+        entity_id: row.get::<_, Option<&str>>(5).map(EntityId::parse),
+        last_message_ts: row.get(6),
+        joined: row.get(7),
+    })
+}
+
+fn room_type(row: &Row) -> Result<RoomType> {
+    RoomType::parse(row.get(2)).ok_or_else(|| fault(Failure::Broken, READING, "a room of an unknown kind"))
+}

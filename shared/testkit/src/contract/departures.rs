@@ -1,0 +1,108 @@
+//! Who is out of a room here, and is still to leave it on the homeserver.
+
+use messenger_core::{
+    Ports, Result,
+    event::{Audience, Kind},
+    id::Position,
+    user::Identity,
+};
+
+use super::{LONG, SHORT, Store, in_time, together};
+use crate::given::{OTHER_TENANT, TENANT, identity, room, user};
+
+async fn with_anna(store: &dyn Store) -> Result<Ports> {
+    let ports = store.ports();
+    ports.users.sign_in(&identity("anna"), "_anna").await?;
+    for id in ["!1", "!2"] {
+        ports.memberships.add(TENANT, &room(id), &user("anna")).await?;
+    }
+    Ok(ports)
+}
+
+async fn due(ports: &Ports) -> Result<Vec<String>> {
+    let mut rooms: Vec<_> =
+        ports.departures.claim(LONG, 10).await?.iter().map(|one| one.room.to_string()).collect();
+    rooms.sort();
+    Ok(rooms)
+}
+
+/// Who departs is out at once, hears of it, and is due to leave on the homeserver.
+pub async fn who_departs_is_out_and_due(store: &dyn Store) -> Result<()> {
+    let ports = with_anna(store).await?;
+    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
+    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
+    assert_eq!(ports.memberships.of(TENANT, &user("anna")).await?, [room("!2")]);
+    let told = ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 10).await?;
+    assert_eq!(told.iter().filter(|event| event.kind == Kind::RoomLeft).count(), 1);
+    let claimed = ports.departures.claim(LONG, 10).await?;
+    assert_eq!((claimed.len(), claimed[0].localpart.as_str()), (1, "_anna"));
+    assert_eq!(due(&ports).await?, [""; 0], "it is claimed");
+    assert!(ports.departures.done(&claimed[0]).await?);
+    assert!(!ports.departures.done(&claimed[0]).await?);
+    Ok(())
+}
+
+/// A claim ends with its lease, and of many workers one gets each departure.
+pub async fn a_departure_is_one_workers_until_the_lease_ends(store: &dyn Store) -> Result<()> {
+    let ports = with_anna(store).await?;
+    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
+    ports.departures.depart(TENANT, &room("!2"), &user("anna")).await?;
+    let claims = together(10, |_| {
+        let departures = ports.departures.clone();
+        async move { departures.claim(SHORT, 10).await }
+    })
+    .await?;
+    assert_eq!(claims.iter().map(Vec::len).sum::<usize>(), 2);
+    store.pass(SHORT * 2).await;
+    assert_eq!(due(&ports).await?, ["!1", "!2"]);
+    Ok(())
+}
+
+/// Who comes back is not to leave any more, and whoever was about to make them leave learns of it.
+pub async fn a_departure_can_be_cancelled(store: &dyn Store) -> Result<()> {
+    let ports = with_anna(store).await?;
+    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
+    let claimed = ports.departures.claim(LONG, 10).await?;
+    ports.departures.cancel(&room("!1"), &user("anna")).await?;
+    assert!(!ports.departures.done(&claimed[0]).await?);
+    Ok(())
+}
+
+/// A failure delays it.
+pub async fn a_postponed_departure_is_due_later(store: &dyn Store) -> Result<()> {
+    let ports = with_anna(store).await?;
+    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
+    let claimed = ports.departures.claim(LONG, 10).await?;
+    ports.departures.postpone(&claimed[0]).await?;
+    assert_eq!(due(&ports).await?, [""; 0]);
+    assert!(ports.upkeep.anything_resting().await?);
+    let due = in_time(store, async || {
+        let due = due(&ports).await?;
+        Ok((!due.is_empty()).then_some(due))
+    });
+    assert_eq!(due.await?, ["!1"]);
+    Ok(())
+}
+
+/// What rests after a failure is due when the homeserver is back.
+pub async fn a_resting_departure_is_woken(store: &dyn Store) -> Result<()> {
+    let ports = with_anna(store).await?;
+    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
+    for _ in 0..4 {
+        let claimed = ports.departures.claim(LONG, 10).await?;
+        ports.departures.postpone(&claimed[0]).await?;
+        ports.upkeep.wake().await?;
+    }
+    assert_eq!(due(&ports).await?, ["!1"]);
+    Ok(())
+}
+
+/// Who moves to another tenant leaves all rooms of the old one, and the streams of the old one are told.
+pub async fn who_moves_leaves_all_rooms(store: &dyn Store) -> Result<()> {
+    let ports = with_anna(store).await?;
+    ports.users.sign_in(&Identity { tenant: OTHER_TENANT, ..identity("anna") }, "_anna").await?;
+    let told = ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 10).await?;
+    assert_eq!(told.iter().filter(|event| event.kind == Kind::RoomLeft).count(), 2);
+    assert_eq!(due(&ports).await?, ["!1", "!2"]);
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Who may use other Matrix clients, and their sealed passwords.
+
+use messenger_core::{Ports, Result, external::Sealed, port::ExternalAccess};
+
+use super::{LONG, SHORT, Store, in_time, together};
+use crate::given::{OTHER_TENANT, TENANT, identity, user};
+
+async fn with_anna(store: &dyn Store) -> Result<Ports> {
+    let ports = store.ports();
+    ports.users.sign_in(&identity("anna"), "anna").await?;
+    Ok(ports)
+}
+
+fn sealed(text: &str) -> Sealed {
+    Sealed { key_id: "k1".to_owned(), bytes: vec![0, 255, text.as_bytes()[0]] }
+}
+
+async fn generation(access: &dyn ExternalAccess) -> Result<i64> {
+    Ok(access.find(TENANT, &user("anna")).await?.expect("she has access").generation)
+}
+
+/// Nobody has access until it is enabled, and again after it is disabled.
+pub async fn access_is_what_was_decided_last(store: &dyn Store) -> Result<()> {
+    let ports = with_anna(store).await?;
+    let access = &ports.external_access;
+    let shown = async || -> Result<_> {
+        let anna = ports.users.find(TENANT, &user("anna")).await?.expect("known");
+        let found = access.find(TENANT, &user("anna")).await?;
+        assert_eq!(anna.external_client_enabled, found.is_some());
+        Ok(found.is_some())
+    };
+    assert!(!shown().await?);
+    for _ in 0..2 {
+        assert!(access.enable(TENANT, &user("anna")).await?);
+        assert!(shown().await?);
+    }
+    assert!(access.disable(TENANT, &user("anna")).await?.is_some());
+    assert!(!shown().await?);
+    assert!(access.enable(TENANT, &user("anna")).await?);
+    assert!(shown().await?);
+    Ok(())
+}
+
+/// No tenant decides about another's users.
+pub async fn access_is_of_one_tenant(store: &dyn Store) -> Result<()> {
+    let access = with_anna(store).await?.external_access;
+    assert!(!access.enable(OTHER_TENANT, &user("anna")).await?);
+    assert!(!access.enable(TENANT, &user("nobody")).await?);
+    access.enable(TENANT, &user("anna")).await?;
+    assert_eq!(access.find(OTHER_TENANT, &user("anna")).await?, None);
+    assert_eq!(access.disable(OTHER_TENANT, &user("anna")).await?, None);
+    assert!(access.find(TENANT, &user("anna")).await?.is_some());
+    Ok(())
+}
+
+/// A password comes back as it was stored, and whether the homeserver knows it.
+pub async fn a_password_comes_back_as_it_was_stored(store: &dyn Store) -> Result<()> {
+    let access = with_anna(store).await?.external_access;
+    access.enable(TENANT, &user("anna")).await?;
+    let first = generation(&*access).await?;
+    let second = access.store(&user("anna"), first, &sealed("a")).await?.expect("nobody was quicker");
+    let found = access.find(TENANT, &user("anna")).await?.expect("she has access");
+    assert_eq!((found.generation, found.password, found.applied), (second, Some(sealed("a")), false));
+    assert!(access.applied(&user("anna"), second).await?);
+    access.enable(TENANT, &user("anna")).await?;
+    let found = access.find(TENANT, &user("anna")).await?.expect("she has access");
+    assert_eq!((found.generation, found.applied), (second, true));
+    Ok(())
+}
+
+/// Of many who store at once, one does; the others notice.
+pub async fn one_of_many_stores_a_password(store: &dyn Store) -> Result<()> {
+    let access = with_anna(store).await?.external_access;
+    access.enable(TENANT, &user("anna")).await?;
+    let first = generation(&*access).await?;
+    let stored = together(10, |_| {
+        let access = access.clone();
+        async move { access.store(&user("anna"), first, &sealed("x")).await }
+    })
+    .await?;
+    assert_eq!(stored.iter().flatten().count(), 1);
+    assert!(!access.applied(&user("anna"), first).await?, "there is a newer one");
+    Ok(())
+}
+
+/// Disabling forgets the password and makes the log-out due, once.
+pub async fn what_is_withdrawn_is_due_to_be_revoked(store: &dyn Store) -> Result<()> {
+    let access = with_anna(store).await?.external_access;
+    access.enable(TENANT, &user("anna")).await?;
+    let first = generation(&*access).await?;
+    let second = access.store(&user("anna"), first, &sealed("a")).await?.expect("nobody was quicker");
+    assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0);
+    let third = access.disable(TENANT, &user("anna")).await?.expect("she is known");
+    assert!(!access.applied(&user("anna"), second).await?);
+    assert_eq!(access.store(&user("anna"), third, &sealed("b")).await?, None);
+    let due = access.claim_revocations(SHORT, 10).await?;
+    assert_eq!(due.iter().map(|(user, at)| (user.id().as_str(), *at)).collect::<Vec<_>>(), [("anna", third)]);
+    assert_eq!(access.claim_revocations(SHORT, 10).await?.len(), 0, "it is claimed");
+    access.revoked(&user("anna"), third, true).await?;
+    store.pass(SHORT * 2).await;
+    assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0);
+    access.enable(TENANT, &user("anna")).await?;
+    assert_eq!(access.find(TENANT, &user("anna")).await?.expect("she has access").password, None);
+    Ok(())
+}
+
+/// What could not be revoked is due again later.
+pub async fn a_failed_revocation_is_due_later(store: &dyn Store) -> Result<()> {
+    let ports = with_anna(store).await?;
+    let access = &ports.external_access;
+    let generation = access.disable(TENANT, &user("anna")).await?.expect("she is known");
+    access.revoked(&user("anna"), generation, false).await?;
+    assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0);
+    assert!(ports.upkeep.anything_resting().await?);
+    let due = in_time(store, async || {
+        let due = access.claim_revocations(LONG, 10).await?;
+        Ok((!due.is_empty()).then_some(due))
+    });
+    assert_eq!(due.await?.len(), 1);
+    Ok(())
+}
+
+/// A revocation that comes late makes the next password void, too: it counts as not told.
+pub async fn a_late_revocation_voids_the_next_password(store: &dyn Store) -> Result<()> {
+    let access = with_anna(store).await?.external_access;
+    let old = access.disable(TENANT, &user("anna")).await?.expect("she is known");
+    access.enable(TENANT, &user("anna")).await?;
+    let now = generation(&*access).await?;
+    let new = access.store(&user("anna"), now, &sealed("a")).await?.expect("nobody was quicker");
+    assert!(access.applied(&user("anna"), new).await?);
+    assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0, "the new password voids the old one");
+    access.revoked(&user("anna"), old, true).await?;
+    let found = access.find(TENANT, &user("anna")).await?.expect("she has access");
+    assert_eq!((found.generation, found.applied), (new, false));
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! Departures in memory.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use messenger_core::{
+    Result,
+    id::{HubUserId, RoomId, TenantId},
+    port::{Departure, Departures},
+};
+
+use super::{Memory, State};
+
+/// The longest rest after failures.
+const REST_MAX: Duration = Duration::from_mins(5);
+
+pub(super) type Table = BTreeMap<(HubUserId, RoomId), Due>;
+
+pub(super) struct Due {
+    pub(super) at: Timestamp,
+    leased_until: Timestamp,
+    pub(super) failures: u32,
+}
+
+#[async_trait]
+impl Departures for Memory {
+    async fn depart(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
+        self.act("leaving a room", |state| state.depart(tenant, room, user)).await
+    }
+
+    async fn cancel(&self, room: &RoomId, user: &HubUserId) -> Result<()> {
+        self.act("staying in a room", |state| {
+            state.departures.remove(&(user.clone(), room.clone()));
+        })
+        .await
+    }
+
+    async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<Departure>> {
+        self.act("claiming departures", |state| {
+            let now = state.now;
+            let due = state.departures.iter_mut().filter(|(_, due)| due.at <= now && due.leased_until <= now);
+            due.take(usize::try_from(limit).unwrap_or_default())
+                .filter_map(|((user, room), due)| {
+                    due.leased_until = now + lease;
+                    let localpart = state.users.get(user)?.user.localpart.clone();
+                    Some(Departure { user: user.clone(), localpart, room: room.clone() })
+                })
+                .collect()
+        })
+        .await
+    }
+
+    async fn done(&self, departure: &Departure) -> Result<bool> {
+        self.act("storing a departure", |state| {
+            state.departures.remove(&(departure.user.clone(), departure.room.clone())).is_some()
+        })
+        .await
+    }
+
+    async fn postpone(&self, departure: &Departure) -> Result<()> {
+        self.act("postponing a departure", |state| {
+            let now = state.now;
+            if let Some(due) = state.departures.get_mut(&(departure.user.clone(), departure.room.clone())) {
+                due.at = now + Duration::from_secs(1).saturating_mul(1 << due.failures.min(20)).min(REST_MAX);
+                due.failures += 1;
+                due.leased_until = now;
+            }
+        })
+        .await
+    }
+}
+
+impl State {
+    pub(super) fn depart(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
+        self.remove_member(tenant, room, user);
+        let due = Due { at: self.now, leased_until: self.now, failures: 0 };
+        self.departures.insert((user.clone(), room.clone()), due);
+        self.work = true;
+    }
+}

@@ -1,0 +1,152 @@
+//! External access in memory.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use messenger_core::{
+    Result,
+    external::{Access, Sealed},
+    id::{HubUserId, TenantId},
+    port::ExternalAccess,
+    user::User,
+};
+
+use super::{Memory, State};
+
+/// The longest rest after failures.
+const REST_MAX: Duration = Duration::from_mins(5);
+
+pub(super) type Table = BTreeMap<HubUserId, Stored>;
+
+pub(super) struct Stored {
+    access: Access,
+    pub(super) revoke_due: Option<Timestamp>,
+    leased_until: Timestamp,
+    failures: u32,
+}
+
+#[async_trait]
+impl ExternalAccess for Memory {
+    async fn find(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Access>> {
+        self.act("finding an external access", |state| {
+            state.user(tenant, user).filter(|user| user.external_client_enabled)?;
+            state.external.get(user).map(|stored| stored.access.clone())
+        })
+        .await
+    }
+
+    async fn enable(&self, tenant: TenantId, user: &HubUserId) -> Result<bool> {
+        self.act("enabling an external access", |state| {
+            let known = state.allow(tenant, user, true);
+            if known {
+                let now = state.now;
+                state.external.entry(user.clone()).or_insert_with(|| Stored::new(now));
+            }
+            known
+        })
+        .await
+    }
+
+    async fn disable(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<i64>> {
+        self.act("disabling an external access", |state| {
+            if !state.allow(tenant, user, false) {
+                return None;
+            }
+            let now = state.now;
+            let before = state.external.insert(user.clone(), Stored::new(now));
+            let stored = state.external.get_mut(user)?;
+            stored.access.generation = before.map_or(1, |before| before.access.generation + 1);
+            stored.revoke_due = Some(now);
+            Some(stored.access.generation)
+        })
+        .await
+    }
+
+    async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Option<i64>> {
+        self.act("storing a password", |state| {
+            let access = state.allowed(user)?;
+            if access.generation != generation {
+                return None;
+            }
+            let generation = generation + 1;
+            *access = Access { generation, password: Some(password.clone()), applied: false };
+            Some(generation)
+        })
+        .await
+    }
+
+    async fn applied(&self, user: &HubUserId, generation: i64) -> Result<bool> {
+        self.act("noting a password", |state| {
+            let Some(access) = state.allowed(user).filter(|access| access.generation == generation) else {
+                return false;
+            };
+            access.applied = true;
+            if let Some(stored) = state.external.get_mut(user) {
+                stored.revoke_due = None;
+            }
+            true
+        })
+        .await
+    }
+
+    async fn claim_revocations(&self, lease: Duration, limit: i64) -> Result<Vec<(User, i64)>> {
+        self.act("claiming revocations", |state| {
+            let now = state.now;
+            let State { external, users, .. } = state;
+            external
+                .iter_mut()
+                .filter(|(_, one)| one.revoke_due.is_some_and(|due| due <= now) && one.leased_until <= now)
+                .take(usize::try_from(limit).unwrap_or_default())
+                .filter_map(|(user, one)| {
+                    one.leased_until = now + lease;
+                    Some((users.get(user)?.user.clone(), one.access.generation))
+                })
+                .collect()
+        })
+        .await
+    }
+
+    async fn revoked(&self, user: &HubUserId, generation: i64, done: bool) -> Result<()> {
+        self.act("noting a revocation", |state| {
+            let now = state.now;
+            let Some(stored) = state.external.get_mut(user) else { return };
+            stored.leased_until = now;
+            if stored.access.generation != generation {
+                stored.access.applied = false;
+            } else if done {
+                stored.revoke_due = None;
+                stored.failures = 0;
+            } else if stored.revoke_due.is_some() {
+                let rest = Duration::from_secs(1).saturating_mul(1 << stored.failures.min(20)).min(REST_MAX);
+                stored.revoke_due = Some(now + rest);
+                stored.failures += 1;
+            }
+        })
+        .await
+    }
+}
+
+impl Stored {
+    /// Whether it rests after a failure.
+    pub(super) fn rests_at(&self, now: Timestamp) -> bool {
+        self.failures > 0 && self.revoke_due.is_some_and(|due| due > now)
+    }
+
+    fn new(now: Timestamp) -> Self {
+        let access = Access { generation: 1, password: None, applied: false };
+        Self { access, revoke_due: None, leased_until: now, failures: 0 }
+    }
+}
+
+impl State {
+    fn allow(&mut self, tenant: TenantId, user: &HubUserId, enabled: bool) -> bool {
+        let stored = self.users.get_mut(user).filter(|stored| stored.user.tenant() == tenant);
+        stored.map(|stored| stored.user.external_client_enabled = enabled).is_some()
+    }
+
+    fn allowed(&mut self, user: &HubUserId) -> Option<&mut Access> {
+        self.users.get(user).filter(|stored| stored.user.external_client_enabled)?;
+        self.external.get_mut(user).map(|stored| &mut stored.access)
+    }
+}

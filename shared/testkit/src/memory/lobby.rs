@@ -1,0 +1,185 @@
+//! Rooms as their members see them, in memory.
+
+use std::cmp::Reverse;
+
+use async_trait::async_trait;
+use messenger_core::{
+    Result,
+    event::Kind,
+    id::{HubUserId, RoomId, TenantId},
+    notification::EntityId,
+    port::{Lobby, Read, Standing},
+    room::{Listed, Room, RoomKey, RoomKind, RoomType, Search},
+    user::{User, fold},
+};
+use serde_json::json;
+
+use super::{Memory, State, messages::Summary, rooms::Settled};
+
+#[async_trait]
+impl Lobby for Memory {
+    async fn rooms(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<Room>> {
+        self.act("reading rooms", |state| {
+            let mut rooms: Vec<_> = state
+                .members
+                .keys()
+                .filter(|(t, u, _)| *t == tenant && u == user)
+                .filter_map(|(_, _, room)| Some((state.settled(tenant, room)?.1, room)))
+                .collect();
+            rooms.sort_by_key(|(settled, room)| {
+                (Reverse(state.summary(room).at.unwrap_or(settled.created_at)), room.as_str())
+            });
+            rooms.iter().filter_map(|(_, room)| state.seen(tenant, user, room)).collect()
+        })
+        .await
+    }
+
+    async fn room(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Room>> {
+        self.act("reading a room", |state| state.seen(tenant, user, room)).await
+    }
+
+    async fn directory(&self, tenant: TenantId, user: &HubUserId, search: &Search) -> Result<Vec<Listed>> {
+        self.act("reading the directory", |state| {
+            let mut found: Vec<_> = state
+                .rooms
+                .keys()
+                .filter(|key| key.tenant == tenant)
+                .filter_map(|key| Some((key, state.settled(tenant, state.room_of(key)?)?.1)))
+                .filter_map(|(key, settled)| state.listed(key, settled, user))
+                .filter(|listed| listed.display_name.to_lowercase().contains(&search.text.to_lowercase()))
+                .filter(|listed| search.entity_type.is_none() || listed.entity_type == search.entity_type)
+                .collect();
+            found.sort_by_key(|listed| (listed.display_name.to_lowercase(), listed.matrix_room_id.clone()));
+            let (from, most) = (usize::try_from(search.offset), usize::try_from(search.limit));
+            found.into_iter().skip(from.unwrap_or_default()).take(most.unwrap_or_default()).collect()
+        })
+        .await
+    }
+
+    async fn standing(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Standing>> {
+        self.act("finding a room", |state| {
+            let (key, _) = state.settled(tenant, room)?;
+            let is_member = state.members.contains_key(&(tenant, user.clone(), room.clone()));
+            Some(Standing { key: key.clone(), is_member })
+        })
+        .await
+    }
+
+    async fn members(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<User>> {
+        self.act("reading members", |state| {
+            let members = state.members.keys().filter(|(t, _, r)| *t == tenant && r == room);
+            let mut users: Vec<_> =
+                members.filter_map(|(_, user, _)| state.user(tenant, user)).cloned().collect();
+            users.sort_by_key(|user| (fold(&user.identity.display_name), user.id().clone()));
+            users
+        })
+        .await
+    }
+
+    async fn people(&self, tenant: TenantId, ids: &[HubUserId], localparts: &[String]) -> Result<Vec<User>> {
+        self.act("finding users", |state| {
+            let users = state.users.values().map(|stored| &stored.user);
+            users
+                .filter(|user| user.tenant() == tenant)
+                .filter(|user| ids.contains(user.id()) || localparts.contains(&user.localpart))
+                .cloned()
+                .collect()
+        })
+        .await
+    }
+
+    async fn read(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Read>> {
+        self.act("marking a room as read", |state| {
+            let said = state.said(room);
+            let read = state.members.get_mut(&(tenant, user.clone(), room.clone()))?;
+            let changed = std::mem::replace(read, said) < said;
+            if changed {
+                let fields = json!({ "room_id": room, "unread_count": 0 });
+                state.tell_member(Kind::Unread, tenant, user, &fields);
+            }
+            Some(Read { changed, last: state.summary(room).last_event })
+        })
+        .await
+    }
+}
+
+impl State {
+    /// A room as a member sees it; `None` if the user is none, or the room none of ours.
+    pub(super) fn seen(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Option<Room> {
+        let read = self.members.get(&(tenant, user.clone(), room.clone()))?;
+        let (key, settled) = self.settled(tenant, room)?;
+        let (entity_type, entity_id) = entity(key);
+        let summary = self.summary(room);
+        Some(Room {
+            matrix_room_id: room.clone(),
+            display_name: self.name(key, settled, user),
+            room_type: room_type(key),
+            topic: told(&summary.topic).or_else(|| settled.profile.topic.clone()),
+            entity_type,
+            entity_id,
+            unread_count: (summary.count - read).max(0),
+            last_message: summary.last,
+            last_message_ts: summary.at,
+        })
+    }
+
+    fn summary(&self, room: &RoomId) -> Summary {
+        self.conversation.summaries.get(room).cloned().unwrap_or_default()
+    }
+
+    fn name(&self, key: &RoomKey, settled: &Settled, user: &HubUserId) -> String {
+        match &key.kind {
+            RoomKind::Dm(pair) => {
+                let partner = pair.both().into_iter().find(|one| *one != user).unwrap_or(user);
+                let known = self.user(key.tenant, partner);
+                known.map_or_else(|| partner.to_string(), |partner| partner.identity.display_name.clone())
+            }
+            _ => told(&self.summary(&settled.id).name)
+                .or_else(|| settled.profile.name.clone())
+                .unwrap_or_else(|| key.kind().to_owned()),
+        }
+    }
+
+    fn listed(&self, key: &RoomKey, settled: &Settled, user: &HubUserId) -> Option<Listed> {
+        let (entity_type, entity_id) = entity(key);
+        let room_type = room_type(key);
+        matches!(room_type, RoomType::Entity | RoomType::Service).then(|| Listed {
+            matrix_room_id: settled.id.clone(),
+            display_name: self.name(key, settled, user),
+            room_type,
+            topic: settled.profile.topic.clone(),
+            entity_type,
+            entity_id,
+            last_message_ts: self.summary(&settled.id).at,
+            joined: self.members.contains_key(&(key.tenant, user.clone(), settled.id.clone())),
+        })
+    }
+
+    fn room_of(&self, key: &RoomKey) -> Option<&RoomId> {
+        self.rooms.get(key)?.room()
+    }
+}
+
+/// What a client gave it, if one did.
+fn told(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn entity(key: &RoomKey) -> (Option<String>, Option<EntityId>) {
+    match &key.kind {
+        RoomKind::Entity { entity_type, entity_id } => {
+            (Some(entity_type.clone()), Some(EntityId::parse(entity_id)))
+        }
+        _ => (None, None),
+    }
+}
+
+fn room_type(key: &RoomKey) -> RoomType {
+    match key.kind {
+        RoomKind::General => RoomType::General,
+        RoomKind::Entity { .. } => RoomType::Entity,
+        RoomKind::Service { .. } => RoomType::Service,
+        RoomKind::BotDm { .. } | RoomKind::Dm(_) => RoomType::Dm,
+        RoomKind::Custom { .. } => RoomType::Custom,
+    }
+}
