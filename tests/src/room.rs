@@ -119,6 +119,11 @@ impl Matrix {
         }
     }
 
+    /// The account data of this user.
+    pub async fn account_data(&self, user: &str, kind: &str) -> Value {
+        self.call(Method::GET, &format!("/user/{}/account_data/{kind}", encoded(user)), None).await
+    }
+
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let request = self.http.request(method, format!("{}/_matrix/client/v3{path}", self.url));
         let request = request.bearer_auth(&self.token);

@@ -1,0 +1,84 @@
+//! Other Matrix clients: a password that works, until it is withdrawn.
+
+use std::time::Duration;
+
+use messenger_core::{
+    id::{HubUserId, TenantId},
+    port::ExternalAccess,
+};
+use messenger_store::{PgStore, StoreConfig};
+use messenger_tests::{Plan, Stack};
+use reqwest::StatusCode;
+use serde_json::json;
+
+const PATH: &str = "/api/v1/users/me/external-client";
+
+#[tokio::test]
+async fn a_password_works_in_other_clients_until_it_is_withdrawn() {
+    let environment = vec![("MATRIX_PUBLIC_URL".to_owned(), "https://matrix.example.org/".to_owned())];
+    let stack = Stack::planned(Plan { environment, ..Plan::default() }).await;
+    let synapse = stack.synapse.as_ref().expect("a Synapse");
+    let store = PgStore::new(&StoreConfig { database_url: stack.database_url().to_owned(), pool_size: 2 })
+        .expect("a store");
+    let (tenant, user) = (TenantId(1), HubUserId::new("Anna"));
+    let anna = stack.client().person("Anna");
+    let refused = anna.get(PATH).await;
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (StatusCode::FORBIDDEN, &json!("external_access_disabled"))
+    );
+    assert!(store.enable(tenant, &user).await.expect("enabled"));
+
+    let shown = anna.get(PATH).await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.body);
+    assert_eq!(shown.headers["cache-control"], "no-store");
+    let password = shown.body["password"].as_str().expect("a password").to_owned();
+    assert_eq!(
+        shown.body,
+        json!({
+            "homeserver": "https://matrix.example.org", "user_id": format!("@_anna:{}", stack.server_name()),
+            "username": "_anna", "password": password,
+        })
+    );
+    assert_eq!(anna.get(PATH).await.body, shown.body, "it stays the same");
+    let element = synapse.login("_anna", &password).await.expect("Element logs in");
+    assert!(lives(synapse.url(), &element).await);
+
+    let rotated = anna.post(&format!("{PATH}/rotate"), &json!({})).await;
+    let second = rotated.body["password"].as_str().expect("another password").to_owned();
+    assert_ne!(second, password);
+    assert!(synapse.login("_anna", &password).await.is_err(), "the old password is void");
+    assert!(!lives(synapse.url(), &element).await, "and its devices are logged out");
+    let element = synapse.login("_anna", &second).await.expect("Element logs in");
+    let made = anna.post("/api/v1/rooms", &json!({ "name": "we still act for her" })).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+
+    store.disable(tenant, &user).await.expect("disabled");
+    assert_eq!(anna.get(PATH).await.status, StatusCode::FORBIDDEN);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while lives(synapse.url(), &element).await {
+        assert!(tokio::time::Instant::now() < deadline, "the worker logs her out");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(synapse.login("_anna", &second).await.is_err());
+    let made = anna.post("/api/v1/rooms", &json!({ "name": "and still" })).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let stored = stored(stack.database_url()).await;
+    assert!(!stored.contains(&second) && !stored.contains(&password));
+}
+
+async fn lives(homeserver: &str, token: &str) -> bool {
+    let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+    let whoami = http.get(format!("{homeserver}/_matrix/client/v3/account/whoami")).bearer_auth(token);
+    whoami.send().await.expect("an answer").status().is_success()
+}
+
+/// The whole table as text.
+async fn stored(database_url: &str) -> String {
+    let (client, connection) =
+        tokio_postgres::connect(database_url, tokio_postgres::NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    let rows =
+        client.query("select encode(password, 'escape') from external_access", &[]).await.expect("rows");
+    rows.iter().filter_map(|row| row.get::<_, Option<String>>(0)).collect()
+}
