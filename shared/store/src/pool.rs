@@ -1,6 +1,14 @@
 //! Connections: one pool per process, every wait bounded, every statement prepared once.
 
-use std::{future::Future, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use messenger_core::{Error, Result, error::Failure};
@@ -37,7 +45,10 @@ pub struct PgStore {
 
 /// The pool, and statements on it.
 #[derive(Clone)]
-pub(crate) struct Database(Pool);
+pub(crate) struct Database {
+    pool: Pool,
+    statements: Arc<AtomicU64>,
+}
 
 impl PgStore {
     /// Prepares a pool. Does no I/O.
@@ -56,7 +67,7 @@ impl PgStore {
             .build()
             .map_err(|error| fault(Failure::Broken, "preparing the connection pool", error))?;
         Ok(Self {
-            database: Database(pool),
+            database: Database { pool, statements: Arc::default() },
             signals: Arc::new(Signals::new(postgres)),
             acceptor: Arc::default(),
         })
@@ -65,6 +76,11 @@ impl PgStore {
     /// The group commit of this process; starts with the first notification.
     pub(crate) async fn acceptor(&self) -> &Acceptor {
         self.acceptor.get_or_init(|| async { Acceptor::start(self.database.clone()) }).await
+    }
+
+    /// How many statements this process has made.
+    pub fn statements(&self) -> u64 {
+        self.database.statements.load(Ordering::Relaxed)
     }
 
     /// Whether the database answers.
@@ -127,7 +143,8 @@ impl Database {
     }
 
     async fn client(&self, doing: &'static str) -> Result<Client> {
-        self.0.get().await.doing(doing)
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        self.pool.get().await.doing(doing)
     }
 }
 

@@ -116,6 +116,11 @@ impl MemoryHomeserver {
         self.state().passwords.get(user).is_some_and(|known| known == password)
     }
 
+    /// All passwords that let somebody in.
+    pub fn passwords(&self) -> Vec<String> {
+        self.state().passwords.values().cloned().collect()
+    }
+
     /// Who has read what, in the order in which it was said.
     pub fn receipts(&self) -> Vec<(RoomId, MatrixUserId, EventId)> {
         self.state().read.clone()

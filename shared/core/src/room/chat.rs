@@ -67,12 +67,11 @@ impl Hub {
         };
         let partner = self.users.find(tenant, partner).await?.ok_or(Error::NotFound("user"))?;
         let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
-        let room = match self.known_room(&key).await? {
-            Some(room) => room,
-            None => {
-                self.make_ready(&[caller.user.clone(), partner.clone()]).await?;
-                self.room(&key).await?
-            }
+        let room = if let Some(room) = self.known_room(&key).await? {
+            room
+        } else {
+            self.make_ready(&[caller.user.clone(), partner.clone()]).await?;
+            self.room(&key).await?
         };
         let present = self.lobby.members(tenant, &room).await?;
         for user in [&caller.user, &partner] {
@@ -255,7 +254,13 @@ impl Hub {
 
     /// Their Matrix accounts exist, whatever the worker has come to.
     pub(crate) async fn make_ready(&self, users: &[User]) -> Result<()> {
-        let waiting = users.iter().filter(|user| !user.provisioned).map(|user| self.provision(user));
+        let waiting = users.iter().filter(|user| !user.provisioned).map(|user| async {
+            // What this process remembers of a user may be some seconds old.
+            match self.users.find(user.tenant(), user.id()).await? {
+                Some(now) if !now.provisioned => self.provision(&now).await,
+                _ => Ok(()),
+            }
+        });
         future::join_all(waiting).await.into_iter().collect()
     }
 

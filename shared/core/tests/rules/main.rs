@@ -9,6 +9,7 @@
 mod crash;
 mod database_away;
 mod direct_message;
+mod external;
 mod follow;
 mod follow_stress;
 mod inbound;
@@ -20,10 +21,11 @@ mod outage;
 mod poll;
 mod rendering;
 mod reset;
+mod rooms;
 mod sign_in;
 mod slow_reader;
 
-use std::time::Duration;
+use std::{task::Poll, time::Duration};
 
 use messenger_core::{
     id::TenantId,
@@ -62,4 +64,21 @@ async fn ready_caller(hub: &TestHub, name: &str) -> Caller {
 /// A user id in a tenant.
 fn identity_in(tenant: TenantId, name: &str) -> Identity {
     Identity { tenant, ..given::identity(name) }
+}
+
+/// Polls a future at most so many times, and leaves it there: others come in between.
+async fn part_of<F: Future + Unpin>(polls: usize, future: &mut F) -> Option<F::Output> {
+    let mut left = polls;
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match std::pin::Pin::new(&mut *future).poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }

@@ -4,5 +4,6 @@ pub(crate) mod accounts;
 pub(crate) mod failures;
 pub(crate) mod files;
 pub(crate) mod messages;
+pub(crate) mod passwords;
 pub(crate) mod rooms;
 pub(crate) mod timeline;

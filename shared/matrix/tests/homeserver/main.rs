@@ -44,7 +44,14 @@ contract! {
         a_half_made_room_is_completed
         an_alias_of_somebody_else_is_an_error
         joining_again_is_no_change
-        a_direct_chat_is_shown_as_one;
+        a_direct_chat_is_shown_as_one
+        a_direct_chat_of_two_is_shown_to_both
+        leaving_again_is_no_change
+        what_was_read_is_told_to_the_readers_own_clients;
+    passwords:
+        a_password_lets_in_until_it_is_another
+        a_revoked_user_is_out_everywhere_but_here
+        passwords_set_at_once_leave_one_that_works;
     messages:
         a_plain_client_reads_what_is_sent
         a_transaction_id_sends_once_also_after_a_restart

@@ -10,7 +10,9 @@ use messenger_core::{
     room::NewRoom,
 };
 use messenger_devstack::{Conduit, Synapse, conduit, homeserver::Homeserver, synapse};
-use messenger_matrix::{AdminAccount, Appservice, Config, Registration, bootstrap, registration::yaml};
+use messenger_matrix::{
+    AdminAccount, Appservice, Config, Passwords, Registration, bootstrap, registration::yaml,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -70,6 +72,15 @@ impl Stand {
 
     pub(crate) async fn bootstrap(&self) -> Result<()> {
         Ok(bootstrap(&self.config, &self.registration, &self.admin).await?)
+    }
+
+    /// Who sets passwords, with what the server's operator gives us.
+    pub(crate) fn passwords(&self) -> Passwords {
+        let secret = match &self.server {
+            Server::Synapse(synapse) => Some(synapse.registration_secret().to_owned()),
+            Server::Conduit(_) => None,
+        };
+        Passwords::new(self.appservice.clone(), self.admin.clone(), secret)
     }
 
     /// The Application Service as the bot, without our code.

@@ -5,3 +5,4 @@ mod ageing;
 mod contract;
 mod database;
 mod feed_stress;
+mod statements;

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use messenger_core::{error::Failure, port::Homeserver, room::NewRoom};
+use messenger_core::{
+    error::Failure,
+    port::{Attendance, Homeserver},
+    room::NewRoom,
+};
 use messenger_matrix::Appservice;
 use serde_json::{Value, json};
 
-use crate::stand::{BOT, Stand, failure, part, room, user};
+use crate::stand::{BOT, Stand, failure, part, room, text, user};
 
 pub(crate) async fn a_room_is_as_the_design_says(stand: Stand) -> Result<()> {
     let id = stand.appservice.create_room(&room("design")).await?;
@@ -128,5 +132,58 @@ pub(crate) async fn a_direct_chat_is_shown_as_one(stand: Stand) -> Result<()> {
     let direct = anna.get(path).await?;
     assert_eq!(direct, json!({ "@bob:hub.local": ["!other:hub.local"], BOT: [id.as_str()] }));
     assert_eq!(anna.joined_rooms().await?, [id.as_str()]);
+    Ok(())
+}
+
+pub(crate) async fn a_direct_chat_of_two_is_shown_to_both(stand: Stand) -> Result<()> {
+    for name in ["anna", "bert"] {
+        stand.appservice.ensure_user(&user(name), name).await?;
+    }
+    let wanted =
+        NewRoom { is_direct: true, invite: vec![user("anna"), user("bert")], topic: None, ..room("pair") };
+    let id = stand.appservice.create_room(&wanted).await?;
+    for (name, partner) in [("anna", "bert"), ("bert", "anna")] {
+        stand.appservice.join(&id, &user(name)).await?;
+        let client = stand.bot()?.acting_for(user(name).as_str());
+        let direct = client.get(&format!("/user/@{name}:hub.local/account_data/m.direct")).await?;
+        assert_eq!(direct, json!({ user(partner).as_str(): [id.as_str()] }));
+    }
+    Ok(())
+}
+
+pub(crate) async fn leaving_again_is_no_change(stand: Stand) -> Result<()> {
+    let anna = user("anna");
+    stand.appservice.ensure_user(&anna, "Anna").await?;
+    let id = stand.appservice.create_room(&room("left")).await?;
+    stand.appservice.leave(&id, &anna).await?;
+    stand.appservice.join(&id, &anna).await?;
+    for _ in 0..2 {
+        stand.appservice.leave(&id, &anna).await?;
+        assert_eq!(stand.bot()?.acting_for(anna.as_str()).joined_rooms().await?, [""; 0]);
+    }
+    stand.appservice.join(&id, &anna).await?;
+    assert_eq!(stand.bot()?.acting_for(anna.as_str()).joined_rooms().await?, [id.as_str()]);
+    Ok(())
+}
+
+pub(crate) async fn what_was_read_is_told_to_the_readers_own_clients(stand: Stand) -> Result<()> {
+    let (anna, bert) = (stand.person("anna").await?, stand.person("bert").await?);
+    let id = stand.appservice.create_room(&room("read")).await?;
+    for name in ["anna", "bert"] {
+        stand.appservice.join(&id, &user(name)).await?;
+    }
+    let event = stand.appservice.send(&id, "n1", &text("read me")).await?;
+    stand.appservice.mark_read(&id, &user("anna"), &event).await?;
+    stand.appservice.mark_read(&id, &user("anna"), &event).await?;
+    let receipts = async |client: &crate::client::Client| -> Result<String> {
+        let sync = client.get("/sync?timeout=0").await?;
+        Ok(sync["rooms"]["join"][id.as_str()]["ephemeral"].to_string())
+    };
+    let (own, others) = (receipts(&anna).await?, receipts(&bert).await?);
+    assert!(!others.contains("@anna:hub.local"), "{others}");
+    // Conduit keeps it as the place up to which nothing is unread, and shows no receipt.
+    if matches!(stand.server, crate::stand::Server::Synapse(_)) {
+        assert!(own.contains("m.read.private") && own.contains(event.as_str()), "{own}");
+    }
     Ok(())
 }
