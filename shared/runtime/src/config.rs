@@ -82,9 +82,7 @@ impl Config {
         env.check_hub_secret(hub_secret_key.as_deref(), &secret_key);
         let derived = |name: &str| derive(&secret_key, name);
         let defaults = Settings::default();
-        let homeserver_url = env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167");
         let settings = Settings {
-            public_homeserver_url: env.url("MATRIX_PUBLIC_URL", &homeserver_url),
             server_name: env.text("MATRIX_SERVER_NAME", &defaults.server_name),
             bot_localpart: env.text("MATRIX_BOT_LOCALPART", &defaults.bot_localpart),
             default_tenant: TenantId(env.number("DEFAULT_TENANT_ID", 1, i64::MIN, i64::MAX)),
@@ -93,14 +91,14 @@ impl Config {
             ..defaults
         };
         env.choice("EVENT_STORE", &["postgres"]);
-        let config = Self {
+        let mut config = Self {
             production,
             log_level: env.log_level(),
             port: env.number("PORT", 8000, 1, u16::MAX),
             database_url: env.database(),
             database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),
             service_token: env.secret("MESSENGER_SERVICE_TOKEN", DEFAULT_SERVICE_TOKEN, production),
-            homeserver_url,
+            homeserver_url: env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167"),
             registration_secret: env.optional("MATRIX_REGISTRATION_SECRET"),
             as_token: env
                 .optional_secret("MATRIX_AS_TOKEN", production)
@@ -114,6 +112,11 @@ impl Config {
             secret_key,
             hub_secret_key,
             settings,
+        };
+        // Where other clients find it: there, unless it is said that they have another way.
+        config.settings.public_homeserver_url = match env.optional("MATRIX_PUBLIC_URL") {
+            Some(_) => env.url("MATRIX_PUBLIC_URL", ""),
+            None => config.homeserver_url.clone(),
         };
         if env.problems.is_empty() { Ok(config) } else { Err(ConfigError(env.problems)) }
     }
