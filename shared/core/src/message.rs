@@ -11,7 +11,7 @@ use crate::{
     id::{self, EventId, MatrixUserId, RoomId},
     inbound::{Content, RoomEvent},
     media::{File, Mxc, clean},
-    user::{Caller, Role, User},
+    user::{Caller, User},
 };
 
 /// Most bytes of a message's content: an event may have 65 536 bytes with everything around it.
@@ -143,12 +143,7 @@ impl Hub {
 
     /// Whether the caller may write into the room: viewers read, and who is no member knows of no room.
     pub async fn check_may_write(&self, caller: &Caller, room: &RoomId) -> Result<()> {
-        if caller.user.identity.role == Role::Viewer {
-            return Err(Error::Forbidden {
-                code: "read_only_role",
-                detail: "your role may read, not write: ask an administrator for another one".into(),
-            });
-        }
+        caller.check_may_write()?;
         self.check_member(caller, room).await
     }
 

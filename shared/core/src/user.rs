@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
-    Hub, Result,
+    Error, Hub, Result,
     id::{self, HubUserId, MatrixUserId, TenantId},
 };
 
@@ -105,6 +105,19 @@ impl User {
     /// Their tenant.
     pub fn tenant(&self) -> TenantId {
         self.identity.tenant
+    }
+}
+
+impl Caller {
+    /// Viewers read, and nothing else.
+    pub(crate) fn check_may_write(&self) -> Result<()> {
+        if self.user.identity.role == Role::Viewer {
+            return Err(Error::Forbidden {
+                code: "read_only_role",
+                detail: "your role may read, not write: ask an administrator for another one".into(),
+            });
+        }
+        Ok(())
     }
 }
 

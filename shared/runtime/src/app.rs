@@ -40,9 +40,9 @@ impl App {
             pool_size: config.database_pool_size,
         })?;
         let store = Arc::new(store);
-        let matrix = Appservice::new(homeserver(&config))?;
-        let passwords =
-            Passwords::new(matrix.clone(), administrator(&config), config.registration_secret.clone());
+        let matrix = Arc::new(Appservice::new(homeserver(&config))?);
+        let admin = administrator(&config);
+        let passwords = Passwords::new((*matrix).clone(), admin, config.registration_secret.clone());
         let ports = Ports {
             users: store.clone(),
             rooms: store.clone(),
@@ -57,10 +57,10 @@ impl App {
             cursors: store.clone(),
             messages: store.clone(),
             reconciliation: store,
-            homeserver: Arc::new(matrix.clone()),
-            timeline: Arc::new(matrix.clone()),
-            files: Arc::new(matrix.clone()),
-            attendance: Arc::new(matrix),
+            timeline: matrix.clone(),
+            files: matrix.clone(),
+            homeserver: matrix.clone(),
+            attendance: matrix,
             external_accounts: Arc::new(passwords),
             vault: Arc::new(KeyVault::new(&config.secret_key)?),
             clock: Arc::new(WallClock),

@@ -93,14 +93,14 @@ impl Config {
             ..defaults
         };
         env.choice("EVENT_STORE", &["postgres"]);
-        let config = Self {
+        let mut config = Self {
             production,
             log_level: env.log_level(),
             port: env.number("PORT", 8000, 1, u16::MAX),
             database_url: env.database(),
             database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),
             service_token: env.secret("MESSENGER_SERVICE_TOKEN", DEFAULT_SERVICE_TOKEN, production),
-            homeserver_url,
+            homeserver_url: env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167"),
             registration_secret: env.optional("MATRIX_REGISTRATION_SECRET"),
             as_token: env
                 .optional_secret("MATRIX_AS_TOKEN", production)
@@ -114,6 +114,11 @@ impl Config {
             secret_key,
             hub_secret_key,
             settings,
+        };
+        // Where other clients find it: there, unless it is said that they have another way.
+        config.settings.public_homeserver_url = match env.optional("MATRIX_PUBLIC_URL") {
+            Some(_) => env.url("MATRIX_PUBLIC_URL", ""),
+            None => config.homeserver_url.clone(),
         };
         if env.problems.is_empty() { Ok(config) } else { Err(ConfigError(env.problems)) }
     }

@@ -62,10 +62,8 @@ const PEOPLE: &str = concat!(
     users::columns!(),
     " from users where tenant_id = $1 and (hub_user_id = any($2) or localpart = any($3))"
 );
-/// The last event of the room is another migration's, which may not have run yet.
 const READ: &str = "select marked.changed,
-        (select to_jsonb(room) ->> 'last_event_id' from rooms room
-         where room.tenant_id = $1 and room.matrix_room_id = $2)
+        (select room.last_event_id from rooms room where room.tenant_id = $1 and room.matrix_room_id = $2)
     from mark_read($1, $2, $3) marked";
 const DEPART: &str = "select depart($1, $2, $3)";
 const CANCEL: &str = "delete from departures where hub_user_id = $1 and matrix_room_id = $2";

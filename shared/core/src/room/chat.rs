@@ -10,7 +10,7 @@ use crate::{
     error::{Problem, System},
     id::{HubUserId, RoomId, TenantId},
     port::Departure,
-    user::{Caller, Role, User},
+    user::{Caller, User},
 };
 
 /// How often it is tried to bring somebody into a new room, and the pauses between.
@@ -46,7 +46,7 @@ impl Hub {
     /// Makes a private room with the caller and everybody they name in it. If one of these is unknown, all that are
     /// unknown are named and nothing is made.
     pub async fn found_room(&self, caller: &Caller, founding: Founding) -> Result<Room> {
-        check_may_write(caller)?;
+        caller.check_may_write()?;
         let invited = self.named(caller, &founding.invite).await?;
         let others = invited.into_iter().filter(|user| user.id() != caller.user.id());
         let members: Vec<User> = [caller.user.clone()].into_iter().chain(others).collect();
@@ -60,7 +60,7 @@ impl Hub {
 
     /// Opens the one room of the caller and another user, whoever of them comes first.
     pub async fn open_dm(&self, caller: &Caller, partner: &HubUserId) -> Result<Room> {
-        check_may_write(caller)?;
+        caller.check_may_write()?;
         let tenant = caller.user.tenant();
         let Some(pair) = Pair::of(caller.user.id(), partner) else {
             return Err(Error::invalid("/hub_user_id", "is you: a direct chat needs somebody else"));
@@ -101,7 +101,7 @@ impl Hub {
 
     /// Brings another user of the tenant into a room of the caller.
     pub async fn invite(&self, caller: &Caller, room: &RoomId, invited: &str) -> Result<Member> {
-        check_may_write(caller)?;
+        caller.check_may_write()?;
         let key = self.own_room(caller, room).await?;
         if key.is_direct() {
             let detail = "a direct chat stays between two: make a room for more".into();
@@ -283,16 +283,6 @@ impl Hub {
             display_name: user.identity.display_name,
         }
     }
-}
-
-fn check_may_write(caller: &Caller) -> Result<()> {
-    if caller.user.identity.role == Role::Viewer {
-        return Err(Error::Forbidden {
-            code: "read_only_role",
-            detail: "your role may read, not write: ask an administrator for another one".into(),
-        });
-    }
-    Ok(())
 }
 
 fn ended_early(doing: &'static str, error: tokio::task::JoinError) -> Error {

@@ -7,7 +7,7 @@ use messenger_core::{
     media::{File, Mxc},
     message::Said,
     port::{Fact, Taken},
-    room::{RoomKey, RoomKind},
+    room::{Profile, RoomKey, RoomKind},
 };
 use serde_json::json;
 
@@ -18,7 +18,7 @@ use crate::given::{OTHER_TENANT, TENANT, identity, payload, room, user};
 async fn with_people(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: "x".to_owned() } };
-    ports.rooms.settle(&key, &room("!1"), &messenger_core::room::Profile::default()).await?;
+    ports.rooms.settle(&key, &room("!1"), &Profile::default()).await?;
     for name in ["anna", "bert"] {
         ports.users.sign_in(&identity(name), name).await?;
         ports.memberships.add(TENANT, &room("!1"), &user(name)).await?;

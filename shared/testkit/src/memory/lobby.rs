@@ -14,22 +14,7 @@ use messenger_core::{
 };
 use serde_json::json;
 
-use super::{Memory, State, rooms::Settled};
-
-impl Memory {
-    /// Somebody says something in a room, as far as lists of rooms show it.
-    pub async fn said(&self, tenant: TenantId, room: &RoomId, text: &str) -> Result<()> {
-        self.act("saying something", |state| {
-            let now = state.now;
-            if let Some(settled) = state.settled_mut(tenant, room) {
-                settled.message_count += 1;
-                settled.last_message = Some(text.to_owned());
-                settled.last_message_ts = Some(now);
-            }
-        })
-        .await
-    }
-}
+use super::{Memory, State, messages::Summary, rooms::Settled};
 
 #[async_trait]
 impl Lobby for Memory {
@@ -42,7 +27,7 @@ impl Lobby for Memory {
                 .filter_map(|(_, _, room)| Some((state.settled(tenant, room)?.1, room)))
                 .collect();
             rooms.sort_by_key(|(settled, room)| {
-                (Reverse(settled.last_message_ts.unwrap_or(settled.created_at)), room.as_str())
+                (Reverse(state.summary(room).at.unwrap_or(settled.created_at)), room.as_str())
             });
             rooms.iter().filter_map(|(_, room)| state.seen(tenant, user, room)).collect()
         })
@@ -105,14 +90,14 @@ impl Lobby for Memory {
 
     async fn read(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Read>> {
         self.act("marking a room as read", |state| {
-            let said = state.settled(tenant, room).map_or(0, |(_, room)| room.message_count);
+            let said = state.said(room);
             let read = state.members.get_mut(&(tenant, user.clone(), room.clone()))?;
             let changed = std::mem::replace(read, said) < said;
             if changed {
                 let fields = json!({ "room_id": room, "unread_count": 0 });
                 state.tell_member(Kind::Unread, tenant, user, &fields);
             }
-            Some(Read { changed, last: None })
+            Some(Read { changed, last: state.summary(room).last_event })
         })
         .await
     }
@@ -124,17 +109,22 @@ impl State {
         let read = self.members.get(&(tenant, user.clone(), room.clone()))?;
         let (key, settled) = self.settled(tenant, room)?;
         let (entity_type, entity_id) = entity(key);
+        let summary = self.summary(room);
         Some(Room {
             matrix_room_id: room.clone(),
             display_name: self.name(key, settled, user),
             room_type: room_type(key),
-            topic: settled.profile.topic.clone(),
+            topic: told(&summary.topic).or_else(|| settled.profile.topic.clone()),
             entity_type,
             entity_id,
-            unread_count: (settled.message_count - read).max(0),
-            last_message: settled.last_message.clone(),
-            last_message_ts: settled.last_message_ts,
+            unread_count: (summary.count - read).max(0),
+            last_message: summary.last,
+            last_message_ts: summary.at,
         })
+    }
+
+    fn summary(&self, room: &RoomId) -> Summary {
+        self.conversation.summaries.get(room).cloned().unwrap_or_default()
     }
 
     fn name(&self, key: &RoomKey, settled: &Settled, user: &HubUserId) -> String {
@@ -144,7 +134,9 @@ impl State {
                 let known = self.user(key.tenant, partner);
                 known.map_or_else(|| partner.to_string(), |partner| partner.identity.display_name.clone())
             }
-            _ => settled.profile.name.clone().unwrap_or_else(|| key.kind().to_owned()),
+            _ => told(&self.summary(&settled.id).name)
+                .or_else(|| settled.profile.name.clone())
+                .unwrap_or_else(|| key.kind().to_owned()),
         }
     }
 
@@ -158,7 +150,7 @@ impl State {
             topic: settled.profile.topic.clone(),
             entity_type,
             entity_id,
-            last_message_ts: settled.last_message_ts,
+            last_message_ts: self.summary(&settled.id).at,
             joined: self.members.contains_key(&(key.tenant, user.clone(), settled.id.clone())),
         })
     }
@@ -166,6 +158,11 @@ impl State {
     fn room_of(&self, key: &RoomKey) -> Option<&RoomId> {
         self.rooms.get(key)?.room()
     }
+}
+
+/// What a client gave it, if one did.
+fn told(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn entity(key: &RoomKey) -> (Option<String>, Option<EntityId>) {

@@ -46,7 +46,7 @@ impl State {
         if self.user(tenant, user).is_none() || self.members.contains_key(&member) {
             return;
         }
-        let said = self.settled(tenant, room).map_or(0, |(_, room)| room.message_count);
+        let said = self.said(room);
         self.members.insert(member, said);
         let seen = self.seen(tenant, user, room);
         self.tell_member(Kind::RoomJoined, tenant, user, &json!({ "room_id": room, "room": seen }));

@@ -20,8 +20,7 @@ use super::{Memory, State};
 pub(super) struct Table {
     files: HashMap<EventId, (TenantId, RoomId, File)>,
     edits: HashMap<(EventId, MatrixUserId), (Timestamp, Said)>,
-    summaries: HashMap<RoomId, Summary>,
-    read: HashMap<(RoomId, HubUserId), i64>,
+    pub(super) summaries: HashMap<RoomId, Summary>,
 }
 
 /// What a list of rooms shows of a room.
@@ -32,7 +31,7 @@ pub struct Summary {
     /// The last one.
     pub last: Option<String>,
     /// Its id.
-    last_event: Option<EventId>,
+    pub(super) last_event: Option<EventId>,
     /// When it was said.
     pub at: Option<Timestamp>,
     /// The name that the room was given.
@@ -50,8 +49,8 @@ impl Memory {
     /// How many messages of a room the user has not read.
     pub fn unread(&self, room: &RoomId, user: &HubUserId) -> i64 {
         let state = self.state();
-        let read = state.conversation.read.get(&(room.clone(), user.clone())).copied().unwrap_or_default();
-        state.conversation.summaries.get(room).map_or(0, |summary| summary.count) - read
+        let read = state.members.iter().find(|((_, member, of), _)| member == user && of == room);
+        state.said(room) - read.map_or(0, |(_, read)| *read)
     }
 }
 
@@ -100,6 +99,11 @@ impl Messages for Memory {
 }
 
 impl State {
+    /// How many messages a room has.
+    pub(super) fn said(&self, room: &RoomId) -> i64 {
+        self.conversation.summaries.get(room).map_or(0, |summary| summary.count)
+    }
+
     fn take_in(&mut self, event: &Taken) -> bool {
         if !self.log.know(&event.event_id) {
             return false;
@@ -144,7 +148,10 @@ impl State {
             summary.at = Some(event.timestamp);
         }
         if let Some(user) = by {
-            self.conversation.read.insert((event.room.clone(), user.clone()), summary.count);
+            let member = (event.tenant, user.clone(), event.room.clone());
+            if let Some(read) = self.members.get_mut(&member) {
+                *read = summary.count;
+            }
         }
         if let Some(file) = file {
             let posted = (event.tenant, event.room.clone(), file.clone());

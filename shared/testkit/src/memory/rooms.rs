@@ -27,9 +27,6 @@ pub(super) struct Settled {
     pub(super) id: RoomId,
     pub(super) profile: Profile,
     pub(super) created_at: Timestamp,
-    pub(super) message_count: i64,
-    pub(super) last_message: Option<String>,
-    pub(super) last_message_ts: Option<Timestamp>,
 }
 
 impl Stored {
@@ -73,14 +70,7 @@ impl Rooms for Memory {
             if let Some(first) = state.rooms.get(key).and_then(Stored::room) {
                 return first.clone();
             }
-            let settled = Settled {
-                id: room.clone(),
-                profile: profile.clone(),
-                created_at: state.now,
-                message_count: 0,
-                last_message: None,
-                last_message_ts: None,
-            };
+            let settled = Settled { id: room.clone(), profile: profile.clone(), created_at: state.now };
             state.rooms.insert(key.clone(), Stored::Settled(settled));
             for member in &profile.members {
                 state.add_member(key.tenant, room, member);
@@ -103,13 +93,6 @@ impl State {
     pub(super) fn settled(&self, tenant: TenantId, room: &RoomId) -> Option<(&RoomKey, &Settled)> {
         self.rooms.iter().find_map(|(key, stored)| match stored {
             Stored::Settled(settled) if key.tenant == tenant && settled.id == *room => Some((key, settled)),
-            _ => None,
-        })
-    }
-
-    pub(super) fn settled_mut(&mut self, tenant: TenantId, room: &RoomId) -> Option<&mut Settled> {
-        self.rooms.iter_mut().find_map(|(key, stored)| match stored {
-            Stored::Settled(settled) if key.tenant == tenant && settled.id == *room => Some(settled),
             _ => None,
         })
     }
