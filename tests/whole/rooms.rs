@@ -337,6 +337,34 @@ async fn a_hub_token_becomes_one_of_ours() {
     assert_eq!(login(json!({ "hub_token": 7 }), "").await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
+#[tokio::test]
+async fn what_is_said_is_unread_until_it_is_read_on_one_device() {
+    let stack = Stack::start().await;
+    let client = stack.client();
+    let people = known(&client, &["anna", "bert"]).await;
+    let (anna, bert) = (&people[0], &people[1]);
+    let id = anna.post("/api/v1/rooms/dm/bert", &json!({})).await.body["matrix_room_id"].clone();
+    for n in 1..=3 {
+        let said = json!({ "room_id": id, "body": format!("Hallo {n}") });
+        let sent = anna.post("/api/v1/messages/send", &said).await;
+        assert_eq!(sent.status, StatusCode::OK, "{}", sent.body);
+    }
+    let shown = async |person: &Person| {
+        rooms(person).await.into_iter().find(|room| room["matrix_room_id"] == id).expect("the chat")
+    };
+    let seen = shown(bert).await;
+    assert_eq!((&seen["unread_count"], &seen["last_message"]), (&json!(3), &json!("Hallo 3")), "{seen}");
+    assert!(seen["last_message_ts"].as_str().is_some_and(|at| at.ends_with('Z')), "{seen}");
+    assert_eq!(shown(anna).await["unread_count"], 0, "who writes has read");
+    assert_eq!(rooms(bert).await[0], seen, "the most recent activity first");
+    let mut elsewhere = bert.stream(None).await;
+    let read = bert.post(&format!("/api/v1/rooms/{}/read", segment(&id)), &json!({})).await;
+    assert_eq!(read.status, StatusCode::NO_CONTENT);
+    let told = elsewhere.next_of("unread").await;
+    assert_eq!((&told["room_id"], &told["unread_count"]), (&id, &json!(0)));
+    assert_eq!(shown(bert).await["unread_count"], 0);
+}
+
 /// Waits until something is true.
 async fn until(what: &str, is: impl AsyncFn() -> bool) {
     let deadline = tokio::time::Instant::now() + PATIENCE;

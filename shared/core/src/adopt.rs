@@ -97,12 +97,12 @@ impl Hub {
             && let Some(pair) = Pair::of(one.id(), other.id())
         {
             let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
-            if self.rooms.settle(&key, room, &Profile::default()).await? == *room {
+            if self.rooms.settle(&key, room, &profile).await? == *room {
                 return Ok(());
             }
         }
         let key = RoomKey { tenant, kind: RoomKind::Custom { id: room.as_str().to_owned() } };
-        self.rooms.settle(&key, room, &Profile::default()).await.map(drop)
+        self.rooms.settle(&key, room, &profile).await.map(drop)
     }
 
     /// What was said before us, oldest first; of an old room only the last of it.

@@ -82,9 +82,7 @@ impl Config {
         env.check_hub_secret(hub_secret_key.as_deref(), &secret_key);
         let derived = |name: &str| derive(&secret_key, name);
         let defaults = Settings::default();
-        let homeserver_url = env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167");
         let settings = Settings {
-            public_homeserver_url: env.url("MATRIX_PUBLIC_URL", &homeserver_url),
             server_name: env.text("MATRIX_SERVER_NAME", &defaults.server_name),
             bot_localpart: env.text("MATRIX_BOT_LOCALPART", &defaults.bot_localpart),
             default_tenant: TenantId(env.number("DEFAULT_TENANT_ID", 1, i64::MIN, i64::MAX)),

@@ -7,7 +7,10 @@ use messenger_core::{
     Error,
     error::Failure,
     event::Kind,
-    id::RoomId,
+    id::{EventId, MatrixUserId, RoomId},
+    inbound::{Content, RoomEvent},
+    message::Said,
+    port::Clock as _,
     room::{Founding, Pair, RoomKey, RoomKind, RoomType},
     user::{Caller, Role},
 };
@@ -27,6 +30,17 @@ fn viewer(caller: &Caller) -> Caller {
     let mut viewer = caller.clone();
     viewer.user.identity.role = Role::Viewer;
     viewer
+}
+
+/// Somebody whom we do not know says a number.
+fn said(hub: &TestHub, room: &RoomId, n: usize) -> RoomEvent {
+    RoomEvent {
+        event_id: EventId::new(format!("$said{n}")),
+        room_id: room.clone(),
+        sender: MatrixUserId::new("@guest:elsewhere.org"),
+        timestamp: hub.clock.now(),
+        content: Content::Message(Said::text(n.to_string(), "m.text")),
+    }
 }
 
 fn chat(hub: &TestHub, one: &str, other: &str) -> Option<RoomId> {
@@ -144,7 +158,7 @@ async fn what_was_said_is_unread_until_it_is_read() {
     let second = hub.found_room(&anna, named("second", &[])).await.expect("made").matrix_room_id;
     for n in 1..=3 {
         hub.pass(Duration::from_secs(1));
-        hub.memory.said(given::TENANT, &first, &n.to_string()).await.expect("said");
+        hub.receive(vec![said(&hub, &first, n)]).await.expect("heard");
     }
     let rooms = hub.rooms_of(&bert).await.expect("a list");
     assert_eq!((rooms[0].unread_count, rooms[0].last_message.as_deref()), (3, Some("3")));
@@ -163,6 +177,9 @@ async fn what_was_said_is_unread_until_it_is_read() {
     hub.invite(&anna, &first, "carl").await.expect("invited");
     let carl = hub.caller("carl", given::TENANT).await;
     assert_eq!(hub.rooms_of(&carl).await.expect("a list")[0].unread_count, 0);
+    hub.settled().await;
+    let read = (first.clone(), hub.matrix_id(&bert.user), EventId::new("$said3"));
+    assert_eq!(hub.homeserver.receipts(), [read], "their other clients are told");
     assert!(matches!(hub.mark_read(&bert, &second).await, Err(Error::NotFound(_))));
 }
 
