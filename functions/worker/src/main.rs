@@ -31,6 +31,8 @@ enum Command {
         #[arg(long)]
         skip_homeserver: bool,
     },
+    /// Print the registration file for Synapse (`app_service_config_files`). It has secrets in it. Conduit needs none.
+    Registration,
 }
 
 fn main() -> ExitCode {
@@ -58,9 +60,16 @@ fn main() -> ExitCode {
     reason = "the Lambda runtime says that it is there by this variable alone"
 )]
 async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
-    if let Some(Command::Setup { skip_homeserver }) = arguments.command {
-        setup::database(&config).await?;
-        return if skip_homeserver { Ok(()) } else { setup::homeserver(&config).await };
+    match arguments.command {
+        Some(Command::Setup { skip_homeserver }) => {
+            setup::database(&config).await?;
+            return if skip_homeserver { Ok(()) } else { setup::homeserver(&config).await };
+        }
+        Some(Command::Registration) => {
+            print!("{}", setup::registration_file(&config));
+            return Ok(());
+        }
+        None => {}
     }
     let app = App::compose(config)?;
     if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok() {

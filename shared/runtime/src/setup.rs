@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use messenger_matrix::{Registration, bootstrap};
+use messenger_matrix::{Registration, bootstrap, registration};
 use messenger_store::migrate;
 
 use crate::{Config, app};
@@ -18,17 +18,25 @@ pub async fn database(config: &Config) -> anyhow::Result<()> {
 
 /// Registers us with the homeserver.
 pub async fn homeserver(config: &Config) -> anyhow::Result<()> {
-    let registration = Registration {
+    bootstrap(&app::homeserver(config), &registration(config), &app::administrator(config))
+        .await
+        .context("the homeserver cannot be bootstrapped")
+}
+
+/// The registration file that Synapse reads (`app_service_config_files`). Has both tokens in it.
+pub fn registration_file(config: &Config) -> String {
+    registration::yaml(&registration(config))
+}
+
+fn registration(config: &Config) -> Registration {
+    Registration {
         id: "messenger".to_owned(),
         url: Some(config.appservice_url.clone()),
         as_token: config.as_token.clone(),
         hs_token: config.hs_token.clone(),
         bot_localpart: config.settings.bot_localpart.clone(),
         server_name: config.settings.server_name.clone(),
-    };
-    bootstrap(&app::homeserver(config), &registration, &app::administrator(config))
-        .await
-        .context("the homeserver cannot be bootstrapped")
+    }
 }
 
 /// Tries until the database is ready; goes on trying for the homeserver in the background, since the service works
