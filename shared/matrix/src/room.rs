@@ -122,6 +122,10 @@ impl Appservice {
         Ok(room.room_id)
     }
 
+    async fn state(&self, room: &RoomId) -> Result<Vec<StateEvent>, Cause> {
+        self.http.get().at("rooms").at(room).at("state").by(&self.bot).send().await
+    }
+
     async fn find(&self, alias: &str) -> Result<Found> {
         let doing = "looking for the room of an alias";
         let id = match self.http.get().at("directory").at("room").at(alias).by(&self.bot).send::<Room>().await
@@ -129,12 +133,17 @@ impl Appservice {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => return Ok(Found::Nothing),
             room => room.doing(doing)?.room_id,
         };
-        let state =
-            self.http.get().at("rooms").at(&id).at("state").by(&self.bot).send::<Vec<StateEvent>>().await;
+        let mut state = self.state(&id).await;
+        if matches!(&state, Err(cause) if cause.is_status(StatusCode::FORBIDDEN)) {
+            if self.is_empty(&id).await.doing(doing)? {
+                return Ok(Found::Empty);
+            }
+            // Whoever makes it may have come in between the two questions.
+            state = self.state(&id).await;
+        }
         match state {
             Ok(state) if self.made(&state) => Ok(Found::Ours(id, state)),
             Err(cause) if !cause.is_status(StatusCode::FORBIDDEN) => Err(cause).doing(doing),
-            Err(_) if self.is_empty(&id).await.doing(doing)? => Ok(Found::Empty),
             Ok(_) | Err(_) => {
                 let bot = &self.bot;
                 let explanation =

@@ -58,7 +58,7 @@ use tokio::task::JoinSet;
 use crate::{Memory, MemoryHomeserver, TestClock};
 
 /// A time that ends within a test.
-pub(crate) const SHORT: Duration = Duration::from_millis(50);
+pub(crate) const SHORT: Duration = Duration::from_millis(250);
 /// A time that does not end within a test.
 pub(crate) const LONG: Duration = Duration::from_mins(10);
 
