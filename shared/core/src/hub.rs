@@ -22,6 +22,8 @@ use crate::{
 
 /// How long a process trusts what it remembers of a signed-in user.
 const SIGNED_IN_FOR: Duration = Duration::from_secs(10);
+/// How long a process trusts that a room does not exist yet.
+const ABSENT_FOR: Duration = Duration::from_secs(1);
 /// How long a room that cannot be adopted is left alone.
 const STRANGE_FOR: Duration = Duration::from_mins(1);
 /// How many users and rooms a process remembers at the most.
@@ -100,6 +102,8 @@ pub struct Inner {
     pub(crate) tail: Arc<Tail>,
     pub(crate) signed_in: Remembered<Identity, User>,
     pub(crate) room_ids: Remembered<RoomKey, RoomId>,
+    /// Keys that had no room a moment ago.
+    pub(crate) absent: Remembered<RoomKey, ()>,
     /// What goes on after its caller was answered.
     pub(crate) background: TaskTracker,
     /// Rooms that could not be adopted a short while ago.
@@ -119,6 +123,7 @@ impl Hub {
             settings,
             signed_in: Remembered::for_a_while(SIGNED_IN_FOR),
             room_ids: Remembered::for_good(),
+            absent: Remembered::for_a_while(ABSENT_FOR),
             background: TaskTracker::new(),
             strange: Remembered::for_a_while(STRANGE_FOR),
             tenants: Remembered::for_good(),

@@ -354,7 +354,7 @@ impl Hub {
     ///
     /// Connected users hear of it before the homeserver does.
     pub async fn notify(&self, satellite: Satellite, draft: Draft, terms: Terms) -> Result<Answer> {
-        let room = self.known_room(&draft.room_key(satellite.tenant)).await?;
+        let room = self.named_room(&draft.room_key(satellite.tenant)).await?;
         let payload = draft.payload(room.as_ref())?;
         let wait = terms.wait;
         let fingerprint = terms.idempotency.as_ref().map(|idempotency| idempotency.fingerprint.clone());

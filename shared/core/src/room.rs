@@ -228,6 +228,22 @@ impl Hub {
         Ok(found)
     }
 
+    /// The room of a key as an event names it, where one without a name does no harm. That there is none is believed for
+    /// a moment: else each call of a burst to a room that is yet to come would ask.
+    pub(crate) async fn named_room(&self, key: &RoomKey) -> Result<Option<RoomId>> {
+        if let Some(room) = self.room_ids.get(key) {
+            return Ok(Some(room));
+        }
+        if self.absent.get(key).is_some() {
+            return Ok(None);
+        }
+        let found = self.known_room(key).await?;
+        if found.is_none() {
+            self.absent.put(key.clone(), ());
+        }
+        Ok(found)
+    }
+
     /// The room of a key; created if need be, exactly once whoever asks how often at the same time.
     pub(crate) async fn room(&self, key: &RoomKey) -> Result<RoomId> {
         if let Some(room) = self.known_room(key).await? {

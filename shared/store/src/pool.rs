@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Client, Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
+};
 use messenger_core::{Error, Result, error::Failure};
 use tokio::{sync::OnceCell, time::timeout};
 use tokio_postgres::{Config, NoTls, Row, types::ToSql};
@@ -63,6 +65,8 @@ impl PgStore {
         let pool = Pool::builder(Manager::from_config(postgres.clone(), NoTls, manager))
             .max_size(config.pool_size)
             .timeouts(timeouts)
+            // The connection that was used last has its plans and pages at hand.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| fault(Failure::Broken, "preparing the connection pool", error))?;
