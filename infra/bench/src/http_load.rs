@@ -3,11 +3,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use anyhow::{Result, ensure};
 
-use crate::homeserver::bare_put;
-use crate::http::{Answer, Server, once, segment};
+use crate::chat;
+use crate::homeserver::Bot;
+use crate::http::{Answer, Server, once};
 use crate::inserts::Inserts;
 use crate::load::{Load, Outcome};
 use crate::options::{self, Http};
@@ -20,9 +20,8 @@ use crate::token;
 const SEND: &str = "notifications/send";
 const SEND_DURABLE: &str = "notifications/send?wait=0";
 const BARE: &str = "homeserver alone, PUT /send";
+const BARE_HISTORY: &str = "homeserver alone, GET /messages";
 const INSERTS: &str = "single-row insert";
-/// How long the first user's account and room may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Users whom a search looks through.
 const USERS: usize = 200;
 
@@ -49,13 +48,17 @@ pub(crate) async fn run(options: &Http, report: &mut Report) -> Result<()> {
     };
     let mut subjects = alone(&door).await?;
     if let Some(stack) = &stack {
+        let lists = chat::lists(&door, stack.database()).await?;
+        subjects.extend(lists.into_iter().map(|(name, load)| Subject::http(&name, load)));
         let inserts = Inserts::into(stack.database(), &stack::place()?).await?;
         subjects.push(Subject::new(inserts.name(), Kind::Inserts(inserts)));
     }
     if let Some(whole) = &whole {
         let (homeserver, token) = whole.homeserver()?;
         report.note(format!("homeserver: {}", whole.homeserver_name()));
-        subjects.push(Subject::http(BARE, bare_put(&homeserver, &token).await?));
+        let bot = Bot::enter(&homeserver, &token).await?;
+        subjects.push(Subject::http(BARE, bot.put()));
+        subjects.push(Subject::http(BARE_HISTORY, chat::bare_history(&bot).await?));
     }
     let connected = whole.as_ref().map_or_else(|| door.clone(), Door::of);
     if whole.is_some() || stack.is_none() {
@@ -108,25 +111,10 @@ async fn with_homeserver(door: &Door, report: &mut Report) -> Result<Vec<Subject
     let first =
         once(&door.server, &notification(&door.server, &door.service_token, "first", "wait=10")).await?;
     ensure!(first.status == 201, "the first notification was answered {}", first.text());
-    let token = token::sign(&door.hub_key, "load-writer", 1)?;
-    let room = json!({ "name": "bench" }).to_string();
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    let made = loop {
-        let made = as_user(&door.server, &token, "POST", "/api/v1/rooms", &room).await?;
-        if made.status != 503 || tokio::time::Instant::now() > deadline {
-            break made;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    };
-    if made.status != 201 {
-        report.note(format!("rooms and messages are left out: POST /rooms was answered {}", made.text()));
-        return Ok(subjects);
+    match chat::talk(door).await? {
+        Ok(loads) => subjects.extend(loads.map(|(name, load)| Subject::http(name, load))),
+        Err(answer) => report.note(format!("messages are left out: POST /rooms was answered {answer}")),
     }
-    let room = made.json()?["matrix_room_id"].as_str().context("a room without an id")?.to_owned();
-    subjects.push(Subject::http("rooms", get(&door.server, "/api/v1/rooms", Some(&token))));
-    subjects.push(Subject::http("messages/send", say(&door.server, &token, &room)));
-    let history = format!("/api/v1/messages/history/{}?limit=50", segment(&room));
-    subjects.push(Subject::http("messages/history", get(&door.server, &history, Some(&token))));
     Ok(subjects)
 }
 
@@ -146,15 +134,6 @@ fn send(door: &Door, query: &'static str) -> Load {
     let (server, token) = (door.server.clone(), door.service_token.clone());
     let requests = move |number| notification(&server, &token, &format!("alarm {number}"), query);
     Load { server: door.server.clone(), requests: Arc::new(requests), status: 201 }
-}
-
-fn say(server: &Server, token: &str, room: &str) -> Load {
-    let (to, bearer, room) = (server.clone(), format!("Bearer {token}"), room.to_owned());
-    let requests = move |number| {
-        let body = json!({ "room_id": room, "body": format!("message {number}") }).to_string();
-        to.request("POST", "/api/v1/messages/send", &[("Authorization", bearer.as_str())], &body)
-    };
-    Load { server: server.clone(), requests: Arc::new(requests), status: 200 }
 }
 
 impl Subject {
@@ -213,15 +192,15 @@ fn goals(subjects: &[Subject], clients: &[usize], report: &mut Report) {
         let ratio = ours.per_second() / inserts.per_second();
         report.at_least(format!("{SEND_DURABLE}, {most} clients: throughput / inserts"), ratio, 0.4);
     }
-    let bounds = [(SEND_DURABLE, 2.0), ("users/me", 0.3), ("rooms", 1.0)];
-    for (name, bound) in bounds {
+    let (few, many) = (chat::list(chat::LISTS[0]), chat::list(chat::LISTS[2]));
+    for (name, bound) in [(SEND_DURABLE, 2.0), ("users/me", 0.3), (&few, 1.0), (&many, 5.0)] {
         if let Some(ours) = find(name, 1) {
             report.at_most(format!("{name}, one client: p50, ms"), p50(ours), bound);
         }
     }
-    for name in ["messages/send", "messages/history"] {
-        if let (Some(ours), Some(bare)) = (find(name, 1), find(BARE, 1)) {
-            report.at_most(format!("{name}: p50 − bare PUT, ms"), p50(ours) - p50(bare), 0.7);
+    for (name, bare) in [("messages/send", BARE), ("messages/history", BARE_HISTORY)] {
+        if let (Some(ours), Some(alone)) = (find(name, 1), find(bare, 1)) {
+            report.at_most(format!("{name}: p50 − {bare}, ms"), p50(ours) - p50(alone), 0.7);
         }
     }
 }

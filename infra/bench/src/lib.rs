@@ -4,6 +4,7 @@
     reason = "figures are shown with three digits; those of an f64 are enough for what is counted here"
 )]
 
+mod chat;
 mod coldstart;
 mod fanout;
 mod flame;

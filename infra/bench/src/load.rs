@@ -3,13 +3,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::http::{Connection, Server};
 use crate::latency::{Latencies, Shared};
 use crate::report::Row;
+
+/// Where the numbers of calls begin that are made before anything is measured. JSON of Matrix ends at 2⁵³.
+const BEFORE: u64 = 1 << 40;
 
 /// Makes the request with this number.
 pub(crate) type Requests = Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
@@ -59,6 +62,18 @@ impl Load {
         outcome.seconds = begin.elapsed().as_secs_f64();
         outcome.latencies = latencies.total();
         Ok(outcome)
+    }
+}
+
+impl Load {
+    /// Makes so many calls, one after the other, before anything is measured.
+    pub(crate) async fn times(&self, calls: u64) -> Result<()> {
+        let mut connection = Connection::open(&self.server).await?;
+        for number in 0..calls {
+            let answer = connection.call(&(self.requests)(BEFORE + number)).await?;
+            ensure!(answer.status == self.status, "a call was answered {}", answer.text());
+        }
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::http::Server;
 
 /// How long a program may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
-const SERVER_NAME: &str = "bench.local";
+pub(crate) const SERVER_NAME: &str = "bench.local";
 pub(crate) const BOT: &str = "messenger";
 pub(crate) const HUB_KEY: &str = "the Hub's secret key of the measurements";
 pub(crate) const SERVICE_TOKEN: &str = "the service token of the measurements";

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     Result,
+    echo::Echoes,
     id::{RoomId, TenantId},
     port::{
         Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
@@ -106,6 +107,7 @@ pub struct Inner {
     pub(crate) absent: Remembered<RoomKey, ()>,
     /// What goes on after its caller was answered.
     pub(crate) background: TaskTracker,
+    pub(crate) echoes: Echoes,
     /// Rooms that could not be adopted a short while ago.
     pub(crate) strange: Remembered<RoomId, ()>,
     pub(crate) tenants: Remembered<RoomId, TenantId>,
@@ -125,6 +127,7 @@ impl Hub {
             room_ids: Remembered::for_good(),
             absent: Remembered::for_a_while(ABSENT_FOR),
             background: TaskTracker::new(),
+            echoes: Echoes::default(),
             strange: Remembered::for_a_while(STRANGE_FOR),
             tenants: Remembered::for_good(),
             caught_up: Remembered::for_good(),

@@ -6,8 +6,8 @@
 //! The log has the order of the room as long as each source hands over a room's events in that room's order and without
 //! a hole, beginning where the others have arrived; then whoever comes first with an event has also brought, or found,
 //! everything before it.
-//! * A send of ours first takes in everything that stands in the room since the reconciled position
-//!   ([`reconcile`](crate::reconcile)), and itself with it.
+//! * Once the homeserver has a message of ours, its sender is answered; then everything is taken in that stands in the
+//!   room since the reconciled position ([`reconcile`](crate::reconcile)), and the message with it (`echo.rs`).
 //! * Reconciliation reads on from its position, and fills what the homeserver leaves out.
 //! * Push is in order, but Synapse can lose one and go on with the next. The lost event then stands in the log after its
 //!   successors, as soon as reconciliation brings it: this is the one way in which the order of the log can differ

@@ -2,6 +2,7 @@
 
 mod adopt;
 pub mod delivery;
+mod echo;
 pub mod error;
 pub mod event;
 pub mod external;

@@ -1,6 +1,6 @@
 //! Files: their names made safe, what they are, and who may read them.
 
-use std::{fmt, io, pin::Pin};
+use std::{fmt, io, iter, pin::Pin};
 
 use bytes::Bytes;
 use futures::Stream;
@@ -171,7 +171,10 @@ impl Hub {
             msg_type: msg_type(&mimetype).to_owned(),
             file: Some(File { mxc, filename, file_size: Some(size), mimetype: Some(mimetype) }),
         };
-        self.say(caller, room, said, transaction).await
+        let message = self.say(caller, room, said, transaction).await?;
+        // Who may read the file follows from the message.
+        self.echoed(iter::once(room)).await;
+        Ok(message)
     }
 
     /// A file that was posted in a room of which the caller is a member, and what is known of it.

@@ -19,7 +19,9 @@ const CONTENT_MAX: usize = 60_000;
 /// Most characters of the line that stands for a message in a list of rooms.
 const SUMMARY_MAX: usize = 200;
 /// Most events of a page that is read from the homeserver.
-const PAGE: u32 = 100;
+const PAGE: usize = 100;
+/// Fewest: what is no message, as a change of members, must not cost a call for each.
+const PAGE_MIN: usize = 20;
 /// Stands between the parts of a history token; homeservers' tokens have none of it.
 const BETWEEN: char = '|';
 
@@ -152,6 +154,8 @@ impl Hub {
         if is_member { Ok(()) } else { Err(Error::NotFound("room")) }
     }
 
+    /// Answers as soon as the homeserver has the message; the streams and lists of rooms follow
+    /// ([`expect_echo`](Self::expect_echo)).
     pub(crate) async fn say(
         &self,
         caller: &Caller,
@@ -167,18 +171,28 @@ impl Hub {
             return Err(Error::invalid("/body", problem));
         }
         let sender = self.matrix_id(&caller.user);
-        let transaction = self.transaction(caller, room, transaction).await?;
-        let event_id = self.timeline.say(room, &sender, &transaction, &content).await?;
-        let event = RoomEvent {
+        let id = self.transaction(caller, room, transaction).await?;
+        let event_id = self.timeline.say(room, &sender, &id, &content).await?;
+        let mut event = RoomEvent {
             event_id,
             room_id: room.clone(),
             sender,
             timestamp: self.clock.now(),
             content: Content::Message(said),
         };
-        let event = self.take_in_own(event).await;
+        if transaction.is_some() && self.is_taken_in(&event.event_id).await {
+            // A retry: it was said when it was first said, as it was said then.
+            event = self.timeline.event(room, &event.event_id).await.ok().flatten().unwrap_or(event);
+        } else {
+            self.expect_echo(event.clone());
+        }
         let name = caller.user.identity.display_name.clone();
         event.message(name).ok_or(Error::NotFound("message"))
+    }
+
+    /// That this cannot be found out is no reason to refuse a message that the homeserver has.
+    async fn is_taken_in(&self, event: &EventId) -> bool {
+        self.messages.is_taken_in(event).await.unwrap_or(false)
     }
 
     /// The Matrix transaction id: Conduit knows one of them for all rooms of a user, Synapse for all users of a room,
@@ -214,7 +228,9 @@ impl Hub {
         let mut found: Vec<RoomEvent> = Vec::new();
         let mut end_token = None;
         loop {
-            let page = self.timeline.before(room, token.as_deref(), PAGE).await?;
+            // One more than is shown says whether there are more; mostly a room holds nothing but messages.
+            let wanted = u32::try_from((limit - found.len() + 1).clamp(PAGE_MIN, PAGE)).unwrap_or(1);
+            let page = self.timeline.before(room, token.as_deref(), wanted).await?;
             for event in page.events {
                 if let Some(last) = &skip_to {
                     if event.event_id == *last {
@@ -240,8 +256,9 @@ impl Hub {
 
     async fn shown(&self, events: Vec<RoomEvent>, end_token: Option<String>) -> Result<History> {
         let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
-        let people = self.people(events.iter().map(|event| &event.sender)).await?;
-        let edits = if ids.is_empty() { Vec::new() } else { self.messages.edits(&ids).await? };
+        let people = self.people(events.iter().map(|event| &event.sender));
+        let edits = async { if ids.is_empty() { Ok(Vec::new()) } else { self.messages.edits(&ids).await } };
+        let (people, edits) = tokio::try_join!(people, edits)?;
         let mut edits: HashMap<_, _> =
             edits.into_iter().map(|edit| ((edit.of, edit.by), edit.said)).collect();
         let messages = events.into_iter().filter_map(|mut event| {

@@ -70,50 +70,48 @@ impl Hub {
         Ok((page.events, next))
     }
 
-    /// Takes in an event that we have just sent, after what stands before it in the room. Returns it as the homeserver
-    /// has it.
+    /// Takes in events of one room that we have just sent, after what stands before them in the room.
     ///
-    /// The homeserver has it in any case, so nothing that fails here is lost: push or reconciliation brings it.
-    pub(crate) async fn take_in_own(&self, own: RoomEvent) -> RoomEvent {
-        match self.try_to_take_in_own(&own).await {
-            Ok(event) => event,
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(event = %own.event_id, error, "taking in a message is left to reconciliation");
-                own
-            }
+    /// The homeserver has them in any case, so nothing that fails here is lost: push or reconciliation brings it.
+    pub(crate) async fn take_in_own(&self, own: Vec<RoomEvent>) {
+        let Some(first) = own.first() else { return };
+        let room = first.room_id.clone();
+        if let Err(error) = self.try_to_take_in_own(&room, own).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(%room, error, "taking in messages of ours is left to reconciliation");
         }
     }
 
-    async fn try_to_take_in_own(&self, own: &RoomEvent) -> Result<RoomEvent> {
-        if let Some(event) = self.catch_up(own).await? {
-            return Ok(event);
+    async fn try_to_take_in_own(&self, room: &RoomId, mut own: Vec<RoomEvent>) -> Result<()> {
+        self.catch_up(room, &mut own).await?;
+        // What is left the worker has passed already, or it was sent long ago, or nothing was ever read.
+        for event in own {
+            let known = self.timeline.event(room, &event.event_id).await?;
+            self.receive(vec![known.unwrap_or(event)]).await?;
         }
-        // The worker has passed it already, it was sent long ago, or nothing was ever read.
-        let known = self.timeline.event(&own.room_id, &own.event_id).await?;
-        let event = known.unwrap_or_else(|| own.clone());
-        self.receive(vec![event.clone()]).await?;
-        Ok(event)
+        Ok(())
     }
 
-    async fn catch_up(&self, own: &RoomEvent) -> Result<Option<RoomEvent>> {
-        let Some(position) = self.reconciliation.position().await? else { return Ok(None) };
-        let known = self.caught_up.get(&own.room_id).filter(|(at, _)| *at == position);
+    /// Takes in what stands in a room since the reconciled position, and leaves what it did not meet.
+    async fn catch_up(&self, room: &RoomId, own: &mut Vec<RoomEvent>) -> Result<()> {
+        let Some(position) = self.reconciliation.position().await? else { return Ok(()) };
+        let known = self.caught_up.get(room).filter(|(at, _)| *at == position);
         let mut from = known.map_or_else(|| position.clone(), |(_, until)| until);
         for _ in 0..PAGES_BEFORE_SEND {
-            let (events, next) = self.page_after(&own.room_id, &from).await?;
-            let found = events.iter().find(|event| event.event_id == own.event_id).cloned();
+            let (events, next) = self.page_after(room, &from).await?;
+            own.retain(|event| events.iter().all(|met| met.event_id != event.event_id));
             self.receive(events).await?;
-            if let Some(next) = next {
-                from = next;
-                self.caught_up.put(own.room_id.clone(), (position.clone(), from.clone()));
-            } else if found.is_none() {
-                return Ok(None);
+            match next {
+                Some(next) => {
+                    from = next;
+                    self.caught_up.put(room.clone(), (position.clone(), from.clone()));
+                }
+                None => return Ok(()),
             }
-            if found.is_some() {
-                return Ok(found);
+            if own.is_empty() {
+                return Ok(());
             }
         }
-        Ok(None)
+        Ok(())
     }
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::{PgStore, users};
 
 const TAKE_IN: &str = "select take_in($1)";
+const IS_TAKEN_IN: &str = "select exists (select from event_keys where key = $1)";
 const IS_MEMBER: &str = "select exists (
     select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
 const EDITS: &str = "select event_id, sender, content from message_edits where event_id = any($1)";
@@ -28,6 +29,10 @@ impl Messages for PgStore {
         let batch: Vec<Value> = events.iter().enumerate().map(|(n, event)| wire(n, event)).collect();
         let row = self.database.query_one("taking events in", TAKE_IN, &[&Value::from(batch)]).await?;
         Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
+    }
+
+    async fn is_taken_in(&self, event: &EventId) -> Result<bool> {
+        Ok(self.database.query_one("looking for an event", IS_TAKEN_IN, &[&event.as_str()]).await?.get(0))
     }
 
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool> {

@@ -88,6 +88,9 @@ pub trait Messages: Send + Sync {
     /// the members are told is one act. Returns how many were new.
     async fn take_in(&self, events: &[Taken]) -> Result<usize>;
 
+    /// Whether this event was taken in.
+    async fn is_taken_in(&self, event: &EventId) -> Result<bool>;
+
     /// Whether the user is a member of the room, in this tenant.
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool>;
 

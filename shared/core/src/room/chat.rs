@@ -1,6 +1,6 @@
 //! What people do with rooms: list, open, make and leave them.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, iter, time::Duration};
 
 use futures::future;
 
@@ -33,9 +33,15 @@ pub struct Founding {
 }
 
 impl Hub {
-    /// The rooms that the caller is in, most recent activity first. One statement, and no call of the homeserver.
+    /// The rooms that the caller is in, most recent activity first. One statement, and no call of the homeserver; a
+    /// second one if something has just been said in one of them.
     pub async fn rooms_of(&self, caller: &Caller) -> Result<Vec<Room>> {
-        self.lobby.rooms(caller.user.tenant(), caller.user.id()).await
+        let (tenant, user) = (caller.user.tenant(), caller.user.id());
+        let rooms = self.lobby.rooms(tenant, user).await?;
+        if self.echoed(rooms.iter().map(|room| &room.matrix_room_id)).await {
+            return self.lobby.rooms(tenant, user).await;
+        }
+        Ok(rooms)
     }
 
     /// The entity and service rooms of the caller's tenant.
@@ -145,6 +151,7 @@ impl Hub {
     /// the homeserver is there.
     pub async fn mark_read(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;
+        self.echoed(iter::once(room)).await;
         let read = self.lobby.read(user.tenant(), user.id(), room).await?.ok_or(Error::NotFound("room"))?;
         if let (true, Some(last)) = (read.changed, read.last) {
             let (hub, room, user) = (self.clone(), room.clone(), self.matrix_id(user));

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use futures::future;
 use messenger_core::{
     Error,
     event::{Audience, Event, Kind},
     id::{MatrixUserId, Position, RoomId},
-    message::Said,
+    message::{Message, Said},
     user::{Caller, Identity, Role},
 };
 use messenger_testkit::{TestHub, given, hub};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::ready_caller;
 
@@ -25,6 +27,19 @@ fn text(body: &str) -> Said {
 
 async fn general(hub: &TestHub, caller: &Caller) -> RoomId {
     hub.memberships.of(given::TENANT, caller.user.id()).await.expect("rooms").remove(0)
+}
+
+/// Sends a message, and looks at the rooms: who does has what was just said.
+async fn say(
+    hub: &TestHub,
+    caller: &Caller,
+    room: &RoomId,
+    said: Said,
+    transaction: Option<&str>,
+) -> Message {
+    let said = hub.hub.send(caller, room, said, transaction).await.expect("sent");
+    hub.rooms_of(caller).await.expect("rooms");
+    said
 }
 
 async fn heard(hub: &TestHub, room: &RoomId) -> Vec<Event> {
@@ -49,7 +64,7 @@ async fn what_was_said_elsewhere_before_stands_before_what_is_said_here() {
     let elsewhere = MatrixUserId::new("@anna:hub.local");
     let mut expected: Vec<_> =
         (0..20).map(|n| hub.homeserver.says(&room, &elsewhere, &format!("{n}")).to_string()).collect();
-    let own = hub.hub.send(&anna, &room, text("here"), None).await.expect("sent");
+    let own = say(&hub, &anna, &room, text("here"), None).await;
     expected.push(own.event_id.to_string());
     assert_eq!(ids(&heard(&hub, &room).await), expected);
     // Told again by push, in any order, and by the worker: nothing changes.
@@ -83,9 +98,41 @@ async fn a_retried_send_is_one_message_also_when_the_first_answer_was_lost() {
     let room = general(&hub, &anna).await;
     hub.homeserver.lose_answer(1);
     assert!(hub.hub.send(&anna, &room, text("once"), Some("t1")).await.is_err());
-    let said = hub.hub.send(&anna, &room, text("once"), Some("t1")).await.expect("sent");
+    let said = say(&hub, &anna, &room, text("once"), Some("t1")).await;
     assert_eq!(hub.homeserver.bodies(&room), ["once"]);
     assert_eq!(ids(&heard(&hub, &room).await), [said.event_id.to_string()]);
+}
+
+#[tokio::test]
+async fn a_retry_is_answered_with_what_was_said_first() {
+    let hub = hub().build();
+    let anna = ready_caller(&hub, "anna").await;
+    let room = general(&hub, &anna).await;
+    let first = say(&hub, &anna, &room, text("once"), Some("t1")).await;
+    let again = say(&hub, &anna, &room, text("or otherwise"), Some("t1")).await;
+    assert_eq!((again.event_id, again.body.as_str()), (first.event_id, "once"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_sends_waits_for_the_homeserver_once_and_whoever_looks_sees_it() {
+    let hub = hub().build();
+    let anna = ready_caller(&hub, "anna").await;
+    let room = general(&hub, &anna).await;
+    reconcile(&hub).await;
+    let slow = Duration::from_millis(200);
+    hub.homeserver.act_late(slow);
+    let (begin, before) = (Instant::now(), hub.homeserver.calls());
+    let sending = (0..20).map(|n| hub.hub.send(&anna, &room, text(&format!("{n}")), None));
+    for sent in future::join_all(sending).await {
+        sent.expect("sent");
+    }
+    assert_eq!(begin.elapsed(), slow);
+    let rooms = hub.rooms_of(&anna).await.expect("rooms");
+    let shown = rooms.iter().find(|shown| shown.matrix_room_id == room).expect("the room");
+    assert_eq!(shown.last_message.as_deref(), Some("19"));
+    assert_eq!(heard(&hub, &room).await.len(), 20);
+    let reads = hub.homeserver.calls() - before - 20;
+    assert!(reads <= 3, "{reads} reads for 20 messages that were sent at once");
 }
 
 #[tokio::test]
@@ -110,7 +157,7 @@ async fn nobody_changes_the_words_of_somebody_else() {
     let hub = hub().build();
     let anna = ready_caller(&hub, "anna").await;
     let room = general(&hub, &anna).await;
-    let said = hub.hub.send(&anna, &room, text("mine"), None).await.expect("sent");
+    let said = say(&hub, &anna, &room, text("mine"), None).await;
     let edit = |body: &str| {
         json!({
             "msgtype": "m.text", "body": "*", "m.new_content": { "msgtype": "m.text", "body": body },

@@ -66,7 +66,10 @@ async fn told(ports: &Ports) -> Result<Vec<(Kind, String)>> {
 /// An event counts once, however often it comes and with whatever others.
 pub async fn an_event_is_taken_in_once(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
+    assert!(!ports.messages.is_taken_in(&EventId::new("$1")).await?);
     assert_eq!(ports.messages.take_in(&[message("$1"), message("$2"), message("$1")]).await?, 2);
+    assert!(ports.messages.is_taken_in(&EventId::new("$1")).await?);
+    assert!(!ports.messages.is_taken_in(&EventId::new("$3")).await?);
     assert_eq!(ports.messages.take_in(&[message("$2"), message("$3"), message("$1")]).await?, 1);
     assert_eq!(ports.messages.take_in(&[]).await?, 0);
     let told = told(&ports).await?;

@@ -38,6 +38,11 @@ impl Log {
         self.keys.insert(key.clone())
     }
 
+    /// Whether an event of the homeserver is known.
+    pub(super) fn knows(&self, key: &EventId) -> bool {
+        self.keys.contains(key)
+    }
+
     /// Appends an event, unless its key is known.
     pub(super) fn append(&mut self, now: Timestamp, about: Option<NotificationId>, new: &NewEvent) -> bool {
         if let Some(key) = &new.key

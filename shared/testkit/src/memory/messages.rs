@@ -60,6 +60,10 @@ impl Messages for Memory {
         self.act("taking events in", |state| events.iter().filter(|event| state.take_in(event)).count()).await
     }
 
+    async fn is_taken_in(&self, event: &EventId) -> Result<bool> {
+        self.act("looking for an event", |state| state.log.knows(event)).await
+    }
+
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool> {
         self.act("looking for a member", |state| {
             state.members.contains_key(&(tenant, user.clone(), room.clone()))
