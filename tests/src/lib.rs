@@ -7,12 +7,14 @@
 
 pub mod client;
 mod gate;
+mod homeserver;
 mod listener;
 mod room;
 mod stack;
 
 pub use client::{Answer, Client, EventStream, Person};
 pub use gate::Gate;
+pub use homeserver::Server;
 pub use listener::Listener;
 pub use room::{Matrix, encoded};
 pub use stack::{Plan, Stack};

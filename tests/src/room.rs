@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use messenger_devstack::Synapse;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "a password of the tests";
 /// How long something may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A Matrix client that logged in with a password.
+/// A Matrix client that is logged in.
 pub struct Matrix {
     http: reqwest::Client,
     url: String,
@@ -19,11 +17,9 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    pub(crate) async fn log_in(synapse: &Synapse, localpart: &str) -> Self {
-        synapse.set_password(localpart, PASSWORD).await.expect("a password");
-        let token = synapse.login(localpart, PASSWORD).await.expect("a login");
+    pub(crate) fn with(url: &str, token: String) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
-        Self { http, url: synapse.url().to_owned(), token }
+        Self { http, url: url.to_owned(), token }
     }
 
     /// All events of a room that this user may see, oldest first.

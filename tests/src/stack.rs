@@ -3,20 +3,19 @@
 use std::{path::PathBuf, time::Duration};
 
 use messenger_devstack::{
-    Process, Synapse, TestDatabase,
+    Process, TestDatabase,
     database::template,
     environment::setting,
     free_port,
     process::{Launch, Output},
     service::Service,
-    synapse::Options,
 };
-use messenger_matrix::{Registration, registration};
+use messenger_matrix::Registration;
 use messenger_store::{migrate, schema};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Client, Gate, Matrix};
+use crate::{Client, Gate, Matrix, Server};
 
 /// How long a router may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -27,7 +26,7 @@ pub(crate) const SERVICE_TOKEN: &str = "the service token of the tests";
 /// What a test wants to be there.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// A Synapse of its own; without one the homeserver's address leads nowhere.
+    /// A homeserver of its own; without one its address leads nowhere.
     pub homeserver: bool,
     /// A worker.
     pub worker: bool,
@@ -48,7 +47,7 @@ impl Default for Plan {
 /// The whole service: database, homeserver, router, worker. Everything ends with it.
 pub struct Stack {
     /// The homeserver, if the plan had one.
-    pub synapse: Option<Synapse>,
+    pub homeserver: Option<Server>,
     /// The gate before what the homeserver pushes, if the plan had one.
     pub gate: Option<Gate>,
     /// The router; it can be killed and started again.
@@ -78,22 +77,17 @@ impl Stack {
         let (as_token, hs_token) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
         let gate = if plan.gate { Some(Gate::before(port).await) } else { None };
         let pushed_to = gate.as_ref().map_or_else(|| url.clone(), Gate::url);
-        let synapse = if plan.homeserver {
-            let mut options = Options::new(directory.path().join("synapse"));
-            options.server_name.clone_from(&server_name);
-            options.registrations = vec![registration::yaml(&Registration {
-                id: "messenger".to_owned(),
-                url: Some(pushed_to.clone()),
-                as_token: as_token.clone(),
-                hs_token: hs_token.clone(),
-                bot_localpart: "messenger".to_owned(),
-                server_name: server_name.clone(),
-            })];
-            Some(Synapse::start(options).await.expect("a Synapse"))
-        } else {
-            None
+        let registered = Registration {
+            id: "messenger".to_owned(),
+            url: Some(pushed_to.clone()),
+            as_token: as_token.clone(),
+            hs_token: hs_token.clone(),
+            bot_localpart: "messenger".to_owned(),
+            server_name: server_name.clone(),
         };
-        let homeserver_url = synapse.as_ref().map_or("http://127.0.0.1:9", |synapse| synapse.url());
+        let homeserver =
+            if plan.homeserver { Some(Server::start(directory.path(), &registered).await) } else { None };
+        let homeserver_url = homeserver.as_ref().map_or("http://127.0.0.1:9", |server| server.url());
         let mut environment = [
             ("DATABASE_URL", database_url.as_str()),
             ("PORT", &port.to_string()),
@@ -109,15 +103,14 @@ impl Stack {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
-        if let Some(synapse) = &synapse {
-            let secret = synapse.registration_secret().to_owned();
-            environment.push(("MATRIX_REGISTRATION_SECRET".to_owned(), secret));
+        if let Some(secret) = homeserver.as_ref().and_then(Server::registration_secret) {
+            environment.push(("MATRIX_REGISTRATION_SECRET".to_owned(), secret.to_owned()));
         }
         environment.extend(plan.environment.clone());
         let launch = launch("messenger-router", &environment, &directory);
         let router = Service::start(launch, format!("{url}/livez"), PATIENCE).await.expect("a router");
         let mut stack = Self {
-            synapse,
+            homeserver,
             gate,
             router,
             url,
@@ -130,6 +123,9 @@ impl Stack {
         };
         if plan.worker {
             stack.start_worker();
+            if let Some(homeserver) = &stack.homeserver {
+                homeserver.know_us().await;
+            }
         }
         stack
     }
@@ -141,8 +137,7 @@ impl Stack {
 
     /// An ordinary Matrix client, logged in as this user.
     pub async fn matrix(&self, localpart: &str) -> Matrix {
-        let synapse = self.synapse.as_ref().expect("the plan had a homeserver");
-        Matrix::log_in(synapse, localpart).await
+        self.homeserver.as_ref().expect("the plan had a homeserver").client(localpart).await
     }
 
     /// A Matrix client of the bot, which is in every room.

@@ -17,7 +17,7 @@ const PATH: &str = "/api/v1/users/me/external-client";
 async fn a_password_works_in_other_clients_until_it_is_withdrawn() {
     let environment = vec![("MATRIX_PUBLIC_URL".to_owned(), "https://matrix.example.org/".to_owned())];
     let stack = Stack::planned(Plan { environment, ..Plan::default() }).await;
-    let synapse = stack.synapse.as_ref().expect("a Synapse");
+    let homeserver = stack.homeserver.as_ref().expect("a homeserver");
     let store = PgStore::new(&StoreConfig { database_url: stack.database_url().to_owned(), pool_size: 2 })
         .expect("a store");
     let (tenant, user) = (TenantId(1), HubUserId::new("Anna"));
@@ -41,26 +41,26 @@ async fn a_password_works_in_other_clients_until_it_is_withdrawn() {
         })
     );
     assert_eq!(anna.get(PATH).await.body, shown.body, "it stays the same");
-    let element = synapse.login("_anna", &password).await.expect("Element logs in");
-    assert!(lives(synapse.url(), &element).await);
+    let element = homeserver.login("_anna", &password).await.expect("Element logs in");
+    assert!(lives(homeserver.url(), &element).await);
 
     let rotated = anna.post(&format!("{PATH}/rotate"), &json!({})).await;
     let second = rotated.body["password"].as_str().expect("another password").to_owned();
     assert_ne!(second, password);
-    assert!(synapse.login("_anna", &password).await.is_err(), "the old password is void");
-    assert!(!lives(synapse.url(), &element).await, "and its devices are logged out");
-    let element = synapse.login("_anna", &second).await.expect("Element logs in");
+    assert!(homeserver.login("_anna", &password).await.is_err(), "the old password is void");
+    assert!(!lives(homeserver.url(), &element).await, "and its devices are logged out");
+    let element = homeserver.login("_anna", &second).await.expect("Element logs in");
     let made = anna.post("/api/v1/rooms", &json!({ "name": "we still act for her" })).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
 
     store.disable(tenant, &user).await.expect("disabled");
     assert_eq!(anna.get(PATH).await.status, StatusCode::FORBIDDEN);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while lives(synapse.url(), &element).await {
+    while lives(homeserver.url(), &element).await {
         assert!(tokio::time::Instant::now() < deadline, "the worker logs her out");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    assert!(synapse.login("_anna", &second).await.is_err());
+    assert!(homeserver.login("_anna", &second).await.is_err());
     let made = anna.post("/api/v1/rooms", &json!({ "name": "and still" })).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
     let stored = stored(stack.database_url()).await;

@@ -21,7 +21,7 @@ async fn a_homeserver_that_is_away_delays_nothing_and_loses_nothing() {
     stream.next_of("notification").await;
     let room = first.body["matrix_room_id"].as_str().expect("a room").to_owned();
 
-    stack.synapse.as_mut().expect("a homeserver").stop().await;
+    stack.homeserver.as_mut().expect("a homeserver").stop().await;
     let mut ids = vec![first.body["id"].as_i64().expect("an id")];
     for n in 1..=10 {
         let begun = Instant::now();
@@ -37,7 +37,7 @@ async fn a_homeserver_that_is_away_delays_nothing_and_loses_nothing() {
     assert_eq!((health.status, &health.body["status"]), (StatusCode::OK, &json!("degraded")));
     assert_eq!(health.body["conduit"], "unreachable");
 
-    stack.synapse.as_mut().expect("a homeserver").start_again().await.expect("the homeserver starts");
+    stack.homeserver.as_mut().expect("a homeserver").start_again().await.expect("the homeserver starts");
     for id in &ids {
         sent(&client, *id).await;
     }
@@ -50,15 +50,15 @@ async fn a_homeserver_that_hangs_delays_no_call_beyond_its_budget() {
     let stack = Stack::start().await;
     let client = stack.client();
     assert_eq!(client.notify(&numbered(0)).await.body["status"], "sent");
-    let synapse = stack.synapse.as_ref().expect("a homeserver");
-    synapse.pause();
+    let homeserver = stack.homeserver.as_ref().expect("a homeserver");
+    homeserver.pause();
     let begun = Instant::now();
     let answer = client.notify_with(&numbered(1), "?wait=1", None).await;
     let took = begun.elapsed();
     let healthy = Instant::now();
     let health = client.get("/api/v1/health").await;
     let health_took = healthy.elapsed();
-    synapse.resume();
+    homeserver.resume();
     assert_eq!(answer.body["status"], "pending", "{}", answer.body);
     assert!(took < Duration::from_millis(1500), "{took:?}");
     assert_eq!(health.body["status"], "degraded");

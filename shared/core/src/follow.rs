@@ -6,14 +6,16 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures::{Stream, future};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::{
-    Hub, Result,
+    Error, Hub, Result,
     event::Audience,
     id::Position,
     mailbox::Mailbox,
@@ -23,6 +25,8 @@ use crate::{
 
 /// What a browser waits before it returns, in milliseconds (WHATWG HTML, "Server-sent events", `retry`).
 const RETRY_MS: u32 = 3000;
+/// How long somebody waits for their turn to be let in.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How often an audience is read again because a membership changed meanwhile.
 const AUDIENCE_TRIES: usize = 20;
 
@@ -65,6 +69,7 @@ impl Hub {
     /// Opens a stream for a caller, from the cursor they bring or from now.
     pub async fn follow(&self, caller: &Caller, cursor: Option<&str>) -> Result<Follower> {
         self.tail.ready().await?;
+        let _opening = timeout(PATIENCE, self.openings.acquire()).await.map_err(|_| busy())?;
         let wanted = match cursor.map(parse_cursor) {
             Some(Some(cursor)) if self.is_beyond(cursor).await? => Some(None),
             wanted => wanted,
@@ -108,7 +113,7 @@ impl Hub {
                 return Ok((audience, subscription));
             }
         }
-        Err(crate::Error::Busy { retry_after: std::time::Duration::from_secs(1) })
+        Err(busy())
     }
 
     /// Whether no event has this position yet. The process that gave it may be ahead of this one: then it is known to
@@ -168,6 +173,10 @@ impl Hub {
             }
         }
     }
+}
+
+fn busy() -> Error {
+    Error::Busy { retry_after: Duration::from_secs(1) }
 }
 
 impl Follower {

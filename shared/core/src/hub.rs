@@ -4,7 +4,7 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use moka::sync::Cache;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -27,6 +27,9 @@ const SIGNED_IN_FOR: Duration = Duration::from_secs(10);
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 /// How long a room that cannot be adopted is left alone.
 const STRANGE_FOR: Duration = Duration::from_mins(1);
+/// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
+/// meanwhile waits behind a few openings, not behind all.
+const OPENINGS: usize = 4;
 /// How many users and rooms a process remembers at the most.
 const REMEMBERED: u64 = 20_000;
 
@@ -101,6 +104,8 @@ pub struct Inner {
     ports: Ports,
     pub(crate) settings: Settings,
     pub(crate) tail: Arc<Tail>,
+    /// The right to open a stream: so many are opened at once.
+    pub(crate) openings: Semaphore,
     pub(crate) signed_in: Remembered<Identity, User>,
     pub(crate) room_ids: Remembered<RoomKey, RoomId>,
     /// Keys that had no room a moment ago.
@@ -123,6 +128,7 @@ impl Hub {
             tail: Arc::new(Tail::new(ports.feed.clone(), ports.clock.clone())),
             ports,
             settings,
+            openings: Semaphore::new(OPENINGS),
             signed_in: Remembered::for_a_while(SIGNED_IN_FOR),
             room_ids: Remembered::for_good(),
             absent: Remembered::for_a_while(ABSENT_FOR),

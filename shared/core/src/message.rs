@@ -51,7 +51,7 @@ pub struct Message {
     pub body: String,
     /// `m.text`, `m.notice`, `m.emote`, `m.image`, …
     pub msg_type: String,
-    /// When the homeserver got it.
+    /// When it was said.
     pub timestamp: Timestamp,
     /// The file, if it is one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -109,6 +109,11 @@ impl Said {
         let text = self.file.as_ref().map_or(self.body.as_str(), |file| &file.filename);
         text.chars().take(SUMMARY_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
+}
+
+/// A time as homeservers give it.
+fn in_milliseconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
 /// Text as a database takes it.
@@ -172,12 +177,13 @@ impl Hub {
         }
         let sender = self.matrix_id(&caller.user);
         let id = self.transaction(caller, room, transaction).await?;
-        let event_id = self.timeline.say(room, &sender, &id, &content).await?;
+        let at = in_milliseconds(self.clock.now());
+        let event_id = self.timeline.say(room, &sender, &id, at, &content).await?;
         let mut event = RoomEvent {
             event_id,
             room_id: room.clone(),
             sender,
-            timestamp: self.clock.now(),
+            timestamp: at,
             content: Content::Message(said),
         };
         if transaction.is_some() && self.is_taken_in(&event.event_id).await {

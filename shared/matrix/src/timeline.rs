@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use messenger_core::{
     Result,
     id::{EventId, MatrixUserId, RoomId},
@@ -90,10 +91,14 @@ impl Timeline for Appservice {
         room: &RoomId,
         sender: &MatrixUserId,
         transaction: &str,
+        at: Timestamp,
         content: &Value,
     ) -> Result<EventId> {
         let call = self.http.put().at("rooms").at(room).at("send").at("m.room.message").at(transaction);
-        let sent: Sent = call.by(sender).body(content).send().await.doing("sending a message")?;
+        // Specification, Application Service API, "Timestamp massaging".
+        let at = at.as_millisecond().to_string();
+        let call = call.by(sender).query("ts", &at).body(content);
+        let sent: Sent = call.send().await.doing("sending a message")?;
         Ok(sent.event_id)
     }
 

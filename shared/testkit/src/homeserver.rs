@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::Timestamp;
 use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     room::NewRoom,
@@ -58,6 +59,8 @@ pub struct Message {
     pub kind: String,
     /// The transaction that sent it.
     pub transaction: String,
+    /// When, as its sender told; by its place if they did not.
+    pub at: Option<Timestamp>,
     /// What it says.
     pub content: Value,
 }

@@ -177,13 +177,14 @@ pub struct Person {
 /// What stands in rooms, according to the homeserver; read as the bot, which is in all of them.
 #[async_trait]
 pub trait Timeline: Send + Sync {
-    /// Sends `m.room.message` in the name of a user, who must be in the room. The same transaction id sends once, for at
-    /// least a day; it must not be used for another user or room.
+    /// Sends `m.room.message` in the name of a user, who must be in the room, as said at this time (in milliseconds).
+    /// The same transaction id sends once, for at least a day; it must not be used for another user or room.
     async fn say(
         &self,
         room: &RoomId,
         sender: &MatrixUserId,
         transaction: &str,
+        at: Timestamp,
         content: &serde_json::Value,
     ) -> Result<EventId>;
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use messenger_core::{
     Error, Result,
     error::{Failure, System},
@@ -45,7 +46,7 @@ impl Homeserver for MemoryHomeserver {
 
     async fn send(&self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId> {
         let bot = MatrixUserId::new("@messenger:hub.local");
-        self.call("sending a message", |state| state.send(room, &bot, transaction, content)).await
+        self.call("sending a message", |state| state.send(room, &bot, transaction, None, content)).await
     }
 }
 
@@ -134,6 +135,7 @@ impl State {
         room: &RoomId,
         sender: &MatrixUserId,
         transaction: &str,
+        at: Option<Timestamp>,
         content: &Value,
     ) -> Result<EventId, Failure> {
         let Self { rooms, trouble, events, .. } = self;
@@ -152,6 +154,7 @@ impl State {
             sender: sender.clone(),
             number: *events,
             kind: "m.room.message".to_owned(),
+            at,
             transaction,
             content: content.clone(),
         });

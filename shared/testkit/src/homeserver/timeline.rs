@@ -25,13 +25,14 @@ impl Timeline for MemoryHomeserver {
         room: &RoomId,
         sender: &MatrixUserId,
         transaction: &str,
+        at: Timestamp,
         content: &Value,
     ) -> Result<EventId> {
         self.call("sending a message", |state| {
             if !state.rooms.get(room).is_some_and(|room| room.members.contains(sender)) {
                 return Err(Failure::Rejected);
             }
-            state.send(room, sender, transaction, content)
+            state.send(room, sender, transaction, Some(at), content)
         })
         .await
     }
@@ -140,6 +141,7 @@ impl State {
             number,
             kind: kind.to_owned(),
             transaction: format!("other client {number}"),
+            at: None,
             content,
         };
         self.rooms.get_mut(room).expect("the room exists").messages.push(message);
@@ -157,7 +159,7 @@ fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message
 }
 
 fn read(room: &RoomId, message: &Message) -> Option<RoomEvent> {
-    let timestamp = Timestamp::UNIX_EPOCH + Duration::from_secs(message.number);
+    let timestamp = message.at.unwrap_or_else(|| Timestamp::UNIX_EPOCH + Duration::from_secs(message.number));
     let event = json!({
         "event_id": message.event, "sender": message.sender, "type": message.kind,
         "origin_server_ts": timestamp.as_millisecond(), "content": message.content,

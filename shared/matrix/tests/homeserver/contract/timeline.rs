@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use messenger_core::{
     id::{EventId, RoomId},
     inbound::{Content, RoomEvent},
@@ -22,12 +23,17 @@ async fn with_anna(stand: &Stand, alias: &str) -> Result<RoomId> {
     Ok(id)
 }
 
+/// When it is said, whenever it is sent.
+fn at() -> Timestamp {
+    Timestamp::from_millisecond(1_760_000_000_123).unwrap_or_default()
+}
+
 async fn say(stand: &Stand, id: &RoomId, numbers: std::ops::Range<u32>) -> Result<Vec<EventId>> {
     let mut events = Vec::new();
     for n in numbers {
         let transaction = format!("say.{n}");
         let said = text(&format!("message {n}"));
-        events.push(stand.appservice.say(id, &user("anna"), &transaction, &said).await?);
+        events.push(stand.appservice.say(id, &user("anna"), &transaction, at(), &said).await?);
     }
     Ok(events)
 }
@@ -39,13 +45,13 @@ fn messages(events: &[RoomEvent]) -> Vec<EventId> {
 
 pub(crate) async fn a_user_says_something_once_also_after_a_restart(mut stand: Stand) -> Result<()> {
     let id = with_anna(&stand, "says").await?;
-    let first = stand.appservice.say(&id, &user("anna"), "t1", &text("one")).await?;
-    assert_eq!(stand.appservice.say(&id, &user("anna"), "t1", &text("one")).await?, first);
+    let first = stand.appservice.say(&id, &user("anna"), "t1", at(), &text("one")).await?;
+    assert_eq!(stand.appservice.say(&id, &user("anna"), "t1", at(), &text("one")).await?, first);
     stand.server.stop().await;
     stand.server.start_again().await?;
-    assert_eq!(stand.appservice.say(&id, &user("anna"), "t1", &text("one")).await?, first);
+    assert_eq!(stand.appservice.say(&id, &user("anna"), "t1", at(), &text("one")).await?, first);
     let event = stand.appservice.event(&id, &first).await?.context("the event")?;
-    assert_eq!((event.sender, event.event_id), (user("anna"), first));
+    assert_eq!((event.sender, event.event_id, event.timestamp), (user("anna"), first, at()));
     assert_eq!(stand.appservice.event(&id, &EventId::new("$nothing")).await?, None);
     Ok(())
 }

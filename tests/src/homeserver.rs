@@ -1,0 +1,120 @@
+//! The homeserver of a test: a Synapse, or a Conduit where `CONDUIT_BIN` names one.
+
+use std::{
+    ops::{Deref, DerefMut},
+    path::Path,
+    time::Duration,
+};
+
+use messenger_devstack::{Conduit, Synapse, conduit, homeserver::Homeserver, synapse};
+use messenger_matrix::{Registration, registration};
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::room::Matrix;
+
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long the worker may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+const PASSWORD: &str = "a password of the tests";
+
+/// A homeserver that knows our registration, or will: our worker registers us at Conduit.
+pub struct Server {
+    kind: Kind,
+    as_token: String,
+}
+
+enum Kind {
+    Synapse(Synapse),
+    Conduit(Conduit),
+}
+
+impl Server {
+    pub(crate) async fn start(directory: &Path, registered: &Registration) -> Self {
+        let kind = if conduit::binary().is_some() {
+            let mut options = conduit::Options::new(directory.join("conduit"));
+            options.server_name.clone_from(&registered.server_name);
+            Kind::Conduit(Conduit::start(options).await.expect("a Conduit"))
+        } else {
+            let mut options = synapse::Options::new(directory.join("synapse"));
+            options.server_name.clone_from(&registered.server_name);
+            options.registrations = vec![registration::yaml(registered)];
+            Kind::Synapse(Synapse::start(options).await.expect("a Synapse"))
+        };
+        Self { kind, as_token: registered.as_token.clone() }
+    }
+
+    /// What lets our worker become an administrator there.
+    pub(crate) fn registration_secret(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Synapse(synapse) => Some(synapse.registration_secret()),
+            Kind::Conduit(_) => None,
+        }
+    }
+
+    /// Waits until it knows us: a Conduit learns of us by our worker.
+    pub(crate) async fn know_us(&self) {
+        let knows = async || {
+            let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+            let url = format!("{}/_matrix/client/v3/account/whoami", self.url());
+            let bot = format!("@messenger:{}", self.server_name());
+            let answer = http.get(url).query(&[("user_id", bot)]).bearer_auth(&self.as_token).send().await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        };
+        let known = async {
+            while !knows().await {
+                sleep(PAUSE).await;
+            }
+        };
+        timeout(PATIENCE, known).await.expect("the homeserver learns of us");
+    }
+
+    /// An ordinary client of a user. Nobody but the user sets a password at a Conduit, so there we let them in.
+    pub(crate) async fn client(&self, localpart: &str) -> Matrix {
+        let token = match &self.kind {
+            Kind::Synapse(synapse) => {
+                synapse.set_password(localpart, PASSWORD).await.expect("a password");
+                synapse.login(localpart, PASSWORD).await.expect("a login")
+            }
+            Kind::Conduit(_) => {
+                let user = json!({ "type": "m.login.application_service", "username": localpart });
+                // Whom we have not made yet; whoever is there already, stays.
+                self.as_us("register", &user).await;
+                let user = json!({
+                    "type": "m.login.application_service",
+                    "identifier": { "type": "m.id.user", "user": localpart },
+                });
+                let answer = self.as_us("login", &user).await;
+                answer["access_token"].as_str().expect("a token").to_owned()
+            }
+        };
+        Matrix::with(self.url(), token)
+    }
+
+    async fn as_us(&self, path: &str, body: &Value) -> Value {
+        let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+        let url = format!("{}/_matrix/client/v3/{path}", self.url());
+        let answer = http.post(url).bearer_auth(&self.as_token).json(body).send().await;
+        answer.expect("an answer").json().await.expect("JSON")
+    }
+}
+
+impl Deref for Server {
+    type Target = Homeserver;
+
+    fn deref(&self) -> &Homeserver {
+        match &self.kind {
+            Kind::Synapse(synapse) => synapse,
+            Kind::Conduit(conduit) => conduit,
+        }
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Homeserver {
+        match &mut self.kind {
+            Kind::Synapse(synapse) => synapse,
+            Kind::Conduit(conduit) => conduit,
+        }
+    }
+}
