@@ -11,6 +11,8 @@ use bytes::{Bytes, BytesMut};
 
 /// Most bytes that may wait for one reader. Who is slower is cut off and resumes from its cursor.
 const WAITING_MAX: usize = 512 << 10;
+/// What is offered is added only while no more than this waits, so that it never costs a reader their connection.
+const OFFERED_MAX: usize = WAITING_MAX / 8;
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub(crate) struct Mailbox(Mutex<Contents>);
 struct Contents {
     waiting: VecDeque<Bytes>,
     bytes: usize,
+    declines: bool,
     end: Option<End>,
     reader: Option<Waker>,
 }
@@ -44,6 +47,22 @@ impl Mailbox {
         contents.waiting.push_back(bytes);
         wake(contents);
         true
+    }
+
+    /// Adds bytes that may as well be lost, if there is ample room.
+    pub(crate) fn offer(&self, bytes: Bytes) {
+        let mut contents = self.contents();
+        if contents.declines || contents.bytes + bytes.len() > OFFERED_MAX {
+            return;
+        }
+        contents.bytes += bytes.len();
+        contents.waiting.push_back(bytes);
+        wake(contents);
+    }
+
+    /// From now on takes nothing that is only offered.
+    pub(crate) fn decline(&self) {
+        self.contents().declines = true;
     }
 
     /// Closes it, after a last word.
