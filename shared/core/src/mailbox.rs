@@ -122,3 +122,35 @@ fn one_piece(mut waiting: VecDeque<Bytes>, bytes: usize) -> Bytes {
         None => Bytes::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(mailbox: &Mailbox) -> Option<usize> {
+        match mailbox.poll_take(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(piece) => piece.map(|piece| piece.len()),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn what_is_offered_is_taken_while_little_waits() {
+        let mailbox = Mailbox::default();
+        for _ in 0..2 {
+            mailbox.offer(Bytes::from(vec![b'x'; OFFERED_MAX / 2 + 1]));
+        }
+        assert!(mailbox.put(Bytes::from_static(b"put")));
+        assert_eq!(taken(&mailbox), Some(OFFERED_MAX / 2 + 1 + 3));
+    }
+
+    #[test]
+    fn who_declines_is_not_woken_by_what_is_offered() {
+        let mailbox = Mailbox::default();
+        mailbox.decline();
+        mailbox.offer(Bytes::from_static(b"offered"));
+        assert_eq!(taken(&mailbox), None);
+        assert!(mailbox.put(Bytes::from_static(b"put")));
+        assert_eq!(taken(&mailbox), Some(3));
+    }
+}
