@@ -55,7 +55,8 @@ pub struct EventStream {
 }
 
 impl Client {
-    pub(crate) fn new(url: &str) -> Self {
+    /// A client of a service at this address.
+    pub fn new(url: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(40)).build();
         Self { http: http.expect("an HTTP client"), url: url.to_owned() }
     }
@@ -206,6 +207,16 @@ impl EventStream {
             let event = self.next().await;
             if event.kind() == kind {
                 return event.json();
+            }
+        }
+    }
+
+    /// The next event that tells who types, as it came; others are passed over.
+    pub async fn next_typing(&mut self) -> SseEvent {
+        loop {
+            let event = self.next().await;
+            if event.kind() == "typing" {
+                return event;
             }
         }
     }

@@ -92,6 +92,33 @@ impl Matrix {
         self.call(Method::POST, &format!("/rooms/{}/leave", encoded(room)), Some(json!({}))).await;
     }
 
+    /// Says for half a minute that this user types in a room, or that they do not.
+    pub async fn set_typing(&self, room: &str, user: &str, typing: bool) {
+        let path = format!("/rooms/{}/typing/{}", encoded(room), encoded(user));
+        self.call(Method::PUT, &path, Some(json!({ "typing": typing, "timeout": 30_000 }))).await;
+    }
+
+    /// Where this client stands in what the homeserver tells it (`next_batch`).
+    pub async fn position(&self) -> String {
+        let sync = self.call(Method::GET, "/sync?timeout=0", None).await;
+        sync["next_batch"].as_str().expect("a position").to_owned()
+    }
+
+    /// Who types in a room as it is told next after a position, which is moved; `None` if nothing is told.
+    pub async fn next_typing(&self, room: &str, position: &mut String) -> Option<Vec<String>> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < deadline {
+            let path = format!("/sync?timeout=1000&since={}", encoded(position));
+            let sync = self.call(Method::GET, &path, None).await;
+            sync["next_batch"].as_str().expect("a position").clone_into(position);
+            let passing = sync["rooms"]["join"][room]["ephemeral"]["events"].as_array();
+            if let Some(typing) = passing.into_iter().flatten().find(|event| event["type"] == "m.typing") {
+                return serde_json::from_value(typing["content"]["user_ids"].clone()).ok();
+            }
+        }
+        None
+    }
+
     /// The content of a state event.
     pub async fn state(&self, room: &str, kind: &str) -> Value {
         self.call(Method::GET, &format!("/rooms/{}/state/{kind}", encoded(room)), None).await

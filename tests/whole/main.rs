@@ -12,5 +12,6 @@ mod notifying;
 mod outages;
 mod polling;
 mod rooms;
+mod typing;
 mod upstreams;
 mod well;

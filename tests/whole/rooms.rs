@@ -219,6 +219,7 @@ async fn a_room_does_not_exist_for_those_who_are_not_in_it() {
                 (Method::GET, "members", json!({})),
                 (Method::POST, "leave", json!({})),
                 (Method::POST, "read", json!({})),
+                (Method::POST, "typing", json!({ "typing": true })),
             ] {
                 let path = format!("/api/v1/rooms/{}/{what}", segment(&id));
                 let answer = match method {
@@ -270,6 +271,7 @@ async fn a_room_does_not_exist_for_those_who_are_not_in_it() {
         ("/api/v1/rooms".to_owned(), json!({ "name": "x" })),
         ("/api/v1/rooms/dm/anna".to_owned(), json!({})),
         (path("invite"), json!({ "hub_user_id": "bert" })),
+        (path("typing"), json!({ "typing": true })),
     ] {
         let answer = viewer.post(&path, &body).await;
         assert_eq!((answer.status, &answer.body["code"]), (StatusCode::FORBIDDEN, &json!("read_only_role")));

@@ -1,7 +1,7 @@
 //! What the homeserver tells us (Matrix specification, "Application Service API").
 //!
 //! ```text
-//! PUT  /_matrix/app/v1/transactions/{txnId}   events of our rooms
+//! PUT  /_matrix/app/v1/transactions/{txnId}   events of our rooms, and who types in them
 //! GET  /_matrix/app/v1/users/{userId}         do we know this user? (accounts are made at sign-in, so: no)
 //! GET  /_matrix/app/v1/rooms/{alias}          do we know this room? (likewise)
 //! POST /_matrix/app/v1/ping                   are we here?
@@ -60,8 +60,9 @@ impl FromRequestParts<App> for FromHomeserver {
 /// Takes over the events of a transaction. The transaction id says nothing (Synapse counts anew after a restart):
 /// each event counts once by its own id.
 async fn transaction(State(hub): State<Hub>, _: FromHomeserver, body: Bytes) -> Result<Json<Value>, Failed> {
-    let events = Transaction::parse(&body)?;
+    let Transaction { events, typing } = Transaction::parse(&body)?;
     hub.receive(events).await?;
+    hub.hear_typing(typing).await;
     Ok(Json(json!({})))
 }
 

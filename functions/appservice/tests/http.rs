@@ -7,7 +7,7 @@ use axum::http::{Request, request};
 use messenger_appservice::routes;
 use messenger_core::{event::Kind, id::TenantId};
 use messenger_runtime::testing::{Answer, Wire};
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestHub, given, hub, sse::Reader};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "the homeserver's token";
@@ -184,6 +184,84 @@ async fn who_comes_and_goes_is_told() {
     {"id":3,"type":"room_joined","room":{"display_name":"Allgemein","entity_id":null,"entity_type":null,"last_message":null,"last_message_ts":null,"matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
     {"id":4,"type":"room_left","room":{"display_name":"Allgemein","entity_id":null,"entity_type":null,"last_message":null,"last_message_ts":null,"matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
     "#);
+}
+
+/// Tells a transaction with these fields beside its events. Returns the status, and the `data:` of what people who
+/// listen are told of it.
+async fn told_in_passing(stand: &Stand, fields: &Value) -> (u16, Vec<String>) {
+    let mueller = stand.hub.caller("mueller", TenantId(1)).await;
+    let _tail = stand.hub.run_tail();
+    let mut stream = Reader::new(stand.hub.follow(&mueller, None).await.expect("a stream"));
+    let mut body = json!({ "events": [] });
+    body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+    let request = put("1").header("Authorization", format!("Bearer {TOKEN}"));
+    let answer = stand.wire.call(request, body.to_string()).await;
+    let events = stream.within(Duration::from_millis(200)).await;
+    let told = events.into_iter().filter(|event| event.kind() == "typing");
+    (answer.status, told.map(|event| event.data).collect())
+}
+
+fn typing(room: &str, users: &[&str]) -> Value {
+    json!({ "type": "m.typing", "room_id": room, "content": { "user_ids": users } })
+}
+
+#[tokio::test]
+async fn who_types_is_told_once_though_it_is_said_under_two_names() {
+    let said = json!([
+        { "type": "m.presence", "sender": "@mueller:hub.local", "content": { "presence": "online" } },
+        typing("!room1", &["@mueller:hub.local"]),
+        { "type": "m.receipt", "room_id": "!room1", "content": { "$1": { "m.read": {} } } },
+    ]);
+    let unstable = "de.sorunome.msc2409.ephemeral";
+    for fields in [
+        json!({ "ephemeral": said, unstable: said }),
+        json!({ "ephemeral": said }),
+        json!({ unstable: said }),
+        json!({ "ephemeral": [], unstable: said }),
+    ] {
+        let stand = Stand::new().await;
+        let before = stand.hub.memory.events();
+        let (status, told) = told_in_passing(&stand, &fields).await;
+        assert_eq!(status, 200);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(told.join("\n"), @r#"{"type":"typing","room_id":"!room1","users":[{"matrix_user_id":"@mueller:hub.local","hub_user_id":"mueller","display_name":"mueller"}],"timeout_ms":60000}"#);
+        }
+        assert_eq!(stand.hub.memory.events(), before, "nothing of it is kept");
+    }
+}
+
+#[tokio::test]
+async fn what_is_strange_in_passing_is_passed_over() {
+    let room = "!room1";
+    let good = typing(room, &["@mueller:hub.local"]);
+    for (strange, is_told) in [
+        (json!(null), false),
+        (json!({}), false),
+        (json!("text"), false),
+        (
+            json!([null, 7, "text", {}, [], { "type": "m.typing" }, typing("!elsewhere", &["@mueller:hub.local"])]),
+            false,
+        ),
+        (json!([{ "type": "m.typing", "room_id": room, "content": { "user_ids": [7] } }, good]), true),
+        (json!([{ "type": "m.typing", "room_id": 7, "content": { "user_ids": [] } }, good]), true),
+        (json!([{ "type": "m.typing", "room_id": "!a\u{0}b", "content": { "user_ids": [] } }, good]), true),
+    ] {
+        let stand = Stand::new().await;
+        let message = stand.message("$1", &json!({}));
+        let (status, told) =
+            told_in_passing(&stand, &json!({ "events": [message], "ephemeral": strange })).await;
+        assert_eq!((status, told.len()), (200, usize::from(is_told)), "{strange}");
+        assert_eq!(stand.told().len(), 1, "it does not hold up the rest");
+    }
+}
+
+#[tokio::test]
+async fn who_types_never_makes_the_homeserver_come_again() {
+    let stand = Stand::new().await;
+    stand.hub.memory.switch_off();
+    let body = json!({ "events": [], "ephemeral": [typing("!room1", &["@mueller:hub.local"])] });
+    let request = put("1").header("Authorization", format!("Bearer {TOKEN}"));
+    assert_eq!(stand.wire.call(request, body.to_string()).await.status, 200);
 }
 
 #[tokio::test]

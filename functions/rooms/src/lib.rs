@@ -10,6 +10,7 @@
 //! GET  /api/v1/rooms/{id}/members                              who is in it
 //! POST /api/v1/rooms/{id}/leave                                go
 //! POST /api/v1/rooms/{id}/read                                 everything in it is read
+//! POST /api/v1/rooms/{id}/typing {typing, timeout_ms?}         the caller writes something, or no longer
 //! ```
 
 mod request;
@@ -39,6 +40,7 @@ pub fn routes() -> Router<App> {
         .route("/api/v1/rooms/{id}/members", get(members))
         .route("/api/v1/rooms/{id}/leave", post(leave))
         .route("/api/v1/rooms/{id}/read", post(read))
+        .route("/api/v1/rooms/{id}/typing", post(typing))
 }
 
 #[derive(Serialize)]
@@ -119,6 +121,18 @@ async fn read(
     Path(room): Path<String>,
 ) -> Result<StatusCode, Failed> {
     hub.mark_read(&caller, &id(room)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Not for every key: when somebody begins, again shortly before the time ends, and when they are done.
+async fn typing(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+    Path(room): Path<String>,
+    body: JsonBody,
+) -> Result<StatusCode, Failed> {
+    let lasting = request::typing(body.fields)?;
+    hub.type_in(&caller, &id(room)?, lasting).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,9 +1,12 @@
 //! What people ask for, parsed: every wrong field is named.
 
+use std::time::Duration;
+
 use messenger_core::{
     Result,
     id::HUB_USER_ID_MAX,
     room::{Founding, Search},
+    typing::TYPING_FADES,
 };
 use messenger_runtime::fields::Fields;
 use serde_json::Value;
@@ -16,6 +19,9 @@ const USER_MAX: usize = HUB_USER_ID_MAX + 1;
 const INVITED_MAX: usize = 200;
 const ENTITY_TYPE_MAX: usize = 100;
 const OFFSET_MAX: i64 = 1_000_000;
+/// How long somebody types unless they say it again; it may be said otherwise from this to [`TYPING_FADES`].
+const TYPING: Duration = Duration::from_secs(30);
+const TYPING_MIN: Duration = Duration::from_secs(1);
 
 /// Parses `POST /rooms`.
 pub(crate) fn founding(mut fields: Fields) -> Result<Founding> {
@@ -31,6 +37,26 @@ pub(crate) fn invited(mut fields: Fields) -> Result<String> {
     let invited = fields.required_text("hub_user_id", USER_MAX);
     fields.finish()?;
     Ok(invited)
+}
+
+/// Parses `POST /rooms/{id}/typing`. `None`: they do not type any more.
+pub(crate) fn typing(mut fields: Fields) -> Result<Option<Duration>> {
+    let typing = fields.value("typing");
+    if !matches!(typing, Some(Value::Bool(_))) {
+        fields.wrong("typing", "is required: true or false");
+    }
+    let (least, most) = (TYPING_MIN.as_millis(), TYPING_FADES.as_millis());
+    let lasting = match fields.value("timeout_ms").map(|given| given.as_u64()) {
+        None => TYPING,
+        Some(Some(given)) if (least..=most).contains(&given.into()) => Duration::from_millis(given),
+        Some(_) => {
+            let problem = format!("must be a whole number of milliseconds from {least} to {most}");
+            fields.wrong("timeout_ms", &problem);
+            TYPING
+        }
+    };
+    fields.finish()?;
+    Ok((typing == Some(Value::Bool(true))).then_some(lasting))
 }
 
 /// Parses the query of `GET /rooms/directory`.

@@ -180,8 +180,14 @@ fn busy() -> Error {
 }
 
 impl Follower {
-    /// A follower that is only woken: it has no first bytes.
-    pub(crate) fn silent(hub: &Hub, Subscription { id, mailbox, .. }: Subscription) -> Self {
+    /// A follower that is woken by events of the log, and by nothing that is not in it.
+    pub(crate) fn of_the_log(hub: &Hub, subscription: Subscription) -> Self {
+        subscription.mailbox.decline();
+        Self::silent(hub, subscription)
+    }
+
+    /// A follower without first bytes.
+    fn silent(hub: &Hub, Subscription { id, mailbox, .. }: Subscription) -> Self {
         Self { tail: hub.tail.clone(), id, mailbox, opening: None }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     port::{
         Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
         Lobby, Memberships, Messages, Notifications, Outbox, Reconciliation, Rooms, Timeline, Upkeep, Users,
-        Vault,
+        Vault, Whispers,
     },
     room::RoomKey,
     tail::Tail,
@@ -47,6 +47,7 @@ pub struct Ports {
     pub outbox: Arc<dyn Outbox>,
     pub upkeep: Arc<dyn Upkeep>,
     pub feed: Arc<dyn Feed>,
+    pub whispers: Arc<dyn Whispers>,
     pub cursors: Arc<dyn Cursors>,
     pub messages: Arc<dyn Messages>,
     pub reconciliation: Arc<dyn Reconciliation>,
@@ -125,7 +126,7 @@ impl Hub {
     /// Attaches the use cases to their ports. Does no I/O.
     pub fn new(ports: Ports, settings: Settings) -> Self {
         Self(Arc::new(Inner {
-            tail: Arc::new(Tail::new(ports.feed.clone(), ports.clock.clone())),
+            tail: Arc::new(Tail::new(ports.feed.clone(), ports.whispers.clone(), ports.clock.clone())),
             ports,
             settings,
             openings: Semaphore::new(OPENINGS),

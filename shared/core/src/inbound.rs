@@ -110,7 +110,7 @@ impl Hub {
     }
 
     /// Whose room it is. Costs no I/O once known to this process.
-    async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>> {
+    pub(crate) async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>> {
         if let Some(tenant) = self.tenants.get(room) {
             return Ok(Some(tenant));
         }

@@ -21,7 +21,9 @@ pub mod reconcile;
 pub mod rendering;
 pub mod room;
 pub mod tail;
+pub mod typing;
 pub mod user;
+pub mod whisper;
 
 pub use error::{Error, Result};
 pub use hub::{Hub, Ports, Settings};

@@ -11,6 +11,8 @@ use bytes::{Bytes, BytesMut};
 
 /// Most bytes that may wait for one reader. Who is slower is cut off and resumes from its cursor.
 const WAITING_MAX: usize = 512 << 10;
+/// What is offered is added only while no more than this waits, so that it never costs a reader their connection.
+const OFFERED_MAX: usize = WAITING_MAX / 8;
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub(crate) struct Mailbox(Mutex<Contents>);
 struct Contents {
     waiting: VecDeque<Bytes>,
     bytes: usize,
+    declines: bool,
     end: Option<End>,
     reader: Option<Waker>,
 }
@@ -44,6 +47,22 @@ impl Mailbox {
         contents.waiting.push_back(bytes);
         wake(contents);
         true
+    }
+
+    /// Adds bytes that may as well be lost, if there is ample room.
+    pub(crate) fn offer(&self, bytes: Bytes) {
+        let mut contents = self.contents();
+        if contents.declines || contents.bytes + bytes.len() > OFFERED_MAX {
+            return;
+        }
+        contents.bytes += bytes.len();
+        contents.waiting.push_back(bytes);
+        wake(contents);
+    }
+
+    /// From now on takes nothing that is only offered.
+    pub(crate) fn decline(&self) {
+        self.contents().declines = true;
     }
 
     /// Closes it, after a last word.
@@ -101,5 +120,37 @@ fn one_piece(mut waiting: VecDeque<Bytes>, bytes: usize) -> Bytes {
             piece.freeze()
         }
         None => Bytes::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(mailbox: &Mailbox) -> Option<usize> {
+        match mailbox.poll_take(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(piece) => piece.map(|piece| piece.len()),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn what_is_offered_is_taken_while_little_waits() {
+        let mailbox = Mailbox::default();
+        for _ in 0..2 {
+            mailbox.offer(Bytes::from(vec![b'x'; OFFERED_MAX / 2 + 1]));
+        }
+        assert!(mailbox.put(Bytes::from_static(b"put")));
+        assert_eq!(taken(&mailbox), Some(OFFERED_MAX / 2 + 1 + 3));
+    }
+
+    #[test]
+    fn who_declines_is_not_woken_by_what_is_offered() {
+        let mailbox = Mailbox::default();
+        mailbox.decline();
+        mailbox.offer(Bytes::from_static(b"offered"));
+        assert_eq!(taken(&mailbox), None);
+        assert!(mailbox.put(Bytes::from_static(b"put")));
+        assert_eq!(taken(&mailbox), Some(3));
     }
 }

@@ -64,7 +64,7 @@ impl Hub {
             ready?;
         }
         let (_, subscription) = self.subscribe(caller, Some(cursor)).await?;
-        let mut waiting = Follower::silent(self, subscription);
+        let mut waiting = Follower::of_the_log(self, subscription);
         loop {
             // Looked at after subscribing: what came in between is found here, what comes later wakes us.
             let span = self.feed.span().await?;

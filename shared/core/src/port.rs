@@ -6,6 +6,7 @@
 mod chat;
 mod external;
 mod rooms;
+mod whispers;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub use chat::{
 };
 pub use external::{ExternalAccess, ExternalAccounts, Vault};
 pub use rooms::{Attendance, Departure, Departures, Lobby, Read, Standing};
+pub use whispers::Whispers;
 
 /// What time it is, for what is compared with a token or a timestamp of somebody else.
 pub trait Clock: Send + Sync {

@@ -25,11 +25,13 @@ impl Hub {
     /// another worker is at it.
     pub async fn reconcile(&self, worker: &str, patience: Duration) -> Result<bool> {
         let Some(since) = self.reconciliation.claim(worker, LEASE).await? else { return Ok(false) };
-        let changes = self.timeline.changes(since.as_deref(), patience).await?;
+        let mut changes = self.timeline.changes(since.as_deref(), patience).await?;
         let next = changes.next.clone();
+        let typing = std::mem::take(&mut changes.typing);
         if !self.take_in_changes(worker, since.as_deref(), changes).await? {
             return Ok(false);
         }
+        self.hear_typing(typing).await;
         self.reconciliation.advance(worker, Some(&next), LEASE).await
     }
 

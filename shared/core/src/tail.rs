@@ -4,6 +4,8 @@
 //! A connection costs its entry in the index and what waits for it; it has no task, timer or query of its own. One
 //! clock serves the keepalives and the ends of all of them.
 
+mod whispering;
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -19,7 +21,7 @@ use crate::{
     event::{Audience, Event, Frame, Membership},
     id::Position,
     mailbox::{End, Mailbox},
-    port::{Clock, Feed},
+    port::{Clock, Feed, Whispers},
 };
 
 /// How many events are read at once.
@@ -43,6 +45,7 @@ pub(crate) type ConnectionId = usize;
 /// The tail. Runs while somebody awaits [`run`](Self::run).
 pub struct Tail {
     feed: Arc<dyn Feed>,
+    whispers: Arc<dyn Whispers>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     /// The position up to which everything was handed out; `None` until the log was first read.
@@ -97,13 +100,13 @@ pub(crate) struct Subscription {
 }
 
 impl Tail {
-    pub(crate) fn new(feed: Arc<dyn Feed>, clock: Arc<dyn Clock>) -> Self {
-        Self { feed, clock, state: Mutex::default(), position: watch::Sender::new(None) }
+    pub(crate) fn new(feed: Arc<dyn Feed>, whispers: Arc<dyn Whispers>, clock: Arc<dyn Clock>) -> Self {
+        Self { feed, whispers, clock, state: Mutex::default(), position: watch::Sender::new(None) }
     }
 
-    /// Follows the log until the future is dropped.
+    /// Follows the log, and listens to whispers, until the future is dropped.
     pub async fn run(&self) {
-        tokio::join!(self.read(), self.tick());
+        tokio::join!(self.read(), self.whisper(), self.tick());
     }
 
     /// How many connections there are.

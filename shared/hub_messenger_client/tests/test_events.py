@@ -270,6 +270,18 @@ def test_silence_counts_as_a_broken_connection(log: Log, collect: Collect) -> No
     assert log.asked_from() == [None, "2"]
 
 
+def test_who_types_is_handed_on_and_moves_no_position(log: Log, collect: Collect) -> None:
+    users = [{"matrix_user_id": "@anna:hub.local", "hub_user_id": "anna", "display_name": "Anna"}]
+    data = {"type": "typing", "room_id": "!1", "users": users, "timeout_ms": 60000}
+    log.connections = [[opening(4), event(5), f"data: {json.dumps(data)}\n\n"], [event(6)]]
+    events = stream(log.service)
+    found = collect(events, 3)
+    assert [(one.type, one.id) for one in found] == [("notification", "5"), ("typing", None), ("notification", "6")]
+    assert found[1]["users"] == users
+    assert found[1].to_dict() == data
+    assert log.asked_from() == [None, "5"]
+
+
 def test_control_events_come_where_they_are_wanted(log: Log, collect: Collect) -> None:
     log.connections = [[opening(1), 'data: {"type":"keepalive"}\n\n', event(2)]]
     found = collect(stream(log.service, include_control=True), 3)

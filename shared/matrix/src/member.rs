@@ -1,4 +1,6 @@
-//! Who is in a room.
+//! Who is in a room, and what they do there beside talking.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use messenger_core::{
@@ -14,6 +16,9 @@ use crate::{
     Appservice,
     error::{Cause, Doing},
 };
+
+/// How long the homeserver may take to be told that somebody types: later nobody wants to know.
+const TYPING_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Deserialize)]
 struct Member {
@@ -34,6 +39,18 @@ impl Attendance for Appservice {
     async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()> {
         let path = self.http.post().at("rooms").at(room).at("receipt").at("m.read.private").at(event);
         path.by(user).send::<IgnoredAny>().await.doing("marking a room as read").map(drop)
+    }
+
+    async fn set_typing(&self, room: &RoomId, user: &MatrixUserId, lasting: Option<Duration>) -> Result<()> {
+        let body = match lasting {
+            Some(time) => {
+                json!({ "typing": true, "timeout": u64::try_from(time.as_millis()).unwrap_or(u64::MAX) })
+            }
+            None => json!({ "typing": false }),
+        };
+        let call = self.http.put().at("rooms").at(room).at("typing").at(user).by(user).body(&body);
+        let told = call.within(TYPING_TIMEOUT).send::<IgnoredAny>().await;
+        told.doing("telling who types").map(drop)
     }
 }
 

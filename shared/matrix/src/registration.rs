@@ -43,6 +43,9 @@ const SENDER: &str = "_-appservice";
 ///
 /// The users are not exclusively ours: else Conduit would let nobody log in with a password. The aliases are: else
 /// anybody could take the alias of a room that is yet to come, and so keep it from being made.
+///
+/// Ephemeral events are asked for under both names, since older Synapses know the unstable one (MSC2409). Conduit
+/// sends none; there they come by `/sync`.
 pub fn yaml(registration: &Registration) -> String {
     let Registration { id, url, as_token, hs_token, bot_localpart, server_name } = registration;
     let server = literally(server_name);
@@ -55,7 +58,8 @@ as_token: {as_token}
 hs_token: {hs_token}
 sender_localpart: {sender}
 rate_limited: false
-receive_ephemeral: false
+receive_ephemeral: true
+de.sorunome.msc2409.push_ephemeral: true
 namespaces:
   users:
     - exclusive: false
@@ -111,6 +115,14 @@ mod tests {
         assert!(text.contains(r#"regex: "^#hub_.*:chat\\.hub-1\\.local:8448$""#), "{text}");
         assert!(text.contains(r#"hs_token: "hs-\"secret\": #1""#), "{text}");
         assert!(text.contains("url: \"http://127.0.0.1:8000\"\n"), "{text}");
+    }
+
+    #[test]
+    fn who_types_is_pushed_by_old_and_new_homeservers() {
+        let text = yaml(&registration());
+        for key in ["receive_ephemeral", "de.sorunome.msc2409.push_ephemeral"] {
+            assert!(text.contains(&format!("\n{key}: true\n")), "{text}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     inbound::RoomEvent,
     port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
+    typing::Typing,
 };
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
@@ -52,6 +53,14 @@ struct Rooms {
 struct Joined {
     #[serde(default)]
     timeline: RoomTimeline,
+    #[serde(default)]
+    ephemeral: Ephemeral,
+}
+
+#[derive(Deserialize, Default)]
+struct Ephemeral {
+    #[serde(default)]
+    events: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -125,7 +134,7 @@ impl Timeline for Appservice {
             "account_data": nothing,
             "room": {
                 "account_data": nothing,
-                "ephemeral": nothing,
+                "ephemeral": { "types": ["m.typing"] },
                 "state": nothing,
                 "timeline": { "limit": TIMELINE },
             },
@@ -145,18 +154,25 @@ impl Timeline for Appservice {
             .read(&self.http, &self.bot, call)
             .await
             .doing("reading the homeserver's stream")?;
-        let rooms = sync.rooms.join.into_iter().map(|(room, joined)| RoomChanges {
-            events: events(joined.timeline.events, &room),
-            is_limited: joined.timeline.limited,
-            room,
+        let mut typing = Vec::new();
+        let rooms = sync.rooms.join.into_iter().map(|(room, joined)| {
+            // Conduit heeds no filter here: what is something else is passed over.
+            typing
+                .extend(joined.ephemeral.events.iter().filter_map(|event| Typing::read(event, Some(&room))));
+            RoomChanges {
+                events: events(joined.timeline.events, &room),
+                is_limited: joined.timeline.limited,
+                room,
+            }
         });
+        let rooms = rooms.collect();
         let invitations = sync.rooms.invite.into_iter().filter_map(|(room, invited)| {
             let mut events = invited.invite_state.events.into_iter();
             let own = events.find(|event| event.is_membership() && event.state_key == self.bot.as_str())?;
             Some((room, own.sender))
         });
         let invitations = invitations.collect();
-        Ok(Changes { rooms: rooms.collect(), invitations, next: sync.next_batch })
+        Ok(Changes { rooms, invitations, typing, next: sync.next_batch })
     }
 
     async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {

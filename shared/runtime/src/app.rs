@@ -54,6 +54,7 @@ impl App {
             outbox: store.clone(),
             upkeep: store.clone(),
             feed: store.clone(),
+            whispers: store.clone(),
             cursors: store.clone(),
             messages: store.clone(),
             reconciliation: store,

@@ -16,6 +16,7 @@ mod rooms;
 mod signals;
 mod upkeep;
 mod users;
+mod whispers;
 
 pub use migrate::{migrate, schema};
 pub use pool::{PgStore, StoreConfig, check_url};

@@ -1,12 +1,13 @@
 //! Being told of changes by `LISTEN`: one connection of its own for each process. A signal is a hint: whoever waits
-//! for one also looks on their own.
+//! for one also looks on their own. A whisper is all there is of it: it is lost where nobody listens.
 
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, stream, stream::BoxStream};
+use messenger_core::whisper::{Listeners, Whisper};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
@@ -16,20 +17,27 @@ use tokio_postgres::{AsyncMessage, Config, NoTls};
 
 /// Pause before the next attempt to connect.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The channels of `migrations/`.
-const LISTEN: &str = "listen feed; listen work";
+/// The channels of `migrations/`, and that of whispers.
+const LISTEN: &str = "listen feed; listen work; listen whispers";
 
 /// What the listening connection hears. Each signal has one waiter at a time and is remembered until it waits.
 pub(crate) struct Signals {
     config: Config,
     feed: Arc<Notify>,
     work: Arc<Notify>,
+    whispers: Listeners,
     listener: OnceLock<JoinHandle<()>>,
 }
 
 impl Signals {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, feed: Arc::default(), work: Arc::default(), listener: OnceLock::new() }
+        Self {
+            config,
+            feed: Arc::default(),
+            work: Arc::default(),
+            whispers: Listeners::default(),
+            listener: OnceLock::new(),
+        }
     }
 
     /// Waits for a change of the event log.
@@ -44,12 +52,19 @@ impl Signals {
         let _ = timeout(patience, self.work.notified()).await;
     }
 
+    /// What is whispered as soon as the connection listens.
+    pub(crate) fn whispers(&self) -> BoxStream<'static, Whisper> {
+        self.listen();
+        self.whispers.listen()
+    }
+
     fn listen(&self) {
         self.listener.get_or_init(|| {
             let (config, feed, work) = (self.config.clone(), self.feed.clone(), self.work.clone());
+            let whispers = self.whispers.clone();
             tokio::spawn(async move {
                 loop {
-                    if let Err(error) = hear(&config, &feed, &work).await {
+                    if let Err(error) = hear(&config, &feed, &work, &whispers).await {
                         tracing::debug!(%error, "not listening");
                     }
                     sleep(PAUSE).await;
@@ -68,7 +83,12 @@ impl Drop for Signals {
 }
 
 /// Listens until the connection ends.
-async fn hear(config: &Config, feed: &Notify, work: &Notify) -> Result<(), tokio_postgres::Error> {
+async fn hear(
+    config: &Config,
+    feed: &Notify,
+    work: &Notify,
+    whispers: &Listeners,
+) -> Result<(), tokio_postgres::Error> {
     let (client, mut connection) = config.connect(NoTls).await?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
     let hearing = async {
@@ -76,6 +96,13 @@ async fn hear(config: &Config, feed: &Notify, work: &Notify) -> Result<(), tokio
             if let AsyncMessage::Notification(notification) = message? {
                 match notification.channel() {
                     "feed" => feed.notify_one(),
+                    "whispers" => {
+                        if whispers.are_there()
+                            && let Some(whisper) = Whisper::parse(notification.payload())
+                        {
+                            whispers.tell(whisper);
+                        }
+                    }
                     _ => work.notify_one(),
                 }
             }

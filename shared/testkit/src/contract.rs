@@ -44,6 +44,7 @@ pub mod rooms;
 pub mod search;
 pub mod upkeep;
 pub mod users;
+pub mod whispers;
 
 use std::{future::Future, time::Duration};
 

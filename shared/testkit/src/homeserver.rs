@@ -9,6 +9,7 @@ mod trouble;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -33,6 +34,9 @@ struct State {
     accounts: BTreeMap<MatrixUserId, String>,
     passwords: BTreeMap<MatrixUserId, String>,
     read: Vec<(RoomId, MatrixUserId, EventId)>,
+    typing: BTreeMap<RoomId, BTreeMap<MatrixUserId, Duration>>,
+    /// Where that has changed since it was last read.
+    typing_changed: BTreeSet<RoomId>,
     aliases: HashMap<String, RoomId>,
     rooms: BTreeMap<RoomId, Room>,
     events: u64,
@@ -127,6 +131,12 @@ impl MemoryHomeserver {
     /// Who has read what, in the order in which it was said.
     pub fn receipts(&self) -> Vec<(RoomId, MatrixUserId, EventId)> {
         self.state().read.clone()
+    }
+
+    /// Who types in a room, and for how long they said so. Nobody stops by themselves.
+    pub fn typing(&self, room: &RoomId) -> Vec<(MatrixUserId, Duration)> {
+        let typing = self.state().typing.get(room).cloned().unwrap_or_default();
+        typing.into_iter().collect()
     }
 
     /// How many accounts there are.

@@ -13,6 +13,7 @@ mod reconciliation;
 mod rooms;
 mod upkeep;
 mod users;
+mod whispers;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,6 +25,7 @@ use messenger_core::{
     Error, Ports, Result,
     error::{Failure, System},
     event::Event,
+    whisper::Listeners,
 };
 use tokio::sync::Notify;
 
@@ -42,6 +44,7 @@ struct Inner {
     state: Mutex<State>,
     grown: Notify,
     stirred: Notify,
+    whispers: Listeners,
     installation: String,
 }
 
@@ -87,6 +90,7 @@ impl Default for Memory {
             state: Mutex::new(state),
             grown: Notify::new(),
             stirred: Notify::new(),
+            whispers: Listeners::default(),
             installation: format!("memory{:016x}", rand::random::<u64>()),
         };
         Self { shared: Arc::new(shared), fuse: Fuse::default() }
@@ -139,6 +143,7 @@ impl Memory {
             outbox: store.clone(),
             upkeep: store.clone(),
             feed: store.clone(),
+            whispers: store.clone(),
             cursors: store.clone(),
             messages: store.clone(),
             reconciliation: store,

@@ -1,7 +1,7 @@
 //! Every promise that is written is run.
 
 /// The module of a promise, and its text.
-const CONTRACT: [(&str, &str); 22] = [
+const CONTRACT: [(&str, &str); 23] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
@@ -24,6 +24,7 @@ const CONTRACT: [(&str, &str); 22] = [
     ("search", include_str!("../src/contract/search.rs")),
     ("upkeep", include_str!("../src/contract/upkeep.rs")),
     ("users", include_str!("../src/contract/users.rs")),
+    ("whispers", include_str!("../src/contract/whispers.rs")),
 ];
 
 #[test]

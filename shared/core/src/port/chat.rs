@@ -12,6 +12,7 @@ use crate::{
     inbound::RoomEvent,
     media::{Download, File, Mxc, Posted, Upload},
     message::Said,
+    typing::Typing,
     user::User,
 };
 
@@ -137,6 +138,8 @@ pub struct Changes {
     pub rooms: Vec<RoomChanges>,
     /// Rooms into which the bot is invited, and by whom.
     pub invitations: Vec<(RoomId, MatrixUserId)>,
+    /// Who types in the rooms where that has changed.
+    pub typing: Vec<Typing>,
     /// The position after it.
     pub next: String,
 }

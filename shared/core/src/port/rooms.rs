@@ -94,4 +94,7 @@ pub trait Attendance: Send + Sync {
 
     /// The user has read everything up to this event; only their own devices are told.
     async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()>;
+
+    /// The user, who must be in the room, types for so long unless it is said again; `None`: does not any more.
+    async fn set_typing(&self, room: &RoomId, user: &MatrixUserId, lasting: Option<Duration>) -> Result<()>;
 }

@@ -24,6 +24,7 @@ mod reset;
 mod rooms;
 mod sign_in;
 mod slow_reader;
+mod typing;
 
 use std::{task::Poll, time::Duration};
 

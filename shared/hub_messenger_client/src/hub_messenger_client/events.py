@@ -21,7 +21,9 @@ class EventStream(SyncReader, AsyncReader):
     """Iterates over the events of a user without an end: when the connection breaks it goes on where it stood.
 
     It gives `notification`, `new_message` and all else that the log holds, and of the stream's own events `reset`
-    (there is a gap: read again what you show) and `token_expired` (the next connection asks for a new token).
+    (there is a gap: read again what you show) and `token_expired` (the next connection asks for a new token). `typing`
+    (everybody who types in a room now, in `users`) is told at once or never: it has no `id` and counts for
+    `timeout_ms`.
     One thread or one task may iterate over it.
 
     Args:

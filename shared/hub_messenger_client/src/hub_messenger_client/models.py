@@ -157,11 +157,11 @@ class Event:
     """One event of the live stream."""
 
     type: str
-    """`notification`, `new_message`, `reset`, `token_expired`, and whatever newer services tell."""
+    """`notification`, `new_message`, `typing`, `reset`, `token_expired`, and whatever newer services tell."""
     data: Mapping[str, Any] = field(hash=False)
     """All fields of the event, `type` among them."""
     id: str | None = None
-    """Its position in the log; `None` for what the log does not hold, such as `token_expired`."""
+    """Its position in the log; `None` for what the log does not hold, such as `typing` and `token_expired`."""
 
     def __getitem__(self, name: str) -> Any:
         return self.data[name]

@@ -7,3 +7,4 @@ pub(crate) mod messages;
 pub(crate) mod passwords;
 pub(crate) mod rooms;
 pub(crate) mod timeline;
+pub(crate) mod typing;

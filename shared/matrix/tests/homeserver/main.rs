@@ -64,6 +64,11 @@ contract! {
         what_happened_since_a_position_comes_in_order
         a_waiting_reader_is_told_at_once
         edits_reactions_redactions_and_names_are_read;
+    typing:
+        plain_clients_see_who_types_here
+        typing_that_is_not_renewed_ends
+        a_waiting_reader_is_told_who_types_elsewhere
+        nobody_types_in_a_room_that_they_are_not_in;
     files:
         a_file_comes_back_as_it_was;
     failures:

@@ -46,6 +46,7 @@ impl Fresh {
             outbox: store.clone(),
             upkeep: store.clone(),
             feed: store.clone(),
+            whispers: store.clone(),
             cursors: store.clone(),
             messages: store.clone(),
             reconciliation: store,

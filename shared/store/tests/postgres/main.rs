@@ -6,3 +6,4 @@ mod contract;
 mod database;
 mod feed_stress;
 mod statements;
+mod whispers;

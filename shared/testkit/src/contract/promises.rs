@@ -217,6 +217,13 @@ macro_rules! contract_tests {
             each_reader_of_each_user_has_a_cursor_of_its_own,
             one_reader_may_store_in_parallel,
         }
+        $crate::promises! { $fresh, whispers:
+            everybody_who_listens_hears_a_whisper_as_it_was_said,
+            whispers_come_in_order,
+            the_longest_whisper_arrives,
+            whispers_stand_in_no_log,
+            who_does_not_listen_holds_nobody_up,
+        }
     };
 }
 

@@ -1,6 +1,9 @@
 //! The homeserver as the use cases see it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -10,6 +13,7 @@ use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     port::{Attendance, ExternalAccounts, Homeserver},
     room::NewRoom,
+    typing::Typing,
 };
 use serde_json::Value;
 
@@ -63,6 +67,22 @@ impl Attendance for MemoryHomeserver {
     async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()> {
         self.call("marking a room as read", |state| {
             state.read.push((room.clone(), user.clone(), event.clone()));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn set_typing(&self, room: &RoomId, user: &MatrixUserId, lasting: Option<Duration>) -> Result<()> {
+        self.call("telling who types", |state| {
+            if !state.rooms.get(room).is_some_and(|room| room.members.contains(user)) {
+                return Err(Failure::Rejected);
+            }
+            let typing = state.typing.entry(room.clone()).or_default();
+            match lasting {
+                Some(time) => typing.insert(user.clone(), time),
+                None => typing.remove(user),
+            };
+            state.typing_changed.insert(room.clone());
             Ok(())
         })
         .await
@@ -128,6 +148,16 @@ impl State {
         let created = Room { asked: asked.clone(), members: BTreeSet::new(), messages: Vec::new() };
         self.rooms.insert(room.clone(), created);
         room
+    }
+
+    /// What nobody has read yet of who types.
+    pub(super) fn typing_changes(&mut self) -> Vec<Typing> {
+        let changed = std::mem::take(&mut self.typing_changed);
+        let typing = changed.into_iter().map(|room| {
+            let users = self.typing.get(&room).into_iter().flat_map(BTreeMap::keys).cloned().collect();
+            Typing { room, users }
+        });
+        typing.collect()
     }
 
     pub(super) fn send(

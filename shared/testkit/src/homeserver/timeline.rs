@@ -81,7 +81,8 @@ impl Timeline for MemoryHomeserver {
                     is_limited: new.len() > LIMIT,
                 })
             });
-            Ok(Changes { rooms: rooms.collect(), invitations: Vec::new(), next: state.events.to_string() })
+            let (rooms, next) = (rooms.collect(), state.events.to_string());
+            Ok(Changes { rooms, invitations: Vec::new(), typing: state.typing_changes(), next })
         })
         .await
     }

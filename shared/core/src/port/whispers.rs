@@ -1,0 +1,17 @@
+//! The port by which the processes of one installation tell each other what is kept nowhere.
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use crate::{Result, whisper::Whisper};
+
+/// From whichever process hears it first to the streams of all of them. Whispers of one teller come in order; any of them
+/// may be lost. The event log is not touched.
+#[async_trait]
+pub trait Whispers: Send + Sync {
+    /// Tells everybody who listens, in whatever process, and waits for none of them.
+    async fn whisper(&self, whispers: &[Whisper]) -> Result<()>;
+
+    /// What is whispered from about now on. Who reads it too slowly misses the oldest.
+    fn listen(&self) -> BoxStream<'static, Whisper>;
+}

@@ -1,0 +1,140 @@
+//! Whispers: what is told to those who follow at this moment and is kept nowhere. A whisper has no position, so it moves
+//! no cursor and is not replayed; it may be lost, and nothing depends on it.
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
+use serde::Serialize;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::{
+    Error, Result,
+    event::{Audience, Payload},
+};
+
+/// Most bytes of a whisper on its way between processes: PostgreSQL carries fewer than 8000 (`NOTIFY`).
+pub const WHISPER_MAX: usize = 7_900;
+/// How many whispers may wait for one listener; who is slower misses the oldest.
+const WAITING_MAX: usize = 256;
+
+/// Something to be told at once or never.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whisper {
+    audience: Audience,
+    payload: Payload,
+}
+
+impl Whisper {
+    /// With all fields of the event, `type` among them.
+    ///
+    /// # Errors
+    /// When the value is no JSON object, or when with its audience it is longer than [`WHISPER_MAX`].
+    pub fn new(audience: Audience, fields: &impl Serialize) -> Result<Self> {
+        let whisper = Self { audience, payload: Payload::of(fields)? };
+        let length = whisper.to_string().len();
+        if length > WHISPER_MAX {
+            return Err(Error::invalid("", format!("has {length} bytes, may have {WHISPER_MAX}")));
+        }
+        Ok(whisper)
+    }
+
+    /// Reads the form in which it is on its way back (see `Display`).
+    pub fn parse(text: &str) -> Option<Self> {
+        let (payload, audience) = text.split_once('\n')?;
+        Some(Self { audience: Audience::parse(audience)?, payload: Payload::stored(payload.to_owned()) })
+    }
+
+    /// Who hears it.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// The bytes of a stream: `data:` without `id:`.
+    pub(crate) fn sse(&self) -> Bytes {
+        Bytes::from(format!("data: {}\n\n", self.payload.as_str()))
+    }
+}
+
+/// The form in which it is on its way: the payload, which has no line breaks, and the audience, each on its own line.
+impl fmt::Display for Whisper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.payload.as_str(), self.audience)
+    }
+}
+
+/// Those who listen to whispers in one process: what adapters of [`Whispers`](crate::port::Whispers) hand them over to.
+/// Clones are the same listeners.
+#[derive(Debug, Clone)]
+pub struct Listeners(broadcast::Sender<Whisper>);
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(WAITING_MAX))
+    }
+}
+
+impl Listeners {
+    /// Hands a whisper to everybody who listens, and waits for nobody.
+    pub fn tell(&self, whisper: Whisper) {
+        // Nobody listens: then nobody misses it.
+        let _ = self.0.send(whisper);
+    }
+
+    /// Whether anybody listens.
+    pub fn are_there(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
+    /// What is told from now on. Ends with the last of the listeners' clones.
+    pub fn listen(&self) -> BoxStream<'static, Whisper> {
+        stream::unfold(self.0.subscribe(), async |mut told| {
+            loop {
+                match told.recv().await {
+                    Ok(whisper) => return Some((whisper, told)),
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        })
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::id::{RoomId, TenantId};
+
+    fn room(id: &str) -> Audience {
+        Audience::Room(TenantId(1), RoomId::new(id))
+    }
+
+    #[test]
+    fn a_whisper_comes_back_as_it_was_written() {
+        let whisper = Whisper::new(room("!a\nb c"), &json!({ "type": "typing", "x": "Größe\n\"5\"" }));
+        let whisper = whisper.expect("it is short");
+        assert_eq!(Whisper::parse(&whisper.to_string()), Some(whisper));
+        for text in ["", "{}", "{}\n", "{}\nt1:x:", "\n"] {
+            assert_eq!(Whisper::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn its_frame_has_no_id() {
+        let whisper = Whisper::new(room("!a"), &json!({ "type": "typing" })).expect("it is short");
+        assert_eq!(whisper.sse(), "data: {\"type\":\"typing\"}\n\n");
+    }
+
+    #[test]
+    fn what_is_too_long_is_no_whisper() {
+        let fits = |length: usize| Whisper::new(room("!a"), &json!({ "x": "x".repeat(length) })).is_ok();
+        let around = "{\"x\":\"\"}\nt1:r:!a".len();
+        assert!(fits(WHISPER_MAX - around) && !fits(WHISPER_MAX - around + 1));
+    }
+}
