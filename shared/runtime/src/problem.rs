@@ -170,8 +170,12 @@ fn refusal(response: &Response, id: &str) -> Response {
             ("method_not_allowed", "this path has other methods: see the header Allow")
         }
         StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the request's body is too large"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            ("unsupported_media_type", "send `Content-Type: application/json`")
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            "unsupported_media_type",
+            "send `Content-Type: application/json`; a file, as `multipart/form-data`",
+        ),
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            ("range_not_satisfiable", "it ends before this range begins: see the header Content-Range")
         }
         StatusCode::BAD_GATEWAY => {
             ("upstream_unavailable", "the function behind this path cannot be reached")

@@ -126,6 +126,11 @@ impl MemoryHomeserver {
         self.state().read.clone()
     }
 
+    /// How many files were uploaded.
+    pub fn files(&self) -> usize {
+        self.state().files.len()
+    }
+
     /// How many accounts there are.
     pub fn accounts(&self) -> usize {
         self.state().accounts.len()
