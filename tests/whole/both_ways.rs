@@ -212,3 +212,36 @@ async fn a_direct_chat_opened_elsewhere_is_the_one_of_these_two_and_encrypted_ro
     assert!(later.iter().all(|event| event.kind() == "keepalive"), "{later:?}");
     assert_eq!(stack.query("select kind from rooms where matrix_room_id = $1", &secret).await, None);
 }
+
+#[tokio::test]
+async fn a_position_that_the_homeserver_does_not_know_is_given_up_and_nothing_is_lost_or_doubled() {
+    let mut stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
+    let client = stack.client();
+    let anna = client.person("anna");
+    anna.settle().await;
+    let element = stack.matrix("anna").await;
+    let room = element.rooms(1).await.remove(0);
+    let heard = Listener::start(&anna).await;
+    for n in 0..60 {
+        element.say(&room, &format!("before {n}")).await;
+    }
+    let told = |count: usize| {
+        move |events: &[Value]| events.iter().filter(|event| event["type"] == "new_message").count() >= count
+    };
+    heard.until(told(60)).await;
+    stack.gate.as_ref().expect("a gate").close();
+    stack.kill_worker();
+    let forged = "update reconciliation set position = $1, lease_until = now() returning position";
+    assert_eq!(stack.query(forged, "of another server").await.as_deref(), Some("of another server"));
+    for n in 0..120 {
+        element.say(&room, &format!("after {n}")).await;
+    }
+    stack.start_worker();
+    heard.until(told(180)).await;
+    element.say(&room, "and on").await;
+    heard.until(told(181)).await;
+    assert_eq!(ids(&heard.heard("new_message")), ids(&stack.matrix_bot().await.messages(&room).await));
+    let log = stack.log("messenger-worker");
+    let told = log.lines().filter(|line| line.contains("does not know where we have arrived"));
+    assert_eq!(told.count(), 1, "{log}");
+}

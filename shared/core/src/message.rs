@@ -213,15 +213,13 @@ impl Hub {
             }
             Some(_) => return Err(wrong()),
         };
-        let mut is_theirs = token.is_some();
         let mut found: Vec<RoomEvent> = Vec::new();
         let mut end_token = None;
         loop {
             let page = match self.timeline.before(room, token.as_deref(), PAGE).await {
-                Err(error) if is_theirs && error.failure() == Some(Failure::Rejected) => return Err(wrong()),
+                Err(error) if error.failure() == Some(Failure::UnknownPosition) => return Err(wrong()),
                 page => page?,
             };
-            is_theirs = false;
             for event in page.events {
                 if let Some(last) = &skip_to {
                     if event.event_id == *last {

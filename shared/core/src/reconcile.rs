@@ -2,13 +2,17 @@
 //! ours, of any length, loses nothing. One worker does it at a time.
 //!
 //! The *position* is the homeserver's word for "everything up to here": what comes before it is in our log. It moves only
-//! after everything before it has been taken in, so a crash repeats work and never leaves any out.
+//! after everything before it has been taken in, so a crash repeats work and never leaves any out. What happens when the
+//! homeserver does not know it any more stands in `anew.rs`.
+
+mod anew;
 
 use std::time::Duration;
 
 use crate::{
     Hub, Result,
-    id::RoomId,
+    error::Failure,
+    id::{MatrixUserId, RoomId},
     inbound::RoomEvent,
     port::{Changes, RoomChanges},
 };
@@ -25,20 +29,27 @@ impl Hub {
     /// another worker is at it.
     pub async fn reconcile(&self, worker: &str, patience: Duration) -> Result<bool> {
         let Some(since) = self.reconciliation.claim(worker, LEASE).await? else { return Ok(false) };
-        let changes = self.timeline.changes(since.as_deref(), patience).await?;
+        match self.read_on(worker, since.as_deref(), patience).await {
+            Err(error) if error.failure() == Some(Failure::UnknownPosition) => {
+                self.start_anew(worker, &error).await
+            }
+            result => result,
+        }
+    }
+
+    async fn read_on(&self, worker: &str, since: Option<&str>, patience: Duration) -> Result<bool> {
+        let mut changes = self.timeline.changes(since, patience).await?;
         let next = changes.next.clone();
-        if !self.take_in_changes(worker, since.as_deref(), changes).await? {
+        // Reading on in these tells whether the position is known at all: before anything is taken in.
+        changes.rooms.sort_by_key(|room| !room.is_limited);
+        if !self.take_in_changes(worker, since, changes).await? {
             return Ok(false);
         }
         self.reconciliation.advance(worker, Some(&next), LEASE).await
     }
 
     async fn take_in_changes(&self, worker: &str, since: Option<&str>, changes: Changes) -> Result<bool> {
-        for (room, host) in &changes.invitations {
-            if self.rooms.tenant_of(room).await?.is_none() {
-                self.adopt_from(room, host).await?;
-            }
-        }
+        self.take_in_invitations(&changes.invitations).await?;
         for RoomChanges { room, events, is_limited } in changes.rooms {
             // The very first time there is nothing to be made up for: what was said before us stays history.
             if let Some(since) = since.filter(|_| is_limited) {
@@ -62,6 +73,15 @@ impl Hub {
             self.receive(events).await?;
         }
         Ok(true)
+    }
+
+    async fn take_in_invitations(&self, invitations: &[(RoomId, MatrixUserId)]) -> Result<()> {
+        for (room, host) in invitations {
+            if self.rooms.tenant_of(room).await?.is_none() {
+                self.adopt_from(room, host).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn page_after(&self, room: &RoomId, from: &str) -> Result<(Vec<RoomEvent>, Option<String>)> {

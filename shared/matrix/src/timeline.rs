@@ -139,7 +139,7 @@ impl Timeline for Appservice {
             .reconciler
             .read(&self.http, &self.bot, call)
             .await
-            .doing("reading the homeserver's stream")?;
+            .reading_from(since, "reading the homeserver's stream")?;
         let rooms = sync.rooms.join.into_iter().map(|(room, joined)| RoomChanges {
             events: events(joined.timeline.events, &room),
             is_limited: joined.timeline.limited,
@@ -199,8 +199,8 @@ impl Appservice {
                 None => call,
             }
         };
-        let page: Messages =
-            self.reader.read(&self.http, &self.bot, call).await.doing("reading a room's messages")?;
+        let page = self.reader.read(&self.http, &self.bot, call).await;
+        let page: Messages = page.reading_from(from, "reading a room's messages")?;
         let is_empty = page.chunk.is_empty();
         Ok(Page {
             events: events(page.chunk, room),

@@ -9,15 +9,17 @@ mod trouble;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use jiff::Timestamp;
 use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     room::NewRoom,
 };
 use serde_json::Value;
 
-use crate::fuse::Fuse;
+use crate::{clock::START, fuse::Fuse};
 
 /// The homeserver. Clones are the same server.
 #[derive(Clone, Default)]
@@ -36,6 +38,10 @@ struct State {
     rooms: BTreeMap<RoomId, Room>,
     events: u64,
     files: files::Table,
+    /// How much later it is than when tests begin.
+    passed: Duration,
+    /// Whether a position that is none counts as the beginning, as on Conduit.
+    is_forgiving: bool,
 }
 
 /// A room.
@@ -54,6 +60,8 @@ pub struct Message {
     pub sender: MatrixUserId,
     /// Its place among all messages of the server.
     pub number: u64,
+    /// When it was said; of two at the same time the later one a second later.
+    pub at: Timestamp,
     /// Its type; mostly `m.room.message`.
     pub kind: String,
     /// The transaction that sent it.
@@ -136,6 +144,16 @@ impl MemoryHomeserver {
         self.state().accounts.len()
     }
 
+    /// Lets time pass: what is said from now on is said later.
+    pub fn pass(&self, time: Duration) {
+        self.state().passed += time;
+    }
+
+    /// From now on a position that is none is taken for the beginning, as Conduit does it.
+    pub fn forgive_positions(&self) {
+        self.state().is_forgiving = true;
+    }
+
     /// The same server as another process sees it.
     pub(crate) fn of_process(&self, fuse: &Fuse) -> Self {
         Self { fuse: fuse.clone(), ..self.clone() }
@@ -147,6 +165,11 @@ impl MemoryHomeserver {
 }
 
 impl State {
+    /// What time the next message has.
+    fn stamp(&self, number: u64) -> Timestamp {
+        START + self.passed + Duration::from_secs(number)
+    }
+
     fn room(&self, room: &RoomId) -> &Room {
         self.rooms.get(room).unwrap_or_else(|| panic!("there is no room {room}"))
     }

@@ -38,7 +38,7 @@ async fn a_page_has_messages_and_files_newest_first() {
             "room_id": "!room1",
             "sender": "@anna:hub.local",
             "sender_display_name": "Name von anna",
-            "timestamp": "1970-01-01T00:00:02Z"
+            "timestamp": "2026-01-01T06:00:02Z"
           },
           {
             "body": "Guten Morgen",
@@ -47,7 +47,7 @@ async fn a_page_has_messages_and_files_newest_first() {
             "room_id": "!room1",
             "sender": "@bert:hub.local",
             "sender_display_name": "Name von bert",
-            "timestamp": "1970-01-01T00:00:01Z"
+            "timestamp": "2026-01-01T06:00:01Z"
           }
         ]
       }

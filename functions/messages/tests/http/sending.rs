@@ -22,7 +22,7 @@ async fn what_was_said_comes_back_with_every_field() {
         "room_id": "!room1",
         "sender": "@anna:hub.local",
         "sender_display_name": "Name von anna",
-        "timestamp": "1970-01-01T00:00:01Z"
+        "timestamp": "2026-01-01T06:00:01Z"
       }
     }
     "#);

@@ -35,6 +35,17 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
       "body": {
         "rooms": [
           {
+            "display_name": "machine 42",
+            "entity_id": 42,
+            "entity_type": "machine",
+            "last_message": "Läuft wieder",
+            "last_message_ts": "2026-01-01T06:00:06Z",
+            "matrix_room_id": "!room5",
+            "room_type": "entity",
+            "topic": null,
+            "unread_count": 1
+          },
+          {
             "display_name": "Messenger",
             "entity_id": null,
             "entity_type": null,
@@ -77,17 +88,6 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
             "room_type": "custom",
             "topic": null,
             "unread_count": 0
-          },
-          {
-            "display_name": "machine 42",
-            "entity_id": 42,
-            "entity_type": "machine",
-            "last_message": "Läuft wieder",
-            "last_message_ts": "1970-01-01T00:00:03Z",
-            "matrix_room_id": "!room5",
-            "room_type": "entity",
-            "topic": null,
-            "unread_count": 1
           }
         ]
       }

@@ -19,6 +19,7 @@ mod naming;
 mod notify;
 mod outage;
 mod poll;
+mod reconcile;
 mod rendering;
 mod reset;
 mod rooms;

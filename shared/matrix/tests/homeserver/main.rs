@@ -62,6 +62,7 @@ contract! {
         a_room_is_read_backwards_to_its_beginning
         a_room_is_read_on_from_a_position
         what_happened_since_a_position_comes_in_order
+        a_position_that_it_does_not_know_is_told
         a_waiting_reader_is_told_at_once
         edits_reactions_redactions_and_names_are_read;
     files:

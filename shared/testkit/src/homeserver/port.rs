@@ -136,6 +136,7 @@ impl State {
         transaction: &str,
         content: &Value,
     ) -> Result<EventId, Failure> {
+        let at = self.stamp(self.events + 1);
         let Self { rooms, trouble, events, .. } = self;
         let messages = &mut rooms.get_mut(room).ok_or(Failure::Rejected)?.messages;
         if let Some(known) = messages.iter().find(|message| message.transaction == transaction) {
@@ -151,6 +152,7 @@ impl State {
             event: event.clone(),
             sender: sender.clone(),
             number: *events,
+            at,
             kind: "m.room.message".to_owned(),
             transaction,
             content: content.clone(),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use messenger_core::{
     Result,
     error::Failure,
@@ -38,8 +37,7 @@ impl Timeline for MemoryHomeserver {
 
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
         self.call("reading a room's messages", |state| {
-            let from =
-                from.map_or(Ok(state.events + 1), |from| from.parse().map_err(|_| Failure::Rejected))?;
+            let from = from.map_or(Ok(state.events + 1), position)?;
             let messages = &state.rooms.get(room).ok_or(Failure::Rejected)?.messages;
             let earlier = messages.iter().rev().filter(|message| message.number < from);
             Ok(page(room, from, earlier.take(limit as usize)))
@@ -49,7 +47,7 @@ impl Timeline for MemoryHomeserver {
 
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
         self.call("reading a room's messages", |state| {
-            let from = from.parse().map_err(|_| Failure::Rejected)?;
+            let from = position(from)?;
             let messages = &state.rooms.get(room).ok_or(Failure::Rejected)?.messages;
             let later = messages.iter().filter(|message| message.number > from);
             Ok(page(room, from, later.take(limit as usize)))
@@ -70,7 +68,10 @@ impl Timeline for MemoryHomeserver {
 
     async fn changes(&self, since: Option<&str>, _patience: Duration) -> Result<Changes> {
         self.call("reading the homeserver's stream", |state| {
-            let since: u64 = since.unwrap_or("0").parse().map_err(|_| Failure::Rejected)?;
+            let since = match position(since.unwrap_or("0")) {
+                Err(_) if state.is_forgiving => 0,
+                since => since?,
+            };
             let rooms = state.rooms.iter().filter_map(|(id, room)| {
                 let new: Vec<_> = room.messages.iter().filter(|message| message.number > since).collect();
                 let last = &new[new.len().saturating_sub(LIMIT)..];
@@ -138,6 +139,7 @@ impl State {
             event: event.clone(),
             sender: sender.clone(),
             number,
+            at: self.stamp(number),
             kind: kind.to_owned(),
             transaction: format!("other client {number}"),
             content,
@@ -145,6 +147,10 @@ impl State {
         self.rooms.get_mut(room).expect("the room exists").messages.push(message);
         event
     }
+}
+
+fn position(text: &str) -> Result<u64, Failure> {
+    text.parse().map_err(|_| Failure::UnknownPosition)
 }
 
 fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message>) -> Page {
@@ -157,10 +163,9 @@ fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message
 }
 
 fn read(room: &RoomId, message: &Message) -> Option<RoomEvent> {
-    let timestamp = Timestamp::UNIX_EPOCH + Duration::from_secs(message.number);
     let event = json!({
         "event_id": message.event, "sender": message.sender, "type": message.kind,
-        "origin_server_ts": timestamp.as_millisecond(), "content": message.content,
+        "origin_server_ts": message.at.as_millisecond(), "content": message.content,
     });
     RoomEvent::read(event, Some(room))
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use messenger_core::{
+    error::Failure,
     id::{EventId, RoomId},
     inbound::{Content, RoomEvent},
     port::{Homeserver, Timeline},
 };
 use serde_json::json;
 
-use crate::stand::{Stand, part, room, text, user};
+use crate::stand::{Stand, failure, part, room, text, user};
 
 const NO_WAIT: Duration = Duration::ZERO;
 
@@ -107,6 +108,29 @@ pub(crate) async fn what_happened_since_a_position_comes_in_order(stand: Stand) 
     assert!(many.ends_with(&messages(&room.events)));
     let nothing = stand.appservice.changes(Some(&changes.next), NO_WAIT).await?;
     assert!(nothing.rooms.is_empty());
+    Ok(())
+}
+
+pub(crate) async fn a_position_that_it_does_not_know_is_told(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "unknown").await?;
+    say(&stand, &id, 0..60).await?;
+    for position in ["nonsense", "s1-2-3", "of|another"] {
+        let changes = stand.appservice.changes(Some(position), NO_WAIT).await;
+        match changes {
+            // Conduit begins at the beginning, and leaves something out.
+            Ok(changes) => assert!(changes.rooms.iter().any(|room| room.room == id && room.is_limited)),
+            refused => assert_eq!(failure(refused)?, Failure::UnknownPosition, "{position}"),
+        }
+        let after = stand.appservice.after(&id, position, 10).await;
+        assert_eq!(failure(after)?, Failure::UnknownPosition, "{position}");
+        let before = stand.appservice.before(&id, Some(position), 10).await;
+        assert_eq!(failure(before)?, Failure::UnknownPosition, "{position}");
+    }
+    // What is refused for another reason is not the position's fault.
+    let position = stand.appservice.changes(None, NO_WAIT).await?.next;
+    let foreign = RoomId::new("!nowhere:hub.local");
+    let after = stand.appservice.after(&foreign, &position, 10).await;
+    assert_ne!(failure(after)?, Failure::UnknownPosition);
     Ok(())
 }
 
