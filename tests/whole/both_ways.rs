@@ -245,3 +245,29 @@ async fn a_position_that_the_homeserver_does_not_know_is_given_up_and_nothing_is
     let told = log.lines().filter(|line| line.contains("does not know where we have arrived"));
     assert_eq!(told.count(), 1, "{log}");
 }
+
+#[tokio::test]
+async fn a_room_into_which_only_the_bot_was_invited_is_adopted_when_push_is_away() {
+    let stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
+    let client = stack.client();
+    let anna = client.person("anna");
+    anna.settle().await;
+    let element = stack.matrix("anna").await;
+    let mut stream = anna.stream(None).await;
+    stack.gate.as_ref().expect("a gate").close();
+    let bot = format!("@messenger:{}", stack.server_name());
+    let room = element.create_room(json!({ "preset": "private_chat", "name": "Schicht 4" })).await;
+    let first = element.say(&room, "vor der Einladung").await;
+    element.invite(&room, &bot).await;
+    let joined = stream.next_of("room_joined").await;
+    assert_eq!((&joined["room_id"], &joined["room"]["room_type"]), (&json!(room), &json!("custom")));
+    assert_eq!(stream.next_of("new_message").await["event_id"], first.as_str());
+    // From now on the bot hears what is said there, push or not.
+    let second = element.say(&room, "und danach").await;
+    assert_eq!(stream.next_of("new_message").await["event_id"], second.as_str());
+    let name = stack.query("select name from rooms where matrix_room_id = $1", &room).await;
+    assert_eq!(name.as_deref(), Some("Schicht 4"));
+    let said = json!({ "room_id": room, "body": "von hier" });
+    assert_eq!(anna.post("/api/v1/messages/send", &said).await.status, 200);
+    assert_eq!(ids(&element.messages(&room).await).len(), 3);
+}
