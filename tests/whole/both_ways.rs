@@ -271,3 +271,42 @@ async fn a_room_into_which_only_the_bot_was_invited_is_adopted_when_push_is_away
     assert_eq!(anna.post("/api/v1/messages/send", &said).await.status, 200);
     assert_eq!(ids(&element.messages(&room).await).len(), 3);
 }
+
+#[tokio::test]
+async fn a_bot_that_was_put_out_of_a_room_comes_back_unless_it_is_banned() {
+    let stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
+    let client = stack.client();
+    let anna = client.person("anna");
+    anna.settle().await;
+    let element = stack.matrix("anna").await;
+    let mut stream = anna.stream(None).await;
+    let bot = format!("@messenger:{}", stack.server_name());
+    let room = element.create_room(json!({ "preset": "private_chat", "name": "Schicht 5" })).await;
+    element.invite(&room, &bot).await;
+    assert_eq!(stream.next_of("room_joined").await["room_id"], room.as_str());
+    // Only the bot can tell what is said from here on.
+    stack.gate.as_ref().expect("a gate").close();
+    for n in 0..3 {
+        element.put_out(&room, &bot, "kick").await;
+        let missed = element.say(&room, &format!("ohne {n}")).await;
+        assert_eq!(stream.next_of("new_message").await["event_id"], missed.as_str());
+        let heard = element.say(&room, &format!("wieder mit {n}")).await;
+        assert_eq!(stream.next_of("new_message").await["event_id"], heard.as_str());
+    }
+    element.put_out(&room, &bot, "ban").await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let told = |log: &str| log.lines().filter(|line| line.contains("nobody there can let it in")).count();
+    while told(&stack.log("messenger-worker")) == 0 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Elsewhere it hears as before, and it says so once.
+    let general = element.rooms(2).await.into_iter().find(|other| *other != room).expect("a general room");
+    let said = element.say(&general, "hier schon").await;
+    assert_eq!(stream.next_of("new_message").await["event_id"], said.as_str());
+    let log = stack.log("messenger-worker");
+    assert_eq!(told(&log), 1, "{log}");
+    assert!(
+        log.lines().any(|line| line.contains("nobody there can let it in") && line.contains(&room)),
+        "{log}"
+    );
+}

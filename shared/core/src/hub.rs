@@ -24,6 +24,8 @@ use crate::{
 const SIGNED_IN_FOR: Duration = Duration::from_secs(10);
 /// How long a room that cannot be adopted is left alone.
 const STRANGE_FOR: Duration = Duration::from_mins(1);
+/// How long it is known how often the bot could not come back into a room.
+const ENTERING_FOR: Duration = Duration::from_mins(5);
 /// How many users and rooms a process remembers at the most.
 const REMEMBERED: u64 = 20_000;
 
@@ -104,6 +106,8 @@ pub struct Inner {
     pub(crate) background: TaskTracker,
     /// Rooms that could not be adopted a short while ago.
     pub(crate) strange: Remembered<RoomId, ()>,
+    /// How often the bot could not come back into a room.
+    pub(crate) entering: Remembered<RoomId, u32>,
     pub(crate) tenants: Remembered<RoomId, TenantId>,
     /// Up to where a room was read beyond a reconciled position.
     pub(crate) caught_up: Remembered<RoomId, (String, String)>,
@@ -121,6 +125,7 @@ impl Hub {
             room_ids: Remembered::for_good(),
             background: TaskTracker::new(),
             strange: Remembered::for_a_while(STRANGE_FOR),
+            entering: Remembered::for_a_while(ENTERING_FOR),
             tenants: Remembered::for_good(),
             caught_up: Remembered::for_good(),
             installation: OnceCell::new(),

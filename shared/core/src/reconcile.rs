@@ -6,13 +6,14 @@
 //! homeserver does not know it any more stands in `anew.rs`.
 
 mod anew;
+mod back;
 
 use std::time::Duration;
 
 use crate::{
     Hub, Result,
     error::Failure,
-    id::{MatrixUserId, RoomId},
+    id::{EventId, RoomId},
     inbound::RoomEvent,
     port::{Changes, RoomChanges},
 };
@@ -49,25 +50,15 @@ impl Hub {
     }
 
     async fn take_in_changes(&self, worker: &str, since: Option<&str>, changes: Changes) -> Result<bool> {
-        self.take_in_invitations(&changes.invitations).await?;
+        if !self.come_back(worker, since, &changes).await? {
+            return Ok(false);
+        }
         for RoomChanges { room, events, is_limited } in changes.rooms {
             // The very first time there is nothing to be made up for: what was said before us stays history.
             if let Some(since) = since.filter(|_| is_limited) {
-                let until = events.first();
-                let mut from = since.to_owned();
-                loop {
-                    let (page, next) = self.page_after(&room, &from).await?;
-                    let end =
-                        page.iter().position(|event| Some(&event.event_id) == until.map(|e| &e.event_id));
-                    let is_last = end.is_some();
-                    self.receive(page.into_iter().take(end.unwrap_or(usize::MAX)).collect()).await?;
-                    if !self.reconciliation.advance(worker, None, LEASE).await? {
-                        return Ok(false);
-                    }
-                    match next {
-                        Some(next) if !is_last => from = next,
-                        _ => break,
-                    }
+                let until = events.first().map(|event| &event.event_id);
+                if !self.fill(worker, &room, since, until).await? {
+                    return Ok(false);
                 }
             }
             self.receive(events).await?;
@@ -75,13 +66,22 @@ impl Hub {
         Ok(true)
     }
 
-    async fn take_in_invitations(&self, invitations: &[(RoomId, MatrixUserId)]) -> Result<()> {
-        for (room, host) in invitations {
-            if self.rooms.tenant_of(room).await?.is_none() {
-                self.adopt_from(room, host).await?;
+    /// Takes in what stands in a room from a position to an event, or to the end.
+    async fn fill(&self, worker: &str, room: &RoomId, since: &str, until: Option<&EventId>) -> Result<bool> {
+        let mut from = since.to_owned();
+        loop {
+            let (page, next) = self.page_after(room, &from).await?;
+            let end = page.iter().position(|event| Some(&event.event_id) == until);
+            let is_last = end.is_some();
+            self.receive(page.into_iter().take(end.unwrap_or(usize::MAX)).collect()).await?;
+            if !self.reconciliation.advance(worker, None, LEASE).await? {
+                return Ok(false);
+            }
+            match next {
+                Some(next) if !is_last => from = next,
+                _ => return Ok(true),
             }
         }
-        Ok(())
     }
 
     async fn page_after(&self, room: &RoomId, from: &str) -> Result<(Vec<RoomEvent>, Option<String>)> {

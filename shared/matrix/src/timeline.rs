@@ -11,7 +11,7 @@ use messenger_core::{
 };
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     Appservice,
@@ -45,6 +45,8 @@ struct Rooms {
     join: BTreeMap<RoomId, Joined>,
     #[serde(default)]
     invite: BTreeMap<RoomId, Invited>,
+    #[serde(default)]
+    leave: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -151,7 +153,8 @@ impl Timeline for Appservice {
             Some((room, own.sender))
         });
         let invitations = invitations.collect();
-        Ok(Changes { rooms: rooms.collect(), invitations, next: sync.next_batch })
+        let left = sync.rooms.leave.into_iter().map(|(room, _)| RoomId::new(room)).collect();
+        Ok(Changes { rooms: rooms.collect(), invitations, left, next: sync.next_batch })
     }
 
     async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {

@@ -49,6 +49,17 @@ struct Room {
     asked: NewRoom,
     members: BTreeSet<MatrixUserId>,
     messages: Vec<Message>,
+    bot: Bot,
+}
+
+/// Whether the bot is in a room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bot {
+    In,
+    /// Put out by this event; it may come back.
+    Out(u64),
+    /// For good.
+    Banned(u64),
 }
 
 /// A message in a room.

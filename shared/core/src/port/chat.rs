@@ -138,6 +138,8 @@ pub struct Changes {
     pub rooms: Vec<RoomChanges>,
     /// Rooms into which the bot is invited, and by whom.
     pub invitations: Vec<(RoomId, MatrixUserId)>,
+    /// Rooms that the bot is out of since then.
+    pub left: Vec<RoomId>,
     /// The position after it.
     pub next: String,
 }

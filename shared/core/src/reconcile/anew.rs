@@ -22,7 +22,9 @@ impl Hub {
         let horizon = self.reconciliation.moved_at().await? - OVERLAP;
         let error: &dyn std::error::Error = cause;
         tracing::error!(error, %horizon, "the homeserver does not know where we have arrived: reading the last of each room");
-        self.take_in_invitations(&changes.invitations).await?;
+        if !self.come_back(worker, None, &changes).await? {
+            return Ok(false);
+        }
         for room in changes.rooms {
             self.read_again(room, horizon).await?;
             if !self.reconciliation.advance(worker, None, LEASE).await? {

@@ -160,3 +160,49 @@ async fn a_worker_may_crash_at_every_step_of_starting_anew() {
     }
     panic!("it never comes to an end");
 }
+
+#[tokio::test]
+async fn a_bot_that_was_put_out_comes_back_and_has_missed_nothing() {
+    let (hub, room, anna) = up_to_date().await;
+    say(&hub, &room, &anna, 0..5);
+    hub.homeserver.puts_bot_out(&room, &anna, false);
+    say(&hub, &room, &anna, 5..120);
+    // Not before the homeserver is back; the first answer to be back is lost.
+    for call in [2, 3] {
+        hub.homeserver.fail_call(call, Failure::Unreachable);
+        hub.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+    }
+    hub.homeserver.lose_answer(2);
+    hub.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+    reconcile(&hub).await;
+    assert_eq!(told(&hub, &room).await, numbers(0..120));
+    say(&hub, &room, &anna, 120..125);
+    reconcile(&hub).await;
+    assert_eq!(told(&hub, &room).await, numbers(0..125));
+}
+
+#[tokio::test]
+async fn a_bot_that_cannot_come_back_keeps_nobody_from_other_rooms() {
+    for is_banned in [true, false] {
+        let (hub, room, anna) = up_to_date().await;
+        hub.send(given::machine(1, "x"), WAIT).await;
+        let other = hub.homeserver.rooms().into_iter().find(|other| *other != room).expect("a room");
+        hub.homeserver.puts_bot_out(&room, &anna, is_banned);
+        if !is_banned {
+            // Or the homeserver fails over this room, however often it is tried.
+            for call in (2..400).step_by(2) {
+                hub.homeserver.fail_call(call, Failure::Broken);
+            }
+        }
+        say(&hub, &room, &anna, 0..3);
+        say(&hub, &other, &anna, 3..5);
+        let mut tries = 1;
+        while hub.reconcile(WORKER, Duration::ZERO).await.is_err() {
+            tries += 1;
+            assert!(tries <= 30, "it comes to an end");
+        }
+        assert_eq!(tries, if is_banned { 1 } else { 30 });
+        assert_eq!(told(&hub, &other).await, numbers(3..5));
+        assert_eq!(told(&hub, &room).await, numbers(0..0));
+    }
+}

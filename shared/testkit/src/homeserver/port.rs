@@ -12,7 +12,7 @@ use messenger_core::{
 };
 use serde_json::Value;
 
-use super::{MemoryHomeserver, Message, Room, State};
+use super::{Bot, MemoryHomeserver, Message, Room, State};
 
 #[async_trait]
 impl Homeserver for MemoryHomeserver {
@@ -124,7 +124,8 @@ impl State {
         // A room id has no server part since room version 12.
         let room = RoomId::new(format!("!room{}", self.rooms.len() + 1));
         self.aliases.insert(asked.alias.clone(), room.clone());
-        let created = Room { asked: asked.clone(), members: BTreeSet::new(), messages: Vec::new() };
+        let created =
+            Room { asked: asked.clone(), members: BTreeSet::new(), messages: Vec::new(), bot: Bot::In };
         self.rooms.insert(room.clone(), created);
         room
     }

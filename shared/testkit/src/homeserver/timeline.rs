@@ -12,7 +12,7 @@ use messenger_core::{
 };
 use serde_json::{Value, json};
 
-use super::{MemoryHomeserver, Message, State};
+use super::{Bot, MemoryHomeserver, Message, Room, State};
 
 /// Most events of a room in one answer of [`Timeline::changes`].
 const LIMIT: usize = 3;
@@ -38,7 +38,7 @@ impl Timeline for MemoryHomeserver {
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
         self.call("reading a room's messages", |state| {
             let from = from.map_or(Ok(state.events + 1), position)?;
-            let messages = &state.rooms.get(room).ok_or(Failure::Rejected)?.messages;
+            let messages = state.read_by_bot(room)?;
             let earlier = messages.iter().rev().filter(|message| message.number < from);
             Ok(page(room, from, earlier.take(limit as usize)))
         })
@@ -48,7 +48,7 @@ impl Timeline for MemoryHomeserver {
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
         self.call("reading a room's messages", |state| {
             let from = position(from)?;
-            let messages = &state.rooms.get(room).ok_or(Failure::Rejected)?.messages;
+            let messages = state.read_by_bot(room)?;
             let later = messages.iter().filter(|message| message.number > from);
             Ok(page(room, from, later.take(limit as usize)))
         })
@@ -72,7 +72,10 @@ impl Timeline for MemoryHomeserver {
                 Err(_) if state.is_forgiving => 0,
                 since => since?,
             };
-            let rooms = state.rooms.iter().filter_map(|(id, room)| {
+            let is_in = |(_, room): &(&RoomId, &Room)| room.bot == Bot::In;
+            let put_out = |room: &Room| matches!(room.bot, Bot::Out(at) | Bot::Banned(at) if at > since);
+            let left = state.rooms.iter().filter(|(_, room)| put_out(room)).map(|(id, _)| id.clone());
+            let rooms = state.rooms.iter().filter(is_in).filter_map(|(id, room)| {
                 let new: Vec<_> = room.messages.iter().filter(|message| message.number > since).collect();
                 let last = &new[new.len().saturating_sub(LIMIT)..];
                 (!new.is_empty()).then(|| RoomChanges {
@@ -81,7 +84,12 @@ impl Timeline for MemoryHomeserver {
                     is_limited: new.len() > LIMIT,
                 })
             });
-            Ok(Changes { rooms: rooms.collect(), invitations: Vec::new(), next: state.events.to_string() })
+            Ok(Changes {
+                rooms: rooms.collect(),
+                invitations: Vec::new(),
+                left: left.collect(),
+                next: state.events.to_string(),
+            })
         })
         .await
     }
@@ -103,8 +111,10 @@ impl Timeline for MemoryHomeserver {
 
     async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
         self.call("entering a room", |state| {
-            let found = state.rooms.get(room).filter(|room| room.members.contains(member));
-            found.map(|_| ()).ok_or(Failure::Rejected)
+            let found = state.rooms.get_mut(room).filter(|room| room.members.contains(member));
+            let found = found.filter(|room| !matches!(room.bot, Bot::Banned(_))).ok_or(Failure::Rejected)?;
+            found.bot = Bot::In;
+            Ok(())
         })
         .await
     }
@@ -114,6 +124,16 @@ impl MemoryHomeserver {
     /// Something happens in a room by another client: an event of any type. Returns its id.
     pub fn happens(&self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
         self.state().happens(room, sender, kind, content)
+    }
+
+    /// Somebody puts the bot out of a room, for good if they ban it.
+    pub fn puts_bot_out(&self, room: &RoomId, sender: &MatrixUserId, is_banned: bool) {
+        let membership = if is_banned { "ban" } else { "leave" };
+        self.happens(room, sender, "m.room.member", json!({ "membership": membership }));
+        let mut state = self.state();
+        let at = state.events;
+        let found = state.rooms.get_mut(room).expect("the room exists");
+        found.bot = if is_banned { Bot::Banned(at) } else { Bot::Out(at) };
     }
 
     /// Somebody says something with another client.
@@ -131,6 +151,12 @@ impl MemoryHomeserver {
 }
 
 impl State {
+    /// What stands in a room, if the bot is in it.
+    fn read_by_bot(&self, room: &RoomId) -> Result<&Vec<Message>, Failure> {
+        let found = self.rooms.get(room).filter(|room| room.bot == Bot::In);
+        found.map(|room| &room.messages).ok_or(Failure::Rejected)
+    }
+
     fn happens(&mut self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
         self.events += 1;
         let number = self.events;

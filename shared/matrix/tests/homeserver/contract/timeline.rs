@@ -11,7 +11,7 @@ use messenger_core::{
 };
 use serde_json::json;
 
-use crate::stand::{Stand, failure, part, room, text, user};
+use crate::stand::{BOT, Stand, failure, part, room, text, user};
 
 const NO_WAIT: Duration = Duration::ZERO;
 
@@ -131,6 +131,32 @@ pub(crate) async fn a_position_that_it_does_not_know_is_told(stand: Stand) -> Re
     let foreign = RoomId::new("!nowhere:hub.local");
     let after = stand.appservice.after(&foreign, &position, 10).await;
     assert_ne!(failure(after)?, Failure::UnknownPosition);
+    Ok(())
+}
+
+pub(crate) async fn a_bot_that_was_put_out_is_told_so_and_let_in_again(stand: Stand) -> Result<()> {
+    stand.appservice.ensure_user(&user("anna"), "Anna").await?;
+    let anna = stand.bot()?.acting_for("@anna:hub.local");
+    let made = anna.post("/createRoom", json!({ "preset": "private_chat", "room_version": "11" })).await?;
+    let id = RoomId::new(made["room_id"].as_str().context("a room id")?);
+    stand.appservice.enter(&id, &user("anna")).await?;
+    let position = stand.appservice.changes(None, NO_WAIT).await?.next;
+    let put_out = |how: &str| format!("/rooms/{}/{how}", part(&id));
+    anna.post(&put_out("kick"), json!({ "user_id": BOT })).await?;
+    let said = say(&stand, &id, 0..3).await?;
+    let changes = stand.appservice.changes(Some(&position), NO_WAIT).await?;
+    assert_eq!(changes.left, std::slice::from_ref(&id));
+    stand.appservice.enter(&id, &user("anna")).await?;
+    let missed = messages(&stand.appservice.after(&id, &position, 10).await?.events);
+    // Conduit shows it to nobody who was out.
+    assert!(missed == said || (stand.is_conduit() && missed.is_empty()), "{missed:?}");
+    let later = stand.appservice.changes(Some(&changes.next), NO_WAIT).await?;
+    assert_eq!(later.left, []);
+    assert!(later.rooms.iter().any(|room| room.room == id), "from now on it hears what is said");
+    // Who is banned is told so for good.
+    anna.post(&put_out("ban"), json!({ "user_id": BOT })).await?;
+    assert_eq!(stand.appservice.changes(Some(&later.next), NO_WAIT).await?.left, std::slice::from_ref(&id));
+    assert_eq!(failure(stand.appservice.enter(&id, &user("anna")).await)?, Failure::Rejected);
     Ok(())
 }
 
