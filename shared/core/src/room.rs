@@ -186,6 +186,15 @@ impl RoomKey {
         format!("hub_{legible}_{digest}")
     }
 
+    /// The key of a room that somebody made here, by the localpart of its alias; `None` if it is the alias of another.
+    pub fn of_alias(localpart: &str) -> Option<Self> {
+        let (tenant, rest) = localpart.strip_prefix("hub_t")?.split_once('_')?;
+        let (id, _) = rest.strip_prefix("custom_")?.rsplit_once('_')?;
+        let tenant = TenantId(tenant.parse().ok()?);
+        let key = Self { tenant, kind: RoomKind::Custom { id: id.to_owned() } };
+        (key.alias() == localpart).then_some(key)
+    }
+
     /// The users of a direct chat.
     fn partners(&self) -> Vec<&HubUserId> {
         match &self.kind {

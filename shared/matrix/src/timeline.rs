@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use messenger_core::{
     Result,
     id::{EventId, MatrixUserId, RoomId},
@@ -75,6 +76,9 @@ struct StateEvent {
     content: Value,
     #[serde(default)]
     unsigned: Value,
+    /// Stripped state has none.
+    #[serde(default)]
+    origin_server_ts: i64,
 }
 
 #[derive(Deserialize, Default)]
@@ -161,10 +165,14 @@ impl Timeline for Appservice {
         let doing = "looking at a room";
         let call = self.http.get().at("rooms").at(room).at("state").by(member);
         let state: Vec<StateEvent> = call.send().await.doing(doing)?;
-        let made_by = state.iter().find(|event| event.kind == "m.room.create").map(|event| &event.sender);
-        let made_by = made_by.ok_or_else(|| misconfigured(doing, format!("{room} was made by nobody")))?;
+        let made = state.iter().find(|event| event.kind == "m.room.create");
+        let made = made.ok_or_else(|| misconfigured(doing, format!("{room} was made by nobody")))?;
+        let alias = state.iter().find(|event| event.kind == "m.room.canonical_alias");
+        let alias = alias.and_then(|event| event.content.get("alias")?.as_str());
         Ok(Overview {
-            made_by: made_by.clone(),
+            made_by: made.sender.clone(),
+            made_at: Timestamp::from_millisecond(made.origin_server_ts).unwrap_or_default(),
+            alias: alias.map(str::to_owned),
             is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
             is_direct: state.iter().any(StateEvent::is_direct),
             people: state.iter().filter_map(StateEvent::person).collect(),

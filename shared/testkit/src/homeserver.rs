@@ -21,6 +21,9 @@ use serde_json::Value;
 
 use crate::{clock::START, fuse::Fuse};
 
+/// The bot of the usual settings.
+const BOT: &str = "@messenger:hub.local";
+
 /// The homeserver. Clones are the same server.
 #[derive(Clone, Default)]
 pub struct MemoryHomeserver {
@@ -49,6 +52,8 @@ struct Room {
     asked: NewRoom,
     members: BTreeSet<MatrixUserId>,
     messages: Vec<Message>,
+    made_by: MatrixUserId,
+    made_at: Timestamp,
     bot: Bot,
 }
 

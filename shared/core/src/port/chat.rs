@@ -160,6 +160,10 @@ pub struct RoomChanges {
 pub struct Overview {
     /// Who made it.
     pub made_by: MatrixUserId,
+    /// When, according to the homeserver.
+    pub made_at: Timestamp,
+    /// Its canonical alias.
+    pub alias: Option<String>,
     /// Whether we could read nothing in it.
     pub is_encrypted: bool,
     /// Whether it was made as a direct chat.

@@ -6,6 +6,7 @@
     reason = "what a test needs and does not get fails it"
 )]
 
+mod adopt;
 mod crash;
 mod database_away;
 mod direct_message;

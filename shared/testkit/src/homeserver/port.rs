@@ -12,7 +12,7 @@ use messenger_core::{
 };
 use serde_json::Value;
 
-use super::{Bot, MemoryHomeserver, Message, Room, State};
+use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 
 #[async_trait]
 impl Homeserver for MemoryHomeserver {
@@ -44,7 +44,7 @@ impl Homeserver for MemoryHomeserver {
     }
 
     async fn send(&self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId> {
-        let bot = MatrixUserId::new("@messenger:hub.local");
+        let bot = MatrixUserId::new(BOT);
         self.call("sending a message", |state| state.send(room, &bot, transaction, content)).await
     }
 }
@@ -124,8 +124,14 @@ impl State {
         // A room id has no server part since room version 12.
         let room = RoomId::new(format!("!room{}", self.rooms.len() + 1));
         self.aliases.insert(asked.alias.clone(), room.clone());
-        let created =
-            Room { asked: asked.clone(), members: BTreeSet::new(), messages: Vec::new(), bot: Bot::In };
+        let created = Room {
+            asked: asked.clone(),
+            members: BTreeSet::new(),
+            messages: Vec::new(),
+            made_by: MatrixUserId::new(BOT),
+            made_at: self.stamp(self.events),
+            bot: Bot::In,
+        };
         self.rooms.insert(room.clone(), created);
         room
     }

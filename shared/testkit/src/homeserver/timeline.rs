@@ -9,10 +9,11 @@ use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     inbound::RoomEvent,
     port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
+    room::NewRoom,
 };
 use serde_json::{Value, json};
 
-use super::{Bot, MemoryHomeserver, Message, Room, State};
+use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 
 /// Most events of a room in one answer of [`Timeline::changes`].
 const LIMIT: usize = 3;
@@ -98,9 +99,13 @@ impl Timeline for MemoryHomeserver {
         self.call("looking at a room", |state| {
             let found = state.rooms.get(room).filter(|room| room.members.contains(member));
             let found = found.ok_or(Failure::Rejected)?;
-            let people = found.members.iter().map(|id| Person { id: id.clone(), is_joined: true });
+            let bot = (found.bot == Bot::In).then(|| MatrixUserId::new(BOT));
+            let people = found.members.iter().cloned().chain(bot).map(|id| Person { id, is_joined: true });
+            let alias = &found.asked.alias;
             Ok(Overview {
-                made_by: found.members.first().cloned().ok_or(Failure::Rejected)?,
+                made_by: found.made_by.clone(),
+                made_at: found.made_at,
+                alias: (!alias.is_empty()).then(|| format!("#{alias}:hub.local")),
                 is_encrypted: false,
                 is_direct: found.asked.is_direct,
                 people: people.collect(),
@@ -124,6 +129,20 @@ impl MemoryHomeserver {
     /// Something happens in a room by another client: an event of any type. Returns its id.
     pub fn happens(&self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
         self.state().happens(room, sender, kind, content)
+    }
+
+    /// Somebody makes a room with another client, with others in it.
+    pub fn makes_room(&self, maker: &MatrixUserId, others: &[&MatrixUserId], is_direct: bool) -> RoomId {
+        let mut state = self.state();
+        let room = RoomId::new(format!("!made{}:hub.local", state.rooms.len() + 1));
+        let asked =
+            NewRoom { alias: String::new(), name: String::new(), topic: None, is_direct, invite: Vec::new() };
+        let members = [maker].into_iter().chain(others.iter().copied()).cloned().collect();
+        let made_at = state.stamp(state.events);
+        let made =
+            Room { asked, members, messages: Vec::new(), made_by: maker.clone(), made_at, bot: Bot::Out(0) };
+        state.rooms.insert(room.clone(), made);
+        room
     }
 
     /// Somebody puts the bot out of a room, for good if they ban it.

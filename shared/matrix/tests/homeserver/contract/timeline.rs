@@ -111,6 +111,26 @@ pub(crate) async fn what_happened_since_a_position_comes_in_order(stand: Stand) 
     Ok(())
 }
 
+pub(crate) async fn a_member_sees_who_made_a_room_when_and_under_which_alias(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "seen").await?;
+    let event = say(&stand, &id, 0..1).await?.remove(0);
+    let said_at = stand.appservice.event(&id, &event).await?.context("the event")?.timestamp;
+    let seen = stand.appservice.overview(&id, &user("anna")).await?;
+    assert_eq!((seen.made_by.as_str(), seen.alias.as_deref()), (BOT, Some("#hub_seen:hub.local")));
+    let age = said_at.duration_since(seen.made_at);
+    assert!(!age.is_negative() && age.as_secs() < 60, "{age:?}");
+    let mut people: Vec<_> =
+        seen.people.iter().map(|person| (person.id.as_str(), person.is_joined)).collect();
+    people.sort_unstable();
+    assert_eq!(people, [("@anna:hub.local", true), (BOT, true)]);
+    let anna = stand.bot()?.acting_for("@anna:hub.local");
+    let made = anna.post("/createRoom", json!({ "preset": "private_chat", "invite": [BOT] })).await?;
+    let own = RoomId::new(made["room_id"].as_str().context("a room id")?);
+    let seen = stand.appservice.overview(&own, &user("anna")).await?;
+    assert_eq!((seen.made_by, seen.alias), (user("anna"), None));
+    Ok(())
+}
+
 pub(crate) async fn a_position_that_it_does_not_know_is_told(stand: Stand) -> Result<()> {
     let id = with_anna(&stand, "unknown").await?;
     say(&stand, &id, 0..60).await?;
