@@ -119,6 +119,12 @@ impl Matrix {
         None
     }
 
+    /// Puts somebody out of a room: `kick`, or `ban`.
+    pub async fn put_out(&self, room: &str, user: &str, how: &str) {
+        let path = format!("/rooms/{}/{how}", encoded(room));
+        self.call(Method::POST, &path, Some(json!({ "user_id": user }))).await;
+    }
+
     /// The content of a state event.
     pub async fn state(&self, room: &str, kind: &str) -> Value {
         self.call(Method::GET, &format!("/rooms/{}/state/{kind}", encoded(room)), None).await

@@ -212,3 +212,101 @@ async fn a_direct_chat_opened_elsewhere_is_the_one_of_these_two_and_encrypted_ro
     assert!(later.iter().all(|event| event.kind() == "keepalive"), "{later:?}");
     assert_eq!(stack.query("select kind from rooms where matrix_room_id = $1", &secret).await, None);
 }
+
+#[tokio::test]
+async fn a_position_that_the_homeserver_does_not_know_is_given_up_and_nothing_is_lost_or_doubled() {
+    let mut stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
+    let client = stack.client();
+    let anna = client.person("anna");
+    anna.settle().await;
+    let element = stack.matrix("anna").await;
+    let room = element.rooms(1).await.remove(0);
+    let heard = Listener::start(&anna).await;
+    for n in 0..60 {
+        element.say(&room, &format!("before {n}")).await;
+    }
+    let told = |count: usize| {
+        move |events: &[Value]| events.iter().filter(|event| event["type"] == "new_message").count() >= count
+    };
+    heard.until(told(60)).await;
+    stack.gate.as_ref().expect("a gate").close();
+    stack.kill_worker();
+    let forged = "update reconciliation set position = $1, lease_until = now() returning position";
+    assert_eq!(stack.query(forged, "of another server").await.as_deref(), Some("of another server"));
+    for n in 0..120 {
+        element.say(&room, &format!("after {n}")).await;
+    }
+    stack.start_worker();
+    heard.until(told(180)).await;
+    element.say(&room, "and on").await;
+    heard.until(told(181)).await;
+    assert_eq!(ids(&heard.heard("new_message")), ids(&stack.matrix_bot().await.messages(&room).await));
+    let log = stack.log("messenger-worker");
+    let told = log.lines().filter(|line| line.contains("does not know where we have arrived"));
+    assert_eq!(told.count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn a_room_into_which_only_the_bot_was_invited_is_adopted_when_push_is_away() {
+    let stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
+    let client = stack.client();
+    let anna = client.person("anna");
+    anna.settle().await;
+    let element = stack.matrix("anna").await;
+    let mut stream = anna.stream(None).await;
+    stack.gate.as_ref().expect("a gate").close();
+    let bot = format!("@messenger:{}", stack.server_name());
+    let room = element.create_room(json!({ "preset": "private_chat", "name": "Schicht 4" })).await;
+    let first = element.say(&room, "vor der Einladung").await;
+    element.invite(&room, &bot).await;
+    let joined = stream.next_of("room_joined").await;
+    assert_eq!((&joined["room_id"], &joined["room"]["room_type"]), (&json!(room), &json!("custom")));
+    assert_eq!(stream.next_of("new_message").await["event_id"], first.as_str());
+    // From now on the bot hears what is said there, push or not.
+    let second = element.say(&room, "und danach").await;
+    assert_eq!(stream.next_of("new_message").await["event_id"], second.as_str());
+    let name = stack.query("select name from rooms where matrix_room_id = $1", &room).await;
+    assert_eq!(name.as_deref(), Some("Schicht 4"));
+    let said = json!({ "room_id": room, "body": "von hier" });
+    assert_eq!(anna.post("/api/v1/messages/send", &said).await.status, 200);
+    assert_eq!(ids(&element.messages(&room).await).len(), 3);
+}
+
+#[tokio::test]
+async fn a_bot_that_was_put_out_of_a_room_comes_back_unless_it_is_banned() {
+    let stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
+    let client = stack.client();
+    let anna = client.person("anna");
+    anna.settle().await;
+    let element = stack.matrix("anna").await;
+    let mut stream = anna.stream(None).await;
+    let bot = format!("@messenger:{}", stack.server_name());
+    let room = element.create_room(json!({ "preset": "private_chat", "name": "Schicht 5" })).await;
+    element.invite(&room, &bot).await;
+    assert_eq!(stream.next_of("room_joined").await["room_id"], room.as_str());
+    // Only the bot can tell what is said from here on.
+    stack.gate.as_ref().expect("a gate").close();
+    for n in 0..3 {
+        element.put_out(&room, &bot, "kick").await;
+        let missed = element.say(&room, &format!("ohne {n}")).await;
+        assert_eq!(stream.next_of("new_message").await["event_id"], missed.as_str());
+        let heard = element.say(&room, &format!("wieder mit {n}")).await;
+        assert_eq!(stream.next_of("new_message").await["event_id"], heard.as_str());
+    }
+    element.put_out(&room, &bot, "ban").await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let told = |log: &str| log.lines().filter(|line| line.contains("nobody there can let it in")).count();
+    while told(&stack.log("messenger-worker")) == 0 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Elsewhere it hears as before, and it says so once.
+    let general = element.rooms(2).await.into_iter().find(|other| *other != room).expect("a general room");
+    let said = element.say(&general, "hier schon").await;
+    assert_eq!(stream.next_of("new_message").await["event_id"], said.as_str());
+    let log = stack.log("messenger-worker");
+    assert_eq!(told(&log), 1, "{log}");
+    assert!(
+        log.lines().any(|line| line.contains("nobody there can let it in") && line.contains(&room)),
+        "{log}"
+    );
+}

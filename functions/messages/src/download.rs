@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io};
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{
@@ -21,7 +21,7 @@ use messenger_core::{
     Error, Hub,
     media::{Bytestream, Mxc, Posted},
 };
-use messenger_runtime::{Failed, caller::UrlCaller};
+use messenger_runtime::{Failed, caller::UrlCaller, fields::Path};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What browsers show without running anything in it. All else is stored, never opened.

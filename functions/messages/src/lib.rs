@@ -13,18 +13,18 @@ mod upload;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Path, RawQuery, State},
+    extract::{DefaultBodyLimit, RawQuery, State},
     routing::{get, post},
 };
 use messenger_core::{
-    Hub,
+    Error, Hub,
     id::RoomId,
     message::{History, Message, Said},
 };
 use messenger_runtime::{
     App, Failed,
     caller::Caller,
-    fields::{Fields, JsonBody},
+    fields::{Fields, JsonBody, Path},
 };
 use serde_json::Value;
 
@@ -71,7 +71,8 @@ async fn history(
     let from = fields.optional_text("from_token", TOKEN_MAX).filter(|from| !from.is_empty());
     fields.finish()?;
     let limit = usize::try_from(limit).unwrap_or(1);
-    Ok(Json(hub.history(&caller, &RoomId::new(room), from.as_deref(), limit).await?))
+    let room = RoomId::parse(room).ok_or(Error::NotFound("room"))?;
+    Ok(Json(hub.history(&caller, &room, from.as_deref(), limit).await?))
 }
 
 fn msg_type(fields: &mut Fields) -> &'static str {

@@ -6,9 +6,10 @@ use axum::{
     Json,
     extract::{
         Multipart, RawQuery, State,
-        multipart::{Field, MultipartError},
+        multipart::{Field, MultipartError, MultipartRejection},
     },
     http::{HeaderMap, StatusCode, header::CONTENT_LENGTH},
+    response::{IntoResponse as _, Response},
 };
 use messenger_core::{
     Error, Result,
@@ -25,7 +26,7 @@ use crate::{BODY_MAX, ID_MAX, spool::Spool};
 /// What a form may need beside its file.
 const FORM_MAX: u64 = 256 << 10;
 /// Most bytes of a text field.
-const TEXT_MAX: usize = 4 * BODY_MAX;
+const TEXT_MAX: u64 = 4 * BODY_MAX as u64;
 
 /// What a form says.
 #[derive(Default)]
@@ -41,19 +42,32 @@ pub(crate) async fn upload(
     Caller(caller): Caller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    parts: Result<Multipart, MultipartRejection>,
+) -> Result<Json<Message>, Response> {
+    let parts = parts.map_err(|_| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())?;
+    let message = taken(&app, &caller, query.as_deref(), &headers, parts).await;
+    message.map(Json).map_err(|error| Failed::from(error).into_response())
+}
+
+async fn taken(
+    app: &App,
+    caller: &messenger_core::user::Caller,
+    query: Option<&str>,
+    headers: &HeaderMap,
     mut parts: Multipart,
-) -> Result<Json<Message>, Failed> {
+) -> Result<Message> {
     let most = app.config.max_upload_bytes;
     let said = headers.get(CONTENT_LENGTH).and_then(|size| size.to_str().ok()?.parse::<u64>().ok());
     if said.is_some_and(|said| said > most + FORM_MAX) {
-        return Err(Error::TooLarge { most }.into());
+        return Err(Error::TooLarge { most });
     }
-    let mut form = Form { room: query_value(query.as_deref(), "room_id"), ..Form::default() };
+    let mut form = Form { room: query_value(query, "room_id"), ..Form::default() };
     while let Some(part) = parts.next_part(most).await? {
         if part.name() == Some("file") {
             // Who may not write is told so before the file is read.
-            let room = form.room.as_deref().ok_or_else(room_first)?;
-            app.hub.check_may_write(&caller, &RoomId::new(room)).await?;
+            let room = form.room.clone().ok_or_else(room_first)?;
+            let room = RoomId::parse(room).ok_or(Error::NotFound("room"))?;
+            app.hub.check_may_write(caller, &room).await?;
             let name = file_name(&part);
             form.file = Some((name, Spool::fill(part, most).await?));
         } else {
@@ -62,8 +76,7 @@ pub(crate) async fn upload(
     }
     let (room, upload) = form.check()?;
     let (caption, transaction) = (form.body, form.transaction);
-    let message = app.hub.upload(&caller, &room, upload, caption, transaction.as_deref()).await?;
-    Ok(Json(message))
+    app.hub.upload(caller, &room, upload, caption, transaction.as_deref()).await
 }
 
 /// The next part of a form.
@@ -80,11 +93,18 @@ impl Parts for Multipart {
 impl Form {
     async fn take(&mut self, mut part: Field<'_>, most: u64) -> Result<()> {
         let name = part.name().unwrap_or_default().to_owned();
+        let (is_known, mut passed) = (matches!(name.as_str(), "room_id" | "body" | "txn_id"), 0);
         let mut bytes = Vec::new();
         while let Some(piece) = part.chunk().await.map_err(|error| refused(&error, most))? {
-            bytes.extend_from_slice(&piece);
-            if bytes.len() > TEXT_MAX {
-                return Err(Error::invalid(format!("/{name}"), "is too long"));
+            passed += piece.len() as u64;
+            match is_known {
+                true if passed > TEXT_MAX => {
+                    return Err(Error::invalid(format!("/{name}"), "is too long"));
+                }
+                true => bytes.extend_from_slice(&piece),
+                // What nobody asked for is passed over, whatever it is.
+                false if passed > most => return Err(Error::TooLarge { most }),
+                false => {}
             }
         }
         let text =

@@ -17,7 +17,7 @@ mod request;
 
 use axum::{
     Json, Router,
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::StatusCode,
     routing::{get, post},
 };
@@ -26,7 +26,11 @@ use messenger_core::{
     id::{HubUserId, RoomId},
     room::{Listed, Member, Room},
 };
-use messenger_runtime::{App, Failed, caller::Caller, fields::JsonBody};
+use messenger_runtime::{
+    App, Failed,
+    caller::Caller,
+    fields::{JsonBody, Path},
+};
 use serde::Serialize;
 
 /// The routes of this function.
@@ -138,5 +142,5 @@ async fn typing(
 
 /// A room id is opaque: whatever it is, either we know it or there is no such room.
 fn id(room: String) -> Result<RoomId, Error> {
-    if room.contains('\0') { Err(Error::NotFound("room")) } else { Ok(RoomId::new(room)) }
+    RoomId::parse(room).ok_or(Error::NotFound("room"))
 }

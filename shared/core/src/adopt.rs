@@ -1,9 +1,20 @@
 //! Rooms that people make with other Matrix clients become rooms of ours when we first hear of them: the bot comes in,
 //! the room belongs to the tenant of who let it in, and a direct chat of two is *the* direct chat of these two unless they
-//! have one already.
+//! have one already. So do rooms that this service was making when its process ended: the homeserver has them, we do not.
 //!
 //! Left alone are rooms in which nobody else is yet, which are encrypted (we could read nothing in them), and which the
-//! bot made (they are ours, and about to be stored).
+//! bot is just making.
+//!
+//! # Why within the push
+//! The homeserver waits for our answer while we ask it about the room, so the events behind this one wait, too; once for
+//! each room. A worker that adopted later would let them pass: what is said in the room meanwhile would stand in the log
+//! before the history that is taken over, or would have to be kept back room by room, and the event by which we heard of
+//! the room would be answered before anything keeps it. So long as it is not answered, the homeserver tells it again, in
+//! order, however often we fail: nothing that is known of the room has to be stored until all of it is. What a room is to
+//! us is stored in one act with its members; only the events of before can be missing if the process ends right after it,
+//! and these are in the history.
+
+use std::time::Duration;
 
 use crate::{
     Hub, Result,
@@ -19,6 +30,8 @@ use crate::{
 const PAGES: usize = 5;
 /// Most events of a page.
 const PAGE: u32 = 100;
+/// How long making a room may take at the most, whatever fails.
+const MAKING: Duration = Duration::from_mins(5);
 
 impl Hub {
     /// The tenant of a room of which we hear for the first time, if it is to be ours.
@@ -51,7 +64,9 @@ impl Hub {
         let tenant = host.tenant();
         let overview = self.timeline.overview(room, &self.matrix_id(host)).await?;
         let others = overview.people.iter().any(|person| person.id != self.matrix_id(host));
-        if overview.is_encrypted || overview.made_by == self.bot() {
+        let key = self.key_of_ours(&overview);
+        let is_made_here = overview.made_by == self.bot();
+        if overview.is_encrypted || (is_made_here && key.as_ref().is_none_or(|key| key.tenant != tenant)) {
             self.strange.put(room.clone(), ());
             return Ok(None);
         }
@@ -66,18 +81,33 @@ impl Hub {
             .filter_map(|person| Some((person.is_joined, people.get(&person.id)?)))
             .filter(|(_, user)| user.tenant() == tenant)
             .collect();
-        let users: Vec<_> = members.iter().map(|(_, user)| *user).collect();
-        self.settle_adopted(tenant, room, &overview, &users).await?;
-        for (is_joined, user) in members {
-            if !is_joined {
-                // As everywhere here: who is invited is in.
-                self.homeserver.join(room, &self.matrix_id(user)).await?;
-            }
-            self.memberships.add(tenant, room, user.id()).await?;
+        for (_, user) in members.iter().filter(|(is_joined, _)| !is_joined) {
+            // As everywhere here: who is invited is in.
+            self.homeserver.join(room, &self.matrix_id(user)).await?;
         }
-        tracing::info!(%room, %tenant, "adopted a room");
-        self.take_over(room).await?;
+        let before = self.said_before(room).await?;
+        let users: Vec<_> = members.iter().map(|(_, user)| *user).collect();
+        let profile = profile(&before, &users, self.maker(&overview, &users));
+        match key {
+            Some(key) => self.rooms.settle(&key, room, &profile).await.map(drop)?,
+            None => self.settle_adopted(tenant, room, &overview, &users, &profile).await?,
+        }
+        tracing::info!(%room, %tenant, is_made_here, "adopted a room");
+        // The room is ours by now, so this does not come here again.
+        Box::pin(self.receive(before)).await?;
         Ok(Some(tenant))
+    }
+
+    /// The key of a room that the bot made for somebody, if that was so long ago that nobody is at it any more.
+    fn key_of_ours(&self, overview: &Overview) -> Option<RoomKey> {
+        let is_over = overview.made_at + MAKING < self.clock.now();
+        let alias = overview.alias.as_ref().filter(|_| is_over && overview.made_by == self.bot())?;
+        let (localpart, server) = alias.strip_prefix('#')?.split_once(':')?;
+        RoomKey::of_alias(localpart).filter(|_| server == self.settings.server_name)
+    }
+
+    fn maker<'u>(&self, overview: &Overview, users: &[&'u User]) -> Option<&'u User> {
+        users.iter().copied().find(|user| self.matrix_id(user) == overview.made_by)
     }
 
     async fn settle_adopted(
@@ -86,10 +116,8 @@ impl Hub {
         room: &RoomId,
         overview: &Overview,
         users: &[&User],
+        profile: &Profile,
     ) -> Result<()> {
-        // Its name and topic come with its events.
-        let made_by = users.iter().find(|user| self.matrix_id(user) == overview.made_by);
-        let profile = Profile { created_by: made_by.map(|user| user.id().clone()), ..Profile::default() };
         let strangers = overview.people.iter().filter(|person| person.id != self.bot()).count();
         if let [one, other] = users
             && overview.is_direct
@@ -97,16 +125,16 @@ impl Hub {
             && let Some(pair) = Pair::of(one.id(), other.id())
         {
             let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
-            if self.rooms.settle(&key, room, &profile).await? == *room {
+            if self.rooms.settle(&key, room, profile).await? == *room {
                 return Ok(());
             }
         }
         let key = RoomKey { tenant, kind: RoomKind::Custom { id: room.as_str().to_owned() } };
-        self.rooms.settle(&key, room, &profile).await.map(drop)
+        self.rooms.settle(&key, room, profile).await.map(drop)
     }
 
     /// What was said before us, oldest first; of an old room only the last of it.
-    async fn take_over(&self, room: &RoomId) -> Result<()> {
+    async fn said_before(&self, room: &RoomId) -> Result<Vec<RoomEvent>> {
         let (mut events, mut from) = (Vec::new(), None);
         for _ in 0..PAGES {
             let page = self.timeline.before(room, from.as_deref(), PAGE).await?;
@@ -117,8 +145,7 @@ impl Hub {
             }
         }
         events.reverse();
-        // The room is ours by now, so this does not come here again.
-        Box::pin(self.receive(events)).await
+        Ok(events)
     }
 
     /// Somebody in a room of ours was invited by another client: as everywhere here, who is invited is in.
@@ -135,5 +162,17 @@ impl Hub {
             Err(error) => Err(error),
             Ok(()) => self.memberships.add(tenant, &event.room_id, user.id()).await,
         }
+    }
+}
+
+fn profile(before: &[RoomEvent], users: &[&User], maker: Option<&User>) -> Profile {
+    let last = |text: fn(&Content) -> Option<&String>| {
+        before.iter().rev().find_map(|event| text(&event.content)).filter(|text| !text.is_empty()).cloned()
+    };
+    Profile {
+        name: last(|content| if let Content::Named(name) = content { Some(name) } else { None }),
+        topic: last(|content| if let Content::Topic(topic) = content { Some(topic) } else { None }),
+        created_by: maker.map(|user| user.id().clone()),
+        members: users.iter().map(|user| user.id().clone()).collect(),
     }
 }

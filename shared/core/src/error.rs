@@ -92,6 +92,8 @@ pub enum Failure {
     Broken,
     /// It understood and refused, and will refuse again.
     Rejected,
+    /// It does not know the position from which it was to read: it was set up anew since, or the position is another's.
+    UnknownPosition,
 }
 
 /// A failure of a system beside us, with its cause.
@@ -138,13 +140,14 @@ impl Error {
             Self::TooLarge { .. } => "body_too_large",
             Self::Busy { .. } => "rate_limited",
             Self::Fault(fault) => match (fault.system, fault.failure) {
-                (System::Database, Failure::Broken | Failure::Rejected) | (System::Disk, _) => {
-                    "internal_error"
-                }
+                (System::Database, Failure::Broken | Failure::Rejected | Failure::UnknownPosition)
+                | (System::Disk, _) => "internal_error",
                 (System::Database, _) => "database_unavailable",
                 (System::Homeserver, Failure::Unreachable | Failure::Limited(_)) => "homeserver_unavailable",
                 (System::Homeserver, Failure::TimedOut) => "homeserver_timeout",
-                (System::Homeserver, Failure::Broken | Failure::Rejected) => "homeserver_error",
+                (System::Homeserver, Failure::Broken | Failure::Rejected | Failure::UnknownPosition) => {
+                    "homeserver_error"
+                }
             },
         }
     }
@@ -154,7 +157,7 @@ impl Error {
         match self {
             Self::Busy { .. } => true,
             Self::Conflict { retry_after, .. } => retry_after.is_some(),
-            Self::Fault(fault) => fault.failure != Failure::Rejected,
+            Self::Fault(fault) => !matches!(fault.failure, Failure::Rejected | Failure::UnknownPosition),
             _ => false,
         }
     }
@@ -202,6 +205,7 @@ impl fmt::Display for Failure {
             Self::Limited(_) => "asked us to slow down",
             Self::Broken => "failed",
             Self::Rejected => "refused",
+            Self::UnknownPosition => "did not know the position",
         })
     }
 }

@@ -30,6 +30,8 @@ const STRANGE_FOR: Duration = Duration::from_mins(1);
 /// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
 /// meanwhile waits behind a few openings, not behind all.
 const OPENINGS: usize = 4;
+/// How long it is known how often the bot could not come back into a room.
+const ENTERING_FOR: Duration = Duration::from_mins(5);
 /// How many users and rooms a process remembers at the most.
 const REMEMBERED: u64 = 20_000;
 
@@ -116,6 +118,8 @@ pub struct Inner {
     pub(crate) echoes: Echoes,
     /// Rooms that could not be adopted a short while ago.
     pub(crate) strange: Remembered<RoomId, ()>,
+    /// How often the bot could not come back into a room.
+    pub(crate) entering: Remembered<RoomId, u32>,
     pub(crate) tenants: Remembered<RoomId, TenantId>,
     /// Up to where a room was read beyond a reconciled position.
     pub(crate) caught_up: Remembered<RoomId, (String, String)>,
@@ -136,6 +140,7 @@ impl Hub {
             background: TaskTracker::new(),
             echoes: Echoes::default(),
             strange: Remembered::for_a_while(STRANGE_FOR),
+            entering: Remembered::for_a_while(ENTERING_FOR),
             tenants: Remembered::for_good(),
             caught_up: Remembered::for_good(),
             installation: OnceCell::new(),

@@ -77,6 +77,15 @@ text! {
     MatrixUserId
 }
 
+impl RoomId {
+    /// Takes what a request names a room. An id is opaque, so nearly anything may be one; `None`: no room has it, and no
+    /// database could look for it.
+    pub fn parse(value: impl Into<Arc<str>>) -> Option<Self> {
+        let value = value.into();
+        (!value.contains('\0')).then_some(Self(value))
+    }
+}
+
 impl MatrixUserId {
     /// The part between `@` and the server's name; `None` if it is a user of another server.
     pub fn localpart(&self, server_name: &str) -> Option<&str> {

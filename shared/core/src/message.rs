@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Error, Hub, Result,
+    error::Failure,
     id::{self, EventId, MatrixUserId, RoomId},
     inbound::{Content, RoomEvent},
     media::{File, Mxc, clean},
@@ -224,19 +225,23 @@ impl Hub {
         limit: usize,
     ) -> Result<History> {
         self.check_member(caller, room).await?;
+        let wrong = || Error::invalid("?from_token", "must be the end_token of another page");
         let (mut token, mut skip_to) = match from.map(|from| from.split_once(BETWEEN)) {
             None => (None, None),
             Some(Some((token, last))) if !token.is_empty() => {
                 (Some(token.to_owned()), Some(EventId::new(last)))
             }
-            Some(_) => return Err(Error::invalid("?from_token", "must be the end_token of another page")),
+            Some(_) => return Err(wrong()),
         };
         let mut found: Vec<RoomEvent> = Vec::new();
         let mut end_token = None;
         loop {
             // One more than is shown says whether there are more; mostly a room holds nothing but messages.
             let wanted = u32::try_from((limit - found.len() + 1).clamp(PAGE_MIN, PAGE)).unwrap_or(1);
-            let page = self.timeline.before(room, token.as_deref(), wanted).await?;
+            let page = match self.timeline.before(room, token.as_deref(), wanted).await {
+                Err(error) if error.failure() == Some(Failure::UnknownPosition) => return Err(wrong()),
+                page => page?,
+            };
             for event in page.events {
                 if let Some(last) = &skip_to {
                     if event.event_id == *last {

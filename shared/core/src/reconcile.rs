@@ -2,13 +2,18 @@
 //! ours, of any length, loses nothing. One worker does it at a time.
 //!
 //! The *position* is the homeserver's word for "everything up to here": what comes before it is in our log. It moves only
-//! after everything before it has been taken in, so a crash repeats work and never leaves any out.
+//! after everything before it has been taken in, so a crash repeats work and never leaves any out. What happens when the
+//! homeserver does not know it any more stands in `anew.rs`.
+
+mod anew;
+mod back;
 
 use std::time::Duration;
 
 use crate::{
     Hub, Result,
-    id::RoomId,
+    error::Failure,
+    id::{EventId, RoomId},
     inbound::RoomEvent,
     port::{Changes, RoomChanges},
 };
@@ -25,10 +30,21 @@ impl Hub {
     /// another worker is at it.
     pub async fn reconcile(&self, worker: &str, patience: Duration) -> Result<bool> {
         let Some(since) = self.reconciliation.claim(worker, LEASE).await? else { return Ok(false) };
-        let mut changes = self.timeline.changes(since.as_deref(), patience).await?;
+        match self.read_on(worker, since.as_deref(), patience).await {
+            Err(error) if error.failure() == Some(Failure::UnknownPosition) => {
+                self.start_anew(worker, &error).await
+            }
+            result => result,
+        }
+    }
+
+    async fn read_on(&self, worker: &str, since: Option<&str>, patience: Duration) -> Result<bool> {
+        let mut changes = self.timeline.changes(since, patience).await?;
         let next = changes.next.clone();
         let typing = std::mem::take(&mut changes.typing);
-        if !self.take_in_changes(worker, since.as_deref(), changes).await? {
+        // Reading on in these tells whether the position is known at all: before anything is taken in.
+        changes.rooms.sort_by_key(|room| !room.is_limited);
+        if !self.take_in_changes(worker, since, changes).await? {
             return Ok(false);
         }
         self.hear_typing(typing).await;
@@ -36,34 +52,38 @@ impl Hub {
     }
 
     async fn take_in_changes(&self, worker: &str, since: Option<&str>, changes: Changes) -> Result<bool> {
-        for (room, host) in &changes.invitations {
-            if self.rooms.tenant_of(room).await?.is_none() {
-                self.adopt_from(room, host).await?;
-            }
+        if !self.come_back(worker, since, &changes).await? {
+            return Ok(false);
         }
         for RoomChanges { room, events, is_limited } in changes.rooms {
             // The very first time there is nothing to be made up for: what was said before us stays history.
             if let Some(since) = since.filter(|_| is_limited) {
-                let until = events.first();
-                let mut from = since.to_owned();
-                loop {
-                    let (page, next) = self.page_after(&room, &from).await?;
-                    let end =
-                        page.iter().position(|event| Some(&event.event_id) == until.map(|e| &e.event_id));
-                    let is_last = end.is_some();
-                    self.receive(page.into_iter().take(end.unwrap_or(usize::MAX)).collect()).await?;
-                    if !self.reconciliation.advance(worker, None, LEASE).await? {
-                        return Ok(false);
-                    }
-                    match next {
-                        Some(next) if !is_last => from = next,
-                        _ => break,
-                    }
+                let until = events.first().map(|event| &event.event_id);
+                if !self.fill(worker, &room, since, until).await? {
+                    return Ok(false);
                 }
             }
             self.receive(events).await?;
         }
         Ok(true)
+    }
+
+    /// Takes in what stands in a room from a position to an event, or to the end.
+    async fn fill(&self, worker: &str, room: &RoomId, since: &str, until: Option<&EventId>) -> Result<bool> {
+        let mut from = since.to_owned();
+        loop {
+            let (page, next) = self.page_after(room, &from).await?;
+            let end = page.iter().position(|event| Some(&event.event_id) == until);
+            let is_last = end.is_some();
+            self.receive(page.into_iter().take(end.unwrap_or(usize::MAX)).collect()).await?;
+            if !self.reconciliation.advance(worker, None, LEASE).await? {
+                return Ok(false);
+            }
+            match next {
+                Some(next) if !is_last => from = next,
+                _ => return Ok(true),
+            }
+        }
     }
 
     async fn page_after(&self, room: &RoomId, from: &str) -> Result<(Vec<RoomEvent>, Option<String>)> {

@@ -51,11 +51,23 @@ pub(crate) struct Refusal {
 pub(crate) trait Doing<T> {
     /// As in "sending a message".
     fn doing(self, what: &'static str) -> Result<T>;
+
+    /// The same for reading from a position, which the homeserver may not know.
+    fn reading_from(self, position: Option<&str>, what: &'static str) -> Result<T>;
 }
 
 impl<T> Doing<T> for Result<T, Cause> {
     fn doing(self, what: &'static str) -> Result<T> {
         self.map_err(|cause| Error::fault(System::Homeserver, cause.failure(), what, cause))
+    }
+
+    fn reading_from(self, position: Option<&str>, what: &'static str) -> Result<T> {
+        match self {
+            Err(cause) if position.is_some() && cause.is_about_a_parameter() => {
+                Err(Error::fault(System::Homeserver, Failure::UnknownPosition, what, cause))
+            }
+            result => result.doing(what),
+        }
     }
 }
 
@@ -88,6 +100,12 @@ impl Cause {
             Self::Refusal(refusal) => Some(refusal),
             _ => None,
         }
+    }
+
+    /// Whether the homeserver cannot make anything of what stands in the query: Synapse says `M_UNKNOWN`, Conduit
+    /// `M_INVALID_PARAM`.
+    fn is_about_a_parameter(&self) -> bool {
+        self.is_status(StatusCode::BAD_REQUEST) && (self.is("M_UNKNOWN") || self.is("M_INVALID_PARAM"))
     }
 
     /// Whether the homeserver answered with this status.
@@ -143,11 +161,40 @@ impl Refusal {
 mod tests {
     use super::*;
 
-    async fn failure(status: u16, headers: &[(&str, &str)], body: &'static str) -> Failure {
+    async fn refused(status: u16, headers: &[(&str, &str)], body: &'static str) -> Cause {
         let builder = http::Response::builder().status(status);
         let builder = headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value));
         let response = Response::from(builder.body(body).unwrap());
-        Cause::Refusal(Box::new(Refusal::read(response).await.unwrap())).failure()
+        Cause::Refusal(Box::new(Refusal::read(response).await.unwrap()))
+    }
+
+    async fn failure(status: u16, headers: &[(&str, &str)], body: &'static str) -> Failure {
+        refused(status, headers, body).await.failure()
+    }
+
+    #[tokio::test]
+    async fn only_an_answer_about_the_position_says_that_it_is_unknown() {
+        let read = async |status: u16, body: &'static str, position: Option<&str>| {
+            let cause = refused(status, &[], body).await;
+            Err::<(), _>(cause).reading_from(position, "reading").unwrap_err().failure().unwrap()
+        };
+        for code in [r#"{"errcode":"M_UNKNOWN"}"#, r#"{"errcode":"M_INVALID_PARAM"}"#] {
+            assert_eq!(read(400, code, Some("s1")).await, Failure::UnknownPosition);
+            assert_eq!(read(400, code, None).await, Failure::Rejected, "there was none");
+            assert_ne!(read(500, code, Some("s1")).await, Failure::UnknownPosition);
+        }
+        for (status, body) in [
+            (400, ""),
+            (400, "<html>bad request</html>"),
+            (400, r#"{"errcode":"M_BAD_JSON"}"#),
+            (401, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#),
+            (403, r#"{"errcode":"M_FORBIDDEN"}"#),
+            (404, r#"{"errcode":"M_UNKNOWN"}"#),
+            (429, r#"{"errcode":"M_LIMIT_EXCEEDED"}"#),
+            (502, r#"{"errcode":"M_UNKNOWN"}"#),
+        ] {
+            assert_ne!(read(status, body, Some("s1")).await, Failure::UnknownPosition, "{status} {body}");
+        }
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use messenger_core::{
 };
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     Appservice,
@@ -47,6 +47,8 @@ struct Rooms {
     join: BTreeMap<RoomId, Joined>,
     #[serde(default)]
     invite: BTreeMap<RoomId, Invited>,
+    #[serde(default)]
+    leave: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +85,9 @@ struct StateEvent {
     content: Value,
     #[serde(default)]
     unsigned: Value,
+    /// Stripped state has none.
+    #[serde(default)]
+    origin_server_ts: i64,
 }
 
 #[derive(Deserialize, Default)]
@@ -153,7 +158,7 @@ impl Timeline for Appservice {
             .reconciler
             .read(&self.http, &self.bot, call)
             .await
-            .doing("reading the homeserver's stream")?;
+            .reading_from(since, "reading the homeserver's stream")?;
         let mut typing = Vec::new();
         let rooms = sync.rooms.join.into_iter().map(|(room, joined)| {
             // Conduit heeds no filter here: what is something else is passed over.
@@ -172,17 +177,22 @@ impl Timeline for Appservice {
             Some((room, own.sender))
         });
         let invitations = invitations.collect();
-        Ok(Changes { rooms, invitations, typing, next: sync.next_batch })
+        let left = sync.rooms.leave.into_iter().map(|(room, _)| RoomId::new(room)).collect();
+        Ok(Changes { rooms, invitations, typing, left, next: sync.next_batch })
     }
 
     async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
         let doing = "looking at a room";
         let call = self.http.get().at("rooms").at(room).at("state").by(member);
         let state: Vec<StateEvent> = call.send().await.doing(doing)?;
-        let made_by = state.iter().find(|event| event.kind == "m.room.create").map(|event| &event.sender);
-        let made_by = made_by.ok_or_else(|| misconfigured(doing, format!("{room} was made by nobody")))?;
+        let made = state.iter().find(|event| event.kind == "m.room.create");
+        let made = made.ok_or_else(|| misconfigured(doing, format!("{room} was made by nobody")))?;
+        let alias = state.iter().find(|event| event.kind == "m.room.canonical_alias");
+        let alias = alias.and_then(|event| event.content.get("alias")?.as_str());
         Ok(Overview {
-            made_by: made_by.clone(),
+            made_by: made.sender.clone(),
+            made_at: Timestamp::from_millisecond(made.origin_server_ts).unwrap_or_default(),
+            alias: alias.map(str::to_owned),
             is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
             is_direct: state.iter().any(StateEvent::is_direct),
             people: state.iter().filter_map(StateEvent::person).collect(),
@@ -220,8 +230,8 @@ impl Appservice {
                 None => call,
             }
         };
-        let page: Messages =
-            self.reader.read(&self.http, &self.bot, call).await.doing("reading a room's messages")?;
+        let page = self.reader.read(&self.http, &self.bot, call).await;
+        let page: Messages = page.reading_from(from, "reading a room's messages")?;
         let is_empty = page.chunk.is_empty();
         Ok(Page {
             events: events(page.chunk, room),

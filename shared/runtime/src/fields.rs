@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Request},
+    extract::{self, FromRequest, FromRequestParts, Request},
 };
-use http::{StatusCode, header::CONTENT_TYPE};
+use http::{StatusCode, header::CONTENT_TYPE, request::Parts};
 use messenger_core::{Error, Result, error::Problem};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::Failed;
@@ -27,6 +28,20 @@ pub struct JsonBody {
     pub fields: Fields,
     /// Its bytes, as they came.
     pub bytes: Bytes,
+}
+
+/// The parts of a path that say which one. What is no UTF-8 is none of ours: 404.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        match extract::Path::from_request_parts(parts, state).await {
+            Ok(extract::Path(named)) => Ok(Self(named)),
+            Err(_) => Err(Error::NotFound("what the path names").into()),
+        }
+    }
 }
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody {

@@ -91,11 +91,8 @@ fn status(error: &Error) -> StatusCode {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             (Failure::TimedOut, System::Homeserver) => StatusCode::GATEWAY_TIMEOUT,
-            (Failure::Broken | Failure::Rejected, System::Homeserver) => StatusCode::BAD_GATEWAY,
-            (Failure::TimedOut, System::Disk)
-            | (Failure::Broken | Failure::Rejected, System::Database | System::Disk) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            (_, System::Homeserver) => StatusCode::BAD_GATEWAY,
+            (_, System::Database | System::Disk) => StatusCode::INTERNAL_SERVER_ERROR,
         },
     }
 }
@@ -107,7 +104,7 @@ fn retry_after(error: &Error) -> Option<u64> {
         Error::Fault(fault) => match fault.failure {
             Failure::Limited(after) => after,
             Failure::Unreachable | Failure::TimedOut => PAUSE,
-            Failure::Broken | Failure::Rejected => return None,
+            Failure::Broken | Failure::Rejected | Failure::UnknownPosition => return None,
         },
         _ => return None,
     };
@@ -119,10 +116,12 @@ fn retry_after(error: &Error) -> Option<u64> {
 fn detail(error: &Error) -> String {
     match error {
         Error::Fault(fault) => match (fault.system, fault.failure) {
-            (System::Database, Failure::Broken | Failure::Rejected) | (System::Disk, _) => {
+            (System::Database, Failure::Unreachable | Failure::TimedOut | Failure::Limited(_)) => {
+                "the database cannot be reached: try again later".to_owned()
+            }
+            (System::Database | System::Disk, _) => {
                 "something went wrong here: report the request_id".to_owned()
             }
-            (System::Database, _) => "the database cannot be reached: try again later".to_owned(),
             (System::Homeserver, _) => format!("{fault}: try again later"),
         },
         other => other.to_string(),
@@ -170,8 +169,12 @@ fn refusal(response: &Response, id: &str) -> Response {
             ("method_not_allowed", "this path has other methods: see the header Allow")
         }
         StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the request's body is too large"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            ("unsupported_media_type", "send `Content-Type: application/json`")
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            "unsupported_media_type",
+            "send `Content-Type: application/json`; a file, as `multipart/form-data`",
+        ),
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            ("range_not_satisfiable", "it ends before this range begins: see the header Content-Range")
         }
         StatusCode::BAD_GATEWAY => {
             ("upstream_unavailable", "the function behind this path cannot be reached")

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use messenger_core::{Result, port::Reconciliation};
 
 use crate::{PgStore, pool::seconds};
@@ -16,6 +17,7 @@ const ADVANCE: &str = "update reconciliation
         moved_at = case when $2 is null then moved_at else now() end
     where worker = $1";
 const POSITION: &str = "select position from reconciliation";
+const MOVED_AT: &str = "select moved_at from reconciliation";
 
 #[async_trait]
 impl Reconciliation for PgStore {
@@ -34,5 +36,9 @@ impl Reconciliation for PgStore {
     async fn position(&self) -> Result<Option<String>> {
         let row = self.database.query_opt("reading the position", POSITION, &[]).await?;
         Ok(row.and_then(|row| row.get(0)))
+    }
+
+    async fn moved_at(&self) -> Result<Timestamp> {
+        Ok(self.database.query_one("reading when the position moved", MOVED_AT, &[]).await?.get(0))
     }
 }

@@ -19,7 +19,10 @@ use messenger_core::{
 };
 use serde_json::Value;
 
-use crate::fuse::Fuse;
+use crate::{clock::START, fuse::Fuse};
+
+/// The bot of the usual settings.
+const BOT: &str = "@messenger:hub.local";
 
 /// The homeserver. Clones are the same server.
 #[derive(Clone, Default)]
@@ -41,6 +44,10 @@ struct State {
     rooms: BTreeMap<RoomId, Room>,
     events: u64,
     files: files::Table,
+    /// How much later it is than when tests begin.
+    passed: Duration,
+    /// Whether a position that is none counts as the beginning, as on Conduit.
+    is_forgiving: bool,
 }
 
 /// A room.
@@ -48,6 +55,19 @@ struct Room {
     asked: NewRoom,
     members: BTreeSet<MatrixUserId>,
     messages: Vec<Message>,
+    made_by: MatrixUserId,
+    made_at: Timestamp,
+    bot: Bot,
+}
+
+/// Whether the bot is in a room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bot {
+    In,
+    /// Put out by this event; it may come back.
+    Out(u64),
+    /// For good.
+    Banned(u64),
 }
 
 /// A message in a room.
@@ -59,12 +79,12 @@ pub struct Message {
     pub sender: MatrixUserId,
     /// Its place among all messages of the server.
     pub number: u64,
+    /// When it was said; of two at the same time the later one a second later.
+    pub at: Timestamp,
     /// Its type; mostly `m.room.message`.
     pub kind: String,
     /// The transaction that sent it.
     pub transaction: String,
-    /// When, as its sender told; by its place if they did not.
-    pub at: Option<Timestamp>,
     /// What it says.
     pub content: Value,
 }
@@ -139,9 +159,24 @@ impl MemoryHomeserver {
         typing.into_iter().collect()
     }
 
+    /// How many files were uploaded.
+    pub fn files(&self) -> usize {
+        self.state().files.len()
+    }
+
     /// How many accounts there are.
     pub fn accounts(&self) -> usize {
         self.state().accounts.len()
+    }
+
+    /// Lets time pass: what is said from now on is said later.
+    pub fn pass(&self, time: Duration) {
+        self.state().passed += time;
+    }
+
+    /// From now on a position that is none is taken for the beginning, as Conduit does it.
+    pub fn forgive_positions(&self) {
+        self.state().is_forgiving = true;
     }
 
     /// The same server as another process sees it.
@@ -155,6 +190,11 @@ impl MemoryHomeserver {
 }
 
 impl State {
+    /// What time the next message has.
+    fn stamp(&self, number: u64) -> Timestamp {
+        START + self.passed + Duration::from_secs(number)
+    }
+
     fn room(&self, room: &RoomId) -> &Room {
         self.rooms.get(room).unwrap_or_else(|| panic!("there is no room {room}"))
     }

@@ -100,6 +100,7 @@ impl TestHub {
     /// Lets time pass for the store and the clock, not for tokio's timers.
     pub fn pass(&self, time: Duration) {
         self.memory.advance(time);
+        self.homeserver.pass(time);
         self.clock.advance(time);
     }
 

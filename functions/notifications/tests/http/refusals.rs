@@ -176,7 +176,7 @@ async fn another_content_type_is_415() {
       },
       "body": {
         "code": "unsupported_media_type",
-        "detail": "send `Content-Type: application/json`",
+        "detail": "send `Content-Type: application/json`; a file, as `multipart/form-data`",
         "request_id": "[that of the header]",
         "status": 415,
         "title": "Unsupported Media Type",

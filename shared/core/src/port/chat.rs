@@ -118,6 +118,10 @@ pub trait Reconciliation: Send + Sync {
 
     /// Everything before it has been taken in; `None` if nothing was ever read.
     async fn position(&self) -> Result<Option<String>>;
+
+    /// When the position last moved, or was stored again as it is. What was taken in since a day before that is known by
+    /// its id, however long ago it is; the ids of what is older may be forgotten.
+    async fn moved_at(&self) -> Result<Timestamp>;
 }
 
 /// A page of a room's events.
@@ -140,6 +144,8 @@ pub struct Changes {
     pub invitations: Vec<(RoomId, MatrixUserId)>,
     /// Who types in the rooms where that has changed.
     pub typing: Vec<Typing>,
+    /// Rooms that the bot is out of since then.
+    pub left: Vec<RoomId>,
     /// The position after it.
     pub next: String,
 }
@@ -160,6 +166,10 @@ pub struct RoomChanges {
 pub struct Overview {
     /// Who made it.
     pub made_by: MatrixUserId,
+    /// When, according to the homeserver.
+    pub made_at: Timestamp,
+    /// Its canonical alias.
+    pub alias: Option<String>,
     /// Whether we could read nothing in it.
     pub is_encrypted: bool,
     /// Whether it was made as a direct chat.
@@ -191,7 +201,8 @@ pub trait Timeline: Send + Sync {
         content: &serde_json::Value,
     ) -> Result<EventId>;
 
-    /// What stands before a place of the room, newest first; from the end without one.
+    /// What stands before a place of the room, newest first; from the end without one. A place that the homeserver does
+    /// not know is [`Failure::UnknownPosition`](crate::error::Failure::UnknownPosition), also in the next two.
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page>;
 
     /// What stands after a position of [`changes`](Self::changes) or after a page, oldest first.
@@ -201,7 +212,8 @@ pub trait Timeline: Send + Sync {
     async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>>;
 
     /// What happened since a position, in all rooms. Waits as long as `patience` while nothing did. Without a position:
-    /// where things stand.
+    /// where things stand. Conduit takes a position that it does not know for none, and refuses it in
+    /// [`after`](Self::after).
     async fn changes(&self, since: Option<&str>, patience: Duration) -> Result<Changes>;
 
     /// A room that the bot may not be in, seen by a member.

@@ -1,36 +1,16 @@
-//! What people do with rooms: list, open, make and leave them.
+//! What people do with rooms: list, open, join and read them, and bring others in.
 
-use std::{collections::HashMap, iter, time::Duration};
+use std::{collections::HashMap, iter};
 
 use futures::future;
 
-use super::{Listed, Member, NewRoom, Pair, Profile, Room, RoomKey, RoomKind, Search};
+use super::{Listed, Member, Pair, Room, RoomKey, RoomKind, Search};
 use crate::{
     Error, Hub, Result,
-    error::{Problem, System},
-    id::{HubUserId, RoomId, TenantId},
-    port::Departure,
+    error::Problem,
+    id::{HubUserId, RoomId},
     user::{Caller, User},
 };
-
-/// How often it is tried to bring somebody into a new room, and the pauses between.
-const JOIN_TRIES: u32 = 3;
-const JOIN_PAUSE: Duration = Duration::from_millis(300);
-/// How long one worker may take for a departure before another may try.
-const LEASE: Duration = Duration::from_mins(1);
-/// How many departures a worker takes at once.
-const BATCH: i64 = 8;
-
-/// What somebody wants a new room to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Founding {
-    /// Its name.
-    pub name: String,
-    /// One line about it.
-    pub topic: Option<String>,
-    /// Who is to be in it from the start: ids of the Hub, or full Matrix ids of our server.
-    pub invite: Vec<String>,
-}
 
 impl Hub {
     /// The rooms that the caller is in, most recent activity first. One statement, and no call of the homeserver; a
@@ -47,21 +27,6 @@ impl Hub {
     /// The entity and service rooms of the caller's tenant.
     pub async fn directory(&self, caller: &Caller, search: &Search) -> Result<Vec<Listed>> {
         self.lobby.directory(caller.user.tenant(), caller.user.id(), search).await
-    }
-
-    /// Makes a private room with the caller and everybody they name in it. If one of these is unknown, all that are
-    /// unknown are named and nothing is made.
-    pub async fn found_room(&self, caller: &Caller, founding: Founding) -> Result<Room> {
-        caller.check_may_write()?;
-        let invited = self.named(caller, &founding.invite).await?;
-        let others = invited.into_iter().filter(|user| user.id() != caller.user.id());
-        let members: Vec<User> = [caller.user.clone()].into_iter().chain(others).collect();
-        self.make_ready(&members).await?;
-        // A caller who goes away leaves a whole room.
-        let (hub, tenant) = (self.clone(), caller.user.tenant());
-        let founded = self.background.spawn(async move { hub.found(tenant, founding, members).await });
-        let room = founded.await.map_err(|ended| ended_early("making a room", ended))??;
-        self.seen_by(&caller.user, &room).await
     }
 
     /// Opens the one room of the caller and another user, whoever of them comes first.
@@ -137,16 +102,6 @@ impl Hub {
         Ok(members.into_iter().map(|user| self.member(user)).collect())
     }
 
-    /// Takes the caller out of a room: here at once, on the homeserver as soon as it can be done.
-    pub async fn leave(&self, caller: &Caller, room: &RoomId) -> Result<()> {
-        let key = self.own_room(caller, room).await?;
-        if key.is_direct() || key.kind == RoomKind::General {
-            let detail = "direct chats and the room of everybody cannot be left".into();
-            return Err(Error::Conflict { code: "room_cannot_be_left", detail, retry_after: None });
-        }
-        self.departures.depart(caller.user.tenant(), room, caller.user.id()).await
-    }
-
     /// The caller has read everything in a room. Their other devices are told; so are their other Matrix clients, if
     /// the homeserver is there.
     pub async fn mark_read(&self, caller: &Caller, room: &RoomId) -> Result<()> {
@@ -164,71 +119,8 @@ impl Hub {
         Ok(())
     }
 
-    /// Lets users leave rooms on the homeserver that they are out of here. Returns how many it took.
-    pub async fn depart_due(&self) -> Result<usize> {
-        let due = self.departures.claim(LEASE, BATCH).await?;
-        let results = future::join_all(due.iter().map(|departure| self.depart(departure))).await;
-        for (departure, result) in due.iter().zip(results) {
-            if let Err(error) = result {
-                tracing::warn!(user = %departure.user, room = %departure.room, error = &error as &dyn std::error::Error, "leaving is postponed");
-                self.departures.postpone(departure).await?;
-            }
-        }
-        Ok(due.len())
-    }
-
-    async fn depart(&self, departure: &Departure) -> Result<()> {
-        let user = self.matrix_id_of(&departure.localpart);
-        self.attendance.leave(&departure.room, &user).await?;
-        if !self.departures.done(departure).await? {
-            // They came back in the same moment.
-            self.homeserver.join(&departure.room, &user).await?;
-        }
-        Ok(())
-    }
-
-    async fn found(&self, tenant: TenantId, founding: Founding, members: Vec<User>) -> Result<RoomId> {
-        let key =
-            RoomKey { tenant, kind: RoomKind::Custom { id: format!("{:032x}", rand::random::<u128>()) } };
-        let Founding { name, topic, .. } = founding;
-        let new = NewRoom {
-            alias: key.alias(),
-            name: name.clone(),
-            topic: topic.clone(),
-            is_direct: false,
-            invite: Vec::new(),
-        };
-        let room = self.homeserver.create_room(&new).await?;
-        let joins = members.iter().map(|user| self.join_patiently(&room, user));
-        if let Err(error) = future::join_all(joins).await.into_iter().collect::<Result<()>>() {
-            // Nobody keeps a room that is not what its maker asked for.
-            for user in &members {
-                self.departures.depart(tenant, &room, user.id()).await?;
-            }
-            return Err(error);
-        }
-        let profile = Profile {
-            name: Some(name),
-            topic,
-            created_by: members.first().map(|maker| maker.id().clone()),
-            members: members.iter().map(|user| user.id().clone()).collect(),
-        };
-        self.rooms.settle(&key, &room, &profile).await
-    }
-
-    async fn join_patiently(&self, room: &RoomId, user: &User) -> Result<()> {
-        let user = self.matrix_id(user);
-        for _ in 1..JOIN_TRIES {
-            match self.homeserver.join(room, &user).await {
-                Err(error) if error.is_transient() => tokio::time::sleep(JOIN_PAUSE).await,
-                result => return result,
-            }
-        }
-        self.homeserver.join(room, &user).await
-    }
-
     /// The users of the caller's tenant who are named by id of the Hub or by Matrix id, each once.
-    async fn named(&self, caller: &Caller, names: &[String]) -> Result<Vec<User>> {
+    pub(super) async fn named(&self, caller: &Caller, names: &[String]) -> Result<Vec<User>> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -272,14 +164,14 @@ impl Hub {
     }
 
     /// The key of a room that the caller is in. Any other room does not exist for them.
-    async fn own_room(&self, caller: &Caller, room: &RoomId) -> Result<RoomKey> {
+    pub(super) async fn own_room(&self, caller: &Caller, room: &RoomId) -> Result<RoomKey> {
         match self.lobby.standing(caller.user.tenant(), caller.user.id(), room).await? {
             Some(standing) if standing.is_member => Ok(standing.key),
             _ => Err(Error::NotFound("room")),
         }
     }
 
-    async fn seen_by(&self, user: &User, room: &RoomId) -> Result<Room> {
+    pub(super) async fn seen_by(&self, user: &User, room: &RoomId) -> Result<Room> {
         self.lobby.room(user.tenant(), user.id(), room).await?.ok_or(Error::NotFound("room"))
     }
 
@@ -290,8 +182,4 @@ impl Hub {
             display_name: user.identity.display_name,
         }
     }
-}
-
-fn ended_early(doing: &'static str, error: tokio::task::JoinError) -> Error {
-    Error::fault(System::Homeserver, crate::error::Failure::Broken, doing, error)
 }

@@ -6,6 +6,7 @@
     reason = "what a test needs and does not get fails it"
 )]
 
+mod adopt;
 mod crash;
 mod database_away;
 mod direct_message;
@@ -19,6 +20,7 @@ mod naming;
 mod notify;
 mod outage;
 mod poll;
+mod reconcile;
 mod rendering;
 mod reset;
 mod rooms;

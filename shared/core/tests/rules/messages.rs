@@ -64,6 +64,8 @@ async fn what_was_said_elsewhere_before_stands_before_what_is_said_here() {
     let elsewhere = MatrixUserId::new("@anna:hub.local");
     let mut expected: Vec<_> =
         (0..20).map(|n| hub.homeserver.says(&room, &elsewhere, &format!("{n}")).to_string()).collect();
+    // To the homeserver each message takes a second.
+    hub.clock.advance(Duration::from_mins(1));
     let own = say(&hub, &anna, &room, text("here"), None).await;
     expected.push(own.event_id.to_string());
     assert_eq!(ids(&heard(&hub, &room).await), expected);

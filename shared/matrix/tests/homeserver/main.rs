@@ -62,6 +62,9 @@ contract! {
         a_room_is_read_backwards_to_its_beginning
         a_room_is_read_on_from_a_position
         what_happened_since_a_position_comes_in_order
+        a_member_sees_who_made_a_room_when_and_under_which_alias
+        a_position_that_it_does_not_know_is_told
+        a_bot_that_was_put_out_is_told_so_and_let_in_again
         a_waiting_reader_is_told_at_once
         edits_reactions_redactions_and_names_are_read;
     typing:

@@ -74,6 +74,10 @@ impl Stand {
         Ok(bootstrap(&self.config, &self.registration, &self.admin).await?)
     }
 
+    pub(crate) fn is_conduit(&self) -> bool {
+        matches!(self.server, Server::Conduit(_))
+    }
+
     /// Who sets passwords, with what the server's operator gives us.
     pub(crate) fn passwords(&self) -> Passwords {
         let secret = match &self.server {

@@ -78,6 +78,7 @@ macro_rules! contract_tests {
             the_position_stays_for_who_comes_next,
             nobody_else_reads_while_the_lease_lasts,
             who_lost_the_lease_moves_nothing,
+            when_the_position_moved_is_known,
             of_many_at_once_one_reads,
         }
         $crate::promises! { $fresh, lobby:

@@ -45,6 +45,21 @@ pub async fn who_lost_the_lease_moves_nothing(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
+/// When the position last moved is known to whoever comes next; renewing the lease does not move it.
+pub async fn when_the_position_moved_is_known(store: &dyn Store) -> Result<()> {
+    let reconciliation = store.ports().reconciliation;
+    reconciliation.claim("one", LONG).await?;
+    reconciliation.advance("one", Some("s1"), LONG).await?;
+    let moved = reconciliation.moved_at().await?;
+    store.pass(SHORT).await;
+    reconciliation.advance("one", None, LONG).await?;
+    reconciliation.advance("two", Some("s9"), LONG).await?;
+    assert_eq!(reconciliation.moved_at().await?, moved);
+    reconciliation.advance("one", Some("s1"), LONG).await?;
+    assert!(reconciliation.moved_at().await? > moved, "it is as far as before, and later");
+    Ok(())
+}
+
 /// Of many at once one reads.
 pub async fn of_many_at_once_one_reads(store: &dyn Store) -> Result<()> {
     let ports = store.ports();

@@ -17,7 +17,7 @@ use messenger_core::{
 };
 use serde_json::Value;
 
-use super::{MemoryHomeserver, Message, Room, State};
+use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 
 #[async_trait]
 impl Homeserver for MemoryHomeserver {
@@ -49,7 +49,7 @@ impl Homeserver for MemoryHomeserver {
     }
 
     async fn send(&self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId> {
-        let bot = MatrixUserId::new("@messenger:hub.local");
+        let bot = MatrixUserId::new(BOT);
         self.call("sending a message", |state| state.send(room, &bot, transaction, None, content)).await
     }
 }
@@ -145,7 +145,14 @@ impl State {
         // A room id has no server part since room version 12.
         let room = RoomId::new(format!("!room{}", self.rooms.len() + 1));
         self.aliases.insert(asked.alias.clone(), room.clone());
-        let created = Room { asked: asked.clone(), members: BTreeSet::new(), messages: Vec::new() };
+        let created = Room {
+            asked: asked.clone(),
+            members: BTreeSet::new(),
+            messages: Vec::new(),
+            made_by: MatrixUserId::new(BOT),
+            made_at: self.stamp(self.events),
+            bot: Bot::In,
+        };
         self.rooms.insert(room.clone(), created);
         room
     }
@@ -168,6 +175,7 @@ impl State {
         at: Option<Timestamp>,
         content: &Value,
     ) -> Result<EventId, Failure> {
+        let at = at.unwrap_or_else(|| self.stamp(self.events + 1));
         let Self { rooms, trouble, events, .. } = self;
         let messages = &mut rooms.get_mut(room).ok_or(Failure::Rejected)?.messages;
         if let Some(known) = messages.iter().find(|message| message.transaction == transaction) {
@@ -183,8 +191,8 @@ impl State {
             event: event.clone(),
             sender: sender.clone(),
             number: *events,
-            kind: "m.room.message".to_owned(),
             at,
+            kind: "m.room.message".to_owned(),
             transaction,
             content: content.clone(),
         });

@@ -10,10 +10,11 @@ use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     inbound::RoomEvent,
     port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
+    room::NewRoom,
 };
 use serde_json::{Value, json};
 
-use super::{MemoryHomeserver, Message, State};
+use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 
 /// Most events of a room in one answer of [`Timeline::changes`].
 const LIMIT: usize = 3;
@@ -39,9 +40,8 @@ impl Timeline for MemoryHomeserver {
 
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
         self.call("reading a room's messages", |state| {
-            let from =
-                from.map_or(Ok(state.events + 1), |from| from.parse().map_err(|_| Failure::Rejected))?;
-            let messages = &state.rooms.get(room).ok_or(Failure::Rejected)?.messages;
+            let from = from.map_or(Ok(state.events + 1), position)?;
+            let messages = state.read_by_bot(room)?;
             let earlier = messages.iter().rev().filter(|message| message.number < from);
             Ok(page(room, from, earlier.take(limit as usize)))
         })
@@ -50,8 +50,8 @@ impl Timeline for MemoryHomeserver {
 
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
         self.call("reading a room's messages", |state| {
-            let from = from.parse().map_err(|_| Failure::Rejected)?;
-            let messages = &state.rooms.get(room).ok_or(Failure::Rejected)?.messages;
+            let from = position(from)?;
+            let messages = state.read_by_bot(room)?;
             let later = messages.iter().filter(|message| message.number > from);
             Ok(page(room, from, later.take(limit as usize)))
         })
@@ -71,8 +71,14 @@ impl Timeline for MemoryHomeserver {
 
     async fn changes(&self, since: Option<&str>, _patience: Duration) -> Result<Changes> {
         self.call("reading the homeserver's stream", |state| {
-            let since: u64 = since.unwrap_or("0").parse().map_err(|_| Failure::Rejected)?;
-            let rooms = state.rooms.iter().filter_map(|(id, room)| {
+            let since = match position(since.unwrap_or("0")) {
+                Err(_) if state.is_forgiving => 0,
+                since => since?,
+            };
+            let is_in = |(_, room): &(&RoomId, &Room)| room.bot == Bot::In;
+            let put_out = |room: &Room| matches!(room.bot, Bot::Out(at) | Bot::Banned(at) if at > since);
+            let left = state.rooms.iter().filter(|(_, room)| put_out(room)).map(|(id, _)| id.clone());
+            let rooms = state.rooms.iter().filter(is_in).filter_map(|(id, room)| {
                 let new: Vec<_> = room.messages.iter().filter(|message| message.number > since).collect();
                 let last = &new[new.len().saturating_sub(LIMIT)..];
                 (!new.is_empty()).then(|| RoomChanges {
@@ -81,8 +87,8 @@ impl Timeline for MemoryHomeserver {
                     is_limited: new.len() > LIMIT,
                 })
             });
-            let (rooms, next) = (rooms.collect(), state.events.to_string());
-            Ok(Changes { rooms, invitations: Vec::new(), typing: state.typing_changes(), next })
+            let (rooms, left, next) = (rooms.collect(), left.collect(), state.events.to_string());
+            Ok(Changes { rooms, invitations: Vec::new(), typing: state.typing_changes(), left, next })
         })
         .await
     }
@@ -91,9 +97,13 @@ impl Timeline for MemoryHomeserver {
         self.call("looking at a room", |state| {
             let found = state.rooms.get(room).filter(|room| room.members.contains(member));
             let found = found.ok_or(Failure::Rejected)?;
-            let people = found.members.iter().map(|id| Person { id: id.clone(), is_joined: true });
+            let bot = (found.bot == Bot::In).then(|| MatrixUserId::new(BOT));
+            let people = found.members.iter().cloned().chain(bot).map(|id| Person { id, is_joined: true });
+            let alias = &found.asked.alias;
             Ok(Overview {
-                made_by: found.members.first().cloned().ok_or(Failure::Rejected)?,
+                made_by: found.made_by.clone(),
+                made_at: found.made_at,
+                alias: (!alias.is_empty()).then(|| format!("#{alias}:hub.local")),
                 is_encrypted: false,
                 is_direct: found.asked.is_direct,
                 people: people.collect(),
@@ -104,8 +114,10 @@ impl Timeline for MemoryHomeserver {
 
     async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
         self.call("entering a room", |state| {
-            let found = state.rooms.get(room).filter(|room| room.members.contains(member));
-            found.map(|_| ()).ok_or(Failure::Rejected)
+            let found = state.rooms.get_mut(room).filter(|room| room.members.contains(member));
+            let found = found.filter(|room| !matches!(room.bot, Bot::Banned(_))).ok_or(Failure::Rejected)?;
+            found.bot = Bot::In;
+            Ok(())
         })
         .await
     }
@@ -115,6 +127,30 @@ impl MemoryHomeserver {
     /// Something happens in a room by another client: an event of any type. Returns its id.
     pub fn happens(&self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
         self.state().happens(room, sender, kind, content)
+    }
+
+    /// Somebody makes a room with another client, with others in it.
+    pub fn makes_room(&self, maker: &MatrixUserId, others: &[&MatrixUserId], is_direct: bool) -> RoomId {
+        let mut state = self.state();
+        let room = RoomId::new(format!("!made{}:hub.local", state.rooms.len() + 1));
+        let asked =
+            NewRoom { alias: String::new(), name: String::new(), topic: None, is_direct, invite: Vec::new() };
+        let members = [maker].into_iter().chain(others.iter().copied()).cloned().collect();
+        let made_at = state.stamp(state.events);
+        let made =
+            Room { asked, members, messages: Vec::new(), made_by: maker.clone(), made_at, bot: Bot::Out(0) };
+        state.rooms.insert(room.clone(), made);
+        room
+    }
+
+    /// Somebody puts the bot out of a room, for good if they ban it.
+    pub fn puts_bot_out(&self, room: &RoomId, sender: &MatrixUserId, is_banned: bool) {
+        let membership = if is_banned { "ban" } else { "leave" };
+        self.happens(room, sender, "m.room.member", json!({ "membership": membership }));
+        let mut state = self.state();
+        let at = state.events;
+        let found = state.rooms.get_mut(room).expect("the room exists");
+        found.bot = if is_banned { Bot::Banned(at) } else { Bot::Out(at) };
     }
 
     /// Somebody says something with another client.
@@ -132,6 +168,12 @@ impl MemoryHomeserver {
 }
 
 impl State {
+    /// What stands in a room, if the bot is in it.
+    fn read_by_bot(&self, room: &RoomId) -> Result<&Vec<Message>, Failure> {
+        let found = self.rooms.get(room).filter(|room| room.bot == Bot::In);
+        found.map(|room| &room.messages).ok_or(Failure::Rejected)
+    }
+
     fn happens(&mut self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
         self.events += 1;
         let number = self.events;
@@ -140,14 +182,18 @@ impl State {
             event: event.clone(),
             sender: sender.clone(),
             number,
+            at: self.stamp(number),
             kind: kind.to_owned(),
             transaction: format!("other client {number}"),
-            at: None,
             content,
         };
         self.rooms.get_mut(room).expect("the room exists").messages.push(message);
         event
     }
+}
+
+fn position(text: &str) -> Result<u64, Failure> {
+    text.parse().map_err(|_| Failure::UnknownPosition)
 }
 
 fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message>) -> Page {
@@ -160,10 +206,9 @@ fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message
 }
 
 fn read(room: &RoomId, message: &Message) -> Option<RoomEvent> {
-    let timestamp = message.at.unwrap_or_else(|| Timestamp::UNIX_EPOCH + Duration::from_secs(message.number));
     let event = json!({
         "event_id": message.event, "sender": message.sender, "type": message.kind,
-        "origin_server_ts": timestamp.as_millisecond(), "content": message.content,
+        "origin_server_ts": message.at.as_millisecond(), "content": message.content,
     });
     RoomEvent::read(event, Some(room))
 }

@@ -1,7 +1,7 @@
 //! The event log in memory.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ use super::{Memory, hear};
 #[derive(Default)]
 pub(super) struct Log {
     events: VecDeque<(Timestamp, Event)>,
-    keys: HashSet<EventId>,
+    keys: HashMap<EventId, Timestamp>,
     head: i64,
     trimmed: i64,
 }
@@ -34,19 +34,30 @@ impl Log {
     }
 
     /// Notes an event of the homeserver. `false`: it was known.
-    pub(super) fn know(&mut self, key: &EventId) -> bool {
-        self.keys.insert(key.clone())
+    pub(super) fn know(&mut self, now: Timestamp, key: &EventId) -> bool {
+        match self.keys.entry(key.clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(unknown) => {
+                unknown.insert(now);
+                true
+            }
+        }
+    }
+
+    /// Forgets what was noted earlier.
+    pub(super) fn forget(&mut self, before: Timestamp) {
+        self.keys.retain(|_, at| *at >= before);
     }
 
     /// Whether an event of the homeserver is known.
     pub(super) fn knows(&self, key: &EventId) -> bool {
-        self.keys.contains(key)
+        self.keys.contains_key(key)
     }
 
     /// Appends an event, unless its key is known.
     pub(super) fn append(&mut self, now: Timestamp, about: Option<NotificationId>, new: &NewEvent) -> bool {
         if let Some(key) = &new.key
-            && !self.keys.insert(key.clone())
+            && !self.know(now, key)
         {
             return false;
         }

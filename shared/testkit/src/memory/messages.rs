@@ -109,7 +109,7 @@ impl State {
     }
 
     fn take_in(&mut self, event: &Taken) -> bool {
-        if !self.log.know(&event.event_id) {
+        if !self.log.know(self.now, &event.event_id) {
             return false;
         }
         let (tenant, room) = (event.tenant, event.room.clone());

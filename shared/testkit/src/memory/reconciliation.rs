@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use messenger_core::{Result, port::Reconciliation};
 
 use super::Memory;
+use crate::clock::START;
 
 #[derive(Default)]
 pub(super) struct Row {
     position: Option<String>,
     worker: String,
     until: Option<Timestamp>,
+    pub(super) moved_at: Option<Timestamp>,
 }
 
 #[async_trait]
@@ -35,7 +37,10 @@ impl Reconciliation for Memory {
             let is_mine = row.worker == worker;
             if is_mine {
                 row.until = Some(now + lease);
-                row.position = position.map(str::to_owned).or_else(|| row.position.take());
+                if let Some(position) = position {
+                    row.position = Some(position.to_owned());
+                    row.moved_at = Some(now);
+                }
             }
             is_mine
         })
@@ -44,5 +49,10 @@ impl Reconciliation for Memory {
 
     async fn position(&self) -> Result<Option<String>> {
         self.act("reading the position", |state| state.reconciliation.position.clone()).await
+    }
+
+    async fn moved_at(&self) -> Result<Timestamp> {
+        self.act("reading when the position moved", |state| state.reconciliation.moved_at.unwrap_or(START))
+            .await
     }
 }

@@ -6,7 +6,11 @@ use async_trait::async_trait;
 use messenger_core::{Result, notification::Status, port::Upkeep};
 
 use super::{Memory, State, hear, outbox::Due};
+use crate::clock::START;
 
+/// How long events of the homeserver are known at the least; and those since so long before the reconciled position moved.
+const EVENTS_KEPT: Duration = Duration::from_hours(30 * 24);
+const EVENTS_KEPT_BEFORE: Duration = Duration::from_hours(24);
 /// How long idempotency keys are known.
 const KEYS_KEPT: Duration = Duration::from_hours(7 * 24);
 
@@ -39,6 +43,8 @@ impl Upkeep for Memory {
         self.act("rotating the event log", |state| {
             state.log.trim(state.now - retention);
             state.notifications.forget(state.now - KEYS_KEPT);
+            let moved = state.reconciliation.moved_at.unwrap_or(START);
+            state.log.forget((state.now - EVENTS_KEPT).min(moved - EVENTS_KEPT_BEFORE));
         })
         .await
     }

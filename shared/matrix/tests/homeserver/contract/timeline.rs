@@ -5,13 +5,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use messenger_core::{
+    error::Failure,
     id::{EventId, RoomId},
     inbound::{Content, RoomEvent},
     port::{Homeserver, Timeline},
 };
 use serde_json::json;
 
-use crate::stand::{Stand, part, room, text, user};
+use crate::stand::{BOT, Stand, failure, part, room, text, user};
 
 const NO_WAIT: Duration = Duration::ZERO;
 
@@ -113,6 +114,75 @@ pub(crate) async fn what_happened_since_a_position_comes_in_order(stand: Stand) 
     assert!(many.ends_with(&messages(&room.events)));
     let nothing = stand.appservice.changes(Some(&changes.next), NO_WAIT).await?;
     assert!(nothing.rooms.is_empty());
+    Ok(())
+}
+
+pub(crate) async fn a_member_sees_who_made_a_room_when_and_under_which_alias(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "seen").await?;
+    let event = say(&stand, &id, 0..1).await?.remove(0);
+    let said_at = stand.appservice.event(&id, &event).await?.context("the event")?.timestamp;
+    let seen = stand.appservice.overview(&id, &user("anna")).await?;
+    assert_eq!((seen.made_by.as_str(), seen.alias.as_deref()), (BOT, Some("#hub_seen:hub.local")));
+    let age = said_at.duration_since(seen.made_at);
+    assert!(!age.is_negative() && age.as_secs() < 60, "{age:?}");
+    let mut people: Vec<_> =
+        seen.people.iter().map(|person| (person.id.as_str(), person.is_joined)).collect();
+    people.sort_unstable();
+    assert_eq!(people, [("@anna:hub.local", true), (BOT, true)]);
+    let anna = stand.bot()?.acting_for("@anna:hub.local");
+    let made = anna.post("/createRoom", json!({ "preset": "private_chat", "invite": [BOT] })).await?;
+    let own = RoomId::new(made["room_id"].as_str().context("a room id")?);
+    let seen = stand.appservice.overview(&own, &user("anna")).await?;
+    assert_eq!((seen.made_by, seen.alias), (user("anna"), None));
+    Ok(())
+}
+
+pub(crate) async fn a_position_that_it_does_not_know_is_told(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "unknown").await?;
+    say(&stand, &id, 0..60).await?;
+    for position in ["nonsense", "s1-2-3", "of|another"] {
+        let changes = stand.appservice.changes(Some(position), NO_WAIT).await;
+        match changes {
+            // Conduit begins at the beginning, and leaves something out.
+            Ok(changes) => assert!(changes.rooms.iter().any(|room| room.room == id && room.is_limited)),
+            refused => assert_eq!(failure(refused)?, Failure::UnknownPosition, "{position}"),
+        }
+        let after = stand.appservice.after(&id, position, 10).await;
+        assert_eq!(failure(after)?, Failure::UnknownPosition, "{position}");
+        let before = stand.appservice.before(&id, Some(position), 10).await;
+        assert_eq!(failure(before)?, Failure::UnknownPosition, "{position}");
+    }
+    // What is refused for another reason is not the position's fault.
+    let position = stand.appservice.changes(None, NO_WAIT).await?.next;
+    let foreign = RoomId::new("!nowhere:hub.local");
+    let after = stand.appservice.after(&foreign, &position, 10).await;
+    assert_ne!(failure(after)?, Failure::UnknownPosition);
+    Ok(())
+}
+
+pub(crate) async fn a_bot_that_was_put_out_is_told_so_and_let_in_again(stand: Stand) -> Result<()> {
+    stand.appservice.ensure_user(&user("anna"), "Anna").await?;
+    let anna = stand.bot()?.acting_for("@anna:hub.local");
+    let made = anna.post("/createRoom", json!({ "preset": "private_chat", "room_version": "11" })).await?;
+    let id = RoomId::new(made["room_id"].as_str().context("a room id")?);
+    stand.appservice.enter(&id, &user("anna")).await?;
+    let position = stand.appservice.changes(None, NO_WAIT).await?.next;
+    let put_out = |how: &str| format!("/rooms/{}/{how}", part(&id));
+    anna.post(&put_out("kick"), json!({ "user_id": BOT })).await?;
+    let said = say(&stand, &id, 0..3).await?;
+    let changes = stand.appservice.changes(Some(&position), NO_WAIT).await?;
+    assert_eq!(changes.left, std::slice::from_ref(&id));
+    stand.appservice.enter(&id, &user("anna")).await?;
+    let missed = messages(&stand.appservice.after(&id, &position, 10).await?.events);
+    // Conduit shows it to nobody who was out.
+    assert!(missed == said || (stand.is_conduit() && missed.is_empty()), "{missed:?}");
+    let later = stand.appservice.changes(Some(&changes.next), NO_WAIT).await?;
+    assert_eq!(later.left, []);
+    assert!(later.rooms.iter().any(|room| room.room == id), "from now on it hears what is said");
+    // Who is banned is told so for good.
+    anna.post(&put_out("ban"), json!({ "user_id": BOT })).await?;
+    assert_eq!(stand.appservice.changes(Some(&later.next), NO_WAIT).await?.left, std::slice::from_ref(&id));
+    assert_eq!(failure(stand.appservice.enter(&id, &user("anna")).await)?, Failure::Rejected);
     Ok(())
 }
 

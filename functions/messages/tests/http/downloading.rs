@@ -1,0 +1,203 @@
+//! `GET /messages/media/{server}/{media_id}`.
+
+use axum::http::{HeaderMap, Method, Request};
+use messenger_testkit::given;
+use serde_json::{Value, json};
+
+use crate::{Stand, by, token_of};
+
+const BYTES: &[u8] = b"0123456789";
+
+/// What no browser opens.
+const OPAQUE: &str = "application/octet-stream";
+
+/// A file of anna's in the general room. Returns where it is, and the event.
+async fn posted(stand: &Stand) -> (String, Value) {
+    let room = stand.room.to_string();
+    let answer = stand
+        .upload(&[("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x.txt\"", BYTES)])
+        .await;
+    (answer.body["file_url"].as_str().expect("a file").to_owned(), answer.body["event_id"].clone())
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    headers.get(name).map_or("", |value| value.to_str().expect("text"))
+}
+
+#[tokio::test]
+async fn nothing_runs_in_a_browser_whatever_its_sender_says_of_it() {
+    for (said, shown, inline) in [
+        (json!("text/html"), OPAQUE, false),
+        (json!("image/svg+xml"), OPAQUE, false),
+        (json!("IMAGE/SVG+XML; charset=utf-8"), OPAQUE, false),
+        (json!("application/xhtml+xml"), OPAQUE, false),
+        (json!("text/plain"), OPAQUE, false),
+        (json!("application/pdf"), OPAQUE, false),
+        (json!("image/png, text/html"), OPAQUE, false),
+        (json!("image/png\r\nX-Evil: 1"), OPAQUE, false),
+        (json!(""), OPAQUE, false),
+        (json!(null), OPAQUE, false),
+        (json!(7), OPAQUE, false),
+        (json!("image/png"), "image/png", true),
+        (json!(" Image/JPEG ; charset=x"), "image/jpeg", true),
+        (json!("video/mp4"), "video/mp4", true),
+        (json!("audio/ogg"), "audio/ogg", true),
+    ] {
+        let stand = Stand::new().await;
+        let (url, event) = posted(&stand).await;
+        stand.happens("m.room.redaction", json!({ "redacts": event })).await;
+        assert_eq!(stand.file(&url, None).await.0, 404, "what was redacted is gone");
+        let content = json!({
+            "msgtype": "m.image", "body": "harmlos\u{202e}\r\n\".png", "url": "mxc://hub.local/file1",
+            "info": { "mimetype": said, "size": -1 },
+        });
+        stand.happens("m.room.message", content).await;
+        let (status, headers, bytes) = stand.file(&url, None).await;
+        assert_eq!((status, bytes.as_slice()), (200, BYTES), "{said}");
+        assert_eq!(text(&headers, "content-type"), shown, "{said}");
+        let disposition = if inline { "inline" } else { "attachment" };
+        assert_eq!(
+            text(&headers, "content-disposition"),
+            format!("{disposition}; filename=\"harmlos_.png\"; filename*=UTF-8''harmlos%22.png"),
+        );
+        assert_eq!(text(&headers, "x-content-type-options"), "nosniff");
+        assert!(text(&headers, "content-security-policy").starts_with("sandbox; default-src 'none'"));
+        assert_eq!(text(&headers, "cache-control"), "private, max-age=3600");
+        assert!(!headers.contains_key("x-evil"));
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_a_file_is_what_was_asked_for() {
+    let stand = Stand::new().await;
+    let (url, _) = posted(&stand).await;
+    let (status, headers, bytes) = stand.file(&url, None).await;
+    assert_eq!((status, bytes.as_slice()), (200, BYTES));
+    assert_eq!((text(&headers, "accept-ranges"), text(&headers, "content-length")), ("bytes", "10"));
+    for (range, content_range, expected) in [
+        ("bytes=0-0", "bytes 0-0/10", &BYTES[..1]),
+        ("bytes=3-5", "bytes 3-5/10", &BYTES[3..6]),
+        ("bytes=7-", "bytes 7-9/10", &BYTES[7..]),
+        ("bytes=9-", "bytes 9-9/10", &BYTES[9..]),
+        ("bytes=-1", "bytes 9-9/10", &BYTES[9..]),
+        ("bytes=-100", "bytes 0-9/10", BYTES),
+        ("bytes=5-18446744073709551615", "bytes 5-9/10", &BYTES[5..]),
+    ] {
+        let (status, headers, bytes) = stand.file(&url, Some(range)).await;
+        assert_eq!(
+            (status, text(&headers, "content-range"), bytes.as_slice()),
+            (206, content_range, expected)
+        );
+        assert_eq!(text(&headers, "content-length"), expected.len().to_string());
+        assert_eq!(text(&headers, "x-content-type-options"), "nosniff");
+    }
+    for whole in ["bytes=5-3", "bytes=0-1,4-5", "lines=0-1", "bytes=x", "0-1"] {
+        let (status, headers, bytes) = stand.file(&url, Some(whole)).await;
+        assert_eq!(
+            (status, headers.contains_key("content-range"), bytes.as_slice()),
+            (200, false, BYTES),
+            "{whole}"
+        );
+    }
+    let conditional = by("anna", Method::GET, &url).header("Range", "bytes=0-1").header("If-Range", "\"x\"");
+    assert_eq!(
+        stand.wire.ask(conditional).await.status,
+        200,
+        "we know no versions, so the condition does not hold"
+    );
+}
+
+#[tokio::test]
+async fn a_range_beyond_the_end_is_416_and_says_where_the_end_is() {
+    let stand = Stand::new().await;
+    let (url, _) = posted(&stand).await;
+    let beyond = by("anna", Method::GET, &url).header("Range", "bytes=10-");
+    insta::assert_json_snapshot!(stand.wire.ask(beyond).await, @r#"
+    {
+      "status": 416,
+      "headers": {
+        "content-range": "bytes */10",
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "range_not_satisfiable",
+        "detail": "it ends before this range begins: see the header Content-Range",
+        "request_id": "[that of the header]",
+        "status": 416,
+        "title": "Range Not Satisfiable",
+        "type": "urn:messenger-service:problem:range_not_satisfiable"
+      }
+    }
+    "#);
+    for range in ["bytes=11-20", "bytes=-0", "bytes=18446744073709551615-"] {
+        let (status, headers, _) = stand.file(&url, Some(range)).await;
+        assert_eq!((status, text(&headers, "content-range")), (416, "bytes */10"), "{range}");
+    }
+}
+
+#[tokio::test]
+async fn only_members_of_its_room_get_a_file() {
+    let stand = Stand::new().await;
+    let (url, _) = posted(&stand).await;
+    let in_url = |token: &str| Request::get(format!("{url}?token={token}"));
+    assert_eq!(
+        stand.wire.ask(in_url(&token_of("bert", "viewer", 1))).await.status,
+        200,
+        "an <img> has no headers"
+    );
+    insta::assert_json_snapshot!(stand.wire.ask(in_url(&token_of("fritz", "super_admin", 2))).await, @r#"
+    {
+      "status": 404,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "not_found",
+        "detail": "file not found",
+        "request_id": "[that of the header]",
+        "status": 404,
+        "title": "Not Found",
+        "type": "urn:messenger-service:problem:not_found"
+      }
+    }
+    "#);
+    insta::assert_json_snapshot!(stand.wire.ask(Request::get(&url)).await, @r#"
+    {
+      "status": 401,
+      "headers": {
+        "content-type": "application/problem+json",
+        "www-authenticate": "Bearer"
+      },
+      "body": {
+        "code": "token_missing",
+        "detail": "the user's token is missing: send it as `?token=<JWT>` or `Authorization: Bearer <JWT>`",
+        "request_id": "[that of the header]",
+        "status": 401,
+        "title": "Unauthorized",
+        "type": "urn:messenger-service:problem:token_missing"
+      }
+    }
+    "#);
+    assert_eq!(stand.wire.ask(in_url("a.b.c")).await.body["code"], "token_invalid");
+    let head = stand.wire.ask(by("anna", Method::HEAD, &url)).await;
+    assert_eq!((head.status, &head.body), (200, &json!("")));
+    stand.hub.memberships.remove(given::TENANT, &stand.room, &given::user("anna")).await.expect("out");
+    assert_eq!(stand.file(&url, None).await.0, 404, "who has left has no more of it");
+    for path in [
+        "hub.local/unknown",
+        "hub.local/..",
+        "%2E%2E/x",
+        "hub.local/a%2Fb",
+        "hub.local/%FF",
+        "%00/x",
+        "a%20b/x",
+        "hub.local/a%3Fb",
+    ] {
+        let answer = stand.get("bert", &format!("/api/v1/messages/media/{path}")).await;
+        assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{path}");
+    }
+    assert_eq!(stand.get("bert", "/api/v1/messages/media/hub.local").await.status, 404);
+    stand.hub.homeserver.switch_off();
+    let away = stand.get("bert", &url).await;
+    assert_eq!((away.status, &away.body["code"]), (503, &json!("homeserver_unavailable")));
+}

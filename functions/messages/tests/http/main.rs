@@ -1,0 +1,130 @@
+//! Messages and files on the wire: what answers look like, and what is refused in which words.
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
+mod downloading;
+mod reading;
+mod sending;
+mod uploading;
+
+use axum::{
+    body::to_bytes,
+    http::{HeaderMap, Method, Request, request},
+};
+use messenger_core::id::{MatrixUserId, RoomId};
+use messenger_messages::routes;
+use messenger_runtime::testing::{Answer, EXPIRY, HUB_SECRET_KEY, Wire, bearer, signed};
+use messenger_testkit::{TestHub, given, hub};
+use serde_json::{Value, json};
+
+const SEND: &str = "/api/v1/messages/send";
+const UPLOAD: &str = "/api/v1/messages/upload";
+/// What stands between the parts of a form.
+const BOUNDARY: &str = "----schnitt";
+
+/// The door, and what stands behind it: anna and bert of tenant 1, and the general room with both in it.
+struct Stand {
+    hub: TestHub,
+    wire: Wire,
+    room: RoomId,
+}
+
+impl Stand {
+    async fn new() -> Self {
+        Self::configured(&[]).await
+    }
+
+    async fn configured(variables: &[(&str, &str)]) -> Self {
+        let hub = hub().build();
+        let wire = Wire::configured(routes(), hub.memory.ports(&hub.homeserver, &hub.clock), variables);
+        // Signed in as the tokens of the tests say it.
+        for user in ["anna", "bert"] {
+            let answer = wire.ask(by(user, Method::GET, "/api/v1/messages/history/!nowhere")).await;
+            assert_eq!(answer.status, 404);
+        }
+        hub.work().await;
+        let room = hub.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").remove(0);
+        Self { hub, wire, room }
+    }
+
+    async fn get(&self, user: &str, path: &str) -> Answer {
+        self.wire.ask(by(user, Method::GET, path)).await
+    }
+
+    /// `POST /messages/send` with these fields beside the room and a body.
+    async fn send(&self, user: &str, fields: &Value) -> Answer {
+        let mut body = json!({ "room_id": self.room, "body": "Hallo Welt!" });
+        let fields = fields.as_object().expect("an object").clone();
+        body.as_object_mut().expect("an object").extend(fields);
+        self.wire.call(by(user, Method::POST, SEND), body.to_string()).await
+    }
+
+    async fn history(&self, user: &str, query: &str) -> Answer {
+        self.get(user, &format!("/api/v1/messages/history/{}{query}", self.room)).await
+    }
+
+    /// Uploads the form of anna.
+    async fn upload(&self, parts: &[Part<'_>]) -> Answer {
+        self.wire.call(form_of("anna", UPLOAD), form(parts)).await
+    }
+
+    /// What a file that was posted looks like to a browser: status, headers, bytes.
+    async fn file(&self, url: &str, range: Option<&str>) -> (u16, HeaderMap, Vec<u8>) {
+        let request = by("anna", Method::GET, url);
+        let request = if let Some(range) = range { request.header("Range", range) } else { request };
+        let (parts, body) = self.wire.open(request, "").await.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.expect("the body can be read");
+        (parts.status.as_u16(), parts.headers, bytes.to_vec())
+    }
+
+    /// bert does something with another client.
+    async fn happens(&self, kind: &str, content: Value) {
+        let bert = MatrixUserId::new("@bert:hub.local");
+        let event = self.hub.homeserver.happens(&self.room, &bert, kind, content);
+        self.hub.receive(vec![self.hub.homeserver.told(&self.room, &event)]).await.expect("heard");
+    }
+}
+
+/// A part of a form: the parameters of its `Content-Disposition`, and what is in it.
+type Part<'a> = (&'a str, &'a [u8]);
+
+fn form(parts: &[Part<'_>]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (disposition, bytes) in parts {
+        let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    body
+}
+
+fn form_of(user: &str, path: &str) -> request::Builder {
+    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+    Request::post(path).header("Authorization", bearer(user)).header("Content-Type", kind)
+}
+
+/// A request of a user of tenant 1, with JSON.
+fn by(user: &str, method: Method, path: &str) -> request::Builder {
+    let request = Request::builder().method(method).uri(path);
+    request.header("Authorization", bearer(user)).header("Content-Type", "application/json")
+}
+
+/// The token of somebody with another role or tenant.
+fn token_of(user: &str, role: &str, tenant: i64) -> String {
+    let claims =
+        json!({ "sub": user, "role": role, "tenant_id": tenant, "iss": "aesystek-hub", "exp": EXPIRY });
+    signed(&claims, HUB_SECRET_KEY)
+}
+
+/// An id as one segment of a path.
+fn segment(id: &str) -> String {
+    let bytes: Vec<_> = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    bytes.concat()
+}
+
+/// The fields that an answer says are wrong.
+fn wrong(answer: &Answer) -> Vec<&str> {
+    let errors = answer.body["errors"].as_array().expect("errors").iter();
+    errors.map(|error| error["pointer"].as_str().expect("a pointer")).collect()
+}

@@ -1,0 +1,216 @@
+//! `POST /messages/send`.
+
+use axum::http::{Method, Request};
+use messenger_core::error::Failure;
+use serde_json::json;
+
+use crate::{SEND, Stand, by, token_of, wrong};
+
+#[tokio::test]
+async fn what_was_said_comes_back_with_every_field() {
+    let stand = Stand::new().await;
+    insta::assert_json_snapshot!(stand.send("anna", &json!({ "body": "Größe 42 ✓\n zweite Zeile " })).await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {
+        "body": "Größe 42 ✓\n zweite Zeile ",
+        "event_id": "$event1",
+        "msg_type": "m.text",
+        "room_id": "!room1",
+        "sender": "@anna:hub.local",
+        "sender_display_name": "Name von anna",
+        "timestamp": "2026-01-01T06:00:00Z"
+      }
+    }
+    "#);
+    for kind in ["m.text", "m.notice", "m.emote"] {
+        let said = stand.send("anna", &json!({ "msg_type": kind, "unknown": 1 })).await;
+        assert_eq!((said.status, &said.body["msg_type"]), (200, &json!(kind)));
+    }
+    // What is null is not given.
+    let said = stand.send("anna", &json!({ "msg_type": null, "txn_id": null })).await;
+    assert_eq!((said.status, &said.body["msg_type"]), (200, &json!("m.text")));
+}
+
+#[tokio::test]
+async fn a_transaction_says_once_and_without_one_it_is_said_again() {
+    let stand = Stand::new().await;
+    let twice = async |fields: &serde_json::Value| {
+        let first = stand.send("anna", fields).await;
+        let again = stand.send("anna", fields).await;
+        assert_eq!((first.status, again.status), (200, 200), "{}", again.body);
+        first.body["event_id"] == again.body["event_id"]
+    };
+    assert!(twice(&json!({ "txn_id": "1" })).await);
+    assert!(twice(&json!({ "txn_id": "ü/".repeat(127) })).await, "255 characters of any kind");
+    assert!(!twice(&json!({})).await);
+    assert!(!twice(&json!({ "txn_id": null })).await);
+    let other = stand.send("bert", &json!({ "txn_id": "1" })).await;
+    assert_eq!(other.body["sender"], "@bert:hub.local", "a transaction is its user's own");
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named() {
+    let stand = Stand::new().await;
+    let body = json!({ "room_id": 7, "body": ["x"], "msg_type": "m.image", "txn_id": {} });
+    insta::assert_json_snapshot!(stand.send("anna", &body).await, @r#"
+    {
+      "status": 422,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "invalid_request",
+        "detail": "room_id: must be text, is a number; body: must be text, is a list; msg_type: must be one of: m.text, m.notice, m.emote; txn_id: must be text, is an object",
+        "errors": [
+          {
+            "message": "must be text, is a number",
+            "pointer": "/room_id"
+          },
+          {
+            "message": "must be text, is a list",
+            "pointer": "/body"
+          },
+          {
+            "message": "must be one of: m.text, m.notice, m.emote",
+            "pointer": "/msg_type"
+          },
+          {
+            "message": "must be text, is an object",
+            "pointer": "/txn_id"
+          }
+        ],
+        "request_id": "[that of the header]",
+        "status": 422,
+        "title": "Unprocessable Entity",
+        "type": "urn:messenger-service:problem:invalid_request"
+      }
+    }
+    "#);
+    let before = stand.hub.homeserver.messages(&stand.room).len();
+    for (fields, named) in [
+        (json!({ "room_id": null, "body": null }), vec!["/room_id", "/body"]),
+        (json!({ "body": "" }), vec!["/body"]),
+        (json!({ "body": " \n\t" }), vec!["/body"]),
+        (json!({ "body": "a\u{0}b" }), vec!["/body"]),
+        (json!({ "body": "ä".repeat(20_001) }), vec!["/body"]),
+        (json!({ "room_id": "x".repeat(256) }), vec!["/room_id"]),
+        (json!({ "room_id": "!\u{0}" }), vec!["/room_id"]),
+        (json!({ "txn_id": "x".repeat(256) }), vec!["/txn_id"]),
+        (json!({ "msg_type": 1 }), vec!["/msg_type"]),
+        (json!({ "msg_type": "M.TEXT" }), vec!["/msg_type"]),
+        (json!({ "msg_type": "" }), vec!["/msg_type"]),
+    ] {
+        let answer = stand.send("anna", &fields).await;
+        assert_eq!((answer.status, wrong(&answer)), (422, named), "{fields}");
+    }
+    for body in ["", "[]", "null", "{\"room_id\":\"!x\",", "room_id=x"] {
+        let answer = stand.wire.call(by("anna", Method::POST, SEND), body).await;
+        assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_json")), "{body}");
+    }
+    assert_eq!(stand.hub.homeserver.messages(&stand.room).len(), before, "nothing was said");
+}
+
+#[tokio::test]
+async fn the_longest_message_is_said_whole() {
+    let stand = Stand::new().await;
+    for longest in ["x".repeat(20_000), "ä".repeat(20_000)] {
+        let said = stand.send("anna", &json!({ "body": longest })).await;
+        assert_eq!((said.status, &said.body["body"]), (200, &json!(longest)));
+    }
+    // An event of Matrix has 64 KiB; what does not fit is the text's fault, not the homeserver's.
+    let answer = stand.send("anna", &json!({ "body": "🏭".repeat(20_000) })).await;
+    assert_eq!((answer.status, wrong(&answer)), (422, vec!["/body"]));
+}
+
+#[tokio::test]
+async fn who_may_not_write_is_told_so_and_a_room_of_others_does_not_exist() {
+    let stand = Stand::new().await;
+    let call = async |token: Option<String>, room: &str| {
+        let request = Request::post(SEND).header("Content-Type", "application/json");
+        let request = match token {
+            Some(token) => request.header("Authorization", format!("Bearer {token}")),
+            None => request,
+        };
+        stand.wire.call(request, json!({ "room_id": room, "body": "x" }).to_string()).await
+    };
+    let room = stand.room.as_str();
+    assert_eq!(call(None, room).await.body["code"], "token_missing");
+    assert_eq!(call(Some("a.b.c".to_owned()), room).await.body["code"], "token_invalid");
+    insta::assert_json_snapshot!(call(Some(token_of("bert", "viewer", 1)), room).await, @r#"
+    {
+      "status": 403,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "read_only_role",
+        "detail": "your role may read, not write: ask an administrator for another one",
+        "request_id": "[that of the header]",
+        "status": 403,
+        "title": "Forbidden",
+        "type": "urn:messenger-service:problem:read_only_role"
+      }
+    }
+    "#);
+    insta::assert_json_snapshot!(call(Some(token_of("fritz", "admin", 2)), room).await, @r#"
+    {
+      "status": 404,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "not_found",
+        "detail": "room not found",
+        "request_id": "[that of the header]",
+        "status": 404,
+        "title": "Not Found",
+        "type": "urn:messenger-service:problem:not_found"
+      }
+    }
+    "#);
+    for id in ["!nowhere", "!a/b:x", "!a?b", "!a#b", "!a%2Fb", "..", "x", "#alias:hub.local"] {
+        let answer = call(Some(token_of("anna", "user", 1)), id).await;
+        assert_eq!((answer.status, &answer.body["detail"]), (404, &json!("room not found")), "{id}");
+    }
+    // Who may not write learns nothing of rooms.
+    assert_eq!(call(Some(token_of("viola", "viewer", 1)), "!nowhere").await.status, 403);
+}
+
+#[tokio::test]
+async fn what_the_homeserver_lacks_is_said_with_when_to_come_again() {
+    let stand = Stand::new().await;
+    stand.hub.homeserver.fail_call(1, Failure::Unreachable);
+    insta::assert_json_snapshot!(stand.send("anna", &json!({})).await, @r#"
+    {
+      "status": 503,
+      "headers": {
+        "content-type": "application/problem+json",
+        "retry-after": "2"
+      },
+      "body": {
+        "code": "homeserver_unavailable",
+        "detail": "the homeserver could not be reached while sending a message: try again later",
+        "request_id": "[that of the header]",
+        "status": 503,
+        "title": "Service Unavailable",
+        "type": "urn:messenger-service:problem:homeserver_unavailable"
+      }
+    }
+    "#);
+    for (failure, status, code) in [
+        (Failure::TimedOut, 504, "homeserver_timeout"),
+        (Failure::Broken, 502, "homeserver_error"),
+        (Failure::Rejected, 502, "homeserver_error"),
+    ] {
+        stand.hub.homeserver.fail_call(1, failure);
+        let answer = stand.send("anna", &json!({})).await;
+        assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)));
+    }
+    // It was said, and only reading it back failed: it counts as said.
+    stand.hub.homeserver.fail_call(2, Failure::Unreachable);
+    assert_eq!(stand.send("anna", &json!({})).await.status, 200);
+}

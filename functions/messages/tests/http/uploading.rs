@@ -1,0 +1,264 @@
+//! `POST /messages/upload`.
+
+use axum::http::Request;
+use messenger_core::error::Failure;
+use messenger_runtime::testing::bearer;
+use serde_json::{Value, json};
+
+use crate::{Part, Stand, UPLOAD, form, form_of, segment, token_of, wrong};
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR and so on";
+
+#[tokio::test]
+async fn a_file_becomes_a_message_with_every_field() {
+    let stand = Stand::new().await;
+    let room = stand.room.to_string();
+    let parts: [Part<'_>; 4] = [
+        ("name=\"room_id\"", room.as_bytes()),
+        ("name=\"body\"", "Die Fräse".as_bytes()),
+        ("name=\"unknown\"", b"x"),
+        ("name=\"file\"; filename=\"Übersicht Ä.png\"", PNG),
+    ];
+    insta::assert_json_snapshot!(stand.upload(&parts).await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {
+        "body": "Die Fräse",
+        "event_id": "$event1",
+        "file_size": 26,
+        "file_url": "/api/v1/messages/media/hub.local/file1",
+        "filename": "Übersicht Ä.png",
+        "mimetype": "image/png",
+        "msg_type": "m.image",
+        "room_id": "!room1",
+        "sender": "@anna:hub.local",
+        "sender_display_name": "Name von anna",
+        "timestamp": "2026-01-01T06:00:00Z"
+      }
+    }
+    "#);
+    // An empty one is one, too.
+    let empty =
+        stand.upload(&[("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"\"", b"")]).await;
+    assert_eq!(
+        (empty.status, &empty.body["file_size"], &empty.body["filename"]),
+        (200, &json!(0), &json!("file"))
+    );
+}
+
+#[tokio::test]
+async fn what_it_is_is_read_from_its_bytes_whatever_the_client_says() {
+    let stand = Stand::new().await;
+    let room = stand.room.to_string();
+    for (bytes, mimetype, msg_type) in [
+        (PNG, "image/png", "m.image"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF".as_slice(), "image/jpeg", "m.image"),
+        (b"ID3\x03\0\0\0\0\0\0", "audio/mpeg", "m.audio"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "video/mp4", "m.video"),
+        (b"%PDF-1.7\n", "application/pdf", "m.file"),
+        ("Größe".as_bytes(), "text/plain", "m.file"),
+        (b"\x00\x01\x02", "application/octet-stream", "m.file"),
+    ] {
+        let file = "name=\"file\"; filename=\"x.png\"\r\nContent-Type: image/png";
+        let answer = stand.upload(&[("name=\"room_id\"", room.as_bytes()), (file, bytes)]).await;
+        assert_eq!(
+            (answer.status, &answer.body["mimetype"], &answer.body["msg_type"]),
+            (200, &json!(mimetype), &json!(msg_type)),
+            "{}",
+            answer.body
+        );
+    }
+    for program in [
+        "<html><script>x</script></html>",
+        "<svg xmlns='http://www.w3.org/2000/svg'/>",
+        "<?xml version='1.0'?><svg/>",
+    ] {
+        let file = "name=\"file\"; filename=\"x.svg\"\r\nContent-Type: image/svg+xml";
+        let answer = stand.upload(&[("name=\"room_id\"", room.as_bytes()), (file, program.as_bytes())]).await;
+        assert_eq!((answer.status, &answer.body["msg_type"]), (200, &json!("m.file")), "{program}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_made_safe_however_it_is_written() {
+    let stand = Stand::new().await;
+    let room = stand.room.to_string();
+    let long = format!("filename=\"{}.pdf\"", "ä".repeat(300));
+    let tail = format!("filename=\"x.{}\"", "y".repeat(300));
+    for (disposition, expected) in [
+        ("filename=\"../../x\"", "x"),
+        ("filename=\"C:\\\\Users\\\\anna\\\\plan.pdf\"", "plan.pdf"),
+        ("filename=\"/etc/passwd\"", "passwd"),
+        ("filename=\"..\"", "file"),
+        ("filename=\".htaccess\"", "htaccess"),
+        ("filename=\"a\u{202e}gpj.exe\"", "agpj.exe"),
+        ("filename=\"a\u{200b}\u{feff}b.txt\"", "ab.txt"),
+        ("filename=\"a\tb.txt\"", "ab.txt"),
+        ("filename=\"U\u{308}bersicht.pdf\"", "Übersicht.pdf"),
+        ("filename=\"x.pdf\"; filename*=UTF-8''%C3%9Cbersicht%20%C3%84.pdf", "Übersicht Ä.pdf"),
+        ("filename*=utf-8'de'..%2F..%2Fx.sh", "x.sh"),
+        ("filename*=UTF-8''a%00%0D%0Ab.txt; filename=\"x\"", "ab.txt"),
+        ("filename=\"x.pdf\"; filename*=ISO-8859-1''%DCbersicht.pdf", "x.pdf"),
+        ("filename=\"   \"", "file"),
+        ("filename=\"\"", "file"),
+    ] {
+        let file = format!("name=\"file\"; {disposition}");
+        let answer = stand.upload(&[("name=\"room_id\"", room.as_bytes()), (&file, PNG)]).await;
+        assert_eq!((answer.status, &answer.body["filename"]), (200, &json!(expected)), "{disposition}");
+        assert_eq!(answer.body["body"], json!(expected), "without a caption it is called by its name");
+    }
+    for (disposition, end) in [(long, ".pdf"), (tail, "y")] {
+        let file = format!("name=\"file\"; {disposition}");
+        let answer = stand.upload(&[("name=\"room_id\"", room.as_bytes()), (&file, PNG)]).await;
+        let name = answer.body["filename"].as_str().expect("a name").to_owned();
+        assert!(name.len() <= 255 && name.len() > 200 && name.ends_with(end), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_wrong_field_of_a_form_is_named() {
+    let stand = Stand::new().await;
+    let room = stand.room.to_string();
+    let (room, file) = (("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x.png\"", PNG));
+    let (long, body) = ("x".repeat(256), "ä".repeat(20_001));
+    let (huge, latin) = (vec![b'x'; 80_001], b"\xe4".as_slice());
+    insta::assert_json_snapshot!(stand.upload(&[]).await, @r#"
+    {
+      "status": 422,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "invalid_request",
+        "detail": "room_id: is required; file: is required: a part of the form with a file name",
+        "errors": [
+          {
+            "message": "is required",
+            "pointer": "/room_id"
+          },
+          {
+            "message": "is required: a part of the form with a file name",
+            "pointer": "/file"
+          }
+        ],
+        "request_id": "[that of the header]",
+        "status": 422,
+        "title": "Unprocessable Entity",
+        "type": "urn:messenger-service:problem:invalid_request"
+      }
+    }
+    "#);
+    let cases: [(&[Part<'_>], &[&str]); 9] = [
+        (&[room], &["/file"]),
+        (&[file, room], &["/room_id"]),
+        (&[("name=\"room_id\"", b" "), file], &["/room_id"]),
+        (
+            &[room, ("name=\"body\"", body.as_bytes()), ("name=\"txn_id\"", long.as_bytes()), file],
+            &["/body", "/txn_id"],
+        ),
+        (&[room, ("name=\"body\"", &huge), file], &["/body"]),
+        (&[room, ("name=\"body\"", latin), file], &["/body"]),
+        (&[room, ("name=\"datei\"; filename=\"x.png\"", PNG)], &["/file"]),
+        (&[("name=\"room_id\"", long.as_bytes())], &["/room_id", "/file"]),
+        (&[room, ("name=\"body\"", &[])], &["/file"]),
+    ];
+    for (parts, named) in cases {
+        let answer = stand.upload(parts).await;
+        assert_eq!((answer.status, wrong(&answer)), (422, named.to_vec()), "{named:?}: {}", answer.body);
+    }
+    // A form that ends too early is no file that is shorter.
+    let whole = form(&[room, file]);
+    for cut in [whole.len() - 10, whole.len() / 2] {
+        let answer = stand.wire.call(form_of("anna", UPLOAD), whole[..cut].to_vec()).await;
+        assert_eq!(answer.status, 422, "{}", answer.body);
+    }
+    for kind in ["application/json", "multipart/form-data", "text/plain", "multipart/mixed; boundary=x"] {
+        let request =
+            Request::post(UPLOAD).header("Authorization", bearer("anna")).header("Content-Type", kind);
+        let answer = stand.wire.call(request, whole.clone()).await;
+        assert_eq!((answer.status, &answer.body["code"]), (415, &json!("unsupported_media_type")), "{kind}");
+    }
+    assert_eq!(stand.hub.homeserver.messages(&stand.room).len(), 0, "nothing was said");
+    assert_eq!(stand.hub.homeserver.files(), 0, "and nothing uploaded");
+}
+
+#[tokio::test]
+async fn the_largest_file_is_taken_and_one_byte_more_is_not() {
+    let stand = Stand::configured(&[("MAX_UPLOAD_BYTES", "1000")]).await;
+    let room = stand.room.to_string();
+    let sized = async |size: usize| {
+        let bytes = vec![b'x'; size];
+        stand
+            .upload(&[("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x\"", &bytes)])
+            .await
+    };
+    let largest = sized(1000).await;
+    assert_eq!((largest.status, &largest.body["file_size"]), (200, &json!(1000)));
+    insta::assert_json_snapshot!(sized(1001).await, @r#"
+    {
+      "status": 413,
+      "headers": {
+        "connection": "close",
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "body_too_large",
+        "detail": "the file is too large: at most 1000 bytes are accepted",
+        "request_id": "[that of the header]",
+        "status": 413,
+        "title": "Payload Too Large",
+        "type": "urn:messenger-service:problem:body_too_large"
+      }
+    }
+    "#);
+    assert_eq!(sized(5 << 20).await.status, 413);
+    assert_eq!(stand.hub.homeserver.files(), 1);
+    // What says of itself that it is too large is not read at all.
+    let request = form_of("anna", UPLOAD).header("Content-Length", "100000000000");
+    assert_eq!(stand.wire.call(request, "x").await.status, 413);
+}
+
+#[tokio::test]
+async fn who_may_not_write_uploads_nothing() {
+    let stand = Stand::new().await;
+    let room = stand.room.to_string();
+    let body = form(&[("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x.png\"", PNG)]);
+    let call = async |token: &str, path: &str, body: Vec<u8>| {
+        let request = Request::post(path).header("Authorization", format!("Bearer {token}"));
+        let kind = format!("multipart/form-data; boundary={}", crate::BOUNDARY);
+        stand.wire.call(request.header("Content-Type", kind), body).await
+    };
+    let code = async |token: &str, path: &str, body: Vec<u8>| {
+        let answer = call(token, path, body).await;
+        (answer.status, answer.body["code"].clone())
+    };
+    assert_eq!(code("", UPLOAD, body.clone()).await, (401, json!("token_missing")));
+    assert_eq!(
+        code(&token_of("bert", "viewer", 1), UPLOAD, body.clone()).await,
+        (403, json!("read_only_role"))
+    );
+    assert_eq!(code(&token_of("fritz", "user", 2), UPLOAD, body.clone()).await, (404, json!("not_found")));
+    let rest = form(&[("name=\"file\"; filename=\"x.png\"", PNG)]);
+    for odd in ["!nowhere", "!a/b", "!a?b", "!a%2Fb", "\0", "!\0"] {
+        let path = format!("{UPLOAD}?room_id={}", segment(odd));
+        let anna = token_of("anna", "user", 1);
+        assert_eq!(code(&anna, &path, rest.clone()).await, (404, json!("not_found")), "{odd}");
+    }
+    assert_eq!(stand.hub.homeserver.files(), 0);
+    stand.hub.homeserver.fail_call(1, Failure::Unreachable);
+    let away = stand.wire.call(form_of("anna", UPLOAD), body.clone()).await;
+    assert_eq!((away.status, &away.body["errors"]), (503, &Value::Null));
+    // The same form again is the same message, if it says so.
+    let again = form(&[
+        ("name=\"room_id\"", room.as_bytes()),
+        ("name=\"txn_id\"", b"1"),
+        ("name=\"file\"; filename=\"x.png\"", PNG),
+    ]);
+    let first = stand.wire.call(form_of("anna", UPLOAD), again.clone()).await;
+    let second = stand.wire.call(form_of("anna", UPLOAD), again).await;
+    assert_eq!(first.body["event_id"], second.body["event_id"]);
+    assert_eq!(stand.hub.homeserver.messages(&stand.room).len(), 1);
+}

@@ -1,0 +1,324 @@
+//! Every endpoint's answer when all is well, field by field.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use messenger_testkit::given;
+use serde_json::{Value, json};
+
+use crate::{Stand, as_one, segment};
+
+#[tokio::test]
+async fn a_list_has_every_kind_of_room_with_every_field() {
+    let stand = Stand::with(&["anna", "bert"]).await;
+    stand.made("anna", "Umbau", &[]).await;
+    stand.hub.pass(Duration::from_secs(1));
+    stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
+    stand.hub.pass(Duration::from_secs(1));
+    stand.hub.send(given::dm("anna", "Freigabe"), Duration::from_secs(1)).await;
+    stand.hub.pass(Duration::from_secs(1));
+    let machine = stand.machine().await;
+    stand.post("anna", &format!("/api/v1/rooms/{machine}/join"), &json!({})).await;
+    let said = stand.hub.homeserver.says(
+        &given::room(&machine),
+        &messenger_core::id::MatrixUserId::new("@bert:hub.local"),
+        "Läuft wieder",
+    );
+    let said = stand.hub.homeserver.told(&given::room(&machine), &said);
+    stand.hub.receive(vec![said]).await.expect("heard");
+    insta::assert_json_snapshot!(stand.get("anna", "/api/v1/rooms").await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {
+        "rooms": [
+          {
+            "display_name": "machine 42",
+            "entity_id": 42,
+            "entity_type": "machine",
+            "last_message": "Läuft wieder",
+            "last_message_ts": "2026-01-01T06:00:06Z",
+            "matrix_room_id": "!room5",
+            "room_type": "entity",
+            "topic": null,
+            "unread_count": 1
+          },
+          {
+            "display_name": "Messenger",
+            "entity_id": null,
+            "entity_type": null,
+            "last_message": null,
+            "last_message_ts": null,
+            "matrix_room_id": "!room4",
+            "room_type": "dm",
+            "topic": null,
+            "unread_count": 0
+          },
+          {
+            "display_name": "Name von bert",
+            "entity_id": null,
+            "entity_type": null,
+            "last_message": null,
+            "last_message_ts": null,
+            "matrix_room_id": "!room3",
+            "room_type": "dm",
+            "topic": null,
+            "unread_count": 0
+          },
+          {
+            "display_name": "Allgemein",
+            "entity_id": null,
+            "entity_type": null,
+            "last_message": null,
+            "last_message_ts": null,
+            "matrix_room_id": "!room1",
+            "room_type": "general",
+            "topic": null,
+            "unread_count": 0
+          },
+          {
+            "display_name": "Umbau",
+            "entity_id": null,
+            "entity_type": null,
+            "last_message": null,
+            "last_message_ts": null,
+            "matrix_room_id": "!room2",
+            "room_type": "custom",
+            "topic": null,
+            "unread_count": 0
+          }
+        ]
+      }
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn a_room_is_made() {
+    let stand = Stand::with(&["anna", "bert"]).await;
+    let body = json!({
+        "name": "  Umbau Halle 3 ", "topic": "Fräse & Drehbank", "invite_users": ["bert", "@anna:hub.local"], "unknown": 1,
+    });
+    insta::assert_json_snapshot!(stand.post("anna", "/api/v1/rooms", &body).await, @r#"
+    {
+      "status": 201,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {
+        "display_name": "Umbau Halle 3",
+        "entity_id": null,
+        "entity_type": null,
+        "last_message": null,
+        "last_message_ts": null,
+        "matrix_room_id": "!room2",
+        "room_type": "custom",
+        "topic": "Fräse & Drehbank",
+        "unread_count": 0
+      }
+    }
+    "#);
+    let least = stand
+        .post("anna", "/api/v1/rooms", &json!({ "name": "x", "topic": " ", "invite_users": null }))
+        .await;
+    assert_eq!((least.status, &least.body["topic"]), (201, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_chat_is_opened() {
+    let stand = Stand::with(&["anna", "Müller/1"]).await;
+    let path = format!("/api/v1/rooms/dm/{}", segment("Müller/1"));
+    let opened = stand.post("anna", &path, &json!({})).await;
+    insta::assert_json_snapshot!(opened, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {
+        "display_name": "Name von Müller/1",
+        "entity_id": null,
+        "entity_type": null,
+        "last_message": null,
+        "last_message_ts": null,
+        "matrix_room_id": "!room2",
+        "room_type": "dm",
+        "topic": null,
+        "unread_count": 0
+      }
+    }
+    "#);
+    // It needs no body, and whatever stands in one is of no interest.
+    let again =
+        stand.wire.call(crate::by("Müller/1", Method::POST, "/api/v1/rooms/dm/anna"), "no JSON").await;
+    assert_eq!((again.status, &again.body["display_name"]), (200, &json!("Name von anna")));
+    assert_eq!(again.body["matrix_room_id"], opened.body["matrix_room_id"]);
+}
+
+#[tokio::test]
+async fn the_directory_has_the_rooms_of_entities_and_services() {
+    let stand = Stand::with(&["anna"]).await;
+    let room = stand.machine().await;
+    let text = given::machine(0, "x");
+    let target = messenger_core::notification::Target::Entity {
+        entity_type: "order".to_owned(),
+        entity_id: messenger_core::notification::EntityId::Text("A/42 ü".to_owned()),
+    };
+    stand.hub.send(messenger_core::notification::Draft { target, ..text }, Duration::from_secs(1)).await;
+    stand.post("anna", &format!("/api/v1/rooms/{room}/join"), &json!({})).await;
+    insta::assert_json_snapshot!(stand.get("anna", "/api/v1/rooms/directory").await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {
+        "rooms": [
+          {
+            "display_name": "machine 42",
+            "entity_id": 42,
+            "entity_type": "machine",
+            "joined": true,
+            "last_message_ts": null,
+            "matrix_room_id": "!room2",
+            "room_type": "entity",
+            "topic": null
+          },
+          {
+            "display_name": "order A/42 ü",
+            "entity_id": "A/42 ü",
+            "entity_type": "order",
+            "joined": false,
+            "last_message_ts": null,
+            "matrix_room_id": "!room3",
+            "room_type": "entity",
+            "topic": null
+          }
+        ]
+      }
+    }
+    "#);
+    let ids = async |query: &str| {
+        let answer = stand.get("anna", &format!("/api/v1/rooms/directory{query}")).await;
+        answer.body["rooms"]
+            .as_array()
+            .expect("rooms")
+            .iter()
+            .map(|room| room["entity_id"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids("?entity_type=order").await, [json!("A/42 ü")]);
+    assert_eq!(ids("?q=%20MACHINE%20&limit=1").await, [json!(42)]);
+    assert_eq!(ids("?limit=1&offset=1").await, [json!("A/42 ü")]);
+    for nothing in ["?q=%25", "?q=_", "?entity_type=machin", "?offset=2"] {
+        assert_eq!(ids(nothing).await, [] as [Value; 0], "{nothing}");
+    }
+}
+
+#[tokio::test]
+async fn a_room_is_joined_shown_read_and_left() {
+    let stand = Stand::with(&["anna", "bert"]).await;
+    let room = stand.machine().await;
+    let path = |what: &str| format!("/api/v1/rooms/{}/{what}", segment(&room));
+    insta::assert_json_snapshot!(stand.post("anna", &path("join"), &json!({})).await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {
+        "display_name": "machine 42",
+        "entity_id": 42,
+        "entity_type": "machine",
+        "last_message": null,
+        "last_message_ts": null,
+        "matrix_room_id": "!room2",
+        "room_type": "entity",
+        "topic": null,
+        "unread_count": 0
+      }
+    }
+    "#);
+    let invited = stand.post("anna", &path("invite"), &json!({ "hub_user_id": "@bert:hub.local" })).await;
+    insta::assert_json_snapshot!(invited, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": {
+        "display_name": "Name von bert",
+        "hub_user_id": "bert",
+        "matrix_user_id": "@bert:hub.local"
+      }
+    }
+    "#);
+    // Again is no change, and a viewer may see who is there.
+    let again = stand.post("anna", &path("invite"), &json!({ "hub_user_id": "bert" })).await;
+    assert_eq!((again.status, &again.body), (200, &invited.body));
+    insta::assert_json_snapshot!(stand.wire.ask(as_one("bert", "viewer", 1, Method::GET, &path("members"))).await, @r#"
+    {
+      "status": 200,
+      "headers": {
+        "content-type": "application/json"
+      },
+      "body": [
+        {
+          "display_name": "Name von anna",
+          "hub_user_id": "anna",
+          "matrix_user_id": "@anna:hub.local"
+        },
+        {
+          "display_name": "Name von bert",
+          "hub_user_id": "bert",
+          "matrix_user_id": "@bert:hub.local"
+        }
+      ]
+    }
+    "#);
+    insta::assert_json_snapshot!(stand.post("anna", &path("read"), &json!({})).await, @r#"
+    {
+      "status": 204,
+      "headers": {},
+      "body": ""
+    }
+    "#);
+    insta::assert_json_snapshot!(stand.post("anna", &path("leave"), &json!({})).await, @r#"
+    {
+      "status": 204,
+      "headers": {},
+      "body": ""
+    }
+    "#);
+    assert_eq!(stand.get("anna", &path("members")).await.status, 404);
+}
+
+#[tokio::test]
+async fn an_id_is_opaque_whatever_stands_in_it() {
+    let stand = Stand::with(&["anna", "bert"]).await;
+    let odd = [
+        "!a/b:x",
+        "!a?b=c:x",
+        "!a#b:x",
+        "!a%2Fb:x",
+        "!noserver",
+        "!ä 🏭:x",
+        "!a/../b:x",
+        "!a+b&c:x",
+        "directory",
+        "dm",
+    ];
+    for id in odd {
+        stand.adopted(id, &["anna", "bert"]).await;
+    }
+    for id in odd {
+        let path = |what: &str| format!("/api/v1/rooms/{}/{what}", segment(id));
+        let joined = stand.post("anna", &path("join"), &json!({})).await;
+        assert_eq!((joined.status, &joined.body["matrix_room_id"]), (200, &json!(id)), "{}", joined.body);
+        assert_eq!(stand.get("anna", &path("members")).await.body.as_array().map(Vec::len), Some(2), "{id}");
+        assert_eq!(stand.post("anna", &path("read"), &json!({})).await.status, 204, "{id}");
+        assert_eq!(stand.post("bert", &path("leave"), &json!({})).await.status, 204, "{id}");
+    }
+}

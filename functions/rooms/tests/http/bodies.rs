@@ -1,0 +1,178 @@
+//! Bodies and queries that are wrong: every wrong field is named, and nothing is made.
+
+use axum::http::{Method, Request};
+use messenger_runtime::testing::bearer;
+use serde_json::{Value, json};
+
+use crate::{Stand, by, segment, wrong};
+
+#[tokio::test]
+async fn everything_that_is_wrong_with_a_new_room_is_said_at_once() {
+    let stand = Stand::with(&["anna"]).await;
+    let before = stand.hub.homeserver.rooms().len();
+    let body = json!({ "name": 7, "topic": ["x"], "invite_users": ["bert", 1, null, "", "x\u{0}y", "x".repeat(257)] });
+    insta::assert_json_snapshot!(stand.post("anna", "/api/v1/rooms", &body).await, @r#"
+    {
+      "status": 422,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "invalid_request",
+        "detail": "name: must be text, is a number; topic: must be text, is a list; invite_users/1: must be the id of a user; invite_users/2: must be the id of a user; invite_users/3: must be the id of a user; invite_users/4: must be the id of a user; invite_users/5: must be the id of a user",
+        "errors": [
+          {
+            "message": "must be text, is a number",
+            "pointer": "/name"
+          },
+          {
+            "message": "must be text, is a list",
+            "pointer": "/topic"
+          },
+          {
+            "message": "must be the id of a user",
+            "pointer": "/invite_users/1"
+          },
+          {
+            "message": "must be the id of a user",
+            "pointer": "/invite_users/2"
+          },
+          {
+            "message": "must be the id of a user",
+            "pointer": "/invite_users/3"
+          },
+          {
+            "message": "must be the id of a user",
+            "pointer": "/invite_users/4"
+          },
+          {
+            "message": "must be the id of a user",
+            "pointer": "/invite_users/5"
+          }
+        ],
+        "request_id": "[that of the header]",
+        "status": 422,
+        "title": "Unprocessable Entity",
+        "type": "urn:messenger-service:problem:invalid_request"
+      }
+    }
+    "#);
+    let long = |length: usize| "ä".repeat(length);
+    for (body, fields) in [
+        (json!({}), vec!["/name"]),
+        (json!({ "name": null }), vec!["/name"]),
+        (json!({ "name": " \n" }), vec!["/name"]),
+        (json!({ "name": long(256) }), vec!["/name"]),
+        (json!({ "name": "a\u{0}b" }), vec!["/name"]),
+        (json!({ "name": "x", "topic": long(1001) }), vec!["/topic"]),
+        (json!({ "name": "x", "invite_users": "anna" }), vec!["/invite_users"]),
+        (json!({ "name": "x", "invite_users": { "0": "anna" } }), vec!["/invite_users"]),
+        (json!({ "name": "x", "invite_users": vec!["anna"; 201] }), vec!["/invite_users"]),
+        (json!({ "name": "x", "invite_users": [["anna"]] }), vec!["/invite_users/0"]),
+    ] {
+        let answer = stand.post("anna", "/api/v1/rooms", &body).await;
+        assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_request")), "{body}");
+        assert_eq!(wrong(&answer), fields, "{body}");
+    }
+    assert_eq!(stand.hub.homeserver.rooms().len(), before, "nothing was made");
+}
+
+#[tokio::test]
+async fn the_largest_that_may_be_is_taken() {
+    let stand = Stand::with(&["anna"]).await;
+    let body =
+        json!({ "name": "ä".repeat(255), "topic": "🏭".repeat(1000), "invite_users": vec!["anna"; 200] });
+    let made = stand.post("anna", "/api/v1/rooms", &body).await;
+    assert_eq!((made.status, &made.body["name"]), (201, &Value::Null), "{}", made.body);
+    assert_eq!((&made.body["display_name"], &made.body["topic"]), (&body["name"], &body["topic"]));
+}
+
+#[tokio::test]
+async fn who_is_unknown_is_named_and_nothing_is_made() {
+    let stand = Stand::with(&["anna", "bert"]).await;
+    let before = stand.hub.homeserver.rooms().len();
+    let body = json!({ "name": "Umbau", "invite_users": ["bert", "niemand", "@niemand:hub.local"] });
+    insta::assert_json_snapshot!(stand.post("anna", "/api/v1/rooms", &body).await, @r#"
+    {
+      "status": 422,
+      "headers": {
+        "content-type": "application/problem+json"
+      },
+      "body": {
+        "code": "unknown_user",
+        "detail": "invite_users/1: `niemand` is no user of your tenant; invite_users/2: `@niemand:hub.local` is no user of your tenant",
+        "errors": [
+          {
+            "message": "`niemand` is no user of your tenant",
+            "pointer": "/invite_users/1"
+          },
+          {
+            "message": "`@niemand:hub.local` is no user of your tenant",
+            "pointer": "/invite_users/2"
+          }
+        ],
+        "request_id": "[that of the header]",
+        "status": 422,
+        "title": "Unprocessable Entity",
+        "type": "urn:messenger-service:problem:unknown_user"
+      }
+    }
+    "#);
+    assert_eq!(stand.hub.homeserver.rooms().len(), before);
+    let room = stand.made("anna", "Umbau", &[]).await;
+    let path = format!("/api/v1/rooms/{}/invite", segment(&room));
+    for (body, code) in [
+        (json!({ "hub_user_id": "niemand" }), "unknown_user"),
+        (json!({ "hub_user_id": "@bert:elsewhere.org" }), "unknown_user"),
+        (json!({ "hub_user_id": " " }), "invalid_request"),
+        (json!({ "hub_user_id": 7 }), "invalid_request"),
+        (json!({ "user_id": "bert" }), "invalid_request"),
+        (json!({ "hub_user_id": "x".repeat(300) }), "invalid_request"),
+    ] {
+        let answer = stand.post("anna", &path, &body).await;
+        assert_eq!((answer.status, &answer.body["code"]), (422, &json!(code)), "{body}");
+        assert_eq!(wrong(&answer), ["/hub_user_id"], "{body}");
+    }
+    let members = stand.get("anna", &format!("/api/v1/rooms/{}/members", segment(&room))).await;
+    assert_eq!(members.body.as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn what_is_no_json_object_is_refused() {
+    let stand = Stand::with(&["anna"]).await;
+    let room = stand.made("anna", "Umbau", &[]).await;
+    for path in ["/api/v1/rooms".to_owned(), format!("/api/v1/rooms/{}/invite", segment(&room))] {
+        for body in ["", "{", "[]", "\"x\"", "null", "{\"name\": \"\u{fffd}\"", "name=x"] {
+            let answer = stand.wire.call(by("anna", Method::POST, &path), body).await;
+            assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_json")), "{path} {body}");
+        }
+        let latin = stand.wire.call(by("anna", Method::POST, &path), b"{\"name\":\"\xe4\"}".to_vec()).await;
+        assert_eq!((latin.status, &latin.body["code"]), (422, &json!("invalid_json")));
+        let form =
+            Request::post(&path).header("Authorization", bearer("anna")).header("Content-Type", "text/plain");
+        let answer = stand.wire.call(form, "{}").await;
+        assert_eq!((answer.status, &answer.body["code"]), (415, &json!("unsupported_media_type")));
+        let large = format!("{{\"name\":\"{}\"}}", "x".repeat(3 << 20));
+        let answer = stand.wire.call(by("anna", Method::POST, &path), large).await;
+        assert_eq!((answer.status, &answer.body["code"]), (413, &json!("body_too_large")));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_search_is_named() {
+    let stand = Stand::with(&["anna"]).await;
+    let long = "x".repeat(256);
+    let path = format!("/api/v1/rooms/directory?limit=201&offset=-1&q={long}&entity_type=%00");
+    let answer = stand.get("anna", &path).await;
+    assert_eq!((answer.status, wrong(&answer)), (422, vec!["?q", "?entity_type", "?limit", "?offset"]));
+    for query in
+        ["limit=0", "limit=", "limit=1.5", "limit=x", "offset=1000001", "offset=99999999999999999999"]
+    {
+        let answer = stand.get("anna", &format!("/api/v1/rooms/directory?{query}")).await;
+        assert_eq!(answer.status, 422, "{query}");
+    }
+    for query in ["limit=1", "limit=200", "offset=0", "offset=1000000", "q=", "unknown=1"] {
+        let answer = stand.get("anna", &format!("/api/v1/rooms/directory?{query}")).await;
+        assert_eq!(answer.status, 200, "{query}");
+    }
+}

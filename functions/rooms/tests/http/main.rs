@@ -1,0 +1,110 @@
+//! Rooms on the wire: what answers look like, and what is refused in which words.
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
+mod answers;
+mod bodies;
+mod refusals;
+mod typing;
+
+use std::time::Duration;
+
+use axum::http::{Method, Request, request};
+use messenger_core::{
+    id::RoomId,
+    room::{Profile, RoomKey, RoomKind},
+};
+use messenger_rooms::routes;
+use messenger_runtime::testing::{Answer, EXPIRY, HUB_SECRET_KEY, Wire, bearer, signed};
+use messenger_testkit::{TestHub, given, hub};
+use serde_json::{Value, json};
+
+/// The door, and what stands behind it.
+struct Stand {
+    hub: TestHub,
+    wire: Wire,
+}
+
+impl Stand {
+    /// With these users of tenant 1, whose accounts are ready.
+    async fn with(users: &[&str]) -> Self {
+        let hub = hub().build();
+        let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
+        let stand = Self { hub, wire };
+        for user in users {
+            assert_eq!(stand.get(user, "/api/v1/rooms").await.status, 200);
+        }
+        stand.hub.work().await;
+        stand
+    }
+
+    async fn get(&self, user: &str, path: &str) -> Answer {
+        self.wire.ask(by(user, Method::GET, path)).await
+    }
+
+    async fn post(&self, user: &str, path: &str, body: &Value) -> Answer {
+        self.wire.call(by(user, Method::POST, path), body.to_string()).await
+    }
+
+    /// A room that somebody made. Returns its id.
+    async fn made(&self, user: &str, name: &str, invited: &[&str]) -> String {
+        let body = json!({ "name": name, "invite_users": invited });
+        let answer = self.post(user, "/api/v1/rooms", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.body["matrix_room_id"].as_str().expect("an id").to_owned()
+    }
+
+    /// A room with any id, adopted from elsewhere, in which these users are.
+    async fn adopted(&self, id: &str, members: &[&str]) {
+        let key = RoomKey { tenant: given::TENANT, kind: RoomKind::Custom { id: id.to_owned() } };
+        let members = members.iter().map(|member| given::user(member)).collect();
+        let profile = Profile { name: Some("Von anderswo".to_owned()), members, ..Profile::default() };
+        self.hub.rooms.settle(&key, &RoomId::new(id), &profile).await.expect("stored");
+    }
+
+    /// The room of machine 42, with one message in it.
+    async fn machine(&self) -> String {
+        let sent = self.hub.send(given::machine(42, "CNC-01 gestoppt"), Duration::from_secs(1)).await;
+        sent.notification.room.expect("a room").to_string()
+    }
+}
+
+/// A request of a user of tenant 1, with JSON.
+fn by(user: &str, method: Method, path: &str) -> request::Builder {
+    let request = Request::builder().method(method).uri(path);
+    request.header("Authorization", bearer(user)).header("Content-Type", "application/json")
+}
+
+/// The same of somebody with another role or tenant.
+fn as_one(user: &str, role: &str, tenant: i64, method: Method, path: &str) -> request::Builder {
+    let claims = json!({
+        "sub": user, "role": role, "tenant_id": tenant, "iss": "aesystek-hub", "exp": EXPIRY,
+        "display_name": format!("Name von {user}"),
+    });
+    let token = format!("Bearer {}", signed(&claims, HUB_SECRET_KEY));
+    Request::builder().method(method).uri(path).header("Authorization", token)
+}
+
+/// An id as one segment of a path.
+fn segment(id: &str) -> String {
+    let bytes: Vec<_> = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    bytes.concat()
+}
+
+/// What is done with one room.
+fn acts(room: &str) -> [(Method, String); 6] {
+    let path = |what: &str| format!("/api/v1/rooms/{}/{what}", segment(room));
+    [
+        (Method::POST, path("join")),
+        (Method::POST, path("invite")),
+        (Method::GET, path("members")),
+        (Method::POST, path("leave")),
+        (Method::POST, path("read")),
+        (Method::POST, path("typing")),
+    ]
+}
+
+/// The fields that an answer says are wrong.
+fn wrong(answer: &Answer) -> Vec<&str> {
+    let errors = answer.body["errors"].as_array().expect("errors").iter();
+    errors.map(|error| error["pointer"].as_str().expect("a pointer")).collect()
+}

@@ -1,0 +1,69 @@
+//! When the homeserver does not know our position any more: it was set up anew, restored, or is another one by now. Then
+//! reading begins anew with the last pages of each room, as far back as the position was last known to be good.
+//!
+//! Nothing is doubled, since events count once by their id, and ids are remembered for longer than is read back here.
+//! What can be missed is what a room has beyond its last pages; it is still in the history.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{LEASE, PAGE};
+use crate::{Error, Hub, Result, id::RoomId, inbound::RoomEvent, port::RoomChanges};
+
+/// How much further back than the position is read: clocks differ. Ids are remembered for a day.
+const OVERLAP: Duration = Duration::from_hours(6);
+/// Most pages of a room that are read back.
+const PAGES: usize = 20;
+
+impl Hub {
+    pub(super) async fn start_anew(&self, worker: &str, cause: &Error) -> Result<bool> {
+        let changes = self.timeline.changes(None, Duration::ZERO).await?;
+        let horizon = self.reconciliation.moved_at().await? - OVERLAP;
+        let error: &dyn std::error::Error = cause;
+        tracing::error!(error, %horizon, "the homeserver does not know where we have arrived: reading the last of each room");
+        if !self.come_back(worker, None, &changes).await? {
+            return Ok(false);
+        }
+        for room in changes.rooms {
+            self.read_again(room, horizon).await?;
+            if !self.reconciliation.advance(worker, None, LEASE).await? {
+                return Ok(false);
+            }
+        }
+        self.reconciliation.advance(worker, Some(&changes.next), LEASE).await
+    }
+
+    async fn read_again(&self, changes: RoomChanges, horizon: Timestamp) -> Result<()> {
+        let RoomChanges { room, mut events, is_limited } = changes;
+        let reaches_back = |events: &[RoomEvent]| events.iter().any(|event| event.timestamp < horizon);
+        if is_limited && !reaches_back(&events) {
+            events = self.last_pages(&room, &reaches_back).await?;
+        }
+        self.receive(events.into_iter().filter(|event| event.timestamp >= horizon).collect()).await
+    }
+
+    /// What stands in a room, oldest first, from its end back to where something `reaches_back`.
+    async fn last_pages(
+        &self,
+        room: &RoomId,
+        reaches_back: impl Fn(&[RoomEvent]) -> bool,
+    ) -> Result<Vec<RoomEvent>> {
+        let (mut events, mut from) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let page = self.timeline.before(room, from.as_deref(), PAGE).await?;
+            let is_enough = reaches_back(&page.events);
+            events.extend(page.events);
+            match page.end {
+                Some(end) if !is_enough => from = Some(end),
+                _ => {
+                    events.reverse();
+                    return Ok(events);
+                }
+            }
+        }
+        tracing::warn!(%room, "more was said than is read back: what is older stands in the history only");
+        events.reverse();
+        Ok(events)
+    }
+}

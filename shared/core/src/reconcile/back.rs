@@ -1,0 +1,83 @@
+//! The bot's way into rooms: into those that people made and invited it to, and back into ours when somebody with the
+//! power to do so has put it out. Without it nothing that is said there by other clients would be heard, should push
+//! miss it. In rooms that we made nobody has that power; in adopted ones their maker has.
+//!
+//! What was said while it was out is read at once. Conduit shows it to nobody who was out, so there it comes by push only.
+
+use crate::{
+    Error, Hub, Result,
+    error::Failure,
+    id::{MatrixUserId, RoomId, TenantId},
+    port::Changes,
+};
+
+/// Most members who are asked to let it in: not everybody may.
+const HOSTS: usize = 20;
+/// How often it is tried, about once a second, while the homeserver answers but fails.
+const TRIES: u32 = 30;
+
+impl Hub {
+    /// `false`: another worker is at it.
+    pub(super) async fn come_back(
+        &self,
+        worker: &str,
+        since: Option<&str>,
+        changes: &Changes,
+    ) -> Result<bool> {
+        for (room, host) in &changes.invitations {
+            if self.rooms.tenant_of(room).await?.is_none() {
+                self.adopt_from(room, host).await?;
+            } else if !self.enter_again(worker, since, room, std::slice::from_ref(host)).await? {
+                return Ok(false);
+            }
+        }
+        for room in &changes.left {
+            let Some(tenant) = self.rooms.tenant_of(room).await? else { continue };
+            let hosts = self.hosts(tenant, room).await?;
+            if !self.enter_again(worker, since, room, &hosts).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn hosts(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<MatrixUserId>> {
+        let members = self.lobby.members(tenant, room).await?;
+        Ok(members.iter().take(HOSTS).map(|member| self.matrix_id(member)).collect())
+    }
+
+    async fn enter_again(
+        &self,
+        worker: &str,
+        since: Option<&str>,
+        room: &RoomId,
+        hosts: &[MatrixUserId],
+    ) -> Result<bool> {
+        let mut refused: Option<Error> = None;
+        for host in hosts {
+            match self.timeline.enter(room, host).await {
+                Ok(()) => {
+                    tracing::info!(%room, by = %host, "the bot is back in a room");
+                    let Some(since) = since else { return Ok(true) };
+                    return self.fill(worker, room, since, None).await;
+                }
+                Err(error) if error.failure() == Some(Failure::Rejected) => refused = Some(error),
+                // The position stays where it is, so this comes again.
+                Err(error) if self.may_try_again(room, &error) => return Err(error),
+                Err(error) => refused = Some(error),
+            }
+        }
+        let error = refused.as_ref().map(|error| error as &dyn std::error::Error);
+        tracing::error!(%room, error, "the bot was put out of a room, and nobody there can let it in again");
+        Ok(true)
+    }
+
+    fn may_try_again(&self, room: &RoomId, error: &Error) -> bool {
+        if error.failure() != Some(Failure::Broken) {
+            return true;
+        }
+        let tries = self.entering.get(room).unwrap_or_default() + 1;
+        self.entering.put(room.clone(), tries);
+        tries < TRIES
+    }
+}

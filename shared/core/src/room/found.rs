@@ -1,0 +1,89 @@
+//! Making a room of one's own, with everybody in it or not at all.
+
+use std::time::Duration;
+
+use futures::future;
+
+use super::{NewRoom, Profile, Room, RoomKey, RoomKind};
+use crate::{
+    Error, Hub, Result,
+    error::{Failure, System},
+    id::{RoomId, TenantId},
+    user::{Caller, User},
+};
+
+/// How often it is tried to bring somebody into a new room, and the pauses between.
+const JOIN_TRIES: u32 = 3;
+const JOIN_PAUSE: Duration = Duration::from_millis(300);
+
+/// What somebody wants a new room to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Founding {
+    /// Its name.
+    pub name: String,
+    /// One line about it.
+    pub topic: Option<String>,
+    /// Who is to be in it from the start: ids of the Hub, or full Matrix ids of our server.
+    pub invite: Vec<String>,
+}
+
+impl Hub {
+    /// Makes a private room with the caller and everybody they name in it. If one of these is unknown, all that are
+    /// unknown are named and nothing is made.
+    pub async fn found_room(&self, caller: &Caller, founding: Founding) -> Result<Room> {
+        caller.check_may_write()?;
+        let invited = self.named(caller, &founding.invite).await?;
+        let others = invited.into_iter().filter(|user| user.id() != caller.user.id());
+        let members: Vec<User> = [caller.user.clone()].into_iter().chain(others).collect();
+        self.make_ready(&members).await?;
+        // A caller who goes away leaves a whole room.
+        let (hub, tenant) = (self.clone(), caller.user.tenant());
+        let founded = self.background.spawn(async move { hub.found(tenant, founding, members).await });
+        let room = founded.await.map_err(|ended| ended_early("making a room", ended))??;
+        self.seen_by(&caller.user, &room).await
+    }
+
+    async fn found(&self, tenant: TenantId, founding: Founding, members: Vec<User>) -> Result<RoomId> {
+        let key =
+            RoomKey { tenant, kind: RoomKind::Custom { id: format!("{:032x}", rand::random::<u128>()) } };
+        let Founding { name, topic, .. } = founding;
+        let new = NewRoom {
+            alias: key.alias(),
+            name: name.clone(),
+            topic: topic.clone(),
+            is_direct: false,
+            invite: Vec::new(),
+        };
+        let room = self.homeserver.create_room(&new).await?;
+        let joins = members.iter().map(|user| self.join_patiently(&room, user));
+        if let Err(error) = future::join_all(joins).await.into_iter().collect::<Result<()>>() {
+            // Nobody keeps a room that is not what its maker asked for.
+            for user in &members {
+                self.departures.depart(tenant, &room, user.id()).await?;
+            }
+            return Err(error);
+        }
+        let profile = Profile {
+            name: Some(name),
+            topic,
+            created_by: members.first().map(|maker| maker.id().clone()),
+            members: members.iter().map(|user| user.id().clone()).collect(),
+        };
+        self.rooms.settle(&key, &room, &profile).await
+    }
+
+    async fn join_patiently(&self, room: &RoomId, user: &User) -> Result<()> {
+        let user = self.matrix_id(user);
+        for _ in 1..JOIN_TRIES {
+            match self.homeserver.join(room, &user).await {
+                Err(error) if error.is_transient() => tokio::time::sleep(JOIN_PAUSE).await,
+                result => return result,
+            }
+        }
+        self.homeserver.join(room, &user).await
+    }
+}
+
+fn ended_early(doing: &'static str, error: tokio::task::JoinError) -> Error {
+    Error::fault(System::Homeserver, Failure::Broken, doing, error)
+}

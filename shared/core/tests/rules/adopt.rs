@@ -1,0 +1,152 @@
+//! Rooms that the homeserver has and we do not: made by people elsewhere, or by us when a process ended.
+
+use std::time::Duration;
+
+use messenger_core::{
+    event::Kind,
+    id::{MatrixUserId, RoomId},
+    inbound::RoomEvent,
+    room::{Founding, RoomKey, RoomKind, RoomType},
+};
+use messenger_testkit::{TestHub, given, hub};
+use serde_json::json;
+
+use crate::{ready_caller, settle};
+
+/// Longer than making a room takes, whatever fails.
+const LATER: Duration = Duration::from_mins(10);
+
+fn matrix(user: &str) -> MatrixUserId {
+    MatrixUserId::new(format!("@{user}:hub.local"))
+}
+
+fn umbau() -> Founding {
+    Founding { name: "Umbau".to_owned(), topic: None, invite: vec!["bert".to_owned(), "carl".to_owned()] }
+}
+
+async fn with_three() -> (TestHub, messenger_core::user::Caller) {
+    let hub = hub().build();
+    let anna = ready_caller(&hub, "anna").await;
+    for other in ["bert", "carl"] {
+        ready_caller(&hub, other).await;
+    }
+    (hub, anna)
+}
+
+/// The room that is being made, if the homeserver has it.
+fn made(hub: &TestHub) -> Option<RoomId> {
+    hub.homeserver.rooms().into_iter().find(|room| hub.homeserver.asked(room).name == "Umbau")
+}
+
+/// What the homeserver pushes when somebody says something.
+fn said(hub: &TestHub, room: &RoomId, user: &str, body: &str) -> RoomEvent {
+    let event = hub.homeserver.says(room, &matrix(user), body);
+    hub.homeserver.told(room, &event)
+}
+
+fn told(hub: &TestHub) -> Vec<String> {
+    let messages = hub.memory.events().into_iter().filter(|event| event.kind == Kind::NewMessage);
+    let fields =
+        messages.map(|event| serde_json::from_str::<serde_json::Value>(&event.json()).expect("JSON"));
+    fields.map(|fields| fields["body"].as_str().expect("a body").to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_whose_maker_crashed_is_whole_for_everybody_who_is_in_it() {
+    for step in 0..1000 {
+        let (hub, anna) = with_three().await;
+        let done = hub.crash_after(step, hub.found_room(&anna, umbau())).await.is_some();
+        let hub = hub.another_process();
+        let Some(room) = made(&hub) else { continue };
+        // As every room that is made, it has a name by an event of the bot.
+        let name = json!({ "name": "Umbau" });
+        let name = hub.homeserver.happens(&room, &matrix("messenger"), "m.room.name", name);
+        hub.receive(vec![hub.homeserver.told(&room, &name)]).await.expect("heard");
+        hub.pass(LATER);
+        settle(&hub).await;
+        let members: Vec<_> = hub.homeserver.members(&room);
+        let members: Vec<_> = members.iter().filter_map(|member| member.localpart("hub.local")).collect();
+        for member in &members {
+            hub.receive(vec![said(&hub, &room, member, member)]).await.expect("heard");
+        }
+        for member in &members {
+            let caller = hub.caller(member, given::TENANT).await;
+            let rooms = hub.rooms_of(&caller).await.expect("a list");
+            let seen = rooms.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
+            assert_eq!((seen.room_type, seen.display_name.as_str()), (RoomType::Custom, "Umbau"), "{step}");
+            assert_eq!(hub.members(&caller, &room).await.expect("a list").len(), members.len(), "{step}");
+        }
+        assert_eq!(told(&hub), members, "step {step}");
+        if done {
+            assert_eq!(members.len(), 3);
+            return;
+        }
+    }
+    panic!("it never comes to an end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_is_just_being_made_is_left_to_who_makes_it() {
+    let (hub, anna) = with_three().await;
+    hub.homeserver.answer_late(Duration::from_secs(5));
+    let pushed = async {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        let room = made(&hub).expect("it is being made");
+        assert_eq!(hub.homeserver.members(&room).len(), 3);
+        hub.homeserver.answer_late(Duration::ZERO);
+        hub.pass(Duration::from_mins(2));
+        hub.receive(vec![said(&hub, &room, "bert", "schon da")]).await.expect("heard");
+        assert_eq!(hub.rooms.tenant_of(&room).await.expect("looked"), None);
+    };
+    let (made, ()) = tokio::join!(hub.found_room(&anna, umbau()), pushed);
+    let made = made.expect("made");
+    assert_eq!(made.display_name, "Umbau");
+    assert_eq!(hub.members(&anna, &made.matrix_room_id).await.expect("a list").len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
+    for is_direct in [false, true] {
+        for step in 0..1000 {
+            let hub = hub().build();
+            for user in ["anna", "bert"] {
+                ready_caller(&hub, user).await;
+            }
+            let room = hub.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], is_direct);
+            let name = json!({ "name": "Schicht 3" });
+            hub.homeserver.happens(&room, &matrix("anna"), "m.room.name", name);
+            let first = said(&hub, &room, "anna", "eins");
+            let done = hub.crash_after(step, hub.receive(vec![first.clone()])).await.is_some();
+            let hub = hub.another_process();
+            // It was not answered, so it is told again, before anything else.
+            let second = said(&hub, &room, "bert", "zwei");
+            hub.receive(vec![first, second]).await.expect("heard");
+            assert_eq!(told(&hub), ["eins", "zwei"], "step {step}");
+            let bert = hub.caller("bert", given::TENANT).await;
+            assert_eq!(hub.members(&bert, &room).await.expect("a list").len(), 2, "step {step}");
+            let seen = hub.rooms_of(&bert).await.expect("a list");
+            let seen = seen.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
+            let expected = if is_direct { (RoomType::Dm, "anna") } else { (RoomType::Custom, "Schicht 3") };
+            assert_eq!((seen.room_type, seen.display_name.as_str()), expected, "step {step}");
+            if done {
+                assert!(step > 10, "there were only {step} steps");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_alias_of_a_room_that_somebody_made_leads_back_to_its_key() {
+    let key = |kind| RoomKey { tenant: given::TENANT, kind };
+    let made = key(RoomKind::Custom { id: format!("{:032x}", 77_u128 << 64) });
+    assert_eq!(RoomKey::of_alias(&made.alias()), Some(made.clone()));
+    let general = key(RoomKind::General).alias();
+    let odd = key(RoomKind::Custom { id: "!A/b:x".to_owned() }).alias();
+    let other_tenant = made.alias().replace("hub_t1_", "hub_t2_");
+    for alias in
+        [general.as_str(), &odd, &other_tenant, "hub_t1_custom__", "hub_t1_custom_x_0", "hub_", "", "x"]
+    {
+        assert_eq!(RoomKey::of_alias(alias), None, "{alias}");
+    }
+}

@@ -1,0 +1,208 @@
+//! Reading the homeserver's own stream, and what is done when it does not know our position any more.
+
+use std::time::Duration;
+
+use messenger_core::{
+    error::Failure,
+    event::{Audience, Kind},
+    id::{MatrixUserId, Position, RoomId},
+    port::Clock as _,
+};
+use messenger_testkit::{TestHub, given, hub};
+
+use crate::{WAIT, ready_caller};
+
+const WORKER: &str = "worker";
+/// Longer than the ids of events are remembered at the least.
+const LONG_AGO: Duration = Duration::from_hours(40 * 24);
+
+async fn reconcile(hub: &TestHub) {
+    assert!(hub.reconcile(WORKER, Duration::ZERO).await.expect("it is read"));
+}
+
+/// A hub whose worker has read everything, and the general room with anna in it.
+async fn up_to_date() -> (TestHub, RoomId, MatrixUserId) {
+    let hub = hub().build();
+    let anna = ready_caller(&hub, "anna").await;
+    let room = hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+    reconcile(&hub).await;
+    let anna = hub.matrix_id(&anna.user);
+    (hub, room, anna)
+}
+
+/// The homeserver is another one by now, with other positions.
+async fn lose_position(hub: &TestHub) {
+    hub.reconciliation
+        .advance(WORKER, Some("of another server"), Duration::from_mins(1))
+        .await
+        .expect("stored");
+}
+
+/// What was told of a room, in the order of the log.
+async fn told(hub: &TestHub, room: &RoomId) -> Vec<String> {
+    let audience = [Audience::Room(given::TENANT, room.clone())];
+    let events = hub.feed.after(Position(0), &audience, 10_000).await.expect("events");
+    let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
+    let body = |json: String| serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["body"].clone();
+    messages.map(|event| body(event.json()).as_str().expect("a body").to_owned()).collect()
+}
+
+fn say(hub: &TestHub, room: &RoomId, sender: &MatrixUserId, numbers: std::ops::Range<usize>) {
+    for n in numbers {
+        hub.homeserver.says(room, sender, &n.to_string());
+    }
+}
+
+fn numbers(numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers.map(|n| n.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_position_that_is_unknown_is_given_up_and_nothing_is_lost_or_doubled() {
+    for is_forgiving in [false, true] {
+        let (hub, room, anna) = up_to_date().await;
+        if is_forgiving {
+            hub.homeserver.forgive_positions();
+        }
+        // More than a page of what is known, and more than a page of what is not.
+        say(&hub, &room, &anna, 0..150);
+        reconcile(&hub).await;
+        lose_position(&hub).await;
+        say(&hub, &room, &anna, 150..400);
+        reconcile(&hub).await;
+        assert_eq!(told(&hub, &room).await, numbers(0..400), "forgiving: {is_forgiving}");
+        assert_eq!(hub.memory.summary(&room).count, 400);
+        // From here it goes on as ever.
+        say(&hub, &room, &anna, 400..410);
+        reconcile(&hub).await;
+        assert_eq!(told(&hub, &room).await, numbers(0..410));
+    }
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_memory_of_ids_is_not_told_again() {
+    for is_forgiving in [false, true] {
+        let (hub, room, anna) = up_to_date().await;
+        if is_forgiving {
+            hub.homeserver.forgive_positions();
+        }
+        // So few that all of it is in one answer; another room has more.
+        say(&hub, &room, &anna, 0..2);
+        for n in 0..9 {
+            hub.send(given::machine(1, &n.to_string()), WAIT).await;
+        }
+        reconcile(&hub).await;
+        hub.pass(LONG_AGO);
+        // Its worker was there all the time, and so the old ids are forgotten.
+        reconcile(&hub).await;
+        hub.upkeep.rotate(hub.settings().event_retention).await.expect("rotated");
+        lose_position(&hub).await;
+        say(&hub, &room, &anna, 2..3);
+        reconcile(&hub).await;
+        assert_eq!(told(&hub, &room).await, numbers(2..3), "what was told long ago is dropped from the log");
+        assert_eq!(hub.memory.summary(&room).count, 3, "forgiving: {is_forgiving}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_long_outage_everything_since_is_read_back() {
+    let (hub, room, anna) = up_to_date().await;
+    lose_position(&hub).await;
+    say(&hub, &room, &anna, 0..3);
+    hub.pass(LONG_AGO);
+    say(&hub, &room, &anna, 3..6);
+    hub.upkeep.rotate(hub.settings().event_retention).await.expect("rotated");
+    assert!(hub.reconciliation.moved_at().await.expect("a time") < hub.clock.now() - LONG_AGO / 2);
+    reconcile(&hub).await;
+    assert_eq!(told(&hub, &room).await, numbers(0..6));
+}
+
+#[tokio::test]
+async fn an_outage_or_any_other_refusal_gives_up_no_position() {
+    let (hub, room, anna) = up_to_date().await;
+    let position = hub.reconciliation.position().await.expect("read");
+    say(&hub, &room, &anna, 0..10);
+    for failure in [
+        Failure::Unreachable,
+        Failure::TimedOut,
+        Failure::Broken,
+        Failure::Rejected,
+        Failure::Limited(Duration::from_secs(1)),
+    ] {
+        // In the stream itself, and where it is read on in a room.
+        for call in [1, 2] {
+            hub.homeserver.fail_call(call, failure);
+            let failed = hub.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+            assert_eq!(failed.failure(), Some(failure));
+            assert_eq!(hub.reconciliation.position().await.expect("read"), position);
+        }
+    }
+    reconcile(&hub).await;
+    assert_eq!(told(&hub, &room).await, numbers(0..10));
+}
+
+#[tokio::test]
+async fn a_worker_may_crash_at_every_step_of_starting_anew() {
+    for step in 0..1000 {
+        let (hub, room, anna) = up_to_date().await;
+        say(&hub, &room, &anna, 0..5);
+        lose_position(&hub).await;
+        say(&hub, &room, &anna, 5..120);
+        let done = hub.crash_after(step, hub.reconcile(WORKER, Duration::ZERO)).await.is_some();
+        let survivor = hub.another_process();
+        survivor.pass(Duration::from_mins(1));
+        assert!(survivor.reconcile("another", Duration::ZERO).await.expect("it is read"));
+        assert_eq!(told(&survivor, &room).await, numbers(0..120), "step {step}");
+        if done {
+            assert!(step > 8, "there were only {step} steps");
+            return;
+        }
+    }
+    panic!("it never comes to an end");
+}
+
+#[tokio::test]
+async fn a_bot_that_was_put_out_comes_back_and_has_missed_nothing() {
+    let (hub, room, anna) = up_to_date().await;
+    say(&hub, &room, &anna, 0..5);
+    hub.homeserver.puts_bot_out(&room, &anna, false);
+    say(&hub, &room, &anna, 5..120);
+    // Not before the homeserver is back; the first answer to be back is lost.
+    for call in [2, 3] {
+        hub.homeserver.fail_call(call, Failure::Unreachable);
+        hub.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+    }
+    hub.homeserver.lose_answer(2);
+    hub.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+    reconcile(&hub).await;
+    assert_eq!(told(&hub, &room).await, numbers(0..120));
+    say(&hub, &room, &anna, 120..125);
+    reconcile(&hub).await;
+    assert_eq!(told(&hub, &room).await, numbers(0..125));
+}
+
+#[tokio::test]
+async fn a_bot_that_cannot_come_back_keeps_nobody_from_other_rooms() {
+    for is_banned in [true, false] {
+        let (hub, room, anna) = up_to_date().await;
+        hub.send(given::machine(1, "x"), WAIT).await;
+        let other = hub.homeserver.rooms().into_iter().find(|other| *other != room).expect("a room");
+        hub.homeserver.puts_bot_out(&room, &anna, is_banned);
+        if !is_banned {
+            // Or the homeserver fails over this room, however often it is tried.
+            for call in (2..400).step_by(2) {
+                hub.homeserver.fail_call(call, Failure::Broken);
+            }
+        }
+        say(&hub, &room, &anna, 0..3);
+        say(&hub, &other, &anna, 3..5);
+        let mut tries = 1;
+        while hub.reconcile(WORKER, Duration::ZERO).await.is_err() {
+            tries += 1;
+            assert!(tries <= 30, "it comes to an end");
+        }
+        assert_eq!(tries, if is_banned { 1 } else { 30 });
+        assert_eq!(told(&hub, &other).await, numbers(3..5));
+        assert_eq!(told(&hub, &room).await, numbers(0..0));
+    }
+}
