@@ -1,62 +1,115 @@
 //! Messages that we have just sent, on their way back into our log (the "echo" of Matrix clients).
 //!
 //! The homeserver has them, so whoever sent them is answered at once. What follows from them here (the event on the
-//! streams, unread counts, the last message of a room) follows in the background: one task for each room, which reads
-//! once for all that wait meanwhile.
+//! streams, unread counts, the last message of a room) follows when the homeserver pushes them, some milliseconds later.
+//! What push does not bring soon is read from the room: once for all that wait there.
 
 use std::{
     collections::HashMap,
-    mem,
+    iter, mem,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use futures::future;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
-use crate::{Hub, id::RoomId, inbound::RoomEvent};
+use crate::{
+    Hub, Result,
+    hub::Remembered,
+    id::{EventId, RoomId},
+    inbound::RoomEvent,
+};
 
+/// How long push may take.
+const PUSH: Duration = Duration::from_millis(100);
+/// How long it is remembered what came back.
+const HEARD_FOR: Duration = Duration::from_secs(10);
 /// How long somebody who looks at a room waits for what was just said in it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The rooms whose echoes are being taken in by this process.
-#[derive(Default)]
-pub(crate) struct Echoes(Mutex<HashMap<RoomId, Waiting>>);
+/// What this process has sent and has not seen come back, room by room, and what came back before it was waited for:
+/// push is often quicker than the answer.
+pub(crate) struct Echoes {
+    waiting: Mutex<HashMap<RoomId, Waiting>>,
+    heard: Remembered<EventId, RoomEvent>,
+}
 
-/// What waits in one room. Everybody who holds a receiver learns of the end when the sender is dropped.
+/// What waits in one room. Whoever holds a receiver learns of the end when the sender is dropped.
 #[derive(Default)]
 struct Waiting {
+    /// What push may still bring.
     events: Vec<RoomEvent>,
+    /// What is being read from the room.
+    read: Vec<EventId>,
     end: watch::Sender<()>,
 }
 
-/// The task of a room. If it ends before its work, by a panic, another can begin.
-struct Turn {
+/// The reading of what push did not bring. However it ends, nobody waits for it any longer.
+struct Reading {
     hub: Hub,
     room: RoomId,
-    is_done: bool,
+    ids: Vec<EventId>,
 }
 
 impl Echoes {
-    /// Adds an event. `true`: nobody is at work in its room yet.
-    fn add(&self, event: RoomEvent) -> bool {
-        let mut rooms = self.rooms();
-        let is_first = !rooms.contains_key(&event.room_id);
-        rooms.entry(event.room_id.clone()).or_default().events.push(event);
-        is_first
+    pub(crate) fn new() -> Self {
+        Self { waiting: Mutex::default(), heard: Remembered::for_a_while(HEARD_FOR) }
     }
 
-    /// What waits in a room. If it is nothing, the work in it has ended.
-    fn take(&self, room: &RoomId) -> Vec<RoomEvent> {
-        let mut rooms = self.rooms();
-        let events = rooms.get_mut(room).map(|waiting| mem::take(&mut waiting.events)).unwrap_or_default();
-        if events.is_empty() {
-            rooms.remove(room);
+    /// A message that was taken in a moment ago, as the homeserver has it.
+    pub(crate) fn heard(&self, event: &EventId) -> Option<RoomEvent> {
+        self.heard.get(event)
+    }
+
+    /// `false`: it has come back already.
+    fn wait_for(&self, event: &RoomEvent) -> bool {
+        let room = &event.room_id;
+        self.rooms().entry(room.clone()).or_default().events.push(event.clone());
+        // Whoever takes it in says so first and looks afterwards whether it is waited for: one of both sees the other.
+        let is_heard = self.heard(&event.event_id).is_some();
+        if is_heard {
+            self.wait_no_more(iter::once((room, &event.event_id)));
         }
+        !is_heard
+    }
+
+    /// These messages are taken in.
+    pub(crate) fn arrived(&self, messages: &[RoomEvent]) {
+        for message in messages {
+            self.heard.put(message.event_id.clone(), message.clone());
+        }
+        self.wait_no_more(messages.iter().map(|message| (&message.room_id, &message.event_id)));
+    }
+
+    fn wait_no_more<'a>(&self, events: impl Iterator<Item = (&'a RoomId, &'a EventId)>) {
+        let mut rooms = self.rooms();
+        for (room, id) in events {
+            let Some(waiting) = rooms.get_mut(room) else { continue };
+            waiting.events.retain(|event| event.event_id != *id);
+            waiting.read.retain(|event| event != id);
+            if waiting.events.is_empty() && waiting.read.is_empty() {
+                rooms.remove(room);
+            }
+        }
+    }
+
+    /// Everything that waits in the room of this event, to be read; nothing if the event itself does not wait any more.
+    fn overdue(&self, room: &RoomId, event: &EventId) -> Vec<RoomEvent> {
+        let mut rooms = self.rooms();
+        let Some(waiting) = rooms.get_mut(room) else { return Vec::new() };
+        if !waiting.events.iter().any(|one| one.event_id == *event) {
+            return Vec::new();
+        }
+        let events = mem::take(&mut waiting.events);
+        waiting.read.extend(events.iter().map(|event| event.event_id.clone()));
         events
     }
 
-    /// The ends of the work in these rooms, as far as there is any.
+    /// The ends of the waiting in these rooms, as far as there is any.
     fn ends<'a>(&self, of: impl Iterator<Item = &'a RoomId>) -> Vec<watch::Receiver<()>> {
         let rooms = self.rooms();
         if rooms.is_empty() {
@@ -66,23 +119,29 @@ impl Echoes {
     }
 
     fn rooms(&self) -> MutexGuard<'_, HashMap<RoomId, Waiting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Hub {
-    /// Takes an event in that we have just sent, soon.
+    /// Sees to it that an event that we have just sent is taken in soon.
     pub(crate) fn expect_echo(&self, event: RoomEvent) {
-        let room = event.room_id.clone();
-        if !self.echoes.add(event) {
+        if !self.echoes.wait_for(&event) {
             return;
         }
-        let mut turn = Turn { hub: self.clone(), room, is_done: false };
+        let (hub, RoomEvent { room_id: room, event_id: id, .. }) = (self.clone(), event);
         self.background.spawn(async move {
-            while !turn.is_done {
-                let events = turn.hub.echoes.take(&turn.room);
-                turn.is_done = events.is_empty();
-                turn.hub.take_in_own(events).await;
+            sleep(PUSH).await;
+            let events = hub.echoes.overdue(&room, &id);
+            if events.is_empty() {
+                return;
+            }
+            let ids = events.iter().map(|event| event.event_id.clone()).collect();
+            let reading = Reading { hub, room, ids };
+            // The homeserver has them in any case, so nothing that fails here is lost: push or reconciliation brings it.
+            if let Err(error) = reading.hub.read_back(&reading.room, events).await {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(room = %reading.room, error, "taking in messages of ours is left to reconciliation");
             }
         });
     }
@@ -98,12 +157,21 @@ impl Hub {
         let _ = timeout(PATIENCE, all).await;
         has_waited
     }
+
+    /// Takes events of a room in, unless another process has heard of them by push.
+    async fn read_back(&self, room: &RoomId, events: Vec<RoomEvent>) -> Result<()> {
+        let mut missing = Vec::with_capacity(events.len());
+        for event in events {
+            if !self.messages.is_taken_in(&event.event_id).await? {
+                missing.push(event);
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { self.take_in_own(room, missing).await }
+    }
 }
 
-impl Drop for Turn {
+impl Drop for Reading {
     fn drop(&mut self) {
-        if !self.is_done {
-            self.hub.echoes.rooms().remove(&self.room);
-        }
+        self.hub.echoes.wait_no_more(self.ids.iter().map(|id| (&self.room, id)));
     }
 }

@@ -138,7 +138,7 @@ impl Hub {
             room_ids: Remembered::for_good(),
             absent: Remembered::for_a_while(ABSENT_FOR),
             background: TaskTracker::new(),
-            echoes: Echoes::default(),
+            echoes: Echoes::new(),
             strange: Remembered::for_a_while(STRANGE_FOR),
             entering: Remembered::for_a_while(ENTERING_FOR),
             tenants: Remembered::for_good(),
@@ -197,7 +197,7 @@ where
     K: std::hash::Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    fn for_a_while(time: Duration) -> Self {
+    pub(crate) fn for_a_while(time: Duration) -> Self {
         Self(Cache::builder().max_capacity(REMEMBERED).time_to_live(time).build())
     }
 

@@ -6,8 +6,9 @@
 //! The log has the order of the room as long as each source hands over a room's events in that room's order and without
 //! a hole, beginning where the others have arrived; then whoever comes first with an event has also brought, or found,
 //! everything before it.
-//! * Once the homeserver has a message of ours, its sender is answered; then everything is taken in that stands in the
-//!   room since the reconciled position ([`reconcile`](crate::reconcile)), and the message with it (`echo.rs`).
+//! * Once the homeserver has a message of ours, its sender is answered; the homeserver pushes the message back to us. If
+//!   push is late, everything is taken in that stands in the room since the reconciled position
+//!   ([`reconcile`](crate::reconcile)), and the message with it (`echo.rs`).
 //! * Reconciliation reads on from its position, and fills what the homeserver leaves out.
 //! * Push is in order, but Synapse can lose one and go on with the next. The lost event then stands in the log after its
 //!   successors, as soon as reconciliation brings it: this is the one way in which the order of the log can differ
@@ -102,11 +103,17 @@ impl Hub {
             }
         }
         let people = self.people(ours.iter().flat_map(|(_, event)| event.people())).await?;
+        let is_message = |event: &&RoomEvent| matches!(event.content, Content::Message(_));
+        let messages: Vec<_> = ours.iter().map(|(_, event)| event).filter(is_message).cloned().collect();
         let mut taken = Vec::with_capacity(ours.len());
         for (tenant, event) in ours {
             taken.extend(self.judge(tenant, event, &people).await?);
         }
-        if taken.is_empty() { Ok(()) } else { self.messages.take_in(&taken).await.map(drop) }
+        if !taken.is_empty() {
+            self.messages.take_in(&taken).await?;
+            self.echoes.arrived(&messages);
+        }
+        Ok(())
     }
 
     /// Whose room it is. Costs no I/O once known to this process.

@@ -180,26 +180,29 @@ impl Hub {
         let id = self.transaction(caller, room, transaction).await?;
         let at = in_milliseconds(self.clock.now());
         let event_id = self.timeline.say(room, &sender, &id, at, &content).await?;
-        let mut event = RoomEvent {
-            event_id,
-            room_id: room.clone(),
-            sender,
-            timestamp: at,
-            content: Content::Message(said),
+        let event = match self.as_first_said(room, &event_id, transaction.is_some()).await {
+            Some(first) => first,
+            None => {
+                let content = Content::Message(said);
+                let event = RoomEvent { event_id, room_id: room.clone(), sender, timestamp: at, content };
+                self.expect_echo(event.clone());
+                event
+            }
         };
-        if transaction.is_some() && self.is_taken_in(&event.event_id).await {
-            // A retry: it was said when it was first said, as it was said then.
-            event = self.timeline.event(room, &event.event_id).await.ok().flatten().unwrap_or(event);
-        } else {
-            self.expect_echo(event.clone());
-        }
         let name = caller.user.identity.display_name.clone();
         event.message(name).ok_or(Error::NotFound("message"))
     }
 
-    /// That this cannot be found out is no reason to refuse a message that the homeserver has.
-    async fn is_taken_in(&self, event: &EventId) -> bool {
-        self.messages.is_taken_in(event).await.unwrap_or(false)
+    /// The message, if it is in our log already: push was quicker than the answer, or this is a retry, which is answered
+    /// with what was said first. That this cannot be found out is no reason to refuse a message that the homeserver has.
+    async fn as_first_said(&self, room: &RoomId, event: &EventId, may_be_retry: bool) -> Option<RoomEvent> {
+        if let Some(heard) = self.echoes.heard(event) {
+            return Some(heard);
+        }
+        if may_be_retry && self.messages.is_taken_in(event).await.unwrap_or(false) {
+            return self.timeline.event(room, event).await.ok().flatten();
+        }
+        None
     }
 
     /// The Matrix transaction id: Conduit knows one of them for all rooms of a user, Synapse for all users of a room,

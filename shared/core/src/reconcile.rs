@@ -93,18 +93,7 @@ impl Hub {
     }
 
     /// Takes in events of one room that we have just sent, after what stands before them in the room.
-    ///
-    /// The homeserver has them in any case, so nothing that fails here is lost: push or reconciliation brings it.
-    pub(crate) async fn take_in_own(&self, own: Vec<RoomEvent>) {
-        let Some(first) = own.first() else { return };
-        let room = first.room_id.clone();
-        if let Err(error) = self.try_to_take_in_own(&room, own).await {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(%room, error, "taking in messages of ours is left to reconciliation");
-        }
-    }
-
-    async fn try_to_take_in_own(&self, room: &RoomId, mut own: Vec<RoomEvent>) -> Result<()> {
+    pub(crate) async fn take_in_own(&self, room: &RoomId, mut own: Vec<RoomEvent>) -> Result<()> {
         self.catch_up(room, &mut own).await?;
         // What is left the worker has passed already, or it was sent long ago, or nothing was ever read.
         for event in own {

@@ -107,7 +107,7 @@ async fn a_room_of_others_does_not_exist() {
       }
     }
     "#);
-    let body = json!({ "hub_user_id": "carl" }).to_string();
+    let body = json!({ "hub_user_id": "carl", "typing": true }).to_string();
     for id in [
         room.as_str(),
         chat.as_str().expect("an id"),

@@ -119,7 +119,9 @@ pub(crate) async fn what_happened_since_a_position_comes_in_order(stand: Stand) 
 
 pub(crate) async fn a_member_sees_who_made_a_room_when_and_under_which_alias(stand: Stand) -> Result<()> {
     let id = with_anna(&stand, "seen").await?;
-    let event = say(&stand, &id, 0..1).await?.remove(0);
+    let path = format!("/rooms/{}/send/m.room.message/now", part(&id));
+    let said = stand.bot()?.acting_for("@anna:hub.local").put(&path, text("now")).await?;
+    let event = EventId::new(said["event_id"].as_str().context("an event id")?);
     let said_at = stand.appservice.event(&id, &event).await?.context("the event")?.timestamp;
     let seen = stand.appservice.overview(&id, &user("anna")).await?;
     assert_eq!((seen.made_by.as_str(), seen.alias.as_deref()), (BOT, Some("#hub_seen:hub.local")));
