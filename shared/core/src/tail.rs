@@ -231,6 +231,9 @@ impl Tail {
             position = last.position;
             self.hand_out(&events);
             self.position.send_replace(Some(position));
+            if i64::try_from(events.len()).is_ok_and(|count| count < PAGE) {
+                return Ok(());
+            }
             // A burst of pages must not keep the connections from writing.
             tokio::task::yield_now().await;
         }

@@ -45,8 +45,13 @@ impl Feed for PgStore {
     }
 
     async fn next(&self, cursor: Position, limit: i64) -> Result<Vec<Event>> {
-        let rows = self.database.query(READING, NEXT, &[&cursor.0, &limit]).await?;
-        rows.iter().map(event).collect()
+        let mut events = self.fresh.next(cursor, usize::try_from(limit).unwrap_or_default());
+        if events.is_empty() {
+            let rows = self.database.query(READING, NEXT, &[&cursor.0, &limit]).await?;
+            events = rows.iter().map(event).collect::<Result<_>>()?;
+        }
+        self.fresh.read(events.last().map_or(cursor, |event| event.position));
+        Ok(events)
     }
 
     async fn span(&self) -> Result<Span> {
@@ -55,7 +60,7 @@ impl Feed for PgStore {
     }
 
     async fn changed(&self, patience: Duration) {
-        self.signals.feed(patience).await;
+        self.signals.feed(self.fresh.position(), patience).await;
     }
 }
 

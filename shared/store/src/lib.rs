@@ -5,6 +5,7 @@ mod cursors;
 mod error;
 mod external;
 mod feed;
+mod fresh;
 mod lobby;
 mod messages;
 mod migrate;

@@ -20,6 +20,7 @@ use tokio_postgres::{Config, NoTls, Row, types::ToSql};
 use crate::{
     accept::Acceptor,
     error::{Doing, fault},
+    fresh::Fresh,
     signals::Signals,
 };
 
@@ -42,6 +43,7 @@ pub struct StoreConfig {
 pub struct PgStore {
     pub(crate) database: Database,
     pub(crate) signals: Arc<Signals>,
+    pub(crate) fresh: Arc<Fresh>,
     acceptor: Arc<OnceCell<Acceptor>>,
 }
 
@@ -70,16 +72,20 @@ impl PgStore {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| fault(Failure::Broken, "preparing the connection pool", error))?;
+        let signals = Arc::new(Signals::new(postgres));
         Ok(Self {
             database: Database { pool, statements: Arc::default() },
-            signals: Arc::new(Signals::new(postgres)),
+            fresh: Arc::new(Fresh::new(signals.clone())),
+            signals,
             acceptor: Arc::default(),
         })
     }
 
     /// The group commit of this process; starts with the first notification.
     pub(crate) async fn acceptor(&self) -> &Acceptor {
-        self.acceptor.get_or_init(|| async { Acceptor::start(self.database.clone()) }).await
+        self.acceptor
+            .get_or_init(|| async { Acceptor::start(self.database.clone(), self.fresh.clone()) })
+            .await
     }
 
     /// How many statements this process has made.

@@ -7,9 +7,12 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream, stream::BoxStream};
-use messenger_core::whisper::{Listeners, Whisper};
+use messenger_core::{
+    id::Position,
+    whisper::{Listeners, Whisper},
+};
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -23,10 +26,39 @@ const LISTEN: &str = "listen feed; listen work; listen whispers";
 /// What the listening connection hears. Each signal has one waiter at a time and is remembered until it waits.
 pub(crate) struct Signals {
     config: Config,
-    feed: Arc<Notify>,
+    feed: Arc<Growth>,
     work: Arc<Notify>,
     whispers: Listeners,
     listener: OnceLock<JoinHandle<()>>,
+}
+
+/// How far the event log is said to reach.
+#[derive(Default)]
+struct Growth {
+    until: watch::Sender<i64>,
+    /// It may have grown, nobody knows how far.
+    unknown: Notify,
+}
+
+impl Growth {
+    fn tell(&self, position: i64) {
+        self.until.send_if_modified(|until| {
+            let is_news = *until < position;
+            *until = position.max(*until);
+            is_news
+        });
+    }
+
+    /// Waits until it reaches beyond a position.
+    async fn beyond(&self, position: Option<Position>) {
+        let mut until = self.until.subscribe();
+        let read = position.map_or(i64::MIN, |position| position.0);
+        tokio::select! {
+            // It ends only with the sender, which is ours.
+            _ = until.wait_for(|until| *until > read) => {}
+            () = self.unknown.notified() => {}
+        }
+    }
 }
 
 impl Signals {
@@ -40,10 +72,15 @@ impl Signals {
         }
     }
 
-    /// Waits for a change of the event log.
-    pub(crate) async fn feed(&self, patience: Duration) {
+    /// Waits until the event log may reach beyond the position up to which it was read.
+    pub(crate) async fn feed(&self, read: Option<Position>, patience: Duration) {
         self.listen();
-        let _ = timeout(patience, self.feed.notified()).await;
+        let _ = timeout(patience, self.feed.beyond(read)).await;
+    }
+
+    /// The event log reaches up to here.
+    pub(crate) fn grown(&self, until: Position) {
+        self.feed.tell(until.0);
     }
 
     /// Waits for something to do.
@@ -85,7 +122,7 @@ impl Drop for Signals {
 /// Listens until the connection ends.
 async fn hear(
     config: &Config,
-    feed: &Notify,
+    feed: &Growth,
     work: &Notify,
     whispers: &Listeners,
 ) -> Result<(), tokio_postgres::Error> {
@@ -95,7 +132,10 @@ async fn hear(
         while let Some(message) = messages.next().await {
             if let AsyncMessage::Notification(notification) = message? {
                 match notification.channel() {
-                    "feed" => feed.notify_one(),
+                    "feed" => match notification.payload().parse() {
+                        Ok(position) => feed.tell(position),
+                        Err(_) => feed.unknown.notify_one(),
+                    },
                     "whispers" => {
                         if whispers.are_there()
                             && let Some(whisper) = Whisper::parse(notification.payload())
@@ -112,7 +152,7 @@ async fn hear(
     let listening = async {
         client.batch_execute(LISTEN).await?;
         // What happened while nobody listened is caught up by looking.
-        feed.notify_one();
+        feed.unknown.notify_one();
         work.notify_one();
         std::future::pending::<Result<(), _>>().await
     };
