@@ -9,6 +9,8 @@ use anyhow::{Context, Result, ensure};
 use messenger_devstack::process::Launch;
 
 use crate::apt;
+use crate::record;
+use crate::stack;
 use crate::stacks::{Stacks, file_name};
 
 const PACKAGE: &str = "heaptrack";
@@ -19,12 +21,14 @@ const PRINTER: &str = "/usr/bin/heaptrack_print";
 /// How an allocation is written.
 const ALLOCATION: u8 = b'+';
 const NOTE: &str =
-    "Under heaptrack everything is many times slower: the figures above are none, no goal is checked.";
+    "The router was slowed down by heaptrack: the figures above are not its own, no goal is checked.";
 
 /// Tracks the allocations of routers that are started with it.
 #[derive(Debug)]
 pub(crate) struct Heap {
     directory: PathBuf,
+    /// Where it writes meanwhile.
+    records: PathBuf,
     windows: Vec<Window>,
 }
 
@@ -43,7 +47,7 @@ impl Heap {
             apt::install(PACKAGE)?;
         }
         fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
-        Ok(Self { directory: directory.canonicalize()?, windows: Vec::new() })
+        Ok(Self { directory: directory.to_owned(), records: stack::place()?, windows: Vec::new() })
     }
 
     /// A program that is tracked. `env` is between, since a launch may begin with another program, which would be tracked
@@ -81,11 +85,10 @@ impl Heap {
         for (number, window) in self.windows.iter().enumerate() {
             let file = self.directory.join(format!("{}-{number}.heaptrack", file_name(&title)));
             allocations += window.interpret(&file)?;
-            let folded = file.with_extension("stacks");
-            details.push_str(&print(&file, &folded)?);
-            stacks.add_heaptrack("messenger-router", &fs::read_to_string(&folded)?);
-            fs::remove_file(folded)?;
-            fs::remove_file(&window.record)?;
+            details.push_str(&print(&file)?);
+            for (stack, count) in record::stacks("messenger-router", BufReader::new(File::open(&file)?))?.0 {
+                stacks.add(stack, count);
+            }
         }
         ensure!(allocations > 0, "heaptrack recorded nothing");
         let text = self.directory.join(format!("{}.txt", file_name(&title)));
@@ -93,18 +96,18 @@ impl Heap {
         let each =
             units.iter().map(|(unit, count)| format!(", {:.1} for each {unit}", allocations as f64 / count));
         Ok(format!(
-            "{NOTE}\n\n{allocations} allocations{}\n\nthe innermost function of ours\n{}\n\nwith what they call\n{}\n\n\
+            "{NOTE}\n\n{allocations} allocations{}\n\nthe innermost line of ours in each stack\n{}\n\nlines of ours with all that they call\n{}\n\n\
              flame graph: {}\ntop stacks: {}",
             each.collect::<String>(),
             stacks.innermost_of_ours(),
-            stacks.inclusive(),
+            stacks.inclusive_of_ours(),
             stacks.write(&self.directory, &title)?.display(),
             text.display()
         ))
     }
 
     fn record(&self, pid: &str) -> PathBuf {
-        self.directory.join(format!("heaptrack.{pid}.raw"))
+        self.records.join(format!("heaptrack.{pid}"))
     }
 }
 
@@ -143,13 +146,11 @@ fn copy(mut record: impl BufRead, mut to: impl Write, from: u64) -> Result<u64> 
     Ok(allocations)
 }
 
-/// The top stacks as text; all of them go into the file `folded`.
-fn print(file: &Path, folded: &Path) -> Result<String> {
+/// The top stacks as text.
+fn print(file: &Path) -> Result<String> {
     let printed = Command::new(PRINTER)
         .args(["--print-allocators=1", "--print-peaks=0", "--print-temporary=0", "--print-leaks=0"])
-        .args(["--peak-limit=40", "--sub-peak-limit=3", "--print-flamegraph"])
-        .arg(folded)
-        .arg("--file")
+        .args(["--peak-limit=40", "--sub-peak-limit=3", "--file"])
         .arg(file)
         .output()
         .context("running heaptrack_print")?;

@@ -25,6 +25,7 @@ mod options;
 mod peers;
 mod perf;
 mod profiler;
+mod record;
 mod report;
 mod resume;
 mod service;

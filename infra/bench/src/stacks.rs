@@ -1,4 +1,4 @@
-//! Call stacks with how often each was seen: read from perf and heaptrack, ranked, and kept as files.
+//! Call stacks with how often each was seen: ranked, and kept as files.
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use crate::flame;
 
 /// How many of the top functions are shown.
 const TOP: usize = 40;
-/// How the symbols of our own crates begin.
-const OURS: &str = "messenger_";
+/// How the files of our own crates begin.
+const OURS: [&str; 2] = ["(shared/", "(functions/"];
 
 /// Each stack, outermost first and separated by `;`.
 #[derive(Debug, Default)]
@@ -32,18 +32,7 @@ impl Stacks {
         stacks
     }
 
-    /// Adds what `heaptrack_print --print-flamegraph` writes, below the name of a program.
-    pub(crate) fn add_heaptrack(&mut self, program: &str, text: &str) {
-        for line in text.lines() {
-            let Some((stack, count)) = line.rsplit_once(' ') else { continue };
-            // A `;` within a type is followed by a space, one between functions is not.
-            let stack = stack.trim_end_matches(';').replace("; ", ", ");
-            let symbols: Vec<String> = stack.split(';').map(demangled).collect();
-            self.add(format!("{program};{}", symbols.join(";")), count.parse().unwrap_or(0));
-        }
-    }
-
-    fn add(&mut self, stack: String, count: u64) {
+    pub(crate) fn add(&mut self, stack: String, count: u64) {
         *self.0.entry(stack).or_default() += count;
     }
 
@@ -62,12 +51,21 @@ impl Stacks {
         })
     }
 
-    /// The functions of ours below which there was none of ours.
+    /// The lines of ours below which there was none of ours.
     pub(crate) fn innermost_of_ours(&self) -> String {
         self.ranked(|stack| {
-            let ours =
-                stack.iter().rev().find(|symbol| symbol.trim_start_matches(['<', '&']).starts_with(OURS));
+            let ours = stack.iter().rev().find(|symbol| is_ours(symbol));
             vec![ours.copied().unwrap_or("(none of ours)")]
+        })
+    }
+
+    /// The lines of ours that were in the stack, wherever.
+    pub(crate) fn inclusive_of_ours(&self) -> String {
+        self.ranked(|stack| {
+            let mut ours: Vec<_> = stack.iter().copied().filter(|symbol| is_ours(symbol)).collect();
+            ours.sort_unstable();
+            ours.dedup();
+            ours
         })
     }
 
@@ -103,29 +101,15 @@ pub(crate) fn file_name(title: &str) -> String {
     title.replace(|letter: char| !letter.is_alphanumeric(), "-")
 }
 
+/// Whether the symbol names a file of ours, as only those of allocations do.
+fn is_ours(symbol: &str) -> bool {
+    OURS.iter().any(|file| symbol.contains(file))
+}
+
 /// Without the hash that the compiler appends.
 fn without_hash(name: &str) -> &str {
     let name = name.trim();
-    name.rsplit_once("::").filter(|(_, hash)| is_hash(hash)).map_or(name, |(name, _)| name)
-}
-
-fn is_hash(text: &str) -> bool {
-    text.len() == 17 && text.starts_with('h')
-}
-
-/// The symbol as people write it, with the file that heaptrack names in brackets. heaptrack takes Rust's older names for
-/// those of C++, which leaves their escapes in them, and newer ones it does not know.
-fn demangled(frame: &str) -> String {
-    let (name, file) = frame.split_once(" (").unwrap_or((frame, ""));
-    let is_older = name.rsplit_once("::").is_some_and(|(_, hash)| is_hash(hash));
-    let mangled = if is_older {
-        let parts = name.split("::").map(|part| format!("{}{part}", part.len()));
-        format!("_ZN{}E", parts.collect::<Vec<_>>().concat())
-    } else {
-        name.to_owned()
-    };
-    let name = format!("{:#}", rustc_demangle::demangle(&mangled)).replace("; ", ", ");
-    if file.is_empty() { name } else { format!("{name} ({file}") }
+    name.rsplit_once("::h").filter(|(_, hash)| hash.len() == 16).map_or(name, |(name, _)| name)
 }
 
 #[cfg(test)]
@@ -140,23 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn symbols_of_heaptrack_become_legible() {
-        let mut stacks = Stacks::default();
-        let text = "main;alloc::vec::Vec$LT$T$C$A$GT$::push::h204d0641a85c06f9 (mod.rs);push<[u8; 4]> (vec.rs);\
-                    _RNvNtCsjrHSEGnQ3l9_3std2rt4init (rt.rs); 12\n";
-        stacks.add_heaptrack("router", text);
-        let expected =
-            "router;main;alloc::vec::Vec<T,A>::push (mod.rs);push<[u8, 4]> (vec.rs);std::rt::init (rt.rs)";
-        assert_eq!(stacks.0.into_iter().collect::<Vec<_>>(), [(expected.to_owned(), 12)]);
-    }
-
-    #[test]
     fn the_innermost_function_of_ours_answers_for_what_it_calls() {
         let stacks = [
-            ("router;messenger_core::a;<messenger_store::B as T>::b;alloc::grow".to_owned(), 3),
+            ("router;a (shared/core/src/a.rs:1);b (shared/store/src/b.rs:2);grow (library/alloc/src/raw_vec.rs)".to_owned(), 3),
             ("router;tokio::run".to_owned(), 1),
         ];
-        let expected = " 75.0 %  <messenger_store::B as T>::b\n 25.0 %  (none of ours)";
+        let expected = " 75.0 %  b (shared/store/src/b.rs:2)\n 25.0 %  (none of ours)";
         assert_eq!(Stacks(stacks.into()).innermost_of_ours(), expected);
     }
 }

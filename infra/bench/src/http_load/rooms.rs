@@ -41,13 +41,16 @@ const THERE: &str = "
     union all
     select 1, 'load-' || n, '!chat:bench.local' from generate_series(0, 1) n";
 
+/// Opens the chat with the partner.
+pub(super) const CHAT: Endpoint =
+    Endpoint::new("rooms/dm/{id}, opened before", "POST /api/v1/rooms/dm/{partner}");
 /// What needs no homeserver.
 pub(super) const THERE_ALREADY: [Endpoint; 5] = [
     Endpoint::new("rooms/directory", "GET /api/v1/rooms/directory?q=machine"),
     Endpoint::new("rooms/{id}/members", "GET /api/v1/rooms/{room}/members"),
     Endpoint::new("rooms/{id}/join, already in", "POST /api/v1/rooms/{room}/join"),
     Endpoint::new("rooms/{id}/read, nothing new", "POST /api/v1/rooms/{room}/read").status(204),
-    Endpoint::new("rooms/dm/{id}, opened before", "POST /api/v1/rooms/dm/{partner}"),
+    CHAT,
 ];
 /// What needs one.
 pub(super) const BY_HOMESERVER: [Endpoint; 3] = [

@@ -107,7 +107,8 @@ async fn loads(options: &Http, door: &Door, wanted: &Wanted, callers: &Callers) 
     subjects.extend(wanted.of(&rooms::BY_HOMESERVER, callers));
     let clients = options.clients.iter().copied().max().unwrap_or(1);
     subjects.extend(rooms::to_and_fro(door, wanted, clients).await?);
-    if options.deployment.is_elsewhere() {
+    if options.deployment.is_elsewhere() && wanted.any(&rooms::THERE_ALREADY) {
+        callers.load(&rooms::CHAT).once().await?;
         subjects.extend(wanted.of(&rooms::THERE_ALREADY, callers));
     }
     Ok(subjects)
