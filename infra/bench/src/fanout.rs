@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::http::Connection;
 use crate::latency::{Latencies, Shared};
 use crate::ledger::{Mark, Tally};
-use crate::perf::Recorder;
+use crate::profiler::Profiler;
 use crate::report::{Report, Row};
 use crate::streams::{Board, Streams, listeners};
 use crate::target::Target;
@@ -61,7 +61,11 @@ pub(crate) struct Outcome {
 }
 
 /// Runs it once.
-pub(crate) async fn run(target: &Target, load: &Load, recorder: Option<&Recorder>) -> Result<Outcome> {
+pub(crate) async fn run(
+    target: &Target,
+    load: &Load,
+    mut profiler: Option<&mut Profiler>,
+) -> Result<Outcome> {
     let target = Arc::new(target.clone());
     let listeners = listeners(&target, load.connections);
     let board = Board::new(load.publishers, listeners, load.window)?;
@@ -74,9 +78,13 @@ pub(crate) async fn run(target: &Target, load: &Load, recorder: Option<&Recorder
     let publishing =
         tokio::spawn(publish(Arc::clone(&target), Arc::clone(&board), *load, Arc::clone(&calls)));
     sleep(load.warm_up).await;
-    let recording = recorder.map(|recorder| recorder.start(&target.pids, load.duration)).transpose()?;
+    if let Some(profiler) = &mut profiler {
+        profiler.start(&target.pids, load.duration)?;
+    }
     let measured = measure(&target, &board, load.duration).await;
-    drop(recording);
+    if let Some(profiler) = profiler {
+        profiler.stop()?;
+    }
     let published = publishing.await??;
     let tally = arrived(&streams, &published).await;
     let kib = idle.memory.saturating_sub(before.memory) as f64;
@@ -196,7 +204,7 @@ impl Publisher {
         self.board.publishing(mark);
         let answer = connection.call(&request).await?;
         // nchan answers 202 while nobody listens.
-        ensure!((200..300).contains(&answer.status), "publishing was answered {}", answer.text());
+        ensure!(answer.is_success(), "publishing was answered {}", answer.text());
         if self.board.is_recording() {
             self.calls.shard(usize::from(self.number)).record(begin.elapsed());
         }

@@ -1,4 +1,4 @@
-//! Stacks of `perf script`, folded, and as a flame graph in one SVG file.
+//! Stacks as a flame graph in one SVG file.
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -8,27 +8,6 @@ const HEIGHT: f64 = 16.0;
 /// Narrower boxes are left out.
 const NARROW: f64 = 0.4;
 const LETTER: f64 = 6.6;
-
-/// Each stack, outermost first and separated by `;`, with how often it was seen.
-pub(crate) fn fold(script: &str) -> BTreeMap<String, u64> {
-    let mut stacks = BTreeMap::new();
-    for sample in script.split("\n\n") {
-        let mut lines = sample.lines().filter(|line| !line.trim().is_empty());
-        let Some(program) = lines.next() else { continue };
-        let mut symbols: Vec<&str> =
-            lines.filter_map(|line| Some(symbol(line.trim().split_once(' ')?.1))).collect();
-        symbols.push(program.trim());
-        symbols.reverse();
-        *stacks.entry(symbols.join(";")).or_default() += 1;
-    }
-    stacks
-}
-
-/// Without the hash that the compiler appends.
-fn symbol(name: &str) -> &str {
-    let name = name.trim();
-    name.rsplit_once("::h").filter(|(_, hash)| hash.len() == 16).map_or(name, |(name, _)| name)
-}
 
 #[derive(Default)]
 struct Frame {
@@ -91,13 +70,6 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn samples_with_the_same_stack_are_one() {
-        let sample = "router \n\t  ffff do_write\n\t  5555 core::run<T>::h0123456789abcdef\n\n";
-        let stacks = fold(&sample.repeat(2));
-        assert_eq!(stacks.into_iter().collect::<Vec<_>>(), [("router;core::run<T>;do_write".to_owned(), 2)]);
-    }
 
     #[test]
     fn a_picture_names_each_function_once() {

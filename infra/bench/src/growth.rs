@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::http::Connection;
 use crate::inserts::connect;
 use crate::latency::Latencies;
-use crate::load::{Load, Outcome};
+use crate::load::{Load, Outcome, Turn};
 use crate::options::{self, Growth};
 use crate::report::{Report, Row};
 use crate::service::{Door, Users};
@@ -49,7 +49,7 @@ const ROOMS: &str = "
 const TIDY: &str = "analyze; checkpoint";
 
 pub(crate) async fn run(options: &Growth, report: &mut Report) -> Result<()> {
-    let mut stack = Stack::start(&options.common.programs()?, false).await?;
+    let mut stack = Stack::start(&options.common.programs()?, false, None).await?;
     let time = options::seconds(options.seconds);
     let mut before = 0;
     let mut points = Vec::new();
@@ -107,11 +107,17 @@ async fn point(stack: &Stack, name: &str, time: Duration, report: &mut Report) -
     let bearer = format!("Bearer {token}");
     let get = |path: &str| {
         let request = door.server.request("GET", path, &[("Authorization", &bearer)], "");
-        Load { server: door.server.clone(), requests: Arc::new(move |_| request.clone()), status: 200 }
+        Load {
+            server: door.server.clone(),
+            requests: Arc::new(move |_| request.clone()),
+            status: 200,
+            before: None,
+        }
     };
     let (server, service_token) = (door.server.clone(), door.service_token.clone());
-    let requests = move |number| notification(&server, &service_token, &format!("alarm {number}"), "wait=0");
-    let send = Load { server: door.server.clone(), requests: Arc::new(requests), status: 201 };
+    let requests =
+        move |turn: Turn| notification(&server, &service_token, &format!("alarm {}", turn.number), "wait=0");
+    let send = Load { server: door.server.clone(), requests: Arc::new(requests), status: 201, before: None };
     let me = run_one(&get("/api/v1/users/me"), time).await?;
     let send = run_one(&send, time).await?;
     let poll = run_one(&get(&format!("/api/v1/events/poll?token={token}&client=growth")), time).await?;

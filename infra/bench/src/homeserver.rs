@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::http::{Server, once, segment};
-use crate::load::Load;
+use crate::load::{Load, Turn};
 use crate::stack::{BOT, SERVER_NAME};
 
 /// The Application Service's bot, in a room of its own.
@@ -32,12 +32,13 @@ impl Bot {
     pub(crate) fn put(&self) -> Load {
         let (server, bearer) = (self.server.clone(), format!("Bearer {}", self.as_token));
         let (room, id, run) = (self.room.clone(), self.id.clone(), Uuid::new_v4().simple().to_string());
-        let requests = move |number| {
+        let requests = move |turn: Turn| {
+            let number = turn.number;
             let path =
                 format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/{run}{number}?user_id={id}");
             server.request("PUT", &path, &[("Authorization", &bearer)], &content(number).to_string())
         };
-        Load { server: self.server.clone(), requests: Arc::new(requests), status: 200 }
+        Load { server: self.server.clone(), requests: Arc::new(requests), status: 200, before: None }
     }
 
     /// `GET /rooms/{room}/messages`: the newest, with the token of a device (Conduit lets no other read).
@@ -51,7 +52,12 @@ impl Bot {
         let bearer = format!("Bearer {}", answer["access_token"].as_str().context("no token")?);
         let path = format!("/_matrix/client/v3/rooms/{}/messages?dir=b&limit={limit}", self.room);
         let request = self.server.request("GET", &path, &[("Authorization", &bearer)], "");
-        Ok(Load { server: self.server.clone(), requests: Arc::new(move |_| request.clone()), status: 200 })
+        Ok(Load {
+            server: self.server.clone(),
+            requests: Arc::new(move |_| request.clone()),
+            status: 200,
+            before: None,
+        })
     }
 }
 

@@ -47,7 +47,10 @@ impl Server {
             let _ = write!(text, "{name}: {value}\r\n");
         }
         if method != "GET" {
-            let _ = write!(text, "Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+            if headers.iter().all(|(name, _)| *name != "Content-Type") {
+                text.push_str("Content-Type: application/json\r\n");
+            }
+            let _ = write!(text, "Content-Length: {}\r\n", body.len());
         }
         text.push_str("\r\n");
         text.push_str(body);
@@ -86,6 +89,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Whether the status is one of success.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
     /// The body as JSON.
     pub(crate) fn json(&self) -> Result<serde_json::Value> {
         serde_json::from_slice(&self.body).with_context(|| self.text())
@@ -194,9 +202,12 @@ impl Connection {
 
 /// Any text as one segment of a path.
 pub(crate) fn segment(text: &str) -> String {
-    let digits = b"0123456789ABCDEF";
-    let encoded = |byte: u8| [b'%', digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]];
-    text.bytes().flat_map(encoded).map(char::from).collect()
+    let encoded = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
 }
 
 /// One call on a connection of its own.
@@ -238,6 +249,11 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_breaks_off_is_an_error() {
         assert!(answered(&["HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe"]).await.is_err());
+    }
+
+    #[test]
+    fn a_segment_keeps_what_needs_no_escape() {
+        assert_eq!(segment("!Room-1:ä/b"), "%21Room-1%3A%C3%A4%2Fb");
     }
 
     #[test]

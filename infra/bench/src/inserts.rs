@@ -16,6 +16,9 @@ use crate::latency::Shared;
 use crate::load::Outcome;
 use crate::stack::Database;
 
+/// What the load is called, or what its name ends with.
+pub(crate) const NAME: &str = "single-row insert";
+pub(crate) const BY_PGBENCH: &str = "pgbench, single-row insert";
 const TABLE: &str = "create table if not exists bench_insert (
     id bigint generated always as identity primary key,
     at timestamptz not null default clock_timestamp(),
@@ -50,7 +53,7 @@ impl Inserts {
 
     /// Who inserts.
     pub(crate) fn name(&self) -> &'static str {
-        if self.pgbench.is_some() { "pgbench, single-row insert" } else { "single-row insert" }
+        if self.pgbench.is_some() { BY_PGBENCH } else { NAME }
     }
 
     pub(crate) async fn run(&self, clients: usize, time: Duration) -> Result<Outcome> {

@@ -3,19 +3,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::http::{Connection, Server};
+use crate::http::{Answer, Connection, Server};
 use crate::latency::{Latencies, Shared};
 use crate::report::Row;
 
 /// Where the numbers of calls begin that are made before anything is measured. JSON of Matrix ends at 2⁵³.
 const BEFORE: u64 = 1 << 40;
 
-/// Makes the request with this number.
-pub(crate) type Requests = Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
+/// Which call it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    /// Counts all calls of a load, over all rounds.
+    pub(crate) number: u64,
+    /// Which of the clients that call at once.
+    pub(crate) client: usize,
+}
+
+/// Makes the request of a turn.
+pub(crate) type Requests = Arc<dyn Fn(Turn) -> Vec<u8> + Send + Sync>;
 
 /// A call that is repeated.
 #[derive(Clone)]
@@ -24,6 +33,8 @@ pub(crate) struct Load {
     pub(crate) requests: Requests,
     /// What the answer must be.
     pub(crate) status: u16,
+    /// What each client calls before each call, beside the measurement, whatever the answer.
+    pub(crate) before: Option<Requests>,
 }
 
 /// What came of it, over all rounds.
@@ -66,14 +77,22 @@ impl Load {
 }
 
 impl Load {
-    /// Makes so many calls, one after the other, before anything is measured.
-    pub(crate) async fn times(&self, calls: u64) -> Result<()> {
+    /// Makes one call before anything is measured.
+    pub(crate) async fn once(&self) -> Result<Answer> {
+        self.times(1).await
+    }
+
+    /// Makes so many calls, one after the other, before anything is measured. Returns the last answer.
+    pub(crate) async fn times(&self, calls: u64) -> Result<Answer> {
         let mut connection = Connection::open(&self.server).await?;
+        let mut last = None;
         for number in 0..calls {
-            let answer = connection.call(&(self.requests)(BEFORE + number)).await?;
+            let answer =
+                connection.call(&(self.requests)(Turn { number: BEFORE + number, client: 0 })).await?;
             ensure!(answer.status == self.status, "a call was answered {}", answer.text());
+            last = Some(answer);
         }
-        Ok(())
+        last.context("no call was made")
     }
 }
 
@@ -82,15 +101,11 @@ impl Client {
         let mut connection = Connection::open(&self.load.server).await?;
         let (mut errors, mut first_error) = (0, None);
         while Instant::now() < self.end {
-            let request = (self.load.requests)(self.next.fetch_add(1, Relaxed));
-            let begin = Instant::now();
-            match connection.call(&request).await {
-                Ok(answer) if answer.status == self.load.status => {
-                    self.latencies.shard(self.shard).record(begin.elapsed());
-                }
-                Ok(answer) => {
+            match self.call_once(&mut connection).await {
+                Ok(None) => {}
+                Ok(Some(refused)) => {
                     errors += 1;
-                    first_error.get_or_insert_with(|| answer.text());
+                    first_error.get_or_insert_with(|| refused.text());
                 }
                 Err(error) => {
                     errors += 1;
@@ -100,6 +115,22 @@ impl Client {
             }
         }
         Ok((errors, first_error))
+    }
+
+    /// Returns the answer if it is not what it must be.
+    async fn call_once(&self, connection: &mut Connection) -> Result<Option<Answer>> {
+        let turn = Turn { number: self.next.fetch_add(1, Relaxed), client: self.shard };
+        if let Some(before) = &self.load.before {
+            connection.call(&before(turn)).await?;
+        }
+        let request = (self.load.requests)(turn);
+        let begin = Instant::now();
+        let answer = connection.call(&request).await?;
+        if answer.status != self.load.status {
+            return Ok(Some(answer));
+        }
+        self.latencies.shard(self.shard).record(begin.elapsed());
+        Ok(None)
     }
 }
 
@@ -111,6 +142,11 @@ impl Outcome {
         if self.first_error.is_none() {
             self.first_error.clone_from(&other.first_error);
         }
+    }
+
+    /// How many calls were made.
+    pub(crate) fn calls(&self) -> f64 {
+        (self.latencies.count() + self.errors) as f64
     }
 
     pub(crate) fn per_second(&self) -> f64 {

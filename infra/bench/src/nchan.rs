@@ -1,12 +1,13 @@
 //! nchan: nginx with a module that fans events out, as an instance of our own.
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use messenger_devstack::process::{Launch, Output};
 use messenger_devstack::service::Service;
+
+use crate::apt;
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 const PACKAGE: &str = "libnginx-mod-nchan";
@@ -19,16 +20,7 @@ pub(crate) fn install() -> Result<()> {
     if Path::new(MODULE).exists() && Path::new(PROGRAM).exists() {
         return Ok(());
     }
-    let installed = Command::new("apt-get")
-        .args(["install", "-y", "--no-install-recommends", PACKAGE])
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .status()
-        .context("running apt-get")?;
-    ensure!(
-        installed.success(),
-        "{PACKAGE} could not be installed: run as root, or leave nchan out with --without"
-    );
-    Ok(())
+    apt::install(PACKAGE).context("nchan can be left out with --who")
 }
 
 /// Starts it with its files in `directory`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::http::Server;
-use crate::perf::Recorder;
+use crate::profiler::{Look, Profiler};
 use crate::service::Door;
 use crate::stack::Stack;
 
@@ -94,9 +94,8 @@ pub(crate) struct Http {
     /// Do without a homeserver, and what needs one
     #[arg(long)]
     pub(crate) no_homeserver: bool,
-    /// Record the router with perf, into this directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) perf: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) look: Look,
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -126,9 +125,8 @@ pub(crate) struct Fanout {
     /// Seconds for which the open streams are watched first
     #[arg(long, default_value_t = 2.0)]
     pub(crate) idle_seconds: f64,
-    /// Record the router with perf, into this directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) perf: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) look: Look,
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -234,26 +232,32 @@ impl Common {
 }
 
 impl Deployment {
+    /// Whether a service is named.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.url.is_some()
+    }
+
     /// The service that is named, or one of our own.
-    pub(crate) async fn door(&self, common: &Common, homeserver: bool) -> Result<(Door, Option<Stack>)> {
+    pub(crate) async fn door(
+        &self,
+        common: &Common,
+        homeserver: bool,
+        profiler: Option<&Profiler>,
+    ) -> Result<(Door, Option<Stack>)> {
         let Some(url) = &self.url else {
-            let stack = Stack::start(&common.programs()?, homeserver).await?;
+            let stack = Stack::start(&common.programs()?, homeserver, profiler).await?;
             return Ok((Door::of(&stack), Some(stack)));
         };
         let door = Door {
             server: Server::of(url)?,
             service_token: self.token.clone().context("--token is needed with --url")?,
             hub_key: self.hub_key.clone().context("--hub-key is needed with --url")?,
+            hs_token: None,
             pids: self.pid.into_iter().collect(),
             database: Vec::new(),
         };
         Ok((door, None))
     }
-}
-
-/// A recorder, if one is wanted.
-pub(crate) fn recorder(directory: Option<&PathBuf>) -> Result<Option<Recorder>> {
-    directory.map(|directory| Recorder::new(directory)).transpose()
 }
 
 pub(crate) fn seconds(seconds: f64) -> Duration {

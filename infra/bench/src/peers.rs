@@ -88,7 +88,7 @@ fn scenarios(options: &options::Peers) -> Vec<Scenario> {
 impl Peer {
     async fn start(name: &str, options: &options::Peers) -> Result<Self> {
         if name == OURS {
-            let stack = Stack::start(&options.common.programs()?, false).await?;
+            let stack = Stack::start(&options.common.programs()?, false, None).await?;
             let users = Users { per_tenant: options.users, tenants: 1 };
             let target = users.follow(&stack).await?;
             return Ok(Self { target, _service: None, _stack: Some(stack) });

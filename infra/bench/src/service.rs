@@ -26,6 +26,8 @@ pub(crate) struct Door {
     pub(crate) server: Server,
     pub(crate) service_token: String,
     pub(crate) hub_key: String,
+    /// The homeserver's token; `None`: it is not known to us.
+    pub(crate) hs_token: Option<String>,
     pub(crate) pids: Vec<i32>,
     pub(crate) database: Vec<i32>,
 }
@@ -36,6 +38,7 @@ impl Door {
             server: stack.server.clone(),
             service_token: SERVICE_TOKEN.to_owned(),
             hub_key: HUB_KEY.to_owned(),
+            hs_token: Some(stack.hs_token().to_owned()),
             pids: stack.pid().into_iter().collect(),
             database: stack.database().pid().into_iter().collect(),
         }
@@ -55,7 +58,6 @@ impl Users {
             let number = i64::try_from(tenant)? + 1;
             tokens.extend(token::many(&door.hub_key, &format!("bench-t{number}"), self.per_tenant, number)?);
         }
-        let tokens = Arc::new(tokens);
         sign_in(&door.server, &tokens).await?;
         Ok(Target {
             server: door.server.clone(),
@@ -68,10 +70,12 @@ impl Users {
     }
 }
 
-async fn sign_in(server: &Server, tokens: &Arc<Vec<String>>) -> Result<()> {
+/// Signs in whom these tokens name.
+pub(crate) async fn sign_in(server: &Server, tokens: &[String]) -> Result<()> {
+    let tokens: Arc<[String]> = tokens.into();
     let mut tasks = JoinSet::new();
     for first in 0..AT_ONCE {
-        let (server, tokens) = (server.clone(), Arc::clone(tokens));
+        let (server, tokens) = (server.clone(), Arc::clone(&tokens));
         tasks.spawn(async move {
             let mut connection = Connection::open(&server).await?;
             for token in tokens.iter().skip(first).step_by(AT_ONCE) {

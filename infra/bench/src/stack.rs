@@ -12,6 +12,7 @@ use messenger_matrix::{Registration, registration};
 use uuid::Uuid;
 
 use crate::http::Server;
+use crate::profiler::Profiler;
 
 /// How long a program may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -19,6 +20,7 @@ pub(crate) const SERVER_NAME: &str = "bench.local";
 pub(crate) const BOT: &str = "messenger";
 pub(crate) const HUB_KEY: &str = "the Hub's secret key of the measurements";
 pub(crate) const SERVICE_TOKEN: &str = "the service token of the measurements";
+const ROUTER: &str = "messenger-router";
 /// Where nobody answers: what is measured without a homeserver does without.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
@@ -37,6 +39,7 @@ pub(crate) struct Stack {
     homeserver: Option<Homeserver>,
     database: Database,
     as_token: String,
+    hs_token: String,
     programs: PathBuf,
     environment: Vec<(&'static str, String)>,
 }
@@ -77,8 +80,12 @@ impl Drop for Database {
 }
 
 impl Stack {
-    /// Starts it; with a homeserver, a worker too.
-    pub(crate) async fn start(programs: &Path, with_homeserver: bool) -> Result<Self> {
+    /// Starts it; with a homeserver, a worker too. A profiler looks into the router.
+    pub(crate) async fn start(
+        programs: &Path,
+        with_homeserver: bool,
+        profiler: Option<&Profiler>,
+    ) -> Result<Self> {
         let database = Database::start().await?;
         let port = free_port()?;
         let server = Server::local(port);
@@ -95,7 +102,7 @@ impl Stack {
             ("MATRIX_HOMESERVER_URL", homeserver.as_ref().map_or(NOWHERE, Homeserver::url).to_owned()),
             ("MATRIX_SERVER_NAME", SERVER_NAME.to_owned()),
             ("MATRIX_AS_TOKEN", as_token.clone()),
-            ("MATRIX_HS_TOKEN", hs_token),
+            ("MATRIX_HS_TOKEN", hs_token.clone()),
             ("MATRIX_BOT_LOCALPART", BOT.to_owned()),
             ("APPSERVICE_URL", url.clone()),
             ("SECRET_KEY", "the secret key of the measurements".to_owned()),
@@ -104,11 +111,14 @@ impl Stack {
             ("LOG_LEVEL", "warn".to_owned()),
         ];
         setup(programs, &environment, with_homeserver).await?;
-        let router = launch(programs, "messenger-router", &environment);
+        let router = profiler.and_then(|profiler| profiler.launch(ROUTER, &programs.join(ROUTER)));
+        let router = router.unwrap_or_else(|| Launch::new(ROUTER, programs.join(ROUTER)));
+        let router = configured(router, &environment);
         let router = Service::start(router, format!("{url}/livez"), PATIENCE).await?;
         let programs = programs.to_owned();
+        let worker = None;
         let mut stack =
-            Self { server, router, worker: None, homeserver, database, as_token, programs, environment };
+            Self { server, router, worker, homeserver, database, as_token, hs_token, programs, environment };
         if with_homeserver {
             stack.worker = Some(Process::spawn(stack.launch("messenger-worker"))?);
         }
@@ -128,6 +138,11 @@ impl Stack {
     pub(crate) fn homeserver(&self) -> Result<(Server, String)> {
         let homeserver = self.homeserver.as_ref().context("started without a homeserver")?;
         Ok((Server::of(homeserver.url())?, self.as_token.clone()))
+    }
+
+    /// The token by which a homeserver shows that it is ours.
+    pub(crate) fn hs_token(&self) -> &str {
+        &self.hs_token
     }
 
     /// What the homeserver is.
@@ -200,7 +215,11 @@ async fn setup(programs: &Path, environment: &[(&'static str, String)], with_hom
 }
 
 fn launch(programs: &Path, program: &str, environment: &[(&'static str, String)]) -> Launch {
-    let launch = Launch::new(program, programs.join(program)).output(Output::Kept);
+    configured(Launch::new(program, programs.join(program)), environment)
+}
+
+fn configured(launch: Launch, environment: &[(&'static str, String)]) -> Launch {
+    let launch = launch.output(Output::Kept);
     environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
 }
 

@@ -2,7 +2,7 @@
 use crate::http::Server;
 
 /// What the events are filled up with, so that they have the size of a real one.
-const BODY: &str =
+pub(crate) const BODY: &str =
     "Spindel 3: Temperatur 92 °C über Grenzwert. Werkzeugwechsel pausiert, bitte Kühlung prüfen.";
 
 /// A server that fans events out.

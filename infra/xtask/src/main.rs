@@ -35,7 +35,7 @@ enum Command {
     Lint,
     /// Measure the service against the physical limit and its peers
     Bench(bench::Arguments),
-    /// Show where the router's time goes under a load
+    /// Show where the router's time goes under a load, or who allocates in it
     Profile(profile::Arguments),
     /// What CI runs: lint, then test
     Ci,
