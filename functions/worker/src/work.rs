@@ -3,7 +3,11 @@
 use std::{convert::Infallible, error::Error as StdError, time::Duration};
 
 use messenger_core::{Error, Hub, Result};
-use tokio::{sync::Notify, task::JoinSet, time::sleep};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
 use uuid::Uuid;
 
 /// How many lanes are drained side by side.
@@ -14,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PROBE: Duration = Duration::from_secs(1);
 /// How long the homeserver may let its reader wait while nothing happens.
 const STREAM_WAIT: Duration = Duration::from_secs(15);
+/// The homeserver's stream is read once in this time at the most. What it tells push has mostly told before, so a little
+/// patience costs nobody anything, and spares the homeserver an answer for each message.
+const STREAM_PACE: Duration = Duration::from_millis(100);
 /// How often notifications are expired.
 const EXPIRE: Duration = Duration::from_secs(30);
 /// After so many times the event log is rotated, too.
@@ -107,7 +114,10 @@ async fn reconcile(hub: &Hub) -> Infallible {
     let worker = Uuid::new_v4().simple().to_string();
     let mut trouble = Trouble::new("the homeserver's stream cannot be read");
     loop {
-        if trouble.watch(hub.reconcile(&worker, STREAM_WAIT).await) != Some(true) {
+        let next = Instant::now() + STREAM_PACE;
+        if trouble.watch(hub.reconcile(&worker, STREAM_WAIT).await) == Some(true) {
+            sleep_until(next).await;
+        } else {
             // The homeserver is away, or another worker reads.
             sleep(PROBE).await;
         }

@@ -6,12 +6,11 @@
 
 use std::{
     collections::HashMap,
-    iter, mem,
+    iter,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use futures::future;
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -34,18 +33,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What this process has sent and has not seen come back, room by room, and what came back before it was waited for:
 /// push is often quicker than the answer.
 pub(crate) struct Echoes {
-    waiting: Mutex<HashMap<RoomId, Waiting>>,
+    waiting: Mutex<HashMap<RoomId, Vec<Waiting>>>,
+    /// Something is waited for no longer.
+    fewer: watch::Sender<()>,
     heard: Remembered<EventId, RoomEvent>,
 }
 
-/// What waits in one room. Whoever holds a receiver learns of the end when the sender is dropped.
-#[derive(Default)]
 struct Waiting {
-    /// What push may still bring.
-    events: Vec<RoomEvent>,
-    /// What is being read from the room.
-    read: Vec<EventId>,
-    end: watch::Sender<()>,
+    event: RoomEvent,
+    /// Push has not brought it: it is being read from the room.
+    is_overdue: bool,
 }
 
 /// The reading of what push did not bring. However it ends, nobody waits for it any longer.
@@ -57,7 +54,8 @@ struct Reading {
 
 impl Echoes {
     pub(crate) fn new() -> Self {
-        Self { waiting: Mutex::default(), heard: Remembered::for_a_while(HEARD_FOR) }
+        let heard = Remembered::for_a_while(HEARD_FOR);
+        Self { waiting: Mutex::default(), fewer: watch::Sender::default(), heard }
     }
 
     /// A message that was taken in a moment ago, as the homeserver has it.
@@ -67,8 +65,8 @@ impl Echoes {
 
     /// `false`: it has come back already.
     fn wait_for(&self, event: &RoomEvent) -> bool {
-        let room = &event.room_id;
-        self.rooms().entry(room.clone()).or_default().events.push(event.clone());
+        let (room, waiting) = (&event.room_id, Waiting { event: event.clone(), is_overdue: false });
+        self.waiting().entry(room.clone()).or_default().push(waiting);
         // Whoever takes it in says so first and looks afterwards whether it is waited for: one of both sees the other.
         let is_heard = self.heard(&event.event_id).is_some();
         if is_heard {
@@ -86,39 +84,58 @@ impl Echoes {
     }
 
     fn wait_no_more<'a>(&self, events: impl Iterator<Item = (&'a RoomId, &'a EventId)>) {
-        let mut rooms = self.rooms();
+        let mut rooms = self.waiting();
         for (room, id) in events {
             let Some(waiting) = rooms.get_mut(room) else { continue };
-            waiting.events.retain(|event| event.event_id != *id);
-            waiting.read.retain(|event| event != id);
-            if waiting.events.is_empty() && waiting.read.is_empty() {
+            waiting.retain(|waiting| waiting.event.event_id != *id);
+            if waiting.is_empty() {
                 rooms.remove(room);
+            }
+        }
+        drop(rooms);
+        self.fewer.send_replace(());
+    }
+
+    /// Everything in the room of this event that nobody reads yet; nothing if the event itself is not among it.
+    fn overdue(&self, room: &RoomId, event: &EventId) -> Vec<RoomEvent> {
+        let mut rooms = self.waiting();
+        let mut waiting: Vec<_> = rooms.get_mut(room).into_iter().flatten().collect();
+        waiting.retain(|waiting| !waiting.is_overdue);
+        if !waiting.iter().any(|waiting| waiting.event.event_id == *event) {
+            return Vec::new();
+        }
+        waiting.iter_mut().for_each(|waiting| waiting.is_overdue = true);
+        waiting.into_iter().map(|waiting| waiting.event.clone()).collect()
+    }
+
+    /// What is waited for in these rooms.
+    fn expected<'a>(&self, rooms: impl Iterator<Item = &'a RoomId>) -> Vec<(&'a RoomId, EventId)> {
+        let waiting = self.waiting();
+        if waiting.is_empty() {
+            return Vec::new();
+        }
+        let of =
+            |room| waiting.get(room).into_iter().flatten().map(move |one| (room, one.event.event_id.clone()));
+        rooms.flat_map(of).collect()
+    }
+
+    /// Waits until none of these is waited for.
+    async fn came(&self, mut expected: Vec<(&RoomId, EventId)>) {
+        let mut fewer = self.fewer.subscribe();
+        loop {
+            let waiting = self.waiting();
+            expected.retain(|(room, id)| {
+                waiting.get(*room).is_some_and(|waiting| waiting.iter().any(|one| one.event.event_id == *id))
+            });
+            drop(waiting);
+            // The sender is ours, so the other way to end is not there.
+            if expected.is_empty() || fewer.changed().await.is_err() {
+                return;
             }
         }
     }
 
-    /// Everything that waits in the room of this event, to be read; nothing if the event itself does not wait any more.
-    fn overdue(&self, room: &RoomId, event: &EventId) -> Vec<RoomEvent> {
-        let mut rooms = self.rooms();
-        let Some(waiting) = rooms.get_mut(room) else { return Vec::new() };
-        if !waiting.events.iter().any(|one| one.event_id == *event) {
-            return Vec::new();
-        }
-        let events = mem::take(&mut waiting.events);
-        waiting.read.extend(events.iter().map(|event| event.event_id.clone()));
-        events
-    }
-
-    /// The ends of the waiting in these rooms, as far as there is any.
-    fn ends<'a>(&self, of: impl Iterator<Item = &'a RoomId>) -> Vec<watch::Receiver<()>> {
-        let rooms = self.rooms();
-        if rooms.is_empty() {
-            return Vec::new();
-        }
-        of.filter_map(|room| rooms.get(room)).map(|waiting| waiting.end.subscribe()).collect()
-    }
-
-    fn rooms(&self) -> MutexGuard<'_, HashMap<RoomId, Waiting>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<RoomId, Vec<Waiting>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -146,15 +163,13 @@ impl Hub {
         });
     }
 
-    /// Waits until what this process has sent into these rooms is taken in, but not for long. `false`: there was nothing
-    /// to wait for.
+    /// Waits until what this process has sent into these rooms until now is taken in, but not for long. `false`: there
+    /// was nothing to wait for.
     pub(crate) async fn echoed<'a>(&self, rooms: impl Iterator<Item = &'a RoomId>) -> bool {
-        let mut ends = self.echoes.ends(rooms);
-        let has_waited = !ends.is_empty();
-        // Nothing is ever sent to them: they end when the sender is gone.
-        let all = future::join_all(ends.iter_mut().map(watch::Receiver::changed));
+        let expected = self.echoes.expected(rooms);
+        let has_waited = !expected.is_empty();
         // Who does not want to wait longer sees what is there.
-        let _ = timeout(PATIENCE, all).await;
+        let _ = timeout(PATIENCE, self.echoes.came(expected)).await;
         has_waited
     }
 

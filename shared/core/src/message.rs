@@ -180,15 +180,13 @@ impl Hub {
         let id = self.transaction(caller, room, transaction).await?;
         let at = in_milliseconds(self.clock.now());
         let event_id = self.timeline.say(room, &sender, &id, at, &content).await?;
-        let event = match self.as_first_said(room, &event_id, transaction.is_some()).await {
-            Some(first) => first,
-            None => {
-                let content = Content::Message(said);
-                let event = RoomEvent { event_id, room_id: room.clone(), sender, timestamp: at, content };
-                self.expect_echo(event.clone());
-                event
-            }
-        };
+        let first = self.as_first_said(room, &event_id, transaction.is_some()).await;
+        let event = first.unwrap_or_else(|| {
+            let content = Content::Message(said);
+            let event = RoomEvent { event_id, room_id: room.clone(), sender, timestamp: at, content };
+            self.expect_echo(event.clone());
+            event
+        });
         let name = caller.user.identity.display_name.clone();
         event.message(name).ok_or(Error::NotFound("message"))
     }
@@ -288,7 +286,9 @@ impl Hub {
     /// Those of them who are users of ours.
     pub(crate) async fn people(&self, ids: impl Iterator<Item = &MatrixUserId>) -> Result<People> {
         let server: Arc<str> = self.settings.server_name.as_str().into();
-        let mut localparts: Vec<_> = ids.filter_map(|id| id.localpart(&server)).map(str::to_owned).collect();
+        let is_person = |localpart: &&str| *localpart != self.settings.bot_localpart;
+        let localparts = ids.filter_map(|id| id.localpart(&server)).filter(is_person);
+        let mut localparts: Vec<_> = localparts.map(str::to_owned).collect();
         localparts.sort_unstable();
         localparts.dedup();
         let users =

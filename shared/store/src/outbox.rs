@@ -31,9 +31,12 @@ const PENDING: &str = concat!(
     order by id limit $3"
 );
 const ANNOUNCE: &str = "select announce_notification($1, $2, $3)";
-const SENT: &str = "update notifications
+/// Does not wait for the disk: should PostgreSQL forget it in a crash, the message is sent again under the same
+/// transaction id, which the homeserver answers with the event that it has.
+const SENT: &str = "with quick as materialized (select set_config('synchronous_commit', 'off', true))
+    update notifications
     set status = 'sent', reason = null, matrix_room_id = $2, matrix_event_id = $3, answer_due = null
-    where id = $1 and status in ('pending', 'expired')";
+    from quick where id = $1 and status in ('pending', 'expired')";
 const FAILED: &str = "update notifications set status = 'failed', reason = $2, answer_due = null
     where id = $1 and status = 'pending'";
 const POSTPONE: &str = "with postponed as (
