@@ -5,7 +5,7 @@
 //! What push does not bring soon is read from the room: once for all that wait there.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     iter,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -109,30 +109,24 @@ impl Echoes {
     }
 
     /// What is waited for in these rooms.
-    fn expected<'a>(&self, rooms: impl Iterator<Item = &'a RoomId>) -> Vec<(&'a RoomId, EventId)> {
+    fn expected<'a>(&self, rooms: impl Iterator<Item = &'a RoomId>) -> HashSet<EventId> {
         let waiting = self.waiting();
         if waiting.is_empty() {
-            return Vec::new();
+            return HashSet::new();
         }
-        let of =
-            |room| waiting.get(room).into_iter().flatten().map(move |one| (room, one.event.event_id.clone()));
-        rooms.flat_map(of).collect()
+        rooms.filter_map(|room| waiting.get(room)).flatten().map(|one| one.event.event_id.clone()).collect()
     }
 
     /// Waits until none of these is waited for.
-    async fn came(&self, mut expected: Vec<(&RoomId, EventId)>) {
+    async fn came(&self, expected: HashSet<EventId>) {
         let mut fewer = self.fewer.subscribe();
-        loop {
-            let waiting = self.waiting();
-            expected.retain(|(room, id)| {
-                waiting.get(*room).is_some_and(|waiting| waiting.iter().any(|one| one.event.event_id == *id))
-            });
-            drop(waiting);
-            // The sender is ours, so the other way to end is not there.
-            if expected.is_empty() || fewer.changed().await.is_err() {
-                return;
-            }
-        }
+        // It ends otherwise only with the sender, which is ours.
+        while self.is_waited_for(&expected) && fewer.changed().await.is_ok() {}
+    }
+
+    fn is_waited_for(&self, expected: &HashSet<EventId>) -> bool {
+        !expected.is_empty()
+            && self.waiting().values().flatten().any(|one| expected.contains(&one.event.event_id))
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<RoomId, Vec<Waiting>>> {
