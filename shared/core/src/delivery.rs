@@ -75,7 +75,7 @@ impl Hub {
     /// may have stored the message, and not yet the transaction id that keeps it from being stored twice.
     async fn deliver_until(&self, deadline: Instant, notification: Notification) -> Notification {
         let (hub, own) = (self.clone(), notification.clone());
-        let mut delivery = self.background.spawn(async move { hub.deliver(own).await });
+        let mut delivery = self.background.spawn(async move { hub.deliver_for_caller(own).await });
         match timeout_at(deadline, &mut delivery).await {
             Ok(Ok(Ok(delivered))) => delivered,
             Ok(Ok(Err(error))) => {
@@ -175,22 +175,46 @@ impl Hub {
         match self.attempt(&notification).await {
             Ok((room, event)) => {
                 self.outbox.sent(notification.id, &room, &event).await?;
-                let (room, event) = (Some(room), Some(event));
-                Ok(Notification {
-                    status: Status::Sent,
-                    reason: None,
-                    room,
-                    event,
-                    next_attempt_at: None,
-                    ..notification
-                })
+                Ok(notification.sent(room, event))
             }
+            Err(error) => self.not_sent(notification, error).await,
+        }
+    }
+
+    /// The same, for a caller who waits: they are answered as soon as the homeserver has it. That it is sent is stored
+    /// meanwhile; if that fails it is sent once more, under the same transaction id, and the homeserver does nothing.
+    async fn deliver_for_caller(&self, notification: Notification) -> Result<Notification> {
+        let (room, event) = match self.attempt(&notification).await {
+            Ok(sent) => sent,
+            Err(error) => return self.not_sent(notification, error).await,
+        };
+        self.sent.put(notification.id, (room.clone(), event.clone()));
+        let (hub, notification) = (self.clone(), notification.sent(room.clone(), event.clone()));
+        let id = notification.id;
+        self.background.spawn(async move {
+            if let Err(error) = hub.outbox.sent(id, &room, &event).await {
+                tracing::warn!(%id, error = &error as &dyn std::error::Error, "that it is sent is not stored: a worker sends it again");
+            }
+        });
+        Ok(notification)
+    }
+
+    /// A notification as it is: what this process has just sent may not be stored yet.
+    pub(crate) fn as_it_is(&self, stored: Notification) -> Notification {
+        match self.sent.get(&stored.id) {
+            Some((room, event)) if stored.status == Status::Pending => stored.sent(room, event),
+            _ => stored,
+        }
+    }
+
+    async fn not_sent(&self, notification: Notification, error: Error) -> Result<Notification> {
+        match error {
             // Our own database fails: nothing can be stored about it, and the lease or the budget runs out by itself.
-            Err(error) if error.failure().is_some() && !is_homeserver(&error) => Err(error),
+            error if error.failure().is_some() && !is_homeserver(&error) => Err(error),
             // The recipient has left the tenant since: it waits for their return.
-            Err(error @ Error::NotFound(_)) => self.postpone(notification, &error).await,
-            Err(error) if error.is_transient() => self.postpone(notification, &error).await,
-            Err(error) => {
+            error @ Error::NotFound(_) => self.postpone(notification, &error).await,
+            error if error.is_transient() => self.postpone(notification, &error).await,
+            error => {
                 tracing::error!(id = %notification.id, error = &error as &dyn std::error::Error, "refused for good");
                 self.outbox.failed(notification.id, reason::REFUSED_BY_HOMESERVER).await?;
                 let reason = Some(reason::REFUSED_BY_HOMESERVER.to_owned());

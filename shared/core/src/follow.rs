@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use futures::{Stream, future};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     Error, Hub, Result,
@@ -27,6 +27,11 @@ use crate::{
 const RETRY_MS: u32 = 3000;
 /// How long somebody waits for their turn to be let in.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// An opening of more bytes keeps its turn until it is written: a crowd that returns is then served one after the other,
+/// and what is live goes in between.
+const LARGE: usize = 64 << 10;
+/// How long it keeps its turn at the most: a slow reader holds nobody else up.
+const TURN_MAX: Duration = Duration::from_millis(50);
 /// How often an audience is read again because a membership changed meanwhile.
 const AUDIENCE_TRIES: usize = 20;
 
@@ -36,6 +41,8 @@ pub struct Follower {
     id: ConnectionId,
     mailbox: Arc<Mailbox>,
     opening: Option<Bytes>,
+    /// Ends the turn of the opening when it is dropped: whoever asks for the next piece has written it.
+    turn: Option<oneshot::Sender<()>>,
 }
 
 /// Why a reader has a gap.
@@ -69,7 +76,7 @@ impl Hub {
     /// Opens a stream for a caller, from the cursor they bring or from now.
     pub async fn follow(&self, caller: &Caller, cursor: Option<&str>) -> Result<Follower> {
         self.tail.ready().await?;
-        let _opening = timeout(PATIENCE, self.openings.acquire()).await.map_err(|_| busy())?;
+        let turn = timeout(PATIENCE, self.openings.clone().acquire_owned()).await.map_err(|_| busy())?;
         let wanted = match cursor.map(parse_cursor) {
             Some(Some(cursor)) if self.is_beyond(cursor).await? => Some(None),
             wanted => wanted,
@@ -86,7 +93,16 @@ impl Hub {
                 Err(gap) => (at, Err(gap)),
             },
         };
-        follower.opening = Some(self.opening(caller, start, replay));
+        let opening = self.opening(caller, start, replay);
+        if opening.len() > LARGE {
+            let (writing, written) = oneshot::channel();
+            follower.turn = Some(writing);
+            tokio::spawn(async move {
+                let _ = timeout(TURN_MAX, written).await;
+                drop(turn);
+            });
+        }
+        follower.opening = Some(opening);
         Ok(follower)
     }
 
@@ -188,7 +204,7 @@ impl Follower {
 
     /// A follower without first bytes.
     fn silent(hub: &Hub, Subscription { id, mailbox, .. }: Subscription) -> Self {
-        Self { tail: hub.tail.clone(), id, mailbox, opening: None }
+        Self { tail: hub.tail.clone(), id, mailbox, opening: None, turn: None }
     }
 
     /// Waits for the next piece.
@@ -197,10 +213,11 @@ impl Follower {
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        match self.opening.take() {
-            Some(opening) => Poll::Ready(Some(opening)),
-            None => self.mailbox.poll_take(context),
+        if let Some(opening) = self.opening.take() {
+            return Poll::Ready(Some(opening));
         }
+        self.turn = None;
+        self.mailbox.poll_take(context)
     }
 }
 

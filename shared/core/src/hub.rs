@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     Result,
     echo::Echoes,
-    id::{RoomId, TenantId},
+    id::{EventId, NotificationId, RoomId, TenantId},
     port::{
         Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
         Lobby, Memberships, Messages, Notifications, Outbox, Reconciliation, Rooms, Timeline, Upkeep, Users,
@@ -23,6 +23,8 @@ use crate::{
 
 /// How long a process trusts what it remembers of a signed-in user.
 const SIGNED_IN_FOR: Duration = Duration::from_secs(10);
+/// How long a process remembers what it has sent: longer than it takes to store that.
+const SENT_FOR: Duration = Duration::from_secs(10);
 /// How long a process trusts that a room does not exist yet.
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 /// How long a room that cannot be adopted is left alone.
@@ -108,11 +110,13 @@ pub struct Inner {
     pub(crate) settings: Settings,
     pub(crate) tail: Arc<Tail>,
     /// The right to open a stream: so many are opened at once.
-    pub(crate) openings: Semaphore,
+    pub(crate) openings: Arc<Semaphore>,
     pub(crate) signed_in: Remembered<Identity, User>,
     pub(crate) room_ids: Remembered<RoomKey, RoomId>,
     /// Keys that had no room a moment ago.
     pub(crate) absent: Remembered<RoomKey, ()>,
+    /// What this process has sent a moment ago.
+    pub(crate) sent: Remembered<NotificationId, (RoomId, EventId)>,
     /// What goes on after its caller was answered.
     pub(crate) background: TaskTracker,
     pub(crate) echoes: Echoes,
@@ -133,10 +137,11 @@ impl Hub {
             tail: Arc::new(Tail::new(ports.feed.clone(), ports.whispers.clone(), ports.clock.clone())),
             ports,
             settings,
-            openings: Semaphore::new(OPENINGS),
+            openings: Arc::new(Semaphore::new(OPENINGS)),
             signed_in: Remembered::for_a_while(SIGNED_IN_FOR),
             room_ids: Remembered::for_good(),
             absent: Remembered::for_a_while(ABSENT_FOR),
+            sent: Remembered::for_a_while(SENT_FOR),
             background: TaskTracker::new(),
             echoes: Echoes::new(),
             strange: Remembered::for_a_while(STRANGE_FOR),

@@ -276,6 +276,20 @@ impl Notification {
     pub fn key(&self) -> RoomKey {
         self.draft.room_key(self.tenant)
     }
+
+    /// The same, now that the homeserver has it.
+    pub(crate) fn sent(self, room: RoomId, event: EventId) -> Self {
+        let (room, event) = (Some(room), Some(event));
+        Self {
+            status: Status::Sent,
+            reason: None,
+            room,
+            event,
+            next_attempt_at: None,
+            in_flight: None,
+            ..self
+        }
+    }
 }
 
 impl Draft {
@@ -366,16 +380,20 @@ impl Hub {
             Accepted::Replayed { fingerprint: first, .. } if fingerprint.as_ref() != Some(&first) => {
                 Err(Error::Invalid(vec![idempotency_mismatch()]))
             }
-            Accepted::Replayed { notification, .. } => match notification.in_flight {
-                Some(left) => Err(in_flight(left)),
-                None => Ok(Answer { notification: *notification, replayed: true }),
-            },
+            Accepted::Replayed { notification, .. } => {
+                let notification = self.as_it_is(*notification);
+                match notification.in_flight {
+                    Some(left) => Err(in_flight(left)),
+                    None => Ok(Answer { notification, replayed: true }),
+                }
+            }
         }
     }
 
     /// One notification of the satellite's tenant.
     pub async fn notification(&self, satellite: &Satellite, id: NotificationId) -> Result<Notification> {
-        self.notifications.find(satellite.tenant, id).await?.ok_or(Error::NotFound("notification"))
+        let stored = self.notifications.find(satellite.tenant, id).await?;
+        stored.map(|stored| self.as_it_is(stored)).ok_or(Error::NotFound("notification"))
     }
 
     /// The notifications of the satellite's tenant, newest first.
@@ -384,7 +402,8 @@ impl Hub {
         satellite: &Satellite,
         query: &LogQuery,
     ) -> Result<Vec<Notification>> {
-        self.notifications.log(satellite.tenant, query).await
+        let stored = self.notifications.log(satellite.tenant, query).await?;
+        Ok(stored.into_iter().map(|stored| self.as_it_is(stored)).collect())
     }
 }
 

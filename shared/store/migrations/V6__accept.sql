@@ -21,7 +21,10 @@ create function accept_notifications(
     lane_wait double precision[], held_for double precision,
     out id bigint[], out known_id bigint[], out known_fingerprint text[],
     out free boolean[], out resting boolean[], out held boolean[], out created_at timestamptz, out ends_at bigint)
-language plpgsql as $$
+language plpgsql
+-- Arrays of one element look cheap enough to PostgreSQL to plan anew for each call, which costs more than the call.
+set plan_cache_mode = force_generic_plan
+as $$
 #variable_conflict use_column
 declare
     size   bigint := cardinality(in_lane);
