@@ -31,7 +31,7 @@ const ABSENT_FOR: Duration = Duration::from_secs(1);
 const STRANGE_FOR: Duration = Duration::from_mins(1);
 /// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
 /// meanwhile waits behind a few openings, not behind all.
-const OPENINGS: usize = 4;
+const OPENINGS: usize = 2;
 /// How long it is known how often the bot could not come back into a room.
 const ENTERING_FOR: Duration = Duration::from_mins(5);
 /// How many users and rooms a process remembers at the most.

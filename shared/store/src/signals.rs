@@ -21,7 +21,9 @@ use tokio_postgres::{AsyncMessage, Config, NoTls};
 /// Pause before the next attempt to connect.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The channels of `migrations/`, and that of whispers.
-const LISTEN: &str = "listen feed; listen work; listen whispers";
+const FEED: &str = "feed";
+const WORK: &str = "work";
+const WHISPERS: &str = "whispers";
 
 /// What the listening connection hears. Each signal has one waiter at a time and is remembered until it waits.
 pub(crate) struct Signals {
@@ -29,6 +31,8 @@ pub(crate) struct Signals {
     feed: Arc<Growth>,
     work: Arc<Notify>,
     whispers: Listeners,
+    /// The channels that somebody has waited for: a process is not woken for the others.
+    wanted: Arc<watch::Sender<Vec<&'static str>>>,
     listener: OnceLock<JoinHandle<()>>,
 }
 
@@ -68,13 +72,14 @@ impl Signals {
             feed: Arc::default(),
             work: Arc::default(),
             whispers: Listeners::default(),
+            wanted: Arc::default(),
             listener: OnceLock::new(),
         }
     }
 
     /// Waits until the event log may reach beyond the position up to which it was read.
     pub(crate) async fn feed(&self, read: Option<Position>, patience: Duration) {
-        self.listen();
+        self.listen(FEED);
         let _ = timeout(patience, self.feed.beyond(read)).await;
     }
 
@@ -85,23 +90,30 @@ impl Signals {
 
     /// Waits for something to do.
     pub(crate) async fn work(&self, patience: Duration) {
-        self.listen();
+        self.listen(WORK);
         let _ = timeout(patience, self.work.notified()).await;
     }
 
     /// What is whispered as soon as the connection listens.
     pub(crate) fn whispers(&self) -> BoxStream<'static, Whisper> {
-        self.listen();
+        self.listen(WHISPERS);
         self.whispers.listen()
     }
 
-    fn listen(&self) {
+    fn listen(&self, channel: &'static str) {
+        self.wanted.send_if_modified(|wanted| {
+            let is_new = !wanted.contains(&channel);
+            if is_new {
+                wanted.push(channel);
+            }
+            is_new
+        });
         self.listener.get_or_init(|| {
             let (config, feed, work) = (self.config.clone(), self.feed.clone(), self.work.clone());
-            let whispers = self.whispers.clone();
+            let (whispers, wanted) = (self.whispers.clone(), self.wanted.clone());
             tokio::spawn(async move {
                 loop {
-                    if let Err(error) = hear(&config, &feed, &work, &whispers).await {
+                    if let Err(error) = hear(&config, &feed, &work, &whispers, wanted.subscribe()).await {
                         tracing::debug!(%error, "not listening");
                     }
                     sleep(PAUSE).await;
@@ -125,6 +137,7 @@ async fn hear(
     feed: &Growth,
     work: &Notify,
     whispers: &Listeners,
+    mut wanted: watch::Receiver<Vec<&'static str>>,
 ) -> Result<(), tokio_postgres::Error> {
     let (client, mut connection) = config.connect(NoTls).await?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
@@ -132,11 +145,11 @@ async fn hear(
         while let Some(message) = messages.next().await {
             if let AsyncMessage::Notification(notification) = message? {
                 match notification.channel() {
-                    "feed" => match notification.payload().parse() {
+                    FEED => match notification.payload().parse() {
                         Ok(position) => feed.tell(position),
                         Err(_) => feed.unknown.notify_one(),
                     },
-                    "whispers" => {
+                    WHISPERS => {
                         if whispers.are_there()
                             && let Some(whisper) = Whisper::parse(notification.payload())
                         {
@@ -150,11 +163,20 @@ async fn hear(
         Ok(())
     };
     let listening = async {
-        client.batch_execute(LISTEN).await?;
-        // What happened while nobody listened is caught up by looking.
-        feed.unknown.notify_one();
-        work.notify_one();
-        std::future::pending::<Result<(), _>>().await
+        let mut count = 0;
+        loop {
+            let channels = wanted.borrow_and_update().clone();
+            for channel in channels.iter().skip(count) {
+                client.batch_execute(&format!("listen {channel}")).await?;
+            }
+            count = channels.len();
+            // What happened while nobody listened is caught up by looking.
+            feed.unknown.notify_one();
+            work.notify_one();
+            if wanted.changed().await.is_err() {
+                return Ok(());
+            }
+        }
     };
     tokio::select! {
         ended = hearing => ended,
