@@ -12,10 +12,11 @@ use tokio::{
 use crate::{
     Error, Hub, Result,
     error::Failure,
-    id::{EventId, RoomId},
+    id::{EventId, MatrixUserId, RoomId},
     notification::{Notification, Place, Status, Target, reason},
     port::{Lane, Rest},
     rendering,
+    user::User,
 };
 
 /// How long a worker may be silent before another may take its lane. Longer than the homeserver may take for a message.
@@ -248,15 +249,27 @@ impl Hub {
     async fn attempt(&self, notification: &Notification) -> Result<(RoomId, EventId)> {
         let room = self.room(&notification.key()).await?;
         let recipient = match &notification.draft.target {
-            Target::Dm(user) => {
-                self.users.find(notification.tenant, user).await?.map(|user| self.matrix_id(&user))
-            }
+            Target::Dm(user) => match self.users.find(notification.tenant, user).await? {
+                Some(user) => Some(self.reachable(&room, &user).await?),
+                None => None,
+            },
             _ => None,
         };
         let content = rendering::content(notification.id, &notification.draft, recipient.as_ref());
         let transaction = format!("{}.n{}", self.installation().await?, notification.id);
         let event = self.homeserver.send(&room, &transaction, &content).await?;
         Ok((room, event))
+    }
+
+    /// The recipient of a direct message, who is in the room: whoever left it in another client is brought back when there
+    /// is something for them, or it would reach nobody.
+    async fn reachable(&self, room: &RoomId, user: &User) -> Result<MatrixUserId> {
+        let (tenant, matrix_id) = (user.tenant(), self.matrix_id(user));
+        if !self.messages.is_member(tenant, room, user.id()).await? {
+            self.homeserver.join(room, &matrix_id).await?;
+            self.memberships.add(tenant, room, user.id()).await?;
+        }
+        Ok(matrix_id)
     }
 
     /// Waits until somebody else has delivered it.

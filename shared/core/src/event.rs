@@ -73,10 +73,12 @@ pub enum Kind {
     RoomLeft,
     /// The audience of this event, one user, has read a room on one of their devices.
     Unread,
+    /// The audience of this event, one user, is no longer of this tenant.
+    AccessWithdrawn,
 }
 
 /// What stands in the log.
-const STORED: [Kind; 8] = [
+const STORED: [Kind; 9] = [
     Kind::Notification,
     Kind::NewMessage,
     Kind::MessageEdited,
@@ -85,6 +87,7 @@ const STORED: [Kind; 8] = [
     Kind::RoomJoined,
     Kind::RoomLeft,
     Kind::Unread,
+    Kind::AccessWithdrawn,
 ];
 
 impl Kind {
@@ -99,6 +102,7 @@ impl Kind {
             Self::RoomJoined => "room_joined",
             Self::RoomLeft => "room_left",
             Self::Unread => "unread",
+            Self::AccessWithdrawn => "access_withdrawn",
         }
     }
 
@@ -179,13 +183,15 @@ pub struct Frame {
     pub sse: Bytes,
 }
 
-/// A change that moves a user into or out of a room's audience.
+/// A change of what a user hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Membership {
     /// The user hears this room from now on.
     Joined(RoomId),
     /// The user hears it no longer.
     Left(RoomId),
+    /// The user hears nothing of this tenant any more: their streams end.
+    Withdrawn,
 }
 
 impl Event {
@@ -224,6 +230,7 @@ impl Event {
         match self.kind {
             Kind::RoomJoined => room().map(Membership::Joined),
             Kind::RoomLeft => room().map(Membership::Left),
+            Kind::AccessWithdrawn => Some(Membership::Withdrawn),
             _ => None,
         }
     }

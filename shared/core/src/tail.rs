@@ -305,10 +305,13 @@ impl State {
         self.recent.keep(frame);
     }
 
-    /// Moves the connections of one user into or out of the audience of a room.
+    /// Moves the connections of one user into or out of the audience of a room, or ends them.
     fn apply(&mut self, user: &Audience, change: &Membership) {
         self.memberships += 1;
-        let (Membership::Joined(room) | Membership::Left(room)) = change;
+        let room = match change {
+            Membership::Joined(room) | Membership::Left(room) => room,
+            Membership::Withdrawn => return self.end_all(user),
+        };
         let audience = Audience::Room(user.tenant(), room.clone());
         for id in self.listeners.get(user).cloned().unwrap_or_default() {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
@@ -322,7 +325,16 @@ impl State {
                     connection.audience.retain(|one| *one != audience);
                     self.silence(&audience, id);
                 }
-                Membership::Joined(_) | Membership::Left(_) => {}
+                _ => {}
+            }
+        }
+    }
+
+    /// Ends the connections of one user, after what waits for them.
+    fn end_all(&mut self, user: &Audience) {
+        for id in self.listeners.get(user).cloned().unwrap_or_default() {
+            if let Some(connection) = self.remove(id) {
+                connection.mailbox.close(End::Regular, None);
             }
         }
     }

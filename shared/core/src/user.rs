@@ -152,6 +152,27 @@ impl Hub {
         Ok(user)
     }
 
+    /// Lets the bearer of a token of ours in. It says who they were when it was made; who they are the Hub has said
+    /// since, and that stays. One of a former tenant lets nobody in.
+    pub async fn recognise(&self, identity: Identity) -> Result<User> {
+        if let Some(user) = self.signed_in.get(&identity) {
+            return Ok(user);
+        }
+        let localpart = id::localpart(&identity.hub_user_id, &self.reserved());
+        let known = self.users.by_localpart(&localpart).await?;
+        match known.filter(|known| *known.id() == identity.hub_user_id) {
+            None => self.sign_in(identity).await,
+            Some(known) if known.tenant() == identity.tenant => {
+                self.signed_in.put(identity, known.clone());
+                Ok(known)
+            }
+            Some(_) => Err(Error::Unauthenticated {
+                code: "token_superseded",
+                detail: "the token is of a tenant that you are no longer in: sign in again".into(),
+            }),
+        }
+    }
+
     /// The Matrix id of a user.
     pub fn matrix_id(&self, user: &User) -> MatrixUserId {
         self.matrix_id_of(&user.localpart)

@@ -46,10 +46,13 @@ pub struct Verified {
     pub identity: Identity,
     /// `exp`, with the leeway.
     pub expires_at: Timestamp,
+    /// Whether the Hub itself says so, and not a token of ours.
+    pub by_hub: bool,
 }
 
 #[derive(Deserialize)]
 struct Claims {
+    iss: String,
     sub: String,
     exp: serde_json::Number,
     role: Option<String>,
@@ -178,7 +181,8 @@ impl Auth {
         let display_name =
             if display_name.is_empty() { hub_user_id.as_str().to_owned() } else { display_name };
         let role = Role::from_hub(claims.role.as_deref().unwrap_or_default());
-        Ok(Verified { identity: Identity { hub_user_id, tenant, display_name, role }, expires_at })
+        let identity = Identity { hub_user_id, tenant, display_name, role };
+        Ok(Verified { identity, expires_at, by_hub: claims.iss == HUB_ISSUER })
     }
 }
 

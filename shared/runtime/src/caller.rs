@@ -58,7 +58,11 @@ impl FromRequestParts<App> for FromSatellite {
 
 async fn sign_in(app: &App, token: &str) -> Result<user::Caller> {
     let verified = app.auth.user(token)?;
-    let user = app.hub.sign_in(verified.identity).await?;
+    let user = if verified.by_hub {
+        app.hub.sign_in(verified.identity).await?
+    } else {
+        app.hub.recognise(verified.identity).await?
+    };
     Ok(user::Caller { user, expires_at: verified.expires_at })
 }
 

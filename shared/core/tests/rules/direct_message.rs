@@ -201,3 +201,16 @@ async fn users_with_similar_names_have_rooms_of_their_own() {
     assert_eq!(hub.homeserver.accounts(), names.len());
     assert_eq!(hub.homeserver.display_name(&matrix("messenger")), None, "the bot is nobody's account");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_left_the_chat_elsewhere_is_brought_back_by_the_next_message() {
+    let hub = hub().build();
+    ready_caller(&hub, "anna").await;
+    let room = hub.send(given::dm("anna", "one"), WAIT).await.notification.room.expect("sent");
+    hub.attendance.leave(&room, &matrix("anna")).await.expect("left");
+    hub.memberships.remove(given::TENANT, &room, &given::user("anna")).await.expect("stored");
+    let sent = hub.send(given::dm("anna", "two"), WAIT).await.notification;
+    assert_eq!((sent.status, sent.room.as_ref()), (Status::Sent, Some(&room)));
+    assert_eq!(hub.homeserver.members(&room), [matrix("anna")]);
+    assert!(hub.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").contains(&room));
+}

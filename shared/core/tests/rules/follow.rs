@@ -257,3 +257,19 @@ async fn a_stream_waits_until_the_log_can_be_read() {
     assert!(waiting.await.expect("it ends"));
     assert_eq!(hub.feed.span().await.expect("a span").head, Position(0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_moves_to_another_tenant_hears_nothing_more_of_the_old_one() {
+    let hub = hub().build();
+    let _tail = hub.run_tail();
+    let caller = hub.caller("anna", given::TENANT).await;
+    let mut stream = open(&hub, &caller, None).await;
+    let others = hub.caller("bert", given::TENANT).await;
+    let mut other = open(&hub, &others, None).await;
+    hub.caller("anna", given::OTHER_TENANT).await;
+    tell(&hub, ALL, "not for Anna").await;
+    assert_eq!(heard(&mut other).await, ["not for Anna"]);
+    let left = stream.within(Duration::from_secs(30)).await;
+    assert_eq!(left.last().map(SseEvent::kind).as_deref(), Some("access_withdrawn"));
+    assert!(stream.next().await.is_none(), "the stream has ended");
+}

@@ -177,3 +177,19 @@ fn an_unknown_role_gets_the_fewest_rights() {
         assert_eq!(Role::from_hub(hub), ours, "{hub}");
     }
 }
+
+#[tokio::test]
+async fn a_token_of_ours_changes_nobody_back() {
+    let hub = hub().build();
+    let then = given::identity("anna");
+    hub.sign_in(then.clone()).await.expect("signed in");
+    let married = Identity { display_name: "Anna Neu".to_owned(), role: Role::Admin, ..then.clone() };
+    hub.sign_in(married.clone()).await.expect("signed in");
+    let process = hub.another_process();
+    assert_eq!(process.recognise(then.clone()).await.expect("known").identity, married);
+    let moved = Identity { tenant: given::OTHER_TENANT, ..married };
+    hub.sign_in(moved.clone()).await.expect("signed in");
+    let refused = hub.another_process().recognise(then).await.expect_err("a former tenant");
+    assert_eq!(refused.code(), "token_superseded");
+    assert_eq!(hub.another_process().recognise(moved.clone()).await.expect("known").identity, moved);
+}

@@ -103,6 +103,7 @@ pub async fn who_moves_leaves_all_rooms(store: &dyn Store) -> Result<()> {
     ports.users.sign_in(&Identity { tenant: OTHER_TENANT, ..identity("anna") }, "_anna").await?;
     let told = ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 10).await?;
     assert_eq!(told.iter().filter(|event| event.kind == Kind::RoomLeft).count(), 2);
+    assert_eq!(told.last().map(|event| event.kind), Some(Kind::AccessWithdrawn));
     assert_eq!(due(&ports).await?, ["!1", "!2"]);
     Ok(())
 }

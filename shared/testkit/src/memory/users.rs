@@ -6,10 +6,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
+    event::Kind,
     id::{HubUserId, TenantId},
     port::Users,
     user::{Identity, User, UserQuery, UserSummary, fold},
 };
+
+use serde_json::json;
 
 use super::{Memory, State};
 
@@ -96,6 +99,7 @@ impl State {
             leased_until: now,
         });
         let moved = before.as_ref().is_none_or(|before| before.tenant != identity.tenant);
+        let former = before.as_ref().map(|before| before.tenant).filter(|_| moved);
         if moved || before.is_some_and(|before| before.display_name != identity.display_name) {
             stored.due = Some(now);
             stored.failures = 0;
@@ -113,6 +117,9 @@ impl State {
                 .collect();
             for (tenant, user, room) in left {
                 self.depart(tenant, &room, &user);
+            }
+            if let Some(former) = former {
+                self.tell_member(Kind::AccessWithdrawn, former, id, &json!({}));
             }
             self.release_held(identity.tenant, id);
         }
