@@ -1,5 +1,7 @@
 //! Messages: said here in the name of a user, and read back page by page.
 
+mod history;
+
 use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
@@ -8,24 +10,18 @@ use serde_json::{Value, json};
 
 use crate::{
     Error, Hub, Result,
-    error::Failure,
     id::{self, EventId, MatrixUserId, RoomId},
     inbound::{Content, RoomEvent},
     media::{File, Mxc, clean},
     user::{Caller, User},
 };
 
+pub use history::History;
+
 /// Most bytes of a message's content: an event may have 65 536 bytes with everything around it.
 const CONTENT_MAX: usize = 60_000;
 /// Most characters of the line that stands for a message in a list of rooms.
 const SUMMARY_MAX: usize = 200;
-/// Most events of a page that is read from the homeserver.
-const PAGE: usize = 100;
-/// Fewest: what is no message, as a change of members, must not cost a call for each.
-const PAGE_MIN: usize = 20;
-/// Stands between the parts of a history token; homeservers' tokens have none of it.
-const BETWEEN: char = '|';
-
 /// What somebody said: the content of `m.room.message`, as far as it concerns us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
@@ -57,17 +53,6 @@ pub struct Message {
     /// The file, if it is one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub file: Option<File>,
-}
-
-/// A page of a room's history.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct History {
-    /// Newest first.
-    pub messages: Vec<Message>,
-    /// Where the next page begins; `None` if there is none.
-    pub end_token: Option<String>,
-    /// Whether there are older messages.
-    pub has_more: bool,
 }
 
 /// Users by the localpart of their Matrix account.
@@ -215,74 +200,6 @@ impl Hub {
             }
             None => format!("{stem}.r{:032x}", rand::random::<u128>()),
         })
-    }
-
-    /// A page of a room's messages, newest first, with edits applied and without what was redacted.
-    ///
-    /// `from` is the `end_token` of the page before. Pages join without hole or repeat, whatever is said meanwhile.
-    pub async fn history(
-        &self,
-        caller: &Caller,
-        room: &RoomId,
-        from: Option<&str>,
-        limit: usize,
-    ) -> Result<History> {
-        self.check_member(caller, room).await?;
-        let wrong = || Error::invalid("?from_token", "must be the end_token of another page");
-        let (mut token, mut skip_to) = match from.map(|from| from.split_once(BETWEEN)) {
-            None => (None, None),
-            Some(Some((token, last))) if !token.is_empty() => {
-                (Some(token.to_owned()), Some(EventId::new(last)))
-            }
-            Some(_) => return Err(wrong()),
-        };
-        let mut found: Vec<RoomEvent> = Vec::new();
-        let mut end_token = None;
-        loop {
-            // One more than is shown says whether there are more; mostly a room holds nothing but messages.
-            let wanted = u32::try_from((limit - found.len() + 1).clamp(PAGE_MIN, PAGE)).unwrap_or(1);
-            let page = match self.timeline.before(room, token.as_deref(), wanted).await {
-                Err(error) if error.failure() == Some(Failure::UnknownPosition) => return Err(wrong()),
-                page => page?,
-            };
-            for event in page.events {
-                if let Some(last) = &skip_to {
-                    if event.event_id == *last {
-                        skip_to = None;
-                    }
-                    continue;
-                }
-                if !matches!(event.content, Content::Message(_)) {
-                    continue;
-                }
-                if found.len() == limit {
-                    return self.shown(found, end_token).await;
-                }
-                end_token = Some(format!("{}{BETWEEN}{}", page.start, event.event_id));
-                found.push(event);
-            }
-            match page.end {
-                Some(end) if token.as_ref() != Some(&end) => token = Some(end),
-                _ => return self.shown(found, None).await,
-            }
-        }
-    }
-
-    async fn shown(&self, events: Vec<RoomEvent>, end_token: Option<String>) -> Result<History> {
-        let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
-        let people = self.people(events.iter().map(|event| &event.sender));
-        let edits = async { if ids.is_empty() { Ok(Vec::new()) } else { self.messages.edits(&ids).await } };
-        let (people, edits) = tokio::try_join!(people, edits)?;
-        let mut edits: HashMap<_, _> =
-            edits.into_iter().map(|edit| ((edit.of, edit.by), edit.said)).collect();
-        let messages = events.into_iter().filter_map(|mut event| {
-            if let Some(said) = edits.remove(&(event.event_id.clone(), event.sender.clone())) {
-                event.content = Content::Message(said);
-            }
-            let name = people.name(&event.sender);
-            event.message(name)
-        });
-        Ok(History { messages: messages.collect(), has_more: end_token.is_some(), end_token })
     }
 
     /// Those of them who are users of ours.

@@ -129,6 +129,8 @@ pub trait Reconciliation: Send + Sync {
 pub struct Page {
     /// In the order in which it was asked for. Events that do not concern us are left out.
     pub events: Vec<RoomEvent>,
+    /// The ids of all its events, in the same order: also of those that do not concern us, as what was redacted.
+    pub ids: Vec<EventId>,
     /// Where it began.
     pub start: String,
     /// Where the next one begins; `None` if there is none.

@@ -13,6 +13,7 @@ mod direct_message;
 mod external;
 mod follow;
 mod follow_stress;
+mod history;
 mod inbound;
 mod isolation;
 mod messages;

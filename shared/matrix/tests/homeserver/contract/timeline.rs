@@ -76,6 +76,12 @@ pub(crate) async fn a_room_is_read_backwards_to_its_beginning(stand: Stand) -> R
     }
     said.reverse();
     assert_eq!(read, said);
+    // What is redacted keeps its place.
+    let path = format!("/rooms/{}/redact/{}/gone", part(&id), said[3]);
+    stand.bot()?.acting_for("@anna:hub.local").put(&path, json!({})).await?;
+    let page = stand.appservice.before(&id, None, 7).await?;
+    assert_eq!(page.ids[1..5], said[..4]);
+    assert!(!messages(&page.events).contains(&said[3]));
     Ok(())
 }
 
