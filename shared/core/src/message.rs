@@ -169,7 +169,14 @@ impl Hub {
             Some(first) => first,
             None => {
                 let content = Content::Message(said);
-                let event = RoomEvent { event_id, room_id: room.clone(), sender, timestamp: at, content };
+                let event = RoomEvent {
+                    event_id,
+                    room_id: room.clone(),
+                    sender,
+                    timestamp: at,
+                    content,
+                    edited: None,
+                };
                 self.expect_echo(event.clone());
                 event
             }

@@ -40,6 +40,7 @@ impl RoomEvent {
         let room_id = event.room_id.as_deref().map(RoomId::new).or_else(|| room.cloned())?;
         let content = content(&event)?;
         Some(Self {
+            edited: bundled_edit(&event),
             event_id: EventId::new(event.event_id),
             room_id,
             sender: MatrixUserId::new(event.sender),
@@ -57,10 +58,7 @@ fn content(event: &ClientEvent) -> Option<Content> {
             let said = Said::read(event.content.get("m.new_content")?)?;
             Some(Content::Edited { of: EventId::new(relation("event_id")?), said })
         }
-        "m.room.message" => {
-            let said = Said::read(&event.content)?;
-            Some(Content::Message(bundled_edit(event).unwrap_or(said)))
-        }
+        "m.room.message" => Some(Content::Message(Said::read(&event.content)?)),
         "m.reaction" => {
             Some(Content::Reaction { of: EventId::new(relation("event_id")?), key: relation("key")? })
         }

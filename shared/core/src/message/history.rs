@@ -127,7 +127,9 @@ impl Hub {
         let mut edits: HashMap<_, _> =
             edits.into_iter().map(|edit| ((edit.of, edit.by), edit.said)).collect();
         let messages = events.into_iter().filter_map(|mut event| {
-            if let Some(said) = edits.remove(&(event.event_id.clone(), event.sender.clone())) {
+            // What we have taken in comes first; the homeserver's word is for what was edited before we listened.
+            let known = edits.remove(&(event.event_id.clone(), event.sender.clone()));
+            if let Some(said) = known.or_else(|| event.edited.take()) {
                 event.content = Content::Message(said);
             }
             let name = people.name(&event.sender);

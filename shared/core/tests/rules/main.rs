@@ -27,6 +27,7 @@ mod reset;
 mod rooms;
 mod sign_in;
 mod slow_reader;
+mod taken_back;
 mod typing;
 
 use std::{task::Poll, time::Duration};

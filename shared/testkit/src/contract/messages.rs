@@ -15,7 +15,7 @@ use super::{Store, together};
 use crate::given::{OTHER_TENANT, TENANT, identity, payload, room, user};
 
 /// A room with Anna and Bert in it.
-async fn with_people(store: &dyn Store) -> Result<Ports> {
+pub(super) async fn with_people(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: "x".to_owned() } };
     ports.rooms.settle(&key, &room("!1"), &Profile::default()).await?;
@@ -26,18 +26,18 @@ async fn with_people(store: &dyn Store) -> Result<Ports> {
     Ok(ports)
 }
 
-fn taken(id: &str, fact: Fact) -> Taken {
+pub(super) fn taken(id: &str, fact: Fact) -> Taken {
     let told = fact.kind().map(|_| payload(&json!({ "event_id": id })));
     let timestamp = "2026-01-01T06:00:00Z".parse().expect("a time");
     Taken { event_id: EventId::new(id), tenant: TENANT, room: room("!1"), timestamp, fact, told }
 }
 
-fn message(id: &str) -> Taken {
+pub(super) fn message(id: &str) -> Taken {
     let by = Some(user("anna"));
     taken(id, Fact::Message { by, summary: format!("message {id}"), file: None })
 }
 
-fn picture(id: &str) -> Taken {
+pub(super) fn picture(id: &str) -> Taken {
     let file = File {
         mxc: mxc(),
         filename: "Übersicht.png".to_owned(),
@@ -47,17 +47,17 @@ fn picture(id: &str) -> Taken {
     taken(id, Fact::Message { by: None, summary: file.filename.clone(), file: Some(file) })
 }
 
-fn mxc() -> Mxc {
+pub(super) fn mxc() -> Mxc {
     Mxc::new("hub.local", "abc").expect("a good name")
 }
 
-fn edited(id: &str, of: &str, by: &str, body: &str) -> Taken {
+pub(super) fn edited(id: &str, of: &str, by: &str, body: &str) -> Taken {
     let by = MatrixUserId::new(format!("@{by}:hub.local"));
     taken(id, Fact::Edited { of: EventId::new(of), by, said: Said::text(body, "m.text") })
 }
 
 /// What the members were told since they came in.
-async fn told(ports: &Ports) -> Result<Vec<(Kind, String)>> {
+pub(super) async fn told(ports: &Ports) -> Result<Vec<(Kind, String)>> {
     let audience = [Audience::Room(TENANT, room("!1"))];
     let events = ports.feed.after(Position(0), &audience, 1000).await?;
     Ok(events.into_iter().map(|event| (event.kind, event.payload.as_str().to_owned())).collect())

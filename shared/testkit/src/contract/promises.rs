@@ -73,6 +73,11 @@ macro_rules! contract_tests {
             a_file_is_for_the_members_of_its_room,
             people_are_found_by_their_localparts,
         }
+        $crate::promises! { $fresh, redactions:
+            an_edit_is_known_by_its_id,
+            an_edit_that_is_taken_back_counts_no_more,
+            a_redaction_in_another_room_takes_nothing_back,
+        }
         $crate::promises! { $fresh, reconciliation:
             at_first_nothing_was_read,
             the_position_stays_for_who_comes_next,

@@ -1,0 +1,76 @@
+//! What is taken back: messages and edits, and what their room shows then.
+
+use messenger_core::{
+    Ports, Result,
+    id::EventId,
+    message::Said,
+    port::{Fact, Taken, Unedited},
+};
+
+use super::{
+    Store,
+    messages::{edited, message, taken, with_people},
+};
+use crate::given::{TENANT, room, user};
+
+fn id(text: &str) -> EventId {
+    EventId::new(text)
+}
+
+fn redacted(event: &str, of: &str) -> Taken {
+    taken(event, Fact::Redacted { of: id(of) })
+}
+
+/// What the message `$1` says by its edits, and the line by which the list of rooms shows its room.
+async fn shown(ports: &Ports) -> Result<(Vec<String>, Option<String>)> {
+    let edits = ports.messages.edits(&[id("$1")]).await?;
+    let room = ports.lobby.room(TENANT, &user("anna"), &room("!1")).await?;
+    Ok((edits.into_iter().map(|edit| edit.said.body).collect(), room.and_then(|room| room.last_message)))
+}
+
+/// The message `$1` reads like this, by its edit and as the last one of its room.
+fn reads(body: &str) -> (Vec<String>, Option<String>) {
+    (vec![body.to_owned()], Some(body.to_owned()))
+}
+
+/// What an edit is of, and what stands without it.
+pub async fn an_edit_is_known_by_its_id(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let (better, best) = (edited("$2", "$1", "anna", "better"), edited("$3", "$1", "anna", "best"));
+    ports.messages.take_in(&[message("$1"), better, best, message("$4")]).await?;
+    let last = |edit: &str, body: &str| Some((id(edit), Said::text(body, "m.text")));
+    for (edit, last) in [("$3", last("$2", "better")), ("$2", last("$3", "best"))] {
+        let rest = ports.messages.without(TENANT, &room("!1"), &id(edit)).await?;
+        assert_eq!(rest, Some(Unedited { of: id("$1"), last }));
+    }
+    for (at, edit) in [("!1", "$1"), ("!1", "$9"), ("!2", "$3")] {
+        assert_eq!(ports.messages.without(TENANT, &room(at), &id(edit)).await?, None);
+    }
+    Ok(())
+}
+
+/// Without its edits, one by one, a message says what it said before; so does the list of rooms.
+pub async fn an_edit_that_is_taken_back_counts_no_more(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let (better, secret) = (edited("$2", "$1", "anna", "better"), edited("$3", "$1", "anna", "secret"));
+    ports.messages.take_in(&[message("$1"), better, secret]).await?;
+    assert_eq!(shown(&ports).await?, reads("secret"));
+    ports.messages.take_in(&[taken("$4", Fact::Unedited { edit: id("$3") })]).await?;
+    assert_eq!(shown(&ports).await?, reads("better"));
+    // Whoever did not know that it was an edit says so in general.
+    ports.messages.take_in(&[redacted("$5", "$2")]).await?;
+    assert_eq!(shown(&ports).await?, (vec![], Some("message $1".to_owned())));
+    Ok(())
+}
+
+/// A redaction reaches what stands in its own room only.
+pub async fn a_redaction_in_another_room_takes_nothing_back(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    ports.messages.take_in(&[message("$1"), edited("$2", "$1", "anna", "better")]).await?;
+    for (event, of) in [("$3", "$1"), ("$4", "$2")] {
+        let elsewhere = Taken { room: room("!2"), ..redacted(event, of) };
+        ports.messages.take_in(&[elsewhere]).await?;
+    }
+    assert_eq!(shown(&ports).await?, reads("better"));
+    Ok(())
+}
