@@ -50,7 +50,7 @@ pub struct RoomEvent {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// `m.room.message`.
+    /// `m.room.message`; a sticker, as an image; a poll, as the text that stands for it.
     Message(Said),
     /// An edit (Matrix specification, "Event replacements").
     Edited {

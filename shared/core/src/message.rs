@@ -22,7 +22,7 @@ pub use history::History;
 const CONTENT_MAX: usize = 60_000;
 /// Most characters of the line that stands for a message in a list of rooms.
 const SUMMARY_MAX: usize = 200;
-/// What somebody said: the content of `m.room.message`, as far as it concerns us.
+/// What somebody said: the content of `m.room.message` and its like, as far as it concerns us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// Its text; the caption of a file, or its name.
@@ -67,6 +67,11 @@ impl Said {
 
     /// Reads the content of `m.room.message`; `None` if nothing is said in it, as when it was redacted.
     pub fn read(content: &Value) -> Option<Self> {
+        Self::read_as(&legible(content.get("msgtype"))?, content)
+    }
+
+    /// Reads content that has a body, and perhaps a file, as a message of this type.
+    pub(crate) fn read_as(msg_type: &str, content: &Value) -> Option<Self> {
         let text = |field: &str| legible(content.get(field));
         let body = text("body")?;
         let mxc = content.get("url").and_then(Value::as_str).and_then(Mxc::parse);
@@ -76,7 +81,7 @@ impl Said {
             file_size: content.pointer("/info/size").and_then(Value::as_u64),
             mimetype: content.get("info").and_then(|info| legible(info.get("mimetype"))),
         });
-        Some(Self { body, msg_type: text("msgtype")?, file })
+        Some(Self { body, msg_type: msg_type.to_owned(), file })
     }
 
     /// The content of `m.room.message`.

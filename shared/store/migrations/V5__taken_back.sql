@@ -91,10 +91,6 @@ begin
             -- Who writes has read what stands before.
             update room_members set read_count = count
             where tenant_id = one.tenant_id and hub_user_id = one.hub_user and matrix_room_id = one.room;
-            if one.mxc is not null then
-                insert into media (tenant_id, event_id, matrix_room_id, mxc, filename, mimetype)
-                values (one.tenant_id, one.event_id, one.room, one.mxc, one.filename, one.mimetype);
-            end if;
         when 'edited' then
             insert into message_edits (tenant_id, event_id, sender, edited_at, content, edit_event_id, matrix_room_id,
                                        summary)
@@ -103,7 +99,9 @@ begin
             perform show_last(one.tenant_id, one.room);
         when 'redacted' then
             -- A message with all its edits, or one edit.
-            delete from media where tenant_id = one.tenant_id and event_id = one.of and matrix_room_id = one.room;
+            delete from media
+            where tenant_id = one.tenant_id and matrix_room_id = one.room and event_id in (
+                select one.of union all select edit_event_id from message_edits where event_id = one.of);
             delete from message_edits
             where tenant_id = one.tenant_id and (event_id = one.of or edit_event_id = one.of)
               and coalesce(matrix_room_id, one.room) = one.room;
@@ -124,6 +122,12 @@ begin
         else
             -- Only told.
         end case;
+        if one.mxc is not null then
+            -- A file that an edit brought goes with the edit.
+            insert into media (tenant_id, event_id, matrix_room_id, mxc, filename, mimetype)
+            values (one.tenant_id, one.event_id, one.room, one.mxc, one.filename, one.mimetype)
+            on conflict do nothing;
+        end if;
         if one.payload is not null then
             perform tell(one.tenant_id, format('t%s:r:%s', one.tenant_id, one.room), one.kind, one.payload);
         end if;

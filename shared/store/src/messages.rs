@@ -102,12 +102,7 @@ fn wire(n: usize, event: &Taken) -> Value {
         "payload": event.told.as_ref().map(messenger_core::event::Payload::as_str),
     });
     let fact = match &event.fact {
-        Fact::Message { by, summary, file } => json!({
-            "fact": "message", "hub_user": by, "summary": summary,
-            "mxc": file.as_ref().map(|file| file.mxc.to_string()),
-            "filename": file.as_ref().map(|file| &file.filename),
-            "mimetype": file.as_ref().and_then(|file| file.mimetype.as_ref()),
-        }),
+        Fact::Message { by, summary, .. } => json!({ "fact": "message", "hub_user": by, "summary": summary }),
         Fact::Edited { of, by, said } => json!({
             "fact": "edited", "of": of, "sender": by, "content": said.content(), "summary": said.summary(),
         }),
@@ -118,8 +113,14 @@ fn wire(n: usize, event: &Taken) -> Value {
         Fact::Named(name) => json!({ "fact": "named", "summary": name }),
         Fact::Topic(topic) => json!({ "fact": "topic", "summary": topic }),
     };
-    if let (Value::Object(wire), Value::Object(fact)) = (&mut wire, fact) {
-        wire.extend(fact);
+    let file = event.fact.file().map_or_else(
+        || json!({}),
+        |file| json!({ "mxc": file.mxc.to_string(), "filename": file.filename, "mimetype": file.mimetype }),
+    );
+    for fields in [fact, file] {
+        if let (Value::Object(wire), Value::Object(fields)) = (&mut wire, fields) {
+            wire.extend(fields);
+        }
     }
     wire
 }

@@ -11,6 +11,7 @@ use crate::{
     Hub, Result,
     event::Payload,
     id::{EventId, MatrixUserId, RoomId, TenantId},
+    media::File,
     message::{People, Said},
     port::Fact,
 };
@@ -27,6 +28,8 @@ struct Edited<'a> {
     body: &'a str,
     msg_type: &'a str,
     timestamp: Timestamp,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    file: Option<&'a File>,
 }
 
 impl Hub {
@@ -56,6 +59,7 @@ impl Hub {
             body: &said.body,
             msg_type: &said.msg_type,
             timestamp: event.timestamp,
+            file: said.file.as_ref(),
         })?;
         Ok(Some((Fact::Edited { of, by: writer.clone(), said }, told)))
     }
@@ -104,6 +108,7 @@ impl Hub {
             body: &said.body,
             msg_type: &said.msg_type,
             timestamp: event.timestamp,
+            file: said.file.as_ref(),
         })?;
         Ok(Some(told))
     }

@@ -253,6 +253,15 @@ pub trait Files: Send + Sync {
 }
 
 impl Fact {
+    /// The file that the members may read from now on.
+    pub fn file(&self) -> Option<&File> {
+        match self {
+            Self::Message { file, .. } => file.as_ref(),
+            Self::Edited { said, .. } => said.file.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The type of the event by which members are told of it.
     pub fn kind(&self) -> Option<Kind> {
         match self {

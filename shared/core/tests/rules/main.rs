@@ -10,6 +10,7 @@ mod adopt;
 mod crash;
 mod database_away;
 mod direct_message;
+mod elsewhere;
 mod external;
 mod follow;
 mod follow_stress;

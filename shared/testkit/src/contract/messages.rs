@@ -37,13 +37,18 @@ pub(super) fn message(id: &str) -> Taken {
     taken(id, Fact::Message { by, summary: format!("message {id}"), file: None })
 }
 
-pub(super) fn picture(id: &str) -> Taken {
-    let file = File {
+/// The one picture.
+pub(super) fn file() -> File {
+    File {
         mxc: mxc(),
         filename: "Übersicht.png".to_owned(),
         file_size: Some(7),
         mimetype: Some("image/png".to_owned()),
-    };
+    }
+}
+
+fn picture(id: &str) -> Taken {
+    let file = file();
     taken(id, Fact::Message { by: None, summary: file.filename.clone(), file: Some(file) })
 }
 

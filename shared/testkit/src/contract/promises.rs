@@ -76,6 +76,7 @@ macro_rules! contract_tests {
         $crate::promises! { $fresh, redactions:
             an_edit_is_known_by_its_id,
             an_edit_that_is_taken_back_counts_no_more,
+            a_file_goes_with_the_edit_that_brought_it,
             a_redaction_in_another_room_takes_nothing_back,
         }
         $crate::promises! { $fresh, reconciliation:

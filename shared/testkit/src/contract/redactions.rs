@@ -2,14 +2,14 @@
 
 use messenger_core::{
     Ports, Result,
-    id::EventId,
+    id::{EventId, MatrixUserId},
     message::Said,
     port::{Fact, Taken, Unedited},
 };
 
 use super::{
     Store,
-    messages::{edited, message, taken, with_people},
+    messages::{edited, file, message, mxc, taken, with_people},
 };
 use crate::given::{TENANT, room, user};
 
@@ -60,6 +60,31 @@ pub async fn an_edit_that_is_taken_back_counts_no_more(store: &dyn Store) -> Res
     // Whoever did not know that it was an edit says so in general.
     ports.messages.take_in(&[redacted("$5", "$2")]).await?;
     assert_eq!(shown(&ports).await?, (vec![], Some("message $1".to_owned())));
+    Ok(())
+}
+
+/// A file that an edit brings is there as long as the edit and its message.
+pub async fn a_file_goes_with_the_edit_that_brought_it(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let by = MatrixUserId::new("@anna:hub.local");
+    let said = Said { file: Some(file()), ..Said::text("look", "m.image") };
+    let brought =
+        |event: &str| taken(event, Fact::Edited { of: id("$1"), by: by.clone(), said: said.clone() });
+    let is_there = async || -> Result<bool> {
+        Ok(ports.messages.posted(TENANT, &user("anna"), &mxc()).await?.is_some())
+    };
+    ports.messages.take_in(&[message("$1")]).await?;
+    for (edit, end) in [
+        ("$2", taken("$3", Fact::Unedited { edit: id("$2") })),
+        ("$4", redacted("$5", "$4")),
+        ("$6", redacted("$7", "$1")),
+    ] {
+        ports.messages.take_in(&[brought(edit)]).await?;
+        assert_eq!(ports.messages.edits(&[id("$1")]).await?[0].said, said);
+        assert!(is_there().await?, "{edit} brought it");
+        ports.messages.take_in(&[end]).await?;
+        assert!(!is_there().await?, "{edit} is gone");
+    }
     Ok(())
 }
 

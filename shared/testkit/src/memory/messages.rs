@@ -137,7 +137,7 @@ impl State {
         }
         let (tenant, room) = (event.tenant, event.room.clone());
         match &event.fact {
-            Fact::Message { by, summary, file } => self.count(event, by.as_ref(), summary, file.as_ref()),
+            Fact::Message { by, summary, .. } => self.count(event, by.as_ref(), summary),
             Fact::Edited { of, by, said } => {
                 let (of, by, at) = (of.clone(), by.clone(), event.timestamp);
                 let edit = Reworded { room: room.clone(), of, by, at, said: said.clone() };
@@ -153,6 +153,10 @@ impl State {
                 self.conversation.summaries.entry(room).or_default().topic.clone_from(topic);
             }
         }
+        if let Some(file) = event.fact.file() {
+            let posted = (tenant, event.room.clone(), file.clone());
+            self.conversation.files.insert(event.event_id.clone(), posted);
+        }
         if let (Some(kind), Some(payload)) = (event.fact.kind(), event.told.clone()) {
             let audience = Audience::Room(tenant, event.room.clone());
             self.log.append(self.now, None, &NewEvent { audience, kind, payload, key: None });
@@ -160,7 +164,7 @@ impl State {
         true
     }
 
-    fn count(&mut self, event: &Taken, by: Option<&HubUserId>, line: &str, file: Option<&File>) {
+    fn count(&mut self, event: &Taken, by: Option<&HubUserId>, line: &str) {
         let summary = self.conversation.summaries.entry(event.room.clone()).or_default();
         summary.count += 1;
         summary.said.push((event.event_id.clone(), line.to_owned()));
@@ -175,10 +179,6 @@ impl State {
                 *read = summary.count;
             }
         }
-        if let Some(file) = file {
-            let posted = (event.tenant, event.room.clone(), file.clone());
-            self.conversation.files.insert(event.event_id.clone(), posted);
-        }
     }
 }
 
@@ -190,7 +190,9 @@ impl Table {
     }
 
     fn take_back(&mut self, room: &RoomId, of: &EventId) {
-        self.files.retain(|event, (_, posted_in, _)| event != of || posted_in != room);
+        let edits = &self.edits;
+        let goes = |event: &EventId| event == of || edits.get(event).is_some_and(|edit| edit.of == *of);
+        self.files.retain(|event, (_, posted_in, _)| posted_in != room || !goes(event));
         self.edits.retain(|id, edit| edit.room != *room || (edit.of != *of && id != of));
         if let Some(summary) = self.summaries.get_mut(room) {
             summary.said.retain(|(event, _)| event != of);
