@@ -18,7 +18,8 @@ alter table message_edits
 drop index message_edits_by_event;
 create index message_edits_by_event on message_edits (event_id, sender, edited_at);
 
--- The last messages of each room, as they were first said. `number` is what `rooms.message_count` was with it.
+-- The last fifty messages of each room and some more, as they were first said. `number` is what `rooms.message_count`
+-- was with it; it closes up when one before it is taken back.
 create table recent_messages (
     tenant_id      bigint not null,
     matrix_room_id text not null,
@@ -32,7 +33,7 @@ insert into recent_messages (tenant_id, matrix_room_id, event_id, number, summar
 select tenant_id, matrix_room_id, last_event_id, message_count, last_message
 from rooms where matrix_room_id is not null and last_event_id is not null and last_message is not null;
 
--- The room's last message, as it reads now.
+-- The room's last message, as it reads now; none once all of the recent ones are taken back, whatever came before them.
 create function show_last(of_tenant bigint, of_room text) returns void
 language sql as $$
     update rooms
@@ -55,6 +56,7 @@ language plpgsql as $$
 declare
     one   record;
     count bigint;
+    place bigint;
     added bigint := 0;
 begin
     -- The log's lock always comes first: whoever takes it later could deadlock.
@@ -105,8 +107,19 @@ begin
             delete from message_edits
             where tenant_id = one.tenant_id and (event_id = one.of or edit_event_id = one.of)
               and coalesce(matrix_room_id, one.room) = one.room;
+            -- Who has not read it has one less to read. What is older than the recent ones stays counted: whoever has
+            -- that much unread reads the room from its end in any case.
             delete from recent_messages
-            where tenant_id = one.tenant_id and matrix_room_id = one.room and event_id = one.of;
+            where tenant_id = one.tenant_id and matrix_room_id = one.room and event_id = one.of
+            returning number into place;
+            if place is not null then
+                update recent_messages set number = number - 1
+                where tenant_id = one.tenant_id and matrix_room_id = one.room and number > place;
+                update rooms set message_count = message_count - 1
+                where tenant_id = one.tenant_id and matrix_room_id = one.room;
+                update room_members set read_count = read_count - 1
+                where tenant_id = one.tenant_id and matrix_room_id = one.room and read_count >= place;
+            end if;
             perform show_last(one.tenant_id, one.room);
         when 'joined' then
             perform add_member(one.tenant_id, one.room, one.hub_user);

@@ -97,7 +97,24 @@ async fn an_edit_that_is_taken_back_is_gone_wherever_the_message_is_shown() {
         assert_eq!(told["sender_display_name"], "anna");
     }
     stand.redacts(&message).await;
-    assert_eq!((stand.shown().await.0, stand.heard().await.0), (vec![], Kind::MessageRedacted));
+    assert_eq!((stand.shown().await, stand.heard().await.0), ((vec![], None), Kind::MessageRedacted));
+}
+
+#[tokio::test]
+async fn a_room_whose_last_message_is_taken_back_shows_the_one_before_and_nothing_unread() {
+    let stand = Stand::new().await;
+    let bert = ready_caller(&stand.hub, "bert").await;
+    let seen = async || {
+        let rooms = stand.hub.rooms_of(&bert).await.expect("rooms");
+        let seen = rooms.into_iter().find(|room| room.matrix_room_id == stand.room).expect("the room");
+        (seen.last_message, seen.unread_count)
+    };
+    stand.says("to all").await;
+    stand.hub.mark_read(&bert, &stand.room).await.expect("read");
+    let wrong = stand.says("wrong room").await;
+    assert_eq!(seen().await, (Some("wrong room".to_owned()), 1));
+    stand.redacts(&wrong).await;
+    assert_eq!(seen().await, (Some("to all".to_owned()), 0));
 }
 
 #[tokio::test]

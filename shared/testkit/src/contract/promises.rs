@@ -74,6 +74,9 @@ macro_rules! contract_tests {
             people_are_found_by_their_localparts,
         }
         $crate::promises! { $fresh, redactions:
+            the_message_before_is_the_last_one_again,
+            what_is_taken_back_is_not_unread,
+            the_last_of_many_can_be_taken_back,
             an_edit_is_known_by_its_id,
             an_edit_that_is_taken_back_counts_no_more,
             a_file_goes_with_the_edit_that_brought_it,

@@ -33,6 +33,62 @@ fn reads(body: &str) -> (Vec<String>, Option<String>) {
     (vec![body.to_owned()], Some(body.to_owned()))
 }
 
+/// What the list of rooms shows a member: the last message, and how many are unread.
+async fn seen_by(ports: &Ports, name: &str) -> Result<(Option<String>, i64)> {
+    let room = ports.lobby.room(TENANT, &user(name), &room("!1")).await?.expect("a member");
+    Ok((room.last_message, room.unread_count))
+}
+
+/// The one before is the last one then, however many go, one after the other.
+pub async fn the_message_before_is_the_last_one_again(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let events = [message("$1"), message("$2"), edited("$3", "$2", "anna", "better"), message("$4")];
+    ports.messages.take_in(&events).await?;
+    let before =
+        ports.lobby.room(TENANT, &user("anna"), &room("!1")).await?.and_then(|room| room.last_message_ts);
+    for (event, gone, left) in
+        [("$5", "$4", Some("better")), ("$6", "$2", Some("message $1")), ("$7", "$1", None)]
+    {
+        ports.messages.take_in(&[redacted(event, gone)]).await?;
+        let seen = ports.lobby.room(TENANT, &user("anna"), &room("!1")).await?.expect("a member");
+        assert_eq!(seen.last_message.as_deref(), left, "without {gone}");
+        assert_eq!(seen.last_message_ts, before, "the room keeps its place in the list");
+    }
+    ports.messages.take_in(&[message("$8")]).await?;
+    assert_eq!(seen_by(&ports, "bert").await?, (Some("message $8".to_owned()), 1));
+    Ok(())
+}
+
+/// Who had not read it has one less to read, and nobody else; once, however often it is taken back.
+pub async fn what_is_taken_back_is_not_unread(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    ports.messages.take_in(&["$1", "$2"].map(message)).await?;
+    ports.lobby.read(TENANT, &user("bert"), &room("!1")).await?;
+    ports.messages.take_in(&["$3", "$4", "$5"].map(message)).await?;
+    let mut unread = Vec::new();
+    let ends = [("$6", "$4"), ("$7", "$4"), ("$8", "$1"), ("$9", "$3"), ("$10", "$5"), ("$11", "$2")];
+    for (event, gone) in ends {
+        ports.messages.take_in(&[redacted(event, gone)]).await?;
+        assert_eq!(seen_by(&ports, "anna").await?.1, 0, "who wrote them");
+        unread.push(seen_by(&ports, "bert").await?.1);
+    }
+    assert_eq!(unread, [2, 2, 2, 1, 0, 0]);
+    ports.messages.take_in(&[message("$12")]).await?;
+    assert_eq!(seen_by(&ports, "bert").await?.1, 1);
+    Ok(())
+}
+
+/// In a room with many messages, too; what is long past stays counted.
+pub async fn the_last_of_many_can_be_taken_back(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let messages: Vec<_> = (0..230).map(|n| message(&format!("${n}"))).collect();
+    ports.messages.take_in(&messages).await?;
+    let ends: Vec<_> = (0..49).map(|n| redacted(&format!("$end{n}"), &format!("${}", 229 - n))).collect();
+    ports.messages.take_in(&ends).await?;
+    assert_eq!(seen_by(&ports, "bert").await?, (Some("message $180".to_owned()), 181));
+    Ok(())
+}
+
 /// What an edit is of, and what stands without it.
 pub async fn an_edit_is_known_by_its_id(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;

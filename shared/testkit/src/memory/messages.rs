@@ -144,7 +144,7 @@ impl State {
                 self.conversation.edits.insert(event.event_id.clone(), edit);
                 self.conversation.show_last(&room);
             }
-            Fact::Redacted { of } | Fact::Unedited { edit: of } => self.conversation.take_back(&room, of),
+            Fact::Redacted { of } | Fact::Unedited { edit: of } => self.take_back(&room, of),
             Fact::Reaction => {}
             Fact::Joined(user) => self.add_member(tenant, &room, user),
             Fact::Left(user) => self.remove_member(tenant, &room, user),
@@ -162,6 +162,13 @@ impl State {
             self.log.append(self.now, None, &NewEvent { audience, kind, payload, key: None });
         }
         true
+    }
+
+    fn take_back(&mut self, room: &RoomId, of: &EventId) {
+        if let Some(place) = self.conversation.take_back(room, of) {
+            let members = self.members.iter_mut().filter(|((_, _, at), read)| at == room && **read >= place);
+            members.for_each(|(_, read)| *read -= 1);
+        }
     }
 
     fn count(&mut self, event: &Taken, by: Option<&HubUserId>, line: &str) {
@@ -189,15 +196,20 @@ impl Table {
         edits
     }
 
-    fn take_back(&mut self, room: &RoomId, of: &EventId) {
+    /// Returns which message of the room it was, if it was one.
+    fn take_back(&mut self, room: &RoomId, of: &EventId) -> Option<i64> {
         let edits = &self.edits;
         let goes = |event: &EventId| event == of || edits.get(event).is_some_and(|edit| edit.of == *of);
         self.files.retain(|event, (_, posted_in, _)| posted_in != room || !goes(event));
         self.edits.retain(|id, edit| edit.room != *room || (edit.of != *of && id != of));
-        if let Some(summary) = self.summaries.get_mut(room) {
-            summary.said.retain(|(event, _)| event != of);
+        let summary = self.summaries.get_mut(room)?;
+        let place = summary.said.iter().position(|(event, _)| event == of);
+        if let Some(place) = place {
+            summary.said.remove(place);
+            summary.count -= 1;
         }
         self.show_last(room);
+        i64::try_from(place? + 1).ok()
     }
 
     /// The room's last message, as it reads now.
