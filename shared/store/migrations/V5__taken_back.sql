@@ -50,7 +50,7 @@ language sql as $$
     where tenant_id = of_tenant and matrix_room_id = of_room
 $$;
 
--- As before; and what is taken back leaves what was there without it.
+-- As before; and what is taken back leaves what was there without it, and the last message is the last one in the log.
 create or replace function take_in(batch jsonb) returns bigint
 language plpgsql as $$
 declare
@@ -73,10 +73,9 @@ begin
         added := added + 1;
         case one.fact
         when 'message' then
+            -- The last one is who came last: clocks differ, and times are only shown.
             update rooms
-            set message_count = message_count + 1,
-                last_message = case when last_message_ts > one.at then last_message else one.summary end,
-                last_event_id = case when last_message_ts > one.at then last_event_id else one.event_id end,
+            set message_count = message_count + 1, last_message = one.summary, last_event_id = one.event_id,
                 last_message_ts = greatest(last_message_ts, one.at)
             where tenant_id = one.tenant_id and matrix_room_id = one.room
             returning message_count into count;

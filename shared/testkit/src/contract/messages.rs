@@ -116,6 +116,18 @@ pub async fn what_is_told_to_nobody_is_known(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
+/// The last message of a room is the last one in the log, whatever the clocks of two servers say; the room does not move
+/// back in the list for that.
+pub async fn the_last_message_is_the_one_that_came_last(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let late = "2025-12-31T23:59:59Z".parse().expect("a time");
+    ports.messages.take_in(&[message("$1"), Taken { timestamp: late, ..message("$2") }]).await?;
+    let seen = ports.lobby.room(TENANT, &user("anna"), &room("!1")).await?.expect("a member");
+    assert_eq!(seen.last_message.as_deref(), Some("message $2"));
+    assert_eq!(seen.last_message_ts, Some(message("$1").timestamp));
+    Ok(())
+}
+
 /// Each change has its type.
 pub async fn changes_are_told_by_their_type(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;

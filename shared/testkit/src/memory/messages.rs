@@ -175,11 +175,9 @@ impl State {
         let summary = self.conversation.summaries.entry(event.room.clone()).or_default();
         summary.count += 1;
         summary.said.push((event.event_id.clone(), line.to_owned()));
-        if summary.at.is_none_or(|at| at <= event.timestamp) {
-            summary.last = Some(line.to_owned());
-            summary.last_event = Some(event.event_id.clone());
-            summary.at = Some(event.timestamp);
-        }
+        summary.last = Some(line.to_owned());
+        summary.last_event = Some(event.event_id.clone());
+        summary.at = summary.at.max(Some(event.timestamp));
         if let Some(user) = by {
             let member = (event.tenant, user.clone(), event.room.clone());
             if let Some(read) = self.members.get_mut(&member) {
