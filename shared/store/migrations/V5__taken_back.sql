@@ -50,14 +50,16 @@ language sql as $$
     where tenant_id = of_tenant and matrix_room_id = of_room
 $$;
 
--- As before; and what is taken back leaves what was there without it, and the last message is the last one in the log.
+-- As before; and what is taken back leaves what was there without it, the last message is the last one in the log, and
+-- whoever has read a room by writing into it is told so on their other devices.
 create or replace function take_in(batch jsonb) returns bigint
 language plpgsql as $$
 declare
-    one   record;
-    count bigint;
-    place bigint;
-    added bigint := 0;
+    one     record;
+    count   bigint;
+    place   bigint;
+    is_read boolean;
+    added   bigint := 0;
 begin
     -- The log's lock always comes first: whoever takes it later could deadlock.
     perform from feed_head for update;
@@ -71,6 +73,7 @@ begin
         insert into event_keys (key) values (one.event_id) on conflict do nothing;
         continue when not found;
         added := added + 1;
+        is_read := false;
         case one.fact
         when 'message' then
             -- The last one is who came last: clocks differ, and times are only shown.
@@ -90,8 +93,12 @@ begin
                 end if;
             end if;
             -- Who writes has read what stands before.
-            update room_members set read_count = count
-            where tenant_id = one.tenant_id and hub_user_id = one.hub_user and matrix_room_id = one.room;
+            update room_members member set read_count = count
+            from room_members before
+            where member.tenant_id = one.tenant_id and member.hub_user_id = one.hub_user
+              and member.matrix_room_id = one.room and before.tenant_id = one.tenant_id
+              and before.hub_user_id = one.hub_user and before.matrix_room_id = one.room
+            returning before.read_count + 1 < count into is_read;
         when 'edited' then
             insert into message_edits (tenant_id, event_id, sender, edited_at, content, edit_event_id, matrix_room_id,
                                        summary)
@@ -142,6 +149,10 @@ begin
         end if;
         if one.payload is not null then
             perform tell(one.tenant_id, format('t%s:r:%s', one.tenant_id, one.room), one.kind, one.payload);
+        end if;
+        if is_read then
+            perform tell(one.tenant_id, format('t%s:u:%s', one.tenant_id, one.hub_user), 'unread',
+                         json_build_object('room_id', one.room, 'unread_count', 0)::text);
         end if;
     end loop;
     return added;

@@ -1,7 +1,7 @@
 //! What is kept of conversations: each event once, with all that follows from it.
 
 use messenger_core::{
-    Ports, Result,
+    Error, Ports, Result,
     event::{Audience, Kind},
     id::{EventId, MatrixUserId, Position},
     media::{File, Mxc},
@@ -125,6 +125,34 @@ pub async fn the_last_message_is_the_one_that_came_last(store: &dyn Store) -> Re
     let seen = ports.lobby.room(TENANT, &user("anna"), &room("!1")).await?.expect("a member");
     assert_eq!(seen.last_message.as_deref(), Some("message $2"));
     assert_eq!(seen.last_message_ts, Some(message("$1").timestamp));
+    Ok(())
+}
+
+/// Whoever writes has read what stands before, and hears so on their other devices: once, not for each message.
+pub async fn who_writes_has_read_and_is_told_so(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let by_bert = |id: &str| {
+        let summary = format!("message {id}");
+        taken(id, Fact::Message { by: Some(user("bert")), summary, file: None })
+    };
+    ports
+        .messages
+        .take_in(&[message("$1"), message("$2"), by_bert("$3"), by_bert("$4"), message("$5")])
+        .await?;
+    ports.messages.take_in(&[message("$5"), by_bert("$6")]).await?;
+    let heard = async |name: &str| {
+        let audience = [Audience::User(TENANT, user(name)), Audience::Room(TENANT, room("!1"))];
+        let events = ports.feed.after(Position(0), &audience, 100).await?;
+        let kinds = events.into_iter().map(|event| event.kind).filter(|kind| *kind != Kind::RoomJoined);
+        Ok::<_, Error>(kinds.collect::<Vec<_>>())
+    };
+    let (new, unread) = (Kind::NewMessage, Kind::Unread);
+    assert_eq!(heard("bert").await?, [new, new, new, unread, new, new, new, unread]);
+    assert_eq!(heard("anna").await?, [new, new, new, new, new, unread, new]);
+    let audience = [Audience::User(TENANT, user("bert"))];
+    let last = ports.feed.after(Position(0), &audience, 100).await?.pop().expect("an event");
+    let told: serde_json::Value = serde_json::from_str(last.payload.as_str()).expect("JSON");
+    assert_eq!(told, json!({ "room_id": "!1", "unread_count": 0 }));
     Ok(())
 }
 

@@ -67,6 +67,7 @@ macro_rules! contract_tests {
             events_taken_in_by_many_at_once_keep_their_order,
             what_is_told_to_nobody_is_known,
             the_last_message_is_the_one_that_came_last,
+            who_writes_has_read_and_is_told_so,
             changes_are_told_by_their_type,
             memberships_are_taken_in_in_order,
             a_member_is_known_in_their_room_and_tenant_only,

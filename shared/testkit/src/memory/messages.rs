@@ -6,13 +6,15 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
-    event::{Audience, NewEvent},
+    event::{Audience, Kind, NewEvent},
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{File, Mxc, Posted},
     message::Said,
     port::{Edit, Fact, Messages, Taken, Unedited},
     user::User,
 };
+
+use serde_json::json;
 
 use super::{Memory, State};
 
@@ -136,8 +138,12 @@ impl State {
             return false;
         }
         let (tenant, room) = (event.tenant, event.room.clone());
+        let mut is_read = None;
         match &event.fact {
-            Fact::Message { by, summary, .. } => self.count(event, by.as_ref(), summary),
+            Fact::Message { by, summary, .. } => {
+                let has_read = self.count(event, by.as_ref(), summary);
+                is_read = by.as_ref().filter(|_| has_read);
+            }
             Fact::Edited { of, by, said } => {
                 let (of, by, at) = (of.clone(), by.clone(), event.timestamp);
                 let edit = Reworded { room: room.clone(), of, by, at, said: said.clone() };
@@ -161,6 +167,10 @@ impl State {
             let audience = Audience::Room(tenant, event.room.clone());
             self.log.append(self.now, None, &NewEvent { audience, kind, payload, key: None });
         }
+        if let Some(user) = is_read {
+            let fields = json!({ "room_id": event.room, "unread_count": 0 });
+            self.tell_member(Kind::Unread, tenant, user, &fields);
+        }
         true
     }
 
@@ -171,19 +181,17 @@ impl State {
         }
     }
 
-    fn count(&mut self, event: &Taken, by: Option<&HubUserId>, line: &str) {
+    /// Returns whether its writer had not read all that stands before.
+    fn count(&mut self, event: &Taken, by: Option<&HubUserId>, line: &str) -> bool {
         let summary = self.conversation.summaries.entry(event.room.clone()).or_default();
         summary.count += 1;
         summary.said.push((event.event_id.clone(), line.to_owned()));
         summary.last = Some(line.to_owned());
         summary.last_event = Some(event.event_id.clone());
         summary.at = summary.at.max(Some(event.timestamp));
-        if let Some(user) = by {
-            let member = (event.tenant, user.clone(), event.room.clone());
-            if let Some(read) = self.members.get_mut(&member) {
-                *read = summary.count;
-            }
-        }
+        let member = by.map(|user| (event.tenant, user.clone(), event.room.clone()));
+        let read = member.and_then(|member| self.members.get_mut(&member));
+        read.is_some_and(|read| std::mem::replace(read, summary.count) + 1 < summary.count)
     }
 }
 
