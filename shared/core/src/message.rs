@@ -1,6 +1,7 @@
 //! Messages: said here in the name of a user, and read back page by page.
 
 mod history;
+mod sending;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -10,16 +11,15 @@ use serde_json::{Value, json};
 
 use crate::{
     Error, Hub, Result,
-    id::{self, EventId, MatrixUserId, RoomId},
+    id::{EventId, MatrixUserId, RoomId},
     inbound::{Content, RoomEvent},
     media::{File, Mxc, clean},
     user::{Caller, User},
 };
 
 pub use history::History;
+pub(crate) use sending::Attempt;
 
-/// Most bytes of a message's content: an event may have 65 536 bytes with everything around it.
-const CONTENT_MAX: usize = 60_000;
 /// Most characters of the line that stands for a message in a list of rooms.
 const SUMMARY_MAX: usize = 200;
 /// What somebody said: the content of `m.room.message` and its like, as far as it concerns us.
@@ -102,11 +102,6 @@ impl Said {
     }
 }
 
-/// A time as homeservers give it.
-fn in_milliseconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
-}
-
 /// Text as a database takes it.
 pub(crate) fn legible(value: Option<&Value>) -> Option<String> {
     value.and_then(Value::as_str).map(|text| text.replace('\0', ""))
@@ -148,70 +143,6 @@ impl Hub {
     async fn check_member(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let is_member = self.messages.is_member(caller.user.tenant(), room, caller.user.id()).await?;
         if is_member { Ok(()) } else { Err(Error::NotFound("room")) }
-    }
-
-    /// Answers as soon as the homeserver has the message; the streams and lists of rooms follow
-    /// ([`expect_echo`](Self::expect_echo)).
-    pub(crate) async fn say(
-        &self,
-        caller: &Caller,
-        room: &RoomId,
-        said: Said,
-        transaction: Option<&str>,
-    ) -> Result<Message> {
-        let content = said.content();
-        let size = content.to_string().len();
-        if size > CONTENT_MAX {
-            let problem =
-                format!("is too long for one message: {size} bytes, at most {CONTENT_MAX} are possible");
-            return Err(Error::invalid("/body", problem));
-        }
-        let sender = self.matrix_id(&caller.user);
-        let id = self.transaction(caller, room, transaction).await?;
-        let at = in_milliseconds(self.clock.now());
-        let event_id = self.timeline.say(room, &sender, &id, at, &content).await?;
-        let event = match self.as_first_said(room, &event_id, transaction.is_some()).await {
-            Some(first) => first,
-            None => {
-                let content = Content::Message(said);
-                let event = RoomEvent {
-                    event_id,
-                    room_id: room.clone(),
-                    sender,
-                    timestamp: at,
-                    content,
-                    edited: None,
-                };
-                self.expect_echo(event.clone());
-                event
-            }
-        };
-        let name = caller.user.identity.display_name.clone();
-        event.message(name).ok_or(Error::NotFound("message"))
-    }
-
-    /// The message, if it is in our log already: push was quicker than the answer, or this is a retry, which is answered
-    /// with what was said first. That this cannot be found out is no reason to refuse a message that the homeserver has.
-    async fn as_first_said(&self, room: &RoomId, event: &EventId, may_be_retry: bool) -> Option<RoomEvent> {
-        if let Some(heard) = self.echoes.heard(event) {
-            return Some(heard);
-        }
-        if may_be_retry && self.messages.is_taken_in(event).await.unwrap_or(false) {
-            return self.timeline.event(room, event).await.ok().flatten();
-        }
-        None
-    }
-
-    /// The Matrix transaction id: Conduit knows one of them for all rooms of a user, Synapse for all users of a room,
-    /// so it is made of both.
-    async fn transaction(&self, caller: &Caller, room: &RoomId, given: Option<&str>) -> Result<String> {
-        let stem = self.installation().await?;
-        Ok(match given {
-            Some(given) => {
-                format!("{stem}.m{}", id::digest(&format!("{}\0{room}\0{given}", caller.user.id())))
-            }
-            None => format!("{stem}.r{:032x}", rand::random::<u128>()),
-        })
     }
 
     /// Those of them who are users of ours.
