@@ -138,7 +138,7 @@ async fn what_is_none_of_ours_is_passed_over_and_does_not_hold_up_the_rest() {
     assert_eq!(stand.tell("1", &events).await.status, 200);
     let told = stand.told();
     assert_eq!(told.iter().map(|event| &event["event_id"]).collect::<Vec<_>>(), ["$good"]);
-    assert_eq!(stand.hub.memory.events().len(), before + 1);
+    assert_eq!(stand.hub.memory.events().len(), before + 2);
 }
 
 #[tokio::test]

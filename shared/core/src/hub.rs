@@ -11,6 +11,7 @@ use crate::{
     Result,
     echo::Echoes,
     id::{EventId, NotificationId, RoomId, TenantId},
+    message::Attempt,
     port::{
         Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
         Lobby, Memberships, Messages, Notifications, Outbox, Reconciliation, Rooms, Timeline, Upkeep, Users,
@@ -29,6 +30,8 @@ const SENT_FOR: Duration = Duration::from_secs(10);
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 /// How long a room that cannot be adopted is left alone.
 const STRANGE_FOR: Duration = Duration::from_mins(1);
+/// How long it is known what was said under a client's transaction id; what was taken in is known for longer.
+const ATTEMPT_FOR: Duration = Duration::from_mins(1);
 /// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
 /// meanwhile waits behind a few openings, not behind all.
 const OPENINGS: usize = 2;
@@ -120,6 +123,8 @@ pub struct Inner {
     /// What goes on after its caller was answered.
     pub(crate) background: TaskTracker,
     pub(crate) echoes: Echoes,
+    /// By the Matrix transaction id.
+    pub(crate) attempts: Remembered<String, Attempt>,
     /// Rooms that could not be adopted a short while ago.
     pub(crate) strange: Remembered<RoomId, ()>,
     /// How often the bot could not come back into a room.
@@ -144,6 +149,7 @@ impl Hub {
             sent: Remembered::for_a_while(SENT_FOR),
             background: TaskTracker::new(),
             echoes: Echoes::new(),
+            attempts: Remembered::for_a_while(ATTEMPT_FOR),
             strange: Remembered::for_a_while(STRANGE_FOR),
             entering: Remembered::for_a_while(ENTERING_FOR),
             tenants: Remembered::for_good(),

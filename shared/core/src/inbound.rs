@@ -14,6 +14,7 @@
 //!   successors, as soon as reconciliation brings it: this is the one way in which the order of the log can differ
 //!   from the room's, and it needs a push lost and a worker that is behind at the same time.
 
+mod edit;
 mod judge;
 mod read;
 
@@ -39,14 +40,17 @@ pub struct RoomEvent {
     pub sender: MatrixUserId,
     /// When the homeserver got it.
     pub timestamp: Timestamp,
-    /// What.
+    /// What, as it was at first.
     pub content: Content,
+    /// What a message says now, if it was edited and the homeserver says so along with it. The edit is an event of its
+    /// own, which may be taken back.
+    pub edited: Option<Said>,
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// `m.room.message`, with its last edit as far as the homeserver says it.
+    /// `m.room.message`; a sticker, as an image; a poll, as the text that stands for it.
     Message(Said),
     /// An edit (Matrix specification, "Event replacements").
     Edited {
@@ -85,7 +89,12 @@ impl Hub {
     pub async fn receive(&self, events: Vec<RoomEvent>) -> Result<()> {
         let mut events = events.into_iter().peekable();
         while events.peek().is_some() {
-            let batch: Vec<_> = events.by_ref().take(BATCH).collect();
+            let mut batch: Vec<RoomEvent> = Vec::new();
+            while let Some(event) =
+                events.next_if(|event| batch.len() < BATCH && !event.takes_back_one_of(&batch))
+            {
+                batch.push(event);
+            }
             self.receive_batch(batch).await?;
         }
         Ok(())
@@ -130,6 +139,11 @@ impl Hub {
 }
 
 impl RoomEvent {
+    /// What is taken back must be stored before that is judged.
+    fn takes_back_one_of(&self, batch: &[Self]) -> bool {
+        matches!(&self.content, Content::Redacted { of } if batch.iter().any(|event| event.event_id == *of))
+    }
+
     /// Who has to do with it.
     fn people(&self) -> impl Iterator<Item = &MatrixUserId> {
         let subject = match &self.content {

@@ -1,5 +1,8 @@
 //! Messages: said here in the name of a user, and read back page by page.
 
+mod history;
+mod sending;
+
 use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
@@ -8,25 +11,18 @@ use serde_json::{Value, json};
 
 use crate::{
     Error, Hub, Result,
-    error::Failure,
-    id::{self, EventId, MatrixUserId, RoomId},
+    id::{EventId, MatrixUserId, RoomId},
     inbound::{Content, RoomEvent},
     media::{File, Mxc, clean},
     user::{Caller, User},
 };
 
-/// Most bytes of a message's content: an event may have 65 536 bytes with everything around it.
-const CONTENT_MAX: usize = 60_000;
+pub use history::History;
+pub(crate) use sending::Attempt;
+
 /// Most characters of the line that stands for a message in a list of rooms.
 const SUMMARY_MAX: usize = 200;
-/// Most events of a page that is read from the homeserver.
-const PAGE: usize = 100;
-/// Fewest: what is no message, as a change of members, must not cost a call for each.
-const PAGE_MIN: usize = 20;
-/// Stands between the parts of a history token; homeservers' tokens have none of it.
-const BETWEEN: char = '|';
-
-/// What somebody said: the content of `m.room.message`, as far as it concerns us.
+/// What somebody said: the content of `m.room.message` and its like, as far as it concerns us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// Its text; the caption of a file, or its name.
@@ -59,17 +55,6 @@ pub struct Message {
     pub file: Option<File>,
 }
 
-/// A page of a room's history.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct History {
-    /// Newest first.
-    pub messages: Vec<Message>,
-    /// Where the next page begins; `None` if there is none.
-    pub end_token: Option<String>,
-    /// Whether there are older messages.
-    pub has_more: bool,
-}
-
 /// Users by the localpart of their Matrix account.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct People(HashMap<String, User>, Arc<str>);
@@ -82,6 +67,11 @@ impl Said {
 
     /// Reads the content of `m.room.message`; `None` if nothing is said in it, as when it was redacted.
     pub fn read(content: &Value) -> Option<Self> {
+        Self::read_as(&legible(content.get("msgtype"))?, content)
+    }
+
+    /// Reads content that has a body, and perhaps a file, as a message of this type.
+    pub(crate) fn read_as(msg_type: &str, content: &Value) -> Option<Self> {
         let text = |field: &str| legible(content.get(field));
         let body = text("body")?;
         let mxc = content.get("url").and_then(Value::as_str).and_then(Mxc::parse);
@@ -91,7 +81,7 @@ impl Said {
             file_size: content.pointer("/info/size").and_then(Value::as_u64),
             mimetype: content.get("info").and_then(|info| legible(info.get("mimetype"))),
         });
-        Some(Self { body, msg_type: text("msgtype")?, file })
+        Some(Self { body, msg_type: msg_type.to_owned(), file })
     }
 
     /// The content of `m.room.message`.
@@ -110,11 +100,6 @@ impl Said {
         let text = self.file.as_ref().map_or(self.body.as_str(), |file| &file.filename);
         text.chars().take(SUMMARY_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
-}
-
-/// A time as homeservers give it.
-fn in_milliseconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
 /// Text as a database takes it.
@@ -158,129 +143,6 @@ impl Hub {
     async fn check_member(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let is_member = self.messages.is_member(caller.user.tenant(), room, caller.user.id()).await?;
         if is_member { Ok(()) } else { Err(Error::NotFound("room")) }
-    }
-
-    /// Answers as soon as the homeserver has the message; the streams and lists of rooms follow
-    /// ([`expect_echo`](Self::expect_echo)).
-    pub(crate) async fn say(
-        &self,
-        caller: &Caller,
-        room: &RoomId,
-        said: Said,
-        transaction: Option<&str>,
-    ) -> Result<Message> {
-        let content = said.content();
-        let size = content.to_string().len();
-        if size > CONTENT_MAX {
-            let problem =
-                format!("is too long for one message: {size} bytes, at most {CONTENT_MAX} are possible");
-            return Err(Error::invalid("/body", problem));
-        }
-        let sender = self.matrix_id(&caller.user);
-        let id = self.transaction(caller, room, transaction).await?;
-        let at = in_milliseconds(self.clock.now());
-        let event_id = self.timeline.say(room, &sender, &id, at, &content).await?;
-        let first = self.as_first_said(room, &event_id, transaction.is_some()).await;
-        let event = first.unwrap_or_else(|| {
-            let content = Content::Message(said);
-            let event = RoomEvent { event_id, room_id: room.clone(), sender, timestamp: at, content };
-            self.expect_echo(event.clone());
-            event
-        });
-        let name = caller.user.identity.display_name.clone();
-        event.message(name).ok_or(Error::NotFound("message"))
-    }
-
-    /// The message, if it is in our log already: push was quicker than the answer, or this is a retry, which is answered
-    /// with what was said first. That this cannot be found out is no reason to refuse a message that the homeserver has.
-    async fn as_first_said(&self, room: &RoomId, event: &EventId, may_be_retry: bool) -> Option<RoomEvent> {
-        if let Some(heard) = self.echoes.heard(event) {
-            return Some(heard);
-        }
-        if may_be_retry && self.messages.is_taken_in(event).await.unwrap_or(false) {
-            return self.timeline.event(room, event).await.ok().flatten();
-        }
-        None
-    }
-
-    /// The Matrix transaction id: Conduit knows one of them for all rooms of a user, Synapse for all users of a room,
-    /// so it is made of both.
-    async fn transaction(&self, caller: &Caller, room: &RoomId, given: Option<&str>) -> Result<String> {
-        let stem = self.installation().await?;
-        Ok(match given {
-            Some(given) => {
-                format!("{stem}.m{}", id::digest(&format!("{}\0{room}\0{given}", caller.user.id())))
-            }
-            None => format!("{stem}.r{:032x}", rand::random::<u128>()),
-        })
-    }
-
-    /// A page of a room's messages, newest first, with edits applied and without what was redacted.
-    ///
-    /// `from` is the `end_token` of the page before. Pages join without hole or repeat, whatever is said meanwhile.
-    pub async fn history(
-        &self,
-        caller: &Caller,
-        room: &RoomId,
-        from: Option<&str>,
-        limit: usize,
-    ) -> Result<History> {
-        self.check_member(caller, room).await?;
-        let wrong = || Error::invalid("?from_token", "must be the end_token of another page");
-        let (mut token, mut skip_to) = match from.map(|from| from.split_once(BETWEEN)) {
-            None => (None, None),
-            Some(Some((token, last))) if !token.is_empty() => {
-                (Some(token.to_owned()), Some(EventId::new(last)))
-            }
-            Some(_) => return Err(wrong()),
-        };
-        let mut found: Vec<RoomEvent> = Vec::new();
-        let mut end_token = None;
-        loop {
-            // One more than is shown says whether there are more; mostly a room holds nothing but messages.
-            let wanted = u32::try_from((limit - found.len() + 1).clamp(PAGE_MIN, PAGE)).unwrap_or(1);
-            let page = match self.timeline.before(room, token.as_deref(), wanted).await {
-                Err(error) if error.failure() == Some(Failure::UnknownPosition) => return Err(wrong()),
-                page => page?,
-            };
-            for event in page.events {
-                if let Some(last) = &skip_to {
-                    if event.event_id == *last {
-                        skip_to = None;
-                    }
-                    continue;
-                }
-                if !matches!(event.content, Content::Message(_)) {
-                    continue;
-                }
-                if found.len() == limit {
-                    return self.shown(found, end_token).await;
-                }
-                end_token = Some(format!("{}{BETWEEN}{}", page.start, event.event_id));
-                found.push(event);
-            }
-            match page.end {
-                Some(end) if token.as_ref() != Some(&end) => token = Some(end),
-                _ => return self.shown(found, None).await,
-            }
-        }
-    }
-
-    async fn shown(&self, events: Vec<RoomEvent>, end_token: Option<String>) -> Result<History> {
-        let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
-        let people = self.people(events.iter().map(|event| &event.sender));
-        let edits = async { if ids.is_empty() { Ok(Vec::new()) } else { self.messages.edits(&ids).await } };
-        let (people, edits) = tokio::try_join!(people, edits)?;
-        let mut edits: HashMap<_, _> =
-            edits.into_iter().map(|edit| ((edit.of, edit.by), edit.said)).collect();
-        let messages = events.into_iter().filter_map(|mut event| {
-            if let Some(said) = edits.remove(&(event.event_id.clone(), event.sender.clone())) {
-                event.content = Content::Message(said);
-            }
-            let name = people.name(&event.sender);
-            event.message(name)
-        });
-        Ok(History { messages: messages.collect(), has_more: end_token.is_some(), end_token })
     }
 
     /// Those of them who are users of ours.

@@ -24,7 +24,7 @@ use crate::{
 
 pub use chat::{
     Changes, Edit, Fact, Files, Messages, Overview, Page, Person, Reconciliation, RoomChanges, Taken,
-    Timeline,
+    Timeline, Unedited,
 };
 pub use external::{ExternalAccess, ExternalAccounts, Vault};
 pub use rooms::{Attendance, Departure, Departures, Lobby, Read, Standing};

@@ -232,9 +232,12 @@ impl Appservice {
         };
         let page = self.reader.read(&self.http, &self.bot, call).await;
         let page: Messages = page.reading_from(from, "reading a room's messages")?;
+        let ids = page.chunk.iter().filter_map(|event| event.get("event_id")?.as_str());
+        let ids: Vec<_> = ids.map(EventId::new).collect();
         let is_empty = page.chunk.is_empty();
         Ok(Page {
             events: events(page.chunk, room),
+            ids,
             start: page.start,
             // Both servers name a further page after the last one; it is empty.
             end: page.end.filter(|_| !is_empty),

@@ -7,7 +7,7 @@ use messenger_core::{
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{Mxc, Posted},
     message::Said,
-    port::{Edit, Fact, Messages, Taken},
+    port::{Edit, Fact, Messages, Taken, Unedited},
     user::User,
 };
 use serde_json::{Value, json};
@@ -18,7 +18,18 @@ const TAKE_IN: &str = "select take_in($1)";
 const IS_TAKEN_IN: &str = "select exists (select from event_keys where key = $1)";
 const IS_MEMBER: &str = "select exists (
     select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
-const EDITS: &str = "select event_id, sender, content from message_edits where event_id = any($1)";
+const EDITS: &str = "select distinct on (event_id, sender) event_id, sender, content
+    from message_edits where event_id = any($1)
+    order by event_id, sender, edited_at desc, edit_event_id collate \"C\" desc";
+const WITHOUT: &str = "select gone.event_id, last.edit_event_id, last.content
+    from message_edits gone
+    left join lateral (
+        select edit_event_id, content from message_edits other
+        where other.event_id = gone.event_id and other.sender = gone.sender
+          and other.edit_event_id <> gone.edit_event_id
+        order by edited_at desc, edit_event_id collate \"C\" desc limit 1
+    ) last on true
+    where gone.tenant_id = $1 and gone.matrix_room_id = $2 and gone.edit_event_id = $3";
 const POSTED: &str = "select media.filename, media.mimetype from media
     join room_members member using (tenant_id, matrix_room_id)
     where media.tenant_id = $1 and media.mxc = $3 and member.hub_user_id = $2 limit 1";
@@ -56,6 +67,17 @@ impl Messages for PgStore {
             .collect())
     }
 
+    async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<Unedited>> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&tenant.0, &room.as_str(), &edit.as_str()];
+        let row = self.database.query_opt("looking for an edit", WITHOUT, &parameters).await?;
+        Ok(row.map(|row| {
+            let last = row.get::<_, Option<String>>(1).map(EventId::new);
+            let said = row.get::<_, Option<Value>>(2).as_ref().and_then(Said::read);
+            Unedited { of: EventId::new(row.get::<_, String>(0)), last: last.zip(said) }
+        }))
+    }
+
     async fn people(&self, localparts: &[String]) -> Result<Vec<User>> {
         let rows = self.database.query("finding users", users::BY_LOCALPARTS, &[&localparts]).await?;
         Ok(rows.iter().map(users::user).collect())
@@ -80,24 +102,25 @@ fn wire(n: usize, event: &Taken) -> Value {
         "payload": event.told.as_ref().map(messenger_core::event::Payload::as_str),
     });
     let fact = match &event.fact {
-        Fact::Message { by, summary, file } => json!({
-            "fact": "message", "hub_user": by, "summary": summary,
-            "mxc": file.as_ref().map(|file| file.mxc.to_string()),
-            "filename": file.as_ref().map(|file| &file.filename),
-            "mimetype": file.as_ref().and_then(|file| file.mimetype.as_ref()),
-        }),
+        Fact::Message { by, summary, .. } => json!({ "fact": "message", "hub_user": by, "summary": summary }),
         Fact::Edited { of, by, said } => json!({
             "fact": "edited", "of": of, "sender": by, "content": said.content(), "summary": said.summary(),
         }),
-        Fact::Redacted { of } => json!({ "fact": "redacted", "of": of }),
+        Fact::Redacted { of } | Fact::Unedited { edit: of } => json!({ "fact": "redacted", "of": of }),
         Fact::Reaction => json!({ "fact": "reaction" }),
         Fact::Joined(user) => json!({ "fact": "joined", "hub_user": user }),
         Fact::Left(user) => json!({ "fact": "left", "hub_user": user }),
         Fact::Named(name) => json!({ "fact": "named", "summary": name }),
         Fact::Topic(topic) => json!({ "fact": "topic", "summary": topic }),
     };
-    if let (Value::Object(wire), Value::Object(fact)) = (&mut wire, fact) {
-        wire.extend(fact);
+    let file = event.fact.file().map_or_else(
+        || json!({}),
+        |file| json!({ "mxc": file.mxc.to_string(), "filename": file.filename, "mimetype": file.mimetype }),
+    );
+    for fields in [fact, file] {
+        if let (Value::Object(wire), Value::Object(fields)) = (&mut wire, fields) {
+            wire.extend(fields);
+        }
     }
     wire
 }

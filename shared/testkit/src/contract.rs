@@ -40,6 +40,7 @@ pub mod outbox;
 pub mod place;
 mod promises;
 pub mod reconciliation;
+pub mod redactions;
 pub mod rooms;
 pub mod search;
 pub mod upkeep;

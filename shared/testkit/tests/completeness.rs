@@ -1,7 +1,7 @@
 //! Every promise that is written is run.
 
 /// The module of a promise, and its text.
-const CONTRACT: [(&str, &str); 23] = [
+const CONTRACT: [(&str, &str); 24] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
@@ -20,6 +20,7 @@ const CONTRACT: [(&str, &str); 23] = [
     ("outbox", include_str!("../src/contract/outbox.rs")),
     ("place", include_str!("../src/contract/place.rs")),
     ("reconciliation", include_str!("../src/contract/reconciliation.rs")),
+    ("redactions", include_str!("../src/contract/redactions.rs")),
     ("rooms", include_str!("../src/contract/rooms.rs")),
     ("search", include_str!("../src/contract/search.rs")),
     ("upkeep", include_str!("../src/contract/upkeep.rs")),

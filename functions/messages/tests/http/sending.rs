@@ -48,6 +48,8 @@ async fn a_transaction_says_once_and_without_one_it_is_said_again() {
     assert!(twice(&json!({ "txn_id": "ü/".repeat(127) })).await, "255 characters of any kind");
     assert!(!twice(&json!({})).await);
     assert!(!twice(&json!({ "txn_id": null })).await);
+    assert!(!twice(&json!({ "txn_id": "" })).await, "a blank one is none, as in an upload");
+    assert!(!twice(&json!({ "txn_id": " \t" })).await);
     let other = stand.send("bert", &json!({ "txn_id": "1" })).await;
     assert_eq!(other.body["sender"], "@bert:hub.local", "a transaction is its user's own");
 }

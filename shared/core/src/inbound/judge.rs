@@ -6,8 +6,8 @@ use super::{Content, RoomEvent};
 use crate::{
     Hub, Result,
     event::Payload,
-    id::{EventId, TenantId},
-    message::{People, Said},
+    id::TenantId,
+    message::People,
     port::{Fact, Taken},
 };
 
@@ -26,20 +26,11 @@ impl Hub {
                 let fact = Fact::Message { by, summary: said.summary(), file: said.file.clone() };
                 (fact, self.told_message(event, people)?)
             }
-            Content::Edited { of, said } => {
-                if !self.may_edit(&event, &of).await? {
-                    return Ok(None);
-                }
-                let told = self.told_edit(&event, &of, &said, people)?;
-                (Fact::Edited { of, by: event.sender, said }, told)
-            }
-            Content::Redacted { of } => {
-                let told = Payload::of(&json!({
-                    "room_id": room, "event_id": of, "sender": event.sender,
-                    "sender_display_name": people.name(&event.sender), "timestamp": timestamp,
-                }))?;
-                (Fact::Redacted { of }, Some(told))
-            }
+            Content::Edited { of, said } => match self.edited(&event, of, said, people).await? {
+                Some(judged) => judged,
+                None => return Ok(None),
+            },
+            Content::Redacted { of } => self.taken_back(tenant, &event, of, people).await?,
             Content::Reaction { of, key } => {
                 let told = Payload::of(&json!({
                     "room_id": room, "event_id": of, "reaction_event_id": event_id, "key": key,
@@ -74,31 +65,5 @@ impl Hub {
         }
         let name = people.name(&event.sender);
         event.message(name).map(|message| Payload::of(&message)).transpose()
-    }
-
-    /// Only who wrote a message may change it. Homeservers do not see to that.
-    async fn may_edit(&self, edit: &RoomEvent, of: &EventId) -> Result<bool> {
-        let original = self.timeline.event(&edit.room_id, of).await?;
-        Ok(original.is_some_and(|original| {
-            original.sender == edit.sender && matches!(original.content, Content::Message(_))
-        }))
-    }
-
-    fn told_edit(
-        &self,
-        event: &RoomEvent,
-        of: &EventId,
-        said: &Said,
-        people: &People,
-    ) -> Result<Option<Payload>> {
-        if event.sender == self.bot() {
-            return Ok(None);
-        }
-        Payload::of(&json!({
-            "room_id": event.room_id, "event_id": of, "edit_event_id": event.event_id,
-            "sender": event.sender, "sender_display_name": people.name(&event.sender),
-            "body": said.body, "msg_type": said.msg_type, "timestamp": event.timestamp,
-        }))
-        .map(Some)
     }
 }

@@ -11,6 +11,10 @@ use crate::{
     message::{Said, legible},
 };
 
+/// What clients call polls as long as they follow the proposal (MSC3381), and the text that stands for one (MSC1767).
+const POLL: &str = "org.matrix.msc3381.poll.start";
+const POLL_TEXT: &str = "org.matrix.msc1767.text";
+
 #[derive(Deserialize)]
 struct ClientEvent {
     event_id: String,
@@ -40,6 +44,7 @@ impl RoomEvent {
         let room_id = event.room_id.as_deref().map(RoomId::new).or_else(|| room.cloned())?;
         let content = content(&event)?;
         Some(Self {
+            edited: bundled_edit(&event),
             event_id: EventId::new(event.event_id),
             room_id,
             sender: MatrixUserId::new(event.sender),
@@ -53,13 +58,12 @@ fn content(event: &ClientEvent) -> Option<Content> {
     let text = |field: &str| legible(event.content.get(field));
     let relation = |field: &str| legible(event.content.get("m.relates_to")?.get(field));
     match event.kind.as_str() {
-        "m.room.message" if relation("rel_type").as_deref() == Some("m.replace") => {
-            let said = Said::read(event.content.get("m.new_content")?)?;
+        kind @ ("m.room.message" | "m.sticker" | "m.poll.start" | POLL) => {
+            if relation("rel_type").as_deref() != Some("m.replace") {
+                return said(kind, &event.content).map(Content::Message);
+            }
+            let said = said(kind, event.content.get("m.new_content")?)?;
             Some(Content::Edited { of: EventId::new(relation("event_id")?), said })
-        }
-        "m.room.message" => {
-            let said = Said::read(&event.content)?;
-            Some(Content::Message(bundled_edit(event).unwrap_or(said)))
         }
         "m.reaction" => {
             Some(Content::Reaction { of: EventId::new(relation("event_id")?), key: relation("key")? })
@@ -83,11 +87,24 @@ fn content(event: &ClientEvent) -> Option<Content> {
     }
 }
 
+/// What somebody says by an event of this type.
+fn said(kind: &str, content: &Value) -> Option<Said> {
+    match kind {
+        "m.room.message" => Said::read(content),
+        "m.sticker" => Said::read_as("m.image", content),
+        // Nobody votes here; the fallback has the question and its answers.
+        _ => {
+            let text = content.pointer("/m.text/0/body").or_else(|| content.get(POLL_TEXT));
+            Some(Said::text(legible(text)?, "m.text"))
+        }
+    }
+}
+
 /// The last edit, as Synapse sends it along. Only who wrote a message may change it.
 fn bundled_edit(event: &ClientEvent) -> Option<Said> {
     let edit = event.unsigned.pointer("/m.relations/m.replace")?;
     if edit.get("sender")?.as_str()? != event.sender {
         return None;
     }
-    Said::read(edit.pointer("/content/m.new_content")?)
+    said(&event.kind, edit.pointer("/content/m.new_content")?)
 }

@@ -54,10 +54,15 @@ pub enum Fact {
         /// What it says now.
         said: Said,
     },
-    /// A message is gone, and its file with it.
+    /// A message is gone, with its edits and files.
     Redacted {
         /// Which.
         of: EventId,
+    },
+    /// An edit is gone: its message says what it said without it.
+    Unedited {
+        /// The edit.
+        edit: EventId,
     },
     /// Nothing: it is only told.
     Reaction,
@@ -82,6 +87,15 @@ pub struct Edit {
     pub said: Said,
 }
 
+/// A message without one of its edits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unedited {
+    /// The message.
+    pub of: EventId,
+    /// The last other edit by the same, and what it says; `None` if the message says again what it said at first.
+    pub last: Option<(EventId, Said)>,
+}
+
 /// What we keep of conversations.
 #[async_trait]
 pub trait Messages: Send + Sync {
@@ -97,6 +111,9 @@ pub trait Messages: Send + Sync {
 
     /// The last edit of each of these messages by each who edited it.
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>>;
+
+    /// What is left of a message without this edit; `None` if no such edit of this room was taken in.
+    async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<Unedited>>;
 
     /// The users who have these Matrix localparts.
     async fn people(&self, localparts: &[String]) -> Result<Vec<User>>;
@@ -129,6 +146,8 @@ pub trait Reconciliation: Send + Sync {
 pub struct Page {
     /// In the order in which it was asked for. Events that do not concern us are left out.
     pub events: Vec<RoomEvent>,
+    /// The ids of all its events, in the same order: also of those that do not concern us, as what was redacted.
+    pub ids: Vec<EventId>,
     /// Where it began.
     pub start: String,
     /// Where the next one begins; `None` if there is none.
@@ -234,11 +253,20 @@ pub trait Files: Send + Sync {
 }
 
 impl Fact {
+    /// The file that the members may read from now on.
+    pub fn file(&self) -> Option<&File> {
+        match self {
+            Self::Message { file, .. } => file.as_ref(),
+            Self::Edited { said, .. } => said.file.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The type of the event by which members are told of it.
     pub fn kind(&self) -> Option<Kind> {
         match self {
             Self::Message { .. } => Some(Kind::NewMessage),
-            Self::Edited { .. } => Some(Kind::MessageEdited),
+            Self::Edited { .. } | Self::Unedited { .. } => Some(Kind::MessageEdited),
             Self::Redacted { .. } => Some(Kind::MessageRedacted),
             Self::Reaction => Some(Kind::Reaction),
             Self::Joined(_) | Self::Left(_) | Self::Named(_) | Self::Topic(_) => None,

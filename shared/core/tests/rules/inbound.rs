@@ -22,6 +22,7 @@ fn message(id: &str, room: &RoomId, sender: &MatrixUserId, body: &str) -> RoomEv
         sender: sender.clone(),
         timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
         content: Content::Message(Said::text(body, "m.text")),
+        edited: None,
     }
 }
 

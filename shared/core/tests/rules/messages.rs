@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future;
 use messenger_core::{
     Error,
+    error::Failure,
     event::{Audience, Event, Kind},
     id::{MatrixUserId, Position, RoomId},
     message::{Message, Said},
@@ -113,6 +114,29 @@ async fn a_retry_is_answered_with_what_was_said_first() {
     let first = say(&hub, &anna, &room, text("once"), Some("t1")).await;
     let again = say(&hub, &anna, &room, text("or otherwise"), Some("t1")).await;
     assert_eq!((again.event_id, again.body.as_str()), (first.event_id, "once"));
+}
+
+#[tokio::test]
+async fn a_retry_is_answered_so_also_before_the_first_one_is_taken_in() {
+    let hub = hub().build();
+    let anna = ready_caller(&hub, "anna").await;
+    let room = general(&hub, &anna).await;
+    let before = hub.homeserver.calls();
+    let first = hub.hub.send(&anna, &room, text("once"), Some("t1")).await.expect("sent");
+    assert_eq!(hub.homeserver.calls(), before + 1, "the first one costs nothing more");
+    hub.clock.advance(Duration::from_secs(5));
+    assert_eq!(hub.hub.send(&anna, &room, text("or otherwise"), Some("t1")).await.expect("sent"), first);
+    // Nor does it matter that the first answer was lost: what the homeserver has was said.
+    hub.homeserver.lose_answer(1);
+    assert!(hub.hub.send(&anna, &room, text("really once"), Some("t2")).await.is_err());
+    let again = hub.hub.send(&anna, &room, text("or otherwise"), Some("t2")).await.expect("sent");
+    assert_eq!(again.body, "really once");
+    // What the homeserver does not have was not said.
+    hub.homeserver.fail_call(1, Failure::Unreachable);
+    assert!(hub.hub.send(&anna, &room, text("never"), Some("t3")).await.is_err());
+    let again = hub.hub.send(&anna, &room, text("at last"), Some("t3")).await.expect("sent");
+    assert_eq!(again.body, "at last");
+    assert_eq!(hub.homeserver.bodies(&room), ["once", "really once", "at last"]);
 }
 
 #[tokio::test(start_paused = true)]

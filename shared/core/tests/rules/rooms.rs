@@ -40,6 +40,7 @@ fn said(hub: &TestHub, room: &RoomId, n: usize) -> RoomEvent {
         sender: MatrixUserId::new("@guest:elsewhere.org"),
         timestamp: hub.clock.now(),
         content: Content::Message(Said::text(n.to_string(), "m.text")),
+        edited: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is kept of conversations: each event once, with all that follows from it.
 
 use messenger_core::{
-    Ports, Result,
+    Error, Ports, Result,
     event::{Audience, Kind},
     id::{EventId, MatrixUserId, Position},
     media::{File, Mxc},
@@ -15,7 +15,7 @@ use super::{Store, together};
 use crate::given::{OTHER_TENANT, TENANT, identity, payload, room, user};
 
 /// A room with Anna and Bert in it.
-async fn with_people(store: &dyn Store) -> Result<Ports> {
+pub(super) async fn with_people(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: "x".to_owned() } };
     ports.rooms.settle(&key, &room("!1"), &Profile::default()).await?;
@@ -26,38 +26,43 @@ async fn with_people(store: &dyn Store) -> Result<Ports> {
     Ok(ports)
 }
 
-fn taken(id: &str, fact: Fact) -> Taken {
+pub(super) fn taken(id: &str, fact: Fact) -> Taken {
     let told = fact.kind().map(|_| payload(&json!({ "event_id": id })));
     let timestamp = "2026-01-01T06:00:00Z".parse().expect("a time");
     Taken { event_id: EventId::new(id), tenant: TENANT, room: room("!1"), timestamp, fact, told }
 }
 
-fn message(id: &str) -> Taken {
+pub(super) fn message(id: &str) -> Taken {
     let by = Some(user("anna"));
     taken(id, Fact::Message { by, summary: format!("message {id}"), file: None })
 }
 
-fn picture(id: &str) -> Taken {
-    let file = File {
+/// The one picture.
+pub(super) fn file() -> File {
+    File {
         mxc: mxc(),
         filename: "Übersicht.png".to_owned(),
         file_size: Some(7),
         mimetype: Some("image/png".to_owned()),
-    };
+    }
+}
+
+fn picture(id: &str) -> Taken {
+    let file = file();
     taken(id, Fact::Message { by: None, summary: file.filename.clone(), file: Some(file) })
 }
 
-fn mxc() -> Mxc {
+pub(super) fn mxc() -> Mxc {
     Mxc::new("hub.local", "abc").expect("a good name")
 }
 
-fn edited(id: &str, of: &str, by: &str, body: &str) -> Taken {
+pub(super) fn edited(id: &str, of: &str, by: &str, body: &str) -> Taken {
     let by = MatrixUserId::new(format!("@{by}:hub.local"));
     taken(id, Fact::Edited { of: EventId::new(of), by, said: Said::text(body, "m.text") })
 }
 
 /// What the members were told since they came in.
-async fn told(ports: &Ports) -> Result<Vec<(Kind, String)>> {
+pub(super) async fn told(ports: &Ports) -> Result<Vec<(Kind, String)>> {
     let audience = [Audience::Room(TENANT, room("!1"))];
     let events = ports.feed.after(Position(0), &audience, 1000).await?;
     Ok(events.into_iter().map(|event| (event.kind, event.payload.as_str().to_owned())).collect())
@@ -108,6 +113,46 @@ pub async fn what_is_told_to_nobody_is_known(store: &dyn Store) -> Result<()> {
     assert_eq!(ports.messages.take_in(std::slice::from_ref(&silent)).await?, 1);
     assert_eq!(ports.messages.take_in(&[message("$1")]).await?, 0);
     assert_eq!(told(&ports).await?, []);
+    Ok(())
+}
+
+/// The last message of a room is the last one in the log, whatever the clocks of two servers say; the room does not move
+/// back in the list for that.
+pub async fn the_last_message_is_the_one_that_came_last(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let late = "2025-12-31T23:59:59Z".parse().expect("a time");
+    ports.messages.take_in(&[message("$1"), Taken { timestamp: late, ..message("$2") }]).await?;
+    let seen = ports.lobby.room(TENANT, &user("anna"), &room("!1")).await?.expect("a member");
+    assert_eq!(seen.last_message.as_deref(), Some("message $2"));
+    assert_eq!(seen.last_message_ts, Some(message("$1").timestamp));
+    Ok(())
+}
+
+/// Whoever writes has read what stands before, and hears so on their other devices: once, not for each message.
+pub async fn who_writes_has_read_and_is_told_so(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let by_bert = |id: &str| {
+        let summary = format!("message {id}");
+        taken(id, Fact::Message { by: Some(user("bert")), summary, file: None })
+    };
+    ports
+        .messages
+        .take_in(&[message("$1"), message("$2"), by_bert("$3"), by_bert("$4"), message("$5")])
+        .await?;
+    ports.messages.take_in(&[message("$5"), by_bert("$6")]).await?;
+    let heard = async |name: &str| {
+        let audience = [Audience::User(TENANT, user(name)), Audience::Room(TENANT, room("!1"))];
+        let events = ports.feed.after(Position(0), &audience, 100).await?;
+        let kinds = events.into_iter().map(|event| event.kind).filter(|kind| *kind != Kind::RoomJoined);
+        Ok::<_, Error>(kinds.collect::<Vec<_>>())
+    };
+    let (new, unread) = (Kind::NewMessage, Kind::Unread);
+    assert_eq!(heard("bert").await?, [new, new, new, unread, new, new, new, unread]);
+    assert_eq!(heard("anna").await?, [new, new, new, new, new, unread, new]);
+    let audience = [Audience::User(TENANT, user("bert"))];
+    let last = ports.feed.after(Position(0), &audience, 100).await?.pop().expect("an event");
+    let told: serde_json::Value = serde_json::from_str(last.payload.as_str()).expect("JSON");
+    assert_eq!(told, json!({ "room_id": "!1", "unread_count": 0 }));
     Ok(())
 }
 

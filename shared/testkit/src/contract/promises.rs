@@ -66,12 +66,23 @@ macro_rules! contract_tests {
             an_event_is_taken_in_once,
             events_taken_in_by_many_at_once_keep_their_order,
             what_is_told_to_nobody_is_known,
+            the_last_message_is_the_one_that_came_last,
+            who_writes_has_read_and_is_told_so,
             changes_are_told_by_their_type,
             memberships_are_taken_in_in_order,
             a_member_is_known_in_their_room_and_tenant_only,
             the_last_edit_of_each_is_kept,
             a_file_is_for_the_members_of_its_room,
             people_are_found_by_their_localparts,
+        }
+        $crate::promises! { $fresh, redactions:
+            the_message_before_is_the_last_one_again,
+            what_is_taken_back_is_not_unread,
+            the_last_of_many_can_be_taken_back,
+            an_edit_is_known_by_its_id,
+            an_edit_that_is_taken_back_counts_no_more,
+            a_file_goes_with_the_edit_that_brought_it,
+            a_redaction_in_another_room_takes_nothing_back,
         }
         $crate::promises! { $fresh, reconciliation:
             at_first_nothing_was_read,

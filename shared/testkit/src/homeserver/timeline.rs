@@ -158,6 +158,14 @@ impl MemoryHomeserver {
         self.happens(room, sender, "m.room.message", json!({ "msgtype": "m.text", "body": body }))
     }
 
+    /// Somebody takes back what was said: nothing is left of it but its id. Returns the id of the redaction.
+    pub fn redacts(&self, room: &RoomId, sender: &MatrixUserId, of: &EventId) -> EventId {
+        let mut state = self.state();
+        let messages = &mut state.rooms.get_mut(room).expect("the room exists").messages;
+        messages.iter_mut().find(|message| message.event == *of).expect("it happened").content = json!({});
+        state.happens(room, sender, "m.room.redaction", json!({ "redacts": of }))
+    }
+
     /// An event as the homeserver tells it.
     pub fn told(&self, room: &RoomId, event: &EventId) -> RoomEvent {
         let state = self.state();
@@ -200,6 +208,7 @@ fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message
     let messages: Vec<_> = messages.collect();
     Page {
         events: messages.iter().filter_map(|message| read(room, message)).collect(),
+        ids: messages.iter().map(|message| message.event.clone()).collect(),
         start: from.to_string(),
         end: messages.last().map(|message| message.number.to_string()),
     }

@@ -1,26 +1,37 @@
 //! What is kept of conversations, in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
-    event::{Audience, NewEvent},
+    event::{Audience, Kind, NewEvent},
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{File, Mxc, Posted},
     message::Said,
-    port::{Edit, Fact, Messages, Taken},
+    port::{Edit, Fact, Messages, Taken, Unedited},
     user::User,
 };
+
+use serde_json::json;
 
 use super::{Memory, State};
 
 #[derive(Default)]
 pub(super) struct Table {
     files: HashMap<EventId, (TenantId, RoomId, File)>,
-    edits: HashMap<(EventId, MatrixUserId), (Timestamp, Said)>,
+    edits: BTreeMap<EventId, Reworded>,
     pub(super) summaries: HashMap<RoomId, Summary>,
+}
+
+/// An edit.
+struct Reworded {
+    room: RoomId,
+    of: EventId,
+    by: MatrixUserId,
+    at: Timestamp,
+    said: Said,
 }
 
 /// What a list of rooms shows of a room.
@@ -32,6 +43,8 @@ pub struct Summary {
     pub last: Option<String>,
     /// Its id.
     pub(super) last_event: Option<EventId>,
+    /// All of them in the order in which they came, as they were first said.
+    said: Vec<(EventId, String)>,
     /// When it was said.
     pub at: Option<Timestamp>,
     /// The name that the room was given.
@@ -73,10 +86,22 @@ impl Messages for Memory {
 
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>> {
         self.act("reading edits", |state| {
-            let edits = state.conversation.edits.iter().filter(|((id, _), _)| of.contains(id));
-            edits
-                .map(|((of, by), (_, said))| Edit { of: of.clone(), by: by.clone(), said: said.clone() })
-                .collect()
+            let mut last = HashMap::new();
+            for (_, edit) in state.conversation.in_order(|edit| of.contains(&edit.of)) {
+                last.insert((edit.of.clone(), edit.by.clone()), edit.said.clone());
+            }
+            last.into_iter().map(|((of, by), said)| Edit { of, by, said }).collect()
+        })
+        .await
+    }
+
+    async fn without(&self, _tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<Unedited>> {
+        self.act("looking for an edit", |state| {
+            let gone = state.conversation.edits.get(edit).filter(|gone| gone.room == *room)?;
+            let others = state.conversation.in_order(|other| other.of == gone.of && other.by == gone.by);
+            let last = others.into_iter().rfind(|(id, _)| *id != edit);
+            let last = last.map(|(id, other)| (id.clone(), other.said.clone()));
+            Some(Unedited { of: gone.of.clone(), last })
         })
         .await
     }
@@ -113,21 +138,19 @@ impl State {
             return false;
         }
         let (tenant, room) = (event.tenant, event.room.clone());
+        let mut is_read = None;
         match &event.fact {
-            Fact::Message { by, summary, file } => self.count(event, by.as_ref(), summary, file.as_ref()),
+            Fact::Message { by, summary, .. } => {
+                let has_read = self.count(event, by.as_ref(), summary);
+                is_read = by.as_ref().filter(|_| has_read);
+            }
             Fact::Edited { of, by, said } => {
-                let edit = self.conversation.edits.entry((of.clone(), by.clone()));
-                let edit = edit.or_insert((event.timestamp, said.clone()));
-                if edit.0 <= event.timestamp {
-                    *edit = (event.timestamp, said.clone());
-                }
-                self.reword(&room, of, Some(said.summary()));
+                let (of, by, at) = (of.clone(), by.clone(), event.timestamp);
+                let edit = Reworded { room: room.clone(), of, by, at, said: said.clone() };
+                self.conversation.edits.insert(event.event_id.clone(), edit);
+                self.conversation.show_last(&room);
             }
-            Fact::Redacted { of } => {
-                self.conversation.files.remove(of);
-                self.conversation.edits.retain(|(edited, _), _| edited != of);
-                self.reword(&room, of, None);
-            }
+            Fact::Redacted { of } | Fact::Unedited { edit: of } => self.take_back(&room, of),
             Fact::Reaction => {}
             Fact::Joined(user) => self.add_member(tenant, &room, user),
             Fact::Left(user) => self.remove_member(tenant, &room, user),
@@ -136,36 +159,74 @@ impl State {
                 self.conversation.summaries.entry(room).or_default().topic.clone_from(topic);
             }
         }
+        if let Some(file) = event.fact.file() {
+            let posted = (tenant, event.room.clone(), file.clone());
+            self.conversation.files.insert(event.event_id.clone(), posted);
+        }
         if let (Some(kind), Some(payload)) = (event.fact.kind(), event.told.clone()) {
             let audience = Audience::Room(tenant, event.room.clone());
             self.log.append(self.now, None, &NewEvent { audience, kind, payload, key: None });
         }
+        if let Some(user) = is_read {
+            let fields = json!({ "room_id": event.room, "unread_count": 0 });
+            self.tell_member(Kind::Unread, tenant, user, &fields);
+        }
         true
     }
 
-    fn count(&mut self, event: &Taken, by: Option<&HubUserId>, line: &str, file: Option<&File>) {
-        let summary = self.conversation.summaries.entry(event.room.clone()).or_default();
-        summary.count += 1;
-        if summary.at.is_none_or(|at| at <= event.timestamp) {
-            summary.last = Some(line.to_owned());
-            summary.last_event = Some(event.event_id.clone());
-            summary.at = Some(event.timestamp);
-        }
-        if let Some(user) = by {
-            let member = (event.tenant, user.clone(), event.room.clone());
-            if let Some(read) = self.members.get_mut(&member) {
-                *read = summary.count;
-            }
-        }
-        if let Some(file) = file {
-            let posted = (event.tenant, event.room.clone(), file.clone());
-            self.conversation.files.insert(event.event_id.clone(), posted);
+    fn take_back(&mut self, room: &RoomId, of: &EventId) {
+        if let Some(place) = self.conversation.take_back(room, of) {
+            let members = self.members.iter_mut().filter(|((_, _, at), read)| at == room && **read >= place);
+            members.for_each(|(_, read)| *read -= 1);
         }
     }
 
-    fn reword(&mut self, room: &RoomId, of: &EventId, line: Option<String>) {
-        let summary = self.conversation.summaries.get_mut(room);
-        if let Some(summary) = summary.filter(|summary| summary.last_event.as_ref() == Some(of)) {
+    /// Returns whether its writer had not read all that stands before.
+    fn count(&mut self, event: &Taken, by: Option<&HubUserId>, line: &str) -> bool {
+        let summary = self.conversation.summaries.entry(event.room.clone()).or_default();
+        summary.count += 1;
+        summary.said.push((event.event_id.clone(), line.to_owned()));
+        summary.last = Some(line.to_owned());
+        summary.last_event = Some(event.event_id.clone());
+        summary.at = summary.at.max(Some(event.timestamp));
+        let member = by.map(|user| (event.tenant, user.clone(), event.room.clone()));
+        let read = member.and_then(|member| self.members.get_mut(&member));
+        read.is_some_and(|read| std::mem::replace(read, summary.count) + 1 < summary.count)
+    }
+}
+
+impl Table {
+    fn in_order(&self, which: impl Fn(&Reworded) -> bool) -> Vec<(&EventId, &Reworded)> {
+        let mut edits: Vec<_> = self.edits.iter().filter(|(_, edit)| which(edit)).collect();
+        edits.sort_by_key(|(_, edit)| edit.at);
+        edits
+    }
+
+    /// Returns which message of the room it was, if it was one.
+    fn take_back(&mut self, room: &RoomId, of: &EventId) -> Option<i64> {
+        let edits = &self.edits;
+        let goes = |event: &EventId| event == of || edits.get(event).is_some_and(|edit| edit.of == *of);
+        self.files.retain(|event, (_, posted_in, _)| posted_in != room || !goes(event));
+        self.edits.retain(|id, edit| edit.room != *room || (edit.of != *of && id != of));
+        let summary = self.summaries.get_mut(room)?;
+        let place = summary.said.iter().position(|(event, _)| event == of);
+        if let Some(place) = place {
+            summary.said.remove(place);
+            summary.count -= 1;
+        }
+        self.show_last(room);
+        i64::try_from(place? + 1).ok()
+    }
+
+    /// The room's last message, as it reads now.
+    fn show_last(&mut self, room: &RoomId) {
+        let last = self.summaries.get(room).and_then(|summary| summary.said.last()).cloned();
+        let line = last.as_ref().map(|(event, line)| {
+            let edits = self.in_order(|edit| edit.of == *event);
+            edits.last().map_or_else(|| line.clone(), |(_, edit)| edit.said.summary())
+        });
+        if let Some(summary) = self.summaries.get_mut(room) {
+            summary.last_event = last.map(|(event, _)| event);
             summary.last = line;
         }
     }

@@ -8,6 +8,7 @@ use messenger_core::{
     error::Failure,
     id::{EventId, RoomId},
     inbound::{Content, RoomEvent},
+    message::Said,
     port::{Homeserver, Timeline},
 };
 use serde_json::json;
@@ -76,6 +77,12 @@ pub(crate) async fn a_room_is_read_backwards_to_its_beginning(stand: Stand) -> R
     }
     said.reverse();
     assert_eq!(read, said);
+    // What is redacted keeps its place.
+    let path = format!("/rooms/{}/redact/{}/gone", part(&id), said[3]);
+    stand.bot()?.acting_for("@anna:hub.local").put(&path, json!({})).await?;
+    let page = stand.appservice.before(&id, None, 7).await?;
+    assert_eq!(page.ids[1..5], said[..4]);
+    assert!(!messages(&page.events).contains(&said[3]));
     Ok(())
 }
 
@@ -221,7 +228,7 @@ pub(crate) async fn edits_reactions_redactions_and_names_are_read(stand: Stand) 
         "msgtype": "m.text", "body": "* better", "m.new_content": { "msgtype": "m.text", "body": "better" },
         "m.relates_to": { "rel_type": "m.replace", "event_id": first },
     });
-    anna.put(&send("m.room.message", 1), replace).await?;
+    let edit = anna.put(&send("m.room.message", 1), replace).await?;
     let react = json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": first, "key": "👍" } });
     anna.put(&send("m.reaction", 2), react).await?;
     let away = format!("/rooms/{}/redact/{}/x3", part(&id), second.as_str().replace('$', "%24"));
@@ -237,5 +244,14 @@ pub(crate) async fn edits_reactions_redactions_and_names_are_read(stand: Stand) 
     assert!(contents.contains(&Content::Named("Neu".to_owned())));
     let left: Vec<_> = contents.iter().filter(|content| matches!(content, Content::Message(_))).collect();
     assert_eq!(left.len(), 1, "what was redacted says nothing: {left:?}");
+    // A message is what it was at first, whatever the homeserver says along with it of its edits.
+    let as_first = Content::Message(Said::text("message 0", "m.text"));
+    let event = stand.appservice.event(&id, first).await?.context("the message")?;
+    assert_eq!(event.content, as_first);
+    assert!(event.edited.is_none_or(|edited| edited.body == "better"));
+    let edit = edit["event_id"].as_str().context("an event id")?.replace('$', "%24");
+    anna.put(&format!("/rooms/{}/redact/{edit}/x4", part(&id)), json!({})).await?;
+    let event = stand.appservice.event(&id, first).await?.context("the message")?;
+    assert_eq!((event.content, event.edited), (as_first, None));
     Ok(())
 }

@@ -1,0 +1,141 @@
+//! A room's history, read back page by page.
+
+use std::{collections::HashMap, fmt};
+
+use serde::Serialize;
+
+use super::Message;
+use crate::{
+    Error, Hub, Result,
+    error::Failure,
+    id::{EventId, RoomId},
+    inbound::{Content, RoomEvent},
+    port::Page,
+    user::Caller,
+};
+
+/// Most events of a page that is read from the homeserver.
+const PAGE: usize = 100;
+/// Fewest: what is no message, as a change of members, must not cost a call for each.
+const PAGE_MIN: usize = 20;
+/// Most pages that are read from the homeserver for one of ours, which may then be short.
+const PAGES: usize = 10;
+/// Stands between the parts of a history token; homeservers' tokens have none of it.
+const BETWEEN: char = '|';
+
+/// A page of a room's history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct History {
+    /// Newest first.
+    pub messages: Vec<Message>,
+    /// Where the next page begins; `None` if there is none.
+    pub end_token: Option<String>,
+    /// Whether there may be older messages: `false` is certain.
+    pub has_more: bool,
+}
+
+/// Where a page ended.
+#[derive(Default)]
+struct Place {
+    /// The homeserver's token of the page that is to be read; the end of the room without one.
+    token: Option<String>,
+    /// What stands before this event, and the event itself, was shown. It may be redacted by now.
+    shown: Option<EventId>,
+}
+
+impl Place {
+    fn parse(from: Option<&str>) -> Option<Self> {
+        let Some(from) = from else { return Some(Self::default()) };
+        let (token, shown) = from.split_once(BETWEEN)?;
+        let shown = (!shown.is_empty()).then(|| EventId::new(shown));
+        (!token.is_empty()).then(|| Self { token: Some(token.to_owned()), shown })
+    }
+
+    /// The messages of a page that were not shown. What was shown may end on a later page: Conduit calls the end of a
+    /// room by the same token, whatever is said meanwhile.
+    fn messages(&mut self, page: Page) -> impl Iterator<Item = RoomEvent> {
+        let place = self.shown.as_ref().map(|shown| page.ids.iter().position(|id| id == shown));
+        let passed = match place {
+            None => 0,
+            Some(None) => page.ids.len(),
+            Some(Some(at)) => {
+                self.shown = None;
+                at + 1
+            }
+        };
+        let is_message = |event: &RoomEvent| matches!(event.content, Content::Message(_));
+        let events = page.events.into_iter().filter(is_message);
+        events.skip_while(move |event| page.ids[..passed].contains(&event.event_id))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.shown.as_ref().map(EventId::as_str).unwrap_or_default();
+        write!(f, "{}{BETWEEN}{shown}", self.token.as_deref().unwrap_or_default())
+    }
+}
+
+impl Hub {
+    /// A page of a room's messages, newest first, with edits applied and without what was redacted.
+    ///
+    /// `from` is the `end_token` of the page before. Pages join without hole or repeat, whatever is said or redacted
+    /// meanwhile. A page is short where many events that are no messages lie between.
+    pub async fn history(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<History> {
+        self.check_member(caller, room).await?;
+        let wrong = || Error::invalid("?from_token", "must be the end_token of another page");
+        let mut place = Place::parse(from).ok_or_else(wrong)?;
+        let mut found: Vec<RoomEvent> = Vec::new();
+        let mut last = None;
+        for n in 0..PAGES {
+            // One more than is shown says whether there are more; mostly a room holds nothing but messages.
+            let wanted = if n == 0 { (limit + 1).clamp(PAGE_MIN, PAGE) } else { PAGE };
+            let wanted = u32::try_from(wanted).unwrap_or(1);
+            let page = match self.timeline.before(room, place.token.as_deref(), wanted).await {
+                Err(error) if error.failure() == Some(Failure::UnknownPosition) => return Err(wrong()),
+                page => page?,
+            };
+            let (start, end) = (page.start.clone(), page.end.clone());
+            for event in place.messages(page) {
+                if found.len() == limit {
+                    return self.shown(found, last).await;
+                }
+                last = Some(Place { token: Some(start.clone()), shown: Some(event.event_id.clone()) });
+                found.push(event);
+            }
+            match end {
+                Some(end) if place.token.as_ref() != Some(&end) => place.token = Some(end),
+                // It names no event of this room.
+                _ if place.shown.is_some() => return Err(wrong()),
+                _ => return self.shown(found, None).await,
+            }
+        }
+        self.shown(found, Some(place)).await
+    }
+
+    async fn shown(&self, events: Vec<RoomEvent>, end: Option<Place>) -> Result<History> {
+        let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
+        let people = self.people(events.iter().map(|event| &event.sender));
+        let edits = async { if ids.is_empty() { Ok(Vec::new()) } else { self.messages.edits(&ids).await } };
+        let (people, edits) = tokio::try_join!(people, edits)?;
+        let mut edits: HashMap<_, _> =
+            edits.into_iter().map(|edit| ((edit.of, edit.by), edit.said)).collect();
+        let messages = events.into_iter().filter_map(|mut event| {
+            // What we have taken in comes first; the homeserver's word is for what was edited before we listened.
+            let known = edits.remove(&(event.event_id.clone(), event.sender.clone()));
+            if let Some(said) = known.or_else(|| event.edited.take()) {
+                event.content = Content::Message(said);
+            }
+            let name = people.name(&event.sender);
+            event.message(name)
+        });
+        let end_token = end.map(|place| place.to_string());
+        Ok(History { messages: messages.collect(), has_more: end_token.is_some(), end_token })
+    }
+}
