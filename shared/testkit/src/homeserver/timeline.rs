@@ -12,7 +12,7 @@ use messenger_core::{
     port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
     room::NewRoom,
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::to_raw_value};
 
 use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 
@@ -210,5 +210,5 @@ fn read(room: &RoomId, message: &Message) -> Option<RoomEvent> {
         "event_id": message.event, "sender": message.sender, "type": message.kind,
         "origin_server_ts": message.at.as_millisecond(), "content": message.content,
     });
-    RoomEvent::read(event, Some(room))
+    RoomEvent::read(&to_raw_value(&event).expect("JSON"), Some(room))
 }
