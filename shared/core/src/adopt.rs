@@ -56,7 +56,13 @@ impl Hub {
                 self.strange.put(room.clone(), ());
                 Ok(None)
             }
-            result => result,
+            result => {
+                let adopted = self.in_time(room, result)?;
+                if adopted.is_none() {
+                    self.strange.put(room.clone(), ());
+                }
+                Ok(adopted.flatten())
+            }
         }
     }
 
@@ -159,8 +165,10 @@ impl Hub {
         match self.homeserver.join(&event.room_id, invited).await {
             // The invitation is old: they are out again, or the room is closed.
             Err(error) if error.failure() == Some(Failure::Rejected) => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => self.memberships.add(tenant, &event.room_id, user.id()).await,
+            joined => match self.in_time(&event.room_id, joined)? {
+                Some(()) => self.memberships.add(tenant, &event.room_id, user.id()).await,
+                None => Ok(()),
+            },
         }
     }
 }

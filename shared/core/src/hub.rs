@@ -3,6 +3,7 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use moka::sync::Cache;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
@@ -32,6 +33,8 @@ const STRANGE_FOR: Duration = Duration::from_mins(1);
 const OPENINGS: usize = 4;
 /// How long it is known how often the bot could not come back into a room.
 const ENTERING_FOR: Duration = Duration::from_mins(5);
+/// How long it is known since when the homeserver has failed over a room: longer than it waits before it pushes again.
+const SICK_FOR: Duration = Duration::from_mins(15);
 /// How many users and rooms a process remembers at the most.
 const REMEMBERED: u64 = 20_000;
 
@@ -120,6 +123,8 @@ pub struct Inner {
     pub(crate) strange: Remembered<RoomId, ()>,
     /// How often the bot could not come back into a room.
     pub(crate) entering: Remembered<RoomId, u32>,
+    /// Since when the homeserver has failed over a room.
+    pub(crate) sick_since: Remembered<RoomId, Timestamp>,
     pub(crate) tenants: Remembered<RoomId, TenantId>,
     /// Up to where a room was read beyond a reconciled position.
     pub(crate) caught_up: Remembered<RoomId, (String, String)>,
@@ -141,6 +146,7 @@ impl Hub {
             echoes: Echoes::new(),
             strange: Remembered::for_a_while(STRANGE_FOR),
             entering: Remembered::for_a_while(ENTERING_FOR),
+            sick_since: Remembered::for_a_while(SICK_FOR),
             tenants: Remembered::for_good(),
             caught_up: Remembered::for_good(),
             installation: OnceCell::new(),

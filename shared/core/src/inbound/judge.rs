@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Content, RoomEvent};
 use crate::{
     Hub, Result,
+    error::Failure,
     event::Payload,
     id::{EventId, TenantId},
     message::{People, Said},
@@ -78,7 +79,15 @@ impl Hub {
 
     /// Only who wrote a message may change it. Homeservers do not see to that.
     async fn may_edit(&self, edit: &RoomEvent, of: &EventId) -> Result<bool> {
-        let original = self.timeline.event(&edit.room_id, of).await?;
+        let original = match self.timeline.event(&edit.room_id, of).await {
+            // It is not for us to see, or its id is none.
+            Err(error) if error.failure() == Some(Failure::Rejected) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(edit = %edit.event_id, room = %edit.room_id, error, "an edit of what cannot be read is passed over");
+                return Ok(false);
+            }
+            original => self.in_time(&edit.room_id, original)?.flatten(),
+        };
         Ok(original.is_some_and(|original| {
             original.sender == edit.sender && matches!(original.content, Content::Message(_))
         }))

@@ -24,6 +24,7 @@ mod reconcile;
 mod rendering;
 mod reset;
 mod rooms;
+mod sick;
 mod sign_in;
 mod slow_reader;
 mod typing;

@@ -38,7 +38,7 @@ impl Homeserver for MemoryHomeserver {
     }
 
     async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
-        self.call("joining a room", |state| {
+        self.call_in(room, "joining a room", |state| {
             if !state.accounts.contains_key(user) {
                 return Err(Failure::Rejected);
             }
@@ -128,6 +128,18 @@ impl MemoryHomeserver {
         self.fuse.step().await;
         pause(course.after).await;
         if course.answer_lost { Err(fail(Failure::TimedOut)) } else { result }
+    }
+}
+
+impl MemoryHomeserver {
+    /// A call about a room.
+    pub(super) async fn call_in<T>(
+        &self,
+        room: &RoomId,
+        doing: &'static str,
+        act: impl FnOnce(&mut State) -> Result<T, Failure> + Send,
+    ) -> Result<T> {
+        self.call(doing, |state| state.trouble.check(room).and_then(|()| act(state))).await
     }
 }
 

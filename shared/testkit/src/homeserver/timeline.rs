@@ -29,7 +29,7 @@ impl Timeline for MemoryHomeserver {
         at: Timestamp,
         content: &Value,
     ) -> Result<EventId> {
-        self.call("sending a message", |state| {
+        self.call_in(room, "sending a message", |state| {
             if !state.rooms.get(room).is_some_and(|room| room.members.contains(sender)) {
                 return Err(Failure::Rejected);
             }
@@ -39,7 +39,7 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
-        self.call("reading a room's messages", |state| {
+        self.call_in(room, "reading a room's messages", |state| {
             let from = from.map_or(Ok(state.events + 1), position)?;
             let messages = state.read_by_bot(room)?;
             let earlier = messages.iter().rev().filter(|message| message.number < from);
@@ -49,7 +49,7 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
-        self.call("reading a room's messages", |state| {
+        self.call_in(room, "reading a room's messages", |state| {
             let from = position(from)?;
             let messages = state.read_by_bot(room)?;
             let later = messages.iter().filter(|message| message.number > from);
@@ -59,7 +59,7 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>> {
-        self.call("reading an event", |state| {
+        self.call_in(room, "reading an event", |state| {
             let messages = state.rooms.get(room).map(|room| room.messages.as_slice()).unwrap_or_default();
             Ok(messages
                 .iter()
@@ -94,7 +94,7 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
-        self.call("looking at a room", |state| {
+        self.call_in(room, "looking at a room", |state| {
             let found = state.rooms.get(room).filter(|room| room.members.contains(member));
             let found = found.ok_or(Failure::Rejected)?;
             let bot = (found.bot == Bot::In).then(|| MatrixUserId::new(BOT));
@@ -113,7 +113,7 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
-        self.call("entering a room", |state| {
+        self.call_in(room, "entering a room", |state| {
             let found = state.rooms.get_mut(room).filter(|room| room.members.contains(member));
             let found = found.filter(|room| !matches!(room.bot, Bot::Banned(_))).ok_or(Failure::Rejected)?;
             found.bot = Bot::In;
