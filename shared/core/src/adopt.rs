@@ -81,18 +81,15 @@ impl Hub {
         }
         self.timeline.enter(room, &self.matrix_id(host)).await?;
         let people = self.people(overview.people.iter().map(|person| &person.id)).await?;
-        let members: Vec<_> = overview
-            .people
-            .iter()
-            .filter_map(|person| Some((person.is_joined, people.get(&person.id)?)))
-            .filter(|(_, user)| user.tenant() == tenant)
-            .collect();
-        for (_, user) in members.iter().filter(|(is_joined, _)| !is_joined) {
+        let mut users = Vec::new();
+        for person in &overview.people {
+            let Some(user) = people.get(&person.id).filter(|user| user.tenant() == tenant) else { continue };
             // As everywhere here: who is invited is in.
-            self.homeserver.join(room, &self.matrix_id(user)).await?;
+            if person.is_joined || self.comes_in(room, &person.id).await? {
+                users.push(user);
+            }
         }
         let before = self.said_before(room).await?;
-        let users: Vec<_> = members.iter().map(|(_, user)| *user).collect();
         let profile = profile(&before, &users, self.maker(&overview, &users));
         match key {
             Some(key) => self.rooms.settle(&key, room, &profile).await.map(drop)?,
@@ -154,7 +151,8 @@ impl Hub {
         Ok(events)
     }
 
-    /// Somebody in a room of ours was invited by another client: as everywhere here, who is invited is in.
+    /// Somebody in a room of ours was invited by another client: as everywhere here, who is invited is in. An invitation
+    /// that is told late may be accepted, declined or withdrawn by now: then it does nothing.
     pub(crate) async fn accept_invitation(&self, tenant: TenantId, event: &RoomEvent) -> Result<()> {
         let Content::Invited(invited) = &event.content else { return Ok(()) };
         if event.sender == self.bot() {
@@ -162,13 +160,19 @@ impl Hub {
         }
         let people = self.people([invited].into_iter()).await?;
         let Some(user) = people.get(invited).filter(|user| user.tenant() == tenant) else { return Ok(()) };
-        match self.homeserver.join(&event.room_id, invited).await {
-            // The invitation is old: they are out again, or the room is closed.
-            Err(error) if error.failure() == Some(Failure::Rejected) => Ok(()),
-            joined => match self.in_time(&event.room_id, joined)? {
-                Some(()) => self.memberships.add(tenant, &event.room_id, user.id()).await,
-                None => Ok(()),
-            },
+        let accepted = self.comes_in(&event.room_id, invited).await;
+        if self.in_time(&event.room_id, accepted)? == Some(true) {
+            self.memberships.add(tenant, &event.room_id, user.id()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether who is invited has come in by this.
+    async fn comes_in(&self, room: &RoomId, invited: &MatrixUserId) -> Result<bool> {
+        match self.attendance.accept(room, invited).await {
+            // The room is closed, or the bot was put out of it.
+            Err(error) if error.failure() == Some(Failure::Rejected) => Ok(false),
+            accepted => accepted,
         }
     }
 }

@@ -136,6 +136,47 @@ async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
     }
 }
 
+#[tokio::test]
+async fn an_invitation_is_accepted_once_and_not_when_it_comes_again() {
+    let (hub, anna) = with_three().await;
+    let room = hub.found_room(&anna, Founding { invite: Vec::new(), ..umbau() }).await.expect("made");
+    let room = room.matrix_room_id;
+    let bert = matrix("bert");
+    let members = async || hub.members(&anna, &room).await.expect("a list").len();
+    let invited = hub.homeserver.invites(&room, &matrix("anna"), &bert);
+    let invited = hub.homeserver.told(&room, &invited);
+    hub.receive(vec![invited.clone()]).await.expect("heard");
+    assert_eq!(members().await, 2);
+    let put_out = hub.homeserver.puts_out(&room, &matrix("anna"), &bert);
+    hub.receive(vec![hub.homeserver.told(&room, &put_out)]).await.expect("heard");
+    assert_eq!(members().await, 1);
+    // The worker reads what push has told already; and push tells late what is over by now.
+    hub.receive(vec![invited]).await.expect("heard");
+    hub.reconcile("worker", Duration::ZERO).await.expect("read");
+    assert!(!hub.homeserver.members(&room).contains(&bert), "they are not dragged back in");
+    assert_eq!(members().await, 1);
+}
+
+#[tokio::test]
+async fn who_declined_before_a_room_was_adopted_stays_out() {
+    let (hub, _) = with_three().await;
+    let bert = matrix("bert");
+    let room = hub.homeserver.makes_room(&bert, &[&matrix("carl")], false);
+    for user in ["anna", "carl"] {
+        hub.homeserver.invites(&room, &bert, &matrix(user));
+    }
+    hub.homeserver.puts_out(&room, &matrix("anna"), &matrix("anna"));
+    hub.receive(vec![said(&hub, &room, "bert", "eins")]).await.expect("heard");
+    let bert = hub.caller("bert", given::TENANT).await;
+    assert_eq!(hub.members(&bert, &room).await.expect("a list").len(), 2);
+    assert!(!hub.homeserver.members(&room).contains(&matrix("anna")));
+    // Who is invited at this moment is in.
+    hub.homeserver.puts_out(&room, &matrix("bert"), &matrix("carl"));
+    let invited = hub.homeserver.invites(&room, &matrix("bert"), &matrix("anna"));
+    hub.receive(vec![hub.homeserver.told(&room, &invited)]).await.expect("heard");
+    assert!(hub.homeserver.members(&room).contains(&matrix("anna")));
+}
+
 #[test]
 fn only_the_alias_of_a_room_that_somebody_made_leads_back_to_its_key() {
     let key = |kind| RoomKey { tenant: given::TENANT, kind };

@@ -42,7 +42,9 @@ impl Homeserver for MemoryHomeserver {
             if !state.accounts.contains_key(user) {
                 return Err(Failure::Rejected);
             }
-            state.rooms.get_mut(room).ok_or(Failure::Rejected)?.members.insert(user.clone());
+            let room = state.rooms.get_mut(room).ok_or(Failure::Rejected)?;
+            room.invited.remove(user);
+            room.members.insert(user.clone());
             Ok(())
         })
         .await
@@ -60,6 +62,19 @@ impl Attendance for MemoryHomeserver {
         self.call("leaving a room", |state| {
             state.rooms.get_mut(room).ok_or(Failure::Rejected)?.members.remove(user);
             Ok(())
+        })
+        .await
+    }
+
+    async fn accept(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool> {
+        self.call_in(room, "accepting an invitation", |state| {
+            let found = state.rooms.get_mut(room).filter(|room| room.bot == Bot::In);
+            let found = found.ok_or(Failure::Rejected)?;
+            let was_invited = found.invited.remove(user);
+            if was_invited {
+                found.members.insert(user.clone());
+            }
+            Ok(was_invited)
         })
         .await
     }
@@ -160,6 +175,7 @@ impl State {
         let created = Room {
             asked: asked.clone(),
             members: BTreeSet::new(),
+            invited: BTreeSet::new(),
             messages: Vec::new(),
             made_by: MatrixUserId::new(BOT),
             made_at: self.stamp(self.events),
@@ -205,6 +221,7 @@ impl State {
             number: *events,
             at,
             kind: "m.room.message".to_owned(),
+            about: None,
             transaction,
             content: content.clone(),
         });

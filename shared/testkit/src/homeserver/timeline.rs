@@ -1,6 +1,6 @@
 //! What stands in rooms, in memory. A position is the number of the last message before it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -99,6 +99,7 @@ impl Timeline for MemoryHomeserver {
             let found = found.ok_or(Failure::Rejected)?;
             let bot = (found.bot == Bot::In).then(|| MatrixUserId::new(BOT));
             let people = found.members.iter().cloned().chain(bot).map(|id| Person { id, is_joined: true });
+            let invited = found.invited.iter().cloned().map(|id| Person { id, is_joined: false });
             let alias = &found.asked.alias;
             Ok(Overview {
                 made_by: found.made_by.clone(),
@@ -106,7 +107,7 @@ impl Timeline for MemoryHomeserver {
                 alias: (!alias.is_empty()).then(|| format!("#{alias}:hub.local")),
                 is_encrypted: false,
                 is_direct: found.asked.is_direct,
-                people: people.collect(),
+                people: people.chain(invited).collect(),
             })
         })
         .await
@@ -137,10 +138,36 @@ impl MemoryHomeserver {
             NewRoom { alias: String::new(), name: String::new(), topic: None, is_direct, invite: Vec::new() };
         let members = [maker].into_iter().chain(others.iter().copied()).cloned().collect();
         let made_at = state.stamp(state.events);
-        let made =
-            Room { asked, members, messages: Vec::new(), made_by: maker.clone(), made_at, bot: Bot::Out(0) };
+        let made = Room {
+            asked,
+            members,
+            invited: BTreeSet::new(),
+            messages: Vec::new(),
+            made_by: maker.clone(),
+            made_at,
+            bot: Bot::Out(0),
+        };
         state.rooms.insert(room.clone(), made);
         room
+    }
+
+    /// Somebody invites another. Returns the event.
+    pub fn invites(&self, room: &RoomId, sender: &MatrixUserId, user: &MatrixUserId) -> EventId {
+        let mut state = self.state();
+        let found = state.rooms.get_mut(room).expect("the room exists");
+        if !found.members.contains(user) {
+            found.invited.insert(user.clone());
+        }
+        state.membership(room, sender, user, "invite")
+    }
+
+    /// Somebody puts another out, or leaves or declines themselves. Returns the event.
+    pub fn puts_out(&self, room: &RoomId, sender: &MatrixUserId, user: &MatrixUserId) -> EventId {
+        let mut state = self.state();
+        let found = state.rooms.get_mut(room).expect("the room exists");
+        found.members.remove(user);
+        found.invited.remove(user);
+        state.membership(room, sender, user, "leave")
     }
 
     /// Somebody puts the bot out of a room, for good if they ban it.
@@ -174,6 +201,19 @@ impl State {
         found.map(|room| &room.messages).ok_or(Failure::Rejected)
     }
 
+    fn membership(
+        &mut self,
+        room: &RoomId,
+        sender: &MatrixUserId,
+        user: &MatrixUserId,
+        membership: &str,
+    ) -> EventId {
+        let event = self.happens(room, sender, "m.room.member", json!({ "membership": membership }));
+        let messages = &mut self.rooms.get_mut(room).expect("the room exists").messages;
+        messages.last_mut().expect("it happened").about = Some(user.clone());
+        event
+    }
+
     fn happens(&mut self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
         self.events += 1;
         let number = self.events;
@@ -184,6 +224,7 @@ impl State {
             number,
             at: self.stamp(number),
             kind: kind.to_owned(),
+            about: None,
             transaction: format!("other client {number}"),
             content,
         };
@@ -207,7 +248,7 @@ fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message
 
 fn read(room: &RoomId, message: &Message) -> Option<RoomEvent> {
     let event = json!({
-        "event_id": message.event, "sender": message.sender, "type": message.kind,
+        "event_id": message.event, "sender": message.sender, "type": message.kind, "state_key": message.about,
         "origin_server_ts": message.at.as_millisecond(), "content": message.content,
     });
     RoomEvent::read(&to_raw_value(&event).expect("JSON"), Some(room))
