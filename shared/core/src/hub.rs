@@ -28,6 +28,8 @@ const SIGNED_IN_FOR: Duration = Duration::from_secs(10);
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 /// How long a room that cannot be adopted is left alone.
 const STRANGE_FOR: Duration = Duration::from_mins(1);
+/// How long a room that a user is in and that could not be adopted is not looked at again. Push is not kept from it.
+const LEFT_ALONE_FOR: Duration = Duration::from_mins(10);
 /// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
 /// meanwhile waits behind a few openings, not behind all.
 const OPENINGS: usize = 4;
@@ -121,6 +123,8 @@ pub struct Inner {
     pub(crate) echoes: Echoes,
     /// Rooms that could not be adopted a short while ago.
     pub(crate) strange: Remembered<RoomId, ()>,
+    /// Rooms of users that were looked at a while ago.
+    pub(crate) left_alone: Remembered<RoomId, ()>,
     /// How often the bot could not come back into a room.
     pub(crate) entering: Remembered<RoomId, u32>,
     /// Since when the homeserver has failed over a room.
@@ -145,6 +149,7 @@ impl Hub {
             background: TaskTracker::new(),
             echoes: Echoes::new(),
             strange: Remembered::for_a_while(STRANGE_FOR),
+            left_alone: Remembered::for_a_while(LEFT_ALONE_FOR),
             entering: Remembered::for_a_while(ENTERING_FOR),
             sick_since: Remembered::for_a_while(SICK_FOR),
             tenants: Remembered::for_good(),

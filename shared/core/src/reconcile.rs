@@ -7,6 +7,7 @@
 
 mod anew;
 mod back;
+mod unheard;
 
 use std::time::Duration;
 

@@ -25,6 +25,11 @@ struct Member {
     membership: String,
 }
 
+#[derive(Deserialize)]
+struct Joined {
+    joined_rooms: Vec<RoomId>,
+}
+
 #[async_trait]
 impl Attendance for Appservice {
     async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
@@ -48,6 +53,12 @@ impl Attendance for Appservice {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => Ok(false),
             joined => joined.map(|_| true).doing(doing),
         }
+    }
+
+    async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
+        let joined: Joined =
+            self.http.get().at("joined_rooms").by(user).send().await.doing("asking for a user's rooms")?;
+        Ok(joined.joined_rooms)
     }
 
     async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()> {

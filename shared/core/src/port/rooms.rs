@@ -96,6 +96,9 @@ pub trait Attendance: Send + Sync {
     /// more), and nothing has changed.
     async fn accept(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool>;
 
+    /// The rooms that the user is in, of whoever made them.
+    async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>>;
+
     /// The user has read everything up to this event; only their own devices are told.
     async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()>;
 

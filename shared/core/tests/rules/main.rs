@@ -28,6 +28,7 @@ mod sick;
 mod sign_in;
 mod slow_reader;
 mod typing;
+mod unheard;
 
 use std::{task::Poll, time::Duration};
 

@@ -48,6 +48,7 @@ contract! {
         a_direct_chat_of_two_is_shown_to_both
         leaving_again_is_no_change
         only_an_invitation_of_this_moment_is_accepted
+        a_users_rooms_are_those_that_they_are_in
         what_was_read_is_told_to_the_readers_own_clients;
     passwords:
         a_password_lets_in_until_it_is_another

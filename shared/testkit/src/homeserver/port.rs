@@ -79,6 +79,14 @@ impl Attendance for MemoryHomeserver {
         .await
     }
 
+    async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
+        self.call("asking for a user's rooms", |state| {
+            let rooms = state.rooms.iter().filter(|(_, room)| room.members.contains(user));
+            Ok(rooms.map(|(id, _)| id.clone()).collect())
+        })
+        .await
+    }
+
     async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()> {
         self.call("marking a room as read", |state| {
             state.read.push((room.clone(), user.clone(), event.clone()));

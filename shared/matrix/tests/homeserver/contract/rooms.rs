@@ -215,3 +215,18 @@ pub(crate) async fn only_an_invitation_of_this_moment_is_accepted(stand: Stand) 
     }
     Ok(())
 }
+
+/// Also those in which the bot is not, and not those into which they are only invited.
+pub(crate) async fn a_users_rooms_are_those_that_they_are_in(stand: Stand) -> Result<()> {
+    for name in ["anna", "bert"] {
+        stand.appservice.ensure_user(&user(name), name).await?;
+    }
+    let bert = stand.bot()?.acting_for("@bert:hub.local");
+    let made = bert.post("/createRoom", json!({ "invite": ["@anna:hub.local"] })).await?;
+    let own = RoomId::new(made["room_id"].as_str().context("a room id")?);
+    let ours = stand.appservice.create_room(&room("theirs")).await?;
+    stand.appservice.join(&ours, &user("anna")).await?;
+    assert_eq!(stand.appservice.rooms_of(&user("anna")).await?, [ours]);
+    assert_eq!(stand.appservice.rooms_of(&user("bert")).await?, [own]);
+    Ok(())
+}
