@@ -136,6 +136,23 @@ impl Hub {
         self.rooms.settle(&key, room, profile).await.map(drop)
     }
 
+    /// A room that we made is ours by now: what was said in it meanwhile was passed over, and is taken in. Nobody waits for
+    /// that. What is said in this moment can come before it.
+    pub(crate) fn make_up_for(&self, room: &RoomId) {
+        let (hub, room) = (self.clone(), room.clone());
+        self.background.spawn(async move {
+            let said = hub.said_before(&room).await;
+            let taken_in = match said {
+                Ok(said) => hub.receive(said).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = taken_in {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(%room, error, "what was said while a room was being made stands in its history only");
+            }
+        });
+    }
+
     /// What was said before us, oldest first; of an old room only the last of it.
     async fn said_before(&self, room: &RoomId) -> Result<Vec<RoomEvent>> {
         let (mut events, mut from) = (Vec::new(), None);

@@ -95,13 +95,38 @@ async fn a_room_that_is_just_being_made_is_left_to_who_makes_it() {
         assert_eq!(hub.homeserver.members(&room).len(), 3);
         hub.homeserver.answer_late(Duration::ZERO);
         hub.pass(Duration::from_mins(2));
-        hub.receive(vec![said(&hub, &room, "bert", "schon da")]).await.expect("heard");
+        let early = said(&hub, &room, "bert", "schon da");
+        hub.receive(vec![early.clone()]).await.expect("heard");
         assert_eq!(hub.rooms.tenant_of(&room).await.expect("looked"), None);
+        early
     };
-    let (made, ()) = tokio::join!(hub.found_room(&anna, umbau()), pushed);
+    let (made, early) = tokio::join!(hub.found_room(&anna, umbau()), pushed);
     let made = made.expect("made");
     assert_eq!(made.display_name, "Umbau");
     assert_eq!(hub.members(&anna, &made.matrix_room_id).await.expect("a list").len(), 3);
+    // What push told too early was not told in vain, and is told once.
+    hub.settled().await;
+    hub.receive(vec![early]).await.expect("heard");
+    assert_eq!(told(&hub), ["schon da"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_while_a_chat_is_being_made_is_told() {
+    let (hub, anna) = with_three().await;
+    hub.homeserver.answer_late(Duration::from_secs(2));
+    let pushed = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let rooms = hub.homeserver.rooms();
+        let room = rooms.iter().find(|room| hub.homeserver.asked(room).is_direct).expect("it is being made");
+        hub.homeserver.answer_late(Duration::ZERO);
+        hub.receive(vec![said(&hub, room, "bert", "schon da")]).await.expect("heard");
+        assert_eq!(hub.rooms.tenant_of(room).await.expect("looked"), None);
+    };
+    let bert = given::user("bert");
+    let (made, ()) = tokio::join!(hub.open_dm(&anna, &bert), pushed);
+    made.expect("made");
+    hub.settled().await;
+    assert_eq!(told(&hub), ["schon da"]);
 }
 
 #[tokio::test(start_paused = true)]
