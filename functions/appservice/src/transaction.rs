@@ -2,7 +2,7 @@
 
 use messenger_core::{Error, Result, error::Problem, inbound::RoomEvent, typing::Typing};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 /// What the homeserver has to tell, as far as it concerns us.
 pub(crate) struct Transaction {
@@ -12,16 +12,15 @@ pub(crate) struct Transaction {
     pub(crate) typing: Vec<Typing>,
 }
 
-/// As it is on the wire. Ephemeral events may be anything: nothing that is said in passing makes a transaction fail,
-/// or the homeserver would come with it for ever.
+/// As it is on the wire, event by event: none that cannot be read makes a transaction fail, or the homeserver would come
+/// with it for ever. Ephemeral events may be anything.
 #[derive(Deserialize)]
 struct Body {
-    events: Vec<Value>,
-    #[serde(default)]
-    ephemeral: Value,
+    events: Vec<Box<RawValue>>,
+    ephemeral: Option<Box<RawValue>>,
     /// Before the specification had them (MSC2409). Synapse says the same under both names.
-    #[serde(default, rename = "de.sorunome.msc2409.ephemeral")]
-    unstable_ephemeral: Value,
+    #[serde(rename = "de.sorunome.msc2409.ephemeral")]
+    unstable_ephemeral: Option<Box<RawValue>>,
 }
 
 impl Transaction {
@@ -31,12 +30,13 @@ impl Transaction {
             serde_json::from_slice(body).map_err(|error| {
                 Error::Invalid(vec![Problem::new("", error.to_string()).coded("invalid_json")])
             })?;
-        let lists = [ephemeral, unstable_ephemeral];
-        let said = lists.iter().filter_map(Value::as_array).find(|list| !list.is_empty());
-        let typing = said.into_iter().flatten();
+        let lists = [ephemeral, unstable_ephemeral].into_iter().flatten();
+        let mut lists = lists.filter_map(|list| serde_json::from_str::<Vec<Box<RawValue>>>(list.get()).ok());
+        let said = lists.find(|list| !list.is_empty()).unwrap_or_default();
+        let said = said.iter().filter_map(|event| serde_json::from_str::<Value>(event.get()).ok());
         Ok(Self {
-            events: events.into_iter().filter_map(|event| RoomEvent::read(event, None)).collect(),
-            typing: typing.filter_map(|event| Typing::read(event, None)).collect(),
+            events: events.iter().filter_map(|event| RoomEvent::read(event, None)).collect(),
+            typing: said.filter_map(|event| Typing::read(&event, None)).collect(),
         })
     }
 }

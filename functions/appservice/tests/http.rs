@@ -141,6 +141,26 @@ async fn what_is_none_of_ours_is_passed_over_and_does_not_hold_up_the_rest() {
     assert_eq!(stand.hub.memory.events().len(), before + 2);
 }
 
+/// Synapse takes events with up to 125 levels. They stand beside others, also in those that they replace.
+#[tokio::test]
+async fn an_event_that_is_nested_too_deeply_does_not_hold_up_the_rest() {
+    let stand = Stand::new().await;
+    let deep = (0..123).fold(json!("deep"), |inner, _| json!({ "a": inner }));
+    let said = |more: &str| json!({ "msgtype": "m.text", "body": "Hallo", more: deep });
+    let edit = json!({ "sender": "@mueller:hub.local", "content": said("m.new_content") });
+    let events = [
+        stand.message("$deep", &json!({ "content": { "msgtype": "m.text", "body": "x", "a": [[[deep]]] } })),
+        stand.message("$edited", &json!({ "unsigned": { "m.relations": { "m.replace": edit } } })),
+        stand.message("$good", &json!({})),
+    ];
+    assert_eq!(stand.tell("1", &events).await.status, 200);
+    let told = stand.told();
+    let told: Vec<_> = told.iter().map(|event| &event["event_id"]).collect();
+    assert_eq!(told, ["$edited", "$good"]);
+    let (status, typing) = told_in_passing(&stand, &json!({ "ephemeral": [[[[[deep]]]]] })).await;
+    assert_eq!((status, typing), (200, Vec::new()));
+}
+
 #[tokio::test]
 async fn what_a_database_cannot_store_is_taken_out() {
     let stand = Stand::new().await;

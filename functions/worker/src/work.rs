@@ -21,6 +21,8 @@ const STREAM_WAIT: Duration = Duration::from_secs(15);
 /// The homeserver's stream is read once in this time at the most. What it tells push has mostly told before, so a little
 /// patience costs nobody anything, and spares the homeserver an answer for each message.
 const STREAM_PACE: Duration = Duration::from_millis(100);
+/// How long after everybody was asked for their rooms it begins anew.
+const SEARCH: Duration = Duration::from_mins(3);
 /// How often notifications are expired.
 const EXPIRE: Duration = Duration::from_secs(30);
 /// After so many times the event log is rotated, too.
@@ -29,12 +31,14 @@ const ROTATE_EVERY: u32 = 20;
 /// Works until it is dropped.
 pub(crate) async fn forever(hub: &Hub) {
     let accounts = Notify::new();
+    let worker = Uuid::new_v4().simple().to_string();
     tokio::select! {
         never = deliver(hub, &accounts) => match never {},
         never = provision(hub, &accounts) => match never {},
         never = wake(hub) => match never {},
         never = keep_up(hub) => match never {},
-        never = reconcile(hub) => match never {},
+        never = reconcile(hub, &worker) => match never {},
+        never = search(hub, &worker) => match never {},
     }
 }
 
@@ -110,17 +114,29 @@ async fn keep_up(hub: &Hub) -> Infallible {
 }
 
 /// Reads on in the homeserver's own stream: what push missed comes from there.
-async fn reconcile(hub: &Hub) -> Infallible {
-    let worker = Uuid::new_v4().simple().to_string();
+async fn reconcile(hub: &Hub, worker: &str) -> Infallible {
     let mut trouble = Trouble::new("the homeserver's stream cannot be read");
     loop {
         let next = Instant::now() + STREAM_PACE;
-        if trouble.watch(hub.reconcile(&worker, STREAM_WAIT).await) == Some(true) {
+        if trouble.watch(hub.reconcile(worker, STREAM_WAIT).await) == Some(true) {
             sleep_until(next).await;
         } else {
             // The homeserver is away, or another worker reads.
             sleep(PROBE).await;
         }
+    }
+}
+
+/// Looks for rooms that neither push nor the stream has told us of: after the start, and now and then.
+async fn search(hub: &Hub, worker: &str) -> Infallible {
+    let mut trouble = Trouble::new("rooms made with other clients cannot be looked for");
+    let mut after = None;
+    loop {
+        // A homeserver that was away is asked the same again.
+        if let Some(next) = trouble.watch(hub.adopt_unheard(worker, after.as_ref()).await) {
+            after = next;
+        }
+        sleep(if after.is_none() && !trouble.lasting { SEARCH } else { PROBE }).await;
     }
 }
 

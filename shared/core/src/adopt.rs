@@ -56,7 +56,13 @@ impl Hub {
                 self.strange.put(room.clone(), ());
                 Ok(None)
             }
-            result => result,
+            result => {
+                let adopted = self.in_time(room, result)?;
+                if adopted.is_none() {
+                    self.strange.put(room.clone(), ());
+                }
+                Ok(adopted.flatten())
+            }
         }
     }
 
@@ -75,18 +81,15 @@ impl Hub {
         }
         self.timeline.enter(room, &self.matrix_id(host)).await?;
         let people = self.people(overview.people.iter().map(|person| &person.id)).await?;
-        let members: Vec<_> = overview
-            .people
-            .iter()
-            .filter_map(|person| Some((person.is_joined, people.get(&person.id)?)))
-            .filter(|(_, user)| user.tenant() == tenant)
-            .collect();
-        for (_, user) in members.iter().filter(|(is_joined, _)| !is_joined) {
+        let mut users = Vec::new();
+        for person in &overview.people {
+            let Some(user) = people.get(&person.id).filter(|user| user.tenant() == tenant) else { continue };
             // As everywhere here: who is invited is in.
-            self.homeserver.join(room, &self.matrix_id(user)).await?;
+            if person.is_joined || self.comes_in(room, &person.id).await? {
+                users.push(user);
+            }
         }
         let before = self.said_before(room).await?;
-        let users: Vec<_> = members.iter().map(|(_, user)| *user).collect();
         let profile = profile(&before, &users, self.maker(&overview, &users));
         match key {
             Some(key) => self.rooms.settle(&key, room, &profile).await.map(drop)?,
@@ -133,6 +136,23 @@ impl Hub {
         self.rooms.settle(&key, room, profile).await.map(drop)
     }
 
+    /// A room that we made is ours by now: what was said in it meanwhile was passed over, and is taken in. Nobody waits for
+    /// that. What is said in this moment can come before it.
+    pub(crate) fn make_up_for(&self, room: &RoomId) {
+        let (hub, room) = (self.clone(), room.clone());
+        self.background.spawn(async move {
+            let said = hub.said_before(&room).await;
+            let taken_in = match said {
+                Ok(said) => hub.receive(said).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = taken_in {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(%room, error, "what was said while a room was being made stands in its history only");
+            }
+        });
+    }
+
     /// What was said before us, oldest first; of an old room only the last of it.
     async fn said_before(&self, room: &RoomId) -> Result<Vec<RoomEvent>> {
         let (mut events, mut from) = (Vec::new(), None);
@@ -148,7 +168,8 @@ impl Hub {
         Ok(events)
     }
 
-    /// Somebody in a room of ours was invited by another client: as everywhere here, who is invited is in.
+    /// Somebody in a room of ours was invited by another client: as everywhere here, who is invited is in. An invitation
+    /// that is told late may be accepted, declined or withdrawn by now: then it does nothing.
     pub(crate) async fn accept_invitation(&self, tenant: TenantId, event: &RoomEvent) -> Result<()> {
         let Content::Invited(invited) = &event.content else { return Ok(()) };
         if event.sender == self.bot() {
@@ -156,11 +177,19 @@ impl Hub {
         }
         let people = self.people([invited].into_iter()).await?;
         let Some(user) = people.get(invited).filter(|user| user.tenant() == tenant) else { return Ok(()) };
-        match self.homeserver.join(&event.room_id, invited).await {
-            // The invitation is old: they are out again, or the room is closed.
-            Err(error) if error.failure() == Some(Failure::Rejected) => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => self.memberships.add(tenant, &event.room_id, user.id()).await,
+        let accepted = self.comes_in(&event.room_id, invited).await;
+        if self.in_time(&event.room_id, accepted)? == Some(true) {
+            self.memberships.add(tenant, &event.room_id, user.id()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether who is invited has come in by this.
+    async fn comes_in(&self, room: &RoomId, invited: &MatrixUserId) -> Result<bool> {
+        match self.attendance.accept(room, invited).await {
+            // The room is closed, or the bot was put out of it.
+            Err(error) if error.failure() == Some(Failure::Rejected) => Ok(false),
+            accepted => accepted,
         }
     }
 }

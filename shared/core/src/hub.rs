@@ -3,6 +3,7 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use moka::sync::Cache;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
@@ -32,11 +33,15 @@ const ABSENT_FOR: Duration = Duration::from_secs(1);
 const STRANGE_FOR: Duration = Duration::from_mins(1);
 /// How long it is known what was said under a client's transaction id; what was taken in is known for longer.
 const ATTEMPT_FOR: Duration = Duration::from_mins(1);
+/// How long a room that a user is in and that could not be adopted is not looked at again. Push is not kept from it.
+const LEFT_ALONE_FOR: Duration = Duration::from_mins(10);
 /// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
 /// meanwhile waits behind a few openings, not behind all.
 const OPENINGS: usize = 2;
 /// How long it is known how often the bot could not come back into a room.
 const ENTERING_FOR: Duration = Duration::from_mins(5);
+/// How long it is known since when the homeserver has failed over a room: longer than it waits before it pushes again.
+const SICK_FOR: Duration = Duration::from_mins(15);
 /// How many users and rooms a process remembers at the most.
 const REMEMBERED: u64 = 20_000;
 
@@ -127,8 +132,12 @@ pub struct Inner {
     pub(crate) attempts: Remembered<String, Attempt>,
     /// Rooms that could not be adopted a short while ago.
     pub(crate) strange: Remembered<RoomId, ()>,
+    /// Rooms of users that were looked at a while ago.
+    pub(crate) left_alone: Remembered<RoomId, ()>,
     /// How often the bot could not come back into a room.
     pub(crate) entering: Remembered<RoomId, u32>,
+    /// Since when the homeserver has failed over a room.
+    pub(crate) sick_since: Remembered<RoomId, Timestamp>,
     pub(crate) tenants: Remembered<RoomId, TenantId>,
     /// Up to where a room was read beyond a reconciled position.
     pub(crate) caught_up: Remembered<RoomId, (String, String)>,
@@ -151,7 +160,9 @@ impl Hub {
             echoes: Echoes::new(),
             attempts: Remembered::for_a_while(ATTEMPT_FOR),
             strange: Remembered::for_a_while(STRANGE_FOR),
+            left_alone: Remembered::for_a_while(LEFT_ALONE_FOR),
             entering: Remembered::for_a_while(ENTERING_FOR),
+            sick_since: Remembered::for_a_while(SICK_FOR),
             tenants: Remembered::for_good(),
             caught_up: Remembered::for_good(),
             installation: OnceCell::new(),

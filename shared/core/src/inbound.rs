@@ -17,14 +17,19 @@
 mod edit;
 mod judge;
 mod read;
+mod sick;
 
 use jiff::Timestamp;
 
 use crate::{
-    Hub, Result,
+    Error, Hub, Result,
+    error::Failure,
     id::{EventId, MatrixUserId, RoomId, TenantId},
     message::Said,
+    port::Taken,
 };
+
+pub(crate) use sick::Sick;
 
 /// How many events are taken in at once.
 const BATCH: usize = 100;
@@ -85,8 +90,10 @@ pub enum Content {
 
 impl Hub {
     /// Takes over what happened in rooms, in the order in which it is told. Rooms that people made elsewhere
-    /// become ours; what happened in other rooms is passed over.
+    /// become ours; what happened in other rooms is passed over. Of a room over which the homeserver fails nothing more is
+    /// taken in, and the failure is told once everything else is: to be called again with the same.
     pub async fn receive(&self, events: Vec<RoomEvent>) -> Result<()> {
+        let mut sick = Sick::default();
         let mut events = events.into_iter().peekable();
         while events.peek().is_some() {
             let mut batch: Vec<RoomEvent> = Vec::new();
@@ -95,32 +102,69 @@ impl Hub {
             {
                 batch.push(event);
             }
-            self.receive_batch(batch).await?;
+            self.receive_batch(batch, &mut sick).await?;
+        }
+        sick.told()
+    }
+
+    async fn receive_batch(&self, events: Vec<RoomEvent>, sick: &mut Sick) -> Result<()> {
+        let mut ours = Vec::with_capacity(events.len());
+        for event in events {
+            if sick.holds(&event.room_id) {
+                continue;
+            }
+            match self.tenant_or_adopt(&event).await {
+                Ok(tenant) => ours.extend(tenant.map(|tenant| (tenant, event))),
+                Err(error) => sick.hold(&event.room_id, error)?,
+            }
+        }
+        let people = self.people(ours.iter().flat_map(|(_, event)| event.people())).await?;
+        let mut messages = Vec::new();
+        let mut taken = Vec::with_capacity(ours.len());
+        for (tenant, event) in ours {
+            if sick.holds(&event.room_id) {
+                continue;
+            }
+            match self.judge(tenant, event.clone(), &people).await {
+                Ok(judged) => taken.extend(judged),
+                Err(error) => {
+                    sick.hold(&event.room_id, error)?;
+                    continue;
+                }
+            }
+            if matches!(event.content, Content::Message(_)) {
+                messages.push(event);
+            }
+        }
+        if !taken.is_empty() {
+            self.take_in(&taken).await?;
+            self.echoes.arrived(&messages);
         }
         Ok(())
     }
 
-    async fn receive_batch(&self, events: Vec<RoomEvent>) -> Result<()> {
-        let mut ours = Vec::with_capacity(events.len());
-        for event in events {
-            let tenant = match self.tenant_of(&event.room_id).await? {
-                Some(tenant) => Some(tenant),
-                None => self.adopt(&event).await?,
-            };
-            if let Some(tenant) = tenant {
-                ours.push((tenant, event));
+    async fn tenant_or_adopt(&self, event: &RoomEvent) -> Result<Option<TenantId>> {
+        match self.tenant_of(&event.room_id).await? {
+            Some(tenant) => Ok(Some(tenant)),
+            None => self.adopt(event).await,
+        }
+    }
+
+    /// Takes them in all at once; one by one if the database refuses one of them, which would come back for ever.
+    async fn take_in(&self, taken: &[Taken]) -> Result<()> {
+        let is_refused = |error: &Error| error.failure() == Some(Failure::Rejected);
+        match self.messages.take_in(taken).await {
+            Err(error) if is_refused(&error) => {}
+            result => return result.map(drop),
+        }
+        for one in taken {
+            match self.messages.take_in(std::slice::from_ref(one)).await {
+                Err(error) if is_refused(&error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(event = %one.event_id, room = %one.room, error, "an event that cannot be stored is passed over");
+                }
+                result => drop(result?),
             }
-        }
-        let people = self.people(ours.iter().flat_map(|(_, event)| event.people())).await?;
-        let is_message = |event: &&RoomEvent| matches!(event.content, Content::Message(_));
-        let messages: Vec<_> = ours.iter().map(|(_, event)| event).filter(is_message).cloned().collect();
-        let mut taken = Vec::with_capacity(ours.len());
-        for (tenant, event) in ours {
-            taken.extend(self.judge(tenant, event, &people).await?);
-        }
-        if !taken.is_empty() {
-            self.messages.take_in(&taken).await?;
-            self.echoes.arrived(&messages);
         }
         Ok(())
     }

@@ -81,6 +81,9 @@ pub trait Rooms: Send + Sync {
 
     /// Whose room it is; `None` if it is none of ours.
     async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>>;
+
+    /// Those of them that are ours, of whatever tenant.
+    async fn known(&self, rooms: &[RoomId]) -> Result<Vec<RoomId>>;
 }
 
 /// Who is in which room. Changes stand in the event log in the same transaction, so streams learn of them in order.

@@ -7,6 +7,7 @@
 
 mod anew;
 mod back;
+mod unheard;
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::{
     Hub, Result,
     error::Failure,
     id::{EventId, RoomId},
-    inbound::RoomEvent,
+    inbound::{RoomEvent, Sick},
     port::{Changes, RoomChanges},
 };
 
@@ -52,19 +53,33 @@ impl Hub {
     }
 
     async fn take_in_changes(&self, worker: &str, since: Option<&str>, changes: Changes) -> Result<bool> {
-        if !self.come_back(worker, since, &changes).await? {
+        let mut sick = Sick::default();
+        if !self.come_back(worker, since, &changes, &mut sick).await? {
             return Ok(false);
         }
-        for RoomChanges { room, events, is_limited } in changes.rooms {
-            // The very first time there is nothing to be made up for: what was said before us stays history.
-            if let Some(since) = since.filter(|_| is_limited) {
-                let until = events.first().map(|event| &event.event_id);
-                if !self.fill(worker, &room, since, until).await? {
-                    return Ok(false);
-                }
+        for changes in changes.rooms {
+            let room = changes.room.clone();
+            match self.take_in_room(worker, since, changes).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => sick.hold(&room, error)?,
             }
-            self.receive(events).await?;
         }
+        sick.told()?;
+        Ok(true)
+    }
+
+    async fn take_in_room(&self, worker: &str, since: Option<&str>, changes: RoomChanges) -> Result<bool> {
+        let RoomChanges { room, events, is_limited } = changes;
+        // The very first time there is nothing to be made up for: what was said before us stays history.
+        if let Some(since) = since.filter(|_| is_limited) {
+            let until = events.first().map(|event| &event.event_id);
+            let filled = self.fill(worker, &room, since, until).await;
+            if self.in_time(&room, filled)? == Some(false) {
+                return Ok(false);
+            }
+        }
+        self.receive(events).await?;
         Ok(true)
     }
 

@@ -144,6 +144,11 @@ impl Hub {
             self.homeserver.join(&room, &self.matrix_id(partner)).await?;
         }
         let members = partners.iter().map(|user| user.id().clone()).collect();
-        self.rooms.settle(key, &room, &Profile { members, ..profile }).await
+        let room = self.rooms.settle(key, &room, &Profile { members, ..profile }).await?;
+        // Where nobody is yet, nobody says anything.
+        if !partners.is_empty() {
+            self.make_up_for(&room);
+        }
+        Ok(room)
     }
 }

@@ -25,6 +25,11 @@ struct Member {
     membership: String,
 }
 
+#[derive(Deserialize)]
+struct Joined {
+    joined_rooms: Vec<RoomId>,
+}
+
 #[async_trait]
 impl Attendance for Appservice {
     async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
@@ -34,6 +39,26 @@ impl Attendance for Appservice {
             Err(cause) if cause.is("M_FORBIDDEN") || cause.is("M_NOT_FOUND") => Ok(()),
             result => result.doing("leaving a room").map(drop),
         }
+    }
+
+    async fn accept(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool> {
+        let doing = "accepting an invitation";
+        // Asked first: into a public room anybody may come whom nobody invites any more.
+        if self.membership(room, user).await.doing(doing)?.as_deref() != Some("invite") {
+            return Ok(false);
+        }
+        // Without an invitation of ours: one that is withdrawn in this moment stays withdrawn.
+        let join = self.http.post().at("rooms").at(room).at("join").by(user);
+        match join.send::<IgnoredAny>().await {
+            Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => Ok(false),
+            joined => joined.map(|_| true).doing(doing),
+        }
+    }
+
+    async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
+        let joined: Joined =
+            self.http.get().at("joined_rooms").by(user).send().await.doing("asking for a user's rooms")?;
+        Ok(joined.joined_rooms)
     }
 
     async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()> {
@@ -76,14 +101,21 @@ impl Appservice {
     pub(crate) async fn ensure_invited(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
         match self.invite(room, user).await {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {
-                let path = self.http.get().at("rooms").at(room).at("state").at("m.room.member").at(user);
-                let member: Result<Member, _> = path.by(&self.bot).send().await;
-                match member {
-                    Ok(member) if matches!(member.membership.as_str(), "join" | "invite") => Ok(()),
+                match self.membership(room, user).await.ok().flatten().as_deref() {
+                    Some("join" | "invite") => Ok(()),
                     _ => Err(cause).doing("inviting a user"),
                 }
             }
             result => result.doing("inviting a user"),
+        }
+    }
+
+    /// As the bot sees it. `None`: they were never there.
+    async fn membership(&self, room: &RoomId, user: &MatrixUserId) -> Result<Option<String>, Cause> {
+        let path = self.http.get().at("rooms").at(room).at("state").at("m.room.member").at(user);
+        match path.by(&self.bot).send::<Member>().await {
+            Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
+            member => member.map(|member| Some(member.membership)),
         }
     }
 

@@ -12,8 +12,11 @@ use messenger_core::{
     typing::Typing,
 };
 use reqwest::StatusCode;
-use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{Map, Value, json};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     Appservice,
@@ -29,9 +32,15 @@ const TIMELINE: u32 = 50;
 #[derive(Deserialize)]
 struct Messages {
     #[serde(default)]
-    chunk: Vec<Value>,
+    chunk: Vec<Box<RawValue>>,
     start: String,
     end: Option<String>,
+}
+
+/// What is read of an event to know it again, however strange the rest of it is.
+#[derive(Deserialize)]
+struct Named {
+    event_id: String,
 }
 
 #[derive(Deserialize)]
@@ -41,28 +50,28 @@ struct Sync {
     rooms: Rooms,
 }
 
+/// Each is read on its own: what is strange in one room is not to cost the others.
 #[derive(Deserialize, Default)]
 struct Rooms {
     #[serde(default)]
-    join: BTreeMap<RoomId, Joined>,
+    join: BTreeMap<RoomId, Box<RawValue>>,
     #[serde(default)]
-    invite: BTreeMap<RoomId, Invited>,
+    invite: BTreeMap<RoomId, Box<RawValue>>,
     #[serde(default)]
-    leave: Map<String, Value>,
+    leave: BTreeMap<RoomId, IgnoredAny>,
 }
 
 #[derive(Deserialize)]
 struct Joined {
     #[serde(default)]
     timeline: RoomTimeline,
-    #[serde(default)]
-    ephemeral: Ephemeral,
+    ephemeral: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize, Default)]
 struct Ephemeral {
     #[serde(default)]
-    events: Vec<Value>,
+    events: Vec<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +81,7 @@ struct Invited {
 
 #[derive(Deserialize)]
 struct Stripped {
-    events: Vec<StateEvent>,
+    events: Vec<Box<RawValue>>,
 }
 
 /// A state event, as far as it is needed here.
@@ -82,9 +91,8 @@ struct StateEvent {
     kind: String,
     state_key: String,
     sender: MatrixUserId,
-    content: Value,
-    #[serde(default)]
-    unsigned: Value,
+    content: Box<RawValue>,
+    unsigned: Option<Box<RawValue>>,
     /// Stripped state has none.
     #[serde(default)]
     origin_server_ts: i64,
@@ -93,7 +101,7 @@ struct StateEvent {
 #[derive(Deserialize, Default)]
 struct RoomTimeline {
     #[serde(default)]
-    events: Vec<Value>,
+    events: Vec<Box<RawValue>>,
     #[serde(default)]
     limited: bool,
 }
@@ -126,9 +134,9 @@ impl Timeline for Appservice {
 
     async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>> {
         let call = self.http.get().at("rooms").at(room).at("event").at(event).by(&self.bot);
-        match call.send::<Value>().await {
+        match call.send::<Box<RawValue>>().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
-            event => Ok(RoomEvent::read(event.doing("reading an event")?, Some(room))),
+            event => Ok(RoomEvent::read(&event.doing("reading an event")?, Some(room))),
         }
     }
 
@@ -160,39 +168,39 @@ impl Timeline for Appservice {
             .await
             .reading_from(since, "reading the homeserver's stream")?;
         let mut typing = Vec::new();
-        let rooms = sync.rooms.join.into_iter().map(|(room, joined)| {
-            // Conduit heeds no filter here: what is something else is passed over.
-            typing
-                .extend(joined.ephemeral.events.iter().filter_map(|event| Typing::read(event, Some(&room))));
-            RoomChanges {
-                events: events(joined.timeline.events, &room),
-                is_limited: joined.timeline.limited,
-                room,
-            }
+        let joined = sync.rooms.join.into_iter().filter_map(|(room, joined)| {
+            let joined: Joined = legible(&joined, "a room's changes")?;
+            Some((room, joined))
+        });
+        let rooms = joined.map(|(room, Joined { timeline, ephemeral })| {
+            typing.extend(who_types(ephemeral.as_deref(), &room));
+            RoomChanges { events: events(&timeline.events, &room), is_limited: timeline.limited, room }
         });
         let rooms = rooms.collect();
         let invitations = sync.rooms.invite.into_iter().filter_map(|(room, invited)| {
-            let mut events = invited.invite_state.events.into_iter();
+            let invited: Invited = legible(&invited, "an invitation")?;
+            let mut events = state_events(&invited.invite_state.events);
             let own = events.find(|event| event.is_membership() && event.state_key == self.bot.as_str())?;
             Some((room, own.sender))
         });
         let invitations = invitations.collect();
-        let left = sync.rooms.leave.into_iter().map(|(room, _)| RoomId::new(room)).collect();
+        let left = sync.rooms.leave.into_keys().collect();
         Ok(Changes { rooms, invitations, typing, left, next: sync.next_batch })
     }
 
     async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
         let doing = "looking at a room";
         let call = self.http.get().at("rooms").at(room).at("state").by(member);
-        let state: Vec<StateEvent> = call.send().await.doing(doing)?;
+        let state: Vec<Box<RawValue>> = call.send().await.doing(doing)?;
+        let state: Vec<_> = state_events(&state).collect();
         let made = state.iter().find(|event| event.kind == "m.room.create");
         let made = made.ok_or_else(|| misconfigured(doing, format!("{room} was made by nobody")))?;
         let alias = state.iter().find(|event| event.kind == "m.room.canonical_alias");
-        let alias = alias.and_then(|event| event.content.get("alias")?.as_str());
+        let alias = alias.and_then(|event| event.content().get("alias")?.as_str().map(str::to_owned));
         Ok(Overview {
             made_by: made.sender.clone(),
             made_at: Timestamp::from_millisecond(made.origin_server_ts).unwrap_or_default(),
-            alias: alias.map(str::to_owned),
+            alias,
             is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
             is_direct: state.iter().any(StateEvent::is_direct),
             people: state.iter().filter_map(StateEvent::person).collect(),
@@ -232,11 +240,11 @@ impl Appservice {
         };
         let page = self.reader.read(&self.http, &self.bot, call).await;
         let page: Messages = page.reading_from(from, "reading a room's messages")?;
-        let ids = page.chunk.iter().filter_map(|event| event.get("event_id")?.as_str());
-        let ids: Vec<_> = ids.map(EventId::new).collect();
+        let ids = page.chunk.iter().filter_map(|event| legible::<Named>(event, "an event's id"));
+        let ids: Vec<_> = ids.map(|named| EventId::new(named.event_id)).collect();
         let is_empty = page.chunk.is_empty();
         Ok(Page {
-            events: events(page.chunk, room),
+            events: events(&page.chunk, room),
             ids,
             start: page.start,
             // Both servers name a further page after the last one; it is empty.
@@ -250,21 +258,49 @@ impl StateEvent {
         self.kind == "m.room.member"
     }
 
+    /// Empty if it cannot be read: that it is there says enough of most events.
+    fn content(&self) -> Value {
+        serde_json::from_str(self.content.get()).unwrap_or_default()
+    }
+
     /// An invitation into a direct chat says so; who has accepted it, in what it replaces.
     fn is_direct(&self) -> bool {
-        let before = self.unsigned.get("prev_content");
+        let unsigned: Option<Value> =
+            self.unsigned.as_ref().and_then(|unsigned| serde_json::from_str(unsigned.get()).ok());
+        let before = unsigned.as_ref().and_then(|unsigned| unsigned.get("prev_content"));
         let says_so = |content: &Value| content.get("is_direct").and_then(Value::as_bool) == Some(true);
-        self.is_membership() && (says_so(&self.content) || before.is_some_and(says_so))
+        self.is_membership() && (says_so(&self.content()) || before.is_some_and(says_so))
     }
 
     fn person(&self) -> Option<Person> {
-        let membership = self.content.get("membership").and_then(Value::as_str)?;
+        let content = self.content();
+        let membership = content.get("membership").and_then(Value::as_str)?;
         let is_there = self.is_membership() && matches!(membership, "join" | "invite");
         let id = MatrixUserId::new(self.state_key.as_str());
         is_there.then(|| Person { id, is_joined: membership == "join" })
     }
 }
 
-fn events(events: Vec<Value>, room: &RoomId) -> Vec<RoomEvent> {
-    events.into_iter().filter_map(|event| RoomEvent::read(event, Some(room))).collect()
+fn events(events: &[Box<RawValue>], room: &RoomId) -> Vec<RoomEvent> {
+    events.iter().filter_map(|event| RoomEvent::read(event, Some(room))).collect()
+}
+
+fn state_events(events: &[Box<RawValue>]) -> impl Iterator<Item = StateEvent> {
+    events.iter().filter_map(|event| legible(event, "a state event"))
+}
+
+/// Conduit heeds no filter here: what is something else is passed over.
+fn who_types(ephemeral: Option<&RawValue>, room: &RoomId) -> Vec<Typing> {
+    let said: Option<Ephemeral> = ephemeral.and_then(|said| serde_json::from_str(said.get()).ok());
+    let said = said.unwrap_or_default().events;
+    let said = said.iter().filter_map(|event| serde_json::from_str::<Value>(event.get()).ok());
+    said.filter_map(|event| Typing::read(&event, Some(room))).collect()
+}
+
+fn legible<T: DeserializeOwned>(raw: &RawValue, what: &'static str) -> Option<T> {
+    let read = serde_json::from_str(raw.get());
+    if let Err(error) = &read {
+        tracing::warn!(%error, "{what} that cannot be read is passed over");
+    }
+    read.ok()
 }

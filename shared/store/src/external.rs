@@ -16,6 +16,11 @@ use crate::{PgStore, pool::seconds, users};
 const FIND: &str = "select access.generation, access.key_id, access.password, access.applied
     from users join external_access access using (hub_user_id)
     where users.tenant_id = $1 and hub_user_id = $2 and users.external_client_enabled";
+const ALLOWED: &str = concat!(
+    "select ",
+    users::columns!(),
+    " from users where external_client_enabled and hub_user_id > $1 order by hub_user_id limit $2"
+);
 /// What is still to be revoked is not any more: the next password makes the old one void.
 const ENABLE: &str = "with allowed as (
         update users set external_client_enabled = true where tenant_id = $1 and hub_user_id = $2
@@ -72,6 +77,12 @@ impl ExternalAccess for PgStore {
                 applied: row.get(3),
             }
         }))
+    }
+
+    async fn allowed(&self, after: Option<&HubUserId>, limit: i64) -> Result<Vec<User>> {
+        let after = after.map_or("", HubUserId::as_str);
+        let rows = self.database.query("listing external accesses", ALLOWED, &[&after, &limit]).await?;
+        Ok(rows.iter().map(users::user).collect())
     }
 
     async fn enable(&self, tenant: TenantId, user: &HubUserId) -> Result<bool> {

@@ -24,6 +24,7 @@ const UNCLAIM: &str = "update rooms set claimed_until = '-infinity'
     where tenant_id = $1 and kind = $2 and key = $3 and matrix_room_id is null";
 const SETTLE: &str = "select settle_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 const TENANT_OF: &str = "select tenant_id from rooms where matrix_room_id = $1";
+const KNOWN: &str = "select matrix_room_id from rooms where matrix_room_id = any($1)";
 const ADD: &str = "select add_member($1, $2, $3)";
 const REMOVE: &str = "select remove_member($1, $2, $3)";
 const OF: &str = "select matrix_room_id from room_members where tenant_id = $1 and hub_user_id = $2";
@@ -86,6 +87,12 @@ impl Rooms for PgStore {
     async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>> {
         let row = self.database.query_opt("finding a room's tenant", TENANT_OF, &[&room.as_str()]).await?;
         Ok(row.map(|row| TenantId(row.get(0))))
+    }
+
+    async fn known(&self, rooms: &[RoomId]) -> Result<Vec<RoomId>> {
+        let ids: Vec<_> = rooms.iter().map(RoomId::as_str).collect();
+        let rows = self.database.query("looking for rooms", KNOWN, &[&ids]).await?;
+        Ok(rows.iter().map(|row| RoomId::new(row.get::<_, String>(0))).collect())
     }
 }
 

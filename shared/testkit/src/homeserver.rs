@@ -54,6 +54,7 @@ struct State {
 struct Room {
     asked: NewRoom,
     members: BTreeSet<MatrixUserId>,
+    invited: BTreeSet<MatrixUserId>,
     messages: Vec<Message>,
     made_by: MatrixUserId,
     made_at: Timestamp,
@@ -83,6 +84,8 @@ pub struct Message {
     pub at: Timestamp,
     /// Its type; mostly `m.room.message`.
     pub kind: String,
+    /// Whom it is about, if it is a change of membership.
+    pub about: Option<MatrixUserId>,
     /// The transaction that sent it.
     pub transaction: String,
     /// What it says.

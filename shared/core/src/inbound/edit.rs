@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{Content, RoomEvent};
 use crate::{
     Hub, Result,
+    error::Failure,
     event::Payload,
     id::{EventId, MatrixUserId, RoomId, TenantId},
     media::File,
@@ -43,7 +44,7 @@ impl Hub {
         people: &People,
     ) -> Result<Option<(Fact, Option<Payload>)>> {
         let writer = &event.sender;
-        let original = self.timeline.event(&event.room_id, &of).await?;
+        let original = self.original(&event.room_id, &of).await?;
         let may_edit = original.is_some_and(|original| {
             original.sender == *writer && matches!(original.content, Content::Message(_))
         });
@@ -91,7 +92,7 @@ impl Hub {
     ) -> Result<Option<Option<Payload>>> {
         let room = &event.room_id;
         let Some(rest) = self.messages.without(tenant, room, edit).await? else { return Ok(None) };
-        let Some(message) = self.timeline.event(room, &rest.of).await? else { return Ok(None) };
+        let Some(message) = self.original(room, &rest.of).await? else { return Ok(None) };
         let Content::Message(first) = message.content else { return Ok(None) };
         let (edit, said) = match rest.last {
             Some((edit, said)) => (Some(edit), said),
@@ -111,6 +112,18 @@ impl Hub {
             file: said.file.as_ref(),
         })?;
         Ok(Some(told))
+    }
+
+    /// What an edit is about. `None`: it is not there, it is not for us to see, or its id is none.
+    async fn original(&self, room: &RoomId, of: &EventId) -> Result<Option<RoomEvent>> {
+        match self.timeline.event(room, of).await {
+            Err(error) if error.failure() == Some(Failure::Rejected) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(%of, %room, error, "an edit of what cannot be read is passed over");
+                Ok(None)
+            }
+            original => Ok(self.in_time(room, original)?.flatten()),
+        }
     }
 
     /// What the bot says stands in the log as a notification.

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{Content, RoomEvent};
 use crate::{
@@ -26,15 +26,32 @@ struct ClientEvent {
     origin_server_ts: i64,
     content: Value,
     redacts: Option<String>,
-    #[serde(default)]
-    unsigned: Value,
+    /// Read when it is needed: it holds other events, and what is wrong with them is not wrong with this one.
+    unsigned: Option<Box<RawValue>>,
+}
+
+/// All that can be read of some events.
+#[derive(Deserialize)]
+struct Named {
+    event_id: String,
 }
 
 impl RoomEvent {
     /// Reads an event of the client-server API. `room` is where it stands if the event itself does not say it, as in
     /// `/sync`. `None` if it does not concern us.
-    pub fn read(event: Value, room: Option<&RoomId>) -> Option<Self> {
-        let event: ClientEvent = serde_json::from_value(event).ok()?;
+    ///
+    /// Lists of events are to be read as lists of [`RawValue`]: homeservers take events that are nested more deeply than
+    /// we read, and one of them must not cost the list.
+    pub fn read(event: &RawValue, room: Option<&RoomId>) -> Option<Self> {
+        let event: ClientEvent = match serde_json::from_str(event.get()) {
+            Ok(event) => event,
+            Err(error) => {
+                let named = serde_json::from_str::<Named>(event.get()).ok();
+                let id = named.map(|named| named.event_id);
+                tracing::warn!(event = id, %error, "an event that cannot be read is passed over");
+                return None;
+            }
+        };
         // No id has U+0000, and no database stores it: such an event would come back for ever.
         let ids =
             [Some(&event.event_id), event.room_id.as_ref(), Some(&event.sender), event.state_key.as_ref()];
@@ -102,7 +119,8 @@ fn said(kind: &str, content: &Value) -> Option<Said> {
 
 /// The last edit, as Synapse sends it along. Only who wrote a message may change it.
 fn bundled_edit(event: &ClientEvent) -> Option<Said> {
-    let edit = event.unsigned.pointer("/m.relations/m.replace")?;
+    let unsigned: Value = serde_json::from_str(event.unsigned.as_ref()?.get()).ok()?;
+    let edit = unsigned.pointer("/m.relations/m.replace")?;
     if edit.get("sender")?.as_str()? != event.sender {
         return None;
     }

@@ -20,6 +20,9 @@ pub trait ExternalAccess: Send + Sync {
     /// What is stored of a user; `None` if they have no access.
     async fn find(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Access>>;
 
+    /// Users of all tenants who have access, ordered by id, after this one.
+    async fn allowed(&self, after: Option<&HubUserId>, limit: i64) -> Result<Vec<User>>;
+
     /// The user may use other clients. Again is no change. `false`: the tenant has no such user.
     async fn enable(&self, tenant: TenantId, user: &HubUserId) -> Result<bool>;
 

@@ -92,6 +92,13 @@ pub trait Attendance: Send + Sync {
     /// The user is out of the room, or never was in it.
     async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()>;
 
+    /// Who is invited into the room at this moment comes in. `false`: they are in it already, or nobody invites them (any
+    /// more), and nothing has changed.
+    async fn accept(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool>;
+
+    /// The rooms that the user is in, of whoever made them.
+    async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>>;
+
     /// The user has read everything up to this event; only their own devices are told.
     async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()>;
 

@@ -9,7 +9,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{LEASE, PAGE};
-use crate::{Error, Hub, Result, id::RoomId, inbound::RoomEvent, port::RoomChanges};
+use crate::{
+    Error, Hub, Result,
+    id::RoomId,
+    inbound::{RoomEvent, Sick},
+    port::RoomChanges,
+};
 
 /// How much further back than the position is read: clocks differ. Ids are remembered for a day.
 const OVERLAP: Duration = Duration::from_hours(6);
@@ -22,15 +27,21 @@ impl Hub {
         let horizon = self.reconciliation.moved_at().await? - OVERLAP;
         let error: &dyn std::error::Error = cause;
         tracing::error!(error, %horizon, "the homeserver does not know where we have arrived: reading the last of each room");
-        if !self.come_back(worker, None, &changes).await? {
+        let mut sick = Sick::default();
+        if !self.come_back(worker, None, &changes, &mut sick).await? {
             return Ok(false);
         }
-        for room in changes.rooms {
-            self.read_again(room, horizon).await?;
+        for changes in changes.rooms {
+            let room = changes.room.clone();
+            let read = self.read_again(changes, horizon).await;
+            if let Err(error) = self.in_time(&room, read) {
+                sick.hold(&room, error)?;
+            }
             if !self.reconciliation.advance(worker, None, LEASE).await? {
                 return Ok(false);
             }
         }
+        sick.told()?;
         self.reconciliation.advance(worker, Some(&changes.next), LEASE).await
     }
 

@@ -8,6 +8,7 @@ use crate::{
     Error, Hub, Result,
     error::Failure,
     id::{MatrixUserId, RoomId, TenantId},
+    inbound::Sick,
     port::Changes,
 };
 
@@ -23,22 +24,39 @@ impl Hub {
         worker: &str,
         since: Option<&str>,
         changes: &Changes,
+        sick: &mut Sick,
     ) -> Result<bool> {
         for (room, host) in &changes.invitations {
-            if self.rooms.tenant_of(room).await?.is_none() {
-                self.adopt_from(room, host).await?;
-            } else if !self.enter_again(worker, since, room, std::slice::from_ref(host)).await? {
-                return Ok(false);
+            match self.follow_invitation(worker, since, room, host).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => sick.hold(room, error)?,
             }
         }
         for room in &changes.left {
             let Some(tenant) = self.rooms.tenant_of(room).await? else { continue };
             let hosts = self.hosts(tenant, room).await?;
-            if !self.enter_again(worker, since, room, &hosts).await? {
-                return Ok(false);
+            match self.enter_again(worker, since, room, &hosts).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => sick.hold(room, error)?,
             }
         }
         Ok(true)
+    }
+
+    async fn follow_invitation(
+        &self,
+        worker: &str,
+        since: Option<&str>,
+        room: &RoomId,
+        host: &MatrixUserId,
+    ) -> Result<bool> {
+        if self.rooms.tenant_of(room).await?.is_none() {
+            self.adopt_from(room, host).await?;
+            return Ok(true);
+        }
+        self.enter_again(worker, since, room, std::slice::from_ref(host)).await
     }
 
     async fn hosts(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<MatrixUserId>> {
@@ -59,7 +77,8 @@ impl Hub {
                 Ok(()) => {
                     tracing::info!(%room, by = %host, "the bot is back in a room");
                     let Some(since) = since else { return Ok(true) };
-                    return self.fill(worker, room, since, None).await;
+                    let filled = self.fill(worker, room, since, None).await;
+                    return Ok(self.in_time(room, filled)?.unwrap_or(true));
                 }
                 Err(error) if error.failure() == Some(Failure::Rejected) => refused = Some(error),
                 // The position stays where it is, so this comes again.

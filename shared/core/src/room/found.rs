@@ -69,7 +69,9 @@ impl Hub {
             created_by: members.first().map(|maker| maker.id().clone()),
             members: members.iter().map(|user| user.id().clone()).collect(),
         };
-        self.rooms.settle(&key, &room, &profile).await
+        let room = self.rooms.settle(&key, &room, &profile).await?;
+        self.make_up_for(&room);
+        Ok(room)
     }
 
     async fn join_patiently(&self, room: &RoomId, user: &User) -> Result<()> {

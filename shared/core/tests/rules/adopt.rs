@@ -95,13 +95,38 @@ async fn a_room_that_is_just_being_made_is_left_to_who_makes_it() {
         assert_eq!(hub.homeserver.members(&room).len(), 3);
         hub.homeserver.answer_late(Duration::ZERO);
         hub.pass(Duration::from_mins(2));
-        hub.receive(vec![said(&hub, &room, "bert", "schon da")]).await.expect("heard");
+        let early = said(&hub, &room, "bert", "schon da");
+        hub.receive(vec![early.clone()]).await.expect("heard");
         assert_eq!(hub.rooms.tenant_of(&room).await.expect("looked"), None);
+        early
     };
-    let (made, ()) = tokio::join!(hub.found_room(&anna, umbau()), pushed);
+    let (made, early) = tokio::join!(hub.found_room(&anna, umbau()), pushed);
     let made = made.expect("made");
     assert_eq!(made.display_name, "Umbau");
     assert_eq!(hub.members(&anna, &made.matrix_room_id).await.expect("a list").len(), 3);
+    // What push told too early was not told in vain, and is told once.
+    hub.settled().await;
+    hub.receive(vec![early]).await.expect("heard");
+    assert_eq!(told(&hub), ["schon da"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_while_a_chat_is_being_made_is_told() {
+    let (hub, anna) = with_three().await;
+    hub.homeserver.answer_late(Duration::from_secs(2));
+    let pushed = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let rooms = hub.homeserver.rooms();
+        let room = rooms.iter().find(|room| hub.homeserver.asked(room).is_direct).expect("it is being made");
+        hub.homeserver.answer_late(Duration::ZERO);
+        hub.receive(vec![said(&hub, room, "bert", "schon da")]).await.expect("heard");
+        assert_eq!(hub.rooms.tenant_of(room).await.expect("looked"), None);
+    };
+    let bert = given::user("bert");
+    let (made, ()) = tokio::join!(hub.open_dm(&anna, &bert), pushed);
+    made.expect("made");
+    hub.settled().await;
+    assert_eq!(told(&hub), ["schon da"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,6 +159,47 @@ async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn an_invitation_is_accepted_once_and_not_when_it_comes_again() {
+    let (hub, anna) = with_three().await;
+    let room = hub.found_room(&anna, Founding { invite: Vec::new(), ..umbau() }).await.expect("made");
+    let room = room.matrix_room_id;
+    let bert = matrix("bert");
+    let members = async || hub.members(&anna, &room).await.expect("a list").len();
+    let invited = hub.homeserver.invites(&room, &matrix("anna"), &bert);
+    let invited = hub.homeserver.told(&room, &invited);
+    hub.receive(vec![invited.clone()]).await.expect("heard");
+    assert_eq!(members().await, 2);
+    let put_out = hub.homeserver.puts_out(&room, &matrix("anna"), &bert);
+    hub.receive(vec![hub.homeserver.told(&room, &put_out)]).await.expect("heard");
+    assert_eq!(members().await, 1);
+    // The worker reads what push has told already; and push tells late what is over by now.
+    hub.receive(vec![invited]).await.expect("heard");
+    hub.reconcile("worker", Duration::ZERO).await.expect("read");
+    assert!(!hub.homeserver.members(&room).contains(&bert), "they are not dragged back in");
+    assert_eq!(members().await, 1);
+}
+
+#[tokio::test]
+async fn who_declined_before_a_room_was_adopted_stays_out() {
+    let (hub, _) = with_three().await;
+    let bert = matrix("bert");
+    let room = hub.homeserver.makes_room(&bert, &[&matrix("carl")], false);
+    for user in ["anna", "carl"] {
+        hub.homeserver.invites(&room, &bert, &matrix(user));
+    }
+    hub.homeserver.puts_out(&room, &matrix("anna"), &matrix("anna"));
+    hub.receive(vec![said(&hub, &room, "bert", "eins")]).await.expect("heard");
+    let bert = hub.caller("bert", given::TENANT).await;
+    assert_eq!(hub.members(&bert, &room).await.expect("a list").len(), 2);
+    assert!(!hub.homeserver.members(&room).contains(&matrix("anna")));
+    // Who is invited at this moment is in.
+    hub.homeserver.puts_out(&room, &matrix("bert"), &matrix("carl"));
+    let invited = hub.homeserver.invites(&room, &matrix("bert"), &matrix("anna"));
+    hub.receive(vec![hub.homeserver.told(&room, &invited)]).await.expect("heard");
+    assert!(hub.homeserver.members(&room).contains(&matrix("anna")));
 }
 
 #[test]

@@ -27,10 +27,12 @@ mod reconcile;
 mod rendering;
 mod reset;
 mod rooms;
+mod sick;
 mod sign_in;
 mod slow_reader;
 mod taken_back;
 mod typing;
+mod unheard;
 
 use std::{task::Poll, time::Duration};
 

@@ -47,6 +47,8 @@ contract! {
         a_direct_chat_is_shown_as_one
         a_direct_chat_of_two_is_shown_to_both
         leaving_again_is_no_change
+        only_an_invitation_of_this_moment_is_accepted
+        a_users_rooms_are_those_that_they_are_in
         what_was_read_is_told_to_the_readers_own_clients;
     passwords:
         a_password_lets_in_until_it_is_another
@@ -66,6 +68,7 @@ contract! {
         a_position_that_it_does_not_know_is_told
         a_bot_that_was_put_out_is_told_so_and_let_in_again
         a_waiting_reader_is_told_at_once
+        an_event_that_is_nested_deeply_hides_no_other
         edits_reactions_redactions_and_names_are_read;
     typing:
         plain_clients_see_who_types_here

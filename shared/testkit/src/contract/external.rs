@@ -1,6 +1,6 @@
 //! Who may use other Matrix clients, and their sealed passwords.
 
-use messenger_core::{Ports, Result, external::Sealed, port::ExternalAccess};
+use messenger_core::{Ports, Result, external::Sealed, port::ExternalAccess, user::Identity};
 
 use super::{LONG, SHORT, Store, in_time, together};
 use crate::given::{OTHER_TENANT, TENANT, identity, user};
@@ -38,6 +38,25 @@ pub async fn access_is_what_was_decided_last(store: &dyn Store) -> Result<()> {
     assert!(!shown().await?);
     assert!(access.enable(TENANT, &user("anna")).await?);
     assert!(shown().await?);
+    Ok(())
+}
+
+/// Whoever asks for a few at a time meets everybody who has access once.
+pub async fn those_who_have_access_are_listed_page_by_page(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    for (tenant, name) in [(TENANT, "anna"), (OTHER_TENANT, "bert"), (TENANT, "carl"), (TENANT, "dora")] {
+        ports.users.sign_in(&Identity { tenant, ..identity(name) }, name).await?;
+        ports.external_access.enable(tenant, &user(name)).await?;
+    }
+    ports.users.sign_in(&identity("berta"), "berta").await?;
+    ports.external_access.disable(TENANT, &user("carl")).await?;
+    let page = async |after: Option<&str>| -> Result<Vec<String>> {
+        let users = ports.external_access.allowed(after.map(user).as_ref(), 2).await?;
+        Ok(users.iter().map(|user| user.id().to_string()).collect())
+    };
+    assert_eq!(page(None).await?, ["anna", "bert"]);
+    assert_eq!(page(Some("bert")).await?, ["dora"]);
+    assert_eq!(page(Some("dora")).await?, [""; 0]);
     Ok(())
 }
 

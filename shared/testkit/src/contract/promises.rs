@@ -53,6 +53,7 @@ macro_rules! contract_tests {
             the_first_settled_room_stays,
             all_who_settle_at_once_get_one_room,
             a_foreign_room_has_no_tenant,
+            known_are_the_rooms_of_all_tenants,
         }
         $crate::promises! { $fresh, memberships:
             a_user_is_in_a_room_until_removed,
@@ -113,6 +114,7 @@ macro_rules! contract_tests {
         }
         $crate::promises! { $fresh, external:
             access_is_what_was_decided_last,
+            those_who_have_access_are_listed_page_by_page,
             access_is_of_one_tenant,
             a_password_comes_back_as_it_was_stored,
             one_of_many_stores_a_password,

@@ -147,3 +147,17 @@ pub async fn a_foreign_room_has_no_tenant(store: &dyn Store) -> Result<()> {
     assert_eq!(store.ports().rooms.tenant_of(&room("!foreign")).await?, None);
     Ok(())
 }
+
+/// Of many rooms those are known that are ours; one that is only claimed has no id yet.
+pub async fn known_are_the_rooms_of_all_tenants(store: &dyn Store) -> Result<()> {
+    let rooms = store.ports().rooms;
+    rooms.settle(&key(1), &room("!1"), &Profile::default()).await?;
+    let other = RoomKey { tenant: OTHER_TENANT, ..key(2) };
+    rooms.settle(&other, &room("!2"), &Profile::default()).await?;
+    rooms.claim(&key(3), LONG).await?;
+    let mut known = rooms.known(&[room("!2"), room("!foreign"), room("!1")]).await?;
+    known.sort();
+    assert_eq!(known, [room("!1"), room("!2")]);
+    assert_eq!(rooms.known(&[room("!foreign")]).await?, []);
+    Ok(())
+}

@@ -38,11 +38,13 @@ impl Homeserver for MemoryHomeserver {
     }
 
     async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
-        self.call("joining a room", |state| {
+        self.call_in(room, "joining a room", |state| {
             if !state.accounts.contains_key(user) {
                 return Err(Failure::Rejected);
             }
-            state.rooms.get_mut(room).ok_or(Failure::Rejected)?.members.insert(user.clone());
+            let room = state.rooms.get_mut(room).ok_or(Failure::Rejected)?;
+            room.invited.remove(user);
+            room.members.insert(user.clone());
             Ok(())
         })
         .await
@@ -60,6 +62,27 @@ impl Attendance for MemoryHomeserver {
         self.call("leaving a room", |state| {
             state.rooms.get_mut(room).ok_or(Failure::Rejected)?.members.remove(user);
             Ok(())
+        })
+        .await
+    }
+
+    async fn accept(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool> {
+        self.call_in(room, "accepting an invitation", |state| {
+            let found = state.rooms.get_mut(room).filter(|room| room.bot == Bot::In);
+            let found = found.ok_or(Failure::Rejected)?;
+            let was_invited = found.invited.remove(user);
+            if was_invited {
+                found.members.insert(user.clone());
+            }
+            Ok(was_invited)
+        })
+        .await
+    }
+
+    async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
+        self.call("asking for a user's rooms", |state| {
+            let rooms = state.rooms.iter().filter(|(_, room)| room.members.contains(user));
+            Ok(rooms.map(|(id, _)| id.clone()).collect())
         })
         .await
     }
@@ -131,6 +154,18 @@ impl MemoryHomeserver {
     }
 }
 
+impl MemoryHomeserver {
+    /// A call about a room.
+    pub(super) async fn call_in<T>(
+        &self,
+        room: &RoomId,
+        doing: &'static str,
+        act: impl FnOnce(&mut State) -> Result<T, Failure> + Send,
+    ) -> Result<T> {
+        self.call(doing, |state| state.trouble.check(room).and_then(|()| act(state))).await
+    }
+}
+
 async fn pause(time: Duration) {
     if !time.is_zero() {
         tokio::time::sleep(time).await;
@@ -148,6 +183,7 @@ impl State {
         let created = Room {
             asked: asked.clone(),
             members: BTreeSet::new(),
+            invited: BTreeSet::new(),
             messages: Vec::new(),
             made_by: MatrixUserId::new(BOT),
             made_at: self.stamp(self.events),
@@ -193,6 +229,7 @@ impl State {
             number: *events,
             at,
             kind: "m.room.message".to_owned(),
+            about: None,
             transaction,
             content: content.clone(),
         });

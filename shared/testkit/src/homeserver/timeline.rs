@@ -1,6 +1,6 @@
 //! What stands in rooms, in memory. A position is the number of the last message before it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use messenger_core::{
     port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
     room::NewRoom,
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::to_raw_value};
 
 use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 
@@ -29,7 +29,7 @@ impl Timeline for MemoryHomeserver {
         at: Timestamp,
         content: &Value,
     ) -> Result<EventId> {
-        self.call("sending a message", |state| {
+        self.call_in(room, "sending a message", |state| {
             if !state.rooms.get(room).is_some_and(|room| room.members.contains(sender)) {
                 return Err(Failure::Rejected);
             }
@@ -39,7 +39,7 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
-        self.call("reading a room's messages", |state| {
+        self.call_in(room, "reading a room's messages", |state| {
             let from = from.map_or(Ok(state.events + 1), position)?;
             let messages = state.read_by_bot(room)?;
             let earlier = messages.iter().rev().filter(|message| message.number < from);
@@ -49,7 +49,7 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
-        self.call("reading a room's messages", |state| {
+        self.call_in(room, "reading a room's messages", |state| {
             let from = position(from)?;
             let messages = state.read_by_bot(room)?;
             let later = messages.iter().filter(|message| message.number > from);
@@ -59,7 +59,7 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>> {
-        self.call("reading an event", |state| {
+        self.call_in(room, "reading an event", |state| {
             let messages = state.rooms.get(room).map(|room| room.messages.as_slice()).unwrap_or_default();
             Ok(messages
                 .iter()
@@ -94,11 +94,12 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
-        self.call("looking at a room", |state| {
+        self.call_in(room, "looking at a room", |state| {
             let found = state.rooms.get(room).filter(|room| room.members.contains(member));
             let found = found.ok_or(Failure::Rejected)?;
             let bot = (found.bot == Bot::In).then(|| MatrixUserId::new(BOT));
             let people = found.members.iter().cloned().chain(bot).map(|id| Person { id, is_joined: true });
+            let invited = found.invited.iter().cloned().map(|id| Person { id, is_joined: false });
             let alias = &found.asked.alias;
             Ok(Overview {
                 made_by: found.made_by.clone(),
@@ -106,14 +107,14 @@ impl Timeline for MemoryHomeserver {
                 alias: (!alias.is_empty()).then(|| format!("#{alias}:hub.local")),
                 is_encrypted: false,
                 is_direct: found.asked.is_direct,
-                people: people.collect(),
+                people: people.chain(invited).collect(),
             })
         })
         .await
     }
 
     async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
-        self.call("entering a room", |state| {
+        self.call_in(room, "entering a room", |state| {
             let found = state.rooms.get_mut(room).filter(|room| room.members.contains(member));
             let found = found.filter(|room| !matches!(room.bot, Bot::Banned(_))).ok_or(Failure::Rejected)?;
             found.bot = Bot::In;
@@ -137,10 +138,36 @@ impl MemoryHomeserver {
             NewRoom { alias: String::new(), name: String::new(), topic: None, is_direct, invite: Vec::new() };
         let members = [maker].into_iter().chain(others.iter().copied()).cloned().collect();
         let made_at = state.stamp(state.events);
-        let made =
-            Room { asked, members, messages: Vec::new(), made_by: maker.clone(), made_at, bot: Bot::Out(0) };
+        let made = Room {
+            asked,
+            members,
+            invited: BTreeSet::new(),
+            messages: Vec::new(),
+            made_by: maker.clone(),
+            made_at,
+            bot: Bot::Out(0),
+        };
         state.rooms.insert(room.clone(), made);
         room
+    }
+
+    /// Somebody invites another. Returns the event.
+    pub fn invites(&self, room: &RoomId, sender: &MatrixUserId, user: &MatrixUserId) -> EventId {
+        let mut state = self.state();
+        let found = state.rooms.get_mut(room).expect("the room exists");
+        if !found.members.contains(user) {
+            found.invited.insert(user.clone());
+        }
+        state.membership(room, sender, user, "invite")
+    }
+
+    /// Somebody puts another out, or leaves or declines themselves. Returns the event.
+    pub fn puts_out(&self, room: &RoomId, sender: &MatrixUserId, user: &MatrixUserId) -> EventId {
+        let mut state = self.state();
+        let found = state.rooms.get_mut(room).expect("the room exists");
+        found.members.remove(user);
+        found.invited.remove(user);
+        state.membership(room, sender, user, "leave")
     }
 
     /// Somebody puts the bot out of a room, for good if they ban it.
@@ -182,6 +209,19 @@ impl State {
         found.map(|room| &room.messages).ok_or(Failure::Rejected)
     }
 
+    fn membership(
+        &mut self,
+        room: &RoomId,
+        sender: &MatrixUserId,
+        user: &MatrixUserId,
+        membership: &str,
+    ) -> EventId {
+        let event = self.happens(room, sender, "m.room.member", json!({ "membership": membership }));
+        let messages = &mut self.rooms.get_mut(room).expect("the room exists").messages;
+        messages.last_mut().expect("it happened").about = Some(user.clone());
+        event
+    }
+
     fn happens(&mut self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
         self.events += 1;
         let number = self.events;
@@ -192,6 +232,7 @@ impl State {
             number,
             at: self.stamp(number),
             kind: kind.to_owned(),
+            about: None,
             transaction: format!("other client {number}"),
             content,
         };
@@ -216,8 +257,8 @@ fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message
 
 fn read(room: &RoomId, message: &Message) -> Option<RoomEvent> {
     let event = json!({
-        "event_id": message.event, "sender": message.sender, "type": message.kind,
+        "event_id": message.event, "sender": message.sender, "type": message.kind, "state_key": message.about,
         "origin_server_ts": message.at.as_millisecond(), "content": message.content,
     });
-    RoomEvent::read(event, Some(room))
+    RoomEvent::read(&to_raw_value(&event).expect("JSON"), Some(room))
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use messenger_core::error::Failure;
+use messenger_core::{error::Failure, id::RoomId};
 
 use super::MemoryHomeserver;
 
@@ -14,6 +14,7 @@ pub(super) struct Trouble {
     calls: u64,
     planned: HashMap<u64, Planned>,
     refused: Vec<String>,
+    sick: HashMap<RoomId, Failure>,
 }
 
 #[derive(Clone, Copy)]
@@ -67,6 +68,16 @@ impl MemoryHomeserver {
         self.state().trouble.refused.push(text.to_owned());
     }
 
+    /// From now on every call about this room fails.
+    pub fn fail_room(&self, room: &RoomId, failure: Failure) {
+        self.state().trouble.sick.insert(room.clone(), failure);
+    }
+
+    /// They do not any more.
+    pub fn heal_room(&self, room: &RoomId) {
+        self.state().trouble.sick.remove(room);
+    }
+
     /// How many calls there have been.
     pub fn calls(&self) -> u64 {
         self.state().trouble.calls
@@ -95,6 +106,10 @@ impl Trouble {
             before: self.before,
             after: self.after,
         }
+    }
+
+    pub(super) fn check(&self, room: &RoomId) -> Result<(), Failure> {
+        self.sick.get(room).map_or(Ok(()), |failure| Err(*failure))
     }
 
     pub(super) fn refuses(&self, body: &str) -> bool {

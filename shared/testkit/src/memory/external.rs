@@ -36,6 +36,16 @@ impl ExternalAccess for Memory {
         .await
     }
 
+    async fn allowed(&self, after: Option<&HubUserId>, limit: i64) -> Result<Vec<User>> {
+        self.act("listing external accesses", |state| {
+            let mut users: Vec<_> = state.all_users().filter(|user| user.external_client_enabled).collect();
+            users.sort_by_key(|user| user.id());
+            let later = users.into_iter().filter(|user| after.is_none_or(|after| user.id() > after));
+            later.take(usize::try_from(limit).unwrap_or_default()).cloned().collect()
+        })
+        .await
+    }
+
     async fn enable(&self, tenant: TenantId, user: &HubUserId) -> Result<bool> {
         self.act("enabling an external access", |state| {
             let known = state.allow(tenant, user, true);

@@ -86,6 +86,14 @@ impl Rooms for Memory {
         })
         .await
     }
+
+    async fn known(&self, rooms: &[RoomId]) -> Result<Vec<RoomId>> {
+        self.act("looking for rooms", |state| {
+            let ours = state.rooms.values().filter_map(Stored::room);
+            ours.filter(|room| rooms.contains(room)).cloned().collect()
+        })
+        .await
+    }
 }
 
 impl State {

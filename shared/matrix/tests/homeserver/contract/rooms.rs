@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use messenger_core::{
     error::Failure,
-    port::{Attendance, Homeserver},
+    id::RoomId,
+    port::{Attendance, Homeserver, Timeline},
     room::NewRoom,
 };
 use messenger_matrix::Appservice;
@@ -185,5 +186,47 @@ pub(crate) async fn what_was_read_is_told_to_the_readers_own_clients(stand: Stan
     if matches!(stand.server, crate::stand::Server::Synapse(_)) {
         assert!(own.contains("m.read.private") && own.contains(event.as_str()), "{own}");
     }
+    Ok(())
+}
+
+/// Also where anybody may come: who was put out, or has declined, does not come back by an old invitation.
+pub(crate) async fn only_an_invitation_of_this_moment_is_accepted(stand: Stand) -> Result<()> {
+    for name in ["anna", "bert"] {
+        stand.appservice.ensure_user(&user(name), name).await?;
+    }
+    let anna = stand.bot()?.acting_for("@anna:hub.local");
+    let bert = stand.bot()?.acting_for("@bert:hub.local");
+    for preset in ["private_chat", "public_chat"] {
+        let made = anna.post("/createRoom", json!({ "preset": preset, "room_version": "11" })).await?;
+        let id = RoomId::new(made["room_id"].as_str().context("a room id")?);
+        stand.appservice.enter(&id, &user("anna")).await?;
+        let path = |what: &str| format!("/rooms/{}/{what}", part(&id));
+        let invited = json!({ "user_id": "@bert:hub.local" });
+        assert!(!stand.appservice.accept(&id, &user("bert")).await?, "{preset}: nobody has invited him");
+        anna.post(&path("invite"), invited.clone()).await?;
+        assert!(stand.appservice.accept(&id, &user("bert")).await?);
+        assert!(!stand.appservice.accept(&id, &user("bert")).await?, "he is in it");
+        anna.post(&path("kick"), invited.clone()).await?;
+        assert!(!stand.appservice.accept(&id, &user("bert")).await?, "{preset}: he was put out");
+        anna.post(&path("invite"), invited.clone()).await?;
+        bert.post(&path("leave"), json!({})).await?;
+        assert!(!stand.appservice.accept(&id, &user("bert")).await?, "{preset}: he has declined");
+        assert_eq!(bert.joined_rooms().await?, [""; 0]);
+    }
+    Ok(())
+}
+
+/// Also those in which the bot is not, and not those into which they are only invited.
+pub(crate) async fn a_users_rooms_are_those_that_they_are_in(stand: Stand) -> Result<()> {
+    for name in ["anna", "bert"] {
+        stand.appservice.ensure_user(&user(name), name).await?;
+    }
+    let bert = stand.bot()?.acting_for("@bert:hub.local");
+    let made = bert.post("/createRoom", json!({ "invite": ["@anna:hub.local"] })).await?;
+    let own = RoomId::new(made["room_id"].as_str().context("a room id")?);
+    let ours = stand.appservice.create_room(&room("theirs")).await?;
+    stand.appservice.join(&ours, &user("anna")).await?;
+    assert_eq!(stand.appservice.rooms_of(&user("anna")).await?, [ours]);
+    assert_eq!(stand.appservice.rooms_of(&user("bert")).await?, [own]);
     Ok(())
 }

@@ -255,3 +255,29 @@ pub(crate) async fn edits_reactions_redactions_and_names_are_read(stand: Stand) 
     assert_eq!((event.content, event.edited), (as_first, None));
     Ok(())
 }
+
+/// Both servers take it, and tell it together with the others.
+pub(crate) async fn an_event_that_is_nested_deeply_hides_no_other(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "deep").await?;
+    let position = stand.appservice.changes(None, NO_WAIT).await?.next;
+    let deep = (0..123).fold(json!("deep"), |inner, _| json!({ "a": inner }));
+    let content = json!({ "msgtype": "m.text", "body": "deep", "a": deep });
+    let path = format!("/rooms/{}/send/m.room.message/deep", part(&id));
+    let sent = stand.bot()?.acting_for("@anna:hub.local").put(&path, content).await?;
+    let sent = EventId::new(sent["event_id"].as_str().context("an event id")?);
+    let said = say(&stand, &id, 0..1).await?;
+    let changes = stand.appservice.changes(Some(&position), NO_WAIT).await?;
+    let heard = changes.rooms.iter().find(|room| room.room == id).context("the room")?;
+    let after = stand.appservice.after(&id, &position, 10).await?;
+    let mut before = stand.appservice.before(&id, None, 10).await?.events;
+    before.reverse();
+    for events in [&heard.events, &after.events, &before] {
+        assert!(messages(events).ends_with(&said), "{events:?}");
+    }
+    stand.appservice.event(&id, &sent).await?;
+    // So does what is nested in a room's state.
+    let path = format!("/rooms/{}/state/com.example.deep", part(&id));
+    stand.bot()?.put(&path, json!({ "a": deep })).await?;
+    assert_eq!(stand.appservice.overview(&id, &user("anna")).await?.people.len(), 2);
+    Ok(())
+}

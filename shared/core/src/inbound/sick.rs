@@ -1,0 +1,70 @@
+//! Rooms over which the homeserver fails: they wait for it, and nobody waits for them. What is told of other rooms is taken
+//! in; the failure is told nevertheless, so that what waits is told again. A room that is sick for too long is not waited
+//! for any more.
+
+use std::{collections::HashSet, time::Duration};
+
+use crate::{
+    Error, Hub, Result,
+    error::{Failure, System},
+    id::RoomId,
+};
+
+/// How long a failure of the homeserver over one room may last.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The rooms that wait.
+#[derive(Default)]
+pub(crate) struct Sick {
+    rooms: HashSet<RoomId>,
+    first: Option<Error>,
+}
+
+impl Sick {
+    /// Lets the room wait, if the failure is its own. A homeserver that is away, and a database, fail everybody.
+    pub(crate) fn hold(&mut self, room: &RoomId, error: Error) -> Result<()> {
+        if !is_of_one_room(&error) {
+            return Err(error);
+        }
+        self.rooms.insert(room.clone());
+        self.first.get_or_insert(error);
+        Ok(())
+    }
+
+    /// Whether what comes next in this room has to wait, too.
+    pub(crate) fn holds(&self, room: &RoomId) -> bool {
+        self.rooms.contains(room)
+    }
+
+    /// What was first in the way, if anything was.
+    pub(crate) fn told(self) -> Result<()> {
+        self.first.map_or(Ok(()), Err)
+    }
+}
+
+impl Hub {
+    /// The outcome of what was asked about one room. `None`: it has failed for so long that it is passed over.
+    pub(crate) fn in_time<T>(&self, room: &RoomId, result: Result<T>) -> Result<Option<T>> {
+        let error = match result {
+            Err(error) if is_of_one_room(&error) || error.failure() == Some(Failure::TimedOut) => error,
+            result => return result.map(Some),
+        };
+        // Not ended by a success: another event of the room may be read at any time.
+        let now = self.clock.now();
+        let Some(since) = self.sick_since.get(room) else {
+            self.sick_since.put(room.clone(), now);
+            return Err(error);
+        };
+        if now < since + PATIENCE {
+            return Err(error);
+        }
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(%room, error, "the homeserver fails over a room: what was asked about it is passed over");
+        Ok(None)
+    }
+}
+
+fn is_of_one_room(error: &Error) -> bool {
+    let Error::Fault(fault) = error else { return false };
+    fault.system == System::Homeserver && matches!(fault.failure, Failure::Broken | Failure::Rejected)
+}

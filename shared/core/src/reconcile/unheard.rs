@@ -1,0 +1,68 @@
+//! Rooms of which we have not heard: made with other clients while push was away, without the bot in them. Its `/sync`
+//! shows only rooms in which it is, so those who may use other clients are asked for theirs, in their name, a few at a time.
+
+use super::LEASE;
+use crate::{
+    Error, Hub, Result,
+    error::Failure,
+    id::{HubUserId, MatrixUserId, RoomId},
+    inbound::Sick,
+    user::User,
+};
+
+/// How many users are asked at once.
+const USERS: i64 = 5;
+/// Most rooms of one of them that are looked at; the others are when these are adopted, or left alone.
+const ROOMS: usize = 20;
+
+impl Hub {
+    /// Adopts rooms of the next few users after this one, from the first without one. Returns where it goes on; `None`:
+    /// everybody has been asked, or another worker is at it.
+    pub async fn adopt_unheard(&self, worker: &str, after: Option<&HubUserId>) -> Result<Option<HubUserId>> {
+        if self.reconciliation.claim(worker, LEASE).await?.is_none() {
+            return Ok(None);
+        }
+        let users = self.external_access.allowed(after, USERS).await?;
+        for user in users.iter().filter(|user| user.provisioned) {
+            self.adopt_rooms_of(worker, user).await?;
+        }
+        Ok(users.last().map(|user| user.id().clone()))
+    }
+
+    async fn adopt_rooms_of(&self, worker: &str, user: &User) -> Result<()> {
+        let (mut sick, user) = (Sick::default(), self.matrix_id(user));
+        for room in self.unheard(&user).await? {
+            if let Err(error) = self.adopt_from(&room, &user).await {
+                sick.hold(&room, error)?;
+            }
+            // If it was not adopted, others come first.
+            self.left_alone.put(room, ());
+            if !self.reconciliation.advance(worker, None, LEASE).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Rooms of theirs that are none of ours.
+    async fn unheard(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
+        let mut rooms = match self.attendance.rooms_of(user).await {
+            // Nobody waits for one account that the homeserver does not want to show.
+            Err(error) if is_of_one_user(&error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(%user, error, "the rooms of a user cannot be asked for");
+                return Ok(Vec::new());
+            }
+            rooms => rooms?,
+        };
+        rooms.retain(|room| self.left_alone.get(room).is_none());
+        let known = if rooms.is_empty() { Vec::new() } else { self.rooms.known(&rooms).await? };
+        rooms.retain(|room| !known.contains(room));
+        rooms.truncate(ROOMS);
+        Ok(rooms)
+    }
+}
+
+fn is_of_one_user(error: &Error) -> bool {
+    matches!(error.failure(), Some(Failure::Broken | Failure::Rejected))
+}

@@ -1,0 +1,121 @@
+//! Rooms that were made with other clients while push was away, and in which the bot is not.
+
+use std::time::Duration;
+
+use messenger_core::{
+    error::Failure,
+    id::{HubUserId, MatrixUserId, RoomId},
+    user::{Caller, Role},
+};
+use messenger_testkit::{TestHub, hub};
+
+use crate::ready_caller;
+
+const WORKER: &str = "worker";
+
+fn matrix(user: &str) -> MatrixUserId {
+    MatrixUserId::new(format!("@{user}:hub.local"))
+}
+
+/// A hub whose users may use other clients, but for the last.
+async fn with_people(names: &[&str]) -> (TestHub, Vec<Caller>) {
+    let hub = hub().build();
+    let mut admin = ready_caller(&hub, "admin").await;
+    admin.user.identity.role = Role::Admin;
+    let mut callers = Vec::new();
+    for name in names {
+        callers.push(ready_caller(&hub, name).await);
+    }
+    for caller in &callers[..callers.len() - 1] {
+        hub.enable_external_access(&admin, caller.user.id()).await.expect("enabled");
+    }
+    (hub, callers)
+}
+
+/// Asks everybody once. Returns in how many steps.
+async fn search(hub: &TestHub) -> usize {
+    let (mut after, mut steps): (Option<HubUserId>, usize) = (None, 0);
+    loop {
+        after = hub.adopt_unheard(WORKER, after.as_ref()).await.expect("asked");
+        steps += 1;
+        if after.is_none() {
+            return steps;
+        }
+    }
+}
+
+async fn is_listed(hub: &TestHub, caller: &Caller, room: &RoomId) -> bool {
+    hub.rooms_of(caller).await.expect("a list").iter().any(|listed| listed.matrix_room_id == *room)
+}
+
+#[tokio::test]
+async fn a_room_of_which_nobody_told_us_is_found_with_what_was_said_in_it() {
+    let (hub, people) = with_people(&["anna", "bert"]).await;
+    let room = hub.homeserver.makes_room(&matrix("anna"), &[], true);
+    hub.homeserver.invites(&room, &matrix("anna"), &matrix("bert"));
+    hub.homeserver.says(&room, &matrix("anna"), "Hallo?");
+    search(&hub).await;
+    for caller in &people {
+        assert!(is_listed(&hub, caller, &room).await);
+    }
+    assert_eq!(hub.memory.summary(&room).count, 1);
+    // Once more is no change.
+    let events = hub.memory.events().len();
+    search(&hub).await;
+    assert_eq!(hub.memory.events().len(), events);
+}
+
+#[tokio::test]
+async fn only_who_may_use_other_clients_is_asked() {
+    let (hub, _) = with_people(&["anna", "bert"]).await;
+    let room = hub.homeserver.makes_room(&matrix("bert"), &[&matrix("carl")], false);
+    search(&hub).await;
+    assert_eq!(hub.rooms.tenant_of(&room).await.expect("looked"), None);
+}
+
+#[tokio::test]
+async fn a_step_is_bounded_and_everybody_is_asked_in_the_end() {
+    let names: Vec<_> = (0..13).map(|n| format!("user{n:02}")).collect();
+    let (hub, people) = with_people(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let first = hub.matrix_id(&people[0].user);
+    let rooms: Vec<_> =
+        (0..30).map(|_| hub.homeserver.makes_room(&first, &[&matrix("bert")], false)).collect();
+    let last = hub.homeserver.makes_room(&hub.matrix_id(&people[11].user), &[&first], false);
+    assert_eq!(search(&hub).await, 4);
+    assert!(is_listed(&hub, &people[11], &last).await);
+    let listed = hub.rooms_of(&people[0]).await.expect("a list").len();
+    assert!(listed < rooms.len(), "{listed} at once");
+    search(&hub).await;
+    for room in &rooms {
+        assert!(is_listed(&hub, &people[0], room).await);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_adopted_is_left_alone_and_keeps_nobody_from_the_rest() {
+    let (hub, people) = with_people(&["anna", "bert", "carl"]).await;
+    let sick = hub.homeserver.makes_room(&matrix("anna"), &[&matrix("carl")], false);
+    let room = hub.homeserver.makes_room(&matrix("bert"), &[&matrix("carl")], false);
+    hub.homeserver.fail_room(&sick, Failure::Broken);
+    search(&hub).await;
+    assert!(is_listed(&hub, &people[1], &room).await);
+    let calls = hub.homeserver.calls();
+    search(&hub).await;
+    assert_eq!(hub.homeserver.calls() - calls, 2, "two are asked, and nothing is looked at");
+}
+
+#[tokio::test]
+async fn a_homeserver_that_is_away_is_asked_again_and_only_by_one_worker() {
+    let (hub, people) = with_people(&["anna", "bert"]).await;
+    let room = hub.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
+    for call in [1, 2] {
+        hub.homeserver.fail_call(call, Failure::Unreachable);
+        hub.adopt_unheard(WORKER, None).await.expect_err("it is told");
+    }
+    assert_eq!(hub.another_process().adopt_unheard("another", None).await.expect("asked"), None);
+    assert!(!is_listed(&hub, &people[0], &room).await);
+    assert!(hub.adopt_unheard(WORKER, None).await.expect("asked").is_some());
+    assert!(is_listed(&hub, &people[0], &room).await);
+    hub.pass(Duration::from_mins(1));
+    assert!(hub.another_process().adopt_unheard("another", None).await.expect("asked").is_some());
+}
