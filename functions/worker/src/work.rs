@@ -18,9 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PROBE: Duration = Duration::from_secs(1);
 /// How long the homeserver may let its reader wait while nothing happens.
 const STREAM_WAIT: Duration = Duration::from_secs(15);
-/// The homeserver's stream is read once in this time at the most. What it tells push has mostly told before, so a little
-/// patience costs nobody anything, and spares the homeserver an answer for each message.
-const STREAM_PACE: Duration = Duration::from_millis(100);
+/// The homeserver's stream is read once in this time at the most, to spare it an answer for each message: what push tells
+/// is here before.
+const STREAM_PACE: Duration = Duration::from_millis(500);
+/// The same while push does not tell everything.
+const STREAM_PACE_ALONE: Duration = Duration::from_millis(50);
 /// How long after everybody was asked for their rooms it begins anew.
 const SEARCH: Duration = Duration::from_mins(3);
 /// How often notifications are expired.
@@ -117,9 +119,10 @@ async fn keep_up(hub: &Hub) -> Infallible {
 async fn reconcile(hub: &Hub, worker: &str) -> Infallible {
     let mut trouble = Trouble::new("the homeserver's stream cannot be read");
     loop {
-        let next = Instant::now() + STREAM_PACE;
+        let (begin, before) = (Instant::now(), hub.taken_in());
         if trouble.watch(hub.reconcile(worker, STREAM_WAIT).await) == Some(true) {
-            sleep_until(next).await;
+            let is_alone = hub.taken_in() > before;
+            sleep_until(begin + if is_alone { STREAM_PACE_ALONE } else { STREAM_PACE }).await;
         } else {
             // The homeserver is away, or another worker reads.
             sleep(PROBE).await;

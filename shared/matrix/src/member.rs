@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use messenger_core::{
     Result,
+    error::Failure,
     id::{EventId, MatrixUserId, RoomId},
     port::Attendance,
 };
@@ -82,6 +83,14 @@ impl Attendance for Appservice {
 impl Appservice {
     /// The user is in the room, invited by the bot.
     pub(crate) async fn bring_in(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
+        match self.invite_and_join(room, user).await {
+            // Who was in when they were invited, and had left when they joined, can be invited now.
+            Err(error) if error.failure() == Some(Failure::Rejected) => self.invite_and_join(room, user).await,
+            result => result,
+        }
+    }
+
+    async fn invite_and_join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
         // Who is in the room already cannot be invited. Whether that is the reason, joining tells.
         let invited = match self.invite(room, user).await {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => Err(cause),
