@@ -189,12 +189,17 @@ impl Timeline for Appservice {
         let state: Vec<_> = state_events(&state).collect();
         let made = state.iter().find(|event| event.kind == "m.room.create");
         let made = made.ok_or_else(|| misconfigured(doing, format!("{room} was made by nobody")))?;
-        let alias = state.iter().find(|event| event.kind == "m.room.canonical_alias");
-        let alias = alias.and_then(|event| event.content().get("alias")?.as_str().map(str::to_owned));
+        let text = |kind: &str, field: &str| {
+            let event = state.iter().find(|event| event.kind == kind && event.state_key.is_empty())?;
+            event.content().get(field)?.as_str().map(str::to_owned)
+        };
         Ok(Overview {
             made_by: made.sender.clone(),
             made_at: Timestamp::from_millisecond(made.origin_server_ts).unwrap_or_default(),
-            alias,
+            alias: text("m.room.canonical_alias", "alias"),
+            name: text("m.room.name", "name"),
+            topic: text("m.room.topic", "topic"),
+            is_space: text("m.room.create", "type").as_deref() == Some("m.space"),
             is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
             is_direct: state.iter().any(StateEvent::is_direct),
             people: state.iter().filter_map(StateEvent::person).collect(),

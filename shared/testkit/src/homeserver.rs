@@ -59,6 +59,7 @@ struct Room {
     made_by: MatrixUserId,
     made_at: Timestamp,
     bot: Bot,
+    is_space: bool,
 }
 
 /// Whether the bot is in a room.

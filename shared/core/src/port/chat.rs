@@ -170,6 +170,12 @@ pub struct Overview {
     pub made_at: Timestamp,
     /// Its canonical alias.
     pub alias: Option<String>,
+    /// Its name at this moment, if it has one.
+    pub name: Option<String>,
+    /// Its topic.
+    pub topic: Option<String>,
+    /// Whether it is a space: it holds rooms.
+    pub is_space: bool,
     /// Whether we could read nothing in it.
     pub is_encrypted: bool,
     /// Whether it was made as a direct chat.

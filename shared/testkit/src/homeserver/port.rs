@@ -188,6 +188,7 @@ impl State {
             made_by: MatrixUserId::new(BOT),
             made_at: self.stamp(self.events),
             bot: Bot::In,
+            is_space: false,
         };
         self.rooms.insert(room.clone(), created);
         room

@@ -104,6 +104,11 @@ impl Timeline for MemoryHomeserver {
             Ok(Overview {
                 made_by: found.made_by.clone(),
                 made_at: found.made_at,
+                name: found
+                    .state("m.room.name", "name")
+                    .or_else(|| Some(found.asked.name.clone()).filter(|name| !name.is_empty())),
+                topic: found.state("m.room.topic", "topic").or_else(|| found.asked.topic.clone()),
+                is_space: found.is_space,
                 alias: (!alias.is_empty()).then(|| format!("#{alias}:hub.local")),
                 is_encrypted: false,
                 is_direct: found.asked.is_direct,
@@ -146,9 +151,15 @@ impl MemoryHomeserver {
             made_by: maker.clone(),
             made_at,
             bot: Bot::Out(0),
+            is_space: false,
         };
         state.rooms.insert(room.clone(), made);
         room
+    }
+
+    /// It is a space from now on.
+    pub fn makes_space(&self, room: &RoomId) {
+        self.state().rooms.get_mut(room).expect("the room exists").is_space = true;
     }
 
     /// Somebody invites another. Returns the event.
@@ -230,6 +241,14 @@ impl State {
         };
         self.rooms.get_mut(room).expect("the room exists").messages.push(message);
         event
+    }
+}
+
+impl Room {
+    /// What its last event of this type says.
+    fn state(&self, kind: &str, field: &str) -> Option<String> {
+        let event = self.messages.iter().rev().find(|message| message.kind == kind)?;
+        event.content[field].as_str().map(str::to_owned)
     }
 }
 

@@ -125,6 +125,7 @@ pub(crate) async fn a_member_sees_who_made_a_room_when_and_under_which_alias(sta
     let said_at = stand.appservice.event(&id, &event).await?.context("the event")?.timestamp;
     let seen = stand.appservice.overview(&id, &user("anna")).await?;
     assert_eq!((seen.made_by.as_str(), seen.alias.as_deref()), (BOT, Some("#hub_seen:hub.local")));
+    assert_eq!((seen.name.as_deref(), seen.topic.as_deref()), (Some("Fräse 42"), Some("Halle 3")));
     let age = said_at.duration_since(seen.made_at);
     assert!(!age.is_negative() && age.as_secs() < 60, "{age:?}");
     let mut people: Vec<_> =
@@ -135,7 +136,11 @@ pub(crate) async fn a_member_sees_who_made_a_room_when_and_under_which_alias(sta
     let made = anna.post("/createRoom", json!({ "preset": "private_chat", "invite": [BOT] })).await?;
     let own = RoomId::new(made["room_id"].as_str().context("a room id")?);
     let seen = stand.appservice.overview(&own, &user("anna")).await?;
-    assert_eq!((seen.made_by, seen.alias), (user("anna"), None));
+    assert_eq!((seen.made_by, seen.alias, seen.name, seen.is_space), (user("anna"), None, None, false));
+    let space = json!({ "preset": "private_chat", "creation_content": { "type": "m.space" } });
+    let made = anna.post("/createRoom", space).await?;
+    let space = RoomId::new(made["room_id"].as_str().context("a room id")?);
+    assert!(stand.appservice.overview(&space, &user("anna")).await?.is_space);
     Ok(())
 }
 
