@@ -158,7 +158,7 @@ impl Hub {
     async fn said_before(&self, room: &RoomId) -> Result<Vec<RoomEvent>> {
         let (mut events, mut from) = (Vec::new(), None);
         for _ in 0..PAGES {
-            let page = self.timeline.before(room, from.as_deref(), PAGE).await?;
+            let page = self.timeline.all_before(room, from.as_deref(), PAGE).await?;
             events.extend(page.events);
             match page.end {
                 Some(end) => from = Some(end),

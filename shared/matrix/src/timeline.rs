@@ -29,6 +29,9 @@ const SYNC_MARGIN: Duration = Duration::from_secs(20);
 /// Events of a room in one answer; what is more is read page by page. Conduit has its own number.
 const TIMELINE: u32 = 50;
 
+/// What people said. Synapse looks for it in its database, so an empty page is the last one; Conduit heeds no filter.
+const MESSAGES: &str = r#"{"types":["m.room.message","m.sticker"]}"#;
+
 #[derive(Deserialize)]
 struct Messages {
     #[serde(default)]
@@ -52,7 +55,7 @@ struct Rooms {
     #[serde(default)]
     invite: BTreeMap<RoomId, Box<RawValue>>,
     #[serde(default)]
-    leave: BTreeMap<RoomId, IgnoredAny>,
+    leave: BTreeMap<RoomId, Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -119,11 +122,15 @@ impl Timeline for Appservice {
     }
 
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
-        self.page(room, "b", from, limit).await
+        self.page(room, "b", from, limit, Some(MESSAGES)).await
+    }
+
+    async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
+        self.page(room, "b", from, limit, None).await
     }
 
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
-        self.page(room, "f", Some(from), limit).await
+        self.page(room, "f", Some(from), limit, None).await
     }
 
     async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>> {
@@ -227,11 +234,16 @@ impl Appservice {
         direction: &'static str,
         from: Option<&str>,
         limit: u32,
+        filter: Option<&'static str>,
     ) -> Result<Page> {
         let limit = limit.to_string();
         let call = |http| {
             let call = crate::call::Http::get(http).at("rooms").at(room).at("messages");
             let call = call.query("dir", direction).query("limit", &limit);
+            let call = match filter {
+                Some(filter) => call.query("filter", filter),
+                None => call,
+            };
             match from {
                 Some(from) => call.query("from", from),
                 None => call,

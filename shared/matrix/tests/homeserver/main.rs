@@ -69,6 +69,7 @@ contract! {
         a_bot_that_was_put_out_is_told_so_and_let_in_again
         a_waiting_reader_is_told_at_once
         an_event_that_is_nested_deeply_hides_no_other
+        messages_are_read_without_what_stands_between_them
         edits_reactions_redactions_and_names_are_read;
     typing:
         plain_clients_see_who_types_here

@@ -16,6 +16,8 @@ use serde_json::{Value, json, value::to_raw_value};
 
 use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 
+/// What people said.
+const MESSAGES: [&str; 2] = ["m.room.message", "m.sticker"];
 /// Most events of a room in one answer of [`Timeline::changes`].
 const LIMIT: usize = 3;
 
@@ -39,6 +41,17 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
+        self.call_in(room, "reading a room's messages", |state| {
+            let from = from.map_or(Ok(state.events + 1), position)?;
+            let messages = state.read_by_bot(room)?;
+            let earlier = messages.iter().rev().filter(|message| message.number < from);
+            let said = earlier.filter(|message| MESSAGES.contains(&message.kind.as_str()));
+            Ok(page(room, from, said.take(limit as usize)))
+        })
+        .await
+    }
+
+    async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
         self.call_in(room, "reading a room's messages", |state| {
             let from = from.map_or(Ok(state.events + 1), position)?;
             let messages = state.read_by_bot(room)?;

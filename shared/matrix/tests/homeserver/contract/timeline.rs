@@ -270,3 +270,30 @@ pub(crate) async fn an_event_that_is_nested_deeply_hides_no_other(stand: Stand) 
     assert_eq!(stand.appservice.overview(&id, &user("anna")).await?.people.len(), 2);
     Ok(())
 }
+
+/// However much else stands between them. Conduit heeds no filter.
+pub(crate) async fn messages_are_read_without_what_stands_between_them(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "between").await?;
+    let mut said = say(&stand, &id, 0..2).await?;
+    for n in 0..30 {
+        let path = format!("/rooms/{}/state/m.room.topic", part(&id));
+        stand.bot()?.put(&path, json!({ "topic": n.to_string() })).await?;
+    }
+    said.extend(say(&stand, &id, 2..4).await?);
+    said.reverse();
+    let (mut read, mut from, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = stand.appservice.before(&id, from.as_deref(), 3).await?;
+        read.extend(messages(&page.events));
+        pages += 1;
+        match page.end {
+            Some(end) => from = Some(end),
+            None => break,
+        }
+    }
+    assert_eq!(read, said);
+    assert!(stand.is_conduit() || pages <= 3, "{pages} pages");
+    let all = stand.appservice.all_before(&id, None, 20).await?.events;
+    assert!(all.iter().any(|event| matches!(event.content, Content::Topic(_))));
+    Ok(())
+}
