@@ -126,6 +126,10 @@ impl Hub {
             && strangers == users.len()
             && let Some(pair) = Pair::of(one.id(), other.id())
         {
+            // Before anything is stored: if it fails, all of this comes again.
+            let (one, other) = (self.matrix_id(one), self.matrix_id(other));
+            self.attendance.show_as_direct(room, &one, &other).await?;
+            self.attendance.show_as_direct(room, &other, &one).await?;
             let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
             // A direct chat is called by its partner.
             let profile = Profile { name: None, ..profile.clone() };

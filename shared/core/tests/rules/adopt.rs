@@ -153,6 +153,10 @@ async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
             let seen = seen.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
             let expected = if is_direct { (RoomType::Dm, "anna") } else { (RoomType::Custom, "Schicht 3") };
             assert_eq!((seen.room_type, seen.display_name.as_str()), expected, "step {step}");
+            for (user, partner) in [("anna", "bert"), ("bert", "anna")] {
+                let shown = hub.homeserver.is_direct(&room, &matrix(user), &matrix(partner));
+                assert_eq!(shown, is_direct, "step {step}");
+            }
             if done {
                 assert!(step > 10, "there were only {step} steps");
                 break;

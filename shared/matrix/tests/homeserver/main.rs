@@ -46,6 +46,7 @@ contract! {
         joining_again_is_no_change
         a_direct_chat_is_shown_as_one
         a_direct_chat_of_two_is_shown_to_both
+        direct_chats_that_are_made_at_once_are_all_shown
         leaving_again_is_no_change
         only_an_invitation_of_this_moment_is_accepted
         a_users_rooms_are_those_that_they_are_in
