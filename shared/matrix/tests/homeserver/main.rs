@@ -54,7 +54,8 @@ contract! {
     passwords:
         a_password_lets_in_until_it_is_another
         a_revoked_user_is_out_everywhere_but_here
-        passwords_set_at_once_leave_one_that_works;
+        passwords_set_at_once_leave_one_that_works
+        processes_at_once_set_the_passwords_of_their_users;
     messages:
         a_plain_client_reads_what_is_sent
         a_transaction_id_sends_once_also_after_a_restart
