@@ -2,8 +2,8 @@
 //! the room belongs to the tenant of who let it in, and a direct chat of two is *the* direct chat of these two unless they
 //! have one already. So do rooms that this service was making when its process ended: the homeserver has them, we do not.
 //!
-//! Left alone are rooms in which nobody else is yet, which are encrypted (we could read nothing in them), and which the
-//! bot is just making.
+//! Left alone are rooms in which nobody else is yet, which are encrypted (we could read nothing in them) or spaces (they
+//! hold rooms, and no messages), and which the bot is just making.
 //!
 //! # Why within the push
 //! The homeserver waits for our answer while we ask it about the room, so the events behind this one wait, too; once for
@@ -13,6 +13,8 @@
 //! order, however often we fail: nothing that is known of the room has to be stored until all of it is. What a room is to
 //! us is stored in one act with its members; only the events of before can be missing if the process ends right after it,
 //! and these are in the history.
+
+mod profile;
 
 use std::time::Duration;
 
@@ -72,7 +74,8 @@ impl Hub {
         let others = overview.people.iter().any(|person| person.id != self.matrix_id(host));
         let key = self.key_of_ours(&overview);
         let is_made_here = overview.made_by == self.bot();
-        if overview.is_encrypted || (is_made_here && key.as_ref().is_none_or(|key| key.tenant != tenant)) {
+        let is_none_to_talk_in = overview.is_encrypted || overview.is_space;
+        if is_none_to_talk_in || (is_made_here && key.as_ref().is_none_or(|key| key.tenant != tenant)) {
             self.strange.put(room.clone(), ());
             return Ok(None);
         }
@@ -90,7 +93,7 @@ impl Hub {
             }
         }
         let before = self.said_before(room).await?;
-        let profile = profile(&before, &users, self.maker(&overview, &users));
+        let profile = self.profile(&overview, &people, &users);
         match key {
             Some(key) => self.rooms.settle(&key, room, &profile).await.map(drop)?,
             None => self.settle_adopted(tenant, room, &overview, &users, &profile).await?,
@@ -109,10 +112,6 @@ impl Hub {
         RoomKey::of_alias(localpart).filter(|_| server == self.settings.server_name)
     }
 
-    fn maker<'u>(&self, overview: &Overview, users: &[&'u User]) -> Option<&'u User> {
-        users.iter().copied().find(|user| self.matrix_id(user) == overview.made_by)
-    }
-
     async fn settle_adopted(
         &self,
         tenant: TenantId,
@@ -127,8 +126,14 @@ impl Hub {
             && strangers == users.len()
             && let Some(pair) = Pair::of(one.id(), other.id())
         {
+            // Before anything is stored: if it fails, all of this comes again.
+            let (one, other) = (self.matrix_id(one), self.matrix_id(other));
+            self.attendance.show_as_direct(room, &one, &other).await?;
+            self.attendance.show_as_direct(room, &other, &one).await?;
             let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
-            if self.rooms.settle(&key, room, profile).await? == *room {
+            // A direct chat is called by its partner.
+            let profile = Profile { name: None, ..profile.clone() };
+            if self.rooms.settle(&key, room, &profile).await? == *room {
                 return Ok(());
             }
         }
@@ -157,7 +162,7 @@ impl Hub {
     async fn said_before(&self, room: &RoomId) -> Result<Vec<RoomEvent>> {
         let (mut events, mut from) = (Vec::new(), None);
         for _ in 0..PAGES {
-            let page = self.timeline.before(room, from.as_deref(), PAGE).await?;
+            let page = self.timeline.all_before(room, from.as_deref(), PAGE).await?;
             events.extend(page.events);
             match page.end {
                 Some(end) => from = Some(end),
@@ -191,17 +196,5 @@ impl Hub {
             Err(error) if error.failure() == Some(Failure::Rejected) => Ok(false),
             accepted => accepted,
         }
-    }
-}
-
-fn profile(before: &[RoomEvent], users: &[&User], maker: Option<&User>) -> Profile {
-    let last = |text: fn(&Content) -> Option<&String>| {
-        before.iter().rev().find_map(|event| text(&event.content)).filter(|text| !text.is_empty()).cloned()
-    };
-    Profile {
-        name: last(|content| if let Content::Named(name) = content { Some(name) } else { None }),
-        topic: last(|content| if let Content::Topic(topic) = content { Some(topic) } else { None }),
-        created_by: maker.map(|user| user.id().clone()),
-        members: users.iter().map(|user| user.id().clone()).collect(),
     }
 }

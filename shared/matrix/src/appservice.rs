@@ -35,6 +35,8 @@ pub struct Appservice {
     pub(crate) http: Http,
     pub(crate) bot: MatrixUserId,
     pub(crate) turns: Arc<Turns>,
+    /// Whose list of direct chats is being changed.
+    pub(crate) lists: Arc<Turns>,
     pub(crate) reader: Device,
     pub(crate) reconciler: Device,
 }
@@ -58,6 +60,7 @@ impl Appservice {
             http: Http::new(config)?,
             bot,
             turns: Arc::default(),
+            lists: Arc::default(),
             reader: Device::reader(),
             reconciler: Device::reconciler(),
         })

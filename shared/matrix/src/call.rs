@@ -9,7 +9,7 @@ use reqwest::{
     redirect::Policy,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::timeout};
 
 use crate::{
     Config,
@@ -26,7 +26,9 @@ pub(crate) const UNVERSIONED: &str = "/_matrix/client";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a file may take.
+/// How long it takes at the most until a file begins to come.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a file that is uploaded may take.
 const TRANSFER_TIMEOUT: Duration = Duration::from_mins(5);
 /// Synapse closes a connection after a minute without requests; ours must be gone before.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -73,7 +75,8 @@ struct Request<'a> {
     query: Vec<(&'static str, &'a str)>,
     body: Option<Vec<u8>>,
     authorization: Option<HeaderValue>,
-    within: Duration,
+    /// `None`: whoever reads the body decides how long it may take.
+    within: Option<Duration>,
 }
 
 impl Http {
@@ -124,7 +127,10 @@ impl Http {
         with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, Cause> {
         let client = self.client.get_or_try_init(async || client(&self.base)).await?;
-        let mut sent = client.request(request.method.clone(), &request.url).timeout(request.within);
+        let mut sent = client.request(request.method.clone(), &request.url);
+        if let Some(within) = request.within {
+            sent = sent.timeout(within);
+        }
         if !request.query.is_empty() {
             sent = sent.query(&request.query);
         }
@@ -218,10 +224,12 @@ impl<'a> Call<'a> {
         http.exchange(&request).await
     }
 
-    /// Makes the call and hands over the answer as it comes.
+    /// Makes the call and hands over the answer as it comes. How long its body takes is up to whoever reads it: they may
+    /// pass it on to somebody slow.
     pub(crate) async fn open(self) -> Result<Response, Cause> {
         let http = self.http;
-        http.respond(&self.within(TRANSFER_TIMEOUT).finish()?, |sent| sent).await
+        let request = Request { within: None, ..self.finish()? };
+        timeout(ANSWER_TIMEOUT, http.respond(&request, |sent| sent)).await.map_err(|_| Cause::Late)?
     }
 
     /// Makes the call with a body that passes through. Its size is said beforehand: Synapse takes nothing else.
@@ -251,7 +259,8 @@ impl<'a> Call<'a> {
             Caller::Nobody => None,
         };
         let url = format!("{}{}", self.http.base, self.path.finish()?);
-        Ok(Request { method: self.method, url, query, body: self.body?, authorization, within: self.within })
+        let (body, within) = (self.body?, Some(self.within));
+        Ok(Request { method: self.method, url, query, body, authorization, within })
     }
 }
 

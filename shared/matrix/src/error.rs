@@ -25,6 +25,9 @@ pub(crate) enum Cause {
     /// No connection, or none that lasted until the answer was there.
     #[error("no answer")]
     Transport(#[source] reqwest::Error),
+    /// No answer in time.
+    #[error("no answer in time")]
+    Late,
     /// An answer other than 2xx.
     #[error(transparent)]
     Refusal(Box<Refusal>),
@@ -84,6 +87,7 @@ impl Cause {
             Self::Transport(error) if error.is_connect() => Failure::Unreachable,
             Self::Transport(error) if error.is_timeout() => Failure::TimedOut,
             Self::Transport(_) => Failure::Unreachable,
+            Self::Late => Failure::TimedOut,
             Self::Refusal(refusal) => refusal.failure(),
             Self::Nonsense(_) => Failure::Broken,
             Self::Malformed(_) => Failure::Rejected,

@@ -56,6 +56,10 @@ impl Attendance for Appservice {
         }
     }
 
+    async fn show_as_direct(&self, room: &RoomId, user: &MatrixUserId, partner: &MatrixUserId) -> Result<()> {
+        self.mark_direct(room, user, partner).await
+    }
+
     async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
         let joined: Joined =
             self.http.get().at("joined_rooms").by(user).send().await.doing("asking for a user's rooms")?;

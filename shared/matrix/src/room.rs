@@ -28,8 +28,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How many aliases can be at it at once.
 const STRIPES: usize = 64;
 
-/// Whose turn it is to create the room of an alias in this process. Conduit makes two rooms of one alias when it is
-/// asked twice at once; between processes the claims of [`messenger_core::port::Rooms`] prevent that.
+/// Whose turn it is in this process to create the room of an alias, or to change what a user has stored. Conduit makes two
+/// rooms of one alias when it is asked twice at once; between processes the claims of [`messenger_core::port::Rooms`]
+/// prevent that.
 pub(crate) struct Turns {
     stripes: [Mutex<()>; STRIPES],
     hasher: RandomState,
@@ -70,7 +71,7 @@ impl Appservice {
             self.ensure_invited(&id, user).await?;
             if room.is_direct {
                 let partner = room.invite.iter().find(|other| *other != user).unwrap_or(&self.bot);
-                self.show_as_direct(&id, user, partner).await?;
+                self.mark_direct(&id, user, partner).await?;
             }
         }
         Ok(id)
@@ -220,8 +221,8 @@ impl Appservice {
 }
 
 impl Turns {
-    async fn take(&self, alias: &str) -> MutexGuard<'_, ()> {
-        let stripe = usize::try_from(self.hasher.hash_one(alias) % STRIPES as u64).unwrap_or_default();
+    pub(crate) async fn take(&self, of: &str) -> MutexGuard<'_, ()> {
+        let stripe = usize::try_from(self.hasher.hash_one(of) % STRIPES as u64).unwrap_or_default();
         self.stripes[stripe].lock().await
     }
 }

@@ -29,6 +29,9 @@ const SYNC_MARGIN: Duration = Duration::from_secs(20);
 /// Events of a room in one answer; what is more is read page by page. Conduit has its own number.
 const TIMELINE: u32 = 50;
 
+/// What people said. Synapse looks for it in its database, so an empty page is the last one; Conduit heeds no filter.
+const MESSAGES: &str = r#"{"types":["m.room.message","m.sticker"]}"#;
+
 #[derive(Deserialize)]
 struct Messages {
     #[serde(default)]
@@ -58,7 +61,7 @@ struct Rooms {
     #[serde(default)]
     invite: BTreeMap<RoomId, Box<RawValue>>,
     #[serde(default)]
-    leave: BTreeMap<RoomId, IgnoredAny>,
+    leave: BTreeMap<RoomId, Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -125,11 +128,15 @@ impl Timeline for Appservice {
     }
 
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
-        self.page(room, "b", from, limit).await
+        self.page(room, "b", from, limit, Some(MESSAGES)).await
+    }
+
+    async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
+        self.page(room, "b", from, limit, None).await
     }
 
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
-        self.page(room, "f", Some(from), limit).await
+        self.page(room, "f", Some(from), limit, None).await
     }
 
     async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>> {
@@ -195,12 +202,17 @@ impl Timeline for Appservice {
         let state: Vec<_> = state_events(&state).collect();
         let made = state.iter().find(|event| event.kind == "m.room.create");
         let made = made.ok_or_else(|| misconfigured(doing, format!("{room} was made by nobody")))?;
-        let alias = state.iter().find(|event| event.kind == "m.room.canonical_alias");
-        let alias = alias.and_then(|event| event.content().get("alias")?.as_str().map(str::to_owned));
+        let text = |kind: &str, field: &str| {
+            let event = state.iter().find(|event| event.kind == kind && event.state_key.is_empty())?;
+            event.content().get(field)?.as_str().map(str::to_owned)
+        };
         Ok(Overview {
             made_by: made.sender.clone(),
             made_at: Timestamp::from_millisecond(made.origin_server_ts).unwrap_or_default(),
-            alias,
+            alias: text("m.room.canonical_alias", "alias"),
+            name: text("m.room.name", "name"),
+            topic: text("m.room.topic", "topic"),
+            is_space: text("m.room.create", "type").as_deref() == Some("m.space"),
             is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
             is_direct: state.iter().any(StateEvent::is_direct),
             people: state.iter().filter_map(StateEvent::person).collect(),
@@ -228,11 +240,16 @@ impl Appservice {
         direction: &'static str,
         from: Option<&str>,
         limit: u32,
+        filter: Option<&'static str>,
     ) -> Result<Page> {
         let limit = limit.to_string();
         let call = |http| {
             let call = crate::call::Http::get(http).at("rooms").at(room).at("messages");
             let call = call.query("dir", direction).query("limit", &limit);
+            let call = match filter {
+                Some(filter) => call.query("filter", filter),
+                None => call,
+            };
             match from {
                 Some(from) => call.query("from", from),
                 None => call,

@@ -36,6 +36,8 @@ struct State {
     trouble: trouble::Trouble,
     accounts: BTreeMap<MatrixUserId, String>,
     passwords: BTreeMap<MatrixUserId, String>,
+    /// Whom each has a direct chat with, and where.
+    direct: BTreeSet<(MatrixUserId, MatrixUserId, RoomId)>,
     read: Vec<(RoomId, MatrixUserId, EventId)>,
     typing: BTreeMap<RoomId, BTreeMap<MatrixUserId, Duration>>,
     /// Where that has changed since it was last read.
@@ -59,6 +61,7 @@ struct Room {
     made_by: MatrixUserId,
     made_at: Timestamp,
     bot: Bot,
+    is_space: bool,
 }
 
 /// Whether the bot is in a room.
@@ -154,6 +157,11 @@ impl MemoryHomeserver {
     /// Who has read what, in the order in which it was said.
     pub fn receipts(&self) -> Vec<(RoomId, MatrixUserId, EventId)> {
         self.state().read.clone()
+    }
+
+    /// Whether the user's clients show the room as a direct chat with this partner.
+    pub fn is_direct(&self, room: &RoomId, user: &MatrixUserId, partner: &MatrixUserId) -> bool {
+        self.state().direct.contains(&(user.clone(), partner.clone(), room.clone()))
     }
 
     /// Who types in a room, and for how long they said so. Nobody stops by themselves.

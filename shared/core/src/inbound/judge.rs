@@ -47,6 +47,8 @@ impl Hub {
                 Some(user) => (Fact::Left(user.id().clone()), None),
                 None => return Ok(None),
             },
+            // It keeps the one that it had: none would say less.
+            Content::Named(name) if name.trim().is_empty() => return Ok(None),
             Content::Named(name) => (Fact::Named(name), None),
             Content::Topic(topic) => (Fact::Topic(topic), None),
             Content::Invited(_) => {

@@ -189,6 +189,12 @@ pub struct Overview {
     pub made_at: Timestamp,
     /// Its canonical alias.
     pub alias: Option<String>,
+    /// Its name at this moment, if it has one.
+    pub name: Option<String>,
+    /// Its topic.
+    pub topic: Option<String>,
+    /// Whether it is a space: it holds rooms.
+    pub is_space: bool,
     /// Whether we could read nothing in it.
     pub is_encrypted: bool,
     /// Whether it was made as a direct chat.
@@ -220,9 +226,13 @@ pub trait Timeline: Send + Sync {
         content: &serde_json::Value,
     ) -> Result<EventId>;
 
-    /// What stands before a place of the room, newest first; from the end without one. A place that the homeserver does
-    /// not know is [`Failure::UnknownPosition`](crate::error::Failure::UnknownPosition), also in the next two.
+    /// The messages before a place of the room, newest first; from the end without one. Where the homeserver can do so it
+    /// leaves everything else out. A place that it does not know is
+    /// [`Failure::UnknownPosition`](crate::error::Failure::UnknownPosition), also in the next three.
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page>;
+
+    /// The same with everything that concerns us.
+    async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page>;
 
     /// What stands after a position of [`changes`](Self::changes) or after a page, oldest first.
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page>;

@@ -96,6 +96,10 @@ pub trait Attendance: Send + Sync {
     /// more), and nothing has changed.
     async fn accept(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool>;
 
+    /// The user's clients show the room as a direct chat with this partner. What stands there already stays. That the
+    /// homeserver refuses it is no error: the chat works without.
+    async fn show_as_direct(&self, room: &RoomId, user: &MatrixUserId, partner: &MatrixUserId) -> Result<()>;
+
     /// The rooms that the user is in, of whoever made them.
     async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>>;
 

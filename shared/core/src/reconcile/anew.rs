@@ -62,7 +62,7 @@ impl Hub {
     ) -> Result<Vec<RoomEvent>> {
         let (mut events, mut from) = (Vec::new(), None);
         for _ in 0..PAGES {
-            let page = self.timeline.before(room, from.as_deref(), PAGE).await?;
+            let page = self.timeline.all_before(room, from.as_deref(), PAGE).await?;
             let is_enough = reaches_back(&page.events);
             events.extend(page.events);
             match page.end {

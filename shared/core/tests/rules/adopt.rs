@@ -153,6 +153,10 @@ async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
             let seen = seen.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
             let expected = if is_direct { (RoomType::Dm, "anna") } else { (RoomType::Custom, "Schicht 3") };
             assert_eq!((seen.room_type, seen.display_name.as_str()), expected, "step {step}");
+            for (user, partner) in [("anna", "bert"), ("bert", "anna")] {
+                let shown = hub.homeserver.is_direct(&room, &matrix(user), &matrix(partner));
+                assert_eq!(shown, is_direct, "step {step}");
+            }
             if done {
                 assert!(step > 10, "there were only {step} steps");
                 break;
@@ -200,6 +204,46 @@ async fn who_declined_before_a_room_was_adopted_stays_out() {
     let invited = hub.homeserver.invites(&room, &matrix("bert"), &matrix("anna"));
     hub.receive(vec![hub.homeserver.told(&room, &invited)]).await.expect("heard");
     assert!(hub.homeserver.members(&room).contains(&matrix("anna")));
+}
+
+#[tokio::test]
+async fn an_adopted_room_is_called_as_its_state_says_or_by_who_is_in_it() {
+    let (hub, anna) = with_three().await;
+    let shown = async |room: &RoomId| {
+        let rooms = hub.rooms_of(&anna).await.expect("a list");
+        let seen = rooms.into_iter().find(|seen| seen.matrix_room_id == *room).expect("the room");
+        (seen.display_name, seen.topic)
+    };
+    let state =
+        |room: &RoomId, kind: &str, content| hub.homeserver.happens(room, &matrix("anna"), kind, content);
+    // Named so long ago that it is not read back.
+    let named = hub.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
+    state(&named, "m.room.name", json!({ "name": "Schicht 3" }));
+    state(&named, "m.room.topic", json!({ "topic": "Halle" }));
+    for n in 0..600 {
+        hub.homeserver.says(&named, &matrix("bert"), &n.to_string());
+    }
+    hub.receive(vec![said(&hub, &named, "anna", "eins")]).await.expect("heard");
+    assert_eq!(shown(&named).await, ("Schicht 3".to_owned(), Some("Halle".to_owned())));
+
+    let nameless = hub.homeserver.makes_room(&matrix("anna"), &[&matrix("bert"), &matrix("carl")], false);
+    hub.receive(vec![said(&hub, &nameless, "anna", "eins")]).await.expect("heard");
+    assert_eq!(shown(&nameless).await, ("anna, bert, carl".to_owned(), None));
+    // A name that is taken away leaves the one before.
+    for (name, expected) in [("Umbau", "Umbau"), ("", "Umbau")] {
+        let event = state(&nameless, "m.room.name", json!({ "name": name }));
+        hub.receive(vec![hub.homeserver.told(&nameless, &event)]).await.expect("heard");
+        assert_eq!(shown(&nameless).await.0, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_space_is_left_alone() {
+    let (hub, _) = with_three().await;
+    let space = hub.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
+    hub.homeserver.makes_space(&space);
+    hub.receive(vec![said(&hub, &space, "anna", "eins")]).await.expect("heard");
+    assert_eq!(hub.rooms.tenant_of(&space).await.expect("looked"), None);
 }
 
 #[test]

@@ -20,10 +20,13 @@ use crate::{
     error::{Cause, Doing, misconfigured},
 };
 
-/// Their device, for the time of the registration.
+/// What their devices are called, each for one visit: of two with one name the later would log the earlier out.
 const DEVICE: &str = "BOOTSTRAP";
 /// Conduit answers in milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How Conduit's answers are told from each other.
+const RESET: &str = "reset the password for user";
+const REGISTERED: &str = "Appservice registered";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The administrator, logged in and in the admin room.
@@ -91,9 +94,9 @@ impl<'a> Administrator<'a> {
     pub(super) async fn register(&self, registration: &Registration, text: &str) -> Result<()> {
         let conduit = self.http.user(CONDUIT);
         let command = self.say(&format!("{conduit}: register-appservice\n```\n{text}```")).await?;
-        let answer = self.answer_to(&command, &conduit).await?;
+        let answer = self.answer_to(&command, &conduit, |text| !text.contains(RESET)).await?;
         self.hide(&command).await;
-        if answer.starts_with("Appservice registered") {
+        if answer.starts_with(REGISTERED) {
             tracing::info!(id = registration.id, "registered with Conduit");
             return Ok(());
         }
@@ -108,8 +111,12 @@ impl<'a> Administrator<'a> {
         let doing = "resetting a password";
         let conduit = self.http.user(CONDUIT);
         let command = self.say(&format!("{conduit}: reset-password {localpart}")).await?;
-        let answer = self.answer_to(&command, &conduit).await?;
-        let success = format!("Successfully reset the password for user {user}: ");
+        // Others ask at the same time; what was not done says for whom, too, unless the command was none.
+        let ours = format!("{RESET} {user}: ");
+        let is_ours =
+            |text: &str| text.contains(&ours) || !(text.contains(RESET) || text.contains(REGISTERED));
+        let answer = self.answer_to(&command, &conduit, is_ours).await?;
+        let success = format!("Successfully {ours}");
         match answer.strip_prefix(&success) {
             Some(password) if !password.trim().is_empty() => Ok(password.trim().to_owned()),
             // It may be the answer to somebody else, and hold their password.
@@ -126,8 +133,13 @@ impl<'a> Administrator<'a> {
         Ok(sent.event_id)
     }
 
-    /// The first text by Conduit after the command; it refers to nothing.
-    async fn answer_to(&self, command: &EventId, conduit: &MatrixUserId) -> Result<String> {
+    /// The first text by Conduit after the command that may be meant for us; it refers to nothing.
+    async fn answer_to(
+        &self,
+        command: &EventId,
+        conduit: &MatrixUserId,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> Result<String> {
         let deadline = Instant::now() + ANSWER_TIMEOUT;
         while Instant::now() < deadline {
             let path = self.http.get().at("rooms").at(&self.room).at("messages").with_token(&self.token);
@@ -137,9 +149,8 @@ impl<'a> Administrator<'a> {
             let answers = since.filter(|message| {
                 message.sender == conduit.as_str() && message.content["msgtype"] == "m.text"
             });
-            if let Some(text) =
-                answers.last().and_then(|message| message.content["body"].as_str().map(str::to_owned))
-            {
+            let texts = answers.filter_map(|message| message.content["body"].as_str().map(str::to_owned));
+            if let Some(text) = texts.filter(|text| is_ours(text)).last() {
                 return Ok(text);
             }
             sleep(LOOK_AGAIN).await;
@@ -168,12 +179,13 @@ impl<'a> Administrator<'a> {
 
 async fn token(http: &Http, admin: &AdminAccount, known: bool) -> Result<String> {
     let doing = "logging in as Conduit's administrator";
+    let device = format!("{DEVICE}{}", Uuid::new_v4().simple());
     let user = http.user(&admin.localpart);
-    match log_in(http, admin).await {
+    match log_in(http, admin, &device).await {
         Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {}
         login => return Ok(login.doing(doing)?.access_token),
     }
-    match sign_up(http, admin).await {
+    match sign_up(http, admin, &device).await {
         Err(cause) if cause.is("M_USER_IN_USE") => {}
         Err(cause) if cause.is_status(StatusCode::UNAUTHORIZED) || cause.is_status(StatusCode::FORBIDDEN) => {
             let explanation = format!(
@@ -185,9 +197,9 @@ async fn token(http: &Http, admin: &AdminAccount, known: bool) -> Result<String>
         login => return Ok(login.doing(doing)?.access_token),
     }
     // Somebody may have registered it at the same moment; else its password is another.
-    match log_in(http, admin).await {
+    match log_in(http, admin, &device).await {
         Err(cause) if cause.is_status(StatusCode::FORBIDDEN) && known => {
-            Ok(http.log_in(&user, DEVICE).await.doing(doing)?.access_token)
+            Ok(http.log_in(&user, &device).await.doing(doing)?.access_token)
         }
         Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {
             let explanation = format!(
@@ -201,22 +213,22 @@ async fn token(http: &Http, admin: &AdminAccount, known: bool) -> Result<String>
     }
 }
 
-async fn log_in(http: &Http, admin: &AdminAccount) -> Result<Login, Cause> {
+async fn log_in(http: &Http, admin: &AdminAccount, device: &str) -> Result<Login, Cause> {
     let body = json!({
         "type": "m.login.password",
         "identifier": { "type": "m.id.user", "user": admin.localpart },
         "password": admin.password,
-        "device_id": DEVICE,
+        "device_id": device,
     });
     http.post().at("login").by_nobody().body(&body).send().await
 }
 
 /// The first user becomes administrator; but only if it logs in at once (no `inhibit_login`).
-async fn sign_up(http: &Http, admin: &AdminAccount) -> Result<Login, Cause> {
+async fn sign_up(http: &Http, admin: &AdminAccount, device: &str) -> Result<Login, Cause> {
     let body = json!({
         "username": admin.localpart,
         "password": admin.password,
-        "device_id": DEVICE,
+        "device_id": device,
         "inhibit_login": false,
         "auth": { "type": "m.login.dummy" },
     });

@@ -46,6 +46,7 @@ contract! {
         joining_again_is_no_change
         a_direct_chat_is_shown_as_one
         a_direct_chat_of_two_is_shown_to_both
+        direct_chats_that_are_made_at_once_are_all_shown
         leaving_again_is_no_change
         only_an_invitation_of_this_moment_is_accepted
         a_users_rooms_are_those_that_they_are_in
@@ -53,7 +54,8 @@ contract! {
     passwords:
         a_password_lets_in_until_it_is_another
         a_revoked_user_is_out_everywhere_but_here
-        passwords_set_at_once_leave_one_that_works;
+        passwords_set_at_once_leave_one_that_works
+        processes_at_once_set_the_passwords_of_their_users;
     messages:
         a_plain_client_reads_what_is_sent
         a_transaction_id_sends_once_also_after_a_restart
@@ -69,6 +71,7 @@ contract! {
         a_bot_that_was_put_out_is_told_so_and_let_in_again
         a_waiting_reader_is_told_at_once
         an_event_that_is_nested_deeply_hides_no_other
+        messages_are_read_without_what_stands_between_them
         edits_reactions_redactions_and_names_are_read;
     typing:
         plain_clients_see_who_types_here

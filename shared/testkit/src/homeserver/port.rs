@@ -79,6 +79,14 @@ impl Attendance for MemoryHomeserver {
         .await
     }
 
+    async fn show_as_direct(&self, room: &RoomId, user: &MatrixUserId, partner: &MatrixUserId) -> Result<()> {
+        self.call_in(room, "marking a direct chat", |state| {
+            state.direct.insert((user.clone(), partner.clone(), room.clone()));
+            Ok(())
+        })
+        .await
+    }
+
     async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
         self.call("asking for a user's rooms", |state| {
             let rooms = state.rooms.iter().filter(|(_, room)| room.members.contains(user));
@@ -188,6 +196,7 @@ impl State {
             made_by: MatrixUserId::new(BOT),
             made_at: self.stamp(self.events),
             bot: Bot::In,
+            is_space: false,
         };
         self.rooms.insert(room.clone(), created);
         room

@@ -16,6 +16,8 @@ use serde_json::{Value, json, value::to_raw_value};
 
 use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 
+/// What people said.
+const MESSAGES: [&str; 2] = ["m.room.message", "m.sticker"];
 /// Most events of a room in one answer of [`Timeline::changes`].
 const LIMIT: usize = 3;
 
@@ -39,6 +41,17 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
+        self.call_in(room, "reading a room's messages", |state| {
+            let from = from.map_or(Ok(state.events + 1), position)?;
+            let messages = state.read_by_bot(room)?;
+            let earlier = messages.iter().rev().filter(|message| message.number < from);
+            let said = earlier.filter(|message| MESSAGES.contains(&message.kind.as_str()));
+            Ok(page(room, from, said.take(limit as usize)))
+        })
+        .await
+    }
+
+    async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
         self.call_in(room, "reading a room's messages", |state| {
             let from = from.map_or(Ok(state.events + 1), position)?;
             let messages = state.read_by_bot(room)?;
@@ -104,6 +117,11 @@ impl Timeline for MemoryHomeserver {
             Ok(Overview {
                 made_by: found.made_by.clone(),
                 made_at: found.made_at,
+                name: found
+                    .state("m.room.name", "name")
+                    .or_else(|| Some(found.asked.name.clone()).filter(|name| !name.is_empty())),
+                topic: found.state("m.room.topic", "topic").or_else(|| found.asked.topic.clone()),
+                is_space: found.is_space,
                 alias: (!alias.is_empty()).then(|| format!("#{alias}:hub.local")),
                 is_encrypted: false,
                 is_direct: found.asked.is_direct,
@@ -146,9 +164,15 @@ impl MemoryHomeserver {
             made_by: maker.clone(),
             made_at,
             bot: Bot::Out(0),
+            is_space: false,
         };
         state.rooms.insert(room.clone(), made);
         room
+    }
+
+    /// It is a space from now on.
+    pub fn makes_space(&self, room: &RoomId) {
+        self.state().rooms.get_mut(room).expect("the room exists").is_space = true;
     }
 
     /// Somebody invites another. Returns the event.
@@ -238,6 +262,14 @@ impl State {
         };
         self.rooms.get_mut(room).expect("the room exists").messages.push(message);
         event
+    }
+}
+
+impl Room {
+    /// What its last event of this type says.
+    fn state(&self, kind: &str, field: &str) -> Option<String> {
+        let event = self.messages.iter().rev().find(|message| message.kind == kind)?;
+        event.content[field].as_str().map(str::to_owned)
     }
 }
 

@@ -64,3 +64,24 @@ pub(crate) async fn passwords_set_at_once_leave_one_that_works(stand: Stand) -> 
     assert!(lets_in(&stand, "the last password").await.is_some());
     Ok(())
 }
+
+pub(crate) async fn processes_at_once_set_the_passwords_of_their_users(stand: Stand) -> Result<()> {
+    let people: Vec<_> = (0..4).map(|n| format!("person{n}")).collect();
+    for name in &people {
+        stand.appservice.ensure_user(&user(name), name).await?;
+    }
+    // The first one may still have to make the administrator.
+    stand.passwords().set_password(&user(&people[0]), "before").await?;
+    let processes: Vec<_> = people.iter().map(|_| stand.passwords()).collect();
+    let set = people.iter().zip(&processes).map(async |(name, process)| {
+        for n in 0..3 {
+            process.set_password(&user(name), &format!("{name} {n}")).await?;
+        }
+        Ok::<_, messenger_core::Error>(())
+    });
+    join_all(set).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    for name in &people {
+        stand.server.login(name, &format!("{name} 2")).await?;
+    }
+    Ok(())
+}

@@ -230,3 +230,18 @@ pub(crate) async fn a_users_rooms_are_those_that_they_are_in(stand: Stand) -> Re
     assert_eq!(stand.appservice.rooms_of(&user("bert")).await?, [own]);
     Ok(())
 }
+
+pub(crate) async fn direct_chats_that_are_made_at_once_are_all_shown(stand: Stand) -> Result<()> {
+    stand.appservice.ensure_user(&user("anna"), "Anna").await?;
+    let chats: Vec<_> =
+        (0..10).map(|n| (RoomId::new(format!("!chat{n}:hub.local")), user(&format!("p{n}")))).collect();
+    let anna = user("anna");
+    let shown = chats.iter().map(|(id, partner)| stand.appservice.show_as_direct(id, &anna, partner));
+    try_join_all(shown).await?;
+    let direct =
+        stand.bot()?.acting_for(anna.as_str()).get("/user/@anna:hub.local/account_data/m.direct").await?;
+    for (id, partner) in &chats {
+        assert_eq!(direct[partner.as_str()], json!([id]), "{direct}");
+    }
+    Ok(())
+}

@@ -132,6 +132,7 @@ pub(crate) async fn a_member_sees_who_made_a_room_when_and_under_which_alias(sta
     let said_at = stand.appservice.event(&id, &event).await?.context("the event")?.timestamp;
     let seen = stand.appservice.overview(&id, &user("anna")).await?;
     assert_eq!((seen.made_by.as_str(), seen.alias.as_deref()), (BOT, Some("#hub_seen:hub.local")));
+    assert_eq!((seen.name.as_deref(), seen.topic.as_deref()), (Some("Fräse 42"), Some("Halle 3")));
     let age = said_at.duration_since(seen.made_at);
     assert!(!age.is_negative() && age.as_secs() < 60, "{age:?}");
     let mut people: Vec<_> =
@@ -142,7 +143,11 @@ pub(crate) async fn a_member_sees_who_made_a_room_when_and_under_which_alias(sta
     let made = anna.post("/createRoom", json!({ "preset": "private_chat", "invite": [BOT] })).await?;
     let own = RoomId::new(made["room_id"].as_str().context("a room id")?);
     let seen = stand.appservice.overview(&own, &user("anna")).await?;
-    assert_eq!((seen.made_by, seen.alias), (user("anna"), None));
+    assert_eq!((seen.made_by, seen.alias, seen.name, seen.is_space), (user("anna"), None, None, false));
+    let space = json!({ "preset": "private_chat", "creation_content": { "type": "m.space" } });
+    let made = anna.post("/createRoom", space).await?;
+    let space = RoomId::new(made["room_id"].as_str().context("a room id")?);
+    assert!(stand.appservice.overview(&space, &user("anna")).await?.is_space);
     Ok(())
 }
 
@@ -279,5 +284,32 @@ pub(crate) async fn an_event_that_is_nested_deeply_hides_no_other(stand: Stand) 
     let path = format!("/rooms/{}/state/com.example.deep", part(&id));
     stand.bot()?.put(&path, json!({ "a": deep })).await?;
     assert_eq!(stand.appservice.overview(&id, &user("anna")).await?.people.len(), 2);
+    Ok(())
+}
+
+/// However much else stands between them. Conduit heeds no filter.
+pub(crate) async fn messages_are_read_without_what_stands_between_them(stand: Stand) -> Result<()> {
+    let id = with_anna(&stand, "between").await?;
+    let mut said = say(&stand, &id, 0..2).await?;
+    for n in 0..30 {
+        let path = format!("/rooms/{}/state/m.room.topic", part(&id));
+        stand.bot()?.put(&path, json!({ "topic": n.to_string() })).await?;
+    }
+    said.extend(say(&stand, &id, 2..4).await?);
+    said.reverse();
+    let (mut read, mut from, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = stand.appservice.before(&id, from.as_deref(), 3).await?;
+        read.extend(messages(&page.events));
+        pages += 1;
+        match page.end {
+            Some(end) => from = Some(end),
+            None => break,
+        }
+    }
+    assert_eq!(read, said);
+    assert!(stand.is_conduit() || pages <= 3, "{pages} pages");
+    let all = stand.appservice.all_before(&id, None, 20).await?.events;
+    assert!(all.iter().any(|event| matches!(event.content, Content::Topic(_))));
     Ok(())
 }

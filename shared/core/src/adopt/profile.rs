@@ -1,0 +1,37 @@
+//! What people see of an adopted room: what its state says, and in a room without a name who is in it, as other clients
+//! show it.
+
+use crate::{Hub, message::People, port::Overview, room::Profile, user::User};
+
+/// How many people a room without a name is called by.
+const NAMED_BY: usize = 4;
+
+impl Hub {
+    pub(super) fn profile(&self, overview: &Overview, people: &People, users: &[&User]) -> Profile {
+        let maker = users.iter().find(|user| self.matrix_id(user) == overview.made_by);
+        let name = legible(overview.name.as_deref());
+        Profile {
+            name: name.or_else(|| Some(self.named_by_people(overview, people))),
+            topic: legible(overview.topic.as_deref()),
+            created_by: maker.map(|user| user.id().clone()),
+            members: users.iter().map(|user| user.id().clone()).collect(),
+        }
+    }
+
+    /// Everybody, since a room has one name for all who look at it.
+    fn named_by_people(&self, overview: &Overview, people: &People) -> String {
+        let bot = self.bot();
+        let others = overview.people.iter().filter(|person| person.id != bot);
+        let mut names: Vec<_> = others.map(|person| people.name(&person.id)).collect();
+        names.sort_unstable();
+        let is_more = names.len() > NAMED_BY;
+        names.truncate(NAMED_BY);
+        let names = names.join(", ");
+        if is_more { format!("{names}, …") } else { names }
+    }
+}
+
+/// No database stores U+0000.
+fn legible(text: Option<&str>) -> Option<String> {
+    text.map(|text| text.replace('\0', "")).filter(|text| !text.trim().is_empty())
+}
