@@ -61,12 +61,12 @@ impl Server {
             let answer = http.get(url).query(&[("user_id", bot)]).bearer_auth(&self.as_token).send().await;
             answer.is_ok_and(|answer| answer.status().is_success())
         };
-        let known = async {
+        let told = async {
             while !knows().await {
                 sleep(PAUSE).await;
             }
         };
-        timeout(PATIENCE, known).await.expect("the homeserver learns of us");
+        timeout(PATIENCE, told).await.expect("the homeserver learns of us");
     }
 
     /// An ordinary client of a user. Nobody but the user sets a password at a Conduit, so there we let them in.

@@ -104,7 +104,9 @@ impl Echoes {
         if !waiting.iter().any(|waiting| waiting.event.event_id == *event) {
             return Vec::new();
         }
-        waiting.iter_mut().for_each(|waiting| waiting.is_overdue = true);
+        for waiting in &mut waiting {
+            waiting.is_overdue = true;
+        }
         waiting.into_iter().map(|waiting| waiting.event.clone()).collect()
     }
 

@@ -89,7 +89,9 @@ impl Appservice {
     pub(crate) async fn bring_in(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
         match self.invite_and_join(room, user).await {
             // Who was in when they were invited, and had left when they joined, can be invited now.
-            Err(error) if error.failure() == Some(Failure::Rejected) => self.invite_and_join(room, user).await,
+            Err(error) if error.failure() == Some(Failure::Rejected) => {
+                self.invite_and_join(room, user).await
+            }
             result => result,
         }
     }

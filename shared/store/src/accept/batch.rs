@@ -56,12 +56,15 @@ struct Lanes<'a> {
     wait: Vec<f64>,
 }
 
+/// Of each entry, if its key came before: the notification, and the digest of its request.
+type Known = (Vec<Option<i64>>, Vec<Option<String>>);
+
 /// What became of a batch.
 pub(super) struct Stored {
     /// The lane of each entry, counted from 0.
     lanes: Vec<usize>,
     ids: Vec<i64>,
-    known: Option<(Vec<Option<i64>>, Vec<Option<String>>)>,
+    known: Option<Known>,
     free: Vec<bool>,
     resting: Vec<bool>,
     held: Vec<bool>,
