@@ -1,10 +1,15 @@
 //! How a stored notification reaches its room: in the time its caller waits, or later by the worker, in the order of
 //! its lane, and once whatever crashes in between.
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use rand::Rng;
 use tokio::{
+    runtime::Handle,
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
@@ -47,8 +52,43 @@ enum Next {
     Resting,
 }
 
-/// A delivery that is under way.
+/// A delivery that goes on in a task of its own.
 type Delivery = JoinHandle<Result<Notification>>;
+
+/// A delivery in its caller's time and task: another task would cost the caller a wake-up. It goes on in one when it is
+/// dropped before its end.
+struct UnderWay {
+    hub: Hub,
+    rest: Option<Pin<Box<dyn Future<Output = Result<Notification>> + Send>>>,
+}
+
+impl UnderWay {
+    fn begin(hub: &Hub, notification: Notification) -> Self {
+        let own = hub.clone();
+        let rest = Box::pin(async move { own.deliver_for_caller(notification).await });
+        Self { hub: hub.clone(), rest: Some(rest) }
+    }
+}
+
+impl Future for UnderWay {
+    type Output = Result<Notification>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(rest) = &mut self.rest else { return Poll::Pending };
+        let outcome = ready!(rest.as_mut().poll(context));
+        self.rest = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        // Without a runtime the process is ending: a worker goes on.
+        if let (Some(rest), Ok(_)) = (self.rest.take(), Handle::try_current()) {
+            self.hub.background.spawn(rest);
+        }
+    }
+}
 
 impl Hub {
     /// Delivers a notification that was just stored, as far as that is possible while its caller waits.
@@ -72,19 +112,18 @@ impl Hub {
         }
     }
 
-    /// Delivers it in a task that goes on when the caller has no more time or is gone: a homeserver that is hung up on
-    /// may have stored the message, and not yet the transaction id that keeps it from being stored twice.
+    /// Delivers it as long as the caller waits. The delivery goes on when the caller has no more time or is gone: a
+    /// homeserver that is hung up on may have stored the message, and not yet the transaction id that keeps it from being
+    /// stored twice.
     async fn deliver_until(&self, deadline: Instant, notification: Notification) -> Notification {
-        let (hub, own) = (self.clone(), notification.clone());
-        let mut delivery = self.background.spawn(async move { hub.deliver_for_caller(own).await });
+        let mut delivery = UnderWay::begin(self, notification.clone());
         match timeout_at(deadline, &mut delivery).await {
-            Ok(Ok(Ok(delivered))) => delivered,
-            Ok(Ok(Err(error))) => {
+            Ok(Ok(delivered)) => delivered,
+            Ok(Err(error)) => {
                 tracing::warn!(id = %notification.id, error = &error as &dyn std::error::Error, "delivery goes on in the background");
                 notification
             }
-            Ok(Err(_ended)) => notification,
-            Err(_elapsed) => self.leave_running(delivery, notification).await,
+            Err(_elapsed) => self.leave_running(self.background.spawn(delivery), notification).await,
         }
     }
 

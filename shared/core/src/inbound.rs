@@ -33,6 +33,8 @@ use crate::{
 
 pub(crate) use sick::Sick;
 
+pub use read::MESSAGES;
+
 /// How many events are taken in at once.
 const BATCH: usize = 100;
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     id::{EventId, MatrixUserId, RoomId},
-    inbound::RoomEvent,
+    inbound::{MESSAGES, RoomEvent},
     port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
     typing::Typing,
 };
@@ -28,9 +28,6 @@ use crate::{
 const SYNC_MARGIN: Duration = Duration::from_secs(20);
 /// Events of a room in one answer; what is more is read page by page. Conduit has its own number.
 const TIMELINE: u32 = 50;
-
-/// What people said. Synapse looks for it in its database, so an empty page is the last one; Conduit heeds no filter.
-const MESSAGES: &str = r#"{"types":["m.room.message","m.sticker"]}"#;
 
 #[derive(Deserialize)]
 struct Messages {
@@ -128,7 +125,9 @@ impl Timeline for Appservice {
     }
 
     async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
-        self.page(room, "b", from, limit, Some(MESSAGES)).await
+        // Synapse looks for them in its database, so an empty page is the last one; Conduit heeds no filter.
+        let filter = json!({ "types": MESSAGES }).to_string();
+        self.page(room, "b", from, limit, Some(&filter)).await
     }
 
     async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
@@ -240,7 +239,7 @@ impl Appservice {
         direction: &'static str,
         from: Option<&str>,
         limit: u32,
-        filter: Option<&'static str>,
+        filter: Option<&str>,
     ) -> Result<Page> {
         let limit = limit.to_string();
         let call = |http| {

@@ -11,8 +11,11 @@ use crate::{
     message::{Said, legible},
 };
 
-/// What clients call polls as long as they follow the proposal (MSC3381), and the text that stands for one (MSC1767).
-const POLL: &str = "org.matrix.msc3381.poll.start";
+/// The types of events by which somebody says something. What clients call polls as long as they follow the proposal
+/// (MSC3381) is the last of them.
+pub const MESSAGES: [&str; 4] =
+    ["m.room.message", "m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start"];
+/// The text that stands for a poll (MSC1767).
 const POLL_TEXT: &str = "org.matrix.msc1767.text";
 
 #[derive(Deserialize)]
@@ -75,7 +78,7 @@ fn content(event: &ClientEvent) -> Option<Content> {
     let text = |field: &str| legible(event.content.get(field));
     let relation = |field: &str| legible(event.content.get("m.relates_to")?.get(field));
     match event.kind.as_str() {
-        kind @ ("m.room.message" | "m.sticker" | "m.poll.start" | POLL) => {
+        kind if MESSAGES.contains(&kind) => {
             if relation("rel_type").as_deref() != Some("m.replace") {
                 return said(kind, &event.content).map(Content::Message);
             }

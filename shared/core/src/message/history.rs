@@ -88,16 +88,27 @@ impl Hub {
         from: Option<&str>,
         limit: usize,
     ) -> Result<History> {
-        self.check_member(caller, room).await?;
+        if self.tenant_of(room).await? != Some(caller.user.tenant()) {
+            return Err(Error::NotFound("room"));
+        }
         let wrong = || Error::invalid("?from_token", "must be the end_token of another page");
-        let mut place = Place::parse(from).ok_or_else(wrong)?;
+        let place = Place::parse(from).ok_or_else(wrong);
+        // One more than is shown says whether there are more; mostly a room holds nothing but messages.
+        let wanted = (limit + 1).clamp(PAGE_MIN, PAGE);
+        let token = place.as_ref().ok().and_then(|place| place.token.as_deref());
+        // The first page is read meanwhile: nearly everybody who asks is a member.
+        let (is_member, first) =
+            tokio::join!(self.check_member(caller, room), self.page_before(room, token, wanted));
+        is_member?;
+        let (mut place, mut first) = (place?, Some(first));
         let mut found: Vec<RoomEvent> = Vec::new();
         let mut last = None;
-        for n in 0..PAGES {
-            // One more than is shown says whether there are more; mostly a room holds nothing but messages.
-            let wanted = if n == 0 { (limit + 1).clamp(PAGE_MIN, PAGE) } else { PAGE };
-            let wanted = u32::try_from(wanted).unwrap_or(1);
-            let page = match self.timeline.before(room, place.token.as_deref(), wanted).await {
+        for _ in 0..PAGES {
+            let page = match first.take() {
+                Some(page) => page,
+                None => self.page_before(room, place.token.as_deref(), PAGE).await,
+            };
+            let page = match page {
                 Err(error) if error.failure() == Some(Failure::UnknownPosition) => return Err(wrong()),
                 page => page?,
             };
@@ -117,6 +128,10 @@ impl Hub {
             }
         }
         self.shown(found, Some(place)).await
+    }
+
+    async fn page_before(&self, room: &RoomId, token: Option<&str>, wanted: usize) -> Result<Page> {
+        self.timeline.before(room, token, u32::try_from(wanted).unwrap_or(1)).await
     }
 
     async fn shown(&self, events: Vec<RoomEvent>, end: Option<Place>) -> Result<History> {

@@ -8,7 +8,7 @@ use messenger_core::{
     Result,
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
-    inbound::RoomEvent,
+    inbound::{MESSAGES, RoomEvent},
     port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
     room::NewRoom,
 };
@@ -16,8 +16,6 @@ use serde_json::{Value, json, value::to_raw_value};
 
 use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 
-/// What people said.
-const MESSAGES: [&str; 2] = ["m.room.message", "m.sticker"];
 /// Most events of a room in one answer of [`Timeline::changes`].
 const LIMIT: usize = 3;
 
