@@ -18,11 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PROBE: Duration = Duration::from_secs(1);
 /// How long the homeserver may let its reader wait while nothing happens.
 const STREAM_WAIT: Duration = Duration::from_secs(15);
-/// The homeserver's stream is read once in this time at the most, to spare it an answer for each message: what push tells
-/// is here before.
-const STREAM_PACE: Duration = Duration::from_millis(500);
-/// The same while push does not tell everything.
-const STREAM_PACE_ALONE: Duration = Duration::from_millis(50);
+/// The homeserver's stream is read once in this time at the most, to spare it an answer for each message: push has mostly
+/// told of it before, and where it has not this is soon enough.
+const STREAM_PACE: Duration = Duration::from_millis(250);
 /// How long after everybody was asked for their rooms it begins anew.
 const SEARCH: Duration = Duration::from_mins(3);
 /// How often notifications are expired.
@@ -119,10 +117,9 @@ async fn keep_up(hub: &Hub) -> Infallible {
 async fn reconcile(hub: &Hub, worker: &str) -> Infallible {
     let mut trouble = Trouble::new("the homeserver's stream cannot be read");
     loop {
-        let (begin, before) = (Instant::now(), hub.taken_in());
+        let next = Instant::now() + STREAM_PACE;
         if trouble.watch(hub.reconcile(worker, STREAM_WAIT).await) == Some(true) {
-            let is_alone = hub.taken_in() > before;
-            sleep_until(begin + if is_alone { STREAM_PACE_ALONE } else { STREAM_PACE }).await;
+            sleep_until(next).await;
         } else {
             // The homeserver is away, or another worker reads.
             sleep(PROBE).await;

@@ -1,14 +1,7 @@
 //! The hub of it all: the ports, the settings, and what a process remembers. Use cases are its methods, each in the
 //! file of its aggregate.
 
-use std::{
-    ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use moka::sync::Cache;
@@ -148,8 +141,6 @@ pub struct Inner {
     pub(crate) tenants: Remembered<RoomId, TenantId>,
     /// Up to where a room was read beyond a reconciled position.
     pub(crate) caught_up: Remembered<RoomId, (String, String)>,
-    /// How many events this process was the first to take in.
-    pub(crate) taken_in: AtomicUsize,
     installation: OnceCell<String>,
 }
 
@@ -174,7 +165,6 @@ impl Hub {
             sick_since: Remembered::for_a_while(SICK_FOR),
             tenants: Remembered::for_good(),
             caught_up: Remembered::for_good(),
-            taken_in: AtomicUsize::new(0),
             installation: OnceCell::new(),
         }))
     }
@@ -187,12 +177,6 @@ impl Hub {
     /// The one tail of the event log in this process.
     pub fn tail(&self) -> &Arc<Tail> {
         &self.tail
-    }
-
-    /// How many events of rooms this process was the first to take in. While it does not grow, others tell of everything
-    /// in time.
-    pub fn taken_in(&self) -> usize {
-        self.0.taken_in.load(Ordering::Relaxed)
     }
 
     /// Waits for what goes on after its caller was answered: before a process ends.

@@ -19,8 +19,6 @@ mod judge;
 mod read;
 mod sick;
 
-use std::sync::atomic::Ordering;
-
 use jiff::Timestamp;
 
 use crate::{
@@ -159,10 +157,7 @@ impl Hub {
         let is_refused = |error: &Error| error.failure() == Some(Failure::Rejected);
         match self.messages.take_in(taken).await {
             Err(error) if is_refused(&error) => {}
-            result => {
-                self.taken_in.fetch_add(result?, Ordering::Relaxed);
-                return Ok(());
-            }
+            result => return result.map(drop),
         }
         for one in taken {
             match self.messages.take_in(std::slice::from_ref(one)).await {
@@ -170,7 +165,7 @@ impl Hub {
                     let error: &dyn std::error::Error = &error;
                     tracing::error!(event = %one.event_id, room = %one.room, error, "an event that cannot be stored is passed over");
                 }
-                result => drop(self.taken_in.fetch_add(result?, Ordering::Relaxed)),
+                result => drop(result?),
             }
         }
         Ok(())
