@@ -7,16 +7,15 @@ use messenger_core::{
     message::{Message, Said},
     user::Caller,
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestHub, hub};
 use tokio::time::{Instant, sleep};
 
-use crate::ready_caller;
+use crate::in_general_room;
 
 /// Anna in the general room, which was read up to here.
 async fn stand() -> (TestHub, Caller, RoomId) {
     let hub = hub().build();
-    let anna = ready_caller(&hub, "anna").await;
-    let room = hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+    let (anna, room) = in_general_room(&hub, "anna").await;
     assert!(hub.reconcile("worker", Duration::ZERO).await.expect("it is read"));
     (hub, anna, room)
 }

@@ -37,7 +37,7 @@ mod unheard;
 use std::{task::Poll, time::Duration};
 
 use messenger_core::{
-    id::TenantId,
+    id::{RoomId, TenantId},
     user::{Caller, Identity},
 };
 use messenger_testkit::{TestHub, given};
@@ -68,6 +68,13 @@ async fn ready_caller(hub: &TestHub, name: &str) -> Caller {
     let caller = hub.caller(name, given::TENANT).await;
     hub.work().await;
     caller
+}
+
+/// The same, and the general room, which they are in.
+async fn in_general_room(hub: &TestHub, name: &str) -> (Caller, RoomId) {
+    let caller = ready_caller(hub, name).await;
+    let room = hub.memberships.of(given::TENANT, caller.user.id()).await.expect("rooms").remove(0);
+    (caller, room)
 }
 
 /// A user id in a tenant.

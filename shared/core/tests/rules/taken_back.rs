@@ -8,7 +8,7 @@ use messenger_core::{
 use messenger_testkit::{TestHub, given, hub};
 use serde_json::{Value, json};
 
-use crate::ready_caller;
+use crate::{in_general_room, ready_caller};
 
 /// Anna, who uses another client in a room of ours.
 struct Stand {
@@ -20,8 +20,7 @@ struct Stand {
 impl Stand {
     async fn new() -> Self {
         let hub = hub().build();
-        let anna = ready_caller(&hub, "anna").await;
-        let room = hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+        let (anna, room) = in_general_room(&hub, "anna").await;
         Self { hub, anna, room }
     }
 
