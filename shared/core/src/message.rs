@@ -55,9 +55,15 @@ pub struct Message {
     pub file: Option<File>,
 }
 
-/// Users by the localpart of their Matrix account.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct People(HashMap<String, User>, Arc<str>);
+/// Those who have to do with some events.
+#[derive(Debug, Clone)]
+pub(crate) struct People {
+    /// By the localpart of their Matrix account.
+    users: HashMap<String, User>,
+    server_name: Arc<str>,
+    bot: MatrixUserId,
+    bot_display_name: String,
+}
 
 impl Said {
     /// Plain text of a type.
@@ -110,11 +116,14 @@ pub(crate) fn legible(value: Option<&Value>) -> Option<String> {
 impl People {
     /// Who has this Matrix id.
     pub(crate) fn get(&self, id: &MatrixUserId) -> Option<&User> {
-        id.localpart(&self.1).and_then(|localpart| self.0.get(localpart))
+        id.localpart(&self.server_name).and_then(|localpart| self.users.get(localpart))
     }
 
     /// The name people see; the id of somebody whom we do not know.
     pub(crate) fn name(&self, id: &MatrixUserId) -> String {
+        if *id == self.bot {
+            return self.bot_display_name.clone();
+        }
         self.get(id).map_or_else(|| id.to_string(), |user| user.identity.display_name.clone())
     }
 }
@@ -155,7 +164,12 @@ impl Hub {
         localparts.dedup();
         let users =
             if localparts.is_empty() { Vec::new() } else { self.messages.people(&localparts).await? };
-        Ok(People(users.into_iter().map(|user| (user.localpart.clone(), user)).collect(), server))
+        Ok(People {
+            users: users.into_iter().map(|user| (user.localpart.clone(), user)).collect(),
+            server_name: server,
+            bot: self.bot(),
+            bot_display_name: self.settings.bot_display_name.clone(),
+        })
     }
 }
 

@@ -200,3 +200,15 @@ async fn nobody_changes_the_words_of_somebody_else() {
     assert_eq!(history.messages[0].body, "better");
     assert_eq!(hub.memory.summary(&room).last.as_deref(), Some("better"));
 }
+
+#[tokio::test]
+async fn what_the_bot_says_is_shown_under_its_name() {
+    let hub = hub().build();
+    let anna = ready_caller(&hub, "anna").await;
+    let room = hub.send(given::draft("Hallo"), Duration::from_secs(1)).await.notification.room.expect("sent");
+    let said = hub.history(&anna, &room, None, 10).await.expect("history").messages.remove(0);
+    assert_eq!(
+        (said.sender.as_str(), said.sender_display_name.as_str()),
+        ("@messenger:hub.local", "Messenger")
+    );
+}
