@@ -87,8 +87,11 @@ impl Hub {
         let mut users = Vec::new();
         for person in &overview.people {
             let Some(user) = people.get(&person.id).filter(|user| user.tenant() == tenant) else { continue };
-            // As everywhere here: who is invited is in.
-            if person.is_joined || self.comes_in(room, &person.id).await? {
+            // As everywhere here: who is invited is in. Another process that adopts the room may have been quicker.
+            if person.is_joined
+                || self.comes_in(room, &person.id).await?
+                || self.attendance.rooms_of(&person.id).await?.contains(room)
+            {
                 users.push(user);
             }
         }

@@ -81,7 +81,9 @@ pub(crate) async fn a_room_is_read_backwards_to_its_beginning(stand: Stand) -> R
     let path = format!("/rooms/{}/redact/{}/gone", part(&id), said[3]);
     stand.bot()?.acting_for("@anna:hub.local").put(&path, json!({})).await?;
     let page = stand.appservice.before(&id, None, 7).await?;
-    assert_eq!(page.ids[1..5], said[..4]);
+    // The redaction itself may be among them.
+    let places: Vec<_> = page.ids.iter().filter(|id| said.contains(id)).take(4).cloned().collect();
+    assert_eq!(places, said[..4]);
     assert!(!messages(&page.events).contains(&said[3]));
     Ok(())
 }
