@@ -87,10 +87,10 @@ impl Hub {
         let mut users = Vec::new();
         for person in &overview.people {
             let Some(user) = people.get(&person.id).filter(|user| user.tenant() == tenant) else { continue };
-            // As everywhere here: who is invited is in. Another process that adopts the room may have been quicker.
+            // As everywhere here: who is invited is in.
             if person.is_joined
                 || self.comes_in(room, &person.id).await?
-                || self.attendance.rooms_of(&person.id).await?.contains(room)
+                || self.is_in(room, &person.id).await?
             {
                 users.push(user);
             }
@@ -190,6 +190,14 @@ impl Hub {
             self.memberships.add(tenant, &event.room_id, user.id()).await?;
         }
         Ok(())
+    }
+
+    /// Whether they are in by now: another process that adopts the room may have been quicker.
+    async fn is_in(&self, room: &RoomId, person: &MatrixUserId) -> Result<bool> {
+        match self.attendance.rooms_of(person).await {
+            Err(error) if error.failure() == Some(Failure::Rejected) => Ok(false),
+            rooms => Ok(rooms?.contains(room)),
+        }
     }
 
     /// Whether who is invited has come in by this.
