@@ -49,7 +49,8 @@ pub trait Users: Send + Sync {
     /// The user who has this Matrix localpart.
     async fn by_localpart(&self, localpart: &str) -> Result<Option<User>>;
 
-    /// Users of a tenant, prefix matches first, then by name.
+    /// Users of a tenant: those whose name begins with the text, by name; whose id does, by id; who have it further on, by
+    /// name.
     async fn search(&self, tenant: TenantId, query: &UserQuery) -> Result<Vec<UserSummary>>;
 
     /// Claims users whose account is due. Nobody else gets them for the time of the lease.

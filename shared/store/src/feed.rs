@@ -24,7 +24,8 @@ const AFTER: &str = "select position, audience, kind, notification_id, payload
     from (select distinct unnest($1::text[])) as wanted (name)
     cross join lateral (
         select position, audience, kind, notification_id, payload from events
-        where audience = wanted.name and position > $2 order by position limit $3
+        where (audience, position) > (wanted.name, $2) and audience <= wanted.name
+        order by audience, position limit $3
     ) heard
     order by position limit $3";
 const READING: &str = "reading the event log";

@@ -11,6 +11,7 @@ use messenger_core::{
     user::User,
 };
 use serde_json::{Value, json};
+use tokio_postgres::Row;
 
 use crate::{PgStore, users};
 
@@ -20,6 +21,12 @@ const IS_MEMBER: &str = "select exists (
     select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
 const EDITS: &str = "select distinct on (event_id, sender) event_id, sender, content
     from message_edits where event_id = any($1)
+    order by event_id, sender, edited_at desc, edit_event_id collate \"C\" desc";
+/// Edits of before it was stored in which room they are count for every room.
+const EDITS_IN: &str = "select distinct on (event_id, sender) event_id, sender, content, count(*) over ()
+    from (
+        select * from message_edits where matrix_room_id = $1 or matrix_room_id is null limit $2::bigint + 1
+    ) edit
     order by event_id, sender, edited_at desc, edit_event_id collate \"C\" desc";
 const WITHOUT: &str = "select gone.event_id, last.edit_event_id, last.content
     from message_edits gone
@@ -55,16 +62,16 @@ impl Messages for PgStore {
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>> {
         let ids: Vec<_> = of.iter().map(EventId::as_str).collect();
         let rows = self.database.query("reading edits", EDITS, &[&ids]).await?;
-        Ok(rows
-            .iter()
-            .filter_map(|row| {
-                Some(Edit {
-                    of: EventId::new(row.get::<_, String>(0)),
-                    by: MatrixUserId::new(row.get::<_, String>(1)),
-                    said: Said::read(&row.get::<_, Value>(2))?,
-                })
-            })
-            .collect())
+        Ok(rows.iter().filter_map(edit).collect())
+    }
+
+    async fn edits_in(&self, room: &RoomId, most: u32) -> Result<Option<Vec<Edit>>> {
+        let rows = self
+            .database
+            .query("reading the edits of a room", EDITS_IN, &[&room.as_str(), &i64::from(most)])
+            .await?;
+        let are_few = rows.first().is_none_or(|row| row.get::<_, i64>(3) <= i64::from(most));
+        Ok(are_few.then(|| rows.iter().filter_map(edit).collect()))
     }
 
     async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<Unedited>> {
@@ -89,6 +96,14 @@ impl Messages for PgStore {
         let row = self.database.query_opt("looking for a file", POSTED, &parameters).await?;
         Ok(row.map(|row| Posted { filename: row.get(0), mimetype: row.get(1) }))
     }
+}
+
+fn edit(row: &Row) -> Option<Edit> {
+    Some(Edit {
+        of: EventId::new(row.get::<_, String>(0)),
+        by: MatrixUserId::new(row.get::<_, String>(1)),
+        said: Said::read(&row.get::<_, Value>(2))?,
+    })
 }
 
 fn wire(n: usize, event: &Taken) -> Value {

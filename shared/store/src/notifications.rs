@@ -32,12 +32,13 @@ const FIND: &str = concat!("select ", columns!(), " from notifications where ten
 const LOG: &str = concat!(
     "select ",
     columns!(),
-    " from notifications where tenant_id = $1 order by id desc limit $2 offset $3"
+    " from notifications where tenant_id between $1 and $1 order by tenant_id desc, id desc limit $2 offset $3"
 );
 const LOG_OF_APP: &str = concat!(
     "select ",
     columns!(),
-    " from notifications where tenant_id = $1 and source_app = $4 order by id desc limit $2 offset $3"
+    " from notifications where (tenant_id, source_app) >= ($1, $4) and (tenant_id, source_app) <= ($1, $4)
+    order by tenant_id desc, source_app desc, id desc limit $2 offset $3"
 );
 const INSTALLATION: &str = "select id from installation";
 const READING: &str = "reading notifications";

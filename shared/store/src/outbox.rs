@@ -27,8 +27,9 @@ const PENDING: &str = concat!(
         update outbox_lanes set lease_until = now() + $2 * interval '1 second' where name = $1)
     select ",
     columns!(),
-    " from notifications where lane = $1 and status = 'pending' and (expires_at is null or expires_at > now())
-    order by id limit $3"
+    " from notifications
+    where lane between $1 and $1 and status = 'pending' and (expires_at is null or expires_at > now())
+    order by lane, id limit $3"
 );
 const ANNOUNCE: &str = "select announce_notification($1, $2, $3)";
 /// Does not wait for the disk: should PostgreSQL forget it in a crash, the message is sent again under the same

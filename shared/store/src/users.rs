@@ -27,11 +27,28 @@ const FIND: &str = concat!("select ", columns!(), " from users where tenant_id =
 const BY_LOCALPART: &str = concat!("select ", columns!(), " from users where localpart = $1");
 pub(crate) const BY_LOCALPARTS: &str =
     concat!("select ", columns!(), " from users where localpart = any($1)");
-const SEARCH: &str = "select hub_user_id, display_name from users
+/// Who begins with the text, by name and then by id: two ranges of indexes, whatever the number of users. `$5` is the end
+/// of the range.
+const BEGINNING: &str = "select hub_user_id, display_name from (
+        (select 1 as rank, search_name as place, hub_user_id, display_name from users
+         where tenant_id = $1 and hub_user_id <> $2
+           and search_name collate \"C\" >= $3 and search_name collate \"C\" < $5
+         order by search_name collate \"C\", hub_user_id limit $4)
+        union all
+        (select 2, search_id, hub_user_id, display_name from users
+         where tenant_id = $1 and hub_user_id <> $2
+           and search_id collate \"C\" >= $3 and search_id collate \"C\" < $5 and not starts_with(search_name, $3)
+         order by search_id collate \"C\" limit $4)
+    ) found
+    order by rank, place collate \"C\", hub_user_id limit $4";
+/// Who has it further on, by name.
+const CONTAINING: &str = "select hub_user_id, display_name from users
     where tenant_id = $1 and hub_user_id <> $2
-      and (search_name like '%' || $3 || '%' or search_id like '%' || $3 || '%')
-    order by (search_name like $3 || '%' or search_id like $3 || '%') desc, search_name, hub_user_id
-    limit $4";
+      and (position($3 in search_name) > 0 or position($3 in search_id) > 0)
+      and not starts_with(search_name, $3) and not starts_with(search_id, $3)
+    order by search_name collate \"C\", hub_user_id limit $4";
+/// Comes after every text that begins as what is before it.
+const LAST: char = char::MAX;
 const CLAIM_DUE: &str = concat!(
     "update users set account_lease = now() + $1 * interval '1 second'
     where hub_user_id in (
@@ -44,6 +61,7 @@ const PROVISIONED: &str = "update users
     set account_attempts = 0, account_lease = '-infinity',
         account_due = case when tenant_id = $2 and display_name = $3 then null else now() end
     where hub_user_id = $1";
+const SEARCHING: &str = "searching users";
 const POSTPONE: &str = "update users
     set account_due = now() + least(300, 2 ^ least(account_attempts, 9)) * interval '1 second',
         account_attempts = account_attempts + 1, account_lease = '-infinity'
@@ -85,12 +103,18 @@ impl Users for PgStore {
     }
 
     async fn search(&self, tenant: TenantId, query: &UserQuery) -> Result<Vec<UserSummary>> {
-        let text = literal(&query.text);
-        let rows = self
+        let (except, text, end) = (query.except.as_str(), &query.text, format!("{}{LAST}", query.text));
+        let mut found = self
             .database
-            .query("searching users", SEARCH, &[&tenant.0, &query.except.as_str(), &text, &query.limit])
+            .query(SEARCHING, BEGINNING, &[&tenant.0, &except, text, &query.limit, &end])
             .await?;
-        Ok(rows
+        let missing = query.limit - i64::try_from(found.len()).unwrap_or(query.limit);
+        if missing > 0 && !text.is_empty() {
+            found.extend(
+                self.database.query(SEARCHING, CONTAINING, &[&tenant.0, &except, text, &missing]).await?,
+            );
+        }
+        Ok(found
             .iter()
             .map(|row| UserSummary {
                 hub_user_id: HubUserId::new(row.get::<_, String>(0)),
@@ -132,9 +156,4 @@ pub(crate) fn user(row: &Row) -> User {
         external_client_enabled: row.get(5),
         provisioned: row.get(6),
     }
-}
-
-/// Text that `like` takes literally.
-fn literal(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

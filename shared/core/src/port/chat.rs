@@ -112,6 +112,9 @@ pub trait Messages: Send + Sync {
     /// The last edit of each of these messages by each who edited it.
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>>;
 
+    /// The same for all messages of a room; `None` if it has more edits than `most`.
+    async fn edits_in(&self, room: &RoomId, most: u32) -> Result<Option<Vec<Edit>>>;
+
     /// What is left of a message without this edit; `None` if no such edit of this room was taken in.
     async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<Unedited>>;
 

@@ -1,5 +1,4 @@
-//! A batch as `accept_notifications` takes it, column by column: what an array of PostgreSQL says needs no JSON to be
-//! written and read.
+//! A batch as `accept_notifications` takes it: its entries, and its lanes.
 
 use std::collections::HashMap;
 
@@ -10,8 +9,9 @@ use messenger_core::{
     event::{Event, Kind},
     id::{NotificationId, Position, RoomId},
     notification::{EntityId, Entry, HELD_FOR, Notification, Place, Status, Target, reason},
+    room::RoomKey,
 };
-use postgres_types::Json;
+use postgres_types::{Json, ToSql};
 use tokio_postgres::Row;
 
 use super::DOING;
@@ -21,39 +21,44 @@ use crate::{
 };
 
 const ACCEPT: &str = "select id, known_id, known_fingerprint, free, resting, held, created_at, ends_at
-    from accept_notifications($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                              $20, $21)";
+    from accept_notifications($1, $2, $3)";
 
-/// The entries, one after the other.
-#[derive(Default)]
-struct Entries<'a> {
-    /// Counted from 1, as PostgreSQL does.
-    lane: Vec<i32>,
-    token: Vec<&'a str>,
-    source_app: Vec<&'a str>,
-    event_type: Vec<&'a str>,
-    title: Vec<&'a str>,
-    body: Vec<Option<&'a str>>,
-    entity_type: Vec<Option<&'a str>>,
-    entity_id: Vec<Option<Json<&'a EntityId>>>,
-    priority: Vec<&'static str>,
-    room: Vec<Option<&'a str>>,
-    payload: Vec<&'a str>,
-    wait: Vec<f64>,
-    key: Vec<Option<&'a str>>,
-    fingerprint: Vec<Option<&'a str>>,
+/// The type `new_entry` of the database. `n` and `lane` are numbers within the batch; both begin with 1.
+#[derive(Debug, ToSql)]
+#[postgres(name = "new_entry")]
+struct NewEntry<'a> {
+    n: i32,
+    lane: i32,
+    lane_name: &'a str,
+    tenant_id: i64,
+    target_type: &'static str,
+    recipient: Option<&'a str>,
+    audience: String,
+    token: &'a str,
+    source_app: &'a str,
+    event_type: &'a str,
+    title: &'a str,
+    body: Option<&'a str>,
+    entity_type: Option<&'a str>,
+    entity_id: Option<Json<&'a EntityId>>,
+    priority: &'static str,
+    room: Option<&'a str>,
+    payload: &'a str,
+    wait: f64,
+    key: Option<&'a str>,
+    fingerprint: Option<&'a str>,
 }
 
-/// Their lanes, each once.
-#[derive(Default)]
-struct Lanes<'a> {
-    name: Vec<String>,
-    tenant: Vec<i64>,
-    target: Vec<&'static str>,
-    user: Vec<Option<&'a str>>,
-    audience: Vec<String>,
+/// The type `new_lane` of the database: a lane of the batch, once.
+#[derive(Debug, ToSql)]
+#[postgres(name = "new_lane")]
+struct NewLane<'a> {
+    n: i32,
+    name: String,
+    tenant_id: i64,
+    recipient: Option<&'a str>,
     /// The shortest wait of its entries.
-    wait: Vec<f64>,
+    wait: f64,
 }
 
 /// Of each entry, if its key came before: the notification, and the digest of its request.
@@ -82,97 +87,87 @@ pub(super) enum Outcome {
 
 /// Stores entries, in one statement.
 pub(super) async fn store(database: &Database, entries: &[&Entry]) -> Result<Stored> {
-    let (columns, lanes) = columns(entries);
-    let rows = database
-        .query(
-            DOING,
-            ACCEPT,
-            &[
-                &columns.lane,
-                &columns.token,
-                &columns.source_app,
-                &columns.event_type,
-                &columns.title,
-                &columns.body,
-                &columns.entity_type,
-                &columns.entity_id,
-                &columns.priority,
-                &columns.room,
-                &columns.payload,
-                &columns.wait,
-                &columns.key,
-                &columns.fingerprint,
-                &lanes.name,
-                &lanes.tenant,
-                &lanes.target,
-                &lanes.user,
-                &lanes.audience,
-                &lanes.wait,
-                &seconds(HELD_FOR),
-            ],
-        )
-        .await?;
+    let (lanes, lane_of) = lanes(entries);
+    let columns: Vec<_> = entries
+        .iter()
+        .zip(&lane_of)
+        .enumerate()
+        .map(|(n, (entry, lane))| new_entry(number(n), number(*lane), &lanes[*lane].name, entry))
+        .collect();
+    let rows = database.query(DOING, ACCEPT, &[&columns, &lanes, &seconds(HELD_FOR)]).await?;
     let incomplete = || fault(Failure::Broken, DOING, "not every entry of the batch came back");
-    let stored = Stored::of(rows.first().ok_or_else(incomplete)?, &columns.lane);
+    let stored = Stored::of(rows.first().ok_or_else(incomplete)?, lane_of);
     let is_complete = stored.ids.len() == entries.len()
-        && [&stored.free, &stored.resting, &stored.held]
-            .iter()
-            .all(|column| column.len() == lanes.name.len());
+        && [&stored.free, &stored.resting, &stored.held].iter().all(|column| column.len() == lanes.len());
     if is_complete { Ok(stored) } else { Err(incomplete()) }
 }
 
-fn columns<'a>(entries: &[&'a Entry]) -> (Entries<'a>, Lanes<'a>) {
-    let (mut columns, mut lanes, mut known) = (Entries::default(), Lanes::default(), HashMap::new());
-    for entry in entries {
-        let (draft, tenant) = (&entry.draft, entry.satellite.tenant);
+/// The lanes of a batch, and of each entry which of them it is in.
+fn lanes<'a>(entries: &[&'a Entry]) -> (Vec<NewLane<'a>>, Vec<usize>) {
+    let (mut lanes, mut known): (Vec<NewLane<'_>>, _) = (Vec::new(), HashMap::<RoomKey, usize>::new());
+    let lane_of = entries.iter().map(|entry| {
         let wait = seconds(entry.terms.wait);
-        let key = draft.room_key(tenant);
-        let lane = *known.entry(key).or_insert_with_key(|key| {
-            lanes.name.push(key.to_string());
-            lanes.tenant.push(tenant.0);
-            lanes.target.push(draft.target_type());
-            lanes.user.push(match &draft.target {
-                Target::Dm(user) => Some(user.as_str()),
-                _ => None,
+        let lane = *known.entry(entry.draft.room_key(entry.satellite.tenant)).or_insert_with_key(|key| {
+            lanes.push(NewLane {
+                n: number(lanes.len()),
+                name: key.to_string(),
+                tenant_id: entry.satellite.tenant.0,
+                recipient: recipient(entry),
+                wait,
             });
-            lanes.audience.push(draft.audience(tenant).to_string());
-            lanes.wait.push(wait);
-            lanes.name.len()
+            lanes.len() - 1
         });
-        if let Some(shortest) = lanes.wait.get_mut(lane - 1) {
-            *shortest = shortest.min(wait);
-        }
-        columns.push(entry, i32::try_from(lane).unwrap_or(i32::MAX), wait);
-    }
-    (columns, lanes)
+        lanes[lane].wait = lanes[lane].wait.min(wait);
+        lane
+    });
+    let lane_of = lane_of.collect();
+    (lanes, lane_of)
 }
 
-impl<'a> Entries<'a> {
-    fn push(&mut self, entry: &'a Entry, lane: i32, wait: f64) {
-        let draft = &entry.draft;
-        let idempotency = entry.terms.idempotency.as_ref();
-        self.lane.push(lane);
-        self.token.push(&entry.satellite.token);
-        self.source_app.push(&draft.source_app);
-        self.event_type.push(&draft.event_type);
-        self.title.push(&draft.title);
-        self.body.push(draft.body.as_deref());
-        self.entity_type.push(draft.entity().map(|(entity_type, _)| entity_type));
-        self.entity_id.push(draft.entity().map(|(_, entity_id)| Json(entity_id)));
-        self.priority.push(draft.priority.as_str());
-        self.room.push(entry.room.as_ref().map(RoomId::as_str));
-        self.payload.push(entry.payload.as_str());
-        self.wait.push(wait);
-        self.key.push(idempotency.map(|idempotency| idempotency.key.as_str()));
-        self.fingerprint.push(idempotency.map(|idempotency| idempotency.fingerprint.as_str()));
+fn new_entry<'a>(n: i32, lane: i32, lane_name: &'a str, entry: &'a Entry) -> NewEntry<'a> {
+    let (draft, tenant) = (&entry.draft, entry.satellite.tenant);
+    let (entity, idempotency) = (draft.entity(), entry.terms.idempotency.as_ref());
+    NewEntry {
+        n,
+        lane,
+        lane_name,
+        tenant_id: tenant.0,
+        target_type: draft.target_type(),
+        recipient: recipient(entry),
+        audience: draft.audience(tenant).to_string(),
+        token: &entry.satellite.token,
+        source_app: &draft.source_app,
+        event_type: &draft.event_type,
+        title: &draft.title,
+        body: draft.body.as_deref(),
+        entity_type: entity.map(|(entity_type, _)| entity_type),
+        entity_id: entity.map(|(_, entity_id)| Json(entity_id)),
+        priority: draft.priority.as_str(),
+        room: entry.room.as_ref().map(RoomId::as_str),
+        payload: entry.payload.as_str(),
+        wait: seconds(entry.terms.wait),
+        key: idempotency.map(|idempotency| idempotency.key.as_str()),
+        fingerprint: idempotency.map(|idempotency| idempotency.fingerprint.as_str()),
     }
+}
+
+fn recipient(entry: &Entry) -> Option<&str> {
+    match &entry.draft.target {
+        Target::Dm(user) => Some(user.as_str()),
+        _ => None,
+    }
+}
+
+/// As PostgreSQL counts, from 1.
+fn number(index: usize) -> i32 {
+    i32::try_from(index + 1).unwrap_or(i32::MAX)
 }
 
 impl Stored {
-    fn of(row: &Row, lanes: &[i32]) -> Self {
+    fn of(row: &Row, lanes: Vec<usize>) -> Self {
         let known: Option<Vec<Option<i64>>> = row.get(1);
         Self {
-            lanes: lanes.iter().map(|lane| usize::try_from(lane - 1).unwrap_or_default()).collect(),
+            lanes,
             ids: row.get(0),
             known: known.zip(row.get(2)),
             free: row.get(3),

@@ -6,6 +6,7 @@ use messenger_core::Ports;
 use messenger_devstack::{TestDatabase, database::template};
 use messenger_store::{PgStore, StoreConfig, migrate, schema};
 use messenger_testkit::{MemoryHomeserver, OpenVault, TestClock};
+use tokio_postgres::{Client, NoTls};
 
 /// A store on a database that is dropped with it.
 pub(crate) struct Fresh {
@@ -25,6 +26,13 @@ impl Fresh {
     /// Another process on the same database.
     pub(crate) fn beside(&self) -> PgStore {
         Self::connect(self.database.url())
+    }
+
+    /// A connection that is nobody's.
+    pub(crate) async fn client(&self) -> Client {
+        let (client, connection) = tokio_postgres::connect(self.url(), NoTls).await.expect("a connection");
+        tokio::spawn(connection);
+        client
     }
 
     /// Where it is.

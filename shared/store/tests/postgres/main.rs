@@ -5,5 +5,6 @@ mod ageing;
 mod contract;
 mod database;
 mod feed_stress;
+mod plans;
 mod statements;
 mod whispers;

@@ -210,8 +210,15 @@ pub async fn the_last_edit_of_each_is_kept(store: &dyn Store) -> Result<()> {
     ports.messages.take_in(&events).await?;
     let mut edits = ports.messages.edits(std::slice::from_ref(&one)).await?;
     edits.sort_by(|a, b| a.by.cmp(&b.by));
-    let edits: Vec<_> = edits.iter().map(|edit| (edit.by.as_str(), edit.said.body.as_str())).collect();
-    assert_eq!(edits, [("@anna:hub.local", "best"), ("@bert:hub.local", "lies")]);
+    let said: Vec<_> = edits.iter().map(|edit| (edit.by.as_str(), edit.said.body.as_str())).collect();
+    assert_eq!(said, [("@anna:hub.local", "best"), ("@bert:hub.local", "lies")]);
+
+    let mut of_room = ports.messages.edits_in(&room("!1"), 4).await?.expect("four are not too many");
+    of_room.sort_by(|a, b| (&a.of, &a.by).cmp(&(&b.of, &b.by)));
+    assert_eq!(of_room.pop().expect("of another message").of.as_str(), "$9");
+    assert_eq!(of_room, edits);
+    assert_eq!(ports.messages.edits_in(&room("!1"), 3).await?, None);
+    assert_eq!(ports.messages.edits_in(&room("!2"), 3).await?, Some(Vec::new()));
     ports.messages.take_in(&[taken("$6", Fact::Redacted { of: one.clone() })]).await?;
     assert_eq!(ports.messages.edits(&[one]).await?, []);
     Ok(())

@@ -52,12 +52,22 @@ pub async fn no_text_finds_everybody_by_name(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// What begins with the text comes first, then what contains it; each by name.
+/// Whose name begins with the text comes first, then whose id does, then who has it further on.
 pub async fn prefix_matches_come_first(store: &dyn Store) -> Result<()> {
-    let users =
-        [("1", "Zora Max"), ("2", "Maxine"), ("3", "Bert Maxwell"), ("4", "max"), ("maximal", "Xaver")];
+    let users = [
+        ("1", "Zora Max"),
+        ("maxine", "Maxine"),
+        ("3", "Bert Maxwell"),
+        ("4", "max"),
+        ("maximal", "Anna"),
+        ("maxi", "Xaver"),
+        ("mini-max", "Cara"),
+    ];
     let ports = with_users(store, &users).await?;
-    assert_eq!(found(&ports, "max").await?, ["max", "Maxine", "Xaver", "Bert Maxwell", "Zora Max"]);
+    assert_eq!(
+        found(&ports, "max").await?,
+        ["max", "Maxine", "Xaver", "Anna", "Bert Maxwell", "Cara", "Zora Max"]
+    );
     Ok(())
 }
 

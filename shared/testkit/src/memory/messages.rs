@@ -86,11 +86,16 @@ impl Messages for Memory {
 
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>> {
         self.act("reading edits", |state| {
-            let mut last = HashMap::new();
-            for (_, edit) in state.conversation.in_order(|edit| of.contains(&edit.of)) {
-                last.insert((edit.of.clone(), edit.by.clone()), edit.said.clone());
-            }
-            last.into_iter().map(|((of, by), said)| Edit { of, by, said }).collect()
+            last_of_each(state.conversation.in_order(|edit| of.contains(&edit.of)))
+        })
+        .await
+    }
+
+    async fn edits_in(&self, room: &RoomId, most: u32) -> Result<Option<Vec<Edit>>> {
+        self.act("reading the edits of a room", |state| {
+            let edits = state.conversation.in_order(|edit| edit.room == *room);
+            let are_few = u32::try_from(edits.len()).is_ok_and(|count| count <= most);
+            are_few.then(|| last_of_each(edits))
         })
         .await
     }
@@ -125,6 +130,12 @@ impl Messages for Memory {
         })
         .await
     }
+}
+
+/// What is in order, without what was replaced by the same.
+fn last_of_each(edits: Vec<(&EventId, &Reworded)>) -> Vec<Edit> {
+    let edits = edits.into_iter().map(|(_, edit)| ((edit.of.clone(), edit.by.clone()), edit.said.clone()));
+    edits.collect::<HashMap<_, _>>().into_iter().map(|((of, by), said)| Edit { of, by, said }).collect()
 }
 
 impl State {

@@ -134,9 +134,10 @@ impl State {
             .filter(|user| user.tenant() == tenant && *user.id() != query.except)
             .map(|user| (fold(&user.identity.display_name), fold(user.id().as_str()), user))
             .filter(|(name, id, _)| name.contains(&query.text) || id.contains(&query.text))
-            .map(|(name, id, user)| {
-                let prefix = name.starts_with(&query.text) || id.starts_with(&query.text);
-                (!prefix, name, user)
+            .map(|(name, id, user)| match (name.starts_with(&query.text), id.starts_with(&query.text)) {
+                (true, _) => (1, name, user),
+                (false, true) => (2, id, user),
+                (false, false) => (3, name, user),
             })
             .collect();
         found.sort_by(|a, b| (a.0, &a.1, a.2.id()).cmp(&(b.0, &b.1, b.2.id())));

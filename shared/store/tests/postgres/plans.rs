@@ -1,0 +1,79 @@
+//! What a call reads does not grow with what is stored, whatever the statistics make of it: most is long sent, one lane
+//! holds everything that an outage left, and others said nearly everything. There PostgreSQL likes to walk through the
+//! whole of a table, certain that what it looks for comes soon.
+
+use std::time::Duration;
+
+use messenger_core::{
+    event::Audience,
+    id::{Position, TenantId},
+    notification::{Entry, LogQuery},
+    port::{Feed, Lane, Notifications, Outbox},
+};
+use messenger_testkit::given::{self, TENANT, user};
+use tokio::time::{Instant, sleep};
+use tokio_postgres::Client;
+
+use crate::database::Fresh;
+
+/// What others left: sent ones, an outage of one lane, and their events.
+const OTHERS: &str = "
+    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, lane, status)
+    select 999, 'legacy', 'other', 'x', 'x', 'general', 'normal', 'lane ' || n % 10, 'sent'
+    from generate_series(1, 30000) n;
+    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, lane)
+    select 999, 'legacy', 'other', 'x', 'x', 'general', 'normal', 'waiting' from generate_series(1, 5000) n;
+    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, lane, status)
+    select 1, 'legacy', 'other', 'x', 'x', 'general', 'normal', 'lane', 'sent' from generate_series(1, 5000) n;
+    insert into events (position, tenant_id, audience, kind, payload)
+    select n, 999, 't999:a:' || n % 3, 'notification', '{}' from generate_series(1, 30000) n;
+    update feed_head set position = 30000;
+    analyze";
+/// Rows of tables that grow, as far as they were read.
+const READ: &str =
+    "select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint from pg_stat_user_tables
+    where relname like 'events%' or relname = 'notifications'";
+const OTHER_CONNECTIONS: &str =
+    "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+     and backend_type = 'client backend'";
+const WAIT: Duration = Duration::from_secs(10);
+/// No call here needs more.
+const MOST: i64 = 1000;
+
+/// How many rows were read, by connections that have ended: only then is everything counted.
+async fn rows_read(client: &Client) -> i64 {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while client.query_one(OTHER_CONNECTIONS, &[]).await.expect("a count").get::<_, i64>(0) > 0 {
+        assert!(Instant::now() < deadline, "a connection does not end");
+        sleep(Duration::from_millis(20)).await;
+    }
+    client.query_one(READ, &[]).await.expect("a sum").get(0)
+}
+
+#[tokio::test]
+async fn a_call_reads_no_more_the_more_is_stored() {
+    let fresh = Fresh::database().await;
+    let client = fresh.client().await;
+    client.batch_execute(OTHERS).await.expect("what others left");
+    let before = rows_read(&client).await;
+    {
+        let store = fresh.beside();
+        for n in 0..3 {
+            let entry = given::entry(given::draft(&format!("alarm {n}")));
+            store.accept(Entry { terms: given::waiting(WAIT), ..entry }).await.expect("accepted");
+        }
+        let lane = Lane { name: given::draft("").room_key(TENANT).to_string(), version: 0 };
+        let pending = store.pending(&lane, WAIT, 8).await.expect("a lane");
+        assert_eq!(pending.len(), 3);
+        let log = async |tenant, app: Option<&str>| {
+            let query = LogQuery { source_app: app.map(str::to_owned), limit: 20, offset: 0 };
+            store.log(tenant, &query).await.expect("a log").len()
+        };
+        assert_eq!(log(TENANT, Some("nobody")).await, 0);
+        assert_eq!(log(TenantId(7), None).await, 0);
+        let anna = [Audience::User(TENANT, user("anna"))];
+        assert_eq!(store.after(Position(0), &anna, 100).await.expect("nothing"), []);
+    }
+    let read = rows_read(&client).await - before;
+    assert!(read < MOST, "{read} rows were read");
+}
