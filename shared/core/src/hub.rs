@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     Result,
     echo::Echoes,
-    id::{EventId, NotificationId, RoomId, TenantId},
+    id::{EventId, MatrixUserId, NotificationId, RoomId, TenantId},
     message::Attempt,
     port::{
         Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
@@ -120,6 +120,8 @@ pub struct Inner {
     /// The right to open a stream: so many are opened at once.
     pub(crate) openings: Arc<Semaphore>,
     pub(crate) signed_in: Remembered<Identity, User>,
+    /// What users are called.
+    pub(crate) names: Remembered<MatrixUserId, String>,
     pub(crate) room_ids: Remembered<RoomKey, RoomId>,
     /// Keys that had no room a moment ago.
     pub(crate) absent: Remembered<RoomKey, ()>,
@@ -153,6 +155,7 @@ impl Hub {
             settings,
             openings: Arc::new(Semaphore::new(OPENINGS)),
             signed_in: Remembered::for_a_while(SIGNED_IN_FOR),
+            names: Remembered::for_a_while(SIGNED_IN_FOR),
             room_ids: Remembered::for_good(),
             absent: Remembered::for_a_while(ABSENT_FOR),
             sent: Remembered::for_a_while(SENT_FOR),

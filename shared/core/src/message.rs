@@ -3,7 +3,10 @@
 mod history;
 mod sending;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,6 +25,7 @@ pub(crate) use sending::Attempt;
 
 /// Most characters of the line that stands for a message in a list of rooms.
 const SUMMARY_MAX: usize = 200;
+
 /// What somebody said: the content of `m.room.message` and its like, as far as it concerns us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
@@ -152,6 +156,25 @@ impl Hub {
     async fn check_member(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let is_member = self.messages.is_member(caller.user.tenant(), room, caller.user.id()).await?;
         if is_member { Ok(()) } else { Err(Error::NotFound("room")) }
+    }
+
+    /// The names under which people see them. Those of users are remembered for a short while.
+    async fn names<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a MatrixUserId>,
+    ) -> Result<HashMap<MatrixUserId, String>> {
+        let ids: HashSet<_> = ids.collect();
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            ids.into_iter().map(|id| (id, self.names.get(id))).partition(|(_, name)| name.is_some());
+        let people = self.people(unknown.iter().map(|(id, _)| *id)).await?;
+        people.users.values().for_each(|user| self.remember_name(user));
+        let names = known.into_iter().chain(unknown);
+        Ok(names.map(|(id, name)| (id.clone(), name.unwrap_or_else(|| people.name(id)))).collect())
+    }
+
+    /// Another process that learns of a new name does not say so here: a name is remembered as long as a user is.
+    pub(crate) fn remember_name(&self, user: &User) {
+        self.names.put(self.matrix_id(user), user.identity.display_name.clone());
     }
 
     /// Those of them who are users of ours.

@@ -148,6 +148,7 @@ impl Hub {
         }
         let localpart = id::localpart(&identity.hub_user_id, &self.reserved());
         let user = self.users.sign_in(&identity, &localpart).await?;
+        self.remember_name(&user);
         self.signed_in.put(identity, user.clone());
         Ok(user)
     }

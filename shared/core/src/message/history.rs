@@ -10,7 +10,7 @@ use crate::{
     error::Failure,
     id::{EventId, RoomId},
     inbound::{Content, RoomEvent},
-    port::Page,
+    port::{Edit, Page},
     user::Caller,
 };
 
@@ -20,6 +20,8 @@ const PAGE: usize = 100;
 const PAGE_MIN: usize = 20;
 /// Most pages that are read from the homeserver for one of ours, which may then be short.
 const PAGES: usize = 10;
+/// So many edits of a room are looked up while its page is read; of a room with more, those of the page are.
+const EDITS: u32 = 50;
 /// Stands between the parts of a history token; homeservers' tokens have none of it.
 const BETWEEN: char = '|';
 
@@ -97,9 +99,12 @@ impl Hub {
         let wanted = (limit + 1).clamp(PAGE_MIN, PAGE);
         let token = place.as_ref().ok().and_then(|place| place.token.as_deref());
         // The first page is read meanwhile: nearly everybody who asks is a member.
-        let (is_member, first) =
-            tokio::join!(self.check_member(caller, room), self.page_before(room, token, wanted));
-        is_member?;
+        let ours = async {
+            self.check_member(caller, room).await?;
+            self.messages.edits_in(room, EDITS).await
+        };
+        let (edits, first) = tokio::join!(ours, self.page_before(room, token, wanted));
+        let edits = edits?;
         let (mut place, mut first) = (place?, Some(first));
         let mut found: Vec<RoomEvent> = Vec::new();
         let mut last = None;
@@ -115,7 +120,7 @@ impl Hub {
             let (start, end) = (page.start.clone(), page.end.clone());
             for event in place.messages(page) {
                 if found.len() == limit {
-                    return self.shown(found, last).await;
+                    return self.shown(found, edits, last).await;
                 }
                 last = Some(Place { token: Some(start.clone()), shown: Some(event.event_id.clone()) });
                 found.push(event);
@@ -124,21 +129,32 @@ impl Hub {
                 Some(end) if place.token.as_ref() != Some(&end) => place.token = Some(end),
                 // It names no event of this room.
                 _ if place.shown.is_some() => return Err(wrong()),
-                _ => return self.shown(found, None).await,
+                _ => return self.shown(found, edits, None).await,
             }
         }
-        self.shown(found, Some(place)).await
+        self.shown(found, edits, Some(place)).await
     }
 
     async fn page_before(&self, room: &RoomId, token: Option<&str>, wanted: usize) -> Result<Page> {
         self.timeline.before(room, token, u32::try_from(wanted).unwrap_or(1)).await
     }
 
-    async fn shown(&self, events: Vec<RoomEvent>, end: Option<Place>) -> Result<History> {
-        let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
-        let people = self.people(events.iter().map(|event| &event.sender));
-        let edits = async { if ids.is_empty() { Ok(Vec::new()) } else { self.messages.edits(&ids).await } };
-        let (people, edits) = tokio::try_join!(people, edits)?;
+    /// `edits`: those of the room, if they are few.
+    async fn shown(
+        &self,
+        events: Vec<RoomEvent>,
+        edits: Option<Vec<Edit>>,
+        end: Option<Place>,
+    ) -> Result<History> {
+        let edits = match edits {
+            Some(edits) => edits,
+            None => {
+                self.messages
+                    .edits(&events.iter().map(|event| event.event_id.clone()).collect::<Vec<_>>())
+                    .await?
+            }
+        };
+        let names = self.names(events.iter().map(|event| &event.sender)).await?;
         let mut edits: HashMap<_, _> =
             edits.into_iter().map(|edit| ((edit.of, edit.by), edit.said)).collect();
         let messages = events.into_iter().filter_map(|mut event| {
@@ -147,7 +163,7 @@ impl Hub {
             if let Some(said) = known.or_else(|| event.edited.take()) {
                 event.content = Content::Message(said);
             }
-            let name = people.name(&event.sender);
+            let name = names.get(&event.sender).cloned().unwrap_or_default();
             event.message(name)
         });
         let end_token = end.map(|place| place.to_string());
