@@ -110,11 +110,16 @@ impl Stack {
             ("MESSENGER_SERVICE_TOKEN", SERVICE_TOKEN.to_owned()),
             ("LOG_LEVEL", "warn".to_owned()),
         ];
-        setup(programs, &environment, with_homeserver).await?;
+        setup(programs, &environment, false).await?;
         let router = profiler.and_then(|profiler| profiler.launch(ROUTER, &programs.join(ROUTER)));
         let router = router.unwrap_or_else(|| Launch::new(ROUTER, programs.join(ROUTER)));
         let router = configured(router, &environment);
         let router = Service::start(router, format!("{url}/livez"), PATIENCE).await?;
+        if with_homeserver {
+            // The bot's account is the first that the homeserver pushes. Were the router not there by then, Conduit would
+            // push nothing for half a minute.
+            setup(programs, &environment, true).await?;
+        }
         let programs = programs.to_owned();
         let worker = None;
         let mut stack =
