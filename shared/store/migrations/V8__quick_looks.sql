@@ -34,10 +34,7 @@ create function accept_notifications(
     entries new_entry[], lanes new_lane[], held_for double precision,
     out id bigint[], out known_id bigint[], out known_fingerprint text[],
     out free boolean[], out resting boolean[], out held boolean[], out created_at timestamptz, out ends_at bigint)
-language plpgsql
--- Arrays of one element look cheap enough to PostgreSQL to plan anew for each call, which costs more than the call.
-set plan_cache_mode = force_generic_plan
-as $$
+language plpgsql as $$
 #variable_conflict use_column
 declare
     size     bigint := cardinality(entries);

@@ -29,6 +29,13 @@ const CONNECT_WAIT: Duration = Duration::from_millis(700);
 /// How long a statement may take, here and (a little less) in the server.
 const STATEMENT_WAIT: Duration = Duration::from_secs(5);
 
+const LIMITS: &str =
+    "-c statement_timeout=4500 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=5000";
+/// Each statement is planned once for each connection, since for the small ones planning costs more than the call; and so
+/// that its plan holds when the tables have grown, none reads a whole table. (What has no other way does, at a price that
+/// would make PostgreSQL compile the statement.)
+const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
+
 /// How to reach the database.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
@@ -169,8 +176,9 @@ pub(crate) fn connection(url: &str) -> Result<Config> {
         Error::invalid("DATABASE_URL", format!("is no PostgreSQL connection string: {error}"))
     })?;
     config.connect_timeout(CONNECT_WAIT).keepalives_idle(Duration::from_secs(30));
-    let limits = "-c statement_timeout=4500 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=5000";
-    let options = config.get_options().map_or_else(|| limits.to_owned(), |given| format!("{limits} {given}"));
+    let settings = format!("{LIMITS} {PLANS}");
+    let options =
+        config.get_options().map_or_else(|| settings.clone(), |given| format!("{settings} {given}"));
     config.options(options);
     if config.get_application_name().is_none() {
         config.application_name("messenger");
