@@ -19,7 +19,7 @@ use crate::{
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
     notification::{Notification, Place, Status, Target, reason},
-    port::{Lane, Rest},
+    port::{Delivered, Lane, Rest},
     rendering,
     user::User,
 };
@@ -214,7 +214,8 @@ impl Hub {
     async fn deliver(&self, notification: Notification) -> Result<Notification> {
         match self.attempt(&notification).await {
             Ok((room, event)) => {
-                self.outbox.sent(notification.id, &room, &event).await?;
+                let delivered = Delivered { id: notification.id, room: room.clone(), event: event.clone() };
+                self.outbox.sent(&[delivered]).await?;
                 Ok(notification.sent(room, event))
             }
             Err(error) => self.not_sent(notification, error).await,
@@ -222,29 +223,14 @@ impl Hub {
     }
 
     /// The same, for a caller who waits: they are answered as soon as the homeserver has it. That it is sent is stored
-    /// meanwhile; if that fails it is sent once more, under the same transaction id, and the homeserver does nothing.
+    /// afterwards.
     async fn deliver_for_caller(&self, notification: Notification) -> Result<Notification> {
         let (room, event) = match self.attempt(&notification).await {
             Ok(sent) => sent,
             Err(error) => return self.not_sent(notification, error).await,
         };
-        self.sent.put(notification.id, (room.clone(), event.clone()));
-        let (hub, notification) = (self.clone(), notification.sent(room.clone(), event.clone()));
-        let id = notification.id;
-        self.background.spawn(async move {
-            if let Err(error) = hub.outbox.sent(id, &room, &event).await {
-                tracing::warn!(%id, error = &error as &dyn std::error::Error, "that it is sent is not stored: a worker sends it again");
-            }
-        });
-        Ok(notification)
-    }
-
-    /// A notification as it is: what this process has just sent may not be stored yet.
-    pub(crate) fn as_it_is(&self, stored: Notification) -> Notification {
-        match self.sent.get(&stored.id) {
-            Some((room, event)) if stored.status == Status::Pending => stored.sent(room, event),
-            _ => stored,
-        }
+        self.remember_sent(Delivered { id: notification.id, room: room.clone(), event: event.clone() });
+        Ok(notification.sent(room, event))
     }
 
     async fn not_sent(&self, notification: Notification, error: Error) -> Result<Notification> {

@@ -36,6 +36,8 @@ pub(crate) struct Echoes {
     waiting: Mutex<HashMap<RoomId, Vec<Waiting>>>,
     /// Something is waited for no longer.
     fewer: watch::Sender<()>,
+    /// How many wait until something has come back.
+    looking: watch::Sender<usize>,
     heard: Remembered<EventId, RoomEvent>,
 }
 
@@ -55,7 +57,8 @@ struct Reading {
 impl Echoes {
     pub(crate) fn new() -> Self {
         let heard = Remembered::for_a_while(HEARD_FOR);
-        Self { waiting: Mutex::default(), fewer: watch::Sender::default(), heard }
+        let (fewer, looking) = (watch::Sender::default(), watch::Sender::default());
+        Self { waiting: Mutex::default(), fewer, looking, heard }
     }
 
     /// A message that was taken in a moment ago, as the homeserver has it.
@@ -121,6 +124,7 @@ impl Echoes {
 
     /// Waits until none of these is waited for.
     async fn came(&self, expected: HashSet<EventId>) {
+        let _looking = Looking::begin(&self.looking);
         let mut fewer = self.fewer.subscribe();
         // It ends otherwise only with the sender, which is ours.
         while self.is_waited_for(&expected) && fewer.changed().await.is_ok() {}
@@ -136,7 +140,29 @@ impl Echoes {
     }
 }
 
+/// Somebody waits until something has come back.
+struct Looking<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Looking<'a> {
+    fn begin(looking: &'a watch::Sender<usize>) -> Self {
+        looking.send_modify(|count| *count += 1);
+        Self(looking)
+    }
+}
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
 impl Hub {
+    /// Waits until somebody in this process waits for what was just said to come back.
+    pub async fn echo_is_awaited(&self) {
+        // It ends otherwise only with the sender, which is ours.
+        let _ = self.echoes.looking.subscribe().wait_for(|count| *count > 0).await;
+    }
+
     /// Sees to it that an event that we have just sent is taken in soon.
     pub(crate) fn expect_echo(&self, event: RoomEvent) {
         if !self.echoes.wait_for(&event) {

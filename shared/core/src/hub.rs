@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     Result,
     echo::Echoes,
-    id::{EventId, MatrixUserId, NotificationId, RoomId, TenantId},
+    id::{MatrixUserId, RoomId, TenantId},
     message::Attempt,
     port::{
         Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
@@ -19,14 +19,13 @@ use crate::{
         Vault, Whispers,
     },
     room::RoomKey,
+    sent::Sent,
     tail::Tail,
     user::{Identity, User},
 };
 
 /// How long a process trusts what it remembers of a signed-in user.
 const SIGNED_IN_FOR: Duration = Duration::from_secs(10);
-/// How long a process remembers what it has sent: longer than it takes to store that.
-const SENT_FOR: Duration = Duration::from_secs(10);
 /// How long a process trusts that a room does not exist yet.
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 /// How long a room that cannot be adopted is left alone.
@@ -125,8 +124,7 @@ pub struct Inner {
     pub(crate) room_ids: Remembered<RoomKey, RoomId>,
     /// Keys that had no room a moment ago.
     pub(crate) absent: Remembered<RoomKey, ()>,
-    /// What this process has sent a moment ago.
-    pub(crate) sent: Remembered<NotificationId, (RoomId, EventId)>,
+    pub(crate) sent: Sent,
     /// What goes on after its caller was answered.
     pub(crate) background: TaskTracker,
     pub(crate) echoes: Echoes,
@@ -158,7 +156,7 @@ impl Hub {
             names: Remembered::for_a_while(SIGNED_IN_FOR),
             room_ids: Remembered::for_good(),
             absent: Remembered::for_a_while(ABSENT_FOR),
-            sent: Remembered::for_a_while(SENT_FOR),
+            sent: Sent::new(),
             background: TaskTracker::new(),
             echoes: Echoes::new(),
             attempts: Remembered::for_a_while(ATTEMPT_FOR),

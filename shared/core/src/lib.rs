@@ -20,6 +20,7 @@ pub mod provision;
 pub mod reconcile;
 pub mod rendering;
 pub mod room;
+mod sent;
 pub mod tail;
 pub mod typing;
 pub mod user;

@@ -372,6 +372,9 @@ impl Hub {
         let payload = draft.payload(room.as_ref())?;
         let wait = terms.wait;
         let fingerprint = terms.idempotency.as_ref().map(|idempotency| idempotency.fingerprint.clone());
+        if wait.is_zero() {
+            self.store_sent().await;
+        }
         match self.notifications.accept(Entry { satellite, draft, room, payload, terms }).await? {
             Accepted::New { notification, place } => {
                 let notification = self.deliver_in_time(*notification, place, wait).await;

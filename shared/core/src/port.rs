@@ -129,6 +129,17 @@ pub struct Lane {
     pub version: i64,
 }
 
+/// A notification that the homeserver has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// Which.
+    pub id: NotificationId,
+    /// Where.
+    pub room: RoomId,
+    /// As what.
+    pub event: EventId,
+}
+
 /// How a lane is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
@@ -153,8 +164,8 @@ pub trait Outbox: Send + Sync {
     /// is no change.
     async fn announce(&self, notification: &Notification, payload: &Payload) -> Result<()>;
 
-    /// The homeserver has it.
-    async fn sent(&self, id: NotificationId, room: &RoomId, event: &EventId) -> Result<()>;
+    /// The homeserver has them.
+    async fn sent(&self, delivered: &[Delivered]) -> Result<()>;
 
     /// The homeserver will never take it.
     async fn failed(&self, id: NotificationId, reason: &str) -> Result<()>;

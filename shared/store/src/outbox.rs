@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use messenger_core::{
     Result,
     event::Payload,
-    id::{EventId, NotificationId, RoomId},
+    id::NotificationId,
     notification::Notification,
-    port::{Lane, Outbox, Rest},
+    port::{Delivered, Lane, Outbox, Rest},
 };
 
 use crate::{
@@ -36,8 +36,10 @@ const ANNOUNCE: &str = "select announce_notification($1, $2, $3)";
 /// transaction id, which the homeserver answers with the event that it has.
 const SENT: &str = "with quick as materialized (select set_config('synchronous_commit', 'off', true))
     update notifications
-    set status = 'sent', reason = null, matrix_room_id = $2, matrix_event_id = $3, answer_due = null
-    from quick where id = $1 and status in ('pending', 'expired')";
+    set status = 'sent', reason = null, matrix_room_id = delivered.room, matrix_event_id = delivered.event,
+        answer_due = null
+    from quick, unnest($1::bigint[], $2::text[], $3::text[]) as delivered (id, room, event)
+    where notifications.id = delivered.id and status in ('pending', 'expired')";
 const FAILED: &str = "update notifications set status = 'failed', reason = $2, answer_due = null
     where id = $1 and status = 'pending'";
 const POSTPONE: &str = "with postponed as (
@@ -81,10 +83,11 @@ impl Outbox for PgStore {
         Ok(())
     }
 
-    async fn sent(&self, id: NotificationId, room: &RoomId, event: &EventId) -> Result<()> {
-        self.database
-            .execute("storing that it was sent", SENT, &[&id.0, &room.as_str(), &event.as_str()])
-            .await?;
+    async fn sent(&self, delivered: &[Delivered]) -> Result<()> {
+        let ids: Vec<_> = delivered.iter().map(|one| one.id.0).collect();
+        let rooms: Vec<_> = delivered.iter().map(|one| one.room.as_str()).collect();
+        let events: Vec<_> = delivered.iter().map(|one| one.event.as_str()).collect();
+        self.database.execute("storing what was sent", SENT, &[&ids, &rooms, &events]).await?;
         Ok(())
     }
 

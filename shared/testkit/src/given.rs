@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use messenger_core::{
     event::{Audience, Kind, NewEvent, Payload},
-    id::{EventId, HubUserId, RoomId, TenantId},
+    id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
     notification::{Draft, EntityId, Entry, Idempotency, Notification, Priority, Satellite, Target, Terms},
+    port::Delivered,
     user::{Identity, Role, UserQuery, fold},
 };
 use serde_json::{Value, json};
@@ -103,4 +104,9 @@ pub fn keyed(key: &str, body: &str) -> NewEvent {
 /// The titles of notifications.
 pub fn titles(notifications: &[Notification]) -> Vec<&str> {
     notifications.iter().map(|notification| notification.draft.title.as_str()).collect()
+}
+
+/// A notification that stands in room `!1` as this event.
+pub fn delivered(id: NotificationId, event: &str) -> Delivered {
+    Delivered { id, room: room("!1"), event: EventId::new(event) }
 }

@@ -3,12 +3,12 @@
 use std::{collections::HashSet, time::Duration};
 
 use messenger_core::{
-    Error,
+    Error, Hub,
     event::Kind,
     notification::{Draft, EntityId, LogQuery, Status, Target, Terms, reason},
 };
 use messenger_testkit::{TestHub, given, hub, sse::Reader};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{NO_WAIT, WAIT, settle};
 
@@ -69,6 +69,28 @@ async fn a_slow_homeserver_never_delays_the_answer_past_the_budget() {
         let late = start.elapsed().saturating_sub(wait);
         assert!(late <= Duration::from_millis(2), "{wait:?} became {:?}", start.elapsed());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_is_known_here_at_once_and_elsewhere_soon() {
+    let hub = hub().build();
+    let (here, elsewhere) = (hub.clone(), hub.another_process());
+    let status =
+        async |hub: &Hub, id| hub.notification(&given::satellite(), id).await.expect("stored").status;
+    let first = hub.send(given::draft("one"), WAIT).await.notification.id;
+    assert_eq!(
+        (status(&here, first).await, status(&elsewhere, first).await),
+        (Status::Sent, Status::Pending)
+    );
+    sleep(Duration::from_millis(25)).await;
+    assert_eq!(status(&elsewhere, first).await, Status::Sent);
+    let second = hub.send(given::draft("two"), WAIT).await.notification.id;
+    hub.send(given::draft("queued"), NO_WAIT).await;
+    assert_eq!(
+        status(&elsewhere, second).await,
+        Status::Sent,
+        "the worker finds nothing before what is queued"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,7 +226,7 @@ async fn a_repeated_call_waits_for_the_first_to_be_answered() {
     let first = tokio::spawn(async move {
         first.notify(given::satellite(), given::draft("x"), retried(WAIT, "f")).await.expect("accepted")
     });
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     let again = || hub.notify(given::satellite(), given::draft("x"), retried(WAIT, "f"));
     let Err(Error::Conflict { code, retry_after, .. }) = again().await else {
         panic!("the first is in flight")

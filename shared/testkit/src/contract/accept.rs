@@ -13,8 +13,8 @@ use messenger_core::{
 
 use super::{LONG, Store, accept, claim, pending, together};
 use crate::given::{
-    OTHER_TENANT, TENANT, dm, draft, entry, identity, machine, retried, room, satellite, titles, user,
-    waiting,
+    OTHER_TENANT, TENANT, delivered, dm, draft, entry, identity, machine, retried, room, satellite, titles,
+    user, waiting,
 };
 
 /// The notification of the first call, if this one repeats it.
@@ -124,7 +124,7 @@ pub async fn a_known_key_stores_nothing(store: &dyn Store) -> Result<()> {
 pub async fn a_repeated_call_gets_the_present_state(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (first, _) = accept(&ports, with_key("k", "f")).await?;
-    ports.outbox.sent(first.id, &room("!1"), &EventId::new("$1")).await?;
+    ports.outbox.sent(&[delivered(first.id, "$1")]).await?;
     let (again, _) = replayed(&ports, with_key("k", "f")).await?.expect("known");
     assert_eq!((again.id, again.status, again.room), (first.id, Status::Sent, Some(room("!1"))));
     assert_eq!(again.event, Some(EventId::new("$1")));
@@ -141,7 +141,7 @@ pub async fn a_repeated_call_is_told_that_the_first_is_in_flight(store: &dyn Sto
     let (again, _) = replayed(&ports, patient.clone()).await?.expect("known");
     let left = again.in_flight.expect("the first call is in flight");
     assert!(left > wait / 2 && left < wait * 2, "{left:?}");
-    ports.outbox.sent(first.id, &room("!1"), &EventId::new("$1")).await?;
+    ports.outbox.sent(&[delivered(first.id, "$1")]).await?;
     let (again, _) = replayed(&ports, patient).await?.expect("known");
     assert_eq!(again.in_flight, None, "what was sent has been answered");
     Ok(())

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use messenger_core::{
     Ports, Result,
-    id::EventId,
     notification::{Entry, Notification},
     port::{Lane, Rest},
 };
 
 use super::{LONG, SHORT, Store, accept, claim, in_time, pending, together};
-use crate::given::{dm, draft, entry, identity, machine, room, titles, waiting};
+use crate::given::{delivered, dm, draft, entry, identity, machine, titles, waiting};
 
 async fn store_one(ports: &Ports, title: &str) -> Result<Notification> {
     Ok(accept(ports, entry(draft(title))).await?.0)
@@ -23,7 +22,7 @@ async fn deliver(ports: &Ports, lane: &Lane) -> Result<()> {
             return Ok(());
         }
         for one in pending {
-            ports.outbox.sent(one.id, &room("!1"), &EventId::new(format!("${}", one.id))).await?;
+            ports.outbox.sent(&[delivered(one.id, &format!("${}", one.id))]).await?;
         }
     }
 }
@@ -101,7 +100,7 @@ pub async fn a_lane_gives_its_undelivered_oldest_first(store: &dyn Store) -> Res
     })
     .await?;
     assert_eq!(titles(&ports.outbox.pending(&lane, LONG, 2).await?), ["0", "1"]);
-    ports.outbox.sent(stored[0].id, &room("!1"), &EventId::new("$0")).await?;
+    ports.outbox.sent(&[delivered(stored[0].id, "$0")]).await?;
     ports.outbox.failed(stored[2].id, "refused").await?;
     assert_eq!(titles(&pending(&ports, &lane).await?), ["1", "3", "4", "5"]);
     Ok(())
@@ -144,7 +143,7 @@ pub async fn leaving_with_no_version_ends_a_rest(store: &dyn Store) -> Result<()
     let slow = store_one(&ports, "slow").await?;
     ports.outbox.postpone(&slow, LONG, "homeserver_unavailable").await?;
     store_one(&ports, "next").await?;
-    ports.outbox.sent(slow.id, &room("!1"), &EventId::new("$1")).await?;
+    ports.outbox.sent(&[delivered(slow.id, "$1")]).await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
     let lane = Lane { name: slow.key().to_string(), version: -1 };
     ports.outbox.release(&lane, Rest::Idle).await?;

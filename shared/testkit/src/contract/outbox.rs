@@ -9,14 +9,14 @@ use messenger_core::{
 };
 
 use super::{LONG, SHORT, Store, accept, claim, in_time, pending};
-use crate::given::{TENANT, draft, entry, machine, room, titles, waiting};
+use crate::given::{TENANT, delivered, draft, entry, machine, room, titles, waiting};
 
 async fn found(ports: &Ports, notification: &Notification) -> Result<Notification> {
     Ok(ports.notifications.find(TENANT, notification.id).await?.expect("it is stored"))
 }
 
 async fn sent(ports: &Ports, notification: &Notification) -> Result<()> {
-    ports.outbox.sent(notification.id, &room("!1"), &EventId::new("$1")).await
+    ports.outbox.sent(&[delivered(notification.id, "$1")]).await
 }
 
 /// What was sent says where, and is no longer anybody's work.

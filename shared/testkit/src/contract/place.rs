@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use messenger_core::{
     Ports, Result,
-    id::EventId,
     notification::{Entry, Notification, Place},
     port::Rest,
 };
 
 use super::{LONG, SHORT, Store, accept, claim, in_time, pending};
-use crate::given::{OTHER_TENANT, draft, entry, machine, room, satellite, waiting};
+use crate::given::{OTHER_TENANT, delivered, draft, entry, machine, satellite, waiting};
 
 /// A caller who waits for long.
 fn patient(title: &str) -> Entry {
@@ -18,7 +17,7 @@ fn patient(title: &str) -> Entry {
 }
 
 async fn sent(ports: &Ports, notification: &Notification) -> Result<()> {
-    ports.outbox.sent(notification.id, &room("!1"), &EventId::new(format!("${}", notification.id))).await
+    ports.outbox.sent(&[delivered(notification.id, &format!("${}", notification.id))]).await
 }
 
 /// With nothing before it, a notification may go at once, and its caller delivers it.

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     event::{Kind, NewEvent, Payload},
-    id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
+    id::{HubUserId, NotificationId, TenantId},
     notification::{Notification, Status},
-    port::{Lane, Outbox, Rest},
+    port::{Delivered, Lane, Outbox, Rest},
     room::{RoomKey, RoomKind},
 };
 
@@ -69,15 +69,17 @@ impl Outbox for Memory {
         .await
     }
 
-    async fn sent(&self, id: NotificationId, room: &RoomId, event: &EventId) -> Result<()> {
-        self.act("storing that it was sent", |state| {
-            // Sent is sent, even if it had been given up.
-            state.settle(id, [Status::Pending, Status::Expired], |row| {
-                row.status = Status::Sent;
-                row.reason = None;
-                row.room = Some(room.clone());
-                row.event = Some(event.clone());
-            });
+    async fn sent(&self, delivered: &[Delivered]) -> Result<()> {
+        self.act("storing what was sent", |state| {
+            for Delivered { id, room, event } in delivered {
+                // Sent is sent, even if it had been given up.
+                state.settle(*id, [Status::Pending, Status::Expired], |row| {
+                    row.status = Status::Sent;
+                    row.reason = None;
+                    row.room = Some(room.clone());
+                    row.event = Some(event.clone());
+                });
+            }
         })
         .await
     }
