@@ -7,10 +7,13 @@
 //! POST /_matrix/app/v1/ping                   are we here?
 //! ```
 
+mod pace;
 mod transaction;
 
+use std::sync::Arc;
+
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, FromRequestParts, State},
     http::{HeaderMap, header::AUTHORIZATION, request::Parts},
@@ -21,7 +24,7 @@ use messenger_runtime::{App, Failed, fields::query_value};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
-use crate::transaction::Transaction;
+use crate::{pace::Pace, transaction::Transaction};
 
 /// A transaction has at most 100 events of at most 64 KiB.
 const TRANSACTION_MAX: usize = 16 << 20;
@@ -29,7 +32,10 @@ const TRANSACTION_MAX: usize = 16 << 20;
 /// The routes of this function.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/_matrix/app/v1/transactions/{txn_id}", put(transaction))
+        .route(
+            "/_matrix/app/v1/transactions/{txn_id}",
+            put(transaction).layer(Extension(Arc::new(Pace::new()))),
+        )
         .route("/_matrix/app/v1/users/{user_id}", get(unknown))
         .route("/_matrix/app/v1/rooms/{alias}", get(unknown))
         .route("/_matrix/app/v1/ping", post(ping))
@@ -59,10 +65,16 @@ impl FromRequestParts<App> for FromHomeserver {
 
 /// Takes over the events of a transaction. The transaction id says nothing (Synapse counts anew after a restart):
 /// each event counts once by its own id.
-async fn transaction(State(hub): State<Hub>, _: FromHomeserver, body: Bytes) -> Result<Json<Value>, Failed> {
+async fn transaction(
+    State(hub): State<Hub>,
+    Extension(pace): Extension<Arc<Pace>>,
+    _: FromHomeserver,
+    body: Bytes,
+) -> Result<Json<Value>, Failed> {
     let Transaction { events, typing } = Transaction::parse(&body)?;
     hub.receive(events).await?;
     hub.hear_typing(typing).await;
+    pace.keep(hub.echo_is_awaited()).await;
     Ok(Json(json!({})))
 }
 
