@@ -46,6 +46,11 @@ const ROOMS: &str = "
         select 1, 'entity', 'grown:' || n, '!grown' || n || ':bench.local' from generate_series($1::bigint, $2::bigint) n
     )
     insert into outbox_lanes (name) select 'grown lane ' || n from generate_series($1::bigint, $2::bigint) n";
+/// What an outage leaves, in lanes of its own.
+const WAITING: &str = "
+    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, lane)
+    select 1, 'legacy', 'bench', 'machine.alarm', 'waits', 'general', 'normal', 'waiting lane ' || n % 1000
+    from generate_series($1::bigint, $2::bigint) n";
 const TIDY: &str = "analyze; checkpoint";
 
 pub(crate) async fn run(options: &Growth, report: &mut Report) -> Result<()> {
@@ -60,7 +65,11 @@ pub(crate) async fn run(options: &Growth, report: &mut Report) -> Result<()> {
         points.push(point(&stack, &format!("{size} events and notifications"), time, report).await?);
     }
     judge("stored events", &points, report);
-    for (what, statement, sizes) in [("users", USERS, &options.users), ("rooms", ROOMS, &options.rooms)] {
+    for (what, statement, sizes) in [
+        ("users", USERS, &options.users),
+        ("rooms", ROOMS, &options.rooms),
+        ("waiting notifications", WAITING, &options.waiting),
+    ] {
         let (mut before, mut points) = (0, Vec::new());
         for size in sizes {
             let (from, to) = (i64::try_from(before + 1)?, i64::try_from(*size)?);

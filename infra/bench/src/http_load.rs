@@ -23,6 +23,8 @@ use subject::{Subject, Wanted};
 const SEND: &str = "notifications/send";
 const SEND_DURABLE: &str = "notifications/send?wait=0";
 const BARE: &str = "homeserver alone, PUT /send";
+/// The least that it costs to store something before it is said.
+const FLOOR: &str = "without us, insert and PUT /send";
 const BARE_HISTORY: &str = "homeserver alone, GET /messages";
 
 /// A service, and the loads on it.

@@ -3,6 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,8 +13,9 @@ use tokio::time::Instant;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
+use crate::http::Connection;
 use crate::latency::Shared;
-use crate::load::Outcome;
+use crate::load::{Load, Outcome, Turn};
 use crate::stack::Database;
 
 /// What the load is called, or what its name ends with.
@@ -91,6 +93,36 @@ impl Inserts {
         Ok(outcome)
     }
 
+    /// Inserts before each call of a load, and measures both together: who stores before they tell cannot be quicker.
+    pub(crate) async fn before(
+        &self,
+        load: &Load,
+        clients: usize,
+        time: Duration,
+        next: &Arc<AtomicU64>,
+    ) -> Result<Outcome> {
+        let (begin, shared) = (Instant::now(), Arc::new(Shared::default()));
+        let mut tasks = JoinSet::new();
+        for number in 0..clients {
+            let (client, shared, next) = (connect(&self.url).await?, Arc::clone(&shared), Arc::clone(next));
+            let load = load.clone();
+            tasks.spawn(async move {
+                let insert = client.prepare(INSERT).await?;
+                let mut connection = Connection::open(&load.server).await?;
+                while begin.elapsed() < time {
+                    let turn = Turn { number: next.fetch_add(1, Relaxed), client: number };
+                    let (request, call) = ((load.requests)(turn), Instant::now());
+                    client.execute(&insert, &[]).await?;
+                    let answer = connection.call(&request).await?;
+                    ensure!(answer.status == load.status, "a call was answered {}", answer.text());
+                    shared.shard(number).record(call.elapsed());
+                }
+                anyhow::Ok(())
+            });
+        }
+        ended(tasks, begin, &shared).await
+    }
+
     async fn ourselves(&self, clients: usize, time: Duration) -> Result<Outcome> {
         let (begin, shared) = (Instant::now(), Arc::new(Shared::default()));
         let mut tasks = JoinSet::new();
@@ -106,12 +138,17 @@ impl Inserts {
                 anyhow::Ok(())
             });
         }
-        while let Some(task) = tasks.join_next().await {
-            task??;
-        }
-        let seconds = begin.elapsed().as_secs_f64();
-        Ok(Outcome { latencies: shared.total(), seconds, ..Outcome::default() })
+        ended(tasks, begin, &shared).await
     }
+}
+
+/// What all clients measured together, once they have ended.
+async fn ended(mut tasks: JoinSet<Result<()>>, begin: Instant, shared: &Shared) -> Result<Outcome> {
+    while let Some(task) = tasks.join_next().await {
+        task??;
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    Ok(Outcome { latencies: shared.total(), seconds, ..Outcome::default() })
 }
 
 /// Those in a log of pgbench: the third number of each line, in microseconds.

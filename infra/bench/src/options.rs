@@ -161,6 +161,9 @@ pub(crate) struct Growth {
     /// Rooms of the tenant, each with a lane
     #[arg(long, value_delimiter = ',', default_value = "100,10000,100000")]
     pub(crate) rooms: Vec<u64>,
+    /// Notifications of other rooms that wait for the homeserver
+    #[arg(long, value_delimiter = ',', default_value = "100,10000,100000")]
+    pub(crate) waiting: Vec<u64>,
     /// Open streams that hear nothing of the calls
     #[arg(long, value_delimiter = ',', default_value = "100,1000,5000")]
     pub(crate) connections: Vec<usize>,

@@ -12,6 +12,8 @@ use crate::load::{Load, Outcome};
 enum Kind {
     Http(Load),
     Inserts(Inserts),
+    /// Each call after an insert.
+    Both(Inserts, Load),
 }
 
 pub(crate) struct Subject {
@@ -51,6 +53,10 @@ impl Subject {
         Self::new(inserts.name().to_owned(), Kind::Inserts(inserts))
     }
 
+    pub(crate) fn both(name: &str, inserts: Inserts, load: Load) -> Self {
+        Self::new(name.to_owned(), Kind::Both(inserts, load))
+    }
+
     fn new(name: String, kind: Kind) -> Self {
         Self { name, kind, next: Arc::default(), outcomes: Vec::new() }
     }
@@ -60,6 +66,7 @@ impl Subject {
         let outcome = match &self.kind {
             Kind::Http(load) => load.run(clients, time, &self.next).await?,
             Kind::Inserts(inserts) => inserts.run(clients, time).await?,
+            Kind::Both(inserts, load) => inserts.before(load, clients, time, &self.next).await?,
         };
         if self.outcomes.len() <= number {
             self.outcomes.resize(number + 1, Outcome::default());

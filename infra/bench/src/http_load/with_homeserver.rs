@@ -4,14 +4,16 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::endpoint::{Callers, Endpoint};
 use super::subject::{Subject, Wanted};
-use super::{BARE, BARE_HISTORY, Side, messages, notifications, rooms};
+use super::{BARE, BARE_HISTORY, FLOOR, Side, messages, notifications, rooms};
 use crate::homeserver::Bot;
 use crate::http::{Answer, once};
+use crate::inserts::Inserts;
 use crate::load::Turn;
 use crate::options::Http;
 use crate::profiler::Profiler;
 use crate::report::Report;
 use crate::service::{Door, sign_in};
+use crate::stack;
 use crate::token;
 
 /// How long the first user's account and room may take.
@@ -43,7 +45,7 @@ pub(super) async fn side(
     let elsewhere = options.deployment.is_elsewhere();
     let inside =
         INSIDE.iter().any(|table| wanted.any(table)) || elsewhere && wanted.any(&rooms::THERE_ALREADY);
-    let bare = !elsewhere && (wanted.is(BARE) || wanted.is(BARE_HISTORY));
+    let bare = !elsewhere && [BARE, FLOOR, BARE_HISTORY].iter().any(|name| wanted.is(name));
     if options.no_homeserver || !(inside || bare || wanted.any(&[HEALTH, notifications::DELIVER])) {
         return Ok(None);
     }
@@ -53,7 +55,12 @@ pub(super) async fn side(
         report.note(format!("homeserver: {}", stack.homeserver_name()));
         let (homeserver, token) = stack.homeserver()?;
         if bare {
-            subjects.extend(bare_loads(&Bot::enter(&homeserver, &token).await?, wanted).await?);
+            let bot = Bot::enter(&homeserver, &token).await?;
+            subjects.extend(bare_loads(&bot, wanted).await?);
+            if wanted.is(FLOOR) {
+                let inserts = Inserts::into(stack.database(), &stack::place()?).await?;
+                subjects.push(Subject::both(FLOOR, inserts, bot.put()));
+            }
         }
     }
     subjects.extend(wanted.of(&[HEALTH], &Callers::strangers(&door)));
