@@ -1,28 +1,24 @@
 //! How a stored notification reaches its room: in the time its caller waits, or later by the worker, in the order of
 //! its lane, and once whatever crashes in between.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+mod in_time;
+mod sent;
+
+use std::time::Duration;
 
 use rand::Rng;
-use tokio::{
-    runtime::Handle,
-    task::JoinHandle,
-    time::{Instant, timeout_at},
-};
 
 use crate::{
     Error, Hub, Result,
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
-    notification::{Notification, Place, Status, Target, reason},
+    notification::{Notification, Status, Target, reason},
     port::{Delivered, Lane, Rest},
     rendering,
     user::User,
 };
+
+pub(crate) use sent::Sent;
 
 /// How long a worker may be silent before another may take its lane. Longer than the homeserver may take for a message.
 const LEASE: Duration = Duration::from_secs(30);
@@ -32,11 +28,6 @@ const BATCH: i64 = 8;
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// The longest delay.
 const BACKOFF_MAX: Duration = Duration::from_mins(5);
-/// No lane has this version: who leaves it so makes it due.
-const NO_VERSION: i64 = -1;
-/// How often a caller whose notification waits for earlier ones looks whether it is delivered.
-const LOOK_AGAIN: Duration = Duration::from_millis(40);
-
 /// How long a lane rests at the most while a sender is still at its first entry: usually it is done soon.
 const SENDER_AT_IT: Duration = Duration::from_millis(100);
 /// How many held notifications are announced at once.
@@ -52,105 +43,7 @@ enum Next {
     Resting,
 }
 
-/// A delivery that goes on in a task of its own.
-type Delivery = JoinHandle<Result<Notification>>;
-
-/// A delivery in its caller's time and task: another task would cost the caller a wake-up. It goes on in one when it is
-/// dropped before its end.
-struct UnderWay {
-    hub: Hub,
-    rest: Option<Pin<Box<dyn Future<Output = Result<Notification>> + Send>>>,
-}
-
-impl UnderWay {
-    fn begin(hub: &Hub, notification: Notification) -> Self {
-        let own = hub.clone();
-        let rest = Box::pin(async move { own.deliver_for_caller(notification).await });
-        Self { hub: hub.clone(), rest: Some(rest) }
-    }
-}
-
-impl Future for UnderWay {
-    type Output = Result<Notification>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(rest) = &mut self.rest else { return Poll::Pending };
-        let outcome = ready!(rest.as_mut().poll(context));
-        self.rest = None;
-        Poll::Ready(outcome)
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        // Without a runtime the process is ending: a worker goes on.
-        if let (Some(rest), Ok(_)) = (self.rest.take(), Handle::try_current()) {
-            self.hub.background.spawn(rest);
-        }
-    }
-}
-
 impl Hub {
-    /// Delivers a notification that was just stored, as far as that is possible while its caller waits.
-    pub(crate) async fn deliver_in_time(
-        &self,
-        notification: Notification,
-        place: Place,
-        wait: Duration,
-    ) -> Notification {
-        let deadline = Instant::now() + wait;
-        let held = notification.reason.is_some();
-        match place {
-            _ if held || wait.is_zero() => notification,
-            Place::Resting => notification,
-            Place::Free => self.deliver_until(deadline, notification).await,
-            Place::Queued => match timeout_at(deadline, self.watch(notification.clone())).await {
-                Ok(Ok(delivered)) => delivered,
-                // It is stored; what failed is only telling how far it got.
-                Ok(Err(_)) | Err(_) => notification,
-            },
-        }
-    }
-
-    /// Delivers it as long as the caller waits. The delivery goes on when the caller has no more time or is gone: a
-    /// homeserver that is hung up on may have stored the message, and not yet the transaction id that keeps it from being
-    /// stored twice.
-    async fn deliver_until(&self, deadline: Instant, notification: Notification) -> Notification {
-        let mut delivery = UnderWay::begin(self, notification.clone());
-        match timeout_at(deadline, &mut delivery).await {
-            Ok(Ok(delivered)) => delivered,
-            Ok(Err(error)) => {
-                tracing::warn!(id = %notification.id, error = &error as &dyn std::error::Error, "delivery goes on in the background");
-                notification
-            }
-            Err(_elapsed) => self.leave_running(self.background.spawn(delivery), notification).await,
-        }
-    }
-
-    /// The caller's time is over. The lane rests while the delivery that is under way may still succeed; when it does,
-    /// the lane goes on at once.
-    async fn leave_running(&self, delivery: Delivery, notification: Notification) -> Notification {
-        let reason = reason::HOMESERVER_UNAVAILABLE;
-        if let Err(error) = self.outbox.postpone(&notification, LEASE, reason).await {
-            tracing::warn!(id = %notification.id, error = &error as &dyn std::error::Error, "a slow delivery is not noted");
-        }
-        let hub = self.clone();
-        let lane = Lane { name: notification.key().to_string(), version: NO_VERSION };
-        self.background.spawn(async move {
-            if let Ok(Ok(delivered)) = delivery.await
-                && delivered.status == Status::Sent
-                && let Err(error) = hub.outbox.release(&lane, Rest::Idle).await
-            {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "the lane goes on when its rest is over"
-                );
-            }
-        });
-        let attempts = notification.attempts + 1;
-        Notification { reason: Some(reason.to_owned()), attempts, in_flight: None, ..notification }
-    }
-
     /// Claims the next lane that is due, to be [drained](Self::drain).
     pub async fn claim_lane(&self) -> Result<Option<Lane>> {
         self.outbox.claim(LEASE).await
@@ -222,17 +115,6 @@ impl Hub {
         }
     }
 
-    /// The same, for a caller who waits: they are answered as soon as the homeserver has it. That it is sent is stored
-    /// afterwards.
-    async fn deliver_for_caller(&self, notification: Notification) -> Result<Notification> {
-        let (room, event) = match self.attempt(&notification).await {
-            Ok(sent) => sent,
-            Err(error) => return self.not_sent(notification, error).await,
-        };
-        self.remember_sent(Delivered { id: notification.id, room: room.clone(), event: event.clone() });
-        Ok(notification.sent(room, event))
-    }
-
     async fn not_sent(&self, notification: Notification, error: Error) -> Result<Notification> {
         match error {
             // Our own database fails: nothing can be stored about it, and the lease or the budget runs out by itself.
@@ -295,18 +177,6 @@ impl Hub {
             self.memberships.add(tenant, room, user.id()).await?;
         }
         Ok(matrix_id)
-    }
-
-    /// Waits until somebody else has delivered it.
-    async fn watch(&self, notification: Notification) -> Result<Notification> {
-        loop {
-            tokio::time::sleep(LOOK_AGAIN).await;
-            match self.notifications.find(notification.tenant, notification.id).await? {
-                Some(now) if now.status != Status::Pending || now.attempts > 0 => return Ok(now),
-                Some(_) => {}
-                None => return Ok(notification),
-            }
-        }
     }
 }
 

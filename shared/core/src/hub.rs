@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     Result,
+    delivery::Sent,
     echo::Echoes,
     id::{MatrixUserId, RoomId, TenantId},
     message::Attempt,
@@ -19,7 +20,6 @@ use crate::{
         Vault, Whispers,
     },
     room::RoomKey,
-    sent::Sent,
     tail::Tail,
     user::{Identity, User},
 };

@@ -20,7 +20,6 @@ pub mod provision;
 pub mod reconcile;
 pub mod rendering;
 pub mod room;
-mod sent;
 pub mod tail;
 pub mod typing;
 pub mod user;

@@ -4,10 +4,11 @@
 //! A connection costs its entry in the index and what waits for it; it has no task, timer or query of its own. One
 //! clock serves the keepalives and the ends of all of them.
 
+mod state;
 mod whispering;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,11 +19,12 @@ use tokio::sync::watch;
 
 use crate::{
     Result,
-    event::{Audience, Event, Frame, Membership},
+    event::{Audience, Event},
     id::Position,
     mailbox::{End, Mailbox},
     port::{Clock, Feed, Whispers},
 };
+use state::{Connection, State};
 
 /// How many events are read at once.
 const PAGE: i64 = 1000;
@@ -30,13 +32,6 @@ const PAGE: i64 = 1000;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it waits after a failed read.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Keepalives are spread over so many seconds; api.md promises one every 20.
-const KEEPALIVE_ROUND: usize = 15;
-/// What is remembered for those who return: so many bytes of frames.
-const RECENT_MAX: usize = 16 << 20;
-
-/// One comment-free keepalive for everybody; it has no `id:`, so it moves no cursor.
-const KEEPALIVE: Bytes = Bytes::from_static(b"data: {\"type\":\"keepalive\"}\n\n");
 const TOKEN_EXPIRED: Bytes = Bytes::from_static(b"data: {\"type\":\"token_expired\"}\n\n");
 
 /// A connection's number within its process.
@@ -50,35 +45,6 @@ pub struct Tail {
     state: Mutex<State>,
     /// The position up to which everything was handed out; `None` until the log was first read.
     position: watch::Sender<Option<Position>>,
-}
-
-#[derive(Default)]
-struct State {
-    position: Position,
-    connections: HashMap<ConnectionId, Connection>,
-    next_id: ConnectionId,
-    listeners: HashMap<Audience, Vec<ConnectionId>>,
-    ends: BTreeSet<(Timestamp, ConnectionId)>,
-    recent: Recent,
-    /// Grows with each change of membership, so that an audience read before one is not used after it.
-    memberships: u64,
-    ticks: usize,
-}
-
-struct Connection {
-    mailbox: Arc<Mailbox>,
-    audience: Vec<Audience>,
-    after: Position,
-    ends_at: Timestamp,
-}
-
-/// The last frames, for those who return after a short while.
-#[derive(Default)]
-struct Recent {
-    frames: VecDeque<Frame>,
-    bytes: usize,
-    /// Everything after this position is here.
-    since: Position,
 }
 
 /// What somebody missed.
@@ -280,109 +246,5 @@ impl Tail {
     fn state(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds the lock; if it did, the state would still be whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn hand_out(&mut self, frame: Frame) {
-        self.position = frame.position;
-        let mut slow = Vec::new();
-        for id in self.listeners.get(&frame.audience).into_iter().flatten() {
-            if let Some(connection) = self.connections.get(id).filter(|one| one.after < frame.position)
-                && !connection.mailbox.put(frame.sse.clone())
-            {
-                slow.push(*id);
-            }
-        }
-        for id in slow {
-            if let Some(connection) = self.remove(id) {
-                connection.mailbox.close(End::TooSlow, None);
-            }
-        }
-        if let Some(change) = &frame.membership {
-            self.apply(&frame.audience, change);
-        }
-        self.recent.keep(frame);
-    }
-
-    /// Moves the connections of one user into or out of the audience of a room, or ends them.
-    fn apply(&mut self, user: &Audience, change: &Membership) {
-        self.memberships += 1;
-        let room = match change {
-            Membership::Joined(room) | Membership::Left(room) => room,
-            Membership::Withdrawn => return self.end_all(user),
-        };
-        let audience = Audience::Room(user.tenant(), room.clone());
-        for id in self.listeners.get(user).cloned().unwrap_or_default() {
-            let Some(connection) = self.connections.get_mut(&id) else { continue };
-            let hears = connection.audience.contains(&audience);
-            match change {
-                Membership::Joined(_) if !hears => {
-                    connection.audience.push(audience.clone());
-                    self.listeners.entry(audience.clone()).or_default().push(id);
-                }
-                Membership::Left(_) if hears => {
-                    connection.audience.retain(|one| *one != audience);
-                    self.silence(&audience, id);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Ends the connections of one user, after what waits for them.
-    fn end_all(&mut self, user: &Audience) {
-        for id in self.listeners.get(user).cloned().unwrap_or_default() {
-            if let Some(connection) = self.remove(id) {
-                connection.mailbox.close(End::Regular, None);
-            }
-        }
-    }
-
-    fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
-        let connection = self.connections.remove(&id)?;
-        for audience in &connection.audience {
-            self.silence(audience, id);
-        }
-        self.ends.remove(&(connection.ends_at, id));
-        Some(connection)
-    }
-
-    fn silence(&mut self, audience: &Audience, id: ConnectionId) {
-        if let Some(listeners) = self.listeners.get_mut(audience) {
-            if let Ok(index) = listeners.binary_search(&id) {
-                listeners.remove(index);
-            } else {
-                listeners.retain(|one| *one != id);
-            }
-            if listeners.is_empty() {
-                self.listeners.remove(audience);
-            }
-        }
-    }
-
-    /// Sends this second's keepalives. Returns the connections whose token has ended.
-    fn tick(&mut self, now: Timestamp) -> Vec<ConnectionId> {
-        self.ticks = (self.ticks + 1) % KEEPALIVE_ROUND;
-        for (id, connection) in &self.connections {
-            if id % KEEPALIVE_ROUND == self.ticks {
-                // One that is too slow even for this is cut off by the next event.
-                connection.mailbox.put(KEEPALIVE);
-            }
-        }
-        self.ends.range(..=(now, ConnectionId::MAX)).map(|(_, id)| *id).collect()
-    }
-}
-
-impl Recent {
-    fn keep(&mut self, frame: Frame) {
-        self.bytes += frame.sse.len();
-        self.frames.push_back(frame);
-        while self.bytes > RECENT_MAX
-            && let Some(oldest) = self.frames.pop_front()
-        {
-            self.bytes -= oldest.sse.len();
-            self.since = oldest.position;
-        }
     }
 }

@@ -149,9 +149,8 @@ impl Hub {
         let edits = match edits {
             Some(edits) => edits,
             None => {
-                self.messages
-                    .edits(&events.iter().map(|event| event.event_id.clone()).collect::<Vec<_>>())
-                    .await?
+                let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
+                self.messages.edits(&ids).await?
             }
         };
         let names = self.names(events.iter().map(|event| &event.sender)).await?;
