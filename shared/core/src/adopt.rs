@@ -192,8 +192,8 @@ impl Hub {
         Ok(())
     }
 
-    /// Whether they are in by now: another process that adopts the room may have been quicker.
-    async fn is_in(&self, room: &RoomId, person: &MatrixUserId) -> Result<bool> {
+    /// Whether they are in by now, as the homeserver says: what is told of it may be late, and another process quicker.
+    pub(crate) async fn is_in(&self, room: &RoomId, person: &MatrixUserId) -> Result<bool> {
         match self.attendance.rooms_of(person).await {
             Err(error) if error.failure() == Some(Failure::Rejected) => Ok(false),
             rooms => Ok(rooms?.contains(room)),

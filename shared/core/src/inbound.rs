@@ -100,7 +100,7 @@ impl Hub {
         while events.peek().is_some() {
             let mut batch: Vec<RoomEvent> = Vec::new();
             while let Some(event) =
-                events.next_if(|event| batch.len() < BATCH && !event.takes_back_one_of(&batch))
+                events.next_if(|event| batch.len() < BATCH && !event.undoes_one_of(&batch))
             {
                 batch.push(event);
             }
@@ -185,9 +185,13 @@ impl Hub {
 }
 
 impl RoomEvent {
-    /// What is taken back must be stored before that is judged.
-    fn takes_back_one_of(&self, batch: &[Self]) -> bool {
-        matches!(&self.content, Content::Redacted { of } if batch.iter().any(|event| event.event_id == *of))
+    /// What is taken back, and who comes in, must be stored before the contrary is judged.
+    fn undoes_one_of(&self, batch: &[Self]) -> bool {
+        batch.iter().any(|event| match (&self.content, &event.content) {
+            (Content::Redacted { of }, _) => event.event_id == *of,
+            (Content::Left(out), Content::Joined(into)) => out == into && self.room_id == event.room_id,
+            _ => false,
+        })
     }
 
     /// Who has to do with it.

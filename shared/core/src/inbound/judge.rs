@@ -6,9 +6,10 @@ use super::{Content, RoomEvent};
 use crate::{
     Hub, Result,
     event::Payload,
-    id::TenantId,
+    id::{RoomId, TenantId},
     message::People,
     port::{Fact, Taken},
+    user::User,
 };
 
 impl Hub {
@@ -43,9 +44,11 @@ impl Hub {
                 Some(user) if user.tenant() == tenant => (Fact::Joined(user.id().clone()), None),
                 _ => return Ok(None),
             },
-            Content::Left(user) => match people.get(&user) {
-                Some(user) => (Fact::Left(user.id().clone()), None),
-                None => return Ok(None),
+            Content::Left(id) => match people.get(&id) {
+                Some(user) if self.has_left(tenant, &room, user).await? => {
+                    (Fact::Left(user.id().clone()), None)
+                }
+                _ => return Ok(None),
             },
             // It keeps the one that it had: none would say less.
             Content::Named(name) if name.trim().is_empty() => return Ok(None),
@@ -58,6 +61,13 @@ impl Hub {
         };
         let (fact, told) = judged;
         Ok(Some(Taken { event_id, tenant, room, timestamp, fact, told }))
+    }
+
+    /// Whether a member who is said to have left is out. Whoever leaves here is out already, and may be back by the time
+    /// it is told.
+    async fn has_left(&self, tenant: TenantId, room: &RoomId, user: &User) -> Result<bool> {
+        let is_member = self.messages.is_member(tenant, room, user.id()).await?;
+        Ok(is_member && !self.is_in(room, &self.matrix_id(user)).await?)
     }
 
     /// What the bot says stands in the log already, as a notification.

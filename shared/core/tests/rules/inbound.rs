@@ -160,6 +160,31 @@ async fn joins_and_leaves_are_taken_over_once_each() {
 }
 
 #[tokio::test]
+async fn who_has_come_back_is_not_put_out_by_what_is_told_late_of_their_leaving() {
+    let hub = hub().build();
+    let anna = ready_caller(&hub, "anna").await;
+    let room = hub.send(given::draft("x"), WAIT).await.notification.room.expect("sent");
+    hub.ports().homeserver.join(&room, &matrix("anna")).await.expect("in again");
+    hub.receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
+    hub.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
+    let rooms = async || hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms");
+    assert!(rooms().await.contains(&room));
+    hub.attendance.leave(&room, &matrix("anna")).await.expect("left");
+    hub.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
+    assert!(!rooms().await.contains(&room), "what is so counts");
+}
+
+#[tokio::test]
+async fn who_comes_and_goes_within_one_push_is_out() {
+    let hub = hub().build();
+    let anna = hub.caller("anna", given::TENANT).await;
+    let room = room_of(&hub, given::TENANT, "!1").await;
+    let told = [true, false].map(|joined| membership(&room, &matrix("anna"), joined));
+    hub.receive(told.to_vec()).await.expect("received");
+    assert_eq!(hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms"), []);
+}
+
+#[tokio::test]
 async fn a_user_of_another_tenant_never_becomes_a_member() {
     let hub = hub().build();
     let carl = hub.caller("carl", given::OTHER_TENANT).await;
