@@ -146,12 +146,11 @@ impl Hub {
         edits: Option<Vec<Edit>>,
         end: Option<Place>,
     ) -> Result<History> {
-        let edits = match edits {
-            Some(edits) => edits,
-            None => {
-                let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
-                self.messages.edits(&ids).await?
-            }
+        let edits = if let Some(edits) = edits {
+            edits
+        } else {
+            let ids: Vec<_> = events.iter().map(|event| event.event_id.clone()).collect();
+            self.messages.edits(&ids).await?
         };
         let names = self.names(events.iter().map(|event| &event.sender)).await?;
         let mut edits: HashMap<_, _> =
