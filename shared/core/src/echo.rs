@@ -131,8 +131,7 @@ impl Echoes {
     }
 
     fn is_waited_for(&self, expected: &HashSet<EventId>) -> bool {
-        !expected.is_empty()
-            && self.waiting().values().flatten().any(|one| expected.contains(&one.event.event_id))
+        self.waiting().values().flatten().any(|one| expected.contains(&one.event.event_id))
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<RoomId, Vec<Waiting>>> {
@@ -189,10 +188,12 @@ impl Hub {
     /// was nothing to wait for.
     pub(crate) async fn echoed<'a>(&self, rooms: impl Iterator<Item = &'a RoomId>) -> bool {
         let expected = self.echoes.expected(rooms);
-        let has_waited = !expected.is_empty();
+        if expected.is_empty() {
+            return false;
+        }
         // Who does not want to wait longer sees what is there.
         let _ = timeout(PATIENCE, self.echoes.came(expected)).await;
-        has_waited
+        true
     }
 
     /// Takes events of a room in, unless another process has heard of them by push.

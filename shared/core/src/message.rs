@@ -164,12 +164,13 @@ impl Hub {
         ids: impl Iterator<Item = &'a MatrixUserId>,
     ) -> Result<HashMap<MatrixUserId, String>> {
         let ids: HashSet<_> = ids.collect();
-        let (known, unknown): (Vec<_>, Vec<_>) =
-            ids.into_iter().map(|id| (id, self.names.get(id))).partition(|(_, name)| name.is_some());
-        let people = self.people(unknown.iter().map(|(id, _)| *id)).await?;
+        let known = ids.iter().filter_map(|id| Some(((*id).clone(), self.names.get(id)?)));
+        let mut names: HashMap<_, _> = known.collect();
+        let unknown: Vec<_> = ids.into_iter().filter(|id| !names.contains_key(*id)).collect();
+        let people = self.people(unknown.iter().copied()).await?;
         people.users.values().for_each(|user| self.remember_name(user));
-        let names = known.into_iter().chain(unknown);
-        Ok(names.map(|(id, name)| (id.clone(), name.unwrap_or_else(|| people.name(id)))).collect())
+        names.extend(unknown.into_iter().map(|id| (id.clone(), people.name(id))));
+        Ok(names)
     }
 
     /// Another process that learns of a new name does not say so here: a name is remembered as long as a user is.

@@ -75,5 +75,8 @@ async fn a_call_reads_no_more_the_more_is_stored() {
         assert_eq!(store.after(Position(0), &anna, 100).await.expect("nothing"), []);
     }
     let read = rows_read(&client).await - before;
-    assert!(read < MOST, "{read} rows were read");
+    assert!(
+        (3..MOST).contains(&read),
+        "{read} rows were read: at least the three of the lane, and not everything"
+    );
 }
