@@ -17,11 +17,13 @@ import httpx
 import pytest
 
 from hub_messenger_client import (
+    ArgumentError,
     AuthenticationError,
     ConfigurationError,
     ConflictError,
     DeadlineError,
     MessengerClient,
+    MessengerError,
     NotFoundError,
     Notification,
     RateLimitedError,
@@ -167,10 +169,70 @@ def test_a_retry_of_what_was_taken_doubles_nothing(service: Service, run: Run) -
 def test_a_call_that_is_still_in_flight_is_waited_for(service: Service, run: Run) -> None:
     in_flight = fails(409, "idempotency_in_flight", retry_after=0.05)
     service.script.extend([slow(1.0), *[in_flight] * 6])
-    sent = run(client(service, timeout=0.3, retries=1), "notify", source_app="a", title="t", wait=0)
+    phases = httpx.Timeout(0.3)
+    sent = run(client(service, timeout=phases, retries=1), "notify", source_app="a", title="t", wait=0)
     assert sent.id == 1
     assert len(set(service.keys)) == 1
     assert len(service.requests) == 8
+
+
+def test_one_limit_holds_for_all_attempts_of_a_call(service: Service, run: Run) -> None:
+    service.always = slow(30.0)
+    began = time.monotonic()
+    with pytest.raises(DeadlineError):
+        run(client(service, timeout=1.0, retries=5), "notify", source_app="a", title="t", wait=0)
+    assert 0.9 <= time.monotonic() - began < 5.0
+
+
+def test_a_limit_shorter_than_the_services_own_wait_is_told_to_it(service: Service) -> None:
+    with client(service, timeout=2.0, source_app="a") as messenger:
+        messenger.notify(title="1")
+        messenger.notify(title="2", timeout=10.0)
+        messenger.notify(title="3", wait=7)
+    assert [request.query for request in service.requests] == [{"wait": ["1"]}, {}, {"wait": ["7"]}]
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/api/v1", "/api/v1/", "/base/api/v1"])
+def test_a_base_url_may_end_with_the_path_of_the_api(service: Service, suffix: str) -> None:
+    with MessengerClient(f"{service.url}{suffix}", TOKEN, source_app="a", retries=0) as messenger:
+        messenger.notify(title="t")
+    expected = "/base/api/v1/notifications/send" if "base" in suffix else "/api/v1/notifications/send"
+    assert service.requests[0].path == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pointers"),
+    [
+        ({"title": " "}, ["/title"]),
+        ({"title": "x" * 501, "body": "b" * 20_001}, ["/title", "/body"]),
+        ({"title": "t", "source_app": "a" * 101, "event_type": ""}, ["/source_app", "/event_type"]),
+        ({"title": "t\0"}, ["/title"]),
+        ({"title": 7}, ["/title"]),
+        ({"title": "t", "priority": "high"}, ["/priority"]),
+    ],
+)
+def test_an_argument_that_the_service_would_refuse_is_refused_here(
+    service: Service, arguments: dict[str, Any], pointers: list[str]
+) -> None:
+    with client(service, source_app="a") as messenger, pytest.raises(ArgumentError) as caught:
+        messenger.notify(**arguments)
+    assert [error.pointer for error in caught.value.errors] == pointers
+    assert isinstance(caught.value, (MessengerError, ValueError))
+    assert service.requests == []
+
+
+def test_the_target_of_a_call_is_checked_too(service: Service) -> None:
+    with client(service, source_app="a") as messenger:
+        with pytest.raises(ArgumentError, match="target_user must not be blank"):
+            messenger.notify_user(target_user="  ", title="t")
+        with pytest.raises(ArgumentError, match="entity_id must be text or a whole number"):
+            messenger.notify_entity(entity_type="machine", entity_id=4.5, title="t")  # type: ignore[arg-type]
+        with pytest.raises(ArgumentError, match="timeout"):
+            messenger.notify(title="t", timeout=-1)
+        with pytest.raises(ArgumentError, match="whole number"):
+            messenger.get("x")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="timeout"):
+        client(service, timeout="soon")
 
 
 def test_another_conflict_is_not_tried_again(service: Service, run: Run) -> None:

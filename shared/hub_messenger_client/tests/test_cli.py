@@ -58,7 +58,7 @@ def test_send_with_every_option(configured: Service, run: Run, monkeypatch: pyte
         "--body",
         "-",
         "--priority",
-        "high",
+        "urgent",
         "--event-type",
         "e",
         "--tenant",
@@ -75,7 +75,7 @@ def test_send_with_every_option(configured: Service, run: Run, monkeypatch: pyte
         "body": "line 1\nline 2",
         "target_type": "dm",
         "target_user": "mueller",
-        "priority": "high",
+        "priority": "urgent",
         "tenant_id": 7,
     }
 
@@ -161,12 +161,32 @@ def test_the_spool_shows_what_was_refused(configured: Service, run: Run, tmp_pat
     code, out, _ = run("spool", str(tmp_path), "--dead", "--json")
     assert code == 0
     assert json.loads(out)["request"]["title"] == "wrong"
-    assert "refused: 1" in run("spool", str(tmp_path))[1]
+    out = run("spool", str(tmp_path))[1]
+    assert "refused: 1" in out
+    assert "wrong: 422" in out
 
 
 def test_a_spool_that_is_not_there_is_a_mistake(run: Run, tmp_path: Path) -> None:
     assert run("spool")[0] == 2
     assert run("spool", str(tmp_path / "none"))[0] == 2
+
+
+def test_common_options_may_stand_before_the_command(configured: Service, run: Run) -> None:
+    entry = {"id": 42, "source_app": "a", "title": "t", "status": "sent"}
+    configured.routes["/api/v1/notifications/42"] = lambda exchange: exchange.answer(200, entry)
+    code, out, _ = run("--json", "get", "42")
+    assert (code, json.loads(out)["id"]) == (0, 42)
+    assert run("--url", configured.url, "--timeout", "5", "get", "42", "--json")[0] == 0
+
+
+def test_errors_name_the_option_of_the_command_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MESSENGER_SERVICE_URL")
+    for arguments in (("send", "--title", "t"), ("get", "1"), ("tail",)):
+        monkeypatch.setenv("MESSENGER_USER_TOKEN", "jwt")
+        code, _, err = run(*arguments)
+        assert code == 2
+        assert "--url" in err
+        assert "base_url" not in err
 
 
 def test_log_and_get(configured: Service, run: Run) -> None:

@@ -119,5 +119,5 @@ def test_a_call_without_an_answer_says_why(raised: httpx.HTTPError, kind: str, p
 
 def test_all_errors_are_messenger_errors() -> None:
     kinds = [value for name, value in vars(package).items() if name.endswith("Error") and name != "FieldError"]
-    assert len(kinds) == 11
+    assert len(kinds) == 13
     assert all(issubclass(kind, MessengerError) for kind in kinds)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import logging.config
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,7 +52,7 @@ def test_an_error_becomes_a_notification(configured: Service, make: Make) -> Non
         | {
             "source_app": "app",
             "title": "ERROR app: pump 7 is dry",
-            "body": "pump 7 is dry\nsecond line",
+            "body": "second line",
             "event_type": "log",
             "priority": "normal",
             "target_type": "general",
@@ -105,7 +108,7 @@ def test_repetitions_become_one_message_that_counts_them(configured: Service, ma
         logger.error("failure number %d", number)
     eventually(lambda: len(configured.accepted) == 2)
     assert configured.titles[0] == "ERROR app: failure number 0"
-    assert configured.titles[1] == "[499 times more in 0.3 s] ERROR app: failure number 499"
+    assert configured.titles[1] == "[499 times more in less than 1 s] ERROR app: failure number 499"
     time.sleep(0.8)
     assert len(configured.accepted) == 2
     logger.error("failure number 0")
@@ -207,7 +210,7 @@ def test_closing_tells_what_was_counted(configured: Service, make: Make) -> None
     for _ in range(3):
         logger.error("again")
     handler.close()
-    assert configured.titles == ["ERROR app: again", "[2 times more in 60 s] ERROR app: again"]
+    assert configured.titles == ["ERROR app: again", "[2 times more in less than 1 s] ERROR app: again"]
 
 
 def test_threads_may_log_at_once(configured: Service, make: Make) -> None:
@@ -266,9 +269,83 @@ def test_it_can_be_configured_from_a_dictionary_as_django_does(configured: Servi
     assert configured.accepted[0]["body"] == "django.request says: slow"
 
 
-def test_what_is_missing_is_told_at_construction(configured: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigurationError, match="source_app"):
-        MessengerHandler()
+def test_a_body_without_anything_new_is_left_out(configured: Service, make: Make) -> None:
+    logger, handler = make()
+    logger.error("pump is dry")
+    handler.flush()
+    assert configured.accepted[0]["title"] == "ERROR app: pump is dry"
+    assert configured.accepted[0]["body"] is None
+
+
+def test_a_missing_configuration_is_told_once_and_records_go_to_stderr(
+    configured: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = MessengerHandler()
+    assert "source_app is missing" in capsys.readouterr().err
+    handler.close()
     monkeypatch.delenv("MESSENGER_SERVICE_URL")
-    with pytest.raises(ConfigurationError, match="MESSENGER_SERVICE_URL"):
-        MessengerHandler(source_app="app")
+    handler = MessengerHandler(source_app="app")
+    assert "MESSENGER_SERVICE_URL" in capsys.readouterr().err
+    assert isinstance(handler.last_error, ConfigurationError)
+    handler.handle(logging.makeLogRecord({"msg": "pump is dry", "levelname": "ERROR", "levelno": 40, "name": "app"}))
+    assert capsys.readouterr().err == "hub-messenger: ERROR app: pump is dry\n"
+    handler.close()
+
+
+def test_a_message_that_is_not_taken_is_written_to_stderr(
+    configured: Service, make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = MessengerClient(retries=0)
+    logger, handler = make(client=client)
+    configured.always = fails(503)
+    logger.error("pump is dry")
+    eventually(lambda: handler.failed == 1)
+    assert "not sent: ERROR app: pump is dry (503" in capsys.readouterr().err
+    client.close()
+
+
+def test_a_message_that_is_still_waiting_at_the_end_is_written_to_stderr(
+    configured: Service, make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured.always = slow(30.0)
+    logger, handler = make()
+    logger.error("first")
+    logger.critical("second")
+    handler.close()
+    err = capsys.readouterr().err
+    assert "ERROR app: first" in err
+    assert "CRITICAL app: second" in err
+
+
+def test_a_spool_that_cannot_be_written_does_not_keep_the_application_from_starting(
+    configured: Service, make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    logger, handler = make(spool_dir=tmp_path / "file" / "spool")
+    assert "without a spool" in capsys.readouterr().err
+    logger.error("x")
+    handler.flush()
+    assert configured.titles == ["ERROR app: x"]
+
+
+@pytest.mark.parametrize("spool", [False, True])
+def test_a_script_that_logs_without_configuration_ends_without_a_traceback(tmp_path: Path, spool: bool) -> None:
+    options = {"class": "hub_messenger_client.MessengerHandler", **({"spool_dir": str(tmp_path)} if spool else {})}
+    script = f"""
+import logging, logging.config
+logging.config.dictConfig({{"version": 1, "handlers": {{"m": {options!r}}}, "root": {{"handlers": ["m"]}}}})
+logging.error("pump is dry")
+"""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MESSENGER_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        env=clean,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "MESSENGER_SERVICE_URL" in done.stderr
+    assert done.stderr.splitlines()[-1] == "hub-messenger: ERROR root: pump is dry"
+    assert "Traceback" not in done.stderr

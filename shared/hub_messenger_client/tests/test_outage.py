@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from hub_messenger_client import (
+    ArgumentError,
     AuthenticationError,
     ConfigurationError,
+    EventStream,
     MessengerClient,
+    SpoolError,
     UnavailableError,
     ValidationError,
 )
@@ -343,17 +348,115 @@ def test_without_a_spool_flush_has_nothing_to_do(service: Service) -> None:
         assert client.spool is None
 
 
-def test_a_spool_that_cannot_be_used_does_not_keep_a_call_from_being_sent(
-    service: Service, make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_spool_that_cannot_be_used_is_told_at_construction(make: Make, tmp_path: Path) -> None:
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "spool.db").write_bytes(b"no database at all, but a file with some text" * 30)
+    with pytest.raises(SpoolError, match="not a database"):
+        make()
+    with pytest.raises(SpoolError, match="cannot be used"):
+        make(spool_dir=tmp_path / "spool" / "spool.db" / "below")
+
+
+def test_a_spool_that_breaks_later_does_not_keep_a_call_from_being_sent(
+    service: Service, make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     client = make()
+    assert client.spool is not None
+    shutil.rmtree(tmp_path / "spool")
+    (tmp_path / "spool").write_text("a file where the directory was")
+    client.spool.close()
     assert client.notify(title="1").status == "sent"
     service.stop()
     with pytest.raises(UnavailableError):
         client.notify(title="2")
     assert any("without it" in record.message for record in caplog.records)
+
+
+def test_a_hanging_service_keeps_a_caller_with_a_spool_for_two_seconds(service: Service, tmp_path: Path) -> None:
+    service.always = slow(30.0)
+    client = MessengerClient(service.url, TOKEN, source_app="a", spool_dir=tmp_path)
+    began = time.monotonic()
+    assert client.notify(title="t").spooled
+    assert 1.5 <= time.monotonic() - began < 6.0
+    client.close()
+
+
+def test_a_slow_service_gets_a_spooled_notification_all_the_same(service: Service, tmp_path: Path) -> None:
+    service.always = slow(3.0)
+    client = MessengerClient(service.url, TOKEN, source_app="a", spool_dir=tmp_path)
+    assert client.notify(title="t").spooled
+    eventually(lambda: client.spool is not None and not client.spool.waiting(), 60)
+    client.close()
+    assert service.titles == ["t"]
+
+
+def test_a_call_that_is_wrong_is_refused_before_it_is_spooled(service: Service, make: Make) -> None:
+    client = make()
+    with service.away():
+        for title in (" ", "x" * 600):
+            with pytest.raises(ArgumentError):
+                client.notify(title=title)
+    assert client.spool is not None
+    assert client.spool.stats().spooled == 0
+
+
+BROKEN = [
+    {"NO_PROXY": "[::1]", "HTTP_PROXY": "http://127.0.0.1:9"},
+    {"NO_PROXY": "fd00::/8,10.0.0.0/8"},
+    {"ALL_PROXY": "socks5://127.0.0.1:9"},
+    {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "no url at all"},
+    {"SSL_CERT_FILE": "/nonexistent/ca.pem"},
+]
+
+
+@pytest.mark.parametrize("environment", BROKEN)
+def test_proxies_and_certificates_of_the_environment_do_not_stop_plain_http(
+    service: Service, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with MessengerClient(service.url, TOKEN, source_app="a") as client:
+        assert client.notify(title="1").status == "sent"
+        assert asyncio.run(client.anotify(title="2")).status == "sent"
+
+
+@pytest.mark.parametrize("environment", [BROKEN[2], {"HTTP_PROXY": "gopher://127.0.0.1:9"}])
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_told_at_construction(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="trust_env"):
+        MessengerClient("http://localhost:1", TOKEN, trust_env=True)
+
+
+def test_certificates_that_cannot_be_read_are_told_at_construction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        MessengerClient("https://localhost:1", TOKEN)
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        EventStream("jwt", base_url="https://localhost:1")
+
+
+def test_with_a_spool_such_a_notification_is_kept_until_it_is_mended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")
+    client = MessengerClient("https://localhost:1", TOKEN, source_app="a", spool_dir=tmp_path)
+    assert "notifications are spooled until this is mended" in caplog.text
+    assert client.notify(title="1").spooled
+    assert asyncio.run(client.anotify(title="2")).spooled
+    assert client.spool is not None
+    assert client.spool.stats().waiting == 2
+    client.close()
+
+
+def test_a_client_of_the_caller_that_is_closed_is_a_configuration_error(service: Service) -> None:
+    own = httpx.Client()
+    client = MessengerClient(service.url, TOKEN, source_app="a", http_client=own)
+    own.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        client.notify(title="t")
 
 
 def test_threads_keep_their_order_over_many_outages(

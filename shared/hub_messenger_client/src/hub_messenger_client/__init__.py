@@ -11,7 +11,9 @@ from __future__ import annotations
 from ._version import __version__
 from .client import MessengerClient
 from .errors import (
+    ArgumentError,
     AuthenticationError,
+    ClosedError,
     ConfigurationError,
     ConflictError,
     DeadlineError,
@@ -29,7 +31,9 @@ from .handler import MessengerHandler
 from .models import DeadLetter, Event, Notification, NotificationLog, SpoolStats
 
 __all__ = [
+    "ArgumentError",
     "AuthenticationError",
+    "ClosedError",
     "ConfigurationError",
     "ConflictError",
     "DeadLetter",

@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 
-from . import _settings, _wire
+from . import _rules, _settings, _wire
 from ._async.exchange import AsyncExchange
 from ._drain import Drainer
 from ._pools import AsyncPool, SyncPool
 from ._spool import LONGEST_LEASE, Letter, Spool
 from ._sync.exchange import SyncExchange
-from .errors import ConfigurationError, MessengerError, SpoolError
+from .errors import ArgumentError, ClosedError, ConfigurationError, MessengerError, SpoolError
 from .models import Notification
 
 log = logging.getLogger("hub_messenger_client")
@@ -62,6 +62,7 @@ class Core:
         self.spool = spool
         """The spool, for its `stats()` and `dead()`; `None` without `spool_dir`."""
         self._drainer: Drainer | None = None
+        self._ready(spool)
         if not 0 < spool_ttl <= KEY_MEMORY:
             raise ConfigurationError(
                 "spool_ttl must be at most 7 days: after that the service no longer knows what it has already got",
@@ -72,6 +73,17 @@ class Core:
             weakref.finalize(self, self._drainer.retire).atexit = False
             _drainers.add(self._drainer)
             self._drainer.watch()
+
+    def _ready(self, spool: Spool | None) -> None:
+        """Raises now what would fail at each call: an unusable spool, an HTTP client that cannot be made."""
+        if spool is not None:
+            spool.check()
+        try:
+            self._sync_pool.acquire()
+        except ConfigurationError as problem:
+            if spool is None:
+                raise
+            log.error("notifications are spooled until this is mended: %s", problem)  # noqa: TRY400 - no traceback
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._settings.base_url!r})"
@@ -86,23 +98,25 @@ class Core:
                 f"source_app is missing: pass it to the call, to MessengerClient, or set {_settings.APP_VARIABLE}",
                 code="missing_source_app",
             )
+        _rules.check(body)
         return _wire.letter({**body, **(extra or {})}, key=key, keep=self._keep)
 
     def _send_call(self, letter: Letter, wait: float | None, timeout: float | httpx.Timeout | None) -> _wire.Call:
         if wait is not None and not 0 <= wait <= 10:
-            raise ValueError("wait must be between 0 and 10 seconds")
-        limits = self._settings.timeout if timeout is None else _settings.timeouts(timeout)
-        return _wire.send_call(letter, wait=wait, timeout=limits)
+            raise ArgumentError("wait must be between 0 and 10 seconds", code="invalid_argument")
+        return _wire.send_call(letter, wait=wait, limits=self._limits(timeout) or self._settings.limits)
 
     def _get_call(self, path: str, query: Mapping[str, object], timeout: float | httpx.Timeout | None) -> _wire.Call:
         self._check_open()
         given = {name: str(value) for name, value in query.items() if value is not None}
-        limits = None if timeout is None else _settings.timeouts(timeout)
-        return _wire.Call("GET", f"{_wire.API}{path}", query=given, timeout=limits)
+        return _wire.Call("GET", f"{_wire.API}{path}", query=given, limits=self._limits(timeout))
+
+    def _limits(self, timeout: float | httpx.Timeout | None) -> _wire.Limits | None:
+        return None if timeout is None else _settings.limits(timeout, _settings.CALL_SECONDS)
 
     def _check_open(self) -> None:
         if self._closed:
-            raise RuntimeError("this MessengerClient is closed")
+            raise ClosedError("this MessengerClient is closed", code="client_closed")
 
     def _queued(self, letter: Letter) -> Notification | None:
         """Puts the call behind what is waiting already, so that order is kept. `None` if nothing is."""
@@ -146,9 +160,12 @@ def _drainer(settings: _settings.Settings, exchange: SyncExchange, spool: Spool)
     """Not a method: it must not keep the client alive."""
 
     def deliver(letter: Letter) -> Notification:
-        # Nobody waits for the result, so the service need not wait for the homeserver.
-        return _wire.read_notification(exchange.once(_wire.send_call(letter, wait=0, timeout=settings.timeout)))
+        # The service need not wait for the homeserver: no caller waits for the result.
+        return _wire.read_notification(exchange.once(_wire.send_call(letter, wait=0, limits=limits)))
 
-    phases = settings.timeout.as_dict().values()
-    longest = sum(LONGEST_LEASE if phase is None else phase for phase in phases)
+    # A service that is slow must be able to answer, however short the patience of callers is.
+    limits = settings.limits
+    if limits.total is not None and limits.total < _settings.CALL_SECONDS:
+        limits = _settings.limits(None, _settings.CALL_SECONDS)
+    longest = sum(LONGEST_LEASE if phase is None else phase for phase in limits.phases.as_dict().values())
     return Drainer(spool, deliver, lease=min(LONGEST_LEASE, longest + 5.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator
+from typing import TypeVar
 
 # httpx imports httpcore with its first client. Where that is in a thread, and the process forks meanwhile, the child
 # waits for ever for the import to end; so it is done here, where this package is imported.
@@ -13,6 +14,20 @@ import httpx
 
 from . import _forks
 from ._settings import Settings
+from ._wire import unusable
+from .errors import ConfigurationError
+
+_Client = TypeVar("_Client", httpx.Client, httpx.AsyncClient)
+
+
+def made(kind: type[_Client], settings: Settings) -> _Client:
+    """An HTTP client. Whatever making it raises becomes a `ConfigurationError`."""
+    try:
+        return kind(**settings.client_options)
+    except ConfigurationError:
+        raise
+    except Exception as problem:
+        raise unusable(problem) from problem
 
 
 class SyncPool:
@@ -26,12 +41,12 @@ class SyncPool:
         _forks.watch(self)
 
     def acquire(self) -> httpx.Client:
-        """The client to use now."""
+        """The client to use now. Raises `ConfigurationError`."""
         if self._given is not None:
             return self._given
         with self._lock:
             if self._client is None:
-                self._client = httpx.Client(**self._settings.client_options)
+                self._client = made(httpx.Client, self._settings)
             return self._client
 
     def close(self) -> None:
@@ -71,7 +86,7 @@ class AsyncPool:
                 del self._keepers[ended]
             if loop in self._keepers:
                 return self._keepers[loop][0]
-            client = httpx.AsyncClient(**self._settings.client_options)
+            client = made(httpx.AsyncClient, self._settings)
             keeper = self._keep(loop, client)
             self._keepers[loop] = client, keeper
         # A loop that ends closes the generators that were begun in it: this is how the connections are closed in time

@@ -113,6 +113,11 @@ class Spool:
         self._db: sqlite3.Connection | None = None
         _forks.watch(self)
 
+    def check(self) -> None:
+        """Creates the file if need be. Raises `SpoolError` if it cannot be written."""
+        with self._transaction():
+            pass
+
     # What a call does with it
 
     def waiting(self) -> bool:

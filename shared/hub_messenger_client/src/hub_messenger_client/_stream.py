@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from . import _settings, _wire
+from . import _pools, _settings, _wire
 from ._sse import Frame, FrameTooLargeError, Parser
 from .errors import ConfigurationError, MessengerError, UnavailableError
 from .models import Event
@@ -40,6 +40,7 @@ class StreamCore:
         last_event_id: str | int | None,
         include_control: bool,
         verify: bool | str | ssl.SSLContext,
+        trust_env: bool,
         idle_timeout: float,
         max_backoff: float,
     ) -> None:
@@ -48,14 +49,16 @@ class StreamCore:
         self._max_backoff = max_backoff
         self._settings = _settings.Settings(
             base_url=_settings.service_url(base_url),
-            timeout=httpx.Timeout(idle_timeout, connect=_settings.CONNECT_SECONDS),
+            limits=_wire.Limits(httpx.Timeout(idle_timeout, connect=_settings.CONNECT_SECONDS)),
             headers={
                 "User-Agent": _settings.USER_AGENT,
                 "Accept": "text/event-stream",
                 "Cache-Control": "no-store",
             },
             verify=verify,
+            trust_env=trust_env,
         )
+        _pools.made(httpx.Client, self._settings).close()  # tells a wrong configuration now
         self._url = f"{self._settings.base_url}{_wire.API}/events/stream"
         self._ready: deque[tuple[Event, str | None]] = deque()
         self._cursor = None if last_event_id is None else str(last_event_id)

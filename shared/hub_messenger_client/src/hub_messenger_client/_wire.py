@@ -17,6 +17,7 @@ import httpx
 
 from ._spool import RANKS, Letter
 from .errors import (
+    ArgumentError,
     AuthenticationError,
     ConfigurationError,
     ConflictError,
@@ -31,12 +32,16 @@ from .errors import (
 )
 from .models import Notification, NotificationLog, parse_time
 
-Priority: TypeAlias = Literal["low", "normal", "high", "urgent"] | str
+Priority: TypeAlias = Literal["normal", "urgent"]
 
 API = "/api/v1"
+HTTP_CLIENT = "http_client"
+"""`code` of errors that come from the HTTP client's own configuration."""
 SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]*)?")
 SERVER_WAIT = 3.0
 """What the service waits for the homeserver when it is not told."""
+ANSWER_TIME = 1.0
+"""Seconds of a call's limit that are left to the service beside its wait for the homeserver."""
 IN_FLIGHT_PATIENCE = 20.0
 """How long a retry waits for the first attempt of the same call to end."""
 
@@ -55,6 +60,23 @@ BY_STATUS: Mapping[int, type[MessengerError]] = {
 
 
 @dataclass(frozen=True)
+class Limits:
+    """The time that a call may take."""
+
+    phases: httpx.Timeout
+    """The limit of each phase of an attempt."""
+    total: float | None = None
+    """Seconds for the whole call, its retries and pauses included; `None` for no limit beside `phases`."""
+
+    def within(self, seconds: float | None) -> httpx.Timeout:
+        """The phases of an attempt that may take `seconds`."""
+        if seconds is None:
+            return self.phases
+        limits = {name: seconds if most is None else min(most, seconds) for name, most in self.phases.as_dict().items()}
+        return httpx.Timeout(**limits)
+
+
+@dataclass(frozen=True)
 class Call:
     """One HTTP exchange of the contract."""
 
@@ -63,7 +85,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
-    timeout: httpx.Timeout | None = None
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True)
@@ -94,36 +116,63 @@ def checked_key(given: str | None) -> str:
     if given is None:
         return uuid.uuid4().hex
     if not (1 <= len(given) <= 255 and given.isascii() and given.isprintable() and given == given.strip()):
-        raise ValueError("idempotency_key must be 1 to 255 printable ASCII characters")
+        raise ArgumentError(
+            "idempotency_key must be 1 to 255 printable ASCII characters",
+            code="invalid_argument",
+            errors=(FieldError("/idempotency_key", "must be 1 to 255 printable ASCII characters"),),
+        )
     return given
+
+
+def notification_id(given: int) -> int:
+    """The number of a notification, checked."""
+    try:
+        return int(given)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"a notification's id is a whole number, not {given!r}", code="invalid_argument") from None
 
 
 def letter(body: Mapping[str, Any], *, key: str | None, keep: float) -> Letter:
     """A notification on its way. `keep` is how many seconds it may wait in a spool."""
     # Half a surrogate pair, as in a file name that is no UTF-8, must not keep an alarm from being sent.
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_encode)
+    try:
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_encode)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise ArgumentError(f"the notification cannot be written as JSON: {problem}", code="invalid_argument") from None
     now = time.time()
     expires_at = min([now + keep, *_seconds(body.get("expires_at"))])
     rank = RANKS.get(str(body.get("priority", "normal")), RANKS["normal"])
     return Letter(checked_key(key), text.encode("utf-8", "replace"), now, expires_at, rank)
 
 
-def send_call(letter: Letter, *, wait: float | None, timeout: httpx.Timeout) -> Call:
-    """`POST /notifications/send`. The time-out counts from the end of the service's own wait."""
+def send_call(letter: Letter, *, wait: float | None, limits: Limits) -> Call:
+    """`POST /notifications/send`.
+
+    A given `wait` is added to the limits. Without one, the service is asked to answer within them: it would wait
+    `SERVER_WAIT` seconds for the homeserver.
+    """
+    if wait is not None:
+        limits = longer(limits, wait)
+    elif limits.total is not None and limits.total < SERVER_WAIT + ANSWER_TIME:
+        wait = max(0.0, limits.total - ANSWER_TIME)
     return Call(
         "POST",
         f"{API}/notifications/send",
         query={} if wait is None else {"wait": f"{wait:g}"},
         headers={"Idempotency-Key": letter.key, "Content-Type": "application/json"},
         content=letter.body,
-        timeout=longer(timeout, SERVER_WAIT if wait is None else wait),
+        limits=limits,
     )
 
 
-def longer(timeout: httpx.Timeout, seconds: float) -> httpx.Timeout:
-    """`timeout` with `seconds` more for the answer."""
-    read = None if timeout.read is None else timeout.read + seconds
-    return httpx.Timeout(connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool)
+def longer(limits: Limits, seconds: float) -> Limits:
+    """`limits` with `seconds` more for the answer."""
+    phases = limits.phases
+    read = None if phases.read is None else phases.read + seconds
+    return Limits(
+        httpx.Timeout(connect=phases.connect, read=read, write=phases.write, pool=phases.pool),
+        None if limits.total is None else limits.total + seconds,
+    )
 
 
 def spooled(letter: Letter, reason: str) -> Notification:
@@ -186,6 +235,21 @@ def unreachable(problem: httpx.HTTPError | httpx.InvalidURL, base_url: str) -> M
         doing = phase.get(type(problem), "waiting for its answer")
         return DeadlineError(f"the messenger service at {base_url} timed out while {doing}", code="timeout")
     return UnavailableError(f"the messenger service at {base_url} cannot be reached: {why}", code="unreachable")
+
+
+def unusable(problem: Exception) -> ConfigurationError:
+    """The error for an HTTP client that cannot be made or used: TLS files, proxies, a closed client."""
+    why = f"{type(problem).__name__}: {problem}"
+    return ConfigurationError(
+        f"the HTTP client cannot be used ({why}): check verify=, SSL_CERT_FILE and SSL_CERT_DIR, with trust_env=True "
+        "also the proxy variables of the environment, and an http_client of your own",
+        code=HTTP_CLIENT,
+    )
+
+
+def spoolable(error: MessengerError) -> bool:
+    """Whether a call that failed so is worth keeping: it may succeed later without a change of the call."""
+    return error.temporary or error.code == HTTP_CLIENT
 
 
 def unexpected(response: httpx.Response, what: str) -> UnexpectedAnswerError:

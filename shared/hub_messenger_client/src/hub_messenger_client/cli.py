@@ -12,16 +12,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ._settings import APP_VARIABLE, SPOOL_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE
+from ._rules import PRIORITIES
+from ._settings import APP_VARIABLE, SPOOL_VARIABLE, TOKEN_HINT, TOKEN_VARIABLE, URL_HINT, URL_VARIABLE
 from ._version import __version__
 from .client import MessengerClient
 from .errors import (
+    ArgumentError,
     AuthenticationError,
     ConfigurationError,
     ConflictError,
     MessengerError,
     NotFoundError,
     RateLimitedError,
+    SpoolError,
     UnavailableError,
     ValidationError,
 )
@@ -30,6 +33,9 @@ from .models import Event, Notification
 
 OK, FAILED, USAGE, REFUSED, DENIED, AWAY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 USER_TOKEN_VARIABLE = "MESSENGER_USER_TOKEN"  # noqa: S105 - a name
+
+DEFAULTS = {"url": None, "json": False, "verbose": False, "timeout": None, "retries": 2}
+"""Of the options that all commands have: they may stand before and after the command's name."""
 
 EPILOG = f"""\
 environment:
@@ -58,7 +64,7 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; gives the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments, argparse.Namespace(**DEFAULTS))
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.WARNING, format="hub-messenger: %(message)s"
     )
@@ -71,15 +77,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has had enough, as `head` does: nothing is wrong, and nothing can be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except (MessengerError, ValueError, OSError) as error:
-        print(f"hub-messenger: {error}", file=sys.stderr)
+    except (MessengerError, OSError) as error:
+        print(f"hub-messenger: {_told(error)}", file=sys.stderr)
         return exit_code(error)
     return code
 
 
 def exit_code(error: Exception) -> int:
     """The exit code that stands for an error."""
-    if isinstance(error, (ConfigurationError, ValueError)):
+    if isinstance(error, (ConfigurationError, SpoolError, ArgumentError)):
         return USAGE
     if isinstance(error, (ValidationError, NotFoundError, ConflictError)):
         return REFUSED
@@ -88,24 +94,36 @@ def exit_code(error: Exception) -> int:
     return AWAY if isinstance(error, (UnavailableError, RateLimitedError)) else FAILED
 
 
+def _told(error: Exception) -> str:
+    """The error in the words of the command line."""
+    advice = {
+        "missing_service_url": f"the service's address is missing: set {URL_VARIABLE} or pass --url {URL_HINT}",
+        "missing_service_token": f"the service token is missing: set {TOKEN_VARIABLE} {TOKEN_HINT}",
+    }
+    code = error.code if isinstance(error, MessengerError) else None
+    return advice.get(code or "", str(error))
+
+
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
+    # Without a default here, an option before the command's name is not undone by its absence after it.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--url", help=f"the service's address (default: {URL_VARIABLE})")
+    common.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    common.add_argument("-v", "--verbose", action="store_true", help="say what happens on the way")
+    service = argparse.ArgumentParser(add_help=False, parents=[common], argument_default=argparse.SUPPRESS)
+    service.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="for the whole call (default: 10, with a spool 2)"
+    )
+    service.add_argument("--retries", type=int, metavar="N", help="further attempts (default: 2)")
     parser = argparse.ArgumentParser(
         prog="hub-messenger",
         description="The hub's messenger on the command line.",
         epilog=EPILOG,
         formatter_class=raw,
+        parents=[service],
     )
     parser.add_argument("--version", action="version", version=__version__)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--url", help=f"the service's address (default: {URL_VARIABLE})")
-    common.add_argument("--json", action="store_true", help="print JSON, one object a line")
-    common.add_argument("-v", "--verbose", action="store_true", help="say what happens on the way")
-    service = argparse.ArgumentParser(add_help=False, parents=[common])
-    service.add_argument(
-        "--timeout", type=float, default=10.0, metavar="SECONDS", help="for each attempt (default: 10)"
-    )
-    service.add_argument("--retries", type=int, default=2, metavar="N", help="further attempts (default: 2)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[[Any], int], of: argparse.ArgumentParser, about: str, epilog: str = "") -> Any:
@@ -129,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     target.add_argument("--service", action="store_true", help="the room of the sending application")
     ring = send.add_mutually_exclusive_group()
     ring.add_argument("--urgent", action="store_true", help="marked, and phones ring")
-    ring.add_argument("--priority", default="normal", metavar="PRIORITY", help="normal (default) or urgent")
+    ring.add_argument("--priority", default="normal", choices=PRIORITIES, help="default: normal")
     send.add_argument(
         "--app", metavar="NAME", help=f"the sending application (default: {APP_VARIABLE}, else hub-messenger)"
     )
@@ -152,10 +170,10 @@ def _parser() -> argparse.ArgumentParser:
     get = command("get", _get, service, "Prints how a notification stands.")
     get.add_argument("id", type=int)
 
-    spool = command("spool", _spool, service, "Prints what a spool holds; with --flush, sends it.")
+    spool = command("spool", _spool, service, "Prints what a spool holds and what was refused; with --flush, sends it.")
     spool.add_argument("dir", nargs="?", default=os.environ.get(SPOOL_VARIABLE), help=f"default: {SPOOL_VARIABLE}")
     spool.add_argument("--flush", type=float, metavar="SECONDS", help="send what waits, for at most so long")
-    spool.add_argument("--dead", action="store_true", help="print what the service refused")
+    spool.add_argument("--dead", action="store_true", help="print only what the service refused")
 
     tail = command("tail", _tail, common, "Prints the events of a user as they happen, until interrupted.")
     tail.add_argument(
@@ -227,19 +245,13 @@ def _spool(options: argparse.Namespace) -> int:
         emptied = client.flush(options.flush) if options.flush is not None else True
         if client.spool is None:
             return FAILED
-        for letter in client.spool.dead() if options.dead else ():
-            _print(
-                options,
-                letter.to_dict(),
-                f"{letter.died_at:%Y-%m-%d %H:%M:%S}Z {letter.request.get('title')}: {letter.error}",
-            )
         if not options.dead:
             stats = client.spool.stats().to_dict()
-            _print(
-                options,
-                stats,
-                "\n".join(f"{name}: {value}" for name, value in stats.items() if value is not None),
-            )
+            lines = "\n".join(f"{name}: {value}" for name, value in stats.items() if value is not None)
+            _print(options, stats, lines)
+        for letter in client.spool.dead():
+            when = f"{letter.died_at:%Y-%m-%d %H:%M:%S}Z"
+            _print(options, letter.to_dict(), f"refused {when} {letter.request.get('title')}: {letter.error}")
     return OK if emptied else AWAY
 
 

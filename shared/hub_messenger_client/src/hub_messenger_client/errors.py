@@ -1,9 +1,11 @@
 """Everything that can go wrong, as one small tree that follows the service's `code`s.
 
 MessengerError
-├── ConfigurationError       the address or the token is missing or cannot be right
+├── ConfigurationError       the address, the token, TLS or a proxy is missing or cannot be right
+├── ClosedError              the client was closed before the call (also a RuntimeError)
 ├── AuthenticationError      401, 403
 ├── ValidationError          422 (with `errors`), 400, 413, 415: the request itself is wrong
+│   └── ArgumentError        an argument is wrong: refused here, nothing was sent (also a ValueError and a TypeError)
 ├── NotFoundError            404
 ├── ConflictError            409
 ├── RateLimitedError         429 (with `retry_after`)
@@ -19,7 +21,9 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "ArgumentError",
     "AuthenticationError",
+    "ClosedError",
     "ConfigurationError",
     "ConflictError",
     "DeadlineError",
@@ -96,7 +100,15 @@ def _revive(kind: type[MessengerError], detail: str, state: dict[str, Any]) -> M
 
 
 class ConfigurationError(MessengerError):
-    """The client cannot work as it is configured. Raised where it is constructed."""
+    """The client cannot work as it is configured. Raised by the constructor.
+
+    With a spool, a wrong TLS or proxy configuration (`code == "http_client"`) is logged by the constructor instead, and
+    notifications are spooled until it is mended.
+    """
+
+
+class ClosedError(MessengerError, RuntimeError):
+    """The client was closed before the call."""
 
 
 class AuthenticationError(MessengerError):
@@ -105,6 +117,10 @@ class AuthenticationError(MessengerError):
 
 class ValidationError(MessengerError):
     """The request is wrong and will be refused again. For 422 `errors` names each field that is wrong."""
+
+
+class ArgumentError(ValidationError, ValueError, TypeError):
+    """An argument is wrong. Raised before anything is sent or spooled; `errors` names each field of the request."""
 
 
 class NotFoundError(MessengerError):

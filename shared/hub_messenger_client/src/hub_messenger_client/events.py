@@ -34,6 +34,7 @@ class EventStream(SyncReader, AsyncReader):
         last_event_id: Where to begin: the events after this one. By default with what comes from now on.
         include_control: Give `connected` and `keepalive` too.
         verify: TLS verification, as for `MessengerClient`.
+        trust_env: Use the proxies of the environment, as for `MessengerClient`.
         idle_timeout: Seconds of silence after which the connection counts as broken. The service says something
             every 20 seconds.
         max_backoff: The longest pause between two connections, in seconds.
@@ -51,6 +52,7 @@ class EventStream(SyncReader, AsyncReader):
         last_event_id: str | int | None = None,
         include_control: bool = False,
         verify: bool | str | ssl.SSLContext = True,
+        trust_env: bool = False,
         idle_timeout: float = 45.0,
         max_backoff: float = 30.0,
     ) -> None:
@@ -60,6 +62,7 @@ class EventStream(SyncReader, AsyncReader):
             last_event_id=last_event_id,
             include_control=include_control,
             verify=verify,
+            trust_env=trust_env,
             idle_timeout=idle_timeout,
             max_backoff=max_backoff,
         )

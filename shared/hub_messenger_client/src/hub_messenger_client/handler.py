@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from . import _forks
 from .client import MessengerClient
-from .errors import ConfigurationError
+from .errors import ConfigurationError, MessengerError, SpoolError
 
 __all__ = ["MessengerHandler"]
 
@@ -28,7 +30,7 @@ CUT = "\n[…]\n"
 @dataclass(frozen=True)
 class _Message:
     title: str
-    body: str
+    body: str | None
     urgent: bool
     count: int = 1
     """How many records it stands for."""
@@ -39,6 +41,9 @@ class _Group:
     """Records of one place in the code."""
 
     until: float
+    """When the window ends, on the monotonic clock."""
+    since: float
+    """When the first repetition that is not reported yet may have come."""
     last: _Message
     repeats: int = 0
 
@@ -49,6 +54,10 @@ class MessengerHandler(logging.Handler):
     It never waits and never raises: records are queued, and a thread sends them. The first record of a place in the
     code goes out at once; its repetitions within `window` seconds become one message that counts them. When more
     than `rate_limit` messages a minute would go out, the rest is counted, and the count follows later.
+
+    A message that cannot be sent or spooled is written to stderr. If the client cannot be configured (the environment
+    has no address, say), the handler warns once on stderr and writes all its records there: it never keeps the
+    application from starting.
 
     Args:
         client: The client that sends; by default one that is made from the environment.
@@ -83,19 +92,26 @@ class MessengerHandler(logging.Handler):
         spool_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(level)
-        self._client = MessengerClient(spool_dir=spool_dir) if client is None else client
-        self._owns_client = client is None
-        self._source_app = source_app or self._client.source_app
-        if self._source_app is None:
-            raise ConfigurationError(
-                "source_app is missing: pass it to MessengerHandler or to its client",
-                code="missing_source_app",
-            )
-        self._notify: Callable[..., object] = self._client.notify
-        if target_user is not None:
-            self._notify = partial(self._client.notify_user, target_user=target_user)
-        elif entity is not None:
-            self._notify = partial(self._client.notify_entity, entity_type=entity[0], entity_id=entity[1])
+        self._owned: MessengerClient | None = None
+        self._source_app = source_app
+        self._notify: Callable[..., object] | None = None
+        self.last_error: BaseException | None = None
+        """The last failure."""
+        try:
+            client = client or self._own_client(spool_dir)
+            self._source_app = source_app or client.source_app
+            if self._source_app is None:
+                raise ConfigurationError(
+                    "source_app is missing: pass it to MessengerHandler or to its client", code="missing_source_app"
+                )
+            self._notify = client.notify
+            if target_user is not None:
+                self._notify = partial(client.notify_user, target_user=target_user)
+            elif entity is not None:
+                self._notify = partial(client.notify_entity, entity_type=entity[0], entity_id=entity[1])
+        except MessengerError as error:
+            self.last_error = error
+            _complain(f"log records are written to stderr and not sent: {error}")
         self._event_type = event_type
         self._urgent_level = urgent_level
         self._window = window
@@ -106,8 +122,6 @@ class MessengerHandler(logging.Handler):
         """Records that could not even be counted into a message."""
         self.failed = 0
         """Messages that the service did not take."""
-        self.last_error: BaseException | None = None
-        """Why, the last time."""
         self._worker = threading.local()
         self.after_fork(in_child=True)
         self.addFilter(self._is_foreign)
@@ -117,6 +131,9 @@ class MessengerHandler(logging.Handler):
         """Queues a record, or counts it."""
         try:
             message = self._message(record)
+            if self._notify is None:
+                _complain(_line(message))
+                return
             kind = record.exc_info[0] if record.exc_info else None
             with self._turn:
                 self._admit((record.name, record.levelno, record.pathname, record.lineno, kind), message)
@@ -130,7 +147,7 @@ class MessengerHandler(logging.Handler):
         """Waits until what is queued has been tried, two seconds at most."""
         deadline = time.monotonic() + FAREWELL
         with self._turn:
-            while (self._queue or self._busy) and self._runs():
+            while (self._queue or self._in_flight) and self._runs():
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return
@@ -146,9 +163,13 @@ class MessengerHandler(logging.Handler):
         self.flush()
         with self._turn:
             self._closing = True
+            left = (*self._in_flight, *self._queue)
+            self._queue.clear()
             self._turn.notify_all()
-        if self._owns_client:
-            self._client.close()
+        for message in left:
+            _complain(f"not known to be sent at the end: {_line(message)}")
+        if self._owned is not None:
+            self._owned.close()
         super().close()
 
     def before_fork(self) -> None:
@@ -165,7 +186,17 @@ class MessengerHandler(logging.Handler):
             self._report_at = 0.0
             self._tokens = self._burst
             self._filled_at = time.monotonic()
-            self._busy = self._closing = False
+            self._in_flight: tuple[_Message, ...] = ()
+            self._closing = False
+
+    def _own_client(self, spool_dir: str | os.PathLike[str] | None) -> MessengerClient:
+        try:
+            self._owned = MessengerClient(spool_dir=spool_dir)
+        except SpoolError as error:
+            self.last_error = error
+            _complain(f"log records are sent without a spool: {error}")
+            self._owned = MessengerClient(spool_dir=False)
+        return self._owned
 
     def _is_foreign(self, record: logging.LogRecord) -> bool:
         if getattr(self._worker, "sending", False):
@@ -175,7 +206,11 @@ class MessengerHandler(logging.Handler):
     def _message(self, record: logging.LogRecord) -> _Message:
         first = (record.getMessage().strip().splitlines() or [""])[0]
         title = _short(f"{record.levelname} {record.name}: {first}")
-        return _Message(title, _cut(self.format(record), BODY_LIMIT), record.levelno >= self._urgent_level)
+        text = self.format(record)
+        if title.endswith(first):
+            text = text.lstrip().removeprefix(first)  # the title says it already
+        body = _cut(text.strip("\n"), BODY_LIMIT)
+        return _Message(title, body or None, record.levelno >= self._urgent_level)
 
     # Under the lock
 
@@ -185,7 +220,8 @@ class MessengerHandler(logging.Handler):
             group.repeats += 1
             group.last = message
             return
-        self._groups[place] = _Group(time.monotonic() + self._window, message)
+        now = time.monotonic()
+        self._groups[place] = _Group(now + self._window, now, message)
         self._enqueue(message)
 
     def _enqueue(self, message: _Message) -> None:
@@ -205,12 +241,13 @@ class MessengerHandler(logging.Handler):
         self._suppressed += count
 
     def _report(self, group: _Group) -> None:
-        """Tells of the repetitions of a group."""
+        """Queues a message that counts the repetitions of a group, with the seconds over which they came."""
         if group.repeats:
+            now = time.monotonic()
             times = "once" if group.repeats == 1 else f"{group.repeats} times"
-            title = _short(f"[{times} more in {self._window:g} s] {group.last.title}")
+            title = _short(f"[{times} more in {_seconds(now - group.since)}] {group.last.title}")
             self._enqueue(replace(group.last, title=title, count=group.repeats))
-            group.repeats = 0
+            group.repeats, group.since = 0, now
 
     def _expire(self) -> float | None:
         """Reports what is due; gives the seconds until something else is."""
@@ -245,7 +282,7 @@ class MessengerHandler(logging.Handler):
         self._worker.sending = True
         while True:
             with self._turn:
-                self._busy = False
+                self._in_flight = ()
                 self._turn.notify_all()
                 pause = self._expire()
                 if not self._queue and not self._closing:
@@ -256,16 +293,19 @@ class MessengerHandler(logging.Handler):
                         return
                     continue
                 message = self._queue.popleft()
-                self._busy = True
+                self._in_flight = (message,)
             try:
                 self._send(message)
             except Exception as error:  # noqa: BLE001 - nothing that happens here may end the thread
                 self.failed += 1
                 self.last_error = error
+                _complain(f"not sent: {_line(message)} ({error})")
                 with self._turn:
                     self._suppress(message.count)
 
     def _send(self, message: _Message) -> None:
+        if self._notify is None:  # nothing is queued then
+            return
         self._notify(
             source_app=self._source_app,
             title=message.title,
@@ -274,6 +314,23 @@ class MessengerHandler(logging.Handler):
             priority="urgent" if message.urgent else "normal",
             wait=0,  # nobody waits for the result
         )
+
+
+def _complain(text: str) -> None:
+    """Writes a line to stderr, if there is one."""
+    stream = sys.stderr
+    if stream is not None:
+        with suppress(OSError, ValueError):
+            stream.write(f"hub-messenger: {text}\n")
+            stream.flush()
+
+
+def _line(message: _Message) -> str:
+    return message.title if message.body is None else f"{message.title}\n{message.body}"
+
+
+def _seconds(span: float) -> str:
+    return "less than 1 s" if span < 1 else f"{span:.0f} s"
 
 
 def _short(title: str) -> str:

@@ -44,7 +44,7 @@ class AsyncCalls(Core):
             idempotency_key: A key of your own, to make calls of several processes or days one notification.
                 By default every call has one, which its retries share.
             wait: How many seconds (0 to 10) the service may wait for the homeserver before it answers `pending`.
-            timeout: For this call instead of the client's; counts beyond `wait`.
+            timeout: Seconds for this call instead of the client's; a given `wait` is added.
             extra: Further fields of the request, for services that are newer than this client.
 
         Returns:
@@ -156,7 +156,7 @@ class AsyncCalls(Core):
 
     async def aget(self, notification_id: int, *, timeout: float | httpx.Timeout | None = None) -> Notification:
         """A notification as it stands now: whether it has been sent, and if not, why."""
-        call = self._get_call(f"/notifications/{int(notification_id)}", {}, timeout)
+        call = self._get_call(f"/notifications/{_wire.notification_id(notification_id)}", {}, timeout)
         return _wire.read_notification(await self._async_exchange.send(call))
 
     async def alog(
@@ -184,7 +184,7 @@ class AsyncCalls(Core):
         try:
             response = await self._async_exchange.send(call)
         except MessengerError as error:
-            if self.spool is None or not error.temporary:
+            if self.spool is None or not _wire.spoolable(error):
                 raise
             return await to_thread(self._kept, letter, error)
         return _wire.read_notification(response, letter.key)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from .. import _wire
+from .. import _pools, _wire
 from .._stream import StreamCore
 from ..errors import MessengerError
 from ..models import Event
@@ -75,7 +75,7 @@ class AsyncReader(StreamCore):
         self._lost(problem)
 
     async def _async_connect(self, headers: dict[str, str]) -> bool:
-        self._async_connection = AsyncConnection(httpx.AsyncClient(**self._settings.client_options))
+        self._async_connection = AsyncConnection(_pools.made(httpx.AsyncClient, self._settings))
         self._opened(await self._async_connection.open(self._url, headers))
         return True
 

@@ -24,24 +24,33 @@ class SyncExchange:
         self._pool = pool
 
     def send(self, call: _wire.Call) -> httpx.Response:
-        """The answer. Failures that may pass are tried again; the last one is raised as `MessengerError`."""
-        patience = time.monotonic() + _wire.IN_FLIGHT_PATIENCE
+        """The answer. Failures that may pass are tried again; the last one is raised as `MessengerError`.
+
+        All attempts and pauses together take no longer than the call's limit.
+        """
+        begin = time.monotonic()
+        total = self._limits(call).total
+        end = None if total is None else begin + total
         attempt = 0
         while True:
             try:
-                return self.once(call)
+                return self.once(call, end)
             except MessengerError as error:
                 in_flight = isinstance(error, ConflictError)
                 pause = self._settings.retries.pause(attempt, error)
-                if pause is None or (in_flight and time.monotonic() + pause > patience):
+                if pause is None:
+                    raise
+                resumes = time.monotonic() + pause
+                if (in_flight and resumes > begin + _wire.IN_FLIGHT_PATIENCE) or (end is not None and resumes >= end):
                     raise
                 log.debug("%s %s in %.2f s again: %s", call.method, call.path, pause, error)
             attempt += not in_flight
             time.sleep(pause)
 
-    def once(self, call: _wire.Call) -> httpx.Response:
-        """The answer to a single attempt. Raises `MessengerError`."""
+    def once(self, call: _wire.Call, end: float | None = None) -> httpx.Response:
+        """The answer to a single attempt, by `end` on the monotonic clock. Raises `MessengerError`."""
         client = self._pool.acquire()
+        left = None if end is None else max(0.001, end - time.monotonic())
         try:
             response = client.request(
                 call.method,
@@ -49,11 +58,16 @@ class SyncExchange:
                 params=call.query,
                 headers={**self._settings.headers, **call.headers},
                 content=call.content,
-                timeout=call.timeout or self._settings.timeout,
+                timeout=self._limits(call).within(left),
             )
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
             raise _wire.unreachable(problem, self._settings.base_url) from problem
+        except Exception as problem:
+            raise _wire.unusable(problem) from problem
         error = _wire.failure(response)
         if error is not None:
             raise error
         return response
+
+    def _limits(self, call: _wire.Call) -> _wire.Limits:
+        return call.limits or self._settings.limits

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from .. import _wire
+from .. import _pools, _wire
 from .._stream import StreamCore
 from ..errors import MessengerError
 from ..models import Event
@@ -76,7 +76,7 @@ class SyncReader(StreamCore):
         self._lost(problem)
 
     def _sync_connect(self, headers: dict[str, str]) -> bool:
-        self._sync_connection = SyncConnection(httpx.Client(**self._settings.client_options))
+        self._sync_connection = SyncConnection(_pools.made(httpx.Client, self._settings))
         self._opened(self._sync_connection.open(self._url, headers))
         return True
 
