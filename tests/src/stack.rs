@@ -90,6 +90,8 @@ impl Stack {
         let homeserver_url = homeserver.as_ref().map_or("http://127.0.0.1:9", |server| server.url());
         let mut environment = [
             ("DATABASE_URL", database_url.as_str()),
+            // A busy machine takes its time.
+            ("DATABASE_CONNECT_TIMEOUT_MS", "20000"),
             ("PORT", &port.to_string()),
             ("MATRIX_HOMESERVER_URL", homeserver_url),
             ("MATRIX_SERVER_NAME", &server_name),

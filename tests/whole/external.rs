@@ -18,8 +18,9 @@ async fn a_password_works_in_other_clients_until_it_is_withdrawn() {
     let environment = vec![("MATRIX_PUBLIC_URL".to_owned(), "https://matrix.example.org/".to_owned())];
     let stack = Stack::planned(Plan { environment, ..Plan::default() }).await;
     let homeserver = stack.homeserver.as_ref().expect("a homeserver");
-    let store = PgStore::new(&StoreConfig { database_url: stack.database_url().to_owned(), pool_size: 2 })
-        .expect("a store");
+    let database_url = stack.database_url().to_owned();
+    let connect_wait = Duration::from_secs(30);
+    let store = PgStore::new(&StoreConfig { database_url, pool_size: 2, connect_wait }).expect("a store");
     let (tenant, user) = (TenantId(1), HubUserId::new("Anna"));
     let anna = stack.client().person("Anna");
     let refused = anna.get(PATH).await;
@@ -55,7 +56,7 @@ async fn a_password_works_in_other_clients_until_it_is_withdrawn() {
 
     store.disable(tenant, &user).await.expect("disabled");
     assert_eq!(anna.get(PATH).await.status, StatusCode::FORBIDDEN);
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     while lives(homeserver.url(), &element).await {
         assert!(tokio::time::Instant::now() < deadline, "the worker logs her out");
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -49,7 +49,7 @@ async fn a_long_poll_answers_when_something_happens() {
         client.notify_with(&numbered(1), "?wait=0", None).await;
     });
     assert_eq!(titles(&page.body), ["1"]);
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     let begun = Instant::now();
     assert_eq!(person.get("/api/v1/events/poll?wait=1").await.body, json!([]));
     assert!(begun.elapsed() >= Duration::from_secs(1));

@@ -7,7 +7,7 @@ use messenger_tests::{Client, Person, Plan, Stack};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A room id as one segment of a path.
 fn segment(id: &Value) -> String {

@@ -38,6 +38,7 @@ impl App {
         let store = PgStore::new(&StoreConfig {
             database_url: config.database_url.clone(),
             pool_size: config.database_pool_size,
+            connect_wait: config.database_connect_wait,
         })?;
         let store = Arc::new(store);
         let matrix = Arc::new(Appservice::new(homeserver(&config))?);

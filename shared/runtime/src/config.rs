@@ -28,6 +28,8 @@ pub struct Config {
     pub database_url: String,
     /// `DATABASE_POOL_SIZE`: most connections of one process.
     pub database_pool_size: usize,
+    /// `DATABASE_CONNECT_TIMEOUT_MS`: longest wait for a connection.
+    pub database_connect_wait: Duration,
     /// `SECRET_KEY`: signs local tokens; other secrets are derived from it.
     pub secret_key: String,
     /// `HUB_SECRET_KEY`: verifies the Hub's tokens; without it single sign-on is off.
@@ -97,6 +99,12 @@ impl Config {
             port: env.number("PORT", 8000, 1, u16::MAX),
             database_url: env.database(),
             database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),
+            database_connect_wait: Duration::from_millis(env.number(
+                "DATABASE_CONNECT_TIMEOUT_MS",
+                700,
+                50,
+                60_000,
+            )),
             service_token: env.secret("MESSENGER_SERVICE_TOKEN", DEFAULT_SERVICE_TOKEN, production),
             homeserver_url: env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167"),
             registration_secret: env.optional("MATRIX_REGISTRATION_SECRET"),

@@ -20,4 +20,4 @@ mod users;
 mod whispers;
 
 pub use migrate::{migrate, schema};
-pub use pool::{PgStore, StoreConfig, check_url};
+pub use pool::{CONNECT_WAIT, PgStore, StoreConfig, check_url};

@@ -24,8 +24,9 @@ use crate::{
     signals::Signals,
 };
 
-/// How long a call waits for a connection before it answers that the database is away.
-const CONNECT_WAIT: Duration = Duration::from_millis(700);
+/// Default time that a call waits for a connection before it answers that the database is away: the health check has
+/// a second.
+pub const CONNECT_WAIT: Duration = Duration::from_millis(700);
 /// How long a statement may take, here and (a little less) in the server.
 const STATEMENT_WAIT: Duration = Duration::from_secs(5);
 
@@ -43,6 +44,8 @@ pub struct StoreConfig {
     pub database_url: String,
     /// Most connections of this process, beside one that listens.
     pub pool_size: usize,
+    /// Longest wait for a connection, be it a free one of the pool or a new one.
+    pub connect_wait: Duration,
 }
 
 /// The ports on PostgreSQL. Cheap to clone; connects when first used.
@@ -67,10 +70,11 @@ impl PgStore {
     /// # Errors
     /// When the connection string is wrong.
     pub fn new(config: &StoreConfig) -> Result<Self> {
-        let postgres = connection(&config.database_url)?;
+        let wait = Some(config.connect_wait);
+        let mut postgres = connection(&config.database_url)?;
+        postgres.connect_timeout(config.connect_wait);
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let timeouts =
-            Timeouts { wait: Some(CONNECT_WAIT), create: Some(CONNECT_WAIT), recycle: Some(CONNECT_WAIT) };
+        let timeouts = Timeouts { wait, create: wait, recycle: wait };
         let pool = Pool::builder(Manager::from_config(postgres.clone(), NoTls, manager))
             .max_size(config.pool_size)
             .timeouts(timeouts)

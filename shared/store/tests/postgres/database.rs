@@ -1,6 +1,6 @@
 //! A database of its own for each test, with our schema.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use messenger_core::Ports;
 use messenger_devstack::{TestDatabase, database::template};
@@ -69,6 +69,8 @@ impl Fresh {
     }
 
     fn connect(url: &str) -> PgStore {
-        PgStore::new(&StoreConfig { database_url: url.to_owned(), pool_size: 8 }).expect("a store")
+        let config =
+            StoreConfig { database_url: url.to_owned(), pool_size: 8, connect_wait: Duration::from_secs(30) };
+        PgStore::new(&config).expect("a store")
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long something may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LONG: Option<Duration> = Some(Duration::from_secs(30));
 
 /// A room with Anna, who is one of ours, and Bert with an ordinary client.
