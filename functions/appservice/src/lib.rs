@@ -1,7 +1,7 @@
 //! What the homeserver tells us (Matrix specification, "Application Service API").
 //!
 //! ```text
-//! PUT  /_matrix/app/v1/transactions/{txnId}   events of our rooms, and who types in them
+//! PUT  /_matrix/app/v1/transactions/{txnId}   events of our rooms, who types in them, and who has read them
 //! GET  /_matrix/app/v1/users/{userId}         do we know this user? (accounts are made at sign-in, so: no)
 //! GET  /_matrix/app/v1/rooms/{alias}          do we know this room? (likewise)
 //! POST /_matrix/app/v1/ping                   are we here?
@@ -71,9 +71,11 @@ async fn transaction(
     _: FromHomeserver,
     body: Bytes,
 ) -> Result<Json<Value>, Failed> {
-    let Transaction { events, typing } = Transaction::parse(&body)?;
+    let Transaction { events, typing, receipts } = Transaction::parse(&body)?;
     hub.receive(events).await?;
     hub.hear_typing(typing).await;
+    // After the events, which they name.
+    hub.hear_receipts(receipts).await?;
     pace.keep(hub.echo_is_awaited()).await;
     Ok(Json(json!({})))
 }

@@ -1,6 +1,6 @@
 //! The body of a transaction (Matrix specification, "Application Service API", "Pushing events").
 
-use messenger_core::{Error, Result, error::Problem, inbound::RoomEvent, typing::Typing};
+use messenger_core::{Error, Result, error::Problem, inbound::RoomEvent, receipt::Receipt, typing::Typing};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -10,6 +10,8 @@ pub(crate) struct Transaction {
     pub(crate) events: Vec<RoomEvent>,
     /// Who types in them now.
     pub(crate) typing: Vec<Typing>,
+    /// What people have read with other clients.
+    pub(crate) receipts: Vec<Receipt>,
 }
 
 /// As it is on the wire, event by event: none that cannot be read makes a transaction fail, or the homeserver would come
@@ -34,9 +36,11 @@ impl Transaction {
         let mut lists = lists.filter_map(|list| serde_json::from_str::<Vec<Box<RawValue>>>(list.get()).ok());
         let said = lists.find(|list| !list.is_empty()).unwrap_or_default();
         let said = said.iter().filter_map(|event| serde_json::from_str::<Value>(event.get()).ok());
+        let said: Vec<_> = said.collect();
         Ok(Self {
             events: events.iter().filter_map(|event| RoomEvent::read(event, None)).collect(),
-            typing: said.filter_map(|event| Typing::read(&event, None)).collect(),
+            typing: said.iter().filter_map(|event| Typing::read(event, None)).collect(),
+            receipts: said.iter().flat_map(|event| Receipt::read(event, None)).collect(),
         })
     }
 }

@@ -109,7 +109,7 @@ impl Hub {
 
     /// The key of a room that the bot made for somebody, if that was so long ago that nobody is at it any more.
     fn key_of_ours(&self, overview: &Overview) -> Option<RoomKey> {
-        let is_over = overview.made_at + MAKING < self.clock.now();
+        let is_over = overview.made_at < self.clock.now() - MAKING;
         let alias = overview.alias.as_ref().filter(|_| is_over && overview.made_by == self.bot())?;
         let (localpart, server) = alias.strip_prefix('#')?.split_once(':')?;
         RoomKey::of_alias(localpart).filter(|_| server == self.settings.server_name)

@@ -66,6 +66,11 @@ impl Echoes {
         self.heard.get(event)
     }
 
+    /// Drops what is remembered of a redacted message.
+    pub(crate) fn forget(&self, event: &EventId) {
+        self.heard.remove(event);
+    }
+
     /// `false`: it has come back already.
     fn wait_for(&self, event: &RoomEvent) -> bool {
         let (room, waiting) = (&event.room_id, Waiting { event: event.clone(), is_overdue: false });

@@ -138,6 +138,11 @@ pub struct Event {
     pub notification: Option<NotificationId>,
     /// Its fields beside `type`, as a JSON object.
     pub payload: Payload,
+    /// The message or reaction whose content the payload holds; `None` for a notification, whose text belongs to its
+    /// satellite.
+    pub about: Option<EventId>,
+    /// Whether it tells of a redaction: what was told before about the same is emptied in the log.
+    pub is_redaction: bool,
 }
 
 /// The fields of an event as the text of a JSON object: serialised once, whatever the number of readers.
@@ -179,6 +184,10 @@ pub struct Frame {
     pub audience: Audience,
     /// The change of membership it tells of.
     pub membership: Option<Membership>,
+    /// The message or reaction whose content it holds.
+    pub about: Option<EventId>,
+    /// Whether it tells of a redaction.
+    pub is_redaction: bool,
     /// As Server-Sent Event: `id:` and `data:`.
     pub sse: Bytes,
 }
@@ -207,6 +216,8 @@ impl Event {
             position: self.position,
             audience: self.audience.clone(),
             membership: self.membership(),
+            about: self.about.clone(),
+            is_redaction: self.is_redaction,
             sse: Bytes::from(sse),
         }
     }

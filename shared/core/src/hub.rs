@@ -12,13 +12,14 @@ use crate::{
     Result,
     delivery::Sent,
     echo::Echoes,
-    id::{MatrixUserId, RoomId, TenantId},
+    id::{EventId, MatrixUserId, RoomId, TenantId},
     message::Attempt,
     port::{
         Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
         Lobby, Memberships, Messages, Notifications, Outbox, Reconciliation, Rooms, Timeline, Upkeep, Users,
         Vault, Whispers,
     },
+    receipt::Receipt,
     room::RoomKey,
     tail::Tail,
     user::{Identity, User},
@@ -41,6 +42,8 @@ const OPENINGS: usize = 2;
 const ENTERING_FOR: Duration = Duration::from_mins(5);
 /// How long it is known since when the homeserver has failed over a room: longer than it waits before it pushes again.
 const SICK_FOR: Duration = Duration::from_mins(15);
+/// How long a receipt is known as one that was taken in.
+const RECEIPT_FOR: Duration = Duration::from_mins(1);
 /// How many users and rooms a process remembers at the most.
 const REMEMBERED: u64 = 20_000;
 
@@ -141,6 +144,10 @@ pub struct Inner {
     pub(crate) tenants: Remembered<RoomId, TenantId>,
     /// Up to where a room was read beyond a reconciled position.
     pub(crate) caught_up: Remembered<RoomId, (String, String)>,
+    /// Receipts that were taken in a moment ago: homeservers tell the same by push and by `/sync`.
+    pub(crate) receipts: Remembered<Receipt, ()>,
+    /// An event that is no known message, with the events before it.
+    pub(crate) events_before: Remembered<EventId, Arc<[EventId]>>,
     installation: OnceCell<String>,
 }
 
@@ -166,6 +173,8 @@ impl Hub {
             sick_since: Remembered::for_a_while(SICK_FOR),
             tenants: Remembered::for_good(),
             caught_up: Remembered::for_good(),
+            receipts: Remembered::for_a_while(RECEIPT_FOR),
+            events_before: Remembered::for_a_while(RECEIPT_FOR),
             installation: OnceCell::new(),
         }))
     }
@@ -234,5 +243,16 @@ where
 
     pub(crate) fn put(&self, key: K, value: V) {
         self.0.insert(key, value);
+    }
+
+    pub(crate) fn remove(&self, key: &K) {
+        self.0.invalidate(key);
+    }
+
+    /// Looks at everything: for what is rare.
+    pub(crate) fn remove_if(&self, which: impl Fn(&V) -> bool) {
+        for (key, _) in self.0.iter().filter(|(_, value)| which(value)) {
+            self.0.invalidate(&*key);
+        }
     }
 }

@@ -26,12 +26,12 @@ use crate::{
     error::Failure,
     id::{EventId, MatrixUserId, RoomId, TenantId},
     message::Said,
-    port::Taken,
+    port::{Fact, Taken},
 };
 
 pub(crate) use sick::Sick;
 
-pub use read::MESSAGES;
+pub use read::{MESSAGES, timestamp};
 
 /// How many events are taken in at once.
 const BATCH: usize = 100;
@@ -141,6 +141,7 @@ impl Hub {
         if !taken.is_empty() {
             self.take_in(&taken).await?;
             self.echoes.arrived(&messages);
+            self.forget_redacted(&taken);
         }
         Ok(())
     }
@@ -169,6 +170,16 @@ impl Hub {
             }
         }
         Ok(())
+    }
+
+    /// Drops what this process remembers of redacted messages.
+    fn forget_redacted(&self, taken: &[Taken]) {
+        for event in taken {
+            if let Fact::Redacted { of } | Fact::Unedited { edit: of } = &event.fact {
+                self.echoes.forget(of);
+                self.attempts.remove_if(|attempt| attempt.as_ref().is_some_and(|sent| sent.event_id == *of));
+            }
+        }
     }
 
     /// Whose room it is. Costs no I/O once known to this process.

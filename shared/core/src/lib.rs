@@ -17,6 +17,7 @@ pub mod notification;
 pub mod poll;
 pub mod port;
 pub mod provision;
+pub mod receipt;
 pub mod reconcile;
 pub mod rendering;
 pub mod room;

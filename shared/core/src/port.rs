@@ -27,7 +27,7 @@ pub use chat::{
     Timeline, Unedited,
 };
 pub use external::{ExternalAccess, ExternalAccounts, Vault};
-pub use rooms::{Attendance, Departure, Departures, Lobby, Read, Standing};
+pub use rooms::{Attendance, Departure, Departures, Lobby, Read, ReadUpTo, Standing};
 pub use whispers::Whispers;
 
 /// What time it is, for what is compared with a token or a timestamp of somebody else.

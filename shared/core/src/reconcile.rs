@@ -43,12 +43,14 @@ impl Hub {
         let mut changes = self.timeline.changes(since, patience).await?;
         let next = changes.next.clone();
         let typing = std::mem::take(&mut changes.typing);
+        let receipts = std::mem::take(&mut changes.receipts);
         // Reading on in these tells whether the position is known at all: before anything is taken in.
         changes.rooms.sort_by_key(|room| !room.is_limited);
         if !self.take_in_changes(worker, since, changes).await? {
             return Ok(false);
         }
         self.hear_typing(typing).await;
+        self.hear_receipts(receipts).await?;
         self.reconciliation.advance(worker, Some(&next), LEASE).await
     }
 

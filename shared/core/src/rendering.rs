@@ -11,11 +11,14 @@ use crate::{
 /// Most bytes of content: an event may have 65 536 bytes with everything around it (Matrix specification, "Size
 /// limits"), and escapes and signatures need their share.
 const CONTENT_MAX: usize = 56_000;
+/// The field of the content that holds what is known of the notification.
+pub const MARKER: &str = "com.aesystek.notification";
 /// Marks what is urgent, in any language.
 const URGENT: &str = "❗ ";
 
 /// The content of `m.room.message`: `[source_app] title`, then the body; plain and as the Matrix HTML subset. An urgent
-/// one mentions its readers (`m.mentions`), so that phones ring.
+/// one mentions its readers (`m.mentions`), any other nobody. Phones ring by a push rule of each account, which matches the
+/// `priority` below [`MARKER`]: a mention of the room makes no sound, and the list of all members has no room in an event.
 ///
 /// `recipient` is the one reader of a direct message. What is too long for an event loses its HTML first, then its end.
 pub fn content(id: NotificationId, draft: &Draft, recipient: Option<&MatrixUserId>) -> Value {
@@ -46,7 +49,7 @@ fn message(
     let mut content = json!({
         "msgtype": "m.text",
         "body": body.map_or_else(|| heading.clone(), |body| format!("{heading}\n{body}")),
-        "com.aesystek.notification": {
+        MARKER: {
             "id": id,
             "source_app": draft.source_app,
             "event_type": draft.event_type,
@@ -59,13 +62,17 @@ fn message(
         content["formatted_body"] =
             body.map_or_else(|| heading.clone(), |body| format!("{heading}<br>{}", escape(body))).into();
     }
-    if draft.priority == Priority::Urgent {
-        content["m.mentions"] = match recipient {
-            Some(user) => json!({ "user_ids": [user] }),
-            None => json!({ "room": true }),
-        };
-    }
+    content["m.mentions"] = match recipient {
+        _ if draft.priority != Priority::Urgent => no_mentions(),
+        Some(user) => json!({ "user_ids": [user] }),
+        None => json!({ "room": true }),
+    };
     content
+}
+
+/// Mentions nobody: without it the push rules of before Matrix 1.7 ring for `@room` and for names in the text.
+pub(crate) fn no_mentions() -> Value {
+    json!({})
 }
 
 fn size(content: &Value) -> usize {

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     id::{EventId, MatrixUserId, RoomId},
-    inbound::{MESSAGES, RoomEvent},
+    inbound::{MESSAGES, RoomEvent, timestamp},
     port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
+    receipt::Receipt,
     typing::Typing,
 };
 use reqwest::StatusCode;
@@ -35,6 +36,12 @@ struct Messages {
     chunk: Vec<Box<RawValue>>,
     start: String,
     end: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Context {
+    #[serde(default)]
+    events_before: Vec<Box<RawValue>>,
 }
 
 /// What is read of an event to know it again, however strange the rest of it is.
@@ -94,8 +101,7 @@ struct StateEvent {
     content: Box<RawValue>,
     unsigned: Option<Box<RawValue>>,
     /// Stripped state has none.
-    #[serde(default)]
-    origin_server_ts: i64,
+    origin_server_ts: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -146,6 +152,22 @@ impl Timeline for Appservice {
         }
     }
 
+    async fn up_to(&self, room: &RoomId, event: &EventId, limit: u32) -> Result<Vec<EventId>> {
+        // Half of them are those after it.
+        let limit = limit.saturating_mul(2).to_string();
+        let call = |http| {
+            let call = crate::call::Http::get(http).at("rooms").at(room).at("context").at(event);
+            call.query("limit", &limit)
+        };
+        let context: Context = match self.reader.read(&self.http, &self.bot, call).await {
+            Err(cause) if cause.is_refused_for_good() => return Ok(Vec::new()),
+            context => context.doing("looking for what stands before an event")?,
+        };
+        let before =
+            context.events_before.iter().filter_map(|event| legible::<Named>(event, "an event's id"));
+        Ok(std::iter::once(event.clone()).chain(before.map(|named| EventId::new(named.event_id))).collect())
+    }
+
     async fn changes(&self, since: Option<&str>, patience: Duration) -> Result<Changes> {
         let nothing = json!({ "not_types": ["*"] });
         let filter = json!({
@@ -153,7 +175,7 @@ impl Timeline for Appservice {
             "account_data": nothing,
             "room": {
                 "account_data": nothing,
-                "ephemeral": { "types": ["m.typing"] },
+                "ephemeral": { "types": ["m.typing", "m.receipt"] },
                 "state": nothing,
                 "timeline": { "limit": TIMELINE },
             },
@@ -173,13 +195,16 @@ impl Timeline for Appservice {
             .read(&self.http, &self.bot, call)
             .await
             .reading_from(since, "reading the homeserver's stream")?;
-        let mut typing = Vec::new();
+        let (mut typing, mut receipts) = (Vec::new(), Vec::new());
         let joined = sync.rooms.join.into_iter().filter_map(|(room, joined)| {
             let joined: Joined = legible(&joined, "a room's changes")?;
             Some((room, joined))
         });
         let rooms = joined.map(|(room, Joined { timeline, ephemeral })| {
-            typing.extend(who_types(ephemeral.as_deref(), &room));
+            for event in ephemeral_events(ephemeral.as_deref()) {
+                typing.extend(Typing::read(&event, Some(&room)));
+                receipts.extend(Receipt::read(&event, Some(&room)));
+            }
             RoomChanges { events: events(&timeline.events, &room), is_limited: timeline.limited, room }
         });
         let rooms = rooms.collect();
@@ -191,7 +216,7 @@ impl Timeline for Appservice {
         });
         let invitations = invitations.collect();
         let left = sync.rooms.leave.into_keys().collect();
-        Ok(Changes { rooms, invitations, typing, left, next: sync.next_batch })
+        Ok(Changes { rooms, invitations, typing, receipts, left, next: sync.next_batch })
     }
 
     async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
@@ -207,7 +232,7 @@ impl Timeline for Appservice {
         };
         Ok(Overview {
             made_by: made.sender.clone(),
-            made_at: Timestamp::from_millisecond(made.origin_server_ts).unwrap_or_default(),
+            made_at: timestamp(made.origin_server_ts.as_deref()),
             alias: text("m.room.canonical_alias", "alias"),
             name: text("m.room.name", "name"),
             topic: text("m.room.topic", "topic"),
@@ -305,12 +330,11 @@ fn state_events(events: &[Box<RawValue>]) -> impl Iterator<Item = StateEvent> {
     events.iter().filter_map(|event| legible(event, "a state event"))
 }
 
-/// Conduit heeds no filter here: what is something else is passed over.
-fn who_types(ephemeral: Option<&RawValue>, room: &RoomId) -> Vec<Typing> {
-    let said: Option<Ephemeral> = ephemeral.and_then(|said| serde_json::from_str(said.get()).ok());
-    let said = said.unwrap_or_default().events;
-    let said = said.iter().filter_map(|event| serde_json::from_str::<Value>(event.get()).ok());
-    said.filter_map(|event| Typing::read(&event, Some(room))).collect()
+/// Conduit heeds no filter here: whoever reads these passes other types over.
+fn ephemeral_events(ephemeral: Option<&RawValue>) -> Vec<Value> {
+    let list: Option<Ephemeral> = ephemeral.and_then(|list| serde_json::from_str(list.get()).ok());
+    let events = list.unwrap_or_default().events;
+    events.iter().filter_map(|event| serde_json::from_str(event.get()).ok()).collect()
 }
 
 fn legible<T: DeserializeOwned>(raw: &RawValue, what: &'static str) -> Option<T> {

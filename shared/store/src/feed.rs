@@ -7,7 +7,7 @@ use messenger_core::{
     Result,
     error::Failure,
     event::{Audience, Event, Kind, NewEvent, Payload},
-    id::{NotificationId, Position},
+    id::{EventId, NotificationId, Position},
     port::{Feed, Span},
 };
 use serde_json::{Value, json};
@@ -17,13 +17,14 @@ use crate::{PgStore, error::fault};
 
 const APPEND: &str = "select append_events($1)";
 const SPAN: &str = "select trimmed, position from feed_head";
-const NEXT: &str = "select position, audience, kind, notification_id, payload from events
+const NEXT: &str =
+    "select position, audience, kind, notification_id, payload, about, is_redaction from events
     where position > $1 order by position limit $2";
 /// One probe of the index for each audience, so the cost does not depend on how much others said.
-const AFTER: &str = "select position, audience, kind, notification_id, payload
+const AFTER: &str = "select position, audience, kind, notification_id, payload, about, is_redaction
     from (select distinct unnest($1::text[])) as wanted (name)
     cross join lateral (
-        select position, audience, kind, notification_id, payload from events
+        select position, audience, kind, notification_id, payload, about, is_redaction from events
         where (audience, position) > (wanted.name, $2) and audience <= wanted.name
         order by audience, position limit $3
     ) heard
@@ -86,5 +87,7 @@ fn event(row: &Row) -> Result<Event> {
         kind: Kind::parse(kind).ok_or_else(|| unknown("kind"))?,
         notification: row.get::<_, Option<i64>>(3).map(NotificationId),
         payload: Payload::stored(row.get(4)),
+        about: row.get::<_, Option<String>>(5).map(EventId::new),
+        is_redaction: row.get(6),
     })
 }

@@ -8,10 +8,11 @@ use messenger_core::{
     error::Failure,
     id::{EventId, HubUserId, RoomId, TenantId},
     notification::EntityId,
-    port::{Departure, Departures, Lobby, Read, Standing},
+    port::{Departure, Departures, Lobby, Read, ReadUpTo, Standing},
     room::{Listed, Room, RoomKey, RoomType, Search},
     user::User,
 };
+use serde_json::{Value, json};
 use tokio_postgres::Row;
 
 use crate::{PgStore, error::fault, pool::seconds, users};
@@ -28,7 +29,7 @@ const ROOMS: &str = concat!(
     "select ",
     columns!(),
     " from room_views where tenant_id = $1 and hub_user_id = $2
-    order by coalesce(last_message_ts, created_at) desc, matrix_room_id"
+    order by activity desc, matrix_room_id"
 );
 const ROOM: &str = concat!(
     "select ",
@@ -65,6 +66,7 @@ const PEOPLE: &str = concat!(
 const READ: &str = "select marked.changed,
         (select room.last_event_id from rooms room where room.tenant_id = $1 and room.matrix_room_id = $2)
     from mark_read($1, $2, $3) marked";
+const READ_UP_TO: &str = "select read_up_to($1)";
 const DEPART: &str = "select depart($1, $2, $3)";
 const CANCEL: &str = "delete from departures where hub_user_id = $1 and matrix_room_id = $2";
 const CLAIM: &str = "update departures departure set lease_until = now() + $1 * interval '1 second'
@@ -126,6 +128,16 @@ impl Lobby for PgStore {
         let row = self.database.query_opt("marking a room as read", READ, &parameters).await?;
         Ok(row
             .map(|row| Read { changed: row.get(0), last: row.get::<_, Option<String>>(1).map(EventId::new) }))
+    }
+
+    async fn read_up_to(&self, receipts: &[ReadUpTo]) -> Result<Vec<usize>> {
+        let batch = receipts.iter().enumerate().map(|(n, receipt)| {
+            let ReadUpTo { room, localpart, events } = receipt;
+            json!({ "n": n, "room": room, "localpart": localpart, "events": events })
+        });
+        let batch = Value::from(batch.collect::<Vec<_>>());
+        let rows = self.database.query("taking receipts over", READ_UP_TO, &[&batch]).await?;
+        Ok(rows.iter().filter_map(|row| usize::try_from(row.get::<_, i32>(0)).ok()).collect())
     }
 }
 

@@ -23,13 +23,18 @@ const EXPIRE: &str = "update notifications set status = 'expired', answer_due = 
     where status = 'pending' and expires_at <= now()";
 const ROTATE: &str = "select rotate_events($1 * interval '1 second')";
 /// What is forgotten, a few at a time so that nobody waits for it.
-const FORGET: [&str; 3] = [
+const FORGET: [&str; 4] = [
     "delete from idempotency_keys where (tenant_id, token, key) in (
         select tenant_id, token, key from idempotency_keys where created_at < now() - interval '7 days' limit 5000)",
     "delete from event_keys where key in (
         select key from event_keys
         -- What was read last may be read again: after a long outage these keys are old and needed.
         where seen_at < (select least(now() - interval '30 days', moved_at - interval '1 day') from reconciliation)
+        limit 5000)",
+    "delete from redacted_events where (event_id, matrix_room_id) in (
+        select event_id, matrix_room_id from redacted_events
+        -- As long as the redacted event may arrive for the first time.
+        where redacted_at < (select least(now() - interval '30 days', moved_at - interval '1 day') from reconciliation)
         limit 5000)",
     "delete from poll_cursors where (tenant_id, hub_user_id, reader) in (
         select tenant_id, hub_user_id, reader from poll_cursors where read_at < now() - interval '30 days' limit 5000)",

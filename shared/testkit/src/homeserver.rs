@@ -15,6 +15,7 @@ use std::{
 use jiff::Timestamp;
 use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
+    receipt::Receipt,
     room::NewRoom,
 };
 use serde_json::Value;
@@ -39,6 +40,8 @@ struct State {
     /// Whom each has a direct chat with, and where.
     direct: BTreeSet<(MatrixUserId, MatrixUserId, RoomId)>,
     read: Vec<(RoomId, MatrixUserId, EventId)>,
+    /// What people have read with other clients, until it is told.
+    receipts: Vec<Receipt>,
     typing: BTreeMap<RoomId, BTreeMap<MatrixUserId, Duration>>,
     /// Where that has changed since it was last read.
     typing_changed: BTreeSet<RoomId>,
@@ -178,6 +181,12 @@ impl MemoryHomeserver {
     /// How many accounts there are.
     pub fn accounts(&self) -> usize {
         self.state().accounts.len()
+    }
+
+    /// Somebody reads a room up to an event with another client.
+    pub fn reads(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) {
+        let receipt = Receipt { room: room.clone(), user: user.clone(), event: event.clone() };
+        self.state().receipts.push(receipt);
     }
 
     /// Lets time pass: what is said from now on is said later.

@@ -10,6 +10,7 @@ pub(crate) mod messages;
 mod notifications;
 mod outbox;
 mod reconciliation;
+mod redactions;
 mod rooms;
 mod upkeep;
 mod users;

@@ -1,13 +1,14 @@
 //! Every promise that is written is run.
 
 /// The module of a promise, and its text.
-const CONTRACT: [(&str, &str); 24] = [
+const CONTRACT: [(&str, &str); 26] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
     ("cursors", include_str!("../src/contract/cursors.rs")),
     ("departures", include_str!("../src/contract/departures.rs")),
     ("due", include_str!("../src/contract/due.rs")),
+    ("emptied", include_str!("../src/contract/emptied.rs")),
     ("external", include_str!("../src/contract/external.rs")),
     ("feed", include_str!("../src/contract/feed.rs")),
     ("held", include_str!("../src/contract/held.rs")),
@@ -19,6 +20,7 @@ const CONTRACT: [(&str, &str); 24] = [
     ("notifications", include_str!("../src/contract/notifications.rs")),
     ("outbox", include_str!("../src/contract/outbox.rs")),
     ("place", include_str!("../src/contract/place.rs")),
+    ("receipts", include_str!("../src/contract/receipts.rs")),
     ("reconciliation", include_str!("../src/contract/reconciliation.rs")),
     ("redactions", include_str!("../src/contract/redactions.rs")),
     ("rooms", include_str!("../src/contract/rooms.rs")),

@@ -26,7 +26,8 @@ struct ClientEvent {
     #[serde(rename = "type")]
     kind: String,
     state_key: Option<String>,
-    origin_server_ts: i64,
+    /// Read by [`timestamp`]: no time costs the event.
+    origin_server_ts: Option<Box<RawValue>>,
     content: Value,
     redacts: Option<String>,
     /// Read when it is needed: it holds other events, and what is wrong with them is not wrong with this one.
@@ -68,10 +69,27 @@ impl RoomEvent {
             event_id: EventId::new(event.event_id),
             room_id,
             sender: MatrixUserId::new(event.sender),
-            timestamp: Timestamp::from_millisecond(event.origin_server_ts).ok()?,
+            timestamp: timestamp(event.origin_server_ts.as_deref()),
             content,
         })
     }
+}
+
+/// Reads a time of a homeserver (`origin_server_ts`) for display: what lies before 1970 or after the year 9999 becomes the
+/// nearest time that can be shown, and what is no number the first one.
+pub fn timestamp(origin_server_ts: Option<&RawValue>) -> Timestamp {
+    let text = origin_server_ts.map_or("", |given| given.get().trim_matches('"'));
+    let milliseconds = text.parse().unwrap_or_else(|_| saturating(text.parse().unwrap_or_default()));
+    let representable = milliseconds.clamp(0, Timestamp::MAX.as_millisecond());
+    Timestamp::from_millisecond(representable).unwrap_or(Timestamp::MAX)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the nearest whole number is wanted, and the nearest bound"
+)]
+fn saturating(number: f64) -> i64 {
+    number as i64
 }
 
 fn content(event: &ClientEvent) -> Option<Content> {

@@ -7,6 +7,7 @@ use crate::{
     Error, Hub, Result,
     id::{self, RoomId},
     inbound::{Content, RoomEvent},
+    rendering::no_mentions,
     user::Caller,
 };
 
@@ -26,7 +27,8 @@ impl Hub {
         said: Said,
         transaction: Option<&str>,
     ) -> Result<Message> {
-        let content = said.content();
+        let mut content = said.content();
+        content["m.mentions"] = no_mentions();
         let size = content.to_string().len();
         if size > CONTENT_MAX {
             let problem =

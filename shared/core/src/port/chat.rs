@@ -12,6 +12,7 @@ use crate::{
     inbound::RoomEvent,
     media::{Download, File, Mxc, Posted, Upload},
     message::Said,
+    receipt::Receipt,
     typing::Typing,
     user::User,
 };
@@ -166,6 +167,8 @@ pub struct Changes {
     pub invitations: Vec<(RoomId, MatrixUserId)>,
     /// Who types in the rooms where that has changed.
     pub typing: Vec<Typing>,
+    /// What people have read with other clients.
+    pub receipts: Vec<Receipt>,
     /// Rooms that the bot is out of since then.
     pub left: Vec<RoomId>,
     /// The position after it.
@@ -242,6 +245,9 @@ pub trait Timeline: Send + Sync {
 
     /// One event; `None` if it is not in the room, or does not concern us.
     async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>>;
+
+    /// An event and those before it in the room, newest first, of whatever type; empty if the room has no such event.
+    async fn up_to(&self, room: &RoomId, event: &EventId, limit: u32) -> Result<Vec<EventId>>;
 
     /// What happened since a position, in all rooms. Waits as long as `patience` while nothing did. Without a position:
     /// where things stand. Conduit takes a position that it does not know for none, and refuses it in

@@ -29,6 +29,17 @@ pub struct Read {
     pub last: Option<EventId>,
 }
 
+/// A receipt: a user has read a room up to one of these events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadUpTo {
+    /// The room.
+    pub room: RoomId,
+    /// The localpart of the user's account.
+    pub localpart: String,
+    /// The latest of these that is a known message counts.
+    pub events: Vec<EventId>,
+}
+
 /// Rooms as their members see them. Each method is one statement, whatever the number of rooms.
 #[async_trait]
 pub trait Lobby: Send + Sync {
@@ -53,6 +64,11 @@ pub trait Lobby: Send + Sync {
     /// The user has read everything in the room, and their other devices are told if that is new. `None` if the user is
     /// no member.
     async fn read(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Read>>;
+
+    /// Moves read positions forward, never back, and tells the users' devices of each change. Messages are known by their
+    /// id while they are among the last fifty of their room. Returns the indices of receipts that name no known message,
+    /// of members who have something unread; receipts of others and of rooms that are not ours change nothing.
+    async fn read_up_to(&self, receipts: &[ReadUpTo]) -> Result<Vec<usize>>;
 }
 
 /// Somebody who is to leave a room on the homeserver.

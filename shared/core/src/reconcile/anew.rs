@@ -23,7 +23,8 @@ const PAGES: usize = 20;
 
 impl Hub {
     pub(super) async fn start_anew(&self, worker: &str, cause: &Error) -> Result<bool> {
-        let changes = self.timeline.changes(None, Duration::ZERO).await?;
+        let mut changes = self.timeline.changes(None, Duration::ZERO).await?;
+        let receipts = std::mem::take(&mut changes.receipts);
         let horizon = self.reconciliation.moved_at().await? - OVERLAP;
         let error: &dyn std::error::Error = cause;
         tracing::error!(error, %horizon, "the homeserver does not know where we have arrived: reading the last of each room");
@@ -42,16 +43,22 @@ impl Hub {
             }
         }
         sick.told()?;
+        self.hear_receipts(receipts).await?;
         self.reconciliation.advance(worker, Some(&changes.next), LEASE).await
     }
 
     async fn read_again(&self, changes: RoomChanges, horizon: Timestamp) -> Result<()> {
         let RoomChanges { room, mut events, is_limited } = changes;
-        let reaches_back = |events: &[RoomEvent]| events.iter().any(|event| event.timestamp < horizon);
+        // Most of them: one event with a wrong clock must not end the reading.
+        let reaches_back = |events: &[RoomEvent]| {
+            let before = events.iter().filter(|event| event.timestamp < horizon).count();
+            before * 2 > events.len()
+        };
         if is_limited && !reaches_back(&events) {
             events = self.last_pages(&room, &reaches_back).await?;
         }
-        self.receive(events.into_iter().filter(|event| event.timestamp >= horizon).collect()).await
+        // From the first recent one on, whatever clocks say of those behind it.
+        self.receive(events.into_iter().skip_while(|event| event.timestamp < horizon).collect()).await
     }
 
     /// What stands in a room, oldest first, from its end back to where something `reaches_back`.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::ConnectionId;
 use crate::{
     event::{Audience, Frame, Membership},
-    id::Position,
+    id::{EventId, Position},
     mailbox::{End, Mailbox},
 };
 
@@ -57,6 +57,9 @@ pub(super) struct Recent {
 impl State {
     pub(super) fn hand_out(&mut self, frame: Frame) {
         self.position = frame.position;
+        if let Some(about) = frame.about.as_ref().filter(|_| frame.is_redaction) {
+            self.recent.forget(about);
+        }
         let mut slow = Vec::new();
         for id in self.listeners.get(&frame.audience).into_iter().flatten() {
             if let Some(connection) = self.connections.get(id).filter(|one| one.after < frame.position)
@@ -146,6 +149,18 @@ impl State {
 }
 
 impl Recent {
+    /// Forgets the frames about a redacted message, and those before them: whoever missed them reads the log, which is
+    /// emptied of it.
+    fn forget(&mut self, about: &EventId) {
+        let Some(last) = self.frames.iter().rposition(|frame| frame.about.as_ref() == Some(about)) else {
+            return;
+        };
+        for frame in self.frames.drain(..=last) {
+            self.bytes -= frame.sse.len();
+            self.since = frame.position;
+        }
+    }
+
     fn keep(&mut self, frame: Frame) {
         self.bytes += frame.sse.len();
         self.frames.push_back(frame);

@@ -200,6 +200,8 @@ impl Stored {
                 kind: Kind::Notification,
                 notification: Some(NotificationId(self.ids[n])),
                 payload: payload.clone(),
+                about: None,
+                is_redaction: false,
             }
         });
         events.collect()

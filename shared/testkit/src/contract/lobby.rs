@@ -5,12 +5,13 @@ use messenger_core::{
     event::{Audience, Kind},
     id::{HubUserId, Position, RoomId, TenantId},
     notification::EntityId,
+    port::Taken,
     room::{Pair, Profile, RoomKey, RoomKind, RoomType, Search},
     user::Identity,
 };
 use serde_json::{Value, json};
 
-use super::Store;
+use super::{Store, messages::message};
 use crate::given::{OTHER_TENANT, TENANT, identity, room, user};
 
 /// Anna and Bert in the usual tenant, Carl in the other.
@@ -231,5 +232,33 @@ pub async fn reading_again_is_no_change(store: &dyn Store) -> Result<()> {
     let read = ports.lobby.read(TENANT, &user("anna"), &id).await?.expect("she is a member");
     assert!(!read.changed);
     assert_eq!(told(&ports, "anna").await?.len(), 1, "only that she joined");
+    Ok(())
+}
+
+/// A clock decides nothing: neither one that is far ahead nor one that is behind. What is far ahead is no time to be shown.
+pub async fn rooms_are_listed_by_the_arrival_of_their_last_message(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    for n in 1..=3 {
+        let (number, id) = (n.to_string(), format!("!{n}"));
+        let made = settle(&ports, TENANT, entity("machine", &number), &id, &named("x")).await?;
+        join(&ports, &made, "anna").await?;
+    }
+    let listed = async || -> Result<Vec<String>> {
+        let rooms = ports.lobby.rooms(TENANT, &user("anna")).await?;
+        Ok(rooms.into_iter().map(|room| room.matrix_room_id.to_string()).collect())
+    };
+    assert_eq!(listed().await?, ["!3", "!2", "!1"], "who was made last");
+    let clocks = ["9999-12-30T22:00:00Z", "1970-01-01T00:00:00Z", "2026-01-01T06:00:00Z"];
+    for (n, (at, timestamp)) in ["!1", "!2", "!1"].into_iter().zip(clocks).enumerate() {
+        let said = message(&format!("${n}"));
+        let timestamp = timestamp.parse().expect("a time");
+        ports.messages.take_in(&[Taken { room: room(at), timestamp, ..said }]).await?;
+        assert_eq!(listed().await?[0], at, "after {timestamp}");
+    }
+    assert_eq!(listed().await?, ["!1", "!2", "!3"]);
+    let shown =
+        ports.lobby.room(TENANT, &user("anna"), &room("!1")).await?.and_then(|one| one.last_message_ts);
+    let year_3000 = "3000-01-01T00:00:00Z".parse().expect("a time");
+    assert!(shown.is_some_and(|shown| shown < year_3000), "{shown:?}");
     Ok(())
 }

@@ -85,6 +85,20 @@ macro_rules! contract_tests {
             a_file_goes_with_the_edit_that_brought_it,
             a_redaction_in_another_room_takes_nothing_back,
         }
+        $crate::promises! { $fresh, emptied:
+            a_redacted_message_is_empty_wherever_it_was_told,
+            a_redacted_edit_is_empty_and_its_message_is_not,
+            a_redacted_reaction_is_empty,
+            what_arrives_after_its_redaction_is_not_told,
+            an_edit_redacted_after_its_message_tells_nothing,
+            a_redaction_in_another_room_empties_nothing,
+        }
+        $crate::promises! { $fresh, receipts:
+            a_receipt_moves_the_read_position_forward_only,
+            a_receipt_of_no_known_message_is_named,
+            receipts_of_others_change_nothing,
+            receipts_at_once_with_messages_keep_the_count,
+        }
         $crate::promises! { $fresh, reconciliation:
             at_first_nothing_was_read,
             the_position_stays_for_who_comes_next,
@@ -103,6 +117,7 @@ macro_rules! contract_tests {
             who_comes_and_goes_is_told_of_the_whole_room,
             a_room_comes_with_its_first_members,
             reading_again_is_no_change,
+            rooms_are_listed_by_the_arrival_of_their_last_message,
         }
         $crate::promises! { $fresh, departures:
             who_departs_is_out_and_due,

@@ -80,6 +80,18 @@ impl Timeline for MemoryHomeserver {
         .await
     }
 
+    async fn up_to(&self, room: &RoomId, event: &EventId, limit: u32) -> Result<Vec<EventId>> {
+        self.call_in(room, "looking for what stands before an event", |state| {
+            let messages = state.read_by_bot(room)?;
+            let Some(at) = messages.iter().position(|message| message.event == *event) else {
+                return Ok(Vec::new());
+            };
+            let before = messages[..=at].iter().rev().take(limit as usize + 1);
+            Ok(before.map(|message| message.event.clone()).collect())
+        })
+        .await
+    }
+
     async fn changes(&self, since: Option<&str>, _patience: Duration) -> Result<Changes> {
         self.call("reading the homeserver's stream", |state| {
             let since = match position(since.unwrap_or("0")) {
@@ -99,7 +111,8 @@ impl Timeline for MemoryHomeserver {
                 })
             });
             let (rooms, left, next) = (rooms.collect(), left.collect(), state.events.to_string());
-            Ok(Changes { rooms, invitations: Vec::new(), typing: state.typing_changes(), left, next })
+            let (typing, receipts) = (state.typing_changes(), std::mem::take(&mut state.receipts));
+            Ok(Changes { rooms, invitations: Vec::new(), typing, receipts, left, next })
         })
         .await
     }

@@ -68,9 +68,29 @@ impl Log {
             kind: new.kind,
             notification: about,
             payload: new.payload.clone(),
+            about: None,
+            is_redaction: false,
         };
         self.events.push_back((now, event));
         true
+    }
+
+    /// Appends an event about a message or a reaction.
+    pub(super) fn append_about(
+        &mut self,
+        now: Timestamp,
+        new: &NewEvent,
+        about: Option<EventId>,
+        is_redaction: bool,
+    ) {
+        self.append(now, None, new);
+        if let Some((_, event)) = self.events.back_mut() {
+            (event.about, event.is_redaction) = (about, is_redaction);
+        }
+    }
+
+    pub(super) fn events_mut(&mut self) -> impl Iterator<Item = &mut Event> {
+        self.events.iter_mut().map(|(_, event)| event)
     }
 
     /// Drops what is older.

@@ -8,7 +8,7 @@ use messenger_core::{
     event::Kind,
     id::{HubUserId, RoomId, TenantId},
     notification::EntityId,
-    port::{Lobby, Read, Standing},
+    port::{Lobby, Read, ReadUpTo, Standing},
     room::{Listed, Room, RoomKey, RoomKind, RoomType, Search},
     user::{User, fold},
 };
@@ -27,7 +27,7 @@ impl Lobby for Memory {
                 .filter_map(|(_, _, room)| Some((state.settled(tenant, room)?.1, room)))
                 .collect();
             rooms.sort_by_key(|(settled, room)| {
-                (Reverse(state.summary(room).at.unwrap_or(settled.created_at)), room.as_str())
+                (Reverse(state.summary(room).activity.max(settled.activity)), room.as_str())
             });
             rooms.iter().filter_map(|(_, room)| state.seen(tenant, user, room)).collect()
         })
@@ -101,9 +101,39 @@ impl Lobby for Memory {
         })
         .await
     }
+
+    async fn read_up_to(&self, receipts: &[ReadUpTo]) -> Result<Vec<usize>> {
+        self.act("taking receipts over", |state| {
+            let receipts = receipts.iter().enumerate();
+            receipts.filter(|(_, receipt)| state.read_up_to(receipt)).map(|(n, _)| n).collect()
+        })
+        .await
+    }
 }
 
 impl State {
+    /// Returns whether it names no known message, though something is unread.
+    fn read_up_to(&mut self, receipt: &ReadUpTo) -> bool {
+        let ReadUpTo { room, localpart, events } = receipt;
+        let user = self.all_users().find(|user| user.localpart == *localpart);
+        let Some(user) = user.map(|user| user.id().clone()) else { return false };
+        let members = self.members.iter();
+        let member = members.map(|(member, read)| (member.clone(), *read));
+        let mut member = member.filter(|((_, id, at), _)| *id == user && at == room);
+        let Some((member, read)) = member.next() else { return false };
+        let summary = self.summary(room);
+        if self.settled(member.0, room).is_none() || read >= summary.count {
+            return false;
+        }
+        let Some(place) = summary.place(events) else { return true };
+        if place > read {
+            self.members.insert(member.clone(), place);
+            let fields = json!({ "room_id": room, "unread_count": summary.count - place });
+            self.tell_member(Kind::Unread, member.0, &user, &fields);
+        }
+        false
+    }
+
     /// A room as a member sees it; `None` if the user is none, or the room none of ours.
     pub(super) fn seen(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Option<Room> {
         let read = self.members.get(&(tenant, user.clone(), room.clone()))?;

@@ -8,6 +8,7 @@ use messenger_core::{
     event::{Audience, Kind, NewEvent, Payload},
     id::{HubUserId, RoomId, TenantId},
     port::Memberships,
+    room::Room,
 };
 use serde_json::{Value, json};
 
@@ -49,14 +50,30 @@ impl State {
         let said = self.said(room);
         self.members.insert(member, said);
         let seen = self.seen(tenant, user, room);
-        self.tell_member(Kind::RoomJoined, tenant, user, &json!({ "room_id": room, "room": seen }));
+        self.tell_coming(Kind::RoomJoined, tenant, user, room, seen.as_ref());
     }
 
     pub(super) fn remove_member(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
         let seen = self.seen(tenant, user, room);
         if self.members.remove(&(tenant, user.clone(), room.clone())).is_some() {
-            self.tell_member(Kind::RoomLeft, tenant, user, &json!({ "room_id": room, "room": seen }));
+            self.tell_coming(Kind::RoomLeft, tenant, user, room, seen.as_ref());
         }
+    }
+
+    /// A later redaction finds the last message that is told here.
+    fn tell_coming(
+        &mut self,
+        kind: Kind,
+        tenant: TenantId,
+        user: &HubUserId,
+        room: &RoomId,
+        seen: Option<&Room>,
+    ) {
+        let audience = Audience::User(tenant, user.clone());
+        let payload = Payload::stored(json!({ "room_id": room, "room": seen }).to_string());
+        let about = self.conversation.summaries.get(room).and_then(|summary| summary.last_event.clone());
+        let new = NewEvent { audience, kind, payload, key: None };
+        self.log.append_about(self.now, &new, about, false);
     }
 
     pub(super) fn tell_member(&mut self, kind: Kind, tenant: TenantId, user: &HubUserId, fields: &Value) {

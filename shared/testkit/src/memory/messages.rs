@@ -1,6 +1,9 @@
 //! What is kept of conversations, in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,13 +19,19 @@ use messenger_core::{
 
 use serde_json::json;
 
-use super::{Memory, State};
+use super::{Memory, State, redactions};
+
+/// How far a message's time may be ahead.
+const AHEAD_MAX: Duration = Duration::from_hours(24);
 
 #[derive(Default)]
 pub(super) struct Table {
     files: HashMap<EventId, (TenantId, RoomId, File)>,
     edits: BTreeMap<EventId, Reworded>,
     pub(super) summaries: HashMap<RoomId, Summary>,
+    pub(super) redacted: redactions::Table,
+    /// Grows with each message and each new room.
+    arrivals: u64,
 }
 
 /// An edit.
@@ -45,6 +54,8 @@ pub struct Summary {
     pub(super) last_event: Option<EventId>,
     /// All of them in the order in which they came, as they were first said.
     said: Vec<(EventId, String)>,
+    /// Its place among the last messages of all rooms, by arrival.
+    pub(super) activity: u64,
     /// When it was said.
     pub at: Option<Timestamp>,
     /// The name that the room was given.
@@ -138,6 +149,14 @@ fn last_of_each(edits: Vec<(&EventId, &Reworded)>) -> Vec<Edit> {
     edits.collect::<HashMap<_, _>>().into_iter().map(|((of, by), said)| Edit { of, by, said }).collect()
 }
 
+impl Summary {
+    /// How many messages there were with the latest of these; `None` if none of them is known.
+    pub(super) fn place(&self, of: &[EventId]) -> Option<i64> {
+        let place = self.said.iter().rposition(|(event, _)| of.contains(event))?;
+        i64::try_from(place + 1).ok()
+    }
+}
+
 impl State {
     /// How many messages a room has.
     pub(super) fn said(&self, room: &RoomId) -> i64 {
@@ -149,19 +168,40 @@ impl State {
             return false;
         }
         let (tenant, room) = (event.tenant, event.room.clone());
-        let mut is_read = None;
+        let names = match &event.fact {
+            Fact::Message { .. } | Fact::Reaction => vec![&event.event_id],
+            Fact::Edited { of, .. } => vec![&event.event_id, of],
+            _ => Vec::new(),
+        };
+        if names.into_iter().any(|id| self.conversation.redacted.holds(&room, id)) {
+            return true;
+        }
+        let (mut is_read, mut about, mut told) = (None, event.event_id.clone(), event.told.clone());
         match &event.fact {
             Fact::Message { by, summary, .. } => {
                 let has_read = self.count(event, by.as_ref(), summary);
                 is_read = by.as_ref().filter(|_| has_read);
             }
             Fact::Edited { of, by, said } => {
+                about.clone_from(of);
                 let (of, by, at) = (of.clone(), by.clone(), event.timestamp);
                 let edit = Reworded { room: room.clone(), of, by, at, said: said.clone() };
                 self.conversation.edits.insert(event.event_id.clone(), edit);
                 self.conversation.show_last(&room);
             }
-            Fact::Redacted { of } | Fact::Unedited { edit: of } => self.take_back(&room, of),
+            Fact::Redacted { of } | Fact::Unedited { edit: of } => {
+                let edited = self.conversation.edits.get(of).filter(|edit| edit.room == room);
+                match edited.map(|edit| edit.of.clone()) {
+                    Some(message) => about = message,
+                    None => about.clone_from(of),
+                }
+                if about == *of && matches!(event.fact, Fact::Unedited { .. }) {
+                    told = None;
+                }
+                self.conversation.redacted.note(self.now, &room, of);
+                self.log.empty(tenant, &room, &about, of);
+                self.take_back(&room, of);
+            }
             Fact::Reaction => {}
             Fact::Joined(user) => self.add_member(tenant, &room, user),
             Fact::Left(user) => self.remove_member(tenant, &room, user),
@@ -174,9 +214,11 @@ impl State {
             let posted = (tenant, event.room.clone(), file.clone());
             self.conversation.files.insert(event.event_id.clone(), posted);
         }
-        if let (Some(kind), Some(payload)) = (event.fact.kind(), event.told.clone()) {
+        if let (Some(kind), Some(payload)) = (event.fact.kind(), told) {
             let audience = Audience::Room(tenant, event.room.clone());
-            self.log.append(self.now, None, &NewEvent { audience, kind, payload, key: None });
+            let is_redaction = matches!(event.fact, Fact::Redacted { .. } | Fact::Unedited { .. });
+            let new = NewEvent { audience, kind, payload, key: None };
+            self.log.append_about(self.now, &new, Some(about), is_redaction);
         }
         if let Some(user) = is_read {
             let fields = json!({ "room_id": event.room, "unread_count": 0 });
@@ -194,12 +236,16 @@ impl State {
 
     /// Returns whether its writer had not read all that stands before.
     fn count(&mut self, event: &Taken, by: Option<&HubUserId>, line: &str) -> bool {
+        let (activity, now) = (self.conversation.next_arrival(), self.now);
         let summary = self.conversation.summaries.entry(event.room.clone()).or_default();
         summary.count += 1;
+        summary.activity = activity;
         summary.said.push((event.event_id.clone(), line.to_owned()));
         summary.last = Some(line.to_owned());
         summary.last_event = Some(event.event_id.clone());
-        summary.at = summary.at.max(Some(event.timestamp));
+        // A time that is far ahead is none.
+        let is_ahead = event.timestamp > now + AHEAD_MAX;
+        summary.at = summary.at.max(Some(if is_ahead { now } else { event.timestamp }));
         let member = by.map(|user| (event.tenant, user.clone(), event.room.clone()));
         let read = member.and_then(|member| self.members.get_mut(&member));
         read.is_some_and(|read| std::mem::replace(read, summary.count) + 1 < summary.count)
@@ -207,6 +253,12 @@ impl State {
 }
 
 impl Table {
+    /// The place of what arrives now.
+    pub(super) fn next_arrival(&mut self) -> u64 {
+        self.arrivals += 1;
+        self.arrivals
+    }
+
     fn in_order(&self, which: impl Fn(&Reworded) -> bool) -> Vec<(&EventId, &Reworded)> {
         let mut edits: Vec<_> = self.edits.iter().filter(|(_, edit)| which(edit)).collect();
         edits.sort_by_key(|(_, edit)| edit.at);

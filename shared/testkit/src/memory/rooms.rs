@@ -26,7 +26,7 @@ pub(super) enum Stored {
 pub(super) struct Settled {
     pub(super) id: RoomId,
     pub(super) profile: Profile,
-    pub(super) created_at: Timestamp,
+    pub(super) activity: u64,
 }
 
 impl Stored {
@@ -70,7 +70,8 @@ impl Rooms for Memory {
             if let Some(first) = state.rooms.get(key).and_then(Stored::room) {
                 return first.clone();
             }
-            let settled = Settled { id: room.clone(), profile: profile.clone(), created_at: state.now };
+            let activity = state.conversation.next_arrival();
+            let settled = Settled { id: room.clone(), profile: profile.clone(), activity };
             state.rooms.insert(key.clone(), Stored::Settled(settled));
             for member in &profile.members {
                 state.add_member(key.tenant, room, member);

@@ -44,7 +44,9 @@ impl Upkeep for Memory {
             state.log.trim(state.now - retention);
             state.notifications.forget(state.now - KEYS_KEPT);
             let moved = state.reconciliation.moved_at.unwrap_or(START);
-            state.log.forget((state.now - EVENTS_KEPT).min(moved - EVENTS_KEPT_BEFORE));
+            let before = (state.now - EVENTS_KEPT).min(moved - EVENTS_KEPT_BEFORE);
+            state.log.forget(before);
+            state.conversation.redacted.forget(before);
         })
         .await
     }

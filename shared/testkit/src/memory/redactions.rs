@@ -1,0 +1,80 @@
+//! What redactions leave of the event log, in memory.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use messenger_core::{
+    event::{Audience, Event, Kind, Payload},
+    id::{EventId, RoomId, TenantId},
+};
+use serde_json::{Map, Value};
+
+use super::feed::Log;
+
+/// Redacted events, by room, and when that was heard of.
+#[derive(Default)]
+pub(super) struct Table(HashMap<(RoomId, EventId), Timestamp>);
+
+/// The fields that nobody wrote.
+const KEPT: [&str; 7] = [
+    "room_id",
+    "event_id",
+    "edit_event_id",
+    "reaction_event_id",
+    "sender",
+    "sender_display_name",
+    "timestamp",
+];
+
+impl Table {
+    pub(super) fn note(&mut self, now: Timestamp, room: &RoomId, event: &EventId) {
+        self.0.entry((room.clone(), event.clone())).or_insert(now);
+    }
+
+    pub(super) fn holds(&self, room: &RoomId, event: &EventId) -> bool {
+        self.0.contains_key(&(room.clone(), event.clone()))
+    }
+
+    pub(super) fn forget(&mut self, before: Timestamp) {
+        self.0.retain(|_, at| *at >= before);
+    }
+}
+
+impl Log {
+    /// Empties what is held of a message and its edits, of a reaction, or of one edit (`of`) of a message.
+    pub(super) fn empty(&mut self, tenant: TenantId, room: &RoomId, message: &EventId, of: &EventId) {
+        let in_room = Audience::Room(tenant, room.clone());
+        for event in self.events_mut().filter(|event| event.about.as_ref() == Some(message)) {
+            let mut fields = fields(event);
+            match event.kind {
+                Kind::MessageRedacted => continue,
+                Kind::RoomJoined | Kind::RoomLeft => {
+                    let is_here = event.audience.tenant() == tenant && fields["room_id"] == room.as_str();
+                    let last = fields.get_mut("room").and_then(|room| room.get_mut("last_message"));
+                    if let Some(last) = last.filter(|_| is_here) {
+                        *last = Value::Null;
+                    }
+                }
+                kind => {
+                    let is_gone = message == of
+                        || fields.get("edit_event_id").and_then(Value::as_str) == Some(of.as_str());
+                    if event.audience != in_room || !is_gone {
+                        continue;
+                    }
+                    fields.retain(|field, _| KEPT.contains(&field.as_str()));
+                    let written = if kind == Kind::Reaction { "key" } else { "body" };
+                    fields.insert(written.to_owned(), "".into());
+                    fields.insert("redacted".to_owned(), true.into());
+                    if kind != Kind::Reaction {
+                        fields.insert("msg_type".to_owned(), "m.text".into());
+                    }
+                }
+            }
+            event.payload = Payload::stored(Value::Object(fields).to_string());
+        }
+    }
+}
+
+fn fields(event: &Event) -> Map<String, Value> {
+    serde_json::from_str(event.payload.as_str()).expect("a payload is an object")
+}
