@@ -73,12 +73,24 @@ impl Http {
         }
     }
 
-    /// The account exists, has its device and this display name.
-    pub(crate) async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()> {
-        if !self.register(user).await.doing("registering a user")? {
+    /// The account exists, has its device, this display name and the push rule of urgent notifications.
+    pub(crate) async fn ensure_user(
+        &self,
+        user: &MatrixUserId,
+        display_name: &str,
+        bot: &MatrixUserId,
+    ) -> Result<()> {
+        let doing = "setting a user's display name";
+        if self.register(user).await.doing("registering a user")? {
+            self.put_push_rule(user, bot).await?;
+        } else {
             self.check_account(user).await.doing("looking for a user's device")?;
+            if self.ensure_push_rule(user, bot).await? {
+                // An account of before: Conduit may not push to it yet.
+                self.announce(user, display_name).await.doing(doing)?;
+            }
         }
-        self.rename(user, display_name).await.doing("setting a user's display name")
+        self.rename(user, display_name).await.doing(doing)
     }
 
     /// Whoever calls as this user has an account and a device afterwards.
@@ -88,18 +100,28 @@ impl Http {
 
     /// Changes the display name if it is another: Conduit tells every room of the user even if nothing has changed.
     pub(crate) async fn rename(&self, user: &MatrixUserId, name: &str) -> Result<(), Cause> {
-        let name: String = name.chars().take(DISPLAY_NAME_MAX).collect();
-        let profile = || self.put().at("profile").at(user).at("displayname");
-        let known = self.get().at("profile").at(user).at("displayname").by(user).send::<Profile>().await;
-        let known = match known {
-            Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => None,
-            known => known?.displayname,
-        };
-        if known.unwrap_or_default() == name {
+        let name = shortened(name);
+        if self.display_name(user).await?.unwrap_or_default() == name {
             return Ok(());
         }
+        self.announce(user, &name).await
+    }
+
+    /// Tells every room of the user their display name, also an unchanged one on Conduit: only then does Conduit notice
+    /// that an account which had no password before is somebody to whom it pushes.
+    pub(crate) async fn announce(&self, user: &MatrixUserId, name: &str) -> Result<(), Cause> {
         // As the user themselves: Conduit changes the name of whoever asks, whatever the path says.
-        profile().by(user).body(&json!({ "displayname": name })).send::<IgnoredAny>().await.map(drop)
+        let call = self.put().at("profile").at(user).at("displayname").by(user);
+        call.body(&json!({ "displayname": shortened(name) })).send::<IgnoredAny>().await.map(drop)
+    }
+
+    /// `None` if the account has none.
+    pub(crate) async fn display_name(&self, user: &MatrixUserId) -> Result<Option<String>, Cause> {
+        let known = self.get().at("profile").at(user).at("displayname").by(user).send::<Profile>().await;
+        match known {
+            Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
+            known => Ok(known?.displayname),
+        }
     }
 
     fn localpart<'u>(&self, user: &'u MatrixUserId) -> Result<&'u str, Malformed> {
@@ -111,4 +133,8 @@ impl Http {
             _ => Err(Malformed::new(user.as_str(), "user id of this homeserver")),
         }
     }
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(DISPLAY_NAME_MAX).collect()
 }

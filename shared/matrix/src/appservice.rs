@@ -76,7 +76,7 @@ impl Homeserver for Appservice {
     }
 
     async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()> {
-        self.http.ensure_user(user, display_name).await
+        self.http.ensure_user(user, display_name, &self.bot).await
     }
 
     async fn create_room(&self, room: &NewRoom) -> Result<RoomId> {

@@ -12,6 +12,7 @@ mod files;
 mod member;
 mod passwords;
 mod path;
+mod push_rules;
 pub mod registration;
 mod room;
 mod timeline;

@@ -68,7 +68,10 @@ impl Passwords {
         });
         let login = http.log_in(user, DEVICE).await.doing(SETTING)?;
         let change = http.post().at("account").at("password").with_token(&login.access_token).body(&body);
-        change.send::<IgnoredAny>().await.doing(SETTING).map(drop)
+        change.send::<IgnoredAny>().await.doing(SETTING)?;
+        // Conduit takes an account without password for a deactivated one, and remembers it room by room.
+        let name = http.display_name(user).await.doing(SETTING)?.unwrap_or_default();
+        http.announce(user, &name).await.doing(SETTING)
     }
 
     async fn set_on_synapse(&self, user: &MatrixUserId, password: &str) -> Result<()> {
@@ -136,6 +139,8 @@ impl Passwords {
 #[async_trait]
 impl ExternalAccounts for Passwords {
     async fn set_password(&self, user: &MatrixUserId, password: &str) -> Result<()> {
+        // Accounts of before may lack it, and from now on there may be a phone.
+        self.appservice.http.ensure_push_rule(user, &self.appservice.bot).await?;
         if self.is_conduit().await? {
             self.choose_on_conduit(user, password).await
         } else {

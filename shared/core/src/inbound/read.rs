@@ -80,7 +80,7 @@ impl RoomEvent {
 pub fn timestamp(origin_server_ts: Option<&RawValue>) -> Timestamp {
     let text = origin_server_ts.map_or("", |given| given.get().trim_matches('"'));
     let milliseconds = text.parse().unwrap_or_else(|_| saturating(text.parse().unwrap_or_default()));
-    let representable = milliseconds.clamp(0, Timestamp::MAX.as_millisecond());
+    let representable = milliseconds.clamp(0, Timestamp::MAX.as_second() * 1000);
     Timestamp::from_millisecond(representable).unwrap_or(Timestamp::MAX)
 }
 

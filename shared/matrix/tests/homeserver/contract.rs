@@ -5,6 +5,8 @@ pub(crate) mod failures;
 pub(crate) mod files;
 pub(crate) mod messages;
 pub(crate) mod passwords;
+pub(crate) mod receipts;
+pub(crate) mod ringing;
 pub(crate) mod rooms;
 pub(crate) mod timeline;
 pub(crate) mod typing;

@@ -3,6 +3,7 @@
 mod client;
 mod conduit;
 mod contract;
+mod gateway;
 mod stand;
 mod synapse;
 
@@ -78,6 +79,14 @@ contract! {
         typing_that_is_not_renewed_ends
         a_waiting_reader_is_told_who_types_elsewhere
         nobody_types_in_a_room_that_they_are_not_in;
+    receipts:
+        what_is_read_elsewhere_is_told
+        the_events_before_an_event_are_known
+        a_message_from_the_far_future_is_read;
+    ringing:
+        an_urgent_notification_sounds_for_every_member
+        nobody_else_makes_phones_sound
+        what_a_user_changes_about_the_rule_stays;
     files:
         a_file_comes_back_as_it_was;
     failures:

@@ -1,0 +1,195 @@
+//! Redacted text is nowhere any more: not in replays, polls, the memory of any process, or answers to retries.
+
+use std::time::Duration;
+
+use messenger_core::{
+    follow::Follower,
+    id::{EventId, MatrixUserId, RoomId},
+    message::Said,
+    poll::Since,
+    user::Caller,
+};
+use messenger_testkit::{
+    TestHub, given, hub,
+    sse::{Reader, SseEvent},
+};
+use serde_json::json;
+
+use crate::in_general_room;
+
+const SECRET: &str = "my password";
+
+struct Stand {
+    hub: TestHub,
+    anna: Caller,
+    room: RoomId,
+}
+
+fn anna() -> MatrixUserId {
+    MatrixUserId::new("@anna:hub.local")
+}
+
+impl Stand {
+    async fn new() -> Self {
+        let hub = hub().build();
+        let (anna, room) = in_general_room(&hub, "anna").await;
+        Self { hub, anna, room }
+    }
+
+    async fn hears(&self, event: &EventId) {
+        let told = self.hub.homeserver.told(&self.room, event);
+        self.hub.receive(vec![told]).await.expect("received");
+    }
+
+    async fn says(&self, body: &str) -> EventId {
+        let event = self.hub.homeserver.says(&self.room, &anna(), body);
+        self.hears(&event).await;
+        event
+    }
+
+    async fn edits(&self, of: &EventId, body: &str) -> EventId {
+        let content = json!({
+            "msgtype": "m.text", "body": "*", "m.new_content": { "msgtype": "m.text", "body": body },
+            "m.relates_to": { "rel_type": "m.replace", "event_id": of },
+        });
+        let event = self.hub.homeserver.happens(&self.room, &anna(), "m.room.message", content);
+        self.hears(&event).await;
+        event
+    }
+
+    async fn redacts(&self, of: &EventId) {
+        let event = self.hub.homeserver.redacts(&self.room, &anna(), of);
+        self.hears(&event).await;
+    }
+
+    /// What somebody is told who has been away since the beginning, by a stream of this process.
+    async fn replayed(&self, process: &TestHub) -> Vec<SseEvent> {
+        let follower: Follower = process.follow(&self.anna, Some("0")).await.expect("a stream");
+        let events = Reader::new(follower).within(Duration::from_secs(2)).await;
+        events.into_iter().filter(|event| event.id.is_some() && event.kind() != "connected").collect()
+    }
+
+    async fn polled(&self) -> String {
+        let since = Since::Cursor("0".to_owned());
+        self.hub.poll(&self.anna, &since, Duration::ZERO).await.expect("a page").json()
+    }
+}
+
+/// Lets each process that follows read what is new.
+async fn caught_up() {
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+fn holds(events: &[SseEvent], text: &str) -> bool {
+    events.iter().any(|event| event.data.contains(text))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redacted_message_is_replayed_empty_by_every_process() {
+    let stand = Stand::new().await;
+    // One process hears of it, another only follows the log, and a third begins afterwards.
+    let follower = stand.hub.another_process();
+    let _tails = [stand.hub.run_tail(), follower.run_tail()];
+    caught_up().await;
+    let message = stand.says(SECRET).await;
+    stand.edits(&message, "my password, again").await;
+    stand.says("something else").await;
+    caught_up().await;
+    for process in [&stand.hub, &follower] {
+        assert!(holds(&stand.replayed(process).await, SECRET));
+    }
+    let before: Vec<_> = stand.replayed(&follower).await.into_iter().map(|event| event.id).collect();
+    stand.redacts(&message).await;
+    caught_up().await;
+    let late = stand.hub.another_process();
+    let _tail = late.run_tail();
+    for process in [&stand.hub, &follower, &late] {
+        let events = stand.replayed(process).await;
+        assert!(!holds(&events, SECRET) && holds(&events, "something else"));
+        let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
+        assert_eq!(ids[..ids.len() - 1], before[..], "no cursor is lost");
+        let emptied = events.iter().find(|event| event.kind() == "new_message").expect("it is told").json();
+        assert_eq!((&emptied["event_id"], &emptied["body"]), (&json!(message), &json!("")));
+        assert_eq!(emptied["redacted"], true);
+    }
+    let page = stand.polled().await;
+    assert!(!page.contains(SECRET) && page.contains("something else"), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_newer_than_a_redacted_message_is_still_remembered() {
+    let stand = Stand::new().await;
+    let _tail = stand.hub.run_tail();
+    caught_up().await;
+    let message = stand.says(SECRET).await;
+    caught_up().await;
+    let cursor = stand.hub.feed.span().await.expect("a span").head.to_string();
+    stand.says("newer").await;
+    stand.redacts(&message).await;
+    caught_up().await;
+    let mut follower = stand.hub.follow(&stand.anna, Some(&cursor)).await.expect("a stream");
+    let opening = follower.next().await.expect("first bytes");
+    assert!(String::from_utf8_lossy(&opening).contains("newer"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redacted_edit_is_replayed_empty_and_the_rest_is_not() {
+    let stand = Stand::new().await;
+    let _tail = stand.hub.run_tail();
+    caught_up().await;
+    let message = stand.says("hello").await;
+    let edit = stand.edits(&message, SECRET).await;
+    caught_up().await;
+    assert!(holds(&stand.replayed(&stand.hub).await, SECRET));
+    stand.redacts(&edit).await;
+    caught_up().await;
+    let events = stand.replayed(&stand.hub).await;
+    assert!(!holds(&events, SECRET));
+    let last = events.last().expect("an event").json();
+    assert_eq!((&last["type"], &last["body"]), (&json!("message_edited"), &json!("hello")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_redacted_before_push_brings_it_is_never_told() {
+    let stand = Stand::new().await;
+    let _tail = stand.hub.run_tail();
+    let said = Said::text(SECRET, "m.text");
+    let sent = stand.hub.hub.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent");
+    stand.redacts(&sent.event_id).await;
+    // Push does not come: it is read from the room, where it is empty.
+    caught_up().await;
+    stand.hub.settled().await;
+    assert!(!stand.polled().await.contains(SECRET));
+    assert_eq!(stand.hub.rooms_of(&stand.anna).await.expect("rooms")[0].last_message, None);
+    // And a push that was on its way, as it was said.
+    let late = stand.hub.homeserver.says(&stand.room, &anna(), SECRET);
+    let told = stand.hub.homeserver.told(&stand.room, &late);
+    stand.redacts(&late).await;
+    stand.hub.another_process().receive(vec![told]).await.expect("received");
+    assert!(!stand.polled().await.contains(SECRET));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_not_answered_with_what_was_redacted() {
+    let stand = Stand::new().await;
+    let say = async |body: &str| {
+        let said = Said::text(body, "m.text");
+        stand.hub.hub.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent")
+    };
+    let sent = say(SECRET).await;
+    stand.hears(&sent.event_id).await;
+    assert_eq!(say("another text").await.body, SECRET, "the same transaction says the same");
+    stand.redacts(&sent.event_id).await;
+    let again = say("another text").await;
+    assert_eq!((&again.event_id, again.body.as_str()), (&sent.event_id, "another text"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_keeps_its_text() {
+    let stand = Stand::new().await;
+    let sent = stand.hub.send(given::draft("stock is low"), Duration::from_secs(3)).await.notification;
+    let event = sent.event.expect("sent");
+    stand.hears(&event).await;
+    stand.redacts(&event).await;
+    assert!(stand.polled().await.contains("stock is low"), "the text belongs to the satellite");
+}

@@ -1,0 +1,145 @@
+//! What people read with other Matrix clients is read here, too.
+
+use std::time::Duration;
+
+use messenger_core::{
+    event::Kind,
+    id::{EventId, MatrixUserId, RoomId},
+    receipt::Receipt,
+    user::Caller,
+};
+use messenger_testkit::{TestHub, hub};
+use serde_json::{Value, json};
+
+use crate::{in_general_room, ready_caller};
+
+/// Longer than events are looked up that no message is known of.
+const LATER: Duration = Duration::from_secs(6);
+
+struct Stand {
+    hub: TestHub,
+    anna: Caller,
+    room: RoomId,
+}
+
+fn matrix(name: &str) -> MatrixUserId {
+    MatrixUserId::new(format!("@{name}:hub.local"))
+}
+
+impl Stand {
+    async fn new() -> Self {
+        let hub = hub().build();
+        let (anna, room) = in_general_room(&hub, "anna").await;
+        ready_caller(&hub, "bert").await;
+        Self { hub, anna, room }
+    }
+
+    /// Bert says something, and we hear of it.
+    async fn says(&self, body: &str) -> EventId {
+        let event = self.hub.homeserver.says(&self.room, &matrix("bert"), body);
+        self.hub.receive(vec![self.hub.homeserver.told(&self.room, &event)]).await.expect("received");
+        event
+    }
+
+    fn receipt(&self, event: &EventId) -> Receipt {
+        Receipt { room: self.room.clone(), user: matrix("anna"), event: event.clone() }
+    }
+
+    async fn reads(&self, event: &EventId) {
+        self.hub.hear_receipts(vec![self.receipt(event)]).await.expect("heard");
+    }
+
+    async fn unread(&self) -> i64 {
+        let rooms = self.hub.rooms_of(&self.anna).await.expect("rooms");
+        rooms.iter().find(|room| room.matrix_room_id == self.room).expect("the room").unread_count
+    }
+
+    /// What Anna's devices were told of what she has read.
+    fn told(&self) -> Vec<Value> {
+        let events = self.hub.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
+        events.map(|event| serde_json::from_str(event.payload.as_str()).expect("JSON")).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_is_told_once_by_whatever_ways_it_comes() {
+    let stand = Stand::new().await;
+    let (first, last) = (stand.says("1").await, stand.says("2").await);
+    stand.reads(&first).await;
+    assert_eq!(stand.unread().await, 1);
+    // Public and private, by push and by `/sync`, here and in another process.
+    let receipts = vec![stand.receipt(&last), stand.receipt(&last), stand.receipt(&first)];
+    for process in [&stand.hub, &stand.hub.another_process()] {
+        process.hear_receipts(receipts.clone()).await.expect("heard");
+    }
+    assert_eq!(stand.unread().await, 0);
+    let told = [1, 0].map(|count| json!({ "room_id": stand.room, "unread_count": count }));
+    assert_eq!(stand.told(), told);
+    // The echo of what was read here.
+    let next = stand.says("3").await;
+    stand.hub.mark_read(&stand.anna, &stand.room).await.expect("read");
+    stand.hub.settled().await;
+    assert_eq!(stand.hub.homeserver.receipts().len(), 1);
+    stand.reads(&next).await;
+    assert_eq!((stand.told().len(), stand.hub.homeserver.receipts().len()), (3, 1), "it does not go round");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_of_what_is_no_message_counts_for_what_stands_before_it() {
+    let stand = Stand::new().await;
+    stand.says("1").await;
+    let reaction = json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": "$x", "key": "+" } });
+    let reaction = stand.hub.homeserver.happens(&stand.room, &matrix("bert"), "m.reaction", reaction);
+    stand.says("2").await;
+    let calls = stand.hub.homeserver.calls();
+    stand.reads(&reaction).await;
+    tokio::time::sleep(LATER).await;
+    assert_eq!(stand.unread().await, 1);
+    assert_eq!(stand.hub.homeserver.calls(), calls + 1, "the homeserver is asked once");
+    // Who has read everything is of no interest.
+    stand.hub.mark_read(&stand.anna, &stand.room).await.expect("read");
+    stand.hub.settled().await;
+    let calls = stand.hub.homeserver.calls();
+    let state = stand.hub.homeserver.happens(&stand.room, &matrix("bert"), "m.room.avatar", json!({}));
+    stand.reads(&state).await;
+    tokio::time::sleep(LATER).await;
+    assert_eq!(stand.hub.homeserver.calls(), calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_may_be_quicker_than_its_message() {
+    let stand = Stand::new().await;
+    stand.says("1").await;
+    let late = stand.hub.homeserver.says(&stand.room, &matrix("bert"), "2");
+    stand.reads(&late).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stand.hub.receive(vec![stand.hub.homeserver.told(&stand.room, &late)]).await.expect("received");
+    assert_eq!(stand.unread().await, 1, "the message before it is read");
+    tokio::time::sleep(LATER).await;
+    assert_eq!(stand.unread().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reconciliation_takes_receipts_over_before_it_goes_on() {
+    let stand = Stand::new().await;
+    stand.hub.reconcile("w", Duration::ZERO).await.expect("read");
+    let event = stand.hub.homeserver.says(&stand.room, &matrix("bert"), "1");
+    for reader in ["anna", "messenger", "stranger"] {
+        stand.hub.homeserver.reads(&stand.room, &matrix(reader), &event);
+    }
+    stand.hub.homeserver.reads(&stand.room, &MatrixUserId::new("@anna:elsewhere"), &event);
+    stand.hub.reconcile("w", Duration::ZERO).await.expect("read");
+    assert_eq!(stand.unread().await, 0);
+    assert_eq!(stand.told().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_that_the_database_did_not_take_is_taken_when_it_comes_again() {
+    let stand = Stand::new().await;
+    let event = stand.says("1").await;
+    stand.hub.memory.switch_off();
+    stand.hub.hear_receipts(vec![stand.receipt(&event)]).await.expect_err("to be told again");
+    stand.hub.memory.switch_on();
+    stand.reads(&event).await;
+    assert_eq!(stand.unread().await, 0);
+}

@@ -1,0 +1,78 @@
+//! The push rule by which urgent notifications ring (Matrix specification, "Push Rules").
+//!
+//! The default rules make no sound for a mention of the room, and a mention of each member needs the list of all members in
+//! every event. So each account has a rule of its own: whoever is in the room hears it, however many they are, and sending
+//! costs nothing more.
+
+use messenger_core::{Result, id::MatrixUserId, rendering::MARKER};
+use reqwest::StatusCode;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+
+use crate::{
+    call::{Call, Http},
+    error::{Cause, Doing},
+};
+
+/// The id of the rule, which users see in the settings of their client.
+const RULE: &str = "com.aesystek.urgent";
+
+impl Http {
+    /// Gives an account the rule, unless it has it: what users change about it stays. Returns whether it was missing.
+    ///
+    /// # Errors
+    /// When the homeserver fails. A homeserver that refuses the rule is no error: the account works without.
+    pub(crate) async fn ensure_push_rule(&self, user: &MatrixUserId, bot: &MatrixUserId) -> Result<bool> {
+        match rule(self.get(), user).send::<IgnoredAny>().await {
+            Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => {}
+            known => {
+                return Ok(known.map(|_| false).unless_refused(user).doing("looking for a push rule")?);
+            }
+        }
+        self.put_push_rule(user, bot).await.map(|()| true)
+    }
+
+    /// Gives a new account the rule.
+    pub(crate) async fn put_push_rule(&self, user: &MatrixUserId, bot: &MatrixUserId) -> Result<()> {
+        let call = rule(self.put(), user).body(&urgent(bot));
+        let set = call.send::<IgnoredAny>().await.map(|_| false);
+        set.unless_refused(user).doing("setting a push rule").map(drop)
+    }
+}
+
+fn rule<'a>(call: Call<'a>, user: &'a MatrixUserId) -> Call<'a> {
+    call.at("pushrules").at("global").at("override").at(RULE).by(user)
+}
+
+/// Matches urgent notifications of the bot: nobody else makes phones ring by the same field.
+fn urgent(bot: &MatrixUserId) -> Value {
+    let priority = format!("content.{}.priority", MARKER.replace('.', r"\."));
+    json!({
+        "conditions": [
+            { "kind": "event_property_is", "key": priority, "value": "urgent" },
+            { "kind": "event_property_is", "key": "sender", "value": bot },
+        ],
+        "actions": [
+            "notify",
+            { "set_tweak": "sound", "value": "default" },
+            { "set_tweak": "highlight", "value": true },
+        ],
+    })
+}
+
+trait UnlessRefused {
+    fn unless_refused(self, user: &MatrixUserId) -> Self;
+}
+
+impl UnlessRefused for Result<bool, Cause> {
+    fn unless_refused(self, user: &MatrixUserId) -> Self {
+        match self {
+            Err(cause) if cause.is_refused_for_good() => {
+                let cause: &dyn std::error::Error = &cause;
+                tracing::warn!(%user, cause, "push rule of urgent notifications refused by the homeserver");
+                Ok(false)
+            }
+            result => result,
+        }
+    }
+}
