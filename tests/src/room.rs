@@ -98,6 +98,27 @@ impl Matrix {
         self.call(Method::PUT, &path, Some(json!({ "typing": typing, "timeout": 30_000 }))).await;
     }
 
+    /// Reads a room up to an event: `m.read`, or `m.read.private`.
+    pub async fn read(&self, room: &str, event: &str, receipt: &str) {
+        let path = format!("/rooms/{}/receipt/{receipt}/{}", encoded(room), encoded(event));
+        self.call(Method::POST, &path, Some(json!({}))).await;
+    }
+
+    /// Whether an event sounds on this user's phone, according to a Synapse; `None` if it does not notify.
+    pub async fn sounds(&self, event: &str) -> Option<bool> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < deadline {
+            let stored = self.call(Method::GET, "/notifications?limit=50", None).await;
+            let mut stored = stored["notifications"].as_array().expect("a list").iter();
+            if let Some(one) = stored.find(|one| one["event"]["event_id"] == event) {
+                let mut actions = one["actions"].as_array().expect("a list").iter();
+                return Some(actions.any(|action| action["set_tweak"] == "sound"));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        None
+    }
+
     /// Where this client stands in what the homeserver tells it (`next_batch`).
     pub async fn position(&self) -> String {
         let sync = self.call(Method::GET, "/sync?timeout=0", None).await;

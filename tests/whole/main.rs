@@ -9,6 +9,7 @@ mod external;
 mod following;
 mod messages;
 mod notifying;
+mod other_clients;
 mod outages;
 mod polling;
 mod rooms;

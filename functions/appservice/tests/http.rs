@@ -121,7 +121,6 @@ async fn what_is_none_of_ours_is_passed_over_and_does_not_hold_up_the_rest() {
         json!({ "content": { "msgtype": "m.text", "body": 7 } }),
         json!({ "content": null }),
         json!({ "event_id": null }),
-        json!({ "origin_server_ts": i64::MAX }),
     ];
     let mut events: Vec<_> = strange
         .iter()
@@ -139,6 +138,19 @@ async fn what_is_none_of_ours_is_passed_over_and_does_not_hold_up_the_rest() {
     let told = stand.told();
     assert_eq!(told.iter().map(|event| &event["event_id"]).collect::<Vec<_>>(), ["$good"]);
     assert_eq!(stand.hub.memory.events().len(), before + 2);
+}
+
+#[tokio::test]
+async fn a_message_is_told_whatever_its_time_is() {
+    let stand = Stand::new().await;
+    let times = [json!(i64::MAX), json!(u64::MAX), json!(-1), json!(1.5e300), json!("soon"), json!(null)];
+    let events = times.iter().enumerate();
+    let events: Vec<_> =
+        events.map(|(n, at)| stand.message(&format!("${n}"), &json!({ "origin_server_ts": at }))).collect();
+    assert_eq!(stand.tell("1", &events).await.status, 200);
+    let told: Vec<_> = stand.told().into_iter().map(|event| event["timestamp"].clone()).collect();
+    let (first, last) = (json!("1970-01-01T00:00:00Z"), json!("9999-12-30T22:00:00Z"));
+    assert_eq!(told, [&last, &last, &first, &last, &first, &first].map(Clone::clone));
 }
 
 /// Synapse takes events with up to 125 levels. They stand beside others, also in those that they replace.
@@ -248,6 +260,34 @@ async fn who_types_is_told_once_though_it_is_said_under_two_names() {
         }
         assert_eq!(stand.hub.memory.events(), before, "nothing of it is kept");
     }
+}
+
+#[tokio::test]
+async fn what_is_read_elsewhere_is_read_here_once_its_message_is_known() {
+    let stand = Stand::new().await;
+    stand.hub.caller("meier", TenantId(1)).await;
+    stand.hub.work().await;
+    let receipt = |kind: &str| {
+        let read = json!({ "$1": { kind: { "@meier:hub.local": { "ts": 1 } } } });
+        json!({ "type": "m.receipt", "room_id": "!room1", "content": read })
+    };
+    // The message in the same transaction, and the same receipt under both names of the list.
+    let said = json!([{ "type": "m.presence" }, receipt("m.read.private"), receipt("m.read")]);
+    let body = json!({
+        "events": [stand.message("$1", &json!({}))], "ephemeral": said, "de.sorunome.msc2409.ephemeral": said,
+    });
+    let request = || put("1").header("Authorization", format!("Bearer {TOKEN}"));
+    assert_eq!(stand.wire.call(request(), body.to_string()).await.status, 200);
+    let (room, meier) = (given::room("!room1"), given::user("meier"));
+    assert_eq!(stand.hub.memory.unread(&room, &meier), 0);
+    let unread = stand.hub.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
+    assert_eq!(unread.count(), 1);
+    // What is not stored comes again: the homeserver is told so.
+    stand.hub.memory.switch_off();
+    let again = json!({ "events": [], "ephemeral": [receipt("m.read"), {
+        "type": "m.receipt", "room_id": "!room1", "content": { "$2": { "m.read": { "@meier:hub.local": {} } } },
+    }] });
+    assert_eq!(stand.wire.call(request(), again.to_string()).await.status, 503);
 }
 
 #[tokio::test]

@@ -147,3 +147,45 @@ fn bundled_edit(event: &ClientEvent) -> Option<Said> {
     }
     said(&event.kind, edit.pointer("/content/m.new_content")?)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::to_raw_value;
+
+    use super::*;
+
+    #[test]
+    fn no_time_costs_the_event() {
+        let last = "9999-12-30T22:00:00Z";
+        for (given, expected) in [
+            ("1767250800123", "2026-01-01T07:00:00.123Z"),
+            ("1767250800123.9", "2026-01-01T07:00:00.123Z"),
+            ("1.7672508e12", "2026-01-01T07:00:00Z"),
+            ("\"1767250800123\"", "2026-01-01T07:00:00.123Z"),
+            ("0", "1970-01-01T00:00:00Z"),
+            ("-1", "1970-01-01T00:00:00Z"),
+            ("-1e400", "1970-01-01T00:00:00Z"),
+            ("253402300800000", last),
+            ("9007199254740993", last),
+            ("9223372036854775808", last),
+            ("1e400", last),
+            ("null", "1970-01-01T00:00:00Z"),
+            ("\"noon\"", "1970-01-01T00:00:00Z"),
+            ("{\"at\":7}", "1970-01-01T00:00:00Z"),
+        ] {
+            let event = format!(
+                "{{\"event_id\":\"$1\",\"room_id\":\"!1\",\"sender\":\"@a:b\",\"type\":\"m.room.message\",\
+                 \"origin_server_ts\":{given},\"content\":{{\"msgtype\":\"m.text\",\"body\":\"x\"}}}}"
+            );
+            let event = RoomEvent::read(&RawValue::from_string(event).expect("JSON"), None);
+            let shown = event.expect("it is read").timestamp.to_string();
+            assert_eq!(shown, expected, "{given}");
+        }
+        let without = serde_json::json!({
+            "event_id": "$1", "room_id": "!1", "sender": "@a:b", "type": "m.room.message",
+            "content": { "msgtype": "m.text", "body": "x" },
+        });
+        let read = RoomEvent::read(&to_raw_value(&without).expect("JSON"), None);
+        assert_eq!(read.expect("it is read").timestamp, Timestamp::UNIX_EPOCH);
+    }
+}
