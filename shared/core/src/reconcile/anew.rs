@@ -18,8 +18,40 @@ use crate::{
 
 /// How much further back than the position is read: clocks differ. Ids are remembered for a day.
 const OVERLAP: Duration = Duration::from_hours(6);
+/// How far a clock may be ahead.
+const AHEAD_MAX: Duration = Duration::from_hours(24);
+/// There was no Matrix before 2014.
+const EARLIEST: Timestamp = Timestamp::constant(1_388_534_400, 0);
 /// Most pages of a room that are read back.
 const PAGES: usize = 20;
+
+/// The times that events of a room have by the clocks of whoever made them.
+struct Clocks {
+    /// What is older is known already.
+    horizon: Timestamp,
+    /// What is later is no time.
+    latest: Timestamp,
+}
+
+impl Clocks {
+    fn is_credible(&self, event: &RoomEvent) -> bool {
+        (EARLIEST..=self.latest).contains(&event.timestamp)
+    }
+
+    /// Whether most of these are older than the horizon: a single wrong clock does not end the reading.
+    fn reaches_back(&self, events: &[RoomEvent]) -> bool {
+        let older = events.iter().filter(|event| self.is_credible(event) && event.timestamp < self.horizon);
+        older.count() * 2 > events.len()
+    }
+
+    /// Where what is new begins among events in the order of the room: whatever the clocks of later ones say, they are
+    /// new, too, and so are those without a credible time right before it.
+    fn first_recent(&self, events: &[RoomEvent]) -> usize {
+        let is_recent = |event: &RoomEvent| self.is_credible(event) && event.timestamp >= self.horizon;
+        let recent = events.iter().position(is_recent).unwrap_or(events.len());
+        events[..recent].iter().rposition(|event| self.is_credible(event)).map_or(0, |last| last + 1)
+    }
+}
 
 impl Hub {
     pub(super) async fn start_anew(&self, worker: &str, cause: &Error) -> Result<bool> {
@@ -49,16 +81,13 @@ impl Hub {
 
     async fn read_again(&self, changes: RoomChanges, horizon: Timestamp) -> Result<()> {
         let RoomChanges { room, mut events, is_limited } = changes;
-        // Most of them: one event with a wrong clock must not end the reading.
-        let reaches_back = |events: &[RoomEvent]| {
-            let before = events.iter().filter(|event| event.timestamp < horizon).count();
-            before * 2 > events.len()
-        };
+        let clock = Clocks { horizon, latest: self.clock.now() + AHEAD_MAX };
+        let reaches_back = |events: &[RoomEvent]| clock.reaches_back(events);
         if is_limited && !reaches_back(&events) {
             events = self.last_pages(&room, &reaches_back).await?;
         }
-        // From the first recent one on, whatever clocks say of those behind it.
-        self.receive(events.into_iter().skip_while(|event| event.timestamp < horizon).collect()).await
+        let recent = events.split_off(clock.first_recent(&events));
+        self.receive(recent).await
     }
 
     /// What stands in a room, oldest first, from its end back to where something `reaches_back`.

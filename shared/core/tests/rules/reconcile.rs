@@ -104,6 +104,37 @@ async fn what_is_older_than_the_memory_of_ids_is_not_told_again() {
     }
 }
 
+/// Somebody says a number, by a clock of their own.
+async fn say_at(hub: &TestHub, room: &RoomId, sender: &MatrixUserId, number: usize, at: &str) {
+    let content = serde_json::json!({ "msgtype": "m.text", "body": number.to_string() });
+    let (timeline, at) = (&hub.ports().timeline, at.parse().expect("a time"));
+    timeline.say(room, sender, &format!("clock {number}"), at, &content).await.expect("said");
+}
+
+#[tokio::test]
+async fn wrong_clocks_neither_hide_a_message_nor_tell_an_old_one_again() {
+    let (before, after) = ("1970-01-01T00:00:00Z", "9999-12-30T22:00:00Z");
+    let (hub, room, anna) = up_to_date().await;
+    say(&hub, &room, &anna, 0..2);
+    say_at(&hub, &room, &anna, 2, after).await;
+    say(&hub, &room, &anna, 3..5);
+    reconcile(&hub).await;
+    hub.pass(LONG_AGO);
+    reconcile(&hub).await;
+    hub.upkeep.rotate(hub.settings().event_retention).await.expect("rotated");
+    lose_position(&hub).await;
+    say_at(&hub, &room, &anna, 5, after).await;
+    say(&hub, &room, &anna, 6..120);
+    for (n, at) in [(120, before), (121, after)] {
+        say_at(&hub, &room, &anna, n, at).await;
+    }
+    say(&hub, &room, &anna, 122..250);
+    say_at(&hub, &room, &anna, 250, before).await;
+    reconcile(&hub).await;
+    assert_eq!(told(&hub, &room).await, numbers(5..251));
+    assert_eq!(hub.memory.summary(&room).count, 251, "each once");
+}
+
 #[tokio::test]
 async fn after_a_long_outage_everything_since_is_read_back() {
     let (hub, room, anna) = up_to_date().await;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use messenger_core::{
     event::Audience,
-    id::{Position, TenantId},
+    id::{EventId, Position, TenantId},
     notification::{Entry, LogQuery},
-    port::{Feed, Lane, Notifications, Outbox},
+    port::{Fact, Feed, Lane, Messages, Notifications, Outbox, Taken},
 };
 use messenger_testkit::given::{self, TENANT, user};
 use tokio::time::{Instant, sleep};
@@ -27,7 +27,9 @@ const OTHERS: &str = "
     select 1, 'legacy', 'other', 'x', 'x', 'general', 'normal', 'lane', 'sent' from generate_series(1, 5000) n;
     insert into events (position, tenant_id, audience, kind, payload)
     select n, 999, 't999:a:' || n % 3, 'notification', '{}' from generate_series(1, 30000) n;
-    update feed_head set position = 30000;
+    insert into events (position, tenant_id, audience, kind, payload, about)
+    select n, 1, 't1:r:!1', 'new_message', '{}', '$' || n from generate_series(30001, 40000) n;
+    update feed_head set position = 40000;
     analyze";
 /// Rows of tables that grow, as far as they were read.
 const READ: &str =
@@ -71,6 +73,15 @@ async fn a_call_reads_no_more_the_more_is_stored() {
         };
         assert_eq!(log(TENANT, Some("nobody")).await, 0);
         assert_eq!(log(TenantId(7), None).await, 0);
+        let redacted = Taken {
+            event_id: EventId::new("$redaction"),
+            tenant: TENANT,
+            room: given::room("!1"),
+            timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
+            fact: Fact::Redacted { of: EventId::new("$35000") },
+            told: None,
+        };
+        store.take_in(&[redacted]).await.expect("taken in");
         let anna = [Audience::User(TENANT, user("anna"))];
         assert_eq!(store.after(Position(0), &anna, 100).await.expect("nothing"), []);
     }
