@@ -75,7 +75,7 @@ async fn transaction(
     hub.receive(events).await?;
     hub.hear_typing(typing).await;
     // After the events, which they name.
-    hub.hear_receipts(receipts).await?;
+    hub.hear_pushed_receipts(receipts).await;
     pace.keep(hub.echo_is_awaited()).await;
     Ok(Json(json!({})))
 }

@@ -20,6 +20,9 @@ use crate::{
 const BATCH: usize = 200;
 /// When events are looked up that are no known message; the second time is for messages that arrive late.
 const LOOK_AFTER: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(5)];
+/// When pushed receipts that could not be stored are tried again.
+const TRY_AFTER: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15), Duration::from_mins(1)];
 /// How many events before such an event are looked at.
 const EVENTS_BEFORE: u32 = 50;
 /// The receipts that mean a place in the room (Matrix specification, "Receipts").
@@ -78,17 +81,16 @@ impl Hub {
     ///
     /// # Errors
     /// When the database fails. Call again with the same receipts.
-    pub async fn hear_receipts(&self, receipts: Vec<Receipt>) -> Result<()> {
+    pub async fn hear_receipts(&self, receipts: &[Receipt]) -> Result<()> {
         let mut seen = HashSet::new();
-        let new = |receipt: &Receipt| seen.insert(receipt.clone()) && self.receipts.get(receipt).is_none();
-        let new: Vec<_> = receipts.into_iter().filter(new).collect();
-        let ours: Vec<_> =
-            new.into_iter().filter_map(|receipt| Some((self.read_by(&receipt)?, receipt))).collect();
+        let new =
+            receipts.iter().filter(|receipt| seen.insert(*receipt) && self.receipts.get(receipt).is_none());
+        let ours: Vec<_> = new.filter_map(|receipt| Some((self.read_by(receipt)?, receipt))).collect();
         for batch in ours.chunks(BATCH) {
             let read: Vec<_> = batch.iter().map(|(read, _)| read.clone()).collect();
             let unknown = self.lobby.read_up_to(&read).await?;
             for (_, receipt) in batch {
-                self.receipts.put(receipt.clone(), ());
+                self.receipts.put((*receipt).clone(), ());
             }
             let unknown: Vec<_> = unknown.into_iter().filter_map(|n| read.get(n).cloned()).collect();
             if !unknown.is_empty() {
@@ -97,6 +99,23 @@ impl Hub {
             }
         }
         Ok(())
+    }
+
+    /// The same for receipts that were pushed, which no homeserver repeats: if the database fails, it is tried again in the
+    /// background.
+    pub async fn hear_pushed_receipts(&self, receipts: Vec<Receipt>) {
+        let Err(error) = self.hear_receipts(&receipts).await else { return };
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "receipts cannot be stored; trying again");
+        let hub = self.clone();
+        self.background.spawn(async move {
+            for pause in TRY_AFTER {
+                sleep(pause).await;
+                if hub.hear_receipts(&receipts).await.is_ok() {
+                    return;
+                }
+            }
+        });
     }
 
     /// Returns `None` for somebody of another server, and for the bot.

@@ -45,12 +45,14 @@ impl Hub {
         let typing = std::mem::take(&mut changes.typing);
         let receipts = std::mem::take(&mut changes.receipts);
         // Reading on in these tells whether the position is known at all: before anything is taken in.
-        changes.rooms.sort_by_key(|room| !room.is_limited);
+        // And in the order in which they had their last message: lists of rooms are sorted by the arrival.
+        let last = |room: &RoomChanges| room.events.last().map(|event| event.timestamp);
+        changes.rooms.sort_by_key(|room| (!room.is_limited, last(room)));
         if !self.take_in_changes(worker, since, changes).await? {
             return Ok(false);
         }
         self.hear_typing(typing).await;
-        self.hear_receipts(receipts).await?;
+        self.hear_receipts(&receipts).await?;
         self.reconciliation.advance(worker, Some(&next), LEASE).await
     }
 

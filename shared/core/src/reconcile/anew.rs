@@ -75,7 +75,7 @@ impl Hub {
             }
         }
         sick.told()?;
-        self.hear_receipts(receipts).await?;
+        self.hear_receipts(&receipts).await?;
         self.reconciliation.advance(worker, Some(&changes.next), LEASE).await
     }
 

@@ -62,9 +62,15 @@ impl Stand {
         self.hears(&event).await;
     }
 
-    /// What somebody is told who has been away since the beginning, by a stream of this process.
-    async fn replayed(&self, process: &TestHub) -> Vec<SseEvent> {
-        let follower: Follower = process.follow(&self.anna, Some("0")).await.expect("a stream");
+    /// Where the log ends. What comes later the processes that follow it by now remember.
+    async fn cursor(&self) -> String {
+        caught_up().await;
+        self.hub.feed.span().await.expect("a span").head.to_string()
+    }
+
+    /// What somebody is told who has been away since then, by a stream of this process.
+    async fn replayed(&self, process: &TestHub, cursor: &str) -> Vec<SseEvent> {
+        let follower: Follower = process.follow(&self.anna, Some(cursor)).await.expect("a stream");
         let events = Reader::new(follower).within(Duration::from_secs(2)).await;
         events.into_iter().filter(|event| event.id.is_some() && event.kind() != "connected").collect()
     }
@@ -90,21 +96,22 @@ async fn a_redacted_message_is_replayed_empty_by_every_process() {
     // One process hears of it, another only follows the log, and a third begins afterwards.
     let follower = stand.hub.another_process();
     let _tails = [stand.hub.run_tail(), follower.run_tail()];
-    caught_up().await;
+    let cursor = stand.cursor().await;
     let message = stand.says(SECRET).await;
     stand.edits(&message, "my password, again").await;
     stand.says("something else").await;
     caught_up().await;
     for process in [&stand.hub, &follower] {
-        assert!(holds(&stand.replayed(process).await, SECRET));
+        assert!(holds(&stand.replayed(process, &cursor).await, SECRET));
     }
-    let before: Vec<_> = stand.replayed(&follower).await.into_iter().map(|event| event.id).collect();
+    let before = stand.replayed(&follower, &cursor).await;
+    let before: Vec<_> = before.into_iter().map(|event| event.id).collect();
     stand.redacts(&message).await;
     caught_up().await;
     let late = stand.hub.another_process();
     let _tail = late.run_tail();
     for process in [&stand.hub, &follower, &late] {
-        let events = stand.replayed(process).await;
+        let events = stand.replayed(process, &cursor).await;
         assert!(!holds(&events, SECRET) && holds(&events, "something else"));
         let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
         assert_eq!(ids[..ids.len() - 1], before[..], "no cursor is lost");
@@ -122,8 +129,7 @@ async fn what_is_newer_than_a_redacted_message_is_still_remembered() {
     let _tail = stand.hub.run_tail();
     caught_up().await;
     let message = stand.says(SECRET).await;
-    caught_up().await;
-    let cursor = stand.hub.feed.span().await.expect("a span").head.to_string();
+    let cursor = stand.cursor().await;
     stand.says("newer").await;
     stand.redacts(&message).await;
     caught_up().await;
@@ -136,14 +142,14 @@ async fn what_is_newer_than_a_redacted_message_is_still_remembered() {
 async fn a_redacted_edit_is_replayed_empty_and_the_rest_is_not() {
     let stand = Stand::new().await;
     let _tail = stand.hub.run_tail();
-    caught_up().await;
+    let cursor = stand.cursor().await;
     let message = stand.says("hello").await;
     let edit = stand.edits(&message, SECRET).await;
     caught_up().await;
-    assert!(holds(&stand.replayed(&stand.hub).await, SECRET));
+    assert!(holds(&stand.replayed(&stand.hub, &cursor).await, SECRET));
     stand.redacts(&edit).await;
     caught_up().await;
-    let events = stand.replayed(&stand.hub).await;
+    let events = stand.replayed(&stand.hub, &cursor).await;
     assert!(!holds(&events, SECRET));
     let last = events.last().expect("an event").json();
     assert_eq!((&last["type"], &last["body"]), (&json!("message_edited"), &json!("hello")));
