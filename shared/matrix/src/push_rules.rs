@@ -25,9 +25,7 @@ impl Http {
     pub(crate) async fn ensure_push_rule(&self, user: &MatrixUserId, bot: &MatrixUserId) -> Result<bool> {
         match rule(self.get(), user).send::<IgnoredAny>().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => {}
-            known => {
-                return Ok(known.map(|_| false).unless_refused(user).doing("looking for a push rule")?);
-            }
+            known => return unless_refused(known, user).doing("looking for a push rule").map(|()| false),
         }
         self.put_push_rule(user, bot).await.map(|()| true)
     }
@@ -35,8 +33,7 @@ impl Http {
     /// Gives a new account the rule.
     pub(crate) async fn put_push_rule(&self, user: &MatrixUserId, bot: &MatrixUserId) -> Result<()> {
         let call = rule(self.put(), user).body(&urgent(bot));
-        let set = call.send::<IgnoredAny>().await.map(|_| false);
-        set.unless_refused(user).doing("setting a push rule").map(drop)
+        unless_refused(call.send().await, user).doing("setting a push rule")
     }
 }
 
@@ -60,19 +57,13 @@ fn urgent(bot: &MatrixUserId) -> Value {
     })
 }
 
-trait UnlessRefused {
-    fn unless_refused(self, user: &MatrixUserId) -> Self;
-}
-
-impl UnlessRefused for Result<bool, Cause> {
-    fn unless_refused(self, user: &MatrixUserId) -> Self {
-        match self {
-            Err(cause) if cause.is_refused_for_good() => {
-                let cause: &dyn std::error::Error = &cause;
-                tracing::warn!(%user, cause, "push rule of urgent notifications refused by the homeserver");
-                Ok(false)
-            }
-            result => result,
+fn unless_refused(result: Result<IgnoredAny, Cause>, user: &MatrixUserId) -> Result<(), Cause> {
+    match result {
+        Err(cause) if cause.is_refused_for_good() => {
+            let cause: &dyn std::error::Error = &cause;
+            tracing::warn!(%user, cause, "push rule of urgent notifications refused by the homeserver");
+            Ok(())
         }
+        result => result.map(drop),
     }
 }
