@@ -1,4 +1,4 @@
-//! What people do with other Matrix clients: they read, they redact, and their phones ring.
+//! Other Matrix clients of our users: reading, redacting, and phones that ring.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// How long something may take on a busy machine.
+/// A time limit for a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Anna and Bert in a room of their own, with Bert's other client; the id of the room.

@@ -10,7 +10,7 @@ pub(crate) struct Transaction {
     pub(crate) events: Vec<RoomEvent>,
     /// Who types in them now.
     pub(crate) typing: Vec<Typing>,
-    /// What people have read with other clients.
+    /// Receipts of other clients.
     pub(crate) receipts: Vec<Receipt>,
 }
 

@@ -42,7 +42,7 @@ const OPENINGS: usize = 2;
 const ENTERING_FOR: Duration = Duration::from_mins(5);
 /// How long it is known since when the homeserver has failed over a room: longer than it waits before it pushes again.
 const SICK_FOR: Duration = Duration::from_mins(15);
-/// How long a receipt is known as one that was taken in.
+/// The time for which a receipt is known as taken in.
 const RECEIPT_FOR: Duration = Duration::from_mins(1);
 /// How many users and rooms a process remembers at the most.
 const REMEMBERED: u64 = 20_000;

@@ -23,7 +23,7 @@ const LOOK_AFTER: [Duration; 2] = [Duration::from_millis(300), Duration::from_se
 /// When pushed receipts that could not be stored are tried again.
 const TRY_AFTER: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15), Duration::from_mins(1)];
-/// How many events before such an event are looked at.
+/// The number of events that are looked at before such an event.
 const EVENTS_BEFORE: u32 = 50;
 /// The receipts that mean a place in the room (Matrix specification, "Receipts").
 const TYPES: [&str; 2] = ["m.read", "m.read.private"];
@@ -143,8 +143,13 @@ impl Hub {
         let mut known = Vec::with_capacity(unknown.len());
         for receipt in unknown {
             let Some(event) = receipt.events.first() else { continue };
-            let events = self.events_up_to(&receipt.room, event).await?;
-            known.push(ReadUpTo { events: events.to_vec(), ..receipt.clone() });
+            match self.events_up_to(&receipt.room, event).await {
+                Ok(events) => known.push(ReadUpTo { events: events.to_vec(), ..receipt.clone() }),
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::debug!(%event, error, "looking up the event of a receipt failed");
+                }
+            }
         }
         self.lobby.read_up_to(&known).await.map(drop)
     }

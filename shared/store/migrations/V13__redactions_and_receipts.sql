@@ -98,8 +98,7 @@ as $$
                     and (of_message = of_event or payload::jsonb ->> 'edit_event_id' = of_event) end
 $$;
 
--- What was redacted before this migration; and what was the last message when somebody came or went, which nobody can
--- tell any more.
+-- Empties redactions of before this migration, and the last messages in old joins and leaves, whose event is not known.
 update events set payload = jsonb_set(payload::jsonb, '{room,last_message}', 'null')::text
 where kind in ('room_joined', 'room_left') and payload::jsonb -> 'room' ->> 'last_message' is not null;
 select empty_events(tenant_id, payload::jsonb ->> 'room_id', about, about) from events where kind = 'message_redacted';

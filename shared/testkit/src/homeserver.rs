@@ -40,7 +40,7 @@ struct State {
     /// Whom each has a direct chat with, and where.
     direct: BTreeSet<(MatrixUserId, MatrixUserId, RoomId)>,
     read: Vec<(RoomId, MatrixUserId, EventId)>,
-    /// What people have read with other clients, until it is told.
+    /// Receipts of other clients, until they are told.
     receipts: Vec<Receipt>,
     typing: BTreeMap<RoomId, BTreeMap<MatrixUserId, Duration>>,
     /// Where that has changed since it was last read.

@@ -167,7 +167,7 @@ pub struct Changes {
     pub invitations: Vec<(RoomId, MatrixUserId)>,
     /// Who types in the rooms where that has changed.
     pub typing: Vec<Typing>,
-    /// What people have read with other clients.
+    /// Receipts of other clients.
     pub receipts: Vec<Receipt>,
     /// Rooms that the bot is out of since then.
     pub left: Vec<RoomId>,

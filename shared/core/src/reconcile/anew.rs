@@ -18,7 +18,7 @@ use crate::{
 
 /// How much further back than the position is read: clocks differ. Ids are remembered for a day.
 const OVERLAP: Duration = Duration::from_hours(6);
-/// How far a clock may be ahead.
+/// The most that a clock may be ahead.
 const AHEAD_MAX: Duration = Duration::from_hours(24);
 /// There was no Matrix before 2014.
 const EARLIEST: Timestamp = Timestamp::constant(1_388_534_400, 0);
@@ -27,9 +27,9 @@ const PAGES: usize = 20;
 
 /// The times that events of a room have by the clocks of whoever made them.
 struct Clocks {
-    /// What is older is known already.
+    /// Older events are known already.
     horizon: Timestamp,
-    /// What is later is no time.
+    /// A later time is a wrong clock.
     latest: Timestamp,
 }
 
@@ -44,8 +44,8 @@ impl Clocks {
         older.count() * 2 > events.len()
     }
 
-    /// Where what is new begins among events in the order of the room: whatever the clocks of later ones say, they are
-    /// new, too, and so are those without a credible time right before it.
+    /// Returns the index of the first new event. `events` have the order of the room, so all later ones are new whatever
+    /// their clocks say; so are those without a credible time right before it.
     fn first_recent(&self, events: &[RoomEvent]) -> usize {
         let is_recent = |event: &RoomEvent| self.is_credible(event) && event.timestamp >= self.horizon;
         let recent = events.iter().position(is_recent).unwrap_or(events.len());

@@ -62,13 +62,13 @@ impl Stand {
         self.hears(&event).await;
     }
 
-    /// Where the log ends. What comes later the processes that follow it by now remember.
+    /// Returns the end of the log. Processes that follow it by now remember what comes later.
     async fn cursor(&self) -> String {
         caught_up().await;
         self.hub.feed.span().await.expect("a span").head.to_string()
     }
 
-    /// What somebody is told who has been away since then, by a stream of this process.
+    /// Returns the replay of a stream of this process from a cursor.
     async fn replayed(&self, process: &TestHub, cursor: &str) -> Vec<SseEvent> {
         let follower: Follower = process.follow(&self.anna, Some(cursor)).await.expect("a stream");
         let events = Reader::new(follower).within(Duration::from_secs(2)).await;

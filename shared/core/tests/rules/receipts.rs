@@ -1,4 +1,4 @@
-//! What people read with other Matrix clients is read here, too.
+//! Receipts of other Matrix clients move read positions here.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Stand {
         rooms.iter().find(|room| room.matrix_room_id == self.room).expect("the room").unread_count
     }
 
-    /// What Anna's devices were told of what she has read.
+    /// Returns the `unread` events of Anna's devices.
     fn told(&self) -> Vec<Value> {
         let events = self.hub.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
         events.map(|event| serde_json::from_str(event.payload.as_str()).expect("JSON")).collect()

@@ -30,7 +30,7 @@ impl Gateway {
         Ok(Self { url, pushes, listening })
     }
 
-    /// What a client sets for a phone of its user (`POST /pushers/set`).
+    /// Returns the pusher that a client sets for a phone (`POST /pushers/set`).
     pub(crate) fn pusher(&self) -> Value {
         json!({
             "kind": "http", "app_id": "test", "pushkey": "phone", "app_display_name": "Test",

@@ -1,4 +1,4 @@
-//! What redactions leave of the event log: positions and types, and nothing that somebody wrote.
+//! Redactions empty the event log: positions and types stay, and nothing that somebody wrote.
 
 use messenger_core::{
     Ports, Result,
@@ -125,7 +125,7 @@ pub async fn a_redacted_edit_is_empty_and_its_message_is_not(store: &dyn Store) 
     Ok(())
 }
 
-/// Whoever redacts a reaction names the reaction.
+/// A redaction names the reaction, not its message.
 pub async fn a_redacted_reaction_is_empty(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
     let fields_of = json!({ "reaction_event_id": "$2", "key": SECRET });

@@ -26,7 +26,7 @@ async fn unread(ports: &Ports, who: &str) -> Result<i64> {
     Ok(seen.expect("a member").unread_count)
 }
 
-/// What the devices of a user were told of what they have read.
+/// Returns the `unread` events of a user's devices.
 async fn told(ports: &Ports, who: &str) -> Result<Vec<Value>> {
     let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user(who))], 100).await?;
     let unread = events.iter().filter(|event| event.kind == Kind::Unread);

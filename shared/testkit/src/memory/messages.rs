@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::{Memory, State, redactions};
 
-/// How far a message's time may be ahead.
+/// The most that a message's time may be ahead.
 const AHEAD_MAX: Duration = Duration::from_hours(24);
 
 #[derive(Default)]
@@ -150,7 +150,7 @@ fn last_of_each(edits: Vec<(&EventId, &Reworded)>) -> Vec<Edit> {
 }
 
 impl Summary {
-    /// How many messages there were with the latest of these; `None` if none of them is known.
+    /// Returns the number of messages up to the latest of these; `None` if none of them is known.
     pub(super) fn place(&self, of: &[EventId]) -> Option<i64> {
         let place = self.said.iter().rposition(|(event, _)| of.contains(event))?;
         i64::try_from(place + 1).ok()

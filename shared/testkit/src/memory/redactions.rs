@@ -1,4 +1,4 @@
-//! What redactions leave of the event log, in memory.
+//! Redactions of the event log, in memory.
 
 use std::collections::HashMap;
 

@@ -18,7 +18,7 @@ use crate::{
     stand::{Stand, part, room, text, user},
 };
 
-/// How long something may take on a busy machine.
+/// A time limit for a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A room with Bert, who has an ordinary client.

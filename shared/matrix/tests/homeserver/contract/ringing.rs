@@ -19,7 +19,7 @@ use crate::{
     stand::{Stand, room, user},
 };
 
-/// How long a push may take on a busy machine.
+/// A time limit for pushes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 const RULE: &str = "/pushrules/global/override/com.aesystek.urgent";
 
@@ -136,7 +136,7 @@ pub(crate) async fn nobody_else_makes_phones_sound(stand: Stand) -> Result<()> {
     Ok(())
 }
 
-/// Who does not want it switches it off in the settings of their client.
+/// Users may switch it off in the settings of their client.
 pub(crate) async fn what_a_user_changes_about_the_rule_stays(stand: Stand) -> Result<()> {
     let anna: MatrixUserId = user("anna");
     let start = Instant::now();
