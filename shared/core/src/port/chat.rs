@@ -13,7 +13,7 @@ use crate::{
     media::{Download, File, Mxc, Posted, Upload},
     message::Said,
     typing::Typing,
-    user::User,
+    user::{Role, User},
 };
 
 /// An event that is taken in, with everything that follows from it.
@@ -109,6 +109,9 @@ pub trait Messages: Send + Sync {
     /// Whether the user is a member of the room, in this tenant.
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool>;
 
+    /// The role of a member of the room; `None` if the user is no member, or of another tenant by now.
+    async fn member_role(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<Option<Role>>;
+
     /// The last edit of each of these messages by each who edited it.
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>>;
 
@@ -118,7 +121,7 @@ pub trait Messages: Send + Sync {
     /// What is left of a message without this edit; `None` if no such edit of this room was taken in.
     async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<Unedited>>;
 
-    /// The users who have these Matrix localparts.
+    /// The users whose accounts have these Matrix localparts. An account that this service did not make is nobody's.
     async fn people(&self, localparts: &[String]) -> Result<Vec<User>>;
 
     /// A file, if it was posted in a room of which the user is a member.
