@@ -2,14 +2,14 @@
 
 use std::fmt::Display;
 
-use messenger_core::{Result, id::MatrixUserId};
+use messenger_core::id::MatrixUserId;
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::json;
 
 use crate::{
     call::{DEVICE, Http},
-    error::{Cause, Doing},
+    error::Cause,
     path::Malformed,
 };
 
@@ -43,6 +43,7 @@ impl Http {
             "type": "m.login.application_service",
             "username": self.localpart(user)?,
             "device_id": DEVICE,
+            "initial_device_display_name": self.device_name(user),
             "inhibit_login": false,
         });
         match self.post().at("register").body(&body).send_as_it_is::<IgnoredAny>().await {
@@ -57,6 +58,7 @@ impl Http {
             "type": "m.login.application_service",
             "identifier": { "type": "m.id.user", "user": self.localpart(user)? },
             "device_id": device,
+            "initial_device_display_name": self.device_name(user),
         });
         self.post().at("login").body(&body).send_as_it_is().await
     }
@@ -67,18 +69,11 @@ impl Http {
         match refusal.errcode.as_deref() {
             Some("M_UNKNOWN_DEVICE") => self.log_in(user, DEVICE).await.map(|_| true),
             Some("M_FORBIDDEN") if NO_ACCOUNT.iter().any(|text| refusal.explanation.contains(text)) => {
-                self.register(user).await.map(|_| true)
+                // Somebody else may have been quicker.
+                Ok(self.register(user).await? || self.recognise(user).await?)
             }
             _ => Ok(false),
         }
-    }
-
-    /// The account exists, has its device and this display name.
-    pub(crate) async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()> {
-        if !self.register(user).await.doing("registering a user")? {
-            self.check_account(user).await.doing("looking for a user's device")?;
-        }
-        self.rename(user, display_name).await.doing("setting a user's display name")
     }
 
     /// Whoever calls as this user has an account and a device afterwards.

@@ -121,6 +121,11 @@ impl Config {
         if env.problems.is_empty() { Ok(config) } else { Err(ConfigError(env.problems)) }
     }
 
+    /// The key of the marks by which we recognise accounts that we made.
+    pub fn account_key(&self) -> String {
+        derive(&self.secret_key, "matrix-accounts")
+    }
+
     /// The homeserver administrator's password that we set at bootstrap.
     pub fn homeserver_admin_password(&self) -> String {
         derive(&self.secret_key, "homeserver-admin")
