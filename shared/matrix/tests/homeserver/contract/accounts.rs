@@ -40,7 +40,8 @@ pub(crate) async fn an_account_that_somebody_else_made_is_left_alone(stand: Stan
         "type": "m.login.password", "identifier": { "type": "m.id.user", "user": "mueller" }, "password": "pw",
         "device_id": "HUB", "initial_device_display_name": "Messenger-Service 0123456789abcdef0123456789abcdef",
     });
-    plain.post("/login", login).await?;
+    let url = format!("{}/_matrix/client/v3/login", plain.url);
+    plain.http.post(url).json(&login).send().await?.error_for_status()?;
     let data = "/user/@mueller:hub.local/account_data/com.aesystek.messenger.account";
     plain.put(data, json!({ "mark": "0123456789abcdef0123456789abcdef" })).await?;
     let path = "/profile/@mueller:hub.local";
