@@ -155,7 +155,7 @@ impl Matrix {
         members["joined"].as_object().expect("members").keys().cloned().collect()
     }
 
-    /// How many devices this user has.
+    /// Returns the number of devices of this user.
     pub async fn devices(&self) -> usize {
         self.call(Method::GET, "/devices", None).await["devices"].as_array().expect("devices").len()
     }

@@ -1,4 +1,4 @@
-//! Who somebody is, over several processes and on a real homeserver.
+//! Identity over several processes and on a real homeserver.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// How long something may take on a busy machine.
+/// The longest time for anything on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A Hub token of Anna's that was issued some seconds ago.
@@ -36,7 +36,7 @@ async fn until<F: Future<Output = bool>>(mut is_so: impl FnMut() -> F) {
 }
 
 #[tokio::test]
-async fn who_moves_is_out_of_the_former_tenant_in_every_process() {
+async fn a_moved_user_is_out_of_the_former_tenant_in_every_process() {
     let stack = Stack::start().await;
     let client = stack.client();
     let (url, _process) = stack.another("messenger-rooms").await;

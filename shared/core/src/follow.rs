@@ -106,7 +106,7 @@ impl Hub {
         Ok(follower)
     }
 
-    /// Who this user is among the audiences, as stored now.
+    /// Returns the audiences of a user, as stored now.
     ///
     /// # Errors
     /// `token_superseded` if the user is of another tenant by now.

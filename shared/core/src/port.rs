@@ -67,8 +67,9 @@ pub trait Users: Send + Sync {
     /// The account could not be made ready; it is due again after a delay that grows with each failure.
     async fn postpone(&self, user: &HubUserId) -> Result<()>;
 
-    /// Stores whose account has the localpart of this user. What is ours stays ours; an account that is taken is due again
-    /// after `look_again`. Returns what is stored now; `None` if the user has another localpart by now: then nothing is.
+    /// Stores the state of the account that has the localpart of this user. An account of ours stays ours; one that is taken
+    /// is due again after `look_again`. Returns the state that is stored now. Returns `None` if the user has another localpart
+    /// by now; nothing is stored then.
     async fn settle_account(
         &self,
         user: &User,
@@ -82,10 +83,10 @@ pub trait Users: Send + Sync {
 
 /// Hears of changes of users. A signal may get lost.
 pub trait UserWatcher: Send + Sync {
-    /// What is stored of the user has changed.
+    /// Tells that the stored user has changed.
     fn changed(&self, user: &HubUserId, localpart: &str);
 
-    /// Whether changes are signalled from now on. Changes before a `true` may have been missed.
+    /// Tells whether changes are signalled from now on. Changes before a `true` may have been missed.
     fn listening(&self, is_listening: bool);
 }
 

@@ -1,8 +1,9 @@
 //! How a user gets a Matrix account and the tenant's general room. It happens after sign-in, by the worker, so that a
 //! homeserver that is away never keeps anybody out; whoever needs the account at once makes it ready themselves.
 //!
-//! An account that this service did not make is never used: whoever made it reads what is sent to it. Its Hub user reads
-//! and is notified as ever, and gets no further on Matrix ([`TAKEN`]) until the account is gone or the user has another.
+//! An account that this service did not make is never used, since its maker reads everything that is sent to it. The Hub
+//! user of the same name reads and is notified as ever. Calls that need the account are refused ([`TAKEN`]) until it is gone
+//! or the user has another one.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub const TAKEN: &str = "matrix_account_taken";
 const LEASE: Duration = Duration::from_mins(1);
 /// How many accounts a worker takes at once.
 const BATCH: i64 = 8;
-/// How long after an account was found to be taken it is tried again.
+/// The time after which an account that was found to be taken is tried again.
 const LOOK_AGAIN: Duration = Duration::from_mins(10);
 
 impl Hub {

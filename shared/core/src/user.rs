@@ -97,7 +97,7 @@ pub struct User {
     pub external_client_enabled: bool,
     /// Whether their Matrix account and the general room are ready.
     pub provisioned: bool,
-    /// Whose account has the localpart.
+    /// The state of the account that has the localpart.
     pub account: Account,
 }
 

@@ -17,9 +17,9 @@ use crate::{
     error::Cause,
 };
 
-/// Where an account's data hold its mark.
+/// The type of the account data that hold the mark.
 const MARK: &str = "com.aesystek.messenger.account";
-/// What clients show of our device, before the mark.
+/// The name of our device as clients show it, before the mark.
 const DEVICE_NAME: &str = "Messenger-Service";
 /// Synapse makes the device after the account: another process may be in between.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -92,7 +92,7 @@ impl Http {
     }
 }
 
-/// What is not there, or not shown, or something else, is no mark.
+/// Returns `None` if the answer has no mark: nothing is there, or it is not shown, or is something else.
 fn readable<T>(answer: Result<T, Cause>) -> Result<Option<T>, Cause> {
     match answer {
         Err(Cause::Nonsense(_)) => Ok(None),

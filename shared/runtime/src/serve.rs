@@ -72,7 +72,7 @@ async fn run(routes: Router<App>, answers: Answers, config: Config) -> anyhow::R
 )]
 pub async fn serve(routes: Router<App>, answers: Answers, app: App) -> anyhow::Result<()> {
     let service = stack(routes, &app);
-    say_who_signs_in(&app.config);
+    log_sign_in(&app.config);
     if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok() {
         let ended = match answers {
             Answers::Whole => lambda_http::run(service).await,
@@ -88,7 +88,7 @@ pub async fn serve(routes: Router<App>, answers: Answers, app: App) -> anyhow::R
     on_socket(service, listener, &app).await
 }
 
-fn say_who_signs_in(config: &Config) {
+fn log_sign_in(config: &Config) {
     if config.hub_secret_key.is_some() {
         tracing::info!("sign-in with tokens of the Hub (single sign-on) is on");
     } else {

@@ -3,12 +3,12 @@
 alter table users
     -- `iat` of the newest token of the Hub; null while no token has had one.
     add column token_issued_at timestamptz,
-    -- Whose account has the localpart: `pending` while that is not known, `ours`, or `taken` if somebody else made it.
+    -- State of the account that has the localpart: `pending` while it is not known, `ours`, or `taken` if somebody else
+    -- made it.
     add column account_state text not null default 'pending' check (account_state in ('pending', 'ours', 'taken'));
 -- Accounts of before are ours if they were used.
 update users set account_state = 'ours'
 where account_due is null or exists (select from room_members member where member.hub_user_id = users.hub_user_id);
-create index users_taken on users (tenant_id) where account_state = 'taken';
 
 -- Signals a change to all processes, which then drop what they remember of the user.
 create function signal_identity() returns trigger
@@ -39,8 +39,8 @@ $$;
 drop function sign_in(text, bigint, text, text, text, text, text, text);
 
 -- Stores what a token of the Hub says of its bearer, unless something newer is stored, and returns what is stored then.
--- New users, and users new to a tenant, get what was held for them; who comes from another tenant leaves all its rooms.
--- The streams of a user who moves or has another role are told, and end.
+-- New users, and users new to a tenant, get the messages that were held for them. A user who comes from another tenant leaves
+-- all its rooms. The streams of a user who moves or has another role are told so, and end.
 create function sign_in(of_user text, of_tenant bigint, of_localpart text, of_name text, of_role text,
                         of_search_name text, of_search_id text, of_dm_lane text, issued_at timestamptz)
 returns setof users

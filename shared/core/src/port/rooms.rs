@@ -43,7 +43,8 @@ pub trait Lobby: Send + Sync {
     /// The entity and service rooms of a tenant, by name.
     async fn directory(&self, tenant: TenantId, user: &HubUserId, search: &Search) -> Result<Vec<Listed>>;
 
-    /// Which room it is, to this user; `None` if the tenant has no such room, or the user is of another tenant by now.
+    /// Returns the room as this user may see it; `None` if the tenant has no such room, or the user is of another tenant by
+    /// now.
     async fn standing(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Standing>>;
 
     /// The members of a room, by name.

@@ -227,7 +227,7 @@ async fn a_call_with_a_former_role_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_moves_while_coming_into_a_room_is_out_of_it_again() {
+async fn a_user_who_moves_while_joining_leaves_the_room_again() {
     let hub = hub().build();
     let anna = ready_caller(&hub, "anna").await;
     let (open, own) = two_rooms(&hub, &anna).await;

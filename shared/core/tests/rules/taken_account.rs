@@ -43,7 +43,7 @@ async fn with_taken() -> (TestHub, Caller) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whose_account_is_taken_reads_and_gets_no_further() {
+async fn a_user_whose_account_is_taken_only_reads() {
     let (hub, admin) = with_taken().await;
     let _tail = hub.run_tail();
     let anna = ready_caller(&hub, "anna").await;
@@ -96,14 +96,14 @@ async fn a_reserved_localpart_gives_its_user_another_account() {
     let user = configured.users.in_any_tenant(user.id()).await.expect("found").expect("known");
     assert!(user.provisioned && user.account == Account::Ours);
     configured.found_room(&Caller { user, ..admin }, umbau(&[])).await.expect("made");
-    // Whose account was made before keeps it.
+    // A user whose account was made before keeps it.
     ready_caller(&hub, "anna").await;
     let later = hub.configured(|settings| settings.reserved_localparts = vec!["anna".to_owned()]);
     assert_eq!(later.sign_in(given::identity("anna")).await.expect("signed in").localpart, "anna");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_other_does_is_not_taken_for_the_users_doing() {
+async fn events_of_a_foreign_account_are_not_attributed_to_the_hub_user() {
     let hub = hub().build();
     let anna = ready_caller(&hub, "anna").await;
     hub.homeserver.make_foreign(&matrix("admin"));

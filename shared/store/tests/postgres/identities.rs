@@ -17,7 +17,7 @@ use messenger_testkit::given::{identity, user};
 
 use crate::database::Fresh;
 
-/// How long a signal may take on a busy machine.
+/// The longest time for a signal on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]

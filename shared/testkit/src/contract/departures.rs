@@ -108,8 +108,8 @@ pub async fn who_moves_leaves_all_rooms(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Who was in another tenant when they came into a room is no member, and leaves it on the homeserver.
-pub async fn who_moved_before_they_came_in_leaves_again(store: &dyn Store) -> Result<()> {
+/// A user who was in another tenant when they joined a room is no member, and leaves it on the homeserver.
+pub async fn a_user_who_moved_before_joining_leaves_again(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     ports.users.sign_in(&Identity { tenant: OTHER_TENANT, ..identity("anna") }, "_anna").await?;
     for departure in ports.departures.claim(LONG, 10).await? {

@@ -99,7 +99,7 @@ pub async fn a_changed_role_is_told_once(store: &dyn Store) -> Result<()> {
 }
 
 /// Role and rooms come together, for a user of this tenant.
-pub async fn a_user_is_heard_of_with_their_role_and_rooms(store: &dyn Store) -> Result<()> {
+pub async fn role_and_rooms_of_a_user_are_read_together(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let listener = async || ports.memberships.listener(TENANT, &user("anna")).await;
     assert_eq!(listener().await?, None);
@@ -113,8 +113,8 @@ pub async fn a_user_is_heard_of_with_their_role_and_rooms(store: &dyn Store) -> 
     Ok(())
 }
 
-/// What is ours stays ours, whoever finds out something else; and another localpart is another account.
-pub async fn whose_account_it_is_is_stored_once_for_all(store: &dyn Store) -> Result<()> {
+/// An account of ours stays ours, whatever is found out later. Another localpart is another account.
+pub async fn an_account_of_ours_stays_ours(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     let pending = users.sign_in(&identity("anna"), "anna").await?;
     assert_eq!(users.settle_account(&pending, Account::Taken, LONG).await?, Some(Account::Taken));

@@ -24,8 +24,8 @@ macro_rules! contract_tests {
             a_token_without_a_time_is_superseded_by_any_with_one,
             tokens_shown_in_any_order_leave_the_same_identity,
             a_changed_role_is_told_once,
-            a_user_is_heard_of_with_their_role_and_rooms,
-            whose_account_it_is_is_stored_once_for_all,
+            role_and_rooms_of_a_user_are_read_together,
+            an_account_of_ours_stays_ours,
             a_taken_account_is_nobodys_and_due_later,
             a_watcher_hears_of_each_change,
         }
@@ -121,7 +121,7 @@ macro_rules! contract_tests {
             a_postponed_departure_is_due_later,
             a_resting_departure_is_woken,
             who_moves_leaves_all_rooms,
-            who_moved_before_they_came_in_leaves_again,
+            a_user_who_moved_before_joining_leaves_again,
         }
         $crate::promises! { $fresh, external:
             access_is_what_was_decided_last,

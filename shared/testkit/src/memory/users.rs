@@ -48,7 +48,7 @@ impl Stored {
     }
 }
 
-/// What a change of which is signalled.
+/// The part of a user whose change is signalled.
 fn shown(user: &User) -> (Identity, &str, Account) {
     (Identity { issued_at: None, ..user.identity.clone() }, &user.localpart, user.account)
 }
@@ -148,7 +148,8 @@ impl State {
         user
     }
 
-    /// What follows from a token: who moves leaves the rooms of the former tenant, and gets what was held in the new one.
+    /// Applies the effects of a token: a user who moves leaves the rooms of the former tenant, and gets the direct messages
+    /// that are held in the new one.
     fn tell_of_change(&mut self, was: Option<&Identity>, is: &Identity) {
         let id = &is.hub_user_id;
         match was {
