@@ -91,6 +91,23 @@ impl Server {
         Matrix::with(self.url(), token)
     }
 
+    /// An ordinary client of somebody whose account is not made by the service.
+    pub(crate) async fn stranger(&self, localpart: &str) -> Matrix {
+        match &self.kind {
+            Kind::Synapse(synapse) => {
+                synapse.register_user(localpart, PASSWORD, false).await.expect("an account");
+            }
+            Kind::Conduit(_) => {
+                let user = json!({
+                    "type": "m.login.application_service", "username": localpart, "password": PASSWORD,
+                    "inhibit_login": true,
+                });
+                self.as_us("register", &user).await;
+            }
+        }
+        Matrix::with(self.url(), self.login(localpart, PASSWORD).await.expect("a login"))
+    }
+
     async fn as_us(&self, path: &str, body: &Value) -> Value {
         let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
         let url = format!("{}/_matrix/client/v3/{path}", self.url());

@@ -169,6 +169,18 @@ impl Matrix {
         }
     }
 
+    /// The ids of those who are in a room of this user.
+    pub async fn members(&self, room: &str) -> Vec<String> {
+        let path = format!("/rooms/{}/joined_members", encoded(room));
+        let members = self.call(Method::GET, &path, None).await;
+        members["joined"].as_object().expect("members").keys().cloned().collect()
+    }
+
+    /// Returns the number of devices of this user.
+    pub async fn devices(&self) -> usize {
+        self.call(Method::GET, "/devices", None).await["devices"].as_array().expect("devices").len()
+    }
+
     /// The account data of this user.
     pub async fn account_data(&self, user: &str, kind: &str) -> Value {
         self.call(Method::GET, &format!("/user/{}/account_data/{kind}", encoded(user)), None).await

@@ -142,6 +142,11 @@ impl Stack {
         self.homeserver.as_ref().expect("the plan had a homeserver").client(localpart).await
     }
 
+    /// An ordinary Matrix client of somebody whose account the service did not make.
+    pub async fn stranger(&self, localpart: &str) -> Matrix {
+        self.homeserver.as_ref().expect("the plan had a homeserver").stranger(localpart).await
+    }
+
     /// A Matrix client of the bot, which is in every room.
     pub async fn matrix_bot(&self) -> Matrix {
         self.matrix("messenger").await

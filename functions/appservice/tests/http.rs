@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::{Request, request};
 use messenger_appservice::routes;
-use messenger_core::{event::Kind, id::TenantId};
+use messenger_core::{event::Kind, id::TenantId, user::Account};
 use messenger_runtime::testing::{Answer, Wire};
 use messenger_testkit::{TestHub, given, hub, sse::Reader};
 use serde_json::{Value, json};
@@ -200,7 +200,8 @@ async fn somebody_of_another_server_is_named_by_their_whole_id() {
 #[tokio::test]
 async fn who_comes_and_goes_is_told() {
     let stand = Stand::new().await;
-    stand.hub.caller("schmidt", TenantId(1)).await;
+    let schmidt = stand.hub.caller("schmidt", TenantId(1)).await.user;
+    stand.hub.users.settle_account(&schmidt, Account::Ours, Duration::ZERO).await.expect("stored");
     let member = |id: &str, membership: &str| {
         let content = json!({ "membership": membership });
         stand.message(

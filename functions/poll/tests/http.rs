@@ -228,7 +228,7 @@ async fn without_a_good_token_it_is_401() {
       },
       "body": {
         "code": "token_invalid",
-        "detail": "the token is not valid: a JWT (HS256) of the Hub with `iss`, `sub` and `exp` is needed",
+        "detail": "the token is not a JWT: three parts in Base64url with dots between them are needed",
         "request_id": "[that of the header]",
         "status": 401,
         "title": "Unauthorized",

@@ -33,9 +33,10 @@ pub(crate) async fn hub_login(
     body: Bytes,
 ) -> Result<Response, Failed> {
     let token = token(query.as_deref(), &body)?;
-    let user = app.hub.sign_in(app.auth.hub_user(&token)?.identity).await?;
+    let shown = app.auth.hub_user(&token)?;
+    let user = app.hub.sign_in(shown.identity.clone()).await?;
     let login = Login {
-        access_token: app.auth.local_token(&user.identity, app.hub.ports().clock.now())?,
+        access_token: app.auth.local_token(&shown, &user.identity, app.hub.ports().clock.now())?,
         token_type: "bearer",
         matrix_user_id: app.hub.matrix_id(&user),
         display_name: user.identity.display_name,

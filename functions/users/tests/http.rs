@@ -188,3 +188,60 @@ async fn without_the_database_it_is_503_and_without_the_homeserver_all_is_well()
     }
     "#);
 }
+
+/// A Hub token of Müller's with these claims changed.
+fn hub_token(changes: &serde_json::Value) -> String {
+    let mut claims =
+        json!({ "sub": "mueller", "role": "user", "tenant_id": 1, "iss": "aesystek-hub", "exp": EXPIRY });
+    claims.as_object_mut().expect("claims").extend(changes.as_object().expect("claims").clone());
+    signed(&claims, HUB_SECRET_KEY)
+}
+
+async fn login(wire: &Wire, token: &str) -> Answer {
+    let body = json!({ "hub_token": token }).to_string();
+    wire.call(Request::post("/auth/hub-login").header("Content-Type", "application/json"), body).await
+}
+
+async fn me(wire: &Wire, token: &str) -> Answer {
+    wire.ask(Request::get("/api/v1/users/me").header("Authorization", format!("Bearer {token}"))).await
+}
+
+#[tokio::test]
+async fn an_old_hub_token_changes_nothing_and_opens_no_former_tenant() {
+    let (hub, wire) = door();
+    let old = hub_token(&json!({ "role": "admin", "iat": 1_700_000_000 }));
+    assert_eq!(me(&wire, &old).await.body["role"], "admin");
+    let ours = json!({ "sub": "mueller", "tenant_id": 1, "iss": "messenger-service", "exp": EXPIRY });
+    let ours = signed(&ours, "messenger-dev-secret");
+    assert_eq!(
+        me(&wire, &hub_token(&json!({ "role": "viewer", "iat": 1_700_000_001.5 }))).await.body["role"],
+        "viewer"
+    );
+    for token in [&old, &ours] {
+        assert_eq!(me(&wire, token).await.body["role"], "viewer");
+    }
+    assert_eq!(login(&wire, &old).await.status, 200);
+    let moved = hub_token(&json!({ "tenant_id": 2, "iat": 1_700_000_002 }));
+    assert_eq!(me(&wire, &moved).await.status, 200);
+    for answer in [me(&wire, &old).await, login(&wire, &old).await, me(&wire, &ours).await] {
+        assert_eq!((answer.status, &answer.body["code"]), (401, &json!("token_superseded")));
+        assert_eq!(answer.all_headers["www-authenticate"], "Bearer");
+    }
+    // Also in a process that has only just begun.
+    let process = hub.another_process();
+    let other = Wire::new(routes(), process.memory.ports(&process.homeserver, &process.clock));
+    assert_eq!(me(&other, &old).await.body["code"], "token_superseded");
+}
+
+#[tokio::test]
+async fn without_single_sign_on_each_door_says_so() {
+    let hub = hub().build();
+    let off = [("HUB_SECRET_KEY", "")];
+    let wire = Wire::configured(routes(), hub.memory.ports(&hub.homeserver, &hub.clock), &off);
+    for (answer, status) in
+        [(me(&wire, &hub_token(&json!({}))).await, 401), (login(&wire, &hub_token(&json!({}))).await, 403)]
+    {
+        assert_eq!((answer.status, &answer.body["code"]), (status, &json!("sso_disabled")));
+        assert!(answer.body["detail"].as_str().is_some_and(|detail| detail.contains("HUB_SECRET_KEY")));
+    }
+}

@@ -14,6 +14,7 @@ use crate::{
     id::{EventId, MatrixUserId, RoomId},
     notification::{Notification, Status, Target, reason},
     port::{Delivered, Lane, Rest},
+    provision::is_account_taken,
     rendering,
     user::User,
 };
@@ -121,7 +122,9 @@ impl Hub {
             error if error.failure().is_some() && !is_homeserver(&error) => Err(error),
             // The recipient has left the tenant since: it waits for their return.
             error @ Error::NotFound(_) => self.postpone(notification, &error).await,
-            error if error.is_transient() => self.postpone(notification, &error).await,
+            error if error.is_transient() || is_account_taken(&error) => {
+                self.postpone(notification, &error).await
+            }
             error => {
                 tracing::error!(id = %notification.id, error = &error as &dyn std::error::Error, "refused for good");
                 self.outbox.failed(notification.id, reason::REFUSED_BY_HOMESERVER).await?;
@@ -138,6 +141,7 @@ impl Hub {
         };
         let why = match error.failure() {
             None if matches!(error, Error::NotFound(_)) => reason::RECIPIENT_NOT_PROVISIONED,
+            None if is_account_taken(error) => reason::MATRIX_ACCOUNT_TAKEN,
             Some(Failure::Unreachable | Failure::TimedOut | Failure::Limited(_)) => {
                 reason::HOMESERVER_UNAVAILABLE
             }

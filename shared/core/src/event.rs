@@ -75,10 +75,12 @@ pub enum Kind {
     Unread,
     /// The audience of this event, one user, is no longer of this tenant.
     AccessWithdrawn,
+    /// The audience of this event, one user, has another role.
+    RoleChanged,
 }
 
 /// What stands in the log.
-const STORED: [Kind; 9] = [
+const STORED: [Kind; 10] = [
     Kind::Notification,
     Kind::NewMessage,
     Kind::MessageEdited,
@@ -88,6 +90,7 @@ const STORED: [Kind; 9] = [
     Kind::RoomLeft,
     Kind::Unread,
     Kind::AccessWithdrawn,
+    Kind::RoleChanged,
 ];
 
 impl Kind {
@@ -103,6 +106,7 @@ impl Kind {
             Self::RoomLeft => "room_left",
             Self::Unread => "unread",
             Self::AccessWithdrawn => "access_withdrawn",
+            Self::RoleChanged => "role_changed",
         }
     }
 
@@ -199,7 +203,7 @@ pub enum Membership {
     Joined(RoomId),
     /// The user hears it no longer.
     Left(RoomId),
-    /// The user hears nothing of this tenant any more: their streams end.
+    /// The user's streams end: their tenant or role is another one.
     Withdrawn,
 }
 
@@ -241,7 +245,7 @@ impl Event {
         match self.kind {
             Kind::RoomJoined => room().map(Membership::Joined),
             Kind::RoomLeft => room().map(Membership::Left),
-            Kind::AccessWithdrawn => Some(Membership::Withdrawn),
+            Kind::AccessWithdrawn | Kind::RoleChanged => Some(Membership::Withdrawn),
             _ => None,
         }
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     Error, Hub, Result,
     id::{HubUserId, MatrixUserId},
-    user::{Caller, Role, User},
+    user::{Account, Caller, Role, User},
 };
 
 /// How often it is tried to tell the homeserver the password that is stored while others change it.
@@ -111,7 +111,7 @@ impl Hub {
 
     /// Lets a user of the administrator's tenant use other Matrix clients.
     pub async fn enable_external_access(&self, admin: &Caller, user: &HubUserId) -> Result<()> {
-        check_admin(admin)?;
+        self.check_admin(admin).await?;
         if self.external_access.enable(admin.user.tenant(), user).await? {
             Ok(())
         } else {
@@ -122,7 +122,7 @@ impl Hub {
     /// Withdraws it: the password is void and all their external devices are logged out, now or as soon as the
     /// homeserver is there.
     pub async fn disable_external_access(&self, admin: &Caller, user: &HubUserId) -> Result<Withdrawal> {
-        check_admin(admin)?;
+        self.check_admin(admin).await?;
         let (tenant, rights) = (admin.user.tenant(), &self.external_access);
         let generation = rights.disable(tenant, user).await?.ok_or(Error::NotFound("user"))?;
         let user = self.users.find(tenant, user).await?.ok_or(Error::NotFound("user"))?;
@@ -138,14 +138,25 @@ impl Hub {
         Ok(due.len())
     }
 
-    /// `false`: it could not be done now.
+    /// `false`: it could not be done now. An account that is not ours had no password from us, and keeps its devices.
     async fn revoke(&self, user: &User, generation: i64) -> Result<bool> {
-        let revoked = self.external_accounts.revoke(&self.matrix_id(user)).await;
+        let revoked = match user.account {
+            Account::Ours => self.external_accounts.revoke(&self.matrix_id(user)).await,
+            Account::Pending | Account::Taken => Ok(()),
+        };
         if let Err(error) = &revoked {
             tracing::warn!(user = %user.id(), error = error as &dyn std::error::Error, "logging a user's devices out is postponed");
         }
         self.external_access.revoked(user.id(), generation, revoked.is_ok()).await?;
         Ok(revoked.is_ok())
+    }
+
+    /// The role as stored now counts.
+    async fn check_admin(&self, caller: &Caller) -> Result<()> {
+        if self.refreshed(caller).await?.user.identity.role == Role::Admin {
+            return Ok(());
+        }
+        Err(Error::Forbidden { code: "admin_role_needed", detail: "only administrators may do this".into() })
     }
 
     async fn access(&self, caller: &Caller) -> Result<Access> {
@@ -172,11 +183,4 @@ impl Hub {
             password,
         }
     }
-}
-
-fn check_admin(caller: &Caller) -> Result<()> {
-    if caller.user.identity.role == Role::Admin {
-        return Ok(());
-    }
-    Err(Error::Forbidden { code: "admin_role_needed", detail: "only administrators may do this".into() })
 }

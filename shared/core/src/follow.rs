@@ -20,7 +20,7 @@ use crate::{
     id::Position,
     mailbox::Mailbox,
     tail::{ConnectionId, Missed, Subscription, Tail},
-    user::{Caller, User},
+    user::{Caller, User, superseded},
 };
 
 /// What a browser waits before it returns, in milliseconds (WHATWG HTML, "Server-sent events", `retry`).
@@ -106,10 +106,18 @@ impl Hub {
         Ok(follower)
     }
 
-    /// Who this user is among the audiences.
+    /// Returns the audiences of a user, as stored now.
+    ///
+    /// # Errors
+    /// `token_superseded` if the user is of another tenant by now.
     pub(crate) async fn audience(&self, user: &User) -> Result<Vec<Audience>> {
         let tenant = user.tenant();
-        let rooms = self.memberships.of(tenant, user.id()).await?;
+        let listener = self.memberships.listener(tenant, user.id()).await?;
+        if listener.as_ref().is_none_or(|listener| listener.role != user.identity.role) {
+            // The signal of a change got lost: whoever asks next is told by the store.
+            self.signed_in.forget(user);
+        }
+        let rooms = listener.ok_or_else(superseded)?.rooms;
         let mut audience = vec![Audience::Tenant(tenant), Audience::User(tenant, user.id().clone())];
         audience.extend(rooms.into_iter().map(|room| Audience::Room(tenant, room)));
         Ok(audience)

@@ -12,7 +12,7 @@ use crate::{
     Result,
     delivery::Sent,
     echo::Echoes,
-    id::{EventId, MatrixUserId, RoomId, TenantId},
+    id::{EventId, RoomId, TenantId},
     message::Attempt,
     port::{
         Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
@@ -22,11 +22,9 @@ use crate::{
     receipt::Receipt,
     room::RoomKey,
     tail::Tail,
-    user::{Identity, User},
+    user::SignedIn,
 };
 
-/// How long a process trusts what it remembers of a signed-in user.
-const SIGNED_IN_FOR: Duration = Duration::from_secs(10);
 /// How long a process trusts that a room does not exist yet.
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 /// How long a room that cannot be adopted is left alone.
@@ -83,6 +81,8 @@ pub struct Settings {
     pub public_homeserver_url: String,
     /// The bot's localpart.
     pub bot_localpart: String,
+    /// Further localparts that are never given to a user.
+    pub reserved_localparts: Vec<String>,
     /// The bot's name, as people see it.
     pub bot_display_name: String,
     /// The name of each tenant's general room.
@@ -101,6 +101,7 @@ impl Default for Settings {
             server_name: "hub.local".to_owned(),
             public_homeserver_url: "http://localhost:8008".to_owned(),
             bot_localpart: "messenger".to_owned(),
+            reserved_localparts: Vec::new(),
             bot_display_name: "Messenger".to_owned(),
             general_room_name: "Allgemein".to_owned(),
             default_tenant: TenantId(1),
@@ -121,9 +122,7 @@ pub struct Inner {
     pub(crate) tail: Arc<Tail>,
     /// The right to open a stream: so many are opened at once.
     pub(crate) openings: Arc<Semaphore>,
-    pub(crate) signed_in: Remembered<Identity, User>,
-    /// What users are called.
-    pub(crate) names: Remembered<MatrixUserId, String>,
+    pub(crate) signed_in: SignedIn,
     pub(crate) room_ids: Remembered<RoomKey, RoomId>,
     /// Keys that had no room a moment ago.
     pub(crate) absent: Remembered<RoomKey, ()>,
@@ -156,11 +155,10 @@ impl Hub {
     pub fn new(ports: Ports, settings: Settings) -> Self {
         Self(Arc::new(Inner {
             tail: Arc::new(Tail::new(ports.feed.clone(), ports.whispers.clone(), ports.clock.clone())),
+            signed_in: SignedIn::new(&settings.server_name),
             ports,
             settings,
             openings: Arc::new(Semaphore::new(OPENINGS)),
-            signed_in: Remembered::for_a_while(SIGNED_IN_FOR),
-            names: Remembered::for_a_while(SIGNED_IN_FOR),
             room_ids: Remembered::for_good(),
             absent: Remembered::for_a_while(ABSENT_FOR),
             sent: Sent::new(),
@@ -254,5 +252,13 @@ where
         for (key, _) in self.0.iter().filter(|(_, value)| which(value)) {
             self.0.invalidate(&*key);
         }
+    }
+
+    pub(crate) fn drop_entry(&self, key: &K) {
+        self.0.invalidate(key);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.invalidate_all();
     }
 }

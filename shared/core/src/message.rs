@@ -149,8 +149,11 @@ impl Hub {
 
     /// Whether the caller may write into the room: viewers read, and who is no member knows of no room.
     pub async fn check_may_write(&self, caller: &Caller, room: &RoomId) -> Result<()> {
-        caller.check_may_write()?;
-        self.check_member(caller, room).await
+        let user = &caller.user;
+        // As stored now: the role that was remembered may be a former one.
+        let role = self.messages.member_role(user.tenant(), room, user.id()).await?;
+        role.unwrap_or(user.identity.role).check_may_write()?;
+        role.map(drop).ok_or(Error::NotFound("room"))
     }
 
     async fn check_member(&self, caller: &Caller, room: &RoomId) -> Result<()> {
@@ -164,18 +167,14 @@ impl Hub {
         ids: impl Iterator<Item = &'a MatrixUserId>,
     ) -> Result<HashMap<MatrixUserId, String>> {
         let ids: HashSet<_> = ids.collect();
-        let known = ids.iter().filter_map(|id| Some(((*id).clone(), self.names.get(id)?)));
+        let known = ids.iter().filter_map(|id| Some(((*id).clone(), self.signed_in.name(id)?)));
         let mut names: HashMap<_, _> = known.collect();
         let unknown: Vec<_> = ids.into_iter().filter(|id| !names.contains_key(*id)).collect();
+        let seen = self.signed_in.generation();
         let people = self.people(unknown.iter().copied()).await?;
-        people.users.values().for_each(|user| self.remember_name(user));
+        people.users.values().for_each(|user| self.signed_in.remember(user, seen));
         names.extend(unknown.into_iter().map(|id| (id.clone(), people.name(id))));
         Ok(names)
-    }
-
-    /// Another process that learns of a new name does not say so here: a name is remembered as long as a user is.
-    pub(crate) fn remember_name(&self, user: &User) {
-        self.names.put(self.matrix_id(user), user.identity.display_name.clone());
     }
 
     /// Those of them who are users of ours.

@@ -85,6 +85,8 @@ pub mod reason {
     pub const HOMESERVER_UNAVAILABLE: &str = "homeserver_unavailable";
     /// The homeserver answers with errors.
     pub const HOMESERVER_ERROR: &str = "homeserver_error";
+    /// The recipient's Matrix account was made by somebody else, so it is not used.
+    pub const MATRIX_ACCOUNT_TAKEN: &str = "matrix_account_taken";
     /// The homeserver refused the message for good.
     pub const REFUSED_BY_HOMESERVER: &str = "refused_by_homeserver";
 }

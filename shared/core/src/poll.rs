@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     Hub, Result,
-    event::{Audience, Event},
+    event::{Audience, Event, Kind},
     follow::{Follower, Gap, parse_cursor},
     id::Position,
     port::Span,
@@ -72,8 +72,12 @@ impl Hub {
             if !page.is_empty() {
                 return Ok(page);
             }
-            // `None`: the token or the process ends, and with it the waiting.
-            let Ok(Some(_)) = timeout_at(deadline, waiting.next()).await else { return Ok(page) };
+            match timeout_at(deadline, waiting.next()).await {
+                Err(_elapsed) => return Ok(page),
+                Ok(Some(_)) => {}
+                // The token ends, the process ends, or the user is of another tenant: that is refused.
+                Ok(None) => return self.audience(&caller.user).await.map(|_| page),
+            }
         }
     }
 
@@ -95,13 +99,23 @@ impl Hub {
         }
         // The head was read before the events, so everything up to it is among them.
         let cursor = events.last().map_or(span.head, |last| last.position.max(span.head));
-        Ok(Page { events, gap: None, cursor })
+        Ok(Page { events, gap: None, cursor }.up_to_withdrawal())
     }
 }
 
 impl Page {
     fn is_empty(&self) -> bool {
         self.events.is_empty() && self.gap.is_none()
+    }
+
+    /// The page ends where its user left the tenant, which may have happened after the user was looked up. The next one
+    /// is refused, unless the user has come back.
+    fn up_to_withdrawal(mut self) -> Self {
+        if let Some(at) = self.events.iter().position(|event| event.kind == Kind::AccessWithdrawn) {
+            self.events.truncate(at + 1);
+            self.cursor = self.events[at].position;
+        }
+        self
     }
 
     /// The bare JSON array that clients get.

@@ -8,7 +8,7 @@ mod external;
 mod rooms;
 mod whispers;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ use crate::{
     id::{EventId, HubUserId, MatrixUserId, NotificationId, Position, RoomId, TenantId},
     notification::{Accepted, Entry, LogQuery, Notification},
     room::{Claim, NewRoom, Profile, RoomKey},
-    user::{Identity, User, UserQuery, UserSummary},
+    user::{Account, Identity, Role, User, UserQuery, UserSummary},
 };
 
 pub use chat::{
@@ -39,15 +39,19 @@ pub trait Clock: Send + Sync {
 /// The users, and whose Matrix account is due.
 #[async_trait]
 pub trait Users: Send + Sync {
-    /// Stores what a token says of its bearer. A new user, a changed name and a changed tenant make the account due;
-    /// a new user or tenant also releases the direct messages that are held for them.
+    /// Stores what a token says of its bearer, unless what is stored [outranks](Identity::outranks) it, and returns what
+    /// is stored then: of another tenant, if the token is of a former one. A new user, a changed name and a changed tenant
+    /// make the account due; a new user or tenant also releases the direct messages that are held for them. A changed
+    /// tenant or role is told in the event log to the user.
+    ///
+    /// A user keeps the localpart that they got first. Until their account is known to be ours another one replaces it.
     async fn sign_in(&self, identity: &Identity, localpart: &str) -> Result<User>;
 
     /// A user of this tenant.
     async fn find(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<User>>;
 
-    /// The user who has this Matrix localpart.
-    async fn by_localpart(&self, localpart: &str) -> Result<Option<User>>;
+    /// A user, whatever their tenant is.
+    async fn in_any_tenant(&self, user: &HubUserId) -> Result<Option<User>>;
 
     /// Users of a tenant: those whose name begins with the text, by name; whose id does, by id; who have it further on, by
     /// name.
@@ -62,6 +66,37 @@ pub trait Users: Send + Sync {
 
     /// The account could not be made ready; it is due again after a delay that grows with each failure.
     async fn postpone(&self, user: &HubUserId) -> Result<()>;
+
+    /// Stores the state of the account that has the localpart of this user. An account of ours stays ours; one that is taken
+    /// is due again after `look_again`. Returns the state that is stored now. Returns `None` if the user has another localpart
+    /// by now; nothing is stored then.
+    async fn settle_account(
+        &self,
+        user: &User,
+        account: Account,
+        look_again: Duration,
+    ) -> Result<Option<Account>>;
+
+    /// Tells a watcher of changes of users from now on, in whatever process they are made, as long as the watcher lives.
+    fn watch(&self, watcher: Arc<dyn UserWatcher>);
+}
+
+/// Hears of changes of users. A signal may get lost.
+pub trait UserWatcher: Send + Sync {
+    /// Tells that the stored user has changed.
+    fn changed(&self, user: &HubUserId, localpart: &str);
+
+    /// Tells whether changes are signalled from now on. Changes before a `true` may have been missed.
+    fn listening(&self, is_listening: bool);
+}
+
+/// The part of a user's rights by which a stream or poll is read, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Their role.
+    pub role: Role,
+    /// The rooms they are in.
+    pub rooms: Vec<RoomId>,
 }
 
 /// Which Matrix room belongs to which key.
@@ -90,14 +125,20 @@ pub trait Rooms: Send + Sync {
 /// Who is in which room. Changes stand in the event log in the same transaction, so streams learn of them in order.
 #[async_trait]
 pub trait Memberships: Send + Sync {
-    /// The user is in the room. Again is no change.
+    /// The user is in the room. Again is no change. A user who moved to another tenant meanwhile is not added, and is due
+    /// to leave the room on the homeserver.
     async fn add(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
 
     /// The user is out of the room. Again is no change.
     async fn remove(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
 
+    /// The role and the rooms of a user; `None` if they are not of this tenant.
+    async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>>;
+
     /// The rooms a user is in.
-    async fn of(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<RoomId>>;
+    async fn of(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<RoomId>> {
+        Ok(self.listener(tenant, user).await?.map(|listener| listener.rooms).unwrap_or_default())
+    }
 }
 
 /// The notifications, as satellites see them.
@@ -245,7 +286,11 @@ pub trait Homeserver: Send + Sync {
     /// Whether it answers.
     async fn ping(&self) -> Result<()>;
 
-    /// The account exists and has this display name.
+    /// Makes the account, or recognises the one that an earlier call made and whose answer got lost. Returns `false` if
+    /// somebody else made it: then it is left alone.
+    async fn claim_account(&self, user: &MatrixUserId) -> Result<bool>;
+
+    /// The account exists and has this display name. It must have been claimed before.
     async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()>;
 
     /// Creates a room, or finds the one that an earlier attempt created under the same alias.

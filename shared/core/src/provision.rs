@@ -1,19 +1,27 @@
 //! How a user gets a Matrix account and the tenant's general room. It happens after sign-in, by the worker, so that a
 //! homeserver that is away never keeps anybody out; whoever needs the account at once makes it ready themselves.
+//!
+//! An account that this service did not make is never used, since its maker reads everything that is sent to it. The Hub
+//! user of the same name reads and is notified as ever. Calls that need the account are refused ([`TAKEN`]) until it is gone
+//! or the user has another one.
 
 use std::time::Duration;
 
 use crate::{
     Error, Hub, Result,
-    id::{HubUserId, TenantId},
+    id::{HubUserId, MatrixUserId, TenantId},
     room::{RoomKey, RoomKind},
-    user::User,
+    user::{Account, User},
 };
 
+/// The code of a refusal because of an account that somebody else made.
+pub const TAKEN: &str = "matrix_account_taken";
 /// How long one worker may take for an account before another may try.
 const LEASE: Duration = Duration::from_mins(1);
 /// How many accounts a worker takes at once.
 const BATCH: i64 = 8;
+/// The time after which an account that was found to be taken is tried again.
+const LOOK_AGAIN: Duration = Duration::from_mins(10);
 
 impl Hub {
     /// Provisions users whose account is due. Returns how many it took.
@@ -21,9 +29,14 @@ impl Hub {
         let due = self.users.claim_due(LEASE, BATCH).await?;
         let results = futures::future::join_all(due.iter().map(|user| self.provision(user))).await;
         for (user, result) in due.iter().zip(results) {
-            if let Err(error) = result {
-                tracing::warn!(user = %user.id(), error = &error as &dyn std::error::Error, "provisioning is postponed");
-                self.users.postpone(user.id()).await?;
+            match result {
+                // It is logged and due again already.
+                Err(error) if is_account_taken(&error) => {}
+                Err(error) => {
+                    tracing::warn!(user = %user.id(), error = &error as &dyn std::error::Error, "provisioning is postponed");
+                    self.users.postpone(user.id()).await?;
+                }
+                Ok(()) => {}
             }
         }
         Ok(due.len())
@@ -31,7 +44,7 @@ impl Hub {
 
     /// Makes a user's account and general room ready. Idempotent.
     pub(crate) async fn provision(&self, user: &User) -> Result<()> {
-        self.homeserver.ensure_user(&self.matrix_id(user), &user.identity.display_name).await?;
+        self.account_of(user).await?;
         let general = RoomKey { tenant: user.tenant(), kind: RoomKind::General };
         let room = self.room(&general).await?;
         self.join(&general, &room, user).await?;
@@ -42,8 +55,47 @@ impl Hub {
     pub(crate) async fn provisioned_account(&self, tenant: TenantId, user: &HubUserId) -> Result<User> {
         let user = self.users.find(tenant, user).await?.ok_or(Error::NotFound("user"))?;
         if !user.provisioned {
-            self.homeserver.ensure_user(&self.matrix_id(&user), &user.identity.display_name).await?;
+            check_account(&user, &self.matrix_id(&user))?;
+            self.account_of(&user).await?;
         }
         Ok(user)
     }
+
+    /// The account exists, is ours, and has the user's name.
+    async fn account_of(&self, user: &User) -> Result<()> {
+        let id = self.matrix_id(user);
+        if user.account != Account::Ours {
+            self.settle_account(user, &id).await?;
+        }
+        self.homeserver.ensure_user(&id, &user.identity.display_name).await
+    }
+
+    /// Finds out whose account it is, and stores it before the account is used.
+    async fn settle_account(&self, user: &User, id: &MatrixUserId) -> Result<()> {
+        let found = if self.homeserver.claim_account(id).await? { Account::Ours } else { Account::Taken };
+        // Without one the user has another localpart by now, whose account is due.
+        let account = self.users.settle_account(user, found, LOOK_AGAIN).await?;
+        let account = account.ok_or(Error::Busy { retry_after: Duration::from_secs(1) })?;
+        if account == Account::Taken && user.account != Account::Taken {
+            tracing::error!(user = %user.id(), account = %id, "the Matrix account exists and was not made by this service: it is not used");
+        }
+        check_account(&User { account, ..user.clone() }, id)
+    }
+}
+
+/// Refuses a user whose account somebody else made.
+pub(crate) fn check_account(user: &User, id: &MatrixUserId) -> Result<()> {
+    if user.account != Account::Taken {
+        return Ok(());
+    }
+    let detail = format!(
+        "the Matrix account {id} of `{}` was made by somebody else and is not used: ask an administrator to remove it, or \
+         to add its name to MATRIX_RESERVED_LOCALPARTS",
+        user.id()
+    );
+    Err(Error::Conflict { code: TAKEN, detail: detail.into(), retry_after: None })
+}
+
+pub(crate) fn is_account_taken(error: &Error) -> bool {
+    error.code() == TAKEN
 }

@@ -1,24 +1,32 @@
 //! Users: who they are according to the Hub, what they may do, and finding them.
 
+mod sign_in;
+mod signed_in;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
     Error, Hub, Result,
-    id::{self, HubUserId, MatrixUserId, TenantId},
+    id::{HubUserId, MatrixUserId, TenantId},
 };
 
+pub(crate) use sign_in::superseded;
+pub(crate) use signed_in::SignedIn;
+
 /// What a user may do here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+///
+/// In the order of their rights, the fewest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Administers their tenant.
-    Admin,
-    /// Reads and writes.
-    User,
     /// Reads.
     Viewer,
+    /// Reads and writes.
+    User,
+    /// Administers their tenant.
+    Admin,
 }
 
 impl Role {
@@ -39,6 +47,17 @@ impl Role {
             Self::Viewer => "viewer",
         }
     }
+
+    /// Viewers read, and nothing else.
+    pub(crate) fn check_may_write(self) -> Result<()> {
+        if self == Self::Viewer {
+            return Err(Error::Forbidden {
+                code: "read_only_role",
+                detail: "your role may read, not write: ask an administrator for another one".into(),
+            });
+        }
+        Ok(())
+    }
 }
 
 /// What a verified token says about its bearer.
@@ -52,6 +71,19 @@ pub struct Identity {
     pub display_name: String,
     /// `role`, mapped.
     pub role: Role,
+    /// `iat`; `None` if the token has none. Of a stored user, that of the newest token of the Hub.
+    pub issued_at: Option<Timestamp>,
+}
+
+/// The state of a user's Matrix account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// It is not made yet, or it is not known yet by whom.
+    Pending,
+    /// This service made it.
+    Ours,
+    /// Somebody else made it, so it is never used.
+    Taken,
 }
 
 /// A user as stored.
@@ -65,6 +97,8 @@ pub struct User {
     pub external_client_enabled: bool,
     /// Whether their Matrix account and the general room are ready.
     pub provisioned: bool,
+    /// The state of the account that has the localpart.
+    pub account: Account,
 }
 
 /// A user who is signed in, and until when.
@@ -96,6 +130,42 @@ pub struct UserQuery {
     pub limit: i64,
 }
 
+impl Identity {
+    /// Whether a stored identity counts more than a token for the same user, which then changes nothing.
+    ///
+    /// The token that was issued later counts. A token without `iat` is older than every token that has one; of two
+    /// without it, the token that is shown later counts. Of two tokens that were issued at the same time, the token with
+    /// the fewer rights counts, then the smaller tenant and name: in whatever order tokens are shown, the same one is left.
+    pub fn outranks(&self, token: &Self) -> bool {
+        match (self.issued_at, token.issued_at) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(stored), Some(shown)) if stored == shown => self.order() <= token.order(),
+            (Some(stored), Some(shown)) => stored > shown,
+        }
+    }
+
+    fn order(&self) -> (Role, TenantId, &str) {
+        (self.role, self.tenant, &self.display_name)
+    }
+}
+
+impl Account {
+    /// The name used in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ours => "ours",
+            Self::Taken => "taken",
+        }
+    }
+
+    /// Reads the name back. An unknown one is an account that nobody may use yet.
+    pub fn parse(stored: &str) -> Self {
+        [Self::Ours, Self::Taken].into_iter().find(|one| one.as_str() == stored).unwrap_or(Self::Pending)
+    }
+}
+
 impl User {
     /// Who they are to the Hub.
     pub fn id(&self) -> &HubUserId {
@@ -105,19 +175,6 @@ impl User {
     /// Their tenant.
     pub fn tenant(&self) -> TenantId {
         self.identity.tenant
-    }
-}
-
-impl Caller {
-    /// Viewers read, and nothing else.
-    pub(crate) fn check_may_write(&self) -> Result<()> {
-        if self.user.identity.role == Role::Viewer {
-            return Err(Error::Forbidden {
-                code: "read_only_role",
-                detail: "your role may read, not write: ask an administrator for another one".into(),
-            });
-        }
-        Ok(())
     }
 }
 
@@ -138,42 +195,6 @@ pub fn fold(text: &str) -> String {
 }
 
 impl Hub {
-    /// Lets a bearer of a verified token in. The first time creates the user, makes their Matrix account due, and
-    /// releases what was held for them; later changes of name, role and tenant are taken over.
-    ///
-    /// Safe under any number of parallel first requests, and independent of the homeserver.
-    pub async fn sign_in(&self, identity: Identity) -> Result<User> {
-        if let Some(user) = self.signed_in.get(&identity) {
-            return Ok(user);
-        }
-        let localpart = id::localpart(&identity.hub_user_id, &self.reserved());
-        let user = self.users.sign_in(&identity, &localpart).await?;
-        self.remember_name(&user);
-        self.signed_in.put(identity, user.clone());
-        Ok(user)
-    }
-
-    /// Lets the bearer of a token of ours in. It says who they were when it was made; who they are the Hub has said
-    /// since, and that stays. One of a former tenant lets nobody in.
-    pub async fn recognise(&self, identity: Identity) -> Result<User> {
-        if let Some(user) = self.signed_in.get(&identity) {
-            return Ok(user);
-        }
-        let localpart = id::localpart(&identity.hub_user_id, &self.reserved());
-        let known = self.users.by_localpart(&localpart).await?;
-        match known.filter(|known| *known.id() == identity.hub_user_id) {
-            None => self.sign_in(identity).await,
-            Some(known) if known.tenant() == identity.tenant => {
-                self.signed_in.put(identity, known.clone());
-                Ok(known)
-            }
-            Some(_) => Err(Error::Unauthenticated {
-                code: "token_superseded",
-                detail: "the token is of a tenant that you are no longer in: sign in again".into(),
-            }),
-        }
-    }
-
     /// The Matrix id of a user.
     pub fn matrix_id(&self, user: &User) -> MatrixUserId {
         self.matrix_id_of(&user.localpart)
@@ -192,9 +213,5 @@ impl Hub {
 
     pub(crate) fn matrix_id_of(&self, localpart: &str) -> MatrixUserId {
         MatrixUserId::new(format!("@{localpart}:{}", self.settings.server_name))
-    }
-
-    fn reserved(&self) -> [&str; 4] {
-        [&self.settings.bot_localpart, "conduit", "server", "hubadmin"]
     }
 }

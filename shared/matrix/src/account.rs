@@ -43,6 +43,7 @@ impl Http {
             "type": "m.login.application_service",
             "username": self.localpart(user)?,
             "device_id": DEVICE,
+            "initial_device_display_name": self.device_name(user),
             "inhibit_login": false,
         });
         match self.post().at("register").body(&body).send_as_it_is::<IgnoredAny>().await {
@@ -57,6 +58,7 @@ impl Http {
             "type": "m.login.application_service",
             "identifier": { "type": "m.id.user", "user": self.localpart(user)? },
             "device_id": device,
+            "initial_device_display_name": self.device_name(user),
         });
         self.post().at("login").body(&body).send_as_it_is().await
     }
@@ -67,30 +69,28 @@ impl Http {
         match refusal.errcode.as_deref() {
             Some("M_UNKNOWN_DEVICE") => self.log_in(user, DEVICE).await.map(|_| true),
             Some("M_FORBIDDEN") if NO_ACCOUNT.iter().any(|text| refusal.explanation.contains(text)) => {
-                self.register(user).await.map(|_| true)
+                // Somebody else may have been quicker.
+                Ok(self.register(user).await? || self.recognise(user).await?)
             }
             _ => Ok(false),
         }
     }
 
-    /// The account exists, has its device, this display name and the push rule of urgent notifications.
+    /// Gives an account of ours this display name and the push rule of urgent notifications.
     pub(crate) async fn ensure_user(
         &self,
         user: &MatrixUserId,
         display_name: &str,
         bot: &MatrixUserId,
     ) -> Result<()> {
-        let doing = "setting a user's display name";
-        if self.register(user).await.doing("registering a user")? {
-            self.put_push_rule(user, bot).await?;
+        // Calls in the name of a user make an account that is gone, or its device.
+        let named = if self.ensure_push_rule(user, bot).await? {
+            // Conduit may not push to an account of before until its name is told anew.
+            self.announce(user, display_name).await
         } else {
-            self.check_account(user).await.doing("looking for a user's device")?;
-            if self.ensure_push_rule(user, bot).await? {
-                // An account of before: Conduit may not push to it yet.
-                self.announce(user, display_name).await.doing(doing)?;
-            }
-        }
-        self.rename(user, display_name).await.doing(doing)
+            self.rename(user, display_name).await
+        };
+        named.doing("setting a user's display name")
     }
 
     /// Whoever calls as this user has an account and a device afterwards.

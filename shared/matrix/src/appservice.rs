@@ -75,6 +75,10 @@ impl Homeserver for Appservice {
         call.send::<Versions>().await.doing("looking for the homeserver").map(drop)
     }
 
+    async fn claim_account(&self, user: &MatrixUserId) -> Result<bool> {
+        self.http.claim(user).await.doing("registering a user")
+    }
+
     async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()> {
         self.http.ensure_user(user, display_name, &self.bot).await
     }
@@ -109,6 +113,7 @@ mod tests {
             homeserver_url: url.to_owned(),
             server_name: "hub.local".to_owned(),
             as_token: token.to_owned(),
+            account_key: "a-key".to_owned(),
             bot_localpart: "messenger".to_owned(),
             bot_display_name: "Messenger".to_owned(),
         }

@@ -42,6 +42,7 @@ pub(crate) struct Http {
     base: Arc<str>,
     service: HeaderValue,
     pub(crate) server_name: Arc<str>,
+    pub(crate) account_key: Arc<str>,
 }
 
 /// Who makes a call.
@@ -51,6 +52,8 @@ enum Caller<'a> {
     Service,
     /// The Application Service in the name of a user.
     User(&'a MatrixUserId),
+    /// The same without a device, which the account may not have.
+    Deviceless(&'a MatrixUserId),
     /// Whoever has this token.
     Token(&'a str),
     /// Anybody.
@@ -92,6 +95,7 @@ impl Http {
             service: bearer(&config.as_token)
                 .ok_or_else(|| Error::invalid("/as_token", "must be visible ASCII"))?,
             server_name: config.server_name.into(),
+            account_key: config.account_key.into(),
         })
     }
 
@@ -180,6 +184,11 @@ impl<'a> Call<'a> {
         Self { caller: Caller::User(user), ..self }
     }
 
+    /// In the name of a user without our device: to look at an account that may be somebody else's.
+    pub(crate) fn without_device(self, user: &'a MatrixUserId) -> Self {
+        Self { caller: Caller::Deviceless(user), ..self }
+    }
+
     /// Some account data of a user, in their name.
     pub(crate) fn account_data(self, user: &'a MatrixUserId, kind: &'static str) -> Self {
         self.at("user").at(user).at("account_data").at(kind).by(user)
@@ -253,6 +262,10 @@ impl<'a> Call<'a> {
             Caller::Service => Some(self.http.service.clone()),
             Caller::User(user) => {
                 query.extend([("user_id", user.as_str()), ("device_id", DEVICE)]);
+                Some(self.http.service.clone())
+            }
+            Caller::Deviceless(user) => {
+                query.push(("user_id", user.as_str()));
                 Some(self.http.service.clone())
             }
             Caller::Token(token) => bearer(token),

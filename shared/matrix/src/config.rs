@@ -11,6 +11,9 @@ pub struct Config {
     pub server_name: String,
     /// The secret by which it knows us.
     pub as_token: String,
+    /// The key of the marks by which it recognises accounts that it made. With another key only those are recognised that
+    /// the database knows.
+    pub account_key: String,
     /// The localpart of the bot.
     pub bot_localpart: String,
     /// The bot's name, as people see it.

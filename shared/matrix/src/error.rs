@@ -112,6 +112,13 @@ impl Cause {
         self.is_status(StatusCode::BAD_REQUEST) && (self.is("M_UNKNOWN") || self.is("M_INVALID_PARAM"))
     }
 
+    /// Whether the name of an account is reserved for another Application Service, or for the homeserver itself. That it is
+    /// not in our own namespace is somebody's to mend.
+    pub(crate) fn is_of_another_service(&self) -> bool {
+        self.is("M_EXCLUSIVE")
+            && self.refusal().is_some_and(|refusal| refusal.explanation.contains("reserved"))
+    }
+
     /// Whether the homeserver answered with this status.
     pub(crate) fn is_status(&self, status: StatusCode) -> bool {
         self.refusal().is_some_and(|refusal| refusal.status == status)

@@ -10,6 +10,7 @@ mod direct;
 mod error;
 mod files;
 mod member;
+mod ownership;
 mod passwords;
 mod path;
 mod push_rules;

@@ -30,8 +30,7 @@ impl Http {
         self.put_push_rule(user, bot).await.map(|()| true)
     }
 
-    /// Gives a new account the rule.
-    pub(crate) async fn put_push_rule(&self, user: &MatrixUserId, bot: &MatrixUserId) -> Result<()> {
+    async fn put_push_rule(&self, user: &MatrixUserId, bot: &MatrixUserId) -> Result<()> {
         let call = rule(self.put(), user).body(&urgent(bot));
         unless_refused(call.send().await, user).doing("setting a push rule")
     }

@@ -96,6 +96,7 @@ pub fn homeserver(config: &Config) -> messenger_matrix::Config {
         homeserver_url: config.homeserver_url.clone(),
         server_name: config.settings.server_name.clone(),
         as_token: config.as_token.clone(),
+        account_key: config.account_key(),
         bot_localpart: config.settings.bot_localpart.clone(),
         bot_display_name: config.settings.bot_display_name.clone(),
     }

@@ -1,23 +1,25 @@
 //! Tokens: who their bearer is. Users bring a JWT (RFC 7519) of the Hub or of ours, services the shared token.
 
+mod claims;
+mod refusal;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind,
-};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use messenger_core::{
     Error, Result,
     error::{Failure, System},
-    id::{HubUserId, TenantId},
+    id::TenantId,
     notification::Satellite,
-    user::{Identity, Role},
+    user::Identity,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::Config;
+use claims::Claims;
 
 /// `iss` of the Hub's tokens.
 pub const HUB_ISSUER: &str = "aesystek-hub";
@@ -25,18 +27,23 @@ pub const HUB_ISSUER: &str = "aesystek-hub";
 pub const LOCAL_ISSUER: &str = "messenger-service";
 /// How far clocks may differ, in seconds.
 const LEEWAY: u64 = 30;
-/// How long a token of ours is good for.
-const LOCAL_TOKEN: Duration = Duration::from_hours(12);
-/// Longest display name, in characters; a longer one is cut.
-const DISPLAY_NAME_MAX: usize = 255;
 
 /// Verifies tokens.
 pub struct Auth {
-    hub: Option<(DecodingKey, Validation)>,
-    local: (DecodingKey, Validation),
+    hub: Option<Issuer>,
+    local: Issuer,
     local_key: EncodingKey,
+    local_token: Duration,
+    outlives_hub: bool,
     service_token: [u8; 32],
     default_tenant: TenantId,
+}
+
+/// An issuer of tokens, and how its tokens are verified.
+struct Issuer {
+    name: &'static str,
+    key: DecodingKey,
+    validation: Validation,
 }
 
 /// A verified bearer, and when the token ends.
@@ -44,20 +51,12 @@ pub struct Auth {
 pub struct Verified {
     /// Who.
     pub identity: Identity,
+    /// `exp`.
+    pub exp: Timestamp,
     /// `exp`, with the leeway.
     pub expires_at: Timestamp,
     /// Whether the Hub itself says so, and not a token of ours.
     pub by_hub: bool,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    sub: String,
-    exp: serde_json::Number,
-    role: Option<String>,
-    tenant_id: Option<Tenant>,
-    display_name: Option<String>,
 }
 
 /// What a token of ours says.
@@ -67,26 +66,23 @@ struct LocalClaims<'a> {
     sub: &'a str,
     iat: i64,
     exp: i64,
+    /// `iat` of the newest token of the Hub.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hub_iat: Option<f64>,
     role: &'static str,
     tenant_id: i64,
     display_name: &'a str,
-}
-
-/// A number, or a number in quotes.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Tenant {
-    Number(i64),
-    Text(String),
 }
 
 impl Auth {
     /// Prepares the keys.
     pub fn new(config: &Config) -> Self {
         Self {
-            hub: config.hub_secret_key.as_deref().map(|secret| issuer(secret, HUB_ISSUER)),
-            local: issuer(&config.secret_key, LOCAL_ISSUER),
+            hub: config.hub_secret_key.as_deref().map(|secret| Issuer::new(HUB_ISSUER, secret)),
+            local: Issuer::new(LOCAL_ISSUER, &config.secret_key),
             local_key: EncodingKey::from_secret(config.secret_key.as_bytes()),
+            local_token: config.local_token,
+            outlives_hub: config.local_token_outlives_hub,
             service_token: Sha256::digest(config.service_token.as_bytes()).into(),
             default_tenant: config.settings.default_tenant,
         }
@@ -100,22 +96,22 @@ impl Auth {
     /// Verifies a user's token of the Hub.
     pub fn hub_user(&self, token: &str) -> Result<Verified> {
         if self.hub.is_none() {
-            return Err(Error::Forbidden {
-                code: "sso_disabled",
-                detail: "single sign-on is off: the service has no HUB_SECRET_KEY".into(),
-            });
+            return Err(Error::Forbidden { code: refusal::SSO_DISABLED, detail: refusal::SSO_IS_OFF.into() });
         }
         self.verify(token, self.hub.iter())
     }
 
-    /// A token of ours for a user.
-    pub fn local_token(&self, identity: &Identity, now: Timestamp) -> Result<String> {
+    /// Makes a token of ours for a user who has just shown one of the Hub. It ends with the Hub's, unless the
+    /// configuration lets it live longer.
+    pub fn local_token(&self, shown: &Verified, identity: &Identity, now: Timestamp) -> Result<String> {
         let iat = now.as_second();
+        let own = iat.saturating_add_unsigned(self.local_token.as_secs());
         let claims = LocalClaims {
             iss: LOCAL_ISSUER,
             sub: identity.hub_user_id.as_str(),
             iat,
-            exp: iat.saturating_add_unsigned(LOCAL_TOKEN.as_secs()),
+            exp: if self.outlives_hub { own } else { own.min(shown.exp.as_second()) },
+            hub_iat: identity.issued_at.map(claims::numeric_date),
             role: identity.role.as_str(),
             tenant_id: identity.tenant.0,
             display_name: &identity.display_name,
@@ -124,26 +120,13 @@ impl Auth {
             .map_err(|error| Error::fault(System::Database, Failure::Broken, "signing a token", error))
     }
 
-    fn verify<'a>(
-        &self,
-        token: &str,
-        issuers: impl Iterator<Item = &'a (DecodingKey, Validation)>,
-    ) -> Result<Verified> {
-        let mut expired = false;
-        for (key, validation) in issuers {
-            match decode::<Claims>(token, key, validation) {
-                Ok(token) => return self.verified(token.claims),
-                Err(error) => expired |= matches!(error.kind(), ErrorKind::ExpiredSignature),
+    fn verify<'a>(&self, token: &str, issuers: impl Iterator<Item = &'a Issuer> + Clone) -> Result<Verified> {
+        for issuer in issuers.clone() {
+            if let Ok(token) = issuer.decode(token) {
+                return token.verified(self.default_tenant);
             }
         }
-        Err(if expired {
-            refused("token_expired", "the token has expired: sign in again")
-        } else {
-            refused(
-                "token_invalid",
-                "the token is not valid: a JWT (HS256) of the Hub with `iss`, `sub` and `exp` is needed",
-            )
-        })
+        Err(refusal::explain(token, issuers, self.hub.is_some()))
     }
 
     /// Verifies a service token.
@@ -158,59 +141,24 @@ impl Auth {
             })
         }
     }
+}
 
-    fn verified(&self, claims: Claims) -> Result<Verified> {
-        let hub_user_id = HubUserId::parse(&claims.sub)
-            .map_err(|problem| refused_because(format!("the token's `sub` {problem}")))?;
-        let tenant =
-            match claims.tenant_id {
-                None => self.default_tenant,
-                Some(Tenant::Number(number)) => TenantId(number),
-                Some(Tenant::Text(text)) => TenantId(text.parse().map_err(|_| {
-                    refused_because("the token's `tenant_id` must be a whole number".to_owned())
-                })?),
-            };
-        let expires_at = expiry(&claims.exp);
-        let display_name: String = claims
-            .display_name
-            .iter()
-            .flat_map(|name| name.trim().chars())
-            .filter(|c| !c.is_control())
-            .take(DISPLAY_NAME_MAX)
-            .collect();
-        let display_name =
-            if display_name.is_empty() { hub_user_id.as_str().to_owned() } else { display_name };
-        let role = Role::from_hub(claims.role.as_deref().unwrap_or_default());
-        let identity = Identity { hub_user_id, tenant, display_name, role };
-        Ok(Verified { identity, expires_at, by_hub: claims.iss == HUB_ISSUER })
+impl Issuer {
+    fn new(name: &'static str, secret: &str) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[name]);
+        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        validation.validate_aud = false;
+        Self { name, key: DecodingKey::from_secret(secret.as_bytes()), validation }
     }
-}
 
-/// When a token ends. `exp` may have a fraction (RFC 7519, `NumericDate`); one beyond the calendar never comes.
-fn expiry(exp: &serde_json::Number) -> Timestamp {
-    let seconds = exp.as_i64().or_else(|| {
-        let whole = Duration::try_from_secs_f64(exp.as_f64()?).ok()?.as_secs();
-        i64::try_from(whole).ok()
-    });
-    seconds
-        .and_then(|seconds| Timestamp::from_second(seconds.saturating_add(LEEWAY.cast_signed())).ok())
-        .unwrap_or(Timestamp::MAX)
-}
-
-fn issuer(secret: &str, issuer: &str) -> (DecodingKey, Validation) {
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.set_issuer(&[issuer]);
-    validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-    validation.leeway = LEEWAY;
-    validation.validate_nbf = true;
-    validation.validate_aud = false;
-    (DecodingKey::from_secret(secret.as_bytes()), validation)
+    fn decode(&self, token: &str) -> jsonwebtoken::errors::Result<Claims> {
+        decode(token, &self.key, &self.validation).map(|token| token.claims)
+    }
 }
 
 pub(crate) fn refused(code: &'static str, detail: &'static str) -> Error {
     Error::Unauthenticated { code, detail: detail.into() }
-}
-
-fn refused_because(detail: String) -> Error {
-    Error::Unauthenticated { code: "token_invalid", detail: detail.into() }
 }

@@ -34,6 +34,10 @@ pub struct Config {
     pub secret_key: String,
     /// `HUB_SECRET_KEY`: verifies the Hub's tokens; without it single sign-on is off.
     pub hub_secret_key: Option<String>,
+    /// `LOCAL_TOKEN_MAX_SECONDS`: the longest life of a token of ours.
+    pub local_token: Duration,
+    /// `LOCAL_TOKEN_OUTLIVES_HUB`: whether it may be valid for longer than the Hub's token for which it was given.
+    pub local_token_outlives_hub: bool,
     /// `MESSENGER_SERVICE_TOKEN`.
     pub service_token: String,
     /// `MATRIX_HOMESERVER_URL`.
@@ -87,6 +91,7 @@ impl Config {
         let settings = Settings {
             server_name: env.text("MATRIX_SERVER_NAME", &defaults.server_name),
             bot_localpart: env.text("MATRIX_BOT_LOCALPART", &defaults.bot_localpart),
+            reserved_localparts: env.localparts("MATRIX_RESERVED_LOCALPARTS"),
             default_tenant: TenantId(env.number("DEFAULT_TENANT_ID", 1, i64::MIN, i64::MAX)),
             replay_max: env.number("REPLAY_MAX", defaults.replay_max, 1, 100_000),
             event_retention: Duration::from_hours(24 * env.number("EVENT_RETENTION_DAYS", 7, 1, 3650)),
@@ -105,6 +110,13 @@ impl Config {
                 50,
                 60_000,
             )),
+            local_token: Duration::from_secs(env.number(
+                "LOCAL_TOKEN_MAX_SECONDS",
+                12 * 3600,
+                1,
+                366 * 86_400,
+            )),
+            local_token_outlives_hub: env.choice("LOCAL_TOKEN_OUTLIVES_HUB", &["false", "true"]) == "true",
             service_token: env.secret("MESSENGER_SERVICE_TOKEN", DEFAULT_SERVICE_TOKEN, production),
             homeserver_url: env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167"),
             registration_secret: env.optional("MATRIX_REGISTRATION_SECRET"),
@@ -127,6 +139,11 @@ impl Config {
             None => config.homeserver_url.clone(),
         };
         if env.problems.is_empty() { Ok(config) } else { Err(ConfigError(env.problems)) }
+    }
+
+    /// The key of the marks by which we recognise accounts that we made.
+    pub fn account_key(&self) -> String {
+        derive(&self.secret_key, "matrix-accounts")
     }
 
     /// The homeserver administrator's password that we set at bootstrap.
@@ -253,6 +270,20 @@ impl Env<'_> {
             self.problems
                 .push("HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own".to_owned());
         }
+    }
+
+    /// Localparts of Matrix ids, with commas between them.
+    fn localparts(&mut self, name: &str) -> Vec<String> {
+        let list = self.optional(name).unwrap_or_default();
+        let names = list.split(',').map(str::trim).filter(|one| !one.is_empty());
+        let names: Vec<_> = names.map(str::to_owned).collect();
+        let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._=-/+".contains(c);
+        for wrong in names.iter().filter(|one| !one.chars().all(is_one)) {
+            self.problems.push(format!(
+                "{name} has `{wrong}`, must have localparts (a-z, 0-9, . _ = - / +) with commas between them"
+            ));
+        }
+        names
     }
 
     /// Development lets every page in; production only those that are named.

@@ -72,6 +72,7 @@ async fn run(routes: Router<App>, answers: Answers, config: Config) -> anyhow::R
 )]
 pub async fn serve(routes: Router<App>, answers: Answers, app: App) -> anyhow::Result<()> {
     let service = stack(routes, &app);
+    log_sign_in(&app.config);
     if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok() {
         let ended = match answers {
             Answers::Whole => lambda_http::run(service).await,
@@ -85,6 +86,17 @@ pub async fn serve(routes: Router<App>, answers: Answers, app: App) -> anyhow::R
         .with_context(|| format!("cannot listen on port {}", address.port()))?;
     tracing::info!(port = address.port(), "listening");
     on_socket(service, listener, &app).await
+}
+
+fn log_sign_in(config: &Config) {
+    if config.hub_secret_key.is_some() {
+        tracing::info!("sign-in with tokens of the Hub (single sign-on) is on");
+    } else {
+        tracing::warn!(
+            "sign-in with tokens of the Hub (single sign-on) is off: HUB_SECRET_KEY is not set, and only tokens of this \
+             service are accepted"
+        );
+    }
 }
 
 /// Everything around the routes: limits, errors as problems, CORS.

@@ -57,6 +57,8 @@ fn the_defaults_of_what_the_seed_does_not_have() {
     assert!(!config.production);
     assert_eq!(config.port, 8000);
     assert_eq!(config.database_pool_size, 16);
+    assert_eq!((config.local_token, config.local_token_outlives_hub), (Duration::from_hours(12), false));
+    assert_eq!(config.settings.reserved_localparts, [""; 0]);
     assert_eq!(config.appservice_url, "http://messenger-service-backend-1:8000");
     assert_eq!(config.allowed_origins, None);
     assert_eq!(config.settings.bot_localpart, "messenger");
@@ -251,4 +253,25 @@ fn a_log_level_is_a_level_or_directives() {
         let said = problems(&[("LOG_LEVEL", wrong)]);
         assert!(said.contains("LOG_LEVEL"), "{wrong}: {said}");
     }
+}
+
+#[test]
+fn reserved_localparts_are_a_list_of_what_may_be_one() {
+    let reserved = |list: &str| good(&[("MATRIX_RESERVED_LOCALPARTS", list)]).settings.reserved_localparts;
+    assert_eq!(reserved(" admin , irc_bot,,a.b=c/d-e+1 "), ["admin", "irc_bot", "a.b=c/d-e+1"]);
+    assert_eq!(reserved(" , "), [""; 0]);
+    for wrong in ["Admin", "@admin:hub.local", "m\u{fc}ller", "a b"] {
+        let problem = problems(&[("MATRIX_RESERVED_LOCALPARTS", wrong)]);
+        assert!(problem.contains("MATRIX_RESERVED_LOCALPARTS") && problem.contains(wrong), "{problem}");
+    }
+}
+
+#[test]
+fn the_life_of_our_tokens_is_configured_in_seconds() {
+    let config = good(&[("LOCAL_TOKEN_MAX_SECONDS", "90"), ("LOCAL_TOKEN_OUTLIVES_HUB", "true")]);
+    assert_eq!((config.local_token, config.local_token_outlives_hub), (Duration::from_secs(90), true));
+    for (name, wrong) in [("LOCAL_TOKEN_MAX_SECONDS", "0"), ("LOCAL_TOKEN_MAX_SECONDS", "12h")] {
+        assert!(problems(&[(name, wrong)]).contains(name), "{wrong}");
+    }
+    assert!(problems(&[("LOCAL_TOKEN_OUTLIVES_HUB", "yes")]).contains("LOCAL_TOKEN_OUTLIVES_HUB"));
 }

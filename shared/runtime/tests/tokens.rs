@@ -22,10 +22,6 @@ fn verified(changes: &Value) -> Verified {
     Auth::new(&config(&[])).user(&hub_token(changes)).expect("the token is good")
 }
 
-fn code(config: &Config, token: &str) -> &'static str {
-    Auth::new(config).user(token).expect_err("the token is no good").code()
-}
-
 #[test]
 fn every_role_of_the_hub_becomes_one_of_ours() {
     let roles = [
@@ -64,35 +60,79 @@ fn a_name_is_cleaned_and_never_empty() {
     assert_eq!((name(json!(null)), name(json!(" \u{7} "))), ("mueller".to_owned(), "mueller".to_owned()));
 }
 
+/// The code and the detail with which a token is refused.
+fn refusal(config: &Config, token: &str) -> (&'static str, String) {
+    let error = Auth::new(config).user(token).expect_err("the token is no good");
+    (error.code(), error.to_string())
+}
+
 #[test]
-fn what_is_no_token_of_anybody_is_refused() {
+fn each_wrong_token_is_told_what_is_wrong_with_it() {
     let config = config(&[]);
-    let header = "eyJhbGciOiJub25lIn0";
-    let none = format!("{header}.{}.", hub_token(&json!({})).split('.').nth(1).expect("a payload"));
+    let payload = |token: &str| token.split('.').nth(1).expect("a payload").to_owned();
+    // {"alg":"none"}, {"alg":"RS256"} and {"alg":"HS512"}
+    let with_header = |header: &str| format!("{header}.{}.c2ln", payload(&hub_token(&json!({}))));
+    let none = format!("eyJhbGciOiJub25lIn0.{}.", payload(&hub_token(&json!({}))));
+    let other_key =
+        |issuer: &str, key: &str| signed(&json!({ "sub": "m", "iss": issuer, "exp": EXPIRY }), key);
     let wrong = [
-        ("no algorithm", none),
-        ("another key", signed(&json!({ "sub": "m", "iss": "aesystek-hub", "exp": EXPIRY }), "another key")),
-        ("our issuer with the Hub's key", hub_token(&json!({ "iss": "messenger-service" }))),
-        ("another issuer", hub_token(&json!({ "iss": "somebody" }))),
-        ("no issuer", hub_token(&json!({ "iss": null }))),
-        ("no end", hub_token(&json!({ "exp": null }))),
-        ("an end before 1970", hub_token(&json!({ "exp": -1 }))),
-        ("an end that is text", hub_token(&json!({ "exp": "4102444800" }))),
-        ("not yet", hub_token(&json!({ "nbf": EXPIRY }))),
-        ("nobody", hub_token(&json!({ "sub": null }))),
-        ("a blank name", hub_token(&json!({ "sub": " " }))),
-        ("a name with control characters", hub_token(&json!({ "sub": "a\nb" }))),
-        ("a name that is too long", hub_token(&json!({ "sub": "x".repeat(256) }))),
-        ("a name that is a number", hub_token(&json!({ "sub": 7 }))),
-        ("a tenant that is none", hub_token(&json!({ "tenant_id": "eins" }))),
-        ("a tenant with a fraction", hub_token(&json!({ "tenant_id": 1.5 }))),
-        ("nothing", String::new()),
-        ("two dots", "..".to_owned()),
+        ("not a JWT", String::new()),
+        ("not a JWT", "abc".to_owned()),
+        ("not a JWT", "..".to_owned()),
+        ("not a JWT", "a.b.c".to_owned()),
+        ("HS256", none),
+        ("HS256", with_header("eyJhbGciOiJSUzI1NiJ9")),
+        ("HS256", with_header("eyJhbGciOiJIUzUxMiJ9")),
+        ("signature", other_key("aesystek-hub", "another key")),
+        // Nobody is told that the signature is good, and the issuer wrong.
+        ("signature", other_key("aesystek-hub", "messenger-dev-secret")),
+        ("signature", hub_token(&json!({ "iss": "messenger-service" }))),
+        ("signature", signed(&json!({ "iss": "aesystek-hub" }), "another key")),
+        ("signature", format!("{}x", hub_token(&json!({})))),
+        ("`iss`", hub_token(&json!({ "iss": "somebody" }))),
+        ("no `iss`", hub_token(&json!({ "iss": null }))),
+        ("no `iss`", hub_token(&json!({ "iss": ["aesystek-hub"] }))),
+        ("no `exp`", hub_token(&json!({ "exp": null }))),
+        ("no `exp`, or one that is not a number", hub_token(&json!({ "exp": -1 }))),
+        ("no `exp`, or one that is not a number", hub_token(&json!({ "exp": "4102444800" }))),
+        ("no `sub`", hub_token(&json!({ "sub": null }))),
+        ("no `sub`", hub_token(&json!({ "sub": 7 }))),
+        ("`sub` must not be blank", hub_token(&json!({ "sub": " " }))),
+        ("`sub` must not contain control characters", hub_token(&json!({ "sub": "a\nb" }))),
+        ("`sub` must have at most 255", hub_token(&json!({ "sub": "x".repeat(256) }))),
+        ("`tenant_id` must be", hub_token(&json!({ "tenant_id": "eins" }))),
+        ("`tenant_id` must be", hub_token(&json!({ "tenant_id": 1.5 }))),
+        ("`role` must be text", hub_token(&json!({ "role": 1 }))),
+        ("`display_name` must be text", hub_token(&json!({ "display_name": { "first": "Max" } }))),
+        ("`iat` must be a number", hub_token(&json!({ "iat": "yesterday" }))),
     ];
     for (what, token) in wrong {
-        assert_eq!(code(&config, &token), "token_invalid", "{what}");
+        let (code, detail) = refusal(&config, &token);
+        assert!(code == "token_invalid" && detail.contains(what), "{what}: {code} {detail}");
     }
-    assert_eq!(code(&config, &hub_token(&json!({ "exp": 1_700_000_000 }))), "token_expired");
+    let (code, detail) = refusal(&config, &hub_token(&json!({ "exp": 1_700_000_000 })));
+    assert!(code == "token_expired" && detail.contains("expired"), "{detail}");
+    for (claim, token) in [
+        ("`nbf`", hub_token(&json!({ "nbf": EXPIRY }))),
+        ("`iat`", hub_token(&json!({ "iat": EXPIRY }))),
+        ("`iat`", hub_token(&json!({ "iat": 1_769_875_698_000_i64 }))),
+        ("`iat`", hub_token(&json!({ "iat": 1e300 }))),
+    ] {
+        let (code, detail) = refusal(&config, &token);
+        assert!(code == "token_not_yet_valid" && detail.contains(claim), "{claim}: {code} {detail}");
+    }
+}
+
+#[test]
+fn a_time_of_issue_is_read_to_the_microsecond() {
+    let issued = |iat: Value| verified(&json!({ "iat": iat })).identity.issued_at.map(|at| at.to_string());
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(issued(json!(1_700_000_000)), text("2023-11-14T22:13:20Z"));
+    assert_eq!(issued(json!(1_700_000_000.123_456_7)), text("2023-11-14T22:13:20.123457Z"));
+    assert_eq!(issued(json!(-1e300)), text("1970-01-01T00:00:00Z"));
+    assert_eq!((issued(json!(0)), issued(json!(null))), (text("1970-01-01T00:00:00Z"), None));
+    let now = jsonwebtoken::get_current_timestamp();
+    assert!(issued(json!(now + 20)).is_some(), "clocks may differ a little");
 }
 
 #[test]
@@ -106,18 +146,49 @@ fn an_end_may_have_a_fraction_and_may_be_beyond_the_calendar() {
 #[test]
 fn without_the_hubs_key_only_our_own_tokens_open() {
     let off = config(&[("HUB_SECRET_KEY", "")]);
-    assert_eq!(code(&off, &hub_token(&json!({}))), "token_invalid");
+    let (code, detail) = refusal(&off, &hub_token(&json!({})));
+    assert!(code == "sso_disabled" && detail.contains("HUB_SECRET_KEY"), "{code} {detail}");
     let ours = json!({ "sub": "mueller", "iss": "messenger-service", "exp": EXPIRY });
     let ours = signed(&ours, "messenger-dev-secret");
     for config in [off, config(&[])] {
         assert_eq!(Auth::new(&config).user(&ours).expect("good").identity.hub_user_id.as_str(), "mueller");
     }
     // With an empty key anybody could sign.
-    assert_eq!(
-        code(
-            &config(&[("HUB_SECRET_KEY", "")]),
-            &signed(&json!({ "sub": "m", "iss": "aesystek-hub", "exp": EXPIRY }), "")
-        ),
-        "token_invalid"
-    );
+    let unsigned = signed(&json!({ "sub": "m", "iss": "aesystek-hub", "exp": EXPIRY }), "");
+    assert_eq!(refusal(&config(&[("HUB_SECRET_KEY", "")]), &unsigned).0, "sso_disabled");
+}
+
+/// The claims of a token of ours that is given for one of the Hub, at this second.
+fn local(variables: &[(&str, &str)], changes: &Value, now: i64) -> Value {
+    let auth = Auth::new(&config(variables));
+    let shown = auth.user(&hub_token(changes)).expect("the token is good");
+    let now = jiff::Timestamp::from_second(now).expect("a time");
+    let token = auth.local_token(&shown, &shown.identity, now).expect("a token");
+    jsonwebtoken::dangerous::insecure_decode_claims(token).expect("claims")
+}
+
+#[test]
+fn a_token_of_ours_ends_with_the_hubs_unless_configured_otherwise() {
+    let exp = |variables: &[(&str, &str)], hub: i64| {
+        local(variables, &json!({ "exp": hub }), EXPIRY - 60)["exp"].as_i64().expect("a time") - EXPIRY
+    };
+    let (soon, late) = (EXPIRY, EXPIRY + 1_000_000);
+    assert_eq!((exp(&[], soon), exp(&[], late)), (0, 12 * 3600 - 60));
+    let short = [("LOCAL_TOKEN_MAX_SECONDS", "30")];
+    assert_eq!((exp(&short, soon), exp(&short, late)), (-30, -30));
+    let longer = [("LOCAL_TOKEN_OUTLIVES_HUB", "true"), ("LOCAL_TOKEN_MAX_SECONDS", "3600")];
+    assert_eq!((exp(&longer, soon), exp(&longer, late)), (3540, 3540));
+}
+
+#[test]
+fn a_token_of_ours_says_when_the_hubs_was_issued() {
+    let issued = local(&[], &json!({ "iat": 1_700_000_000.123_457 }), EXPIRY - 60);
+    assert_eq!(issued["hub_iat"], json!(1_700_000_000.123_457));
+    let mut claims = issued.clone();
+    claims["exp"] = json!(EXPIRY);
+    let ours = signed(&claims, "messenger-dev-secret");
+    let verified = Auth::new(&config(&[])).user(&ours).expect("it is good");
+    assert!(!verified.by_hub);
+    assert_eq!(verified.identity.issued_at.expect("a time").to_string(), "2023-11-14T22:13:20.123457Z");
+    assert_eq!(local(&[], &json!({}), EXPIRY - 60)["hub_iat"], json!(null));
 }

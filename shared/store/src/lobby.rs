@@ -10,7 +10,7 @@ use messenger_core::{
     notification::EntityId,
     port::{Departure, Departures, Lobby, Read, ReadUpTo, Standing},
     room::{Listed, Room, RoomKey, RoomType, Search},
-    user::User,
+    user::{Role, User},
 };
 use serde_json::{Value, json};
 use tokio_postgres::Row;
@@ -49,8 +49,10 @@ const DIRECTORY: &str =
     order by lower(display_name), matrix_room_id limit $5 offset $6";
 const STANDING: &str = "select kind, key,
         exists (select from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
-                  and member.matrix_room_id = $3)
-    from rooms where tenant_id = $1 and matrix_room_id = $3";
+                  and member.matrix_room_id = $3),
+        users.role
+    from rooms join users on users.hub_user_id = $2 and users.tenant_id = $1
+    where rooms.tenant_id = $1 and matrix_room_id = $3";
 const MEMBERS: &str = concat!(
     "select ",
     users::columns!(),
@@ -108,7 +110,7 @@ impl Lobby for PgStore {
         let Some(row) = self.database.query_opt(doing, STANDING, &parameters).await? else { return Ok(None) };
         let key = RoomKey::parse(tenant, row.get(0), row.get(1))
             .ok_or_else(|| fault(Failure::Broken, doing, "a room without a readable key"))?;
-        Ok(Some(Standing { key, is_member: row.get(2) }))
+        Ok(Some(Standing { key, is_member: row.get(2), role: Role::from_hub(row.get(3)) }))
     }
 
     async fn members(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<User>> {

@@ -8,7 +8,7 @@ use messenger_core::{
     media::{Mxc, Posted},
     message::Said,
     port::{Edit, Fact, Messages, Taken, Unedited},
-    user::User,
+    user::{Role, User},
 };
 use serde_json::{Value, json};
 use tokio_postgres::Row;
@@ -19,6 +19,9 @@ const TAKE_IN: &str = "select take_in($1)";
 const IS_TAKEN_IN: &str = "select exists (select from event_keys where key = $1)";
 const IS_MEMBER: &str = "select exists (
     select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
+const MEMBER_ROLE: &str =
+    "select users.role from room_members member join users using (tenant_id, hub_user_id)
+    where member.tenant_id = $1 and member.hub_user_id = $2 and member.matrix_room_id = $3";
 const EDITS: &str = "select distinct on (event_id, sender) event_id, sender, content
     from message_edits where event_id = any($1)
     order by event_id, sender, edited_at desc, edit_event_id collate \"C\" desc";
@@ -57,6 +60,13 @@ impl Messages for PgStore {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&tenant.0, &user.as_str(), &room.as_str()];
         Ok(self.database.query_one("looking for a member", IS_MEMBER, &parameters).await?.get(0))
+    }
+
+    async fn member_role(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<Option<Role>> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&tenant.0, &user.as_str(), &room.as_str()];
+        let row = self.database.query_opt("looking for a member", MEMBER_ROLE, &parameters).await?;
+        Ok(row.map(|row| Role::from_hub(row.get(0))))
     }
 
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>> {

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use messenger_core::{
     Result,
     id::{HubUserId, RoomId, TenantId},
-    port::{Memberships, Rooms},
+    port::{Listener, Memberships, Rooms},
     room::{Claim, Profile, RoomKey, RoomKind},
+    user::Role,
 };
 
 use crate::{PgStore, pool::seconds};
@@ -27,7 +28,9 @@ const TENANT_OF: &str = "select tenant_id from rooms where matrix_room_id = $1";
 const KNOWN: &str = "select matrix_room_id from rooms where matrix_room_id = any($1)";
 const ADD: &str = "select add_member($1, $2, $3)";
 const REMOVE: &str = "select remove_member($1, $2, $3)";
-const OF: &str = "select matrix_room_id from room_members where tenant_id = $1 and hub_user_id = $2";
+const LISTENER: &str = "select role, array(
+        select matrix_room_id from room_members member where member.tenant_id = $1 and member.hub_user_id = $2)
+    from users where tenant_id = $1 and hub_user_id = $2";
 
 #[async_trait]
 impl Rooms for PgStore {
@@ -110,8 +113,12 @@ impl Memberships for PgStore {
         Ok(())
     }
 
-    async fn of(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<RoomId>> {
-        let rows = self.database.query("reading memberships", OF, &[&tenant.0, &user.as_str()]).await?;
-        Ok(rows.iter().map(|row| RoomId::new(row.get::<_, String>(0))).collect())
+    async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&tenant.0, &user.as_str()];
+        let row = self.database.query_opt("reading memberships", LISTENER, &parameters).await?;
+        Ok(row.map(|row| Listener {
+            role: Role::from_hub(row.get(0)),
+            rooms: row.get::<_, Vec<String>>(1).into_iter().map(RoomId::new).collect(),
+        }))
     }
 }

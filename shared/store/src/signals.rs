@@ -2,13 +2,14 @@
 //! for one also looks on their own. A whisper is all there is of it: it is lost where nobody listens.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use messenger_core::{
-    id::Position,
+    id::{HubUserId, Position},
+    port::UserWatcher,
     whisper::{Listeners, Whisper},
 };
 use tokio::{
@@ -24,16 +25,68 @@ const PAUSE: Duration = Duration::from_millis(500);
 const FEED: &str = "feed";
 const WORK: &str = "work";
 const WHISPERS: &str = "whispers";
+const IDENTITIES: &str = "identities";
 
 /// What the listening connection hears. Each signal has one waiter at a time and is remembered until it waits.
 pub(crate) struct Signals {
     config: Config,
-    feed: Arc<Growth>,
-    work: Arc<Notify>,
-    whispers: Listeners,
+    heard: Arc<Heard>,
     /// The channels that somebody has waited for: a process is not woken for the others.
     wanted: Arc<watch::Sender<Vec<&'static str>>>,
     listener: OnceLock<JoinHandle<()>>,
+}
+
+/// Those who wait for what the connection hears.
+#[derive(Default)]
+struct Heard {
+    feed: Growth,
+    work: Notify,
+    whispers: Listeners,
+    watchers: Watchers,
+}
+
+/// Those who remember users. Each is told of changes from the moment in which the connection listens for them.
+#[derive(Default)]
+struct Watchers(Mutex<Watching>);
+
+#[derive(Default)]
+struct Watching {
+    watchers: Vec<Weak<dyn UserWatcher>>,
+    is_listening: bool,
+}
+
+impl Watchers {
+    fn add(&self, watcher: &Arc<dyn UserWatcher>) {
+        let mut watching = self.lock();
+        watching.watchers.push(Arc::downgrade(watcher));
+        if watching.is_listening {
+            watcher.listening(true);
+        }
+    }
+
+    fn listening(&self, is_listening: bool) {
+        let mut watching = self.lock();
+        watching.is_listening = is_listening;
+        watching.tell(|watcher| watcher.listening(is_listening));
+    }
+
+    /// Passes on the payload of a signal: the localpart and the Hub's id of a user.
+    fn changed(&self, payload: &str) {
+        if let Some((localpart, user)) = payload.split_once(' ') {
+            let user = HubUserId::new(user);
+            self.lock().tell(|watcher| watcher.changed(&user, localpart));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watching> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watching {
+    fn tell(&mut self, tell: impl Fn(&dyn UserWatcher)) {
+        self.watchers.retain(|watcher| watcher.upgrade().inspect(|watcher| tell(watcher.as_ref())).is_some());
+    }
 }
 
 /// How far the event log is said to reach.
@@ -67,37 +120,36 @@ impl Growth {
 
 impl Signals {
     pub(crate) fn new(config: Config) -> Self {
-        Self {
-            config,
-            feed: Arc::default(),
-            work: Arc::default(),
-            whispers: Listeners::default(),
-            wanted: Arc::default(),
-            listener: OnceLock::new(),
-        }
+        Self { config, heard: Arc::default(), wanted: Arc::default(), listener: OnceLock::new() }
     }
 
     /// Waits until the event log may reach beyond the position up to which it was read.
     pub(crate) async fn feed(&self, read: Option<Position>, patience: Duration) {
         self.listen(FEED);
-        let _ = timeout(patience, self.feed.beyond(read)).await;
+        let _ = timeout(patience, self.heard.feed.beyond(read)).await;
     }
 
     /// The event log reaches up to here.
     pub(crate) fn grown(&self, until: Position) {
-        self.feed.tell(until.0);
+        self.heard.feed.tell(until.0);
     }
 
     /// Waits for something to do.
     pub(crate) async fn work(&self, patience: Duration) {
         self.listen(WORK);
-        let _ = timeout(patience, self.work.notified()).await;
+        let _ = timeout(patience, self.heard.work.notified()).await;
     }
 
     /// What is whispered as soon as the connection listens.
     pub(crate) fn whispers(&self) -> BoxStream<'static, Whisper> {
         self.listen(WHISPERS);
-        self.whispers.listen()
+        self.heard.whispers.listen()
+    }
+
+    /// Tells a watcher of changes of users as soon as the connection listens.
+    pub(crate) fn watch(&self, watcher: &Arc<dyn UserWatcher>) {
+        self.heard.watchers.add(watcher);
+        self.listen(IDENTITIES);
     }
 
     fn listen(&self, channel: &'static str) {
@@ -109,13 +161,13 @@ impl Signals {
             is_new
         });
         self.listener.get_or_init(|| {
-            let (config, feed, work) = (self.config.clone(), self.feed.clone(), self.work.clone());
-            let (whispers, wanted) = (self.whispers.clone(), self.wanted.clone());
+            let (config, heard, wanted) = (self.config.clone(), self.heard.clone(), self.wanted.clone());
             tokio::spawn(async move {
                 loop {
-                    if let Err(error) = hear(&config, &feed, &work, &whispers, wanted.subscribe()).await {
+                    if let Err(error) = hear(&config, &heard, wanted.subscribe()).await {
                         tracing::debug!(%error, "not listening");
                     }
+                    heard.watchers.listening(false);
                     sleep(PAUSE).await;
                 }
             })
@@ -134,9 +186,7 @@ impl Drop for Signals {
 /// Listens until the connection ends.
 async fn hear(
     config: &Config,
-    feed: &Growth,
-    work: &Notify,
-    whispers: &Listeners,
+    heard: &Heard,
     mut wanted: watch::Receiver<Vec<&'static str>>,
 ) -> Result<(), tokio_postgres::Error> {
     let (client, mut connection) = config.connect(NoTls).await?;
@@ -146,17 +196,18 @@ async fn hear(
             if let AsyncMessage::Notification(notification) = message? {
                 match notification.channel() {
                     FEED => match notification.payload().parse() {
-                        Ok(position) => feed.tell(position),
-                        Err(_) => feed.unknown.notify_one(),
+                        Ok(position) => heard.feed.tell(position),
+                        Err(_) => heard.feed.unknown.notify_one(),
                     },
                     WHISPERS => {
-                        if whispers.are_there()
+                        if heard.whispers.are_there()
                             && let Some(whisper) = Whisper::parse(notification.payload())
                         {
-                            whispers.tell(whisper);
+                            heard.whispers.tell(whisper);
                         }
                     }
-                    _ => work.notify_one(),
+                    IDENTITIES => heard.watchers.changed(notification.payload()),
+                    _ => heard.work.notify_one(),
                 }
             }
         }
@@ -168,11 +219,14 @@ async fn hear(
             let channels = wanted.borrow_and_update().clone();
             for channel in channels.iter().skip(count) {
                 client.batch_execute(&format!("listen {channel}")).await?;
+                if *channel == IDENTITIES {
+                    heard.watchers.listening(true);
+                }
             }
             count = channels.len();
             // What happened while nobody listened is caught up by looking.
-            feed.unknown.notify_one();
-            work.notify_one();
+            heard.feed.unknown.notify_one();
+            heard.work.notify_one();
             if wanted.changed().await.is_err() {
                 return Ok(());
             }

@@ -1,14 +1,14 @@
 //! Users, and whose Matrix account is due.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use messenger_core::{
     Result,
     id::{HubUserId, TenantId},
-    port::Users,
+    port::{UserWatcher, Users},
     room::{RoomKey, RoomKind},
-    user::{Identity, Role, User, UserQuery, UserSummary, fold},
+    user::{Account, Identity, Role, User, UserQuery, UserSummary, fold},
 };
 use tokio_postgres::Row;
 
@@ -17,16 +17,18 @@ use crate::{PgStore, pool::seconds};
 /// The columns that [`user`] reads, in its order.
 macro_rules! columns {
     () => {
-        "hub_user_id, tenant_id, display_name, role, localpart, external_client_enabled, account_due is null"
+        "hub_user_id, tenant_id, display_name, role, localpart, external_client_enabled, account_due is null,
+            account_state, token_issued_at"
     };
 }
 pub(crate) use columns;
 
-const SIGN_IN: &str = concat!("select ", columns!(), " from sign_in($1, $2, $3, $4, $5, $6, $7, $8)");
+const SIGN_IN: &str = concat!("select ", columns!(), " from sign_in($1, $2, $3, $4, $5, $6, $7, $8, $9)");
 const FIND: &str = concat!("select ", columns!(), " from users where tenant_id = $1 and hub_user_id = $2");
-const BY_LOCALPART: &str = concat!("select ", columns!(), " from users where localpart = $1");
+const IN_ANY_TENANT: &str = concat!("select ", columns!(), " from users where hub_user_id = $1");
+/// An account that somebody else made is nobody's.
 pub(crate) const BY_LOCALPARTS: &str =
-    concat!("select ", columns!(), " from users where localpart = any($1)");
+    concat!("select ", columns!(), " from users where localpart = any($1) and account_state = 'ours'");
 /// Who begins with the text, by name and then by id: two ranges of indexes, whatever the number of users. `$5` is the end
 /// of the range.
 const BEGINNING: &str = "select hub_user_id, display_name from (
@@ -62,6 +64,14 @@ const PROVISIONED: &str = "update users
         account_due = case when tenant_id = $2 and display_name = $3 then null else now() end
     where hub_user_id = $1";
 const SEARCHING: &str = "searching users";
+const SETTLE_ACCOUNT: &str = "update users
+    set account_state = case when account_state = 'ours' then 'ours' else $3 end,
+        account_due = case when account_state <> 'ours' and $3 = 'taken' then now() + $4 * interval '1 second'
+                           else account_due end,
+        account_attempts = case when $3 = 'taken' then 0 else account_attempts end,
+        account_lease = case when $3 = 'taken' then '-infinity' else account_lease end
+    where hub_user_id = $1 and localpart = $2
+    returning account_state";
 const POSTPONE: &str = "update users
     set account_due = now() + least(300, 2 ^ least(account_attempts, 9)) * interval '1 second',
         account_attempts = account_attempts + 1, account_lease = '-infinity'
@@ -87,6 +97,7 @@ impl Users for PgStore {
                     &search_name,
                     &search_id,
                     &dm,
+                    &identity.issued_at,
                 ],
             )
             .await?;
@@ -98,8 +109,9 @@ impl Users for PgStore {
         Ok(row.as_ref().map(user))
     }
 
-    async fn by_localpart(&self, localpart: &str) -> Result<Option<User>> {
-        Ok(self.database.query_opt("finding a user", BY_LOCALPART, &[&localpart]).await?.as_ref().map(user))
+    async fn in_any_tenant(&self, id: &HubUserId) -> Result<Option<User>> {
+        let row = self.database.query_opt("finding a user", IN_ANY_TENANT, &[&id.as_str()]).await?;
+        Ok(row.as_ref().map(user))
     }
 
     async fn search(&self, tenant: TenantId, query: &UserQuery) -> Result<Vec<UserSummary>> {
@@ -140,6 +152,22 @@ impl Users for PgStore {
         self.database.execute("postponing an account", POSTPONE, &[&user.as_str()]).await?;
         Ok(())
     }
+
+    async fn settle_account(
+        &self,
+        user: &User,
+        account: Account,
+        look_again: Duration,
+    ) -> Result<Option<Account>> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&user.id().as_str(), &user.localpart, &account.as_str(), &seconds(look_again)];
+        let row = self.database.query_opt("storing whose account it is", SETTLE_ACCOUNT, &parameters).await?;
+        Ok(row.map(|row| Account::parse(row.get(0))))
+    }
+
+    fn watch(&self, watcher: Arc<dyn UserWatcher>) {
+        self.signals.watch(&watcher);
+    }
 }
 
 pub(crate) fn user(row: &Row) -> User {
@@ -151,9 +179,11 @@ pub(crate) fn user(row: &Row) -> User {
             display_name: row.get(2),
             // The stored names are Hub roles too, each mapped to itself.
             role: Role::from_hub(role),
+            issued_at: row.get(8),
         },
         localpart: row.get(4),
         external_client_enabled: row.get(5),
         provisioned: row.get(6),
+        account: Account::parse(row.get(7)),
     }
 }

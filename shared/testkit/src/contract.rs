@@ -32,6 +32,7 @@ pub mod external;
 pub mod feed;
 pub mod held;
 pub mod homeserver;
+pub mod identity;
 pub mod lanes;
 pub mod lobby;
 pub mod memberships;

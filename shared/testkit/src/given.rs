@@ -28,7 +28,13 @@ pub fn room(id: &str) -> RoomId {
 
 /// A user of the [`TENANT`], named as their id.
 pub fn identity(id: &str) -> Identity {
-    Identity { hub_user_id: user(id), tenant: TENANT, display_name: id.to_owned(), role: Role::User }
+    Identity {
+        hub_user_id: user(id),
+        tenant: TENANT,
+        display_name: id.to_owned(),
+        role: Role::User,
+        issued_at: None,
+    }
 }
 
 /// What `mueller` looks for.

@@ -36,6 +36,9 @@ pub struct MemoryHomeserver {
 struct State {
     trouble: trouble::Trouble,
     accounts: BTreeMap<MatrixUserId, String>,
+    /// Accounts that somebody else made, and those of them in whose name we acted all the same.
+    foreign: BTreeSet<MatrixUserId>,
+    misused: BTreeSet<MatrixUserId>,
     passwords: BTreeMap<MatrixUserId, String>,
     /// Whom each has a direct chat with, and where.
     direct: BTreeSet<(MatrixUserId, MatrixUserId, RoomId)>,
@@ -147,6 +150,21 @@ impl MemoryHomeserver {
         self.state().accounts.get(user).cloned()
     }
 
+    /// Somebody else makes an account.
+    pub fn make_foreign(&self, user: &MatrixUserId) {
+        self.state().foreign.insert(user.clone());
+    }
+
+    /// The account that somebody else made is gone.
+    pub fn remove_foreign(&self, user: &MatrixUserId) {
+        self.state().foreign.remove(user);
+    }
+
+    /// Accounts that somebody else made and in whose name we acted.
+    pub fn misused(&self) -> Vec<MatrixUserId> {
+        self.state().misused.iter().cloned().collect()
+    }
+
     /// Whether somebody gets in with this password.
     pub fn lets_in(&self, user: &MatrixUserId, password: &str) -> bool {
         self.state().passwords.get(user).is_some_and(|known| known == password)
@@ -213,6 +231,13 @@ impl State {
     /// What time the next message has.
     fn stamp(&self, number: u64) -> Timestamp {
         START + self.passed + Duration::from_secs(number)
+    }
+
+    /// Notes a call in the name of an account that somebody else made.
+    fn act_as(&mut self, user: &MatrixUserId) {
+        if self.foreign.contains(user) {
+            self.misused.insert(user.clone());
+        }
     }
 
     fn room(&self, room: &RoomId) -> &Room {

@@ -71,6 +71,14 @@ impl TestHub {
         Self::start(&self.memory, &self.homeserver, self.clock.clone(), self.settings().clone())
     }
 
+    /// The same with other settings: a process that was started anew.
+    #[must_use]
+    pub fn configured(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.settings().clone();
+        change(&mut settings);
+        Self::start(&self.memory, &self.homeserver, self.clock.clone(), settings)
+    }
+
     fn start(memory: &Memory, homeserver: &MemoryHomeserver, clock: TestClock, settings: Settings) -> Self {
         let fuse = Fuse::default();
         let (memory, homeserver) = (memory.of_process(&fuse), homeserver.of_process(&fuse));

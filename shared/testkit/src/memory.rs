@@ -17,7 +17,7 @@ mod users;
 mod whispers;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -26,6 +26,8 @@ use messenger_core::{
     Error, Ports, Result,
     error::{Failure, System},
     event::Event,
+    id::HubUserId,
+    port::UserWatcher,
     whisper::Listeners,
 };
 use tokio::sync::Notify;
@@ -46,6 +48,7 @@ struct Inner {
     grown: Notify,
     stirred: Notify,
     whispers: Listeners,
+    watchers: Mutex<Vec<Weak<dyn UserWatcher>>>,
     installation: String,
 }
 
@@ -66,6 +69,10 @@ struct State {
     reconciliation: reconciliation::Row,
     /// Whether the worker should be told.
     work: bool,
+    /// Users who have changed, and their localparts: to be signalled.
+    changed: Vec<(HubUserId, String)>,
+    /// Whether signals of changed users get lost.
+    is_mute: bool,
 }
 
 impl Default for Memory {
@@ -86,12 +93,15 @@ impl Default for Memory {
             conversation: messages::Table::default(),
             reconciliation: reconciliation::Row::default(),
             work: false,
+            changed: Vec::new(),
+            is_mute: false,
         };
         let shared = Inner {
             state: Mutex::new(state),
             grown: Notify::new(),
             stirred: Notify::new(),
             whispers: Listeners::default(),
+            watchers: Mutex::default(),
             installation: format!("memory{:016x}", rand::random::<u64>()),
         };
         Self { shared: Arc::new(shared), fuse: Fuse::default() }
@@ -123,6 +133,11 @@ impl Memory {
     /// overtake each other in every way. Sleeps in tokio's time, which tests pause.
     pub fn dawdle(&self, up_to: Duration) {
         self.state().dawdle = up_to;
+    }
+
+    /// From now on the signals of changed users get lost.
+    pub fn lose_signals(&self) {
+        self.state().is_mute = true;
     }
 
     /// The whole event log, as far as it has not been dropped.
@@ -189,7 +204,12 @@ impl Memory {
         let result = act(&mut state);
         let grown = state.log.head() > head;
         let work = std::mem::take(&mut state.work);
+        let mut changed = std::mem::take(&mut state.changed);
+        if state.is_mute {
+            changed.clear();
+        }
         drop(state);
+        self.signal(&changed);
         if grown {
             tell(&self.shared.grown);
         }
@@ -197,6 +217,17 @@ impl Memory {
             tell(&self.shared.stirred);
         }
         Ok(result)
+    }
+
+    fn signal(&self, changed: &[(HubUserId, String)]) {
+        let watchers = self.watchers().clone();
+        for watcher in watchers.iter().filter_map(Weak::upgrade) {
+            changed.iter().for_each(|(user, localpart)| watcher.changed(user, localpart));
+        }
+    }
+
+    fn watchers(&self) -> MutexGuard<'_, Vec<Weak<dyn UserWatcher>>> {
+        self.shared.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,7 +1,7 @@
 //! Every promise that is written is run.
 
 /// The module of a promise, and its text.
-const CONTRACT: [(&str, &str); 26] = [
+const CONTRACT: [(&str, &str); 27] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
@@ -13,6 +13,7 @@ const CONTRACT: [(&str, &str); 26] = [
     ("feed", include_str!("../src/contract/feed.rs")),
     ("held", include_str!("../src/contract/held.rs")),
     ("homeserver", include_str!("../src/contract/homeserver.rs")),
+    ("identity", include_str!("../src/contract/identity.rs")),
     ("lanes", include_str!("../src/contract/lanes.rs")),
     ("lobby", include_str!("../src/contract/lobby.rs")),
     ("memberships", include_str!("../src/contract/memberships.rs")),

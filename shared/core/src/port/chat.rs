@@ -14,7 +14,7 @@ use crate::{
     message::Said,
     receipt::Receipt,
     typing::Typing,
-    user::User,
+    user::{Role, User},
 };
 
 /// An event that is taken in, with everything that follows from it.
@@ -110,6 +110,9 @@ pub trait Messages: Send + Sync {
     /// Whether the user is a member of the room, in this tenant.
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool>;
 
+    /// The role of a member of the room; `None` if the user is no member, or of another tenant by now.
+    async fn member_role(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<Option<Role>>;
+
     /// The last edit of each of these messages by each who edited it.
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>>;
 
@@ -119,7 +122,7 @@ pub trait Messages: Send + Sync {
     /// What is left of a message without this edit; `None` if no such edit of this room was taken in.
     async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<Unedited>>;
 
-    /// The users who have these Matrix localparts.
+    /// The users whose accounts have these Matrix localparts. An account that this service did not make is nobody's.
     async fn people(&self, localparts: &[String]) -> Result<Vec<User>>;
 
     /// A file, if it was posted in a room of which the user is a member.

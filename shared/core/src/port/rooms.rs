@@ -8,7 +8,7 @@ use crate::{
     Result,
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     room::{Listed, Room, RoomKey, Search},
-    user::User,
+    user::{Role, User},
 };
 
 /// A room, to somebody of its tenant.
@@ -18,6 +18,8 @@ pub struct Standing {
     pub key: RoomKey,
     /// Whether they are a member.
     pub is_member: bool,
+    /// Their role.
+    pub role: Role,
 }
 
 /// What was read.
@@ -52,7 +54,8 @@ pub trait Lobby: Send + Sync {
     /// The entity and service rooms of a tenant, by name.
     async fn directory(&self, tenant: TenantId, user: &HubUserId, search: &Search) -> Result<Vec<Listed>>;
 
-    /// Which room it is, to this user; `None` if the tenant has no such room.
+    /// Returns the room as this user may see it; `None` if the tenant has no such room, or the user is of another tenant by
+    /// now.
     async fn standing(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Standing>>;
 
     /// The members of a room, by name.

@@ -9,7 +9,9 @@ use crate::{
     Error, Hub, Result,
     error::Problem,
     id::{HubUserId, RoomId},
-    user::{Caller, User},
+    port::Standing,
+    provision::check_account,
+    user::{Caller, User, superseded},
 };
 
 impl Hub {
@@ -31,27 +33,37 @@ impl Hub {
 
     /// Opens the one room of the caller and another user, whoever of them comes first.
     pub async fn open_dm(&self, caller: &Caller, partner: &HubUserId) -> Result<Room> {
-        caller.check_may_write()?;
         let tenant = caller.user.tenant();
         let Some(pair) = Pair::of(caller.user.id(), partner) else {
+            caller.user.identity.role.check_may_write()?;
             return Err(Error::invalid("/hub_user_id", "is you: a direct chat needs somebody else"));
         };
-        let partner = self.users.find(tenant, partner).await?.ok_or(Error::NotFound("user"))?;
+        let [user, partner] = self.both(caller, partner).await?;
         let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
         let room = if let Some(room) = self.known_room(&key).await? {
             room
         } else {
-            self.make_ready(&[caller.user.clone(), partner.clone()]).await?;
+            self.make_ready(&[user.clone(), partner.clone()]).await?;
             self.room(&key).await?
         };
         let present = self.lobby.members(tenant, &room).await?;
-        for user in [&caller.user, &partner] {
-            if !present.iter().any(|member| member.id() == user.id()) {
-                self.make_ready(std::slice::from_ref(user)).await?;
-                self.join(&key, &room, user).await?;
+        for one in [&user, &partner] {
+            if !present.iter().any(|member| member.id() == one.id()) {
+                self.make_ready(std::slice::from_ref(one)).await?;
+                self.join(&key, &room, one).await?;
             }
         }
-        self.seen_by(&caller.user, &room).await
+        self.seen_by(&user, &room).await
+    }
+
+    /// The caller, who may write, and their partner, both as stored now.
+    async fn both(&self, caller: &Caller, partner: &HubUserId) -> Result<[User; 2]> {
+        let ids = [caller.user.id().clone(), partner.clone()];
+        let found = self.lobby.people(caller.user.tenant(), &ids, &[]).await?;
+        let find = |id: &HubUserId| found.iter().find(|user| user.id() == id).cloned();
+        let user = find(caller.user.id()).ok_or_else(superseded)?;
+        user.identity.role.check_may_write()?;
+        Ok([user, find(partner).ok_or(Error::NotFound("user"))?])
     }
 
     /// Brings the caller into a room that is open to everybody of their tenant, or into a direct chat of their own. Who
@@ -72,8 +84,10 @@ impl Hub {
 
     /// Brings another user of the tenant into a room of the caller.
     pub async fn invite(&self, caller: &Caller, room: &RoomId, invited: &str) -> Result<Member> {
-        caller.check_may_write()?;
-        let key = self.own_room(caller, room).await?;
+        let standing = self.own_standing(caller, room).await?;
+        let role = standing.as_ref().map_or(caller.user.identity.role, |standing| standing.role);
+        role.check_may_write()?;
+        let key = standing.ok_or(Error::NotFound("room"))?.key;
         if key.is_direct() {
             let detail = "a direct chat stays between two: make a room for more".into();
             return Err(Error::Conflict { code: "room_is_direct", detail, retry_after: None });
@@ -156,7 +170,10 @@ impl Hub {
         let waiting = users.iter().filter(|user| !user.provisioned).map(|user| async {
             // What this process remembers of a user may be some seconds old.
             match self.users.find(user.tenant(), user.id()).await? {
-                Some(now) if !now.provisioned => self.provision(&now).await,
+                Some(now) if !now.provisioned => {
+                    check_account(&now, &self.matrix_id(&now))?;
+                    self.provision(&now).await
+                }
                 _ => Ok(()),
             }
         });
@@ -165,10 +182,13 @@ impl Hub {
 
     /// The key of a room that the caller is in. Any other room does not exist for them.
     pub(super) async fn own_room(&self, caller: &Caller, room: &RoomId) -> Result<RoomKey> {
-        match self.lobby.standing(caller.user.tenant(), caller.user.id(), room).await? {
-            Some(standing) if standing.is_member => Ok(standing.key),
-            _ => Err(Error::NotFound("room")),
-        }
+        Ok(self.own_standing(caller, room).await?.ok_or(Error::NotFound("room"))?.key)
+    }
+
+    /// The same with the role that the caller has now.
+    async fn own_standing(&self, caller: &Caller, room: &RoomId) -> Result<Option<Standing>> {
+        let standing = self.lobby.standing(caller.user.tenant(), caller.user.id(), room).await?;
+        Ok(standing.filter(|standing| standing.is_member))
     }
 
     pub(super) async fn seen_by(&self, user: &User, room: &RoomId) -> Result<Room> {

@@ -7,12 +7,10 @@ use messenger_core::{
 };
 use messenger_testkit::{TestHub, given, hub};
 
-use crate::{part_of, ready_caller, settle};
+use crate::{part_of, ready_caller, ready_with, settle};
 
 async fn people(hub: &TestHub) -> (Caller, Caller) {
-    let mut admin = ready_caller(hub, "admin").await;
-    admin.user.identity.role = Role::Admin;
-    (admin, ready_caller(hub, "anna").await)
+    (ready_with(hub, "admin", Role::Admin).await, ready_caller(hub, "anna").await)
 }
 
 fn works(hub: &TestHub, caller: &Caller, password: &str) -> bool {

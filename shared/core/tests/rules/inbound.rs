@@ -9,7 +9,7 @@ use messenger_core::{
 };
 use messenger_testkit::{TestHub, given, hub};
 
-use crate::{WAIT, ready_caller};
+use crate::{WAIT, accounts_made, ready_caller};
 
 fn matrix(id: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{id}:hub.local"))
@@ -48,6 +48,7 @@ async fn a_message_reaches_the_members_of_its_room() {
     hub.sign_in(messenger_core::user::Identity { display_name: "Änna".into(), ..given::identity("Anna") })
         .await
         .expect("signed in");
+    accounts_made(&hub, &["Anna"]).await;
     let room = room_of(&hub, given::TENANT, "!1").await;
     hub.receive(vec![message("$1", &room, &matrix("_anna"), "Größe")]).await.expect("received");
     let events = heard(&hub, &room).await;
@@ -145,6 +146,7 @@ async fn a_sender_whom_we_do_not_know_is_named_by_their_matrix_id() {
 async fn joins_and_leaves_are_taken_over_once_each() {
     let hub = hub().build();
     let anna = hub.caller("anna", given::TENANT).await;
+    accounts_made(&hub, &["anna"]).await;
     let room = room_of(&hub, given::TENANT, "!1").await;
     let rooms = async || hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms");
     for _ in 0..2 {

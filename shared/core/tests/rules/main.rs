@@ -17,10 +17,12 @@ mod external;
 mod follow;
 mod follow_stress;
 mod history;
+mod identity;
 mod inbound;
 mod isolation;
 mod messages;
 mod naming;
+mod newest_token;
 mod notify;
 mod outage;
 mod poll;
@@ -32,6 +34,7 @@ mod rooms;
 mod sick;
 mod sign_in;
 mod slow_reader;
+mod taken_account;
 mod taken_back;
 mod typing;
 mod unheard;
@@ -40,7 +43,8 @@ use std::{task::Poll, time::Duration};
 
 use messenger_core::{
     id::{RoomId, TenantId},
-    user::{Caller, Identity},
+    port::Clock as _,
+    user::{Account, Caller, Identity, Role},
 };
 use messenger_testkit::{TestHub, given};
 
@@ -70,6 +74,22 @@ async fn ready_caller(hub: &TestHub, name: &str) -> Caller {
     let caller = hub.caller(name, given::TENANT).await;
     hub.work().await;
     caller
+}
+
+/// Signs a user in with this role; their account is ready.
+async fn ready_with(hub: &TestHub, name: &str, role: Role) -> Caller {
+    let user = hub.sign_in(Identity { role, ..given::identity(name) }).await.expect("signed in");
+    hub.work().await;
+    let stored = hub.users.in_any_tenant(user.id()).await.expect("found").expect("known");
+    Caller { user: stored, expires_at: hub.clock.now() + Duration::from_hours(1) }
+}
+
+/// This service has made the accounts of these users, and has done nothing else yet.
+async fn accounts_made(hub: &TestHub, names: &[&str]) {
+    for name in names {
+        let user = hub.users.in_any_tenant(&given::user(name)).await.expect("found").expect("known");
+        hub.users.settle_account(&user, Account::Ours, RESTED).await.expect("stored");
+    }
 }
 
 /// The same, and the general room, which they are in.

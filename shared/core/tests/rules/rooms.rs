@@ -12,11 +12,11 @@ use messenger_core::{
     message::Said,
     port::Clock as _,
     room::{Founding, Pair, RoomKey, RoomKind, RoomType},
-    user::{Caller, Role},
+    user::Role,
 };
 use messenger_testkit::{TestHub, given, hub};
 
-use crate::{identity_in, part_of, ready_caller, settle};
+use crate::{identity_in, part_of, ready_caller, ready_with, settle};
 
 fn named(name: &str, invite: &[&str]) -> Founding {
     Founding {
@@ -24,12 +24,6 @@ fn named(name: &str, invite: &[&str]) -> Founding {
         topic: None,
         invite: invite.iter().map(|id| (*id).to_owned()).collect(),
     }
-}
-
-fn viewer(caller: &Caller) -> Caller {
-    let mut viewer = caller.clone();
-    viewer.user.identity.role = Role::Viewer;
-    viewer
 }
 
 /// Somebody whom we do not know says a number.
@@ -187,9 +181,10 @@ async fn what_was_said_is_unread_until_it_is_read() {
 #[tokio::test(start_paused = true)]
 async fn a_viewer_reads_and_makes_nothing() {
     let hub = hub().build();
-    let (anna, bert) = (ready_caller(&hub, "anna").await, ready_caller(&hub, "bert").await);
+    let anna = ready_caller(&hub, "anna").await;
+    ready_caller(&hub, "bert").await;
     let room = hub.found_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
-    let viewer = viewer(&bert);
+    let viewer = ready_with(&hub, "bert", Role::Viewer).await;
     let refused = [
         hub.found_room(&viewer, named("y", &[])).await.map(drop),
         hub.open_dm(&viewer, &given::user("anna")).await.map(drop),

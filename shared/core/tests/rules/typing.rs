@@ -18,7 +18,7 @@ use messenger_testkit::{
 };
 use serde_json::json;
 
-use crate::{WAIT, ready_caller};
+use crate::{WAIT, accounts_made, ready_caller};
 
 /// Long enough for whatever is told to arrive.
 const SOON: Duration = Duration::from_millis(100);
@@ -69,6 +69,7 @@ async fn a_member_is_told_who_types_and_that_nobody_does_any_more() {
     hub.sign_in(Identity { display_name: "Bärt".into(), ..given::identity("Bert") })
         .await
         .expect("signed in");
+    accounts_made(&hub, &["anna", "Bert"]).await;
     let room = room_with(&hub, given::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&hub, &anna).await;
     let before = stream.decoder.last_id.clone();
@@ -100,6 +101,7 @@ async fn whoever_hears_it_first_the_streams_of_all_processes_are_told() {
     let second = first.another_process();
     let (_one, _other) = (first.run_tail(), second.run_tail());
     let (anna, bert) = (first.caller("anna", given::TENANT).await, first.caller("bert", given::TENANT).await);
+    accounts_made(&first, &["bert"]).await;
     let room = room_with(&first, given::TENANT, "!1", &[&anna, &bert]).await;
     let mut streams = [open(&first, &anna).await, open(&second, &anna).await, open(&second, &bert).await];
     first.another_process().hear_typing(vec![typing(&room, &["bert"])]).await;
@@ -141,6 +143,7 @@ async fn somebody_of_another_tenant_or_server_has_no_id_of_ours() {
     let _tail = hub.run_tail();
     let anna = hub.caller("anna", given::TENANT).await;
     hub.caller("carl", given::OTHER_TENANT).await;
+    accounts_made(&hub, &["carl"]).await;
     let room = room_with(&hub, given::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&hub, &anna).await;
     let users = vec![matrix("carl"), MatrixUserId::new("@anna:elsewhere")];

@@ -9,7 +9,7 @@ use messenger_core::{
 };
 use messenger_testkit::{TestHub, hub};
 
-use crate::ready_caller;
+use crate::{ready_caller, ready_with};
 
 const WORKER: &str = "worker";
 
@@ -20,8 +20,7 @@ fn matrix(user: &str) -> MatrixUserId {
 /// A hub whose users may use other clients, but for the last.
 async fn with_people(names: &[&str]) -> (TestHub, Vec<Caller>) {
     let hub = hub().build();
-    let mut admin = ready_caller(&hub, "admin").await;
-    admin.user.identity.role = Role::Admin;
+    let admin = ready_with(&hub, "admin", Role::Admin).await;
     let mut callers = Vec::new();
     for name in names {
         callers.push(ready_caller(&hub, name).await);

@@ -35,7 +35,8 @@ contract! {
     accounts:
         bootstrapping_again_changes_nothing
         an_account_is_made_once_and_follows_its_name
-        an_account_that_somebody_else_made_is_ours_too
+        an_account_that_somebody_else_made_is_left_alone
+        an_account_that_we_made_is_recognised
         an_account_that_is_gone_comes_back_when_it_is_needed;
     rooms:
         a_room_is_as_the_design_says

@@ -52,9 +52,14 @@ impl Stand {
 
     /// Not yet bootstrapped.
     pub(crate) async fn new_synapse() -> Result<Self> {
+        Self::synapse_with(Vec::new()).await
+    }
+
+    /// The same with further Application Services.
+    pub(crate) async fn synapse_with(others: Vec<String>) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let mut options = synapse::Options::new(directory.path());
-        options.registrations = vec![yaml(&registration())];
+        options.registrations = [vec![yaml(&registration())], others].concat();
         Self::on(Server::Synapse(Synapse::start(options).await?), directory)
     }
 
@@ -127,6 +132,7 @@ pub(crate) fn config(server: &Homeserver) -> Config {
         homeserver_url: server.url().to_owned(),
         server_name: server.server_name().to_owned(),
         as_token: registration().as_token,
+        account_key: "the key of the tests".to_owned(),
         bot_localpart: "messenger".to_owned(),
         bot_display_name: "Messenger".to_owned(),
     }

@@ -6,7 +6,10 @@ use messenger_core::port::Homeserver;
 use messenger_matrix::{Appservice, Config, Registration, bootstrap};
 use serde_json::json;
 
-use crate::stand::{Stand, part, room, user};
+use crate::{
+    client::Client,
+    stand::{Stand, part, room, user},
+};
 
 /// Synapse notes the alias before the room has a member. When it dies between the two, the alias leads to nothing.
 #[tokio::test(flavor = "multi_thread")]
@@ -38,14 +41,21 @@ async fn an_unknown_token_is_explained() -> Result<()> {
     Ok(())
 }
 
-/// Without it Synapse refuses every call that names the device; Conduit does not look at it.
+/// Conduit does not keep its Application Services apart.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_somebody_else_made_gets_our_device() -> Result<()> {
-    let stand = Stand::synapse().await?;
-    stand.person("mueller").await?;
-    stand.appservice.ensure_user(&user("mueller"), "mueller").await?;
-    let devices = stand.bot()?.acting_for("@mueller:hub.local").get("/devices").await?.to_string();
-    assert!(devices.contains("\"HUB\""), "{devices}");
+async fn an_account_of_another_application_service_is_left_alone() -> Result<()> {
+    let bridge = json!({
+        "id": "bridge", "url": null, "as_token": "as_bridge", "hs_token": "hs_bridge", "sender_localpart": "bridge",
+        "namespaces": { "users": [{ "exclusive": true, "regex": "^@irc-.*:hub\\.local$" }] },
+    });
+    let stand = Stand::synapse_with(vec![bridge.to_string()]).await?;
+    stand.bootstrap().await?;
+    let anna = Client::new(stand.server.url(), "as_bridge")?;
+    anna.register("irc-anna", None).await?;
+    for name in ["irc-anna", "irc-bert", "bridge"] {
+        assert!(!stand.appservice.claim_account(&user(name)).await?, "{name}");
+    }
+    assert!(stand.appservice.claim_account(&user("anna")).await?);
     Ok(())
 }
 

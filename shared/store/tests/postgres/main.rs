@@ -5,6 +5,7 @@ mod ageing;
 mod contract;
 mod database;
 mod feed_stress;
+mod identities;
 mod plans;
 mod statements;
 mod whispers;

@@ -107,3 +107,18 @@ pub async fn who_moves_leaves_all_rooms(store: &dyn Store) -> Result<()> {
     assert_eq!(due(&ports).await?, ["!1", "!2"]);
     Ok(())
 }
+
+/// A user who was in another tenant when they joined a room is no member, and leaves it on the homeserver.
+pub async fn a_user_who_moved_before_joining_leaves_again(store: &dyn Store) -> Result<()> {
+    let ports = with_anna(store).await?;
+    ports.users.sign_in(&Identity { tenant: OTHER_TENANT, ..identity("anna") }, "_anna").await?;
+    for departure in ports.departures.claim(LONG, 10).await? {
+        ports.departures.done(&departure).await?;
+    }
+    ports.departures.cancel(&room("!3"), &user("anna")).await?;
+    ports.memberships.add(TENANT, &room("!3"), &user("anna")).await?;
+    ports.memberships.add(TENANT, &room("!3"), &user("nobody")).await?;
+    assert_eq!(ports.memberships.of(TENANT, &user("anna")).await?, []);
+    assert_eq!(due(&ports).await?, ["!3"]);
+    Ok(())
+}

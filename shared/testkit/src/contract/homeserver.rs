@@ -36,6 +36,16 @@ pub async fn it_answers(home: &dyn Home) -> Result<()> {
     home.homeserver().ping().await
 }
 
+/// Claiming an account again finds it: it is ours.
+pub async fn an_account_can_be_claimed_again(home: &dyn Home) -> Result<()> {
+    let anna = account(home, "anna");
+    let claims = (0..5).map(|_| home.homeserver().claim_account(&anna));
+    assert!(futures::future::try_join_all(claims).await?.into_iter().all(|is_ours| is_ours));
+    home.homeserver().ensure_user(&anna, "Anna").await?;
+    assert!(home.homeserver().claim_account(&anna).await?);
+    Ok(())
+}
+
 /// Ensuring an account again is no change, nor is another name an error.
 pub async fn an_account_can_be_ensured_again(home: &dyn Home) -> Result<()> {
     let anna = account(home, "_anna=c3=a4");

@@ -7,7 +7,7 @@ use messenger_core::{
     notification::EntityId,
     port::Taken,
     room::{Pair, Profile, RoomKey, RoomKind, RoomType, Search},
-    user::Identity,
+    user::{Identity, Role},
 };
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ pub async fn a_room_is_shown_as_its_members_know_it(store: &dyn Store) -> Result
         assert_eq!(seen.entity_type, entity_type);
         assert_eq!((seen.unread_count, seen.last_message, seen.last_message_ts), (0, None, None));
         let standing = ports.lobby.standing(TENANT, &user("anna"), &id).await?.expect("it is a room");
-        assert_eq!((standing.key.kind, standing.is_member), (kind, true));
+        assert_eq!((standing.key.kind, standing.is_member, standing.role), (kind, true, Role::User));
     }
     assert_eq!(ports.lobby.rooms(TENANT, &user("anna")).await?.len(), 7);
     Ok(())
@@ -133,6 +133,7 @@ pub async fn a_room_is_seen_by_its_members_only(store: &dyn Store) -> Result<()>
     assert_eq!((standing.key.kind, standing.is_member), (custom, false));
     assert_eq!(ports.lobby.standing(OTHER_TENANT, &user("carl"), &id).await?, None);
     assert_eq!(ports.lobby.standing(TENANT, &user("anna"), &room("!no")).await?, None);
+    assert_eq!(ports.lobby.standing(TENANT, &user("carl"), &id).await?, None, "a user of another tenant");
     assert_eq!(ports.lobby.members(OTHER_TENANT, &id).await?, []);
     Ok(())
 }

@@ -8,10 +8,11 @@ use messenger_core::{
     message::Said,
     port::{Fact, Taken},
     room::{Profile, RoomKey, RoomKind},
+    user::{Account, Identity, Role},
 };
 use serde_json::json;
 
-use super::{Store, together};
+use super::{LONG, Store, together};
 use crate::given::{OTHER_TENANT, TENANT, identity, payload, room, user};
 
 /// A room with Anna and Bert in it.
@@ -193,6 +194,14 @@ pub async fn a_member_is_known_in_their_room_and_tenant_only(store: &dyn Store) 
     assert!(!is_member(OTHER_TENANT, "!1", "anna").await?);
     assert!(!is_member(TENANT, "!2", "anna").await?);
     assert!(!is_member(TENANT, "!1", "carl").await?);
+    let role =
+        async |tenant, id: &str, name: &str| ports.messages.member_role(tenant, &room(id), &user(name)).await;
+    assert_eq!(role(TENANT, "!1", "anna").await?, Some(Role::User));
+    assert_eq!(role(OTHER_TENANT, "!1", "anna").await?, None);
+    assert_eq!(role(TENANT, "!2", "anna").await?, None);
+    assert_eq!(role(TENANT, "!1", "carl").await?, None);
+    ports.users.sign_in(&Identity { role: Role::Viewer, ..identity("anna") }, "anna").await?;
+    assert_eq!(role(TENANT, "!1", "anna").await?, Some(Role::Viewer));
     Ok(())
 }
 
@@ -243,9 +252,14 @@ pub async fn a_file_is_for_the_members_of_its_room(store: &dyn Store) -> Result<
     Ok(())
 }
 
-/// Many are found at once, of whatever tenant; who is unknown is left out.
+/// Many are found at once, of whatever tenant; who is unknown or has no account of ours is left out.
 pub async fn people_are_found_by_their_localparts(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
+    for name in ["anna", "bert"] {
+        assert_eq!(ports.messages.people(&[name.to_owned()]).await?, []);
+        let known = ports.users.in_any_tenant(&user(name)).await?.expect("known");
+        ports.users.settle_account(&known, Account::Ours, LONG).await?;
+    }
     let localparts = ["bert", "nobody", "anna"].map(str::to_owned);
     let mut found: Vec<_> =
         ports.messages.people(&localparts).await?.into_iter().map(|user| user.localpart).collect();

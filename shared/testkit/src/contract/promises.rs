@@ -17,7 +17,17 @@ macro_rules! contract_tests {
             parallel_first_sign_ins_make_one_user,
             parallel_sign_ins_with_changes_all_succeed,
             a_user_is_found_in_their_tenant_only,
-            a_localpart_names_its_user,
+            a_user_is_found_in_any_tenant,
+        }
+        $crate::promises! { $fresh, identity:
+            an_older_token_changes_nothing,
+            a_token_without_a_time_is_superseded_by_any_with_one,
+            tokens_shown_in_any_order_leave_the_same_identity,
+            a_changed_role_is_told_once,
+            role_and_rooms_of_a_user_are_read_together,
+            an_account_of_ours_stays_ours,
+            a_taken_account_is_nobodys_and_due_later,
+            a_watcher_hears_of_each_change,
         }
         $crate::promises! { $fresh, due:
             a_new_account_is_due_until_it_is_ready,
@@ -126,6 +136,7 @@ macro_rules! contract_tests {
             a_postponed_departure_is_due_later,
             a_resting_departure_is_woken,
             who_moves_leaves_all_rooms,
+            a_user_who_moved_before_joining_leaves_again,
         }
         $crate::promises! { $fresh, external:
             access_is_what_was_decided_last,
@@ -276,6 +287,7 @@ macro_rules! homeserver_contract_tests {
     ($fresh:path) => {
         $crate::promises! { $fresh, homeserver:
             it_answers,
+            an_account_can_be_claimed_again,
             an_account_can_be_ensured_again,
             an_account_can_be_ensured_in_parallel,
             an_alias_names_one_room,

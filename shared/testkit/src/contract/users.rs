@@ -2,10 +2,10 @@
 
 use messenger_core::{
     Result,
-    user::{Identity, Role, User},
+    user::{Account, Identity, Role, User},
 };
 
-use super::{Store, together};
+use super::{LONG, Store, together};
 use crate::given::{OTHER_TENANT, TENANT, identity, user};
 
 /// The first sign-in creates the user, whose account is not ready yet.
@@ -15,8 +15,13 @@ pub async fn the_first_sign_in_creates_the_user(store: &dyn Store) -> Result<()>
     let identity =
         Identity { display_name: "Anna Ägidius 🏭".to_owned(), role: Role::Admin, ..identity("Anna") };
     let signed_in = users.sign_in(&identity, "_anna").await?;
-    let expected =
-        User { identity, localpart: "_anna".to_owned(), external_client_enabled: false, provisioned: false };
+    let expected = User {
+        identity,
+        localpart: "_anna".to_owned(),
+        external_client_enabled: false,
+        provisioned: false,
+        account: Account::Pending,
+    };
     assert_eq!(signed_in, expected);
     assert_eq!(users.find(TENANT, &user("Anna")).await?, Some(expected));
     Ok(())
@@ -28,7 +33,7 @@ pub async fn a_role_comes_back_as_it_was(store: &dyn Store) -> Result<()> {
     for role in [Role::Admin, Role::User, Role::Viewer, Role::User] {
         let signed_in = users.sign_in(&Identity { role, ..identity("anna") }, "anna").await?;
         assert_eq!(signed_in.identity.role, role);
-        assert_eq!(users.by_localpart("anna").await?.expect("known").identity.role, role);
+        assert_eq!(users.in_any_tenant(&user("anna")).await?.expect("known").identity.role, role);
     }
     Ok(())
 }
@@ -68,13 +73,18 @@ pub async fn a_changed_tenant_moves_the_user(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// A user keeps the account that they got first.
+/// A user keeps the account that was made for them.
 pub async fn a_user_keeps_their_localpart(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     users.sign_in(&identity("anna"), "anna").await?;
     let renamed = Identity { display_name: "Anna Neu".to_owned(), ..identity("anna") };
-    assert_eq!(users.sign_in(&renamed, "=61nna").await?.localpart, "anna");
-    assert_eq!(users.by_localpart("=61nna").await?, None);
+    // Until it is known to be ours, they may get another one.
+    let pending = users.sign_in(&renamed, "=61nna").await?;
+    assert_eq!((pending.localpart.as_str(), pending.account), ("=61nna", Account::Pending));
+    assert_eq!(users.settle_account(&pending, Account::Ours, LONG).await?, Some(Account::Ours));
+    let settled = users.sign_in(&renamed, "anna").await?;
+    assert_eq!((settled.localpart.as_str(), settled.account), ("=61nna", Account::Ours));
+    assert_eq!(users.sign_in(&identity("anna"), "anna").await?.localpart, "=61nna");
     Ok(())
 }
 
@@ -88,7 +98,7 @@ pub async fn parallel_first_sign_ins_make_one_user(store: &dyn Store) -> Result<
     .await?;
     assert!(signed_in.iter().all(|one| *one == signed_in[0]));
     assert_eq!(users.search(TENANT, &crate::given::query("")).await?.len(), 1);
-    assert_eq!(users.claim_due(super::LONG, 10).await?.len(), 1);
+    assert_eq!(users.claim_due(LONG, 10).await?.len(), 1);
     Ok(())
 }
 
@@ -106,7 +116,7 @@ pub async fn parallel_sign_ins_with_changes_all_succeed(store: &dyn Store) -> Re
     })
     .await?;
     assert!(told.iter().all(|one| one.localpart == "anna"));
-    let stored = users.by_localpart("anna").await?.expect("known");
+    let stored = users.in_any_tenant(&user("anna")).await?.expect("known");
     assert!((0..6).any(|n| variant(n) == stored.identity));
     Ok(())
 }
@@ -123,16 +133,16 @@ pub async fn a_user_is_found_in_their_tenant_only(store: &dyn Store) -> Result<(
     Ok(())
 }
 
-/// A Matrix account names its user.
-pub async fn a_localpart_names_its_user(store: &dyn Store) -> Result<()> {
+/// A user is found in whatever tenant they are, and by exactly their id.
+pub async fn a_user_is_found_in_any_tenant(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     users.sign_in(&identity("Anna"), "_anna").await?;
-    users.sign_in(&identity("anna"), "anna").await?;
-    for (localpart, id) in
-        [("_anna", Some("Anna")), ("anna", Some("anna")), ("Anna", None), ("messenger", None)]
+    users.sign_in(&Identity { tenant: OTHER_TENANT, ..identity("anna") }, "anna").await?;
+    for (id, tenant) in
+        [("Anna", Some(TENANT)), ("anna", Some(OTHER_TENANT)), ("_anna", None), ("messenger", None)]
     {
-        let found = users.by_localpart(localpart).await?.map(|found| found.id().clone());
-        assert_eq!(found, id.map(user), "{localpart}");
+        let found = users.in_any_tenant(&user(id)).await?.map(|found| found.tenant());
+        assert_eq!(found, tenant, "{id}");
     }
     Ok(())
 }

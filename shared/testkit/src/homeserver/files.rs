@@ -26,6 +26,7 @@ impl Files for MemoryHomeserver {
         });
         let bytes = bytes.await.expect("the bytes of an upload").freeze();
         self.call("uploading a file", |state| {
+            state.act_as(sender);
             if !state.accounts.contains_key(sender) || bytes.len() as u64 != upload.size {
                 return Err(Failure::Rejected);
             }

@@ -25,8 +25,20 @@ impl Homeserver for MemoryHomeserver {
         self.call("asking the homeserver", |_| Ok(())).await
     }
 
+    async fn claim_account(&self, user: &MatrixUserId) -> Result<bool> {
+        self.call("claiming an account", |state| {
+            if state.foreign.contains(user) {
+                return Ok(false);
+            }
+            state.accounts.entry(user.clone()).or_default();
+            Ok(true)
+        })
+        .await
+    }
+
     async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()> {
         self.call("ensuring an account", |state| {
+            state.act_as(user);
             state.accounts.insert(user.clone(), display_name.to_owned());
             Ok(())
         })
@@ -39,6 +51,7 @@ impl Homeserver for MemoryHomeserver {
 
     async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
         self.call_in(room, "joining a room", |state| {
+            state.act_as(user);
             if !state.accounts.contains_key(user) {
                 return Err(Failure::Rejected);
             }
@@ -60,6 +73,7 @@ impl Homeserver for MemoryHomeserver {
 impl Attendance for MemoryHomeserver {
     async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
         self.call("leaving a room", |state| {
+            state.act_as(user);
             state.rooms.get_mut(room).ok_or(Failure::Rejected)?.members.remove(user);
             Ok(())
         })
@@ -68,6 +82,7 @@ impl Attendance for MemoryHomeserver {
 
     async fn accept(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool> {
         self.call_in(room, "accepting an invitation", |state| {
+            state.act_as(user);
             let found = state.rooms.get_mut(room).filter(|room| room.bot == Bot::In);
             let found = found.ok_or(Failure::Rejected)?;
             let was_invited = found.invited.remove(user);
@@ -81,6 +96,7 @@ impl Attendance for MemoryHomeserver {
 
     async fn show_as_direct(&self, room: &RoomId, user: &MatrixUserId, partner: &MatrixUserId) -> Result<()> {
         self.call_in(room, "marking a direct chat", |state| {
+            state.act_as(user);
             state.direct.insert((user.clone(), partner.clone(), room.clone()));
             Ok(())
         })
@@ -89,6 +105,7 @@ impl Attendance for MemoryHomeserver {
 
     async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
         self.call("asking for a user's rooms", |state| {
+            state.act_as(user);
             let rooms = state.rooms.iter().filter(|(_, room)| room.members.contains(user));
             Ok(rooms.map(|(id, _)| id.clone()).collect())
         })
@@ -97,6 +114,7 @@ impl Attendance for MemoryHomeserver {
 
     async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()> {
         self.call("marking a room as read", |state| {
+            state.act_as(user);
             state.read.push((room.clone(), user.clone(), event.clone()));
             Ok(())
         })
@@ -105,6 +123,7 @@ impl Attendance for MemoryHomeserver {
 
     async fn set_typing(&self, room: &RoomId, user: &MatrixUserId, lasting: Option<Duration>) -> Result<()> {
         self.call("telling who types", |state| {
+            state.act_as(user);
             if !state.rooms.get(room).is_some_and(|room| room.members.contains(user)) {
                 return Err(Failure::Rejected);
             }
@@ -124,6 +143,7 @@ impl Attendance for MemoryHomeserver {
 impl ExternalAccounts for MemoryHomeserver {
     async fn set_password(&self, user: &MatrixUserId, password: &str) -> Result<()> {
         self.call("setting a password", |state| {
+            state.act_as(user);
             if !state.accounts.contains_key(user) {
                 return Err(Failure::Rejected);
             }
@@ -135,6 +155,7 @@ impl ExternalAccounts for MemoryHomeserver {
 
     async fn revoke(&self, user: &MatrixUserId) -> Result<()> {
         self.call("logging devices out", |state| {
+            state.act_as(user);
             state.passwords.remove(user);
             Ok(())
         })

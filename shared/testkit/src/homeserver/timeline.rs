@@ -30,6 +30,7 @@ impl Timeline for MemoryHomeserver {
         content: &Value,
     ) -> Result<EventId> {
         self.call_in(room, "sending a message", |state| {
+            state.act_as(sender);
             if !state.rooms.get(room).is_some_and(|room| room.members.contains(sender)) {
                 return Err(Failure::Rejected);
             }
@@ -119,6 +120,7 @@ impl Timeline for MemoryHomeserver {
 
     async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
         self.call_in(room, "looking at a room", |state| {
+            state.act_as(member);
             let found = state.rooms.get(room).filter(|room| room.members.contains(member));
             let found = found.ok_or(Failure::Rejected)?;
             let bot = (found.bot == Bot::In).then(|| MatrixUserId::new(BOT));
@@ -144,6 +146,7 @@ impl Timeline for MemoryHomeserver {
 
     async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
         self.call_in(room, "entering a room", |state| {
+            state.act_as(member);
             let found = state.rooms.get_mut(room).filter(|room| room.members.contains(member));
             let found = found.filter(|room| !matches!(room.bot, Bot::Banned(_))).ok_or(Failure::Rejected)?;
             found.bot = Bot::In;

@@ -12,7 +12,7 @@ use messenger_core::{
     user::User,
 };
 
-use super::{Memory, State};
+use super::{Memory, State, users};
 
 /// The longest rest after failures.
 const REST_MAX: Duration = Duration::from_mins(5);
@@ -152,7 +152,11 @@ impl Stored {
 impl State {
     fn allow(&mut self, tenant: TenantId, user: &HubUserId, enabled: bool) -> bool {
         let stored = self.users.get_mut(user).filter(|stored| stored.user.tenant() == tenant);
-        stored.map(|stored| stored.user.external_client_enabled = enabled).is_some()
+        let Some(users::Stored { user: known, .. }) = stored else { return false };
+        if std::mem::replace(&mut known.external_client_enabled, enabled) != enabled {
+            self.changed.push((user.clone(), known.localpart.clone()));
+        }
+        true
     }
 
     fn allowed(&mut self, user: &HubUserId) -> Option<&mut Access> {

@@ -60,7 +60,7 @@ impl Lobby for Memory {
         self.act("finding a room", |state| {
             let (key, _) = state.settled(tenant, room)?;
             let is_member = state.members.contains_key(&(tenant, user.clone(), room.clone()));
-            Some(Standing { key: key.clone(), is_member })
+            Some(Standing { key: key.clone(), is_member, role: state.user(tenant, user)?.identity.role })
         })
         .await
     }

@@ -7,7 +7,7 @@ use messenger_core::{
     Result,
     event::{Audience, Kind, NewEvent, Payload},
     id::{HubUserId, RoomId, TenantId},
-    port::Memberships,
+    port::{Listener, Memberships},
     room::Room,
 };
 use serde_json::{Value, json};
@@ -27,14 +27,11 @@ impl Memberships for Memory {
         self.act("removing a member", |state| state.remove_member(tenant, room, user)).await
     }
 
-    async fn of(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<RoomId>> {
+    async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>> {
         self.act("reading memberships", |state| {
-            state
-                .members
-                .keys()
-                .filter(|(t, u, _)| *t == tenant && u == user)
-                .map(|one| one.2.clone())
-                .collect()
+            let role = state.user(tenant, user)?.identity.role;
+            let members = state.members.keys().filter(|(t, u, _)| *t == tenant && u == user);
+            Some(Listener { role, rooms: members.map(|one| one.2.clone()).collect() })
         })
         .await
     }
@@ -43,8 +40,14 @@ impl Memberships for Memory {
 impl State {
     pub(super) fn add_member(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
         let member = (tenant, user.clone(), room.clone());
-        // Who is no user of the tenant is never a member there.
-        if self.user(tenant, user).is_none() || self.members.contains_key(&member) {
+        if self.members.contains_key(&member) {
+            return;
+        }
+        if self.user(tenant, user).is_none() {
+            // A user who moved meanwhile leaves the room on the homeserver, too.
+            if self.users.contains_key(user) {
+                self.depart(tenant, room, user);
+            }
             return;
         }
         let said = self.said(room);

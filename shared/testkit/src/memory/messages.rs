@@ -14,7 +14,7 @@ use messenger_core::{
     media::{File, Mxc, Posted},
     message::Said,
     port::{Edit, Fact, Messages, Taken, Unedited},
-    user::User,
+    user::{Account, Role, User},
 };
 
 use serde_json::json;
@@ -95,6 +95,14 @@ impl Messages for Memory {
         .await
     }
 
+    async fn member_role(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<Option<Role>> {
+        self.act("looking for a member", |state| {
+            let is_member = state.members.contains_key(&(tenant, user.clone(), room.clone()));
+            is_member.then(|| state.user(tenant, user).map(|user| user.identity.role)).flatten()
+        })
+        .await
+    }
+
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>> {
         self.act("reading edits", |state| {
             last_of_each(state.conversation.in_order(|edit| of.contains(&edit.of)))
@@ -124,7 +132,8 @@ impl Messages for Memory {
 
     async fn people(&self, localparts: &[String]) -> Result<Vec<User>> {
         self.act("finding users", |state| {
-            state.all_users().filter(|user| localparts.contains(&user.localpart)).cloned().collect()
+            let ours = state.all_users().filter(|user| user.account == Account::Ours);
+            ours.filter(|user| localparts.contains(&user.localpart)).cloned().collect()
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! Users in memory.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -8,8 +8,8 @@ use messenger_core::{
     Result,
     event::Kind,
     id::{HubUserId, TenantId},
-    port::Users,
-    user::{Identity, User, UserQuery, UserSummary, fold},
+    port::{UserWatcher, Users},
+    user::{Account, Identity, User, UserQuery, UserSummary, fold},
 };
 
 use serde_json::json;
@@ -29,6 +29,30 @@ pub(super) struct Stored {
     leased_until: Timestamp,
 }
 
+impl Stored {
+    fn new(identity: &Identity, localpart: &str, now: Timestamp) -> Self {
+        let user = User {
+            identity: identity.clone(),
+            localpart: localpart.to_owned(),
+            external_client_enabled: false,
+            provisioned: false,
+            account: Account::Pending,
+        };
+        Self { user, due: Some(now), failures: 0, leased_until: now }
+    }
+
+    fn make_due(&mut self, now: Timestamp) {
+        self.due = Some(now);
+        self.failures = 0;
+        self.user.provisioned = false;
+    }
+}
+
+/// The part of a user whose change is signalled.
+fn shown(user: &User) -> (Identity, &str, Account) {
+    (Identity { issued_at: None, ..user.identity.clone() }, &user.localpart, user.account)
+}
+
 #[async_trait]
 impl Users for Memory {
     async fn sign_in(&self, identity: &Identity, localpart: &str) -> Result<User> {
@@ -39,11 +63,8 @@ impl Users for Memory {
         self.act("finding a user", |state| state.user(tenant, user).cloned()).await
     }
 
-    async fn by_localpart(&self, localpart: &str) -> Result<Option<User>> {
-        self.act("finding a user", |state| {
-            state.users.values().map(|stored| &stored.user).find(|user| user.localpart == localpart).cloned()
-        })
-        .await
+    async fn in_any_tenant(&self, user: &HubUserId) -> Result<Option<User>> {
+        self.act("finding a user", |state| state.users.get(user).map(|stored| stored.user.clone())).await
     }
 
     async fn search(&self, tenant: TenantId, query: &UserQuery) -> Result<Vec<UserSummary>> {
@@ -70,6 +91,21 @@ impl Users for Memory {
         })
         .await
     }
+
+    async fn settle_account(
+        &self,
+        user: &User,
+        account: Account,
+        look_again: Duration,
+    ) -> Result<Option<Account>> {
+        self.act("storing whose account it is", |state| state.settle_account(user, account, look_again)).await
+    }
+
+    fn watch(&self, watcher: Arc<dyn UserWatcher>) {
+        let weak = Arc::downgrade(&watcher);
+        self.watchers().push(weak);
+        watcher.listening(true);
+    }
 }
 
 impl State {
@@ -86,44 +122,70 @@ impl State {
     fn sign_in(&mut self, identity: &Identity, localpart: &str) -> User {
         let now = self.now;
         let id = &identity.hub_user_id;
-        let before = self.users.get(id).map(|stored| stored.user.identity.clone());
-        let stored = self.users.entry(id.clone()).or_insert_with(|| Stored {
-            user: User {
-                identity: identity.clone(),
-                localpart: localpart.to_owned(),
-                external_client_enabled: false,
-                provisioned: false,
-            },
-            due: Some(now),
-            failures: 0,
-            leased_until: now,
-        });
-        let moved = before.as_ref().is_none_or(|before| before.tenant != identity.tenant);
-        let former = before.as_ref().map(|before| before.tenant).filter(|_| moved);
-        if moved || before.is_some_and(|before| before.display_name != identity.display_name) {
-            stored.due = Some(now);
-            stored.failures = 0;
-            stored.user.provisioned = false;
+        let before = self.users.get(id).map(|stored| stored.user.clone());
+        let stored = self.users.entry(id.clone()).or_insert_with(|| Stored::new(identity, localpart, now));
+        if stored.user.account != Account::Ours && stored.user.localpart != localpart {
+            localpart.clone_into(&mut stored.user.localpart);
+            stored.user.account = Account::Pending;
+            stored.make_due(now);
             self.work = true;
         }
-        stored.user.identity = identity.clone();
-        let user = stored.user.clone();
-        if moved {
-            let left: Vec<_> = self
-                .members
-                .keys()
-                .filter(|(tenant, member, _)| member == id && *tenant != identity.tenant)
-                .cloned()
-                .collect();
-            for (tenant, user, room) in left {
-                self.depart(tenant, &room, &user);
+        if before.as_ref().is_none_or(|before| !before.identity.outranks(identity)) {
+            let was = before.as_ref().map(|before| &before.identity);
+            if was
+                .is_none_or(|was| was.tenant != identity.tenant || was.display_name != identity.display_name)
+            {
+                stored.make_due(now);
+                self.work = true;
             }
-            if let Some(former) = former {
-                self.tell_member(Kind::AccessWithdrawn, former, id, &json!({}));
-            }
-            self.release_held(identity.tenant, id);
+            stored.user.identity = identity.clone();
+            self.tell_of_change(was, identity);
+        }
+        let user = self.users[id].user.clone();
+        if before.is_some_and(|before| shown(&before) != shown(&user)) {
+            self.changed.push((id.clone(), user.localpart.clone()));
         }
         user
+    }
+
+    /// Applies the effects of a token: a user who moves leaves the rooms of the former tenant, and gets the direct messages
+    /// that are held in the new one.
+    fn tell_of_change(&mut self, was: Option<&Identity>, is: &Identity) {
+        let id = &is.hub_user_id;
+        match was {
+            Some(was) if was.tenant == is.tenant && was.role == is.role => return,
+            Some(was) if was.tenant == is.tenant => {
+                return self.tell_member(Kind::RoleChanged, is.tenant, id, &json!({ "role": is.role }));
+            }
+            Some(was) => {
+                let members = self.members.keys();
+                let left = members.filter(|(tenant, member, _)| member == id && *tenant != is.tenant);
+                for (tenant, user, room) in left.cloned().collect::<Vec<_>>() {
+                    self.depart(tenant, &room, &user);
+                }
+                self.tell_member(Kind::AccessWithdrawn, was.tenant, id, &json!({}));
+            }
+            None => {}
+        }
+        self.release_held(is.tenant, id);
+    }
+
+    fn settle_account(&mut self, user: &User, account: Account, look_again: Duration) -> Option<Account> {
+        let now = self.now;
+        let stored = self.users.get_mut(user.id()).filter(|one| one.user.localpart == user.localpart)?;
+        if stored.user.account == Account::Ours {
+            return Some(Account::Ours);
+        }
+        if stored.user.account != account {
+            self.changed.push((user.id().clone(), user.localpart.clone()));
+        }
+        stored.user.account = account;
+        if account == Account::Taken {
+            stored.due = Some(now + look_again);
+            stored.failures = 0;
+            stored.leased_until = now;
+        }
+        Some(account)
     }
 
     fn search(&self, tenant: TenantId, query: &UserQuery) -> Vec<UserSummary> {

@@ -1,7 +1,9 @@
 //! Accounts: the bot's and those of people.
 
 use anyhow::Result;
+use futures::future::try_join_all;
 use messenger_core::port::Homeserver;
+use messenger_matrix::{Appservice, Config};
 use serde_json::json;
 
 use crate::stand::{BOT, Stand, room, text, user};
@@ -31,14 +33,48 @@ pub(crate) async fn an_account_is_made_once_and_follows_its_name(stand: Stand) -
     Ok(())
 }
 
-pub(crate) async fn an_account_that_somebody_else_made_is_ours_too(stand: Stand) -> Result<()> {
+pub(crate) async fn an_account_that_somebody_else_made_is_left_alone(stand: Stand) -> Result<()> {
     let plain = stand.person("mueller").await?;
-    stand.appservice.ensure_user(&user("mueller"), "Müller").await?;
-    let id = stand.appservice.create_room(&room("plain")).await?;
-    stand.appservice.join(&id, &user("mueller")).await?;
-    // Their own client stays logged in.
-    assert_eq!(plain.joined_rooms().await?, [id.as_str()]);
-    assert_eq!(plain.get("/profile/@mueller:hub.local").await?["displayname"], "Müller");
+    // They know how our device is called, and not the mark.
+    let login = json!({
+        "type": "m.login.password", "identifier": { "type": "m.id.user", "user": "mueller" }, "password": "pw",
+        "device_id": "HUB", "initial_device_display_name": "Messenger-Service 0123456789abcdef0123456789abcdef",
+    });
+    let url = format!("{}/_matrix/client/v3/login", plain.url);
+    plain.http.post(url).json(&login).send().await?.error_for_status()?;
+    let data = "/user/@mueller:hub.local/account_data/com.aesystek.messenger.account";
+    plain.put(data, json!({ "mark": "0123456789abcdef0123456789abcdef" })).await?;
+    let path = "/profile/@mueller:hub.local";
+    let before = (plain.get("/devices").await?["devices"].as_array().map(Vec::len), plain.get(path).await?);
+    for _ in 0..2 {
+        assert!(!stand.appservice.claim_account(&user("mueller")).await?);
+    }
+    let after = (plain.get("/devices").await?["devices"].as_array().map(Vec::len), plain.get(path).await?);
+    assert_eq!(after, before);
+    assert_eq!(plain.joined_rooms().await?, [""; 0]);
+    Ok(())
+}
+
+pub(crate) async fn an_account_that_we_made_is_recognised(stand: Stand) -> Result<()> {
+    let (anna, other) = (user("anna"), Appservice::new(stand.config.clone())?);
+    let claims: Vec<_> = (0..5).flat_map(|_| [&stand.appservice, &other]).collect();
+    let claims = try_join_all(claims.into_iter().map(|process| process.claim_account(&anna))).await?;
+    assert!(claims.into_iter().all(|is_ours| is_ours));
+    let acting = stand.bot()?.acting_for(anna.as_str());
+    let data = "/user/@anna:hub.local/account_data/com.aesystek.messenger.account";
+    // As if the process had ended between the two marks.
+    acting.put(data, json!({})).await?;
+    assert!(other.claim_account(&anna).await?);
+    assert!(acting.get(data).await?["mark"].is_string());
+    // Its owner has logged our device out.
+    acting.post("/logout/all", json!({})).await?;
+    assert!(other.claim_account(&anna).await?);
+    // The mark of one account is none for another.
+    let mark = acting.get(data).await?;
+    stand.person("bert").await?.put(&data.replace("anna", "bert"), mark).await?;
+    assert!(!other.claim_account(&user("bert")).await?);
+    let stranger = Config { account_key: "another key".to_owned(), ..stand.config.clone() };
+    assert!(!Appservice::new(stranger)?.claim_account(&anna).await?);
     Ok(())
 }
 

@@ -1,0 +1,252 @@
+//! Changes of identity: memory, streams and polls end with them, and a refused call leaves nothing behind.
+
+use std::time::Duration;
+
+use messenger_core::{
+    Error, Result,
+    event::{Audience, Kind},
+    follow::Follower,
+    id::RoomId,
+    media::Upload,
+    message::Said,
+    poll::Since,
+    room::Founding,
+    user::{Caller, Identity, Role},
+};
+use messenger_testkit::{
+    TestHub, given, hub,
+    sse::{Reader, SseEvent},
+};
+
+use crate::{NO_WAIT, WAIT, identity_in, ready_caller, ready_with};
+
+const SOON: Duration = Duration::from_secs(2);
+const LONG: Duration = Duration::from_secs(25);
+const ALL: Audience = Audience::Tenant(given::TENANT);
+
+async fn with_role(hub: &TestHub, name: &str, role: Role) {
+    hub.sign_in(Identity { role, ..given::identity(name) }).await.expect("signed in");
+}
+
+async fn moved(hub: &TestHub, name: &str) {
+    hub.sign_in(identity_in(given::OTHER_TENANT, name)).await.expect("signed in");
+}
+
+fn code<T>(result: Result<T>) -> &'static str {
+    result.err().expect("refused").code()
+}
+
+async fn open(hub: &TestHub, caller: &Caller) -> Reader<Follower> {
+    let mut stream = Reader::new(hub.follow(caller, None).await.expect("a stream"));
+    assert_eq!(stream.next().await.expect("an event").kind(), "connected");
+    stream
+}
+
+#[tokio::test]
+async fn a_process_forgets_a_user_who_changes_in_another_process() {
+    let first = hub().build();
+    let second = first.another_process();
+    let seen = async || second.recognise(given::identity("anna")).await;
+    with_role(&first, "anna", Role::User).await;
+    assert_eq!(seen().await.expect("known").identity.role, Role::User);
+    with_role(&first, "anna", Role::Viewer).await;
+    assert_eq!(seen().await.expect("known").identity.role, Role::Viewer);
+    first.external_access.enable(given::TENANT, &given::user("anna")).await.expect("enabled");
+    assert!(seen().await.expect("known").external_client_enabled);
+    let renamed = Identity { display_name: "Anna Neu".to_owned(), ..given::identity("anna") };
+    first.sign_in(renamed).await.expect("signed in");
+    assert_eq!(seen().await.expect("known").identity.display_name, "Anna Neu");
+    moved(&first, "anna").await;
+    assert_eq!(code(seen().await), "token_superseded");
+    with_role(&first, "anna", Role::User).await;
+    assert!(seen().await.is_ok(), "who has come back is let in");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_or_poll_of_a_former_tenant_does_not_begin() {
+    let first = hub().build();
+    let second = first.another_process();
+    let _tail = second.run_tail();
+    let anna = second.caller("anna", given::TENANT).await;
+    first.memory.lose_signals();
+    moved(&first, "anna").await;
+    assert!(second.recognise(given::identity("anna")).await.is_ok(), "the signal got lost");
+    tokio::time::sleep(SOON).await;
+    let cursor = Since::Cursor("0".to_owned());
+    assert_eq!(code(second.poll(&anna, &cursor, NO_WAIT).await), "token_superseded");
+    for cursor in [None, Some("0")] {
+        assert_eq!(code(second.follow(&anna, cursor).await), "token_superseded", "{cursor:?}");
+    }
+    assert_eq!(code(second.recognise(given::identity("anna")).await), "token_superseded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_when_the_role_changes() {
+    let hub = hub().build();
+    let _tail = hub.run_tail();
+    let anna = hub.caller("anna", given::TENANT).await;
+    let (mut stream, mut others) =
+        (open(&hub, &anna).await, open(&hub, &hub.caller("bert", given::TENANT).await).await);
+    let renamed = Identity { display_name: "Anna Neu".to_owned(), ..given::identity("anna") };
+    hub.sign_in(renamed.clone()).await.expect("signed in");
+    hub.feed.append(&[given::event(ALL, "still heard")]).await.expect("appended");
+    hub.sign_in(Identity { role: Role::Viewer, ..renamed }).await.expect("signed in");
+    hub.feed.append(&[given::event(ALL, "no more")]).await.expect("appended");
+    let told = stream.within(SOON).await;
+    let kinds: Vec<_> = told.iter().map(SseEvent::kind).collect();
+    assert_eq!(kinds, ["new_message", "role_changed"]);
+    assert_eq!(told[1].json()["role"], "viewer");
+    assert!(stream.next().await.is_none(), "the stream has ended");
+    assert_eq!(others.within(SOON).await.len(), 2, "other users hear on");
+    open(&hub, &anna).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_poll_ends_when_tenant_or_role_change() {
+    let hub = hub().build();
+    let _tail = hub.run_tail();
+    let anna = hub.caller("anna", given::TENANT).await;
+    let waiting = |hub: &TestHub| {
+        let (hub, anna) = (hub.clone(), anna.clone());
+        tokio::spawn(async move { hub.poll(&anna, &Since::Reader(String::new()), LONG).await })
+    };
+    let poll = waiting(&hub);
+    tokio::time::sleep(SOON).await;
+    with_role(&hub, "anna", Role::Viewer).await;
+    let page = poll.await.expect("it ends").expect("a page");
+    assert_eq!(page.events.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::RoleChanged]);
+    let poll = waiting(&hub);
+    tokio::time::sleep(SOON).await;
+    assert!(!poll.is_finished());
+    moved(&hub, "anna").await;
+    assert_eq!(code(poll.await.expect("it ends")), "token_superseded");
+}
+
+#[tokio::test]
+async fn a_page_ends_where_its_user_left_the_tenant() {
+    let hub = hub().build();
+    let anna = hub.caller("anna", given::TENANT).await;
+    hub.feed.append(&[given::event(ALL, "before")]).await.expect("appended");
+    moved(&hub, "anna").await;
+    hub.feed.append(&[given::event(ALL, "meanwhile")]).await.expect("appended");
+    with_role(&hub, "anna", Role::User).await;
+    let page = hub.poll(&anna, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
+    let kinds: Vec<_> = page.events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [Kind::NewMessage, Kind::AccessWithdrawn]);
+    let next = Since::Cursor(page.cursor.to_string());
+    assert_eq!(hub.poll(&anna, &next, NO_WAIT).await.expect("a page").events.len(), 1);
+}
+
+/// A file to be uploaded.
+fn file() -> Upload {
+    let bytes = Box::pin(futures::stream::iter([Ok(bytes::Bytes::from_static(b"x"))]));
+    Upload { filename: "x.txt".to_owned(), mimetype: "text/plain".to_owned(), size: 1, bytes }
+}
+
+/// Every call in a caller's name that changes something, and its name.
+async fn every_call(
+    hub: &TestHub,
+    caller: &Caller,
+    open: &RoomId,
+    own: &RoomId,
+) -> Vec<(&'static str, Result<()>)> {
+    let named = |invite: &[&str]| Founding {
+        name: "x".to_owned(),
+        topic: None,
+        invite: invite.iter().map(|&name| name.to_owned()).collect(),
+    };
+    let text = || Said::text("x", "m.text");
+    vec![
+        ("join", hub.join_room(caller, open).await.map(drop)),
+        ("found", hub.found_room(caller, named(&[])).await.map(drop)),
+        ("found with others", hub.found_room(caller, named(&["bert"])).await.map(drop)),
+        ("dm", hub.open_dm(caller, &given::user("bert")).await.map(drop)),
+        ("invite", hub.invite(caller, own, "carl").await.map(drop)),
+        ("send", hub.hub.send(caller, own, text(), Some("1")).await.map(drop)),
+        ("upload", hub.upload(caller, own, file(), None, None).await.map(drop)),
+        ("type", hub.type_in(caller, own, Some(WAIT)).await),
+        ("enable", hub.enable_external_access(caller, &given::user("bert")).await),
+        ("disable", hub.disable_external_access(caller, &given::user("bert")).await.map(drop)),
+        ("password", hub.external_client(caller).await.map(drop)),
+        ("rotate", hub.rotate_external_client(caller).await.map(drop)),
+        ("read", hub.mark_read(caller, own).await),
+        ("leave", hub.leave(caller, own).await),
+    ]
+}
+
+/// A room that is open to everybody of the tenant, and one of Anna's own with Bert.
+async fn two_rooms(hub: &TestHub, anna: &Caller) -> (RoomId, RoomId) {
+    ready_caller(hub, "bert").await;
+    ready_caller(hub, "carl").await;
+    let open = hub.send(given::machine(1, "x"), WAIT).await.notification.room.expect("a room");
+    let named = Founding { name: "own".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
+    let own = hub.found_room(anna, named).await.expect("made").matrix_room_id;
+    hub.work().await;
+    (open, own)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_for_a_former_tenant_leaves_nothing_behind() {
+    let hub = hub().build();
+    let anna = ready_with(&hub, "anna", Role::Admin).await;
+    let (open, own) = two_rooms(&hub, &anna).await;
+    hub.memory.lose_signals();
+    moved(&hub, "anna").await;
+    hub.work().await;
+    let (calls, events) = (hub.homeserver.calls(), hub.memory.events().len());
+    for (call, result) in every_call(&hub, &anna, &open, &own).await {
+        assert!(result.is_err(), "{call}");
+    }
+    hub.work().await;
+    assert_eq!(hub.homeserver.calls(), calls, "the homeserver was asked nothing");
+    assert_eq!(hub.memory.events().len(), events);
+    assert!(!hub.homeserver.members(&open).contains(&hub.matrix_id(&anna.user)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_with_a_former_role_leaves_nothing_behind() {
+    let hub = hub().build();
+    let anna = ready_with(&hub, "anna", Role::Admin).await;
+    let (open, own) = two_rooms(&hub, &anna).await;
+    hub.memory.lose_signals();
+    with_role(&hub, "anna", Role::Viewer).await;
+    let (calls, events) = (hub.homeserver.calls(), hub.memory.events().len());
+    // Viewers read, and come and go.
+    let may = ["join", "read", "leave"];
+    let (allowed, refused): (Vec<_>, Vec<_>) =
+        every_call(&hub, &anna, &open, &own).await.into_iter().partition(|(call, _)| may.contains(call));
+    assert!(allowed.iter().all(|(_, result)| result.is_ok()), "{allowed:?}");
+    for (call, result) in refused {
+        let code = code(result);
+        let expected = ["read_only_role", "admin_role_needed", "external_access_disabled"];
+        assert!(expected.contains(&code), "{call}: {code}");
+    }
+    assert_eq!(hub.homeserver.calls() - calls, 1, "joining");
+    let kinds: Vec<_> = hub.memory.events().split_off(events).iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [Kind::RoomJoined, Kind::RoomLeft]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_moves_while_joining_leaves_the_room_again() {
+    let hub = hub().build();
+    let anna = ready_caller(&hub, "anna").await;
+    let (open, own) = two_rooms(&hub, &anna).await;
+    let dora = ready_caller(&hub, "dora").await;
+    let user = hub.matrix_id(&dora.user);
+    // The homeserver has let Dora in, and its answer is still on its way.
+    hub.homeserver.answer_late(SOON);
+    let (first, second) = (hub.clone(), hub.clone());
+    let (joining, into) = (dora.clone(), open.clone());
+    let joining = tokio::spawn(async move { first.join_room(&joining, &into).await });
+    let (inviting, into) = (anna.clone(), own.clone());
+    let inviting = tokio::spawn(async move { second.invite(&inviting, &into, "dora").await });
+    tokio::time::sleep(SOON / 2).await;
+    moved(&hub, "dora").await;
+    assert!(matches!(joining.await.expect("it ends"), Err(Error::NotFound(_))));
+    drop(inviting.await.expect("it ends"));
+    hub.homeserver.answer_late(Duration::ZERO);
+    hub.work().await;
+    for room in [&open, &own] {
+        assert!(!hub.homeserver.members(room).contains(&user), "{room}");
+    }
+}

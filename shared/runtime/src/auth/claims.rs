@@ -1,0 +1,116 @@
+//! The claims of a verified token (RFC 7519): read, checked, and mapped to an identity.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jsonwebtoken::get_current_timestamp;
+use messenger_core::{
+    Result,
+    id::{HubUserId, TenantId},
+    user::{Identity, Role},
+};
+use serde::Deserialize;
+use serde_json::{Number, Value};
+
+use super::{HUB_ISSUER, LEEWAY, Verified, refusal::invalid, refused};
+
+/// Longest display name, in characters; a longer one is cut.
+const DISPLAY_NAME_MAX: usize = 255;
+const MICROSECONDS: f64 = 1e6;
+
+/// The claims that concern us. That there are `sub` and `exp` is checked with the signature.
+#[derive(Deserialize)]
+pub(super) struct Claims {
+    /// One issuer, not a list of them.
+    iss: String,
+    sub: Option<Value>,
+    exp: Option<Value>,
+    iat: Option<Value>,
+    hub_iat: Option<Value>,
+    role: Option<Value>,
+    tenant_id: Option<Value>,
+    display_name: Option<Value>,
+}
+
+impl Claims {
+    pub(super) fn verified(self, default_tenant: TenantId) -> Result<Verified> {
+        let by_hub = self.iss == HUB_ISSUER;
+        let hub_user_id = HubUserId::parse(text("sub", self.sub)?.as_deref().unwrap_or_default())
+            .map_err(|problem| invalid(format!("the token's `sub` {problem}")))?;
+        let tenant = tenant(self.tenant_id)?.unwrap_or(default_tenant);
+        // A token of ours says when the Hub's was issued.
+        let issued_at = if by_hub { issued_at("iat", self.iat) } else { issued_at("hub_iat", self.hub_iat) }?;
+        let display_name = display_name(text("display_name", self.display_name)?.as_deref());
+        let display_name = display_name.unwrap_or_else(|| hub_user_id.as_str().to_owned());
+        let role = Role::from_hub(text("role", self.role)?.as_deref().unwrap_or_default());
+        let identity = Identity { hub_user_id, tenant, display_name, role, issued_at };
+        let exp = self.exp.as_ref().and_then(Value::as_number).map_or(Timestamp::MAX, expiry);
+        let expires_at = exp.checked_add(Duration::from_secs(LEEWAY)).unwrap_or(Timestamp::MAX);
+        Ok(Verified { identity, exp, expires_at, by_hub })
+    }
+}
+
+/// The time as `NumericDate`, in seconds with their fraction.
+#[expect(clippy::cast_precision_loss, reason = "microseconds of this age are exact")]
+pub(super) fn numeric_date(time: Timestamp) -> f64 {
+    time.as_microsecond() as f64 / MICROSECONDS
+}
+
+fn text(name: &str, claim: Option<Value>) -> Result<Option<String>> {
+    match claim {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(invalid(format!("the token's `{name}` must be text"))),
+    }
+}
+
+/// A whole number, or one in quotes.
+fn tenant(claim: Option<Value>) -> Result<Option<TenantId>> {
+    let number = match claim {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(number)) => number.as_i64(),
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(_) => None,
+    };
+    let number =
+        number.ok_or_else(|| invalid("the token's `tenant_id` must be a whole number".to_owned()))?;
+    Ok(Some(TenantId(number)))
+}
+
+/// Reads a time of issue, to the microsecond. One in the future would outrank every token until then.
+fn issued_at(name: &str, claim: Option<Value>) -> Result<Option<Timestamp>> {
+    let seconds = match claim {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(_) => None,
+    };
+    let seconds = seconds.ok_or_else(|| {
+        invalid(format!("the token's `{name}` must be a number: seconds since 1970 (RFC 7519)"))
+    })?;
+    #[expect(clippy::cast_possible_truncation, reason = "a time beyond the calendar saturates")]
+    let microseconds = (seconds * MICROSECONDS).round().max(0.0) as i64;
+    let time = Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::MAX);
+    let latest = i64::try_from(get_current_timestamp() + LEEWAY).unwrap_or(i64::MAX);
+    if time.as_second() > latest {
+        return Err(refused(
+            "token_not_yet_valid",
+            "the token's `iat` is in the future: the clocks of the Hub and of this service must not differ by more than \
+             30 seconds, and it must be in seconds since 1970",
+        ));
+    }
+    Ok(Some(time))
+}
+
+/// When a token ends. `exp` may have a fraction (RFC 7519, `NumericDate`); one beyond the calendar never comes.
+fn expiry(exp: &Number) -> Timestamp {
+    let seconds = exp.as_i64().or_else(|| {
+        let whole = Duration::try_from_secs_f64(exp.as_f64()?).ok()?.as_secs();
+        i64::try_from(whole).ok()
+    });
+    seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::MAX)
+}
+
+fn display_name(claim: Option<&str>) -> Option<String> {
+    let name: String = claim?.trim().chars().filter(|c| !c.is_control()).take(DISPLAY_NAME_MAX).collect();
+    (!name.is_empty()).then_some(name)
+}

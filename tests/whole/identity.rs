@@ -1,0 +1,160 @@
+//! Identity over several processes and on a real homeserver.
+
+use std::time::Duration;
+
+use messenger_tests::{
+    Client, Plan, Stack,
+    client::{answer, in_seconds, token},
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+/// The longest time for anything on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A Hub token of Anna's that was issued some seconds ago.
+fn issued(ago: i64, tenant: i64, role: &str) -> String {
+    token(&json!({
+        "sub": "anna", "role": role, "tenant_id": tenant, "display_name": "Anna", "iss": "aesystek-hub",
+        "iat": in_seconds(-ago), "exp": in_seconds(3600),
+    }))
+}
+
+async fn call(client: &Client, method: Method, path: &str, token: &str) -> messenger_tests::client::Answer {
+    let request = client.request(method, path).bearer_auth(token);
+    answer(request.json(&json!({ "name": "x" }))).await
+}
+
+/// Waits until a process has heard of a change.
+async fn until<F: Future<Output = bool>>(mut is_so: impl FnMut() -> F) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "it does not come to pass");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_moved_user_is_out_of_the_former_tenant_in_every_process() {
+    let stack = Stack::start().await;
+    let client = stack.client();
+    let (url, _process) = stack.another("messenger-rooms").await;
+    let rooms = Client::new(&url);
+    client.person("bert").settle().await;
+    let machine = json!({
+        "source_app": "x", "event_type": "e", "title": "x", "target_type": "entity_room", "entity_type": "machine",
+        "entity_id": 1,
+    });
+    let machine = client.notify(&machine).await.body["matrix_room_id"].as_str().expect("a room").to_owned();
+    let old = issued(100, 1, "user");
+    let login = client.request(Method::POST, "/auth/hub-login").json(&json!({ "hub_token": old }));
+    let ours = answer(login).await.body["access_token"].as_str().expect("a token").to_owned();
+    let mut anna = client.person("anna");
+    anna.token.clone_from(&ours);
+    anna.settle().await;
+    let mut stream = anna.stream(None).await;
+    assert_eq!(call(&rooms, Method::GET, "/api/v1/rooms", &ours).await.status, StatusCode::OK);
+
+    let moved = call(&client, Method::GET, "/api/v1/users/me", &issued(50, 2, "viewer")).await;
+    assert_eq!((moved.status, &moved.body["role"]), (StatusCode::OK, &json!("viewer")));
+    stream.next_of("access_withdrawn").await;
+    let join = format!("/api/v1/rooms/{}/join", machine.replace('!', "%21").replace(':', "%3A"));
+    // At once in this process, and as soon as the signal is there in the other; what is refused leaves nothing behind.
+    for path in ["/api/v1/users/me", "/api/v1/events/poll?cursor=0"] {
+        let refused = call(&client, Method::GET, path, &ours).await;
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (StatusCode::UNAUTHORIZED, &json!("token_superseded"))
+        );
+    }
+    assert!(anna.try_stream(Some("0")).await.is_err());
+    for refused in [
+        call(&rooms, Method::POST, &join, &ours).await,
+        call(&rooms, Method::POST, "/api/v1/rooms", &ours).await,
+        call(&rooms, Method::POST, "/api/v1/rooms/dm/bert", &ours).await,
+    ] {
+        assert!(refused.status.is_client_error(), "{} {}", refused.status, refused.body);
+    }
+    until(async || {
+        call(&rooms, Method::GET, "/api/v1/rooms", &ours).await.body["code"] == "token_superseded"
+    })
+    .await;
+    let again = call(&rooms, Method::GET, "/api/v1/rooms", &old).await;
+    assert_eq!(again.body["code"], "token_superseded", "the Hub's old token is none any more either");
+    let matrix = stack.matrix_bot().await;
+    let members = matrix.members(&machine).await;
+    assert!(!members.iter().any(|member| member.starts_with("@anna:")), "{members:?}");
+}
+
+#[tokio::test]
+async fn a_role_is_another_one_in_every_process_at_once() {
+    let stack = Stack::planned(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
+    let client = stack.client();
+    let (url, _process) = stack.another("messenger-users").await;
+    let other = Client::new(&url);
+    let me = async |client: &Client, token: &str| {
+        call(client, Method::GET, "/api/v1/users/me", token).await.body["role"].clone()
+    };
+    let (old, new) = (issued(100, 1, "admin"), issued(50, 1, "viewer"));
+    for client in [&client, &other, &client, &other] {
+        assert_eq!(me(client, &old).await, "admin");
+    }
+    let mut anna = client.person("anna");
+    anna.token.clone_from(&old);
+    let mut stream = anna.stream(None).await;
+    assert_eq!(me(&client, &new).await, "viewer");
+    assert_eq!(stream.next_of("role_changed").await["role"], "viewer");
+    assert_eq!(me(&client, &old).await, "viewer");
+    until(async || me(&other, &old).await == "viewer").await;
+    // Tokens at once and in any order leave the same.
+    let tokens: Vec<_> = (0..20).map(|n| issued(40 - n, 1, if n == 19 { "user" } else { "admin" })).collect();
+    let shown =
+        tokens.iter().enumerate().map(|(n, token)| me(if n % 2 == 0 { &client } else { &other }, token));
+    futures::future::join_all(shown).await;
+    until(async || me(&client, &old).await == "user" && me(&other, &tokens[0]).await == "user").await;
+}
+
+#[tokio::test]
+async fn an_account_that_somebody_else_made_stays_theirs() {
+    let stack = Stack::start().await;
+    let client = stack.client();
+    let theirs = stack.stranger("boss").await;
+    let devices = theirs.devices().await;
+    client.person("bert").settle().await;
+    let boss = client.person_with("boss", "admin", 1);
+    let state = async || stack.query("select account_state from users where hub_user_id = $1", "boss").await;
+    assert_eq!(boss.get("/api/v1/users/me").await.status, StatusCode::OK);
+    until(async || state().await.as_deref() == Some("taken")).await;
+    let calls: [(&str, Value); 2] =
+        [("/api/v1/rooms", json!({ "name": "x" })), ("/api/v1/rooms/dm/bert", json!({}))];
+    for (path, body) in calls {
+        let refused = boss.post(path, &body).await;
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (StatusCode::CONFLICT, &json!("matrix_account_taken"))
+        );
+        let detail = refused.body["detail"].as_str().expect("a detail");
+        assert!(detail.contains("MATRIX_RESERVED_LOCALPARTS"), "{detail}");
+    }
+    boss.stream(None).await;
+    assert_eq!(theirs.devices().await, devices, "no device of ours");
+    assert_eq!(theirs.rooms(0).await, [""; 0]);
+    let log = stack.log("messenger-worker");
+    assert_eq!(log.matches("was not made by this service").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn the_log_says_at_start_which_sign_in_is_on() {
+    let plan = |key: &str| Plan {
+        homeserver: false,
+        worker: false,
+        environment: vec![("HUB_SECRET_KEY".to_owned(), key.to_owned())],
+        ..Plan::default()
+    };
+    for (key, state) in [("a key of the Hub that the tests have", "is on"), ("", "is off")] {
+        let stack = Stack::planned(plan(key)).await;
+        let log = stack.log("messenger-router");
+        assert!(log.contains(&format!("(single sign-on) {state}")), "{log}");
+    }
+}
