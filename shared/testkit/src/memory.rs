@@ -222,7 +222,9 @@ impl Memory {
     fn signal(&self, changed: &[(HubUserId, String)]) {
         let watchers = self.watchers().clone();
         for watcher in watchers.iter().filter_map(Weak::upgrade) {
-            changed.iter().for_each(|(user, localpart)| watcher.changed(user, localpart));
+            for (user, localpart) in changed {
+                watcher.changed(user, localpart);
+            }
         }
     }
 
