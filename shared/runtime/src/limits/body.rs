@@ -156,7 +156,7 @@ mod tests {
         let slow = "the body makes no progress".to_owned();
         assert_eq!(read(100, 20_000, 19, PACE).await, (2_000_000, Ok(()), 1919), "slow, but it comes");
         assert_eq!(read(3, 1_000_000, 21, PACE).await, (0, Err(slow.clone()), 20), "silent for too long");
-        assert_eq!(read(1000, 1, 5, PACE).await, (3, Err(slow), 20), "a byte now and then is no progress");
+        assert_eq!(read(1000, 1, 7, PACE).await, (2, Err(slow), 20), "a byte now and then is no progress");
         let any = Pace { bytes_per_second: 0, ..PACE };
         assert_eq!(read(1000, 1, 19, any).await.1, Ok(()), "without a least rate it is");
         let off = Pace { silence: Duration::ZERO, bytes_per_second: 1000 };
