@@ -88,7 +88,7 @@ pub fn stack(routes: Router<App>, app: &App) -> Router {
         .with_state(app.clone())
 }
 
-async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow::Result<()> {
+pub(crate) async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow::Result<()> {
     let connections = Connections::new(service, &app.config.limits);
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
