@@ -58,7 +58,8 @@ impl FromRequestParts<App> for FromHomeserver {
             Ok(Self)
         } else {
             let detail = "the homeserver's token is wrong: it must be MATRIX_HS_TOKEN".into();
-            Err(Error::Forbidden { code: "hs_token_wrong", detail }.into())
+            let refusal = Error::Forbidden { code: "hs_token_wrong", detail };
+            Err(app.limits.refused(app.limits.client(parts), refusal).into())
         }
     }
 }

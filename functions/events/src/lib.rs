@@ -31,11 +31,12 @@ async fn stream(
     let in_header =
         headers.get("last-event-id").map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
     let cursor = in_header.or_else(|| query_value(query.as_deref(), "last_event_id"));
+    let slot = app.limits.stream(&caller)?;
     let follower = app.following().follow(&caller, cursor.as_deref()).await?;
     let headers = [
         (CONTENT_TYPE.as_str(), "text/event-stream"),
         (CACHE_CONTROL.as_str(), "no-store"),
         ("X-Accel-Buffering", "no"),
     ];
-    Ok((headers, Body::from_stream(follower)))
+    Ok((headers, Body::from_stream(slot.around(follower))))
 }

@@ -23,7 +23,7 @@ use messenger_core::{
 };
 use messenger_runtime::{
     App, Failed,
-    caller::Caller,
+    caller::{Caller, Sending},
     fields::{Fields, JsonBody, Path},
 };
 use serde_json::Value;
@@ -49,7 +49,7 @@ pub fn routes() -> Router<App> {
 
 async fn send(
     State(hub): State<Hub>,
-    Caller(caller): Caller,
+    Sending(Caller(caller)): Sending<Caller>,
     JsonBody { mut fields, .. }: JsonBody,
 ) -> Result<Json<Message>, Failed> {
     let room = RoomId::new(fields.required_text("room_id", ID_MAX));

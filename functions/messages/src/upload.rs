@@ -18,7 +18,11 @@ use messenger_core::{
     media::{Upload, clean},
     message::Message,
 };
-use messenger_runtime::{App, Failed, caller::Caller, fields::query_value};
+use messenger_runtime::{
+    App, Failed,
+    caller::{Caller, Sending},
+    fields::query_value,
+};
 use percent_encoding::percent_decode_str;
 
 use crate::{BODY_MAX, ID_MAX, spool::Spool};
@@ -39,7 +43,7 @@ struct Form {
 
 pub(crate) async fn upload(
     State(app): State<App>,
-    Caller(caller): Caller,
+    Sending(Caller(caller)): Sending<Caller>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     parts: Result<Multipart, MultipartRejection>,

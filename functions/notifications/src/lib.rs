@@ -19,7 +19,7 @@ use axum::{
 use messenger_core::{Error, Hub, id::NotificationId};
 use messenger_runtime::{
     App, Failed,
-    caller::FromSatellite,
+    caller::{FromSatellite, Sending},
     fields::{Fields, JsonBody},
 };
 
@@ -38,7 +38,7 @@ pub fn routes() -> Router<App> {
 
 async fn send_notification(
     State(hub): State<Hub>,
-    FromSatellite(satellite): FromSatellite,
+    Sending(FromSatellite(satellite)): Sending<FromSatellite>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: JsonBody,

@@ -35,6 +35,7 @@ async fn poll(
     let cursor = fields.optional_text("cursor", CLIENT_MAX).filter(|cursor| !cursor.is_empty());
     let since = cursor.map_or(Since::Reader(client), Since::Cursor);
     fields.finish()?;
+    let _slot = if wait.is_zero() { None } else { Some(app.limits.waiting_poll(&caller)?) };
     let page = app.following().poll(&caller, &since, wait).await?;
     let headers = [
         (CONTENT_TYPE.as_str(), "application/json".to_owned()),

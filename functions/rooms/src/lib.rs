@@ -17,7 +17,7 @@ mod request;
 
 use axum::{
     Json, Router,
-    extract::{RawQuery, State},
+    extract::{DefaultBodyLimit, RawQuery, State},
     http::StatusCode,
     routing::{get, post},
 };
@@ -28,8 +28,8 @@ use messenger_core::{
 };
 use messenger_runtime::{
     App, Failed,
-    caller::Caller,
-    fields::{JsonBody, Path},
+    caller::{Caller, Sending},
+    fields::{JsonBody, Path, SMALL_BODY_MAX},
 };
 use serde::Serialize;
 
@@ -40,11 +40,11 @@ pub fn routes() -> Router<App> {
         .route("/api/v1/rooms/directory", get(directory))
         .route("/api/v1/rooms/dm/{hub_user_id}", post(open_dm))
         .route("/api/v1/rooms/{id}/join", post(join))
-        .route("/api/v1/rooms/{id}/invite", post(invite))
+        .route("/api/v1/rooms/{id}/invite", post(invite).layer(DefaultBodyLimit::max(SMALL_BODY_MAX)))
         .route("/api/v1/rooms/{id}/members", get(members))
         .route("/api/v1/rooms/{id}/leave", post(leave))
         .route("/api/v1/rooms/{id}/read", post(read))
-        .route("/api/v1/rooms/{id}/typing", post(typing))
+        .route("/api/v1/rooms/{id}/typing", post(typing).layer(DefaultBodyLimit::max(SMALL_BODY_MAX)))
 }
 
 #[derive(Serialize)]
@@ -58,7 +58,7 @@ async fn list(State(hub): State<Hub>, Caller(caller): Caller) -> Result<Json<Roo
 
 async fn found(
     State(hub): State<Hub>,
-    Caller(caller): Caller,
+    Sending(Caller(caller)): Sending<Caller>,
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Room>), Failed> {
     let founding = request::founding(body.fields)?;
@@ -76,7 +76,7 @@ async fn directory(
 
 async fn open_dm(
     State(hub): State<Hub>,
-    Caller(caller): Caller,
+    Sending(Caller(caller)): Sending<Caller>,
     Path(partner): Path<String>,
 ) -> Result<Json<Room>, Failed> {
     // What cannot be an id is nobody's.
@@ -94,7 +94,7 @@ async fn join(
 
 async fn invite(
     State(hub): State<Hub>,
-    Caller(caller): Caller,
+    Sending(Caller(caller)): Sending<Caller>,
     Path(room): Path<String>,
     body: JsonBody,
 ) -> Result<Json<Member>, Failed> {

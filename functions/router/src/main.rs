@@ -1,9 +1,11 @@
 //! One door for all functions: each group of endpoints in this process, or sent elsewhere by
 //! `UPSTREAM_<FUNCTION>=http://a:8000,http://b:8000`.
 
+mod hops;
+mod lent;
 mod upstream;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use axum::Router;
 use messenger_runtime::{Answers, App, main_with};
@@ -26,6 +28,9 @@ const GROUPS: [Group; 8] = [
     Group { name: "APPSERVICE", paths: &["/_matrix/app/v1"], routes: messenger_appservice::routes },
 ];
 
+/// `UPSTREAM_TIMEOUT_SECONDS`: how long a function elsewhere may say nothing. The homeserver has 60 seconds to answer it.
+const PATIENCE: u64 = 90;
+
 struct Group {
     name: &'static str,
     paths: &'static [&'static str],
@@ -45,12 +50,13 @@ fn main() -> ExitCode {
 #[expect(clippy::disallowed_methods, reason = "where the functions are is the router's own configuration")]
 fn routes() -> Result<Router<App>, String> {
     let mut router = Router::new();
+    let patience = patience(std::env::var("UPSTREAM_TIMEOUT_SECONDS").ok().as_deref())?;
     for group in GROUPS {
         let variable = format!("UPSTREAM_{}", group.name);
         match std::env::var(&variable).ok().filter(|value| !value.trim().is_empty()) {
             None => router = router.merge((group.routes)()),
             Some(urls) => {
-                let upstream = Upstream::parse(&urls).map_err(|problem| format!("{variable}: {problem}"))?;
+                let upstream = Upstream::parse(&urls, patience).map_err(|problem| format!("{variable}: {problem}"))?;
                 for path in group.paths {
                     router = router
                         .route_service(path, upstream.clone())
@@ -60,4 +66,16 @@ fn routes() -> Result<Router<App>, String> {
         }
     }
     Ok(router)
+}
+
+/// Zero is no limit.
+fn patience(variable: Option<&str>) -> Result<Duration, String> {
+    const MOST: u64 = 86_400;
+    let Some(text) = variable.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(Duration::from_secs(PATIENCE));
+    };
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= MOST);
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        format!("UPSTREAM_TIMEOUT_SECONDS is `{text}`, must be a whole number from 0 to {MOST}")
+    })
 }

@@ -1,7 +1,7 @@
 //! A function that runs elsewhere: requests are passed on and answers streamed back as they come.
 //!
-//! A request is tried at another copy only when it cannot have been seen by the first: the connection was refused, and
-//! its body is at hand. A copy that refused is left out until it answers `/livez` again.
+//! A request is tried at another copy only when the first cannot have seen it: the connection was refused. A copy that
+//! refused, or said nothing in time, is left out until it answers `/livez` again.
 
 use std::{
     convert::Infallible,
@@ -14,35 +14,37 @@ use std::{
 };
 
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     extract::Request,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, Uri, header, uri::PathAndQuery};
-use http_body_util::BodyExt as _;
-use hyper::body::Body as _;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::time::sleep;
+use messenger_runtime::{
+    fields::query_value,
+    limits::{Pace, PacedBody},
+};
+use tokio::time::{sleep, sleep_until, timeout};
 use tower::Service;
 
-/// Bodies up to this size are kept for another try.
-const KEPT_MAX: u64 = 1 << 20;
+use crate::{
+    hops::{forward_for, remove_hop_by_hop},
+    lent::Lent,
+};
+
 /// How long a connection may take to be made.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 /// How often a copy that refused is asked whether it is back.
 const PROBE: Duration = Duration::from_millis(500);
-/// What concerns one connection only (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [header::HeaderName; 6] = [
-    header::CONNECTION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::HOST,
-];
+/// How long a copy that is asked whether it is back may take.
+const PROBE_WAIT: Duration = Duration::from_secs(2);
+/// How much longer an upload may take: the homeserver has so much time for a file.
+const UPLOAD_WAIT: Duration = Duration::from_mins(5);
+/// The longest `?wait=` of any call, in seconds.
+const WAIT_MAX: f64 = 25.0;
 
 /// The copies of one function.
 #[derive(Clone)]
@@ -52,6 +54,8 @@ struct Shared {
     client: Client<HttpConnector, Body>,
     copies: Vec<Arc<Copy>>,
     next: AtomicUsize,
+    /// How long a copy may say nothing; zero is no limit.
+    patience: Duration,
 }
 
 struct Copy {
@@ -60,8 +64,8 @@ struct Copy {
 }
 
 impl Upstream {
-    /// Parses `http://a:8000,http://b:8000`.
-    pub(crate) fn parse(urls: &str) -> Result<Self, String> {
+    /// Parses `http://a:8000,http://b:8000`. `patience` is how long a copy may say nothing; zero is no limit.
+    pub(crate) fn parse(urls: &str, patience: Duration) -> Result<Self, String> {
         let mut copies = Vec::new();
         for url in urls.split(',').map(str::trim) {
             let base: Uri = url.parse().map_err(|error| format!("`{url}` is no URL: {error}"))?;
@@ -74,7 +78,7 @@ impl Upstream {
         connector.set_connect_timeout(Some(CONNECT_WAIT));
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self(Arc::new(Shared { client, copies, next: AtomicUsize::new(0) })))
+        Ok(Self(Arc::new(Shared { client, copies, next: AtomicUsize::new(0), patience })))
     }
 }
 
@@ -93,73 +97,95 @@ impl Service<Request> for Upstream {
     }
 }
 
+/// Why a copy has not answered.
+enum Failure {
+    /// It cannot have seen the request.
+    Unseen,
+    /// It may have seen the request.
+    Seen,
+    /// It has said nothing for too long.
+    Silent,
+}
+
 impl Shared {
     async fn pass_on(&self, request: Request) -> Response {
         let (mut parts, body) = request.into_parts();
         remove_hop_by_hop(&mut parts.headers);
+        parts.headers.remove(header::HOST);
+        forward_for(&parts.extensions, &mut parts.headers);
         let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let kept = match body.size_hint().upper() {
-            Some(size) if size <= KEPT_MAX => match body.collect().await {
-                Ok(body) => Ok(body.to_bytes()),
-                Err(_) => return StatusCode::BAD_REQUEST.into_response(),
-            },
-            _ => Err(body),
-        };
-        let order = self.order();
-        match kept {
-            Ok(bytes) => self.try_each(&order, &parts, &path, &bytes).await,
-            // A body that is streamed through can be sent once: to the copy that is most likely there.
-            Err(body) => match order.first() {
-                Some(copy) => self.send(copy, &parts, &path, body).await.unwrap_or_else(|_| unavailable()),
-                None => unavailable(),
-            },
-        }
-    }
-
-    async fn try_each(
-        &self,
-        order: &[Arc<Copy>],
-        parts: &http::request::Parts,
-        path: &PathAndQuery,
-        body: &Bytes,
-    ) -> Response {
-        for copy in order {
-            match self.send(copy, parts, path, Body::from(body.clone())).await {
+        let body = Lent::new(body);
+        for copy in self.order() {
+            match self.send(&copy, &parts, &path, &body).await {
                 Ok(response) => return response,
-                Err(seen) if seen => return StatusCode::BAD_GATEWAY.into_response(),
-                Err(_) => {}
+                Err(Failure::Unseen) if !body.is_read() => {}
+                Err(Failure::Unseen | Failure::Seen) => break,
+                Err(Failure::Silent) => return StatusCode::GATEWAY_TIMEOUT.into_response(),
             }
         }
-        unavailable()
+        StatusCode::BAD_GATEWAY.into_response()
     }
 
-    /// Sends to one copy. The error says whether the copy may have seen the request.
     async fn send(
         &self,
         copy: &Arc<Copy>,
         parts: &http::request::Parts,
         path: &PathAndQuery,
-        body: Body,
-    ) -> Result<Response, bool> {
-        let mut request = Request::new(body);
+        body: &Lent,
+    ) -> Result<Response, Failure> {
+        let mut request = Request::new(Body::new(body.clone()));
         *request.method_mut() = parts.method.clone();
         *request.headers_mut() = parts.headers.clone();
-        *request.uri_mut() = copy.at(path).ok_or(false)?;
-        match self.client.request(request).await {
-            Ok(response) => {
-                let (mut parts, body) = response.into_parts();
-                remove_hop_by_hop(&mut parts.headers);
-                Ok(Response::from_parts(parts, Body::new(body)))
-            }
-            Err(error) => {
+        *request.uri_mut() = copy.at(path).ok_or(Failure::Unseen)?;
+        let patience = self.patience_for(path);
+        match self.response(request, body, patience).await {
+            Some(Ok(response)) => Ok(passed_back(response, patience)),
+            Some(Err(error)) => {
                 let seen = !error.is_connect();
                 tracing::warn!(upstream = %copy.base, seen, %error, "an upstream failed");
                 if !seen {
                     self.leave_out(copy);
                 }
-                Err(seen)
+                Err(if seen { Failure::Seen } else { Failure::Unseen })
+            }
+            None => {
+                tracing::warn!(upstream = %copy.base, path = path.path(), ?patience, "an upstream is silent");
+                self.leave_out(copy);
+                Err(Failure::Silent)
             }
         }
+    }
+
+    /// Waits for the head of the answer. Returns `None` if it has not come within `patience` of the last piece of the
+    /// request that the copy has taken.
+    async fn response(
+        &self,
+        request: Request,
+        body: &Lent,
+        patience: Duration,
+    ) -> Option<Result<http::Response<hyper::body::Incoming>, hyper_util::client::legacy::Error>> {
+        let mut response = self.client.request(request);
+        if patience.is_zero() {
+            return Some(response.await);
+        }
+        loop {
+            let last = body.last_progress();
+            tokio::select! {
+                response = &mut response => return Some(response),
+                () = sleep_until(last + patience) => if body.last_progress() == last { return None },
+            }
+        }
+    }
+
+    /// How long a copy may say nothing to this request: it may have been asked to wait.
+    fn patience_for(&self, path: &PathAndQuery) -> Duration {
+        if self.patience.is_zero() {
+            return Duration::ZERO;
+        }
+        let wait = query_value(path.query(), "wait").and_then(|wait| wait.parse::<f64>().ok());
+        let wait = wait.filter(|wait| (0.0..=WAIT_MAX).contains(wait)).unwrap_or_default();
+        let upload = if path.path().ends_with("/upload") { UPLOAD_WAIT } else { Duration::ZERO };
+        self.patience + Duration::from_secs_f64(wait) + upload
     }
 
     /// Who is there, beginning with another one each time; then, as a last hope, who was away.
@@ -182,7 +208,7 @@ impl Shared {
             let Some(livez) = copy.at(&PathAndQuery::from_static("/livez")) else { return };
             loop {
                 sleep(PROBE).await;
-                if client.get(livez.clone()).await.is_ok() {
+                if matches!(timeout(PROBE_WAIT, client.get(livez.clone())).await, Ok(Ok(_))) {
                     copy.away.store(false, Ordering::Relaxed);
                     tracing::info!(upstream = %copy.base, "an upstream is back");
                     return;
@@ -200,12 +226,20 @@ impl Copy {
     }
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
+/// The answer of a copy. A stream may be silent for as long as it likes, any other body only for as long as its head.
+fn passed_back(response: http::Response<hyper::body::Incoming>, patience: Duration) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let body = Body::new(body);
+    let body = if is_event_stream(&parts.headers) {
+        body
+    } else {
+        Body::new(PacedBody::new(body, Pace { silence: patience, bytes_per_second: 0 }))
+    };
+    remove_hop_by_hop(&mut parts.headers);
+    Response::from_parts(parts, body)
 }
 
-fn unavailable() -> Response {
-    StatusCode::BAD_GATEWAY.into_response()
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
+    kind.to_ascii_lowercase().starts_with(b"text/event-stream")
 }

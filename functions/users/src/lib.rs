@@ -12,7 +12,7 @@ mod login;
 
 use axum::{
     Json, Router,
-    extract::{RawQuery, State},
+    extract::{DefaultBodyLimit, RawQuery, State},
     http::header::CACHE_CONTROL,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -23,7 +23,11 @@ use messenger_core::{
     id::{HubUserId, MatrixUserId},
     user::{Role, UserSummary},
 };
-use messenger_runtime::{App, Failed, caller::Caller, fields::Fields};
+use messenger_runtime::{
+    App, Failed,
+    caller::Caller,
+    fields::{Fields, SMALL_BODY_MAX},
+};
 use serde::Serialize;
 
 /// Longest search text, in characters.
@@ -36,7 +40,7 @@ pub fn routes() -> Router<App> {
         .route("/api/v1/users/me", get(me))
         .route("/api/v1/users/me/external-client", get(external_client))
         .route("/api/v1/users/me/external-client/rotate", post(rotate))
-        .route("/auth/hub-login", post(login::hub_login))
+        .route("/auth/hub-login", post(login::hub_login).layer(DefaultBodyLimit::max(SMALL_BODY_MAX)))
 }
 
 #[derive(Serialize)]

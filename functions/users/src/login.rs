@@ -10,6 +10,7 @@ use axum::{
 use messenger_core::{Error, Result, id::MatrixUserId};
 use messenger_runtime::{
     App, Failed,
+    caller::ClientAddress,
     fields::{Fields, query_value},
 };
 use serde::Serialize;
@@ -29,12 +30,13 @@ struct Login {
 /// over.
 pub(crate) async fn hub_login(
     State(app): State<App>,
+    ClientAddress(client): ClientAddress,
     RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Result<Response, Failed> {
     let token = token(query.as_deref(), &body)?;
-    let shown = app.auth.hub_user(&token)?;
-    let user = app.hub.sign_in(shown.identity.clone()).await?;
+    let shown = app.auth.hub_user(&token).map_err(|refusal| app.limits.refused(client, refusal))?;
+    let user = app.admit(shown.identity.clone(), true).await?;
     let login = Login {
         access_token: app.auth.local_token(&shown, &user.identity, app.hub.ports().clock.now())?,
         token_type: "bearer",

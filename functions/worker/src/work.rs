@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// How many lanes are drained side by side.
 const LANES: usize = 16;
+/// How many accounts are made ready side by side.
+const ACCOUNTS: usize = 8;
 /// How often work is looked for without being told.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often the homeserver is asked while something rests.
@@ -30,11 +32,12 @@ const ROTATE_EVERY: u32 = 20;
 
 /// Works until it is dropped.
 pub(crate) async fn forever(hub: &Hub) {
-    let accounts = Notify::new();
+    let (accounts, departures) = (Notify::new(), Notify::new());
     let worker = Uuid::new_v4().simple().to_string();
     tokio::select! {
-        never = deliver(hub, &accounts) => match never {},
+        never = deliver(hub, [&accounts, &departures]) => match never {},
         never = provision(hub, &accounts) => match never {},
+        never = withdraw(hub, &departures) => match never {},
         never = wake(hub) => match never {},
         never = keep_up(hub) => match never {},
         never = reconcile(hub, &worker) => match never {},
@@ -42,12 +45,14 @@ pub(crate) async fn forever(hub: &Hub) {
     }
 }
 
-/// Drains lanes as they become due.
-async fn deliver(hub: &Hub, accounts: &Notify) -> Infallible {
+/// Drains lanes as they become due. Tells the others whenever there may be work for them.
+async fn deliver(hub: &Hub, others: [&Notify; 2]) -> Infallible {
     let mut lanes = JoinSet::new();
     let mut trouble = Trouble::new("lanes cannot be claimed");
     loop {
-        accounts.notify_one();
+        for other in others {
+            other.notify_one();
+        }
         while lanes.len() < LANES {
             match trouble.watch(hub.claim_lane().await) {
                 Some(Some(lane)) => {
@@ -68,12 +73,33 @@ async fn deliver(hub: &Hub, accounts: &Notify) -> Infallible {
     }
 }
 
-/// Makes Matrix accounts ready as they become due; lets people leave rooms; logs out those whose access was withdrawn.
+/// Makes Matrix accounts ready as they become due, several side by side. A slow one holds up no other.
 async fn provision(hub: &Hub, told: &Notify) -> Infallible {
+    let mut accounts = JoinSet::new();
     let mut trouble = Trouble::new("accounts cannot be claimed");
     loop {
+        if let free @ 1.. = ACCOUNTS.saturating_sub(accounts.len()) {
+            for user in trouble.watch(hub.claim_accounts(free).await).unwrap_or_default() {
+                let hub = hub.clone();
+                accounts.spawn(async move { hub.provision_claimed(&user).await });
+            }
+        }
+        tokio::select! {
+            () = told.notified(), if accounts.len() < ACCOUNTS => {}
+            Some(provisioned) = accounts.join_next() => {
+                if let Ok(Err(error)) = provisioned {
+                    tracing::error!(error = &error as &dyn StdError, "an account is left to the end of its lease");
+                }
+            }
+        }
+    }
+}
+
+/// Lets people leave rooms, and logs out those whose access was withdrawn.
+async fn withdraw(hub: &Hub, told: &Notify) -> Infallible {
+    let mut trouble = Trouble::new("departures cannot be claimed");
+    loop {
         told.notified().await;
-        while trouble.watch(hub.provision_due().await).is_some_and(|taken| taken > 0) {}
         while trouble.watch(hub.depart_due().await).is_some_and(|taken| taken > 0) {}
         while trouble.watch(hub.revoke_due().await).is_some_and(|taken| taken > 0) {}
     }

@@ -52,6 +52,14 @@ pub enum Error {
         /// When it is worth trying again.
         retry_after: Duration,
     },
+    /// The caller has reached a limit of theirs.
+    #[error("{detail}")]
+    Limited {
+        /// Which limit, and what to do about it.
+        detail: Cow<'static, str>,
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
     /// A system that we need did not do its part.
     #[error(transparent)]
     Fault(#[from] Box<Fault>),
@@ -138,7 +146,7 @@ impl Error {
                 problems.iter().map(|p| p.code).find(|c| *c != Problem::INVALID).unwrap_or("invalid_request")
             }
             Self::TooLarge { .. } => "body_too_large",
-            Self::Busy { .. } => "rate_limited",
+            Self::Busy { .. } | Self::Limited { .. } => "rate_limited",
             Self::Fault(fault) => match (fault.system, fault.failure) {
                 (System::Database, Failure::Broken | Failure::Rejected | Failure::UnknownPosition)
                 | (System::Disk, _) => "internal_error",
@@ -155,7 +163,7 @@ impl Error {
     /// Whether the same act may succeed later without anybody changing it.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Busy { .. } => true,
+            Self::Busy { .. } | Self::Limited { .. } => true,
             Self::Conflict { retry_after, .. } => retry_after.is_some(),
             Self::Fault(fault) => !matches!(fault.failure, Failure::Rejected | Failure::UnknownPosition),
             _ => false,

@@ -58,6 +58,10 @@ pub trait Users: Send + Sync {
     async fn search(&self, tenant: TenantId, query: &UserQuery) -> Result<Vec<UserSummary>>;
 
     /// Claims users whose account is due. Nobody else gets them for the time of the lease.
+    ///
+    /// Fair between tenants and within one: of each tenant that has any, the newest and the oldest account come first,
+    /// then the second newest and the second oldest, and so on. Many accounts of one tenant delay no other tenant, and
+    /// no single account of their own.
     async fn claim_due(&self, lease: Duration, limit: i64) -> Result<Vec<User>>;
 
     /// The account is ready, with what [`claim_due`](Self::claim_due) said of the user. If that changed meanwhile,

@@ -19,27 +19,33 @@ pub const TAKEN: &str = "matrix_account_taken";
 /// How long one worker may take for an account before another may try.
 const LEASE: Duration = Duration::from_mins(1);
 /// How many accounts a worker takes at once.
-const BATCH: i64 = 8;
 /// The time after which an account that was found to be taken is tried again.
 const LOOK_AGAIN: Duration = Duration::from_mins(10);
+const BATCH: usize = 8;
 
 impl Hub {
     /// Provisions users whose account is due. Returns how many it took.
     pub async fn provision_due(&self) -> Result<usize> {
-        let due = self.users.claim_due(LEASE, BATCH).await?;
-        let results = futures::future::join_all(due.iter().map(|user| self.provision(user))).await;
-        for (user, result) in due.iter().zip(results) {
-            match result {
-                // It is logged and due again already.
-                Err(error) if is_account_taken(&error) => {}
-                Err(error) => {
-                    tracing::warn!(user = %user.id(), error = &error as &dyn std::error::Error, "provisioning is postponed");
-                    self.users.postpone(user.id()).await?;
-                }
-                Ok(()) => {}
-            }
-        }
+        let due = self.claim_accounts(BATCH).await?;
+        let results = futures::future::join_all(due.iter().map(|user| self.provision_claimed(user))).await;
+        results.into_iter().collect::<Result<()>>()?;
         Ok(due.len())
+    }
+
+    /// Claims at most so many users whose account is due, fairly between tenants.
+    pub async fn claim_accounts(&self, most: usize) -> Result<Vec<User>> {
+        self.users.claim_due(LEASE, i64::try_from(most).unwrap_or(i64::MAX)).await
+    }
+
+    /// Provisions a claimed user; if the homeserver fails, the account is due again later. An error leaves it to the end
+    /// of its lease.
+    pub async fn provision_claimed(&self, user: &User) -> Result<()> {
+        let Err(error) = self.provision(user).await else { return Ok(()) };
+        if is_account_taken(&error) {
+            return Ok(()); // logged, and due again already
+        }
+        tracing::warn!(user = %user.id(), error = &error as &dyn std::error::Error, "provisioning is postponed");
+        self.users.postpone(user.id()).await
     }
 
     /// Makes a user's account and general room ready. Idempotent.

@@ -8,7 +8,7 @@ use messenger_matrix::{AdminAccount, Appservice, Passwords};
 use messenger_store::{PgStore, StoreConfig};
 use tokio::task::AbortHandle;
 
-use crate::{Config, auth::Auth, vault::KeyVault};
+use crate::{Config, auth::Auth, limits::Limits, vault::KeyVault};
 
 /// The administrator that we make on a homeserver that has none.
 const ADMIN: &str = "hubadmin";
@@ -20,6 +20,8 @@ pub struct App {
     pub hub: Hub,
     /// Verifies tokens.
     pub auth: Arc<Auth>,
+    /// Who may do how much.
+    pub limits: Arc<Limits>,
     /// The configuration.
     pub config: Arc<Config>,
     tail: Arc<Tailing>,
@@ -75,6 +77,7 @@ impl App {
         Self {
             hub: Hub::new(ports, config.settings.clone()),
             auth: Arc::new(Auth::new(&config)),
+            limits: Arc::new(Limits::new(config.limits.clone())),
             config: Arc::new(config),
             tail: Arc::default(),
         }

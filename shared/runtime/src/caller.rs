@@ -1,8 +1,14 @@
 //! Extractors: who is calling, already verified and signed in.
 
+use std::{convert::Infallible, net::IpAddr};
+
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
-use messenger_core::{Result, notification::Satellite, user};
+use messenger_core::{
+    Result,
+    notification::Satellite,
+    user::{self, Identity, User},
+};
 
 use crate::{App, Failed, auth::refused, fields::query_value};
 
@@ -18,13 +24,19 @@ pub struct UrlCaller(pub user::Caller);
 /// A satellite with a valid `X-Service-Token`.
 pub struct FromSatellite(pub Satellite);
 
+/// A caller whose sending is counted: 429 if they send too much, before anything of the body is read.
+pub struct Sending<C>(pub C);
+
+/// The address of the client, as far as it is known.
+pub struct ClientAddress(pub IpAddr);
+
 impl FromRequestParts<App> for Caller {
     type Rejection = Failed;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
         let token =
             bearer(&parts.headers).ok_or_else(|| missing("send it as `Authorization: Bearer <JWT>`"))?;
-        Ok(Self(sign_in(app, token).await?))
+        Ok(Self(sign_in(app, parts, token).await?))
     }
 }
 
@@ -36,7 +48,7 @@ impl FromRequestParts<App> for UrlCaller {
         let token = bearer(&parts.headers).or(in_url.as_deref());
         let token =
             token.ok_or_else(|| missing("send it as `?token=<JWT>` or `Authorization: Bearer <JWT>`"))?;
-        Ok(Self(sign_in(app, token).await?))
+        Ok(Self(sign_in(app, parts, token).await?))
     }
 }
 
@@ -52,18 +64,56 @@ impl FromRequestParts<App> for FromSatellite {
             )
         })?;
         // One that is no text is no token of ours either: it is compared, and is wrong.
-        Ok(Self(app.auth.satellite(&String::from_utf8_lossy(token.as_bytes()))?))
+        let satellite = app.auth.satellite(&String::from_utf8_lossy(token.as_bytes()));
+        Ok(Self(satellite.map_err(|refusal| app.limits.refused(app.limits.client(parts), refusal))?))
     }
 }
 
-async fn sign_in(app: &App, token: &str) -> Result<user::Caller> {
-    let verified = app.auth.user(token)?;
-    let user = if verified.by_hub {
-        app.hub.sign_in(verified.identity).await?
-    } else {
-        app.hub.recognise(verified.identity).await?
-    };
-    Ok(user::Caller { user, expires_at: verified.expires_at })
+impl FromRequestParts<App> for Sending<Caller> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        app.limits.send(&caller.0)?;
+        Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<App> for Sending<FromSatellite> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+        let satellite = FromSatellite::from_request_parts(parts, app).await?;
+        app.limits.notification(&satellite.0)?;
+        Ok(Self(satellite))
+    }
+}
+
+impl FromRequestParts<App> for ClientAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        Ok(Self(app.limits.client(parts)))
+    }
+}
+
+async fn sign_in(app: &App, parts: &Parts, token: &str) -> Result<user::Caller> {
+    let verified =
+        app.auth.user(token).map_err(|refusal| app.limits.refused(app.limits.client(parts), refusal))?;
+    let (expires_at, by_hub) = (verified.expires_at, verified.by_hub);
+    let user = app.admit(verified.identity, by_hub).await?;
+    Ok(user::Caller { user, expires_at })
+}
+
+impl App {
+    /// Lets the bearer of a verified token in, unless too many people are new to their tenant.
+    pub async fn admit(&self, identity: Identity, by_hub: bool) -> Result<User> {
+        let who = (identity.tenant, identity.hub_user_id.clone());
+        let sign_in = async {
+            if by_hub { self.hub.sign_in(identity).await } else { self.hub.recognise(identity).await }
+        };
+        self.limits.admit(&self.hub, who, sign_in).await
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -1,11 +1,15 @@
 //! The configuration: read once, in one place, at start. Everything that is wrong is reported at once.
 
+mod limits;
+
 use std::{fmt, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
 use messenger_core::{Settings, id::TenantId};
 use sha2::Sha256;
 use tracing_subscriber::EnvFilter;
+
+pub use self::limits::LimitConfig;
 
 /// The seed's development defaults, which production refuses.
 const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
@@ -55,6 +59,8 @@ pub struct Config {
     pub max_upload_bytes: u64,
     /// `ALLOWED_ORIGINS`: whose pages may call us; `None` is everybody's.
     pub allowed_origins: Option<Vec<String>>,
+    /// `LIMIT_…` and `TRUSTED_PROXIES`: what a process does for one client.
+    pub limits: LimitConfig,
     /// What the use cases have to know.
     pub settings: Settings,
 }
@@ -129,6 +135,7 @@ impl Config {
             appservice_url: env.url("APPSERVICE_URL", "http://messenger-service-backend-1:8000"),
             max_upload_bytes: env.number("MAX_UPLOAD_BYTES", UPLOAD_MAX, 1, 1 << 40),
             allowed_origins: env.origins(production),
+            limits: LimitConfig::read(&mut env),
             secret_key,
             hub_secret_key,
             settings,

@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 
 use crate::Failed;
 
+/// Largest body of a request that says a token, a name, or little more.
+pub const SMALL_BODY_MAX: usize = 16 << 10;
+
 /// The fields of a request, being read. Ends with [`finish`](Self::finish), which reports everything that was wrong.
 #[derive(Debug)]
 pub struct Fields {

@@ -9,7 +9,7 @@ use std::{io, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Response, Uri, header};
+use http::{Response, header};
 use http_body_util::BodyExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -18,45 +18,21 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-/// How a request for a stream begins.
-const STREAM: &[u8] = b"GET /api/v1/events/stream";
-/// Most bytes of a request's head.
-const HEAD_MAX: usize = 32 << 10;
-/// Most headers of a request.
-const HEADERS_MAX: usize = 100;
 /// How long a reader may take nothing before it is given up. Its mailbox is cut off long before if events come.
 const WRITE_WAIT: Duration = Duration::from_mins(1);
 
-/// Whether the connection begins with the request for a stream. Takes nothing from it.
-pub(crate) async fn is_stream(socket: &TcpStream) -> io::Result<bool> {
-    let mut begin = [0; STREAM.len()];
-    loop {
-        let length = socket.peek(&mut begin).await?;
-        let read = begin.get(..length).unwrap_or_default();
-        if length == 0 || !STREAM.starts_with(read) {
-            return Ok(false);
-        }
-        if length == STREAM.len() {
-            return Ok(true);
-        }
-        // The rest of the line is on its way: peeking does not wait for more than there is.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-/// Answers the one request of a connection, however long that takes. `head_wait` is for the request's head.
-pub(crate) async fn answer(mut socket: TcpStream, routes: Router, head_wait: Duration) -> io::Result<()> {
+/// Answers the one request of a connection, however long that takes.
+pub(crate) async fn answer(mut socket: TcpStream, request: Request, routes: Router) -> io::Result<()> {
     // What is needed until the answer begins is given back before it lasts.
-    let opening = Box::pin(open(&mut socket, routes, head_wait)).await?;
+    let opening = Box::pin(open(&mut socket, request, routes)).await?;
     match opening {
         Some(body) => pass_on(socket, body).await,
         None => socket.shutdown().await,
     }
 }
 
-/// Reads the request and writes the answer's head. Returns the body if it is a stream; else it is written, too.
-async fn open(socket: &mut TcpStream, routes: Router, head_wait: Duration) -> io::Result<Option<Body>> {
-    let request = timeout(head_wait, read_head(socket)).await??;
+/// Writes the answer's head. Returns the body if it is a stream; else it is written, too.
+async fn open(socket: &mut TcpStream, request: Request, routes: Router) -> io::Result<Option<Body>> {
     let response = routes.oneshot(request).await.unwrap_or_else(|never| match never {});
     let is_stream =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
@@ -72,38 +48,6 @@ async fn open(socket: &mut TcpStream, routes: Router, head_wait: Duration) -> io
     head.extend_from_slice(&body);
     socket.write_all(&head).await?;
     Ok(None)
-}
-
-async fn read_head(socket: &mut TcpStream) -> io::Result<Request> {
-    let mut head = Vec::with_capacity(1024);
-    loop {
-        if let Some(request) = parse(&head)? {
-            return Ok(request);
-        }
-        if head.len() > HEAD_MAX {
-            return Err(io::Error::other("the request's head is too large"));
-        }
-        if socket.read_buf(&mut head).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-}
-
-/// The request, once its head is complete. A `GET` has no body.
-fn parse(head: &[u8]) -> io::Result<Option<Request>> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut parsed = httparse::Request::new(&mut headers);
-    if parsed.parse(head).map_err(io::Error::other)?.is_partial() {
-        return Ok(None);
-    }
-    let mut request = Request::new(Body::empty());
-    *request.method_mut() = Method::GET;
-    *request.uri_mut() = parsed.path.unwrap_or("/").parse::<Uri>().map_err(io::Error::other)?;
-    for one in parsed.headers {
-        let name = HeaderName::from_bytes(one.name.as_bytes()).map_err(io::Error::other)?;
-        request.headers_mut().append(name, HeaderValue::from_bytes(one.value).map_err(io::Error::other)?);
-    }
-    Ok(Some(request))
 }
 
 /// Status line and headers. The body ends with the connection (RFC 9112, section 6.3), so shared bytes go out as they

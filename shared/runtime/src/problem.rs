@@ -85,7 +85,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Conflict { .. } => StatusCode::CONFLICT,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Busy { .. } | Error::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Fault(fault) => match (fault.failure, fault.system) {
             (Failure::Unreachable | Failure::Limited(_), _) | (Failure::TimedOut, System::Database) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -100,7 +100,9 @@ fn status(error: &Error) -> StatusCode {
 /// Whole seconds, at least one.
 fn retry_after(error: &Error) -> Option<u64> {
     let after = match error {
-        Error::Busy { retry_after } | Error::Conflict { retry_after: Some(retry_after), .. } => *retry_after,
+        Error::Busy { retry_after }
+        | Error::Limited { retry_after, .. }
+        | Error::Conflict { retry_after: Some(retry_after), .. } => *retry_after,
         Error::Fault(fault) => match fault.failure {
             Failure::Limited(after) => after,
             Failure::Unreachable | Failure::TimedOut => PAUSE,
@@ -108,8 +110,12 @@ fn retry_after(error: &Error) -> Option<u64> {
         },
         _ => return None,
     };
+    Some(whole_seconds(after))
+}
+
+fn whole_seconds(after: Duration) -> u64 {
     let begun = u64::from(after.subsec_nanos() > 0);
-    Some((after.as_secs() + begun).max(1))
+    (after.as_secs() + begun).max(1)
 }
 
 /// What the caller is told: never more than they can act on.
@@ -139,18 +145,36 @@ fn fields(error: &Error) -> Option<Value> {
 }
 
 fn problem(status: StatusCode, code: &str, detail: &str, id: &str, fields: Option<Value>) -> Response {
-    let mut body = json!({
+    let mut body = document(status, code, detail, id);
+    if let Some(fields) = fields {
+        body["errors"] = fields;
+    }
+    (status, [(CONTENT_TYPE, PROBLEM_JSON)], body.to_string()).into_response()
+}
+
+/// The answer to a connection whose request is not served, as it is written to the socket.
+pub(crate) fn raw(status: StatusCode, code: &str, detail: &str, retry_after: Option<Duration>) -> String {
+    let id = Uuid::new_v4().simple().to_string();
+    let body = document(status, code, detail, &id).to_string();
+    let later = retry_after.map(|after| format!("retry-after: {}\r\n", whole_seconds(after)));
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\
+         cache-control: no-store\r\nx-content-type-options: nosniff\r\n{REQUEST_ID}: {id}\r\n{}\
+         connection: close\r\n\r\n{body}",
+        body.len(),
+        later.unwrap_or_default(),
+    )
+}
+
+fn document(status: StatusCode, code: &str, detail: &str, id: &str) -> Value {
+    json!({
         "type": format!("urn:messenger-service:problem:{code}"),
         "title": status.canonical_reason().unwrap_or("Error"),
         "status": status.as_u16(),
         "detail": detail,
         "code": code,
         "request_id": id,
-    });
-    if let Some(fields) = fields {
-        body["errors"] = fields;
-    }
-    (status, [(CONTENT_TYPE, PROBLEM_JSON)], body.to_string()).into_response()
+    })
 }
 
 /// Whether the router itself refused: no handler of ours answers so.
@@ -176,9 +200,16 @@ fn refusal(response: &Response, id: &str) -> Response {
         StatusCode::RANGE_NOT_SATISFIABLE => {
             ("range_not_satisfiable", "it ends before this range begins: see the header Content-Range")
         }
+        StatusCode::REQUEST_TIMEOUT => {
+            ("request_timeout", "the request's body made no progress: send it again, and without pauses")
+        }
         StatusCode::BAD_GATEWAY => {
             ("upstream_unavailable", "the function behind this path cannot be reached")
         }
+        StatusCode::GATEWAY_TIMEOUT => (
+            "upstream_timeout",
+            "the function behind this path did not answer in time: it may have done what it was asked",
+        ),
         _ => ("invalid_request", "the request cannot be understood"),
     };
     let mut answer = problem(status, code, detail, id, None);

@@ -6,28 +6,17 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use http::{HeaderValue, Method, header};
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulShutdown, Watcher},
-    service::TowerToHyperService,
-};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
-use tokio_util::task::TaskTracker;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::{App, Config, light, logging, probes, problem};
+use crate::{App, Config, connections::Connections, limits, logging, probes, problem};
 
 /// Largest body of a request that is no upload.
 const BODY_MAX: usize = 1 << 20;
-/// Most bytes that are read from a connection at once: an upload passes through in pieces of this size.
-const READ_MAX: usize = 64 << 10;
-/// How long a client may take for its request's head.
-const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// How long requests that are being answered may still take at shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -105,19 +94,20 @@ pub fn stack(routes: Router<App>, app: &App) -> Router {
         .merge(probes::routes())
         .method_not_allowed_fallback(|| async { http::StatusCode::METHOD_NOT_ALLOWED })
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(middleware::from_fn_with_state(app.config.limits.pace(), limits::body::pace))
         .layer(middleware::from_fn(problem::answer))
         .layer(cors(&app.config))
         .with_state(app.clone())
 }
 
-async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow::Result<()> {
-    let connections = Connections { service, http: GracefulShutdown::new(), streams: TaskTracker::new() };
+pub(crate) async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow::Result<()> {
+    let connections = Connections::new(service, &app.config.limits);
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connections.serve(stream),
+                Ok((socket, peer)) => connections.serve(socket, peer.ip()),
                 Err(error) => {
                     // Out of file descriptors, or the client is gone already: neither ends the server.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -138,50 +128,6 @@ async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow:
         tracing::warn!("some deliveries were still under way: a worker goes on with them");
     }
     Ok(())
-}
-
-/// The connections of a server.
-struct Connections {
-    service: Router,
-    http: GracefulShutdown,
-    streams: TaskTracker,
-}
-
-impl Connections {
-    /// Serves a connection in a task of its own.
-    fn serve(&self, stream: TcpStream) {
-        // Small answers and events must not wait for more to come (Nagle).
-        let _ = stream.set_nodelay(true);
-        let (service, watcher, streams) = (self.service.clone(), self.http.watcher(), self.streams.clone());
-        tokio::spawn(async move {
-            match timeout(HEAD_WAIT, light::is_stream(&stream)).await {
-                Ok(Ok(true)) => {
-                    // Watching is for connections that may bring another request.
-                    drop(watcher);
-                    streams.spawn(light::answer(stream, service, HEAD_WAIT));
-                }
-                Ok(Ok(false)) => http(stream, service, watcher).await,
-                Ok(Err(_)) | Err(_) => {}
-            }
-        });
-    }
-
-    /// Waits until every connection has ended; idle ones end at once.
-    async fn end(self) {
-        self.streams.close();
-        tokio::join!(self.http.shutdown(), self.streams.wait());
-    }
-}
-
-async fn http(stream: TcpStream, service: Router, watcher: Watcher) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WAIT)
-        .max_buf_size(READ_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended");
-    }
 }
 
 fn cors(config: &Config) -> CorsLayer {

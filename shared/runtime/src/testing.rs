@@ -6,7 +6,7 @@
     reason = "tests end with a panic: this is for them only"
 )]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
@@ -18,9 +18,14 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use messenger_core::Ports;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 use tower::ServiceExt as _;
 
-use crate::{App, Config, auth::HUB_ISSUER, stack};
+use crate::{App, Config, auth::HUB_ISSUER, serve::on_socket, stack};
 
 /// The default of `MESSENGER_SERVICE_TOKEN`.
 pub const SERVICE_TOKEN: &str = "messenger-service-token-dev";
@@ -28,6 +33,8 @@ pub const SERVICE_TOKEN: &str = "messenger-service-token-dev";
 pub const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
 /// When tokens of tests end: 2100-01-01T00:00:00Z. Tokens are checked against the clock on the wall.
 pub const EXPIRY: i64 = 4_102_444_800;
+/// How long an answer may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Headers that every answer has: they have tests of their own.
 const EVERYWHERE: [&str; 4] =
     ["access-control-allow-origin", "access-control-expose-headers", "content-length", "vary"];
@@ -97,6 +104,37 @@ impl Answer {
         let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
         Self { status: parts.status.as_u16(), headers, body, all_headers: parts.headers }
     }
+}
+
+/// Serves routes on a socket of this machine, for tests of what happens before a request is one.
+pub async fn listening(routes: Router<App>, ports: Ports, variables: &[(&str, &str)]) -> SocketAddr {
+    let app = App::with(ports, config(variables));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let service = stack(routes, &app);
+    tokio::spawn(async move { on_socket(service, listener, &app).await });
+    address
+}
+
+/// A connection to which these bytes were written.
+pub async fn connected(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let mut socket = TcpStream::connect(address).await.expect("a connection");
+    socket.write_all(bytes).await.expect("it takes the bytes");
+    socket
+}
+
+/// Everything that comes on a connection until the other side closes it.
+pub async fn to_end(mut socket: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = timeout(PATIENCE, socket.read_to_end(&mut bytes)).await.expect("it is closed in time");
+    // A reset after the last byte is an end, too.
+    let _ = read;
+    String::from_utf8(bytes).expect("it is text")
+}
+
+/// Writes bytes on a connection of their own and reads until it is closed.
+pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+    to_end(connected(address, bytes).await).await
 }
 
 /// The configuration of development, but for these variables.

@@ -51,11 +51,34 @@ const CONTAINING: &str = "select hub_user_id, display_name from users
     order by search_name collate \"C\", hub_user_id limit $4";
 /// Comes after every text that begins as what is before it.
 const LAST: char = char::MAX;
+/// Fair between tenants, whatever the number of accounts: of each tenant that has any, the newest and the oldest come
+/// first, then the second newest and the second oldest, and so on. Chance decides between tenants, so that a claim of
+/// one account is fair as well. Reads an index once for each tenant, and no more of it than is claimed.
 const CLAIM_DUE: &str = concat!(
-    "update users set account_lease = now() + $1 * interval '1 second'
+    "with recursive tenant (id) as (
+        (select tenant_id from users where account_due is not null order by tenant_id limit 1)
+        union all
+        select (select tenant_id from users where account_due is not null and tenant_id > tenant.id
+                order by tenant_id limit 1)
+        from tenant where tenant.id is not null
+    ), candidate as materialized (
+        select due.hub_user_id, min(due.place) as place
+        from tenant cross join lateral (
+            (select hub_user_id, row_number() over (order by account_due desc) as place from users
+             where tenant_id = tenant.id and account_due <= now() and account_lease <= now()
+             order by account_due desc limit $2)
+            union all
+            (select hub_user_id, row_number() over (order by account_due) as place from users
+             where tenant_id = tenant.id and account_due <= now() and account_lease <= now()
+             order by account_due limit $2)
+        ) due
+        group by due.hub_user_id
+    )
+    update users set account_lease = now() + $1 * interval '1 second'
     where hub_user_id in (
-        select hub_user_id from users where account_due <= now() and account_lease <= now()
-        order by account_due limit $2 for update skip locked)
+        select users.hub_user_id from candidate join users using (hub_user_id)
+        where users.account_due <= now() and users.account_lease <= now()
+        order by candidate.place, random() limit $2 for update of users skip locked)
     returning ",
     columns!()
 );

@@ -1,6 +1,6 @@
 //! Whose Matrix account is to be made ready, and by whom.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use messenger_core::{
     Result,
@@ -68,6 +68,27 @@ pub async fn each_account_is_claimed_by_one_worker(store: &dyn Store) -> Result<
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 20);
+    Ok(())
+}
+
+/// A flood of new users delays neither another tenant, nor its own tenant's newest user.
+pub async fn many_accounts_of_a_tenant_delay_no_other(store: &dyn Store) -> Result<()> {
+    let users = store.ports().users;
+    for n in 0..30 {
+        users.sign_in(&identity(&format!("flood{n:02}")), &format!("flood{n:02}")).await?;
+        store.pass(Duration::from_millis(2)).await;
+    }
+    users.sign_in(&Identity { tenant: OTHER_TENANT, ..identity("bert") }, "bert").await?;
+    users.sign_in(&identity("anna"), "anna").await?;
+    let first = users.claim_due(LONG, 3).await?;
+    let mut first: Vec<_> = first.into_iter().map(|user| user.identity.display_name).collect();
+    first.sort();
+    assert_eq!(first, ["anna", "bert", "flood00"], "the newest and the oldest of each tenant");
+    let mut rest = BTreeSet::new();
+    while let Some(user) = users.claim_due(LONG, 1).await?.pop() {
+        rest.insert(user.identity.display_name);
+    }
+    assert_eq!(rest.len(), 29, "everybody's turn comes");
     Ok(())
 }
 

@@ -33,6 +33,7 @@ macro_rules! contract_tests {
             a_new_account_is_due_until_it_is_ready,
             a_claimed_account_is_nobody_elses_until_the_lease_ends,
             each_account_is_claimed_by_one_worker,
+            many_accounts_of_a_tenant_delay_no_other,
             what_does_not_concern_the_account_does_not_make_it_due,
             a_changed_name_makes_the_account_due,
             a_changed_tenant_makes_the_account_due,

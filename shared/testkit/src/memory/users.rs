@@ -215,15 +215,29 @@ impl State {
 
     fn claim_users(&mut self, lease: Duration, limit: i64) -> Vec<User> {
         let now = self.now;
-        self.users
-            .values_mut()
-            .filter(|stored| stored.due.is_some_and(|due| due <= now) && stored.leased_until <= now)
-            .take(usize::try_from(limit).unwrap_or_default())
-            .map(|stored| {
+        let mut tenants: BTreeMap<TenantId, Vec<(Timestamp, HubUserId)>> = BTreeMap::new();
+        for (id, stored) in &self.users {
+            if let Some(due) = stored.due.filter(|due| *due <= now && stored.leased_until <= now) {
+                tenants.entry(stored.user.tenant()).or_default().push((due, id.clone()));
+            }
+        }
+        let mut places = Vec::new();
+        for due in tenants.values_mut() {
+            due.sort();
+            let count = due.len();
+            // From both ends to the middle.
+            places.extend(due.drain(..).enumerate().map(|(n, (_, id))| (n.min(count - 1 - n), id)));
+        }
+        places.sort();
+        let claimed = places.into_iter().take(usize::try_from(limit).unwrap_or_default());
+        let mut users = Vec::new();
+        for (_, id) in claimed {
+            if let Some(stored) = self.users.get_mut(&id) {
                 stored.leased_until = now + lease;
-                stored.user.clone()
-            })
-            .collect()
+                users.push(stored.user.clone());
+            }
+        }
+        users
     }
 
     fn provisioned(&mut self, told: &User) {

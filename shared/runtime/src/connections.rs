@@ -1,0 +1,163 @@
+//! The connections of a server: each is admitted, its first request's head is read, and then it is served by the way
+//! that suits it.
+
+use std::{io, net::IpAddr, time::Duration};
+
+use axum::Router;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use tokio::{
+    io::{AsyncReadExt as _, join},
+    net::TcpStream,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service as _;
+
+use crate::{
+    config::LimitConfig,
+    head::{self, Head, Refusal},
+    light,
+    limits::{
+        Peer,
+        connections::{Admission, Admissions, Admitted, Beyond},
+    },
+};
+
+/// Most bytes that are read from a connection at once: an upload passes through in pieces of this size.
+const READ_MAX: usize = 64 << 10;
+/// How long a client may take for its request's head.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// The same while there are more connections than are served.
+const SHORT_HEAD_WAIT: Duration = Duration::from_secs(2);
+
+/// The connections of a server.
+pub(crate) struct Connections {
+    routes: Router,
+    admissions: Admissions,
+    write_silence: Duration,
+    http: GracefulShutdown,
+    streams: TaskTracker,
+    closing: CancellationToken,
+}
+
+/// A connection that is served.
+struct Connection {
+    socket: TcpStream,
+    peer: Peer,
+    routes: Router,
+    admitted: Admitted,
+    watcher: Watcher,
+    streams: TaskTracker,
+}
+
+impl Connections {
+    pub(crate) fn new(routes: Router, limits: &LimitConfig) -> Self {
+        Self {
+            routes,
+            admissions: Admissions::new(limits.clone()),
+            write_silence: limits.write_silence,
+            http: GracefulShutdown::new(),
+            streams: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        }
+    }
+
+    /// Serves a connection in a task of its own.
+    pub(crate) fn serve(&self, socket: TcpStream, peer: IpAddr) {
+        // Small answers and events must not wait for more to come (Nagle).
+        let _ = socket.set_nodelay(true);
+        let peer = Peer::new(peer);
+        match self.admissions.admit(&socket, peer) {
+            Admission::Served(admitted) => self.spawn(socket, peer, admitted),
+            Admission::Beyond(beyond) => {
+                tokio::spawn(look(socket, peer, self.routes.clone(), beyond));
+            }
+            Admission::Closed => {}
+        }
+    }
+
+    fn spawn(&self, socket: TcpStream, peer: Peer, admitted: Admitted) {
+        // Without it a client that takes nothing keeps its connection for as long as its machine runs.
+        let silence = u32::try_from(self.write_silence.as_millis()).unwrap_or(u32::MAX);
+        if silence > 0 {
+            let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, silence);
+        }
+        let (routes, watcher, streams) = (self.routes.clone(), self.http.watcher(), self.streams.clone());
+        let closing = self.closing.clone();
+        let mut connection = Connection { socket, peer, routes, admitted, watcher, streams };
+        tokio::spawn(async move {
+            let head = tokio::select! {
+                head = head::read(&mut connection.socket, HEAD_WAIT) => head,
+                () = closing.cancelled() => return,
+            };
+            connection.go_on(head).await;
+        });
+    }
+
+    /// Waits until every connection has ended; idle ones end at once.
+    pub(crate) async fn end(self) {
+        self.closing.cancel();
+        self.streams.close();
+        tokio::join!(self.http.shutdown(), self.streams.wait());
+    }
+}
+
+impl Connection {
+    async fn go_on(self, head: Result<Head, Refusal>) {
+        match head {
+            Ok(Head::Stream(mut request)) => {
+                let Self { socket, peer, routes, admitted, streams, watcher } = self;
+                // Watching is for connections that may bring another request.
+                drop(watcher);
+                request.extensions_mut().insert(peer);
+                // A task of its own is as large as a stream needs it, and no larger.
+                streams.spawn(async move {
+                    let _admitted = admitted;
+                    light::answer(socket, request, routes).await
+                });
+            }
+            Ok(Head::Probe(_, read) | Head::Other(read)) => {
+                Box::pin(http(self.socket, read, self.peer, self.routes, self.watcher)).await;
+                drop(self.admitted);
+            }
+            Err(refusal) => {
+                drop(self.watcher);
+                let _ = head::refuse(self.socket, refusal).await;
+            }
+        }
+    }
+}
+
+/// Serves a connection of which something has been `read`.
+async fn http(socket: TcpStream, read: Vec<u8>, peer: Peer, routes: Router, watcher: Watcher) {
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        routes.clone().call(request)
+    });
+    let (reader, writer) = socket.into_split();
+    let socket = join(io::Cursor::new(read).chain(reader), writer);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .max_buf_size(READ_MAX)
+        .serve_connection(TokioIo::new(socket), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// Answers a health check on a connection beyond the limit, and refuses everything else.
+async fn look(mut socket: TcpStream, peer: Peer, routes: Router, beyond: Beyond) -> io::Result<()> {
+    let full = if beyond.of_address { Refusal::AddressLimit } else { Refusal::Full };
+    match head::read(&mut socket, SHORT_HEAD_WAIT).await {
+        Ok(Head::Probe(mut request, _)) => {
+            request.extensions_mut().insert(peer);
+            light::answer(socket, request, routes).await
+        }
+        Ok(_) => head::refuse(socket, full).await,
+        Err(refusal) => head::refuse(socket, refusal).await,
+    }
+}

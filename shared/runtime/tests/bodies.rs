@@ -1,0 +1,163 @@
+//! Bodies on raw sockets: what is slow, endless, or comes without credentials.
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::DefaultBodyLimit,
+    routing::{get, post},
+};
+use futures::stream;
+use messenger_runtime::{
+    App,
+    caller::Caller,
+    fields::SMALL_BODY_MAX,
+    testing::{bearer, connected, exchange, listening, to_end},
+};
+use messenger_testkit::hub;
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::TcpStream,
+    time::{Instant, sleep},
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// `/open` and `/small` read a body from anybody, `/closed` from a user.
+fn routes() -> Router<App> {
+    let length = |body: Bytes| async move { body.len().to_string() };
+    let closed = |_: Caller, body: Bytes| async move { body.len().to_string() };
+    Router::new()
+        .route("/open", post(length))
+        .route("/small", post(length).layer(DefaultBodyLimit::max(SMALL_BODY_MAX)))
+        .route("/closed", post(closed))
+}
+
+async fn server(variables: &[(&str, &str)]) -> SocketAddr {
+    let hub = hub().build();
+    listening(routes(), hub.memory.ports(&hub.homeserver, &hub.clock), variables).await
+}
+
+/// The head of a request with a body of this length.
+fn head(path: &str, length: usize, more: &str) -> Vec<u8> {
+    format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: {length}\r\n{more}\r\n").into_bytes()
+}
+
+#[track_caller]
+fn assert_problem(answer: &str, status: &str, code: &str) {
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    assert!(answer.contains("content-type: application/problem+json\r\n"), "{answer}");
+    assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_makes_no_progress_is_408_and_ends_the_connection() {
+    let address = server(&[("LIMIT_BODY_SECONDS", "1")]).await;
+    for path in ["/open", "/small"] {
+        let begin = [head(path, 1000, ""), b"begin".to_vec()].concat();
+        assert_problem(&exchange(address, &begin).await, "408", "request_timeout");
+    }
+    let chunked = b"POST /open HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n5\r\nbegin\r\n";
+    assert_problem(&exchange(address, chunked).await, "408", "request_timeout");
+}
+
+#[tokio::test]
+async fn a_trickle_is_no_progress_and_a_slow_body_is_one() {
+    let address = server(&[("LIMIT_BODY_SECONDS", "3"), ("LIMIT_BODY_BYTES_PER_SECOND", "1000")]).await;
+    let trickle = async {
+        let mut socket = connected(address, &head("/open", 1000, "")).await;
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE && socket.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_millis(500)).await;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it goes on for ever");
+    };
+    let slow = async {
+        let mut socket = connected(address, &head("/open", 60_000, "connection: close\r\n")).await;
+        for _ in 0..10 {
+            sleep(Duration::from_millis(500)).await;
+            socket.write_all(&[b'x'; 6000]).await.expect("it is taken");
+        }
+        assert!(to_end(socket).await.ends_with("60000"));
+    };
+    tokio::join!(trickle, slow);
+}
+
+#[tokio::test]
+async fn who_shows_no_credentials_is_refused_before_the_body_is_read() {
+    let address = server(&[]).await;
+    // Nothing of the body comes, and nobody waits for it.
+    assert!(exchange(address, &head("/closed", 1 << 20, "")).await.starts_with("HTTP/1.1 401 "));
+    let wrong = head("/closed", 1 << 20, "authorization: Bearer x.y.z\r\n");
+    assert!(exchange(address, &wrong).await.starts_with("HTTP/1.1 401 "));
+    let good = format!("authorization: {}\r\nconnection: close\r\n", bearer("mueller"));
+    let whole = [head("/closed", 4, &good), b"body".to_vec()].concat();
+    assert!(exchange(address, &whole).await.ends_with("\r\n\r\n4"));
+}
+
+#[tokio::test]
+async fn a_body_that_anybody_may_send_is_small() {
+    let address = server(&[]).await;
+    let fits = [head("/small", SMALL_BODY_MAX, "connection: close\r\n"), vec![b'x'; SMALL_BODY_MAX]].concat();
+    assert!(exchange(address, &fits).await.ends_with("\r\n\r\n16384"));
+    let one_more = [head("/small", SMALL_BODY_MAX + 1, ""), vec![b'x'; SMALL_BODY_MAX + 1]].concat();
+    assert_problem(&exchange(address, &one_more).await, "413", "body_too_large");
+    let endless = b"POST /small HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n";
+    let mut socket = connected(address, endless).await;
+    let piece = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+    let written = async {
+        for _ in 0..10_000 {
+            if socket.write_all(piece.as_bytes()).await.is_err() {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(written.await, "it is cut off");
+}
+
+/// Says when it is dropped.
+struct Told(Arc<AtomicBool>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_an_answer_is_given_up() {
+    let gone = Arc::new(AtomicBool::new(false));
+    let told = gone.clone();
+    let endless = move || {
+        let told = Told(told.clone());
+        async move {
+            let pieces = stream::repeat_with(move || {
+                let _told = &told;
+                Ok::<_, std::convert::Infallible>(Bytes::from_static(&[b'x'; 65_536]))
+            });
+            Body::from_stream(pieces)
+        }
+    };
+    let hub = hub().build();
+    let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+    let routes = Router::new().route("/endless", get(endless));
+    let address = listening(routes, ports, &[("LIMIT_WRITE_SECONDS", "1")]).await;
+    let socket: TcpStream = connected(address, b"GET /endless HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    let begun = Instant::now();
+    while !gone.load(Ordering::SeqCst) {
+        assert!(begun.elapsed() < PATIENCE, "it is held for ever");
+        sleep(Duration::from_millis(50)).await;
+    }
+    drop(socket);
+}
