@@ -18,7 +18,11 @@ use messenger_core::{
     media::{Upload, clean},
     message::Message,
 };
-use messenger_runtime::{App, Failed, caller::Caller, fields::query_value};
+use messenger_runtime::{
+    App, Failed,
+    caller::Caller,
+    fields::{check_content_encoding, query_value},
+};
 use percent_encoding::percent_decode_str;
 
 use crate::{BODY_MAX, ID_MAX, spool::Spool};
@@ -45,6 +49,7 @@ pub(crate) async fn upload(
     parts: Result<Multipart, MultipartRejection>,
 ) -> Result<Json<Message>, Response> {
     let parts = parts.map_err(|_| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())?;
+    check_content_encoding(&headers).map_err(|error| Failed::from(error).into_response())?;
     let message = taken(&app, &caller, query.as_deref(), &headers, parts).await;
     message.map(Json).map_err(|error| Failed::from(error).into_response())
 }

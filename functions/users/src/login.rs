@@ -4,13 +4,13 @@ use axum::{
     Json,
     body::Bytes,
     extract::{RawQuery, State},
-    http::header::CACHE_CONTROL,
+    http::{HeaderMap, header::CACHE_CONTROL},
     response::{IntoResponse, Response},
 };
 use messenger_core::{Error, Result, id::MatrixUserId};
 use messenger_runtime::{
     App, Failed,
-    fields::{Fields, query_value},
+    fields::{Fields, check_content_encoding, query_value},
 };
 use serde::Serialize;
 
@@ -30,8 +30,10 @@ struct Login {
 pub(crate) async fn hub_login(
     State(app): State<App>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failed> {
+    check_content_encoding(&headers)?;
     let token = token(query.as_deref(), &body)?;
     let shown = app.auth.hub_user(&token)?;
     let user = app.hub.sign_in(shown.identity.clone()).await?;

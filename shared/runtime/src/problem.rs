@@ -85,6 +85,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Conflict { .. } => StatusCode::CONFLICT,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::Unsupported { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Fault(fault) => match (fault.failure, fault.system) {
             (Failure::Unreachable | Failure::Limited(_), _) | (Failure::TimedOut, System::Database) => {
