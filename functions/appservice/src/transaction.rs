@@ -29,17 +29,15 @@ impl Transaction {
         let members: BTreeMap<String, Box<RawValue>> = json::parse(body).map_err(|error| {
             Error::Invalid(vec![Problem::new("", error.to_string()).coded("invalid_json")])
         })?;
-        let list = |name: &str| -> Vec<Box<RawValue>> {
-            let list = members.get(name).map(|list| json::parse(list.get()));
-            if let Some(Err(error)) = &list {
-                tracing::warn!(list = name, %error, "ignoring a part of a transaction that is not a list");
-            }
-            list.and_then(Result::ok).unwrap_or_default()
-        };
-        let ephemeral = EPHEMERAL.into_iter().map(list).find(|list| !list.is_empty()).unwrap_or_default();
+        let list = |name: &str| -> Option<Vec<Box<RawValue>>> { json::parse(members.get(name)?.get()).ok() };
+        let no_events =
+            || Error::Invalid(vec![Problem::new("/events", "must be a list").coded("invalid_json")]);
+        let events = list("events").ok_or_else(no_events)?;
+        let mut ephemeral = EPHEMERAL.into_iter().filter_map(list);
+        let ephemeral = ephemeral.find(|list| !list.is_empty()).unwrap_or_default();
         let ephemeral: Vec<_> = ephemeral.iter().map(|event| json::value(event)).collect();
         Ok(Self {
-            events: list("events").iter().filter_map(|event| RoomEvent::read(event, None)).collect(),
+            events: events.iter().filter_map(|event| RoomEvent::read(event, None)).collect(),
             typing: ephemeral.iter().filter_map(|event| Typing::read(event, None)).collect(),
             receipts: ephemeral.iter().flat_map(|event| Receipt::read(event, None)).collect(),
         })

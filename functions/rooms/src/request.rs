@@ -40,6 +40,7 @@ pub(crate) fn founding(mut fields: Fields) -> Result<Founding> {
 /// Parses `POST /rooms/{id}/invite`.
 pub(crate) fn invited(mut fields: Fields) -> Result<String> {
     let invited = fields.required_name("hub_user_id", USER_MAX);
+    fields.refuse_half("hub_user_id");
     fields.finish()?;
     Ok(invited)
 }

@@ -18,9 +18,6 @@ use crate::Failed;
 
 pub use body::{JsonBody, check_content_encoding};
 
-/// 2^63: no whole number that is stored is as large.
-const BEYOND: f64 = 9_223_372_036_854_775_808.0;
-
 /// The fields of a request, being read. Ends with [`finish`](Self::finish), which reports everything that was wrong.
 #[derive(Debug)]
 pub struct Fields {
@@ -96,12 +93,15 @@ impl Fields {
         self.name(name, most).filter(|given| !name::is_blank(given))
     }
 
+    /// Refuses half of a surrogate pair where a field names somebody: with U+FFFD it would name another, or nobody.
+    pub fn refuse_half(&mut self, name: &'static str) {
+        if self.given(name).is_some_and(json::has_half) {
+            self.wrong(name, "has half of a character in it (of a surrogate pair): send the whole id");
+        }
+    }
+
     fn name(&mut self, name: &'static str, most: usize) -> Option<String> {
         let given = name::normal(&self.text(name)?).into_owned();
-        if self.given(name).is_some_and(json::has_half) {
-            self.wrong(name, "ends or begins with half of a character (of a surrogate pair): send it whole");
-            return None;
-        }
         self.within(name, most, given)
     }
 
@@ -145,9 +145,7 @@ impl Fields {
         let given = self.given(name)?.get();
         let number = json::whole(given);
         if number.is_none() {
-            let is_beyond = given.parse::<f64>().is_ok_and(|number| number.abs() >= BEYOND);
-            let size = if is_beyond { ", and smaller than 2^63" } else { "" };
-            self.wrong(name, &format!("must be {expected}{size}"));
+            self.wrong(name, &format!("must be {expected}"));
         }
         number
     }

@@ -20,6 +20,7 @@ pub(super) fn target(fields: &mut Fields) -> (Target, Vec<String>) {
     let entity_type = fields.optional_name("entity_type", NAME_MAX);
     let entity_id = entity_id(fields);
     let target_user = fields.optional_name("target_user", HUB_USER_ID_MAX);
+    fields.refuse_half("target_user");
     let given = [entity_type.is_some(), entity_id.is_some(), target_user.is_some()];
     let given = |used: &[&str]| -> Vec<&str> {
         let given =
@@ -114,6 +115,6 @@ fn dm(fields: &mut Fields, target_user: Option<&str>) -> Target {
 fn entity_id(fields: &mut Fields) -> Option<EntityId> {
     match fields.value("entity_id")? {
         Value::String(_) => fields.optional_name("entity_id", ENTITY_ID_MAX).map(EntityId::Text),
-        _ => fields.whole("entity_id", "a whole number, or text").map(EntityId::Number),
+        _ => fields.whole("entity_id", "a whole number of at most 64 bits, or text").map(EntityId::Number),
     }
 }

@@ -65,7 +65,7 @@ mod tests {
             assert!(is_near(name, "target_user"), "{name}");
         }
         for name in
-            ["target", "user", "target_use_r2", "taget_usr", "target_type", "", "entity_name", "target_role"]
+            ["target", "user", "target_user_nr", "taget_usr", "target_type", "", "entity_name", "target_role"]
         {
             assert!(!is_near(name, "target_user"), "{name}");
         }
