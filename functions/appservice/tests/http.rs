@@ -168,7 +168,7 @@ async fn an_event_that_is_nested_too_deeply_does_not_hold_up_the_rest() {
     assert_eq!(stand.tell("1", &events).await.status, 200);
     let told = stand.told();
     let told: Vec<_> = told.iter().map(|event| &event["event_id"]).collect();
-    assert_eq!(told, ["$edited", "$good"]);
+    assert_eq!(told, ["$deep", "$edited", "$good"]);
     let (status, typing) = told_in_passing(&stand, &json!({ "ephemeral": [[[[[deep]]]]] })).await;
     assert_eq!((status, typing), (200, Vec::new()));
 }
@@ -470,4 +470,31 @@ async fn the_homeservers_questions_are_answered() {
     "#);
     let room = Request::get("/_matrix/app/v1/rooms/%23allgemein:hub.local");
     assert_eq!(stand.wire.ask(with_token(room)).await.status, 404);
+}
+
+/// However odd one event is, the homeserver is not asked to repeat the transaction, and the others count.
+#[tokio::test]
+async fn json_as_no_server_should_write_it_costs_no_event_that_can_be_read() {
+    let stand = Stand::new().await;
+    let put = |n: usize| put(&n.to_string()).header("Authorization", format!("Bearer {TOKEN}"));
+    let event = |n: usize, content: &str| {
+        stand.message(&format!("${n}"), &json!({ "content": "@" })).to_string().replace("\"@\"", content)
+    };
+    let deep = "[".repeat(50_000) + &"]".repeat(50_000);
+    let contents = [
+        r#"{"msgtype": "m.text", "body": "cut \ud83d"}"#,
+        r#"{"msgtype": "m.text", "body": "b", "n": 1e400, "\udc00": 1}"#,
+        &format!(r#"{{"msgtype": "m.text", "body": "c", "deep": {deep}}}"#),
+        "1e400",
+        r#"{"msgtype": "m.text", "body": "last"}"#,
+    ];
+    let events: Vec<_> = contents.iter().enumerate().map(|(n, content)| event(n, content)).collect();
+    let body = format!("\u{feff}{{\"events\": [{}], \"\\ud83d\": 1e400}}", events.join(","));
+    assert_eq!(stand.wire.call(put(1), body).await.status, 200);
+    let latin = event(7, r#"{"msgtype": "m.text", "body": "@"}"#).replace('@', "\u{1}");
+    let latin = format!("{{\"events\": [{latin}], \"events\": [{latin}, {}]}}", event(8, contents[4]));
+    let latin: Vec<u8> = latin.bytes().map(|byte| if byte == 1 { 0xe4 } else { byte }).collect();
+    assert_eq!(stand.wire.call(put(2), latin).await.status, 200);
+    let told: Vec<_> = stand.told().iter().map(|event| event["body"].clone()).collect();
+    assert_eq!(told, ["cut \u{fffd}", "b", "c", "last", "\u{fffd}", "last"]);
 }

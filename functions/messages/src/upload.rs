@@ -21,7 +21,7 @@ use messenger_core::{
 use messenger_runtime::{
     App, Failed,
     caller::{Caller, Sending},
-    fields::query_value,
+    fields::{check_content_encoding, query_value},
 };
 use percent_encoding::percent_decode_str;
 
@@ -49,6 +49,7 @@ pub(crate) async fn upload(
     parts: Result<Multipart, MultipartRejection>,
 ) -> Result<Json<Message>, Response> {
     let parts = parts.map_err(|_| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())?;
+    check_content_encoding(&headers).map_err(|error| Failed::from(error).into_response())?;
     let message = taken(&app, &caller, query.as_deref(), &headers, parts).await;
     message.map(Json).map_err(|error| Failed::from(error).into_response())
 }

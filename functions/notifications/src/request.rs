@@ -1,22 +1,20 @@
 //! What satellites send, parsed: every wrong field is named.
 
+mod target;
+
 use std::{ops::RangeInclusive, time::Duration};
 
 use axum::http::HeaderMap;
 use messenger_core::{
     Error, Result,
-    id::{HUB_USER_ID_MAX, HubUserId},
-    notification::{Draft, EntityId, Idempotency, LogQuery, Priority, Satellite, Target, Terms},
+    notification::{Draft, Idempotency, LogQuery, Priority, Satellite, Terms},
 };
 use messenger_runtime::fields::{Fields, JsonBody};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 /// Longest `source_app`, `event_type` and `entity_type`, in characters.
 const NAME_MAX: usize = 100;
 const TITLE_MAX: usize = 500;
 const BODY_MAX: usize = 20_000;
-const ENTITY_ID_MAX: usize = 200;
 const KEY_MAX: usize = 255;
 /// `?wait=` in seconds: default and most.
 const WAIT: (u32, u32) = (3, 10);
@@ -37,15 +35,13 @@ pub(crate) fn send(
     body: JsonBody,
 ) -> Result<Send> {
     let wait = wait(query);
-    let JsonBody { mut fields, bytes } = body;
-    let draft = draft(&mut fields);
+    let JsonBody { mut fields } = body;
+    let (draft, mut warnings) = draft(&mut fields);
     let key = key(&mut fields, headers);
-    let tenant = fields.value("tenant_id");
-    if tenant.as_ref().is_some_and(|tenant| !tenant.is_i64()) {
-        fields.wrong("tenant_id", "must be a whole number");
-    }
+    let tenant = fields.whole("tenant_id", "a whole number");
+    warnings.extend(target::misspelt(&mut fields, &draft.target));
     let unread = combine(wait.as_ref().err(), fields.finish())?;
-    if let Some(tenant) = tenant.filter(|tenant| tenant.as_i64() != Some(satellite.tenant.0)) {
+    if let Some(tenant) = tenant.filter(|tenant| *tenant != satellite.tenant.0) {
         return Err(Error::Forbidden {
             code: "tenant_not_allowed",
             detail: format!(
@@ -55,17 +51,16 @@ pub(crate) fn send(
             .into(),
         });
     }
-    let fingerprint = hex::encode(Sha256::digest(&bytes));
-    let idempotency = key.map(|key| Idempotency { key, fingerprint });
-    let warnings =
-        unread.iter().map(|name| format!("the field `{name}` is unknown and was ignored")).collect();
+    let idempotency = key.map(|key| Idempotency::of(key, &draft)).transpose()?;
+    let unread = unread.iter().map(|name| format!("the field `{name}` is unknown and was ignored"));
+    warnings.extend(unread);
     Ok(Send { draft, terms: Terms { wait: wait?, idempotency }, warnings })
 }
 
 /// Parses the query of `GET /notifications/log`.
 pub(crate) fn log_query(mut fields: Fields) -> Result<LogQuery> {
     let query = LogQuery {
-        source_app: fields.optional_text("source_app", NAME_MAX).filter(|app| !app.is_empty()),
+        source_app: fields.optional_name("source_app", NAME_MAX),
         limit: fields.number("limit", 50, *LOG_LIMIT.start(), *LOG_LIMIT.end()),
         offset: fields.number("offset", 0, 0, 1_000_000_000),
     };
@@ -90,15 +85,15 @@ fn combine(query: Option<&Error>, body: Result<Vec<String>>) -> Result<Vec<Strin
     }
 }
 
-fn draft(fields: &mut Fields) -> Draft {
-    Draft {
-        source_app: fields.required_text("source_app", NAME_MAX),
-        event_type: fields.required_text("event_type", NAME_MAX),
-        title: fields.required_text("title", TITLE_MAX),
-        body: fields.optional_text("body", BODY_MAX),
-        target: target(fields),
-        priority: priority(fields),
-    }
+/// What is sent, and what of it has no effect.
+fn draft(fields: &mut Fields) -> (Draft, Vec<String>) {
+    let source_app = fields.required_name("source_app", NAME_MAX);
+    let event_type = fields.required_name("event_type", NAME_MAX);
+    let title = fields.required_text("title", TITLE_MAX);
+    let body = fields.optional_text("body", BODY_MAX);
+    let (target, warnings) = target::target(fields);
+    let priority = priority(fields);
+    (Draft { source_app, event_type, title, body, target, priority }, warnings)
 }
 
 fn priority(fields: &mut Fields) -> Priority {
@@ -109,71 +104,17 @@ fn priority(fields: &mut Fields) -> Priority {
     })
 }
 
-fn target(fields: &mut Fields) -> Target {
-    let target = fields.optional_text("target_type", NAME_MAX);
-    let entity_type = fields.optional_text("entity_type", NAME_MAX);
-    let entity_id = entity_id(fields);
-    let target_user = fields.optional_text("target_user", HUB_USER_ID_MAX);
-    match target.as_deref() {
-        None | Some("general") => Target::General,
-        Some("service_room") => Target::Service,
-        Some("entity_room") => {
-            let entity_type = entity_type.filter(|name| !name.trim().is_empty());
-            if entity_type.is_none() {
-                fields.wrong(
-                    "entity_type",
-                    "is required for `entity_room`: the kind of thing, as in `machine`",
-                );
-            }
-            if entity_id.is_none() {
-                fields.wrong("entity_id", "is required for `entity_room`: a whole number, or text");
-            }
-            Target::Entity {
-                entity_type: entity_type.unwrap_or_default(),
-                entity_id: entity_id.unwrap_or(EntityId::Number(0)),
-            }
-        }
-        Some("dm") => {
-            match target_user.as_deref().map_or(Err("is required for `dm`: a Hub user id"), HubUserId::parse)
-            {
-                Ok(user) => Target::Dm(user),
-                Err(problem) => {
-                    fields.wrong("target_user", problem);
-                    Target::General
-                }
-            }
-        }
-        Some(other) => {
-            let message = format!("must be `general`, `entity_room`, `dm` or `service_room`, is `{other}`");
-            fields.wrong_as("target_type", "invalid_target", &message);
-            Target::General
-        }
-    }
-}
-
-fn entity_id(fields: &mut Fields) -> Option<EntityId> {
-    match fields.value("entity_id")? {
-        Value::Number(number) if number.is_i64() => number.as_i64().map(EntityId::Number),
-        Value::String(_) => fields
-            .optional_text("entity_id", ENTITY_ID_MAX)
-            .filter(|id| !id.trim().is_empty())
-            .map(EntityId::Text),
-        _ => {
-            fields.wrong("entity_id", "must be a whole number, or text");
-            None
-        }
-    }
-}
-
-/// The header wins over the field of the same meaning.
+/// The header wins over the field of the same meaning. A blank key is none: with one, everything after the first
+/// notification would be taken for a repetition.
 fn key(fields: &mut Fields, headers: &HeaderMap) -> Option<String> {
-    let in_body = fields.optional_text("idempotency_key", KEY_MAX);
-    let Some(header) = headers.get("idempotency-key") else { return in_body.filter(|key| !key.is_empty()) };
-    match header.to_str() {
-        Ok(key) if (1..=KEY_MAX).contains(&key.len()) => Some(key.to_owned()),
-        _ => {
-            fields.wrong("idempotency_key", "the header Idempotency-Key must have 1 to 255 ASCII characters");
-            None
-        }
+    let given = |key: &str| Some(key.trim().to_owned()).filter(|key| !key.is_empty());
+    let in_body = fields.optional_text("idempotency_key", KEY_MAX).as_deref().and_then(given);
+    let Some(header) = headers.get("idempotency-key") else { return in_body };
+    match header.to_str().map(given) {
+        Ok(Some(key)) if key.len() > KEY_MAX => {}
+        Ok(key) => return key.or(in_body),
+        Err(_) => {}
     }
+    fields.wrong("idempotency_key", "the header Idempotency-Key must have at most 255 ASCII characters");
+    None
 }

@@ -31,7 +31,7 @@ async fn poll(
 ) -> Result<impl IntoResponse, Failed> {
     let mut fields = Fields::from_query(query.as_deref());
     let wait = fields.seconds("wait", 0, WAIT_MAX);
-    let client = fields.optional_text("client", CLIENT_MAX).unwrap_or_default();
+    let client = fields.optional_name("client", CLIENT_MAX).unwrap_or_default();
     let cursor = fields.optional_text("cursor", CLIENT_MAX).filter(|cursor| !cursor.is_empty());
     let since = cursor.map_or(Since::Reader(client), Since::Cursor);
     fields.finish()?;

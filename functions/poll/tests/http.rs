@@ -261,3 +261,12 @@ async fn without_the_database_it_is_503() {
     }
     "#);
 }
+
+#[tokio::test]
+async fn every_spelling_of_a_readers_name_is_the_same_reader() {
+    let (hub, wire) = door();
+    poll(&wire, "&client=Halle-%C3%9C").await;
+    hub.send(given::draft("one"), NOW).await;
+    assert_eq!(poll(&wire, "&client=%20Halle-U%CC%88%20").await.body.as_array().map(Vec::len), Some(1));
+    assert_eq!(poll(&wire, "&client=Halle-%C3%9C").await.body, json!([]));
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use messenger_core::{
     Result,
     id::HUB_USER_ID_MAX,
+    name,
     room::{Founding, Search},
     typing::TYPING_FADES,
 };
@@ -25,16 +26,21 @@ const TYPING_MIN: Duration = Duration::from_secs(1);
 
 /// Parses `POST /rooms`.
 pub(crate) fn founding(mut fields: Fields) -> Result<Founding> {
-    let name = fields.required_text("name", NAME_MAX).trim().to_owned();
-    let topic = fields.optional_text("topic", TOPIC_MAX).filter(|topic| !topic.trim().is_empty());
+    let name = name::legible(&fields.required_text("name", NAME_MAX));
+    let topic = fields.optional_text("topic", TOPIC_MAX).map(|topic| name::legible(&topic));
+    let topic = topic.filter(|topic| !topic.is_empty());
     let invite = invite_users(&mut fields);
+    if let Some(unknown) = fields.misspelt("invite_users").map(str::to_owned) {
+        fields.wrong(&unknown, "is unknown: did you mean `invite_users`?");
+    }
     fields.finish()?;
     Ok(Founding { name, topic, invite })
 }
 
 /// Parses `POST /rooms/{id}/invite`.
 pub(crate) fn invited(mut fields: Fields) -> Result<String> {
-    let invited = fields.required_text("hub_user_id", USER_MAX);
+    let invited = fields.required_name("hub_user_id", USER_MAX);
+    fields.refuse_half("hub_user_id");
     fields.finish()?;
     Ok(invited)
 }
@@ -46,15 +52,12 @@ pub(crate) fn typing(mut fields: Fields) -> Result<Option<Duration>> {
         fields.wrong("typing", "is required: true or false");
     }
     let (least, most) = (TYPING_MIN.as_millis(), TYPING_FADES.as_millis());
-    let lasting = match fields.value("timeout_ms").map(|given| given.as_u64()) {
-        None => TYPING,
-        Some(Some(given)) if (least..=most).contains(&given.into()) => Duration::from_millis(given),
-        Some(_) => {
-            let problem = format!("must be a whole number of milliseconds from {least} to {most}");
-            fields.wrong("timeout_ms", &problem);
-            TYPING
-        }
-    };
+    let expected = format!("a whole number of milliseconds from {least} to {most}");
+    let given = fields.whole("timeout_ms", &expected).map(|given| u64::try_from(given).unwrap_or_default());
+    let lasting = given.map_or(TYPING, Duration::from_millis);
+    if !(TYPING_MIN..=TYPING_FADES).contains(&lasting) {
+        fields.wrong("timeout_ms", &format!("must be {expected}"));
+    }
     fields.finish()?;
     Ok((typing == Some(Value::Bool(true))).then_some(lasting))
 }
@@ -63,8 +66,8 @@ pub(crate) fn typing(mut fields: Fields) -> Result<Option<Duration>> {
 pub(crate) fn search(query: Option<&str>) -> Result<Search> {
     let mut fields = Fields::from_query(query);
     let search = Search {
-        text: fields.optional_text("q", NAME_MAX).unwrap_or_default().trim().to_owned(),
-        entity_type: fields.optional_text("entity_type", ENTITY_TYPE_MAX),
+        text: fields.optional_name("q", NAME_MAX).unwrap_or_default(),
+        entity_type: fields.optional_name("entity_type", ENTITY_TYPE_MAX),
         limit: fields.number("limit", 50, 1, 200),
         offset: fields.number("offset", 0, 0, OFFSET_MAX),
     };
@@ -88,10 +91,13 @@ fn invite_users(fields: &mut Fields) -> Vec<String> {
     let mut users = Vec::with_capacity(list.len());
     for (n, user) in list.into_iter().enumerate() {
         match user {
+            // What was half of a character could be anybody.
             Value::String(user)
-                if !user.trim().is_empty() && user.chars().count() <= USER_MAX && !user.contains('\0') =>
+                if !name::is_blank(&user)
+                    && user.chars().count() <= USER_MAX
+                    && !user.contains(['\0', '\u{fffd}']) =>
             {
-                users.push(user);
+                users.push(name::normal(&user).into_owned());
             }
             _ => fields.wrong(&format!("invite_users/{n}"), "must be the id of a user"),
         }

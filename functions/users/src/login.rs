@@ -4,14 +4,14 @@ use axum::{
     Json,
     body::Bytes,
     extract::{RawQuery, State},
-    http::header::CACHE_CONTROL,
+    http::{HeaderMap, header::CACHE_CONTROL},
     response::{IntoResponse, Response},
 };
 use messenger_core::{Error, Result, id::MatrixUserId};
 use messenger_runtime::{
     App, Failed,
     caller::ClientAddress,
-    fields::{Fields, query_value},
+    fields::{Fields, check_content_encoding, query_value},
 };
 use serde::Serialize;
 
@@ -32,8 +32,10 @@ pub(crate) async fn hub_login(
     State(app): State<App>,
     ClientAddress(client): ClientAddress,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failed> {
+    check_content_encoding(&headers)?;
     let token = token(query.as_deref(), &body)?;
     let shown = app.auth.hub_user(&token).map_err(|refusal| app.limits.refused(client, refusal))?;
     let user = app.admit(shown.identity.clone(), true).await?;

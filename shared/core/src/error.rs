@@ -36,6 +36,14 @@ pub enum Error {
         /// So many bytes.
         most: u64,
     },
+    /// The body is in a form that is not accepted.
+    #[error("{detail}")]
+    Unsupported {
+        /// Stable, `snake_case`.
+        code: &'static str,
+        /// What is accepted.
+        detail: Cow<'static, str>,
+    },
     /// The state does not allow this now.
     #[error("{detail}")]
     Conflict {
@@ -140,6 +148,7 @@ impl Error {
         match self {
             Self::Unauthenticated { code, .. }
             | Self::Forbidden { code, .. }
+            | Self::Unsupported { code, .. }
             | Self::Conflict { code, .. } => code,
             Self::NotFound(_) => "not_found",
             Self::Invalid(problems) => {

@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::name;
+
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -100,17 +102,19 @@ pub const HUB_USER_ID_MAX: usize = 255;
 const LOCALPART_MAX: usize = 180;
 
 impl HubUserId {
-    /// Parses what a token or a request names a user.
+    /// Parses the id by which a token or a request names a user. Every spelling of an id is the same id: it is kept in its
+    /// [`normal`](name::normal) form.
     ///
     /// # Errors
     /// A sentence that says what is wrong.
     pub fn parse(value: &str) -> Result<Self, &'static str> {
-        if value.trim().is_empty() {
+        let value = name::normal(value);
+        if value.chars().any(char::is_control) {
+            Err("must not contain control characters")
+        } else if name::is_blank(&value) {
             Err("must not be blank")
         } else if value.chars().count() > HUB_USER_ID_MAX {
             Err("must have at most 255 characters")
-        } else if value.chars().any(char::is_control) {
-            Err("must not contain control characters")
         } else {
             Ok(Self::new(value))
         }

@@ -17,6 +17,7 @@ use crate::{
     id::{EventId, MatrixUserId, RoomId},
     inbound::{Content, RoomEvent},
     media::{File, Mxc, clean},
+    name,
     user::{Caller, User},
 };
 
@@ -128,7 +129,7 @@ impl People {
         if *id == self.bot {
             return self.bot_display_name.clone();
         }
-        self.get(id).map_or_else(|| id.to_string(), |user| user.identity.display_name.clone())
+        self.get(id).map_or_else(|| name::legible(id.as_str()), |user| user.identity.display_name.clone())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Notifications: what a satellite says, to whom, and what became of it.
 
 mod draft;
+mod fingerprint;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::{
 };
 
 pub use draft::{Draft, EntityId, Priority, Target};
+pub use fingerprint::Idempotency;
 
 /// How long a direct message waits for its recipient's first login.
 pub const HELD_FOR: Duration = Duration::from_hours(7 * 24);
@@ -35,15 +37,6 @@ pub struct Terms {
     pub wait: Duration,
     /// The retry key, and the digest of the request it stands for.
     pub idempotency: Option<Idempotency>,
-}
-
-/// A key that makes a retried call the same call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Idempotency {
-    /// At most 255 characters, unique for (token, tenant).
-    pub key: String,
-    /// Digest of the body: the same key with another body is a mistake.
-    pub fingerprint: String,
 }
 
 /// What became of a notification.
@@ -152,7 +145,7 @@ pub enum Accepted {
     Replayed {
         /// As it is now.
         notification: Box<Notification>,
-        /// The digest of the first request.
+        /// The fingerprint of the first request.
         fingerprint: String,
     },
 }
@@ -219,7 +212,7 @@ impl Hub {
         let room = self.named_room(&draft.room_key(satellite.tenant)).await?;
         let payload = draft.payload(room.as_ref())?;
         let wait = terms.wait;
-        let fingerprint = terms.idempotency.as_ref().map(|idempotency| idempotency.fingerprint.clone());
+        let idempotency = terms.idempotency.clone();
         if wait.is_zero() {
             self.store_sent().await;
         }
@@ -228,7 +221,9 @@ impl Hub {
                 let notification = self.deliver_in_time(*notification, place, wait).await;
                 Ok(Answer { notification, replayed: false })
             }
-            Accepted::Replayed { fingerprint: first, .. } if fingerprint.as_ref() != Some(&first) => {
+            Accepted::Replayed { fingerprint, .. }
+                if !idempotency.is_some_and(|again| again.repeats(&fingerprint)) =>
+            {
                 Err(Error::Invalid(vec![idempotency_mismatch()]))
             }
             Accepted::Replayed { notification, .. } => {

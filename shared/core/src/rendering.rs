@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     id::MatrixUserId,
     id::NotificationId,
+    name,
     notification::{Draft, Priority},
 };
 
@@ -44,7 +45,7 @@ fn message(
     html: bool,
 ) -> Value {
     let mark = if draft.priority == Priority::Urgent { URGENT } else { "" };
-    let heading = format!("{mark}[{}] {}", draft.source_app, draft.title);
+    let heading = format!("{mark}[{}] {}", name::legible(&draft.source_app), draft.title);
     let body = body.filter(|body| !body.is_empty());
     let mut content = json!({
         "msgtype": "m.text",

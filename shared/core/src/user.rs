@@ -10,6 +10,7 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use crate::{
     Error, Hub, Result,
     id::{HubUserId, MatrixUserId, TenantId},
+    name,
 };
 
 pub(crate) use sign_in::superseded;
@@ -213,5 +214,16 @@ impl Hub {
 
     pub(crate) fn matrix_id_of(&self, localpart: &str) -> MatrixUserId {
         MatrixUserId::new(format!("@{localpart}:{}", self.settings.server_name))
+    }
+
+    /// The bot's name, its localpart and its Matrix id belong to the bot: a user who is called alike has their id added.
+    fn told_from_the_bot(&self, identity: Identity) -> Identity {
+        let bot = self.bot();
+        let taken = [&self.settings.bot_display_name, &self.settings.bot_localpart, bot.as_str()];
+        if !taken.into_iter().any(|taken| name::is_like(taken, &identity.display_name)) {
+            return identity;
+        }
+        let id = name::legible(identity.hub_user_id.as_str());
+        Identity { display_name: format!("{} ({id})", identity.display_name), ..identity }
     }
 }

@@ -8,6 +8,7 @@ use messenger_core::{
     Result,
     id::{EventId, MatrixUserId, RoomId},
     inbound::{MESSAGES, RoomEvent, timestamp},
+    json,
     port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
     receipt::Receipt,
     typing::Typing,
@@ -299,15 +300,13 @@ impl StateEvent {
         self.kind == "m.room.member"
     }
 
-    /// Empty if it cannot be read: that it is there says enough of most events.
     fn content(&self) -> Value {
-        serde_json::from_str(self.content.get()).unwrap_or_default()
+        json::value(&self.content)
     }
 
     /// An invitation into a direct chat says so; who has accepted it, in what it replaces.
     fn is_direct(&self) -> bool {
-        let unsigned: Option<Value> =
-            self.unsigned.as_ref().and_then(|unsigned| serde_json::from_str(unsigned.get()).ok());
+        let unsigned = self.unsigned.as_ref().map(|unsigned| json::value(unsigned));
         let before = unsigned.as_ref().and_then(|unsigned| unsigned.get("prev_content"));
         let says_so = |content: &Value| content.get("is_direct").and_then(Value::as_bool) == Some(true);
         self.is_membership() && (says_so(&self.content()) || before.is_some_and(says_so))
@@ -334,11 +333,11 @@ fn state_events(events: &[Box<RawValue>]) -> impl Iterator<Item = StateEvent> {
 fn ephemeral_events(ephemeral: Option<&RawValue>) -> Vec<Value> {
     let list: Option<Ephemeral> = ephemeral.and_then(|list| serde_json::from_str(list.get()).ok());
     let events = list.unwrap_or_default().events;
-    events.iter().filter_map(|event| serde_json::from_str(event.get()).ok()).collect()
+    events.iter().map(|event| json::value(event)).collect()
 }
 
 fn legible<T: DeserializeOwned>(raw: &RawValue, what: &'static str) -> Option<T> {
-    let read = serde_json::from_str(raw.get());
+    let read = json::parse(raw.get());
     if let Err(error) = &read {
         tracing::warn!(%error, "{what} that cannot be read is passed over");
     }

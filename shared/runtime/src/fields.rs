@@ -1,36 +1,41 @@
 //! Bodies and queries become domain values. Every wrong field is named, not only the first.
 
-use std::{collections::BTreeSet, time::Duration};
+mod body;
+mod misspelt;
 
-use axum::{
-    body::Bytes,
-    extract::{self, FromRequest, FromRequestParts, Request},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
-use http::{StatusCode, header::CONTENT_TYPE, request::Parts};
-use messenger_core::{Error, Result, error::Problem};
+
+use axum::extract::{self, FromRequestParts};
+use http::request::Parts;
+use messenger_core::{Error, Result, error::Problem, json, name};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Value, value::RawValue};
 
 use crate::Failed;
 
 /// Largest body of a request that says a token, a name, or little more.
 pub const SMALL_BODY_MAX: usize = 16 << 10;
+pub use body::{JsonBody, check_content_encoding};
 
 /// The fields of a request, being read. Ends with [`finish`](Self::finish), which reports everything that was wrong.
 #[derive(Debug)]
 pub struct Fields {
-    values: Map<String, Value>,
+    values: BTreeMap<String, Given>,
     read: BTreeSet<&'static str>,
     problems: Vec<Problem>,
     prefix: &'static str,
 }
 
-/// A JSON object as body.
-pub struct JsonBody {
-    /// Its fields.
-    pub fields: Fields,
-    /// Its bytes, as they came.
-    pub bytes: Bytes,
+/// A value as it was given. What nobody reads is never parsed: it may be anything.
+#[derive(Debug)]
+enum Given {
+    /// A parameter of a query.
+    Text(String),
+    /// A field of a body.
+    Json(Box<RawValue>),
 }
 
 /// The parts of a path that say which one. What is no UTF-8 is none of ours: 404.
@@ -47,73 +52,109 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for JsonBody {
-    type Rejection = axum::response::Response;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        use axum::response::IntoResponse as _;
-        let is_json = request.headers().get(CONTENT_TYPE).is_none_or(|kind| {
-            let kind = kind.to_str().unwrap_or_default().to_ascii_lowercase();
-            let essence = kind.split(';').next().unwrap_or_default().trim().to_owned();
-            essence == "application/json" || essence.ends_with("+json")
-        });
-        if !is_json {
-            return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response());
-        }
-        let bytes =
-            Bytes::from_request(request, state).await.map_err(axum::response::IntoResponse::into_response)?;
-        let fields = Fields::from_json(&bytes).map_err(|error| Failed::from(error).into_response())?;
-        Ok(Self { fields, bytes })
-    }
-}
-
 impl Fields {
     /// The fields of a JSON object.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
-        let invalid = |message: String| Error::Invalid(vec![Problem::new("", message).coded("invalid_json")]);
-        match serde_json::from_slice(bytes) {
-            Ok(Value::Object(values)) => {
-                Ok(Self { values, read: BTreeSet::new(), problems: Vec::new(), prefix: "/" })
-            }
-            Ok(_) => Err(invalid("the body must be a JSON object".to_owned())),
-            Err(error) => Err(invalid(format!("the body is no JSON: {error}"))),
-        }
+        Self::from_body(bytes, None)
+    }
+
+    fn from_body(bytes: &[u8], charset: Option<&str>) -> Result<Self> {
+        let values = body::members(bytes, charset)?.into_iter();
+        Ok(Self::new(values.map(|(name, raw)| (name, Given::Json(raw))).collect(), "/"))
     }
 
     /// The parameters of a query. A parameter that is given twice counts once, as it came last.
     pub fn from_query(query: Option<&str>) -> Self {
-        let values = pairs(query).map(|(name, value)| (name, Value::String(value))).collect();
-        Self { values, read: BTreeSet::new(), problems: Vec::new(), prefix: "?" }
+        Self::new(pairs(query).map(|(name, value)| (name, Given::Text(value))).collect(), "?")
+    }
+
+    fn new(values: BTreeMap<String, Given>, prefix: &'static str) -> Self {
+        Self { values, read: BTreeSet::new(), problems: Vec::new(), prefix }
     }
 
     /// Text that must be there and say something.
     pub fn required_text(&mut self, name: &'static str, most: usize) -> String {
-        match self.optional_text(name, most) {
-            Some(text) if text.trim().is_empty() => self.wrong(name, "must not be blank"),
+        let text = self.optional_text(name, most);
+        self.required(name, most, text)
+    }
+
+    /// Text that may be missing or `null`. Half of a surrogate pair in it is U+FFFD.
+    pub fn optional_text(&mut self, name: &'static str, most: usize) -> Option<String> {
+        let text = self.text(name)?;
+        self.within(name, most, text)
+    }
+
+    /// A name that must be there, in its normal form ([`name::normal`]).
+    pub fn required_name(&mut self, name: &'static str, most: usize) -> String {
+        let given = self.name(name, most);
+        self.required(name, most, given)
+    }
+
+    /// A name that may be missing, `null` or blank, in its normal form ([`name::normal`]).
+    pub fn optional_name(&mut self, name: &'static str, most: usize) -> Option<String> {
+        self.name(name, most).filter(|given| !name::is_blank(given))
+    }
+
+    /// Refuses half of a surrogate pair where a field names somebody: with U+FFFD it would name another, or nobody.
+    pub fn refuse_half(&mut self, name: &'static str) {
+        if self.given(name).is_some_and(json::has_half) {
+            self.wrong(name, "has half of a character in it (of a surrogate pair): send the whole id");
+        }
+    }
+
+    fn name(&mut self, name: &'static str, most: usize) -> Option<String> {
+        let given = name::normal(&self.text(name)?).into_owned();
+        self.within(name, most, given)
+    }
+
+    fn required(&mut self, name: &'static str, most: usize, text: Option<String>) -> String {
+        match text {
+            Some(text) if name::is_blank(&text) => self.wrong(name, "must not be blank"),
             Some(text) => return text,
             None => self.wrong(name, &format!("is required: text of 1 to {most} characters")),
         }
         String::new()
     }
 
-    /// Text that may be missing or `null`.
-    pub fn optional_text(&mut self, name: &'static str, most: usize) -> Option<String> {
-        let problem = match self.value(name)? {
-            Value::String(text) if text.contains('\0') => "must not contain the character U+0000".to_owned(),
-            Value::String(text) if text.chars().count() > most => {
-                format!("must have at most {most} characters, has {}", text.chars().count())
-            }
-            Value::String(text) => return Some(text),
-            other => format!("must be text, is {}", kind(&other)),
+    fn within(&mut self, name: &'static str, most: usize, text: String) -> Option<String> {
+        let problem = match text.chars().count() {
+            _ if text.contains('\0') => "must not contain the character U+0000".to_owned(),
+            length if length > most => format!("must have at most {most} characters, has {length}"),
+            _ => return Some(text),
         };
         self.wrong(name, &problem);
         None
     }
 
+    fn text(&mut self, name: &'static str) -> Option<String> {
+        self.read.insert(name);
+        let problem = match self.values.get(name)? {
+            Given::Text(text) => return Some(text.clone()),
+            Given::Json(raw) => match (json::text(raw), kind(raw)) {
+                (Some(text), _) => return Some(text),
+                (None, "null") => return None,
+                (None, kind) => format!("must be text, is {kind}"),
+            },
+        };
+        self.wrong(name, &problem);
+        None
+    }
+
+    /// A whole number of a body, however it is written: `42`, `42.0` and `4.2e1` are the same. `expected` is what the field
+    /// takes, as in "a whole number".
+    pub fn whole(&mut self, name: &'static str, expected: &str) -> Option<i64> {
+        self.read.insert(name);
+        let given = self.given(name)?.get();
+        let number = json::whole(given);
+        if number.is_none() {
+            self.wrong(name, &format!("must be {expected}"));
+        }
+        number
+    }
+
     /// A whole number of a query.
     pub fn number(&mut self, name: &'static str, default: i64, least: i64, most: i64) -> i64 {
         match self.value(name) {
-            None => default,
             Some(Value::String(text)) => match text.parse() {
                 Ok(number) if (least..=most).contains(&number) => number,
                 _ => {
@@ -121,10 +162,7 @@ impl Fields {
                     default
                 }
             },
-            Some(other) => {
-                self.wrong(name, &format!("must be a whole number, is {}", kind(&other)));
-                default
-            }
+            _ => default,
         }
     }
 
@@ -143,7 +181,18 @@ impl Fields {
     /// Any value that is there and not `null`. Counts as read.
     pub fn value(&mut self, name: &'static str) -> Option<Value> {
         self.read.insert(name);
-        self.values.get(name).filter(|value| !value.is_null()).cloned()
+        match self.values.get(name)? {
+            Given::Text(text) => Some(Value::String(text.clone())),
+            Given::Json(raw) => Some(raw).filter(|raw| raw.get() != "null").map(|raw| json::value(raw)),
+        }
+    }
+
+    /// A field of a body that is there and not `null`.
+    fn given(&self, name: &str) -> Option<&RawValue> {
+        match self.values.get(name)? {
+            Given::Json(raw) => Some(&**raw).filter(|raw| raw.get() != "null"),
+            Given::Text(_) => None,
+        }
     }
 
     /// Says that a field is wrong.
@@ -187,13 +236,13 @@ fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned()
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+fn kind(raw: &RawValue) -> &'static str {
+    match raw.get().as_bytes().first() {
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'"') => "text",
+        Some(b'[') => "a list",
+        Some(b'{') => "an object",
+        _ => "a number",
     }
 }

@@ -10,7 +10,7 @@ use axum::{
 };
 use http::{
     HeaderValue, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use messenger_core::{
     Error,
@@ -50,10 +50,10 @@ pub async fn answer(request: Request, next: Next) -> Response {
     let line = format!("{} {}", request.method(), request.uri().path());
     let mut response = next.run(request).await;
     let failed = response.extensions_mut().remove::<Arc<Error>>();
-    if let Some(error) = failed {
-        log(&error, response.status(), &id, &line);
-        let retry_after = retry_after(&error);
-        response = problem(response.status(), error.code(), &detail(&error), &id, fields(&error));
+    if let Some(error) = &failed {
+        log(error, response.status(), &id, &line);
+        let retry_after = retry_after(error);
+        response = problem(response.status(), error.code(), &detail(error), &id, fields(error));
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -66,6 +66,9 @@ pub async fn answer(request: Request, next: Next) -> Response {
     }
     if response.status() == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if failed.is_some_and(|error| error.code() == "unsupported_content_encoding") {
+        response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(PAUSE.as_secs()));
@@ -86,6 +89,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Conflict { .. } => StatusCode::CONFLICT,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Busy { .. } | Error::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Unsupported { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Fault(fault) => match (fault.failure, fault.system) {
             (Failure::Unreachable | Failure::Limited(_), _) | (Failure::TimedOut, System::Database) => {
                 StatusCode::SERVICE_UNAVAILABLE

@@ -1,13 +1,14 @@
 //! Tokens: whom they make of their bearer, and which are none. (What a door does with them is told at the doors.)
 #![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
 
+use jsonwebtoken::{EncodingKey, Header, encode};
 use messenger_core::{id::TenantId, user::Role};
 use messenger_runtime::{
     Config,
     auth::{Auth, Verified},
     testing::{EXPIRY, HUB_SECRET_KEY, config, signed},
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 /// A Hub's token with these claims changed; `null` takes one away.
 fn hub_token(changes: &Value) -> String {
@@ -191,4 +192,43 @@ fn a_token_of_ours_says_when_the_hubs_was_issued() {
     assert!(!verified.by_hub);
     assert_eq!(verified.identity.issued_at.expect("a time").to_string(), "2023-11-14T22:13:20.123457Z");
     assert_eq!(local(&[], &json!({}), EXPIRY - 60)["hub_iat"], json!(null));
+}
+
+/// A token with this text as its claims, signed with the Hub's key.
+fn raw_token(claims: &str) -> String {
+    let claims = RawValue::from_string(claims.to_owned()).expect("JSON");
+    let key = EncodingKey::from_secret(HUB_SECRET_KEY.as_bytes());
+    encode(&Header::default(), &claims, &key).expect("a token")
+}
+
+#[test]
+fn claims_are_read_as_tolerantly_as_bodies() {
+    let read = |claims: &str| {
+        let claims =
+            format!(r#"{{"sub": " mu\u0308ller ", "iss": "aesystek-hub", "exp": {EXPIRY}.0, {claims}}}"#);
+        Auth::new(&config(&[])).user(&raw_token(&claims)).expect("the token is good").identity
+    };
+    let deep = "[".repeat(1_000) + &"]".repeat(1_000);
+    let müller =
+        read(&format!(r#""display_name": "Max \ud83d", "tenant_id": 2.0, "n": 1e400, "deep": {deep}"#));
+    assert_eq!(müller.hub_user_id.as_str(), "müller");
+    assert_eq!((müller.display_name.as_str(), müller.tenant), ("Max \u{fffd}", TenantId(2)));
+    for tenant in ["2e0", "20e-1", "\"2\"", "\" 2.0 \""] {
+        assert_eq!(read(&format!("\"tenant_id\": {tenant}")).tenant, TenantId(2), "{tenant}");
+    }
+    // Half of a character in an id could be anybody.
+    let half = format!(r#"{{"sub": "m\ud83d", "iss": "aesystek-hub", "exp": {EXPIRY}}}"#);
+    let refused = Auth::new(&config(&[])).user(&raw_token(&half)).expect_err("the token is no good");
+    assert_eq!(refused.code(), "token_invalid");
+}
+
+#[test]
+fn a_name_that_nobody_sees_is_none() {
+    let identity = |claims: Value| verified(&claims).identity;
+    let name = |claim: &str| identity(json!({ "display_name": claim })).display_name;
+    assert_eq!(name("Max\u{200b}\u{202e} Mu\u{308}ller"), "Max Müller");
+    assert_eq!(name("\u{200b}\u{2066}\u{3164}"), "mueller");
+    assert_eq!(name("👩\u{200d}🔧 Anna"), "👩\u{200d}🔧 Anna");
+    let id = identity(json!({ "sub": "mü\u{202e}ller" }));
+    assert_eq!((id.hub_user_id.as_str(), id.display_name.as_str()), ("mü\u{202e}ller", "müller"));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{door, notification, post};
 
@@ -96,11 +96,85 @@ async fn a_call_that_is_still_being_answered_is_in_flight() {
 async fn a_key_that_is_none_is_named() {
     let (_hub, wire) = door();
     let long = "x".repeat(256);
-    for key in ["", "ä", &long] {
+    for key in ["ä", &long] {
         let request = post("").header("Idempotency-Key", key.as_bytes());
         let answer = wire.call(request, notification(&json!({})).to_string()).await;
         assert_eq!((answer.status, &answer.body["errors"][0]["pointer"]), (422, &json!("/idempotency_key")));
     }
     let longest = post("").header("Idempotency-Key", &long[..255]);
     assert_eq!(wire.call(longest, notification(&json!({})).to_string()).await.status, 201);
+}
+
+#[tokio::test]
+async fn the_same_request_in_other_words_is_the_same_request() {
+    let (hub, wire) = door();
+    let send = async |body: &str| wire.call(post("").header("Idempotency-Key", "k"), body.to_owned()).await;
+    let first = send(
+        r#"{"source_app": "a", "event_type": "e", "title": "Ü \u00fc", "target_type": "entity_room",
+            "entity_type": "Präge", "entity_id": 42}"#,
+    )
+    .await;
+    assert_eq!(first.status, 201);
+    for again in [
+        r#"{"entity_id":42.0,"entity_type":" Pr\u0061\u0308ge ","title":"\u00dc ü","event_type":"e","source_app":"a","target_type":"entity_room"}"#,
+        r#"{"source_app": "a ", "event_type": "e", "title": "Ü ü", "target_type": "entity_room", "entity_type": "Präge",
+            "entity_id": "42", "body": null, "target_user": null, "priority": "normal", "tenant_id": 1e0, "note": 7}"#,
+    ] {
+        let again = send(again).await;
+        assert_eq!((again.status, &again.body["id"]), (201, &first.body["id"]), "{}", again.body);
+        assert_eq!(again.all_headers["idempotent-replayed"], "true");
+    }
+    assert_eq!(hub.homeserver.all_bodies().len(), 1);
+}
+
+#[tokio::test]
+async fn each_field_that_was_understood_makes_another_request() {
+    let (_hub, wire) = door();
+    let dm = json!({ "target_type": "dm", "target_user": "mueller" });
+    let first = notification(&dm).to_string();
+    assert_eq!(wire.call(post("").header("Idempotency-Key", "k"), first).await.status, 201);
+    for other in [
+        json!({ "source_app": "b" }),
+        json!({ "event_type": "b" }),
+        json!({ "title": "b" }),
+        json!({ "body": "" }),
+        json!({ "priority": "urgent" }),
+        json!({ "target_user": "schmidt" }),
+        json!({ "target_type": "general", "target_user": null }),
+        json!({ "target_type": "service_room", "target_user": null }),
+        json!({ "target_type": "entity_room", "target_user": null, "entity_type": "m", "entity_id": 1 }),
+    ] {
+        let mut body = notification(&dm);
+        body.as_object_mut().expect("an object").extend(other.as_object().expect("an object").clone());
+        let answer = wire.call(post("").header("Idempotency-Key", "k"), body.to_string()).await;
+        assert_eq!((answer.status, &answer.body["code"]), (422, &json!("idempotency_mismatch")), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_blank_key_is_none_and_spaces_around_one_do_not_count() {
+    let (_hub, wire) = door();
+    let send = async |header: Option<&str>, fields: Value| {
+        let request = header.map_or_else(|| post(""), |key| post("").header("Idempotency-Key", key));
+        wire.call(request, notification(&fields).to_string()).await.body["id"].clone()
+    };
+    let mut ids = Vec::new();
+    for (header, field) in [
+        (Some(""), json!(null)),
+        (Some("  "), json!(null)),
+        (None, json!("")),
+        (None, json!(" \n")),
+        (None, json!(null)),
+    ] {
+        ids.push(send(header, json!({ "idempotency_key": field })).await);
+    }
+    ids.sort_by_key(Value::as_i64);
+    ids.dedup();
+    assert_eq!(ids.len(), 5, "each is a notification of its own");
+    let first = send(Some("k"), json!({})).await;
+    for (header, field) in
+        [(Some(" k "), json!(null)), (None, json!("k")), (None, json!(" k\n")), (Some(" "), json!("k"))]
+    {
+        assert_eq!(send(header, json!({ "idempotency_key": field })).await, first, "{header:?} {field}");
+    }
 }

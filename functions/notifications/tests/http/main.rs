@@ -1,7 +1,9 @@
 //! The satellites' door on the wire: statuses, headers and bodies.
 #![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
 
+mod hearers;
 mod idempotency;
+mod leniency;
 mod reading;
 mod refusals;
 mod sending;

@@ -201,7 +201,7 @@ async fn all_wrong_fields_are_named_at_once_with_what_to_do() {
       },
       "body": {
         "code": "invalid_request",
-        "detail": "?wait: must be a number of seconds from 0 to 10, is `11`; source_app: is required: text of 1 to 100 characters; event_type: must not be blank; title: must not contain the character U+0000; body: must be text, is a number; entity_id: must be a whole number, or text; entity_type: is required for `entity_room`: the kind of thing, as in `machine`; priority: must be `normal` or `urgent`; idempotency_key: must be text, is a list",
+        "detail": "?wait: must be a number of seconds from 0 to 10, is `11`; source_app: is required: text of 1 to 100 characters; event_type: must not be blank; title: must not contain the character U+0000; body: must be text, is a number; entity_id: must be a whole number of at most 64 bits, or text; entity_type: is required for `entity_room`: the kind of thing, as in `machine`; priority: must be `normal` or `urgent`; idempotency_key: must be text, is a list",
         "errors": [
           {
             "message": "must be a number of seconds from 0 to 10, is `11`",
@@ -224,7 +224,7 @@ async fn all_wrong_fields_are_named_at_once_with_what_to_do() {
             "pointer": "/body"
           },
           {
-            "message": "must be a whole number, or text",
+            "message": "must be a whole number of at most 64 bits, or text",
             "pointer": "/entity_id"
           },
           {
@@ -329,7 +329,7 @@ async fn what_is_no_json_is_said_to_be_none() {
     }
     "#);
     let deep = "[".repeat(100_000);
-    for broken in [&b""[..], b"[]", b"null", b"\"\xff\"", b"{\"title\": \"\\ud800\"}", deep.as_bytes()] {
+    for broken in [&b""[..], b"[]", b"null", b"\"\xff\"", b"{\"title\": \"\\ud80\"}", deep.as_bytes()] {
         let answer = wire.call(post(""), broken.to_vec()).await;
         assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_json")), "{}", answer.body);
     }

@@ -176,3 +176,65 @@ async fn a_wrong_search_is_named() {
         assert_eq!(answer.status, 200, "{query}");
     }
 }
+
+#[tokio::test]
+async fn names_are_shown_without_what_nobody_sees_and_what_turns_the_line() {
+    let stand = Stand::with(&["anna"]).await;
+    for (name, topic, shown) in [
+        ("Um\u{200b}bau\u{202e}", "a\u{2066}b\nc", ("Umbau", json!("ab c"))),
+        (" U\u{308}bung ", "\u{200b}", ("Übung", json!(null))),
+        ("Team 👩\u{200d}🔧", "❤\u{fe0f}", ("Team 👩\u{200d}🔧", json!("❤\u{fe0f}"))),
+    ] {
+        let made = stand.post("anna", "/api/v1/rooms", &json!({ "name": name, "topic": topic })).await;
+        let (name, topic) = shown;
+        assert_eq!((&made.body["display_name"], &made.body["topic"]), (&json!(name), &topic));
+    }
+    let unseen = stand.post("anna", "/api/v1/rooms", &json!({ "name": "\u{200b}\u{3164}\u{202e}" })).await;
+    assert_eq!((unseen.status, wrong(&unseen)), (422, vec!["/name"]));
+}
+
+#[tokio::test]
+async fn every_spelling_of_an_id_is_the_same_person_at_every_door() {
+    let stand = Stand::with(&["anna", "müller"]).await;
+    let spelling = " mu\u{308}ller\u{a0}";
+    let body = json!({ "name": "Umbau", "invite_users": [spelling] });
+    let made = stand.post("anna", "/api/v1/rooms", &body).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let room = made.body["matrix_room_id"].as_str().expect("an id").to_owned();
+    let members = stand.get("müller", &format!("/api/v1/rooms/{}/members", segment(&room))).await;
+    assert_eq!(members.body.as_array().map(Vec::len), Some(2));
+    let empty = stand.made("anna", "Leer", &[]).await;
+    let path = format!("/api/v1/rooms/{}/invite", segment(&empty));
+    let invited = stand.post("anna", &path, &json!({ "hub_user_id": spelling })).await;
+    assert_eq!((invited.status, &invited.body["hub_user_id"]), (200, &json!("müller")));
+    let dm = |user: &str| format!("/api/v1/rooms/dm/{}", segment(user));
+    let first = stand.post("anna", &dm("müller"), &json!({})).await;
+    let again = stand.post("anna", &dm(spelling), &json!({})).await;
+    assert_eq!((again.status, &again.body["matrix_room_id"]), (200, &first.body["matrix_room_id"]));
+    // Their token may spell it as it likes, too.
+    let rooms = stand.get(spelling, "/api/v1/rooms").await;
+    assert_eq!(rooms.body["rooms"].as_array().map(Vec::len), Some(4));
+}
+
+#[tokio::test]
+async fn json_as_it_comes_is_read_where_its_meaning_is_clear() {
+    let stand = Stand::with(&["anna"]).await;
+    let post =
+        async |body: &str| stand.wire.call(by("anna", Method::POST, "/api/v1/rooms"), body.to_owned()).await;
+    for body in [
+        r#"{"name": "cut \ud83d", "note": 1e400}"#.to_owned(),
+        format!("\u{feff}{{\"name\": \"x\", \"deep\": {}{}}}", "[".repeat(200_000), "]".repeat(200_000)),
+    ] {
+        assert_eq!(post(&body).await.status, 201);
+    }
+    for (body, field) in [
+        (r#"{"name": 1e400}"#, "/name"),
+        (r#"{"name": "x", "invite_users": ["a", "b\ud83d", 1e400]}"#, "/invite_users/1"),
+        (r#"{"name": "x", "invite_user": ["bert"]}"#, "/invite_user"),
+    ] {
+        let answer = post(body).await;
+        assert_eq!((answer.status, wrong(&answer)[0]), (422, field), "{}", answer.body);
+    }
+    let compressed = by("anna", Method::POST, "/api/v1/rooms").header("Content-Encoding", "gzip");
+    assert_eq!(stand.wire.call(compressed, "{\"name\": \"x\"}").await.status, 415);
+}

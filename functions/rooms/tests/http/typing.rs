@@ -47,6 +47,16 @@ async fn the_homeserver_is_told_for_how_long() {
 }
 
 #[tokio::test]
+async fn milliseconds_may_be_written_as_any_number() {
+    let (stand, room) = with_anna().await;
+    for timeout in ["5000.0", "5e3"] {
+        let request = crate::by("anna", Method::POST, &path(&room));
+        let body = format!("{{\"typing\": true, \"timeout_ms\": {timeout}}}");
+        assert_eq!(stand.wire.call(request, body).await.status, 204, "{timeout}");
+    }
+}
+
+#[tokio::test]
 async fn every_wrong_field_is_named() {
     let (stand, room) = with_anna().await;
     let missing = json!({ "pointer": "/typing", "message": "is required: true or false" });

@@ -1,7 +1,7 @@
 //! What people see of an adopted room: what its state says, and in a room without a name who is in it, as other clients
 //! show it.
 
-use crate::{Hub, message::People, port::Overview, room::Profile, user::User};
+use crate::{Hub, message::People, name, port::Overview, room::Profile, user::User};
 
 /// How many people a room without a name is called by.
 const NAMED_BY: usize = 4;
@@ -31,7 +31,6 @@ impl Hub {
     }
 }
 
-/// No database stores U+0000.
 fn legible(text: Option<&str>) -> Option<String> {
-    text.map(|text| text.replace('\0', "")).filter(|text| !text.trim().is_empty())
+    text.map(name::legible).filter(|text| !text.is_empty())
 }

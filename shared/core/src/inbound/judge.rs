@@ -8,6 +8,7 @@ use crate::{
     event::Payload,
     id::{RoomId, TenantId},
     message::People,
+    name,
     port::{Fact, Taken},
     user::User,
 };
@@ -51,9 +52,9 @@ impl Hub {
                 _ => return Ok(None),
             },
             // It keeps the one that it had: none would say less.
-            Content::Named(name) if name.trim().is_empty() => return Ok(None),
-            Content::Named(name) => (Fact::Named(name), None),
-            Content::Topic(topic) => (Fact::Topic(topic), None),
+            Content::Named(name) if name::is_blank(&name) => return Ok(None),
+            Content::Named(name) => (Fact::Named(name::legible(&name)), None),
+            Content::Topic(topic) => (Fact::Topic(name::legible(&topic)), None),
             Content::Invited(_) => {
                 self.accept_invitation(tenant, &event).await?;
                 return Ok(None);

@@ -8,6 +8,7 @@ use serde_json::{Value, value::RawValue};
 use super::{Content, RoomEvent};
 use crate::{
     id::{EventId, MatrixUserId, RoomId},
+    json,
     message::{Said, legible},
 };
 
@@ -28,6 +29,7 @@ struct ClientEvent {
     state_key: Option<String>,
     /// Read by [`timestamp`]: no time costs the event.
     origin_server_ts: Option<Box<RawValue>>,
+    #[serde(deserialize_with = "json::deserialize")]
     content: Value,
     redacts: Option<String>,
     /// Read when it is needed: it holds other events, and what is wrong with them is not wrong with this one.
@@ -47,7 +49,7 @@ impl RoomEvent {
     /// Lists of events are to be read as lists of [`RawValue`]: homeservers take events that are nested more deeply than
     /// we read, and one of them must not cost the list.
     pub fn read(event: &RawValue, room: Option<&RoomId>) -> Option<Self> {
-        let event: ClientEvent = match serde_json::from_str(event.get()) {
+        let event: ClientEvent = match json::parse(event.get()) {
             Ok(event) => event,
             Err(error) => {
                 let named = serde_json::from_str::<Named>(event.get()).ok();
@@ -140,7 +142,7 @@ fn said(kind: &str, content: &Value) -> Option<Said> {
 
 /// The last edit, as Synapse sends it along. Only who wrote a message may change it.
 fn bundled_edit(event: &ClientEvent) -> Option<Said> {
-    let unsigned: Value = serde_json::from_str(event.unsigned.as_ref()?.get()).ok()?;
+    let unsigned = json::value(event.unsigned.as_ref()?);
     let edit = unsigned.pointer("/m.relations/m.replace")?;
     if edit.get("sender")?.as_str()? != event.sender {
         return None;

@@ -9,6 +9,7 @@ use crate::{
     Error, Hub, Result,
     error::Problem,
     id::{HubUserId, RoomId},
+    name,
     port::Standing,
     provision::check_account,
     user::{Caller, User, superseded},
@@ -138,7 +139,8 @@ impl Hub {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<_> = names.iter().map(|name| HubUserId::new(name.as_str())).collect();
+        let names: Vec<_> = names.iter().map(|name| name::normal(name)).collect();
+        let ids: Vec<_> = names.iter().filter_map(|name| HubUserId::parse(name).ok()).collect();
         let localparts: Vec<_> =
             names.iter().filter_map(|name| self.localpart_in(name)).map(str::to_owned).collect();
         let people = self.lobby.people(caller.user.tenant(), &ids, &localparts).await?;
@@ -146,7 +148,7 @@ impl Hub {
         let by_localpart: HashMap<_, _> = people.iter().map(|user| (user.localpart.as_str(), user)).collect();
         let (mut found, mut unknown) = (Vec::<User>::new(), Vec::new());
         for (n, name) in names.iter().enumerate() {
-            let user = by_id.get(name.as_str()).copied();
+            let user = by_id.get(&**name).copied();
             let user = user.or_else(|| by_localpart.get(self.localpart_in(name)?).copied());
             match user {
                 Some(user) if found.iter().any(|known| known.id() == user.id()) => {}

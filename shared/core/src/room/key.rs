@@ -8,6 +8,7 @@ use super::Profile;
 use crate::{
     Settings,
     id::{self, HubUserId, TenantId},
+    name,
 };
 
 /// Longest alias localpart that is kept legible; a longer one ends in a digest (an alias has at most 255 bytes).
@@ -170,8 +171,10 @@ impl RoomKey {
     pub(super) fn profile(&self, settings: &Settings) -> Profile {
         let name = match &self.kind {
             RoomKind::General => Some(settings.general_room_name.clone()),
-            RoomKind::Entity { entity_type, entity_id } => Some(format!("{entity_type} {entity_id}")),
-            RoomKind::Service { source_app } => Some(source_app.clone()),
+            RoomKind::Entity { entity_type, entity_id } => {
+                Some(name::legible(&format!("{entity_type} {entity_id}")))
+            }
+            RoomKind::Service { source_app } => Some(name::legible(source_app)),
             RoomKind::BotDm { .. } => Some(settings.bot_display_name.clone()),
             RoomKind::Dm(_) | RoomKind::Custom { .. } => None,
         };

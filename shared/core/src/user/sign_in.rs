@@ -20,6 +20,7 @@ impl Hub {
     /// `token_superseded` for a token of another tenant that an earlier call was told to be outdated; see
     /// [`Identity::outranks`].
     pub async fn sign_in(&self, identity: Identity) -> Result<User> {
+        let identity = self.told_from_the_bot(identity);
         if let Some(known) = self.remembered(&identity.hub_user_id)
             && (known.identity == identity || known.identity.outranks(&identity))
         {

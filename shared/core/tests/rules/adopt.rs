@@ -218,8 +218,8 @@ async fn an_adopted_room_is_called_as_its_state_says_or_by_who_is_in_it() {
         |room: &RoomId, kind: &str, content| hub.homeserver.happens(room, &matrix("anna"), kind, content);
     // Named so long ago that it is not read back.
     let named = hub.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
-    state(&named, "m.room.name", json!({ "name": "Schicht 3" }));
-    state(&named, "m.room.topic", json!({ "topic": "Halle" }));
+    state(&named, "m.room.name", json!({ "name": "\u{202e}Schicht 3\u{200b}" }));
+    state(&named, "m.room.topic", json!({ "topic": "Hal\u{2066}le\n" }));
     for n in 0..600 {
         hub.homeserver.says(&named, &matrix("bert"), &n.to_string());
     }
@@ -230,7 +230,9 @@ async fn an_adopted_room_is_called_as_its_state_says_or_by_who_is_in_it() {
     hub.receive(vec![said(&hub, &nameless, "anna", "eins")]).await.expect("heard");
     assert_eq!(shown(&nameless).await, ("anna, bert, carl".to_owned(), None));
     // A name that is taken away leaves the one before.
-    for (name, expected) in [("Umbau", "Umbau"), ("", "Umbau")] {
+    for (name, expected) in
+        [("Um\u{202e}bau", "Umbau"), ("", "Umbau"), ("\u{200b}\u{3164}", "Umbau"), ("U\u{308}bung", "Übung")]
+    {
         let event = state(&nameless, "m.room.name", json!({ "name": name }));
         hub.receive(vec![hub.homeserver.told(&nameless, &event)]).await.expect("heard");
         assert_eq!(shown(&nameless).await.0, expected);

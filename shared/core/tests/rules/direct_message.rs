@@ -214,3 +214,19 @@ async fn who_left_the_chat_elsewhere_is_brought_back_by_the_next_message() {
     assert_eq!(hub.homeserver.members(&room), [matrix("anna")]);
     assert!(hub.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").contains(&room));
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_for_another_spelling_of_an_id_is_held_for_the_same_user() {
+    let hub = hub().build();
+    let id = |text: &str| messenger_core::id::HubUserId::parse(text).expect("an id");
+    let to = |text: &str| messenger_core::notification::Draft {
+        target: messenger_core::notification::Target::Dm(id(text)),
+        ..given::draft(text)
+    };
+    for spelling in ["mu\u{308}ller", " müller\u{a0}"] {
+        assert_eq!(hub.send(to(spelling), NO_WAIT).await.notification.status, Status::Pending);
+    }
+    hub.caller("müller", given::TENANT).await;
+    settle(&hub).await;
+    assert_eq!(in_room_of(&hub, given::TENANT, "müller").map(|bodies| bodies.len()), Some(2));
+}

@@ -109,12 +109,28 @@ fn long_names_become_digests_that_differ() {
 
 #[test]
 fn a_user_id_is_text_that_can_be_shown() {
-    for good in ["a", "Max Müller", "🏭", &"x".repeat(255), " a"] {
+    for good in ["a", "Max Müller", "🏭", &"x".repeat(255)] {
         assert_eq!(HubUserId::parse(good).map(|id| id.as_str().to_owned()), Ok(good.to_owned()));
     }
-    for bad in ["", " ", "\t", "a\0", "a\nb", "\u{85}", &"x".repeat(256)] {
+    for bad in ["", " ", "\t", "a\0", "a\nb", "\u{85}", "\u{200b}", "\u{3164} ", &"x".repeat(256)] {
         assert!(HubUserId::parse(bad).is_err(), "{bad:?}");
     }
+}
+
+#[test]
+fn every_spelling_of_an_id_is_the_same_user_with_the_same_account() {
+    let müller = HubUserId::parse("müller").expect("an id");
+    for spelling in ["mu\u{308}ller", " müller ", "\u{a0}mu\u{308}ller\u{2003}", "\tmüller\r\n"] {
+        let user = HubUserId::parse(spelling).expect("an id");
+        assert_eq!(user, müller, "{spelling:?}");
+        assert_eq!(localpart(&user, &RESERVED), localpart(&müller, &RESERVED));
+    }
+    // What only looks alike is somebody else.
+    for other in ["muller", "Müller", "mü\u{200b}ller", "ｍüller"] {
+        assert_ne!(HubUserId::parse(other).expect("an id"), müller, "{other:?}");
+    }
+    let longest = "e\u{301}".repeat(255);
+    assert_eq!(HubUserId::parse(&longest).map(|id| id.as_str().to_owned()), Ok("é".repeat(255)));
 }
 
 /// Keys of every kind from pairs of texts.

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use messenger_core::{
     Error, Hub,
     event::Kind,
-    notification::{Draft, EntityId, LogQuery, Status, Target, Terms, reason},
+    notification::{Draft, EntityId, Idempotency, LogQuery, Status, Target, Terms, reason},
 };
 use messenger_testkit::{TestHub, given, hub, sse::Reader};
 use tokio::time::{Instant, sleep, timeout};
@@ -215,6 +215,21 @@ async fn a_repeated_call_is_the_same_call() {
     assert!(matches!(mismatch, Error::Invalid(_)));
     assert_eq!(mismatch.code(), "idempotency_mismatch");
     assert_eq!(hub.homeserver.all_bodies().len(), 1);
+    assert_eq!(hub.memory.events().len(), 1);
+}
+
+/// Before, the digest of the body's bytes was stored.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_repeated_across_the_upgrade_is_the_same_call() {
+    let hub = hub().build();
+    let call =
+        |fingerprint: &str| hub.notify(given::satellite(), given::draft("x"), retried(WAIT, fingerprint));
+    let first = call(&"0f".repeat(32)).await.expect("accepted");
+    let parsed = Idempotency::of("key".to_owned(), &given::draft("x")).expect("a key").fingerprint;
+    for again in [parsed, "0f".repeat(32)] {
+        let again = call(&again).await.expect("accepted");
+        assert_eq!((again.replayed, again.notification.id), (true, first.notification.id));
+    }
     assert_eq!(hub.memory.events().len(), 1);
 }
 

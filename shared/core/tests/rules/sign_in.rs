@@ -193,3 +193,23 @@ async fn a_token_of_ours_changes_nobody_back() {
     assert_eq!(refused.code(), "token_superseded");
     assert_eq!(hub.another_process().recognise(moved.clone()).await.expect("known").identity, moved);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_bots_name_belongs_to_the_bot() {
+    let hub = hub().build();
+    for (n, taken) in
+        ["Messenger", "messenger ✓", "M\u{e9}ssenger", "@messenger:hub.local"].into_iter().enumerate()
+    {
+        let identity = Identity { display_name: taken.to_owned(), ..given::identity(&format!("anna{n}")) };
+        let user = hub.sign_in(identity.clone()).await.expect("signed in");
+        assert_eq!(user.identity.display_name, format!("{taken} (anna{n})"));
+        let again = hub.another_process().recognise(identity).await.expect("signed in");
+        assert_eq!(again.identity, user.identity, "again is no change");
+    }
+    let named = hub.sign_in(given::identity("messenger")).await.expect("signed in");
+    assert_eq!(named.identity.display_name, "messenger (messenger)", "so is who is named by their id");
+    let other = Identity { display_name: "Messenger-Team".to_owned(), ..given::identity("bert") };
+    assert_eq!(hub.sign_in(other).await.expect("signed in").identity.display_name, "Messenger-Team");
+    hub.work().await;
+    assert_eq!(hub.homeserver.display_name(&matrix("anna0")).as_deref(), Some("Messenger (anna0)"));
+}

@@ -7,10 +7,11 @@ use jsonwebtoken::get_current_timestamp;
 use messenger_core::{
     Result,
     id::{HubUserId, TenantId},
+    json, name,
     user::{Identity, Role},
 };
 use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, value::RawValue};
 
 use super::{HUB_ISSUER, LEEWAY, Verified, refusal::invalid, refused};
 
@@ -27,22 +28,22 @@ pub(super) struct Claims {
     exp: Option<Value>,
     iat: Option<Value>,
     hub_iat: Option<Value>,
-    role: Option<Value>,
-    tenant_id: Option<Value>,
-    display_name: Option<Value>,
+    role: Option<Box<RawValue>>,
+    tenant_id: Option<Box<RawValue>>,
+    display_name: Option<Box<RawValue>>,
 }
 
 impl Claims {
     pub(super) fn verified(self, default_tenant: TenantId) -> Result<Verified> {
         let by_hub = self.iss == HUB_ISSUER;
-        let hub_user_id = HubUserId::parse(text("sub", self.sub)?.as_deref().unwrap_or_default())
+        let sub = self.sub.as_ref().and_then(Value::as_str);
+        let hub_user_id = HubUserId::parse(sub.unwrap_or_default())
             .map_err(|problem| invalid(format!("the token's `sub` {problem}")))?;
-        let tenant = tenant(self.tenant_id)?.unwrap_or(default_tenant);
+        let tenant = self.tenant_id.as_deref().map_or(Ok(default_tenant), tenant)?;
         // A token of ours says when the Hub's was issued.
         let issued_at = if by_hub { issued_at("iat", self.iat) } else { issued_at("hub_iat", self.hub_iat) }?;
-        let display_name = display_name(text("display_name", self.display_name)?.as_deref());
-        let display_name = display_name.unwrap_or_else(|| hub_user_id.as_str().to_owned());
-        let role = Role::from_hub(text("role", self.role)?.as_deref().unwrap_or_default());
+        let display_name = display_name(&text("display_name", self.display_name.as_deref())?, &hub_user_id);
+        let role = Role::from_hub(&text("role", self.role.as_deref())?);
         let identity = Identity { hub_user_id, tenant, display_name, role, issued_at };
         let exp = self.exp.as_ref().and_then(Value::as_number).map_or(Timestamp::MAX, expiry);
         let expires_at = exp.checked_add(Duration::from_secs(LEEWAY)).unwrap_or(Timestamp::MAX);
@@ -56,25 +57,17 @@ pub(super) fn numeric_date(time: Timestamp) -> f64 {
     time.as_microsecond() as f64 / MICROSECONDS
 }
 
-fn text(name: &str, claim: Option<Value>) -> Result<Option<String>> {
-    match claim {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(invalid(format!("the token's `{name}` must be text"))),
-    }
+/// The text of an optional claim; half of a surrogate pair in it is U+FFFD.
+fn text(name: &str, claim: Option<&RawValue>) -> Result<String> {
+    let invalid = || invalid(format!("the token's `{name}` must be text"));
+    claim.map_or(Ok(String::new()), |claim| json::text(claim).ok_or_else(invalid))
 }
 
 /// A whole number, or one in quotes.
-fn tenant(claim: Option<Value>) -> Result<Option<TenantId>> {
-    let number = match claim {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Number(number)) => number.as_i64(),
-        Some(Value::String(text)) => text.parse().ok(),
-        Some(_) => None,
-    };
-    let number =
-        number.ok_or_else(|| invalid("the token's `tenant_id` must be a whole number".to_owned()))?;
-    Ok(Some(TenantId(number)))
+fn tenant(claim: &RawValue) -> Result<TenantId> {
+    let text = json::text(claim).unwrap_or_else(|| claim.get().to_owned());
+    let number = json::whole(text.trim()).map(TenantId);
+    number.ok_or_else(|| invalid("the token's `tenant_id` must be a whole number"))
 }
 
 /// Reads a time of issue, to the microsecond. One in the future would outrank every token until then.
@@ -110,7 +103,9 @@ fn expiry(exp: &Number) -> Timestamp {
     seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::MAX)
 }
 
-fn display_name(claim: Option<&str>) -> Option<String> {
-    let name: String = claim?.trim().chars().filter(|c| !c.is_control()).take(DISPLAY_NAME_MAX).collect();
-    (!name.is_empty()).then_some(name)
+/// The name that people see: the id of a user whose name says nothing.
+fn display_name(claim: &str, user: &HubUserId) -> String {
+    let cut = |name: &str| name::legible(name).chars().take(DISPLAY_NAME_MAX).collect::<String>();
+    let shown = [claim, user.as_str()].into_iter().map(cut).find(|name| !name.is_empty());
+    shown.unwrap_or_else(|| user.as_str().to_owned())
 }

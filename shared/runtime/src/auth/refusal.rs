@@ -2,11 +2,11 @@
 //!
 //! Claims are judged only after the signature: nobody learns by trying which key would be right.
 
-use std::fmt::Display;
+use std::{collections::BTreeMap, fmt::Display};
 
 use jsonwebtoken::{Algorithm, dangerous::insecure_decode_claims, decode_header, errors::ErrorKind};
-use messenger_core::Error;
-use serde_json::{Map, Value};
+use messenger_core::{Error, json};
+use serde_json::value::RawValue;
 
 use super::{HUB_ISSUER, Issuer, LOCAL_ISSUER, refused};
 
@@ -20,13 +20,13 @@ pub(super) fn explain<'a>(
     mut issuers: impl Iterator<Item = &'a Issuer>,
     is_sso_on: bool,
 ) -> Error {
-    let Ok(claims) = insecure_decode_claims::<Map<String, Value>>(token) else {
+    let Ok(claims) = insecure_decode_claims::<BTreeMap<String, Box<RawValue>>>(token) else {
         return invalid("the token is not a JWT: three parts in Base64url with dots between them are needed");
     };
     if decode_header(token).map(|header| header.alg).ok() != Some(Algorithm::HS256) {
         return invalid("the token's algorithm (`alg` of its header) is not HS256");
     }
-    match claims.get("iss").and_then(Value::as_str) {
+    match claims.get("iss").and_then(|issuer| json::text(issuer)).as_deref() {
         None => invalid(format!("the token has no `iss`: a token of the Hub has `{HUB_ISSUER}`")),
         Some(HUB_ISSUER) if !is_sso_on => refused(SSO_DISABLED, SSO_IS_OFF),
         Some(name) => match issuers.find(|issuer| issuer.name == name) {

@@ -1,0 +1,120 @@
+//! Who hears a notification. Nobody hears what was meant for another: where the fields leave that open, the request is
+//! refused.
+
+use messenger_core::{
+    id::{HUB_USER_ID_MAX, HubUserId},
+    notification::{EntityId, Target},
+};
+use messenger_runtime::fields::Fields;
+use serde_json::Value;
+
+use super::NAME_MAX;
+
+const ENTITY_ID_MAX: usize = 200;
+/// The fields that say whom a target is, in the order in which they are read.
+const ADDRESSES: [&str; 3] = ["entity_type", "entity_id", "target_user"];
+
+/// Parses the target. Beside it comes back what of the request has no effect on it.
+pub(super) fn target(fields: &mut Fields) -> (Target, Vec<String>) {
+    let target_type = fields.optional_text("target_type", NAME_MAX);
+    let entity_type = fields.optional_name("entity_type", NAME_MAX);
+    let entity_id = entity_id(fields);
+    let target_user = fields.optional_name("target_user", HUB_USER_ID_MAX);
+    fields.refuse_half("target_user");
+    let given = [entity_type.is_some(), entity_id.is_some(), target_user.is_some()];
+    let given = |used: &[&str]| -> Vec<&str> {
+        let given =
+            ADDRESSES.into_iter().zip(given).filter(|(name, is_given)| *is_given && !used.contains(name));
+        given.map(|(name, _)| name).collect()
+    };
+    let Some(target_type) = target_type else {
+        if let Some(first) = given(&[]).last() {
+            missing_type(fields, first);
+        }
+        return (Target::General, Vec::new());
+    };
+    let (target, used) = match target_type.as_str() {
+        "general" => (Target::General, &[][..]),
+        "service_room" => (Target::Service, &[][..]),
+        "entity_room" => (entity(fields, entity_type, entity_id), &ADDRESSES[..2]),
+        "dm" => (dm(fields, target_user.as_deref()), &ADDRESSES[2..]),
+        other => {
+            let message = format!("must be `general`, `entity_room`, `dm` or `service_room`, is `{other}`");
+            fields.wrong_as("target_type", "invalid_target", &message);
+            (Target::General, &ADDRESSES[..])
+        }
+    };
+    let hearers =
+        if target_type == "dm" { "only `target_user` hears it" } else { "everybody of the tenant hears it" };
+    let unused = given(used).into_iter();
+    let warning =
+        |name| format!("the field `{name}` has no effect with the target type `{target_type}`: {hearers}");
+    (target, unused.map(warning).collect())
+}
+
+/// Names unknown fields that are meant to be one of those that decide who hears a notification, and whether it rings. Where
+/// that field would have no effect, or the target is refused already, it is a warning.
+pub(super) fn misspelt(fields: &mut Fields, target: &Target) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let is_open = !fields.has("target_type");
+    for name in ["target_type", "target_user", "entity_type", "entity_id", "tenant_id", "priority"] {
+        let Some(unknown) = fields.misspelt(name).map(str::to_owned) else { continue };
+        let decides = match name {
+            "target_user" => is_open || matches!(target, Target::Dm(_)),
+            "entity_type" | "entity_id" => is_open || matches!(target, Target::Entity { .. }),
+            _ => true,
+        };
+        let question = format!("did you mean `{name}`?");
+        if decides {
+            fields.wrong(&unknown, &format!("is unknown: {question}"));
+        } else {
+            warnings.push(format!("the field `{unknown}`: {question}"));
+        }
+    }
+    warnings
+}
+
+fn missing_type(fields: &mut Fields, given: &str) {
+    if fields.misspelt("target_type").is_some() {
+        // That field is named.
+        return;
+    }
+    let (target_type, hearers) = match given {
+        "target_user" => ("dm", "for this user alone"),
+        _ => ("entity_room", "for the room of this entity"),
+    };
+    let message = format!(
+        "is required with `{given}`: `{target_type}` {hearers}; to reach everybody of the tenant, leave `{given}` out"
+    );
+    fields.wrong_as("target_type", "invalid_target", &message);
+}
+
+fn entity(fields: &mut Fields, entity_type: Option<String>, entity_id: Option<EntityId>) -> Target {
+    if entity_type.is_none() {
+        fields.wrong("entity_type", "is required for `entity_room`: the kind of thing, as in `machine`");
+    }
+    if entity_id.is_none() {
+        fields.wrong("entity_id", "is required for `entity_room`: a whole number, or text");
+    }
+    Target::Entity {
+        entity_type: entity_type.unwrap_or_default(),
+        entity_id: entity_id.unwrap_or(EntityId::Number(0)),
+    }
+}
+
+fn dm(fields: &mut Fields, target_user: Option<&str>) -> Target {
+    match target_user.map_or(Err("is required for `dm`: a Hub user id"), HubUserId::parse) {
+        Ok(user) => Target::Dm(user),
+        Err(problem) => {
+            fields.wrong("target_user", problem);
+            Target::Dm(HubUserId::new(""))
+        }
+    }
+}
+
+fn entity_id(fields: &mut Fields) -> Option<EntityId> {
+    match fields.value("entity_id")? {
+        Value::String(_) => fields.optional_name("entity_id", ENTITY_ID_MAX).map(EntityId::Text),
+        _ => fields.whole("entity_id", "a whole number of at most 64 bits, or text").map(EntityId::Number),
+    }
+}

@@ -1,0 +1,108 @@
+//! Unknown fields that are meant to be known ones.
+
+use super::Fields;
+
+impl Fields {
+    /// Returns the unknown field that is meant to be this one, if this one is missing: written in another case or with other
+    /// separators, or one edit away. Call it when all known fields have been read.
+    pub fn misspelt(&self, name: &str) -> Option<&str> {
+        if self.has(name) {
+            return None;
+        }
+        let unknown = self.values.keys().map(String::as_str).filter(|unknown| !self.read.contains(unknown));
+        unknown.filter(|unknown| self.has(unknown)).find(|unknown| is_near(unknown, name))
+    }
+
+    /// Whether a field of a body is there and not `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.given(name).is_some()
+    }
+}
+
+/// Whether one edit (insertion, deletion, substitution, transposition) at most makes one name the other.
+fn is_near(one: &str, other: &str) -> bool {
+    let folded = |name: &str| -> Vec<char> {
+        name.chars().flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()).collect()
+    };
+    let (one, other) = (folded(one), folded(other));
+    let (mut one, mut other) = (one.as_slice(), other.as_slice());
+    while let ([first, rest @ ..], [begin, others @ ..]) = (one, other)
+        && first == begin
+    {
+        (one, other) = (rest, others);
+    }
+    while let ([rest @ .., last], [others @ .., end]) = (one, other)
+        && last == end
+    {
+        (one, other) = (rest, others);
+    }
+    match (one, other) {
+        ([] | [_], [] | [_]) => true,
+        ([a, b], [c, d]) => a == d && b == c,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_near;
+
+    #[test]
+    fn one_edit_is_near_and_two_are_not() {
+        for name in [
+            "target_user",
+            "target_usr",
+            "targt_user",
+            "traget_user",
+            "target_userr",
+            "target_uset",
+            "targetUser",
+            "Target-User",
+            "TARGETUSER",
+            "target_users",
+            "arget_user",
+        ] {
+            assert!(is_near(name, "target_user"), "{name}");
+        }
+        for name in
+            ["target", "user", "target_user_nr", "taget_usr", "target_type", "", "entity_name", "target_role"]
+        {
+            assert!(!is_near(name, "target_user"), "{name}");
+        }
+        // The other fields of the contract are no misspelling of one that decides.
+        let deciding = ["target_type", "target_user", "entity_type", "entity_id", "tenant_id", "priority"];
+        let fields = [
+            "source_app",
+            "event_type",
+            "title",
+            "body",
+            "idempotency_key",
+            "dedup_key",
+            "event_action",
+            "deliver_at",
+            "expires_at",
+            "format",
+            "url",
+            "actions",
+            "ack_required",
+            "ack",
+            "entity_name",
+            "entity_url",
+            "tags",
+            "metadata",
+            "on_unknown_user",
+            "event_id",
+            "tenant",
+            "type",
+            "user",
+            "severity",
+            "timestamp",
+            "client_id",
+        ];
+        for name in deciding {
+            for field in fields.into_iter().chain(deciding).filter(|field| *field != name) {
+                assert!(!is_near(field, name), "{field} {name}");
+            }
+        }
+    }
+}
