@@ -434,3 +434,16 @@ async fn the_homeservers_questions_are_answered() {
     let room = Request::get("/_matrix/app/v1/rooms/%23allgemein:hub.local");
     assert_eq!(stand.wire.ask(with_token(room)).await.status, 404);
 }
+
+#[tokio::test]
+async fn wrong_tokens_of_an_address_are_counted_and_the_homeserver_is_not_kept_out() {
+    let hub = hub().build();
+    let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+    let variables = [("MATRIX_HS_TOKEN", TOKEN), ("LIMIT_FAILURES_PER_ADDRESS", "2")];
+    let wire = Wire::configured(routes(), ports, &variables);
+    let ask = async |token: &str| {
+        let request = put("1").header("Authorization", format!("Bearer {token}"));
+        wire.call(request, json!({ "events": [] }).to_string()).await.status
+    };
+    assert_eq!([ask("a").await, ask("b").await, ask("c").await, ask(TOKEN).await], [403, 403, 429, 200]);
+}

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
 
 mod idempotency;
+mod limits;
 mod reading;
 mod refusals;
 mod sending;
