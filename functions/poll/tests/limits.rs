@@ -8,7 +8,7 @@ use messenger_runtime::testing::{Wire, token};
 use messenger_testkit::{given, hub};
 use serde_json::json;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn so_many_polls_of_a_user_wait_at_once_and_those_that_do_not_wait_are_not_counted() {
     let hub = hub().build();
     let _tail = hub.run_tail();

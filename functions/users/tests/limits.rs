@@ -37,7 +37,7 @@ fn line(answer: &Answer) -> (u16, &Value, Option<&str>) {
     (answer.status, &answer.body["code"], after)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn too_many_wrong_credentials_of_an_address_are_429_and_valid_ones_still_open() {
     let (_hub, wire) = door(&[("LIMIT_FAILURES_PER_ADDRESS", "3")]);
     let wrong = format!("Bearer {}", signed(&json!({ "sub": "m", "iss": "aesystek-hub", "exp": 1 }), "guessed"));
@@ -70,7 +70,7 @@ async fn too_many_wrong_credentials_of_an_address_are_429_and_valid_ones_still_o
     assert_eq!(line(&me(&wire, &wrong, "192.0.2.2").await).0, 401, "another address is another one");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn expired_and_missing_tokens_are_no_failures() {
     let (_hub, wire) = door(&[("LIMIT_FAILURES_PER_ADDRESS", "1")]);
     let claims = json!({ "sub": "mueller", "iss": "aesystek-hub", "exp": 1 });
@@ -81,7 +81,7 @@ async fn expired_and_missing_tokens_are_no_failures() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_trusted_proxy_says_who_its_clients_are_and_nobody_else_does() {
     let variables = [("LIMIT_FAILURES_PER_ADDRESS", "1"), ("TRUSTED_PROXIES", "10.0.0.0/8")];
     let (_hub, wire) = door(&variables);
@@ -98,7 +98,7 @@ async fn a_trusted_proxy_says_who_its_clients_are_and_nobody_else_does() {
     assert_eq!(ask("192.0.2.9", "198.51.100.2").await, 429, "what a client itself says counts for nothing");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn first_sign_ins_of_a_tenant_are_limited_and_known_users_come_in() {
     let (hub, _) = door(&[]);
     let ports = || hub.memory.ports(&hub.homeserver, &hub.clock);
@@ -123,7 +123,7 @@ async fn first_sign_ins_of_a_tenant_are_limited_and_known_users_come_in() {
     assert_eq!(me(&wire, &other, "192.0.2.1").await.status, 200, "another tenant has a limit of its own");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_body_of_a_login_is_small() {
     let (_hub, wire) = door(&[]);
     let body = json!({ "hub_token": token("mueller"), "more": "x".repeat(16_384) }).to_string();

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{Stand, UPLOAD, by};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn messages_and_files_of_a_user_are_counted_together() {
     let stand = Stand::configured(&[("LIMIT_SENDS_PER_USER", "2")]).await;
     let room = stand.room.to_string();

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{Stand, by, routes, segment};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn rooms_chats_and_invitations_of_a_user_are_counted_together() {
     let Stand { hub, .. } = Stand::with(&["anna", "bert"]).await;
     let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
@@ -25,7 +25,7 @@ async fn rooms_chats_and_invitations_of_a_user_are_counted_together() {
     assert_eq!(stand.post("bert", "/api/v1/rooms/dm/anna", &json!({})).await.status, 200);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_types_or_is_invited_is_said_in_few_bytes() {
     let stand = Stand::with(&["anna", "bert"]).await;
     let room = stand.made("anna", "Projekt", &[]).await;
