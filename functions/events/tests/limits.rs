@@ -26,7 +26,11 @@ async fn a_user_has_so_many_streams_at_once_and_a_closed_one_makes_room() {
         refused.body["detail"].as_str().expect("text"),
         "too many streams are open for you: at most 3 at once, so close one that is not needed"
     );
-    assert_eq!(wire.open(request("schmidt"), "").await.status(), 200, "another user has streams of their own");
+    assert_eq!(
+        wire.open(request("schmidt"), "").await.status(),
+        200,
+        "another user has streams of their own"
+    );
     streams.pop();
     let response = wire.open(request("mueller"), "").await;
     assert_eq!(response.status(), 200);

@@ -40,7 +40,8 @@ fn line(answer: &Answer) -> (u16, &Value, Option<&str>) {
 #[tokio::test(start_paused = true)]
 async fn too_many_wrong_credentials_of_an_address_are_429_and_valid_ones_still_open() {
     let (_hub, wire) = door(&[("LIMIT_FAILURES_PER_ADDRESS", "3")]);
-    let wrong = format!("Bearer {}", signed(&json!({ "sub": "m", "iss": "aesystek-hub", "exp": 1 }), "guessed"));
+    let wrong =
+        format!("Bearer {}", signed(&json!({ "sub": "m", "iss": "aesystek-hub", "exp": 1 }), "guessed"));
     for _ in 0..2 {
         assert_eq!(line(&me(&wire, &wrong, "192.0.2.1").await), (401, &json!("token_invalid"), None));
     }
