@@ -472,6 +472,7 @@ async fn the_homeservers_questions_are_answered() {
     assert_eq!(stand.wire.ask(with_token(room)).await.status, 404);
 }
 
+<<<<<<< HEAD
 /// However odd one event is, the homeserver is not asked to repeat the transaction, and the others count.
 #[tokio::test]
 async fn json_as_no_server_should_write_it_costs_no_event_that_can_be_read() {
@@ -497,4 +498,19 @@ async fn json_as_no_server_should_write_it_costs_no_event_that_can_be_read() {
     assert_eq!(stand.wire.call(put(2), latin).await.status, 200);
     let told: Vec<_> = stand.told().iter().map(|event| event["body"].clone()).collect();
     assert_eq!(told, ["cut \u{fffd}", "b", "c", "last", "\u{fffd}", "last"]);
+}
+
+=======
+#[tokio::test]
+async fn wrong_tokens_of_an_address_are_counted_and_the_homeserver_is_not_kept_out() {
+    let hub = hub().build();
+    let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+    let variables = [("MATRIX_HS_TOKEN", TOKEN), ("LIMIT_FAILURES_PER_ADDRESS", "2")];
+    let wire = Wire::configured(routes(), ports, &variables);
+    let ask = async |token: &str| {
+        let request = put("1").header("Authorization", format!("Bearer {token}"));
+        wire.call(request, json!({ "events": [] }).to_string()).await.status
+    };
+    assert_eq!([ask("a").await, ask("b").await, ask("c").await, ask(TOKEN).await], [403, 403, 429, 200]);
+>>>>>>> wt-limits
 }

@@ -1,7 +1,5 @@
 //! Headers that concern one connection only, and for whom a request is passed on.
 
-use std::net::IpAddr;
-
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
 use messenger_runtime::limits::Peer;
 
@@ -39,6 +37,8 @@ pub(crate) fn forward_for(extensions: &Extensions, headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]
@@ -46,7 +46,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         let lines = [
             ("connection", "close, X-Private ,"),
-            ("connection", "keep-alive, \u{7f}"),
             ("keep-alive", "timeout=5"),
             ("proxy-connection", "keep-alive"),
             ("proxy-authorization", "Basic x"),

@@ -56,7 +56,8 @@ fn routes() -> Result<Router<App>, String> {
         match std::env::var(&variable).ok().filter(|value| !value.trim().is_empty()) {
             None => router = router.merge((group.routes)()),
             Some(urls) => {
-                let upstream = Upstream::parse(&urls, patience).map_err(|problem| format!("{variable}: {problem}"))?;
+                let upstream =
+                    Upstream::parse(&urls, patience).map_err(|problem| format!("{variable}: {problem}"))?;
                 for path in group.paths {
                     router = router
                         .route_service(path, upstream.clone())

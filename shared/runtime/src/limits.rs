@@ -83,7 +83,8 @@ impl Limits {
     pub fn notification(&self, satellite: &Satellite) -> Result<()> {
         let most = self.config.notifications_per_token;
         self.notifications.take((satellite.tenant, &satellite.token)).map_err(|retry_after| Error::Limited {
-            detail: format!("this service token sends too much: at most {most} notifications a second").into(),
+            detail: format!("this service token sends too much: at most {most} notifications a second")
+                .into(),
             retry_after,
         })
     }

@@ -3,7 +3,11 @@
 
 mod hearers;
 mod idempotency;
+<<<<<<< HEAD
 mod leniency;
+=======
+mod limits;
+>>>>>>> wt-limits
 mod reading;
 mod refusals;
 mod sending;

@@ -3,6 +3,7 @@
 
 mod answers;
 mod bodies;
+mod limits;
 mod refusals;
 mod typing;
 

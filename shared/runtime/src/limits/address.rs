@@ -107,7 +107,11 @@ mod tests {
         assert_eq!(client("", "10.0.0.1", &["1.2.3.4"]), "10.0.0.1", "nobody is trusted by default");
         assert_eq!(client("10.0.0.2", "10.0.0.1", &["1.2.3.4"]), "10.0.0.1", "another one is trusted");
         assert_eq!(client("10.0.0.0/8", "10.0.0.1", &["1.2.3.4"]), "1.2.3.4");
-        assert_eq!(client("10.0.0.1", "10.0.0.1", &["9.9.9.9, 1.2.3.4"]), "1.2.3.4", "9.9.9.9 is its word only");
+        assert_eq!(
+            client("10.0.0.1", "10.0.0.1", &["9.9.9.9, 1.2.3.4"]),
+            "1.2.3.4",
+            "9.9.9.9 is its word only"
+        );
         assert_eq!(client("10.0.0.0/8", "10.0.0.1", &["9.9.9.9, 1.2.3.4 ,10.0.0.7"]), "1.2.3.4");
         assert_eq!(client("10.0.0.0/8", "10.0.0.1", &["9.9.9.9", "1.2.3.4", "10.0.0.7"]), "1.2.3.4");
         assert_eq!(client("10.0.0.1", "10.0.0.1", &[]), "10.0.0.1");
@@ -125,7 +129,9 @@ mod tests {
 
     #[test]
     fn what_is_neither_address_nor_network_is_named() {
-        for (list, wrong) in [("nginx", "nginx"), ("10.0.0.1, 10.0.0.0/33", "10.0.0.0/33"), ("::1,::g", "::g")] {
+        for (list, wrong) in
+            [("nginx", "nginx"), ("10.0.0.1, 10.0.0.0/33", "10.0.0.0/33"), ("::1,::g", "::g")]
+        {
             assert_eq!(TrustedProxies::parse(list).err().as_deref(), Some(wrong));
         }
         assert!(TrustedProxies::parse(" 10.0.0.1 , fd00::/8,").is_ok());

@@ -59,7 +59,8 @@ pub(crate) async fn pace(State(pace): State<Pace>, request: Request, next: Next)
         return next.run(request).await;
     }
     let late = Arc::new(AtomicBool::new(false));
-    let request = request.map(|body| Body::new(PacedBody { late: late.clone(), ..PacedBody::new(body, pace) }));
+    let request =
+        request.map(|body| Body::new(PacedBody { late: late.clone(), ..PacedBody::new(body, pace) }));
     let response = next.run(request).await;
     if late.load(Ordering::Relaxed) && !response.status().is_success() {
         // The rest of the body is not read, so the connection cannot be used again.
@@ -140,8 +141,7 @@ mod tests {
             sleep(Duration::from_secs(seconds)).await;
             (n < pieces).then(|| (Ok::<_, Infallible>(vec![b'x'; bytes]), n + 1))
         });
-        let (begun, mut body, mut read) =
-            (Instant::now(), PacedBody::new(Body::from_stream(body), pace), 0);
+        let (begun, mut body, mut read) = (Instant::now(), PacedBody::new(Body::from_stream(body), pace), 0);
         while let Some(frame) = body.frame().await {
             match frame {
                 Ok(frame) => read += frame.into_data().map_or(0, |data| data.len()),

@@ -114,7 +114,8 @@ impl Admissions {
             None if peer.is_loopback() => 0,
             None => {
                 let files = u32::try_from(self.files).unwrap_or(u32::MAX);
-                let all = if self.config.connections == 0 { files } else { files.min(self.config.connections) };
+                let all =
+                    if self.config.connections == 0 { files } else { files.min(self.config.connections) };
                 (all / 4 * 3).max(1)
             }
         }

@@ -67,7 +67,11 @@ impl Rate {
         let Some(quota) = self.quota else { return Ok(()) };
         let Some(arrival) = self.arrivals.get(&self.hasher.hash_one(key)) else { return Ok(()) };
         let (arrival, now) = (arrival.load(Ordering::Relaxed), self.now());
-        if arrival.max(now) + quota.cost <= now + quota.period { Ok(()) } else { Err(quota.wait(arrival, now)) }
+        if arrival.max(now) + quota.cost <= now + quota.period {
+            Ok(())
+        } else {
+            Err(quota.wait(arrival, now))
+        }
     }
 
     fn now(&self) -> u64 {

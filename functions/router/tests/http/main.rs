@@ -1,6 +1,9 @@
 //! The router as it ships: what it sends elsewhere, what comes back, and what it says of a wrong configuration.
 #![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
 
+mod connections;
+mod silent;
+
 use std::{collections::BTreeSet, net::SocketAddr, process::Stdio, time::Duration};
 
 use axum::{
@@ -21,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A running router. Ends when dropped.
 struct Door {
     url: String,
-    _process: Child,
+    address: SocketAddr,
+    process: Child,
 }
 
 fn router(variables: &[(&str, &str)]) -> Command {
@@ -34,10 +38,17 @@ fn router(variables: &[(&str, &str)]) -> Command {
 impl Door {
     /// Starts a router whose database is away.
     async fn open(variables: &[(&str, &str)]) -> Self {
+        Self::of(router(&[]), variables).await
+    }
+
+    /// The same of a command that becomes a router.
+    async fn of(mut command: Command, variables: &[(&str, &str)]) -> Self {
         let port = nobodys_port().await.to_string();
         let usual = [("PORT", port.as_str()), ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing")];
-        let process = router(&[&usual, variables].concat()).stderr(Stdio::null()).spawn().expect("it starts");
-        let door = Self { url: format!("http://127.0.0.1:{port}"), _process: process };
+        command.envs([&usual, variables].concat()).stderr(Stdio::null());
+        let process = command.spawn().expect("it starts");
+        let address = format!("127.0.0.1:{port}").parse().expect("an address");
+        let door = Self { url: format!("http://{address}"), address, process };
         let begun = tokio::time::Instant::now();
         while door.request(Method::GET, "/livez").send().await.is_err() {
             assert!(begun.elapsed() < PATIENCE, "the router does not start");
@@ -97,6 +108,7 @@ async fn a_request_is_passed_on_whole_and_its_answer_comes_back_as_it_is() {
         "accept",
         "content-length",
         "host",
+        "x-forwarded-for",
         "x-service-token"
       ],
       "token": "secret"

@@ -1,0 +1,39 @@
+//! How many polls of one user may wait, on the wire.
+
+use std::time::Duration;
+
+use axum::http::Request;
+use messenger_poll::routes;
+use messenger_runtime::testing::{Wire, token};
+use messenger_testkit::{given, hub};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn so_many_polls_of_a_user_wait_at_once_and_those_that_do_not_wait_are_not_counted() {
+    let hub = hub().build();
+    let _tail = hub.run_tail();
+    let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+    let wire = Wire::configured(routes(), ports, &[("LIMIT_POLLS_PER_USER", "2")]);
+    let request = |user: &str, query: &str| {
+        Request::get(format!("/api/v1/events/poll?token={}&cursor=0{query}", token(user)))
+    };
+    let waiting = async {
+        tokio::join!(
+            wire.ask(request("mueller", "&wait=20")),
+            wire.ask(request("mueller", "&wait=20")),
+            async {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                let refused = wire.ask(request("mueller", "&wait=20")).await;
+                assert_eq!((refused.status, &refused.body["code"]), (429, &json!("rate_limited")));
+                assert_eq!(refused.all_headers["retry-after"], "10");
+                assert_eq!(wire.ask(request("mueller", "")).await.status, 200, "it does not wait");
+                assert_eq!(wire.ask(request("mueller", "&wait=0")).await.status, 200);
+                assert_eq!(wire.ask(request("schmidt", "&wait=0.01")).await.status, 200);
+                hub.send(given::draft("an alarm"), Duration::ZERO).await;
+            }
+        )
+    };
+    let (first, second, ()) = waiting.await;
+    assert_eq!((first.status, second.status), (200, 200));
+    assert_eq!(wire.ask(request("mueller", "&wait=1")).await.status, 200, "who was answered waits no more");
+}
