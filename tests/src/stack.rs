@@ -19,6 +19,8 @@ use crate::{Client, Gate, Matrix, Server};
 
 /// How long a router may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How many lines of a log a failed test shows.
+const LOG_TAIL: usize = 60;
 const SECRET_KEY: &str = "a secret key of the tests";
 pub(crate) const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
 pub(crate) const SERVICE_TOKEN: &str = "the service token of the tests";
@@ -188,6 +190,24 @@ impl Stack {
         let launch = launch(program, &environment, &self.directory);
         let service = Service::start(launch, format!("{url}/livez"), PATIENCE).await.expect("a function");
         (url, service)
+    }
+}
+
+/// A test that fails shows what the programs logged.
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for program in ["messenger-router", "messenger-worker"] {
+            let log = self.log(program);
+            let lines: Vec<_> = log.lines().collect();
+            let tail = lines.len().saturating_sub(LOG_TAIL);
+            eprintln!(
+                "--- the last of {program}'s log\n{}",
+                lines.get(tail..).unwrap_or_default().join("\n")
+            );
+        }
     }
 }
 

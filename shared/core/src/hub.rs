@@ -13,12 +13,14 @@ use crate::{
     delivery::Sent,
     echo::Echoes,
     id::{MatrixUserId, RoomId, TenantId},
+    inbound::Pushes,
     message::Attempt,
     port::{
         Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
         Lobby, Memberships, Messages, Notifications, Outbox, Reconciliation, Rooms, Timeline, Upkeep, Users,
         Vault, Whispers,
     },
+    reconcile::LeftAlone,
     room::RoomKey,
     tail::Tail,
     user::{Identity, User},
@@ -32,8 +34,8 @@ const ABSENT_FOR: Duration = Duration::from_secs(1);
 const STRANGE_FOR: Duration = Duration::from_mins(1);
 /// How long it is known what was said under a client's transaction id; what was taken in is known for longer.
 const ATTEMPT_FOR: Duration = Duration::from_mins(1);
-/// How long a room that a user is in and that could not be adopted is not looked at again. Push is not kept from it.
-const LEFT_ALONE_FOR: Duration = Duration::from_mins(10);
+/// How long it is known when a room that a user is in and that could not be adopted is looked at again.
+const LEFT_ALONE_FOR: Duration = Duration::from_mins(30);
 /// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
 /// meanwhile waits behind a few openings, not behind all.
 const OPENINGS: usize = 2;
@@ -133,7 +135,7 @@ pub struct Inner {
     /// Rooms that could not be adopted a short while ago.
     pub(crate) strange: Remembered<RoomId, ()>,
     /// Rooms of users that were looked at a while ago.
-    pub(crate) left_alone: Remembered<RoomId, ()>,
+    pub(crate) left_alone: Remembered<RoomId, LeftAlone>,
     /// How often the bot could not come back into a room.
     pub(crate) entering: Remembered<RoomId, u32>,
     /// Since when the homeserver has failed over a room.
@@ -141,6 +143,7 @@ pub struct Inner {
     pub(crate) tenants: Remembered<RoomId, TenantId>,
     /// Up to where a room was read beyond a reconciled position.
     pub(crate) caught_up: Remembered<RoomId, (String, String)>,
+    pub(crate) pushes: Pushes,
     installation: OnceCell<String>,
 }
 
@@ -166,6 +169,7 @@ impl Hub {
             sick_since: Remembered::for_a_while(SICK_FOR),
             tenants: Remembered::for_good(),
             caught_up: Remembered::for_good(),
+            pushes: Pushes::new(),
             installation: OnceCell::new(),
         }))
     }
@@ -224,7 +228,7 @@ where
         Self(Cache::builder().max_capacity(REMEMBERED).time_to_live(time).build())
     }
 
-    fn for_good() -> Self {
+    pub(crate) fn for_good() -> Self {
         Self(Cache::new(REMEMBERED))
     }
 

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use http::{HeaderValue, Method, header};
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -18,9 +18,10 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::task::TaskTracker;
+use tower::Layer as _;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::{App, Config, light, logging, probes, problem};
+use crate::{App, Config, connection::Connection, light, logging, probes, problem};
 
 /// Largest body of a request that is no upload.
 const BODY_MAX: usize = 1 << 20;
@@ -166,7 +167,10 @@ async fn http(stream: TcpStream, service: Router, watcher: Watcher) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
         .max_buf_size(READ_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(
+            TokioIo::new(stream),
+            TowerToHyperService::new(Extension(Connection::next()).layer(service)),
+        );
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended");
     }

@@ -1,5 +1,6 @@
-//! When the homeserver does not know our position any more: it was set up anew, restored, or is another one by now. Then
-//! reading begins anew with the last pages of each room, as far back as the position was last known to be good.
+//! Reading without a position: at the very first start, or when the homeserver does not know our position any more, since it
+//! was set up anew, restored, or is another one by now. Reading begins with the last pages of each room, as far back as
+//! the position was last known to be good; at first, as far back as this database was made.
 //!
 //! Nothing is doubled, since events count once by their id, and ids are remembered for longer than is read back here.
 //! What can be missed is what a room has beyond its last pages; it is still in the history.
@@ -17,23 +18,28 @@ use crate::{
 };
 
 /// How much further back than the position is read: clocks differ. Ids are remembered for a day.
-const OVERLAP: Duration = Duration::from_hours(6);
+pub(super) const OVERLAP: Duration = Duration::from_hours(6);
 /// Most pages of a room that are read back.
 const PAGES: usize = 20;
 
 impl Hub {
-    pub(super) async fn start_anew(&self, worker: &str, cause: &Error) -> Result<bool> {
+    /// Reads without a position; `cause` says why a stored one is not used.
+    pub(super) async fn start_anew(&self, worker: &str, cause: Option<&Error>) -> Result<bool> {
         let changes = self.timeline.changes(None, Duration::ZERO).await?;
         let horizon = self.reconciliation.moved_at().await? - OVERLAP;
-        let error: &dyn std::error::Error = cause;
-        tracing::error!(error, %horizon, "the homeserver does not know where we have arrived: reading the last of each room");
+        if let Some(error) = cause {
+            let error: &dyn std::error::Error = error;
+            tracing::error!(error, %horizon, "the homeserver does not know where we have arrived: reading the last of each room");
+        }
+        // The ids of older events may be forgotten, so that these would be told twice; at first there are none.
+        let oldest = cause.map(|_| horizon);
         let mut sick = Sick::default();
         if !self.come_back(worker, None, &changes, &mut sick).await? {
             return Ok(false);
         }
         for changes in changes.rooms {
             let room = changes.room.clone();
-            let read = self.read_again(changes, horizon).await;
+            let read = self.read_again(changes, horizon, oldest).await;
             if let Err(error) = self.in_time(&room, read) {
                 sick.hold(&room, error)?;
             }
@@ -45,25 +51,26 @@ impl Hub {
         self.reconciliation.advance(worker, Some(&changes.next), LEASE).await
     }
 
-    async fn read_again(&self, changes: RoomChanges, horizon: Timestamp) -> Result<()> {
+    async fn read_again(
+        &self,
+        changes: RoomChanges,
+        horizon: Timestamp,
+        oldest: Option<Timestamp>,
+    ) -> Result<()> {
         let RoomChanges { room, mut events, is_limited } = changes;
-        let reaches_back = |events: &[RoomEvent]| events.iter().any(|event| event.timestamp < horizon);
-        if is_limited && !reaches_back(&events) {
-            events = self.last_pages(&room, &reaches_back).await?;
+        if is_limited && !reaches_back(&events, horizon) {
+            events = self.read_back_to(&room, horizon).await?;
         }
-        self.receive(events.into_iter().filter(|event| event.timestamp >= horizon).collect()).await
+        let is_recent = |event: &RoomEvent| oldest.is_none_or(|oldest| event.timestamp >= oldest);
+        self.receive(events.into_iter().filter(is_recent).collect()).await
     }
 
-    /// What stands in a room, oldest first, from its end back to where something `reaches_back`.
-    async fn last_pages(
-        &self,
-        room: &RoomId,
-        reaches_back: impl Fn(&[RoomEvent]) -> bool,
-    ) -> Result<Vec<RoomEvent>> {
+    /// The last pages of a room, oldest event first, back to the page that reaches beyond the horizon.
+    pub(super) async fn read_back_to(&self, room: &RoomId, horizon: Timestamp) -> Result<Vec<RoomEvent>> {
         let (mut events, mut from) = (Vec::new(), None);
         for _ in 0..PAGES {
             let page = self.timeline.all_before(room, from.as_deref(), PAGE).await?;
-            let is_enough = reaches_back(&page.events);
+            let is_enough = reaches_back(&page.events, horizon);
             events.extend(page.events);
             match page.end {
                 Some(end) if !is_enough => from = Some(end),
@@ -77,4 +84,8 @@ impl Hub {
         events.reverse();
         Ok(events)
     }
+}
+
+fn reaches_back(events: &[RoomEvent], horizon: Timestamp) -> bool {
+    events.iter().any(|event| event.timestamp < horizon)
 }
