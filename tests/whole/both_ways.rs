@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Listener, Plan, Stack, encoded};
+use messenger_tests::{Listener, Plan, Stack, encoded, is_skipped_on_conduit};
 use serde_json::{Value, json};
 
 fn ids(events: &[Value]) -> Vec<String> {
@@ -288,6 +288,9 @@ async fn a_room_into_which_only_the_bot_was_invited_is_adopted_when_push_is_away
 
 #[tokio::test]
 async fn a_bot_that_was_put_out_of_a_room_comes_back_unless_it_is_banned() {
+    if is_skipped_on_conduit("it shows nobody what was said while they were out of a room") {
+        return;
+    }
     let stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
     let client = stack.client();
     let anna = client.person("anna");

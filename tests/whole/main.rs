@@ -11,6 +11,7 @@ mod messages;
 mod notifying;
 mod outages;
 mod polling;
+mod push;
 mod rooms;
 mod typing;
 mod upstreams;

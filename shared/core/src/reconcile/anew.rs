@@ -25,7 +25,8 @@ const PAGES: usize = 20;
 impl Hub {
     /// Reads without a position; `cause` says why a stored one is not used.
     pub(super) async fn start_anew(&self, worker: &str, cause: Option<&Error>) -> Result<bool> {
-        let changes = self.timeline.changes(None, Duration::ZERO).await?;
+        let mut changes = self.timeline.changes(None, Duration::ZERO).await?;
+        let typing = std::mem::take(&mut changes.typing);
         let horizon = self.reconciliation.moved_at().await? - OVERLAP;
         if let Some(error) = cause {
             let error: &dyn std::error::Error = error;
@@ -48,6 +49,7 @@ impl Hub {
             }
         }
         sick.told()?;
+        self.hear_typing(typing).await;
         self.reconciliation.advance(worker, Some(&changes.next), LEASE).await
     }
 

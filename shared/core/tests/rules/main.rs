@@ -23,6 +23,7 @@ mod naming;
 mod notify;
 mod outage;
 mod poll;
+mod push;
 mod reconcile;
 mod rendering;
 mod reset;
