@@ -1,19 +1,34 @@
 //! A gate between the homeserver and the service: what the homeserver pushes passes through, or does not.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
+    time::timeout,
 };
+
+/// How long a push may take to come on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// The answer to a transaction that is lost: the homeserver takes it for delivered.
+const TAKEN: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
 
 /// The gate. Open at first; ends when dropped.
 pub struct Gate {
-    open: Arc<watch::Sender<bool>>,
+    mode: Arc<watch::Sender<Mode>>,
+    lost: Arc<watch::Sender<usize>>,
     port: u16,
     task: JoinHandle<()>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Open,
+    Closed,
+    Losing,
 }
 
 impl Gate {
@@ -21,24 +36,15 @@ impl Gate {
     pub(crate) async fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let own = listener.local_addr().expect("an address").port();
-        let open = Arc::new(watch::Sender::new(true));
-        let opening = open.clone();
+        let (mode, lost) = (Arc::new(watch::Sender::new(Mode::Open)), Arc::new(watch::Sender::new(0)));
+        let (changing, counting) = (mode.clone(), lost.clone());
         let task = tokio::spawn(async move {
-            while let Ok((mut outer, _)) = listener.accept().await {
-                let mut is_open = opening.subscribe();
-                tokio::spawn(async move {
-                    if !*is_open.borrow() {
-                        return;
-                    }
-                    let Ok(mut inner) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut outer, &mut inner) => {}
-                        _ = is_open.wait_for(|open| !open) => {}
-                    }
-                });
+            while let Ok((outer, _)) = listener.accept().await {
+                let (mode, lost) = (changing.subscribe(), counting.clone());
+                tokio::spawn(pass(outer, port, mode, lost));
             }
         });
-        Self { open, port: own, task }
+        Self { mode, lost, port: own, task }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -47,12 +53,24 @@ impl Gate {
 
     /// Lets through what comes.
     pub fn open(&self) {
-        self.open.send_replace(true);
+        self.mode.send_replace(Mode::Open);
     }
 
     /// Lets nothing through, and breaks off what is on its way.
     pub fn close(&self) {
-        self.open.send_replace(false);
+        self.mode.send_replace(Mode::Closed);
+    }
+
+    /// From now on takes transactions in the service's place and loses them, as a homeserver that is killed does.
+    pub fn lose(&self) {
+        self.mode.send_replace(Mode::Losing);
+    }
+
+    /// Waits until so many transactions were lost.
+    pub async fn has_lost(&self, count: usize) {
+        let mut lost = self.lost.subscribe();
+        let enough = timeout(PATIENCE, lost.wait_for(|lost| *lost >= count)).await;
+        enough.expect("a transaction in time").expect("the gate is there");
     }
 }
 
@@ -60,4 +78,47 @@ impl Drop for Gate {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+async fn pass(
+    mut outer: TcpStream,
+    port: u16,
+    mut mode: watch::Receiver<Mode>,
+    lost: Arc<watch::Sender<usize>>,
+) {
+    let now = *mode.borrow_and_update();
+    match now {
+        Mode::Closed => {}
+        Mode::Losing => {
+            if take(&mut outer).await.is_ok() {
+                lost.send_modify(|lost| *lost += 1);
+            }
+        }
+        Mode::Open => {
+            let Ok(mut inner) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+            tokio::select! {
+                _ = copy_bidirectional(&mut outer, &mut inner) => {}
+                _ = mode.wait_for(|mode| *mode != now) => {}
+            }
+        }
+    }
+}
+
+/// Reads a request and answers that it was taken.
+async fn take(outer: &mut TcpStream) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    while !is_whole(&request) {
+        if outer.read_buf(&mut request).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    outer.write_all(TAKEN).await?;
+    outer.shutdown().await
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let Some(end) = request.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    request.len() >= end + 4 + length.unwrap_or(0)
 }

@@ -1,6 +1,7 @@
 //! The homeserver of a test: a Synapse, or a Conduit where `CONDUIT_BIN` names one.
 
 use std::{
+    io::Write as _,
     ops::{Deref, DerefMut},
     path::Path,
     time::Duration,
@@ -22,6 +23,16 @@ const PASSWORD: &str = "a password of the tests";
 pub struct Server {
     kind: Kind,
     as_token: String,
+}
+
+/// Whether a test cannot be run on Conduit, when the tests run there: says so, with the reason.
+pub fn is_skipped_on_conduit(reason: &str) -> bool {
+    let is_skipped = conduit::binary().is_some();
+    if is_skipped {
+        // Not by a macro: the test harness would hide it.
+        let _ = writeln!(std::io::stderr(), "skipped on Conduit: {reason}");
+    }
+    is_skipped
 }
 
 enum Kind {

@@ -14,7 +14,7 @@ mod stack;
 
 pub use client::{Answer, Client, EventStream, Person};
 pub use gate::Gate;
-pub use homeserver::Server;
+pub use homeserver::{Server, is_skipped_on_conduit};
 pub use listener::Listener;
 pub use room::{Matrix, encoded};
 pub use stack::{Plan, Stack};

@@ -19,6 +19,8 @@ use crate::{Client, Gate, Matrix, Server};
 
 /// How long a router may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How many lines of a log a failed test shows.
+const LOG_TAIL: usize = 60;
 const SECRET_KEY: &str = "a secret key of the tests";
 pub(crate) const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
 pub(crate) const SERVICE_TOKEN: &str = "the service token of the tests";
@@ -32,6 +34,8 @@ pub struct Plan {
     pub worker: bool,
     /// A [`Gate`] before what the homeserver pushes.
     pub gate: bool,
+    /// The router starts only when the homeserver knows the service by its worker.
+    pub late_router: bool,
     /// Another database than one of the tests' cluster.
     pub database_url: Option<String>,
     /// More environment for router and worker.
@@ -40,7 +44,14 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { homeserver: true, worker: true, gate: false, database_url: None, environment: Vec::new() }
+        Self {
+            homeserver: true,
+            worker: true,
+            gate: false,
+            late_router: false,
+            database_url: None,
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -109,6 +120,13 @@ impl Stack {
             environment.push(("MATRIX_REGISTRATION_SECRET".to_owned(), secret.to_owned()));
         }
         environment.extend(plan.environment.clone());
+        let early_worker = if plan.late_router {
+            let worker = spawn_worker(&environment, &directory);
+            homeserver.as_ref().expect("the plan has a homeserver").know_us().await;
+            Some(worker)
+        } else {
+            None
+        };
         let launch = launch("messenger-router", &environment, &directory);
         let router = Service::start(launch, format!("{url}/livez"), PATIENCE).await.expect("a router");
         let mut stack = Self {
@@ -116,14 +134,14 @@ impl Stack {
             gate,
             router,
             url,
-            worker: None,
+            worker: early_worker,
             environment,
             server_name,
             database_url,
             _database: database,
             directory,
         };
-        if plan.worker {
+        if plan.worker && !plan.late_router {
             stack.start_worker();
             if let Some(homeserver) = &stack.homeserver {
                 homeserver.know_us().await;
@@ -164,8 +182,7 @@ impl Stack {
 
     /// Starts a worker, in place of the one before.
     pub fn start_worker(&mut self) {
-        let launch = launch("messenger-worker", &self.environment, &self.directory);
-        self.worker = Some(Process::spawn(launch).expect("a worker"));
+        self.worker = Some(spawn_worker(&self.environment, &self.directory));
     }
 
     /// The text of a column of the one row that the service's database has for a parameter.
@@ -198,6 +215,24 @@ impl Stack {
     }
 }
 
+/// A test that fails shows what the programs logged.
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for program in ["messenger-router", "messenger-worker"] {
+            let log = self.log(program);
+            let lines: Vec<_> = log.lines().collect();
+            let tail = lines.len().saturating_sub(LOG_TAIL);
+            eprintln!(
+                "--- the last of {program}'s log\n{}",
+                lines.get(tail..).unwrap_or_default().join("\n")
+            );
+        }
+    }
+}
+
 async fn database(given: Option<String>) -> (Option<TestDatabase>, String) {
     if let Some(url) = given {
         migrate(&url).await.expect("a migrated database");
@@ -207,6 +242,10 @@ async fn database(given: Option<String>) -> (Option<TestDatabase>, String) {
     let database = TestDatabase::create(Some(&name.expect("a template"))).await.expect("a database");
     let url = database.url().to_owned();
     (Some(database), url)
+}
+
+fn spawn_worker(environment: &[(String, String)], directory: &TempDir) -> Process {
+    Process::spawn(launch("messenger-worker", environment, directory)).expect("a worker")
 }
 
 fn launch(program: &str, environment: &[(String, String)], directory: &TempDir) -> Launch {

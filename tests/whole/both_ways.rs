@@ -2,11 +2,26 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Listener, Plan, Stack, encoded};
+use messenger_tests::{Listener, Plan, Stack, encoded, is_skipped_on_conduit};
 use serde_json::{Value, json};
 
 fn ids(events: &[Value]) -> Vec<String> {
     events.iter().filter_map(|event| event["event_id"].as_str().map(str::to_owned)).collect()
+}
+
+/// The places in the room of what was heard, where they do not follow each other, and of what was not heard.
+fn difference(heard: &[String], in_room: &[String]) -> String {
+    let place = |id: &String| in_room.iter().position(|other| other == id);
+    let heard: Vec<_> = heard.iter().map(place).collect();
+    let breaks = heard.windows(2).enumerate().filter_map(|(n, pair)| match pair {
+        [Some(one), Some(next)] if one + 1 == *next => None,
+        [one, next] => Some(format!("{n}: {one:?} then {next:?}")),
+        _ => None,
+    });
+    let breaks: Vec<_> = breaks.collect();
+    let missing: Vec<_> = (0..in_room.len()).filter(|place| !heard.contains(&Some(*place))).collect();
+    let (began, count) = (heard.first(), heard.len());
+    format!("{count} of {}, from {began:?}, breaks {breaks:?}, missing {missing:?}", in_room.len())
 }
 
 /// How many messages each of the two says in each stretch.
@@ -74,8 +89,7 @@ async fn every_message_arrives_once_and_in_order_whatever_breaks() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     for heard in [&heard_by_anna, &heard_by_bert] {
         let heard = ids(&heard.heard("new_message"));
-        assert_eq!(heard.len(), said, "each once");
-        assert_eq!(heard, in_room, "in the room's order");
+        assert!(heard == in_room, "each once, in the room's order: {}", difference(&heard, &in_room));
     }
     let mut history = Vec::new();
     let mut from = String::new();
@@ -274,6 +288,9 @@ async fn a_room_into_which_only_the_bot_was_invited_is_adopted_when_push_is_away
 
 #[tokio::test]
 async fn a_bot_that_was_put_out_of_a_room_comes_back_unless_it_is_banned() {
+    if is_skipped_on_conduit("it shows nobody what was said while they were out of a room") {
+        return;
+    }
     let stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
     let client = stack.client();
     let anna = client.person("anna");

@@ -13,6 +13,7 @@ mod notifying;
 mod other_clients;
 mod outages;
 mod polling;
+mod push;
 mod rooms;
 mod typing;
 mod upstreams;

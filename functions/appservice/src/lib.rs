@@ -20,7 +20,7 @@ use axum::{
     routing::{get, post, put},
 };
 use messenger_core::{Error, Hub};
-use messenger_runtime::{App, Failed, fields::query_value};
+use messenger_runtime::{App, Connection, Failed, fields::query_value};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
@@ -69,11 +69,12 @@ impl FromRequestParts<App> for FromHomeserver {
 async fn transaction(
     State(hub): State<Hub>,
     Extension(pace): Extension<Arc<Pace>>,
+    connection: Option<Extension<Connection>>,
     _: FromHomeserver,
     body: Bytes,
 ) -> Result<Json<Value>, Failed> {
     let Transaction { events, typing, receipts } = Transaction::parse(&body)?;
-    hub.receive(events).await?;
+    hub.receive_push(connection.map(|Extension(Connection(number))| number), events).await?;
     hub.hear_typing(typing).await;
     // After the events, which they name.
     hub.hear_pushed_receipts(receipts).await;

@@ -472,7 +472,6 @@ async fn the_homeservers_questions_are_answered() {
     assert_eq!(stand.wire.ask(with_token(room)).await.status, 404);
 }
 
-<<<<<<< HEAD
 /// However odd one event is, the homeserver is not asked to repeat the transaction, and the others count.
 #[tokio::test]
 async fn json_as_no_server_should_write_it_costs_no_event_that_can_be_read() {
@@ -500,7 +499,6 @@ async fn json_as_no_server_should_write_it_costs_no_event_that_can_be_read() {
     assert_eq!(told, ["cut \u{fffd}", "b", "c", "last", "\u{fffd}", "last"]);
 }
 
-=======
 #[tokio::test]
 async fn wrong_tokens_of_an_address_are_counted_and_the_homeserver_is_not_kept_out() {
     let hub = hub().build();
@@ -512,5 +510,4 @@ async fn wrong_tokens_of_an_address_are_counted_and_the_homeserver_is_not_kept_o
         wire.call(request, json!({ "events": [] }).to_string()).await.status
     };
     assert_eq!([ask("a").await, ask("b").await, ask("c").await, ask(TOKEN).await], [403, 403, 429, 200]);
->>>>>>> wt-limits
 }

@@ -7,12 +7,19 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
+use messenger_core::Hub;
 use messenger_runtime::{App, Config, logging, setup};
 use serde_json::Value;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
+use uuid::Uuid;
 
 /// How long one run takes on Lambda, where a timer of one minute starts the next.
 const LAMBDA_RUN: Duration = Duration::from_secs(50);
+/// How long the end of a worker waits for the database.
+const GIVE_BACK: Duration = Duration::from_secs(1);
 
 /// Delivers what is pending, makes Matrix accounts ready, and keeps the event log short. Configured by environment
 /// variables; see the README.
@@ -63,7 +70,7 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     match arguments.command {
         Some(Command::Setup { skip_homeserver }) => {
             setup::database(&config).await?;
-            return if skip_homeserver { Ok(()) } else { setup::homeserver(&config).await };
+            return if skip_homeserver { Ok(()) } else { setup::homeserver(&App::compose(config)?).await };
         }
         Some(Command::Registration) => {
             print!("{}", setup::registration_file(&config));
@@ -75,24 +82,42 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok() {
         return on_timer(app).await;
     }
-    setup::patiently(&app.config).await;
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
-    tracing::info!("working");
+    let worker = Uuid::new_v4().simple().to_string();
+    let working = async {
+        setup::database_patiently(&app.config).await;
+        setup::homeserver_in_background(&app, &worker).await;
+        tracing::info!("working");
+        work::forever(&app.hub, &worker).await;
+    };
     tokio::select! {
-        () = work::forever(&app.hub) => {}
+        () = working => {}
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
     }
     // Whatever was under way is idempotent: leases run out, and the next worker goes on.
+    give_back(&app.hub, &worker).await;
     Ok(())
 }
 
+/// Lets another worker read the homeserver's stream at once.
+async fn give_back(hub: &Hub, worker: &str) {
+    if let Ok(Err(error)) = timeout(GIVE_BACK, hub.stop_reconciling(worker)).await {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "the lease on the homeserver's stream is left to its end");
+    }
+}
+
 async fn on_timer(app: App) -> anyhow::Result<()> {
-    let hub = &app.hub;
+    let (hub, worker) = (&app.hub, &Uuid::new_v4().simple().to_string());
+    // Not waited for: a start on Lambda has ten seconds.
+    let starting = (app.clone(), worker.clone());
+    tokio::spawn(async move { setup::homeserver_in_background(&starting.0, &starting.1).await });
     let handler = service_fn(|_: LambdaEvent<Value>| async move {
         // The time is over: that is how each run ends.
-        let _ = tokio::time::timeout(LAMBDA_RUN, work::forever(hub)).await;
+        let _ = timeout(LAMBDA_RUN, work::forever(hub, worker)).await;
+        give_back(hub, worker).await;
         Ok::<_, lambda_runtime::Error>(Value::Null)
     });
     lambda_runtime::run(handler).await.map_err(anyhow::Error::from_boxed)

@@ -8,7 +8,6 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
-use uuid::Uuid;
 
 /// How many lanes are drained side by side.
 const LANES: usize = 16;
@@ -23,25 +22,26 @@ const STREAM_WAIT: Duration = Duration::from_secs(15);
 /// The homeserver's stream is read once in this time at the most, to spare it an answer for each message: push has mostly
 /// told of it before, and where it has not this is soon enough.
 const STREAM_PACE: Duration = Duration::from_millis(250);
-/// How long after everybody was asked for their rooms it begins anew.
+/// How long after everybody was asked for their rooms it begins anew, while the homeserver pushes.
 const SEARCH: Duration = Duration::from_mins(3);
+/// The same while it does not: nobody else tells of a room in which the bot is not.
+const SEARCH_SOON: Duration = Duration::from_secs(3);
 /// How often notifications are expired.
 const EXPIRE: Duration = Duration::from_secs(30);
 /// After so many times the event log is rotated, too.
 const ROTATE_EVERY: u32 = 20;
 
 /// Works until it is dropped.
-pub(crate) async fn forever(hub: &Hub) {
+pub(crate) async fn forever(hub: &Hub, worker: &str) {
     let (accounts, departures) = (Notify::new(), Notify::new());
-    let worker = Uuid::new_v4().simple().to_string();
     tokio::select! {
         never = deliver(hub, [&accounts, &departures]) => match never {},
         never = provision(hub, &accounts) => match never {},
         never = withdraw(hub, &departures) => match never {},
         never = wake(hub) => match never {},
         never = keep_up(hub) => match never {},
-        never = reconcile(hub, &worker) => match never {},
-        never = search(hub, &worker) => match never {},
+        never = reconcile(hub, worker) => match never {},
+        never = search(hub, worker) => match never {},
     }
 }
 
@@ -162,7 +162,22 @@ async fn search(hub: &Hub, worker: &str) -> Infallible {
         if let Some(next) = trouble.watch(hub.adopt_unheard(worker, after.as_ref()).await) {
             after = next;
         }
-        sleep(if after.is_none() && !trouble.lasting { SEARCH } else { PROBE }).await;
+        if after.is_none() && !trouble.lasting {
+            rest_until_search(hub, &mut trouble).await;
+        } else {
+            sleep(PROBE).await;
+        }
+    }
+}
+
+/// Waits until rooms are to be looked for again.
+async fn rest_until_search(hub: &Hub, trouble: &mut Trouble) {
+    let latest = Instant::now() + SEARCH;
+    loop {
+        sleep(SEARCH_SOON).await;
+        if Instant::now() >= latest || trouble.watch(hub.is_push_silent().await) != Some(false) {
+            return;
+        }
     }
 }
 

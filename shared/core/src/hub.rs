@@ -13,6 +13,7 @@ use crate::{
     delivery::Sent,
     echo::Echoes,
     id::{EventId, RoomId, TenantId},
+    inbound::Pushes,
     message::Attempt,
     port::{
         Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
@@ -20,6 +21,7 @@ use crate::{
         Vault, Whispers,
     },
     receipt::Receipt,
+    reconcile::LeftAlone,
     room::RoomKey,
     tail::Tail,
     user::SignedIn,
@@ -31,8 +33,8 @@ const ABSENT_FOR: Duration = Duration::from_secs(1);
 const STRANGE_FOR: Duration = Duration::from_mins(1);
 /// How long it is known what was said under a client's transaction id; what was taken in is known for longer.
 const ATTEMPT_FOR: Duration = Duration::from_mins(1);
-/// How long a room that a user is in and that could not be adopted is not looked at again. Push is not kept from it.
-const LEFT_ALONE_FOR: Duration = Duration::from_mins(10);
+/// How long it is known when a room that a user is in and that could not be adopted is looked at again.
+const LEFT_ALONE_FOR: Duration = Duration::from_mins(30);
 /// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
 /// meanwhile waits behind a few openings, not behind all.
 const OPENINGS: usize = 2;
@@ -135,7 +137,7 @@ pub struct Inner {
     /// Rooms that could not be adopted a short while ago.
     pub(crate) strange: Remembered<RoomId, ()>,
     /// Rooms of users that were looked at a while ago.
-    pub(crate) left_alone: Remembered<RoomId, ()>,
+    pub(crate) left_alone: Remembered<RoomId, LeftAlone>,
     /// How often the bot could not come back into a room.
     pub(crate) entering: Remembered<RoomId, u32>,
     /// Since when the homeserver has failed over a room.
@@ -147,6 +149,7 @@ pub struct Inner {
     pub(crate) receipts: Remembered<Receipt, ()>,
     /// An event that is no known message, with the events before it.
     pub(crate) events_before: Remembered<EventId, Arc<[EventId]>>,
+    pub(crate) pushes: Pushes,
     installation: OnceCell<String>,
 }
 
@@ -173,6 +176,7 @@ impl Hub {
             caught_up: Remembered::for_good(),
             receipts: Remembered::for_a_while(RECEIPT_FOR),
             events_before: Remembered::for_a_while(RECEIPT_FOR),
+            pushes: Pushes::new(),
             installation: OnceCell::new(),
         }))
     }
@@ -231,7 +235,7 @@ where
         Self(Cache::builder().max_capacity(REMEMBERED).time_to_live(time).build())
     }
 
-    fn for_good() -> Self {
+    pub(crate) fn for_good() -> Self {
         Self(Cache::new(REMEMBERED))
     }
 

@@ -16,6 +16,7 @@
 
 mod edit;
 mod judge;
+mod push;
 mod read;
 mod sick;
 
@@ -29,8 +30,9 @@ use crate::{
     port::{Fact, Taken},
 };
 
-pub(crate) use sick::Sick;
+pub(crate) use {push::Pushes, sick::Sick};
 
+pub use push::ConnectionId;
 pub use read::{MESSAGES, timestamp};
 
 /// How many events are taken in at once.

@@ -35,6 +35,13 @@ impl fmt::Debug for AdminAccount {
     }
 }
 
+/// When a Conduit is told where to push.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Push {
+    Now,
+    Later,
+}
+
 /// The homeserver knows our registration, and the bot has its account, its device and its name.
 ///
 /// Conduit is registered through its admin room, anew whenever the registration has changed. Any other homeserver reads
@@ -42,11 +49,33 @@ impl fmt::Debug for AdminAccount {
 /// `admin` is for Conduit only. A new Conduit gives the rights of an administrator to whoever registers first: call
 /// this before others can reach it.
 pub async fn bootstrap(config: &Config, registration: &Registration, admin: &AdminAccount) -> Result<()> {
+    prepare(config, registration, admin, Push::Now).await.map(drop)
+}
+
+/// The same, but a Conduit that does not know us yet is not told where to push: it would push at once, and after a failure
+/// wait for half a minute, then for two, and so on. Returns whether the homeserver pushes by this registration;
+/// otherwise call [`bootstrap`] when the service answers.
+pub async fn bootstrap_without_push(
+    config: &Config,
+    registration: &Registration,
+    admin: &AdminAccount,
+) -> Result<bool> {
+    prepare(config, registration, admin, Push::Later).await
+}
+
+/// Returns whether the homeserver pushes.
+async fn prepare(
+    config: &Config,
+    registration: &Registration,
+    admin: &AdminAccount,
+    push: Push,
+) -> Result<bool> {
     agree(config, registration)?;
+    let mut pushes = true;
     let appservice = Appservice::new(config.clone())?;
     let known = appservice.is_known().await.doing(BOOTSTRAPPING)?;
     if conduit::is_at(&appservice).await.doing(BOOTSTRAPPING)? {
-        conduit::register(&appservice, registration, admin, known).await?;
+        pushes = conduit::register(&appservice, registration, admin, known, push).await?;
     } else if !known {
         let explanation = format!(
             "the homeserver does not know the Application Service's token. On Synapse: store the registration \
@@ -56,7 +85,8 @@ pub async fn bootstrap(config: &Config, registration: &Registration, admin: &Adm
         );
         return Err(misconfigured(BOOTSTRAPPING, explanation));
     }
-    appservice.settle_bot(&config.bot_display_name).await
+    appservice.settle_bot(&config.bot_display_name).await?;
+    Ok(pushes)
 }
 
 impl Appservice {

@@ -19,7 +19,7 @@ mod room;
 mod timeline;
 
 pub use appservice::Appservice;
-pub use bootstrap::{AdminAccount, bootstrap};
+pub use bootstrap::{AdminAccount, bootstrap, bootstrap_without_push};
 pub use config::Config;
 pub use passwords::Passwords;
 pub use registration::Registration;

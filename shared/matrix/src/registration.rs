@@ -2,9 +2,13 @@
 //!
 //! Matrix specification, Application Service API, "Registration".
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
+use reqwest::{Client, header::CONTENT_TYPE};
 use serde_json::Value;
+
+/// How long the service may take to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the homeserver has to know of us.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,6 +25,19 @@ pub struct Registration {
     pub bot_localpart: String,
     /// The homeserver's `server_name`.
     pub server_name: String,
+}
+
+impl Registration {
+    /// Whether the service answers at its address and knows the homeserver's token, asked as the homeserver does
+    /// (`POST /_matrix/app/v1/ping`). `true` without an address: nothing is pushed.
+    pub async fn is_answered(&self) -> bool {
+        let Some(url) = &self.url else { return true };
+        let Ok(client) = Client::builder().no_proxy().timeout(PING_TIMEOUT).build() else { return false };
+        let url = format!("{}/_matrix/app/v1/ping", url.trim_end_matches('/'));
+        let request = client.post(url).bearer_auth(&self.hs_token).header(CONTENT_TYPE, "application/json");
+        let answer = request.body("{}").send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
 }
 
 /// Never shows the tokens.

@@ -18,6 +18,7 @@ use tower::Service as _;
 
 use crate::{
     config::LimitConfig,
+    connection,
     head::{self, Head, Refusal},
     light,
     limits::{
@@ -133,18 +134,20 @@ impl Connection {
 
 /// Serves a connection of which something has been `read`.
 async fn http(socket: TcpStream, read: Vec<u8>, peer: Peer, routes: Router, watcher: Watcher) {
+    let number = connection::Connection::next();
     let service = service_fn(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(number);
         routes.clone().call(request)
     });
     let (reader, writer) = socket.into_split();
     let socket = join(io::Cursor::new(read).chain(reader), writer);
-    let connection = http1::Builder::new()
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
         .max_buf_size(READ_MAX)
         .serve_connection(TokioIo::new(socket), service);
-    if let Err(error) = watcher.watch(connection).await {
+    if let Err(error) = watcher.watch(served).await {
         tracing::debug!(%error, "a connection ended");
     }
 }

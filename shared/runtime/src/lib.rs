@@ -4,6 +4,7 @@ pub mod app;
 pub mod auth;
 pub mod caller;
 pub mod config;
+mod connection;
 mod connections;
 pub mod fields;
 mod head;
@@ -20,5 +21,6 @@ mod vault;
 
 pub use app::App;
 pub use config::Config;
+pub use connection::Connection;
 pub use problem::Failed;
 pub use serve::{Answers, main_with, serve, stack};

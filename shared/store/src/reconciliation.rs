@@ -18,6 +18,8 @@ const ADVANCE: &str = "update reconciliation
     where worker = $1";
 const POSITION: &str = "select position from reconciliation";
 const MOVED_AT: &str = "select moved_at from reconciliation";
+const NOTE_PUSH: &str = "update reconciliation set pushed_at = now()";
+const SINCE_PUSH: &str = "select extract(epoch from greatest(now() - pushed_at, interval '0'))::double precision from reconciliation";
 
 #[async_trait]
 impl Reconciliation for PgStore {
@@ -40,5 +42,14 @@ impl Reconciliation for PgStore {
 
     async fn moved_at(&self) -> Result<Timestamp> {
         Ok(self.database.query_one("reading when the position moved", MOVED_AT, &[]).await?.get(0))
+    }
+
+    async fn note_push(&self) -> Result<()> {
+        self.database.execute("noting a push", NOTE_PUSH, &[]).await.map(drop)
+    }
+
+    async fn since_push(&self) -> Result<Option<Duration>> {
+        let row = self.database.query_one("reading when a push came", SINCE_PUSH, &[]).await?;
+        Ok(row.get::<_, Option<f64>>(0).map(Duration::from_secs_f64))
     }
 }

@@ -3,11 +3,8 @@
 
 mod hearers;
 mod idempotency;
-<<<<<<< HEAD
 mod leniency;
-=======
 mod limits;
->>>>>>> wt-limits
 mod reading;
 mod refusals;
 mod sending;

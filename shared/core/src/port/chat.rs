@@ -146,6 +146,12 @@ pub trait Reconciliation: Send + Sync {
     /// When the position last moved, or was stored again as it is. What was taken in since a day before that is known by
     /// its id, however long ago it is; the ids of what is older may be forgotten.
     async fn moved_at(&self) -> Result<Timestamp>;
+
+    /// Notes that the homeserver has just pushed a transaction.
+    async fn note_push(&self) -> Result<()>;
+
+    /// The time since [`note_push`](Self::note_push). `None` if the homeserver never pushed.
+    async fn since_push(&self) -> Result<Option<Duration>>;
 }
 
 /// A page of a room's events.

@@ -1,5 +1,6 @@
-//! When the homeserver does not know our position any more: it was set up anew, restored, or is another one by now. Then
-//! reading begins anew with the last pages of each room, as far back as the position was last known to be good.
+//! Reading without a position: at the very first start, or when the homeserver does not know our position any more, since it
+//! was set up anew, restored, or is another one by now. Reading begins with the last pages of each room, as far back as
+//! the position was last known to be good; at first, as far back as this database was made.
 //!
 //! Nothing is doubled, since events count once by their id, and ids are remembered for longer than is read back here.
 //! What can be missed is what a room has beyond its last pages; it is still in the history.
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// How much further back than the position is read: clocks differ. Ids are remembered for a day.
-const OVERLAP: Duration = Duration::from_hours(6);
+pub(super) const OVERLAP: Duration = Duration::from_hours(6);
 /// The most that a clock may be ahead.
 const AHEAD_MAX: Duration = Duration::from_hours(24);
 /// There was no Matrix before 2014.
@@ -54,19 +55,25 @@ impl Clocks {
 }
 
 impl Hub {
-    pub(super) async fn start_anew(&self, worker: &str, cause: &Error) -> Result<bool> {
+    /// Reads without a position; `cause` says why a stored one is not used.
+    pub(super) async fn start_anew(&self, worker: &str, cause: Option<&Error>) -> Result<bool> {
         let mut changes = self.timeline.changes(None, Duration::ZERO).await?;
+        let typing = std::mem::take(&mut changes.typing);
         let receipts = std::mem::take(&mut changes.receipts);
         let horizon = self.reconciliation.moved_at().await? - OVERLAP;
-        let error: &dyn std::error::Error = cause;
-        tracing::error!(error, %horizon, "the homeserver does not know where we have arrived: reading the last of each room");
+        if let Some(error) = cause {
+            let error: &dyn std::error::Error = error;
+            tracing::error!(error, %horizon, "the homeserver does not know where we have arrived: reading the last of each room");
+        }
+        // The ids of older events may be forgotten, so that these would be told twice; at first there are none.
+        let drops_older = cause.is_some();
         let mut sick = Sick::default();
         if !self.come_back(worker, None, &changes, &mut sick).await? {
             return Ok(false);
         }
         for changes in changes.rooms {
             let room = changes.room.clone();
-            let read = self.read_again(changes, horizon).await;
+            let read = self.read_again(changes, horizon, drops_older).await;
             if let Err(error) = self.in_time(&room, read) {
                 sick.hold(&room, error)?;
             }
@@ -75,31 +82,34 @@ impl Hub {
             }
         }
         sick.told()?;
+        self.hear_typing(typing).await;
         self.hear_receipts(&receipts).await?;
         self.reconciliation.advance(worker, Some(&changes.next), LEASE).await
     }
 
-    async fn read_again(&self, changes: RoomChanges, horizon: Timestamp) -> Result<()> {
+    async fn read_again(&self, changes: RoomChanges, horizon: Timestamp, drops_older: bool) -> Result<()> {
         let RoomChanges { room, mut events, is_limited } = changes;
-        let clock = Clocks { horizon, latest: self.clock.now() + AHEAD_MAX };
-        let reaches_back = |events: &[RoomEvent]| clock.reaches_back(events);
-        if is_limited && !reaches_back(&events) {
-            events = self.last_pages(&room, &reaches_back).await?;
+        let clocks = self.clocks(horizon);
+        if is_limited && !clocks.reaches_back(&events) {
+            events = self.read_back_to(&room, horizon).await?;
         }
-        let recent = events.split_off(clock.first_recent(&events));
-        self.receive(recent).await
+        if drops_older {
+            events = events.split_off(clocks.first_recent(&events));
+        }
+        self.receive(events).await
     }
 
-    /// What stands in a room, oldest first, from its end back to where something `reaches_back`.
-    async fn last_pages(
-        &self,
-        room: &RoomId,
-        reaches_back: impl Fn(&[RoomEvent]) -> bool,
-    ) -> Result<Vec<RoomEvent>> {
+    fn clocks(&self, horizon: Timestamp) -> Clocks {
+        Clocks { horizon, latest: self.clock.now() + AHEAD_MAX }
+    }
+
+    /// The last pages of a room, oldest event first, back to the page that reaches beyond the horizon.
+    pub(super) async fn read_back_to(&self, room: &RoomId, horizon: Timestamp) -> Result<Vec<RoomEvent>> {
+        let clocks = self.clocks(horizon);
         let (mut events, mut from) = (Vec::new(), None);
         for _ in 0..PAGES {
             let page = self.timeline.all_before(room, from.as_deref(), PAGE).await?;
-            let is_enough = reaches_back(&page.events);
+            let is_enough = clocks.reaches_back(&page.events);
             events.extend(page.events);
             match page.end {
                 Some(end) if !is_enough => from = Some(end),

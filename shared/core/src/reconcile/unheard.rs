@@ -1,6 +1,10 @@
 //! Rooms of which we have not heard: made with other clients while push was away, without the bot in them. Its `/sync`
 //! shows only rooms in which it is, so those who may use other clients are asked for theirs, in their name, a few at a time.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::LEASE;
 use crate::{
     Error, Hub, Result,
@@ -14,6 +18,18 @@ use crate::{
 const USERS: i64 = 5;
 /// Most rooms of one of them that are looked at; the others are when these are adopted, or left alone.
 const ROOMS: usize = 20;
+/// How long a room that was not adopted is left alone at first: somebody may be about to be invited into it. Each time it
+/// was looked at in vain doubles this.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+
+/// When a room that was not adopted is looked at again.
+#[derive(Clone, Copy)]
+pub(crate) struct LeftAlone {
+    until: Timestamp,
+    pause: Duration,
+}
 
 impl Hub {
     /// Adopts rooms of the next few users after this one, from the first without one. Returns where it goes on; `None`:
@@ -36,12 +52,22 @@ impl Hub {
                 sick.hold(&room, error)?;
             }
             // If it was not adopted, others come first.
-            self.left_alone.put(room, ());
+            self.leave_alone(room);
             if !self.reconciliation.advance(worker, None, LEASE).await? {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    fn leave_alone(&self, room: RoomId) {
+        let before = self.left_alone.get(&room).map(|before| before.pause * 2);
+        let pause = before.unwrap_or(FIRST_PAUSE).min(LONGEST_PAUSE);
+        self.left_alone.put(room, LeftAlone { until: self.clock.now() + pause, pause });
+    }
+
+    fn is_left_alone(&self, room: &RoomId) -> bool {
+        self.left_alone.get(room).is_some_and(|left| self.clock.now() < left.until)
     }
 
     /// Rooms of theirs that are none of ours.
@@ -55,7 +81,7 @@ impl Hub {
             }
             rooms => rooms?,
         };
-        rooms.retain(|room| self.left_alone.get(room).is_none());
+        rooms.retain(|room| !self.is_left_alone(room));
         let known = if rooms.is_empty() { Vec::new() } else { self.rooms.known(&rooms).await? };
         rooms.retain(|room| !known.contains(room));
         rooms.truncate(ROOMS);

@@ -26,6 +26,7 @@ mod newest_token;
 mod notify;
 mod outage;
 mod poll;
+mod push;
 mod receipts;
 mod reconcile;
 mod rendering;

@@ -237,3 +237,79 @@ async fn a_bot_that_cannot_come_back_keeps_nobody_from_other_rooms() {
         assert_eq!(told(&hub, &room).await, numbers(0..0));
     }
 }
+
+#[tokio::test]
+async fn the_first_reading_leaves_out_nothing_that_was_said_since_the_installation() {
+    let hub = hub().build();
+    let anna = ready_caller(&hub, "anna").await;
+    let room = hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+    let anna = hub.matrix_id(&anna.user);
+    // Push brought none of them.
+    say(&hub, &room, &anna, 0..250);
+    hub.begin_reconciling(WORKER).await.expect("it begins");
+    assert_eq!(told(&hub, &room).await, numbers(0..250));
+    // Again is no change, by whatever worker.
+    let position = hub.reconciliation.position().await.expect("read");
+    assert!(position.is_some());
+    hub.another_process().begin_reconciling("another").await.expect("it has begun");
+    assert_eq!(hub.reconciliation.position().await.expect("read"), position);
+}
+
+#[tokio::test]
+async fn another_worker_reads_on_within_seconds_of_a_kill() {
+    let (hub, room, anna) = up_to_date().await;
+    say(&hub, &room, &anna, 0..5);
+    assert!(hub.crash_after(3, hub.reconcile(WORKER, Duration::ZERO)).await.is_none());
+    let survivor = hub.another_process();
+    assert!(!survivor.reconcile("another", Duration::ZERO).await.expect("asked"), "the lease is not over");
+    survivor.pass(Duration::from_secs(4));
+    assert!(survivor.reconcile("another", Duration::ZERO).await.expect("it is read"));
+    assert_eq!(told(&survivor, &room).await, numbers(0..5));
+}
+
+#[tokio::test]
+async fn a_worker_that_ends_gives_the_lease_back() {
+    let (hub, room, anna) = up_to_date().await;
+    say(&hub, &room, &anna, 0..5);
+    hub.stop_reconciling(WORKER).await.expect("given back");
+    let other = hub.another_process();
+    assert!(other.reconcile("another", Duration::ZERO).await.expect("it is read"));
+    // It takes no lease from another.
+    hub.stop_reconciling(WORKER).await.expect("nothing to give back");
+    assert!(!hub.reconcile(WORKER, Duration::ZERO).await.expect("asked"));
+    assert_eq!(told(&other, &room).await, numbers(0..5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_waits_for_the_homeserver_keeps_its_lease() {
+    let (hub, _, _) = up_to_date().await;
+    let other = hub.another_process();
+    hub.homeserver.act_late(Duration::from_secs(20));
+    let reading = tokio::spawn(async move { hub.reconcile(WORKER, Duration::ZERO).await });
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(1900)).await;
+        other.memory.advance(Duration::from_millis(1900));
+        let other_claim = other.reconciliation.claim("another", Duration::from_secs(3)).await;
+        assert_eq!(other_claim.expect("asked"), None);
+    }
+    assert!(reading.await.expect("it ends").expect("it is read"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_was_stopped_for_long_moves_no_position_and_doubles_nothing() {
+    let (hub, room, anna) = up_to_date().await;
+    say(&hub, &room, &anna, 0..2);
+    let survivor = hub.another_process();
+    hub.homeserver.answer_late(Duration::from_millis(900));
+    let late = tokio::spawn(async move { hub.reconcile(WORKER, Duration::ZERO).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // The world goes on; the clock of the stopped process does not.
+    survivor.homeserver.answer_late(Duration::ZERO);
+    survivor.memory.advance(Duration::from_mins(1));
+    say(&survivor, &room, &anna, 2..120);
+    assert!(survivor.reconcile("another", Duration::ZERO).await.expect("it is read"));
+    let position = survivor.reconciliation.position().await.expect("read");
+    assert!(!late.await.expect("it ends").expect("it is told"), "the lease is another's");
+    assert_eq!(survivor.reconciliation.position().await.expect("read"), position);
+    assert_eq!(told(&survivor, &room).await, numbers(0..120));
+}

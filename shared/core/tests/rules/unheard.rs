@@ -118,3 +118,29 @@ async fn a_homeserver_that_is_away_is_asked_again_and_only_by_one_worker() {
     hub.pass(Duration::from_mins(1));
     assert!(hub.another_process().adopt_unheard("another", None).await.expect("asked").is_some());
 }
+
+#[tokio::test]
+async fn a_room_whose_maker_is_alone_at_first_is_looked_at_again_soon_and_then_ever_more_rarely() {
+    let (hub, people) = with_people(&["anna", "bert"]).await;
+    let room = hub.homeserver.makes_room(&matrix("anna"), &[], false);
+    search(&hub).await;
+    // Nobody comes for half an hour, and somebody looks each few seconds.
+    let before = hub.homeserver.calls();
+    for _ in 0..600 {
+        hub.pass(Duration::from_secs(3));
+        search(&hub).await;
+    }
+    let looks = hub.homeserver.calls() - before - 600;
+    assert!((5..20).contains(&looks), "{looks}");
+    let other = hub.homeserver.makes_room(&matrix("anna"), &[], false);
+    search(&hub).await;
+    for room in [&room, &other] {
+        hub.homeserver.invites(room, &matrix("anna"), &matrix("bert"));
+    }
+    hub.pass(Duration::from_secs(6));
+    search(&hub).await;
+    assert!(is_listed(&hub, &people[1], &other).await);
+    hub.pass(Duration::from_mins(10));
+    search(&hub).await;
+    assert!(is_listed(&hub, &people[1], &room).await);
+}

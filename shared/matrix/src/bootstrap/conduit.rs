@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use sha2::{Digest, Sha256};
 
-use super::{AdminAccount, BOOTSTRAPPING, administrator::Administrator};
+use super::{AdminAccount, BOOTSTRAPPING, Push, administrator::Administrator};
 use crate::{
     Appservice, Registration,
     error::{Cause, Doing},
@@ -34,25 +34,37 @@ pub(crate) async fn is_at(appservice: &Appservice) -> Result<bool, Cause> {
     }
 }
 
-/// Tells Conduit the registration, unless it was told exactly that before. `known`: it knows our token.
+/// Tells Conduit the registration, unless it was told exactly that before. `known`: it knows our token. Returns whether it
+/// pushes by this registration.
 pub(super) async fn register(
     appservice: &Appservice,
     registration: &Registration,
     admin: &AdminAccount,
     known: bool,
-) -> Result<()> {
-    let text = yaml(registration);
-    let told = Told { sha256: hex::encode(Sha256::digest(&text)) };
-    if known && appservice.told().await.doing(BOOTSTRAPPING)?.as_ref() == Some(&told) {
-        return Ok(());
+    push: Push,
+) -> Result<bool> {
+    if known {
+        let is_current = appservice.told().await.doing(BOOTSTRAPPING)? == Some(Told::of(&yaml(registration)));
+        if is_current || push == Push::Later {
+            return Ok(is_current);
+        }
     }
+    let url = registration.url.clone().filter(|_| push == Push::Now);
+    let text = yaml(&Registration { url, ..registration.clone() });
     let administrator = Administrator::enter(&appservice.http, admin, known).await?;
     administrator.register(registration, &text).await?;
     administrator.leave().await;
     // The account data are the bot's, so it has to exist.
     appservice.http.register(&appservice.bot).await.doing("registering the bot")?;
-    let note = appservice.http.put().account_data(&appservice.bot, TOLD).body(&told);
-    note.send::<IgnoredAny>().await.doing("noting the registration").map(drop)
+    let note = appservice.http.put().account_data(&appservice.bot, TOLD).body(&Told::of(&text));
+    note.send::<IgnoredAny>().await.doing("noting the registration")?;
+    Ok(push == Push::Now)
+}
+
+impl Told {
+    fn of(text: &str) -> Self {
+        Self { sha256: hex::encode(Sha256::digest(text)) }
+    }
 }
 
 impl Appservice {

@@ -60,6 +60,19 @@ pub async fn when_the_position_moved_is_known(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
+/// The time since the homeserver last pushed is known to every process.
+pub async fn the_time_since_a_push_is_known(store: &dyn Store) -> Result<()> {
+    let reconciliation = store.ports().reconciliation;
+    assert_eq!(reconciliation.since_push().await?, None);
+    reconciliation.note_push().await?;
+    store.pass(SHORT).await;
+    let silent = reconciliation.since_push().await?.expect("it was noted");
+    assert!(silent >= SHORT, "{silent:?}");
+    reconciliation.note_push().await?;
+    assert!(reconciliation.since_push().await?.expect("it was noted") < LONG);
+    Ok(())
+}
+
 /// Of many at once one reads.
 pub async fn of_many_at_once_one_reads(store: &dyn Store) -> Result<()> {
     let ports = store.ports();

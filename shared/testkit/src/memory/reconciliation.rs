@@ -15,6 +15,7 @@ pub(super) struct Row {
     worker: String,
     until: Option<Timestamp>,
     pub(super) moved_at: Option<Timestamp>,
+    pushed_at: Option<Timestamp>,
 }
 
 #[async_trait]
@@ -54,5 +55,17 @@ impl Reconciliation for Memory {
     async fn moved_at(&self) -> Result<Timestamp> {
         self.act("reading when the position moved", |state| state.reconciliation.moved_at.unwrap_or(START))
             .await
+    }
+
+    async fn note_push(&self) -> Result<()> {
+        self.act("noting a push", |state| state.reconciliation.pushed_at = Some(state.now)).await
+    }
+
+    async fn since_push(&self) -> Result<Option<Duration>> {
+        self.act("reading when a push came", |state| {
+            let pushed_at = state.reconciliation.pushed_at?;
+            Some(state.now.duration_since(pushed_at).unsigned_abs())
+        })
+        .await
     }
 }

@@ -1,0 +1,143 @@
+//! Transactions that the homeserver pushes (Matrix specification, "Application Service API", "Pushing events").
+//!
+//! Push is in order, but a homeserver that is killed can lose a transaction and push the next one after its restart. A
+//! restarted homeserver comes with a new connection. Therefore a room's first push on a new connection, and in a new
+//! process, is ingested only after everything that stands in the room since the reconciled position. Later pushes on
+//! that connection cost nothing more.
+//!
+//! Where something between the homeserver and this process keeps the connections, that is not seen: then an event whose
+//! push was lost is ingested by the reconciling worker, after its successors if these were pushed within the quarter of
+//! a second that the worker takes, or within the seconds in which another worker takes over.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use super::RoomEvent;
+use crate::{
+    Hub, Result,
+    error::Failure,
+    hub::Remembered,
+    id::{MatrixUserId, RoomId},
+};
+
+/// How often it is stored that the homeserver pushes.
+const NOTE: Duration = Duration::from_secs(2);
+/// A homeserver that has not pushed for this long may be unable to, or have nothing to tell.
+const SILENCE: Duration = Duration::from_secs(5);
+/// How long reading what a push may have left out may take: the homeserver waits for our answer.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// A connection of the homeserver: a later one has a higher number.
+pub type ConnectionId = u64;
+
+/// What a process remembers of the homeserver's pushes.
+pub(crate) struct Pushes {
+    state: Mutex<State>,
+    /// The rooms that were caught up with, by the connection.
+    caught_up: Remembered<RoomId, ConnectionId>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The latest connection that brought a push.
+    connection: ConnectionId,
+    noted: Option<Timestamp>,
+}
+
+impl Pushes {
+    pub(crate) fn new() -> Self {
+        Self { state: Mutex::default(), caught_up: Remembered::for_good() }
+    }
+
+    /// The latest connection by now.
+    fn latest(&self, connection: ConnectionId) -> ConnectionId {
+        let mut state = self.state();
+        state.connection = state.connection.max(connection);
+        state.connection
+    }
+
+    /// The rooms of these events that were not caught up with since the connection began. A room in which only the bot
+    /// acts is none: its notifications are in the log already.
+    fn to_catch_up(
+        &self,
+        connection: ConnectionId,
+        events: &[RoomEvent],
+        bot: &MatrixUserId,
+    ) -> HashSet<RoomId> {
+        let by_others = events.iter().filter(|event| event.sender != *bot).map(|event| &event.room_id);
+        by_others.filter(|room| self.caught_up.get(room) != Some(connection)).cloned().collect()
+    }
+
+    /// Whether it is to be stored again that the homeserver pushes.
+    fn is_to_be_noted(&self, now: Timestamp) -> bool {
+        let mut state = self.state();
+        let is_due = state.noted.is_none_or(|noted| now >= noted + NOTE);
+        if is_due {
+            state.noted = Some(now);
+        }
+        is_due
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hub {
+    /// Ingests a pushed transaction: see [`receive`](Self::receive). `connection` is the one by which it came; `None` if
+    /// that is not known.
+    pub async fn receive_push(&self, connection: Option<ConnectionId>, events: Vec<RoomEvent>) -> Result<()> {
+        let connection = self.pushes.latest(connection.unwrap_or_default());
+        for room in self.pushes.to_catch_up(connection, &events, &self.bot()) {
+            let wanted = events.iter().filter(|event| event.room_id == room).cloned().collect();
+            if self.catch_up_before_push(&room, wanted).await {
+                self.pushes.caught_up.put(room, connection);
+            }
+        }
+        self.receive(events).await?;
+        if self.pushes.is_to_be_noted(self.clock.now())
+            && let Err(error) = self.reconciliation.note_push().await
+        {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "a push was ingested, but its time was not stored");
+        }
+        Ok(())
+    }
+
+    /// Whether the homeserver has pushed nothing for a while: it may be waiting before its next try.
+    pub async fn is_push_silent(&self) -> Result<bool> {
+        Ok(self.reconciliation.since_push().await?.is_none_or(|silent| silent >= SILENCE))
+    }
+
+    /// Ingests the events of a room before those that were pushed. `false`: another push is to try it again. No push is
+    /// refused for this: Conduit would push nothing for half a minute then.
+    async fn catch_up_before_push(&self, room: &RoomId, mut pushed: Vec<RoomEvent>) -> bool {
+        let catching_up = async {
+            // A room that is not ours yet is adopted with what was said in it.
+            match self.tenant_of(room).await? {
+                Some(_) => self.catch_up(room, &mut pushed).await,
+                None => Ok(()),
+            }
+        };
+        match timeout(CATCH_UP, catching_up).await {
+            Ok(Ok(())) => true,
+            // The bot was put out of it.
+            Ok(Err(error)) if error.failure() == Some(Failure::Rejected) => true,
+            Ok(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(%room, error, "the events before a push are left to reconciliation");
+                false
+            }
+            Err(_) => {
+                tracing::warn!(%room, "the events before a push are left to reconciliation: reading took too long");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Transactions that the homeserver pushes, and those that it loses.
+
+use std::time::Duration;
+
+use messenger_core::{
+    error::Failure,
+    event::{Audience, Kind},
+    id::{EventId, MatrixUserId, Position, RoomId},
+    message::Said,
+    user::Caller,
+};
+use messenger_testkit::{TestHub, given, hub};
+
+use crate::in_general_room;
+
+/// Anna in the general room, of which everything was read.
+struct Stand {
+    hub: TestHub,
+    anna: Caller,
+    room: RoomId,
+}
+
+impl Stand {
+    async fn new() -> Self {
+        let hub = hub().build();
+        let (anna, room) = in_general_room(&hub, "anna").await;
+        assert!(hub.reconcile("worker", Duration::ZERO).await.expect("it is read"));
+        Self { hub, anna, room }
+    }
+
+    fn says(&self, body: &str) -> EventId {
+        self.hub.homeserver.says(&self.room, &self.id(), body)
+    }
+
+    fn id(&self) -> MatrixUserId {
+        self.hub.matrix_id(&self.anna.user)
+    }
+
+    async fn push(&self, connection: u64, event: &EventId) {
+        push(&self.hub, connection, &self.room, event).await;
+    }
+
+    /// The messages in the log, in its order.
+    async fn told(&self) -> Vec<String> {
+        told(&self.hub, &self.room).await
+    }
+}
+
+async fn push(hub: &TestHub, connection: u64, room: &RoomId, event: &EventId) {
+    let events = vec![hub.homeserver.told(room, event)];
+    hub.receive_push(Some(connection), events).await.expect("received");
+}
+
+async fn told(hub: &TestHub, room: &RoomId) -> Vec<String> {
+    let audience = [Audience::Room(given::TENANT, room.clone())];
+    let events = hub.feed.after(Position(0), &audience, 1000).await.expect("events");
+    let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
+    let body = |json: String| serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["body"].clone();
+    messages.map(|event| body(event.json()).as_str().expect("a body").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_lost_push_is_ingested_before_its_successor_on_a_new_connection() {
+    let stand = Stand::new().await;
+    stand.push(1, &stand.says("1")).await;
+    for (connection, lost, next) in [(2, "2", "3"), (3, "4", "5")] {
+        stand.says(lost);
+        stand.push(connection, &stand.says(next)).await;
+    }
+    assert_eq!(stand.told().await, ["1", "2", "3", "4", "5"]);
+}
+
+#[tokio::test]
+async fn a_new_process_ingests_what_was_lost_before_its_first_push() {
+    let stand = Stand::new().await;
+    stand.push(9, &stand.says("1")).await;
+    stand.says("2");
+    let third = stand.says("3");
+    // Its connections are counted anew.
+    let started = stand.hub.another_process();
+    push(&started, 1, &stand.room, &third).await;
+    assert_eq!(told(&started, &stand.room).await, ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn later_pushes_on_a_connection_and_the_bots_own_messages_cost_no_call() {
+    let stand = Stand::new().await;
+    stand.push(1, &stand.says("1")).await;
+    let calls = stand.hub.homeserver.calls();
+    for n in 2..10 {
+        stand.push(1, &stand.says(&n.to_string())).await;
+    }
+    assert_eq!(stand.hub.homeserver.calls(), calls);
+    let bot = MatrixUserId::new("@messenger:hub.local");
+    stand.push(2, &stand.hub.homeserver.says(&stand.room, &bot, "a notification")).await;
+    assert_eq!(stand.hub.homeserver.calls(), calls);
+    stand.push(2, &stand.says("10")).await;
+    assert_eq!(stand.hub.homeserver.calls(), calls + 1);
+}
+
+#[tokio::test]
+async fn a_push_is_not_refused_because_the_events_before_it_cannot_be_read() {
+    for failure in [Failure::Broken, Failure::Unreachable, Failure::TimedOut, Failure::Rejected] {
+        let stand = Stand::new().await;
+        stand.hub.homeserver.fail_call(1, failure);
+        stand.push(1, &stand.says("1")).await;
+        assert_eq!(stand.told().await, ["1"], "{failure:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_homeserver_that_is_slow_to_show_the_events_before_a_push_is_not_waited_for() {
+    let stand = Stand::new().await;
+    let said = stand.says("1");
+    stand.hub.homeserver.act_late(Duration::from_mins(5));
+    let begin = tokio::time::Instant::now();
+    stand.push(1, &said).await;
+    assert!(begin.elapsed() <= Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert_eq!(stand.told().await, ["1"]);
+}
+
+#[tokio::test]
+async fn it_is_known_to_every_process_whether_the_homeserver_pushes() {
+    let stand = Stand::new().await;
+    let other = stand.hub.another_process();
+    assert!(other.is_push_silent().await.expect("known"), "it never did");
+    for _ in 0..3 {
+        stand.push(1, &stand.says("1")).await;
+        assert!(!other.is_push_silent().await.expect("known"));
+        stand.hub.pass(Duration::from_secs(10));
+        assert!(other.is_push_silent().await.expect("known"));
+    }
+    // A push that could not be ingested comes again later: the homeserver waits.
+    stand.hub.memory.switch_off();
+    let event = stand.hub.homeserver.told(&stand.room, &stand.says("2"));
+    stand.hub.receive_push(Some(1), vec![event]).await.expect_err("the database is away");
+    stand.hub.memory.switch_on();
+    assert!(other.is_push_silent().await.expect("known"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_anything_was_read_messages_of_ours_stand_in_the_rooms_order() {
+    let hub = hub().build();
+    let (anna, room) = in_general_room(&hub, "anna").await;
+    assert_eq!(hub.reconciliation.position().await.expect("read"), None);
+    let id = hub.matrix_id(&anna.user);
+    for n in 0..150 {
+        hub.homeserver.says(&room, &id, &n.to_string());
+    }
+    hub.hub.send(&anna, &room, Said::text("150", "m.text"), None).await.expect("sent");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let numbers: Vec<_> = (0..151).map(|n| n.to_string()).collect();
+    assert_eq!(told(&hub, &room).await, numbers);
+}
