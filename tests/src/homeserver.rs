@@ -45,6 +45,8 @@ impl Server {
         let kind = if conduit::binary().is_some() {
             let mut options = conduit::Options::new(directory.join("conduit"));
             options.server_name.clone_from(&registered.server_name);
+            // Encrypted rooms are tested, too.
+            options.allow_encryption = true;
             Kind::Conduit(Conduit::start(options).await.expect("a Conduit"))
         } else {
             let mut options = synapse::Options::new(directory.join("synapse"));

@@ -42,6 +42,8 @@ async fn a_message_whose_push_was_lost_is_heard_before_its_successor() {
     // Nobody reads the homeserver's stream.
     stack.kill_worker();
     for round in 0..3 {
+        // A push that is heard is answered a moment later.
+        tokio::time::sleep(Duration::from_millis(500)).await;
         gate(&stack).lose();
         let lost = element.say(&room, &format!("lost {round}")).await;
         gate(&stack).has_lost(round + 1).await;

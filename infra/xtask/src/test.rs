@@ -3,13 +3,13 @@ mod count;
 mod python;
 mod rust;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use messenger_devstack::postgres::{Options, Postgres};
 use messenger_devstack::process::Launch;
-use messenger_devstack::{Home, database, synapse};
+use messenger_devstack::{Home, conduit, database, synapse};
 
 use crate::interrupt::Interrupt;
 use crate::step::Step;
@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// Only the checks of the Python client
     #[arg(long)]
     python_only: bool,
+    /// The tests of the whole service and of the homeserver's adapter on the Conduit that CONDUIT_BIN names
+    #[arg(long, conflicts_with_all = ["rust_only", "python_only"])]
+    conduit: bool,
     /// Further arguments of the test programs, for example --nocapture
     #[arg(last = true)]
     further: Vec<String>,
@@ -39,6 +42,8 @@ pub(crate) struct Arguments {
 struct Parts {
     postgres: Postgres,
     programs: PathBuf,
+    /// The Conduit that the tests use; without one they use Synapse.
+    conduit: Option<PathBuf>,
 }
 
 /// One part of the whole, and how it went.
@@ -57,14 +62,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 async fn run_all(arguments: &Arguments) -> Result<ExitCode> {
-    let mut parts = Parts::start().await?;
+    let mut parts = Parts::start(arguments).await?;
     let mut outcomes = Vec::new();
     let built = rust::build().await?;
     outcomes.push(Outcome { name: "build", passed: built, count: Count::default() });
-    if built && !arguments.python_only {
+    if built && arguments.conduit {
+        outcomes.extend(rust::test_on_conduit(&parts, arguments).await?);
+    } else if built && !arguments.python_only {
         outcomes.push(rust::test(&parts, arguments).await?);
     }
-    if built && !arguments.rust_only && arguments.filter.is_empty() && python::client().exists() {
+    let is_all = !arguments.rust_only && !arguments.conduit && arguments.filter.is_empty();
+    if built && is_all && python::client().exists() {
         outcomes.extend(python::check(&parts).await?);
     }
     parts.postgres.stop().await;
@@ -72,19 +80,25 @@ async fn run_all(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 impl Parts {
-    async fn start() -> Result<Self> {
+    async fn start(arguments: &Arguments) -> Result<Self> {
+        let conduit =
+            arguments.conduit.then(|| conduit::binary().context("set CONDUIT_BIN to a conduit program"));
+        let conduit = conduit.transpose()?;
         let step = Step::begin("Synapse");
         synapse::install(&Home::default(), &step.progress()).await?;
         step.done(synapse::VERSION);
         let step = Step::begin("PostgreSQL");
         let postgres = Postgres::start_with(Options::temporary(), &step.progress()).await?;
         step.done(&format!("{} on port {}", postgres.version(), postgres.port()));
-        Ok(Self { postgres, programs: crate::cargo::programs(false).await? })
+        Ok(Self { postgres, programs: crate::cargo::programs(false).await?, conduit })
     }
 
     /// The same command, told where the parts are.
     fn told(&self, launch: Launch) -> Launch {
-        launch.env(database::CLUSTER, self.postgres.url("postgres")).env("MESSENGER_BIN_DIR", &self.programs)
+        launch
+            .env(database::CLUSTER, self.postgres.url("postgres"))
+            .env("MESSENGER_BIN_DIR", &self.programs)
+            .env(conduit::BINARY, self.conduit.as_deref().unwrap_or_else(|| Path::new("")))
     }
 }
 

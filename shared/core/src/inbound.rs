@@ -10,9 +10,10 @@
 //!   push is late, everything is taken in that stands in the room since the reconciled position
 //!   ([`reconcile`](crate::reconcile)), and the message with it (`echo.rs`).
 //! * Reconciliation reads on from its position, and fills what the homeserver leaves out.
-//! * Push is in order, but Synapse can lose one and go on with the next. The lost event then stands in the log after its
-//!   successors, as soon as reconciliation brings it: this is the one way in which the order of the log can differ
-//!   from the room's, and it needs a push lost and a worker that is behind at the same time.
+//! * Push is in order, but a homeserver that is killed can lose one and go on with the next after its restart. So the first
+//!   push of a room on a new connection is ingested after everything since the reconciled position (`push.rs`, where the
+//!   bounds of this are). The order of the log can differ from the room's only if a push is lost on a connection that goes
+//!   on, and the next one comes before the worker's reading: after a quarter of a second, or the seconds of a takeover.
 
 mod edit;
 mod judge;

@@ -23,12 +23,19 @@ pub struct Options {
     pub server_name: String,
     /// 0: a free one.
     pub port: u16,
+    /// Whether rooms can be encrypted; in production they cannot.
+    pub allow_encryption: bool,
 }
 
 impl Options {
     /// A Conduit for `hub.local` with its data in `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), server_name: "hub.local".to_owned(), port: 0 }
+        Self {
+            directory: directory.into(),
+            server_name: "hub.local".to_owned(),
+            port: 0,
+            allow_encryption: false,
+        }
     }
 }
 
@@ -36,9 +43,12 @@ impl Options {
 #[derive(Debug)]
 pub struct Conduit(Homeserver);
 
+/// The variable that names a conduit program.
+pub const BINARY: &str = "CONDUIT_BIN";
+
 /// The program that `CONDUIT_BIN` names; `None`: there is none on this machine.
 pub fn binary() -> Option<PathBuf> {
-    setting("CONDUIT_BIN").map(PathBuf::from)
+    setting(BINARY).map(PathBuf::from)
 }
 
 impl Conduit {
@@ -82,19 +92,27 @@ fn configuration(options: &Options, port: u16) -> String {
     let text = |value: &str| serde_json::Value::from(value).to_string();
     let database = options.directory.join("database");
     format!(
-        "[global]
+        "# Generated. The comments say why the service needs a setting.
+[global]
 server_name = {server_name}
 database_path = {database}
 database_backend = \"sqlite\"
 address = \"127.0.0.1\"
 port = {port}
+# At least MAX_UPLOAD_BYTES of the service.
 max_request_size = 20000000
+# The worker's first start registers the administrator, who must be the first user. `false` is possible afterwards.
 allow_registration = true
+# Element encrypts new private chats by default, and the service can read nothing there. With `false` these chats are plain.
+allow_encryption = {allow_encryption}
 allow_federation = false
+# Otherwise Conduit asks a server on the internet.
 allow_check_for_updates = false
+# Otherwise every display name gets a suffix.
 enable_lightning_bolt = false
 trusted_servers = []
 ",
+        allow_encryption = options.allow_encryption,
         server_name = text(&options.server_name),
         database = text(&database.to_string_lossy()),
     )

@@ -22,6 +22,28 @@ pub(super) async fn test(parts: &Parts, arguments: &Arguments) -> Result<Outcome
     Ok(Outcome { name: "cargo test", passed, count })
 }
 
+/// What differs between homeservers, on Conduit.
+pub(super) async fn test_on_conduit(parts: &Parts, arguments: &Arguments) -> Result<Vec<Outcome>> {
+    let runs = [
+        ("the whole service on Conduit", vec!["-p", "messenger-tests"], vec![]),
+        (
+            "the adapter on Conduit",
+            vec!["-p", "messenger-matrix", "-p", "messenger-devstack"],
+            vec!["--ignored"],
+        ),
+    ];
+    let mut outcomes = Vec::new();
+    for (name, packages, options) in runs {
+        let launch = cargo(["test", "--no-fail-fast"].into_iter().chain(packages).chain(["--"]))
+            .args(options)
+            .args(&arguments.filter)
+            .args(&arguments.further);
+        let (passed, count) = counted(parts.told(launch)).await?;
+        outcomes.push(Outcome { name, passed, count });
+    }
+    Ok(outcomes)
+}
+
 /// Runs a command, shows what it writes, and counts the tests that it tells of.
 pub(super) async fn counted(launch: Launch) -> Result<(bool, Count)> {
     let total = Arc::new(Mutex::new(Count::default()));
