@@ -93,7 +93,7 @@ def log(service: Service) -> Log:
 
 def opening(cursor: int) -> str:
     connected = json.dumps({"type": "connected", "cursor": cursor})
-    return f"retry: 20\nid: {cursor}\n\ndata: {connected}\n\n"
+    return f"retry: 20\nid: {cursor}\ndata: {connected}\n\n"
 
 
 def event(position: int, **fields: Any) -> str:
@@ -162,7 +162,7 @@ def test_a_stream_begins_where_another_one_was_left(log: Log, collect: Collect) 
 
 def test_a_gap_is_told_and_the_stream_goes_on_after_it(log: Log, collect: Collect) -> None:
     reset = 'data: {"type":"reset","reason":"expired"}\n\n'
-    log.connections = [[f'retry: 10\nid: 90\n\ndata: {{"type":"connected"}}\n\nid: 90\n{reset}'], [event(91)]]
+    log.connections = [[f'retry: 10\nid: 90\ndata: {{"type":"connected"}}\n\nid: 90\n{reset}'], [event(91)]]
     found = collect(stream(log.service, last_event_id="3"), 2)
     assert titles(found) == ["reset", "t91"]
     assert found[0]["reason"] == "expired"
