@@ -82,4 +82,5 @@ export class HubMessenger extends EventTarget {
   close(): void;
   addEventListener(type: 'state', listener: (event: StateEvent) => void, options?: AddEventListenerOptions | boolean): void;
   addEventListener(type: string, listener: (event: MessengerEvent) => void, options?: AddEventListenerOptions | boolean): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: AddEventListenerOptions | boolean): void;
 }

@@ -197,7 +197,7 @@ export class HubMessenger extends EventTarget {
   /** Polls until a stream that is tried now and then works, and ends with that stream. @returns {Promise<End>} */
   async #pollMeanwhile() {
     const stop = new AbortController();
-    this.#closing.signal.addEventListener('abort', () => stop.abort());
+    this.#closing.signal.addEventListener('abort', () => stop.abort(), { signal: stop.signal });
     const polling = this.#poll(stop.signal);
     /** @type {End} */
     let end = { reason: 'closed' };
@@ -367,7 +367,7 @@ function parsed(data) {
   }
 }
 
-/** The service's address, given with or without `/api/v1`, absolute or relative to the page. @param {string} url */
+/** The service's address, given with or without `/api/v1`, absolute or relative to the page. @param {string | URL} url */
 function base(url) {
   const { origin, pathname } = new URL(url, globalThis.location?.href);
   return origin + pathname.replace(/\/+$/, '').replace(/\/api\/v1$/, '').replace(/\/+$/, '');
