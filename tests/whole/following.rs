@@ -32,8 +32,9 @@ async fn a_stream_begins_at_once_with_the_right_headers() {
         .send()
         .await
         .expect("an answer");
-    assert_eq!(response.headers()["content-type"], "text/event-stream");
-    assert_eq!(response.headers()["cache-control"], "no-store");
+    assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
+    assert_eq!(response.headers()["cache-control"], "no-store, no-transform");
+    assert_eq!(response.headers()["transfer-encoding"], "chunked");
     assert_eq!(response.headers()["x-accel-buffering"], "no");
     assert!(!response.headers().contains_key("content-encoding"));
     let mut bytes =

@@ -7,6 +7,7 @@ mod crashes;
 mod doors;
 mod external;
 mod following;
+mod framing;
 mod identity;
 mod messages;
 mod notifying;

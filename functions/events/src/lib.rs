@@ -1,8 +1,14 @@
-//! The feed as it happens: long-lived Server-Sent Events (WHATWG HTML, "Server-sent events").
+//! The feed as it happens: long-lived Server-Sent Events (WHATWG HTML, "Server-sent events"), and the ES module by
+//! which pages follow it.
 //!
 //! ```text
 //! GET /api/v1/events/stream?token=&last_event_id=
+//! GET /client/hub-messenger.js
+//! GET /client/hub-messenger.d.ts
 //! ```
+
+mod client;
+mod position;
 
 use axum::{
     Router,
@@ -15,11 +21,13 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use messenger_runtime::{App, Failed, caller::UrlCaller, fields::query_value};
+use messenger_runtime::{App, Failed, caller::UrlCaller};
+
+use self::position::last_event_id;
 
 /// The routes of this function.
 pub fn routes() -> Router<App> {
-    Router::new().route("/api/v1/events/stream", get(stream))
+    Router::new().route("/api/v1/events/stream", get(stream)).merge(client::routes())
 }
 
 async fn stream(
@@ -28,14 +36,14 @@ async fn stream(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Failed> {
-    let in_header =
-        headers.get("last-event-id").map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
-    let cursor = in_header.or_else(|| query_value(query.as_deref(), "last_event_id"));
+    let cursor = last_event_id(&headers, query.as_deref());
     let slot = app.limits.stream(&caller)?;
     let follower = app.following().follow(&caller, cursor.as_deref()).await?;
     let headers = [
-        (CONTENT_TYPE.as_str(), "text/event-stream"),
-        (CACHE_CONTROL.as_str(), "no-store"),
+        // Some clients take text without a charset for Latin-1 and lose what that does not have.
+        (CONTENT_TYPE.as_str(), "text/event-stream; charset=utf-8"),
+        // Compressing middleware holds back what it may transform.
+        (CACHE_CONTROL.as_str(), "no-store, no-transform"),
         ("X-Accel-Buffering", "no"),
     ];
     Ok((headers, Body::from_stream(slot.around(follower))))

@@ -52,14 +52,13 @@ async fn piece(stream: &mut BodyDataStream) -> String {
 async fn the_first_bytes_come_at_once_and_nothing_may_hold_them_up() {
     let (_hub, wire) = door();
     let (headers, mut stream) = open(&wire, &path(), None).await;
-    assert_eq!(headers["content-type"], "text/event-stream");
-    assert_eq!(headers["cache-control"], "no-store");
+    assert_eq!(headers["content-type"], "text/event-stream; charset=utf-8");
+    assert_eq!(headers["cache-control"], "no-store, no-transform");
     assert_eq!(headers["x-accel-buffering"], "no");
     assert!(!headers.contains_key("content-encoding") && !headers.contains_key("content-length"));
     insta::assert_snapshot!(piece(&mut stream).await, @r#"
     retry: 3000
     id: 0
-
     data: {"cursor":0,"server_time":"2026-01-01T06:00:00Z","token_expires_at":"2100-01-01T00:00:30Z","type":"connected"}
     "#);
 }
@@ -90,14 +89,19 @@ async fn who_returns_is_first_told_what_they_missed() {
     insta::assert_snapshot!(piece(&mut stream).await, @r#"
     retry: 3000
     id: 1
-
     data: {"cursor":1,"server_time":"2026-01-01T06:00:00Z","token_expires_at":"2100-01-01T00:00:30Z","type":"connected"}
 
     id: 2
     data: {"type":"notification","notification_id":2,"source_app":"inventory","event_type":"stock_low","title":"2","body":null,"priority":"normal","target_type":"general","room_id":null}
     "#);
     // The header, which an `EventSource` sends when it returns, is newer than the URL that it was made with.
-    for (url, header) in [("&last_event_id=1", None), ("&last_event_id=0", Some("1"))] {
+    for (url, header) in [
+        ("&last_event_id=1", None),
+        ("&last_event_id=0&lastEventId=1", None),
+        ("&lastEventID=1&lastEventId=", None),
+        ("&last_event_id=0", Some("1")),
+        ("&last_event_id=1", Some("")),
+    ] {
         let (_, stream) = open(&wire, &format!("{}{url}", path()), header).await;
         let mut reader = Reader::new(stream);
         assert_eq!(reader.next().await.expect("an event").kind(), "connected");
@@ -265,4 +269,33 @@ async fn a_page_may_read_why_it_was_refused() {
         (answer.status, &answer.all_headers["access-control-allow-origin"]),
         (401, &"https://hub.example".parse().expect("a header"))
     );
+}
+
+#[tokio::test]
+async fn the_module_for_pages_and_its_types_are_served_to_every_origin() {
+    let (_hub, wire) = door_for(&[("ALLOWED_ORIGINS", "https://hub.example")]);
+    for (path, kind, begin) in [
+        ("/client/hub-messenger.js", "text/javascript; charset=utf-8", "// Follows the events"),
+        ("/client/hub-messenger.d.ts", "application/typescript; charset=utf-8", "// Types of"),
+    ] {
+        let request = || Request::get(path).header("Origin", "https://elsewhere.example");
+        let answer = wire.ask(request()).await;
+        let headers = &answer.all_headers;
+        assert_eq!((answer.status, &headers["content-type"]), (200, &kind.parse().expect("a header")));
+        assert_eq!(headers["cache-control"], "no-cache");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers["access-control-allow-origin"], "*");
+        assert_eq!(headers["cross-origin-resource-policy"], "cross-origin");
+        assert!(answer.body.as_str().expect("text").starts_with(begin));
+        let tag = headers["etag"].to_str().expect("text").to_owned();
+        for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+            let unchanged = wire.ask(request().header("If-None-Match", &known)).await;
+            assert_eq!((unchanged.status, unchanged.body.as_str()), (304, Some("")), "{known}");
+            assert_eq!(unchanged.all_headers["etag"], tag.as_str());
+        }
+        assert_eq!(wire.ask(request().header("If-None-Match", "\"other\"")).await.status, 200);
+    }
+    let own = Request::get("/client/hub-messenger.js").header("Origin", "https://hub.example");
+    assert_eq!(wire.ask(own).await.all_headers["access-control-allow-origin"], "https://hub.example");
+    assert_eq!(wire.ask(Request::get("/client/other.js")).await.status, 404);
 }

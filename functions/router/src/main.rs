@@ -19,7 +19,7 @@ const GROUPS: [Group; 8] = [
         paths: &["/api/v1/notifications"],
         routes: messenger_notifications::routes,
     },
-    Group { name: "EVENTS", paths: &["/api/v1/events/stream"], routes: messenger_events::routes },
+    Group { name: "EVENTS", paths: &["/api/v1/events/stream", "/client"], routes: messenger_events::routes },
     Group { name: "POLL", paths: &["/api/v1/events/poll"], routes: messenger_poll::routes },
     Group { name: "MESSAGES", paths: &["/api/v1/messages"], routes: messenger_messages::routes },
     Group { name: "ROOMS", paths: &["/api/v1/rooms"], routes: messenger_rooms::routes },

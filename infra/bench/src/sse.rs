@@ -165,13 +165,13 @@ mod tests {
         pieces.iter().flat_map(|piece| format!("{:x}\r\n{piece}\r\n", piece.len()).into_bytes()).collect()
     }
 
-    const STREAM: &str = "retry: 3000\nid: 7\n\ndata: {\"type\":\"connected\"}\n\nid: 8\ndata: {\"title\":\"bench:a:2:5;\"}\n\n\
+    const STREAM: &str = "retry: 3000\nid: 7\ndata: {\"type\":\"connected\"}\n\nid: 8\ndata: {\"title\":\"bench:a:2:5;\"}\n\n\
         data: {\"type\":\"keepalive\"}\n\nid: 9\r\ndata: {\"type\":\"reset\"}\r\n\r\n";
 
     fn expected() -> Vec<Event> {
         let other = Event { mark: None, position: None, kind: Kind::Other };
         vec![
-            Event { kind: Kind::Connected, ..other },
+            Event { position: Some(7), kind: Kind::Connected, ..other },
             Event { mark: Some(Mark { run: 10, publisher: 2, number: 5 }), position: Some(8), ..other },
             other,
             Event { position: Some(9), kind: Kind::Reset, ..other },

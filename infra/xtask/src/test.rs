@@ -2,6 +2,7 @@
 mod count;
 mod python;
 mod rust;
+mod sse_clients;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,14 +26,17 @@ pub(crate) struct Arguments {
     /// Only Rust tests whose name contains one of these
     filter: Vec<String>,
     /// Only the Rust tests
-    #[arg(long, conflicts_with = "python_only")]
+    #[arg(long, conflicts_with_all = ["python_only", "sse_only"])]
     rust_only: bool,
     /// Only the checks of the Python client
-    #[arg(long)]
+    #[arg(long, conflicts_with = "sse_only")]
     python_only: bool,
     /// The tests of the whole service and of the homeserver's adapter on the Conduit that CONDUIT_BIN names
-    #[arg(long, conflicts_with_all = ["rust_only", "python_only"])]
+    #[arg(long, conflicts_with_all = ["rust_only", "python_only", "sse_only"])]
     conduit: bool,
+    /// Only the tests of streams with the libraries of others, browsers and proxies
+    #[arg(long)]
+    sse_only: bool,
     /// Further arguments of the test programs, for example --nocapture
     #[arg(last = true)]
     further: Vec<String>,
@@ -68,12 +72,15 @@ async fn run_all(arguments: &Arguments) -> Result<ExitCode> {
     outcomes.push(Outcome { name: "build", passed: built, count: Count::default() });
     if built && arguments.conduit {
         outcomes.extend(rust::test_on_conduit(&parts, arguments).await?);
-    } else if built && !arguments.python_only {
+    } else if built && !arguments.python_only && !arguments.sse_only {
         outcomes.push(rust::test(&parts, arguments).await?);
     }
-    let is_all = !arguments.rust_only && !arguments.conduit && arguments.filter.is_empty();
-    if built && is_all && python::client().exists() {
+    let is_all = built && !arguments.rust_only && !arguments.conduit && arguments.filter.is_empty();
+    if is_all && !arguments.sse_only && python::client().exists() {
         outcomes.extend(python::check(&parts).await?);
+    }
+    if is_all && !arguments.python_only {
+        outcomes.extend(sse_clients::check(&parts).await?);
     }
     parts.postgres.stop().await;
     Ok(conclude(&outcomes))

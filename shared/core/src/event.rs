@@ -1,5 +1,7 @@
 //! Events of the log: what is told, to whom, and in which bytes.
 
+mod line;
+
 use std::fmt;
 
 use bytes::Bytes;
@@ -10,6 +12,8 @@ use crate::{
     Result,
     id::{EventId, HubUserId, NotificationId, Position, RoomId, TenantId},
 };
+
+pub(crate) use line::one_line;
 
 /// Who hears an event. Decided when it is appended, by the server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -215,7 +219,7 @@ impl Event {
 
     /// The event as the bytes of a stream.
     pub fn frame(&self) -> Frame {
-        let sse = format!("id: {}\ndata: {{{}\n\n", self.position, self.fields());
+        let sse = format!("id: {}\ndata: {{{}\n\n", self.position, one_line(self.fields()));
         Frame {
             position: self.position,
             audience: self.audience.clone(),

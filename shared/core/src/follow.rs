@@ -173,8 +173,8 @@ impl Hub {
         Ok(if missed.len() > limit { Err(Gap::TooFarBehind) } else { Ok(missed) })
     }
 
-    /// The first bytes: `retry:`, the cursor as an event without data (it sets the browser's last event id and
-    /// dispatches nothing), `connected`, and what was missed.
+    /// Returns the first bytes: one block with `retry`, the cursor as `id` and `connected` as `data`, then the missed
+    /// events. Every block has data: some clients take one without for an empty message.
     fn opening(&self, caller: &Caller, start: Position, replay: Result<Vec<Bytes>, Gap>) -> Bytes {
         let connected = json!({
             "type": "connected",
@@ -182,7 +182,7 @@ impl Hub {
             "server_time": self.clock.now(),
             "token_expires_at": caller.expires_at,
         });
-        let mut opening = format!("retry: {RETRY_MS}\nid: {start}\n\ndata: {connected}\n\n");
+        let mut opening = format!("retry: {RETRY_MS}\nid: {start}\ndata: {connected}\n\n");
         match replay {
             Ok(frames) => {
                 let mut bytes = opening.into_bytes();

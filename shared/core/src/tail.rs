@@ -85,7 +85,8 @@ impl Tail {
         let ids: Vec<_> = self.state().connections.keys().copied().collect();
         for id in ids {
             let retry = rand::random_range(500..5_000);
-            self.end(id, Some(Bytes::from(format!("retry: {retry}\n\n"))));
+            let reconnect = format!("{{\"type\":\"reconnect\",\"retry_ms\":{retry}}}");
+            self.end(id, Some(Bytes::from(format!("retry: {retry}\ndata: {reconnect}\n\n"))));
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{
     Error, Result,
-    event::{Audience, Payload},
+    event::{Audience, Payload, one_line},
 };
 
 /// Most bytes of a whisper on its way between processes: PostgreSQL carries fewer than 8000 (`NOTIFY`).
@@ -55,7 +55,7 @@ impl Whisper {
 
     /// The bytes of a stream: `data:` without `id:`.
     pub(crate) fn sse(&self) -> Bytes {
-        Bytes::from(format!("data: {}\n\n", self.payload.as_str()))
+        Bytes::from(format!("data: {}\n\n", one_line(self.payload.as_str().to_owned())))
     }
 }
 

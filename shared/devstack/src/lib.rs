@@ -3,9 +3,11 @@
 
 pub mod conduit;
 pub mod database;
+pub mod debian;
 pub mod environment;
 pub mod home;
 pub mod homeserver;
+pub mod node;
 pub mod owner;
 pub mod port;
 pub mod postgres;

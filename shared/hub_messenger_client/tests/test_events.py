@@ -93,7 +93,7 @@ def log(service: Service) -> Log:
 
 def opening(cursor: int) -> str:
     connected = json.dumps({"type": "connected", "cursor": cursor})
-    return f"retry: 20\nid: {cursor}\n\ndata: {connected}\n\n"
+    return f"retry: 20\nid: {cursor}\ndata: {connected}\n\n"
 
 
 def event(position: int, **fields: Any) -> str:
@@ -162,7 +162,7 @@ def test_a_stream_begins_where_another_one_was_left(log: Log, collect: Collect) 
 
 def test_a_gap_is_told_and_the_stream_goes_on_after_it(log: Log, collect: Collect) -> None:
     reset = 'data: {"type":"reset","reason":"expired"}\n\n'
-    log.connections = [[f'retry: 10\nid: 90\n\ndata: {{"type":"connected"}}\n\nid: 90\n{reset}'], [event(91)]]
+    log.connections = [[f'retry: 10\nid: 90\ndata: {{"type":"connected"}}\n\nid: 90\n{reset}'], [event(91)]]
     found = collect(stream(log.service, last_event_id="3"), 2)
     assert titles(found) == ["reset", "t91"]
     assert found[0]["reason"] == "expired"
@@ -285,8 +285,14 @@ def test_who_types_is_handed_on_and_moves_no_position(log: Log, collect: Collect
 def test_control_events_come_where_they_are_wanted(log: Log, collect: Collect) -> None:
     log.connections = [[opening(1), 'data: {"type":"keepalive"}\n\n', event(2)]]
     found = collect(stream(log.service, include_control=True), 3)
-    assert [one.type for one in found] == ["connected", "keepalive", "notification"]
-    assert [one.id for one in found] == [None, None, "2"]
+    assert [(one.type, one.id) for one in found] == [("connected", "1"), ("keepalive", None), ("notification", "2")]
+
+
+def test_the_last_word_before_a_shutdown_is_no_event_and_sets_the_pause(log: Log, collect: Collect) -> None:
+    reconnect = 'retry: 15\ndata: {"type":"reconnect","retry_ms":15}\n\n'
+    log.connections = [[opening(1), event(2), reconnect], [opening(2), event(3)]]
+    assert titles(collect(stream(log.service), 2)) == ["t2", "t3"]
+    assert log.asked_from() == [None, "2"]
 
 
 def test_unknown_events_are_handed_on_and_nonsense_is_left_out(

@@ -227,9 +227,14 @@ impl Fields {
     }
 }
 
-/// One parameter of a query, decoded.
+/// Returns one parameter of a query, decoded. Of several the last one counts; empty ones are not given.
 pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
-    pairs(query).find(|(key, _)| key == name).map(|(_, value)| value).filter(|value| !value.is_empty())
+    query_value_where(query, |given| given == name)
+}
+
+/// Returns the same for a parameter that has several names.
+pub fn query_value_where(query: Option<&str>, is_name: impl Fn(&str) -> bool) -> Option<String> {
+    pairs(query).filter(|(name, value)| is_name(name) && !value.is_empty()).last().map(|(_, value)| value)
 }
 
 fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {

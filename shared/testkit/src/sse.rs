@@ -59,7 +59,7 @@ impl Decoder {
 
     fn line(&mut self, line: &str) -> Option<SseEvent> {
         if line.is_empty() {
-            return self.dispatch();
+            return Some(self.dispatch());
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
@@ -77,15 +77,16 @@ impl Decoder {
         None
     }
 
-    /// An empty line ends an event; one without data only sets the last id.
-    fn dispatch(&mut self) -> Option<SseEvent> {
+    /// Ends an event at an empty line. The service sends no event without data: some clients take it for an empty
+    /// message.
+    fn dispatch(&mut self) -> SseEvent {
         let id = self.id.take();
         if let Some(id) = &id {
             id.clone_into(&mut self.last_id);
         }
         let event = std::mem::take(&mut self.event);
-        let data = self.data.take()?;
-        Some(SseEvent { id, last_id: self.last_id.clone(), event, data })
+        let data = self.data.take().expect("every event has data");
+        SseEvent { id, last_id: self.last_id.clone(), event, data }
     }
 }
 

@@ -42,7 +42,7 @@ async fn a_stream_begins_with_retry_its_cursor_and_connected() {
     let caller = hub.caller("anna", given::TENANT).await;
     let mut follower = hub.follow(&caller, None).await.expect("a stream");
     let opening = follower.next().await.expect("first bytes");
-    let expected = "retry: 3000\nid: 1\n\n\
+    let expected = "retry: 3000\nid: 1\n\
         data: {\"cursor\":1,\"server_time\":\"2026-01-01T06:00:00Z\",\
         \"token_expires_at\":\"2026-01-01T07:00:00Z\",\"type\":\"connected\"}\n\n";
     assert_eq!(String::from_utf8_lossy(&opening), expected);
@@ -205,7 +205,11 @@ async fn a_shut_down_tells_everybody_to_return_at_a_time_of_their_own() {
             1,
             "what waited is written"
         );
-        retries.push(stream.decoder.retry.expect("a time"));
+        let retry = stream.decoder.retry.expect("a time");
+        let last = events.last().expect("an event");
+        assert_eq!(last.json(), serde_json::json!({ "type": "reconnect", "retry_ms": retry }));
+        assert_eq!(last.id, None, "it moves no cursor");
+        retries.push(retry);
     }
     assert!(retries.iter().all(|retry| (500..=5000).contains(retry)), "{retries:?}");
     retries.sort_unstable();

@@ -24,7 +24,8 @@ log = logging.getLogger("hub_messenger_client")
 
 TokenProvider: TypeAlias = Callable[[], str] | Callable[[], Awaitable[str]]
 
-CONTROL = frozenset({"connected", "keepalive"})
+CONTROL = frozenset({"connected", "keepalive", "reconnect"})
+"""What concerns the connection alone."""
 FIRST_RETRY = 1.0
 """Seconds before the first reconnection, until the service says otherwise (`retry:`)."""
 

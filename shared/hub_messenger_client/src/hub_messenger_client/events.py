@@ -32,7 +32,7 @@ class EventStream(SyncReader, AsyncReader):
             the stream raises `AuthenticationError` when it has expired.
         base_url: The service's address; by default `MESSENGER_SERVICE_URL`.
         last_event_id: Where to begin: the events after this one. By default with what comes from now on.
-        include_control: Give `connected` and `keepalive` too.
+        include_control: Give `connected`, `keepalive` and `reconnect` (the service shuts down) too.
         verify: TLS verification, as for `MessengerClient`.
         trust_env: Use the proxies of the environment, as for `MessengerClient`.
         idle_timeout: Seconds of silence after which the connection counts as broken. The service says something

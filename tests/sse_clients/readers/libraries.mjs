@@ -1,0 +1,49 @@
+// Opens a stream with one of the JavaScript libraries, in Node or in a page, and reports each message.
+
+/** How each library is opened; `report` takes `{data, id}`. */
+export const LIBRARIES = {
+  EventSource(url, report) {
+    watch(new EventSource(url), report);
+  },
+
+  async eventsource(url, report) {
+    const { EventSource } = await import('eventsource');
+    watch(new EventSource(url), report);
+  },
+
+  async 'event-source-polyfill'(url, report) {
+    const polyfill = globalThis.EventSourcePolyfill ?? (await import('event-source-polyfill')).default.EventSourcePolyfill;
+    watch(new polyfill(url), report);
+  },
+
+  async 'fetch-event-source'(url, report) {
+    const { fetchEventSource } = await import(globalThis.FETCH_EVENT_SOURCE ?? '@microsoft/fetch-event-source');
+    fetchEventSource(url, {
+      openWhenHidden: true,
+      onmessage: ({ data, id }) => report({ data, id }),
+      // The library takes a stream that ends in order for the last one unless this throws.
+      onclose: () => {
+        throw new Error('the stream has ended');
+      },
+    });
+  },
+
+  async 'hub-messenger'(url, report, { module, tokens, ...options }) {
+    const { HubMessenger } = await import(module);
+    let asked = 0;
+    globalThis.messenger = new HubMessenger({
+      ...options,
+      url,
+      getToken: async ({ expired }) => {
+        report({ asked: expired });
+        return tokens[Math.min(asked++, tokens.length - 1)];
+      },
+      onEvent: (event, id) => report({ data: JSON.stringify(event), id }),
+      onState: ({ name, reason, since }) => report({ state: name, reason, since: since.getTime() }),
+    });
+  },
+};
+
+function watch(source, report) {
+  source.onmessage = ({ data, lastEventId }) => report({ data, id: lastEventId });
+}

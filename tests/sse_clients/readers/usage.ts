@@ -1,0 +1,20 @@
+// Uses hub-messenger.js as a page written in TypeScript does; the compiler checks it, nothing runs it.
+import { HubMessenger, type State, type StateName } from '../../../shared/hub_messenger_js/hub-messenger.js';
+
+const messenger = new HubMessenger({
+  url: new URL('https://hub.example:8085/api/v1'),
+  getToken: async ({ expired }) => (expired ? 'new' : 'old'),
+  lastEventId: 17,
+  onEvent: (event, id) => console.log(event.type, event.title, id?.length),
+  onState: ({ name, since, reason }: State) => console.log(name, since.getTime(), reason),
+});
+messenger.addEventListener('notification', ({ data, id }) => console.log(data.title, id));
+messenger.addEventListener('state', ({ state }) => console.log(state.name satisfies StateName));
+const position: string | null = messenger.lastEventId;
+messenger.reconnect();
+messenger.close();
+
+// @ts-expect-error the token must be text
+new HubMessenger({ getToken: () => 42 });
+// @ts-expect-error the state is read-only
+messenger.state = position;
