@@ -211,12 +211,7 @@ impl Fields {
     /// Fails if any field was wrong. Returns the names of the fields that nobody read.
     pub fn finish(self) -> Result<Vec<String>> {
         if self.problems.is_empty() {
-            Ok(self
-                .values
-                .into_iter()
-                .map(|(name, _)| name)
-                .filter(|name| !self.read.contains(name.as_str()))
-                .collect())
+            Ok(self.values.into_keys().filter(|name| !self.read.contains(name.as_str())).collect())
         } else {
             Err(Error::Invalid(self.problems))
         }

@@ -68,17 +68,6 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
             "unread_count": 0
           },
           {
-            "display_name": "Allgemein",
-            "entity_id": null,
-            "entity_type": null,
-            "last_message": null,
-            "last_message_ts": null,
-            "matrix_room_id": "!room1",
-            "room_type": "general",
-            "topic": null,
-            "unread_count": 0
-          },
-          {
             "display_name": "Umbau",
             "entity_id": null,
             "entity_type": null,
@@ -86,6 +75,17 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
             "last_message_ts": null,
             "matrix_room_id": "!room2",
             "room_type": "custom",
+            "topic": null,
+            "unread_count": 0
+          },
+          {
+            "display_name": "Allgemein",
+            "entity_id": null,
+            "entity_type": null,
+            "last_message": null,
+            "last_message_ts": null,
+            "matrix_room_id": "!room1",
+            "room_type": "general",
             "topic": null,
             "unread_count": 0
           }
