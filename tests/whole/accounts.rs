@@ -1,9 +1,12 @@
 //! Users come with their first request: once, whoever asks how often at the same time.
 
-use futures::future::join_all;
+use std::time::Duration;
+
+use futures::{StreamExt as _, future::join_all, stream};
 use messenger_tests::{Plan, Stack};
 use reqwest::StatusCode;
 use serde_json::json;
+use tokio::time::{Instant, sleep};
 
 #[tokio::test]
 async fn two_hundred_first_requests_make_one_user_with_one_account() {
@@ -28,6 +31,30 @@ async fn two_hundred_first_requests_make_one_user_with_one_account() {
         .iter()
         .filter(|event| event["state_key"] == matrix_id.as_str() && event["content"]["membership"] == "join");
     assert_eq!(joins.count(), 1);
+}
+
+#[tokio::test]
+async fn a_flood_of_first_sign_ins_delays_neither_another_tenant_nor_its_own_newest_user() {
+    const FLOOD: usize = 300;
+    let stack = Stack::start().await;
+    let client = stack.client();
+    let sign_in = async |id: String, tenant: i64| {
+        let answer = client.person_of(&id, tenant).get("/api/v1/users/me").await;
+        assert_eq!(answer.status, StatusCode::OK);
+    };
+    stream::iter(0..FLOOD).for_each_concurrent(32, |n| sign_in(format!("flood{n}"), 1)).await;
+    sign_in("bert".to_owned(), 2).await;
+    sign_in("anna".to_owned(), 1).await;
+    let due = "select count(*)::text from users where account_due is not null and hub_user_id like $1";
+    let begun = Instant::now();
+    for user in ["bert", "anna"] {
+        while stack.query(due, user).await.as_deref() != Some("0") {
+            assert!(begun.elapsed() < Duration::from_mins(2), "{user} has no account");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+    let left: usize = stack.query(due, "flood%").await.expect("a number").parse().expect("a number");
+    assert!(left > FLOOD / 4, "they came last: {left} are left, after {:?}", begun.elapsed());
 }
 
 #[tokio::test]

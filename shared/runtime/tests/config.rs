@@ -103,6 +103,44 @@ fn every_variable_is_read() {
 }
 
 #[test]
+fn limits_are_generous_and_can_be_changed_or_switched_off() {
+    let limits = good(&[]).limits;
+    assert_eq!((limits.failures_per_address, limits.sends_per_user), (1200, 1200));
+    assert_eq!((limits.notifications_per_token, limits.new_users_per_tenant), (0, 20_000));
+    assert_eq!((limits.streams_per_user, limits.polls_per_user), (250, 100));
+    assert_eq!((limits.connections, limits.connections_per_address), (0, None));
+    assert_eq!((limits.body_silence, limits.body_bytes_per_second), (Duration::from_secs(20), 1000));
+    assert_eq!(limits.write_silence, Duration::from_mins(2));
+    let limits = good(&[
+        ("LIMIT_FAILURES_PER_ADDRESS", "1"),
+        ("LIMIT_NOTIFICATIONS_PER_TOKEN", "2"),
+        ("LIMIT_SENDS_PER_USER", "3"),
+        ("LIMIT_NEW_USERS_PER_TENANT", "4"),
+        ("LIMIT_STREAMS_PER_USER", "5"),
+        ("LIMIT_POLLS_PER_USER", "6"),
+        ("LIMIT_CONNECTIONS", "7"),
+        ("LIMIT_CONNECTIONS_PER_ADDRESS", "0"),
+        ("LIMIT_BODY_SECONDS", "9"),
+        ("LIMIT_BODY_BYTES_PER_SECOND", "10"),
+        ("LIMIT_WRITE_SECONDS", "0"),
+        ("TRUSTED_PROXIES", "10.0.0.1, fd00::/8"),
+    ])
+    .limits;
+    assert_eq!((limits.failures_per_address, limits.notifications_per_token), (1, 2));
+    assert_eq!((limits.sends_per_user, limits.new_users_per_tenant), (3, 4));
+    assert_eq!((limits.streams_per_user, limits.polls_per_user), (5, 6));
+    assert_eq!((limits.connections, limits.connections_per_address), (7, Some(0)));
+    assert_eq!((limits.body_silence, limits.body_bytes_per_second), (Duration::from_secs(9), 10));
+    assert_eq!(limits.write_silence, Duration::ZERO);
+    let wrong = problems(&[("LIMIT_STREAMS_PER_USER", "-1"), ("TRUSTED_PROXIES", "10.0.0.1,nginx")]);
+    insta::assert_snapshot!(wrong, @r"
+    the configuration is wrong:
+      LIMIT_STREAMS_PER_USER is `-1`, must be a whole number from 0 to 1000000000
+      TRUSTED_PROXIES has `nginx`, must have addresses like 10.0.0.7 or networks like 10.0.0.0/24
+    ");
+}
+
+#[test]
 fn what_is_blank_is_not_there() {
     let config =
         good(&[("PORT", " "), ("HUB_SECRET_KEY", ""), ("MATRIX_SERVER_NAME", "\t"), ("LOG_LEVEL", " warn ")]);
