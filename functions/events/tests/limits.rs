@@ -1,5 +1,4 @@
 //! How many streams one user may have, on the wire.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
 
 use axum::http::Request;
 use messenger_events::routes;

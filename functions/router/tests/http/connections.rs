@@ -50,7 +50,7 @@ async fn a_partial_head_costs_no_processor_time_and_is_answered_when_it_is_whole
     let sockets = partial(door.address, 100).await;
     let before = door.processor_time();
     sleep(Duration::from_secs(2)).await;
-    let used = door.processor_time() - before;
+    let used = door.processor_time().saturating_sub(before);
     assert!(used < Duration::from_millis(400), "{used:?} of two seconds");
     for socket in sockets {
         socket.writable().await.expect("it is open");
@@ -91,7 +91,7 @@ async fn a_wrong_head_is_answered_as_a_problem_on_every_path() {
         }
         let large = head(&format!("x: {}\r\n", "x".repeat(40_000)));
         assert_problem(&exchange(door.address, &large).await, "431", "head_too_large");
-        let many: String = (0..101).map(|n| format!("x{n}: 1\r\n")).collect();
+        let many = (0..101).fold(String::new(), |head, n| head + &format!("x{n}: 1\r\n"));
         assert_problem(&exchange(door.address, &head(&many)).await, "431", "head_too_large");
     }
     for wrong in [b"\x16\x03\x01\x02\x00\x01\x00".as_slice(), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {

@@ -26,7 +26,7 @@ async fn upstream(says: &'static str) -> String {
                     return;
                 }
                 let _ = socket.write_all(says.as_bytes()).await;
-                let mut rest = [0; 65_536];
+                let mut rest = [0; 4096];
                 while let Ok(1..) = socket.read(&mut rest).await {}
             });
         }
@@ -155,7 +155,7 @@ async fn headers_of_one_connection_are_not_passed_on_and_the_client_is_named() {
     let answer = exchange(door.address, request).await;
     let names = |head: &str| {
         let lines = head.lines().skip(1).take_while(|line| !line.is_empty());
-        let mut names: Vec<_> = lines.map(|line| line.to_ascii_lowercase()).collect();
+        let mut names: Vec<_> = lines.map(str::to_ascii_lowercase).collect();
         names.sort();
         names.join("\n")
     };
