@@ -15,6 +15,6 @@ mod stack;
 pub use client::{Answer, Client, EventStream, Person};
 pub use gate::Gate;
 pub use homeserver::{Server, is_skipped_on_conduit};
-pub use listener::Listener;
+pub use listener::{Listener, difference};
 pub use room::{Matrix, encoded};
 pub use stack::{Plan, Stack};

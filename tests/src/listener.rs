@@ -82,3 +82,19 @@ impl Drop for Listener {
         self.task.abort();
     }
 }
+
+/// How the ids of heard messages differ from the room's, for the failure of a test: where the order breaks, and what is
+/// missing.
+pub fn difference(heard: &[String], in_room: &[String]) -> String {
+    let place = |id: &String| in_room.iter().position(|other| other == id);
+    let heard: Vec<_> = heard.iter().map(place).collect();
+    let breaks = heard.windows(2).enumerate().filter_map(|(n, pair)| match pair {
+        [Some(one), Some(next)] if one + 1 == *next => None,
+        [one, next] => Some(format!("{n}: {one:?} then {next:?}")),
+        _ => None,
+    });
+    let breaks: Vec<_> = breaks.collect();
+    let missing: Vec<_> = (0..in_room.len()).filter(|place| !heard.contains(&Some(*place))).collect();
+    let (began, count) = (heard.first(), heard.len());
+    format!("{count} of {}, from {began:?}, breaks {breaks:?}, missing {missing:?}", in_room.len())
+}

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// How long something may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long somebody waits before they try again.
+const RETRY: Duration = Duration::from_millis(50);
+
 /// A Matrix client that is logged in.
 pub struct Matrix {
     http: reqwest::Client,
@@ -55,6 +58,24 @@ impl Matrix {
     /// Says something in a room. Returns the event id.
     pub async fn say(&self, room: &str, text: &str) -> String {
         self.send(room, "m.room.message", json!({ "msgtype": "m.text", "body": text })).await
+    }
+
+    /// The same, however often the homeserver has to be asked: it may be killed meanwhile. Said once.
+    pub async fn insist(&self, room: &str, text: &str) -> String {
+        let path = format!("/rooms/{}/send/m.room.message/{}", encoded(room), uuid::Uuid::new_v4());
+        let url = format!("{}/_matrix/client/v3{path}", self.url);
+        let body = json!({ "msgtype": "m.text", "body": text });
+        loop {
+            let sent =
+                self.http.put(&url).bearer_auth(&self.token).timeout(PATIENCE).json(&body).send().await;
+            if let Ok(answer) = sent
+                && answer.status().is_success()
+                && let Ok(sent) = answer.json::<Value>().await
+            {
+                return sent["event_id"].as_str().expect("an event id").to_owned();
+            }
+            tokio::time::sleep(RETRY).await;
+        }
     }
 
     /// Sends an event of any type to a room. Returns the event id.

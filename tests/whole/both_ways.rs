@@ -2,26 +2,11 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Listener, Plan, Stack, encoded, is_skipped_on_conduit};
+use messenger_tests::{Listener, Plan, Stack, difference, encoded, is_skipped_on_conduit};
 use serde_json::{Value, json};
 
 fn ids(events: &[Value]) -> Vec<String> {
     events.iter().filter_map(|event| event["event_id"].as_str().map(str::to_owned)).collect()
-}
-
-/// The places in the room of what was heard, where they do not follow each other, and of what was not heard.
-fn difference(heard: &[String], in_room: &[String]) -> String {
-    let place = |id: &String| in_room.iter().position(|other| other == id);
-    let heard: Vec<_> = heard.iter().map(place).collect();
-    let breaks = heard.windows(2).enumerate().filter_map(|(n, pair)| match pair {
-        [Some(one), Some(next)] if one + 1 == *next => None,
-        [one, next] => Some(format!("{n}: {one:?} then {next:?}")),
-        _ => None,
-    });
-    let breaks: Vec<_> = breaks.collect();
-    let missing: Vec<_> = (0..in_room.len()).filter(|place| !heard.contains(&Some(*place))).collect();
-    let (began, count) = (heard.first(), heard.len());
-    format!("{count} of {}, from {began:?}, breaks {breaks:?}, missing {missing:?}", in_room.len())
 }
 
 /// How many messages each of the two says in each stretch.

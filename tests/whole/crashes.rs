@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use messenger_tests::{Client, Stack};
+use messenger_tests::{Client, Listener, Stack, difference};
 use rand::Rng as _;
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 const ROUNDS: usize = 250;
@@ -60,6 +61,78 @@ async fn killed_at_random_points_the_service_loses_and_doubles_nothing() {
     let expected: Vec<_> = accepted.keys().copied().collect();
     assert_eq!(expected.len(), ROUNDS * AT_ONCE);
     assert_eq!(in_room, expected, "each accepted notification is in the room exactly once, and no other is");
+}
+
+/// How often something is killed while two people talk.
+const KILLS: usize = 12;
+/// How many messages each of them says until the next kill.
+const BETWEEN_KILLS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() {
+    let mut stack = Stack::start().await;
+    let (anna, bert) = (stack.client().person("anna"), stack.client().person("bert"));
+    anna.settle().await;
+    bert.settle().await;
+    let element = Arc::new(stack.matrix("bert").await);
+    let room = element.rooms(1).await.remove(0);
+    let heard = Listener::start(&anna).await;
+    for round in 0..KILLS {
+        let elsewhere = {
+            let (element, room) = (element.clone(), room.clone());
+            tokio::spawn(async move {
+                for n in 0..BETWEEN_KILLS {
+                    element.insist(&room, &format!("element {round}.{n}")).await;
+                }
+            })
+        };
+        let here = {
+            let (anna, room) = (anna.clone(), room.clone());
+            tokio::spawn(async move {
+                for n in 0..BETWEEN_KILLS {
+                    let text = format!("hub {round}.{n}");
+                    let body = json!({ "room_id": room, "body": text, "txn_id": text });
+                    while !anna
+                        .try_post("/api/v1/messages/send", &body)
+                        .await
+                        .is_ok_and(|answer| answer.status == StatusCode::OK)
+                    {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                }
+            })
+        };
+        tokio::time::sleep(Duration::from_millis(rand::rng().random_range(0..400))).await;
+        let (homeserver, router, worker) = (round % 2 == 0, round % 3 != 1, round % 4 != 3);
+        if worker {
+            stack.kill_worker();
+        }
+        if homeserver {
+            stack.homeserver.as_mut().expect("a homeserver").kill();
+        }
+        if router {
+            stack.router.kill();
+            stack.router.start_again().await.expect("the router starts");
+        }
+        if homeserver {
+            stack.homeserver.as_mut().expect("a homeserver").start_again().await.expect("it starts");
+        }
+        if worker {
+            stack.start_worker();
+        }
+        elsewhere.await.expect("said");
+        here.await.expect("said");
+    }
+    let ids = |events: Vec<Value>| -> Vec<String> {
+        events.iter().filter_map(|event| event["event_id"].as_str().map(str::to_owned)).collect()
+    };
+    let in_room = ids(stack.matrix_bot().await.messages(&room).await);
+    // More, if a homeserver was killed after it had stored a message and before it had stored the transaction id.
+    assert!(in_room.len() >= 2 * KILLS * BETWEEN_KILLS, "{}", in_room.len());
+    let count = |events: &[Value]| events.iter().filter(|event| event["type"] == "new_message").count();
+    heard.until(|events| count(events) >= in_room.len()).await;
+    let heard = ids(heard.heard("new_message"));
+    assert!(heard == in_room, "each once, in the room's order: {}", difference(&heard, &in_room));
 }
 
 /// Calls until it is answered, as a client with a retry key does.
