@@ -26,8 +26,7 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 fn file(text: &'static str, kind: &'static str) -> axum::routing::MethodRouter<App> {
-    let digest = Sha256::digest(text.as_bytes());
-    let tag = format!("\"{}\"", digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let tag = format!("\"{}\"", hex::encode(Sha256::digest(text.as_bytes())));
     get(async move |headers: HeaderMap| answer(text, kind, &tag, &headers))
 }
 

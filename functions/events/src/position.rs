@@ -9,7 +9,7 @@ use messenger_runtime::fields::query_value_where;
 pub(crate) fn last_event_id(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     let in_headers = headers.get_all("last-event-id").into_iter();
     let in_headers = in_headers.map(|id| String::from_utf8_lossy(id.as_bytes()).trim().to_owned());
-    in_headers.filter(|id| !id.is_empty()).last().or_else(|| query_value_where(query, is_last_event_id))
+    in_headers.rfind(|id| !id.is_empty()).or_else(|| query_value_where(query, is_last_event_id))
 }
 
 /// Returns whether a parameter has one of the names in use: `last_event_id` (ours), `lastEventId`

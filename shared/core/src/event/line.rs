@@ -18,27 +18,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{
-        event::{Audience, Event, Kind, Payload},
-        id::{Position, TenantId},
-    };
 
     #[test]
-    fn the_data_of_a_frame_is_one_line_for_every_reading_of_line_ends() {
+    fn json_is_one_line_for_every_reading_of_line_ends_and_means_the_same() {
         let text = "a\u{85}b\u{2028}c\u{2029}d\u{b}e\u{c}f\u{1c}g\nh\r ąść ✅";
-        let event = Event {
-            position: Position(1),
-            audience: Audience::Tenant(TenantId(1)),
-            kind: Kind::Notification,
-            notification: None,
-            payload: Payload::of(&json!({ "title": text })).expect("an object"),
-        };
-        let frame = String::from_utf8(event.frame().sse.to_vec()).expect("UTF-8");
-        let data = frame.strip_prefix("id: 1\ndata: ").and_then(|rest| rest.strip_suffix("\n\n"));
-        let data = data.expect("one block");
+        let line = one_line(json!({ "title": text }).to_string());
         let is_line_end = |c: char| c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
-        assert!(!data.contains(is_line_end), "{data:?}");
-        let read: Value = serde_json::from_str(data).expect("JSON");
+        assert!(!line.contains(is_line_end), "{line:?}");
+        let read: Value = serde_json::from_str(&line).expect("JSON");
         assert_eq!(read["title"], text);
+        assert_eq!(one_line("{\"a\":\"ą✅\"}".to_owned()), "{\"a\":\"ą✅\"}");
     }
 }
