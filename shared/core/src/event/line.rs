@@ -17,7 +17,6 @@ pub(crate) fn one_line(json: String) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::*;
 
     #[test]
     fn json_is_one_line_for_every_reading_of_line_ends_and_means_the_same() {
