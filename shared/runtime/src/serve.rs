@@ -39,6 +39,7 @@ pub fn main_with(routes: Router<App>, answers: Answers) -> ExitCode {
         }
     };
     logging::start(&config.log_level, config.production);
+    config.log_notices();
     match run(routes, answers, config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -69,11 +70,11 @@ pub async fn serve(routes: Router<App>, answers: Answers, app: App) -> anyhow::R
         };
         return ended.map_err(anyhow::Error::from_boxed);
     }
-    let address = SocketAddr::from(([0, 0, 0, 0], app.config.port));
+    let address = SocketAddr::new(app.config.host, app.config.port);
     let listener = TcpListener::bind(address)
         .await
-        .with_context(|| format!("cannot listen on port {}", address.port()))?;
-    tracing::info!(port = address.port(), "listening");
+        .with_context(|| format!("cannot listen on {address} (HOST and PORT)"))?;
+    tracing::info!(host = %address.ip(), port = address.port(), "listening");
     on_socket(service, listener, &app).await
 }
 
