@@ -85,8 +85,7 @@ async fn chats_made_elsewhere_are_heard_of_within_seconds_while_push_is_away() {
     let [anna, _] = settled(&stack, ["anna", "bert"]).await;
     let database_url = stack.database_url().to_owned();
     let connect_wait = Duration::from_secs(30);
-    let store = PgStore::new(&StoreConfig { database_url, pool_size: 2, connect_wait })
-        .expect("a store");
+    let store = PgStore::new(&StoreConfig { database_url, pool_size: 2, connect_wait }).expect("a store");
     assert!(store.enable(TenantId(1), &HubUserId::new("bert")).await.expect("enabled"));
     let element = stack.matrix("bert").await;
     let mut stream = anna.stream(None).await;
