@@ -103,6 +103,7 @@ impl Stack {
             ("DATABASE_URL", database_url.as_str()),
             // A busy machine takes its time.
             ("DATABASE_CONNECT_TIMEOUT_MS", "20000"),
+            ("HOST", "127.0.0.1"),
             ("PORT", &port.to_string()),
             ("MATRIX_HOMESERVER_URL", homeserver_url),
             ("MATRIX_SERVER_NAME", &server_name),

@@ -112,7 +112,7 @@ async fn who_is_no_member_finds_nothing() {
     let anna = client.person("anna");
     let room = ready(&stack, &anna).await;
     let file = upload(&anna, &room, "x.png", png()).await;
-    let url = file.body["file_url"].as_str().expect("a file").to_owned();
+    let url = file.body["media_path"].as_str().expect("a file").to_owned();
     assert_eq!(anna.get(&url).await.status, StatusCode::OK);
     let foreign = client.person_of("fritz", 2);
     foreign.settle().await;
@@ -178,7 +178,7 @@ async fn files_come_back_safely_and_in_parts() {
     assert!(name.len() <= 255 && name.rsplit_once('.').map(|(_, last)| last) == Some("pdf"), "{name}");
 
     let image = upload(&anna, &room, "bild.png", png()).await.body;
-    let url = image["file_url"].as_str().expect("a file").to_owned();
+    let url = image["media_path"].as_str().expect("a file").to_owned();
     let get = |range: &'static str| {
         let request = anna.request(Method::GET, &url);
         let request = if range.is_empty() { request } else { request.header("Range", range) };
@@ -210,7 +210,7 @@ async fn files_come_back_safely_and_in_parts() {
     ] {
         let answer = upload(&anna, &room, "harmless.png", program.to_vec()).await.body;
         assert_eq!(answer["msg_type"], "m.file", "{answer}");
-        let url = answer["file_url"].as_str().expect("a file");
+        let url = answer["media_path"].as_str().expect("a file");
         let shown = anna.request(Method::GET, url).send().await.expect("an answer");
         assert_eq!(shown.headers()["content-type"], "application/octet-stream");
         let disposition = shown.headers()["content-disposition"].to_str().expect("text").to_owned();
@@ -254,7 +254,7 @@ async fn a_large_file_passes_through_and_one_byte_more_does_not() {
     assert_eq!(large.status, StatusCode::OK, "{}", large.body);
     let grown = peak(pid) - before;
     println!("20 MB up: the router's peak grew by {grown} KiB from {before} KiB");
-    let url = large.body["file_url"].as_str().expect("a file");
+    let url = large.body["media_path"].as_str().expect("a file");
     let down = anna.request(Method::GET, url).send().await.expect("an answer").bytes().await.expect("bytes");
     assert_eq!(down.len(), most);
     let grown_down = peak(pid) - before;

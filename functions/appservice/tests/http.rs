@@ -86,7 +86,7 @@ async fn a_message_of_our_room_is_told_once_however_often_it_comes() {
         "room_id": "!room1",
         "sender": "@mueller:hub.local",
         "sender_display_name": "mueller",
-        "timestamp": "2026-01-01T07:00:00.123Z",
+        "timestamp": "2026-01-01T07:00:00.123000Z",
         "type": "new_message"
       }
     ]

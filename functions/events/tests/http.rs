@@ -59,7 +59,7 @@ async fn the_first_bytes_come_at_once_and_nothing_may_hold_them_up() {
     insta::assert_snapshot!(piece(&mut stream).await, @r#"
     retry: 3000
     id: 0
-    data: {"cursor":0,"server_time":"2026-01-01T06:00:00Z","token_expires_at":"2100-01-01T00:00:30Z","type":"connected"}
+    data: {"cursor":0,"server_time":"2026-01-01T06:00:00.000000Z","token_expires_at":"2100-01-01T00:00:30.000000Z","type":"connected"}
     "#);
 }
 
@@ -89,7 +89,7 @@ async fn who_returns_is_first_told_what_they_missed() {
     insta::assert_snapshot!(piece(&mut stream).await, @r#"
     retry: 3000
     id: 1
-    data: {"cursor":1,"server_time":"2026-01-01T06:00:00Z","token_expires_at":"2100-01-01T00:00:30Z","type":"connected"}
+    data: {"cursor":1,"server_time":"2026-01-01T06:00:00.000000Z","token_expires_at":"2100-01-01T00:00:30.000000Z","type":"connected"}
 
     id: 2
     data: {"type":"notification","notification_id":2,"source_app":"inventory","event_type":"stock_low","title":"2","body":null,"priority":"normal","target_type":"general","room_id":null}
@@ -234,7 +234,7 @@ async fn in_development_pages_of_every_origin_may_listen() {
     let (_hub, wire) = door();
     insta::assert_snapshot!(preflight(&wire, "https://hub.example").await.join("\n"), @r"
     access-control-allow-methods: GET,POST,PATCH,DELETE
-    access-control-allow-headers: authorization,content-type,last-event-id
+    access-control-allow-headers: authorization,cache-control,content-type,range,idempotency-key,last-event-id,x-request-id,x-requested-with
     access-control-max-age: 3600
     access-control-allow-origin: *
     ");

@@ -10,7 +10,7 @@ use axum::{
         HeaderMap, HeaderValue, StatusCode,
         header::{
             ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-            CONTENT_SECURITY_POLICY, CONTENT_TYPE, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+            CONTENT_SECURITY_POLICY, CONTENT_TYPE, IF_RANGE, RANGE,
         },
     },
     response::{IntoResponse, Response},
@@ -106,8 +106,9 @@ fn safe(headers: &mut HeaderMap, posted: &Posted) {
     let disposition = disposition(if inline.is_some() { "inline" } else { "attachment" }, &posted.filename);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(inline.unwrap_or(&OPAQUE)));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));
+    // Pages of satellites, on whatever host, show files: whoever embeds one has the token in its URL. No cookie opens it.
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
     let disposition = HeaderValue::from_str(&disposition);
     headers.insert(CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment")));
 }

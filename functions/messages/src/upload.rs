@@ -1,14 +1,15 @@
-//! `POST /messages/upload`: the form is read once. The file goes to the disk of this process and from there to the
-//! homeserver, piece by piece: Synapse wants to know its size beforehand (an upload without `Content-Length` is refused),
-//! and a multipart form does not say it. What is too large or has no room never reaches the homeserver.
+//! `POST /messages/upload`: the form is read once, its parts in any order. The file goes to the disk of this process and
+//! from there to the homeserver, piece by piece: Synapse wants to know its size beforehand (an upload without
+//! `Content-Length` is refused), and a multipart form does not say it. A file that is too large or has no room never reaches
+//! the homeserver.
 
 use axum::{
     Json,
     extract::{
-        Multipart, RawQuery, State,
-        multipart::{Field, MultipartError, MultipartRejection},
+        DefaultBodyLimit, FromRequest, Multipart, RawQuery, Request, State,
+        multipart::{Field, MultipartError},
     },
-    http::{HeaderMap, StatusCode, header::CONTENT_LENGTH},
+    http::{StatusCode, header::CONTENT_LENGTH},
     response::{IntoResponse as _, Response},
 };
 use messenger_core::{
@@ -27,95 +28,118 @@ use percent_encoding::percent_decode_str;
 
 use crate::{BODY_MAX, ID_MAX, spool::Spool};
 
-/// What a form may need beside its file.
+/// Most bytes that a form may have beside its file.
 const FORM_MAX: u64 = 256 << 10;
+/// Most parts of a form; we read four.
+const PARTS_MAX: usize = 16;
 /// Most bytes of a text field.
 const TEXT_MAX: u64 = 4 * BODY_MAX as u64;
 
-/// What a form says.
+/// A form whose body ends with an error beyond the limit, whatever its parts are.
+pub(crate) struct LimitedForm(Multipart);
+
+/// The fields of a form.
 #[derive(Default)]
 struct Form {
     room: Option<String>,
     body: Option<String>,
     transaction: Option<String>,
     file: Option<(String, Spool)>,
+    seen: Vec<String>,
+}
+
+impl FromRequest<App> for LimitedForm {
+    type Rejection = Response;
+
+    async fn from_request(mut request: Request, app: &App) -> Result<Self, Response> {
+        check_content_encoding(request.headers()).map_err(|error| Failed::from(error).into_response())?;
+        let most = app.config.max_upload_bytes;
+        let length = request.headers().get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if length.is_some_and(|length| length > most + FORM_MAX) {
+            return Err(Failed::from(Error::TooLarge { most }).into_response());
+        }
+        let whole = usize::try_from(most + FORM_MAX).unwrap_or(usize::MAX);
+        DefaultBodyLimit::max(whole).apply(&mut request);
+        match Multipart::from_request(request, app).await {
+            Ok(parts) => Ok(Self(parts)),
+            Err(_) => Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response()),
+        }
+    }
 }
 
 pub(crate) async fn upload(
     State(app): State<App>,
     Sending(Caller(caller)): Sending<Caller>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    parts: Result<Multipart, MultipartRejection>,
-) -> Result<Json<Message>, Response> {
-    let parts = parts.map_err(|_| StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response())?;
-    check_content_encoding(&headers).map_err(|error| Failed::from(error).into_response())?;
-    let message = taken(&app, &caller, query.as_deref(), &headers, parts).await;
-    message.map(Json).map_err(|error| Failed::from(error).into_response())
+    LimitedForm(parts): LimitedForm,
+) -> Result<Json<Message>, Failed> {
+    Ok(Json(taken(&app, &caller, query.as_deref(), parts).await?))
 }
 
 async fn taken(
     app: &App,
     caller: &messenger_core::user::Caller,
     query: Option<&str>,
-    headers: &HeaderMap,
     mut parts: Multipart,
 ) -> Result<Message> {
     let most = app.config.max_upload_bytes;
-    let said = headers.get(CONTENT_LENGTH).and_then(|size| size.to_str().ok()?.parse::<u64>().ok());
-    if said.is_some_and(|said| said > most + FORM_MAX) {
-        return Err(Error::TooLarge { most });
-    }
-    let mut form = Form { room: query_value(query, "room_id"), ..Form::default() };
-    while let Some(part) = parts.next_part(most).await? {
-        if part.name() == Some("file") {
-            // Who may not write is told so before the file is read.
-            let room = form.room.clone().ok_or_else(room_first)?;
-            let room = RoomId::parse(room).ok_or(Error::NotFound("room"))?;
-            app.hub.check_may_write(caller, &room).await?;
-            let name = file_name(&part);
-            form.file = Some((name, Spool::fill(part, most).await?));
+    let in_query = query_value(query, "room_id");
+    let mut form = Form::default();
+    while let Some(part) = parts.next_field().await.map_err(|error| refused(&error, most))? {
+        let name = part.name().unwrap_or_default().to_owned();
+        form.expect(&name)?;
+        if name == "file" {
+            // A room that is known by now is checked before the file is read.
+            if let Some(room) = form.room.as_ref().or(in_query.as_ref()) {
+                app.hub.check_may_write(caller, &room_id(room)?).await?;
+            }
+            let filename = file_name(&part);
+            form.file = Some((filename, Spool::fill(part, most).await?));
         } else {
-            form.take(part, most).await?;
+            form.take(&name, part, most).await?;
         }
     }
-    let (room, upload) = form.check()?;
+    let (room, upload) = form.check(in_query)?;
     let (caption, transaction) = (form.body, form.transaction);
     app.hub.upload(caller, &room, upload, caption, transaction.as_deref()).await
 }
 
-/// The next part of a form.
-trait Parts {
-    async fn next_part(&mut self, most: u64) -> Result<Option<Field<'_>>>;
-}
-
-impl Parts for Multipart {
-    async fn next_part(&mut self, most: u64) -> Result<Option<Field<'_>>> {
-        self.next_field().await.map_err(|error| refused(&error, most))
-    }
-}
-
 impl Form {
-    async fn take(&mut self, mut part: Field<'_>, most: u64) -> Result<()> {
-        let name = part.name().unwrap_or_default().to_owned();
-        let (is_known, mut passed) = (matches!(name.as_str(), "room_id" | "body" | "txn_id"), 0);
+    /// Fails if the form has too many parts, or had this one already.
+    fn expect(&mut self, name: &str) -> Result<()> {
+        if self.seen.len() == PARTS_MAX {
+            return Err(Error::invalid(
+                "",
+                format!("the form has too many parts: at most {PARTS_MAX} are read"),
+            ));
+        }
+        if is_known(name) && self.seen.iter().any(|seen| seen == name) {
+            return Err(Error::invalid(
+                format!("/{name}"),
+                "is there twice: a message has one; send another message for more",
+            ));
+        }
+        self.seen.push(name.to_owned());
+        Ok(())
+    }
+
+    async fn take(&mut self, name: &str, mut part: Field<'_>, most: u64) -> Result<()> {
+        let (is_known, mut passed) = (is_known(name), 0);
         let mut bytes = Vec::new();
         while let Some(piece) = part.chunk().await.map_err(|error| refused(&error, most))? {
             passed += piece.len() as u64;
-            match is_known {
-                true if passed > TEXT_MAX => {
-                    return Err(Error::invalid(format!("/{name}"), "is too long"));
-                }
-                true => bytes.extend_from_slice(&piece),
-                // What nobody asked for is passed over, whatever it is.
-                false if passed > most => return Err(Error::TooLarge { most }),
-                false => {}
+            // What nobody asked for is passed over, whatever it is.
+            if is_known && passed > TEXT_MAX {
+                return Err(Error::invalid(format!("/{name}"), "is too long"));
+            } else if is_known {
+                bytes.extend_from_slice(&piece);
             }
         }
         let text =
             String::from_utf8(bytes).map_err(|_| Error::invalid(format!("/{name}"), "must be UTF-8"))?;
         let text = Some(text.replace('\0', "")).filter(|text| !text.trim().is_empty());
-        match name.as_str() {
+        match name {
             "room_id" => self.room = text,
             "body" => self.body = text,
             "txn_id" => self.transaction = text,
@@ -124,7 +148,8 @@ impl Form {
         Ok(())
     }
 
-    fn check(&mut self) -> Result<(RoomId, Upload)> {
+    /// Returns what is to be uploaded, and where. `in_query` is the room that the query names.
+    fn check(&mut self, in_query: Option<String>) -> Result<(RoomId, Upload)> {
         let mut problems = Vec::new();
         let lengths = [
             ("room_id", &self.room, ID_MAX),
@@ -137,21 +162,36 @@ impl Form {
                     .push(Problem::new(format!("/{name}"), format!("must have at most {most} characters")));
             }
         }
-        if self.room.is_none() {
-            problems.push(Problem::new("/room_id", "is required"));
+        let room = match (self.room.take(), in_query) {
+            (Some(room), Some(other)) if room != other => {
+                problems.push(Problem::new("/room_id", "is another room than that of the query"));
+                None
+            }
+            (None, None) => {
+                problems.push(Problem::new("/room_id", "is required"));
+                None
+            }
+            (in_form, in_query) => in_form.or(in_query),
+        };
+        if self.file.is_none() {
+            problems.push(Problem::new("/file", "is required: a part of the form with a file name"));
         }
-        match (self.file.take(), self.room.take()) {
+        match (self.file.take(), room) {
             (Some((filename, spool)), Some(room)) if problems.is_empty() => {
-                Ok((RoomId::new(room), spool.upload(filename)))
+                Ok((room_id(&room)?, spool.upload(filename)))
             }
-            (file, _) => {
-                if file.is_none() {
-                    problems.push(Problem::new("/file", "is required: a part of the form with a file name"));
-                }
-                Err(Error::Invalid(problems))
-            }
+            _ => Err(Error::Invalid(problems)),
         }
     }
+}
+
+/// Whether a part of this name means something.
+fn is_known(name: &str) -> bool {
+    matches!(name, "room_id" | "body" | "txn_id" | "file")
+}
+
+fn room_id(text: &str) -> Result<RoomId> {
+    RoomId::parse(text.to_owned()).ok_or(Error::NotFound("room"))
 }
 
 /// What the form itself lacks.
@@ -160,13 +200,6 @@ pub(crate) fn refused(error: &MultipartError, most: u64) -> Error {
         return Error::TooLarge { most };
     }
     Error::Invalid(vec![Problem::new("", format!("the form cannot be read: {}", error.body_text()))])
-}
-
-fn room_first() -> Error {
-    Error::invalid(
-        "/room_id",
-        "must come before the file: put it first in the form, or into the query as ?room_id=",
-    )
 }
 
 /// `filename*` (RFC 8187), which says more, or `filename`.

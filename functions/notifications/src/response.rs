@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use messenger_core::{
     id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
     notification::{self, EntityId, Priority, Status, Target},
+    time::{rfc3339, rfc3339_or_null},
 };
 use serde::Serialize;
 
@@ -25,14 +26,17 @@ pub(crate) struct Notification {
     status: Status,
     matrix_room_id: Option<RoomId>,
     matrix_event_id: Option<EventId>,
+    #[serde(serialize_with = "rfc3339")]
     created_at: Timestamp,
     tenant_id: TenantId,
     target_type: &'static str,
     entity_type: Option<String>,
     entity_id: Option<EntityId>,
     target_user: Option<HubUserId>,
+    #[serde(serialize_with = "rfc3339_or_null")]
     expires_at: Option<Timestamp>,
     attempts: i32,
+    #[serde(serialize_with = "rfc3339_or_null")]
     next_attempt_at: Option<Timestamp>,
     reason: Option<String>,
     warnings: Vec<String>,

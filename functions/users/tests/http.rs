@@ -70,11 +70,13 @@ async fn others_are_found_by_name_or_id_with_nothing_but_both() {
       "body": [
         {
           "display_name": "ämil",
-          "hub_user_id": "ämil"
+          "hub_user_id": "ämil",
+          "matrix_user_id": "@=c3=a4mil:hub.local"
         },
         {
           "display_name": "Émile",
-          "hub_user_id": "Émile"
+          "hub_user_id": "Émile",
+          "matrix_user_id": "@=c3=89mile:hub.local"
         }
       ]
     }

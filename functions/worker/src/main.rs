@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         }
     };
     logging::start(&config.log_level, config.production);
+    config.log_notices();
     match run(&arguments, config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -98,6 +98,7 @@ impl Stack {
         };
         let environment = vec![
             ("DATABASE_URL", database.url().to_owned()),
+            ("HOST", "127.0.0.1".to_owned()),
             ("PORT", port.to_string()),
             ("MATRIX_HOMESERVER_URL", homeserver.as_ref().map_or(NOWHERE, Homeserver::url).to_owned()),
             ("MATRIX_SERVER_NAME", SERVER_NAME.to_owned()),

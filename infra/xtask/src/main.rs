@@ -12,9 +12,14 @@ mod token;
 mod up;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use messenger_devstack::Outlet;
 use terminal::Style;
+
+/// How long the terminal may take for what is still to be printed at the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 #[derive(Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask", about, disable_help_subcommand = true)]
@@ -45,7 +50,7 @@ enum Command {
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
-        .with_writer(std::io::stderr)
+        .with_writer(Outlet::stderr)
         .init();
     let result = match Arguments::parse().command {
         Command::Up(arguments) => up::run(arguments).await,
@@ -56,11 +61,12 @@ async fn main() -> ExitCode {
         Command::Profile(arguments) => profile::run(arguments).await,
         Command::Ci => ci::run().await,
     };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("{} {error:#}", Style::of_stderr().red("error:"));
-            ExitCode::FAILURE
-        }
+    let code = result.unwrap_or_else(|error| {
+        Outlet::stderr().write(format!("{} {error:#}\n", Style::of_stderr().red("error:")));
+        ExitCode::FAILURE
+    });
+    for outlet in [Outlet::stdout(), Outlet::stderr()] {
+        outlet.flush(LAST_WORDS);
     }
+    code
 }

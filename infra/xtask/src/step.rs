@@ -1,8 +1,9 @@
 //! One step of a chore, with what it is doing and for how long: a living line on a terminal, few lines elsewhere.
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use messenger_devstack::Outlet;
 use messenger_devstack::process::Sink;
 use tokio::task::JoinHandle;
 
@@ -10,6 +11,9 @@ use crate::terminal::Style;
 
 /// Without a terminal: how long until the next line about the same step.
 const QUIET: Duration = Duration::from_secs(3);
+
+/// How long a terminal may take for the last line of a step.
+const SETTLED: Duration = Duration::from_millis(200);
 
 /// A step that is under way. Dropped before [`Step::done`], it failed.
 pub(crate) struct Step {
@@ -59,6 +63,8 @@ impl Step {
         let style = Style::of_stderr();
         let time = style.dim(&format!("({})", self.line.time()));
         write(&format!("{clear}{mark} {} {result} {time}\n", style.bold(&self.line.title)));
+        // What is printed next by other ways comes after it, unless the terminal hangs.
+        Outlet::stderr().flush(SETTLED);
     }
 }
 
@@ -101,7 +107,5 @@ async fn redraw(line: Arc<Line>) {
 }
 
 fn write(text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    // A closed terminal is no reason to end a chore.
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    Outlet::stderr().write(text);
 }

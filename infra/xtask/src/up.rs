@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use messenger_devstack::Home;
 use messenger_devstack::home::{Lock, workspace};
+use messenger_devstack::{Home, Outlet};
 
 use crate::interrupt::Interrupt;
 use crate::step::Step;
@@ -21,7 +21,7 @@ use stack::Stack;
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Arguments {
     /// The service's port
-    #[arg(long, env, default_value_t = 8000)]
+    #[arg(long, env, default_value_t = settings::PORT, value_parser = settings::parse_port)]
     port: u16,
     /// Build as for production: slower to build, faster to run
     #[arg(long)]
@@ -71,7 +71,7 @@ async fn work(stack: &mut Stack, settings: &Settings) -> Result<()> {
 }
 
 async fn stop(stack: &mut Stack) {
-    eprintln!();
+    Outlet::stderr().write("\n");
     let step = Step::begin("Stopping");
     stack.stop(&step.progress()).await;
     step.done("everything");

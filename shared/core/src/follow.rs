@@ -20,6 +20,7 @@ use crate::{
     id::Position,
     mailbox::Mailbox,
     tail::{ConnectionId, Missed, Subscription, Tail},
+    time::Rfc3339,
     user::{Caller, User, superseded},
 };
 
@@ -179,8 +180,8 @@ impl Hub {
         let connected = json!({
             "type": "connected",
             "cursor": start,
-            "server_time": self.clock.now(),
-            "token_expires_at": caller.expires_at,
+            "server_time": Rfc3339(self.clock.now()),
+            "token_expires_at": Rfc3339(caller.expires_at),
         });
         let mut opening = format!("retry: {RETRY_MS}\nid: {start}\ndata: {connected}\n\n");
         match replay {

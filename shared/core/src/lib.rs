@@ -24,6 +24,7 @@ pub mod reconcile;
 pub mod rendering;
 pub mod room;
 pub mod tail;
+pub mod time;
 pub mod typing;
 pub mod user;
 pub mod whisper;

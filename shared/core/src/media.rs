@@ -4,7 +4,7 @@ use std::{fmt, io, iter, pin::Pin};
 
 use bytes::Bytes;
 use futures::Stream;
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
@@ -32,18 +32,15 @@ pub struct Mxc {
 }
 
 /// A file that stands in a message. Name and type are the sender's word.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// Where it is; as a path of ours.
-    #[serde(rename = "file_url", serialize_with = "path")]
+    /// Its address on the homeserver.
     pub mxc: Mxc,
     /// Its name, [`clean`].
     pub filename: String,
     /// Its size in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub file_size: Option<u64>,
     /// Its type.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mimetype: Option<String>,
 }
 
@@ -114,8 +111,21 @@ impl fmt::Display for Mxc {
     }
 }
 
-fn path<S: Serializer>(mxc: &Mxc, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&mxc.path())
+/// `file_url` is the address, `media_path` the path at which this service gives the file to members.
+impl Serialize for File {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("file_url", &self.mxc.to_string())?;
+        fields.serialize_entry("media_path", &self.mxc.path())?;
+        fields.serialize_entry("filename", &self.filename)?;
+        if let Some(size) = self.file_size {
+            fields.serialize_entry("file_size", &size)?;
+        }
+        if let Some(mimetype) = &self.mimetype {
+            fields.serialize_entry("mimetype", mimetype)?;
+        }
+        fields.end()
+    }
 }
 
 /// A name that is one, wherever it is stored or shown: no path, no control characters, nothing that turns the
@@ -166,6 +176,7 @@ impl Hub {
         let sender: MatrixUserId = self.matrix_id(&caller.user);
         let (filename, mimetype, size) = (upload.filename.clone(), upload.mimetype.clone(), upload.size);
         let mxc = self.files.upload(&sender, upload).await?;
+        self.messages.own(&mxc, &sender).await?;
         let said = Said {
             body: caption.unwrap_or_else(|| filename.clone()),
             msg_type: msg_type(&mimetype).to_owned(),
@@ -177,8 +188,12 @@ impl Hub {
         Ok(message)
     }
 
-    /// A file that was posted in a room of which the caller is a member, and what is known of it.
+    /// Returns a file that its owner posted in a room of which the caller is a member, and what is known of it. Files of
+    /// other homeservers are not found.
     pub async fn download(&self, caller: &Caller, mxc: &Mxc) -> Result<(Posted, Download)> {
+        if mxc.server() != self.settings.server_name {
+            return Err(Error::NotFound("file"));
+        }
         let (tenant, user) = (caller.user.tenant(), caller.user.id());
         let posted = self.messages.posted(tenant, user, mxc).await?.ok_or(Error::NotFound("file"))?;
         let download = self.files.download(mxc).await?.ok_or(Error::NotFound("file"))?;

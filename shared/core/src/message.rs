@@ -18,6 +18,7 @@ use crate::{
     inbound::{Content, RoomEvent},
     media::{File, Mxc, clean},
     name,
+    time::rfc3339,
     user::{Caller, User},
 };
 
@@ -54,6 +55,7 @@ pub struct Message {
     /// `m.text`, `m.notice`, `m.emote`, `m.image`, …
     pub msg_type: String,
     /// When it was said.
+    #[serde(serialize_with = "rfc3339")]
     pub timestamp: Timestamp,
     /// The file, if it is one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]

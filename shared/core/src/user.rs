@@ -112,12 +112,14 @@ pub struct Caller {
 }
 
 /// One line of the list from which people pick somebody to write to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSummary {
     /// `sub` of their token.
     pub hub_user_id: HubUserId,
     /// The name people see.
     pub display_name: String,
+    /// The localpart of their Matrix account.
+    pub localpart: String,
 }
 
 /// What to look for among the users of a tenant.
@@ -212,7 +214,8 @@ impl Hub {
         self.matrix_id_of(&self.settings.bot_localpart)
     }
 
-    pub(crate) fn matrix_id_of(&self, localpart: &str) -> MatrixUserId {
+    /// The Matrix id of an account of ours.
+    pub fn matrix_id_of(&self, localpart: &str) -> MatrixUserId {
         MatrixUserId::new(format!("@{localpart}:{}", self.settings.server_name))
     }
 

@@ -1,13 +1,21 @@
 //! The configuration: read once, in one place, at start. Everything that is wrong is reported at once.
 
+mod database;
 mod limits;
+mod secrets;
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use hmac::{Hmac, KeyInit, Mac};
 use messenger_core::{Settings, id::TenantId};
 use sha2::Sha256;
-use tracing_subscriber::EnvFilter;
+
+use crate::logging;
+use secrets::{Policy, Secrets};
 
 pub use self::limits::LimitConfig;
 
@@ -16,16 +24,16 @@ const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
 const DEFAULT_SERVICE_TOKEN: &str = "messenger-service-token-dev";
 /// The largest file: Conduit's own limit, unless it is configured otherwise.
 const UPLOAD_MAX: u64 = 20_000_000;
-/// Fewest characters of a secret in production.
-const SECRET_MIN: usize = 32;
 
 /// What the environment says.
 #[derive(Clone)]
 pub struct Config {
-    /// `ENVIRONMENT`: whether default secrets are refused, and logs are JSON.
+    /// `ENVIRONMENT=production`: weak secrets are refused, and logs are JSON.
     pub production: bool,
     /// `LOG_LEVEL`.
     pub log_level: String,
+    /// `HOST`: the address on which the server listens.
+    pub host: IpAddr,
     /// `PORT` of the server.
     pub port: u16,
     /// `DATABASE_URL`.
@@ -63,6 +71,15 @@ pub struct Config {
     pub limits: LimitConfig,
     /// What the use cases have to know.
     pub settings: Settings,
+    /// What an operator should know of this configuration: to be logged once, by [`log_notices`](Self::log_notices).
+    pub notices: Vec<String>,
+}
+
+/// `ENVIRONMENT`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Environment {
+    Development,
+    Production,
 }
 
 /// Everything that is wrong with the environment.
@@ -87,11 +104,11 @@ impl Config {
 
     /// Reads variables from anywhere.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut env = Env { variable: &variable, problems: Vec::new() };
-        let production = env.choice("ENVIRONMENT", &["development", "production"]) == "production";
-        let secret_key = env.secret("SECRET_KEY", DEFAULT_SECRET_KEY, production);
-        let hub_secret_key = env.optional_secret("HUB_SECRET_KEY", production);
-        env.check_hub_secret(hub_secret_key.as_deref(), &secret_key);
+        let mut env = Env { variable: &variable, problems: Vec::new(), notices: Vec::new() };
+        let environment = env.environment();
+        let production = environment == Some(Environment::Production);
+        let host = env.host();
+        let secret_key = env.text("SECRET_KEY", DEFAULT_SECRET_KEY);
         let derived = |name: &str| derive(&secret_key, name);
         let defaults = Settings::default();
         let settings = Settings {
@@ -107,6 +124,7 @@ impl Config {
         let mut config = Self {
             production,
             log_level: env.log_level(),
+            host,
             port: env.number("PORT", 8000, 1, u16::MAX),
             database_url: env.database(),
             database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),
@@ -123,34 +141,49 @@ impl Config {
                 366 * 86_400,
             )),
             local_token_outlives_hub: env.choice("LOCAL_TOKEN_OUTLIVES_HUB", &["false", "true"]) == "true",
-            service_token: env.secret("MESSENGER_SERVICE_TOKEN", DEFAULT_SERVICE_TOKEN, production),
+            service_token: env.text("MESSENGER_SERVICE_TOKEN", DEFAULT_SERVICE_TOKEN),
             homeserver_url: env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167"),
             registration_secret: env.optional("MATRIX_REGISTRATION_SECRET"),
-            as_token: env
-                .optional_secret("MATRIX_AS_TOKEN", production)
-                .unwrap_or_else(|| derived("matrix-as-token")),
-            hs_token: env
-                .optional_secret("MATRIX_HS_TOKEN", production)
-                .unwrap_or_else(|| derived("matrix-hs-token")),
+            as_token: env.optional("MATRIX_AS_TOKEN").unwrap_or_else(|| derived("matrix-as-token")),
+            hs_token: env.optional("MATRIX_HS_TOKEN").unwrap_or_else(|| derived("matrix-hs-token")),
             appservice_url: env.url("APPSERVICE_URL", "http://messenger-service-backend-1:8000"),
             max_upload_bytes: env.number("MAX_UPLOAD_BYTES", UPLOAD_MAX, 1, 1 << 40),
             allowed_origins: env.origins(production),
             limits: LimitConfig::read(&mut env),
+            hub_secret_key: env.optional("HUB_SECRET_KEY"),
             secret_key,
-            hub_secret_key,
             settings,
+            notices: Vec::new(),
         };
         // Where other clients find it: there, unless it is said that they have another way.
         config.settings.public_homeserver_url = match env.optional("MATRIX_PUBLIC_URL") {
             Some(_) => env.url("MATRIX_PUBLIC_URL", ""),
             None => config.homeserver_url.clone(),
         };
+        env.check_secrets(environment, &config);
+        config.notices = env.notices;
         if env.problems.is_empty() { Ok(config) } else { Err(ConfigError(env.problems)) }
     }
 
     /// The key of the marks by which we recognise accounts that we made.
     pub fn account_key(&self) -> String {
         derive(&self.secret_key, "matrix-accounts")
+    }
+
+    /// Logs the notices. Called once, as soon as there is a log.
+    pub fn log_notices(&self) {
+        self.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
+    }
+
+    fn secrets(&self) -> Secrets {
+        Secrets::of([
+            ("SECRET_KEY", Some(self.secret_key.clone())),
+            ("HUB_SECRET_KEY", self.hub_secret_key.clone()),
+            ("MESSENGER_SERVICE_TOKEN", Some(self.service_token.clone())),
+            ("MATRIX_AS_TOKEN", Some(self.as_token.clone())),
+            ("MATRIX_HS_TOKEN", Some(self.hs_token.clone())),
+            ("MATRIX_REGISTRATION_SECRET", self.registration_secret.clone()),
+        ])
     }
 
     /// The homeserver administrator's password that we set at bootstrap.
@@ -175,6 +208,7 @@ fn derive(secret: &str, purpose: &str) -> String {
 struct Env<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<String>,
+    notices: Vec<String>,
 }
 
 impl Env<'_> {
@@ -188,27 +222,87 @@ impl Env<'_> {
 
     fn database(&mut self) -> String {
         const WANTED: &str = "a PostgreSQL connection string, postgres://user@host/database";
-        let Some(url) = self.optional("DATABASE_URL") else {
+        let Some(given) = self.optional("DATABASE_URL") else {
             self.problems.push(format!("DATABASE_URL is missing: {WANTED}"));
             return String::new();
         };
+        let url = database::Url::parse(&given);
+        self.notices.extend(url.changes.iter().map(|change| format!("DATABASE_URL: {change}")));
         // What is wrong is named without the value, which has a password in it.
-        if let Err(problem) = messenger_store::check_url(&url) {
+        if let Err(problem) = messenger_store::check_url(&url.text) {
             self.problems.push(format!("DATABASE_URL must be {WANTED}: {problem}"));
         }
-        url
+        url.text
     }
 
-    /// A level, or directives as in `info,messenger_core=debug`.
+    /// A level, or directives as in `info,messenger_core=debug`, in the names of `tracing`.
     fn log_level(&mut self) -> String {
         let value = self.text("LOG_LEVEL", "info");
-        let is_level =
-            ["off", "error", "warn", "info", "debug", "trace"].contains(&value.to_lowercase().as_str());
-        if !is_level && (!value.contains('=') || EnvFilter::try_new(&value).is_err()) {
-            self.problems
-                .push(format!("LOG_LEVEL is `{value}`, must be off, error, warn, info, debug or trace"));
+        let level = logging::level(&value);
+        if level.is_none() {
+            self.problems.push(format!(
+                "LOG_LEVEL is `{value}`, must be off, error, warning, info, debug or trace, or directives as in \
+                 info,messenger_core=debug"
+            ));
         }
-        value
+        level.unwrap_or_default()
+    }
+
+    /// `None` if it is not set.
+    fn environment(&mut self) -> Option<Environment> {
+        self.optional("ENVIRONMENT")?;
+        let chosen = self.choice("ENVIRONMENT", &["development", "production"]);
+        Some(if chosen == "production" { Environment::Production } else { Environment::Development })
+    }
+
+    /// The address on which the server listens: all of them, unless another is named.
+    fn host(&mut self) -> IpAddr {
+        const ALL: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let Some(given) = self.optional("HOST") else { return ALL };
+        if given.eq_ignore_ascii_case("localhost") {
+            return IpAddr::V4(Ipv4Addr::LOCALHOST);
+        }
+        given.trim_start_matches('[').trim_end_matches(']').parse().unwrap_or_else(|_| {
+            self.problems.push(format!(
+                "HOST is `{given}`, must be an address of this machine: 0.0.0.0 or :: for all, 127.0.0.1 for none but \
+                 this machine itself"
+            ));
+            ALL
+        })
+    }
+
+    /// Checks all secrets together. Without `ENVIRONMENT` a service that others reach takes no published ones.
+    fn check_secrets(&mut self, environment: Option<Environment>, config: &Config) {
+        if config.hub_secret_key.as_ref() == Some(&config.secret_key)
+            && environment != Some(Environment::Production)
+        {
+            self.problems
+                .push("HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own".to_owned());
+        }
+        // On Lambda nothing is bound, and everybody may call.
+        let is_public =
+            !config.host.to_canonical().is_loopback() || self.optional("AWS_LAMBDA_RUNTIME_API").is_some();
+        let policy = match environment {
+            Some(Environment::Production) => Policy::Strong,
+            None if is_public => Policy::Unpublished,
+            Some(Environment::Development) | None => Policy::Any,
+        };
+        let secrets = config.secrets();
+        let refused = secrets.problems(policy);
+        if policy == Policy::Unpublished {
+            if refused.is_empty() {
+                let weak = secrets.weaknesses().into_iter();
+                self.notices
+                    .extend(weak.map(|line| format!("ENVIRONMENT=production would refuse this: {line}")));
+            } else {
+                self.problems.push(format!(
+                    "ENVIRONMENT is not set, and the service is open to others (HOST is {}): published secrets need \
+                     ENVIRONMENT=development or HOST=127.0.0.1",
+                    config.host
+                ));
+            }
+        }
+        self.problems.extend(refused);
     }
 
     fn choice(&mut self, name: &str, choices: &[&str]) -> String {
@@ -246,37 +340,6 @@ impl Env<'_> {
             self.problems.push(format!("{name} is `{value}`, must be an http:// or https:// URL"));
         }
         value.trim_end_matches('/').to_owned()
-    }
-
-    fn secret(&mut self, name: &str, default: &str, production: bool) -> String {
-        let value = self.text(name, default);
-        if production && value == default {
-            self.problems
-                .push(format!("{name} is missing or has its development default: set a secret of your own"));
-        } else {
-            self.check_length(name, &value, production);
-        }
-        value
-    }
-
-    fn optional_secret(&mut self, name: &str, production: bool) -> Option<String> {
-        let value = self.optional(name)?;
-        self.check_length(name, &value, production);
-        Some(value)
-    }
-
-    fn check_length(&mut self, name: &str, secret: &str, production: bool) {
-        if production && secret.chars().count() < SECRET_MIN {
-            self.problems
-                .push(format!("{name} is too short: production needs at least {SECRET_MIN} characters"));
-        }
-    }
-
-    fn check_hub_secret(&mut self, hub: Option<&str>, own: &str) {
-        if hub == Some(own) {
-            self.problems
-                .push("HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own".to_owned());
-        }
     }
 
     /// Localparts of Matrix ids, with commas between them.

@@ -25,6 +25,7 @@ use crate::{
         Peer,
         connections::{Admission, Admissions, Admitted, Beyond},
     },
+    refusal::Refusing,
 };
 
 /// Most bytes that are read from a connection at once: an upload passes through in pieces of this size.
@@ -141,7 +142,7 @@ async fn http(socket: TcpStream, read: Vec<u8>, peer: Peer, routes: Router, watc
         routes.clone().call(request)
     });
     let (reader, writer) = socket.into_split();
-    let socket = join(io::Cursor::new(read).chain(reader), writer);
+    let socket = Refusing::new(join(io::Cursor::new(read).chain(reader), writer));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)

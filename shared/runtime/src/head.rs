@@ -103,9 +103,11 @@ impl Refusal {
     fn answer(self) -> Option<String> {
         let (status, code, detail) = match self {
             Self::Silent => return None,
-            Self::Malformed => {
-                (StatusCode::BAD_REQUEST, "invalid_request", "this is no request of HTTP/1.1: see RFC 9112")
-            }
+            Self::Malformed => (
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "this is no request of HTTP/1.1 (RFC 9112): percent-encode the path and the query",
+            ),
             Self::TooLarge => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "head_too_large",

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod logging;
 mod probes;
 pub mod problem;
+mod refusal;
 pub mod serve;
 pub mod setup;
 #[cfg(feature = "testing")]

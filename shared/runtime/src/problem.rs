@@ -4,13 +4,16 @@
 use std::{error::Error as StdError, fmt::Write as _, sync::Arc, time::Duration};
 
 use axum::{
-    extract::Request,
+    extract::{MatchedPath, Request},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderValue, StatusCode,
-    header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    HeaderValue, Method, StatusCode,
+    header::{
+        ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
+        WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use messenger_core::{
     Error,
@@ -19,8 +22,10 @@ use messenger_core::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::refusal;
+
 /// The header that names a request in answers and logs.
-const REQUEST_ID: &str = "x-request-id";
+pub(crate) const REQUEST_ID: &str = "x-request-id";
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// When it is worth coming again where nobody knows better.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -44,40 +49,77 @@ impl IntoResponse for Failed {
     }
 }
 
-/// Names each request, and turns what went wrong into an answer.
+/// Names each request, turns what went wrong into an answer, and keeps answers out of caches.
 pub async fn answer(request: Request, next: Next) -> Response {
-    let id = Uuid::new_v4().simple().to_string();
-    let line = format!("{} {}", request.method(), request.uri().path());
+    let id = request_id();
+    let asked = Asked::of(&request);
     let mut response = next.run(request).await;
     let failed = response.extensions_mut().remove::<Arc<Error>>();
-    if let Some(error) = &failed {
-        log(error, response.status(), &id, &line);
-        let retry_after = retry_after(error);
-        response = problem(response.status(), error.code(), &detail(error), &id, fields(error));
+    if let Some(error) = failed {
+        log(&error, response.status(), &id, &asked);
+        let retry_after = retry_after(&error);
+        response = problem(response.status(), error.code(), &detail(&error), &id, fields(&error));
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            // The rest of the body is not read, so the connection cannot be used again: say so.
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        if error.code() == "unsupported_content_encoding" {
+            response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
     } else if is_bare_error(&response) {
-        response = refusal(&response, &id);
+        response = refusal(&response, &id, &asked);
     }
-    if response.status() == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    if failed.is_some_and(|error| error.code() == "unsupported_content_encoding") {
-        response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    }
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(PAUSE.as_secs()));
-    }
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        // An answer from elsewhere has the id under which it is told of there.
-        response.headers_mut().entry(REQUEST_ID).or_insert(id);
-    }
+    complete(&mut response, &id);
     response
+}
+
+/// A name for a request, in answers and logs.
+fn request_id() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+/// Adds the headers that follow from the status, and those that every answer has.
+fn complete(response: &mut Response, id: &str) {
+    let status = response.status();
+    let headers = response.headers_mut();
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.entry(RETRY_AFTER).or_insert(HeaderValue::from(PAUSE.as_secs()));
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            // The rest of the body is not read, so the connection cannot be used again: say so.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+    // What a user may see is for nobody else, and not for later. Files say for themselves how long they last.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(id) = HeaderValue::from_str(id) {
+        // An answer from elsewhere has the id under which it is told of there.
+        headers.entry(REQUEST_ID).or_insert(id);
+    }
+}
+
+/// What the log says of a request. A query is left out, since it may hold a token.
+struct Asked {
+    method: Method,
+    /// The pattern of the route; `None` if there is no such route.
+    route: Option<MatchedPath>,
+    path: String,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        Self { method: request.method().clone(), route, path: request.uri().path().to_owned() }
+    }
+
+    fn route(&self) -> &str {
+        self.route.as_ref().map_or("none", MatchedPath::as_str)
+    }
 }
 
 fn status(error: &Error) -> StatusCode {
@@ -158,12 +200,13 @@ fn problem(status: StatusCode, code: &str, detail: &str, id: &str, fields: Optio
 
 /// The answer to a connection whose request is not served, as it is written to the socket.
 pub(crate) fn raw(status: StatusCode, code: &str, detail: &str, retry_after: Option<Duration>) -> String {
-    let id = Uuid::new_v4().simple().to_string();
-    let body = document(status, code, detail, &id).to_string();
+    let request_id = request_id();
+    tracing::info!(status = status.as_u16(), code, %request_id, "refused");
+    let body = document(status, code, detail, &request_id).to_string();
     let later = retry_after.map(|after| format!("retry-after: {}\r\n", whole_seconds(after)));
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\
-         cache-control: no-store\r\nx-content-type-options: nosniff\r\n{REQUEST_ID}: {id}\r\n{}\
+         cache-control: no-store\r\nx-content-type-options: nosniff\r\n{REQUEST_ID}: {request_id}\r\n{}\
          connection: close\r\n\r\n{body}",
         body.len(),
         later.unwrap_or_default(),
@@ -189,53 +232,41 @@ fn is_bare_error(response: &Response) -> bool {
         && content_type.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
 }
 
-fn refusal(response: &Response, id: &str) -> Response {
+fn refusal(response: &Response, id: &str, asked: &Asked) -> Response {
     let status = response.status();
-    let (code, detail) = match status {
-        StatusCode::NOT_FOUND => ("not_found", "there is nothing at this path"),
-        StatusCode::METHOD_NOT_ALLOWED => {
-            ("method_not_allowed", "this path has other methods: see the header Allow")
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the request's body is too large"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
-            "unsupported_media_type",
-            "send `Content-Type: application/json`; a file, as `multipart/form-data`",
-        ),
-        StatusCode::RANGE_NOT_SATISFIABLE => {
-            ("range_not_satisfiable", "it ends before this range begins: see the header Content-Range")
-        }
-        StatusCode::REQUEST_TIMEOUT => {
-            ("request_timeout", "the request's body made no progress: send it again, and without pauses")
-        }
-        StatusCode::BAD_GATEWAY => {
-            ("upstream_unavailable", "the function behind this path cannot be reached")
-        }
-        StatusCode::GATEWAY_TIMEOUT => (
-            "upstream_timeout",
-            "the function behind this path did not answer in time: it may have done what it was asked",
-        ),
-        _ => ("invalid_request", "the request cannot be understood"),
-    };
+    let (code, detail) = refusal::words(status);
+    log_refusal(asked, status, code, id, "");
     let mut answer = problem(status, code, detail, id, None);
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        // The rest of the body is not read, so the connection cannot be used again: say so.
-        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
     for (name, value) in response.headers() {
-        if *name != CONTENT_TYPE && *name != http::header::CONTENT_LENGTH {
+        if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
             answer.headers_mut().append(name, value.clone());
         }
     }
     answer
 }
 
-fn log(error: &Error, status: StatusCode, request_id: &str, request: &str) {
-    let cause = causes(error);
+fn log(error: &Error, status: StatusCode, request_id: &str, asked: &Asked) {
     if status.is_server_error() {
+        let (request, cause) = (format!("{} {}", asked.method, asked.path), causes(error));
         tracing::error!(status = status.as_u16(), %request_id, request, cause, "failed");
-    } else {
-        tracing::debug!(status = status.as_u16(), %request_id, request, cause, "refused");
+    } else if tracing::enabled!(tracing::Level::INFO) {
+        log_refusal(asked, status, error.code(), request_id, &wrong_fields(error));
     }
+}
+
+/// One line for each request that is refused, by which an operator finds what a client reports. It names fields, and holds
+/// nothing that the client sent.
+fn log_refusal(asked: &Asked, status: StatusCode, code: &str, request_id: &str, fields: &str) {
+    let (method, route) = (asked.method.as_str(), asked.route());
+    let fields = (!fields.is_empty()).then_some(fields);
+    tracing::info!(status = status.as_u16(), code, %request_id, method, route, fields, "refused");
+}
+
+/// The fields that are wrong, at most five.
+fn wrong_fields(error: &Error) -> String {
+    let Error::Invalid(problems) = error else { return String::new() };
+    let pointers: Vec<_> = problems.iter().take(5).map(|problem| problem.pointer.as_str()).collect();
+    pointers.join(" ")
 }
 
 /// The error and all that is behind it, in one line.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use axum::{Router, extract::DefaultBodyLimit, middleware};
-use http::{HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -19,6 +19,19 @@ use crate::{App, Config, connections::Connections, limits, logging, probes, prob
 const BODY_MAX: usize = 1 << 20;
 /// How long requests that are being answered may still take at shutdown.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// What a page may send beside the headers that every page may: what we read, and what libraries add to each call. The
+/// satellites' token is not for pages, which everybody can read.
+const ALLOWED_HEADERS: [HeaderName; 8] = [
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONTENT_TYPE,
+    header::RANGE,
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("last-event-id"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-requested-with"),
+];
 
 /// How a function answers on Lambda. A socket streams anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +52,7 @@ pub fn main_with(routes: Router<App>, answers: Answers) -> ExitCode {
         }
     };
     logging::start(&config.log_level, config.production);
+    config.log_notices();
     match run(routes, answers, config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -69,11 +83,11 @@ pub async fn serve(routes: Router<App>, answers: Answers, app: App) -> anyhow::R
         };
         return ended.map_err(anyhow::Error::from_boxed);
     }
-    let address = SocketAddr::from(([0, 0, 0, 0], app.config.port));
+    let address = SocketAddr::new(app.config.host, app.config.port);
     let listener = TcpListener::bind(address)
         .await
-        .with_context(|| format!("cannot listen on port {}", address.port()))?;
-    tracing::info!(port = address.port(), "listening");
+        .with_context(|| format!("cannot listen on {address} (HOST and PORT)"))?;
+    tracing::info!(host = %address.ip(), port = address.port(), "listening");
     on_socket(service, listener, &app).await
 }
 
@@ -135,15 +149,18 @@ fn cors(config: &Config) -> CorsLayer {
         None => AllowOrigin::any(),
         Some(list) => AllowOrigin::list(list.iter().filter_map(|origin| HeaderValue::from_str(origin).ok())),
     };
-    let exposed = ["x-next-cursor", "x-request-id", "retry-after", "idempotent-replayed"];
+    let exposed = [
+        "x-next-cursor",
+        "x-request-id",
+        "retry-after",
+        "idempotent-replayed",
+        "content-disposition",
+        "content-range",
+    ];
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::HeaderName::from_static("last-event-id"),
-        ])
-        .expose_headers(exposed.map(header::HeaderName::from_static))
+        .allow_headers(ALLOWED_HEADERS)
+        .expose_headers(exposed.map(HeaderName::from_static))
         .max_age(Duration::from_hours(1))
 }

@@ -36,8 +36,13 @@ pub const EXPIRY: i64 = 4_102_444_800;
 /// How long an answer may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Headers that every answer has: they have tests of their own.
-const EVERYWHERE: [&str; 4] =
-    ["access-control-allow-origin", "access-control-expose-headers", "content-length", "vary"];
+const EVERYWHERE: [&str; 5] = [
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "content-length",
+    "vary",
+    "x-content-type-options",
+];
 
 /// Routes in their stack.
 #[derive(Clone)]
@@ -98,8 +103,11 @@ impl Answer {
         if let Some(in_body) = body.get_mut("request_id").filter(|in_body| in_body.as_str() == id) {
             *in_body = json!("[that of the header]");
         }
-        let shown = |name: &str| name != "x-request-id" && !EVERYWHERE.contains(&name);
-        let headers = parts.headers.iter().filter(|(name, _)| shown(name.as_str()));
+        let shown = |name: &str, value: &http::HeaderValue| {
+            let is_usual = name == "cache-control" && value == "no-store";
+            name != "x-request-id" && !is_usual && !EVERYWHERE.contains(&name)
+        };
+        let headers = parts.headers.iter().filter(|(name, value)| shown(name.as_str(), value));
         let text = |value: &http::HeaderValue| value.to_str().expect("a header is text").to_owned();
         let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
         Self { status: parts.status.as_u16(), headers, body, all_headers: parts.headers }
@@ -144,6 +152,7 @@ pub fn config(variables: &[(&str, &str)]) -> Config {
         let usual = match name {
             "DATABASE_URL" => Some("postgres://nobody@nowhere/nothing"),
             "HUB_SECRET_KEY" => Some(HUB_SECRET_KEY),
+            "ENVIRONMENT" => Some("development"),
             _ => None,
         };
         given(name).or(usual).map(str::to_owned)

@@ -7,13 +7,24 @@ use messenger_core::id::TenantId;
 use messenger_runtime::{Config, config::ConfigError};
 
 const DATABASE_URL: (&str, &str) = ("DATABASE_URL", "postgres://messenger@localhost/messenger");
-/// As long as production wants them.
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
-const OTHER_SECRET: &str = "fedcba9876543210fedcba9876543210";
+/// As strong as production wants them.
+const SECRET: &str = "7f1a3e9c5b20d84681f6a2c9e07b35d4";
+const OTHER_SECRET: &str = "c84e02b97a6d15f33d90b7e1486fa25c";
+const PUBLISHED: [(&str, &str); 3] = [
+    ("SECRET_KEY", "messenger-dev-secret"),
+    ("HUB_SECRET_KEY", "hub-dev-secret"),
+    ("MESSENGER_SERVICE_TOKEN", "messenger-service-token-dev"),
+];
 
-fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+/// Reads these variables and no others.
+fn read_bare(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let of = |name: &str| variables.iter().rfind(|(given, _)| *given == name);
     Config::read(|name| of(name).map(|(_, value)| (*value).to_owned()))
+}
+
+/// Reads these variables, in development unless they say otherwise.
+fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    read_bare(&[&[("ENVIRONMENT", "development")], variables].concat())
 }
 
 fn good(variables: &[(&str, &str)]) -> Config {
@@ -39,6 +50,13 @@ fn problems_of_production(variables: &[(&str, &str)]) -> String {
     production(variables).err().map_or_else(String::new, |error| error.to_string())
 }
 
+/// The problems without `ENVIRONMENT`.
+fn problems_of_nowhere(variables: &[(&str, &str)]) -> String {
+    read_bare(&[&[DATABASE_URL], variables].concat())
+        .err()
+        .map_or_else(String::new, |error| error.to_string())
+}
+
 #[test]
 fn the_defaults_are_those_of_the_seed() {
     let config = good(&[]);
@@ -55,7 +73,7 @@ fn the_defaults_are_those_of_the_seed() {
 fn the_defaults_of_what_the_seed_does_not_have() {
     let config = good(&[]);
     assert!(!config.production);
-    assert_eq!(config.port, 8000);
+    assert_eq!((config.host.to_string().as_str(), config.port), ("0.0.0.0", 8000));
     assert_eq!(config.database_pool_size, 16);
     assert_eq!((config.local_token, config.local_token_outlives_hub), (Duration::from_hours(12), false));
     assert_eq!(config.settings.reserved_localparts, [""; 0]);
@@ -84,6 +102,7 @@ fn every_variable_is_read() {
         ("EVENT_RETENTION_DAYS", "30"),
         ("EVENT_STORE", "postgres"),
         ("DATABASE_POOL_SIZE", "2"),
+        ("HOST", "::1"),
         ("PORT", "65535"),
         ("LOG_LEVEL", "debug"),
         ("ALLOWED_ORIGINS", "https://a.example , http://b.example:8085"),
@@ -93,7 +112,8 @@ fn every_variable_is_read() {
     assert_eq!((config.as_token.as_str(), config.hs_token.as_str()), ("as", "hs"));
     assert_eq!(config.homeserver_url, "https://matrix.example:8448", "without the last slash");
     assert_eq!(config.appservice_url, "http://us:1");
-    assert_eq!((config.port, config.database_pool_size), (65535, 2));
+    assert_eq!((config.host.to_string().as_str(), config.port), ("::1", 65535));
+    assert_eq!(config.database_pool_size, 2);
     let settings = &config.settings;
     assert_eq!((settings.server_name.as_str(), settings.bot_localpart.as_str()), ("matrix.example", "bot"));
     assert_eq!((settings.default_tenant, settings.replay_max), (TenantId(-7), 1));
@@ -161,6 +181,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         ("REPLAY_MAX", "0"),
         ("EVENT_RETENTION_DAYS", "-1"),
         ("EVENT_STORE", "files"),
+        ("HOST", "messenger.example"),
         ("PORT", "65536"),
         ("DATABASE_URL", ""),
         ("DATABASE_POOL_SIZE", "1.5"),
@@ -170,7 +191,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     insta::assert_snapshot!(problems(&wrong), @r"
     the configuration is wrong:
       ENVIRONMENT is `staging`, must be one of: development, production
-      HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own
+      HOST is `messenger.example`, must be an address of this machine: 0.0.0.0 or :: for all, 127.0.0.1 for none but this machine itself
       DEFAULT_TENANT_ID is `one`, must be a whole number from -9223372036854775808 to 9223372036854775807
       REPLAY_MAX is `0`, must be a whole number from 1 to 100000
       EVENT_RETENTION_DAYS is `-1`, must be a whole number from 1 to 3650
@@ -180,40 +201,118 @@ fn everything_that_is_wrong_is_said_at_once() {
       DATABASE_POOL_SIZE is `1.5`, must be a whole number from 1 to 1000
       MATRIX_HOMESERVER_URL is `conduit:6167`, must be an http:// or https:// URL
       APPSERVICE_URL is `ftp://us`, must be an http:// or https:// URL
+      HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own
     ");
 }
 
 #[test]
-fn production_refuses_the_secrets_of_development() {
+fn production_refuses_published_secrets() {
     insta::assert_snapshot!(problems(&[("ENVIRONMENT", "production")]), @r"
     the configuration is wrong:
-      SECRET_KEY is missing or has its development default: set a secret of your own
-      MESSENGER_SERVICE_TOKEN is missing or has its development default: set a secret of your own
+      SECRET_KEY is missing or has a published value: set a secret of your own; `openssl rand -hex 32` prints a good one
+      MESSENGER_SERVICE_TOKEN is missing or has a published value: set a secret of your own; `openssl rand -hex 32` prints a good one
     ");
-    let named =
-        [("SECRET_KEY", "messenger-dev-secret"), ("MESSENGER_SERVICE_TOKEN", "messenger-service-token-dev")];
-    assert_eq!(problems_of_production(&named), problems(&[("ENVIRONMENT", "production")]));
+    assert_eq!(problems_of_production(&PUBLISHED[..1]).lines().count(), 2);
+    let all = [&PUBLISHED[..], &[("ENVIRONMENT", "production")]].concat();
+    assert_eq!(problems(&all).lines().count(), 4, "{}", problems(&all));
 }
 
 #[test]
-fn production_refuses_every_short_secret() {
+fn without_an_environment_published_secrets_are_refused_where_others_reach_the_service() {
+    insta::assert_snapshot!(problems_of_nowhere(&[]), @r"
+    the configuration is wrong:
+      ENVIRONMENT is not set, and the service is open to others (HOST is 0.0.0.0): published secrets need ENVIRONMENT=development or HOST=127.0.0.1
+      SECRET_KEY is missing or has a published value: set a secret of your own; `openssl rand -hex 32` prints a good one
+      MESSENGER_SERVICE_TOKEN is missing or has a published value: set a secret of your own; `openssl rand -hex 32` prints a good one
+    ");
+    for host in ["0.0.0.0", "::", "192.168.7.4", "fe80::1", "::ffff:192.168.7.4", ""] {
+        let told = problems_of_nowhere(&[&PUBLISHED[..], &[("HOST", host)]].concat());
+        for (name, value) in PUBLISHED {
+            assert!(told.contains(name) && !told.contains(value), "{host}: {told}");
+        }
+    }
+    let lambda = [("HOST", "127.0.0.1"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")];
+    assert!(problems_of_nowhere(&lambda).contains("SECRET_KEY"), "nothing is bound there");
+    // Whatever the variable, everybody knows the value.
+    let tokens = [("SECRET_KEY", "mine"), ("MESSENGER_SERVICE_TOKEN", "ours")];
+    for name in ["MATRIX_AS_TOKEN", "MATRIX_HS_TOKEN", "MATRIX_REGISTRATION_SECRET", "HUB_SECRET_KEY"] {
+        let told = problems_of_nowhere(&[&tokens[..], &[(name, "hub-dev-secret")]].concat());
+        assert!(told.contains(name) && !told.contains("SERVICE_TOKEN"), "{told}");
+    }
+}
+
+#[test]
+fn published_secrets_are_for_development_and_for_the_machine_itself() {
+    for host in ["127.0.0.1", "127.8.9.10", "::1", "[::1]", "localhost", "::ffff:127.0.0.1"] {
+        assert_eq!(problems_of_nowhere(&[&PUBLISHED[..], &[("HOST", host)]].concat()), "", "{host}");
+    }
+    assert_eq!(problems_of_nowhere(&[&PUBLISHED[..], &[("ENVIRONMENT", "development")]].concat()), "");
+    let production = [&PUBLISHED[..], &[("ENVIRONMENT", "production"), ("HOST", "127.0.0.1")]].concat();
+    assert_eq!(problems_of_nowhere(&production).lines().count(), 4, "production is production everywhere");
+}
+
+#[test]
+fn weak_secrets_are_a_warning_where_nobody_has_said_that_it_is_production() {
+    let weak = [DATABASE_URL, ("SECRET_KEY", "mine"), ("MESSENGER_SERVICE_TOKEN", "ours")];
+    let config = read_bare(&weak).expect("they are no published ones");
+    insta::assert_snapshot!(config.notices.join("\n"), @r"
+    ENVIRONMENT=production would refuse this: SECRET_KEY is too short: at least 32 random characters are needed; `openssl rand -hex 32` prints a good one
+    ENVIRONMENT=production would refuse this: MESSENGER_SERVICE_TOKEN is too short: at least 32 random characters are needed; `openssl rand -hex 32` prints a good one
+    ");
+    assert_eq!(good(&weak).notices, [""; 0], "development is not so particular");
+}
+
+#[test]
+fn production_refuses_every_weak_secret() {
     let short = &SECRET[1..];
     let all = [
         ("SECRET_KEY", short),
-        ("HUB_SECRET_KEY", "short"),
-        ("MESSENGER_SERVICE_TOKEN", short),
-        ("MATRIX_AS_TOKEN", "short"),
+        ("HUB_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+        ("MESSENGER_SERVICE_TOKEN", "abcabcabcabcabcabcabcabcabcabcabcabc"),
+        ("MATRIX_AS_TOKEN", "messenger-service-token-production"),
         ("MATRIX_HS_TOKEN", "short"),
+        ("MATRIX_REGISTRATION_SECRET", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
     ];
     insta::assert_snapshot!(problems_of_production(&all), @r"
     the configuration is wrong:
-      SECRET_KEY is too short: production needs at least 32 characters
-      HUB_SECRET_KEY is too short: production needs at least 32 characters
-      MESSENGER_SERVICE_TOKEN is too short: production needs at least 32 characters
-      MATRIX_AS_TOKEN is too short: production needs at least 32 characters
-      MATRIX_HS_TOKEN is too short: production needs at least 32 characters
+      SECRET_KEY is too short: at least 32 random characters are needed; `openssl rand -hex 32` prints a good one
+      HUB_SECRET_KEY is easily guessed, since it repeats itself or consists of well-known parts; `openssl rand -hex 32` prints a good one
+      MESSENGER_SERVICE_TOKEN is easily guessed, since it repeats itself or consists of well-known parts; `openssl rand -hex 32` prints a good one
+      MATRIX_AS_TOKEN is easily guessed, since it repeats itself or consists of well-known parts; `openssl rand -hex 32` prints a good one
+      MATRIX_HS_TOKEN is too short: at least 32 random characters are needed; `openssl rand -hex 32` prints a good one
+      MATRIX_REGISTRATION_SECRET is easily guessed, since it repeats itself or consists of well-known parts; `openssl rand -hex 32` prints a good one
     ");
     assert_eq!(problems(&all), "", "development is not so particular");
+}
+
+#[test]
+fn production_refuses_two_secrets_that_are_the_same() {
+    let names = [
+        "SECRET_KEY",
+        "HUB_SECRET_KEY",
+        "MESSENGER_SERVICE_TOKEN",
+        "MATRIX_AS_TOKEN",
+        "MATRIX_HS_TOKEN",
+        "MATRIX_REGISTRATION_SECRET",
+    ];
+    for (n, one) in names.iter().enumerate() {
+        for other in &names[n + 1..] {
+            let same = "e1c5904ab7d36f28175b0ce9d2f8a643";
+            let told = problems_of_production(&[(one, same), (other, same)]);
+            assert_eq!(told.lines().count(), 2, "{one}, {other}: {told}");
+            assert!(told.contains(&format!("{one}, {other} have the same value")), "{told}");
+            assert!(!told.contains(same), "{told}");
+        }
+    }
+    let all = names.map(|name| (name, SECRET));
+    insta::assert_snapshot!(problems_of_production(&all), @r"
+    the configuration is wrong:
+      SECRET_KEY, HUB_SECRET_KEY, MESSENGER_SERVICE_TOKEN, MATRIX_AS_TOKEN, MATRIX_HS_TOKEN, MATRIX_REGISTRATION_SECRET have the same value: each needs its own
+    ");
+    // One that is derived is another's, too.
+    let derived = production(&[]).expect("it is good").as_token;
+    let told = problems_of_production(&[("MATRIX_HS_TOKEN", &derived)]);
+    assert!(told.contains("MATRIX_AS_TOKEN, MATRIX_HS_TOKEN have the same value"), "{told}");
 }
 
 #[test]
@@ -277,17 +376,50 @@ fn secrets_that_are_not_given_are_derived_each_its_own() {
 
 #[test]
 fn a_database_url_that_is_none_is_said_without_its_password() {
-    let said = problems(&[("DATABASE_URL", "mysql:user:s3cret@host")]);
-    assert!(said.contains("DATABASE_URL must be a PostgreSQL connection string"), "{said}");
-    assert!(!said.contains("s3cret"), "{said}");
+    for wrong in [
+        "mysql:user:s3cret@host",
+        "mysql+asyncpg://user:s3cret@host/d",
+        "postgresql+asyncpg://user:s3cret@host/d?nonsense=1",
+        "postgresql+asyncpg://user:s3cret@host/d?ssl=require",
+        "postgres://user:s3cret@host/d?sslmode=verify-full",
+        "host=h user=u password=s3cret sslmode=require",
+    ] {
+        let said = problems(&[("DATABASE_URL", wrong)]);
+        assert!(said.contains("DATABASE_URL must be a PostgreSQL connection string"), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+        assert_eq!(said.contains("TLS"), wrong.contains("ssl"), "{said}");
+    }
+}
+
+#[test]
+fn a_database_url_of_sqlalchemy_is_read_and_said_without_its_password() {
+    let config = good(&[("DATABASE_URL", "postgresql+asyncpg://u:s3cret@h/d?ssl=prefer")]);
+    assert_eq!(config.database_url, "postgresql://u:s3cret@h/d?sslmode=prefer");
+    insta::assert_snapshot!(config.notices.join("\n"), @r"
+    DATABASE_URL: the driver `+asyncpg` of the scheme is dropped
+    DATABASE_URL: `ssl` is read as `sslmode=prefer`
+    ");
+    assert_eq!(good(&[]).notices, [""; 0]);
 }
 
 #[test]
 fn a_log_level_is_a_level_or_directives() {
-    for level in ["off", "WARN", "trace", "info,messenger_core=debug"] {
-        assert_eq!(good(&[("LOG_LEVEL", level)]).log_level, level);
+    for (given, level) in [
+        ("off", "off"),
+        ("WARN", "warn"),
+        ("trace", "trace"),
+        ("warning", "warn"),
+        ("WARNING", "warn"),
+        ("CRITICAL", "error"),
+        ("fatal", "error"),
+        ("Info", "info"),
+        ("NOTSET", "trace"),
+        ("info,messenger_core=debug", "info,messenger_core=debug"),
+        ("WARNING, messenger_core=DEBUG", "warn,messenger_core=debug"),
+    ] {
+        assert_eq!(good(&[("LOG_LEVEL", given)]).log_level, level);
     }
-    for wrong in ["loud", "info,=debug=", "info,messenger_core=loud"] {
+    for wrong in ["loud", "info,=debug=", "info,messenger_core=loud", "20", ",", "info,messenger_core"] {
         let said = problems(&[("LOG_LEVEL", wrong)]);
         assert!(said.contains("LOG_LEVEL"), "{wrong}: {said}");
     }
@@ -312,4 +444,15 @@ fn the_life_of_our_tokens_is_configured_in_seconds() {
         assert!(problems(&[(name, wrong)]).contains(name), "{wrong}");
     }
     assert!(problems(&[("LOCAL_TOKEN_OUTLIVES_HUB", "yes")]).contains("LOCAL_TOKEN_OUTLIVES_HUB"));
+}
+
+#[test]
+fn a_port_that_nobody_can_call_is_refused() {
+    for wrong in ["0", "65536", "-1", "http", "8000.0", "0x50"] {
+        let said = problems(&[("PORT", wrong)]);
+        assert!(
+            said.contains(&format!("PORT is `{wrong}`, must be a whole number from 1 to 65535")),
+            "{said}"
+        );
+    }
 }

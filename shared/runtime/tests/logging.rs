@@ -6,12 +6,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::{Router, routing::get};
+use axum::{Router, extract::RawQuery, routing::get};
 use http::Request;
 use messenger_runtime::{
     App, Failed,
     caller::{FromSatellite, UrlCaller},
-    testing::{Wire, token},
+    fields::Fields,
+    testing::{Answer, Wire, token},
 };
 use messenger_testkit::hub;
 use tracing_subscriber::fmt::MakeWriter;
@@ -48,7 +49,15 @@ impl MakeWriter<'_> for Lines {
 fn routes() -> Router<App> {
     let user = |_: UrlCaller| async { Ok::<_, Failed>("hello") };
     let satellite = |_: FromSatellite| async { Ok::<_, Failed>("hello") };
-    Router::new().route("/user", get(user)).route("/satellite", get(satellite))
+    let wrong = |RawQuery(query): RawQuery| async move {
+        let mut fields = Fields::from_query(query.as_deref());
+        fields.number("limit", 1, 1, 2);
+        fields.finish().map(|_| "hello").map_err(Failed::from)
+    };
+    Router::new()
+        .route("/user", get(user))
+        .route("/satellite", get(satellite))
+        .route("/rooms/{id}/messages", get(wrong))
 }
 
 #[tokio::test]
@@ -82,4 +91,43 @@ async fn a_failure_is_logged_once_with_its_cause_and_no_token_ever() {
     }
     assert_eq!(text.matches("ERROR").count(), 1, "who is refused is no failure of ours: {text}");
     assert_eq!(text.matches("refused").count(), 2, "{text}");
+}
+
+#[tokio::test]
+async fn each_refusal_is_found_in_the_log_by_its_request_id() {
+    let lines = Lines::default();
+    // As it is by default.
+    let usual = tracing_subscriber::fmt().with_writer(lines.clone()).with_max_level(tracing::Level::INFO);
+    let _until_the_end = tracing::subscriber::set_default(usual.with_ansi(false).finish());
+    let hub = hub().build();
+    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
+    let line = |answer: &Answer| {
+        let id = answer.all_headers["x-request-id"].to_str().expect("text");
+        let text = lines.text();
+        let told: Vec<_> = text.lines().filter(|line| line.contains(id)).collect();
+        assert_eq!(told.len(), 1, "{text}");
+        let (_, told) = told[0].split_once("refused ").expect("the message");
+        told.replace(id, "[id]")
+    };
+    let mut told = Vec::new();
+    for request in [
+        Request::get("/user?token=s3cret"),
+        Request::get("/satellite").header("X-Service-Token", "s3cret"),
+        Request::get("/rooms/!s3cret/messages?limit=s3cret&token=s3cret"),
+        Request::get("/nowhere/s3cret?token=s3cret"),
+        Request::delete("/user?token=s3cret"),
+    ] {
+        told.push(line(&wire.ask(request).await));
+    }
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    status=401 code="token_invalid" request_id=[id] method="GET" route="/user"
+    status=403 code="service_token_wrong" request_id=[id] method="GET" route="/satellite"
+    status=422 code="invalid_request" request_id=[id] method="GET" route="/rooms/{id}/messages" fields="?limit"
+    status=404 code="not_found" request_id=[id] method="GET" route="none"
+    status=405 code="method_not_allowed" request_id=[id] method="DELETE" route="/user"
+    "#);
+    assert!(!lines.text().contains("s3cret"), "{}", lines.text());
+    let before = lines.text().len();
+    assert_eq!(wire.ask(Request::get("/livez")).await.status, 200);
+    assert_eq!(lines.text().len(), before, "what succeeds says nothing");
 }

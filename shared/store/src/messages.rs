@@ -8,6 +8,7 @@ use messenger_core::{
     media::{Mxc, Posted},
     message::Said,
     port::{Edit, Fact, Messages, Taken, Unedited},
+    time::Rfc3339,
     user::{Role, User},
 };
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use tokio_postgres::Row;
 use crate::{PgStore, users};
 
 const TAKE_IN: &str = "select take_in($1)";
+const TAKE_IN_FILES: &str = "select take_in_files($1)";
 const IS_TAKEN_IN: &str = "select exists (select from event_keys where key = $1)";
 const IS_MEMBER: &str = "select exists (
     select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
@@ -40,7 +42,10 @@ const WITHOUT: &str = "select gone.event_id, last.edit_event_id, last.content
         order by edited_at desc, edit_event_id collate \"C\" desc limit 1
     ) last on true
     where gone.tenant_id = $1 and gone.matrix_room_id = $2 and gone.edit_event_id = $3";
+const OWN: &str = "insert into media_owners (mxc, owner, since) values ($1, $2, '-infinity')
+    on conflict (mxc) do update set owner = excluded.owner, since = excluded.since";
 const POSTED: &str = "select media.filename, media.mimetype from media
+    join media_owners file on file.mxc = media.mxc and file.owner = media.sender
     join room_members member using (tenant_id, matrix_room_id)
     where media.tenant_id = $1 and media.mxc = $3 and member.hub_user_id = $2 limit 1";
 
@@ -48,7 +53,9 @@ const POSTED: &str = "select media.filename, media.mimetype from media
 impl Messages for PgStore {
     async fn take_in(&self, events: &[Taken]) -> Result<usize> {
         let batch: Vec<Value> = events.iter().enumerate().map(|(n, event)| wire(n, event)).collect();
-        let row = self.database.query_one("taking events in", TAKE_IN, &[&Value::from(batch)]).await?;
+        let has_files = events.iter().any(|event| event.fact.file().is_some());
+        let take_in = if has_files { TAKE_IN_FILES } else { TAKE_IN };
+        let row = self.database.query_one("taking events in", take_in, &[&Value::from(batch)]).await?;
         Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
     }
 
@@ -100,6 +107,13 @@ impl Messages for PgStore {
         Ok(rows.iter().map(users::user).collect())
     }
 
+    async fn own(&self, file: &Mxc, owner: &MatrixUserId) -> Result<()> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+            [&file.to_string(), &owner.as_str()];
+        self.database.execute("storing who uploaded a file", OWN, &parameters).await?;
+        Ok(())
+    }
+
     async fn posted(&self, tenant: TenantId, user: &HubUserId, file: &Mxc) -> Result<Option<Posted>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&tenant.0, &user.as_str(), &file.to_string()];
@@ -122,7 +136,8 @@ fn wire(n: usize, event: &Taken) -> Value {
         "event_id": event.event_id,
         "tenant_id": event.tenant,
         "room": event.room,
-        "at": event.timestamp,
+        "sender": event.sender,
+        "at": Rfc3339(event.timestamp),
         "kind": event.fact.kind().map(Kind::as_str),
         "payload": event.told.as_ref().map(messenger_core::event::Payload::as_str),
     });

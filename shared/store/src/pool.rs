@@ -15,7 +15,7 @@ use deadpool_postgres::{
 };
 use messenger_core::{Error, Result, error::Failure};
 use tokio::{sync::OnceCell, time::timeout};
-use tokio_postgres::{Config, NoTls, Row, types::ToSql};
+use tokio_postgres::{Config, NoTls, Row, config::SslMode, types::ToSql};
 
 use crate::{
     accept::Acceptor,
@@ -171,7 +171,11 @@ impl Database {
 
 /// What is wrong with a connection string, in words without its password.
 pub fn check_url(url: &str) -> Result<(), String> {
-    Config::from_str(url).map(drop).map_err(|error| error.to_string())
+    let config = Config::from_str(url).map_err(|error| error.to_string())?;
+    if config.get_ssl_mode() == SslMode::Require {
+        return Err("it asks for TLS, which this service does not speak: leave `sslmode` out".to_owned());
+    }
+    Ok(())
 }
 
 /// Parses a connection string and adds our limits to it.

@@ -31,20 +31,20 @@ pub(crate) const BY_LOCALPARTS: &str =
     concat!("select ", columns!(), " from users where localpart = any($1) and account_state = 'ours'");
 /// Who begins with the text, by name and then by id: two ranges of indexes, whatever the number of users. `$5` is the end
 /// of the range.
-const BEGINNING: &str = "select hub_user_id, display_name from (
-        (select 1 as rank, search_name as place, hub_user_id, display_name from users
+const BEGINNING: &str = "select hub_user_id, display_name, localpart from (
+        (select 1 as rank, search_name as place, hub_user_id, display_name, localpart from users
          where tenant_id = $1 and hub_user_id <> $2
            and search_name collate \"C\" >= $3 and search_name collate \"C\" < $5
          order by search_name collate \"C\", hub_user_id limit $4)
         union all
-        (select 2, search_id, hub_user_id, display_name from users
+        (select 2, search_id, hub_user_id, display_name, localpart from users
          where tenant_id = $1 and hub_user_id <> $2
            and search_id collate \"C\" >= $3 and search_id collate \"C\" < $5 and not starts_with(search_name, $3)
          order by search_id collate \"C\" limit $4)
     ) found
     order by rank, place collate \"C\", hub_user_id limit $4";
 /// Who has it further on, by name.
-const CONTAINING: &str = "select hub_user_id, display_name from users
+const CONTAINING: &str = "select hub_user_id, display_name, localpart from users
     where tenant_id = $1 and hub_user_id <> $2
       and (position($3 in search_name) > 0 or position($3 in search_id) > 0)
       and not starts_with(search_name, $3) and not starts_with(search_id, $3)
@@ -154,6 +154,7 @@ impl Users for PgStore {
             .map(|row| UserSummary {
                 hub_user_id: HubUserId::new(row.get::<_, String>(0)),
                 display_name: row.get(1),
+                localpart: row.get(2),
             })
             .collect())
     }

@@ -30,6 +30,7 @@ pub mod due;
 pub mod emptied;
 pub mod external;
 pub mod feed;
+pub mod files;
 pub mod held;
 pub mod homeserver;
 pub mod identity;

@@ -1,7 +1,7 @@
 //! Every promise that is written is run.
 
 /// The module of a promise, and its text.
-const CONTRACT: [(&str, &str); 27] = [
+const CONTRACT: [(&str, &str); 28] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
@@ -11,6 +11,7 @@ const CONTRACT: [(&str, &str); 27] = [
     ("emptied", include_str!("../src/contract/emptied.rs")),
     ("external", include_str!("../src/contract/external.rs")),
     ("feed", include_str!("../src/contract/feed.rs")),
+    ("files", include_str!("../src/contract/files.rs")),
     ("held", include_str!("../src/contract/held.rs")),
     ("homeserver", include_str!("../src/contract/homeserver.rs")),
     ("identity", include_str!("../src/contract/identity.rs")),

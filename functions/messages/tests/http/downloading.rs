@@ -17,7 +17,7 @@ async fn posted(stand: &Stand) -> (String, Value) {
     let answer = stand
         .upload(&[("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x.txt\"", BYTES)])
         .await;
-    (answer.body["file_url"].as_str().expect("a file").to_owned(), answer.body["event_id"].clone())
+    (answer.body["media_path"].as_str().expect("a file").to_owned(), answer.body["event_id"].clone())
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
@@ -26,6 +26,12 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
 
 #[tokio::test]
 async fn nothing_runs_in_a_browser_whatever_its_sender_says_of_it() {
+    let content = |said: &Value| {
+        json!({
+            "msgtype": "m.image", "body": "harmlos\u{202e}\r\n\".png", "url": "mxc://hub.local/file1",
+            "info": { "mimetype": said, "size": -1 },
+        })
+    };
     for (said, shown, inline) in [
         (json!("text/html"), OPAQUE, false),
         (json!("image/svg+xml"), OPAQUE, false),
@@ -45,13 +51,9 @@ async fn nothing_runs_in_a_browser_whatever_its_sender_says_of_it() {
     ] {
         let stand = Stand::new().await;
         let (url, event) = posted(&stand).await;
-        stand.happens("m.room.redaction", json!({ "redacts": event })).await;
+        stand.happens_by("anna", "m.room.redaction", json!({ "redacts": event })).await;
         assert_eq!(stand.file(&url, None).await.0, 404, "what was redacted is gone");
-        let content = json!({
-            "msgtype": "m.image", "body": "harmlos\u{202e}\r\n\".png", "url": "mxc://hub.local/file1",
-            "info": { "mimetype": said, "size": -1 },
-        });
-        stand.happens("m.room.message", content).await;
+        stand.happens_by("anna", "m.room.message", content(&said)).await;
         let (status, headers, bytes) = stand.file(&url, None).await;
         assert_eq!((status, bytes.as_slice()), (200, BYTES), "{said}");
         assert_eq!(text(&headers, "content-type"), shown, "{said}");
@@ -63,6 +65,7 @@ async fn nothing_runs_in_a_browser_whatever_its_sender_says_of_it() {
         assert_eq!(text(&headers, "x-content-type-options"), "nosniff");
         assert!(text(&headers, "content-security-policy").starts_with("sandbox; default-src 'none'"));
         assert_eq!(text(&headers, "cache-control"), "private, max-age=3600");
+        assert_eq!(text(&headers, "cross-origin-resource-policy"), "cross-origin");
         assert!(!headers.contains_key("x-evil"));
     }
 }
@@ -132,6 +135,38 @@ async fn a_range_beyond_the_end_is_416_and_says_where_the_end_is() {
     for range in ["bytes=11-20", "bytes=-0", "bytes=18446744073709551615-"] {
         let (status, headers, _) = stand.file(&url, Some(range)).await;
         assert_eq!((status, text(&headers, "content-range")), (416, "bytes */10"), "{range}");
+    }
+}
+
+#[tokio::test]
+async fn naming_the_file_of_somebody_else_shows_it_to_nobody() {
+    let stand = Stand::new().await;
+    let (url, event) = posted(&stand).await;
+    stand.happens_by("anna", "m.room.redaction", json!({ "redacts": event })).await;
+    let content = json!({ "msgtype": "m.image", "body": "x", "url": "mxc://hub.local/file1" });
+    // As a message, as a sticker, and by an edit of a message of his own.
+    stand.happens("m.room.message", content.clone()).await;
+    stand.happens("m.sticker", content.clone()).await;
+    let own = stand.happens("m.room.message", json!({ "msgtype": "m.text", "body": "soon" })).await;
+    let relation = json!({ "rel_type": "m.replace", "event_id": own });
+    let edit =
+        json!({ "msgtype": "m.image", "body": "* x", "m.new_content": content, "m.relates_to": relation });
+    stand.happens("m.room.message", edit).await;
+    assert_eq!(stand.get("bert", &url).await.status, 404);
+    assert_eq!(stand.file(&url, None).await.0, 404);
+    // Its owner shows it again.
+    stand.happens_by("anna", "m.room.message", content).await;
+    assert_eq!(stand.file(&url, None).await.0, 200);
+}
+
+#[tokio::test]
+async fn files_of_other_homeservers_are_not_found() {
+    let stand = Stand::new().await;
+    for server in ["evil.example", "hub.local:8448", "HUB.LOCAL", "127.0.0.1", "[::1]"] {
+        let content = json!({ "msgtype": "m.image", "body": "x", "url": format!("mxc://{server}/file1") });
+        stand.happens("m.room.message", content).await;
+        let answer = stand.get("bert", &format!("/api/v1/messages/media/{server}/file1")).await;
+        assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{server}");
     }
 }
 

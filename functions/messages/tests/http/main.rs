@@ -11,7 +11,7 @@ use axum::{
     body::to_bytes,
     http::{HeaderMap, Method, Request, request},
 };
-use messenger_core::id::{MatrixUserId, RoomId};
+use messenger_core::id::{EventId, MatrixUserId, RoomId};
 use messenger_messages::routes;
 use messenger_runtime::testing::{Answer, EXPIRY, HUB_SECRET_KEY, Wire, bearer, signed};
 use messenger_testkit::{TestHub, given, hub};
@@ -78,10 +78,16 @@ impl Stand {
     }
 
     /// bert does something with another client.
-    async fn happens(&self, kind: &str, content: Value) {
-        let bert = MatrixUserId::new("@bert:hub.local");
-        let event = self.hub.homeserver.happens(&self.room, &bert, kind, content);
+    async fn happens(&self, kind: &str, content: Value) -> EventId {
+        self.happens_by("bert", kind, content).await
+    }
+
+    /// Somebody does something with another client.
+    async fn happens_by(&self, user: &str, kind: &str, content: Value) -> EventId {
+        let sender = MatrixUserId::new(format!("@{user}:hub.local"));
+        let event = self.hub.homeserver.happens(&self.room, &sender, kind, content);
         self.hub.receive(vec![self.hub.homeserver.told(&self.room, &event)]).await.expect("heard");
+        event
     }
 }
 

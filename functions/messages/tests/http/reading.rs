@@ -31,14 +31,15 @@ async fn a_page_has_messages_and_files_newest_first() {
             "body": "plan.txt",
             "event_id": "$event2",
             "file_size": 4,
-            "file_url": "/api/v1/messages/media/hub.local/file1",
+            "file_url": "mxc://hub.local/file1",
             "filename": "plan.txt",
+            "media_path": "/api/v1/messages/media/hub.local/file1",
             "mimetype": "text/plain",
             "msg_type": "m.file",
             "room_id": "!room1",
             "sender": "@anna:hub.local",
             "sender_display_name": "Name von anna",
-            "timestamp": "2026-01-01T06:00:00Z"
+            "timestamp": "2026-01-01T06:00:00.000000Z"
           },
           {
             "body": "Guten Morgen",
@@ -47,7 +48,7 @@ async fn a_page_has_messages_and_files_newest_first() {
             "room_id": "!room1",
             "sender": "@bert:hub.local",
             "sender_display_name": "Name von bert",
-            "timestamp": "2026-01-01T06:00:00Z"
+            "timestamp": "2026-01-01T06:00:00.000000Z"
           }
         ]
       }

@@ -22,7 +22,7 @@ async fn what_was_said_comes_back_with_every_field() {
         "room_id": "!room1",
         "sender": "@anna:hub.local",
         "sender_display_name": "Name von anna",
-        "timestamp": "2026-01-01T06:00:00Z"
+        "timestamp": "2026-01-01T06:00:00.000000Z"
       }
     }
     "#);

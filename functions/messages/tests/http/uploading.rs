@@ -29,14 +29,15 @@ async fn a_file_becomes_a_message_with_every_field() {
         "body": "Die Fräse",
         "event_id": "$event1",
         "file_size": 26,
-        "file_url": "/api/v1/messages/media/hub.local/file1",
+        "file_url": "mxc://hub.local/file1",
         "filename": "Übersicht Ä.png",
+        "media_path": "/api/v1/messages/media/hub.local/file1",
         "mimetype": "image/png",
         "msg_type": "m.image",
         "room_id": "!room1",
         "sender": "@anna:hub.local",
         "sender_display_name": "Name von anna",
-        "timestamp": "2026-01-01T06:00:00Z"
+        "timestamp": "2026-01-01T06:00:00.000000Z"
       }
     }
     "#);
@@ -151,9 +152,9 @@ async fn every_wrong_field_of_a_form_is_named() {
       }
     }
     "#);
-    let cases: [(&[Part<'_>], &[&str]); 9] = [
+    let cases: [(&[Part<'_>], &[&str]); 14] = [
         (&[room], &["/file"]),
-        (&[file, room], &["/room_id"]),
+        (&[file], &["/room_id"]),
         (&[("name=\"room_id\"", b" "), file], &["/room_id"]),
         (
             &[room, ("name=\"body\"", body.as_bytes()), ("name=\"txn_id\"", long.as_bytes()), file],
@@ -164,6 +165,12 @@ async fn every_wrong_field_of_a_form_is_named() {
         (&[room, ("name=\"datei\"; filename=\"x.png\"", PNG)], &["/file"]),
         (&[("name=\"room_id\"", long.as_bytes())], &["/room_id", "/file"]),
         (&[room, ("name=\"body\"", &[])], &["/file"]),
+        // None of two is dropped silently.
+        (&[room, file, file], &["/file"]),
+        (&[file, room, file], &["/file"]),
+        (&[room, room, file], &["/room_id"]),
+        (&[room, ("name=\"body\"", b"one"), ("name=\"body\"", b"two"), file], &["/body"]),
+        (&[file, ("name=\"txn_id\"", b"1"), ("name=\"txn_id\"", b"1"), room], &["/txn_id"]),
     ];
     for (parts, named) in cases {
         let answer = stand.upload(parts).await;
@@ -219,6 +226,66 @@ async fn the_largest_file_is_taken_and_one_byte_more_is_not() {
     // What says of itself that it is too large is not read at all.
     let request = form_of("anna", UPLOAD).header("Content-Length", "100000000000");
     assert_eq!(stand.wire.call(request, "x").await.status, 413);
+}
+
+#[tokio::test]
+async fn the_parts_of_a_form_come_in_any_order() {
+    let stand = Stand::new().await;
+    let room = stand.room.to_string();
+    let parts: [Part<'_>; 4] = [
+        ("name=\"file\"; filename=\"x.png\"", PNG),
+        ("name=\"room_id\"", room.as_bytes()),
+        ("name=\"body\"", "Die Fräse".as_bytes()),
+        ("name=\"csrf\"", b"x"),
+    ];
+    for first in 0..parts.len() {
+        let mut rotated = parts;
+        rotated.rotate_left(first);
+        for order in [rotated.to_vec(), rotated.into_iter().rev().collect()] {
+            let answer = stand.upload(&order).await;
+            assert_eq!((answer.status, &answer.body["body"]), (200, &json!("Die Fräse")), "{}", answer.body);
+        }
+    }
+    // The room may stand in the query as well, as long as it is the same.
+    let path = format!("{UPLOAD}?room_id={}", segment(&room));
+    for (parts, status) in [
+        (&parts[..1], 200),
+        (&parts[..2], 200),
+        (&[parts[0], ("name=\"room_id\"", b"!another")][..], 422),
+        (&[("name=\"room_id\"", b"!another"), parts[0]], 404),
+    ] {
+        let answer = stand.wire.call(form_of("anna", &path), form(parts)).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
+    // A room that nobody knows is found out after the file as well, and nothing is uploaded.
+    let before = stand.hub.homeserver.files();
+    for unknown in ["!nowhere", "!a/b"] {
+        let answer = stand.upload(&[parts[0], ("name=\"room_id\"", unknown.as_bytes())]).await;
+        assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{unknown}");
+    }
+    assert_eq!(stand.hub.homeserver.files(), before);
+}
+
+#[tokio::test]
+async fn the_whole_form_is_limited_however_many_parts_it_has() {
+    let stand = Stand::configured(&[("MAX_UPLOAD_BYTES", "1000000")]).await;
+    let room = stand.room.to_string();
+    let (room, file) = (("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x.png\"", PNG));
+    let (large, small) = (vec![b'x'; 900_000], vec![b'x'; 100]);
+    // Each part alone is small enough.
+    for name in ["other", "file"] {
+        let disposition = format!("name=\"{name}\"; filename=\"x\"");
+        let parts = [room, ("name=\"first\"", &large), (&*disposition, &large)];
+        let answer = stand.upload(&parts).await;
+        assert_eq!((answer.status, &answer.body["code"]), (413, &json!("body_too_large")), "{name}");
+        assert_eq!(answer.all_headers["connection"], "close");
+    }
+    let many = [&vec![("name=\"other\"", &*small); 15][..], &[room, file]].concat();
+    let answer = stand.upload(&many).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body["detail"].as_str().expect("detail").contains("at most 16"), "{}", answer.body);
+    assert_eq!(stand.upload(&many[1..]).await.status, 200, "sixteen are not too many");
+    assert_eq!(stand.hub.homeserver.files(), 1);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ async fn what_was_sent_is_answered_with_every_field_of_the_contract() {
       "body": {
         "attempts": 0,
         "body": "Fehlercode E-401",
-        "created_at": "2026-01-01T06:00:00Z",
+        "created_at": "2026-01-01T06:00:00.000000Z",
         "entity_id": null,
         "entity_type": null,
         "event_type": "notification",
@@ -89,11 +89,11 @@ async fn a_direct_message_to_somebody_unknown_is_held() {
       "body": {
         "attempts": 0,
         "body": null,
-        "created_at": "2026-01-01T06:00:00Z",
+        "created_at": "2026-01-01T06:00:00.000000Z",
         "entity_id": null,
         "entity_type": null,
         "event_type": "notification",
-        "expires_at": "2026-01-08T06:00:00Z",
+        "expires_at": "2026-01-08T06:00:00.000000Z",
         "id": 1,
         "matrix_event_id": null,
         "matrix_room_id": null,
@@ -128,7 +128,7 @@ async fn without_the_homeserver_it_is_accepted_and_pending() {
       "body": {
         "attempts": 1,
         "body": null,
-        "created_at": "2026-01-01T06:00:00Z",
+        "created_at": "2026-01-01T06:00:00.000000Z",
         "entity_id": null,
         "entity_type": null,
         "event_type": "notification",

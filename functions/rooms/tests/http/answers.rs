@@ -39,7 +39,7 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
             "entity_id": 42,
             "entity_type": "machine",
             "last_message": "Läuft wieder",
-            "last_message_ts": "2026-01-01T06:00:06Z",
+            "last_message_ts": "2026-01-01T06:00:06.000000Z",
             "matrix_room_id": "!room5",
             "room_type": "entity",
             "topic": null,

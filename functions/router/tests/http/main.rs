@@ -44,7 +44,11 @@ impl Door {
     /// The same of a command that becomes a router.
     async fn of(mut command: Command, variables: &[(&str, &str)]) -> Self {
         let port = nobodys_port().await.to_string();
-        let usual = [("PORT", port.as_str()), ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing")];
+        let usual = [
+            ("HOST", "127.0.0.1"),
+            ("PORT", port.as_str()),
+            ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing"),
+        ];
         command.envs([&usual, variables].concat()).stderr(Stdio::null());
         let process = command.spawn().expect("it starts");
         let address = format!("127.0.0.1:{port}").parse().expect("an address");

@@ -38,7 +38,7 @@ pub(super) async fn loads(callers: &Callers, wanted: &Wanted) -> Result<Vec<Subj
     subjects.extend(wanted.of(&[UPLOAD], &callers));
     if wanted.any(&DOWNLOAD) {
         let posted = callers.load(&UPLOAD).once().await?.json()?;
-        let address = posted["file_url"].as_str().and_then(|url| url.strip_prefix("/api/v1/messages/media/"));
+        let address = posted["file_url"].as_str().and_then(|url| url.strip_prefix("mxc://"));
         let (server, media) =
             address.and_then(|rest| rest.split_once('/')).context("a file without an address")?;
         subjects.extend(wanted.of(&DOWNLOAD, &callers.word("server", server).word("media", media)));

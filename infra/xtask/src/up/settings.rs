@@ -1,4 +1,5 @@
 //! What the service is told: from the environment, else made up once and kept.
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -10,10 +11,17 @@ use crate::token::DEVELOPMENT_KEY;
 /// The service's own account on the homeserver.
 pub(super) const BOT: &str = "messenger";
 
+/// The port of the service, unless another is named.
+pub(super) const PORT: u16 = 8000;
+
 /// Every variable has a default, so that none has to be set.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Configuration (as the service reads it)")]
 pub(super) struct Environment {
+    /// The address on which the service listens: 0.0.0.0 opens it, with its published secrets, to everybody who reaches
+    /// this machine
+    #[arg(long, env, default_value = "127.0.0.1", value_parser = parse_host, value_name = "ADDRESS")]
+    host: IpAddr,
     /// A PostgreSQL to use instead of an own one
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
@@ -57,6 +65,7 @@ pub(super) struct Environment {
 pub(super) struct Settings {
     pub(super) directory: PathBuf,
     pub(super) release: bool,
+    pub(super) host: IpAddr,
     pub(super) port: u16,
     pub(super) server_name: String,
     /// `None`: an own one.
@@ -80,10 +89,12 @@ impl Settings {
             as_token: given_or_kept(environment.matrix_as_token, &directory.join("MATRIX_AS_TOKEN"))?,
             hs_token: given_or_kept(environment.matrix_hs_token, &directory.join("MATRIX_HS_TOKEN"))?,
             secret_key: given_or_kept(environment.secret_key, &directory.join("SECRET_KEY"))?,
-            appservice_url: filled(environment.appservice_url).unwrap_or_else(|| address(arguments.port)),
+            appservice_url: filled(environment.appservice_url)
+                .unwrap_or_else(|| address(environment.host, arguments.port)),
             homeserver_url: filled(environment.matrix_homeserver_url),
             database_url: filled(environment.database_url),
             release: arguments.release,
+            host: environment.host,
             port: arguments.port,
             server_name: environment.matrix_server_name,
             hub_secret_key: environment.hub_secret_key,
@@ -95,7 +106,7 @@ impl Settings {
 
     /// The service's address, without a slash at the end.
     pub(super) fn url(&self) -> String {
-        address(self.port)
+        address(self.host, self.port)
     }
 
     /// What the service's programs find in their environment.
@@ -115,14 +126,37 @@ impl Settings {
             ("SECRET_KEY", self.secret_key.clone()),
             ("HUB_SECRET_KEY", self.hub_secret_key.clone()),
             ("MESSENGER_SERVICE_TOKEN", self.service_token.clone()),
+            ("ENVIRONMENT", "development".to_owned()),
+            ("HOST", self.host.to_string()),
             ("PORT", self.port.to_string()),
             ("LOG_LEVEL", self.log_level.clone()),
         ]
     }
 }
 
-fn address(port: u16) -> String {
-    format!("http://127.0.0.1:{port}")
+/// Where this machine reaches a service that listens there.
+fn address(host: IpAddr, port: u16) -> String {
+    let reached = if host.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { host };
+    format!("http://{}", SocketAddr::new(reached, port))
+}
+
+/// Parses `--host`. A variable that is set to nothing is not set.
+fn parse_host(given: &str) -> Result<IpAddr, String> {
+    match given.trim() {
+        "" | "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        address => address.parse().map_err(|_| "must be an address of this machine".to_owned()),
+    }
+}
+
+/// Parses `--port`. A variable that is set to nothing is not set; 0 would be another port at each start.
+pub(super) fn parse_port(given: &str) -> Result<u16, String> {
+    match given.trim() {
+        "" => Ok(PORT),
+        port => match port.parse() {
+            Ok(port @ 1..) => Ok(port),
+            _ => Err("must be a whole number from 1 to 65535".to_owned()),
+        },
+    }
 }
 
 fn given_or_kept(given: Option<String>, file: &Path) -> Result<String> {
@@ -132,4 +166,59 @@ fn given_or_kept(given: Option<String>, file: &Path) -> Result<String> {
 /// A variable that is set to nothing is not set.
 fn filled(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Up {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Arguments, clap::Error> {
+        Up::try_parse_from([&["up"], arguments].concat()).map(|up| up.arguments)
+    }
+
+    #[test]
+    fn a_port_that_nobody_can_call_is_refused_before_anything_starts() {
+        for wrong in ["0", "65536", "-1", "http", "80.5"] {
+            let error = parse(&[&format!("--port={wrong}")]).unwrap_err().to_string();
+            assert!(error.contains("must be a whole number from 1 to 65535"), "{error}");
+        }
+        assert_eq!(parse(&["--port=65535"]).unwrap().port, 65535);
+        assert_eq!(parse(&["--port="]).unwrap().port, PORT, "PORT= is not set");
+    }
+
+    #[test]
+    fn the_services_address_is_the_one_that_clients_take() {
+        for (host, url) in [
+            ("127.0.0.1", "http://127.0.0.1:8000"),
+            ("0.0.0.0", "http://127.0.0.1:8000"),
+            ("::", "http://127.0.0.1:8000"),
+            ("::1", "http://[::1]:8000"),
+            ("localhost", "http://127.0.0.1:8000"),
+        ] {
+            let arguments = parse(&[&format!("--host={host}")]).unwrap();
+            assert_eq!(address(arguments.environment.host, PORT), url);
+        }
+        assert!(parse(&["--host=example.com"]).is_err());
+    }
+
+    #[test]
+    fn the_services_programs_are_started_for_development_and_for_this_machine_only() {
+        let directory = std::env::temp_dir().join(format!("up-settings-{}", std::process::id()));
+        let settings = Settings::read(&parse(&[]).unwrap(), directory.clone()).unwrap();
+        let environment = settings.environment("postgres://x", "http://y");
+        std::fs::remove_dir_all(directory).unwrap();
+        for expected in [("ENVIRONMENT", "development"), ("HOST", "127.0.0.1")] {
+            let given =
+                environment.iter().find(|(name, _)| *name == expected.0).map(|(_, value)| value.as_str());
+            assert_eq!(given, Some(expected.1));
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use messenger_devstack::Outlet;
 use messenger_devstack::port::kept_port;
 use messenger_devstack::postgres::{self, Postgres};
 use messenger_devstack::process::{Launch, Output, Process, Sink, prefixed};
@@ -170,7 +171,7 @@ async fn build(release: bool) -> Result<()> {
     if release {
         arguments.push("--release");
     }
-    eprintln!("  cargo {}", arguments.join(" "));
+    Outlet::stderr().write(format!("  cargo {}\n", arguments.join(" ")));
     ensure!(succeeds(cargo(arguments)).await?, "the build failed");
     Ok(())
 }

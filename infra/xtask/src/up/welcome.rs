@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use messenger_devstack::home::{kept, secret};
-use messenger_devstack::{Postgres, Synapse};
+use messenger_devstack::{Outlet, Postgres, Synapse};
 
 use super::readable;
 use super::settings::Settings;
@@ -22,7 +22,7 @@ pub(super) async fn show(stack: &Stack, settings: &Settings) -> Result<()> {
         Some(synapse) => Some(login(synapse, settings, &token).await?),
         None => None,
     };
-    println!("{}", text(stack, settings, &token, login.as_deref())?);
+    Outlet::stdout().write(format!("{}\n", text(stack, settings, &token, login.as_deref())?));
     Ok(())
 }
 
@@ -43,7 +43,7 @@ fn text(stack: &Stack, settings: &Settings, token: &str, login: Option<&str>) ->
     let mut text = String::new();
     let mut row =
         |name: &str, value: &str| writeln!(text, "  {} {value}", style.bold(&format!("{name:<11}")));
-    row("Service", &format!("{url}/api/v1"))?;
+    row("Service", &url)?;
     row("Homeserver", &format!("{} ({})", stack.homeserver_url(settings), settings.server_name))?;
     row("PostgreSQL", &stack.database_url(settings))?;
     row("Data, logs", &readable(&settings.directory))?;
@@ -61,6 +61,10 @@ fn text(stack: &Stack, settings: &Settings, token: &str, login: Option<&str>) ->
     )?;
     example("What happens, as it happens", &format!("curl -N '{url}/api/v1/events/stream?token={token}'"))?;
     example("A notification", &notification(settings))?;
+    example(
+        "The environment of a satellite",
+        &format!("export MESSENGER_SERVICE_URL={url} MESSENGER_SERVICE_TOKEN='{}'", settings.service_token),
+    )?;
     writeln!(text, "\n{}", style.dim("Ctrl-C stops everything; the next start finds all data again."))?;
     Ok(format!("\n{text}"))
 }

@@ -15,6 +15,7 @@ use crate::{
     media::File,
     message::{People, Said},
     port::Fact,
+    time::{Rfc3339, rfc3339},
 };
 
 /// What members are told of a message that says something else.
@@ -28,6 +29,7 @@ struct Edited<'a> {
     sender_display_name: String,
     body: &'a str,
     msg_type: &'a str,
+    #[serde(serialize_with = "rfc3339")]
     timestamp: Timestamp,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     file: Option<&'a File>,
@@ -78,7 +80,7 @@ impl Hub {
         }
         let told = Payload::of(&json!({
             "room_id": event.room_id, "event_id": of, "sender": event.sender,
-            "sender_display_name": people.name(&event.sender), "timestamp": event.timestamp,
+            "sender_display_name": people.name(&event.sender), "timestamp": Rfc3339(event.timestamp),
         }))?;
         Ok((Fact::Redacted { of }, Some(told)))
     }

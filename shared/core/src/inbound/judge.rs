@@ -10,6 +10,7 @@ use crate::{
     message::People,
     name,
     port::{Fact, Taken},
+    time::Rfc3339,
     user::User,
 };
 
@@ -22,6 +23,7 @@ impl Hub {
         people: &People,
     ) -> Result<Option<Taken>> {
         let (event_id, room, timestamp) = (event.event_id.clone(), event.room_id.clone(), event.timestamp);
+        let sender = event.sender.clone();
         let judged = match event.content.clone() {
             Content::Message(said) => {
                 let by = people.get(&event.sender).map(|user| user.id().clone());
@@ -37,7 +39,7 @@ impl Hub {
                 let told = Payload::of(&json!({
                     "room_id": room, "event_id": of, "reaction_event_id": event_id, "key": key,
                     "sender": event.sender, "sender_display_name": people.name(&event.sender),
-                    "timestamp": timestamp,
+                    "timestamp": Rfc3339(timestamp),
                 }))?;
                 (Fact::Reaction, Some(told))
             }
@@ -61,7 +63,7 @@ impl Hub {
             }
         };
         let (fact, told) = judged;
-        Ok(Some(Taken { event_id, tenant, room, timestamp, fact, told }))
+        Ok(Some(Taken { event_id, tenant, room, sender, timestamp, fact, told }))
     }
 
     /// Whether a member who is said to have left is out. Whoever leaves here is out already, and may be back by the time

@@ -26,6 +26,8 @@ pub struct Taken {
     pub tenant: TenantId,
     /// Where.
     pub room: RoomId,
+    /// The sender of the event.
+    pub sender: MatrixUserId,
     /// When the homeserver got it.
     pub timestamp: Timestamp,
     /// What it changes in our tables.
@@ -43,7 +45,7 @@ pub enum Fact {
         by: Option<HubUserId>,
         /// A line that stands for it.
         summary: String,
-        /// The members may read this file.
+        /// The file in it. The members may read it if the sender is its owner.
         file: Option<File>,
     },
     /// A message says something else.
@@ -125,7 +127,12 @@ pub trait Messages: Send + Sync {
     /// The users whose accounts have these Matrix localparts. An account that this service did not make is nobody's.
     async fn people(&self, localparts: &[String]) -> Result<Vec<User>>;
 
-    /// A file, if it was posted in a room of which the user is a member.
+    /// Stores who uploaded a file: its owner, whoever names it in a message.
+    async fn own(&self, file: &Mxc, owner: &MatrixUserId) -> Result<()>;
+
+    /// Returns a file if its owner posted it in a room of which the user is a member. Without an upload that is known
+    /// ([`own`](Self::own)), the owner is the sender of the earliest message that names it, by the homeserver's time, in
+    /// whatever tenant; also once that message is redacted.
     async fn posted(&self, tenant: TenantId, user: &HubUserId, file: &Mxc) -> Result<Option<Posted>>;
 }
 
@@ -281,7 +288,7 @@ pub trait Files: Send + Sync {
 }
 
 impl Fact {
-    /// The file that the members may read from now on.
+    /// The file that it names.
     pub fn file(&self) -> Option<&File> {
         match self {
             Self::Message { file, .. } => file.as_ref(),

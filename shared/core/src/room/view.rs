@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{HubUserId, MatrixUserId, RoomId},
     notification::EntityId,
+    time::rfc3339_or_null,
 };
 
 /// What kind of room it is, to its members.
@@ -44,6 +45,7 @@ pub struct Room {
     /// A line that stands for the last message.
     pub last_message: Option<String>,
     /// When it came.
+    #[serde(serialize_with = "rfc3339_or_null")]
     pub last_message_ts: Option<Timestamp>,
 }
 
@@ -63,6 +65,7 @@ pub struct Listed {
     /// Which one.
     pub entity_id: Option<EntityId>,
     /// When the last message came.
+    #[serde(serialize_with = "rfc3339_or_null")]
     pub last_message_ts: Option<Timestamp>,
     /// Whether whoever asks is a member already.
     pub joined: bool,

@@ -56,7 +56,8 @@ async fn a_sticker_is_an_image() {
     stand.happens("m.sticker", content).await;
     let told = stand.heard();
     assert_eq!((&told["type"], &told["msg_type"]), (&json!("new_message"), &json!("m.image")));
-    assert_eq!(told["file_url"], "/api/v1/messages/media/hub.local/sticker");
+    assert_eq!(told["file_url"], "mxc://hub.local/sticker");
+    assert_eq!(told["media_path"], "/api/v1/messages/media/hub.local/sticker");
     assert_eq!((&told["mimetype"], &told["file_size"]), (&json!("image/png"), &json!(73602)));
     let shown = stand.history().await.remove(0);
     assert_eq!((shown.body.as_str(), shown.msg_type.as_str()), ("Landing", "m.image"));
@@ -102,7 +103,8 @@ async fn a_file_that_an_edit_brings_can_be_read() {
     let edit = stand.happens("m.room.message", edit).await;
     let told = stand.heard();
     assert_eq!((&told["type"], &told["event_id"]), (&json!("message_edited"), &json!(message)));
-    assert_eq!(told["file_url"], "/api/v1/messages/media/hub.local/plan");
+    assert_eq!(told["file_url"], "mxc://hub.local/plan");
+    assert_eq!(told["media_path"], "/api/v1/messages/media/hub.local/plan");
     assert_eq!((&told["filename"], &told["file_size"]), (&json!("plan.png"), &json!(7)));
     let shown = stand.history().await.remove(0);
     assert_eq!(shown.file.map(|file| file.filename).as_deref(), Some("plan.png"));

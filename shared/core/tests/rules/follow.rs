@@ -43,8 +43,8 @@ async fn a_stream_begins_with_retry_its_cursor_and_connected() {
     let mut follower = hub.follow(&caller, None).await.expect("a stream");
     let opening = follower.next().await.expect("first bytes");
     let expected = "retry: 3000\nid: 1\n\
-        data: {\"cursor\":1,\"server_time\":\"2026-01-01T06:00:00Z\",\
-        \"token_expires_at\":\"2026-01-01T07:00:00Z\",\"type\":\"connected\"}\n\n";
+        data: {\"cursor\":1,\"server_time\":\"2026-01-01T06:00:00.000000Z\",\
+        \"token_expires_at\":\"2026-01-01T07:00:00.000000Z\",\"type\":\"connected\"}\n\n";
     assert_eq!(String::from_utf8_lossy(&opening), expected);
 }
 

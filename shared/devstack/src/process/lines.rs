@@ -1,10 +1,12 @@
 //! What children write, line by line.
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, PipeReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, PipeReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use crate::outlet::Outlet;
 
 /// Takes one line of output or of progress.
 pub type Sink = Arc<dyn Fn(&str) + Send + Sync>;
@@ -18,15 +20,14 @@ pub fn traced() -> Sink {
 }
 
 /// A sink that writes to standard output with a name in front, in the colour (ANSI 30–37) if one is given, as on a terminal:
-/// there the line may hold something unfinished, which is erased.
+/// there the line may hold something unfinished, which is erased. It never waits for whoever reads them.
 pub fn prefixed(name: &str, colour: Option<u8>) -> Sink {
     let prefix = match colour {
         Some(colour) => format!("\r\x1b[2K\x1b[{colour}m{name:>8} │\x1b[0m "),
         None => format!("{name:>8} | "),
     };
     Arc::new(move |line| {
-        // A closed standard output is no reason to stop a server.
-        let _ = writeln!(std::io::stdout().lock(), "{prefix}{line}");
+        Outlet::stdout().write(format!("{prefix}{line}\n"));
     })
 }
 

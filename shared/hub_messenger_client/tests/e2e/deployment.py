@@ -112,6 +112,7 @@ class Deployment:
         environment = {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": self.database_url,
+            "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "MATRIX_HOMESERVER_URL": "http://127.0.0.1:1",
             "MATRIX_SERVER_NAME": "client.test",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use messenger_core::{
     event::Audience,
-    id::{EventId, Position, TenantId},
+    id::{EventId, MatrixUserId, Position, TenantId},
     notification::{Entry, LogQuery},
     port::{Fact, Feed, Lane, Messages, Notifications, Outbox, Taken},
 };
@@ -77,6 +77,7 @@ async fn a_call_reads_no_more_the_more_is_stored() {
             event_id: EventId::new("$redaction"),
             tenant: TENANT,
             room: given::room("!1"),
+            sender: MatrixUserId::new("@anna:hub.local"),
             timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
             fact: Fact::Redacted { of: EventId::new("$35000") },
             told: None,

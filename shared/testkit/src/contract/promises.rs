@@ -84,7 +84,6 @@ macro_rules! contract_tests {
             memberships_are_taken_in_in_order,
             a_member_is_known_in_their_room_and_tenant_only,
             the_last_edit_of_each_is_kept,
-            a_file_is_for_the_members_of_its_room,
             people_are_found_by_their_localparts,
         }
         $crate::promises! { $fresh, redactions:
@@ -251,6 +250,12 @@ macro_rules! contract_tests {
             several_audiences_hear_the_union_in_order,
             an_audience_named_twice_hears_once,
             no_audience_hears_nothing,
+        }
+        $crate::promises! { $fresh, files:
+            a_file_is_for_the_members_of_its_room,
+            only_the_owner_of_a_file_shows_it_to_others,
+            a_file_belongs_to_its_first_sender_for_good,
+            a_file_belongs_to_its_uploader,
         }
         $crate::promises! { $fresh, cursors:
             a_reader_that_never_read_has_no_cursor,

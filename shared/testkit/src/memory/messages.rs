@@ -26,12 +26,28 @@ const AHEAD_MAX: Duration = Duration::from_hours(24);
 
 #[derive(Default)]
 pub(super) struct Table {
-    files: HashMap<EventId, (TenantId, RoomId, File)>,
+    files: HashMap<EventId, Posting>,
+    owners: HashMap<Mxc, Owner>,
     edits: BTreeMap<EventId, Reworded>,
     pub(super) summaries: HashMap<RoomId, Summary>,
     pub(super) redacted: redactions::Table,
     /// Grows with each message and each new room.
     arrivals: u64,
+}
+
+/// A message that names a file.
+struct Posting {
+    tenant: TenantId,
+    room: RoomId,
+    sender: MatrixUserId,
+    file: File,
+}
+
+/// The owner of a file.
+struct Owner {
+    user: MatrixUserId,
+    /// `None`: the upload itself is known.
+    since: Option<Timestamp>,
 }
 
 /// An edit.
@@ -138,15 +154,26 @@ impl Messages for Memory {
         .await
     }
 
+    async fn own(&self, file: &Mxc, owner: &MatrixUserId) -> Result<()> {
+        let owner = Owner { user: owner.clone(), since: None };
+        self.act("storing who uploaded a file", |state| {
+            state.conversation.owners.insert(file.clone(), owner);
+        })
+        .await
+    }
+
     async fn posted(&self, tenant: TenantId, user: &HubUserId, file: &Mxc) -> Result<Option<Posted>> {
         self.act("looking for a file", |state| {
             let mut files = state.conversation.files.values();
-            let (_, _, file) = files.find(|(of, room, posted)| {
-                *of == tenant
-                    && posted.mxc == *file
-                    && state.members.contains_key(&(tenant, user.clone(), room.clone()))
+            let owner = state.conversation.owners.get(file)?;
+            let posting = files.find(|posting| {
+                posting.tenant == tenant
+                    && posting.file.mxc == *file
+                    && posting.sender == owner.user
+                    && state.members.contains_key(&(tenant, user.clone(), posting.room.clone()))
             })?;
-            Some(Posted { filename: file.filename.clone(), mimetype: file.mimetype.clone() })
+            let File { filename, mimetype, .. } = posting.file.clone();
+            Some(Posted { filename, mimetype })
         })
         .await
     }
@@ -220,8 +247,7 @@ impl State {
             }
         }
         if let Some(file) = event.fact.file() {
-            let posted = (tenant, event.room.clone(), file.clone());
-            self.conversation.files.insert(event.event_id.clone(), posted);
+            self.conversation.post(event, file);
         }
         if let (Some(kind), Some(payload)) = (event.fact.kind(), told) {
             let audience = Audience::Room(tenant, event.room.clone());
@@ -268,6 +294,17 @@ impl Table {
         self.arrivals
     }
 
+    fn post(&mut self, event: &Taken, file: &File) {
+        let (room, sender) = (event.room.clone(), event.sender.clone());
+        let known = self.owners.get(&file.mxc);
+        if known.is_none_or(|known| known.since.is_some_and(|since| event.timestamp < since)) {
+            let owner = Owner { user: sender.clone(), since: Some(event.timestamp) };
+            self.owners.insert(file.mxc.clone(), owner);
+        }
+        let posting = Posting { tenant: event.tenant, room, sender, file: file.clone() };
+        self.files.insert(event.event_id.clone(), posting);
+    }
+
     fn in_order(&self, which: impl Fn(&Reworded) -> bool) -> Vec<(&EventId, &Reworded)> {
         let mut edits: Vec<_> = self.edits.iter().filter(|(_, edit)| which(edit)).collect();
         edits.sort_by_key(|(_, edit)| edit.at);
@@ -278,7 +315,7 @@ impl Table {
     fn take_back(&mut self, room: &RoomId, of: &EventId) -> Option<i64> {
         let edits = &self.edits;
         let goes = |event: &EventId| event == of || edits.get(event).is_some_and(|edit| edit.of == *of);
-        self.files.retain(|event, (_, posted_in, _)| posted_in != room || !goes(event));
+        self.files.retain(|event, posting| posting.room != *room || !goes(event));
         self.edits.retain(|id, edit| edit.room != *room || (edit.of != *of && id != of));
         let summary = self.summaries.get_mut(room)?;
         let place = summary.said.iter().position(|(event, _)| event == of);

@@ -209,6 +209,7 @@ impl State {
             .map(|(_, _, user)| UserSummary {
                 hub_user_id: user.id().clone(),
                 display_name: user.identity.display_name.clone(),
+                localpart: user.localpart.clone(),
             })
             .collect()
     }

@@ -1,0 +1,84 @@
+//! `GET /`: a page for people who open the service's address in a browser, until a front end of its own takes that place;
+//! JSON for programs.
+
+use axum::{
+    Json, Router,
+    http::{
+        HeaderMap, HeaderValue,
+        header::{ACCEPT, CONTENT_SECURITY_POLICY, VARY},
+    },
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use messenger_runtime::App;
+use serde_json::json;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The page has neither scripts nor styles, loads nothing, and is shown in no frame.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/", get(welcome))
+}
+
+async fn welcome(headers: HeaderMap) -> Response {
+    let mut response =
+        if wants_html(&headers) { Html(page()).into_response() } else { Json(summary()).into_response() };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+    response
+}
+
+/// Browsers name HTML among the types that they accept; programs accept anything.
+fn wants_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    accepted.flat_map(|accept| accept.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let is_refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)));
+        kind.eq_ignore_ascii_case("text/html") && !is_refused
+    })
+}
+
+fn summary() -> serde_json::Value {
+    json!({
+        "service": "messenger-service",
+        "version": VERSION,
+        "api": "/api/v1",
+        "health": "/api/v1/health",
+        "probes": ["/livez", "/readyz"],
+        "documentation": "README.md",
+    })
+}
+
+fn page() -> String {
+    format!(
+        "<!doctype html>\n\
+<html lang=\"de\">\n\
+<head>\n\
+<meta charset=\"utf-8\">\n\
+<meta name=\"viewport\" content=\"width=device-width\">\n\
+<meta name=\"color-scheme\" content=\"light dark\">\n\
+<title>Messenger-Service</title>\n\
+</head>\n\
+<body>\n\
+<main>\n\
+<h1>Messenger-Service {VERSION}</h1>\n\
+<p>Der Messenger des Hubs: Benachrichtigungen, Ereignisse und Chat. Diese Adresse ist die einer Schnittstelle für \
+Programme, unter <code>/api/v1</code>.</p>\n\
+<p><a href=\"/api/v1/health\">Zustand des Dienstes</a>. Wie er benutzt und eingerichtet wird, steht in der Datei \
+<code>README.md</code> seines Quelltexts.</p>\n\
+<section lang=\"en\">\n\
+<h2>In English</h2>\n\
+<p>The messenger of the hub: notifications, events and chat. This is the address of an interface for programs, at \
+<code>/api/v1</code>.</p>\n\
+<p><a href=\"/api/v1/health\">Health of the service</a>. The file <code>README.md</code> of its source says how to use \
+and configure it.</p>\n\
+</section>\n\
+</main>\n\
+</body>\n\
+</html>\n"
+    )
+}

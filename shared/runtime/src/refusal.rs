@@ -1,0 +1,157 @@
+//! Requests that no handler has seen: the words for each status, also where hyper cannot parse the request at all.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::problem::{self, REQUEST_ID};
+
+/// The code and the detail of a refusal that says nothing but its status.
+pub(crate) fn words(status: StatusCode) -> (&'static str, &'static str) {
+    match status {
+        StatusCode::NOT_FOUND => ("not_found", "there is nothing at this path"),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ("method_not_allowed", "this path has other methods: see the header Allow")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the request's body is too large"),
+        StatusCode::URI_TOO_LONG => ("uri_too_long", "the path with its query is too long"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            "unsupported_media_type",
+            "send `Content-Type: application/json`; a file, as `multipart/form-data`",
+        ),
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            ("range_not_satisfiable", "it ends before this range begins: see the header Content-Range")
+        }
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            ("headers_too_large", "the request has too many headers, or too large ones")
+        }
+        StatusCode::REQUEST_TIMEOUT => {
+            ("request_timeout", "the request's body made no progress: send it again, and without pauses")
+        }
+        StatusCode::BAD_GATEWAY => {
+            ("upstream_unavailable", "the function behind this path cannot be reached")
+        }
+        StatusCode::GATEWAY_TIMEOUT => (
+            "upstream_timeout",
+            "the function behind this path did not answer in time: it may have done what it was asked",
+        ),
+        StatusCode::BAD_REQUEST => (
+            "invalid_request",
+            "the request cannot be read: percent-encode the path and the query, and check headers and body",
+        ),
+        status if status.is_server_error() => {
+            ("internal_error", "something went wrong here: report the request_id")
+        }
+        _ => ("invalid_request", "the request cannot be understood"),
+    }
+}
+
+/// The socket of an HTTP connection. What hyper itself answers, with an empty body, to a request that it cannot parse, is
+/// replaced by a problem.
+///
+/// This is done for the first bytes that are written, which are always the head of an answer. Later bytes may be those of
+/// a file that looks like one.
+pub(crate) struct Refusing<S> {
+    socket: S,
+    state: State,
+}
+
+enum State {
+    /// Nothing is written yet.
+    Fresh,
+    /// So much of a problem is still to be written, in place of the bytes that hyper writes.
+    Replacing(Vec<u8>),
+    /// All else is passed on.
+    Passing,
+}
+
+impl<S> Refusing<S> {
+    pub(crate) fn new(socket: S) -> Self {
+        Self { socket, state: State::Fresh }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Refusing<S> {
+    /// Decides about the first bytes. `None`: they are to be passed on.
+    fn poll_replace(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Option<io::Result<usize>>> {
+        if matches!(self.state, State::Fresh) {
+            self.state = replacement(bytes).map_or(State::Passing, State::Replacing);
+        }
+        let State::Replacing(rest) = &mut self.state else { return Poll::Ready(None) };
+        while !rest.is_empty() {
+            match ready!(Pin::new(&mut self.socket).poll_write(context, rest)) {
+                Ok(0) => return Poll::Ready(Some(Err(io::ErrorKind::WriteZero.into()))),
+                Ok(written) => drop(rest.drain(..written)),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+        self.state = State::Passing;
+        Poll::Ready(Some(Ok(bytes.len())))
+    }
+}
+
+/// The whole answer in place of a refusal of hyper's; `None` if this is none. Every answer of ours has a request id.
+fn replacement(answer: &[u8]) -> Option<Vec<u8>> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut parsed = httparse::Response::new(&mut headers);
+    let complete = parsed.parse(answer).ok()?;
+    let status = StatusCode::from_u16(parsed.code?).ok()?;
+    let is_ours = parsed.headers.iter().any(|header| header.name.eq_ignore_ascii_case(REQUEST_ID));
+    if complete.is_partial() || is_ours || !(status.is_client_error() || status.is_server_error()) {
+        return None;
+    }
+    let (code, detail) = words(status);
+    Some(problem::raw(status, code, detail, None).into_bytes())
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Refusing<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(context, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Refusing<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match ready!(self.poll_replace(context, bytes)) {
+            Some(replaced) => Poll::Ready(replaced),
+            None => Pin::new(&mut self.socket).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = pieces.first().map_or(&[][..], |piece| piece);
+        match ready!(self.poll_replace(context, first)) {
+            Some(replaced) => Poll::Ready(replaced),
+            None => Pin::new(&mut self.socket).poll_write_vectored(context, pieces),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}

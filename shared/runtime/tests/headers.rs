@@ -1,0 +1,83 @@
+//! Headers of every answer: nothing is kept in caches or sniffed, and what pages of other origins may send and read.
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
+use axum::{Json, Router, routing::get};
+use http::{HeaderMap, Method, Request, StatusCode};
+use messenger_runtime::{App, Failed, testing::Wire};
+use messenger_testkit::hub;
+use serde_json::json;
+
+fn routes() -> Router<App> {
+    let json = || async { Json(json!({ "a": 1 })) };
+    let nothing = || async { StatusCode::NO_CONTENT };
+    let file = || async { ([("cache-control", "private, max-age=3600")], "bytes") };
+    let failed = || async { Failed::from(messenger_core::Error::NotFound("it")) };
+    Router::new()
+        .route("/json", get(json))
+        .route("/nothing", get(nothing))
+        .route("/file", get(file))
+        .route("/failed", get(failed))
+}
+
+fn wire(variables: &[(&str, &str)]) -> Wire {
+    let hub = hub().build();
+    Wire::configured(routes(), hub.memory.ports(&hub.homeserver, &hub.clock), variables)
+}
+
+#[tokio::test]
+async fn no_answer_is_cached_or_sniffed_unless_it_says_so_itself() {
+    let wire = wire(&[]);
+    for (method, path, cached) in [
+        (Method::GET, "/json", "no-store"),
+        (Method::HEAD, "/json", "no-store"),
+        (Method::GET, "/nothing", "no-store"),
+        (Method::GET, "/failed", "no-store"),
+        (Method::GET, "/nowhere", "no-store"),
+        (Method::DELETE, "/json", "no-store"),
+        (Method::GET, "/livez", "no-store"),
+        (Method::GET, "/file", "private, max-age=3600"),
+    ] {
+        let answer = wire.ask(Request::builder().method(method).uri(path)).await;
+        assert_eq!(answer.all_headers["cache-control"], cached, "{path}");
+        assert_eq!(answer.all_headers["x-content-type-options"], "nosniff", "{path}");
+    }
+}
+
+/// The headers that a browser asks for before it lets a page send these.
+async fn preflight(wire: &Wire, wanted: &str) -> HeaderMap {
+    let request = Request::builder().method(Method::OPTIONS).uri("/json");
+    let request = request.header("Origin", "https://app.example:8085");
+    let request = request.header("Access-Control-Request-Method", "POST");
+    wire.ask(request.header("Access-Control-Request-Headers", wanted)).await.all_headers
+}
+
+#[tokio::test]
+async fn pages_may_send_what_clients_send_and_not_the_token_of_satellites() {
+    let wire = wire(&[("ALLOWED_ORIGINS", "https://app.example:8085")]);
+    let answer = preflight(&wire, "idempotency-key").await;
+    assert_eq!(answer["access-control-allow-origin"], "https://app.example:8085");
+    let allowed = answer["access-control-allow-headers"].to_str().expect("text").to_owned();
+    for header in [
+        "authorization",
+        "cache-control",
+        "content-type",
+        "idempotency-key",
+        "last-event-id",
+        "range",
+        "x-request-id",
+        "x-requested-with",
+    ] {
+        assert!(allowed.split(',').any(|one| one == header), "{header}: {allowed}");
+    }
+    assert!(!allowed.contains("x-service-token"), "{allowed}");
+}
+
+#[tokio::test]
+async fn pages_may_read_what_answers_say_in_headers() {
+    let wire = wire(&[]);
+    let answer = wire.ask(Request::get("/json").header("Origin", "https://app.example")).await;
+    let exposed = answer.all_headers["access-control-expose-headers"].to_str().expect("text").to_owned();
+    for header in ["x-next-cursor", "x-request-id", "retry-after", "content-disposition", "content-range"] {
+        assert!(exposed.split(',').any(|one| one == header), "{header}: {exposed}");
+    }
+}

@@ -1,0 +1,114 @@
+//! The right to read a file: it belongs to the members of the rooms in which its owner posted it.
+
+use messenger_core::{
+    Ports, Result,
+    id::EventId,
+    media::Posted,
+    message::Said,
+    port::{Fact, Taken},
+    room::{Profile, RoomKey, RoomKind},
+    user::Identity,
+};
+
+use super::{
+    Store,
+    messages::{file, message, mxc, picture, sender, taken, with_people},
+};
+use crate::given::{OTHER_TENANT, TENANT, identity, room, user};
+
+/// Beside the room of Anna and Bert: Bert's own, `!2`, and one of another tenant with Fritz in it, `!3`.
+async fn with_other_rooms(store: &dyn Store) -> Result<Ports> {
+    let ports = with_people(store).await?;
+    ports.users.sign_in(&Identity { tenant: OTHER_TENANT, ..identity("fritz") }, "fritz").await?;
+    for (id, tenant, member) in [("!2", TENANT, "bert"), ("!3", OTHER_TENANT, "fritz")] {
+        let key = RoomKey { tenant, kind: RoomKind::Service { source_app: id.to_owned() } };
+        ports.rooms.settle(&key, &room(id), &Profile::default()).await?;
+        ports.memberships.add(tenant, &room(id), &user(member)).await?;
+    }
+    Ok(ports)
+}
+
+/// The picture, named by somebody at a second of a day.
+fn named(id: &str, by: &str, second: i64) -> Taken {
+    let one = picture(id);
+    let timestamp = one.timestamp + std::time::Duration::from_secs(second.unsigned_abs());
+    Taken { sender: sender(by), timestamp, ..one }
+}
+
+async fn read_by(ports: &Ports, name: &str) -> Result<Option<Posted>> {
+    let tenant = if name == "fritz" { OTHER_TENANT } else { TENANT };
+    ports.messages.posted(tenant, &user(name), &mxc()).await
+}
+
+/// A file is for the members of the room in which its owner posted it, as long as it stands there.
+pub async fn a_file_is_for_the_members_of_its_room(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let posted = async |tenant, name: &str| ports.messages.posted(tenant, &user(name), &mxc()).await;
+    assert_eq!(posted(TENANT, "anna").await?, None);
+    ports.messages.take_in(&[picture("$1"), picture("$2")]).await?;
+    let file = posted(TENANT, "anna").await?.expect("it was posted");
+    assert_eq!((file.filename.as_str(), file.mimetype.as_deref()), ("Übersicht.png", Some("image/png")));
+    assert_eq!(posted(TENANT, "carl").await?, None);
+    assert_eq!(posted(OTHER_TENANT, "anna").await?, None);
+    ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
+    assert_eq!(posted(TENANT, "bert").await?, None);
+    ports.messages.take_in(&[taken("$3", Fact::Redacted { of: EventId::new("$1") })]).await?;
+    assert!(posted(TENANT, "anna").await?.is_some(), "it still stands in the other message");
+    ports.messages.take_in(&[taken("$4", Fact::Redacted { of: EventId::new("$2") })]).await?;
+    assert_eq!(posted(TENANT, "anna").await?, None);
+    Ok(())
+}
+
+/// A later message of somebody else adds no room, in their own tenant or another, as a message or as an edit; a later one
+/// of the owner does.
+pub async fn only_the_owner_of_a_file_shows_it_to_others(store: &dyn Store) -> Result<()> {
+    let ports = with_other_rooms(store).await?;
+    ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
+    let said = Said { file: Some(file()), ..Said::text("look", "m.image") };
+    let edit = Fact::Edited { of: EventId::new("$3"), by: sender("bert"), said };
+    ports
+        .messages
+        .take_in(&[
+            named("$1", "anna", 0),
+            Taken { room: room("!2"), ..named("$2", "bert", 1) },
+            Taken { room: room("!2"), sender: sender("bert"), ..message("$3") },
+            Taken { room: room("!2"), sender: sender("bert"), ..taken("$4", edit) },
+            Taken { room: room("!3"), tenant: OTHER_TENANT, ..named("$5", "fritz", 2) },
+        ])
+        .await?;
+    assert!(read_by(&ports, "anna").await?.is_some());
+    assert_eq!((read_by(&ports, "bert").await?, read_by(&ports, "fritz").await?), (None, None));
+    ports.messages.take_in(&[Taken { room: room("!2"), ..named("$6", "anna", 3) }]).await?;
+    assert!(read_by(&ports, "bert").await?.is_some(), "she has shown it to him");
+    assert_eq!(read_by(&ports, "fritz").await?, None);
+    Ok(())
+}
+
+/// The first sender of a file stays its owner: an earlier message counts although it is taken in later, and a redaction
+/// changes nothing.
+pub async fn a_file_belongs_to_its_first_sender_for_good(store: &dyn Store) -> Result<()> {
+    let ports = with_other_rooms(store).await?;
+    ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
+    ports.messages.take_in(&[Taken { room: room("!2"), ..named("$1", "bert", 5) }]).await?;
+    assert!(read_by(&ports, "bert").await?.is_some());
+    ports.messages.take_in(&[named("$2", "anna", 4)]).await?;
+    assert!(read_by(&ports, "anna").await?.is_some(), "hers is the earlier one");
+    assert_eq!(read_by(&ports, "bert").await?, None);
+    ports.messages.take_in(&[taken("$3", Fact::Redacted { of: EventId::new("$2") })]).await?;
+    ports.messages.take_in(&[Taken { room: room("!2"), ..named("$4", "bert", 6) }]).await?;
+    assert_eq!((read_by(&ports, "anna").await?, read_by(&ports, "bert").await?), (None, None));
+    Ok(())
+}
+
+/// The uploader of a file is its owner, also if another user names it first.
+pub async fn a_file_belongs_to_its_uploader(store: &dyn Store) -> Result<()> {
+    let ports = with_other_rooms(store).await?;
+    ports.messages.own(&mxc(), &sender("anna")).await?;
+    ports.messages.take_in(&[Taken { room: room("!2"), ..named("$1", "bert", 0) }]).await?;
+    assert_eq!(read_by(&ports, "bert").await?, None);
+    ports.messages.take_in(&[named("$2", "anna", 1)]).await?;
+    assert!(read_by(&ports, "bert").await?.is_some(), "he is in her room");
+    ports.messages.own(&mxc(), &sender("anna")).await?;
+    assert!(read_by(&ports, "anna").await?.is_some(), "again is no change");
+    Ok(())
+}
