@@ -8,7 +8,7 @@ use messenger_runtime::fields::query_value_where;
 /// The header counts before the URL: an `EventSource` that reconnects adds it to the URL that it was made with.
 pub(crate) fn last_event_id(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     let in_headers = headers.get_all("last-event-id").into_iter();
-    let in_headers = in_headers.map(|id| String::from_utf8_lossy(id.as_bytes()).trim().to_owned());
+    let mut in_headers = in_headers.map(|id| String::from_utf8_lossy(id.as_bytes()).trim().to_owned());
     in_headers.rfind(|id| !id.is_empty()).or_else(|| query_value_where(query, is_last_event_id))
 }
 
