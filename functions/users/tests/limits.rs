@@ -72,13 +72,18 @@ async fn too_many_wrong_credentials_of_an_address_are_429_and_valid_ones_still_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn expired_and_missing_tokens_are_no_failures() {
+async fn expired_and_missing_tokens_and_sign_in_that_is_off_are_no_failures() {
     let (_hub, wire) = door(&[("LIMIT_FAILURES_PER_ADDRESS", "1")]);
     let claims = json!({ "sub": "mueller", "iss": "aesystek-hub", "exp": 1 });
     let expired = format!("Bearer {}", signed(&claims, HUB_SECRET_KEY));
     for _ in 0..10 {
         assert_eq!(line(&me(&wire, &expired, "192.0.2.1").await), (401, &json!("token_expired"), None));
         assert_eq!(line(&me(&wire, "Bearer ", "192.0.2.1").await), (401, &json!("token_missing"), None));
+    }
+    let (_hub, wire) = door(&[("LIMIT_FAILURES_PER_ADDRESS", "1"), ("HUB_SECRET_KEY", "")]);
+    for _ in 0..10 {
+        let refused = me(&wire, &bearer("mueller"), "192.0.2.1").await;
+        assert_eq!(line(&refused), (401, &json!("sso_disabled"), None));
     }
 }
 

@@ -60,9 +60,9 @@ impl Limits {
     /// Counts refused credentials. Returns the refusal, or 429 if the address had too many of them.
     ///
     /// Valid credentials are never refused for the failures of others: a whole factory can stand behind one address.
-    /// Expired tokens do not count, since everybody's expire.
+    /// Expired tokens do not count, since everybody's expire; nor does what only our configuration refuses.
     pub fn refused(&self, client: IpAddr, refusal: Error) -> Error {
-        if refusal.code() == "token_expired" {
+        if matches!(refusal.code(), "token_expired" | "sso_disabled") {
             return refusal;
         }
         let most = self.config.failures_per_address;
