@@ -17,6 +17,8 @@ pub(crate) fn one_line(json: String) -> String {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::*;
+
     #[test]
     fn json_is_one_line_for_every_reading_of_line_ends_and_means_the_same() {
         let text = "a\u{85}b\u{2028}c\u{2029}d\u{b}e\u{c}f\u{1c}g\nh\r ąść ✅";
