@@ -85,7 +85,7 @@ fn combine(query: Option<&Error>, body: Result<Vec<String>>) -> Result<Vec<Strin
     }
 }
 
-/// What is sent, and what of it has no effect.
+/// Parses the notification. Returns warnings about fields without effect beside it.
 fn draft(fields: &mut Fields) -> (Draft, Vec<String>) {
     let source_app = fields.required_name("source_app", NAME_MAX);
     let event_type = fields.required_name("event_type", NAME_MAX);

@@ -91,7 +91,7 @@ fn invite_users(fields: &mut Fields) -> Vec<String> {
     let mut users = Vec::with_capacity(list.len());
     for (n, user) in list.into_iter().enumerate() {
         match user {
-            // What was half of a character could be anybody.
+            // Half of a character (U+FFFD) could be part of any id.
             Value::String(user)
                 if !name::is_blank(&user)
                     && user.chars().count() <= USER_MAX

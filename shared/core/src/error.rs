@@ -41,7 +41,7 @@ pub enum Error {
     Unsupported {
         /// Stable, `snake_case`.
         code: &'static str,
-        /// What is accepted.
+        /// A sentence that says which form is accepted.
         detail: Cow<'static, str>,
     },
     /// The state does not allow this now.

@@ -19,8 +19,8 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     })
 }
 
-/// Parses a value of any kind. Parts that cannot be represented, numbers beyond `f64` and what is nested too deeply,
-/// become `null`; the rest stays.
+/// Parses a value of any kind. Parts that cannot be represented (numbers beyond `f64`, deep nesting) become `null`; the
+/// rest stays.
 pub fn value(raw: &RawValue) -> Value {
     part(&mend(raw.get()), LEVELS)
 }

@@ -16,9 +16,9 @@ pub fn normal(text: &str) -> Cow<'_, str> {
     if is_nfc(trimmed) { Cow::Borrowed(trimmed) } else { Cow::Owned(trimmed.nfc().collect()) }
 }
 
-/// Returns a name as people see it: in its [`normal`] form, on one line, without controls and without characters that
-/// nobody sees or that turn the direction of what follows. Emoji sequences, and joiners between letters of scripts that
-/// need them, stay. Empty if nothing of it can be seen.
+/// Returns the form of a name for display: [`normal`], on one line, without controls, invisible characters and characters
+/// that change the text direction. Emoji sequences stay, as do joiners between letters of scripts that need them. Returns
+/// an empty text if nothing of the name is visible.
 pub fn legible(name: &str) -> String {
     let mut kept = String::with_capacity(name.len());
     let mut rest = name.chars().peekable();
@@ -48,7 +48,7 @@ pub fn legible(name: &str) -> String {
     normal(&kept).into_owned()
 }
 
-/// Whether nothing of a name can be seen.
+/// Whether nothing of a name is visible.
 pub fn is_blank(name: &str) -> bool {
     legible(name).is_empty()
 }
@@ -61,7 +61,7 @@ pub fn is_like(one: &str, other: &str) -> bool {
     if first.is_empty() { fold(&legible(one)) == fold(&legible(other)) } else { first == second }
 }
 
-/// Controls, characters that turn the direction of text (Unicode Standard Annex #9), and those that nobody sees
+/// Whether a character is a control, changes the text direction (Unicode Standard Annex #9) or is invisible
 /// (`Default_Ignorable_Code_Point`, interlinear annotation, the empty Braille cell).
 pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()

@@ -29,7 +29,7 @@ pub struct Fields {
     prefix: &'static str,
 }
 
-/// A value as it was given. What nobody reads is never parsed: it may be anything.
+/// An unparsed value. Fields that are never read are never parsed, so they may hold any JSON.
 #[derive(Debug)]
 enum Given {
     /// A parameter of a query.

@@ -1,5 +1,5 @@
-//! Who hears a notification. Nobody hears what was meant for another: where the fields leave that open, the request is
-//! refused.
+//! The target of a notification. A request whose fields leave the recipients open is refused: a notification for one user
+//! must never reach everybody.
 
 use messenger_core::{
     id::{HUB_USER_ID_MAX, HubUserId},
@@ -14,7 +14,7 @@ const ENTITY_ID_MAX: usize = 200;
 /// The fields that say whom a target is, in the order in which they are read.
 const ADDRESSES: [&str; 3] = ["entity_type", "entity_id", "target_user"];
 
-/// Parses the target. Beside it comes back what of the request has no effect on it.
+/// Parses the target. Returns warnings about fields that have no effect on it beside it.
 pub(super) fn target(fields: &mut Fields) -> (Target, Vec<String>) {
     let target_type = fields.optional_text("target_type", NAME_MAX);
     let entity_type = fields.optional_name("entity_type", NAME_MAX);
@@ -76,7 +76,7 @@ pub(super) fn misspelt(fields: &mut Fields, target: &Target) -> Vec<String> {
 
 fn missing_type(fields: &mut Fields, given: &str) {
     if fields.misspelt("target_type").is_some() {
-        // That field is named.
+        // `misspelt` names that field.
         return;
     }
     let (target_type, hearers) = match given {

@@ -1,4 +1,4 @@
-//! Who hears a notification: nobody hears what was meant for another.
+//! The recipients of a notification: a notification for one user never reaches everybody.
 
 use messenger_core::id::TenantId;
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ async fn a_misspelt_field_that_decides_who_hears_it_is_refused() {
     assert_eq!(hub.memory.events(), []);
 }
 
-/// What a satellite sends along for itself costs no alarm.
+/// A satellite's own fields cost no alarm.
 #[tokio::test]
 async fn a_field_that_cannot_be_a_misspelling_of_a_deciding_one_stays_a_warning() {
     let (_hub, wire) = door();

@@ -1,4 +1,4 @@
-//! JSON as satellites write it: what has one clear meaning is accepted, and what has none is named.
+//! JSON as satellites write it: a body with one clear meaning is accepted, and a field without one is named.
 
 use axum::http::Request;
 use messenger_runtime::testing::SERVICE_TOKEN;
@@ -120,7 +120,7 @@ async fn another_encoding_is_named_with_the_field_where_it_can_be() {
     the body is UTF-16: JSON is always UTF-8
     the body is UTF-32: JSON is always UTF-8
     ");
-    // RFC 8259: the parameter has no meaning, and what is UTF-8 is UTF-8.
+    // The parameter has no meaning for JSON (RFC 8259, section 11).
     let request = Request::post("/api/v1/notifications/send").header("X-Service-Token", SERVICE_TOKEN);
     let answer = wire.call(request.header("Content-Type", "application/json; charset=latin1"), text).await;
     assert_eq!((answer.status, &answer.body["title"]), (201, &json!("Störung")));

@@ -19,8 +19,8 @@ pub struct Idempotency {
     pub fingerprint: String,
 }
 
-/// A request as it was understood. A field that is added later must be left out where it has its default, so that
-/// fingerprints stay what they are.
+/// A parsed request. A field that is added later must be left out where it has its default, so that fingerprints stay the
+/// same.
 #[derive(Serialize)]
 struct Request<'a> {
     source_app: &'a str,
@@ -34,8 +34,8 @@ struct Request<'a> {
 }
 
 impl Idempotency {
-    /// The key of a request. Its fingerprint is that of what was understood: neither the order of the fields nor the way
-    /// in which a value is written makes another request of it.
+    /// Returns the key of a request. Its fingerprint is that of the parsed request, so the order of the fields and the
+    /// spelling of values do not matter.
     pub fn of(key: String, draft: &Draft) -> Result<Self> {
         let request = serde_json::to_string(&Request {
             source_app: &draft.source_app,

@@ -125,7 +125,7 @@ fn every_spelling_of_an_id_is_the_same_user_with_the_same_account() {
         assert_eq!(user, müller, "{spelling:?}");
         assert_eq!(localpart(&user, &RESERVED), localpart(&müller, &RESERVED));
     }
-    // What only looks alike is somebody else.
+    // Ids that only look alike are other users.
     for other in ["muller", "Müller", "mü\u{200b}ller", "ｍüller"] {
         assert_ne!(HubUserId::parse(other).expect("an id"), müller, "{other:?}");
     }

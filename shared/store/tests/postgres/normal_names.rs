@@ -26,8 +26,9 @@ async fn run(client: &Client, sql: &str) {
 async fn user(client: &Client, id: &str, localpart: &str, name: &str) {
     client
         .execute(
-            "insert into users (hub_user_id, tenant_id, localpart, display_name, role, search_name, search_id, account_due)
-             values ($1, 1, $2, $3, 'user', lower($3), lower($1), null)",
+            "insert into users (hub_user_id, tenant_id, localpart, display_name, role, search_name, search_id, account_due,
+                account_state)
+             values ($1, 1, $2, $3, 'user', lower($3), lower($1), null, 'ours')",
             &[&id, &localpart, &name],
         )
         .await
@@ -223,7 +224,7 @@ async fn retry_keys_lose_the_spaces_around_them() {
     assert!(keys.contains(&"a".to_owned()) && keys.contains(&" b".to_owned()), "{keys:?}");
 }
 
-/// What the migration shows of a name is what new names show.
+/// The migration cleans names as the service cleans new ones.
 #[tokio::test]
 async fn names_are_cleaned_as_new_ones_are() {
     let fresh = Fresh::database().await;
