@@ -149,7 +149,7 @@ async fn a_message_is_told_whatever_its_time_is() {
         events.map(|(n, at)| stand.message(&format!("${n}"), &json!({ "origin_server_ts": at }))).collect();
     assert_eq!(stand.tell("1", &events).await.status, 200);
     let told: Vec<_> = stand.told().into_iter().map(|event| event["timestamp"].clone()).collect();
-    let (first, last) = (json!("1970-01-01T00:00:00Z"), json!("9999-12-30T22:00:00Z"));
+    let (first, last) = (json!("1970-01-01T00:00:00.000000Z"), json!("9999-12-30T22:00:00.000000Z"));
     assert_eq!(told, [&last, &last, &first, &last, &first, &first].map(Clone::clone));
 }
 
@@ -214,8 +214,8 @@ async fn who_comes_and_goes_is_told() {
     let events: Vec<_> =
         stand.hub.memory.events()[before..].iter().map(messenger_core::event::Event::json).collect();
     insta::assert_snapshot!(events.join("\n"), @r#"
-    {"id":3,"type":"room_joined","room":{"display_name":"Allgemein","entity_id":null,"entity_type":null,"last_message":null,"last_message_ts":null,"matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
-    {"id":4,"type":"room_left","room":{"display_name":"Allgemein","entity_id":null,"entity_type":null,"last_message":null,"last_message_ts":null,"matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
+    {"id":3,"type":"room_joined","room":{"display_name":"Allgemein","entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
+    {"id":4,"type":"room_left","room":{"display_name":"Allgemein","entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
     "#);
 }
 

@@ -44,7 +44,6 @@ async fn a_page_is_a_bare_array_and_says_where_the_next_begins() {
     {
       "status": 200,
       "headers": {
-        "cache-control": "no-store",
         "content-type": "application/json",
         "x-next-cursor": "2"
       },

@@ -155,3 +155,46 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Refusing<S> {
         Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    const BARE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    const OURS: &[u8] = b"HTTP/1.1 404 Not Found\r\nx-request-id: 1\r\ncontent-length: 0\r\n\r\n";
+
+    /// What arrives when these pieces are written by a socket that takes a few bytes at once.
+    async fn written(pieces: &[&[u8]]) -> String {
+        let (near, mut far) = duplex(7);
+        let mut socket = Refusing::new(near);
+        let read = tokio::spawn(async move {
+            let mut text = String::new();
+            far.read_to_string(&mut text).await.map(|_| text)
+        });
+        for piece in pieces {
+            socket.write_all(piece).await.unwrap();
+        }
+        socket.shutdown().await.unwrap();
+        drop(socket);
+        read.await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_hyper_becomes_a_problem() {
+        let text = written(&[BARE]).await;
+        assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{text}");
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{text}");
+        assert!(body.contains("\"code\":\"invalid_request\""), "{text}");
+    }
+
+    #[tokio::test]
+    async fn answers_of_ours_and_what_follows_them_stay_as_they_are() {
+        let file = [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), BARE, b"the file goes on"];
+        for pieces in [&[OURS, BARE][..], &file, &[b"HTTP/1.1 4", BARE], &[b"", OURS, BARE]] {
+            assert_eq!(written(pieces).await.as_bytes(), pieces.concat());
+        }
+    }
+}

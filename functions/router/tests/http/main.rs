@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
 
 mod connections;
+mod refusals;
 mod silent;
 
 use std::{collections::BTreeSet, net::SocketAddr, process::Stdio, time::Duration};

@@ -1,0 +1,225 @@
+//! Odd requests on a socket: every refusal is a problem document with a code and a request id, whoever refuses.
+
+use std::fmt::Write as _;
+
+use axum::http::Method;
+use messenger_runtime::testing::{HUB_SECRET_KEY, SERVICE_TOKEN, token};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::{Door, PATIENCE};
+
+/// Every route of the service, with ids that are good ones.
+const ROUTES: [&str; 28] = [
+    "/",
+    "/livez",
+    "/readyz",
+    "/api/v1/health",
+    "/api/v1/notifications/send",
+    "/api/v1/notifications/log",
+    "/api/v1/notifications/7",
+    "/api/v1/events/stream",
+    "/api/v1/events/poll",
+    "/api/v1/messages/send",
+    "/api/v1/messages/upload",
+    "/api/v1/messages/history/!room",
+    "/api/v1/messages/media/hub.local/id",
+    "/api/v1/rooms",
+    "/api/v1/rooms/directory",
+    "/api/v1/rooms/dm/mueller",
+    "/api/v1/rooms/!room/join",
+    "/api/v1/rooms/!room/members",
+    "/api/v1/rooms/!room/typing",
+    "/api/v1/users",
+    "/api/v1/users/me",
+    "/api/v1/users/me/external-client",
+    "/auth/hub-login",
+    "/_matrix/app/v1/transactions/1",
+    "/_matrix/app/v1/users/@a:b",
+    "/_matrix/app/v1/rooms/x",
+    "/_matrix/app/v1/ping",
+    "/nowhere",
+];
+/// What is put behind a path.
+const TAILS: [&str; 16] = [
+    "",
+    "/",
+    "/%ZZ",
+    "/%FF",
+    "/%00",
+    "/%",
+    "/..",
+    "//",
+    "/<id>",
+    "/\"",
+    "/ä",
+    "/{x}",
+    "?limit=%FF&wait=x&cursor=%00&offset=-1",
+    "?limit=99999999999999999999&room_id=%00&last_event_id=%FF",
+    "?%ZZ&=&&",
+    "?a b",
+];
+const METHODS: [&str; 6] = ["GET", "POST", "PUT", "DELETE", "BREW", "HEAD"];
+
+/// An answer as it stands on the socket.
+struct Raw {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Raw {
+    fn header(&self, name: &str) -> &str {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(given, _)| given.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    }
+
+    /// The code of a problem that has everything that a problem has.
+    #[track_caller]
+    fn code(&self, asked: &str) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{asked}: {}", self.head);
+        assert_eq!(self.header("cache-control"), "no-store", "{asked}");
+        assert_eq!(self.header("x-content-type-options"), "nosniff", "{asked}");
+        let problem: Value = serde_json::from_str(&self.body).expect("a problem is JSON");
+        assert_eq!(problem["status"], self.status, "{asked}");
+        assert_eq!(problem["request_id"], self.header("x-request-id"), "{asked}");
+        assert_eq!(self.header("x-request-id").len(), 32, "{asked}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{asked}");
+        problem["code"].as_str().expect("a code").to_owned()
+    }
+}
+
+/// Sends these bytes and reads until the connection ends; `None`: it ended without an answer.
+async fn exchange(door: &Door, bytes: &[u8]) -> Option<Raw> {
+    let mut socket = TcpStream::connect(door.address).await.expect("a connection");
+    socket.write_all(bytes).await.expect("written");
+    let mut answer = Vec::new();
+    let read = timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("the connection ends");
+    read.expect("an answer");
+    let answer = String::from_utf8(answer).expect("text");
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Raw { status, head: head.to_owned(), body: body.to_owned() })
+}
+
+fn request(method: &str, path: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    )
+}
+
+async fn door() -> Door {
+    let variables = [("HUB_SECRET_KEY", HUB_SECRET_KEY), ("LIMIT_FAILURES_PER_ADDRESS", "0")];
+    Door::open(&variables).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_refusal_of_every_route_is_a_problem() {
+    let door = door().await;
+    let user = format!("Authorization: Bearer {}\r\n", token("mueller"));
+    let service = format!("X-Service-Token: {SERVICE_TOKEN}\r\n");
+    let mut refused = 0;
+    for (n, route) in ROUTES.iter().enumerate() {
+        for (m, tail) in TAILS.iter().enumerate() {
+            // Each tail with each method on some route, and each route with each method by some tail.
+            let method = METHODS[(n + m) % METHODS.len()];
+            let path = format!("{route}{tail}");
+            let headers = ["", user.as_str(), service.as_str()][m % 3];
+            let body = ["", "no JSON", "[]", "{}", "{\"room_id\":7}"][n % 5];
+            let asked = format!("{method} {path} {body}");
+            let answer = exchange(&door, request(method, &path, headers, body).as_bytes()).await;
+            let answer = answer.unwrap_or_else(|| panic!("{asked}: no answer"));
+            if answer.status >= 400 && method != "HEAD" {
+                answer.code(&asked);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 300, "{refused}");
+}
+
+#[tokio::test]
+async fn each_kind_of_refusal_has_its_own_code() {
+    let door = door().await;
+    let user = format!("Authorization: Bearer {}\r\n", token("mueller"));
+    let long = format!("/api/v1/users?q={}", "x".repeat(40_000));
+    let many = "X: y\r\n".repeat(150);
+    let (json, form) =
+        ("Content-Type: application/json\r\n", "Content-Type: multipart/form-data; boundary=x\r\n");
+    let large = format!("{{\"title\":\"{}\"}}", "x".repeat(2 << 20));
+    let service = format!("X-Service-Token: {SERVICE_TOKEN}\r\n{json}");
+    let media = "/api/v1/messages/media/hub.local";
+    let mut told = String::new();
+    for (title, bytes) in [
+        ("an unknown route", request("GET", "/nowhere", "", "")),
+        ("another method", request("DELETE", "/api/v1/users", "", "")),
+        ("a path that is not encoded", request("GET", &format!("{media}/<media_id>"), &user, "")),
+        ("a path with raw UTF-8", request("GET", &format!("{media}/ä"), &user, "")),
+        ("a wrong percent encoding", request("GET", &format!("{media}/%FF"), &user, "")),
+        ("a slash in an id", request("GET", &format!("{media}/a%2Fb"), &user, "")),
+        ("an id with a dot", request("GET", &format!("{media}/a.b"), &user, "")),
+        ("too little of a path", request("GET", media, &user, "")),
+        ("no token", request("GET", "/api/v1/users", "", "")),
+        ("a wrong token", request("GET", "/api/v1/users", "Authorization: Bearer x\r\n", "")),
+        ("a large body", request("POST", "/api/v1/notifications/send", &service, &large)),
+        ("no form", request("POST", "/api/v1/messages/upload", &format!("{user}{json}"), "{}")),
+        ("no JSON", request("POST", "/api/v1/notifications/send", &service, "{")),
+        ("text", request("POST", "/api/v1/notifications/send", &service.replace("json", "text"), "{}")),
+        ("an empty form", request("POST", "/api/v1/messages/upload", &format!("{user}{form}"), "")),
+        ("a long path", request("GET", &long, "", "")),
+        ("many headers", request("GET", "/api/v1/health", &many, "")),
+        ("two lengths", request("GET", "/api/v1/health", "Content-Length: 9\r\n", "")),
+        ("a coding that is none", request("POST", "/auth/hub-login", "Transfer-Encoding: x\r\n", "")),
+        ("no HTTP", "EHLO example.org\r\n\r\n".to_owned()),
+        ("another version", "GET / HTTP/3.0\r\n\r\n".to_owned()),
+        ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned()),
+        ("a header without a name", request("GET", "/", ": x\r\n", "")),
+    ] {
+        let answer = exchange(&door, bytes.as_bytes()).await.unwrap_or_else(|| panic!("{title}: no answer"));
+        writeln!(told, "{title}: {} {}", answer.status, answer.code(title)).expect("written");
+    }
+    insta::assert_snapshot!(told, @"");
+}
+
+#[tokio::test]
+async fn the_services_address_answers_a_page_to_browsers_and_json_to_programs() {
+    let door = door().await;
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (accept, is_page) in [
+        (browser, true),
+        ("TEXT/HTML", true),
+        ("*/*", false),
+        ("application/json", false),
+        ("application/json, text/html;q=0", false),
+    ] {
+        let answer = door.request(Method::GET, "/").header("Accept", accept).send().await.expect("an answer");
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["vary"]),
+            (200, "accept".parse().as_ref().expect("a value"))
+        );
+        let kind = answer.headers()["content-type"].to_str().expect("text").to_owned();
+        assert_eq!(kind.starts_with("text/html"), is_page, "{accept}: {kind}");
+        let policy = answer.headers()["content-security-policy"].to_str().expect("text").to_owned();
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
+        let body = answer.text().await.expect("a body");
+        for part in [env!("CARGO_PKG_VERSION"), "/api/v1/health", "README.md"] {
+            assert!(body.contains(part), "{part}: {body}");
+        }
+        // German first; nothing that the policy would refuse.
+        let (german, english) = (body.find("Der Messenger"), body.find("The messenger"));
+        assert!(!is_page || german.is_some() && german < english, "{body}");
+        assert!(!["<script", "<style", "style=", "<img", "<link"].iter().any(|part| body.contains(part)));
+    }
+    let head = exchange(&door, request("HEAD", "/", "Accept: text/html\r\n", "").as_bytes()).await;
+    let head = head.expect("an answer");
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    assert!(head.header("content-type").starts_with("text/html"));
+}
