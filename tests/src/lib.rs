@@ -9,6 +9,7 @@ pub mod client;
 mod gate;
 mod homeserver;
 mod listener;
+mod plan;
 mod room;
 mod stack;
 
@@ -16,5 +17,6 @@ pub use client::{Answer, Client, EventStream, Person};
 pub use gate::Gate;
 pub use homeserver::{Server, is_skipped_on_conduit};
 pub use listener::{Listener, difference};
+pub use plan::{First, Plan};
 pub use room::{Matrix, encoded};
-pub use stack::{Plan, Stack};
+pub use stack::Stack;

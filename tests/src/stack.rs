@@ -15,7 +15,7 @@ use messenger_store::{migrate, schema};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Client, Gate, Matrix, Server};
+use crate::{Client, First, Gate, Matrix, Plan, Server};
 
 /// How long a router may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -24,36 +24,6 @@ const LOG_TAIL: usize = 60;
 const SECRET_KEY: &str = "a secret key of the tests";
 pub(crate) const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
 pub(crate) const SERVICE_TOKEN: &str = "the service token of the tests";
-
-/// What a test wants to be there.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// A homeserver of its own; without one its address leads nowhere.
-    pub homeserver: bool,
-    /// A worker.
-    pub worker: bool,
-    /// A [`Gate`] before what the homeserver pushes.
-    pub gate: bool,
-    /// The router starts only when the homeserver knows the service by its worker.
-    pub late_router: bool,
-    /// Another database than one of the tests' cluster.
-    pub database_url: Option<String>,
-    /// More environment for router and worker.
-    pub environment: Vec<(String, String)>,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            homeserver: true,
-            worker: true,
-            gate: false,
-            late_router: false,
-            database_url: None,
-            environment: Vec::new(),
-        }
-    }
-}
 
 /// The whole service: database, homeserver, router, worker. Everything ends with it.
 pub struct Stack {
@@ -121,7 +91,7 @@ impl Stack {
             environment.push(("MATRIX_REGISTRATION_SECRET".to_owned(), secret.to_owned()));
         }
         environment.extend(plan.environment.clone());
-        let early_worker = if plan.late_router {
+        let early_worker = if plan.first == First::Worker {
             let worker = spawn_worker(&environment, &directory);
             homeserver.as_ref().expect("the plan has a homeserver").know_us().await;
             Some(worker)
@@ -142,7 +112,7 @@ impl Stack {
             _database: database,
             directory,
         };
-        if plan.worker && !plan.late_router {
+        if plan.worker && plan.first == First::Router {
             stack.start_worker();
             if let Some(homeserver) = &stack.homeserver {
                 homeserver.know_us().await;

@@ -7,7 +7,7 @@ use messenger_core::{
     port::ExternalAccess as _,
 };
 use messenger_store::{PgStore, StoreConfig};
-use messenger_tests::{Gate, Person, Plan, Stack};
+use messenger_tests::{First, Gate, Person, Plan, Stack};
 use serde_json::json;
 
 /// "Within five seconds", on a busy machine.
@@ -110,7 +110,7 @@ async fn chats_made_elsewhere_are_heard_of_within_seconds_while_push_is_away() {
 
 #[tokio::test]
 async fn a_service_that_listens_later_than_it_was_registered_is_pushed_to_at_once() {
-    let stack = Stack::planned(Plan { late_router: true, ..Plan::default() }).await;
+    let stack = Stack::planned(Plan { first: First::Worker, ..Plan::default() }).await;
     settled(&stack, ["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);

@@ -35,7 +35,7 @@ impl Hub {
     /// another worker is at it.
     pub async fn reconcile(&self, worker: &str, patience: Duration) -> Result<bool> {
         let Some(since) = self.reconciliation.claim(worker, LEASE).await? else { return Ok(false) };
-        self.under_lease(worker, self.read_from(worker, since.as_deref(), patience)).await
+        self.under_lease(worker, Box::pin(self.read_from(worker, since.as_deref(), patience))).await
     }
 
     /// Stores the position from which reading begins, if none is stored.

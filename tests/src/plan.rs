@@ -1,0 +1,40 @@
+//! What a test wants of the service.
+
+/// What a test wants to be there.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// A homeserver of its own; without one its address leads nowhere.
+    pub homeserver: bool,
+    /// A worker.
+    pub worker: bool,
+    /// A [`Gate`] before what the homeserver pushes.
+    pub gate: bool,
+    /// What starts first.
+    pub first: First,
+    /// Another database than one of the tests' cluster.
+    pub database_url: Option<String>,
+    /// More environment for router and worker.
+    pub environment: Vec<(String, String)>,
+}
+
+/// What of the service starts first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// The router.
+    Router,
+    /// The worker: the router starts when the homeserver knows the service.
+    Worker,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            homeserver: true,
+            worker: true,
+            gate: false,
+            first: First::Router,
+            database_url: None,
+            environment: Vec::new(),
+        }
+    }
+}
