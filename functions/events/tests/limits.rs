@@ -1,4 +1,4 @@
-//! How many streams one user may have, on the wire.
+//! The limit of a user's streams, on the wire.
 
 use axum::http::Request;
 use messenger_events::routes;

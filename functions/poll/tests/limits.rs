@@ -1,4 +1,4 @@
-//! How many polls of one user may wait, on the wire.
+//! The limit of a user's waiting polls, on the wire.
 
 use std::time::Duration;
 

@@ -39,9 +39,9 @@ use crate::{
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 /// How often a copy that refused is asked whether it is back.
 const PROBE: Duration = Duration::from_millis(500);
-/// How long a copy that is asked whether it is back may take.
+/// Time limit of a probe.
 const PROBE_WAIT: Duration = Duration::from_secs(2);
-/// How much longer an upload may take: the homeserver has so much time for a file.
+/// The additional time of an upload: the homeserver has as much for a file.
 const UPLOAD_WAIT: Duration = Duration::from_mins(5);
 /// The longest `?wait=` of any call, in seconds.
 const WAIT_MAX: f64 = 25.0;
@@ -54,7 +54,7 @@ struct Shared {
     client: Client<HttpConnector, Body>,
     copies: Vec<Arc<Copy>>,
     next: AtomicUsize,
-    /// How long a copy may say nothing; zero is no limit.
+    /// The longest silence of a copy; zero is no limit.
     patience: Duration,
 }
 
@@ -177,7 +177,7 @@ impl Shared {
         }
     }
 
-    /// How long a copy may say nothing to this request: it may have been asked to wait.
+    /// Returns the longest silence of a copy for this request, which may ask it to wait.
     fn patience_for(&self, path: &PathAndQuery) -> Duration {
         if self.patience.is_zero() {
             return Duration::ZERO;

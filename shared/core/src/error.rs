@@ -63,7 +63,7 @@ pub enum Error {
     /// The caller has reached a limit of theirs.
     #[error("{detail}")]
     Limited {
-        /// Which limit, and what to do about it.
+        /// The limit, and what to do about it.
         detail: Cow<'static, str>,
         /// When it is worth trying again.
         retry_after: Duration,

@@ -30,7 +30,7 @@ use crate::{
 
 /// Most bytes that are read from a connection at once: an upload passes through in pieces of this size.
 const READ_MAX: usize = 64 << 10;
-/// How long a client may take for its request's head.
+/// The time that a client has for its request's head.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// The same while there are more connections than are served.
 const SHORT_HEAD_WAIT: Duration = Duration::from_secs(2);

@@ -21,8 +21,8 @@ const PROBES: [&str; 2] = ["/livez", "/readyz"];
 const HEAD_MAX: usize = 32 << 10;
 /// Most headers of a request.
 const HEADERS_MAX: usize = 100;
-/// How long, and for how many bytes, a refused client is listened to, so that it reads the answer before the connection
-/// is reset.
+/// The time and the number of bytes for which the rest of a refused request is read, so that the client reads the
+/// answer before the connection is reset.
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 64 << 10;
 /// When it is worth trying again for a connection: nobody knows when one becomes free.
@@ -146,7 +146,7 @@ fn ends(bytes: &[u8], before: usize) -> bool {
     new.windows(2).any(|two| two == b"\n\n") || new.windows(4).any(|four| four == b"\r\n\r\n")
 }
 
-/// What a head asks for, once it is complete.
+/// Classifies a head. Returns `None` if it is not complete.
 fn parse(head: &[u8]) -> Result<Option<Kind>, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut headers);

@@ -1,4 +1,4 @@
-//! How much one user may send.
+//! The rate limit of a user's messages and files.
 
 use axum::http::Method;
 use serde_json::json;

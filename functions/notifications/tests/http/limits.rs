@@ -1,4 +1,4 @@
-//! How much one service token may send.
+//! The rate limits of service tokens.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! How much one user may make, and how large what they say of it may be.
+//! The rate limit of a user's rooms and invitations, and the size of small bodies.
 
 use axum::http::Method;
 use messenger_runtime::testing::Wire;

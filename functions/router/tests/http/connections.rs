@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{Door, PATIENCE, router};
 
-/// How a request for a stream begins, cut off before its first line ends.
+/// A request for a stream, cut off before its first line ends.
 const PARTIAL: &[u8] = b"GET /api/v1/ev";
 const USERS: &[u8] = b"GET /api/v1/users/me HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
 const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";

@@ -174,9 +174,9 @@ async fn a_wrong_configuration_is_said_whole_and_ends_the_router() {
     assert_eq!(ended.status.code(), Some(2));
     insta::assert_snapshot!(String::from_utf8_lossy(&ended.stderr), @r"
     the configuration is wrong:
-      SECRET_KEY is missing or has its development default: set a secret of your own
       PORT is `http`, must be a whole number from 1 to 65535
       DATABASE_URL is missing: a PostgreSQL connection string, postgres://user@host/database
-      MESSENGER_SERVICE_TOKEN is missing or has its development default: set a secret of your own
+      SECRET_KEY is missing or has a published value: set a secret of your own; `openssl rand -hex 32` prints a good one
+      MESSENGER_SERVICE_TOKEN is missing or has a published value: set a secret of your own; `openssl rand -hex 32` prints a good one
     ");
 }

@@ -59,7 +59,7 @@ impl LimitConfig {
         }
     }
 
-    /// How fast the body of a request has to come.
+    /// Returns the slowest pace of a request's body.
     pub fn pace(&self) -> Pace {
         Pace { silence: self.body_silence, bytes_per_second: self.body_bytes_per_second }
     }

@@ -18,7 +18,7 @@ pub struct Peer(pub IpAddr);
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl Peer {
-    /// IPv4 in IPv6 clothes (`::ffff:a.b.c.d`) is IPv4.
+    /// Maps IPv4-mapped IPv6 addresses (`::ffff:a.b.c.d`) to IPv4.
     pub(crate) fn new(address: IpAddr) -> Self {
         Self(address.to_canonical())
     }
@@ -90,7 +90,7 @@ pub(crate) fn counted(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    /// Which client a request has that came from `peer` with these lines of `X-Forwarded-For`.
+    /// Returns the client of a request from `peer` with these lines of `X-Forwarded-For`.
     fn client(trusted: &str, peer: &str, lines: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in lines {

@@ -22,7 +22,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Body as _;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How fast a body has to come. Only the time in which somebody waits for it counts.
+/// The slowest pace of a body. Only time in which somebody waits for the body counts.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// The longest wait without a byte; zero is no limit.
@@ -76,7 +76,7 @@ impl PacedBody {
         Self { body, pace, received: 0, waited: Duration::ZERO, waiting: None, late: Arc::default() }
     }
 
-    /// How long the next wait may last.
+    /// Returns the longest time that the next wait may last.
     fn patience(&self) -> Duration {
         let Pace { silence, bytes_per_second } = self.pace;
         let Some(earned) = self.received.checked_div(bytes_per_second.into()) else { return silence };

@@ -23,9 +23,9 @@ const FILES_MAX: u64 = 1 << 20;
 /// Fewest and most file descriptors that connections leave alone. They are for health checks, refusals, the database,
 /// the homeserver and files.
 const RESERVE: (u64, u64) = (96, 1024);
-/// How many connections beyond the limit are looked at: a health check may be among them. Others are closed at once.
+/// Most connections beyond the limit that are looked at: a health check may be among them. Others are closed at once.
 const BEYOND: usize = 32;
-/// How many of them an address may have.
+/// Most of them that an address may have.
 const BEYOND_PER_ADDRESS: u32 = 8;
 
 /// The connections of a server.

@@ -18,7 +18,7 @@ use super::{Limits, rate::Rate};
 const KNOWN: u64 = 50_000;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Counts who is new. Costs no query until a tenant has used its limit up.
+/// Counts new users. Costs no query until a tenant has used up its limit.
 pub(super) struct Newcomers {
     rate: Rate,
     most: u32,
