@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use axum::http::{Request, request};
 use messenger_appservice::routes;
-use messenger_core::{event::Kind, id::TenantId, user::Account};
+use messenger_core::{
+    event::{Audience, Kind},
+    id::TenantId,
+    user::Account,
+};
 use messenger_runtime::testing::{Answer, Wire};
 use messenger_testkit::{TestHub, given, hub, sse::Reader};
 use serde_json::{Value, json};
@@ -27,6 +31,7 @@ impl Stand {
         hub.caller("mueller", TenantId(1)).await;
         hub.work().await;
         let answer = hub.send(given::draft("Willkommen"), Duration::from_secs(1)).await;
+        hub.begin_reconciling("worker").await.expect("everything before is read");
         let room = answer.notification.room.expect("a room").to_string();
         Self { hub, wire, room }
     }
@@ -281,7 +286,8 @@ async fn what_is_read_elsewhere_is_read_here_once_its_message_is_known() {
     assert_eq!(stand.wire.call(request(), body.to_string()).await.status, 200);
     let (room, meier) = (given::room("!room1"), given::user("meier"));
     assert_eq!(stand.hub.memory.unread(&room, &meier), 0);
-    let unread = stand.hub.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
+    let (events, audience) = (stand.hub.memory.events(), Audience::User(TenantId(1), meier));
+    let unread = events.iter().filter(|event| event.kind == Kind::Unread && event.audience == audience);
     assert_eq!(unread.count(), 1);
 }
 

@@ -19,7 +19,7 @@ const ADVANCE: &str = "update reconciliation
 const POSITION: &str = "select position from reconciliation";
 const MOVED_AT: &str = "select moved_at from reconciliation";
 const NOTE_PUSH: &str = "update reconciliation set pushed_at = now()";
-const SINCE_PUSH: &str = "select extract(epoch from greatest(now() - pushed_at, interval '0'))::double precision from reconciliation";
+const SINCE_PUSH: &str = "select extract(epoch from now() - pushed_at)::double precision from reconciliation";
 
 #[async_trait]
 impl Reconciliation for PgStore {
@@ -50,6 +50,7 @@ impl Reconciliation for PgStore {
 
     async fn since_push(&self) -> Result<Option<Duration>> {
         let row = self.database.query_one("reading when a push came", SINCE_PUSH, &[]).await?;
-        Ok(row.get::<_, Option<f64>>(0).map(Duration::from_secs_f64))
+        // Negative after the clock was set back.
+        Ok(row.get::<_, Option<f64>>(0).map(|since| Duration::from_secs_f64(since.max(0.0))))
     }
 }
