@@ -115,6 +115,7 @@ macro_rules! contract_tests {
             nobody_else_reads_while_the_lease_lasts,
             who_lost_the_lease_moves_nothing,
             when_the_position_moved_is_known,
+            the_time_since_a_push_is_known,
             of_many_at_once_one_reads,
         }
         $crate::promises! { $fresh, lobby:
