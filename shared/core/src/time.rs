@@ -30,7 +30,6 @@ pub fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, 
 }
 
 /// The same for a field that may be `None`.
-#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
 pub fn rfc3339_or_null<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     time.map(Rfc3339).serialize(serializer)
 }

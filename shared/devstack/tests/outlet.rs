@@ -60,7 +60,7 @@ fn a_stream_that_fails_stops_nobody() {
     }
     let outlet = Outlet::to(Closed);
     for _ in 0..100 {
-        outlet.write([b'x'; 100_000]);
+        outlet.write(vec![b'x'; 100_000]);
         assert!(outlet.flush(PATIENCE));
     }
 }

@@ -1,5 +1,4 @@
 //! Headers of every answer: nothing is kept in caches or sniffed, and what pages of other origins may send and read.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
 
 use axum::{Json, Router, routing::get};
 use http::{HeaderMap, Method, Request, StatusCode};

@@ -149,8 +149,7 @@ async fn each_kind_of_refusal_has_its_own_code() {
     let user = format!("Authorization: Bearer {}\r\n", token("mueller"));
     let long = format!("/api/v1/users?q={}", "x".repeat(40_000));
     let many = "X: y\r\n".repeat(150);
-    let (json, form) =
-        ("Content-Type: application/json\r\n", "Content-Type: multipart/form-data; boundary=x\r\n");
+    let json = "Content-Type: application/json\r\n";
     let large = format!("{{\"title\":\"{}\"}}", "x".repeat(2 << 20));
     let service = format!("X-Service-Token: {SERVICE_TOKEN}\r\n{json}");
     let media = "/api/v1/messages/media/hub.local";
@@ -159,18 +158,12 @@ async fn each_kind_of_refusal_has_its_own_code() {
         ("an unknown route", request("GET", "/nowhere", "", "")),
         ("another method", request("DELETE", "/api/v1/users", "", "")),
         ("a path that is not encoded", request("GET", &format!("{media}/<media_id>"), &user, "")),
-        ("a path with raw UTF-8", request("GET", &format!("{media}/ä"), &user, "")),
-        ("a wrong percent encoding", request("GET", &format!("{media}/%FF"), &user, "")),
-        ("a slash in an id", request("GET", &format!("{media}/a%2Fb"), &user, "")),
-        ("an id with a dot", request("GET", &format!("{media}/a.b"), &user, "")),
         ("too little of a path", request("GET", media, &user, "")),
         ("no token", request("GET", "/api/v1/users", "", "")),
         ("a wrong token", request("GET", "/api/v1/users", "Authorization: Bearer x\r\n", "")),
         ("a large body", request("POST", "/api/v1/notifications/send", &service, &large)),
-        ("no form", request("POST", "/api/v1/messages/upload", &format!("{user}{json}"), "{}")),
         ("no JSON", request("POST", "/api/v1/notifications/send", &service, "{")),
         ("text", request("POST", "/api/v1/notifications/send", &service.replace("json", "text"), "{}")),
-        ("an empty form", request("POST", "/api/v1/messages/upload", &format!("{user}{form}"), "")),
         ("a long path", request("GET", &long, "", "")),
         ("many headers", request("GET", "/api/v1/health", &many, "")),
         ("two lengths", request("GET", "/api/v1/health", "Content-Length: 9\r\n", "")),
@@ -183,7 +176,25 @@ async fn each_kind_of_refusal_has_its_own_code() {
         let answer = exchange(&door, bytes.as_bytes()).await.unwrap_or_else(|| panic!("{title}: no answer"));
         writeln!(told, "{title}: {} {}", answer.status, answer.code(title)).expect("written");
     }
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    an unknown route: 404 not_found
+    another method: 405 method_not_allowed
+    a path that is not encoded: 400 invalid_request
+    too little of a path: 404 not_found
+    no token: 401 token_missing
+    a wrong token: 401 token_invalid
+    a large body: 413 body_too_large
+    no JSON: 422 invalid_json
+    text: 415 unsupported_media_type
+    a long path: 431 head_too_large
+    many headers: 431 head_too_large
+    two lengths: 400 invalid_request
+    a coding that is none: 400 invalid_request
+    no HTTP: 400 invalid_request
+    another version: 400 invalid_request
+    HTTP/2: 400 invalid_request
+    a header without a name: 400 invalid_request
+    ");
 }
 
 #[tokio::test]
@@ -198,10 +209,9 @@ async fn the_services_address_answers_a_page_to_browsers_and_json_to_programs() 
         ("application/json, text/html;q=0", false),
     ] {
         let answer = door.request(Method::GET, "/").header("Accept", accept).send().await.expect("an answer");
-        assert_eq!(
-            (answer.status().as_u16(), &answer.headers()["vary"]),
-            (200, "accept".parse().as_ref().expect("a value"))
-        );
+        assert_eq!(answer.status(), 200);
+        let mut varies = answer.headers().get_all("vary").iter();
+        assert!(varies.any(|vary| vary == "Accept"), "{:?}", answer.headers());
         let kind = answer.headers()["content-type"].to_str().expect("text").to_owned();
         assert_eq!(kind.starts_with("text/html"), is_page, "{accept}: {kind}");
         let policy = answer.headers()["content-security-policy"].to_str().expect("text").to_owned();

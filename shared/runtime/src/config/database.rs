@@ -1,4 +1,4 @@
-//! `DATABASE_URL` as operators have it: the form of SQLAlchemy (`postgresql+asyncpg://…`) means the same database.
+//! `DATABASE_URL` as operators have it: the form of `SQLAlchemy` (`postgresql+asyncpg://…`) means the same database.
 
 /// Parameters that configure a Python driver and say nothing about the database.
 const OF_DRIVERS: [&str; 8] = [

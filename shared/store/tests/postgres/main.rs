@@ -6,6 +6,7 @@ mod contract;
 mod database;
 mod feed_stress;
 mod identities;
+mod media_owners;
 mod normal_names;
 mod plans;
 mod statements;
