@@ -54,7 +54,7 @@ impl Raw {
         self.text()
     }
 
-    async fn to_end(mut self) -> String {
+    async fn into_rest(mut self) -> String {
         let read = timeout(PATIENCE, self.socket.read_to_end(&mut self.read)).await;
         read.expect("it ends in time").expect("bytes");
         self.text()
@@ -91,7 +91,7 @@ async fn each_event_is_a_chunk_for_http_1_1_and_the_last_chunk_ends_the_stream()
         raw.until(title, "}\n\n\r\n").await;
     }
     stack.router.stop().await;
-    let text = raw.to_end().await;
+    let text = raw.into_rest().await;
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     for line in ["transfer-encoding: chunked", "content-type: text/event-stream; charset=utf-8"] {
@@ -116,7 +116,7 @@ async fn a_client_of_http_1_0_gets_the_events_bare() {
     notify(&client, "one").await;
     raw.until("\"one\"", "}\n\n").await;
     stack.router.stop().await;
-    let text = raw.to_end().await;
+    let text = raw.into_rest().await;
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
     assert!(!head.contains("transfer-encoding") && !head.contains("content-length"), "{head}");
     assert!(body.starts_with("retry: 3000\nid: 0\ndata: {") && body.ends_with("}\n\n"), "{body}");
@@ -146,7 +146,7 @@ async fn a_refusal_on_the_path_of_streams_has_a_length() {
     let (_stack, client, _person) = alone().await;
     let mut raw = Raw::connect(&client).await;
     raw.ask("/api/v1/events/stream", "HTTP/1.1").await;
-    let text = raw.to_end().await;
+    let text = raw.into_rest().await;
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
     assert!(head.starts_with("HTTP/1.1 401"), "{head}");
     assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
