@@ -22,6 +22,7 @@ use count::Count;
 const INTERRUPTED: u8 = 130;
 
 #[derive(clap::Args, Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Arguments {
     /// Only Rust tests whose name contains one of these
     filter: Vec<String>,
@@ -31,7 +32,7 @@ pub(crate) struct Arguments {
     /// Only the checks of the Python client
     #[arg(long, conflicts_with = "sse_only")]
     python_only: bool,
-    /// The tests of the whole service and of the homeserver's adapter on the Conduit that CONDUIT_BIN names
+    /// The tests of the whole service and of the homeserver's adapter on the Conduit that `CONDUIT_BIN` names
     #[arg(long, conflicts_with_all = ["rust_only", "python_only", "sse_only"])]
     conduit: bool,
     /// Only the tests of streams with the libraries of others, browsers and proxies

@@ -1,5 +1,4 @@
 //! Bodies on raw sockets: what is slow, endless, or comes without credentials.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
 
 use std::{
     net::SocketAddr,
@@ -142,9 +141,10 @@ async fn a_client_that_takes_nothing_of_an_answer_is_given_up() {
     let endless = move || {
         let told = Told(told.clone());
         async move {
+            let piece = Bytes::from(vec![b'x'; 65_536]);
             let pieces = stream::repeat_with(move || {
                 let _told = &told;
-                Ok::<_, std::convert::Infallible>(Bytes::from_static(&[b'x'; 65_536]))
+                Ok::<_, std::convert::Infallible>(piece.clone())
             });
             Body::from_stream(pieces)
         }
