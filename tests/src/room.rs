@@ -167,6 +167,19 @@ impl Matrix {
         self.call(Method::POST, &path, Some(json!({ "user_id": user }))).await;
     }
 
+    /// Sets a state event with an empty key.
+    pub async fn set_state(&self, room: &str, kind: &str, content: Value) {
+        let path = format!("/rooms/{}/state/{kind}", encoded(room));
+        self.call(Method::PUT, &path, Some(content)).await;
+    }
+
+    /// Replaces a room by another, as Element's `/upgraderoom` does. Returns the new room.
+    pub async fn upgrade(&self, room: &str) -> String {
+        let path = format!("/rooms/{}/upgrade", encoded(room));
+        let upgraded = self.call(Method::POST, &path, Some(json!({ "new_version": "11" }))).await;
+        upgraded["replacement_room"].as_str().expect("a room id").to_owned()
+    }
+
     /// The content of a state event.
     pub async fn state(&self, room: &str, kind: &str) -> Value {
         self.call(Method::GET, &format!("/rooms/{}/state/{kind}", encoded(room)), None).await

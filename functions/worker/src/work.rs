@@ -127,10 +127,12 @@ async fn wake(hub: &Hub) -> Infallible {
 /// Expires what waited too long, and rotates the event log.
 async fn keep_up(hub: &Hub) -> Infallible {
     let mut trouble = Trouble::new("upkeep is late");
+    let mut levels = Trouble::new("power levels of rooms cannot be corrected");
     let retention = hub.settings().event_retention;
     loop {
         trouble.watch(hub.ports().upkeep.rotate(retention).await);
         for _ in 0..ROTATE_EVERY {
+            while levels.watch(hub.correct_power_levels().await).is_some_and(|taken| taken > 0) {}
             if let Some(expired @ 1..) = trouble.watch(hub.ports().upkeep.expire().await) {
                 tracing::info!(expired, "notifications expired");
             }

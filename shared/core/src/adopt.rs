@@ -2,8 +2,9 @@
 //! the room belongs to the tenant of who let it in, and a direct chat of two is *the* direct chat of these two unless they
 //! have one already. So do rooms that this service was making when its process ended: the homeserver has them, we do not.
 //!
-//! Left alone are rooms in which nobody else is yet, which are encrypted (we could read nothing in them) or spaces (they
-//! hold rooms, and no messages), and which the bot is just making.
+//! Left alone are rooms in which nobody else is yet, which are encrypted (we could read nothing in them: see
+//! `adopt/encrypted.rs`) or spaces (they hold rooms, and no messages), which were replaced by another, and which the bot is
+//! just making. The successor of a room of ours takes its place (`room/successor.rs`).
 //!
 //! # Why within the push
 //! The homeserver waits for our answer while we ask it about the room, so the events behind this one wait, too; once for
@@ -14,6 +15,7 @@
 //! us is stored in one act with its members; only the events of before can be missing if the process ends right after it,
 //! and these are in the history.
 
+mod encrypted;
 mod profile;
 
 use std::time::Duration;
@@ -71,10 +73,21 @@ impl Hub {
     async fn try_to_adopt(&self, room: &RoomId, host: &User) -> Result<Option<TenantId>> {
         let tenant = host.tenant();
         let overview = self.timeline.overview(room, &self.matrix_id(host)).await?;
+        if let Some(old) = self.replaced_by(tenant, room, &overview).await? {
+            self.take_over(tenant, &old, room, &self.matrix_id(host), &overview).await?;
+            return Ok(Some(tenant));
+        }
         let others = overview.people.iter().any(|person| person.id != self.matrix_id(host));
         let key = self.key_of_ours(&overview);
         let is_made_here = overview.made_by == self.bot();
-        let is_none_to_talk_in = overview.is_encrypted || overview.is_space;
+        if overview.is_encrypted && !overview.is_space && !overview.is_upgraded {
+            self.warn_of_encryption(tenant, room, host, &overview).await?;
+            if others {
+                self.strange.put(room.clone(), ());
+            }
+            return Ok(None);
+        }
+        let is_none_to_talk_in = overview.is_space || overview.is_upgraded;
         if is_none_to_talk_in || (is_made_here && key.as_ref().is_none_or(|key| key.tenant != tenant)) {
             self.strange.put(room.clone(), ());
             return Ok(None);
@@ -162,7 +175,7 @@ impl Hub {
     }
 
     /// What was said before us, oldest first; of an old room only the last of it.
-    async fn said_before(&self, room: &RoomId) -> Result<Vec<RoomEvent>> {
+    pub(crate) async fn said_before(&self, room: &RoomId) -> Result<Vec<RoomEvent>> {
         let (mut events, mut from) = (Vec::new(), None);
         for _ in 0..PAGES {
             let page = self.timeline.all_before(room, from.as_deref(), PAGE).await?;
@@ -180,7 +193,7 @@ impl Hub {
     /// that is told late may be accepted, declined or withdrawn by now: then it does nothing.
     pub(crate) async fn accept_invitation(&self, tenant: TenantId, event: &RoomEvent) -> Result<()> {
         let Content::Invited(invited) = &event.content else { return Ok(()) };
-        if event.sender == self.bot() {
+        if event.sender == self.bot() || self.room_records.former(&event.room_id).await?.is_some() {
             return Ok(());
         }
         let people = self.people([invited].into_iter()).await?;
@@ -201,7 +214,7 @@ impl Hub {
     }
 
     /// Whether who is invited has come in by this.
-    async fn comes_in(&self, room: &RoomId, invited: &MatrixUserId) -> Result<bool> {
+    pub(crate) async fn comes_in(&self, room: &RoomId, invited: &MatrixUserId) -> Result<bool> {
         match self.attendance.accept(room, invited).await {
             // The room is closed, or the bot was put out of it.
             Err(error) if error.failure() == Some(Failure::Rejected) => Ok(false),

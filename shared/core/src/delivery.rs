@@ -16,6 +16,7 @@ use crate::{
     port::{Delivered, Lane, Rest},
     provision::is_account_taken,
     rendering,
+    room::encrypted,
     user::User,
 };
 
@@ -127,8 +128,12 @@ impl Hub {
             }
             error => {
                 tracing::error!(id = %notification.id, error = &error as &dyn std::error::Error, "refused for good");
-                self.outbox.failed(notification.id, reason::REFUSED_BY_HOMESERVER).await?;
-                let reason = Some(reason::REFUSED_BY_HOMESERVER.to_owned());
+                let reason = match error.code() {
+                    reason::ROOM_ENCRYPTED => reason::ROOM_ENCRYPTED,
+                    _ => reason::REFUSED_BY_HOMESERVER,
+                };
+                self.outbox.failed(notification.id, reason).await?;
+                let reason = Some(reason.to_owned());
                 Ok(Notification { status: Status::Failed, reason, next_attempt_at: None, ..notification })
             }
         }
@@ -159,6 +164,9 @@ impl Hub {
 
     async fn attempt(&self, notification: &Notification) -> Result<(RoomId, EventId)> {
         let room = self.room(&notification.key()).await?;
+        if self.encrypted.get(&room).is_some() {
+            return Err(encrypted());
+        }
         let recipient = match &notification.draft.target {
             Target::Dm(user) => match self.users.find(notification.tenant, user).await? {
                 Some(user) => Some(self.reachable(&room, &user).await?),

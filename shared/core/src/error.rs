@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
+use crate::id::RoomId;
+
 /// The result of every use case and port.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -53,6 +55,12 @@ pub enum Error {
         detail: Cow<'static, str>,
         /// When it is worth trying again.
         retry_after: Option<Duration>,
+    },
+    /// The room was replaced by another (`m.room.tombstone`).
+    #[error("{}", upgraded(successor.as_ref()))]
+    Upgraded {
+        /// The room to use instead; `None` if the caller may not know it.
+        successor: Option<RoomId>,
     },
     /// Too much at once: come back later.
     #[error("too many requests")]
@@ -112,6 +120,19 @@ pub enum Failure {
     UnknownPosition,
 }
 
+/// The reason of a refusal by the homeserver (Matrix specification, client-server API, "Common error codes").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The user may not do this in this room, or the room does not exist: `M_FORBIDDEN` and its like.
+    Forbidden,
+    /// The account of the user is deactivated.
+    Deactivated,
+    /// The account of the user is suspended or locked.
+    Suspended,
+    /// The file or event is larger than the homeserver accepts.
+    TooLarge,
+}
+
 /// A failure of a system beside us, with its cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{system} {failure} while {doing}")]
@@ -120,6 +141,8 @@ pub struct Fault {
     pub system: System,
     /// How.
     pub failure: Failure,
+    /// The reason, if the system refused and named one that the user can act on.
+    pub refusal: Option<Refusal>,
     /// What we were doing, as in "storing a notification".
     pub doing: &'static str,
     /// The cause; goes into our log, never into an answer.
@@ -140,7 +163,24 @@ impl Error {
         doing: &'static str,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Fault(Box::new(Fault { system, failure, doing, source: Some(source.into()) }))
+        let source = Some(source.into());
+        Self::Fault(Box::new(Fault { system, failure, refusal: None, doing, source }))
+    }
+
+    /// A refusal by the homeserver.
+    pub fn refused(
+        refusal: Refusal,
+        doing: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        let (system, failure) = (System::Homeserver, Failure::Rejected);
+        Self::Fault(Box::new(Fault {
+            system,
+            failure,
+            refusal: Some(refusal),
+            doing,
+            source: Some(source.into()),
+        }))
     }
 
     /// The stable code of this error, for programs that read it.
@@ -155,6 +195,7 @@ impl Error {
                 problems.iter().map(|p| p.code).find(|c| *c != Problem::INVALID).unwrap_or("invalid_request")
             }
             Self::TooLarge { .. } => "body_too_large",
+            Self::Upgraded { .. } => "room_upgraded",
             Self::Busy { .. } | Self::Limited { .. } => "rate_limited",
             Self::Fault(fault) => match (fault.system, fault.failure) {
                 (System::Database, Failure::Broken | Failure::Rejected | Failure::UnknownPosition)
@@ -176,6 +217,14 @@ impl Error {
             Self::Conflict { retry_after, .. } => retry_after.is_some(),
             Self::Fault(fault) => !matches!(fault.failure, Failure::Rejected | Failure::UnknownPosition),
             _ => false,
+        }
+    }
+
+    /// The reason of a refusal by the homeserver, if that is what happened.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Fault(fault) => fault.refusal,
+            _ => None,
         }
     }
 
@@ -224,6 +273,14 @@ impl fmt::Display for Failure {
             Self::Rejected => "refused",
             Self::UnknownPosition => "did not know the position",
         })
+    }
+}
+
+fn upgraded(successor: Option<&RoomId>) -> String {
+    let room = "the room was replaced by another";
+    match successor {
+        Some(successor) => format!("{room}: use {successor}"),
+        None => format!("{room}: list your rooms again"),
     }
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::{
     Error, Hub, Result,
     id::{HubUserId, MatrixUserId},
+    room::account_refused,
     user::{Account, Caller, Role, User},
 };
 
@@ -73,7 +74,7 @@ impl fmt::Debug for ExternalClient {
 impl Hub {
     /// How the caller signs in with another Matrix client. The same each time, until it is rotated.
     pub async fn external_client(&self, caller: &Caller) -> Result<ExternalClient> {
-        self.make_ready(std::slice::from_ref(&caller.user)).await?;
+        self.make_ready(caller, std::slice::from_ref(&caller.user)).await?;
         let (mut access, user) = (self.access(caller).await?, &caller.user);
         for _ in 0..TRIES {
             let stored = access.password.as_ref().and_then(|sealed| self.vault.open(user.id(), sealed));
@@ -84,7 +85,8 @@ impl Hub {
                 None => self.store_password(user, access.generation).await?,
             };
             if let Some(generation) = generation {
-                self.external_accounts.set_password(&self.matrix_id(user), &password).await?;
+                let set = self.external_accounts.set_password(&self.matrix_id(user), &password).await;
+                set.map_err(|error| account_refused(Some(caller), user, error))?;
                 if self.external_access.applied(user.id(), generation).await? {
                     return Ok(self.client_of(user, password));
                 }

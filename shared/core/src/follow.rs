@@ -16,7 +16,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     Error, Hub, Result,
-    event::Audience,
+    audiences::Audiences,
     id::Position,
     mailbox::Mailbox,
     tail::{ConnectionId, Missed, Subscription, Tail},
@@ -111,17 +111,14 @@ impl Hub {
     ///
     /// # Errors
     /// `token_superseded` if the user is of another tenant by now.
-    pub(crate) async fn audience(&self, user: &User) -> Result<Vec<Audience>> {
+    pub(crate) async fn audience(&self, user: &User) -> Result<Audiences> {
         let tenant = user.tenant();
         let listener = self.memberships.listener(tenant, user.id()).await?;
         if listener.as_ref().is_none_or(|listener| listener.role != user.identity.role) {
             // The signal of a change got lost: whoever asks next is told by the store.
             self.signed_in.forget(user);
         }
-        let rooms = listener.ok_or_else(superseded)?.rooms;
-        let mut audience = vec![Audience::Tenant(tenant), Audience::User(tenant, user.id().clone())];
-        audience.extend(rooms.into_iter().map(|room| Audience::Room(tenant, room)));
-        Ok(audience)
+        Ok(Audiences::of(user, listener.ok_or_else(superseded)?.rooms))
     }
 
     /// Adds a connection whose audience is true at the position where it begins.
@@ -129,7 +126,7 @@ impl Hub {
         &self,
         caller: &Caller,
         after: Option<Position>,
-    ) -> Result<(Vec<Audience>, Subscription)> {
+    ) -> Result<(Audiences, Subscription)> {
         for _ in 0..AUDIENCE_TRIES {
             let memberships = self.tail.memberships();
             let audience = self.audience(&caller.user).await?;
@@ -152,7 +149,7 @@ impl Hub {
         &self,
         cursor: Position,
         at: Position,
-        audience: &[Audience],
+        audience: &Audiences,
     ) -> Result<Result<Vec<Bytes>, Gap>> {
         let limit = self.settings.replay_max;
         if cursor >= at {
@@ -169,9 +166,11 @@ impl Hub {
         if cursor < self.feed.span().await?.trimmed {
             return Ok(Err(Gap::Expired));
         }
-        let missed: Vec<_> =
-            events.iter().take_while(|event| event.position <= at).map(|event| event.frame().sse).collect();
-        Ok(if missed.len() > limit { Err(Gap::TooFarBehind) } else { Ok(missed) })
+        let is_too_much = events.len() > limit && events[limit].position <= at;
+        let missed = events.iter().take_while(|event| event.position <= at);
+        let missed = missed.filter(|event| audience.hears(&event.audience, event.position));
+        let missed: Vec<_> = missed.map(|event| event.frame().sse).collect();
+        Ok(if is_too_much { Err(Gap::TooFarBehind) } else { Ok(missed) })
     }
 
     /// Returns the first bytes: one block with `retry`, the cursor as `id` and `connected` as `data`, then the missed

@@ -12,13 +12,13 @@ use crate::{
     Result,
     delivery::Sent,
     echo::Echoes,
-    id::{EventId, RoomId, TenantId},
+    id::{EventId, HubUserId, RoomId, TenantId},
     inbound::Pushes,
     message::Attempt,
     port::{
         Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
-        Lobby, Memberships, Messages, Notifications, Outbox, Reconciliation, Rooms, Timeline, Upkeep, Users,
-        Vault, Whispers,
+        Lobby, Memberships, Messages, Notifications, Outbox, Reconciliation, RoomRecords, RoomState, Rooms,
+        Timeline, Upkeep, Users, Vault, Whispers,
     },
     receipt::Receipt,
     reconcile::LeftAlone,
@@ -27,6 +27,8 @@ use crate::{
     user::SignedIn,
 };
 
+/// How long a process trusts what it remembers of the room of a key: another may have replaced it.
+const ROOM_KNOWN_FOR: Duration = Duration::from_secs(10);
 /// How long a process trusts that a room does not exist yet.
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 /// How long a room that cannot be adopted is left alone.
@@ -44,6 +46,10 @@ const ENTERING_FOR: Duration = Duration::from_mins(5);
 const SICK_FOR: Duration = Duration::from_mins(15);
 /// The time for which a receipt is known as taken in.
 const RECEIPT_FOR: Duration = Duration::from_mins(1);
+/// How long it is known that the homeserver refused an account.
+const REFUSED_FOR: Duration = Duration::from_hours(24);
+/// How long accepting the invitations of a user may take.
+const INVITING_FOR: Duration = Duration::from_mins(1);
 /// How many users and rooms a process remembers at the most.
 const REMEMBERED: u64 = 20_000;
 
@@ -53,6 +59,7 @@ const REMEMBERED: u64 = 20_000;
 pub struct Ports {
     pub users: Arc<dyn Users>,
     pub rooms: Arc<dyn Rooms>,
+    pub room_records: Arc<dyn RoomRecords>,
     pub memberships: Arc<dyn Memberships>,
     pub lobby: Arc<dyn Lobby>,
     pub departures: Arc<dyn Departures>,
@@ -66,6 +73,7 @@ pub struct Ports {
     pub messages: Arc<dyn Messages>,
     pub reconciliation: Arc<dyn Reconciliation>,
     pub homeserver: Arc<dyn Homeserver>,
+    pub room_state: Arc<dyn RoomState>,
     pub timeline: Arc<dyn Timeline>,
     pub files: Arc<dyn Files>,
     pub attendance: Arc<dyn Attendance>,
@@ -126,6 +134,8 @@ pub struct Inner {
     pub(crate) openings: Arc<Semaphore>,
     pub(crate) signed_in: SignedIn,
     pub(crate) room_ids: Remembered<RoomKey, RoomId>,
+    /// Rooms whose messages are encrypted.
+    pub(crate) encrypted: Remembered<RoomId, ()>,
     /// Keys that had no room a moment ago.
     pub(crate) absent: Remembered<RoomKey, ()>,
     pub(crate) sent: Sent,
@@ -150,6 +160,10 @@ pub struct Inner {
     /// An event that is no known message, with the events before it.
     pub(crate) events_before: Remembered<EventId, Arc<[EventId]>>,
     pub(crate) pushes: Pushes,
+    /// Users whose account the homeserver refused a while ago.
+    pub(crate) refused: Remembered<HubUserId, ()>,
+    /// Users whose invitations are being accepted.
+    pub(crate) inviting: Remembered<HubUserId, ()>,
     installation: OnceCell<String>,
 }
 
@@ -162,7 +176,8 @@ impl Hub {
             ports,
             settings,
             openings: Arc::new(Semaphore::new(OPENINGS)),
-            room_ids: Remembered::for_good(),
+            room_ids: Remembered::for_a_while(ROOM_KNOWN_FOR),
+            encrypted: Remembered::for_a_while(ROOM_KNOWN_FOR),
             absent: Remembered::for_a_while(ABSENT_FOR),
             sent: Sent::new(),
             background: TaskTracker::new(),
@@ -177,6 +192,8 @@ impl Hub {
             receipts: Remembered::for_a_while(RECEIPT_FOR),
             events_before: Remembered::for_a_while(RECEIPT_FOR),
             pushes: Pushes::new(),
+            refused: Remembered::for_a_while(REFUSED_FOR),
+            inviting: Remembered::for_a_while(INVITING_FOR),
             installation: OnceCell::new(),
         }))
     }

@@ -91,6 +91,15 @@ pub enum Content {
     Named(String),
     /// `m.room.topic`.
     Topic(String),
+    /// `m.room.encryption`.
+    Encrypted,
+    /// `m.room.history_visibility`.
+    HistoryVisibility {
+        /// Whether it keeps what was said before from who comes in later: `joined` or `invited`.
+        is_restricted: bool,
+    },
+    /// `m.room.tombstone`.
+    Upgraded,
 }
 
 impl Hub {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adopt;
+mod audiences;
 pub mod delivery;
 mod echo;
 pub mod error;
@@ -15,6 +16,7 @@ mod mailbox;
 pub mod media;
 pub mod message;
 pub mod name;
+mod notices;
 pub mod notification;
 pub mod poll;
 pub mod port;

@@ -9,8 +9,10 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     Error, Hub, Result,
+    error::Refusal,
     id::{MatrixUserId, RoomId},
     message::{Message, Said},
+    room::Action,
     user::Caller,
 };
 
@@ -175,7 +177,15 @@ impl Hub {
         self.check_may_write(caller, room).await?;
         let sender: MatrixUserId = self.matrix_id(&caller.user);
         let (filename, mimetype, size) = (upload.filename.clone(), upload.mimetype.clone(), upload.size);
-        let mxc = self.files.upload(&sender, upload).await?;
+        // A file that nobody may post would stay on the homeserver for ever.
+        self.check_may_send(caller, room).await?;
+        let mxc = match self.files.upload(&sender, upload).await {
+            Err(error) if error.refusal() == Some(Refusal::TooLarge) => {
+                return Err(Error::invalid("/file", "is larger than the homeserver accepts"));
+            }
+            Err(error) => return Err(self.explain(caller, room, &caller.user, Action::Send, error).await),
+            Ok(mxc) => mxc,
+        };
         self.messages.own(&mxc, &sender).await?;
         let said = Said {
             body: caption.unwrap_or_else(|| filename.clone()),

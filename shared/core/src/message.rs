@@ -13,11 +13,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Error, Hub, Result,
+    Hub, Result,
     id::{EventId, MatrixUserId, RoomId},
     inbound::{Content, RoomEvent},
     media::{File, Mxc, clean},
     name,
+    room::encrypted,
     time::rfc3339,
     user::{Caller, User},
 };
@@ -150,18 +151,18 @@ impl Hub {
         self.say(caller, room, said, transaction).await
     }
 
-    /// Whether the caller may write into the room: viewers read, and who is no member knows of no room.
+    /// Whether the caller may write into the room: viewers read, who is no member knows of no room, and nobody writes
+    /// into an encrypted one.
     pub async fn check_may_write(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;
+        let access = self.room_records.access(user.tenant(), room, user.id()).await?;
         // As stored now: the role that was remembered may be a former one.
-        let role = self.messages.member_role(user.tenant(), room, user.id()).await?;
-        role.unwrap_or(user.identity.role).check_may_write()?;
-        role.map(drop).ok_or(Error::NotFound("room"))
-    }
-
-    async fn check_member(&self, caller: &Caller, room: &RoomId) -> Result<()> {
-        let is_member = self.messages.is_member(caller.user.tenant(), room, caller.user.id()).await?;
-        if is_member { Ok(()) } else { Err(Error::NotFound("room")) }
+        access.as_ref().map_or(user.identity.role, |access| access.role).check_may_write()?;
+        match access {
+            Some(access) if access.marks.is_encrypted => Err(encrypted()),
+            Some(_) => Ok(()),
+            None => Err(self.no_member(caller, room).await),
+        }
     }
 
     /// The names under which people see them. Those of users are remembered for a short while.

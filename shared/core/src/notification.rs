@@ -80,6 +80,8 @@ pub mod reason {
     pub const HOMESERVER_ERROR: &str = "homeserver_error";
     /// The recipient's Matrix account was made by somebody else, so it is not used.
     pub const MATRIX_ACCOUNT_TAKEN: &str = "matrix_account_taken";
+    /// Messages in the room are encrypted since somebody switched that on.
+    pub const ROOM_ENCRYPTED: &str = "room_encrypted";
     /// The homeserver refused the message for good.
     pub const REFUSED_BY_HOMESERVER: &str = "refused_by_homeserver";
 }

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     Hub, Result,
-    event::{Audience, Event, Kind},
+    event::{Event, Kind},
     follow::{Follower, Gap, parse_cursor},
     id::Position,
     port::Span,
@@ -90,15 +90,16 @@ impl Hub {
             Ok(cursor) => cursor,
             Err(unknown) => return Ok(gap(unknown)),
         };
-        let audience: Vec<Audience> = self.audience(&caller.user).await?;
+        let audience = self.audience(&caller.user).await?;
         let limit = self.settings.replay_max;
         let read = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let events = self.feed.after(cursor, &audience, read).await?;
+        let mut events = self.feed.after(cursor, &audience, read).await?;
         if events.len() > limit {
             return Ok(gap(Gap::TooFarBehind));
         }
         // The head was read before the events, so everything up to it is among them.
         let cursor = events.last().map_or(span.head, |last| last.position.max(span.head));
+        events.retain(|event| audience.hears(&event.audience, event.position));
         Ok(Page { events, gap: None, cursor }.up_to_withdrawal())
     }
 }

@@ -5,7 +5,9 @@
 
 mod chat;
 mod external;
+mod records;
 mod rooms;
+mod state;
 mod whispers;
 
 use std::{sync::Arc, time::Duration};
@@ -18,7 +20,7 @@ use crate::{
     event::{Audience, Event, NewEvent, Payload},
     id::{EventId, HubUserId, MatrixUserId, NotificationId, Position, RoomId, TenantId},
     notification::{Accepted, Entry, LogQuery, Notification},
-    room::{Claim, NewRoom, Profile, RoomKey},
+    room::{Claim, Marks, NewRoom, Profile, RoomKey},
     user::{Account, Identity, Role, User, UserQuery, UserSummary},
 };
 
@@ -27,7 +29,9 @@ pub use chat::{
     Timeline, Unedited,
 };
 pub use external::{ExternalAccess, ExternalAccounts, Vault};
+pub use records::RoomRecords;
 pub use rooms::{Attendance, Departure, Departures, Lobby, Read, ReadUpTo, Standing};
+pub use state::RoomState;
 pub use whispers::Whispers;
 
 /// What time it is, for what is compared with a token or a timestamp of somebody else.
@@ -99,15 +103,15 @@ pub trait UserWatcher: Send + Sync {
 pub struct Listener {
     /// Their role.
     pub role: Role,
-    /// The rooms they are in.
-    pub rooms: Vec<RoomId>,
+    /// The rooms they are in, each with the last position of the log before they came in.
+    pub rooms: Vec<(RoomId, Position)>,
 }
 
 /// Which Matrix room belongs to which key.
 #[async_trait]
 pub trait Rooms: Send + Sync {
-    /// The room of a key.
-    async fn find(&self, key: &RoomKey) -> Result<Option<RoomId>>;
+    /// The room of a key, with its marks.
+    async fn find(&self, key: &RoomKey) -> Result<Option<(RoomId, Marks)>>;
 
     /// The right to create the room of a key, for the time of the lease.
     async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim>;
@@ -141,7 +145,8 @@ pub trait Memberships: Send + Sync {
 
     /// The rooms a user is in.
     async fn of(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<RoomId>> {
-        Ok(self.listener(tenant, user).await?.map(|listener| listener.rooms).unwrap_or_default())
+        let rooms = self.listener(tenant, user).await?.map(|listener| listener.rooms).unwrap_or_default();
+        Ok(rooms.into_iter().map(|(room, _)| room).collect())
     }
 }
 
@@ -302,6 +307,9 @@ pub trait Homeserver: Send + Sync {
 
     /// The user is in the room.
     async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()>;
+
+    /// The user is in the room, invited by a member of it, who may do so.
+    async fn join_by(&self, room: &RoomId, member: &MatrixUserId, user: &MatrixUserId) -> Result<()>;
 
     /// Sends `m.room.message` as the bot. The same transaction id sends once.
     async fn send(&self, room: &RoomId, transaction: &str, content: &serde_json::Value) -> Result<EventId>;

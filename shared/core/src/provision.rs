@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::{
     Error, Hub, Result,
+    error::{Failure, Refusal},
     id::{HubUserId, MatrixUserId, TenantId},
     room::{RoomKey, RoomKind},
     user::{Account, User},
@@ -44,7 +45,13 @@ impl Hub {
         if is_account_taken(&error) {
             return Ok(()); // logged, and due again already
         }
-        tracing::warn!(user = %user.id(), error = &error as &dyn std::error::Error, "provisioning is postponed");
+        // An account that the homeserver refuses is told of once, not with each attempt.
+        if error.refusal().is_none() || self.refused.get(user.id()).is_none() {
+            tracing::warn!(user = %user.id(), error = &error as &dyn std::error::Error, "provisioning is postponed");
+        }
+        if error.refusal().is_some() {
+            self.refused.put(user.id().clone(), ());
+        }
         self.users.postpone(user.id()).await
     }
 
@@ -53,8 +60,53 @@ impl Hub {
         self.account_of(user).await?;
         let general = RoomKey { tenant: user.tenant(), kind: RoomKind::General };
         let room = self.room(&general).await?;
-        self.join(&general, &room, user).await?;
+        match self.join(&general, &room, user).await {
+            // Somebody banned them from it: they can use everything else.
+            Err(error) if error.refusal() == Some(Refusal::Forbidden) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::info!(user = %user.id(), %room, error, "a user is kept out of the room of everybody");
+            }
+            joined => joined?,
+        }
+        self.take_invitations(user).await?;
         self.users.provisioned(user).await
+    }
+
+    /// Accepts the invitations that other clients sent before there was an account: as everywhere here, who is invited is
+    /// in. Only those who may use other clients can have sent one.
+    async fn take_invitations(&self, user: &User) -> Result<()> {
+        if self.inviting.get(user.id()).is_some() || self.external_access.allowed(None, 1).await?.is_empty() {
+            return Ok(());
+        }
+        // Opening a chat of theirs provisions them in turn.
+        self.inviting.put(user.id().clone(), ());
+        let taken = self.take_each_invitation(user).await;
+        self.inviting.remove(user.id());
+        taken
+    }
+
+    async fn take_each_invitation(&self, user: &User) -> Result<()> {
+        let id = self.matrix_id(user);
+        for (room, inviter) in self.room_state.invitations(&id).await? {
+            let taken = match self.rooms.tenant_of(&room).await? {
+                Some(tenant) if tenant == user.tenant() => match self.comes_in(&room, &id).await {
+                    Ok(true) => self.memberships.add(tenant, &room, user.id()).await,
+                    Ok(false) => Ok(()),
+                    Err(error) => Err(error),
+                },
+                Some(_) => Ok(()),
+                None => Box::pin(self.adopt_from(&room, &inviter)).await.map(drop),
+            };
+            match taken {
+                // A room over which the homeserver fails keeps nobody out of the others.
+                Err(error) if matches!(error.failure(), Some(Failure::Broken | Failure::Rejected)) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(user = %user.id(), %room, error, "an invitation cannot be accepted");
+                }
+                taken => taken?,
+            }
+        }
+        Ok(())
     }
 
     /// A user of the tenant whose Matrix account exists.

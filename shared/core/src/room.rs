@@ -4,6 +4,10 @@ mod chat;
 mod found;
 mod key;
 mod leave;
+mod levels;
+mod marks;
+mod permissions;
+mod successor;
 mod view;
 
 use std::time::Duration;
@@ -12,12 +16,15 @@ use tokio::time::Instant;
 
 use crate::{
     Hub, Result,
-    id::{MatrixUserId, RoomId},
+    id::{MatrixUserId, RoomId, TenantId},
     user::User,
 };
 
 pub use found::Founding;
 pub use key::{Pair, RoomKey, RoomKind};
+pub use marks::{Access, Marks};
+pub(crate) use permissions::{Action, account_refused, encrypted};
+pub use permissions::{Former, Membership, Permissions};
 pub use view::{Listed, Member, Profile, Room, RoomType, Search};
 
 /// How long one process may take to create a room before another may try.
@@ -35,6 +42,8 @@ pub struct NewRoom {
     pub topic: Option<String>,
     /// Whether clients should show it as a direct chat.
     pub is_direct: bool,
+    /// Whether its members may invite others with any Matrix client, as they may here.
+    pub members_invite: bool,
     /// Invited at creation. If the room is direct, it is the chat of these: with each other if they are two, with the
     /// bot if it is one.
     pub invite: Vec<MatrixUserId>,
@@ -57,11 +66,12 @@ impl Hub {
         if let Some(room) = self.room_ids.get(key) {
             return Ok(Some(room));
         }
-        let found = self.rooms.find(key).await?;
-        if let Some(room) = &found {
-            self.room_ids.put(key.clone(), room.clone());
+        let Some((room, marks)) = self.rooms.find(key).await? else { return Ok(None) };
+        self.room_ids.put(key.clone(), room.clone());
+        if marks.is_encrypted {
+            self.encrypted.put(room.clone(), ());
         }
-        Ok(found)
+        Ok(Some(room))
     }
 
     /// The room of a key as an event names it, where one without a name does no harm. That there is none is believed for
@@ -116,11 +126,29 @@ impl Hub {
         }
     }
 
-    /// Brings a user into a room, on the homeserver and in our table.
+    /// Brings a user into a room, on the homeserver and in our table. Into a room that another process has replaced a
+    /// moment ago nobody comes any more.
     pub(crate) async fn join(&self, key: &RoomKey, room: &RoomId, user: &User) -> Result<()> {
+        let replaced = self.room_records.former(room).await?;
+        if replaced.is_some() {
+            self.room_ids.remove(key);
+        }
+        let room = replaced.as_ref().map_or(room, |former| &former.current);
         self.departures.cancel(room, user.id()).await?;
         self.homeserver.join(room, &self.matrix_id(user)).await?;
         self.memberships.add(key.tenant, room, user.id()).await
+    }
+
+    /// Takes back a room in which somebody cannot be: nobody keeps a room that is not what it was to be.
+    async fn discard(&self, tenant: TenantId, room: &RoomId, alias: &str, members: &[User]) -> Result<()> {
+        for user in members {
+            self.departures.depart(tenant, room, user.id()).await?;
+        }
+        if let Err(error) = self.room_state.discard(room, alias).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(%room, error, "the bot stays in a room that came to nothing");
+        }
+        Ok(())
     }
 
     async fn create(&self, key: &RoomKey) -> Result<RoomId> {
@@ -136,12 +164,18 @@ impl Hub {
             name: profile.name.clone().unwrap_or_else(|| names.join(", ")),
             topic: profile.topic.clone(),
             is_direct: key.is_direct(),
+            members_invite: key.members_invite(),
             invite: partners.iter().map(|user| self.matrix_id(user)).collect(),
         };
         let room = self.homeserver.create_room(&new).await?;
         // Before the room counts as made: a crash in between must not leave its partners out.
         for partner in &partners {
-            self.homeserver.join(&room, &self.matrix_id(partner)).await?;
+            if let Err(error) = self.homeserver.join(&room, &self.matrix_id(partner)).await {
+                if error.refusal().is_some() {
+                    self.discard(key.tenant, &room, &new.alias, &partners).await?;
+                }
+                return Err(account_refused(None, partner, error));
+            }
         }
         let members = partners.iter().map(|user| user.id().clone()).collect();
         let room = self.rooms.settle(key, &room, &Profile { members, ..profile }).await?;

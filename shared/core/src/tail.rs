@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::{
     Result,
+    audiences::Audiences,
     event::{Audience, Event},
     id::Position,
     mailbox::{End, Mailbox},
@@ -146,21 +147,22 @@ impl Tail {
         &self,
         after: Position,
         until: Position,
-        audience: &[Audience],
+        audience: &Audiences,
         limit: usize,
     ) -> Missed {
         let state = self.state();
         if after < state.recent.since {
             return Missed::Older;
         }
-        let audience: HashSet<_> = audience.iter().collect();
+        let wanted: HashSet<_> = audience.iter().collect();
         let start = state.recent.frames.partition_point(|frame| frame.position <= after);
         let frames: Vec<_> = state
             .recent
             .frames
             .range(start..)
             .take_while(|frame| frame.position <= until)
-            .filter(|frame| audience.contains(&frame.audience))
+            .filter(|frame| wanted.contains(&frame.audience))
+            .filter(|frame| audience.hears(&frame.audience, frame.position))
             .take(limit + 1)
             .map(|frame| frame.sse.clone())
             .collect();

@@ -15,6 +15,7 @@ use crate::{
     event::Audience,
     id::{HubUserId, MatrixUserId, RoomId, TenantId},
     message::People,
+    room::Action,
     user::Caller,
     whisper::Whisper,
 };
@@ -114,7 +115,10 @@ impl Hub {
     /// member of the room and may write. The homeserver tells everybody, us among them.
     pub async fn type_in(&self, caller: &Caller, room: &RoomId, lasting: Option<Duration>) -> Result<()> {
         self.check_may_write(caller, room).await?;
-        self.attendance.set_typing(room, &self.matrix_id(&caller.user), lasting).await
+        match self.attendance.set_typing(room, &self.matrix_id(&caller.user), lasting).await {
+            Err(error) => Err(self.explain(caller, room, &caller.user, Action::Other, error).await),
+            Ok(()) => Ok(()),
+        }
     }
 }
 

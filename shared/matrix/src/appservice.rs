@@ -17,7 +17,7 @@ use tracing::Instrument;
 use crate::{
     Config,
     call::{Call, Http, UNVERSIONED},
-    device::Device,
+    device::{Device, Readers},
     error::Doing,
     room::Turns,
 };
@@ -39,6 +39,8 @@ pub struct Appservice {
     pub(crate) lists: Arc<Turns>,
     pub(crate) reader: Device,
     pub(crate) reconciler: Device,
+    /// Devices by which rooms are read as their members.
+    pub(crate) readers: Readers,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +65,7 @@ impl Appservice {
             lists: Arc::default(),
             reader: Device::reader(),
             reconciler: Device::reconciler(),
+            readers: Readers::default(),
         })
     }
 }
@@ -93,7 +96,11 @@ impl Homeserver for Appservice {
     }
 
     async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
-        self.bring_in(room, user).await
+        self.bring_in(room, user, &self.bot).await
+    }
+
+    async fn join_by(&self, room: &RoomId, member: &MatrixUserId, user: &MatrixUserId) -> Result<()> {
+        self.bring_in(room, user, member).await
     }
 
     async fn send(&self, room: &RoomId, transaction: &str, content: &serde_json::Value) -> Result<EventId> {

@@ -1,6 +1,9 @@
-//! Devices of the bot whose tokens read: Conduit lets no Application Service read `/sync` and `/messages` by itself.
+//! Devices whose tokens read, mostly of the bot: Conduit lets no Application Service read `/sync` and `/messages` by itself.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex as StdMutex, PoisonError},
+};
 
 use messenger_core::id::MatrixUserId;
 use reqwest::StatusCode;
@@ -15,7 +18,27 @@ use crate::{
 /// The device that reads the homeserver's own stream. One worker uses it at a time: a second login takes its token away.
 const RECONCILER: &str = "RECONCILE";
 
-/// A device of the bot, and its token as long as it is good. Clones are the same device.
+/// The device of a user by which rooms are read as that user, where the bot may read what they may not.
+const MEMBER: &str = "HUB_READER";
+/// How many users' devices are remembered.
+const MEMBERS_MAX: usize = 1000;
+
+/// The devices by which rooms are read as their members. Clones are the same devices.
+#[derive(Clone, Default)]
+pub(crate) struct Readers(Arc<StdMutex<HashMap<MatrixUserId, Device>>>);
+
+impl Readers {
+    pub(crate) fn of(&self, user: &MatrixUserId) -> Device {
+        let mut devices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A token that is forgotten costs a login.
+        if devices.len() >= MEMBERS_MAX && !devices.contains_key(user) {
+            devices.clear();
+        }
+        devices.entry(user.clone()).or_insert_with(Device::of_member).clone()
+    }
+}
+
+/// A device, and its token as long as it is good. Clones are the same device.
 #[derive(Clone)]
 pub(crate) struct Device {
     name: Arc<str>,
@@ -39,21 +62,27 @@ impl Device {
         Self::named(&NAME)
     }
 
+    /// The one by which rooms are read as one of their members. It is the same for all processes: they take each other's
+    /// tokens away, log in more often, and work.
+    fn of_member() -> Self {
+        Self::named(MEMBER)
+    }
+
     fn named(name: &str) -> Self {
         Self { name: name.into(), token: Arc::default() }
     }
 
-    /// Makes a call with the token of this device. A token that is no longer good is replaced once.
+    /// Makes a call with the token of this device of a user. A token that is no longer good is replaced once.
     pub(crate) async fn read<'a, T: DeserializeOwned>(
         &self,
         http: &'a Http,
-        bot: &MatrixUserId,
+        user: &MatrixUserId,
         call: impl Fn(&'a Http) -> Call<'a>,
     ) -> Result<T, Cause> {
-        let token = self.token(http, bot, None).await?;
+        let token = self.token(http, user, None).await?;
         match call(http).send_with(&token).await {
             Err(cause) if cause.is_status(StatusCode::UNAUTHORIZED) => {
-                let token = self.token(http, bot, Some(&token)).await?;
+                let token = self.token(http, user, Some(&token)).await?;
                 call(http).send_with(&token).await
             }
             result => result,
@@ -64,14 +93,14 @@ impl Device {
     async fn token(
         &self,
         http: &Http,
-        bot: &MatrixUserId,
+        user: &MatrixUserId,
         not: Option<&Arc<str>>,
     ) -> Result<Arc<str>, Cause> {
         let mut token = self.token.lock().await;
         match &*token {
             Some(token) if Some(token) != not => Ok(token.clone()),
             _ => {
-                let fresh: Arc<str> = http.log_in(bot, &self.name).await?.access_token.into();
+                let fresh: Arc<str> = http.log_in(user, &self.name).await?.access_token.into();
                 *token = Some(fresh.clone());
                 Ok(fresh)
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use messenger_core::{
     Error, Result,
-    error::{Failure, System},
+    error::{Failure, Refusal as Reason, System},
 };
 use reqwest::{Response, StatusCode, header::RETRY_AFTER};
 use serde_json::Value;
@@ -61,7 +61,10 @@ pub(crate) trait Doing<T> {
 
 impl<T> Doing<T> for Result<T, Cause> {
     fn doing(self, what: &'static str) -> Result<T> {
-        self.map_err(|cause| Error::fault(System::Homeserver, cause.failure(), what, cause))
+        self.map_err(|cause| match (cause.failure(), cause.reason()) {
+            (Failure::Rejected, Some(reason)) => Error::refused(reason, what, cause),
+            (failure, _) => Error::fault(System::Homeserver, failure, what, cause),
+        })
     }
 
     fn reading_from(self, position: Option<&str>, what: &'static str) -> Result<T> {
@@ -91,6 +94,20 @@ impl Cause {
             Self::Refusal(refusal) => refusal.failure(),
             Self::Nonsense(_) => Failure::Broken,
             Self::Malformed(_) => Failure::Rejected,
+        }
+    }
+
+    /// The reason of a refusal, if it is one that a user can act on.
+    fn reason(&self) -> Option<Reason> {
+        let refusal = self.refusal()?;
+        match (refusal.status, refusal.errcode.as_deref()) {
+            (_, Some("M_USER_DEACTIVATED")) => Some(Reason::Deactivated),
+            (_, Some("M_USER_SUSPENDED" | "M_USER_LOCKED")) => Some(Reason::Suspended),
+            (StatusCode::PAYLOAD_TOO_LARGE, _) | (_, Some("M_TOO_LARGE")) => Some(Reason::TooLarge),
+            // Synapse says `M_BAD_STATE` of somebody who is banned.
+            (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, _) => Some(Reason::Forbidden),
+            _ if refusal.is_of_unknown_room() => Some(Reason::Forbidden),
+            _ => None,
         }
     }
 
@@ -154,17 +171,22 @@ impl Refusal {
     fn failure(&self) -> Failure {
         match (self.status, self.errcode.as_deref()) {
             (StatusCode::TOO_MANY_REQUESTS, _) => Failure::Limited(self.retry_after.unwrap_or(PATIENCE)),
+            // An account of one user: nothing is wrong with us.
+            (_, Some("M_USER_DEACTIVATED" | "M_USER_SUSPENDED" | "M_USER_LOCKED")) => Failure::Rejected,
             // Who we are, where the homeserver is, and what we may do there: somebody mends that.
             (StatusCode::UNAUTHORIZED, _) => Failure::Broken,
             (_, None | Some("M_UNRECOGNIZED" | "M_EXCLUSIVE" | "M_RESOURCE_LIMIT_EXCEEDED")) => {
                 Failure::Broken
             }
             (status, _) if status.is_client_error() => Failure::Rejected,
-            (_, Some("M_UNKNOWN")) if UNKNOWN_ROOM.iter().any(|text| self.explanation.contains(text)) => {
-                Failure::Rejected
-            }
+            _ if self.is_of_unknown_room() => Failure::Rejected,
             _ => Failure::Broken,
         }
+    }
+
+    fn is_of_unknown_room(&self) -> bool {
+        self.errcode.as_deref() == Some("M_UNKNOWN")
+            && UNKNOWN_ROOM.iter().any(|text| self.explanation.contains(text))
     }
 }
 
@@ -222,6 +244,37 @@ mod tests {
             (500, r#"{"errcode":"M_UNKNOWN","error":"No server available to assist in joining."}"#),
         ] {
             assert_eq!(failure(status, &[], body).await, Failure::Rejected, "{status} {body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_has_a_reason_that_a_user_can_act_on() {
+        let reason = async |status: u16, body: &'static str| {
+            let cause = refused(status, &[], body).await;
+            Err::<(), _>(cause).doing("sending").unwrap_err().refusal()
+        };
+        for (status, body, wanted) in [
+            (403, r#"{"errcode":"M_FORBIDDEN"}"#, Some(Reason::Forbidden)),
+            (403, r#"{"errcode":"M_BAD_STATE"}"#, Some(Reason::Forbidden)),
+            (403, r#"{"errcode":"M_CANNOT_LEAVE_SERVER_NOTICE_ROOM"}"#, Some(Reason::Forbidden)),
+            (404, r#"{"errcode":"M_NOT_FOUND"}"#, Some(Reason::Forbidden)),
+            (
+                500,
+                r#"{"errcode":"M_UNKNOWN","error":"non-create event for room of unknown version"}"#,
+                Some(Reason::Forbidden),
+            ),
+            (403, r#"{"errcode":"M_USER_DEACTIVATED"}"#, Some(Reason::Deactivated)),
+            (403, r#"{"errcode":"M_USER_SUSPENDED"}"#, Some(Reason::Suspended)),
+            (401, r#"{"errcode":"M_USER_LOCKED"}"#, Some(Reason::Suspended)),
+            (413, r#"{"errcode":"M_TOO_LARGE"}"#, Some(Reason::TooLarge)),
+            (400, r#"{"errcode":"M_BAD_JSON"}"#, None),
+            (401, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#, None),
+            (403, r#"{"errcode":"M_RESOURCE_LIMIT_EXCEEDED"}"#, None),
+            (404, "<html>no Matrix here</html>", None),
+            (404, r#"{"errcode":"M_UNRECOGNIZED"}"#, None),
+            (500, "", None),
+        ] {
+            assert_eq!(reason(status, body).await, wanted, "{status} {body}");
         }
     }
 

@@ -16,6 +16,7 @@ mod path;
 mod push_rules;
 pub mod registration;
 mod room;
+mod state;
 mod timeline;
 
 pub use appservice::Appservice;

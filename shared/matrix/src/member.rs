@@ -85,20 +85,20 @@ impl Attendance for Appservice {
 }
 
 impl Appservice {
-    /// The user is in the room, invited by the bot.
-    pub(crate) async fn bring_in(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
-        match self.invite_and_join(room, user).await {
+    /// The user is in the room, invited by a member of it.
+    pub(crate) async fn bring_in(&self, room: &RoomId, user: &MatrixUserId, by: &MatrixUserId) -> Result<()> {
+        match self.invite_and_join(room, user, by).await {
             // Who was in when they were invited, and had left when they joined, can be invited now.
             Err(error) if error.failure() == Some(Failure::Rejected) => {
-                self.invite_and_join(room, user).await
+                self.invite_and_join(room, user, by).await
             }
             result => result,
         }
     }
 
-    async fn invite_and_join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
+    async fn invite_and_join(&self, room: &RoomId, user: &MatrixUserId, by: &MatrixUserId) -> Result<()> {
         // Who is in the room already cannot be invited. Whether that is the reason, joining tells.
-        let invited = match self.invite(room, user).await {
+        let invited = match self.invite(room, user, by).await {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => Err(cause),
             result => Ok(result.doing("inviting a user")?),
         };
@@ -114,7 +114,7 @@ impl Appservice {
 
     /// The user is in the room, or invited.
     pub(crate) async fn ensure_invited(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
-        match self.invite(room, user).await {
+        match self.invite(room, user, &self.bot).await {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {
                 match self.membership(room, user).await.ok().flatten().as_deref() {
                     Some("join" | "invite") => Ok(()),
@@ -126,7 +126,11 @@ impl Appservice {
     }
 
     /// As the bot sees it. `None`: they were never there.
-    async fn membership(&self, room: &RoomId, user: &MatrixUserId) -> Result<Option<String>, Cause> {
+    pub(crate) async fn membership(
+        &self,
+        room: &RoomId,
+        user: &MatrixUserId,
+    ) -> Result<Option<String>, Cause> {
         let path = self.http.get().at("rooms").at(room).at("state").at("m.room.member").at(user);
         match path.by(&self.bot).send::<Member>().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
@@ -134,8 +138,8 @@ impl Appservice {
         }
     }
 
-    async fn invite(&self, room: &RoomId, user: &MatrixUserId) -> Result<(), Cause> {
-        let call = self.http.post().at("rooms").at(room).at("invite").by(&self.bot);
+    async fn invite(&self, room: &RoomId, user: &MatrixUserId, by: &MatrixUserId) -> Result<(), Cause> {
+        let call = self.http.post().at("rooms").at(room).at("invite").by(by);
         call.body(&json!({ "user_id": user })).send::<IgnoredAny>().await.map(drop)
     }
 }

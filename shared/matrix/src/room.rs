@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use messenger_core::{Result, id::RoomId, room::NewRoom};
+use messenger_core::{Result, id::RoomId, port::RoomState as _, room::NewRoom};
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
@@ -68,7 +68,12 @@ impl Appservice {
             self.make_or_find(&room).await?
         };
         for user in &room.invite {
-            self.ensure_invited(&id, user).await?;
+            if let Err(error) = self.ensure_invited(&id, user).await {
+                if error.refusal().is_some() {
+                    self.discard(&id, &room.alias).await?;
+                }
+                return Err(error);
+            }
             if room.is_direct {
                 let partner = room.invite.iter().find(|other| *other != user).unwrap_or(&self.bot);
                 self.mark_direct(&id, user, partner).await?;
@@ -113,7 +118,7 @@ impl Appservice {
             "name": room.name,
             "is_direct": room.is_direct,
             "initial_state": [{ "type": "m.room.guest_access", "state_key": "", "content": guest_access() }],
-            "power_level_content_override": self.power_levels(),
+            "power_level_content_override": self.power_levels(room.members_invite),
         });
         if let Some(topic) = &room.topic {
             body["topic"] = topic.as_str().into();
@@ -170,7 +175,7 @@ impl Appservice {
         }
     }
 
-    async fn release(&self, alias: &str) -> Result<(), Cause> {
+    pub(crate) async fn release(&self, alias: &str) -> Result<(), Cause> {
         let call = self.http.delete().at("directory").at("room").at(alias).by(&self.bot);
         call.send::<IgnoredAny>().await.map(drop)
     }
@@ -194,7 +199,7 @@ impl Appservice {
 
     fn wanted(&self, room: &NewRoom, alias: &str) -> Vec<(&'static str, Value)> {
         let mut wanted = vec![
-            ("m.room.power_levels", self.power_levels()),
+            ("m.room.power_levels", self.power_levels(room.members_invite)),
             ("m.room.canonical_alias", json!({ "alias": alias })),
             ("m.room.join_rules", json!({ "join_rule": "invite" })),
             ("m.room.history_visibility", json!({ "history_visibility": "shared" })),
@@ -206,13 +211,14 @@ impl Appservice {
     }
 
     /// All of them, since the servers' defaults differ: on Conduit every member could invite.
-    fn power_levels(&self) -> Value {
+    pub(crate) fn power_levels(&self, members_invite: bool) -> Value {
         json!({
             "users": { self.bot.as_str(): 100 },
             "users_default": 0,
             "events_default": 0,
             "state_default": 50,
-            "invite": 50,
+            "events": bot_only(),
+            "invite": if members_invite { 0 } else { 50 },
             "kick": 50,
             "ban": 50,
             "redact": 50,
@@ -231,6 +237,18 @@ impl Default for Turns {
     fn default() -> Self {
         Self { stripes: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
     }
+}
+
+/// The state events that nobody but the bot sends, whoever is given power: without them a room stays readable here, and
+/// stays the room of its key.
+pub(crate) fn bot_only() -> Value {
+    json!({
+        "m.room.encryption": 100,
+        "m.room.history_visibility": 100,
+        "m.room.power_levels": 100,
+        "m.room.server_acl": 100,
+        "m.room.tombstone": 100,
+    })
 }
 
 fn guest_access() -> Value {

@@ -23,6 +23,7 @@ use serde_json::{Value, json, value::RawValue};
 use crate::{
     Appservice,
     appservice::Sent,
+    device::Device,
     error::{Doing, misconfigured},
 };
 
@@ -43,6 +44,14 @@ struct Messages {
 struct Context {
     #[serde(default)]
     events_before: Vec<Box<RawValue>>,
+}
+
+/// Which page of a room is wanted.
+struct Wanted<'a> {
+    direction: &'static str,
+    from: Option<&'a str>,
+    limit: u32,
+    filter: Option<&'a str>,
 }
 
 /// What is read of an event to know it again, however strange the rest of it is.
@@ -131,18 +140,36 @@ impl Timeline for Appservice {
         Ok(sent.event_id)
     }
 
-    async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
+    async fn before(
+        &self,
+        room: &RoomId,
+        from: Option<&str>,
+        limit: u32,
+        reader: Option<&MatrixUserId>,
+    ) -> Result<Page> {
         // Synapse looks for them in its database, so an empty page is the last one; Conduit heeds no filter.
         let filter = json!({ "types": MESSAGES }).to_string();
-        self.page(room, "b", from, limit, Some(&filter)).await
+        let filter = Some(filter.as_str());
+        match reader {
+            None => self.page(room, Wanted { direction: "b", from, limit, filter }).await,
+            Some(user) => {
+                self.page_by(
+                    &self.readers.of(user),
+                    user,
+                    room,
+                    Wanted { direction: "b", from, limit, filter },
+                )
+                .await
+            }
+        }
     }
 
     async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
-        self.page(room, "b", from, limit, None).await
+        self.page(room, Wanted { direction: "b", from, limit, filter: None }).await
     }
 
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
-        self.page(room, "f", Some(from), limit, None).await
+        self.page(room, Wanted { direction: "f", from: Some(from), limit, filter: None }).await
     }
 
     async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>> {
@@ -239,6 +266,12 @@ impl Timeline for Appservice {
             topic: text("m.room.topic", "topic"),
             is_space: text("m.room.create", "type").as_deref() == Some("m.space"),
             is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
+            is_upgraded: state.iter().any(|event| event.kind == "m.room.tombstone"),
+            predecessor: made.predecessor(),
+            is_history_restricted: matches!(
+                text("m.room.history_visibility", "history_visibility").as_deref(),
+                Some("joined" | "invited")
+            ),
             is_direct: state.iter().any(StateEvent::is_direct),
             people: state.iter().filter_map(StateEvent::person).collect(),
         })
@@ -259,13 +292,16 @@ impl Timeline for Appservice {
 }
 
 impl Appservice {
-    async fn page(
+    async fn page(&self, room: &RoomId, wanted: Wanted<'_>) -> Result<Page> {
+        self.page_by(&self.reader, &self.bot, room, wanted).await
+    }
+
+    async fn page_by(
         &self,
+        device: &Device,
+        user: &MatrixUserId,
         room: &RoomId,
-        direction: &'static str,
-        from: Option<&str>,
-        limit: u32,
-        filter: Option<&str>,
+        Wanted { direction, from, limit, filter }: Wanted<'_>,
     ) -> Result<Page> {
         let limit = limit.to_string();
         let call = |http| {
@@ -280,7 +316,7 @@ impl Appservice {
                 None => call,
             }
         };
-        let page = self.reader.read(&self.http, &self.bot, call).await;
+        let page = device.read(&self.http, user, call).await;
         let page: Messages = page.reading_from(from, "reading a room's messages")?;
         let ids = page.chunk.iter().filter_map(|event| legible::<Named>(event, "an event's id"));
         let ids: Vec<_> = ids.map(|named| EventId::new(named.event_id)).collect();
@@ -310,6 +346,11 @@ impl StateEvent {
         let before = unsigned.as_ref().and_then(|unsigned| unsigned.get("prev_content"));
         let says_so = |content: &Value| content.get("is_direct").and_then(Value::as_bool) == Some(true);
         self.is_membership() && (says_so(&self.content()) || before.is_some_and(says_so))
+    }
+
+    /// Of `m.room.create`.
+    fn predecessor(&self) -> Option<RoomId> {
+        self.content().pointer("/predecessor/room_id")?.as_str().map(RoomId::new)
     }
 
     fn person(&self) -> Option<Person> {

@@ -49,6 +49,7 @@ impl App {
         let ports = Ports {
             users: store.clone(),
             rooms: store.clone(),
+            room_records: store.clone(),
             memberships: store.clone(),
             lobby: store.clone(),
             departures: store.clone(),
@@ -64,6 +65,7 @@ impl App {
             timeline: matrix.clone(),
             files: matrix.clone(),
             homeserver: matrix.clone(),
+            room_state: matrix.clone(),
             attendance: matrix,
             external_accounts: Arc::new(passwords),
             vault: Arc::new(KeyVault::new(&config.secret_key)?),

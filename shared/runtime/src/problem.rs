@@ -58,7 +58,7 @@ pub async fn answer(request: Request, next: Next) -> Response {
     if let Some(error) = failed {
         log(&error, response.status(), &id, &asked);
         let retry_after = retry_after(&error);
-        response = problem(response.status(), error.code(), &detail(&error), &id, fields(&error));
+        response = problem(response.status(), error.code(), &detail(&error), &id, members(&error));
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -128,7 +128,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Forbidden { .. } => StatusCode::FORBIDDEN,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::Conflict { .. } => StatusCode::CONFLICT,
+        Error::Conflict { .. } | Error::Upgraded { .. } => StatusCode::CONFLICT,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Busy { .. } | Error::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Unsupported { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -180,20 +180,29 @@ fn detail(error: &Error) -> String {
     }
 }
 
-fn fields(error: &Error) -> Option<Value> {
-    let Error::Invalid(problems) = error else { return None };
-    Some(
-        problems
-            .iter()
-            .map(|problem| json!({ "pointer": problem.pointer, "message": problem.message }))
-            .collect(),
-    )
+/// What a problem document has beside its usual members (RFC 9457, "Extension Members").
+fn members(error: &Error) -> Option<(&'static str, Value)> {
+    match error {
+        Error::Invalid(problems) => {
+            let problems = problems.iter();
+            let errors = problems.map(|one| json!({ "pointer": one.pointer, "message": one.message }));
+            Some(("errors", errors.collect()))
+        }
+        Error::Upgraded { successor: Some(room) } => Some(("successor_room_id", room.as_str().into())),
+        _ => None,
+    }
 }
 
-fn problem(status: StatusCode, code: &str, detail: &str, id: &str, fields: Option<Value>) -> Response {
+fn problem(
+    status: StatusCode,
+    code: &str,
+    detail: &str,
+    id: &str,
+    member: Option<(&'static str, Value)>,
+) -> Response {
     let mut body = document(status, code, detail, id);
-    if let Some(fields) = fields {
-        body["errors"] = fields;
+    if let Some((name, value)) = member {
+        body[name] = value;
     }
     (status, [(CONTENT_TYPE, PROBLEM_JSON)], body.to_string()).into_response()
 }

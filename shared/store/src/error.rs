@@ -51,6 +51,7 @@ pub(crate) fn share(error: Error, doing: &'static str) -> impl Fn() -> Error {
             let cause = Fault {
                 system: System::Database,
                 failure: Failure::Broken,
+                refusal: None,
                 doing,
                 source: Some(other.into()),
             };

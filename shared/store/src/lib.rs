@@ -13,6 +13,7 @@ mod notifications;
 mod outbox;
 mod pool;
 mod reconciliation;
+mod records;
 mod rooms;
 mod signals;
 mod upkeep;

@@ -21,7 +21,7 @@ use crate::{PgStore, error::fault, pool::seconds, users};
 macro_rules! columns {
     () => {
         "matrix_room_id, display_name, room_type, topic, entity_type, entity_id, last_message_ts, unread_count,
-            last_message"
+            last_message, encrypted"
     };
 }
 
@@ -190,6 +190,7 @@ fn room(row: &Row) -> Result<Room> {
         last_message_ts: row.get(6),
         unread_count: row.get(7),
         last_message: row.get(8),
+        encrypted: row.get(9),
     })
 }
 

@@ -9,7 +9,7 @@ use messenger_core::{
     message::Said,
     port::{Edit, Fact, Messages, Taken, Unedited},
     time::Rfc3339,
-    user::{Role, User},
+    user::User,
 };
 use serde_json::{Value, json};
 use tokio_postgres::Row;
@@ -21,9 +21,6 @@ const TAKE_IN_FILES: &str = "select take_in_files($1)";
 const IS_TAKEN_IN: &str = "select exists (select from event_keys where key = $1)";
 const IS_MEMBER: &str = "select exists (
     select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
-const MEMBER_ROLE: &str =
-    "select users.role from room_members member join users using (tenant_id, hub_user_id)
-    where member.tenant_id = $1 and member.hub_user_id = $2 and member.matrix_room_id = $3";
 const EDITS: &str = "select distinct on (event_id, sender) event_id, sender, content
     from message_edits where event_id = any($1)
     order by event_id, sender, edited_at desc, edit_event_id collate \"C\" desc";
@@ -44,10 +41,17 @@ const WITHOUT: &str = "select gone.event_id, last.edit_event_id, last.content
     where gone.tenant_id = $1 and gone.matrix_room_id = $2 and gone.edit_event_id = $3";
 const OWN: &str = "insert into media_owners (mxc, owner, since) values ($1, $2, '-infinity')
     on conflict (mxc) do update set owner = excluded.owner, since = excluded.since";
+/// Of a room that was replaced, the members of its successor; in a restricted room, who was there when it came.
 const POSTED: &str = "select media.filename, media.mimetype from media
     join media_owners file on file.mxc = media.mxc and file.owner = media.sender
-    join room_members member using (tenant_id, matrix_room_id)
-    where media.tenant_id = $1 and media.mxc = $3 and member.hub_user_id = $2 limit 1";
+    left join former_rooms former on former.matrix_room_id = media.matrix_room_id
+    join room_members member on member.tenant_id = media.tenant_id and member.hub_user_id = $2
+        and member.matrix_room_id = coalesce(former.current, media.matrix_room_id)
+    left join rooms room on room.matrix_room_id = member.matrix_room_id
+    where media.tenant_id = $1 and media.mxc = $3
+      and (media.came_at > member.joined_at
+           or not (coalesce(room.history_restricted, false) or coalesce(former.history_restricted, false)))
+    limit 1";
 
 #[async_trait]
 impl Messages for PgStore {
@@ -67,13 +71,6 @@ impl Messages for PgStore {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&tenant.0, &user.as_str(), &room.as_str()];
         Ok(self.database.query_one("looking for a member", IS_MEMBER, &parameters).await?.get(0))
-    }
-
-    async fn member_role(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<Option<Role>> {
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&tenant.0, &user.as_str(), &room.as_str()];
-        let row = self.database.query_opt("looking for a member", MEMBER_ROLE, &parameters).await?;
-        Ok(row.map(|row| Role::from_hub(row.get(0))))
     }
 
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>> {

@@ -43,6 +43,7 @@ pub async fn migrate(database_url: &str) -> Result<()> {
         Err(error) => Err(Error::from(Box::new(messenger_core::error::Fault {
             system: messenger_core::error::System::Database,
             failure: Failure::Broken,
+            refusal: None,
             doing: DOING,
             source: Some(error.into()),
         }))),

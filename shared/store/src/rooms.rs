@@ -5,15 +5,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use messenger_core::{
     Result,
-    id::{HubUserId, RoomId, TenantId},
+    id::{HubUserId, Position, RoomId, TenantId},
     port::{Listener, Memberships, Rooms},
-    room::{Claim, Profile, RoomKey, RoomKind},
+    room::{Claim, Marks, Profile, RoomKey, RoomKind},
     user::Role,
 };
 
-use crate::{PgStore, pool::seconds};
+use crate::{PgStore, pool::seconds, records::marks};
 
-const FIND: &str = "select matrix_room_id from rooms where tenant_id = $1 and kind = $2 and key = $3
+const FIND: &str = "select matrix_room_id, encrypted, history_restricted from rooms where tenant_id = $1 and kind = $2 and key = $3
     and matrix_room_id is not null";
 /// The lock of the row decides between those who come at the same time.
 const CLAIM: &str = "insert into rooms as room (tenant_id, kind, key, claimed_until)
@@ -23,23 +23,28 @@ const CLAIM: &str = "insert into rooms as room (tenant_id, kind, key, claimed_un
     returning true";
 const UNCLAIM: &str = "update rooms set claimed_until = '-infinity'
     where tenant_id = $1 and kind = $2 and key = $3 and matrix_room_id is null";
-const SETTLE: &str = "select settle_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-const TENANT_OF: &str = "select tenant_id from rooms where matrix_room_id = $1";
-const KNOWN: &str = "select matrix_room_id from rooms where matrix_room_id = any($1)";
+const SETTLE: &str = "select settle_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+const TENANT_OF: &str = "select tenant_id from rooms where matrix_room_id = $1
+    union all select tenant_id from former_rooms where matrix_room_id = $1 limit 1";
+const KNOWN: &str = "select matrix_room_id from rooms where matrix_room_id = any($1)
+    union all select matrix_room_id from former_rooms where matrix_room_id = any($1)";
 const ADD: &str = "select add_member($1, $2, $3)";
 const REMOVE: &str = "select remove_member($1, $2, $3)";
 const LISTENER: &str = "select role, array(
-        select matrix_room_id from room_members member where member.tenant_id = $1 and member.hub_user_id = $2)
+        select matrix_room_id from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
+        order by matrix_room_id), array(
+        select joined_position from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
+        order by matrix_room_id)
     from users where tenant_id = $1 and hub_user_id = $2";
 
 #[async_trait]
 impl Rooms for PgStore {
-    async fn find(&self, key: &RoomKey) -> Result<Option<RoomId>> {
+    async fn find(&self, key: &RoomKey) -> Result<Option<(RoomId, Marks)>> {
         let row = self
             .database
             .query_opt("finding a room", FIND, &[&key.tenant.0, &key.kind(), &key.key()])
             .await?;
-        Ok(row.map(|row| RoomId::new(row.get::<_, String>(0))))
+        Ok(row.map(|row| (RoomId::new(row.get::<_, String>(0)), marks(&row, 1))))
     }
 
     async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim> {
@@ -49,7 +54,7 @@ impl Rooms for PgStore {
         if self.database.query_opt("claiming a room", CLAIM, &parameters).await?.is_some() {
             return Ok(Claim::Yours);
         }
-        Ok(Rooms::find(self, key).await?.map_or(Claim::Taken, Claim::Settled))
+        Ok(Rooms::find(self, key).await?.map_or(Claim::Taken, |(room, _)| Claim::Settled(room)))
     }
 
     async fn unclaim(&self, key: &RoomKey) -> Result<()> {
@@ -69,7 +74,7 @@ impl Rooms for PgStore {
             _ => None,
         };
         let members: Vec<_> = profile.members.iter().map(HubUserId::as_str).collect();
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 12] = [
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 14] = [
             &key.tenant.0,
             &key.kind(),
             &key.key(),
@@ -82,6 +87,8 @@ impl Rooms for PgStore {
             &pair.map(|[first, _]| first.as_str()),
             &pair.map(|[_, second]| second.as_str()),
             &members,
+            &profile.marks.is_encrypted,
+            &profile.marks.is_history_restricted,
         ];
         let row = self.database.query_one("storing a room", SETTLE, &parameters).await?;
         Ok(RoomId::new(row.get::<_, String>(0)))
@@ -118,7 +125,12 @@ impl Memberships for PgStore {
         let row = self.database.query_opt("reading memberships", LISTENER, &parameters).await?;
         Ok(row.map(|row| Listener {
             role: Role::from_hub(row.get(0)),
-            rooms: row.get::<_, Vec<String>>(1).into_iter().map(RoomId::new).collect(),
+            rooms: row
+                .get::<_, Vec<String>>(1)
+                .into_iter()
+                .map(RoomId::new)
+                .zip(row.get::<_, Vec<i64>>(2).into_iter().map(Position))
+                .collect(),
         }))
     }
 }

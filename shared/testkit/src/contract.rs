@@ -44,6 +44,7 @@ pub mod place;
 mod promises;
 pub mod receipts;
 pub mod reconciliation;
+pub mod records;
 pub mod redactions;
 pub mod rooms;
 pub mod search;

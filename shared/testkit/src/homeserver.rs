@@ -3,6 +3,7 @@
 
 mod files;
 mod port;
+mod state;
 mod timeline;
 mod trouble;
 
@@ -39,6 +40,7 @@ struct State {
     /// Accounts that somebody else made, and those of them in whose name we acted all the same.
     foreign: BTreeSet<MatrixUserId>,
     misused: BTreeSet<MatrixUserId>,
+    deactivated: BTreeSet<MatrixUserId>,
     passwords: BTreeMap<MatrixUserId, String>,
     /// Whom each has a direct chat with, and where.
     direct: BTreeSet<(MatrixUserId, MatrixUserId, RoomId)>,
@@ -63,6 +65,12 @@ struct Room {
     asked: NewRoom,
     members: BTreeSet<MatrixUserId>,
     invited: BTreeSet<MatrixUserId>,
+    /// What was the last event when each came in.
+    came: BTreeMap<MatrixUserId, u64>,
+    muted: BTreeSet<MatrixUserId>,
+    banned: BTreeSet<MatrixUserId>,
+    successor: Option<RoomId>,
+    predecessor: Option<RoomId>,
     messages: Vec<Message>,
     made_by: MatrixUserId,
     made_at: Timestamp,

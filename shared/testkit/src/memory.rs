@@ -10,6 +10,7 @@ pub(crate) mod messages;
 mod notifications;
 mod outbox;
 mod reconciliation;
+mod records;
 mod redactions;
 mod rooms;
 mod upkeep;
@@ -59,6 +60,10 @@ struct State {
     users: users::Table,
     rooms: rooms::Table,
     members: memberships::Table,
+    arrivals: memberships::Arrivals,
+    records: records::Table,
+    /// Counts what comes: messages, and people into rooms.
+    arrived: u64,
     departures: departures::Table,
     external: external::Table,
     notifications: notifications::Table,
@@ -84,6 +89,9 @@ impl Default for Memory {
             users: users::Table::default(),
             rooms: rooms::Table::default(),
             members: memberships::Table::default(),
+            arrivals: memberships::Arrivals::default(),
+            records: records::Table::default(),
+            arrived: 0,
             departures: departures::Table::default(),
             external: external::Table::default(),
             notifications: notifications::Table::default(),
@@ -151,6 +159,7 @@ impl Memory {
         Ports {
             users: store.clone(),
             rooms: store.clone(),
+            room_records: store.clone(),
             memberships: store.clone(),
             lobby: store.clone(),
             departures: store.clone(),
@@ -164,6 +173,7 @@ impl Memory {
             messages: store.clone(),
             reconciliation: store,
             homeserver: Arc::new(homeserver.clone()),
+            room_state: Arc::new(homeserver.clone()),
             timeline: Arc::new(homeserver.clone()),
             files: Arc::new(homeserver.clone()),
             attendance: Arc::new(homeserver.clone()),

@@ -1,7 +1,7 @@
 //! Every promise that is written is run.
 
 /// The module of a promise, and its text.
-const CONTRACT: [(&str, &str); 28] = [
+const CONTRACT: [(&str, &str); 29] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
@@ -24,6 +24,7 @@ const CONTRACT: [(&str, &str); 28] = [
     ("place", include_str!("../src/contract/place.rs")),
     ("receipts", include_str!("../src/contract/receipts.rs")),
     ("reconciliation", include_str!("../src/contract/reconciliation.rs")),
+    ("records", include_str!("../src/contract/records.rs")),
     ("redactions", include_str!("../src/contract/redactions.rs")),
     ("rooms", include_str!("../src/contract/rooms.rs")),
     ("search", include_str!("../src/contract/search.rs")),

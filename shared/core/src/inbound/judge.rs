@@ -10,6 +10,7 @@ use crate::{
     message::People,
     name,
     port::{Fact, Taken},
+    room::Marks,
     time::Rfc3339,
     user::User,
 };
@@ -43,6 +44,8 @@ impl Hub {
                 }))?;
                 (Fact::Reaction, Some(told))
             }
+            // Who comes into a room that was replaced comes too late.
+            Content::Joined(_) if self.room_records.former(&room).await?.is_some() => return Ok(None),
             Content::Joined(user) => match people.get(&user) {
                 Some(user) if user.tenant() == tenant => (Fact::Joined(user.id().clone()), None),
                 _ => return Ok(None),
@@ -59,6 +62,21 @@ impl Hub {
             Content::Topic(topic) => (Fact::Topic(name::legible(&topic)), None),
             Content::Invited(_) => {
                 self.accept_invitation(tenant, &event).await?;
+                return Ok(None);
+            }
+            Content::Encrypted => {
+                self.room_was_encrypted(&room).await?;
+                return Ok(None);
+            }
+            Content::HistoryVisibility { is_restricted } => {
+                if is_restricted {
+                    self.room_records.mark(&room, Marks::HISTORY_RESTRICTED).await?;
+                }
+                return Ok(None);
+            }
+            Content::Upgraded => {
+                let followed = self.follow_upgrade(tenant, &room, &event.sender).await;
+                self.in_time(&room, followed)?;
                 return Ok(None);
             }
         };

@@ -97,6 +97,7 @@ fn saturating(number: f64) -> i64 {
 fn content(event: &ClientEvent) -> Option<Content> {
     let text = |field: &str| legible(event.content.get(field));
     let relation = |field: &str| legible(event.content.get("m.relates_to")?.get(field));
+    let is_state = event.state_key.as_deref() == Some("");
     match event.kind.as_str() {
         kind if MESSAGES.contains(&kind) => {
             if relation("rel_type").as_deref() != Some("m.replace") {
@@ -114,6 +115,12 @@ fn content(event: &ClientEvent) -> Option<Content> {
         }
         "m.room.name" => Some(Content::Named(text("name").unwrap_or_default())),
         "m.room.topic" => Some(Content::Topic(text("topic").unwrap_or_default())),
+        "m.room.encryption" if is_state => Some(Content::Encrypted),
+        "m.room.history_visibility" if is_state => {
+            let is_restricted = matches!(text("history_visibility")?.as_str(), "joined" | "invited");
+            Some(Content::HistoryVisibility { is_restricted })
+        }
+        "m.room.tombstone" if is_state => Some(Content::Upgraded),
         "m.room.member" => {
             let user = MatrixUserId::new(event.state_key.as_deref()?);
             match text("membership")?.as_str() {

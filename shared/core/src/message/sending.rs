@@ -8,6 +8,7 @@ use crate::{
     id::{self, RoomId},
     inbound::{Content, RoomEvent},
     rendering::no_mentions,
+    room::Action,
     user::Caller,
 };
 
@@ -42,7 +43,10 @@ impl Hub {
             self.attempts.put(id.clone(), None);
         }
         let timestamp = in_milliseconds(self.clock.now());
-        let event_id = self.timeline.say(room, &sender, &id, timestamp, &content).await?;
+        let event_id = match self.timeline.say(room, &sender, &id, timestamp, &content).await {
+            Err(error) => return Err(self.explain(caller, room, &caller.user, Action::Send, error).await),
+            Ok(event) => event,
+        };
         let (room_id, content) = (room.clone(), Content::Message(said));
         let sent = RoomEvent { event_id, room_id, sender, timestamp, content, edited: None };
         let event = self.as_first_said(sent, transaction.is_some(), earlier).await;

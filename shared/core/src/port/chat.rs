@@ -14,7 +14,7 @@ use crate::{
     message::Said,
     receipt::Receipt,
     typing::Typing,
-    user::{Role, User},
+    user::User,
 };
 
 /// An event that is taken in, with everything that follows from it.
@@ -111,9 +111,6 @@ pub trait Messages: Send + Sync {
 
     /// Whether the user is a member of the room, in this tenant.
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool>;
-
-    /// The role of a member of the room; `None` if the user is no member, or of another tenant by now.
-    async fn member_role(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<Option<Role>>;
 
     /// The last edit of each of these messages by each who edited it.
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>>;
@@ -219,10 +216,23 @@ pub struct Overview {
     pub is_space: bool,
     /// Whether we could read nothing in it.
     pub is_encrypted: bool,
+    /// Whether it was replaced by another room.
+    pub is_upgraded: bool,
+    /// The room that it says it replaces.
+    pub predecessor: Option<RoomId>,
+    /// Whether who comes in later may not read what was said before.
+    pub is_history_restricted: bool,
     /// Whether it was made as a direct chat.
     pub is_direct: bool,
     /// Who is in it or invited.
     pub people: Vec<Person>,
+}
+
+impl Overview {
+    /// Whether somebody is in the room.
+    pub fn has_joined(&self, user: &MatrixUserId) -> bool {
+        self.people.iter().any(|person| person.is_joined && person.id == *user)
+    }
 }
 
 /// Somebody who is in a room or invited.
@@ -249,9 +259,16 @@ pub trait Timeline: Send + Sync {
     ) -> Result<EventId>;
 
     /// The messages before a place of the room, newest first; from the end without one. Where the homeserver can do so it
-    /// leaves everything else out. A place that it does not know is
+    /// leaves everything else out. They are read as the bot, or as a user: then without what the history visibility of
+    /// the room keeps from them. A place that it does not know is
     /// [`Failure::UnknownPosition`](crate::error::Failure::UnknownPosition), also in the next three.
-    async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page>;
+    async fn before(
+        &self,
+        room: &RoomId,
+        from: Option<&str>,
+        limit: u32,
+        reader: Option<&MatrixUserId>,
+    ) -> Result<Page>;
 
     /// The same with everything that concerns us.
     async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page>;

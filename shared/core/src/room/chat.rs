@@ -4,10 +4,10 @@ use std::{collections::HashMap, iter};
 
 use futures::future;
 
-use super::{Listed, Member, Pair, Room, RoomKey, RoomKind, Search};
+use super::{Action, Listed, Member, Pair, Room, RoomKey, RoomKind, Search, account_refused};
 use crate::{
     Error, Hub, Result,
-    error::Problem,
+    error::{Problem, Refusal},
     id::{HubUserId, RoomId},
     name,
     port::Standing,
@@ -41,20 +41,33 @@ impl Hub {
         };
         let [user, partner] = self.both(caller, partner).await?;
         let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
-        let room = if let Some(room) = self.known_room(&key).await? {
+        let room = self.dm_of(&key, [&user, &partner]).await.map_err(|error| match error {
+            // Of the caller it is told as their own.
+            error if error.refusal().is_some() => account_refused(Some(caller), &user, error),
+            error => error,
+        })?;
+        self.seen_by(&user, &room).await
+    }
+
+    /// The one room of these two, with both in it.
+    pub(crate) async fn dm_of(&self, key: &RoomKey, pair: [&User; 2]) -> Result<RoomId> {
+        let room = if let Some(room) = self.known_room(key).await? {
             room
         } else {
-            self.make_ready(&[user.clone(), partner.clone()]).await?;
-            self.room(&key).await?
+            for user in pair {
+                self.make_one_ready(user).await?;
+            }
+            self.room(key).await?
         };
-        let present = self.lobby.members(tenant, &room).await?;
-        for one in [&user, &partner] {
-            if !present.iter().any(|member| member.id() == one.id()) {
-                self.make_ready(std::slice::from_ref(one)).await?;
-                self.join(&key, &room, one).await?;
+        let present = self.lobby.members(key.tenant, &room).await?;
+        for user in pair {
+            if !present.iter().any(|member| member.id() == user.id()) {
+                self.make_one_ready(user).await?;
+                let joined = self.join(key, &room, user).await;
+                joined.map_err(|error| account_refused(None, user, error))?;
             }
         }
-        self.seen_by(&user, &room).await
+        Ok(room)
     }
 
     /// The caller, who may write, and their partner, both as stored now.
@@ -72,13 +85,15 @@ impl Hub {
     pub async fn join_room(&self, caller: &Caller, room: &RoomId) -> Result<Room> {
         let user = &caller.user;
         let standing = self.lobby.standing(user.tenant(), user.id(), room).await?;
-        let standing = standing.ok_or(Error::NotFound("room"))?;
+        let Some(standing) = standing else { return Err(self.no_member(caller, room).await) };
         if !standing.is_member {
             if !standing.key.is_open_to(user.id()) {
                 return Err(Error::NotFound("room"));
             }
-            self.make_ready(std::slice::from_ref(user)).await?;
-            self.join(&standing.key, room, user).await?;
+            self.make_ready(caller, std::slice::from_ref(user)).await?;
+            if let Err(error) = self.join(&standing.key, room, user).await {
+                return Err(self.explain(caller, room, user, Action::Join, error).await);
+            }
         }
         self.seen_by(user, room).await
     }
@@ -88,7 +103,7 @@ impl Hub {
         let standing = self.own_standing(caller, room).await?;
         let role = standing.as_ref().map_or(caller.user.identity.role, |standing| standing.role);
         role.check_may_write()?;
-        let key = standing.ok_or(Error::NotFound("room"))?.key;
+        let Some(Standing { key, .. }) = standing else { return Err(self.no_member(caller, room).await) };
         if key.is_direct() {
             let detail = "a direct chat stays between two: make a room for more".into();
             return Err(Error::Conflict { code: "room_is_direct", detail, retry_after: None });
@@ -103,16 +118,30 @@ impl Hub {
             other => other,
         })?;
         let user = found.pop().ok_or(Error::NotFound("user"))?;
-        self.make_ready(std::slice::from_ref(&user)).await?;
-        self.join(&key, room, &user).await?;
+        self.make_ready(caller, std::slice::from_ref(&user)).await?;
+        if let Err(error) = self.bring(caller, &key, room, &user).await {
+            return Err(self.explain(caller, room, &user, Action::Join, error).await);
+        }
         Ok(self.member(user))
+    }
+
+    /// In a room that was made with another client the bot may lack the right to invite that the caller has.
+    async fn bring(&self, caller: &Caller, key: &RoomKey, room: &RoomId, user: &User) -> Result<()> {
+        match self.join(key, room, user).await {
+            Err(error) if error.refusal() == Some(Refusal::Forbidden) => {
+                let host = self.matrix_id(&caller.user);
+                self.homeserver.join_by(room, &host, &self.matrix_id(user)).await?;
+                self.memberships.add(key.tenant, room, user.id()).await
+            }
+            result => result,
+        }
     }
 
     /// Who is in a room of the caller, by name.
     pub async fn members(&self, caller: &Caller, room: &RoomId) -> Result<Vec<Member>> {
         let members = self.lobby.members(caller.user.tenant(), room).await?;
         if !members.iter().any(|member| member.id() == caller.user.id()) {
-            return Err(Error::NotFound("room"));
+            return Err(self.no_member(caller, room).await);
         }
         Ok(members.into_iter().map(|user| self.member(user)).collect())
     }
@@ -122,7 +151,8 @@ impl Hub {
     pub async fn mark_read(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;
         self.echoed(iter::once(room)).await;
-        let read = self.lobby.read(user.tenant(), user.id(), room).await?.ok_or(Error::NotFound("room"))?;
+        let read = self.lobby.read(user.tenant(), user.id(), room).await?;
+        let Some(read) = read else { return Err(self.no_member(caller, room).await) };
         if let (true, Some(last)) = (read.changed, read.last) {
             let (hub, room, user) = (self.clone(), room.clone(), self.matrix_id(user));
             self.background.spawn(async move {
@@ -168,23 +198,35 @@ impl Hub {
     }
 
     /// Their Matrix accounts exist, whatever the worker has come to.
-    pub(crate) async fn make_ready(&self, users: &[User]) -> Result<()> {
-        let waiting = users.iter().filter(|user| !user.provisioned).map(|user| async {
-            // What this process remembers of a user may be some seconds old.
-            match self.users.find(user.tenant(), user.id()).await? {
-                Some(now) if !now.provisioned => {
-                    check_account(&now, &self.matrix_id(&now))?;
-                    self.provision(&now).await
-                }
-                _ => Ok(()),
-            }
+    pub(crate) async fn make_ready(&self, caller: &Caller, users: &[User]) -> Result<()> {
+        let waiting = users.iter().map(|user| async {
+            let ready = self.make_one_ready(user).await;
+            ready.map_err(|error| account_refused(Some(caller), user, error))
         });
         future::join_all(waiting).await.into_iter().collect()
     }
 
+    async fn make_one_ready(&self, user: &User) -> Result<()> {
+        if user.provisioned {
+            return Ok(());
+        }
+        // What this process remembers of a user may be some seconds old.
+        match self.users.find(user.tenant(), user.id()).await? {
+            Some(now) if !now.provisioned => {
+                check_account(&now, &self.matrix_id(&now))?;
+                self.provision(&now).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The key of a room that the caller is in. Any other room does not exist for them.
     pub(super) async fn own_room(&self, caller: &Caller, room: &RoomId) -> Result<RoomKey> {
-        Ok(self.own_standing(caller, room).await?.ok_or(Error::NotFound("room"))?.key)
+        let standing = self.own_standing(caller, room).await?;
+        match standing {
+            Some(standing) => Ok(standing.key),
+            None => Err(self.no_member(caller, room).await),
+        }
     }
 
     /// The same with the role that the caller has now.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future;
 
-use super::{NewRoom, Profile, Room, RoomKey, RoomKind};
+use super::{Action, Marks, NewRoom, Profile, Room, RoomKey, RoomKind};
 use crate::{
     Error, Hub, Result,
     error::{Failure, System},
@@ -37,15 +37,22 @@ impl Hub {
         let invited = self.named(caller, &founding.invite).await?;
         let others = invited.into_iter().filter(|user| user.id() != caller.user.id());
         let members: Vec<User> = [caller.user.clone()].into_iter().chain(others).collect();
-        self.make_ready(&members).await?;
+        self.make_ready(caller, &members).await?;
         // A caller who goes away leaves a whole room.
         let (hub, tenant) = (self.clone(), caller.user.tenant());
-        let founded = self.background.spawn(async move { hub.found(tenant, founding, members).await });
+        let by = caller.clone();
+        let founded = self.background.spawn(async move { hub.found(tenant, &by, founding, members).await });
         let room = founded.await.map_err(|ended| ended_early("making a room", ended))??;
         self.seen_by(&caller.user, &room).await
     }
 
-    async fn found(&self, tenant: TenantId, founding: Founding, members: Vec<User>) -> Result<RoomId> {
+    async fn found(
+        &self,
+        tenant: TenantId,
+        caller: &Caller,
+        founding: Founding,
+        members: Vec<User>,
+    ) -> Result<RoomId> {
         let key =
             RoomKey { tenant, kind: RoomKind::Custom { id: format!("{:032x}", rand::random::<u128>()) } };
         let Founding { name, topic, .. } = founding;
@@ -54,15 +61,18 @@ impl Hub {
             name: name.clone(),
             topic: topic.clone(),
             is_direct: false,
+            members_invite: key.members_invite(),
             invite: Vec::new(),
         };
         let room = self.homeserver.create_room(&new).await?;
-        let joins = members.iter().map(|user| self.join_patiently(&room, user));
-        if let Err(error) = future::join_all(joins).await.into_iter().collect::<Result<()>>() {
-            // Nobody keeps a room that is not what its maker asked for.
-            for user in &members {
-                self.departures.depart(tenant, &room, user.id()).await?;
+        let joins = members.iter().map(|user| async {
+            match self.join_patiently(&room, user).await {
+                Err(error) => Err(self.explain(caller, &room, user, Action::Join, error).await),
+                Ok(()) => Ok(()),
             }
+        });
+        if let Err(error) = future::join_all(joins).await.into_iter().collect::<Result<()>>() {
+            self.discard(tenant, &room, &new.alias, &members).await?;
             return Err(error);
         }
         let profile = Profile {
@@ -70,6 +80,7 @@ impl Hub {
             topic,
             created_by: members.first().map(|maker| maker.id().clone()),
             members: members.iter().map(|user| user.id().clone()).collect(),
+            marks: Marks::default(),
         };
         let room = self.rooms.settle(&key, &room, &profile).await?;
         self.make_up_for(&room);

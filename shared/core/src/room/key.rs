@@ -115,6 +115,17 @@ impl RoomKey {
         matches!(self.kind, RoomKind::Dm(_) | RoomKind::BotDm { .. })
     }
 
+    /// Whether its members may invite others: here they may, so they may with any Matrix client. Everybody of the tenant
+    /// may come into the other rooms anyway, and direct chats stay between two.
+    pub fn members_invite(&self) -> bool {
+        matches!(self.kind, RoomKind::Custom { .. })
+    }
+
+    /// Whether we made the room, as far as its key tells: an adopted one has its Matrix id as key.
+    pub fn is_made_here(&self) -> bool {
+        !matches!(&self.kind, RoomKind::Custom { id } if id.starts_with('!'))
+    }
+
     /// Whether this user of the tenant may come in without being invited.
     pub fn is_open_to(&self, user: &HubUserId) -> bool {
         match &self.kind {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future;
 
 use super::RoomKind;
-use crate::{Error, Hub, Result, id::RoomId, port::Departure, user::Caller};
+use crate::{Error, Hub, Result, error::Failure, id::RoomId, port::Departure, user::Caller};
 
 /// How long one worker may take for a departure before another may try.
 const LEASE: Duration = Duration::from_mins(1);
@@ -29,6 +29,11 @@ impl Hub {
         let results = future::join_all(due.iter().map(|departure| self.depart(departure))).await;
         for (departure, result) in due.iter().zip(results) {
             if let Err(error) = result {
+                if error.failure() == Some(Failure::Rejected) {
+                    tracing::warn!(user = %departure.user, room = %departure.room, error = &error as &dyn std::error::Error, "the homeserver lets nobody leave: given up");
+                    self.departures.done(departure).await?;
+                    continue;
+                }
                 tracing::warn!(user = %departure.user, room = %departure.room, error = &error as &dyn std::error::Error, "leaving is postponed");
                 self.departures.postpone(departure).await?;
             }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Marks;
 use crate::{
     id::{HubUserId, MatrixUserId, RoomId},
     notification::EntityId,
@@ -47,6 +48,8 @@ pub struct Room {
     /// When it came.
     #[serde(serialize_with = "rfc3339_or_null")]
     pub last_message_ts: Option<Timestamp>,
+    /// Whether messages in it are encrypted: they can be neither read nor sent here.
+    pub encrypted: bool,
 }
 
 /// A room of the directory: everybody of the tenant may open it, and is a member then.
@@ -106,6 +109,8 @@ pub struct Profile {
     pub created_by: Option<HubUserId>,
     /// Who is in it from the first moment.
     pub members: Vec<HubUserId>,
+    /// What the homeserver told of it.
+    pub marks: Marks,
 }
 
 impl RoomType {

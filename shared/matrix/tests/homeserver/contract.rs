@@ -8,5 +8,6 @@ pub(crate) mod passwords;
 pub(crate) mod receipts;
 pub(crate) mod ringing;
 pub(crate) mod rooms;
+pub(crate) mod state;
 pub(crate) mod timeline;
 pub(crate) mod typing;

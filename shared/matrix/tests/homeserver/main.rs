@@ -53,6 +53,18 @@ contract! {
         only_an_invitation_of_this_moment_is_accepted
         a_users_rooms_are_those_that_they_are_in
         what_was_read_is_told_to_the_readers_own_clients;
+    state:
+        a_refusal_says_what_the_user_may_not_do
+        the_maker_of_a_new_room_may_do_everything
+        a_deactivated_account_is_told_as_such
+        a_discarded_room_is_gone_unless_something_was_said
+        a_room_whose_guest_is_refused_is_taken_back
+        members_invite_where_they_may_and_nobody_encrypts_or_replaces
+        power_levels_of_an_old_room_become_those_of_a_new_one
+        a_room_and_its_successor_name_each_other
+        a_members_page_has_what_the_visibility_of_the_room_shows_them
+        invitations_of_before_the_account_are_told
+        marks_of_a_room_are_read_as_they_happen;
     passwords:
         a_password_lets_in_until_it_is_another
         a_revoked_user_is_out_everywhere_but_here

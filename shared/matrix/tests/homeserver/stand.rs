@@ -159,6 +159,7 @@ pub(crate) fn room(alias: &str) -> NewRoom {
         name: "Fräse 42".to_owned(),
         topic: Some("Halle 3".to_owned()),
         is_direct: false,
+        members_invite: false,
         invite: Vec::new(),
     }
 }

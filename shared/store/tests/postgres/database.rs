@@ -46,6 +46,7 @@ impl Fresh {
         Ports {
             users: store.clone(),
             rooms: store.clone(),
+            room_records: store.clone(),
             memberships: store.clone(),
             lobby: store.clone(),
             departures: store.clone(),
@@ -61,6 +62,7 @@ impl Fresh {
             timeline: Arc::new(MemoryHomeserver::default()),
             files: Arc::new(MemoryHomeserver::default()),
             homeserver: Arc::new(MemoryHomeserver::default()),
+            room_state: Arc::new(MemoryHomeserver::default()),
             attendance: Arc::new(MemoryHomeserver::default()),
             external_accounts: Arc::new(MemoryHomeserver::default()),
             vault: Arc::new(OpenVault),

@@ -19,6 +19,7 @@ fn new_room(home: &dyn Home, name: &str) -> NewRoom {
         name: "Größe & <Maß>".to_owned(),
         topic: None,
         is_direct: false,
+        members_invite: false,
         invite: Vec::new(),
     }
 }

@@ -202,7 +202,7 @@ pub async fn who_comes_and_goes_is_told_of_the_whole_room(store: &dyn Store) -> 
         "room": {
             "matrix_room_id": "!1", "display_name": "machine 42", "room_type": "entity",
             "topic": "about machine 42", "entity_type": "machine", "entity_id": 42, "unread_count": 0,
-            "last_message": null, "last_message_ts": null,
+            "last_message": null, "last_message_ts": null, "encrypted": false,
         },
     });
     assert_eq!(told(&ports, "anna").await?, [(Kind::RoomJoined, shown.clone()), (Kind::RoomLeft, shown)]);

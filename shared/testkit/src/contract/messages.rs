@@ -200,8 +200,10 @@ pub async fn a_member_is_known_in_their_room_and_tenant_only(store: &dyn Store) 
     assert!(!is_member(OTHER_TENANT, "!1", "anna").await?);
     assert!(!is_member(TENANT, "!2", "anna").await?);
     assert!(!is_member(TENANT, "!1", "carl").await?);
-    let role =
-        async |tenant, id: &str, name: &str| ports.messages.member_role(tenant, &room(id), &user(name)).await;
+    let role = async |tenant, id: &str, name: &str| -> Result<Option<Role>> {
+        let access = ports.room_records.access(tenant, &room(id), &user(name)).await?;
+        Ok(access.map(|access| access.role))
+    };
     assert_eq!(role(TENANT, "!1", "anna").await?, Some(Role::User));
     assert_eq!(role(OTHER_TENANT, "!1", "anna").await?, None);
     assert_eq!(role(TENANT, "!2", "anna").await?, None);

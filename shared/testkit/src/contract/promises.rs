@@ -86,6 +86,16 @@ macro_rules! contract_tests {
             the_last_edit_of_each_is_kept,
             people_are_found_by_their_localparts,
         }
+        $crate::promises! { $fresh, records:
+            marks_are_never_taken_away,
+            a_restricted_room_shows_what_came_after_the_member,
+            a_member_hears_a_room_since_they_joined,
+            a_room_takes_the_place_of_another,
+            a_successor_can_be_replaced_in_turn,
+            a_successor_that_was_adopted_first_is_merged,
+            a_warning_is_remembered,
+            a_new_room_needs_no_correction,
+        }
         $crate::promises! { $fresh, redactions:
             the_message_before_is_the_last_one_again,
             what_is_taken_back_is_not_unread,

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
     Error, Result,
-    error::{Failure, System},
+    error::{Failure, Refusal, System},
     id::{EventId, MatrixUserId, RoomId},
     port::{Attendance, ExternalAccounts, Homeserver},
     room::NewRoom,
@@ -37,6 +37,7 @@ impl Homeserver for MemoryHomeserver {
     }
 
     async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()> {
+        self.check_account(user)?;
         self.call("ensuring an account", |state| {
             state.act_as(user);
             state.accounts.insert(user.clone(), display_name.to_owned());
@@ -50,17 +51,23 @@ impl Homeserver for MemoryHomeserver {
     }
 
     async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
+        self.check_account(user)?;
         self.call_in(room, "joining a room", |state| {
             state.act_as(user);
             if !state.accounts.contains_key(user) {
                 return Err(Failure::Rejected);
             }
-            let room = state.rooms.get_mut(room).ok_or(Failure::Rejected)?;
-            room.invited.remove(user);
-            room.members.insert(user.clone());
+            let number = state.events;
+            let room = state.rooms.get_mut(room).filter(|room| !room.banned.contains(user));
+            room.ok_or(Failure::Rejected)?.let_in(user, number);
             Ok(())
         })
         .await
+    }
+
+    async fn join_by(&self, room: &RoomId, member: &MatrixUserId, user: &MatrixUserId) -> Result<()> {
+        let is_there = *member == MatrixUserId::new(BOT) || self.members(room).contains(member);
+        if is_there { self.join(room, user).await } else { Err(refused("joining a room")) }
     }
 
     async fn send(&self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId> {
@@ -83,11 +90,12 @@ impl Attendance for MemoryHomeserver {
     async fn accept(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool> {
         self.call_in(room, "accepting an invitation", |state| {
             state.act_as(user);
+            let number = state.events;
             let found = state.rooms.get_mut(room).filter(|room| room.bot == Bot::In);
             let found = found.ok_or(Failure::Rejected)?;
             let was_invited = found.invited.remove(user);
             if was_invited {
-                found.members.insert(user.clone());
+                found.let_in(user, number);
             }
             Ok(was_invited)
         })
@@ -176,7 +184,10 @@ impl MemoryHomeserver {
         if let Some(failure) = course.failure {
             return Err(fail(failure));
         }
-        let result = act(&mut self.state()).map_err(fail);
+        let result = act(&mut self.state()).map_err(|failure| match failure {
+            Failure::Rejected => refused(doing),
+            failure => fail(failure),
+        });
         self.fuse.step().await;
         pause(course.after).await;
         if course.answer_lost { Err(fail(Failure::TimedOut)) } else { result }
@@ -193,6 +204,11 @@ impl MemoryHomeserver {
     ) -> Result<T> {
         self.call(doing, |state| state.trouble.check(room).and_then(|()| act(state))).await
     }
+}
+
+/// What a homeserver says with `M_FORBIDDEN`.
+pub(super) fn refused(doing: &'static str) -> Error {
+    Error::refused(Refusal::Forbidden, doing, "the test wants it")
 }
 
 async fn pause(time: Duration) {
@@ -213,6 +229,11 @@ impl State {
             asked: asked.clone(),
             members: BTreeSet::new(),
             invited: BTreeSet::new(),
+            came: BTreeMap::new(),
+            muted: BTreeSet::new(),
+            banned: BTreeSet::new(),
+            successor: None,
+            predecessor: None,
             messages: Vec::new(),
             made_by: MatrixUserId::new(BOT),
             made_at: self.stamp(self.events),

@@ -29,9 +29,10 @@ impl Timeline for MemoryHomeserver {
         at: Timestamp,
         content: &Value,
     ) -> Result<EventId> {
+        self.check_account(sender)?;
         self.call_in(room, "sending a message", |state| {
             state.act_as(sender);
-            if !state.rooms.get(room).is_some_and(|room| room.members.contains(sender)) {
+            if !state.rooms.get(room).is_some_and(|room| room.may_send(sender)) {
                 return Err(Failure::Rejected);
             }
             state.send(room, sender, transaction, Some(at), content)
@@ -39,12 +40,18 @@ impl Timeline for MemoryHomeserver {
         .await
     }
 
-    async fn before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
+    async fn before(
+        &self,
+        room: &RoomId,
+        from: Option<&str>,
+        limit: u32,
+        reader: Option<&MatrixUserId>,
+    ) -> Result<Page> {
         self.call_in(room, "reading a room's messages", |state| {
             let from = from.map_or(Ok(state.events + 1), position)?;
-            let messages = state.read_by_bot(room)?;
+            let messages = state.read_by(room, reader)?;
             let earlier = messages.iter().rev().filter(|message| message.number < from);
-            let said = earlier.filter(|message| MESSAGES.contains(&message.kind.as_str()));
+            let said = earlier.copied().filter(|message| MESSAGES.contains(&message.kind.as_str()));
             Ok(page(room, from, said.take(limit as usize)))
         })
         .await
@@ -121,8 +128,9 @@ impl Timeline for MemoryHomeserver {
     async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
         self.call_in(room, "looking at a room", |state| {
             state.act_as(member);
-            let found = state.rooms.get(room).filter(|room| room.members.contains(member));
-            let found = found.ok_or(Failure::Rejected)?;
+            let is_in =
+                |room: &&Room| room.members.contains(member) || room.bot == Bot::In && member.as_str() == BOT;
+            let found = state.rooms.get(room).filter(is_in).ok_or(Failure::Rejected)?;
             let bot = (found.bot == Bot::In).then(|| MatrixUserId::new(BOT));
             let people = found.members.iter().cloned().chain(bot).map(|id| Person { id, is_joined: true });
             let invited = found.invited.iter().cloned().map(|id| Person { id, is_joined: false });
@@ -136,7 +144,10 @@ impl Timeline for MemoryHomeserver {
                 topic: found.state("m.room.topic", "topic").or_else(|| found.asked.topic.clone()),
                 is_space: found.is_space,
                 alias: (!alias.is_empty()).then(|| format!("#{alias}:hub.local")),
-                is_encrypted: false,
+                is_encrypted: found.has_state("m.room.encryption"),
+                is_upgraded: found.successor.is_some(),
+                predecessor: found.predecessor.clone(),
+                is_history_restricted: found.is_restricted_at(u64::MAX),
                 is_direct: found.asked.is_direct,
                 people: people.chain(invited).collect(),
             })
@@ -166,14 +177,26 @@ impl MemoryHomeserver {
     pub fn makes_room(&self, maker: &MatrixUserId, others: &[&MatrixUserId], is_direct: bool) -> RoomId {
         let mut state = self.state();
         let room = RoomId::new(format!("!made{}:hub.local", state.rooms.len() + 1));
-        let asked =
-            NewRoom { alias: String::new(), name: String::new(), topic: None, is_direct, invite: Vec::new() };
-        let members = [maker].into_iter().chain(others.iter().copied()).cloned().collect();
+        let asked = NewRoom {
+            alias: String::new(),
+            name: String::new(),
+            topic: None,
+            is_direct,
+            members_invite: true,
+            invite: Vec::new(),
+        };
+        let members: BTreeSet<_> = [maker].into_iter().chain(others.iter().copied()).cloned().collect();
+        let came = members.iter().map(|member| (member.clone(), state.events)).collect();
         let made_at = state.stamp(state.events);
         let made = Room {
             asked,
             members,
             invited: BTreeSet::new(),
+            came,
+            muted: BTreeSet::new(),
+            banned: BTreeSet::new(),
+            successor: None,
+            predecessor: None,
             messages: Vec::new(),
             made_by: maker.clone(),
             made_at,
@@ -242,7 +265,7 @@ impl MemoryHomeserver {
 
 impl State {
     /// What stands in a room, if the bot is in it.
-    fn read_by_bot(&self, room: &RoomId) -> Result<&Vec<Message>, Failure> {
+    pub(super) fn read_by_bot(&self, room: &RoomId) -> Result<&Vec<Message>, Failure> {
         let found = self.rooms.get(room).filter(|room| room.bot == Bot::In);
         found.map(|room| &room.messages).ok_or(Failure::Rejected)
     }
@@ -260,7 +283,13 @@ impl State {
         event
     }
 
-    fn happens(&mut self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
+    pub(super) fn happens(
+        &mut self,
+        room: &RoomId,
+        sender: &MatrixUserId,
+        kind: &str,
+        content: Value,
+    ) -> EventId {
         self.events += 1;
         let number = self.events;
         let event = EventId::new(format!("$event{number}"));

@@ -140,6 +140,8 @@ impl State {
         let (key, settled) = self.settled(tenant, room)?;
         let (entity_type, entity_id) = entity(key);
         let summary = self.summary(room);
+        let last = summary.last_event.as_ref();
+        let may_see_last = last.is_none_or(|event| self.may_see(tenant, user, room, event));
         Some(Room {
             matrix_room_id: room.clone(),
             display_name: self.name(key, settled, user),
@@ -148,8 +150,9 @@ impl State {
             entity_type,
             entity_id,
             unread_count: (summary.count - read).max(0),
-            last_message: summary.last,
-            last_message_ts: summary.at,
+            last_message: summary.last.filter(|_| may_see_last),
+            last_message_ts: summary.at.filter(|_| may_see_last),
+            encrypted: settled.profile.marks.is_encrypted,
         })
     }
 

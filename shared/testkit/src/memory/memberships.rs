@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use messenger_core::{
     Result,
     event::{Audience, Kind, NewEvent, Payload},
-    id::{HubUserId, RoomId, TenantId},
+    id::{HubUserId, Position, RoomId, TenantId},
     port::{Listener, Memberships},
     room::Room,
 };
@@ -16,6 +16,9 @@ use super::{Memory, State};
 
 /// Who is where, and how many messages of the room they have read.
 pub(super) type Table = BTreeMap<(TenantId, HubUserId, RoomId), i64>;
+
+/// When who came where: the last position of the log before it, and the count of arrivals.
+pub(super) type Arrivals = BTreeMap<(TenantId, HubUserId, RoomId), (Position, u64)>;
 
 #[async_trait]
 impl Memberships for Memory {
@@ -30,8 +33,9 @@ impl Memberships for Memory {
     async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>> {
         self.act("reading memberships", |state| {
             let role = state.user(tenant, user)?.identity.role;
-            let members = state.members.keys().filter(|(t, u, _)| *t == tenant && u == user);
-            Some(Listener { role, rooms: members.map(|one| one.2.clone()).collect() })
+            let mine = state.arrivals.iter().filter(|((t, u, _), _)| *t == tenant && u == user);
+            let rooms = mine.map(|((_, _, room), (since, _))| (room.clone(), *since)).collect();
+            Some(Listener { role, rooms })
         })
         .await
     }
@@ -51,6 +55,8 @@ impl State {
             return;
         }
         let said = self.said(room);
+        self.arrived += 1;
+        self.arrivals.insert(member.clone(), (Position(self.log.head()), self.arrived));
         self.members.insert(member, said);
         let seen = self.seen(tenant, user, room);
         self.tell_coming(Kind::RoomJoined, tenant, user, room, seen.as_ref());
@@ -58,7 +64,9 @@ impl State {
 
     pub(super) fn remove_member(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
         let seen = self.seen(tenant, user, room);
-        if self.members.remove(&(tenant, user.clone(), room.clone())).is_some() {
+        let member = (tenant, user.clone(), room.clone());
+        self.arrivals.remove(&member);
+        if self.members.remove(&member).is_some() {
             self.tell_coming(Kind::RoomLeft, tenant, user, room, seen.as_ref());
         }
     }

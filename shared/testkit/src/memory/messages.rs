@@ -14,7 +14,7 @@ use messenger_core::{
     media::{File, Mxc, Posted},
     message::Said,
     port::{Edit, Fact, Messages, Taken, Unedited},
-    user::{Account, Role, User},
+    user::{Account, User},
 };
 
 use serde_json::json;
@@ -29,6 +29,8 @@ pub(super) struct Table {
     files: HashMap<EventId, Posting>,
     owners: HashMap<Mxc, Owner>,
     edits: BTreeMap<EventId, Reworded>,
+    /// The count of arrivals with each event.
+    pub(super) arrived: HashMap<EventId, u64>,
     pub(super) summaries: HashMap<RoomId, Summary>,
     pub(super) redacted: redactions::Table,
     /// Grows with each message and each new room.
@@ -111,14 +113,6 @@ impl Messages for Memory {
         .await
     }
 
-    async fn member_role(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<Option<Role>> {
-        self.act("looking for a member", |state| {
-            let is_member = state.members.contains_key(&(tenant, user.clone(), room.clone()));
-            is_member.then(|| state.user(tenant, user).map(|user| user.identity.role)).flatten()
-        })
-        .await
-    }
-
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>> {
         self.act("reading edits", |state| {
             last_of_each(state.conversation.in_order(|edit| of.contains(&edit.of)))
@@ -164,13 +158,13 @@ impl Messages for Memory {
 
     async fn posted(&self, tenant: TenantId, user: &HubUserId, file: &Mxc) -> Result<Option<Posted>> {
         self.act("looking for a file", |state| {
-            let mut files = state.conversation.files.values();
+            let mut files = state.conversation.files.iter();
             let owner = state.conversation.owners.get(file)?;
-            let posting = files.find(|posting| {
+            let (_, posting) = files.find(|(event, posting)| {
                 posting.tenant == tenant
                     && posting.file.mxc == *file
                     && posting.sender == owner.user
-                    && state.members.contains_key(&(tenant, user.clone(), posting.room.clone()))
+                    && state.may_see(tenant, user, &posting.room, event)
             })?;
             let File { filename, mimetype, .. } = posting.file.clone();
             Some(Posted { filename, mimetype })
@@ -203,6 +197,8 @@ impl State {
         if !self.log.know(self.now, &event.event_id) {
             return false;
         }
+        self.arrived += 1;
+        self.conversation.arrived.insert(event.event_id.clone(), self.arrived);
         let (tenant, room) = (event.tenant, event.room.clone());
         let names = match &event.fact {
             Fact::Message { .. } | Fact::Reaction => vec![&event.event_id],

@@ -8,7 +8,7 @@ use messenger_core::{
     Result,
     id::{RoomId, TenantId},
     port::Rooms,
-    room::{Claim, Profile, RoomKey},
+    room::{Claim, Marks, Profile, RoomKey},
 };
 
 use super::{Memory, State};
@@ -40,8 +40,12 @@ impl Stored {
 
 #[async_trait]
 impl Rooms for Memory {
-    async fn find(&self, key: &RoomKey) -> Result<Option<RoomId>> {
-        self.act("finding a room", |state| state.rooms.get(key).and_then(Stored::room).cloned()).await
+    async fn find(&self, key: &RoomKey) -> Result<Option<(RoomId, Marks)>> {
+        self.act("finding a room", |state| match state.rooms.get(key) {
+            Some(Stored::Settled(room)) => Some((room.id.clone(), room.profile.marks)),
+            _ => None,
+        })
+        .await
     }
 
     async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim> {
@@ -83,14 +87,15 @@ impl Rooms for Memory {
 
     async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>> {
         self.act("finding a room's tenant", |state| {
-            state.rooms.iter().find(|(_, stored)| stored.room() == Some(room)).map(|(key, _)| key.tenant)
+            let stored = state.rooms.iter().find(|(_, stored)| stored.room() == Some(room));
+            stored.map(|(key, _)| key.tenant).or_else(|| Some(state.records.former.get(room)?.tenant))
         })
         .await
     }
 
     async fn known(&self, rooms: &[RoomId]) -> Result<Vec<RoomId>> {
         self.act("looking for rooms", |state| {
-            let ours = state.rooms.values().filter_map(Stored::room);
+            let ours = state.rooms.values().filter_map(Stored::room).chain(state.records.former.keys());
             ours.filter(|room| rooms.contains(room)).cloned().collect()
         })
         .await

@@ -89,7 +89,7 @@ pub(crate) async fn a_message_from_the_far_future_is_read(stand: Stand) -> Resul
     let event = EventId::new(sent["event_id"].as_str().context("an event id")?);
     let changes = stand.appservice.changes(Some(&position), PATIENCE).await?;
     let told = changes.rooms.into_iter().flat_map(|room| room.events).collect::<Vec<_>>();
-    let page = stand.appservice.before(&id, None, 10).await?.events;
+    let page = stand.appservice.before(&id, None, 10, None).await?.events;
     let alone = stand.appservice.event(&id, &event).await?;
     let find = |events: Vec<RoomEvent>| events.into_iter().find(|one| one.event_id == event);
     for found in [find(told), find(page), alone] {

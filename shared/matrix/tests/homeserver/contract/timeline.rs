@@ -63,10 +63,10 @@ pub(crate) async fn a_room_is_read_backwards_to_its_beginning(stand: Stand) -> R
     let mut said = say(&stand, &id, 0..25).await?;
     let (mut read, mut from) = (Vec::new(), None);
     loop {
-        let page = stand.appservice.before(&id, from.as_deref(), 7).await?;
+        let page = stand.appservice.before(&id, from.as_deref(), 7, None).await?;
         if from.is_none() {
             // A page is found again by its start.
-            let again = stand.appservice.before(&id, Some(&page.start), 7).await?;
+            let again = stand.appservice.before(&id, Some(&page.start), 7, None).await?;
             assert_eq!(messages(&again.events), messages(&page.events));
         }
         read.extend(messages(&page.events));
@@ -80,7 +80,7 @@ pub(crate) async fn a_room_is_read_backwards_to_its_beginning(stand: Stand) -> R
     // What is redacted keeps its place.
     let path = format!("/rooms/{}/redact/{}/gone", part(&id), said[3]);
     stand.bot()?.acting_for("@anna:hub.local").put(&path, json!({})).await?;
-    let page = stand.appservice.before(&id, None, 7).await?;
+    let page = stand.appservice.before(&id, None, 7, None).await?;
     // The redaction itself may be among them.
     let places: Vec<_> = page.ids.iter().filter(|id| said.contains(id)).take(4).cloned().collect();
     assert_eq!(places, said[..4]);
@@ -165,7 +165,7 @@ pub(crate) async fn a_position_that_it_does_not_know_is_told(stand: Stand) -> Re
         }
         let after = stand.appservice.after(&id, position, 10).await;
         assert_eq!(failure(after)?, Failure::UnknownPosition, "{position}");
-        let before = stand.appservice.before(&id, Some(position), 10).await;
+        let before = stand.appservice.before(&id, Some(position), 10, None).await;
         assert_eq!(failure(before)?, Failure::UnknownPosition, "{position}");
     }
     // What is refused for another reason is not the position's fault.
@@ -276,7 +276,7 @@ pub(crate) async fn an_event_that_is_nested_deeply_hides_no_other(stand: Stand) 
     let changes = stand.appservice.changes(Some(&position), NO_WAIT).await?;
     let heard = changes.rooms.iter().find(|room| room.room == id).context("the room")?;
     let after = stand.appservice.after(&id, &position, 10).await?;
-    let mut before = stand.appservice.before(&id, None, 10).await?.events;
+    let mut before = stand.appservice.before(&id, None, 10, None).await?.events;
     before.reverse();
     for events in [&heard.events, &after.events, &before] {
         assert!(messages(events).ends_with(&said), "{events:?}");
@@ -301,7 +301,7 @@ pub(crate) async fn messages_are_read_without_what_stands_between_them(stand: St
     said.reverse();
     let (mut read, mut from, mut pages) = (Vec::new(), None, 0);
     loop {
-        let page = stand.appservice.before(&id, from.as_deref(), 3).await?;
+        let page = stand.appservice.before(&id, from.as_deref(), 3, None).await?;
         read.extend(messages(&page.events));
         pages += 1;
         match page.end {

@@ -1,0 +1,109 @@
+//! Encryption: rooms that somebody encrypts later, and encrypted rooms with people who read here only.
+
+use crate::{
+    Hub, Result,
+    error::Failure,
+    id::{self, RoomId, TenantId},
+    message::People,
+    notices,
+    port::Overview,
+    room::{Marks, Pair, RoomKey, RoomKind},
+    user::User,
+};
+
+impl Hub {
+    /// Somebody switched encryption on in a room of ours: it is said there, once, and nothing else is sent into it any
+    /// more.
+    pub(crate) async fn room_was_encrypted(&self, room: &RoomId) -> Result<()> {
+        if self.room_records.marks(room).await?.is_none_or(|marks| marks.is_encrypted) {
+            return Ok(());
+        }
+        // Before it is stored: should the process end in between, the same transaction says it once.
+        self.announce_in(room, "encrypted", notices::ENCRYPTED).await?;
+        self.room_records.mark(room, Marks::ENCRYPTED).await?;
+        self.encrypted.put(room.clone(), ());
+        tracing::info!(%room, "a room was encrypted: nothing is sent into it any more");
+        Ok(())
+    }
+
+    /// Says in an encrypted room, once, who does not get what is said in it. To two of them their plain chat is offered.
+    pub(super) async fn warn_of_encryption(
+        &self,
+        tenant: TenantId,
+        room: &RoomId,
+        host: &User,
+        overview: &Overview,
+    ) -> Result<()> {
+        let people = self.people(overview.people.iter().map(|person| &person.id)).await?;
+        let deaf = self.who_reads_here_only(tenant, overview, &people);
+        if deaf.is_empty() || self.room_records.is_warned(room).await? {
+            return Ok(());
+        }
+        self.timeline.enter(room, &self.matrix_id(host)).await?;
+        let others = overview.people.iter().filter(|person| person.id != self.bot());
+        let plain = match deaf[..] {
+            [partner] if others.count() == 2 => self.plain_chat(tenant, room, host, partner).await?,
+            _ => None,
+        };
+        let names: Vec<_> = deaf.iter().map(|user| user.identity.display_name.as_str()).collect();
+        let text = match plain {
+            Some(plain) => notices::unread_chat(&names.join(", "), &plain),
+            None => notices::unread_room(&names.join(", ")),
+        };
+        self.announce_in(room, "unread", &text).await?;
+        // It could read nothing in there.
+        self.room_state.leave_as_bot(room).await?;
+        self.room_records.warned(room).await
+    }
+
+    fn who_reads_here_only<'p>(
+        &self,
+        tenant: TenantId,
+        overview: &Overview,
+        people: &'p People,
+    ) -> Vec<&'p User> {
+        let users = overview.people.iter().filter_map(|person| people.get(&person.id));
+        users.filter(|user| user.tenant() == tenant && !user.external_client_enabled).collect()
+    }
+
+    /// The plain chat of two, in which both are told why it is there; `None` if there can be none, or it is encrypted too.
+    async fn plain_chat(
+        &self,
+        tenant: TenantId,
+        room: &RoomId,
+        host: &User,
+        partner: &User,
+    ) -> Result<Option<RoomId>> {
+        let Some(pair) = Pair::of(host.id(), partner.id()) else { return Ok(None) };
+        let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
+        let plain = match self.dm_of(&key, [host, partner]).await {
+            // One of their accounts cannot be used: that is no reason to keep the other rooms waiting.
+            Err(error) if !error.is_transient() => {
+                let error: &dyn std::error::Error = &error;
+                tracing::info!(%room, error, "no plain chat can be offered");
+                return Ok(None);
+            }
+            plain => plain?,
+        };
+        if self.room_records.marks(&plain).await?.is_some_and(|marks| marks.is_encrypted) {
+            return Ok(None);
+        }
+        let kind = format!("plain {room}");
+        self.announce_in(&plain, &kind, &notices::plain_chat(&host.identity.display_name)).await?;
+        Ok(Some(plain))
+    }
+
+    /// Says something as the bot, once for each `kind`. That the bot may not say it is no error.
+    async fn announce_in(&self, room: &RoomId, kind: &str, text: &str) -> Result<()> {
+        let digest = id::digest(&format!("{room}\0{kind}"));
+        let transaction = format!("{}.a{digest}", self.installation().await?);
+        match self.homeserver.send(room, &transaction, &notices::content(text)).await {
+            Err(error) if error.failure() == Some(Failure::Rejected) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::info!(%room, error, "the bot may not say something in a room");
+                Ok(())
+            }
+            result => result.map(drop),
+        }
+    }
+}

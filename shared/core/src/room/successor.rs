@@ -1,0 +1,164 @@
+//! Rooms that are replaced by another (Matrix specification, "Room upgrades"): the successor takes the place of the old
+//! room, under the same key and with its members, so that it is listed once. What was said in the old room stays readable
+//! behind what is said in the new one.
+//!
+//! Conduit tells of the tombstone before the successor has a member, so that is waited for. Should it take longer, the
+//! first event of the successor brings it here again, when the room is to be adopted.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::{Marks, RoomKind};
+use crate::{
+    Error, Hub, Result,
+    error::Failure,
+    id::{HubUserId, MatrixUserId, RoomId, TenantId},
+    port::Overview,
+    user::User,
+};
+
+/// How often the successor is looked at until the upgrader is in it, and the pauses between.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Hub {
+    /// A room of ours was replaced by somebody. Changes nothing if it is taken over already.
+    pub(crate) async fn follow_upgrade(
+        &self,
+        tenant: TenantId,
+        old: &RoomId,
+        upgrader: &MatrixUserId,
+    ) -> Result<()> {
+        if self.room_records.former(old).await?.is_some() {
+            return Ok(());
+        }
+        let Some(new) = self.room_state.successor(old).await? else { return Ok(()) };
+        for _ in 0..TRIES {
+            match self.timeline.overview(&new, upgrader).await {
+                Ok(overview) if overview.has_joined(upgrader) => {
+                    return self.take_over(tenant, old, &new, upgrader, &overview).await;
+                }
+                Ok(_) => {}
+                Err(error) if is_refusal(&error) => {}
+                Err(error) => return Err(error),
+            }
+            sleep(PAUSE).await;
+        }
+        tracing::info!(room = %old, successor = %new, "the successor of a room cannot be entered yet");
+        Ok(())
+    }
+
+    /// Returns the room of ours that this one replaces, if both say so: anybody can claim it of a room of their own.
+    pub(crate) async fn replaced_by(
+        &self,
+        tenant: TenantId,
+        new: &RoomId,
+        overview: &Overview,
+    ) -> Result<Option<RoomId>> {
+        let Some(old) = &overview.predecessor else { return Ok(None) };
+        if self.rooms.tenant_of(old).await? != Some(tenant) || self.room_records.former(old).await?.is_some()
+        {
+            return Ok(None);
+        }
+        let successor = self.room_state.successor(old).await?;
+        Ok((successor.as_ref() == Some(new)).then(|| old.clone()))
+    }
+
+    /// Lets the successor take the place of the old room. `host` is in the successor.
+    pub(crate) async fn take_over(
+        &self,
+        tenant: TenantId,
+        old: &RoomId,
+        new: &RoomId,
+        host: &MatrixUserId,
+        overview: &Overview,
+    ) -> Result<()> {
+        if overview.predecessor.as_ref() != Some(old) {
+            tracing::info!(room = %old, successor = %new, "a successor that does not name the room it replaces");
+            return Ok(());
+        }
+        if *host != self.bot() {
+            self.timeline.enter(new, host).await?;
+        }
+        let former = self.lobby.members(tenant, old).await?;
+        let mut members = Vec::new();
+        for user in &former {
+            if overview.has_joined(&self.matrix_id(user)) || self.bring_over(new, host, user).await? {
+                members.push(user.id().clone());
+            }
+        }
+        let people = self.people(overview.people.iter().map(|person| &person.id)).await?;
+        let joined = overview.people.iter().filter(|person| person.is_joined);
+        let others =
+            joined.filter_map(|person| people.get(&person.id)).filter(|user| user.tenant() == tenant);
+        members.extend(
+            others.map(|user| user.id().clone()).filter(|id| former.iter().all(|user| user.id() != id)),
+        );
+        self.show_successor(tenant, old, new, &former).await?;
+        let marks = Marks {
+            is_encrypted: overview.is_encrypted,
+            is_history_restricted: overview.is_history_restricted,
+        };
+        if self.room_records.succeed(tenant, old, new, &members, marks).await? {
+            tracing::info!(room = %old, successor = %new, %tenant, members = members.len(), "took over an upgraded room");
+            self.remember_successor(tenant, new, members.first()).await?;
+        }
+        let said = self.said_before(new).await?;
+        Box::pin(self.receive(said)).await
+    }
+
+    /// Brings a member of the old room into the new one. Returns `false` if the homeserver does not allow it.
+    async fn bring_over(&self, new: &RoomId, host: &MatrixUserId, user: &User) -> Result<bool> {
+        let id = self.matrix_id(user);
+        let brought = match self.attendance.accept(new, &id).await {
+            Ok(true) => Ok(()),
+            Ok(false) => self.homeserver.join_by(new, host, &id).await,
+            Err(error) => Err(error),
+        };
+        match brought {
+            Err(error) if is_refusal(&error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::info!(room = %new, user = %user.id(), error, "a member does not follow into the successor");
+                Ok(false)
+            }
+            result => result.map(|()| true),
+        }
+    }
+
+    /// A direct chat stays one in other Matrix clients.
+    async fn show_successor(
+        &self,
+        tenant: TenantId,
+        old: &RoomId,
+        new: &RoomId,
+        former: &[User],
+    ) -> Result<()> {
+        let [one, other] = former else { return Ok(()) };
+        let standing = self.lobby.standing(tenant, one.id(), old).await?;
+        if standing.is_some_and(|standing| matches!(standing.key.kind, RoomKind::Dm(_))) {
+            let (one, other) = (self.matrix_id(one), self.matrix_id(other));
+            self.attendance.show_as_direct(new, &one, &other).await?;
+            self.attendance.show_as_direct(new, &other, &one).await?;
+        }
+        Ok(())
+    }
+
+    /// Other processes look the room of its key up again soon.
+    async fn remember_successor(
+        &self,
+        tenant: TenantId,
+        new: &RoomId,
+        member: Option<&HubUserId>,
+    ) -> Result<()> {
+        let Some(member) = member else { return Ok(()) };
+        if let Some(standing) = self.lobby.standing(tenant, member, new).await? {
+            self.room_ids.put(standing.key, new.clone());
+        }
+        Ok(())
+    }
+}
+
+fn is_refusal(error: &Error) -> bool {
+    error.failure() == Some(Failure::Rejected)
+}

@@ -1,0 +1,99 @@
+//! The history visibility of rooms: who comes in later reads here what Matrix shows them, and no more.
+
+use messenger_core::{
+    id::{MatrixUserId, RoomId},
+    poll::Since,
+    user::Caller,
+};
+use messenger_testkit::{TestHub, given, hub};
+use serde_json::json;
+
+use crate::{NO_WAIT, ready_caller};
+
+fn matrix(user: &str) -> MatrixUserId {
+    MatrixUserId::new(format!("@{user}:hub.local"))
+}
+
+async fn say(hub: &TestHub, room: &RoomId, body: &str) {
+    let said = hub.homeserver.says(room, &matrix("anna"), body);
+    hub.receive(vec![hub.homeserver.told(room, &said)]).await.expect("heard");
+}
+
+async fn bodies(hub: &TestHub, caller: &Caller, room: &RoomId) -> Vec<String> {
+    let page = hub.history(caller, room, None, 10).await.expect("a page");
+    page.messages.into_iter().map(|message| message.body).collect()
+}
+
+/// A room of Anna's with this visibility, in which something was said before Bert came.
+async fn with_visibility(visibility: &str) -> (TestHub, Caller, Caller, RoomId) {
+    let hub = hub().build();
+    let (anna, bert) = (ready_caller(&hub, "anna").await, ready_caller(&hub, "bert").await);
+    ready_caller(&hub, "carl").await;
+    let room = hub.homeserver.makes_room(&matrix("anna"), &[&matrix("carl")], false);
+    let content = json!({ "history_visibility": visibility });
+    hub.homeserver.sets(&room, &matrix("anna"), "m.room.history_visibility", content);
+    say(&hub, &room, "geheim").await;
+    (hub, anna, bert, room)
+}
+
+async fn lets_in_bert(hub: &TestHub, room: &RoomId) {
+    let invited = hub.homeserver.invites(room, &matrix("anna"), &matrix("bert"));
+    hub.receive(vec![hub.homeserver.told(room, &invited)]).await.expect("heard");
+}
+
+async fn polled(hub: &TestHub, caller: &Caller) -> String {
+    hub.poll(caller, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page").json()
+}
+
+#[tokio::test]
+async fn who_comes_later_reads_what_the_visibility_of_the_room_shows() {
+    for (visibility, is_shown) in
+        [("shared", true), ("world_readable", true), ("joined", false), ("invited", false)]
+    {
+        let (hub, anna, bert, room) = with_visibility(visibility).await;
+        lets_in_bert(&hub, &room).await;
+        let before = bodies(&hub, &bert, &room).await;
+        assert_eq!(before.contains(&"geheim".to_owned()), is_shown, "{visibility}");
+        let listed = hub.rooms_of(&bert).await.expect("rooms");
+        let listed = listed.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
+        assert_eq!(listed.last_message.as_deref(), is_shown.then_some("geheim"), "{visibility}");
+        // In the room as it is listed it may be shown, as news it is not.
+        assert!(!polled(&hub, &bert).await.contains(r#""body":"geheim""#), "{visibility}");
+        assert_eq!(polled(&hub, &bert).await.contains("geheim"), is_shown, "{visibility}");
+        say(&hub, &room, "offen").await;
+        assert!(bodies(&hub, &bert, &room).await.contains(&"offen".to_owned()), "{visibility}");
+        assert!(polled(&hub, &bert).await.contains("offen"));
+        assert_eq!(bodies(&hub, &anna, &room).await, ["offen", "geheim"], "{visibility}");
+        assert!(polled(&hub, &anna).await.contains("geheim"));
+    }
+}
+
+#[tokio::test]
+async fn a_visibility_that_is_changed_later_counts_for_what_is_said_then() {
+    let (hub, _, bert, room) = with_visibility("shared").await;
+    let set = async |visibility: &str| {
+        let content = json!({ "history_visibility": visibility });
+        let set = hub.homeserver.sets(&room, &matrix("anna"), "m.room.history_visibility", content);
+        hub.receive(vec![hub.homeserver.told(&room, &set)]).await.expect("heard");
+    };
+    set("joined").await;
+    say(&hub, &room, "nur für uns").await;
+    set("shared").await;
+    say(&hub, &room, "für alle").await;
+    lets_in_bert(&hub, &room).await;
+    assert_eq!(bodies(&hub, &bert, &room).await, ["für alle", "geheim"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_resumes_is_told_nothing_of_before_its_reader_came() {
+    let (hub, _, bert, room) = with_visibility("shared").await;
+    let _tail = hub.run_tail();
+    lets_in_bert(&hub, &room).await;
+    say(&hub, &room, "offen").await;
+    let mut stream = hub.follow(&bert, Some("0")).await.expect("a stream");
+    let opening = stream.next().await.expect("the beginning");
+    let opening = String::from_utf8_lossy(&opening).into_owned();
+    assert!(opening.contains(r#""body":"offen""#) && !opening.contains(r#""body":"geheim""#), "{opening}");
+    let rooms = hub.memberships.of(given::TENANT, bert.user.id()).await.expect("rooms");
+    assert_eq!(rooms.len(), 2);
+}

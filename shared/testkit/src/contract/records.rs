@@ -1,0 +1,208 @@
+//! Marks of rooms, the rooms that replace others, and what a member may see of the time before them.
+
+use messenger_core::{
+    Ports, Result,
+    event::{Audience, Kind},
+    id::{EventId, Position, RoomId},
+    port::{Fact, Taken},
+    room::{Access, Former, Marks, Profile, RoomKey, RoomKind},
+    user::Role,
+};
+
+use super::{
+    Store,
+    messages::{file, message, mxc, taken, with_people},
+};
+use crate::given::{OTHER_TENANT, TENANT, identity, room, user};
+
+async fn last_seen_by(ports: &Ports, room: &RoomId, name: &str) -> Result<Option<String>> {
+    let seen = ports.lobby.room(TENANT, &user(name), room).await?.expect("a member");
+    assert_eq!(seen.last_message.is_some(), seen.last_message_ts.is_some());
+    Ok(seen.last_message)
+}
+
+async fn may_read_file(ports: &Ports, name: &str) -> Result<bool> {
+    Ok(ports.messages.posted(TENANT, &user(name), &mxc()).await?.is_some())
+}
+
+async fn changes_of(ports: &Ports, name: &str) -> Result<Vec<(Kind, bool)>> {
+    let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user(name))], 100).await?;
+    let is_new = |text: &str| text.contains("!new");
+    Ok(events.iter().map(|event| (event.kind, is_new(event.payload.as_str()))).collect())
+}
+
+fn posting(id: &str) -> Taken {
+    taken(id, Fact::Message { by: None, summary: "a file".to_owned(), file: Some(file()) })
+}
+
+fn of_new_room(event: Taken) -> Taken {
+    Taken { room: room("!new"), ..event }
+}
+
+/// A mark stays, whatever is marked later, and is shown in the list of rooms.
+pub async fn marks_are_never_taken_away(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let (records, id) = (&ports.room_records, room("!1"));
+    assert_eq!(records.marks(&id).await?, Some(Marks::default()));
+    assert_eq!(records.marks(&room("!no")).await?, None);
+    assert!(!ports.lobby.room(TENANT, &user("anna"), &id).await?.expect("a member").encrypted);
+    records.mark(&id, Marks::ENCRYPTED).await?;
+    records.mark(&id, Marks::HISTORY_RESTRICTED).await?;
+    records.mark(&id, Marks::default()).await?;
+    let both = Marks::ENCRYPTED.and(Marks::HISTORY_RESTRICTED);
+    assert_eq!(records.marks(&id).await?, Some(both));
+    assert!(ports.lobby.room(TENANT, &user("anna"), &id).await?.expect("a member").encrypted);
+    let access = Access { role: Role::User, marks: both, predecessor: None };
+    assert_eq!(records.access(TENANT, &id, &user("anna")).await?, Some(access));
+    assert_eq!(records.access(TENANT, &id, &user("carl")).await?, None);
+    assert_eq!(records.access(OTHER_TENANT, &id, &user("anna")).await?, None);
+    // Of a room that begins so, it is known from the first moment.
+    let key = RoomKey { tenant: TENANT, kind: RoomKind::Custom { id: "!adopted".to_owned() } };
+    let profile = Profile { marks: Marks::HISTORY_RESTRICTED, ..Profile::default() };
+    ports.rooms.settle(&key, &room("!adopted"), &profile).await?;
+    assert_eq!(ports.rooms.find(&key).await?, Some((room("!adopted"), Marks::HISTORY_RESTRICTED)));
+    Ok(())
+}
+
+/// Who comes into a restricted room sees neither the last message nor the files of before; in any other room they do.
+pub async fn a_restricted_room_shows_what_came_after_the_member(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let id = room("!1");
+    ports.messages.take_in(&[posting("$1")]).await?;
+    ports.users.sign_in(&identity("dora"), "dora").await?;
+    ports.memberships.add(TENANT, &id, &user("dora")).await?;
+    assert_eq!(last_seen_by(&ports, &id, "dora").await?.as_deref(), Some("a file"));
+    assert!(may_read_file(&ports, "dora").await?);
+    ports.room_records.mark(&id, Marks::HISTORY_RESTRICTED).await?;
+    assert_eq!(last_seen_by(&ports, &id, "dora").await?, None);
+    assert_eq!(last_seen_by(&ports, &id, "anna").await?.as_deref(), Some("a file"));
+    assert!(!may_read_file(&ports, "dora").await? && may_read_file(&ports, "anna").await?);
+    ports.messages.take_in(&[message("$2")]).await?;
+    assert_eq!(last_seen_by(&ports, &id, "dora").await?.as_deref(), Some("message $2"));
+    // What is taken back leaves what came before them.
+    ports.messages.take_in(&[taken("$3", Fact::Redacted { of: EventId::new("$2") })]).await?;
+    assert_eq!(last_seen_by(&ports, &id, "dora").await?, None);
+    ports.messages.take_in(&[posting("$4")]).await?;
+    assert!(may_read_file(&ports, "dora").await?, "it was posted again");
+    Ok(())
+}
+
+/// Since when somebody hears a room: what stands in the log before they joined is not for them.
+pub async fn a_member_hears_a_room_since_they_joined(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    ports.messages.take_in(&[message("$1")]).await?;
+    ports.users.sign_in(&identity("dora"), "dora").await?;
+    ports.memberships.add(TENANT, &room("!1"), &user("dora")).await?;
+    ports.messages.take_in(&[message("$2")]).await?;
+    let told = ports.feed.after(Position(0), &[Audience::Room(TENANT, room("!1"))], 10).await?;
+    let heard = async |name: &str| -> Result<Vec<String>> {
+        let joined = ports.memberships.listener(TENANT, &user(name)).await?.expect("a user").rooms;
+        let (id, since) = joined.first().expect("a member");
+        assert_eq!((joined.len(), id), (1, &room("!1")));
+        let heard = told.iter().filter(|event| event.position > *since);
+        Ok(heard.map(|event| event.payload.as_str().to_owned()).collect())
+    };
+    assert_eq!(heard("anna").await?.len(), 2);
+    let dora = heard("dora").await?;
+    assert!(dora.len() == 1 && dora[0].contains("$2"), "{dora:?}");
+    Ok(())
+}
+
+/// The successor has the key, the messages that are unread, the files and the members of the old room. Nobody who does not
+/// follow is in it, and nothing is left of the old one but the knowledge of it.
+pub async fn a_room_takes_the_place_of_another(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let (records, old, new) = (&ports.room_records, room("!1"), room("!new"));
+    let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: "x".to_owned() } };
+    ports.messages.take_in(&[message("$1"), posting("$2")]).await?;
+    ports.users.sign_in(&identity("dora"), "dora").await?;
+    ports.memberships.add(TENANT, &old, &user("dora")).await?;
+    assert!(!records.succeed(OTHER_TENANT, &old, &new, &[], Marks::default()).await?);
+    assert!(!records.succeed(TENANT, &room("!no"), &new, &[], Marks::default()).await?);
+    assert!(records.succeed(TENANT, &old, &new, &["bert", "dora"].map(user), Marks::default()).await?);
+    assert!(!records.succeed(TENANT, &old, &new, &[], Marks::default()).await?, "it was replaced already");
+    assert_eq!(ports.rooms.find(&key).await?, Some((new.clone(), Marks::default())));
+    for id in [&old, &new] {
+        assert_eq!(ports.rooms.tenant_of(id).await?, Some(TENANT));
+    }
+    assert_eq!(ports.rooms.known(&[old.clone(), new.clone(), room("!no")]).await?.len(), 2);
+    let rooms = ports.lobby.rooms(TENANT, &user("bert")).await?;
+    let rooms: Vec<_> = rooms.iter().map(|room| (&room.matrix_room_id, room.unread_count)).collect();
+    assert_eq!(rooms, [(&new, 2)]);
+    assert_eq!(last_seen_by(&ports, &new, "bert").await?.as_deref(), Some("a file"));
+    assert!(may_read_file(&ports, "bert").await? && !may_read_file(&ports, "anna").await?);
+    assert_eq!(ports.lobby.room(TENANT, &user("dora"), &new).await?.expect("a member").unread_count, 0);
+    assert_eq!(ports.lobby.rooms(TENANT, &user("anna")).await?, []);
+    let gone = (Kind::RoomLeft, false);
+    assert_eq!(changes_of(&ports, "bert").await?[1..], [gone, (Kind::RoomJoined, true)]);
+    assert_eq!(changes_of(&ports, "anna").await?.last(), Some(&gone));
+    let former = Former { current: new.clone(), is_history_restricted: false };
+    assert_eq!(records.former(&old).await?, Some(former));
+    assert_eq!((records.former(&new).await?, records.marks(&old).await?), (None, None));
+    assert_eq!(records.predecessor(&new).await?, Some(old.clone()));
+    assert_eq!(records.access(TENANT, &old, &user("bert")).await?, None);
+    let access = records.access(TENANT, &new, &user("bert")).await?.expect("a member");
+    assert_eq!(access.predecessor, Some(old));
+    ports.messages.take_in(&[of_new_room(message("$3"))]).await?;
+    assert_eq!(ports.lobby.room(TENANT, &user("bert"), &new).await?.expect("a member").unread_count, 3);
+    Ok(())
+}
+
+/// Each of several rooms in a row leads to the last.
+pub async fn a_successor_can_be_replaced_in_turn(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let (records, members) = (&ports.room_records, ["anna", "bert"].map(user));
+    let rooms = ["!1", "!2", "!3"].map(room);
+    for pair in rooms.windows(2) {
+        assert!(records.succeed(TENANT, &pair[0], &pair[1], &members, Marks::ENCRYPTED).await?);
+    }
+    for old in &rooms[..2] {
+        assert_eq!(records.former(old).await?.expect("replaced").current, rooms[2]);
+    }
+    for pair in rooms.windows(2) {
+        assert_eq!(records.predecessor(&pair[1]).await?.as_ref(), Some(&pair[0]));
+    }
+    assert_eq!(records.predecessor(&rooms[0]).await?, None);
+    assert_eq!(records.marks(&rooms[2]).await?, Some(Marks::ENCRYPTED));
+    assert_eq!(ports.lobby.rooms(TENANT, &user("anna")).await?.len(), 1);
+    Ok(())
+}
+
+/// A successor of which was heard before the tombstone is one room with the old one all the same.
+pub async fn a_successor_that_was_adopted_first_is_merged(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let key = RoomKey { tenant: TENANT, kind: RoomKind::Custom { id: "!adopted".to_owned() } };
+    let old = room("!adopted");
+    let profile =
+        Profile { name: Some("Schicht".to_owned()), members: vec![user("anna")], ..Profile::default() };
+    ports.rooms.settle(&key, &old, &profile).await?;
+    let other = RoomKey { tenant: TENANT, kind: RoomKind::Custom { id: "!new".to_owned() } };
+    ports.rooms.settle(&other, &room("!new"), &profile).await?;
+    ports.messages.take_in(&[of_new_room(message("$1"))]).await?;
+    let records = &ports.room_records;
+    assert!(records.succeed(TENANT, &old, &room("!new"), &[user("anna")], Marks::default()).await?);
+    let rooms = ports.lobby.rooms(TENANT, &user("anna")).await?;
+    let named: Vec<_> = rooms.iter().filter(|room| room.display_name == "Schicht").collect();
+    assert_eq!(named.len(), 1);
+    assert_eq!(named[0].matrix_room_id, room("!new"));
+    let former = records.former(&old).await?.expect("replaced");
+    assert!(former.is_history_restricted, "of an adopted room the homeserver decides who reads the old one");
+    Ok(())
+}
+
+/// A warning is noted once for each room.
+pub async fn a_warning_is_remembered(store: &dyn Store) -> Result<()> {
+    let records = store.ports().room_records;
+    assert!(!records.is_warned(&room("!x")).await?);
+    records.warned(&room("!x")).await?;
+    records.warned(&room("!x")).await?;
+    assert!(records.is_warned(&room("!x")).await? && !records.is_warned(&room("!y")).await?);
+    Ok(())
+}
+
+/// Only rooms of earlier versions need another look at their power levels.
+pub async fn a_new_room_needs_no_correction(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    assert_eq!(ports.room_records.uncorrected(10).await?, []);
+    ports.room_records.corrected(&room("!1")).await
+}

@@ -1,0 +1,204 @@
+//! The state of rooms in memory: who may do what, what is encrypted, and what replaced a room.
+
+use async_trait::async_trait;
+use messenger_core::{
+    Error, Result,
+    error::{Failure, Refusal},
+    id::{EventId, MatrixUserId, RoomId},
+    port::RoomState,
+    room::{Membership, Permissions},
+};
+use serde_json::json;
+
+use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
+
+#[async_trait]
+impl RoomState for MemoryHomeserver {
+    async fn permissions(&self, room: &RoomId, user: &MatrixUserId) -> Result<Permissions> {
+        self.call_in(room, "reading the state of a room", |state| {
+            let found = state.rooms.get(room).filter(|room| room.bot == Bot::In).ok_or(Failure::Rejected)?;
+            Ok(Permissions {
+                membership: found.membership(user),
+                may_send: !found.muted.contains(user),
+                is_upgraded: found.successor.is_some(),
+                is_encrypted: found.has_state("m.room.encryption"),
+            })
+        })
+        .await
+    }
+
+    async fn successor(&self, room: &RoomId) -> Result<Option<RoomId>> {
+        self.call_in(room, "reading the state of a room", |state| {
+            Ok(state.rooms.get(room).and_then(|room| room.successor.clone()))
+        })
+        .await
+    }
+
+    async fn correct_power_levels(&self, room: &RoomId, _members_invite: bool) -> Result<bool> {
+        self.call_in(room, "correcting power levels", |_| Ok(true)).await
+    }
+
+    async fn discard(&self, room: &RoomId, alias: &str) -> Result<()> {
+        self.call_in(room, "discarding a room", |state| {
+            state.aliases.remove(alias);
+            let at = state.events;
+            state.rooms.get_mut(room).ok_or(Failure::Rejected)?.bot = Bot::Out(at);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn leave_as_bot(&self, room: &RoomId) -> Result<()> {
+        self.call_in(room, "leaving a room", |state| {
+            let at = state.events;
+            state.rooms.get_mut(room).ok_or(Failure::Rejected)?.bot = Bot::Out(at);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn invitations(&self, user: &MatrixUserId) -> Result<Vec<(RoomId, MatrixUserId)>> {
+        self.call("asking for invitations", |state| {
+            let rooms = state.rooms.iter().filter(|(_, room)| room.invited.contains(user));
+            Ok(rooms.map(|(id, room)| (id.clone(), room.made_by.clone())).collect())
+        })
+        .await
+    }
+}
+
+impl MemoryHomeserver {
+    /// An administrator of the homeserver deactivates an account.
+    pub fn deactivates(&self, user: &MatrixUserId) {
+        self.state().deactivated.insert(user.clone());
+    }
+
+    /// Somebody takes from another the power to write in a room.
+    pub fn mutes(&self, room: &RoomId, user: &MatrixUserId) {
+        self.state().rooms.get_mut(room).expect("the room exists").muted.insert(user.clone());
+    }
+
+    /// Somebody bans another from a room. Returns the event.
+    pub fn bans(&self, room: &RoomId, sender: &MatrixUserId, user: &MatrixUserId) -> EventId {
+        let event = self.puts_out(room, sender, user);
+        self.state().rooms.get_mut(room).expect("the room exists").banned.insert(user.clone());
+        event
+    }
+
+    /// Somebody sets a state event of a room. Returns its id.
+    pub fn sets(
+        &self,
+        room: &RoomId,
+        sender: &MatrixUserId,
+        kind: &str,
+        content: serde_json::Value,
+    ) -> EventId {
+        let mut state = self.state();
+        let event = state.happens(room, sender, kind, content);
+        state.last(room).about = Some(MatrixUserId::new(""));
+        event
+    }
+
+    /// Somebody replaces a room by a new one, in which they are alone. Returns the new room, and the tombstone.
+    pub fn upgrades(&self, room: &RoomId, sender: &MatrixUserId) -> (RoomId, EventId) {
+        let new = if *sender == MatrixUserId::new(BOT) {
+            let new = self.makes_room(sender, &[], false);
+            let mut state = self.state();
+            let made = state.rooms.get_mut(&new).expect("the room exists");
+            made.members.clear();
+            made.bot = Bot::In;
+            new
+        } else {
+            self.makes_room(sender, &[], false)
+        };
+        let mut state = self.state();
+        state.rooms.get_mut(&new).expect("the room exists").predecessor = Some(room.clone());
+        state.rooms.get_mut(room).expect("the room exists").successor = Some(new.clone());
+        drop(state);
+        let tombstone = self.sets(room, sender, "m.room.tombstone", json!({ "replacement_room": new }));
+        (new, tombstone)
+    }
+
+    /// Whether the bot is in a room.
+    pub fn has_bot(&self, room: &RoomId) -> bool {
+        self.state().room(room).bot == Bot::In
+    }
+
+    /// The maker of a room claims that it replaces another.
+    pub fn claims_to_replace(&self, room: &RoomId, old: &RoomId) {
+        self.state().rooms.get_mut(room).expect("the room exists").predecessor = Some(old.clone());
+    }
+
+    /// Somebody says that a room is replaced by another, whatever that is. Returns the tombstone.
+    pub fn buries(&self, room: &RoomId, sender: &MatrixUserId, by: &RoomId) -> EventId {
+        self.state().rooms.get_mut(room).expect("the room exists").successor = Some(by.clone());
+        self.sets(room, sender, "m.room.tombstone", json!({ "replacement_room": by }))
+    }
+
+    pub(super) fn check_account(&self, user: &MatrixUserId) -> Result<()> {
+        if self.state().deactivated.contains(user) {
+            return Err(Error::refused(Refusal::Deactivated, "acting for a user", "the test wants it"));
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// What stands in a room, as far as the bot or a user may read it.
+    pub(super) fn read_by(
+        &self,
+        room: &RoomId,
+        reader: Option<&MatrixUserId>,
+    ) -> Result<Vec<&Message>, Failure> {
+        let Some(reader) = reader else { return Ok(self.read_by_bot(room)?.iter().collect()) };
+        let room = self.rooms.get(room).ok_or(Failure::Rejected)?;
+        let came = *room.came.get(reader).ok_or(Failure::Rejected)?;
+        let shown = room
+            .messages
+            .iter()
+            .filter(|message| message.number > came || !room.is_restricted_at(message.number));
+        Ok(shown.collect())
+    }
+
+    fn last(&mut self, room: &RoomId) -> &mut Message {
+        let messages = &mut self.rooms.get_mut(room).expect("the room exists").messages;
+        messages.last_mut().expect("it happened")
+    }
+}
+
+impl Room {
+    pub(super) fn let_in(&mut self, user: &MatrixUserId, number: u64) {
+        self.invited.remove(user);
+        if self.members.insert(user.clone()) {
+            self.came.insert(user.clone(), number);
+        }
+    }
+
+    pub(super) fn may_send(&self, user: &MatrixUserId) -> bool {
+        self.members.contains(user) && !self.muted.contains(user) && self.successor.is_none()
+    }
+
+    pub(super) fn has_state(&self, kind: &str) -> bool {
+        self.messages.iter().any(|message| message.kind == kind)
+    }
+
+    /// Whether the history visibility at an event keeps it from who came later.
+    pub(super) fn is_restricted_at(&self, number: u64) -> bool {
+        let mut before = self.messages.iter().rev().skip_while(|message| message.number > number);
+        let last = before.find(|message| message.kind == "m.room.history_visibility");
+        last.is_some_and(|message| {
+            matches!(message.content["history_visibility"].as_str(), Some("joined" | "invited"))
+        })
+    }
+
+    fn membership(&self, user: &MatrixUserId) -> Membership {
+        if self.members.contains(user) {
+            Membership::Joined
+        } else if self.invited.contains(user) {
+            Membership::Invited
+        } else if self.banned.contains(user) {
+            Membership::Banned
+        } else {
+            Membership::Out
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Marks of rooms and the rooms that were replaced, in memory.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Memory, State, rooms::Stored};
+use async_trait::async_trait;
+use messenger_core::{
+    Result,
+    id::{EventId, HubUserId, RoomId, TenantId},
+    port::RoomRecords,
+    room::{Access, Former, Marks, RoomKey, RoomKind},
+};
+
+#[derive(Default)]
+pub(super) struct Table {
+    pub(super) former: HashMap<RoomId, Replaced>,
+    warned: BTreeSet<RoomId>,
+}
+
+/// A room that was replaced.
+pub(super) struct Replaced {
+    pub(super) tenant: TenantId,
+    former: Former,
+    /// The room that replaced it directly.
+    by: RoomId,
+}
+
+#[async_trait]
+impl RoomRecords for Memory {
+    async fn access(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<Option<Access>> {
+        self.act("looking for a member", |state| {
+            let role = state.user(tenant, user)?.identity.role;
+            let is_member = state.members.contains_key(&(tenant, user.clone(), room.clone()));
+            let marks = state.marks(room).filter(|_| is_member)?;
+            Some(Access { role, marks, predecessor: state.predecessor(room) })
+        })
+        .await
+    }
+
+    async fn marks(&self, room: &RoomId) -> Result<Option<Marks>> {
+        self.act("reading the marks of a room", |state| state.marks(room)).await
+    }
+
+    async fn mark(&self, room: &RoomId, marks: Marks) -> Result<()> {
+        self.act("marking a room", |state| {
+            if let Some(known) = state.marks_mut(room) {
+                *known = known.and(marks);
+            }
+        })
+        .await
+    }
+
+    async fn former(&self, room: &RoomId) -> Result<Option<Former>> {
+        self.act("looking for a replaced room", |state| {
+            state.records.former.get(room).map(|replaced| replaced.former.clone())
+        })
+        .await
+    }
+
+    async fn predecessor(&self, room: &RoomId) -> Result<Option<RoomId>> {
+        self.act("looking for a replaced room", |state| state.predecessor(room)).await
+    }
+
+    async fn succeed(
+        &self,
+        tenant: TenantId,
+        old: &RoomId,
+        new: &RoomId,
+        members: &[HubUserId],
+        marks: Marks,
+    ) -> Result<bool> {
+        self.act("replacing a room", |state| state.succeed(tenant, old, new, members, marks)).await
+    }
+
+    async fn uncorrected(&self, _limit: i64) -> Result<Vec<(RoomKey, RoomId)>> {
+        self.act("looking for old power levels", |_| Vec::new()).await
+    }
+
+    async fn corrected(&self, _room: &RoomId) -> Result<()> {
+        self.act("noting corrected power levels", |_| ()).await
+    }
+
+    async fn is_warned(&self, room: &RoomId) -> Result<bool> {
+        self.act("looking for a warning", |state| state.records.warned.contains(room)).await
+    }
+
+    async fn warned(&self, room: &RoomId) -> Result<()> {
+        self.act("noting a warning", |state| {
+            state.records.warned.insert(room.clone());
+        })
+        .await
+    }
+}
+
+impl State {
+    fn marks(&self, room: &RoomId) -> Option<Marks> {
+        self.rooms.values().find_map(|stored| match stored {
+            Stored::Settled(settled) if settled.id == *room => Some(settled.profile.marks),
+            _ => None,
+        })
+    }
+
+    fn marks_mut(&mut self, room: &RoomId) -> Option<&mut Marks> {
+        self.rooms.values_mut().find_map(|stored| match stored {
+            Stored::Settled(settled) if settled.id == *room => Some(&mut settled.profile.marks),
+            _ => None,
+        })
+    }
+
+    fn predecessor(&self, room: &RoomId) -> Option<RoomId> {
+        self.records.former.iter().find(|(_, replaced)| replaced.by == *room).map(|(old, _)| old.clone())
+    }
+
+    /// Whether a member of the room where an event stands, or of the one that replaced it, may see the event.
+    pub(super) fn may_see(&self, tenant: TenantId, user: &HubUserId, room: &RoomId, event: &EventId) -> bool {
+        let former = self.records.former.get(room).map(|replaced| &replaced.former);
+        let current = former.map_or(room, |former| &former.current);
+        let Some((_, came)) = self.arrivals.get(&(tenant, user.clone(), current.clone())) else {
+            return false;
+        };
+        let is_restricted = former.is_some_and(|former| former.is_history_restricted)
+            || self.marks(current).is_some_and(|marks| marks.is_history_restricted);
+        !is_restricted || self.conversation.arrived.get(event).is_some_and(|arrived| arrived > came)
+    }
+
+    fn succeed(
+        &mut self,
+        tenant: TenantId,
+        old: &RoomId,
+        new: &RoomId,
+        members: &[HubUserId],
+        marks: Marks,
+    ) -> bool {
+        let Some((key, settled)) = self.settled(tenant, old) else { return false };
+        let is_adopted = matches!(&key.kind, RoomKind::Custom { id } if id.starts_with('!'));
+        let is_history_restricted = settled.profile.marks.is_history_restricted || is_adopted;
+        let key = key.clone();
+        self.rooms.retain(|_, stored| stored.room() != Some(new));
+        self.members.retain(|(_, _, room), _| room != new);
+        self.arrivals.retain(|(_, _, room), _| room != new);
+        for replaced in self.records.former.values_mut().filter(|replaced| replaced.former.current == *old) {
+            replaced.former.current = new.clone();
+        }
+        let former = Former { current: new.clone(), is_history_restricted };
+        self.records.former.insert(old.clone(), Replaced { tenant, former, by: new.clone() });
+        let before: Vec<_> = self.members.iter().filter(|((_, _, room), _)| room == old).collect();
+        let before: Vec<_> = before.into_iter().map(|((_, user, _), read)| (user.clone(), *read)).collect();
+        let came: Vec<_> = before
+            .iter()
+            .map(|(user, _)| {
+                self.arrivals.get(&(tenant, user.clone(), old.clone())).map_or(0, |(_, came)| *came)
+            })
+            .collect();
+        for (user, _) in &before {
+            self.remove_member(tenant, old, user);
+        }
+        if let Some(Stored::Settled(settled)) = self.rooms.get_mut(&key) {
+            settled.id = new.clone();
+            settled.profile.marks = settled.profile.marks.and(marks);
+        }
+        if let Some(summary) = self.conversation.summaries.remove(old) {
+            self.conversation.summaries.insert(new.clone(), summary);
+        }
+        for user in members {
+            self.add_member(tenant, new, user);
+            let member = (tenant, user.clone(), new.clone());
+            let Some(at) = before.iter().position(|(known, _)| known == user) else { continue };
+            if let (Some(read), Some(arrival)) =
+                (self.members.get_mut(&member), self.arrivals.get_mut(&member))
+            {
+                *read = before[at].1;
+                arrival.1 = came[at];
+            }
+        }
+        true
+    }
+}
