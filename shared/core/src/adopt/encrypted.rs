@@ -35,7 +35,7 @@ impl Hub {
         overview: &Overview,
     ) -> Result<()> {
         let people = self.people(overview.people.iter().map(|person| &person.id)).await?;
-        let deaf = self.who_reads_here_only(tenant, overview, &people);
+        let deaf = Self::who_reads_here_only(tenant, overview, &people);
         if deaf.is_empty() || self.room_records.is_warned(room).await? {
             return Ok(());
         }
@@ -56,12 +56,7 @@ impl Hub {
         self.room_records.warned(room).await
     }
 
-    fn who_reads_here_only<'p>(
-        &self,
-        tenant: TenantId,
-        overview: &Overview,
-        people: &'p People,
-    ) -> Vec<&'p User> {
+    fn who_reads_here_only<'p>(tenant: TenantId, overview: &Overview, people: &'p People) -> Vec<&'p User> {
         let users = overview.people.iter().filter_map(|person| people.get(&person.id));
         users.filter(|user| user.tenant() == tenant && !user.external_client_enabled).collect()
     }

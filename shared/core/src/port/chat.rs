@@ -201,6 +201,7 @@ pub struct RoomChanges {
 
 /// A room as one of its members sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the room's state")]
 pub struct Overview {
     /// Who made it.
     pub made_by: MatrixUserId,
