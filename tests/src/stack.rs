@@ -192,8 +192,11 @@ impl Drop for Stack {
         if !std::thread::panicking() {
             return;
         }
-        for program in ["messenger-router", "messenger-worker"] {
+        for program in ["messenger-router", "messenger-worker", "conduit/conduit", "synapse/homeserver"] {
             let log = self.log(program);
+            if log.is_empty() {
+                continue;
+            }
             let lines: Vec<_> = log.lines().collect();
             let tail = lines.len().saturating_sub(LOG_TAIL);
             eprintln!(

@@ -83,6 +83,8 @@ impl Http {
         display_name: &str,
         bot: &MatrixUserId,
     ) -> Result<()> {
+        // Refused here: Conduit answers as if the registration were wrong.
+        self.localpart(user).map_err(Cause::from).doing("ensuring a user")?;
         // Calls in the name of a user make an account that is gone, or its device.
         let named = if self.ensure_push_rule(user, bot).await? {
             // Conduit may not push to an account of before until its name is told anew.
