@@ -5,8 +5,9 @@
 //! process, is ingested only after everything that stands in the room since the reconciled position. Later pushes on
 //! that connection cost nothing more.
 //!
-//! A proxy that keeps its own connections hides this. Then an event whose push was lost is ingested by the reconciling worker, after its successors if these were pushed within the quarter of
-//! a second that the worker takes, or within the seconds in which another worker takes over.
+//! A proxy that keeps its own connections hides this. Then an event whose push was lost is ingested by the reconciling
+//! worker, after its successors if these were pushed within the quarter of a second that the worker takes, or within the
+//! seconds in which another worker takes over.
 
 use std::{
     collections::HashSet,
