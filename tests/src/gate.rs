@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a push may take to come on a busy machine.
+/// Time limit for a push on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The answer to a transaction that is lost: the homeserver takes it for delivered.
 const TAKEN: &[u8] =

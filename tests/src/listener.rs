@@ -83,8 +83,7 @@ impl Drop for Listener {
     }
 }
 
-/// How the ids of heard messages differ from the room's, for the failure of a test: where the order breaks, and what is
-/// missing.
+/// Describes for a failed test where the ids of heard messages leave the room's order, and which are missing.
 pub fn difference(heard: &[String], in_room: &[String]) -> String {
     let place = |id: &String| in_room.iter().position(|other| other == id);
     let heard: Vec<_> = heard.iter().map(place).collect();

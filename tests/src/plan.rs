@@ -1,6 +1,6 @@
-//! What a test wants of the service.
+//! The parts of the service that a test needs.
 
-/// What a test wants to be there.
+/// The parts that a test needs.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// A homeserver of its own; without one its address leads nowhere.
@@ -9,7 +9,7 @@ pub struct Plan {
     pub worker: bool,
     /// A [`Gate`] before what the homeserver pushes.
     pub gate: bool,
-    /// What starts first.
+    /// The part that starts first.
     pub first: First,
     /// Another database than one of the tests' cluster.
     pub database_url: Option<String>,
@@ -17,7 +17,7 @@ pub struct Plan {
     pub environment: Vec<(String, String)>,
 }
 
-/// What of the service starts first.
+/// The part of the service that starts first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum First {
     /// The router.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// How long something may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long somebody waits before they try again.
+/// Pause before another try.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// A Matrix client that is logged in.

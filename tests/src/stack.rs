@@ -19,7 +19,7 @@ use crate::{Client, First, Gate, Matrix, Plan, Server};
 
 /// How long a router may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How many lines of a log a failed test shows.
+/// Lines of a log that a failed test shows.
 const LOG_TAIL: usize = 60;
 const SECRET_KEY: &str = "a secret key of the tests";
 pub(crate) const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";

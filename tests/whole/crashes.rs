@@ -63,9 +63,9 @@ async fn killed_at_random_points_the_service_loses_and_doubles_nothing() {
     assert_eq!(in_room, expected, "each accepted notification is in the room exactly once, and no other is");
 }
 
-/// How often something is killed while two people talk.
+/// Kills while two people talk.
 const KILLS: usize = 12;
-/// How many messages each of them says until the next kill.
+/// Messages that each of them says until the next kill.
 const BETWEEN_KILLS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 /// How long one run takes on Lambda, where a timer of one minute starts the next.
 const LAMBDA_RUN: Duration = Duration::from_secs(50);
-/// How long the end of a worker waits for the database.
+/// Time limit for the database at the end of a worker.
 const GIVE_BACK: Duration = Duration::from_secs(1);
 
 /// Delivers what is pending, makes Matrix accounts ready, and keeps the event log short. Configured by environment

@@ -22,7 +22,7 @@ const STREAM_WAIT: Duration = Duration::from_secs(15);
 /// The homeserver's stream is read once in this time at the most, to spare it an answer for each message: push has mostly
 /// told of it before, and where it has not this is soon enough.
 const STREAM_PACE: Duration = Duration::from_millis(250);
-/// How long after everybody was asked for their rooms it begins anew, while the homeserver pushes.
+/// Pause between two searches for new rooms while the homeserver pushes.
 const SEARCH: Duration = Duration::from_mins(3);
 /// The same while it does not: nobody else tells of a room in which the bot is not.
 const SEARCH_SOON: Duration = Duration::from_secs(3);

@@ -35,7 +35,7 @@ const ABSENT_FOR: Duration = Duration::from_secs(1);
 const STRANGE_FOR: Duration = Duration::from_mins(1);
 /// How long it is known what was said under a client's transaction id; what was taken in is known for longer.
 const ATTEMPT_FOR: Duration = Duration::from_mins(1);
-/// How long it is known when a room that a user is in and that could not be adopted is looked at again.
+/// Lifetime of the pause of a room that could not be adopted; longer than the longest pause.
 const LEFT_ALONE_FOR: Duration = Duration::from_mins(30);
 /// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
 /// meanwhile waits behind a few openings, not behind all.

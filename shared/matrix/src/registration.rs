@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use reqwest::{Client, header::CONTENT_TYPE};
 use serde_json::Value;
 
-/// How long the service may take to answer a ping.
+/// Time limit for the service's answer to a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the homeserver has to know of us.

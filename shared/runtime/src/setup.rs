@@ -15,9 +15,9 @@ use crate::{App, Config, app};
 
 /// Pause between attempts.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long the worker's other work waits for the first attempt.
+/// Time limit of the first attempt, for which the worker's other work waits.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(10);
-/// How long a Conduit is not told where to push because nobody answers there. Perhaps only the homeserver gets there.
+/// Time limit for the service to answer where a Conduit is to push. Perhaps only the homeserver reaches it there.
 const LISTENER_WAIT: Duration = Duration::from_mins(1);
 const LISTENER_PAUSE: Duration = Duration::from_millis(500);
 const FAILED: &str = "the homeserver cannot be bootstrapped";

@@ -22,7 +22,7 @@ pub(super) async fn test(parts: &Parts, arguments: &Arguments) -> Result<Outcome
     Ok(Outcome { name: "cargo test", passed, count })
 }
 
-/// What differs between homeservers, on Conduit.
+/// The tests in which homeservers differ, on Conduit.
 pub(super) async fn test_on_conduit(parts: &Parts, arguments: &Arguments) -> Result<Vec<Outcome>> {
     let runs = [
         ("the whole service on Conduit", vec!["-p", "messenger-tests"], vec![]),

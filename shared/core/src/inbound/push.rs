@@ -5,9 +5,9 @@
 //! process, is ingested only after everything that stands in the room since the reconciled position. Later pushes on
 //! that connection cost nothing more.
 //!
-//! Where something between the homeserver and this process keeps the connections, that is not seen: then an event whose
-//! push was lost is ingested by the reconciling worker, after its successors if these were pushed within the quarter of
-//! a second that the worker takes, or within the seconds in which another worker takes over.
+//! A proxy that keeps its own connections hides this. Then an event whose push was lost is ingested by the reconciling
+//! worker, after its successors if these were pushed within the quarter of a second that the worker takes, or within the
+//! seconds in which another worker takes over.
 
 use std::{
     collections::HashSet,
@@ -26,17 +26,17 @@ use crate::{
     id::{MatrixUserId, RoomId},
 };
 
-/// How often it is stored that the homeserver pushes.
+/// Interval in which the time of the last push is stored.
 const NOTE: Duration = Duration::from_secs(2);
 /// A homeserver that has not pushed for this long may be unable to, or have nothing to tell.
 const SILENCE: Duration = Duration::from_secs(5);
-/// How long reading what a push may have left out may take: the homeserver waits for our answer.
+/// Time limit for reading the events before a push: the homeserver waits for our answer.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
 /// A connection of the homeserver: a later one has a higher number.
 pub type ConnectionId = u64;
 
-/// What a process remembers of the homeserver's pushes.
+/// This process's memory of the homeserver's pushes.
 pub(crate) struct Pushes {
     state: Mutex<State>,
     /// The rooms that were caught up with, by the connection.

@@ -13,7 +13,7 @@ use crate::{Hub, Result};
 
 /// A worker that renews nothing for this long has lost the lease.
 pub(super) const LEASE: Duration = Duration::from_secs(3);
-/// How often a lease is renewed while the worker waits for the homeserver. Two renewals may fail.
+/// Interval in which the lease is renewed while the worker waits for the homeserver. Two renewals may fail.
 const RENEWAL: Duration = Duration::from_secs(1);
 
 impl Hub {

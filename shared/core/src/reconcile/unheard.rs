@@ -18,8 +18,8 @@ use crate::{
 const USERS: i64 = 5;
 /// Most rooms of one of them that are looked at; the others are when these are adopted, or left alone.
 const ROOMS: usize = 20;
-/// How long a room that was not adopted is left alone at first: somebody may be about to be invited into it. Each time it
-/// was looked at in vain doubles this.
+/// First pause before a room that was not adopted is looked at again: somebody may be about to be invited into it. Each
+/// look in vain doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
