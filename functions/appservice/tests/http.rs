@@ -219,8 +219,8 @@ async fn who_comes_and_goes_is_told() {
     let events: Vec<_> =
         stand.hub.memory.events()[before..].iter().map(messenger_core::event::Event::json).collect();
     insta::assert_snapshot!(events.join("\n"), @r#"
-    {"id":3,"type":"room_joined","room":{"display_name":"Allgemein","entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
-    {"id":4,"type":"room_left","room":{"display_name":"Allgemein","entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
+    {"id":3,"type":"room_joined","room":{"display_name":"Allgemein","encrypted":false,"entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
+    {"id":4,"type":"room_left","room":{"display_name":"Allgemein","encrypted":false,"entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
     "#);
 }
 

@@ -80,7 +80,7 @@ impl Hub {
         let others = overview.people.iter().any(|person| person.id != self.matrix_id(host));
         let key = self.key_of_ours(&overview);
         let is_made_here = overview.made_by == self.bot();
-        if overview.is_encrypted && !overview.is_space && !overview.is_upgraded {
+        if overview.marks.is_encrypted && !overview.is_space && !overview.is_upgraded {
             self.warn_of_encryption(tenant, room, host, &overview).await?;
             if others {
                 self.strange.put(room.clone(), ());

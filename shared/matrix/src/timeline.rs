@@ -11,6 +11,7 @@ use messenger_core::{
     json,
     port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
     receipt::Receipt,
+    room::Marks,
     typing::Typing,
 };
 use reqwest::StatusCode;
@@ -265,13 +266,15 @@ impl Timeline for Appservice {
             name: text("m.room.name", "name"),
             topic: text("m.room.topic", "topic"),
             is_space: text("m.room.create", "type").as_deref() == Some("m.space"),
-            is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
+            marks: Marks {
+                is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
+                is_history_restricted: matches!(
+                    text("m.room.history_visibility", "history_visibility").as_deref(),
+                    Some("joined" | "invited")
+                ),
+            },
             is_upgraded: state.iter().any(|event| event.kind == "m.room.tombstone"),
             predecessor: made.predecessor(),
-            is_history_restricted: matches!(
-                text("m.room.history_visibility", "history_visibility").as_deref(),
-                Some("joined" | "invited")
-            ),
             is_direct: state.iter().any(StateEvent::is_direct),
             people: state.iter().filter_map(StateEvent::person).collect(),
         })

@@ -36,6 +36,7 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
         "rooms": [
           {
             "display_name": "machine 42",
+            "encrypted": false,
             "entity_id": 42,
             "entity_type": "machine",
             "last_message": "Läuft wieder",
@@ -47,6 +48,7 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
           },
           {
             "display_name": "Messenger",
+            "encrypted": false,
             "entity_id": null,
             "entity_type": null,
             "last_message": null,
@@ -58,6 +60,7 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
           },
           {
             "display_name": "Name von bert",
+            "encrypted": false,
             "entity_id": null,
             "entity_type": null,
             "last_message": null,
@@ -69,6 +72,7 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
           },
           {
             "display_name": "Umbau",
+            "encrypted": false,
             "entity_id": null,
             "entity_type": null,
             "last_message": null,
@@ -80,6 +84,7 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
           },
           {
             "display_name": "Allgemein",
+            "encrypted": false,
             "entity_id": null,
             "entity_type": null,
             "last_message": null,
@@ -109,6 +114,7 @@ async fn a_room_is_made() {
       },
       "body": {
         "display_name": "Umbau Halle 3",
+        "encrypted": false,
         "entity_id": null,
         "entity_type": null,
         "last_message": null,
@@ -139,6 +145,7 @@ async fn a_chat_is_opened() {
       },
       "body": {
         "display_name": "Name von Müller/1",
+        "encrypted": false,
         "entity_id": null,
         "entity_type": null,
         "last_message": null,
@@ -178,6 +185,7 @@ async fn the_directory_has_the_rooms_of_entities_and_services() {
         "rooms": [
           {
             "display_name": "machine 42",
+            "encrypted": false,
             "entity_id": 42,
             "entity_type": "machine",
             "joined": true,
@@ -188,6 +196,7 @@ async fn the_directory_has_the_rooms_of_entities_and_services() {
           },
           {
             "display_name": "order A/42 ü",
+            "encrypted": false,
             "entity_id": "A/42 ü",
             "entity_type": "order",
             "joined": false,
@@ -230,6 +239,7 @@ async fn a_room_is_joined_shown_read_and_left() {
       },
       "body": {
         "display_name": "machine 42",
+        "encrypted": false,
         "entity_id": 42,
         "entity_type": "machine",
         "last_message": null,

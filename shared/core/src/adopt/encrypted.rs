@@ -35,7 +35,7 @@ impl Hub {
         overview: &Overview,
     ) -> Result<()> {
         let people = self.people(overview.people.iter().map(|person| &person.id)).await?;
-        let deaf = Self::who_reads_here_only(tenant, overview, &people);
+        let deaf = who_reads_here_only(tenant, overview, &people);
         if deaf.is_empty() || self.room_records.is_warned(room).await? {
             return Ok(());
         }
@@ -54,11 +54,6 @@ impl Hub {
         // It could read nothing in there.
         self.room_state.leave_as_bot(room).await?;
         self.room_records.warned(room).await
-    }
-
-    fn who_reads_here_only<'p>(tenant: TenantId, overview: &Overview, people: &'p People) -> Vec<&'p User> {
-        let users = overview.people.iter().filter_map(|person| people.get(&person.id));
-        users.filter(|user| user.tenant() == tenant && !user.external_client_enabled).collect()
     }
 
     /// The plain chat of two, in which both are told why it is there; `None` if there can be none, or it is encrypted too.
@@ -101,4 +96,9 @@ impl Hub {
             result => result.map(drop),
         }
     }
+}
+
+fn who_reads_here_only<'p>(tenant: TenantId, overview: &Overview, people: &'p People) -> Vec<&'p User> {
+    let users = overview.people.iter().filter_map(|person| people.get(&person.id));
+    users.filter(|user| user.tenant() == tenant && !user.external_client_enabled).collect()
 }

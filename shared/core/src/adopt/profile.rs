@@ -1,14 +1,7 @@
 //! What people see of an adopted room: what its state says, and in a room without a name who is in it, as other clients
 //! show it.
 
-use crate::{
-    Hub,
-    message::People,
-    name,
-    port::Overview,
-    room::{Marks, Profile},
-    user::User,
-};
+use crate::{Hub, message::People, name, port::Overview, room::Profile, user::User};
 
 /// How many people a room without a name is called by.
 const NAMED_BY: usize = 4;
@@ -22,7 +15,7 @@ impl Hub {
             topic: legible(overview.topic.as_deref()),
             created_by: maker.map(|user| user.id().clone()),
             members: users.iter().map(|user| user.id().clone()).collect(),
-            marks: Marks { is_history_restricted: overview.is_history_restricted, ..Marks::default() },
+            marks: overview.marks,
         }
     }
 

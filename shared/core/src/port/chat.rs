@@ -13,6 +13,7 @@ use crate::{
     media::{Download, File, Mxc, Posted, Upload},
     message::Said,
     receipt::Receipt,
+    room::Marks,
     typing::Typing,
     user::User,
 };
@@ -201,7 +202,6 @@ pub struct RoomChanges {
 
 /// A room as one of its members sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the room's state")]
 pub struct Overview {
     /// Who made it.
     pub made_by: MatrixUserId,
@@ -215,14 +215,12 @@ pub struct Overview {
     pub topic: Option<String>,
     /// Whether it is a space: it holds rooms.
     pub is_space: bool,
-    /// Whether we could read nothing in it.
-    pub is_encrypted: bool,
     /// Whether it was replaced by another room.
     pub is_upgraded: bool,
     /// The room that it says it replaces.
     pub predecessor: Option<RoomId>,
-    /// Whether who comes in later may not read what was said before.
-    pub is_history_restricted: bool,
+    /// Whether it is encrypted, and whether who comes in later may not read what was said before.
+    pub marks: Marks,
     /// Whether it was made as a direct chat.
     pub is_direct: bool,
     /// Who is in it or invited.

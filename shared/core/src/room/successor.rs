@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Marks, RoomKind};
+use super::RoomKind;
 use crate::{
     Error, Hub, Result,
     error::Failure,
@@ -96,11 +96,7 @@ impl Hub {
             others.map(|user| user.id().clone()).filter(|id| former.iter().all(|user| user.id() != id)),
         );
         self.show_successor(tenant, old, new, &former).await?;
-        let marks = Marks {
-            is_encrypted: overview.is_encrypted,
-            is_history_restricted: overview.is_history_restricted,
-        };
-        if self.room_records.succeed(tenant, old, new, &members, marks).await? {
+        if self.room_records.succeed(tenant, old, new, &members, overview.marks).await? {
             tracing::info!(room = %old, successor = %new, %tenant, members = members.len(), "took over an upgraded room");
             self.remember_successor(tenant, new, members.first()).await?;
         }

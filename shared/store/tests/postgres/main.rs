@@ -8,6 +8,7 @@ mod feed_stress;
 mod identities;
 mod media_owners;
 mod normal_names;
+mod old_rooms;
 mod plans;
 mod statements;
 mod whispers;

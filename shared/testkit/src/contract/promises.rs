@@ -92,6 +92,7 @@ macro_rules! contract_tests {
             a_member_hears_a_room_since_they_joined,
             a_room_takes_the_place_of_another,
             a_successor_can_be_replaced_in_turn,
+            a_redaction_in_a_replaced_room_reaches_its_successor,
             a_successor_that_was_adopted_first_is_merged,
             a_warning_is_remembered,
             a_new_room_needs_no_correction,

@@ -168,6 +168,22 @@ pub async fn a_successor_can_be_replaced_in_turn(store: &dyn Store) -> Result<()
     Ok(())
 }
 
+/// What is redacted in a room that was replaced is neither shown nor counted in its successor.
+pub async fn a_redaction_in_a_replaced_room_reaches_its_successor(store: &dyn Store) -> Result<()> {
+    let ports = with_people(store).await?;
+    let new = room("!new");
+    ports.messages.take_in(&[message("$1"), posting("$2")]).await?;
+    let members = ["anna", "bert"].map(user);
+    assert!(ports.room_records.succeed(TENANT, &room("!1"), &new, &members, Marks::default()).await?);
+    ports.messages.take_in(&[taken("$3", Fact::Redacted { of: EventId::new("$2") })]).await?;
+    assert_eq!(last_seen_by(&ports, &new, "bert").await?.as_deref(), Some("message $1"));
+    assert_eq!(ports.lobby.room(TENANT, &user("bert"), &new).await?.expect("a member").unread_count, 1);
+    assert!(!may_read_file(&ports, "bert").await?);
+    ports.messages.take_in(&[of_new_room(message("$4"))]).await?;
+    assert_eq!(last_seen_by(&ports, &new, "bert").await?.as_deref(), Some("message $4"));
+    Ok(())
+}
+
 /// A successor of which was heard before the tombstone is one room with the old one all the same.
 pub async fn a_successor_that_was_adopted_first_is_merged(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;

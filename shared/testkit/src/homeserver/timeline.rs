@@ -10,7 +10,7 @@ use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     inbound::{MESSAGES, RoomEvent},
     port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
-    room::NewRoom,
+    room::{Marks, NewRoom},
 };
 use serde_json::{Value, json, value::to_raw_value};
 
@@ -144,10 +144,12 @@ impl Timeline for MemoryHomeserver {
                 topic: found.state("m.room.topic", "topic").or_else(|| found.asked.topic.clone()),
                 is_space: found.is_space,
                 alias: (!alias.is_empty()).then(|| format!("#{alias}:hub.local")),
-                is_encrypted: found.has_state("m.room.encryption"),
+                marks: Marks {
+                    is_encrypted: found.has_state("m.room.encryption"),
+                    is_history_restricted: found.is_restricted_at(u64::MAX),
+                },
                 is_upgraded: found.successor.is_some(),
                 predecessor: found.predecessor.clone(),
-                is_history_restricted: found.is_restricted_at(u64::MAX),
                 is_direct: found.asked.is_direct,
                 people: people.chain(invited).collect(),
             })

@@ -259,8 +259,11 @@ impl State {
     }
 
     fn take_back(&mut self, room: &RoomId, of: &EventId) {
-        if let Some(place) = self.conversation.take_back(room, of) {
-            let members = self.members.iter_mut().filter(|((_, _, at), read)| at == room && **read >= place);
+        // What was said in a room that was replaced is shown and counted in its successor.
+        let shown_in = self.records.current(room).clone();
+        if let Some(place) = self.conversation.take_back(room, &shown_in, of) {
+            let members = self.members.iter_mut();
+            let members = members.filter(|((_, _, at), read)| *at == shown_in && **read >= place);
             members.for_each(|(_, read)| *read -= 1);
         }
     }
@@ -308,18 +311,18 @@ impl Table {
     }
 
     /// Returns which message of the room it was, if it was one.
-    fn take_back(&mut self, room: &RoomId, of: &EventId) -> Option<i64> {
+    fn take_back(&mut self, room: &RoomId, shown_in: &RoomId, of: &EventId) -> Option<i64> {
         let edits = &self.edits;
         let goes = |event: &EventId| event == of || edits.get(event).is_some_and(|edit| edit.of == *of);
         self.files.retain(|event, posting| posting.room != *room || !goes(event));
         self.edits.retain(|id, edit| edit.room != *room || (edit.of != *of && id != of));
-        let summary = self.summaries.get_mut(room)?;
+        let summary = self.summaries.get_mut(shown_in)?;
         let place = summary.said.iter().position(|(event, _)| event == of);
         if let Some(place) = place {
             summary.said.remove(place);
             summary.count -= 1;
         }
-        self.show_last(room);
+        self.show_last(shown_in);
         i64::try_from(place? + 1).ok()
     }
 

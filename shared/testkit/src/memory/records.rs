@@ -17,6 +17,13 @@ pub(super) struct Table {
     warned: BTreeSet<RoomId>,
 }
 
+impl Table {
+    /// The room that is in use now.
+    pub(super) fn current<'r>(&'r self, room: &'r RoomId) -> &'r RoomId {
+        self.former.get(room).map_or(room, |replaced| &replaced.former.current)
+    }
+}
+
 /// A room that was replaced.
 pub(super) struct Replaced {
     pub(super) tenant: TenantId,

@@ -245,7 +245,7 @@ pub(crate) async fn a_members_page_has_what_the_visibility_of_the_room_shows_the
         let state = json!([{ "type": "m.room.history_visibility", "state_key": "", "content": content }]);
         let id = made_by(&stand, &anna, "anna", json!({ "initial_state": state })).await?;
         let overview = stand.appservice.overview(&id, &user("anna")).await?;
-        assert_eq!(overview.is_history_restricted, expected < 3, "{visibility}");
+        assert_eq!(overview.marks.is_history_restricted, expected < 3, "{visibility}");
         say(&stand, &id, "anna", "before").await?;
         anna.post(&format!("/rooms/{}/invite", part(&id)), json!({ "user_id": "@bert:hub.local" })).await?;
         say(&stand, &id, "anna", "invited").await?;
