@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 /// How long something may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until something is so.
 async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
@@ -51,7 +51,7 @@ fn refused(answer: &Answer) -> (StatusCode, &str) {
 
 async fn history(person: &Person, room: &str) -> Vec<String> {
     let page = person.get(&format!("/api/v1/messages/history/{}", encoded(room))).await;
-    let messages = page.body["messages"].as_array().unwrap_or_else(|| panic!("{}", page.body)).iter();
+    let messages = page.body["messages"].as_array().expect("a list of messages").iter();
     messages.map(|message| message["body"].as_str().expect("a body").to_owned()).collect()
 }
 
