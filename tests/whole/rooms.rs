@@ -133,6 +133,7 @@ async fn a_room_is_made_with_everybody_in_it_or_not_at_all() {
         made.body,
         json!({
             "matrix_room_id": id, "display_name": "Umbau", "room_type": "custom", "topic": "Halle 3",
+            "encrypted": false,
             "entity_type": null, "entity_id": null, "unread_count": 0, "last_message": null, "last_message_ts": null,
         })
     );

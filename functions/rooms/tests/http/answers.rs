@@ -185,7 +185,6 @@ async fn the_directory_has_the_rooms_of_entities_and_services() {
         "rooms": [
           {
             "display_name": "machine 42",
-            "encrypted": false,
             "entity_id": 42,
             "entity_type": "machine",
             "joined": true,
@@ -196,7 +195,6 @@ async fn the_directory_has_the_rooms_of_entities_and_services() {
           },
           {
             "display_name": "order A/42 ü",
-            "encrypted": false,
             "entity_id": "A/42 ü",
             "entity_type": "order",
             "joined": false,
