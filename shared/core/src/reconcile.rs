@@ -66,6 +66,8 @@ impl Hub {
         let next = changes.next.clone();
         let typing = std::mem::take(&mut changes.typing);
         let receipts = std::mem::take(&mut changes.receipts);
+        // At once: a list that is told late is told after its successor, which push has brought meanwhile.
+        self.hear_typing(typing).await;
         // Reading on in these tells whether the position is known at all: before anything is taken in.
         // And in the order in which they had their last message: lists of rooms are sorted by the arrival.
         let last = |room: &RoomChanges| room.events.last().map(|event| event.timestamp);
@@ -73,7 +75,6 @@ impl Hub {
         if !self.take_in_changes(worker, since, changes).await? {
             return Ok(false);
         }
-        self.hear_typing(typing).await;
         self.hear_receipts(&receipts).await?;
         self.reconciliation.advance(worker, Some(&next), LEASE).await
     }
