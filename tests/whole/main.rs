@@ -16,6 +16,7 @@ mod other_clients;
 mod outages;
 mod polling;
 mod push;
+mod readme;
 mod refusals;
 mod rooms;
 mod typing;

@@ -1,0 +1,69 @@
+//! The curl page of the README, pasted line by line into a shell beside a fresh installation.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use messenger_devstack::home::workspace;
+use messenger_tests::Stack;
+use tokio::{process::Command, time::timeout};
+
+const PAGE: &str = "## One page of curl";
+/// Longest time that the whole page may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Makes `curl` fail on refusals and end streams, which have no end, and `cargo xtask token` name the test's tokens.
+const SHELL: &str = r#"
+set -eEuo pipefail
+trap 'echo "README, line: $BASH_COMMAND" >&2' ERR
+curl() {
+    local code=0
+    case " $* " in
+        *" -N "*) command curl --fail-with-body -sS --max-time 3 "$@" || code=$?; [ "$code" = 28 ] ;;
+        *) command curl --fail-with-body -sS --max-time 90 "$@" ;;
+    esac
+}
+cargo() {
+    local variable="TOKEN_OF_$4"
+    echo "${!variable}"
+}
+"#;
+
+/// The commands of the page's code blocks, each block apart.
+fn blocks(readme: &str) -> Vec<String> {
+    let page = readme.split_once(PAGE).expect("the page").1;
+    let page = page.split_once("\n## ").expect("a section after it").0;
+    let blocks = page.split("```sh\n").skip(1);
+    blocks.map(|block| block.split_once("```").expect("the block ends").0.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_line_of_the_readmes_page_succeeds_in_order() {
+    let stack = Stack::start().await;
+    let client = stack.client();
+    let readme = std::fs::read_to_string(workspace().join("README.md")).expect("the README");
+    let blocks = blocks(&readme);
+    assert!(blocks.len() >= 6, "{blocks:?}");
+    let (page, after_allowing) = blocks.split_at(blocks.len() - 1);
+    assert!(after_allowing[0].contains("external-client"), "{after_allowing:?}");
+    let local = |text: &str| {
+        let text = text.replace("http://127.0.0.1:8000", &format!("http://{}", client.address()));
+        text.replace("messenger-service-token-dev", "the service token of the tests")
+    };
+    let tokens = ["mueller", "schmidt"].map(|id| (format!("TOKEN_OF_{id}"), client.person(id).token));
+    let directory = tempfile::tempdir().expect("a directory");
+    let (first, rest) = (local(&page.join("\n")), local(&after_allowing[0]));
+    paste(&first, &tokens, directory.path()).await;
+    let allow =
+        "update users set external_client_enabled = true where hub_user_id = $1 returning hub_user_id";
+    assert_eq!(stack.query(allow, "mueller").await.as_deref(), Some("mueller"));
+    paste(&format!("{}\n{rest}", local(&page[0])), &tokens, directory.path()).await;
+}
+
+async fn paste(lines: &str, tokens: &[(String, String)], directory: &Path) {
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &format!("{SHELL}\n{lines}")]).envs(tokens.iter().cloned());
+    shell.current_dir(directory).stdin(Stdio::null()).kill_on_drop(true);
+    let done =
+        timeout(PATIENCE, shell.output()).await.expect("the page in time").expect("bash, which apt has");
+    let (out, error) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{error}\n--- what was answered ---\n{out}");
+}
