@@ -52,9 +52,9 @@ async fn every_line_of_the_readmes_page_succeeds_in_order() {
     let directory = tempfile::tempdir().expect("a directory");
     let (first, rest) = (local(&page.join("\n")), local(&after_allowing[0]));
     paste(&first, &tokens, directory.path()).await;
-    let allow =
-        "update users set external_client_enabled = true where hub_user_id = $1 returning hub_user_id";
-    assert_eq!(stack.query(allow, "mueller").await.as_deref(), Some("mueller"));
+    let allow = readme.split_once("```sql\n").expect("a statement").1.split_once(';').expect("its end").0;
+    let allow = allow.replace("'mueller'", "$1");
+    assert_eq!(stack.query(&allow, "mueller").await.as_deref(), Some("mueller"));
     paste(&format!("{}\n{rest}", local(&page[0])), &tokens, directory.path()).await;
 }
 

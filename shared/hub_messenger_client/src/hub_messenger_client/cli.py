@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def exit_code(error: Exception) -> int:
     """The exit code that stands for an error."""
-    if isinstance(error, (ConfigurationError, SpoolError, ArgumentError)):
+    if isinstance(error, (ConfigurationError, SpoolError)) or (isinstance(error, ArgumentError) and not error.errors):
         return USAGE
     if isinstance(error, (ValidationError, NotFoundError, ConflictError)):
         return REFUSED

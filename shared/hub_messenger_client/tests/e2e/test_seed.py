@@ -37,9 +37,9 @@ def told(deployment: Deployment, source_app: str) -> list[tuple[Any, ...]]:
             entry.body,
             entry.priority,
             entry.target_type,
-            entry.extra.get("entity_type"),
-            entry.extra.get("entity_id"),
-            entry.extra.get("target_user"),
+            entry.entity_type,
+            entry.entity_id,
+            entry.target_user,
         )
         for entry in entries
     ]
