@@ -25,6 +25,8 @@ const SEND_DURABLE: &str = "notifications/send?wait=0";
 const BARE: &str = "homeserver alone, PUT /send";
 /// The least that it costs to store something before it is said.
 const FLOOR: &str = "without us, insert and PUT /send";
+/// The same as [`BARE`], in the state in which a burst of notifications leaves the homeserver.
+const BARE_AFTER: &str = "homeserver alone after notifications, PUT /send";
 const BARE_HISTORY: &str = "homeserver alone, GET /messages";
 
 /// A service, and the loads on it.
@@ -37,7 +39,7 @@ struct Side {
 
 pub(crate) async fn run(options: &Http, report: &mut Report) -> Result<()> {
     let mut profiler = options.look.profiler()?;
-    let wanted = Wanted(options.only.clone());
+    let wanted = Wanted { only: options.only.clone(), without: options.without.clone() };
     let alone = alone::side(options, &wanted, profiler.as_ref()).await?;
     let with_homeserver = with_homeserver::side(options, &wanted, profiler.as_ref(), report).await?;
     let mut sides: Vec<Side> = [alone, with_homeserver].into_iter().flatten().collect();
@@ -60,7 +62,8 @@ pub(crate) async fn run(options: &Http, report: &mut Report) -> Result<()> {
     }
     if let Some(profiler) = profiler {
         let calls = subjects.iter().flat_map(|subject| &subject.outcomes).map(Outcome::calls).sum();
-        let title = format!("http {}", options.only.as_deref().unwrap_or("all"));
+        let names = if options.only.is_empty() { "all".to_owned() } else { options.only.join(", ") };
+        let title = format!("http {names}");
         report.note(profiler.evaluate(&title, &[("call", calls)])?);
     }
     Ok(())

@@ -88,9 +88,12 @@ pub(crate) struct Http {
     /// Clients at once
     #[arg(long, value_delimiter = ',', default_value = "1,16")]
     pub(crate) clients: Vec<usize>,
-    /// Only loads whose name holds this
+    /// Only loads whose name contains this; may be repeated
     #[arg(long)]
-    pub(crate) only: Option<String>,
+    pub(crate) only: Vec<String>,
+    /// No loads whose name contains this; may be repeated
+    #[arg(long)]
+    pub(crate) without: Vec<String>,
     /// Do without a homeserver, and what needs one
     #[arg(long)]
     pub(crate) no_homeserver: bool,

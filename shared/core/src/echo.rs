@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -23,8 +23,11 @@ use crate::{
     inbound::RoomEvent,
 };
 
-/// How long push may take.
+/// Time that push may take while nothing is pushed to this process.
 const PUSH: Duration = Duration::from_millis(100);
+/// Time that push may take while it works: under load a message waits for the transactions before its own. Reading it
+/// from the room would give the homeserver even more to do.
+const PUSH_UNDER_LOAD: Duration = Duration::from_secs(1);
 /// How long it is remembered what came back.
 const HEARD_FOR: Duration = Duration::from_secs(10);
 /// How long somebody who looks at a room waits for what was just said in it.
@@ -39,6 +42,8 @@ pub(crate) struct Echoes {
     /// How many wait until something has come back.
     looking: watch::Sender<usize>,
     heard: Remembered<EventId, RoomEvent>,
+    /// The time of the last push to this process.
+    pushed: Mutex<Option<Instant>>,
 }
 
 struct Waiting {
@@ -58,7 +63,21 @@ impl Echoes {
     pub(crate) fn new() -> Self {
         let heard = Remembered::for_a_while(HEARD_FOR);
         let (fewer, looking) = (watch::Sender::default(), watch::Sender::default());
-        Self { waiting: Mutex::default(), fewer, looking, heard }
+        Self { waiting: Mutex::default(), fewer, looking, heard, pushed: Mutex::default() }
+    }
+
+    /// Notes that the homeserver has pushed a transaction to this process.
+    pub(crate) fn push_came(&self) {
+        *self.last_push() = Some(Instant::now());
+    }
+
+    /// Returns whether the homeserver has pushed to this process within twice [`PUSH`].
+    fn is_push_alive(&self) -> bool {
+        self.last_push().is_some_and(|pushed| pushed.elapsed() < 2 * PUSH)
+    }
+
+    fn last_push(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.pushed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A message that was taken in a moment ago, as the homeserver has it.
@@ -174,7 +193,14 @@ impl Hub {
         }
         let (hub, RoomEvent { room_id: room, event_id: id, .. }) = (self.clone(), event);
         self.background.spawn(async move {
+            let sent = Instant::now();
             sleep(PUSH).await;
+            while hub.echoes.is_push_alive()
+                && sent.elapsed() < PUSH_UNDER_LOAD
+                && hub.echoes.is_waited_for(&HashSet::from([id.clone()]))
+            {
+                sleep(PUSH).await;
+            }
             let events = hub.echoes.overdue(&room, &id);
             if events.is_empty() {
                 return;

@@ -11,7 +11,7 @@ mod catch_up;
 mod lease;
 mod unheard;
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use tokio::time::Instant;
 
@@ -99,7 +99,7 @@ impl Hub {
     async fn take_in_room(&self, worker: &str, since: &str, changes: RoomChanges) -> Result<bool> {
         let RoomChanges { room, events, is_limited } = changes;
         if is_limited {
-            let filled = self.fill(worker, &room, since).await;
+            let filled = self.fill(worker, &room, since, Some(&events)).await;
             if self.in_time(&room, filled)? == Some(false) {
                 return Ok(false);
             }
@@ -110,11 +110,25 @@ impl Hub {
 
     /// Ingests the events of a room from a position to the room's end. It does not stop where the timeline of `/sync`
     /// begins: Synapse orders a timeline by arrival and these pages by depth, so that an event before the timeline can
-    /// stand after its first event here.
-    async fn fill(&self, worker: &str, room: &RoomId, since: &str) -> Result<bool> {
+    /// stand after its first event here. It stops at a page that is not full once the whole timeline was met: a busy
+    /// room has no end, and its newer events are in the next `/sync`. Without a timeline it reads to the end.
+    async fn fill(
+        &self,
+        worker: &str,
+        room: &RoomId,
+        since: &str,
+        timeline: Option<&[RoomEvent]>,
+    ) -> Result<bool> {
+        let mut ahead: HashSet<_> =
+            timeline.unwrap_or_default().iter().map(|event| &event.event_id).collect();
         let mut from = since.to_owned();
         loop {
             let (page, next) = self.page_after(room, &from).await?;
+            for event in &page {
+                ahead.remove(&event.event_id);
+            }
+            let is_full = page.len() >= PAGE as usize;
+            let next = next.filter(|_| is_full || timeline.is_none() || !ahead.is_empty());
             self.receive(page).await?;
             if !self.reconciliation.advance(worker, None, LEASE).await? {
                 return Ok(false);

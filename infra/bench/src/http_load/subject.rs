@@ -24,13 +24,17 @@ pub(crate) struct Subject {
     pub(crate) outcomes: Vec<Outcome>,
 }
 
-/// Which loads are wanted: all, or those whose name holds this.
+/// The loads to run: all, or those whose name contains one of `only` and none of `without`.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted(pub(crate) Option<String>);
+pub(crate) struct Wanted {
+    pub(crate) only: Vec<String>,
+    pub(crate) without: Vec<String>,
+}
 
 impl Wanted {
     pub(crate) fn is(&self, name: &str) -> bool {
-        self.0.as_deref().is_none_or(|only| name.contains(only))
+        let contains = |parts: &[String]| parts.iter().any(|part| name.contains(part.as_str()));
+        (self.only.is_empty() || contains(&self.only)) && !contains(&self.without)
     }
 
     pub(crate) fn any(&self, endpoints: &[Endpoint]) -> bool {

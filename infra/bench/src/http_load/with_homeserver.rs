@@ -4,7 +4,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::endpoint::{Callers, Endpoint};
 use super::subject::{Subject, Wanted};
-use super::{BARE, BARE_HISTORY, FLOOR, Side, messages, notifications, rooms};
+use super::{BARE, BARE_AFTER, BARE_HISTORY, FLOOR, Side, messages, notifications, rooms};
 use crate::homeserver::Bot;
 use crate::http::{Answer, once};
 use crate::inserts::Inserts;
@@ -45,12 +45,13 @@ pub(super) async fn side(
     let elsewhere = options.deployment.is_elsewhere();
     let inside =
         INSIDE.iter().any(|table| wanted.any(table)) || elsewhere && wanted.any(&rooms::THERE_ALREADY);
-    let bare = !elsewhere && [BARE, FLOOR, BARE_HISTORY].iter().any(|name| wanted.is(name));
+    let bare = !elsewhere && [BARE, FLOOR, BARE_AFTER, BARE_HISTORY].iter().any(|name| wanted.is(name));
     if options.no_homeserver || !(inside || bare || wanted.any(&[HEALTH, notifications::DELIVER])) {
         return Ok(None);
     }
     let (door, stack) = options.deployment.door(&options.common, true, profiler).await?;
     let mut subjects = Vec::new();
+    let mut bare_after = None;
     if let Some(stack) = &stack {
         report.note(format!("homeserver: {}", stack.homeserver_name()));
         let (homeserver, token) = stack.homeserver()?;
@@ -61,10 +62,12 @@ pub(super) async fn side(
                 let inserts = Inserts::into(stack.database(), &stack::place()?).await?;
                 subjects.push(Subject::both(FLOOR, inserts, bot.put()));
             }
+            bare_after = wanted.is(BARE_AFTER).then(|| Subject::http(BARE_AFTER, bot.put()));
         }
     }
     subjects.extend(wanted.of(&[HEALTH], &Callers::strangers(&door)));
     subjects.extend(notifications::delivery(&door, wanted).await?);
+    subjects.extend(bare_after);
     if inside {
         let callers = room_of_two(&door).await?;
         subjects.extend(loads(options, &door, wanted, &callers).await?);

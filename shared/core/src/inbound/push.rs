@@ -5,6 +5,9 @@
 //! process, is ingested only after everything that stands in the room since the reconciled position. Later pushes on
 //! that connection cost nothing more.
 //!
+//! Conduit opens a connection for each push. A new connection right after the push before is no restart, since a
+//! homeserver needs longer than that to start: it counts as the connection before.
+//!
 //! A proxy that keeps its own connections hides this. Then an event whose push was lost is ingested by the reconciling
 //! worker, after its successors if these were pushed within the quarter of a second that the worker takes, or within the
 //! seconds in which another worker takes over.
@@ -16,7 +19,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::RoomEvent;
 use crate::{
@@ -33,20 +36,29 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// Time limit for reading the events before a push: the homeserver waits for our answer.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
+/// Least time in which a homeserver that was killed pushes again.
+const RESTART: Duration = Duration::from_millis(100);
+
 /// A connection of the homeserver: a later one has a higher number.
 pub type ConnectionId = u64;
+
+/// A number for the connections that the homeserver has used since its last possible restart.
+type RunId = u64;
 
 /// This process's memory of the homeserver's pushes.
 pub(crate) struct Pushes {
     state: Mutex<State>,
-    /// The rooms that were caught up with, by the connection.
-    caught_up: Remembered<RoomId, ConnectionId>,
+    /// The rooms that were caught up with, by the run.
+    caught_up: Remembered<RoomId, RunId>,
 }
 
 #[derive(Default)]
 struct State {
     /// The latest connection that brought a push.
     connection: ConnectionId,
+    run: RunId,
+    /// The time at which the last push came or was answered.
+    last: Option<Instant>,
     noted: Option<Timestamp>,
 }
 
@@ -55,23 +67,29 @@ impl Pushes {
         Self { state: Mutex::default(), caught_up: Remembered::for_good() }
     }
 
-    /// The latest connection by now.
-    fn latest(&self, connection: ConnectionId) -> ConnectionId {
+    /// Returns the run of the homeserver to which a push belongs that came by this connection.
+    fn run_of(&self, connection: ConnectionId) -> RunId {
         let mut state = self.state();
-        state.connection = state.connection.max(connection);
-        state.connection
+        if connection > state.connection {
+            state.connection = connection;
+            if state.last.is_none_or(|last| last.elapsed() >= RESTART) {
+                state.run += 1;
+            }
+        }
+        state.last = Some(Instant::now());
+        state.run
     }
 
-    /// The rooms of these events that were not caught up with since the connection began. A room in which only the bot
+    /// Notes that a push is being answered.
+    fn answered(&self) {
+        self.state().last = Some(Instant::now());
+    }
+
+    /// The rooms of these events that were not caught up with since the run began. A room in which only the bot
     /// acts is none: its notifications are in the log already.
-    fn to_catch_up(
-        &self,
-        connection: ConnectionId,
-        events: &[RoomEvent],
-        bot: &MatrixUserId,
-    ) -> HashSet<RoomId> {
+    fn to_catch_up(&self, run: RunId, events: &[RoomEvent], bot: &MatrixUserId) -> HashSet<RoomId> {
         let by_others = events.iter().filter(|event| event.sender != *bot).map(|event| &event.room_id);
-        by_others.filter(|room| self.caught_up.get(room) != Some(connection)).cloned().collect()
+        by_others.filter(|room| self.caught_up.get(room) != Some(run)).cloned().collect()
     }
 
     /// Whether it is to be stored again that the homeserver pushes.
@@ -93,14 +111,16 @@ impl Hub {
     /// Ingests a pushed transaction: see [`receive`](Self::receive). `connection` is the one by which it came; `None` if
     /// that is not known.
     pub async fn receive_push(&self, connection: Option<ConnectionId>, events: Vec<RoomEvent>) -> Result<()> {
-        let connection = self.pushes.latest(connection.unwrap_or_default());
-        for room in self.pushes.to_catch_up(connection, &events, &self.bot()) {
+        self.echoes.push_came();
+        let run = self.pushes.run_of(connection.unwrap_or_default());
+        for room in self.pushes.to_catch_up(run, &events, &self.bot()) {
             let wanted = events.iter().filter(|event| event.room_id == room).cloned().collect();
             if self.catch_up_before_push(&room, wanted).await {
-                self.pushes.caught_up.put(room, connection);
+                self.pushes.caught_up.put(room, run);
             }
         }
         self.receive(events).await?;
+        self.pushes.answered();
         if self.pushes.is_to_be_noted(self.clock.now())
             && let Err(error) = self.reconciliation.note_push().await
         {

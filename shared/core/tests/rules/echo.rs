@@ -45,6 +45,26 @@ async fn what_push_brings_is_not_read_from_the_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_is_read_from_the_room_late_while_push_works_and_soon_when_it_does_not() {
+    let (hub, anna, room) = stand().await;
+    let other = say(&hub, &anna, &room, "pushed", None).await;
+    let pushed = vec![hub.homeserver.told(&other.room_id, &other.event_id)];
+    hub.receive_push(None, pushed.clone()).await.expect("received");
+    let late = say(&hub, &anna, &room, "late", None).await;
+    for _ in 0..10 {
+        hub.receive_push(None, pushed.clone()).await.expect("received");
+        assert_eq!(hub.memory.summary(&room).count, 1, "push works: the message is not read from the room");
+        sleep(Duration::from_millis(90)).await;
+    }
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(hub.memory.summary(&room).count, 2, "push works but has not brought it within a second");
+    sleep(Duration::from_secs(1)).await;
+    say(&hub, &anna, &room, "soon", None).await;
+    sleep(Duration::from_millis(110)).await;
+    assert_eq!(hub.memory.summary(&room).count, 3, "nothing was pushed lately: {late:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_push_has_brought_already_is_answered_as_it_was_said_first_without_another_call() {
     let (hub, anna, room) = stand().await;
     let first = say(&hub, &anna, &room, "once", Some("t1")).await;

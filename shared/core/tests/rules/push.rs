@@ -10,8 +10,12 @@ use messenger_core::{
     user::Caller,
 };
 use messenger_testkit::{TestHub, given, hub};
+use tokio::time::sleep;
 
 use crate::in_general_room;
+
+/// Time in which a homeserver may have restarted.
+const RESTART: Duration = Duration::from_millis(150);
 
 /// Anna in the general room, of which everything was read.
 struct Stand {
@@ -59,12 +63,13 @@ async fn told(hub: &TestHub, room: &RoomId) -> Vec<String> {
     messages.map(|event| body(event.json()).as_str().expect("a body").to_owned()).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lost_push_is_ingested_before_its_successor_on_a_new_connection() {
     let stand = Stand::new().await;
     stand.push(1, &stand.says("1")).await;
     for (connection, lost, next) in [(2, "2", "3"), (3, "4", "5")] {
         stand.says(lost);
+        sleep(RESTART).await;
         stand.push(connection, &stand.says(next)).await;
     }
     assert_eq!(stand.told().await, ["1", "2", "3", "4", "5"]);
@@ -82,7 +87,7 @@ async fn a_new_process_ingests_what_was_lost_before_its_first_push() {
     assert_eq!(told(&started, &stand.room).await, ["1", "2", "3"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn later_pushes_on_a_connection_and_the_bots_own_messages_cost_no_call() {
     let stand = Stand::new().await;
     stand.push(1, &stand.says("1")).await;
@@ -91,10 +96,26 @@ async fn later_pushes_on_a_connection_and_the_bots_own_messages_cost_no_call() {
         stand.push(1, &stand.says(&n.to_string())).await;
     }
     assert_eq!(stand.hub.homeserver.calls(), calls);
+    sleep(RESTART).await;
     let bot = MatrixUserId::new("@messenger:hub.local");
     stand.push(2, &stand.hub.homeserver.says(&stand.room, &bot, "a notification")).await;
     assert_eq!(stand.hub.homeserver.calls(), calls);
     stand.push(2, &stand.says("10")).await;
+    assert_eq!(stand.hub.homeserver.calls(), calls + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_follow_each_other_without_a_pause_cost_no_call() {
+    let stand = Stand::new().await;
+    stand.push(1, &stand.says("1")).await;
+    let calls = stand.hub.homeserver.calls();
+    for connection in 2..20 {
+        sleep(RESTART / 2).await;
+        stand.push(connection, &stand.says(&connection.to_string())).await;
+    }
+    assert_eq!(stand.hub.homeserver.calls(), calls, "Conduit opens one for each push");
+    sleep(RESTART).await;
+    stand.push(20, &stand.says("20")).await;
     assert_eq!(stand.hub.homeserver.calls(), calls + 1);
 }
 
