@@ -309,15 +309,15 @@ async fn who_changes_tenant_leaves_the_old_ones_rooms() {
 async fn a_hub_token_becomes_one_of_ours() {
     let stack = Stack::planned(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
     let client = stack.client();
-    let hub = client.person("Müller").token;
+    let hub_token = client.person("Müller").token;
     let login = |body: Value, query: &str| {
         let request = client.request(Method::POST, &format!("/auth/hub-login{query}"));
         messenger_tests::client::answer(if body.is_null() { request } else { request.json(&body) })
     };
-    let query = format!("?hub_token={hub}");
+    let query = format!("?hub_token={hub_token}");
     for answer in [
-        login(json!({ "hub_token": hub }), "").await,
-        login(json!({ "token": hub }), "").await,
+        login(json!({ "hub_token": hub_token }), "").await,
+        login(json!({ "token": hub_token }), "").await,
         login(Value::Null, &query).await,
         login(json!({}), &query).await,
     ] {

@@ -19,7 +19,7 @@ use axum::{
     http::{HeaderMap, header::AUTHORIZATION, request::Parts},
     routing::{get, post, put},
 };
-use messenger_core::{Error, Hub};
+use messenger_core::{Error, Messenger};
 use messenger_runtime::{App, Connection, Failed, fields::query_value};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
@@ -67,18 +67,18 @@ impl FromRequestParts<App> for FromHomeserver {
 /// Takes over the events of a transaction. The transaction id says nothing (Synapse counts anew after a restart):
 /// each event counts once by its own id.
 async fn transaction(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Extension(pace): Extension<Arc<Pace>>,
     connection: Option<Extension<Connection>>,
     _: FromHomeserver,
     body: Bytes,
 ) -> Result<Json<Value>, Failed> {
     let Transaction { events, typing, receipts } = Transaction::parse(&body)?;
-    hub.receive_push(connection.map(|Extension(Connection(number))| number), events).await?;
-    hub.hear_typing(typing).await;
+    messenger.receive_push(connection.map(|Extension(Connection(number))| number), events).await?;
+    messenger.hear_typing(typing).await;
     // After the events, which they name.
-    hub.hear_pushed_receipts(receipts).await;
-    pace.keep(hub.echo_is_awaited()).await;
+    messenger.hear_pushed_receipts(receipts).await;
+    pace.keep(messenger.echo_is_awaited()).await;
     Ok(Json(json!({})))
 }
 

@@ -11,29 +11,29 @@ use messenger_core::{
     user::Account,
 };
 use messenger_runtime::testing::{Answer, Wire};
-use messenger_testkit::{TestHub, given, hub, sse::Reader};
+use messenger_testkit::{TestMessenger, given, messenger, sse::Reader};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "the homeserver's token";
 
 /// The door, and a room of ours: the general room, with mueller in it.
 struct Stand {
-    hub: TestHub,
+    messenger: TestMessenger,
     wire: Wire,
     room: String,
 }
 
 impl Stand {
     async fn new() -> Self {
-        let hub = hub().build();
-        let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+        let messenger = messenger().build();
+        let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
         let wire = Wire::configured(routes(), ports, &[("MATRIX_HS_TOKEN", TOKEN)]);
-        hub.caller("mueller", TenantId(1)).await;
-        hub.work().await;
-        let answer = hub.send(given::draft("Willkommen"), Duration::from_secs(1)).await;
-        hub.begin_reconciling("worker").await.expect("everything before is read");
+        messenger.caller("mueller", TenantId(1)).await;
+        messenger.work().await;
+        let answer = messenger.send(given::draft("Willkommen"), Duration::from_secs(1)).await;
+        messenger.begin_reconciling("worker").await.expect("everything before is read");
         let room = answer.notification.room.expect("a room").to_string();
-        Self { hub, wire, room }
+        Self { messenger, wire, room }
     }
 
     /// A message of mueller with these fields, which may be any.
@@ -54,7 +54,7 @@ impl Stand {
 
     /// What people in rooms are told.
     fn told(&self) -> Vec<Value> {
-        let events = self.hub.memory.events();
+        let events = self.messenger.memory.events();
         let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
         messages.map(|event| serde_json::from_str(&event.json()).expect("JSON")).collect()
     }
@@ -138,11 +138,11 @@ async fn what_is_none_of_ours_is_passed_over_and_does_not_hold_up_the_rest() {
         json!({}),
         stand.message("$good", &json!({ "unsigned": { "age": 7 } })),
     ]);
-    let before = stand.hub.memory.events().len();
+    let before = stand.messenger.memory.events().len();
     assert_eq!(stand.tell("1", &events).await.status, 200);
     let told = stand.told();
     assert_eq!(told.iter().map(|event| &event["event_id"]).collect::<Vec<_>>(), ["$good"]);
-    assert_eq!(stand.hub.memory.events().len(), before + 2);
+    assert_eq!(stand.messenger.memory.events().len(), before + 2);
 }
 
 #[tokio::test]
@@ -205,8 +205,8 @@ async fn somebody_of_another_server_is_named_by_their_whole_id() {
 #[tokio::test]
 async fn who_comes_and_goes_is_told() {
     let stand = Stand::new().await;
-    let schmidt = stand.hub.caller("schmidt", TenantId(1)).await.user;
-    stand.hub.users.settle_account(&schmidt, Account::Ours, Duration::ZERO).await.expect("stored");
+    let schmidt = stand.messenger.caller("schmidt", TenantId(1)).await.user;
+    stand.messenger.users.settle_account(&schmidt, Account::Ours, Duration::ZERO).await.expect("stored");
     let member = |id: &str, membership: &str| {
         let content = json!({ "membership": membership });
         stand.message(
@@ -214,10 +214,10 @@ async fn who_comes_and_goes_is_told() {
             &json!({ "type": "m.room.member", "state_key": "@schmidt:hub.local", "content": content }),
         )
     };
-    let before = stand.hub.memory.events().len();
+    let before = stand.messenger.memory.events().len();
     assert_eq!(stand.tell("1", &[member("$1", "join"), member("$2", "leave")]).await.status, 200);
     let events: Vec<_> =
-        stand.hub.memory.events()[before..].iter().map(messenger_core::event::Event::json).collect();
+        stand.messenger.memory.events()[before..].iter().map(messenger_core::event::Event::json).collect();
     insta::assert_snapshot!(events.join("\n"), @r#"
     {"id":3,"type":"room_joined","room":{"display_name":"Allgemein","encrypted":false,"entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
     {"id":4,"type":"room_left","room":{"display_name":"Allgemein","encrypted":false,"entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
@@ -227,9 +227,9 @@ async fn who_comes_and_goes_is_told() {
 /// Tells a transaction with these fields beside its events. Returns the status, and the `data:` of what people who
 /// listen are told of it.
 async fn told_in_passing(stand: &Stand, fields: &Value) -> (u16, Vec<String>) {
-    let mueller = stand.hub.caller("mueller", TenantId(1)).await;
-    let _tail = stand.hub.run_tail();
-    let mut stream = Reader::new(stand.hub.follow(&mueller, None).await.expect("a stream"));
+    let mueller = stand.messenger.caller("mueller", TenantId(1)).await;
+    let _tail = stand.messenger.run_tail();
+    let mut stream = Reader::new(stand.messenger.follow(&mueller, None).await.expect("a stream"));
     let mut body = json!({ "events": [] });
     body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
     let request = put("1").header("Authorization", format!("Bearer {TOKEN}"));
@@ -258,21 +258,21 @@ async fn who_types_is_told_once_though_it_is_said_under_two_names() {
         json!({ "ephemeral": [], unstable: said }),
     ] {
         let stand = Stand::new().await;
-        let before = stand.hub.memory.events();
+        let before = stand.messenger.memory.events();
         let (status, told) = told_in_passing(&stand, &fields).await;
         assert_eq!(status, 200);
         insta::allow_duplicates! {
             insta::assert_snapshot!(told.join("\n"), @r#"{"type":"typing","room_id":"!room1","users":[{"matrix_user_id":"@mueller:hub.local","hub_user_id":"mueller","display_name":"mueller"}],"timeout_ms":60000}"#);
         }
-        assert_eq!(stand.hub.memory.events(), before, "nothing of it is kept");
+        assert_eq!(stand.messenger.memory.events(), before, "nothing of it is kept");
     }
 }
 
 #[tokio::test]
 async fn what_is_read_elsewhere_is_read_here_once_its_message_is_known() {
     let stand = Stand::new().await;
-    stand.hub.caller("meier", TenantId(1)).await;
-    stand.hub.work().await;
+    stand.messenger.caller("meier", TenantId(1)).await;
+    stand.messenger.work().await;
     let receipt = |kind: &str| {
         let read = json!({ "$1": { kind: { "@meier:hub.local": { "ts": 1 } } } });
         json!({ "type": "m.receipt", "room_id": "!room1", "content": read })
@@ -285,8 +285,8 @@ async fn what_is_read_elsewhere_is_read_here_once_its_message_is_known() {
     let request = || put("1").header("Authorization", format!("Bearer {TOKEN}"));
     assert_eq!(stand.wire.call(request(), body.to_string()).await.status, 200);
     let (room, meier) = (given::room("!room1"), given::user("meier"));
-    assert_eq!(stand.hub.memory.unread(&room, &meier), 0);
-    let (events, audience) = (stand.hub.memory.events(), Audience::User(TenantId(1), meier));
+    assert_eq!(stand.messenger.memory.unread(&room, &meier), 0);
+    let (events, audience) = (stand.messenger.memory.events(), Audience::User(TenantId(1), meier));
     let unread = events.iter().filter(|event| event.kind == Kind::Unread && event.audience == audience);
     assert_eq!(unread.count(), 1);
 }
@@ -319,7 +319,7 @@ async fn what_is_strange_in_passing_is_passed_over() {
 #[tokio::test]
 async fn nothing_ephemeral_makes_the_homeserver_come_again() {
     let stand = Stand::new().await;
-    stand.hub.memory.switch_off();
+    stand.messenger.memory.switch_off();
     let read = json!({ "$1": { "m.read": { "@mueller:hub.local": {} } } });
     let read = json!({ "type": "m.receipt", "room_id": "!room1", "content": read });
     let body = json!({ "events": [], "ephemeral": [typing("!room1", &["@mueller:hub.local"]), read] });
@@ -442,10 +442,10 @@ async fn a_transaction_may_be_larger_than_other_requests() {
 async fn without_the_database_the_homeserver_is_asked_to_come_again() {
     let stand = Stand::new().await;
     let message = stand.message("$1", &json!({}));
-    stand.hub.memory.switch_off();
+    stand.messenger.memory.switch_off();
     let answer = stand.tell("1", std::slice::from_ref(&message)).await;
     assert_eq!((answer.status, &answer.body["code"]), (503, &json!("database_unavailable")));
-    stand.hub.memory.switch_on();
+    stand.messenger.memory.switch_on();
     assert_eq!(stand.tell("1", &[message]).await.status, 200);
     assert_eq!(stand.told().len(), 1);
 }
@@ -507,8 +507,8 @@ async fn json_as_no_server_should_write_it_costs_no_event_that_can_be_read() {
 
 #[tokio::test]
 async fn wrong_tokens_of_an_address_are_counted_and_the_homeserver_is_not_kept_out() {
-    let hub = hub().build();
-    let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+    let messenger = messenger().build();
+    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
     let variables = [("MATRIX_HS_TOKEN", TOKEN), ("LIMIT_FAILURES_PER_ADDRESS", "2")];
     let wire = Wire::configured(routes(), ports, &variables);
     let ask = async |token: &str| {

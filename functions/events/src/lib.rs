@@ -38,7 +38,7 @@ async fn stream(
 ) -> Result<impl IntoResponse, Failed> {
     let cursor = last_event_id(&headers, query.as_deref());
     let slot = app.limits.stream(&caller)?;
-    let follower = app.following().follow(&caller, cursor.as_deref()).await?;
+    let event_stream = app.following().follow(&caller, cursor.as_deref()).await?;
     let headers = [
         // Some clients take text without a charset for Latin-1 and lose what that does not have.
         (CONTENT_TYPE.as_str(), "text/event-stream; charset=utf-8"),
@@ -46,5 +46,5 @@ async fn stream(
         (CACHE_CONTROL.as_str(), "no-store, no-transform"),
         ("X-Accel-Buffering", "no"),
     ];
-    Ok((headers, Body::from_stream(slot.around(follower))))
+    Ok((headers, Body::from_stream(slot.around(event_stream))))
 }

@@ -10,19 +10,23 @@ use axum::{
 use messenger_core::notification::Draft;
 use messenger_events::routes;
 use messenger_runtime::testing::{HUB_SECRET_KEY, Wire, bearer, signed, token};
-use messenger_testkit::{TestHub, given, hub, sse::Reader};
+use messenger_testkit::{TestMessenger, given, messenger, sse::Reader};
 use serde_json::json;
 
 const NOW: Duration = Duration::ZERO;
 
-fn door() -> (TestHub, Wire) {
+fn door() -> (TestMessenger, Wire) {
     door_for(&[])
 }
 
-fn door_for(variables: &[(&str, &str)]) -> (TestHub, Wire) {
-    let hub = hub().build();
-    let wire = Wire::configured(routes(), hub.memory.ports(&hub.homeserver, &hub.clock), variables);
-    (hub, wire)
+fn door_for(variables: &[(&str, &str)]) -> (TestMessenger, Wire) {
+    let messenger = messenger().build();
+    let wire = Wire::configured(
+        routes(),
+        messenger.memory.ports(&messenger.homeserver, &messenger.clock),
+        variables,
+    );
+    (messenger, wire)
 }
 
 fn path() -> String {
@@ -65,12 +69,12 @@ async fn the_first_bytes_come_at_once_and_nothing_may_hold_them_up() {
 
 #[tokio::test]
 async fn an_event_is_one_unnamed_frame_with_its_position_as_id() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     let (_, mut stream) = open(&wire, &path(), None).await;
     piece(&mut stream).await;
     let draft =
         Draft { body: Some("Kühlmittel\nniedrig".to_owned()), ..given::machine(42, "CNC-01 gestoppt") };
-    hub.send(draft, NOW).await;
+    messenger.send(draft, NOW).await;
     let frame = piece(&mut stream).await;
     assert!(frame.ends_with("}\n\n"), "an empty line ends it");
     insta::assert_snapshot!(frame, @r#"
@@ -81,9 +85,9 @@ async fn an_event_is_one_unnamed_frame_with_its_position_as_id() {
 
 #[tokio::test]
 async fn who_returns_is_first_told_what_they_missed() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     for title in ["1", "2"] {
-        hub.send(given::draft(title), NOW).await;
+        messenger.send(given::draft(title), NOW).await;
     }
     let (_, mut stream) = open(&wire, &path(), Some("1")).await;
     insta::assert_snapshot!(piece(&mut stream).await, @r#"
@@ -111,8 +115,8 @@ async fn who_returns_is_first_told_what_they_missed() {
 
 #[tokio::test]
 async fn a_gap_is_told_and_the_cursor_is_moved_over_it() {
-    let (hub, wire) = door();
-    hub.send(given::draft("1"), NOW).await;
+    let (messenger, wire) = door();
+    messenger.send(given::draft("1"), NOW).await;
     for cursor in ["99", "-1", "abc", "1.0"] {
         let (_, stream) = open(&wire, &path(), Some(cursor)).await;
         let mut reader = Reader::new(stream);
@@ -137,10 +141,10 @@ async fn keepalives_come_in_time_and_have_no_id() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_with_its_token() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     let (_, mut stream) = open(&wire, &path(), None).await;
     piece(&mut stream).await;
-    hub.clock.set("2100-01-02T00:00:00Z".parse().expect("a time"));
+    messenger.clock.set("2100-01-02T00:00:00Z".parse().expect("a time"));
     while let Some(last) = futures::StreamExt::next(&mut stream).await {
         let last = last.expect("it does not break");
         if last != "data: {\"type\":\"keepalive\"}\n\n" {
@@ -194,8 +198,8 @@ async fn without_a_good_token_it_is_401() {
 
 #[tokio::test]
 async fn without_the_database_it_is_503_and_no_stream() {
-    let (hub, wire) = door();
-    hub.memory.switch_off();
+    let (messenger, wire) = door();
+    messenger.memory.switch_off();
     insta::assert_json_snapshot!(wire.ask(Request::get(path())).await, @r#"
     {
       "status": 503,

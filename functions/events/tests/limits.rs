@@ -3,13 +3,13 @@
 use axum::http::Request;
 use messenger_events::routes;
 use messenger_runtime::testing::{Wire, token};
-use messenger_testkit::hub;
+use messenger_testkit::messenger;
 use serde_json::json;
 
 #[tokio::test]
 async fn a_user_has_so_many_streams_at_once_and_a_closed_one_makes_room() {
-    let hub = hub().build();
-    let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+    let messenger = messenger().build();
+    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
     let wire = Wire::configured(routes(), ports, &[("LIMIT_STREAMS_PER_USER", "3")]);
     let request = |user: &str| Request::get(format!("/api/v1/events/stream?token={}", token(user)));
     let mut streams = Vec::new();

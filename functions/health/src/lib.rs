@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
-use messenger_core::Hub;
+use messenger_core::Messenger;
 use messenger_runtime::App;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -30,8 +30,8 @@ struct Health {
     version: &'static str,
 }
 
-async fn health(State(hub): State<Hub>) -> (StatusCode, Json<Health>) {
-    let ports = hub.ports();
+async fn health(State(messenger): State<Messenger>) -> (StatusCode, Json<Health>) {
+    let ports = messenger.ports();
     let (database, homeserver) =
         tokio::join!(timeout(PATIENCE, ports.feed.span()), timeout(PATIENCE, ports.homeserver.ping()));
     let (database, homeserver) = (matches!(database, Ok(Ok(_))), matches!(homeserver, Ok(Ok(()))));

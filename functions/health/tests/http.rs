@@ -5,13 +5,13 @@ use std::time::Duration;
 use axum::http::Request;
 use messenger_health::routes;
 use messenger_runtime::testing::{Answer, Wire};
-use messenger_testkit::{TestHub, hub};
+use messenger_testkit::{TestMessenger, messenger};
 use serde_json::json;
 
-fn door() -> (TestHub, Wire) {
-    let hub = hub().build();
-    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
-    (hub, wire)
+fn door() -> (TestMessenger, Wire) {
+    let messenger = messenger().build();
+    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    (messenger, wire)
 }
 
 /// Asks, without credentials. The version is that of the crate.
@@ -45,8 +45,8 @@ async fn a_well_service_says_so() {
 
 #[tokio::test]
 async fn without_the_homeserver_it_is_degraded_and_still_200() {
-    let (hub, wire) = door();
-    hub.homeserver.switch_off();
+    let (messenger, wire) = door();
+    messenger.homeserver.switch_off();
     insta::assert_json_snapshot!(health(&wire).await, @r#"
     {
       "status": 200,
@@ -66,8 +66,8 @@ async fn without_the_homeserver_it_is_degraded_and_still_200() {
 
 #[tokio::test]
 async fn without_the_database_it_is_unhealthy_and_503() {
-    let (hub, wire) = door();
-    hub.memory.switch_off();
+    let (messenger, wire) = door();
+    messenger.memory.switch_off();
     insta::assert_json_snapshot!(health(&wire).await, @r#"
     {
       "status": 503,
@@ -84,14 +84,14 @@ async fn without_the_database_it_is_unhealthy_and_503() {
       }
     }
     "#);
-    hub.memory.switch_on();
+    messenger.memory.switch_on();
     assert_eq!(health(&wire).await.status, 200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_comes_within_a_second_when_the_homeserver_hangs() {
-    let (hub, wire) = door();
-    hub.homeserver.act_late(Duration::from_hours(1));
+    let (messenger, wire) = door();
+    messenger.homeserver.act_late(Duration::from_hours(1));
     let begun = tokio::time::Instant::now();
     let answer = health(&wire).await;
     assert_eq!(

@@ -18,7 +18,7 @@ use axum::{
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _, stream};
 use messenger_core::{
-    Error, Hub,
+    Error, Messenger,
     media::{Bytestream, Mxc, Posted},
 };
 use messenger_runtime::{Failed, caller::UrlCaller, fields::Path};
@@ -62,13 +62,13 @@ enum Wanted {
 }
 
 pub(crate) async fn download(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     UrlCaller(caller): UrlCaller,
     Path((server, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     let mxc = Mxc::new(&server, &id).ok_or(Error::NotFound("file"))?;
-    let (posted, download) = hub.download(&caller, &mxc).await?;
+    let (posted, download) = messenger.download(&caller, &mxc).await?;
     let wanted = match download.size {
         Some(size) if !headers.contains_key(IF_RANGE) => wanted(headers.get(RANGE), size),
         _ => Wanted::Whole,

@@ -17,7 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use messenger_core::{
-    Error, Hub,
+    Error, Messenger,
     id::RoomId,
     message::{History, Message, Said},
 };
@@ -48,7 +48,7 @@ pub fn routes() -> Router<App> {
 }
 
 async fn send(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Sending(Caller(caller)): Sending<Caller>,
     JsonBody { mut fields, .. }: JsonBody,
 ) -> Result<Json<Message>, Failed> {
@@ -58,11 +58,11 @@ async fn send(
     // Whoever names none by a blank one would say everything but the first to nobody.
     let transaction = fields.optional_text("txn_id", ID_MAX).filter(|given| !given.trim().is_empty());
     fields.finish()?;
-    Ok(Json(hub.send(&caller, &room, Said::text(body, msg_type), transaction.as_deref()).await?))
+    Ok(Json(messenger.send(&caller, &room, Said::text(body, msg_type), transaction.as_deref()).await?))
 }
 
 async fn history(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Caller(caller): Caller,
     Path(room): Path<String>,
     RawQuery(query): RawQuery,
@@ -73,7 +73,7 @@ async fn history(
     fields.finish()?;
     let limit = usize::try_from(limit).unwrap_or(1);
     let room = RoomId::parse(room).ok_or(Error::NotFound("room"))?;
-    Ok(Json(hub.history(&caller, &room, from.as_deref(), limit).await?))
+    Ok(Json(messenger.history(&caller, &room, from.as_deref(), limit).await?))
 }
 
 fn msg_type(fields: &mut Fields) -> &'static str {

@@ -16,10 +16,10 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use messenger_core::{Error, Hub, id::NotificationId};
+use messenger_core::{Error, Messenger, id::NotificationId};
 use messenger_runtime::{
     App, Failed,
-    caller::{FromSatellite, Sending},
+    caller::{Sending, ServiceCaller},
     fields::{Fields, JsonBody},
 };
 
@@ -37,14 +37,14 @@ pub fn routes() -> Router<App> {
 }
 
 async fn send_notification(
-    State(hub): State<Hub>,
-    Sending(FromSatellite(satellite)): Sending<FromSatellite>,
+    State(messenger): State<Messenger>,
+    Sending(ServiceCaller(satellite)): Sending<ServiceCaller>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: JsonBody,
 ) -> Result<impl IntoResponse, Failed> {
     let request = send(&satellite, query.as_deref(), &headers, body)?;
-    let answer = hub.notify(satellite, request.draft, request.terms).await?;
+    let answer = messenger.notify(satellite, request.draft, request.terms).await?;
     let mut headers = HeaderMap::new();
     if answer.replayed {
         headers.insert("Idempotent-Replayed", HeaderValue::from_static("true"));
@@ -54,21 +54,21 @@ async fn send_notification(
 }
 
 async fn log(
-    State(hub): State<Hub>,
-    FromSatellite(satellite): FromSatellite,
+    State(messenger): State<Messenger>,
+    ServiceCaller(satellite): ServiceCaller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Log>, Failed> {
     let query = log_query(Fields::from_query(query.as_deref()))?;
-    let notifications = hub.notification_log(&satellite, &query).await?;
+    let notifications = messenger.notification_log(&satellite, &query).await?;
     Ok(Json(Log { notifications: notifications.into_iter().map(Notification::new).collect() }))
 }
 
 async fn one(
-    State(hub): State<Hub>,
-    FromSatellite(satellite): FromSatellite,
+    State(messenger): State<Messenger>,
+    ServiceCaller(satellite): ServiceCaller,
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<Notification>, Failed> {
     // What is no number is no notification either.
     let Path(id) = id.map_err(|_| Error::NotFound("notification"))?;
-    Ok(Json(Notification::new(hub.notification(&satellite, NotificationId(id)).await?)))
+    Ok(Json(Notification::new(messenger.notification(&satellite, NotificationId(id)).await?)))
 }

@@ -6,15 +6,15 @@ use axum::http::Request;
 use messenger_core::{event::Audience, id::TenantId, notification::Draft};
 use messenger_poll::routes;
 use messenger_runtime::testing::{Answer, Wire, bearer, token};
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 use serde_json::json;
 
 const NOW: Duration = Duration::ZERO;
 
-fn door() -> (TestHub, Wire) {
-    let hub = hub().build();
-    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
-    (hub, wire)
+fn door() -> (TestMessenger, Wire) {
+    let messenger = messenger().build();
+    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    (messenger, wire)
 }
 
 async fn poll(wire: &Wire, query: &str) -> Answer {
@@ -23,7 +23,7 @@ async fn poll(wire: &Wire, query: &str) -> Answer {
 
 #[tokio::test]
 async fn a_page_is_a_bare_array_and_says_where_the_next_begins() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     insta::assert_json_snapshot!(poll(&wire, "").await, @r#"
     {
       "status": 200,
@@ -36,9 +36,9 @@ async fn a_page_is_a_bare_array_and_says_where_the_next_begins() {
     "#);
     let draft =
         Draft { body: Some("Kühlmittel niedrig".to_owned()), ..given::machine(42, "CNC-01 gestoppt") };
-    hub.send(draft, Duration::from_secs(1)).await;
-    hub.send(given::dm("mueller", "Freigabe"), NOW).await;
-    hub.send(given::dm("schmidt", "Nichts für Müller"), NOW).await;
+    messenger.send(draft, Duration::from_secs(1)).await;
+    messenger.send(given::dm("mueller", "Freigabe"), NOW).await;
+    messenger.send(given::dm("schmidt", "Nichts für Müller"), NOW).await;
     let page = poll(&wire, "").await;
     insta::assert_json_snapshot!(page, @r#"
     {
@@ -98,10 +98,10 @@ async fn the_token_may_stand_in_the_header_and_wins_there() {
 
 #[tokio::test]
 async fn a_cursor_of_the_client_takes_nothing_away_and_readers_have_their_own() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     poll(&wire, "").await;
     poll(&wire, "&client=b").await;
-    hub.send(given::draft("1"), NOW).await;
+    messenger.send(given::draft("1"), NOW).await;
     for query in ["&cursor=0", "&cursor=0", "", "&client=b"] {
         let page = poll(&wire, query).await;
         assert_eq!(
@@ -113,11 +113,11 @@ async fn a_cursor_of_the_client_takes_nothing_away_and_readers_have_their_own() 
 
 #[tokio::test]
 async fn every_gap_is_told_with_its_reason_and_where_to_go_on() {
-    let hub = hub().settings(|settings| settings.replay_max = 2).build();
-    let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+    let messenger = messenger().settings(|settings| settings.replay_max = 2).build();
+    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
     let wire = Wire::configured(routes(), ports, &[("REPLAY_MAX", "2")]);
     for n in 0..3 {
-        hub.send(given::draft(&n.to_string()), NOW).await;
+        messenger.send(given::draft(&n.to_string()), NOW).await;
     }
     let mut told = Vec::new();
     for cursor in ["0", "4", "-1", "abc"] {
@@ -127,8 +127,8 @@ async fn every_gap_is_told_with_its_reason_and_where_to_go_on() {
             page.status, page.body, page.all_headers["x-next-cursor"]
         ));
     }
-    hub.pass(Duration::from_hours(24));
-    hub.ports().upkeep.rotate(Duration::from_hours(1)).await.expect("the log is rotated");
+    messenger.pass(Duration::from_hours(24));
+    messenger.ports().maintenance.rotate(Duration::from_hours(1)).await.expect("the log is rotated");
     let page = poll(&wire, "&cursor=1").await;
     told.push(format!("old {} {} {:?}", page.status, page.body, page.all_headers["x-next-cursor"]));
     insta::assert_snapshot!(told.join("\n"), @r#"
@@ -142,7 +142,7 @@ async fn every_gap_is_told_with_its_reason_and_where_to_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_ends_with_the_first_event_or_with_its_wait() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     poll(&wire, "").await;
     let begun = tokio::time::Instant::now();
     assert_eq!(poll(&wire, "&wait=25").await.body, json!([]));
@@ -151,9 +151,9 @@ async fn a_long_poll_ends_with_the_first_event_or_with_its_wait() {
     let (page, ()) = tokio::join!(poll(&wire, "&wait=25"), async {
         tokio::time::sleep(Duration::from_secs(3)).await;
         let of_others = given::event(Audience::Tenant(TenantId(2)), "Nicht für uns");
-        hub.ports().feed.append(&[of_others]).await.expect("it is appended");
+        messenger.ports().feed.append(&[of_others]).await.expect("it is appended");
         tokio::time::sleep(Duration::from_secs(3)).await;
-        hub.send(given::draft("endlich"), NOW).await;
+        messenger.send(given::draft("endlich"), NOW).await;
     });
     assert_eq!(page.body[0]["title"], "endlich");
     assert!((6..8).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
@@ -238,9 +238,9 @@ async fn without_a_good_token_it_is_401() {
 
 #[tokio::test]
 async fn without_the_database_it_is_503() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     poll(&wire, "").await;
-    hub.memory.switch_off();
+    messenger.memory.switch_off();
     insta::assert_json_snapshot!(poll(&wire, "").await, @r#"
     {
       "status": 503,
@@ -262,9 +262,9 @@ async fn without_the_database_it_is_503() {
 
 #[tokio::test]
 async fn every_spelling_of_a_readers_name_is_the_same_reader() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     poll(&wire, "&client=Halle-%C3%9C").await;
-    hub.send(given::draft("one"), NOW).await;
+    messenger.send(given::draft("one"), NOW).await;
     assert_eq!(poll(&wire, "&client=%20Halle-U%CC%88%20").await.body.as_array().map(Vec::len), Some(1));
     assert_eq!(poll(&wire, "&client=Halle-%C3%9C").await.body, json!([]));
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use axum::http::Request;
 use messenger_poll::routes;
 use messenger_runtime::testing::{Wire, token};
-use messenger_testkit::{given, hub};
+use messenger_testkit::{given, messenger};
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
 async fn so_many_polls_of_a_user_wait_at_once_and_those_that_do_not_wait_are_not_counted() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
     let wire = Wire::configured(routes(), ports, &[("LIMIT_POLLS_PER_USER", "2")]);
     let request = |user: &str, query: &str| {
         Request::get(format!("/api/v1/events/poll?token={}&cursor=0{query}", token(user)))
@@ -29,7 +29,7 @@ async fn so_many_polls_of_a_user_wait_at_once_and_those_that_do_not_wait_are_not
                 assert_eq!(wire.ask(request("mueller", "")).await.status, 200, "it does not wait");
                 assert_eq!(wire.ask(request("mueller", "&wait=0")).await.status, 200);
                 assert_eq!(wire.ask(request("schmidt", "&wait=0.01")).await.status, 200);
-                hub.send(given::draft("an alarm"), Duration::ZERO).await;
+                messenger.send(given::draft("an alarm"), Duration::ZERO).await;
             }
         )
     };

@@ -22,7 +22,7 @@ use axum::{
     routing::{get, post},
 };
 use messenger_core::{
-    Error, Hub,
+    Error, Messenger,
     id::{HubUserId, RoomId},
     room::{Listed, Member, Room},
 };
@@ -52,91 +52,94 @@ struct Rooms<T> {
     rooms: Vec<T>,
 }
 
-async fn list(State(hub): State<Hub>, Caller(caller): Caller) -> Result<Json<Rooms<Room>>, Failed> {
-    Ok(Json(Rooms { rooms: hub.rooms_of(&caller).await? }))
+async fn list(
+    State(messenger): State<Messenger>,
+    Caller(caller): Caller,
+) -> Result<Json<Rooms<Room>>, Failed> {
+    Ok(Json(Rooms { rooms: messenger.rooms_of(&caller).await? }))
 }
 
 async fn found(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Sending(Caller(caller)): Sending<Caller>,
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Room>), Failed> {
     let founding = request::founding(body.fields)?;
-    Ok((StatusCode::CREATED, Json(hub.found_room(&caller, founding).await?)))
+    Ok((StatusCode::CREATED, Json(messenger.found_room(&caller, founding).await?)))
 }
 
 async fn directory(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Caller(caller): Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Rooms<Listed>>, Failed> {
     let search = request::search(query.as_deref())?;
-    Ok(Json(Rooms { rooms: hub.directory(&caller, &search).await? }))
+    Ok(Json(Rooms { rooms: messenger.directory(&caller, &search).await? }))
 }
 
 async fn open_dm(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Sending(Caller(caller)): Sending<Caller>,
     Path(partner): Path<String>,
 ) -> Result<Json<Room>, Failed> {
     // What cannot be an id is nobody's.
     let partner = HubUserId::parse(&partner).map_err(|_| Error::NotFound("user"))?;
-    Ok(Json(hub.open_dm(&caller, &partner).await?))
+    Ok(Json(messenger.open_dm(&caller, &partner).await?))
 }
 
 async fn join(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Caller(caller): Caller,
     Path(room): Path<String>,
 ) -> Result<Json<Room>, Failed> {
-    Ok(Json(hub.join_room(&caller, &id(room)?).await?))
+    Ok(Json(messenger.join_room(&caller, &id(room)?).await?))
 }
 
 async fn invite(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Sending(Caller(caller)): Sending<Caller>,
     Path(room): Path<String>,
     body: JsonBody,
 ) -> Result<Json<Member>, Failed> {
     let invited = request::invited(body.fields)?;
-    Ok(Json(hub.invite(&caller, &id(room)?, &invited).await?))
+    Ok(Json(messenger.invite(&caller, &id(room)?, &invited).await?))
 }
 
 async fn members(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Caller(caller): Caller,
     Path(room): Path<String>,
 ) -> Result<Json<Vec<Member>>, Failed> {
-    Ok(Json(hub.members(&caller, &id(room)?).await?))
+    Ok(Json(messenger.members(&caller, &id(room)?).await?))
 }
 
 async fn leave(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Caller(caller): Caller,
     Path(room): Path<String>,
 ) -> Result<StatusCode, Failed> {
-    hub.leave(&caller, &id(room)?).await?;
+    messenger.leave(&caller, &id(room)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn read(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Caller(caller): Caller,
     Path(room): Path<String>,
 ) -> Result<StatusCode, Failed> {
-    hub.mark_read(&caller, &id(room)?).await?;
+    messenger.mark_read(&caller, &id(room)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Not for every key: when somebody begins, again shortly before the time ends, and when they are done.
 async fn typing(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Caller(caller): Caller,
     Path(room): Path<String>,
     body: JsonBody,
 ) -> Result<StatusCode, Failed> {
     let lasting = request::typing(body.fields)?;
-    hub.type_in(&caller, &id(room)?, lasting).await?;
+    messenger.type_in(&caller, &id(room)?, lasting).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

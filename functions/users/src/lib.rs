@@ -16,7 +16,7 @@ use axum::{
     routing::{get, post},
 };
 use messenger_core::{
-    Hub,
+    Messenger,
     external::ExternalClient,
     id::{HubUserId, MatrixUserId},
     user::{Role, UserSummary},
@@ -58,8 +58,8 @@ struct Listed {
     matrix_user_id: MatrixUserId,
 }
 
-async fn me(State(hub): State<Hub>, Caller(caller): Caller) -> Json<Me> {
-    let matrix_user_id = hub.matrix_id(&caller.user);
+async fn me(State(messenger): State<Messenger>, Caller(caller): Caller) -> Json<Me> {
+    let matrix_user_id = messenger.matrix_id(&caller.user);
     let identity = caller.user.identity;
     Json(Me {
         hub_user_id: identity.hub_user_id,
@@ -71,7 +71,7 @@ async fn me(State(hub): State<Hub>, Caller(caller): Caller) -> Json<Me> {
 }
 
 async fn search(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Caller(caller): Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<Listed>>, Failed> {
@@ -79,9 +79,9 @@ async fn search(
     let text = fields.optional_text("q", QUERY_MAX).unwrap_or_default();
     let limit = fields.number("limit", 50, 1, 200);
     fields.finish()?;
-    let found = hub.find_users(&caller, &text, limit).await?;
+    let found = messenger.find_users(&caller, &text, limit).await?;
     let listed = found.into_iter().map(|UserSummary { hub_user_id, display_name, localpart }| Listed {
-        matrix_user_id: hub.matrix_id_of(&localpart),
+        matrix_user_id: messenger.matrix_id_of(&localpart),
         hub_user_id,
         display_name,
     });
@@ -89,12 +89,15 @@ async fn search(
 }
 
 async fn external_client(
-    State(hub): State<Hub>,
+    State(messenger): State<Messenger>,
     Caller(caller): Caller,
 ) -> Result<Json<ExternalClient>, Failed> {
-    Ok(Json(hub.external_client(&caller).await?))
+    Ok(Json(messenger.external_client(&caller).await?))
 }
 
-async fn rotate(State(hub): State<Hub>, Caller(caller): Caller) -> Result<Json<ExternalClient>, Failed> {
-    Ok(Json(hub.rotate_external_client(&caller).await?))
+async fn rotate(
+    State(messenger): State<Messenger>,
+    Caller(caller): Caller,
+) -> Result<Json<ExternalClient>, Failed> {
+    Ok(Json(messenger.rotate_external_client(&caller).await?))
 }

@@ -3,14 +3,14 @@
 use axum::http::Request;
 use messenger_core::id::TenantId;
 use messenger_runtime::testing::{Answer, EXPIRY, HUB_SECRET_KEY, Wire, bearer, signed};
-use messenger_testkit::{TestHub, hub};
+use messenger_testkit::{TestMessenger, messenger};
 use messenger_users::routes;
 use serde_json::json;
 
-fn door() -> (TestHub, Wire) {
-    let hub = hub().build();
-    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
-    (hub, wire)
+fn door() -> (TestMessenger, Wire) {
+    let messenger = messenger().build();
+    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    (messenger, wire)
 }
 
 async fn get(wire: &Wire, path: &str) -> Answer {
@@ -56,11 +56,11 @@ async fn a_token_with_nothing_but_what_is_required_is_a_viewers() {
 
 #[tokio::test]
 async fn others_are_found_by_name_or_id_with_nothing_but_both() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     for id in ["mueller", "schmidt", "Émile", "ämil"] {
-        hub.caller(id, TenantId(1)).await;
+        messenger.caller(id, TenantId(1)).await;
     }
-    hub.caller("emilie", TenantId(2)).await;
+    messenger.caller("emilie", TenantId(2)).await;
     insta::assert_json_snapshot!(get(&wire, "/api/v1/users?q=MIL").await, @r#"
     {
       "status": 200,
@@ -168,10 +168,10 @@ async fn another_method_is_405() {
 
 #[tokio::test]
 async fn without_the_database_it_is_503_and_without_the_homeserver_all_is_well() {
-    let (hub, wire) = door();
-    hub.homeserver.switch_off();
+    let (messenger, wire) = door();
+    messenger.homeserver.switch_off();
     assert_eq!(get(&wire, "/api/v1/users/me").await.status, 200);
-    hub.memory.switch_off();
+    messenger.memory.switch_off();
     insta::assert_json_snapshot!(get(&wire, "/api/v1/users").await, @r#"
     {
       "status": 503,
@@ -212,7 +212,7 @@ async fn me(wire: &Wire, token: &str) -> Answer {
 
 #[tokio::test]
 async fn an_old_hub_token_changes_nothing_and_opens_no_former_tenant() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     let old = hub_token(&json!({ "role": "admin", "iat": 1_700_000_000 }));
     assert_eq!(me(&wire, &old).await.body["role"], "admin");
     let ours = json!({ "sub": "mueller", "tenant_id": 1, "iss": "messenger-service", "exp": EXPIRY });
@@ -232,16 +232,17 @@ async fn an_old_hub_token_changes_nothing_and_opens_no_former_tenant() {
         assert_eq!(answer.all_headers["www-authenticate"], "Bearer");
     }
     // Also in a process that has only just begun.
-    let process = hub.another_process();
+    let process = messenger.another_process();
     let other = Wire::new(routes(), process.memory.ports(&process.homeserver, &process.clock));
     assert_eq!(me(&other, &old).await.body["code"], "token_superseded");
 }
 
 #[tokio::test]
 async fn without_single_sign_on_each_door_says_so() {
-    let hub = hub().build();
+    let messenger = messenger().build();
     let off = [("HUB_SECRET_KEY", "")];
-    let wire = Wire::configured(routes(), hub.memory.ports(&hub.homeserver, &hub.clock), &off);
+    let wire =
+        Wire::configured(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock), &off);
     for (answer, status) in
         [(me(&wire, &hub_token(&json!({}))).await, 401), (login(&wire, &hub_token(&json!({}))).await, 403)]
     {

@@ -8,14 +8,18 @@ use messenger_runtime::{
     limits::Peer,
     testing::{Answer, HUB_SECRET_KEY, Wire, bearer, signed, token},
 };
-use messenger_testkit::{TestHub, hub};
+use messenger_testkit::{TestMessenger, messenger};
 use messenger_users::routes;
 use serde_json::{Value, json};
 
-fn door(variables: &[(&str, &str)]) -> (TestHub, Wire) {
-    let hub = hub().build();
-    let wire = Wire::configured(routes(), hub.memory.ports(&hub.homeserver, &hub.clock), variables);
-    (hub, wire)
+fn door(variables: &[(&str, &str)]) -> (TestMessenger, Wire) {
+    let messenger = messenger().build();
+    let wire = Wire::configured(
+        routes(),
+        messenger.memory.ports(&messenger.homeserver, &messenger.clock),
+        variables,
+    );
+    (messenger, wire)
 }
 
 /// `GET /users/me` with this token, from this address.
@@ -106,13 +110,13 @@ async fn a_trusted_proxy_says_who_its_clients_are_and_nobody_else_does() {
 
 #[tokio::test(start_paused = true)]
 async fn first_sign_ins_of_a_tenant_are_limited_and_known_users_come_in() {
-    let (hub, _) = door(&[]);
-    let ports = || hub.memory.ports(&hub.homeserver, &hub.clock);
+    let (messenger, _) = door(&[]);
+    let ports = || messenger.memory.ports(&messenger.homeserver, &messenger.clock);
     let first = Wire::configured(routes(), ports(), &[]);
     for user in ["anna", "bert"] {
         assert_eq!(me(&first, &bearer(user), "192.0.2.1").await.status, 200);
     }
-    hub.work().await;
+    messenger.work().await;
     // A process that has seen nobody yet.
     let wire = Wire::configured(routes(), ports(), &[("LIMIT_NEW_USERS_PER_TENANT", "2")]);
     for user in ["anna", "new1", "new1", "new2"] {

@@ -7,7 +7,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
-use messenger_core::Hub;
+use messenger_core::Messenger;
 use messenger_runtime::{App, Config, logging, setup};
 use serde_json::Value;
 use tokio::{
@@ -90,7 +90,7 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
         setup::database_patiently(&app.config).await;
         setup::homeserver_in_background(&app, &worker).await;
         tracing::info!("working");
-        work::forever(&app.hub, &worker).await;
+        work::forever(&app.messenger, &worker).await;
     };
     tokio::select! {
         () = working => {}
@@ -98,27 +98,27 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
         _ = interrupted.recv() => {}
     }
     // Whatever was under way is idempotent: leases run out, and the next worker goes on.
-    give_back(&app.hub, &worker).await;
+    give_back(&app.messenger, &worker).await;
     Ok(())
 }
 
 /// Lets another worker read the homeserver's stream at once.
-async fn give_back(hub: &Hub, worker: &str) {
-    if let Ok(Err(error)) = timeout(GIVE_BACK, hub.stop_reconciling(worker)).await {
+async fn give_back(messenger: &Messenger, worker: &str) {
+    if let Ok(Err(error)) = timeout(GIVE_BACK, messenger.stop_reconciling(worker)).await {
         let error: &dyn std::error::Error = &error;
         tracing::warn!(error, "the lease on the homeserver's stream is left to its end");
     }
 }
 
 async fn on_timer(app: App) -> anyhow::Result<()> {
-    let (hub, worker) = (&app.hub, &Uuid::new_v4().simple().to_string());
+    let (messenger, worker) = (&app.messenger, &Uuid::new_v4().simple().to_string());
     // Not waited for: a start on Lambda has ten seconds.
     let starting = (app.clone(), worker.clone());
     tokio::spawn(async move { setup::homeserver_in_background(&starting.0, &starting.1).await });
     let handler = service_fn(|_: LambdaEvent<Value>| async move {
         // The time is over: that is how each run ends.
-        let _ = timeout(LAMBDA_RUN, work::forever(hub, worker)).await;
-        give_back(hub, worker).await;
+        let _ = timeout(LAMBDA_RUN, work::forever(messenger, worker)).await;
+        give_back(messenger, worker).await;
         Ok::<_, lambda_runtime::Error>(Value::Null)
     });
     lambda_runtime::run(handler).await.map_err(anyhow::Error::from_boxed)

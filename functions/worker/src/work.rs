@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, error::Error as StdError, time::Duration};
 
-use messenger_core::{Error, Hub, Result};
+use messenger_core::{Error, Messenger, Result};
 use tokio::{
     sync::Notify,
     task::JoinSet,
@@ -32,21 +32,21 @@ const EXPIRE: Duration = Duration::from_secs(30);
 const ROTATE_EVERY: u32 = 20;
 
 /// Works until it is dropped.
-pub(crate) async fn forever(hub: &Hub, worker: &str) {
-    let (accounts, departures) = (Notify::new(), Notify::new());
+pub(crate) async fn forever(messenger: &Messenger, worker: &str) {
+    let (accounts, pending_leaves) = (Notify::new(), Notify::new());
     tokio::select! {
-        never = deliver(hub, [&accounts, &departures]) => match never {},
-        never = provision(hub, &accounts) => match never {},
-        never = withdraw(hub, &departures) => match never {},
-        never = wake(hub) => match never {},
-        never = keep_up(hub) => match never {},
-        never = reconcile(hub, worker) => match never {},
-        never = search(hub, worker) => match never {},
+        never = deliver(messenger, [&accounts, &pending_leaves]) => match never {},
+        never = provision(messenger, &accounts) => match never {},
+        never = withdraw(messenger, &pending_leaves) => match never {},
+        never = wake(messenger) => match never {},
+        never = keep_up(messenger) => match never {},
+        never = reconcile(messenger, worker) => match never {},
+        never = search(messenger, worker) => match never {},
     }
 }
 
 /// Drains lanes as they become due. Tells the others whenever there may be work for them.
-async fn deliver(hub: &Hub, others: [&Notify; 2]) -> Infallible {
+async fn deliver(messenger: &Messenger, others: [&Notify; 2]) -> Infallible {
     let mut lanes = JoinSet::new();
     let mut trouble = Trouble::new("lanes cannot be claimed");
     loop {
@@ -54,16 +54,16 @@ async fn deliver(hub: &Hub, others: [&Notify; 2]) -> Infallible {
             other.notify_one();
         }
         while lanes.len() < LANES {
-            match trouble.watch(hub.claim_lane().await) {
+            match trouble.watch(messenger.claim_lane().await) {
                 Some(Some(lane)) => {
-                    let hub = hub.clone();
-                    lanes.spawn(async move { hub.drain(&lane).await });
+                    let messenger = messenger.clone();
+                    lanes.spawn(async move { messenger.drain(&lane).await });
                 }
                 Some(None) | None => break,
             }
         }
         tokio::select! {
-            () = hub.ports().upkeep.work(PATIENCE), if lanes.len() < LANES => {}
+            () = messenger.ports().maintenance.work(PATIENCE), if lanes.len() < LANES => {}
             Some(drained) = lanes.join_next() => {
                 if let Ok(Err(error)) = drained {
                     tracing::error!(error = &error as &dyn StdError, "a lane is left to the end of its lease");
@@ -74,14 +74,14 @@ async fn deliver(hub: &Hub, others: [&Notify; 2]) -> Infallible {
 }
 
 /// Makes Matrix accounts ready as they become due, several side by side. A slow one holds up no other.
-async fn provision(hub: &Hub, told: &Notify) -> Infallible {
+async fn provision(messenger: &Messenger, told: &Notify) -> Infallible {
     let mut accounts = JoinSet::new();
     let mut trouble = Trouble::new("accounts cannot be claimed");
     loop {
         if let free @ 1.. = ACCOUNTS.saturating_sub(accounts.len()) {
-            for user in trouble.watch(hub.claim_accounts(free).await).unwrap_or_default() {
-                let hub = hub.clone();
-                accounts.spawn(async move { hub.provision_claimed(&user).await });
+            for user in trouble.watch(messenger.claim_accounts(free).await).unwrap_or_default() {
+                let messenger = messenger.clone();
+                accounts.spawn(async move { messenger.provision_claimed(&user).await });
             }
         }
         tokio::select! {
@@ -96,44 +96,44 @@ async fn provision(hub: &Hub, told: &Notify) -> Infallible {
 }
 
 /// Lets people leave rooms, and logs out those whose access was withdrawn.
-async fn withdraw(hub: &Hub, told: &Notify) -> Infallible {
+async fn withdraw(messenger: &Messenger, told: &Notify) -> Infallible {
     let mut trouble = Trouble::new("departures cannot be claimed");
     loop {
         told.notified().await;
-        while trouble.watch(hub.depart_due().await).is_some_and(|taken| taken > 0) {}
-        while trouble.watch(hub.revoke_due().await).is_some_and(|taken| taken > 0) {}
+        while trouble.watch(messenger.depart_due().await).is_some_and(|taken| taken > 0) {}
+        while trouble.watch(messenger.revoke_due().await).is_some_and(|taken| taken > 0) {}
     }
 }
 
 /// While something rests after a failure, asks the homeserver whether it is back, and goes on at once if it is.
-async fn wake(hub: &Hub) -> Infallible {
+async fn wake(messenger: &Messenger) -> Infallible {
     let mut trouble = Trouble::new("resting lanes cannot be looked at");
     let mut was_away = true;
     loop {
         sleep(PROBE).await;
-        let ports = hub.ports();
-        if trouble.watch(ports.upkeep.anything_resting().await) != Some(true) {
+        let ports = messenger.ports();
+        if trouble.watch(ports.maintenance.anything_resting().await) != Some(true) {
             continue;
         }
         let is_away = ports.homeserver.ping().await.is_err();
         if was_away && !is_away {
             tracing::info!("the homeserver answers: going on with what rests");
-            trouble.watch(ports.upkeep.wake().await);
+            trouble.watch(ports.maintenance.wake().await);
         }
         was_away = is_away;
     }
 }
 
 /// Expires what waited too long, and rotates the event log.
-async fn keep_up(hub: &Hub) -> Infallible {
+async fn keep_up(messenger: &Messenger) -> Infallible {
     let mut trouble = Trouble::new("upkeep is late");
     let mut levels = Trouble::new("power levels of rooms cannot be corrected");
-    let retention = hub.settings().event_retention;
+    let retention = messenger.settings().event_retention;
     loop {
-        trouble.watch(hub.ports().upkeep.rotate(retention).await);
+        trouble.watch(messenger.ports().maintenance.rotate(retention).await);
         for _ in 0..ROTATE_EVERY {
-            while levels.watch(hub.correct_power_levels().await).is_some_and(|taken| taken > 0) {}
-            if let Some(expired @ 1..) = trouble.watch(hub.ports().upkeep.expire().await) {
+            while levels.watch(messenger.correct_power_levels().await).is_some_and(|taken| taken > 0) {}
+            if let Some(expired @ 1..) = trouble.watch(messenger.ports().maintenance.expire().await) {
                 tracing::info!(expired, "notifications expired");
             }
             sleep(EXPIRE).await;
@@ -142,11 +142,11 @@ async fn keep_up(hub: &Hub) -> Infallible {
 }
 
 /// Reads on in the homeserver's own stream: what push missed comes from there.
-async fn reconcile(hub: &Hub, worker: &str) -> Infallible {
+async fn reconcile(messenger: &Messenger, worker: &str) -> Infallible {
     let mut trouble = Trouble::new("the homeserver's stream cannot be read");
     loop {
         let next = Instant::now() + STREAM_PACE;
-        if trouble.watch(hub.reconcile(worker, STREAM_WAIT).await) == Some(true) {
+        if trouble.watch(messenger.reconcile(worker, STREAM_WAIT).await) == Some(true) {
             sleep_until(next).await;
         } else {
             // The homeserver is away, or another worker reads.
@@ -156,16 +156,16 @@ async fn reconcile(hub: &Hub, worker: &str) -> Infallible {
 }
 
 /// Looks for rooms that neither push nor the stream has told us of: after the start, and now and then.
-async fn search(hub: &Hub, worker: &str) -> Infallible {
+async fn search(messenger: &Messenger, worker: &str) -> Infallible {
     let mut trouble = Trouble::new("rooms made with other clients cannot be looked for");
     let mut after = None;
     loop {
         // A homeserver that was away is asked the same again.
-        if let Some(next) = trouble.watch(hub.adopt_unheard(worker, after.as_ref()).await) {
+        if let Some(next) = trouble.watch(messenger.discover_rooms(worker, after.as_ref()).await) {
             after = next;
         }
         if after.is_none() && !trouble.lasting {
-            rest_until_search(hub, &mut trouble).await;
+            rest_until_search(messenger, &mut trouble).await;
         } else {
             sleep(PROBE).await;
         }
@@ -173,11 +173,11 @@ async fn search(hub: &Hub, worker: &str) -> Infallible {
 }
 
 /// Waits until rooms are to be looked for again.
-async fn rest_until_search(hub: &Hub, trouble: &mut Trouble) {
+async fn rest_until_search(messenger: &Messenger, trouble: &mut Trouble) {
     let latest = Instant::now() + SEARCH;
     loop {
         sleep(SEARCH_SOON).await;
-        if Instant::now() >= latest || trouble.watch(hub.is_push_silent().await) != Some(false) {
+        if Instant::now() >= latest || trouble.watch(messenger.is_push_silent().await) != Some(false) {
             return;
         }
     }

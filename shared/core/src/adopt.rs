@@ -21,7 +21,7 @@ mod profile;
 use std::time::Duration;
 
 use crate::{
-    Hub, Result,
+    Messenger, Result,
     error::Failure,
     id::{MatrixUserId, RoomId, TenantId},
     inbound::{Content, RoomEvent},
@@ -37,7 +37,7 @@ const PAGE: u32 = 100;
 /// How long making a room may take at the most, whatever fails.
 const MAKING: Duration = Duration::from_mins(5);
 
-impl Hub {
+impl Messenger {
     /// The tenant of a room of which we hear for the first time, if it is to be ours.
     pub(crate) async fn adopt(&self, event: &RoomEvent) -> Result<Option<TenantId>> {
         if matches!(event.content, Content::Left(_)) || event.sender == self.bot() {
@@ -144,8 +144,8 @@ impl Hub {
         {
             // Before anything is stored: if it fails, all of this comes again.
             let (one, other) = (self.matrix_id(one), self.matrix_id(other));
-            self.attendance.show_as_direct(room, &one, &other).await?;
-            self.attendance.show_as_direct(room, &other, &one).await?;
+            self.membership_calls.show_as_direct(room, &one, &other).await?;
+            self.membership_calls.show_as_direct(room, &other, &one).await?;
             let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
             // A direct chat is called by its partner.
             let profile = Profile { name: None, ..profile.clone() };
@@ -159,12 +159,12 @@ impl Hub {
 
     /// A room that we made is ours by now: what was said in it meanwhile was passed over, and is taken in. Nobody waits for
     /// that. What is said in this moment can come before it.
-    pub(crate) fn make_up_for(&self, room: &RoomId) {
-        let (hub, room) = (self.clone(), room.clone());
+    pub(crate) fn backfill(&self, room: &RoomId) {
+        let (messenger, room) = (self.clone(), room.clone());
         self.background.spawn(async move {
-            let said = hub.said_before(&room).await;
+            let said = messenger.said_before(&room).await;
             let taken_in = match said {
-                Ok(said) => hub.receive(said).await,
+                Ok(said) => messenger.receive(said).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = taken_in {
@@ -207,7 +207,7 @@ impl Hub {
 
     /// Whether they are in by now, as the homeserver says: what is told of it may be late, and another process quicker.
     pub(crate) async fn is_in(&self, room: &RoomId, person: &MatrixUserId) -> Result<bool> {
-        match self.attendance.rooms_of(person).await {
+        match self.membership_calls.rooms_of(person).await {
             Err(error) if error.failure() == Some(Failure::Rejected) => Ok(false),
             rooms => Ok(rooms?.contains(room)),
         }
@@ -215,7 +215,7 @@ impl Hub {
 
     /// Whether who is invited has come in by this.
     pub(crate) async fn comes_in(&self, room: &RoomId, invited: &MatrixUserId) -> Result<bool> {
-        match self.attendance.accept(room, invited).await {
+        match self.membership_calls.accept(room, invited).await {
             // The room is closed, or the bot was put out of it.
             Err(error) if error.failure() == Some(Failure::Rejected) => Ok(false),
             accepted => accepted,

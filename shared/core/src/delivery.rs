@@ -9,7 +9,7 @@ use std::time::Duration;
 use rand::Rng;
 
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
     notification::{Notification, Status, Target, reason},
@@ -45,7 +45,7 @@ enum Next {
     Resting,
 }
 
-impl Hub {
+impl Messenger {
     /// Claims the next lane that is due, to be [drained](Self::drain).
     pub async fn claim_lane(&self) -> Result<Option<Lane>> {
         self.outbox.claim(LEASE).await

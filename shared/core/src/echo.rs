@@ -17,10 +17,10 @@ use tokio::{
 };
 
 use crate::{
-    Hub, Result,
-    hub::Remembered,
+    Messenger, Result,
     id::{EventId, RoomId},
     inbound::RoomEvent,
+    messenger::Cache,
 };
 
 /// Time that push may take while nothing is pushed to this process.
@@ -41,7 +41,7 @@ pub(crate) struct Echoes {
     fewer: watch::Sender<()>,
     /// How many wait until something has come back.
     looking: watch::Sender<usize>,
-    heard: Remembered<EventId, RoomEvent>,
+    heard: Cache<EventId, RoomEvent>,
     /// The time of the last push to this process.
     pushed: Mutex<Option<Instant>>,
 }
@@ -54,14 +54,14 @@ struct Waiting {
 
 /// The reading of what push did not bring. However it ends, nobody waits for it any longer.
 struct Reading {
-    hub: Hub,
+    messenger: Messenger,
     room: RoomId,
     ids: Vec<EventId>,
 }
 
 impl Echoes {
     pub(crate) fn new() -> Self {
-        let heard = Remembered::for_a_while(HEARD_FOR);
+        let heard = Cache::with_ttl(HEARD_FOR);
         let (fewer, looking) = (watch::Sender::default(), watch::Sender::default());
         Self { waiting: Mutex::default(), fewer, looking, heard, pushed: Mutex::default() }
     }
@@ -179,7 +179,7 @@ impl Drop for Looking<'_> {
     }
 }
 
-impl Hub {
+impl Messenger {
     /// Waits until somebody in this process waits for what was just said to come back.
     pub async fn echo_is_awaited(&self) {
         // It ends otherwise only with the sender, which is ours.
@@ -191,24 +191,24 @@ impl Hub {
         if !self.echoes.wait_for(&event) {
             return;
         }
-        let (hub, RoomEvent { room_id: room, event_id: id, .. }) = (self.clone(), event);
+        let (messenger, RoomEvent { room_id: room, event_id: id, .. }) = (self.clone(), event);
         self.background.spawn(async move {
             let sent = Instant::now();
             sleep(PUSH).await;
-            while hub.echoes.is_push_alive()
+            while messenger.echoes.is_push_alive()
                 && sent.elapsed() < PUSH_UNDER_LOAD
-                && hub.echoes.is_waited_for(&HashSet::from([id.clone()]))
+                && messenger.echoes.is_waited_for(&HashSet::from([id.clone()]))
             {
                 sleep(PUSH).await;
             }
-            let events = hub.echoes.overdue(&room, &id);
+            let events = messenger.echoes.overdue(&room, &id);
             if events.is_empty() {
                 return;
             }
             let ids = events.iter().map(|event| event.event_id.clone()).collect();
-            let reading = Reading { hub, room, ids };
+            let reading = Reading { messenger, room, ids };
             // The homeserver has them in any case, so nothing that fails here is lost: push or reconciliation brings it.
-            if let Err(error) = reading.hub.read_back(&reading.room, events).await {
+            if let Err(error) = reading.messenger.read_back(&reading.room, events).await {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(room = %reading.room, error, "taking in messages of ours is left to reconciliation");
             }
@@ -231,16 +231,16 @@ impl Hub {
     async fn read_back(&self, room: &RoomId, events: Vec<RoomEvent>) -> Result<()> {
         let mut missing = Vec::with_capacity(events.len());
         for event in events {
-            if !self.messages.is_taken_in(&event.event_id).await? {
+            if !self.messages.is_ingested(&event.event_id).await? {
                 missing.push(event);
             }
         }
-        if missing.is_empty() { Ok(()) } else { self.take_in_own(room, missing).await }
+        if missing.is_empty() { Ok(()) } else { self.ingest_own(room, missing).await }
     }
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.hub.echoes.wait_no_more(self.ids.iter().map(|id| (&self.room, id)));
+        self.messenger.echoes.wait_no_more(self.ids.iter().map(|id| (&self.room, id)));
     }
 }

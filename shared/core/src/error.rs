@@ -135,7 +135,7 @@ pub enum Refusal {
 
 /// A failure of a system beside us, with its cause.
 #[derive(Debug, thiserror::Error)]
-#[error("{system} {failure} while {doing}")]
+#[error("{system} {failure} while {context}")]
 pub struct Fault {
     /// Who failed.
     pub system: System,
@@ -144,7 +144,7 @@ pub struct Fault {
     /// The reason, if the system refused and named one that the user can act on.
     pub refusal: Option<Refusal>,
     /// What we were doing, as in "storing a notification".
-    pub doing: &'static str,
+    pub context: &'static str,
     /// The cause; goes into our log, never into an answer.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -160,17 +160,17 @@ impl Error {
     pub fn fault(
         system: System,
         failure: Failure,
-        doing: &'static str,
+        context: &'static str,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         let source = Some(source.into());
-        Self::Fault(Box::new(Fault { system, failure, refusal: None, doing, source }))
+        Self::Fault(Box::new(Fault { system, failure, refusal: None, context, source }))
     }
 
     /// A refusal by the homeserver.
     pub fn refused(
         refusal: Refusal,
-        doing: &'static str,
+        context: &'static str,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         let (system, failure) = (System::Homeserver, Failure::Rejected);
@@ -178,7 +178,7 @@ impl Error {
             system,
             failure,
             refusal: Some(refusal),
-            doing,
+            context,
             source: Some(source.into()),
         }))
     }

@@ -9,7 +9,7 @@ use std::{fmt, time::Duration};
 use serde::Serialize;
 
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     id::{HubUserId, MatrixUserId},
     room::account_refused,
     user::{Account, Caller, Role, User},
@@ -71,7 +71,7 @@ impl fmt::Debug for ExternalClient {
     }
 }
 
-impl Hub {
+impl Messenger {
     /// How the caller signs in with another Matrix client. The same each time, until it is rotated.
     pub async fn external_client(&self, caller: &Caller) -> Result<ExternalClient> {
         self.make_ready(caller, std::slice::from_ref(&caller.user)).await?;
@@ -144,7 +144,7 @@ impl Hub {
     async fn revoke(&self, user: &User, generation: i64) -> Result<bool> {
         let revoked = match user.account {
             Account::Ours => self.external_accounts.revoke(&self.matrix_id(user)).await,
-            Account::Pending | Account::Taken => Ok(()),
+            Account::Pending | Account::IngestedEvent => Ok(()),
         };
         if let Err(error) = &revoked {
             tracing::warn!(user = %user.id(), error = error as &dyn std::error::Error, "logging a user's devices out is postponed");

@@ -15,10 +15,10 @@ use serde_json::json;
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     audiences::Audiences,
     id::Position,
-    mailbox::Mailbox,
+    send_buffer::SendBuffer,
     tail::{ConnectionId, Missed, Subscription, Tail},
     time::Rfc3339,
     user::{Caller, User, superseded},
@@ -37,10 +37,10 @@ const TURN_MAX: Duration = Duration::from_millis(50);
 const AUDIENCE_TRIES: usize = 20;
 
 /// One stream: yields pieces of `text/event-stream`. Dropping it ends the subscription.
-pub struct Follower {
+pub struct EventStream {
     tail: Arc<Tail>,
     id: ConnectionId,
-    mailbox: Arc<Mailbox>,
+    send_buffer: Arc<SendBuffer>,
     opening: Option<Bytes>,
     /// Ends the turn of the opening when it is dropped: whoever asks for the next piece has written it.
     turn: Option<oneshot::Sender<()>>,
@@ -73,9 +73,9 @@ pub(crate) fn parse_cursor(cursor: &str) -> Option<Position> {
     cursor.trim().parse().ok().filter(|position| *position >= 0).map(Position)
 }
 
-impl Hub {
+impl Messenger {
     /// Opens a stream for a caller, from the cursor they bring or from now.
-    pub async fn follow(&self, caller: &Caller, cursor: Option<&str>) -> Result<Follower> {
+    pub async fn follow(&self, caller: &Caller, cursor: Option<&str>) -> Result<EventStream> {
         self.tail.ready().await?;
         let turn = timeout(PATIENCE, self.openings.clone().acquire_owned()).await.map_err(|_| busy())?;
         let wanted = match cursor.map(parse_cursor) {
@@ -84,8 +84,8 @@ impl Hub {
         };
         let (audience, subscription) = self.subscribe(caller, wanted.flatten()).await?;
         let at = subscription.at;
-        // From here on nothing is missed; and dropping the follower, on any error, ends the subscription.
-        let mut follower = Follower::silent(self, subscription);
+        // From here on nothing is missed; and dropping the event stream, on any error, ends the subscription.
+        let mut event_stream = EventStream::silent(self, subscription);
         let (start, replay) = match wanted {
             None => (at, Ok(Vec::new())),
             Some(None) => (at, Err(Gap::Unknown)),
@@ -97,14 +97,14 @@ impl Hub {
         let opening = self.opening(caller, start, replay);
         if opening.len() > LARGE {
             let (writing, written) = oneshot::channel();
-            follower.turn = Some(writing);
+            event_stream.turn = Some(writing);
             tokio::spawn(async move {
                 let _ = timeout(TURN_MAX, written).await;
                 drop(turn);
             });
         }
-        follower.opening = Some(opening);
-        Ok(follower)
+        event_stream.opening = Some(opening);
+        Ok(event_stream)
     }
 
     /// Returns the audiences of a user, as stored now.
@@ -203,16 +203,16 @@ fn busy() -> Error {
     Error::Busy { retry_after: Duration::from_secs(1) }
 }
 
-impl Follower {
-    /// A follower that is woken by events of the log, and by nothing that is not in it.
-    pub(crate) fn of_the_log(hub: &Hub, subscription: Subscription) -> Self {
-        subscription.mailbox.decline();
-        Self::silent(hub, subscription)
+impl EventStream {
+    /// A event stream that is woken by events of the log, and by nothing that is not in it.
+    pub(crate) fn of_the_log(messenger: &Messenger, subscription: Subscription) -> Self {
+        subscription.send_buffer.decline();
+        Self::silent(messenger, subscription)
     }
 
-    /// A follower without first bytes.
-    fn silent(hub: &Hub, Subscription { id, mailbox, .. }: Subscription) -> Self {
-        Self { tail: hub.tail.clone(), id, mailbox, opening: None, turn: None }
+    /// A event stream without first bytes.
+    fn silent(messenger: &Messenger, Subscription { id, send_buffer, .. }: Subscription) -> Self {
+        Self { tail: messenger.tail.clone(), id, send_buffer, opening: None, turn: None }
     }
 
     /// Waits for the next piece.
@@ -225,11 +225,11 @@ impl Follower {
             return Poll::Ready(Some(opening));
         }
         self.turn = None;
-        self.mailbox.poll_take(context)
+        self.send_buffer.poll_take(context)
     }
 }
 
-impl Stream for Follower {
+impl Stream for EventStream {
     type Item = Result<Bytes, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -237,7 +237,7 @@ impl Stream for Follower {
     }
 }
 
-impl Drop for Follower {
+impl Drop for EventStream {
     fn drop(&mut self) {
         self.tail.unsubscribe(self.id);
     }

@@ -16,22 +16,22 @@
 //!   on, and the next one comes before the worker's reading: after a quarter of a second, or the seconds of a takeover.
 
 mod edit;
-mod judge;
+mod interpret;
 mod push;
+mod quarantine;
 mod read;
-mod sick;
 
 use jiff::Timestamp;
 
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::Failure,
     id::{EventId, MatrixUserId, RoomId, TenantId},
     message::Said,
-    port::{Fact, Taken},
+    port::{Change, IngestedEvent},
 };
 
-pub(crate) use {push::Pushes, sick::Sick};
+pub(crate) use {push::Pushes, quarantine::Quarantine};
 
 pub use push::ConnectionId;
 pub use read::{MESSAGES, timestamp};
@@ -102,12 +102,12 @@ pub enum Content {
     Upgraded,
 }
 
-impl Hub {
+impl Messenger {
     /// Takes over what happened in rooms, in the order in which it is told. Rooms that people made elsewhere
     /// become ours; what happened in other rooms is passed over. Of a room over which the homeserver fails nothing more is
     /// taken in, and the failure is told once everything else is: to be called again with the same.
     pub async fn receive(&self, events: Vec<RoomEvent>) -> Result<()> {
-        let mut sick = Sick::default();
+        let mut quarantine = Quarantine::default();
         let mut events = events.into_iter().peekable();
         while events.peek().is_some() {
             let mut batch: Vec<RoomEvent> = Vec::new();
@@ -116,33 +116,33 @@ impl Hub {
             {
                 batch.push(event);
             }
-            self.receive_batch(batch, &mut sick).await?;
+            self.receive_batch(batch, &mut quarantine).await?;
         }
-        sick.told()
+        quarantine.told()
     }
 
-    async fn receive_batch(&self, events: Vec<RoomEvent>, sick: &mut Sick) -> Result<()> {
+    async fn receive_batch(&self, events: Vec<RoomEvent>, quarantine: &mut Quarantine) -> Result<()> {
         let mut ours = Vec::with_capacity(events.len());
         for event in events {
-            if sick.holds(&event.room_id) {
+            if quarantine.holds(&event.room_id) {
                 continue;
             }
             match self.tenant_or_adopt(&event).await {
                 Ok(tenant) => ours.extend(tenant.map(|tenant| (tenant, event))),
-                Err(error) => sick.hold(&event.room_id, error)?,
+                Err(error) => quarantine.hold(&event.room_id, error)?,
             }
         }
         let people = self.people(ours.iter().flat_map(|(_, event)| event.people())).await?;
         let mut messages = Vec::new();
         let mut taken = Vec::with_capacity(ours.len());
         for (tenant, event) in ours {
-            if sick.holds(&event.room_id) {
+            if quarantine.holds(&event.room_id) {
                 continue;
             }
-            match self.judge(tenant, event.clone(), &people).await {
-                Ok(judged) => taken.extend(judged),
+            match self.interpret(tenant, event.clone(), &people).await {
+                Ok(interpreted) => taken.extend(interpreted),
                 Err(error) => {
-                    sick.hold(&event.room_id, error)?;
+                    quarantine.hold(&event.room_id, error)?;
                     continue;
                 }
             }
@@ -151,7 +151,7 @@ impl Hub {
             }
         }
         if !taken.is_empty() {
-            self.take_in(&taken).await?;
+            self.ingest(&taken).await?;
             self.echoes.arrived(&messages);
             self.forget_redacted(&taken);
         }
@@ -166,14 +166,14 @@ impl Hub {
     }
 
     /// Takes them in all at once; one by one if the database refuses one of them, which would come back for ever.
-    async fn take_in(&self, taken: &[Taken]) -> Result<()> {
+    async fn ingest(&self, taken: &[IngestedEvent]) -> Result<()> {
         let is_refused = |error: &Error| error.failure() == Some(Failure::Rejected);
-        match self.messages.take_in(taken).await {
+        match self.messages.ingest(taken).await {
             Err(error) if is_refused(&error) => {}
             result => return result.map(drop),
         }
         for one in taken {
-            match self.messages.take_in(std::slice::from_ref(one)).await {
+            match self.messages.ingest(std::slice::from_ref(one)).await {
                 Err(error) if is_refused(&error) => {
                     let error: &dyn std::error::Error = &error;
                     tracing::error!(event = %one.event_id, room = %one.room, error, "an event that cannot be stored is passed over");
@@ -185,9 +185,9 @@ impl Hub {
     }
 
     /// Drops what this process remembers of redacted messages.
-    fn forget_redacted(&self, taken: &[Taken]) {
+    fn forget_redacted(&self, taken: &[IngestedEvent]) {
         for event in taken {
-            if let Fact::Redacted { of } | Fact::Unedited { edit: of } = &event.fact {
+            if let Change::Redacted { of } | Change::RedactedEdit { edit: of } = &event.fact {
                 self.echoes.forget(of);
                 self.attempts.remove_if(|attempt| attempt.as_ref().is_some_and(|sent| sent.event_id == *of));
             }

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::Refusal,
     id::{MatrixUserId, RoomId},
     message::{Message, Said},
@@ -164,7 +164,7 @@ pub fn msg_type(mimetype: &str) -> &'static str {
     }
 }
 
-impl Hub {
+impl Messenger {
     /// Uploads a file and posts it in a room, with a caption if there is one.
     pub async fn upload(
         &self,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Hub, Result,
+    Messenger, Result,
     id::{EventId, MatrixUserId, RoomId},
     inbound::{Content, RoomEvent},
     media::{File, Mxc, clean},
@@ -136,7 +136,7 @@ impl People {
     }
 }
 
-impl Hub {
+impl Messenger {
     /// Sends a message in the name of the caller, who must be a member of the room and may write.
     ///
     /// The same `transaction` of the same user in the same room sends once, for at least a day.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     event::Payload,
     id::{EventId, NotificationId, RoomId, TenantId},
     room::RoomKey,
@@ -205,7 +205,7 @@ impl Notification {
     }
 }
 
-impl Hub {
+impl Messenger {
     /// Accepts a notification: once this returns, nothing can lose it, whatever the homeserver does. Within the wait
     /// budget it is also delivered; what is left is the worker's.
     ///

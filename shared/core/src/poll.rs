@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Hub, Result,
+    Messenger, Result,
     event::{Event, Kind},
-    follow::{Follower, Gap, parse_cursor},
+    follow::{EventStream, Gap, parse_cursor},
     id::Position,
     port::Span,
     user::Caller,
@@ -33,7 +33,7 @@ pub struct Page {
     pub cursor: Position,
 }
 
-impl Hub {
+impl Messenger {
     /// Everything for this caller since the cursor; waits for something up to `wait` if there is nothing yet.
     /// Never takes events away from any other reader.
     pub async fn poll(&self, caller: &Caller, since: &Since, wait: Duration) -> Result<Page> {
@@ -64,7 +64,7 @@ impl Hub {
             ready?;
         }
         let (_, subscription) = self.subscribe(caller, Some(cursor)).await?;
-        let mut waiting = Follower::of_the_log(self, subscription);
+        let mut waiting = EventStream::of_the_log(self, subscription);
         loop {
             // Looked at after subscribing: what came in between is found here, what comes later wakes us.
             let span = self.feed.span().await?;

@@ -4,11 +4,11 @@
 //! Stores keep time themselves (one clock for all processes), so leases and delays are durations.
 
 mod chat;
+mod ephemeral_bus;
 mod external;
 mod records;
 mod rooms;
 mod state;
-mod whispers;
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,14 +25,14 @@ use crate::{
 };
 
 pub use chat::{
-    Changes, Edit, Fact, Files, Messages, Overview, Page, Person, Reconciliation, RoomChanges, Taken,
-    Timeline, Unedited,
+    Change, Changes, Edit, Files, IngestedEvent, Messages, Overview, Page, Person, Reconciliation,
+    RedactedEdit, RoomChanges, Timeline,
 };
+pub use ephemeral_bus::EphemeralBus;
 pub use external::{ExternalAccess, ExternalAccounts, Vault};
 pub use records::RoomRecords;
-pub use rooms::{Attendance, Departure, Departures, Lobby, Read, ReadUpTo, Standing};
+pub use rooms::{MembershipCalls, PendingLeave, PendingLeaves, Read, ReadUpTo, RoomAccess, RoomViews};
 pub use state::RoomState;
-pub use whispers::Whispers;
 
 /// What time it is, for what is compared with a token or a timestamp of somebody else.
 pub trait Clock: Send + Sync {
@@ -230,7 +230,7 @@ pub trait Outbox: Send + Sync {
 
 /// What has to be done now and then so that everything else stays true and small.
 #[async_trait]
-pub trait Upkeep: Send + Sync {
+pub trait Maintenance: Send + Sync {
     /// Waits until there may be work in the outbox or among the users; at the latest after `patience`.
     async fn work(&self, patience: Duration);
 

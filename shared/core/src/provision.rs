@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::{Failure, Refusal},
     id::{HubUserId, MatrixUserId, TenantId},
     room::{RoomKey, RoomKind},
@@ -24,7 +24,7 @@ const LEASE: Duration = Duration::from_mins(1);
 const LOOK_AGAIN: Duration = Duration::from_mins(10);
 const BATCH: usize = 8;
 
-impl Hub {
+impl Messenger {
     /// Provisions users whose account is due. Returns how many it took.
     pub async fn provision_due(&self) -> Result<usize> {
         let due = self.claim_accounts(BATCH).await?;
@@ -130,11 +130,12 @@ impl Hub {
 
     /// Finds out whose account it is, and stores it before the account is used.
     async fn settle_account(&self, user: &User, id: &MatrixUserId) -> Result<()> {
-        let found = if self.homeserver.claim_account(id).await? { Account::Ours } else { Account::Taken };
+        let found =
+            if self.homeserver.claim_account(id).await? { Account::Ours } else { Account::IngestedEvent };
         // Without one the user has another localpart by now, whose account is due.
         let account = self.users.settle_account(user, found, LOOK_AGAIN).await?;
         let account = account.ok_or(Error::Busy { retry_after: Duration::from_secs(1) })?;
-        if account == Account::Taken && user.account != Account::Taken {
+        if account == Account::IngestedEvent && user.account != Account::IngestedEvent {
             tracing::error!(user = %user.id(), account = %id, "the Matrix account exists and was not made by this service: it is not used");
         }
         check_account(&User { account, ..user.clone() }, id)
@@ -143,7 +144,7 @@ impl Hub {
 
 /// Refuses a user whose account somebody else made.
 pub(crate) fn check_account(user: &User, id: &MatrixUserId) -> Result<()> {
-    if user.account != Account::Taken {
+    if user.account != Account::IngestedEvent {
         return Ok(());
     }
     let detail = format!(

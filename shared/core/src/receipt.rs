@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::{
-    Hub, Result,
+    Messenger, Result,
     id::{EventId, MatrixUserId, RoomId},
     port::ReadUpTo,
 };
@@ -75,7 +75,7 @@ fn is_of_the_room(receipt: &Value) -> bool {
     matches!(receipt.get("thread_id").and_then(Value::as_str), None | Some("main"))
 }
 
-impl Hub {
+impl Messenger {
     /// Takes receipts over: moves the read positions of our users, and tells their devices. Costs one call of the
     /// database for all of them, and none for those that were taken over a moment ago.
     ///
@@ -88,14 +88,14 @@ impl Hub {
         let ours: Vec<_> = new.filter_map(|receipt| Some((self.read_by(receipt)?, receipt))).collect();
         for batch in ours.chunks(BATCH) {
             let read: Vec<_> = batch.iter().map(|(read, _)| read.clone()).collect();
-            let unknown = self.lobby.read_up_to(&read).await?;
+            let unknown = self.room_views.read_up_to(&read).await?;
             for (_, receipt) in batch {
                 self.receipts.put((*receipt).clone(), ());
             }
             let unknown: Vec<_> = unknown.into_iter().filter_map(|n| read.get(n).cloned()).collect();
             if !unknown.is_empty() {
-                let hub = self.clone();
-                self.background.spawn(async move { hub.look_up(unknown).await });
+                let messenger = self.clone();
+                self.background.spawn(async move { messenger.look_up(unknown).await });
             }
         }
         Ok(())
@@ -107,11 +107,11 @@ impl Hub {
         let Err(error) = self.hear_receipts(&receipts).await else { return };
         let error: &dyn std::error::Error = &error;
         tracing::warn!(error, "receipts cannot be stored; trying again");
-        let hub = self.clone();
+        let messenger = self.clone();
         self.background.spawn(async move {
             for pause in TRY_AFTER {
                 sleep(pause).await;
-                if hub.hear_receipts(&receipts).await.is_ok() {
+                if messenger.hear_receipts(&receipts).await.is_ok() {
                     return;
                 }
             }
@@ -151,7 +151,7 @@ impl Hub {
                 }
             }
         }
-        self.lobby.read_up_to(&known).await.map(drop)
+        self.room_views.read_up_to(&known).await.map(drop)
     }
 
     /// Many readers name the same event: the homeserver is asked once.

@@ -9,28 +9,28 @@ mod anew;
 mod back;
 mod catch_up;
 mod lease;
-mod unheard;
+mod undiscovered;
 
 use std::{collections::HashSet, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::{
-    Hub, Result,
+    Messenger, Result,
     error::Failure,
     id::RoomId,
-    inbound::{RoomEvent, Sick},
+    inbound::{Quarantine, RoomEvent},
     port::{Changes, RoomChanges},
 };
 
 use lease::LEASE;
 
-pub(crate) use unheard::LeftAlone;
+pub(crate) use undiscovered::LeftAlone;
 
 /// Most events that are read at once.
 const PAGE: u32 = 100;
 
-impl Hub {
+impl Messenger {
     /// Takes in what happened since the last time, and waits for it as long as `patience` if nothing did. `false`:
     /// another worker is at it.
     pub async fn reconcile(&self, worker: &str, patience: Duration) -> Result<bool> {
@@ -72,31 +72,31 @@ impl Hub {
         // And in the order in which they had their last message: lists of rooms are sorted by the arrival.
         let last = |room: &RoomChanges| room.events.last().map(|event| event.timestamp);
         changes.rooms.sort_by_key(|room| (!room.is_limited, last(room)));
-        if !self.take_in_changes(worker, since, changes).await? {
+        if !self.ingest_changes(worker, since, changes).await? {
             return Ok(false);
         }
         self.hear_receipts(&receipts).await?;
         self.reconciliation.advance(worker, Some(&next), LEASE).await
     }
 
-    async fn take_in_changes(&self, worker: &str, since: &str, changes: Changes) -> Result<bool> {
-        let mut sick = Sick::default();
-        if !self.come_back(worker, Some(since), &changes, &mut sick).await? {
+    async fn ingest_changes(&self, worker: &str, since: &str, changes: Changes) -> Result<bool> {
+        let mut quarantine = Quarantine::default();
+        if !self.come_back(worker, Some(since), &changes, &mut quarantine).await? {
             return Ok(false);
         }
         for changes in changes.rooms {
             let room = changes.room.clone();
-            match self.take_in_room(worker, since, changes).await {
+            match self.ingest_room(worker, since, changes).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
-                Err(error) => sick.hold(&room, error)?,
+                Err(error) => quarantine.hold(&room, error)?,
             }
         }
-        sick.told()?;
+        quarantine.told()?;
         Ok(true)
     }
 
-    async fn take_in_room(&self, worker: &str, since: &str, changes: RoomChanges) -> Result<bool> {
+    async fn ingest_room(&self, worker: &str, since: &str, changes: RoomChanges) -> Result<bool> {
         let RoomChanges { room, events, is_limited } = changes;
         if is_limited {
             let filled = self.fill(worker, &room, since, Some(&events)).await;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    Hub, Result,
+    Messenger, Result,
     id::{MatrixUserId, RoomId, TenantId},
     user::User,
 };
@@ -57,10 +57,10 @@ pub enum Claim {
     /// It exists.
     Settled(RoomId),
     /// Somebody else is creating it.
-    Taken,
+    IngestedEvent,
 }
 
-impl Hub {
+impl Messenger {
     /// The room of a key, if it exists already. Costs no I/O once known to this process.
     pub async fn known_room(&self, key: &RoomKey) -> Result<Option<RoomId>> {
         if let Some(room) = self.room_ids.get(key) {
@@ -113,8 +113,8 @@ impl Hub {
                     self.room_ids.put(key.clone(), room.clone());
                     return Ok(room);
                 }
-                Claim::Taken if Instant::now() < deadline => tokio::time::sleep(CREATION_POLL).await,
-                Claim::Taken => {
+                Claim::IngestedEvent if Instant::now() < deadline => tokio::time::sleep(CREATION_POLL).await,
+                Claim::IngestedEvent => {
                     return Err(crate::Error::fault(
                         crate::error::System::Homeserver,
                         crate::error::Failure::TimedOut,
@@ -134,7 +134,7 @@ impl Hub {
             self.room_ids.remove(key);
         }
         let room = replaced.as_ref().map_or(room, |former| &former.current);
-        self.departures.cancel(room, user.id()).await?;
+        self.pending_leaves.cancel(room, user.id()).await?;
         self.homeserver.join(room, &self.matrix_id(user)).await?;
         self.memberships.add(key.tenant, room, user.id()).await
     }
@@ -142,7 +142,7 @@ impl Hub {
     /// Takes back a room in which somebody cannot be: nobody keeps a room that is not what it was to be.
     async fn discard(&self, tenant: TenantId, room: &RoomId, alias: &str, members: &[User]) -> Result<()> {
         for user in members {
-            self.departures.depart(tenant, room, user.id()).await?;
+            self.pending_leaves.depart(tenant, room, user.id()).await?;
         }
         if let Err(error) = self.room_state.discard(room, alias).await {
             let error: &dyn std::error::Error = &error;
@@ -181,7 +181,7 @@ impl Hub {
         let room = self.rooms.settle(key, &room, &Profile { members, ..profile }).await?;
         // Where nobody is yet, nobody says anything.
         if !partners.is_empty() {
-            self.make_up_for(&room);
+            self.backfill(&room);
         }
         Ok(room)
     }

@@ -4,8 +4,8 @@
 //! A connection costs its entry in the index and what waits for it; it has no task, timer or query of its own. One
 //! clock serves the keepalives and the ends of all of them.
 
+mod ephemeral;
 mod state;
-mod whispering;
 
 use std::{
     collections::HashSet,
@@ -22,8 +22,8 @@ use crate::{
     audiences::Audiences,
     event::{Audience, Event},
     id::Position,
-    mailbox::{End, Mailbox},
-    port::{Clock, Feed, Whispers},
+    port::{Clock, EphemeralBus, Feed},
+    send_buffer::{End, SendBuffer},
 };
 use state::{Connection, State};
 
@@ -41,7 +41,7 @@ pub(crate) type ConnectionId = usize;
 /// The tail. Runs while somebody awaits [`run`](Self::run).
 pub struct Tail {
     feed: Arc<dyn Feed>,
-    whispers: Arc<dyn Whispers>,
+    ephemeral_bus: Arc<dyn EphemeralBus>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     /// The position up to which everything was handed out; `None` until the log was first read.
@@ -61,19 +61,23 @@ pub(crate) enum Missed {
 /// A connection in the index.
 pub(crate) struct Subscription {
     pub(crate) id: ConnectionId,
-    pub(crate) mailbox: Arc<Mailbox>,
-    /// Everything up to here was handed out before; everything after it reaches the mailbox.
+    pub(crate) send_buffer: Arc<SendBuffer>,
+    /// Everything up to here was handed out before; everything after it reaches the send buffer.
     pub(crate) at: Position,
 }
 
 impl Tail {
-    pub(crate) fn new(feed: Arc<dyn Feed>, whispers: Arc<dyn Whispers>, clock: Arc<dyn Clock>) -> Self {
-        Self { feed, whispers, clock, state: Mutex::default(), position: watch::Sender::new(None) }
+    pub(crate) fn new(
+        feed: Arc<dyn Feed>,
+        ephemeral_bus: Arc<dyn EphemeralBus>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { feed, ephemeral_bus, clock, state: Mutex::default(), position: watch::Sender::new(None) }
     }
 
-    /// Follows the log, and listens to whispers, until the future is dropped.
+    /// Follows the log, and listens to ephemeral events, until the future is dropped.
     pub async fn run(&self) {
-        tokio::join!(self.read(), self.whisper(), self.tick());
+        tokio::join!(self.read(), self.ephemeral(), self.tick());
     }
 
     /// How many connections there are.
@@ -125,16 +129,17 @@ impl Tail {
         }
         let id = state.next_id;
         state.next_id += 1;
-        let mailbox = Arc::new(Mailbox::default());
+        let send_buffer = Arc::new(SendBuffer::default());
         for one in audience {
             state.listeners.entry(one.clone()).or_default().push(id);
         }
         let at = state.position;
         let after = after.unwrap_or(at);
-        let connection = Connection { mailbox: mailbox.clone(), audience: audience.to_vec(), after, ends_at };
+        let connection =
+            Connection { send_buffer: send_buffer.clone(), audience: audience.to_vec(), after, ends_at };
         state.connections.insert(id, connection);
         state.ends.insert((ends_at, id));
-        Some(Subscription { id, mailbox, at })
+        Some(Subscription { id, send_buffer, at })
     }
 
     /// Removes a connection.
@@ -239,10 +244,10 @@ impl Tail {
         }
     }
 
-    fn end(&self, id: ConnectionId, farewell: Option<Bytes>) {
+    fn end(&self, id: ConnectionId, final_frame: Option<Bytes>) {
         let removed = self.state().remove(id);
         if let Some(connection) = removed {
-            connection.mailbox.close(End::Regular, farewell);
+            connection.send_buffer.close(End::Regular, final_frame);
         }
     }
 

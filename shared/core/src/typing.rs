@@ -1,6 +1,6 @@
 //! Who is typing: heard from the homeserver and whispered to the members of the room; and said in the name of a caller.
 //!
-//! Each whisper is the whole list of those who type in the room now, so the last one is what counts. The homeserver ends
+//! Each ephemeral event is the whole list of those who type in the room now, so the last one is what counts. The homeserver ends
 //! the typing of whoever does not renew it, and tells so; should it die before that, readers drop the list after
 //! [`TYPING_FADES`].
 
@@ -11,19 +11,19 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::{
-    Hub, Result,
+    Messenger, Result,
+    ephemeral::EphemeralEvent,
     event::Audience,
     id::{HubUserId, MatrixUserId, RoomId, TenantId},
     message::People,
     room::Action,
     user::Caller,
-    whisper::Whisper,
 };
 
 /// After so much silence about a room nobody types in it any more, for a reader. Homeservers do not repeat a list that
 /// stays the same, so this is longer than one renewal.
 pub const TYPING_FADES: Duration = Duration::from_mins(1);
-/// Most people that one whisper names.
+/// Most people that one ephemeral event names.
 const NAMED_MAX: usize = 20;
 /// What cannot be told within this time is not worth telling any more.
 const TELLING: Duration = Duration::from_secs(1);
@@ -72,14 +72,14 @@ impl Typing {
     }
 }
 
-impl Hub {
-    /// Whispers who types to the members of the rooms, of each room the last that is said of it. What cannot be told is
+impl Messenger {
+    /// Ephemeral events who types to the members of the rooms, of each room the last that is said of it. What cannot be told is
     /// lost; rooms that are not ours are passed over.
     pub async fn hear_typing(&self, typing: Vec<Typing>) {
         if typing.is_empty() {
             return;
         }
-        match timeout(TELLING, self.whisper_typing(typing)).await {
+        match timeout(TELLING, self.ephemeral_event_typing(typing)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "who types is not told");
@@ -88,7 +88,7 @@ impl Hub {
         }
     }
 
-    async fn whisper_typing(&self, typing: Vec<Typing>) -> Result<()> {
+    async fn ephemeral_event_typing(&self, typing: Vec<Typing>) -> Result<()> {
         let bot = self.bot();
         let mut rooms = BTreeMap::new();
         for Typing { room, mut users } in typing {
@@ -106,16 +106,16 @@ impl Hub {
             }
         }
         let people = self.people(ours.iter().flat_map(|(_, _, users)| users)).await?;
-        let whispers = ours.into_iter().map(|(tenant, room, users)| told(tenant, &room, users, &people));
-        let whispers = whispers.collect::<Result<Vec<_>>>()?;
-        if whispers.is_empty() { Ok(()) } else { self.whispers.whisper(&whispers).await }
+        let ephemeral_bus = ours.into_iter().map(|(tenant, room, users)| told(tenant, &room, users, &people));
+        let ephemeral_bus = ephemeral_bus.collect::<Result<Vec<_>>>()?;
+        if ephemeral_bus.is_empty() { Ok(()) } else { self.ephemeral_bus.ephemeral(&ephemeral_bus).await }
     }
 
     /// The caller types in a room for so long, unless they say it again; or (`None`) does not any more. They must be a
     /// member of the room and may write. The homeserver tells everybody, us among them.
     pub async fn type_in(&self, caller: &Caller, room: &RoomId, lasting: Option<Duration>) -> Result<()> {
         self.check_may_write(caller, room).await?;
-        match self.attendance.set_typing(room, &self.matrix_id(&caller.user), lasting).await {
+        match self.membership_calls.set_typing(room, &self.matrix_id(&caller.user), lasting).await {
             Err(error) => Err(self.explain(caller, room, &caller.user, Action::Other, error).await),
             Ok(()) => Ok(()),
         }
@@ -123,7 +123,12 @@ impl Hub {
 }
 
 /// Names as many as there is space for.
-fn told(tenant: TenantId, room: &RoomId, users: Vec<MatrixUserId>, people: &People) -> Result<Whisper> {
+fn told(
+    tenant: TenantId,
+    room: &RoomId,
+    users: Vec<MatrixUserId>,
+    people: &People,
+) -> Result<EphemeralEvent> {
     let mut typists: Vec<_> = users
         .into_iter()
         .map(|user| Typist {
@@ -138,7 +143,7 @@ fn told(tenant: TenantId, room: &RoomId, users: Vec<MatrixUserId>, people: &Peop
     loop {
         let told =
             Told { kind: "typing", room_id: room, users: &typists, timeout_ms: TYPING_FADES.as_millis() };
-        match Whisper::new(Audience::Room(tenant, room.clone()), &told) {
+        match EphemeralEvent::new(Audience::Room(tenant, room.clone()), &told) {
             Err(_) if typists.pop().is_some() => {}
             result => return result,
         }

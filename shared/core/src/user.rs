@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     id::{HubUserId, MatrixUserId, TenantId},
     name,
 };
@@ -84,7 +84,7 @@ pub enum Account {
     /// This service made it.
     Ours,
     /// Somebody else made it, so it is never used.
-    Taken,
+    IngestedEvent,
 }
 
 /// A user as stored.
@@ -159,13 +159,16 @@ impl Account {
         match self {
             Self::Pending => "pending",
             Self::Ours => "ours",
-            Self::Taken => "taken",
+            Self::IngestedEvent => "taken",
         }
     }
 
     /// Reads the name back. An unknown one is an account that nobody may use yet.
     pub fn parse(stored: &str) -> Self {
-        [Self::Ours, Self::Taken].into_iter().find(|one| one.as_str() == stored).unwrap_or(Self::Pending)
+        [Self::Ours, Self::IngestedEvent]
+            .into_iter()
+            .find(|one| one.as_str() == stored)
+            .unwrap_or(Self::Pending)
     }
 }
 
@@ -197,7 +200,7 @@ pub fn fold(text: &str) -> String {
         .to_owned()
 }
 
-impl Hub {
+impl Messenger {
     /// The Matrix id of a user.
     pub fn matrix_id(&self, user: &User) -> MatrixUserId {
         self.matrix_id_of(&user.localpart)

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     call::{DEVICE, Http},
-    error::{Cause, Doing},
+    error::{Cause, Context},
     path::Malformed,
 };
 
@@ -84,7 +84,7 @@ impl Http {
         bot: &MatrixUserId,
     ) -> Result<()> {
         // Refused here: Conduit answers as if the registration were wrong.
-        self.localpart(user).map_err(Cause::from).doing("ensuring a user")?;
+        self.localpart(user).map_err(Cause::from).context("ensuring a user")?;
         // Calls in the name of a user make an account that is gone, or its device.
         let named = if self.ensure_push_rule(user, bot).await? {
             // Conduit may not push to an account of before until its name is told anew.
@@ -92,7 +92,7 @@ impl Http {
         } else {
             self.rename(user, display_name).await
         };
-        named.doing("setting a user's display name")
+        named.context("setting a user's display name")
     }
 
     /// Whoever calls as this user has an account and a device afterwards.

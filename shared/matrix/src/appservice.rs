@@ -18,8 +18,8 @@ use crate::{
     Config,
     call::{Call, Http, UNVERSIONED},
     device::{Device, Readers},
-    error::Doing,
-    room::Turns,
+    error::Context,
+    room::KeyedLock,
 };
 
 /// How long a homeserver may take to say that it is there.
@@ -34,9 +34,9 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(25);
 pub struct Appservice {
     pub(crate) http: Http,
     pub(crate) bot: MatrixUserId,
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) turns: Arc<KeyedLock>,
     /// Whose list of direct chats is being changed.
-    pub(crate) lists: Arc<Turns>,
+    pub(crate) lists: Arc<KeyedLock>,
     pub(crate) reader: Device,
     pub(crate) reconciler: Device,
     /// Devices by which rooms are read as their members.
@@ -75,11 +75,11 @@ impl Homeserver for Appservice {
     async fn ping(&self) -> Result<()> {
         let call =
             Call::new(&self.http, Method::GET, UNVERSIONED).at("versions").by_nobody().within(PING_TIMEOUT);
-        call.send::<Versions>().await.doing("looking for the homeserver").map(drop)
+        call.send::<Versions>().await.context("looking for the homeserver").map(drop)
     }
 
     async fn claim_account(&self, user: &MatrixUserId) -> Result<bool> {
-        self.http.claim(user).await.doing("registering a user")
+        self.http.claim(user).await.context("registering a user")
     }
 
     async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()> {
@@ -106,7 +106,7 @@ impl Homeserver for Appservice {
     async fn send(&self, room: &RoomId, transaction: &str, content: &serde_json::Value) -> Result<EventId> {
         let call = self.http.put().at("rooms").at(room).at("send").at("m.room.message").at(transaction);
         let call = call.by(&self.bot).body(content).within(SEND_TIMEOUT);
-        let sent: Sent = call.send().await.doing("sending a message")?;
+        let sent: Sent = call.send().await.context("sending a message")?;
         Ok(sent.event_id)
     }
 }

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use crate::{
     Appservice, Config, Registration,
-    error::{Cause, Doing, misconfigured},
+    error::{Cause, Context, misconfigured},
 };
 
 pub(crate) use administrator::Administrator;
@@ -73,8 +73,8 @@ async fn prepare(
     agree(config, registration)?;
     let mut pushes = true;
     let appservice = Appservice::new(config.clone())?;
-    let known = appservice.is_known().await.doing(BOOTSTRAPPING)?;
-    if conduit::is_at(&appservice).await.doing(BOOTSTRAPPING)? {
+    let known = appservice.is_known().await.context(BOOTSTRAPPING)?;
+    if conduit::is_at(&appservice).await.context(BOOTSTRAPPING)? {
         pushes = conduit::register(&appservice, registration, admin, known, push).await?;
     } else if !known {
         let explanation = format!(
@@ -104,9 +104,9 @@ impl Appservice {
         // Registered before anything else is done as the bot. What counts is whether it can act.
         let registered = self.http.register(&self.bot).await;
         if let Err(cause) = self.http.check_account(&self.bot).await {
-            return Err(registered.err().unwrap_or(cause)).doing("registering the bot");
+            return Err(registered.err().unwrap_or(cause)).context("registering the bot");
         }
-        self.http.rename(&self.bot, display_name).await.doing("setting the bot's display name")
+        self.http.rename(&self.bot, display_name).await.context("setting the bot's display name")
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Appservice,
-    error::{Cause, Doing},
+    error::{Cause, Context},
 };
 
 /// The account data that lists them: partner → rooms (Matrix specification, "Direct messaging").
@@ -35,7 +35,7 @@ impl Appservice {
                 tracing::warn!(%user, %room, cause, "a direct chat is not shown as such");
                 Ok(())
             }
-            result => result.doing("marking a direct chat"),
+            result => result.context("marking a direct chat"),
         }
     }
 

@@ -51,16 +51,16 @@ pub(crate) struct Refusal {
 }
 
 /// Names what we were doing when a call failed.
-pub(crate) trait Doing<T> {
+pub(crate) trait Context<T> {
     /// As in "sending a message".
-    fn doing(self, what: &'static str) -> Result<T>;
+    fn context(self, what: &'static str) -> Result<T>;
 
     /// The same for reading from a position, which the homeserver may not know.
     fn reading_from(self, position: Option<&str>, what: &'static str) -> Result<T>;
 }
 
-impl<T> Doing<T> for Result<T, Cause> {
-    fn doing(self, what: &'static str) -> Result<T> {
+impl<T> Context<T> for Result<T, Cause> {
+    fn context(self, what: &'static str) -> Result<T> {
         self.map_err(|cause| match (cause.failure(), cause.reason()) {
             (Failure::Rejected, Some(reason)) => Error::refused(reason, what, cause),
             (failure, _) => Error::fault(System::Homeserver, failure, what, cause),
@@ -72,14 +72,14 @@ impl<T> Doing<T> for Result<T, Cause> {
             Err(cause) if position.is_some() && cause.is_about_a_parameter() => {
                 Err(Error::fault(System::Homeserver, Failure::UnknownPosition, what, cause))
             }
-            result => result.doing(what),
+            result => result.context(what),
         }
     }
 }
 
 /// What somebody has to mend by hand: it is tried again until they have.
-pub(crate) fn misconfigured(doing: &'static str, explanation: impl Into<String>) -> Error {
-    Error::fault(System::Homeserver, Failure::Broken, doing, explanation.into())
+pub(crate) fn misconfigured(context: &'static str, explanation: impl Into<String>) -> Error {
+    Error::fault(System::Homeserver, Failure::Broken, context, explanation.into())
 }
 
 impl Cause {
@@ -251,7 +251,7 @@ mod tests {
     async fn a_refusal_has_a_reason_that_a_user_can_act_on() {
         let reason = async |status: u16, body: &'static str| {
             let cause = refused(status, &[], body).await;
-            Err::<(), _>(cause).doing("sending").unwrap_err().refusal()
+            Err::<(), _>(cause).context("sending").unwrap_err().refusal()
         };
         for (status, body, wanted) in [
             (403, r#"{"errcode":"M_FORBIDDEN"}"#, Some(Reason::Forbidden)),

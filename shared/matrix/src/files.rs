@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::{
     Appservice,
     call::Call,
-    error::{Doing, misconfigured},
+    error::{Context, misconfigured},
 };
 
 /// The part of the client-server API by which files are uploaded.
@@ -39,11 +39,11 @@ struct Uploaded {
 impl Files for Appservice {
     async fn upload(&self, sender: &MatrixUserId, upload: Upload) -> Result<Mxc> {
         // The bytes come once, so what might be missing is made beforehand.
-        self.http.check_account(sender).await.doing(UPLOADING)?;
+        self.http.check_account(sender).await.context(UPLOADING)?;
         let call = Call::new(&self.http, Method::POST, UPLOAD).at("upload").by(sender);
         let call = call.query("filename", &upload.filename);
         let body = Body::wrap_stream(upload.bytes);
-        let uploaded: Uploaded = call.pass(&upload.mimetype, upload.size, body).await.doing(UPLOADING)?;
+        let uploaded: Uploaded = call.pass(&upload.mimetype, upload.size, body).await.context(UPLOADING)?;
         Mxc::parse(&uploaded.content_uri)
             .ok_or_else(|| misconfigured(UPLOADING, format!("{} is no mxc URI", uploaded.content_uri)))
     }
@@ -54,7 +54,7 @@ impl Files for Appservice {
         match call.open().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
             response => {
-                let response = response.doing(DOWNLOADING)?;
+                let response = response.context(DOWNLOADING)?;
                 let size = response.content_length();
                 let bytes = response.bytes_stream().map_err(|error| io::Error::other(error.without_url()));
                 Ok(Some(Download { size, bytes: Box::pin(unless_idle(bytes)) }))

@@ -7,7 +7,7 @@ use messenger_core::{
     Result,
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
-    port::Attendance,
+    port::MembershipCalls,
 };
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     Appservice,
-    error::{Cause, Doing},
+    error::{Cause, Context},
 };
 
 /// How long the homeserver may take to be told that somebody types: later nobody wants to know.
@@ -32,27 +32,27 @@ struct Joined {
 }
 
 #[async_trait]
-impl Attendance for Appservice {
+impl MembershipCalls for Appservice {
     async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
         let leave = self.http.post().at("rooms").at(room).at("leave").by(user);
         match leave.send::<IgnoredAny>().await {
             // Who is not in the room cannot leave it; Conduit takes it for a success.
             Err(cause) if cause.is("M_FORBIDDEN") || cause.is("M_NOT_FOUND") => Ok(()),
-            result => result.doing("leaving a room").map(drop),
+            result => result.context("leaving a room").map(drop),
         }
     }
 
     async fn accept(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool> {
-        let doing = "accepting an invitation";
+        let context = "accepting an invitation";
         // Asked first: into a public room anybody may come whom nobody invites any more.
-        if self.membership(room, user).await.doing(doing)?.as_deref() != Some("invite") {
+        if self.membership(room, user).await.context(context)?.as_deref() != Some("invite") {
             return Ok(false);
         }
         // Without an invitation of ours: one that is withdrawn in this moment stays withdrawn.
         let join = self.http.post().at("rooms").at(room).at("join").by(user);
         match join.send::<IgnoredAny>().await {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => Ok(false),
-            joined => joined.map(|_| true).doing(doing),
+            joined => joined.map(|_| true).context(context),
         }
     }
 
@@ -62,13 +62,13 @@ impl Attendance for Appservice {
 
     async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
         let joined: Joined =
-            self.http.get().at("joined_rooms").by(user).send().await.doing("asking for a user's rooms")?;
+            self.http.get().at("joined_rooms").by(user).send().await.context("asking for a user's rooms")?;
         Ok(joined.joined_rooms)
     }
 
     async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()> {
         let path = self.http.post().at("rooms").at(room).at("receipt").at("m.read.private").at(event);
-        path.by(user).send::<IgnoredAny>().await.doing("marking a room as read").map(drop)
+        path.by(user).send::<IgnoredAny>().await.context("marking a room as read").map(drop)
     }
 
     async fn set_typing(&self, room: &RoomId, user: &MatrixUserId, lasting: Option<Duration>) -> Result<()> {
@@ -80,7 +80,7 @@ impl Attendance for Appservice {
         };
         let call = self.http.put().at("rooms").at(room).at("typing").at(user).by(user).body(&body);
         let told = call.within(TYPING_TIMEOUT).send::<IgnoredAny>().await;
-        told.doing("telling who types").map(drop)
+        told.context("telling who types").map(drop)
     }
 }
 
@@ -100,15 +100,15 @@ impl Appservice {
         // Who is in the room already cannot be invited. Whether that is the reason, joining tells.
         let invited = match self.invite(room, user, by).await {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => Err(cause),
-            result => Ok(result.doing("inviting a user")?),
+            result => Ok(result.context("inviting a user")?),
         };
         let join = self.http.post().at("rooms").at(room).at("join").by(user);
         match (join.send::<IgnoredAny>().await, invited) {
             (Ok(_), _) => Ok(()),
             (Err(cause), Err(earlier)) if cause.is_refused_for_good() => {
-                Err(earlier).doing("inviting a user")
+                Err(earlier).context("inviting a user")
             }
-            (Err(cause), _) => Err(cause).doing("joining a room"),
+            (Err(cause), _) => Err(cause).context("joining a room"),
         }
     }
 
@@ -118,10 +118,10 @@ impl Appservice {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {
                 match self.membership(room, user).await.ok().flatten().as_deref() {
                     Some("join" | "invite") => Ok(()),
-                    _ => Err(cause).doing("inviting a user"),
+                    _ => Err(cause).context("inviting a user"),
                 }
             }
-            result => result.doing("inviting a user"),
+            result => result.context("inviting a user"),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     AdminAccount, Appservice,
     bootstrap::{Administrator, is_conduit},
     call::{Call, DEVICE},
-    error::{Cause, Doing, misconfigured},
+    error::{Cause, Context, misconfigured},
 };
 
 const SETTING: &str = "setting a user's password";
@@ -46,7 +46,7 @@ impl Passwords {
 
     async fn is_conduit(&self) -> Result<bool> {
         let look =
-            || async { is_conduit(&self.appservice).await.doing("looking for the kind of homeserver") };
+            || async { is_conduit(&self.appservice).await.context("looking for the kind of homeserver") };
         self.is_conduit.get_or_try_init(look).await.copied()
     }
 
@@ -66,12 +66,12 @@ impl Passwords {
                 "password": reset?,
             },
         });
-        let login = http.log_in(user, DEVICE).await.doing(SETTING)?;
+        let login = http.log_in(user, DEVICE).await.context(SETTING)?;
         let change = http.post().at("account").at("password").with_token(&login.access_token).body(&body);
-        change.send::<IgnoredAny>().await.doing(SETTING)?;
+        change.send::<IgnoredAny>().await.context(SETTING)?;
         // Conduit takes an account without password for a deactivated one, and remembers it room by room.
-        let name = http.display_name(user).await.doing(SETTING)?.unwrap_or_default();
-        http.announce(user, &name).await.doing(SETTING)
+        let name = http.display_name(user).await.context(SETTING)?.unwrap_or_default();
+        http.announce(user, &name).await.context(SETTING)
     }
 
     async fn set_on_synapse(&self, user: &MatrixUserId, password: &str) -> Result<()> {
@@ -79,12 +79,12 @@ impl Passwords {
         match self.as_admin(user, &body).await {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {
                 self.make_admin().await?;
-                self.as_admin(user, &body).await.doing(SETTING)?;
+                self.as_admin(user, &body).await.context(SETTING)?;
             }
-            result => result.doing(SETTING)?,
+            result => result.context(SETTING)?,
         }
         // Ours went with the others.
-        self.appservice.http.log_in(user, DEVICE).await.doing(SETTING).map(drop)
+        self.appservice.http.log_in(user, DEVICE).await.context(SETTING).map(drop)
     }
 
     async fn as_admin(&self, user: &MatrixUserId, body: &Value) -> Result<(), Cause> {
@@ -106,7 +106,7 @@ impl Passwords {
 
     /// Shared-secret registration (Synapse's documentation, "Register users").
     async fn make_admin(&self) -> Result<()> {
-        let doing = "making an administrator";
+        let context = "making an administrator";
         let (http, localpart, password) =
             (&self.appservice.http, &self.admin.localpart, &self.admin.password);
         let Some(secret) = &self.registration_secret else {
@@ -114,12 +114,12 @@ impl Passwords {
                 "{} is no administrator of this Synapse: give us its registration_shared_secret, or make it one",
                 http.user(localpart)
             );
-            return Err(misconfigured(doing, explanation));
+            return Err(misconfigured(context, explanation));
         };
         let path = |method| Call::new(http, method, SYNAPSE).at("v1").at("register").by_nobody();
-        let nonce: Nonce = path(Method::GET).send().await.doing(doing)?;
+        let nonce: Nonce = path(Method::GET).send().await.context(context)?;
         let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes())
-            .map_err(|error| misconfigured(doing, error.to_string()))?;
+            .map_err(|error| misconfigured(context, error.to_string()))?;
         mac.update([nonce.nonce.as_str(), localpart, password, "admin"].join("\0").as_bytes());
         let body = json!({
             "nonce": nonce.nonce,
@@ -131,7 +131,7 @@ impl Passwords {
         match path(Method::POST).body(&body).send::<IgnoredAny>().await {
             // Somebody else has just made it; if it is no administrator, the next call says so.
             Err(cause) if cause.is("M_USER_IN_USE") => Ok(()),
-            result => result.doing(doing).map(drop),
+            result => result.context(context).map(drop),
         }
     }
 }
@@ -152,10 +152,10 @@ impl ExternalAccounts for Passwords {
         let nobodys = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         self.set_password(user, &nobodys).await?;
         // For good measure: whatever a homeserver leaves logged in when a password changes.
-        let doing = "logging a user's devices out";
+        let context = "logging a user's devices out";
         let http = &self.appservice.http;
-        http.post().at("logout").at("all").by(user).send::<IgnoredAny>().await.doing(doing)?;
-        http.log_in(user, DEVICE).await.doing(doing).map(drop)
+        http.post().at("logout").at("all").by(user).send::<IgnoredAny>().await.context(context)?;
+        http.log_in(user, DEVICE).await.context(context).map(drop)
     }
 }
 

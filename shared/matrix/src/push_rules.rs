@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     call::{Call, Http},
-    error::{Cause, Doing},
+    error::{Cause, Context},
 };
 
 /// The id of the rule, which users see in the settings of their client.
@@ -25,14 +25,14 @@ impl Http {
     pub(crate) async fn ensure_push_rule(&self, user: &MatrixUserId, bot: &MatrixUserId) -> Result<bool> {
         match rule(self.get(), user).send::<IgnoredAny>().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => {}
-            known => return unless_refused(known, user).doing("looking for a push rule").map(|()| false),
+            known => return unless_refused(known, user).context("looking for a push rule").map(|()| false),
         }
         self.put_push_rule(user, bot).await.map(|()| true)
     }
 
     async fn put_push_rule(&self, user: &MatrixUserId, bot: &MatrixUserId) -> Result<()> {
         let call = rule(self.put(), user).body(&urgent(bot));
-        unless_refused(call.send().await, user).doing("setting a push rule")
+        unless_refused(call.send().await, user).context("setting a push rule")
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     Appservice,
-    error::{Cause, Doing, misconfigured},
+    error::{Cause, Context, misconfigured},
 };
 
 const CREATING: &str = "creating a room";
@@ -31,7 +31,7 @@ const STRIPES: usize = 64;
 /// Whose turn it is in this process to create the room of an alias, or to change what a user has stored. Conduit makes two
 /// rooms of one alias when it is asked twice at once; between processes the claims of [`messenger_core::port::Rooms`]
 /// prevent that.
-pub(crate) struct Turns {
+pub(crate) struct KeyedLock {
     stripes: [Mutex<()>; STRIPES],
     hasher: RandomState,
 }
@@ -88,17 +88,17 @@ impl Appservice {
         loop {
             match self.make(room, &alias).await {
                 Err(cause) if is_in_use(&cause) => {}
-                result => return result.doing(CREATING),
+                result => return result.context(CREATING),
             }
             match (self.find(&alias).await?, deadline) {
                 (Found::Ours(id, state), _) => {
-                    self.complete(room, &alias, &id, &state).await.doing("completing a room")?;
+                    self.complete(room, &alias, &id, &state).await.context("completing a room")?;
                     return Ok(id);
                 }
                 (Found::Empty, Some(birth)) if birth < Instant::now() => {
                     tracing::warn!(alias, "the room of this alias has no members: making another");
                     deadline = None;
-                    self.release(&alias).await.doing("releasing the alias of a dead room")?;
+                    self.release(&alias).await.context("releasing the alias of a dead room")?;
                 }
                 (Found::Empty | Found::Nothing, Some(_)) => sleep(LOOK_AGAIN).await,
                 (Found::Empty | Found::Nothing, None) => {
@@ -133,15 +133,15 @@ impl Appservice {
     }
 
     async fn find(&self, alias: &str) -> Result<Found> {
-        let doing = "looking for the room of an alias";
+        let context = "looking for the room of an alias";
         let id = match self.http.get().at("directory").at("room").at(alias).by(&self.bot).send::<Room>().await
         {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => return Ok(Found::Nothing),
-            room => room.doing(doing)?.room_id,
+            room => room.context(context)?.room_id,
         };
         let mut state = self.state(&id).await;
         if matches!(&state, Err(cause) if cause.is_status(StatusCode::FORBIDDEN)) {
-            if self.is_empty(&id).await.doing(doing)? {
+            if self.is_empty(&id).await.context(context)? {
                 return Ok(Found::Empty);
             }
             // Whoever makes it may have come in between the two questions.
@@ -149,12 +149,12 @@ impl Appservice {
         }
         match state {
             Ok(state) if self.made(&state) => Ok(Found::Ours(id, state)),
-            Err(cause) if !cause.is_status(StatusCode::FORBIDDEN) => Err(cause).doing(doing),
+            Err(cause) if !cause.is_status(StatusCode::FORBIDDEN) => Err(cause).context(context),
             Ok(_) | Err(_) => {
                 let bot = &self.bot;
                 let explanation =
                     format!("{alias} belongs to {id}, which is no room of {bot}: remove that alias");
-                Err(misconfigured(doing, explanation))
+                Err(misconfigured(context, explanation))
             }
         }
     }
@@ -226,14 +226,14 @@ impl Appservice {
     }
 }
 
-impl Turns {
+impl KeyedLock {
     pub(crate) async fn take(&self, of: &str) -> MutexGuard<'_, ()> {
         let stripe = usize::try_from(self.hasher.hash_one(of) % STRIPES as u64).unwrap_or_default();
         self.stripes[stripe].lock().await
     }
 }
 
-impl Default for Turns {
+impl Default for KeyedLock {
     fn default() -> Self {
         Self { stripes: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
     }

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Appservice,
-    error::{Cause, Doing},
+    error::{Cause, Context},
     room::bot_only,
 };
 
@@ -76,13 +76,13 @@ impl RoomState for Appservice {
             self.content::<IgnoredAny>(room, "m.room.encryption"),
             self.membership(room, user),
         )
-        .doing(READING)?;
+        .context(READING)?;
         let levels = levels.unwrap_or_default();
         let needed = levels.events.get("m.room.message").copied().unwrap_or(levels.events_default);
         let may_send = match levels.users.get(user.as_str()) {
             Some(level) => *level >= needed,
             None if levels.users_default >= needed => true,
-            None => self.is_creator_with_power(room, user).await.doing(READING)?,
+            None => self.is_creator_with_power(room, user).await.context(READING)?,
         };
         let membership = match membership.as_deref() {
             Some("join") => Membership::Joined,
@@ -97,15 +97,15 @@ impl RoomState for Appservice {
     async fn successor(&self, room: &RoomId) -> Result<Option<RoomId>> {
         match self.content::<Tombstone>(room, "m.room.tombstone").await {
             Err(cause) if cause.is_refused_for_good() => Ok(None),
-            tombstone => Ok(tombstone.doing(READING)?.and_then(|tombstone| tombstone.replacement_room)),
+            tombstone => Ok(tombstone.context(READING)?.and_then(|tombstone| tombstone.replacement_room)),
         }
     }
 
     async fn correct_power_levels(&self, room: &RoomId, members_invite: bool) -> Result<bool> {
-        let doing = "correcting the power levels of a room";
+        let context = "correcting the power levels of a room";
         let levels: Option<Map<String, Value>> = match self.content(room, "m.room.power_levels").await {
             Err(cause) if cause.is_refused_for_good() => return Ok(false),
-            levels => levels.doing(doing)?,
+            levels => levels.context(context)?,
         };
         let levels = levels.unwrap_or_default();
         let has_power =
@@ -117,7 +117,7 @@ impl RoomState for Appservice {
         let call = self.http.put().at("rooms").at(room).at("state").at("m.room.power_levels").by(&self.bot);
         match call.body(&wanted).send::<IgnoredAny>().await {
             Err(cause) if cause.is_refused_for_good() => Ok(false),
-            result => result.map(|_| true).doing(doing),
+            result => result.map(|_| true).context(context),
         }
     }
 
@@ -129,7 +129,7 @@ impl RoomState for Appservice {
         let alias = format!("#{alias}:{}", self.http.server_name);
         match self.release(&alias).await {
             Err(cause) if cause.is_refused_for_good() => {}
-            result => result.doing("releasing the alias of a discarded room")?,
+            result => result.context("releasing the alias of a discarded room")?,
         }
         self.leave_as_bot(room).await
     }
@@ -138,7 +138,7 @@ impl RoomState for Appservice {
         let leave = self.http.post().at("rooms").at(room).at("leave").by(&self.bot);
         match leave.send::<IgnoredAny>().await {
             Err(cause) if cause.is_refused_for_good() => Ok(()),
-            result => result.doing("leaving a room").map(drop),
+            result => result.context("leaving a room").map(drop),
         }
     }
 
@@ -159,7 +159,7 @@ impl RoomState for Appservice {
             .of(user)
             .read(&self.http, user, call)
             .await
-            .doing("asking for the invitations of a user")?;
+            .context("asking for the invitations of a user")?;
         let inviter = |invited: &Value| {
             let events = invited.pointer("/invite_state/events")?.as_array()?;
             let own = events

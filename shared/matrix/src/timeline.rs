@@ -25,7 +25,7 @@ use crate::{
     Appservice,
     appservice::Sent,
     device::Device,
-    error::{Doing, misconfigured},
+    error::{Context, misconfigured},
 };
 
 /// How long the homeserver may take beyond the time for which we let it wait.
@@ -42,7 +42,7 @@ struct Messages {
 }
 
 #[derive(Deserialize)]
-struct Context {
+struct EventContext {
     #[serde(default)]
     events_before: Vec<Box<RawValue>>,
 }
@@ -137,7 +137,7 @@ impl Timeline for Appservice {
         // Specification, Application Service API, "Timestamp massaging".
         let at = at.as_millisecond().to_string();
         let call = call.by(sender).query("ts", &at).body(content);
-        let sent: Sent = call.send().await.doing("sending a message")?;
+        let sent: Sent = call.send().await.context("sending a message")?;
         Ok(sent.event_id)
     }
 
@@ -177,7 +177,7 @@ impl Timeline for Appservice {
         let call = self.http.get().at("rooms").at(room).at("event").at(event).by(&self.bot);
         match call.send::<Box<RawValue>>().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
-            event => Ok(RoomEvent::read(&event.doing("reading an event")?, Some(room))),
+            event => Ok(RoomEvent::read(&event.context("reading an event")?, Some(room))),
         }
     }
 
@@ -188,9 +188,9 @@ impl Timeline for Appservice {
             let call = crate::call::Http::get(http).at("rooms").at(room).at("context").at(event);
             call.query("limit", &limit)
         };
-        let context: Context = match self.reader.read(&self.http, &self.bot, call).await {
+        let context: EventContext = match self.reader.read(&self.http, &self.bot, call).await {
             Err(cause) if cause.is_refused_for_good() => return Ok(Vec::new()),
-            context => context.doing("looking for what stands before an event")?,
+            context => context.context("looking for what stands before an event")?,
         };
         let before =
             context.events_before.iter().filter_map(|event| legible::<Named>(event, "an event's id"));
@@ -249,12 +249,12 @@ impl Timeline for Appservice {
     }
 
     async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
-        let doing = "looking at a room";
+        let context = "looking at a room";
         let call = self.http.get().at("rooms").at(room).at("state").by(member);
-        let state: Vec<Box<RawValue>> = call.send().await.doing(doing)?;
+        let state: Vec<Box<RawValue>> = call.send().await.context(context)?;
         let state: Vec<_> = state_events(&state).collect();
         let made = state.iter().find(|event| event.kind == "m.room.create");
-        let made = made.ok_or_else(|| misconfigured(doing, format!("{room} was made by nobody")))?;
+        let made = made.ok_or_else(|| misconfigured(context, format!("{room} was made by nobody")))?;
         let text = |kind: &str, field: &str| {
             let event = state.iter().find(|event| event.kind == kind && event.state_key.is_empty())?;
             event.content().get(field)?.as_str().map(str::to_owned)
@@ -281,16 +281,16 @@ impl Timeline for Appservice {
     }
 
     async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
-        let doing = "entering a room";
+        let context = "entering a room";
         let body = json!({ "user_id": self.bot });
         let invite = self.http.post().at("rooms").at(room).at("invite").by(member).body(&body);
         match invite.send::<IgnoredAny>().await {
             // It is in the room or invited already; if it is not, joining tells.
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {}
-            result => result.map(drop).doing(doing)?,
+            result => result.map(drop).context(context)?,
         }
         let join = self.http.post().at("rooms").at(room).at("join").by(&self.bot);
-        join.send::<IgnoredAny>().await.map(drop).doing(doing)
+        join.send::<IgnoredAny>().await.map(drop).context(context)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRef;
-use messenger_core::{Hub, Ports, Result, port::Clock};
+use messenger_core::{Messenger, Ports, Result, port::Clock};
 use messenger_matrix::{AdminAccount, Appservice, Passwords};
 use messenger_store::{PgStore, StoreConfig};
 use tokio::task::AbortHandle;
@@ -17,7 +17,7 @@ const ADMIN: &str = "hubadmin";
 #[derive(Clone)]
 pub struct App {
     /// The use cases.
-    pub hub: Hub,
+    pub messenger: Messenger,
     /// Verifies tokens.
     pub auth: Arc<Auth>,
     /// Who may do how much.
@@ -51,14 +51,14 @@ impl App {
             rooms: store.clone(),
             room_records: store.clone(),
             memberships: store.clone(),
-            lobby: store.clone(),
-            departures: store.clone(),
+            room_views: store.clone(),
+            pending_leaves: store.clone(),
             external_access: store.clone(),
             notifications: store.clone(),
             outbox: store.clone(),
-            upkeep: store.clone(),
+            maintenance: store.clone(),
             feed: store.clone(),
-            whispers: store.clone(),
+            ephemeral_bus: store.clone(),
             cursors: store.clone(),
             messages: store.clone(),
             reconciliation: store,
@@ -66,7 +66,7 @@ impl App {
             files: matrix.clone(),
             homeserver: matrix.clone(),
             room_state: matrix.clone(),
-            attendance: matrix,
+            membership_calls: matrix,
             external_accounts: Arc::new(passwords),
             vault: Arc::new(KeyVault::new(&config.secret_key)?),
             clock: Arc::new(WallClock),
@@ -77,7 +77,7 @@ impl App {
     /// Attaches any ports: tests bring their own.
     pub fn with(ports: Ports, config: Config) -> Self {
         Self {
-            hub: Hub::new(ports, config.settings.clone()),
+            messenger: Messenger::new(ports, config.settings.clone()),
             auth: Arc::new(Auth::new(&config)),
             limits: Arc::new(Limits::new(config.limits.clone())),
             config: Arc::new(config),
@@ -86,12 +86,12 @@ impl App {
     }
 
     /// The use cases, with the tail of the event log running: for those who follow it.
-    pub fn following(&self) -> &Hub {
+    pub fn following(&self) -> &Messenger {
         self.tail.0.get_or_init(|| {
-            let tail = self.hub.tail().clone();
+            let tail = self.messenger.tail().clone();
             tokio::spawn(async move { tail.run().await }).abort_handle()
         });
-        &self.hub
+        &self.messenger
     }
 }
 
@@ -112,9 +112,9 @@ pub fn administrator(config: &Config) -> AdminAccount {
     AdminAccount { localpart: ADMIN.to_owned(), password: config.homeserver_admin_password() }
 }
 
-impl FromRef<App> for Hub {
+impl FromRef<App> for Messenger {
     fn from_ref(app: &App) -> Self {
-        app.hub.clone()
+        app.messenger.clone()
     }
 }
 

@@ -30,7 +30,7 @@ const LEEWAY: u64 = 30;
 
 /// Verifies tokens.
 pub struct Auth {
-    hub: Option<Issuer>,
+    messenger: Option<Issuer>,
     local: Issuer,
     local_key: EncodingKey,
     local_token: Duration,
@@ -78,7 +78,7 @@ impl Auth {
     /// Prepares the keys.
     pub fn new(config: &Config) -> Self {
         Self {
-            hub: config.hub_secret_key.as_deref().map(|secret| Issuer::new(HUB_ISSUER, secret)),
+            messenger: config.hub_secret_key.as_deref().map(|secret| Issuer::new(HUB_ISSUER, secret)),
             local: Issuer::new(LOCAL_ISSUER, &config.secret_key),
             local_key: EncodingKey::from_secret(config.secret_key.as_bytes()),
             local_token: config.local_token,
@@ -90,15 +90,15 @@ impl Auth {
 
     /// Verifies a user's token, the Hub's or ours.
     pub fn user(&self, token: &str) -> Result<Verified> {
-        self.verify(token, self.hub.iter().chain([&self.local]))
+        self.verify(token, self.messenger.iter().chain([&self.local]))
     }
 
     /// Verifies a user's token of the Hub.
     pub fn hub_user(&self, token: &str) -> Result<Verified> {
-        if self.hub.is_none() {
+        if self.messenger.is_none() {
             return Err(Error::Forbidden { code: refusal::SSO_DISABLED, detail: refusal::SSO_IS_OFF.into() });
         }
-        self.verify(token, self.hub.iter())
+        self.verify(token, self.messenger.iter())
     }
 
     /// Makes a token of ours for a user who has just shown one of the Hub. It ends with the Hub's, unless the
@@ -126,7 +126,7 @@ impl Auth {
                 return token.verified(self.default_tenant);
             }
         }
-        Err(refusal::explain(token, issuers, self.hub.is_some()))
+        Err(refusal::explain(token, issuers, self.messenger.is_some()))
     }
 
     /// Verifies a service token.

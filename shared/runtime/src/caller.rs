@@ -22,7 +22,7 @@ pub struct Caller(pub user::Caller);
 pub struct UrlCaller(pub user::Caller);
 
 /// A satellite with a valid `X-Service-Token`.
-pub struct FromSatellite(pub Satellite);
+pub struct ServiceCaller(pub Satellite);
 
 /// A caller whose sending is counted: 429 if they send too much, before anything of the body is read.
 pub struct Sending<C>(pub C);
@@ -52,7 +52,7 @@ impl FromRequestParts<App> for UrlCaller {
     }
 }
 
-impl FromRequestParts<App> for FromSatellite {
+impl FromRequestParts<App> for ServiceCaller {
     type Rejection = Failed;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
@@ -79,11 +79,11 @@ impl FromRequestParts<App> for Sending<Caller> {
     }
 }
 
-impl FromRequestParts<App> for Sending<FromSatellite> {
+impl FromRequestParts<App> for Sending<ServiceCaller> {
     type Rejection = Failed;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
-        let satellite = FromSatellite::from_request_parts(parts, app).await?;
+        let satellite = ServiceCaller::from_request_parts(parts, app).await?;
         app.limits.notification(&satellite.0)?;
         Ok(Self(satellite))
     }
@@ -110,9 +110,13 @@ impl App {
     pub async fn admit(&self, identity: Identity, by_hub: bool) -> Result<User> {
         let who = (identity.tenant, identity.hub_user_id.clone());
         let sign_in = async {
-            if by_hub { self.hub.sign_in(identity).await } else { self.hub.recognise(identity).await }
+            if by_hub {
+                self.messenger.sign_in(identity).await
+            } else {
+                self.messenger.recognise(identity).await
+            }
         };
-        self.limits.admit(&self.hub, who, sign_in).await
+        self.limits.admit(&self.messenger, who, sign_in).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{Router, extract::State, routing::get};
 use messenger_core::{
-    Error, Hub,
+    Error, Messenger,
     error::{Failure, System},
 };
 use tokio::time::timeout;
@@ -18,8 +18,8 @@ pub(crate) fn routes() -> Router<App> {
     Router::new().route("/livez", get(|| async { "alive" })).route("/readyz", get(ready))
 }
 
-async fn ready(State(hub): State<Hub>) -> Result<&'static str, Failed> {
-    let span = timeout(PATIENCE, hub.ports().feed.span()).await;
+async fn ready(State(messenger): State<Messenger>) -> Result<&'static str, Failed> {
+    let span = timeout(PATIENCE, messenger.ports().feed.span()).await;
     span.map_err(|late| {
         Error::fault(System::Database, Failure::TimedOut, "looking whether all is ready", late)
     })??;

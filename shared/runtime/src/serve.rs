@@ -134,11 +134,11 @@ pub(crate) async fn on_socket(service: Router, listener: TcpListener, app: &App)
     }
     drop(listener);
     tracing::info!("shutting down");
-    app.hub.tail().shut_down();
+    app.messenger.tail().shut_down();
     if timeout(GRACE, connections.end()).await.is_err() {
         tracing::warn!("some requests were still being answered");
     }
-    if timeout(GRACE, app.hub.settled()).await.is_err() {
+    if timeout(GRACE, app.messenger.settled()).await.is_err() {
         tracing::warn!("some deliveries were still under way: a worker goes on with them");
     }
     Ok(())

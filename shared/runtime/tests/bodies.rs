@@ -22,7 +22,7 @@ use messenger_runtime::{
     fields::SMALL_BODY_MAX,
     testing::{bearer, connected, exchange, listening, to_end},
 };
-use messenger_testkit::hub;
+use messenger_testkit::messenger;
 use tokio::{
     io::AsyncWriteExt as _,
     net::TcpStream,
@@ -42,8 +42,8 @@ fn routes() -> Router<App> {
 }
 
 async fn server(variables: &[(&str, &str)]) -> SocketAddr {
-    let hub = hub().build();
-    listening(routes(), hub.memory.ports(&hub.homeserver, &hub.clock), variables).await
+    let messenger = messenger().build();
+    listening(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock), variables).await
 }
 
 /// The head of a request with a body of this length.
@@ -149,8 +149,8 @@ async fn a_client_that_takes_nothing_of_an_answer_is_given_up() {
             Body::from_stream(pieces)
         }
     };
-    let hub = hub().build();
-    let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+    let messenger = messenger().build();
+    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
     let routes = Router::new().route("/endless", get(endless));
     let address = listening(routes, ports, &[("LIMIT_WRITE_SECONDS", "1")]).await;
     let socket: TcpStream = connected(address, b"GET /endless HTTP/1.1\r\nhost: h\r\n\r\n").await;

@@ -3,7 +3,7 @@
 use axum::{Json, Router, routing::get};
 use http::{HeaderMap, Method, Request, StatusCode};
 use messenger_runtime::{App, Failed, testing::Wire};
-use messenger_testkit::hub;
+use messenger_testkit::messenger;
 use serde_json::json;
 
 fn routes() -> Router<App> {
@@ -19,8 +19,8 @@ fn routes() -> Router<App> {
 }
 
 fn wire(variables: &[(&str, &str)]) -> Wire {
-    let hub = hub().build();
-    Wire::configured(routes(), hub.memory.ports(&hub.homeserver, &hub.clock), variables)
+    let messenger = messenger().build();
+    Wire::configured(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock), variables)
 }
 
 #[tokio::test]

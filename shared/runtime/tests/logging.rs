@@ -10,11 +10,11 @@ use axum::{Router, extract::RawQuery, routing::get};
 use http::Request;
 use messenger_runtime::{
     App, Failed,
-    caller::{FromSatellite, UrlCaller},
+    caller::{ServiceCaller, UrlCaller},
     fields::Fields,
     testing::{Answer, Wire, token},
 };
-use messenger_testkit::hub;
+use messenger_testkit::messenger;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Everything that is logged.
@@ -48,7 +48,7 @@ impl MakeWriter<'_> for Lines {
 
 fn routes() -> Router<App> {
     let user = |_: UrlCaller| async { Ok::<_, Failed>("hello") };
-    let satellite = |_: FromSatellite| async { Ok::<_, Failed>("hello") };
+    let satellite = |_: ServiceCaller| async { Ok::<_, Failed>("hello") };
     let wrong = |RawQuery(query): RawQuery| async move {
         let mut fields = Fields::from_query(query.as_deref());
         fields.number("limit", 1, 1, 2);
@@ -68,15 +68,15 @@ async fn a_failure_is_logged_once_with_its_cause_and_no_token_ever() {
         .with_max_level(tracing::Level::TRACE)
         .with_ansi(false);
     let _until_the_end = tracing::subscriber::set_default(everything.finish());
-    let hub = hub().build();
-    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
+    let messenger = messenger().build();
+    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
     let good = token("mueller");
     let asked = |token: &str| Request::get(format!("/user?token={token}"));
     assert_eq!(wire.ask(asked(&good)).await.status, 200);
     assert_eq!(wire.ask(asked("a-wrong-token")).await.status, 401);
     let satellite = Request::get("/satellite").header("X-Service-Token", "a-wrong-token");
     assert_eq!(wire.ask(satellite).await.status, 403);
-    hub.memory.switch_off();
+    messenger.memory.switch_off();
     let other = token("schmidt");
     let failed = wire.ask(asked(&other)).await;
     assert_eq!(failed.status, 503);
@@ -99,8 +99,8 @@ async fn each_refusal_is_found_in_the_log_by_its_request_id() {
     // As it is by default.
     let usual = tracing_subscriber::fmt().with_writer(lines.clone()).with_max_level(tracing::Level::INFO);
     let _until_the_end = tracing::subscriber::set_default(usual.with_ansi(false).finish());
-    let hub = hub().build();
-    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
+    let messenger = messenger().build();
+    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
     let line = |answer: &Answer| {
         let id = answer.all_headers["x-request-id"].to_str().expect("text");
         let text = lines.text();

@@ -9,7 +9,7 @@ use messenger_core::{
     error::{Failure, System},
 };
 use messenger_runtime::{App, Failed, testing::Wire};
-use messenger_testkit::{TestHub, hub};
+use messenger_testkit::{TestMessenger, messenger};
 use serde_json::json;
 
 const SYSTEMS: [System; 2] = [System::Database, System::Homeserver];
@@ -43,10 +43,10 @@ fn routes() -> Router<App> {
         .route("/never", get(never))
 }
 
-fn door() -> (TestHub, Wire) {
-    let hub = hub().build();
-    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
-    (hub, wire)
+fn door() -> (TestMessenger, Wire) {
+    let messenger = messenger().build();
+    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    (messenger, wire)
 }
 
 /// Status, `Retry-After`, code and detail in one line.
@@ -123,13 +123,13 @@ async fn every_answer_has_an_id_of_its_own() {
 
 #[tokio::test]
 async fn who_runs_us_can_ask_whether_we_live_and_are_ready() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     for path in ["/livez", "/readyz"] {
         assert_eq!(wire.ask(Request::get(path)).await.status, 200);
     }
-    hub.homeserver.switch_off();
+    messenger.homeserver.switch_off();
     assert_eq!(wire.ask(Request::get("/readyz")).await.status, 200, "we work without the homeserver");
-    hub.memory.switch_off();
+    messenger.memory.switch_off();
     let answer = wire.ask(Request::get("/livez")).await;
     assert_eq!((answer.status, answer.body), (200, json!("alive")));
     insta::assert_json_snapshot!(wire.ask(Request::get("/readyz")).await, @r#"
@@ -153,9 +153,9 @@ async fn who_runs_us_can_ask_whether_we_live_and_are_ready() {
 
 #[tokio::test]
 async fn an_answer_from_elsewhere_keeps_the_id_it_has_there() {
-    let hub = hub().build();
+    let messenger = messenger().build();
     let elsewhere = || async { ([("X-Request-Id", "theirs")], "from elsewhere") };
     let routes = Router::new().route("/elsewhere", get(elsewhere));
-    let wire = Wire::new(routes, hub.memory.ports(&hub.homeserver, &hub.clock));
+    let wire = Wire::new(routes, messenger.memory.ports(&messenger.homeserver, &messenger.clock));
     assert_eq!(wire.ask(Request::get("/elsewhere")).await.all_headers["x-request-id"], "theirs");
 }

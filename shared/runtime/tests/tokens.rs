@@ -36,8 +36,8 @@ fn every_role_of_the_hub_becomes_one_of_ours() {
         ("root", Role::Viewer),
         ("", Role::Viewer),
     ];
-    for (hub, ours) in roles {
-        assert_eq!(verified(&json!({ "role": hub })).identity.role, ours, "{hub}");
+    for (hub_role, ours) in roles {
+        assert_eq!(verified(&json!({ "role": hub_role })).identity.role, ours, "{hub_role}");
     }
     assert_eq!(verified(&json!({})).identity.role, Role::Viewer);
 }
@@ -170,8 +170,8 @@ fn local(variables: &[(&str, &str)], changes: &Value, now: i64) -> Value {
 
 #[test]
 fn a_token_of_ours_ends_with_the_hubs_unless_configured_otherwise() {
-    let exp = |variables: &[(&str, &str)], hub: i64| {
-        local(variables, &json!({ "exp": hub }), EXPIRY - 60)["exp"].as_i64().expect("a time") - EXPIRY
+    let exp = |variables: &[(&str, &str)], hub_exp: i64| {
+        local(variables, &json!({ "exp": hub_exp }), EXPIRY - 60)["exp"].as_i64().expect("a time") - EXPIRY
     };
     let (soon, late) = (EXPIRY, EXPIRY + 1_000_000);
     assert_eq!((exp(&[], soon), exp(&[], late)), (0, 12 * 3600 - 60));

@@ -10,26 +10,26 @@ use messenger_core::{
 use tokio_postgres::error::SqlState;
 
 /// Turns a driver's error into ours.
-pub(crate) trait Doing<T> {
+pub(crate) trait Context<T> {
     /// Names what was being done.
-    fn doing(self, doing: &'static str) -> Result<T, Error>;
+    fn context(self, context: &'static str) -> Result<T, Error>;
 }
 
-impl<T> Doing<T> for Result<T, tokio_postgres::Error> {
-    fn doing(self, doing: &'static str) -> Result<T, Error> {
-        self.map_err(|error| fault(failure(&error), doing, error))
+impl<T> Context<T> for Result<T, tokio_postgres::Error> {
+    fn context(self, context: &'static str) -> Result<T, Error> {
+        self.map_err(|error| fault(failure(&error), context, error))
     }
 }
 
-impl<T> Doing<T> for Result<T, PoolError> {
-    fn doing(self, doing: &'static str) -> Result<T, Error> {
+impl<T> Context<T> for Result<T, PoolError> {
+    fn context(self, context: &'static str) -> Result<T, Error> {
         self.map_err(|error| {
             let kind = match &error {
                 PoolError::Timeout(_) => Failure::TimedOut,
                 PoolError::Backend(cause) => failure(cause),
                 _ => Failure::Unreachable,
             };
-            fault(kind, doing, error)
+            fault(kind, context, error)
         })
     }
 }
@@ -37,14 +37,14 @@ impl<T> Doing<T> for Result<T, PoolError> {
 /// A failure of PostgreSQL.
 pub(crate) fn fault(
     failure: Failure,
-    doing: &'static str,
+    context: &'static str,
     source: impl Into<Box<dyn StdError + Send + Sync>>,
 ) -> Error {
-    Error::fault(System::Database, failure, doing, source)
+    Error::fault(System::Database, failure, context, source)
 }
 
 /// The same failure once more, for each of those who share a commit.
-pub(crate) fn share(error: Error, doing: &'static str) -> impl Fn() -> Error {
+pub(crate) fn share(error: Error, context: &'static str) -> impl Fn() -> Error {
     let (failure, cause) = match error {
         Error::Fault(fault) => (fault.failure, Arc::new(*fault)),
         other => {
@@ -52,13 +52,13 @@ pub(crate) fn share(error: Error, doing: &'static str) -> impl Fn() -> Error {
                 system: System::Database,
                 failure: Failure::Broken,
                 refusal: None,
-                doing,
+                context,
                 source: Some(other.into()),
             };
             (Failure::Broken, Arc::new(cause))
         }
     };
-    move || fault(failure, doing, cause.clone())
+    move || fault(failure, context, cause.clone())
 }
 
 fn failure(error: &tokio_postgres::Error) -> Failure {

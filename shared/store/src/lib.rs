@@ -2,11 +2,12 @@
 
 mod accept;
 mod cursors;
+mod ephemeral_bus;
 mod error;
 mod external;
 mod feed;
 mod fresh;
-mod lobby;
+mod maintenance;
 mod messages;
 mod migrate;
 mod notifications;
@@ -14,11 +15,10 @@ mod outbox;
 mod pool;
 mod reconciliation;
 mod records;
+mod room_views;
 mod rooms;
 mod signals;
-mod upkeep;
 mod users;
-mod whispers;
 
 pub use migrate::{migrate, schema};
 pub use pool::{CONNECT_WAIT, PgStore, StoreConfig, check_url};

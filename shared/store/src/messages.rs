@@ -7,7 +7,7 @@ use messenger_core::{
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{Mxc, Posted},
     message::Said,
-    port::{Edit, Fact, Messages, Taken, Unedited},
+    port::{Change, Edit, IngestedEvent, Messages, RedactedEdit},
     time::Rfc3339,
     user::User,
 };
@@ -16,8 +16,8 @@ use tokio_postgres::Row;
 
 use crate::{PgStore, users};
 
-const TAKE_IN: &str = "select take_in($1)";
-const TAKE_IN_FILES: &str = "select take_in_files($1)";
+const INGEST: &str = "select take_in($1)";
+const INGEST_FILES: &str = "select take_in_files($1)";
 const IS_TAKEN_IN: &str = "select exists (select from event_keys where key = $1)";
 const IS_MEMBER: &str = "select exists (
     select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
@@ -55,15 +55,15 @@ const POSTED: &str = "select media.filename, media.mimetype from media
 
 #[async_trait]
 impl Messages for PgStore {
-    async fn take_in(&self, events: &[Taken]) -> Result<usize> {
+    async fn ingest(&self, events: &[IngestedEvent]) -> Result<usize> {
         let batch: Vec<Value> = events.iter().enumerate().map(|(n, event)| wire(n, event)).collect();
         let has_files = events.iter().any(|event| event.fact.file().is_some());
-        let take_in = if has_files { TAKE_IN_FILES } else { TAKE_IN };
-        let row = self.database.query_one("taking events in", take_in, &[&Value::from(batch)]).await?;
+        let ingest = if has_files { INGEST_FILES } else { INGEST };
+        let row = self.database.query_one("taking events in", ingest, &[&Value::from(batch)]).await?;
         Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
     }
 
-    async fn is_taken_in(&self, event: &EventId) -> Result<bool> {
+    async fn is_ingested(&self, event: &EventId) -> Result<bool> {
         Ok(self.database.query_one("looking for an event", IS_TAKEN_IN, &[&event.as_str()]).await?.get(0))
     }
 
@@ -88,14 +88,14 @@ impl Messages for PgStore {
         Ok(are_few.then(|| rows.iter().filter_map(edit).collect()))
     }
 
-    async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<Unedited>> {
+    async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<RedactedEdit>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&tenant.0, &room.as_str(), &edit.as_str()];
         let row = self.database.query_opt("looking for an edit", WITHOUT, &parameters).await?;
         Ok(row.map(|row| {
             let last = row.get::<_, Option<String>>(1).map(EventId::new);
             let said = row.get::<_, Option<Value>>(2).as_ref().and_then(Said::read);
-            Unedited { of: EventId::new(row.get::<_, String>(0)), last: last.zip(said) }
+            RedactedEdit { of: EventId::new(row.get::<_, String>(0)), last: last.zip(said) }
         }))
     }
 
@@ -127,7 +127,7 @@ fn edit(row: &Row) -> Option<Edit> {
     })
 }
 
-fn wire(n: usize, event: &Taken) -> Value {
+fn wire(n: usize, event: &IngestedEvent) -> Value {
     let mut wire = json!({
         "n": n,
         "event_id": event.event_id,
@@ -139,16 +139,20 @@ fn wire(n: usize, event: &Taken) -> Value {
         "payload": event.told.as_ref().map(messenger_core::event::Payload::as_str),
     });
     let fact = match &event.fact {
-        Fact::Message { by, summary, .. } => json!({ "fact": "message", "hub_user": by, "summary": summary }),
-        Fact::Edited { of, by, said } => json!({
+        Change::Message { by, summary, .. } => {
+            json!({ "fact": "message", "hub_user": by, "summary": summary })
+        }
+        Change::Edited { of, by, said } => json!({
             "fact": "edited", "of": of, "sender": by, "content": said.content(), "summary": said.summary(),
         }),
-        Fact::Redacted { of } | Fact::Unedited { edit: of } => json!({ "fact": "redacted", "of": of }),
-        Fact::Reaction => json!({ "fact": "reaction" }),
-        Fact::Joined(user) => json!({ "fact": "joined", "hub_user": user }),
-        Fact::Left(user) => json!({ "fact": "left", "hub_user": user }),
-        Fact::Named(name) => json!({ "fact": "named", "summary": name }),
-        Fact::Topic(topic) => json!({ "fact": "topic", "summary": topic }),
+        Change::Redacted { of } | Change::RedactedEdit { edit: of } => {
+            json!({ "fact": "redacted", "of": of })
+        }
+        Change::Reaction => json!({ "fact": "reaction" }),
+        Change::Joined(user) => json!({ "fact": "joined", "hub_user": user }),
+        Change::Left(user) => json!({ "fact": "left", "hub_user": user }),
+        Change::Named(name) => json!({ "fact": "named", "summary": name }),
+        Change::Topic(topic) => json!({ "fact": "topic", "summary": topic }),
     };
     let file = event.fact.file().map_or_else(
         || json!({}),

@@ -4,7 +4,7 @@ use messenger_core::{Error, Result, error::Failure};
 use tokio_postgres::NoTls;
 
 use crate::{
-    error::{Doing, fault},
+    error::{Context, fault},
     pool::connection,
 };
 
@@ -27,9 +27,9 @@ pub async fn migrate(database_url: &str) -> Result<()> {
     let mut config = connection(database_url)?;
     // A migration may take as long as it takes.
     config.options("-c statement_timeout=0 -c lock_timeout=0");
-    let (mut client, connection) = config.connect(NoTls).await.doing("connecting to the database")?;
+    let (mut client, connection) = config.connect(NoTls).await.context("connecting to the database")?;
     let connection = tokio::spawn(connection);
-    client.batch_execute(LOCK).await.doing(DOING)?;
+    client.batch_execute(LOCK).await.context(DOING)?;
     let report = embedded::migrations::runner()
         .run_async(&mut client)
         .await
@@ -39,12 +39,12 @@ pub async fn migrate(database_url: &str) -> Result<()> {
     }
     drop(client);
     match connection.await {
-        Ok(ended) => ended.doing(DOING),
+        Ok(ended) => ended.context(DOING),
         Err(error) => Err(Error::from(Box::new(messenger_core::error::Fault {
             system: messenger_core::error::System::Database,
             failure: Failure::Broken,
             refusal: None,
-            doing: DOING,
+            context: DOING,
             source: Some(error.into()),
         }))),
     }

@@ -19,7 +19,7 @@ use tokio_postgres::{Config, NoTls, Row, config::SslMode, types::ToSql};
 
 use crate::{
     accept::Acceptor,
-    error::{Doing, fault},
+    error::{Context, fault},
     fresh::Fresh,
     signals::Signals,
 };
@@ -114,12 +114,12 @@ impl Database {
     /// The rows of a statement.
     pub(crate) async fn query(
         &self,
-        doing: &'static str,
+        context: &'static str,
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>> {
-        let client = self.client(doing).await?;
-        within(doing, async {
+        let client = self.client(context).await?;
+        within(context, async {
             let statement = client.prepare_cached(sql).await?;
             client.query(&statement, parameters).await
         })
@@ -129,43 +129,43 @@ impl Database {
     /// The row of a statement that has one at the most.
     pub(crate) async fn query_opt(
         &self,
-        doing: &'static str,
+        context: &'static str,
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>> {
-        Ok(self.query(doing, sql, parameters).await?.into_iter().next())
+        Ok(self.query(context, sql, parameters).await?.into_iter().next())
     }
 
     /// The row of a statement that always has one.
     pub(crate) async fn query_one(
         &self,
-        doing: &'static str,
+        context: &'static str,
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Row> {
-        self.query_opt(doing, sql, parameters)
+        self.query_opt(context, sql, parameters)
             .await?
-            .ok_or_else(|| fault(Failure::Broken, doing, "no row came back"))
+            .ok_or_else(|| fault(Failure::Broken, context, "no row came back"))
     }
 
     /// How many rows a statement changed.
     pub(crate) async fn execute(
         &self,
-        doing: &'static str,
+        context: &'static str,
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<u64> {
-        let client = self.client(doing).await?;
-        within(doing, async {
+        let client = self.client(context).await?;
+        within(context, async {
             let statement = client.prepare_cached(sql).await?;
             client.execute(&statement, parameters).await
         })
         .await
     }
 
-    async fn client(&self, doing: &'static str) -> Result<Client> {
+    async fn client(&self, context: &'static str) -> Result<Client> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.pool.get().await.doing(doing)
+        self.pool.get().await.context(context)
     }
 }
 
@@ -195,12 +195,12 @@ pub(crate) fn connection(url: &str) -> Result<Config> {
 }
 
 async fn within<T>(
-    doing: &'static str,
+    context: &'static str,
     work: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T> {
     match timeout(STATEMENT_WAIT, work).await {
-        Ok(result) => result.doing(doing),
-        Err(elapsed) => Err(fault(Failure::TimedOut, doing, elapsed)),
+        Ok(result) => result.context(context),
+        Err(elapsed) => Err(fault(Failure::TimedOut, context, elapsed)),
     }
 }
 

@@ -67,8 +67,8 @@ impl RoomRecords for PgStore {
     }
 
     async fn predecessor(&self, room: &RoomId) -> Result<Option<RoomId>> {
-        let doing = "looking for a replaced room";
-        let row = self.database.query_opt(doing, PREDECESSOR, &[&room.as_str()]).await?;
+        let context = "looking for a replaced room";
+        let row = self.database.query_opt(context, PREDECESSOR, &[&room.as_str()]).await?;
         Ok(row.map(|row| RoomId::new(row.get::<_, String>(0))))
     }
 
@@ -93,11 +93,11 @@ impl RoomRecords for PgStore {
     }
 
     async fn uncorrected(&self, limit: i64) -> Result<Vec<(RoomKey, RoomId)>> {
-        let doing = "looking for old power levels";
-        let rows = self.database.query(doing, UNCORRECTED, &[&limit]).await?;
+        let context = "looking for old power levels";
+        let rows = self.database.query(context, UNCORRECTED, &[&limit]).await?;
         let room = |row: &Row| {
             let key = RoomKey::parse(TenantId(row.get(0)), row.get(1), row.get(2));
-            let key = key.ok_or_else(|| fault(Failure::Broken, doing, "a room without a readable key"))?;
+            let key = key.ok_or_else(|| fault(Failure::Broken, context, "a room without a readable key"))?;
             Ok((key, RoomId::new(row.get::<_, String>(3))))
         };
         rows.iter().map(room).collect()

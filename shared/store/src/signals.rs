@@ -1,5 +1,5 @@
 //! Being told of changes by `LISTEN`: one connection of its own for each process. A signal is a hint: whoever waits
-//! for one also looks on their own. A whisper is all there is of it: it is lost where nobody listens.
+//! for one also looks on their own. A ephemeral event is all there is of it: it is lost where nobody listens.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
@@ -8,9 +8,9 @@ use std::{
 
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use messenger_core::{
+    ephemeral::{EphemeralEvent, Listeners},
     id::{HubUserId, Position},
     port::UserWatcher,
-    whisper::{Listeners, Whisper},
 };
 use tokio::{
     sync::{Notify, watch},
@@ -21,10 +21,10 @@ use tokio_postgres::{AsyncMessage, Config, NoTls};
 
 /// Pause before the next attempt to connect.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The channels of `migrations/`, and that of whispers.
+/// The channels of `migrations/`, and that of ephemeral events.
 const FEED: &str = "feed";
 const WORK: &str = "work";
-const WHISPERS: &str = "whispers";
+const EPHEMERALS: &str = "whispers";
 const IDENTITIES: &str = "identities";
 
 /// What the listening connection hears. Each signal has one waiter at a time and is remembered until it waits.
@@ -39,9 +39,9 @@ pub(crate) struct Signals {
 /// Those who wait for what the connection hears.
 #[derive(Default)]
 struct Heard {
-    feed: Growth,
+    feed: HeadWatch,
     work: Notify,
-    whispers: Listeners,
+    ephemeral_bus: Listeners,
     watchers: Watchers,
 }
 
@@ -91,13 +91,13 @@ impl Watching {
 
 /// How far the event log is said to reach.
 #[derive(Default)]
-struct Growth {
+struct HeadWatch {
     until: watch::Sender<i64>,
     /// It may have grown, nobody knows how far.
     unknown: Notify,
 }
 
-impl Growth {
+impl HeadWatch {
     fn tell(&self, position: i64) {
         self.until.send_if_modified(|until| {
             let is_news = *until < position;
@@ -141,9 +141,9 @@ impl Signals {
     }
 
     /// What is whispered as soon as the connection listens.
-    pub(crate) fn whispers(&self) -> BoxStream<'static, Whisper> {
-        self.listen(WHISPERS);
-        self.heard.whispers.listen()
+    pub(crate) fn ephemeral_bus(&self) -> BoxStream<'static, EphemeralEvent> {
+        self.listen(EPHEMERALS);
+        self.heard.ephemeral_bus.listen()
     }
 
     /// Tells a watcher of changes of users as soon as the connection listens.
@@ -199,11 +199,11 @@ async fn hear(
                         Ok(position) => heard.feed.tell(position),
                         Err(_) => heard.feed.unknown.notify_one(),
                     },
-                    WHISPERS => {
-                        if heard.whispers.are_there()
-                            && let Some(whisper) = Whisper::parse(notification.payload())
+                    EPHEMERALS => {
+                        if heard.ephemeral_bus.are_there()
+                            && let Some(ephemeral) = EphemeralEvent::parse(notification.payload())
                         {
-                            heard.whispers.tell(whisper);
+                            heard.ephemeral_bus.tell(ephemeral);
                         }
                     }
                     IDENTITIES => heard.watchers.changed(notification.payload()),

@@ -21,7 +21,7 @@ use messenger_core::{
 };
 use serde_json::Value;
 
-use crate::{clock::START, fuse::Fuse};
+use crate::{clock::START, fault::FaultInjector};
 
 /// The bot of the usual settings.
 const BOT: &str = "@messenger:hub.local";
@@ -30,7 +30,7 @@ const BOT: &str = "@messenger:hub.local";
 #[derive(Clone, Default)]
 pub struct MemoryHomeserver {
     state: Arc<Mutex<State>>,
-    fuse: Fuse,
+    fault: FaultInjector,
 }
 
 #[derive(Default)]
@@ -226,8 +226,8 @@ impl MemoryHomeserver {
     }
 
     /// The same server as another process sees it.
-    pub(crate) fn of_process(&self, fuse: &Fuse) -> Self {
-        Self { fuse: fuse.clone(), ..self.clone() }
+    pub(crate) fn of_process(&self, fault: &FaultInjector) -> Self {
+        Self { fault: fault.clone(), ..self.clone() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -9,18 +9,18 @@
 
 mod clock;
 pub mod contract;
-mod fuse;
+mod fault;
 pub mod given;
 mod homeserver;
-mod hub;
 mod memory;
+mod messenger;
 pub mod sse;
 mod vault;
 
 pub use clock::TestClock;
 pub use homeserver::{MemoryHomeserver, Message};
-pub use hub::{HubBuilder, Running, TestHub, hub};
 pub use memory::{Memory, messages::Summary};
+pub use messenger::{HubBuilder, Running, TestMessenger, messenger};
 pub use vault::OpenVault;
 
 /// What a test of the contract ends with.

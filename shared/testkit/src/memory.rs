@@ -1,21 +1,21 @@
 //! The store in memory: every port on one state behind one mutex, so that each act is whole.
 
 mod cursors;
-mod departures;
+mod ephemeral_bus;
 mod external;
 mod feed;
-mod lobby;
+mod maintenance;
 mod memberships;
 pub(crate) mod messages;
 mod notifications;
 mod outbox;
+mod pending_leaves;
 mod reconciliation;
 mod records;
 mod redactions;
+mod room_views;
 mod rooms;
-mod upkeep;
 mod users;
-mod whispers;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -25,15 +25,15 @@ use std::{
 use jiff::Timestamp;
 use messenger_core::{
     Error, Ports, Result,
+    ephemeral::Listeners,
     error::{Failure, System},
     event::Event,
     id::HubUserId,
     port::UserWatcher,
-    whisper::Listeners,
 };
 use tokio::sync::Notify;
 
-use crate::{MemoryHomeserver, TestClock, clock::START, fuse::Fuse};
+use crate::{MemoryHomeserver, TestClock, clock::START, fault::FaultInjector};
 
 /// All ports of the store. Clones share what is stored, as the processes of one installation do.
 ///
@@ -41,14 +41,14 @@ use crate::{MemoryHomeserver, TestClock, clock::START, fuse::Fuse};
 #[derive(Clone)]
 pub struct Memory {
     shared: Arc<Inner>,
-    fuse: Fuse,
+    fault: FaultInjector,
 }
 
 struct Inner {
     state: Mutex<State>,
     grown: Notify,
     stirred: Notify,
-    whispers: Listeners,
+    ephemeral_bus: Listeners,
     watchers: Mutex<Vec<Weak<dyn UserWatcher>>>,
     installation: String,
 }
@@ -64,7 +64,7 @@ struct State {
     records: records::Table,
     /// Counts what comes: messages, and people into rooms.
     arrived: u64,
-    departures: departures::Table,
+    pending_leaves: pending_leaves::Table,
     external: external::Table,
     notifications: notifications::Table,
     lanes: outbox::Table,
@@ -92,7 +92,7 @@ impl Default for Memory {
             arrivals: memberships::Arrivals::default(),
             records: records::Table::default(),
             arrived: 0,
-            departures: departures::Table::default(),
+            pending_leaves: pending_leaves::Table::default(),
             external: external::Table::default(),
             notifications: notifications::Table::default(),
             lanes: outbox::Table::default(),
@@ -108,11 +108,11 @@ impl Default for Memory {
             state: Mutex::new(state),
             grown: Notify::new(),
             stirred: Notify::new(),
-            whispers: Listeners::default(),
+            ephemeral_bus: Listeners::default(),
             watchers: Mutex::default(),
             installation: format!("memory{:016x}", rand::random::<u64>()),
         };
-        Self { shared: Arc::new(shared), fuse: Fuse::default() }
+        Self { shared: Arc::new(shared), fault: FaultInjector::default() }
     }
 }
 
@@ -161,14 +161,14 @@ impl Memory {
             rooms: store.clone(),
             room_records: store.clone(),
             memberships: store.clone(),
-            lobby: store.clone(),
-            departures: store.clone(),
+            room_views: store.clone(),
+            pending_leaves: store.clone(),
             external_access: store.clone(),
             notifications: store.clone(),
             outbox: store.clone(),
-            upkeep: store.clone(),
+            maintenance: store.clone(),
             feed: store.clone(),
-            whispers: store.clone(),
+            ephemeral_bus: store.clone(),
             cursors: store.clone(),
             messages: store.clone(),
             reconciliation: store,
@@ -176,7 +176,7 @@ impl Memory {
             room_state: Arc::new(homeserver.clone()),
             timeline: Arc::new(homeserver.clone()),
             files: Arc::new(homeserver.clone()),
-            attendance: Arc::new(homeserver.clone()),
+            membership_calls: Arc::new(homeserver.clone()),
             external_accounts: Arc::new(homeserver.clone()),
             vault: Arc::new(crate::OpenVault),
             clock: Arc::new(clock.clone()),
@@ -184,31 +184,31 @@ impl Memory {
     }
 
     /// The same store as another process sees it.
-    pub(crate) fn of_process(&self, fuse: &Fuse) -> Self {
-        Self { fuse: fuse.clone(), ..self.clone() }
+    pub(crate) fn of_process(&self, fault: &FaultInjector) -> Self {
+        Self { fault: fault.clone(), ..self.clone() }
     }
 
     /// Does one act, whole or not at all. Pauses before and after, so that others come in between, and so that a test
     /// can end the process there.
-    async fn act<T>(&self, doing: &'static str, act: impl FnOnce(&mut State) -> T + Send) -> Result<T> {
+    async fn act<T>(&self, context: &'static str, act: impl FnOnce(&mut State) -> T + Send) -> Result<T> {
         self.pause().await;
-        let result = self.act_now(doing, act);
+        let result = self.act_now(context, act);
         self.pause().await;
         result
     }
 
     async fn pause(&self) {
-        self.fuse.step().await;
+        self.fault.step().await;
         let most = self.state().dawdle;
         if !most.is_zero() {
             tokio::time::sleep(most.mul_f64(rand::random())).await;
         }
     }
 
-    fn act_now<T>(&self, doing: &'static str, act: impl FnOnce(&mut State) -> T) -> Result<T> {
+    fn act_now<T>(&self, context: &'static str, act: impl FnOnce(&mut State) -> T) -> Result<T> {
         let mut state = self.state();
         if state.off {
-            return Err(Error::fault(System::Database, Failure::Unreachable, doing, "switched off"));
+            return Err(Error::fault(System::Database, Failure::Unreachable, context, "switched off"));
         }
         let head = state.log.head();
         let result = act(&mut state);

@@ -216,7 +216,7 @@ async fn only_members_of_its_room_get_a_file() {
     assert_eq!(stand.wire.ask(in_url("a.b.c")).await.body["code"], "token_invalid");
     let head = stand.wire.ask(by("anna", Method::HEAD, &url)).await;
     assert_eq!((head.status, &head.body), (200, &json!("")));
-    stand.hub.memberships.remove(given::TENANT, &stand.room, &given::user("anna")).await.expect("out");
+    stand.messenger.memberships.remove(given::TENANT, &stand.room, &given::user("anna")).await.expect("out");
     assert_eq!(stand.file(&url, None).await.0, 404, "who has left has no more of it");
     for path in [
         "hub.local/unknown",
@@ -232,7 +232,7 @@ async fn only_members_of_its_room_get_a_file() {
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{path}");
     }
     assert_eq!(stand.get("bert", "/api/v1/messages/media/hub.local").await.status, 404);
-    stand.hub.homeserver.switch_off();
+    stand.messenger.homeserver.switch_off();
     let away = stand.get("bert", &url).await;
     assert_eq!((away.status, &away.body["code"]), (503, &json!("homeserver_unavailable")));
 }

@@ -14,7 +14,7 @@ use axum::{
 use messenger_core::id::{EventId, MatrixUserId, RoomId};
 use messenger_messages::routes;
 use messenger_runtime::testing::{Answer, EXPIRY, HUB_SECRET_KEY, Wire, bearer, signed};
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 use serde_json::{Value, json};
 
 const SEND: &str = "/api/v1/messages/send";
@@ -24,7 +24,7 @@ const BOUNDARY: &str = "----schnitt";
 
 /// The door, and what stands behind it: anna and bert of tenant 1, and the general room with both in it.
 struct Stand {
-    hub: TestHub,
+    messenger: TestMessenger,
     wire: Wire,
     room: RoomId,
 }
@@ -35,16 +35,21 @@ impl Stand {
     }
 
     async fn configured(variables: &[(&str, &str)]) -> Self {
-        let hub = hub().build();
-        let wire = Wire::configured(routes(), hub.memory.ports(&hub.homeserver, &hub.clock), variables);
+        let messenger = messenger().build();
+        let wire = Wire::configured(
+            routes(),
+            messenger.memory.ports(&messenger.homeserver, &messenger.clock),
+            variables,
+        );
         // Signed in as the tokens of the tests say it.
         for user in ["anna", "bert"] {
             let answer = wire.ask(by(user, Method::GET, "/api/v1/messages/history/!nowhere")).await;
             assert_eq!(answer.status, 404);
         }
-        hub.work().await;
-        let room = hub.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").remove(0);
-        Self { hub, wire, room }
+        messenger.work().await;
+        let room =
+            messenger.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").remove(0);
+        Self { messenger, wire, room }
     }
 
     async fn get(&self, user: &str, path: &str) -> Answer {
@@ -85,8 +90,11 @@ impl Stand {
     /// Somebody does something with another client.
     async fn happens_by(&self, user: &str, kind: &str, content: Value) -> EventId {
         let sender = MatrixUserId::new(format!("@{user}:hub.local"));
-        let event = self.hub.homeserver.happens(&self.room, &sender, kind, content);
-        self.hub.receive(vec![self.hub.homeserver.told(&self.room, &event)]).await.expect("heard");
+        let event = self.messenger.homeserver.happens(&self.room, &sender, kind, content);
+        self.messenger
+            .receive(vec![self.messenger.homeserver.told(&self.room, &event)])
+            .await
+            .expect("heard");
         event
     }
 }

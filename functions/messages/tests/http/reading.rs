@@ -64,7 +64,7 @@ async fn an_empty_room_has_an_empty_page() {
     // Nor do events that are no messages make one.
     let bert = MatrixUserId::new("@bert:hub.local");
     for _ in 0..120 {
-        stand.hub.homeserver.happens(&stand.room, &bert, "com.example.noise", json!({}));
+        stand.messenger.homeserver.happens(&stand.room, &bert, "com.example.noise", json!({}));
     }
     assert_eq!(stand.history("anna", "").await.body, empty);
 }
@@ -128,7 +128,7 @@ async fn who_is_no_member_finds_no_room_and_a_viewer_reads() {
     let in_url = format!("{path}?token={}", token_of("anna", "user", 1));
     assert_eq!(stand.wire.ask(Request::get(in_url)).await.body["code"], "token_missing");
     assert_eq!(stand.wire.ask(by("anna", Method::POST, &path)).await.status, 405);
-    stand.hub.homeserver.switch_off();
+    stand.messenger.homeserver.switch_off();
     let away = stand.history("anna", "").await;
     assert_eq!((away.status, &away.body["code"]), (503, &json!("homeserver_unavailable")));
     assert_eq!(away.body["errors"], Value::Null);

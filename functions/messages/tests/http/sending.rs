@@ -92,7 +92,7 @@ async fn every_wrong_field_is_named() {
       }
     }
     "#);
-    let before = stand.hub.homeserver.messages(&stand.room).len();
+    let before = stand.messenger.homeserver.messages(&stand.room).len();
     for (fields, named) in [
         (json!({ "room_id": null, "body": null }), vec!["/room_id", "/body"]),
         (json!({ "body": "" }), vec!["/body"]),
@@ -113,7 +113,7 @@ async fn every_wrong_field_is_named() {
         let answer = stand.wire.call(by("anna", Method::POST, SEND), body).await;
         assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_json")), "{body}");
     }
-    assert_eq!(stand.hub.homeserver.messages(&stand.room).len(), before, "nothing was said");
+    assert_eq!(stand.messenger.homeserver.messages(&stand.room).len(), before, "nothing was said");
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn who_may_not_write_is_told_so_and_a_room_of_others_does_not_exist() {
 #[tokio::test]
 async fn what_the_homeserver_lacks_is_said_with_when_to_come_again() {
     let stand = Stand::new().await;
-    stand.hub.homeserver.fail_call(1, Failure::Unreachable);
+    stand.messenger.homeserver.fail_call(1, Failure::Unreachable);
     insta::assert_json_snapshot!(stand.send("anna", &json!({})).await, @r#"
     {
       "status": 503,
@@ -208,11 +208,11 @@ async fn what_the_homeserver_lacks_is_said_with_when_to_come_again() {
         (Failure::Broken, 502, "homeserver_error"),
         (Failure::Rejected, 502, "homeserver_error"),
     ] {
-        stand.hub.homeserver.fail_call(1, failure);
+        stand.messenger.homeserver.fail_call(1, failure);
         let answer = stand.send("anna", &json!({})).await;
         assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)));
     }
     // It was said, and only reading it back failed: it counts as said.
-    stand.hub.homeserver.fail_call(2, Failure::Unreachable);
+    stand.messenger.homeserver.fail_call(2, Failure::Unreachable);
     assert_eq!(stand.send("anna", &json!({})).await.status, 200);
 }

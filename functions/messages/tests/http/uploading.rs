@@ -188,8 +188,8 @@ async fn every_wrong_field_of_a_form_is_named() {
         let answer = stand.wire.call(request, whole.clone()).await;
         assert_eq!((answer.status, &answer.body["code"]), (415, &json!("unsupported_media_type")), "{kind}");
     }
-    assert_eq!(stand.hub.homeserver.messages(&stand.room).len(), 0, "nothing was said");
-    assert_eq!(stand.hub.homeserver.files(), 0, "and nothing uploaded");
+    assert_eq!(stand.messenger.homeserver.messages(&stand.room).len(), 0, "nothing was said");
+    assert_eq!(stand.messenger.homeserver.files(), 0, "and nothing uploaded");
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn the_largest_file_is_taken_and_one_byte_more_is_not() {
     }
     "#);
     assert_eq!(sized(5 << 20).await.status, 413);
-    assert_eq!(stand.hub.homeserver.files(), 1);
+    assert_eq!(stand.messenger.homeserver.files(), 1);
     // What says of itself that it is too large is not read at all.
     let request = form_of("anna", UPLOAD).header("Content-Length", "100000000000");
     assert_eq!(stand.wire.call(request, "x").await.status, 413);
@@ -258,12 +258,12 @@ async fn the_parts_of_a_form_come_in_any_order() {
         assert_eq!(answer.status, status, "{}", answer.body);
     }
     // A room that nobody knows is found out after the file as well, and nothing is uploaded.
-    let before = stand.hub.homeserver.files();
+    let before = stand.messenger.homeserver.files();
     for unknown in ["!nowhere", "!a/b"] {
         let answer = stand.upload(&[parts[0], ("name=\"room_id\"", unknown.as_bytes())]).await;
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{unknown}");
     }
-    assert_eq!(stand.hub.homeserver.files(), before);
+    assert_eq!(stand.messenger.homeserver.files(), before);
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn the_whole_form_is_limited_however_many_parts_it_has() {
     assert_eq!(answer.status, 422);
     assert!(answer.body["detail"].as_str().expect("detail").contains("at most 16"), "{}", answer.body);
     assert_eq!(stand.upload(&many[1..]).await.status, 200, "sixteen are not too many");
-    assert_eq!(stand.hub.homeserver.files(), 1);
+    assert_eq!(stand.messenger.homeserver.files(), 1);
 }
 
 #[tokio::test]
@@ -314,8 +314,8 @@ async fn who_may_not_write_uploads_nothing() {
         let anna = token_of("anna", "user", 1);
         assert_eq!(code(&anna, &path, rest.clone()).await, (404, json!("not_found")), "{odd}");
     }
-    assert_eq!(stand.hub.homeserver.files(), 0);
-    stand.hub.homeserver.fail_call(1, Failure::Unreachable);
+    assert_eq!(stand.messenger.homeserver.files(), 0);
+    stand.messenger.homeserver.fail_call(1, Failure::Unreachable);
     let away = stand.wire.call(form_of("anna", UPLOAD), body.clone()).await;
     assert_eq!((away.status, &away.body["errors"]), (503, &Value::Null));
     // The same form again is the same message, if it says so.
@@ -327,5 +327,5 @@ async fn who_may_not_write_uploads_nothing() {
     let first = stand.wire.call(form_of("anna", UPLOAD), again.clone()).await;
     let second = stand.wire.call(form_of("anna", UPLOAD), again).await;
     assert_eq!(first.body["event_id"], second.body["event_id"]);
-    assert_eq!(stand.hub.homeserver.messages(&stand.room).len(), 1);
+    assert_eq!(stand.messenger.homeserver.messages(&stand.room).len(), 1);
 }

@@ -14,7 +14,7 @@ fn problems(body: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn an_address_without_a_target_type_is_refused_with_both_named() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     let mut told = Vec::new();
     for fields in [
         json!({ "target_user": "mueller" }),
@@ -34,7 +34,7 @@ async fn an_address_without_a_target_type_is_refused_with_both_named() {
     /target_type: is required with `entity_id`: `entity_room` for the room of this entity; to reach everybody of the tenant, leave `entity_id` out
     /target_type: is required with `entity_type`: `entity_room` for the room of this entity; to reach everybody of the tenant, leave `entity_type` out
     ");
-    assert_eq!(hub.memory.events(), [], "nobody has heard anything");
+    assert_eq!(messenger.memory.events(), [], "nobody has heard anything");
 }
 
 #[tokio::test]
@@ -56,9 +56,9 @@ async fn an_address_that_is_null_or_blank_is_none() {
 
 #[tokio::test]
 async fn an_address_that_an_explicit_target_does_not_use_is_a_warning() {
-    let (hub, wire) = door();
-    hub.caller("mueller", TenantId(1)).await;
-    hub.work().await;
+    let (messenger, wire) = door();
+    messenger.caller("mueller", TenantId(1)).await;
+    messenger.work().await;
     let mut told = Vec::new();
     for fields in [
         json!({ "target_type": "general", "target_user": "mueller", "entity_type": "machine", "entity_id": 0 }),
@@ -84,7 +84,7 @@ async fn an_address_that_an_explicit_target_does_not_use_is_a_warning() {
 
 #[tokio::test]
 async fn a_misspelt_field_that_decides_who_hears_it_is_refused() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     let mut told = Vec::new();
     for fields in [
         json!({ "targe_type": "dm", "target_user": "mueller" }),
@@ -112,7 +112,7 @@ async fn a_misspelt_field_that_decides_who_hears_it_is_refused() {
     /priorty: is unknown: did you mean `priority`?
     /Priority: is unknown: did you mean `priority`?
     ");
-    assert_eq!(hub.memory.events(), []);
+    assert_eq!(messenger.memory.events(), []);
 }
 
 /// A satellite's own fields cost no alarm.
@@ -136,9 +136,9 @@ async fn a_field_that_cannot_be_a_misspelling_of_a_deciding_one_stays_a_warning(
 
 #[tokio::test]
 async fn every_spelling_of_a_name_is_the_same_name() {
-    let (hub, wire) = door();
-    hub.caller("müller", TenantId(1)).await;
-    hub.work().await;
+    let (messenger, wire) = door();
+    messenger.caller("müller", TenantId(1)).await;
+    messenger.work().await;
     let first = send(&wire, &json!({ "target_type": "dm", "target_user": "müller" })).await;
     let again = send(&wire, &json!({ "target_type": "dm", "target_user": " mu\u{308}ller\u{a0}" })).await;
     assert_eq!((&again.body["status"], &again.body["target_user"]), (&json!("sent"), &json!("müller")));

@@ -8,14 +8,14 @@ use crate::{door, notification, post};
 
 #[tokio::test]
 async fn a_retried_call_gets_the_first_answer_and_a_header_that_says_so() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     let body = notification(&json!({})).to_string();
     let first = wire.call(post("").header("Idempotency-Key", "k-1"), body.clone()).await;
     assert_eq!(first.all_headers.get("idempotent-replayed"), None);
     let again = wire.call(post("").header("Idempotency-Key", "k-1"), body).await;
     assert_eq!((again.status, &again.body), (201, &first.body));
     assert_eq!(again.all_headers["idempotent-replayed"], "true");
-    assert_eq!(hub.homeserver.all_bodies().len(), 1);
+    assert_eq!(messenger.homeserver.all_bodies().len(), 1);
 }
 
 #[tokio::test]
@@ -63,8 +63,8 @@ async fn another_request_with_the_same_key_is_a_mistake() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_still_being_answered_is_in_flight() {
-    let (hub, wire) = door();
-    hub.homeserver.act_late(Duration::from_secs(4));
+    let (messenger, wire) = door();
+    messenger.homeserver.act_late(Duration::from_secs(4));
     let body = notification(&json!({})).to_string();
     let first = wire.call(post("?wait=7").header("Idempotency-Key", "k"), body.clone());
     let second = async {
@@ -107,7 +107,7 @@ async fn a_key_that_is_none_is_named() {
 
 #[tokio::test]
 async fn the_same_request_in_other_words_is_the_same_request() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     let send = async |body: &str| wire.call(post("").header("Idempotency-Key", "k"), body.to_owned()).await;
     let first = send(
         r#"{"source_app": "a", "event_type": "e", "title": "Ü \u00fc", "target_type": "entity_room",
@@ -124,7 +124,7 @@ async fn the_same_request_in_other_words_is_the_same_request() {
         assert_eq!((again.status, &again.body["id"]), (201, &first.body["id"]), "{}", again.body);
         assert_eq!(again.all_headers["idempotent-replayed"], "true");
     }
-    assert_eq!(hub.homeserver.all_bodies().len(), 1);
+    assert_eq!(messenger.homeserver.all_bodies().len(), 1);
 }
 
 #[tokio::test]

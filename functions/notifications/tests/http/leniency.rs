@@ -14,7 +14,7 @@ fn with(field: &str, value: &str) -> String {
 
 #[tokio::test]
 async fn half_of_a_surrogate_pair_costs_no_alarm() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     for (field, value, read) in [
         ("title", r#""cut \ud83d""#, "cut \u{fffd}"),
         ("body", r#""\ude00 \ud83d\ude00""#, "\u{fffd} 😀"),
@@ -23,7 +23,7 @@ async fn half_of_a_surrogate_pair_costs_no_alarm() {
         let answer = wire.call(post(""), with(field, value)).await;
         assert_eq!((answer.status, &answer.body[field]), (201, &json!(read)), "{field}");
     }
-    assert!(hub.homeserver.all_bodies()[0].contains("cut \u{fffd}"));
+    assert!(messenger.homeserver.all_bodies()[0].contains("cut \u{fffd}"));
     let unread = wire.call(post(""), with("note", r#"["\ud83d", {"\udc00": 1}]"#)).await;
     assert_eq!(unread.body["warnings"], json!(["the field `note` is unknown and was ignored"]));
 }

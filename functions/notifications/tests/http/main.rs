@@ -12,14 +12,14 @@ mod sending;
 use axum::http::{Request, request};
 use messenger_notifications::routes;
 use messenger_runtime::testing::{Answer, SERVICE_TOKEN, Wire};
-use messenger_testkit::{TestHub, hub};
+use messenger_testkit::{TestMessenger, messenger};
 use serde_json::{Value, json};
 
 /// The door, and what stands behind it.
-fn door() -> (TestHub, Wire) {
-    let hub = hub().build();
-    let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
-    (hub, wire)
+fn door() -> (TestMessenger, Wire) {
+    let messenger = messenger().build();
+    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    (messenger, wire)
 }
 
 /// A notification with nothing but what is required, and these fields.

@@ -25,9 +25,9 @@ async fn the_log_is_newest_first_in_the_shape_of_the_answer_to_send() {
 
 #[tokio::test]
 async fn one_notification_is_as_it_is_now() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     let pending = wire.call(post("?wait=0"), notification(&json!({})).to_string()).await.body;
-    hub.work().await;
+    messenger.work().await;
     let now = wire.ask(get("/api/v1/notifications/1")).await;
     assert_eq!((now.status, &now.body["id"], &now.body["status"]), (200, &pending["id"], &json!("sent")));
     assert_eq!(now.body["matrix_event_id"], "$event1");
@@ -72,9 +72,10 @@ async fn wrong_parameters_of_the_log_are_named_together() {
 
 #[tokio::test]
 async fn what_is_not_there_and_what_is_anothers_look_the_same() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     let stranger = Satellite { tenant: given::OTHER_TENANT, ..given::satellite() };
-    let theirs = hub.notify(stranger, given::draft("t"), given::no_wait()).await.expect("it is accepted");
+    let theirs =
+        messenger.notify(stranger, given::draft("t"), given::no_wait()).await.expect("it is accepted");
     let theirs = theirs.notification.id.to_string();
     let missing = wire.ask(get("/api/v1/notifications/999")).await;
     insta::assert_json_snapshot!(missing, @r#"

@@ -59,7 +59,7 @@ async fn a_wrong_token_is_403() {
 
 #[tokio::test]
 async fn another_tenant_is_403() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     insta::assert_json_snapshot!(send(&wire, &json!({ "tenant_id": 2 })).await, @r#"
     {
       "status": 403,
@@ -76,7 +76,7 @@ async fn another_tenant_is_403() {
       }
     }
     "#);
-    assert_eq!(hub.memory.events(), []);
+    assert_eq!(messenger.memory.events(), []);
 }
 
 #[tokio::test]
@@ -337,8 +337,8 @@ async fn what_is_no_json_is_said_to_be_none() {
 
 #[tokio::test]
 async fn without_the_database_it_is_503_and_says_when_to_come_again() {
-    let (hub, wire) = door();
-    hub.memory.switch_off();
+    let (messenger, wire) = door();
+    messenger.memory.switch_off();
     insta::assert_json_snapshot!(send(&wire, &json!({})).await, @r#"
     {
       "status": 503,

@@ -43,9 +43,9 @@ async fn what_was_sent_is_answered_with_every_field_of_the_contract() {
 
 #[tokio::test]
 async fn every_target_is_echoed_and_has_a_room() {
-    let (hub, wire) = door();
-    hub.caller("mueller", TenantId(1)).await;
-    hub.work().await;
+    let (messenger, wire) = door();
+    messenger.caller("mueller", TenantId(1)).await;
+    messenger.work().await;
     let targets = [
         json!({ "target_type": "general", "entity_type": null, "entity_id": null, "target_user": null }),
         json!({ "target_type": "entity_room", "entity_type": "machine", "entity_id": 0 }),
@@ -114,8 +114,8 @@ async fn a_direct_message_to_somebody_unknown_is_held() {
 
 #[tokio::test]
 async fn without_the_homeserver_it_is_accepted_and_pending() {
-    let (hub, wire) = door();
-    hub.homeserver.switch_off();
+    let (messenger, wire) = door();
+    messenger.homeserver.switch_off();
     let mut answer = send(&wire, &json!({})).await;
     let next = answer.body["next_attempt_at"].take();
     assert!(next.as_str().is_some_and(|at| at > "2026-01-01T06:00:00" && at.ends_with('Z')), "{next}");
@@ -153,8 +153,8 @@ async fn without_the_homeserver_it_is_accepted_and_pending() {
 
 #[tokio::test]
 async fn what_the_homeserver_refuses_for_good_has_failed() {
-    let (hub, wire) = door();
-    hub.homeserver.refuse("gestoppt");
+    let (messenger, wire) = door();
+    messenger.homeserver.refuse("gestoppt");
     let answer = send(&wire, &json!({})).await;
     assert_eq!(answer.status, 201);
     assert_eq!(
@@ -165,17 +165,17 @@ async fn what_the_homeserver_refuses_for_good_has_failed() {
 
 #[tokio::test]
 async fn who_does_not_wait_is_answered_before_the_homeserver_is_asked() {
-    let (hub, wire) = door();
+    let (messenger, wire) = door();
     let body = notification(&json!({})).to_string();
     let answer = wire.call(post("?wait=0"), body).await;
     assert_eq!((answer.status, &answer.body["status"]), (201, &json!("pending")));
-    assert_eq!((&answer.body["reason"], hub.homeserver.calls()), (&Value::Null, 0));
+    assert_eq!((&answer.body["reason"], messenger.homeserver.calls()), (&Value::Null, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_longer_than_asked() {
-    let (hub, wire) = door();
-    hub.homeserver.act_late(std::time::Duration::from_mins(1));
+    let (messenger, wire) = door();
+    messenger.homeserver.act_late(std::time::Duration::from_mins(1));
     for (query, most) in [("", 3000), ("?wait=0.5", 500), ("?wait=10", 10_000)] {
         let begun = tokio::time::Instant::now();
         let fields = json!({ "target_type": "service_room", "source_app": format!("app{query}") });

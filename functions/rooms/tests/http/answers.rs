@@ -12,20 +12,20 @@ use crate::{Stand, as_one, segment};
 async fn a_list_has_every_kind_of_room_with_every_field() {
     let stand = Stand::with(&["anna", "bert"]).await;
     stand.made("anna", "Umbau", &[]).await;
-    stand.hub.pass(Duration::from_secs(1));
+    stand.messenger.pass(Duration::from_secs(1));
     stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
-    stand.hub.pass(Duration::from_secs(1));
-    stand.hub.send(given::dm("anna", "Freigabe"), Duration::from_secs(1)).await;
-    stand.hub.pass(Duration::from_secs(1));
+    stand.messenger.pass(Duration::from_secs(1));
+    stand.messenger.send(given::dm("anna", "Freigabe"), Duration::from_secs(1)).await;
+    stand.messenger.pass(Duration::from_secs(1));
     let machine = stand.machine().await;
     stand.post("anna", &format!("/api/v1/rooms/{machine}/join"), &json!({})).await;
-    let said = stand.hub.homeserver.says(
+    let said = stand.messenger.homeserver.says(
         &given::room(&machine),
         &messenger_core::id::MatrixUserId::new("@bert:hub.local"),
         "Läuft wieder",
     );
-    let said = stand.hub.homeserver.told(&given::room(&machine), &said);
-    stand.hub.receive(vec![said]).await.expect("heard");
+    let said = stand.messenger.homeserver.told(&given::room(&machine), &said);
+    stand.messenger.receive(vec![said]).await.expect("heard");
     insta::assert_json_snapshot!(stand.get("anna", "/api/v1/rooms").await, @r#"
     {
       "status": 200,
@@ -173,7 +173,10 @@ async fn the_directory_has_the_rooms_of_entities_and_services() {
         entity_type: "order".to_owned(),
         entity_id: messenger_core::notification::EntityId::Text("A/42 ü".to_owned()),
     };
-    stand.hub.send(messenger_core::notification::Draft { target, ..text }, Duration::from_secs(1)).await;
+    stand
+        .messenger
+        .send(messenger_core::notification::Draft { target, ..text }, Duration::from_secs(1))
+        .await;
     stand.post("anna", &format!("/api/v1/rooms/{room}/join"), &json!({})).await;
     insta::assert_json_snapshot!(stand.get("anna", "/api/v1/rooms/directory").await, @r#"
     {

@@ -9,7 +9,7 @@ use crate::{Stand, by, segment, wrong};
 #[tokio::test]
 async fn everything_that_is_wrong_with_a_new_room_is_said_at_once() {
     let stand = Stand::with(&["anna"]).await;
-    let before = stand.hub.homeserver.rooms().len();
+    let before = stand.messenger.homeserver.rooms().len();
     let body = json!({ "name": 7, "topic": ["x"], "invite_users": ["bert", 1, null, "", "x\u{0}y", "x".repeat(257)] });
     insta::assert_json_snapshot!(stand.post("anna", "/api/v1/rooms", &body).await, @r#"
     {
@@ -74,7 +74,7 @@ async fn everything_that_is_wrong_with_a_new_room_is_said_at_once() {
         assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_request")), "{body}");
         assert_eq!(wrong(&answer), fields, "{body}");
     }
-    assert_eq!(stand.hub.homeserver.rooms().len(), before, "nothing was made");
+    assert_eq!(stand.messenger.homeserver.rooms().len(), before, "nothing was made");
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn the_largest_that_may_be_is_taken() {
 #[tokio::test]
 async fn who_is_unknown_is_named_and_nothing_is_made() {
     let stand = Stand::with(&["anna", "bert"]).await;
-    let before = stand.hub.homeserver.rooms().len();
+    let before = stand.messenger.homeserver.rooms().len();
     let body = json!({ "name": "Umbau", "invite_users": ["bert", "niemand", "@niemand:hub.local"] });
     insta::assert_json_snapshot!(stand.post("anna", "/api/v1/rooms", &body).await, @r#"
     {
@@ -118,7 +118,7 @@ async fn who_is_unknown_is_named_and_nothing_is_made() {
       }
     }
     "#);
-    assert_eq!(stand.hub.homeserver.rooms().len(), before);
+    assert_eq!(stand.messenger.homeserver.rooms().len(), before);
     let room = stand.made("anna", "Umbau", &[]).await;
     let path = format!("/api/v1/rooms/{}/invite", segment(&room));
     for (body, code) in [

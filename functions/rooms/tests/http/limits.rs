@@ -8,10 +8,10 @@ use crate::{Stand, by, routes, segment};
 
 #[tokio::test(start_paused = true)]
 async fn rooms_chats_and_invitations_of_a_user_are_counted_together() {
-    let Stand { hub, .. } = Stand::with(&["anna", "bert"]).await;
-    let ports = hub.memory.ports(&hub.homeserver, &hub.clock);
+    let Stand { messenger, .. } = Stand::with(&["anna", "bert"]).await;
+    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
     let wire = Wire::configured(routes(), ports, &[("LIMIT_SENDS_PER_USER", "3")]);
-    let stand = Stand { hub, wire };
+    let stand = Stand { messenger, wire };
     let room = stand.made("anna", "Projekt", &[]).await;
     let invite = format!("/api/v1/rooms/{}/invite", segment(&room));
     assert_eq!(stand.post("anna", &invite, &json!({ "hub_user_id": "bert" })).await.status, 200);

@@ -16,25 +16,25 @@ use messenger_core::{
 };
 use messenger_rooms::routes;
 use messenger_runtime::testing::{Answer, EXPIRY, HUB_SECRET_KEY, Wire, bearer, signed};
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 use serde_json::{Value, json};
 
 /// The door, and what stands behind it.
 struct Stand {
-    hub: TestHub,
+    messenger: TestMessenger,
     wire: Wire,
 }
 
 impl Stand {
     /// With these users of tenant 1, whose accounts are ready.
     async fn with(users: &[&str]) -> Self {
-        let hub = hub().build();
-        let wire = Wire::new(routes(), hub.memory.ports(&hub.homeserver, &hub.clock));
-        let stand = Self { hub, wire };
+        let messenger = messenger().build();
+        let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+        let stand = Self { messenger, wire };
         for user in users {
             assert_eq!(stand.get(user, "/api/v1/rooms").await.status, 200);
         }
-        stand.hub.work().await;
+        stand.messenger.work().await;
         stand
     }
 
@@ -59,12 +59,12 @@ impl Stand {
         let key = RoomKey { tenant: given::TENANT, kind: RoomKind::Custom { id: id.to_owned() } };
         let members = members.iter().map(|member| given::user(member)).collect();
         let profile = Profile { name: Some("Von anderswo".to_owned()), members, ..Profile::default() };
-        self.hub.rooms.settle(&key, &RoomId::new(id), &profile).await.expect("stored");
+        self.messenger.rooms.settle(&key, &RoomId::new(id), &profile).await.expect("stored");
     }
 
     /// The room of machine 42, with one message in it.
     async fn machine(&self) -> String {
-        let sent = self.hub.send(given::machine(42, "CNC-01 gestoppt"), Duration::from_secs(1)).await;
+        let sent = self.messenger.send(given::machine(42, "CNC-01 gestoppt"), Duration::from_secs(1)).await;
         sent.notification.room.expect("a room").to_string()
     }
 }

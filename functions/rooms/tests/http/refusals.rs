@@ -56,7 +56,7 @@ async fn without_a_token_nothing_is_told() {
 async fn a_viewer_makes_nothing_and_is_told_why() {
     let stand = Stand::with(&["anna", "bert"]).await;
     let room = stand.made("anna", "Umbau", &["bert"]).await;
-    let before = stand.hub.homeserver.rooms().len();
+    let before = stand.messenger.homeserver.rooms().len();
     let viewer = async |method: Method, path: &str| {
         let body = json!({ "name": "x", "hub_user_id": "anna" }).to_string();
         stand.wire.call(as_one("bert", "viewer", 1, method, path), body).await
@@ -81,7 +81,7 @@ async fn a_viewer_makes_nothing_and_is_told_why() {
         let answer = viewer(Method::POST, &path).await;
         assert_eq!((answer.status, &answer.body["code"]), (403, &json!("read_only_role")), "{path}");
     }
-    assert_eq!(stand.hub.homeserver.rooms().len(), before);
+    assert_eq!(stand.messenger.homeserver.rooms().len(), before);
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn what_the_kind_of_a_room_forbids_is_a_conflict() {
 async fn without_the_homeserver_lists_go_on_and_the_rest_says_when_to_come_again() {
     let stand = Stand::with(&["anna", "bert"]).await;
     let room = stand.made("anna", "Umbau", &[]).await;
-    stand.hub.homeserver.switch_off();
+    stand.messenger.homeserver.switch_off();
     insta::assert_json_snapshot!(stand.post("anna", "/api/v1/rooms", &json!({ "name": "x" })).await, @r#"
     {
       "status": 503,
@@ -254,17 +254,17 @@ async fn without_the_homeserver_lists_go_on_and_the_rest_says_when_to_come_again
             stand.post("anna", &format!("/api/v1/rooms/{}/{what}", segment(&room)), &json!({})).await;
         assert!(matches!(answer.status, 200 | 204), "{what}: {}", answer.body);
     }
-    stand.hub.homeserver.switch_on();
-    stand.hub.homeserver.fail_call(1, messenger_core::error::Failure::TimedOut);
+    stand.messenger.homeserver.switch_on();
+    stand.messenger.homeserver.fail_call(1, messenger_core::error::Failure::TimedOut);
     let slow = stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
     assert_eq!((slow.status, &slow.body["code"]), (504, &json!("homeserver_timeout")));
-    stand.hub.homeserver.fail_call(1, messenger_core::error::Failure::Limited(Duration::from_secs(7)));
+    stand.messenger.homeserver.fail_call(1, messenger_core::error::Failure::Limited(Duration::from_secs(7)));
     let limited = stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
     assert_eq!((limited.status, &limited.all_headers["retry-after"]), (503, &"7".parse().expect("a header")));
-    stand.hub.homeserver.fail_call(1, messenger_core::error::Failure::Broken);
+    stand.messenger.homeserver.fail_call(1, messenger_core::error::Failure::Broken);
     let broken = stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
     assert_eq!((broken.status, &broken.body["code"]), (502, &json!("homeserver_error")));
-    stand.hub.memory.switch_off();
+    stand.messenger.memory.switch_off();
     let away = stand.get("anna", "/api/v1/rooms").await;
     assert_eq!((away.status, &away.body["code"]), (503, &json!("database_unavailable")));
 }

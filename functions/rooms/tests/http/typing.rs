@@ -25,7 +25,7 @@ async fn say(stand: &Stand, room: &str, body: &Value) -> Answer {
 }
 
 fn typing(stand: &Stand, room: &str) -> Vec<(MatrixUserId, Duration)> {
-    stand.hub.homeserver.typing(&RoomId::new(room))
+    stand.messenger.homeserver.typing(&RoomId::new(room))
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn only_members_who_may_write_say_that_they_type() {
 #[tokio::test]
 async fn without_the_homeserver_it_is_503() {
     let (stand, room) = with_anna().await;
-    stand.hub.homeserver.switch_off();
+    stand.messenger.homeserver.switch_off();
     let answer = say(&stand, &room, &json!({ "typing": true })).await;
     assert_eq!((answer.status, &answer.body["code"]), (503, &json!("homeserver_unavailable")));
 }

@@ -1,7 +1,7 @@
 //! Encryption: rooms that somebody encrypts later, and encrypted rooms with people who read here only.
 
 use crate::{
-    Hub, Result,
+    Messenger, Result,
     error::Failure,
     id::{self, RoomId, TenantId},
     message::People,
@@ -11,7 +11,7 @@ use crate::{
     user::User,
 };
 
-impl Hub {
+impl Messenger {
     /// Somebody switched encryption on in a room of ours: it is said there, once, and nothing else is sent into it any
     /// more.
     pub(crate) async fn room_was_encrypted(&self, room: &RoomId) -> Result<()> {

@@ -1,12 +1,12 @@
 //! What people see of an adopted room: what its state says, and in a room without a name who is in it, as other clients
 //! show it.
 
-use crate::{Hub, message::People, name, port::Overview, room::Profile, user::User};
+use crate::{Messenger, message::People, name, port::Overview, room::Profile, user::User};
 
 /// How many people a room without a name is called by.
 const NAMED_BY: usize = 4;
 
-impl Hub {
+impl Messenger {
     pub(super) fn profile(&self, overview: &Overview, people: &People, users: &[&User]) -> Profile {
         let maker = users.iter().find(|user| self.matrix_id(user) == overview.made_by);
         let name = legible(overview.name.as_deref());

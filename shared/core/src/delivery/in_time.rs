@@ -14,7 +14,7 @@ use tokio::{
 
 use super::LEASE;
 use crate::{
-    Hub, Result,
+    Messenger, Result,
     notification::{Notification, Place, Status, reason},
     port::{Delivered, Lane, Rest},
 };
@@ -30,15 +30,15 @@ type Delivery = JoinHandle<Result<Notification>>;
 /// A delivery in its caller's time and task: another task would cost the caller a wake-up. It goes on in one when it is
 /// dropped before its end.
 struct UnderWay {
-    hub: Hub,
+    messenger: Messenger,
     rest: Option<Pin<Box<dyn Future<Output = Result<Notification>> + Send>>>,
 }
 
 impl UnderWay {
-    fn begin(hub: &Hub, notification: Notification) -> Self {
-        let own = hub.clone();
+    fn begin(messenger: &Messenger, notification: Notification) -> Self {
+        let own = messenger.clone();
         let rest = Box::pin(async move { own.deliver_for_caller(notification).await });
-        Self { hub: hub.clone(), rest: Some(rest) }
+        Self { messenger: messenger.clone(), rest: Some(rest) }
     }
 }
 
@@ -57,12 +57,12 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         // Without a runtime the process is ending: a worker goes on.
         if let (Some(rest), Ok(_)) = (self.rest.take(), Handle::try_current()) {
-            self.hub.background.spawn(rest);
+            self.messenger.background.spawn(rest);
         }
     }
 }
 
-impl Hub {
+impl Messenger {
     /// Delivers a notification that was just stored, as far as that is possible while its caller waits.
     pub(crate) async fn deliver_in_time(
         &self,
@@ -106,12 +106,12 @@ impl Hub {
         if let Err(error) = self.outbox.postpone(&notification, LEASE, reason).await {
             tracing::warn!(id = %notification.id, error = &error as &dyn std::error::Error, "a slow delivery is not noted");
         }
-        let hub = self.clone();
+        let messenger = self.clone();
         let lane = Lane { name: notification.key().to_string(), version: NO_VERSION };
         self.background.spawn(async move {
             if let Ok(Ok(delivered)) = delivery.await
                 && delivered.status == Status::Sent
-                && let Err(error) = hub.outbox.release(&lane, Rest::Idle).await
+                && let Err(error) = messenger.outbox.release(&lane, Rest::Idle).await
             {
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,

@@ -10,9 +10,9 @@ use std::{
 use tokio::time::sleep;
 
 use crate::{
-    Hub,
-    hub::Remembered,
+    Messenger,
     id::NotificationId,
+    messenger::Cache,
     notification::{Notification, Status},
     port::Delivered,
 };
@@ -24,13 +24,13 @@ const SENT_FOR: Duration = Duration::from_secs(10);
 
 /// What this process has sent a moment ago.
 pub(crate) struct Sent {
-    lately: Remembered<NotificationId, Delivered>,
+    lately: Cache<NotificationId, Delivered>,
     unstored: Mutex<Vec<Delivered>>,
 }
 
 impl Sent {
     pub(crate) fn new() -> Self {
-        Self { lately: Remembered::for_a_while(SENT_FOR), unstored: Mutex::default() }
+        Self { lately: Cache::with_ttl(SENT_FOR), unstored: Mutex::default() }
     }
 
     /// `true`: it is the first that is to be stored with the next.
@@ -46,17 +46,17 @@ impl Sent {
     }
 }
 
-impl Hub {
+impl Messenger {
     /// Sees to it that it is stored soon. If that fails it is sent once more, under the same transaction id, and the
     /// homeserver does nothing.
     pub(crate) fn remember_sent(&self, delivered: Delivered) {
         if !self.sent.put(delivered) {
             return;
         }
-        let hub = self.clone();
+        let messenger = self.clone();
         self.background.spawn(async move {
             sleep(GATHERING).await;
-            hub.store_sent().await;
+            messenger.store_sent().await;
         });
     }
 

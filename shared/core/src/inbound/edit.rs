@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::{Content, RoomEvent};
 use crate::{
-    Hub, Result,
+    Messenger, Result,
     error::Failure,
     event::Payload,
     id::{EventId, MatrixUserId, RoomId, TenantId},
     media::File,
     message::{People, Said},
-    port::Fact,
+    port::Change,
     time::{Rfc3339, rfc3339},
 };
 
@@ -35,7 +35,7 @@ struct Edited<'a> {
     file: Option<&'a File>,
 }
 
-impl Hub {
+impl Messenger {
     /// What follows from an edit; `None`: nothing, since only who wrote a message may change it. Homeservers do not see to
     /// that.
     pub(super) async fn edited(
@@ -44,7 +44,7 @@ impl Hub {
         of: EventId,
         said: Said,
         people: &People,
-    ) -> Result<Option<(Fact, Option<Payload>)>> {
+    ) -> Result<Option<(Change, Option<Payload>)>> {
         let writer = &event.sender;
         let original = self.original(&event.room_id, &of).await?;
         let may_edit = original.is_some_and(|original| {
@@ -64,7 +64,7 @@ impl Hub {
             timestamp: event.timestamp,
             file: said.file.as_ref(),
         })?;
-        Ok(Some((Fact::Edited { of, by: writer.clone(), said }, told)))
+        Ok(Some((Change::Edited { of, by: writer.clone(), said }, told)))
     }
 
     /// What follows from a redaction.
@@ -74,19 +74,19 @@ impl Hub {
         event: &RoomEvent,
         of: EventId,
         people: &People,
-    ) -> Result<(Fact, Option<Payload>)> {
-        if let Some(told) = self.unedited(tenant, event, &of).await? {
-            return Ok((Fact::Unedited { edit: of }, told));
+    ) -> Result<(Change, Option<Payload>)> {
+        if let Some(told) = self.redacted_edit(tenant, event, &of).await? {
+            return Ok((Change::RedactedEdit { edit: of }, told));
         }
         let told = Payload::of(&json!({
             "room_id": event.room_id, "event_id": of, "sender": event.sender,
             "sender_display_name": people.name(&event.sender), "timestamp": Rfc3339(event.timestamp),
         }))?;
-        Ok((Fact::Redacted { of }, Some(told)))
+        Ok((Change::Redacted { of }, Some(told)))
     }
 
     /// What members are told when an edit is taken back: what the message says without it. `None`: it is no edit.
-    async fn unedited(
+    async fn redacted_edit(
         &self,
         tenant: TenantId,
         event: &RoomEvent,

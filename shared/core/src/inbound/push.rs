@@ -23,10 +23,10 @@ use tokio::time::{Instant, timeout};
 
 use super::RoomEvent;
 use crate::{
-    Hub, Result,
+    Messenger, Result,
     error::Failure,
-    hub::Remembered,
     id::{MatrixUserId, RoomId},
+    messenger::Cache,
 };
 
 /// Interval in which the time of the last push is stored.
@@ -49,7 +49,7 @@ type RunId = u64;
 pub(crate) struct Pushes {
     state: Mutex<State>,
     /// The rooms that were caught up with, by the run.
-    caught_up: Remembered<RoomId, RunId>,
+    caught_up: Cache<RoomId, RunId>,
 }
 
 #[derive(Default)]
@@ -64,7 +64,7 @@ struct State {
 
 impl Pushes {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::default(), caught_up: Remembered::for_good() }
+        Self { state: Mutex::default(), caught_up: Cache::without_ttl() }
     }
 
     /// Returns the run of the homeserver to which a push belongs that came by this connection.
@@ -107,7 +107,7 @@ impl Pushes {
     }
 }
 
-impl Hub {
+impl Messenger {
     /// Ingests a pushed transaction: see [`receive`](Self::receive). `connection` is the one by which it came; `None` if
     /// that is not known.
     pub async fn receive_push(&self, connection: Option<ConnectionId>, events: Vec<RoomEvent>) -> Result<()> {

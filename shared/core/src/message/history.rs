@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Message;
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
     inbound::{Content, RoomEvent},
@@ -98,7 +98,7 @@ struct Source {
     predecessor: Option<RoomId>,
 }
 
-impl Hub {
+impl Messenger {
     /// A page of a room's messages, newest first, with edits applied and without what was redacted. Behind the beginning
     /// of a room stands what was said in the room that it replaced.
     ///

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Message, Said};
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     id::{self, RoomId},
     inbound::{Content, RoomEvent},
     rendering::no_mentions,
@@ -18,7 +18,7 @@ const CONTENT_MAX: usize = 60_000;
 /// What a process remembers of a transaction that a client named: what was said, or that it is not known whether it was.
 pub(crate) type Attempt = Option<RoomEvent>;
 
-impl Hub {
+impl Messenger {
     /// Answers as soon as the homeserver has the message; the streams and lists of rooms follow
     /// ([`expect_echo`](Self::expect_echo)).
     pub(crate) async fn say(
@@ -76,7 +76,7 @@ impl Hub {
         let first = match earlier {
             Some(Some(first)) => return first,
             Some(None) => as_it_stands().await,
-            None if may_be_retry && self.messages.is_taken_in(&sent.event_id).await.unwrap_or(false) => {
+            None if may_be_retry && self.messages.is_ingested(&sent.event_id).await.unwrap_or(false) => {
                 return as_it_stands().await.unwrap_or(sent);
             }
             None => None,

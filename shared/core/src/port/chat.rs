@@ -20,7 +20,7 @@ use crate::{
 
 /// An event that is taken in, with everything that follows from it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Taken {
+pub struct IngestedEvent {
     /// What makes it the same event when it comes again.
     pub event_id: EventId,
     /// Whose room.
@@ -32,14 +32,14 @@ pub struct Taken {
     /// When the homeserver got it.
     pub timestamp: Timestamp,
     /// What it changes in our tables.
-    pub fact: Fact,
+    pub fact: Change,
     /// What the members of the room are told; `None`: nothing.
     pub told: Option<Payload>,
 }
 
 /// What an event changes in our tables.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fact {
+pub enum Change {
     /// The room has one more message, which its sender has read.
     Message {
         /// Who, if it is a user of ours.
@@ -64,7 +64,7 @@ pub enum Fact {
         of: EventId,
     },
     /// An edit is gone: its message says what it said without it.
-    Unedited {
+    RedactedEdit {
         /// The edit.
         edit: EventId,
     },
@@ -93,7 +93,7 @@ pub struct Edit {
 
 /// A message without one of its edits.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unedited {
+pub struct RedactedEdit {
     /// The message.
     pub of: EventId,
     /// The last other edit by the same, and what it says; `None` if the message says again what it said at first.
@@ -105,10 +105,10 @@ pub struct Unedited {
 pub trait Messages: Send + Sync {
     /// Takes events in, in this order, each once by its id: all or none of them. What they change in our tables and what
     /// the members are told is one act. Returns how many were new.
-    async fn take_in(&self, events: &[Taken]) -> Result<usize>;
+    async fn ingest(&self, events: &[IngestedEvent]) -> Result<usize>;
 
     /// Whether this event was taken in.
-    async fn is_taken_in(&self, event: &EventId) -> Result<bool>;
+    async fn is_ingested(&self, event: &EventId) -> Result<bool>;
 
     /// Whether the user is a member of the room, in this tenant.
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool>;
@@ -120,7 +120,7 @@ pub trait Messages: Send + Sync {
     async fn edits_in(&self, room: &RoomId, most: u32) -> Result<Option<Vec<Edit>>>;
 
     /// What is left of a message without this edit; `None` if no such edit of this room was taken in.
-    async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<Unedited>>;
+    async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<RedactedEdit>>;
 
     /// The users whose accounts have these Matrix localparts. An account that this service did not make is nobody's.
     async fn people(&self, localparts: &[String]) -> Result<Vec<User>>;
@@ -303,7 +303,7 @@ pub trait Files: Send + Sync {
     async fn download(&self, file: &Mxc) -> Result<Option<Download>>;
 }
 
-impl Fact {
+impl Change {
     /// The file that it names.
     pub fn file(&self) -> Option<&File> {
         match self {
@@ -317,7 +317,7 @@ impl Fact {
     pub fn kind(&self) -> Option<Kind> {
         match self {
             Self::Message { .. } => Some(Kind::NewMessage),
-            Self::Edited { .. } | Self::Unedited { .. } => Some(Kind::MessageEdited),
+            Self::Edited { .. } | Self::RedactedEdit { .. } => Some(Kind::MessageEdited),
             Self::Redacted { .. } => Some(Kind::MessageRedacted),
             Self::Reaction => Some(Kind::Reaction),
             Self::Joined(_) | Self::Left(_) | Self::Named(_) | Self::Topic(_) => None,

@@ -13,7 +13,7 @@ use crate::{
 
 /// A room, to somebody of its tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct RoomAccess {
     /// Which room it is.
     pub key: RoomKey,
     /// Whether they are a member.
@@ -44,7 +44,7 @@ pub struct ReadUpTo {
 
 /// Rooms as their members see them. Each method is one statement, whatever the number of rooms.
 #[async_trait]
-pub trait Lobby: Send + Sync {
+pub trait RoomViews: Send + Sync {
     /// The rooms that a user is in, most recent activity first.
     async fn rooms(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<Room>>;
 
@@ -56,7 +56,7 @@ pub trait Lobby: Send + Sync {
 
     /// Returns the room as this user may see it; `None` if the tenant has no such room, or the user is of another tenant by
     /// now.
-    async fn standing(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Standing>>;
+    async fn access(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<RoomAccess>>;
 
     /// The members of a room, by name.
     async fn members(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<User>>;
@@ -76,7 +76,7 @@ pub trait Lobby: Send + Sync {
 
 /// Somebody who is to leave a room on the homeserver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Departure {
+pub struct PendingLeave {
     /// Who.
     pub user: HubUserId,
     /// The localpart of their account.
@@ -87,7 +87,7 @@ pub struct Departure {
 
 /// Who is out of a room here, and is still to leave it on the homeserver.
 #[async_trait]
-pub trait Departures: Send + Sync {
+pub trait PendingLeaves: Send + Sync {
     /// Takes the user out of the room, as [`Memberships::remove`](super::Memberships::remove) does, and makes their
     /// leaving on the homeserver due. Again is no other change.
     async fn depart(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
@@ -96,18 +96,18 @@ pub trait Departures: Send + Sync {
     async fn cancel(&self, room: &RoomId, user: &HubUserId) -> Result<()>;
 
     /// Claims those who are due. Nobody else gets them for the time of the lease.
-    async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<Departure>>;
+    async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<PendingLeave>>;
 
     /// They have left. `false`: it was cancelled meanwhile.
-    async fn done(&self, departure: &Departure) -> Result<bool>;
+    async fn done(&self, pending_leave: &PendingLeave) -> Result<bool>;
 
     /// They could not leave; it is due again after a delay that grows with each failure.
-    async fn postpone(&self, departure: &Departure) -> Result<()>;
+    async fn postpone(&self, pending_leave: &PendingLeave) -> Result<()>;
 }
 
 /// What people do in rooms, on the homeserver, in their own name.
 #[async_trait]
-pub trait Attendance: Send + Sync {
+pub trait MembershipCalls: Send + Sync {
     /// The user is out of the room, or never was in it.
     async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()>;
 

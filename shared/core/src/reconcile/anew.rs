@@ -11,9 +11,9 @@ use jiff::Timestamp;
 
 use super::{LEASE, PAGE};
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     id::RoomId,
-    inbound::{RoomEvent, Sick},
+    inbound::{Quarantine, RoomEvent},
     port::RoomChanges,
 };
 
@@ -54,7 +54,7 @@ impl Clocks {
     }
 }
 
-impl Hub {
+impl Messenger {
     /// Reads without a position; `cause` says why a stored one is not used.
     pub(super) async fn start_anew(&self, worker: &str, cause: Option<&Error>) -> Result<bool> {
         let mut changes = self.timeline.changes(None, Duration::ZERO).await?;
@@ -67,21 +67,21 @@ impl Hub {
         }
         // The ids of older events may be forgotten, so that these would be told twice; at first there are none.
         let drops_older = cause.is_some();
-        let mut sick = Sick::default();
-        if !self.come_back(worker, None, &changes, &mut sick).await? {
+        let mut quarantine = Quarantine::default();
+        if !self.come_back(worker, None, &changes, &mut quarantine).await? {
             return Ok(false);
         }
         for changes in changes.rooms {
             let room = changes.room.clone();
             let read = self.read_again(changes, horizon, drops_older).await;
             if let Err(error) = self.in_time(&room, read) {
-                sick.hold(&room, error)?;
+                quarantine.hold(&room, error)?;
             }
             if !self.reconciliation.advance(worker, None, LEASE).await? {
                 return Ok(false);
             }
         }
-        sick.told()?;
+        quarantine.told()?;
         self.hear_typing(typing).await;
         self.hear_receipts(&receipts).await?;
         self.reconciliation.advance(worker, Some(&changes.next), LEASE).await

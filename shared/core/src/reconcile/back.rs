@@ -5,10 +5,10 @@
 //! What was said while it was out is read at once. Conduit shows it to nobody who was out, so there it comes by push only.
 
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::Failure,
     id::{MatrixUserId, RoomId, TenantId},
-    inbound::Sick,
+    inbound::Quarantine,
     port::Changes,
 };
 
@@ -17,20 +17,20 @@ const HOSTS: usize = 20;
 /// How often it is tried, about once a second, while the homeserver answers but fails.
 const TRIES: u32 = 30;
 
-impl Hub {
+impl Messenger {
     /// `false`: another worker is at it.
     pub(super) async fn come_back(
         &self,
         worker: &str,
         since: Option<&str>,
         changes: &Changes,
-        sick: &mut Sick,
+        quarantine: &mut Quarantine,
     ) -> Result<bool> {
         for (room, host) in &changes.invitations {
             match self.follow_invitation(worker, since, room, host).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
-                Err(error) => sick.hold(room, error)?,
+                Err(error) => quarantine.hold(room, error)?,
             }
         }
         for room in &changes.left {
@@ -39,7 +39,7 @@ impl Hub {
             match self.enter_again(worker, since, room, &hosts).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
-                Err(error) => sick.hold(room, error)?,
+                Err(error) => quarantine.hold(room, error)?,
             }
         }
         Ok(true)
@@ -60,7 +60,7 @@ impl Hub {
     }
 
     async fn hosts(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<MatrixUserId>> {
-        let members = self.lobby.members(tenant, room).await?;
+        let members = self.room_views.members(tenant, room).await?;
         Ok(members.iter().take(HOSTS).map(|member| self.matrix_id(member)).collect())
     }
 

@@ -2,14 +2,14 @@
 //! ingest must not come before an event that nobody has told us of.
 
 use super::anew::OVERLAP;
-use crate::{Hub, Result, id::RoomId, inbound::RoomEvent};
+use crate::{Messenger, Result, id::RoomId, inbound::RoomEvent};
 
 /// Most pages that are read at once: a worker that is further behind is not waited for.
 const PAGES: usize = 5;
 
-impl Hub {
+impl Messenger {
     /// Ingests events of one room that we have just sent, after those that stand before them in the room.
-    pub(crate) async fn take_in_own(&self, room: &RoomId, mut own: Vec<RoomEvent>) -> Result<()> {
+    pub(crate) async fn ingest_own(&self, room: &RoomId, mut own: Vec<RoomEvent>) -> Result<()> {
         self.catch_up(room, &mut own).await?;
         // The worker has passed the rest already, or it was sent long ago.
         for event in own {

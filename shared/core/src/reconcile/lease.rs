@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::{Hub, Result};
+use crate::{Messenger, Result};
 
 /// A worker that renews nothing for this long has lost the lease.
 pub(super) const LEASE: Duration = Duration::from_secs(3);
 /// Interval in which the lease is renewed while the worker waits for the homeserver. Two renewals may fail.
 const RENEWAL: Duration = Duration::from_secs(1);
 
-impl Hub {
+impl Messenger {
     /// Gives the lease back, so that another worker need not wait until it ends.
     pub async fn stop_reconciling(&self, worker: &str) -> Result<()> {
         self.reconciliation.advance(worker, None, Duration::ZERO).await.map(drop)

@@ -6,30 +6,30 @@ use futures::future;
 
 use super::{Action, Listed, Member, Pair, Room, RoomKey, RoomKind, Search, account_refused};
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::{Problem, Refusal},
     id::{HubUserId, RoomId},
     name,
-    port::Standing,
+    port::RoomAccess,
     provision::check_account,
     user::{Caller, User, superseded},
 };
 
-impl Hub {
+impl Messenger {
     /// The rooms that the caller is in, most recent activity first. One statement, and no call of the homeserver; a
     /// second one if something has just been said in one of them.
     pub async fn rooms_of(&self, caller: &Caller) -> Result<Vec<Room>> {
         let (tenant, user) = (caller.user.tenant(), caller.user.id());
-        let rooms = self.lobby.rooms(tenant, user).await?;
+        let rooms = self.room_views.rooms(tenant, user).await?;
         if self.echoed(rooms.iter().map(|room| &room.matrix_room_id)).await {
-            return self.lobby.rooms(tenant, user).await;
+            return self.room_views.rooms(tenant, user).await;
         }
         Ok(rooms)
     }
 
     /// The entity and service rooms of the caller's tenant.
     pub async fn directory(&self, caller: &Caller, search: &Search) -> Result<Vec<Listed>> {
-        self.lobby.directory(caller.user.tenant(), caller.user.id(), search).await
+        self.room_views.directory(caller.user.tenant(), caller.user.id(), search).await
     }
 
     /// Opens the one room of the caller and another user, whoever of them comes first.
@@ -59,7 +59,7 @@ impl Hub {
             }
             self.room(key).await?
         };
-        let present = self.lobby.members(key.tenant, &room).await?;
+        let present = self.room_views.members(key.tenant, &room).await?;
         for user in pair {
             if !present.iter().any(|member| member.id() == user.id()) {
                 self.make_one_ready(user).await?;
@@ -73,7 +73,7 @@ impl Hub {
     /// The caller, who may write, and their partner, both as stored now.
     async fn both(&self, caller: &Caller, partner: &HubUserId) -> Result<[User; 2]> {
         let ids = [caller.user.id().clone(), partner.clone()];
-        let found = self.lobby.people(caller.user.tenant(), &ids, &[]).await?;
+        let found = self.room_views.people(caller.user.tenant(), &ids, &[]).await?;
         let find = |id: &HubUserId| found.iter().find(|user| user.id() == id).cloned();
         let user = find(caller.user.id()).ok_or_else(superseded)?;
         user.identity.role.check_may_write()?;
@@ -84,14 +84,14 @@ impl Hub {
     /// is in the room already stays in it; any other room does not exist for them.
     pub async fn join_room(&self, caller: &Caller, room: &RoomId) -> Result<Room> {
         let user = &caller.user;
-        let standing = self.lobby.standing(user.tenant(), user.id(), room).await?;
-        let Some(standing) = standing else { return Err(self.no_member(caller, room).await) };
-        if !standing.is_member {
-            if !standing.key.is_open_to(user.id()) {
+        let access = self.room_views.access(user.tenant(), user.id(), room).await?;
+        let Some(access) = access else { return Err(self.no_member(caller, room).await) };
+        if !access.is_member {
+            if !access.key.is_open_to(user.id()) {
                 return Err(Error::NotFound("room"));
             }
             self.make_ready(caller, std::slice::from_ref(user)).await?;
-            if let Err(error) = self.join(&standing.key, room, user).await {
+            if let Err(error) = self.join(&access.key, room, user).await {
                 return Err(self.explain(caller, room, user, Action::Join, error).await);
             }
         }
@@ -100,10 +100,10 @@ impl Hub {
 
     /// Brings another user of the tenant into a room of the caller.
     pub async fn invite(&self, caller: &Caller, room: &RoomId, invited: &str) -> Result<Member> {
-        let standing = self.own_standing(caller, room).await?;
-        let role = standing.as_ref().map_or(caller.user.identity.role, |standing| standing.role);
+        let access = self.own_access(caller, room).await?;
+        let role = access.as_ref().map_or(caller.user.identity.role, |access| access.role);
         role.check_may_write()?;
-        let Some(Standing { key, .. }) = standing else { return Err(self.no_member(caller, room).await) };
+        let Some(RoomAccess { key, .. }) = access else { return Err(self.no_member(caller, room).await) };
         if key.is_direct() {
             let detail = "a direct chat stays between two: make a room for more".into();
             return Err(Error::Conflict { code: "room_is_direct", detail, retry_after: None });
@@ -139,7 +139,7 @@ impl Hub {
 
     /// Who is in a room of the caller, by name.
     pub async fn members(&self, caller: &Caller, room: &RoomId) -> Result<Vec<Member>> {
-        let members = self.lobby.members(caller.user.tenant(), room).await?;
+        let members = self.room_views.members(caller.user.tenant(), room).await?;
         if !members.iter().any(|member| member.id() == caller.user.id()) {
             return Err(self.no_member(caller, room).await);
         }
@@ -151,12 +151,12 @@ impl Hub {
     pub async fn mark_read(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;
         self.echoed(iter::once(room)).await;
-        let read = self.lobby.read(user.tenant(), user.id(), room).await?;
+        let read = self.room_views.read(user.tenant(), user.id(), room).await?;
         let Some(read) = read else { return Err(self.no_member(caller, room).await) };
         if let (true, Some(last)) = (read.changed, read.last) {
-            let (hub, room, user) = (self.clone(), room.clone(), self.matrix_id(user));
+            let (messenger, room, user) = (self.clone(), room.clone(), self.matrix_id(user));
             self.background.spawn(async move {
-                if let Err(error) = hub.attendance.mark_read(&room, &user, &last).await {
+                if let Err(error) = messenger.membership_calls.mark_read(&room, &user, &last).await {
                     tracing::debug!(%user, error = &error as &dyn std::error::Error, "their other clients do not know what was read");
                 }
             });
@@ -173,7 +173,7 @@ impl Hub {
         let ids: Vec<_> = names.iter().filter_map(|name| HubUserId::parse(name).ok()).collect();
         let localparts: Vec<_> =
             names.iter().filter_map(|name| self.localpart_in(name)).map(str::to_owned).collect();
-        let people = self.lobby.people(caller.user.tenant(), &ids, &localparts).await?;
+        let people = self.room_views.people(caller.user.tenant(), &ids, &localparts).await?;
         let by_id: HashMap<_, _> = people.iter().map(|user| (user.id().as_str(), user)).collect();
         let by_localpart: HashMap<_, _> = people.iter().map(|user| (user.localpart.as_str(), user)).collect();
         let (mut found, mut unknown) = (Vec::<User>::new(), Vec::new());
@@ -222,21 +222,21 @@ impl Hub {
 
     /// The key of a room that the caller is in. Any other room does not exist for them.
     pub(super) async fn own_room(&self, caller: &Caller, room: &RoomId) -> Result<RoomKey> {
-        let standing = self.own_standing(caller, room).await?;
-        match standing {
-            Some(standing) => Ok(standing.key),
+        let access = self.own_access(caller, room).await?;
+        match access {
+            Some(access) => Ok(access.key),
             None => Err(self.no_member(caller, room).await),
         }
     }
 
     /// The same with the role that the caller has now.
-    async fn own_standing(&self, caller: &Caller, room: &RoomId) -> Result<Option<Standing>> {
-        let standing = self.lobby.standing(caller.user.tenant(), caller.user.id(), room).await?;
-        Ok(standing.filter(|standing| standing.is_member))
+    async fn own_access(&self, caller: &Caller, room: &RoomId) -> Result<Option<RoomAccess>> {
+        let access = self.room_views.access(caller.user.tenant(), caller.user.id(), room).await?;
+        Ok(access.filter(|access| access.is_member))
     }
 
     pub(super) async fn seen_by(&self, user: &User, room: &RoomId) -> Result<Room> {
-        self.lobby.room(user.tenant(), user.id(), room).await?.ok_or(Error::NotFound("room"))
+        self.room_views.room(user.tenant(), user.id(), room).await?.ok_or(Error::NotFound("room"))
     }
 
     fn member(&self, user: User) -> Member {

@@ -6,7 +6,7 @@ use futures::future;
 
 use super::{Action, Marks, NewRoom, Profile, Room, RoomKey, RoomKind};
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::{Failure, System},
     id::{RoomId, TenantId},
     user::{Caller, User},
@@ -27,7 +27,7 @@ pub struct Founding {
     pub invite: Vec<String>,
 }
 
-impl Hub {
+impl Messenger {
     /// Makes a private room with the caller and everybody they name in it. If one of these is unknown, all that are
     /// unknown are named and nothing is made.
     pub async fn found_room(&self, caller: &Caller, founding: Founding) -> Result<Room> {
@@ -39,9 +39,10 @@ impl Hub {
         let members: Vec<User> = [caller.user.clone()].into_iter().chain(others).collect();
         self.make_ready(caller, &members).await?;
         // A caller who goes away leaves a whole room.
-        let (hub, tenant) = (self.clone(), caller.user.tenant());
+        let (messenger, tenant) = (self.clone(), caller.user.tenant());
         let by = caller.clone();
-        let founded = self.background.spawn(async move { hub.found(tenant, &by, founding, members).await });
+        let founded =
+            self.background.spawn(async move { messenger.found(tenant, &by, founding, members).await });
         let room = founded.await.map_err(|ended| ended_early("making a room", ended))??;
         self.seen_by(&caller.user, &room).await
     }
@@ -83,7 +84,7 @@ impl Hub {
             marks: Marks::default(),
         };
         let room = self.rooms.settle(&key, &room, &profile).await?;
-        self.make_up_for(&room);
+        self.backfill(&room);
         Ok(room)
     }
 
@@ -99,6 +100,6 @@ impl Hub {
     }
 }
 
-fn ended_early(doing: &'static str, error: tokio::task::JoinError) -> Error {
-    Error::fault(System::Homeserver, Failure::Broken, doing, error)
+fn ended_early(context: &'static str, error: tokio::task::JoinError) -> Error {
+    Error::fault(System::Homeserver, Failure::Broken, context, error)
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use futures::future;
 
 use super::RoomKind;
-use crate::{Error, Hub, Result, error::Failure, id::RoomId, port::Departure, user::Caller};
+use crate::{Error, Messenger, Result, error::Failure, id::RoomId, port::PendingLeave, user::Caller};
 
-/// How long one worker may take for a departure before another may try.
+/// How long one worker may take for a pending leave before another may try.
 const LEASE: Duration = Duration::from_mins(1);
-/// How many departures a worker takes at once.
+/// How many pending leaves a worker takes at once.
 const BATCH: i64 = 8;
 
-impl Hub {
+impl Messenger {
     /// Takes the caller out of a room: here at once, on the homeserver as soon as it can be done.
     pub async fn leave(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let key = self.own_room(caller, room).await?;
@@ -20,33 +20,33 @@ impl Hub {
             let detail = "direct chats and the room of everybody cannot be left".into();
             return Err(Error::Conflict { code: "room_cannot_be_left", detail, retry_after: None });
         }
-        self.departures.depart(caller.user.tenant(), room, caller.user.id()).await
+        self.pending_leaves.depart(caller.user.tenant(), room, caller.user.id()).await
     }
 
     /// Lets users leave rooms on the homeserver that they are out of here. Returns how many it took.
     pub async fn depart_due(&self) -> Result<usize> {
-        let due = self.departures.claim(LEASE, BATCH).await?;
-        let results = future::join_all(due.iter().map(|departure| self.depart(departure))).await;
-        for (departure, result) in due.iter().zip(results) {
+        let due = self.pending_leaves.claim(LEASE, BATCH).await?;
+        let results = future::join_all(due.iter().map(|pending_leave| self.depart(pending_leave))).await;
+        for (pending_leave, result) in due.iter().zip(results) {
             if let Err(error) = result {
                 if error.failure() == Some(Failure::Rejected) {
-                    tracing::warn!(user = %departure.user, room = %departure.room, error = &error as &dyn std::error::Error, "the homeserver lets nobody leave: given up");
-                    self.departures.done(departure).await?;
+                    tracing::warn!(user = %pending_leave.user, room = %pending_leave.room, error = &error as &dyn std::error::Error, "the homeserver lets nobody leave: given up");
+                    self.pending_leaves.done(pending_leave).await?;
                     continue;
                 }
-                tracing::warn!(user = %departure.user, room = %departure.room, error = &error as &dyn std::error::Error, "leaving is postponed");
-                self.departures.postpone(departure).await?;
+                tracing::warn!(user = %pending_leave.user, room = %pending_leave.room, error = &error as &dyn std::error::Error, "leaving is postponed");
+                self.pending_leaves.postpone(pending_leave).await?;
             }
         }
         Ok(due.len())
     }
 
-    async fn depart(&self, departure: &Departure) -> Result<()> {
-        let user = self.matrix_id_of(&departure.localpart);
-        self.attendance.leave(&departure.room, &user).await?;
-        if !self.departures.done(departure).await? {
+    async fn depart(&self, pending_leave: &PendingLeave) -> Result<()> {
+        let user = self.matrix_id_of(&pending_leave.localpart);
+        self.membership_calls.leave(&pending_leave.room, &user).await?;
+        if !self.pending_leaves.done(pending_leave).await? {
             // They came back in the same moment.
-            self.homeserver.join(&departure.room, &user).await?;
+            self.homeserver.join(&pending_leave.room, &user).await?;
         }
         Ok(())
     }

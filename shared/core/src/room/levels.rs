@@ -1,12 +1,12 @@
 //! Power levels of rooms that earlier versions made: the worker corrects them, so that members may invite with any Matrix
 //! client where they may invite here, and nobody but the bot encrypts or replaces a room.
 
-use crate::{Hub, Result, error::Failure};
+use crate::{Messenger, Result, error::Failure};
 
 /// How many rooms are corrected at once.
 const BATCH: i64 = 50;
 
-impl Hub {
+impl Messenger {
     /// Corrects the power levels of some rooms. Returns how many it took; 0 if none is left.
     pub async fn correct_power_levels(&self) -> Result<usize> {
         let rooms = self.room_records.uncorrected(BATCH).await?;

@@ -1,7 +1,7 @@
 //! What the homeserver lets a user do in a room, and the answer when it refuses.
 
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::Refusal,
     id::RoomId,
     user::{Caller, User},
@@ -44,7 +44,7 @@ pub(crate) enum Action {
     Other,
 }
 
-impl Hub {
+impl Messenger {
     /// Checks on the homeserver that the caller may send into the room. Nothing may be uploaded before.
     pub(crate) async fn check_may_send(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::RoomKind;
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::Failure,
     id::{HubUserId, MatrixUserId, RoomId, TenantId},
     port::Overview,
@@ -22,7 +22,7 @@ use crate::{
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
-impl Hub {
+impl Messenger {
     /// A room of ours was replaced by somebody. Changes nothing if it is taken over already.
     pub(crate) async fn follow_upgrade(
         &self,
@@ -81,7 +81,7 @@ impl Hub {
         if *host != self.bot() {
             self.timeline.enter(new, host).await?;
         }
-        let former = self.lobby.members(tenant, old).await?;
+        let former = self.room_views.members(tenant, old).await?;
         let mut members = Vec::new();
         for user in &former {
             if overview.has_joined(&self.matrix_id(user)) || self.bring_over(new, host, user).await? {
@@ -107,7 +107,7 @@ impl Hub {
     /// Brings a member of the old room into the new one. Returns `false` if the homeserver does not allow it.
     async fn bring_over(&self, new: &RoomId, host: &MatrixUserId, user: &User) -> Result<bool> {
         let id = self.matrix_id(user);
-        let brought = match self.attendance.accept(new, &id).await {
+        let brought = match self.membership_calls.accept(new, &id).await {
             Ok(true) => Ok(()),
             Ok(false) => self.homeserver.join_by(new, host, &id).await,
             Err(error) => Err(error),
@@ -131,11 +131,11 @@ impl Hub {
         former: &[User],
     ) -> Result<()> {
         let [one, other] = former else { return Ok(()) };
-        let standing = self.lobby.standing(tenant, one.id(), old).await?;
-        if standing.is_some_and(|standing| matches!(standing.key.kind, RoomKind::Dm(_))) {
+        let access = self.room_views.access(tenant, one.id(), old).await?;
+        if access.is_some_and(|access| matches!(access.key.kind, RoomKind::Dm(_))) {
             let (one, other) = (self.matrix_id(one), self.matrix_id(other));
-            self.attendance.show_as_direct(new, &one, &other).await?;
-            self.attendance.show_as_direct(new, &other, &one).await?;
+            self.membership_calls.show_as_direct(new, &one, &other).await?;
+            self.membership_calls.show_as_direct(new, &other, &one).await?;
         }
         Ok(())
     }
@@ -148,8 +148,8 @@ impl Hub {
         member: Option<&HubUserId>,
     ) -> Result<()> {
         let Some(member) = member else { return Ok(()) };
-        if let Some(standing) = self.lobby.standing(tenant, member, new).await? {
-            self.room_ids.put(standing.key, new.clone());
+        if let Some(access) = self.room_views.access(tenant, member, new).await? {
+            self.room_ids.put(access.key, new.clone());
         }
         Ok(())
     }

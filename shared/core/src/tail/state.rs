@@ -12,7 +12,7 @@ use super::ConnectionId;
 use crate::{
     event::{Audience, Frame, Membership},
     id::{EventId, Position},
-    mailbox::{End, Mailbox},
+    send_buffer::{End, SendBuffer},
 };
 
 /// Keepalives are spread over so many seconds; api.md promises one every 20.
@@ -39,7 +39,7 @@ pub(super) struct State {
 
 /// A connection in the index.
 pub(super) struct Connection {
-    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) send_buffer: Arc<SendBuffer>,
     pub(super) audience: Vec<Audience>,
     pub(super) after: Position,
     pub(super) ends_at: Timestamp,
@@ -63,14 +63,14 @@ impl State {
         let mut slow = Vec::new();
         for id in self.listeners.get(&frame.audience).into_iter().flatten() {
             if let Some(connection) = self.connections.get(id).filter(|one| one.after < frame.position)
-                && !connection.mailbox.put(frame.sse.clone())
+                && !connection.send_buffer.put(frame.sse.clone())
             {
                 slow.push(*id);
             }
         }
         for id in slow {
             if let Some(connection) = self.remove(id) {
-                connection.mailbox.close(End::TooSlow, None);
+                connection.send_buffer.close(End::TooSlow, None);
             }
         }
         if let Some(change) = &frame.membership {
@@ -108,7 +108,7 @@ impl State {
     fn end_all(&mut self, user: &Audience) {
         for id in self.listeners.get(user).cloned().unwrap_or_default() {
             if let Some(connection) = self.remove(id) {
-                connection.mailbox.close(End::Regular, None);
+                connection.send_buffer.close(End::Regular, None);
             }
         }
     }
@@ -141,7 +141,7 @@ impl State {
         for (id, connection) in &self.connections {
             if id % KEEPALIVE_ROUND == self.ticks {
                 // One that is too slow even for this is cut off by the next event.
-                connection.mailbox.put(KEEPALIVE);
+                connection.send_buffer.put(KEEPALIVE);
             }
         }
         self.ends.range(..=(now, ConnectionId::MAX)).map(|(_, id)| *id).collect()

@@ -2,7 +2,7 @@
 
 use super::{Caller, Identity, User};
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     id::{self, HubUserId},
 };
 
@@ -10,7 +10,7 @@ use crate::{
 /// administrator that this service makes.
 const RESERVED: [&str; 3] = ["conduit", "server", "hubadmin"];
 
-impl Hub {
+impl Messenger {
     /// Signs in the bearer of a verified token of the Hub. The first time creates the user, makes their Matrix account
     /// due, and releases what was held for them; later changes of name, role and tenant are stored.
     ///

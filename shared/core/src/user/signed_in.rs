@@ -11,8 +11,8 @@ use std::{
 
 use super::{Account, User};
 use crate::{
-    hub::Remembered,
     id::{HubUserId, MatrixUserId},
+    messenger::Cache,
     port::{UserWatcher, Users},
 };
 
@@ -25,9 +25,9 @@ pub(crate) struct SignedIn(Arc<Inner>);
 
 struct Inner {
     server_name: String,
-    users: Remembered<HubUserId, User>,
+    users: Cache<HubUserId, User>,
     /// Display names, by Matrix id.
-    names: Remembered<MatrixUserId, String>,
+    names: Cache<MatrixUserId, String>,
     /// Grows with each change, so that a user read before a change is not remembered after it.
     generation: AtomicU64,
     /// Whether changes are heard of at this moment. Without that nothing is remembered.
@@ -39,8 +39,8 @@ impl SignedIn {
     pub(crate) fn new(server_name: &str) -> Self {
         Self(Arc::new(Inner {
             server_name: server_name.to_owned(),
-            users: Remembered::for_a_while(REMEMBERED_FOR),
-            names: Remembered::for_a_while(REMEMBERED_FOR),
+            users: Cache::with_ttl(REMEMBERED_FOR),
+            names: Cache::with_ttl(REMEMBERED_FOR),
             generation: AtomicU64::new(0),
             is_listening: AtomicBool::new(false),
             is_watching: AtomicBool::new(false),

@@ -6,7 +6,7 @@ use messenger_core::{
     error::Failure,
     notification::{Status, Terms},
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 use crate::{NO_WAIT, WAIT, settle};
@@ -27,17 +27,17 @@ fn terms() -> Terms {
 }
 
 /// How often the log tells of notifications.
-fn told(hub: &TestHub) -> usize {
-    hub.memory.events().iter().filter(|event| event.notification.is_some()).count()
+fn told(messenger: &TestMessenger) -> usize {
+    messenger.memory.events().iter().filter(|event| event.notification.is_some()).count()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sender_may_crash_at_every_step() {
     at_every_step(async |step| {
-        let hub = hub().build();
-        let call = hub.notify(given::satellite(), given::machine(7, "x"), terms());
-        let done = hub.crash_after(step, call).await.is_some();
-        let survivor = hub.another_process();
+        let messenger = messenger().build();
+        let call = messenger.notify(given::satellite(), given::machine(7, "x"), terms());
+        let done = messenger.crash_after(step, call).await.is_some();
+        let survivor = messenger.another_process();
         settle(&survivor).await;
         let accepted = told(&survivor);
         assert_eq!(survivor.homeserver.all_bodies().len(), accepted, "step {step}");
@@ -55,16 +55,16 @@ async fn a_sender_may_crash_at_every_step() {
 async fn a_sender_may_crash_at_every_step_while_the_homeserver_fails() {
     for trouble in 1..=2 {
         at_every_step(async |step| {
-            let hub = hub().build();
+            let messenger = messenger().build();
             if trouble == 1 {
-                hub.homeserver.lose_answer(1);
-                hub.homeserver.lose_answer(3);
+                messenger.homeserver.lose_answer(1);
+                messenger.homeserver.lose_answer(3);
             } else {
-                hub.homeserver.fail_call(2, Failure::Broken);
+                messenger.homeserver.fail_call(2, Failure::Broken);
             }
-            let call = hub.notify(given::satellite(), given::draft("x"), terms());
-            let done = hub.crash_after(step, call).await.is_some();
-            let survivor = hub.another_process();
+            let call = messenger.notify(given::satellite(), given::draft("x"), terms());
+            let done = messenger.crash_after(step, call).await.is_some();
+            let survivor = messenger.another_process();
             settle(&survivor).await;
             assert_eq!(survivor.homeserver.all_bodies().len(), told(&survivor), "step {step}");
             done
@@ -76,15 +76,15 @@ async fn a_sender_may_crash_at_every_step_while_the_homeserver_fails() {
 #[tokio::test(start_paused = true)]
 async fn a_sender_may_crash_at_every_step_after_its_caller_was_answered() {
     at_every_step(async |step| {
-        let hub = hub().build();
-        hub.homeserver.answer_late(Duration::from_secs(2));
+        let messenger = messenger().build();
+        messenger.homeserver.answer_late(Duration::from_secs(2));
         let call = async {
-            let answer = hub.send(given::machine(7, "x"), WAIT).await.notification;
+            let answer = messenger.send(given::machine(7, "x"), WAIT).await.notification;
             assert_eq!(answer.status, Status::Pending);
-            hub.settled().await;
+            messenger.settled().await;
         };
-        let done = hub.crash_after(step, call).await.is_some();
-        let survivor = hub.another_process();
+        let done = messenger.crash_after(step, call).await.is_some();
+        let survivor = messenger.another_process();
         settle(&survivor).await;
         assert_eq!(survivor.homeserver.all_bodies().len(), told(&survivor), "step {step}");
         done
@@ -95,12 +95,12 @@ async fn a_sender_may_crash_at_every_step_after_its_caller_was_answered() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_may_crash_at_every_step() {
     at_every_step(async |step| {
-        let hub = hub().build();
+        let messenger = messenger().build();
         for title in ["1", "2", "3"] {
-            hub.send(given::draft(title), NO_WAIT).await;
+            messenger.send(given::draft(title), NO_WAIT).await;
         }
-        let done = hub.crash_after(step, hub.work()).await.is_some();
-        let survivor = hub.another_process();
+        let done = messenger.crash_after(step, messenger.work()).await.is_some();
+        let survivor = messenger.another_process();
         survivor.send(given::draft("4"), WAIT).await;
         settle(&survivor).await;
         let expected = ["[inventory] 1", "[inventory] 2", "[inventory] 3", "[inventory] 4"];
@@ -113,14 +113,14 @@ async fn a_worker_may_crash_at_every_step() {
 #[tokio::test(start_paused = true)]
 async fn a_first_login_may_crash_at_every_step() {
     at_every_step(async |step| {
-        let hub = hub().build();
-        hub.send(given::dm("anna", "held"), NO_WAIT).await;
+        let messenger = messenger().build();
+        messenger.send(given::dm("anna", "held"), NO_WAIT).await;
         let login = async {
-            hub.caller("anna", given::TENANT).await;
-            hub.work().await;
+            messenger.caller("anna", given::TENANT).await;
+            messenger.work().await;
         };
-        let done = hub.crash_after(step, login).await.is_some();
-        let survivor = hub.another_process();
+        let done = messenger.crash_after(step, login).await.is_some();
+        let survivor = messenger.another_process();
         survivor.caller("anna", given::TENANT).await;
         settle(&survivor).await;
         assert_eq!(survivor.homeserver.all_bodies(), ["[inventory] held"], "step {step}");
@@ -134,11 +134,11 @@ async fn a_first_login_may_crash_at_every_step() {
 #[tokio::test(start_paused = true)]
 async fn whoever_gets_a_direct_message_is_in_its_room_whatever_crashed() {
     at_every_step(async |step| {
-        let hub = hub().build();
-        hub.caller("anna", given::TENANT).await;
-        hub.send(given::dm("anna", "x"), NO_WAIT).await;
-        let done = hub.crash_after(step, hub.deliver_due()).await.is_some();
-        let survivor = hub.another_process();
+        let messenger = messenger().build();
+        messenger.caller("anna", given::TENANT).await;
+        messenger.send(given::dm("anna", "x"), NO_WAIT).await;
+        let done = messenger.crash_after(step, messenger.deliver_due()).await.is_some();
+        let survivor = messenger.another_process();
         settle(&survivor).await;
         let rooms = survivor.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms");
         assert_eq!(rooms.len(), 2, "step {step}: the general room and the one with the bot");
@@ -153,17 +153,17 @@ async fn whoever_gets_a_direct_message_is_in_its_room_whatever_crashed() {
 /// One run of senders, workers and a homeserver that all fail at random.
 async fn chaos(seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
-    let hub = hub().build();
+    let messenger = messenger().build();
     let mut accepted = Vec::new();
     for n in 0..random.random_range(1..12) {
         let title = n.to_string();
         match random.random_range(0..6) {
-            0 => hub.homeserver.fail_call(random.random_range(1..4), Failure::Unreachable),
-            1 => hub.homeserver.lose_answer(random.random_range(1..4)),
-            2 => hub.homeserver.answer_late(Duration::from_millis(random.random_range(0..2000))),
-            _ => hub.pass(Duration::from_millis(random.random_range(0..3000))),
+            0 => messenger.homeserver.fail_call(random.random_range(1..4), Failure::Unreachable),
+            1 => messenger.homeserver.lose_answer(random.random_range(1..4)),
+            2 => messenger.homeserver.answer_late(Duration::from_millis(random.random_range(0..2000))),
+            _ => messenger.pass(Duration::from_millis(random.random_range(0..3000))),
         }
-        let (process, worker) = (hub.another_process(), hub.another_process());
+        let (process, worker) = (messenger.another_process(), messenger.another_process());
         let wait = Duration::from_secs(random.random_range(0..4));
         let machine = random.random_range(0..2);
         let sending = process.send(given::machine(machine, &title), wait);
@@ -178,13 +178,13 @@ async fn chaos(seed: u64) {
     }
     // What still goes on in those who live comes to its end.
     tokio::time::sleep(Duration::from_mins(10)).await;
-    hub.homeserver.answer_late(Duration::ZERO);
-    settle(&hub.another_process()).await;
-    let mut bodies = hub.homeserver.all_bodies();
-    assert_eq!(bodies.len(), told(&hub), "seed {seed}: what was accepted stands in its room, once");
+    messenger.homeserver.answer_late(Duration::ZERO);
+    settle(&messenger.another_process()).await;
+    let mut bodies = messenger.homeserver.all_bodies();
+    assert_eq!(bodies.len(), told(&messenger), "seed {seed}: what was accepted stands in its room, once");
     bodies.sort();
     bodies.dedup();
-    assert_eq!(bodies.len(), told(&hub), "seed {seed}");
+    assert_eq!(bodies.len(), told(&messenger), "seed {seed}");
     assert!(accepted.iter().all(|title| bodies.contains(&format!("[inventory] {title}"))), "seed {seed}");
 }
 

@@ -7,39 +7,39 @@ use messenger_core::{
     error::{Failure, System},
     notification::Status,
 };
-use messenger_testkit::{given, hub};
+use messenger_testkit::{given, messenger};
 
 use crate::{NO_WAIT, WAIT, settle};
 
 #[tokio::test(start_paused = true)]
 async fn with_the_database_away_nothing_is_accepted() {
-    let hub = hub().build();
-    hub.memory.switch_off();
-    let refused = hub.notify(given::satellite(), given::draft("x"), given::waiting(WAIT)).await;
+    let messenger = messenger().build();
+    messenger.memory.switch_off();
+    let refused = messenger.notify(given::satellite(), given::draft("x"), given::waiting(WAIT)).await;
     let Err(Error::Fault(fault)) = refused else { panic!("it cannot be accepted") };
     assert_eq!((fault.system, fault.failure), (System::Database, Failure::Unreachable));
-    hub.memory.switch_on();
-    settle(&hub).await;
-    assert!(hub.homeserver.rooms().is_empty());
-    assert_eq!(hub.send(given::draft("x"), WAIT).await.notification.status, Status::Sent);
+    messenger.memory.switch_on();
+    settle(&messenger).await;
+    assert!(messenger.homeserver.rooms().is_empty());
+    assert_eq!(messenger.send(given::draft("x"), WAIT).await.notification.status, Status::Sent);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_database_that_goes_away_after_acceptance_loses_nothing() {
     for moment in [50, 150, 250] {
-        let hub = hub().build();
-        hub.homeserver.act_late(Duration::from_millis(100));
-        let sender = hub.clone();
+        let messenger = messenger().build();
+        messenger.homeserver.act_late(Duration::from_millis(100));
+        let sender = messenger.clone();
         let sending = tokio::spawn(async move { sender.send(given::draft("x"), WAIT).await.notification });
         tokio::time::sleep(Duration::from_millis(moment)).await;
-        hub.memory.switch_off();
+        messenger.memory.switch_off();
         let answer = sending.await.expect("answered");
         assert!(matches!(answer.status, Status::Pending | Status::Sent));
-        hub.memory.switch_on();
-        settle(&hub).await;
-        assert_eq!(hub.homeserver.all_bodies(), ["[inventory] x"]);
+        messenger.memory.switch_on();
+        settle(&messenger).await;
+        assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] x"]);
         assert_eq!(
-            hub.notification(&given::satellite(), answer.id).await.expect("stored").status,
+            messenger.notification(&given::satellite(), answer.id).await.expect("stored").status,
             Status::Sent
         );
     }
@@ -47,15 +47,15 @@ async fn a_database_that_goes_away_after_acceptance_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_loses_the_database_goes_on_later() {
-    let hub = hub().build();
-    hub.send(given::draft("x"), NO_WAIT).await;
-    hub.homeserver.act_late(Duration::from_millis(100));
-    let worker = hub.clone();
+    let messenger = messenger().build();
+    messenger.send(given::draft("x"), NO_WAIT).await;
+    messenger.homeserver.act_late(Duration::from_millis(100));
+    let worker = messenger.clone();
     let working = tokio::spawn(async move { worker.deliver_due().await });
     tokio::time::sleep(Duration::from_millis(150)).await;
-    hub.memory.switch_off();
+    messenger.memory.switch_off();
     assert!(working.await.expect("it does not panic").is_err());
-    hub.memory.switch_on();
-    settle(&hub).await;
-    assert_eq!(hub.homeserver.all_bodies(), ["[inventory] x"]);
+    messenger.memory.switch_on();
+    settle(&messenger).await;
+    assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] x"]);
 }

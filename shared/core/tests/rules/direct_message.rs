@@ -7,18 +7,18 @@ use messenger_core::{
     notification::{Notification, Satellite, Status, reason},
     room::{RoomKey, RoomKind},
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 
 use crate::{NO_WAIT, WAIT, identity_in, ready_caller, settle};
 
 /// The texts in the room of the bot and this user.
-fn in_room_of(hub: &TestHub, tenant: TenantId, name: &str) -> Option<Vec<String>> {
+fn in_room_of(messenger: &TestMessenger, tenant: TenantId, name: &str) -> Option<Vec<String>> {
     let key = RoomKey { tenant, kind: RoomKind::BotDm { user: given::user(name) } };
-    hub.homeserver.room_by_alias(&key.alias()).map(|room| hub.homeserver.bodies(&room))
+    messenger.homeserver.room_by_alias(&key.alias()).map(|room| messenger.homeserver.bodies(&room))
 }
 
-async fn found(hub: &TestHub, of: &Notification) -> Notification {
-    hub.notification(&given::satellite(), of.id).await.expect("it is stored")
+async fn found(messenger: &TestMessenger, of: &Notification) -> Notification {
+    messenger.notification(&given::satellite(), of.id).await.expect("it is stored")
 }
 
 fn matrix(localpart: &str) -> MatrixUserId {
@@ -27,52 +27,55 @@ fn matrix(localpart: &str) -> MatrixUserId {
 
 #[tokio::test(start_paused = true)]
 async fn a_known_user_gets_it_in_the_room_of_the_bot_and_them() {
-    let hub = hub().build();
-    ready_caller(&hub, "anna").await;
-    let sent = hub.send(given::dm("anna", "Hallo"), WAIT).await.notification;
+    let messenger = messenger().build();
+    ready_caller(&messenger, "anna").await;
+    let sent = messenger.send(given::dm("anna", "Hallo"), WAIT).await.notification;
     assert_eq!(sent.status, Status::Sent);
     let room = sent.room.expect("sent");
-    let asked = hub.homeserver.asked(&room);
+    let asked = messenger.homeserver.asked(&room);
     assert!(asked.is_direct);
     assert_eq!((asked.name.as_str(), asked.invite), ("Messenger", vec![matrix("anna")]));
-    assert_eq!(hub.homeserver.members(&room), [matrix("anna")]);
-    assert_eq!(hub.homeserver.bodies(&room), ["[inventory] Hallo"]);
-    assert!(hub.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").contains(&room));
+    assert_eq!(messenger.homeserver.members(&room), [matrix("anna")]);
+    assert_eq!(messenger.homeserver.bodies(&room), ["[inventory] Hallo"]);
+    assert!(
+        messenger.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").contains(&room)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_user_whose_account_is_not_ready_yet_gets_it_at_once() {
-    let hub = hub().build();
-    hub.caller("anna", given::TENANT).await;
-    let sent = hub.send(given::dm("anna", "Hallo"), WAIT).await.notification;
+    let messenger = messenger().build();
+    messenger.caller("anna", given::TENANT).await;
+    let sent = messenger.send(given::dm("anna", "Hallo"), WAIT).await.notification;
     assert_eq!(sent.status, Status::Sent);
-    assert_eq!(hub.homeserver.display_name(&matrix("anna")).as_deref(), Some("anna"));
+    assert_eq!(messenger.homeserver.display_name(&matrix("anna")).as_deref(), Some("anna"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn to_an_unknown_user_it_is_held() {
-    let hub = hub().build();
-    let held = hub.send(given::dm("anna", "Hallo"), WAIT).await.notification;
+    let messenger = messenger().build();
+    let held = messenger.send(given::dm("anna", "Hallo"), WAIT).await.notification;
     assert_eq!(held.status, Status::Pending);
     assert_eq!(held.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
-    settle(&hub).await;
-    assert_eq!(hub.homeserver.calls(), 0, "it goes nowhere");
-    assert!(hub.memory.events().is_empty(), "nobody hears of it");
-    assert_eq!(found(&hub, &held).await.status, Status::Pending);
+    settle(&messenger).await;
+    assert_eq!(messenger.homeserver.calls(), 0, "it goes nowhere");
+    assert!(messenger.memory.events().is_empty(), "nobody hears of it");
+    assert_eq!(found(&messenger, &held).await.status, Status::Pending);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_held_is_delivered_at_the_first_login_in_order() {
-    let hub = hub().build();
+    let messenger = messenger().build();
     for n in 0..3 {
-        hub.send(given::dm("anna", &n.to_string()), NO_WAIT).await;
+        messenger.send(given::dm("anna", &n.to_string()), NO_WAIT).await;
     }
-    ready_caller(&hub, "bert").await;
-    assert_eq!(in_room_of(&hub, given::TENANT, "anna"), None);
-    ready_caller(&hub, "anna").await;
+    ready_caller(&messenger, "bert").await;
+    assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), None);
+    ready_caller(&messenger, "anna").await;
     let expected = ["[inventory] 0", "[inventory] 1", "[inventory] 2"].map(str::to_owned).to_vec();
-    assert_eq!(in_room_of(&hub, given::TENANT, "anna"), Some(expected));
-    let told: Vec<_> = hub.memory.events().into_iter().filter(|event| event.notification.is_some()).collect();
+    assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), Some(expected));
+    let told: Vec<_> =
+        messenger.memory.events().into_iter().filter(|event| event.notification.is_some()).collect();
     assert_eq!(told.len(), 3);
     let anna = messenger_core::event::Audience::User(given::TENANT, given::user("anna"));
     assert!(told.iter().all(|event| event.audience == anna), "only she hears of it");
@@ -80,153 +83,158 @@ async fn what_was_held_is_delivered_at_the_first_login_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn all_that_was_held_is_told_at_the_first_login_even_without_matrix() {
-    let hub = hub().build();
+    let messenger = messenger().build();
     for n in 0..3 {
-        hub.send(given::dm("anna", &n.to_string()), NO_WAIT).await;
+        messenger.send(given::dm("anna", &n.to_string()), NO_WAIT).await;
     }
-    let told = || hub.memory.events().iter().filter(|event| event.notification.is_some()).count();
-    hub.homeserver.switch_off();
-    ready_caller(&hub, "anna").await;
+    let told = || messenger.memory.events().iter().filter(|event| event.notification.is_some()).count();
+    messenger.homeserver.switch_off();
+    ready_caller(&messenger, "anna").await;
     assert_eq!(told(), 3);
-    hub.homeserver.switch_on();
-    settle(&hub).await;
+    messenger.homeserver.switch_on();
+    settle(&messenger).await;
     assert_eq!(told(), 3, "and not again");
-    assert_eq!(in_room_of(&hub, given::TENANT, "anna").map(|bodies| bodies.len()), Some(3));
+    assert_eq!(in_room_of(&messenger, given::TENANT, "anna").map(|bodies| bodies.len()), Some(3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_held_for_a_week_is_never_delivered() {
-    let hub = hub().build();
-    let held = hub.send(given::dm("anna", "Hallo"), NO_WAIT).await.notification;
-    hub.pass(Duration::from_hours(7 * 24 + 1));
-    assert_eq!(hub.upkeep.expire().await.expect("expired"), 1);
-    ready_caller(&hub, "anna").await;
-    settle(&hub).await;
-    assert_eq!(in_room_of(&hub, given::TENANT, "anna"), None);
-    assert_eq!(found(&hub, &held).await.status, Status::Expired);
+    let messenger = messenger().build();
+    let held = messenger.send(given::dm("anna", "Hallo"), NO_WAIT).await.notification;
+    messenger.pass(Duration::from_hours(7 * 24 + 1));
+    assert_eq!(messenger.maintenance.expire().await.expect("expired"), 1);
+    ready_caller(&messenger, "anna").await;
+    settle(&messenger).await;
+    assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), None);
+    assert_eq!(found(&messenger, &held).await.status, Status::Expired);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_user_of_another_tenant_is_an_unknown_user() {
-    let hub = hub().build();
-    hub.caller("anna", given::OTHER_TENANT).await;
-    hub.work().await;
-    let before = hub.homeserver.all_bodies();
-    let held = hub.send(given::dm("anna", "secret"), WAIT).await.notification;
+    let messenger = messenger().build();
+    messenger.caller("anna", given::OTHER_TENANT).await;
+    messenger.work().await;
+    let before = messenger.homeserver.all_bodies();
+    let held = messenger.send(given::dm("anna", "secret"), WAIT).await.notification;
     assert_eq!(held.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
-    hub.caller("anna", given::OTHER_TENANT).await;
-    settle(&hub).await;
-    assert_eq!(hub.homeserver.all_bodies(), before);
-    assert!(hub.memory.events().iter().all(|event| event.notification.is_none()));
+    messenger.caller("anna", given::OTHER_TENANT).await;
+    settle(&messenger).await;
+    assert_eq!(messenger.homeserver.all_bodies(), before);
+    assert!(messenger.memory.events().iter().all(|event| event.notification.is_none()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_moved_away_gets_nothing_of_the_old_tenant() {
-    let hub = hub().build();
-    ready_caller(&hub, "anna").await;
-    hub.send(given::dm("anna", "before"), WAIT).await;
-    hub.homeserver.switch_off();
-    hub.send(given::dm("anna", "stuck"), WAIT).await;
-    hub.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
-    hub.homeserver.switch_on();
-    hub.send(given::dm("anna", "after"), WAIT).await;
-    settle(&hub).await;
-    assert_eq!(in_room_of(&hub, given::TENANT, "anna"), Some(vec!["[inventory] before".to_owned()]));
-    assert_eq!(in_room_of(&hub, given::OTHER_TENANT, "anna"), None);
+    let messenger = messenger().build();
+    ready_caller(&messenger, "anna").await;
+    messenger.send(given::dm("anna", "before"), WAIT).await;
+    messenger.homeserver.switch_off();
+    messenger.send(given::dm("anna", "stuck"), WAIT).await;
+    messenger.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
+    messenger.homeserver.switch_on();
+    messenger.send(given::dm("anna", "after"), WAIT).await;
+    settle(&messenger).await;
+    assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), Some(vec!["[inventory] before".to_owned()]));
+    assert_eq!(in_room_of(&messenger, given::OTHER_TENANT, "anna"), None);
     let satellite = Satellite { tenant: given::OTHER_TENANT, ..given::satellite() };
-    hub.notify(satellite, given::dm("anna", "here"), given::waiting(WAIT)).await.expect("accepted");
-    assert_eq!(in_room_of(&hub, given::OTHER_TENANT, "anna"), Some(vec!["[inventory] here".to_owned()]));
+    messenger.notify(satellite, given::dm("anna", "here"), given::waiting(WAIT)).await.expect("accepted");
+    assert_eq!(
+        in_room_of(&messenger, given::OTHER_TENANT, "anna"),
+        Some(vec!["[inventory] here".to_owned()])
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_moved_back_gets_what_waited() {
-    let hub = hub().build();
-    ready_caller(&hub, "anna").await;
-    hub.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
-    hub.send(given::dm("anna", "waits"), WAIT).await;
-    settle(&hub).await;
-    hub.another_process().caller("anna", given::TENANT).await;
-    settle(&hub).await;
-    assert_eq!(in_room_of(&hub, given::TENANT, "anna"), Some(vec!["[inventory] waits".to_owned()]));
+    let messenger = messenger().build();
+    ready_caller(&messenger, "anna").await;
+    messenger.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
+    messenger.send(given::dm("anna", "waits"), WAIT).await;
+    settle(&messenger).await;
+    messenger.another_process().caller("anna", given::TENANT).await;
+    settle(&messenger).await;
+    assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), Some(vec!["[inventory] waits".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_lost_when_the_recipient_moves_meanwhile() {
     for round in 0..200 {
-        let hub = hub().build();
-        hub.caller("anna", given::TENANT).await;
-        hub.memory.dawdle(Duration::from_millis(20));
-        let moved = hub.sign_in(identity_in(given::OTHER_TENANT, "anna"));
-        let (message, moved) = tokio::join!(hub.send(given::dm("anna", "x"), WAIT), moved);
+        let messenger = messenger().build();
+        messenger.caller("anna", given::TENANT).await;
+        messenger.memory.dawdle(Duration::from_millis(20));
+        let moved = messenger.sign_in(identity_in(given::OTHER_TENANT, "anna"));
+        let (message, moved) = tokio::join!(messenger.send(given::dm("anna", "x"), WAIT), moved);
         moved.expect("signed in");
-        hub.memory.dawdle(Duration::ZERO);
-        settle(&hub).await;
-        hub.another_process().caller("anna", given::TENANT).await;
-        settle(&hub).await;
-        let message = found(&hub, &message.notification).await;
+        messenger.memory.dawdle(Duration::ZERO);
+        settle(&messenger).await;
+        messenger.another_process().caller("anna", given::TENANT).await;
+        settle(&messenger).await;
+        let message = found(&messenger, &message.notification).await;
         assert_eq!(message.status, Status::Sent, "round {round}: {:?}", message.reason);
-        assert_eq!(in_room_of(&hub, given::TENANT, "anna"), Some(vec!["[inventory] x".to_owned()]));
+        assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), Some(vec!["[inventory] x".to_owned()]));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_moves_while_their_messages_are_delivered_gets_no_more_of_them() {
-    let hub = hub().build();
-    ready_caller(&hub, "anna").await;
-    hub.send(given::dm("anna", "0"), WAIT).await;
+    let messenger = messenger().build();
+    ready_caller(&messenger, "anna").await;
+    messenger.send(given::dm("anna", "0"), WAIT).await;
     for n in 1..4 {
-        hub.send(given::dm("anna", &n.to_string()), NO_WAIT).await;
+        messenger.send(given::dm("anna", &n.to_string()), NO_WAIT).await;
     }
-    hub.homeserver.act_late(Duration::from_secs(1));
-    let worker = hub.clone();
+    messenger.homeserver.act_late(Duration::from_secs(1));
+    let worker = messenger.clone();
     let working = tokio::spawn(async move { worker.deliver_due().await.expect("the outbox can be read") });
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    hub.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
+    messenger.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
     working.await.expect("no panic");
-    let bodies = in_room_of(&hub, given::TENANT, "anna").expect("her room");
+    let bodies = in_room_of(&messenger, given::TENANT, "anna").expect("her room");
     assert_eq!(bodies.len(), 3, "only the one that was on its way arrives: {bodies:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn users_with_similar_names_have_rooms_of_their_own() {
-    let hub = hub().build();
+    let messenger = messenger().build();
     let names = ["max", "Max", "MAX", "m_ax", "mäx", "ma x", "messenger", "conduit"];
     for name in names {
-        ready_caller(&hub, name).await;
-        assert_eq!(hub.send(given::dm(name, name), WAIT).await.notification.status, Status::Sent);
+        ready_caller(&messenger, name).await;
+        assert_eq!(messenger.send(given::dm(name, name), WAIT).await.notification.status, Status::Sent);
     }
     for name in names {
-        assert_eq!(in_room_of(&hub, given::TENANT, name), Some(vec![format!("[inventory] {name}")]));
+        assert_eq!(in_room_of(&messenger, given::TENANT, name), Some(vec![format!("[inventory] {name}")]));
     }
-    assert_eq!(hub.homeserver.accounts(), names.len());
-    assert_eq!(hub.homeserver.display_name(&matrix("messenger")), None, "the bot is nobody's account");
+    assert_eq!(messenger.homeserver.accounts(), names.len());
+    assert_eq!(messenger.homeserver.display_name(&matrix("messenger")), None, "the bot is nobody's account");
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_left_the_chat_elsewhere_is_brought_back_by_the_next_message() {
-    let hub = hub().build();
-    ready_caller(&hub, "anna").await;
-    let room = hub.send(given::dm("anna", "one"), WAIT).await.notification.room.expect("sent");
-    hub.attendance.leave(&room, &matrix("anna")).await.expect("left");
-    hub.memberships.remove(given::TENANT, &room, &given::user("anna")).await.expect("stored");
-    let sent = hub.send(given::dm("anna", "two"), WAIT).await.notification;
+    let messenger = messenger().build();
+    ready_caller(&messenger, "anna").await;
+    let room = messenger.send(given::dm("anna", "one"), WAIT).await.notification.room.expect("sent");
+    messenger.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
+    messenger.memberships.remove(given::TENANT, &room, &given::user("anna")).await.expect("stored");
+    let sent = messenger.send(given::dm("anna", "two"), WAIT).await.notification;
     assert_eq!((sent.status, sent.room.as_ref()), (Status::Sent, Some(&room)));
-    assert_eq!(hub.homeserver.members(&room), [matrix("anna")]);
-    assert!(hub.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").contains(&room));
+    assert_eq!(messenger.homeserver.members(&room), [matrix("anna")]);
+    assert!(
+        messenger.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").contains(&room)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_for_another_spelling_of_an_id_is_held_for_the_same_user() {
-    let hub = hub().build();
+    let messenger = messenger().build();
     let id = |text: &str| messenger_core::id::HubUserId::parse(text).expect("an id");
     let to = |text: &str| messenger_core::notification::Draft {
         target: messenger_core::notification::Target::Dm(id(text)),
         ..given::draft(text)
     };
     for spelling in ["mu\u{308}ller", " müller\u{a0}"] {
-        assert_eq!(hub.send(to(spelling), NO_WAIT).await.notification.status, Status::Pending);
+        assert_eq!(messenger.send(to(spelling), NO_WAIT).await.notification.status, Status::Pending);
     }
-    hub.caller("müller", given::TENANT).await;
-    settle(&hub).await;
-    assert_eq!(in_room_of(&hub, given::TENANT, "müller").map(|bodies| bodies.len()), Some(2));
+    messenger.caller("müller", given::TENANT).await;
+    settle(&messenger).await;
+    assert_eq!(in_room_of(&messenger, given::TENANT, "müller").map(|bodies| bodies.len()), Some(2));
 }

@@ -6,45 +6,48 @@ use messenger_core::{
     message::Message,
     user::Caller,
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 use serde_json::{Value, json};
 
 use crate::in_general_room;
 
 /// Anna, who uses another client in a room of ours.
 struct Stand {
-    hub: TestHub,
+    messenger: TestMessenger,
     anna: Caller,
     room: RoomId,
 }
 
 impl Stand {
     async fn new() -> Self {
-        let hub = hub().build();
-        let (anna, room) = in_general_room(&hub, "anna").await;
-        Self { hub, anna, room }
+        let messenger = messenger().build();
+        let (anna, room) = in_general_room(&messenger, "anna").await;
+        Self { messenger, anna, room }
     }
 
     async fn happens(&self, kind: &str, content: Value) -> EventId {
         let sender = MatrixUserId::new("@anna:hub.local");
-        let event = self.hub.homeserver.happens(&self.room, &sender, kind, content);
-        self.hub.receive(vec![self.hub.homeserver.told(&self.room, &event)]).await.expect("received");
+        let event = self.messenger.homeserver.happens(&self.room, &sender, kind, content);
+        self.messenger
+            .receive(vec![self.messenger.homeserver.told(&self.room, &event)])
+            .await
+            .expect("received");
         event
     }
 
     async fn history(&self) -> Vec<Message> {
-        self.hub.history(&self.anna, &self.room, None, 50).await.expect("a page").messages
+        self.messenger.history(&self.anna, &self.room, None, 50).await.expect("a page").messages
     }
 
     /// The last thing that was told.
     fn heard(&self) -> Value {
-        serde_json::from_str(&self.hub.memory.events().pop().expect("an event").json()).expect("JSON")
+        serde_json::from_str(&self.messenger.memory.events().pop().expect("an event").json()).expect("JSON")
     }
 
     async fn is_posted(&self, id: &str) -> bool {
         let mxc = Mxc::new("hub.local", id).expect("a name");
         let user = self.anna.user.id();
-        self.hub.messages.posted(given::TENANT, user, &mxc).await.expect("asked").is_some()
+        self.messenger.messages.posted(given::TENANT, user, &mxc).await.expect("asked").is_some()
     }
 }
 
@@ -62,7 +65,7 @@ async fn a_sticker_is_an_image() {
     let shown = stand.history().await.remove(0);
     assert_eq!((shown.body.as_str(), shown.msg_type.as_str()), ("Landing", "m.image"));
     assert!(stand.is_posted("sticker").await);
-    assert_eq!(stand.hub.memory.summary(&stand.room).count, 1);
+    assert_eq!(stand.messenger.memory.summary(&stand.room).count, 1);
 }
 
 #[tokio::test]
@@ -82,11 +85,11 @@ async fn a_poll_is_the_text_that_stands_for_it() {
         assert_eq!(stand.history().await.remove(0).body, text, "{kind}");
     }
     // One without a fallback is passed over.
-    let before = stand.hub.memory.events().len();
+    let before = stand.messenger.memory.events().len();
     let sender = MatrixUserId::new("@anna:hub.local");
-    stand.hub.homeserver.happens(&stand.room, &sender, "m.poll.start", json!({ "m.poll": {} }));
-    stand.hub.reconcile("worker", std::time::Duration::ZERO).await.expect("read");
-    assert_eq!(stand.hub.memory.events().len(), before);
+    stand.messenger.homeserver.happens(&stand.room, &sender, "m.poll.start", json!({ "m.poll": {} }));
+    stand.messenger.reconcile("worker", std::time::Duration::ZERO).await.expect("read");
+    assert_eq!(stand.messenger.memory.events().len(), before);
 }
 
 #[tokio::test]

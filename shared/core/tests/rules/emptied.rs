@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use messenger_core::{
-    follow::Follower,
+    follow::EventStream,
     id::{EventId, MatrixUserId, RoomId},
     message::Said,
     poll::Since,
     user::Caller,
 };
 use messenger_testkit::{
-    TestHub, given, hub,
+    TestMessenger, given, messenger,
     sse::{Reader, SseEvent},
 };
 use serde_json::json;
@@ -20,7 +20,7 @@ use crate::in_general_room;
 const SECRET: &str = "my password";
 
 struct Stand {
-    hub: TestHub,
+    messenger: TestMessenger,
     anna: Caller,
     room: RoomId,
 }
@@ -31,18 +31,18 @@ fn anna() -> MatrixUserId {
 
 impl Stand {
     async fn new() -> Self {
-        let hub = hub().build();
-        let (anna, room) = in_general_room(&hub, "anna").await;
-        Self { hub, anna, room }
+        let messenger = messenger().build();
+        let (anna, room) = in_general_room(&messenger, "anna").await;
+        Self { messenger, anna, room }
     }
 
     async fn hears(&self, event: &EventId) {
-        let told = self.hub.homeserver.told(&self.room, event);
-        self.hub.receive(vec![told]).await.expect("received");
+        let told = self.messenger.homeserver.told(&self.room, event);
+        self.messenger.receive(vec![told]).await.expect("received");
     }
 
     async fn says(&self, body: &str) -> EventId {
-        let event = self.hub.homeserver.says(&self.room, &anna(), body);
+        let event = self.messenger.homeserver.says(&self.room, &anna(), body);
         self.hears(&event).await;
         event
     }
@@ -52,32 +52,32 @@ impl Stand {
             "msgtype": "m.text", "body": "*", "m.new_content": { "msgtype": "m.text", "body": body },
             "m.relates_to": { "rel_type": "m.replace", "event_id": of },
         });
-        let event = self.hub.homeserver.happens(&self.room, &anna(), "m.room.message", content);
+        let event = self.messenger.homeserver.happens(&self.room, &anna(), "m.room.message", content);
         self.hears(&event).await;
         event
     }
 
     async fn redacts(&self, of: &EventId) {
-        let event = self.hub.homeserver.redacts(&self.room, &anna(), of);
+        let event = self.messenger.homeserver.redacts(&self.room, &anna(), of);
         self.hears(&event).await;
     }
 
     /// Returns the end of the log. Processes that follow it by now remember what comes later.
     async fn cursor(&self) -> String {
         caught_up().await;
-        self.hub.feed.span().await.expect("a span").head.to_string()
+        self.messenger.feed.span().await.expect("a span").head.to_string()
     }
 
     /// Returns the replay of a stream of this process from a cursor.
-    async fn replayed(&self, process: &TestHub, cursor: &str) -> Vec<SseEvent> {
-        let follower: Follower = process.follow(&self.anna, Some(cursor)).await.expect("a stream");
-        let events = Reader::new(follower).within(Duration::from_secs(2)).await;
+    async fn replayed(&self, process: &TestMessenger, cursor: &str) -> Vec<SseEvent> {
+        let event_stream: EventStream = process.follow(&self.anna, Some(cursor)).await.expect("a stream");
+        let events = Reader::new(event_stream).within(Duration::from_secs(2)).await;
         events.into_iter().filter(|event| event.id.is_some() && event.kind() != "connected").collect()
     }
 
     async fn polled(&self) -> String {
         let since = Since::Cursor("0".to_owned());
-        self.hub.poll(&self.anna, &since, Duration::ZERO).await.expect("a page").json()
+        self.messenger.poll(&self.anna, &since, Duration::ZERO).await.expect("a page").json()
     }
 }
 
@@ -94,23 +94,23 @@ fn holds(events: &[SseEvent], text: &str) -> bool {
 async fn a_redacted_message_is_replayed_empty_by_every_process() {
     let stand = Stand::new().await;
     // One process hears of it, another only follows the log, and a third begins afterwards.
-    let follower = stand.hub.another_process();
-    let _tails = [stand.hub.run_tail(), follower.run_tail()];
+    let event_stream = stand.messenger.another_process();
+    let _tails = [stand.messenger.run_tail(), event_stream.run_tail()];
     let cursor = stand.cursor().await;
     let message = stand.says(SECRET).await;
     stand.edits(&message, "my password, again").await;
     stand.says("something else").await;
     caught_up().await;
-    for process in [&stand.hub, &follower] {
+    for process in [&stand.messenger, &event_stream] {
         assert!(holds(&stand.replayed(process, &cursor).await, SECRET));
     }
-    let before = stand.replayed(&follower, &cursor).await;
+    let before = stand.replayed(&event_stream, &cursor).await;
     let before: Vec<_> = before.into_iter().map(|event| event.id).collect();
     stand.redacts(&message).await;
     caught_up().await;
-    let late = stand.hub.another_process();
+    let late = stand.messenger.another_process();
     let _tail = late.run_tail();
-    for process in [&stand.hub, &follower, &late] {
+    for process in [&stand.messenger, &event_stream, &late] {
         let events = stand.replayed(process, &cursor).await;
         assert!(!holds(&events, SECRET) && holds(&events, "something else"));
         let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
@@ -126,30 +126,30 @@ async fn a_redacted_message_is_replayed_empty_by_every_process() {
 #[tokio::test(start_paused = true)]
 async fn what_is_newer_than_a_redacted_message_is_still_remembered() {
     let stand = Stand::new().await;
-    let _tail = stand.hub.run_tail();
+    let _tail = stand.messenger.run_tail();
     caught_up().await;
     let message = stand.says(SECRET).await;
     let cursor = stand.cursor().await;
     stand.says("newer").await;
     stand.redacts(&message).await;
     caught_up().await;
-    let mut follower = stand.hub.follow(&stand.anna, Some(&cursor)).await.expect("a stream");
-    let opening = follower.next().await.expect("first bytes");
+    let mut event_stream = stand.messenger.follow(&stand.anna, Some(&cursor)).await.expect("a stream");
+    let opening = event_stream.next().await.expect("first bytes");
     assert!(String::from_utf8_lossy(&opening).contains("newer"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_redacted_edit_is_replayed_empty_and_the_rest_is_not() {
     let stand = Stand::new().await;
-    let _tail = stand.hub.run_tail();
+    let _tail = stand.messenger.run_tail();
     let cursor = stand.cursor().await;
     let message = stand.says("hello").await;
     let edit = stand.edits(&message, SECRET).await;
     caught_up().await;
-    assert!(holds(&stand.replayed(&stand.hub, &cursor).await, SECRET));
+    assert!(holds(&stand.replayed(&stand.messenger, &cursor).await, SECRET));
     stand.redacts(&edit).await;
     caught_up().await;
-    let events = stand.replayed(&stand.hub, &cursor).await;
+    let events = stand.replayed(&stand.messenger, &cursor).await;
     assert!(!holds(&events, SECRET));
     let last = events.last().expect("an event").json();
     assert_eq!((&last["type"], &last["body"]), (&json!("message_edited"), &json!("hello")));
@@ -158,20 +158,20 @@ async fn a_redacted_edit_is_replayed_empty_and_the_rest_is_not() {
 #[tokio::test(start_paused = true)]
 async fn what_is_redacted_before_push_brings_it_is_never_told() {
     let stand = Stand::new().await;
-    let _tail = stand.hub.run_tail();
+    let _tail = stand.messenger.run_tail();
     let said = Said::text(SECRET, "m.text");
-    let sent = stand.hub.hub.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent");
+    let sent = stand.messenger.messenger.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent");
     stand.redacts(&sent.event_id).await;
     // Push does not come: it is read from the room, where it is empty.
     caught_up().await;
-    stand.hub.settled().await;
+    stand.messenger.settled().await;
     assert!(!stand.polled().await.contains(SECRET));
-    assert_eq!(stand.hub.rooms_of(&stand.anna).await.expect("rooms")[0].last_message, None);
+    assert_eq!(stand.messenger.rooms_of(&stand.anna).await.expect("rooms")[0].last_message, None);
     // And a push that was on its way, as it was said.
-    let late = stand.hub.homeserver.says(&stand.room, &anna(), SECRET);
-    let told = stand.hub.homeserver.told(&stand.room, &late);
+    let late = stand.messenger.homeserver.says(&stand.room, &anna(), SECRET);
+    let told = stand.messenger.homeserver.told(&stand.room, &late);
     stand.redacts(&late).await;
-    stand.hub.another_process().receive(vec![told]).await.expect("received");
+    stand.messenger.another_process().receive(vec![told]).await.expect("received");
     assert!(!stand.polled().await.contains(SECRET));
 }
 
@@ -180,7 +180,7 @@ async fn a_retry_is_not_answered_with_what_was_redacted() {
     let stand = Stand::new().await;
     let say = async |body: &str| {
         let said = Said::text(body, "m.text");
-        stand.hub.hub.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent")
+        stand.messenger.messenger.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent")
     };
     let sent = say(SECRET).await;
     stand.hears(&sent.event_id).await;
@@ -193,7 +193,7 @@ async fn a_retry_is_not_answered_with_what_was_redacted() {
 #[tokio::test(start_paused = true)]
 async fn a_notification_keeps_its_text() {
     let stand = Stand::new().await;
-    let sent = stand.hub.send(given::draft("stock is low"), Duration::from_secs(3)).await.notification;
+    let sent = stand.messenger.send(given::draft("stock is low"), Duration::from_secs(3)).await.notification;
     let event = sent.event.expect("sent");
     stand.hears(&event).await;
     stand.redacts(&event).await;

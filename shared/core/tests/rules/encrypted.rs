@@ -6,7 +6,7 @@ use messenger_core::{
     notification::{Status, reason},
     user::{Caller, Role},
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 use serde_json::json;
 
 use crate::{WAIT, in_general_room, ready_caller, ready_with, settle};
@@ -15,153 +15,173 @@ fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
 }
 
-async fn say(hub: &TestHub, room: &RoomId, user: &str, body: &str) {
-    let said = hub.homeserver.says(room, &matrix(user), body);
-    hub.receive(vec![hub.homeserver.told(room, &said)]).await.expect("heard");
+async fn say(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) {
+    let said = messenger.homeserver.says(room, &matrix(user), body);
+    messenger.receive(vec![messenger.homeserver.told(room, &said)]).await.expect("heard");
 }
 
-async fn encrypt(hub: &TestHub, room: &RoomId, user: &str) {
+async fn encrypt(messenger: &TestMessenger, room: &RoomId, user: &str) {
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
-    let event = hub.homeserver.sets(room, &matrix(user), "m.room.encryption", algorithm);
-    let event = hub.homeserver.told(room, &event);
+    let event = messenger.homeserver.sets(room, &matrix(user), "m.room.encryption", algorithm);
+    let event = messenger.homeserver.told(room, &event);
     // As by push and by the worker.
     for _ in 0..2 {
-        hub.receive(vec![event.clone()]).await.expect("heard");
+        messenger.receive(vec![event.clone()]).await.expect("heard");
     }
 }
 
-fn notices(hub: &TestHub, room: &RoomId) -> Vec<String> {
-    let messages = hub.homeserver.messages(room).into_iter();
+fn notices(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
+    let messages = messenger.homeserver.messages(room).into_iter();
     let notices = messages.filter(|message| message.content["msgtype"] == "m.notice");
     notices.map(|message| message.body().to_owned()).collect()
 }
 
-async fn external(hub: &TestHub, name: &str) -> Caller {
-    let caller = ready_caller(hub, name).await;
-    let admin = ready_with(hub, "admin", Role::Admin).await;
-    hub.enable_external_access(&admin, caller.user.id()).await.expect("enabled");
+async fn external(messenger: &TestMessenger, name: &str) -> Caller {
+    let caller = ready_caller(messenger, name).await;
+    let admin = ready_with(messenger, "admin", Role::Admin).await;
+    messenger.enable_external_access(&admin, caller.user.id()).await.expect("enabled");
     caller
 }
 
-fn encrypted_room(hub: &TestHub, others: &[&str], is_direct: bool) -> RoomId {
-    let room = hub.homeserver.makes_room(&matrix("anna"), &[], is_direct);
+fn encrypted_room(messenger: &TestMessenger, others: &[&str], is_direct: bool) -> RoomId {
+    let room = messenger.homeserver.makes_room(&matrix("anna"), &[], is_direct);
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
-    hub.homeserver.sets(&room, &matrix("anna"), "m.room.encryption", algorithm);
+    messenger.homeserver.sets(&room, &matrix("anna"), "m.room.encryption", algorithm);
     for other in others {
-        hub.homeserver.invites(&room, &matrix("anna"), &matrix(other));
+        messenger.homeserver.invites(&room, &matrix("anna"), &matrix(other));
     }
     room
 }
 
 #[tokio::test]
 async fn a_room_that_is_encrypted_later_says_so_once_and_takes_no_plain_text() {
-    let hub = hub().build();
-    let (anna, bert) = (ready_caller(&hub, "anna").await, ready_caller(&hub, "bert").await);
-    let room = hub.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
-    say(&hub, &room, "anna", "eins").await;
+    let messenger = messenger().build();
+    let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
+    let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
+    say(&messenger, &room, "anna", "eins").await;
     let flag = async |caller: &Caller| {
-        let rooms = hub.rooms_of(caller).await.expect("rooms");
+        let rooms = messenger.rooms_of(caller).await.expect("rooms");
         rooms.iter().find(|seen| seen.matrix_room_id == room).expect("the room").encrypted
     };
     assert!(!flag(&bert).await);
-    encrypt(&hub, &room, "anna").await;
+    encrypt(&messenger, &room, "anna").await;
     assert!(flag(&bert).await);
-    let said = notices(&hub, &room);
+    let said = notices(&messenger, &room);
     assert!(said.len() == 1 && said[0].starts_with("Dieser Raum ist ab jetzt verschlüsselt"), "{said:?}");
     for caller in [&anna, &bert] {
-        let error = hub.hub.send(caller, &room, Said::text("x", "m.text"), None).await.expect_err("refused");
+        let error = messenger
+            .messenger
+            .send(caller, &room, Said::text("x", "m.text"), None)
+            .await
+            .expect_err("refused");
         assert_eq!(error.code(), "room_encrypted");
         assert!(error.failure().is_none());
-        assert_eq!(hub.check_may_write(caller, &room).await.expect_err("refused").code(), "room_encrypted");
+        assert_eq!(
+            messenger.check_may_write(caller, &room).await.expect_err("refused").code(),
+            "room_encrypted"
+        );
     }
-    let bodies = hub.homeserver.bodies(&room).into_iter().filter(|body| !body.is_empty());
+    let bodies = messenger.homeserver.bodies(&room).into_iter().filter(|body| !body.is_empty());
     assert_eq!(bodies.count(), 2, "what was said before, and the notice");
     // Another process knows as much.
-    let other = hub.another_process();
-    assert!(other.hub.send(&bert, &room, Said::text("x", "m.text"), None).await.is_err());
-    assert_eq!(hub.history(&bert, &room, None, 10).await.expect("a page").messages.len(), 2);
+    let other = messenger.another_process();
+    assert!(other.messenger.send(&bert, &room, Said::text("x", "m.text"), None).await.is_err());
+    assert_eq!(messenger.history(&bert, &room, None, 10).await.expect("a page").messages.len(), 2);
 }
 
 #[tokio::test]
 async fn encryption_is_noticed_by_a_send_before_it_is_heard_of() {
-    let hub = hub().build();
-    let anna = ready_caller(&hub, "anna").await;
-    ready_caller(&hub, "bert").await;
-    let room = hub.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
-    say(&hub, &room, "anna", "eins").await;
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
+    ready_caller(&messenger, "bert").await;
+    let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
+    say(&messenger, &room, "anna", "eins").await;
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
-    hub.homeserver.sets(&room, &matrix("anna"), "m.room.encryption", algorithm);
+    messenger.homeserver.sets(&room, &matrix("anna"), "m.room.encryption", algorithm);
     let upload = messenger_core::media::Upload {
         filename: "a".to_owned(),
         mimetype: "text/plain".to_owned(),
         size: 0,
         bytes: Box::pin(futures::stream::empty()),
     };
-    let error = hub.upload(&anna, &room, upload, None, None).await.expect_err("refused");
-    assert_eq!((error.code(), hub.homeserver.files()), ("room_encrypted", 0));
+    let error = messenger.upload(&anna, &room, upload, None, None).await.expect_err("refused");
+    assert_eq!((error.code(), messenger.homeserver.files()), ("room_encrypted", 0));
 }
 
 #[tokio::test]
 async fn a_notification_is_never_sent_into_an_encrypted_room() {
-    let hub = hub().build();
-    let (anna, general) = in_general_room(&hub, "anna").await;
-    encrypt(&hub, &general, "anna").await;
+    let messenger = messenger().build();
+    let (anna, general) = in_general_room(&messenger, "anna").await;
+    encrypt(&messenger, &general, "anna").await;
     // The process that heard of it, and one that did not.
-    for process in [hub.clone(), hub.another_process()] {
+    for process in [messenger.clone(), messenger.another_process()] {
         let sent = process.send(given::draft("Alarm"), WAIT).await.notification;
         assert_eq!((sent.status, sent.reason.as_deref()), (Status::Failed, Some(reason::ROOM_ENCRYPTED)));
     }
-    settle(&hub).await;
-    assert_eq!(notices(&hub, &general).len(), 1);
-    assert!(hub.homeserver.bodies(&general).iter().all(|body| !body.contains("Alarm")));
+    settle(&messenger).await;
+    assert_eq!(notices(&messenger, &general).len(), 1);
+    assert!(messenger.homeserver.bodies(&general).iter().all(|body| !body.contains("Alarm")));
     // The streams have it all the same.
-    let events = hub.memory.events();
+    let events = messenger.memory.events();
     assert!(events.iter().any(|event| event.payload.as_str().contains("Alarm")));
-    assert!(hub.rooms_of(&anna).await.expect("rooms")[0].encrypted);
+    assert!(messenger.rooms_of(&anna).await.expect("rooms")[0].encrypted);
 }
 
 #[tokio::test]
 async fn an_encrypted_chat_with_somebody_who_reads_here_only_leads_both_to_a_plain_one() {
-    let hub = hub().build();
-    let anna = external(&hub, "anna").await;
-    let bert = ready_caller(&hub, "bert").await;
-    let room = encrypted_room(&hub, &["bert"], true);
+    let messenger = messenger().build();
+    let anna = external(&messenger, "anna").await;
+    let bert = ready_caller(&messenger, "bert").await;
+    let room = encrypted_room(&messenger, &["bert"], true);
     for n in 0..3 {
-        let said =
-            hub.homeserver.happens(&room, &matrix("anna"), "m.room.topic", json!({ "topic": n.to_string() }));
-        hub.another_process().receive(vec![hub.homeserver.told(&room, &said)]).await.expect("heard");
+        let said = messenger.homeserver.happens(
+            &room,
+            &matrix("anna"),
+            "m.room.topic",
+            json!({ "topic": n.to_string() }),
+        );
+        messenger
+            .another_process()
+            .receive(vec![messenger.homeserver.told(&room, &said)])
+            .await
+            .expect("heard");
     }
-    let plain = hub.rooms_of(&bert).await.expect("rooms");
+    let plain = messenger.rooms_of(&bert).await.expect("rooms");
     let plain = plain.iter().find(|seen| seen.display_name == "anna").expect("the plain chat");
-    let said = notices(&hub, &room);
+    let said = notices(&messenger, &room);
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains(&format!("https://matrix.to/#/{}", plain.matrix_room_id)), "{said:?}");
-    let told = notices(&hub, &plain.matrix_room_id);
+    let told = notices(&messenger, &plain.matrix_room_id);
     assert!(told.len() == 1 && told[0].contains("anna hat einen verschlüsselten Chat begonnen"), "{told:?}");
-    assert!(hub.rooms_of(&anna).await.expect("rooms").iter().any(|seen| seen.display_name == "bert"));
-    assert!(!hub.homeserver.has_bot(&room), "the bot does not stay where it can read nothing");
-    hub.hub.send(&bert, &plain.matrix_room_id, Said::text("Hallo", "m.text"), None).await.expect("sent");
+    assert!(messenger.rooms_of(&anna).await.expect("rooms").iter().any(|seen| seen.display_name == "bert"));
+    assert!(!messenger.homeserver.has_bot(&room), "the bot does not stay where it can read nothing");
+    messenger
+        .messenger
+        .send(&bert, &plain.matrix_room_id, Said::text("Hallo", "m.text"), None)
+        .await
+        .expect("sent");
 }
 
 #[tokio::test]
 async fn an_encrypted_room_of_several_says_who_is_not_reached_and_one_that_all_read_says_nothing() {
-    let hub = hub().build();
-    external(&hub, "anna").await;
-    external(&hub, "carl").await;
-    ready_caller(&hub, "bert").await;
-    let several = encrypted_room(&hub, &["bert", "carl"], false);
-    let all = encrypted_room(&hub, &["carl"], true);
-    let alone = encrypted_room(&hub, &[], false);
+    let messenger = messenger().build();
+    external(&messenger, "anna").await;
+    external(&messenger, "carl").await;
+    ready_caller(&messenger, "bert").await;
+    let several = encrypted_room(&messenger, &["bert", "carl"], false);
+    let all = encrypted_room(&messenger, &["carl"], true);
+    let alone = encrypted_room(&messenger, &[], false);
     for room in [&several, &all, &alone] {
-        let event = hub.homeserver.happens(room, &matrix("anna"), "m.room.topic", json!({ "topic": "x" }));
-        hub.receive(vec![hub.homeserver.told(room, &event)]).await.expect("heard");
-        assert_eq!(hub.rooms.tenant_of(room).await.expect("looked"), None, "it is none of ours");
+        let event =
+            messenger.homeserver.happens(room, &matrix("anna"), "m.room.topic", json!({ "topic": "x" }));
+        messenger.receive(vec![messenger.homeserver.told(room, &event)]).await.expect("heard");
+        assert_eq!(messenger.rooms.tenant_of(room).await.expect("looked"), None, "it is none of ours");
     }
-    let said = notices(&hub, &several);
+    let said = notices(&messenger, &several);
     assert!(said.len() == 1 && said[0].contains("lesen bert."), "{said:?}");
-    assert!(notices(&hub, &all).is_empty() && notices(&hub, &alone).is_empty());
+    assert!(notices(&messenger, &all).is_empty() && notices(&messenger, &alone).is_empty());
     // Who is invited a moment later is seen.
-    let invited = hub.homeserver.invites(&alone, &matrix("anna"), &matrix("bert"));
-    hub.receive(vec![hub.homeserver.told(&alone, &invited)]).await.expect("heard");
-    assert_eq!(notices(&hub, &alone).len(), 1);
+    let invited = messenger.homeserver.invites(&alone, &matrix("anna"), &matrix("bert"));
+    messenger.receive(vec![messenger.homeserver.told(&alone, &invited)]).await.expect("heard");
+    assert_eq!(notices(&messenger, &alone).len(), 1);
 }

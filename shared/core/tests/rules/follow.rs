@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use messenger_core::{
     event::Audience,
-    follow::Follower,
+    follow::EventStream,
     id::{Position, RoomId},
     user::Caller,
 };
 use messenger_testkit::{
-    TestHub, given, hub,
+    TestMessenger, given, messenger,
     sse::{Reader, SseEvent},
 };
 
@@ -17,18 +17,18 @@ use crate::{NO_WAIT, pass};
 
 const ALL: Audience = Audience::Tenant(given::TENANT);
 
-async fn open(hub: &TestHub, caller: &Caller, cursor: Option<&str>) -> Reader<Follower> {
-    let mut stream = Reader::new(hub.follow(caller, cursor).await.expect("a stream"));
+async fn open(messenger: &TestMessenger, caller: &Caller, cursor: Option<&str>) -> Reader<EventStream> {
+    let mut stream = Reader::new(messenger.follow(caller, cursor).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("an event").kind(), "connected");
     stream
 }
 
-async fn tell(hub: &TestHub, audience: Audience, body: &str) {
-    hub.feed.append(&[given::event(audience, body)]).await.expect("appended");
+async fn tell(messenger: &TestMessenger, audience: Audience, body: &str) {
+    messenger.feed.append(&[given::event(audience, body)]).await.expect("appended");
 }
 
 /// The bodies of what comes within the next two seconds.
-async fn heard(stream: &mut Reader<Follower>) -> Vec<String> {
+async fn heard(stream: &mut Reader<EventStream>) -> Vec<String> {
     let events = stream.within(Duration::from_secs(2)).await;
     let real = events.iter().filter(|event| event.kind() == "new_message");
     real.map(|event| event.json()["body"].as_str().expect("a body").to_owned()).collect()
@@ -36,12 +36,12 @@ async fn heard(stream: &mut Reader<Follower>) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_begins_with_retry_its_cursor_and_connected() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    tell(&hub, ALL, "before").await;
-    let caller = hub.caller("anna", given::TENANT).await;
-    let mut follower = hub.follow(&caller, None).await.expect("a stream");
-    let opening = follower.next().await.expect("first bytes");
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    tell(&messenger, ALL, "before").await;
+    let caller = messenger.caller("anna", given::TENANT).await;
+    let mut event_stream = messenger.follow(&caller, None).await.expect("a stream");
+    let opening = event_stream.next().await.expect("first bytes");
     let expected = "retry: 3000\nid: 1\n\
         data: {\"cursor\":1,\"server_time\":\"2026-01-01T06:00:00.000000Z\",\
         \"token_expires_at\":\"2026-01-01T07:00:00.000000Z\",\"type\":\"connected\"}\n\n";
@@ -50,23 +50,23 @@ async fn a_stream_begins_with_retry_its_cursor_and_connected() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_bytes_come_at_once() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
     let start = tokio::time::Instant::now();
-    open(&hub, &caller, None).await;
+    open(&messenger, &caller, None).await;
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_follower_hears_what_happens_after_it_came() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    tell(&hub, ALL, "before").await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    tell(&messenger, ALL, "before").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let mut stream = open(&hub, &caller, None).await;
-    hub.send(given::draft("Hallo"), NO_WAIT).await;
+    let mut stream = open(&messenger, &caller, None).await;
+    messenger.send(given::draft("Hallo"), NO_WAIT).await;
     let event = stream.next_real().await.expect("an event");
     assert_eq!(
         (event.event.as_str(), event.id.as_deref(), event.kind().as_str()),
@@ -81,21 +81,25 @@ async fn a_follower_hears_what_happens_after_it_came() {
 #[tokio::test(start_paused = true)]
 async fn a_follower_gets_what_came_after_its_cursor() {
     for remembered in [true, false] {
-        let hub = hub().build();
+        let messenger = messenger().build();
         if remembered {
             // The tail remembers what it handed out; a process that starts later asks the log.
-            std::mem::forget(hub.run_tail());
+            std::mem::forget(messenger.run_tail());
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        let caller = hub.caller("anna", given::TENANT).await;
+        let caller = messenger.caller("anna", given::TENANT).await;
         for n in 1..=6 {
-            tell(&hub, if n == 4 { Audience::Tenant(given::OTHER_TENANT) } else { ALL }, &n.to_string())
-                .await;
+            tell(
+                &messenger,
+                if n == 4 { Audience::Tenant(given::OTHER_TENANT) } else { ALL },
+                &n.to_string(),
+            )
+            .await;
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let _tail = (!remembered).then(|| hub.run_tail());
-        let mut stream = open(&hub, &caller, Some("2")).await;
-        tell(&hub, ALL, "7").await;
+        let _tail = (!remembered).then(|| messenger.run_tail());
+        let mut stream = open(&messenger, &caller, Some("2")).await;
+        tell(&messenger, ALL, "7").await;
         assert_eq!(heard(&mut stream).await, ["3", "5", "6", "7"], "remembered: {remembered}");
         assert_eq!(stream.decoder.last_id, "7");
     }
@@ -103,30 +107,30 @@ async fn a_follower_gets_what_came_after_its_cursor() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_process_no_longer_remembers_is_read_from_the_log() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let large = "x".repeat(100_000);
     for _ in 0..200 {
-        tell(&hub, ALL, &large).await;
+        tell(&messenger, ALL, &large).await;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     for cursor in [0, 20, 40, 199] {
-        let mut stream = open(&hub, &caller, Some(&cursor.to_string())).await;
+        let mut stream = open(&messenger, &caller, Some(&cursor.to_string())).await;
         assert_eq!(heard(&mut stream).await.len(), 200 - cursor, "from {cursor}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cursor_at_the_end_replays_nothing() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    tell(&hub, ALL, "1").await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    tell(&messenger, ALL, "1").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     for cursor in ["1", " 1 ", "01"] {
-        let mut stream = open(&hub, &caller, Some(cursor)).await;
+        let mut stream = open(&messenger, &caller, Some(cursor)).await;
         assert_eq!(stream.decoder.last_id, "1");
         assert_eq!(heard(&mut stream).await, [""; 0]);
     }
@@ -134,14 +138,14 @@ async fn a_cursor_at_the_end_replays_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cursor_that_another_process_gave_is_no_gap() {
-    let hub = hub().build();
-    let behind = hub.another_process();
+    let messenger = messenger().build();
+    let behind = messenger.another_process();
     let tail = behind.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", given::TENANT).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     drop(tail);
     for n in 1..=4 {
-        tell(&hub, ALL, &n.to_string()).await;
+        tell(&messenger, ALL, &n.to_string()).await;
     }
     let mut stream = open(&behind, &caller, Some("2")).await;
     let _tail = behind.run_tail();
@@ -150,13 +154,13 @@ async fn a_cursor_that_another_process_gave_is_no_gap() {
 
 #[tokio::test(start_paused = true)]
 async fn keepalives_come_at_least_every_twenty_seconds_and_move_no_cursor() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    tell(&hub, ALL, "1").await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    tell(&messenger, ALL, "1").await;
     let mut streams = Vec::new();
     for _ in 0..20 {
-        streams.push(open(&hub, &caller, Some("0")).await);
+        streams.push(open(&messenger, &caller, Some("0")).await);
     }
     for stream in &mut streams {
         stream.within(Duration::from_millis(100)).await;
@@ -170,33 +174,33 @@ async fn keepalives_come_at_least_every_twenty_seconds_and_move_no_cursor() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_with_its_token() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
     let later = Caller { expires_at: caller.expires_at + Duration::from_mins(1), ..caller.clone() };
-    let mut stream = open(&hub, &caller, None).await;
-    let mut other = open(&hub, &later, None).await;
-    pass(&hub, Duration::from_hours(1)).await;
+    let mut stream = open(&messenger, &caller, None).await;
+    let mut other = open(&messenger, &later, None).await;
+    pass(&messenger, Duration::from_hours(1)).await;
     let ended = stream.next_real().await.expect("a last word");
     assert_eq!((ended.kind().as_str(), ended.id), ("token_expired", None));
     assert_eq!(stream.next().await, None);
-    tell(&hub, ALL, "x").await;
+    tell(&messenger, ALL, "x").await;
     assert_eq!(heard(&mut other).await, ["x"], "the other goes on");
-    assert_eq!(hub.tail().connections(), 1);
+    assert_eq!(messenger.tail().connections(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shut_down_tells_everybody_to_return_at_a_time_of_their_own() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
     let mut streams = Vec::new();
     for _ in 0..20 {
-        streams.push(open(&hub, &caller, None).await);
+        streams.push(open(&messenger, &caller, None).await);
     }
-    tell(&hub, ALL, "last").await;
+    tell(&messenger, ALL, "last").await;
     tokio::time::sleep(Duration::from_millis(10)).await;
-    hub.tail().shut_down();
+    messenger.tail().shut_down();
     let mut retries = Vec::new();
     for stream in &mut streams {
         let events: Vec<SseEvent> = stream.within(Duration::from_secs(1)).await;
@@ -219,59 +223,59 @@ async fn a_shut_down_tells_everybody_to_return_at_a_time_of_their_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_stream_leaves_nothing_behind() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    let stream = open(&hub, &caller, None).await;
-    assert_eq!(hub.tail().connections(), 1);
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    let stream = open(&messenger, &caller, None).await;
+    assert_eq!(messenger.tail().connections(), 1);
     drop(stream);
-    assert_eq!(hub.tail().connections(), 0);
+    assert_eq!(messenger.tail().connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_joins_a_room_hears_it_from_then_on_and_who_leaves_does_not() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
     let room = RoomId::new("!1");
     let in_room = || Audience::Room(given::TENANT, room.clone());
-    let mut stream = open(&hub, &caller, None).await;
+    let mut stream = open(&messenger, &caller, None).await;
     for n in 0..3 {
-        tell(&hub, in_room(), "not mine").await;
-        hub.memberships.add(given::TENANT, &room, caller.user.id()).await.expect("added");
-        tell(&hub, in_room(), &n.to_string()).await;
-        hub.memberships.remove(given::TENANT, &room, caller.user.id()).await.expect("removed");
-        tell(&hub, in_room(), "no longer mine").await;
+        tell(&messenger, in_room(), "not mine").await;
+        messenger.memberships.add(given::TENANT, &room, caller.user.id()).await.expect("added");
+        tell(&messenger, in_room(), &n.to_string()).await;
+        messenger.memberships.remove(given::TENANT, &room, caller.user.id()).await.expect("removed");
+        tell(&messenger, in_room(), "no longer mine").await;
     }
     assert_eq!(heard(&mut stream).await, ["0", "1", "2"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_waits_until_the_log_can_be_read() {
-    let hub = hub().build();
-    let caller = hub.caller("anna", given::TENANT).await;
-    hub.memory.switch_off();
-    assert!(hub.follow(&caller, None).await.is_err(), "with the database away it fails at once");
-    hub.memory.switch_on();
-    let opening = hub.clone();
+    let messenger = messenger().build();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    messenger.memory.switch_off();
+    assert!(messenger.follow(&caller, None).await.is_err(), "with the database away it fails at once");
+    messenger.memory.switch_on();
+    let opening = messenger.clone();
     let waiting = tokio::spawn(async move { opening.follow(&caller, None).await.is_ok() });
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!waiting.is_finished());
-    let _tail = hub.run_tail();
+    let _tail = messenger.run_tail();
     assert!(waiting.await.expect("it ends"));
-    assert_eq!(hub.feed.span().await.expect("a span").head, Position(0));
+    assert_eq!(messenger.feed.span().await.expect("a span").head, Position(0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_moves_to_another_tenant_hears_nothing_more_of_the_old_one() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    let mut stream = open(&hub, &caller, None).await;
-    let others = hub.caller("bert", given::TENANT).await;
-    let mut other = open(&hub, &others, None).await;
-    hub.caller("anna", given::OTHER_TENANT).await;
-    tell(&hub, ALL, "not for Anna").await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    let mut stream = open(&messenger, &caller, None).await;
+    let others = messenger.caller("bert", given::TENANT).await;
+    let mut other = open(&messenger, &others, None).await;
+    messenger.caller("anna", given::OTHER_TENANT).await;
+    tell(&messenger, ALL, "not for Anna").await;
     assert_eq!(heard(&mut other).await, ["not for Anna"]);
     let left = stream.within(Duration::from_secs(30)).await;
     assert_eq!(left.last().map(SseEvent::kind).as_deref(), Some("access_withdrawn"));

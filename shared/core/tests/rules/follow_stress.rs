@@ -7,7 +7,7 @@ use messenger_core::{
     id::{Position, RoomId},
     user::Caller,
 };
-use messenger_testkit::{TestHub, given, hub, sse::Reader};
+use messenger_testkit::{TestMessenger, given, messenger, sse::Reader};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 const WRITERS: u64 = 12;
@@ -25,15 +25,15 @@ fn audience(random: &mut StdRng) -> Audience {
     }
 }
 
-async fn write(hub: TestHub, seed: u64) {
+async fn write(messenger: TestMessenger, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     for n in 0..EACH {
         if random.random_bool(0.2) {
-            hub.send(given::machine(7, &n.to_string()), Duration::ZERO).await;
+            messenger.send(given::machine(7, &n.to_string()), Duration::ZERO).await;
         } else {
             let events: Vec<_> =
                 (0..random.random_range(1..4)).map(|_| given::event(audience(&mut random), "x")).collect();
-            hub.feed.append(&events).await.expect("appended");
+            messenger.feed.append(&events).await.expect("appended");
         }
         if random.random_bool(0.1) {
             tokio::time::sleep(Duration::from_millis(random.random_range(0..4))).await;
@@ -42,7 +42,7 @@ async fn write(hub: TestHub, seed: u64) {
 }
 
 /// Reads until the last event, returning again and again, each time to another process.
-async fn read(processes: Vec<TestHub>, caller: Caller, last: Audience, luck: u64) -> Vec<i64> {
+async fn read(processes: Vec<TestMessenger>, caller: Caller, last: Audience, luck: u64) -> Vec<i64> {
     let mut random = StdRng::seed_from_u64(luck);
     let mut seen = Vec::new();
     let mut cursor = "0".to_owned();
@@ -67,10 +67,10 @@ async fn read(processes: Vec<TestHub>, caller: Caller, last: Audience, luck: u64
 
 /// Writers and readers on three processes, each with a tail.
 async fn each_hears_its_own(dawdle: Duration) {
-    let first = hub().settings(|settings| settings.replay_max = 1_000_000).build();
+    let first = messenger().settings(|settings| settings.replay_max = 1_000_000).build();
     first.memory.dawdle(dawdle);
     let processes = vec![first.another_process(), first.another_process(), first.clone()];
-    let _tails: Vec<_> = processes.iter().map(TestHub::run_tail).collect();
+    let _tails: Vec<_> = processes.iter().map(TestMessenger::run_tail).collect();
     let mut callers = Vec::new();
     for (name, tenant) in [("anna", given::TENANT), ("bert", given::TENANT), ("carl", given::OTHER_TENANT)] {
         callers.push(first.caller(name, tenant).await);
@@ -119,18 +119,18 @@ async fn each_reader_hears_the_same_from_a_slow_store() {
 }
 
 /// Opens a stream while somebody joins a room; what the room says after the join must be heard.
-async fn join_while_opening(hub: &TestHub, round: usize) {
-    let caller = hub.caller(&format!("user{round}"), given::TENANT).await;
+async fn join_while_opening(messenger: &TestMessenger, round: usize) {
+    let caller = messenger.caller(&format!("user{round}"), given::TENANT).await;
     let room = RoomId::new(format!("!{round}"));
-    let cursor = hub.feed.span().await.expect("a span").head.to_string();
-    let (joining, user, joined) = (hub.clone(), caller.user.id().clone(), room.clone());
+    let cursor = messenger.feed.span().await.expect("a span").head.to_string();
+    let (joining, user, joined) = (messenger.clone(), caller.user.id().clone(), room.clone());
     let join = tokio::spawn(async move {
         joining.memberships.add(given::TENANT, &joined, &user).await.expect("added");
         let after = given::event(Audience::Room(given::TENANT, joined), "after the join");
         joining.feed.append(&[after]).await.expect("appended");
     });
     let from = round.is_multiple_of(2).then_some(cursor.as_str());
-    let mut stream = Reader::new(hub.follow(&caller, from).await.expect("a stream"));
+    let mut stream = Reader::new(messenger.follow(&caller, from).await.expect("a stream"));
     join.await.expect("no panic");
     let heard = tokio::time::timeout(Duration::from_secs(10), async {
         loop {
@@ -149,19 +149,19 @@ async fn join_while_opening(hub: &TestHub, round: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_is_in_a_room_hears_it_however_their_stream_and_their_join_race() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
     for round in 0..100 {
-        join_while_opening(&hub, round).await;
+        join_while_opening(&messenger, round).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn whoever_is_in_a_room_hears_it_from_a_slow_store() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    hub.memory.dawdle(Duration::from_millis(20));
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    messenger.memory.dawdle(Duration::from_millis(20));
     for round in 0..300 {
-        join_while_opening(&hub, round).await;
+        join_while_opening(&messenger, round).await;
     }
 }

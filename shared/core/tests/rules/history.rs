@@ -6,14 +6,14 @@ use messenger_core::{
     message::History,
     user::Caller,
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 use serde_json::json;
 
 use crate::ready_caller;
 
 /// Anna, in a room in which she has said the numbers from 0 on with another client.
 struct Stand {
-    hub: TestHub,
+    messenger: TestMessenger,
     anna: Caller,
     room: RoomId,
     said: Vec<EventId>,
@@ -21,24 +21,25 @@ struct Stand {
 
 impl Stand {
     async fn of(messages: usize) -> Self {
-        let hub = hub().build();
-        let anna = ready_caller(&hub, "anna").await;
-        let room = hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
-        let said = (0..messages).map(|n| hub.homeserver.says(&room, &elsewhere(), &n.to_string())).collect();
-        Self { hub, anna, room, said }
+        let messenger = messenger().build();
+        let anna = ready_caller(&messenger, "anna").await;
+        let room = messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+        let said =
+            (0..messages).map(|n| messenger.homeserver.says(&room, &elsewhere(), &n.to_string())).collect();
+        Self { messenger, anna, room, said }
     }
 
     async fn page(&self, from: Option<&str>, limit: usize) -> Result<History> {
-        self.hub.history(&self.anna, &self.room, from, limit).await
+        self.messenger.history(&self.anna, &self.room, from, limit).await
     }
 
     fn redact(&self, n: usize) {
-        self.hub.homeserver.redacts(&self.room, &elsewhere(), &self.said[n]);
+        self.messenger.homeserver.redacts(&self.room, &elsewhere(), &self.said[n]);
     }
 
     fn noise(&self, events: usize) {
         for _ in 0..events {
-            self.hub.homeserver.happens(&self.room, &elsewhere(), "com.example.noise", json!({}));
+            self.messenger.homeserver.happens(&self.room, &elsewhere(), "com.example.noise", json!({}));
         }
     }
 }
@@ -80,12 +81,12 @@ async fn a_boundary_deep_in_a_page_is_found_by_a_reader_of_small_pages() {
 async fn thousands_of_other_events_are_crossed_in_steps() {
     let stand = Stand::of(1).await;
     stand.noise(3000);
-    stand.hub.homeserver.says(&stand.room, &elsewhere(), "new");
+    stand.messenger.homeserver.says(&stand.room, &elsewhere(), "new");
     let (mut read, mut token, mut steps) = (Vec::new(), None, 0);
     loop {
-        let before = stand.hub.homeserver.calls();
+        let before = stand.messenger.homeserver.calls();
         let page = stand.page(token.as_deref(), 50).await.expect("a page");
-        let calls = stand.hub.homeserver.calls() - before;
+        let calls = stand.messenger.homeserver.calls() - before;
         assert!(calls <= 10, "{calls} calls for one page");
         read.extend(bodies(&page).into_iter().map(str::to_owned));
         assert_eq!(page.has_more, page.end_token.is_some());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use messenger_core::{
     Error, Result,
     event::{Audience, Kind},
-    follow::Follower,
+    follow::EventStream,
     id::RoomId,
     media::Upload,
     message::Said,
@@ -14,7 +14,7 @@ use messenger_core::{
     user::{Caller, Identity, Role},
 };
 use messenger_testkit::{
-    TestHub, given, hub,
+    TestMessenger, given, messenger,
     sse::{Reader, SseEvent},
 };
 
@@ -24,27 +24,27 @@ const SOON: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(25);
 const ALL: Audience = Audience::Tenant(given::TENANT);
 
-async fn with_role(hub: &TestHub, name: &str, role: Role) {
-    hub.sign_in(Identity { role, ..given::identity(name) }).await.expect("signed in");
+async fn with_role(messenger: &TestMessenger, name: &str, role: Role) {
+    messenger.sign_in(Identity { role, ..given::identity(name) }).await.expect("signed in");
 }
 
-async fn moved(hub: &TestHub, name: &str) {
-    hub.sign_in(identity_in(given::OTHER_TENANT, name)).await.expect("signed in");
+async fn moved(messenger: &TestMessenger, name: &str) {
+    messenger.sign_in(identity_in(given::OTHER_TENANT, name)).await.expect("signed in");
 }
 
 fn code<T>(result: Result<T>) -> &'static str {
     result.err().expect("refused").code()
 }
 
-async fn open(hub: &TestHub, caller: &Caller) -> Reader<Follower> {
-    let mut stream = Reader::new(hub.follow(caller, None).await.expect("a stream"));
+async fn open(messenger: &TestMessenger, caller: &Caller) -> Reader<EventStream> {
+    let mut stream = Reader::new(messenger.follow(caller, None).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("an event").kind(), "connected");
     stream
 }
 
 #[tokio::test]
 async fn a_process_forgets_a_user_who_changes_in_another_process() {
-    let first = hub().build();
+    let first = messenger().build();
     let second = first.another_process();
     let seen = async || second.recognise(given::identity("anna")).await;
     with_role(&first, "anna", Role::User).await;
@@ -64,7 +64,7 @@ async fn a_process_forgets_a_user_who_changes_in_another_process() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_or_poll_of_a_former_tenant_does_not_begin() {
-    let first = hub().build();
+    let first = messenger().build();
     let second = first.another_process();
     let _tail = second.run_tail();
     let anna = second.caller("anna", given::TENANT).await;
@@ -82,59 +82,61 @@ async fn a_stream_or_poll_of_a_former_tenant_does_not_begin() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_when_the_role_changes() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let anna = hub.caller("anna", given::TENANT).await;
-    let (mut stream, mut others) =
-        (open(&hub, &anna).await, open(&hub, &hub.caller("bert", given::TENANT).await).await);
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    let (mut stream, mut others) = (
+        open(&messenger, &anna).await,
+        open(&messenger, &messenger.caller("bert", given::TENANT).await).await,
+    );
     let renamed = Identity { display_name: "Anna Neu".to_owned(), ..given::identity("anna") };
-    hub.sign_in(renamed.clone()).await.expect("signed in");
-    hub.feed.append(&[given::event(ALL, "still heard")]).await.expect("appended");
-    hub.sign_in(Identity { role: Role::Viewer, ..renamed }).await.expect("signed in");
-    hub.feed.append(&[given::event(ALL, "no more")]).await.expect("appended");
+    messenger.sign_in(renamed.clone()).await.expect("signed in");
+    messenger.feed.append(&[given::event(ALL, "still heard")]).await.expect("appended");
+    messenger.sign_in(Identity { role: Role::Viewer, ..renamed }).await.expect("signed in");
+    messenger.feed.append(&[given::event(ALL, "no more")]).await.expect("appended");
     let told = stream.within(SOON).await;
     let kinds: Vec<_> = told.iter().map(SseEvent::kind).collect();
     assert_eq!(kinds, ["new_message", "role_changed"]);
     assert_eq!(told[1].json()["role"], "viewer");
     assert!(stream.next().await.is_none(), "the stream has ended");
     assert_eq!(others.within(SOON).await.len(), 2, "other users hear on");
-    open(&hub, &anna).await;
+    open(&messenger, &anna).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_waiting_poll_ends_when_tenant_or_role_change() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let anna = hub.caller("anna", given::TENANT).await;
-    let waiting = |hub: &TestHub| {
-        let (hub, anna) = (hub.clone(), anna.clone());
-        tokio::spawn(async move { hub.poll(&anna, &Since::Reader(String::new()), LONG).await })
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    let waiting = |messenger: &TestMessenger| {
+        let (messenger, anna) = (messenger.clone(), anna.clone());
+        tokio::spawn(async move { messenger.poll(&anna, &Since::Reader(String::new()), LONG).await })
     };
-    let poll = waiting(&hub);
+    let poll = waiting(&messenger);
     tokio::time::sleep(SOON).await;
-    with_role(&hub, "anna", Role::Viewer).await;
+    with_role(&messenger, "anna", Role::Viewer).await;
     let page = poll.await.expect("it ends").expect("a page");
     assert_eq!(page.events.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::RoleChanged]);
-    let poll = waiting(&hub);
+    let poll = waiting(&messenger);
     tokio::time::sleep(SOON).await;
     assert!(!poll.is_finished());
-    moved(&hub, "anna").await;
+    moved(&messenger, "anna").await;
     assert_eq!(code(poll.await.expect("it ends")), "token_superseded");
 }
 
 #[tokio::test]
 async fn a_page_ends_where_its_user_left_the_tenant() {
-    let hub = hub().build();
-    let anna = hub.caller("anna", given::TENANT).await;
-    hub.feed.append(&[given::event(ALL, "before")]).await.expect("appended");
-    moved(&hub, "anna").await;
-    hub.feed.append(&[given::event(ALL, "meanwhile")]).await.expect("appended");
-    with_role(&hub, "anna", Role::User).await;
-    let page = hub.poll(&anna, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
+    let messenger = messenger().build();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    messenger.feed.append(&[given::event(ALL, "before")]).await.expect("appended");
+    moved(&messenger, "anna").await;
+    messenger.feed.append(&[given::event(ALL, "meanwhile")]).await.expect("appended");
+    with_role(&messenger, "anna", Role::User).await;
+    let page = messenger.poll(&anna, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
     let kinds: Vec<_> = page.events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::NewMessage, Kind::AccessWithdrawn]);
     let next = Since::Cursor(page.cursor.to_string());
-    assert_eq!(hub.poll(&anna, &next, NO_WAIT).await.expect("a page").events.len(), 1);
+    assert_eq!(messenger.poll(&anna, &next, NO_WAIT).await.expect("a page").events.len(), 1);
 }
 
 /// A file to be uploaded.
@@ -145,7 +147,7 @@ fn file() -> Upload {
 
 /// Every call in a caller's name that changes something, and its name.
 async fn every_call(
-    hub: &TestHub,
+    messenger: &TestMessenger,
     caller: &Caller,
     open: &RoomId,
     own: &RoomId,
@@ -157,96 +159,98 @@ async fn every_call(
     };
     let text = || Said::text("x", "m.text");
     vec![
-        ("join", hub.join_room(caller, open).await.map(drop)),
-        ("found", hub.found_room(caller, named(&[])).await.map(drop)),
-        ("found with others", hub.found_room(caller, named(&["bert"])).await.map(drop)),
-        ("dm", hub.open_dm(caller, &given::user("bert")).await.map(drop)),
-        ("invite", hub.invite(caller, own, "carl").await.map(drop)),
-        ("send", hub.hub.send(caller, own, text(), Some("1")).await.map(drop)),
-        ("upload", hub.upload(caller, own, file(), None, None).await.map(drop)),
-        ("type", hub.type_in(caller, own, Some(WAIT)).await),
-        ("enable", hub.enable_external_access(caller, &given::user("bert")).await),
-        ("disable", hub.disable_external_access(caller, &given::user("bert")).await.map(drop)),
-        ("password", hub.external_client(caller).await.map(drop)),
-        ("rotate", hub.rotate_external_client(caller).await.map(drop)),
-        ("read", hub.mark_read(caller, own).await),
-        ("leave", hub.leave(caller, own).await),
+        ("join", messenger.join_room(caller, open).await.map(drop)),
+        ("found", messenger.found_room(caller, named(&[])).await.map(drop)),
+        ("found with others", messenger.found_room(caller, named(&["bert"])).await.map(drop)),
+        ("dm", messenger.open_dm(caller, &given::user("bert")).await.map(drop)),
+        ("invite", messenger.invite(caller, own, "carl").await.map(drop)),
+        ("send", messenger.messenger.send(caller, own, text(), Some("1")).await.map(drop)),
+        ("upload", messenger.upload(caller, own, file(), None, None).await.map(drop)),
+        ("type", messenger.type_in(caller, own, Some(WAIT)).await),
+        ("enable", messenger.enable_external_access(caller, &given::user("bert")).await),
+        ("disable", messenger.disable_external_access(caller, &given::user("bert")).await.map(drop)),
+        ("password", messenger.external_client(caller).await.map(drop)),
+        ("rotate", messenger.rotate_external_client(caller).await.map(drop)),
+        ("read", messenger.mark_read(caller, own).await),
+        ("leave", messenger.leave(caller, own).await),
     ]
 }
 
 /// A room that is open to everybody of the tenant, and one of Anna's own with Bert.
-async fn two_rooms(hub: &TestHub, anna: &Caller) -> (RoomId, RoomId) {
-    ready_caller(hub, "bert").await;
-    ready_caller(hub, "carl").await;
-    let open = hub.send(given::machine(1, "x"), WAIT).await.notification.room.expect("a room");
+async fn two_rooms(messenger: &TestMessenger, anna: &Caller) -> (RoomId, RoomId) {
+    ready_caller(messenger, "bert").await;
+    ready_caller(messenger, "carl").await;
+    let open = messenger.send(given::machine(1, "x"), WAIT).await.notification.room.expect("a room");
     let named = Founding { name: "own".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
-    let own = hub.found_room(anna, named).await.expect("made").matrix_room_id;
-    hub.work().await;
+    let own = messenger.found_room(anna, named).await.expect("made").matrix_room_id;
+    messenger.work().await;
     (open, own)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_for_a_former_tenant_leaves_nothing_behind() {
-    let hub = hub().build();
-    let anna = ready_with(&hub, "anna", Role::Admin).await;
-    let (open, own) = two_rooms(&hub, &anna).await;
-    hub.memory.lose_signals();
-    moved(&hub, "anna").await;
-    hub.work().await;
-    let (calls, events) = (hub.homeserver.calls(), hub.memory.events().len());
-    for (call, result) in every_call(&hub, &anna, &open, &own).await {
+    let messenger = messenger().build();
+    let anna = ready_with(&messenger, "anna", Role::Admin).await;
+    let (open, own) = two_rooms(&messenger, &anna).await;
+    messenger.memory.lose_signals();
+    moved(&messenger, "anna").await;
+    messenger.work().await;
+    let (calls, events) = (messenger.homeserver.calls(), messenger.memory.events().len());
+    for (call, result) in every_call(&messenger, &anna, &open, &own).await {
         assert!(result.is_err(), "{call}");
     }
-    hub.work().await;
-    assert_eq!(hub.homeserver.calls(), calls, "the homeserver was asked nothing");
-    assert_eq!(hub.memory.events().len(), events);
-    assert!(!hub.homeserver.members(&open).contains(&hub.matrix_id(&anna.user)));
+    messenger.work().await;
+    assert_eq!(messenger.homeserver.calls(), calls, "the homeserver was asked nothing");
+    assert_eq!(messenger.memory.events().len(), events);
+    assert!(!messenger.homeserver.members(&open).contains(&messenger.matrix_id(&anna.user)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_with_a_former_role_leaves_nothing_behind() {
-    let hub = hub().build();
-    let anna = ready_with(&hub, "anna", Role::Admin).await;
-    let (open, own) = two_rooms(&hub, &anna).await;
-    hub.memory.lose_signals();
-    with_role(&hub, "anna", Role::Viewer).await;
-    let (calls, events) = (hub.homeserver.calls(), hub.memory.events().len());
+    let messenger = messenger().build();
+    let anna = ready_with(&messenger, "anna", Role::Admin).await;
+    let (open, own) = two_rooms(&messenger, &anna).await;
+    messenger.memory.lose_signals();
+    with_role(&messenger, "anna", Role::Viewer).await;
+    let (calls, events) = (messenger.homeserver.calls(), messenger.memory.events().len());
     // Viewers read, and come and go.
     let may = ["join", "read", "leave"];
-    let (allowed, refused): (Vec<_>, Vec<_>) =
-        every_call(&hub, &anna, &open, &own).await.into_iter().partition(|(call, _)| may.contains(call));
+    let (allowed, refused): (Vec<_>, Vec<_>) = every_call(&messenger, &anna, &open, &own)
+        .await
+        .into_iter()
+        .partition(|(call, _)| may.contains(call));
     assert!(allowed.iter().all(|(_, result)| result.is_ok()), "{allowed:?}");
     for (call, result) in refused {
         let code = code(result);
         let expected = ["read_only_role", "admin_role_needed", "external_access_disabled"];
         assert!(expected.contains(&code), "{call}: {code}");
     }
-    assert_eq!(hub.homeserver.calls() - calls, 1, "joining");
-    let kinds: Vec<_> = hub.memory.events().split_off(events).iter().map(|event| event.kind).collect();
+    assert_eq!(messenger.homeserver.calls() - calls, 1, "joining");
+    let kinds: Vec<_> = messenger.memory.events().split_off(events).iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::RoomJoined, Kind::RoomLeft]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_user_who_moves_while_joining_leaves_the_room_again() {
-    let hub = hub().build();
-    let anna = ready_caller(&hub, "anna").await;
-    let (open, own) = two_rooms(&hub, &anna).await;
-    let dora = ready_caller(&hub, "dora").await;
-    let user = hub.matrix_id(&dora.user);
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
+    let (open, own) = two_rooms(&messenger, &anna).await;
+    let dora = ready_caller(&messenger, "dora").await;
+    let user = messenger.matrix_id(&dora.user);
     // The homeserver has let Dora in, and its answer is still on its way.
-    hub.homeserver.answer_late(SOON);
-    let (first, second) = (hub.clone(), hub.clone());
+    messenger.homeserver.answer_late(SOON);
+    let (first, second) = (messenger.clone(), messenger.clone());
     let (joining, into) = (dora.clone(), open.clone());
     let joining = tokio::spawn(async move { first.join_room(&joining, &into).await });
     let (inviting, into) = (anna.clone(), own.clone());
     let inviting = tokio::spawn(async move { second.invite(&inviting, &into, "dora").await });
     tokio::time::sleep(SOON / 2).await;
-    moved(&hub, "dora").await;
+    moved(&messenger, "dora").await;
     assert!(matches!(joining.await.expect("it ends"), Err(Error::NotFound(_))));
     drop(inviting.await.expect("it ends"));
-    hub.homeserver.answer_late(Duration::ZERO);
-    hub.work().await;
+    messenger.homeserver.answer_late(Duration::ZERO);
+    messenger.work().await;
     for room in [&open, &own] {
-        assert!(!hub.homeserver.members(room).contains(&user), "{room}");
+        assert!(!messenger.homeserver.members(room).contains(&user), "{room}");
     }
 }

@@ -7,7 +7,7 @@ use messenger_core::{
     message::Said,
     room::{Profile, RoomKey, RoomKind},
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 
 use crate::{WAIT, accounts_made, ready_caller};
 
@@ -33,25 +33,34 @@ fn membership(room: &RoomId, user: &MatrixUserId, joined: bool) -> RoomEvent {
 }
 
 /// A room of a tenant.
-async fn room_of(hub: &TestHub, tenant: TenantId, id: &str) -> RoomId {
+async fn room_of(messenger: &TestMessenger, tenant: TenantId, id: &str) -> RoomId {
     let kind = RoomKind::Service { source_app: id.to_owned() };
-    hub.rooms.settle(&RoomKey { tenant, kind }, &RoomId::new(id), &Profile::default()).await.expect("settled")
+    messenger
+        .rooms
+        .settle(&RoomKey { tenant, kind }, &RoomId::new(id), &Profile::default())
+        .await
+        .expect("settled")
 }
 
-async fn heard(hub: &TestHub, room: &RoomId) -> Vec<Event> {
-    hub.feed.after(Position(0), &[Audience::Room(given::TENANT, room.clone())], 100).await.expect("events")
+async fn heard(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
+    messenger
+        .feed
+        .after(Position(0), &[Audience::Room(given::TENANT, room.clone())], 100)
+        .await
+        .expect("events")
 }
 
 #[tokio::test]
 async fn a_message_reaches_the_members_of_its_room() {
-    let hub = hub().build();
-    hub.sign_in(messenger_core::user::Identity { display_name: "Änna".into(), ..given::identity("Anna") })
+    let messenger = messenger().build();
+    messenger
+        .sign_in(messenger_core::user::Identity { display_name: "Änna".into(), ..given::identity("Anna") })
         .await
         .expect("signed in");
-    accounts_made(&hub, &["Anna"]).await;
-    let room = room_of(&hub, given::TENANT, "!1").await;
-    hub.receive(vec![message("$1", &room, &matrix("_anna"), "Größe")]).await.expect("received");
-    let events = heard(&hub, &room).await;
+    accounts_made(&messenger, &["Anna"]).await;
+    let room = room_of(&messenger, given::TENANT, "!1").await;
+    messenger.receive(vec![message("$1", &room, &matrix("_anna"), "Größe")]).await.expect("received");
+    let events = heard(&messenger, &room).await;
     assert_eq!((events.len(), events[0].kind), (1, Kind::NewMessage));
     let expected = "{\"id\":1,\"type\":\"new_message\",\"event_id\":\"$1\",\"room_id\":\"!1\",\
         \"sender\":\"@_anna:hub.local\",\"sender_display_name\":\"Änna\",\"body\":\"Größe\",\
@@ -61,139 +70,142 @@ async fn a_message_reaches_the_members_of_its_room() {
 
 #[tokio::test]
 async fn a_message_told_again_counts_once() {
-    let hub = hub().build();
-    let room = room_of(&hub, given::TENANT, "!1").await;
+    let messenger = messenger().build();
+    let room = room_of(&messenger, given::TENANT, "!1").await;
     let events = || {
         (0..5).map(|n| message(&format!("${n}"), &room, &matrix("anna"), &n.to_string())).collect::<Vec<_>>()
     };
-    hub.receive(events()).await.expect("received");
+    messenger.receive(events()).await.expect("received");
     let others: tokio::task::JoinSet<_> = (0..10)
         .map(|_| {
-            let (process, events) = (hub.another_process(), events());
+            let (process, events) = (messenger.another_process(), events());
             async move { process.receive(events).await.expect("received") }
         })
         .collect();
     others.join_all().await;
-    assert_eq!(heard(&hub, &room).await.len(), 5);
+    assert_eq!(heard(&messenger, &room).await.len(), 5);
 }
 
 #[tokio::test]
 async fn messages_keep_the_order_in_which_they_are_told() {
-    let hub = hub().build();
-    let room = room_of(&hub, given::TENANT, "!1").await;
+    let messenger = messenger().build();
+    let room = room_of(&messenger, given::TENANT, "!1").await;
     let events =
         (0..20).map(|n| message(&format!("${n}"), &room, &matrix("anna"), &format!("<{n}>"))).collect();
-    hub.receive(events).await.expect("received");
-    for (n, event) in heard(&hub, &room).await.iter().enumerate() {
+    messenger.receive(events).await.expect("received");
+    for (n, event) in heard(&messenger, &room).await.iter().enumerate() {
         assert!(event.json().contains(&format!("<{n}>")));
     }
 }
 
 #[tokio::test]
 async fn what_the_bot_said_is_not_told_again() {
-    let hub = hub().build();
-    let room = hub.send(given::draft("x"), WAIT).await.notification.room.expect("sent");
-    let before = hub.memory.events().len();
-    hub.receive(vec![message("$event1", &room, &matrix("messenger"), "[inventory] x")])
+    let messenger = messenger().build();
+    let room = messenger.send(given::draft("x"), WAIT).await.notification.room.expect("sent");
+    let before = messenger.memory.events().len();
+    messenger
+        .receive(vec![message("$event1", &room, &matrix("messenger"), "[inventory] x")])
         .await
         .expect("received");
-    assert_eq!(hub.memory.events().len(), before);
+    assert_eq!(messenger.memory.events().len(), before);
 }
 
 #[tokio::test]
 async fn rooms_that_are_not_ours_are_passed_over() {
-    let hub = hub().build();
-    let anna = ready_caller(&hub, "anna").await;
-    let before = hub.memory.events().len();
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
+    let before = messenger.memory.events().len();
     let foreign = RoomId::new("!foreign:elsewhere");
     let events = vec![
         message("$1", &foreign, &matrix("anna"), "x"),
         membership(&foreign, &matrix("anna"), true),
         membership(&foreign, &matrix("anna"), false),
     ];
-    hub.receive(events).await.expect("received");
-    assert_eq!(hub.memory.events().len(), before);
-    assert!(!hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").contains(&foreign));
+    messenger.receive(events).await.expect("received");
+    assert_eq!(messenger.memory.events().len(), before);
+    assert!(
+        !messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").contains(&foreign)
+    );
 }
 
 #[tokio::test]
 async fn what_comes_after_a_foreign_room_is_not_passed_over() {
-    let hub = hub().build();
-    let room = room_of(&hub, given::TENANT, "!1").await;
+    let messenger = messenger().build();
+    let room = room_of(&messenger, given::TENANT, "!1").await;
     let foreign = RoomId::new("!foreign");
     let events =
         vec![message("$1", &foreign, &matrix("anna"), "x"), message("$2", &room, &matrix("anna"), "y")];
-    hub.receive(events).await.expect("received");
-    assert_eq!(heard(&hub, &room).await.len(), 1);
+    messenger.receive(events).await.expect("received");
+    assert_eq!(heard(&messenger, &room).await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_sender_whom_we_do_not_know_is_named_by_their_matrix_id() {
-    let hub = hub().build();
-    hub.caller("anna", given::TENANT).await;
-    let room = room_of(&hub, given::TENANT, "!1").await;
+    let messenger = messenger().build();
+    messenger.caller("anna", given::TENANT).await;
+    let room = room_of(&messenger, given::TENANT, "!1").await;
     for (n, sender) in
         ["@bert:hub.local", "@anna:elsewhere", "@anna:hub.local:8448", "anna"].iter().enumerate()
     {
         let event = message(&format!("${n}"), &room, &MatrixUserId::new(*sender), "x");
-        hub.receive(vec![event]).await.expect("received");
-        let last = heard(&hub, &room).await.pop().expect("an event");
+        messenger.receive(vec![event]).await.expect("received");
+        let last = heard(&messenger, &room).await.pop().expect("an event");
         assert!(last.json().contains(&format!("\"sender_display_name\":\"{sender}\"")), "{}", last.json());
     }
 }
 
 #[tokio::test]
 async fn joins_and_leaves_are_taken_over_once_each() {
-    let hub = hub().build();
-    let anna = hub.caller("anna", given::TENANT).await;
-    accounts_made(&hub, &["anna"]).await;
-    let room = room_of(&hub, given::TENANT, "!1").await;
-    let rooms = async || hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms");
+    let messenger = messenger().build();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    accounts_made(&messenger, &["anna"]).await;
+    let room = room_of(&messenger, given::TENANT, "!1").await;
+    let rooms = async || messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms");
     for _ in 0..2 {
-        hub.receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
+        messenger.receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
     }
     assert_eq!(rooms().await, std::slice::from_ref(&room));
     for _ in 0..2 {
-        hub.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
+        messenger.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
     }
     assert_eq!(rooms().await, []);
-    let kinds: Vec<_> = hub.memory.events().iter().map(|event| event.kind).collect();
+    let kinds: Vec<_> = messenger.memory.events().iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::RoomJoined, Kind::RoomLeft]);
 }
 
 #[tokio::test]
 async fn who_has_come_back_is_not_put_out_by_what_is_told_late_of_their_leaving() {
-    let hub = hub().build();
-    let anna = ready_caller(&hub, "anna").await;
-    let room = hub.send(given::draft("x"), WAIT).await.notification.room.expect("sent");
-    hub.ports().homeserver.join(&room, &matrix("anna")).await.expect("in again");
-    hub.receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
-    hub.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
-    let rooms = async || hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms");
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
+    let room = messenger.send(given::draft("x"), WAIT).await.notification.room.expect("sent");
+    messenger.ports().homeserver.join(&room, &matrix("anna")).await.expect("in again");
+    messenger.receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
+    messenger.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
+    let rooms = async || messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms");
     assert!(rooms().await.contains(&room));
-    hub.attendance.leave(&room, &matrix("anna")).await.expect("left");
-    hub.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
+    messenger.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
+    messenger.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
     assert!(!rooms().await.contains(&room), "what is so counts");
 }
 
 #[tokio::test]
 async fn who_comes_and_goes_within_one_push_is_out() {
-    let hub = hub().build();
-    let anna = hub.caller("anna", given::TENANT).await;
-    let room = room_of(&hub, given::TENANT, "!1").await;
+    let messenger = messenger().build();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    let room = room_of(&messenger, given::TENANT, "!1").await;
     let told = [true, false].map(|joined| membership(&room, &matrix("anna"), joined));
-    hub.receive(told.to_vec()).await.expect("received");
-    assert_eq!(hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms"), []);
+    messenger.receive(told.to_vec()).await.expect("received");
+    assert_eq!(messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms"), []);
 }
 
 #[tokio::test]
 async fn a_user_of_another_tenant_never_becomes_a_member() {
-    let hub = hub().build();
-    let carl = hub.caller("carl", given::OTHER_TENANT).await;
-    let room = room_of(&hub, given::TENANT, "!1").await;
-    hub.receive(vec![membership(&room, &matrix("carl"), true)]).await.expect("received");
+    let messenger = messenger().build();
+    let carl = messenger.caller("carl", given::OTHER_TENANT).await;
+    let room = room_of(&messenger, given::TENANT, "!1").await;
+    messenger.receive(vec![membership(&room, &matrix("carl"), true)]).await.expect("received");
     for tenant in [given::TENANT, given::OTHER_TENANT] {
-        assert_eq!(hub.memberships.of(tenant, carl.user.id()).await.expect("rooms"), []);
+        assert_eq!(messenger.memberships.of(tenant, carl.user.id()).await.expect("rooms"), []);
     }
-    assert!(hub.memory.events().is_empty());
+    assert!(messenger.memory.events().is_empty());
 }

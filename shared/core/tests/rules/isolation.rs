@@ -10,7 +10,7 @@ use messenger_core::{
     user::Caller,
 };
 use messenger_testkit::{
-    TestHub, given, hub,
+    TestMessenger, given, messenger,
     sse::{Reader, SseEvent},
 };
 
@@ -45,13 +45,17 @@ fn matrix() -> Vec<(Audience, Vec<&'static str>)> {
     ]
 }
 
-async fn callers(hub: &TestHub) -> Vec<Caller> {
+async fn callers(messenger: &TestMessenger) -> Vec<Caller> {
     let mut callers = Vec::new();
     for (name, tenant) in USERS {
-        callers.push(hub.caller(name, tenant).await);
+        callers.push(messenger.caller(name, tenant).await);
     }
-    hub.memberships.add(given::TENANT, &RoomId::new("!1"), &given::user("anna")).await.expect("added");
-    hub.memberships.add(given::OTHER_TENANT, &RoomId::new("!2"), &given::user("dora")).await.expect("added");
+    messenger.memberships.add(given::TENANT, &RoomId::new("!1"), &given::user("anna")).await.expect("added");
+    messenger
+        .memberships
+        .add(given::OTHER_TENANT, &RoomId::new("!2"), &given::user("dora"))
+        .await
+        .expect("added");
     callers
 }
 
@@ -63,21 +67,21 @@ fn bodies(events: impl IntoIterator<Item = serde_json::Value>) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn every_reader_hears_exactly_what_is_theirs() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let callers = callers(&hub).await;
-    let start = hub.feed.span().await.expect("a span").head.to_string();
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let callers = callers(&messenger).await;
+    let start = messenger.feed.span().await.expect("a span").head.to_string();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut live = Vec::new();
     for caller in &callers {
-        live.push(Reader::new(hub.follow(caller, None).await.expect("a stream")));
+        live.push(Reader::new(messenger.follow(caller, None).await.expect("a stream")));
     }
     for (audience, _) in matrix() {
         let event = given::event(audience.clone(), &audience.to_string());
-        hub.feed.append(&[event]).await.expect("appended");
+        messenger.feed.append(&[event]).await.expect("appended");
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let cold = hub.another_process();
+    let cold = messenger.another_process();
     let _cold_tail = cold.run_tail();
     for (caller, mut live) in callers.iter().zip(live) {
         let name = caller.user.id().as_str();
@@ -85,7 +89,7 @@ async fn every_reader_hears_exactly_what_is_theirs() {
         let expected: Vec<_> = theirs.map(|(audience, _)| audience.to_string()).collect();
         let json = |events: Vec<SseEvent>| bodies(events.iter().map(SseEvent::json));
         assert_eq!(json(live.within(Duration::from_secs(1)).await), expected, "{name}, live");
-        for process in [&hub, &cold] {
+        for process in [&messenger, &cold] {
             let mut replay = Reader::new(process.follow(caller, Some(&start)).await.expect("a stream"));
             assert_eq!(json(replay.within(Duration::from_secs(1)).await), expected, "{name}, replayed");
             let page =
@@ -98,17 +102,17 @@ async fn every_reader_hears_exactly_what_is_theirs() {
 
 #[tokio::test(start_paused = true)]
 async fn a_notification_of_every_target_stays_in_its_tenant() {
-    let hub = hub().build();
-    let callers = callers(&hub).await;
-    let start = Since::Cursor(hub.feed.span().await.expect("a span").head.to_string());
+    let messenger = messenger().build();
+    let callers = callers(&messenger).await;
+    let start = Since::Cursor(messenger.feed.span().await.expect("a span").head.to_string());
     let entity = Target::Entity { entity_type: "machine".into(), entity_id: EntityId::Number(1) };
     for target in [Target::General, Target::Service, entity, Target::Dm(given::user("bert"))] {
         let title = format!("{target:?}");
-        hub.send(Draft { target, ..given::draft(&title) }, WAIT).await;
+        messenger.send(Draft { target, ..given::draft(&title) }, WAIT).await;
     }
     let mut counts = Vec::new();
     for caller in &callers {
-        let page = hub.poll(caller, &start, Duration::ZERO).await.expect("a page");
+        let page = messenger.poll(caller, &start, Duration::ZERO).await.expect("a page");
         counts.push(page.events.iter().filter(|event| event.notification.is_some()).count());
     }
     assert_eq!(counts, [3, 4, 0, 0]);
@@ -116,17 +120,19 @@ async fn a_notification_of_every_target_stays_in_its_tenant() {
 
 #[tokio::test(start_paused = true)]
 async fn satellites_and_users_see_their_own_tenant_only() {
-    let hub = hub().build();
-    let callers = callers(&hub).await;
-    let ours = hub.send(given::draft("ours"), WAIT).await.notification;
+    let messenger = messenger().build();
+    let callers = callers(&messenger).await;
+    let ours = messenger.send(given::draft("ours"), WAIT).await.notification;
     let foreign = Satellite { tenant: given::OTHER_TENANT, ..given::satellite() };
-    let theirs =
-        hub.notify(foreign.clone(), given::draft("theirs"), given::waiting(WAIT)).await.expect("accepted");
+    let theirs = messenger
+        .notify(foreign.clone(), given::draft("theirs"), given::waiting(WAIT))
+        .await
+        .expect("accepted");
     assert_ne!(theirs.notification.room, ours.room, "general rooms of two tenants are two rooms");
-    assert!(hub.notification(&foreign, ours.id).await.is_err());
+    assert!(messenger.notification(&foreign, ours.id).await.is_err());
     let all = LogQuery { source_app: None, limit: 100, offset: 0 };
-    let log = hub.notification_log(&foreign, &all).await.expect("a log");
+    let log = messenger.notification_log(&foreign, &all).await.expect("a log");
     assert_eq!(given::titles(&log), ["theirs"]);
-    let found = hub.find_users(&callers[0], "", 100).await.expect("users");
+    let found = messenger.find_users(&callers[0], "", 100).await.expect("users");
     assert_eq!(found.iter().map(|user| user.hub_user_id.as_str()).collect::<Vec<_>>(), ["bert"]);
 }

@@ -29,19 +29,19 @@ mod notify;
 mod outage;
 mod poll;
 mod push;
+mod quarantine;
 mod receipts;
 mod reconcile;
 mod refused;
 mod rendering;
 mod reset;
 mod rooms;
-mod sick;
 mod sign_in;
 mod slow_reader;
 mod taken_account;
 mod taken_back;
 mod typing;
-mod unheard;
+mod undiscovered;
 mod upgraded;
 mod visibility;
 
@@ -52,7 +52,7 @@ use messenger_core::{
     port::Clock as _,
     user::{Account, Caller, Identity, Role},
 };
-use messenger_testkit::{TestHub, given};
+use messenger_testkit::{TestMessenger, given};
 
 /// The usual wait budget.
 const WAIT: Duration = Duration::from_secs(3);
@@ -62,46 +62,46 @@ const NO_WAIT: Duration = Duration::ZERO;
 const RESTED: Duration = Duration::from_mins(6);
 
 /// Lets time pass for everything, where tokio's time is paused.
-async fn pass(hub: &TestHub, time: Duration) {
-    hub.pass(time);
+async fn pass(messenger: &TestMessenger, time: Duration) {
+    messenger.pass(time);
     tokio::time::advance(time).await;
 }
 
 /// Does everything that is left, however often it has to be tried.
-async fn settle(hub: &TestHub) {
+async fn settle(messenger: &TestMessenger) {
     for _ in 0..5 {
-        hub.pass(RESTED);
-        hub.work().await;
+        messenger.pass(RESTED);
+        messenger.work().await;
     }
 }
 
 /// Signs a user of the usual tenant in, whose account is then ready.
-async fn ready_caller(hub: &TestHub, name: &str) -> Caller {
-    let caller = hub.caller(name, given::TENANT).await;
-    hub.work().await;
+async fn ready_caller(messenger: &TestMessenger, name: &str) -> Caller {
+    let caller = messenger.caller(name, given::TENANT).await;
+    messenger.work().await;
     caller
 }
 
 /// Signs a user in with this role; their account is ready.
-async fn ready_with(hub: &TestHub, name: &str, role: Role) -> Caller {
-    let user = hub.sign_in(Identity { role, ..given::identity(name) }).await.expect("signed in");
-    hub.work().await;
-    let stored = hub.users.in_any_tenant(user.id()).await.expect("found").expect("known");
-    Caller { user: stored, expires_at: hub.clock.now() + Duration::from_hours(1) }
+async fn ready_with(messenger: &TestMessenger, name: &str, role: Role) -> Caller {
+    let user = messenger.sign_in(Identity { role, ..given::identity(name) }).await.expect("signed in");
+    messenger.work().await;
+    let stored = messenger.users.in_any_tenant(user.id()).await.expect("found").expect("known");
+    Caller { user: stored, expires_at: messenger.clock.now() + Duration::from_hours(1) }
 }
 
 /// This service has made the accounts of these users, and has done nothing else yet.
-async fn accounts_made(hub: &TestHub, names: &[&str]) {
+async fn accounts_made(messenger: &TestMessenger, names: &[&str]) {
     for name in names {
-        let user = hub.users.in_any_tenant(&given::user(name)).await.expect("found").expect("known");
-        hub.users.settle_account(&user, Account::Ours, RESTED).await.expect("stored");
+        let user = messenger.users.in_any_tenant(&given::user(name)).await.expect("found").expect("known");
+        messenger.users.settle_account(&user, Account::Ours, RESTED).await.expect("stored");
     }
 }
 
 /// The same, and the general room, which they are in.
-async fn in_general_room(hub: &TestHub, name: &str) -> (Caller, RoomId) {
-    let caller = ready_caller(hub, name).await;
-    let room = hub.memberships.of(given::TENANT, caller.user.id()).await.expect("rooms").remove(0);
+async fn in_general_room(messenger: &TestMessenger, name: &str) -> (Caller, RoomId) {
+    let caller = ready_caller(messenger, name).await;
+    let room = messenger.memberships.of(given::TENANT, caller.user.id()).await.expect("rooms").remove(0);
     (caller, room)
 }
 

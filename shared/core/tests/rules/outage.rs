@@ -7,12 +7,12 @@ use messenger_core::{
     notification::{Notification, Status, reason},
     port::Clock as _,
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 
 use crate::{NO_WAIT, RESTED, WAIT, settle};
 
-async fn found(hub: &TestHub, of: &Notification) -> Notification {
-    hub.notification(&given::satellite(), of.id).await.expect("it is stored")
+async fn found(messenger: &TestMessenger, of: &Notification) -> Notification {
+    messenger.notification(&given::satellite(), of.id).await.expect("it is stored")
 }
 
 fn numbered(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
@@ -21,87 +21,87 @@ fn numbered(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn after_an_outage_a_room_has_everything_in_order_and_once() {
-    let hub = hub().build();
-    hub.homeserver.switch_off();
+    let messenger = messenger().build();
+    messenger.homeserver.switch_off();
     for n in 0..50 {
         let wait = if n % 2 == 0 { WAIT } else { NO_WAIT };
-        hub.send(given::draft(&n.to_string()), wait).await;
+        messenger.send(given::draft(&n.to_string()), wait).await;
         if n % 10 == 0 {
-            hub.pass(Duration::from_secs(2));
-            hub.work().await;
+            messenger.pass(Duration::from_secs(2));
+            messenger.work().await;
         }
     }
-    hub.homeserver.switch_on();
-    settle(&hub).await;
-    assert_eq!(hub.homeserver.all_bodies(), numbered(0..50));
+    messenger.homeserver.switch_on();
+    settle(&messenger).await;
+    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..50));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_in_the_middle_of_a_lane_keeps_the_order() {
-    let hub = hub().build();
+    let messenger = messenger().build();
     for n in 0..20 {
-        hub.send(given::draft(&n.to_string()), NO_WAIT).await;
+        messenger.send(given::draft(&n.to_string()), NO_WAIT).await;
     }
-    hub.homeserver.fail_call(5, Failure::Unreachable);
-    hub.homeserver.fail_call(9, Failure::Broken);
-    hub.homeserver.lose_answer(12);
-    hub.work().await;
-    assert_eq!(hub.homeserver.all_bodies(), numbered(0..3), "the lane rests");
-    hub.send(given::draft("20"), WAIT).await;
-    settle(&hub).await;
-    assert_eq!(hub.homeserver.all_bodies(), numbered(0..21));
+    messenger.homeserver.fail_call(5, Failure::Unreachable);
+    messenger.homeserver.fail_call(9, Failure::Broken);
+    messenger.homeserver.lose_answer(12);
+    messenger.work().await;
+    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..3), "the lane rests");
+    messenger.send(given::draft("20"), WAIT).await;
+    settle(&messenger).await;
+    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..21));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_homeserver_being_back_ends_all_rests() {
-    let hub = hub().build();
-    hub.homeserver.switch_off();
+    let messenger = messenger().build();
+    messenger.homeserver.switch_off();
     for machine in 0..5 {
-        hub.send(given::machine(machine, "x"), WAIT).await;
+        messenger.send(given::machine(machine, "x"), WAIT).await;
     }
-    hub.homeserver.switch_on();
-    hub.work().await;
-    assert!(hub.homeserver.rooms().is_empty(), "all lanes rest");
-    hub.upkeep.wake().await.expect("woken");
-    hub.work().await;
-    assert_eq!(hub.homeserver.all_bodies().len(), 5);
+    messenger.homeserver.switch_on();
+    messenger.work().await;
+    assert!(messenger.homeserver.rooms().is_empty(), "all lanes rest");
+    messenger.maintenance.wake().await.expect("woken");
+    messenger.work().await;
+    assert_eq!(messenger.homeserver.all_bodies().len(), 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_that_rests_does_not_hold_up_others() {
-    let hub = hub().build();
-    hub.homeserver.fail_call(1, Failure::TimedOut);
-    hub.send(given::machine(1, "late"), WAIT).await;
-    let other = hub.send(given::machine(2, "x"), WAIT).await.notification;
+    let messenger = messenger().build();
+    messenger.homeserver.fail_call(1, Failure::TimedOut);
+    messenger.send(given::machine(1, "late"), WAIT).await;
+    let other = messenger.send(given::machine(2, "x"), WAIT).await.notification;
     assert_eq!(other.status, Status::Sent);
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_failure_doubles_the_rest_up_to_five_minutes() {
-    let hub = hub().build();
-    hub.homeserver.switch_off();
-    let mut pending = hub.send(given::draft("x"), WAIT).await.notification;
+    let messenger = messenger().build();
+    messenger.homeserver.switch_off();
+    let mut pending = messenger.send(given::draft("x"), WAIT).await.notification;
     for attempt in 0..14 {
         assert_eq!(pending.attempts, attempt + 1);
         let next = pending.next_attempt_at.expect("it is tried again");
-        let rest = next.duration_since(hub.clock.now()).as_secs_f64();
+        let rest = next.duration_since(messenger.clock.now()).as_secs_f64();
         let longest = f64::min(300.0, 2_f64.powi(attempt));
         assert!(rest <= longest && rest >= longest * 0.74, "attempt {attempt}: {rest} s of {longest} s");
-        hub.pass(RESTED);
-        hub.work().await;
-        pending = found(&hub, &pending).await;
+        messenger.pass(RESTED);
+        messenger.work().await;
+        pending = found(&messenger, &pending).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_homeserver_that_asks_for_patience_gets_it() {
-    let hub = hub().build();
+    let messenger = messenger().build();
     for (asked, given_to_it) in [(17, 17), (3600, 300)] {
         let failure = Failure::Limited(Duration::from_secs(asked));
-        hub.homeserver.fail_call(1, failure);
+        messenger.homeserver.fail_call(1, failure);
         let draft = given::machine(i64::try_from(asked).expect("small"), "x");
-        let pending = hub.send(draft, WAIT).await.notification;
-        let rest = pending.next_attempt_at.expect("it is tried again").duration_since(hub.clock.now());
+        let pending = messenger.send(draft, WAIT).await.notification;
+        let rest = pending.next_attempt_at.expect("it is tried again").duration_since(messenger.clock.now());
         assert_eq!(rest.as_secs(), given_to_it);
         assert_eq!(pending.reason.as_deref(), Some(reason::HOMESERVER_UNAVAILABLE));
     }
@@ -109,135 +109,135 @@ async fn a_homeserver_that_asks_for_patience_gets_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_homeserver_that_answers_nonsense_is_tried_again() {
-    let hub = hub().build();
-    hub.homeserver.fail_call(1, Failure::Broken);
-    let pending = hub.send(given::draft("x"), WAIT).await.notification;
+    let messenger = messenger().build();
+    messenger.homeserver.fail_call(1, Failure::Broken);
+    let pending = messenger.send(given::draft("x"), WAIT).await.notification;
     assert_eq!(
         (pending.status, pending.reason.as_deref()),
         (Status::Pending, Some(reason::HOMESERVER_ERROR))
     );
-    settle(&hub).await;
-    assert_eq!(found(&hub, &pending).await.status, Status::Sent);
+    settle(&messenger).await;
+    assert_eq!(found(&messenger, &pending).await.status, Status::Sent);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_for_good_fails_and_holds_nothing_up() {
-    let hub = hub().build();
-    hub.homeserver.refuse("bad");
-    let failed = hub.send(given::draft("bad"), WAIT).await.notification;
+    let messenger = messenger().build();
+    messenger.homeserver.refuse("bad");
+    let failed = messenger.send(given::draft("bad"), WAIT).await.notification;
     assert_eq!(
         (failed.status, failed.reason.as_deref()),
         (Status::Failed, Some(reason::REFUSED_BY_HOMESERVER))
     );
-    assert_eq!(found(&hub, &failed).await.status, Status::Failed);
+    assert_eq!(found(&messenger, &failed).await.status, Status::Failed);
     for title in ["1", "bad", "2"] {
-        hub.send(given::draft(title), NO_WAIT).await;
+        messenger.send(given::draft(title), NO_WAIT).await;
     }
-    hub.work().await;
-    assert_eq!(hub.homeserver.all_bodies(), ["[inventory] 1", "[inventory] 2"]);
-    settle(&hub).await;
-    assert_eq!(hub.homeserver.all_bodies().len(), 2, "it is not tried again");
+    messenger.work().await;
+    assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] 1", "[inventory] 2"]);
+    settle(&messenger).await;
+    assert_eq!(messenger.homeserver.all_bodies().len(), 2, "it is not tried again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_was_lost_does_not_make_a_second_message() {
     for nth in 1..=2 {
-        let hub = hub().build();
-        hub.homeserver.lose_answer(nth);
-        let pending = hub.send(given::draft("x"), WAIT).await.notification;
+        let messenger = messenger().build();
+        messenger.homeserver.lose_answer(nth);
+        let pending = messenger.send(given::draft("x"), WAIT).await.notification;
         assert_eq!(pending.status, Status::Pending);
-        settle(&hub).await;
-        assert_eq!(hub.homeserver.all_bodies(), ["[inventory] x"]);
-        assert_eq!(hub.homeserver.rooms().len(), 1);
-        assert_eq!(found(&hub, &pending).await.status, Status::Sent);
+        settle(&messenger).await;
+        assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] x"]);
+        assert_eq!(messenger.homeserver.rooms().len(), 1);
+        assert_eq!(found(&messenger, &pending).await.status, Status::Sent);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_workers_and_a_caller_deliver_once() {
-    let hub = hub().build();
-    let _workers = [hub.another_process().run_worker(), hub.another_process().run_worker()];
-    hub.homeserver.act_late(Duration::from_millis(70));
+    let messenger = messenger().build();
+    let _workers = [messenger.another_process().run_worker(), messenger.another_process().run_worker()];
+    messenger.homeserver.act_late(Duration::from_millis(70));
     for n in 0..30 {
-        hub.send(given::draft(&n.to_string()), Duration::from_millis(100 * (n % 3))).await;
+        messenger.send(given::draft(&n.to_string()), Duration::from_millis(100 * (n % 3))).await;
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
-    hub.homeserver.act_late(Duration::ZERO);
-    settle(&hub).await;
-    assert_eq!(hub.homeserver.all_bodies().len(), 30);
+    messenger.homeserver.act_late(Duration::ZERO);
+    settle(&messenger).await;
+    assert_eq!(messenger.homeserver.all_bodies().len(), 30);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_leaves_to_a_caller_what_the_caller_delivers() {
-    let hub = hub().build();
-    hub.send(given::draft("0"), WAIT).await;
-    hub.homeserver.act_late(Duration::from_secs(1));
-    let caller = hub.clone();
+    let messenger = messenger().build();
+    messenger.send(given::draft("0"), WAIT).await;
+    messenger.homeserver.act_late(Duration::from_secs(1));
+    let caller = messenger.clone();
     let sending = tokio::spawn(async move { caller.send(given::draft("1"), WAIT).await.notification });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    hub.send(given::draft("2"), NO_WAIT).await;
-    let calls = hub.homeserver.calls();
-    hub.work().await;
+    messenger.send(given::draft("2"), NO_WAIT).await;
+    let calls = messenger.homeserver.calls();
+    messenger.work().await;
     assert_eq!(
-        hub.homeserver.calls(),
+        messenger.homeserver.calls(),
         calls,
         "neither is the first sent twice, nor does the second overtake it"
     );
     assert_eq!(sending.await.expect("answered").status, Status::Sent);
-    settle(&hub).await;
-    assert_eq!(hub.homeserver.all_bodies(), numbered(0..3));
+    settle(&messenger).await;
+    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_behind_a_callers_delivery_follows_it_at_once() {
-    let hub = hub().build();
-    hub.send(given::draft("0"), WAIT).await;
-    hub.homeserver.act_late(Duration::from_millis(50));
-    let caller = hub.clone();
+    let messenger = messenger().build();
+    messenger.send(given::draft("0"), WAIT).await;
+    messenger.homeserver.act_late(Duration::from_millis(50));
+    let caller = messenger.clone();
     let sending = tokio::spawn(async move { caller.send(given::draft("1"), WAIT).await });
     tokio::time::sleep(Duration::from_millis(10)).await;
-    hub.send(given::draft("2"), NO_WAIT).await;
-    let _worker = hub.run_worker();
+    messenger.send(given::draft("2"), NO_WAIT).await;
+    let _worker = messenger.run_worker();
     for _ in 0..5 {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        hub.pass(Duration::from_millis(100));
+        messenger.pass(Duration::from_millis(100));
     }
     assert!(sending.is_finished());
-    assert_eq!(hub.homeserver.all_bodies(), numbered(0..3));
+    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_goes_on_when_its_caller_has_no_more_time() {
-    let hub = hub().build();
-    hub.homeserver.answer_late(Duration::from_secs(2));
-    let slow = hub.send(given::draft("0"), WAIT).await.notification;
+    let messenger = messenger().build();
+    messenger.homeserver.answer_late(Duration::from_secs(2));
+    let slow = messenger.send(given::draft("0"), WAIT).await.notification;
     assert_eq!((slow.status, slow.in_flight), (Status::Pending, None));
-    hub.send(given::draft("1"), WAIT).await;
+    messenger.send(given::draft("1"), WAIT).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(found(&hub, &slow).await.status, Status::Sent, "without a worker");
-    hub.work().await;
-    assert_eq!(hub.homeserver.all_bodies(), numbered(0..2), "what came after it goes on at once");
+    assert_eq!(found(&messenger, &slow).await.status, Status::Sent, "without a worker");
+    messenger.work().await;
+    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..2), "what came after it goes on at once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_goes_on_when_its_caller_is_gone() {
-    let hub = hub().build();
-    hub.homeserver.act_late(Duration::from_secs(1));
-    let caller = hub.clone();
+    let messenger = messenger().build();
+    messenger.homeserver.act_late(Duration::from_secs(1));
+    let caller = messenger.clone();
     let sending = tokio::spawn(async move { caller.send(given::draft("0"), WAIT).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     sending.abort();
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(hub.homeserver.all_bodies(), numbered(0..1));
-    settle(&hub).await;
-    assert_eq!(hub.homeserver.all_bodies(), numbered(0..1));
+    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..1));
+    settle(&messenger).await;
+    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_process_waits_for_its_deliveries_before_it_ends() {
-    let hub = hub().build();
-    hub.homeserver.act_late(Duration::from_secs(5));
-    let slow = hub.send(given::draft("0"), WAIT).await.notification;
-    hub.settled().await;
-    assert_eq!(found(&hub, &slow).await.status, Status::Sent);
+    let messenger = messenger().build();
+    messenger.homeserver.act_late(Duration::from_secs(5));
+    let slow = messenger.send(given::draft("0"), WAIT).await.notification;
+    messenger.settled().await;
+    assert_eq!(found(&messenger, &slow).await.status, Status::Sent);
 }

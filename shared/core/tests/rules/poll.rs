@@ -9,7 +9,7 @@ use messenger_core::{
     poll::{Page, Since},
     user::Caller,
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 use tokio::time::Instant;
 
 use crate::pass;
@@ -26,12 +26,12 @@ fn cursor(text: &str) -> Since {
     Since::Cursor(text.to_owned())
 }
 
-async fn tell(hub: &TestHub, body: &str) {
-    hub.feed.append(&[given::event(ALL, body)]).await.expect("appended");
+async fn tell(messenger: &TestMessenger, body: &str) {
+    messenger.feed.append(&[given::event(ALL, body)]).await.expect("appended");
 }
 
-async fn poll(hub: &TestHub, caller: &Caller, since: Since) -> Page {
-    hub.poll(caller, &since, NOW).await.expect("a page")
+async fn poll(messenger: &TestMessenger, caller: &Caller, since: Since) -> Page {
+    messenger.poll(caller, &since, NOW).await.expect("a page")
 }
 
 fn bodies(page: &Page) -> Vec<String> {
@@ -41,81 +41,86 @@ fn bodies(page: &Page) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_poll_starts_now() {
-    let hub = hub().build();
-    let caller = hub.caller("anna", given::TENANT).await;
-    tell(&hub, "before").await;
-    let first = poll(&hub, &caller, reader("")).await;
+    let messenger = messenger().build();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    tell(&messenger, "before").await;
+    let first = poll(&messenger, &caller, reader("")).await;
     assert_eq!((first.json().as_str(), first.gap, first.cursor), ("[]", None, Position(1)));
-    tell(&hub, "after").await;
-    assert_eq!(bodies(&poll(&hub, &caller, reader("")).await), ["after"]);
-    assert_eq!(bodies(&poll(&hub, &caller, reader("")).await), [""; 0]);
+    tell(&messenger, "after").await;
+    assert_eq!(bodies(&poll(&messenger, &caller, reader("")).await), ["after"]);
+    assert_eq!(bodies(&poll(&messenger, &caller, reader("")).await), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_page_is_a_bare_array_of_events_with_their_ids() {
-    let hub = hub().build();
-    let caller = hub.caller("anna", given::TENANT).await;
-    tell(&hub, "Größe \"5\"").await;
-    let page = poll(&hub, &caller, cursor("0")).await;
+    let messenger = messenger().build();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    tell(&messenger, "Größe \"5\"").await;
+    let page = poll(&messenger, &caller, cursor("0")).await;
     assert_eq!(page.json(), r#"[{"id":1,"type":"new_message","body":"Größe \"5\""}]"#);
 }
 
 #[tokio::test(start_paused = true)]
 async fn readers_do_not_take_events_from_each_other() {
-    let hub = hub().build();
-    let (anna, bert) = (hub.caller("anna", given::TENANT).await, hub.caller("bert", given::TENANT).await);
+    let messenger = messenger().build();
+    let (anna, bert) =
+        (messenger.caller("anna", given::TENANT).await, messenger.caller("bert", given::TENANT).await);
     for caller in [&anna, &bert] {
         for name in ["", "tablet"] {
-            poll(&hub, caller, reader(name)).await;
+            poll(&messenger, caller, reader(name)).await;
         }
     }
-    tell(&hub, "x").await;
+    tell(&messenger, "x").await;
     for caller in [&anna, &bert] {
         for name in ["", "tablet"] {
-            assert_eq!(bodies(&poll(&hub.another_process(), caller, reader(name)).await), ["x"], "{name}");
+            assert_eq!(
+                bodies(&poll(&messenger.another_process(), caller, reader(name)).await),
+                ["x"],
+                "{name}"
+            );
         }
     }
-    assert_eq!(bodies(&poll(&hub, &anna, cursor("0")).await), ["x"]);
+    assert_eq!(bodies(&poll(&messenger, &anna, cursor("0")).await), ["x"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stateless_poll_goes_on_where_the_client_says() {
-    let hub = hub().build();
-    let caller = hub.caller("anna", given::TENANT).await;
+    let messenger = messenger().build();
+    let caller = messenger.caller("anna", given::TENANT).await;
     for n in 1..=4 {
-        tell(&hub, &n.to_string()).await;
+        tell(&messenger, &n.to_string()).await;
     }
     for _ in 0..2 {
-        let page = poll(&hub, &caller, cursor("2")).await;
+        let page = poll(&messenger, &caller, cursor("2")).await;
         assert_eq!((bodies(&page), page.cursor), (vec!["3".to_owned(), "4".to_owned()], Position(4)));
     }
-    assert_eq!(bodies(&poll(&hub, &caller, reader("")).await), [""; 0], "it left no cursor behind");
+    assert_eq!(bodies(&poll(&messenger, &caller, reader("")).await), [""; 0], "it left no cursor behind");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_others_hear_moves_the_cursor_too() {
-    let hub = hub().build();
-    let caller = hub.caller("anna", given::TENANT).await;
+    let messenger = messenger().build();
+    let caller = messenger.caller("anna", given::TENANT).await;
     let foreign = given::event(Audience::Tenant(given::OTHER_TENANT), "foreign");
-    hub.feed.append(&[foreign.clone(), foreign.clone()]).await.expect("appended");
-    let page = poll(&hub, &caller, cursor("0")).await;
+    messenger.feed.append(&[foreign.clone(), foreign.clone()]).await.expect("appended");
+    let page = poll(&messenger, &caller, cursor("0")).await;
     assert_eq!((page.json().as_str(), page.cursor), ("[]", Position(2)));
-    tell(&hub, "mine").await;
-    hub.feed.append(&[foreign]).await.expect("appended");
-    let page = poll(&hub, &caller, cursor("2")).await;
+    tell(&messenger, "mine").await;
+    messenger.feed.append(&[foreign]).await.expect("appended");
+    let page = poll(&messenger, &caller, cursor("2")).await;
     assert_eq!((bodies(&page), page.cursor), (vec!["mine".to_owned()], Position(4)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_gap_is_one_reset_and_then_the_present() {
-    let hub = hub().settings(|settings| settings.replay_max = 3).build();
-    let caller = hub.caller("anna", given::TENANT).await;
-    tell(&hub, "old").await;
-    hub.pass(Duration::from_hours(24 * 8));
+    let messenger = messenger().settings(|settings| settings.replay_max = 3).build();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    tell(&messenger, "old").await;
+    messenger.pass(Duration::from_hours(24 * 8));
     for _ in 0..4 {
-        tell(&hub, "young").await;
+        tell(&messenger, "young").await;
     }
-    hub.upkeep.rotate(hub.settings().event_retention).await.expect("rotated");
+    messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
     let gaps = [
         ("x", Gap::Unknown, "unknown_position"),
         ("-1", Gap::Unknown, "unknown_position"),
@@ -124,67 +129,68 @@ async fn a_gap_is_one_reset_and_then_the_present() {
         ("1", Gap::TooFarBehind, "too_far_behind"),
     ];
     for (text, gap, reason) in gaps {
-        let page = poll(&hub, &caller, cursor(text)).await;
+        let page = poll(&messenger, &caller, cursor(text)).await;
         assert_eq!((page.gap, page.cursor), (Some(gap), Position(5)), "{text}");
         assert_eq!(page.json(), format!(r#"[{{"type":"reset","reason":"{reason}"}}]"#));
     }
-    assert_eq!(poll(&hub, &caller, cursor("2")).await.events.len(), 3);
+    assert_eq!(poll(&messenger, &caller, cursor("2")).await.events.len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_kept_cursor_of_another_log_starts_now() {
-    let hub = hub().build();
-    let caller = hub.caller("anna", given::TENANT).await;
-    hub.cursors.store(given::TENANT, caller.user.id(), "", Position(999)).await.expect("stored");
-    assert_eq!(poll(&hub, &caller, reader("")).await.json(), "[]");
-    tell(&hub, "x").await;
-    assert_eq!(bodies(&poll(&hub, &caller, reader("")).await), ["x"]);
+    let messenger = messenger().build();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    messenger.cursors.store(given::TENANT, caller.user.id(), "", Position(999)).await.expect("stored");
+    assert_eq!(poll(&messenger, &caller, reader("")).await.json(), "[]");
+    tell(&messenger, "x").await;
+    assert_eq!(bodies(&poll(&messenger, &caller, reader("")).await), ["x"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_returns_when_something_happens() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    poll(&hub, &caller, reader("")).await;
-    let (polling, start) = (hub.clone(), Instant::now());
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    poll(&messenger, &caller, reader("")).await;
+    let (polling, start) = (messenger.clone(), Instant::now());
     let waiting =
         tokio::spawn(async move { polling.poll(&caller, &reader(""), LONG).await.expect("a page") });
     tokio::time::sleep(Duration::from_secs(17)).await;
     assert!(!waiting.is_finished(), "a keepalive ends no poll");
-    hub.feed
+    messenger
+        .feed
         .append(&[given::event(Audience::Tenant(given::OTHER_TENANT), "foreign")])
         .await
         .expect("appended");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(!waiting.is_finished(), "what others hear ends no poll");
-    tell(&hub, "x").await;
+    tell(&messenger, "x").await;
     let page = waiting.await.expect("it returns");
     assert_eq!((bodies(&page), page.cursor), (vec!["x".to_owned()], Position(2)));
     assert!(start.elapsed() < Duration::from_secs(21), "{:?}", start.elapsed());
-    assert_eq!(hub.tail().connections(), 0);
+    assert_eq!(messenger.tail().connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_returns_at_once_if_there_is_something() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    tell(&hub, "x").await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    tell(&messenger, "x").await;
     let start = Instant::now();
-    let page = hub.poll(&caller, &cursor("0"), LONG).await.expect("a page");
+    let page = messenger.poll(&caller, &cursor("0"), LONG).await.expect("a page");
     assert_eq!((bodies(&page), start.elapsed()), (vec!["x".to_owned()], NOW));
-    assert!(hub.poll(&caller, &cursor("nonsense"), LONG).await.expect("a page").gap.is_some());
+    assert!(messenger.poll(&caller, &cursor("nonsense"), LONG).await.expect("a page").gap.is_some());
     assert_eq!(start.elapsed(), NOW);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_returns_empty_when_its_time_is_over() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
     let start = Instant::now();
-    let page = hub.poll(&caller, &reader(""), LONG).await.expect("a page");
+    let page = messenger.poll(&caller, &reader(""), LONG).await.expect("a page");
     assert_eq!(page.json(), "[]");
     assert!(
         start.elapsed() >= LONG && start.elapsed() < LONG + Duration::from_millis(10),
@@ -195,20 +201,20 @@ async fn a_long_poll_returns_empty_when_its_time_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_hears_a_room_that_is_joined_meanwhile() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    let (polling, user) = (hub.clone(), caller.user.id().clone());
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    let (polling, user) = (messenger.clone(), caller.user.id().clone());
     let waiting =
         tokio::spawn(async move { polling.poll(&caller, &reader(""), LONG).await.expect("a page") });
     tokio::time::sleep(Duration::from_secs(1)).await;
-    hub.memberships.add(given::TENANT, &RoomId::new("!1"), &user).await.expect("added");
+    messenger.memberships.add(given::TENANT, &RoomId::new("!1"), &user).await.expect("added");
     assert!(waiting.await.expect("it returns").json().contains("room_joined"));
 }
 
 /// The end of a stream must wake the poll that waits on it, and end it: not keep it asking again and again.
-async fn ends_when(hub: &TestHub, caller: Caller, end: impl AsyncFnOnce()) {
-    let polling = hub.clone();
+async fn ends_when(messenger: &TestMessenger, caller: Caller, end: impl AsyncFnOnce()) {
+    let polling = messenger.clone();
     let waiting =
         tokio::spawn(async move { polling.poll(&caller, &reader(""), LONG).await.expect("a page") });
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -226,20 +232,20 @@ async fn ends_when(hub: &TestHub, caller: Caller, end: impl AsyncFnOnce()) {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_ends_with_its_token() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    ends_when(&hub, caller, async || {
-        hub.clock.advance(Duration::from_hours(2));
-        pass(&hub, Duration::from_secs(1)).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    ends_when(&messenger, caller, async || {
+        messenger.clock.advance(Duration::from_hours(2));
+        pass(&messenger, Duration::from_secs(1)).await;
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_ends_with_its_process() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    ends_when(&hub, caller, async || hub.tail().shut_down()).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    ends_when(&messenger, caller, async || messenger.tail().shut_down()).await;
 }

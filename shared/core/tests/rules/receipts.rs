@@ -8,7 +8,7 @@ use messenger_core::{
     receipt::Receipt,
     user::Caller,
 };
-use messenger_testkit::{TestHub, hub};
+use messenger_testkit::{TestMessenger, messenger};
 use serde_json::{Value, json};
 
 use crate::{in_general_room, ready_caller};
@@ -17,7 +17,7 @@ use crate::{in_general_room, ready_caller};
 const LATER: Duration = Duration::from_secs(6);
 
 struct Stand {
-    hub: TestHub,
+    messenger: TestMessenger,
     anna: Caller,
     room: RoomId,
 }
@@ -28,16 +28,19 @@ fn matrix(name: &str) -> MatrixUserId {
 
 impl Stand {
     async fn new() -> Self {
-        let hub = hub().build();
-        let (anna, room) = in_general_room(&hub, "anna").await;
-        ready_caller(&hub, "bert").await;
-        Self { hub, anna, room }
+        let messenger = messenger().build();
+        let (anna, room) = in_general_room(&messenger, "anna").await;
+        ready_caller(&messenger, "bert").await;
+        Self { messenger, anna, room }
     }
 
     /// Bert says something, and we hear of it.
     async fn says(&self, body: &str) -> EventId {
-        let event = self.hub.homeserver.says(&self.room, &matrix("bert"), body);
-        self.hub.receive(vec![self.hub.homeserver.told(&self.room, &event)]).await.expect("received");
+        let event = self.messenger.homeserver.says(&self.room, &matrix("bert"), body);
+        self.messenger
+            .receive(vec![self.messenger.homeserver.told(&self.room, &event)])
+            .await
+            .expect("received");
         event
     }
 
@@ -46,17 +49,17 @@ impl Stand {
     }
 
     async fn reads(&self, event: &EventId) {
-        self.hub.hear_receipts(&[self.receipt(event)]).await.expect("heard");
+        self.messenger.hear_receipts(&[self.receipt(event)]).await.expect("heard");
     }
 
     async fn unread(&self) -> i64 {
-        let rooms = self.hub.rooms_of(&self.anna).await.expect("rooms");
+        let rooms = self.messenger.rooms_of(&self.anna).await.expect("rooms");
         rooms.iter().find(|room| room.matrix_room_id == self.room).expect("the room").unread_count
     }
 
     /// Returns the `unread` events of Anna's devices.
     fn told(&self) -> Vec<Value> {
-        let events = self.hub.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
+        let events = self.messenger.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
         events.map(|event| serde_json::from_str(event.payload.as_str()).expect("JSON")).collect()
     }
 }
@@ -69,7 +72,7 @@ async fn a_receipt_is_told_once_by_whatever_ways_it_comes() {
     assert_eq!(stand.unread().await, 1);
     // Public and private, by push and by `/sync`, here and in another process.
     let receipts = [stand.receipt(&last), stand.receipt(&last), stand.receipt(&first)];
-    for process in [&stand.hub, &stand.hub.another_process()] {
+    for process in [&stand.messenger, &stand.messenger.another_process()] {
         process.hear_receipts(&receipts).await.expect("heard");
     }
     assert_eq!(stand.unread().await, 0);
@@ -77,11 +80,15 @@ async fn a_receipt_is_told_once_by_whatever_ways_it_comes() {
     assert_eq!(stand.told(), told);
     // The echo of what was read here.
     let next = stand.says("3").await;
-    stand.hub.mark_read(&stand.anna, &stand.room).await.expect("read");
-    stand.hub.settled().await;
-    assert_eq!(stand.hub.homeserver.receipts().len(), 1);
+    stand.messenger.mark_read(&stand.anna, &stand.room).await.expect("read");
+    stand.messenger.settled().await;
+    assert_eq!(stand.messenger.homeserver.receipts().len(), 1);
     stand.reads(&next).await;
-    assert_eq!((stand.told().len(), stand.hub.homeserver.receipts().len()), (3, 1), "it does not go round");
+    assert_eq!(
+        (stand.told().len(), stand.messenger.homeserver.receipts().len()),
+        (3, 1),
+        "it does not go round"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,31 +96,35 @@ async fn a_receipt_of_what_is_no_message_counts_for_what_stands_before_it() {
     let stand = Stand::new().await;
     stand.says("1").await;
     let reaction = json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": "$x", "key": "+" } });
-    let reaction = stand.hub.homeserver.happens(&stand.room, &matrix("bert"), "m.reaction", reaction);
+    let reaction = stand.messenger.homeserver.happens(&stand.room, &matrix("bert"), "m.reaction", reaction);
     stand.says("2").await;
-    let calls = stand.hub.homeserver.calls();
+    let calls = stand.messenger.homeserver.calls();
     stand.reads(&reaction).await;
     tokio::time::sleep(LATER).await;
     assert_eq!(stand.unread().await, 1);
-    assert_eq!(stand.hub.homeserver.calls(), calls + 1, "the homeserver is asked once");
+    assert_eq!(stand.messenger.homeserver.calls(), calls + 1, "the homeserver is asked once");
     // Who has read everything is of no interest.
-    stand.hub.mark_read(&stand.anna, &stand.room).await.expect("read");
-    stand.hub.settled().await;
-    let calls = stand.hub.homeserver.calls();
-    let state = stand.hub.homeserver.happens(&stand.room, &matrix("bert"), "m.room.avatar", json!({}));
+    stand.messenger.mark_read(&stand.anna, &stand.room).await.expect("read");
+    stand.messenger.settled().await;
+    let calls = stand.messenger.homeserver.calls();
+    let state = stand.messenger.homeserver.happens(&stand.room, &matrix("bert"), "m.room.avatar", json!({}));
     stand.reads(&state).await;
     tokio::time::sleep(LATER).await;
-    assert_eq!(stand.hub.homeserver.calls(), calls);
+    assert_eq!(stand.messenger.homeserver.calls(), calls);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_receipt_may_be_quicker_than_its_message() {
     let stand = Stand::new().await;
     stand.says("1").await;
-    let late = stand.hub.homeserver.says(&stand.room, &matrix("bert"), "2");
+    let late = stand.messenger.homeserver.says(&stand.room, &matrix("bert"), "2");
     stand.reads(&late).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    stand.hub.receive(vec![stand.hub.homeserver.told(&stand.room, &late)]).await.expect("received");
+    stand
+        .messenger
+        .receive(vec![stand.messenger.homeserver.told(&stand.room, &late)])
+        .await
+        .expect("received");
     assert_eq!(stand.unread().await, 1, "the message before it is read");
     tokio::time::sleep(LATER).await;
     assert_eq!(stand.unread().await, 0);
@@ -122,13 +133,13 @@ async fn a_receipt_may_be_quicker_than_its_message() {
 #[tokio::test(start_paused = true)]
 async fn reconciliation_takes_receipts_over_before_it_goes_on() {
     let stand = Stand::new().await;
-    stand.hub.reconcile("w", Duration::ZERO).await.expect("read");
-    let event = stand.hub.homeserver.says(&stand.room, &matrix("bert"), "1");
+    stand.messenger.reconcile("w", Duration::ZERO).await.expect("read");
+    let event = stand.messenger.homeserver.says(&stand.room, &matrix("bert"), "1");
     for reader in ["anna", "messenger", "stranger"] {
-        stand.hub.homeserver.reads(&stand.room, &matrix(reader), &event);
+        stand.messenger.homeserver.reads(&stand.room, &matrix(reader), &event);
     }
-    stand.hub.homeserver.reads(&stand.room, &MatrixUserId::new("@anna:elsewhere"), &event);
-    stand.hub.reconcile("w", Duration::ZERO).await.expect("read");
+    stand.messenger.homeserver.reads(&stand.room, &MatrixUserId::new("@anna:elsewhere"), &event);
+    stand.messenger.reconcile("w", Duration::ZERO).await.expect("read");
     assert_eq!(stand.unread().await, 0);
     assert_eq!(stand.told().len(), 1);
 }
@@ -137,12 +148,12 @@ async fn reconciliation_takes_receipts_over_before_it_goes_on() {
 async fn a_receipt_that_the_database_did_not_take_is_not_lost() {
     let stand = Stand::new().await;
     let (first, second) = (stand.says("1").await, stand.says("2").await);
-    stand.hub.memory.switch_off();
-    let refused = stand.hub.hear_receipts(&[stand.receipt(&first)]).await;
+    stand.messenger.memory.switch_off();
+    let refused = stand.messenger.hear_receipts(&[stand.receipt(&first)]).await;
     refused.expect_err("whoever reads the stream reads it again");
-    stand.hub.hear_pushed_receipts(vec![stand.receipt(&second)]).await;
+    stand.messenger.hear_pushed_receipts(vec![stand.receipt(&second)]).await;
     tokio::time::sleep(LATER / 2).await;
-    stand.hub.memory.switch_on();
+    stand.messenger.memory.switch_on();
     stand.reads(&first).await;
     assert_eq!(stand.unread().await, 1);
     tokio::time::sleep(LATER).await;

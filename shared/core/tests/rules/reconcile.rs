@@ -8,7 +8,7 @@ use messenger_core::{
     id::{MatrixUserId, Position, RoomId},
     port::Clock as _,
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 
 use crate::{WAIT, ready_caller};
 
@@ -16,40 +16,41 @@ const WORKER: &str = "worker";
 /// Longer than the ids of events are remembered at the least.
 const LONG_AGO: Duration = Duration::from_hours(40 * 24);
 
-async fn reconcile(hub: &TestHub) {
-    assert!(hub.reconcile(WORKER, Duration::ZERO).await.expect("it is read"));
+async fn reconcile(messenger: &TestMessenger) {
+    assert!(messenger.reconcile(WORKER, Duration::ZERO).await.expect("it is read"));
 }
 
 /// A hub whose worker has read everything, and the general room with anna in it.
-async fn up_to_date() -> (TestHub, RoomId, MatrixUserId) {
-    let hub = hub().build();
-    let anna = ready_caller(&hub, "anna").await;
-    let room = hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
-    reconcile(&hub).await;
-    let anna = hub.matrix_id(&anna.user);
-    (hub, room, anna)
+async fn up_to_date() -> (TestMessenger, RoomId, MatrixUserId) {
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
+    let room = messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+    reconcile(&messenger).await;
+    let anna = messenger.matrix_id(&anna.user);
+    (messenger, room, anna)
 }
 
 /// The homeserver is another one by now, with other positions.
-async fn lose_position(hub: &TestHub) {
-    hub.reconciliation
+async fn lose_position(messenger: &TestMessenger) {
+    messenger
+        .reconciliation
         .advance(WORKER, Some("of another server"), Duration::from_mins(1))
         .await
         .expect("stored");
 }
 
 /// What was told of a room, in the order of the log.
-async fn told(hub: &TestHub, room: &RoomId) -> Vec<String> {
+async fn told(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
     let audience = [Audience::Room(given::TENANT, room.clone())];
-    let events = hub.feed.after(Position(0), &audience, 10_000).await.expect("events");
+    let events = messenger.feed.after(Position(0), &audience, 10_000).await.expect("events");
     let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
     let body = |json: String| serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["body"].clone();
     messages.map(|event| body(event.json()).as_str().expect("a body").to_owned()).collect()
 }
 
-fn say(hub: &TestHub, room: &RoomId, sender: &MatrixUserId, numbers: std::ops::Range<usize>) {
+fn say(messenger: &TestMessenger, room: &RoomId, sender: &MatrixUserId, numbers: std::ops::Range<usize>) {
     for n in numbers {
-        hub.homeserver.says(room, sender, &n.to_string());
+        messenger.homeserver.says(room, sender, &n.to_string());
     }
 }
 
@@ -60,99 +61,105 @@ fn numbers(numbers: std::ops::Range<usize>) -> Vec<String> {
 #[tokio::test]
 async fn a_position_that_is_unknown_is_given_up_and_nothing_is_lost_or_doubled() {
     for is_forgiving in [false, true] {
-        let (hub, room, anna) = up_to_date().await;
+        let (messenger, room, anna) = up_to_date().await;
         if is_forgiving {
-            hub.homeserver.forgive_positions();
+            messenger.homeserver.forgive_positions();
         }
         // More than a page of what is known, and more than a page of what is not.
-        say(&hub, &room, &anna, 0..150);
-        reconcile(&hub).await;
-        lose_position(&hub).await;
-        say(&hub, &room, &anna, 150..400);
-        reconcile(&hub).await;
-        assert_eq!(told(&hub, &room).await, numbers(0..400), "forgiving: {is_forgiving}");
-        assert_eq!(hub.memory.summary(&room).count, 400);
+        say(&messenger, &room, &anna, 0..150);
+        reconcile(&messenger).await;
+        lose_position(&messenger).await;
+        say(&messenger, &room, &anna, 150..400);
+        reconcile(&messenger).await;
+        assert_eq!(told(&messenger, &room).await, numbers(0..400), "forgiving: {is_forgiving}");
+        assert_eq!(messenger.memory.summary(&room).count, 400);
         // From here it goes on as ever.
-        say(&hub, &room, &anna, 400..410);
-        reconcile(&hub).await;
-        assert_eq!(told(&hub, &room).await, numbers(0..410));
+        say(&messenger, &room, &anna, 400..410);
+        reconcile(&messenger).await;
+        assert_eq!(told(&messenger, &room).await, numbers(0..410));
     }
 }
 
 #[tokio::test]
 async fn what_is_older_than_the_memory_of_ids_is_not_told_again() {
     for is_forgiving in [false, true] {
-        let (hub, room, anna) = up_to_date().await;
+        let (messenger, room, anna) = up_to_date().await;
         if is_forgiving {
-            hub.homeserver.forgive_positions();
+            messenger.homeserver.forgive_positions();
         }
         // So few that all of it is in one answer; another room has more.
-        say(&hub, &room, &anna, 0..2);
+        say(&messenger, &room, &anna, 0..2);
         for n in 0..9 {
-            hub.send(given::machine(1, &n.to_string()), WAIT).await;
+            messenger.send(given::machine(1, &n.to_string()), WAIT).await;
         }
-        reconcile(&hub).await;
-        hub.pass(LONG_AGO);
+        reconcile(&messenger).await;
+        messenger.pass(LONG_AGO);
         // Its worker was there all the time, and so the old ids are forgotten.
-        reconcile(&hub).await;
-        hub.upkeep.rotate(hub.settings().event_retention).await.expect("rotated");
-        lose_position(&hub).await;
-        say(&hub, &room, &anna, 2..3);
-        reconcile(&hub).await;
-        assert_eq!(told(&hub, &room).await, numbers(2..3), "what was told long ago is dropped from the log");
-        assert_eq!(hub.memory.summary(&room).count, 3, "forgiving: {is_forgiving}");
+        reconcile(&messenger).await;
+        messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+        lose_position(&messenger).await;
+        say(&messenger, &room, &anna, 2..3);
+        reconcile(&messenger).await;
+        assert_eq!(
+            told(&messenger, &room).await,
+            numbers(2..3),
+            "what was told long ago is dropped from the log"
+        );
+        assert_eq!(messenger.memory.summary(&room).count, 3, "forgiving: {is_forgiving}");
     }
 }
 
 /// Somebody says a number, by a clock of their own.
-async fn say_at(hub: &TestHub, room: &RoomId, sender: &MatrixUserId, number: usize, at: &str) {
+async fn say_at(messenger: &TestMessenger, room: &RoomId, sender: &MatrixUserId, number: usize, at: &str) {
     let content = serde_json::json!({ "msgtype": "m.text", "body": number.to_string() });
-    let (timeline, at) = (&hub.ports().timeline, at.parse().expect("a time"));
+    let (timeline, at) = (&messenger.ports().timeline, at.parse().expect("a time"));
     timeline.say(room, sender, &format!("clock {number}"), at, &content).await.expect("said");
 }
 
 #[tokio::test]
 async fn wrong_clocks_neither_hide_a_message_nor_tell_an_old_one_again() {
     let (before, after) = ("1970-01-01T00:00:00Z", "9999-12-30T22:00:00Z");
-    let (hub, room, anna) = up_to_date().await;
-    say(&hub, &room, &anna, 0..2);
-    say_at(&hub, &room, &anna, 2, after).await;
-    say(&hub, &room, &anna, 3..5);
-    reconcile(&hub).await;
-    hub.pass(LONG_AGO);
-    reconcile(&hub).await;
-    hub.upkeep.rotate(hub.settings().event_retention).await.expect("rotated");
-    lose_position(&hub).await;
-    say_at(&hub, &room, &anna, 5, after).await;
-    say(&hub, &room, &anna, 6..120);
+    let (messenger, room, anna) = up_to_date().await;
+    say(&messenger, &room, &anna, 0..2);
+    say_at(&messenger, &room, &anna, 2, after).await;
+    say(&messenger, &room, &anna, 3..5);
+    reconcile(&messenger).await;
+    messenger.pass(LONG_AGO);
+    reconcile(&messenger).await;
+    messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+    lose_position(&messenger).await;
+    say_at(&messenger, &room, &anna, 5, after).await;
+    say(&messenger, &room, &anna, 6..120);
     for (n, at) in [(120, before), (121, after)] {
-        say_at(&hub, &room, &anna, n, at).await;
+        say_at(&messenger, &room, &anna, n, at).await;
     }
-    say(&hub, &room, &anna, 122..250);
-    say_at(&hub, &room, &anna, 250, before).await;
-    reconcile(&hub).await;
-    assert_eq!(told(&hub, &room).await, numbers(5..251));
-    assert_eq!(hub.memory.summary(&room).count, 251, "each once");
+    say(&messenger, &room, &anna, 122..250);
+    say_at(&messenger, &room, &anna, 250, before).await;
+    reconcile(&messenger).await;
+    assert_eq!(told(&messenger, &room).await, numbers(5..251));
+    assert_eq!(messenger.memory.summary(&room).count, 251, "each once");
 }
 
 #[tokio::test]
 async fn after_a_long_outage_everything_since_is_read_back() {
-    let (hub, room, anna) = up_to_date().await;
-    lose_position(&hub).await;
-    say(&hub, &room, &anna, 0..3);
-    hub.pass(LONG_AGO);
-    say(&hub, &room, &anna, 3..6);
-    hub.upkeep.rotate(hub.settings().event_retention).await.expect("rotated");
-    assert!(hub.reconciliation.moved_at().await.expect("a time") < hub.clock.now() - LONG_AGO / 2);
-    reconcile(&hub).await;
-    assert_eq!(told(&hub, &room).await, numbers(0..6));
+    let (messenger, room, anna) = up_to_date().await;
+    lose_position(&messenger).await;
+    say(&messenger, &room, &anna, 0..3);
+    messenger.pass(LONG_AGO);
+    say(&messenger, &room, &anna, 3..6);
+    messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+    assert!(
+        messenger.reconciliation.moved_at().await.expect("a time") < messenger.clock.now() - LONG_AGO / 2
+    );
+    reconcile(&messenger).await;
+    assert_eq!(told(&messenger, &room).await, numbers(0..6));
 }
 
 #[tokio::test]
 async fn an_outage_or_any_other_refusal_gives_up_no_position() {
-    let (hub, room, anna) = up_to_date().await;
-    let position = hub.reconciliation.position().await.expect("read");
-    say(&hub, &room, &anna, 0..10);
+    let (messenger, room, anna) = up_to_date().await;
+    let position = messenger.reconciliation.position().await.expect("read");
+    say(&messenger, &room, &anna, 0..10);
     for failure in [
         Failure::Unreachable,
         Failure::TimedOut,
@@ -162,25 +169,25 @@ async fn an_outage_or_any_other_refusal_gives_up_no_position() {
     ] {
         // In the stream itself, and where it is read on in a room.
         for call in [1, 2] {
-            hub.homeserver.fail_call(call, failure);
-            let failed = hub.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+            messenger.homeserver.fail_call(call, failure);
+            let failed = messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
             assert_eq!(failed.failure(), Some(failure));
-            assert_eq!(hub.reconciliation.position().await.expect("read"), position);
+            assert_eq!(messenger.reconciliation.position().await.expect("read"), position);
         }
     }
-    reconcile(&hub).await;
-    assert_eq!(told(&hub, &room).await, numbers(0..10));
+    reconcile(&messenger).await;
+    assert_eq!(told(&messenger, &room).await, numbers(0..10));
 }
 
 #[tokio::test]
 async fn a_worker_may_crash_at_every_step_of_starting_anew() {
     for step in 0..1000 {
-        let (hub, room, anna) = up_to_date().await;
-        say(&hub, &room, &anna, 0..5);
-        lose_position(&hub).await;
-        say(&hub, &room, &anna, 5..120);
-        let done = hub.crash_after(step, hub.reconcile(WORKER, Duration::ZERO)).await.is_some();
-        let survivor = hub.another_process();
+        let (messenger, room, anna) = up_to_date().await;
+        say(&messenger, &room, &anna, 0..5);
+        lose_position(&messenger).await;
+        say(&messenger, &room, &anna, 5..120);
+        let done = messenger.crash_after(step, messenger.reconcile(WORKER, Duration::ZERO)).await.is_some();
+        let survivor = messenger.another_process();
         survivor.pass(Duration::from_mins(1));
         assert!(survivor.reconcile("another", Duration::ZERO).await.expect("it is read"));
         assert_eq!(told(&survivor, &room).await, numbers(0..120), "step {step}");
@@ -194,73 +201,73 @@ async fn a_worker_may_crash_at_every_step_of_starting_anew() {
 
 #[tokio::test]
 async fn a_bot_that_was_put_out_comes_back_and_has_missed_nothing() {
-    let (hub, room, anna) = up_to_date().await;
-    say(&hub, &room, &anna, 0..5);
-    hub.homeserver.puts_bot_out(&room, &anna, false);
-    say(&hub, &room, &anna, 5..120);
+    let (messenger, room, anna) = up_to_date().await;
+    say(&messenger, &room, &anna, 0..5);
+    messenger.homeserver.puts_bot_out(&room, &anna, false);
+    say(&messenger, &room, &anna, 5..120);
     // Not before the homeserver is back; the first answer to be back is lost.
     for call in [2, 3] {
-        hub.homeserver.fail_call(call, Failure::Unreachable);
-        hub.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+        messenger.homeserver.fail_call(call, Failure::Unreachable);
+        messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
     }
-    hub.homeserver.lose_answer(2);
-    hub.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
-    reconcile(&hub).await;
-    assert_eq!(told(&hub, &room).await, numbers(0..120));
-    say(&hub, &room, &anna, 120..125);
-    reconcile(&hub).await;
-    assert_eq!(told(&hub, &room).await, numbers(0..125));
+    messenger.homeserver.lose_answer(2);
+    messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+    reconcile(&messenger).await;
+    assert_eq!(told(&messenger, &room).await, numbers(0..120));
+    say(&messenger, &room, &anna, 120..125);
+    reconcile(&messenger).await;
+    assert_eq!(told(&messenger, &room).await, numbers(0..125));
 }
 
 #[tokio::test]
 async fn a_bot_that_cannot_come_back_keeps_nobody_from_other_rooms() {
     for is_banned in [true, false] {
-        let (hub, room, anna) = up_to_date().await;
-        hub.send(given::machine(1, "x"), WAIT).await;
-        let other = hub.homeserver.rooms().into_iter().find(|other| *other != room).expect("a room");
-        hub.homeserver.puts_bot_out(&room, &anna, is_banned);
+        let (messenger, room, anna) = up_to_date().await;
+        messenger.send(given::machine(1, "x"), WAIT).await;
+        let other = messenger.homeserver.rooms().into_iter().find(|other| *other != room).expect("a room");
+        messenger.homeserver.puts_bot_out(&room, &anna, is_banned);
         if !is_banned {
             // Or the homeserver fails over this room, however often it is tried.
             for call in (2..400).step_by(2) {
-                hub.homeserver.fail_call(call, Failure::Broken);
+                messenger.homeserver.fail_call(call, Failure::Broken);
             }
         }
-        say(&hub, &room, &anna, 0..3);
-        say(&hub, &other, &anna, 3..5);
+        say(&messenger, &room, &anna, 0..3);
+        say(&messenger, &other, &anna, 3..5);
         let mut tries = 1;
-        while hub.reconcile(WORKER, Duration::ZERO).await.is_err() {
+        while messenger.reconcile(WORKER, Duration::ZERO).await.is_err() {
             tries += 1;
             assert!(tries <= 30, "it comes to an end");
         }
         assert_eq!(tries, if is_banned { 1 } else { 30 });
-        assert_eq!(told(&hub, &other).await, numbers(3..5));
-        assert_eq!(told(&hub, &room).await, numbers(0..0));
+        assert_eq!(told(&messenger, &other).await, numbers(3..5));
+        assert_eq!(told(&messenger, &room).await, numbers(0..0));
     }
 }
 
 #[tokio::test]
 async fn the_first_reading_leaves_out_nothing_that_was_said_since_the_installation() {
-    let hub = hub().build();
-    let anna = ready_caller(&hub, "anna").await;
-    let room = hub.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
-    let anna = hub.matrix_id(&anna.user);
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
+    let room = messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+    let anna = messenger.matrix_id(&anna.user);
     // Push brought none of them.
-    say(&hub, &room, &anna, 0..250);
-    hub.begin_reconciling(WORKER).await.expect("it begins");
-    assert_eq!(told(&hub, &room).await, numbers(0..250));
+    say(&messenger, &room, &anna, 0..250);
+    messenger.begin_reconciling(WORKER).await.expect("it begins");
+    assert_eq!(told(&messenger, &room).await, numbers(0..250));
     // Again is no change, by whatever worker.
-    let position = hub.reconciliation.position().await.expect("read");
+    let position = messenger.reconciliation.position().await.expect("read");
     assert!(position.is_some());
-    hub.another_process().begin_reconciling("another").await.expect("it has begun");
-    assert_eq!(hub.reconciliation.position().await.expect("read"), position);
+    messenger.another_process().begin_reconciling("another").await.expect("it has begun");
+    assert_eq!(messenger.reconciliation.position().await.expect("read"), position);
 }
 
 #[tokio::test]
 async fn another_worker_reads_on_within_seconds_of_a_kill() {
-    let (hub, room, anna) = up_to_date().await;
-    say(&hub, &room, &anna, 0..5);
-    assert!(hub.crash_after(3, hub.reconcile(WORKER, Duration::ZERO)).await.is_none());
-    let survivor = hub.another_process();
+    let (messenger, room, anna) = up_to_date().await;
+    say(&messenger, &room, &anna, 0..5);
+    assert!(messenger.crash_after(3, messenger.reconcile(WORKER, Duration::ZERO)).await.is_none());
+    let survivor = messenger.another_process();
     assert!(!survivor.reconcile("another", Duration::ZERO).await.expect("asked"), "the lease is not over");
     survivor.pass(Duration::from_secs(4));
     assert!(survivor.reconcile("another", Duration::ZERO).await.expect("it is read"));
@@ -269,23 +276,23 @@ async fn another_worker_reads_on_within_seconds_of_a_kill() {
 
 #[tokio::test]
 async fn a_worker_that_ends_gives_the_lease_back() {
-    let (hub, room, anna) = up_to_date().await;
-    say(&hub, &room, &anna, 0..5);
-    hub.stop_reconciling(WORKER).await.expect("given back");
-    let other = hub.another_process();
+    let (messenger, room, anna) = up_to_date().await;
+    say(&messenger, &room, &anna, 0..5);
+    messenger.stop_reconciling(WORKER).await.expect("given back");
+    let other = messenger.another_process();
     assert!(other.reconcile("another", Duration::ZERO).await.expect("it is read"));
     // It takes no lease from another.
-    hub.stop_reconciling(WORKER).await.expect("nothing to give back");
-    assert!(!hub.reconcile(WORKER, Duration::ZERO).await.expect("asked"));
+    messenger.stop_reconciling(WORKER).await.expect("nothing to give back");
+    assert!(!messenger.reconcile(WORKER, Duration::ZERO).await.expect("asked"));
     assert_eq!(told(&other, &room).await, numbers(0..5));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_waits_for_the_homeserver_keeps_its_lease() {
-    let (hub, _, _) = up_to_date().await;
-    let other = hub.another_process();
-    hub.homeserver.act_late(Duration::from_secs(20));
-    let reading = tokio::spawn(async move { hub.reconcile(WORKER, Duration::ZERO).await });
+    let (messenger, _, _) = up_to_date().await;
+    let other = messenger.another_process();
+    messenger.homeserver.act_late(Duration::from_secs(20));
+    let reading = tokio::spawn(async move { messenger.reconcile(WORKER, Duration::ZERO).await });
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(1900)).await;
         other.memory.advance(Duration::from_millis(1900));
@@ -297,11 +304,11 @@ async fn a_worker_that_waits_for_the_homeserver_keeps_its_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_was_stopped_for_long_moves_no_position_and_doubles_nothing() {
-    let (hub, room, anna) = up_to_date().await;
-    say(&hub, &room, &anna, 0..2);
-    let survivor = hub.another_process();
-    hub.homeserver.answer_late(Duration::from_millis(900));
-    let late = tokio::spawn(async move { hub.reconcile(WORKER, Duration::ZERO).await });
+    let (messenger, room, anna) = up_to_date().await;
+    say(&messenger, &room, &anna, 0..2);
+    let survivor = messenger.another_process();
+    messenger.homeserver.answer_late(Duration::from_millis(900));
+    let late = tokio::spawn(async move { messenger.reconcile(WORKER, Duration::ZERO).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     // The world goes on; the clock of the stopped process does not.
     survivor.homeserver.answer_late(Duration::ZERO);

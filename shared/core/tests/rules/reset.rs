@@ -2,29 +2,29 @@
 
 use std::time::Duration;
 
-use messenger_core::{event::Audience, follow::Follower};
-use messenger_testkit::{HubBuilder, TestHub, given, hub, sse::Reader};
+use messenger_core::{event::Audience, follow::EventStream};
+use messenger_testkit::{HubBuilder, TestMessenger, given, messenger, sse::Reader};
 
 const ALL: Audience = Audience::Tenant(given::TENANT);
 
-async fn tell(hub: &TestHub, body: &str) {
-    hub.feed.append(&[given::event(ALL, body)]).await.expect("appended");
+async fn tell(messenger: &TestMessenger, body: &str) {
+    messenger.feed.append(&[given::event(ALL, body)]).await.expect("appended");
 }
 
 fn small() -> HubBuilder {
-    hub().settings(|settings| settings.replay_max = 5)
+    messenger().settings(|settings| settings.replay_max = 5)
 }
 
 /// The reason of the reset with which a stream from this cursor begins, if it does.
-async fn reset(hub: &TestHub, cursor: &str) -> (Option<String>, Reader<Follower>) {
-    let caller = hub.caller("anna", given::TENANT).await;
-    let mut stream = Reader::new(hub.follow(&caller, Some(cursor)).await.expect("a stream"));
+async fn reset(messenger: &TestMessenger, cursor: &str) -> (Option<String>, Reader<EventStream>) {
+    let caller = messenger.caller("anna", given::TENANT).await;
+    let mut stream = Reader::new(messenger.follow(&caller, Some(cursor)).await.expect("a stream"));
     let connected = stream.next().await.expect("connected");
     assert_eq!(connected.kind(), "connected");
     let opening = stream.within(Duration::from_millis(1)).await;
     let reset = opening.iter().find(|event| event.kind() == "reset");
     if let Some(reset) = reset {
-        let head = hub.feed.span().await.expect("a span").head.to_string();
+        let head = messenger.feed.span().await.expect("a span").head.to_string();
         assert_eq!(reset.id.as_deref(), Some(head.as_str()), "the reader goes on from the present");
         assert_eq!(connected.json()["cursor"].to_string(), head);
     }
@@ -32,82 +32,83 @@ async fn reset(hub: &TestHub, cursor: &str) -> (Option<String>, Reader<Follower>
 }
 
 /// Whether the stream goes on live.
-async fn goes_on(hub: &TestHub, mut stream: Reader<Follower>) -> bool {
-    tell(hub, "live").await;
+async fn goes_on(messenger: &TestMessenger, mut stream: Reader<EventStream>) -> bool {
+    tell(messenger, "live").await;
     let events = stream.within(Duration::from_secs(2)).await;
     events.iter().filter(|event| event.data.contains("live")).count() == 1
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cursor_that_is_no_position_is_unknown() {
-    let hub = small().build();
-    let _tail = hub.run_tail();
-    tell(&hub, "x").await;
+    let messenger = small().build();
+    let _tail = messenger.run_tail();
+    tell(&messenger, "x").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     for cursor in ["", "abc", "-1", "1.5", "0x1", "99999999999999999999", "1;2", "١"] {
-        let (reason, stream) = reset(&hub, cursor).await;
+        let (reason, stream) = reset(&messenger, cursor).await;
         assert_eq!(reason.as_deref(), Some("unknown_position"), "{cursor}");
-        assert!(goes_on(&hub, stream).await, "{cursor}");
+        assert!(goes_on(&messenger, stream).await, "{cursor}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cursor_beyond_the_log_is_unknown_and_the_stream_is_live() {
-    let hub = small().build();
-    let _tail = hub.run_tail();
+    let messenger = small().build();
+    let _tail = messenger.run_tail();
     for cursor in ["2", "1000000", "9223372036854775807"] {
-        let (reason, stream) = reset(&hub, cursor).await;
+        let (reason, stream) = reset(&messenger, cursor).await;
         assert_eq!(reason.as_deref(), Some("unknown_position"), "{cursor}");
-        assert!(goes_on(&hub, stream).await, "{cursor}");
-        hub.pass(Duration::from_hours(24 * 30));
+        assert!(goes_on(&messenger, stream).await, "{cursor}");
+        messenger.pass(Duration::from_hours(24 * 30));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_dropped_cannot_be_replayed() {
     for started_before in [true, false] {
-        let hub = small().build();
-        let tail = started_before.then(|| hub.run_tail());
+        let messenger = small().build();
+        let tail = started_before.then(|| messenger.run_tail());
         tokio::time::sleep(Duration::from_secs(1)).await;
-        tell(&hub, "1").await;
-        tell(&hub, "2").await;
-        hub.pass(Duration::from_hours(24 * 8));
-        tell(&hub, "3").await;
-        hub.upkeep.rotate(hub.settings().event_retention).await.expect("rotated");
-        let _tail = tail.or_else(|| Some(hub.run_tail()));
+        tell(&messenger, "1").await;
+        tell(&messenger, "2").await;
+        messenger.pass(Duration::from_hours(24 * 8));
+        tell(&messenger, "3").await;
+        messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+        let _tail = tail.or_else(|| Some(messenger.run_tail()));
         tokio::time::sleep(Duration::from_secs(2)).await;
         if !started_before {
-            let (reason, stream) = reset(&hub, "1").await;
+            let (reason, stream) = reset(&messenger, "1").await;
             assert_eq!(reason.as_deref(), Some("expired"));
-            assert!(goes_on(&hub, stream).await);
+            assert!(goes_on(&messenger, stream).await);
         }
-        let (reason, stream) = reset(&hub, "2").await;
+        let (reason, stream) = reset(&messenger, "2").await;
         assert_eq!(reason, None, "nothing after it was dropped");
-        assert!(goes_on(&hub, stream).await);
+        assert!(goes_on(&messenger, stream).await);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_is_too_far_behind_starts_anew() {
     for started_before in [true, false] {
-        let hub = small().build();
-        let tail = started_before.then(|| hub.run_tail());
+        let messenger = small().build();
+        let tail = started_before.then(|| messenger.run_tail());
         tokio::time::sleep(Duration::from_secs(1)).await;
         for n in 1..=10 {
-            tell(&hub, &n.to_string()).await;
-            hub.feed
+            tell(&messenger, &n.to_string()).await;
+            messenger
+                .feed
                 .append(&[given::event(Audience::Tenant(given::OTHER_TENANT), "")])
                 .await
                 .expect("appended");
         }
-        let _tail = tail.or_else(|| Some(hub.run_tail()));
+        let _tail = tail.or_else(|| Some(messenger.run_tail()));
         tokio::time::sleep(Duration::from_secs(2)).await;
         for (cursor, expected) in [("0", Some("too_far_behind")), ("8", Some("too_far_behind")), ("9", None)]
         {
-            let (reason, _) = reset(&hub, cursor).await;
+            let (reason, _) = reset(&messenger, cursor).await;
             assert_eq!(reason.as_deref(), expected, "{cursor}: only the reader's own events count");
         }
-        let (_, stream) = reset(&hub, "0").await;
-        assert!(goes_on(&hub, stream).await);
+        let (_, stream) = reset(&messenger, "0").await;
+        assert!(goes_on(&messenger, stream).await);
     }
 }

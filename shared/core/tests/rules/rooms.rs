@@ -14,7 +14,7 @@ use messenger_core::{
     room::{Founding, Pair, RoomKey, RoomKind, RoomType},
     user::Role,
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 
 use crate::{identity_in, part_of, ready_caller, ready_with, settle};
 
@@ -27,27 +27,28 @@ fn named(name: &str, invite: &[&str]) -> Founding {
 }
 
 /// Somebody whom we do not know says a number.
-fn said(hub: &TestHub, room: &RoomId, n: usize) -> RoomEvent {
+fn said(messenger: &TestMessenger, room: &RoomId, n: usize) -> RoomEvent {
     RoomEvent {
         event_id: EventId::new(format!("$said{n}")),
         room_id: room.clone(),
         sender: MatrixUserId::new("@guest:elsewhere.org"),
-        timestamp: hub.clock.now(),
+        timestamp: messenger.clock.now(),
         content: Content::Message(Said::text(n.to_string(), "m.text")),
         edited: None,
     }
 }
 
-fn chat(hub: &TestHub, one: &str, other: &str) -> Option<RoomId> {
+fn chat(messenger: &TestMessenger, one: &str, other: &str) -> Option<RoomId> {
     let pair = Pair::of(&given::user(one), &given::user(other)).expect("two users");
-    hub.homeserver.room_by_alias(&RoomKey { tenant: given::TENANT, kind: RoomKind::Dm(pair) }.alias())
+    messenger.homeserver.room_by_alias(&RoomKey { tenant: given::TENANT, kind: RoomKind::Dm(pair) }.alias())
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_who_open_their_chat_at_once_over_four_processes_have_one() {
-    let hub = hub().build();
-    let callers = [hub.caller("anna", given::TENANT).await, hub.caller("bert", given::TENANT).await];
-    let processes: Vec<_> = (0..4).map(|_| hub.another_process()).collect();
+    let messenger = messenger().build();
+    let callers =
+        [messenger.caller("anna", given::TENANT).await, messenger.caller("bert", given::TENANT).await];
+    let processes: Vec<_> = (0..4).map(|_| messenger.another_process()).collect();
     let opened = join_all((0..40).map(|n| {
         let partner = given::user(["bert", "anna"][n % 2]);
         let (process, caller) = (&processes[n % 4], &callers[n % 2]);
@@ -56,27 +57,27 @@ async fn two_who_open_their_chat_at_once_over_four_processes_have_one() {
     .await;
     assert!(opened.iter().all(|room| room.matrix_room_id == opened[0].matrix_room_id));
     assert_eq!((opened[0].display_name.as_str(), opened[1].display_name.as_str()), ("bert", "anna"));
-    let room = chat(&hub, "bert", "anna").expect("it is there");
-    assert_eq!(hub.homeserver.members(&room).len(), 2);
-    assert_eq!(hub.homeserver.rooms().len(), 2, "the chat and the general room");
+    let room = chat(&messenger, "bert", "anna").expect("it is there");
+    assert_eq!(messenger.homeserver.members(&room).len(), 2);
+    assert_eq!(messenger.homeserver.rooms().len(), 2, "the chat and the general room");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_chat_whose_maker_crashed_is_whole_when_it_is_opened_again() {
     for polls in 0..200 {
-        let hub = hub().build();
-        let (anna, _) = (ready_caller(&hub, "anna").await, ready_caller(&hub, "bert").await);
+        let messenger = messenger().build();
+        let (anna, _) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
         let partner = given::user("bert");
-        let done = hub.crash_after(polls, hub.open_dm(&anna, &partner)).await.is_some();
-        let survivor = hub.another_process();
+        let done = messenger.crash_after(polls, messenger.open_dm(&anna, &partner)).await.is_some();
+        let survivor = messenger.another_process();
         survivor.pass(Duration::from_mins(1));
         tokio::time::advance(Duration::from_mins(1)).await;
         let bert = survivor.caller("bert", given::TENANT).await;
         let opened = survivor.open_dm(&bert, &given::user("anna")).await.expect("opened");
         assert_eq!(opened.display_name, "anna");
-        assert_eq!(hub.homeserver.members(&opened.matrix_room_id).len(), 2);
+        assert_eq!(messenger.homeserver.members(&opened.matrix_room_id).len(), 2);
         assert_eq!(survivor.members(&bert, &opened.matrix_room_id).await.expect("a list").len(), 2);
-        assert_eq!(hub.homeserver.rooms().len(), 2);
+        assert_eq!(messenger.homeserver.rooms().len(), 2);
         if done {
             return;
         }
@@ -86,166 +87,179 @@ async fn a_chat_whose_maker_crashed_is_whole_when_it_is_opened_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_account_that_is_not_ready_is_made_ready_when_it_is_needed() {
-    let hub = hub().build();
-    let (anna, _) = (hub.caller("anna", given::TENANT).await, hub.caller("bert", given::TENANT).await);
-    hub.homeserver.switch_off();
-    let away = hub.open_dm(&anna, &given::user("bert")).await.expect_err("it is away");
+    let messenger = messenger().build();
+    let (anna, _) =
+        (messenger.caller("anna", given::TENANT).await, messenger.caller("bert", given::TENANT).await);
+    messenger.homeserver.switch_off();
+    let away = messenger.open_dm(&anna, &given::user("bert")).await.expect_err("it is away");
     assert_eq!(away.failure(), Some(Failure::Unreachable));
-    hub.homeserver.switch_on();
-    let room = hub.open_dm(&anna, &given::user("bert")).await.expect("opened");
+    messenger.homeserver.switch_on();
+    let room = messenger.open_dm(&anna, &given::user("bert")).await.expect("opened");
     assert_eq!(room.room_type, RoomType::Dm);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_room_that_could_not_be_filled_is_kept_by_nobody() {
-    let hub = hub().build();
-    let (anna, bert) = (ready_caller(&hub, "anna").await, ready_caller(&hub, "bert").await);
+    let messenger = messenger().build();
+    let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
     // The creation succeeds, then one member cannot be brought in for good.
-    hub.homeserver.fail_call(2, Failure::Rejected);
-    hub.found_room(&anna, named("Umbau", &["bert"])).await.expect_err("not everybody could be brought in");
-    settle(&hub).await;
+    messenger.homeserver.fail_call(2, Failure::Rejected);
+    messenger
+        .found_room(&anna, named("Umbau", &["bert"]))
+        .await
+        .expect_err("not everybody could be brought in");
+    settle(&messenger).await;
     for caller in [&anna, &bert] {
-        let rooms = hub.rooms_of(caller).await.expect("a list");
+        let rooms = messenger.rooms_of(caller).await.expect("a list");
         assert!(rooms.iter().all(|room| room.room_type == RoomType::General), "{rooms:?}");
     }
-    let custom = hub.homeserver.rooms().into_iter().find(|room| hub.homeserver.asked(room).name == "Umbau");
-    assert_eq!(hub.homeserver.members(&custom.expect("it was made")), []);
+    let custom = messenger
+        .homeserver
+        .rooms()
+        .into_iter()
+        .find(|room| messenger.homeserver.asked(room).name == "Umbau");
+    assert_eq!(messenger.homeserver.members(&custom.expect("it was made")), []);
     // What passes is tried again.
-    hub.homeserver.fail_call(2, Failure::TimedOut);
-    hub.found_room(&anna, named("Umbau", &["bert"])).await.expect("made");
+    messenger.homeserver.fail_call(2, Failure::TimedOut);
+    messenger.found_room(&anna, named("Umbau", &["bert"])).await.expect("made");
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_who_are_unknown_are_named_and_nothing_is_made() {
-    let hub = hub().build();
-    let anna = ready_caller(&hub, "anna").await;
-    ready_caller(&hub, "bert").await;
-    hub.caller("carl", given::OTHER_TENANT).await;
-    let before = hub.homeserver.rooms().len();
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
+    ready_caller(&messenger, "bert").await;
+    messenger.caller("carl", given::OTHER_TENANT).await;
+    let before = messenger.homeserver.rooms().len();
     let invite = ["bert", "carl", "@bert:hub.local", "@carl:hub.local", "@bert:elsewhere", "nobody"];
-    let Err(Error::Invalid(problems)) = hub.found_room(&anna, named("x", &invite)).await else {
+    let Err(Error::Invalid(problems)) = messenger.found_room(&anna, named("x", &invite)).await else {
         panic!("refused")
     };
     let named: Vec<_> = problems.iter().map(|one| one.pointer.as_str()).collect();
     assert_eq!(named, ["/invite_users/1", "/invite_users/3", "/invite_users/4", "/invite_users/5"]);
-    assert_eq!(hub.homeserver.rooms().len(), before);
+    assert_eq!(messenger.homeserver.rooms().len(), before);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_list_of_rooms_asks_no_homeserver() {
-    let hub = hub().build();
-    let anna = ready_caller(&hub, "anna").await;
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
     for n in 0..5 {
-        hub.found_room(&anna, named(&n.to_string(), &[])).await.expect("made");
+        messenger.found_room(&anna, named(&n.to_string(), &[])).await.expect("made");
     }
-    hub.homeserver.switch_off();
-    let calls = hub.homeserver.calls();
-    assert_eq!(hub.rooms_of(&anna).await.expect("a list").len(), 6);
-    assert_eq!(hub.homeserver.calls(), calls);
+    messenger.homeserver.switch_off();
+    let calls = messenger.homeserver.calls();
+    assert_eq!(messenger.rooms_of(&anna).await.expect("a list").len(), 6);
+    assert_eq!(messenger.homeserver.calls(), calls);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_said_is_unread_until_it_is_read() {
-    let hub = hub().build();
-    let (anna, bert) = (ready_caller(&hub, "anna").await, ready_caller(&hub, "bert").await);
-    let first = hub.found_room(&anna, named("first", &["bert"])).await.expect("made").matrix_room_id;
-    hub.pass(Duration::from_secs(1));
-    let second = hub.found_room(&anna, named("second", &[])).await.expect("made").matrix_room_id;
+    let messenger = messenger().build();
+    let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
+    let first = messenger.found_room(&anna, named("first", &["bert"])).await.expect("made").matrix_room_id;
+    messenger.pass(Duration::from_secs(1));
+    let second = messenger.found_room(&anna, named("second", &[])).await.expect("made").matrix_room_id;
     for n in 1..=3 {
-        hub.pass(Duration::from_secs(1));
-        hub.receive(vec![said(&hub, &first, n)]).await.expect("heard");
+        messenger.pass(Duration::from_secs(1));
+        messenger.receive(vec![said(&messenger, &first, n)]).await.expect("heard");
     }
-    let rooms = hub.rooms_of(&bert).await.expect("a list");
+    let rooms = messenger.rooms_of(&bert).await.expect("a list");
     assert_eq!((rooms[0].unread_count, rooms[0].last_message.as_deref()), (3, Some("3")));
-    let order: Vec<_> =
-        hub.rooms_of(&anna).await.expect("a list").into_iter().map(|room| room.matrix_room_id).collect();
+    let order: Vec<_> = messenger
+        .rooms_of(&anna)
+        .await
+        .expect("a list")
+        .into_iter()
+        .map(|room| room.matrix_room_id)
+        .collect();
     assert_eq!(order[..2], [first.clone(), second.clone()], "the most recent activity first");
     for _ in 0..2 {
-        hub.mark_read(&bert, &first).await.expect("read");
+        messenger.mark_read(&bert, &first).await.expect("read");
     }
-    let unread = hub.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
+    let unread = messenger.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
     assert_eq!(unread.count(), 1);
-    assert_eq!(hub.rooms_of(&bert).await.expect("a list")[0].unread_count, 0);
-    assert_eq!(hub.rooms_of(&anna).await.expect("a list")[0].unread_count, 3, "each for themselves");
+    assert_eq!(messenger.rooms_of(&bert).await.expect("a list")[0].unread_count, 0);
+    assert_eq!(messenger.rooms_of(&anna).await.expect("a list")[0].unread_count, 3, "each for themselves");
     // Who comes later has not missed what was said before.
-    ready_caller(&hub, "carl").await;
-    hub.invite(&anna, &first, "carl").await.expect("invited");
-    let carl = hub.caller("carl", given::TENANT).await;
-    assert_eq!(hub.rooms_of(&carl).await.expect("a list")[0].unread_count, 0);
-    hub.settled().await;
-    let read = (first.clone(), hub.matrix_id(&bert.user), EventId::new("$said3"));
-    assert_eq!(hub.homeserver.receipts(), [read], "their other clients are told");
-    assert!(matches!(hub.mark_read(&bert, &second).await, Err(Error::NotFound(_))));
+    ready_caller(&messenger, "carl").await;
+    messenger.invite(&anna, &first, "carl").await.expect("invited");
+    let carl = messenger.caller("carl", given::TENANT).await;
+    assert_eq!(messenger.rooms_of(&carl).await.expect("a list")[0].unread_count, 0);
+    messenger.settled().await;
+    let read = (first.clone(), messenger.matrix_id(&bert.user), EventId::new("$said3"));
+    assert_eq!(messenger.homeserver.receipts(), [read], "their other clients are told");
+    assert!(matches!(messenger.mark_read(&bert, &second).await, Err(Error::NotFound(_))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_viewer_reads_and_makes_nothing() {
-    let hub = hub().build();
-    let anna = ready_caller(&hub, "anna").await;
-    ready_caller(&hub, "bert").await;
-    let room = hub.found_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
-    let viewer = ready_with(&hub, "bert", Role::Viewer).await;
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
+    ready_caller(&messenger, "bert").await;
+    let room = messenger.found_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
+    let viewer = ready_with(&messenger, "bert", Role::Viewer).await;
     let refused = [
-        hub.found_room(&viewer, named("y", &[])).await.map(drop),
-        hub.open_dm(&viewer, &given::user("anna")).await.map(drop),
-        hub.invite(&viewer, &room, "anna").await.map(drop),
+        messenger.found_room(&viewer, named("y", &[])).await.map(drop),
+        messenger.open_dm(&viewer, &given::user("anna")).await.map(drop),
+        messenger.invite(&viewer, &room, "anna").await.map(drop),
     ];
     for result in refused {
         assert_eq!(result.expect_err("refused").code(), "read_only_role");
     }
-    hub.members(&viewer, &room).await.expect("a list");
-    hub.mark_read(&viewer, &room).await.expect("read");
-    hub.leave(&viewer, &room).await.expect("left");
+    messenger.members(&viewer, &room).await.expect("a list");
+    messenger.mark_read(&viewer, &room).await.expect("read");
+    messenger.leave(&viewer, &room).await.expect("left");
 }
 
 #[tokio::test(start_paused = true)]
 async fn leaving_needs_no_homeserver_and_happens_there_in_the_end() {
-    let hub = hub().build();
-    let (anna, bert) = (ready_caller(&hub, "anna").await, ready_caller(&hub, "bert").await);
-    let room = hub.found_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
-    hub.homeserver.switch_off();
-    hub.leave(&bert, &room).await.expect("left");
-    assert!(matches!(hub.members(&bert, &room).await, Err(Error::NotFound(_))));
-    hub.work().await;
-    assert_eq!(hub.homeserver.members(&room).len(), 2);
-    hub.homeserver.switch_on();
-    settle(&hub).await;
-    assert_eq!(hub.homeserver.members(&room), [hub.matrix_id(&anna.user)]);
+    let messenger = messenger().build();
+    let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
+    let room = messenger.found_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
+    messenger.homeserver.switch_off();
+    messenger.leave(&bert, &room).await.expect("left");
+    assert!(matches!(messenger.members(&bert, &room).await, Err(Error::NotFound(_))));
+    messenger.work().await;
+    assert_eq!(messenger.homeserver.members(&room).len(), 2);
+    messenger.homeserver.switch_on();
+    settle(&messenger).await;
+    assert_eq!(messenger.homeserver.members(&room), [messenger.matrix_id(&anna.user)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_comes_back_while_leaving_stays() {
     for polls in 0..12 {
-        let hub = hub().build();
-        let anna = ready_caller(&hub, "anna").await;
-        hub.send(given::machine(1, "t"), Duration::from_secs(3)).await;
+        let messenger = messenger().build();
+        let anna = ready_caller(&messenger, "anna").await;
+        messenger.send(given::machine(1, "t"), Duration::from_secs(3)).await;
         let search =
             messenger_core::room::Search { text: String::new(), entity_type: None, limit: 1, offset: 0 };
-        let room = hub.directory(&anna, &search).await.expect("a list")[0].matrix_room_id.clone();
-        hub.join_room(&anna, &room).await.expect("joined");
-        hub.leave(&anna, &room).await.expect("left");
+        let room = messenger.directory(&anna, &search).await.expect("a list")[0].matrix_room_id.clone();
+        messenger.join_room(&anna, &room).await.expect("joined");
+        messenger.leave(&anna, &room).await.expect("left");
         // The worker is anywhere in its work when she comes back.
-        let mut work = Box::pin(hub.depart_due());
+        let mut work = Box::pin(messenger.depart_due());
         let early = part_of(polls, &mut work).await;
-        hub.join_room(&anna, &room).await.expect("joined again");
+        messenger.join_room(&anna, &room).await.expect("joined again");
         if early.is_none() {
             work.await.expect("it ends well");
         }
-        assert_eq!(hub.homeserver.members(&room).len(), 1, "after {polls} steps");
-        assert_eq!(hub.members(&anna, &room).await.expect("she is in it").len(), 1);
+        assert_eq!(messenger.homeserver.members(&room).len(), 1, "after {polls} steps");
+        assert_eq!(messenger.members(&anna, &room).await.expect("she is in it").len(), 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_changes_tenant_leaves_all_rooms_of_the_old_one() {
-    let hub = hub().build();
-    let (anna, bert) = (ready_caller(&hub, "anna").await, ready_caller(&hub, "bert").await);
-    let room = hub.found_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
-    hub.sign_in(identity_in(given::OTHER_TENANT, "bert")).await.expect("moved");
-    settle(&hub).await;
-    assert_eq!(hub.homeserver.members(&room), [hub.matrix_id(&anna.user)]);
-    assert!(matches!(hub.members(&bert, &room).await, Err(Error::NotFound(_))));
+    let messenger = messenger().build();
+    let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
+    let room = messenger.found_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
+    messenger.sign_in(identity_in(given::OTHER_TENANT, "bert")).await.expect("moved");
+    settle(&messenger).await;
+    assert_eq!(messenger.homeserver.members(&room), [messenger.matrix_id(&anna.user)]);
+    assert!(matches!(messenger.members(&bert, &room).await, Err(Error::NotFound(_))));
     let general = RoomKey { tenant: given::OTHER_TENANT, kind: RoomKind::General };
-    let general = hub.homeserver.room_by_alias(&general.alias()).expect("it is there");
-    assert_eq!(hub.homeserver.members(&general), [hub.matrix_id(&bert.user)]);
+    let general = messenger.homeserver.room_by_alias(&general.alias()).expect("it is there");
+    assert_eq!(messenger.homeserver.members(&general), [messenger.matrix_id(&bert.user)]);
 }

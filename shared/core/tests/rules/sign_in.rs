@@ -8,7 +8,7 @@ use messenger_core::{
     room::{RoomKey, RoomKind},
     user::{Identity, Role, fold},
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 
 use crate::{RESTED, identity_in, settle};
 
@@ -16,29 +16,32 @@ fn matrix(localpart: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{localpart}:hub.local"))
 }
 
-fn general_members(hub: &TestHub, tenant: messenger_core::id::TenantId) -> Option<Vec<MatrixUserId>> {
+fn general_members(
+    messenger: &TestMessenger,
+    tenant: messenger_core::id::TenantId,
+) -> Option<Vec<MatrixUserId>> {
     let key = RoomKey { tenant, kind: RoomKind::General };
-    hub.homeserver.room_by_alias(&key.alias()).map(|room| hub.homeserver.members(&room))
+    messenger.homeserver.room_by_alias(&key.alias()).map(|room| messenger.homeserver.members(&room))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_user_gets_an_account_and_the_general_room() {
-    let hub = hub().build();
+    let messenger = messenger().build();
     let identity = Identity { display_name: "Max Müller".into(), ..given::identity("Max") };
-    let user = hub.sign_in(identity).await.expect("signed in");
-    assert_eq!((user.localpart.as_str(), hub.matrix_id(&user)), ("_max", matrix("_max")));
-    hub.work().await;
-    assert_eq!(hub.homeserver.display_name(&matrix("_max")).as_deref(), Some("Max Müller"));
-    assert_eq!(general_members(&hub, given::TENANT), Some(vec![matrix("_max")]));
-    let rooms = hub.memberships.of(given::TENANT, user.id()).await.expect("rooms");
+    let user = messenger.sign_in(identity).await.expect("signed in");
+    assert_eq!((user.localpart.as_str(), messenger.matrix_id(&user)), ("_max", matrix("_max")));
+    messenger.work().await;
+    assert_eq!(messenger.homeserver.display_name(&matrix("_max")).as_deref(), Some("Max Müller"));
+    assert_eq!(general_members(&messenger, given::TENANT), Some(vec![matrix("_max")]));
+    let rooms = messenger.memberships.of(given::TENANT, user.id()).await.expect("rooms");
     assert_eq!(rooms.len(), 1);
-    assert!(hub.users.find(given::TENANT, user.id()).await.expect("found").expect("known").provisioned);
+    assert!(messenger.users.find(given::TENANT, user.id()).await.expect("found").expect("known").provisioned);
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_hundred_first_requests_over_four_processes_make_one_user() {
-    let hub = hub().build();
-    let processes: Vec<_> = (0..4).map(|_| hub.another_process()).collect();
+    let messenger = messenger().build();
+    let processes: Vec<_> = (0..4).map(|_| messenger.another_process()).collect();
     let tasks: tokio::task::JoinSet<_> = (0..200)
         .map(|n| {
             let process = processes[n % 4].clone();
@@ -51,93 +54,97 @@ async fn two_hundred_first_requests_over_four_processes_make_one_user() {
         .collect();
     let users = tasks.join_all().await;
     assert!(users.iter().all(|user| user.identity == users[0].identity));
-    assert_eq!(hub.homeserver.accounts(), 1);
-    assert_eq!(hub.homeserver.rooms().len(), 1);
-    assert_eq!(general_members(&hub, given::TENANT), Some(vec![matrix("anna")]));
-    assert_eq!(hub.memory.events().len(), 1, "she joined once");
+    assert_eq!(messenger.homeserver.accounts(), 1);
+    assert_eq!(messenger.homeserver.rooms().len(), 1);
+    assert_eq!(general_members(&messenger, given::TENANT), Some(vec![matrix("anna")]));
+    assert_eq!(messenger.memory.events().len(), 1, "she joined once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_homeserver_that_is_away_keeps_nobody_out() {
-    let hub = hub().build();
-    hub.homeserver.switch_off();
+    let messenger = messenger().build();
+    messenger.homeserver.switch_off();
     let start = tokio::time::Instant::now();
-    hub.sign_in(given::identity("anna")).await.expect("signed in");
+    messenger.sign_in(given::identity("anna")).await.expect("signed in");
     assert_eq!(start.elapsed(), Duration::ZERO);
-    hub.work().await;
-    assert!(hub.upkeep.anything_resting().await.expect("known"));
-    hub.homeserver.switch_on();
-    settle(&hub).await;
-    assert_eq!(general_members(&hub, given::TENANT), Some(vec![matrix("anna")]));
-    assert!(!hub.upkeep.anything_resting().await.expect("known"));
+    messenger.work().await;
+    assert!(messenger.maintenance.anything_resting().await.expect("known"));
+    messenger.homeserver.switch_on();
+    settle(&messenger).await;
+    assert_eq!(general_members(&messenger, given::TENANT), Some(vec![matrix("anna")]));
+    assert!(!messenger.maintenance.anything_resting().await.expect("known"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_account_that_fails_at_every_step_is_ready_in_the_end() {
     for nth in 1..=3 {
         for failure in [Failure::Unreachable, Failure::TimedOut, Failure::Rejected] {
-            let hub = hub().build();
-            hub.homeserver.fail_call(nth, failure);
-            hub.sign_in(given::identity("anna")).await.expect("signed in");
-            hub.work().await;
-            let due =
-                hub.users.find(given::TENANT, &given::user("anna")).await.expect("found").expect("known");
+            let messenger = messenger().build();
+            messenger.homeserver.fail_call(nth, failure);
+            messenger.sign_in(given::identity("anna")).await.expect("signed in");
+            messenger.work().await;
+            let due = messenger
+                .users
+                .find(given::TENANT, &given::user("anna"))
+                .await
+                .expect("found")
+                .expect("known");
             assert!(!due.provisioned);
-            hub.pass(RESTED);
-            hub.work().await;
+            messenger.pass(RESTED);
+            messenger.work().await;
             assert_eq!(
-                general_members(&hub, given::TENANT),
+                general_members(&messenger, given::TENANT),
                 Some(vec![matrix("anna")]),
                 "call {nth}, {failure:?}"
             );
-            assert_eq!(hub.homeserver.rooms().len(), 1);
+            assert_eq!(messenger.homeserver.rooms().len(), 1);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_account_that_fails_does_not_hold_up_others() {
-    let hub = hub().build();
-    hub.homeserver.fail_call(1, Failure::Rejected);
+    let messenger = messenger().build();
+    messenger.homeserver.fail_call(1, Failure::Rejected);
     for n in 0..30 {
-        hub.sign_in(given::identity(&format!("user{n:02}"))).await.expect("signed in");
+        messenger.sign_in(given::identity(&format!("user{n:02}"))).await.expect("signed in");
     }
-    hub.work().await;
-    assert_eq!(general_members(&hub, given::TENANT).map(|members| members.len()), Some(29));
+    messenger.work().await;
+    assert_eq!(general_members(&messenger, given::TENANT).map(|members| members.len()), Some(29));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_name_reaches_the_homeserver() {
-    let hub = hub().build();
-    hub.sign_in(given::identity("anna")).await.expect("signed in");
-    hub.work().await;
+    let messenger = messenger().build();
+    messenger.sign_in(given::identity("anna")).await.expect("signed in");
+    messenger.work().await;
     let renamed = Identity { display_name: "Anna Neu".into(), role: Role::Admin, ..given::identity("anna") };
-    let user = hub.sign_in(renamed.clone()).await.expect("signed in");
+    let user = messenger.sign_in(renamed.clone()).await.expect("signed in");
     assert_eq!(user.identity, renamed);
-    hub.work().await;
-    assert_eq!(hub.homeserver.display_name(&matrix("anna")).as_deref(), Some("Anna Neu"));
+    messenger.work().await;
+    assert_eq!(messenger.homeserver.display_name(&matrix("anna")).as_deref(), Some("Anna Neu"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_moves_gets_the_general_room_of_the_new_tenant() {
-    let hub = hub().build();
-    hub.sign_in(given::identity("anna")).await.expect("signed in");
-    hub.work().await;
-    hub.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
-    hub.work().await;
-    assert_eq!(general_members(&hub, given::OTHER_TENANT), Some(vec![matrix("anna")]));
-    let rooms = hub.memberships.of(given::OTHER_TENANT, &given::user("anna")).await.expect("rooms");
+    let messenger = messenger().build();
+    messenger.sign_in(given::identity("anna")).await.expect("signed in");
+    messenger.work().await;
+    messenger.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
+    messenger.work().await;
+    assert_eq!(general_members(&messenger, given::OTHER_TENANT), Some(vec![matrix("anna")]));
+    let rooms = messenger.memberships.of(given::OTHER_TENANT, &given::user("anna")).await.expect("rooms");
     assert_eq!(rooms.len(), 1);
-    assert_eq!(hub.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms"), []);
+    assert_eq!(messenger.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms"), []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_process_remembers_who_is_signed_in() {
-    let hub = hub().build();
-    hub.sign_in(given::identity("anna")).await.expect("signed in");
-    hub.memory.switch_off();
-    hub.sign_in(given::identity("anna")).await.expect("the same token needs no database");
-    assert!(hub.sign_in(given::identity("bert")).await.is_err());
+    let messenger = messenger().build();
+    messenger.sign_in(given::identity("anna")).await.expect("signed in");
+    messenger.memory.switch_off();
+    messenger.sign_in(given::identity("anna")).await.expect("the same token needs no database");
+    assert!(messenger.sign_in(given::identity("bert")).await.is_err());
 }
 
 #[test]
@@ -173,43 +180,43 @@ fn an_unknown_role_gets_the_fewest_rights() {
         ("", Role::Viewer),
         ("root", Role::Viewer),
     ];
-    for (hub, ours) in roles {
-        assert_eq!(Role::from_hub(hub), ours, "{hub}");
+    for (hub_role, ours) in roles {
+        assert_eq!(Role::from_hub(hub_role), ours, "{hub_role}");
     }
 }
 
 #[tokio::test]
 async fn a_token_of_ours_changes_nobody_back() {
-    let hub = hub().build();
+    let messenger = messenger().build();
     let then = given::identity("anna");
-    hub.sign_in(then.clone()).await.expect("signed in");
+    messenger.sign_in(then.clone()).await.expect("signed in");
     let married = Identity { display_name: "Anna Neu".to_owned(), role: Role::Admin, ..then.clone() };
-    hub.sign_in(married.clone()).await.expect("signed in");
-    let process = hub.another_process();
+    messenger.sign_in(married.clone()).await.expect("signed in");
+    let process = messenger.another_process();
     assert_eq!(process.recognise(then.clone()).await.expect("known").identity, married);
     let moved = Identity { tenant: given::OTHER_TENANT, ..married };
-    hub.sign_in(moved.clone()).await.expect("signed in");
-    let refused = hub.another_process().recognise(then).await.expect_err("a former tenant");
+    messenger.sign_in(moved.clone()).await.expect("signed in");
+    let refused = messenger.another_process().recognise(then).await.expect_err("a former tenant");
     assert_eq!(refused.code(), "token_superseded");
-    assert_eq!(hub.another_process().recognise(moved.clone()).await.expect("known").identity, moved);
+    assert_eq!(messenger.another_process().recognise(moved.clone()).await.expect("known").identity, moved);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_bots_name_belongs_to_the_bot() {
-    let hub = hub().build();
+    let messenger = messenger().build();
     for (n, taken) in
         ["Messenger", "messenger ✓", "M\u{e9}ssenger", "@messenger:hub.local"].into_iter().enumerate()
     {
         let identity = Identity { display_name: taken.to_owned(), ..given::identity(&format!("anna{n}")) };
-        let user = hub.sign_in(identity.clone()).await.expect("signed in");
+        let user = messenger.sign_in(identity.clone()).await.expect("signed in");
         assert_eq!(user.identity.display_name, format!("{taken} (anna{n})"));
-        let again = hub.another_process().recognise(identity).await.expect("signed in");
+        let again = messenger.another_process().recognise(identity).await.expect("signed in");
         assert_eq!(again.identity, user.identity, "again is no change");
     }
-    let named = hub.sign_in(given::identity("messenger")).await.expect("signed in");
+    let named = messenger.sign_in(given::identity("messenger")).await.expect("signed in");
     assert_eq!(named.identity.display_name, "messenger (messenger)", "so is who is named by their id");
     let other = Identity { display_name: "Messenger-Team".to_owned(), ..given::identity("bert") };
-    assert_eq!(hub.sign_in(other).await.expect("signed in").identity.display_name, "Messenger-Team");
-    hub.work().await;
-    assert_eq!(hub.homeserver.display_name(&matrix("anna0")).as_deref(), Some("Messenger (anna0)"));
+    assert_eq!(messenger.sign_in(other).await.expect("signed in").identity.display_name, "Messenger-Team");
+    messenger.work().await;
+    assert_eq!(messenger.homeserver.display_name(&matrix("anna0")).as_deref(), Some("Messenger (anna0)"));
 }

@@ -2,28 +2,28 @@
 
 use std::time::Duration;
 
-use messenger_core::{event::Audience, follow::Follower, user::Caller};
-use messenger_testkit::{TestHub, given, hub, sse::Reader};
+use messenger_core::{event::Audience, follow::EventStream, user::Caller};
+use messenger_testkit::{TestMessenger, given, messenger, sse::Reader};
 
 const EVENTS: usize = 400;
 
 /// Appends more than any reader may leave waiting: 400 events of 4 KB.
-async fn flood(hub: &TestHub) {
+async fn flood(messenger: &TestMessenger) {
     for n in 0..EVENTS {
         let body = format!("{n} {}", "x".repeat(4096));
         let event = given::event(Audience::Tenant(given::TENANT), &body);
-        hub.feed.append(&[event]).await.expect("appended");
+        messenger.feed.append(&[event]).await.expect("appended");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
 }
 
-async fn open(hub: &TestHub, caller: &Caller, cursor: Option<&str>) -> Reader<Follower> {
-    Reader::new(hub.follow(caller, cursor).await.expect("a stream"))
+async fn open(messenger: &TestMessenger, caller: &Caller, cursor: Option<&str>) -> Reader<EventStream> {
+    Reader::new(messenger.follow(caller, cursor).await.expect("a stream"))
 }
 
 /// The numbers of the events that are read until the stream ends or is silent.
-async fn numbers(stream: &mut Reader<Follower>) -> Vec<usize> {
+async fn numbers(stream: &mut Reader<EventStream>) -> Vec<usize> {
     let events = stream.within(Duration::from_secs(1)).await;
     let messages = events.iter().filter(|event| event.kind() == "new_message");
     messages
@@ -33,27 +33,28 @@ async fn numbers(stream: &mut Reader<Follower>) -> Vec<usize> {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_is_cut_off_and_resumes_where_it_was() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    let mut slow = open(&hub, &caller, None).await;
-    flood(&hub).await;
-    assert_eq!(hub.tail().connections(), 0, "what waits for one reader is bounded");
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    let mut slow = open(&messenger, &caller, None).await;
+    flood(&messenger).await;
+    assert_eq!(messenger.tail().connections(), 0, "what waits for one reader is bounded");
     let mut read = numbers(&mut slow).await;
     assert_eq!(slow.next().await, None, "the stream has ended");
     let cursor = slow.decoder.last_id.clone();
-    let mut again = open(&hub, &caller, Some(&cursor)).await;
+    let mut again = open(&messenger, &caller, Some(&cursor)).await;
     read.extend(numbers(&mut again).await);
     assert_eq!(read, (0..EVENTS).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_does_not_slow_others_down() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let (anna, bert) = (hub.caller("anna", given::TENANT).await, hub.caller("bert", given::TENANT).await);
-    let _slow = open(&hub, &anna, None).await;
-    let mut quick = open(&hub, &bert, None).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let (anna, bert) =
+        (messenger.caller("anna", given::TENANT).await, messenger.caller("bert", given::TENANT).await);
+    let _slow = open(&messenger, &anna, None).await;
+    let mut quick = open(&messenger, &bert, None).await;
     let reading = tokio::spawn(async move {
         let mut read = 0;
         while read < EVENTS {
@@ -61,22 +62,22 @@ async fn a_slow_reader_does_not_slow_others_down() {
             read += usize::from(event.kind() == "new_message");
         }
     });
-    flood(&hub).await;
+    flood(&messenger).await;
     assert!(reading.is_finished(), "the quick one has read everything");
-    assert_eq!(hub.tail().connections(), 0);
+    assert_eq!(messenger.tail().connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_reads_in_bursts_is_not_cut_off() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let caller = hub.caller("anna", given::TENANT).await;
-    let mut stream = open(&hub, &caller, None).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let caller = messenger.caller("anna", given::TENANT).await;
+    let mut stream = open(&messenger, &caller, None).await;
     for round in 0..20 {
         let events: Vec<_> = (0..90)
             .map(|n| given::event(Audience::Tenant(given::TENANT), &format!("{n} {}", "x".repeat(4096))))
             .collect();
-        hub.feed.append(&events).await.expect("appended");
+        messenger.feed.append(&events).await.expect("appended");
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(numbers(&mut stream).await.len(), 90, "round {round}");
     }

@@ -5,33 +5,33 @@ use messenger_core::{
     id::{EventId, MatrixUserId, Position, RoomId},
     user::Caller,
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 use serde_json::{Value, json};
 
 use crate::{in_general_room, ready_caller};
 
 /// Anna, who uses another client in a room of ours.
 struct Stand {
-    hub: TestHub,
+    messenger: TestMessenger,
     anna: Caller,
     room: RoomId,
 }
 
 impl Stand {
     async fn new() -> Self {
-        let hub = hub().build();
-        let (anna, room) = in_general_room(&hub, "anna").await;
-        Self { hub, anna, room }
+        let messenger = messenger().build();
+        let (anna, room) = in_general_room(&messenger, "anna").await;
+        Self { messenger, anna, room }
     }
 
     /// The homeserver tells what stands there now.
     async fn told(&self, events: &[&EventId]) {
-        let events = events.iter().map(|event| self.hub.homeserver.told(&self.room, event)).collect();
-        self.hub.receive(events).await.expect("received");
+        let events = events.iter().map(|event| self.messenger.homeserver.told(&self.room, event)).collect();
+        self.messenger.receive(events).await.expect("received");
     }
 
     async fn says(&self, body: &str) -> EventId {
-        let event = self.hub.homeserver.says(&self.room, &anna(), body);
+        let event = self.messenger.homeserver.says(&self.room, &anna(), body);
         self.told(&[&event]).await;
         event
     }
@@ -41,7 +41,7 @@ impl Stand {
             "msgtype": "m.text", "body": "*", "m.new_content": content,
             "m.relates_to": { "rel_type": "m.replace", "event_id": of },
         });
-        self.hub.homeserver.happens(&self.room, &anna(), "m.room.message", content)
+        self.messenger.homeserver.happens(&self.room, &anna(), "m.room.message", content)
     }
 
     async fn edits(&self, of: &EventId, body: &str) -> EventId {
@@ -51,21 +51,21 @@ impl Stand {
     }
 
     async fn redacts(&self, of: &EventId) {
-        let event = self.hub.homeserver.redacts(&self.room, &anna(), of);
+        let event = self.messenger.homeserver.redacts(&self.room, &anna(), of);
         self.told(&[&event]).await;
     }
 
     /// The messages, newest first, and the line by which the list of rooms shows the room.
     async fn shown(&self) -> (Vec<String>, Option<String>) {
-        let page = self.hub.history(&self.anna, &self.room, None, 50).await.expect("a page");
+        let page = self.messenger.history(&self.anna, &self.room, None, 50).await.expect("a page");
         let bodies = page.messages.into_iter().map(|message| message.body).collect();
-        (bodies, self.hub.memory.summary(&self.room).last)
+        (bodies, self.messenger.memory.summary(&self.room).last)
     }
 
     /// The last thing that the members were told.
     async fn heard(&self) -> (Kind, Value) {
         let audience = [Audience::Room(given::TENANT, self.room.clone())];
-        let events = self.hub.feed.after(Position(0), &audience, 1000).await.expect("events");
+        let events = self.messenger.feed.after(Position(0), &audience, 1000).await.expect("events");
         let last = events.last().expect("an event");
         (last.kind, serde_json::from_str(&last.json()).expect("JSON"))
     }
@@ -102,14 +102,14 @@ async fn an_edit_that_is_taken_back_is_gone_wherever_the_message_is_shown() {
 #[tokio::test]
 async fn a_room_whose_last_message_is_taken_back_shows_the_one_before_and_nothing_unread() {
     let stand = Stand::new().await;
-    let bert = ready_caller(&stand.hub, "bert").await;
+    let bert = ready_caller(&stand.messenger, "bert").await;
     let seen = async || {
-        let rooms = stand.hub.rooms_of(&bert).await.expect("rooms");
+        let rooms = stand.messenger.rooms_of(&bert).await.expect("rooms");
         let seen = rooms.into_iter().find(|room| room.matrix_room_id == stand.room).expect("the room");
         (seen.last_message, seen.unread_count)
     };
     stand.says("to all").await;
-    stand.hub.mark_read(&bert, &stand.room).await.expect("read");
+    stand.messenger.mark_read(&bert, &stand.room).await.expect("read");
     let wrong = stand.says("wrong room").await;
     assert_eq!(seen().await, (Some("wrong room".to_owned()), 1));
     stand.redacts(&wrong).await;
@@ -122,10 +122,10 @@ async fn an_edit_and_its_end_may_be_told_at_once() {
     let message = stand.says("hello").await;
     let secret = stand.edit(&message, &json!({ "msgtype": "m.text", "body": "my password" }));
     // Told as it was when it happened, by a push that was late.
-    let edit = stand.hub.homeserver.told(&stand.room, &secret);
-    let end = stand.hub.homeserver.redacts(&stand.room, &anna(), &secret);
-    let end = stand.hub.homeserver.told(&stand.room, &end);
-    stand.hub.receive(vec![edit, end]).await.expect("received");
+    let edit = stand.messenger.homeserver.told(&stand.room, &secret);
+    let end = stand.messenger.homeserver.redacts(&stand.room, &anna(), &secret);
+    let end = stand.messenger.homeserver.told(&stand.room, &end);
+    stand.messenger.receive(vec![edit, end]).await.expect("received");
     assert_eq!(stand.shown().await, reads("hello"));
     let (kind, told) = stand.heard().await;
     assert_eq!((kind, &told["body"]), (Kind::MessageEdited, &json!("hello")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use messenger_core::{
     Error,
     event::Audience,
-    follow::Follower,
+    follow::EventStream,
     id::{MatrixUserId, RoomId, TenantId},
     poll::Since,
     room::{Profile, RoomKey, RoomKind},
@@ -13,7 +13,7 @@ use messenger_core::{
     user::{Caller, Identity, Role},
 };
 use messenger_testkit::{
-    TestHub, given, hub,
+    TestMessenger, given, messenger,
     sse::{Reader, SseEvent},
 };
 use serde_json::json;
@@ -32,24 +32,24 @@ fn typing(room: &RoomId, users: &[&str]) -> Typing {
 }
 
 /// A room of a tenant with these members.
-async fn room_with(hub: &TestHub, tenant: TenantId, id: &str, members: &[&Caller]) -> RoomId {
+async fn room_with(messenger: &TestMessenger, tenant: TenantId, id: &str, members: &[&Caller]) -> RoomId {
     let kind = RoomKind::Service { source_app: id.to_owned() };
     let key = RoomKey { tenant, kind };
-    let room = hub.rooms.settle(&key, &RoomId::new(id), &Profile::default()).await.expect("settled");
+    let room = messenger.rooms.settle(&key, &RoomId::new(id), &Profile::default()).await.expect("settled");
     for member in members {
-        hub.memberships.add(tenant, &room, member.user.id()).await.expect("added");
+        messenger.memberships.add(tenant, &room, member.user.id()).await.expect("added");
     }
     room
 }
 
-async fn open(hub: &TestHub, caller: &Caller) -> Reader<Follower> {
-    let mut stream = Reader::new(hub.follow(caller, None).await.expect("a stream"));
+async fn open(messenger: &TestMessenger, caller: &Caller) -> Reader<EventStream> {
+    let mut stream = Reader::new(messenger.follow(caller, None).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("an event").kind(), "connected");
     stream
 }
 
 /// What is told of who types, until it is silent.
-async fn heard(stream: &mut Reader<Follower>) -> Vec<SseEvent> {
+async fn heard(stream: &mut Reader<EventStream>) -> Vec<SseEvent> {
     stream.within(SOON).await.into_iter().filter(|event| event.kind() == "typing").collect()
 }
 
@@ -63,19 +63,20 @@ fn names(events: &[SseEvent]) -> Vec<Vec<String>> {
 
 #[tokio::test(start_paused = true)]
 async fn a_member_is_told_who_types_and_that_nobody_does_any_more() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let anna = hub.caller("anna", given::TENANT).await;
-    hub.sign_in(Identity { display_name: "Bärt".into(), ..given::identity("Bert") })
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    messenger
+        .sign_in(Identity { display_name: "Bärt".into(), ..given::identity("Bert") })
         .await
         .expect("signed in");
-    accounts_made(&hub, &["anna", "Bert"]).await;
-    let room = room_with(&hub, given::TENANT, "!1", &[&anna]).await;
-    let mut stream = open(&hub, &anna).await;
+    accounts_made(&messenger, &["anna", "Bert"]).await;
+    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let mut stream = open(&messenger, &anna).await;
     let before = stream.decoder.last_id.clone();
     // In whatever order they are named, and the bot aside.
-    hub.hear_typing(vec![typing(&room, &["anna", "messenger", "_bert", "anna"])]).await;
-    hub.hear_typing(vec![typing(&room, &[])]).await;
+    messenger.hear_typing(vec![typing(&room, &["anna", "messenger", "_bert", "anna"])]).await;
+    messenger.hear_typing(vec![typing(&room, &[])]).await;
     let events = heard(&mut stream).await;
     assert_eq!(
         events.iter().map(SseEvent::json).collect::<Vec<_>>(),
@@ -97,7 +98,7 @@ async fn a_member_is_told_who_types_and_that_nobody_does_any_more() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_hears_it_first_the_streams_of_all_processes_are_told() {
-    let first = hub().build();
+    let first = messenger().build();
     let second = first.another_process();
     let (_one, _other) = (first.run_tail(), second.run_tail());
     let (anna, bert) = (first.caller("anna", given::TENANT).await, first.caller("bert", given::TENANT).await);
@@ -112,16 +113,18 @@ async fn whoever_hears_it_first_the_streams_of_all_processes_are_told() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_not_in_the_room_or_of_another_tenant_hears_nothing() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let anna = hub.caller("anna", given::TENANT).await;
-    let bert = hub.caller("bert", given::TENANT).await;
-    let carl = hub.caller("carl", given::OTHER_TENANT).await;
-    let ours = room_with(&hub, given::TENANT, "!1", &[&anna]).await;
-    let theirs = room_with(&hub, given::OTHER_TENANT, "!2", &[&carl]).await;
-    let mut streams = [open(&hub, &anna).await, open(&hub, &bert).await, open(&hub, &carl).await];
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    let bert = messenger.caller("bert", given::TENANT).await;
+    let carl = messenger.caller("carl", given::OTHER_TENANT).await;
+    let ours = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let theirs = room_with(&messenger, given::OTHER_TENANT, "!2", &[&carl]).await;
+    let mut streams =
+        [open(&messenger, &anna).await, open(&messenger, &bert).await, open(&messenger, &carl).await];
     let foreign = RoomId::new("!foreign:elsewhere");
-    hub.hear_typing(vec![typing(&foreign, &["anna"]), typing(&ours, &["anna"]), typing(&theirs, &["carl"])])
+    messenger
+        .hear_typing(vec![typing(&foreign, &["anna"]), typing(&ours, &["anna"]), typing(&theirs, &["carl"])])
         .await;
     let told: Vec<_> =
         [heard(&mut streams[0]).await, heard(&mut streams[1]).await, heard(&mut streams[2]).await]
@@ -130,24 +133,24 @@ async fn who_is_not_in_the_room_or_of_another_tenant_hears_nothing() {
             .collect();
     assert_eq!(told, [vec![json!("!1")], vec![], vec![json!("!2")]]);
     // Who comes in hears it from then on, and who is out no longer.
-    hub.memberships.add(given::TENANT, &ours, bert.user.id()).await.expect("added");
-    hub.memberships.remove(given::TENANT, &ours, anna.user.id()).await.expect("removed");
+    messenger.memberships.add(given::TENANT, &ours, bert.user.id()).await.expect("added");
+    messenger.memberships.remove(given::TENANT, &ours, anna.user.id()).await.expect("removed");
     tokio::time::sleep(Duration::from_secs(2)).await;
-    hub.hear_typing(vec![typing(&ours, &[])]).await;
+    messenger.hear_typing(vec![typing(&ours, &[])]).await;
     assert_eq!((heard(&mut streams[0]).await.len(), heard(&mut streams[1]).await.len()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn somebody_of_another_tenant_or_server_has_no_id_of_ours() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let anna = hub.caller("anna", given::TENANT).await;
-    hub.caller("carl", given::OTHER_TENANT).await;
-    accounts_made(&hub, &["carl"]).await;
-    let room = room_with(&hub, given::TENANT, "!1", &[&anna]).await;
-    let mut stream = open(&hub, &anna).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    messenger.caller("carl", given::OTHER_TENANT).await;
+    accounts_made(&messenger, &["carl"]).await;
+    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let mut stream = open(&messenger, &anna).await;
     let users = vec![matrix("carl"), MatrixUserId::new("@anna:elsewhere")];
-    hub.hear_typing(vec![Typing { room, users }]).await;
+    messenger.hear_typing(vec![Typing { room, users }]).await;
     let users = heard(&mut stream).await.pop().expect("it is told").json()["users"].clone();
     assert_eq!(
         users,
@@ -160,14 +163,14 @@ async fn somebody_of_another_tenant_or_server_has_no_id_of_ours() {
 
 #[tokio::test(start_paused = true)]
 async fn it_stands_in_no_log_and_no_poll_and_is_not_replayed() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let anna = hub.caller("anna", given::TENANT).await;
-    let room = room_with(&hub, given::TENANT, "!1", &[&anna]).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let log = hub.memory.events();
-    let head = hub.feed.span().await.expect("a span").head;
-    let polling = hub.clone();
+    let log = messenger.memory.events();
+    let head = messenger.feed.span().await.expect("a span").head;
+    let polling = messenger.clone();
     let caller = anna.clone();
     let poll = tokio::spawn(async move {
         let start = tokio::time::Instant::now();
@@ -176,61 +179,63 @@ async fn it_stands_in_no_log_and_no_poll_and_is_not_replayed() {
         (page.json(), page.cursor, start.elapsed())
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
-    hub.hear_typing(vec![typing(&room, &["anna"])]).await;
+    messenger.hear_typing(vec![typing(&room, &["anna"])]).await;
     assert_eq!(poll.await.expect("it ends"), ("[]".to_owned(), head, Duration::from_secs(5)));
-    assert_eq!(hub.memory.events(), log);
+    assert_eq!(messenger.memory.events(), log);
     for cursor in ["0".to_owned(), head.to_string()] {
-        let mut stream = Reader::new(hub.follow(&anna, Some(&cursor)).await.expect("a stream"));
+        let mut stream = Reader::new(messenger.follow(&anna, Some(&cursor)).await.expect("a stream"));
         assert_eq!(heard(&mut stream).await, []);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_two_sources_tell_is_shown_once_and_later_it_is_news_again() {
-    let hub = hub().build();
-    let worker = hub.another_process();
-    let _tail = hub.run_tail();
-    let anna = hub.caller("anna", given::TENANT).await;
-    let room = room_with(&hub, given::TENANT, "!1", &[&anna]).await;
-    let other = room_with(&hub, given::TENANT, "!2", &[&anna]).await;
-    let mut stream = open(&hub, &anna).await;
+    let messenger = messenger().build();
+    let worker = messenger.another_process();
+    let _tail = messenger.run_tail();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let other = room_with(&messenger, given::TENANT, "!2", &[&anna]).await;
+    let mut stream = open(&messenger, &anna).await;
     for users in [&["bert", "carl"][..], &["carl"], &[], &["carl"]] {
-        hub.hear_typing(vec![typing(&room, users)]).await;
+        messenger.hear_typing(vec![typing(&room, users)]).await;
         let mut otherwise = users.to_vec();
         otherwise.reverse();
         worker.hear_typing(vec![typing(&room, &otherwise)]).await;
     }
     let all = names(&heard(&mut stream).await);
     assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 0, 1]);
-    hub.hear_typing(vec![typing(&other, &["carl"])]).await;
+    messenger.hear_typing(vec![typing(&other, &["carl"])]).await;
     assert_eq!(heard(&mut stream).await.len(), 1, "another room is no echo");
     // The end of it was lost.
     tokio::time::sleep(Duration::from_secs(11)).await;
-    hub.hear_typing(vec![typing(&room, &["carl"])]).await;
+    messenger.hear_typing(vec![typing(&room, &["carl"])]).await;
     assert_eq!(heard(&mut stream).await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_one_room_the_last_that_is_said_counts() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let anna = hub.caller("anna", given::TENANT).await;
-    let room = room_with(&hub, given::TENANT, "!1", &[&anna]).await;
-    let mut stream = open(&hub, &anna).await;
-    hub.hear_typing(vec![typing(&room, &["x"]), typing(&room, &[]), typing(&room, &["y"])]).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let mut stream = open(&messenger, &anna).await;
+    messenger.hear_typing(vec![typing(&room, &["x"]), typing(&room, &[]), typing(&room, &["y"])]).await;
     assert_eq!(names(&heard(&mut stream).await), [["@y:hub.local"]]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn however_many_type_a_few_are_named() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let anna = hub.caller("anna", given::TENANT).await;
-    let room = room_with(&hub, given::TENANT, "!1", &[&anna]).await;
-    let mut stream = open(&hub, &anna).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let mut stream = open(&messenger, &anna).await;
     for (length, named) in [(1, 20), (245, 13)] {
         let users: Vec<_> = (0..5000).map(|n| format!("{n:04}{}", "x".repeat(length))).collect();
-        hub.hear_typing(vec![typing(&room, &users.iter().map(String::as_str).collect::<Vec<_>>())]).await;
+        messenger
+            .hear_typing(vec![typing(&room, &users.iter().map(String::as_str).collect::<Vec<_>>())])
+            .await;
         let told = names(&heard(&mut stream).await);
         assert_eq!((told.len(), told[0].len()), (1, named), "what fits into a signal between processes");
     }
@@ -238,84 +243,84 @@ async fn however_many_type_a_few_are_named() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_misses_it_and_is_not_cut_off_for_it() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let anna = hub.caller("anna", given::TENANT).await;
-    let room = room_with(&hub, given::TENANT, "!1", &[&anna]).await;
-    let mut slow = open(&hub, &anna).await;
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let mut slow = open(&messenger, &anna).await;
     for n in 0..5000 {
-        hub.hear_typing(vec![typing(&room, &[&format!("user{n}")])]).await;
+        messenger.hear_typing(vec![typing(&room, &[&format!("user{n}")])]).await;
     }
     tokio::time::sleep(SOON).await;
-    assert_eq!(hub.tail().connections(), 1);
+    assert_eq!(messenger.tail().connections(), 1);
     // There is room left for what must not be missed.
     let large = given::event(Audience::Room(given::TENANT, room.clone()), &"x".repeat(400 << 10));
-    hub.feed.append(&[large]).await.expect("appended");
+    messenger.feed.append(&[large]).await.expect("appended");
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(hub.tail().connections(), 1);
+    assert_eq!(messenger.tail().connections(), 1);
     let events = slow.within(SOON).await;
     let count = |kind: &str| events.iter().filter(|event| event.kind() == kind).count();
     assert!((1..1000).contains(&count("typing")), "{}", count("typing"));
     assert_eq!(count("new_message"), 1);
-    hub.hear_typing(vec![typing(&room, &["bert"])]).await;
+    messenger.hear_typing(vec![typing(&room, &["bert"])]).await;
     assert_eq!(heard(&mut slow).await.len(), 1, "it goes on when it has read");
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_the_database_it_is_lost_and_holds_nobody_up() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let anna = hub.caller("anna", given::TENANT).await;
-    let room = room_with(&hub, given::TENANT, "!1", &[&anna]).await;
-    let mut stream = open(&hub, &anna).await;
-    hub.memory.switch_off();
-    hub.hear_typing(vec![typing(&room, &["bert"])]).await;
-    hub.memory.switch_on();
-    hub.memory.dawdle(Duration::from_hours(1));
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let anna = messenger.caller("anna", given::TENANT).await;
+    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let mut stream = open(&messenger, &anna).await;
+    messenger.memory.switch_off();
+    messenger.hear_typing(vec![typing(&room, &["bert"])]).await;
+    messenger.memory.switch_on();
+    messenger.memory.dawdle(Duration::from_hours(1));
     let start = tokio::time::Instant::now();
-    hub.hear_typing(vec![typing(&room, &["bert"])]).await;
+    messenger.hear_typing(vec![typing(&room, &["bert"])]).await;
     assert!(start.elapsed() <= Duration::from_secs(1));
-    hub.memory.dawdle(Duration::ZERO);
+    messenger.memory.dawdle(Duration::ZERO);
     assert_eq!(heard(&mut stream).await, []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_types_here_is_heard_by_way_of_the_homeserver() {
-    let hub = hub().build();
-    let _tail = hub.run_tail();
-    let anna = ready_caller(&hub, "anna").await;
-    let room = hub.send(given::draft("x"), WAIT).await.notification.room.expect("a room");
-    let mut stream = open(&hub, &anna).await;
-    hub.type_in(&anna, &room, Some(Duration::from_secs(7))).await.expect("told");
-    assert_eq!(hub.homeserver.typing(&room), [(matrix("anna"), Duration::from_secs(7))]);
+    let messenger = messenger().build();
+    let _tail = messenger.run_tail();
+    let anna = ready_caller(&messenger, "anna").await;
+    let room = messenger.send(given::draft("x"), WAIT).await.notification.room.expect("a room");
+    let mut stream = open(&messenger, &anna).await;
+    messenger.type_in(&anna, &room, Some(Duration::from_secs(7))).await.expect("told");
+    assert_eq!(messenger.homeserver.typing(&room), [(matrix("anna"), Duration::from_secs(7))]);
     assert_eq!(heard(&mut stream).await, [], "the homeserver tells");
-    assert!(hub.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
-    hub.type_in(&anna, &room, None).await.expect("told");
-    assert_eq!(hub.homeserver.typing(&room), []);
+    assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
+    messenger.type_in(&anna, &room, None).await.expect("told");
+    assert_eq!(messenger.homeserver.typing(&room), []);
     for _ in 0..2 {
-        assert!(hub.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
+        assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
     }
     assert_eq!(names(&heard(&mut stream).await), [vec!["anna"], vec![]]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_members_who_may_write_type() {
-    let hub = hub().build();
-    let anna = ready_caller(&hub, "anna").await;
-    let room = hub.send(given::draft("x"), WAIT).await.notification.room.expect("a room");
-    let carl = hub.caller("carl", given::OTHER_TENANT).await;
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
+    let room = messenger.send(given::draft("x"), WAIT).await.notification.room.expect("a room");
+    let carl = messenger.caller("carl", given::OTHER_TENANT).await;
     let identity = Identity { role: Role::Viewer, ..anna.user.identity.clone() };
-    let viewer = Caller { user: hub.sign_in(identity).await.expect("signed in"), ..anna.clone() };
-    let private = room_with(&hub, given::TENANT, "!private", &[]).await;
-    let calls = hub.homeserver.calls();
+    let viewer = Caller { user: messenger.sign_in(identity).await.expect("signed in"), ..anna.clone() };
+    let private = room_with(&messenger, given::TENANT, "!private", &[]).await;
+    let calls = messenger.homeserver.calls();
     for (caller, room, expected) in [
         (&carl, &room, "not_found"),
         (&anna, &private, "not_found"),
         (&anna, &RoomId::new("!nowhere"), "not_found"),
         (&viewer, &room, "read_only_role"),
     ] {
-        let refused = hub.type_in(caller, room, Some(WAIT)).await;
+        let refused = messenger.type_in(caller, room, Some(WAIT)).await;
         assert_eq!(refused.as_ref().map_err(Error::code), Err(expected), "{room}");
     }
-    assert_eq!(hub.homeserver.calls(), calls, "the homeserver is not asked");
+    assert_eq!(messenger.homeserver.calls(), calls, "the homeserver is not asked");
 }

@@ -5,7 +5,7 @@ use messenger_core::{
     poll::Since,
     user::Caller,
 };
-use messenger_testkit::{TestHub, given, hub};
+use messenger_testkit::{TestMessenger, given, messenger};
 use serde_json::json;
 
 use crate::{NO_WAIT, ready_caller};
@@ -14,35 +14,35 @@ fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
 }
 
-async fn say(hub: &TestHub, room: &RoomId, body: &str) {
-    let said = hub.homeserver.says(room, &matrix("anna"), body);
-    hub.receive(vec![hub.homeserver.told(room, &said)]).await.expect("heard");
+async fn say(messenger: &TestMessenger, room: &RoomId, body: &str) {
+    let said = messenger.homeserver.says(room, &matrix("anna"), body);
+    messenger.receive(vec![messenger.homeserver.told(room, &said)]).await.expect("heard");
 }
 
-async fn bodies(hub: &TestHub, caller: &Caller, room: &RoomId) -> Vec<String> {
-    let page = hub.history(caller, room, None, 10).await.expect("a page");
+async fn bodies(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Vec<String> {
+    let page = messenger.history(caller, room, None, 10).await.expect("a page");
     page.messages.into_iter().map(|message| message.body).collect()
 }
 
 /// A room of Anna's with this visibility, in which something was said before Bert came.
-async fn with_visibility(visibility: &str) -> (TestHub, Caller, Caller, RoomId) {
-    let hub = hub().build();
-    let (anna, bert) = (ready_caller(&hub, "anna").await, ready_caller(&hub, "bert").await);
-    ready_caller(&hub, "carl").await;
-    let room = hub.homeserver.makes_room(&matrix("anna"), &[&matrix("carl")], false);
+async fn with_visibility(visibility: &str) -> (TestMessenger, Caller, Caller, RoomId) {
+    let messenger = messenger().build();
+    let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
+    ready_caller(&messenger, "carl").await;
+    let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("carl")], false);
     let content = json!({ "history_visibility": visibility });
-    hub.homeserver.sets(&room, &matrix("anna"), "m.room.history_visibility", content);
-    say(&hub, &room, "geheim").await;
-    (hub, anna, bert, room)
+    messenger.homeserver.sets(&room, &matrix("anna"), "m.room.history_visibility", content);
+    say(&messenger, &room, "geheim").await;
+    (messenger, anna, bert, room)
 }
 
-async fn lets_in_bert(hub: &TestHub, room: &RoomId) {
-    let invited = hub.homeserver.invites(room, &matrix("anna"), &matrix("bert"));
-    hub.receive(vec![hub.homeserver.told(room, &invited)]).await.expect("heard");
+async fn lets_in_bert(messenger: &TestMessenger, room: &RoomId) {
+    let invited = messenger.homeserver.invites(room, &matrix("anna"), &matrix("bert"));
+    messenger.receive(vec![messenger.homeserver.told(room, &invited)]).await.expect("heard");
 }
 
-async fn polled(hub: &TestHub, caller: &Caller) -> String {
-    hub.poll(caller, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page").json()
+async fn polled(messenger: &TestMessenger, caller: &Caller) -> String {
+    messenger.poll(caller, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page").json()
 }
 
 #[tokio::test]
@@ -50,50 +50,50 @@ async fn who_comes_later_reads_what_the_visibility_of_the_room_shows() {
     for (visibility, is_shown) in
         [("shared", true), ("world_readable", true), ("joined", false), ("invited", false)]
     {
-        let (hub, anna, bert, room) = with_visibility(visibility).await;
-        lets_in_bert(&hub, &room).await;
-        let before = bodies(&hub, &bert, &room).await;
+        let (messenger, anna, bert, room) = with_visibility(visibility).await;
+        lets_in_bert(&messenger, &room).await;
+        let before = bodies(&messenger, &bert, &room).await;
         assert_eq!(before.contains(&"geheim".to_owned()), is_shown, "{visibility}");
-        let listed = hub.rooms_of(&bert).await.expect("rooms");
+        let listed = messenger.rooms_of(&bert).await.expect("rooms");
         let listed = listed.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
         assert_eq!(listed.last_message.as_deref(), is_shown.then_some("geheim"), "{visibility}");
         // In the room as it is listed it may be shown, as news it is not.
-        assert!(!polled(&hub, &bert).await.contains(r#""body":"geheim""#), "{visibility}");
-        assert_eq!(polled(&hub, &bert).await.contains("geheim"), is_shown, "{visibility}");
-        say(&hub, &room, "offen").await;
-        assert!(bodies(&hub, &bert, &room).await.contains(&"offen".to_owned()), "{visibility}");
-        assert!(polled(&hub, &bert).await.contains("offen"));
-        assert_eq!(bodies(&hub, &anna, &room).await, ["offen", "geheim"], "{visibility}");
-        assert!(polled(&hub, &anna).await.contains("geheim"));
+        assert!(!polled(&messenger, &bert).await.contains(r#""body":"geheim""#), "{visibility}");
+        assert_eq!(polled(&messenger, &bert).await.contains("geheim"), is_shown, "{visibility}");
+        say(&messenger, &room, "offen").await;
+        assert!(bodies(&messenger, &bert, &room).await.contains(&"offen".to_owned()), "{visibility}");
+        assert!(polled(&messenger, &bert).await.contains("offen"));
+        assert_eq!(bodies(&messenger, &anna, &room).await, ["offen", "geheim"], "{visibility}");
+        assert!(polled(&messenger, &anna).await.contains("geheim"));
     }
 }
 
 #[tokio::test]
 async fn a_visibility_that_is_changed_later_counts_for_what_is_said_then() {
-    let (hub, _, bert, room) = with_visibility("shared").await;
+    let (messenger, _, bert, room) = with_visibility("shared").await;
     let set = async |visibility: &str| {
         let content = json!({ "history_visibility": visibility });
-        let set = hub.homeserver.sets(&room, &matrix("anna"), "m.room.history_visibility", content);
-        hub.receive(vec![hub.homeserver.told(&room, &set)]).await.expect("heard");
+        let set = messenger.homeserver.sets(&room, &matrix("anna"), "m.room.history_visibility", content);
+        messenger.receive(vec![messenger.homeserver.told(&room, &set)]).await.expect("heard");
     };
     set("joined").await;
-    say(&hub, &room, "nur für uns").await;
+    say(&messenger, &room, "nur für uns").await;
     set("shared").await;
-    say(&hub, &room, "für alle").await;
-    lets_in_bert(&hub, &room).await;
-    assert_eq!(bodies(&hub, &bert, &room).await, ["für alle", "geheim"]);
+    say(&messenger, &room, "für alle").await;
+    lets_in_bert(&messenger, &room).await;
+    assert_eq!(bodies(&messenger, &bert, &room).await, ["für alle", "geheim"]);
 }
 
 #[tokio::test]
 async fn a_stream_that_resumes_is_told_nothing_of_before_its_reader_came() {
-    let (hub, _, bert, room) = with_visibility("shared").await;
-    let _tail = hub.run_tail();
-    lets_in_bert(&hub, &room).await;
-    say(&hub, &room, "offen").await;
-    let mut stream = hub.follow(&bert, Some("0")).await.expect("a stream");
+    let (messenger, _, bert, room) = with_visibility("shared").await;
+    let _tail = messenger.run_tail();
+    lets_in_bert(&messenger, &room).await;
+    say(&messenger, &room, "offen").await;
+    let mut stream = messenger.follow(&bert, Some("0")).await.expect("a stream");
     let opening = stream.next().await.expect("the beginning");
     let opening = String::from_utf8_lossy(&opening).into_owned();
     assert!(opening.contains(r#""body":"offen""#) && !opening.contains(r#""body":"geheim""#), "{opening}");
-    let rooms = hub.memberships.of(given::TENANT, bert.user.id()).await.expect("rooms");
+    let rooms = messenger.memberships.of(given::TENANT, bert.user.id()).await.expect("rooms");
     assert_eq!(rooms.len(), 2);
 }

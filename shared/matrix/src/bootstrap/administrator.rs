@@ -17,7 +17,7 @@ use crate::{
     Registration,
     account::Login,
     call::Http,
-    error::{Cause, Doing, misconfigured},
+    error::{Cause, Context, misconfigured},
 };
 
 /// What their devices are called, each for one visit: of two with one name the later would log the earlier out.
@@ -77,9 +77,9 @@ impl<'a> Administrator<'a> {
             .with_token(&token)
             .send()
             .await
-            .doing("looking for Conduit's admin room")?;
+            .context("looking for Conduit's admin room")?;
         let joined: Joined =
-            http.get().at("joined_rooms").with_token(&token).send().await.doing(BOOTSTRAPPING)?;
+            http.get().at("joined_rooms").with_token(&token).send().await.context(BOOTSTRAPPING)?;
         if !joined.joined_rooms.contains(&room.room_id) {
             let explanation = format!(
                 "{} is no administrator of this Conduit: somebody else registered first. Invite it to {alias}, or log \
@@ -108,7 +108,7 @@ impl<'a> Administrator<'a> {
 
     /// Gives an account a password that Conduit makes up. Its devices stay logged in.
     pub(crate) async fn reset_password(&self, user: &MatrixUserId, localpart: &str) -> Result<String> {
-        let doing = "resetting a password";
+        let context = "resetting a password";
         let conduit = self.http.user(CONDUIT);
         let command = self.say(&format!("{conduit}: reset-password {localpart}")).await?;
         // Others ask at the same time; what was not done says for whom, too, unless the command was none.
@@ -120,7 +120,7 @@ impl<'a> Administrator<'a> {
         match answer.strip_prefix(&success) {
             Some(password) if !password.trim().is_empty() => Ok(password.trim().to_owned()),
             // It may be the answer to somebody else, and hold their password.
-            _ => Err(misconfigured(doing, format!("Conduit did not reset the password of {user}"))),
+            _ => Err(misconfigured(context, format!("Conduit did not reset the password of {user}"))),
         }
     }
 
@@ -129,7 +129,7 @@ impl<'a> Administrator<'a> {
         let path = self.http.put().at("rooms").at(&self.room).at("send").at("m.room.message");
         let call = path.at(transaction.as_str()).with_token(&self.token);
         let sent: Sent =
-            call.body(&json!({ "msgtype": "m.text", "body": body })).send().await.doing(BOOTSTRAPPING)?;
+            call.body(&json!({ "msgtype": "m.text", "body": body })).send().await.context(BOOTSTRAPPING)?;
         Ok(sent.event_id)
     }
 
@@ -144,7 +144,7 @@ impl<'a> Administrator<'a> {
         while Instant::now() < deadline {
             let path = self.http.get().at("rooms").at(&self.room).at("messages").with_token(&self.token);
             let page: Messages =
-                path.query("dir", "b").query("limit", "30").send().await.doing(BOOTSTRAPPING)?;
+                path.query("dir", "b").query("limit", "30").send().await.context(BOOTSTRAPPING)?;
             let since = page.chunk.into_iter().take_while(|message| message.event_id != *command);
             let answers = since.filter(|message| {
                 message.sender == conduit.as_str() && message.content["msgtype"] == "m.text"
@@ -178,12 +178,12 @@ impl<'a> Administrator<'a> {
 }
 
 async fn token(http: &Http, admin: &AdminAccount, known: bool) -> Result<String> {
-    let doing = "logging in as Conduit's administrator";
+    let context = "logging in as Conduit's administrator";
     let device = format!("{DEVICE}{}", Uuid::new_v4().simple());
     let user = http.user(&admin.localpart);
     match log_in(http, admin, &device).await {
         Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {}
-        login => return Ok(login.doing(doing)?.access_token),
+        login => return Ok(login.context(context)?.access_token),
     }
     match sign_up(http, admin, &device).await {
         Err(cause) if cause.is("M_USER_IN_USE") => {}
@@ -192,14 +192,14 @@ async fn token(http: &Http, admin: &AdminAccount, known: bool) -> Result<String>
                 "{user} cannot log in with its password and cannot be registered ({cause}). Allow registration \
                  (allow_registration = true, no registration_token) until this has succeeded once"
             );
-            return Err(misconfigured(doing, explanation));
+            return Err(misconfigured(context, explanation));
         }
-        login => return Ok(login.doing(doing)?.access_token),
+        login => return Ok(login.context(context)?.access_token),
     }
     // Somebody may have registered it at the same moment; else its password is another.
     match log_in(http, admin, &device).await {
         Err(cause) if cause.is_status(StatusCode::FORBIDDEN) && known => {
-            Ok(http.log_in(&user, &device).await.doing(doing)?.access_token)
+            Ok(http.log_in(&user, &device).await.context(context)?.access_token)
         }
         Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {
             let explanation = format!(
@@ -207,9 +207,9 @@ async fn token(http: &Http, admin: &AdminAccount, known: bool) -> Result<String>
                  @{CONDUIT} with it, and say `reset-password {}` in the admin room",
                 admin.localpart,
             );
-            Err(misconfigured(doing, explanation))
+            Err(misconfigured(context, explanation))
         }
-        login => Ok(login.doing(doing)?.access_token),
+        login => Ok(login.context(context)?.access_token),
     }
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{AdminAccount, BOOTSTRAPPING, Push, administrator::Administrator};
 use crate::{
     Appservice, Registration,
-    error::{Cause, Doing},
+    error::{Cause, Context},
     registration::yaml,
 };
 
@@ -44,7 +44,8 @@ pub(super) async fn register(
     push: Push,
 ) -> Result<bool> {
     if known {
-        let is_current = appservice.told().await.doing(BOOTSTRAPPING)? == Some(Told::of(&yaml(registration)));
+        let is_current =
+            appservice.told().await.context(BOOTSTRAPPING)? == Some(Told::of(&yaml(registration)));
         if is_current || push == Push::Later {
             return Ok(is_current);
         }
@@ -55,9 +56,9 @@ pub(super) async fn register(
     administrator.register(registration, &text).await?;
     administrator.leave().await;
     // The account data are the bot's, so it has to exist.
-    appservice.http.register(&appservice.bot).await.doing("registering the bot")?;
+    appservice.http.register(&appservice.bot).await.context("registering the bot")?;
     let note = appservice.http.put().account_data(&appservice.bot, TOLD).body(&Told::of(&text));
-    note.send::<IgnoredAny>().await.doing("noting the registration")?;
+    note.send::<IgnoredAny>().await.context("noting the registration")?;
     Ok(push == Push::Now)
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use messenger_core::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     id::{HubUserId, TenantId},
     user::User,
 };
@@ -51,7 +51,7 @@ impl Limits {
     /// by their number.
     pub(crate) async fn admit(
         &self,
-        hub: &Hub,
+        messenger: &Messenger,
         (tenant, id): (TenantId, HubUserId),
         sign_in: impl Future<Output = Result<User>>,
     ) -> Result<User> {
@@ -61,7 +61,7 @@ impl Limits {
             return sign_in.await;
         }
         if let Err(retry_after) = rate.check(tenant)
-            && hub.ports().users.find(tenant, &id).await?.is_none()
+            && messenger.ports().users.find(tenant, &id).await?.is_none()
         {
             return Err(self.newcomers.refusal(tenant, retry_after));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use messenger_core::{
     id::Position,
     notification::{Accepted, Entry, Status},
-    port::{Feed, Notifications, Upkeep},
+    port::{Feed, Maintenance, Notifications},
 };
 use messenger_testkit::given;
 

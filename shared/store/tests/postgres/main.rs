@@ -4,6 +4,7 @@
 mod ageing;
 mod contract;
 mod database;
+mod ephemeral_bus;
 mod feed_stress;
 mod identities;
 mod media_owners;
@@ -11,4 +12,3 @@ mod normal_names;
 mod old_rooms;
 mod plans;
 mod statements;
-mod whispers;

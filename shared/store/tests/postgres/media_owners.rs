@@ -3,7 +3,7 @@
 use messenger_core::{
     id::{EventId, MatrixUserId},
     media::{File, Mxc},
-    port::{Fact, Taken},
+    port::{Change, IngestedEvent},
     room::{Profile, RoomKey, RoomKind},
 };
 use messenger_testkit::given::{TENANT, identity, room, user};
@@ -11,16 +11,16 @@ use messenger_testkit::given::{TENANT, identity, room, user};
 use crate::database::Fresh;
 
 /// A message in a room that names the file.
-fn naming(event: &str, place: &str, sender: &str) -> Taken {
+fn naming(event: &str, place: &str, sender: &str) -> IngestedEvent {
     let mxc = Mxc::new("hub.local", "old").expect("a good name");
     let file = File { mxc, filename: "old.png".to_owned(), file_size: None, mimetype: None };
-    Taken {
+    IngestedEvent {
         event_id: EventId::new(event),
         tenant: TENANT,
         room: room(place),
         sender: MatrixUserId::new(sender),
         timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
-        fact: Fact::Message { by: None, summary: "old.png".to_owned(), file: Some(file) },
+        fact: Change::Message { by: None, summary: "old.png".to_owned(), file: Some(file) },
         told: None,
     }
 }
@@ -35,7 +35,7 @@ async fn a_file_of_before_the_update_is_for_the_members_of_its_rooms() {
         ports.users.sign_in(&identity(member), member).await.expect("signed in");
         ports.memberships.add(TENANT, &room(place), &user(member)).await.expect("added");
     }
-    ports.messages.take_in(&[naming("$1", "!1", "@anna:hub.local")]).await.expect("taken in");
+    ports.messages.ingest(&[naming("$1", "!1", "@anna:hub.local")]).await.expect("taken in");
     // As the migration leaves what it finds: the sender was not stored.
     let client = fresh.client().await;
     client
@@ -50,7 +50,7 @@ async fn a_file_of_before_the_update_is_for_the_members_of_its_rooms() {
     };
     assert!(read_by("anna").await);
     for (event, sender) in [("$2", "@bert:hub.local"), ("$3", "@anna:hub.local")] {
-        ports.messages.take_in(&[naming(event, "!2", sender)]).await.expect("taken in");
+        ports.messages.ingest(&[naming(event, "!2", sender)]).await.expect("taken in");
         assert!(!read_by("bert").await, "{sender}");
     }
     assert!(read_by("anna").await);

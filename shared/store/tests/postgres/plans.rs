@@ -8,7 +8,7 @@ use messenger_core::{
     event::Audience,
     id::{EventId, MatrixUserId, Position, TenantId},
     notification::{Entry, LogQuery},
-    port::{Fact, Feed, Lane, Messages, Notifications, Outbox, Taken},
+    port::{Change, Feed, IngestedEvent, Lane, Messages, Notifications, Outbox},
 };
 use messenger_testkit::given::{self, TENANT, user};
 use tokio::time::{Instant, sleep};
@@ -73,16 +73,16 @@ async fn a_call_reads_no_more_the_more_is_stored() {
         };
         assert_eq!(log(TENANT, Some("nobody")).await, 0);
         assert_eq!(log(TenantId(7), None).await, 0);
-        let redacted = Taken {
+        let redacted = IngestedEvent {
             event_id: EventId::new("$redaction"),
             tenant: TENANT,
             room: given::room("!1"),
             sender: MatrixUserId::new("@anna:hub.local"),
             timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
-            fact: Fact::Redacted { of: EventId::new("$35000") },
+            fact: Change::Redacted { of: EventId::new("$35000") },
             told: None,
         };
-        store.take_in(&[redacted]).await.expect("taken in");
+        store.ingest(&[redacted]).await.expect("taken in");
         let anna = [Audience::User(TENANT, user("anna"))];
         assert_eq!(store.after(Position(0), &anna, 100).await.expect("nothing"), []);
     }

@@ -23,10 +23,10 @@ async fn a_list_of_rooms_is_one_statement_whatever_their_number() {
             ports.memberships.add(TENANT, &id, &user("anna")).await.expect("added");
         }
         there = rooms;
-        let lobby: &dyn messenger_core::port::Lobby = &store;
+        let room_views: &dyn messenger_core::port::RoomViews = &store;
         let before = store.statements();
         let start = Instant::now();
-        let listed = lobby.rooms(TENANT, &user("anna")).await.expect("a list");
+        let listed = room_views.rooms(TENANT, &user("anna")).await.expect("a list");
         println!("{rooms} rooms: {:?}", start.elapsed());
         assert_eq!((listed.len(), store.statements() - before), (rooms, 1));
     }

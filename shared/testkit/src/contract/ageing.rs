@@ -22,8 +22,8 @@ pub async fn what_is_held_for_too_long_expires(store: &dyn Store) -> Result<()> 
     store.pass(DAY).await;
     let (young, _) = accept(&ports, entry(dm("anna", "young"))).await?;
     store.pass(HELD_FOR.saturating_sub(DAY)).await;
-    assert_eq!(ports.upkeep.expire().await?, 1);
-    assert_eq!(ports.upkeep.expire().await?, 0);
+    assert_eq!(ports.maintenance.expire().await?, 1);
+    assert_eq!(ports.maintenance.expire().await?, 0);
     for (one, status) in [(old, Status::Expired), (young, Status::Pending)] {
         let found = ports.notifications.find(TENANT, one.id).await?.expect("it is stored");
         assert_eq!(found.status, status);
@@ -51,10 +51,10 @@ pub async fn days_before_the_retention_are_dropped(store: &dyn Store) -> Result<
     let ports = store.ports();
     ports.feed.append(&[event(ALL, "1"), event(ALL, "2")]).await?;
     store.pass(DAY * 4).await;
-    ports.upkeep.rotate(DAY * 7).await?;
+    ports.maintenance.rotate(DAY * 7).await?;
     ports.feed.append(&[event(ALL, "3")]).await?;
     store.pass(DAY * 5).await;
-    ports.upkeep.rotate(DAY * 7).await?;
+    ports.maintenance.rotate(DAY * 7).await?;
     let span = ports.feed.span().await?;
     assert_eq!((span.trimmed, span.head), (Position(2), Position(3)));
     assert_eq!(ports.feed.next(Position(0), 10).await?[0].position, Position(3));
@@ -68,7 +68,7 @@ pub async fn positions_go_on_when_everything_was_dropped(store: &dyn Store) -> R
     let ports = store.ports();
     ports.feed.append(&[event(ALL, "1"), event(ALL, "2")]).await?;
     store.pass(DAY * 30).await;
-    ports.upkeep.rotate(DAY * 7).await?;
+    ports.maintenance.rotate(DAY * 7).await?;
     let span = ports.feed.span().await?;
     assert_eq!((span.trimmed, span.head), (Position(2), Position(2)));
     ports.feed.append(&[event(ALL, "3")]).await?;
@@ -82,10 +82,10 @@ pub async fn retry_keys_are_forgotten_after_a_week(store: &dyn Store) -> Result<
     let call = Entry { terms: retried("k", "f"), ..entry(draft("x")) };
     let (first, _) = accept(&ports, call.clone()).await?;
     store.pass(DAY * 6).await;
-    ports.upkeep.rotate(DAY * 7).await?;
+    ports.maintenance.rotate(DAY * 7).await?;
     assert!(matches!(ports.notifications.accept(call.clone()).await?, Accepted::Replayed { .. }));
     store.pass(DAY * 2).await;
-    ports.upkeep.rotate(DAY * 7).await?;
+    ports.maintenance.rotate(DAY * 7).await?;
     let (second, _) = accept(&ports, call).await?;
     assert_ne!(first.id, second.id);
     Ok(())

@@ -4,7 +4,7 @@ use messenger_core::{
     Ports, Result,
     event::{Audience, Event, Kind},
     id::{EventId, Position},
-    port::{Fact, Taken},
+    port::{Change, IngestedEvent},
 };
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn id(text: &str) -> EventId {
 }
 
 /// An event of room `!1` that tells of this message, in these words.
-fn told(taken: Taken, of: &str, fields: &Value) -> Taken {
+fn told(taken: IngestedEvent, of: &str, fields: &Value) -> IngestedEvent {
     let mut told = json!({
         "room_id": "!1", "event_id": of, "sender": "@anna:hub.local", "sender_display_name": "anna",
         "timestamp": "2026-01-01T06:00:00Z",
@@ -29,29 +29,29 @@ fn told(taken: Taken, of: &str, fields: &Value) -> Taken {
     for (field, value) in fields.as_object().expect("fields") {
         told[field] = value.clone();
     }
-    Taken { told: Some(payload(&told)), ..taken }
+    IngestedEvent { told: Some(payload(&told)), ..taken }
 }
 
-fn says(event: &str, body: &str) -> Taken {
-    let said = Fact::Message { by: Some(user("anna")), summary: body.to_owned(), file: Some(file()) };
+fn says(event: &str, body: &str) -> IngestedEvent {
+    let said = Change::Message { by: Some(user("anna")), summary: body.to_owned(), file: Some(file()) };
     let fields =
         json!({ "body": body, "msg_type": "m.image", "filename": body, "file_url": body, "new": body });
     told(taken(event, said), event, &fields)
 }
 
-fn edits(event: &str, of: &str, body: &str) -> Taken {
+fn edits(event: &str, of: &str, body: &str) -> IngestedEvent {
     let fields = json!({ "edit_event_id": event, "body": body, "msg_type": "m.text" });
     told(edited(event, of, "anna", body), of, &fields)
 }
 
-fn redacts(event: &str, of: &str) -> Taken {
-    told(taken(event, Fact::Redacted { of: id(of) }), of, &json!({}))
+fn redacts(event: &str, of: &str) -> IngestedEvent {
+    told(taken(event, Change::Redacted { of: id(of) }), of, &json!({}))
 }
 
 /// The redaction of an edit, which tells what the message says without it.
-fn unedits(event: &str, edit: &str, of: &str, left: (Option<&str>, &str)) -> Taken {
+fn unedits(event: &str, edit: &str, of: &str, left: (Option<&str>, &str)) -> IngestedEvent {
     let fields = json!({ "edit_event_id": left.0, "body": left.1, "msg_type": "m.text" });
-    told(taken(event, Fact::Unedited { edit: id(edit) }), of, &fields)
+    told(taken(event, Change::RedactedEdit { edit: id(edit) }), of, &fields)
 }
 
 /// The whole log, as a process reads it that follows, and one that replays.
@@ -85,12 +85,12 @@ async fn holds(ports: &Ports, text: &str) -> Result<bool> {
 /// The message, its edits, and what rooms showed of it to those who came and went.
 pub async fn a_redacted_message_is_empty_wherever_it_was_told(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    ports.messages.take_in(&[says("$0", "before"), says("$1", SECRET), edits("$2", "$1", SECRET)]).await?;
+    ports.messages.ingest(&[says("$0", "before"), says("$1", SECRET), edits("$2", "$1", SECRET)]).await?;
     ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
     ports.memberships.add(TENANT, &room("!1"), &user("bert")).await?;
     assert!(holds(&ports, SECRET).await?);
     let before = log(&ports).await?;
-    ports.messages.take_in(&[redacts("$3", "$1")]).await?;
+    ports.messages.ingest(&[redacts("$3", "$1")]).await?;
     assert!(!holds(&ports, SECRET).await?);
     let after = log(&ports).await?;
     let places = |events: &[Event]| events.iter().map(|one| (one.position, one.kind)).collect::<Vec<_>>();
@@ -111,16 +111,16 @@ pub async fn a_redacted_message_is_empty_wherever_it_was_told(store: &dyn Store)
 pub async fn a_redacted_edit_is_empty_and_its_message_is_not(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
     let taken = [says("$1", "hello"), edits("$2", "$1", SECRET), edits("$3", "$1", "hello all")];
-    ports.messages.take_in(&taken).await?;
-    ports.messages.take_in(&[unedits("$4", "$3", "$1", (Some("$2"), SECRET))]).await?;
-    ports.messages.take_in(&[unedits("$5", "$2", "$1", (None, "hello"))]).await?;
+    ports.messages.ingest(&taken).await?;
+    ports.messages.ingest(&[unedits("$4", "$3", "$1", (Some("$2"), SECRET))]).await?;
+    ports.messages.ingest(&[unedits("$5", "$2", "$1", (None, "hello"))]).await?;
     assert!(!holds(&ports, SECRET).await? && !holds(&ports, "hello all").await?);
     let edit = |body: &str| (Kind::MessageEdited, Some(body.to_owned()));
     let said = (Kind::NewMessage, Some("hello".to_owned()));
     assert_eq!(bodies(&ports).await?, [said, edit(""), edit(""), edit(""), edit("hello")]);
     let last = log(&ports).await?.pop().expect("an event");
     assert_eq!((last.about, last.is_redaction), (Some(id("$1")), true));
-    ports.messages.take_in(&[redacts("$6", "$1")]).await?;
+    ports.messages.ingest(&[redacts("$6", "$1")]).await?;
     assert!(!holds(&ports, "hello").await?, "also what was told again");
     Ok(())
 }
@@ -129,8 +129,8 @@ pub async fn a_redacted_edit_is_empty_and_its_message_is_not(store: &dyn Store) 
 pub async fn a_redacted_reaction_is_empty(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
     let fields_of = json!({ "reaction_event_id": "$2", "key": SECRET });
-    let reaction = told(taken("$2", Fact::Reaction), "$1", &fields_of);
-    ports.messages.take_in(&[says("$1", "hello"), reaction, redacts("$3", "$2")]).await?;
+    let reaction = told(taken("$2", Change::Reaction), "$1", &fields_of);
+    ports.messages.ingest(&[says("$1", "hello"), reaction, redacts("$3", "$2")]).await?;
     assert!(!holds(&ports, SECRET).await? && holds(&ports, "hello").await?);
     let events = log(&ports).await?;
     let reaction = events.iter().find(|event| event.kind == Kind::Reaction).map(fields).expect("a reaction");
@@ -142,17 +142,17 @@ pub async fn a_redacted_reaction_is_empty(store: &dyn Store) -> Result<()> {
 /// Push is late, or another process was quicker: nothing of it is told, counted or allowed.
 pub async fn what_arrives_after_its_redaction_is_not_told(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    let reaction = told(taken("$6", Fact::Reaction), "$9", &json!({ "key": SECRET }));
-    ports.messages.take_in(&[says("$0", "before"), message("$7")]).await?;
-    ports.messages.take_in(&[redacts("$3", "$1"), redacts("$4", "$7"), redacts("$5", "$6")]).await?;
+    let reaction = told(taken("$6", Change::Reaction), "$9", &json!({ "key": SECRET }));
+    ports.messages.ingest(&[says("$0", "before"), message("$7")]).await?;
+    ports.messages.ingest(&[redacts("$3", "$1"), redacts("$4", "$7"), redacts("$5", "$6")]).await?;
     let late = [says("$1", SECRET), edits("$2", "$1", SECRET), edits("$8", "$7", SECRET), reaction];
-    assert_eq!(ports.messages.take_in(&late).await?, late.len(), "they are known from now on");
+    assert_eq!(ports.messages.ingest(&late).await?, late.len(), "they are known from now on");
     assert!(!holds(&ports, SECRET).await?);
-    assert!(ports.messages.is_taken_in(&id("$1")).await?);
-    let seen = ports.lobby.room(TENANT, &user("bert"), &room("!1")).await?.expect("a member");
+    assert!(ports.messages.is_ingested(&id("$1")).await?);
+    let seen = ports.room_views.room(TENANT, &user("bert"), &room("!1")).await?.expect("a member");
     assert_eq!((seen.last_message.as_deref(), seen.unread_count), (Some("before"), 1));
     assert_eq!(ports.messages.edits(&[id("$1"), id("$7")]).await?, []);
-    ports.messages.take_in(&[redacts("$10", "$0")]).await?;
+    ports.messages.ingest(&[redacts("$10", "$0")]).await?;
     assert_eq!(ports.messages.posted(TENANT, &user("anna"), &mxc()).await?, None);
     Ok(())
 }
@@ -160,9 +160,9 @@ pub async fn what_arrives_after_its_redaction_is_not_told(store: &dyn Store) -> 
 /// Another process has just redacted the whole message: what it said before the edit is not told either.
 pub async fn an_edit_redacted_after_its_message_tells_nothing(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    ports.messages.take_in(&[says("$1", SECRET), edits("$2", "$1", "better"), redacts("$3", "$1")]).await?;
+    ports.messages.ingest(&[says("$1", SECRET), edits("$2", "$1", "better"), redacts("$3", "$1")]).await?;
     let told = log(&ports).await?.len();
-    ports.messages.take_in(&[unedits("$4", "$2", "$1", (None, SECRET))]).await?;
+    ports.messages.ingest(&[unedits("$4", "$2", "$1", (None, SECRET))]).await?;
     assert_eq!(log(&ports).await?.len(), told);
     assert!(!holds(&ports, SECRET).await?);
     Ok(())
@@ -171,13 +171,14 @@ pub async fn an_edit_redacted_after_its_message_tells_nothing(store: &dyn Store)
 /// A redaction reaches what stands in its own room only, now and later.
 pub async fn a_redaction_in_another_room_empties_nothing(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    ports.messages.take_in(&[says("$1", "hello")]).await?;
+    ports.messages.ingest(&[says("$1", "hello")]).await?;
     ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
     let before = log(&ports).await?;
-    let elsewhere = |event: &str, of: &str| Taken { room: room("!2"), told: None, ..redacts(event, of) };
-    ports.messages.take_in(&[elsewhere("$2", "$1"), elsewhere("$3", "$4")]).await?;
+    let elsewhere =
+        |event: &str, of: &str| IngestedEvent { room: room("!2"), told: None, ..redacts(event, of) };
+    ports.messages.ingest(&[elsewhere("$2", "$1"), elsewhere("$3", "$4")]).await?;
     assert_eq!(log(&ports).await?, before);
-    ports.messages.take_in(&[says("$4", "late")]).await?;
+    ports.messages.ingest(&[says("$4", "late")]).await?;
     assert!(holds(&ports, "late").await?);
     Ok(())
 }

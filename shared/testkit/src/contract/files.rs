@@ -5,7 +5,7 @@ use messenger_core::{
     id::EventId,
     media::Posted,
     message::Said,
-    port::{Fact, Taken},
+    port::{Change, IngestedEvent},
     room::{Profile, RoomKey, RoomKind},
     user::Identity,
 };
@@ -29,10 +29,10 @@ async fn with_other_rooms(store: &dyn Store) -> Result<Ports> {
 }
 
 /// The picture, named by somebody at a second of a day.
-fn named(id: &str, by: &str, second: i64) -> Taken {
+fn named(id: &str, by: &str, second: i64) -> IngestedEvent {
     let one = picture(id);
     let timestamp = one.timestamp + std::time::Duration::from_secs(second.unsigned_abs());
-    Taken { sender: sender(by), timestamp, ..one }
+    IngestedEvent { sender: sender(by), timestamp, ..one }
 }
 
 async fn read_by(ports: &Ports, name: &str) -> Result<Option<Posted>> {
@@ -45,16 +45,16 @@ pub async fn a_file_is_for_the_members_of_its_room(store: &dyn Store) -> Result<
     let ports = with_people(store).await?;
     let posted = async |tenant, name: &str| ports.messages.posted(tenant, &user(name), &mxc()).await;
     assert_eq!(posted(TENANT, "anna").await?, None);
-    ports.messages.take_in(&[picture("$1"), picture("$2")]).await?;
+    ports.messages.ingest(&[picture("$1"), picture("$2")]).await?;
     let file = posted(TENANT, "anna").await?.expect("it was posted");
     assert_eq!((file.filename.as_str(), file.mimetype.as_deref()), ("Übersicht.png", Some("image/png")));
     assert_eq!(posted(TENANT, "carl").await?, None);
     assert_eq!(posted(OTHER_TENANT, "anna").await?, None);
     ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
     assert_eq!(posted(TENANT, "bert").await?, None);
-    ports.messages.take_in(&[taken("$3", Fact::Redacted { of: EventId::new("$1") })]).await?;
+    ports.messages.ingest(&[taken("$3", Change::Redacted { of: EventId::new("$1") })]).await?;
     assert!(posted(TENANT, "anna").await?.is_some(), "it still stands in the other message");
-    ports.messages.take_in(&[taken("$4", Fact::Redacted { of: EventId::new("$2") })]).await?;
+    ports.messages.ingest(&[taken("$4", Change::Redacted { of: EventId::new("$2") })]).await?;
     assert_eq!(posted(TENANT, "anna").await?, None);
     Ok(())
 }
@@ -65,20 +65,20 @@ pub async fn only_the_owner_of_a_file_shows_it_to_others(store: &dyn Store) -> R
     let ports = with_other_rooms(store).await?;
     ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
     let said = Said { file: Some(file()), ..Said::text("look", "m.image") };
-    let edit = Fact::Edited { of: EventId::new("$3"), by: sender("bert"), said };
+    let edit = Change::Edited { of: EventId::new("$3"), by: sender("bert"), said };
     ports
         .messages
-        .take_in(&[
+        .ingest(&[
             named("$1", "anna", 0),
-            Taken { room: room("!2"), ..named("$2", "bert", 1) },
-            Taken { room: room("!2"), sender: sender("bert"), ..message("$3") },
-            Taken { room: room("!2"), sender: sender("bert"), ..taken("$4", edit) },
-            Taken { room: room("!3"), tenant: OTHER_TENANT, ..named("$5", "fritz", 2) },
+            IngestedEvent { room: room("!2"), ..named("$2", "bert", 1) },
+            IngestedEvent { room: room("!2"), sender: sender("bert"), ..message("$3") },
+            IngestedEvent { room: room("!2"), sender: sender("bert"), ..taken("$4", edit) },
+            IngestedEvent { room: room("!3"), tenant: OTHER_TENANT, ..named("$5", "fritz", 2) },
         ])
         .await?;
     assert!(read_by(&ports, "anna").await?.is_some());
     assert_eq!((read_by(&ports, "bert").await?, read_by(&ports, "fritz").await?), (None, None));
-    ports.messages.take_in(&[Taken { room: room("!2"), ..named("$6", "anna", 3) }]).await?;
+    ports.messages.ingest(&[IngestedEvent { room: room("!2"), ..named("$6", "anna", 3) }]).await?;
     assert!(read_by(&ports, "bert").await?.is_some(), "she has shown it to him");
     assert_eq!(read_by(&ports, "fritz").await?, None);
     Ok(())
@@ -89,13 +89,13 @@ pub async fn only_the_owner_of_a_file_shows_it_to_others(store: &dyn Store) -> R
 pub async fn a_file_belongs_to_its_first_sender_for_good(store: &dyn Store) -> Result<()> {
     let ports = with_other_rooms(store).await?;
     ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
-    ports.messages.take_in(&[Taken { room: room("!2"), ..named("$1", "bert", 5) }]).await?;
+    ports.messages.ingest(&[IngestedEvent { room: room("!2"), ..named("$1", "bert", 5) }]).await?;
     assert!(read_by(&ports, "bert").await?.is_some());
-    ports.messages.take_in(&[named("$2", "anna", 4)]).await?;
+    ports.messages.ingest(&[named("$2", "anna", 4)]).await?;
     assert!(read_by(&ports, "anna").await?.is_some(), "hers is the earlier one");
     assert_eq!(read_by(&ports, "bert").await?, None);
-    ports.messages.take_in(&[taken("$3", Fact::Redacted { of: EventId::new("$2") })]).await?;
-    ports.messages.take_in(&[Taken { room: room("!2"), ..named("$4", "bert", 6) }]).await?;
+    ports.messages.ingest(&[taken("$3", Change::Redacted { of: EventId::new("$2") })]).await?;
+    ports.messages.ingest(&[IngestedEvent { room: room("!2"), ..named("$4", "bert", 6) }]).await?;
     assert_eq!((read_by(&ports, "anna").await?, read_by(&ports, "bert").await?), (None, None));
     Ok(())
 }
@@ -104,9 +104,9 @@ pub async fn a_file_belongs_to_its_first_sender_for_good(store: &dyn Store) -> R
 pub async fn a_file_belongs_to_its_uploader(store: &dyn Store) -> Result<()> {
     let ports = with_other_rooms(store).await?;
     ports.messages.own(&mxc(), &sender("anna")).await?;
-    ports.messages.take_in(&[Taken { room: room("!2"), ..named("$1", "bert", 0) }]).await?;
+    ports.messages.ingest(&[IngestedEvent { room: room("!2"), ..named("$1", "bert", 0) }]).await?;
     assert_eq!(read_by(&ports, "bert").await?, None);
-    ports.messages.take_in(&[named("$2", "anna", 1)]).await?;
+    ports.messages.ingest(&[named("$2", "anna", 1)]).await?;
     assert!(read_by(&ports, "bert").await?.is_some(), "he is in her room");
     ports.messages.own(&mxc(), &sender("anna")).await?;
     assert!(read_by(&ports, "anna").await?.is_some(), "again is no change");

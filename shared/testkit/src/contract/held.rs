@@ -42,8 +42,8 @@ pub async fn what_is_held_is_neither_told_nor_due(store: &dyn Store) -> Result<(
     hold(&ports, "hello").await?;
     assert_eq!(ports.feed.next(Position(0), 10).await?, []);
     assert_eq!(ports.outbox.claim(LONG).await?, None);
-    assert!(!ports.upkeep.anything_resting().await?, "it does not rest after a failure");
-    ports.upkeep.wake().await?;
+    assert!(!ports.maintenance.anything_resting().await?, "it does not rest after a failure");
+    ports.maintenance.wake().await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
     Ok(())
 }
@@ -145,7 +145,7 @@ pub async fn a_lane_may_wait_for_a_sign_in(store: &dyn Store) -> Result<()> {
     let lane = claim(&ports).await?;
     ports.outbox.release(&lane, Rest::UntilSignIn).await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
-    ports.upkeep.wake().await?;
+    ports.maintenance.wake().await?;
     hold(&ports, "another").await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
     sign_in(&ports, "anna", TENANT).await?;

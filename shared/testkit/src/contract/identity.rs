@@ -119,11 +119,14 @@ pub async fn role_and_rooms_of_a_user_are_read_together(store: &dyn Store) -> Re
 pub async fn an_account_of_ours_stays_ours(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     let pending = users.sign_in(&identity("anna"), "anna").await?;
-    assert_eq!(users.settle_account(&pending, Account::Taken, LONG).await?, Some(Account::Taken));
+    assert_eq!(
+        users.settle_account(&pending, Account::IngestedEvent, LONG).await?,
+        Some(Account::IngestedEvent)
+    );
     let moved = users.sign_in(&identity("anna"), "=61nna").await?;
     assert_eq!((moved.localpart.as_str(), moved.account), ("=61nna", Account::Pending));
     assert_eq!(users.settle_account(&pending, Account::Ours, LONG).await?, None, "of the former localpart");
-    for found in [Account::Ours, Account::Taken] {
+    for found in [Account::Ours, Account::IngestedEvent] {
         assert_eq!(users.settle_account(&moved, found, LONG).await?, Some(Account::Ours));
     }
     users.provisioned(&moved).await?;
@@ -137,15 +140,15 @@ pub async fn a_taken_account_is_nobodys_and_due_later(store: &dyn Store) -> Resu
     let ports = store.ports();
     let anna = ports.users.sign_in(&identity("anna"), "anna").await?;
     assert_eq!(ports.users.claim_due(LONG, 10).await?.len(), 1);
-    ports.users.settle_account(&anna, Account::Taken, LONG).await?;
-    assert!(!ports.upkeep.anything_resting().await?);
-    ports.upkeep.wake().await?;
+    ports.users.settle_account(&anna, Account::IngestedEvent, LONG).await?;
+    assert!(!ports.maintenance.anything_resting().await?);
+    ports.maintenance.wake().await?;
     assert_eq!(ports.users.claim_due(SHORT, 10).await?, []);
     assert_eq!(ports.messages.people(&["anna".to_owned()]).await?, []);
-    ports.users.settle_account(&anna, Account::Taken, SHORT).await?;
+    ports.users.settle_account(&anna, Account::IngestedEvent, SHORT).await?;
     let due = in_time(store, async || Ok(ports.users.claim_due(LONG, 10).await?.pop())).await?;
-    assert_eq!(due.account, Account::Taken);
-    ports.users.settle_account(&anna, Account::Taken, LONG).await?;
+    assert_eq!(due.account, Account::IngestedEvent);
+    ports.users.settle_account(&anna, Account::IngestedEvent, LONG).await?;
     ports.users.sign_in(&identity("anna"), "=61nna").await?;
     assert_eq!(ports.users.claim_due(SHORT, 10).await?.len(), 1);
     Ok(())

@@ -6,7 +6,7 @@ use messenger_core::{
     id::{EventId, MatrixUserId, Position},
     media::{File, Mxc},
     message::Said,
-    port::{Fact, Taken},
+    port::{Change, IngestedEvent},
     room::{Profile, RoomKey, RoomKind},
     user::{Account, Identity, Role},
 };
@@ -27,20 +27,28 @@ pub(super) async fn with_people(store: &dyn Store) -> Result<Ports> {
     Ok(ports)
 }
 
-pub(super) fn taken(id: &str, fact: Fact) -> Taken {
+pub(super) fn taken(id: &str, fact: Change) -> IngestedEvent {
     let told = fact.kind().map(|_| payload(&json!({ "event_id": id })));
     let timestamp = "2026-01-01T06:00:00Z".parse().expect("a time");
     let sender = sender("anna");
-    Taken { event_id: EventId::new(id), tenant: TENANT, room: room("!1"), sender, timestamp, fact, told }
+    IngestedEvent {
+        event_id: EventId::new(id),
+        tenant: TENANT,
+        room: room("!1"),
+        sender,
+        timestamp,
+        fact,
+        told,
+    }
 }
 
 pub(super) fn sender(name: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{name}:hub.local"))
 }
 
-pub(super) fn message(id: &str) -> Taken {
+pub(super) fn message(id: &str) -> IngestedEvent {
     let by = Some(user("anna"));
-    taken(id, Fact::Message { by, summary: format!("message {id}"), file: None })
+    taken(id, Change::Message { by, summary: format!("message {id}"), file: None })
 }
 
 /// The one picture.
@@ -53,19 +61,19 @@ pub(super) fn file() -> File {
     }
 }
 
-pub(super) fn picture(id: &str) -> Taken {
+pub(super) fn picture(id: &str) -> IngestedEvent {
     let file = file();
-    taken(id, Fact::Message { by: None, summary: file.filename.clone(), file: Some(file) })
+    taken(id, Change::Message { by: None, summary: file.filename.clone(), file: Some(file) })
 }
 
 pub(super) fn mxc() -> Mxc {
     Mxc::new("hub.local", "abc").expect("a good name")
 }
 
-pub(super) fn edited(id: &str, of: &str, by: &str, body: &str) -> Taken {
+pub(super) fn edited(id: &str, of: &str, by: &str, body: &str) -> IngestedEvent {
     let by = sender(by);
-    let edit = Fact::Edited { of: EventId::new(of), by: by.clone(), said: Said::text(body, "m.text") };
-    Taken { sender: by, ..taken(id, edit) }
+    let edit = Change::Edited { of: EventId::new(of), by: by.clone(), said: Said::text(body, "m.text") };
+    IngestedEvent { sender: by, ..taken(id, edit) }
 }
 
 /// What the members were told since they came in.
@@ -78,12 +86,12 @@ pub(super) async fn told(ports: &Ports) -> Result<Vec<(Kind, String)>> {
 /// An event counts once, however often it comes and with whatever others.
 pub async fn an_event_is_taken_in_once(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    assert!(!ports.messages.is_taken_in(&EventId::new("$1")).await?);
-    assert_eq!(ports.messages.take_in(&[message("$1"), message("$2"), message("$1")]).await?, 2);
-    assert!(ports.messages.is_taken_in(&EventId::new("$1")).await?);
-    assert!(!ports.messages.is_taken_in(&EventId::new("$3")).await?);
-    assert_eq!(ports.messages.take_in(&[message("$2"), message("$3"), message("$1")]).await?, 1);
-    assert_eq!(ports.messages.take_in(&[]).await?, 0);
+    assert!(!ports.messages.is_ingested(&EventId::new("$1")).await?);
+    assert_eq!(ports.messages.ingest(&[message("$1"), message("$2"), message("$1")]).await?, 2);
+    assert!(ports.messages.is_ingested(&EventId::new("$1")).await?);
+    assert!(!ports.messages.is_ingested(&EventId::new("$3")).await?);
+    assert_eq!(ports.messages.ingest(&[message("$2"), message("$3"), message("$1")]).await?, 1);
+    assert_eq!(ports.messages.ingest(&[]).await?, 0);
     let told = told(&ports).await?;
     let expected = ["$1", "$2", "$3"].map(|id| (Kind::NewMessage, format!("{{\"event_id\":\"{id}\"}}")));
     assert_eq!(told, expected);
@@ -99,7 +107,7 @@ pub async fn events_taken_in_by_many_at_once_keep_their_order(store: &dyn Store)
             let mut new = 0;
             for n in 0..10 {
                 let batch: Vec<_> = (0..5).map(|m| message(&format!("${:02}", n * 5 + m))).collect();
-                new += ports.messages.take_in(&batch).await?;
+                new += ports.messages.ingest(&batch).await?;
             }
             Ok(new)
         }
@@ -116,9 +124,9 @@ pub async fn events_taken_in_by_many_at_once_keep_their_order(store: &dyn Store)
 /// What is told to nobody appends no event, and counts all the same.
 pub async fn what_is_told_to_nobody_is_known(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    let silent = Taken { told: None, ..message("$1") };
-    assert_eq!(ports.messages.take_in(std::slice::from_ref(&silent)).await?, 1);
-    assert_eq!(ports.messages.take_in(&[message("$1")]).await?, 0);
+    let silent = IngestedEvent { told: None, ..message("$1") };
+    assert_eq!(ports.messages.ingest(std::slice::from_ref(&silent)).await?, 1);
+    assert_eq!(ports.messages.ingest(&[message("$1")]).await?, 0);
     assert_eq!(told(&ports).await?, []);
     Ok(())
 }
@@ -128,8 +136,8 @@ pub async fn what_is_told_to_nobody_is_known(store: &dyn Store) -> Result<()> {
 pub async fn the_last_message_is_the_one_that_came_last(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
     let late = "2025-12-31T23:59:59Z".parse().expect("a time");
-    ports.messages.take_in(&[message("$1"), Taken { timestamp: late, ..message("$2") }]).await?;
-    let seen = ports.lobby.room(TENANT, &user("anna"), &room("!1")).await?.expect("a member");
+    ports.messages.ingest(&[message("$1"), IngestedEvent { timestamp: late, ..message("$2") }]).await?;
+    let seen = ports.room_views.room(TENANT, &user("anna"), &room("!1")).await?.expect("a member");
     assert_eq!(seen.last_message.as_deref(), Some("message $2"));
     assert_eq!(seen.last_message_ts, Some(message("$1").timestamp));
     Ok(())
@@ -140,13 +148,13 @@ pub async fn who_writes_has_read_and_is_told_so(store: &dyn Store) -> Result<()>
     let ports = with_people(store).await?;
     let by_bert = |id: &str| {
         let summary = format!("message {id}");
-        taken(id, Fact::Message { by: Some(user("bert")), summary, file: None })
+        taken(id, Change::Message { by: Some(user("bert")), summary, file: None })
     };
     ports
         .messages
-        .take_in(&[message("$1"), message("$2"), by_bert("$3"), by_bert("$4"), message("$5")])
+        .ingest(&[message("$1"), message("$2"), by_bert("$3"), by_bert("$4"), message("$5")])
         .await?;
-    ports.messages.take_in(&[message("$5"), by_bert("$6")]).await?;
+    ports.messages.ingest(&[message("$5"), by_bert("$6")]).await?;
     let heard = async |name: &str| {
         let audience = [Audience::User(TENANT, user(name)), Audience::Room(TENANT, room("!1"))];
         let events = ports.feed.after(Position(0), &audience, 100).await?;
@@ -166,9 +174,9 @@ pub async fn who_writes_has_read_and_is_told_so(store: &dyn Store) -> Result<()>
 /// Each change has its type.
 pub async fn changes_are_told_by_their_type(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    let redacted = taken("$3", Fact::Redacted { of: EventId::new("$1") });
-    let events = [message("$1"), edited("$2", "$1", "anna", "x"), redacted, taken("$4", Fact::Reaction)];
-    assert_eq!(ports.messages.take_in(&events).await?, 4);
+    let redacted = taken("$3", Change::Redacted { of: EventId::new("$1") });
+    let events = [message("$1"), edited("$2", "$1", "anna", "x"), redacted, taken("$4", Change::Reaction)];
+    assert_eq!(ports.messages.ingest(&events).await?, 4);
     let kinds: Vec<_> = told(&ports).await?.into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, [Kind::NewMessage, Kind::MessageEdited, Kind::MessageRedacted, Kind::Reaction]);
     Ok(())
@@ -177,12 +185,12 @@ pub async fn changes_are_told_by_their_type(store: &dyn Store) -> Result<()> {
 /// Joins and leaves are taken in with messages, in one order. An old one that comes late changes nothing.
 pub async fn memberships_are_taken_in_in_order(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    let left = taken("$1", Fact::Left(user("bert")));
-    let joined = taken("$2", Fact::Joined(user("bert")));
-    let again = taken("$3", Fact::Left(user("bert")));
-    ports.messages.take_in(&[left.clone(), joined.clone(), again.clone()]).await?;
+    let left = taken("$1", Change::Left(user("bert")));
+    let joined = taken("$2", Change::Joined(user("bert")));
+    let again = taken("$3", Change::Left(user("bert")));
+    ports.messages.ingest(&[left.clone(), joined.clone(), again.clone()]).await?;
     assert!(!ports.messages.is_member(TENANT, &room("!1"), &user("bert")).await?);
-    assert_eq!(ports.messages.take_in(&[joined]).await?, 0);
+    assert_eq!(ports.messages.ingest(&[joined]).await?, 0);
     assert!(!ports.messages.is_member(TENANT, &room("!1"), &user("bert")).await?);
     let audience = [Audience::User(TENANT, user("bert"))];
     let kinds: Vec<_> =
@@ -224,7 +232,7 @@ pub async fn the_last_edit_of_each_is_kept(store: &dyn Store) -> Result<()> {
         edited("$4", "$1", "anna", "best"),
         edited("$5", "$9", "anna", "another"),
     ];
-    ports.messages.take_in(&events).await?;
+    ports.messages.ingest(&events).await?;
     let mut edits = ports.messages.edits(std::slice::from_ref(&one)).await?;
     edits.sort_by(|a, b| a.by.cmp(&b.by));
     let said: Vec<_> = edits.iter().map(|edit| (edit.by.as_str(), edit.said.body.as_str())).collect();
@@ -236,7 +244,7 @@ pub async fn the_last_edit_of_each_is_kept(store: &dyn Store) -> Result<()> {
     assert_eq!(of_room, edits);
     assert_eq!(ports.messages.edits_in(&room("!1"), 3).await?, None);
     assert_eq!(ports.messages.edits_in(&room("!2"), 3).await?, Some(Vec::new()));
-    ports.messages.take_in(&[taken("$6", Fact::Redacted { of: one.clone() })]).await?;
+    ports.messages.ingest(&[taken("$6", Change::Redacted { of: one.clone() })]).await?;
     assert_eq!(ports.messages.edits(&[one]).await?, []);
     Ok(())
 }

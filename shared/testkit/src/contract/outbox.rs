@@ -54,7 +54,7 @@ pub async fn what_was_sent_stays_sent(store: &dyn Store) -> Result<()> {
     ports.outbox.failed(stored.id, "refused").await?;
     ports.outbox.postpone(&stored, LONG, "homeserver_unavailable").await?;
     assert_eq!(found(&ports, &stored).await?, before);
-    assert!(!ports.upkeep.anything_resting().await?, "nothing rests for what was sent");
+    assert!(!ports.maintenance.anything_resting().await?, "nothing rests for what was sent");
     Ok(())
 }
 

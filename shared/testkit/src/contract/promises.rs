@@ -129,7 +129,7 @@ macro_rules! contract_tests {
             the_time_since_a_push_is_known,
             of_many_at_once_one_reads,
         }
-        $crate::promises! { $fresh, lobby:
+        $crate::promises! { $fresh, room_views:
             a_room_is_shown_as_its_members_know_it,
             a_direct_chat_is_named_after_the_other,
             a_room_is_seen_by_its_members_only,
@@ -141,7 +141,7 @@ macro_rules! contract_tests {
             reading_again_is_no_change,
             rooms_are_listed_by_the_arrival_of_their_last_message,
         }
-        $crate::promises! { $fresh, departures:
+        $crate::promises! { $fresh, pending_leaves:
             who_departs_is_out_and_due,
             a_departure_is_one_workers_until_the_lease_ends,
             a_departure_can_be_cancelled,
@@ -231,7 +231,7 @@ macro_rules! contract_tests {
             a_notification_is_found_in_its_tenant_only,
             an_installation_has_one_name,
         }
-        $crate::promises! { $fresh, upkeep:
+        $crate::promises! { $fresh, maintenance:
             work_returns_when_there_is_some,
             a_sign_in_is_work,
             work_returns_when_patience_ends,
@@ -275,11 +275,11 @@ macro_rules! contract_tests {
             each_reader_of_each_user_has_a_cursor_of_its_own,
             one_reader_may_store_in_parallel,
         }
-        $crate::promises! { $fresh, whispers:
-            everybody_who_listens_hears_a_whisper_as_it_was_said,
-            whispers_come_in_order,
-            the_longest_whisper_arrives,
-            whispers_stand_in_no_log,
+        $crate::promises! { $fresh, ephemeral_bus:
+            everybody_who_listens_hears_a_ephemeral_event_as_it_was_said,
+            ephemeral_events_come_in_order,
+            the_longest_ephemeral_event_arrives,
+            ephemeral_events_stand_in_no_log,
             who_does_not_listen_holds_nobody_up,
         }
     };

@@ -4,7 +4,7 @@ use messenger_core::{
     Ports, Result,
     event::{Audience, Kind},
     id::{EventId, Position},
-    port::{Fact, ReadUpTo},
+    port::{Change, ReadUpTo},
     room::{Profile, RoomKey, RoomKind},
 };
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn receipt(who: &str, events: &[&str]) -> ReadUpTo {
 }
 
 async fn unread(ports: &Ports, who: &str) -> Result<i64> {
-    let seen = ports.lobby.room(TENANT, &user(who), &room("!1")).await?;
+    let seen = ports.room_views.room(TENANT, &user(who), &room("!1")).await?;
     Ok(seen.expect("a member").unread_count)
 }
 
@@ -36,19 +36,19 @@ async fn told(ports: &Ports, who: &str) -> Result<Vec<Value>> {
 /// Whatever comes late or again changes nothing, and tells nobody.
 pub async fn a_receipt_moves_the_read_position_forward_only(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    ports.messages.take_in(&["$1", "$2", "$3", "$4"].map(message)).await?;
+    ports.messages.ingest(&["$1", "$2", "$3", "$4"].map(message)).await?;
     let mut left = Vec::new();
     for event in ["$2", "$1", "$2", "$4", "$3", "$4"] {
-        assert_eq!(ports.lobby.read_up_to(&[receipt("bert", &[event])]).await?, [0; 0]);
+        assert_eq!(ports.room_views.read_up_to(&[receipt("bert", &[event])]).await?, [0; 0]);
         left.push(unread(&ports, "bert").await?);
     }
     assert_eq!(left, [2, 2, 2, 0, 0, 0]);
     let expected = [2, 0].map(|count| json!({ "room_id": "!1", "unread_count": count }));
     assert_eq!(told(&ports, "bert").await?, expected);
     // What was read here is read there, too: the receipt of it comes back.
-    ports.messages.take_in(&[message("$5")]).await?;
-    ports.lobby.read(TENANT, &user("bert"), &room("!1")).await?;
-    ports.lobby.read_up_to(&[receipt("bert", &["$5"]), receipt("bert", &["$4"])]).await?;
+    ports.messages.ingest(&[message("$5")]).await?;
+    ports.room_views.read(TENANT, &user("bert"), &room("!1")).await?;
+    ports.room_views.read_up_to(&[receipt("bert", &["$5"]), receipt("bert", &["$4"])]).await?;
     assert_eq!((unread(&ports, "bert").await?, told(&ports, "bert").await?.len()), (0, 3));
     Ok(())
 }
@@ -56,16 +56,20 @@ pub async fn a_receipt_moves_the_read_position_forward_only(store: &dyn Store) -
 /// The latest of the events that is known counts; a redacted message is none.
 pub async fn a_receipt_of_no_known_message_is_named(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    ports.messages.take_in(&["$1", "$2", "$3"].map(message)).await?;
-    ports.messages.take_in(&[taken("$4", Fact::Redacted { of: EventId::new("$2") })]).await?;
+    ports.messages.ingest(&["$1", "$2", "$3"].map(message)).await?;
+    ports.messages.ingest(&[taken("$4", Change::Redacted { of: EventId::new("$2") })]).await?;
     let receipts = [receipt("bert", &["$1"]), receipt("bert", &["$state"]), receipt("bert", &["$2"])];
-    assert_eq!(ports.lobby.read_up_to(&receipts).await?, [1, 2]);
+    assert_eq!(ports.room_views.read_up_to(&receipts).await?, [1, 2]);
     assert_eq!(unread(&ports, "bert").await?, 1);
     let looked_up = receipt("bert", &["$later", "$3", "$2", "$1"]);
-    assert_eq!(ports.lobby.read_up_to(&[looked_up]).await?, [0; 0]);
+    assert_eq!(ports.room_views.read_up_to(&[looked_up]).await?, [0; 0]);
     assert_eq!(unread(&ports, "bert").await?, 0);
-    assert_eq!(ports.lobby.read_up_to(&receipts).await?, [0; 0], "of who has read all it is of no interest");
-    assert_eq!(ports.lobby.read_up_to(&[]).await?, [0; 0]);
+    assert_eq!(
+        ports.room_views.read_up_to(&receipts).await?,
+        [0; 0],
+        "of who has read all it is of no interest"
+    );
+    assert_eq!(ports.room_views.read_up_to(&[]).await?, [0; 0]);
     Ok(())
 }
 
@@ -76,11 +80,11 @@ pub async fn receipts_of_others_change_nothing(store: &dyn Store) -> Result<()> 
     let kind = RoomKind::Service { source_app: "x".to_owned() };
     let key = RoomKey { tenant: OTHER_TENANT, kind };
     ports.rooms.settle(&key, &room("!2"), &Profile::default()).await?;
-    ports.messages.take_in(&[message("$1")]).await?;
+    ports.messages.ingest(&[message("$1")]).await?;
     let before = ports.feed.span().await?;
     let elsewhere = |id: &str| ReadUpTo { room: room(id), ..receipt("bert", &["$1"]) };
     let others = [receipt("carl", &["$1"]), receipt("nobody", &["$1"]), elsewhere("!2"), elsewhere("!9")];
-    assert_eq!(ports.lobby.read_up_to(&others).await?, [0; 0]);
+    assert_eq!(ports.room_views.read_up_to(&others).await?, [0; 0]);
     assert_eq!((unread(&ports, "bert").await?, ports.feed.span().await?), (1, before));
     Ok(())
 }
@@ -93,8 +97,8 @@ pub async fn receipts_at_once_with_messages_keep_the_count(store: &dyn Store) ->
         async move {
             for m in 0..5 {
                 let id = format!("${n}.{m}");
-                ports.messages.take_in(&[message(&id)]).await?;
-                ports.lobby.read_up_to(&[receipt("bert", &[&id]), receipt("anna", &[&id])]).await?;
+                ports.messages.ingest(&[message(&id)]).await?;
+                ports.room_views.read_up_to(&[receipt("bert", &[&id]), receipt("anna", &[&id])]).await?;
             }
             Ok(())
         }

@@ -4,7 +4,7 @@ use messenger_core::{
     Ports, Result,
     event::{Audience, Kind},
     id::{EventId, Position, RoomId},
-    port::{Fact, Taken},
+    port::{Change, IngestedEvent},
     room::{Access, Former, Marks, Profile, RoomKey, RoomKind},
     user::Role,
 };
@@ -16,7 +16,7 @@ use super::{
 use crate::given::{OTHER_TENANT, TENANT, identity, room, user};
 
 async fn last_seen_by(ports: &Ports, room: &RoomId, name: &str) -> Result<Option<String>> {
-    let seen = ports.lobby.room(TENANT, &user(name), room).await?.expect("a member");
+    let seen = ports.room_views.room(TENANT, &user(name), room).await?.expect("a member");
     assert_eq!(seen.last_message.is_some(), seen.last_message_ts.is_some());
     Ok(seen.last_message)
 }
@@ -31,12 +31,12 @@ async fn changes_of(ports: &Ports, name: &str) -> Result<Vec<(Kind, bool)>> {
     Ok(events.iter().map(|event| (event.kind, is_new(event.payload.as_str()))).collect())
 }
 
-fn posting(id: &str) -> Taken {
-    taken(id, Fact::Message { by: None, summary: "a file".to_owned(), file: Some(file()) })
+fn posting(id: &str) -> IngestedEvent {
+    taken(id, Change::Message { by: None, summary: "a file".to_owned(), file: Some(file()) })
 }
 
-fn of_new_room(event: Taken) -> Taken {
-    Taken { room: room("!new"), ..event }
+fn of_new_room(event: IngestedEvent) -> IngestedEvent {
+    IngestedEvent { room: room("!new"), ..event }
 }
 
 /// A mark stays, whatever is marked later, and is shown in the list of rooms.
@@ -45,13 +45,13 @@ pub async fn marks_are_never_taken_away(store: &dyn Store) -> Result<()> {
     let (records, id) = (&ports.room_records, room("!1"));
     assert_eq!(records.marks(&id).await?, Some(Marks::default()));
     assert_eq!(records.marks(&room("!no")).await?, None);
-    assert!(!ports.lobby.room(TENANT, &user("anna"), &id).await?.expect("a member").encrypted);
+    assert!(!ports.room_views.room(TENANT, &user("anna"), &id).await?.expect("a member").encrypted);
     records.mark(&id, Marks::ENCRYPTED).await?;
     records.mark(&id, Marks::HISTORY_RESTRICTED).await?;
     records.mark(&id, Marks::default()).await?;
     let both = Marks::ENCRYPTED.and(Marks::HISTORY_RESTRICTED);
     assert_eq!(records.marks(&id).await?, Some(both));
-    assert!(ports.lobby.room(TENANT, &user("anna"), &id).await?.expect("a member").encrypted);
+    assert!(ports.room_views.room(TENANT, &user("anna"), &id).await?.expect("a member").encrypted);
     let access = Access { role: Role::User, marks: both, predecessor: None };
     assert_eq!(records.access(TENANT, &id, &user("anna")).await?, Some(access));
     assert_eq!(records.access(TENANT, &id, &user("carl")).await?, None);
@@ -68,7 +68,7 @@ pub async fn marks_are_never_taken_away(store: &dyn Store) -> Result<()> {
 pub async fn a_restricted_room_shows_what_came_after_the_member(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
     let id = room("!1");
-    ports.messages.take_in(&[posting("$1")]).await?;
+    ports.messages.ingest(&[posting("$1")]).await?;
     ports.users.sign_in(&identity("dora"), "dora").await?;
     ports.memberships.add(TENANT, &id, &user("dora")).await?;
     assert_eq!(last_seen_by(&ports, &id, "dora").await?.as_deref(), Some("a file"));
@@ -77,12 +77,12 @@ pub async fn a_restricted_room_shows_what_came_after_the_member(store: &dyn Stor
     assert_eq!(last_seen_by(&ports, &id, "dora").await?, None);
     assert_eq!(last_seen_by(&ports, &id, "anna").await?.as_deref(), Some("a file"));
     assert!(!may_read_file(&ports, "dora").await? && may_read_file(&ports, "anna").await?);
-    ports.messages.take_in(&[message("$2")]).await?;
+    ports.messages.ingest(&[message("$2")]).await?;
     assert_eq!(last_seen_by(&ports, &id, "dora").await?.as_deref(), Some("message $2"));
     // What is taken back leaves what came before them.
-    ports.messages.take_in(&[taken("$3", Fact::Redacted { of: EventId::new("$2") })]).await?;
+    ports.messages.ingest(&[taken("$3", Change::Redacted { of: EventId::new("$2") })]).await?;
     assert_eq!(last_seen_by(&ports, &id, "dora").await?, None);
-    ports.messages.take_in(&[posting("$4")]).await?;
+    ports.messages.ingest(&[posting("$4")]).await?;
     assert!(may_read_file(&ports, "dora").await?, "it was posted again");
     Ok(())
 }
@@ -90,10 +90,10 @@ pub async fn a_restricted_room_shows_what_came_after_the_member(store: &dyn Stor
 /// Since when somebody hears a room: what stands in the log before they joined is not for them.
 pub async fn a_member_hears_a_room_since_they_joined(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    ports.messages.take_in(&[message("$1")]).await?;
+    ports.messages.ingest(&[message("$1")]).await?;
     ports.users.sign_in(&identity("dora"), "dora").await?;
     ports.memberships.add(TENANT, &room("!1"), &user("dora")).await?;
-    ports.messages.take_in(&[message("$2")]).await?;
+    ports.messages.ingest(&[message("$2")]).await?;
     let told = ports.feed.after(Position(0), &[Audience::Room(TENANT, room("!1"))], 10).await?;
     let heard = async |name: &str| -> Result<Vec<String>> {
         let joined = ports.memberships.listener(TENANT, &user(name)).await?.expect("a user").rooms;
@@ -114,7 +114,7 @@ pub async fn a_room_takes_the_place_of_another(store: &dyn Store) -> Result<()> 
     let ports = with_people(store).await?;
     let (records, old, new) = (&ports.room_records, room("!1"), room("!new"));
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: "x".to_owned() } };
-    ports.messages.take_in(&[message("$1"), posting("$2")]).await?;
+    ports.messages.ingest(&[message("$1"), posting("$2")]).await?;
     ports.users.sign_in(&identity("dora"), "dora").await?;
     ports.memberships.add(TENANT, &old, &user("dora")).await?;
     assert!(!records.succeed(OTHER_TENANT, &old, &new, &[], Marks::default()).await?);
@@ -126,13 +126,13 @@ pub async fn a_room_takes_the_place_of_another(store: &dyn Store) -> Result<()> 
         assert_eq!(ports.rooms.tenant_of(id).await?, Some(TENANT));
     }
     assert_eq!(ports.rooms.known(&[old.clone(), new.clone(), room("!no")]).await?.len(), 2);
-    let rooms = ports.lobby.rooms(TENANT, &user("bert")).await?;
+    let rooms = ports.room_views.rooms(TENANT, &user("bert")).await?;
     let rooms: Vec<_> = rooms.iter().map(|room| (&room.matrix_room_id, room.unread_count)).collect();
     assert_eq!(rooms, [(&new, 2)]);
     assert_eq!(last_seen_by(&ports, &new, "bert").await?.as_deref(), Some("a file"));
     assert!(may_read_file(&ports, "bert").await? && !may_read_file(&ports, "anna").await?);
-    assert_eq!(ports.lobby.room(TENANT, &user("dora"), &new).await?.expect("a member").unread_count, 0);
-    assert_eq!(ports.lobby.rooms(TENANT, &user("anna")).await?, []);
+    assert_eq!(ports.room_views.room(TENANT, &user("dora"), &new).await?.expect("a member").unread_count, 0);
+    assert_eq!(ports.room_views.rooms(TENANT, &user("anna")).await?, []);
     let gone = (Kind::RoomLeft, false);
     assert_eq!(changes_of(&ports, "bert").await?[1..], [gone, (Kind::RoomJoined, true)]);
     assert_eq!(changes_of(&ports, "anna").await?.last(), Some(&gone));
@@ -143,8 +143,8 @@ pub async fn a_room_takes_the_place_of_another(store: &dyn Store) -> Result<()> 
     assert_eq!(records.access(TENANT, &old, &user("bert")).await?, None);
     let access = records.access(TENANT, &new, &user("bert")).await?.expect("a member");
     assert_eq!(access.predecessor, Some(old));
-    ports.messages.take_in(&[of_new_room(message("$3"))]).await?;
-    assert_eq!(ports.lobby.room(TENANT, &user("bert"), &new).await?.expect("a member").unread_count, 3);
+    ports.messages.ingest(&[of_new_room(message("$3"))]).await?;
+    assert_eq!(ports.room_views.room(TENANT, &user("bert"), &new).await?.expect("a member").unread_count, 3);
     Ok(())
 }
 
@@ -164,7 +164,7 @@ pub async fn a_successor_can_be_replaced_in_turn(store: &dyn Store) -> Result<()
     }
     assert_eq!(records.predecessor(&rooms[0]).await?, None);
     assert_eq!(records.marks(&rooms[2]).await?, Some(Marks::ENCRYPTED));
-    assert_eq!(ports.lobby.rooms(TENANT, &user("anna")).await?.len(), 1);
+    assert_eq!(ports.room_views.rooms(TENANT, &user("anna")).await?.len(), 1);
     Ok(())
 }
 
@@ -172,14 +172,14 @@ pub async fn a_successor_can_be_replaced_in_turn(store: &dyn Store) -> Result<()
 pub async fn a_redaction_in_a_replaced_room_reaches_its_successor(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
     let new = room("!new");
-    ports.messages.take_in(&[message("$1"), posting("$2")]).await?;
+    ports.messages.ingest(&[message("$1"), posting("$2")]).await?;
     let members = ["anna", "bert"].map(user);
     assert!(ports.room_records.succeed(TENANT, &room("!1"), &new, &members, Marks::default()).await?);
-    ports.messages.take_in(&[taken("$3", Fact::Redacted { of: EventId::new("$2") })]).await?;
+    ports.messages.ingest(&[taken("$3", Change::Redacted { of: EventId::new("$2") })]).await?;
     assert_eq!(last_seen_by(&ports, &new, "bert").await?.as_deref(), Some("message $1"));
-    assert_eq!(ports.lobby.room(TENANT, &user("bert"), &new).await?.expect("a member").unread_count, 1);
+    assert_eq!(ports.room_views.room(TENANT, &user("bert"), &new).await?.expect("a member").unread_count, 1);
     assert!(!may_read_file(&ports, "bert").await?);
-    ports.messages.take_in(&[of_new_room(message("$4"))]).await?;
+    ports.messages.ingest(&[of_new_room(message("$4"))]).await?;
     assert_eq!(last_seen_by(&ports, &new, "bert").await?.as_deref(), Some("message $4"));
     Ok(())
 }
@@ -194,10 +194,10 @@ pub async fn a_successor_that_was_adopted_first_is_merged(store: &dyn Store) -> 
     ports.rooms.settle(&key, &old, &profile).await?;
     let other = RoomKey { tenant: TENANT, kind: RoomKind::Custom { id: "!new".to_owned() } };
     ports.rooms.settle(&other, &room("!new"), &profile).await?;
-    ports.messages.take_in(&[of_new_room(message("$1"))]).await?;
+    ports.messages.ingest(&[of_new_room(message("$1"))]).await?;
     let records = &ports.room_records;
     assert!(records.succeed(TENANT, &old, &room("!new"), &[user("anna")], Marks::default()).await?);
-    let rooms = ports.lobby.rooms(TENANT, &user("anna")).await?;
+    let rooms = ports.room_views.rooms(TENANT, &user("anna")).await?;
     let named: Vec<_> = rooms.iter().filter(|room| room.display_name == "Schicht").collect();
     assert_eq!(named.len(), 1);
     assert_eq!(named[0].matrix_room_id, room("!new"));

@@ -67,7 +67,7 @@ pub async fn each_key_has_its_own_room(store: &dyn Store) -> Result<()> {
 pub async fn a_claimed_room_is_taken(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Yours);
-    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Taken);
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::IngestedEvent);
     assert_eq!(rooms.claim(&key(2), LONG).await?, Claim::Yours);
     Ok(())
 }
@@ -81,7 +81,7 @@ pub async fn one_of_many_may_create_a_room(store: &dyn Store) -> Result<()> {
     })
     .await?;
     assert_eq!(claims.iter().filter(|claim| **claim == Claim::Yours).count(), 1);
-    assert_eq!(claims.iter().filter(|claim| **claim == Claim::Taken).count(), 49);
+    assert_eq!(claims.iter().filter(|claim| **claim == Claim::IngestedEvent).count(), 49);
     Ok(())
 }
 
@@ -91,7 +91,7 @@ pub async fn a_claim_ends_with_its_lease(store: &dyn Store) -> Result<()> {
     assert_eq!(rooms.claim(&key(1), SHORT).await?, Claim::Yours);
     store.pass(SHORT * 2).await;
     assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Yours);
-    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Taken);
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::IngestedEvent);
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use messenger_core::{
     Error, Result,
     error::{Failure, Refusal, System},
     id::{EventId, MatrixUserId, RoomId},
-    port::{Attendance, ExternalAccounts, Homeserver},
+    port::{ExternalAccounts, Homeserver, MembershipCalls},
     room::NewRoom,
     typing::Typing,
 };
@@ -77,7 +77,7 @@ impl Homeserver for MemoryHomeserver {
 }
 
 #[async_trait]
-impl Attendance for MemoryHomeserver {
+impl MembershipCalls for MemoryHomeserver {
     async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
         self.call("leaving a room", |state| {
             state.act_as(user);
@@ -174,21 +174,21 @@ impl ExternalAccounts for MemoryHomeserver {
 impl MemoryHomeserver {
     pub(super) async fn call<T>(
         &self,
-        doing: &'static str,
+        context: &'static str,
         act: impl FnOnce(&mut State) -> Result<T, Failure> + Send,
     ) -> Result<T> {
-        let fail = |failure| Error::fault(System::Homeserver, failure, doing, "the test wants it");
-        self.fuse.step().await;
+        let fail = |failure| Error::fault(System::Homeserver, failure, context, "the test wants it");
+        self.fault.step().await;
         let course = self.state().trouble.next_call();
         pause(course.before).await;
         if let Some(failure) = course.failure {
             return Err(fail(failure));
         }
         let result = act(&mut self.state()).map_err(|failure| match failure {
-            Failure::Rejected => refused(doing),
+            Failure::Rejected => refused(context),
             failure => fail(failure),
         });
-        self.fuse.step().await;
+        self.fault.step().await;
         pause(course.after).await;
         if course.answer_lost { Err(fail(Failure::TimedOut)) } else { result }
     }
@@ -199,16 +199,16 @@ impl MemoryHomeserver {
     pub(super) async fn call_in<T>(
         &self,
         room: &RoomId,
-        doing: &'static str,
+        context: &'static str,
         act: impl FnOnce(&mut State) -> Result<T, Failure> + Send,
     ) -> Result<T> {
-        self.call(doing, |state| state.trouble.check(room).and_then(|()| act(state))).await
+        self.call(context, |state| state.trouble.check(room).and_then(|()| act(state))).await
     }
 }
 
 /// What a homeserver says with `M_FORBIDDEN`.
-pub(super) fn refused(doing: &'static str) -> Error {
-    Error::refused(Refusal::Forbidden, doing, "the test wants it")
+pub(super) fn refused(context: &'static str) -> Error {
+    Error::refused(Refusal::Forbidden, context, "the test wants it")
 }
 
 async fn pause(time: Duration) {

@@ -14,7 +14,7 @@ pub(super) struct Trouble {
     calls: u64,
     planned: HashMap<u64, Planned>,
     refused: Vec<String>,
-    sick: HashMap<RoomId, Failure>,
+    quarantine: HashMap<RoomId, Failure>,
 }
 
 #[derive(Clone, Copy)]
@@ -70,12 +70,12 @@ impl MemoryHomeserver {
 
     /// From now on every call about this room fails.
     pub fn fail_room(&self, room: &RoomId, failure: Failure) {
-        self.state().trouble.sick.insert(room.clone(), failure);
+        self.state().trouble.quarantine.insert(room.clone(), failure);
     }
 
     /// They do not any more.
     pub fn heal_room(&self, room: &RoomId) {
-        self.state().trouble.sick.remove(room);
+        self.state().trouble.quarantine.remove(room);
     }
 
     /// How many calls there have been.
@@ -109,7 +109,7 @@ impl Trouble {
     }
 
     pub(super) fn check(&self, room: &RoomId) -> Result<(), Failure> {
-        self.sick.get(room).map_or(Ok(()), |failure| Err(*failure))
+        self.quarantine.get(room).map_or(Ok(()), |failure| Err(*failure))
     }
 
     pub(super) fn refuses(&self, body: &str) -> bool {

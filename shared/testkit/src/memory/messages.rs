@@ -13,7 +13,7 @@ use messenger_core::{
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{File, Mxc, Posted},
     message::Said,
-    port::{Edit, Fact, Messages, Taken, Unedited},
+    port::{Change, Edit, IngestedEvent, Messages, RedactedEdit},
     user::{Account, User},
 };
 
@@ -98,11 +98,11 @@ impl Memory {
 
 #[async_trait]
 impl Messages for Memory {
-    async fn take_in(&self, events: &[Taken]) -> Result<usize> {
-        self.act("taking events in", |state| events.iter().filter(|event| state.take_in(event)).count()).await
+    async fn ingest(&self, events: &[IngestedEvent]) -> Result<usize> {
+        self.act("taking events in", |state| events.iter().filter(|event| state.ingest(event)).count()).await
     }
 
-    async fn is_taken_in(&self, event: &EventId) -> Result<bool> {
+    async fn is_ingested(&self, event: &EventId) -> Result<bool> {
         self.act("looking for an event", |state| state.log.knows(event)).await
     }
 
@@ -129,13 +129,18 @@ impl Messages for Memory {
         .await
     }
 
-    async fn without(&self, _tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<Unedited>> {
+    async fn without(
+        &self,
+        _tenant: TenantId,
+        room: &RoomId,
+        edit: &EventId,
+    ) -> Result<Option<RedactedEdit>> {
         self.act("looking for an edit", |state| {
             let gone = state.conversation.edits.get(edit).filter(|gone| gone.room == *room)?;
             let others = state.conversation.in_order(|other| other.of == gone.of && other.by == gone.by);
             let last = others.into_iter().rfind(|(id, _)| *id != edit);
             let last = last.map(|(id, other)| (id.clone(), other.said.clone()));
-            Some(Unedited { of: gone.of.clone(), last })
+            Some(RedactedEdit { of: gone.of.clone(), last })
         })
         .await
     }
@@ -193,7 +198,7 @@ impl State {
         self.conversation.summaries.get(room).map_or(0, |summary| summary.count)
     }
 
-    fn take_in(&mut self, event: &Taken) -> bool {
+    fn ingest(&mut self, event: &IngestedEvent) -> bool {
         if !self.log.know(self.now, &event.event_id) {
             return false;
         }
@@ -201,8 +206,8 @@ impl State {
         self.conversation.arrived.insert(event.event_id.clone(), self.arrived);
         let (tenant, room) = (event.tenant, event.room.clone());
         let names = match &event.fact {
-            Fact::Message { .. } | Fact::Reaction => vec![&event.event_id],
-            Fact::Edited { of, .. } => vec![&event.event_id, of],
+            Change::Message { .. } | Change::Reaction => vec![&event.event_id],
+            Change::Edited { of, .. } => vec![&event.event_id, of],
             _ => Vec::new(),
         };
         if names.into_iter().any(|id| self.conversation.redacted.holds(&room, id)) {
@@ -210,35 +215,35 @@ impl State {
         }
         let (mut is_read, mut about, mut told) = (None, event.event_id.clone(), event.told.clone());
         match &event.fact {
-            Fact::Message { by, summary, .. } => {
+            Change::Message { by, summary, .. } => {
                 let has_read = self.count(event, by.as_ref(), summary);
                 is_read = by.as_ref().filter(|_| has_read);
             }
-            Fact::Edited { of, by, said } => {
+            Change::Edited { of, by, said } => {
                 about.clone_from(of);
                 let (of, by, at) = (of.clone(), by.clone(), event.timestamp);
                 let edit = Reworded { room: room.clone(), of, by, at, said: said.clone() };
                 self.conversation.edits.insert(event.event_id.clone(), edit);
                 self.conversation.show_last(&room);
             }
-            Fact::Redacted { of } | Fact::Unedited { edit: of } => {
+            Change::Redacted { of } | Change::RedactedEdit { edit: of } => {
                 let edited = self.conversation.edits.get(of).filter(|edit| edit.room == room);
                 match edited.map(|edit| edit.of.clone()) {
                     Some(message) => about = message,
                     None => about.clone_from(of),
                 }
-                if about == *of && matches!(event.fact, Fact::Unedited { .. }) {
+                if about == *of && matches!(event.fact, Change::RedactedEdit { .. }) {
                     told = None;
                 }
                 self.conversation.redacted.note(self.now, &room, of);
                 self.log.empty(tenant, &room, &about, of);
                 self.take_back(&room, of);
             }
-            Fact::Reaction => {}
-            Fact::Joined(user) => self.add_member(tenant, &room, user),
-            Fact::Left(user) => self.remove_member(tenant, &room, user),
-            Fact::Named(name) => self.conversation.summaries.entry(room).or_default().name.clone_from(name),
-            Fact::Topic(topic) => {
+            Change::Reaction => {}
+            Change::Joined(user) => self.add_member(tenant, &room, user),
+            Change::Left(user) => self.remove_member(tenant, &room, user),
+            Change::Named(name) => self.conversation.summaries.entry(room).or_default().name.clone_from(name),
+            Change::Topic(topic) => {
                 self.conversation.summaries.entry(room).or_default().topic.clone_from(topic);
             }
         }
@@ -247,7 +252,7 @@ impl State {
         }
         if let (Some(kind), Some(payload)) = (event.fact.kind(), told) {
             let audience = Audience::Room(tenant, event.room.clone());
-            let is_redaction = matches!(event.fact, Fact::Redacted { .. } | Fact::Unedited { .. });
+            let is_redaction = matches!(event.fact, Change::Redacted { .. } | Change::RedactedEdit { .. });
             let new = NewEvent { audience, kind, payload, key: None };
             self.log.append_about(self.now, &new, Some(about), is_redaction);
         }
@@ -269,7 +274,7 @@ impl State {
     }
 
     /// Returns whether its writer had not read all that stands before.
-    fn count(&mut self, event: &Taken, by: Option<&HubUserId>, line: &str) -> bool {
+    fn count(&mut self, event: &IngestedEvent, by: Option<&HubUserId>, line: &str) -> bool {
         let (activity, now) = (self.conversation.next_arrival(), self.now);
         let summary = self.conversation.summaries.entry(event.room.clone()).or_default();
         summary.count += 1;
@@ -293,7 +298,7 @@ impl Table {
         self.arrivals
     }
 
-    fn post(&mut self, event: &Taken, file: &File) {
+    fn post(&mut self, event: &IngestedEvent, file: &File) {
         let (room, sender) = (event.room.clone(), event.sender.clone());
         let known = self.owners.get(&file.mxc);
         if known.is_none_or(|known| known.since.is_some_and(|since| event.timestamp < since)) {

@@ -51,7 +51,7 @@ impl Rooms for Memory {
     async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim> {
         self.act("claiming a room", |state| match state.rooms.get(key) {
             Some(Stored::Settled(room)) => Claim::Settled(room.id.clone()),
-            Some(Stored::Claimed(until)) if *until > state.now => Claim::Taken,
+            Some(Stored::Claimed(until)) if *until > state.now => Claim::IngestedEvent,
             _ => {
                 state.rooms.insert(key.clone(), Stored::Claimed(state.now + lease));
                 Claim::Yours

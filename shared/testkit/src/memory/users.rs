@@ -180,7 +180,7 @@ impl State {
             self.changed.push((user.id().clone(), user.localpart.clone()));
         }
         stored.user.account = account;
-        if account == Account::Taken {
+        if account == Account::IngestedEvent {
             stored.due = Some(now + look_again);
             stored.failures = 0;
             stored.leased_until = now;

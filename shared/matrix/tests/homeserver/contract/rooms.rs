@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use messenger_core::{
     error::Failure,
     id::RoomId,
-    port::{Attendance, Homeserver, Timeline},
+    port::{Homeserver, MembershipCalls, Timeline},
     room::NewRoom,
 };
 use messenger_matrix::Appservice;

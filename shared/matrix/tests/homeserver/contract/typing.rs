@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use messenger_core::{
     error::Failure,
     id::{MatrixUserId, RoomId},
-    port::{Attendance, Homeserver, Timeline},
+    port::{Homeserver, MembershipCalls, Timeline},
     typing::Typing,
 };
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use messenger_core::{Result, port::Upkeep};
+use messenger_core::{Result, port::Maintenance};
 
 use crate::{PgStore, pool::seconds};
 
@@ -41,7 +41,7 @@ const FORGET: [&str; 4] = [
 ];
 
 #[async_trait]
-impl Upkeep for PgStore {
+impl Maintenance for PgStore {
     async fn work(&self, patience: Duration) {
         self.signals.work(patience).await;
     }

@@ -4,35 +4,35 @@ use serde_json::json;
 
 use super::{Content, RoomEvent};
 use crate::{
-    Hub, Result,
+    Messenger, Result,
     event::Payload,
     id::{RoomId, TenantId},
     message::People,
     name,
-    port::{Fact, Taken},
+    port::{Change, IngestedEvent},
     room::Marks,
     time::Rfc3339,
     user::User,
 };
 
-impl Hub {
+impl Messenger {
     /// `None`: nothing follows from it.
-    pub(super) async fn judge(
+    pub(super) async fn interpret(
         &self,
         tenant: TenantId,
         event: RoomEvent,
         people: &People,
-    ) -> Result<Option<Taken>> {
+    ) -> Result<Option<IngestedEvent>> {
         let (event_id, room, timestamp) = (event.event_id.clone(), event.room_id.clone(), event.timestamp);
         let sender = event.sender.clone();
-        let judged = match event.content.clone() {
+        let interpreted = match event.content.clone() {
             Content::Message(said) => {
                 let by = people.get(&event.sender).map(|user| user.id().clone());
-                let fact = Fact::Message { by, summary: said.summary(), file: said.file.clone() };
+                let fact = Change::Message { by, summary: said.summary(), file: said.file.clone() };
                 (fact, self.told_message(event, people)?)
             }
             Content::Edited { of, said } => match self.edited(&event, of, said, people).await? {
-                Some(judged) => judged,
+                Some(interpreted) => interpreted,
                 None => return Ok(None),
             },
             Content::Redacted { of } => self.taken_back(tenant, &event, of, people).await?,
@@ -42,24 +42,24 @@ impl Hub {
                     "sender": event.sender, "sender_display_name": people.name(&event.sender),
                     "timestamp": Rfc3339(timestamp),
                 }))?;
-                (Fact::Reaction, Some(told))
+                (Change::Reaction, Some(told))
             }
             // Who comes into a room that was replaced comes too late.
             Content::Joined(_) if self.room_records.former(&room).await?.is_some() => return Ok(None),
             Content::Joined(user) => match people.get(&user) {
-                Some(user) if user.tenant() == tenant => (Fact::Joined(user.id().clone()), None),
+                Some(user) if user.tenant() == tenant => (Change::Joined(user.id().clone()), None),
                 _ => return Ok(None),
             },
             Content::Left(id) => match people.get(&id) {
                 Some(user) if self.has_left(tenant, &room, user).await? => {
-                    (Fact::Left(user.id().clone()), None)
+                    (Change::Left(user.id().clone()), None)
                 }
                 _ => return Ok(None),
             },
             // It keeps the one that it had: none would say less.
             Content::Named(name) if name::is_blank(&name) => return Ok(None),
-            Content::Named(name) => (Fact::Named(name::legible(&name)), None),
-            Content::Topic(topic) => (Fact::Topic(name::legible(&topic)), None),
+            Content::Named(name) => (Change::Named(name::legible(&name)), None),
+            Content::Topic(topic) => (Change::Topic(name::legible(&topic)), None),
             Content::Invited(_) => {
                 self.accept_invitation(tenant, &event).await?;
                 return Ok(None);
@@ -80,8 +80,8 @@ impl Hub {
                 return Ok(None);
             }
         };
-        let (fact, told) = judged;
-        Ok(Some(Taken { event_id, tenant, room, sender, timestamp, fact, told }))
+        let (fact, told) = interpreted;
+        Ok(Some(IngestedEvent { event_id, tenant, room, sender, timestamp, fact, told }))
     }
 
     /// Whether a member who is said to have left is out. Whoever leaves here is out already, and may be back by the time

@@ -3,15 +3,15 @@
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::{Result, whisper::Whisper};
+use crate::{Result, ephemeral::EphemeralEvent};
 
-/// From whichever process hears it first to the streams of all of them. Whispers of one teller come in order; any of them
+/// From whichever process hears it first to the streams of all of them. Ephemeral events of one teller come in order; any of them
 /// may be lost. The event log is not touched.
 #[async_trait]
-pub trait Whispers: Send + Sync {
+pub trait EphemeralBus: Send + Sync {
     /// Tells everybody who listens, in whatever process, and waits for none of them.
-    async fn whisper(&self, whispers: &[Whisper]) -> Result<()>;
+    async fn ephemeral(&self, ephemeral_bus: &[EphemeralEvent]) -> Result<()>;
 
     /// What is whispered from about now on. Who reads it too slowly misses the oldest.
-    fn listen(&self) -> BoxStream<'static, Whisper>;
+    fn listen(&self) -> BoxStream<'static, EphemeralEvent>;
 }

@@ -13,8 +13,8 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 /// Waiting for work ends when there is some.
 pub async fn work_returns_when_there_is_some(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let upkeep = ports.upkeep.clone();
-    let waiter = tokio::spawn(async move { upkeep.work(Duration::from_mins(1)).await });
+    let maintenance = ports.maintenance.clone();
+    let waiter = tokio::spawn(async move { maintenance.work(Duration::from_mins(1)).await });
     for _ in 0..1000 {
         accept(&ports, entry(draft("x"))).await?;
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -28,8 +28,8 @@ pub async fn work_returns_when_there_is_some(store: &dyn Store) -> Result<()> {
 /// A new account is work too.
 pub async fn a_sign_in_is_work(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let upkeep = ports.upkeep.clone();
-    let waiter = tokio::spawn(async move { upkeep.work(Duration::from_mins(1)).await });
+    let maintenance = ports.maintenance.clone();
+    let waiter = tokio::spawn(async move { maintenance.work(Duration::from_mins(1)).await });
     for n in 0..1000 {
         ports.users.sign_in(&identity(&n.to_string()), &n.to_string()).await?;
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -42,10 +42,10 @@ pub async fn a_sign_in_is_work(store: &dyn Store) -> Result<()> {
 
 /// Waiting for work ends when patience does.
 pub async fn work_returns_when_patience_ends(store: &dyn Store) -> Result<()> {
-    let upkeep = store.ports().upkeep;
+    let maintenance = store.ports().maintenance;
     let looks = async {
         for _ in 0..4 {
-            upkeep.work(Duration::from_millis(30)).await;
+            maintenance.work(Duration::from_millis(30)).await;
         }
     };
     timeout(Duration::from_secs(10), looks).await.expect("it returns");
@@ -55,10 +55,10 @@ pub async fn work_returns_when_patience_ends(store: &dyn Store) -> Result<()> {
 /// Work that is merely waiting is not resting.
 pub async fn what_is_due_does_not_rest(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    assert!(!ports.upkeep.anything_resting().await?);
+    assert!(!ports.maintenance.anything_resting().await?);
     accept(&ports, entry(draft("x"))).await?;
     ports.users.sign_in(&identity("anna"), "anna").await?;
-    assert!(!ports.upkeep.anything_resting().await?);
+    assert!(!ports.maintenance.anything_resting().await?);
     Ok(())
 }
 
@@ -69,10 +69,10 @@ pub async fn a_resting_lane_is_woken(store: &dyn Store) -> Result<()> {
     let (second, _) = accept(&ports, entry(machine(1, "x"))).await?;
     ports.outbox.postpone(&first, LONG, "homeserver_unavailable").await?;
     ports.outbox.postpone(&second, LONG, "homeserver_unavailable").await?;
-    assert!(ports.upkeep.anything_resting().await?);
+    assert!(ports.maintenance.anything_resting().await?);
     assert_eq!(ports.outbox.claim(LONG).await?, None);
-    ports.upkeep.wake().await?;
-    assert!(!ports.upkeep.anything_resting().await?);
+    ports.maintenance.wake().await?;
+    assert!(!ports.maintenance.anything_resting().await?);
     let mut lanes = [claim(&ports).await?.name, claim(&ports).await?.name];
     lanes.sort();
     let mut expected = [first.key().to_string(), second.key().to_string()];
@@ -88,10 +88,10 @@ pub async fn a_resting_account_is_woken(store: &dyn Store) -> Result<()> {
     for _ in 0..8 {
         ports.users.postpone(&user("anna")).await?;
     }
-    assert!(ports.upkeep.anything_resting().await?);
+    assert!(ports.maintenance.anything_resting().await?);
     assert_eq!(ports.users.claim_due(LONG, 1).await?, []);
-    ports.upkeep.wake().await?;
-    assert!(!ports.upkeep.anything_resting().await?);
+    ports.maintenance.wake().await?;
+    assert!(!ports.maintenance.anything_resting().await?);
     assert_eq!(ports.users.claim_due(LONG, 1).await?.len(), 1);
     Ok(())
 }
@@ -103,7 +103,7 @@ pub async fn waking_leaves_leases_alone(store: &dyn Store) -> Result<()> {
     ports.users.sign_in(&identity("anna"), "anna").await?;
     claim(&ports).await?;
     ports.users.claim_due(LONG, 1).await?;
-    ports.upkeep.wake().await?;
+    ports.maintenance.wake().await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
     assert_eq!(ports.users.claim_due(LONG, 1).await?, []);
     Ok(())
@@ -114,7 +114,7 @@ pub async fn nothing_expires_before_its_time(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     accept(&ports, entry(draft("x"))).await?;
     accept(&ports, entry(dm("nobody", "x"))).await?;
-    assert_eq!(ports.upkeep.expire().await?, 0);
+    assert_eq!(ports.maintenance.expire().await?, 0);
     Ok(())
 }
 
@@ -124,7 +124,7 @@ pub async fn making_room_keeps_what_is_young(store: &dyn Store) -> Result<()> {
     let call = Entry { terms: retried("k", "f"), ..entry(draft("x")) };
     accept(&ports, call.clone()).await?;
     for n in 2..5 {
-        ports.upkeep.rotate(WEEK).await?;
+        ports.maintenance.rotate(WEEK).await?;
         ports.feed.append(&[event(Audience::Tenant(TENANT), "x")]).await?;
         let span = ports.feed.span().await?;
         assert_eq!((span.trimmed, span.head), (Position(0), Position(n)));

@@ -1,12 +1,12 @@
-//! Whispers: heard by everybody who listens, and kept nowhere.
+//! Ephemeral events: heard by everybody who listens, and kept nowhere.
 
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream::BoxStream};
 use messenger_core::{
     Ports, Result,
+    ephemeral::{EPHEMERAL_MAX, EphemeralEvent},
     event::Audience,
-    whisper::{WHISPER_MAX, Whisper},
 };
 use serde_json::json;
 use tokio::time::timeout;
@@ -14,48 +14,48 @@ use tokio::time::timeout;
 use super::Store;
 use crate::given::{TENANT, room, user};
 
-/// How long a whisper may take on a busy machine.
+/// How long an ephemeral event may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait before something is said again.
 const AGAIN: Duration = Duration::from_millis(20);
 
-type Heard = BoxStream<'static, Whisper>;
+type Heard = BoxStream<'static, EphemeralEvent>;
 
-fn whisper(said: &str) -> Whisper {
-    Whisper::new(Audience::Room(TENANT, room("!1")), &json!({ "type": "typing", "said": said }))
+fn ephemeral(said: &str) -> EphemeralEvent {
+    EphemeralEvent::new(Audience::Room(TENANT, room("!1")), &json!({ "type": "typing", "said": said }))
         .expect("it is short")
 }
 
-/// Listens, from now on for sure: whispers until something is heard, and takes it all out.
+/// Listens, from now on for sure: ephemeral events until something is heard, and takes it all out.
 async fn listening(ports: &Ports) -> Result<Heard> {
-    let mut heard = ports.whispers.listen();
+    let mut heard = ports.ephemeral_bus.listen();
     for _ in 0..1000 {
-        ports.whispers.whisper(&[whisper("is it heard?")]).await?;
+        ports.ephemeral_bus.ephemeral(&[ephemeral("is it heard?")]).await?;
         if timeout(AGAIN, heard.next()).await.is_ok() {
-            ports.whispers.whisper(&[whisper("it is")]).await?;
-            while next(&mut heard).await != whisper("it is") {}
+            ports.ephemeral_bus.ephemeral(&[ephemeral("it is")]).await?;
+            while next(&mut heard).await != ephemeral("it is") {}
             return Ok(heard);
         }
     }
     panic!("nothing is heard")
 }
 
-async fn next(heard: &mut Heard) -> Whisper {
+async fn next(heard: &mut Heard) -> EphemeralEvent {
     timeout(PATIENCE, heard.next()).await.expect("a whisper in time").expect("it goes on")
 }
 
 /// Byte for byte, to each of them, whomever it is for.
-pub async fn everybody_who_listens_hears_a_whisper_as_it_was_said(store: &dyn Store) -> Result<()> {
+pub async fn everybody_who_listens_hears_a_ephemeral_event_as_it_was_said(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let mut listeners = [listening(&ports).await?, ports.whispers.listen()];
+    let mut listeners = [listening(&ports).await?, ports.ephemeral_bus.listen()];
     let fields = json!({ "said": "Größe \"5\" \\ \n\t\u{0} \u{7f} '; 🏭 %s {}", "n": 1.5, "none": null });
     for audience in [
         Audience::Room(TENANT, room("!a/../b?\n\"c\":x")),
         Audience::User(TENANT, user("müller")),
         Audience::Tenant(TENANT),
     ] {
-        let said = Whisper::new(audience, &fields)?;
-        ports.whispers.whisper(std::slice::from_ref(&said)).await?;
+        let said = EphemeralEvent::new(audience, &fields)?;
+        ports.ephemeral_bus.ephemeral(std::slice::from_ref(&said)).await?;
         for heard in &mut listeners {
             assert_eq!(next(heard).await, said);
         }
@@ -64,33 +64,33 @@ pub async fn everybody_who_listens_hears_a_whisper_as_it_was_said(store: &dyn St
 }
 
 /// Those of one teller, said together or one after the other.
-pub async fn whispers_come_in_order(store: &dyn Store) -> Result<()> {
+pub async fn ephemeral_events_come_in_order(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let mut heard = listening(&ports).await?;
-    let said: Vec<_> = (0..60).map(|n| whisper(&n.to_string())).collect();
+    let said: Vec<_> = (0..60).map(|n| ephemeral(&n.to_string())).collect();
     for some in said.chunks(3) {
-        ports.whispers.whisper(some).await?;
+        ports.ephemeral_bus.ephemeral(some).await?;
     }
     for one in said {
         assert_eq!(next(&mut heard).await, one);
     }
-    ports.whispers.whisper(&[]).await
+    ports.ephemeral_bus.ephemeral(&[]).await
 }
 
-/// What can be a whisper can be told.
-pub async fn the_longest_whisper_arrives(store: &dyn Store) -> Result<()> {
+/// What can be an ephemeral event can be told.
+pub async fn the_longest_ephemeral_event_arrives(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let mut heard = listening(&ports).await?;
-    let around = whisper("").to_string().len();
-    let longest = whisper(&"x".repeat(WHISPER_MAX - around));
-    assert_eq!(longest.to_string().len(), WHISPER_MAX);
-    ports.whispers.whisper(std::slice::from_ref(&longest)).await?;
+    let around = ephemeral("").to_string().len();
+    let longest = ephemeral(&"x".repeat(EPHEMERAL_MAX - around));
+    assert_eq!(longest.to_string().len(), EPHEMERAL_MAX);
+    ports.ephemeral_bus.ephemeral(std::slice::from_ref(&longest)).await?;
     assert_eq!(next(&mut heard).await, longest);
     Ok(())
 }
 
 /// The event log does not grow by them.
-pub async fn whispers_stand_in_no_log(store: &dyn Store) -> Result<()> {
+pub async fn ephemeral_events_stand_in_no_log(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let before = ports.feed.span().await?;
     let _heard = listening(&ports).await?;
@@ -102,15 +102,15 @@ pub async fn whispers_stand_in_no_log(store: &dyn Store) -> Result<()> {
 pub async fn who_does_not_listen_holds_nobody_up(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let mut heard = listening(&ports).await?;
-    let mut asleep = ports.whispers.listen();
-    let many: Vec<_> = (0..100).map(|n| whisper(&n.to_string())).collect();
+    let mut asleep = ports.ephemeral_bus.listen();
+    let many: Vec<_> = (0..100).map(|n| ephemeral(&n.to_string())).collect();
     for _ in 0..30 {
-        ports.whispers.whisper(&many).await?;
+        ports.ephemeral_bus.ephemeral(&many).await?;
         while next(&mut heard).await != many[99] {}
     }
-    ports.whispers.whisper(&[whisper("last")]).await?;
+    ports.ephemeral_bus.ephemeral(&[ephemeral("last")]).await?;
     let mut missed = 0;
-    while next(&mut asleep).await != whisper("last") {
+    while next(&mut asleep).await != ephemeral("last") {
         missed += 1;
     }
     assert!(missed < 3000, "what waits for one of them is bounded");

@@ -1,9 +1,9 @@
-//! Upkeep in memory.
+//! Maintenance in memory.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use messenger_core::{Result, notification::Status, port::Upkeep};
+use messenger_core::{Result, notification::Status, port::Maintenance};
 
 use super::{Memory, State, hear, outbox::Due};
 use crate::clock::START;
@@ -15,7 +15,7 @@ const EVENTS_KEPT_BEFORE: Duration = Duration::from_hours(24);
 const KEYS_KEPT: Duration = Duration::from_hours(7 * 24);
 
 #[async_trait]
-impl Upkeep for Memory {
+impl Maintenance for Memory {
     async fn work(&self, patience: Duration) {
         hear(&self.shared.stirred, patience).await;
     }
@@ -25,7 +25,7 @@ impl Upkeep for Memory {
             let now = state.now;
             state.lanes.values().any(|lane| lane.due.rests_at(now))
                 || state.users.values().any(|user| user.failures > 0 && user.due.is_some_and(|due| due > now))
-                || state.departures.values().any(|one| one.failures > 0 && one.at > now)
+                || state.pending_leaves.values().any(|one| one.failures > 0 && one.at > now)
                 || state.external.values().any(|one| one.rests_at(now))
         })
         .await
@@ -63,8 +63,8 @@ impl State {
             user.due = user.due.map(|due| due.min(now));
             self.work = true;
         }
-        for departure in self.departures.values_mut().filter(|one| one.failures > 0) {
-            departure.at = departure.at.min(now);
+        for pending_leave in self.pending_leaves.values_mut().filter(|one| one.failures > 0) {
+            pending_leave.at = pending_leave.at.min(now);
             self.work = true;
         }
         for access in self.external.values_mut().filter(|one| one.rests_at(now)) {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// The life of one process. Once it has blown, nothing that the process calls ever returns.
 #[derive(Clone)]
-pub(crate) struct Fuse(Arc<Inner>);
+pub(crate) struct FaultInjector(Arc<Inner>);
 
 struct Inner {
     /// How many steps are left; `None` for any number.
@@ -17,13 +17,13 @@ struct Inner {
     blown: watch::Sender<bool>,
 }
 
-impl Default for Fuse {
+impl Default for FaultInjector {
     fn default() -> Self {
         Self(Arc::new(Inner { left: Mutex::new(None), blown: watch::Sender::new(false) }))
     }
 }
 
-impl Fuse {
+impl FaultInjector {
     /// Lets the process make so many steps and no more; `None` for any number.
     pub(crate) fn allow(&self, steps: Option<usize>) {
         *self.0.left.lock().unwrap_or_else(PoisonError::into_inner) = steps;

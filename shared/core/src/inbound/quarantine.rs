@@ -1,11 +1,11 @@
 //! Rooms over which the homeserver fails: they wait for it, and nobody waits for them. What is told of other rooms is taken
-//! in; the failure is told nevertheless, so that what waits is told again. A room that is sick for too long is not waited
+//! in; the failure is told nevertheless, so that what waits is told again. A room that is quarantined for too long is not waited
 //! for any more.
 
 use std::{collections::HashSet, time::Duration};
 
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::{Failure, System},
     id::RoomId,
 };
@@ -15,12 +15,12 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The rooms that wait.
 #[derive(Default)]
-pub(crate) struct Sick {
+pub(crate) struct Quarantine {
     rooms: HashSet<RoomId>,
     first: Option<Error>,
 }
 
-impl Sick {
+impl Quarantine {
     /// Lets the room wait, if the failure is its own. A homeserver that is away, and a database, fail everybody.
     pub(crate) fn hold(&mut self, room: &RoomId, error: Error) -> Result<()> {
         if !is_of_one_room(&error) {
@@ -42,7 +42,7 @@ impl Sick {
     }
 }
 
-impl Hub {
+impl Messenger {
     /// The outcome of what was asked about one room. `None`: it has failed for so long that it is passed over.
     pub(crate) fn in_time<T>(&self, room: &RoomId, result: Result<T>) -> Result<Option<T>> {
         let error = match result {

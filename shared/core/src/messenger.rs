@@ -4,7 +4,6 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use moka::sync::Cache;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
 
@@ -16,9 +15,9 @@ use crate::{
     inbound::Pushes,
     message::Attempt,
     port::{
-        Attendance, Clock, Cursors, Departures, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver,
-        Lobby, Memberships, Messages, Notifications, Outbox, Reconciliation, RoomRecords, RoomState, Rooms,
-        Timeline, Upkeep, Users, Vault, Whispers,
+        Clock, Cursors, EphemeralBus, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver, Maintenance,
+        MembershipCalls, Memberships, Messages, Notifications, Outbox, PendingLeaves, Reconciliation,
+        RoomRecords, RoomState, RoomViews, Rooms, Timeline, Users, Vault,
     },
     receipt::Receipt,
     reconcile::LeftAlone,
@@ -61,14 +60,14 @@ pub struct Ports {
     pub rooms: Arc<dyn Rooms>,
     pub room_records: Arc<dyn RoomRecords>,
     pub memberships: Arc<dyn Memberships>,
-    pub lobby: Arc<dyn Lobby>,
-    pub departures: Arc<dyn Departures>,
+    pub room_views: Arc<dyn RoomViews>,
+    pub pending_leaves: Arc<dyn PendingLeaves>,
     pub external_access: Arc<dyn ExternalAccess>,
     pub notifications: Arc<dyn Notifications>,
     pub outbox: Arc<dyn Outbox>,
-    pub upkeep: Arc<dyn Upkeep>,
+    pub maintenance: Arc<dyn Maintenance>,
     pub feed: Arc<dyn Feed>,
-    pub whispers: Arc<dyn Whispers>,
+    pub ephemeral_bus: Arc<dyn EphemeralBus>,
     pub cursors: Arc<dyn Cursors>,
     pub messages: Arc<dyn Messages>,
     pub reconciliation: Arc<dyn Reconciliation>,
@@ -76,7 +75,7 @@ pub struct Ports {
     pub room_state: Arc<dyn RoomState>,
     pub timeline: Arc<dyn Timeline>,
     pub files: Arc<dyn Files>,
-    pub attendance: Arc<dyn Attendance>,
+    pub membership_calls: Arc<dyn MembershipCalls>,
     pub external_accounts: Arc<dyn ExternalAccounts>,
     pub vault: Arc<dyn Vault>,
     pub clock: Arc<dyn Clock>,
@@ -123,9 +122,9 @@ impl Default for Settings {
 
 /// All use cases. Cheap to clone.
 #[derive(Clone)]
-pub struct Hub(Arc<Inner>);
+pub struct Messenger(Arc<Inner>);
 
-/// What [`Hub`] shares between its clones.
+/// What [`Messenger`] shares between its clones.
 pub struct Inner {
     ports: Ports,
     pub(crate) settings: Settings,
@@ -133,67 +132,67 @@ pub struct Inner {
     /// The right to open a stream: so many are opened at once.
     pub(crate) openings: Arc<Semaphore>,
     pub(crate) signed_in: SignedIn,
-    pub(crate) room_ids: Remembered<RoomKey, RoomId>,
+    pub(crate) room_ids: Cache<RoomKey, RoomId>,
     /// Rooms whose messages are encrypted.
-    pub(crate) encrypted: Remembered<RoomId, ()>,
+    pub(crate) encrypted: Cache<RoomId, ()>,
     /// Keys that had no room a moment ago.
-    pub(crate) absent: Remembered<RoomKey, ()>,
+    pub(crate) absent: Cache<RoomKey, ()>,
     pub(crate) sent: Sent,
     /// What goes on after its caller was answered.
     pub(crate) background: TaskTracker,
     pub(crate) echoes: Echoes,
     /// By the Matrix transaction id.
-    pub(crate) attempts: Remembered<String, Attempt>,
+    pub(crate) attempts: Cache<String, Attempt>,
     /// Rooms that could not be adopted a short while ago.
-    pub(crate) strange: Remembered<RoomId, ()>,
+    pub(crate) strange: Cache<RoomId, ()>,
     /// Rooms of users that were looked at a while ago.
-    pub(crate) left_alone: Remembered<RoomId, LeftAlone>,
+    pub(crate) left_alone: Cache<RoomId, LeftAlone>,
     /// How often the bot could not come back into a room.
-    pub(crate) entering: Remembered<RoomId, u32>,
+    pub(crate) entering: Cache<RoomId, u32>,
     /// Since when the homeserver has failed over a room.
-    pub(crate) sick_since: Remembered<RoomId, Timestamp>,
-    pub(crate) tenants: Remembered<RoomId, TenantId>,
+    pub(crate) sick_since: Cache<RoomId, Timestamp>,
+    pub(crate) tenants: Cache<RoomId, TenantId>,
     /// Up to where a room was read beyond a reconciled position.
-    pub(crate) caught_up: Remembered<RoomId, (String, String)>,
+    pub(crate) caught_up: Cache<RoomId, (String, String)>,
     /// Receipts that were taken in a moment ago: homeservers tell the same by push and by `/sync`.
-    pub(crate) receipts: Remembered<Receipt, ()>,
+    pub(crate) receipts: Cache<Receipt, ()>,
     /// An event that is no known message, with the events before it.
-    pub(crate) events_before: Remembered<EventId, Arc<[EventId]>>,
+    pub(crate) events_before: Cache<EventId, Arc<[EventId]>>,
     pub(crate) pushes: Pushes,
     /// Users whose account the homeserver refused a while ago.
-    pub(crate) refused: Remembered<HubUserId, ()>,
+    pub(crate) refused: Cache<HubUserId, ()>,
     /// Users whose invitations are being accepted.
-    pub(crate) inviting: Remembered<HubUserId, ()>,
+    pub(crate) inviting: Cache<HubUserId, ()>,
     installation: OnceCell<String>,
 }
 
-impl Hub {
+impl Messenger {
     /// Attaches the use cases to their ports. Does no I/O.
     pub fn new(ports: Ports, settings: Settings) -> Self {
         Self(Arc::new(Inner {
-            tail: Arc::new(Tail::new(ports.feed.clone(), ports.whispers.clone(), ports.clock.clone())),
+            tail: Arc::new(Tail::new(ports.feed.clone(), ports.ephemeral_bus.clone(), ports.clock.clone())),
             signed_in: SignedIn::new(&settings.server_name),
             ports,
             settings,
             openings: Arc::new(Semaphore::new(OPENINGS)),
-            room_ids: Remembered::for_a_while(ROOM_KNOWN_FOR),
-            encrypted: Remembered::for_a_while(ROOM_KNOWN_FOR),
-            absent: Remembered::for_a_while(ABSENT_FOR),
+            room_ids: Cache::with_ttl(ROOM_KNOWN_FOR),
+            encrypted: Cache::with_ttl(ROOM_KNOWN_FOR),
+            absent: Cache::with_ttl(ABSENT_FOR),
             sent: Sent::new(),
             background: TaskTracker::new(),
             echoes: Echoes::new(),
-            attempts: Remembered::for_a_while(ATTEMPT_FOR),
-            strange: Remembered::for_a_while(STRANGE_FOR),
-            left_alone: Remembered::for_a_while(LEFT_ALONE_FOR),
-            entering: Remembered::for_a_while(ENTERING_FOR),
-            sick_since: Remembered::for_a_while(SICK_FOR),
-            tenants: Remembered::for_good(),
-            caught_up: Remembered::for_good(),
-            receipts: Remembered::for_a_while(RECEIPT_FOR),
-            events_before: Remembered::for_a_while(RECEIPT_FOR),
+            attempts: Cache::with_ttl(ATTEMPT_FOR),
+            strange: Cache::with_ttl(STRANGE_FOR),
+            left_alone: Cache::with_ttl(LEFT_ALONE_FOR),
+            entering: Cache::with_ttl(ENTERING_FOR),
+            sick_since: Cache::with_ttl(SICK_FOR),
+            tenants: Cache::without_ttl(),
+            caught_up: Cache::without_ttl(),
+            receipts: Cache::with_ttl(RECEIPT_FOR),
+            events_before: Cache::with_ttl(RECEIPT_FOR),
             pushes: Pushes::new(),
-            refused: Remembered::for_a_while(REFUSED_FOR),
-            inviting: Remembered::for_a_while(INVITING_FOR),
+            refused: Cache::with_ttl(REFUSED_FOR),
+            inviting: Cache::with_ttl(INVITING_FOR),
             installation: OnceCell::new(),
         }))
     }
@@ -224,7 +223,7 @@ impl Hub {
     }
 }
 
-impl Deref for Hub {
+impl Deref for Messenger {
     type Target = Inner;
 
     fn deref(&self) -> &Inner {
@@ -241,19 +240,19 @@ impl Deref for Inner {
 }
 
 /// A bounded memory of one process.
-pub(crate) struct Remembered<K, V>(Cache<K, V>);
+pub(crate) struct Cache<K, V>(moka::sync::Cache<K, V>);
 
-impl<K, V> Remembered<K, V>
+impl<K, V> Cache<K, V>
 where
     K: std::hash::Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    pub(crate) fn for_a_while(time: Duration) -> Self {
-        Self(Cache::builder().max_capacity(REMEMBERED).time_to_live(time).build())
+    pub(crate) fn with_ttl(time: Duration) -> Self {
+        Self(moka::sync::Cache::builder().max_capacity(REMEMBERED).time_to_live(time).build())
     }
 
-    pub(crate) fn for_good() -> Self {
-        Self(Cache::new(REMEMBERED))
+    pub(crate) fn without_ttl() -> Self {
+        Self(moka::sync::Cache::new(REMEMBERED))
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<V> {

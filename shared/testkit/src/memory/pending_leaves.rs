@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     id::{HubUserId, RoomId, TenantId},
-    port::{Departure, Departures},
+    port::{PendingLeave, PendingLeaves},
 };
 
 use super::{Memory, State};
@@ -24,44 +24,47 @@ pub(super) struct Due {
 }
 
 #[async_trait]
-impl Departures for Memory {
+impl PendingLeaves for Memory {
     async fn depart(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
         self.act("leaving a room", |state| state.depart(tenant, room, user)).await
     }
 
     async fn cancel(&self, room: &RoomId, user: &HubUserId) -> Result<()> {
         self.act("staying in a room", |state| {
-            state.departures.remove(&(user.clone(), room.clone()));
+            state.pending_leaves.remove(&(user.clone(), room.clone()));
         })
         .await
     }
 
-    async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<Departure>> {
+    async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<PendingLeave>> {
         self.act("claiming departures", |state| {
             let now = state.now;
-            let due = state.departures.iter_mut().filter(|(_, due)| due.at <= now && due.leased_until <= now);
+            let due =
+                state.pending_leaves.iter_mut().filter(|(_, due)| due.at <= now && due.leased_until <= now);
             due.take(usize::try_from(limit).unwrap_or_default())
                 .filter_map(|((user, room), due)| {
                     due.leased_until = now + lease;
                     let localpart = state.users.get(user)?.user.localpart.clone();
-                    Some(Departure { user: user.clone(), localpart, room: room.clone() })
+                    Some(PendingLeave { user: user.clone(), localpart, room: room.clone() })
                 })
                 .collect()
         })
         .await
     }
 
-    async fn done(&self, departure: &Departure) -> Result<bool> {
+    async fn done(&self, pending_leave: &PendingLeave) -> Result<bool> {
         self.act("storing a departure", |state| {
-            state.departures.remove(&(departure.user.clone(), departure.room.clone())).is_some()
+            state.pending_leaves.remove(&(pending_leave.user.clone(), pending_leave.room.clone())).is_some()
         })
         .await
     }
 
-    async fn postpone(&self, departure: &Departure) -> Result<()> {
+    async fn postpone(&self, pending_leave: &PendingLeave) -> Result<()> {
         self.act("postponing a departure", |state| {
             let now = state.now;
-            if let Some(due) = state.departures.get_mut(&(departure.user.clone(), departure.room.clone())) {
+            if let Some(due) =
+                state.pending_leaves.get_mut(&(pending_leave.user.clone(), pending_leave.room.clone()))
+            {
                 due.at = now + Duration::from_secs(1).saturating_mul(1 << due.failures.min(20)).min(REST_MAX);
                 due.failures += 1;
                 due.leased_until = now;
@@ -75,7 +78,7 @@ impl State {
     pub(super) fn depart(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
         self.remove_member(tenant, room, user);
         let due = Due { at: self.now, leased_until: self.now, failures: 0 };
-        self.departures.insert((user.clone(), room.clone()), due);
+        self.pending_leaves.insert((user.clone(), room.clone()), due);
         self.work = true;
     }
 }

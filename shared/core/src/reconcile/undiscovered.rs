@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::LEASE;
 use crate::{
-    Error, Hub, Result,
+    Error, Messenger, Result,
     error::Failure,
     id::{HubUserId, MatrixUserId, RoomId},
-    inbound::Sick,
+    inbound::Quarantine,
     user::User,
 };
 
@@ -31,10 +31,10 @@ pub(crate) struct LeftAlone {
     pause: Duration,
 }
 
-impl Hub {
+impl Messenger {
     /// Adopts rooms of the next few users after this one, from the first without one. Returns where it goes on; `None`:
     /// everybody has been asked, or another worker is at it.
-    pub async fn adopt_unheard(&self, worker: &str, after: Option<&HubUserId>) -> Result<Option<HubUserId>> {
+    pub async fn discover_rooms(&self, worker: &str, after: Option<&HubUserId>) -> Result<Option<HubUserId>> {
         if self.reconciliation.claim(worker, LEASE).await?.is_none() {
             return Ok(None);
         }
@@ -46,10 +46,10 @@ impl Hub {
     }
 
     async fn adopt_rooms_of(&self, worker: &str, user: &User) -> Result<()> {
-        let (mut sick, user) = (Sick::default(), self.matrix_id(user));
-        for room in self.unheard(&user).await? {
+        let (mut quarantine, user) = (Quarantine::default(), self.matrix_id(user));
+        for room in self.undiscovered(&user).await? {
             if let Err(error) = self.adopt_from(&room, &user).await {
-                sick.hold(&room, error)?;
+                quarantine.hold(&room, error)?;
             }
             // If it was not adopted, others come first.
             self.leave_alone(room);
@@ -71,8 +71,8 @@ impl Hub {
     }
 
     /// Rooms of theirs that are none of ours.
-    async fn unheard(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
-        let mut rooms = match self.attendance.rooms_of(user).await {
+    async fn undiscovered(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
+        let mut rooms = match self.membership_calls.rooms_of(user).await {
             // Nobody waits for one account that the homeserver does not want to show.
             Err(error) if is_of_one_user(&error) => {
                 let error: &dyn std::error::Error = &error;

@@ -1,12 +1,12 @@
-//! Whispers between processes on one database, and beside the event log.
+//! Ephemeral events between processes on one database, and beside the event log.
 
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use messenger_core::{
+    ephemeral::{EPHEMERAL_MAX, EphemeralEvent},
     event::Audience,
-    port::Whispers,
-    whisper::{WHISPER_MAX, Whisper},
+    port::EphemeralBus,
 };
 use messenger_testkit::given::{TENANT, room};
 use serde_json::json;
@@ -14,22 +14,22 @@ use tokio::time::timeout;
 
 use crate::database::Fresh;
 
-fn whisper(said: &str) -> Whisper {
+fn ephemeral(said: &str) -> EphemeralEvent {
     let audience = Audience::Room(TENANT, room("!1"));
-    Whisper::new(audience, &json!({ "said": said })).expect("it is short")
+    EphemeralEvent::new(audience, &json!({ "said": said })).expect("it is short")
 }
 
 #[tokio::test]
-async fn what_one_process_whispers_all_of_them_hear() {
+async fn what_one_process_ephemeral_events_all_of_them_hear() {
     let fresh = Fresh::database().await;
     let teller = fresh.beside();
     let processes = [fresh.beside(), fresh.beside(), fresh.beside()];
     for process in &processes {
         let mut heard = process.listen();
-        let said = whisper("x");
+        let said = ephemeral("x");
         for attempt in 0.. {
             assert!(attempt < 1000, "nothing is heard");
-            teller.whisper(std::slice::from_ref(&said)).await.expect("whispered");
+            teller.ephemeral(std::slice::from_ref(&said)).await.expect("whispered");
             if let Ok(heard) = timeout(Duration::from_millis(20), heard.next()).await {
                 assert_eq!(heard, Some(said));
                 break;
@@ -42,8 +42,8 @@ async fn what_one_process_whispers_all_of_them_hear() {
 async fn a_hundred_of_the_longest_are_one_statement() {
     let fresh = Fresh::database().await;
     let teller = fresh.beside();
-    let longest = "x".repeat(WHISPER_MAX - whisper("").to_string().len() - 3);
-    let many: Vec<_> = (100..200).map(|n| whisper(&format!("{n}{longest}"))).collect();
-    teller.whisper(&many).await.expect("whispered");
+    let longest = "x".repeat(EPHEMERAL_MAX - ephemeral("").to_string().len() - 3);
+    let many: Vec<_> = (100..200).map(|n| ephemeral(&format!("{n}{longest}"))).collect();
+    teller.ephemeral(&many).await.expect("whispered");
     assert_eq!(teller.statements(), 1);
 }

@@ -21,7 +21,7 @@ async fn with_anna(store: &dyn Store) -> Result<Ports> {
 
 async fn due(ports: &Ports) -> Result<Vec<String>> {
     let mut rooms: Vec<_> =
-        ports.departures.claim(LONG, 10).await?.iter().map(|one| one.room.to_string()).collect();
+        ports.pending_leaves.claim(LONG, 10).await?.iter().map(|one| one.room.to_string()).collect();
     rooms.sort();
     Ok(rooms)
 }
@@ -29,27 +29,27 @@ async fn due(ports: &Ports) -> Result<Vec<String>> {
 /// Who departs is out at once, hears of it, and is due to leave on the homeserver.
 pub async fn who_departs_is_out_and_due(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
-    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
-    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
+    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
+    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
     assert_eq!(ports.memberships.of(TENANT, &user("anna")).await?, [room("!2")]);
     let told = ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 10).await?;
     assert_eq!(told.iter().filter(|event| event.kind == Kind::RoomLeft).count(), 1);
-    let claimed = ports.departures.claim(LONG, 10).await?;
+    let claimed = ports.pending_leaves.claim(LONG, 10).await?;
     assert_eq!((claimed.len(), claimed[0].localpart.as_str()), (1, "_anna"));
     assert_eq!(due(&ports).await?, [""; 0], "it is claimed");
-    assert!(ports.departures.done(&claimed[0]).await?);
-    assert!(!ports.departures.done(&claimed[0]).await?);
+    assert!(ports.pending_leaves.done(&claimed[0]).await?);
+    assert!(!ports.pending_leaves.done(&claimed[0]).await?);
     Ok(())
 }
 
-/// A claim ends with its lease, and of many workers one gets each departure.
+/// A claim ends with its lease, and of many workers one gets each pending leave.
 pub async fn a_departure_is_one_workers_until_the_lease_ends(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
-    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
-    ports.departures.depart(TENANT, &room("!2"), &user("anna")).await?;
+    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
+    ports.pending_leaves.depart(TENANT, &room("!2"), &user("anna")).await?;
     let claims = together(10, |_| {
-        let departures = ports.departures.clone();
-        async move { departures.claim(SHORT, 10).await }
+        let pending_leaves = ports.pending_leaves.clone();
+        async move { pending_leaves.claim(SHORT, 10).await }
     })
     .await?;
     assert_eq!(claims.iter().map(Vec::len).sum::<usize>(), 2);
@@ -61,21 +61,21 @@ pub async fn a_departure_is_one_workers_until_the_lease_ends(store: &dyn Store) 
 /// Who comes back is not to leave any more, and whoever was about to make them leave learns of it.
 pub async fn a_departure_can_be_cancelled(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
-    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
-    let claimed = ports.departures.claim(LONG, 10).await?;
-    ports.departures.cancel(&room("!1"), &user("anna")).await?;
-    assert!(!ports.departures.done(&claimed[0]).await?);
+    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
+    let claimed = ports.pending_leaves.claim(LONG, 10).await?;
+    ports.pending_leaves.cancel(&room("!1"), &user("anna")).await?;
+    assert!(!ports.pending_leaves.done(&claimed[0]).await?);
     Ok(())
 }
 
 /// A failure delays it.
 pub async fn a_postponed_departure_is_due_later(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
-    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
-    let claimed = ports.departures.claim(LONG, 10).await?;
-    ports.departures.postpone(&claimed[0]).await?;
+    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
+    let claimed = ports.pending_leaves.claim(LONG, 10).await?;
+    ports.pending_leaves.postpone(&claimed[0]).await?;
     assert_eq!(due(&ports).await?, [""; 0]);
-    assert!(ports.upkeep.anything_resting().await?);
+    assert!(ports.maintenance.anything_resting().await?);
     let due = in_time(store, async || {
         let due = due(&ports).await?;
         Ok((!due.is_empty()).then_some(due))
@@ -87,11 +87,11 @@ pub async fn a_postponed_departure_is_due_later(store: &dyn Store) -> Result<()>
 /// What rests after a failure is due when the homeserver is back.
 pub async fn a_resting_departure_is_woken(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
-    ports.departures.depart(TENANT, &room("!1"), &user("anna")).await?;
+    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
     for _ in 0..4 {
-        let claimed = ports.departures.claim(LONG, 10).await?;
-        ports.departures.postpone(&claimed[0]).await?;
-        ports.upkeep.wake().await?;
+        let claimed = ports.pending_leaves.claim(LONG, 10).await?;
+        ports.pending_leaves.postpone(&claimed[0]).await?;
+        ports.maintenance.wake().await?;
     }
     assert_eq!(due(&ports).await?, ["!1"]);
     Ok(())
@@ -112,10 +112,10 @@ pub async fn who_moves_leaves_all_rooms(store: &dyn Store) -> Result<()> {
 pub async fn a_user_who_moved_before_joining_leaves_again(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     ports.users.sign_in(&Identity { tenant: OTHER_TENANT, ..identity("anna") }, "_anna").await?;
-    for departure in ports.departures.claim(LONG, 10).await? {
-        ports.departures.done(&departure).await?;
+    for pending_leave in ports.pending_leaves.claim(LONG, 10).await? {
+        ports.pending_leaves.done(&pending_leave).await?;
     }
-    ports.departures.cancel(&room("!3"), &user("anna")).await?;
+    ports.pending_leaves.cancel(&room("!3"), &user("anna")).await?;
     ports.memberships.add(TENANT, &room("!3"), &user("anna")).await?;
     ports.memberships.add(TENANT, &room("!3"), &user("nobody")).await?;
     assert_eq!(ports.memberships.of(TENANT, &user("anna")).await?, []);

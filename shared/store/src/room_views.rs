@@ -8,7 +8,7 @@ use messenger_core::{
     error::Failure,
     id::{EventId, HubUserId, RoomId, TenantId},
     notification::EntityId,
-    port::{Departure, Departures, Lobby, Read, ReadUpTo, Standing},
+    port::{PendingLeave, PendingLeaves, Read, ReadUpTo, RoomAccess, RoomViews},
     room::{Listed, Room, RoomKey, RoomType, Search},
     user::{Role, User},
 };
@@ -47,7 +47,7 @@ const DIRECTORY: &str =
     ) listed
     where position(lower($3) in lower(display_name)) > 0
     order by lower(display_name), matrix_room_id limit $5 offset $6";
-const STANDING: &str = "select kind, key,
+const ACCESS: &str = "select kind, key,
         exists (select from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
                   and member.matrix_room_id = $3),
         users.role
@@ -84,7 +84,7 @@ const POSTPONE: &str = "update departures
 const READING: &str = "reading rooms";
 
 #[async_trait]
-impl Lobby for PgStore {
+impl RoomViews for PgStore {
     async fn rooms(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<Room>> {
         let rows = self.database.query(READING, ROOMS, &[&tenant.0, &user.as_str()]).await?;
         rows.iter().map(room).collect()
@@ -103,14 +103,14 @@ impl Lobby for PgStore {
         rows.iter().map(listed).collect()
     }
 
-    async fn standing(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Standing>> {
-        let doing = "finding a room";
+    async fn access(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<RoomAccess>> {
+        let context = "finding a room";
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&tenant.0, &user.as_str(), &room.as_str()];
-        let Some(row) = self.database.query_opt(doing, STANDING, &parameters).await? else { return Ok(None) };
+        let Some(row) = self.database.query_opt(context, ACCESS, &parameters).await? else { return Ok(None) };
         let key = RoomKey::parse(tenant, row.get(0), row.get(1))
-            .ok_or_else(|| fault(Failure::Broken, doing, "a room without a readable key"))?;
-        Ok(Some(Standing { key, is_member: row.get(2), role: Role::from_hub(row.get(3)) }))
+            .ok_or_else(|| fault(Failure::Broken, context, "a room without a readable key"))?;
+        Ok(Some(RoomAccess { key, is_member: row.get(2), role: Role::from_hub(row.get(3)) }))
     }
 
     async fn members(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<User>> {
@@ -144,7 +144,7 @@ impl Lobby for PgStore {
 }
 
 #[async_trait]
-impl Departures for PgStore {
+impl PendingLeaves for PgStore {
     async fn depart(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
         self.database.execute("leaving a room", DEPART, &[&tenant.0, &room.as_str(), &user.as_str()]).await?;
         Ok(())
@@ -155,25 +155,25 @@ impl Departures for PgStore {
         Ok(())
     }
 
-    async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<Departure>> {
+    async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<PendingLeave>> {
         let rows = self.database.query("claiming departures", CLAIM, &[&seconds(lease), &limit]).await?;
-        let departure = |row: &Row| Departure {
+        let pending_leave = |row: &Row| PendingLeave {
             user: HubUserId::new(row.get::<_, String>(0)),
             localpart: row.get(1),
             room: RoomId::new(row.get::<_, String>(2)),
         };
-        Ok(rows.iter().map(departure).collect())
+        Ok(rows.iter().map(pending_leave).collect())
     }
 
-    async fn done(&self, departure: &Departure) -> Result<bool> {
+    async fn done(&self, pending_leave: &PendingLeave) -> Result<bool> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-            [&departure.user.as_str(), &departure.room.as_str()];
+            [&pending_leave.user.as_str(), &pending_leave.room.as_str()];
         Ok(self.database.execute("storing a departure", CANCEL, &parameters).await? > 0)
     }
 
-    async fn postpone(&self, departure: &Departure) -> Result<()> {
+    async fn postpone(&self, pending_leave: &PendingLeave) -> Result<()> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-            [&departure.user.as_str(), &departure.room.as_str()];
+            [&pending_leave.user.as_str(), &pending_leave.room.as_str()];
         self.database.execute("postponing a departure", POSTPONE, &parameters).await?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Whispers: what is told to those who follow at this moment and is kept nowhere. A whisper has no position, so it moves
+//! Ephemeral events: what is told to those who follow at this moment and is kept nowhere. A ephemeral event has no position, so it moves
 //! no cursor and is not replayed; it may be lost, and nothing depends on it.
 
 use std::fmt;
@@ -16,30 +16,30 @@ use crate::{
     event::{Audience, Payload, one_line},
 };
 
-/// Most bytes of a whisper on its way between processes: PostgreSQL carries fewer than 8000 (`NOTIFY`).
-pub const WHISPER_MAX: usize = 7_900;
-/// How many whispers may wait for one listener; who is slower misses the oldest.
+/// Most bytes of an ephemeral event on its way between processes: PostgreSQL carries fewer than 8000 (`NOTIFY`).
+pub const EPHEMERAL_MAX: usize = 7_900;
+/// How many ephemeral events may wait for one listener; who is slower misses the oldest.
 const WAITING_MAX: usize = 256;
 
 /// Something to be told at once or never.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whisper {
+pub struct EphemeralEvent {
     audience: Audience,
     payload: Payload,
 }
 
-impl Whisper {
+impl EphemeralEvent {
     /// With all fields of the event, `type` among them.
     ///
     /// # Errors
-    /// When the value is no JSON object, or when with its audience it is longer than [`WHISPER_MAX`].
+    /// When the value is no JSON object, or when with its audience it is longer than [`EPHEMERAL_MAX`].
     pub fn new(audience: Audience, fields: &impl Serialize) -> Result<Self> {
-        let whisper = Self { audience, payload: Payload::of(fields)? };
-        let length = whisper.to_string().len();
-        if length > WHISPER_MAX {
-            return Err(Error::invalid("", format!("has {length} bytes, may have {WHISPER_MAX}")));
+        let ephemeral = Self { audience, payload: Payload::of(fields)? };
+        let length = ephemeral.to_string().len();
+        if length > EPHEMERAL_MAX {
+            return Err(Error::invalid("", format!("has {length} bytes, may have {EPHEMERAL_MAX}")));
         }
-        Ok(whisper)
+        Ok(ephemeral)
     }
 
     /// Reads the form in which it is on its way back (see `Display`).
@@ -60,16 +60,16 @@ impl Whisper {
 }
 
 /// The form in which it is on its way: the payload, which has no line breaks, and the audience, each on its own line.
-impl fmt::Display for Whisper {
+impl fmt::Display for EphemeralEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\n{}", self.payload.as_str(), self.audience)
     }
 }
 
-/// Those who listen to whispers in one process: what adapters of [`Whispers`](crate::port::Whispers) hand them over to.
+/// Those who listen to ephemeral events in one process: what adapters of [`EphemeralBus`](crate::port::EphemeralBus) hand them over to.
 /// Clones are the same listeners.
 #[derive(Debug, Clone)]
-pub struct Listeners(broadcast::Sender<Whisper>);
+pub struct Listeners(broadcast::Sender<EphemeralEvent>);
 
 impl Default for Listeners {
     fn default() -> Self {
@@ -78,10 +78,10 @@ impl Default for Listeners {
 }
 
 impl Listeners {
-    /// Hands a whisper to everybody who listens, and waits for nobody.
-    pub fn tell(&self, whisper: Whisper) {
+    /// Hands an ephemeral event to everybody who listens, and waits for nobody.
+    pub fn tell(&self, ephemeral: EphemeralEvent) {
         // Nobody listens: then nobody misses it.
-        let _ = self.0.send(whisper);
+        let _ = self.0.send(ephemeral);
     }
 
     /// Whether anybody listens.
@@ -90,11 +90,11 @@ impl Listeners {
     }
 
     /// What is told from now on. Ends with the last of the listeners' clones.
-    pub fn listen(&self) -> BoxStream<'static, Whisper> {
+    pub fn listen(&self) -> BoxStream<'static, EphemeralEvent> {
         stream::unfold(self.0.subscribe(), async |mut told| {
             loop {
                 match told.recv().await {
-                    Ok(whisper) => return Some((whisper, told)),
+                    Ok(ephemeral) => return Some((ephemeral, told)),
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return None,
                 }
@@ -116,25 +116,27 @@ mod tests {
     }
 
     #[test]
-    fn a_whisper_comes_back_as_it_was_written() {
-        let whisper = Whisper::new(room("!a\nb c"), &json!({ "type": "typing", "x": "Größe\n\"5\"" }));
-        let whisper = whisper.expect("it is short");
-        assert_eq!(Whisper::parse(&whisper.to_string()), Some(whisper));
+    fn a_ephemeral_event_comes_back_as_it_was_written() {
+        let ephemeral =
+            EphemeralEvent::new(room("!a\nb c"), &json!({ "type": "typing", "x": "Größe\n\"5\"" }));
+        let ephemeral = ephemeral.expect("it is short");
+        assert_eq!(EphemeralEvent::parse(&ephemeral.to_string()), Some(ephemeral));
         for text in ["", "{}", "{}\n", "{}\nt1:x:", "\n"] {
-            assert_eq!(Whisper::parse(text), None, "{text:?}");
+            assert_eq!(EphemeralEvent::parse(text), None, "{text:?}");
         }
     }
 
     #[test]
     fn its_frame_has_no_id() {
-        let whisper = Whisper::new(room("!a"), &json!({ "type": "typing" })).expect("it is short");
-        assert_eq!(whisper.sse(), "data: {\"type\":\"typing\"}\n\n");
+        let ephemeral = EphemeralEvent::new(room("!a"), &json!({ "type": "typing" })).expect("it is short");
+        assert_eq!(ephemeral.sse(), "data: {\"type\":\"typing\"}\n\n");
     }
 
     #[test]
-    fn what_is_too_long_is_no_whisper() {
-        let fits = |length: usize| Whisper::new(room("!a"), &json!({ "x": "x".repeat(length) })).is_ok();
+    fn what_is_too_long_is_no_ephemeral_event() {
+        let fits =
+            |length: usize| EphemeralEvent::new(room("!a"), &json!({ "x": "x".repeat(length) })).is_ok();
         let around = "{\"x\":\"\"}\nt1:r:!a".len();
-        assert!(fits(WHISPER_MAX - around) && !fits(WHISPER_MAX - around + 1));
+        assert!(fits(EPHEMERAL_MAX - around) && !fits(EPHEMERAL_MAX - around + 1));
     }
 }

@@ -3,7 +3,7 @@
 use std::{ops::Deref, time::Duration};
 
 use messenger_core::{
-    Hub, Settings,
+    Messenger, Settings,
     id::TenantId,
     notification::{Answer, Draft},
     port::Clock as _,
@@ -11,9 +11,9 @@ use messenger_core::{
 };
 use tokio::task::JoinHandle;
 
-use crate::{Memory, MemoryHomeserver, TestClock, fuse::Fuse, given};
+use crate::{Memory, MemoryHomeserver, TestClock, fault::FaultInjector, given};
 
-/// Builds a [`TestHub`].
+/// Builds a [`TestMessenger`].
 #[derive(Default)]
 pub struct HubBuilder {
     memory: Memory,
@@ -23,7 +23,7 @@ pub struct HubBuilder {
 }
 
 /// A hub with nothing in it, on ports in memory.
-pub fn hub() -> HubBuilder {
+pub fn messenger() -> HubBuilder {
     HubBuilder::default()
 }
 
@@ -35,36 +35,36 @@ impl HubBuilder {
         self
     }
 
-    /// The hub. Nothing runs yet: see [`TestHub::run_tail`].
-    pub fn build(self) -> TestHub {
+    /// The hub. Nothing runs yet: see [`TestMessenger::run_tail`].
+    pub fn build(self) -> TestMessenger {
         let Self { memory, homeserver, clock, settings } = self;
-        TestHub::start(&memory, &homeserver, clock, settings)
+        TestMessenger::start(&memory, &homeserver, clock, settings)
     }
 }
 
 /// One process: a hub, with what stands behind its ports.
 #[derive(Clone)]
-pub struct TestHub {
+pub struct TestMessenger {
     /// The use cases.
-    pub hub: Hub,
+    pub messenger: Messenger,
     /// The store.
     pub memory: Memory,
     /// The homeserver.
     pub homeserver: MemoryHomeserver,
     /// The clock.
     pub clock: TestClock,
-    fuse: Fuse,
+    fault: FaultInjector,
 }
 
-impl Deref for TestHub {
-    type Target = Hub;
+impl Deref for TestMessenger {
+    type Target = Messenger;
 
-    fn deref(&self) -> &Hub {
-        &self.hub
+    fn deref(&self) -> &Messenger {
+        &self.messenger
     }
 }
 
-impl TestHub {
+impl TestMessenger {
     /// A second process on the same store and homeserver; also what is there after a crash of the first.
     #[must_use]
     pub fn another_process(&self) -> Self {
@@ -80,21 +80,21 @@ impl TestHub {
     }
 
     fn start(memory: &Memory, homeserver: &MemoryHomeserver, clock: TestClock, settings: Settings) -> Self {
-        let fuse = Fuse::default();
-        let (memory, homeserver) = (memory.of_process(&fuse), homeserver.of_process(&fuse));
-        let hub = Hub::new(memory.ports(&homeserver, &clock), settings);
-        Self { hub, memory, homeserver, clock, fuse }
+        let fault = FaultInjector::default();
+        let (memory, homeserver) = (memory.of_process(&fault), homeserver.of_process(&fault));
+        let messenger = Messenger::new(memory.ports(&homeserver, &clock), settings);
+        Self { messenger, memory, homeserver, clock, fault }
     }
 
     /// Lets the process run this until it has made so many steps, and ends it there; `None` if it was ended before
     /// that was done. Each call of a port is two steps, one before it acts and one after it.
     pub async fn crash_after<T>(&self, steps: usize, run: impl Future<Output = T>) -> Option<T> {
-        self.fuse.allow(Some(steps));
+        self.fault.allow(Some(steps));
         tokio::select! {
             biased;
-            () = self.fuse.blown() => None,
+            () = self.fault.blown() => None,
             output = run => {
-                self.fuse.allow(None);
+                self.fault.allow(None);
                 Some(output)
             }
         }
@@ -102,7 +102,7 @@ impl TestHub {
 
     /// Ends the process: nothing that it calls from now on returns, and nothing that runs in it goes on.
     pub fn kill(&self) {
-        self.fuse.allow(Some(0));
+        self.fault.allow(Some(0));
     }
 
     /// Lets time pass for the store and the clock, not for tokio's timers.
@@ -115,7 +115,7 @@ impl TestHub {
     /// Signs a user in. Their token is good for an hour.
     pub async fn caller(&self, user: &str, tenant: TenantId) -> Caller {
         let identity = Identity { tenant, ..given::identity(user) };
-        let user = self.hub.sign_in(identity).await.expect("signing in succeeds");
+        let user = self.messenger.sign_in(identity).await.expect("signing in succeeds");
         Caller { user, expires_at: self.clock.now() + Duration::from_hours(1) }
     }
 
@@ -134,8 +134,8 @@ impl TestHub {
 
     /// Runs the tail until the handle is dropped.
     pub fn run_tail(&self) -> Running {
-        let hub = self.hub.clone();
-        Running(tokio::spawn(async move { hub.tail().run().await }))
+        let messenger = self.messenger.clone();
+        Running(tokio::spawn(async move { messenger.tail().run().await }))
     }
 
     /// Runs a worker until the handle is dropped.
@@ -144,7 +144,7 @@ impl TestHub {
         Running(tokio::spawn(async move {
             loop {
                 process.work().await;
-                process.upkeep.work(Duration::from_millis(20)).await;
+                process.maintenance.work(Duration::from_millis(20)).await;
             }
         }))
     }

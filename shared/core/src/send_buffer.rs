@@ -23,9 +23,9 @@ pub(crate) enum End {
     TooSlow,
 }
 
-/// The mailbox of one connection.
+/// The send buffer of one connection.
 #[derive(Default)]
-pub(crate) struct Mailbox(Mutex<Contents>);
+pub(crate) struct SendBuffer(Mutex<Contents>);
 
 #[derive(Default)]
 struct Contents {
@@ -36,7 +36,7 @@ struct Contents {
     reader: Option<Waker>,
 }
 
-impl Mailbox {
+impl SendBuffer {
     /// Adds bytes. `false` if there is no room: the reader is too slow.
     pub(crate) fn put(&self, bytes: Bytes) -> bool {
         let mut contents = self.contents();
@@ -66,9 +66,9 @@ impl Mailbox {
     }
 
     /// Closes it, after a last word.
-    pub(crate) fn close(&self, end: End, farewell: Option<Bytes>) {
+    pub(crate) fn close(&self, end: End, final_frame: Option<Bytes>) {
         let mut contents = self.contents();
-        contents.waiting.extend(farewell);
+        contents.waiting.extend(final_frame);
         if end == End::TooSlow {
             contents.waiting = VecDeque::new();
         }
@@ -127,8 +127,8 @@ fn one_piece(mut waiting: VecDeque<Bytes>, bytes: usize) -> Bytes {
 mod tests {
     use super::*;
 
-    fn taken(mailbox: &Mailbox) -> Option<usize> {
-        match mailbox.poll_take(&mut Context::from_waker(Waker::noop())) {
+    fn taken(send_buffer: &SendBuffer) -> Option<usize> {
+        match send_buffer.poll_take(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(piece) => piece.map(|piece| piece.len()),
             Poll::Pending => None,
         }
@@ -136,21 +136,21 @@ mod tests {
 
     #[test]
     fn what_is_offered_is_taken_while_little_waits() {
-        let mailbox = Mailbox::default();
+        let send_buffer = SendBuffer::default();
         for _ in 0..2 {
-            mailbox.offer(Bytes::from(vec![b'x'; OFFERED_MAX / 2 + 1]));
+            send_buffer.offer(Bytes::from(vec![b'x'; OFFERED_MAX / 2 + 1]));
         }
-        assert!(mailbox.put(Bytes::from_static(b"put")));
-        assert_eq!(taken(&mailbox), Some(OFFERED_MAX / 2 + 1 + 3));
+        assert!(send_buffer.put(Bytes::from_static(b"put")));
+        assert_eq!(taken(&send_buffer), Some(OFFERED_MAX / 2 + 1 + 3));
     }
 
     #[test]
     fn who_declines_is_not_woken_by_what_is_offered() {
-        let mailbox = Mailbox::default();
-        mailbox.decline();
-        mailbox.offer(Bytes::from_static(b"offered"));
-        assert_eq!(taken(&mailbox), None);
-        assert!(mailbox.put(Bytes::from_static(b"put")));
-        assert_eq!(taken(&mailbox), Some(3));
+        let send_buffer = SendBuffer::default();
+        send_buffer.decline();
+        send_buffer.offer(Bytes::from_static(b"offered"));
+        assert_eq!(taken(&send_buffer), None);
+        assert!(send_buffer.put(Bytes::from_static(b"put")));
+        assert_eq!(taken(&send_buffer), Some(3));
     }
 }

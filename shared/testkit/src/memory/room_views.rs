@@ -8,7 +8,7 @@ use messenger_core::{
     event::Kind,
     id::{HubUserId, RoomId, TenantId},
     notification::EntityId,
-    port::{Lobby, Read, ReadUpTo, Standing},
+    port::{Read, ReadUpTo, RoomAccess, RoomViews},
     room::{Listed, Room, RoomKey, RoomKind, RoomType, Search},
     user::{User, fold},
 };
@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{Memory, State, messages::Summary, rooms::Settled};
 
 #[async_trait]
-impl Lobby for Memory {
+impl RoomViews for Memory {
     async fn rooms(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<Room>> {
         self.act("reading rooms", |state| {
             let mut rooms: Vec<_> = state
@@ -56,11 +56,11 @@ impl Lobby for Memory {
         .await
     }
 
-    async fn standing(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Standing>> {
+    async fn access(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<RoomAccess>> {
         self.act("finding a room", |state| {
             let (key, _) = state.settled(tenant, room)?;
             let is_member = state.members.contains_key(&(tenant, user.clone(), room.clone()));
-            Some(Standing { key: key.clone(), is_member, role: state.user(tenant, user)?.identity.role })
+            Some(RoomAccess { key: key.clone(), is_member, role: state.user(tenant, user)?.identity.role })
         })
         .await
     }

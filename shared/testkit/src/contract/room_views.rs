@@ -5,7 +5,7 @@ use messenger_core::{
     event::{Audience, Kind},
     id::{HubUserId, Position, RoomId, TenantId},
     notification::EntityId,
-    port::Taken,
+    port::IngestedEvent,
     room::{Pair, Profile, RoomKey, RoomKind, RoomType, Search},
     user::{Identity, Role},
 };
@@ -84,7 +84,7 @@ pub async fn a_room_is_shown_as_its_members_know_it(store: &dyn Store) -> Result
     for (n, (kind, profile, room_type, name, entity_id)) in cases.into_iter().enumerate() {
         let id = settle(&ports, TENANT, kind.clone(), &format!("!{n}"), &profile).await?;
         join(&ports, &id, "anna").await?;
-        let seen = ports.lobby.room(TENANT, &user("anna"), &id).await?.expect("she is a member");
+        let seen = ports.room_views.room(TENANT, &user("anna"), &id).await?.expect("she is a member");
         assert_eq!((seen.room_type, seen.display_name.as_str()), (room_type, name));
         assert_eq!((&seen.topic, &seen.entity_id), (&profile.topic, &entity_id));
         let entity_type = match &kind {
@@ -93,10 +93,10 @@ pub async fn a_room_is_shown_as_its_members_know_it(store: &dyn Store) -> Result
         };
         assert_eq!(seen.entity_type, entity_type);
         assert_eq!((seen.unread_count, seen.last_message, seen.last_message_ts), (0, None, None));
-        let standing = ports.lobby.standing(TENANT, &user("anna"), &id).await?.expect("it is a room");
-        assert_eq!((standing.key.kind, standing.is_member, standing.role), (kind, true, Role::User));
+        let access = ports.room_views.access(TENANT, &user("anna"), &id).await?.expect("it is a room");
+        assert_eq!((access.key.kind, access.is_member, access.role), (kind, true, Role::User));
     }
-    assert_eq!(ports.lobby.rooms(TENANT, &user("anna")).await?.len(), 7);
+    assert_eq!(ports.room_views.rooms(TENANT, &user("anna")).await?.len(), 7);
     Ok(())
 }
 
@@ -107,7 +107,7 @@ pub async fn a_direct_chat_is_named_after_the_other(store: &dyn Store) -> Result
     join(&ports, &id, "anna").await?;
     join(&ports, &id, "bert").await?;
     let name = async |who: &str| -> Result<_> {
-        Ok(ports.lobby.room(TENANT, &user(who), &id).await?.map(|room| room.display_name))
+        Ok(ports.room_views.room(TENANT, &user(who), &id).await?.map(|room| room.display_name))
     };
     assert_eq!(name("anna").await?.as_deref(), Some("Bert"));
     assert_eq!(name("bert").await?.as_deref(), Some("Änne"));
@@ -124,17 +124,17 @@ pub async fn a_room_is_seen_by_its_members_only(store: &dyn Store) -> Result<()>
     let id = settle(&ports, TENANT, custom.clone(), "!1", &named("Mine")).await?;
     join(&ports, &id, "anna").await?;
     for (tenant, who) in [(TENANT, "bert"), (OTHER_TENANT, "carl"), (OTHER_TENANT, "anna")] {
-        assert_eq!(ports.lobby.rooms(tenant, &user(who)).await?, [], "{who}");
-        assert_eq!(ports.lobby.room(tenant, &user(who), &id).await?, None, "{who}");
-        assert_eq!(ports.lobby.read(tenant, &user(who), &id).await?, None, "{who}");
+        assert_eq!(ports.room_views.rooms(tenant, &user(who)).await?, [], "{who}");
+        assert_eq!(ports.room_views.room(tenant, &user(who), &id).await?, None, "{who}");
+        assert_eq!(ports.room_views.read(tenant, &user(who), &id).await?, None, "{who}");
     }
-    let standing =
-        ports.lobby.standing(TENANT, &user("bert"), &id).await?.expect("it is a room of the tenant");
-    assert_eq!((standing.key.kind, standing.is_member), (custom, false));
-    assert_eq!(ports.lobby.standing(OTHER_TENANT, &user("carl"), &id).await?, None);
-    assert_eq!(ports.lobby.standing(TENANT, &user("anna"), &room("!no")).await?, None);
-    assert_eq!(ports.lobby.standing(TENANT, &user("carl"), &id).await?, None, "a user of another tenant");
-    assert_eq!(ports.lobby.members(OTHER_TENANT, &id).await?, []);
+    let access =
+        ports.room_views.access(TENANT, &user("bert"), &id).await?.expect("it is a room of the tenant");
+    assert_eq!((access.key.kind, access.is_member), (custom, false));
+    assert_eq!(ports.room_views.access(OTHER_TENANT, &user("carl"), &id).await?, None);
+    assert_eq!(ports.room_views.access(TENANT, &user("anna"), &room("!no")).await?, None);
+    assert_eq!(ports.room_views.access(TENANT, &user("carl"), &id).await?, None, "a user of another tenant");
+    assert_eq!(ports.room_views.members(OTHER_TENANT, &id).await?, []);
     Ok(())
 }
 
@@ -144,7 +144,7 @@ pub async fn members_come_by_name(store: &dyn Store) -> Result<()> {
     let id = settle(&ports, TENANT, RoomKind::General, "!1", &named("Allgemein")).await?;
     join(&ports, &id, "bert").await?;
     join(&ports, &id, "anna").await?;
-    let members = ports.lobby.members(TENANT, &id).await?;
+    let members = ports.room_views.members(TENANT, &id).await?;
     let names: Vec<_> = members.iter().map(|user| (user.id().as_str(), user.localpart.as_str())).collect();
     assert_eq!(names, [("anna", "anna"), ("bert", "bert")]);
     Ok(())
@@ -154,11 +154,11 @@ pub async fn members_come_by_name(store: &dyn Store) -> Result<()> {
 pub async fn people_are_found_in_their_tenant_only(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
     let ids: Vec<HubUserId> = ["anna", "carl", "nobody"].map(user).into();
-    let mut found = ports.lobby.people(TENANT, &ids, &["bert".to_owned(), "carl".to_owned()]).await?;
+    let mut found = ports.room_views.people(TENANT, &ids, &["bert".to_owned(), "carl".to_owned()]).await?;
     found.sort_by_key(|user| user.id().clone());
     let found: Vec<_> = found.iter().map(|user| user.id().as_str()).collect();
     assert_eq!(found, ["anna", "bert"]);
-    assert_eq!(ports.lobby.people(TENANT, &[], &[]).await?, []);
+    assert_eq!(ports.room_views.people(TENANT, &[], &[]).await?, []);
     Ok(())
 }
 
@@ -176,7 +176,7 @@ pub async fn the_directory_has_what_everybody_may_open(store: &dyn Store) -> Res
     ports.rooms.claim(&RoomKey { tenant: TENANT, kind: entity("machine", "3") }, super::LONG).await?;
     join(&ports, &first, "anna").await?;
     let list = async |search: Search| -> Result<_> {
-        let found = ports.lobby.directory(TENANT, &user("anna"), &search).await?;
+        let found = ports.room_views.directory(TENANT, &user("anna"), &search).await?;
         Ok(found.into_iter().map(|room| (room.matrix_room_id.to_string(), room.joined)).collect::<Vec<_>>())
     };
     let owned =
@@ -217,8 +217,8 @@ pub async fn a_room_comes_with_its_first_members(store: &dyn Store) -> Result<()
     for id in ["!1", "!2"] {
         assert_eq!(settle(&ports, TENANT, custom.clone(), id, &profile).await?, room("!1"));
     }
-    assert_eq!(ports.lobby.members(TENANT, &room("!1")).await?.len(), 2, "those of the tenant");
-    assert_eq!(ports.lobby.members(TENANT, &room("!2")).await?, []);
+    assert_eq!(ports.room_views.members(TENANT, &room("!1")).await?.len(), 2, "those of the tenant");
+    assert_eq!(ports.room_views.members(TENANT, &room("!2")).await?, []);
     let told = told(&ports, "bert").await?;
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].1["room"]["display_name"], "Mine");
@@ -230,7 +230,7 @@ pub async fn reading_again_is_no_change(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
     let id = settle(&ports, TENANT, RoomKind::General, "!1", &named("Allgemein")).await?;
     join(&ports, &id, "anna").await?;
-    let read = ports.lobby.read(TENANT, &user("anna"), &id).await?.expect("she is a member");
+    let read = ports.room_views.read(TENANT, &user("anna"), &id).await?.expect("she is a member");
     assert!(!read.changed);
     assert_eq!(told(&ports, "anna").await?.len(), 1, "only that she joined");
     Ok(())
@@ -245,7 +245,7 @@ pub async fn rooms_are_listed_by_the_arrival_of_their_last_message(store: &dyn S
         join(&ports, &made, "anna").await?;
     }
     let listed = async || -> Result<Vec<String>> {
-        let rooms = ports.lobby.rooms(TENANT, &user("anna")).await?;
+        let rooms = ports.room_views.rooms(TENANT, &user("anna")).await?;
         Ok(rooms.into_iter().map(|room| room.matrix_room_id.to_string()).collect())
     };
     assert_eq!(listed().await?, ["!3", "!2", "!1"], "who was made last");
@@ -253,12 +253,12 @@ pub async fn rooms_are_listed_by_the_arrival_of_their_last_message(store: &dyn S
     for (n, (at, timestamp)) in ["!1", "!2", "!1"].into_iter().zip(clocks).enumerate() {
         let said = message(&format!("${n}"));
         let timestamp = timestamp.parse().expect("a time");
-        ports.messages.take_in(&[Taken { room: room(at), timestamp, ..said }]).await?;
+        ports.messages.ingest(&[IngestedEvent { room: room(at), timestamp, ..said }]).await?;
         assert_eq!(listed().await?[0], at, "after {timestamp}");
     }
     assert_eq!(listed().await?, ["!1", "!2", "!3"]);
     let shown =
-        ports.lobby.room(TENANT, &user("anna"), &room("!1")).await?.and_then(|one| one.last_message_ts);
+        ports.room_views.room(TENANT, &user("anna"), &room("!1")).await?.and_then(|one| one.last_message_ts);
     let year_3000 = "3000-01-01T00:00:00Z".parse().expect("a time");
     assert!(shown.is_some_and(|shown| shown < year_3000), "{shown:?}");
     Ok(())
