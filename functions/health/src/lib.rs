@@ -20,7 +20,7 @@ pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/health", get(health))
 }
 
-/// `conduit` is the homeserver, whichever it is: the seed named it so.
+/// `conduit` is the homeserver, whichever it is: `docs/integration.md` promises that name.
 #[derive(Serialize)]
 struct Health {
     status: &'static str,

@@ -14,7 +14,7 @@ pub(crate) struct Log {
     pub(crate) notifications: Vec<Notification>,
 }
 
-/// A notification: the seed's fields, then ours.
+/// A notification: the fields of `docs/integration.md`, then the others.
 #[derive(Serialize)]
 pub(crate) struct Notification {
     id: NotificationId,

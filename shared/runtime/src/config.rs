@@ -19,7 +19,7 @@ use secrets::{Policy, Secrets};
 
 pub use self::limits::LimitConfig;
 
-/// The seed's development defaults, which production refuses.
+/// The development defaults of `docs/integration.md`, which production refuses.
 const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
 const DEFAULT_SERVICE_TOKEN: &str = "messenger-service-token-dev";
 /// The largest file: Conduit's own limit, unless it is configured otherwise.

@@ -1,5 +1,5 @@
-//! Who may depend on whom (design.md, section 1): functions → runtime → {store, matrix} → core, testkit → core. The rules of
-//! the service are in core, which can do no I/O.
+//! Checks which crates depend on which (docs/architecture.md, "The parts"): functions → runtime → {store, matrix} → core,
+//! testkit → core. The rules of the service are in core, which can do no I/O.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cargo::{Metadata, Package};

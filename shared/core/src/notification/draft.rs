@@ -56,7 +56,7 @@ pub enum Target {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum EntityId {
-    /// As the seed has it.
+    /// A whole number, as in `docs/integration.md`.
     Number(i64),
     /// For entities without a number.
     Text(String),

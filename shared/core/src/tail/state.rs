@@ -15,7 +15,7 @@ use crate::{
     send_buffer::{End, SendBuffer},
 };
 
-/// Keepalives are spread over so many seconds; api.md promises one every 20.
+/// Keepalives are spread over so many seconds; docs/api.md promises one every 20.
 const KEEPALIVE_ROUND: usize = 15;
 /// What is remembered for those who return: so many bytes of frames.
 const RECENT_MAX: usize = 16 << 20;

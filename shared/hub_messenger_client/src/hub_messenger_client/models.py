@@ -14,7 +14,7 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?(Z|z|[+-]\
 
 
 def parse_time(value: Any) -> datetime | None:
-    """An RFC 3339 time. One without an offset is UTC, as in the seed. `None` for what is no time."""
+    """An RFC 3339 time. One without an offset is UTC, as in docs/integration.md. `None` for what is no time."""
     match = _RFC3339.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
