@@ -198,10 +198,10 @@ impl Drop for Stack {
                 continue;
             }
             let lines: Vec<_> = log.lines().collect();
-            let tail = lines.len().saturating_sub(LOG_TAIL);
+            let first = lines.len().saturating_sub(LOG_TAIL);
             eprintln!(
                 "--- the last of {program}'s log\n{}",
-                lines.get(tail..).unwrap_or_default().join("\n")
+                lines.get(first..).unwrap_or_default().join("\n")
             );
         }
     }

@@ -7,7 +7,7 @@
 //! POST /_matrix/app/v1/ping                   are we here?
 //! ```
 
-mod pace;
+mod throttle;
 mod transaction;
 
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use axum::{
     routing::{get, post, put},
 };
 use messenger_core::{Error, Messenger};
-use messenger_runtime::{App, Connection, Failed, fields::query_value};
+use messenger_runtime::{ApiError, App, Connection, fields::query_value};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
-use crate::{pace::Pace, transaction::Transaction};
+use crate::{throttle::PushThrottle, transaction::Transaction};
 
 /// A transaction has at most 100 events of at most 64 KiB.
 const TRANSACTION_MAX: usize = 16 << 20;
@@ -34,7 +34,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route(
             "/_matrix/app/v1/transactions/{txn_id}",
-            put(transaction).layer(Extension(Arc::new(Pace::new()))),
+            put(transaction).layer(Extension(Arc::new(PushThrottle::new()))),
         )
         .route("/_matrix/app/v1/users/{user_id}", get(unknown))
         .route("/_matrix/app/v1/rooms/{alias}", get(unknown))
@@ -46,9 +46,9 @@ pub fn routes() -> Router<App> {
 struct FromHomeserver;
 
 impl FromRequestParts<App> for FromHomeserver {
-    type Rejection = Failed;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let token = bearer(&parts.headers).or_else(|| query_value(parts.uri.query(), "access_token"));
         let token = token.ok_or(Error::Unauthenticated {
             code: "hs_token_missing",
@@ -68,21 +68,21 @@ impl FromRequestParts<App> for FromHomeserver {
 /// each event counts once by its own id.
 async fn transaction(
     State(messenger): State<Messenger>,
-    Extension(pace): Extension<Arc<Pace>>,
+    Extension(throttle): Extension<Arc<PushThrottle>>,
     connection: Option<Extension<Connection>>,
     _: FromHomeserver,
     body: Bytes,
-) -> Result<Json<Value>, Failed> {
+) -> Result<Json<Value>, ApiError> {
     let Transaction { events, typing, receipts } = Transaction::parse(&body)?;
     messenger.receive_push(connection.map(|Extension(Connection(number))| number), events).await?;
     messenger.hear_typing(typing).await;
     // After the events, which they name.
     messenger.hear_pushed_receipts(receipts).await;
-    pace.keep(messenger.echo_is_awaited()).await;
+    throttle.keep(messenger.echo_is_awaited()).await;
     Ok(Json(json!({})))
 }
 
-async fn unknown(_: FromHomeserver) -> Failed {
+async fn unknown(_: FromHomeserver) -> ApiError {
     Error::NotFound("account or room").into()
 }
 

@@ -228,7 +228,7 @@ async fn who_comes_and_goes_is_told() {
 /// listen are told of it.
 async fn told_in_passing(stand: &Stand, fields: &Value) -> (u16, Vec<String>) {
     let mueller = stand.messenger.caller("mueller", TenantId(1)).await;
-    let _tail = stand.messenger.run_tail();
+    let _broker = stand.messenger.run_broker();
     let mut stream = Reader::new(stand.messenger.follow(&mueller, None).await.expect("a stream"));
     let mut body = json!({ "events": [] });
     body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());

@@ -21,7 +21,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use messenger_runtime::{App, Failed, caller::UrlCaller};
+use messenger_runtime::{ApiError, App, caller::UrlCaller};
 
 use self::position::last_event_id;
 
@@ -35,7 +35,7 @@ async fn stream(
     UrlCaller(caller): UrlCaller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<impl IntoResponse, Failed> {
+) -> Result<impl IntoResponse, ApiError> {
     let cursor = last_event_id(&headers, query.as_deref());
     let slot = app.limits.stream(&caller)?;
     let event_stream = app.following().follow(&caller, cursor.as_deref()).await?;

@@ -15,7 +15,7 @@ use serde_json::json;
 
 const NOW: Duration = Duration::ZERO;
 
-fn door() -> (TestMessenger, Wire) {
+fn test_app() -> (TestMessenger, Wire) {
     door_for(&[])
 }
 
@@ -54,7 +54,7 @@ async fn piece(stream: &mut BodyDataStream) -> String {
 
 #[tokio::test]
 async fn the_first_bytes_come_at_once_and_nothing_may_hold_them_up() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let (headers, mut stream) = open(&wire, &path(), None).await;
     assert_eq!(headers["content-type"], "text/event-stream; charset=utf-8");
     assert_eq!(headers["cache-control"], "no-store, no-transform");
@@ -69,7 +69,7 @@ async fn the_first_bytes_come_at_once_and_nothing_may_hold_them_up() {
 
 #[tokio::test]
 async fn an_event_is_one_unnamed_frame_with_its_position_as_id() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     let (_, mut stream) = open(&wire, &path(), None).await;
     piece(&mut stream).await;
     let draft =
@@ -85,7 +85,7 @@ async fn an_event_is_one_unnamed_frame_with_its_position_as_id() {
 
 #[tokio::test]
 async fn who_returns_is_first_told_what_they_missed() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     for title in ["1", "2"] {
         messenger.send(given::draft(title), NOW).await;
     }
@@ -115,7 +115,7 @@ async fn who_returns_is_first_told_what_they_missed() {
 
 #[tokio::test]
 async fn a_gap_is_told_and_the_cursor_is_moved_over_it() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.send(given::draft("1"), NOW).await;
     for cursor in ["99", "-1", "abc", "1.0"] {
         let (_, stream) = open(&wire, &path(), Some(cursor)).await;
@@ -129,7 +129,7 @@ async fn a_gap_is_told_and_the_cursor_is_moved_over_it() {
 
 #[tokio::test(start_paused = true)]
 async fn keepalives_come_in_time_and_have_no_id() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let (_, mut stream) = open(&wire, &path(), None).await;
     piece(&mut stream).await;
     for _ in 0..3 {
@@ -141,7 +141,7 @@ async fn keepalives_come_in_time_and_have_no_id() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_with_its_token() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     let (_, mut stream) = open(&wire, &path(), None).await;
     piece(&mut stream).await;
     messenger.clock.set("2100-01-02T00:00:00Z".parse().expect("a time"));
@@ -155,7 +155,7 @@ async fn a_stream_ends_with_its_token() {
 
 #[tokio::test]
 async fn without_a_good_token_it_is_401() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     insta::assert_json_snapshot!(wire.ask(Request::get("/api/v1/events/stream")).await, @r#"
     {
       "status": 401,
@@ -198,7 +198,7 @@ async fn without_a_good_token_it_is_401() {
 
 #[tokio::test]
 async fn without_the_database_it_is_503_and_no_stream() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.memory.switch_off();
     insta::assert_json_snapshot!(wire.ask(Request::get(path())).await, @r#"
     {
@@ -235,7 +235,7 @@ async fn preflight(wire: &Wire, origin: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn in_development_pages_of_every_origin_may_listen() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     insta::assert_snapshot!(preflight(&wire, "https://hub.example").await.join("\n"), @r"
     access-control-allow-methods: GET,POST,PATCH,DELETE
     access-control-allow-headers: authorization,cache-control,content-type,range,idempotency-key,last-event-id,x-request-id,x-requested-with

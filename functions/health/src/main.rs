@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use messenger_runtime::{Answers, main_with};
+use messenger_runtime::{ResponseMode, main_with};
 
 fn main() -> ExitCode {
-    main_with(messenger_health::routes(), Answers::Whole)
+    main_with(messenger_health::routes(), ResponseMode::Buffered)
 }

@@ -8,7 +8,7 @@ use messenger_runtime::testing::{Answer, Wire};
 use messenger_testkit::{TestMessenger, messenger};
 use serde_json::json;
 
-fn door() -> (TestMessenger, Wire) {
+fn test_app() -> (TestMessenger, Wire) {
     let messenger = messenger().build();
     let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
     (messenger, wire)
@@ -23,7 +23,7 @@ async fn health(wire: &Wire) -> Answer {
 
 #[tokio::test]
 async fn a_well_service_says_so() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     insta::assert_json_snapshot!(health(&wire).await, @r#"
     {
       "status": 200,
@@ -45,7 +45,7 @@ async fn a_well_service_says_so() {
 
 #[tokio::test]
 async fn without_the_homeserver_it_is_degraded_and_still_200() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.homeserver.switch_off();
     insta::assert_json_snapshot!(health(&wire).await, @r#"
     {
@@ -66,7 +66,7 @@ async fn without_the_homeserver_it_is_degraded_and_still_200() {
 
 #[tokio::test]
 async fn without_the_database_it_is_unhealthy_and_503() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.memory.switch_off();
     insta::assert_json_snapshot!(health(&wire).await, @r#"
     {
@@ -90,7 +90,7 @@ async fn without_the_database_it_is_unhealthy_and_503() {
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_comes_within_a_second_when_the_homeserver_hangs() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.homeserver.act_late(Duration::from_hours(1));
     let begun = tokio::time::Instant::now();
     let answer = health(&wire).await;

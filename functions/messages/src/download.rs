@@ -21,7 +21,7 @@ use messenger_core::{
     Error, Messenger,
     media::{Bytestream, Mxc, Posted},
 };
-use messenger_runtime::{Failed, caller::UrlCaller, fields::Path};
+use messenger_runtime::{ApiError, caller::UrlCaller, fields::Path};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What browsers show without running anything in it. All else is stored, never opened.
@@ -66,7 +66,7 @@ pub(crate) async fn download(
     UrlCaller(caller): UrlCaller,
     Path((server, id)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Result<Response, Failed> {
+) -> Result<Response, ApiError> {
     let mxc = Mxc::new(&server, &id).ok_or(Error::NotFound("file"))?;
     let (posted, download) = messenger.download(&caller, &mxc).await?;
     let wanted = match download.size {

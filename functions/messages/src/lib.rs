@@ -22,7 +22,7 @@ use messenger_core::{
     message::{History, Message, Said},
 };
 use messenger_runtime::{
-    App, Failed,
+    ApiError, App,
     caller::{Caller, Sending},
     fields::{Fields, JsonBody, Path},
 };
@@ -51,7 +51,7 @@ async fn send(
     State(messenger): State<Messenger>,
     Sending(Caller(caller)): Sending<Caller>,
     JsonBody { mut fields, .. }: JsonBody,
-) -> Result<Json<Message>, Failed> {
+) -> Result<Json<Message>, ApiError> {
     let room = RoomId::new(fields.required_text("room_id", ID_MAX));
     let body = fields.required_text("body", BODY_MAX);
     let msg_type = msg_type(&mut fields);
@@ -66,7 +66,7 @@ async fn history(
     Caller(caller): Caller,
     Path(room): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<History>, Failed> {
+) -> Result<Json<History>, ApiError> {
     let mut fields = Fields::from_query(query.as_deref());
     let limit = fields.number("limit", 50, 1, 200);
     let from = fields.optional_text("from_token", TOKEN_MAX).filter(|from| !from.is_empty());

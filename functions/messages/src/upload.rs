@@ -20,7 +20,7 @@ use messenger_core::{
     message::Message,
 };
 use messenger_runtime::{
-    App, Failed,
+    ApiError, App,
     caller::{Caller, Sending},
     fields::{check_content_encoding, query_value},
 };
@@ -52,12 +52,12 @@ impl FromRequest<App> for LimitedForm {
     type Rejection = Response;
 
     async fn from_request(mut request: Request, app: &App) -> Result<Self, Response> {
-        check_content_encoding(request.headers()).map_err(|error| Failed::from(error).into_response())?;
+        check_content_encoding(request.headers()).map_err(|error| ApiError::from(error).into_response())?;
         let most = app.config.max_upload_bytes;
         let length = request.headers().get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > most + FORM_MAX) {
-            return Err(Failed::from(Error::TooLarge { most }).into_response());
+            return Err(ApiError::from(Error::TooLarge { most }).into_response());
         }
         let whole = usize::try_from(most + FORM_MAX).unwrap_or(usize::MAX);
         DefaultBodyLimit::max(whole).apply(&mut request);
@@ -73,7 +73,7 @@ pub(crate) async fn upload(
     Sending(Caller(caller)): Sending<Caller>,
     RawQuery(query): RawQuery,
     LimitedForm(parts): LimitedForm,
-) -> Result<Json<Message>, Failed> {
+) -> Result<Json<Message>, ApiError> {
     Ok(Json(taken(&app, &caller, query.as_deref(), parts).await?))
 }
 

@@ -18,7 +18,7 @@ use axum::{
 };
 use messenger_core::{Error, Messenger, id::NotificationId};
 use messenger_runtime::{
-    App, Failed,
+    ApiError, App,
     caller::{Sending, ServiceCaller},
     fields::{Fields, JsonBody},
 };
@@ -42,7 +42,7 @@ async fn send_notification(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: JsonBody,
-) -> Result<impl IntoResponse, Failed> {
+) -> Result<impl IntoResponse, ApiError> {
     let request = send(&satellite, query.as_deref(), &headers, body)?;
     let answer = messenger.notify(satellite, request.draft, request.terms).await?;
     let mut headers = HeaderMap::new();
@@ -57,7 +57,7 @@ async fn log(
     State(messenger): State<Messenger>,
     ServiceCaller(satellite): ServiceCaller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Log>, Failed> {
+) -> Result<Json<Log>, ApiError> {
     let query = log_query(Fields::from_query(query.as_deref()))?;
     let notifications = messenger.notification_log(&satellite, &query).await?;
     Ok(Json(Log { notifications: notifications.into_iter().map(Notification::new).collect() }))
@@ -67,7 +67,7 @@ async fn one(
     State(messenger): State<Messenger>,
     ServiceCaller(satellite): ServiceCaller,
     id: Result<Path<i64>, PathRejection>,
-) -> Result<Json<Notification>, Failed> {
+) -> Result<Json<Notification>, ApiError> {
     // What is no number is no notification either.
     let Path(id) = id.map_err(|_| Error::NotFound("notification"))?;
     Ok(Json(Notification::new(messenger.notification(&satellite, NotificationId(id)).await?)))

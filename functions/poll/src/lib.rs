@@ -12,7 +12,7 @@ use axum::{
     routing::get,
 };
 use messenger_core::poll::Since;
-use messenger_runtime::{App, Failed, caller::UrlCaller, fields::Fields};
+use messenger_runtime::{ApiError, App, caller::UrlCaller, fields::Fields};
 
 /// Longest name of a reader, in characters.
 const CLIENT_MAX: usize = 100;
@@ -28,7 +28,7 @@ async fn poll(
     State(app): State<App>,
     UrlCaller(caller): UrlCaller,
     RawQuery(query): RawQuery,
-) -> Result<impl IntoResponse, Failed> {
+) -> Result<impl IntoResponse, ApiError> {
     let mut fields = Fields::from_query(query.as_deref());
     let wait = fields.seconds("wait", 0, WAIT_MAX);
     let client = fields.optional_name("client", CLIENT_MAX).unwrap_or_default();

@@ -11,7 +11,7 @@ use serde_json::json;
 
 const NOW: Duration = Duration::ZERO;
 
-fn door() -> (TestMessenger, Wire) {
+fn test_app() -> (TestMessenger, Wire) {
     let messenger = messenger().build();
     let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
     (messenger, wire)
@@ -23,7 +23,7 @@ async fn poll(wire: &Wire, query: &str) -> Answer {
 
 #[tokio::test]
 async fn a_page_is_a_bare_array_and_says_where_the_next_begins() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     insta::assert_json_snapshot!(poll(&wire, "").await, @r#"
     {
       "status": 200,
@@ -86,7 +86,7 @@ async fn a_page_is_a_bare_array_and_says_where_the_next_begins() {
 
 #[tokio::test]
 async fn the_token_may_stand_in_the_header_and_wins_there() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let by_header = Request::get("/api/v1/events/poll").header("Authorization", bearer("mueller"));
     assert_eq!(wire.ask(by_header).await.status, 200);
     let both = Request::get("/api/v1/events/poll?token=none").header("Authorization", bearer("mueller"));
@@ -98,7 +98,7 @@ async fn the_token_may_stand_in_the_header_and_wins_there() {
 
 #[tokio::test]
 async fn a_cursor_of_the_client_takes_nothing_away_and_readers_have_their_own() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     poll(&wire, "").await;
     poll(&wire, "&client=b").await;
     messenger.send(given::draft("1"), NOW).await;
@@ -142,7 +142,7 @@ async fn every_gap_is_told_with_its_reason_and_where_to_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_ends_with_the_first_event_or_with_its_wait() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     poll(&wire, "").await;
     let begun = tokio::time::Instant::now();
     assert_eq!(poll(&wire, "&wait=25").await.body, json!([]));
@@ -161,7 +161,7 @@ async fn a_long_poll_ends_with_the_first_event_or_with_its_wait() {
 
 #[tokio::test]
 async fn wrong_parameters_are_named() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let long = "x".repeat(101);
     let answer = poll(&wire, &format!("&wait=25.1&client={long}&cursor={long}")).await;
     insta::assert_json_snapshot!(answer, @r#"
@@ -198,7 +198,7 @@ async fn wrong_parameters_are_named() {
 
 #[tokio::test]
 async fn without_a_good_token_it_is_401() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     insta::assert_json_snapshot!(wire.ask(Request::get("/api/v1/events/poll")).await, @r#"
     {
       "status": 401,
@@ -238,7 +238,7 @@ async fn without_a_good_token_it_is_401() {
 
 #[tokio::test]
 async fn without_the_database_it_is_503() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     poll(&wire, "").await;
     messenger.memory.switch_off();
     insta::assert_json_snapshot!(poll(&wire, "").await, @r#"
@@ -262,7 +262,7 @@ async fn without_the_database_it_is_503() {
 
 #[tokio::test]
 async fn every_spelling_of_a_readers_name_is_the_same_reader() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     poll(&wire, "&client=Halle-%C3%9C").await;
     messenger.send(given::draft("one"), NOW).await;
     assert_eq!(poll(&wire, "&client=%20Halle-U%CC%88%20").await.body.as_array().map(Vec::len), Some(1));

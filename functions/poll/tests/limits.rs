@@ -11,7 +11,7 @@ use serde_json::json;
 #[tokio::test(start_paused = true)]
 async fn so_many_polls_of_a_user_wait_at_once_and_those_that_do_not_wait_are_not_counted() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
     let wire = Wire::configured(routes(), ports, &[("LIMIT_POLLS_PER_USER", "2")]);
     let request = |user: &str, query: &str| {

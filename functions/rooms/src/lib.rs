@@ -27,7 +27,7 @@ use messenger_core::{
     room::{Listed, Member, Room},
 };
 use messenger_runtime::{
-    App, Failed,
+    ApiError, App,
     caller::{Caller, Sending},
     fields::{JsonBody, Path, SMALL_BODY_MAX},
 };
@@ -55,7 +55,7 @@ struct Rooms<T> {
 async fn list(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
-) -> Result<Json<Rooms<Room>>, Failed> {
+) -> Result<Json<Rooms<Room>>, ApiError> {
     Ok(Json(Rooms { rooms: messenger.rooms_of(&caller).await? }))
 }
 
@@ -63,16 +63,16 @@ async fn found(
     State(messenger): State<Messenger>,
     Sending(Caller(caller)): Sending<Caller>,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Room>), Failed> {
-    let founding = request::founding(body.fields)?;
-    Ok((StatusCode::CREATED, Json(messenger.found_room(&caller, founding).await?)))
+) -> Result<(StatusCode, Json<Room>), ApiError> {
+    let creation = request::creation(body.fields)?;
+    Ok((StatusCode::CREATED, Json(messenger.create_room(&caller, creation).await?)))
 }
 
 async fn directory(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Rooms<Listed>>, Failed> {
+) -> Result<Json<Rooms<Listed>>, ApiError> {
     let search = request::search(query.as_deref())?;
     Ok(Json(Rooms { rooms: messenger.directory(&caller, &search).await? }))
 }
@@ -81,7 +81,7 @@ async fn open_dm(
     State(messenger): State<Messenger>,
     Sending(Caller(caller)): Sending<Caller>,
     Path(partner): Path<String>,
-) -> Result<Json<Room>, Failed> {
+) -> Result<Json<Room>, ApiError> {
     // What cannot be an id is nobody's.
     let partner = HubUserId::parse(&partner).map_err(|_| Error::NotFound("user"))?;
     Ok(Json(messenger.open_dm(&caller, &partner).await?))
@@ -91,7 +91,7 @@ async fn join(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
     Path(room): Path<String>,
-) -> Result<Json<Room>, Failed> {
+) -> Result<Json<Room>, ApiError> {
     Ok(Json(messenger.join_room(&caller, &id(room)?).await?))
 }
 
@@ -100,7 +100,7 @@ async fn invite(
     Sending(Caller(caller)): Sending<Caller>,
     Path(room): Path<String>,
     body: JsonBody,
-) -> Result<Json<Member>, Failed> {
+) -> Result<Json<Member>, ApiError> {
     let invited = request::invited(body.fields)?;
     Ok(Json(messenger.invite(&caller, &id(room)?, &invited).await?))
 }
@@ -109,7 +109,7 @@ async fn members(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
     Path(room): Path<String>,
-) -> Result<Json<Vec<Member>>, Failed> {
+) -> Result<Json<Vec<Member>>, ApiError> {
     Ok(Json(messenger.members(&caller, &id(room)?).await?))
 }
 
@@ -117,7 +117,7 @@ async fn leave(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
     Path(room): Path<String>,
-) -> Result<StatusCode, Failed> {
+) -> Result<StatusCode, ApiError> {
     messenger.leave(&caller, &id(room)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -126,7 +126,7 @@ async fn read(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
     Path(room): Path<String>,
-) -> Result<StatusCode, Failed> {
+) -> Result<StatusCode, ApiError> {
     messenger.mark_read(&caller, &id(room)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -137,7 +137,7 @@ async fn typing(
     Caller(caller): Caller,
     Path(room): Path<String>,
     body: JsonBody,
-) -> Result<StatusCode, Failed> {
+) -> Result<StatusCode, ApiError> {
     let lasting = request::typing(body.fields)?;
     messenger.type_in(&caller, &id(room)?, lasting).await?;
     Ok(StatusCode::NO_CONTENT)

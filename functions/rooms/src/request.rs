@@ -6,7 +6,7 @@ use messenger_core::{
     Result,
     id::HUB_USER_ID_MAX,
     name,
-    room::{Founding, Search},
+    room::{RoomCreation, Search},
     typing::TYPING_FADES,
 };
 use messenger_runtime::fields::Fields;
@@ -25,7 +25,7 @@ const TYPING: Duration = Duration::from_secs(30);
 const TYPING_MIN: Duration = Duration::from_secs(1);
 
 /// Parses `POST /rooms`.
-pub(crate) fn founding(mut fields: Fields) -> Result<Founding> {
+pub(crate) fn creation(mut fields: Fields) -> Result<RoomCreation> {
     let name = name::legible(&fields.required_text("name", NAME_MAX));
     let topic = fields.optional_text("topic", TOPIC_MAX).map(|topic| name::legible(&topic));
     let topic = topic.filter(|topic| !topic.is_empty());
@@ -34,7 +34,7 @@ pub(crate) fn founding(mut fields: Fields) -> Result<Founding> {
         fields.wrong(&unknown, "is unknown: did you mean `invite_users`?");
     }
     fields.finish()?;
-    Ok(Founding { name, topic, invite })
+    Ok(RoomCreation { name, topic, invite })
 }
 
 /// Parses `POST /rooms/{id}/invite`.

@@ -22,7 +22,7 @@ use messenger_core::{
     user::{Role, UserSummary},
 };
 use messenger_runtime::{
-    App, Failed,
+    ApiError, App,
     caller::Caller,
     fields::{Fields, SMALL_BODY_MAX},
 };
@@ -74,7 +74,7 @@ async fn search(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Vec<Listed>>, Failed> {
+) -> Result<Json<Vec<Listed>>, ApiError> {
     let mut fields = Fields::from_query(query.as_deref());
     let text = fields.optional_text("q", QUERY_MAX).unwrap_or_default();
     let limit = fields.number("limit", 50, 1, 200);
@@ -91,13 +91,13 @@ async fn search(
 async fn external_client(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
-) -> Result<Json<ExternalClient>, Failed> {
+) -> Result<Json<ExternalClient>, ApiError> {
     Ok(Json(messenger.external_client(&caller).await?))
 }
 
 async fn rotate(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
-) -> Result<Json<ExternalClient>, Failed> {
+) -> Result<Json<ExternalClient>, ApiError> {
     Ok(Json(messenger.rotate_external_client(&caller).await?))
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use messenger_core::{Error, Result, id::MatrixUserId};
 use messenger_runtime::{
-    App, Failed,
+    ApiError, App,
     caller::ClientAddress,
     fields::{Fields, check_content_encoding, query_value},
 };
@@ -33,7 +33,7 @@ pub(crate) async fn hub_login(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<Login>, Failed> {
+) -> Result<Json<Login>, ApiError> {
     check_content_encoding(&headers)?;
     let token = token(query.as_deref(), &body)?;
     let shown = app.auth.hub_user(&token).map_err(|refusal| app.limits.refused(client, refusal))?;

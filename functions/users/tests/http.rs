@@ -7,7 +7,7 @@ use messenger_testkit::{TestMessenger, messenger};
 use messenger_users::routes;
 use serde_json::json;
 
-fn door() -> (TestMessenger, Wire) {
+fn test_app() -> (TestMessenger, Wire) {
     let messenger = messenger().build();
     let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
     (messenger, wire)
@@ -19,7 +19,7 @@ async fn get(wire: &Wire, path: &str) -> Answer {
 
 #[tokio::test]
 async fn the_caller_is_told_who_they_are() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     insta::assert_json_snapshot!(get(&wire, "/api/v1/users/me").await, @r#"
     {
       "status": 200,
@@ -39,7 +39,7 @@ async fn the_caller_is_told_who_they_are() {
 
 #[tokio::test]
 async fn a_token_with_nothing_but_what_is_required_is_a_viewers() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let claims = json!({ "sub": "Müller_1", "iss": "aesystek-hub", "exp": EXPIRY });
     let token = format!("bearer {}", signed(&claims, HUB_SECRET_KEY));
     let answer = wire.ask(Request::get("/api/v1/users/me").header("Authorization", token)).await;
@@ -56,7 +56,7 @@ async fn a_token_with_nothing_but_what_is_required_is_a_viewers() {
 
 #[tokio::test]
 async fn others_are_found_by_name_or_id_with_nothing_but_both() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     for id in ["mueller", "schmidt", "Émile", "ämil"] {
         messenger.caller(id, TenantId(1)).await;
     }
@@ -90,7 +90,7 @@ async fn others_are_found_by_name_or_id_with_nothing_but_both() {
 
 #[tokio::test]
 async fn wrong_parameters_are_named() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let long = "x".repeat(256);
     insta::assert_json_snapshot!(get(&wire, &format!("/api/v1/users?limit=201&q={long}")).await, @r#"
     {
@@ -127,7 +127,7 @@ async fn wrong_parameters_are_named() {
 
 #[tokio::test]
 async fn without_a_token_it_is_401() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     insta::assert_json_snapshot!(wire.ask(Request::get("/api/v1/users/me")).await, @r#"
     {
       "status": 401,
@@ -160,7 +160,7 @@ async fn without_a_token_it_is_401() {
 
 #[tokio::test]
 async fn another_method_is_405() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let answer = wire.ask(Request::delete("/api/v1/users/me")).await;
     assert_eq!((answer.status, &answer.body["code"]), (405, &json!("method_not_allowed")));
     assert_eq!(answer.all_headers["allow"], "GET,HEAD");
@@ -168,7 +168,7 @@ async fn another_method_is_405() {
 
 #[tokio::test]
 async fn without_the_database_it_is_503_and_without_the_homeserver_all_is_well() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.homeserver.switch_off();
     assert_eq!(get(&wire, "/api/v1/users/me").await.status, 200);
     messenger.memory.switch_off();
@@ -212,7 +212,7 @@ async fn me(wire: &Wire, token: &str) -> Answer {
 
 #[tokio::test]
 async fn an_old_hub_token_changes_nothing_and_opens_no_former_tenant() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     let old = hub_token(&json!({ "role": "admin", "iat": 1_700_000_000 }));
     assert_eq!(me(&wire, &old).await.body["role"], "admin");
     let ours = json!({ "sub": "mueller", "tenant_id": 1, "iss": "messenger-service", "exp": EXPIRY });

@@ -12,7 +12,7 @@ use messenger_testkit::{TestMessenger, messenger};
 use messenger_users::routes;
 use serde_json::{Value, json};
 
-fn door(variables: &[(&str, &str)]) -> (TestMessenger, Wire) {
+fn test_app(variables: &[(&str, &str)]) -> (TestMessenger, Wire) {
     let messenger = messenger().build();
     let wire = Wire::configured(
         routes(),
@@ -43,7 +43,7 @@ fn line(answer: &Answer) -> (u16, &Value, Option<&str>) {
 
 #[tokio::test(start_paused = true)]
 async fn too_many_wrong_credentials_of_an_address_are_429_and_valid_ones_still_open() {
-    let (_hub, wire) = door(&[("LIMIT_FAILURES_PER_ADDRESS", "3")]);
+    let (_hub, wire) = test_app(&[("LIMIT_FAILURES_PER_ADDRESS", "3")]);
     let wrong =
         format!("Bearer {}", signed(&json!({ "sub": "m", "iss": "aesystek-hub", "exp": 1 }), "guessed"));
     for _ in 0..2 {
@@ -77,14 +77,14 @@ async fn too_many_wrong_credentials_of_an_address_are_429_and_valid_ones_still_o
 
 #[tokio::test(start_paused = true)]
 async fn expired_and_missing_tokens_and_sign_in_that_is_off_are_no_failures() {
-    let (_hub, wire) = door(&[("LIMIT_FAILURES_PER_ADDRESS", "1")]);
+    let (_hub, wire) = test_app(&[("LIMIT_FAILURES_PER_ADDRESS", "1")]);
     let claims = json!({ "sub": "mueller", "iss": "aesystek-hub", "exp": 1 });
     let expired = format!("Bearer {}", signed(&claims, HUB_SECRET_KEY));
     for _ in 0..10 {
         assert_eq!(line(&me(&wire, &expired, "192.0.2.1").await), (401, &json!("token_expired"), None));
         assert_eq!(line(&me(&wire, "Bearer ", "192.0.2.1").await), (401, &json!("token_missing"), None));
     }
-    let (_hub, wire) = door(&[("LIMIT_FAILURES_PER_ADDRESS", "1"), ("HUB_SECRET_KEY", "")]);
+    let (_hub, wire) = test_app(&[("LIMIT_FAILURES_PER_ADDRESS", "1"), ("HUB_SECRET_KEY", "")]);
     for _ in 0..10 {
         let refused = me(&wire, &bearer("mueller"), "192.0.2.1").await;
         assert_eq!(line(&refused), (401, &json!("sso_disabled"), None));
@@ -94,7 +94,7 @@ async fn expired_and_missing_tokens_and_sign_in_that_is_off_are_no_failures() {
 #[tokio::test(start_paused = true)]
 async fn a_trusted_proxy_says_who_its_clients_are_and_nobody_else_does() {
     let variables = [("LIMIT_FAILURES_PER_ADDRESS", "1"), ("TRUSTED_PROXIES", "10.0.0.0/8")];
-    let (_hub, wire) = door(&variables);
+    let (_hub, wire) = test_app(&variables);
     let ask = async |from: &str, forwarded: &str| {
         let request = with(Request::get("/api/v1/users/me"), from).header("X-Forwarded-For", forwarded);
         wire.ask(request.header("Authorization", "Bearer wrong")).await.status
@@ -110,7 +110,7 @@ async fn a_trusted_proxy_says_who_its_clients_are_and_nobody_else_does() {
 
 #[tokio::test(start_paused = true)]
 async fn first_sign_ins_of_a_tenant_are_limited_and_known_users_come_in() {
-    let (messenger, _) = door(&[]);
+    let (messenger, _) = test_app(&[]);
     let ports = || messenger.memory.ports(&messenger.homeserver, &messenger.clock);
     let first = Wire::configured(routes(), ports(), &[]);
     for user in ["anna", "bert"] {
@@ -135,7 +135,7 @@ async fn first_sign_ins_of_a_tenant_are_limited_and_known_users_come_in() {
 
 #[tokio::test(start_paused = true)]
 async fn the_body_of_a_login_is_small() {
-    let (_hub, wire) = door(&[]);
+    let (_hub, wire) = test_app(&[]);
     let body = json!({ "hub_token": token("mueller"), "more": "x".repeat(16_384) }).to_string();
     let answer = wire.call(Request::post("/auth/hub-login"), body).await;
     assert_eq!((answer.status, &answer.body["code"]), (413, &json!("body_too_large")));

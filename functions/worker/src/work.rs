@@ -126,7 +126,7 @@ async fn wake(messenger: &Messenger) -> Infallible {
 
 /// Expires what waited too long, and rotates the event log.
 async fn keep_up(messenger: &Messenger) -> Infallible {
-    let mut trouble = Trouble::new("upkeep is late");
+    let mut trouble = Trouble::new("maintenance failed; retrying");
     let mut levels = Trouble::new("power levels of rooms cannot be corrected");
     let retention = messenger.settings().event_retention;
     loop {

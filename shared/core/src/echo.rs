@@ -38,9 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Echoes {
     waiting: Mutex<HashMap<RoomId, Vec<Waiting>>>,
     /// Something is waited for no longer.
-    fewer: watch::Sender<()>,
+    drained: watch::Sender<()>,
     /// How many wait until something has come back.
-    looking: watch::Sender<usize>,
+    waiters: watch::Sender<usize>,
     heard: Cache<EventId, RoomEvent>,
     /// The time of the last push to this process.
     pushed: Mutex<Option<Instant>>,
@@ -62,8 +62,8 @@ struct Reading {
 impl Echoes {
     pub(crate) fn new() -> Self {
         let heard = Cache::with_ttl(HEARD_FOR);
-        let (fewer, looking) = (watch::Sender::default(), watch::Sender::default());
-        Self { waiting: Mutex::default(), fewer, looking, heard, pushed: Mutex::default() }
+        let (drained, waiters) = (watch::Sender::default(), watch::Sender::default());
+        Self { waiting: Mutex::default(), drained, waiters, heard, pushed: Mutex::default() }
     }
 
     /// Notes that the homeserver has pushed a transaction to this process.
@@ -120,7 +120,7 @@ impl Echoes {
             }
         }
         drop(rooms);
-        self.fewer.send_replace(());
+        self.drained.send_replace(());
     }
 
     /// Everything in the room of this event that nobody reads yet; nothing if the event itself is not among it.
@@ -148,10 +148,10 @@ impl Echoes {
 
     /// Waits until none of these is waited for.
     async fn came(&self, expected: HashSet<EventId>) {
-        let _looking = Looking::begin(&self.looking);
-        let mut fewer = self.fewer.subscribe();
+        let _waiter = Waiter::begin(&self.waiters);
+        let mut drained = self.drained.subscribe();
         // It ends otherwise only with the sender, which is ours.
-        while self.is_waited_for(&expected) && fewer.changed().await.is_ok() {}
+        while self.is_waited_for(&expected) && drained.changed().await.is_ok() {}
     }
 
     fn is_waited_for(&self, expected: &HashSet<EventId>) -> bool {
@@ -164,16 +164,16 @@ impl Echoes {
 }
 
 /// Somebody waits until something has come back.
-struct Looking<'a>(&'a watch::Sender<usize>);
+struct Waiter<'a>(&'a watch::Sender<usize>);
 
-impl<'a> Looking<'a> {
-    fn begin(looking: &'a watch::Sender<usize>) -> Self {
-        looking.send_modify(|count| *count += 1);
-        Self(looking)
+impl<'a> Waiter<'a> {
+    fn begin(waiters: &'a watch::Sender<usize>) -> Self {
+        waiters.send_modify(|count| *count += 1);
+        Self(waiters)
     }
 }
 
-impl Drop for Looking<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
     }
@@ -183,7 +183,7 @@ impl Messenger {
     /// Waits until somebody in this process waits for what was just said to come back.
     pub async fn echo_is_awaited(&self) {
         // It ends otherwise only with the sender, which is ours.
-        let _ = self.echoes.looking.subscribe().wait_for(|count| *count > 0).await;
+        let _ = self.echoes.waiters.subscribe().wait_for(|count| *count > 0).await;
     }
 
     /// Sees to it that an event that we have just sent is taken in soon.

@@ -1,4 +1,4 @@
-//! Ephemeral events: what is told to those who follow at this moment and is kept nowhere. A ephemeral event has no position, so it moves
+//! Ephemeral events: what is told to those who follow at this moment and is kept nowhere. An ephemeral event has no position, so it moves
 //! no cursor and is not replayed; it may be lost, and nothing depends on it.
 
 use std::fmt;

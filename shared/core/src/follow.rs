@@ -17,9 +17,9 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     Error, Messenger, Result,
     audiences::Audiences,
+    broker::{Broker, ConnectionId, Missed, Subscription},
     id::Position,
     send_buffer::SendBuffer,
-    tail::{ConnectionId, Missed, Subscription, Tail},
     time::Rfc3339,
     user::{Caller, User, superseded},
 };
@@ -38,10 +38,10 @@ const AUDIENCE_TRIES: usize = 20;
 
 /// One stream: yields pieces of `text/event-stream`. Dropping it ends the subscription.
 pub struct EventStream {
-    tail: Arc<Tail>,
+    broker: Arc<Broker>,
     id: ConnectionId,
     send_buffer: Arc<SendBuffer>,
-    opening: Option<Bytes>,
+    preamble: Option<Bytes>,
     /// Ends the turn of the opening when it is dropped: whoever asks for the next piece has written it.
     turn: Option<oneshot::Sender<()>>,
 }
@@ -76,7 +76,7 @@ pub(crate) fn parse_cursor(cursor: &str) -> Option<Position> {
 impl Messenger {
     /// Opens a stream for a caller, from the cursor they bring or from now.
     pub async fn follow(&self, caller: &Caller, cursor: Option<&str>) -> Result<EventStream> {
-        self.tail.ready().await?;
+        self.broker.ready().await?;
         let turn = timeout(PATIENCE, self.openings.clone().acquire_owned()).await.map_err(|_| busy())?;
         let wanted = match cursor.map(parse_cursor) {
             Some(Some(cursor)) if self.is_beyond(cursor).await? => Some(None),
@@ -94,8 +94,8 @@ impl Messenger {
                 Err(gap) => (at, Err(gap)),
             },
         };
-        let opening = self.opening(caller, start, replay);
-        if opening.len() > LARGE {
+        let preamble = self.preamble(caller, start, replay);
+        if preamble.len() > LARGE {
             let (writing, written) = oneshot::channel();
             event_stream.turn = Some(writing);
             tokio::spawn(async move {
@@ -103,7 +103,7 @@ impl Messenger {
                 drop(turn);
             });
         }
-        event_stream.opening = Some(opening);
+        event_stream.preamble = Some(preamble);
         Ok(event_stream)
     }
 
@@ -128,9 +128,10 @@ impl Messenger {
         after: Option<Position>,
     ) -> Result<(Audiences, Subscription)> {
         for _ in 0..AUDIENCE_TRIES {
-            let memberships = self.tail.memberships();
+            let memberships = self.broker.memberships();
             let audience = self.audience(&caller.user).await?;
-            if let Some(subscription) = self.tail.subscribe(&audience, after, caller.expires_at, memberships)
+            if let Some(subscription) =
+                self.broker.subscribe(&audience, after, caller.expires_at, memberships)
             {
                 return Ok((audience, subscription));
             }
@@ -141,7 +142,7 @@ impl Messenger {
     /// Whether no event has this position yet. The process that gave it may be ahead of this one: then it is known to
     /// the log, and what lies between is no hole, only not here yet.
     async fn is_beyond(&self, cursor: Position) -> Result<bool> {
-        Ok(cursor > self.tail.position() && cursor > self.feed.span().await?.head)
+        Ok(cursor > self.broker.position() && cursor > self.feed.span().await?.head)
     }
 
     /// What the audience heard between the cursor and the place where the live part begins.
@@ -155,7 +156,7 @@ impl Messenger {
         if cursor >= at {
             return Ok(Ok(Vec::new()));
         }
-        match self.tail.missed(cursor, at, audience, limit) {
+        match self.broker.missed(cursor, at, audience, limit) {
             Missed::Frames(frames) => return Ok(Ok(frames)),
             Missed::TooMuch => return Ok(Err(Gap::TooFarBehind)),
             Missed::Older => {}
@@ -175,25 +176,25 @@ impl Messenger {
 
     /// Returns the first bytes: one block with `retry`, the cursor as `id` and `connected` as `data`, then the missed
     /// events. Every block has data: some clients take one without for an empty message.
-    fn opening(&self, caller: &Caller, start: Position, replay: Result<Vec<Bytes>, Gap>) -> Bytes {
+    fn preamble(&self, caller: &Caller, start: Position, replay: Result<Vec<Bytes>, Gap>) -> Bytes {
         let connected = json!({
             "type": "connected",
             "cursor": start,
             "server_time": Rfc3339(self.clock.now()),
             "token_expires_at": Rfc3339(caller.expires_at),
         });
-        let mut opening = format!("retry: {RETRY_MS}\nid: {start}\ndata: {connected}\n\n");
+        let mut preamble = format!("retry: {RETRY_MS}\nid: {start}\ndata: {connected}\n\n");
         match replay {
             Ok(frames) => {
-                let mut bytes = opening.into_bytes();
+                let mut bytes = preamble.into_bytes();
                 bytes.extend(frames.iter().flatten());
                 Bytes::from(bytes)
             }
             Err(gap) => {
                 let reset = json!({ "type": "reset", "reason": gap.as_str() });
                 // Writing to a String cannot fail.
-                let _ = write!(opening, "id: {start}\ndata: {reset}\n\n");
-                Bytes::from(opening)
+                let _ = write!(preamble, "id: {start}\ndata: {reset}\n\n");
+                Bytes::from(preamble)
             }
         }
     }
@@ -204,15 +205,15 @@ fn busy() -> Error {
 }
 
 impl EventStream {
-    /// A event stream that is woken by events of the log, and by nothing that is not in it.
+    /// An event stream that is woken by events of the log, and by nothing that is not in it.
     pub(crate) fn of_the_log(messenger: &Messenger, subscription: Subscription) -> Self {
         subscription.send_buffer.decline();
         Self::silent(messenger, subscription)
     }
 
-    /// A event stream without first bytes.
+    /// An event stream without first bytes.
     fn silent(messenger: &Messenger, Subscription { id, send_buffer, .. }: Subscription) -> Self {
-        Self { tail: messenger.tail.clone(), id, send_buffer, opening: None, turn: None }
+        Self { broker: messenger.broker.clone(), id, send_buffer, preamble: None, turn: None }
     }
 
     /// Waits for the next piece.
@@ -221,8 +222,8 @@ impl EventStream {
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some(opening) = self.opening.take() {
-            return Poll::Ready(Some(opening));
+        if let Some(preamble) = self.preamble.take() {
+            return Poll::Ready(Some(preamble));
         }
         self.turn = None;
         self.send_buffer.poll_take(context)
@@ -239,6 +240,6 @@ impl Stream for EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        self.tail.unsubscribe(self.id);
+        self.broker.unsubscribe(self.id);
     }
 }

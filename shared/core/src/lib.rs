@@ -2,6 +2,7 @@
 
 mod adopt;
 mod audiences;
+pub mod broker;
 pub mod delivery;
 mod echo;
 pub mod ephemeral;
@@ -26,7 +27,6 @@ pub mod reconcile;
 pub mod rendering;
 pub mod room;
 mod send_buffer;
-pub mod tail;
 pub mod time;
 pub mod typing;
 pub mod user;

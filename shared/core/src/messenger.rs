@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     Result,
+    broker::Broker,
     delivery::Sent,
     echo::Echoes,
     id::{EventId, HubUserId, RoomId, TenantId},
@@ -22,7 +23,6 @@ use crate::{
     receipt::Receipt,
     reconcile::LeftAlone,
     room::RoomKey,
-    tail::Tail,
     user::SignedIn,
 };
 
@@ -128,7 +128,7 @@ pub struct Messenger(Arc<Inner>);
 pub struct Inner {
     ports: Ports,
     pub(crate) settings: Settings,
-    pub(crate) tail: Arc<Tail>,
+    pub(crate) broker: Arc<Broker>,
     /// The right to open a stream: so many are opened at once.
     pub(crate) openings: Arc<Semaphore>,
     pub(crate) signed_in: SignedIn,
@@ -150,7 +150,7 @@ pub struct Inner {
     /// How often the bot could not come back into a room.
     pub(crate) entering: Cache<RoomId, u32>,
     /// Since when the homeserver has failed over a room.
-    pub(crate) sick_since: Cache<RoomId, Timestamp>,
+    pub(crate) quarantined_since: Cache<RoomId, Timestamp>,
     pub(crate) tenants: Cache<RoomId, TenantId>,
     /// Up to where a room was read beyond a reconciled position.
     pub(crate) caught_up: Cache<RoomId, (String, String)>,
@@ -170,7 +170,11 @@ impl Messenger {
     /// Attaches the use cases to their ports. Does no I/O.
     pub fn new(ports: Ports, settings: Settings) -> Self {
         Self(Arc::new(Inner {
-            tail: Arc::new(Tail::new(ports.feed.clone(), ports.ephemeral_bus.clone(), ports.clock.clone())),
+            broker: Arc::new(Broker::new(
+                ports.feed.clone(),
+                ports.ephemeral_bus.clone(),
+                ports.clock.clone(),
+            )),
             signed_in: SignedIn::new(&settings.server_name),
             ports,
             settings,
@@ -185,7 +189,7 @@ impl Messenger {
             strange: Cache::with_ttl(STRANGE_FOR),
             left_alone: Cache::with_ttl(LEFT_ALONE_FOR),
             entering: Cache::with_ttl(ENTERING_FOR),
-            sick_since: Cache::with_ttl(SICK_FOR),
+            quarantined_since: Cache::with_ttl(SICK_FOR),
             tenants: Cache::without_ttl(),
             caught_up: Cache::without_ttl(),
             receipts: Cache::with_ttl(RECEIPT_FOR),
@@ -203,8 +207,8 @@ impl Messenger {
     }
 
     /// The one tail of the event log in this process.
-    pub fn tail(&self) -> &Arc<Tail> {
-        &self.tail
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
     }
 
     /// Waits for what goes on after its caller was answered: before a process ends.

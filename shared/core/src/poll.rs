@@ -60,7 +60,7 @@ impl Messenger {
     }
 
     async fn wait_for_page(&self, caller: &Caller, cursor: Position, deadline: Instant) -> Result<Page> {
-        if let Ok(ready) = timeout_at(deadline, self.tail.ready()).await {
+        if let Ok(ready) = timeout_at(deadline, self.broker.ready()).await {
             ready?;
         }
         let (_, subscription) = self.subscribe(caller, Some(cursor)).await?;

@@ -1,7 +1,7 @@
 //! Rooms: how each is created exactly once, and who is in it.
 
 mod chat;
-mod found;
+mod create;
 mod key;
 mod leave;
 mod levels;
@@ -20,7 +20,7 @@ use crate::{
     user::User,
 };
 
-pub use found::Founding;
+pub use create::RoomCreation;
 pub use key::{Pair, RoomKey, RoomKind};
 pub use marks::{Access, Marks};
 pub(crate) use permissions::{Action, account_refused, encrypted};

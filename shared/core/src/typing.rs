@@ -1,4 +1,4 @@
-//! Who is typing: heard from the homeserver and whispered to the members of the room; and said in the name of a caller.
+//! Typing notifications: received from the homeserver, published to the members of the room, and sent for a caller.
 //!
 //! Each ephemeral event is the whole list of those who type in the room now, so the last one is what counts. The homeserver ends
 //! the typing of whoever does not renew it, and tells so; should it die before that, readers drop the list after
@@ -108,7 +108,7 @@ impl Messenger {
         let people = self.people(ours.iter().flat_map(|(_, _, users)| users)).await?;
         let ephemeral_bus = ours.into_iter().map(|(tenant, room, users)| told(tenant, &room, users, &people));
         let ephemeral_bus = ephemeral_bus.collect::<Result<Vec<_>>>()?;
-        if ephemeral_bus.is_empty() { Ok(()) } else { self.ephemeral_bus.ephemeral(&ephemeral_bus).await }
+        if ephemeral_bus.is_empty() { Ok(()) } else { self.ephemeral_bus.publish(&ephemeral_bus).await }
     }
 
     /// The caller types in a room for so long, unless they say it again; or (`None`) does not any more. They must be a

@@ -24,12 +24,12 @@ pub struct App {
     pub limits: Arc<Limits>,
     /// The configuration.
     pub config: Arc<Config>,
-    tail: Arc<Tailing>,
+    broker: Arc<RunningBroker>,
 }
 
 /// The tail's task, from the first reader on.
 #[derive(Default)]
-struct Tailing(OnceLock<AbortHandle>);
+struct RunningBroker(OnceLock<AbortHandle>);
 
 /// The clock on the wall.
 struct WallClock;
@@ -81,15 +81,15 @@ impl App {
             auth: Arc::new(Auth::new(&config)),
             limits: Arc::new(Limits::new(config.limits.clone())),
             config: Arc::new(config),
-            tail: Arc::default(),
+            broker: Arc::default(),
         }
     }
 
     /// The use cases, with the tail of the event log running: for those who follow it.
     pub fn following(&self) -> &Messenger {
-        self.tail.0.get_or_init(|| {
-            let tail = self.messenger.tail().clone();
-            tokio::spawn(async move { tail.run().await }).abort_handle()
+        self.broker.0.get_or_init(|| {
+            let broker = self.messenger.broker().clone();
+            tokio::spawn(async move { broker.run().await }).abort_handle()
         });
         &self.messenger
     }
@@ -118,7 +118,7 @@ impl FromRef<App> for Messenger {
     }
 }
 
-impl Drop for Tailing {
+impl Drop for RunningBroker {
     fn drop(&mut self) {
         if let Some(task) = self.0.get() {
             task.abort();

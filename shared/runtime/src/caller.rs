@@ -10,7 +10,7 @@ use messenger_core::{
     user::{self, Identity, User},
 };
 
-use crate::{App, Failed, auth::refused, fields::query_value};
+use crate::{ApiError, App, auth::refused, fields::query_value};
 
 /// The header of service tokens.
 const SERVICE_TOKEN: &str = "x-service-token";
@@ -31,9 +31,9 @@ pub struct Sending<C>(pub C);
 pub struct ClientAddress(pub IpAddr);
 
 impl FromRequestParts<App> for Caller {
-    type Rejection = Failed;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let token =
             bearer(&parts.headers).ok_or_else(|| missing("send it as `Authorization: Bearer <JWT>`"))?;
         Ok(Self(sign_in(app, parts, token).await?))
@@ -41,9 +41,9 @@ impl FromRequestParts<App> for Caller {
 }
 
 impl FromRequestParts<App> for UrlCaller {
-    type Rejection = Failed;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let in_url = query_value(parts.uri.query(), "token");
         let token = bearer(&parts.headers).or(in_url.as_deref());
         let token =
@@ -53,9 +53,9 @@ impl FromRequestParts<App> for UrlCaller {
 }
 
 impl FromRequestParts<App> for ServiceCaller {
-    type Rejection = Failed;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let token = parts.headers.get(SERVICE_TOKEN).filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| {
             refused(
@@ -70,9 +70,9 @@ impl FromRequestParts<App> for ServiceCaller {
 }
 
 impl FromRequestParts<App> for Sending<Caller> {
-    type Rejection = Failed;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
         app.limits.send(&caller.0)?;
         Ok(Self(caller))
@@ -80,9 +80,9 @@ impl FromRequestParts<App> for Sending<Caller> {
 }
 
 impl FromRequestParts<App> for Sending<ServiceCaller> {
-    type Rejection = Failed;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let satellite = ServiceCaller::from_request_parts(parts, app).await?;
         app.limits.notification(&satellite.0)?;
         Ok(Self(satellite))

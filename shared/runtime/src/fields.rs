@@ -14,7 +14,7 @@ use messenger_core::{Error, Result, error::Problem, json, name};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, value::RawValue};
 
-use crate::Failed;
+use crate::ApiError;
 
 /// Largest body of a request that says a token, a name, or little more.
 pub const SMALL_BODY_MAX: usize = 16 << 10;
@@ -42,9 +42,9 @@ enum Given {
 pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
-    type Rejection = Failed;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match extract::Path::from_request_parts(parts, state).await {
             Ok(extract::Path(named)) => Ok(Self(named)),
             Err(_) => Err(Error::NotFound("what the path names").into()),

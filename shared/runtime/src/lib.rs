@@ -23,5 +23,5 @@ mod vault;
 pub use app::App;
 pub use config::Config;
 pub use connection::Connection;
-pub use problem::Failed;
-pub use serve::{Answers, main_with, serve, stack};
+pub use problem::ApiError;
+pub use serve::{ResponseMode, main_with, serve, stack};

@@ -9,7 +9,7 @@ use messenger_core::{
 };
 use tokio::time::timeout;
 
-use crate::{App, Failed};
+use crate::{ApiError, App};
 
 /// The answer comes within a second, whatever hangs.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -18,7 +18,7 @@ pub(crate) fn routes() -> Router<App> {
     Router::new().route("/livez", get(|| async { "alive" })).route("/readyz", get(ready))
 }
 
-async fn ready(State(messenger): State<Messenger>) -> Result<&'static str, Failed> {
+async fn ready(State(messenger): State<Messenger>) -> Result<&'static str, ApiError> {
     let span = timeout(PATIENCE, messenger.ports().feed.span()).await;
     span.map_err(|late| {
         Error::fault(System::Database, Failure::TimedOut, "looking whether all is ready", late)

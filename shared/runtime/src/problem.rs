@@ -32,15 +32,15 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// An error on its way to the caller. Handlers return it with `?`.
 #[derive(Debug)]
-pub struct Failed(Error);
+pub struct ApiError(Error);
 
-impl<E: Into<Error>> From<E> for Failed {
+impl<E: Into<Error>> From<E> for ApiError {
     fn from(error: E) -> Self {
         Self(error.into())
     }
 }
 
-impl IntoResponse for Failed {
+impl IntoResponse for ApiError {
     /// The error travels to [`answer`], which knows the request.
     fn into_response(self) -> Response {
         let mut response = status(&self.0).into_response();

@@ -35,15 +35,15 @@ const ALLOWED_HEADERS: [HeaderName; 8] = [
 
 /// How a function answers on Lambda. A socket streams anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answers {
+pub enum ResponseMode {
     /// In one piece: cheaper and quicker to the first byte.
-    Whole,
+    Buffered,
     /// As they come, in response streaming mode.
-    Streamed,
+    Streaming,
 }
 
 /// `main` of a function: reads the configuration, composes, serves.
-pub fn main_with(routes: Router<App>, answers: Answers) -> ExitCode {
+pub fn main_with(routes: Router<App>, answers: ResponseMode) -> ExitCode {
     let config = match Config::from_env() {
         Ok(config) => config,
         Err(error) => {
@@ -63,7 +63,7 @@ pub fn main_with(routes: Router<App>, answers: Answers) -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(routes: Router<App>, answers: Answers, config: Config) -> anyhow::Result<()> {
+async fn run(routes: Router<App>, answers: ResponseMode, config: Config) -> anyhow::Result<()> {
     let app = App::compose(config)?;
     serve(routes, answers, app).await
 }
@@ -73,13 +73,13 @@ async fn run(routes: Router<App>, answers: Answers, config: Config) -> anyhow::R
     clippy::disallowed_methods,
     reason = "the Lambda runtime says that it is there by this variable alone"
 )]
-pub async fn serve(routes: Router<App>, answers: Answers, app: App) -> anyhow::Result<()> {
+pub async fn serve(routes: Router<App>, answers: ResponseMode, app: App) -> anyhow::Result<()> {
     let service = stack(routes, &app);
     log_sign_in(&app.config);
     if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok() {
         let ended = match answers {
-            Answers::Whole => lambda_http::run(service).await,
-            Answers::Streamed => lambda_http::run_with_streaming_response(service).await,
+            ResponseMode::Buffered => lambda_http::run(service).await,
+            ResponseMode::Streaming => lambda_http::run_with_streaming_response(service).await,
         };
         return ended.map_err(anyhow::Error::from_boxed);
     }
@@ -134,7 +134,7 @@ pub(crate) async fn on_socket(service: Router, listener: TcpListener, app: &App)
     }
     drop(listener);
     tracing::info!("shutting down");
-    app.messenger.tail().shut_down();
+    app.messenger.broker().shut_down();
     if timeout(GRACE, connections.end()).await.is_err() {
         tracing::warn!("some requests were still being answered");
     }

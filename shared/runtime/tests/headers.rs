@@ -2,7 +2,7 @@
 
 use axum::{Json, Router, routing::get};
 use http::{HeaderMap, Method, Request, StatusCode};
-use messenger_runtime::{App, Failed, testing::Wire};
+use messenger_runtime::{ApiError, App, testing::Wire};
 use messenger_testkit::messenger;
 use serde_json::json;
 
@@ -10,7 +10,7 @@ fn routes() -> Router<App> {
     let json = || async { Json(json!({ "a": 1 })) };
     let nothing = || async { StatusCode::NO_CONTENT };
     let file = || async { ([("cache-control", "private, max-age=3600")], "bytes") };
-    let failed = || async { Failed::from(messenger_core::Error::NotFound("it")) };
+    let failed = || async { ApiError::from(messenger_core::Error::NotFound("it")) };
     Router::new()
         .route("/json", get(json))
         .route("/nothing", get(nothing))

@@ -9,7 +9,7 @@ use std::{
 use axum::{Router, extract::RawQuery, routing::get};
 use http::Request;
 use messenger_runtime::{
-    App, Failed,
+    ApiError, App,
     caller::{ServiceCaller, UrlCaller},
     fields::Fields,
     testing::{Answer, Wire, token},
@@ -47,12 +47,12 @@ impl MakeWriter<'_> for Lines {
 }
 
 fn routes() -> Router<App> {
-    let user = |_: UrlCaller| async { Ok::<_, Failed>("hello") };
-    let satellite = |_: ServiceCaller| async { Ok::<_, Failed>("hello") };
+    let user = |_: UrlCaller| async { Ok::<_, ApiError>("hello") };
+    let satellite = |_: ServiceCaller| async { Ok::<_, ApiError>("hello") };
     let wrong = |RawQuery(query): RawQuery| async move {
         let mut fields = Fields::from_query(query.as_deref());
         fields.number("limit", 1, 1, 2);
-        fields.finish().map(|_| "hello").map_err(Failed::from)
+        fields.finish().map(|_| "hello").map_err(ApiError::from)
     };
     Router::new()
         .route("/user", get(user))

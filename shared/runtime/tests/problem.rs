@@ -8,7 +8,7 @@ use messenger_core::{
     Error,
     error::{Failure, System},
 };
-use messenger_runtime::{App, Failed, testing::Wire};
+use messenger_runtime::{ApiError, App, testing::Wire};
 use messenger_testkit::{TestMessenger, messenger};
 use serde_json::json;
 
@@ -26,15 +26,15 @@ const CAUSE: &str = "select secret from users";
 /// `/fault/{system}/{failure}` fails so; `/busy` and `/later` say when to come again.
 fn routes() -> Router<App> {
     let fault = |Path((system, failure)): Path<(usize, usize)>| async move {
-        Failed::from(Error::fault(SYSTEMS[system], FAILURES[failure], "storing a notification", CAUSE))
+        ApiError::from(Error::fault(SYSTEMS[system], FAILURES[failure], "storing a notification", CAUSE))
     };
-    let busy = || async { Failed::from(Error::Busy { retry_after: Duration::ZERO }) };
+    let busy = || async { ApiError::from(Error::Busy { retry_after: Duration::ZERO }) };
     let later = || async {
         let retry_after = Some(Duration::from_millis(1001));
-        Failed::from(Error::Conflict { code: "locked", detail: "it is locked".into(), retry_after })
+        ApiError::from(Error::Conflict { code: "locked", detail: "it is locked".into(), retry_after })
     };
     let never = || async {
-        Failed::from(Error::Conflict { code: "closed", detail: "it is closed".into(), retry_after: None })
+        ApiError::from(Error::Conflict { code: "closed", detail: "it is closed".into(), retry_after: None })
     };
     Router::new()
         .route("/fault/{system}/{failure}", get(fault))

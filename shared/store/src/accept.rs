@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     error::{fault, share},
-    fresh::Fresh,
+    local_appends::LocalAppends,
     notifications,
     pool::Database,
 };
@@ -36,9 +36,9 @@ struct Waiting {
 }
 
 impl Acceptor {
-    pub(crate) fn start(database: Database, fresh: Arc<Fresh>) -> Self {
+    pub(crate) fn start(database: Database, local_appends: Arc<LocalAppends>) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(run(database, fresh, receiver));
+        tokio::spawn(run(database, local_appends, receiver));
         Self(sender)
     }
 
@@ -52,7 +52,7 @@ impl Acceptor {
 }
 
 /// Commits batch after batch until the store is gone.
-async fn run(database: Database, fresh: Arc<Fresh>, mut receiver: mpsc::Receiver<Waiting>) {
+async fn run(database: Database, local_appends: Arc<LocalAppends>, mut receiver: mpsc::Receiver<Waiting>) {
     let mut waiting = Vec::new();
     loop {
         if waiting.is_empty() && receiver.recv_many(&mut waiting, BATCH).await == 0 {
@@ -66,7 +66,7 @@ async fn run(database: Database, fresh: Arc<Fresh>, mut receiver: mpsc::Receiver
         }
         let (batch, later) = split(mem::take(&mut waiting));
         waiting = later;
-        commit(&database, &fresh, batch).await;
+        commit(&database, &local_appends, batch).await;
     }
 }
 
@@ -81,11 +81,11 @@ fn split(waiting: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
     })
 }
 
-async fn commit(database: &Database, fresh: &Fresh, batch: Vec<Waiting>) {
+async fn commit(database: &Database, local_appends: &LocalAppends, batch: Vec<Waiting>) {
     let entries: Vec<_> = batch.iter().map(|waiting| &waiting.entry).collect();
     match batch::store(database, &entries).await {
         Ok(stored) => {
-            fresh.append(stored.events(&entries));
+            local_appends.append(stored.events(&entries));
             for (n, waiting) in batch.into_iter().enumerate() {
                 let accepted = accepted(database, &stored, n, waiting.entry).await;
                 // A caller who went away needs no answer; what they sent is stored.
@@ -95,7 +95,7 @@ async fn commit(database: &Database, fresh: &Fresh, batch: Vec<Waiting>) {
         // One entry that PostgreSQL refuses must not take the others with it.
         Err(error) if error.failure() == Some(Failure::Rejected) && batch.len() > 1 => {
             for waiting in batch {
-                Box::pin(commit(database, fresh, vec![waiting])).await;
+                Box::pin(commit(database, local_appends, vec![waiting])).await;
             }
         }
         Err(error) => {

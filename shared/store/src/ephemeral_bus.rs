@@ -7,16 +7,16 @@ use messenger_core::{Result, ephemeral::EphemeralEvent, port::EphemeralBus};
 
 use crate::PgStore;
 
-const EPHEMERAL: &str = "select pg_notify('whispers', whisper) from unnest($1::text[]) as whisper";
+const EPHEMERAL: &str = "select pg_notify('ephemeral_events', event) from unnest($1::text[]) as event";
 
 #[async_trait]
 impl EphemeralBus for PgStore {
-    async fn ephemeral(&self, ephemeral_bus: &[EphemeralEvent]) -> Result<()> {
-        let texts: Vec<_> = ephemeral_bus.iter().map(EphemeralEvent::to_string).collect();
-        self.database.execute("whispering", EPHEMERAL, &[&texts]).await.map(drop)
+    async fn publish(&self, events: &[EphemeralEvent]) -> Result<()> {
+        let texts: Vec<_> = events.iter().map(EphemeralEvent::to_string).collect();
+        self.database.execute("publishing ephemeral events", EPHEMERAL, &[&texts]).await.map(drop)
     }
 
     fn listen(&self) -> BoxStream<'static, EphemeralEvent> {
-        self.signals.ephemeral_bus()
+        self.listener.ephemeral_bus()
     }
 }

@@ -47,12 +47,12 @@ impl Feed for PgStore {
     }
 
     async fn next(&self, cursor: Position, limit: i64) -> Result<Vec<Event>> {
-        let mut events = self.fresh.next(cursor, usize::try_from(limit).unwrap_or_default());
+        let mut events = self.local_appends.next(cursor, usize::try_from(limit).unwrap_or_default());
         if events.is_empty() {
             let rows = self.database.query(READING, NEXT, &[&cursor.0, &limit]).await?;
             events = rows.iter().map(event).collect::<Result<_>>()?;
         }
-        self.fresh.read(events.last().map_or(cursor, |event| event.position));
+        self.local_appends.read(events.last().map_or(cursor, |event| event.position));
         Ok(events)
     }
 
@@ -62,7 +62,7 @@ impl Feed for PgStore {
     }
 
     async fn changed(&self, patience: Duration) {
-        self.signals.feed(self.fresh.position(), patience).await;
+        self.listener.feed(self.local_appends.position(), patience).await;
     }
 }
 

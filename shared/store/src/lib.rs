@@ -6,7 +6,8 @@ mod ephemeral_bus;
 mod error;
 mod external;
 mod feed;
-mod fresh;
+mod listener;
+mod local_appends;
 mod maintenance;
 mod messages;
 mod migrate;
@@ -17,7 +18,6 @@ mod reconciliation;
 mod records;
 mod room_views;
 mod rooms;
-mod signals;
 mod users;
 
 pub use migrate::{migrate, schema};

@@ -43,7 +43,7 @@ const FORGET: [&str; 4] = [
 #[async_trait]
 impl Maintenance for PgStore {
     async fn work(&self, patience: Duration) {
-        self.signals.work(patience).await;
+        self.listener.work(patience).await;
     }
 
     async fn anything_resting(&self) -> Result<bool> {

@@ -20,8 +20,8 @@ use tokio_postgres::{Config, NoTls, Row, config::SslMode, types::ToSql};
 use crate::{
     accept::Acceptor,
     error::{Context, fault},
-    fresh::Fresh,
-    signals::Signals,
+    listener::PgListener,
+    local_appends::LocalAppends,
 };
 
 /// Default time that a call waits for a connection before it answers that the database is away: the health check has
@@ -52,8 +52,8 @@ pub struct StoreConfig {
 #[derive(Clone)]
 pub struct PgStore {
     pub(crate) database: Database,
-    pub(crate) signals: Arc<Signals>,
-    pub(crate) fresh: Arc<Fresh>,
+    pub(crate) listener: Arc<PgListener>,
+    pub(crate) local_appends: Arc<LocalAppends>,
     acceptor: Arc<OnceCell<Acceptor>>,
 }
 
@@ -83,11 +83,11 @@ impl PgStore {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| fault(Failure::Broken, "preparing the connection pool", error))?;
-        let signals = Arc::new(Signals::new(postgres));
+        let listener = Arc::new(PgListener::new(postgres));
         Ok(Self {
             database: Database { pool, statements: Arc::default() },
-            fresh: Arc::new(Fresh::new(signals.clone())),
-            signals,
+            local_appends: Arc::new(LocalAppends::new(listener.clone())),
+            listener,
             acceptor: Arc::default(),
         })
     }
@@ -95,7 +95,7 @@ impl PgStore {
     /// The group commit of this process; starts with the first notification.
     pub(crate) async fn acceptor(&self) -> &Acceptor {
         self.acceptor
-            .get_or_init(|| async { Acceptor::start(self.database.clone(), self.fresh.clone()) })
+            .get_or_init(|| async { Acceptor::start(self.database.clone(), self.local_appends.clone()) })
             .await
     }
 

@@ -190,7 +190,7 @@ impl Users for PgStore {
     }
 
     fn watch(&self, watcher: Arc<dyn UserWatcher>) {
-        self.signals.watch(&watcher);
+        self.listener.watch(&watcher);
     }
 }
 

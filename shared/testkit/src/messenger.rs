@@ -35,7 +35,7 @@ impl HubBuilder {
         self
     }
 
-    /// The hub. Nothing runs yet: see [`TestMessenger::run_tail`].
+    /// The hub. Nothing runs yet: see [`TestMessenger::run_broker`].
     pub fn build(self) -> TestMessenger {
         let Self { memory, homeserver, clock, settings } = self;
         TestMessenger::start(&memory, &homeserver, clock, settings)
@@ -133,9 +133,9 @@ impl TestMessenger {
     }
 
     /// Runs the tail until the handle is dropped.
-    pub fn run_tail(&self) -> Running {
+    pub fn run_broker(&self) -> Running {
         let messenger = self.messenger.clone();
-        Running(tokio::spawn(async move { messenger.tail().run().await }))
+        Running(tokio::spawn(async move { messenger.broker().run().await }))
     }
 
     /// Runs a worker until the handle is dropped.

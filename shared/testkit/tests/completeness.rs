@@ -6,7 +6,7 @@ const CONTRACT: [(&str, &str); 29] = [
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
     ("cursors", include_str!("../src/contract/cursors.rs")),
-    ("departures", include_str!("../src/contract/pending_leaves.rs")),
+    ("pending_leaves", include_str!("../src/contract/pending_leaves.rs")),
     ("due", include_str!("../src/contract/due.rs")),
     ("emptied", include_str!("../src/contract/emptied.rs")),
     ("external", include_str!("../src/contract/external.rs")),
@@ -16,7 +16,7 @@ const CONTRACT: [(&str, &str); 29] = [
     ("homeserver", include_str!("../src/contract/homeserver.rs")),
     ("identity", include_str!("../src/contract/identity.rs")),
     ("lanes", include_str!("../src/contract/lanes.rs")),
-    ("lobby", include_str!("../src/contract/room_views.rs")),
+    ("room_views", include_str!("../src/contract/room_views.rs")),
     ("memberships", include_str!("../src/contract/memberships.rs")),
     ("messages", include_str!("../src/contract/messages.rs")),
     ("notifications", include_str!("../src/contract/notifications.rs")),
@@ -28,9 +28,9 @@ const CONTRACT: [(&str, &str); 29] = [
     ("redactions", include_str!("../src/contract/redactions.rs")),
     ("rooms", include_str!("../src/contract/rooms.rs")),
     ("search", include_str!("../src/contract/search.rs")),
-    ("upkeep", include_str!("../src/contract/maintenance.rs")),
+    ("maintenance", include_str!("../src/contract/maintenance.rs")),
     ("users", include_str!("../src/contract/users.rs")),
-    ("whispers", include_str!("../src/contract/ephemeral_bus.rs")),
+    ("ephemeral_bus", include_str!("../src/contract/ephemeral_bus.rs")),
 ];
 
 #[test]

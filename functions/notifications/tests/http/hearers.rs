@@ -3,7 +3,7 @@
 use messenger_core::id::TenantId;
 use serde_json::{Value, json};
 
-use crate::{door, send};
+use crate::{send, test_app};
 
 /// `pointer: message` of each problem.
 fn problems(body: &Value) -> Vec<String> {
@@ -14,7 +14,7 @@ fn problems(body: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn an_address_without_a_target_type_is_refused_with_both_named() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     let mut told = Vec::new();
     for fields in [
         json!({ "target_user": "mueller" }),
@@ -39,7 +39,7 @@ async fn an_address_without_a_target_type_is_refused_with_both_named() {
 
 #[tokio::test]
 async fn an_address_that_is_null_or_blank_is_none() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     for fields in [
         json!({ "entity_type": null, "entity_id": null, "target_user": null }),
         json!({ "entity_type": "", "entity_id": "", "target_user": " " }),
@@ -56,7 +56,7 @@ async fn an_address_that_is_null_or_blank_is_none() {
 
 #[tokio::test]
 async fn an_address_that_an_explicit_target_does_not_use_is_a_warning() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.caller("mueller", TenantId(1)).await;
     messenger.work().await;
     let mut told = Vec::new();
@@ -84,7 +84,7 @@ async fn an_address_that_an_explicit_target_does_not_use_is_a_warning() {
 
 #[tokio::test]
 async fn a_misspelt_field_that_decides_who_hears_it_is_refused() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     let mut told = Vec::new();
     for fields in [
         json!({ "targe_type": "dm", "target_user": "mueller" }),
@@ -118,7 +118,7 @@ async fn a_misspelt_field_that_decides_who_hears_it_is_refused() {
 /// A satellite's own fields cost no alarm.
 #[tokio::test]
 async fn a_field_that_cannot_be_a_misspelling_of_a_deciding_one_stays_a_warning() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     for fields in [
         json!({ "target_usr": null }),
         json!({ "target": "halle-3", "user": "mueller", "tenant": 7, "type": "alarm", "prio": 1, "severity": "high" }),
@@ -136,7 +136,7 @@ async fn a_field_that_cannot_be_a_misspelling_of_a_deciding_one_stays_a_warning(
 
 #[tokio::test]
 async fn every_spelling_of_a_name_is_the_same_name() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.caller("müller", TenantId(1)).await;
     messenger.work().await;
     let first = send(&wire, &json!({ "target_type": "dm", "target_user": "müller" })).await;

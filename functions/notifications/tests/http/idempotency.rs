@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{door, notification, post};
+use crate::{notification, post, test_app};
 
 #[tokio::test]
 async fn a_retried_call_gets_the_first_answer_and_a_header_that_says_so() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     let body = notification(&json!({})).to_string();
     let first = wire.call(post("").header("Idempotency-Key", "k-1"), body.clone()).await;
     assert_eq!(first.all_headers.get("idempotent-replayed"), None);
@@ -20,7 +20,7 @@ async fn a_retried_call_gets_the_first_answer_and_a_header_that_says_so() {
 
 #[tokio::test]
 async fn the_key_may_stand_in_the_body_and_the_header_wins() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let body = notification(&json!({ "idempotency_key": "in the body" })).to_string();
     let first = wire.call(post(""), body.clone()).await;
     assert_eq!(first.body["warnings"], json!([]));
@@ -33,7 +33,7 @@ async fn the_key_may_stand_in_the_body_and_the_header_wins() {
 
 #[tokio::test]
 async fn another_request_with_the_same_key_is_a_mistake() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     wire.call(post("").header("Idempotency-Key", "k"), notification(&json!({})).to_string()).await;
     let other = notification(&json!({ "body": "anders" })).to_string();
     let answer = wire.call(post("").header("Idempotency-Key", "k"), other).await;
@@ -63,7 +63,7 @@ async fn another_request_with_the_same_key_is_a_mistake() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_still_being_answered_is_in_flight() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.homeserver.act_late(Duration::from_secs(4));
     let body = notification(&json!({})).to_string();
     let first = wire.call(post("?wait=7").header("Idempotency-Key", "k"), body.clone());
@@ -94,7 +94,7 @@ async fn a_call_that_is_still_being_answered_is_in_flight() {
 
 #[tokio::test]
 async fn a_key_that_is_none_is_named() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let long = "x".repeat(256);
     for key in ["ä", &long] {
         let request = post("").header("Idempotency-Key", key.as_bytes());
@@ -107,7 +107,7 @@ async fn a_key_that_is_none_is_named() {
 
 #[tokio::test]
 async fn the_same_request_in_other_words_is_the_same_request() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     let send = async |body: &str| wire.call(post("").header("Idempotency-Key", "k"), body.to_owned()).await;
     let first = send(
         r#"{"source_app": "a", "event_type": "e", "title": "Ü \u00fc", "target_type": "entity_room",
@@ -129,7 +129,7 @@ async fn the_same_request_in_other_words_is_the_same_request() {
 
 #[tokio::test]
 async fn each_field_that_was_understood_makes_another_request() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let dm = json!({ "target_type": "dm", "target_user": "mueller" });
     let first = notification(&dm).to_string();
     assert_eq!(wire.call(post("").header("Idempotency-Key", "k"), first).await.status, 201);
@@ -153,7 +153,7 @@ async fn each_field_that_was_understood_makes_another_request() {
 
 #[tokio::test]
 async fn a_blank_key_is_none_and_spaces_around_one_do_not_count() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let send = async |header: Option<&str>, fields: Value| {
         let request = header.map_or_else(|| post(""), |key| post("").header("Idempotency-Key", key));
         wire.call(request, notification(&fields).to_string()).await.body["id"].clone()

@@ -4,7 +4,7 @@ use axum::http::Request;
 use messenger_runtime::testing::SERVICE_TOKEN;
 use serde_json::{Value, json};
 
-use crate::{door, notification, post, send};
+use crate::{notification, post, send, test_app};
 
 /// A notification with this text as the value of a field.
 fn with(field: &str, value: &str) -> String {
@@ -14,7 +14,7 @@ fn with(field: &str, value: &str) -> String {
 
 #[tokio::test]
 async fn half_of_a_surrogate_pair_costs_no_alarm() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     for (field, value, read) in [
         ("title", r#""cut \ud83d""#, "cut \u{fffd}"),
         ("body", r#""\ude00 \ud83d\ude00""#, "\u{fffd} 😀"),
@@ -31,7 +31,7 @@ async fn half_of_a_surrogate_pair_costs_no_alarm() {
 /// With U+FFFD it would be somebody else's id, or nobody's.
 #[tokio::test]
 async fn half_of_a_character_in_an_id_is_named() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let body = with("target_user", r#""m\ud83d""#).replace('{', r#"{"target_type": "dm", "#);
     let answer = wire.call(post(""), body).await;
     assert_eq!((answer.status, &answer.body["errors"][0]["pointer"]), (422, &json!("/target_user")));
@@ -39,14 +39,14 @@ async fn half_of_a_character_in_an_id_is_named() {
 
 #[tokio::test]
 async fn a_byte_order_mark_is_skipped() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let body = [b"\xef\xbb\xbf", notification(&json!({})).to_string().as_bytes()].concat();
     assert_eq!(wire.call(post(""), body).await.status, 201);
 }
 
 #[tokio::test]
 async fn what_nobody_reads_may_be_anything() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let deep = "[".repeat(200_000) + &"]".repeat(200_000);
     for value in ["1e400", "-1e999", "123456789012345678901234567890", &deep, r#"{"a": {"a": 1e400}}"#] {
         let answer = wire.call(post(""), with("details", value)).await;
@@ -63,7 +63,7 @@ async fn what_nobody_reads_may_be_anything() {
 
 #[tokio::test]
 async fn a_whole_number_is_one_however_it_is_written() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let entity = |id: &str| {
         with("entity_id", id).replacen('{', r#"{"target_type": "entity_room", "entity_type": "machine", "#, 1)
     };
@@ -84,7 +84,7 @@ async fn a_whole_number_is_one_however_it_is_written() {
 
 #[tokio::test]
 async fn of_two_fields_with_one_name_the_last_counts() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let body = notification(&json!({})).to_string().replacen('{', r#"{"title": "erster", "#, 1);
     let answer = wire.call(post(""), body).await;
     assert_eq!((answer.status, &answer.body["title"]), (201, &json!("Maschine gestoppt")));
@@ -92,7 +92,7 @@ async fn of_two_fields_with_one_name_the_last_counts() {
 
 #[tokio::test]
 async fn another_encoding_is_named_with_the_field_where_it_can_be() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let text = notification(&json!({ "title": "Störung", "body": "ä" })).to_string();
     let latin: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
     let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -128,7 +128,7 @@ async fn another_encoding_is_named_with_the_field_where_it_can_be() {
 
 #[tokio::test]
 async fn a_compressed_body_is_415_and_says_so() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let body = notification(&json!({})).to_string();
     insta::assert_json_snapshot!(wire.call(post("").header("Content-Encoding", "gzip"), body.clone()).await, @r#"
     {
@@ -160,7 +160,7 @@ async fn a_compressed_body_is_415_and_says_so() {
 /// The examples of the integration document, word for word.
 #[tokio::test]
 async fn the_examples_of_the_integration_document_are_accepted() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     for example in [
         json!({ "body": "Maschine CNC-01 hat einen Fehler gemeldet.", "target_type": "general", "entity_type": null, "entity_id": null, "target_user": null, "priority": "normal" }),
         json!({ "body": "Am 05.02. von 18:00-20:00 Uhr.", "target_type": "general" }),

@@ -16,7 +16,7 @@ use messenger_testkit::{TestMessenger, messenger};
 use serde_json::{Value, json};
 
 /// The door, and what stands behind it.
-fn door() -> (TestMessenger, Wire) {
+fn test_app() -> (TestMessenger, Wire) {
     let messenger = messenger().build();
     let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
     (messenger, wire)

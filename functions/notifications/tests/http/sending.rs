@@ -3,11 +3,11 @@
 use messenger_core::id::TenantId;
 use serde_json::{Value, json};
 
-use crate::{door, notification, post, send};
+use crate::{notification, post, send, test_app};
 
 #[tokio::test]
 async fn what_was_sent_is_answered_with_every_field_of_the_contract() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let answer = send(&wire, &json!({ "body": "Fehlercode E-401" })).await;
     insta::assert_json_snapshot!(answer, @r#"
     {
@@ -43,7 +43,7 @@ async fn what_was_sent_is_answered_with_every_field_of_the_contract() {
 
 #[tokio::test]
 async fn every_target_is_echoed_and_has_a_room() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.caller("mueller", TenantId(1)).await;
     messenger.work().await;
     let targets = [
@@ -78,7 +78,7 @@ async fn every_target_is_echoed_and_has_a_room() {
 
 #[tokio::test]
 async fn a_direct_message_to_somebody_unknown_is_held() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let answer = send(&wire, &json!({ "target_type": "dm", "target_user": "neu" })).await;
     insta::assert_json_snapshot!(answer, @r#"
     {
@@ -114,7 +114,7 @@ async fn a_direct_message_to_somebody_unknown_is_held() {
 
 #[tokio::test]
 async fn without_the_homeserver_it_is_accepted_and_pending() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.homeserver.switch_off();
     let mut answer = send(&wire, &json!({})).await;
     let next = answer.body["next_attempt_at"].take();
@@ -153,7 +153,7 @@ async fn without_the_homeserver_it_is_accepted_and_pending() {
 
 #[tokio::test]
 async fn what_the_homeserver_refuses_for_good_has_failed() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.homeserver.refuse("gestoppt");
     let answer = send(&wire, &json!({})).await;
     assert_eq!(answer.status, 201);
@@ -165,7 +165,7 @@ async fn what_the_homeserver_refuses_for_good_has_failed() {
 
 #[tokio::test]
 async fn who_does_not_wait_is_answered_before_the_homeserver_is_asked() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     let body = notification(&json!({})).to_string();
     let answer = wire.call(post("?wait=0"), body).await;
     assert_eq!((answer.status, &answer.body["status"]), (201, &json!("pending")));
@@ -174,7 +174,7 @@ async fn who_does_not_wait_is_answered_before_the_homeserver_is_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_longer_than_asked() {
-    let (messenger, wire) = door();
+    let (messenger, wire) = test_app();
     messenger.homeserver.act_late(std::time::Duration::from_mins(1));
     for (query, most) in [("", 3000), ("?wait=0.5", 500), ("?wait=10", 10_000)] {
         let begun = tokio::time::Instant::now();
@@ -187,7 +187,7 @@ async fn nobody_waits_longer_than_asked() {
 
 #[tokio::test]
 async fn a_field_that_nobody_knows_is_ignored_and_named() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let answer = send(&wire, &json!({ "colour": "red", "Title": null, "tenant_id": 1 })).await;
     assert_eq!(answer.status, 201);
     insta::assert_json_snapshot!(answer.body["warnings"], @r#"
@@ -200,7 +200,7 @@ async fn a_field_that_nobody_knows_is_ignored_and_named() {
 
 #[tokio::test]
 async fn what_is_as_long_as_allowed_is_accepted_whole() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let fields = json!({
         "source_app": "ä".repeat(100), "event_type": "ö".repeat(100), "title": "ü".repeat(500),
         "body": "\u{1f4a5}".repeat(20_000), "target_type": "entity_room", "entity_type": "é".repeat(100),
@@ -215,7 +215,7 @@ async fn what_is_as_long_as_allowed_is_accepted_whole() {
 
 #[tokio::test]
 async fn json_is_known_by_any_of_its_names() {
-    let (_hub, wire) = door();
+    let (_hub, wire) = test_app();
     let body = notification(&json!({})).to_string();
     for kind in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.hub.v1+json"] {
         let mut request = post("");

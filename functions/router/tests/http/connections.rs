@@ -9,14 +9,14 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{Door, PATIENCE, router};
+use crate::{PATIENCE, TestApp, router};
 
 /// A request for a stream, cut off before its first line ends.
 const PARTIAL: &[u8] = b"GET /api/v1/ev";
 const USERS: &[u8] = b"GET /api/v1/users/me HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
 const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
 
-impl Door {
+impl TestApp {
     /// Processor time that it has used.
     fn processor_time(&self) -> Duration {
         let number = self.process.id().expect("it runs");
@@ -46,11 +46,11 @@ fn assert_problem(answer: &str, status: &str, code: &str) {
 
 #[tokio::test]
 async fn a_partial_head_costs_no_processor_time_and_is_answered_when_it_is_whole() {
-    let door = Door::open(&[]).await;
-    let sockets = partial(door.address, 100).await;
-    let before = door.processor_time();
+    let test_app = TestApp::open(&[]).await;
+    let sockets = partial(test_app.address, 100).await;
+    let before = test_app.processor_time();
     sleep(Duration::from_secs(2)).await;
-    let used = door.processor_time().saturating_sub(before);
+    let used = test_app.processor_time().saturating_sub(before);
     assert!(used < Duration::from_millis(400), "{used:?} of two seconds");
     for socket in sockets {
         socket.writable().await.expect("it is open");
@@ -61,10 +61,10 @@ async fn a_partial_head_costs_no_processor_time_and_is_answered_when_it_is_whole
 
 #[tokio::test]
 async fn a_head_that_comes_byte_by_byte_is_answered() {
-    let door = Door::open(&[]).await;
+    let test_app = TestApp::open(&[]).await;
     let stream = "GET /api/v1/events/stream HTTP/1.1\r\nhost: h\r\n\r\n".as_bytes();
     for head in [stream, USERS] {
-        let socket = connected(door.address, b"").await;
+        let socket = connected(test_app.address, b"").await;
         for byte in head.chunks(1) {
             socket.writable().await.expect("it is open");
             socket.try_write(byte).expect("it takes a byte");
@@ -76,7 +76,7 @@ async fn a_head_that_comes_byte_by_byte_is_answered() {
 
 #[tokio::test]
 async fn a_wrong_head_is_answered_as_a_problem_on_every_path() {
-    let door = Door::open(&[]).await;
+    let test_app = TestApp::open(&[]).await;
     for path in ["/api/v1/events/stream", "/api/v1/users/me"] {
         let head = |more: &str| format!("GET {path} HTTP/1.1\r\nhost: h\r\n{more}\r\n").into_bytes();
         let malformed = [
@@ -87,28 +87,28 @@ async fn a_wrong_head_is_answered_as_a_problem_on_every_path() {
             [b"GET ".as_slice(), path.as_bytes(), b" HTTP/1.1\r\nx: \0\r\n\r\n"].concat(),
         ];
         for wrong in malformed {
-            assert_problem(&exchange(door.address, &wrong).await, "400", "invalid_request");
+            assert_problem(&exchange(test_app.address, &wrong).await, "400", "invalid_request");
         }
         let large = head(&format!("x: {}\r\n", "x".repeat(40_000)));
-        assert_problem(&exchange(door.address, &large).await, "431", "head_too_large");
+        assert_problem(&exchange(test_app.address, &large).await, "431", "head_too_large");
         let many = (0..101).fold(String::new(), |head, n| head + &format!("x{n}: 1\r\n"));
-        assert_problem(&exchange(door.address, &head(&many)).await, "431", "head_too_large");
+        assert_problem(&exchange(test_app.address, &head(&many)).await, "431", "head_too_large");
     }
     for wrong in [b"\x16\x03\x01\x02\x00\x01\x00".as_slice(), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
-        assert_problem(&exchange(door.address, wrong).await, "400", "invalid_request");
+        assert_problem(&exchange(test_app.address, wrong).await, "400", "invalid_request");
     }
     let wrong_path = b"GET /api/v1/events/stream?\xff HTTP/1.1\r\nhost: h\r\n\r\n";
-    assert_problem(&exchange(door.address, wrong_path).await, "400", "invalid_request");
+    assert_problem(&exchange(test_app.address, wrong_path).await, "400", "invalid_request");
 }
 
 #[tokio::test]
 async fn a_head_that_does_not_come_in_time_is_408_and_silence_is_closed() {
-    let door = Door::open(&[]).await;
+    let test_app = TestApp::open(&[]).await;
     let begun = Instant::now();
     let (partial, other, silent) = tokio::join!(
-        exchange(door.address, PARTIAL),
-        exchange(door.address, b"POST /auth/hub-login HTTP/1.1\r\nhost: h\r\n"),
-        exchange(door.address, b""),
+        exchange(test_app.address, PARTIAL),
+        exchange(test_app.address, b"POST /auth/hub-login HTTP/1.1\r\nhost: h\r\n"),
+        exchange(test_app.address, b""),
     );
     assert_problem(&partial, "408", "request_timeout");
     assert_problem(&other, "408", "request_timeout");
@@ -119,27 +119,27 @@ async fn a_head_that_does_not_come_in_time_is_408_and_silence_is_closed() {
 #[tokio::test]
 async fn beyond_the_limit_of_connections_only_health_is_answered() {
     for (variable, status) in [("LIMIT_CONNECTIONS", "503"), ("LIMIT_CONNECTIONS_PER_ADDRESS", "429")] {
-        let door = Door::open(&[(variable, "10")]).await;
-        let (_idle, refused) = until_full(&door, 9).await;
+        let test_app = TestApp::open(&[(variable, "10")]).await;
+        let (_idle, refused) = until_full(&test_app, 9).await;
         assert_problem(&refused, status, "too_many_connections");
         assert!(refused.contains("retry-after: 5\r\n"), "{refused}");
-        assert!(exchange(door.address, LIVEZ).await.ends_with("\r\n\r\nalive"));
-        let ready = exchange(door.address, b"GET /readyz HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        assert!(exchange(test_app.address, LIVEZ).await.ends_with("\r\n\r\nalive"));
+        let ready = exchange(test_app.address, b"GET /readyz HTTP/1.1\r\nhost: h\r\n\r\n").await;
         assert_problem(&ready, "503", "database_unavailable");
     }
 }
 
 /// Opens connections until the router refuses what is not health, beginning with so many. Returns the refusal as well.
-async fn until_full(door: &Door, least: usize) -> (Vec<TcpStream>, String) {
-    let mut sockets = partial(door.address, least).await;
+async fn until_full(test_app: &TestApp, least: usize) -> (Vec<TcpStream>, String) {
+    let mut sockets = partial(test_app.address, least).await;
     let begun = Instant::now();
     loop {
-        let answer = exchange(door.address, USERS).await;
+        let answer = exchange(test_app.address, USERS).await;
         if !answer.starts_with("HTTP/1.1 401 ") {
             return (sockets, answer);
         }
         assert!(begun.elapsed() < PATIENCE, "it takes {} connections", sockets.len());
-        sockets.extend(partial(door.address, 1).await);
+        sockets.extend(partial(test_app.address, 1).await);
     }
 }
 
@@ -148,19 +148,19 @@ async fn file_descriptors_never_run_out_and_a_freed_one_is_used_again() {
     let mut command = Command::new("sh");
     let script = format!("ulimit -n 160 && exec {}", env!("CARGO_BIN_EXE_messenger-router"));
     command.args(["-c", &script]).env_clear().kill_on_drop(true).stdin(std::process::Stdio::null());
-    let door = Door::of(command, &[]).await;
-    let (idle, refused) = until_full(&door, 20).await;
+    let test_app = TestApp::of(command, &[]).await;
+    let (idle, refused) = until_full(&test_app, 20).await;
     assert_problem(&refused, "503", "too_many_connections");
     assert!(idle.len() < 64, "{}: some are left for what the service itself needs", idle.len());
     // A flood of the same address: each is answered or closed, and none is left hanging.
-    let flood = partial(door.address, 200).await;
+    let flood = partial(test_app.address, 200).await;
     let begun = Instant::now();
-    while !exchange(door.address, LIVEZ).await.ends_with("alive") {
+    while !exchange(test_app.address, LIVEZ).await.ends_with("alive") {
         assert!(begun.elapsed() < PATIENCE, "health is not answered");
         sleep(Duration::from_millis(100)).await;
     }
     drop((idle, flood));
-    while !exchange(door.address, USERS).await.starts_with("HTTP/1.1 401 ") {
+    while !exchange(test_app.address, USERS).await.starts_with("HTTP/1.1 401 ") {
         assert!(begun.elapsed() < PATIENCE, "what was freed is not used");
         sleep(Duration::from_millis(100)).await;
     }
@@ -168,13 +168,13 @@ async fn file_descriptors_never_run_out_and_a_freed_one_is_used_again() {
 
 #[tokio::test]
 async fn a_connection_that_waits_for_its_head_does_not_delay_the_end() {
-    let mut door = Door::of(router(&[]), &[]).await;
-    let _idle = partial(door.address, 3).await;
+    let mut test_app = TestApp::of(router(&[]), &[]).await;
+    let _idle = partial(test_app.address, 3).await;
     // Served means that the router has accepted the others before.
-    assert!(exchange(door.address, LIVEZ).await.ends_with("alive"));
-    let number = door.process.id().expect("it runs").to_string();
+    assert!(exchange(test_app.address, LIVEZ).await.ends_with("alive"));
+    let number = test_app.process.id().expect("it runs").to_string();
     let begun = Instant::now();
     Command::new("kill").args(["-TERM", &number]).status().await.expect("a signal");
-    door.process.wait().await.expect("it ends");
+    test_app.process.wait().await.expect("it ends");
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }

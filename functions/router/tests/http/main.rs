@@ -23,7 +23,7 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running router. Ends when dropped.
-struct Door {
+struct TestApp {
     url: String,
     address: SocketAddr,
     process: Child,
@@ -36,7 +36,7 @@ fn router(variables: &[(&str, &str)]) -> Command {
     command
 }
 
-impl Door {
+impl TestApp {
     /// Starts a router whose database is away.
     async fn open(variables: &[(&str, &str)]) -> Self {
         Self::of(router(&[]), variables).await
@@ -53,13 +53,13 @@ impl Door {
         command.envs([&usual, variables].concat()).stderr(Stdio::null());
         let process = command.spawn().expect("it starts");
         let address = format!("127.0.0.1:{port}").parse().expect("an address");
-        let door = Self { url: format!("http://{address}"), address, process };
+        let test_app = Self { url: format!("http://{address}"), address, process };
         let begun = tokio::time::Instant::now();
-        while door.request(Method::GET, "/livez").send().await.is_err() {
+        while test_app.request(Method::GET, "/livez").send().await.is_err() {
             assert!(begun.elapsed() < PATIENCE, "the router does not start");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        door
+        test_app
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -95,10 +95,10 @@ async fn elsewhere() -> String {
 #[tokio::test]
 async fn a_request_is_passed_on_whole_and_its_answer_comes_back_as_it_is() {
     let there = elsewhere().await;
-    let door = Door::open(&[("UPSTREAM_NOTIFICATIONS", &there)]).await;
+    let test_app = TestApp::open(&[("UPSTREAM_NOTIFICATIONS", &there)]).await;
     let path = "/api/v1/notifications/send?wait=0&q=%C3%BC%2F";
     let request =
-        door.request(Method::POST, path).header("X-Service-Token", "secret").header("TE", "trailers");
+        test_app.request(Method::POST, path).header("X-Service-Token", "secret").header("TE", "trailers");
     let answer = request.body("{\"title\":\"ü\"}").send().await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::IM_A_TEAPOT);
     assert_eq!(answer.headers()["x-next-cursor"], "7");
@@ -124,7 +124,7 @@ async fn a_request_is_passed_on_whole_and_its_answer_comes_back_as_it_is() {
 #[tokio::test]
 async fn a_group_is_its_path_and_all_below_it_and_nothing_else() {
     let there = elsewhere().await;
-    let door = Door::open(&[("UPSTREAM_USERS", &there), ("UPSTREAM_POLL", &there)]).await;
+    let test_app = TestApp::open(&[("UPSTREAM_USERS", &there), ("UPSTREAM_POLL", &there)]).await;
     let mut told = Vec::new();
     for path in [
         "/api/v1/users",
@@ -133,7 +133,7 @@ async fn a_group_is_its_path_and_all_below_it_and_nothing_else() {
         "/api/v1/events/stream",
         "/api/v1/usersx",
     ] {
-        let status = door.request(Method::GET, path).send().await.expect("an answer").status();
+        let status = test_app.request(Method::GET, path).send().await.expect("an answer").status();
         told.push(format!("{path} {}", status.as_u16()));
     }
     insta::assert_snapshot!(told.join("\n"), @r"
@@ -148,13 +148,13 @@ async fn a_group_is_its_path_and_all_below_it_and_nothing_else() {
 #[tokio::test]
 async fn a_group_whose_copies_are_all_away_is_502_and_the_others_go_on() {
     let nobody = format!("http://127.0.0.1:{0},http://127.0.0.1:{0}", nobodys_port().await);
-    let door = Door::open(&[("UPSTREAM_POLL", &nobody)]).await;
-    let answer = door.request(Method::GET, "/api/v1/events/poll").send().await.expect("an answer");
+    let test_app = TestApp::open(&[("UPSTREAM_POLL", &nobody)]).await;
+    let answer = test_app.request(Method::GET, "/api/v1/events/poll").send().await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
     let body: Value = answer.json().await.expect("JSON");
     assert_eq!(body["code"], "upstream_unavailable");
-    let here = door.request(Method::GET, "/api/v1/users/me").send().await.expect("an answer");
+    let here = test_app.request(Method::GET, "/api/v1/users/me").send().await.expect("an answer");
     assert_eq!(here.status(), StatusCode::UNAUTHORIZED);
 }
 

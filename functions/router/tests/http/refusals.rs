@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Door, PATIENCE};
+use crate::{PATIENCE, TestApp};
 
 /// Every route of the service, with ids that are good ones.
 const ROUTES: [&str; 28] = [
@@ -94,8 +94,8 @@ impl Raw {
 }
 
 /// Sends these bytes and reads until the connection ends; `None`: it ended without an answer.
-async fn exchange(door: &Door, bytes: &[u8]) -> Option<Raw> {
-    let mut socket = TcpStream::connect(door.address).await.expect("a connection");
+async fn exchange(test_app: &TestApp, bytes: &[u8]) -> Option<Raw> {
+    let mut socket = TcpStream::connect(test_app.address).await.expect("a connection");
     socket.write_all(bytes).await.expect("written");
     let mut answer = Vec::new();
     let read = timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("the connection ends");
@@ -113,26 +113,26 @@ fn request(method: &str, path: &str, headers: &str, body: &str) -> String {
     )
 }
 
-async fn door() -> Door {
+async fn test_app() -> TestApp {
     let variables = [("HUB_SECRET_KEY", HUB_SECRET_KEY), ("LIMIT_FAILURES_PER_ADDRESS", "0")];
-    Door::open(&variables).await
+    TestApp::open(&variables).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_refusal_of_every_route_is_a_problem() {
-    let door = door().await;
+    let test_app = test_app().await;
     let user = format!("Authorization: Bearer {}\r\n", token("mueller"));
     let service = format!("X-Service-Token: {SERVICE_TOKEN}\r\n");
     let mut refused = 0;
     for (n, route) in ROUTES.iter().enumerate() {
-        for (m, tail) in TAILS.iter().enumerate() {
+        for (m, suffix) in TAILS.iter().enumerate() {
             // Each tail with each method on some route, and each route with each method by some tail.
             let method = METHODS[(n + m) % METHODS.len()];
-            let path = format!("{route}{tail}");
+            let path = format!("{route}{suffix}");
             let headers = ["", user.as_str(), service.as_str()][m % 3];
             let body = ["", "no JSON", "[]", "{}", "{\"room_id\":7}"][n % 5];
             let asked = format!("{method} {path} {body}");
-            let answer = exchange(&door, request(method, &path, headers, body).as_bytes()).await;
+            let answer = exchange(&test_app, request(method, &path, headers, body).as_bytes()).await;
             let answer = answer.unwrap_or_else(|| panic!("{asked}: no answer"));
             if answer.status >= 400 && method != "HEAD" {
                 answer.code(&asked);
@@ -145,7 +145,7 @@ async fn every_refusal_of_every_route_is_a_problem() {
 
 #[tokio::test]
 async fn each_kind_of_refusal_has_its_own_code() {
-    let door = door().await;
+    let test_app = test_app().await;
     let user = format!("Authorization: Bearer {}\r\n", token("mueller"));
     let long = format!("/api/v1/users?q={}", "x".repeat(40_000));
     let many = "X: y\r\n".repeat(150);
@@ -173,7 +173,8 @@ async fn each_kind_of_refusal_has_its_own_code() {
         ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned()),
         ("a header without a name", request("GET", "/", ": x\r\n", "")),
     ] {
-        let answer = exchange(&door, bytes.as_bytes()).await.unwrap_or_else(|| panic!("{title}: no answer"));
+        let answer =
+            exchange(&test_app, bytes.as_bytes()).await.unwrap_or_else(|| panic!("{title}: no answer"));
         writeln!(told, "{title}: {} {}", answer.status, answer.code(title)).expect("written");
     }
     insta::assert_snapshot!(told, @r"
@@ -199,7 +200,7 @@ async fn each_kind_of_refusal_has_its_own_code() {
 
 #[tokio::test]
 async fn the_services_address_answers_a_page_to_browsers_and_json_to_programs() {
-    let door = door().await;
+    let test_app = test_app().await;
     let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     for (accept, is_page) in [
         (browser, true),
@@ -208,7 +209,8 @@ async fn the_services_address_answers_a_page_to_browsers_and_json_to_programs() 
         ("application/json", false),
         ("application/json, text/html;q=0", false),
     ] {
-        let answer = door.request(Method::GET, "/").header("Accept", accept).send().await.expect("an answer");
+        let answer =
+            test_app.request(Method::GET, "/").header("Accept", accept).send().await.expect("an answer");
         assert_eq!(answer.status(), 200);
         let mut varies = answer.headers().get_all("vary").iter();
         assert!(varies.any(|vary| vary == "Accept"), "{:?}", answer.headers());
@@ -228,7 +230,7 @@ async fn the_services_address_answers_a_page_to_browsers_and_json_to_programs() 
         assert!(!is_page || german.is_some() && german < english, "{body}");
         assert!(!["<script", "<style", "style=", "<img", "<link"].iter().any(|part| body.contains(part)));
     }
-    let head = exchange(&door, request("HEAD", "/", "Accept: text/html\r\n", "").as_bytes()).await;
+    let head = exchange(&test_app, request("HEAD", "/", "Accept: text/html\r\n", "").as_bytes()).await;
     let head = head.expect("an answer");
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     assert!(head.header("content-type").starts_with("text/html"));

@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{Door, PATIENCE, nobodys_port};
+use crate::{PATIENCE, TestApp, nobodys_port};
 
 /// An upstream that reads a head, does this, and says this before it is silent for ever.
 async fn upstream(says: &'static str) -> String {
@@ -45,15 +45,15 @@ async fn head(socket: &mut TcpStream) -> String {
     String::from_utf8_lossy(&head).into_owned()
 }
 
-async fn door(group: &str, upstream: &str) -> Door {
-    Door::open(&[(group, upstream), ("UPSTREAM_TIMEOUT_SECONDS", "1")]).await
+async fn test_app(group: &str, upstream: &str) -> TestApp {
+    TestApp::open(&[(group, upstream), ("UPSTREAM_TIMEOUT_SECONDS", "1")]).await
 }
 
 #[tokio::test]
 async fn a_silent_upstream_is_504() {
-    let door = door("UPSTREAM_NOTIFICATIONS", &upstream("").await).await;
+    let test_app = test_app("UPSTREAM_NOTIFICATIONS", &upstream("").await).await;
     for method in [Method::GET, Method::POST] {
-        let request = door.request(method, "/api/v1/notifications/send?wait=0").body("{}");
+        let request = test_app.request(method, "/api/v1/notifications/send?wait=0").body("{}");
         let answer = request.timeout(PATIENCE).send().await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
         assert_eq!(answer.headers()["content-type"], "application/problem+json");
@@ -64,9 +64,9 @@ async fn a_silent_upstream_is_504() {
 
 #[tokio::test]
 async fn an_upstream_that_is_asked_to_wait_has_that_time_as_well() {
-    let door = door("UPSTREAM_POLL", &upstream("").await).await;
+    let test_app = test_app("UPSTREAM_POLL", &upstream("").await).await;
     let begun = Instant::now();
-    let request = door.request(Method::GET, "/api/v1/events/poll?wait=3").timeout(PATIENCE);
+    let request = test_app.request(Method::GET, "/api/v1/events/poll?wait=3").timeout(PATIENCE);
     assert_eq!(request.send().await.expect("an answer").status(), StatusCode::GATEWAY_TIMEOUT);
     assert!(begun.elapsed() >= Duration::from_secs(4), "{:?}", begun.elapsed());
 }
@@ -74,7 +74,7 @@ async fn an_upstream_that_is_asked_to_wait_has_that_time_as_well() {
 #[tokio::test]
 async fn an_answer_that_stops_is_cut_off_and_a_stream_is_not() {
     let stopped = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n[";
-    let door_of_stopped = door("UPSTREAM_USERS", &upstream(stopped).await).await;
+    let door_of_stopped = test_app("UPSTREAM_USERS", &upstream(stopped).await).await;
     let answer = exchange(
         door_of_stopped.address,
         b"GET /api/v1/users HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n",
@@ -84,8 +84,8 @@ async fn an_answer_that_stops_is_cut_off_and_a_stream_is_not() {
 
     let stream =
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\r\nid: 1\ndata: 1\n\n";
-    let door = door("UPSTREAM_EVENTS", &upstream(stream).await).await;
-    let socket = connected(door.address, b"GET /api/v1/events/stream HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    let test_app = test_app("UPSTREAM_EVENTS", &upstream(stream).await).await;
+    let socket = connected(test_app.address, b"GET /api/v1/events/stream HTTP/1.1\r\nhost: h\r\n\r\n").await;
     let silence = timeout(Duration::from_secs(3), to_end(socket)).await;
     assert!(silence.is_err(), "a stream may be silent: {silence:?}");
 }
@@ -102,9 +102,9 @@ async fn an_upload_may_take_longer_than_an_upstream_may_be_silent() {
         socket.read_exact(&mut body).await.expect("the whole body");
         socket.write_all(said.as_bytes()).await.expect("it takes the answer");
     });
-    let door = door("UPSTREAM_NOTIFICATIONS", &url).await;
+    let test_app = test_app("UPSTREAM_NOTIFICATIONS", &url).await;
     let head = b"POST /api/v1/notifications/send HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 6000\r\n\r\n";
-    let mut socket = connected(door.address, head).await;
+    let mut socket = connected(test_app.address, head).await;
     for _ in 0..6 {
         sleep(Duration::from_millis(400)).await;
         socket.write_all(&[b'x'; 1000]).await.expect("it is taken");
@@ -116,10 +116,10 @@ async fn an_upload_may_take_longer_than_an_upstream_may_be_silent() {
 async fn a_body_that_nobody_has_read_is_sent_to_the_copy_that_is_there() {
     let there = upstream_that_counts().await;
     let nobody = format!("http://127.0.0.1:{}", nobodys_port().await);
-    let door = Door::open(&[("UPSTREAM_MESSAGES", &format!("{nobody},{there}"))]).await;
+    let test_app = TestApp::open(&[("UPSTREAM_MESSAGES", &format!("{nobody},{there}"))]).await;
     for _ in 0..4 {
         // Larger than anything that would be kept for another try.
-        let request = door.request(Method::POST, "/api/v1/messages/upload").body(vec![b'x'; 3 << 20]);
+        let request = test_app.request(Method::POST, "/api/v1/messages/upload").body(vec![b'x'; 3 << 20]);
         let answer = request.timeout(PATIENCE).send().await.expect("an answer");
         assert_eq!(answer.text().await.expect("text"), (3 << 20).to_string());
     }
@@ -148,11 +148,11 @@ async fn headers_of_one_connection_are_not_passed_on_and_the_client_is_named() {
         socket.write_all(answer.as_bytes()).await.expect("it takes the answer");
         asked
     });
-    let door = Door::open(&[("UPSTREAM_USERS", &url)]).await;
+    let test_app = TestApp::open(&[("UPSTREAM_USERS", &url)]).await;
     let request = b"GET /api/v1/users HTTP/1.1\r\nhost: h\r\nconnection: close, X-Ours\r\nx-ours: 1\r\n\
         keep-alive: timeout=5\r\nproxy-authorization: Basic eA==\r\nte: trailers\r\nx-public: 2\r\n\
         x-forwarded-for: 198.51.100.1\r\n\r\n";
-    let answer = exchange(door.address, request).await;
+    let answer = exchange(test_app.address, request).await;
     let names = |head: &str| {
         let lines = head.lines().skip(1).take_while(|line| !line.is_empty());
         let mut names: Vec<_> = lines.map(str::to_ascii_lowercase).collect();
@@ -171,8 +171,9 @@ async fn headers_of_one_connection_are_not_passed_on_and_the_client_is_named() {
 
 #[tokio::test]
 async fn a_function_that_trusts_the_router_counts_its_clients() {
-    let function = Door::open(&[("TRUSTED_PROXIES", "127.0.0.1"), ("LIMIT_FAILURES_PER_ADDRESS", "1")]).await;
-    let front = Door::open(&[("UPSTREAM_USERS", &function.url)]).await;
+    let function =
+        TestApp::open(&[("TRUSTED_PROXIES", "127.0.0.1"), ("LIMIT_FAILURES_PER_ADDRESS", "1")]).await;
+    let front = TestApp::open(&[("UPSTREAM_USERS", &function.url)]).await;
     let ask = async |client: &str| {
         let request = function.request(Method::GET, "/api/v1/users/me").bearer_auth("wrong");
         request.header("X-Forwarded-For", client).send().await.expect("an answer").status().as_u16()

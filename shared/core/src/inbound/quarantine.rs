@@ -51,8 +51,8 @@ impl Messenger {
         };
         // Not ended by a success: another event of the room may be read at any time.
         let now = self.clock.now();
-        let Some(since) = self.sick_since.get(room) else {
-            self.sick_since.put(room.clone(), now);
+        let Some(since) = self.quarantined_since.get(room) else {
+            self.quarantined_since.put(room.clone(), now);
             return Err(error);
         };
         if now < since + PATIENCE {

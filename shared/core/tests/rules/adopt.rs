@@ -6,7 +6,7 @@ use messenger_core::{
     event::Kind,
     id::{MatrixUserId, RoomId},
     inbound::RoomEvent,
-    room::{Founding, RoomKey, RoomKind, RoomType},
+    room::{RoomCreation, RoomKey, RoomKind, RoomType},
 };
 use messenger_testkit::{TestMessenger, given, messenger};
 use serde_json::json;
@@ -20,8 +20,8 @@ fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
 }
 
-fn umbau() -> Founding {
-    Founding { name: "Umbau".to_owned(), topic: None, invite: vec!["bert".to_owned(), "carl".to_owned()] }
+fn umbau() -> RoomCreation {
+    RoomCreation { name: "Umbau".to_owned(), topic: None, invite: vec!["bert".to_owned(), "carl".to_owned()] }
 }
 
 async fn with_three() -> (TestMessenger, messenger_core::user::Caller) {
@@ -55,7 +55,7 @@ fn told(messenger: &TestMessenger) -> Vec<String> {
 async fn a_room_whose_maker_crashed_is_whole_for_everybody_who_is_in_it() {
     for step in 0..1000 {
         let (messenger, anna) = with_three().await;
-        let done = messenger.crash_after(step, messenger.found_room(&anna, umbau())).await.is_some();
+        let done = messenger.crash_after(step, messenger.create_room(&anna, umbau())).await.is_some();
         let messenger = messenger.another_process();
         let Some(room) = made(&messenger) else { continue };
         // As every room that is made, it has a name by an event of the bot.
@@ -104,7 +104,7 @@ async fn a_room_that_is_just_being_made_is_left_to_who_makes_it() {
         assert_eq!(messenger.rooms.tenant_of(&room).await.expect("looked"), None);
         early
     };
-    let (made, early) = tokio::join!(messenger.found_room(&anna, umbau()), pushed);
+    let (made, early) = tokio::join!(messenger.create_room(&anna, umbau()), pushed);
     let made = made.expect("made");
     assert_eq!(made.display_name, "Umbau");
     assert_eq!(messenger.members(&anna, &made.matrix_room_id).await.expect("a list").len(), 3);
@@ -173,7 +173,8 @@ async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
 #[tokio::test]
 async fn an_invitation_is_accepted_once_and_not_when_it_comes_again() {
     let (messenger, anna) = with_three().await;
-    let room = messenger.found_room(&anna, Founding { invite: Vec::new(), ..umbau() }).await.expect("made");
+    let room =
+        messenger.create_room(&anna, RoomCreation { invite: Vec::new(), ..umbau() }).await.expect("made");
     let room = room.matrix_room_id;
     let bert = matrix("bert");
     let members = async || messenger.members(&anna, &room).await.expect("a list").len();

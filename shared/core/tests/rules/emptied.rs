@@ -95,7 +95,7 @@ async fn a_redacted_message_is_replayed_empty_by_every_process() {
     let stand = Stand::new().await;
     // One process hears of it, another only follows the log, and a third begins afterwards.
     let event_stream = stand.messenger.another_process();
-    let _tails = [stand.messenger.run_tail(), event_stream.run_tail()];
+    let _brokers = [stand.messenger.run_broker(), event_stream.run_broker()];
     let cursor = stand.cursor().await;
     let message = stand.says(SECRET).await;
     stand.edits(&message, "my password, again").await;
@@ -109,7 +109,7 @@ async fn a_redacted_message_is_replayed_empty_by_every_process() {
     stand.redacts(&message).await;
     caught_up().await;
     let late = stand.messenger.another_process();
-    let _tail = late.run_tail();
+    let _broker = late.run_broker();
     for process in [&stand.messenger, &event_stream, &late] {
         let events = stand.replayed(process, &cursor).await;
         assert!(!holds(&events, SECRET) && holds(&events, "something else"));
@@ -126,7 +126,7 @@ async fn a_redacted_message_is_replayed_empty_by_every_process() {
 #[tokio::test(start_paused = true)]
 async fn what_is_newer_than_a_redacted_message_is_still_remembered() {
     let stand = Stand::new().await;
-    let _tail = stand.messenger.run_tail();
+    let _broker = stand.messenger.run_broker();
     caught_up().await;
     let message = stand.says(SECRET).await;
     let cursor = stand.cursor().await;
@@ -134,14 +134,14 @@ async fn what_is_newer_than_a_redacted_message_is_still_remembered() {
     stand.redacts(&message).await;
     caught_up().await;
     let mut event_stream = stand.messenger.follow(&stand.anna, Some(&cursor)).await.expect("a stream");
-    let opening = event_stream.next().await.expect("first bytes");
-    assert!(String::from_utf8_lossy(&opening).contains("newer"));
+    let preamble = event_stream.next().await.expect("first bytes");
+    assert!(String::from_utf8_lossy(&preamble).contains("newer"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_redacted_edit_is_replayed_empty_and_the_rest_is_not() {
     let stand = Stand::new().await;
-    let _tail = stand.messenger.run_tail();
+    let _broker = stand.messenger.run_broker();
     let cursor = stand.cursor().await;
     let message = stand.says("hello").await;
     let edit = stand.edits(&message, SECRET).await;
@@ -158,7 +158,7 @@ async fn a_redacted_edit_is_replayed_empty_and_the_rest_is_not() {
 #[tokio::test(start_paused = true)]
 async fn what_is_redacted_before_push_brings_it_is_never_told() {
     let stand = Stand::new().await;
-    let _tail = stand.messenger.run_tail();
+    let _broker = stand.messenger.run_broker();
     let said = Said::text(SECRET, "m.text");
     let sent = stand.messenger.messenger.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent");
     stand.redacts(&sent.event_id).await;

@@ -37,21 +37,21 @@ async fn heard(stream: &mut Reader<EventStream>) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn a_stream_begins_with_retry_its_cursor_and_connected() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     tell(&messenger, ALL, "before").await;
     let caller = messenger.caller("anna", given::TENANT).await;
     let mut event_stream = messenger.follow(&caller, None).await.expect("a stream");
-    let opening = event_stream.next().await.expect("first bytes");
+    let preamble = event_stream.next().await.expect("first bytes");
     let expected = "retry: 3000\nid: 1\n\
         data: {\"cursor\":1,\"server_time\":\"2026-01-01T06:00:00.000000Z\",\
         \"token_expires_at\":\"2026-01-01T07:00:00.000000Z\",\"type\":\"connected\"}\n\n";
-    assert_eq!(String::from_utf8_lossy(&opening), expected);
+    assert_eq!(String::from_utf8_lossy(&preamble), expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_first_bytes_come_at_once() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     let start = tokio::time::Instant::now();
     open(&messenger, &caller, None).await;
@@ -61,7 +61,7 @@ async fn the_first_bytes_come_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_follower_hears_what_happens_after_it_came() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     tell(&messenger, ALL, "before").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -84,7 +84,7 @@ async fn a_follower_gets_what_came_after_its_cursor() {
         let messenger = messenger().build();
         if remembered {
             // The tail remembers what it handed out; a process that starts later asks the log.
-            std::mem::forget(messenger.run_tail());
+            std::mem::forget(messenger.run_broker());
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let caller = messenger.caller("anna", given::TENANT).await;
@@ -97,7 +97,7 @@ async fn a_follower_gets_what_came_after_its_cursor() {
             .await;
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let _tail = (!remembered).then(|| messenger.run_tail());
+        let _broker = (!remembered).then(|| messenger.run_broker());
         let mut stream = open(&messenger, &caller, Some("2")).await;
         tell(&messenger, ALL, "7").await;
         assert_eq!(heard(&mut stream).await, ["3", "5", "6", "7"], "remembered: {remembered}");
@@ -108,7 +108,7 @@ async fn a_follower_gets_what_came_after_its_cursor() {
 #[tokio::test(start_paused = true)]
 async fn what_a_process_no_longer_remembers_is_read_from_the_log() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let large = "x".repeat(100_000);
@@ -125,7 +125,7 @@ async fn what_a_process_no_longer_remembers_is_read_from_the_log() {
 #[tokio::test(start_paused = true)]
 async fn a_cursor_at_the_end_replays_nothing() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     tell(&messenger, ALL, "1").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -140,22 +140,22 @@ async fn a_cursor_at_the_end_replays_nothing() {
 async fn a_cursor_that_another_process_gave_is_no_gap() {
     let messenger = messenger().build();
     let behind = messenger.another_process();
-    let tail = behind.run_tail();
+    let broker = behind.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    drop(tail);
+    drop(broker);
     for n in 1..=4 {
         tell(&messenger, ALL, &n.to_string()).await;
     }
     let mut stream = open(&behind, &caller, Some("2")).await;
-    let _tail = behind.run_tail();
+    let _broker = behind.run_broker();
     assert_eq!(heard(&mut stream).await, ["3", "4"], "neither a hole nor a repeat");
 }
 
 #[tokio::test(start_paused = true)]
 async fn keepalives_come_at_least_every_twenty_seconds_and_move_no_cursor() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     tell(&messenger, ALL, "1").await;
     let mut streams = Vec::new();
@@ -175,7 +175,7 @@ async fn keepalives_come_at_least_every_twenty_seconds_and_move_no_cursor() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_with_its_token() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     let later = Caller { expires_at: caller.expires_at + Duration::from_mins(1), ..caller.clone() };
     let mut stream = open(&messenger, &caller, None).await;
@@ -186,13 +186,13 @@ async fn a_stream_ends_with_its_token() {
     assert_eq!(stream.next().await, None);
     tell(&messenger, ALL, "x").await;
     assert_eq!(heard(&mut other).await, ["x"], "the other goes on");
-    assert_eq!(messenger.tail().connections(), 1);
+    assert_eq!(messenger.broker().connections(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shut_down_tells_everybody_to_return_at_a_time_of_their_own() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     let mut streams = Vec::new();
     for _ in 0..20 {
@@ -200,7 +200,7 @@ async fn a_shut_down_tells_everybody_to_return_at_a_time_of_their_own() {
     }
     tell(&messenger, ALL, "last").await;
     tokio::time::sleep(Duration::from_millis(10)).await;
-    messenger.tail().shut_down();
+    messenger.broker().shut_down();
     let mut retries = Vec::new();
     for stream in &mut streams {
         let events: Vec<SseEvent> = stream.within(Duration::from_secs(1)).await;
@@ -224,18 +224,18 @@ async fn a_shut_down_tells_everybody_to_return_at_a_time_of_their_own() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_stream_leaves_nothing_behind() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     let stream = open(&messenger, &caller, None).await;
-    assert_eq!(messenger.tail().connections(), 1);
+    assert_eq!(messenger.broker().connections(), 1);
     drop(stream);
-    assert_eq!(messenger.tail().connections(), 0);
+    assert_eq!(messenger.broker().connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_joins_a_room_hears_it_from_then_on_and_who_leaves_does_not() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     let room = RoomId::new("!1");
     let in_room = || Audience::Room(given::TENANT, room.clone());
@@ -257,11 +257,11 @@ async fn a_stream_waits_until_the_log_can_be_read() {
     messenger.memory.switch_off();
     assert!(messenger.follow(&caller, None).await.is_err(), "with the database away it fails at once");
     messenger.memory.switch_on();
-    let opening = messenger.clone();
-    let waiting = tokio::spawn(async move { opening.follow(&caller, None).await.is_ok() });
+    let preamble = messenger.clone();
+    let waiting = tokio::spawn(async move { preamble.follow(&caller, None).await.is_ok() });
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!waiting.is_finished());
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     assert!(waiting.await.expect("it ends"));
     assert_eq!(messenger.feed.span().await.expect("a span").head, Position(0));
 }
@@ -269,7 +269,7 @@ async fn a_stream_waits_until_the_log_can_be_read() {
 #[tokio::test(start_paused = true)]
 async fn who_moves_to_another_tenant_hears_nothing_more_of_the_old_one() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     let mut stream = open(&messenger, &caller, None).await;
     let others = messenger.caller("bert", given::TENANT).await;

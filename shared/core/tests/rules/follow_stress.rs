@@ -70,7 +70,7 @@ async fn each_hears_its_own(dawdle: Duration) {
     let first = messenger().settings(|settings| settings.replay_max = 1_000_000).build();
     first.memory.dawdle(dawdle);
     let processes = vec![first.another_process(), first.another_process(), first.clone()];
-    let _tails: Vec<_> = processes.iter().map(TestMessenger::run_tail).collect();
+    let _brokers: Vec<_> = processes.iter().map(TestMessenger::run_broker).collect();
     let mut callers = Vec::new();
     for (name, tenant) in [("anna", given::TENANT), ("bert", given::TENANT), ("carl", given::OTHER_TENANT)] {
         callers.push(first.caller(name, tenant).await);
@@ -150,7 +150,7 @@ async fn join_while_opening(messenger: &TestMessenger, round: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_is_in_a_room_hears_it_however_their_stream_and_their_join_race() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     for round in 0..100 {
         join_while_opening(&messenger, round).await;
     }
@@ -159,7 +159,7 @@ async fn whoever_is_in_a_room_hears_it_however_their_stream_and_their_join_race(
 #[tokio::test(start_paused = true)]
 async fn whoever_is_in_a_room_hears_it_from_a_slow_store() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     messenger.memory.dawdle(Duration::from_millis(20));
     for round in 0..300 {
         join_while_opening(&messenger, round).await;

@@ -10,7 +10,7 @@ use messenger_core::{
     media::Upload,
     message::Said,
     poll::Since,
-    room::Founding,
+    room::RoomCreation,
     user::{Caller, Identity, Role},
 };
 use messenger_testkit::{
@@ -66,7 +66,7 @@ async fn a_process_forgets_a_user_who_changes_in_another_process() {
 async fn a_stream_or_poll_of_a_former_tenant_does_not_begin() {
     let first = messenger().build();
     let second = first.another_process();
-    let _tail = second.run_tail();
+    let _broker = second.run_broker();
     let anna = second.caller("anna", given::TENANT).await;
     first.memory.lose_signals();
     moved(&first, "anna").await;
@@ -83,7 +83,7 @@ async fn a_stream_or_poll_of_a_former_tenant_does_not_begin() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_when_the_role_changes() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", given::TENANT).await;
     let (mut stream, mut others) = (
         open(&messenger, &anna).await,
@@ -106,7 +106,7 @@ async fn a_stream_ends_when_the_role_changes() {
 #[tokio::test(start_paused = true)]
 async fn a_waiting_poll_ends_when_tenant_or_role_change() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", given::TENANT).await;
     let waiting = |messenger: &TestMessenger| {
         let (messenger, anna) = (messenger.clone(), anna.clone());
@@ -152,7 +152,7 @@ async fn every_call(
     open: &RoomId,
     own: &RoomId,
 ) -> Vec<(&'static str, Result<()>)> {
-    let named = |invite: &[&str]| Founding {
+    let named = |invite: &[&str]| RoomCreation {
         name: "x".to_owned(),
         topic: None,
         invite: invite.iter().map(|&name| name.to_owned()).collect(),
@@ -160,8 +160,8 @@ async fn every_call(
     let text = || Said::text("x", "m.text");
     vec![
         ("join", messenger.join_room(caller, open).await.map(drop)),
-        ("found", messenger.found_room(caller, named(&[])).await.map(drop)),
-        ("found with others", messenger.found_room(caller, named(&["bert"])).await.map(drop)),
+        ("found", messenger.create_room(caller, named(&[])).await.map(drop)),
+        ("found with others", messenger.create_room(caller, named(&["bert"])).await.map(drop)),
         ("dm", messenger.open_dm(caller, &given::user("bert")).await.map(drop)),
         ("invite", messenger.invite(caller, own, "carl").await.map(drop)),
         ("send", messenger.messenger.send(caller, own, text(), Some("1")).await.map(drop)),
@@ -181,8 +181,8 @@ async fn two_rooms(messenger: &TestMessenger, anna: &Caller) -> (RoomId, RoomId)
     ready_caller(messenger, "bert").await;
     ready_caller(messenger, "carl").await;
     let open = messenger.send(given::machine(1, "x"), WAIT).await.notification.room.expect("a room");
-    let named = Founding { name: "own".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
-    let own = messenger.found_room(anna, named).await.expect("made").matrix_room_id;
+    let named = RoomCreation { name: "own".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
+    let own = messenger.create_room(anna, named).await.expect("made").matrix_room_id;
     messenger.work().await;
     (open, own)
 }

@@ -68,7 +68,7 @@ fn bodies(events: impl IntoIterator<Item = serde_json::Value>) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn every_reader_hears_exactly_what_is_theirs() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let callers = callers(&messenger).await;
     let start = messenger.feed.span().await.expect("a span").head.to_string();
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -82,7 +82,7 @@ async fn every_reader_hears_exactly_what_is_theirs() {
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     let cold = messenger.another_process();
-    let _cold_tail = cold.run_tail();
+    let _cold_tail = cold.run_broker();
     for (caller, mut live) in callers.iter().zip(live) {
         let name = caller.user.id().as_str();
         let theirs = matrix().into_iter().filter(|(_, users)| users.contains(&name));

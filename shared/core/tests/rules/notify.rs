@@ -110,7 +110,7 @@ async fn what_the_homeserver_took_after_the_budget_is_not_sent_again() {
 #[tokio::test(start_paused = true)]
 async fn the_live_event_does_not_wait_for_matrix() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     let mut stream = Reader::new(messenger.follow(&caller, None).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("connected").kind(), "connected");

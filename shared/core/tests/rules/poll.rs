@@ -149,7 +149,7 @@ async fn a_kept_cursor_of_another_log_starts_now() {
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_returns_when_something_happens() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     poll(&messenger, &caller, reader("")).await;
     let (polling, start) = (messenger.clone(), Instant::now());
@@ -168,13 +168,13 @@ async fn a_long_poll_returns_when_something_happens() {
     let page = waiting.await.expect("it returns");
     assert_eq!((bodies(&page), page.cursor), (vec!["x".to_owned()], Position(2)));
     assert!(start.elapsed() < Duration::from_secs(21), "{:?}", start.elapsed());
-    assert_eq!(messenger.tail().connections(), 0);
+    assert_eq!(messenger.broker().connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_returns_at_once_if_there_is_something() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     tell(&messenger, "x").await;
     let start = Instant::now();
@@ -187,7 +187,7 @@ async fn a_long_poll_returns_at_once_if_there_is_something() {
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_returns_empty_when_its_time_is_over() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     let start = Instant::now();
     let page = messenger.poll(&caller, &reader(""), LONG).await.expect("a page");
@@ -202,7 +202,7 @@ async fn a_long_poll_returns_empty_when_its_time_is_over() {
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_hears_a_room_that_is_joined_meanwhile() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     let (polling, user) = (messenger.clone(), caller.user.id().clone());
     let waiting =
@@ -233,7 +233,7 @@ async fn ends_when(messenger: &TestMessenger, caller: Caller, end: impl AsyncFnO
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_ends_with_its_token() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     ends_when(&messenger, caller, async || {
         messenger.clock.advance(Duration::from_hours(2));
@@ -245,7 +245,7 @@ async fn a_long_poll_ends_with_its_token() {
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_ends_with_its_process() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
-    ends_when(&messenger, caller, async || messenger.tail().shut_down()).await;
+    ends_when(&messenger, caller, async || messenger.broker().shut_down()).await;
 }

@@ -169,7 +169,7 @@ async fn before_anything_was_read_messages_of_ours_stand_in_the_rooms_order() {
         messenger.homeserver.says(&room, &id, &n.to_string());
     }
     messenger.messenger.send(&anna, &room, Said::text("150", "m.text"), None).await.expect("sent");
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    sleep(Duration::from_secs(5)).await;
     let numbers: Vec<_> = (0..151).map(|n| n.to_string()).collect();
     assert_eq!(told(&messenger, &room).await, numbers);
 }

@@ -7,7 +7,7 @@ use messenger_core::{
     id::{MatrixUserId, RoomId},
     media::Upload,
     message::Said,
-    room::Founding,
+    room::RoomCreation,
     user::Caller,
 };
 use messenger_testkit::{TestMessenger, given, messenger};
@@ -128,8 +128,8 @@ async fn a_deactivated_account_is_told_as_such_whatever_it_is_needed_for() {
     let (code, detail) = refused(messenger.open_dm(&anna, &given::user("bert")).await.map(drop));
     assert_eq!(code, "account_deactivated");
     assert!(detail.contains("`bert`"), "{detail}");
-    let founding = Founding { name: "Umbau".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
-    assert_eq!(refused(messenger.found_room(&anna, founding).await.map(drop)).0, "account_deactivated");
+    let creation = RoomCreation { name: "Umbau".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
+    assert_eq!(refused(messenger.create_room(&anna, creation).await.map(drop)).0, "account_deactivated");
     // Nothing is left of the rooms that could not be made.
     settle(&messenger).await;
     for half_made in &messenger.homeserver.rooms()[..] {
@@ -152,8 +152,9 @@ async fn an_account_that_was_never_made_and_is_refused_is_told_as_such() {
     let anna = messenger.caller("anna", given::TENANT).await;
     messenger.homeserver.deactivates(&matrix("anna"));
     messenger.work().await;
-    let error =
-        messenger.found_room(&anna, Founding { name: "x".to_owned(), topic: None, invite: vec![] }).await;
+    let error = messenger
+        .create_room(&anna, RoomCreation { name: "x".to_owned(), topic: None, invite: vec![] })
+        .await;
     assert_eq!(refused(error.map(drop)).0, "account_deactivated");
 }
 

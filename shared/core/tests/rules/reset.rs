@@ -21,8 +21,8 @@ async fn reset(messenger: &TestMessenger, cursor: &str) -> (Option<String>, Read
     let mut stream = Reader::new(messenger.follow(&caller, Some(cursor)).await.expect("a stream"));
     let connected = stream.next().await.expect("connected");
     assert_eq!(connected.kind(), "connected");
-    let opening = stream.within(Duration::from_millis(1)).await;
-    let reset = opening.iter().find(|event| event.kind() == "reset");
+    let preamble = stream.within(Duration::from_millis(1)).await;
+    let reset = preamble.iter().find(|event| event.kind() == "reset");
     if let Some(reset) = reset {
         let head = messenger.feed.span().await.expect("a span").head.to_string();
         assert_eq!(reset.id.as_deref(), Some(head.as_str()), "the reader goes on from the present");
@@ -41,7 +41,7 @@ async fn goes_on(messenger: &TestMessenger, mut stream: Reader<EventStream>) -> 
 #[tokio::test(start_paused = true)]
 async fn a_cursor_that_is_no_position_is_unknown() {
     let messenger = small().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     tell(&messenger, "x").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     for cursor in ["", "abc", "-1", "1.5", "0x1", "99999999999999999999", "1;2", "١"] {
@@ -54,7 +54,7 @@ async fn a_cursor_that_is_no_position_is_unknown() {
 #[tokio::test(start_paused = true)]
 async fn a_cursor_beyond_the_log_is_unknown_and_the_stream_is_live() {
     let messenger = small().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     for cursor in ["2", "1000000", "9223372036854775807"] {
         let (reason, stream) = reset(&messenger, cursor).await;
         assert_eq!(reason.as_deref(), Some("unknown_position"), "{cursor}");
@@ -67,14 +67,14 @@ async fn a_cursor_beyond_the_log_is_unknown_and_the_stream_is_live() {
 async fn what_was_dropped_cannot_be_replayed() {
     for started_before in [true, false] {
         let messenger = small().build();
-        let tail = started_before.then(|| messenger.run_tail());
+        let broker = started_before.then(|| messenger.run_broker());
         tokio::time::sleep(Duration::from_secs(1)).await;
         tell(&messenger, "1").await;
         tell(&messenger, "2").await;
         messenger.pass(Duration::from_hours(24 * 8));
         tell(&messenger, "3").await;
         messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
-        let _tail = tail.or_else(|| Some(messenger.run_tail()));
+        let _broker = broker.or_else(|| Some(messenger.run_broker()));
         tokio::time::sleep(Duration::from_secs(2)).await;
         if !started_before {
             let (reason, stream) = reset(&messenger, "1").await;
@@ -91,7 +91,7 @@ async fn what_was_dropped_cannot_be_replayed() {
 async fn who_is_too_far_behind_starts_anew() {
     for started_before in [true, false] {
         let messenger = small().build();
-        let tail = started_before.then(|| messenger.run_tail());
+        let broker = started_before.then(|| messenger.run_broker());
         tokio::time::sleep(Duration::from_secs(1)).await;
         for n in 1..=10 {
             tell(&messenger, &n.to_string()).await;
@@ -101,7 +101,7 @@ async fn who_is_too_far_behind_starts_anew() {
                 .await
                 .expect("appended");
         }
-        let _tail = tail.or_else(|| Some(messenger.run_tail()));
+        let _broker = broker.or_else(|| Some(messenger.run_broker()));
         tokio::time::sleep(Duration::from_secs(2)).await;
         for (cursor, expected) in [("0", Some("too_far_behind")), ("8", Some("too_far_behind")), ("9", None)]
         {

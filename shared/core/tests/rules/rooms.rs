@@ -11,15 +11,15 @@ use messenger_core::{
     inbound::{Content, RoomEvent},
     message::Said,
     port::Clock as _,
-    room::{Founding, Pair, RoomKey, RoomKind, RoomType},
+    room::{Pair, RoomCreation, RoomKey, RoomKind, RoomType},
     user::Role,
 };
 use messenger_testkit::{TestMessenger, given, messenger};
 
 use crate::{identity_in, part_of, ready_caller, ready_with, settle};
 
-fn named(name: &str, invite: &[&str]) -> Founding {
-    Founding {
+fn named(name: &str, invite: &[&str]) -> RoomCreation {
+    RoomCreation {
         name: name.to_owned(),
         topic: None,
         invite: invite.iter().map(|id| (*id).to_owned()).collect(),
@@ -105,7 +105,7 @@ async fn a_room_that_could_not_be_filled_is_kept_by_nobody() {
     // The creation succeeds, then one member cannot be brought in for good.
     messenger.homeserver.fail_call(2, Failure::Rejected);
     messenger
-        .found_room(&anna, named("Umbau", &["bert"]))
+        .create_room(&anna, named("Umbau", &["bert"]))
         .await
         .expect_err("not everybody could be brought in");
     settle(&messenger).await;
@@ -121,7 +121,7 @@ async fn a_room_that_could_not_be_filled_is_kept_by_nobody() {
     assert_eq!(messenger.homeserver.members(&custom.expect("it was made")), []);
     // What passes is tried again.
     messenger.homeserver.fail_call(2, Failure::TimedOut);
-    messenger.found_room(&anna, named("Umbau", &["bert"])).await.expect("made");
+    messenger.create_room(&anna, named("Umbau", &["bert"])).await.expect("made");
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +132,7 @@ async fn all_who_are_unknown_are_named_and_nothing_is_made() {
     messenger.caller("carl", given::OTHER_TENANT).await;
     let before = messenger.homeserver.rooms().len();
     let invite = ["bert", "carl", "@bert:hub.local", "@carl:hub.local", "@bert:elsewhere", "nobody"];
-    let Err(Error::Invalid(problems)) = messenger.found_room(&anna, named("x", &invite)).await else {
+    let Err(Error::Invalid(problems)) = messenger.create_room(&anna, named("x", &invite)).await else {
         panic!("refused")
     };
     let named: Vec<_> = problems.iter().map(|one| one.pointer.as_str()).collect();
@@ -145,7 +145,7 @@ async fn a_list_of_rooms_asks_no_homeserver() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     for n in 0..5 {
-        messenger.found_room(&anna, named(&n.to_string(), &[])).await.expect("made");
+        messenger.create_room(&anna, named(&n.to_string(), &[])).await.expect("made");
     }
     messenger.homeserver.switch_off();
     let calls = messenger.homeserver.calls();
@@ -157,9 +157,9 @@ async fn a_list_of_rooms_asks_no_homeserver() {
 async fn what_was_said_is_unread_until_it_is_read() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let first = messenger.found_room(&anna, named("first", &["bert"])).await.expect("made").matrix_room_id;
+    let first = messenger.create_room(&anna, named("first", &["bert"])).await.expect("made").matrix_room_id;
     messenger.pass(Duration::from_secs(1));
-    let second = messenger.found_room(&anna, named("second", &[])).await.expect("made").matrix_room_id;
+    let second = messenger.create_room(&anna, named("second", &[])).await.expect("made").matrix_room_id;
     for n in 1..=3 {
         messenger.pass(Duration::from_secs(1));
         messenger.receive(vec![said(&messenger, &first, n)]).await.expect("heard");
@@ -197,10 +197,10 @@ async fn a_viewer_reads_and_makes_nothing() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     ready_caller(&messenger, "bert").await;
-    let room = messenger.found_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
+    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
     let viewer = ready_with(&messenger, "bert", Role::Viewer).await;
     let refused = [
-        messenger.found_room(&viewer, named("y", &[])).await.map(drop),
+        messenger.create_room(&viewer, named("y", &[])).await.map(drop),
         messenger.open_dm(&viewer, &given::user("anna")).await.map(drop),
         messenger.invite(&viewer, &room, "anna").await.map(drop),
     ];
@@ -216,7 +216,7 @@ async fn a_viewer_reads_and_makes_nothing() {
 async fn leaving_needs_no_homeserver_and_happens_there_in_the_end() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let room = messenger.found_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
+    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
     messenger.homeserver.switch_off();
     messenger.leave(&bert, &room).await.expect("left");
     assert!(matches!(messenger.members(&bert, &room).await, Err(Error::NotFound(_))));
@@ -254,7 +254,7 @@ async fn who_comes_back_while_leaving_stays() {
 async fn who_changes_tenant_leaves_all_rooms_of_the_old_one() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let room = messenger.found_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
+    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
     messenger.sign_in(identity_in(given::OTHER_TENANT, "bert")).await.expect("moved");
     settle(&messenger).await;
     assert_eq!(messenger.homeserver.members(&room), [messenger.matrix_id(&anna.user)]);

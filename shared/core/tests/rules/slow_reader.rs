@@ -34,11 +34,11 @@ async fn numbers(stream: &mut Reader<EventStream>) -> Vec<usize> {
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_is_cut_off_and_resumes_where_it_was() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     let mut slow = open(&messenger, &caller, None).await;
     flood(&messenger).await;
-    assert_eq!(messenger.tail().connections(), 0, "what waits for one reader is bounded");
+    assert_eq!(messenger.broker().connections(), 0, "what waits for one reader is bounded");
     let mut read = numbers(&mut slow).await;
     assert_eq!(slow.next().await, None, "the stream has ended");
     let cursor = slow.decoder.last_id.clone();
@@ -50,7 +50,7 @@ async fn a_slow_reader_is_cut_off_and_resumes_where_it_was() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_does_not_slow_others_down() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let (anna, bert) =
         (messenger.caller("anna", given::TENANT).await, messenger.caller("bert", given::TENANT).await);
     let _slow = open(&messenger, &anna, None).await;
@@ -64,13 +64,13 @@ async fn a_slow_reader_does_not_slow_others_down() {
     });
     flood(&messenger).await;
     assert!(reading.is_finished(), "the quick one has read everything");
-    assert_eq!(messenger.tail().connections(), 0);
+    assert_eq!(messenger.broker().connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_reads_in_bursts_is_not_cut_off() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", given::TENANT).await;
     let mut stream = open(&messenger, &caller, None).await;
     for round in 0..20 {

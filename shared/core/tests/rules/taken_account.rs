@@ -9,7 +9,7 @@ use messenger_core::{
     id::MatrixUserId,
     notification::Status,
     poll::Since,
-    room::Founding,
+    room::RoomCreation,
     user::{Account, Caller, Role},
 };
 use messenger_testkit::{TestMessenger, given, messenger};
@@ -24,9 +24,9 @@ fn code<T>(result: Result<T>) -> &'static str {
     result.err().expect("refused").code()
 }
 
-fn umbau(invite: &[&str]) -> Founding {
+fn umbau(invite: &[&str]) -> RoomCreation {
     let invite = invite.iter().map(|&name| name.to_owned()).collect();
-    Founding { name: "Umbau".to_owned(), topic: None, invite }
+    RoomCreation { name: "Umbau".to_owned(), topic: None, invite }
 }
 
 async fn account(messenger: &TestMessenger, user: &str) -> Account {
@@ -45,18 +45,18 @@ async fn with_taken() -> (TestMessenger, Caller) {
 #[tokio::test(start_paused = true)]
 async fn a_user_whose_account_is_taken_only_reads() {
     let (messenger, admin) = with_taken().await;
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = ready_caller(&messenger, "anna").await;
     let machine = messenger.send(given::machine(1, "x"), WAIT).await.notification.room.expect("a room");
     messenger.feed.append(&[given::event(Audience::Tenant(given::TENANT), "x")]).await.expect("appended");
     let rooms = messenger.homeserver.rooms().len();
     let refused = [
         messenger.join_room(&admin, &machine).await.map(drop),
-        messenger.found_room(&admin, umbau(&[])).await.map(drop),
+        messenger.create_room(&admin, umbau(&[])).await.map(drop),
         messenger.open_dm(&admin, anna.user.id()).await.map(drop),
         // Others are told as well.
         messenger.open_dm(&anna, admin.user.id()).await.map(drop),
-        messenger.found_room(&anna, umbau(&["admin"])).await.map(drop),
+        messenger.create_room(&anna, umbau(&["admin"])).await.map(drop),
         messenger.external_client(&admin).await.map(drop),
     ];
     for result in refused {
@@ -103,7 +103,7 @@ async fn a_reserved_localpart_gives_its_user_another_account() {
     configured.work().await;
     let user = configured.users.in_any_tenant(user.id()).await.expect("found").expect("known");
     assert!(user.provisioned && user.account == Account::Ours);
-    configured.found_room(&Caller { user, ..admin }, umbau(&[])).await.expect("made");
+    configured.create_room(&Caller { user, ..admin }, umbau(&[])).await.expect("made");
     // A user whose account was made before keeps it.
     ready_caller(&messenger, "anna").await;
     let later = messenger.configured(|settings| settings.reserved_localparts = vec!["anna".to_owned()]);

@@ -1,4 +1,4 @@
-//! Who types: whispered to the members who listen now, and to nobody and nowhere else.
+//! Typing notifications are published to the members who listen now, and to nobody and nowhere else.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn names(events: &[SseEvent]) -> Vec<Vec<String>> {
 #[tokio::test(start_paused = true)]
 async fn a_member_is_told_who_types_and_that_nobody_does_any_more() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", given::TENANT).await;
     messenger
         .sign_in(Identity { display_name: "Bärt".into(), ..given::identity("Bert") })
@@ -100,7 +100,7 @@ async fn a_member_is_told_who_types_and_that_nobody_does_any_more() {
 async fn whoever_hears_it_first_the_streams_of_all_processes_are_told() {
     let first = messenger().build();
     let second = first.another_process();
-    let (_one, _other) = (first.run_tail(), second.run_tail());
+    let (_one, _other) = (first.run_broker(), second.run_broker());
     let (anna, bert) = (first.caller("anna", given::TENANT).await, first.caller("bert", given::TENANT).await);
     accounts_made(&first, &["bert"]).await;
     let room = room_with(&first, given::TENANT, "!1", &[&anna, &bert]).await;
@@ -114,7 +114,7 @@ async fn whoever_hears_it_first_the_streams_of_all_processes_are_told() {
 #[tokio::test(start_paused = true)]
 async fn who_is_not_in_the_room_or_of_another_tenant_hears_nothing() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", given::TENANT).await;
     let bert = messenger.caller("bert", given::TENANT).await;
     let carl = messenger.caller("carl", given::OTHER_TENANT).await;
@@ -143,7 +143,7 @@ async fn who_is_not_in_the_room_or_of_another_tenant_hears_nothing() {
 #[tokio::test(start_paused = true)]
 async fn somebody_of_another_tenant_or_server_has_no_id_of_ours() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", given::TENANT).await;
     messenger.caller("carl", given::OTHER_TENANT).await;
     accounts_made(&messenger, &["carl"]).await;
@@ -164,7 +164,7 @@ async fn somebody_of_another_tenant_or_server_has_no_id_of_ours() {
 #[tokio::test(start_paused = true)]
 async fn it_stands_in_no_log_and_no_poll_and_is_not_replayed() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", given::TENANT).await;
     let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -192,7 +192,7 @@ async fn it_stands_in_no_log_and_no_poll_and_is_not_replayed() {
 async fn what_two_sources_tell_is_shown_once_and_later_it_is_news_again() {
     let messenger = messenger().build();
     let worker = messenger.another_process();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", given::TENANT).await;
     let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
     let other = room_with(&messenger, given::TENANT, "!2", &[&anna]).await;
@@ -216,7 +216,7 @@ async fn what_two_sources_tell_is_shown_once_and_later_it_is_news_again() {
 #[tokio::test(start_paused = true)]
 async fn of_one_room_the_last_that_is_said_counts() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", given::TENANT).await;
     let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
@@ -227,7 +227,7 @@ async fn of_one_room_the_last_that_is_said_counts() {
 #[tokio::test(start_paused = true)]
 async fn however_many_type_a_few_are_named() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", given::TENANT).await;
     let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
@@ -244,7 +244,7 @@ async fn however_many_type_a_few_are_named() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_misses_it_and_is_not_cut_off_for_it() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", given::TENANT).await;
     let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
     let mut slow = open(&messenger, &anna).await;
@@ -252,12 +252,12 @@ async fn a_slow_reader_misses_it_and_is_not_cut_off_for_it() {
         messenger.hear_typing(vec![typing(&room, &[&format!("user{n}")])]).await;
     }
     tokio::time::sleep(SOON).await;
-    assert_eq!(messenger.tail().connections(), 1);
+    assert_eq!(messenger.broker().connections(), 1);
     // There is room left for what must not be missed.
     let large = given::event(Audience::Room(given::TENANT, room.clone()), &"x".repeat(400 << 10));
     messenger.feed.append(&[large]).await.expect("appended");
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(messenger.tail().connections(), 1);
+    assert_eq!(messenger.broker().connections(), 1);
     let events = slow.within(SOON).await;
     let count = |kind: &str| events.iter().filter(|event| event.kind() == kind).count();
     assert!((1..1000).contains(&count("typing")), "{}", count("typing"));
@@ -269,7 +269,7 @@ async fn a_slow_reader_misses_it_and_is_not_cut_off_for_it() {
 #[tokio::test(start_paused = true)]
 async fn without_the_database_it_is_lost_and_holds_nobody_up() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", given::TENANT).await;
     let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
@@ -287,7 +287,7 @@ async fn without_the_database_it_is_lost_and_holds_nobody_up() {
 #[tokio::test(start_paused = true)]
 async fn who_types_here_is_heard_by_way_of_the_homeserver() {
     let messenger = messenger().build();
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     let anna = ready_caller(&messenger, "anna").await;
     let room = messenger.send(given::draft("x"), WAIT).await.notification.room.expect("a room");
     let mut stream = open(&messenger, &anna).await;

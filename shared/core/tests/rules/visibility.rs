@@ -87,13 +87,13 @@ async fn a_visibility_that_is_changed_later_counts_for_what_is_said_then() {
 #[tokio::test]
 async fn a_stream_that_resumes_is_told_nothing_of_before_its_reader_came() {
     let (messenger, _, bert, room) = with_visibility("shared").await;
-    let _tail = messenger.run_tail();
+    let _broker = messenger.run_broker();
     lets_in_bert(&messenger, &room).await;
     say(&messenger, &room, "offen").await;
     let mut stream = messenger.follow(&bert, Some("0")).await.expect("a stream");
-    let opening = stream.next().await.expect("the beginning");
-    let opening = String::from_utf8_lossy(&opening).into_owned();
-    assert!(opening.contains(r#""body":"offen""#) && !opening.contains(r#""body":"geheim""#), "{opening}");
+    let preamble = stream.next().await.expect("the beginning");
+    let preamble = String::from_utf8_lossy(&preamble).into_owned();
+    assert!(preamble.contains(r#""body":"offen""#) && !preamble.contains(r#""body":"geheim""#), "{preamble}");
     let rooms = messenger.memberships.of(given::TENANT, bert.user.id()).await.expect("rooms");
     assert_eq!(rooms.len(), 2);
 }

@@ -15,7 +15,7 @@ use messenger_core::{Error, Result, error::Problem, json};
 use serde_json::value::RawValue;
 
 use super::Fields;
-use crate::Failed;
+use crate::ApiError;
 
 /// A JSON object as body.
 pub struct JsonBody {
@@ -36,12 +36,12 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
         if !content_type.as_deref().is_none_or(is_json) {
             return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response());
         }
-        check_content_encoding(headers).map_err(|error| Failed::from(error).into_response())?;
+        check_content_encoding(headers).map_err(|error| ApiError::from(error).into_response())?;
         let bytes =
             Bytes::from_request(request, state).await.map_err(axum::response::IntoResponse::into_response)?;
         let charset = content_type.as_deref().and_then(charset);
         let fields =
-            Fields::from_body(&bytes, charset).map_err(|error| Failed::from(error).into_response())?;
+            Fields::from_body(&bytes, charset).map_err(|error| ApiError::from(error).into_response())?;
         Ok(Self { fields })
     }
 }

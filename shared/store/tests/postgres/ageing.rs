@@ -10,14 +10,14 @@ use messenger_core::{
 };
 use messenger_testkit::given;
 
-use crate::database::Fresh;
+use crate::database::LocalAppends;
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 #[tokio::test]
 async fn days_beyond_the_retention_are_dropped_whole_and_readers_are_told() {
-    let fresh = Fresh::database().await;
-    let (store, client) = (fresh.beside(), fresh.client().await);
+    let local_appends = LocalAppends::database().await;
+    let (store, client) = (local_appends.beside(), local_appends.client().await);
     client
         .batch_execute(
             "create table events_20200102 partition of events for values from ('2020-01-02Z') to ('2020-01-03Z');
@@ -44,8 +44,8 @@ async fn days_beyond_the_retention_are_dropped_whole_and_readers_are_told() {
 
 #[tokio::test]
 async fn there_is_a_partition_for_each_day_of_the_coming_week() {
-    let fresh = Fresh::database().await;
-    let client = fresh.client().await;
+    let local_appends = LocalAppends::database().await;
+    let client = local_appends.client().await;
     let days = "select count(*) from pg_class where relname ~ '^events_\\d{8}$' and relkind = 'r'
         and to_date(right(relname, 8), 'YYYYMMDD') >= (now() at time zone 'utc')::date";
     let days: i64 = client.query_one(days, &[]).await.expect("an answer").get(0);
@@ -54,8 +54,8 @@ async fn there_is_a_partition_for_each_day_of_the_coming_week() {
 
 #[tokio::test]
 async fn a_direct_message_that_nobody_came_for_expires() {
-    let fresh = Fresh::database().await;
-    let (store, client) = (fresh.beside(), fresh.client().await);
+    let local_appends = LocalAppends::database().await;
+    let (store, client) = (local_appends.beside(), local_appends.client().await);
     let entry: Entry = given::entry(given::dm("nobody", "held"));
     let Accepted::New { notification, .. } = store.accept(entry).await.expect("accepted") else {
         panic!("it is new");
@@ -72,8 +72,8 @@ async fn a_direct_message_that_nobody_came_for_expires() {
 
 #[tokio::test]
 async fn old_retry_keys_are_forgotten_and_young_ones_kept() {
-    let fresh = Fresh::database().await;
-    let (store, client) = (fresh.beside(), fresh.client().await);
+    let local_appends = LocalAppends::database().await;
+    let (store, client) = (local_appends.beside(), local_appends.client().await);
     client
         .batch_execute(
             "insert into idempotency_keys (tenant_id, token, key, fingerprint, notification_id, created_at) values

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use messenger_core::Ports;
 use messenger_testkit::contract::Store;
 
-use crate::database::Fresh;
+use crate::database::LocalAppends;
 
 #[async_trait]
-impl Store for Fresh {
+impl Store for LocalAppends {
     fn ports(&self) -> Ports {
         Self::ports(self)
     }
@@ -20,4 +20,4 @@ impl Store for Fresh {
     }
 }
 
-messenger_testkit::contract_tests!(Fresh::database);
+messenger_testkit::contract_tests!(LocalAppends::database);

@@ -9,12 +9,12 @@ use messenger_testkit::{MemoryHomeserver, OpenVault, TestClock};
 use tokio_postgres::{Client, NoTls};
 
 /// A store on a database that is dropped with it.
-pub(crate) struct Fresh {
+pub(crate) struct LocalAppends {
     store: Arc<PgStore>,
     database: TestDatabase,
 }
 
-impl Fresh {
+impl LocalAppends {
     /// A fresh database.
     pub(crate) async fn database() -> Self {
         let name = template("messenger", schema(), async |url: &str| Ok(migrate(url).await?)).await;

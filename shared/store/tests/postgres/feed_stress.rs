@@ -19,7 +19,7 @@ use messenger_store::PgStore;
 use serde_json::json;
 use tokio_postgres::NoTls;
 
-use crate::database::Fresh;
+use crate::database::LocalAppends;
 
 const WRITERS: usize = 16;
 const EVENTS_EACH: usize = 150;
@@ -94,7 +94,7 @@ async fn read(store: PgStore, audience: Vec<Audience>, done: Arc<AtomicBool>) ->
 }
 
 /// Reads everything, as the tail does, and notices every position.
-async fn tail(store: PgStore, done: Arc<AtomicBool>) -> Vec<Position> {
+async fn broker(store: PgStore, done: Arc<AtomicBool>) -> Vec<Position> {
     let mut seen = Vec::new();
     let mut cursor = Position(0);
     loop {
@@ -111,24 +111,24 @@ async fn tail(store: PgStore, done: Arc<AtomicBool>) -> Vec<Position> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_reader_sees_every_event_of_its_audience_once_and_in_order() {
-    let fresh = Fresh::database().await;
+    let local_appends = LocalAppends::database().await;
     let done = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = (0..READERS)
         .map(|n| {
             let audience =
                 audiences().into_iter().filter(|one| n == 0 || one.tenant() == TenantId(1)).take(n + 1);
             let audience: Vec<_> = audience.collect();
-            (audience.clone(), tokio::spawn(read(fresh.beside(), audience, done.clone())))
+            (audience.clone(), tokio::spawn(read(local_appends.beside(), audience, done.clone())))
         })
         .collect();
-    let tailing = tokio::spawn(tail(fresh.beside(), done.clone()));
-    let stores = [fresh.beside(), fresh.beside(), fresh.beside()];
+    let tailing = tokio::spawn(broker(local_appends.beside(), done.clone()));
+    let stores = [local_appends.beside(), local_appends.beside(), local_appends.beside()];
     let mut writers = Vec::new();
     for writer in 0..WRITERS {
         writers.push(tokio::spawn(write(stores[writer % 3].clone(), writer)));
     }
     for writer in WRITERS..WRITERS + 3 {
-        writers.push(tokio::spawn(stall(fresh.url().to_owned(), writer)));
+        writers.push(tokio::spawn(stall(local_appends.url().to_owned(), writer)));
     }
     let mut committed = BTreeMap::<String, BTreeSet<String>>::new();
     for writer in writers {
@@ -157,11 +157,11 @@ async fn every_reader_sees_every_event_of_its_audience_once_and_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_several_processes_append_at_once_stands_in_the_log_once() {
-    let fresh = Fresh::database().await;
+    let local_appends = LocalAppends::database().await;
     let added = Arc::new(AtomicUsize::new(0));
     let tasks: Vec<_> = (0..8)
         .map(|_| {
-            let (store, added) = (fresh.beside(), added.clone());
+            let (store, added) = (local_appends.beside(), added.clone());
             tokio::spawn(async move {
                 for n in 0..50 {
                     let key = Some(messenger_core::id::EventId::new(format!("$event{n}")));
@@ -175,5 +175,5 @@ async fn an_event_that_several_processes_append_at_once_stands_in_the_log_once()
         task.await.expect("a writer ends well");
     }
     assert_eq!(added.load(Ordering::SeqCst), 50);
-    assert_eq!(fresh.beside().span().await.expect("a span").head, Position(50));
+    assert_eq!(local_appends.beside().span().await.expect("a span").head, Position(50));
 }

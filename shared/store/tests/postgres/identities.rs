@@ -15,7 +15,7 @@ use messenger_core::{
 };
 use messenger_testkit::given::{identity, user};
 
-use crate::database::Fresh;
+use crate::database::LocalAppends;
 
 /// The longest time for a signal on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,8 +49,8 @@ async fn reaches(count: &AtomicUsize, at_least: usize) {
 
 #[tokio::test]
 async fn a_watcher_is_told_when_its_connection_is_lost_and_when_it_is_back() {
-    let fresh = Fresh::database().await;
-    let (store, other) = (fresh.beside(), fresh.beside());
+    let local_appends = LocalAppends::database().await;
+    let (store, other) = (local_appends.beside(), local_appends.beside());
     let anna = |role| Identity { role, ..identity("anna") };
     other.sign_in(&anna(Role::User), "anna").await.expect("signed in");
     let ear = Arc::new(Ear::default());
@@ -58,13 +58,13 @@ async fn a_watcher_is_told_when_its_connection_is_lost_and_when_it_is_back() {
     reaches(&ear.begun, 1).await;
     let end = "select pg_terminate_backend(pid) from pg_stat_activity
                where datname = current_database() and query ilike 'listen%'";
-    fresh.client().await.execute(end, &[]).await.expect("it is ended");
+    local_appends.client().await.execute(end, &[]).await.expect("it is ended");
     reaches(&ear.ended, 1).await;
     reaches(&ear.begun, 2).await;
     other.sign_in(&anna(Role::Admin), "anna").await.expect("signed in");
     reaches(&ear.changes, 1).await;
     // Changes of nobody's making but an operator's are signalled, too.
-    let client = fresh.client().await;
+    let client = local_appends.client().await;
     client
         .execute("update users set role = 'viewer' where hub_user_id = 'anna'", &[])
         .await

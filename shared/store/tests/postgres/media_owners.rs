@@ -8,7 +8,7 @@ use messenger_core::{
 };
 use messenger_testkit::given::{TENANT, identity, room, user};
 
-use crate::database::Fresh;
+use crate::database::LocalAppends;
 
 /// A message in a room that names the file.
 fn naming(event: &str, place: &str, sender: &str) -> IngestedEvent {
@@ -27,8 +27,8 @@ fn naming(event: &str, place: &str, sender: &str) -> IngestedEvent {
 
 #[tokio::test]
 async fn a_file_of_before_the_update_is_for_the_members_of_its_rooms() {
-    let fresh = Fresh::database().await;
-    let ports = fresh.ports();
+    let local_appends = LocalAppends::database().await;
+    let ports = local_appends.ports();
     for (place, member) in [("!1", "anna"), ("!2", "bert")] {
         let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: place.to_owned() } };
         ports.rooms.settle(&key, &room(place), &Profile::default()).await.expect("settled");
@@ -37,7 +37,7 @@ async fn a_file_of_before_the_update_is_for_the_members_of_its_rooms() {
     }
     ports.messages.ingest(&[naming("$1", "!1", "@anna:hub.local")]).await.expect("taken in");
     // As the migration leaves what it finds: the sender was not stored.
-    let client = fresh.client().await;
+    let client = local_appends.client().await;
     client
         .batch_execute(
             "update media set sender = ''; update media_owners set owner = '', since = '-infinity'",

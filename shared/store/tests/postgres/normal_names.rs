@@ -11,7 +11,7 @@ use messenger_core::{
 use messenger_testkit::given;
 use tokio_postgres::Client;
 
-use crate::database::Fresh;
+use crate::database::LocalAppends;
 
 const MIGRATION: &str = include_str!("../../migrations/V10__normal_names.sql");
 const LEASE: Duration = Duration::from_mins(1);
@@ -64,8 +64,8 @@ fn id(text: &str) -> HubUserId {
 
 #[tokio::test]
 async fn a_user_gets_the_normal_form_of_their_id_and_keeps_their_account_and_all_that_is_theirs() {
-    let fresh = Fresh::database().await;
-    let (ports, client) = (fresh.ports(), fresh.client().await);
+    let local_appends = LocalAppends::database().await;
+    let (ports, client) = (local_appends.ports(), local_appends.client().await);
     user(&client, NFD, "mu=cc=88ller", "Max\u{200b} Mu\u{308}ller").await;
     user(&client, " anna ", "=20anna=20", "\u{202e}").await;
     user(&client, "zoe", "zoe", "Zoe").await;
@@ -121,8 +121,8 @@ async fn a_user_gets_the_normal_form_of_their_id_and_keeps_their_account_and_all
 
 #[tokio::test]
 async fn two_users_whose_ids_become_equal_stay_two() {
-    let fresh = Fresh::database().await;
-    let (ports, client) = (fresh.ports(), fresh.client().await);
+    let local_appends = LocalAppends::database().await;
+    let (ports, client) = (local_appends.ports(), local_appends.client().await);
     user(&client, "müller", "m=c3=bcller", "Richtig").await;
     user(&client, NFD, "mu=cc=88ller", "Anders").await;
     let bot_dm = |user: &str| key(RoomKind::BotDm { user: id(user) });
@@ -155,8 +155,8 @@ async fn two_users_whose_ids_become_equal_stay_two() {
 
 #[tokio::test]
 async fn what_waits_for_another_spelling_is_delivered_to_the_same_user() {
-    let fresh = Fresh::database().await;
-    let (ports, client) = (fresh.ports(), fresh.client().await);
+    let local_appends = LocalAppends::database().await;
+    let (ports, client) = (local_appends.ports(), local_appends.client().await);
     for spelling in [NFD, " müller ", "müller"] {
         ports.notifications.accept(given::entry(given::dm(spelling, spelling))).await.expect("accepted");
     }
@@ -172,8 +172,8 @@ async fn what_waits_for_another_spelling_is_delivered_to_the_same_user() {
 
 #[tokio::test]
 async fn rooms_of_things_and_apps_keep_what_is_in_them_and_what_is_on_its_way() {
-    let fresh = Fresh::database().await;
-    let (ports, client) = (fresh.ports(), fresh.client().await);
+    let local_appends = LocalAppends::database().await;
+    let (ports, client) = (local_appends.ports(), local_appends.client().await);
     let service = |app: &str| key(RoomKind::Service { source_app: app.to_owned() });
     for (key, id) in [
         (entity("Pra\u{308}ge", " A/1"), "!press"),
@@ -217,8 +217,8 @@ async fn rooms_of_things_and_apps_keep_what_is_in_them_and_what_is_on_its_way() 
 
 #[tokio::test]
 async fn retry_keys_lose_the_spaces_around_them() {
-    let fresh = Fresh::database().await;
-    let client = fresh.client().await;
+    let local_appends = LocalAppends::database().await;
+    let client = local_appends.client().await;
     run(
         &client,
         "insert into idempotency_keys (tenant_id, token, key, fingerprint, notification_id) values
@@ -237,8 +237,8 @@ async fn retry_keys_lose_the_spaces_around_them() {
 /// The migration cleans names as the service cleans new ones.
 #[tokio::test]
 async fn names_are_cleaned_as_new_ones_are() {
-    let fresh = Fresh::database().await;
-    let client = fresh.client().await;
+    let local_appends = LocalAppends::database().await;
+    let client = local_appends.client().await;
     let names = [
         "Max\u{200b}\u{202e}",
         "\u{2066}Max\u{2069}",

@@ -6,14 +6,14 @@ use messenger_core::{
     room::{Marks, RoomKey, RoomKind},
 };
 
-use crate::database::Fresh;
+use crate::database::LocalAppends;
 
 const MIGRATION: &str = include_str!("../../migrations/V22__refusals_and_successors.sql");
 
 #[tokio::test]
 async fn rooms_of_before_are_corrected_once_and_adopted_ones_keep_their_history() {
-    let fresh = Fresh::database().await;
-    let ports = fresh.ports();
+    let local_appends = LocalAppends::database().await;
+    let ports = local_appends.ports();
     let custom = |id: &str| RoomKey { tenant: TenantId(1), kind: RoomKind::Custom { id: id.to_owned() } };
     for (id, room) in [("made", "!made"), ("!adopted:hub.local", "!adopted:hub.local")] {
         ports
@@ -23,7 +23,7 @@ async fn rooms_of_before_are_corrected_once_and_adopted_ones_keep_their_history(
             .expect("stored");
     }
     let before = MIGRATION.lines().find(|line| line.starts_with("update rooms set levels_corrected"));
-    let client = fresh.client().await;
+    let client = local_appends.client().await;
     client.batch_execute(before.expect("a statement about old rooms")).await.expect("it runs");
     let mut rooms = ports.room_records.uncorrected(10).await.expect("rooms");
     rooms.sort_by_key(|(_, room)| room.clone());

@@ -14,7 +14,7 @@ use messenger_testkit::given::{self, TENANT, user};
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
 
-use crate::database::Fresh;
+use crate::database::LocalAppends;
 
 /// What others left: sent ones, an outage of one lane, and their events.
 const OTHERS: &str = "
@@ -54,12 +54,12 @@ async fn rows_read(client: &Client) -> i64 {
 
 #[tokio::test]
 async fn a_call_reads_no_more_the_more_is_stored() {
-    let fresh = Fresh::database().await;
-    let client = fresh.client().await;
+    let local_appends = LocalAppends::database().await;
+    let client = local_appends.client().await;
     client.batch_execute(OTHERS).await.expect("what others left");
     let before = rows_read(&client).await;
     {
-        let store = fresh.beside();
+        let store = local_appends.beside();
         for n in 0..3 {
             let entry = given::entry(given::draft(&format!("alarm {n}")));
             store.accept(Entry { terms: given::waiting(WAIT), ..entry }).await.expect("accepted");

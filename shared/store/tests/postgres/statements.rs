@@ -5,13 +5,13 @@ use std::time::Instant;
 use messenger_core::room::{Profile, RoomKey, RoomKind};
 use messenger_testkit::given::{TENANT, identity, room, user};
 
-use crate::database::Fresh;
+use crate::database::LocalAppends;
 
 #[tokio::test]
 async fn a_list_of_rooms_is_one_statement_whatever_their_number() {
-    let fresh = Fresh::database().await;
-    let store = fresh.beside();
-    let ports = fresh.ports();
+    let local_appends = LocalAppends::database().await;
+    let store = local_appends.beside();
+    let ports = local_appends.ports();
     ports.users.sign_in(&identity("anna"), "anna").await.expect("signed in");
     let mut there = 0;
     for rooms in [10, 100, 500] {

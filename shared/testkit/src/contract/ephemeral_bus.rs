@@ -30,9 +30,9 @@ fn ephemeral(said: &str) -> EphemeralEvent {
 async fn listening(ports: &Ports) -> Result<Heard> {
     let mut heard = ports.ephemeral_bus.listen();
     for _ in 0..1000 {
-        ports.ephemeral_bus.ephemeral(&[ephemeral("is it heard?")]).await?;
+        ports.ephemeral_bus.publish(&[ephemeral("is it heard?")]).await?;
         if timeout(AGAIN, heard.next()).await.is_ok() {
-            ports.ephemeral_bus.ephemeral(&[ephemeral("it is")]).await?;
+            ports.ephemeral_bus.publish(&[ephemeral("it is")]).await?;
             while next(&mut heard).await != ephemeral("it is") {}
             return Ok(heard);
         }
@@ -41,7 +41,7 @@ async fn listening(ports: &Ports) -> Result<Heard> {
 }
 
 async fn next(heard: &mut Heard) -> EphemeralEvent {
-    timeout(PATIENCE, heard.next()).await.expect("a whisper in time").expect("it goes on")
+    timeout(PATIENCE, heard.next()).await.expect("an event in time").expect("it goes on")
 }
 
 /// Byte for byte, to each of them, whomever it is for.
@@ -55,7 +55,7 @@ pub async fn everybody_who_listens_hears_a_ephemeral_event_as_it_was_said(store:
         Audience::Tenant(TENANT),
     ] {
         let said = EphemeralEvent::new(audience, &fields)?;
-        ports.ephemeral_bus.ephemeral(std::slice::from_ref(&said)).await?;
+        ports.ephemeral_bus.publish(std::slice::from_ref(&said)).await?;
         for heard in &mut listeners {
             assert_eq!(next(heard).await, said);
         }
@@ -69,12 +69,12 @@ pub async fn ephemeral_events_come_in_order(store: &dyn Store) -> Result<()> {
     let mut heard = listening(&ports).await?;
     let said: Vec<_> = (0..60).map(|n| ephemeral(&n.to_string())).collect();
     for some in said.chunks(3) {
-        ports.ephemeral_bus.ephemeral(some).await?;
+        ports.ephemeral_bus.publish(some).await?;
     }
     for one in said {
         assert_eq!(next(&mut heard).await, one);
     }
-    ports.ephemeral_bus.ephemeral(&[]).await
+    ports.ephemeral_bus.publish(&[]).await
 }
 
 /// What can be an ephemeral event can be told.
@@ -84,7 +84,7 @@ pub async fn the_longest_ephemeral_event_arrives(store: &dyn Store) -> Result<()
     let around = ephemeral("").to_string().len();
     let longest = ephemeral(&"x".repeat(EPHEMERAL_MAX - around));
     assert_eq!(longest.to_string().len(), EPHEMERAL_MAX);
-    ports.ephemeral_bus.ephemeral(std::slice::from_ref(&longest)).await?;
+    ports.ephemeral_bus.publish(std::slice::from_ref(&longest)).await?;
     assert_eq!(next(&mut heard).await, longest);
     Ok(())
 }
@@ -105,10 +105,10 @@ pub async fn who_does_not_listen_holds_nobody_up(store: &dyn Store) -> Result<()
     let mut asleep = ports.ephemeral_bus.listen();
     let many: Vec<_> = (0..100).map(|n| ephemeral(&n.to_string())).collect();
     for _ in 0..30 {
-        ports.ephemeral_bus.ephemeral(&many).await?;
+        ports.ephemeral_bus.publish(&many).await?;
         while next(&mut heard).await != many[99] {}
     }
-    ports.ephemeral_bus.ephemeral(&[ephemeral("last")]).await?;
+    ports.ephemeral_bus.publish(&[ephemeral("last")]).await?;
     let mut missed = 0;
     while next(&mut asleep).await != ephemeral("last") {
         missed += 1;

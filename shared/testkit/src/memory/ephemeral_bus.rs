@@ -8,10 +8,10 @@ use super::Memory;
 
 #[async_trait]
 impl EphemeralBus for Memory {
-    async fn ephemeral(&self, ephemeral_bus: &[EphemeralEvent]) -> Result<()> {
+    async fn publish(&self, events: &[EphemeralEvent]) -> Result<()> {
         let listeners = &self.shared.ephemeral_bus;
-        self.act("whispering", |_| {
-            ephemeral_bus.iter().cloned().for_each(|ephemeral| listeners.tell(ephemeral))
+        self.act("publishing ephemeral events", |_| {
+            events.iter().cloned().for_each(|event| listeners.tell(event));
         })
         .await
     }

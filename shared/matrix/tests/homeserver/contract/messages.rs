@@ -49,14 +49,14 @@ pub(crate) async fn no_id_reaches_another_endpoint(stand: Stand) -> Result<()> {
     let id = stand.appservice.create_room(&room("path")).await?;
     stand.appservice.join(&id, &user("anna")).await?;
     // Were they not one segment, each of these would make Anna leave.
-    for tail in
+    for suffix in
         ["/leave?", "/leave#", "/leave?x=", "/x/../leave#", "%2Fleave%23", "%2fleave%3f", "\\..\\leave#"]
     {
-        let crooked = RoomId::new(format!("{id}{tail}"));
+        let crooked = RoomId::new(format!("{id}{suffix}"));
         assert_eq!(
             failure(stand.appservice.join(&crooked, &user("anna")).await)?,
             Failure::Rejected,
-            "{tail}"
+            "{suffix}"
         );
     }
     assert_eq!(stand.bot()?.acting_for("@anna:hub.local").joined_rooms().await?, [id.as_str()]);

@@ -8,14 +8,14 @@ use std::{
 
 use messenger_core::{event::Event, id::Position};
 
-use crate::signals::Signals;
+use crate::listener::PgListener;
 
 /// Most events that wait for the reader; who is further behind reads the log.
 const WAITING_MAX: usize = 4096;
 
 /// What was appended here and not read here yet. It may have holes: what other processes append stands in the log only.
-pub(crate) struct Fresh {
-    signals: Arc<Signals>,
+pub(crate) struct LocalAppends {
+    listener: Arc<PgListener>,
     waiting: Mutex<Waiting>,
 }
 
@@ -26,9 +26,9 @@ struct Waiting {
     read: Option<Position>,
 }
 
-impl Fresh {
-    pub(crate) fn new(signals: Arc<Signals>) -> Self {
-        Self { signals, waiting: Mutex::default() }
+impl LocalAppends {
+    pub(crate) fn new(listener: Arc<PgListener>) -> Self {
+        Self { listener, waiting: Mutex::default() }
     }
 
     /// Takes events that are committed, in order.
@@ -43,7 +43,7 @@ impl Fresh {
         }
         waiting.events.extend(events);
         drop(waiting);
-        self.signals.grown(last);
+        self.listener.grown(last);
     }
 
     /// The events that come next after a position, as far as they are here.

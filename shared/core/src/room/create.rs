@@ -18,7 +18,7 @@ const JOIN_PAUSE: Duration = Duration::from_millis(300);
 
 /// What somebody wants a new room to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Founding {
+pub struct RoomCreation {
     /// Its name.
     pub name: String,
     /// One line about it.
@@ -30,11 +30,11 @@ pub struct Founding {
 impl Messenger {
     /// Makes a private room with the caller and everybody they name in it. If one of these is unknown, all that are
     /// unknown are named and nothing is made.
-    pub async fn found_room(&self, caller: &Caller, founding: Founding) -> Result<Room> {
+    pub async fn create_room(&self, caller: &Caller, creation: RoomCreation) -> Result<Room> {
         // As stored now: nothing is to be made for a caller who may not.
         let caller = &self.refreshed(caller).await?;
         caller.user.identity.role.check_may_write()?;
-        let invited = self.named(caller, &founding.invite).await?;
+        let invited = self.named(caller, &creation.invite).await?;
         let others = invited.into_iter().filter(|user| user.id() != caller.user.id());
         let members: Vec<User> = [caller.user.clone()].into_iter().chain(others).collect();
         self.make_ready(caller, &members).await?;
@@ -42,7 +42,7 @@ impl Messenger {
         let (messenger, tenant) = (self.clone(), caller.user.tenant());
         let by = caller.clone();
         let founded =
-            self.background.spawn(async move { messenger.found(tenant, &by, founding, members).await });
+            self.background.spawn(async move { messenger.found(tenant, &by, creation, members).await });
         let room = founded.await.map_err(|ended| ended_early("making a room", ended))??;
         self.seen_by(&caller.user, &room).await
     }
@@ -51,12 +51,12 @@ impl Messenger {
         &self,
         tenant: TenantId,
         caller: &Caller,
-        founding: Founding,
+        creation: RoomCreation,
         members: Vec<User>,
     ) -> Result<RoomId> {
         let key =
             RoomKey { tenant, kind: RoomKind::Custom { id: format!("{:032x}", rand::random::<u128>()) } };
-        let Founding { name, topic, .. } = founding;
+        let RoomCreation { name, topic, .. } = creation;
         let new = NewRoom {
             alias: key.alias(),
             name: name.clone(),

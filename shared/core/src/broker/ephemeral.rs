@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::time::{Duration, Instant};
 
-use super::Tail;
+use super::Broker;
 use crate::{ephemeral::EphemeralEvent, event::Audience};
 
 /// A homeserver may tell the same by two ways, push and `/sync`. What equals the last ephemeral event to its audience is its echo
@@ -17,9 +17,9 @@ const ECHO: Duration = Duration::from_secs(10);
 #[derive(Default)]
 struct Last(HashMap<Audience, (Bytes, Instant)>);
 
-impl Tail {
+impl Broker {
     /// Hands out ephemeral events until the future is dropped.
-    pub(super) async fn ephemeral(&self) {
+    pub(super) async fn hand_out_ephemeral(&self) {
         let mut ephemeral_bus = self.ephemeral_bus.listen();
         let mut last = Last::default();
         while let Some(ephemeral) = ephemeral_bus.next().await {

@@ -39,7 +39,7 @@ const TOKEN_EXPIRED: Bytes = Bytes::from_static(b"data: {\"type\":\"token_expire
 pub(crate) type ConnectionId = usize;
 
 /// The tail. Runs while somebody awaits [`run`](Self::run).
-pub struct Tail {
+pub struct Broker {
     feed: Arc<dyn Feed>,
     ephemeral_bus: Arc<dyn EphemeralBus>,
     clock: Arc<dyn Clock>,
@@ -66,7 +66,7 @@ pub(crate) struct Subscription {
     pub(crate) at: Position,
 }
 
-impl Tail {
+impl Broker {
     pub(crate) fn new(
         feed: Arc<dyn Feed>,
         ephemeral_bus: Arc<dyn EphemeralBus>,
@@ -77,7 +77,7 @@ impl Tail {
 
     /// Follows the log, and listens to ephemeral events, until the future is dropped.
     pub async fn run(&self) {
-        tokio::join!(self.read(), self.ephemeral(), self.tick());
+        tokio::join!(self.read(), self.hand_out_ephemeral(), self.tick());
     }
 
     /// How many connections there are.

@@ -1,5 +1,5 @@
 //! Being told of changes by `LISTEN`: one connection of its own for each process. A signal is a hint: whoever waits
-//! for one also looks on their own. A ephemeral event is all there is of it: it is lost where nobody listens.
+//! for one also looks on their own. An ephemeral event is all there is of it: it is lost where nobody listens.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
@@ -24,11 +24,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The channels of `migrations/`, and that of ephemeral events.
 const FEED: &str = "feed";
 const WORK: &str = "work";
-const EPHEMERALS: &str = "whispers";
+const EPHEMERALS: &str = "ephemeral_events";
 const IDENTITIES: &str = "identities";
 
 /// What the listening connection hears. Each signal has one waiter at a time and is remembered until it waits.
-pub(crate) struct Signals {
+pub(crate) struct PgListener {
     config: Config,
     heard: Arc<Heard>,
     /// The channels that somebody has waited for: a process is not woken for the others.
@@ -118,7 +118,7 @@ impl HeadWatch {
     }
 }
 
-impl Signals {
+impl PgListener {
     pub(crate) fn new(config: Config) -> Self {
         Self { config, heard: Arc::default(), wanted: Arc::default(), listener: OnceLock::new() }
     }
@@ -140,7 +140,7 @@ impl Signals {
         let _ = timeout(patience, self.heard.work.notified()).await;
     }
 
-    /// What is whispered as soon as the connection listens.
+    /// Ephemeral events from the moment at which the connection listens.
     pub(crate) fn ephemeral_bus(&self) -> BoxStream<'static, EphemeralEvent> {
         self.listen(EPHEMERALS);
         self.heard.ephemeral_bus.listen()
@@ -175,7 +175,7 @@ impl Signals {
     }
 }
 
-impl Drop for Signals {
+impl Drop for PgListener {
     fn drop(&mut self) {
         if let Some(listener) = self.listener.get() {
             listener.abort();

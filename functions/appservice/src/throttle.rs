@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep_until};
 const APART: Duration = Duration::from_millis(20);
 
 /// When the homeserver is answered next.
-pub(crate) struct Pace(Mutex<Instant>);
+pub(crate) struct PushThrottle(Mutex<Instant>);
 
-impl Pace {
+impl PushThrottle {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Instant::now()))
     }
@@ -43,16 +43,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn answers_keep_apart_unless_somebody_hurries() {
-        let (pace, begin) = (Pace::new(), Instant::now());
-        pace.keep(pending()).await;
+        let (throttle, begin) = (PushThrottle::new(), Instant::now());
+        throttle.keep(pending()).await;
         assert_eq!(begin.elapsed(), Duration::ZERO, "nothing came before it");
-        pace.keep(pending()).await;
-        pace.keep(pending()).await;
+        throttle.keep(pending()).await;
+        throttle.keep(pending()).await;
         assert_eq!(begin.elapsed(), 2 * APART);
-        pace.keep(ready(())).await;
+        throttle.keep(ready(())).await;
         assert_eq!(begin.elapsed(), 2 * APART);
         tokio::time::advance(10 * APART).await;
-        pace.keep(pending()).await;
+        throttle.keep(pending()).await;
         assert_eq!(begin.elapsed(), 12 * APART, "after a pause it is due at once");
     }
 }
