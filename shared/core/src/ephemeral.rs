@@ -1,5 +1,5 @@
-//! Ephemeral events: what is told to those who follow at this moment and is kept nowhere. An ephemeral event has no position, so it moves
-//! no cursor and is not replayed; it may be lost, and nothing depends on it.
+//! Ephemeral events: what is told to those who follow at this moment and is kept nowhere. An ephemeral event has no
+//! position, so it moves no cursor and is not replayed; it may be lost, and nothing depends on it.
 
 use std::fmt;
 
@@ -66,8 +66,8 @@ impl fmt::Display for EphemeralEvent {
     }
 }
 
-/// Those who listen to ephemeral events in one process: what adapters of [`EphemeralBus`](crate::port::EphemeralBus) hand them over to.
-/// Clones are the same listeners.
+/// Those who listen to ephemeral events in one process: what adapters of [`EphemeralBus`](crate::port::EphemeralBus)
+/// hand them over to. Clones are the same listeners.
 #[derive(Debug, Clone)]
 pub struct Listeners(broadcast::Sender<EphemeralEvent>);
 

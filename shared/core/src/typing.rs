@@ -1,8 +1,8 @@
 //! Typing notifications: received from the homeserver, published to the members of the room, and sent for a caller.
 //!
-//! Each ephemeral event is the whole list of those who type in the room now, so the last one is what counts. The homeserver ends
-//! the typing of whoever does not renew it, and tells so; should it die before that, readers drop the list after
-//! [`TYPING_FADES`].
+//! Each ephemeral event is the whole list of those who type in the room now, so the last one is what counts. The
+//! homeserver ends the typing of whoever does not renew it, and tells so; should it die before that, readers drop the
+//! list after [`TYPING_FADES`].
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -9,8 +9,8 @@ use tokio::time::{Duration, Instant};
 use super::Broker;
 use crate::{ephemeral::EphemeralEvent, event::Audience};
 
-/// A homeserver may tell the same by two ways, push and `/sync`. What equals the last ephemeral event to its audience is its echo
-/// for so long; later it is news again, for those who missed that it had ended.
+/// A homeserver may tell the same by two ways, push and `/sync`. What equals the last ephemeral event to its audience
+/// is its echo for so long; later it is news again, for those who missed that it had ended.
 const ECHO: Duration = Duration::from_secs(10);
 
 /// The last ephemeral event to each audience, as long as it may have an echo.

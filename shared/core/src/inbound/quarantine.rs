@@ -1,6 +1,6 @@
-//! Rooms over which the homeserver fails: they wait for it, and nobody waits for them. What is told of other rooms is taken
-//! in; the failure is told nevertheless, so that what waits is told again. A room that is quarantined for too long is not waited
-//! for any more.
+//! Rooms over which the homeserver fails: they wait for it, and nobody waits for them. What is told of other rooms is
+//! taken in; the failure is told nevertheless, so that what waits is told again. A room that is quarantined for too
+//! long is not waited for any more.
 
 use std::{collections::HashSet, time::Duration};
 
