@@ -26,8 +26,8 @@ use crate::{
 /// Time that push may take while nothing is pushed to this process.
 const PUSH: Duration = Duration::from_millis(100);
 /// Time that push may take while it works: under load a message waits for the transactions before its own. Reading it
-/// from the room would give the homeserver even more to do.
-const PUSH_UNDER_LOAD: Duration = Duration::from_secs(1);
+/// from the room would give the homeserver even more to do. A reader of the room is not kept waiting for this.
+const PUSH_UNDER_LOAD: Duration = Duration::from_millis(500);
 /// How long it is remembered what came back.
 const HEARD_FOR: Duration = Duration::from_secs(10);
 /// How long somebody who looks at a room waits for what was just said in it.
@@ -158,6 +158,11 @@ impl Echoes {
         self.waiting().values().flatten().any(|one| expected.contains(&one.event.event_id))
     }
 
+    /// Returns whether a caller waits until a message has come back.
+    fn has_waiters(&self) -> bool {
+        *self.waiters.borrow() > 0
+    }
+
     fn waiting(&self) -> MutexGuard<'_, HashMap<RoomId, Vec<Waiting>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -196,6 +201,7 @@ impl Messenger {
             let sent = Instant::now();
             sleep(PUSH).await;
             while messenger.echoes.is_push_alive()
+                && !messenger.echoes.has_waiters()
                 && sent.elapsed() < PUSH_UNDER_LOAD
                 && messenger.echoes.is_waited_for(&HashSet::from([id.clone()]))
             {
