@@ -20,7 +20,7 @@ use crate::{
     error::Failure,
     id::RoomId,
     inbound::{Quarantine, RoomEvent},
-    port::{Changes, RoomChanges},
+    port::{Changes, Page, RoomChanges},
 };
 
 use lease::LEASE;
@@ -99,7 +99,7 @@ impl Messenger {
     async fn ingest_room(&self, worker: &str, since: &str, changes: RoomChanges) -> Result<bool> {
         let RoomChanges { room, events, is_limited } = changes;
         if is_limited {
-            let filled = self.fill(worker, &room, since, Some(&events)).await;
+            let filled = self.fill(worker, &room, since, &events).await;
             if self.in_time(&room, filled)? == Some(false) {
                 return Ok(false);
             }
@@ -110,39 +110,35 @@ impl Messenger {
 
     /// Ingests the events of a room from a position to the room's end. It does not stop where the timeline of `/sync`
     /// begins: Synapse orders a timeline by arrival and these pages by depth, so that an event before the timeline can
-    /// stand after its first event here. It stops at a page that is not full once the whole timeline was met: a busy
-    /// room has no end, and its newer events are in the next `/sync`. Without a timeline it reads to the end.
-    async fn fill(
-        &self,
-        worker: &str,
-        room: &RoomId,
-        since: &str,
-        timeline: Option<&[RoomEvent]>,
-    ) -> Result<bool> {
-        let mut ahead: HashSet<_> =
-            timeline.unwrap_or_default().iter().map(|event| &event.event_id).collect();
+    /// stand after its first event here. A busy room grows while it is read, so reading stops at the first page that is
+    /// not full and after which the whole timeline was met: the next `/sync` has what came later. With an empty
+    /// timeline it reads until a page is empty.
+    async fn fill(&self, worker: &str, room: &RoomId, since: &str, timeline: &[RoomEvent]) -> Result<bool> {
+        let mut ahead: HashSet<_> = timeline.iter().map(|event| &event.event_id).collect();
         let mut from = since.to_owned();
         loop {
-            let (page, next) = self.page_after(room, &from).await?;
-            for event in &page {
-                ahead.remove(&event.event_id);
+            let page = self.page_after(room, &from).await?;
+            for id in &page.ids {
+                ahead.remove(id);
             }
-            let is_full = page.len() >= PAGE as usize;
-            let next = next.filter(|_| is_full || timeline.is_none() || !ahead.is_empty());
-            self.receive(page).await?;
+            // Events that do not concern us count, too.
+            let is_full = page.ids.len() >= PAGE as usize;
+            let has_arrived = !is_full && !timeline.is_empty() && ahead.is_empty();
+            self.receive(page.events).await?;
             if !self.reconciliation.advance(worker, None, LEASE).await? {
                 return Ok(false);
             }
-            match next {
-                Some(next) => from = next,
-                None => return Ok(true),
+            match page.end {
+                Some(end) if !has_arrived => from = end,
+                _ => return Ok(true),
             }
         }
     }
 
-    async fn page_after(&self, room: &RoomId, from: &str) -> Result<(Vec<RoomEvent>, Option<String>)> {
-        let page = self.timeline.after(room, from, PAGE).await?;
-        let next = page.end.filter(|end| *end != from);
-        Ok((page.events, next))
+    /// The page after a position; its `end` is `None` if there is none.
+    async fn page_after(&self, room: &RoomId, from: &str) -> Result<Page> {
+        let mut page = self.timeline.after(room, from, PAGE).await?;
+        page.end = page.end.filter(|end| *end != from);
+        Ok(page)
     }
 }

@@ -77,7 +77,7 @@ impl Messenger {
                 Ok(()) => {
                     tracing::info!(%room, by = %host, "the bot is back in a room");
                     let Some(since) = since else { return Ok(true) };
-                    let filled = self.fill(worker, room, since, None).await;
+                    let filled = self.fill(worker, room, since, &[]).await;
                     return Ok(self.in_time(room, filled)?.unwrap_or(true));
                 }
                 Err(error) if error.failure() == Some(Failure::Rejected) => refused = Some(error),

@@ -2,7 +2,7 @@
 //! ingest must not come before an event that nobody has told us of.
 
 use super::anew::OVERLAP;
-use crate::{Messenger, Result, id::RoomId, inbound::RoomEvent};
+use crate::{Messenger, Result, id::RoomId, inbound::RoomEvent, port::Page};
 
 /// Most pages that are read at once: a worker that is further behind is not waited for.
 const PAGES: usize = 5;
@@ -28,10 +28,10 @@ impl Messenger {
         let known = self.caught_up.get(room).filter(|(at, _)| *at == position);
         let mut from = known.map_or_else(|| position.clone(), |(_, page)| page);
         for _ in 0..PAGES {
-            let (events, next) = self.page_after(room, &from).await?;
+            let Page { events, end, .. } = self.page_after(room, &from).await?;
             wanted.retain(|event| events.iter().all(|met| met.event_id != event.event_id));
             self.receive(events).await?;
-            let Some(next) = next else { return Ok(()) };
+            let Some(next) = end else { return Ok(()) };
             // The beginning of the last page, not its end: on Synapse an event that was sent at the same time as the
             // last ones may still appear before them.
             self.caught_up.put(room.clone(), (position.clone(), from));

@@ -9,6 +9,8 @@ use messenger_core::{
     port::Clock as _,
 };
 use messenger_testkit::{TestMessenger, given, messenger};
+use serde_json::json;
+use tokio::time::sleep;
 
 use crate::{WAIT, ready_caller};
 
@@ -78,6 +80,47 @@ async fn a_position_that_is_unknown_is_given_up_and_nothing_is_lost_or_doubled()
         reconcile(&messenger).await;
         assert_eq!(told(&messenger, &room).await, numbers(0..410));
     }
+}
+
+#[tokio::test]
+async fn a_limited_timeline_is_filled_though_many_events_do_not_concern_us() {
+    for last in ["m.room.message", "org.example.sensor"] {
+        let (messenger, room, anna) = up_to_date().await;
+        for n in 0..350 {
+            say(&messenger, &room, &anna, n..n + 1);
+            messenger.homeserver.happens(&room, &anna, "org.example.sensor", json!({ "celsius": n }));
+        }
+        // More than a timeline.
+        for _ in 0..20 {
+            messenger.homeserver.happens(&room, &anna, last, json!({ "celsius": 0 }));
+        }
+        reconcile(&messenger).await;
+        assert_eq!(told(&messenger, &room).await, numbers(0..350), "the last events are {last}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_grows_while_it_is_read_does_not_hold_the_worker() {
+    let (messenger, room, anna) = up_to_date().await;
+    say(&messenger, &room, &anna, 0..250);
+    messenger.homeserver.act_late(Duration::from_millis(10));
+    let talker = {
+        let (messenger, room, anna) = (messenger.clone(), room.clone(), anna.clone());
+        tokio::spawn(async move {
+            for n in 250..2_000 {
+                say(&messenger, &room, &anna, n..n + 1);
+                sleep(Duration::from_millis(2)).await;
+            }
+        })
+    };
+    let calls = messenger.homeserver.calls();
+    reconcile(&messenger).await;
+    assert!(messenger.homeserver.calls() - calls < 10, "{}", messenger.homeserver.calls() - calls);
+    assert!(!talker.is_finished(), "the room still grows");
+    talker.await.expect("all is said");
+    messenger.homeserver.act_late(Duration::ZERO);
+    reconcile(&messenger).await;
+    assert_eq!(told(&messenger, &room).await, numbers(0..2_000), "nothing is lost or doubled");
 }
 
 #[tokio::test]
