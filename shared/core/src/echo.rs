@@ -42,8 +42,6 @@ pub(crate) struct Echoes {
     /// How many wait until something has come back.
     waiters: watch::Sender<usize>,
     heard: Cache<EventId, RoomEvent>,
-    /// The time of the last push to this process.
-    pushed: Mutex<Option<Instant>>,
 }
 
 struct Waiting {
@@ -63,21 +61,7 @@ impl Echoes {
     pub(crate) fn new() -> Self {
         let heard = Cache::with_ttl(HEARD_FOR);
         let (drained, waiters) = (watch::Sender::default(), watch::Sender::default());
-        Self { waiting: Mutex::default(), drained, waiters, heard, pushed: Mutex::default() }
-    }
-
-    /// Notes that the homeserver has pushed a transaction to this process.
-    pub(crate) fn push_came(&self) {
-        *self.last_push() = Some(Instant::now());
-    }
-
-    /// Returns whether the homeserver has pushed to this process within twice [`PUSH`].
-    fn is_push_alive(&self) -> bool {
-        self.last_push().is_some_and(|pushed| pushed.elapsed() < 2 * PUSH)
-    }
-
-    fn last_push(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.pushed.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { waiting: Mutex::default(), drained, waiters, heard }
     }
 
     /// A message that was taken in a moment ago, as the homeserver has it.
@@ -158,9 +142,10 @@ impl Echoes {
         self.waiting().values().flatten().any(|one| expected.contains(&one.event.event_id))
     }
 
-    /// Returns whether a caller waits until a message has come back.
-    fn has_waiters(&self) -> bool {
-        *self.waiters.borrow() > 0
+    /// Returns whether an event has not come back yet and no caller waits until something does.
+    fn is_unhurried(&self, room: &RoomId, event: &EventId) -> bool {
+        let is_waiting = |one: &Waiting| one.event.event_id == *event;
+        *self.waiters.borrow() == 0 && self.waiting().get(room).is_some_and(|all| all.iter().any(is_waiting))
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<RoomId, Vec<Waiting>>> {
@@ -200,10 +185,9 @@ impl Messenger {
         self.background.spawn(async move {
             let sent = Instant::now();
             sleep(PUSH).await;
-            while messenger.echoes.is_push_alive()
-                && !messenger.echoes.has_waiters()
-                && sent.elapsed() < PUSH_UNDER_LOAD
-                && messenger.echoes.is_waited_for(&HashSet::from([id.clone()]))
+            while sent.elapsed() < PUSH_UNDER_LOAD
+                && messenger.pushes.came_within(2 * PUSH)
+                && messenger.echoes.is_unhurried(&room, &id)
             {
                 sleep(PUSH).await;
             }

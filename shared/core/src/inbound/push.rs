@@ -80,6 +80,11 @@ impl Pushes {
         state.run
     }
 
+    /// Returns whether a push came or was answered within this time.
+    pub(crate) fn came_within(&self, time: Duration) -> bool {
+        self.state().last.is_some_and(|last| last.elapsed() < time)
+    }
+
     /// Notes that a push is being answered.
     fn answered(&self) {
         self.state().last = Some(Instant::now());
@@ -111,7 +116,6 @@ impl Messenger {
     /// Ingests a pushed transaction: see [`receive`](Self::receive). `connection` is the one by which it came; `None` if
     /// that is not known.
     pub async fn receive_push(&self, connection: Option<ConnectionId>, events: Vec<RoomEvent>) -> Result<()> {
-        self.echoes.push_came();
         let run = self.pushes.run_of(connection.unwrap_or_default());
         for room in self.pushes.to_catch_up(run, &events, &self.bot()) {
             let wanted = events.iter().filter(|event| event.room_id == room).cloned().collect();
