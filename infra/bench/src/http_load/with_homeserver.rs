@@ -62,7 +62,8 @@ pub(super) async fn side(
                 let inserts = Inserts::into(stack.database(), &stack::place()?).await?;
                 subjects.push(Subject::both(FLOOR, inserts, bot.put()));
             }
-            bare_after = wanted.is(BARE_AFTER).then(|| Subject::http(BARE_AFTER, bot.put()));
+            let after = wanted.is(BARE_AFTER) && wanted.any(&[notifications::DELIVER]);
+            bare_after = after.then(|| Subject::http(BARE_AFTER, bot.put()));
         }
     }
     subjects.extend(wanted.of(&[HEALTH], &Callers::strangers(&door)));
