@@ -16,10 +16,10 @@ use serde_json::json;
 const NOW: Duration = Duration::ZERO;
 
 fn test_app() -> (TestMessenger, Wire) {
-    door_for(&[])
+    test_app_for(&[])
 }
 
-fn door_for(variables: &[(&str, &str)]) -> (TestMessenger, Wire) {
+fn test_app_for(variables: &[(&str, &str)]) -> (TestMessenger, Wire) {
     let messenger = messenger().build();
     let wire = Wire::configured(
         routes(),
@@ -246,7 +246,7 @@ async fn in_development_pages_of_every_origin_may_listen() {
 
 #[tokio::test]
 async fn only_pages_of_the_named_origins_may_listen() {
-    let (_hub, wire) = door_for(&[("ALLOWED_ORIGINS", "https://hub.example, https://hub.example:8085")]);
+    let (_hub, wire) = test_app_for(&[("ALLOWED_ORIGINS", "https://hub.example, https://hub.example:8085")]);
     for (origin, allowed) in [
         ("https://hub.example", true),
         ("https://hub.example:8085", true),
@@ -266,7 +266,7 @@ async fn only_pages_of_the_named_origins_may_listen() {
 
 #[tokio::test]
 async fn a_page_may_read_why_it_was_refused() {
-    let (_hub, wire) = door_for(&[("ALLOWED_ORIGINS", "https://hub.example")]);
+    let (_hub, wire) = test_app_for(&[("ALLOWED_ORIGINS", "https://hub.example")]);
     let request = Request::get("/api/v1/events/stream").header("Origin", "https://hub.example");
     let answer = wire.ask(request).await;
     assert_eq!(
@@ -277,7 +277,7 @@ async fn a_page_may_read_why_it_was_refused() {
 
 #[tokio::test]
 async fn the_module_for_pages_and_its_types_are_served_to_every_origin() {
-    let (_hub, wire) = door_for(&[("ALLOWED_ORIGINS", "https://hub.example")]);
+    let (_hub, wire) = test_app_for(&[("ALLOWED_ORIGINS", "https://hub.example")]);
     for (path, kind, begin) in [
         ("/client/hub-messenger.js", "text/javascript; charset=utf-8", "// Follows the events"),
         ("/client/hub-messenger.d.ts", "application/typescript; charset=utf-8", "// Types of"),

@@ -1,4 +1,4 @@
-//! The one tail of the event log in a process: reads each new event once, makes its bytes once, and hands them to
+//! The one broker of the event log in a process: reads each new event once, makes its bytes once, and hands them to
 //! every connection whose audience matches.
 //!
 //! A connection costs its entry in the index and what waits for it; it has no task, timer or query of its own. One
@@ -29,7 +29,7 @@ use state::{Connection, State};
 
 /// How many events are read at once.
 const PAGE: i64 = 1000;
-/// The tail looks at the log at least this often, whatever it is told.
+/// The broker looks at the log at least this often, whatever it is told.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it waits after a failed read.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -38,7 +38,7 @@ const TOKEN_EXPIRED: Bytes = Bytes::from_static(b"data: {\"type\":\"token_expire
 /// A connection's number within its process.
 pub(crate) type ConnectionId = usize;
 
-/// The tail. Runs while somebody awaits [`run`](Self::run).
+/// The broker. Runs while somebody awaits [`run`](Self::run).
 pub struct Broker {
     feed: Arc<dyn Feed>,
     ephemeral_bus: Arc<dyn EphemeralBus>,

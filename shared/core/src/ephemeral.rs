@@ -1,4 +1,4 @@
-//! Ephemeral events: what is told to those who follow at this moment and is kept nowhere. An ephemeral event has no
+//! Ephemeral events go to the streams that are open at this moment and are stored nowhere. An ephemeral event has no
 //! position, so it moves no cursor and is not replayed; it may be lost, and nothing depends on it.
 
 use std::fmt;
@@ -18,10 +18,10 @@ use crate::{
 
 /// Most bytes of an ephemeral event on its way between processes: PostgreSQL carries fewer than 8000 (`NOTIFY`).
 pub const EPHEMERAL_MAX: usize = 7_900;
-/// How many ephemeral events may wait for one listener; who is slower misses the oldest.
+/// The most ephemeral events that wait for one listener. A slower listener misses the oldest.
 const WAITING_MAX: usize = 256;
 
-/// Something to be told at once or never.
+/// An event without a position, for an audience.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EphemeralEvent {
     audience: Audience,
@@ -66,8 +66,8 @@ impl fmt::Display for EphemeralEvent {
     }
 }
 
-/// Those who listen to ephemeral events in one process: what adapters of [`EphemeralBus`](crate::port::EphemeralBus)
-/// hand them over to. Clones are the same listeners.
+/// The listeners to ephemeral events in one process. Adapters of [`EphemeralBus`](crate::port::EphemeralBus) hand events
+/// over to them. Clones are the same listeners.
 #[derive(Debug, Clone)]
 pub struct Listeners(broadcast::Sender<EphemeralEvent>);
 

@@ -1,4 +1,4 @@
-//! The hub of it all: the ports, the settings, and what a process remembers. Use cases are its methods, each in the
+//! The application facade: the ports, the settings, and what a process remembers. Use cases are its methods, each in the
 //! file of its aggregate.
 
 use std::{ops::Deref, sync::Arc, time::Duration};
@@ -124,7 +124,7 @@ impl Default for Settings {
 #[derive(Clone)]
 pub struct Messenger(Arc<Inner>);
 
-/// What [`Messenger`] shares between its clones.
+/// The parts of [`Messenger`] that its clones share.
 pub struct Inner {
     ports: Ports,
     pub(crate) settings: Settings,
@@ -206,7 +206,7 @@ impl Messenger {
         &self.settings
     }
 
-    /// The one tail of the event log in this process.
+    /// The one broker of the event log in this process.
     pub fn broker(&self) -> &Arc<Broker> {
         &self.broker
     }

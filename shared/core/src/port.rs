@@ -269,7 +269,7 @@ pub trait Feed: Send + Sync {
     /// The next events of these audiences.
     async fn after(&self, cursor: Position, audience: &[Audience], limit: i64) -> Result<Vec<Event>>;
 
-    /// The next events of everybody, for the one tail of a process.
+    /// The next events of everybody, for the one broker of a process.
     async fn next(&self, cursor: Position, limit: i64) -> Result<Vec<Event>>;
 
     /// What part of the log there is.

@@ -19,9 +19,9 @@ use crate::{
 pub const TAKEN: &str = "matrix_account_taken";
 /// How long one worker may take for an account before another may try.
 const LEASE: Duration = Duration::from_mins(1);
-/// How many accounts a worker takes at once.
 /// The time after which an account that was found to be taken is tried again.
 const LOOK_AGAIN: Duration = Duration::from_mins(10);
+/// The most accounts that a worker claims at once.
 const BATCH: usize = 8;
 
 impl Messenger {

@@ -73,13 +73,13 @@ impl Typing {
 }
 
 impl Messenger {
-    /// Ephemeral events who types to the members of the rooms, of each room the last that is said of it. What cannot be told is
-    /// lost; rooms that are not ours are passed over.
+    /// Publishes the typing notifications of rooms to their members, of each room the last one. Drops those that cannot
+    /// be published, and those of rooms that are not ours.
     pub async fn hear_typing(&self, typing: Vec<Typing>) {
         if typing.is_empty() {
             return;
         }
-        match timeout(TELLING, self.ephemeral_event_typing(typing)).await {
+        match timeout(TELLING, self.publish_typing(typing)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "who types is not told");
@@ -88,7 +88,7 @@ impl Messenger {
         }
     }
 
-    async fn ephemeral_event_typing(&self, typing: Vec<Typing>) -> Result<()> {
+    async fn publish_typing(&self, typing: Vec<Typing>) -> Result<()> {
         let bot = self.bot();
         let mut rooms = BTreeMap::new();
         for Typing { room, mut users } in typing {
@@ -106,9 +106,9 @@ impl Messenger {
             }
         }
         let people = self.people(ours.iter().flat_map(|(_, _, users)| users)).await?;
-        let ephemeral_bus = ours.into_iter().map(|(tenant, room, users)| told(tenant, &room, users, &people));
-        let ephemeral_bus = ephemeral_bus.collect::<Result<Vec<_>>>()?;
-        if ephemeral_bus.is_empty() { Ok(()) } else { self.ephemeral_bus.publish(&ephemeral_bus).await }
+        let events = ours.into_iter().map(|(tenant, room, users)| told(tenant, &room, users, &people));
+        let events = events.collect::<Result<Vec<_>>>()?;
+        if events.is_empty() { Ok(()) } else { self.ephemeral_bus.publish(&events).await }
     }
 
     /// The caller types in a room for so long, unless they say it again; or (`None`) does not any more. They must be a

@@ -27,7 +27,7 @@ pub struct App {
     broker: Arc<RunningBroker>,
 }
 
-/// The tail's task, from the first reader on.
+/// The broker's task, from the first reader on.
 #[derive(Default)]
 struct RunningBroker(OnceLock<AbortHandle>);
 
@@ -85,7 +85,7 @@ impl App {
         }
     }
 
-    /// The use cases, with the tail of the event log running: for those who follow it.
+    /// The use cases, with the broker of the event log running: for those who follow it.
     pub fn following(&self) -> &Messenger {
         self.broker.0.get_or_init(|| {
             let broker = self.messenger.broker().clone();

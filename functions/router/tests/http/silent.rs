@@ -74,11 +74,9 @@ async fn an_upstream_that_is_asked_to_wait_has_that_time_as_well() {
 #[tokio::test]
 async fn an_answer_that_stops_is_cut_off_and_a_stream_is_not() {
     let stopped = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n[";
-    let door_of_stopped = test_app("UPSTREAM_USERS", &upstream(stopped).await).await;
-    let answer = exchange(
-        door_of_stopped.address,
-        b"GET /api/v1/users HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n",
-    );
+    let stopped_app = test_app("UPSTREAM_USERS", &upstream(stopped).await).await;
+    let answer =
+        exchange(stopped_app.address, b"GET /api/v1/users HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
     let answer = timeout(PATIENCE, answer).await.expect("it is cut off");
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with('['), "{answer}");
 

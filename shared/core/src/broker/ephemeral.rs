@@ -1,4 +1,4 @@
-//! What the tail hands out beside the log: ephemeral events, to whoever listens at this moment.
+//! Hands ephemeral events to the streams that are open at this moment, beside the log.
 
 use std::{collections::HashMap, future};
 
@@ -20,9 +20,9 @@ struct Last(HashMap<Audience, (Bytes, Instant)>);
 impl Broker {
     /// Hands out ephemeral events until the future is dropped.
     pub(super) async fn hand_out_ephemeral(&self) {
-        let mut ephemeral_bus = self.ephemeral_bus.listen();
+        let mut events = self.ephemeral_bus.listen();
         let mut last = Last::default();
-        while let Some(ephemeral) = ephemeral_bus.next().await {
+        while let Some(ephemeral) = events.next().await {
             if let Some(frame) = last.unless_echo(&ephemeral) {
                 self.offer(ephemeral.audience(), &frame);
             }
@@ -30,7 +30,7 @@ impl Broker {
         future::pending::<()>().await;
     }
 
-    /// Who does not keep up misses it.
+    /// Offers a frame to all streams of an audience. A stream whose send buffer fills up misses it.
     fn offer(&self, audience: &Audience, frame: &Bytes) {
         let state = self.state();
         for id in state.listeners.get(audience).into_iter().flatten() {

@@ -7,9 +7,9 @@ use futures::future;
 use super::RoomKind;
 use crate::{Error, Messenger, Result, error::Failure, id::RoomId, port::PendingLeave, user::Caller};
 
-/// How long one worker may take for a pending leave before another may try.
+/// Time that one worker may take for a pending leave before another may try.
 const LEASE: Duration = Duration::from_mins(1);
-/// How many pending leaves a worker takes at once.
+/// The most pending leaves that a worker claims at once.
 const BATCH: i64 = 8;
 
 impl Messenger {

@@ -83,7 +83,7 @@ async fn a_follower_gets_what_came_after_its_cursor() {
     for remembered in [true, false] {
         let messenger = messenger().build();
         if remembered {
-            // The tail remembers what it handed out; a process that starts later asks the log.
+            // The broker remembers what it handed out; a process that starts later asks the log.
             std::mem::forget(messenger.run_broker());
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

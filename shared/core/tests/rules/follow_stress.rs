@@ -65,7 +65,7 @@ async fn read(processes: Vec<TestMessenger>, caller: Caller, last: Audience, luc
     }
 }
 
-/// Writers and readers on three processes, each with a tail.
+/// Writers and readers on three processes, each with a broker.
 async fn each_hears_its_own(dawdle: Duration) {
     let first = messenger().settings(|settings| settings.replay_max = 1_000_000).build();
     first.memory.dawdle(dawdle);

@@ -16,7 +16,7 @@ use crate::{WAIT, ready_caller};
 /// Longer than anything is waited for.
 const LONG: Duration = Duration::from_mins(3);
 
-/// A hub with a room that will be quarantined, one that will not, and Anna in both.
+/// A messenger with a room that will be quarantined, one that will not, and Anna in both.
 struct Stand {
     messenger: TestMessenger,
     quarantine: RoomId,
@@ -51,7 +51,7 @@ impl Stand {
         self.messenger.homeserver.told(&self.quarantine, &event)
     }
 
-    /// What members of the room were told, in the order of the log.
+    /// Returns the messages of the room in the order of the log.
     async fn told(&self, room: &RoomId) -> Vec<String> {
         let audience = [Audience::Room(given::TENANT, room.clone())];
         let events = self.messenger.feed.after(Position(0), &audience, 1000).await.expect("events");

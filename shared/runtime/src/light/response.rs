@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a reader may take nothing before it is given up. Its send buffer is cut off long before if events come.
+/// Time in which a reader may take nothing before it is given up. Its send buffer is cut off long before if events come.
 const WRITE_WAIT: Duration = Duration::from_mins(1);
 /// Most bytes of a chunk's head: 16 hexadecimal digits and a line end.
 const CHUNK_HEAD_MAX: usize = 18;

@@ -93,7 +93,7 @@ async fn read(store: PgStore, audience: Vec<Audience>, done: Arc<AtomicBool>) ->
     }
 }
 
-/// Reads everything, as the tail does, and notices every position.
+/// Reads everything, as the broker does, and notices every position.
 async fn broker(store: PgStore, done: Arc<AtomicBool>) -> Vec<Position> {
     let mut seen = Vec::new();
     let mut cursor = Position(0);

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::Store;
 use crate::given::{TENANT, room, user};
 
-/// How long an ephemeral event may take on a busy machine.
+/// Time that an ephemeral event may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait before something is said again.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -26,7 +26,7 @@ fn ephemeral(said: &str) -> EphemeralEvent {
         .expect("it is short")
 }
 
-/// Listens, from now on for sure: ephemeral events until something is heard, and takes it all out.
+/// Listens, from now on for sure: publishes events until one is heard, and takes them all out.
 async fn listening(ports: &Ports) -> Result<Heard> {
     let mut heard = ports.ephemeral_bus.listen();
     for _ in 0..1000 {
@@ -77,7 +77,7 @@ pub async fn ephemeral_events_come_in_order(store: &dyn Store) -> Result<()> {
     ports.ephemeral_bus.publish(&[]).await
 }
 
-/// What can be an ephemeral event can be told.
+/// Each event that `EphemeralEvent::new` accepts can be published.
 pub async fn the_longest_ephemeral_event_arrives(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let mut heard = listening(&ports).await?;
