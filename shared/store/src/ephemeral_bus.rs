@@ -1,5 +1,5 @@
-//! Ephemeral events between processes, by `NOTIFY` on a channel of their own. No table holds them, and a commit that changes
-//! none is not waited for by the disk.
+//! Ephemeral events between processes, by `NOTIFY` on a channel of their own. No table holds them, and a commit that
+//! changes none is not waited for by the disk.
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
