@@ -337,7 +337,7 @@ async fn a_worker_that_waits_for_the_homeserver_keeps_its_lease() {
     messenger.homeserver.act_late(Duration::from_secs(20));
     let reading = tokio::spawn(async move { messenger.reconcile(WORKER, Duration::ZERO).await });
     for _ in 0..10 {
-        tokio::time::sleep(Duration::from_millis(1900)).await;
+        sleep(Duration::from_millis(1900)).await;
         other.memory.advance(Duration::from_millis(1900));
         let other_claim = other.reconciliation.claim("another", Duration::from_secs(3)).await;
         assert_eq!(other_claim.expect("asked"), None);
@@ -352,7 +352,7 @@ async fn a_worker_that_was_stopped_for_long_moves_no_position_and_doubles_nothin
     let survivor = messenger.another_process();
     messenger.homeserver.answer_late(Duration::from_millis(900));
     let late = tokio::spawn(async move { messenger.reconcile(WORKER, Duration::ZERO).await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await;
     // The world goes on; the clock of the stopped process does not.
     survivor.homeserver.answer_late(Duration::ZERO);
     survivor.memory.advance(Duration::from_mins(1));
