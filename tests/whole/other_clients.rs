@@ -33,6 +33,15 @@ async fn unread(person: &Person, room: &str) -> i64 {
     room["unread_count"].as_i64().expect("a number")
 }
 
+/// Waits until this many messages are unread: the process that lists rooms learns of them by push.
+async fn has_unread(person: &Person, room: &str, expected: i64) {
+    let deadline = Instant::now() + PATIENCE;
+    while unread(person, room).await != expected {
+        assert!(Instant::now() < deadline, "{expected} messages are unread");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
 async fn poll(person: &Person) -> String {
     person.get("/api/v1/events/poll?cursor=0").await.body.to_string()
 }
@@ -48,6 +57,7 @@ async fn what_is_read_in_another_client_is_read_here() {
     for n in 0..3 {
         said.push(say(&anna, &room, &n.to_string()).await);
     }
+    has_unread(&bert, &room, 3).await;
     // Without `m.read.private` on Conduit, which shows it to nobody.
     let is_synapse = std::env::var_os("CONDUIT_BIN").is_none();
     let private = if is_synapse { "m.read.private" } else { "m.read" };
@@ -65,6 +75,7 @@ async fn what_is_read_in_another_client_is_read_here() {
     }
     // What is read here is told there, and its echo does not come back.
     say(&anna, &room, "4").await;
+    has_unread(&bert, &room, 1).await;
     let read = bert.post(&format!("/api/v1/rooms/{}/read", encoded(&room)), &json!({})).await;
     assert!(read.status.is_success(), "{}", read.body);
     assert_eq!(devices[0].next_of("unread").await["unread_count"], 0);
