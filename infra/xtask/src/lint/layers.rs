@@ -43,8 +43,8 @@ impl Layer {
             (Some("shared"), Some("store")) => Self::Store,
             (Some("shared"), Some("matrix")) => Self::Matrix,
             (Some("shared"), Some("runtime")) => Self::Runtime,
-            (Some("shared"), Some("testkit")) => Self::Testkit,
-            (Some("shared"), Some("devstack")) => Self::Devstack,
+            (Some("tests"), Some("testkit")) => Self::Testkit,
+            (Some("infra"), Some("devstack")) => Self::Devstack,
             (Some("functions"), Some("router")) => Self::Router,
             (Some("functions"), _) => Self::Function,
             _ => Self::Outside,
@@ -138,9 +138,9 @@ mod tests {
             ("shared/runtime", "shared/store", None),
             ("shared/store", "shared/core", None),
             ("shared/store", "tokio-postgres", None),
-            ("shared/core", "shared/testkit", Some("dev")),
+            ("shared/core", "tests/testkit", Some("dev")),
             ("shared/core", "reqwest", Some("dev")),
-            ("infra/xtask", "shared/devstack", None),
+            ("infra/xtask", "infra/devstack", None),
         ]);
         assert_eq!(violations(&house), [""; 0]);
     }
