@@ -10,8 +10,8 @@ use messenger_core::{
     id::TenantId,
     user::Account,
 };
-use messenger_runtime::testing::{Answer, Wire};
-use messenger_testkit::{TestMessenger, given, messenger, sse::Reader};
+use messenger_runtime::testing::{TestResponse, Wire};
+use messenger_testkit::{TestMessenger, fixtures, messenger, sse::Reader};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "the homeserver's token";
@@ -30,7 +30,7 @@ impl Stand {
         let wire = Wire::configured(routes(), ports, &[("MATRIX_HS_TOKEN", TOKEN)]);
         messenger.caller("mueller", TenantId(1)).await;
         messenger.work().await;
-        let answer = messenger.send(given::draft("Willkommen"), Duration::from_secs(1)).await;
+        let answer = messenger.send(fixtures::draft("Willkommen"), Duration::from_secs(1)).await;
         messenger.begin_reconciling("worker").await.expect("everything before is read");
         let room = answer.notification.room.expect("a room").to_string();
         Self { messenger, wire, room }
@@ -47,7 +47,7 @@ impl Stand {
         event
     }
 
-    async fn tell(&self, transaction: &str, events: &[Value]) -> Answer {
+    async fn tell(&self, transaction: &str, events: &[Value]) -> TestResponse {
         let body = json!({ "events": events, "ephemeral": [], "txn_id": transaction }).to_string();
         self.wire.call(put(transaction).header("Authorization", format!("Bearer {TOKEN}")), body).await
     }
@@ -206,7 +206,7 @@ async fn somebody_of_another_server_is_named_by_their_whole_id() {
 async fn who_comes_and_goes_is_told() {
     let stand = Stand::new().await;
     let schmidt = stand.messenger.caller("schmidt", TenantId(1)).await.user;
-    stand.messenger.users.settle_account(&schmidt, Account::Ours, Duration::ZERO).await.expect("stored");
+    stand.messenger.users.record_account(&schmidt, Account::Ours, Duration::ZERO).await.expect("stored");
     let member = |id: &str, membership: &str| {
         let content = json!({ "membership": membership });
         stand.message(
@@ -229,7 +229,7 @@ async fn who_comes_and_goes_is_told() {
 async fn told_in_passing(stand: &Stand, fields: &Value) -> (u16, Vec<String>) {
     let mueller = stand.messenger.caller("mueller", TenantId(1)).await;
     let _broker = stand.messenger.run_broker();
-    let mut stream = Reader::new(stand.messenger.follow(&mueller, None).await.expect("a stream"));
+    let mut stream = Reader::new(stand.messenger.subscribe(&mueller, None).await.expect("a stream"));
     let mut body = json!({ "events": [] });
     body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
     let request = put("1").header("Authorization", format!("Bearer {TOKEN}"));
@@ -284,7 +284,7 @@ async fn what_is_read_elsewhere_is_read_here_once_its_message_is_known() {
     });
     let request = || put("1").header("Authorization", format!("Bearer {TOKEN}"));
     assert_eq!(stand.wire.call(request(), body.to_string()).await.status, 200);
-    let (room, meier) = (given::room("!room1"), given::user("meier"));
+    let (room, meier) = (fixtures::room("!room1"), fixtures::user("meier"));
     assert_eq!(stand.messenger.memory.unread(&room, &meier), 0);
     let (events, audience) = (stand.messenger.memory.events(), Audience::User(TenantId(1), meier));
     let unread = events.iter().filter(|event| event.kind == Kind::Unread && event.audience == audience);

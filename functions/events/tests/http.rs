@@ -10,7 +10,7 @@ use axum::{
 use messenger_core::notification::Draft;
 use messenger_events::routes;
 use messenger_runtime::testing::{HUB_SECRET_KEY, Wire, bearer, signed, token};
-use messenger_testkit::{TestMessenger, given, messenger, sse::Reader};
+use messenger_testkit::{TestMessenger, fixtures, messenger, sse::Reader};
 use serde_json::json;
 
 const NOW: Duration = Duration::ZERO;
@@ -73,7 +73,7 @@ async fn an_event_is_one_unnamed_frame_with_its_position_as_id() {
     let (_, mut stream) = open(&wire, &path(), None).await;
     piece(&mut stream).await;
     let draft =
-        Draft { body: Some("Kühlmittel\nniedrig".to_owned()), ..given::machine(42, "CNC-01 gestoppt") };
+        Draft { body: Some("Kühlmittel\nniedrig".to_owned()), ..fixtures::machine(42, "CNC-01 gestoppt") };
     messenger.send(draft, NOW).await;
     let frame = piece(&mut stream).await;
     assert!(frame.ends_with("}\n\n"), "an empty line ends it");
@@ -87,7 +87,7 @@ async fn an_event_is_one_unnamed_frame_with_its_position_as_id() {
 async fn who_returns_is_first_told_what_they_missed() {
     let (messenger, wire) = test_app();
     for title in ["1", "2"] {
-        messenger.send(given::draft(title), NOW).await;
+        messenger.send(fixtures::draft(title), NOW).await;
     }
     let (_, mut stream) = open(&wire, &path(), Some("1")).await;
     insta::assert_snapshot!(piece(&mut stream).await, @r#"
@@ -116,7 +116,7 @@ async fn who_returns_is_first_told_what_they_missed() {
 #[tokio::test]
 async fn a_gap_is_told_and_the_cursor_is_moved_over_it() {
     let (messenger, wire) = test_app();
-    messenger.send(given::draft("1"), NOW).await;
+    messenger.send(fixtures::draft("1"), NOW).await;
     for cursor in ["99", "-1", "abc", "1.0"] {
         let (_, stream) = open(&wire, &path(), Some(cursor)).await;
         let mut reader = Reader::new(stream);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::Request;
 use messenger_health::routes;
-use messenger_runtime::testing::{Answer, Wire};
+use messenger_runtime::testing::{TestResponse, Wire};
 use messenger_testkit::{TestMessenger, messenger};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ fn test_app() -> (TestMessenger, Wire) {
 }
 
 /// Asks, without credentials. The version is that of the crate.
-async fn health(wire: &Wire) -> Answer {
+async fn health(wire: &Wire) -> TestResponse {
     let mut answer = wire.ask(Request::get("/api/v1/health")).await;
     assert_eq!(answer.body["version"].take(), env!("CARGO_PKG_VERSION"));
     answer

@@ -19,7 +19,7 @@ use axum::{
 use messenger_core::{
     Error, Messenger,
     id::RoomId,
-    message::{History, Message, Said},
+    message::{History, Message, MessageContent},
 };
 use messenger_runtime::{
     ApiError, App,
@@ -58,7 +58,9 @@ async fn send(
     // Whoever names none by a blank one would say everything but the first to nobody.
     let transaction = fields.optional_text("txn_id", ID_MAX).filter(|given| !given.trim().is_empty());
     fields.finish()?;
-    Ok(Json(messenger.send(&caller, &room, Said::text(body, msg_type), transaction.as_deref()).await?))
+    Ok(Json(
+        messenger.send(&caller, &room, MessageContent::text(body, msg_type), transaction.as_deref()).await?,
+    ))
 }
 
 async fn history(

@@ -44,7 +44,7 @@ async fn send_notification(
     body: JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
     let request = send(&satellite, query.as_deref(), &headers, body)?;
-    let answer = messenger.notify(satellite, request.draft, request.terms).await?;
+    let answer = messenger.notify(satellite, request.draft, request.options).await?;
     let mut headers = HeaderMap::new();
     if answer.replayed {
         headers.insert("Idempotent-Replayed", HeaderValue::from_static("true"));

@@ -7,7 +7,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use axum::http::HeaderMap;
 use messenger_core::{
     Error, Result,
-    notification::{Draft, Idempotency, LogQuery, Priority, Satellite, Terms},
+    notification::{Draft, Idempotency, LogQuery, Priority, Satellite, SendOptions},
 };
 use messenger_runtime::fields::{Fields, JsonBody};
 
@@ -23,7 +23,7 @@ const LOG_LIMIT: RangeInclusive<i64> = 1..=500;
 /// A request to send, parsed.
 pub(crate) struct Send {
     pub(crate) draft: Draft,
-    pub(crate) terms: Terms,
+    pub(crate) options: SendOptions,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn send(
     let idempotency = key.map(|key| Idempotency::of(key, &draft)).transpose()?;
     let unread = unread.iter().map(|name| format!("the field `{name}` is unknown and was ignored"));
     warnings.extend(unread);
-    Ok(Send { draft, terms: Terms { wait: wait?, idempotency }, warnings })
+    Ok(Send { draft, options: SendOptions { wait: wait?, idempotency }, warnings })
 }
 
 /// Parses the query of `GET /notifications/log`.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::http::Request;
 use messenger_core::{event::Audience, id::TenantId, notification::Draft};
 use messenger_poll::routes;
-use messenger_runtime::testing::{Answer, Wire, bearer, token};
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_runtime::testing::{TestResponse, Wire, bearer, token};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
 
 const NOW: Duration = Duration::ZERO;
@@ -17,7 +17,7 @@ fn test_app() -> (TestMessenger, Wire) {
     (messenger, wire)
 }
 
-async fn poll(wire: &Wire, query: &str) -> Answer {
+async fn poll(wire: &Wire, query: &str) -> TestResponse {
     wire.ask(Request::get(format!("/api/v1/events/poll?token={}{query}", token("mueller")))).await
 }
 
@@ -35,10 +35,10 @@ async fn a_page_is_a_bare_array_and_says_where_the_next_begins() {
     }
     "#);
     let draft =
-        Draft { body: Some("Kühlmittel niedrig".to_owned()), ..given::machine(42, "CNC-01 gestoppt") };
+        Draft { body: Some("Kühlmittel niedrig".to_owned()), ..fixtures::machine(42, "CNC-01 gestoppt") };
     messenger.send(draft, Duration::from_secs(1)).await;
-    messenger.send(given::dm("mueller", "Freigabe"), NOW).await;
-    messenger.send(given::dm("schmidt", "Nichts für Müller"), NOW).await;
+    messenger.send(fixtures::dm("mueller", "Freigabe"), NOW).await;
+    messenger.send(fixtures::dm("schmidt", "Nichts für Müller"), NOW).await;
     let page = poll(&wire, "").await;
     insta::assert_json_snapshot!(page, @r#"
     {
@@ -101,7 +101,7 @@ async fn a_cursor_of_the_client_takes_nothing_away_and_readers_have_their_own() 
     let (messenger, wire) = test_app();
     poll(&wire, "").await;
     poll(&wire, "&client=b").await;
-    messenger.send(given::draft("1"), NOW).await;
+    messenger.send(fixtures::draft("1"), NOW).await;
     for query in ["&cursor=0", "&cursor=0", "", "&client=b"] {
         let page = poll(&wire, query).await;
         assert_eq!(
@@ -117,7 +117,7 @@ async fn every_gap_is_told_with_its_reason_and_where_to_go_on() {
     let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
     let wire = Wire::configured(routes(), ports, &[("REPLAY_MAX", "2")]);
     for n in 0..3 {
-        messenger.send(given::draft(&n.to_string()), NOW).await;
+        messenger.send(fixtures::draft(&n.to_string()), NOW).await;
     }
     let mut told = Vec::new();
     for cursor in ["0", "4", "-1", "abc"] {
@@ -150,10 +150,10 @@ async fn a_long_poll_ends_with_the_first_event_or_with_its_wait() {
     let begun = tokio::time::Instant::now();
     let (page, ()) = tokio::join!(poll(&wire, "&wait=25"), async {
         tokio::time::sleep(Duration::from_secs(3)).await;
-        let of_others = given::event(Audience::Tenant(TenantId(2)), "Nicht für uns");
+        let of_others = fixtures::event(Audience::Tenant(TenantId(2)), "Nicht für uns");
         messenger.ports().feed.append(&[of_others]).await.expect("it is appended");
         tokio::time::sleep(Duration::from_secs(3)).await;
-        messenger.send(given::draft("endlich"), NOW).await;
+        messenger.send(fixtures::draft("endlich"), NOW).await;
     });
     assert_eq!(page.body[0]["title"], "endlich");
     assert!((6..8).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
@@ -264,7 +264,7 @@ async fn without_the_database_it_is_503() {
 async fn every_spelling_of_a_readers_name_is_the_same_reader() {
     let (messenger, wire) = test_app();
     poll(&wire, "&client=Halle-%C3%9C").await;
-    messenger.send(given::draft("one"), NOW).await;
+    messenger.send(fixtures::draft("one"), NOW).await;
     assert_eq!(poll(&wire, "&client=%20Halle-U%CC%88%20").await.body.as_array().map(Vec::len), Some(1));
     assert_eq!(poll(&wire, "&client=Halle-%C3%9C").await.body, json!([]));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::Request;
 use messenger_poll::routes;
 use messenger_runtime::testing::{Wire, token};
-use messenger_testkit::{given, messenger};
+use messenger_testkit::{fixtures, messenger};
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
@@ -29,7 +29,7 @@ async fn so_many_polls_of_a_user_wait_at_once_and_those_that_do_not_wait_are_not
                 assert_eq!(wire.ask(request("mueller", "")).await.status, 200, "it does not wait");
                 assert_eq!(wire.ask(request("mueller", "&wait=0")).await.status, 200);
                 assert_eq!(wire.ask(request("schmidt", "&wait=0.01")).await.status, 200);
-                messenger.send(given::draft("an alarm"), Duration::ZERO).await;
+                messenger.send(fixtures::draft("an alarm"), Duration::ZERO).await;
             }
         )
     };

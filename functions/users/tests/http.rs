@@ -2,7 +2,7 @@
 
 use axum::http::Request;
 use messenger_core::id::TenantId;
-use messenger_runtime::testing::{Answer, EXPIRY, HUB_SECRET_KEY, Wire, bearer, signed};
+use messenger_runtime::testing::{EXPIRY, HUB_SECRET_KEY, TestResponse, Wire, bearer, signed};
 use messenger_testkit::{TestMessenger, messenger};
 use messenger_users::routes;
 use serde_json::json;
@@ -13,7 +13,7 @@ fn test_app() -> (TestMessenger, Wire) {
     (messenger, wire)
 }
 
-async fn get(wire: &Wire, path: &str) -> Answer {
+async fn get(wire: &Wire, path: &str) -> TestResponse {
     wire.ask(Request::get(path).header("Authorization", bearer("mueller"))).await
 }
 
@@ -201,12 +201,12 @@ fn hub_token(changes: &serde_json::Value) -> String {
     signed(&claims, HUB_SECRET_KEY)
 }
 
-async fn login(wire: &Wire, token: &str) -> Answer {
+async fn login(wire: &Wire, token: &str) -> TestResponse {
     let body = json!({ "hub_token": token }).to_string();
     wire.call(Request::post("/auth/hub-login").header("Content-Type", "application/json"), body).await
 }
 
-async fn me(wire: &Wire, token: &str) -> Answer {
+async fn me(wire: &Wire, token: &str) -> TestResponse {
     wire.ask(Request::get("/api/v1/users/me").header("Authorization", format!("Bearer {token}"))).await
 }
 

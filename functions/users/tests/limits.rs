@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use axum::http::{Request, request};
 use messenger_runtime::{
     limits::Peer,
-    testing::{Answer, HUB_SECRET_KEY, Wire, bearer, signed, token},
+    testing::{HUB_SECRET_KEY, TestResponse, Wire, bearer, signed, token},
 };
 use messenger_testkit::{TestMessenger, messenger};
 use messenger_users::routes;
@@ -23,11 +23,11 @@ fn test_app(variables: &[(&str, &str)]) -> (TestMessenger, Wire) {
 }
 
 /// `GET /users/me` with this token, from this address.
-async fn me(wire: &Wire, authorization: &str, from: &str) -> Answer {
+async fn me(wire: &Wire, authorization: &str, from: &str) -> TestResponse {
     wire.ask(with(Request::get("/api/v1/users/me"), from).header("Authorization", authorization)).await
 }
 
-async fn login(wire: &Wire, token: &str, from: &str) -> Answer {
+async fn login(wire: &Wire, token: &str, from: &str) -> TestResponse {
     let request = with(Request::post("/auth/hub-login"), from);
     wire.call(request, json!({ "hub_token": token }).to_string()).await
 }
@@ -36,7 +36,7 @@ fn with(request: request::Builder, from: &str) -> request::Builder {
     request.extension(Peer(from.parse::<IpAddr>().expect("an address")))
 }
 
-fn line(answer: &Answer) -> (u16, &Value, Option<&str>) {
+fn line(answer: &TestResponse) -> (u16, &Value, Option<&str>) {
     let after = answer.all_headers.get("retry-after").map(|after| after.to_str().expect("text"));
     (answer.status, &answer.body["code"], after)
 }

@@ -9,8 +9,8 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-/// How many lanes are drained side by side.
-const LANES: usize = 16;
+/// How many room queues are drained side by side.
+const QUEUES: usize = 16;
 /// How many accounts are made ready side by side.
 const ACCOUNTS: usize = 8;
 /// How often work is looked for without being told.
@@ -38,33 +38,33 @@ pub(crate) async fn forever(messenger: &Messenger, worker: &str) {
         never = deliver(messenger, [&accounts, &pending_leaves]) => match never {},
         never = provision(messenger, &accounts) => match never {},
         never = withdraw(messenger, &pending_leaves) => match never {},
-        never = wake(messenger) => match never {},
+        never = retry_now(messenger) => match never {},
         never = keep_up(messenger) => match never {},
         never = reconcile(messenger, worker) => match never {},
         never = search(messenger, worker) => match never {},
     }
 }
 
-/// Drains lanes as they become due. Tells the others whenever there may be work for them.
+/// Drains room queues as they become due. Tells the others whenever there may be work for them.
 async fn deliver(messenger: &Messenger, others: [&Notify; 2]) -> Infallible {
-    let mut lanes = JoinSet::new();
+    let mut queues = JoinSet::new();
     let mut trouble = Trouble::new("lanes cannot be claimed");
     loop {
         for other in others {
             other.notify_one();
         }
-        while lanes.len() < LANES {
-            match trouble.watch(messenger.claim_lane().await) {
-                Some(Some(lane)) => {
+        while queues.len() < QUEUES {
+            match trouble.watch(messenger.claim_queue().await) {
+                Some(Some(queue)) => {
                     let messenger = messenger.clone();
-                    lanes.spawn(async move { messenger.drain(&lane).await });
+                    queues.spawn(async move { messenger.drain(&queue).await });
                 }
                 Some(None) | None => break,
             }
         }
         tokio::select! {
-            () = messenger.ports().maintenance.work(PATIENCE), if lanes.len() < LANES => {}
-            Some(drained) = lanes.join_next() => {
+            () = messenger.ports().maintenance.work(PATIENCE), if queues.len() < QUEUES => {}
+            Some(drained) = queues.join_next() => {
                 if let Ok(Err(error)) = drained {
                     tracing::error!(error = &error as &dyn StdError, "a lane is left to the end of its lease");
                 }
@@ -106,19 +106,19 @@ async fn withdraw(messenger: &Messenger, told: &Notify) -> Infallible {
 }
 
 /// While something rests after a failure, asks the homeserver whether it is back, and goes on at once if it is.
-async fn wake(messenger: &Messenger) -> Infallible {
+async fn retry_now(messenger: &Messenger) -> Infallible {
     let mut trouble = Trouble::new("resting lanes cannot be looked at");
     let mut was_away = true;
     loop {
         sleep(PROBE).await;
         let ports = messenger.ports();
-        if trouble.watch(ports.maintenance.anything_resting().await) != Some(true) {
+        if trouble.watch(ports.maintenance.is_backing_off().await) != Some(true) {
             continue;
         }
         let is_away = ports.homeserver.ping().await.is_err();
         if was_away && !is_away {
             tracing::info!("the homeserver answers: going on with what rests");
-            trouble.watch(ports.maintenance.wake().await);
+            trouble.watch(ports.maintenance.retry_now().await);
         }
         was_away = is_away;
     }

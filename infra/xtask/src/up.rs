@@ -15,7 +15,7 @@ use messenger_devstack::{Home, Outlet};
 use crate::interrupt::Interrupt;
 use crate::step::Step;
 
-use settings::Settings;
+use settings::UpSettings;
 use stack::Stack;
 
 #[derive(clap::Args, Clone, Debug)]
@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     if arguments.fresh {
         stack::forget(&directory)?;
     }
-    let settings = Settings::read(&arguments, directory)?;
+    let settings = UpSettings::read(&arguments, directory)?;
     let mut stack = Stack::default();
     let result = tokio::select! {
         result = work(&mut stack, &settings) => result,
@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 /// Starts everything, and stays as long as everything runs.
-async fn work(stack: &mut Stack, settings: &Settings) -> Result<()> {
+async fn work(stack: &mut Stack, settings: &UpSettings) -> Result<()> {
     stack.start(settings).await?;
     welcome::show(stack, settings).await?;
     Err(stack.failure().await)

@@ -25,7 +25,7 @@ use crate::{
     error::Failure,
     id::{MatrixUserId, RoomId, TenantId},
     inbound::{Content, RoomEvent},
-    port::Overview,
+    port::RoomSummary,
     room::{Pair, Profile, RoomKey, RoomKind},
     user::User,
 };
@@ -48,7 +48,7 @@ impl Messenger {
 
     /// The same, with a member of the room who lets us in.
     pub(crate) async fn adopt_from(&self, room: &RoomId, member: &MatrixUserId) -> Result<Option<TenantId>> {
-        if self.strange.get(room).is_some() {
+        if self.adoption_rejected.get(room).is_some() {
             return Ok(None);
         }
         let people = self.people([member].into_iter()).await?;
@@ -57,13 +57,13 @@ impl Messenger {
             // It may not be read, or nobody may be invited: that will not change soon.
             Err(error) if error.failure() == Some(Failure::Rejected) => {
                 tracing::info!(%room, error = &error as &dyn std::error::Error, "a room cannot be adopted");
-                self.strange.put(room.clone(), ());
+                self.adoption_rejected.put(room.clone(), ());
                 Ok(None)
             }
             result => {
                 let adopted = self.in_time(room, result)?;
                 if adopted.is_none() {
-                    self.strange.put(room.clone(), ());
+                    self.adoption_rejected.put(room.clone(), ());
                 }
                 Ok(adopted.flatten())
             }
@@ -72,33 +72,33 @@ impl Messenger {
 
     async fn try_to_adopt(&self, room: &RoomId, host: &User) -> Result<Option<TenantId>> {
         let tenant = host.tenant();
-        let overview = self.timeline.overview(room, &self.matrix_id(host)).await?;
-        if let Some(old) = self.replaced_by(tenant, room, &overview).await? {
-            self.take_over(tenant, &old, room, &self.matrix_id(host), &overview).await?;
+        let summary = self.timeline.summary(room, &self.matrix_id(host)).await?;
+        if let Some(old) = self.replaced_by(tenant, room, &summary).await? {
+            self.take_over(tenant, &old, room, &self.matrix_id(host), &summary).await?;
             return Ok(Some(tenant));
         }
-        let others = overview.people.iter().any(|person| person.id != self.matrix_id(host));
-        let key = self.key_of_ours(&overview);
-        let is_made_here = overview.made_by == self.bot();
-        if overview.marks.is_encrypted && !overview.is_space && !overview.is_upgraded {
-            self.warn_of_encryption(tenant, room, host, &overview).await?;
+        let others = summary.people.iter().any(|person| person.id != self.matrix_id(host));
+        let key = self.key_of_ours(&summary);
+        let is_made_here = summary.made_by == self.bot();
+        if summary.marks.is_encrypted && !summary.is_space && !summary.is_upgraded {
+            self.warn_of_encryption(tenant, room, host, &summary).await?;
             if others {
-                self.strange.put(room.clone(), ());
+                self.adoption_rejected.put(room.clone(), ());
             }
             return Ok(None);
         }
-        let is_none_to_talk_in = overview.is_space || overview.is_upgraded;
+        let is_none_to_talk_in = summary.is_space || summary.is_upgraded;
         if is_none_to_talk_in || (is_made_here && key.as_ref().is_none_or(|key| key.tenant != tenant)) {
-            self.strange.put(room.clone(), ());
+            self.adoption_rejected.put(room.clone(), ());
             return Ok(None);
         }
         if !others {
             return Ok(None);
         }
         self.timeline.enter(room, &self.matrix_id(host)).await?;
-        let people = self.people(overview.people.iter().map(|person| &person.id)).await?;
+        let people = self.people(summary.people.iter().map(|person| &person.id)).await?;
         let mut users = Vec::new();
-        for person in &overview.people {
+        for person in &summary.people {
             let Some(user) = people.get(&person.id).filter(|user| user.tenant() == tenant) else { continue };
             // As everywhere here: who is invited is in.
             if person.is_joined
@@ -109,10 +109,10 @@ impl Messenger {
             }
         }
         let before = self.said_before(room).await?;
-        let profile = self.profile(&overview, &people, &users);
+        let profile = self.profile(&summary, &people, &users);
         match key {
-            Some(key) => self.rooms.settle(&key, room, &profile).await.map(drop)?,
-            None => self.settle_adopted(tenant, room, &overview, &users, &profile).await?,
+            Some(key) => self.rooms.register(&key, room, &profile).await.map(drop)?,
+            None => self.register_adopted(tenant, room, &summary, &users, &profile).await?,
         }
         tracing::info!(%room, %tenant, is_made_here, "adopted a room");
         // The room is ours by now, so this does not come here again.
@@ -121,24 +121,24 @@ impl Messenger {
     }
 
     /// The key of a room that the bot made for somebody, if that was so long ago that nobody is at it any more.
-    fn key_of_ours(&self, overview: &Overview) -> Option<RoomKey> {
-        let is_over = overview.made_at < self.clock.now() - MAKING;
-        let alias = overview.alias.as_ref().filter(|_| is_over && overview.made_by == self.bot())?;
+    fn key_of_ours(&self, summary: &RoomSummary) -> Option<RoomKey> {
+        let is_over = summary.made_at < self.clock.now() - MAKING;
+        let alias = summary.alias.as_ref().filter(|_| is_over && summary.made_by == self.bot())?;
         let (localpart, server) = alias.strip_prefix('#')?.split_once(':')?;
         RoomKey::of_alias(localpart).filter(|_| server == self.settings.server_name)
     }
 
-    async fn settle_adopted(
+    async fn register_adopted(
         &self,
         tenant: TenantId,
         room: &RoomId,
-        overview: &Overview,
+        summary: &RoomSummary,
         users: &[&User],
         profile: &Profile,
     ) -> Result<()> {
-        let strangers = overview.people.iter().filter(|person| person.id != self.bot()).count();
+        let strangers = summary.people.iter().filter(|person| person.id != self.bot()).count();
         if let [one, other] = users
-            && overview.is_direct
+            && summary.is_direct
             && strangers == users.len()
             && let Some(pair) = Pair::of(one.id(), other.id())
         {
@@ -149,12 +149,12 @@ impl Messenger {
             let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
             // A direct chat is called by its partner.
             let profile = Profile { name: None, ..profile.clone() };
-            if self.rooms.settle(&key, room, &profile).await? == *room {
+            if self.rooms.register(&key, room, &profile).await? == *room {
                 return Ok(());
             }
         }
         let key = RoomKey { tenant, kind: RoomKind::Custom { id: room.as_str().to_owned() } };
-        self.rooms.settle(&key, room, profile).await.map(drop)
+        self.rooms.register(&key, room, profile).await.map(drop)
     }
 
     /// A room that we made is ours by now: what was said in it meanwhile was passed over, and is taken in. Nobody waits for

@@ -1,5 +1,5 @@
 //! How a stored notification reaches its room: in the time its caller waits, or later by the worker, in the order of
-//! its lane, and once whatever crashes in between.
+//! its room queue, and once whatever crashes in between.
 
 mod in_time;
 mod sent;
@@ -13,91 +13,91 @@ use crate::{
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
     notification::{Notification, Status, Target, reason},
-    port::{Delivered, Lane, Rest},
+    port::{Delivered, QueueRelease, RoomQueue},
     provision::is_account_taken,
     rendering,
     room::encrypted,
     user::User,
 };
 
-pub(crate) use sent::Sent;
+pub(crate) use sent::SentBuffer;
 
-/// How long a worker may be silent before another may take its lane. Longer than the homeserver may take for a message.
+/// How long a worker may be silent before another may take its room queue. Longer than the homeserver may take for a message.
 const LEASE: Duration = Duration::from_secs(30);
-/// How many entries of a lane are read at once.
+/// How many entries of a room queue are read at once.
 const BATCH: i64 = 8;
 /// The delay after the first failure; it doubles with each further one.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// The longest delay.
 const BACKOFF_MAX: Duration = Duration::from_mins(5);
-/// How long a lane rests at the most while a sender is still at its first entry: usually it is done soon.
+/// How long a room queue rests at the most while a sender is still at its first entry: usually it is done soon.
 const SENDER_AT_IT: Duration = Duration::from_millis(100);
 /// How many held notifications are announced at once.
 const HELD_AT_ONCE: i64 = 1000;
 
-/// How it goes on with a lane.
-enum Next {
+/// How it goes on with a room queue.
+enum DrainStep {
     /// There may be more.
     GoOn,
     /// It is to be left.
-    Leave(Rest),
+    Leave(QueueRelease),
     /// It rests already, after a failure.
     Resting,
 }
 
 impl Messenger {
-    /// Claims the next lane that is due, to be [drained](Self::drain).
-    pub async fn claim_lane(&self) -> Result<Option<Lane>> {
+    /// Claims the next room queue that is due, to be [drained](Self::drain).
+    pub async fn claim_queue(&self) -> Result<Option<RoomQueue>> {
         self.outbox.claim(LEASE).await
     }
 
-    /// Claims and drains the next lane that is due. `false` if there is none.
+    /// Claims and drains the next room queue that is due. `false` if there is none.
     pub async fn deliver_due(&self) -> Result<bool> {
-        let Some(lane) = self.claim_lane().await? else { return Ok(false) };
-        self.drain(&lane).await?;
+        let Some(queue) = self.claim_queue().await? else { return Ok(false) };
+        self.drain(&queue).await?;
         Ok(true)
     }
 
-    /// Delivers what is pending in a claimed lane, in order, and leaves it. A failure leaves the lane to the end of
+    /// Delivers what is pending in a claimed room queue, in order, and leaves it. A failure leaves the room queue to the end of
     /// its lease.
-    pub async fn drain(&self, lane: &Lane) -> Result<()> {
+    pub async fn drain(&self, queue: &RoomQueue) -> Result<()> {
         loop {
-            let pending = self.outbox.pending(lane, LEASE, BATCH).await?;
-            match self.deliver_in_order(lane, pending).await? {
-                Next::GoOn => {}
-                Next::Leave(rest) => return self.outbox.release(lane, rest).await,
-                Next::Resting => return Ok(()),
+            let pending = self.outbox.pending(queue, LEASE, BATCH).await?;
+            match self.deliver_in_order(queue, pending).await? {
+                DrainStep::GoOn => {}
+                DrainStep::Leave(rest) => return self.outbox.release(queue, rest).await,
+                DrainStep::Resting => return Ok(()),
             }
         }
     }
 
-    async fn deliver_in_order(&self, lane: &Lane, pending: Vec<Notification>) -> Result<Next> {
+    async fn deliver_in_order(&self, queue: &RoomQueue, pending: Vec<Notification>) -> Result<DrainStep> {
         if pending.is_empty() {
-            return Ok(Next::Leave(Rest::Idle));
+            return Ok(DrainStep::Leave(QueueRelease::Drained));
         }
         for notification in pending {
             if let Some(left) = notification.in_flight {
                 // Its sender is still at it, and nothing after it may overtake it.
-                return Ok(Next::Leave(Rest::For(left.min(SENDER_AT_IT))));
+                return Ok(DrainStep::Leave(QueueRelease::RetryAfter(left.min(SENDER_AT_IT))));
             }
             if let Target::Dm(user) = &notification.draft.target
                 && self.users.find(notification.tenant, user).await?.is_none()
             {
-                return Ok(Next::Leave(Rest::UntilSignIn));
+                return Ok(DrainStep::Leave(QueueRelease::UntilSignIn));
             }
             if !notification.announced {
-                self.announce(lane).await?;
+                self.announce(queue).await?;
             }
             if self.deliver(notification).await?.status == Status::Pending {
-                return Ok(Next::Resting);
+                return Ok(DrainStep::Resting);
             }
         }
-        Ok(Next::GoOn)
+        Ok(DrainStep::GoOn)
     }
 
     /// Tells live what was held, all of it before any of it needs the homeserver.
-    async fn announce(&self, lane: &Lane) -> Result<()> {
-        for held in self.outbox.pending(lane, LEASE, HELD_AT_ONCE).await?.iter().filter(|one| !one.announced)
+    async fn announce(&self, queue: &RoomQueue) -> Result<()> {
+        for held in self.outbox.pending(queue, LEASE, HELD_AT_ONCE).await?.iter().filter(|one| !one.announced)
         {
             let payload = held.draft.payload(held.room.as_ref())?;
             self.outbox.announce(held, &payload).await?;
@@ -196,7 +196,7 @@ fn is_homeserver(error: &Error) -> bool {
     matches!(error, Error::Fault(fault) if fault.system == crate::error::System::Homeserver)
 }
 
-/// Exponential, with jitter so that lanes that failed together do not return together.
+/// Exponential, with jitter so that room queues that failed together do not return together.
 fn backoff(attempts: i32) -> Duration {
     let doubled = BACKOFF_FIRST.saturating_mul(1 << attempts.clamp(0, 20));
     doubled.min(BACKOFF_MAX).mul_f64(rand::rng().random_range(0.75..=1.0))

@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What this process has sent and has not seen come back, room by room, and what came back before it was waited for:
 /// push is often quicker than the answer.
 pub(crate) struct Echoes {
-    waiting: Mutex<HashMap<RoomId, Vec<Waiting>>>,
+    waiting: Mutex<HashMap<RoomId, Vec<PendingEcho>>>,
     /// Something is waited for no longer.
     drained: watch::Sender<()>,
     /// How many wait until something has come back.
@@ -44,7 +44,7 @@ pub(crate) struct Echoes {
     heard: Cache<EventId, RoomEvent>,
 }
 
-struct Waiting {
+struct PendingEcho {
     event: RoomEvent,
     /// Push has not brought it: it is being read from the room.
     is_overdue: bool,
@@ -76,7 +76,7 @@ impl Echoes {
 
     /// `false`: it has come back already.
     fn wait_for(&self, event: &RoomEvent) -> bool {
-        let (room, waiting) = (&event.room_id, Waiting { event: event.clone(), is_overdue: false });
+        let (room, waiting) = (&event.room_id, PendingEcho { event: event.clone(), is_overdue: false });
         self.waiting().entry(room.clone()).or_default().push(waiting);
         // Whoever takes it in says so first and looks afterwards whether it is waited for: one of both sees the other.
         let is_heard = self.heard(&event.event_id).is_some();
@@ -144,11 +144,11 @@ impl Echoes {
 
     /// Returns whether an event has not come back yet and no caller waits until something does.
     fn is_unhurried(&self, room: &RoomId, event: &EventId) -> bool {
-        let is_waiting = |one: &Waiting| one.event.event_id == *event;
+        let is_waiting = |one: &PendingEcho| one.event.event_id == *event;
         *self.waiters.borrow() == 0 && self.waiting().get(room).is_some_and(|all| all.iter().any(is_waiting))
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<RoomId, Vec<Waiting>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<RoomId, Vec<PendingEcho>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -69,15 +69,15 @@ impl fmt::Display for EphemeralEvent {
 /// The listeners to ephemeral events in one process. Adapters of [`EphemeralBus`](crate::port::EphemeralBus) hand events
 /// over to them. Clones are the same listeners.
 #[derive(Debug, Clone)]
-pub struct Listeners(broadcast::Sender<EphemeralEvent>);
+pub struct EphemeralChannel(broadcast::Sender<EphemeralEvent>);
 
-impl Default for Listeners {
+impl Default for EphemeralChannel {
     fn default() -> Self {
         Self(broadcast::Sender::new(WAITING_MAX))
     }
 }
 
-impl Listeners {
+impl EphemeralChannel {
     /// Hands an ephemeral event to everybody who listens, and waits for nobody.
     pub fn tell(&self, ephemeral: EphemeralEvent) {
         // Nobody listens: then nobody misses it.
@@ -85,7 +85,7 @@ impl Listeners {
     }
 
     /// Whether anybody listens.
-    pub fn are_there(&self) -> bool {
+    pub fn has_listeners(&self) -> bool {
         self.0.receiver_count() > 0
     }
 

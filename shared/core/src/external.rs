@@ -144,7 +144,7 @@ impl Messenger {
     async fn revoke(&self, user: &User, generation: i64) -> Result<bool> {
         let revoked = match user.account {
             Account::Ours => self.external_accounts.revoke(&self.matrix_id(user)).await,
-            Account::Pending | Account::IngestedEvent => Ok(()),
+            Account::Pending | Account::Foreign => Ok(()),
         };
         if let Err(error) = &revoked {
             tracing::warn!(user = %user.id(), error = error as &dyn std::error::Error, "logging a user's devices out is postponed");

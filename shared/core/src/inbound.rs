@@ -27,7 +27,7 @@ use crate::{
     Error, Messenger, Result,
     error::Failure,
     id::{EventId, MatrixUserId, RoomId, TenantId},
-    message::Said,
+    message::MessageContent,
     port::{Change, IngestedEvent},
 };
 
@@ -54,20 +54,20 @@ pub struct RoomEvent {
     pub content: Content,
     /// What a message says now, if it was edited and the homeserver says so along with it. The edit is an event of its
     /// own, which may be taken back.
-    pub edited: Option<Said>,
+    pub edited: Option<MessageContent>,
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// `m.room.message`; a sticker, as an image; a poll, as the text that stands for it.
-    Message(Said),
+    Message(MessageContent),
     /// An edit (Matrix specification, "Event replacements").
     Edited {
         /// The message that is replaced.
         of: EventId,
         /// What it says now.
-        said: Said,
+        said: MessageContent,
     },
     /// `m.room.redaction`.
     Redacted {
@@ -118,7 +118,7 @@ impl Messenger {
             }
             self.receive_batch(batch, &mut quarantine).await?;
         }
-        quarantine.told()
+        quarantine.into_result()
     }
 
     async fn receive_batch(&self, events: Vec<RoomEvent>, quarantine: &mut Quarantine) -> Result<()> {
@@ -187,7 +187,7 @@ impl Messenger {
     /// Drops what this process remembers of redacted messages.
     fn forget_redacted(&self, taken: &[IngestedEvent]) {
         for event in taken {
-            if let Change::Redacted { of } | Change::RedactedEdit { edit: of } = &event.fact {
+            if let Change::Redacted { of } | Change::RedactedEdit { edit: of } = &event.change {
                 self.echoes.forget(of);
                 self.attempts.remove_if(|attempt| attempt.as_ref().is_some_and(|sent| sent.event_id == *of));
             }

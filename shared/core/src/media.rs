@@ -11,7 +11,7 @@ use crate::{
     Error, Messenger, Result,
     error::Refusal,
     id::{MatrixUserId, RoomId},
-    message::{Message, Said},
+    message::{Message, MessageContent},
     room::Action,
     user::Caller,
 };
@@ -187,12 +187,12 @@ impl Messenger {
             Ok(mxc) => mxc,
         };
         self.messages.own(&mxc, &sender).await?;
-        let said = Said {
+        let said = MessageContent {
             body: caption.unwrap_or_else(|| filename.clone()),
             msg_type: msg_type(&mimetype).to_owned(),
             file: Some(File { mxc, filename, file_size: Some(size), mimetype: Some(mimetype) }),
         };
-        let message = self.say(caller, room, said, transaction).await?;
+        let message = self.send_content(caller, room, said, transaction).await?;
         // Who may read the file follows from the message.
         self.echoed(iter::once(room)).await;
         Ok(message)

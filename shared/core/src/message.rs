@@ -31,7 +31,7 @@ const SUMMARY_MAX: usize = 200;
 
 /// What somebody said: the content of `m.room.message` and its like, as far as it concerns us.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct MessageContent {
     /// Its text; the caption of a file, or its name.
     pub body: String,
     /// `m.text`, `m.notice`, `m.emote`, `m.image`, …
@@ -73,7 +73,7 @@ pub(crate) struct People {
     bot_display_name: String,
 }
 
-impl Said {
+impl MessageContent {
     /// Plain text of a type.
     pub fn text(body: impl Into<String>, msg_type: &str) -> Self {
         Self { body: body.into(), msg_type: msg_type.to_owned(), file: None }
@@ -144,11 +144,11 @@ impl Messenger {
         &self,
         caller: &Caller,
         room: &RoomId,
-        said: Said,
+        said: MessageContent,
         transaction: Option<&str>,
     ) -> Result<Message> {
         self.check_may_write(caller, room).await?;
-        self.say(caller, room, said, transaction).await
+        self.send_content(caller, room, said, transaction).await
     }
 
     /// Whether the caller may write into the room: viewers read, who is no member knows of no room, and nobody writes
@@ -203,7 +203,7 @@ impl Messenger {
 impl RoomEvent {
     /// The message that it is; `None` if it is another event.
     pub(crate) fn message(self, sender_display_name: String) -> Option<Message> {
-        let Content::Message(Said { body, msg_type, file }) = self.content else { return None };
+        let Content::Message(MessageContent { body, msg_type, file }) = self.content else { return None };
         Some(Message {
             event_id: self.event_id,
             room_id: self.room_id,

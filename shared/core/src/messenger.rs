@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     Result,
     broker::Broker,
-    delivery::Sent,
+    delivery::SentBuffer,
     echo::Echoes,
     id::{EventId, HubUserId, RoomId, TenantId},
     inbound::Pushes,
@@ -21,7 +21,7 @@ use crate::{
         RoomRecords, RoomState, RoomViews, Rooms, Timeline, Users, Vault,
     },
     receipt::Receipt,
-    reconcile::LeftAlone,
+    reconcile::AdoptionCooldown,
     room::RoomKey,
     user::SignedIn,
 };
@@ -31,16 +31,16 @@ const ROOM_KNOWN_FOR: Duration = Duration::from_secs(10);
 /// How long a process trusts that a room does not exist yet.
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 /// How long a room that cannot be adopted is left alone.
-const STRANGE_FOR: Duration = Duration::from_mins(1);
+const ADOPTION_REJECTED_FOR: Duration = Duration::from_mins(1);
 /// How long it is known what was said under a client's transaction id; what was taken in is known for longer.
 const ATTEMPT_FOR: Duration = Duration::from_mins(1);
 /// Lifetime of the pause of a room that could not be adopted; longer than the longest pause.
-const LEFT_ALONE_FOR: Duration = Duration::from_mins(30);
+const ADOPTION_COOLDOWN: Duration = Duration::from_mins(30);
 /// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
 /// meanwhile waits behind a few openings, not behind all.
 const OPENINGS: usize = 2;
 /// How long it is known how often the bot could not come back into a room.
-const ENTERING_FOR: Duration = Duration::from_mins(5);
+const REJOIN_ATTEMPTS_FOR: Duration = Duration::from_mins(5);
 /// How long it is known since when the homeserver has failed over a room: longer than it waits before it pushes again.
 const SICK_FOR: Duration = Duration::from_mins(15);
 /// The time for which a receipt is known as taken in.
@@ -83,7 +83,7 @@ pub struct Ports {
 
 /// What operators decide.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct MessengerSettings {
     /// The homeserver's `server_name`.
     pub server_name: String,
     /// Where other Matrix clients find the homeserver.
@@ -104,7 +104,7 @@ pub struct Settings {
     pub event_retention: Duration,
 }
 
-impl Default for Settings {
+impl Default for MessengerSettings {
     fn default() -> Self {
         Self {
             server_name: "hub.local".to_owned(),
@@ -127,7 +127,7 @@ pub struct Messenger(Arc<Inner>);
 /// The parts of [`Messenger`] that its clones share.
 pub struct Inner {
     ports: Ports,
-    pub(crate) settings: Settings,
+    pub(crate) settings: MessengerSettings,
     pub(crate) broker: Arc<Broker>,
     /// The right to open a stream: so many are opened at once.
     pub(crate) openings: Arc<Semaphore>,
@@ -137,18 +137,18 @@ pub struct Inner {
     pub(crate) encrypted: Cache<RoomId, ()>,
     /// Keys that had no room a moment ago.
     pub(crate) absent: Cache<RoomKey, ()>,
-    pub(crate) sent: Sent,
+    pub(crate) sent: SentBuffer,
     /// What goes on after its caller was answered.
     pub(crate) background: TaskTracker,
     pub(crate) echoes: Echoes,
     /// By the Matrix transaction id.
     pub(crate) attempts: Cache<String, Attempt>,
     /// Rooms that could not be adopted a short while ago.
-    pub(crate) strange: Cache<RoomId, ()>,
+    pub(crate) adoption_rejected: Cache<RoomId, ()>,
     /// Rooms of users that were looked at a while ago.
-    pub(crate) left_alone: Cache<RoomId, LeftAlone>,
+    pub(crate) adoption_cooldown: Cache<RoomId, AdoptionCooldown>,
     /// How often the bot could not come back into a room.
-    pub(crate) entering: Cache<RoomId, u32>,
+    pub(crate) rejoin_attempts: Cache<RoomId, u32>,
     /// Since when the homeserver has failed over a room.
     pub(crate) quarantined_since: Cache<RoomId, Timestamp>,
     pub(crate) tenants: Cache<RoomId, TenantId>,
@@ -168,7 +168,7 @@ pub struct Inner {
 
 impl Messenger {
     /// Attaches the use cases to their ports. Does no I/O.
-    pub fn new(ports: Ports, settings: Settings) -> Self {
+    pub fn new(ports: Ports, settings: MessengerSettings) -> Self {
         Self(Arc::new(Inner {
             broker: Arc::new(Broker::new(
                 ports.feed.clone(),
@@ -182,13 +182,13 @@ impl Messenger {
             room_ids: Cache::with_ttl(ROOM_KNOWN_FOR),
             encrypted: Cache::with_ttl(ROOM_KNOWN_FOR),
             absent: Cache::with_ttl(ABSENT_FOR),
-            sent: Sent::new(),
+            sent: SentBuffer::new(),
             background: TaskTracker::new(),
             echoes: Echoes::new(),
             attempts: Cache::with_ttl(ATTEMPT_FOR),
-            strange: Cache::with_ttl(STRANGE_FOR),
-            left_alone: Cache::with_ttl(LEFT_ALONE_FOR),
-            entering: Cache::with_ttl(ENTERING_FOR),
+            adoption_rejected: Cache::with_ttl(ADOPTION_REJECTED_FOR),
+            adoption_cooldown: Cache::with_ttl(ADOPTION_COOLDOWN),
+            rejoin_attempts: Cache::with_ttl(REJOIN_ATTEMPTS_FOR),
             quarantined_since: Cache::with_ttl(SICK_FOR),
             tenants: Cache::without_ttl(),
             caught_up: Cache::without_ttl(),
@@ -202,7 +202,7 @@ impl Messenger {
     }
 
     /// What operators decided.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &MessengerSettings {
         &self.settings
     }
 

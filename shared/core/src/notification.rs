@@ -32,7 +32,7 @@ pub struct Satellite {
 
 /// How the call wants to be treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct SendOptions {
     /// How long the caller waits for the homeserver.
     pub wait: Duration,
     /// The retry key, and the digest of the request it stands for.
@@ -118,9 +118,9 @@ pub struct Notification {
     pub announced: bool,
 }
 
-/// What is to be stored, in one transaction: the notification, its live event and its place in the lane.
+/// What is to be stored, in one transaction: the notification, its live event and its place in the room queue.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct NewNotification {
     /// Who sends it.
     pub satellite: Satellite,
     /// What is said.
@@ -130,18 +130,18 @@ pub struct Entry {
     /// The fields of its live event.
     pub payload: Payload,
     /// How the caller wants it treated.
-    pub terms: Terms,
+    pub options: SendOptions,
 }
 
 /// What storing an entry came to.
 #[derive(Debug, Clone)]
-pub enum Accepted {
+pub enum AcceptOutcome {
     /// It is stored.
     New {
         /// As stored.
         notification: Box<Notification>,
-        /// Where it stands in its lane.
-        place: Place,
+        /// Where it stands in its room queue.
+        place: QueueState,
     },
     /// The retry key is known: this is the notification of the first call.
     Replayed {
@@ -152,10 +152,10 @@ pub enum Accepted {
     },
 }
 
-/// Where a new notification stands in its lane. What was answered earlier goes first.
+/// Where a new notification stands in its room queue. What was answered earlier goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum QueueState {
     /// Nothing is before it.
     Free,
     /// Earlier ones are being delivered.
@@ -166,7 +166,7 @@ pub enum Place {
 
 /// What `notify` tells its caller.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct SendResult {
     /// As far as it got within the wait budget.
     pub notification: Notification,
     /// Whether this repeats the answer of an earlier call with the same key.
@@ -210,29 +210,34 @@ impl Messenger {
     /// budget it is also delivered; what is left is the worker's.
     ///
     /// Connected users hear of it before the homeserver does.
-    pub async fn notify(&self, satellite: Satellite, draft: Draft, terms: Terms) -> Result<Answer> {
+    pub async fn notify(
+        &self,
+        satellite: Satellite,
+        draft: Draft,
+        options: SendOptions,
+    ) -> Result<SendResult> {
         let room = self.named_room(&draft.room_key(satellite.tenant)).await?;
         let payload = draft.payload(room.as_ref())?;
-        let wait = terms.wait;
-        let idempotency = terms.idempotency.clone();
+        let wait = options.wait;
+        let idempotency = options.idempotency.clone();
         if wait.is_zero() {
             self.store_sent().await;
         }
-        match self.notifications.accept(Entry { satellite, draft, room, payload, terms }).await? {
-            Accepted::New { notification, place } => {
+        match self.notifications.accept(NewNotification { satellite, draft, room, payload, options }).await? {
+            AcceptOutcome::New { notification, place } => {
                 let notification = self.deliver_in_time(*notification, place, wait).await;
-                Ok(Answer { notification, replayed: false })
+                Ok(SendResult { notification, replayed: false })
             }
-            Accepted::Replayed { fingerprint, .. }
+            AcceptOutcome::Replayed { fingerprint, .. }
                 if !idempotency.is_some_and(|again| again.repeats(&fingerprint)) =>
             {
                 Err(Error::Invalid(vec![idempotency_mismatch()]))
             }
-            Accepted::Replayed { notification, .. } => {
+            AcceptOutcome::Replayed { notification, .. } => {
                 let notification = self.as_it_is(*notification);
                 match notification.in_flight {
                     Some(left) => Err(in_flight(left)),
-                    None => Ok(Answer { notification, replayed: true }),
+                    None => Ok(SendResult { notification, replayed: true }),
                 }
             }
         }

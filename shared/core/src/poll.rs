@@ -7,9 +7,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     Messenger, Result,
     event::{Event, Kind},
-    follow::{EventStream, Gap, parse_cursor},
     id::Position,
     port::Span,
+    subscription::{EventStream, Gap, parse_cursor},
     user::Caller,
 };
 
@@ -24,7 +24,7 @@ pub enum Since {
 
 /// One page of the log.
 #[derive(Debug, Clone)]
-pub struct Page {
+pub struct PollPage {
     /// The events, oldest first.
     pub events: Vec<Event>,
     /// Set if events before these were missed.
@@ -36,7 +36,7 @@ pub struct Page {
 impl Messenger {
     /// Everything for this caller since the cursor; waits for something up to `wait` if there is nothing yet.
     /// Never takes events away from any other reader.
-    pub async fn poll(&self, caller: &Caller, since: &Since, wait: Duration) -> Result<Page> {
+    pub async fn poll(&self, caller: &Caller, since: &Since, wait: Duration) -> Result<PollPage> {
         let deadline = Instant::now() + wait;
         let span = self.feed.span().await?;
         let (from, kept) = match since {
@@ -59,11 +59,11 @@ impl Messenger {
         Ok(page)
     }
 
-    async fn wait_for_page(&self, caller: &Caller, cursor: Position, deadline: Instant) -> Result<Page> {
+    async fn wait_for_page(&self, caller: &Caller, cursor: Position, deadline: Instant) -> Result<PollPage> {
         if let Ok(ready) = timeout_at(deadline, self.broker.ready()).await {
             ready?;
         }
-        let (_, subscription) = self.subscribe(caller, Some(cursor)).await?;
+        let (_, subscription) = self.add_subscription(caller, Some(cursor)).await?;
         let mut waiting = EventStream::of_the_log(self, subscription);
         loop {
             // Looked at after subscribing: what came in between is found here, what comes later wakes us.
@@ -81,12 +81,14 @@ impl Messenger {
         }
     }
 
-    async fn page(&self, caller: &Caller, from: Result<Position, Gap>, span: Span) -> Result<Page> {
-        let gap = |gap| Page { events: Vec::new(), gap: Some(gap), cursor: span.head };
+    async fn page(&self, caller: &Caller, from: Result<Position, Gap>, span: Span) -> Result<PollPage> {
+        let gap = |gap| PollPage { events: Vec::new(), gap: Some(gap), cursor: span.head };
         let cursor = match from {
             Ok(cursor) if cursor > span.head => return Ok(gap(Gap::Unknown)),
             Ok(cursor) if cursor < span.trimmed => return Ok(gap(Gap::Expired)),
-            Ok(cursor) if cursor == span.head => return Ok(Page { events: Vec::new(), gap: None, cursor }),
+            Ok(cursor) if cursor == span.head => {
+                return Ok(PollPage { events: Vec::new(), gap: None, cursor });
+            }
             Ok(cursor) => cursor,
             Err(unknown) => return Ok(gap(unknown)),
         };
@@ -100,11 +102,11 @@ impl Messenger {
         // The head was read before the events, so everything up to it is among them.
         let cursor = events.last().map_or(span.head, |last| last.position.max(span.head));
         events.retain(|event| audience.hears(&event.audience, event.position));
-        Ok(Page { events, gap: None, cursor }.up_to_withdrawal())
+        Ok(PollPage { events, gap: None, cursor }.up_to_withdrawal())
     }
 }
 
-impl Page {
+impl PollPage {
     fn is_empty(&self) -> bool {
         self.events.is_empty() && self.gap.is_none()
     }

@@ -19,14 +19,14 @@ use crate::{
     Result,
     event::{Audience, Event, NewEvent, Payload},
     id::{EventId, HubUserId, MatrixUserId, NotificationId, Position, RoomId, TenantId},
-    notification::{Accepted, Entry, LogQuery, Notification},
+    notification::{AcceptOutcome, LogQuery, NewNotification, Notification},
     room::{Claim, Marks, NewRoom, Profile, RoomKey},
     user::{Account, Identity, Role, User, UserQuery, UserSummary},
 };
 
 pub use chat::{
-    Change, Changes, Edit, Files, IngestedEvent, Messages, Overview, Page, Person, Reconciliation,
-    RedactedEdit, RoomChanges, Timeline,
+    Change, Changes, Edit, Files, IngestedEvent, Messages, Reconciliation, RedactedEdit, RoomChanges,
+    RoomMember, RoomSummary, Timeline, TimelinePage,
 };
 pub use ephemeral_bus::EphemeralBus;
 pub use external::{ExternalAccess, ExternalAccounts, Vault};
@@ -78,7 +78,7 @@ pub trait Users: Send + Sync {
     /// Stores the state of the account that has the localpart of this user. An account of ours stays ours; one that is taken
     /// is due again after `look_again`. Returns the state that is stored now. Returns `None` if the user has another localpart
     /// by now; nothing is stored then.
-    async fn settle_account(
+    async fn record_account(
         &self,
         user: &User,
         account: Account,
@@ -121,7 +121,7 @@ pub trait Rooms: Send + Sync {
 
     /// Stores the room of a key, what people see of it, and its first members, who are told as by
     /// [`Memberships::add`]. The first room stays: it is what is returned, and nothing else is stored.
-    async fn settle(&self, key: &RoomKey, room: &RoomId, profile: &Profile) -> Result<RoomId>;
+    async fn register(&self, key: &RoomKey, room: &RoomId, profile: &Profile) -> Result<RoomId>;
 
     /// Whose room it is; `None` if it is none of ours.
     async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>>;
@@ -153,11 +153,11 @@ pub trait Memberships: Send + Sync {
 /// The notifications, as satellites see them.
 #[async_trait]
 pub trait Notifications: Send + Sync {
-    /// Stores the notification, its live event and its place in the lane of its room, in one transaction. Once this
+    /// Stores the notification, its live event and its place in the room queue of its room, in one transaction. Once this
     /// returns nothing can lose it. A known idempotency key stores nothing.
     ///
     /// Direct messages to users unknown in the tenant are held: stored, and announced when they sign in.
-    async fn accept(&self, entry: Entry) -> Result<Accepted>;
+    async fn accept(&self, entry: NewNotification) -> Result<AcceptOutcome>;
 
     /// One notification of a tenant.
     async fn find(&self, tenant: TenantId, id: NotificationId) -> Result<Option<Notification>>;
@@ -170,9 +170,9 @@ pub trait Notifications: Send + Sync {
     async fn installation(&self) -> Result<String>;
 }
 
-/// A lane that is being drained: nobody else drains it until the lease ends.
+/// A room queue that is being drained: nobody else drains it until the lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lane {
+pub struct RoomQueue {
     /// The room key as text.
     pub name: String,
     /// Grows with each notification, so that what came in the last moment is not overlooked.
@@ -190,25 +190,25 @@ pub struct Delivered {
     pub event: EventId,
 }
 
-/// How a lane is left.
+/// How a room queue is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
+pub enum QueueRelease {
     /// Nothing is left in it.
-    Idle,
+    Drained,
     /// Look again after this time: somebody else is delivering its first entry.
-    For(Duration),
+    RetryAfter(Duration),
     /// Until the recipient of its direct messages signs in.
     UntilSignIn,
 }
 
-/// What is still to be delivered: a lane for each room, in order; lanes side by side.
+/// What is still to be delivered: a room queue for each room, in order; room queues side by side.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Claims a lane that is due.
-    async fn claim(&self, lease: Duration) -> Result<Option<Lane>>;
+    /// Claims a room queue that is due.
+    async fn claim(&self, lease: Duration) -> Result<Option<RoomQueue>>;
 
-    /// The first undelivered notifications of a lane, oldest first. Renews the lease.
-    async fn pending(&self, lane: &Lane, lease: Duration, limit: i64) -> Result<Vec<Notification>>;
+    /// The first undelivered notifications of a room queue, oldest first. Renews the lease.
+    async fn pending(&self, queue: &RoomQueue, lease: Duration, limit: i64) -> Result<Vec<Notification>>;
 
     /// Appends the live event of a notification that was held, which expires no longer: its recipient is there. Again
     /// is no change.
@@ -220,12 +220,12 @@ pub trait Outbox: Send + Sync {
     /// The homeserver will never take it.
     async fn failed(&self, id: NotificationId, reason: &str) -> Result<()>;
 
-    /// It could not be delivered now. Its lane rests for the delay, and nobody waits for its answer any longer.
+    /// It could not be delivered now. Its room queue rests for the delay, and nobody waits for its answer any longer.
     async fn postpone(&self, notification: &Notification, delay: Duration, reason: &str) -> Result<()>;
 
-    /// Leaves a lane. What came in since it was claimed keeps it due; so does a version that no lane has, by which
-    /// somebody who does not hold the lane ends its rest.
-    async fn release(&self, lane: &Lane, rest: Rest) -> Result<()>;
+    /// Leaves a room queue. What came in since it was claimed keeps it due; so does a version that no room queue has, by which
+    /// somebody who does not hold the room queue ends its rest.
+    async fn release(&self, queue: &RoomQueue, rest: QueueRelease) -> Result<()>;
 }
 
 /// What has to be done now and then so that everything else stays true and small.
@@ -234,11 +234,11 @@ pub trait Maintenance: Send + Sync {
     /// Waits until there may be work in the outbox or among the users; at the latest after `patience`.
     async fn work(&self, patience: Duration);
 
-    /// Whether lanes or accounts are resting after a failure.
-    async fn anything_resting(&self) -> Result<bool>;
+    /// Whether room queues or accounts are resting after a failure.
+    async fn is_backing_off(&self) -> Result<bool>;
 
     /// Makes everything due that rests after a failure: the homeserver is back.
-    async fn wake(&self) -> Result<()>;
+    async fn retry_now(&self) -> Result<()>;
 
     /// Marks as expired what waited too long. Returns how many.
     async fn expire(&self) -> Result<u64>;

@@ -123,19 +123,18 @@ impl Messenger {
     async fn account_of(&self, user: &User) -> Result<()> {
         let id = self.matrix_id(user);
         if user.account != Account::Ours {
-            self.settle_account(user, &id).await?;
+            self.record_account(user, &id).await?;
         }
         self.homeserver.ensure_user(&id, &user.identity.display_name).await
     }
 
     /// Finds out whose account it is, and stores it before the account is used.
-    async fn settle_account(&self, user: &User, id: &MatrixUserId) -> Result<()> {
-        let found =
-            if self.homeserver.claim_account(id).await? { Account::Ours } else { Account::IngestedEvent };
+    async fn record_account(&self, user: &User, id: &MatrixUserId) -> Result<()> {
+        let found = if self.homeserver.claim_account(id).await? { Account::Ours } else { Account::Foreign };
         // Without one the user has another localpart by now, whose account is due.
-        let account = self.users.settle_account(user, found, LOOK_AGAIN).await?;
+        let account = self.users.record_account(user, found, LOOK_AGAIN).await?;
         let account = account.ok_or(Error::Busy { retry_after: Duration::from_secs(1) })?;
-        if account == Account::IngestedEvent && user.account != Account::IngestedEvent {
+        if account == Account::Foreign && user.account != Account::Foreign {
             tracing::error!(user = %user.id(), account = %id, "the Matrix account exists and was not made by this service: it is not used");
         }
         check_account(&User { account, ..user.clone() }, id)
@@ -144,7 +143,7 @@ impl Messenger {
 
 /// Refuses a user whose account somebody else made.
 pub(crate) fn check_account(user: &User, id: &MatrixUserId) -> Result<()> {
-    if user.account != Account::IngestedEvent {
+    if user.account != Account::Foreign {
         return Ok(());
     }
     let detail = format!(

@@ -5,10 +5,10 @@
 //! after everything before it has been taken in, so a crash repeats work and never leaves any out. What happens when the
 //! homeserver does not know it any more stands in `anew.rs`.
 
-mod anew;
-mod back;
 mod catch_up;
 mod lease;
+mod rejoin;
+mod resync;
 mod undiscovered;
 
 use std::{collections::HashSet, time::Duration};
@@ -20,12 +20,12 @@ use crate::{
     error::Failure,
     id::RoomId,
     inbound::{Quarantine, RoomEvent},
-    port::{Changes, Page, RoomChanges},
+    port::{Changes, RoomChanges, TimelinePage},
 };
 
 use lease::LEASE;
 
-pub(crate) use undiscovered::LeftAlone;
+pub(crate) use undiscovered::AdoptionCooldown;
 
 /// Most events that are read at once.
 const PAGE: u32 = 100;
@@ -92,7 +92,7 @@ impl Messenger {
                 Err(error) => quarantine.hold(&room, error)?,
             }
         }
-        quarantine.told()?;
+        quarantine.into_result()?;
         Ok(true)
     }
 
@@ -136,7 +136,7 @@ impl Messenger {
     }
 
     /// The page after a position; its `end` is `None` if there is none.
-    async fn page_after(&self, room: &RoomId, from: &str) -> Result<Page> {
+    async fn page_after(&self, room: &RoomId, from: &str) -> Result<TimelinePage> {
         let mut page = self.timeline.after(room, from, PAGE).await?;
         page.end = page.end.filter(|end| *end != from);
         Ok(page)

@@ -52,12 +52,12 @@ pub struct NewRoom {
 /// The answer to "may I create this room?".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// Nobody else is at it: create and [`settle`](crate::port::Rooms::settle) it.
+    /// Nobody else is at it: create and [`register`](crate::port::Rooms::register) it.
     Yours,
     /// It exists.
     Settled(RoomId),
     /// Somebody else is creating it.
-    IngestedEvent,
+    Held,
 }
 
 impl Messenger {
@@ -113,8 +113,8 @@ impl Messenger {
                     self.room_ids.put(key.clone(), room.clone());
                     return Ok(room);
                 }
-                Claim::IngestedEvent if Instant::now() < deadline => tokio::time::sleep(CREATION_POLL).await,
-                Claim::IngestedEvent => {
+                Claim::Held if Instant::now() < deadline => tokio::time::sleep(CREATION_POLL).await,
+                Claim::Held => {
                     return Err(crate::Error::fault(
                         crate::error::System::Homeserver,
                         crate::error::Failure::TimedOut,
@@ -178,7 +178,7 @@ impl Messenger {
             }
         }
         let members = partners.iter().map(|user| user.id().clone()).collect();
-        let room = self.rooms.settle(key, &room, &Profile { members, ..profile }).await?;
+        let room = self.rooms.register(key, &room, &Profile { members, ..profile }).await?;
         // Where nobody is yet, nobody says anything.
         if !partners.is_empty() {
             self.backfill(&room);

@@ -26,7 +26,7 @@ pub const TYPING_FADES: Duration = Duration::from_mins(1);
 /// Most people that one ephemeral event names.
 const NAMED_MAX: usize = 20;
 /// What cannot be told within this time is not worth telling any more.
-const TELLING: Duration = Duration::from_secs(1);
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Who types in a room now, according to the homeserver (Matrix specification, "Typing Notifications").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Typing {
 
 /// The event as people get it.
 #[derive(Serialize)]
-struct Told<'a> {
+struct TypingPayload<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     room_id: &'a RoomId,
@@ -79,7 +79,7 @@ impl Messenger {
         if typing.is_empty() {
             return;
         }
-        match timeout(TELLING, self.publish_typing(typing)).await {
+        match timeout(PUBLISH_TIMEOUT, self.publish_typing(typing)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "who types is not told");
@@ -106,7 +106,8 @@ impl Messenger {
             }
         }
         let people = self.people(ours.iter().flat_map(|(_, _, users)| users)).await?;
-        let events = ours.into_iter().map(|(tenant, room, users)| told(tenant, &room, users, &people));
+        let events =
+            ours.into_iter().map(|(tenant, room, users)| typing_event(tenant, &room, users, &people));
         let events = events.collect::<Result<Vec<_>>>()?;
         if events.is_empty() { Ok(()) } else { self.ephemeral_bus.publish(&events).await }
     }
@@ -123,7 +124,7 @@ impl Messenger {
 }
 
 /// Names as many as there is space for.
-fn told(
+fn typing_event(
     tenant: TenantId,
     room: &RoomId,
     users: Vec<MatrixUserId>,
@@ -141,9 +142,13 @@ fn told(
         })
         .collect();
     loop {
-        let told =
-            Told { kind: "typing", room_id: room, users: &typists, timeout_ms: TYPING_FADES.as_millis() };
-        match EphemeralEvent::new(Audience::Room(tenant, room.clone()), &told) {
+        let typing_event = TypingPayload {
+            kind: "typing",
+            room_id: room,
+            users: &typists,
+            timeout_ms: TYPING_FADES.as_millis(),
+        };
+        match EphemeralEvent::new(Audience::Room(tenant, room.clone()), &typing_event) {
             Err(_) if typists.pop().is_some() => {}
             result => return result,
         }

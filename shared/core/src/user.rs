@@ -84,7 +84,7 @@ pub enum Account {
     /// This service made it.
     Ours,
     /// Somebody else made it, so it is never used.
-    IngestedEvent,
+    Foreign,
 }
 
 /// A user as stored.
@@ -159,16 +159,13 @@ impl Account {
         match self {
             Self::Pending => "pending",
             Self::Ours => "ours",
-            Self::IngestedEvent => "taken",
+            Self::Foreign => "taken",
         }
     }
 
     /// Reads the name back. An unknown one is an account that nobody may use yet.
     pub fn parse(stored: &str) -> Self {
-        [Self::Ours, Self::IngestedEvent]
-            .into_iter()
-            .find(|one| one.as_str() == stored)
-            .unwrap_or(Self::Pending)
+        [Self::Ours, Self::Foreign].into_iter().find(|one| one.as_str() == stored).unwrap_or(Self::Pending)
     }
 }
 

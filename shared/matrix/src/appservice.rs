@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tracing::Instrument;
 
 use crate::{
-    Config,
+    HomeserverConfig,
     call::{Call, Http, UNVERSIONED},
     device::{Device, Readers},
     error::Context,
@@ -50,13 +50,13 @@ struct Versions {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Sent {
+pub(crate) struct SentEvent {
     pub(crate) event_id: EventId,
 }
 
 impl Appservice {
     /// Checks the configuration. Does no I/O.
-    pub fn new(config: Config) -> Result<Self> {
+    pub fn new(config: HomeserverConfig) -> Result<Self> {
         let bot = MatrixUserId::new(format!("@{}:{}", config.bot_localpart, config.server_name));
         Ok(Self {
             http: Http::new(config)?,
@@ -106,7 +106,7 @@ impl Homeserver for Appservice {
     async fn send(&self, room: &RoomId, transaction: &str, content: &serde_json::Value) -> Result<EventId> {
         let call = self.http.put().at("rooms").at(room).at("send").at("m.room.message").at(transaction);
         let call = call.by(&self.bot).body(content).within(SEND_TIMEOUT);
-        let sent: Sent = call.send().await.context("sending a message")?;
+        let sent: SentEvent = call.send().await.context("sending a message")?;
         Ok(sent.event_id)
     }
 }
@@ -115,8 +115,8 @@ impl Homeserver for Appservice {
 mod tests {
     use super::*;
 
-    fn config(url: &str, token: &str) -> Config {
-        Config {
+    fn config(url: &str, token: &str) -> HomeserverConfig {
+        HomeserverConfig {
             homeserver_url: url.to_owned(),
             server_name: "hub.local".to_owned(),
             as_token: token.to_owned(),

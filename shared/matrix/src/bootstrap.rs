@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use serde::de::IgnoredAny;
 
 use crate::{
-    Appservice, Config, Registration,
+    Appservice, HomeserverConfig, Registration,
     error::{Cause, Context, misconfigured},
 };
 
@@ -48,7 +48,11 @@ enum Push {
 /// the registration from a file ([`yaml`](crate::registration::yaml)); an unknown token is then an error that says so.
 /// `admin` is for Conduit only. A new Conduit gives the rights of an administrator to whoever registers first: call
 /// this before others can reach it.
-pub async fn bootstrap(config: &Config, registration: &Registration, admin: &AdminAccount) -> Result<()> {
+pub async fn bootstrap(
+    config: &HomeserverConfig,
+    registration: &Registration,
+    admin: &AdminAccount,
+) -> Result<()> {
     prepare(config, registration, admin, Push::Now).await.map(drop)
 }
 
@@ -56,7 +60,7 @@ pub async fn bootstrap(config: &Config, registration: &Registration, admin: &Adm
 /// wait for half a minute, then for two, and so on. Returns whether the homeserver pushes by this registration;
 /// otherwise call [`bootstrap`] when the service answers.
 pub async fn bootstrap_without_push(
-    config: &Config,
+    config: &HomeserverConfig,
     registration: &Registration,
     admin: &AdminAccount,
 ) -> Result<bool> {
@@ -65,7 +69,7 @@ pub async fn bootstrap_without_push(
 
 /// Returns whether the homeserver pushes.
 async fn prepare(
-    config: &Config,
+    config: &HomeserverConfig,
     registration: &Registration,
     admin: &AdminAccount,
     push: Push,
@@ -110,7 +114,7 @@ impl Appservice {
     }
 }
 
-fn agree(config: &Config, registration: &Registration) -> Result<()> {
+fn agree(config: &HomeserverConfig, registration: &Registration) -> Result<()> {
     let wrong = |field: &str| Error::invalid(format!("/{field}"), "differs from the configuration");
     if registration.as_token != config.as_token {
         Err(wrong("as_token"))

@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{sync::OnceCell, time::timeout};
 
 use crate::{
-    Config,
+    HomeserverConfig,
     error::{Cause, Refusal},
     path::{Path, Segment},
 };
@@ -47,7 +47,7 @@ pub(crate) struct Http {
 
 /// Who makes a call.
 #[derive(Clone, Copy)]
-enum Caller<'a> {
+enum ActingAs<'a> {
     /// The Application Service itself.
     Service,
     /// The Application Service in the name of a user.
@@ -67,7 +67,7 @@ pub(crate) struct Call<'a> {
     path: Path,
     query: Vec<(&'static str, &'a str)>,
     body: Result<Option<Vec<u8>>, serde_json::Error>,
-    caller: Caller<'a>,
+    caller: ActingAs<'a>,
     within: Duration,
 }
 
@@ -84,7 +84,7 @@ struct Request<'a> {
 
 impl Http {
     /// Checks the configuration. Does no I/O.
-    pub(crate) fn new(config: Config) -> Result<Self> {
+    pub(crate) fn new(config: HomeserverConfig) -> Result<Self> {
         let url = Url::parse(&config.homeserver_url).ok().filter(|url| {
             matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
         });
@@ -159,7 +159,7 @@ impl<'a> Call<'a> {
             path: Path::below(root),
             query: Vec::new(),
             body: Ok(None),
-            caller: Caller::Service,
+            caller: ActingAs::Service,
             within: REQUEST_TIMEOUT,
         }
     }
@@ -181,12 +181,12 @@ impl<'a> Call<'a> {
     /// In the name of a user. Should the homeserver not know the account or its device, they are made and the call is
     /// repeated.
     pub(crate) fn by(self, user: &'a MatrixUserId) -> Self {
-        Self { caller: Caller::User(user), ..self }
+        Self { caller: ActingAs::User(user), ..self }
     }
 
     /// In the name of a user without our device: to look at an account that may be somebody else's.
     pub(crate) fn without_device(self, user: &'a MatrixUserId) -> Self {
-        Self { caller: Caller::Deviceless(user), ..self }
+        Self { caller: ActingAs::Deviceless(user), ..self }
     }
 
     /// Some account data of a user, in their name.
@@ -196,11 +196,11 @@ impl<'a> Call<'a> {
 
     /// By whoever has this token.
     pub(crate) fn with_token(self, token: &'a str) -> Self {
-        Self { caller: Caller::Token(token), ..self }
+        Self { caller: ActingAs::Token(token), ..self }
     }
 
     pub(crate) fn by_nobody(self) -> Self {
-        Self { caller: Caller::Nobody, ..self }
+        Self { caller: ActingAs::Nobody, ..self }
     }
 
     pub(crate) fn within(self, time: Duration) -> Self {
@@ -212,7 +212,7 @@ impl<'a> Call<'a> {
         let (http, caller) = (self.http, self.caller);
         let request = self.finish()?;
         match (http.exchange(&request).await, caller) {
-            (Err(cause), Caller::User(user)) if http.mend_account(user, &cause).await? => {
+            (Err(cause), ActingAs::User(user)) if http.mend_account(user, &cause).await? => {
                 http.exchange(&request).await
             }
             (result, _) => result,
@@ -259,17 +259,17 @@ impl<'a> Call<'a> {
     fn finish(self) -> Result<Request<'a>, Cause> {
         let mut query = self.query;
         let authorization = match self.caller {
-            Caller::Service => Some(self.http.service.clone()),
-            Caller::User(user) => {
+            ActingAs::Service => Some(self.http.service.clone()),
+            ActingAs::User(user) => {
                 query.extend([("user_id", user.as_str()), ("device_id", DEVICE)]);
                 Some(self.http.service.clone())
             }
-            Caller::Deviceless(user) => {
+            ActingAs::Deviceless(user) => {
                 query.push(("user_id", user.as_str()));
                 Some(self.http.service.clone())
             }
-            Caller::Token(token) => bearer(token),
-            Caller::Nobody => None,
+            ActingAs::Token(token) => bearer(token),
+            ActingAs::Nobody => None,
         };
         let url = format!("{}{}", self.http.base, self.path.finish()?);
         let (body, within) = (self.body?, Some(self.within));

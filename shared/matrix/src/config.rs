@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Where the homeserver is and who we are there.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Config {
+pub struct HomeserverConfig {
     /// Its address, such as `http://127.0.0.1:8008`.
     pub homeserver_url: String,
     /// Its `server_name`: the part of Matrix ids after the colon.
@@ -21,7 +21,7 @@ pub struct Config {
 }
 
 /// Never shows the token.
-impl fmt::Debug for Config {
+impl fmt::Debug for HomeserverConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("homeserver_url", &self.homeserver_url)

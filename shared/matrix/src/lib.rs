@@ -21,6 +21,6 @@ mod timeline;
 
 pub use appservice::Appservice;
 pub use bootstrap::{AdminAccount, bootstrap, bootstrap_without_push};
-pub use config::Config;
+pub use config::HomeserverConfig;
 pub use passwords::Passwords;
 pub use registration::Registration;

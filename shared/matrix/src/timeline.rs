@@ -9,7 +9,7 @@ use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     inbound::{MESSAGES, RoomEvent, timestamp},
     json,
-    port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
+    port::{Changes, RoomChanges, RoomMember, RoomSummary, Timeline, TimelinePage},
     receipt::Receipt,
     room::Marks,
     typing::Typing,
@@ -23,7 +23,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     Appservice,
-    appservice::Sent,
+    appservice::SentEvent,
     device::Device,
     error::{Context, misconfigured},
 };
@@ -125,7 +125,7 @@ struct RoomTimeline {
 
 #[async_trait]
 impl Timeline for Appservice {
-    async fn say(
+    async fn send_as(
         &self,
         room: &RoomId,
         sender: &MatrixUserId,
@@ -137,7 +137,7 @@ impl Timeline for Appservice {
         // Specification, Application Service API, "Timestamp massaging".
         let at = at.as_millisecond().to_string();
         let call = call.by(sender).query("ts", &at).body(content);
-        let sent: Sent = call.send().await.context("sending a message")?;
+        let sent: SentEvent = call.send().await.context("sending a message")?;
         Ok(sent.event_id)
     }
 
@@ -147,7 +147,7 @@ impl Timeline for Appservice {
         from: Option<&str>,
         limit: u32,
         reader: Option<&MatrixUserId>,
-    ) -> Result<Page> {
+    ) -> Result<TimelinePage> {
         // Synapse looks for them in its database, so an empty page is the last one; Conduit heeds no filter.
         let filter = json!({ "types": MESSAGES }).to_string();
         let filter = Some(filter.as_str());
@@ -165,11 +165,11 @@ impl Timeline for Appservice {
         }
     }
 
-    async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
+    async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<TimelinePage> {
         self.page(room, Wanted { direction: "b", from, limit, filter: None }).await
     }
 
-    async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
+    async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<TimelinePage> {
         self.page(room, Wanted { direction: "f", from: Some(from), limit, filter: None }).await
     }
 
@@ -248,7 +248,7 @@ impl Timeline for Appservice {
         Ok(Changes { rooms, invitations, typing, receipts, left, next: sync.next_batch })
     }
 
-    async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
+    async fn summary(&self, room: &RoomId, member: &MatrixUserId) -> Result<RoomSummary> {
         let context = "looking at a room";
         let call = self.http.get().at("rooms").at(room).at("state").by(member);
         let state: Vec<Box<RawValue>> = call.send().await.context(context)?;
@@ -259,7 +259,7 @@ impl Timeline for Appservice {
             let event = state.iter().find(|event| event.kind == kind && event.state_key.is_empty())?;
             event.content().get(field)?.as_str().map(str::to_owned)
         };
-        Ok(Overview {
+        Ok(RoomSummary {
             made_by: made.sender.clone(),
             made_at: timestamp(made.origin_server_ts.as_deref()),
             alias: text("m.room.canonical_alias", "alias"),
@@ -295,7 +295,7 @@ impl Timeline for Appservice {
 }
 
 impl Appservice {
-    async fn page(&self, room: &RoomId, wanted: Wanted<'_>) -> Result<Page> {
+    async fn page(&self, room: &RoomId, wanted: Wanted<'_>) -> Result<TimelinePage> {
         self.page_by(&self.reader, &self.bot, room, wanted).await
     }
 
@@ -305,7 +305,7 @@ impl Appservice {
         user: &MatrixUserId,
         room: &RoomId,
         Wanted { direction, from, limit, filter }: Wanted<'_>,
-    ) -> Result<Page> {
+    ) -> Result<TimelinePage> {
         let limit = limit.to_string();
         let call = |http| {
             let call = crate::call::Http::get(http).at("rooms").at(room).at("messages");
@@ -324,7 +324,7 @@ impl Appservice {
         let ids = page.chunk.iter().filter_map(|event| legible::<Named>(event, "an event's id"));
         let ids: Vec<_> = ids.map(|named| EventId::new(named.event_id)).collect();
         let is_empty = page.chunk.is_empty();
-        Ok(Page {
+        Ok(TimelinePage {
             events: events(&page.chunk, room),
             ids,
             start: page.start,
@@ -356,12 +356,12 @@ impl StateEvent {
         self.content().pointer("/predecessor/room_id")?.as_str().map(RoomId::new)
     }
 
-    fn person(&self) -> Option<Person> {
+    fn person(&self) -> Option<RoomMember> {
         let content = self.content();
         let membership = content.get("membership").and_then(Value::as_str)?;
         let is_there = self.is_membership() && matches!(membership, "join" | "invite");
         let id = MatrixUserId::new(self.state_key.as_str());
-        is_there.then(|| Person { id, is_joined: membership == "join" })
+        is_there.then(|| RoomMember { id, is_joined: membership == "join" })
     }
 }
 

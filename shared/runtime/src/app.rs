@@ -96,8 +96,8 @@ impl App {
 }
 
 /// How the homeserver is reached.
-pub fn homeserver(config: &Config) -> messenger_matrix::Config {
-    messenger_matrix::Config {
+pub fn homeserver(config: &Config) -> messenger_matrix::HomeserverConfig {
+    messenger_matrix::HomeserverConfig {
         homeserver_url: config.homeserver_url.clone(),
         server_name: config.settings.server_name.clone(),
         as_token: config.as_token.clone(),

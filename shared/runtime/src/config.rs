@@ -11,7 +11,7 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit, Mac};
-use messenger_core::{Settings, id::TenantId};
+use messenger_core::{MessengerSettings, id::TenantId};
 use sha2::Sha256;
 
 use crate::logging;
@@ -70,7 +70,7 @@ pub struct Config {
     /// `LIMIT_…` and `TRUSTED_PROXIES`: what a process does for one client.
     pub limits: LimitConfig,
     /// What the use cases have to know.
-    pub settings: Settings,
+    pub settings: MessengerSettings,
     /// What an operator should know of this configuration: to be logged once, by [`log_notices`](Self::log_notices).
     pub notices: Vec<String>,
 }
@@ -110,8 +110,8 @@ impl Config {
         let host = env.host();
         let secret_key = env.text("SECRET_KEY", DEFAULT_SECRET_KEY);
         let derived = |name: &str| derive(&secret_key, name);
-        let defaults = Settings::default();
-        let settings = Settings {
+        let defaults = MessengerSettings::default();
+        let settings = MessengerSettings {
             server_name: env.text("MATRIX_SERVER_NAME", &defaults.server_name),
             bot_localpart: env.text("MATRIX_BOT_LOCALPART", &defaults.bot_localpart),
             reserved_localparts: env.localparts("MATRIX_RESERVED_LOCALPARTS"),

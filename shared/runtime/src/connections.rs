@@ -20,12 +20,12 @@ use crate::{
     config::LimitConfig,
     connection,
     head::{self, Head, Refusal},
-    light,
     limits::{
         Peer,
         connections::{Admission, Admissions, Admitted, Beyond},
     },
     refusal::Refusing,
+    sse_socket,
 };
 
 /// Most bytes that are read from a connection at once: an upload passes through in pieces of this size.
@@ -118,7 +118,7 @@ impl Connection {
                 // A task of its own is as large as a stream needs it, and no larger.
                 streams.spawn(async move {
                     let _admitted = admitted;
-                    light::answer(socket, request, routes).await
+                    sse_socket::answer(socket, request, routes).await
                 });
             }
             Ok(Head::Probe(_, read) | Head::Other(read)) => {
@@ -159,7 +159,7 @@ async fn look(mut socket: TcpStream, peer: Peer, routes: Router, beyond: Beyond)
     match head::read(&mut socket, SHORT_HEAD_WAIT).await {
         Ok(Head::Probe(mut request, _)) => {
             request.extensions_mut().insert(peer);
-            light::answer(socket, request, routes).await
+            sse_socket::answer(socket, request, routes).await
         }
         Ok(_) => head::refuse(socket, full).await,
         Err(refusal) => head::refuse(socket, refusal).await,

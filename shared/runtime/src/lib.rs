@@ -8,7 +8,6 @@ mod connection;
 mod connections;
 pub mod fields;
 mod head;
-mod light;
 pub mod limits;
 pub mod logging;
 mod probes;
@@ -16,6 +15,7 @@ pub mod problem;
 mod refusal;
 pub mod serve;
 pub mod setup;
+mod sse_socket;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod vault;

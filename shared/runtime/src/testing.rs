@@ -50,7 +50,7 @@ pub struct Wire(Router);
 
 /// An answer as tests compare it: status, the headers that not every answer has, and the body.
 #[derive(Debug, Clone, Serialize)]
-pub struct Answer {
+pub struct TestResponse {
     /// The status.
     pub status: u16,
     headers: BTreeMap<String, String>,
@@ -79,17 +79,17 @@ impl Wire {
     }
 
     /// Sends a request and reads the answer.
-    pub async fn call(&self, request: request::Builder, body: impl Into<Body>) -> Answer {
-        Answer::read(self.open(request, body).await).await
+    pub async fn call(&self, request: request::Builder, body: impl Into<Body>) -> TestResponse {
+        TestResponse::read(self.open(request, body).await).await
     }
 
     /// Sends a request without a body.
-    pub async fn ask(&self, request: request::Builder) -> Answer {
+    pub async fn ask(&self, request: request::Builder) -> TestResponse {
         self.call(request, Body::empty()).await
     }
 }
 
-impl Answer {
+impl TestResponse {
     async fn read(response: Response) -> Self {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("the body can be read");

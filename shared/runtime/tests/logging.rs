@@ -12,7 +12,7 @@ use messenger_runtime::{
     ApiError, App,
     caller::{ServiceCaller, UrlCaller},
     fields::Fields,
-    testing::{Answer, Wire, token},
+    testing::{TestResponse, Wire, token},
 };
 use messenger_testkit::messenger;
 use tracing_subscriber::fmt::MakeWriter;
@@ -101,7 +101,7 @@ async fn each_refusal_is_found_in_the_log_by_its_request_id() {
     let _until_the_end = tracing::subscriber::set_default(usual.with_ansi(false).finish());
     let messenger = messenger().build();
     let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
-    let line = |answer: &Answer| {
+    let line = |answer: &TestResponse| {
         let id = answer.all_headers["x-request-id"].to_str().expect("text");
         let text = lines.text();
         let told: Vec<_> = text.lines().filter(|line| line.contains(id)).collect();

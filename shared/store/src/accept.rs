@@ -9,7 +9,7 @@ use std::{collections::HashSet, mem, sync::Arc};
 use messenger_core::{
     Result,
     error::Failure,
-    notification::{Accepted, Entry},
+    notification::{AcceptOutcome, NewNotification},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,11 +28,11 @@ const WAITING: usize = 4096;
 const DOING: &str = "storing a notification";
 
 /// The way into the next batch.
-pub(crate) struct Acceptor(mpsc::Sender<Waiting>);
+pub(crate) struct Acceptor(mpsc::Sender<PendingAccept>);
 
-struct Waiting {
-    entry: Entry,
-    answer: oneshot::Sender<Result<Accepted>>,
+struct PendingAccept {
+    entry: NewNotification,
+    answer: oneshot::Sender<Result<AcceptOutcome>>,
 }
 
 impl Acceptor {
@@ -43,16 +43,20 @@ impl Acceptor {
     }
 
     /// Stores an entry with others that come at the same time.
-    pub(crate) async fn accept(&self, entry: Entry) -> Result<Accepted> {
+    pub(crate) async fn accept(&self, entry: NewNotification) -> Result<AcceptOutcome> {
         let gone = || fault(Failure::Broken, DOING, "the group commit has ended");
         let (answer, answered) = oneshot::channel();
-        self.0.send(Waiting { entry, answer }).await.map_err(|_| gone())?;
+        self.0.send(PendingAccept { entry, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
 
 /// Commits batch after batch until the store is gone.
-async fn run(database: Database, local_appends: Arc<LocalAppends>, mut receiver: mpsc::Receiver<Waiting>) {
+async fn run(
+    database: Database,
+    local_appends: Arc<LocalAppends>,
+    mut receiver: mpsc::Receiver<PendingAccept>,
+) {
     let mut waiting = Vec::new();
     loop {
         if waiting.is_empty() && receiver.recv_many(&mut waiting, BATCH).await == 0 {
@@ -71,17 +75,17 @@ async fn run(database: Database, local_appends: Arc<LocalAppends>, mut receiver:
 }
 
 /// A batch in which each idempotency key occurs once, and what has to wait for it.
-fn split(waiting: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
+fn split(waiting: Vec<PendingAccept>) -> (Vec<PendingAccept>, Vec<PendingAccept>) {
     let mut keys = HashSet::new();
     waiting.into_iter().partition(|one| {
         let entry = &one.entry;
-        entry.terms.idempotency.as_ref().is_none_or(|idempotency| {
+        entry.options.idempotency.as_ref().is_none_or(|idempotency| {
             keys.insert((entry.satellite.tenant, entry.satellite.token.clone(), idempotency.key.clone()))
         })
     })
 }
 
-async fn commit(database: &Database, local_appends: &LocalAppends, batch: Vec<Waiting>) {
+async fn commit(database: &Database, local_appends: &LocalAppends, batch: Vec<PendingAccept>) {
     let entries: Vec<_> = batch.iter().map(|waiting| &waiting.entry).collect();
     match batch::store(database, &entries).await {
         Ok(stored) => {
@@ -107,15 +111,20 @@ async fn commit(database: &Database, local_appends: &LocalAppends, batch: Vec<Wa
     }
 }
 
-async fn accepted(database: &Database, stored: &Stored, n: usize, entry: Entry) -> Result<Accepted> {
+async fn accepted(
+    database: &Database,
+    stored: &Stored,
+    n: usize,
+    entry: NewNotification,
+) -> Result<AcceptOutcome> {
     let tenant = entry.satellite.tenant;
     match stored.outcome(n, entry) {
-        Outcome::New(notification, place) => Ok(Accepted::New { notification, place }),
+        Outcome::New(notification, place) => Ok(AcceptOutcome::New { notification, place }),
         Outcome::Known(id, fingerprint) => {
             let known = notifications::find(database, tenant, id).await?;
             let known = known
                 .ok_or_else(|| fault(Failure::Broken, DOING, "an idempotency key without notification"))?;
-            Ok(Accepted::Replayed { notification: Box::new(known), fingerprint })
+            Ok(AcceptOutcome::Replayed { notification: Box::new(known), fingerprint })
         }
     }
 }

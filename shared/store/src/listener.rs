@@ -8,7 +8,7 @@ use std::{
 
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use messenger_core::{
-    ephemeral::{EphemeralEvent, Listeners},
+    ephemeral::{EphemeralChannel, EphemeralEvent},
     id::{HubUserId, Position},
     port::UserWatcher,
 };
@@ -41,7 +41,7 @@ pub(crate) struct PgListener {
 struct Heard {
     feed: HeadWatch,
     work: Notify,
-    ephemeral_bus: Listeners,
+    ephemeral_bus: EphemeralChannel,
     watchers: Watchers,
 }
 
@@ -200,7 +200,7 @@ async fn hear(
                         Err(_) => heard.feed.unknown.notify_one(),
                     },
                     EPHEMERALS => {
-                        if heard.ephemeral_bus.are_there()
+                        if heard.ephemeral_bus.has_listeners()
                             && let Some(ephemeral) = EphemeralEvent::parse(notification.payload())
                         {
                             heard.ephemeral_bus.tell(ephemeral);

@@ -16,11 +16,11 @@ const WAITING_MAX: usize = 4096;
 /// What was appended here and not read here yet. It may have holes: what other processes append stands in the log only.
 pub(crate) struct LocalAppends {
     listener: Arc<PgListener>,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<PendingAppend>,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct PendingAppend {
     events: VecDeque<Event>,
     /// Up to where this process has read; `None` while nobody reads.
     read: Option<Position>,
@@ -67,7 +67,7 @@ impl LocalAppends {
         self.waiting().read
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, PendingAppend> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

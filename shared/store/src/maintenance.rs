@@ -12,7 +12,7 @@ const RESTING: &str = "select
     or exists (select from users where account_attempts > 0 and account_due > now())
     or exists (select from departures where attempts > 0 and due > now())
     or exists (select from external_access where attempts > 0 and revoke_due > now())";
-const WAKE_LANES: &str =
+const WAKE_QUEUES: &str =
     "update outbox_lanes set due = now() where attempts > 0 and due > now() and due < 'infinity'";
 const WAKE_USERS: &str =
     "update users set account_due = now() where account_attempts > 0 and account_due > now()";
@@ -46,12 +46,12 @@ impl Maintenance for PgStore {
         self.listener.work(patience).await;
     }
 
-    async fn anything_resting(&self) -> Result<bool> {
+    async fn is_backing_off(&self) -> Result<bool> {
         Ok(self.database.query_one("looking for what rests", RESTING, &[]).await?.get(0))
     }
 
-    async fn wake(&self) -> Result<()> {
-        self.database.execute("waking lanes", WAKE_LANES, &[]).await?;
+    async fn retry_now(&self) -> Result<()> {
+        self.database.execute("waking lanes", WAKE_QUEUES, &[]).await?;
         self.database.execute("waking accounts", WAKE_USERS, &[]).await?;
         self.database.execute("waking departures", WAKE_DEPARTURES, &[]).await?;
         self.database.execute("waking revocations", WAKE_REVOCATIONS, &[]).await?;

@@ -6,7 +6,7 @@ use messenger_core::{
     event::Kind,
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{Mxc, Posted},
-    message::Said,
+    message::MessageContent,
     port::{Change, Edit, IngestedEvent, Messages, RedactedEdit},
     time::Rfc3339,
     user::User,
@@ -57,7 +57,7 @@ const POSTED: &str = "select media.filename, media.mimetype from media
 impl Messages for PgStore {
     async fn ingest(&self, events: &[IngestedEvent]) -> Result<usize> {
         let batch: Vec<Value> = events.iter().enumerate().map(|(n, event)| wire(n, event)).collect();
-        let has_files = events.iter().any(|event| event.fact.file().is_some());
+        let has_files = events.iter().any(|event| event.change.file().is_some());
         let ingest = if has_files { INGEST_FILES } else { INGEST };
         let row = self.database.query_one("taking events in", ingest, &[&Value::from(batch)]).await?;
         Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
@@ -94,7 +94,7 @@ impl Messages for PgStore {
         let row = self.database.query_opt("looking for an edit", WITHOUT, &parameters).await?;
         Ok(row.map(|row| {
             let last = row.get::<_, Option<String>>(1).map(EventId::new);
-            let said = row.get::<_, Option<Value>>(2).as_ref().and_then(Said::read);
+            let said = row.get::<_, Option<Value>>(2).as_ref().and_then(MessageContent::read);
             RedactedEdit { of: EventId::new(row.get::<_, String>(0)), last: last.zip(said) }
         }))
     }
@@ -123,7 +123,7 @@ fn edit(row: &Row) -> Option<Edit> {
     Some(Edit {
         of: EventId::new(row.get::<_, String>(0)),
         by: MatrixUserId::new(row.get::<_, String>(1)),
-        said: Said::read(&row.get::<_, Value>(2))?,
+        said: MessageContent::read(&row.get::<_, Value>(2))?,
     })
 }
 
@@ -135,10 +135,10 @@ fn wire(n: usize, event: &IngestedEvent) -> Value {
         "room": event.room,
         "sender": event.sender,
         "at": Rfc3339(event.timestamp),
-        "kind": event.fact.kind().map(Kind::as_str),
-        "payload": event.told.as_ref().map(messenger_core::event::Payload::as_str),
+        "kind": event.change.kind().map(Kind::as_str),
+        "payload": event.payload.as_ref().map(messenger_core::event::Payload::as_str),
     });
-    let fact = match &event.fact {
+    let fact = match &event.change {
         Change::Message { by, summary, .. } => {
             json!({ "fact": "message", "hub_user": by, "summary": summary })
         }
@@ -154,7 +154,7 @@ fn wire(n: usize, event: &IngestedEvent) -> Value {
         Change::Named(name) => json!({ "fact": "named", "summary": name }),
         Change::Topic(topic) => json!({ "fact": "topic", "summary": topic }),
     };
-    let file = event.fact.file().map_or_else(
+    let file = event.change.file().map_or_else(
         || json!({}),
         |file| json!({ "mxc": file.mxc.to_string(), "filename": file.filename, "mimetype": file.mimetype }),
     );

@@ -7,7 +7,9 @@ use messenger_core::{
     Result,
     error::Failure,
     id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
-    notification::{Accepted, Draft, EntityId, Entry, LogQuery, Notification, Priority, Status, Target},
+    notification::{
+        AcceptOutcome, Draft, EntityId, LogQuery, NewNotification, Notification, Priority, Status, Target,
+    },
     port::Notifications,
 };
 use serde_json::Value;
@@ -45,7 +47,7 @@ const READING: &str = "reading notifications";
 
 #[async_trait]
 impl Notifications for PgStore {
-    async fn accept(&self, entry: Entry) -> Result<Accepted> {
+    async fn accept(&self, entry: NewNotification) -> Result<AcceptOutcome> {
         self.acceptor().await.accept(entry).await
     }
 

@@ -1,4 +1,4 @@
-//! What is still to be delivered: lanes, and the pending notifications in them.
+//! What is still to be delivered: room queues, and the pending notifications in them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use messenger_core::{
     event::Payload,
     id::NotificationId,
     notification::Notification,
-    port::{Delivered, Lane, Outbox, Rest},
+    port::{Delivered, Outbox, QueueRelease, RoomQueue},
 };
 
 use crate::{
@@ -51,7 +51,7 @@ const POSTPONE: &str = "with postponed as (
     update outbox_lanes lane
     set due = now() + $2 * interval '1 second', attempts = lane.attempts + 1, lease_until = '-infinity'
     from postponed where lane.name = postponed.lane";
-/// `$3` is how long the lane rests, null for as long as nothing new comes in.
+/// `$3` is how long the room queue rests, null for as long as nothing new comes in.
 const RELEASE: &str = "update outbox_lanes
     set lease_until = '-infinity',
         attempts = case when $3::double precision is null then 0 else attempts end,
@@ -60,14 +60,14 @@ const RELEASE: &str = "update outbox_lanes
 
 #[async_trait]
 impl Outbox for PgStore {
-    async fn claim(&self, lease: Duration) -> Result<Option<Lane>> {
+    async fn claim(&self, lease: Duration) -> Result<Option<RoomQueue>> {
         let row = self.database.query_opt("claiming a lane", CLAIM, &[&seconds(lease)]).await?;
-        Ok(row.map(|row| Lane { name: row.get(0), version: row.get(1) }))
+        Ok(row.map(|row| RoomQueue { name: row.get(0), version: row.get(1) }))
     }
 
-    async fn pending(&self, lane: &Lane, lease: Duration, limit: i64) -> Result<Vec<Notification>> {
+    async fn pending(&self, queue: &RoomQueue, lease: Duration, limit: i64) -> Result<Vec<Notification>> {
         let rows =
-            self.database.query("reading a lane", PENDING, &[&lane.name, &seconds(lease), &limit]).await?;
+            self.database.query("reading a lane", PENDING, &[&queue.name, &seconds(lease), &limit]).await?;
         rows.iter().map(notification).collect()
     }
 
@@ -103,12 +103,12 @@ impl Outbox for PgStore {
         Ok(())
     }
 
-    async fn release(&self, lane: &Lane, rest: Rest) -> Result<()> {
+    async fn release(&self, queue: &RoomQueue, rest: QueueRelease) -> Result<()> {
         let rest = match rest {
-            Rest::Idle | Rest::UntilSignIn => None,
-            Rest::For(time) => Some(seconds(time)),
+            QueueRelease::Drained | QueueRelease::UntilSignIn => None,
+            QueueRelease::RetryAfter(time) => Some(seconds(time)),
         };
-        self.database.execute("leaving a lane", RELEASE, &[&lane.name, &lane.version, &rest]).await?;
+        self.database.execute("leaving a lane", RELEASE, &[&queue.name, &queue.version, &rest]).await?;
         Ok(())
     }
 }

@@ -54,7 +54,7 @@ impl Rooms for PgStore {
         if self.database.query_opt("claiming a room", CLAIM, &parameters).await?.is_some() {
             return Ok(Claim::Yours);
         }
-        Ok(Rooms::find(self, key).await?.map_or(Claim::IngestedEvent, |(room, _)| Claim::Settled(room)))
+        Ok(Rooms::find(self, key).await?.map_or(Claim::Held, |(room, _)| Claim::Settled(room)))
     }
 
     async fn unclaim(&self, key: &RoomKey) -> Result<()> {
@@ -64,7 +64,7 @@ impl Rooms for PgStore {
         Ok(())
     }
 
-    async fn settle(&self, key: &RoomKey, room: &RoomId, profile: &Profile) -> Result<RoomId> {
+    async fn register(&self, key: &RoomKey, room: &RoomId, profile: &Profile) -> Result<RoomId> {
         let entity = match &key.kind {
             RoomKind::Entity { entity_type, entity_id } => Some((entity_type, entity_id)),
             _ => None,

@@ -177,7 +177,7 @@ impl Users for PgStore {
         Ok(())
     }
 
-    async fn settle_account(
+    async fn record_account(
         &self,
         user: &User,
         account: Account,

@@ -46,7 +46,7 @@ const ROOMS: &str = "
         select 1, 'entity', 'grown:' || n, '!grown' || n || ':bench.local' from generate_series($1::bigint, $2::bigint) n
     )
     insert into outbox_lanes (name) select 'grown lane ' || n from generate_series($1::bigint, $2::bigint) n";
-/// What an outage leaves, in lanes of its own.
+/// What an outage leaves, in room queues of its own.
 const WAITING: &str = "
     insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, lane)
     select 1, 'legacy', 'bench', 'machine.alarm', 'waits', 'general', 'normal', 'waiting lane ' || n % 1000

@@ -83,12 +83,12 @@ pub(crate) struct Connection {
 
 /// An answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpResponse {
     /// Whether the status is one of success.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -145,7 +145,7 @@ impl Connection {
     }
 
     /// Sends a request and reads the whole answer.
-    pub(crate) async fn call(&mut self, request: &[u8]) -> Result<Answer> {
+    pub(crate) async fn call(&mut self, request: &[u8]) -> Result<HttpResponse> {
         let head = self.head(request).await?;
         let body = if head.chunked {
             self.chunks(head.end).await?
@@ -156,7 +156,7 @@ impl Connection {
             }
             self.buffer[head.end..end].to_vec()
         };
-        Ok(Answer { status: head.status, body })
+        Ok(HttpResponse { status: head.status, body })
     }
 
     /// Sends a request and reads the head of the answer.
@@ -211,7 +211,7 @@ pub(crate) fn segment(text: &str) -> String {
 }
 
 /// One call on a connection of its own.
-pub(crate) async fn once(server: &Server, request: &[u8]) -> Result<Answer> {
+pub(crate) async fn once(server: &Server, request: &[u8]) -> Result<HttpResponse> {
     Connection::open(server).await?.call(request).await
 }
 
@@ -219,7 +219,7 @@ pub(crate) async fn once(server: &Server, request: &[u8]) -> Result<Answer> {
 mod tests {
     use super::*;
 
-    async fn answered(pieces: &'static [&'static str]) -> Result<Answer> {
+    async fn answered(pieces: &'static [&'static str]) -> Result<HttpResponse> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         tokio::spawn(async move {

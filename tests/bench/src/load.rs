@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::http::{Answer, Connection, Server};
+use crate::http::{Connection, HttpResponse, Server};
 use crate::latency::{Latencies, Shared};
 use crate::report::Row;
 
@@ -78,12 +78,12 @@ impl Load {
 
 impl Load {
     /// Makes one call before anything is measured.
-    pub(crate) async fn once(&self) -> Result<Answer> {
+    pub(crate) async fn once(&self) -> Result<HttpResponse> {
         self.times(1).await
     }
 
     /// Makes so many calls, one after the other, before anything is measured. Returns the last answer.
-    pub(crate) async fn times(&self, calls: u64) -> Result<Answer> {
+    pub(crate) async fn times(&self, calls: u64) -> Result<HttpResponse> {
         let mut connection = Connection::open(&self.server).await?;
         let mut last = None;
         for number in 0..calls {
@@ -118,7 +118,7 @@ impl Client {
     }
 
     /// Returns the answer if it is not what it must be.
-    async fn call_once(&self, connection: &mut Connection) -> Result<Option<Answer>> {
+    async fn call_once(&self, connection: &mut Connection) -> Result<Option<HttpResponse>> {
         let turn = Turn { number: self.next.fetch_add(1, Relaxed), client: self.shard };
         if let Some(before) = &self.load.before {
             connection.call(&before(turn)).await?;

@@ -161,7 +161,7 @@ pub(crate) struct Growth {
     /// Users of the tenant
     #[arg(long, value_delimiter = ',', default_value = "100,10000,100000")]
     pub(crate) users: Vec<u64>,
-    /// Rooms of the tenant, each with a lane
+    /// Rooms of the tenant, each with a room queue
     #[arg(long, value_delimiter = ',', default_value = "100,10000,100000")]
     pub(crate) rooms: Vec<u64>,
     /// Notifications of other rooms that wait for the homeserver

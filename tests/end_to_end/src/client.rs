@@ -26,7 +26,7 @@ pub struct Client {
 
 /// What the service answered.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct TestResponse {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -37,7 +37,7 @@ pub struct Answer {
 
 /// A user of the Hub.
 #[derive(Debug, Clone)]
-pub struct Person {
+pub struct TestUser {
     client: Client,
     /// `sub`.
     pub id: String,
@@ -72,47 +72,52 @@ impl Client {
     }
 
     /// Sends a notification as a satellite, with `?wait=10`.
-    pub async fn notify(&self, body: &Value) -> Answer {
+    pub async fn notify(&self, body: &Value) -> TestResponse {
         self.notify_with(body, "?wait=10", None).await
     }
 
     /// Sends a notification with a query and an idempotency key.
-    pub async fn notify_with(&self, body: &Value, query: &str, key: Option<&str>) -> Answer {
+    pub async fn notify_with(&self, body: &Value, query: &str, key: Option<&str>) -> TestResponse {
         answer(self.notification(body, query, key)).await
     }
 
     /// The same, where the service may die before it answers.
-    pub async fn try_notify(&self, body: &Value, query: &str, key: &str) -> Result<Answer, reqwest::Error> {
+    pub async fn try_notify(
+        &self,
+        body: &Value,
+        query: &str,
+        key: &str,
+    ) -> Result<TestResponse, reqwest::Error> {
         try_answer(self.notification(body, query, Some(key))).await
     }
 
     /// `GET` as a satellite.
-    pub async fn ask(&self, path: &str) -> Answer {
+    pub async fn ask(&self, path: &str) -> TestResponse {
         answer(self.request(Method::GET, path).header("X-Service-Token", SERVICE_TOKEN)).await
     }
 
     /// `GET` as nobody.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> TestResponse {
         answer(self.request(Method::GET, path)).await
     }
 
     /// A user of tenant 1.
-    pub fn person(&self, id: &str) -> Person {
+    pub fn person(&self, id: &str) -> TestUser {
         self.person_of(id, 1)
     }
 
     /// A user of a tenant.
-    pub fn person_of(&self, id: &str, tenant: i64) -> Person {
+    pub fn person_of(&self, id: &str, tenant: i64) -> TestUser {
         self.person_with(id, "user", tenant)
     }
 
     /// A user of a tenant with a role.
-    pub fn person_with(&self, id: &str, role: &str, tenant: i64) -> Person {
+    pub fn person_with(&self, id: &str, role: &str, tenant: i64) -> TestUser {
         let claims = json!({
             "sub": id, "role": role, "tenant_id": tenant, "display_name": format!("Name von {id}"),
             "iss": "aesystek-hub", "exp": in_seconds(3600),
         });
-        Person { client: self.clone(), id: id.to_owned(), token: token(&claims) }
+        TestUser { client: self.clone(), id: id.to_owned(), token: token(&claims) }
     }
 
     fn notification(&self, body: &Value, query: &str, key: Option<&str>) -> RequestBuilder {
@@ -127,19 +132,19 @@ impl Client {
     }
 }
 
-impl Person {
+impl TestUser {
     /// `GET` as this user.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> TestResponse {
         answer(self.client.request(Method::GET, path).bearer_auth(&self.token)).await
     }
 
     /// `POST` of JSON as this user.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> TestResponse {
         answer(self.request(Method::POST, path).json(body)).await
     }
 
     /// The same, where the service may be away.
-    pub async fn try_post(&self, path: &str, body: &Value) -> Result<Answer, reqwest::Error> {
+    pub async fn try_post(&self, path: &str, body: &Value) -> Result<TestResponse, reqwest::Error> {
         try_answer(self.request(Method::POST, path).json(body)).await
     }
 
@@ -165,7 +170,7 @@ impl Person {
     }
 
     /// Signs in, and waits until the Matrix account and the general room are ready.
-    pub async fn settle(&self) {
+    pub async fn wait_until_provisioned(&self) {
         self.stream(Some("0")).await.next_of("room_joined").await;
     }
 
@@ -250,15 +255,15 @@ pub fn in_seconds(seconds: i64) -> i64 {
 }
 
 /// Sends a request and reads the answer.
-pub async fn answer(request: RequestBuilder) -> Answer {
+pub async fn answer(request: RequestBuilder) -> TestResponse {
     try_answer(request).await.expect("an answer")
 }
 
-async fn try_answer(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
+async fn try_answer(request: RequestBuilder) -> Result<TestResponse, reqwest::Error> {
     let response = request.send().await?;
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await?;
-    Ok(Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
+    Ok(TestResponse { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
 }
 
 /// The stream as bytes, for tests of the bytes themselves.

@@ -13,7 +13,7 @@ mod plan;
 mod room;
 mod stack;
 
-pub use client::{Answer, Client, EventStream, Person};
+pub use client::{Client, EventStream, TestResponse, TestUser};
 pub use gate::Gate;
 pub use homeserver::{Server, is_skipped_on_conduit};
 pub use listener::{Listener, difference};

@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use crate::Person;
+use crate::TestUser;
 
 /// How long a browser waits before it comes back.
 const RETRY: Duration = Duration::from_millis(200);
@@ -26,7 +26,7 @@ pub struct Listener {
 
 impl Listener {
     /// Listens from now on; returns when it is connected.
-    pub async fn start(person: &Person) -> Self {
+    pub async fn start(person: &TestUser) -> Self {
         let heard = Arc::<Mutex<Vec<Value>>>::default();
         let (person, writing) = (person.clone(), heard.clone());
         let task = tokio::spawn(async move {
@@ -59,7 +59,7 @@ impl Listener {
     }
 }
 
-async fn listen(person: &Person, last_id: &mut String, heard: &Mutex<Vec<Value>>) {
+async fn listen(person: &TestUser, last_id: &mut String, heard: &Mutex<Vec<Value>>) {
     let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
     let request = person.anew(&http, Method::GET, "/api/v1/events/stream");
     let request = if last_id.is_empty() { request } else { request.header("Last-Event-ID", &*last_id) };

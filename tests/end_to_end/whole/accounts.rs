@@ -23,7 +23,7 @@ async fn two_hundred_first_requests_make_one_user_with_one_account() {
             "role": "user", "external_client_enabled": false,
         })
     );
-    person.settle().await;
+    person.wait_until_provisioned().await;
     let matrix = stack.matrix("_m=c3=bcller__1").await;
     let rooms = matrix.rooms(1).await;
     assert_eq!(rooms.len(), 1, "the general room: {rooms:?}");

@@ -17,8 +17,8 @@ async fn every_message_arrives_once_and_in_order_whatever_breaks() {
     let mut stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
     let client = stack.client();
     let (anna, bert) = (client.person("anna"), client.person("bert"));
-    anna.settle().await;
-    bert.settle().await;
+    anna.wait_until_provisioned().await;
+    bert.wait_until_provisioned().await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
     let (heard_by_anna, heard_by_bert) = (Listener::start(&anna).await, Listener::start(&bert).await);
@@ -96,8 +96,8 @@ async fn edits_reactions_and_redactions_are_told_and_stand_in_the_history() {
     let stack = Stack::start().await;
     let client = stack.client();
     let (anna, bert) = (client.person("anna"), client.person("bert"));
-    anna.settle().await;
-    bert.settle().await;
+    anna.wait_until_provisioned().await;
+    bert.wait_until_provisioned().await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
     let mut stream = anna.stream(None).await;
@@ -139,7 +139,7 @@ async fn a_room_made_elsewhere_is_one_of_ours_with_its_members_and_all_that_was_
     let client = stack.client();
     let (anna, bert, fritz) = (client.person("anna"), client.person("bert"), client.person_of("fritz", 2));
     for person in [&anna, &bert, &fritz] {
-        person.settle().await;
+        person.wait_until_provisioned().await;
     }
     let element = stack.matrix("bert").await;
     let mut stream = anna.stream(None).await;
@@ -184,8 +184,8 @@ async fn a_direct_chat_opened_elsewhere_is_the_one_of_these_two_and_encrypted_ro
     let stack = Stack::start().await;
     let client = stack.client();
     let (anna, bert) = (client.person("anna"), client.person("bert"));
-    anna.settle().await;
-    bert.settle().await;
+    anna.wait_until_provisioned().await;
+    bert.wait_until_provisioned().await;
     let element = stack.matrix("bert").await;
     let mut stream = anna.stream(None).await;
     let other = format!("@anna:{}", stack.server_name());
@@ -217,7 +217,7 @@ async fn a_position_that_the_homeserver_does_not_know_is_given_up_and_nothing_is
     let mut stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
     let client = stack.client();
     let anna = client.person("anna");
-    anna.settle().await;
+    anna.wait_until_provisioned().await;
     let element = stack.matrix("anna").await;
     let room = element.rooms(1).await.remove(0);
     let heard = Listener::start(&anna).await;
@@ -250,7 +250,7 @@ async fn a_room_into_which_only_the_bot_was_invited_is_adopted_when_push_is_away
     let stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
     let client = stack.client();
     let anna = client.person("anna");
-    anna.settle().await;
+    anna.wait_until_provisioned().await;
     let element = stack.matrix("anna").await;
     let mut stream = anna.stream(None).await;
     stack.gate.as_ref().expect("a gate").close();
@@ -279,7 +279,7 @@ async fn a_bot_that_was_put_out_of_a_room_comes_back_unless_it_is_banned() {
     let stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
     let client = stack.client();
     let anna = client.person("anna");
-    anna.settle().await;
+    anna.wait_until_provisioned().await;
     let element = stack.matrix("anna").await;
     let mut stream = anna.stream(None).await;
     let bot = format!("@messenger:{}", stack.server_name());

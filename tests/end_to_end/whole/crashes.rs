@@ -72,8 +72,8 @@ const BETWEEN_KILLS: usize = 4;
 async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() {
     let mut stack = Stack::start().await;
     let (anna, bert) = (stack.client().person("anna"), stack.client().person("bert"));
-    anna.settle().await;
-    bert.settle().await;
+    anna.wait_until_provisioned().await;
+    bert.wait_until_provisioned().await;
     let element = Arc::new(stack.matrix("bert").await);
     let room = element.rooms(1).await.remove(0);
     let heard = Listener::start(&anna).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Person, Stack, encoded};
+use messenger_tests::{Stack, TestUser, encoded};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -21,7 +21,7 @@ async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-async fn listed(person: &Person, of: impl Fn(&Value) -> bool) -> Option<Value> {
+async fn listed(person: &TestUser, of: impl Fn(&Value) -> bool) -> Option<Value> {
     let answer = person.get("/api/v1/rooms").await;
     answer.body["rooms"].as_array().expect("a list").iter().find(|room| of(room)).cloned()
 }
@@ -36,7 +36,7 @@ async fn allow(stack: &Stack, user: &str) {
 async fn who_was_invited_before_they_ever_signed_in_is_in_the_room_when_they_do() {
     let stack = Stack::start().await;
     let anna = stack.client().person("anna");
-    anna.settle().await;
+    anna.wait_until_provisioned().await;
     allow(&stack, "anna").await;
     let element = stack.matrix("anna").await;
     let guest = format!("@dora:{}", stack.server_name());
@@ -45,7 +45,7 @@ async fn who_was_invited_before_they_ever_signed_in_is_in_the_room_when_they_do(
     element.say(&room, "eins").await;
     until(async || listed(&anna, |seen| seen["matrix_room_id"] == room.as_str()).await).await;
     let dora = stack.client().person("dora");
-    dora.settle().await;
+    dora.wait_until_provisioned().await;
     let seen = until(async || listed(&dora, |seen| seen["matrix_room_id"] == room.as_str()).await).await;
     assert_eq!(seen["display_name"], "Umbau");
     let body = json!({ "room_id": room, "body": "zwei" });
@@ -58,7 +58,7 @@ async fn a_member_of_a_room_made_here_invites_with_another_client() {
     let client = stack.client();
     let people = ["anna", "bert", "carl"].map(|name| client.person(name));
     for person in &people {
-        person.settle().await;
+        person.wait_until_provisioned().await;
     }
     let [anna, bert, carl] = &people;
     let made = anna.post("/api/v1/rooms", &json!({ "name": "Umbau", "invite_users": ["bert"] })).await;
@@ -78,8 +78,8 @@ async fn an_encrypted_chat_with_somebody_who_is_here_only_leads_both_to_a_plain_
     let stack = Stack::start().await;
     let client = stack.client();
     let (anna, bert) = (client.person("anna"), client.person("bert"));
-    anna.settle().await;
-    bert.settle().await;
+    anna.wait_until_provisioned().await;
+    bert.wait_until_provisioned().await;
     allow(&stack, "anna").await;
     let element = stack.matrix("anna").await;
     // As Element opens a direct chat.

@@ -155,8 +155,8 @@ async fn what_somebody_writes_elsewhere_is_heard_by_the_room_once() {
     let client = stack.client();
     let (mueller, schmidt) = (client.person("mueller"), client.person("schmidt"));
     // Before the stream: on a quick homeserver somebody is in their rooms before their first stream is open.
-    schmidt.settle().await;
-    mueller.settle().await;
+    schmidt.wait_until_provisioned().await;
+    mueller.wait_until_provisioned().await;
     let mut stream = schmidt.stream(None).await;
     let matrix = stack.matrix("mueller").await;
     let room = matrix.rooms(1).await.remove(0);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Client, Person, Plan, Stack};
+use messenger_tests::{Client, Plan, Stack, TestUser};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -13,7 +13,7 @@ use tokio::{
 /// How long bytes may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-async fn alone() -> (Stack, Client, Person) {
+async fn alone() -> (Stack, Client, TestUser) {
     let stack = Stack::planned(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
     let client = stack.client();
     let person = client.person("mueller");
@@ -37,7 +37,7 @@ impl Raw {
         self.socket.write_all(request.as_bytes()).await.expect("written");
     }
 
-    async fn ask_stream(&mut self, person: &Person, version: &str) {
+    async fn ask_stream(&mut self, person: &TestUser, version: &str) {
         self.ask(&format!("/api/v1/events/stream?token={}", person.token), version).await;
     }
 

@@ -21,7 +21,12 @@ fn issued(ago: i64, tenant: i64, role: &str) -> String {
     }))
 }
 
-async fn call(client: &Client, method: Method, path: &str, token: &str) -> messenger_tests::client::Answer {
+async fn call(
+    client: &Client,
+    method: Method,
+    path: &str,
+    token: &str,
+) -> messenger_tests::client::TestResponse {
     let request = client.request(method, path).bearer_auth(token);
     answer(request.json(&json!({ "name": "x" }))).await
 }
@@ -41,7 +46,7 @@ async fn a_moved_user_is_out_of_the_former_tenant_in_every_process() {
     let client = stack.client();
     let (url, _process) = stack.another("messenger-rooms").await;
     let rooms = Client::new(&url);
-    client.person("bert").settle().await;
+    client.person("bert").wait_until_provisioned().await;
     let machine = json!({
         "source_app": "x", "event_type": "e", "title": "x", "target_type": "entity_room", "entity_type": "machine",
         "entity_id": 1,
@@ -52,7 +57,7 @@ async fn a_moved_user_is_out_of_the_former_tenant_in_every_process() {
     let ours = answer(login).await.body["access_token"].as_str().expect("a token").to_owned();
     let mut anna = client.person("anna");
     anna.token.clone_from(&ours);
-    anna.settle().await;
+    anna.wait_until_provisioned().await;
     let mut stream = anna.stream(None).await;
     assert_eq!(call(&rooms, Method::GET, "/api/v1/rooms", &ours).await.status, StatusCode::OK);
 
@@ -121,7 +126,7 @@ async fn an_account_that_somebody_else_made_stays_theirs() {
     let client = stack.client();
     let theirs = stack.stranger("boss").await;
     let devices = theirs.devices().await;
-    client.person("bert").settle().await;
+    client.person("bert").wait_until_provisioned().await;
     let boss = client.person_with("boss", "admin", 1);
     let state = async || stack.query("select account_state from users where hub_user_id = $1", "boss").await;
     assert_eq!(boss.get("/api/v1/users/me").await.status, StatusCode::OK);

@@ -1,29 +1,29 @@
 //! Saying something, reading it back, and the files in it.
 
 use messenger_tests::{
-    Client, Person, Stack,
-    client::{Answer, answer},
+    Client, Stack, TestUser,
+    client::{TestResponse, answer},
     encoded,
 };
 use reqwest::{Method, StatusCode, multipart};
 use serde_json::{Value, json};
 
 /// A person who is ready, and the general room of their tenant.
-async fn ready(stack: &Stack, person: &Person) -> String {
-    person.settle().await;
+async fn ready(stack: &Stack, person: &TestUser) -> String {
+    person.wait_until_provisioned().await;
     let bot = stack.matrix(&person.id).await;
     bot.rooms(1).await.remove(0)
 }
 
-async fn send(person: &Person, room: &str, body: &str) -> Answer {
+async fn send(person: &TestUser, room: &str, body: &str) -> TestResponse {
     person.post("/api/v1/messages/send", &json!({ "room_id": room, "body": body })).await
 }
 
-async fn history(person: &Person, room: &str, query: &str) -> Answer {
+async fn history(person: &TestUser, room: &str, query: &str) -> TestResponse {
     person.get(&format!("/api/v1/messages/history/{}{query}", encoded(room))).await
 }
 
-async fn upload(person: &Person, room: &str, name: &str, bytes: Vec<u8>) -> Answer {
+async fn upload(person: &TestUser, room: &str, name: &str, bytes: Vec<u8>) -> TestResponse {
     let file =
         multipart::Part::bytes(bytes).file_name(name.to_owned()).mime_str("image/png").expect("a type");
     let form = multipart::Form::new().text("room_id", room.to_owned()).part("file", file);
@@ -40,7 +40,7 @@ async fn what_is_said_stands_in_the_history_and_on_every_members_stream_once() {
     let client = stack.client();
     let (anna, bert) = (client.person("anna"), client.person("bert"));
     let room = ready(&stack, &anna).await;
-    bert.settle().await;
+    bert.wait_until_provisioned().await;
     let mut stream = bert.stream(None).await;
     let said = send(&anna, &room, "Größe 42 ✓").await;
     assert_eq!(said.status, StatusCode::OK, "{}", said.body);
@@ -115,7 +115,7 @@ async fn who_is_no_member_finds_nothing() {
     let url = file.body["media_path"].as_str().expect("a file").to_owned();
     assert_eq!(anna.get(&url).await.status, StatusCode::OK);
     let foreign = client.person_of("fritz", 2);
-    foreign.settle().await;
+    foreign.wait_until_provisioned().await;
     let odd = ["!a/b:c", "!a?b", "!a#b", "!a%2Fb", "!nowhere", "..", "x"];
     for person in [&foreign, &client.person_of("gast", 3)] {
         assert_eq!(history(person, &room, "").await.status, StatusCode::NOT_FOUND);
@@ -133,7 +133,7 @@ async fn who_is_no_member_finds_nothing() {
     }
     assert_eq!(client.get(&url).await.status, StatusCode::UNAUTHORIZED);
     let viewer = client.person_with("viola", "viewer", 1);
-    viewer.settle().await;
+    viewer.wait_until_provisioned().await;
     assert_eq!(history(&viewer, &room, "").await.status, StatusCode::OK);
     for refused in [send(&viewer, &room, "x").await, upload(&viewer, &room, "x.png", png()).await] {
         assert_eq!(
@@ -278,7 +278,7 @@ async fn a_large_file_passes_through_and_one_byte_more_does_not() {
 }
 
 /// What says of itself that it is too large is refused before it is sent.
-async fn far_too_large(client: &Client, anna: &Person, room: &str) {
+async fn far_too_large(client: &Client, anna: &TestUser, room: &str) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let host = client.address();
     let mut socket = tokio::net::TcpStream::connect(&host).await.expect("a connection");

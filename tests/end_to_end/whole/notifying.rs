@@ -23,7 +23,7 @@ async fn a_notification_is_sent_heard_and_read() {
     let stack = Stack::start().await;
     let client = stack.client();
     let mueller = client.person("mueller");
-    mueller.settle().await;
+    mueller.wait_until_provisioned().await;
     let mut stream = mueller.stream(None).await;
 
     let answer = client.notify(&general("Maschine <b>gestoppt</b>")).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Client, Person, Stack, encoded};
+use messenger_tests::{Client, Stack, TestUser, encoded};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -11,22 +11,22 @@ use tokio::time::{Instant, sleep};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Anna and Bert in a room of their own, with Bert's other client; the id of the room.
-async fn room_of(anna: &Person, bert: &Person) -> String {
-    anna.settle().await;
-    bert.settle().await;
+async fn room_of(anna: &TestUser, bert: &TestUser) -> String {
+    anna.wait_until_provisioned().await;
+    bert.wait_until_provisioned().await;
     let made = anna.post("/api/v1/rooms", &json!({ "name": "Umbau", "invite_users": [bert.id] })).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
     made.body["matrix_room_id"].as_str().expect("a room id").to_owned()
 }
 
 /// Says something as this person. Returns the event id.
-async fn say(person: &Person, room: &str, body: &str) -> String {
+async fn say(person: &TestUser, room: &str, body: &str) -> String {
     let said = person.post("/api/v1/messages/send", &json!({ "room_id": room, "body": body })).await;
     assert_eq!(said.status, StatusCode::OK, "{}", said.body);
     said.body["event_id"].as_str().expect("an event id").to_owned()
 }
 
-async fn unread(person: &Person, room: &str) -> i64 {
+async fn unread(person: &TestUser, room: &str) -> i64 {
     let rooms = person.get("/api/v1/rooms").await.body;
     let mut rooms = rooms["rooms"].as_array().expect("a list").iter();
     let room = rooms.find(|one| one["matrix_room_id"] == room).expect("the room");
@@ -34,7 +34,7 @@ async fn unread(person: &Person, room: &str) -> i64 {
 }
 
 /// Waits until this many messages are unread: the process that lists rooms learns of them by push.
-async fn has_unread(person: &Person, room: &str, expected: i64) {
+async fn has_unread(person: &TestUser, room: &str, expected: i64) {
     let deadline = Instant::now() + PATIENCE;
     while unread(person, room).await != expected {
         assert!(Instant::now() < deadline, "{expected} messages are unread");
@@ -42,7 +42,7 @@ async fn has_unread(person: &Person, room: &str, expected: i64) {
     }
 }
 
-async fn poll(person: &Person) -> String {
+async fn poll(person: &TestUser) -> String {
     person.get("/api/v1/events/poll?cursor=0").await.body.to_string()
 }
 
@@ -116,7 +116,7 @@ async fn redacted_text_is_in_no_replay_and_no_poll_of_any_process() {
     }
     // Carl comes in later.
     let carl = stack.client().person("carl");
-    carl.settle().await;
+    carl.wait_until_provisioned().await;
     let invited = json!({ "hub_user_id": "carl" });
     anna.post(&format!("/api/v1/rooms/{}/invite", encoded(&room)), &invited).await;
     let late = Client::new(&events).person("carl");
@@ -154,7 +154,7 @@ async fn an_urgent_notification_sounds_in_rooms_of_any_size() {
     let client = stack.client();
     let people: Vec<_> = ["anna", "bert", "carl"].map(|name| client.person(name)).into();
     for person in &people {
-        person.settle().await;
+        person.wait_until_provisioned().await;
     }
     let notify = async |priority: &str, target: Value| -> String {
         let mut body = json!({

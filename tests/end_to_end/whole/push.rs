@@ -7,7 +7,7 @@ use messenger_core::{
     port::ExternalAccess as _,
 };
 use messenger_store::{PgStore, StoreConfig};
-use messenger_tests::{First, Gate, Person, Plan, Stack};
+use messenger_tests::{First, Gate, Plan, Stack, TestUser};
 use serde_json::json;
 
 /// "Within five seconds", on a busy machine.
@@ -22,10 +22,10 @@ fn gate(stack: &Stack) -> &Gate {
 }
 
 /// Signs people in and waits for their accounts.
-async fn settled(stack: &Stack, ids: [&str; 2]) -> [Person; 2] {
+async fn settled(stack: &Stack, ids: [&str; 2]) -> [TestUser; 2] {
     let people = ids.map(|id| stack.client().person(id));
     for person in &people {
-        person.settle().await;
+        person.wait_until_provisioned().await;
     }
     people
 }

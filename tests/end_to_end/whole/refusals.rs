@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use messenger_tests::{
-    Matrix, Person, Stack,
-    client::{Answer, answer},
+    Matrix, Stack, TestUser,
+    client::{TestResponse, answer},
     encoded,
 };
 use reqwest::{Method, StatusCode, multipart};
@@ -26,41 +26,41 @@ async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-async fn rooms(person: &Person) -> Vec<Value> {
+async fn rooms(person: &TestUser) -> Vec<Value> {
     person.get("/api/v1/rooms").await.body["rooms"].as_array().expect("a list").clone()
 }
 
-async fn listed(person: &Person, room: &str) -> Option<Value> {
+async fn listed(person: &TestUser, room: &str) -> Option<Value> {
     rooms(person).await.into_iter().find(|seen| seen["matrix_room_id"] == room)
 }
 
-async fn send(person: &Person, room: &str, body: &str) -> Answer {
+async fn send(person: &TestUser, room: &str, body: &str) -> TestResponse {
     person.post("/api/v1/messages/send", &json!({ "room_id": room, "body": body })).await
 }
 
-async fn upload(person: &Person, room: &str) -> Answer {
+async fn upload(person: &TestUser, room: &str) -> TestResponse {
     let file = multipart::Part::bytes(b"a file".to_vec()).file_name("a.txt");
     let form = multipart::Form::new().text("room_id", room.to_owned()).part("file", file);
     answer(person.request(Method::POST, "/api/v1/messages/upload").multipart(form)).await
 }
 
-fn refused(answer: &Answer) -> (StatusCode, &str) {
+fn refused(answer: &TestResponse) -> (StatusCode, &str) {
     assert!(answer.body["detail"].as_str().is_some_and(|detail| !detail.contains("try again later")));
     (answer.status, answer.body["code"].as_str().expect("a code"))
 }
 
-async fn history(person: &Person, room: &str) -> Vec<String> {
+async fn history(person: &TestUser, room: &str) -> Vec<String> {
     let page = person.get(&format!("/api/v1/messages/history/{}", encoded(room))).await;
     let messages = page.body["messages"].as_array().expect("a list of messages").iter();
     messages.map(|message| message["body"].as_str().expect("a body").to_owned()).collect()
 }
 
 /// Anna with another client, and a room that she made with it, in which Bert is.
-async fn in_adopted_room(stack: &Stack) -> (Person, Person, Matrix, String) {
+async fn in_adopted_room(stack: &Stack) -> (TestUser, TestUser, Matrix, String) {
     let client = stack.client();
     let (anna, bert) = (client.person("anna"), client.person("bert"));
-    anna.settle().await;
-    bert.settle().await;
+    anna.wait_until_provisioned().await;
+    bert.wait_until_provisioned().await;
     let element = stack.matrix("anna").await;
     let guest = format!("@bert:{}", stack.server_name());
     let room = json!({ "name": "Umbau", "preset": "private_chat", "room_version": "11", "invite": [guest] });
@@ -124,7 +124,7 @@ async fn an_upgraded_room_is_listed_once_with_all_its_members_and_what_was_said_
     let said = history(&bert, &new).await;
     assert_eq!(said, ["vier", "drei", "zwei", "eins"]);
     let carl = stack.client().person("carl");
-    carl.settle().await;
+    carl.wait_until_provisioned().await;
     let path = format!("/api/v1/rooms/{}/invite", encoded(&new));
     assert_eq!(anna.post(&path, &json!({ "hub_user_id": "carl" })).await.status, StatusCode::OK);
     assert!(!history(&carl, &new).await.contains(&"eins".to_owned()), "he was never in the old one");
@@ -136,7 +136,7 @@ async fn a_room_of_ours_that_the_bot_replaced_gets_what_comes_for_it() {
     let stack = Stack::start().await;
     let client = stack.client();
     let anna = client.person("anna");
-    anna.settle().await;
+    anna.wait_until_provisioned().await;
     let body = json!({ "source_app": "x", "event_type": "e", "title": "vorher" });
     let old = client.notify(&body).await.body["matrix_room_id"].as_str().expect("a room").to_owned();
     let new = stack.matrix_bot().await.upgrade(&old).await;
@@ -150,7 +150,7 @@ async fn a_room_of_ours_that_the_bot_replaced_gets_what_comes_for_it() {
     })
     .await;
     let bert = client.person("bert");
-    bert.settle().await;
+    bert.wait_until_provisioned().await;
     until(async || listed(&bert, &new).await).await;
     assert!(history(&bert, &new).await.iter().any(|text| text.contains("vorher")));
 }
@@ -182,7 +182,7 @@ async fn who_comes_later_reads_what_matrix_shows_them() {
     until(async || (listed(&bert, &room).await?["last_message"] == "nur für uns").then_some(())).await;
     assert_eq!(upload(&anna, &room).await.status, StatusCode::OK);
     let carl = stack.client().person("carl");
-    carl.settle().await;
+    carl.wait_until_provisioned().await;
     element.invite(&room, &format!("@carl:{}", stack.server_name())).await;
     let seen = until(async || listed(&carl, &room).await).await;
     assert_eq!((&seen["last_message"], &seen["last_message_ts"]), (&Value::Null, &Value::Null));

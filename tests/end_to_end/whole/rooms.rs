@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use messenger_tests::{Client, Person, Plan, Stack};
+use messenger_tests::{Client, Plan, Stack, TestUser};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn segment(id: &Value) -> String {
     bytes.concat()
 }
 
-async fn known(client: &Client, ids: &[&str]) -> Vec<Person> {
+async fn known(client: &Client, ids: &[&str]) -> Vec<TestUser> {
     let people: Vec<_> = ids.iter().map(|id| client.person(id)).collect();
     for person in &people {
         assert_eq!(person.get("/api/v1/users/me").await.status, StatusCode::OK);
@@ -23,7 +23,7 @@ async fn known(client: &Client, ids: &[&str]) -> Vec<Person> {
     people
 }
 
-async fn rooms(person: &Person) -> Vec<Value> {
+async fn rooms(person: &TestUser) -> Vec<Value> {
     let answer = person.get("/api/v1/rooms").await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     answer.body["rooms"].as_array().expect("a list").clone()
@@ -259,7 +259,7 @@ async fn a_room_does_not_exist_for_those_who_are_not_in_it() {
         .post(&format!("/api/v1/rooms/{}/invite", segment(&chat)), &json!({ "hub_user_id": "clara" }))
         .await;
     assert_eq!((three.status, &three.body["code"]), (StatusCode::CONFLICT, &json!("room_is_direct")));
-    people[0].settle().await;
+    people[0].wait_until_provisioned().await;
     for room in rooms(&people[0]).await.iter().filter(|room| room["room_type"] != "custom") {
         let left = people[0]
             .post(&format!("/api/v1/rooms/{}/leave", segment(&room["matrix_room_id"])), &json!({}))
@@ -352,7 +352,7 @@ async fn what_is_said_is_unread_until_it_is_read_on_one_device() {
         let sent = anna.post("/api/v1/messages/send", &said).await;
         assert_eq!(sent.status, StatusCode::OK, "{}", sent.body);
     }
-    let shown = async |person: &Person| {
+    let shown = async |person: &TestUser| {
         rooms(person).await.into_iter().find(|room| room["matrix_room_id"] == id).expect("the chat")
     };
     // Rooms are listed by another process than the one that sent: the messages reach it by push.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use messenger_testkit::sse::SseEvent;
-use messenger_tests::{Client, EventStream, Person, Plan, Stack, encoded, is_skipped_on_conduit};
+use messenger_tests::{Client, EventStream, Plan, Stack, TestUser, encoded, is_skipped_on_conduit};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// A private room of these two; its id.
-async fn room_of(anna: &Person, bert: &Person) -> String {
+async fn room_of(anna: &TestUser, bert: &TestUser) -> String {
     let made = anna.post("/api/v1/rooms", &json!({ "name": "Umbau", "invite_users": [bert.id] })).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
     made.body["matrix_room_id"].as_str().expect("a room id").to_owned()
@@ -29,7 +29,7 @@ async fn who_types_elsewhere_is_heard_by_the_members_and_by_nobody_else() {
     let (anna, bert) = (client.person("anna"), client.person("bert"));
     let (carl, fritz) = (client.person("carl"), client.person_of("fritz", 2));
     for person in [&anna, &bert, &carl, &fritz] {
-        person.settle().await;
+        person.wait_until_provisioned().await;
     }
     let room = room_of(&anna, &bert).await;
     let bert_id = format!("@bert:{}", stack.server_name());
@@ -71,7 +71,7 @@ async fn who_types_here_is_seen_by_plain_clients_and_heard_by_the_others() {
     let client = stack.client();
     let (anna, bert) = (client.person("anna"), client.person("bert"));
     for person in [&anna, &bert] {
-        person.settle().await;
+        person.wait_until_provisioned().await;
     }
     let room = room_of(&anna, &bert).await;
     let element = stack.matrix("bert").await;
@@ -103,7 +103,7 @@ async fn one_of_both_ways_is_enough() {
     let client = stack.client();
     let (anna, bert) = (client.person("anna"), client.person("bert"));
     for person in [&anna, &bert] {
-        person.settle().await;
+        person.wait_until_provisioned().await;
     }
     let room = room_of(&anna, &bert).await;
     let bert_id = format!("@bert:{}", stack.server_name());

@@ -34,7 +34,6 @@ pub mod files;
 pub mod held;
 pub mod homeserver;
 pub mod identity;
-pub mod lanes;
 pub mod maintenance;
 pub mod memberships;
 pub mod messages;
@@ -43,6 +42,7 @@ pub mod outbox;
 pub mod pending_leaves;
 pub mod place;
 mod promises;
+pub mod queues;
 pub mod receipts;
 pub mod reconciliation;
 pub mod records;
@@ -57,8 +57,8 @@ use std::{future::Future, time::Duration};
 use async_trait::async_trait;
 use messenger_core::{
     Ports, Result,
-    notification::{Accepted, Entry, Notification, Place},
-    port::{Homeserver, Lane},
+    notification::{AcceptOutcome, NewNotification, Notification, QueueState},
+    port::{Homeserver, RoomQueue},
 };
 use tokio::task::JoinSet;
 
@@ -127,19 +127,19 @@ where
 }
 
 /// Stores what is new.
-pub(crate) async fn accept(ports: &Ports, entry: Entry) -> Result<(Notification, Place)> {
+pub(crate) async fn accept(ports: &Ports, entry: NewNotification) -> Result<(Notification, QueueState)> {
     match ports.notifications.accept(entry).await? {
-        Accepted::New { notification, place } => Ok((*notification, place)),
-        Accepted::Replayed { .. } => panic!("it is not new"),
+        AcceptOutcome::New { notification, place } => Ok((*notification, place)),
+        AcceptOutcome::Replayed { .. } => panic!("it is not new"),
     }
 }
 
-/// Claims the one lane that is due, for long.
-pub(crate) async fn claim(ports: &Ports) -> Result<Lane> {
+/// Claims the one room queue that is due, for long.
+pub(crate) async fn claim(ports: &Ports) -> Result<RoomQueue> {
     Ok(ports.outbox.claim(LONG).await?.expect("a lane is due"))
 }
 
-/// What is pending in a lane.
-pub(crate) async fn pending(ports: &Ports, lane: &Lane) -> Result<Vec<Notification>> {
-    ports.outbox.pending(lane, LONG, 100).await
+/// What is pending in a room queue.
+pub(crate) async fn pending(ports: &Ports, queue: &RoomQueue) -> Result<Vec<Notification>> {
+    ports.outbox.pending(queue, LONG, 100).await
 }

@@ -10,7 +10,7 @@
 mod clock;
 pub mod contract;
 mod fault;
-pub mod given;
+pub mod fixtures;
 mod homeserver;
 mod memory;
 mod messenger;

@@ -25,7 +25,7 @@ use std::{
 use jiff::Timestamp;
 use messenger_core::{
     Error, Ports, Result,
-    ephemeral::Listeners,
+    ephemeral::EphemeralChannel,
     error::{Failure, System},
     event::Event,
     id::HubUserId,
@@ -48,7 +48,7 @@ struct Inner {
     state: Mutex<State>,
     grown: Notify,
     stirred: Notify,
-    ephemeral_bus: Listeners,
+    ephemeral_bus: EphemeralChannel,
     watchers: Mutex<Vec<Weak<dyn UserWatcher>>>,
     installation: String,
 }
@@ -67,7 +67,7 @@ struct State {
     pending_leaves: pending_leaves::Table,
     external: external::Table,
     notifications: notifications::Table,
-    lanes: outbox::Table,
+    queues: outbox::Table,
     log: feed::Log,
     cursors: cursors::Table,
     conversation: messages::Table,
@@ -95,7 +95,7 @@ impl Default for Memory {
             pending_leaves: pending_leaves::Table::default(),
             external: external::Table::default(),
             notifications: notifications::Table::default(),
-            lanes: outbox::Table::default(),
+            queues: outbox::Table::default(),
             log: feed::Log::default(),
             cursors: cursors::Table::default(),
             conversation: messages::Table::default(),
@@ -108,7 +108,7 @@ impl Default for Memory {
             state: Mutex::new(state),
             grown: Notify::new(),
             stirred: Notify::new(),
-            ephemeral_bus: Listeners::default(),
+            ephemeral_bus: EphemeralChannel::default(),
             watchers: Mutex::default(),
             installation: format!("memory{:016x}", rand::random::<u64>()),
         };

@@ -3,15 +3,15 @@
 use std::{ops::Deref, time::Duration};
 
 use messenger_core::{
-    Messenger, Settings,
+    Messenger, MessengerSettings,
     id::TenantId,
-    notification::{Answer, Draft},
+    notification::{Draft, SendResult},
     port::Clock as _,
     user::{Caller, Identity},
 };
 use tokio::task::JoinHandle;
 
-use crate::{Memory, MemoryHomeserver, TestClock, fault::FaultInjector, given};
+use crate::{Memory, MemoryHomeserver, TestClock, fault::FaultInjector, fixtures};
 
 /// Builds a [`TestMessenger`].
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub struct HubBuilder {
     memory: Memory,
     homeserver: MemoryHomeserver,
     clock: TestClock,
-    settings: Settings,
+    settings: MessengerSettings,
 }
 
 /// A hub with nothing in it, on ports in memory.
@@ -30,7 +30,7 @@ pub fn messenger() -> HubBuilder {
 impl HubBuilder {
     /// Changes settings.
     #[must_use]
-    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    pub fn settings(mut self, change: impl FnOnce(&mut MessengerSettings)) -> Self {
         change(&mut self.settings);
         self
     }
@@ -73,13 +73,18 @@ impl TestMessenger {
 
     /// The same with other settings: a process that was started anew.
     #[must_use]
-    pub fn configured(&self, change: impl FnOnce(&mut Settings)) -> Self {
+    pub fn configured(&self, change: impl FnOnce(&mut MessengerSettings)) -> Self {
         let mut settings = self.settings().clone();
         change(&mut settings);
         Self::start(&self.memory, &self.homeserver, self.clock.clone(), settings)
     }
 
-    fn start(memory: &Memory, homeserver: &MemoryHomeserver, clock: TestClock, settings: Settings) -> Self {
+    fn start(
+        memory: &Memory,
+        homeserver: &MemoryHomeserver,
+        clock: TestClock,
+        settings: MessengerSettings,
+    ) -> Self {
         let fault = FaultInjector::default();
         let (memory, homeserver) = (memory.of_process(&fault), homeserver.of_process(&fault));
         let messenger = Messenger::new(memory.ports(&homeserver, &clock), settings);
@@ -114,14 +119,14 @@ impl TestMessenger {
 
     /// Signs a user in. Their token is good for an hour.
     pub async fn caller(&self, user: &str, tenant: TenantId) -> Caller {
-        let identity = Identity { tenant, ..given::identity(user) };
+        let identity = Identity { tenant, ..fixtures::identity(user) };
         let user = self.messenger.sign_in(identity).await.expect("signing in succeeds");
         Caller { user, expires_at: self.clock.now() + Duration::from_hours(1) }
     }
 
     /// Sends a notification for the usual satellite.
-    pub async fn send(&self, draft: Draft, wait: Duration) -> Answer {
-        self.notify(given::satellite(), draft, given::waiting(wait)).await.expect("it is accepted")
+    pub async fn send(&self, draft: Draft, wait: Duration) -> SendResult {
+        self.notify(fixtures::satellite(), draft, fixtures::waiting(wait)).await.expect("it is accepted")
     }
 
     /// Does all the worker's work that is due.

@@ -15,7 +15,7 @@ const CONTRACT: [(&str, &str); 29] = [
     ("held", include_str!("../src/contract/held.rs")),
     ("homeserver", include_str!("../src/contract/homeserver.rs")),
     ("identity", include_str!("../src/contract/identity.rs")),
-    ("lanes", include_str!("../src/contract/lanes.rs")),
+    ("queues", include_str!("../src/contract/queues.rs")),
     ("room_views", include_str!("../src/contract/room_views.rs")),
     ("memberships", include_str!("../src/contract/memberships.rs")),
     ("messages", include_str!("../src/contract/messages.rs")),

@@ -1,7 +1,7 @@
 //! `GET /messages/media/{server}/{media_id}`.
 
 use axum::http::{HeaderMap, Method, Request};
-use messenger_testkit::given;
+use messenger_testkit::fixtures;
 use serde_json::{Value, json};
 
 use crate::{Stand, by, token_of};
@@ -216,7 +216,12 @@ async fn only_members_of_its_room_get_a_file() {
     assert_eq!(stand.wire.ask(in_url("a.b.c")).await.body["code"], "token_invalid");
     let head = stand.wire.ask(by("anna", Method::HEAD, &url)).await;
     assert_eq!((head.status, &head.body), (200, &json!("")));
-    stand.messenger.memberships.remove(given::TENANT, &stand.room, &given::user("anna")).await.expect("out");
+    stand
+        .messenger
+        .memberships
+        .remove(fixtures::TENANT, &stand.room, &fixtures::user("anna"))
+        .await
+        .expect("out");
     assert_eq!(stand.file(&url, None).await.0, 404, "who has left has no more of it");
     for path in [
         "hub.local/unknown",

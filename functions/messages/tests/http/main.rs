@@ -13,8 +13,8 @@ use axum::{
 };
 use messenger_core::id::{EventId, MatrixUserId, RoomId};
 use messenger_messages::routes;
-use messenger_runtime::testing::{Answer, EXPIRY, HUB_SECRET_KEY, Wire, bearer, signed};
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_runtime::testing::{EXPIRY, HUB_SECRET_KEY, TestResponse, Wire, bearer, signed};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::{Value, json};
 
 const SEND: &str = "/api/v1/messages/send";
@@ -47,29 +47,33 @@ impl Stand {
             assert_eq!(answer.status, 404);
         }
         messenger.work().await;
-        let room =
-            messenger.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").remove(0);
+        let room = messenger
+            .memberships
+            .of(fixtures::TENANT, &fixtures::user("anna"))
+            .await
+            .expect("rooms")
+            .remove(0);
         Self { messenger, wire, room }
     }
 
-    async fn get(&self, user: &str, path: &str) -> Answer {
+    async fn get(&self, user: &str, path: &str) -> TestResponse {
         self.wire.ask(by(user, Method::GET, path)).await
     }
 
     /// `POST /messages/send` with these fields beside the room and a body.
-    async fn send(&self, user: &str, fields: &Value) -> Answer {
+    async fn send(&self, user: &str, fields: &Value) -> TestResponse {
         let mut body = json!({ "room_id": self.room, "body": "Hallo Welt!" });
         let fields = fields.as_object().expect("an object").clone();
         body.as_object_mut().expect("an object").extend(fields);
         self.wire.call(by(user, Method::POST, SEND), body.to_string()).await
     }
 
-    async fn history(&self, user: &str, query: &str) -> Answer {
+    async fn history(&self, user: &str, query: &str) -> TestResponse {
         self.get(user, &format!("/api/v1/messages/history/{}{query}", self.room)).await
     }
 
     /// Uploads the form of anna.
-    async fn upload(&self, parts: &[Part<'_>]) -> Answer {
+    async fn upload(&self, parts: &[Part<'_>]) -> TestResponse {
         self.wire.call(form_of("anna", UPLOAD), form(parts)).await
     }
 
@@ -139,7 +143,7 @@ fn segment(id: &str) -> String {
 }
 
 /// The fields that an answer says are wrong.
-fn wrong(answer: &Answer) -> Vec<&str> {
+fn wrong(answer: &TestResponse) -> Vec<&str> {
     let errors = answer.body["errors"].as_array().expect("errors").iter();
     errors.map(|error| error["pointer"].as_str().expect("a pointer")).collect()
 }

@@ -11,7 +11,7 @@ mod sending;
 
 use axum::http::{Request, request};
 use messenger_notifications::routes;
-use messenger_runtime::testing::{Answer, SERVICE_TOKEN, Wire};
+use messenger_runtime::testing::{SERVICE_TOKEN, TestResponse, Wire};
 use messenger_testkit::{TestMessenger, messenger};
 use serde_json::{Value, json};
 
@@ -43,6 +43,6 @@ fn get(path: &str) -> request::Builder {
     Request::get(path).header("X-Service-Token", SERVICE_TOKEN)
 }
 
-async fn send(wire: &Wire, fields: &Value) -> Answer {
+async fn send(wire: &Wire, fields: &Value) -> TestResponse {
     wire.call(post(""), notification(fields).to_string()).await
 }

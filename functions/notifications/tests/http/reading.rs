@@ -2,7 +2,7 @@
 
 use axum::http::Request;
 use messenger_core::notification::Satellite;
-use messenger_testkit::given;
+use messenger_testkit::fixtures;
 use serde_json::json;
 
 use crate::{get, notification, post, send, test_app};
@@ -73,9 +73,9 @@ async fn wrong_parameters_of_the_log_are_named_together() {
 #[tokio::test]
 async fn what_is_not_there_and_what_is_anothers_look_the_same() {
     let (messenger, wire) = test_app();
-    let stranger = Satellite { tenant: given::OTHER_TENANT, ..given::satellite() };
+    let stranger = Satellite { tenant: fixtures::OTHER_TENANT, ..fixtures::satellite() };
     let theirs =
-        messenger.notify(stranger, given::draft("t"), given::no_wait()).await.expect("it is accepted");
+        messenger.notify(stranger, fixtures::draft("t"), fixtures::no_wait()).await.expect("it is accepted");
     let theirs = theirs.notification.id.to_string();
     let missing = wire.ask(get("/api/v1/notifications/999")).await;
     insta::assert_json_snapshot!(missing, @r#"

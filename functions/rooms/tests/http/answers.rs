@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use messenger_testkit::given;
+use messenger_testkit::fixtures;
 use serde_json::{Value, json};
 
 use crate::{Stand, as_one, segment};
@@ -15,16 +15,16 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
     stand.messenger.pass(Duration::from_secs(1));
     stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
     stand.messenger.pass(Duration::from_secs(1));
-    stand.messenger.send(given::dm("anna", "Freigabe"), Duration::from_secs(1)).await;
+    stand.messenger.send(fixtures::dm("anna", "Freigabe"), Duration::from_secs(1)).await;
     stand.messenger.pass(Duration::from_secs(1));
     let machine = stand.machine().await;
     stand.post("anna", &format!("/api/v1/rooms/{machine}/join"), &json!({})).await;
     let said = stand.messenger.homeserver.says(
-        &given::room(&machine),
+        &fixtures::room(&machine),
         &messenger_core::id::MatrixUserId::new("@bert:hub.local"),
         "Läuft wieder",
     );
-    let said = stand.messenger.homeserver.told(&given::room(&machine), &said);
+    let said = stand.messenger.homeserver.told(&fixtures::room(&machine), &said);
     stand.messenger.receive(vec![said]).await.expect("heard");
     insta::assert_json_snapshot!(stand.get("anna", "/api/v1/rooms").await, @r#"
     {
@@ -168,7 +168,7 @@ async fn a_chat_is_opened() {
 async fn the_directory_has_the_rooms_of_entities_and_services() {
     let stand = Stand::with(&["anna"]).await;
     let room = stand.machine().await;
-    let text = given::machine(0, "x");
+    let text = fixtures::machine(0, "x");
     let target = messenger_core::notification::Target::Entity {
         entity_type: "order".to_owned(),
         entity_id: messenger_core::notification::EntityId::Text("A/42 ü".to_owned()),

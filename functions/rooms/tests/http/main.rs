@@ -15,8 +15,8 @@ use messenger_core::{
     room::{Profile, RoomKey, RoomKind},
 };
 use messenger_rooms::routes;
-use messenger_runtime::testing::{Answer, EXPIRY, HUB_SECRET_KEY, Wire, bearer, signed};
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_runtime::testing::{EXPIRY, HUB_SECRET_KEY, TestResponse, Wire, bearer, signed};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::{Value, json};
 
 /// The door, and what stands behind it.
@@ -38,11 +38,11 @@ impl Stand {
         stand
     }
 
-    async fn get(&self, user: &str, path: &str) -> Answer {
+    async fn get(&self, user: &str, path: &str) -> TestResponse {
         self.wire.ask(by(user, Method::GET, path)).await
     }
 
-    async fn post(&self, user: &str, path: &str, body: &Value) -> Answer {
+    async fn post(&self, user: &str, path: &str, body: &Value) -> TestResponse {
         self.wire.call(by(user, Method::POST, path), body.to_string()).await
     }
 
@@ -56,15 +56,16 @@ impl Stand {
 
     /// A room with any id, adopted from elsewhere, in which these users are.
     async fn adopted(&self, id: &str, members: &[&str]) {
-        let key = RoomKey { tenant: given::TENANT, kind: RoomKind::Custom { id: id.to_owned() } };
-        let members = members.iter().map(|member| given::user(member)).collect();
+        let key = RoomKey { tenant: fixtures::TENANT, kind: RoomKind::Custom { id: id.to_owned() } };
+        let members = members.iter().map(|member| fixtures::user(member)).collect();
         let profile = Profile { name: Some("Von anderswo".to_owned()), members, ..Profile::default() };
-        self.messenger.rooms.settle(&key, &RoomId::new(id), &profile).await.expect("stored");
+        self.messenger.rooms.register(&key, &RoomId::new(id), &profile).await.expect("stored");
     }
 
     /// The room of machine 42, with one message in it.
     async fn machine(&self) -> String {
-        let sent = self.messenger.send(given::machine(42, "CNC-01 gestoppt"), Duration::from_secs(1)).await;
+        let sent =
+            self.messenger.send(fixtures::machine(42, "CNC-01 gestoppt"), Duration::from_secs(1)).await;
         sent.notification.room.expect("a room").to_string()
     }
 }
@@ -105,7 +106,7 @@ fn acts(room: &str) -> [(Method, String); 6] {
 }
 
 /// The fields that an answer says are wrong.
-fn wrong(answer: &Answer) -> Vec<&str> {
+fn wrong(answer: &TestResponse) -> Vec<&str> {
     let errors = answer.body["errors"].as_array().expect("errors").iter();
     errors.map(|error| error["pointer"].as_str().expect("a pointer")).collect()
 }

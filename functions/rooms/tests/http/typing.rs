@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use messenger_core::id::{MatrixUserId, RoomId};
-use messenger_runtime::testing::Answer;
+use messenger_runtime::testing::TestResponse;
 use serde_json::{Value, json};
 
 use crate::{Stand, as_one, segment};
@@ -20,7 +20,7 @@ fn path(room: &str) -> String {
     format!("/api/v1/rooms/{}/typing", segment(room))
 }
 
-async fn say(stand: &Stand, room: &str, body: &Value) -> Answer {
+async fn say(stand: &Stand, room: &str, body: &Value) -> TestResponse {
     stand.post("anna", &path(room), body).await
 }
 

@@ -1,10 +1,10 @@
 //! The file by which our own Synapse knows the service.
 use messenger_matrix::{Registration, registration};
 
-use super::settings::{BOT, Settings};
+use super::settings::{BOT, UpSettings};
 
 /// As `messenger-worker setup` expects it. Written at each start: the address changes with the port.
-pub(super) fn yaml(settings: &Settings) -> String {
+pub(super) fn yaml(settings: &UpSettings) -> String {
     registration::yaml(&Registration {
         id: "messenger".to_owned(),
         url: Some(settings.appservice_url.clone()),

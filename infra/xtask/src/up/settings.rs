@@ -62,7 +62,7 @@ pub(super) struct Environment {
 
 /// Everything that a start needs to know.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(super) struct UpSettings {
     pub(super) directory: PathBuf,
     pub(super) release: bool,
     pub(super) host: IpAddr,
@@ -82,7 +82,7 @@ pub(super) struct Settings {
     pub(super) log_level: String,
 }
 
-impl Settings {
+impl UpSettings {
     pub(super) fn read(arguments: &Arguments, directory: PathBuf) -> Result<Self> {
         let environment = arguments.environment.clone();
         Ok(Self {
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn the_services_programs_are_started_for_development_and_for_this_machine_only() {
         let directory = std::env::temp_dir().join(format!("up-settings-{}", std::process::id()));
-        let settings = Settings::read(&parse(&[]).unwrap(), directory.clone()).unwrap();
+        let settings = UpSettings::read(&parse(&[]).unwrap(), directory.clone()).unwrap();
         let environment = settings.environment("postgres://x", "http://y");
         std::fs::remove_dir_all(directory).unwrap();
         for expected in [("ENVIRONMENT", "development"), ("HOST", "127.0.0.1")] {

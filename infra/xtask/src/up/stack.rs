@@ -11,7 +11,7 @@ use messenger_devstack::process::{Launch, Output, Process, Sink, prefixed};
 use messenger_devstack::service::Service;
 use messenger_devstack::synapse::{self, Synapse};
 
-use super::settings::Settings;
+use super::settings::UpSettings;
 use super::{holder, registration};
 use crate::cargo::{cargo, programs, succeeds};
 use crate::step::Step;
@@ -32,7 +32,7 @@ pub(super) struct Stack {
 }
 
 impl Stack {
-    pub(super) async fn start(&mut self, settings: &Settings) -> Result<()> {
+    pub(super) async fn start(&mut self, settings: &UpSettings) -> Result<()> {
         self.start_postgres(settings).await?;
         self.start_synapse(settings).await?;
         build(settings.release).await?;
@@ -40,18 +40,18 @@ impl Stack {
     }
 
     /// The database's address.
-    pub(super) fn database_url(&self, settings: &Settings) -> String {
+    pub(super) fn database_url(&self, settings: &UpSettings) -> String {
         let own = self.postgres.as_ref().map(|postgres| postgres.url(DATABASE));
         own.or_else(|| settings.database_url.clone()).unwrap_or_default()
     }
 
     /// The homeserver's address.
-    pub(super) fn homeserver_url(&self, settings: &Settings) -> String {
+    pub(super) fn homeserver_url(&self, settings: &UpSettings) -> String {
         let own = self.synapse.as_ref().map(|synapse| synapse.url().to_owned());
         own.or_else(|| settings.homeserver_url.clone()).unwrap_or_default()
     }
 
-    async fn start_postgres(&mut self, settings: &Settings) -> Result<()> {
+    async fn start_postgres(&mut self, settings: &UpSettings) -> Result<()> {
         if settings.database_url.is_some() {
             return Ok(());
         }
@@ -65,7 +65,7 @@ impl Stack {
         Ok(())
     }
 
-    async fn start_synapse(&mut self, settings: &Settings) -> Result<()> {
+    async fn start_synapse(&mut self, settings: &UpSettings) -> Result<()> {
         if settings.homeserver_url.is_some() {
             return Ok(());
         }
@@ -82,7 +82,7 @@ impl Stack {
         Ok(())
     }
 
-    async fn start_service(&mut self, settings: &Settings) -> Result<()> {
+    async fn start_service(&mut self, settings: &UpSettings) -> Result<()> {
         let programs = programs(settings.release).await?;
         let mut environment =
             settings.environment(&self.database_url(settings), &self.homeserver_url(settings));

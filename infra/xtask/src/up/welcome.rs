@@ -7,7 +7,7 @@ use messenger_devstack::home::{kept, secret};
 use messenger_devstack::{Outlet, Postgres, Synapse};
 
 use super::readable;
-use super::settings::Settings;
+use super::settings::UpSettings;
 use super::stack::Stack;
 use crate::terminal::Style;
 use crate::token;
@@ -16,7 +16,7 @@ use crate::token;
 const USER: &str = "mueller";
 const NAME: &str = "Max Müller";
 
-pub(super) async fn show(stack: &Stack, settings: &Settings) -> Result<()> {
+pub(super) async fn show(stack: &Stack, settings: &UpSettings) -> Result<()> {
     let token = token(settings)?;
     let login = match &stack.synapse {
         Some(synapse) => Some(login(synapse, settings, &token).await?),
@@ -28,7 +28,7 @@ pub(super) async fn show(stack: &Stack, settings: &Settings) -> Result<()> {
 
 /// Lets the person look into rooms with any Matrix client: the first request provisions them, then their account gets a
 /// password, always the same one.
-async fn login(synapse: &Synapse, settings: &Settings, token: &str) -> Result<String> {
+async fn login(synapse: &Synapse, settings: &UpSettings, token: &str) -> Result<String> {
     let me =
         reqwest::Client::builder().no_proxy().build()?.get(format!("{}/api/v1/users/me", settings.url()));
     let answer = me.bearer_auth(token).timeout(Duration::from_secs(10)).send().await?;
@@ -38,7 +38,7 @@ async fn login(synapse: &Synapse, settings: &Settings, token: &str) -> Result<St
     Ok(format!("@{USER}:{} with the password {password}, in any Matrix client", settings.server_name))
 }
 
-fn text(stack: &Stack, settings: &Settings, token: &str, login: Option<&str>) -> Result<String> {
+fn text(stack: &Stack, settings: &UpSettings, token: &str, login: Option<&str>) -> Result<String> {
     let (style, url) = (Style::of_stdout(), settings.url());
     let mut text = String::new();
     let mut row =
@@ -69,7 +69,7 @@ fn text(stack: &Stack, settings: &Settings, token: &str, login: Option<&str>) ->
     Ok(format!("\n{text}"))
 }
 
-fn notification(settings: &Settings) -> String {
+fn notification(settings: &UpSettings) -> String {
     format!(
         "curl -sS -X POST '{}/api/v1/notifications/send' -H 'X-Service-Token: {}' -H 'Content-Type: application/json' \
          -d '{{\"source_app\":\"demo\",\"event_type\":\"hello\",\"title\":\"Hello from curl\"}}'",
@@ -78,7 +78,7 @@ fn notification(settings: &Settings) -> String {
     )
 }
 
-fn token(settings: &Settings) -> Result<String> {
+fn token(settings: &UpSettings) -> Result<String> {
     token::sign(&token::Arguments {
         sub: USER.to_owned(),
         name: Some(NAME.to_owned()),

@@ -6,7 +6,7 @@ use crate::{
     id::{self, RoomId, TenantId},
     message::People,
     notices,
-    port::Overview,
+    port::RoomSummary,
     room::{Marks, Pair, RoomKey, RoomKind},
     user::User,
 };
@@ -32,15 +32,15 @@ impl Messenger {
         tenant: TenantId,
         room: &RoomId,
         host: &User,
-        overview: &Overview,
+        summary: &RoomSummary,
     ) -> Result<()> {
-        let people = self.people(overview.people.iter().map(|person| &person.id)).await?;
-        let deaf = who_reads_here_only(tenant, overview, &people);
+        let people = self.people(summary.people.iter().map(|person| &person.id)).await?;
+        let deaf = who_reads_here_only(tenant, summary, &people);
         if deaf.is_empty() || self.room_records.is_warned(room).await? {
             return Ok(());
         }
         self.timeline.enter(room, &self.matrix_id(host)).await?;
-        let others = overview.people.iter().filter(|person| person.id != self.bot());
+        let others = summary.people.iter().filter(|person| person.id != self.bot());
         let plain = match deaf[..] {
             [partner] if others.count() == 2 => self.plain_chat(tenant, room, host, partner).await?,
             _ => None,
@@ -98,7 +98,7 @@ impl Messenger {
     }
 }
 
-fn who_reads_here_only<'p>(tenant: TenantId, overview: &Overview, people: &'p People) -> Vec<&'p User> {
-    let users = overview.people.iter().filter_map(|person| people.get(&person.id));
+fn who_reads_here_only<'p>(tenant: TenantId, summary: &RoomSummary, people: &'p People) -> Vec<&'p User> {
+    let users = summary.people.iter().filter_map(|person| people.get(&person.id));
     users.filter(|user| user.tenant() == tenant && !user.external_client_enabled).collect()
 }

@@ -1,28 +1,28 @@
 //! What people see of an adopted room: what its state says, and in a room without a name who is in it, as other clients
 //! show it.
 
-use crate::{Messenger, message::People, name, port::Overview, room::Profile, user::User};
+use crate::{Messenger, message::People, name, port::RoomSummary, room::Profile, user::User};
 
 /// How many people a room without a name is called by.
 const NAMED_BY: usize = 4;
 
 impl Messenger {
-    pub(super) fn profile(&self, overview: &Overview, people: &People, users: &[&User]) -> Profile {
-        let maker = users.iter().find(|user| self.matrix_id(user) == overview.made_by);
-        let name = legible(overview.name.as_deref());
+    pub(super) fn profile(&self, summary: &RoomSummary, people: &People, users: &[&User]) -> Profile {
+        let maker = users.iter().find(|user| self.matrix_id(user) == summary.made_by);
+        let name = legible(summary.name.as_deref());
         Profile {
-            name: name.or_else(|| Some(self.named_by_people(overview, people))),
-            topic: legible(overview.topic.as_deref()),
+            name: name.or_else(|| Some(self.named_by_people(summary, people))),
+            topic: legible(summary.topic.as_deref()),
             created_by: maker.map(|user| user.id().clone()),
             members: users.iter().map(|user| user.id().clone()).collect(),
-            marks: overview.marks,
+            marks: summary.marks,
         }
     }
 
     /// Everybody, since a room has one name for all who look at it.
-    fn named_by_people(&self, overview: &Overview, people: &People) -> String {
+    fn named_by_people(&self, summary: &RoomSummary, people: &People) -> String {
         let bot = self.bot();
-        let others = overview.people.iter().filter(|person| person.id != bot);
+        let others = summary.people.iter().filter(|person| person.id != bot);
         let mut names: Vec<_> = others.map(|person| people.name(&person.id)).collect();
         names.sort_unstable();
         let is_more = names.len() > NAMED_BY;

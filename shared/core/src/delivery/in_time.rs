@@ -15,11 +15,11 @@ use tokio::{
 use super::LEASE;
 use crate::{
     Messenger, Result,
-    notification::{Notification, Place, Status, reason},
-    port::{Delivered, Lane, Rest},
+    notification::{Notification, QueueState, Status, reason},
+    port::{Delivered, QueueRelease, RoomQueue},
 };
 
-/// No lane has this version: who leaves it so makes it due.
+/// No room queue has this version: who leaves it so makes it due.
 const NO_VERSION: i64 = -1;
 /// How often a caller whose notification waits for earlier ones looks whether it is delivered.
 const LOOK_AGAIN: Duration = Duration::from_millis(40);
@@ -67,16 +67,16 @@ impl Messenger {
     pub(crate) async fn deliver_in_time(
         &self,
         notification: Notification,
-        place: Place,
+        place: QueueState,
         wait: Duration,
     ) -> Notification {
         let deadline = Instant::now() + wait;
         let held = notification.reason.is_some();
         match place {
             _ if held || wait.is_zero() => notification,
-            Place::Resting => notification,
-            Place::Free => self.deliver_until(deadline, notification).await,
-            Place::Queued => match timeout_at(deadline, self.watch(notification.clone())).await {
+            QueueState::Resting => notification,
+            QueueState::Free => self.deliver_until(deadline, notification).await,
+            QueueState::Queued => match timeout_at(deadline, self.watch(notification.clone())).await {
                 Ok(Ok(delivered)) => delivered,
                 // It is stored; what failed is only telling how far it got.
                 Ok(Err(_)) | Err(_) => notification,
@@ -99,19 +99,19 @@ impl Messenger {
         }
     }
 
-    /// The caller's time is over. The lane rests while the delivery that is under way may still succeed; when it does,
-    /// the lane goes on at once.
+    /// The caller's time is over. The room queue rests while the delivery that is under way may still succeed; when it does,
+    /// the room queue goes on at once.
     async fn leave_running(&self, delivery: Delivery, notification: Notification) -> Notification {
         let reason = reason::HOMESERVER_UNAVAILABLE;
         if let Err(error) = self.outbox.postpone(&notification, LEASE, reason).await {
             tracing::warn!(id = %notification.id, error = &error as &dyn std::error::Error, "a slow delivery is not noted");
         }
         let messenger = self.clone();
-        let lane = Lane { name: notification.key().to_string(), version: NO_VERSION };
+        let queue = RoomQueue { name: notification.key().to_string(), version: NO_VERSION };
         self.background.spawn(async move {
             if let Ok(Ok(delivered)) = delivery.await
                 && delivered.status == Status::Sent
-                && let Err(error) = messenger.outbox.release(&lane, Rest::Idle).await
+                && let Err(error) = messenger.outbox.release(&queue, QueueRelease::Drained).await
             {
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,

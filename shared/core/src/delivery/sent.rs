@@ -23,12 +23,12 @@ const GATHERING: Duration = Duration::from_millis(20);
 const SENT_FOR: Duration = Duration::from_secs(10);
 
 /// What this process has sent a moment ago.
-pub(crate) struct Sent {
+pub(crate) struct SentBuffer {
     lately: Cache<NotificationId, Delivered>,
     unstored: Mutex<Vec<Delivered>>,
 }
 
-impl Sent {
+impl SentBuffer {
     pub(crate) fn new() -> Self {
         Self { lately: Cache::with_ttl(SENT_FOR), unstored: Mutex::default() }
     }
@@ -60,7 +60,7 @@ impl Messenger {
         });
     }
 
-    /// Stores what was sent, if something is not stored yet: a worker that finds it pending leaves its lane for a while.
+    /// Stores what was sent, if something is not stored yet: a worker that finds it pending leaves its room queue for a while.
     pub(crate) async fn store_sent(&self) {
         let delivered = self.sent.take();
         if delivered.is_empty() {

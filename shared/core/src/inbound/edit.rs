@@ -13,7 +13,7 @@ use crate::{
     event::Payload,
     id::{EventId, MatrixUserId, RoomId, TenantId},
     media::File,
-    message::{People, Said},
+    message::{MessageContent, People},
     port::Change,
     time::{Rfc3339, rfc3339},
 };
@@ -42,7 +42,7 @@ impl Messenger {
         &self,
         event: &RoomEvent,
         of: EventId,
-        said: Said,
+        said: MessageContent,
         people: &People,
     ) -> Result<Option<(Change, Option<Payload>)>> {
         let writer = &event.sender;

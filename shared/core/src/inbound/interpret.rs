@@ -28,8 +28,8 @@ impl Messenger {
         let interpreted = match event.content.clone() {
             Content::Message(said) => {
                 let by = people.get(&event.sender).map(|user| user.id().clone());
-                let fact = Change::Message { by, summary: said.summary(), file: said.file.clone() };
-                (fact, self.told_message(event, people)?)
+                let change = Change::Message { by, summary: said.summary(), file: said.file.clone() };
+                (change, self.message_payload(event, people)?)
             }
             Content::Edited { of, said } => match self.edited(&event, of, said, people).await? {
                 Some(interpreted) => interpreted,
@@ -80,8 +80,8 @@ impl Messenger {
                 return Ok(None);
             }
         };
-        let (fact, told) = interpreted;
-        Ok(Some(IngestedEvent { event_id, tenant, room, sender, timestamp, fact, told }))
+        let (change, payload) = interpreted;
+        Ok(Some(IngestedEvent { event_id, tenant, room, sender, timestamp, change, payload }))
     }
 
     /// Whether a member who is said to have left is out. Whoever leaves here is out already, and may be back by the time
@@ -92,7 +92,7 @@ impl Messenger {
     }
 
     /// What the bot says stands in the log already, as a notification.
-    fn told_message(&self, event: RoomEvent, people: &People) -> Result<Option<Payload>> {
+    fn message_payload(&self, event: RoomEvent, people: &People) -> Result<Option<Payload>> {
         if event.sender == self.bot() {
             return Ok(None);
         }

@@ -37,7 +37,7 @@ impl Quarantine {
     }
 
     /// What was first in the way, if anything was.
-    pub(crate) fn told(self) -> Result<()> {
+    pub(crate) fn into_result(self) -> Result<()> {
         self.first.map_or(Ok(()), Err)
     }
 }

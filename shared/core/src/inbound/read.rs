@@ -9,7 +9,7 @@ use super::{Content, RoomEvent};
 use crate::{
     id::{EventId, MatrixUserId, RoomId},
     json,
-    message::{Said, legible},
+    message::{MessageContent, legible},
 };
 
 /// The types of events by which somebody says something. What clients call polls as long as they follow the proposal
@@ -135,20 +135,20 @@ fn content(event: &ClientEvent) -> Option<Content> {
 }
 
 /// What somebody says by an event of this type.
-fn said(kind: &str, content: &Value) -> Option<Said> {
+fn said(kind: &str, content: &Value) -> Option<MessageContent> {
     match kind {
-        "m.room.message" => Said::read(content),
-        "m.sticker" => Said::read_as("m.image", content),
+        "m.room.message" => MessageContent::read(content),
+        "m.sticker" => MessageContent::read_as("m.image", content),
         // Nobody votes here; the fallback has the question and its answers.
         _ => {
             let text = content.pointer("/m.text/0/body").or_else(|| content.get(POLL_TEXT));
-            Some(Said::text(legible(text)?, "m.text"))
+            Some(MessageContent::text(legible(text)?, "m.text"))
         }
     }
 }
 
 /// The last edit, as Synapse sends it along. Only who wrote a message may change it.
-fn bundled_edit(event: &ClientEvent) -> Option<Said> {
+fn bundled_edit(event: &ClientEvent) -> Option<MessageContent> {
     let unsigned = json::value(event.unsigned.as_ref()?);
     let edit = unsigned.pointer("/m.relations/m.replace")?;
     if edit.get("sender")?.as_str()? != event.sender {

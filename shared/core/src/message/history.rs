@@ -10,7 +10,7 @@ use crate::{
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
     inbound::{Content, RoomEvent},
-    port::{Edit, Page},
+    port::{Edit, TimelinePage},
     room::{Action, Former},
     user::Caller,
 };
@@ -39,7 +39,7 @@ pub struct History {
 
 /// Where a page ended.
 #[derive(Default)]
-struct Place {
+struct HistoryPosition {
     /// The room that the asked one replaced, if it is being read already.
     former: Option<RoomId>,
     /// The homeserver's token of the page that is to be read; the end of the room without one.
@@ -48,7 +48,7 @@ struct Place {
     shown: Option<EventId>,
 }
 
-impl Place {
+impl HistoryPosition {
     fn parse(from: Option<&str>) -> Option<Self> {
         let Some(from) = from else { return Some(Self::default()) };
         let mut parts = from.split(BETWEEN);
@@ -65,7 +65,7 @@ impl Place {
 
     /// The messages of a page that were not shown. What was shown may end on a later page: Conduit calls the end of a
     /// room by the same token, whatever is said meanwhile.
-    fn messages(&mut self, page: Page) -> impl Iterator<Item = RoomEvent> {
+    fn messages(&mut self, page: TimelinePage) -> impl Iterator<Item = RoomEvent> {
         let place = self.shown.as_ref().map(|shown| page.ids.iter().position(|id| id == shown));
         let passed = match place {
             None => 0,
@@ -81,7 +81,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for HistoryPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.shown.as_ref().map(EventId::as_str).unwrap_or_default();
         write!(f, "{}{BETWEEN}{shown}", self.token.as_deref().unwrap_or_default())?;
@@ -114,7 +114,7 @@ impl Messenger {
         if self.tenant_of(room).await? != Some(caller.user.tenant()) {
             return Err(Error::NotFound("room"));
         }
-        let mut place = Place::parse(from);
+        let mut place = HistoryPosition::parse(from);
         // One more than is shown says whether there are more; mostly a room holds nothing but messages.
         let wanted = (limit + 1).clamp(PAGE_MIN, PAGE);
         let token = place.as_ref().filter(|place| place.former.is_none());
@@ -160,7 +160,7 @@ impl Messenger {
                     return self.shown(found, edits, last).await;
                 }
                 let (token, shown) = (Some(start.clone()), Some(event.event_id.clone()));
-                last = Some(Place { former: former.clone(), token, shown });
+                last = Some(HistoryPosition { former: former.clone(), token, shown });
                 found.push(event);
             }
             match end {
@@ -170,7 +170,7 @@ impl Messenger {
                 _ => match source.predecessor.clone() {
                     Some(former) => {
                         source = self.former_source(caller, &source, former.clone()).await?;
-                        place = Place { former: Some(former), ..Place::default() };
+                        place = HistoryPosition { former: Some(former), ..HistoryPosition::default() };
                     }
                     None => return self.shown(found, edits, None).await,
                 },
@@ -207,7 +207,7 @@ impl Messenger {
         Ok(Source { room, reader, predecessor })
     }
 
-    async fn page_of(&self, source: &Source, token: Option<&str>, wanted: usize) -> Result<Page> {
+    async fn page_of(&self, source: &Source, token: Option<&str>, wanted: usize) -> Result<TimelinePage> {
         self.page_before(&source.room, source.reader.as_ref(), token, wanted).await
     }
 
@@ -217,7 +217,7 @@ impl Messenger {
         reader: Option<&MatrixUserId>,
         token: Option<&str>,
         wanted: usize,
-    ) -> Result<Page> {
+    ) -> Result<TimelinePage> {
         self.timeline.before(room, token, u32::try_from(wanted).unwrap_or(1), reader).await
     }
 
@@ -226,7 +226,7 @@ impl Messenger {
         &self,
         events: Vec<RoomEvent>,
         edits: Option<Vec<Edit>>,
-        end: Option<Place>,
+        end: Option<HistoryPosition>,
     ) -> Result<History> {
         let edits = if let Some(edits) = edits {
             edits

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Message, Said};
+use super::{Message, MessageContent};
 use crate::{
     Error, Messenger, Result,
     id::{self, RoomId},
@@ -21,11 +21,11 @@ pub(crate) type Attempt = Option<RoomEvent>;
 impl Messenger {
     /// Answers as soon as the homeserver has the message; the streams and lists of rooms follow
     /// ([`expect_echo`](Self::expect_echo)).
-    pub(crate) async fn say(
+    pub(crate) async fn send_content(
         &self,
         caller: &Caller,
         room: &RoomId,
-        said: Said,
+        said: MessageContent,
         transaction: Option<&str>,
     ) -> Result<Message> {
         let mut content = said.content();
@@ -43,7 +43,7 @@ impl Messenger {
             self.attempts.put(id.clone(), None);
         }
         let timestamp = in_milliseconds(self.clock.now());
-        let event_id = match self.timeline.say(room, &sender, &id, timestamp, &content).await {
+        let event_id = match self.timeline.send_as(room, &sender, &id, timestamp, &content).await {
             Err(error) => return Err(self.explain(caller, room, &caller.user, Action::Send, error).await),
             Ok(event) => event,
         };

@@ -11,7 +11,7 @@ use crate::{
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     inbound::RoomEvent,
     media::{Download, File, Mxc, Posted, Upload},
-    message::Said,
+    message::MessageContent,
     receipt::Receipt,
     room::Marks,
     typing::Typing,
@@ -32,9 +32,9 @@ pub struct IngestedEvent {
     /// When the homeserver got it.
     pub timestamp: Timestamp,
     /// What it changes in our tables.
-    pub fact: Change,
+    pub change: Change,
     /// What the members of the room are told; `None`: nothing.
-    pub told: Option<Payload>,
+    pub payload: Option<Payload>,
 }
 
 /// What an event changes in our tables.
@@ -56,7 +56,7 @@ pub enum Change {
         /// Who changed it: the same who wrote it.
         by: MatrixUserId,
         /// What it says now.
-        said: Said,
+        said: MessageContent,
     },
     /// A message is gone, with its edits and files.
     Redacted {
@@ -88,7 +88,7 @@ pub struct Edit {
     /// Who changed it; counts only if they wrote it.
     pub by: MatrixUserId,
     /// What it says.
-    pub said: Said,
+    pub said: MessageContent,
 }
 
 /// A message without one of its edits.
@@ -97,7 +97,7 @@ pub struct RedactedEdit {
     /// The message.
     pub of: EventId,
     /// The last other edit by the same, and what it says; `None` if the message says again what it said at first.
-    pub last: Option<(EventId, Said)>,
+    pub last: Option<(EventId, MessageContent)>,
 }
 
 /// What we keep of conversations.
@@ -161,7 +161,7 @@ pub trait Reconciliation: Send + Sync {
 
 /// A page of a room's events.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Page {
+pub struct TimelinePage {
     /// In the order in which it was asked for. Events that do not concern us are left out.
     pub events: Vec<RoomEvent>,
     /// The ids of all its events, in the same order: also of those that do not concern us, as what was redacted.
@@ -202,7 +202,7 @@ pub struct RoomChanges {
 
 /// A room as one of its members sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overview {
+pub struct RoomSummary {
     /// Who made it.
     pub made_by: MatrixUserId,
     /// When, according to the homeserver.
@@ -224,10 +224,10 @@ pub struct Overview {
     /// Whether it was made as a direct chat.
     pub is_direct: bool,
     /// Who is in it or invited.
-    pub people: Vec<Person>,
+    pub people: Vec<RoomMember>,
 }
 
-impl Overview {
+impl RoomSummary {
     /// Whether somebody is in the room.
     pub fn has_joined(&self, user: &MatrixUserId) -> bool {
         self.people.iter().any(|person| person.is_joined && person.id == *user)
@@ -236,7 +236,7 @@ impl Overview {
 
 /// Somebody who is in a room or invited.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct RoomMember {
     /// Who.
     pub id: MatrixUserId,
     /// Whether they are in it.
@@ -248,7 +248,7 @@ pub struct Person {
 pub trait Timeline: Send + Sync {
     /// Sends `m.room.message` in the name of a user, who must be in the room, as said at this time (in milliseconds).
     /// The same transaction id sends once, for at least a day; it must not be used for another user or room.
-    async fn say(
+    async fn send_as(
         &self,
         room: &RoomId,
         sender: &MatrixUserId,
@@ -267,13 +267,13 @@ pub trait Timeline: Send + Sync {
         from: Option<&str>,
         limit: u32,
         reader: Option<&MatrixUserId>,
-    ) -> Result<Page>;
+    ) -> Result<TimelinePage>;
 
     /// The same with everything that concerns us.
-    async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page>;
+    async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<TimelinePage>;
 
     /// What stands after a position of [`changes`](Self::changes) or after a page, oldest first.
-    async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page>;
+    async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<TimelinePage>;
 
     /// One event; `None` if it is not in the room, or does not concern us.
     async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>>;
@@ -287,7 +287,7 @@ pub trait Timeline: Send + Sync {
     async fn changes(&self, since: Option<&str>, patience: Duration) -> Result<Changes>;
 
     /// A room that the bot may not be in, seen by a member.
-    async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview>;
+    async fn summary(&self, room: &RoomId, member: &MatrixUserId) -> Result<RoomSummary>;
 
     /// The bot is in the room: let in by a member, if nobody has invited it yet.
     async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()>;

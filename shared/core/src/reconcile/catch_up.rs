@@ -1,8 +1,8 @@
 //! Reading one room on from the reconciled position, by a process that is not the reconciling worker: what it is about to
 //! ingest must not come before an event that nobody has told us of.
 
-use super::anew::OVERLAP;
-use crate::{Messenger, Result, id::RoomId, inbound::RoomEvent, port::Page};
+use super::resync::OVERLAP;
+use crate::{Messenger, Result, id::RoomId, inbound::RoomEvent, port::TimelinePage};
 
 /// Most pages that are read at once: a worker that is further behind is not waited for.
 const PAGES: usize = 5;
@@ -28,7 +28,7 @@ impl Messenger {
         let known = self.caught_up.get(room).filter(|(at, _)| *at == position);
         let mut from = known.map_or_else(|| position.clone(), |(_, page)| page);
         for _ in 0..PAGES {
-            let Page { events, end, .. } = self.page_after(room, &from).await?;
+            let TimelinePage { events, end, .. } = self.page_after(room, &from).await?;
             wanted.retain(|event| events.iter().all(|met| met.event_id != event.event_id));
             self.receive(events).await?;
             let Some(next) = end else { return Ok(()) };

@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// When a room that was not adopted is looked at again.
 #[derive(Clone, Copy)]
-pub(crate) struct LeftAlone {
+pub(crate) struct AdoptionCooldown {
     until: Timestamp,
     pause: Duration,
 }
@@ -52,7 +52,7 @@ impl Messenger {
                 quarantine.hold(&room, error)?;
             }
             // If it was not adopted, others come first.
-            self.leave_alone(room);
+            self.cool_down(room);
             if !self.reconciliation.advance(worker, None, LEASE).await? {
                 return Ok(());
             }
@@ -60,14 +60,14 @@ impl Messenger {
         Ok(())
     }
 
-    fn leave_alone(&self, room: RoomId) {
-        let before = self.left_alone.get(&room).map(|before| before.pause * 2);
+    fn cool_down(&self, room: RoomId) {
+        let before = self.adoption_cooldown.get(&room).map(|before| before.pause * 2);
         let pause = before.unwrap_or(FIRST_PAUSE).min(LONGEST_PAUSE);
-        self.left_alone.put(room, LeftAlone { until: self.clock.now() + pause, pause });
+        self.adoption_cooldown.put(room, AdoptionCooldown { until: self.clock.now() + pause, pause });
     }
 
     fn is_left_alone(&self, room: &RoomId) -> bool {
-        self.left_alone.get(room).is_some_and(|left| self.clock.now() < left.until)
+        self.adoption_cooldown.get(room).is_some_and(|left| self.clock.now() < left.until)
     }
 
     /// Rooms of theirs that are none of ours.

@@ -83,7 +83,7 @@ impl Messenger {
             members: members.iter().map(|user| user.id().clone()).collect(),
             marks: Marks::default(),
         };
-        let room = self.rooms.settle(&key, &room, &profile).await?;
+        let room = self.rooms.register(&key, &room, &profile).await?;
         self.backfill(&room);
         Ok(room)
     }

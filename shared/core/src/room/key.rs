@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use super::Profile;
 use crate::{
-    Settings,
+    MessengerSettings,
     id::{self, HubUserId, TenantId},
     name,
 };
@@ -51,7 +51,7 @@ pub enum RoomKind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pair(HubUserId, HubUserId);
 
-/// The one name of a room: its tenant and its kind. The unit of order in delivery (a lane).
+/// The one name of a room: its tenant and its kind. The unit of order in delivery (a room queue).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RoomKey {
     /// Whose room.
@@ -179,7 +179,7 @@ impl RoomKey {
     }
 
     /// What people see of the room when it is made on demand.
-    pub(super) fn profile(&self, settings: &Settings) -> Profile {
+    pub(super) fn profile(&self, settings: &MessengerSettings) -> Profile {
         let name = match &self.kind {
             RoomKind::General => Some(settings.general_room_name.clone()),
             RoomKind::Entity { entity_type, entity_id } => {
@@ -193,7 +193,7 @@ impl RoomKey {
     }
 }
 
-/// `t<tenant>:<kind>:<key>`: the lane of its deliveries.
+/// `t<tenant>:<kind>:<key>`: the room queue of its deliveries.
 impl fmt::Display for RoomKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "t{}:{}:{}", self.tenant, self.kind(), self.key())

@@ -14,7 +14,7 @@ use crate::{
     Error, Messenger, Result,
     error::Failure,
     id::{HubUserId, MatrixUserId, RoomId, TenantId},
-    port::Overview,
+    port::RoomSummary,
     user::User,
 };
 
@@ -35,9 +35,9 @@ impl Messenger {
         }
         let Some(new) = self.room_state.successor(old).await? else { return Ok(()) };
         for _ in 0..TRIES {
-            match self.timeline.overview(&new, upgrader).await {
-                Ok(overview) if overview.has_joined(upgrader) => {
-                    return self.take_over(tenant, old, &new, upgrader, &overview).await;
+            match self.timeline.summary(&new, upgrader).await {
+                Ok(summary) if summary.has_joined(upgrader) => {
+                    return self.take_over(tenant, old, &new, upgrader, &summary).await;
                 }
                 Ok(_) => {}
                 Err(error) if is_refusal(&error) => {}
@@ -54,9 +54,9 @@ impl Messenger {
         &self,
         tenant: TenantId,
         new: &RoomId,
-        overview: &Overview,
+        summary: &RoomSummary,
     ) -> Result<Option<RoomId>> {
-        let Some(old) = &overview.predecessor else { return Ok(None) };
+        let Some(old) = &summary.predecessor else { return Ok(None) };
         if self.rooms.tenant_of(old).await? != Some(tenant) || self.room_records.former(old).await?.is_some()
         {
             return Ok(None);
@@ -72,9 +72,9 @@ impl Messenger {
         old: &RoomId,
         new: &RoomId,
         host: &MatrixUserId,
-        overview: &Overview,
+        summary: &RoomSummary,
     ) -> Result<()> {
-        if overview.predecessor.as_ref() != Some(old) {
+        if summary.predecessor.as_ref() != Some(old) {
             tracing::info!(room = %old, successor = %new, "a successor that does not name the room it replaces");
             return Ok(());
         }
@@ -84,19 +84,19 @@ impl Messenger {
         let former = self.room_views.members(tenant, old).await?;
         let mut members = Vec::new();
         for user in &former {
-            if overview.has_joined(&self.matrix_id(user)) || self.bring_over(new, host, user).await? {
+            if summary.has_joined(&self.matrix_id(user)) || self.bring_over(new, host, user).await? {
                 members.push(user.id().clone());
             }
         }
-        let people = self.people(overview.people.iter().map(|person| &person.id)).await?;
-        let joined = overview.people.iter().filter(|person| person.is_joined);
+        let people = self.people(summary.people.iter().map(|person| &person.id)).await?;
+        let joined = summary.people.iter().filter(|person| person.is_joined);
         let others =
             joined.filter_map(|person| people.get(&person.id)).filter(|user| user.tenant() == tenant);
         members.extend(
             others.map(|user| user.id().clone()).filter(|id| former.iter().all(|user| user.id() != id)),
         );
         self.show_successor(tenant, old, new, &former).await?;
-        if self.room_records.succeed(tenant, old, new, &members, overview.marks).await? {
+        if self.room_records.succeed(tenant, old, new, &members, summary.marks).await? {
             tracing::info!(room = %old, successor = %new, %tenant, members = members.len(), "took over an upgraded room");
             self.remember_successor(tenant, new, members.first()).await?;
         }

@@ -8,10 +8,10 @@ use messenger_core::{
     inbound::RoomEvent,
     room::{RoomCreation, RoomKey, RoomKind, RoomType},
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
 
-use crate::{ready_caller, settle};
+use crate::{ready_caller, run_until_idle};
 
 /// Longer than making a room takes, whatever fails.
 const LATER: Duration = Duration::from_mins(10);
@@ -63,14 +63,14 @@ async fn a_room_whose_maker_crashed_is_whole_for_everybody_who_is_in_it() {
         let name = messenger.homeserver.happens(&room, &matrix("messenger"), "m.room.name", name);
         messenger.receive(vec![messenger.homeserver.told(&room, &name)]).await.expect("heard");
         messenger.pass(LATER);
-        settle(&messenger).await;
+        run_until_idle(&messenger).await;
         let members: Vec<_> = messenger.homeserver.members(&room);
         let members: Vec<_> = members.iter().filter_map(|member| member.localpart("hub.local")).collect();
         for member in &members {
             messenger.receive(vec![said(&messenger, &room, member, member)]).await.expect("heard");
         }
         for member in &members {
-            let caller = messenger.caller(member, given::TENANT).await;
+            let caller = messenger.caller(member, fixtures::TENANT).await;
             let rooms = messenger.rooms_of(&caller).await.expect("a list");
             let seen = rooms.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
             assert_eq!((seen.room_type, seen.display_name.as_str()), (RoomType::Custom, "Umbau"), "{step}");
@@ -127,7 +127,7 @@ async fn what_is_said_while_a_chat_is_being_made_is_told() {
         messenger.receive(vec![said(&messenger, room, "bert", "schon da")]).await.expect("heard");
         assert_eq!(messenger.rooms.tenant_of(room).await.expect("looked"), None);
     };
-    let bert = given::user("bert");
+    let bert = fixtures::user("bert");
     let (made, ()) = tokio::join!(messenger.open_dm(&anna, &bert), pushed);
     made.expect("made");
     messenger.settled().await;
@@ -152,7 +152,7 @@ async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
             let second = said(&messenger, &room, "bert", "zwei");
             messenger.receive(vec![first, second]).await.expect("heard");
             assert_eq!(told(&messenger), ["eins", "zwei"], "step {step}");
-            let bert = messenger.caller("bert", given::TENANT).await;
+            let bert = messenger.caller("bert", fixtures::TENANT).await;
             assert_eq!(messenger.members(&bert, &room).await.expect("a list").len(), 2, "step {step}");
             let seen = messenger.rooms_of(&bert).await.expect("a list");
             let seen = seen.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
@@ -202,7 +202,7 @@ async fn who_declined_before_a_room_was_adopted_stays_out() {
     }
     messenger.homeserver.puts_out(&room, &matrix("anna"), &matrix("anna"));
     messenger.receive(vec![said(&messenger, &room, "bert", "eins")]).await.expect("heard");
-    let bert = messenger.caller("bert", given::TENANT).await;
+    let bert = messenger.caller("bert", fixtures::TENANT).await;
     assert_eq!(messenger.members(&bert, &room).await.expect("a list").len(), 2);
     assert!(!messenger.homeserver.members(&room).contains(&matrix("anna")));
     // Who is invited at this moment is in.
@@ -258,7 +258,7 @@ async fn a_space_is_left_alone() {
 
 #[test]
 fn only_the_alias_of_a_room_that_somebody_made_leads_back_to_its_key() {
-    let key = |kind| RoomKey { tenant: given::TENANT, kind };
+    let key = |kind| RoomKey { tenant: fixtures::TENANT, kind };
     let made = key(RoomKind::Custom { id: format!("{:032x}", 77_u128 << 64) });
     assert_eq!(RoomKey::of_alias(&made.alias()), Some(made.clone()));
     let general = key(RoomKind::General).alias();

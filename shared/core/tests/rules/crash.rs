@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use messenger_core::{
     error::Failure,
-    notification::{Status, Terms},
+    notification::{SendOptions, Status},
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
-use crate::{NO_WAIT, WAIT, settle};
+use crate::{NO_WAIT, WAIT, run_until_idle};
 
 /// Runs a scenario again and again, each time ended one step later, until it is not ended any more.
 async fn at_every_step(scenario: impl AsyncFn(usize) -> bool) {
@@ -22,8 +22,8 @@ async fn at_every_step(scenario: impl AsyncFn(usize) -> bool) {
     panic!("it never comes to an end");
 }
 
-fn terms() -> Terms {
-    Terms { wait: WAIT, ..given::retried("key", "f") }
+fn options() -> SendOptions {
+    SendOptions { wait: WAIT, ..fixtures::retried("key", "f") }
 }
 
 /// How often the log tells of notifications.
@@ -35,15 +35,15 @@ fn told(messenger: &TestMessenger) -> usize {
 async fn a_sender_may_crash_at_every_step() {
     at_every_step(async |step| {
         let messenger = messenger().build();
-        let call = messenger.notify(given::satellite(), given::machine(7, "x"), terms());
+        let call = messenger.notify(fixtures::satellite(), fixtures::machine(7, "x"), options());
         let done = messenger.crash_after(step, call).await.is_some();
         let survivor = messenger.another_process();
-        settle(&survivor).await;
+        run_until_idle(&survivor).await;
         let accepted = told(&survivor);
         assert_eq!(survivor.homeserver.all_bodies().len(), accepted, "step {step}");
-        let again = survivor.notify(given::satellite(), given::machine(7, "x"), terms()).await;
+        let again = survivor.notify(fixtures::satellite(), fixtures::machine(7, "x"), options()).await;
         assert_eq!(again.expect("accepted").replayed, accepted == 1);
-        settle(&survivor).await;
+        run_until_idle(&survivor).await;
         assert_eq!(survivor.homeserver.all_bodies(), ["[inventory] x"], "step {step}");
         assert_eq!((survivor.homeserver.rooms().len(), told(&survivor)), (1, 1));
         done
@@ -62,10 +62,10 @@ async fn a_sender_may_crash_at_every_step_while_the_homeserver_fails() {
             } else {
                 messenger.homeserver.fail_call(2, Failure::Broken);
             }
-            let call = messenger.notify(given::satellite(), given::draft("x"), terms());
+            let call = messenger.notify(fixtures::satellite(), fixtures::draft("x"), options());
             let done = messenger.crash_after(step, call).await.is_some();
             let survivor = messenger.another_process();
-            settle(&survivor).await;
+            run_until_idle(&survivor).await;
             assert_eq!(survivor.homeserver.all_bodies().len(), told(&survivor), "step {step}");
             done
         })
@@ -79,13 +79,13 @@ async fn a_sender_may_crash_at_every_step_after_its_caller_was_answered() {
         let messenger = messenger().build();
         messenger.homeserver.answer_late(Duration::from_secs(2));
         let call = async {
-            let answer = messenger.send(given::machine(7, "x"), WAIT).await.notification;
+            let answer = messenger.send(fixtures::machine(7, "x"), WAIT).await.notification;
             assert_eq!(answer.status, Status::Pending);
             messenger.settled().await;
         };
         let done = messenger.crash_after(step, call).await.is_some();
         let survivor = messenger.another_process();
-        settle(&survivor).await;
+        run_until_idle(&survivor).await;
         assert_eq!(survivor.homeserver.all_bodies().len(), told(&survivor), "step {step}");
         done
     })
@@ -97,12 +97,12 @@ async fn a_worker_may_crash_at_every_step() {
     at_every_step(async |step| {
         let messenger = messenger().build();
         for title in ["1", "2", "3"] {
-            messenger.send(given::draft(title), NO_WAIT).await;
+            messenger.send(fixtures::draft(title), NO_WAIT).await;
         }
         let done = messenger.crash_after(step, messenger.work()).await.is_some();
         let survivor = messenger.another_process();
-        survivor.send(given::draft("4"), WAIT).await;
-        settle(&survivor).await;
+        survivor.send(fixtures::draft("4"), WAIT).await;
+        run_until_idle(&survivor).await;
         let expected = ["[inventory] 1", "[inventory] 2", "[inventory] 3", "[inventory] 4"];
         assert_eq!(survivor.homeserver.all_bodies(), expected, "step {step}");
         done
@@ -114,15 +114,15 @@ async fn a_worker_may_crash_at_every_step() {
 async fn a_first_login_may_crash_at_every_step() {
     at_every_step(async |step| {
         let messenger = messenger().build();
-        messenger.send(given::dm("anna", "held"), NO_WAIT).await;
+        messenger.send(fixtures::dm("anna", "held"), NO_WAIT).await;
         let login = async {
-            messenger.caller("anna", given::TENANT).await;
+            messenger.caller("anna", fixtures::TENANT).await;
             messenger.work().await;
         };
         let done = messenger.crash_after(step, login).await.is_some();
         let survivor = messenger.another_process();
-        survivor.caller("anna", given::TENANT).await;
-        settle(&survivor).await;
+        survivor.caller("anna", fixtures::TENANT).await;
+        run_until_idle(&survivor).await;
         assert_eq!(survivor.homeserver.all_bodies(), ["[inventory] held"], "step {step}");
         assert_eq!(told(&survivor), 1);
         assert_eq!(survivor.homeserver.accounts(), 1);
@@ -135,12 +135,12 @@ async fn a_first_login_may_crash_at_every_step() {
 async fn whoever_gets_a_direct_message_is_in_its_room_whatever_crashed() {
     at_every_step(async |step| {
         let messenger = messenger().build();
-        messenger.caller("anna", given::TENANT).await;
-        messenger.send(given::dm("anna", "x"), NO_WAIT).await;
+        messenger.caller("anna", fixtures::TENANT).await;
+        messenger.send(fixtures::dm("anna", "x"), NO_WAIT).await;
         let done = messenger.crash_after(step, messenger.deliver_due()).await.is_some();
         let survivor = messenger.another_process();
-        settle(&survivor).await;
-        let rooms = survivor.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms");
+        run_until_idle(&survivor).await;
+        let rooms = survivor.memberships.of(fixtures::TENANT, &fixtures::user("anna")).await.expect("rooms");
         assert_eq!(rooms.len(), 2, "step {step}: the general room and the one with the bot");
         for room in rooms {
             assert_eq!(survivor.homeserver.members(&room).len(), 1, "step {step}");
@@ -166,7 +166,7 @@ async fn chaos(seed: u64) {
         let (process, worker) = (messenger.another_process(), messenger.another_process());
         let wait = Duration::from_secs(random.random_range(0..4));
         let machine = random.random_range(0..2);
-        let sending = process.send(given::machine(machine, &title), wait);
+        let sending = process.send(fixtures::machine(machine, &title), wait);
         let (answer, _) = tokio::join!(
             process.crash_after(random.random_range(0..40), sending),
             worker.crash_after(random.random_range(0..40), worker.deliver_due()),
@@ -179,7 +179,7 @@ async fn chaos(seed: u64) {
     // What still goes on in those who live comes to its end.
     tokio::time::sleep(Duration::from_mins(10)).await;
     messenger.homeserver.answer_late(Duration::ZERO);
-    settle(&messenger.another_process()).await;
+    run_until_idle(&messenger.another_process()).await;
     let mut bodies = messenger.homeserver.all_bodies();
     assert_eq!(bodies.len(), told(&messenger), "seed {seed}: what was accepted stands in its room, once");
     bodies.sort();

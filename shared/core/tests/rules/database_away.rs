@@ -7,21 +7,22 @@ use messenger_core::{
     error::{Failure, System},
     notification::Status,
 };
-use messenger_testkit::{given, messenger};
+use messenger_testkit::{fixtures, messenger};
 
-use crate::{NO_WAIT, WAIT, settle};
+use crate::{NO_WAIT, WAIT, run_until_idle};
 
 #[tokio::test(start_paused = true)]
 async fn with_the_database_away_nothing_is_accepted() {
     let messenger = messenger().build();
     messenger.memory.switch_off();
-    let refused = messenger.notify(given::satellite(), given::draft("x"), given::waiting(WAIT)).await;
+    let refused =
+        messenger.notify(fixtures::satellite(), fixtures::draft("x"), fixtures::waiting(WAIT)).await;
     let Err(Error::Fault(fault)) = refused else { panic!("it cannot be accepted") };
     assert_eq!((fault.system, fault.failure), (System::Database, Failure::Unreachable));
     messenger.memory.switch_on();
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert!(messenger.homeserver.rooms().is_empty());
-    assert_eq!(messenger.send(given::draft("x"), WAIT).await.notification.status, Status::Sent);
+    assert_eq!(messenger.send(fixtures::draft("x"), WAIT).await.notification.status, Status::Sent);
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,16 +31,16 @@ async fn a_database_that_goes_away_after_acceptance_loses_nothing() {
         let messenger = messenger().build();
         messenger.homeserver.act_late(Duration::from_millis(100));
         let sender = messenger.clone();
-        let sending = tokio::spawn(async move { sender.send(given::draft("x"), WAIT).await.notification });
+        let sending = tokio::spawn(async move { sender.send(fixtures::draft("x"), WAIT).await.notification });
         tokio::time::sleep(Duration::from_millis(moment)).await;
         messenger.memory.switch_off();
         let answer = sending.await.expect("answered");
         assert!(matches!(answer.status, Status::Pending | Status::Sent));
         messenger.memory.switch_on();
-        settle(&messenger).await;
+        run_until_idle(&messenger).await;
         assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] x"]);
         assert_eq!(
-            messenger.notification(&given::satellite(), answer.id).await.expect("stored").status,
+            messenger.notification(&fixtures::satellite(), answer.id).await.expect("stored").status,
             Status::Sent
         );
     }
@@ -48,7 +49,7 @@ async fn a_database_that_goes_away_after_acceptance_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_loses_the_database_goes_on_later() {
     let messenger = messenger().build();
-    messenger.send(given::draft("x"), NO_WAIT).await;
+    messenger.send(fixtures::draft("x"), NO_WAIT).await;
     messenger.homeserver.act_late(Duration::from_millis(100));
     let worker = messenger.clone();
     let working = tokio::spawn(async move { worker.deliver_due().await });
@@ -56,6 +57,6 @@ async fn a_worker_that_loses_the_database_goes_on_later() {
     messenger.memory.switch_off();
     assert!(working.await.expect("it does not panic").is_err());
     messenger.memory.switch_on();
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] x"]);
 }

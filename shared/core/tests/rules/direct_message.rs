@@ -7,18 +7,18 @@ use messenger_core::{
     notification::{Notification, Satellite, Status, reason},
     room::{RoomKey, RoomKind},
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{NO_WAIT, WAIT, identity_in, ready_caller, settle};
+use crate::{NO_WAIT, WAIT, identity_in, ready_caller, run_until_idle};
 
 /// The texts in the room of the bot and this user.
 fn in_room_of(messenger: &TestMessenger, tenant: TenantId, name: &str) -> Option<Vec<String>> {
-    let key = RoomKey { tenant, kind: RoomKind::BotDm { user: given::user(name) } };
+    let key = RoomKey { tenant, kind: RoomKind::BotDm { user: fixtures::user(name) } };
     messenger.homeserver.room_by_alias(&key.alias()).map(|room| messenger.homeserver.bodies(&room))
 }
 
 async fn found(messenger: &TestMessenger, of: &Notification) -> Notification {
-    messenger.notification(&given::satellite(), of.id).await.expect("it is stored")
+    messenger.notification(&fixtures::satellite(), of.id).await.expect("it is stored")
 }
 
 fn matrix(localpart: &str) -> MatrixUserId {
@@ -29,7 +29,7 @@ fn matrix(localpart: &str) -> MatrixUserId {
 async fn a_known_user_gets_it_in_the_room_of_the_bot_and_them() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
-    let sent = messenger.send(given::dm("anna", "Hallo"), WAIT).await.notification;
+    let sent = messenger.send(fixtures::dm("anna", "Hallo"), WAIT).await.notification;
     assert_eq!(sent.status, Status::Sent);
     let room = sent.room.expect("sent");
     let asked = messenger.homeserver.asked(&room);
@@ -38,15 +38,20 @@ async fn a_known_user_gets_it_in_the_room_of_the_bot_and_them() {
     assert_eq!(messenger.homeserver.members(&room), [matrix("anna")]);
     assert_eq!(messenger.homeserver.bodies(&room), ["[inventory] Hallo"]);
     assert!(
-        messenger.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").contains(&room)
+        messenger
+            .memberships
+            .of(fixtures::TENANT, &fixtures::user("anna"))
+            .await
+            .expect("rooms")
+            .contains(&room)
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_user_whose_account_is_not_ready_yet_gets_it_at_once() {
     let messenger = messenger().build();
-    messenger.caller("anna", given::TENANT).await;
-    let sent = messenger.send(given::dm("anna", "Hallo"), WAIT).await.notification;
+    messenger.caller("anna", fixtures::TENANT).await;
+    let sent = messenger.send(fixtures::dm("anna", "Hallo"), WAIT).await.notification;
     assert_eq!(sent.status, Status::Sent);
     assert_eq!(messenger.homeserver.display_name(&matrix("anna")).as_deref(), Some("anna"));
 }
@@ -54,10 +59,10 @@ async fn a_user_whose_account_is_not_ready_yet_gets_it_at_once() {
 #[tokio::test(start_paused = true)]
 async fn to_an_unknown_user_it_is_held() {
     let messenger = messenger().build();
-    let held = messenger.send(given::dm("anna", "Hallo"), WAIT).await.notification;
+    let held = messenger.send(fixtures::dm("anna", "Hallo"), WAIT).await.notification;
     assert_eq!(held.status, Status::Pending);
     assert_eq!(held.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.calls(), 0, "it goes nowhere");
     assert!(messenger.memory.events().is_empty(), "nobody hears of it");
     assert_eq!(found(&messenger, &held).await.status, Status::Pending);
@@ -67,17 +72,17 @@ async fn to_an_unknown_user_it_is_held() {
 async fn what_was_held_is_delivered_at_the_first_login_in_order() {
     let messenger = messenger().build();
     for n in 0..3 {
-        messenger.send(given::dm("anna", &n.to_string()), NO_WAIT).await;
+        messenger.send(fixtures::dm("anna", &n.to_string()), NO_WAIT).await;
     }
     ready_caller(&messenger, "bert").await;
-    assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), None);
+    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), None);
     ready_caller(&messenger, "anna").await;
     let expected = ["[inventory] 0", "[inventory] 1", "[inventory] 2"].map(str::to_owned).to_vec();
-    assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), Some(expected));
+    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), Some(expected));
     let told: Vec<_> =
         messenger.memory.events().into_iter().filter(|event| event.notification.is_some()).collect();
     assert_eq!(told.len(), 3);
-    let anna = messenger_core::event::Audience::User(given::TENANT, given::user("anna"));
+    let anna = messenger_core::event::Audience::User(fixtures::TENANT, fixtures::user("anna"));
     assert!(told.iter().all(|event| event.audience == anna), "only she hears of it");
 }
 
@@ -85,40 +90,40 @@ async fn what_was_held_is_delivered_at_the_first_login_in_order() {
 async fn all_that_was_held_is_told_at_the_first_login_even_without_matrix() {
     let messenger = messenger().build();
     for n in 0..3 {
-        messenger.send(given::dm("anna", &n.to_string()), NO_WAIT).await;
+        messenger.send(fixtures::dm("anna", &n.to_string()), NO_WAIT).await;
     }
     let told = || messenger.memory.events().iter().filter(|event| event.notification.is_some()).count();
     messenger.homeserver.switch_off();
     ready_caller(&messenger, "anna").await;
     assert_eq!(told(), 3);
     messenger.homeserver.switch_on();
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(told(), 3, "and not again");
-    assert_eq!(in_room_of(&messenger, given::TENANT, "anna").map(|bodies| bodies.len()), Some(3));
+    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna").map(|bodies| bodies.len()), Some(3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_held_for_a_week_is_never_delivered() {
     let messenger = messenger().build();
-    let held = messenger.send(given::dm("anna", "Hallo"), NO_WAIT).await.notification;
+    let held = messenger.send(fixtures::dm("anna", "Hallo"), NO_WAIT).await.notification;
     messenger.pass(Duration::from_hours(7 * 24 + 1));
     assert_eq!(messenger.maintenance.expire().await.expect("expired"), 1);
     ready_caller(&messenger, "anna").await;
-    settle(&messenger).await;
-    assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), None);
+    run_until_idle(&messenger).await;
+    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), None);
     assert_eq!(found(&messenger, &held).await.status, Status::Expired);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_user_of_another_tenant_is_an_unknown_user() {
     let messenger = messenger().build();
-    messenger.caller("anna", given::OTHER_TENANT).await;
+    messenger.caller("anna", fixtures::OTHER_TENANT).await;
     messenger.work().await;
     let before = messenger.homeserver.all_bodies();
-    let held = messenger.send(given::dm("anna", "secret"), WAIT).await.notification;
+    let held = messenger.send(fixtures::dm("anna", "secret"), WAIT).await.notification;
     assert_eq!(held.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
-    messenger.caller("anna", given::OTHER_TENANT).await;
-    settle(&messenger).await;
+    messenger.caller("anna", fixtures::OTHER_TENANT).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies(), before);
     assert!(messenger.memory.events().iter().all(|event| event.notification.is_none()));
 }
@@ -127,19 +132,22 @@ async fn a_user_of_another_tenant_is_an_unknown_user() {
 async fn who_moved_away_gets_nothing_of_the_old_tenant() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
-    messenger.send(given::dm("anna", "before"), WAIT).await;
+    messenger.send(fixtures::dm("anna", "before"), WAIT).await;
     messenger.homeserver.switch_off();
-    messenger.send(given::dm("anna", "stuck"), WAIT).await;
-    messenger.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
+    messenger.send(fixtures::dm("anna", "stuck"), WAIT).await;
+    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
     messenger.homeserver.switch_on();
-    messenger.send(given::dm("anna", "after"), WAIT).await;
-    settle(&messenger).await;
-    assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), Some(vec!["[inventory] before".to_owned()]));
-    assert_eq!(in_room_of(&messenger, given::OTHER_TENANT, "anna"), None);
-    let satellite = Satellite { tenant: given::OTHER_TENANT, ..given::satellite() };
-    messenger.notify(satellite, given::dm("anna", "here"), given::waiting(WAIT)).await.expect("accepted");
+    messenger.send(fixtures::dm("anna", "after"), WAIT).await;
+    run_until_idle(&messenger).await;
+    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), Some(vec!["[inventory] before".to_owned()]));
+    assert_eq!(in_room_of(&messenger, fixtures::OTHER_TENANT, "anna"), None);
+    let satellite = Satellite { tenant: fixtures::OTHER_TENANT, ..fixtures::satellite() };
+    messenger
+        .notify(satellite, fixtures::dm("anna", "here"), fixtures::waiting(WAIT))
+        .await
+        .expect("accepted");
     assert_eq!(
-        in_room_of(&messenger, given::OTHER_TENANT, "anna"),
+        in_room_of(&messenger, fixtures::OTHER_TENANT, "anna"),
         Some(vec!["[inventory] here".to_owned()])
     );
 }
@@ -148,30 +156,30 @@ async fn who_moved_away_gets_nothing_of_the_old_tenant() {
 async fn who_moved_back_gets_what_waited() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
-    messenger.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
-    messenger.send(given::dm("anna", "waits"), WAIT).await;
-    settle(&messenger).await;
-    messenger.another_process().caller("anna", given::TENANT).await;
-    settle(&messenger).await;
-    assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), Some(vec!["[inventory] waits".to_owned()]));
+    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
+    messenger.send(fixtures::dm("anna", "waits"), WAIT).await;
+    run_until_idle(&messenger).await;
+    messenger.another_process().caller("anna", fixtures::TENANT).await;
+    run_until_idle(&messenger).await;
+    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), Some(vec!["[inventory] waits".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_lost_when_the_recipient_moves_meanwhile() {
     for round in 0..200 {
         let messenger = messenger().build();
-        messenger.caller("anna", given::TENANT).await;
+        messenger.caller("anna", fixtures::TENANT).await;
         messenger.memory.dawdle(Duration::from_millis(20));
-        let moved = messenger.sign_in(identity_in(given::OTHER_TENANT, "anna"));
-        let (message, moved) = tokio::join!(messenger.send(given::dm("anna", "x"), WAIT), moved);
+        let moved = messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "anna"));
+        let (message, moved) = tokio::join!(messenger.send(fixtures::dm("anna", "x"), WAIT), moved);
         moved.expect("signed in");
         messenger.memory.dawdle(Duration::ZERO);
-        settle(&messenger).await;
-        messenger.another_process().caller("anna", given::TENANT).await;
-        settle(&messenger).await;
+        run_until_idle(&messenger).await;
+        messenger.another_process().caller("anna", fixtures::TENANT).await;
+        run_until_idle(&messenger).await;
         let message = found(&messenger, &message.notification).await;
         assert_eq!(message.status, Status::Sent, "round {round}: {:?}", message.reason);
-        assert_eq!(in_room_of(&messenger, given::TENANT, "anna"), Some(vec!["[inventory] x".to_owned()]));
+        assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), Some(vec!["[inventory] x".to_owned()]));
     }
 }
 
@@ -179,17 +187,17 @@ async fn nothing_is_lost_when_the_recipient_moves_meanwhile() {
 async fn who_moves_while_their_messages_are_delivered_gets_no_more_of_them() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
-    messenger.send(given::dm("anna", "0"), WAIT).await;
+    messenger.send(fixtures::dm("anna", "0"), WAIT).await;
     for n in 1..4 {
-        messenger.send(given::dm("anna", &n.to_string()), NO_WAIT).await;
+        messenger.send(fixtures::dm("anna", &n.to_string()), NO_WAIT).await;
     }
     messenger.homeserver.act_late(Duration::from_secs(1));
     let worker = messenger.clone();
     let working = tokio::spawn(async move { worker.deliver_due().await.expect("the outbox can be read") });
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    messenger.sign_in(identity_in(given::OTHER_TENANT, "anna")).await.expect("signed in");
+    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
     working.await.expect("no panic");
-    let bodies = in_room_of(&messenger, given::TENANT, "anna").expect("her room");
+    let bodies = in_room_of(&messenger, fixtures::TENANT, "anna").expect("her room");
     assert_eq!(bodies.len(), 3, "only the one that was on its way arrives: {bodies:?}");
 }
 
@@ -199,10 +207,10 @@ async fn users_with_similar_names_have_rooms_of_their_own() {
     let names = ["max", "Max", "MAX", "m_ax", "mäx", "ma x", "messenger", "conduit"];
     for name in names {
         ready_caller(&messenger, name).await;
-        assert_eq!(messenger.send(given::dm(name, name), WAIT).await.notification.status, Status::Sent);
+        assert_eq!(messenger.send(fixtures::dm(name, name), WAIT).await.notification.status, Status::Sent);
     }
     for name in names {
-        assert_eq!(in_room_of(&messenger, given::TENANT, name), Some(vec![format!("[inventory] {name}")]));
+        assert_eq!(in_room_of(&messenger, fixtures::TENANT, name), Some(vec![format!("[inventory] {name}")]));
     }
     assert_eq!(messenger.homeserver.accounts(), names.len());
     assert_eq!(messenger.homeserver.display_name(&matrix("messenger")), None, "the bot is nobody's account");
@@ -212,14 +220,19 @@ async fn users_with_similar_names_have_rooms_of_their_own() {
 async fn who_left_the_chat_elsewhere_is_brought_back_by_the_next_message() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
-    let room = messenger.send(given::dm("anna", "one"), WAIT).await.notification.room.expect("sent");
+    let room = messenger.send(fixtures::dm("anna", "one"), WAIT).await.notification.room.expect("sent");
     messenger.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
-    messenger.memberships.remove(given::TENANT, &room, &given::user("anna")).await.expect("stored");
-    let sent = messenger.send(given::dm("anna", "two"), WAIT).await.notification;
+    messenger.memberships.remove(fixtures::TENANT, &room, &fixtures::user("anna")).await.expect("stored");
+    let sent = messenger.send(fixtures::dm("anna", "two"), WAIT).await.notification;
     assert_eq!((sent.status, sent.room.as_ref()), (Status::Sent, Some(&room)));
     assert_eq!(messenger.homeserver.members(&room), [matrix("anna")]);
     assert!(
-        messenger.memberships.of(given::TENANT, &given::user("anna")).await.expect("rooms").contains(&room)
+        messenger
+            .memberships
+            .of(fixtures::TENANT, &fixtures::user("anna"))
+            .await
+            .expect("rooms")
+            .contains(&room)
     );
 }
 
@@ -229,12 +242,12 @@ async fn one_for_another_spelling_of_an_id_is_held_for_the_same_user() {
     let id = |text: &str| messenger_core::id::HubUserId::parse(text).expect("an id");
     let to = |text: &str| messenger_core::notification::Draft {
         target: messenger_core::notification::Target::Dm(id(text)),
-        ..given::draft(text)
+        ..fixtures::draft(text)
     };
     for spelling in ["mu\u{308}ller", " müller\u{a0}"] {
         assert_eq!(messenger.send(to(spelling), NO_WAIT).await.notification.status, Status::Pending);
     }
-    messenger.caller("müller", given::TENANT).await;
-    settle(&messenger).await;
-    assert_eq!(in_room_of(&messenger, given::TENANT, "müller").map(|bodies| bodies.len()), Some(2));
+    messenger.caller("müller", fixtures::TENANT).await;
+    run_until_idle(&messenger).await;
+    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "müller").map(|bodies| bodies.len()), Some(2));
 }

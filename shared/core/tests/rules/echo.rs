@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use messenger_core::{
     id::RoomId,
-    message::{Message, Said},
+    message::{Message, MessageContent},
     user::Caller,
 };
 use messenger_testkit::{TestMessenger, messenger};
@@ -27,7 +27,11 @@ async fn say(
     body: &str,
     transaction: Option<&str>,
 ) -> Message {
-    messenger.messenger.send(anna, room, Said::text(body, "m.text"), transaction).await.expect("sent")
+    messenger
+        .messenger
+        .send(anna, room, MessageContent::text(body, "m.text"), transaction)
+        .await
+        .expect("sent")
 }
 
 async fn push(messenger: &TestMessenger, said: &Message) {

@@ -6,7 +6,7 @@ use messenger_core::{
     message::Message,
     user::Caller,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::{Value, json};
 
 use crate::in_general_room;
@@ -47,7 +47,7 @@ impl Stand {
     async fn is_posted(&self, id: &str) -> bool {
         let mxc = Mxc::new("hub.local", id).expect("a name");
         let user = self.anna.user.id();
-        self.messenger.messages.posted(given::TENANT, user, &mxc).await.expect("asked").is_some()
+        self.messenger.messages.posted(fixtures::TENANT, user, &mxc).await.expect("asked").is_some()
     }
 }
 

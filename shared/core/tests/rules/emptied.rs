@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use messenger_core::{
-    follow::EventStream,
     id::{EventId, MatrixUserId, RoomId},
-    message::Said,
+    message::MessageContent,
     poll::Since,
+    subscription::EventStream,
     user::Caller,
 };
 use messenger_testkit::{
-    TestMessenger, given, messenger,
+    TestMessenger, fixtures, messenger,
     sse::{Reader, SseEvent},
 };
 use serde_json::json;
@@ -70,7 +70,7 @@ impl Stand {
 
     /// Returns the replay of a stream of this process from a cursor.
     async fn replayed(&self, process: &TestMessenger, cursor: &str) -> Vec<SseEvent> {
-        let event_stream: EventStream = process.follow(&self.anna, Some(cursor)).await.expect("a stream");
+        let event_stream: EventStream = process.subscribe(&self.anna, Some(cursor)).await.expect("a stream");
         let events = Reader::new(event_stream).within(Duration::from_secs(2)).await;
         events.into_iter().filter(|event| event.id.is_some() && event.kind() != "connected").collect()
     }
@@ -133,7 +133,7 @@ async fn what_is_newer_than_a_redacted_message_is_still_remembered() {
     stand.says("newer").await;
     stand.redacts(&message).await;
     caught_up().await;
-    let mut event_stream = stand.messenger.follow(&stand.anna, Some(&cursor)).await.expect("a stream");
+    let mut event_stream = stand.messenger.subscribe(&stand.anna, Some(&cursor)).await.expect("a stream");
     let preamble = event_stream.next().await.expect("first bytes");
     assert!(String::from_utf8_lossy(&preamble).contains("newer"));
 }
@@ -159,7 +159,7 @@ async fn a_redacted_edit_is_replayed_empty_and_the_rest_is_not() {
 async fn what_is_redacted_before_push_brings_it_is_never_told() {
     let stand = Stand::new().await;
     let _broker = stand.messenger.run_broker();
-    let said = Said::text(SECRET, "m.text");
+    let said = MessageContent::text(SECRET, "m.text");
     let sent = stand.messenger.messenger.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent");
     stand.redacts(&sent.event_id).await;
     // Push does not come: it is read from the room, where it is empty.
@@ -179,7 +179,7 @@ async fn what_is_redacted_before_push_brings_it_is_never_told() {
 async fn a_retry_is_not_answered_with_what_was_redacted() {
     let stand = Stand::new().await;
     let say = async |body: &str| {
-        let said = Said::text(body, "m.text");
+        let said = MessageContent::text(body, "m.text");
         stand.messenger.messenger.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent")
     };
     let sent = say(SECRET).await;
@@ -193,7 +193,8 @@ async fn a_retry_is_not_answered_with_what_was_redacted() {
 #[tokio::test(start_paused = true)]
 async fn a_notification_keeps_its_text() {
     let stand = Stand::new().await;
-    let sent = stand.messenger.send(given::draft("stock is low"), Duration::from_secs(3)).await.notification;
+    let sent =
+        stand.messenger.send(fixtures::draft("stock is low"), Duration::from_secs(3)).await.notification;
     let event = sent.event.expect("sent");
     stand.hears(&event).await;
     stand.redacts(&event).await;

@@ -2,14 +2,14 @@
 
 use messenger_core::{
     id::{MatrixUserId, RoomId},
-    message::Said,
+    message::MessageContent,
     notification::{Status, reason},
     user::{Caller, Role},
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
 
-use crate::{WAIT, in_general_room, ready_caller, ready_with, settle};
+use crate::{WAIT, in_general_room, ready_caller, ready_with, run_until_idle};
 
 fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
@@ -71,7 +71,7 @@ async fn a_room_that_is_encrypted_later_says_so_once_and_takes_no_plain_text() {
     for caller in [&anna, &bert] {
         let error = messenger
             .messenger
-            .send(caller, &room, Said::text("x", "m.text"), None)
+            .send(caller, &room, MessageContent::text("x", "m.text"), None)
             .await
             .expect_err("refused");
         assert_eq!(error.code(), "room_encrypted");
@@ -85,7 +85,7 @@ async fn a_room_that_is_encrypted_later_says_so_once_and_takes_no_plain_text() {
     assert_eq!(bodies.count(), 2, "what was said before, and the notice");
     // Another process knows as much.
     let other = messenger.another_process();
-    assert!(other.messenger.send(&bert, &room, Said::text("x", "m.text"), None).await.is_err());
+    assert!(other.messenger.send(&bert, &room, MessageContent::text("x", "m.text"), None).await.is_err());
     assert_eq!(messenger.history(&bert, &room, None, 10).await.expect("a page").messages.len(), 2);
 }
 
@@ -115,10 +115,10 @@ async fn a_notification_is_never_sent_into_an_encrypted_room() {
     encrypt(&messenger, &general, "anna").await;
     // The process that heard of it, and one that did not.
     for process in [messenger.clone(), messenger.another_process()] {
-        let sent = process.send(given::draft("Alarm"), WAIT).await.notification;
+        let sent = process.send(fixtures::draft("Alarm"), WAIT).await.notification;
         assert_eq!((sent.status, sent.reason.as_deref()), (Status::Failed, Some(reason::ROOM_ENCRYPTED)));
     }
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(notices(&messenger, &general).len(), 1);
     assert!(messenger.homeserver.bodies(&general).iter().all(|body| !body.contains("Alarm")));
     // The streams have it all the same.
@@ -157,7 +157,7 @@ async fn an_encrypted_chat_with_somebody_who_reads_here_only_leads_both_to_a_pla
     assert!(!messenger.homeserver.has_bot(&room), "the bot does not stay where it can read nothing");
     messenger
         .messenger
-        .send(&bert, &plain.matrix_room_id, Said::text("Hallo", "m.text"), None)
+        .send(&bert, &plain.matrix_room_id, MessageContent::text("Hallo", "m.text"), None)
         .await
         .expect("sent");
 }

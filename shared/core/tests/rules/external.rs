@@ -5,9 +5,9 @@ use messenger_core::{
     external::Withdrawal,
     user::{Caller, Role},
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{part_of, ready_caller, ready_with, settle};
+use crate::{part_of, ready_caller, ready_with, run_until_idle};
 
 async fn people(messenger: &TestMessenger) -> (Caller, Caller) {
     (ready_with(messenger, "admin", Role::Admin).await, ready_caller(messenger, "anna").await)
@@ -38,8 +38,8 @@ async fn nobody_has_a_password_before_an_administrator_allows_it() {
         messenger.disable_external_access(&anna, id).await.expect_err("refused").code(),
         "admin_role_needed"
     );
-    let foreign = messenger.caller("carl", given::OTHER_TENANT).await;
-    for user in [foreign.user.id(), &given::user("nobody")] {
+    let foreign = messenger.caller("carl", fixtures::OTHER_TENANT).await;
+    for user in [foreign.user.id(), &fixtures::user("nobody")] {
         assert_eq!(
             messenger.enable_external_access(&admin, user).await.expect_err("refused").code(),
             "not_found"
@@ -108,7 +108,7 @@ async fn who_is_withdrawn_is_out_now_or_when_the_homeserver_is_back() {
     let pending = messenger.disable_external_access(&admin, id).await.expect("disabled");
     assert_eq!((pending, works(&messenger, &anna, &second.password)), (Withdrawal::Pending, true));
     messenger.homeserver.switch_on();
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert!(!works(&messenger, &anna, &second.password));
 }
 
@@ -128,7 +128,7 @@ async fn who_is_withdrawn_while_asking_is_out_all_the_same() {
         if let Ok(shown) = shown {
             assert!(!works(&messenger, &anna, &shown.password), "after {polls} steps");
         }
-        settle(&messenger).await;
+        run_until_idle(&messenger).await;
         let mut passwords = messenger.homeserver.passwords();
         assert_eq!(passwords.pop(), None, "after {polls} steps");
     }

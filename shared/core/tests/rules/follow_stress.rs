@@ -7,7 +7,7 @@ use messenger_core::{
     id::{Position, RoomId},
     user::Caller,
 };
-use messenger_testkit::{TestMessenger, given, messenger, sse::Reader};
+use messenger_testkit::{TestMessenger, fixtures, messenger, sse::Reader};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 const WRITERS: u64 = 12;
@@ -16,10 +16,10 @@ const READERS: u64 = 12;
 
 /// One of several audiences.
 fn audience(random: &mut StdRng) -> Audience {
-    let tenant = if random.random_bool(0.8) { given::TENANT } else { given::OTHER_TENANT };
+    let tenant = if random.random_bool(0.8) { fixtures::TENANT } else { fixtures::OTHER_TENANT };
     match random.random_range(0..4) {
-        0 => Audience::User(tenant, given::user("anna")),
-        1 => Audience::User(tenant, given::user("bert")),
+        0 => Audience::User(tenant, fixtures::user("anna")),
+        1 => Audience::User(tenant, fixtures::user("bert")),
         2 => Audience::Room(tenant, RoomId::new("!1")),
         _ => Audience::Tenant(tenant),
     }
@@ -29,10 +29,10 @@ async fn write(messenger: TestMessenger, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     for n in 0..EACH {
         if random.random_bool(0.2) {
-            messenger.send(given::machine(7, &n.to_string()), Duration::ZERO).await;
+            messenger.send(fixtures::machine(7, &n.to_string()), Duration::ZERO).await;
         } else {
             let events: Vec<_> =
-                (0..random.random_range(1..4)).map(|_| given::event(audience(&mut random), "x")).collect();
+                (0..random.random_range(1..4)).map(|_| fixtures::event(audience(&mut random), "x")).collect();
             messenger.feed.append(&events).await.expect("appended");
         }
         if random.random_bool(0.1) {
@@ -48,7 +48,7 @@ async fn read(processes: Vec<TestMessenger>, caller: Caller, last: Audience, luc
     let mut cursor = "0".to_owned();
     loop {
         let process = &processes[random.random_range(0..processes.len())];
-        let mut stream = Reader::new(process.follow(&caller, Some(&cursor)).await.expect("a stream"));
+        let mut stream = Reader::new(process.subscribe(&caller, Some(&cursor)).await.expect("a stream"));
         for _ in 0..random.random_range(1..200) {
             let Some(event) = stream.next().await else { break };
             assert_ne!(event.kind(), "reset");
@@ -72,10 +72,16 @@ async fn each_hears_its_own(dawdle: Duration) {
     let processes = vec![first.another_process(), first.another_process(), first.clone()];
     let _brokers: Vec<_> = processes.iter().map(TestMessenger::run_broker).collect();
     let mut callers = Vec::new();
-    for (name, tenant) in [("anna", given::TENANT), ("bert", given::TENANT), ("carl", given::OTHER_TENANT)] {
+    for (name, tenant) in
+        [("anna", fixtures::TENANT), ("bert", fixtures::TENANT), ("carl", fixtures::OTHER_TENANT)]
+    {
         callers.push(first.caller(name, tenant).await);
     }
-    first.memberships.add(given::TENANT, &RoomId::new("!1"), &given::user("anna")).await.expect("added");
+    first
+        .memberships
+        .add(fixtures::TENANT, &RoomId::new("!1"), &fixtures::user("anna"))
+        .await
+        .expect("added");
     let readers: Vec<_> = (0..READERS)
         .map(|n| {
             let caller = callers[usize::try_from(n).expect("small") % callers.len()].clone();
@@ -90,7 +96,7 @@ async fn each_hears_its_own(dawdle: Duration) {
     for caller in &callers {
         let last = Audience::User(caller.user.tenant(), caller.user.id().clone());
         let text = format!("the end of {last}");
-        first.feed.append(&[given::event(last, &text)]).await.expect("appended");
+        first.feed.append(&[fixtures::event(last, &text)]).await.expect("appended");
     }
     for (n, reader) in readers.into_iter().enumerate() {
         let seen =
@@ -99,7 +105,7 @@ async fn each_hears_its_own(dawdle: Duration) {
         let mut audience =
             vec![Audience::Tenant(user.tenant()), Audience::User(user.tenant(), user.id().clone())];
         if user.id().as_str() == "anna" {
-            audience.push(Audience::Room(given::TENANT, RoomId::new("!1")));
+            audience.push(Audience::Room(fixtures::TENANT, RoomId::new("!1")));
         }
         let events = first.feed.after(Position(0), &audience, 1_000_000).await.expect("events");
         let expected: Vec<_> = events.iter().map(|event| event.position.0).collect();
@@ -120,17 +126,17 @@ async fn each_reader_hears_the_same_from_a_slow_store() {
 
 /// Opens a stream while somebody joins a room; what the room says after the join must be heard.
 async fn join_while_opening(messenger: &TestMessenger, round: usize) {
-    let caller = messenger.caller(&format!("user{round}"), given::TENANT).await;
+    let caller = messenger.caller(&format!("user{round}"), fixtures::TENANT).await;
     let room = RoomId::new(format!("!{round}"));
     let cursor = messenger.feed.span().await.expect("a span").head.to_string();
     let (joining, user, joined) = (messenger.clone(), caller.user.id().clone(), room.clone());
     let join = tokio::spawn(async move {
-        joining.memberships.add(given::TENANT, &joined, &user).await.expect("added");
-        let after = given::event(Audience::Room(given::TENANT, joined), "after the join");
+        joining.memberships.add(fixtures::TENANT, &joined, &user).await.expect("added");
+        let after = fixtures::event(Audience::Room(fixtures::TENANT, joined), "after the join");
         joining.feed.append(&[after]).await.expect("appended");
     });
     let from = round.is_multiple_of(2).then_some(cursor.as_str());
-    let mut stream = Reader::new(messenger.follow(&caller, from).await.expect("a stream"));
+    let mut stream = Reader::new(messenger.subscribe(&caller, from).await.expect("a stream"));
     join.await.expect("no panic");
     let heard = tokio::time::timeout(Duration::from_secs(10), async {
         loop {

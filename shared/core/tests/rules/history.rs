@@ -6,7 +6,7 @@ use messenger_core::{
     message::History,
     user::Caller,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
 
 use crate::ready_caller;
@@ -23,7 +23,7 @@ impl Stand {
     async fn of(messages: usize) -> Self {
         let messenger = messenger().build();
         let anna = ready_caller(&messenger, "anna").await;
-        let room = messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+        let room = messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
         let said =
             (0..messages).map(|n| messenger.homeserver.says(&room, &elsewhere(), &n.to_string())).collect();
         Self { messenger, anna, room, said }

@@ -5,16 +5,16 @@ use std::time::Duration;
 use messenger_core::{
     Error, Result,
     event::{Audience, Kind},
-    follow::EventStream,
     id::RoomId,
     media::Upload,
-    message::Said,
+    message::MessageContent,
     poll::Since,
     room::RoomCreation,
+    subscription::EventStream,
     user::{Caller, Identity, Role},
 };
 use messenger_testkit::{
-    TestMessenger, given, messenger,
+    TestMessenger, fixtures, messenger,
     sse::{Reader, SseEvent},
 };
 
@@ -22,14 +22,14 @@ use crate::{NO_WAIT, WAIT, identity_in, ready_caller, ready_with};
 
 const SOON: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(25);
-const ALL: Audience = Audience::Tenant(given::TENANT);
+const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 
 async fn with_role(messenger: &TestMessenger, name: &str, role: Role) {
-    messenger.sign_in(Identity { role, ..given::identity(name) }).await.expect("signed in");
+    messenger.sign_in(Identity { role, ..fixtures::identity(name) }).await.expect("signed in");
 }
 
 async fn moved(messenger: &TestMessenger, name: &str) {
-    messenger.sign_in(identity_in(given::OTHER_TENANT, name)).await.expect("signed in");
+    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, name)).await.expect("signed in");
 }
 
 fn code<T>(result: Result<T>) -> &'static str {
@@ -37,7 +37,7 @@ fn code<T>(result: Result<T>) -> &'static str {
 }
 
 async fn open(messenger: &TestMessenger, caller: &Caller) -> Reader<EventStream> {
-    let mut stream = Reader::new(messenger.follow(caller, None).await.expect("a stream"));
+    let mut stream = Reader::new(messenger.subscribe(caller, None).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("an event").kind(), "connected");
     stream
 }
@@ -46,14 +46,14 @@ async fn open(messenger: &TestMessenger, caller: &Caller) -> Reader<EventStream>
 async fn a_process_forgets_a_user_who_changes_in_another_process() {
     let first = messenger().build();
     let second = first.another_process();
-    let seen = async || second.recognise(given::identity("anna")).await;
+    let seen = async || second.recognise(fixtures::identity("anna")).await;
     with_role(&first, "anna", Role::User).await;
     assert_eq!(seen().await.expect("known").identity.role, Role::User);
     with_role(&first, "anna", Role::Viewer).await;
     assert_eq!(seen().await.expect("known").identity.role, Role::Viewer);
-    first.external_access.enable(given::TENANT, &given::user("anna")).await.expect("enabled");
+    first.external_access.enable(fixtures::TENANT, &fixtures::user("anna")).await.expect("enabled");
     assert!(seen().await.expect("known").external_client_enabled);
-    let renamed = Identity { display_name: "Anna Neu".to_owned(), ..given::identity("anna") };
+    let renamed = Identity { display_name: "Anna Neu".to_owned(), ..fixtures::identity("anna") };
     first.sign_in(renamed).await.expect("signed in");
     assert_eq!(seen().await.expect("known").identity.display_name, "Anna Neu");
     moved(&first, "anna").await;
@@ -67,33 +67,33 @@ async fn a_stream_or_poll_of_a_former_tenant_does_not_begin() {
     let first = messenger().build();
     let second = first.another_process();
     let _broker = second.run_broker();
-    let anna = second.caller("anna", given::TENANT).await;
+    let anna = second.caller("anna", fixtures::TENANT).await;
     first.memory.lose_signals();
     moved(&first, "anna").await;
-    assert!(second.recognise(given::identity("anna")).await.is_ok(), "the signal got lost");
+    assert!(second.recognise(fixtures::identity("anna")).await.is_ok(), "the signal got lost");
     tokio::time::sleep(SOON).await;
     let cursor = Since::Cursor("0".to_owned());
     assert_eq!(code(second.poll(&anna, &cursor, NO_WAIT).await), "token_superseded");
     for cursor in [None, Some("0")] {
-        assert_eq!(code(second.follow(&anna, cursor).await), "token_superseded", "{cursor:?}");
+        assert_eq!(code(second.subscribe(&anna, cursor).await), "token_superseded", "{cursor:?}");
     }
-    assert_eq!(code(second.recognise(given::identity("anna")).await), "token_superseded");
+    assert_eq!(code(second.recognise(fixtures::identity("anna")).await), "token_superseded");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_when_the_role_changes() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let anna = messenger.caller("anna", given::TENANT).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
     let (mut stream, mut others) = (
         open(&messenger, &anna).await,
-        open(&messenger, &messenger.caller("bert", given::TENANT).await).await,
+        open(&messenger, &messenger.caller("bert", fixtures::TENANT).await).await,
     );
-    let renamed = Identity { display_name: "Anna Neu".to_owned(), ..given::identity("anna") };
+    let renamed = Identity { display_name: "Anna Neu".to_owned(), ..fixtures::identity("anna") };
     messenger.sign_in(renamed.clone()).await.expect("signed in");
-    messenger.feed.append(&[given::event(ALL, "still heard")]).await.expect("appended");
+    messenger.feed.append(&[fixtures::event(ALL, "still heard")]).await.expect("appended");
     messenger.sign_in(Identity { role: Role::Viewer, ..renamed }).await.expect("signed in");
-    messenger.feed.append(&[given::event(ALL, "no more")]).await.expect("appended");
+    messenger.feed.append(&[fixtures::event(ALL, "no more")]).await.expect("appended");
     let told = stream.within(SOON).await;
     let kinds: Vec<_> = told.iter().map(SseEvent::kind).collect();
     assert_eq!(kinds, ["new_message", "role_changed"]);
@@ -107,7 +107,7 @@ async fn a_stream_ends_when_the_role_changes() {
 async fn a_waiting_poll_ends_when_tenant_or_role_change() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let anna = messenger.caller("anna", given::TENANT).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
     let waiting = |messenger: &TestMessenger| {
         let (messenger, anna) = (messenger.clone(), anna.clone());
         tokio::spawn(async move { messenger.poll(&anna, &Since::Reader(String::new()), LONG).await })
@@ -127,10 +127,10 @@ async fn a_waiting_poll_ends_when_tenant_or_role_change() {
 #[tokio::test]
 async fn a_page_ends_where_its_user_left_the_tenant() {
     let messenger = messenger().build();
-    let anna = messenger.caller("anna", given::TENANT).await;
-    messenger.feed.append(&[given::event(ALL, "before")]).await.expect("appended");
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
+    messenger.feed.append(&[fixtures::event(ALL, "before")]).await.expect("appended");
     moved(&messenger, "anna").await;
-    messenger.feed.append(&[given::event(ALL, "meanwhile")]).await.expect("appended");
+    messenger.feed.append(&[fixtures::event(ALL, "meanwhile")]).await.expect("appended");
     with_role(&messenger, "anna", Role::User).await;
     let page = messenger.poll(&anna, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
     let kinds: Vec<_> = page.events.iter().map(|event| event.kind).collect();
@@ -157,18 +157,18 @@ async fn every_call(
         topic: None,
         invite: invite.iter().map(|&name| name.to_owned()).collect(),
     };
-    let text = || Said::text("x", "m.text");
+    let text = || MessageContent::text("x", "m.text");
     vec![
         ("join", messenger.join_room(caller, open).await.map(drop)),
         ("found", messenger.create_room(caller, named(&[])).await.map(drop)),
         ("found with others", messenger.create_room(caller, named(&["bert"])).await.map(drop)),
-        ("dm", messenger.open_dm(caller, &given::user("bert")).await.map(drop)),
+        ("dm", messenger.open_dm(caller, &fixtures::user("bert")).await.map(drop)),
         ("invite", messenger.invite(caller, own, "carl").await.map(drop)),
         ("send", messenger.messenger.send(caller, own, text(), Some("1")).await.map(drop)),
         ("upload", messenger.upload(caller, own, file(), None, None).await.map(drop)),
         ("type", messenger.type_in(caller, own, Some(WAIT)).await),
-        ("enable", messenger.enable_external_access(caller, &given::user("bert")).await),
-        ("disable", messenger.disable_external_access(caller, &given::user("bert")).await.map(drop)),
+        ("enable", messenger.enable_external_access(caller, &fixtures::user("bert")).await),
+        ("disable", messenger.disable_external_access(caller, &fixtures::user("bert")).await.map(drop)),
         ("password", messenger.external_client(caller).await.map(drop)),
         ("rotate", messenger.rotate_external_client(caller).await.map(drop)),
         ("read", messenger.mark_read(caller, own).await),
@@ -180,7 +180,7 @@ async fn every_call(
 async fn two_rooms(messenger: &TestMessenger, anna: &Caller) -> (RoomId, RoomId) {
     ready_caller(messenger, "bert").await;
     ready_caller(messenger, "carl").await;
-    let open = messenger.send(given::machine(1, "x"), WAIT).await.notification.room.expect("a room");
+    let open = messenger.send(fixtures::machine(1, "x"), WAIT).await.notification.room.expect("a room");
     let named = RoomCreation { name: "own".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
     let own = messenger.create_room(anna, named).await.expect("made").matrix_room_id;
     messenger.work().await;

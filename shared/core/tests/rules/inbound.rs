@@ -4,10 +4,10 @@ use messenger_core::{
     event::{Audience, Event, Kind},
     id::{EventId, MatrixUserId, Position, RoomId, TenantId},
     inbound::{Content, RoomEvent},
-    message::Said,
+    message::MessageContent,
     room::{Profile, RoomKey, RoomKind},
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 
 use crate::{WAIT, accounts_made, ready_caller};
 
@@ -21,7 +21,7 @@ fn message(id: &str, room: &RoomId, sender: &MatrixUserId, body: &str) -> RoomEv
         room_id: room.clone(),
         sender: sender.clone(),
         timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
-        content: Content::Message(Said::text(body, "m.text")),
+        content: Content::Message(MessageContent::text(body, "m.text")),
         edited: None,
     }
 }
@@ -37,7 +37,7 @@ async fn room_of(messenger: &TestMessenger, tenant: TenantId, id: &str) -> RoomI
     let kind = RoomKind::Service { source_app: id.to_owned() };
     messenger
         .rooms
-        .settle(&RoomKey { tenant, kind }, &RoomId::new(id), &Profile::default())
+        .register(&RoomKey { tenant, kind }, &RoomId::new(id), &Profile::default())
         .await
         .expect("settled")
 }
@@ -45,7 +45,7 @@ async fn room_of(messenger: &TestMessenger, tenant: TenantId, id: &str) -> RoomI
 async fn heard(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
     messenger
         .feed
-        .after(Position(0), &[Audience::Room(given::TENANT, room.clone())], 100)
+        .after(Position(0), &[Audience::Room(fixtures::TENANT, room.clone())], 100)
         .await
         .expect("events")
 }
@@ -54,11 +54,13 @@ async fn heard(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
 async fn a_message_reaches_the_members_of_its_room() {
     let messenger = messenger().build();
     messenger
-        .sign_in(messenger_core::user::Identity { display_name: "Änna".into(), ..given::identity("Anna") })
+        .sign_in(messenger_core::user::Identity {
+            display_name: "Änna".into(), ..fixtures::identity("Anna")
+        })
         .await
         .expect("signed in");
     accounts_made(&messenger, &["Anna"]).await;
-    let room = room_of(&messenger, given::TENANT, "!1").await;
+    let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     messenger.receive(vec![message("$1", &room, &matrix("_anna"), "Größe")]).await.expect("received");
     let events = heard(&messenger, &room).await;
     assert_eq!((events.len(), events[0].kind), (1, Kind::NewMessage));
@@ -71,7 +73,7 @@ async fn a_message_reaches_the_members_of_its_room() {
 #[tokio::test]
 async fn a_message_told_again_counts_once() {
     let messenger = messenger().build();
-    let room = room_of(&messenger, given::TENANT, "!1").await;
+    let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let events = || {
         (0..5).map(|n| message(&format!("${n}"), &room, &matrix("anna"), &n.to_string())).collect::<Vec<_>>()
     };
@@ -89,7 +91,7 @@ async fn a_message_told_again_counts_once() {
 #[tokio::test]
 async fn messages_keep_the_order_in_which_they_are_told() {
     let messenger = messenger().build();
-    let room = room_of(&messenger, given::TENANT, "!1").await;
+    let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let events =
         (0..20).map(|n| message(&format!("${n}"), &room, &matrix("anna"), &format!("<{n}>"))).collect();
     messenger.receive(events).await.expect("received");
@@ -101,7 +103,7 @@ async fn messages_keep_the_order_in_which_they_are_told() {
 #[tokio::test]
 async fn what_the_bot_said_is_not_told_again() {
     let messenger = messenger().build();
-    let room = messenger.send(given::draft("x"), WAIT).await.notification.room.expect("sent");
+    let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("sent");
     let before = messenger.memory.events().len();
     messenger
         .receive(vec![message("$event1", &room, &matrix("messenger"), "[inventory] x")])
@@ -124,14 +126,14 @@ async fn rooms_that_are_not_ours_are_passed_over() {
     messenger.receive(events).await.expect("received");
     assert_eq!(messenger.memory.events().len(), before);
     assert!(
-        !messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").contains(&foreign)
+        !messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").contains(&foreign)
     );
 }
 
 #[tokio::test]
 async fn what_comes_after_a_foreign_room_is_not_passed_over() {
     let messenger = messenger().build();
-    let room = room_of(&messenger, given::TENANT, "!1").await;
+    let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let foreign = RoomId::new("!foreign");
     let events =
         vec![message("$1", &foreign, &matrix("anna"), "x"), message("$2", &room, &matrix("anna"), "y")];
@@ -142,8 +144,8 @@ async fn what_comes_after_a_foreign_room_is_not_passed_over() {
 #[tokio::test]
 async fn a_sender_whom_we_do_not_know_is_named_by_their_matrix_id() {
     let messenger = messenger().build();
-    messenger.caller("anna", given::TENANT).await;
-    let room = room_of(&messenger, given::TENANT, "!1").await;
+    messenger.caller("anna", fixtures::TENANT).await;
+    let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     for (n, sender) in
         ["@bert:hub.local", "@anna:elsewhere", "@anna:hub.local:8448", "anna"].iter().enumerate()
     {
@@ -157,10 +159,10 @@ async fn a_sender_whom_we_do_not_know_is_named_by_their_matrix_id() {
 #[tokio::test]
 async fn joins_and_leaves_are_taken_over_once_each() {
     let messenger = messenger().build();
-    let anna = messenger.caller("anna", given::TENANT).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
     accounts_made(&messenger, &["anna"]).await;
-    let room = room_of(&messenger, given::TENANT, "!1").await;
-    let rooms = async || messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms");
+    let room = room_of(&messenger, fixtures::TENANT, "!1").await;
+    let rooms = async || messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms");
     for _ in 0..2 {
         messenger.receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
     }
@@ -177,11 +179,11 @@ async fn joins_and_leaves_are_taken_over_once_each() {
 async fn who_has_come_back_is_not_put_out_by_what_is_told_late_of_their_leaving() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
-    let room = messenger.send(given::draft("x"), WAIT).await.notification.room.expect("sent");
+    let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("sent");
     messenger.ports().homeserver.join(&room, &matrix("anna")).await.expect("in again");
     messenger.receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
     messenger.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
-    let rooms = async || messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms");
+    let rooms = async || messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms");
     assert!(rooms().await.contains(&room));
     messenger.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
     messenger.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
@@ -191,20 +193,20 @@ async fn who_has_come_back_is_not_put_out_by_what_is_told_late_of_their_leaving(
 #[tokio::test]
 async fn who_comes_and_goes_within_one_push_is_out() {
     let messenger = messenger().build();
-    let anna = messenger.caller("anna", given::TENANT).await;
-    let room = room_of(&messenger, given::TENANT, "!1").await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
+    let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let told = [true, false].map(|joined| membership(&room, &matrix("anna"), joined));
     messenger.receive(told.to_vec()).await.expect("received");
-    assert_eq!(messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms"), []);
+    assert_eq!(messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms"), []);
 }
 
 #[tokio::test]
 async fn a_user_of_another_tenant_never_becomes_a_member() {
     let messenger = messenger().build();
-    let carl = messenger.caller("carl", given::OTHER_TENANT).await;
-    let room = room_of(&messenger, given::TENANT, "!1").await;
+    let carl = messenger.caller("carl", fixtures::OTHER_TENANT).await;
+    let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     messenger.receive(vec![membership(&room, &matrix("carl"), true)]).await.expect("received");
-    for tenant in [given::TENANT, given::OTHER_TENANT] {
+    for tenant in [fixtures::TENANT, fixtures::OTHER_TENANT] {
         assert_eq!(messenger.memberships.of(tenant, carl.user.id()).await.expect("rooms"), []);
     }
     assert!(messenger.memory.events().is_empty());

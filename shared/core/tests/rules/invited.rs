@@ -5,7 +5,7 @@ use messenger_core::{
     room::RoomType,
     user::Role,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
 
 use crate::{ready_caller, ready_with};
@@ -76,7 +76,7 @@ async fn another_tenants_invitation_is_left_alone_and_a_room_that_fails_keeps_no
     }
     let rooms = rooms(&messenger, "dora").await;
     assert!(rooms.iter().any(|(id, _)| *id == fine), "{rooms:?}");
-    let fritz = messenger.caller("fritz", given::OTHER_TENANT).await;
+    let fritz = messenger.caller("fritz", fixtures::OTHER_TENANT).await;
     messenger.work().await;
     assert_eq!(messenger.rooms_of(&fritz).await.expect("rooms").len(), 1);
     assert!(!messenger.homeserver.members(&fine).contains(&matrix("fritz")));

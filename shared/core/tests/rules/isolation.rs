@@ -10,38 +10,38 @@ use messenger_core::{
     user::Caller,
 };
 use messenger_testkit::{
-    TestMessenger, given, messenger,
+    TestMessenger, fixtures, messenger,
     sse::{Reader, SseEvent},
 };
 
 use crate::WAIT;
 
 const USERS: [(&str, TenantId); 4] = [
-    ("anna", given::TENANT),
-    ("bert", given::TENANT),
-    ("carl", given::OTHER_TENANT),
-    ("dora", given::OTHER_TENANT),
+    ("anna", fixtures::TENANT),
+    ("bert", fixtures::TENANT),
+    ("carl", fixtures::OTHER_TENANT),
+    ("dora", fixtures::OTHER_TENANT),
 ];
 
 fn user_audience(tenant: TenantId, name: &str) -> Audience {
-    Audience::User(tenant, given::user(name))
+    Audience::User(tenant, fixtures::user(name))
 }
 
 /// Each audience, and the users who hear it.
 fn matrix() -> Vec<(Audience, Vec<&'static str>)> {
     let room = |tenant, id: &str| Audience::Room(tenant, RoomId::new(id));
     vec![
-        (Audience::Tenant(given::TENANT), vec!["anna", "bert"]),
-        (Audience::Tenant(given::OTHER_TENANT), vec!["carl", "dora"]),
+        (Audience::Tenant(fixtures::TENANT), vec!["anna", "bert"]),
+        (Audience::Tenant(fixtures::OTHER_TENANT), vec!["carl", "dora"]),
         (Audience::Tenant(TenantId(11)), vec![]),
-        (user_audience(given::TENANT, "anna"), vec!["anna"]),
-        (user_audience(given::OTHER_TENANT, "anna"), vec![]),
-        (user_audience(given::TENANT, "carl"), vec![]),
-        (user_audience(given::OTHER_TENANT, "carl"), vec!["carl"]),
-        (room(given::TENANT, "!1"), vec!["anna"]),
-        (room(given::OTHER_TENANT, "!1"), vec![]),
-        (room(given::OTHER_TENANT, "!2"), vec!["dora"]),
-        (room(given::TENANT, "!2"), vec![]),
+        (user_audience(fixtures::TENANT, "anna"), vec!["anna"]),
+        (user_audience(fixtures::OTHER_TENANT, "anna"), vec![]),
+        (user_audience(fixtures::TENANT, "carl"), vec![]),
+        (user_audience(fixtures::OTHER_TENANT, "carl"), vec!["carl"]),
+        (room(fixtures::TENANT, "!1"), vec!["anna"]),
+        (room(fixtures::OTHER_TENANT, "!1"), vec![]),
+        (room(fixtures::OTHER_TENANT, "!2"), vec!["dora"]),
+        (room(fixtures::TENANT, "!2"), vec![]),
     ]
 }
 
@@ -50,10 +50,14 @@ async fn callers(messenger: &TestMessenger) -> Vec<Caller> {
     for (name, tenant) in USERS {
         callers.push(messenger.caller(name, tenant).await);
     }
-    messenger.memberships.add(given::TENANT, &RoomId::new("!1"), &given::user("anna")).await.expect("added");
     messenger
         .memberships
-        .add(given::OTHER_TENANT, &RoomId::new("!2"), &given::user("dora"))
+        .add(fixtures::TENANT, &RoomId::new("!1"), &fixtures::user("anna"))
+        .await
+        .expect("added");
+    messenger
+        .memberships
+        .add(fixtures::OTHER_TENANT, &RoomId::new("!2"), &fixtures::user("dora"))
         .await
         .expect("added");
     callers
@@ -74,10 +78,10 @@ async fn every_reader_hears_exactly_what_is_theirs() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut live = Vec::new();
     for caller in &callers {
-        live.push(Reader::new(messenger.follow(caller, None).await.expect("a stream")));
+        live.push(Reader::new(messenger.subscribe(caller, None).await.expect("a stream")));
     }
     for (audience, _) in matrix() {
-        let event = given::event(audience.clone(), &audience.to_string());
+        let event = fixtures::event(audience.clone(), &audience.to_string());
         messenger.feed.append(&[event]).await.expect("appended");
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -90,7 +94,7 @@ async fn every_reader_hears_exactly_what_is_theirs() {
         let json = |events: Vec<SseEvent>| bodies(events.iter().map(SseEvent::json));
         assert_eq!(json(live.within(Duration::from_secs(1)).await), expected, "{name}, live");
         for process in [&messenger, &cold] {
-            let mut replay = Reader::new(process.follow(caller, Some(&start)).await.expect("a stream"));
+            let mut replay = Reader::new(process.subscribe(caller, Some(&start)).await.expect("a stream"));
             assert_eq!(json(replay.within(Duration::from_secs(1)).await), expected, "{name}, replayed");
             let page =
                 process.poll(caller, &Since::Cursor(start.clone()), Duration::ZERO).await.expect("a page");
@@ -106,9 +110,9 @@ async fn a_notification_of_every_target_stays_in_its_tenant() {
     let callers = callers(&messenger).await;
     let start = Since::Cursor(messenger.feed.span().await.expect("a span").head.to_string());
     let entity = Target::Entity { entity_type: "machine".into(), entity_id: EntityId::Number(1) };
-    for target in [Target::General, Target::Service, entity, Target::Dm(given::user("bert"))] {
+    for target in [Target::General, Target::Service, entity, Target::Dm(fixtures::user("bert"))] {
         let title = format!("{target:?}");
-        messenger.send(Draft { target, ..given::draft(&title) }, WAIT).await;
+        messenger.send(Draft { target, ..fixtures::draft(&title) }, WAIT).await;
     }
     let mut counts = Vec::new();
     for caller in &callers {
@@ -122,17 +126,17 @@ async fn a_notification_of_every_target_stays_in_its_tenant() {
 async fn satellites_and_users_see_their_own_tenant_only() {
     let messenger = messenger().build();
     let callers = callers(&messenger).await;
-    let ours = messenger.send(given::draft("ours"), WAIT).await.notification;
-    let foreign = Satellite { tenant: given::OTHER_TENANT, ..given::satellite() };
+    let ours = messenger.send(fixtures::draft("ours"), WAIT).await.notification;
+    let foreign = Satellite { tenant: fixtures::OTHER_TENANT, ..fixtures::satellite() };
     let theirs = messenger
-        .notify(foreign.clone(), given::draft("theirs"), given::waiting(WAIT))
+        .notify(foreign.clone(), fixtures::draft("theirs"), fixtures::waiting(WAIT))
         .await
         .expect("accepted");
     assert_ne!(theirs.notification.room, ours.room, "general rooms of two tenants are two rooms");
     assert!(messenger.notification(&foreign, ours.id).await.is_err());
     let all = LogQuery { source_app: None, limit: 100, offset: 0 };
     let log = messenger.notification_log(&foreign, &all).await.expect("a log");
-    assert_eq!(given::titles(&log), ["theirs"]);
+    assert_eq!(fixtures::titles(&log), ["theirs"]);
     let found = messenger.find_users(&callers[0], "", 100).await.expect("users");
     assert_eq!(found.iter().map(|user| user.hub_user_id.as_str()).collect::<Vec<_>>(), ["bert"]);
 }

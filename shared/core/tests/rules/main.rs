@@ -15,8 +15,8 @@ mod elsewhere;
 mod emptied;
 mod encrypted;
 mod external;
-mod follow;
 mod follow_stress;
+mod foreign_account;
 mod history;
 mod identity;
 mod inbound;
@@ -38,7 +38,7 @@ mod reset;
 mod rooms;
 mod sign_in;
 mod slow_reader;
-mod taken_account;
+mod subscription;
 mod taken_back;
 mod typing;
 mod undiscovered;
@@ -52,13 +52,13 @@ use messenger_core::{
     port::Clock as _,
     user::{Account, Caller, Identity, Role},
 };
-use messenger_testkit::{TestMessenger, given};
+use messenger_testkit::{TestMessenger, fixtures};
 
 /// The usual wait budget.
 const WAIT: Duration = Duration::from_secs(3);
 /// Nobody waits.
 const NO_WAIT: Duration = Duration::ZERO;
-/// More than the longest rest of a lane.
+/// More than the longest rest of a room queue.
 const RESTED: Duration = Duration::from_mins(6);
 
 /// Lets time pass for everything, where tokio's time is paused.
@@ -68,7 +68,7 @@ async fn pass(messenger: &TestMessenger, time: Duration) {
 }
 
 /// Does everything that is left, however often it has to be tried.
-async fn settle(messenger: &TestMessenger) {
+async fn run_until_idle(messenger: &TestMessenger) {
     for _ in 0..5 {
         messenger.pass(RESTED);
         messenger.work().await;
@@ -77,14 +77,14 @@ async fn settle(messenger: &TestMessenger) {
 
 /// Signs a user of the usual tenant in, whose account is then ready.
 async fn ready_caller(messenger: &TestMessenger, name: &str) -> Caller {
-    let caller = messenger.caller(name, given::TENANT).await;
+    let caller = messenger.caller(name, fixtures::TENANT).await;
     messenger.work().await;
     caller
 }
 
 /// Signs a user in with this role; their account is ready.
 async fn ready_with(messenger: &TestMessenger, name: &str, role: Role) -> Caller {
-    let user = messenger.sign_in(Identity { role, ..given::identity(name) }).await.expect("signed in");
+    let user = messenger.sign_in(Identity { role, ..fixtures::identity(name) }).await.expect("signed in");
     messenger.work().await;
     let stored = messenger.users.in_any_tenant(user.id()).await.expect("found").expect("known");
     Caller { user: stored, expires_at: messenger.clock.now() + Duration::from_hours(1) }
@@ -93,21 +93,21 @@ async fn ready_with(messenger: &TestMessenger, name: &str, role: Role) -> Caller
 /// This service has made the accounts of these users, and has done nothing else yet.
 async fn accounts_made(messenger: &TestMessenger, names: &[&str]) {
     for name in names {
-        let user = messenger.users.in_any_tenant(&given::user(name)).await.expect("found").expect("known");
-        messenger.users.settle_account(&user, Account::Ours, RESTED).await.expect("stored");
+        let user = messenger.users.in_any_tenant(&fixtures::user(name)).await.expect("found").expect("known");
+        messenger.users.record_account(&user, Account::Ours, RESTED).await.expect("stored");
     }
 }
 
 /// The same, and the general room, which they are in.
 async fn in_general_room(messenger: &TestMessenger, name: &str) -> (Caller, RoomId) {
     let caller = ready_caller(messenger, name).await;
-    let room = messenger.memberships.of(given::TENANT, caller.user.id()).await.expect("rooms").remove(0);
+    let room = messenger.memberships.of(fixtures::TENANT, caller.user.id()).await.expect("rooms").remove(0);
     (caller, room)
 }
 
 /// A user id in a tenant.
 fn identity_in(tenant: TenantId, name: &str) -> Identity {
-    Identity { tenant, ..given::identity(name) }
+    Identity { tenant, ..fixtures::identity(name) }
 }
 
 /// Polls a future at most so many times, and leaves it there: others come in between.

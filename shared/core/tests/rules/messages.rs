@@ -8,10 +8,10 @@ use messenger_core::{
     error::Failure,
     event::{Audience, Event, Kind},
     id::{MatrixUserId, Position, RoomId},
-    message::{Message, Said},
+    message::{Message, MessageContent},
     user::{Caller, Identity, Role},
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -22,12 +22,12 @@ async fn reconcile(messenger: &TestMessenger) {
     assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("it is read"));
 }
 
-fn text(body: &str) -> Said {
-    Said::text(body, "m.text")
+fn text(body: &str) -> MessageContent {
+    MessageContent::text(body, "m.text")
 }
 
 async fn general(messenger: &TestMessenger, caller: &Caller) -> RoomId {
-    messenger.memberships.of(given::TENANT, caller.user.id()).await.expect("rooms").remove(0)
+    messenger.memberships.of(fixtures::TENANT, caller.user.id()).await.expect("rooms").remove(0)
 }
 
 /// Sends a message, and looks at the rooms: who does has what was just said.
@@ -35,7 +35,7 @@ async fn say(
     messenger: &TestMessenger,
     caller: &Caller,
     room: &RoomId,
-    said: Said,
+    said: MessageContent,
     transaction: Option<&str>,
 ) -> Message {
     let said = messenger.messenger.send(caller, room, said, transaction).await.expect("sent");
@@ -44,7 +44,7 @@ async fn say(
 }
 
 async fn heard(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
-    let audience = [Audience::Room(given::TENANT, room.clone())];
+    let audience = [Audience::Room(fixtures::TENANT, room.clone())];
     messenger.feed.after(Position(0), &audience, 1000).await.expect("events")
 }
 
@@ -170,7 +170,7 @@ async fn only_members_write_and_viewers_do_not() {
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     let calls = messenger.homeserver.calls();
-    let stranger = messenger.caller("carl", given::OTHER_TENANT).await;
+    let stranger = messenger.caller("carl", fixtures::OTHER_TENANT).await;
     let refused = messenger.messenger.send(&stranger, &room, text("x"), None).await.expect_err("no member");
     assert!(matches!(refused, Error::NotFound("room")), "{refused:?}");
     let viewer = Identity { role: Role::Viewer, ..anna.user.identity.clone() };
@@ -209,8 +209,12 @@ async fn nobody_changes_the_words_of_somebody_else() {
 async fn what_the_bot_says_is_shown_under_its_name() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
-    let room =
-        messenger.send(given::draft("Hallo"), Duration::from_secs(1)).await.notification.room.expect("sent");
+    let room = messenger
+        .send(fixtures::draft("Hallo"), Duration::from_secs(1))
+        .await
+        .notification
+        .room
+        .expect("sent");
     let said = messenger.history(&anna, &room, None, 10).await.expect("history").messages.remove(0);
     assert_eq!(
         (said.sender.as_str(), said.sender_display_name.as_str()),

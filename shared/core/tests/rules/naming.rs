@@ -158,10 +158,10 @@ fn keys() -> Vec<RoomKey> {
 }
 
 #[test]
-fn no_two_rooms_share_a_lane_or_an_alias() {
-    let (mut lanes, mut aliases) = (Names::new(), Names::new());
+fn no_two_rooms_share_a_queue_or_an_alias() {
+    let (mut queues, mut aliases) = (Names::new(), Names::new());
     for key in keys() {
-        lanes.give(key.to_string(), key.clone());
+        queues.give(key.to_string(), key.clone());
         aliases.give(key.alias(), key);
     }
 }

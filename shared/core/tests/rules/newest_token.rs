@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use messenger_core::user::{Identity, Role};
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 
 /// A token that was issued at this second.
 fn issued(second: i64, identity: Identity) -> Identity {
@@ -10,15 +10,15 @@ fn issued(second: i64, identity: Identity) -> Identity {
 }
 
 fn anna(role: Role) -> Identity {
-    Identity { role, ..given::identity("anna") }
+    Identity { role, ..fixtures::identity("anna") }
 }
 
 fn elsewhere(role: Role) -> Identity {
-    Identity { tenant: given::OTHER_TENANT, ..anna(role) }
+    Identity { tenant: fixtures::OTHER_TENANT, ..anna(role) }
 }
 
 async fn stored(messenger: &TestMessenger) -> Identity {
-    messenger.users.in_any_tenant(&given::user("anna")).await.expect("found").expect("known").identity
+    messenger.users.in_any_tenant(&fixtures::user("anna")).await.expect("found").expect("known").identity
 }
 
 #[tokio::test]

@@ -5,21 +5,21 @@ use std::{collections::HashSet, time::Duration};
 use messenger_core::{
     Error, Messenger,
     event::Kind,
-    notification::{Draft, EntityId, Idempotency, LogQuery, Status, Target, Terms, reason},
+    notification::{Draft, EntityId, Idempotency, LogQuery, SendOptions, Status, Target, reason},
 };
-use messenger_testkit::{TestMessenger, given, messenger, sse::Reader};
+use messenger_testkit::{TestMessenger, fixtures, messenger, sse::Reader};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{NO_WAIT, WAIT, settle};
+use crate::{NO_WAIT, WAIT, run_until_idle};
 
-fn retried(wait: Duration, fingerprint: &str) -> Terms {
-    Terms { wait, ..given::retried("key", fingerprint) }
+fn retried(wait: Duration, fingerprint: &str) -> SendOptions {
+    SendOptions { wait, ..fixtures::retried("key", fingerprint) }
 }
 
 #[tokio::test(start_paused = true)]
 async fn with_the_homeserver_up_it_is_sent_within_the_call() {
     let messenger = messenger().build();
-    let answer = messenger.send(given::draft("Lager leer"), WAIT).await;
+    let answer = messenger.send(fixtures::draft("Lager leer"), WAIT).await;
     let sent = answer.notification;
     assert_eq!((sent.status, sent.reason), (Status::Sent, None));
     let room = sent.room.expect("the room is known");
@@ -27,7 +27,7 @@ async fn with_the_homeserver_up_it_is_sent_within_the_call() {
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].body(), "[inventory] Lager leer");
     assert_eq!(Some(messages[0].event.clone()), sent.event);
-    let stored = messenger.notification(&given::satellite(), sent.id).await.expect("stored");
+    let stored = messenger.notification(&fixtures::satellite(), sent.id).await.expect("stored");
     assert_eq!((stored.status, stored.event), (Status::Sent, sent.event));
     assert!(!answer.replayed);
 }
@@ -37,7 +37,7 @@ async fn with_the_homeserver_down_it_is_pending_at_once() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
     let start = Instant::now();
-    let pending = messenger.send(given::draft("x"), WAIT).await.notification;
+    let pending = messenger.send(fixtures::draft("x"), WAIT).await.notification;
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert_eq!(pending.status, Status::Pending);
     assert_eq!(pending.reason.as_deref(), Some(reason::HOMESERVER_UNAVAILABLE));
@@ -50,10 +50,10 @@ async fn with_the_homeserver_down_it_is_pending_at_once() {
 async fn after_a_failure_the_next_ones_do_not_ask_the_homeserver() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
-    messenger.send(given::draft("1"), WAIT).await;
+    messenger.send(fixtures::draft("1"), WAIT).await;
     let calls = messenger.homeserver.calls();
     let start = Instant::now();
-    let second = messenger.send(given::draft("2"), WAIT).await.notification;
+    let second = messenger.send(fixtures::draft("2"), WAIT).await.notification;
     assert_eq!((second.status, start.elapsed()), (Status::Pending, Duration::ZERO));
     assert_eq!(messenger.homeserver.calls(), calls);
 }
@@ -64,7 +64,7 @@ async fn a_slow_homeserver_never_delays_the_answer_past_the_budget() {
         let messenger = messenger().build();
         messenger.homeserver.act_late(Duration::from_mins(10));
         let start = Instant::now();
-        let answer = messenger.send(given::draft("x"), wait).await.notification;
+        let answer = messenger.send(fixtures::draft("x"), wait).await.notification;
         assert_eq!(answer.status, Status::Pending);
         let late = start.elapsed().saturating_sub(wait);
         assert!(late <= Duration::from_millis(2), "{wait:?} became {:?}", start.elapsed());
@@ -76,17 +76,17 @@ async fn what_was_sent_is_known_here_at_once_and_elsewhere_soon() {
     let messenger = messenger().build();
     let (here, elsewhere) = (messenger.clone(), messenger.another_process());
     let status = async |messenger: &Messenger, id| {
-        messenger.notification(&given::satellite(), id).await.expect("stored").status
+        messenger.notification(&fixtures::satellite(), id).await.expect("stored").status
     };
-    let first = messenger.send(given::draft("one"), WAIT).await.notification.id;
+    let first = messenger.send(fixtures::draft("one"), WAIT).await.notification.id;
     assert_eq!(
         (status(&here, first).await, status(&elsewhere, first).await),
         (Status::Sent, Status::Pending)
     );
     sleep(Duration::from_millis(25)).await;
     assert_eq!(status(&elsewhere, first).await, Status::Sent);
-    let second = messenger.send(given::draft("two"), WAIT).await.notification.id;
-    messenger.send(given::draft("queued"), NO_WAIT).await;
+    let second = messenger.send(fixtures::draft("two"), WAIT).await.notification.id;
+    messenger.send(fixtures::draft("queued"), NO_WAIT).await;
     assert_eq!(
         status(&elsewhere, second).await,
         Status::Sent,
@@ -98,12 +98,12 @@ async fn what_was_sent_is_known_here_at_once_and_elsewhere_soon() {
 async fn what_the_homeserver_took_after_the_budget_is_not_sent_again() {
     let messenger = messenger().build();
     messenger.homeserver.answer_late(Duration::from_secs(2));
-    let answer = messenger.send(given::draft("x"), WAIT).await.notification;
+    let answer = messenger.send(fixtures::draft("x"), WAIT).await.notification;
     assert_eq!(answer.status, Status::Pending, "creating the room and sending took longer than the budget");
     messenger.homeserver.answer_late(Duration::ZERO);
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] x"]);
-    let stored = messenger.notification(&given::satellite(), answer.id).await.expect("stored");
+    let stored = messenger.notification(&fixtures::satellite(), answer.id).await.expect("stored");
     assert_eq!(stored.status, Status::Sent);
 }
 
@@ -111,12 +111,13 @@ async fn what_the_homeserver_took_after_the_budget_is_not_sent_again() {
 async fn the_live_event_does_not_wait_for_matrix() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
-    let mut stream = Reader::new(messenger.follow(&caller, None).await.expect("a stream"));
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
+    let mut stream = Reader::new(messenger.subscribe(&caller, None).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("connected").kind(), "connected");
     messenger.homeserver.act_late(Duration::from_mins(10));
     let sender = messenger.clone();
-    let sending = tokio::spawn(async move { sender.send(given::draft("x"), Duration::from_secs(10)).await });
+    let sending =
+        tokio::spawn(async move { sender.send(fixtures::draft("x"), Duration::from_secs(10)).await });
     let event =
         timeout(Duration::from_secs(1), stream.next_real()).await.expect("at once").expect("an event");
     assert_eq!((event.kind().as_str(), &event.json()["title"]), ("notification", &"x".into()));
@@ -128,7 +129,7 @@ async fn all_at_once(processes: &[TestMessenger], times: usize) {
     let tasks: tokio::task::JoinSet<_> = (0..times)
         .map(|n| {
             let process = processes[n % processes.len()].clone();
-            async move { process.send(given::machine(7, &n.to_string()), WAIT).await.notification }
+            async move { process.send(fixtures::machine(7, &n.to_string()), WAIT).await.notification }
         })
         .collect();
     let sent = tasks.join_all().await;
@@ -155,10 +156,10 @@ async fn two_hundred_notifications_over_four_processes_make_one_room() {
 #[tokio::test(start_paused = true)]
 async fn what_was_answered_earlier_goes_first_within_the_budget() {
     let messenger = messenger().build();
-    messenger.send(given::draft("1"), NO_WAIT).await;
-    messenger.send(given::draft("2"), NO_WAIT).await;
+    messenger.send(fixtures::draft("1"), NO_WAIT).await;
+    messenger.send(fixtures::draft("2"), NO_WAIT).await;
     let _worker = messenger.run_worker();
-    let third = messenger.send(given::draft("3"), WAIT).await.notification;
+    let third = messenger.send(fixtures::draft("3"), WAIT).await.notification;
     assert_eq!(third.status, Status::Sent, "the worker delivers all three while the caller waits");
     assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] 1", "[inventory] 2", "[inventory] 3"]);
 }
@@ -168,11 +169,11 @@ async fn each_target_has_its_room() {
     let messenger = messenger().build();
     let entity = |entity_id| Draft {
         target: Target::Entity { entity_type: "machine".into(), entity_id },
-        ..given::draft("x")
+        ..fixtures::draft("x")
     };
     let drafts = [
-        given::draft("x"),
-        Draft { target: Target::Service, ..given::draft("x") },
+        fixtures::draft("x"),
+        Draft { target: Target::Service, ..fixtures::draft("x") },
         entity(EntityId::Number(42)),
         entity(EntityId::Text("42".into())),
         entity(EntityId::Number(0)),
@@ -191,8 +192,8 @@ async fn each_target_has_its_room() {
 #[tokio::test(start_paused = true)]
 async fn the_live_event_names_the_room_once_it_is_known() {
     let messenger = messenger().build();
-    let first = messenger.send(given::draft("x"), WAIT).await.notification;
-    let second = messenger.another_process().send(given::draft("y"), WAIT).await.notification;
+    let first = messenger.send(fixtures::draft("x"), WAIT).await.notification;
+    let second = messenger.another_process().send(fixtures::draft("y"), WAIT).await.notification;
     let events = messenger.memory.events();
     let fields: Vec<serde_json::Value> =
         events.iter().map(|event| serde_json::from_str(&event.json()).expect("JSON")).collect();
@@ -208,8 +209,9 @@ async fn the_live_event_names_the_room_once_it_is_known() {
 #[tokio::test(start_paused = true)]
 async fn a_repeated_call_is_the_same_call() {
     let messenger = messenger().build();
-    let call =
-        |fingerprint| messenger.notify(given::satellite(), given::draft("x"), retried(WAIT, fingerprint));
+    let call = |fingerprint| {
+        messenger.notify(fixtures::satellite(), fixtures::draft("x"), retried(WAIT, fingerprint))
+    };
     let first = call("f").await.expect("accepted");
     let second = call("f").await.expect("accepted");
     assert_eq!((first.replayed, second.replayed), (false, true));
@@ -226,10 +228,10 @@ async fn a_repeated_call_is_the_same_call() {
 async fn a_call_that_is_repeated_across_the_upgrade_is_the_same_call() {
     let messenger = messenger().build();
     let call = |fingerprint: &str| {
-        messenger.notify(given::satellite(), given::draft("x"), retried(WAIT, fingerprint))
+        messenger.notify(fixtures::satellite(), fixtures::draft("x"), retried(WAIT, fingerprint))
     };
     let first = call(&"0f".repeat(32)).await.expect("accepted");
-    let parsed = Idempotency::of("key".to_owned(), &given::draft("x")).expect("a key").fingerprint;
+    let parsed = Idempotency::of("key".to_owned(), &fixtures::draft("x")).expect("a key").fingerprint;
     for again in [parsed, "0f".repeat(32)] {
         let again = call(&again).await.expect("accepted");
         assert_eq!((again.replayed, again.notification.id), (true, first.notification.id));
@@ -243,10 +245,10 @@ async fn a_repeated_call_waits_for_the_first_to_be_answered() {
     messenger.homeserver.act_late(Duration::from_mins(10));
     let first = messenger.clone();
     let first = tokio::spawn(async move {
-        first.notify(given::satellite(), given::draft("x"), retried(WAIT, "f")).await.expect("accepted")
+        first.notify(fixtures::satellite(), fixtures::draft("x"), retried(WAIT, "f")).await.expect("accepted")
     });
     sleep(Duration::from_secs(1)).await;
-    let again = || messenger.notify(given::satellite(), given::draft("x"), retried(WAIT, "f"));
+    let again = || messenger.notify(fixtures::satellite(), fixtures::draft("x"), retried(WAIT, "f"));
     let Err(Error::Conflict { code, retry_after, .. }) = again().await else {
         panic!("the first is in flight")
     };
@@ -261,9 +263,9 @@ async fn a_repeated_call_waits_for_the_first_to_be_answered() {
 async fn a_repeated_call_is_answered_at_once_when_the_first_was() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
-    for draft in [given::draft("fails"), given::draft("rests"), given::dm("nobody", "is held")] {
-        let terms = Terms { wait: WAIT, ..given::retried(&draft.title, "f") };
-        let call = || messenger.notify(given::satellite(), draft.clone(), terms.clone());
+    for draft in [fixtures::draft("fails"), fixtures::draft("rests"), fixtures::dm("nobody", "is held")] {
+        let options = SendOptions { wait: WAIT, ..fixtures::retried(&draft.title, "f") };
+        let call = || messenger.notify(fixtures::satellite(), draft.clone(), options.clone());
         call().await.expect("accepted");
         assert!(call().await.expect("the first call was answered").replayed, "{}", draft.title);
     }
@@ -273,11 +275,12 @@ async fn a_repeated_call_is_answered_at_once_when_the_first_was() {
 async fn a_satellite_reads_what_it_sent() {
     let messenger = messenger().build();
     for n in 0..3 {
-        messenger.send(given::draft(&n.to_string()), WAIT).await;
+        messenger.send(fixtures::draft(&n.to_string()), WAIT).await;
     }
     let query = LogQuery { source_app: Some("inventory".into()), limit: 2, offset: 0 };
-    let log = messenger.notification_log(&given::satellite(), &query).await.expect("a log");
-    assert_eq!(given::titles(&log), ["2", "1"]);
-    let unknown = messenger.notification(&given::satellite(), messenger_core::id::NotificationId(99)).await;
+    let log = messenger.notification_log(&fixtures::satellite(), &query).await.expect("a log");
+    assert_eq!(fixtures::titles(&log), ["2", "1"]);
+    let unknown =
+        messenger.notification(&fixtures::satellite(), messenger_core::id::NotificationId(99)).await;
     assert!(matches!(unknown, Err(Error::NotFound(_))));
 }

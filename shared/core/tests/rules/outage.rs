@@ -7,12 +7,12 @@ use messenger_core::{
     notification::{Notification, Status, reason},
     port::Clock as _,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{NO_WAIT, RESTED, WAIT, settle};
+use crate::{NO_WAIT, RESTED, WAIT, run_until_idle};
 
 async fn found(messenger: &TestMessenger, of: &Notification) -> Notification {
-    messenger.notification(&given::satellite(), of.id).await.expect("it is stored")
+    messenger.notification(&fixtures::satellite(), of.id).await.expect("it is stored")
 }
 
 fn numbered(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
@@ -25,30 +25,30 @@ async fn after_an_outage_a_room_has_everything_in_order_and_once() {
     messenger.homeserver.switch_off();
     for n in 0..50 {
         let wait = if n % 2 == 0 { WAIT } else { NO_WAIT };
-        messenger.send(given::draft(&n.to_string()), wait).await;
+        messenger.send(fixtures::draft(&n.to_string()), wait).await;
         if n % 10 == 0 {
             messenger.pass(Duration::from_secs(2));
             messenger.work().await;
         }
     }
     messenger.homeserver.switch_on();
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies(), numbered(0..50));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_in_the_middle_of_a_lane_keeps_the_order() {
+async fn an_outage_in_the_middle_of_a_queue_keeps_the_order() {
     let messenger = messenger().build();
     for n in 0..20 {
-        messenger.send(given::draft(&n.to_string()), NO_WAIT).await;
+        messenger.send(fixtures::draft(&n.to_string()), NO_WAIT).await;
     }
     messenger.homeserver.fail_call(5, Failure::Unreachable);
     messenger.homeserver.fail_call(9, Failure::Broken);
     messenger.homeserver.lose_answer(12);
     messenger.work().await;
     assert_eq!(messenger.homeserver.all_bodies(), numbered(0..3), "the lane rests");
-    messenger.send(given::draft("20"), WAIT).await;
-    settle(&messenger).await;
+    messenger.send(fixtures::draft("20"), WAIT).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies(), numbered(0..21));
 }
 
@@ -57,22 +57,22 @@ async fn the_homeserver_being_back_ends_all_rests() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
     for machine in 0..5 {
-        messenger.send(given::machine(machine, "x"), WAIT).await;
+        messenger.send(fixtures::machine(machine, "x"), WAIT).await;
     }
     messenger.homeserver.switch_on();
     messenger.work().await;
     assert!(messenger.homeserver.rooms().is_empty(), "all lanes rest");
-    messenger.maintenance.wake().await.expect("woken");
+    messenger.maintenance.retry_now().await.expect("woken");
     messenger.work().await;
     assert_eq!(messenger.homeserver.all_bodies().len(), 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_that_rests_does_not_hold_up_others() {
+async fn a_queue_that_rests_does_not_hold_up_others() {
     let messenger = messenger().build();
     messenger.homeserver.fail_call(1, Failure::TimedOut);
-    messenger.send(given::machine(1, "late"), WAIT).await;
-    let other = messenger.send(given::machine(2, "x"), WAIT).await.notification;
+    messenger.send(fixtures::machine(1, "late"), WAIT).await;
+    let other = messenger.send(fixtures::machine(2, "x"), WAIT).await.notification;
     assert_eq!(other.status, Status::Sent);
 }
 
@@ -80,7 +80,7 @@ async fn a_lane_that_rests_does_not_hold_up_others() {
 async fn each_failure_doubles_the_rest_up_to_five_minutes() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
-    let mut pending = messenger.send(given::draft("x"), WAIT).await.notification;
+    let mut pending = messenger.send(fixtures::draft("x"), WAIT).await.notification;
     for attempt in 0..14 {
         assert_eq!(pending.attempts, attempt + 1);
         let next = pending.next_attempt_at.expect("it is tried again");
@@ -99,7 +99,7 @@ async fn a_homeserver_that_asks_for_patience_gets_it() {
     for (asked, given_to_it) in [(17, 17), (3600, 300)] {
         let failure = Failure::Limited(Duration::from_secs(asked));
         messenger.homeserver.fail_call(1, failure);
-        let draft = given::machine(i64::try_from(asked).expect("small"), "x");
+        let draft = fixtures::machine(i64::try_from(asked).expect("small"), "x");
         let pending = messenger.send(draft, WAIT).await.notification;
         let rest = pending.next_attempt_at.expect("it is tried again").duration_since(messenger.clock.now());
         assert_eq!(rest.as_secs(), given_to_it);
@@ -111,12 +111,12 @@ async fn a_homeserver_that_asks_for_patience_gets_it() {
 async fn a_homeserver_that_answers_nonsense_is_tried_again() {
     let messenger = messenger().build();
     messenger.homeserver.fail_call(1, Failure::Broken);
-    let pending = messenger.send(given::draft("x"), WAIT).await.notification;
+    let pending = messenger.send(fixtures::draft("x"), WAIT).await.notification;
     assert_eq!(
         (pending.status, pending.reason.as_deref()),
         (Status::Pending, Some(reason::HOMESERVER_ERROR))
     );
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(found(&messenger, &pending).await.status, Status::Sent);
 }
 
@@ -124,18 +124,18 @@ async fn a_homeserver_that_answers_nonsense_is_tried_again() {
 async fn what_is_refused_for_good_fails_and_holds_nothing_up() {
     let messenger = messenger().build();
     messenger.homeserver.refuse("bad");
-    let failed = messenger.send(given::draft("bad"), WAIT).await.notification;
+    let failed = messenger.send(fixtures::draft("bad"), WAIT).await.notification;
     assert_eq!(
         (failed.status, failed.reason.as_deref()),
         (Status::Failed, Some(reason::REFUSED_BY_HOMESERVER))
     );
     assert_eq!(found(&messenger, &failed).await.status, Status::Failed);
     for title in ["1", "bad", "2"] {
-        messenger.send(given::draft(title), NO_WAIT).await;
+        messenger.send(fixtures::draft(title), NO_WAIT).await;
     }
     messenger.work().await;
     assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] 1", "[inventory] 2"]);
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies().len(), 2, "it is not tried again");
 }
 
@@ -144,9 +144,9 @@ async fn an_answer_that_was_lost_does_not_make_a_second_message() {
     for nth in 1..=2 {
         let messenger = messenger().build();
         messenger.homeserver.lose_answer(nth);
-        let pending = messenger.send(given::draft("x"), WAIT).await.notification;
+        let pending = messenger.send(fixtures::draft("x"), WAIT).await.notification;
         assert_eq!(pending.status, Status::Pending);
-        settle(&messenger).await;
+        run_until_idle(&messenger).await;
         assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] x"]);
         assert_eq!(messenger.homeserver.rooms().len(), 1);
         assert_eq!(found(&messenger, &pending).await.status, Status::Sent);
@@ -159,23 +159,23 @@ async fn two_workers_and_a_caller_deliver_once() {
     let _workers = [messenger.another_process().run_worker(), messenger.another_process().run_worker()];
     messenger.homeserver.act_late(Duration::from_millis(70));
     for n in 0..30 {
-        messenger.send(given::draft(&n.to_string()), Duration::from_millis(100 * (n % 3))).await;
+        messenger.send(fixtures::draft(&n.to_string()), Duration::from_millis(100 * (n % 3))).await;
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
     messenger.homeserver.act_late(Duration::ZERO);
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies().len(), 30);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_leaves_to_a_caller_what_the_caller_delivers() {
     let messenger = messenger().build();
-    messenger.send(given::draft("0"), WAIT).await;
+    messenger.send(fixtures::draft("0"), WAIT).await;
     messenger.homeserver.act_late(Duration::from_secs(1));
     let caller = messenger.clone();
-    let sending = tokio::spawn(async move { caller.send(given::draft("1"), WAIT).await.notification });
+    let sending = tokio::spawn(async move { caller.send(fixtures::draft("1"), WAIT).await.notification });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    messenger.send(given::draft("2"), NO_WAIT).await;
+    messenger.send(fixtures::draft("2"), NO_WAIT).await;
     let calls = messenger.homeserver.calls();
     messenger.work().await;
     assert_eq!(
@@ -184,19 +184,19 @@ async fn a_worker_leaves_to_a_caller_what_the_caller_delivers() {
         "neither is the first sent twice, nor does the second overtake it"
     );
     assert_eq!(sending.await.expect("answered").status, Status::Sent);
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies(), numbered(0..3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_behind_a_callers_delivery_follows_it_at_once() {
     let messenger = messenger().build();
-    messenger.send(given::draft("0"), WAIT).await;
+    messenger.send(fixtures::draft("0"), WAIT).await;
     messenger.homeserver.act_late(Duration::from_millis(50));
     let caller = messenger.clone();
-    let sending = tokio::spawn(async move { caller.send(given::draft("1"), WAIT).await });
+    let sending = tokio::spawn(async move { caller.send(fixtures::draft("1"), WAIT).await });
     tokio::time::sleep(Duration::from_millis(10)).await;
-    messenger.send(given::draft("2"), NO_WAIT).await;
+    messenger.send(fixtures::draft("2"), NO_WAIT).await;
     let _worker = messenger.run_worker();
     for _ in 0..5 {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -210,9 +210,9 @@ async fn what_waits_behind_a_callers_delivery_follows_it_at_once() {
 async fn a_delivery_goes_on_when_its_caller_has_no_more_time() {
     let messenger = messenger().build();
     messenger.homeserver.answer_late(Duration::from_secs(2));
-    let slow = messenger.send(given::draft("0"), WAIT).await.notification;
+    let slow = messenger.send(fixtures::draft("0"), WAIT).await.notification;
     assert_eq!((slow.status, slow.in_flight), (Status::Pending, None));
-    messenger.send(given::draft("1"), WAIT).await;
+    messenger.send(fixtures::draft("1"), WAIT).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(found(&messenger, &slow).await.status, Status::Sent, "without a worker");
     messenger.work().await;
@@ -224,12 +224,12 @@ async fn a_delivery_goes_on_when_its_caller_is_gone() {
     let messenger = messenger().build();
     messenger.homeserver.act_late(Duration::from_secs(1));
     let caller = messenger.clone();
-    let sending = tokio::spawn(async move { caller.send(given::draft("0"), WAIT).await });
+    let sending = tokio::spawn(async move { caller.send(fixtures::draft("0"), WAIT).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     sending.abort();
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(messenger.homeserver.all_bodies(), numbered(0..1));
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies(), numbered(0..1));
 }
 
@@ -237,7 +237,7 @@ async fn a_delivery_goes_on_when_its_caller_is_gone() {
 async fn a_process_waits_for_its_deliveries_before_it_ends() {
     let messenger = messenger().build();
     messenger.homeserver.act_late(Duration::from_secs(5));
-    let slow = messenger.send(given::draft("0"), WAIT).await.notification;
+    let slow = messenger.send(fixtures::draft("0"), WAIT).await.notification;
     messenger.settled().await;
     assert_eq!(found(&messenger, &slow).await.status, Status::Sent);
 }

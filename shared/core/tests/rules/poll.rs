@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use messenger_core::{
     event::Audience,
-    follow::Gap,
     id::{Position, RoomId},
-    poll::{Page, Since},
+    poll::{PollPage, Since},
+    subscription::Gap,
     user::Caller,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use tokio::time::Instant;
 
 use crate::pass;
 
-const ALL: Audience = Audience::Tenant(given::TENANT);
+const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 const NOW: Duration = Duration::ZERO;
 const LONG: Duration = Duration::from_secs(25);
 
@@ -27,14 +27,14 @@ fn cursor(text: &str) -> Since {
 }
 
 async fn tell(messenger: &TestMessenger, body: &str) {
-    messenger.feed.append(&[given::event(ALL, body)]).await.expect("appended");
+    messenger.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
 }
 
-async fn poll(messenger: &TestMessenger, caller: &Caller, since: Since) -> Page {
+async fn poll(messenger: &TestMessenger, caller: &Caller, since: Since) -> PollPage {
     messenger.poll(caller, &since, NOW).await.expect("a page")
 }
 
-fn bodies(page: &Page) -> Vec<String> {
+fn bodies(page: &PollPage) -> Vec<String> {
     let json: Vec<serde_json::Value> = serde_json::from_str(&page.json()).expect("a JSON array");
     json.iter().map(|event| event["body"].as_str().unwrap_or_default().to_owned()).collect()
 }
@@ -42,7 +42,7 @@ fn bodies(page: &Page) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn the_first_poll_starts_now() {
     let messenger = messenger().build();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     tell(&messenger, "before").await;
     let first = poll(&messenger, &caller, reader("")).await;
     assert_eq!((first.json().as_str(), first.gap, first.cursor), ("[]", None, Position(1)));
@@ -54,7 +54,7 @@ async fn the_first_poll_starts_now() {
 #[tokio::test(start_paused = true)]
 async fn a_page_is_a_bare_array_of_events_with_their_ids() {
     let messenger = messenger().build();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     tell(&messenger, "Größe \"5\"").await;
     let page = poll(&messenger, &caller, cursor("0")).await;
     assert_eq!(page.json(), r#"[{"id":1,"type":"new_message","body":"Größe \"5\""}]"#);
@@ -64,7 +64,7 @@ async fn a_page_is_a_bare_array_of_events_with_their_ids() {
 async fn readers_do_not_take_events_from_each_other() {
     let messenger = messenger().build();
     let (anna, bert) =
-        (messenger.caller("anna", given::TENANT).await, messenger.caller("bert", given::TENANT).await);
+        (messenger.caller("anna", fixtures::TENANT).await, messenger.caller("bert", fixtures::TENANT).await);
     for caller in [&anna, &bert] {
         for name in ["", "tablet"] {
             poll(&messenger, caller, reader(name)).await;
@@ -86,7 +86,7 @@ async fn readers_do_not_take_events_from_each_other() {
 #[tokio::test(start_paused = true)]
 async fn a_stateless_poll_goes_on_where_the_client_says() {
     let messenger = messenger().build();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     for n in 1..=4 {
         tell(&messenger, &n.to_string()).await;
     }
@@ -100,8 +100,8 @@ async fn a_stateless_poll_goes_on_where_the_client_says() {
 #[tokio::test(start_paused = true)]
 async fn what_others_hear_moves_the_cursor_too() {
     let messenger = messenger().build();
-    let caller = messenger.caller("anna", given::TENANT).await;
-    let foreign = given::event(Audience::Tenant(given::OTHER_TENANT), "foreign");
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
+    let foreign = fixtures::event(Audience::Tenant(fixtures::OTHER_TENANT), "foreign");
     messenger.feed.append(&[foreign.clone(), foreign.clone()]).await.expect("appended");
     let page = poll(&messenger, &caller, cursor("0")).await;
     assert_eq!((page.json().as_str(), page.cursor), ("[]", Position(2)));
@@ -114,7 +114,7 @@ async fn what_others_hear_moves_the_cursor_too() {
 #[tokio::test(start_paused = true)]
 async fn a_gap_is_one_reset_and_then_the_present() {
     let messenger = messenger().settings(|settings| settings.replay_max = 3).build();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     tell(&messenger, "old").await;
     messenger.pass(Duration::from_hours(24 * 8));
     for _ in 0..4 {
@@ -139,8 +139,8 @@ async fn a_gap_is_one_reset_and_then_the_present() {
 #[tokio::test(start_paused = true)]
 async fn a_kept_cursor_of_another_log_starts_now() {
     let messenger = messenger().build();
-    let caller = messenger.caller("anna", given::TENANT).await;
-    messenger.cursors.store(given::TENANT, caller.user.id(), "", Position(999)).await.expect("stored");
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
+    messenger.cursors.store(fixtures::TENANT, caller.user.id(), "", Position(999)).await.expect("stored");
     assert_eq!(poll(&messenger, &caller, reader("")).await.json(), "[]");
     tell(&messenger, "x").await;
     assert_eq!(bodies(&poll(&messenger, &caller, reader("")).await), ["x"]);
@@ -150,7 +150,7 @@ async fn a_kept_cursor_of_another_log_starts_now() {
 async fn a_long_poll_returns_when_something_happens() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     poll(&messenger, &caller, reader("")).await;
     let (polling, start) = (messenger.clone(), Instant::now());
     let waiting =
@@ -159,7 +159,7 @@ async fn a_long_poll_returns_when_something_happens() {
     assert!(!waiting.is_finished(), "a keepalive ends no poll");
     messenger
         .feed
-        .append(&[given::event(Audience::Tenant(given::OTHER_TENANT), "foreign")])
+        .append(&[fixtures::event(Audience::Tenant(fixtures::OTHER_TENANT), "foreign")])
         .await
         .expect("appended");
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -175,7 +175,7 @@ async fn a_long_poll_returns_when_something_happens() {
 async fn a_long_poll_returns_at_once_if_there_is_something() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     tell(&messenger, "x").await;
     let start = Instant::now();
     let page = messenger.poll(&caller, &cursor("0"), LONG).await.expect("a page");
@@ -188,7 +188,7 @@ async fn a_long_poll_returns_at_once_if_there_is_something() {
 async fn a_long_poll_returns_empty_when_its_time_is_over() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     let start = Instant::now();
     let page = messenger.poll(&caller, &reader(""), LONG).await.expect("a page");
     assert_eq!(page.json(), "[]");
@@ -203,12 +203,12 @@ async fn a_long_poll_returns_empty_when_its_time_is_over() {
 async fn a_long_poll_hears_a_room_that_is_joined_meanwhile() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     let (polling, user) = (messenger.clone(), caller.user.id().clone());
     let waiting =
         tokio::spawn(async move { polling.poll(&caller, &reader(""), LONG).await.expect("a page") });
     tokio::time::sleep(Duration::from_secs(1)).await;
-    messenger.memberships.add(given::TENANT, &RoomId::new("!1"), &user).await.expect("added");
+    messenger.memberships.add(fixtures::TENANT, &RoomId::new("!1"), &user).await.expect("added");
     assert!(waiting.await.expect("it returns").json().contains("room_joined"));
 }
 
@@ -234,7 +234,7 @@ async fn ends_when(messenger: &TestMessenger, caller: Caller, end: impl AsyncFnO
 async fn a_long_poll_ends_with_its_token() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     ends_when(&messenger, caller, async || {
         messenger.clock.advance(Duration::from_hours(2));
         pass(&messenger, Duration::from_secs(1)).await;
@@ -246,6 +246,6 @@ async fn a_long_poll_ends_with_its_token() {
 async fn a_long_poll_ends_with_its_process() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     ends_when(&messenger, caller, async || messenger.broker().shut_down()).await;
 }

@@ -6,10 +6,10 @@ use messenger_core::{
     error::Failure,
     event::{Audience, Kind},
     id::{EventId, MatrixUserId, Position, RoomId},
-    message::Said,
+    message::MessageContent,
     user::Caller,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use tokio::time::sleep;
 
 use crate::in_general_room;
@@ -56,7 +56,7 @@ async fn push(messenger: &TestMessenger, connection: u64, room: &RoomId, event: 
 }
 
 async fn told(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
-    let audience = [Audience::Room(given::TENANT, room.clone())];
+    let audience = [Audience::Room(fixtures::TENANT, room.clone())];
     let events = messenger.feed.after(Position(0), &audience, 1000).await.expect("events");
     let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
     let body = |json: String| serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["body"].clone();
@@ -168,7 +168,7 @@ async fn before_anything_was_read_messages_of_ours_stand_in_the_rooms_order() {
     for n in 0..150 {
         messenger.homeserver.says(&room, &id, &n.to_string());
     }
-    messenger.messenger.send(&anna, &room, Said::text("150", "m.text"), None).await.expect("sent");
+    messenger.messenger.send(&anna, &room, MessageContent::text("150", "m.text"), None).await.expect("sent");
     sleep(Duration::from_secs(5)).await;
     let numbers: Vec<_> = (0..151).map(|n| n.to_string()).collect();
     assert_eq!(told(&messenger, &room).await, numbers);

@@ -8,7 +8,7 @@ use messenger_core::{
     id::{EventId, MatrixUserId, Position, RoomId},
     inbound::RoomEvent,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::{Value, json};
 
 use crate::{WAIT, ready_caller};
@@ -29,8 +29,8 @@ impl Stand {
         let messenger = messenger().build();
         let anna = ready_caller(&messenger, "anna").await;
         let quarantine =
-            messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
-        let other = messenger.send(given::machine(1, "x"), WAIT).await.notification.room.expect("a room");
+            messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+        let other = messenger.send(fixtures::machine(1, "x"), WAIT).await.notification.room.expect("a room");
         messenger.reconcile("worker", Duration::ZERO).await.expect("it is read");
         let anna = messenger.matrix_id(&anna.user);
         Self { messenger, quarantine, other, anna }
@@ -53,7 +53,7 @@ impl Stand {
 
     /// Returns the messages of the room in the order of the log.
     async fn told(&self, room: &RoomId) -> Vec<String> {
-        let audience = [Audience::Room(given::TENANT, room.clone())];
+        let audience = [Audience::Room(fixtures::TENANT, room.clone())];
         let events = self.messenger.feed.after(Position(0), &audience, 1000).await.expect("events");
         let said = [Kind::NewMessage, Kind::MessageEdited];
         let events = events.into_iter().filter(|event| said.contains(&event.kind));

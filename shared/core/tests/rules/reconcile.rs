@@ -8,7 +8,7 @@ use messenger_core::{
     id::{MatrixUserId, Position, RoomId},
     port::Clock as _,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -26,7 +26,7 @@ async fn reconcile(messenger: &TestMessenger) {
 async fn up_to_date() -> (TestMessenger, RoomId, MatrixUserId) {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
-    let room = messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+    let room = messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
     reconcile(&messenger).await;
     let anna = messenger.matrix_id(&anna.user);
     (messenger, room, anna)
@@ -43,7 +43,7 @@ async fn lose_position(messenger: &TestMessenger) {
 
 /// What was told of a room, in the order of the log.
 async fn told(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
-    let audience = [Audience::Room(given::TENANT, room.clone())];
+    let audience = [Audience::Room(fixtures::TENANT, room.clone())];
     let events = messenger.feed.after(Position(0), &audience, 10_000).await.expect("events");
     let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
     let body = |json: String| serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["body"].clone();
@@ -133,7 +133,7 @@ async fn what_is_older_than_the_memory_of_ids_is_not_told_again() {
         // So few that all of it is in one answer; another room has more.
         say(&messenger, &room, &anna, 0..2);
         for n in 0..9 {
-            messenger.send(given::machine(1, &n.to_string()), WAIT).await;
+            messenger.send(fixtures::machine(1, &n.to_string()), WAIT).await;
         }
         reconcile(&messenger).await;
         messenger.pass(LONG_AGO);
@@ -156,7 +156,7 @@ async fn what_is_older_than_the_memory_of_ids_is_not_told_again() {
 async fn say_at(messenger: &TestMessenger, room: &RoomId, sender: &MatrixUserId, number: usize, at: &str) {
     let content = serde_json::json!({ "msgtype": "m.text", "body": number.to_string() });
     let (timeline, at) = (&messenger.ports().timeline, at.parse().expect("a time"));
-    timeline.say(room, sender, &format!("clock {number}"), at, &content).await.expect("said");
+    timeline.send_as(room, sender, &format!("clock {number}"), at, &content).await.expect("said");
 }
 
 #[tokio::test]
@@ -266,7 +266,7 @@ async fn a_bot_that_was_put_out_comes_back_and_has_missed_nothing() {
 async fn a_bot_that_cannot_come_back_keeps_nobody_from_other_rooms() {
     for is_banned in [true, false] {
         let (messenger, room, anna) = up_to_date().await;
-        messenger.send(given::machine(1, "x"), WAIT).await;
+        messenger.send(fixtures::machine(1, "x"), WAIT).await;
         let other = messenger.homeserver.rooms().into_iter().find(|other| *other != room).expect("a room");
         messenger.homeserver.puts_bot_out(&room, &anna, is_banned);
         if !is_banned {
@@ -292,7 +292,7 @@ async fn a_bot_that_cannot_come_back_keeps_nobody_from_other_rooms() {
 async fn the_first_reading_leaves_out_nothing_that_was_said_since_the_installation() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
-    let room = messenger.memberships.of(given::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+    let room = messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
     let anna = messenger.matrix_id(&anna.user);
     // Push brought none of them.
     say(&messenger, &room, &anna, 0..250);

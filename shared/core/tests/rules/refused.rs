@@ -6,13 +6,13 @@ use messenger_core::{
     Error, Result,
     id::{MatrixUserId, RoomId},
     media::Upload,
-    message::Said,
+    message::MessageContent,
     room::RoomCreation,
     user::Caller,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{in_general_room, ready_caller, settle};
+use crate::{in_general_room, ready_caller, run_until_idle};
 
 fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
@@ -24,7 +24,7 @@ fn file() -> Upload {
 }
 
 async fn send(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Result<()> {
-    messenger.messenger.send(caller, room, Said::text("Hallo", "m.text"), None).await.map(drop)
+    messenger.messenger.send(caller, room, MessageContent::text("Hallo", "m.text"), None).await.map(drop)
 }
 
 async fn upload(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Result<()> {
@@ -106,13 +106,13 @@ async fn who_is_banned_from_the_room_of_everybody_can_use_the_others() {
     assert!(
         messenger
             .users
-            .find(given::TENANT, emil.user.id())
+            .find(fixtures::TENANT, emil.user.id())
             .await
             .expect("found")
             .expect("a user")
             .provisioned
     );
-    messenger.open_dm(&emil, &given::user("anna")).await.expect("a chat");
+    messenger.open_dm(&emil, &fixtures::user("anna")).await.expect("a chat");
 }
 
 #[tokio::test]
@@ -121,17 +121,17 @@ async fn a_deactivated_account_is_told_as_such_whatever_it_is_needed_for() {
     let rooms = messenger.homeserver.rooms().len();
     messenger.homeserver.deactivates(&matrix("bert"));
     let mut results = vec![send(&messenger, &bert, &room).await, upload(&messenger, &bert, &room).await];
-    results.push(messenger.open_dm(&bert, &given::user("anna")).await.map(drop));
+    results.push(messenger.open_dm(&bert, &fixtures::user("anna")).await.map(drop));
     for result in results {
         assert_eq!(refused(result).0, "account_deactivated");
     }
-    let (code, detail) = refused(messenger.open_dm(&anna, &given::user("bert")).await.map(drop));
+    let (code, detail) = refused(messenger.open_dm(&anna, &fixtures::user("bert")).await.map(drop));
     assert_eq!(code, "account_deactivated");
     assert!(detail.contains("`bert`"), "{detail}");
     let creation = RoomCreation { name: "Umbau".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
     assert_eq!(refused(messenger.create_room(&anna, creation).await.map(drop)).0, "account_deactivated");
     // Nothing is left of the rooms that could not be made.
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     for half_made in &messenger.homeserver.rooms()[..] {
         let asked = messenger.homeserver.asked(half_made);
         if asked.name == "Umbau" || asked.is_direct {
@@ -149,7 +149,7 @@ async fn a_deactivated_account_is_told_as_such_whatever_it_is_needed_for() {
 #[tokio::test]
 async fn an_account_that_was_never_made_and_is_refused_is_told_as_such() {
     let messenger = messenger().build();
-    let anna = messenger.caller("anna", given::TENANT).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
     messenger.homeserver.deactivates(&matrix("anna"));
     messenger.work().await;
     let error = messenger
@@ -175,6 +175,6 @@ async fn a_room_that_nobody_may_leave_is_given_up_after_one_attempt() {
     messenger.homeserver.fail_call(1, messenger_core::error::Failure::Rejected);
     messenger.work().await;
     let calls = messenger.homeserver.calls();
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.calls(), calls, "it is not tried for ever");
 }

@@ -5,7 +5,7 @@ use messenger_core::{
     notification::{Draft, Priority},
     rendering::content,
 };
-use messenger_testkit::given;
+use messenger_testkit::fixtures;
 use serde_json::{Value, json};
 
 /// An event may have 65 536 bytes with everything around its content.
@@ -18,7 +18,7 @@ fn rendered(draft: &Draft) -> Value {
 }
 
 fn with_body(body: &str) -> Draft {
-    Draft { body: Some(body.to_owned()), ..given::draft("Titel") }
+    Draft { body: Some(body.to_owned()), ..fixtures::draft("Titel") }
 }
 
 fn urgent(draft: Draft) -> Draft {
@@ -37,7 +37,7 @@ fn a_message_reads_app_title_and_body() {
 
 #[test]
 fn an_empty_body_is_no_body() {
-    let expected = rendered(&given::draft("Titel"));
+    let expected = rendered(&fixtures::draft("Titel"));
     assert_eq!(expected["body"], "[inventory] Titel");
     assert_eq!(expected["formatted_body"], "<strong>[inventory] Titel</strong>");
     assert_eq!(rendered(&with_body("")), expected);
@@ -45,7 +45,7 @@ fn an_empty_body_is_no_body() {
 
 #[test]
 fn programs_find_what_it_tells_of() {
-    let content = rendered(&urgent(given::draft("Titel")));
+    let content = rendered(&urgent(fixtures::draft("Titel")));
     let expected =
         json!({ "id": 7, "source_app": "inventory", "event_type": "stock_low", "priority": "urgent" });
     assert_eq!(content["com.aesystek.notification"], expected);
@@ -67,18 +67,18 @@ fn markup_of_the_sender_is_no_markup_of_the_room() {
 
 #[test]
 fn what_is_urgent_is_marked_and_rings() {
-    let room = rendered(&urgent(given::draft("Feuer")));
+    let room = rendered(&urgent(fixtures::draft("Feuer")));
     assert_eq!(room["body"], "❗ [inventory] Feuer");
     assert_eq!(room["m.mentions"], json!({ "room": true }));
     let anna = MatrixUserId::new("@anna:hub.local");
-    let dm = content(NotificationId(7), &urgent(given::dm("anna", "Feuer")), Some(&anna));
+    let dm = content(NotificationId(7), &urgent(fixtures::dm("anna", "Feuer")), Some(&anna));
     assert_eq!(dm["m.mentions"], json!({ "user_ids": ["@anna:hub.local"] }));
 }
 
 #[test]
 fn what_is_not_urgent_does_not_ring() {
     let anna = MatrixUserId::new("@anna:hub.local");
-    let dm = content(NotificationId(7), &given::dm("anna", "@room Hallo"), Some(&anna));
+    let dm = content(NotificationId(7), &fixtures::dm("anna", "@room Hallo"), Some(&anna));
     assert_eq!(dm["m.mentions"], json!({}), "old push rules would ring for `@room` and for names");
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use messenger_core::{event::Audience, follow::EventStream};
-use messenger_testkit::{HubBuilder, TestMessenger, given, messenger, sse::Reader};
+use messenger_core::{event::Audience, subscription::EventStream};
+use messenger_testkit::{HubBuilder, TestMessenger, fixtures, messenger, sse::Reader};
 
-const ALL: Audience = Audience::Tenant(given::TENANT);
+const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 
 async fn tell(messenger: &TestMessenger, body: &str) {
-    messenger.feed.append(&[given::event(ALL, body)]).await.expect("appended");
+    messenger.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
 }
 
 fn small() -> HubBuilder {
@@ -17,8 +17,8 @@ fn small() -> HubBuilder {
 
 /// The reason of the reset with which a stream from this cursor begins, if it does.
 async fn reset(messenger: &TestMessenger, cursor: &str) -> (Option<String>, Reader<EventStream>) {
-    let caller = messenger.caller("anna", given::TENANT).await;
-    let mut stream = Reader::new(messenger.follow(&caller, Some(cursor)).await.expect("a stream"));
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
+    let mut stream = Reader::new(messenger.subscribe(&caller, Some(cursor)).await.expect("a stream"));
     let connected = stream.next().await.expect("connected");
     assert_eq!(connected.kind(), "connected");
     let preamble = stream.within(Duration::from_millis(1)).await;
@@ -97,7 +97,7 @@ async fn who_is_too_far_behind_starts_anew() {
             tell(&messenger, &n.to_string()).await;
             messenger
                 .feed
-                .append(&[given::event(Audience::Tenant(given::OTHER_TENANT), "")])
+                .append(&[fixtures::event(Audience::Tenant(fixtures::OTHER_TENANT), "")])
                 .await
                 .expect("appended");
         }

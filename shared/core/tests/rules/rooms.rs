@@ -9,14 +9,14 @@ use messenger_core::{
     event::Kind,
     id::{EventId, MatrixUserId, RoomId},
     inbound::{Content, RoomEvent},
-    message::Said,
+    message::MessageContent,
     port::Clock as _,
     room::{Pair, RoomCreation, RoomKey, RoomKind, RoomType},
     user::Role,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{identity_in, part_of, ready_caller, ready_with, settle};
+use crate::{identity_in, part_of, ready_caller, ready_with, run_until_idle};
 
 fn named(name: &str, invite: &[&str]) -> RoomCreation {
     RoomCreation {
@@ -33,24 +33,26 @@ fn said(messenger: &TestMessenger, room: &RoomId, n: usize) -> RoomEvent {
         room_id: room.clone(),
         sender: MatrixUserId::new("@guest:elsewhere.org"),
         timestamp: messenger.clock.now(),
-        content: Content::Message(Said::text(n.to_string(), "m.text")),
+        content: Content::Message(MessageContent::text(n.to_string(), "m.text")),
         edited: None,
     }
 }
 
 fn chat(messenger: &TestMessenger, one: &str, other: &str) -> Option<RoomId> {
-    let pair = Pair::of(&given::user(one), &given::user(other)).expect("two users");
-    messenger.homeserver.room_by_alias(&RoomKey { tenant: given::TENANT, kind: RoomKind::Dm(pair) }.alias())
+    let pair = Pair::of(&fixtures::user(one), &fixtures::user(other)).expect("two users");
+    messenger
+        .homeserver
+        .room_by_alias(&RoomKey { tenant: fixtures::TENANT, kind: RoomKind::Dm(pair) }.alias())
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_who_open_their_chat_at_once_over_four_processes_have_one() {
     let messenger = messenger().build();
     let callers =
-        [messenger.caller("anna", given::TENANT).await, messenger.caller("bert", given::TENANT).await];
+        [messenger.caller("anna", fixtures::TENANT).await, messenger.caller("bert", fixtures::TENANT).await];
     let processes: Vec<_> = (0..4).map(|_| messenger.another_process()).collect();
     let opened = join_all((0..40).map(|n| {
-        let partner = given::user(["bert", "anna"][n % 2]);
+        let partner = fixtures::user(["bert", "anna"][n % 2]);
         let (process, caller) = (&processes[n % 4], &callers[n % 2]);
         async move { process.open_dm(caller, &partner).await.expect("opened") }
     }))
@@ -67,13 +69,13 @@ async fn a_chat_whose_maker_crashed_is_whole_when_it_is_opened_again() {
     for polls in 0..200 {
         let messenger = messenger().build();
         let (anna, _) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-        let partner = given::user("bert");
+        let partner = fixtures::user("bert");
         let done = messenger.crash_after(polls, messenger.open_dm(&anna, &partner)).await.is_some();
         let survivor = messenger.another_process();
         survivor.pass(Duration::from_mins(1));
         tokio::time::advance(Duration::from_mins(1)).await;
-        let bert = survivor.caller("bert", given::TENANT).await;
-        let opened = survivor.open_dm(&bert, &given::user("anna")).await.expect("opened");
+        let bert = survivor.caller("bert", fixtures::TENANT).await;
+        let opened = survivor.open_dm(&bert, &fixtures::user("anna")).await.expect("opened");
         assert_eq!(opened.display_name, "anna");
         assert_eq!(messenger.homeserver.members(&opened.matrix_room_id).len(), 2);
         assert_eq!(survivor.members(&bert, &opened.matrix_room_id).await.expect("a list").len(), 2);
@@ -89,12 +91,12 @@ async fn a_chat_whose_maker_crashed_is_whole_when_it_is_opened_again() {
 async fn an_account_that_is_not_ready_is_made_ready_when_it_is_needed() {
     let messenger = messenger().build();
     let (anna, _) =
-        (messenger.caller("anna", given::TENANT).await, messenger.caller("bert", given::TENANT).await);
+        (messenger.caller("anna", fixtures::TENANT).await, messenger.caller("bert", fixtures::TENANT).await);
     messenger.homeserver.switch_off();
-    let away = messenger.open_dm(&anna, &given::user("bert")).await.expect_err("it is away");
+    let away = messenger.open_dm(&anna, &fixtures::user("bert")).await.expect_err("it is away");
     assert_eq!(away.failure(), Some(Failure::Unreachable));
     messenger.homeserver.switch_on();
-    let room = messenger.open_dm(&anna, &given::user("bert")).await.expect("opened");
+    let room = messenger.open_dm(&anna, &fixtures::user("bert")).await.expect("opened");
     assert_eq!(room.room_type, RoomType::Dm);
 }
 
@@ -108,7 +110,7 @@ async fn a_room_that_could_not_be_filled_is_kept_by_nobody() {
         .create_room(&anna, named("Umbau", &["bert"]))
         .await
         .expect_err("not everybody could be brought in");
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     for caller in [&anna, &bert] {
         let rooms = messenger.rooms_of(caller).await.expect("a list");
         assert!(rooms.iter().all(|room| room.room_type == RoomType::General), "{rooms:?}");
@@ -129,7 +131,7 @@ async fn all_who_are_unknown_are_named_and_nothing_is_made() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     ready_caller(&messenger, "bert").await;
-    messenger.caller("carl", given::OTHER_TENANT).await;
+    messenger.caller("carl", fixtures::OTHER_TENANT).await;
     let before = messenger.homeserver.rooms().len();
     let invite = ["bert", "carl", "@bert:hub.local", "@carl:hub.local", "@bert:elsewhere", "nobody"];
     let Err(Error::Invalid(problems)) = messenger.create_room(&anna, named("x", &invite)).await else {
@@ -184,7 +186,7 @@ async fn what_was_said_is_unread_until_it_is_read() {
     // Who comes later has not missed what was said before.
     ready_caller(&messenger, "carl").await;
     messenger.invite(&anna, &first, "carl").await.expect("invited");
-    let carl = messenger.caller("carl", given::TENANT).await;
+    let carl = messenger.caller("carl", fixtures::TENANT).await;
     assert_eq!(messenger.rooms_of(&carl).await.expect("a list")[0].unread_count, 0);
     messenger.settled().await;
     let read = (first.clone(), messenger.matrix_id(&bert.user), EventId::new("$said3"));
@@ -201,7 +203,7 @@ async fn a_viewer_reads_and_makes_nothing() {
     let viewer = ready_with(&messenger, "bert", Role::Viewer).await;
     let refused = [
         messenger.create_room(&viewer, named("y", &[])).await.map(drop),
-        messenger.open_dm(&viewer, &given::user("anna")).await.map(drop),
+        messenger.open_dm(&viewer, &fixtures::user("anna")).await.map(drop),
         messenger.invite(&viewer, &room, "anna").await.map(drop),
     ];
     for result in refused {
@@ -223,7 +225,7 @@ async fn leaving_needs_no_homeserver_and_happens_there_in_the_end() {
     messenger.work().await;
     assert_eq!(messenger.homeserver.members(&room).len(), 2);
     messenger.homeserver.switch_on();
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.members(&room), [messenger.matrix_id(&anna.user)]);
 }
 
@@ -232,7 +234,7 @@ async fn who_comes_back_while_leaving_stays() {
     for polls in 0..12 {
         let messenger = messenger().build();
         let anna = ready_caller(&messenger, "anna").await;
-        messenger.send(given::machine(1, "t"), Duration::from_secs(3)).await;
+        messenger.send(fixtures::machine(1, "t"), Duration::from_secs(3)).await;
         let search =
             messenger_core::room::Search { text: String::new(), entity_type: None, limit: 1, offset: 0 };
         let room = messenger.directory(&anna, &search).await.expect("a list")[0].matrix_room_id.clone();
@@ -255,11 +257,11 @@ async fn who_changes_tenant_leaves_all_rooms_of_the_old_one() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
     let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
-    messenger.sign_in(identity_in(given::OTHER_TENANT, "bert")).await.expect("moved");
-    settle(&messenger).await;
+    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "bert")).await.expect("moved");
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.members(&room), [messenger.matrix_id(&anna.user)]);
     assert!(matches!(messenger.members(&bert, &room).await, Err(Error::NotFound(_))));
-    let general = RoomKey { tenant: given::OTHER_TENANT, kind: RoomKind::General };
+    let general = RoomKey { tenant: fixtures::OTHER_TENANT, kind: RoomKind::General };
     let general = messenger.homeserver.room_by_alias(&general.alias()).expect("it is there");
     assert_eq!(messenger.homeserver.members(&general), [messenger.matrix_id(&bert.user)]);
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use messenger_core::{event::Audience, follow::EventStream, user::Caller};
-use messenger_testkit::{TestMessenger, given, messenger, sse::Reader};
+use messenger_core::{event::Audience, subscription::EventStream, user::Caller};
+use messenger_testkit::{TestMessenger, fixtures, messenger, sse::Reader};
 
 const EVENTS: usize = 400;
 
@@ -11,7 +11,7 @@ const EVENTS: usize = 400;
 async fn flood(messenger: &TestMessenger) {
     for n in 0..EVENTS {
         let body = format!("{n} {}", "x".repeat(4096));
-        let event = given::event(Audience::Tenant(given::TENANT), &body);
+        let event = fixtures::event(Audience::Tenant(fixtures::TENANT), &body);
         messenger.feed.append(&[event]).await.expect("appended");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -19,7 +19,7 @@ async fn flood(messenger: &TestMessenger) {
 }
 
 async fn open(messenger: &TestMessenger, caller: &Caller, cursor: Option<&str>) -> Reader<EventStream> {
-    Reader::new(messenger.follow(caller, cursor).await.expect("a stream"))
+    Reader::new(messenger.subscribe(caller, cursor).await.expect("a stream"))
 }
 
 /// The numbers of the events that are read until the stream ends or is silent.
@@ -35,7 +35,7 @@ async fn numbers(stream: &mut Reader<EventStream>) -> Vec<usize> {
 async fn a_slow_reader_is_cut_off_and_resumes_where_it_was() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     let mut slow = open(&messenger, &caller, None).await;
     flood(&messenger).await;
     assert_eq!(messenger.broker().connections(), 0, "what waits for one reader is bounded");
@@ -52,7 +52,7 @@ async fn a_slow_reader_does_not_slow_others_down() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let (anna, bert) =
-        (messenger.caller("anna", given::TENANT).await, messenger.caller("bert", given::TENANT).await);
+        (messenger.caller("anna", fixtures::TENANT).await, messenger.caller("bert", fixtures::TENANT).await);
     let _slow = open(&messenger, &anna, None).await;
     let mut quick = open(&messenger, &bert, None).await;
     let reading = tokio::spawn(async move {
@@ -71,11 +71,13 @@ async fn a_slow_reader_does_not_slow_others_down() {
 async fn a_reader_that_reads_in_bursts_is_not_cut_off() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     let mut stream = open(&messenger, &caller, None).await;
     for round in 0..20 {
         let events: Vec<_> = (0..90)
-            .map(|n| given::event(Audience::Tenant(given::TENANT), &format!("{n} {}", "x".repeat(4096))))
+            .map(|n| {
+                fixtures::event(Audience::Tenant(fixtures::TENANT), &format!("{n} {}", "x".repeat(4096)))
+            })
             .collect();
         messenger.feed.append(&events).await.expect("appended");
         tokio::time::sleep(Duration::from_secs(2)).await;

@@ -5,7 +5,7 @@ use messenger_core::{
     id::{EventId, MatrixUserId, Position, RoomId},
     user::Caller,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::{Value, json};
 
 use crate::{in_general_room, ready_caller};
@@ -64,7 +64,7 @@ impl Stand {
 
     /// The last thing that the members were told.
     async fn heard(&self) -> (Kind, Value) {
-        let audience = [Audience::Room(given::TENANT, self.room.clone())];
+        let audience = [Audience::Room(fixtures::TENANT, self.room.clone())];
         let events = self.messenger.feed.after(Position(0), &audience, 1000).await.expect("events");
         let last = events.last().expect("an event");
         (last.kind, serde_json::from_str(&last.json()).expect("JSON"))

@@ -5,15 +5,15 @@ use std::time::Duration;
 use messenger_core::{
     Error,
     event::Audience,
-    follow::EventStream,
     id::{MatrixUserId, RoomId, TenantId},
     poll::Since,
     room::{Profile, RoomKey, RoomKind},
+    subscription::EventStream,
     typing::Typing,
     user::{Caller, Identity, Role},
 };
 use messenger_testkit::{
-    TestMessenger, given, messenger,
+    TestMessenger, fixtures, messenger,
     sse::{Reader, SseEvent},
 };
 use serde_json::json;
@@ -35,7 +35,7 @@ fn typing(room: &RoomId, users: &[&str]) -> Typing {
 async fn room_with(messenger: &TestMessenger, tenant: TenantId, id: &str, members: &[&Caller]) -> RoomId {
     let kind = RoomKind::Service { source_app: id.to_owned() };
     let key = RoomKey { tenant, kind };
-    let room = messenger.rooms.settle(&key, &RoomId::new(id), &Profile::default()).await.expect("settled");
+    let room = messenger.rooms.register(&key, &RoomId::new(id), &Profile::default()).await.expect("settled");
     for member in members {
         messenger.memberships.add(tenant, &room, member.user.id()).await.expect("added");
     }
@@ -43,7 +43,7 @@ async fn room_with(messenger: &TestMessenger, tenant: TenantId, id: &str, member
 }
 
 async fn open(messenger: &TestMessenger, caller: &Caller) -> Reader<EventStream> {
-    let mut stream = Reader::new(messenger.follow(caller, None).await.expect("a stream"));
+    let mut stream = Reader::new(messenger.subscribe(caller, None).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("an event").kind(), "connected");
     stream
 }
@@ -65,13 +65,13 @@ fn names(events: &[SseEvent]) -> Vec<Vec<String>> {
 async fn a_member_is_told_who_types_and_that_nobody_does_any_more() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let anna = messenger.caller("anna", given::TENANT).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
     messenger
-        .sign_in(Identity { display_name: "Bärt".into(), ..given::identity("Bert") })
+        .sign_in(Identity { display_name: "Bärt".into(), ..fixtures::identity("Bert") })
         .await
         .expect("signed in");
     accounts_made(&messenger, &["anna", "Bert"]).await;
-    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
     let before = stream.decoder.last_id.clone();
     // In whatever order they are named, and the bot aside.
@@ -101,9 +101,10 @@ async fn whoever_hears_it_first_the_streams_of_all_processes_are_told() {
     let first = messenger().build();
     let second = first.another_process();
     let (_one, _other) = (first.run_broker(), second.run_broker());
-    let (anna, bert) = (first.caller("anna", given::TENANT).await, first.caller("bert", given::TENANT).await);
+    let (anna, bert) =
+        (first.caller("anna", fixtures::TENANT).await, first.caller("bert", fixtures::TENANT).await);
     accounts_made(&first, &["bert"]).await;
-    let room = room_with(&first, given::TENANT, "!1", &[&anna, &bert]).await;
+    let room = room_with(&first, fixtures::TENANT, "!1", &[&anna, &bert]).await;
     let mut streams = [open(&first, &anna).await, open(&second, &anna).await, open(&second, &bert).await];
     first.another_process().hear_typing(vec![typing(&room, &["bert"])]).await;
     for stream in &mut streams {
@@ -115,11 +116,11 @@ async fn whoever_hears_it_first_the_streams_of_all_processes_are_told() {
 async fn who_is_not_in_the_room_or_of_another_tenant_hears_nothing() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let anna = messenger.caller("anna", given::TENANT).await;
-    let bert = messenger.caller("bert", given::TENANT).await;
-    let carl = messenger.caller("carl", given::OTHER_TENANT).await;
-    let ours = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
-    let theirs = room_with(&messenger, given::OTHER_TENANT, "!2", &[&carl]).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
+    let bert = messenger.caller("bert", fixtures::TENANT).await;
+    let carl = messenger.caller("carl", fixtures::OTHER_TENANT).await;
+    let ours = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
+    let theirs = room_with(&messenger, fixtures::OTHER_TENANT, "!2", &[&carl]).await;
     let mut streams =
         [open(&messenger, &anna).await, open(&messenger, &bert).await, open(&messenger, &carl).await];
     let foreign = RoomId::new("!foreign:elsewhere");
@@ -133,8 +134,8 @@ async fn who_is_not_in_the_room_or_of_another_tenant_hears_nothing() {
             .collect();
     assert_eq!(told, [vec![json!("!1")], vec![], vec![json!("!2")]]);
     // Who comes in hears it from then on, and who is out no longer.
-    messenger.memberships.add(given::TENANT, &ours, bert.user.id()).await.expect("added");
-    messenger.memberships.remove(given::TENANT, &ours, anna.user.id()).await.expect("removed");
+    messenger.memberships.add(fixtures::TENANT, &ours, bert.user.id()).await.expect("added");
+    messenger.memberships.remove(fixtures::TENANT, &ours, anna.user.id()).await.expect("removed");
     tokio::time::sleep(Duration::from_secs(2)).await;
     messenger.hear_typing(vec![typing(&ours, &[])]).await;
     assert_eq!((heard(&mut streams[0]).await.len(), heard(&mut streams[1]).await.len()), (0, 1));
@@ -144,10 +145,10 @@ async fn who_is_not_in_the_room_or_of_another_tenant_hears_nothing() {
 async fn somebody_of_another_tenant_or_server_has_no_id_of_ours() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let anna = messenger.caller("anna", given::TENANT).await;
-    messenger.caller("carl", given::OTHER_TENANT).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
+    messenger.caller("carl", fixtures::OTHER_TENANT).await;
     accounts_made(&messenger, &["carl"]).await;
-    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
     let users = vec![matrix("carl"), MatrixUserId::new("@anna:elsewhere")];
     messenger.hear_typing(vec![Typing { room, users }]).await;
@@ -165,8 +166,8 @@ async fn somebody_of_another_tenant_or_server_has_no_id_of_ours() {
 async fn it_stands_in_no_log_and_no_poll_and_is_not_replayed() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let anna = messenger.caller("anna", given::TENANT).await;
-    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
+    let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let log = messenger.memory.events();
     let head = messenger.feed.span().await.expect("a span").head;
@@ -183,7 +184,7 @@ async fn it_stands_in_no_log_and_no_poll_and_is_not_replayed() {
     assert_eq!(poll.await.expect("it ends"), ("[]".to_owned(), head, Duration::from_secs(5)));
     assert_eq!(messenger.memory.events(), log);
     for cursor in ["0".to_owned(), head.to_string()] {
-        let mut stream = Reader::new(messenger.follow(&anna, Some(&cursor)).await.expect("a stream"));
+        let mut stream = Reader::new(messenger.subscribe(&anna, Some(&cursor)).await.expect("a stream"));
         assert_eq!(heard(&mut stream).await, []);
     }
 }
@@ -193,9 +194,9 @@ async fn what_two_sources_tell_is_shown_once_and_later_it_is_news_again() {
     let messenger = messenger().build();
     let worker = messenger.another_process();
     let _broker = messenger.run_broker();
-    let anna = messenger.caller("anna", given::TENANT).await;
-    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
-    let other = room_with(&messenger, given::TENANT, "!2", &[&anna]).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
+    let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
+    let other = room_with(&messenger, fixtures::TENANT, "!2", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
     for users in [&["bert", "carl"][..], &["carl"], &[], &["carl"]] {
         messenger.hear_typing(vec![typing(&room, users)]).await;
@@ -217,8 +218,8 @@ async fn what_two_sources_tell_is_shown_once_and_later_it_is_news_again() {
 async fn of_one_room_the_last_that_is_said_counts() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let anna = messenger.caller("anna", given::TENANT).await;
-    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
+    let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
     messenger.hear_typing(vec![typing(&room, &["x"]), typing(&room, &[]), typing(&room, &["y"])]).await;
     assert_eq!(names(&heard(&mut stream).await), [["@y:hub.local"]]);
@@ -228,8 +229,8 @@ async fn of_one_room_the_last_that_is_said_counts() {
 async fn however_many_type_a_few_are_named() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let anna = messenger.caller("anna", given::TENANT).await;
-    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
+    let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
     for (length, named) in [(1, 20), (245, 13)] {
         let users: Vec<_> = (0..5000).map(|n| format!("{n:04}{}", "x".repeat(length))).collect();
@@ -245,8 +246,8 @@ async fn however_many_type_a_few_are_named() {
 async fn a_slow_reader_misses_it_and_is_not_cut_off_for_it() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let anna = messenger.caller("anna", given::TENANT).await;
-    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
+    let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     let mut slow = open(&messenger, &anna).await;
     for n in 0..5000 {
         messenger.hear_typing(vec![typing(&room, &[&format!("user{n}")])]).await;
@@ -254,7 +255,7 @@ async fn a_slow_reader_misses_it_and_is_not_cut_off_for_it() {
     tokio::time::sleep(SOON).await;
     assert_eq!(messenger.broker().connections(), 1);
     // There is room left for what must not be missed.
-    let large = given::event(Audience::Room(given::TENANT, room.clone()), &"x".repeat(400 << 10));
+    let large = fixtures::event(Audience::Room(fixtures::TENANT, room.clone()), &"x".repeat(400 << 10));
     messenger.feed.append(&[large]).await.expect("appended");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(messenger.broker().connections(), 1);
@@ -270,8 +271,8 @@ async fn a_slow_reader_misses_it_and_is_not_cut_off_for_it() {
 async fn without_the_database_it_is_lost_and_holds_nobody_up() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let anna = messenger.caller("anna", given::TENANT).await;
-    let room = room_with(&messenger, given::TENANT, "!1", &[&anna]).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
+    let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
     messenger.memory.switch_off();
     messenger.hear_typing(vec![typing(&room, &["bert"])]).await;
@@ -289,7 +290,7 @@ async fn who_types_here_is_heard_by_way_of_the_homeserver() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let anna = ready_caller(&messenger, "anna").await;
-    let room = messenger.send(given::draft("x"), WAIT).await.notification.room.expect("a room");
+    let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("a room");
     let mut stream = open(&messenger, &anna).await;
     messenger.type_in(&anna, &room, Some(Duration::from_secs(7))).await.expect("told");
     assert_eq!(messenger.homeserver.typing(&room), [(matrix("anna"), Duration::from_secs(7))]);
@@ -307,11 +308,11 @@ async fn who_types_here_is_heard_by_way_of_the_homeserver() {
 async fn only_members_who_may_write_type() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
-    let room = messenger.send(given::draft("x"), WAIT).await.notification.room.expect("a room");
-    let carl = messenger.caller("carl", given::OTHER_TENANT).await;
+    let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("a room");
+    let carl = messenger.caller("carl", fixtures::OTHER_TENANT).await;
     let identity = Identity { role: Role::Viewer, ..anna.user.identity.clone() };
     let viewer = Caller { user: messenger.sign_in(identity).await.expect("signed in"), ..anna.clone() };
-    let private = room_with(&messenger, given::TENANT, "!private", &[]).await;
+    let private = room_with(&messenger, fixtures::TENANT, "!private", &[]).await;
     let calls = messenger.homeserver.calls();
     for (caller, room, expected) in [
         (&carl, &room, "not_found"),

@@ -4,12 +4,12 @@ use messenger_core::{
     Error,
     event::Kind,
     id::{MatrixUserId, RoomId},
-    message::Said,
+    message::MessageContent,
     notification::Status,
     room::RoomKey,
     user::Caller,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 
 use crate::{WAIT, in_general_room, ready_caller};
 
@@ -71,13 +71,17 @@ async fn an_upgraded_room_is_listed_once_and_its_members_follow() {
     messenger.receive(vec![tombstone]).await.expect("heard");
     assert_eq!(messenger.memory.events().len(), events);
     say(&messenger, &new, "anna", "drei").await;
-    messenger.messenger.send(&bert, &new, Said::text("vier", "m.text"), None).await.expect("sent");
+    messenger.messenger.send(&bert, &new, MessageContent::text("vier", "m.text"), None).await.expect("sent");
     // What was said before stands behind it, page by page.
     assert_eq!(history(&messenger, &anna, &new).await, ["vier", "drei", "zwei", "eins"]);
     assert_eq!(history(&messenger, &anna, &old).await, ["zwei", "eins"]);
     // The old room says where they are now, to its members only.
     let send = async |caller: &Caller| {
-        messenger.messenger.send(caller, &old, Said::text("x", "m.text"), None).await.expect_err("refused")
+        messenger
+            .messenger
+            .send(caller, &old, MessageContent::text("x", "m.text"), None)
+            .await
+            .expect_err("refused")
     };
     assert!(matches!(send(&bert).await, Error::Upgraded { successor: Some(room) } if room == new));
     let carl = ready_caller(&messenger, "carl").await;
@@ -101,7 +105,7 @@ async fn who_comes_later_reads_what_was_said_in_the_successor_only() {
     messenger.receive(vec![messenger.homeserver.told(&old, &tombstone)]).await.expect("heard");
     say(&messenger, &new, "anna", "drei").await;
     let carl = ready_caller(&messenger, "carl").await;
-    let anna = messenger.caller("anna", given::TENANT).await;
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
     messenger.invite(&anna, &new, "carl").await.expect("invited");
     assert_eq!(history(&messenger, &carl, &new).await, ["drei"]);
     let token = messenger.history(&anna, &new, None, 1).await.expect("a page").end_token.expect("more");
@@ -148,16 +152,16 @@ async fn nobody_makes_a_room_the_successor_of_another_against_its_will() {
 async fn a_room_of_ours_that_the_bot_replaced_keeps_its_key() {
     let messenger = messenger().build();
     let (anna, general) = in_general_room(&messenger, "anna").await;
-    let sent = messenger.send(given::draft("vorher"), WAIT).await;
+    let sent = messenger.send(fixtures::draft("vorher"), WAIT).await;
     assert_eq!(sent.notification.room.as_ref(), Some(&general));
     let (new, tombstone) = messenger.homeserver.upgrades(&general, &matrix("messenger"));
     messenger.receive(vec![messenger.homeserver.told(&general, &tombstone)]).await.expect("heard");
-    let sent = messenger.send(given::draft("nachher"), WAIT).await;
+    let sent = messenger.send(fixtures::draft("nachher"), WAIT).await;
     assert_eq!((sent.notification.status, sent.notification.room.as_ref()), (Status::Sent, Some(&new)));
     assert_eq!(messenger.homeserver.bodies(&new).len(), 1);
     let rooms = messenger.rooms_of(&anna).await.expect("rooms");
     assert_eq!(rooms.iter().map(|room| &room.matrix_room_id).collect::<Vec<_>>(), [&new]);
-    let key = RoomKey { tenant: given::TENANT, kind: messenger_core::room::RoomKind::General };
+    let key = RoomKey { tenant: fixtures::TENANT, kind: messenger_core::room::RoomKind::General };
     assert_eq!(messenger.known_room(&key).await.expect("looked"), Some(new.clone()));
     assert_eq!(history(&messenger, &anna, &new).await.len(), 2);
     // Who comes later reads it all: it is a room for everybody.

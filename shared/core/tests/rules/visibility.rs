@@ -5,7 +5,7 @@ use messenger_core::{
     poll::Since,
     user::Caller,
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
 
 use crate::{NO_WAIT, ready_caller};
@@ -90,10 +90,10 @@ async fn a_stream_that_resumes_is_told_nothing_of_before_its_reader_came() {
     let _broker = messenger.run_broker();
     lets_in_bert(&messenger, &room).await;
     say(&messenger, &room, "offen").await;
-    let mut stream = messenger.follow(&bert, Some("0")).await.expect("a stream");
+    let mut stream = messenger.subscribe(&bert, Some("0")).await.expect("a stream");
     let preamble = stream.next().await.expect("the beginning");
     let preamble = String::from_utf8_lossy(&preamble).into_owned();
     assert!(preamble.contains(r#""body":"offen""#) && !preamble.contains(r#""body":"geheim""#), "{preamble}");
-    let rooms = messenger.memberships.of(given::TENANT, bert.user.id()).await.expect("rooms");
+    let rooms = messenger.memberships.of(fixtures::TENANT, bert.user.id()).await.expect("rooms");
     assert_eq!(rooms.len(), 2);
 }

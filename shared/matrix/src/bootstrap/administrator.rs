@@ -47,7 +47,7 @@ struct Joined {
 }
 
 #[derive(Deserialize)]
-struct Sent {
+struct SentEvent {
     event_id: EventId,
 }
 
@@ -128,7 +128,7 @@ impl<'a> Administrator<'a> {
         let transaction = Uuid::new_v4().to_string();
         let path = self.http.put().at("rooms").at(&self.room).at("send").at("m.room.message");
         let call = path.at(transaction.as_str()).with_token(&self.token);
-        let sent: Sent =
+        let sent: SentEvent =
             call.body(&json!({ "msgtype": "m.text", "body": body })).send().await.context(BOOTSTRAPPING)?;
         Ok(sent.event_id)
     }

@@ -17,10 +17,10 @@ pub(super) const CONDUIT: &str = "conduit";
 /// What servers answer that have no such account, or do not show profiles to everybody.
 const NO_PROFILE: [StatusCode; 3] = [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN, StatusCode::UNAUTHORIZED];
 /// Where the bot's account data hold what Conduit was last told of us.
-const TOLD: &str = "com.aesystek.messenger.registration";
+const REGISTRATION_STATE: &str = "com.aesystek.messenger.registration";
 
 #[derive(Serialize, Deserialize, PartialEq)]
-struct Told {
+struct RegistrationState {
     sha256: String,
 }
 
@@ -44,8 +44,8 @@ pub(super) async fn register(
     push: Push,
 ) -> Result<bool> {
     if known {
-        let is_current =
-            appservice.told().await.context(BOOTSTRAPPING)? == Some(Told::of(&yaml(registration)));
+        let is_current = appservice.told().await.context(BOOTSTRAPPING)?
+            == Some(RegistrationState::of(&yaml(registration)));
         if is_current || push == Push::Later {
             return Ok(is_current);
         }
@@ -57,20 +57,24 @@ pub(super) async fn register(
     administrator.leave().await;
     // The account data are the bot's, so it has to exist.
     appservice.http.register(&appservice.bot).await.context("registering the bot")?;
-    let note = appservice.http.put().account_data(&appservice.bot, TOLD).body(&Told::of(&text));
+    let note = appservice
+        .http
+        .put()
+        .account_data(&appservice.bot, REGISTRATION_STATE)
+        .body(&RegistrationState::of(&text));
     note.send::<IgnoredAny>().await.context("noting the registration")?;
     Ok(push == Push::Now)
 }
 
-impl Told {
+impl RegistrationState {
     fn of(text: &str) -> Self {
         Self { sha256: hex::encode(Sha256::digest(text)) }
     }
 }
 
 impl Appservice {
-    async fn told(&self) -> Result<Option<Told>, Cause> {
-        match self.http.get().account_data(&self.bot, TOLD).send().await {
+    async fn told(&self) -> Result<Option<RegistrationState>, Cause> {
+        match self.http.get().account_data(&self.bot, REGISTRATION_STATE).send().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
             told => told.map(Some),
         }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use messenger_core::port::Homeserver;
-use messenger_matrix::{AdminAccount, Appservice, Config, Registration, bootstrap};
+use messenger_matrix::{AdminAccount, Appservice, HomeserverConfig, Registration, bootstrap};
 
 use crate::stand::{Stand, room};
 
@@ -16,7 +16,7 @@ async fn a_changed_registration_is_taken_over() -> Result<()> {
 
     let as_token = "as_another_0123456789".to_owned();
     let registration = Registration { as_token: as_token.clone(), ..stand.registration.clone() };
-    let config = Config { as_token, ..stand.config.clone() };
+    let config = HomeserverConfig { as_token, ..stand.config.clone() };
     bootstrap(&config, &registration, &stand.admin).await?;
     assert_eq!(Appservice::new(config)?.create_room(&room("kept")).await?, id);
     assert!(stand.appservice.create_room(&room("kept")).await.is_err(), "the old token is still known");
@@ -32,7 +32,7 @@ async fn a_lost_password_is_no_obstacle_while_the_token_is_known() -> Result<()>
     bootstrap(&stand.config, &registration, &forgetful).await?;
 
     let as_token = "as_another_0123456789".to_owned();
-    let config = Config { as_token: as_token.clone(), ..stand.config.clone() };
+    let config = HomeserverConfig { as_token: as_token.clone(), ..stand.config.clone() };
     let registration = Registration { as_token, ..registration };
     let error = bootstrap(&config, &registration, &forgetful).await.err().context("it needs the password")?;
     let shown = format!("{:#}", anyhow::Error::from(error));

@@ -11,7 +11,7 @@ use messenger_core::{
 };
 use messenger_devstack::{Conduit, Synapse, conduit, homeserver::Homeserver, synapse};
 use messenger_matrix::{
-    AdminAccount, Appservice, Config, Passwords, Registration, bootstrap, registration::yaml,
+    AdminAccount, Appservice, HomeserverConfig, Passwords, Registration, bootstrap, registration::yaml,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ pub(crate) const BOT: &str = "@messenger:hub.local";
 pub(crate) struct Stand {
     pub(crate) server: Server,
     pub(crate) appservice: Appservice,
-    pub(crate) config: Config,
+    pub(crate) config: HomeserverConfig,
     pub(crate) registration: Registration,
     pub(crate) admin: AdminAccount,
     _directory: TempDir,
@@ -127,8 +127,8 @@ impl DerefMut for Server {
     }
 }
 
-pub(crate) fn config(server: &Homeserver) -> Config {
-    Config {
+pub(crate) fn config(server: &Homeserver) -> HomeserverConfig {
+    HomeserverConfig {
         homeserver_url: server.url().to_owned(),
         server_name: server.server_name().to_owned(),
         as_token: registration().as_token,

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use messenger_core::port::Homeserver;
-use messenger_matrix::{Appservice, Config, Registration, bootstrap};
+use messenger_matrix::{Appservice, HomeserverConfig, Registration, bootstrap};
 use serde_json::json;
 
 use crate::{
@@ -32,7 +32,7 @@ async fn an_alias_whose_room_has_no_members_gets_another_room() -> Result<()> {
 async fn an_unknown_token_is_explained() -> Result<()> {
     let stand = Stand::synapse().await?;
     let secret = "another-secret-0123";
-    let config = Config { as_token: secret.to_owned(), ..stand.config.clone() };
+    let config = HomeserverConfig { as_token: secret.to_owned(), ..stand.config.clone() };
     let registration = Registration { as_token: secret.to_owned(), ..stand.registration.clone() };
     let error =
         bootstrap(&config, &registration, &stand.admin).await.err().context("an unknown token was taken")?;

@@ -1,4 +1,4 @@
-//! A batch as `accept_notifications` takes it: its entries, and its lanes.
+//! A batch as `accept_notifications` takes it: its entries, and its room queues.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use messenger_core::{
     error::Failure,
     event::{Event, Kind},
     id::{NotificationId, Position, RoomId},
-    notification::{EntityId, Entry, HELD_FOR, Notification, Place, Status, Target, reason},
+    notification::{EntityId, HELD_FOR, NewNotification, Notification, QueueState, Status, Target, reason},
     room::RoomKey,
 };
 use postgres_types::{Json, ToSql};
@@ -23,13 +23,13 @@ use crate::{
 const ACCEPT: &str = "select id, known_id, known_fingerprint, free, resting, held, created_at, ends_at
     from accept_notifications($1, $2, $3)";
 
-/// The type `new_entry` of the database. `n` and `lane` are numbers within the batch; both begin with 1.
+/// The type `new_entry` of the database. `n` and `queue` are numbers within the batch; both begin with 1.
 #[derive(Debug, ToSql)]
 #[postgres(name = "new_entry")]
 struct NewEntry<'a> {
     n: i32,
-    lane: i32,
-    lane_name: &'a str,
+    queue: i32,
+    queue_name: &'a str,
     tenant_id: i64,
     target_type: &'static str,
     recipient: Option<&'a str>,
@@ -49,7 +49,7 @@ struct NewEntry<'a> {
     fingerprint: Option<&'a str>,
 }
 
-/// The type `new_lane` of the database: a lane of the batch, once.
+/// The type `new_queue` of the database: a room queue of the batch, once.
 #[derive(Debug, ToSql)]
 #[postgres(name = "new_lane")]
 struct NewLane<'a> {
@@ -66,8 +66,8 @@ type Known = (Vec<Option<i64>>, Vec<Option<String>>);
 
 /// What became of a batch.
 pub(super) struct Stored {
-    /// The lane of each entry, counted from 0.
-    lanes: Vec<usize>,
+    /// The room queue of each entry, counted from 0.
+    queues: Vec<usize>,
     ids: Vec<i64>,
     known: Option<Known>,
     free: Vec<bool>,
@@ -80,57 +80,57 @@ pub(super) struct Stored {
 /// What became of one entry.
 pub(super) enum Outcome {
     /// It is stored.
-    New(Box<Notification>, Place),
+    New(Box<Notification>, QueueState),
     /// The same key came before: with this notification, and this digest of its request.
     Known(NotificationId, String),
 }
 
 /// Stores entries, in one statement.
-pub(super) async fn store(database: &Database, entries: &[&Entry]) -> Result<Stored> {
-    let (lanes, lane_of) = lanes(entries);
+pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> Result<Stored> {
+    let (queues, queue_of) = queues(entries);
     let columns: Vec<_> = entries
         .iter()
-        .zip(&lane_of)
+        .zip(&queue_of)
         .enumerate()
-        .map(|(n, (entry, lane))| new_entry(number(n), number(*lane), &lanes[*lane].name, entry))
+        .map(|(n, (entry, queue))| new_entry(number(n), number(*queue), &queues[*queue].name, entry))
         .collect();
-    let rows = database.query(DOING, ACCEPT, &[&columns, &lanes, &seconds(HELD_FOR)]).await?;
+    let rows = database.query(DOING, ACCEPT, &[&columns, &queues, &seconds(HELD_FOR)]).await?;
     let incomplete = || fault(Failure::Broken, DOING, "not every entry of the batch came back");
-    let stored = Stored::of(rows.first().ok_or_else(incomplete)?, lane_of);
+    let stored = Stored::of(rows.first().ok_or_else(incomplete)?, queue_of);
     let is_complete = stored.ids.len() == entries.len()
-        && [&stored.free, &stored.resting, &stored.held].iter().all(|column| column.len() == lanes.len());
+        && [&stored.free, &stored.resting, &stored.held].iter().all(|column| column.len() == queues.len());
     if is_complete { Ok(stored) } else { Err(incomplete()) }
 }
 
-/// The lanes of a batch, and of each entry which of them it is in.
-fn lanes<'a>(entries: &[&'a Entry]) -> (Vec<NewLane<'a>>, Vec<usize>) {
-    let (mut lanes, mut known): (Vec<NewLane<'_>>, _) = (Vec::new(), HashMap::<RoomKey, usize>::new());
-    let lane_of = entries.iter().map(|entry| {
-        let wait = seconds(entry.terms.wait);
-        let lane = *known.entry(entry.draft.room_key(entry.satellite.tenant)).or_insert_with_key(|key| {
-            lanes.push(NewLane {
-                n: number(lanes.len()),
+/// The room queues of a batch, and of each entry which of them it is in.
+fn queues<'a>(entries: &[&'a NewNotification]) -> (Vec<NewLane<'a>>, Vec<usize>) {
+    let (mut queues, mut known): (Vec<NewLane<'_>>, _) = (Vec::new(), HashMap::<RoomKey, usize>::new());
+    let queue_of = entries.iter().map(|entry| {
+        let wait = seconds(entry.options.wait);
+        let queue = *known.entry(entry.draft.room_key(entry.satellite.tenant)).or_insert_with_key(|key| {
+            queues.push(NewLane {
+                n: number(queues.len()),
                 name: key.to_string(),
                 tenant_id: entry.satellite.tenant.0,
                 recipient: recipient(entry),
                 wait,
             });
-            lanes.len() - 1
+            queues.len() - 1
         });
-        lanes[lane].wait = lanes[lane].wait.min(wait);
-        lane
+        queues[queue].wait = queues[queue].wait.min(wait);
+        queue
     });
-    let lane_of = lane_of.collect();
-    (lanes, lane_of)
+    let queue_of = queue_of.collect();
+    (queues, queue_of)
 }
 
-fn new_entry<'a>(n: i32, lane: i32, lane_name: &'a str, entry: &'a Entry) -> NewEntry<'a> {
+fn new_entry<'a>(n: i32, queue: i32, queue_name: &'a str, entry: &'a NewNotification) -> NewEntry<'a> {
     let (draft, tenant) = (&entry.draft, entry.satellite.tenant);
-    let (entity, idempotency) = (draft.entity(), entry.terms.idempotency.as_ref());
+    let (entity, idempotency) = (draft.entity(), entry.options.idempotency.as_ref());
     NewEntry {
         n,
-        lane,
-        lane_name,
+        queue,
+        queue_name,
         tenant_id: tenant.0,
         target_type: draft.target_type(),
         recipient: recipient(entry),
@@ -145,13 +145,13 @@ fn new_entry<'a>(n: i32, lane: i32, lane_name: &'a str, entry: &'a Entry) -> New
         priority: draft.priority.as_str(),
         room: entry.room.as_ref().map(RoomId::as_str),
         payload: entry.payload.as_str(),
-        wait: seconds(entry.terms.wait),
+        wait: seconds(entry.options.wait),
         key: idempotency.map(|idempotency| idempotency.key.as_str()),
         fingerprint: idempotency.map(|idempotency| idempotency.fingerprint.as_str()),
     }
 }
 
-fn recipient(entry: &Entry) -> Option<&str> {
+fn recipient(entry: &NewNotification) -> Option<&str> {
     match &entry.draft.target {
         Target::Dm(user) => Some(user.as_str()),
         _ => None,
@@ -164,10 +164,10 @@ fn number(index: usize) -> i32 {
 }
 
 impl Stored {
-    fn of(row: &Row, lanes: Vec<usize>) -> Self {
+    fn of(row: &Row, queues: Vec<usize>) -> Self {
         let known: Option<Vec<Option<i64>>> = row.get(1);
         Self {
-            lanes,
+            queues,
             ids: row.get(0),
             known: known.zip(row.get(2)),
             free: row.get(3),
@@ -179,7 +179,7 @@ impl Stored {
     }
 
     fn is_held(&self, n: usize) -> bool {
-        self.held[self.lanes[n]]
+        self.held[self.queues[n]]
     }
 
     fn known(&self, n: usize) -> Option<(i64, String)> {
@@ -188,12 +188,12 @@ impl Stored {
     }
 
     /// The events that were appended with them, in order.
-    pub(super) fn events(&self, entries: &[&Entry]) -> Vec<Event> {
+    pub(super) fn events(&self, entries: &[&NewNotification]) -> Vec<Event> {
         let told: Vec<_> =
             (0..entries.len()).filter(|n| !self.is_held(*n) && self.known(*n).is_none()).collect();
         let first = self.ends_at - i64::try_from(told.len()).unwrap_or_default() + 1;
         let events = told.into_iter().zip(first..).map(|(n, position)| {
-            let Entry { draft, satellite, payload, .. } = entries[n];
+            let NewNotification { draft, satellite, payload, .. } = entries[n];
             Event {
                 position: Position(position),
                 audience: draft.audience(satellite.tenant),
@@ -208,17 +208,18 @@ impl Stored {
     }
 
     /// What became of the entry with this number.
-    pub(super) fn outcome(&self, n: usize, entry: Entry) -> Outcome {
+    pub(super) fn outcome(&self, n: usize, entry: NewNotification) -> Outcome {
         if let Some((id, fingerprint)) = self.known(n) {
             return Outcome::Known(NotificationId(id), fingerprint);
         }
-        let (free, resting, held) = (self.free[self.lanes[n]], self.resting[self.lanes[n]], self.is_held(n));
+        let (free, resting, held) =
+            (self.free[self.queues[n]], self.resting[self.queues[n]], self.is_held(n));
         let place = match (free, resting) {
-            (true, _) => Place::Free,
-            (false, true) => Place::Resting,
-            (false, false) => Place::Queued,
+            (true, _) => QueueState::Free,
+            (false, true) => QueueState::Resting,
+            (false, false) => QueueState::Queued,
         };
-        let wait = entry.terms.wait;
+        let wait = entry.options.wait;
         let notification = Notification {
             id: NotificationId(self.ids[n]),
             tenant: entry.satellite.tenant,

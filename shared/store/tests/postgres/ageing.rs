@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use messenger_core::{
     id::Position,
-    notification::{Accepted, Entry, Status},
+    notification::{AcceptOutcome, NewNotification, Status},
     port::{Feed, Maintenance, Notifications},
 };
-use messenger_testkit::given;
+use messenger_testkit::fixtures;
 
 use crate::database::LocalAppends;
 
@@ -56,8 +56,8 @@ async fn there_is_a_partition_for_each_day_of_the_coming_week() {
 async fn a_direct_message_that_nobody_came_for_expires() {
     let local_appends = LocalAppends::database().await;
     let (store, client) = (local_appends.beside(), local_appends.client().await);
-    let entry: Entry = given::entry(given::dm("nobody", "held"));
-    let Accepted::New { notification, .. } = store.accept(entry).await.expect("accepted") else {
+    let entry: NewNotification = fixtures::entry(fixtures::dm("nobody", "held"));
+    let AcceptOutcome::New { notification, .. } = store.accept(entry).await.expect("accepted") else {
         panic!("it is new");
     };
     assert_eq!(store.expire().await.expect("a look"), 0);

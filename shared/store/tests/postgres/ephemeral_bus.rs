@@ -8,7 +8,7 @@ use messenger_core::{
     event::Audience,
     port::EphemeralBus,
 };
-use messenger_testkit::given::{TENANT, room};
+use messenger_testkit::fixtures::{TENANT, room};
 use serde_json::json;
 use tokio::time::timeout;
 

@@ -13,7 +13,7 @@ use messenger_core::{
     port::{UserWatcher, Users as _},
     user::{Identity, Role},
 };
-use messenger_testkit::given::{identity, user};
+use messenger_testkit::fixtures::{identity, user};
 
 use crate::database::LocalAppends;
 

@@ -6,7 +6,7 @@ use messenger_core::{
     port::{Change, IngestedEvent},
     room::{Profile, RoomKey, RoomKind},
 };
-use messenger_testkit::given::{TENANT, identity, room, user};
+use messenger_testkit::fixtures::{TENANT, identity, room, user};
 
 use crate::database::LocalAppends;
 
@@ -20,8 +20,8 @@ fn naming(event: &str, place: &str, sender: &str) -> IngestedEvent {
         room: room(place),
         sender: MatrixUserId::new(sender),
         timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
-        fact: Change::Message { by: None, summary: "old.png".to_owned(), file: Some(file) },
-        told: None,
+        change: Change::Message { by: None, summary: "old.png".to_owned(), file: Some(file) },
+        payload: None,
     }
 }
 
@@ -31,7 +31,7 @@ async fn a_file_of_before_the_update_is_for_the_members_of_its_rooms() {
     let ports = local_appends.ports();
     for (place, member) in [("!1", "anna"), ("!2", "bert")] {
         let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: place.to_owned() } };
-        ports.rooms.settle(&key, &room(place), &Profile::default()).await.expect("settled");
+        ports.rooms.register(&key, &room(place), &Profile::default()).await.expect("settled");
         ports.users.sign_in(&identity(member), member).await.expect("signed in");
         ports.memberships.add(TENANT, &room(place), &user(member)).await.expect("added");
     }

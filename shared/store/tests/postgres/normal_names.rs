@@ -8,7 +8,7 @@ use messenger_core::{
     notification::{LogQuery, Status},
     room::{Pair, RoomKey, RoomKind},
 };
-use messenger_testkit::given;
+use messenger_testkit::fixtures;
 use tokio_postgres::Client;
 
 use crate::database::LocalAppends;
@@ -128,7 +128,7 @@ async fn two_users_whose_ids_become_equal_stay_two() {
     let bot_dm = |user: &str| key(RoomKind::BotDm { user: id(user) });
     room(&client, &bot_dm("müller"), "!right").await;
     room(&client, &bot_dm(NFD), "!other").await;
-    let held = given::entry(given::dm(NFD, "held"));
+    let held = fixtures::entry(fixtures::dm(NFD, "held"));
     ports.notifications.accept(held).await.expect("accepted");
     run(&client, MIGRATION).await;
     let names: Vec<String> = client
@@ -147,9 +147,9 @@ async fn two_users_whose_ids_become_equal_stay_two() {
         ports.rooms.find(&bot_dm(NFD)).await.expect("looked").map(|(room, _)| room),
         Some(RoomId::new("!other"))
     );
-    let lane = ports.outbox.claim(LEASE).await.expect("looked").expect("a lane is due");
-    assert_eq!(lane.name, bot_dm("müller").to_string());
-    let pending = ports.outbox.pending(&lane, LEASE, 10).await.expect("pending");
+    let queue = ports.outbox.claim(LEASE).await.expect("looked").expect("a lane is due");
+    assert_eq!(queue.name, bot_dm("müller").to_string());
+    let pending = ports.outbox.pending(&queue, LEASE, 10).await.expect("pending");
     assert_eq!((pending.len(), pending[0].room.clone()), (1, Some(RoomId::new("!right"))));
 }
 
@@ -158,16 +158,20 @@ async fn what_waits_for_another_spelling_is_delivered_to_the_same_user() {
     let local_appends = LocalAppends::database().await;
     let (ports, client) = (local_appends.ports(), local_appends.client().await);
     for spelling in [NFD, " müller ", "müller"] {
-        ports.notifications.accept(given::entry(given::dm(spelling, spelling))).await.expect("accepted");
+        ports
+            .notifications
+            .accept(fixtures::entry(fixtures::dm(spelling, spelling)))
+            .await
+            .expect("accepted");
     }
     run(&client, MIGRATION).await;
     assert_eq!(ports.outbox.claim(LEASE).await.expect("looked"), None, "nobody is there yet");
-    ports.users.sign_in(&given::identity("müller"), "m=c3=bcller").await.expect("signed in");
-    let lane = ports.outbox.claim(LEASE).await.expect("looked").expect("a lane is due");
-    let pending = ports.outbox.pending(&lane, LEASE, 10).await.expect("pending");
-    assert_eq!(given::titles(&pending), [NFD, " müller ", "müller"], "in the order in which they came");
-    let lanes: i64 = client.query_one("select count(*) from outbox_lanes", &[]).await.expect("lanes").get(0);
-    assert_eq!(lanes, 1);
+    ports.users.sign_in(&fixtures::identity("müller"), "m=c3=bcller").await.expect("signed in");
+    let queue = ports.outbox.claim(LEASE).await.expect("looked").expect("a lane is due");
+    let pending = ports.outbox.pending(&queue, LEASE, 10).await.expect("pending");
+    assert_eq!(fixtures::titles(&pending), [NFD, " müller ", "müller"], "in the order in which they came");
+    let queues: i64 = client.query_one("select count(*) from outbox_lanes", &[]).await.expect("lanes").get(0);
+    assert_eq!(queues, 1);
 }
 
 #[tokio::test]
@@ -188,9 +192,9 @@ async fn rooms_of_things_and_apps_keep_what_is_in_them_and_what_is_on_its_way() 
     let draft = messenger_core::notification::Draft {
         source_app: "Pru\u{308}fstand".to_owned(),
         target: messenger_core::notification::Target::Service,
-        ..given::draft("x")
+        ..fixtures::draft("x")
     };
-    ports.notifications.accept(given::entry(draft)).await.expect("accepted");
+    ports.notifications.accept(fixtures::entry(draft)).await.expect("accepted");
     run(&client, MIGRATION).await;
     for (key, room) in [
         (entity("Präge", "A/1"), "!press"),
@@ -211,8 +215,8 @@ async fn rooms_of_things_and_apps_keep_what_is_in_them_and_what_is_on_its_way() 
         (log.len(), log[0].status, log[0].room.clone()),
         (1, Status::Pending, Some(RoomId::new("!app")))
     );
-    let lane = ports.outbox.claim(LEASE).await.expect("looked").expect("a lane is due");
-    assert_eq!(lane.name, service("Prüfstand").to_string());
+    let queue = ports.outbox.claim(LEASE).await.expect("looked").expect("a lane is due");
+    assert_eq!(queue.name, service("Prüfstand").to_string());
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ async fn rooms_of_before_are_corrected_once_and_adopted_ones_keep_their_history(
     for (id, room) in [("made", "!made"), ("!adopted:hub.local", "!adopted:hub.local")] {
         ports
             .rooms
-            .settle(&custom(id), &RoomId::new(room), &messenger_core::room::Profile::default())
+            .register(&custom(id), &RoomId::new(room), &messenger_core::room::Profile::default())
             .await
             .expect("stored");
     }

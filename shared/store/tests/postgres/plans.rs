@@ -1,4 +1,4 @@
-//! What a call reads does not grow with what is stored, whatever the statistics make of it: most is long sent, one lane
+//! What a call reads does not grow with what is stored, whatever the statistics make of it: most is long sent, one room queue
 //! holds everything that an outage left, and others said nearly everything. There PostgreSQL likes to walk through the
 //! whole of a table, certain that what it looks for comes soon.
 
@@ -7,16 +7,16 @@ use std::time::Duration;
 use messenger_core::{
     event::Audience,
     id::{EventId, MatrixUserId, Position, TenantId},
-    notification::{Entry, LogQuery},
-    port::{Change, Feed, IngestedEvent, Lane, Messages, Notifications, Outbox},
+    notification::{LogQuery, NewNotification},
+    port::{Change, Feed, IngestedEvent, Messages, Notifications, Outbox, RoomQueue},
 };
-use messenger_testkit::given::{self, TENANT, user};
+use messenger_testkit::fixtures::{self, TENANT, user};
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
 
 use crate::database::LocalAppends;
 
-/// What others left: sent ones, an outage of one lane, and their events.
+/// What others left: sent ones, an outage of one room queue, and their events.
 const OTHERS: &str = "
     insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, lane, status)
     select 999, 'legacy', 'other', 'x', 'x', 'general', 'normal', 'lane ' || n % 10, 'sent'
@@ -61,11 +61,14 @@ async fn a_call_reads_no_more_the_more_is_stored() {
     {
         let store = local_appends.beside();
         for n in 0..3 {
-            let entry = given::entry(given::draft(&format!("alarm {n}")));
-            store.accept(Entry { terms: given::waiting(WAIT), ..entry }).await.expect("accepted");
+            let entry = fixtures::entry(fixtures::draft(&format!("alarm {n}")));
+            store
+                .accept(NewNotification { options: fixtures::waiting(WAIT), ..entry })
+                .await
+                .expect("accepted");
         }
-        let lane = Lane { name: given::draft("").room_key(TENANT).to_string(), version: 0 };
-        let pending = store.pending(&lane, WAIT, 8).await.expect("a lane");
+        let queue = RoomQueue { name: fixtures::draft("").room_key(TENANT).to_string(), version: 0 };
+        let pending = store.pending(&queue, WAIT, 8).await.expect("a lane");
         assert_eq!(pending.len(), 3);
         let log = async |tenant, app: Option<&str>| {
             let query = LogQuery { source_app: app.map(str::to_owned), limit: 20, offset: 0 };
@@ -76,11 +79,11 @@ async fn a_call_reads_no_more_the_more_is_stored() {
         let redacted = IngestedEvent {
             event_id: EventId::new("$redaction"),
             tenant: TENANT,
-            room: given::room("!1"),
+            room: fixtures::room("!1"),
             sender: MatrixUserId::new("@anna:hub.local"),
             timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
-            fact: Change::Redacted { of: EventId::new("$35000") },
-            told: None,
+            change: Change::Redacted { of: EventId::new("$35000") },
+            payload: None,
         };
         store.ingest(&[redacted]).await.expect("taken in");
         let anna = [Audience::User(TENANT, user("anna"))];

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use messenger_core::room::{Profile, RoomKey, RoomKind};
-use messenger_testkit::given::{TENANT, identity, room, user};
+use messenger_testkit::fixtures::{TENANT, identity, room, user};
 
 use crate::database::LocalAppends;
 
@@ -19,7 +19,7 @@ async fn a_list_of_rooms_is_one_statement_whatever_their_number() {
             let (entity_type, entity_id) = ("machine".to_owned(), n.to_string());
             let key = RoomKey { tenant: TENANT, kind: RoomKind::Entity { entity_type, entity_id } };
             let id = room(&format!("!{n}"));
-            ports.rooms.settle(&key, &id, &Profile::default()).await.expect("settled");
+            ports.rooms.register(&key, &id, &Profile::default()).await.expect("settled");
             ports.memberships.add(TENANT, &id, &user("anna")).await.expect("added");
         }
         there = rooms;

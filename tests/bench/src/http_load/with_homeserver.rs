@@ -6,7 +6,7 @@ use super::endpoint::{Callers, Endpoint};
 use super::subject::{Subject, Wanted};
 use super::{BARE, BARE_AFTER, BARE_HISTORY, FLOOR, Side, messages, notifications, rooms};
 use crate::homeserver::Bot;
-use crate::http::{Answer, once};
+use crate::http::{HttpResponse, once};
 use crate::inserts::Inserts;
 use crate::load::Turn;
 use crate::options::Http;
@@ -101,7 +101,7 @@ async fn room_of_two(door: &Door) -> Result<Callers> {
 }
 
 /// The account is made after sign-in: until then the answer is 503.
-async fn patiently(door: &Door, caller: &Callers) -> Result<Answer> {
+async fn patiently(door: &Door, caller: &Callers) -> Result<HttpResponse> {
     let deadline = Instant::now() + PATIENCE;
     let request = (caller.load(&FIRST_ROOM).requests)(Turn { number: 0, client: 0 });
     loop {

@@ -7,26 +7,27 @@ use messenger_core::{
     event::{Audience, Kind},
     id::{EventId, NotificationId, Position, TenantId},
     notification::{
-        Accepted, Draft, EntityId, Entry, Idempotency, Notification, Priority, Satellite, Status, Target,
+        AcceptOutcome, Draft, EntityId, Idempotency, NewNotification, Notification, Priority, Satellite,
+        Status, Target,
     },
 };
 
 use super::{LONG, Store, accept, claim, pending, together};
-use crate::given::{
+use crate::fixtures::{
     OTHER_TENANT, TENANT, delivered, dm, draft, entry, identity, machine, retried, room, satellite, titles,
     user, waiting,
 };
 
 /// The notification of the first call, if this one repeats it.
-async fn replayed(ports: &Ports, entry: Entry) -> Result<Option<(Notification, String)>> {
+async fn replayed(ports: &Ports, entry: NewNotification) -> Result<Option<(Notification, String)>> {
     Ok(match ports.notifications.accept(entry).await? {
-        Accepted::New { .. } => None,
-        Accepted::Replayed { notification, fingerprint } => Some((*notification, fingerprint)),
+        AcceptOutcome::New { .. } => None,
+        AcceptOutcome::Replayed { notification, fingerprint } => Some((*notification, fingerprint)),
     })
 }
 
-fn with_key(key: &str, fingerprint: &str) -> Entry {
-    Entry { terms: retried(key, fingerprint), ..entry(draft("retried")) }
+fn with_key(key: &str, fingerprint: &str) -> NewNotification {
+    NewNotification { options: retried(key, fingerprint), ..entry(draft("retried")) }
 }
 
 /// What is stored is what was said, whatever the target.
@@ -52,7 +53,8 @@ pub async fn a_notification_is_stored_as_it_was_said(store: &dyn Store) -> Resul
             ..draft("")
         };
         let known = (n % 2 == 1).then(|| room("!known"));
-        let (stored, _) = accept(&ports, Entry { room: known.clone(), ..entry(said.clone()) }).await?;
+        let (stored, _) =
+            accept(&ports, NewNotification { room: known.clone(), ..entry(said.clone()) }).await?;
         assert_eq!(stored.draft, said);
         assert_eq!((stored.tenant, stored.status, stored.room.clone()), (TENANT, Status::Pending, known));
         assert_eq!((stored.reason.clone(), stored.event.clone(), stored.expires_at), (None, None, None));
@@ -81,7 +83,7 @@ pub async fn the_live_event_is_there_at_once(store: &dyn Store) -> Result<()> {
     let drafts =
         [draft("a"), machine(7, "b"), Draft { target: Target::Service, ..draft("c") }, dm("anna", "d")];
     for (n, draft) in drafts.into_iter().enumerate() {
-        let entry = Entry { terms: waiting(LONG), ..entry(draft.clone()) };
+        let entry = NewNotification { options: waiting(LONG), ..entry(draft.clone()) };
         let (stored, _) = accept(&ports, entry.clone()).await?;
         let before = Position(i64::try_from(n).unwrap());
         let events = ports.feed.next(before, 10).await?;
@@ -96,27 +98,27 @@ pub async fn the_live_event_is_there_at_once(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// What nobody waits for is in a lane that is due.
-pub async fn the_lane_is_due_at_once_if_nobody_waits(store: &dyn Store) -> Result<()> {
+/// What nobody waits for is in a room queue that is due.
+pub async fn the_queue_is_due_at_once_if_nobody_waits(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (stored, _) = accept(&ports, entry(machine(7, "x"))).await?;
-    let lane = claim(&ports).await?;
-    assert_eq!(lane.name, stored.key().to_string());
-    assert_eq!(pending(&ports, &lane).await?, [stored]);
+    let queue = claim(&ports).await?;
+    assert_eq!(queue.name, stored.key().to_string());
+    assert_eq!(pending(&ports, &queue).await?, [stored]);
     Ok(())
 }
 
-/// A known key stores nothing: no notification, no event, no place in a lane.
+/// A known key stores nothing: no notification, no event, no place in a room queue.
 pub async fn a_known_key_stores_nothing(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (first, _) = accept(&ports, with_key("k", "f")).await?;
-    let lane = claim(&ports).await?;
+    let queue = claim(&ports).await?;
     for fingerprint in ["f", "another"] {
         let again = replayed(&ports, with_key("k", fingerprint)).await?;
         assert_eq!(again, Some((first.clone(), "f".to_owned())), "the first fingerprint comes back");
     }
     assert_eq!(ports.feed.span().await?.head, Position(1));
-    assert_eq!(pending(&ports, &lane).await?, [first]);
+    assert_eq!(pending(&ports, &queue).await?, [first]);
     Ok(())
 }
 
@@ -136,7 +138,7 @@ pub async fn a_repeated_call_is_told_that_the_first_is_in_flight(store: &dyn Sto
     let ports = store.ports();
     let wait = Duration::from_mins(1);
     let mut patient = with_key("k", "f");
-    patient.terms.wait = wait;
+    patient.options.wait = wait;
     let (first, _) = accept(&ports, patient.clone()).await?;
     let (again, _) = replayed(&ports, patient.clone()).await?.expect("known");
     let left = again.in_flight.expect("the first call is in flight");
@@ -152,7 +154,7 @@ pub async fn a_key_is_of_one_token_and_tenant(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let of = |token: &str, tenant: TenantId, key: &str| {
         let satellite = Satellite { token: token.to_owned(), tenant };
-        Entry { satellite, ..with_key(key, "f") }
+        NewNotification { satellite, ..with_key(key, "f") }
     };
     let calls = [
         of("legacy", TENANT, "k"),
@@ -186,8 +188,8 @@ pub async fn many_calls_with_one_key_store_once(store: &dyn Store) -> Result<()>
         let ports = ports.clone();
         async move {
             Ok(match ports.notifications.accept(with_key("k", "f")).await? {
-                Accepted::New { notification, .. } => (true, notification.id),
-                Accepted::Replayed { notification, .. } => (false, notification.id),
+                AcceptOutcome::New { notification, .. } => (true, notification.id),
+                AcceptOutcome::Replayed { notification, .. } => (false, notification.id),
             })
         }
     })
@@ -198,7 +200,7 @@ pub async fn many_calls_with_one_key_store_once(store: &dyn Store) -> Result<()>
     Ok(())
 }
 
-/// Many notifications at once are all stored, each with its event and its place in its lane.
+/// Many notifications at once are all stored, each with its event and its place in its room queue.
 pub async fn many_at_once_are_all_stored(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let accepted = together(200, |n| {
@@ -212,13 +214,13 @@ pub async fn many_at_once_are_all_stored(store: &dyn Store) -> Result<()> {
     let mut ids: Vec<_> = accepted.iter().map(|(stored, _)| stored.id).collect();
     ids.sort();
     assert_eq!(told, ids);
-    let mut lanes = 0;
+    let mut queues = 0;
     let mut waiting = 0;
-    while let Some(lane) = ports.outbox.claim(LONG).await? {
-        lanes += 1;
-        waiting += pending(&ports, &lane).await?.len();
+    while let Some(queue) = ports.outbox.claim(LONG).await? {
+        queues += 1;
+        waiting += pending(&ports, &queue).await?.len();
     }
-    assert_eq!((lanes, waiting), (5, 200));
+    assert_eq!((queues, waiting), (5, 200));
     Ok(())
 }
 
@@ -234,8 +236,8 @@ pub async fn what_cannot_be_stored_fails_alone(store: &dyn Store) -> Result<()> 
     })
     .await?;
     assert!(stored.iter().all(|(n, stored)| *stored || *n == 20), "{stored:?}");
-    let lane = claim(&ports).await?;
-    let pending = pending(&ports, &lane).await?;
+    let queue = claim(&ports).await?;
+    let pending = pending(&ports, &queue).await?;
     assert!(titles(&pending).len() >= 39);
     Ok(())
 }
@@ -245,8 +247,8 @@ pub async fn tokens_and_keys_may_be_any_text(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let token = "ms_1_'; -- \"\\ ü".to_owned();
     let idempotency = Some(Idempotency { key: "🏭".repeat(255), fingerprint: "f".repeat(64) });
-    let mut call = Entry { satellite: Satellite { token, ..satellite() }, ..entry(draft("x")) };
-    call.terms.idempotency = idempotency;
+    let mut call = NewNotification { satellite: Satellite { token, ..satellite() }, ..entry(draft("x")) };
+    call.options.idempotency = idempotency;
     accept(&ports, call.clone()).await?;
     assert!(replayed(&ports, call).await?.is_some());
     Ok(())

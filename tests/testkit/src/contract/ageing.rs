@@ -6,11 +6,11 @@ use messenger_core::{
     Result,
     event::Audience,
     id::Position,
-    notification::{Accepted, Entry, HELD_FOR, Status},
+    notification::{AcceptOutcome, HELD_FOR, NewNotification, Status},
 };
 
 use super::{LONG, Store, accept};
-use crate::given::{TENANT, dm, draft, entry, event, identity, retried};
+use crate::fixtures::{TENANT, dm, draft, entry, event, identity, retried};
 
 const DAY: Duration = Duration::from_hours(24);
 const ALL: Audience = Audience::Tenant(TENANT);
@@ -29,8 +29,8 @@ pub async fn what_is_held_for_too_long_expires(store: &dyn Store) -> Result<()> 
         assert_eq!(found.status, status);
     }
     ports.users.sign_in(&identity("anna"), "anna").await?;
-    let lane = ports.outbox.claim(LONG).await?.expect("the young one is released");
-    assert_eq!(crate::given::titles(&ports.outbox.pending(&lane, LONG, 10).await?), ["young"]);
+    let queue = ports.outbox.claim(LONG).await?.expect("the young one is released");
+    assert_eq!(crate::fixtures::titles(&ports.outbox.pending(&queue, LONG, 10).await?), ["young"]);
     Ok(())
 }
 
@@ -40,8 +40,8 @@ pub async fn what_is_past_its_time_is_not_delivered(store: &dyn Store) -> Result
     accept(&ports, entry(dm("anna", "old"))).await?;
     store.pass(HELD_FOR + DAY).await;
     ports.users.sign_in(&identity("anna"), "anna").await?;
-    if let Some(lane) = ports.outbox.claim(LONG).await? {
-        assert_eq!(ports.outbox.pending(&lane, LONG, 10).await?, []);
+    if let Some(queue) = ports.outbox.claim(LONG).await? {
+        assert_eq!(ports.outbox.pending(&queue, LONG, 10).await?, []);
     }
     Ok(())
 }
@@ -79,11 +79,11 @@ pub async fn positions_go_on_when_everything_was_dropped(store: &dyn Store) -> R
 /// Retry keys are known for seven days.
 pub async fn retry_keys_are_forgotten_after_a_week(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let call = Entry { terms: retried("k", "f"), ..entry(draft("x")) };
+    let call = NewNotification { options: retried("k", "f"), ..entry(draft("x")) };
     let (first, _) = accept(&ports, call.clone()).await?;
     store.pass(DAY * 6).await;
     ports.maintenance.rotate(DAY * 7).await?;
-    assert!(matches!(ports.notifications.accept(call.clone()).await?, Accepted::Replayed { .. }));
+    assert!(matches!(ports.notifications.accept(call.clone()).await?, AcceptOutcome::Replayed { .. }));
     store.pass(DAY * 2).await;
     ports.maintenance.rotate(DAY * 7).await?;
     let (second, _) = accept(&ports, call).await?;

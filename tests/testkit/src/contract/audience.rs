@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use messenger_core::{Result, event::Audience, id::Position};
 
 use super::Store;
-use crate::given::{OTHER_TENANT, TENANT, event, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, event, room, user};
 
 /// Audiences that are easily mistaken for each other.
 fn audiences() -> Vec<Audience> {

@@ -3,7 +3,7 @@
 use messenger_core::{Result, id::Position};
 
 use super::Store;
-use crate::given::{OTHER_TENANT, TENANT, identity, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, identity, user};
 
 /// Nobody has read yet.
 pub async fn a_reader_that_never_read_has_no_cursor(store: &dyn Store) -> Result<()> {

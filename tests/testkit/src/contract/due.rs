@@ -9,7 +9,7 @@ use messenger_core::{
 };
 
 use super::{LONG, SHORT, Store, in_time, together};
-use crate::given::{OTHER_TENANT, identity, user};
+use crate::fixtures::{OTHER_TENANT, identity, user};
 
 async fn claimed(users: &dyn Users) -> Result<Vec<String>> {
     let due = users.claim_due(LONG, 100).await?;

@@ -12,7 +12,7 @@ use super::{
     Store,
     messages::{edited, file, message, mxc, taken, with_people},
 };
-use crate::given::{TENANT, payload, room, user};
+use crate::fixtures::{TENANT, payload, room, user};
 
 const SECRET: &str = "my password";
 
@@ -29,7 +29,7 @@ fn told(taken: IngestedEvent, of: &str, fields: &Value) -> IngestedEvent {
     for (field, value) in fields.as_object().expect("fields") {
         told[field] = value.clone();
     }
-    IngestedEvent { told: Some(payload(&told)), ..taken }
+    IngestedEvent { payload: Some(payload(&told)), ..taken }
 }
 
 fn says(event: &str, body: &str) -> IngestedEvent {
@@ -175,7 +175,7 @@ pub async fn a_redaction_in_another_room_empties_nothing(store: &dyn Store) -> R
     ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
     let before = log(&ports).await?;
     let elsewhere =
-        |event: &str, of: &str| IngestedEvent { room: room("!2"), told: None, ..redacts(event, of) };
+        |event: &str, of: &str| IngestedEvent { room: room("!2"), payload: None, ..redacts(event, of) };
     ports.messages.ingest(&[elsewhere("$2", "$1"), elsewhere("$3", "$4")]).await?;
     assert_eq!(log(&ports).await?, before);
     ports.messages.ingest(&[says("$4", "late")]).await?;

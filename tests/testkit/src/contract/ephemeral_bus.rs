@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::Store;
-use crate::given::{TENANT, room, user};
+use crate::fixtures::{TENANT, room, user};
 
 /// Time that an ephemeral event may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);

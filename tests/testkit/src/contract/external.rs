@@ -3,7 +3,7 @@
 use messenger_core::{Ports, Result, external::Sealed, port::ExternalAccess, user::Identity};
 
 use super::{LONG, SHORT, Store, in_time, together};
-use crate::given::{OTHER_TENANT, TENANT, identity, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, identity, user};
 
 async fn with_anna(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
@@ -130,7 +130,7 @@ pub async fn a_failed_revocation_is_due_later(store: &dyn Store) -> Result<()> {
     let generation = access.disable(TENANT, &user("anna")).await?.expect("she is known");
     access.revoked(&user("anna"), generation, false).await?;
     assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0);
-    assert!(ports.maintenance.anything_resting().await?);
+    assert!(ports.maintenance.is_backing_off().await?);
     let due = in_time(store, async || {
         let due = access.claim_revocations(LONG, 10).await?;
         Ok((!due.is_empty()).then_some(due))

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{Store, together};
-use crate::given::{self, TENANT, event, keyed};
+use crate::fixtures::{self, TENANT, event, keyed};
 
 const ALL: Audience = Audience::Tenant(TENANT);
 const BEGIN: Position = Position(0);
@@ -52,7 +52,7 @@ pub async fn an_event_comes_back_as_it_was_appended(store: &dyn Store) -> Result
     let body = "Größe \"5\" \\ \n\t \u{1} \u{7f} '; drop table events; -- 🏭 %s {}";
     let kinds = [Kind::Notification, Kind::NewMessage, Kind::RoomJoined, Kind::RoomLeft];
     for kind in kinds {
-        let payload = given::payload(&json!({ "body": body, "n": 1.5, "none": null }));
+        let payload = fixtures::payload(&json!({ "body": body, "n": 1.5, "none": null }));
         let new = NewEvent { kind, payload: payload.clone(), ..event(ALL, "") };
         feed.append(&[new]).await?;
         let last = feed.next(BEGIN, 10).await?.pop().expect("it was appended");
@@ -114,7 +114,7 @@ pub async fn one_key_appended_by_many_is_one_event(store: &dyn Store) -> Result<
 /// What follows the cursor, oldest first, at most so many.
 pub async fn after_and_next_give_what_follows_the_cursor(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
-    let other = Audience::User(TENANT, given::user("other"));
+    let other = Audience::User(TENANT, fixtures::user("other"));
     for n in 0..5 {
         feed.append(&[event(ALL, &n.to_string()), event(other.clone(), "not mine")]).await?;
     }
@@ -164,7 +164,7 @@ pub async fn a_reader_never_finds_a_position_behind_it(store: &dyn Store) -> Res
         async move {
             for n in 0..EACH {
                 if writer % 2 == 0 {
-                    ports.notifications.accept(given::entry(given::draft("x"))).await?;
+                    ports.notifications.accept(fixtures::entry(fixtures::draft("x"))).await?;
                 } else {
                     ports.feed.append(&[event(ALL, &n.to_string())]).await?;
                 }

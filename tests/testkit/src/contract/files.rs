@@ -4,7 +4,7 @@ use messenger_core::{
     Ports, Result,
     id::EventId,
     media::Posted,
-    message::Said,
+    message::MessageContent,
     port::{Change, IngestedEvent},
     room::{Profile, RoomKey, RoomKind},
     user::Identity,
@@ -14,7 +14,7 @@ use super::{
     Store,
     messages::{file, message, mxc, picture, sender, taken, with_people},
 };
-use crate::given::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
 
 /// Beside the room of Anna and Bert: Bert's own, `!2`, and one of another tenant with Fritz in it, `!3`.
 async fn with_other_rooms(store: &dyn Store) -> Result<Ports> {
@@ -22,7 +22,7 @@ async fn with_other_rooms(store: &dyn Store) -> Result<Ports> {
     ports.users.sign_in(&Identity { tenant: OTHER_TENANT, ..identity("fritz") }, "fritz").await?;
     for (id, tenant, member) in [("!2", TENANT, "bert"), ("!3", OTHER_TENANT, "fritz")] {
         let key = RoomKey { tenant, kind: RoomKind::Service { source_app: id.to_owned() } };
-        ports.rooms.settle(&key, &room(id), &Profile::default()).await?;
+        ports.rooms.register(&key, &room(id), &Profile::default()).await?;
         ports.memberships.add(tenant, &room(id), &user(member)).await?;
     }
     Ok(ports)
@@ -64,7 +64,7 @@ pub async fn a_file_is_for_the_members_of_its_room(store: &dyn Store) -> Result<
 pub async fn only_the_owner_of_a_file_shows_it_to_others(store: &dyn Store) -> Result<()> {
     let ports = with_other_rooms(store).await?;
     ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
-    let said = Said { file: Some(file()), ..Said::text("look", "m.image") };
+    let said = MessageContent { file: Some(file()), ..MessageContent::text("look", "m.image") };
     let edit = Change::Edited { of: EventId::new("$3"), by: sender("bert"), said };
     ports
         .messages

@@ -6,14 +6,14 @@ use messenger_core::{
     Ports, Result,
     event::{Audience, Kind},
     id::{Position, TenantId},
-    notification::{Entry, HELD_FOR, Notification, Status, reason},
-    port::Rest,
+    notification::{HELD_FOR, NewNotification, Notification, Status, reason},
+    port::QueueRelease,
     user::Identity,
 };
 use serde_json::json;
 
 use super::{LONG, Store, accept, claim, pending, together};
-use crate::given::{OTHER_TENANT, TENANT, dm, draft, entry, identity, payload, titles, user, waiting};
+use crate::fixtures::{OTHER_TENANT, TENANT, dm, draft, entry, identity, payload, titles, user, waiting};
 
 async fn sign_in(ports: &Ports, name: &str, tenant: TenantId) -> Result<()> {
     ports.users.sign_in(&Identity { tenant, ..identity(name) }, name).await.map(|_| ())
@@ -26,7 +26,8 @@ async fn hold(ports: &Ports, title: &str) -> Result<Notification> {
 /// It is stored, says why it waits and until when, and nobody waits for it.
 pub async fn a_message_to_an_unknown_user_is_held(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (held, _) = accept(&ports, Entry { terms: waiting(LONG), ..entry(dm("anna", "hello")) }).await?;
+    let (held, _) =
+        accept(&ports, NewNotification { options: waiting(LONG), ..entry(dm("anna", "hello")) }).await?;
     assert_eq!(held.status, Status::Pending);
     assert_eq!(held.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
     assert_eq!((held.announced, held.in_flight), (false, None));
@@ -42,8 +43,8 @@ pub async fn what_is_held_is_neither_told_nor_due(store: &dyn Store) -> Result<(
     hold(&ports, "hello").await?;
     assert_eq!(ports.feed.next(Position(0), 10).await?, []);
     assert_eq!(ports.outbox.claim(LONG).await?, None);
-    assert!(!ports.maintenance.anything_resting().await?, "it does not rest after a failure");
-    ports.maintenance.wake().await?;
+    assert!(!ports.maintenance.is_backing_off().await?, "it does not rest after a failure");
+    ports.maintenance.retry_now().await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
     Ok(())
 }
@@ -51,13 +52,13 @@ pub async fn what_is_held_is_neither_told_nor_due(store: &dyn Store) -> Result<(
 /// Its retry key is known like any other.
 pub async fn what_is_held_is_accepted_once(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let call = Entry { terms: crate::given::retried("k", "f"), ..entry(dm("anna", "hello")) };
+    let call = NewNotification { options: crate::fixtures::retried("k", "f"), ..entry(dm("anna", "hello")) };
     let (held, _) = accept(&ports, call.clone()).await?;
     match ports.notifications.accept(call).await? {
-        messenger_core::notification::Accepted::Replayed { notification, .. } => {
+        messenger_core::notification::AcceptOutcome::Replayed { notification, .. } => {
             assert_eq!(*notification, held);
         }
-        messenger_core::notification::Accepted::New { .. } => panic!("it was known"),
+        messenger_core::notification::AcceptOutcome::New { .. } => panic!("it was known"),
     }
     Ok(())
 }
@@ -69,8 +70,8 @@ pub async fn the_first_sign_in_releases_it(store: &dyn Store) -> Result<()> {
         hold(&ports, title).await?;
     }
     sign_in(&ports, "anna", TENANT).await?;
-    let lane = claim(&ports).await?;
-    let released = pending(&ports, &lane).await?;
+    let queue = claim(&ports).await?;
+    let released = pending(&ports, &queue).await?;
     assert_eq!(titles(&released), ["1", "2", "3"]);
     assert!(released.iter().all(|one| !one.announced && one.in_flight.is_none()));
     Ok(())
@@ -106,9 +107,10 @@ pub async fn what_was_held_goes_first(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     hold(&ports, "held").await?;
     sign_in(&ports, "anna", TENANT).await?;
-    let (later, place) = accept(&ports, Entry { terms: waiting(LONG), ..entry(dm("anna", "later")) }).await?;
+    let (later, place) =
+        accept(&ports, NewNotification { options: waiting(LONG), ..entry(dm("anna", "later")) }).await?;
     assert_eq!((later.reason, later.announced, later.expires_at), (None, true, None));
-    assert_eq!(place, messenger_core::notification::Place::Queued);
+    assert_eq!(place, messenger_core::notification::QueueState::Queued);
     assert_eq!(titles(&pending(&ports, &claim(&ports).await?).await?), ["held", "later"]);
     Ok(())
 }
@@ -130,22 +132,22 @@ pub async fn a_message_never_misses_the_sign_in(store: &dyn Store) -> Result<()>
         .await;
         sent?;
         signed_in?;
-        let lane = claim(&ports).await?;
-        assert_eq!(pending(&ports, &lane).await?.len(), 4, "round {round}");
+        let queue = claim(&ports).await?;
+        assert_eq!(pending(&ports, &queue).await?.len(), 4, "round {round}");
     }
     Ok(())
 }
 
-/// A lane whose reader is gone waits for them, and for nothing else.
-pub async fn a_lane_may_wait_for_a_sign_in(store: &dyn Store) -> Result<()> {
+/// A room queue whose reader is gone waits for them, and for nothing else.
+pub async fn a_queue_may_wait_for_a_sign_in(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     sign_in(&ports, "anna", TENANT).await?;
     accept(&ports, entry(dm("anna", "hello"))).await?;
     sign_in(&ports, "anna", OTHER_TENANT).await?;
-    let lane = claim(&ports).await?;
-    ports.outbox.release(&lane, Rest::UntilSignIn).await?;
+    let queue = claim(&ports).await?;
+    ports.outbox.release(&queue, QueueRelease::UntilSignIn).await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
-    ports.maintenance.wake().await?;
+    ports.maintenance.retry_now().await?;
     hold(&ports, "another").await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
     sign_in(&ports, "anna", TENANT).await?;
@@ -158,8 +160,8 @@ pub async fn what_was_held_is_announced_once(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     hold(&ports, "hello").await?;
     sign_in(&ports, "anna", TENANT).await?;
-    let lane = claim(&ports).await?;
-    let released = pending(&ports, &lane).await?.remove(0);
+    let queue = claim(&ports).await?;
+    let released = pending(&ports, &queue).await?.remove(0);
     let fields = payload(&json!({ "title": "hello" }));
     together(10, |_| {
         let (ports, released, fields) = (ports.clone(), released.clone(), fields.clone());
@@ -171,7 +173,7 @@ pub async fn what_was_held_is_announced_once(store: &dyn Store) -> Result<()> {
     assert_eq!((event.kind, event.notification), (Kind::Notification, Some(released.id)));
     assert_eq!(event.audience, Audience::User(TENANT, user("anna")));
     assert_eq!(event.payload, fields);
-    assert!(pending(&ports, &lane).await?[0].announced);
+    assert!(pending(&ports, &queue).await?[0].announced);
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use messenger_core::{
 };
 
 use super::{LONG, SHORT, Store, in_time, together};
-use crate::given::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
 
 /// A token of Anna's that was issued at this second.
 fn issued(second: i64, of: Identity) -> Identity {
@@ -119,15 +119,12 @@ pub async fn role_and_rooms_of_a_user_are_read_together(store: &dyn Store) -> Re
 pub async fn an_account_of_ours_stays_ours(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     let pending = users.sign_in(&identity("anna"), "anna").await?;
-    assert_eq!(
-        users.settle_account(&pending, Account::IngestedEvent, LONG).await?,
-        Some(Account::IngestedEvent)
-    );
+    assert_eq!(users.record_account(&pending, Account::Foreign, LONG).await?, Some(Account::Foreign));
     let moved = users.sign_in(&identity("anna"), "=61nna").await?;
     assert_eq!((moved.localpart.as_str(), moved.account), ("=61nna", Account::Pending));
-    assert_eq!(users.settle_account(&pending, Account::Ours, LONG).await?, None, "of the former localpart");
-    for found in [Account::Ours, Account::IngestedEvent] {
-        assert_eq!(users.settle_account(&moved, found, LONG).await?, Some(Account::Ours));
+    assert_eq!(users.record_account(&pending, Account::Ours, LONG).await?, None, "of the former localpart");
+    for found in [Account::Ours, Account::Foreign] {
+        assert_eq!(users.record_account(&moved, found, LONG).await?, Some(Account::Ours));
     }
     users.provisioned(&moved).await?;
     let ready = users.sign_in(&identity("anna"), "anna").await?;
@@ -140,15 +137,15 @@ pub async fn a_taken_account_is_nobodys_and_due_later(store: &dyn Store) -> Resu
     let ports = store.ports();
     let anna = ports.users.sign_in(&identity("anna"), "anna").await?;
     assert_eq!(ports.users.claim_due(LONG, 10).await?.len(), 1);
-    ports.users.settle_account(&anna, Account::IngestedEvent, LONG).await?;
-    assert!(!ports.maintenance.anything_resting().await?);
-    ports.maintenance.wake().await?;
+    ports.users.record_account(&anna, Account::Foreign, LONG).await?;
+    assert!(!ports.maintenance.is_backing_off().await?);
+    ports.maintenance.retry_now().await?;
     assert_eq!(ports.users.claim_due(SHORT, 10).await?, []);
     assert_eq!(ports.messages.people(&["anna".to_owned()]).await?, []);
-    ports.users.settle_account(&anna, Account::IngestedEvent, SHORT).await?;
+    ports.users.record_account(&anna, Account::Foreign, SHORT).await?;
     let due = in_time(store, async || Ok(ports.users.claim_due(LONG, 10).await?.pop())).await?;
-    assert_eq!(due.account, Account::IngestedEvent);
-    ports.users.settle_account(&anna, Account::IngestedEvent, LONG).await?;
+    assert_eq!(due.account, Account::Foreign);
+    ports.users.record_account(&anna, Account::Foreign, LONG).await?;
     ports.users.sign_in(&identity("anna"), "=61nna").await?;
     assert_eq!(ports.users.claim_due(SHORT, 10).await?.len(), 1);
     Ok(())
@@ -192,7 +189,7 @@ pub async fn a_watcher_hears_of_each_change(store: &dyn Store) -> Result<()> {
         changes += 1;
         heard(store, &ear, changes).await?;
     }
-    ports.users.settle_account(&first, Account::Ours, LONG).await?;
+    ports.users.record_account(&first, Account::Ours, LONG).await?;
     heard(store, &ear, changes + 1).await?;
     ports.external_access.enable(OTHER_TENANT, first.id()).await?;
     heard(store, &ear, changes + 2).await?;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use messenger_core::{Result, event::Audience, id::Position, notification::Entry};
+use messenger_core::{Result, event::Audience, id::Position, notification::NewNotification};
 use tokio::time::timeout;
 
 use super::{LONG, Store, accept, claim};
-use crate::given::{TENANT, dm, draft, entry, event, identity, machine, retried, user};
+use crate::fixtures::{TENANT, dm, draft, entry, event, identity, machine, retried, user};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
@@ -55,29 +55,29 @@ pub async fn work_returns_when_patience_ends(store: &dyn Store) -> Result<()> {
 /// Work that is merely waiting is not resting.
 pub async fn what_is_due_does_not_rest(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    assert!(!ports.maintenance.anything_resting().await?);
+    assert!(!ports.maintenance.is_backing_off().await?);
     accept(&ports, entry(draft("x"))).await?;
     ports.users.sign_in(&identity("anna"), "anna").await?;
-    assert!(!ports.maintenance.anything_resting().await?);
+    assert!(!ports.maintenance.is_backing_off().await?);
     Ok(())
 }
 
-/// A lane that rests after a failure is due once woken.
-pub async fn a_resting_lane_is_woken(store: &dyn Store) -> Result<()> {
+/// A room queue that rests after a failure is due once woken.
+pub async fn a_resting_queue_is_woken(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (first, _) = accept(&ports, entry(draft("x"))).await?;
     let (second, _) = accept(&ports, entry(machine(1, "x"))).await?;
     ports.outbox.postpone(&first, LONG, "homeserver_unavailable").await?;
     ports.outbox.postpone(&second, LONG, "homeserver_unavailable").await?;
-    assert!(ports.maintenance.anything_resting().await?);
+    assert!(ports.maintenance.is_backing_off().await?);
     assert_eq!(ports.outbox.claim(LONG).await?, None);
-    ports.maintenance.wake().await?;
-    assert!(!ports.maintenance.anything_resting().await?);
-    let mut lanes = [claim(&ports).await?.name, claim(&ports).await?.name];
-    lanes.sort();
+    ports.maintenance.retry_now().await?;
+    assert!(!ports.maintenance.is_backing_off().await?);
+    let mut queues = [claim(&ports).await?.name, claim(&ports).await?.name];
+    queues.sort();
     let mut expected = [first.key().to_string(), second.key().to_string()];
     expected.sort();
-    assert_eq!(lanes, expected);
+    assert_eq!(queues, expected);
     Ok(())
 }
 
@@ -88,10 +88,10 @@ pub async fn a_resting_account_is_woken(store: &dyn Store) -> Result<()> {
     for _ in 0..8 {
         ports.users.postpone(&user("anna")).await?;
     }
-    assert!(ports.maintenance.anything_resting().await?);
+    assert!(ports.maintenance.is_backing_off().await?);
     assert_eq!(ports.users.claim_due(LONG, 1).await?, []);
-    ports.maintenance.wake().await?;
-    assert!(!ports.maintenance.anything_resting().await?);
+    ports.maintenance.retry_now().await?;
+    assert!(!ports.maintenance.is_backing_off().await?);
     assert_eq!(ports.users.claim_due(LONG, 1).await?.len(), 1);
     Ok(())
 }
@@ -103,7 +103,7 @@ pub async fn waking_leaves_leases_alone(store: &dyn Store) -> Result<()> {
     ports.users.sign_in(&identity("anna"), "anna").await?;
     claim(&ports).await?;
     ports.users.claim_due(LONG, 1).await?;
-    ports.maintenance.wake().await?;
+    ports.maintenance.retry_now().await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
     assert_eq!(ports.users.claim_due(LONG, 1).await?, []);
     Ok(())
@@ -121,7 +121,7 @@ pub async fn nothing_expires_before_its_time(store: &dyn Store) -> Result<()> {
 /// Making room drops nothing that is younger than the retention, and may be done again and again.
 pub async fn making_room_keeps_what_is_young(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let call = Entry { terms: retried("k", "f"), ..entry(draft("x")) };
+    let call = NewNotification { options: retried("k", "f"), ..entry(draft("x")) };
     accept(&ports, call.clone()).await?;
     for n in 2..5 {
         ports.maintenance.rotate(WEEK).await?;
@@ -131,6 +131,6 @@ pub async fn making_room_keeps_what_is_young(store: &dyn Store) -> Result<()> {
         assert_eq!(ports.feed.next(Position(0), 10).await?.len(), usize::try_from(n).unwrap());
     }
     let again = ports.notifications.accept(call).await?;
-    assert!(matches!(again, messenger_core::notification::Accepted::Replayed { .. }));
+    assert!(matches!(again, messenger_core::notification::AcceptOutcome::Replayed { .. }));
     Ok(())
 }

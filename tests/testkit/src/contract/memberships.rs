@@ -7,7 +7,7 @@ use messenger_core::{
 };
 
 use super::{Store, together};
-use crate::given::{OTHER_TENANT, TENANT, event, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, event, identity, room, user};
 
 async fn with_anna(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();

@@ -5,7 +5,7 @@ use messenger_core::{
     event::{Audience, Kind},
     id::{EventId, MatrixUserId, Position},
     media::{File, Mxc},
-    message::Said,
+    message::MessageContent,
     port::{Change, IngestedEvent},
     room::{Profile, RoomKey, RoomKind},
     user::{Account, Identity, Role},
@@ -13,13 +13,13 @@ use messenger_core::{
 use serde_json::json;
 
 use super::{LONG, Store, together};
-use crate::given::{OTHER_TENANT, TENANT, identity, payload, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, identity, payload, room, user};
 
 /// A room with Anna and Bert in it.
 pub(super) async fn with_people(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: "x".to_owned() } };
-    ports.rooms.settle(&key, &room("!1"), &Profile::default()).await?;
+    ports.rooms.register(&key, &room("!1"), &Profile::default()).await?;
     for name in ["anna", "bert"] {
         ports.users.sign_in(&identity(name), name).await?;
         ports.memberships.add(TENANT, &room("!1"), &user(name)).await?;
@@ -27,8 +27,8 @@ pub(super) async fn with_people(store: &dyn Store) -> Result<Ports> {
     Ok(ports)
 }
 
-pub(super) fn taken(id: &str, fact: Change) -> IngestedEvent {
-    let told = fact.kind().map(|_| payload(&json!({ "event_id": id })));
+pub(super) fn taken(id: &str, change: Change) -> IngestedEvent {
+    let payload = change.kind().map(|_| payload(&json!({ "event_id": id })));
     let timestamp = "2026-01-01T06:00:00Z".parse().expect("a time");
     let sender = sender("anna");
     IngestedEvent {
@@ -37,8 +37,8 @@ pub(super) fn taken(id: &str, fact: Change) -> IngestedEvent {
         room: room("!1"),
         sender,
         timestamp,
-        fact,
-        told,
+        change,
+        payload,
     }
 }
 
@@ -72,7 +72,8 @@ pub(super) fn mxc() -> Mxc {
 
 pub(super) fn edited(id: &str, of: &str, by: &str, body: &str) -> IngestedEvent {
     let by = sender(by);
-    let edit = Change::Edited { of: EventId::new(of), by: by.clone(), said: Said::text(body, "m.text") };
+    let edit =
+        Change::Edited { of: EventId::new(of), by: by.clone(), said: MessageContent::text(body, "m.text") };
     IngestedEvent { sender: by, ..taken(id, edit) }
 }
 
@@ -124,7 +125,7 @@ pub async fn events_taken_in_by_many_at_once_keep_their_order(store: &dyn Store)
 /// What is told to nobody appends no event, and counts all the same.
 pub async fn what_is_told_to_nobody_is_known(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
-    let silent = IngestedEvent { told: None, ..message("$1") };
+    let silent = IngestedEvent { payload: None, ..message("$1") };
     assert_eq!(ports.messages.ingest(std::slice::from_ref(&silent)).await?, 1);
     assert_eq!(ports.messages.ingest(&[message("$1")]).await?, 0);
     assert_eq!(told(&ports).await?, []);
@@ -255,7 +256,7 @@ pub async fn people_are_found_by_their_localparts(store: &dyn Store) -> Result<(
     for name in ["anna", "bert"] {
         assert_eq!(ports.messages.people(&[name.to_owned()]).await?, []);
         let known = ports.users.in_any_tenant(&user(name)).await?.expect("known");
-        ports.users.settle_account(&known, Account::Ours, LONG).await?;
+        ports.users.record_account(&known, Account::Ours, LONG).await?;
     }
     let localparts = ["bert", "nobody", "anna"].map(str::to_owned);
     let mut found: Vec<_> =

@@ -2,11 +2,11 @@
 
 use messenger_core::{
     Ports, Result,
-    notification::{Draft, Entry, LogQuery, Satellite},
+    notification::{Draft, LogQuery, NewNotification, Satellite},
 };
 
 use super::{Store, accept};
-use crate::given::{OTHER_TENANT, TENANT, draft, entry, satellite, titles};
+use crate::fixtures::{OTHER_TENANT, TENANT, draft, entry, satellite, titles};
 
 const ALL: LogQuery = LogQuery { source_app: None, limit: 100, offset: 0 };
 
@@ -17,7 +17,7 @@ async fn with_five(store: &dyn Store) -> Result<Ports> {
         accept(&ports, entry(draft)).await?;
     }
     let foreign = Satellite { tenant: OTHER_TENANT, ..satellite() };
-    accept(&ports, Entry { satellite: foreign, ..entry(draft("foreign")) }).await?;
+    accept(&ports, NewNotification { satellite: foreign, ..entry(draft("foreign")) }).await?;
     Ok(ports)
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use messenger_core::{
     Ports, Result,
     id::EventId,
-    notification::{Entry, Notification, Status},
+    notification::{NewNotification, Notification, Status},
 };
 
 use super::{LONG, SHORT, Store, accept, claim, in_time, pending};
-use crate::given::{TENANT, delivered, draft, entry, machine, room, titles, waiting};
+use crate::fixtures::{TENANT, delivered, draft, entry, machine, room, titles, waiting};
 
 async fn found(ports: &Ports, notification: &Notification) -> Result<Notification> {
     Ok(ports.notifications.find(TENANT, notification.id).await?.expect("it is stored"))
@@ -22,7 +22,7 @@ async fn sent(ports: &Ports, notification: &Notification) -> Result<()> {
 /// What was sent says where, and is no longer anybody's work.
 pub async fn what_was_sent_says_where(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (stored, _) = accept(&ports, Entry { terms: waiting(LONG), ..entry(draft("x")) }).await?;
+    let (stored, _) = accept(&ports, NewNotification { options: waiting(LONG), ..entry(draft("x")) }).await?;
     ports.outbox.postpone(&stored, SHORT, "homeserver_error").await?;
     sent(&ports, &stored).await?;
     let found = found(&ports, &stored).await?;
@@ -37,8 +37,8 @@ pub async fn what_failed_says_why(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (stored, _) = accept(&ports, entry(draft("x"))).await?;
     ports.outbox.failed(stored.id, "refused_by_homeserver").await?;
-    let lane = claim(&ports).await?;
-    assert_eq!(pending(&ports, &lane).await?, []);
+    let queue = claim(&ports).await?;
+    assert_eq!(pending(&ports, &queue).await?, []);
     let found = found(&ports, &stored).await?;
     assert_eq!((found.status, found.reason.as_deref()), (Status::Failed, Some("refused_by_homeserver")));
     assert_eq!(found.next_attempt_at, None);
@@ -54,14 +54,14 @@ pub async fn what_was_sent_stays_sent(store: &dyn Store) -> Result<()> {
     ports.outbox.failed(stored.id, "refused").await?;
     ports.outbox.postpone(&stored, LONG, "homeserver_unavailable").await?;
     assert_eq!(found(&ports, &stored).await?, before);
-    assert!(!ports.maintenance.anything_resting().await?, "nothing rests for what was sent");
+    assert!(!ports.maintenance.is_backing_off().await?, "nothing rests for what was sent");
     Ok(())
 }
 
 /// A postponed notification counts the attempt, and says why and when it is tried next.
 pub async fn what_was_postponed_says_why_and_when(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (stored, _) = accept(&ports, Entry { terms: waiting(LONG), ..entry(draft("x")) }).await?;
+    let (stored, _) = accept(&ports, NewNotification { options: waiting(LONG), ..entry(draft("x")) }).await?;
     for attempts in 1..4 {
         ports.outbox.postpone(&stored, Duration::from_secs(100), "homeserver_unavailable").await?;
         let found = found(&ports, &stored).await?;
@@ -74,16 +74,16 @@ pub async fn what_was_postponed_says_why_and_when(store: &dyn Store) -> Result<(
     Ok(())
 }
 
-/// The lane of what was postponed rests, also if it was claimed for longer, and is due afterwards.
-pub async fn the_lane_of_what_was_postponed_rests(store: &dyn Store) -> Result<()> {
+/// The room queue of what was postponed rests, also if it was claimed for longer, and is due afterwards.
+pub async fn the_queue_of_what_was_postponed_rests(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (stored, _) = accept(&ports, entry(draft("x"))).await?;
     claim(&ports).await?;
     ports.outbox.postpone(&stored, LONG, "homeserver_unavailable").await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
     ports.outbox.postpone(&stored, SHORT, "homeserver_unavailable").await?;
-    let lane = in_time(store, async || ports.outbox.claim(LONG).await).await?;
-    assert_eq!(titles(&pending(&ports, &lane).await?), ["x"]);
+    let queue = in_time(store, async || ports.outbox.claim(LONG).await).await?;
+    assert_eq!(titles(&pending(&ports, &queue).await?), ["x"]);
     Ok(())
 }
 
@@ -93,7 +93,7 @@ pub async fn a_new_notification_does_not_shorten_a_rest(store: &dyn Store) -> Re
     let (stored, _) = accept(&ports, entry(draft("x"))).await?;
     ports.outbox.postpone(&stored, LONG, "homeserver_unavailable").await?;
     for wait in [Duration::ZERO, LONG] {
-        accept(&ports, Entry { terms: waiting(wait), ..entry(draft("later")) }).await?;
+        accept(&ports, NewNotification { options: waiting(wait), ..entry(draft("later")) }).await?;
         assert_eq!(ports.outbox.claim(LONG).await?, None);
     }
     let (other, _) = accept(&ports, entry(machine(1, "other lane"))).await?;
@@ -101,7 +101,7 @@ pub async fn a_new_notification_does_not_shorten_a_rest(store: &dyn Store) -> Re
     Ok(())
 }
 
-/// A lane that failed gives its entries in the old order.
+/// A room queue that failed gives its entries in the old order.
 pub async fn a_rest_does_not_change_the_order(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (first, _) = accept(&ports, entry(draft("1"))).await?;

@@ -8,7 +8,7 @@ use messenger_core::{
 };
 
 use super::{LONG, SHORT, Store, in_time, together};
-use crate::given::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
 
 async fn with_anna(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
@@ -75,7 +75,7 @@ pub async fn a_postponed_departure_is_due_later(store: &dyn Store) -> Result<()>
     let claimed = ports.pending_leaves.claim(LONG, 10).await?;
     ports.pending_leaves.postpone(&claimed[0]).await?;
     assert_eq!(due(&ports).await?, [""; 0]);
-    assert!(ports.maintenance.anything_resting().await?);
+    assert!(ports.maintenance.is_backing_off().await?);
     let due = in_time(store, async || {
         let due = due(&ports).await?;
         Ok((!due.is_empty()).then_some(due))
@@ -91,7 +91,7 @@ pub async fn a_resting_departure_is_woken(store: &dyn Store) -> Result<()> {
     for _ in 0..4 {
         let claimed = ports.pending_leaves.claim(LONG, 10).await?;
         ports.pending_leaves.postpone(&claimed[0]).await?;
-        ports.maintenance.wake().await?;
+        ports.maintenance.retry_now().await?;
     }
     assert_eq!(due(&ports).await?, ["!1"]);
     Ok(())

@@ -14,7 +14,7 @@ use super::{
     messages::{message, taken, with_people},
     together,
 };
-use crate::given::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
 
 fn receipt(who: &str, events: &[&str]) -> ReadUpTo {
     let events = events.iter().map(|event| EventId::new(*event)).collect();
@@ -79,7 +79,7 @@ pub async fn receipts_of_others_change_nothing(store: &dyn Store) -> Result<()> 
     ports.users.sign_in(&identity("carl"), "carl").await?;
     let kind = RoomKind::Service { source_app: "x".to_owned() };
     let key = RoomKey { tenant: OTHER_TENANT, kind };
-    ports.rooms.settle(&key, &room("!2"), &Profile::default()).await?;
+    ports.rooms.register(&key, &room("!2"), &Profile::default()).await?;
     ports.messages.ingest(&[message("$1")]).await?;
     let before = ports.feed.span().await?;
     let elsewhere = |id: &str| ReadUpTo { room: room(id), ..receipt("bert", &["$1"]) };

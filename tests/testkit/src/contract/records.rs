@@ -13,7 +13,7 @@ use super::{
     Store,
     messages::{file, message, mxc, taken, with_people},
 };
-use crate::given::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
 
 async fn last_seen_by(ports: &Ports, room: &RoomId, name: &str) -> Result<Option<String>> {
     let seen = ports.room_views.room(TENANT, &user(name), room).await?.expect("a member");
@@ -59,7 +59,7 @@ pub async fn marks_are_never_taken_away(store: &dyn Store) -> Result<()> {
     // Of a room that begins so, it is known from the first moment.
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Custom { id: "!adopted".to_owned() } };
     let profile = Profile { marks: Marks::HISTORY_RESTRICTED, ..Profile::default() };
-    ports.rooms.settle(&key, &room("!adopted"), &profile).await?;
+    ports.rooms.register(&key, &room("!adopted"), &profile).await?;
     assert_eq!(ports.rooms.find(&key).await?, Some((room("!adopted"), Marks::HISTORY_RESTRICTED)));
     Ok(())
 }
@@ -191,9 +191,9 @@ pub async fn a_successor_that_was_adopted_first_is_merged(store: &dyn Store) -> 
     let old = room("!adopted");
     let profile =
         Profile { name: Some("Schicht".to_owned()), members: vec![user("anna")], ..Profile::default() };
-    ports.rooms.settle(&key, &old, &profile).await?;
+    ports.rooms.register(&key, &old, &profile).await?;
     let other = RoomKey { tenant: TENANT, kind: RoomKind::Custom { id: "!new".to_owned() } };
-    ports.rooms.settle(&other, &room("!new"), &profile).await?;
+    ports.rooms.register(&other, &room("!new"), &profile).await?;
     ports.messages.ingest(&[of_new_room(message("$1"))]).await?;
     let records = &ports.room_records;
     assert!(records.succeed(TENANT, &old, &room("!new"), &[user("anna")], Marks::default()).await?);

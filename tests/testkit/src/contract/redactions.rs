@@ -3,7 +3,7 @@
 use messenger_core::{
     Ports, Result,
     id::{EventId, MatrixUserId},
-    message::Said,
+    message::MessageContent,
     port::{Change, IngestedEvent, RedactedEdit},
 };
 
@@ -11,7 +11,7 @@ use super::{
     Store,
     messages::{edited, file, message, mxc, taken, with_people},
 };
-use crate::given::{TENANT, room, user};
+use crate::fixtures::{TENANT, room, user};
 
 fn id(text: &str) -> EventId {
     EventId::new(text)
@@ -97,7 +97,7 @@ pub async fn an_edit_is_known_by_its_id(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
     let (better, best) = (edited("$2", "$1", "anna", "better"), edited("$3", "$1", "anna", "best"));
     ports.messages.ingest(&[message("$1"), better, best, message("$4")]).await?;
-    let last = |edit: &str, body: &str| Some((id(edit), Said::text(body, "m.text")));
+    let last = |edit: &str, body: &str| Some((id(edit), MessageContent::text(body, "m.text")));
     for (edit, last) in [("$3", last("$2", "better")), ("$2", last("$3", "best"))] {
         let rest = ports.messages.without(TENANT, &room("!1"), &id(edit)).await?;
         assert_eq!(rest, Some(RedactedEdit { of: id("$1"), last }));
@@ -126,7 +126,7 @@ pub async fn an_edit_that_is_taken_back_counts_no_more(store: &dyn Store) -> Res
 pub async fn a_file_goes_with_the_edit_that_brought_it(store: &dyn Store) -> Result<()> {
     let ports = with_people(store).await?;
     let by = MatrixUserId::new("@anna:hub.local");
-    let said = Said { file: Some(file()), ..Said::text("look", "m.image") };
+    let said = MessageContent { file: Some(file()), ..MessageContent::text("look", "m.image") };
     let brought =
         |event: &str| taken(event, Change::Edited { of: id("$1"), by: by.clone(), said: said.clone() });
     let is_there = async || -> Result<bool> {

@@ -12,7 +12,7 @@ use messenger_core::{
 use serde_json::{Value, json};
 
 use super::{Store, messages::message};
-use crate::given::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
 
 /// Anna and Bert in the usual tenant, Carl in the other.
 async fn with_people(store: &dyn Store) -> Result<Ports> {
@@ -39,7 +39,7 @@ async fn settle(
     id: &str,
     profile: &Profile,
 ) -> Result<RoomId> {
-    ports.rooms.settle(&RoomKey { tenant, kind }, &room(id), profile).await
+    ports.rooms.register(&RoomKey { tenant, kind }, &room(id), profile).await
 }
 
 async fn join(ports: &Ports, room: &RoomId, who: &str) -> Result<()> {

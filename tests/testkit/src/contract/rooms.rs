@@ -7,7 +7,7 @@ use messenger_core::{
 };
 
 use super::{LONG, SHORT, Store, together};
-use crate::given::{OTHER_TENANT, TENANT, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, room, user};
 
 fn key(number: i64) -> RoomKey {
     let kind = RoomKind::Entity { entity_type: "machine".to_owned(), entity_id: number.to_string() };
@@ -43,7 +43,7 @@ pub async fn a_room_is_found_once_it_is_settled(store: &dyn Store) -> Result<()>
     assert_eq!(rooms.find(&key(1)).await?, None);
     rooms.claim(&key(1), LONG).await?;
     assert_eq!(rooms.find(&key(1)).await?, None);
-    rooms.settle(&key(1), &room("!1"), &Profile::default()).await?;
+    rooms.register(&key(1), &room("!1"), &Profile::default()).await?;
     assert_eq!(rooms.find(&key(1)).await?.map(|(room, _)| room), Some(room("!1")));
     Ok(())
 }
@@ -54,7 +54,7 @@ pub async fn each_key_has_its_own_room(store: &dyn Store) -> Result<()> {
     let keys: Vec<_> = [TENANT, OTHER_TENANT].into_iter().flat_map(keys).collect();
     for (n, key) in keys.iter().enumerate() {
         assert_eq!(rooms.claim(key, LONG).await?, Claim::Yours, "{key}");
-        rooms.settle(key, &room(&format!("!{n}")), &Profile::default()).await?;
+        rooms.register(key, &room(&format!("!{n}")), &Profile::default()).await?;
     }
     for (n, key) in keys.iter().enumerate() {
         assert_eq!(rooms.find(key).await?.map(|(room, _)| room), Some(room(&format!("!{n}"))), "{key}");
@@ -67,7 +67,7 @@ pub async fn each_key_has_its_own_room(store: &dyn Store) -> Result<()> {
 pub async fn a_claimed_room_is_taken(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Yours);
-    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::IngestedEvent);
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Held);
     assert_eq!(rooms.claim(&key(2), LONG).await?, Claim::Yours);
     Ok(())
 }
@@ -81,7 +81,7 @@ pub async fn one_of_many_may_create_a_room(store: &dyn Store) -> Result<()> {
     })
     .await?;
     assert_eq!(claims.iter().filter(|claim| **claim == Claim::Yours).count(), 1);
-    assert_eq!(claims.iter().filter(|claim| **claim == Claim::IngestedEvent).count(), 49);
+    assert_eq!(claims.iter().filter(|claim| **claim == Claim::Held).count(), 49);
     Ok(())
 }
 
@@ -91,7 +91,7 @@ pub async fn a_claim_ends_with_its_lease(store: &dyn Store) -> Result<()> {
     assert_eq!(rooms.claim(&key(1), SHORT).await?, Claim::Yours);
     store.pass(SHORT * 2).await;
     assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Yours);
-    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::IngestedEvent);
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Held);
     Ok(())
 }
 
@@ -108,7 +108,7 @@ pub async fn a_claim_can_be_given_back(store: &dyn Store) -> Result<()> {
 pub async fn a_settled_room_answers_claims(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     rooms.claim(&key(1), SHORT).await?;
-    rooms.settle(&key(1), &room("!1"), &Profile::default()).await?;
+    rooms.register(&key(1), &room("!1"), &Profile::default()).await?;
     store.pass(SHORT * 2).await;
     assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Settled(room("!1")));
     rooms.unclaim(&key(1)).await?;
@@ -120,9 +120,9 @@ pub async fn a_settled_room_answers_claims(store: &dyn Store) -> Result<()> {
 pub async fn the_first_settled_room_stays(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     rooms.claim(&key(1), LONG).await?;
-    assert_eq!(rooms.settle(&key(1), &room("!first"), &Profile::default()).await?, room("!first"));
-    assert_eq!(rooms.settle(&key(1), &room("!first"), &Profile::default()).await?, room("!first"));
-    assert_eq!(rooms.settle(&key(1), &room("!second"), &Profile::default()).await?, room("!first"));
+    assert_eq!(rooms.register(&key(1), &room("!first"), &Profile::default()).await?, room("!first"));
+    assert_eq!(rooms.register(&key(1), &room("!first"), &Profile::default()).await?, room("!first"));
+    assert_eq!(rooms.register(&key(1), &room("!second"), &Profile::default()).await?, room("!first"));
     assert_eq!(rooms.find(&key(1)).await?.map(|(room, _)| room), Some(room("!first")));
     assert_eq!(rooms.tenant_of(&room("!second")).await?, None);
     Ok(())
@@ -134,7 +134,7 @@ pub async fn all_who_settle_at_once_get_one_room(store: &dyn Store) -> Result<()
     rooms.claim(&key(1), LONG).await?;
     let settled = together(20, |n| {
         let rooms = rooms.clone();
-        async move { rooms.settle(&key(1), &room(&format!("!{n}")), &Profile::default()).await }
+        async move { rooms.register(&key(1), &room(&format!("!{n}")), &Profile::default()).await }
     })
     .await?;
     let (found, _) = rooms.find(&key(1)).await?.expect("it is settled");
@@ -151,9 +151,9 @@ pub async fn a_foreign_room_has_no_tenant(store: &dyn Store) -> Result<()> {
 /// Of many rooms those are known that are ours; one that is only claimed has no id yet.
 pub async fn known_are_the_rooms_of_all_tenants(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
-    rooms.settle(&key(1), &room("!1"), &Profile::default()).await?;
+    rooms.register(&key(1), &room("!1"), &Profile::default()).await?;
     let other = RoomKey { tenant: OTHER_TENANT, ..key(2) };
-    rooms.settle(&other, &room("!2"), &Profile::default()).await?;
+    rooms.register(&other, &room("!2"), &Profile::default()).await?;
     rooms.claim(&key(3), LONG).await?;
     let mut known = rooms.known(&[room("!2"), room("!foreign"), room("!1")]).await?;
     known.sort();

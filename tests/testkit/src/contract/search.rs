@@ -6,7 +6,7 @@ use messenger_core::{
 };
 
 use super::Store;
-use crate::given::{OTHER_TENANT, TENANT, identity, query, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, identity, query, user};
 
 async fn with_users(store: &dyn Store, users: &[(&str, &str)]) -> Result<Ports> {
     let ports = store.ports();

@@ -6,7 +6,7 @@ use messenger_core::{
 };
 
 use super::{LONG, Store, together};
-use crate::given::{OTHER_TENANT, TENANT, identity, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, identity, user};
 
 /// The first sign-in creates the user, whose account is not ready yet.
 pub async fn the_first_sign_in_creates_the_user(store: &dyn Store) -> Result<()> {
@@ -81,7 +81,7 @@ pub async fn a_user_keeps_their_localpart(store: &dyn Store) -> Result<()> {
     // Until it is known to be ours, they may get another one.
     let pending = users.sign_in(&renamed, "=61nna").await?;
     assert_eq!((pending.localpart.as_str(), pending.account), ("=61nna", Account::Pending));
-    assert_eq!(users.settle_account(&pending, Account::Ours, LONG).await?, Some(Account::Ours));
+    assert_eq!(users.record_account(&pending, Account::Ours, LONG).await?, Some(Account::Ours));
     let settled = users.sign_in(&renamed, "anna").await?;
     assert_eq!((settled.localpart.as_str(), settled.account), ("=61nna", Account::Ours));
     assert_eq!(users.sign_in(&identity("anna"), "anna").await?.localpart, "=61nna");
@@ -97,7 +97,7 @@ pub async fn parallel_first_sign_ins_make_one_user(store: &dyn Store) -> Result<
     })
     .await?;
     assert!(signed_in.iter().all(|one| *one == signed_in[0]));
-    assert_eq!(users.search(TENANT, &crate::given::query("")).await?.len(), 1);
+    assert_eq!(users.search(TENANT, &crate::fixtures::query("")).await?.len(), 1);
     assert_eq!(users.claim_due(LONG, 10).await?.len(), 1);
     Ok(())
 }

@@ -9,7 +9,7 @@ use messenger_core::{
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
     inbound::{MESSAGES, RoomEvent},
-    port::{Changes, Overview, Page, Person, RoomChanges, Timeline},
+    port::{Changes, RoomChanges, RoomMember, RoomSummary, Timeline, TimelinePage},
     room::{Marks, NewRoom},
 };
 use serde_json::{Value, json, value::to_raw_value};
@@ -21,7 +21,7 @@ const LIMIT: usize = 3;
 
 #[async_trait]
 impl Timeline for MemoryHomeserver {
-    async fn say(
+    async fn send_as(
         &self,
         room: &RoomId,
         sender: &MatrixUserId,
@@ -46,7 +46,7 @@ impl Timeline for MemoryHomeserver {
         from: Option<&str>,
         limit: u32,
         reader: Option<&MatrixUserId>,
-    ) -> Result<Page> {
+    ) -> Result<TimelinePage> {
         self.call_in(room, "reading a room's messages", |state| {
             let from = from.map_or(Ok(state.events + 1), position)?;
             let messages = state.read_by(room, reader)?;
@@ -57,7 +57,7 @@ impl Timeline for MemoryHomeserver {
         .await
     }
 
-    async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<Page> {
+    async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<TimelinePage> {
         self.call_in(room, "reading a room's messages", |state| {
             let from = from.map_or(Ok(state.events + 1), position)?;
             let messages = state.read_by_bot(room)?;
@@ -67,7 +67,7 @@ impl Timeline for MemoryHomeserver {
         .await
     }
 
-    async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<Page> {
+    async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<TimelinePage> {
         self.call_in(room, "reading a room's messages", |state| {
             let from = position(from)?;
             let messages = state.read_by_bot(room)?;
@@ -125,17 +125,18 @@ impl Timeline for MemoryHomeserver {
         .await
     }
 
-    async fn overview(&self, room: &RoomId, member: &MatrixUserId) -> Result<Overview> {
+    async fn summary(&self, room: &RoomId, member: &MatrixUserId) -> Result<RoomSummary> {
         self.call_in(room, "looking at a room", |state| {
             state.act_as(member);
             let is_in =
                 |room: &&Room| room.members.contains(member) || room.bot == Bot::In && member.as_str() == BOT;
             let found = state.rooms.get(room).filter(is_in).ok_or(Failure::Rejected)?;
             let bot = (found.bot == Bot::In).then(|| MatrixUserId::new(BOT));
-            let people = found.members.iter().cloned().chain(bot).map(|id| Person { id, is_joined: true });
-            let invited = found.invited.iter().cloned().map(|id| Person { id, is_joined: false });
+            let people =
+                found.members.iter().cloned().chain(bot).map(|id| RoomMember { id, is_joined: true });
+            let invited = found.invited.iter().cloned().map(|id| RoomMember { id, is_joined: false });
             let alias = &found.asked.alias;
-            Ok(Overview {
+            Ok(RoomSummary {
                 made_by: found.made_by.clone(),
                 made_at: found.made_at,
                 name: found
@@ -322,9 +323,9 @@ fn position(text: &str) -> Result<u64, Failure> {
     text.parse().map_err(|_| Failure::UnknownPosition)
 }
 
-fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message>) -> Page {
+fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message>) -> TimelinePage {
     let messages: Vec<_> = messages.collect();
-    Page {
+    TimelinePage {
         events: messages.iter().filter_map(|message| read(room, message)).collect(),
         ids: messages.iter().map(|message| message.event.clone()).collect(),
         start: from.to_string(),

@@ -20,10 +20,10 @@ impl Maintenance for Memory {
         hear(&self.shared.stirred, patience).await;
     }
 
-    async fn anything_resting(&self) -> Result<bool> {
+    async fn is_backing_off(&self) -> Result<bool> {
         self.act("looking for what rests", |state| {
             let now = state.now;
-            state.lanes.values().any(|lane| lane.due.rests_at(now))
+            state.queues.values().any(|queue| queue.due.rests_at(now))
                 || state.users.values().any(|user| user.failures > 0 && user.due.is_some_and(|due| due > now))
                 || state.pending_leaves.values().any(|one| one.failures > 0 && one.at > now)
                 || state.external.values().any(|one| one.rests_at(now))
@@ -31,8 +31,8 @@ impl Maintenance for Memory {
         .await
     }
 
-    async fn wake(&self) -> Result<()> {
-        self.act("waking what rests", State::wake).await
+    async fn retry_now(&self) -> Result<()> {
+        self.act("waking what rests", State::retry_now).await
     }
 
     async fn expire(&self) -> Result<u64> {
@@ -53,10 +53,10 @@ impl Maintenance for Memory {
 }
 
 impl State {
-    fn wake(&mut self) {
+    fn retry_now(&mut self) {
         let now = self.now;
-        for lane in self.lanes.values_mut().filter(|lane| lane.due.rests_at(now)) {
-            lane.due = Due::At(now);
+        for queue in self.queues.values_mut().filter(|queue| queue.due.rests_at(now)) {
+            queue.due = Due::At(now);
             self.work = true;
         }
         for user in self.users.values_mut().filter(|user| user.failures > 0) {

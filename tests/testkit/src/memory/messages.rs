@@ -12,7 +12,7 @@ use messenger_core::{
     event::{Audience, Kind, NewEvent},
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{File, Mxc, Posted},
-    message::Said,
+    message::MessageContent,
     port::{Change, Edit, IngestedEvent, Messages, RedactedEdit},
     user::{Account, User},
 };
@@ -58,7 +58,7 @@ struct Reworded {
     of: EventId,
     by: MatrixUserId,
     at: Timestamp,
-    said: Said,
+    said: MessageContent,
 }
 
 /// What a list of rooms shows of a room.
@@ -205,7 +205,7 @@ impl State {
         self.arrived += 1;
         self.conversation.arrived.insert(event.event_id.clone(), self.arrived);
         let (tenant, room) = (event.tenant, event.room.clone());
-        let names = match &event.fact {
+        let names = match &event.change {
             Change::Message { .. } | Change::Reaction => vec![&event.event_id],
             Change::Edited { of, .. } => vec![&event.event_id, of],
             _ => Vec::new(),
@@ -213,8 +213,8 @@ impl State {
         if names.into_iter().any(|id| self.conversation.redacted.holds(&room, id)) {
             return true;
         }
-        let (mut is_read, mut about, mut told) = (None, event.event_id.clone(), event.told.clone());
-        match &event.fact {
+        let (mut is_read, mut about, mut told) = (None, event.event_id.clone(), event.payload.clone());
+        match &event.change {
             Change::Message { by, summary, .. } => {
                 let has_read = self.count(event, by.as_ref(), summary);
                 is_read = by.as_ref().filter(|_| has_read);
@@ -232,7 +232,7 @@ impl State {
                     Some(message) => about = message,
                     None => about.clone_from(of),
                 }
-                if about == *of && matches!(event.fact, Change::RedactedEdit { .. }) {
+                if about == *of && matches!(event.change, Change::RedactedEdit { .. }) {
                     told = None;
                 }
                 self.conversation.redacted.note(self.now, &room, of);
@@ -247,12 +247,12 @@ impl State {
                 self.conversation.summaries.entry(room).or_default().topic.clone_from(topic);
             }
         }
-        if let Some(file) = event.fact.file() {
+        if let Some(file) = event.change.file() {
             self.conversation.post(event, file);
         }
-        if let (Some(kind), Some(payload)) = (event.fact.kind(), told) {
+        if let (Some(kind), Some(payload)) = (event.change.kind(), told) {
             let audience = Audience::Room(tenant, event.room.clone());
-            let is_redaction = matches!(event.fact, Change::Redacted { .. } | Change::RedactedEdit { .. });
+            let is_redaction = matches!(event.change, Change::Redacted { .. } | Change::RedactedEdit { .. });
             let new = NewEvent { audience, kind, payload, key: None };
             self.log.append_about(self.now, &new, Some(about), is_redaction);
         }

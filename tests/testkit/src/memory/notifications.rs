@@ -12,7 +12,8 @@ use messenger_core::{
     event::{Kind, NewEvent},
     id::{NotificationId, TenantId},
     notification::{
-        Accepted, Entry, HELD_FOR, Idempotency, LogQuery, Notification, Place, Status, Target, reason,
+        AcceptOutcome, HELD_FOR, Idempotency, LogQuery, NewNotification, Notification, QueueState, Status,
+        Target, reason,
     },
     port::Notifications,
 };
@@ -29,7 +30,7 @@ pub(super) struct Table {
 /// A notification without what depends on the time of day.
 pub(super) struct Stored {
     pub(super) row: Notification,
-    pub(super) lane: String,
+    pub(super) queue: String,
     /// Until when its sender may be waiting.
     pub(super) answer_due: Option<Timestamp>,
 }
@@ -46,11 +47,11 @@ impl Table {
         self.keys.retain(|_, known| known.since >= before);
     }
 
-    /// What is still to be delivered in a lane, oldest first.
-    pub(super) fn pending<'a>(&'a self, lane: &'a str, now: Timestamp) -> impl Iterator<Item = &'a Stored> {
+    /// What is still to be delivered in a room queue, oldest first.
+    pub(super) fn pending<'a>(&'a self, queue: &'a str, now: Timestamp) -> impl Iterator<Item = &'a Stored> {
         self.rows.values().filter(move |stored| {
             let row = &stored.row;
-            stored.lane == lane
+            stored.queue == queue
                 && row.status == Status::Pending
                 && row.expires_at.is_none_or(|expires_at| expires_at > now)
         })
@@ -71,7 +72,7 @@ impl Stored {
 
 #[async_trait]
 impl Notifications for Memory {
-    async fn accept(&self, entry: Entry) -> Result<Accepted> {
+    async fn accept(&self, entry: NewNotification) -> Result<AcceptOutcome> {
         self.act("storing a notification", |state| state.accept(entry)).await
     }
 
@@ -105,34 +106,34 @@ impl Notifications for Memory {
 }
 
 impl State {
-    fn accept(&mut self, entry: Entry) -> Accepted {
+    fn accept(&mut self, entry: NewNotification) -> AcceptOutcome {
         let satellite = entry.satellite.clone();
-        let idempotency = entry.terms.idempotency.clone();
+        let idempotency = entry.options.idempotency.clone();
         let keyed = idempotency.map(|Idempotency { key, fingerprint }| {
             ((satellite.token.clone(), satellite.tenant, key), fingerprint)
         });
         if let Some(known) = keyed.as_ref().and_then(|(key, _)| self.notifications.keys.get(key)) {
             let notification = Box::new(self.notifications.rows[&known.id].at(self.now));
-            return Accepted::Replayed { notification, fingerprint: known.fingerprint.clone() };
+            return AcceptOutcome::Replayed { notification, fingerprint: known.fingerprint.clone() };
         }
         let (notification, place) = self.store(entry);
         if let Some((key, fingerprint)) = keyed {
             let known = Known { id: notification.id, fingerprint, since: self.now };
             self.notifications.keys.insert(key, known);
         }
-        Accepted::New { notification: Box::new(notification), place }
+        AcceptOutcome::New { notification: Box::new(notification), place }
     }
 
-    fn store(&mut self, entry: Entry) -> (Notification, Place) {
+    fn store(&mut self, entry: NewNotification) -> (Notification, QueueState) {
         let tenant = entry.satellite.tenant;
-        let lane = entry.draft.room_key(tenant).to_string();
+        let queue = entry.draft.room_key(tenant).to_string();
         let held = match &entry.draft.target {
             Target::Dm(user) => self.user(tenant, user).is_none(),
             _ => false,
         };
-        let place = self.place(&lane);
+        let place = self.place(&queue);
         // What waits for others is the worker's, and so is what nobody waits for.
-        let in_flight = !held && place == Place::Free && !entry.terms.wait.is_zero();
+        let in_flight = !held && place == QueueState::Free && !entry.options.wait.is_zero();
         let last = self.notifications.rows.last_key_value().map_or(0, |(id, _)| id.0);
         let row = Notification {
             id: NotificationId(last + 1),
@@ -158,22 +159,22 @@ impl State {
             };
             self.log.append(self.now, Some(row.id), &event);
         }
-        let answer_due = in_flight.then(|| self.now + entry.terms.wait);
-        self.enter_lane(&lane, held, answer_due);
-        let stored = Stored { row, lane, answer_due };
+        let answer_due = in_flight.then(|| self.now + entry.options.wait);
+        self.enter_queue(&queue, held, answer_due);
+        let stored = Stored { row, queue, answer_due };
         let notification = stored.at(self.now);
         self.notifications.rows.insert(notification.id, stored);
         (notification, place)
     }
 
-    fn place(&self, lane: &str) -> Place {
+    fn place(&self, queue: &str) -> QueueState {
         let now = self.now;
-        if self.notifications.pending(lane, now).all(|earlier| earlier.in_flight(now).is_some()) {
-            Place::Free
-        } else if self.rests(lane) {
-            Place::Resting
+        if self.notifications.pending(queue, now).all(|earlier| earlier.in_flight(now).is_some()) {
+            QueueState::Free
+        } else if self.rests(queue) {
+            QueueState::Resting
         } else {
-            Place::Queued
+            QueueState::Queued
         }
     }
 }

@@ -9,7 +9,7 @@ use messenger_core::{
     event::{Kind, NewEvent, Payload},
     id::{HubUserId, NotificationId, TenantId},
     notification::{Notification, Status},
-    port::{Delivered, Lane, Outbox, Rest},
+    port::{Delivered, Outbox, QueueRelease, RoomQueue},
     room::{RoomKey, RoomKind},
 };
 
@@ -35,18 +35,18 @@ pub(super) enum Due {
 
 #[async_trait]
 impl Outbox for Memory {
-    async fn claim(&self, lease: Duration) -> Result<Option<Lane>> {
-        self.act("claiming a lane", |state| state.claim_lane(lease)).await
+    async fn claim(&self, lease: Duration) -> Result<Option<RoomQueue>> {
+        self.act("claiming a lane", |state| state.claim_queue(lease)).await
     }
 
-    async fn pending(&self, lane: &Lane, lease: Duration, limit: i64) -> Result<Vec<Notification>> {
+    async fn pending(&self, queue: &RoomQueue, lease: Duration, limit: i64) -> Result<Vec<Notification>> {
         self.act("reading a lane", |state| {
             let now = state.now;
-            if let Some(stored) = state.lanes.get_mut(&lane.name) {
+            if let Some(stored) = state.queues.get_mut(&queue.name) {
                 stored.leased_until = now + lease;
             }
             let limit = usize::try_from(limit).unwrap_or_default();
-            state.notifications.pending(&lane.name, now).take(limit).map(|stored| stored.at(now)).collect()
+            state.notifications.pending(&queue.name, now).take(limit).map(|stored| stored.at(now)).collect()
         })
         .await
     }
@@ -97,28 +97,28 @@ impl Outbox for Memory {
     async fn postpone(&self, notification: &Notification, delay: Duration, reason: &str) -> Result<()> {
         self.act("postponing a notification", |state| {
             let until = state.now + delay;
-            let lane = state.settle(notification.id, [Status::Pending; 2], |row| {
+            let queue = state.settle(notification.id, [Status::Pending; 2], |row| {
                 row.attempts += 1;
                 row.reason = Some(reason.to_owned());
                 row.next_attempt_at = Some(until);
             });
-            if let Some(lane) = lane.and_then(|name| state.lanes.get_mut(&name)) {
-                lane.due = Due::Resting(until);
-                lane.leased_until = state.now;
+            if let Some(queue) = queue.and_then(|name| state.queues.get_mut(&name)) {
+                queue.due = Due::Resting(until);
+                queue.leased_until = state.now;
             }
         })
         .await
     }
 
-    async fn release(&self, lane: &Lane, rest: Rest) -> Result<()> {
+    async fn release(&self, queue: &RoomQueue, rest: QueueRelease) -> Result<()> {
         self.act("leaving a lane", |state| {
             let now = state.now;
-            let Some(stored) = state.lanes.get_mut(&lane.name) else { return };
+            let Some(stored) = state.queues.get_mut(&queue.name) else { return };
             stored.leased_until = now;
             stored.due = match rest {
-                _ if stored.version != lane.version => Due::At(now),
-                Rest::For(time) => Due::At(now + time),
-                Rest::Idle | Rest::UntilSignIn => Due::Never,
+                _ if stored.version != queue.version => Due::At(now),
+                QueueRelease::RetryAfter(time) => Due::At(now + time),
+                QueueRelease::Drained | QueueRelease::UntilSignIn => Due::Never,
             };
             state.work |= stored.due == Due::At(now);
         })
@@ -128,19 +128,19 @@ impl Outbox for Memory {
 
 impl State {
     /// Takes a new notification into account.
-    pub(super) fn enter_lane(&mut self, name: &str, held: bool, answer_due: Option<Timestamp>) {
+    pub(super) fn enter_queue(&mut self, name: &str, held: bool, answer_due: Option<Timestamp>) {
         let now = self.now;
-        let lane = self.lanes.entry(name.to_owned()).or_insert(StoredLane {
+        let queue = self.queues.entry(name.to_owned()).or_insert(StoredLane {
             version: 0,
             due: Due::Never,
             leased_until: now,
         });
-        lane.version += 1;
+        queue.version += 1;
         if held {
             return;
         }
         let wanted = answer_due.unwrap_or(now);
-        lane.due = match lane.due {
+        queue.due = match queue.due {
             Due::Never => Due::At(wanted),
             Due::At(due) => Due::At(due.min(wanted)),
             resting @ Due::Resting(_) => resting,
@@ -152,49 +152,49 @@ impl State {
     pub(super) fn release_held(&mut self, tenant: TenantId, user: &HubUserId) {
         let key = RoomKey { tenant, kind: RoomKind::BotDm { user: user.clone() } };
         let now = self.now;
-        if let Some(lane) = self.lanes.get_mut(&key.to_string()) {
-            // Whoever is just leaving the lane does not overlook it.
-            lane.version += 1;
-            lane.due = Due::At(now);
+        if let Some(queue) = self.queues.get_mut(&key.to_string()) {
+            // Whoever is just leaving the room queue does not overlook it.
+            queue.version += 1;
+            queue.due = Due::At(now);
             self.work = true;
         }
     }
 
-    /// Whether a lane rests after a failure.
-    pub(super) fn rests(&self, lane: &str) -> bool {
-        self.lanes.get(lane).is_some_and(|lane| lane.due.rests_at(self.now))
+    /// Whether a room queue rests after a failure.
+    pub(super) fn rests(&self, queue: &str) -> bool {
+        self.queues.get(queue).is_some_and(|queue| queue.due.rests_at(self.now))
     }
 
-    fn claim_lane(&mut self, lease: Duration) -> Option<Lane> {
+    fn claim_queue(&mut self, lease: Duration) -> Option<RoomQueue> {
         let now = self.now;
-        let due = |lane: &StoredLane| match lane.due {
+        let due = |queue: &StoredLane| match queue.due {
             Due::At(due) | Due::Resting(due) => Some(due).filter(|due| *due <= now),
             Due::Never => None,
         };
-        let (name, lane) = self
-            .lanes
+        let (name, queue) = self
+            .queues
             .iter_mut()
-            .filter(|(_, lane)| lane.leased_until <= now && due(lane).is_some())
-            .min_by_key(|(_, lane)| due(lane))?;
-        lane.leased_until = now + lease;
-        Some(Lane { name: name.clone(), version: lane.version })
+            .filter(|(_, queue)| queue.leased_until <= now && due(queue).is_some())
+            .min_by_key(|(_, queue)| due(queue))?;
+        queue.leased_until = now + lease;
+        Some(RoomQueue { name: name.clone(), version: queue.version })
     }
 
-    /// Changes a notification that is in one of these states, and says which lane it is in. Nobody waits any longer.
+    /// Changes a notification that is in one of these states, and says which room queue it is in. Nobody waits any longer.
     fn settle(
         &mut self,
         id: NotificationId,
         from: [Status; 2],
         change: impl FnOnce(&mut Notification),
     ) -> Option<String> {
-        let Stored { row, lane, answer_due } = self.notifications.rows.get_mut(&id)?;
+        let Stored { row, queue, answer_due } = self.notifications.rows.get_mut(&id)?;
         if !from.contains(&row.status) {
             return None;
         }
         *answer_due = None;
         row.next_attempt_at = None;
         change(row);
-        Some(lane.clone())
+        Some(queue.clone())
     }
 }
 

@@ -51,7 +51,7 @@ impl Rooms for Memory {
     async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim> {
         self.act("claiming a room", |state| match state.rooms.get(key) {
             Some(Stored::Settled(room)) => Claim::Settled(room.id.clone()),
-            Some(Stored::Claimed(until)) if *until > state.now => Claim::IngestedEvent,
+            Some(Stored::Claimed(until)) if *until > state.now => Claim::Held,
             _ => {
                 state.rooms.insert(key.clone(), Stored::Claimed(state.now + lease));
                 Claim::Yours
@@ -69,7 +69,7 @@ impl Rooms for Memory {
         .await
     }
 
-    async fn settle(&self, key: &RoomKey, room: &RoomId, profile: &Profile) -> Result<RoomId> {
+    async fn register(&self, key: &RoomKey, room: &RoomId, profile: &Profile) -> Result<RoomId> {
         self.act("storing a room", |state| {
             if let Some(first) = state.rooms.get(key).and_then(Stored::room) {
                 return first.clone();

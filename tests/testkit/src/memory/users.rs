@@ -92,13 +92,13 @@ impl Users for Memory {
         .await
     }
 
-    async fn settle_account(
+    async fn record_account(
         &self,
         user: &User,
         account: Account,
         look_again: Duration,
     ) -> Result<Option<Account>> {
-        self.act("storing whose account it is", |state| state.settle_account(user, account, look_again)).await
+        self.act("storing whose account it is", |state| state.record_account(user, account, look_again)).await
     }
 
     fn watch(&self, watcher: Arc<dyn UserWatcher>) {
@@ -170,7 +170,7 @@ impl State {
         self.release_held(is.tenant, id);
     }
 
-    fn settle_account(&mut self, user: &User, account: Account, look_again: Duration) -> Option<Account> {
+    fn record_account(&mut self, user: &User, account: Account, look_again: Duration) -> Option<Account> {
         let now = self.now;
         let stored = self.users.get_mut(user.id()).filter(|one| one.user.localpart == user.localpart)?;
         if stored.user.account == Account::Ours {
@@ -180,7 +180,7 @@ impl State {
             self.changed.push((user.id().clone(), user.localpart.clone()));
         }
         stored.user.account = account;
-        if account == Account::IngestedEvent {
+        if account == Account::Foreign {
             stored.due = Some(now + look_again);
             stored.failures = 0;
             stored.leased_until = now;

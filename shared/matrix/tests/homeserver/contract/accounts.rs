@@ -3,7 +3,7 @@
 use anyhow::Result;
 use futures::future::try_join_all;
 use messenger_core::port::Homeserver;
-use messenger_matrix::{Appservice, Config};
+use messenger_matrix::{Appservice, HomeserverConfig};
 use serde_json::json;
 
 use crate::stand::{BOT, Stand, room, text, user};
@@ -73,7 +73,7 @@ pub(crate) async fn an_account_that_we_made_is_recognised(stand: Stand) -> Resul
     let mark = acting.get(data).await?;
     stand.person("bert").await?.put(&data.replace("anna", "bert"), mark).await?;
     assert!(!other.claim_account(&user("bert")).await?);
-    let stranger = Config { account_key: "another key".to_owned(), ..stand.config.clone() };
+    let stranger = HomeserverConfig { account_key: "another key".to_owned(), ..stand.config.clone() };
     assert!(!Appservice::new(stranger)?.claim_account(&anna).await?);
     Ok(())
 }

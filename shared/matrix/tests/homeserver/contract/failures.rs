@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use messenger_core::{error::Failure, port::Homeserver, room::NewRoom};
-use messenger_matrix::{Appservice, Config};
+use messenger_matrix::{Appservice, HomeserverConfig};
 
 use crate::stand::{Stand, failure, part, room, text, user};
 
@@ -72,7 +72,7 @@ pub(crate) async fn a_homeserver_that_dies_over_a_room_leaves_one(mut stand: Sta
 pub(crate) async fn a_wrong_token_is_tried_again_and_never_shown(stand: Stand) -> Result<()> {
     let id = stand.appservice.create_room(&room("token")).await?;
     let secret = "wrong-secret-0123";
-    let stranger = Appservice::new(Config { as_token: secret.to_owned(), ..stand.config.clone() })?;
+    let stranger = Appservice::new(HomeserverConfig { as_token: secret.to_owned(), ..stand.config.clone() })?;
     let error = stranger.send(&id, "n1", &text("x")).await.err().context("a wrong token was taken")?;
     assert_eq!(error.failure(), Some(Failure::Broken));
     assert!(error.is_transient());

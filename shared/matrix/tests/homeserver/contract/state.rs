@@ -41,7 +41,7 @@ async fn made_by(stand: &Stand, maker: &Client, name: &str, settings: Value) -> 
 async fn say(stand: &Stand, room: &RoomId, name: &str, body: &str) -> Result<(), Error> {
     let transaction = format!("{name}-{body}-{room}");
     let at = jiff::Timestamp::now();
-    stand.appservice.say(room, &user(name), &transaction, at, &text(body)).await.map(drop)
+    stand.appservice.send_as(room, &user(name), &transaction, at, &text(body)).await.map(drop)
 }
 
 fn refusal<T>(result: Result<T, Error>) -> Result<Refusal> {
@@ -217,10 +217,10 @@ pub(crate) async fn a_room_and_its_successor_name_each_other(stand: Stand) -> Re
         anna.post(&format!("/rooms/{}/upgrade", part(&id)), json!({ "new_version": "11" })).await?;
     let new = RoomId::new(upgraded["replacement_room"].as_str().context("a room id")?);
     assert_eq!(stand.appservice.successor(&id).await?, Some(new.clone()));
-    let overview = stand.appservice.overview(&new, &user("anna")).await?;
-    assert_eq!(overview.predecessor, Some(id.clone()));
-    assert!(overview.has_joined(&user("anna")) && !overview.is_upgraded);
-    assert!(stand.appservice.overview(&id, &user("bert")).await?.is_upgraded);
+    let summary = stand.appservice.summary(&new, &user("anna")).await?;
+    assert_eq!(summary.predecessor, Some(id.clone()));
+    assert!(summary.has_joined(&user("anna")) && !summary.is_upgraded);
+    assert!(stand.appservice.summary(&id, &user("bert")).await?.is_upgraded);
     let permissions = stand.appservice.permissions(&id, &user("bert")).await?;
     assert!(permissions.is_upgraded && !permissions.may_send);
     assert_eq!(refusal(say(&stand, &id, "bert", "x").await)?, Refusal::Forbidden);
@@ -232,7 +232,7 @@ pub(crate) async fn a_room_and_its_successor_name_each_other(stand: Stand) -> Re
     let path = format!("/rooms/{}/upgrade", part(&own));
     let upgraded = stand.bot()?.post(&path, json!({ "new_version": "10" })).await?;
     let new = RoomId::new(upgraded["replacement_room"].as_str().context("a room id")?);
-    assert_eq!(stand.appservice.overview(&new, &MatrixUserId::new(BOT)).await?.predecessor, Some(own));
+    assert_eq!(stand.appservice.summary(&new, &MatrixUserId::new(BOT)).await?.predecessor, Some(own));
     assert_eq!(stand.appservice.create_room(&room("own")).await?, new, "the alias has moved");
     Ok(())
 }
@@ -245,8 +245,8 @@ pub(crate) async fn a_members_page_has_what_the_visibility_of_the_room_shows_the
         let content = json!({ "history_visibility": visibility });
         let state = json!([{ "type": "m.room.history_visibility", "state_key": "", "content": content }]);
         let id = made_by(&stand, &anna, "anna", json!({ "initial_state": state })).await?;
-        let overview = stand.appservice.overview(&id, &user("anna")).await?;
-        assert_eq!(overview.marks.is_history_restricted, expected < 3, "{visibility}");
+        let summary = stand.appservice.summary(&id, &user("anna")).await?;
+        assert_eq!(summary.marks.is_history_restricted, expected < 3, "{visibility}");
         say(&stand, &id, "anna", "before").await?;
         anna.post(&format!("/rooms/{}/invite", part(&id)), json!({ "user_id": "@bert:hub.local" })).await?;
         say(&stand, &id, "anna", "invited").await?;

@@ -8,7 +8,7 @@ use messenger_core::{
     error::Failure,
     id::{EventId, RoomId},
     inbound::{Content, RoomEvent},
-    message::Said,
+    message::MessageContent,
     port::{Homeserver, Timeline},
 };
 use serde_json::json;
@@ -35,7 +35,7 @@ async fn say(stand: &Stand, id: &RoomId, numbers: std::ops::Range<u32>) -> Resul
     for n in numbers {
         let transaction = format!("say.{n}");
         let said = text(&format!("message {n}"));
-        events.push(stand.appservice.say(id, &user("anna"), &transaction, at(), &said).await?);
+        events.push(stand.appservice.send_as(id, &user("anna"), &transaction, at(), &said).await?);
     }
     Ok(events)
 }
@@ -47,11 +47,11 @@ fn messages(events: &[RoomEvent]) -> Vec<EventId> {
 
 pub(crate) async fn a_user_says_something_once_also_after_a_restart(mut stand: Stand) -> Result<()> {
     let id = with_anna(&stand, "says").await?;
-    let first = stand.appservice.say(&id, &user("anna"), "t1", at(), &text("one")).await?;
-    assert_eq!(stand.appservice.say(&id, &user("anna"), "t1", at(), &text("one")).await?, first);
+    let first = stand.appservice.send_as(&id, &user("anna"), "t1", at(), &text("one")).await?;
+    assert_eq!(stand.appservice.send_as(&id, &user("anna"), "t1", at(), &text("one")).await?, first);
     stand.server.stop().await;
     stand.server.start_again().await?;
-    assert_eq!(stand.appservice.say(&id, &user("anna"), "t1", at(), &text("one")).await?, first);
+    assert_eq!(stand.appservice.send_as(&id, &user("anna"), "t1", at(), &text("one")).await?, first);
     let event = stand.appservice.event(&id, &first).await?.context("the event")?;
     assert_eq!((event.sender, event.event_id, event.timestamp), (user("anna"), first, at()));
     assert_eq!(stand.appservice.event(&id, &EventId::new("$nothing")).await?, None);
@@ -132,7 +132,7 @@ pub(crate) async fn a_member_sees_who_made_a_room_when_and_under_which_alias(sta
     let said = stand.bot()?.acting_for("@anna:hub.local").put(&path, text("now")).await?;
     let event = EventId::new(said["event_id"].as_str().context("an event id")?);
     let said_at = stand.appservice.event(&id, &event).await?.context("the event")?.timestamp;
-    let seen = stand.appservice.overview(&id, &user("anna")).await?;
+    let seen = stand.appservice.summary(&id, &user("anna")).await?;
     assert_eq!((seen.made_by.as_str(), seen.alias.as_deref()), (BOT, Some("#hub_seen:hub.local")));
     assert_eq!((seen.name.as_deref(), seen.topic.as_deref()), (Some("Fräse 42"), Some("Halle 3")));
     let age = said_at.duration_since(seen.made_at);
@@ -144,12 +144,12 @@ pub(crate) async fn a_member_sees_who_made_a_room_when_and_under_which_alias(sta
     let anna = stand.bot()?.acting_for("@anna:hub.local");
     let made = anna.post("/createRoom", json!({ "preset": "private_chat", "invite": [BOT] })).await?;
     let own = RoomId::new(made["room_id"].as_str().context("a room id")?);
-    let seen = stand.appservice.overview(&own, &user("anna")).await?;
+    let seen = stand.appservice.summary(&own, &user("anna")).await?;
     assert_eq!((seen.made_by, seen.alias, seen.name, seen.is_space), (user("anna"), None, None, false));
     let space = json!({ "preset": "private_chat", "creation_content": { "type": "m.space" } });
     let made = anna.post("/createRoom", space).await?;
     let space = RoomId::new(made["room_id"].as_str().context("a room id")?);
-    assert!(stand.appservice.overview(&space, &user("anna")).await?.is_space);
+    assert!(stand.appservice.summary(&space, &user("anna")).await?.is_space);
     Ok(())
 }
 
@@ -252,7 +252,7 @@ pub(crate) async fn edits_reactions_redactions_and_names_are_read(stand: Stand) 
     let left: Vec<_> = contents.iter().filter(|content| matches!(content, Content::Message(_))).collect();
     assert_eq!(left.len(), 1, "what was redacted says nothing: {left:?}");
     // A message is what it was at first, whatever the homeserver says along with it of its edits.
-    let as_first = Content::Message(Said::text("message 0", "m.text"));
+    let as_first = Content::Message(MessageContent::text("message 0", "m.text"));
     let event = stand.appservice.event(&id, first).await?.context("the message")?;
     assert_eq!(event.content, as_first);
     assert!(event.edited.is_none_or(|edited| edited.body == "better"));
@@ -285,7 +285,7 @@ pub(crate) async fn an_event_that_is_nested_deeply_hides_no_other(stand: Stand) 
     // So does what is nested in a room's state.
     let path = format!("/rooms/{}/state/com.example.deep", part(&id));
     stand.bot()?.put(&path, json!({ "a": deep })).await?;
-    assert_eq!(stand.appservice.overview(&id, &user("anna")).await?.people.len(), 2);
+    assert_eq!(stand.appservice.summary(&id, &user("anna")).await?.people.len(), 2);
     Ok(())
 }
 

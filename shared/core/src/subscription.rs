@@ -26,13 +26,13 @@ use crate::{
 
 /// What a browser waits before it returns, in milliseconds (WHATWG HTML, "Server-sent events", `retry`).
 const RETRY_MS: u32 = 3000;
-/// How long somebody waits for their turn to be let in.
+/// How long somebody waits for their permit to be let in.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// An opening of more bytes keeps its turn until it is written: a crowd that returns is then served one after the other,
+/// An opening of more bytes keeps its permit until it is written: a crowd that returns is then served one after the other,
 /// and what is live goes in between.
 const LARGE: usize = 64 << 10;
-/// How long it keeps its turn at the most: a slow reader holds nobody else up.
-const TURN_MAX: Duration = Duration::from_millis(50);
+/// How long it keeps its permit at the most: a slow reader holds nobody else up.
+const PERMIT_MAX: Duration = Duration::from_millis(50);
 /// How often an audience is read again because a membership changed meanwhile.
 const AUDIENCE_TRIES: usize = 20;
 
@@ -42,8 +42,8 @@ pub struct EventStream {
     id: ConnectionId,
     send_buffer: Arc<SendBuffer>,
     preamble: Option<Bytes>,
-    /// Ends the turn of the opening when it is dropped: whoever asks for the next piece has written it.
-    turn: Option<oneshot::Sender<()>>,
+    /// Ends the permit of the opening when it is dropped: whoever asks for the next piece has written it.
+    permit: Option<oneshot::Sender<()>>,
 }
 
 /// Why a reader has a gap.
@@ -75,14 +75,14 @@ pub(crate) fn parse_cursor(cursor: &str) -> Option<Position> {
 
 impl Messenger {
     /// Opens a stream for a caller, from the cursor they bring or from now.
-    pub async fn follow(&self, caller: &Caller, cursor: Option<&str>) -> Result<EventStream> {
+    pub async fn subscribe(&self, caller: &Caller, cursor: Option<&str>) -> Result<EventStream> {
         self.broker.ready().await?;
-        let turn = timeout(PATIENCE, self.openings.clone().acquire_owned()).await.map_err(|_| busy())?;
+        let permit = timeout(PATIENCE, self.openings.clone().acquire_owned()).await.map_err(|_| busy())?;
         let wanted = match cursor.map(parse_cursor) {
             Some(Some(cursor)) if self.is_beyond(cursor).await? => Some(None),
             wanted => wanted,
         };
-        let (audience, subscription) = self.subscribe(caller, wanted.flatten()).await?;
+        let (audience, subscription) = self.add_subscription(caller, wanted.flatten()).await?;
         let at = subscription.at;
         // From here on nothing is missed; and dropping the event stream, on any error, ends the subscription.
         let mut event_stream = EventStream::silent(self, subscription);
@@ -97,10 +97,10 @@ impl Messenger {
         let preamble = self.preamble(caller, start, replay);
         if preamble.len() > LARGE {
             let (writing, written) = oneshot::channel();
-            event_stream.turn = Some(writing);
+            event_stream.permit = Some(writing);
             tokio::spawn(async move {
-                let _ = timeout(TURN_MAX, written).await;
-                drop(turn);
+                let _ = timeout(PERMIT_MAX, written).await;
+                drop(permit);
             });
         }
         event_stream.preamble = Some(preamble);
@@ -122,7 +122,7 @@ impl Messenger {
     }
 
     /// Adds a connection whose audience is true at the position where it begins.
-    pub(crate) async fn subscribe(
+    pub(crate) async fn add_subscription(
         &self,
         caller: &Caller,
         after: Option<Position>,
@@ -213,7 +213,7 @@ impl EventStream {
 
     /// An event stream without first bytes.
     fn silent(messenger: &Messenger, Subscription { id, send_buffer, .. }: Subscription) -> Self {
-        Self { broker: messenger.broker.clone(), id, send_buffer, preamble: None, turn: None }
+        Self { broker: messenger.broker.clone(), id, send_buffer, preamble: None, permit: None }
     }
 
     /// Waits for the next piece.
@@ -225,7 +225,7 @@ impl EventStream {
         if let Some(preamble) = self.preamble.take() {
             return Poll::Ready(Some(preamble));
         }
-        self.turn = None;
+        self.permit = None;
         self.send_buffer.poll_take(context)
     }
 }

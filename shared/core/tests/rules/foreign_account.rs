@@ -12,9 +12,9 @@ use messenger_core::{
     room::RoomCreation,
     user::{Account, Caller, Role},
 };
-use messenger_testkit::{TestMessenger, given, messenger};
+use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{NO_WAIT, RESTED, WAIT, ready_caller, ready_with, settle};
+use crate::{NO_WAIT, RESTED, WAIT, ready_caller, ready_with, run_until_idle};
 
 fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
@@ -30,7 +30,7 @@ fn umbau(invite: &[&str]) -> RoomCreation {
 }
 
 async fn account(messenger: &TestMessenger, user: &str) -> Account {
-    messenger.users.in_any_tenant(&given::user(user)).await.expect("found").expect("known").account
+    messenger.users.in_any_tenant(&fixtures::user(user)).await.expect("found").expect("known").account
 }
 
 /// A hub whose homeserver has an administrator of its own, and a Hub user of the same name.
@@ -38,7 +38,7 @@ async fn with_taken() -> (TestMessenger, Caller) {
     let messenger = messenger().build();
     messenger.homeserver.make_foreign(&matrix("admin"));
     let admin = ready_caller(&messenger, "admin").await;
-    assert_eq!(account(&messenger, "admin").await, Account::IngestedEvent);
+    assert_eq!(account(&messenger, "admin").await, Account::Foreign);
     (messenger, admin)
 }
 
@@ -47,8 +47,12 @@ async fn a_user_whose_account_is_taken_only_reads() {
     let (messenger, admin) = with_taken().await;
     let _broker = messenger.run_broker();
     let anna = ready_caller(&messenger, "anna").await;
-    let machine = messenger.send(given::machine(1, "x"), WAIT).await.notification.room.expect("a room");
-    messenger.feed.append(&[given::event(Audience::Tenant(given::TENANT), "x")]).await.expect("appended");
+    let machine = messenger.send(fixtures::machine(1, "x"), WAIT).await.notification.room.expect("a room");
+    messenger
+        .feed
+        .append(&[fixtures::event(Audience::Tenant(fixtures::TENANT), "x")])
+        .await
+        .expect("appended");
     let rooms = messenger.homeserver.rooms().len();
     let refused = [
         messenger.join_room(&admin, &machine).await.map(drop),
@@ -62,11 +66,11 @@ async fn a_user_whose_account_is_taken_only_reads() {
     for result in refused {
         assert_eq!(code(result), "matrix_account_taken");
     }
-    messenger.follow(&admin, None).await.expect("a stream");
+    messenger.subscribe(&admin, None).await.expect("a stream");
     let page = messenger.poll(&admin, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
     assert!(!page.events.is_empty());
     assert_eq!(messenger.rooms_of(&admin).await.expect("a list"), []);
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.misused(), [""; 0].map(MatrixUserId::new));
     assert_eq!(messenger.homeserver.rooms().len(), rooms, "nothing was made");
 }
@@ -74,16 +78,12 @@ async fn a_user_whose_account_is_taken_only_reads() {
 #[tokio::test(start_paused = true)]
 async fn it_is_ready_some_minutes_after_the_other_account_is_gone() {
     let (messenger, _) = with_taken().await;
-    let sent = messenger.send(given::dm("admin", "for you"), WAIT).await.notification;
+    let sent = messenger.send(fixtures::dm("admin", "for you"), WAIT).await.notification;
     assert_eq!((sent.status, sent.reason.as_deref()), (Status::Pending, Some("matrix_account_taken")));
     messenger.homeserver.remove_foreign(&matrix("admin"));
     messenger.work().await;
-    assert_eq!(
-        account(&messenger, "admin").await,
-        Account::IngestedEvent,
-        "it is not looked at all the time"
-    );
-    settle(&messenger).await;
+    assert_eq!(account(&messenger, "admin").await, Account::Foreign, "it is not looked at all the time");
+    run_until_idle(&messenger).await;
     assert_eq!(account(&messenger, "admin").await, Account::Ours);
     assert!(messenger.homeserver.all_bodies().iter().any(|body| body.contains("for you")));
     messenger.homeserver.make_foreign(&matrix("admin"));
@@ -107,7 +107,7 @@ async fn a_reserved_localpart_gives_its_user_another_account() {
     // A user whose account was made before keeps it.
     ready_caller(&messenger, "anna").await;
     let later = messenger.configured(|settings| settings.reserved_localparts = vec!["anna".to_owned()]);
-    assert_eq!(later.sign_in(given::identity("anna")).await.expect("signed in").localpart, "anna");
+    assert_eq!(later.sign_in(fixtures::identity("anna")).await.expect("signed in").localpart, "anna");
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +117,7 @@ async fn events_of_a_foreign_account_are_not_attributed_to_the_hub_user() {
     messenger.homeserver.make_foreign(&matrix("admin"));
     // Also before it is known whose account it is.
     for provisioned in [false, true] {
-        let admin = messenger.caller("admin", given::TENANT).await;
+        let admin = messenger.caller("admin", fixtures::TENANT).await;
         if provisioned {
             messenger.work().await;
         }
@@ -129,7 +129,9 @@ async fn events_of_a_foreign_account_are_not_attributed_to_the_hub_user() {
         messenger.receive(vec![messenger.homeserver.told(&room, &event)]).await.expect("received");
         let members = messenger.members(&anna, &room).await;
         let members = members.map(|members| members.into_iter().map(|one| one.hub_user_id).collect());
-        assert!(members.as_ref().is_ok_and(|ids: &Vec<_>| *ids == [given::user("anna")]) || members.is_err());
+        assert!(
+            members.as_ref().is_ok_and(|ids: &Vec<_>| *ids == [fixtures::user("anna")]) || members.is_err()
+        );
         let history = messenger.history(&anna, &room, None, 10).await;
         let names = history.map(|history| history.messages).unwrap_or_default();
         assert!(names.iter().all(|one| one.sender_display_name != "admin"), "{names:?}");
@@ -144,7 +146,7 @@ async fn its_owner_keeps_password_and_devices() {
     messenger.enable_external_access(&boss, admin.user.id()).await.expect("enabled");
     assert_eq!(code(messenger.external_client(&admin).await), "matrix_account_taken");
     messenger.disable_external_access(&boss, admin.user.id()).await.expect("disabled");
-    settle(&messenger).await;
+    run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.misused(), [""; 0].map(MatrixUserId::new));
 }
 

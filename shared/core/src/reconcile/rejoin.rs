@@ -95,8 +95,8 @@ impl Messenger {
         if error.failure() != Some(Failure::Broken) {
             return true;
         }
-        let tries = self.entering.get(room).unwrap_or_default() + 1;
-        self.entering.put(room.clone(), tries);
+        let tries = self.rejoin_attempts.get(room).unwrap_or_default() + 1;
+        self.rejoin_attempts.put(room.clone(), tries);
         tries < TRIES
     }
 }

@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use messenger_core::{
     event::Audience,
-    follow::EventStream,
     id::{Position, RoomId},
+    subscription::EventStream,
     user::Caller,
 };
 use messenger_testkit::{
-    TestMessenger, given, messenger,
+    TestMessenger, fixtures, messenger,
     sse::{Reader, SseEvent},
 };
 
 use crate::{NO_WAIT, pass};
 
-const ALL: Audience = Audience::Tenant(given::TENANT);
+const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 
 async fn open(messenger: &TestMessenger, caller: &Caller, cursor: Option<&str>) -> Reader<EventStream> {
-    let mut stream = Reader::new(messenger.follow(caller, cursor).await.expect("a stream"));
+    let mut stream = Reader::new(messenger.subscribe(caller, cursor).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("an event").kind(), "connected");
     stream
 }
 
 async fn tell(messenger: &TestMessenger, audience: Audience, body: &str) {
-    messenger.feed.append(&[given::event(audience, body)]).await.expect("appended");
+    messenger.feed.append(&[fixtures::event(audience, body)]).await.expect("appended");
 }
 
 /// The bodies of what comes within the next two seconds.
@@ -39,8 +39,8 @@ async fn a_stream_begins_with_retry_its_cursor_and_connected() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     tell(&messenger, ALL, "before").await;
-    let caller = messenger.caller("anna", given::TENANT).await;
-    let mut event_stream = messenger.follow(&caller, None).await.expect("a stream");
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
+    let mut event_stream = messenger.subscribe(&caller, None).await.expect("a stream");
     let preamble = event_stream.next().await.expect("first bytes");
     let expected = "retry: 3000\nid: 1\n\
         data: {\"cursor\":1,\"server_time\":\"2026-01-01T06:00:00.000000Z\",\
@@ -52,7 +52,7 @@ async fn a_stream_begins_with_retry_its_cursor_and_connected() {
 async fn the_first_bytes_come_at_once() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     let start = tokio::time::Instant::now();
     open(&messenger, &caller, None).await;
     assert_eq!(start.elapsed(), Duration::ZERO);
@@ -62,11 +62,11 @@ async fn the_first_bytes_come_at_once() {
 async fn a_follower_hears_what_happens_after_it_came() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     tell(&messenger, ALL, "before").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut stream = open(&messenger, &caller, None).await;
-    messenger.send(given::draft("Hallo"), NO_WAIT).await;
+    messenger.send(fixtures::draft("Hallo"), NO_WAIT).await;
     let event = stream.next_real().await.expect("an event");
     assert_eq!(
         (event.event.as_str(), event.id.as_deref(), event.kind().as_str()),
@@ -87,11 +87,11 @@ async fn a_follower_gets_what_came_after_its_cursor() {
             std::mem::forget(messenger.run_broker());
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        let caller = messenger.caller("anna", given::TENANT).await;
+        let caller = messenger.caller("anna", fixtures::TENANT).await;
         for n in 1..=6 {
             tell(
                 &messenger,
-                if n == 4 { Audience::Tenant(given::OTHER_TENANT) } else { ALL },
+                if n == 4 { Audience::Tenant(fixtures::OTHER_TENANT) } else { ALL },
                 &n.to_string(),
             )
             .await;
@@ -109,7 +109,7 @@ async fn a_follower_gets_what_came_after_its_cursor() {
 async fn what_a_process_no_longer_remembers_is_read_from_the_log() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let large = "x".repeat(100_000);
     for _ in 0..200 {
@@ -126,7 +126,7 @@ async fn what_a_process_no_longer_remembers_is_read_from_the_log() {
 async fn a_cursor_at_the_end_replays_nothing() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     tell(&messenger, ALL, "1").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     for cursor in ["1", " 1 ", "01"] {
@@ -141,7 +141,7 @@ async fn a_cursor_that_another_process_gave_is_no_gap() {
     let messenger = messenger().build();
     let behind = messenger.another_process();
     let broker = behind.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     drop(broker);
     for n in 1..=4 {
@@ -156,7 +156,7 @@ async fn a_cursor_that_another_process_gave_is_no_gap() {
 async fn keepalives_come_at_least_every_twenty_seconds_and_move_no_cursor() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     tell(&messenger, ALL, "1").await;
     let mut streams = Vec::new();
     for _ in 0..20 {
@@ -176,7 +176,7 @@ async fn keepalives_come_at_least_every_twenty_seconds_and_move_no_cursor() {
 async fn a_stream_ends_with_its_token() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     let later = Caller { expires_at: caller.expires_at + Duration::from_mins(1), ..caller.clone() };
     let mut stream = open(&messenger, &caller, None).await;
     let mut other = open(&messenger, &later, None).await;
@@ -193,7 +193,7 @@ async fn a_stream_ends_with_its_token() {
 async fn a_shut_down_tells_everybody_to_return_at_a_time_of_their_own() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     let mut streams = Vec::new();
     for _ in 0..20 {
         streams.push(open(&messenger, &caller, None).await);
@@ -225,7 +225,7 @@ async fn a_shut_down_tells_everybody_to_return_at_a_time_of_their_own() {
 async fn a_dropped_stream_leaves_nothing_behind() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     let stream = open(&messenger, &caller, None).await;
     assert_eq!(messenger.broker().connections(), 1);
     drop(stream);
@@ -236,15 +236,15 @@ async fn a_dropped_stream_leaves_nothing_behind() {
 async fn who_joins_a_room_hears_it_from_then_on_and_who_leaves_does_not() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     let room = RoomId::new("!1");
-    let in_room = || Audience::Room(given::TENANT, room.clone());
+    let in_room = || Audience::Room(fixtures::TENANT, room.clone());
     let mut stream = open(&messenger, &caller, None).await;
     for n in 0..3 {
         tell(&messenger, in_room(), "not mine").await;
-        messenger.memberships.add(given::TENANT, &room, caller.user.id()).await.expect("added");
+        messenger.memberships.add(fixtures::TENANT, &room, caller.user.id()).await.expect("added");
         tell(&messenger, in_room(), &n.to_string()).await;
-        messenger.memberships.remove(given::TENANT, &room, caller.user.id()).await.expect("removed");
+        messenger.memberships.remove(fixtures::TENANT, &room, caller.user.id()).await.expect("removed");
         tell(&messenger, in_room(), "no longer mine").await;
     }
     assert_eq!(heard(&mut stream).await, ["0", "1", "2"]);
@@ -253,12 +253,12 @@ async fn who_joins_a_room_hears_it_from_then_on_and_who_leaves_does_not() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_waits_until_the_log_can_be_read() {
     let messenger = messenger().build();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     messenger.memory.switch_off();
-    assert!(messenger.follow(&caller, None).await.is_err(), "with the database away it fails at once");
+    assert!(messenger.subscribe(&caller, None).await.is_err(), "with the database away it fails at once");
     messenger.memory.switch_on();
     let preamble = messenger.clone();
-    let waiting = tokio::spawn(async move { preamble.follow(&caller, None).await.is_ok() });
+    let waiting = tokio::spawn(async move { preamble.subscribe(&caller, None).await.is_ok() });
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!waiting.is_finished());
     let _broker = messenger.run_broker();
@@ -270,11 +270,11 @@ async fn a_stream_waits_until_the_log_can_be_read() {
 async fn who_moves_to_another_tenant_hears_nothing_more_of_the_old_one() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let caller = messenger.caller("anna", given::TENANT).await;
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
     let mut stream = open(&messenger, &caller, None).await;
-    let others = messenger.caller("bert", given::TENANT).await;
+    let others = messenger.caller("bert", fixtures::TENANT).await;
     let mut other = open(&messenger, &others, None).await;
-    messenger.caller("anna", given::OTHER_TENANT).await;
+    messenger.caller("anna", fixtures::OTHER_TENANT).await;
     tell(&messenger, ALL, "not for Anna").await;
     assert_eq!(heard(&mut other).await, ["not for Anna"]);
     let left = stream.within(Duration::from_secs(30)).await;

@@ -81,7 +81,7 @@ impl Messenger {
                 return Ok(false);
             }
         }
-        quarantine.told()?;
+        quarantine.into_result()?;
         self.hear_typing(typing).await;
         self.hear_receipts(&receipts).await?;
         self.reconciliation.advance(worker, Some(&changes.next), LEASE).await

@@ -5,7 +5,9 @@ use std::time::Duration;
 use messenger_core::{
     event::{Audience, Kind, NewEvent, Payload},
     id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
-    notification::{Draft, EntityId, Entry, Idempotency, Notification, Priority, Satellite, Target, Terms},
+    notification::{
+        Draft, EntityId, Idempotency, NewNotification, Notification, Priority, Satellite, SendOptions, Target,
+    },
     port::Delivered,
     user::{Identity, Role, UserQuery, fold},
 };
@@ -71,25 +73,25 @@ pub fn machine(number: i64, title: &str) -> Draft {
 }
 
 /// A caller who does not wait.
-pub fn no_wait() -> Terms {
-    Terms { wait: Duration::ZERO, idempotency: None }
+pub fn no_wait() -> SendOptions {
+    SendOptions { wait: Duration::ZERO, idempotency: None }
 }
 
 /// A caller who waits.
-pub fn waiting(wait: Duration) -> Terms {
-    Terms { wait, ..no_wait() }
+pub fn waiting(wait: Duration) -> SendOptions {
+    SendOptions { wait, ..no_wait() }
 }
 
 /// A caller who does not wait and may call again.
-pub fn retried(key: &str, fingerprint: &str) -> Terms {
+pub fn retried(key: &str, fingerprint: &str) -> SendOptions {
     let idempotency = Idempotency { key: key.to_owned(), fingerprint: fingerprint.to_owned() };
-    Terms { idempotency: Some(idempotency), ..no_wait() }
+    SendOptions { idempotency: Some(idempotency), ..no_wait() }
 }
 
 /// What is to be stored for a draft, for a caller who does not wait.
-pub fn entry(draft: Draft) -> Entry {
+pub fn entry(draft: Draft) -> NewNotification {
     let payload = payload(&json!({ "title": draft.title }));
-    Entry { satellite: satellite(), draft, room: None, payload, terms: no_wait() }
+    NewNotification { satellite: satellite(), draft, room: None, payload, options: no_wait() }
 }
 
 /// The fields of an event.
