@@ -74,11 +74,11 @@ async fn transaction(
     body: Bytes,
 ) -> Result<Json<Value>, ApiError> {
     let Transaction { events, typing, receipts } = Transaction::parse(&body)?;
-    messenger.receive_push(connection.map(|Extension(Connection(number))| number), events).await?;
-    messenger.hear_typing(typing).await;
+    messenger.push().receive(connection.map(|Extension(Connection(number))| number), events).await?;
+    messenger.typing().publish(typing).await;
     // After the events, which they name.
-    messenger.hear_pushed_receipts(receipts).await;
-    throttle.keep(messenger.echo_is_awaited()).await;
+    messenger.receipts().ingest_pushed(receipts).await;
+    throttle.keep(messenger.echoes().are_awaited()).await;
     Ok(Json(json!({})))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use messenger_core::{
-    Error, Result, error::Problem, inbound::RoomEvent, json, receipt::Receipt, typing::Typing,
+    Error, Result, error::Problem, json, receipt::Receipt, room_event::RoomEvent, typing::Typing,
 };
 use serde_json::value::RawValue;
 

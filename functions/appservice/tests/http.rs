@@ -31,7 +31,7 @@ impl Stand {
         messenger.caller("mueller", TenantId(1)).await;
         messenger.work().await;
         let answer = messenger.send(fixtures::draft("Willkommen"), Duration::from_secs(1)).await;
-        messenger.begin_reconciling("worker").await.expect("everything before is read");
+        messenger.reconcile().begin("worker").await.expect("everything before is read");
         let room = answer.notification.room.expect("a room").to_string();
         Self { messenger, wire, room }
     }
@@ -206,7 +206,13 @@ async fn somebody_of_another_server_is_named_by_their_whole_id() {
 async fn who_comes_and_goes_is_told() {
     let stand = Stand::new().await;
     let schmidt = stand.messenger.caller("schmidt", TenantId(1)).await.user;
-    stand.messenger.users.record_account(&schmidt, Account::Ours, Duration::ZERO).await.expect("stored");
+    stand
+        .messenger
+        .ports
+        .users
+        .record_account(&schmidt, Account::Ours, Duration::ZERO)
+        .await
+        .expect("stored");
     let member = |id: &str, membership: &str| {
         let content = json!({ "membership": membership });
         stand.message(
@@ -229,7 +235,8 @@ async fn who_comes_and_goes_is_told() {
 async fn told_in_passing(stand: &Stand, fields: &Value) -> (u16, Vec<String>) {
     let mueller = stand.messenger.caller("mueller", TenantId(1)).await;
     let _broker = stand.messenger.run_broker();
-    let mut stream = Reader::new(stand.messenger.subscribe(&mueller, None).await.expect("a stream"));
+    let mut stream =
+        Reader::new(stand.messenger.streams().subscribe(&mueller, None).await.expect("a stream"));
     let mut body = json!({ "events": [] });
     body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
     let request = put("1").header("Authorization", format!("Bearer {TOKEN}"));

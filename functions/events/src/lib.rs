@@ -38,7 +38,7 @@ async fn stream(
 ) -> Result<impl IntoResponse, ApiError> {
     let cursor = last_event_id(&headers, query.as_deref());
     let slot = app.limits.stream(&caller)?;
-    let event_stream = app.following().subscribe(&caller, cursor.as_deref()).await?;
+    let event_stream = app.following().streams().subscribe(&caller, cursor.as_deref()).await?;
     let headers = [
         // Some clients take text without a charset for Latin-1 and lose what that does not have.
         (CONTENT_TYPE.as_str(), "text/event-stream; charset=utf-8"),

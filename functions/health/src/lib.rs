@@ -31,10 +31,12 @@ struct Health {
 }
 
 async fn health(State(messenger): State<Messenger>) -> (StatusCode, Json<Health>) {
-    let ports = messenger.ports();
-    let (database, homeserver) =
-        tokio::join!(timeout(PATIENCE, ports.feed.span()), timeout(PATIENCE, ports.homeserver.ping()));
-    let (database, homeserver) = (matches!(database, Ok(Ok(_))), matches!(homeserver, Ok(Ok(()))));
+    let operations = messenger.operations();
+    let (database, homeserver) = tokio::join!(
+        timeout(PATIENCE, operations.check_database()),
+        timeout(PATIENCE, operations.check_homeserver())
+    );
+    let (database, homeserver) = (matches!(database, Ok(Ok(()))), matches!(homeserver, Ok(Ok(()))));
     let (code, status) = match (database, homeserver) {
         (true, true) => (StatusCode::OK, "healthy"),
         (true, false) => (StatusCode::OK, "degraded"),

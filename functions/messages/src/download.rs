@@ -68,7 +68,7 @@ pub(crate) async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let mxc = Mxc::new(&server, &id).ok_or(Error::NotFound("file"))?;
-    let (posted, download) = messenger.download(&caller, &mxc).await?;
+    let (posted, download) = messenger.media().download(&caller, &mxc).await?;
     let wanted = match download.size {
         Some(size) if !headers.contains_key(IF_RANGE) => wanted(headers.get(RANGE), size),
         _ => Wanted::Whole,

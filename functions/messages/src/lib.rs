@@ -59,7 +59,10 @@ async fn send(
     let transaction = fields.optional_text("txn_id", ID_MAX).filter(|given| !given.trim().is_empty());
     fields.finish()?;
     Ok(Json(
-        messenger.send(&caller, &room, MessageContent::text(body, msg_type), transaction.as_deref()).await?,
+        messenger
+            .messages()
+            .send(&caller, &room, MessageContent::text(body, msg_type), transaction.as_deref())
+            .await?,
     ))
 }
 
@@ -75,7 +78,7 @@ async fn history(
     fields.finish()?;
     let limit = usize::try_from(limit).unwrap_or(1);
     let room = RoomId::parse(room).ok_or(Error::NotFound("room"))?;
-    Ok(Json(messenger.history(&caller, &room, from.as_deref(), limit).await?))
+    Ok(Json(messenger.history().page(&caller, &room, from.as_deref(), limit).await?))
 }
 
 fn msg_type(fields: &mut Fields) -> &'static str {

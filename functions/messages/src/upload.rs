@@ -92,7 +92,7 @@ async fn taken(
         if name == "file" {
             // A room that is known by now is checked before the file is read.
             if let Some(room) = form.room.as_ref().or(in_query.as_ref()) {
-                app.messenger.check_may_write(caller, &room_id(room)?).await?;
+                app.messenger.authorization().check_may_write(caller, &room_id(room)?).await?;
             }
             let filename = file_name(&part);
             form.file = Some((filename, Spool::fill(part, most).await?));
@@ -102,7 +102,7 @@ async fn taken(
     }
     let (room, upload) = form.check(in_query)?;
     let (caption, transaction) = (form.body, form.transaction);
-    app.messenger.upload(caller, &room, upload, caption, transaction.as_deref()).await
+    app.messenger.media().upload(caller, &room, upload, caption, transaction.as_deref()).await
 }
 
 impl Form {

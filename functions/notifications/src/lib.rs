@@ -44,7 +44,7 @@ async fn send_notification(
     body: JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
     let request = send(&satellite, query.as_deref(), &headers, body)?;
-    let answer = messenger.notify(satellite, request.draft, request.options).await?;
+    let answer = messenger.notifications().notify(satellite, request.draft, request.options).await?;
     let mut headers = HeaderMap::new();
     if answer.replayed {
         headers.insert("Idempotent-Replayed", HeaderValue::from_static("true"));
@@ -59,7 +59,7 @@ async fn log(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Log>, ApiError> {
     let query = log_query(Fields::from_query(query.as_deref()))?;
-    let notifications = messenger.notification_log(&satellite, &query).await?;
+    let notifications = messenger.notifications().log(&satellite, &query).await?;
     Ok(Json(Log { notifications: notifications.into_iter().map(Notification::new).collect() }))
 }
 
@@ -70,5 +70,5 @@ async fn one(
 ) -> Result<Json<Notification>, ApiError> {
     // What is no number is no notification either.
     let Path(id) = id.map_err(|_| Error::NotFound("notification"))?;
-    Ok(Json(Notification::new(messenger.notification(&satellite, NotificationId(id)).await?)))
+    Ok(Json(Notification::new(messenger.notifications().find(&satellite, NotificationId(id)).await?)))
 }

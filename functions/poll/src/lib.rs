@@ -11,7 +11,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use messenger_core::poll::Since;
+use messenger_core::cursor::Since;
 use messenger_runtime::{ApiError, App, caller::UrlCaller, fields::Fields};
 
 /// Longest name of a reader, in characters.
@@ -36,7 +36,7 @@ async fn poll(
     let since = cursor.map_or(Since::Reader(client), Since::Cursor);
     fields.finish()?;
     let _slot = if wait.is_zero() { None } else { Some(app.limits.waiting_poll(&caller)?) };
-    let page = app.following().poll(&caller, &since, wait).await?;
+    let page = app.following().streams().poll(&caller, &since, wait).await?;
     let headers =
         [(CONTENT_TYPE.as_str(), "application/json".to_owned()), ("X-Next-Cursor", page.cursor.to_string())];
     Ok((headers, page.json()))

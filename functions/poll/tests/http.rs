@@ -128,7 +128,7 @@ async fn every_gap_is_told_with_its_reason_and_where_to_go_on() {
         ));
     }
     messenger.pass(Duration::from_hours(24));
-    messenger.ports().maintenance.rotate(Duration::from_hours(1)).await.expect("the log is rotated");
+    messenger.ports.maintenance.rotate(Duration::from_hours(1)).await.expect("the log is rotated");
     let page = poll(&wire, "&cursor=1").await;
     told.push(format!("old {} {} {:?}", page.status, page.body, page.all_headers["x-next-cursor"]));
     insta::assert_snapshot!(told.join("\n"), @r#"
@@ -151,7 +151,7 @@ async fn a_long_poll_ends_with_the_first_event_or_with_its_wait() {
     let (page, ()) = tokio::join!(poll(&wire, "&wait=25"), async {
         tokio::time::sleep(Duration::from_secs(3)).await;
         let of_others = fixtures::event(Audience::Tenant(TenantId(2)), "Nicht für uns");
-        messenger.ports().feed.append(&[of_others]).await.expect("it is appended");
+        messenger.ports.feed.append(&[of_others]).await.expect("it is appended");
         tokio::time::sleep(Duration::from_secs(3)).await;
         messenger.send(fixtures::draft("endlich"), NOW).await;
     });

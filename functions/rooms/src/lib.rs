@@ -56,7 +56,7 @@ async fn list(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
 ) -> Result<Json<Rooms<Room>>, ApiError> {
-    Ok(Json(Rooms { rooms: messenger.rooms_of(&caller).await? }))
+    Ok(Json(Rooms { rooms: messenger.rooms().list(&caller).await? }))
 }
 
 async fn found(
@@ -65,7 +65,7 @@ async fn found(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Room>), ApiError> {
     let creation = request::creation(body.fields)?;
-    Ok((StatusCode::CREATED, Json(messenger.create_room(&caller, creation).await?)))
+    Ok((StatusCode::CREATED, Json(messenger.rooms().create(&caller, creation).await?)))
 }
 
 async fn directory(
@@ -74,7 +74,7 @@ async fn directory(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Rooms<Listed>>, ApiError> {
     let search = request::search(query.as_deref())?;
-    Ok(Json(Rooms { rooms: messenger.directory(&caller, &search).await? }))
+    Ok(Json(Rooms { rooms: messenger.rooms().directory(&caller, &search).await? }))
 }
 
 async fn open_dm(
@@ -84,7 +84,7 @@ async fn open_dm(
 ) -> Result<Json<Room>, ApiError> {
     // What cannot be an id is nobody's.
     let partner = HubUserId::parse(&partner).map_err(|_| Error::NotFound("user"))?;
-    Ok(Json(messenger.open_dm(&caller, &partner).await?))
+    Ok(Json(messenger.rooms().open_direct_chat(&caller, &partner).await?))
 }
 
 async fn join(
@@ -92,7 +92,7 @@ async fn join(
     Caller(caller): Caller,
     Path(room): Path<String>,
 ) -> Result<Json<Room>, ApiError> {
-    Ok(Json(messenger.join_room(&caller, &id(room)?).await?))
+    Ok(Json(messenger.rooms().join(&caller, &id(room)?).await?))
 }
 
 async fn invite(
@@ -102,7 +102,7 @@ async fn invite(
     body: JsonBody,
 ) -> Result<Json<Member>, ApiError> {
     let invited = request::invited(body.fields)?;
-    Ok(Json(messenger.invite(&caller, &id(room)?, &invited).await?))
+    Ok(Json(messenger.rooms().invite(&caller, &id(room)?, &invited).await?))
 }
 
 async fn members(
@@ -110,7 +110,7 @@ async fn members(
     Caller(caller): Caller,
     Path(room): Path<String>,
 ) -> Result<Json<Vec<Member>>, ApiError> {
-    Ok(Json(messenger.members(&caller, &id(room)?).await?))
+    Ok(Json(messenger.rooms().members(&caller, &id(room)?).await?))
 }
 
 async fn leave(
@@ -118,7 +118,7 @@ async fn leave(
     Caller(caller): Caller,
     Path(room): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    messenger.leave(&caller, &id(room)?).await?;
+    messenger.rooms().leave(&caller, &id(room)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -127,7 +127,7 @@ async fn read(
     Caller(caller): Caller,
     Path(room): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    messenger.mark_read(&caller, &id(room)?).await?;
+    messenger.rooms().mark_read(&caller, &id(room)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -139,7 +139,7 @@ async fn typing(
     body: JsonBody,
 ) -> Result<StatusCode, ApiError> {
     let lasting = request::typing(body.fields)?;
-    messenger.type_in(&caller, &id(room)?, lasting).await?;
+    messenger.messages().set_typing(&caller, &id(room)?, lasting).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

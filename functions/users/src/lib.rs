@@ -59,7 +59,7 @@ struct Listed {
 }
 
 async fn me(State(messenger): State<Messenger>, Caller(caller): Caller) -> Json<Me> {
-    let matrix_user_id = messenger.matrix_id(&caller.user);
+    let matrix_user_id = messenger.ids().of(&caller.user);
     let identity = caller.user.identity;
     Json(Me {
         hub_user_id: identity.hub_user_id,
@@ -79,9 +79,9 @@ async fn search(
     let text = fields.optional_text("q", QUERY_MAX).unwrap_or_default();
     let limit = fields.number("limit", 50, 1, 200);
     fields.finish()?;
-    let found = messenger.find_users(&caller, &text, limit).await?;
+    let found = messenger.users().search(&caller, &text, limit).await?;
     let listed = found.into_iter().map(|UserSummary { hub_user_id, display_name, localpart }| Listed {
-        matrix_user_id: messenger.matrix_id_of(&localpart),
+        matrix_user_id: messenger.ids().of_localpart(&localpart),
         hub_user_id,
         display_name,
     });
@@ -92,12 +92,12 @@ async fn external_client(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
 ) -> Result<Json<ExternalClient>, ApiError> {
-    Ok(Json(messenger.external_client(&caller).await?))
+    Ok(Json(messenger.external_clients().credentials(&caller).await?))
 }
 
 async fn rotate(
     State(messenger): State<Messenger>,
     Caller(caller): Caller,
 ) -> Result<Json<ExternalClient>, ApiError> {
-    Ok(Json(messenger.rotate_external_client(&caller).await?))
+    Ok(Json(messenger.external_clients().rotate(&caller).await?))
 }

@@ -39,9 +39,9 @@ pub(crate) async fn hub_login(
     let shown = app.auth.hub_user(&token).map_err(|refusal| app.limits.refused(client, refusal))?;
     let user = app.admit(shown.identity.clone(), true).await?;
     Ok(Json(Login {
-        access_token: app.auth.local_token(&shown, &user.identity, app.messenger.ports().clock.now())?,
+        access_token: app.auth.local_token(&shown, &user.identity, app.messenger.operations().now())?,
         token_type: "bearer",
-        matrix_user_id: app.messenger.matrix_id(&user),
+        matrix_user_id: app.messenger.ids().of(&user),
         display_name: user.identity.display_name,
     }))
 }

@@ -104,7 +104,7 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
 
 /// Lets another worker read the homeserver's stream at once.
 async fn give_back(messenger: &Messenger, worker: &str) {
-    if let Ok(Err(error)) = timeout(GIVE_BACK, messenger.stop_reconciling(worker)).await {
+    if let Ok(Err(error)) = timeout(GIVE_BACK, messenger.reconcile().stop(worker)).await {
         let error: &dyn std::error::Error = &error;
         tracing::warn!(error, "the lease on the homeserver's stream is left to its end");
     }

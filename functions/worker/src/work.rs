@@ -54,16 +54,16 @@ async fn deliver(messenger: &Messenger, others: [&Notify; 2]) -> Infallible {
             other.notify_one();
         }
         while queues.len() < QUEUES {
-            match trouble.watch(messenger.claim_queue().await) {
+            match trouble.watch(messenger.delivery().claim_queue().await) {
                 Some(Some(queue)) => {
                     let messenger = messenger.clone();
-                    queues.spawn(async move { messenger.drain(&queue).await });
+                    queues.spawn(async move { messenger.delivery().drain(&queue).await });
                 }
                 Some(None) | None => break,
             }
         }
         tokio::select! {
-            () = messenger.ports().maintenance.work(PATIENCE), if queues.len() < QUEUES => {}
+            () = messenger.operations().wait_for_work(PATIENCE), if queues.len() < QUEUES => {}
             Some(drained) = queues.join_next() => {
                 if let Ok(Err(error)) = drained {
                     tracing::error!(error = &error as &dyn StdError, "a lane is left to the end of its lease");
@@ -79,9 +79,9 @@ async fn provision(messenger: &Messenger, told: &Notify) -> Infallible {
     let mut trouble = Trouble::new("accounts cannot be claimed");
     loop {
         if let free @ 1.. = ACCOUNTS.saturating_sub(accounts.len()) {
-            for user in trouble.watch(messenger.claim_accounts(free).await).unwrap_or_default() {
+            for user in trouble.watch(messenger.provisioning().claim(free).await).unwrap_or_default() {
                 let messenger = messenger.clone();
-                accounts.spawn(async move { messenger.provision_claimed(&user).await });
+                accounts.spawn(async move { messenger.provisioning().provision_claimed(&user).await });
             }
         }
         tokio::select! {
@@ -100,8 +100,8 @@ async fn withdraw(messenger: &Messenger, told: &Notify) -> Infallible {
     let mut trouble = Trouble::new("departures cannot be claimed");
     loop {
         told.notified().await;
-        while trouble.watch(messenger.depart_due().await).is_some_and(|taken| taken > 0) {}
-        while trouble.watch(messenger.revoke_due().await).is_some_and(|taken| taken > 0) {}
+        while trouble.watch(messenger.rooms().leave_due().await).is_some_and(|taken| taken > 0) {}
+        while trouble.watch(messenger.external_clients().revoke_due().await).is_some_and(|taken| taken > 0) {}
     }
 }
 
@@ -111,14 +111,14 @@ async fn retry_now(messenger: &Messenger) -> Infallible {
     let mut was_away = true;
     loop {
         sleep(PROBE).await;
-        let ports = messenger.ports();
-        if trouble.watch(ports.maintenance.is_backing_off().await) != Some(true) {
+        let operations = messenger.operations();
+        if trouble.watch(operations.is_backing_off().await) != Some(true) {
             continue;
         }
-        let is_away = ports.homeserver.ping().await.is_err();
+        let is_away = operations.check_homeserver().await.is_err();
         if was_away && !is_away {
             tracing::info!("the homeserver answers: going on with what rests");
-            trouble.watch(ports.maintenance.retry_now().await);
+            trouble.watch(operations.retry_now().await);
         }
         was_away = is_away;
     }
@@ -130,10 +130,10 @@ async fn keep_up(messenger: &Messenger) -> Infallible {
     let mut levels = Trouble::new("power levels of rooms cannot be corrected");
     let retention = messenger.settings().event_retention;
     loop {
-        trouble.watch(messenger.ports().maintenance.rotate(retention).await);
+        trouble.watch(messenger.operations().rotate(retention).await);
         for _ in 0..ROTATE_EVERY {
-            while levels.watch(messenger.correct_power_levels().await).is_some_and(|taken| taken > 0) {}
-            if let Some(expired @ 1..) = trouble.watch(messenger.ports().maintenance.expire().await) {
+            while levels.watch(messenger.power_levels().correct().await).is_some_and(|taken| taken > 0) {}
+            if let Some(expired @ 1..) = trouble.watch(messenger.operations().expire().await) {
                 tracing::info!(expired, "notifications expired");
             }
             sleep(EXPIRE).await;
@@ -146,7 +146,7 @@ async fn reconcile(messenger: &Messenger, worker: &str) -> Infallible {
     let mut trouble = Trouble::new("the homeserver's stream cannot be read");
     loop {
         let next = Instant::now() + STREAM_PACE;
-        if trouble.watch(messenger.reconcile(worker, STREAM_WAIT).await) == Some(true) {
+        if trouble.watch(messenger.reconcile().run(worker, STREAM_WAIT).await) == Some(true) {
             sleep_until(next).await;
         } else {
             // The homeserver is away, or another worker reads.
@@ -161,7 +161,7 @@ async fn search(messenger: &Messenger, worker: &str) -> Infallible {
     let mut after = None;
     loop {
         // A homeserver that was away is asked the same again.
-        if let Some(next) = trouble.watch(messenger.discover_rooms(worker, after.as_ref()).await) {
+        if let Some(next) = trouble.watch(messenger.discovery().discover(worker, after.as_ref()).await) {
             after = next;
         }
         if after.is_none() && !trouble.lasting {
@@ -177,7 +177,7 @@ async fn rest_until_search(messenger: &Messenger, trouble: &mut Trouble) {
     let latest = Instant::now() + SEARCH;
     loop {
         sleep(SEARCH_SOON).await;
-        if Instant::now() >= latest || trouble.watch(messenger.is_push_silent().await) != Some(false) {
+        if Instant::now() >= latest || trouble.watch(messenger.push().is_silent().await) != Some(false) {
             return;
         }
     }

@@ -1,288 +1,310 @@
-//! The application facade: the ports, the settings, and what a process remembers. Use cases are its methods, each in the
-//! file of its aggregate.
+//! The application: builds the engines from the ports, and hands them out. An engine is a set of use cases that owns its ports
+//! and its state.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use jiff::Timestamp;
-use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    Result,
-    broker::Broker,
-    delivery::SentBuffer,
-    echo::Echoes,
-    id::{EventId, HubUserId, RoomId, TenantId},
-    inbound::Pushes,
-    message::Attempt,
-    port::{
-        Clock, Cursors, EphemeralBus, ExternalAccess, ExternalAccounts, Feed, Files, Homeserver, Maintenance,
-        MembershipCalls, Memberships, Messages, Notifications, Outbox, PendingLeaves, Reconciliation,
-        RoomRecords, RoomState, RoomViews, Rooms, Timeline, Users, Vault,
+    app::{
+        accounts::Accounts,
+        authorization::Authorization,
+        delivery::Delivery,
+        external_clients::ExternalClients,
+        history::HistoryReader,
+        media::Media,
+        messages::Messages,
+        notifications::Notifications,
+        onboarding::Onboarding,
+        operations::Operations,
+        power_levels::PowerLevels,
+        room_registry::RoomRegistry,
+        rooms::{self, Rooms},
+        streams::Streams,
+        transaction_ids::TransactionIds,
+        user_directory::UserDirectory,
     },
-    receipt::Receipt,
-    reconcile::AdoptionCooldown,
-    room::RoomKey,
-    user::SignedIn,
+    domain::{matrix_ids::MatrixIds, settings::MessengerSettings},
+    live::{broker::Broker, echoes::Echoes, follow_ups::FollowUps},
+    port::Ports,
+    sync::{
+        adopt::{self, Adopt},
+        backfill::Backfill,
+        catch_up::CatchUp,
+        discovery::Discovery,
+        encryption::Encryption,
+        ingest::{self, Ingest},
+        invitations::Invitations,
+        pending_echoes::PendingEchoes,
+        provisioning::Provisioning,
+        push::Push,
+        quarantine::RoomFailures,
+        receipts::Receipts,
+        reconcile::{self, Reconcile},
+        typing::TypingUpdates,
+        upgrades::Upgrades,
+    },
 };
 
-/// How long a process trusts what it remembers of the room of a key: another may have replaced it.
-const ROOM_KNOWN_FOR: Duration = Duration::from_secs(10);
-/// How long a process trusts that a room does not exist yet.
-const ABSENT_FOR: Duration = Duration::from_secs(1);
-/// How long a room that cannot be adopted is left alone.
-const ADOPTION_REJECTED_FOR: Duration = Duration::from_mins(1);
-/// How long it is known what was said under a client's transaction id; what was taken in is known for longer.
-const ATTEMPT_FOR: Duration = Duration::from_mins(1);
-/// Lifetime of the pause of a room that could not be adopted; longer than the longest pause.
-const ADOPTION_COOLDOWN: Duration = Duration::from_mins(30);
-/// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
-/// meanwhile waits behind a few openings, not behind all.
-const OPENINGS: usize = 2;
-/// How long it is known how often the bot could not come back into a room.
-const REJOIN_ATTEMPTS_FOR: Duration = Duration::from_mins(5);
-/// How long it is known since when the homeserver has failed over a room: longer than it waits before it pushes again.
-const SICK_FOR: Duration = Duration::from_mins(15);
-/// The time for which a receipt is known as taken in.
-const RECEIPT_FOR: Duration = Duration::from_mins(1);
-/// How long it is known that the homeserver refused an account.
-const REFUSED_FOR: Duration = Duration::from_hours(24);
-/// How long accepting the invitations of a user may take.
-const INVITING_FOR: Duration = Duration::from_mins(1);
-/// How many users and rooms a process remembers at the most.
-const REMEMBERED: u64 = 20_000;
-
-/// What the use cases are attached to.
+/// The engines of one process. Cheap to clone.
 #[derive(Clone)]
-#[expect(missing_docs, reason = "each field is the port of its type")]
-pub struct Ports {
-    pub users: Arc<dyn Users>,
-    pub rooms: Arc<dyn Rooms>,
-    pub room_records: Arc<dyn RoomRecords>,
-    pub memberships: Arc<dyn Memberships>,
-    pub room_views: Arc<dyn RoomViews>,
-    pub pending_leaves: Arc<dyn PendingLeaves>,
-    pub external_access: Arc<dyn ExternalAccess>,
-    pub notifications: Arc<dyn Notifications>,
-    pub outbox: Arc<dyn Outbox>,
-    pub maintenance: Arc<dyn Maintenance>,
-    pub feed: Arc<dyn Feed>,
-    pub ephemeral_bus: Arc<dyn EphemeralBus>,
-    pub cursors: Arc<dyn Cursors>,
-    pub messages: Arc<dyn Messages>,
-    pub reconciliation: Arc<dyn Reconciliation>,
-    pub homeserver: Arc<dyn Homeserver>,
-    pub room_state: Arc<dyn RoomState>,
-    pub timeline: Arc<dyn Timeline>,
-    pub files: Arc<dyn Files>,
-    pub membership_calls: Arc<dyn MembershipCalls>,
-    pub external_accounts: Arc<dyn ExternalAccounts>,
-    pub vault: Arc<dyn Vault>,
-    pub clock: Arc<dyn Clock>,
-}
+pub struct Messenger(Arc<Engines>);
 
-/// What operators decide.
-#[derive(Debug, Clone)]
-pub struct MessengerSettings {
-    /// The homeserver's `server_name`.
-    pub server_name: String,
-    /// Where other Matrix clients find the homeserver.
-    pub public_homeserver_url: String,
-    /// The bot's localpart.
-    pub bot_localpart: String,
-    /// Further localparts that are never given to a user.
-    pub reserved_localparts: Vec<String>,
-    /// The bot's name, as people see it.
-    pub bot_display_name: String,
-    /// The name of each tenant's general room.
-    pub general_room_name: String,
-    /// The tenant of tokens that name none.
-    pub default_tenant: TenantId,
-    /// A reader that is further behind is told to start anew.
-    pub replay_max: usize,
-    /// How long the event log reaches back.
-    pub event_retention: Duration,
-}
-
-impl Default for MessengerSettings {
-    fn default() -> Self {
-        Self {
-            server_name: "hub.local".to_owned(),
-            public_homeserver_url: "http://localhost:8008".to_owned(),
-            bot_localpart: "messenger".to_owned(),
-            reserved_localparts: Vec::new(),
-            bot_display_name: "Messenger".to_owned(),
-            general_room_name: "Allgemein".to_owned(),
-            default_tenant: TenantId(1),
-            replay_max: 1000,
-            event_retention: Duration::from_hours(7 * 24),
-        }
-    }
-}
-
-/// All use cases. Cheap to clone.
-#[derive(Clone)]
-pub struct Messenger(Arc<Inner>);
-
-/// The parts of [`Messenger`] that its clones share.
-pub struct Inner {
-    ports: Ports,
-    pub(crate) settings: MessengerSettings,
-    pub(crate) broker: Arc<Broker>,
-    /// The right to open a stream: so many are opened at once.
-    pub(crate) openings: Arc<Semaphore>,
-    pub(crate) signed_in: SignedIn,
-    pub(crate) room_ids: Cache<RoomKey, RoomId>,
-    /// Rooms whose messages are encrypted.
-    pub(crate) encrypted: Cache<RoomId, ()>,
-    /// Keys that had no room a moment ago.
-    pub(crate) absent: Cache<RoomKey, ()>,
-    pub(crate) sent: SentBuffer,
-    /// What goes on after its caller was answered.
-    pub(crate) background: TaskTracker,
-    pub(crate) echoes: Echoes,
-    /// By the Matrix transaction id.
-    pub(crate) attempts: Cache<String, Attempt>,
-    /// Rooms that could not be adopted a short while ago.
-    pub(crate) adoption_rejected: Cache<RoomId, ()>,
-    /// Rooms of users that were looked at a while ago.
-    pub(crate) adoption_cooldown: Cache<RoomId, AdoptionCooldown>,
-    /// How often the bot could not come back into a room.
-    pub(crate) rejoin_attempts: Cache<RoomId, u32>,
-    /// Since when the homeserver has failed over a room.
-    pub(crate) quarantined_since: Cache<RoomId, Timestamp>,
-    pub(crate) tenants: Cache<RoomId, TenantId>,
-    /// Up to where a room was read beyond a reconciled position.
-    pub(crate) caught_up: Cache<RoomId, (String, String)>,
-    /// Receipts that were taken in a moment ago: homeservers tell the same by push and by `/sync`.
-    pub(crate) receipts: Cache<Receipt, ()>,
-    /// An event that is no known message, with the events before it.
-    pub(crate) events_before: Cache<EventId, Arc<[EventId]>>,
-    pub(crate) pushes: Pushes,
-    /// Users whose account the homeserver refused a while ago.
-    pub(crate) refused: Cache<HubUserId, ()>,
-    /// Users whose invitations are being accepted.
-    pub(crate) inviting: Cache<HubUserId, ()>,
-    installation: OnceCell<String>,
+struct Engines {
+    settings: Arc<MessengerSettings>,
+    ids: Arc<MatrixIds>,
+    broker: Arc<Broker>,
+    echoes: Arc<Echoes>,
+    background: TaskTracker,
+    users: Arc<UserDirectory>,
+    notifications: Arc<Notifications>,
+    delivery: Arc<Delivery>,
+    authorization: Arc<Authorization>,
+    registry: Arc<RoomRegistry>,
+    rooms: Arc<Rooms>,
+    power_levels: Arc<PowerLevels>,
+    messages: Arc<Messages>,
+    history: Arc<HistoryReader>,
+    media: Arc<Media>,
+    streams: Arc<Streams>,
+    external_clients: Arc<ExternalClients>,
+    operations: Arc<Operations>,
+    provisioning: Arc<Provisioning>,
+    ingest: Arc<Ingest>,
+    push: Arc<Push>,
+    typing: Arc<TypingUpdates>,
+    receipts: Arc<Receipts>,
+    reconcile: Arc<Reconcile>,
+    discovery: Arc<Discovery>,
 }
 
 impl Messenger {
-    /// Attaches the use cases to their ports. Does no I/O.
-    pub fn new(ports: Ports, settings: MessengerSettings) -> Self {
-        Self(Arc::new(Inner {
-            broker: Arc::new(Broker::new(
-                ports.feed.clone(),
-                ports.ephemeral_bus.clone(),
-                ports.clock.clone(),
-            )),
-            signed_in: SignedIn::new(&settings.server_name),
-            ports,
+    /// Builds the engines. Does no I/O. Must be called within a Tokio runtime.
+    pub fn new(ports: &Ports, settings: MessengerSettings) -> Self {
+        let (settings, ids) = (Arc::new(settings.clone()), Arc::new(MatrixIds::new(&settings)));
+        let background = TaskTracker::new();
+        let (follow_ups, queue) = FollowUps::new(&background);
+        let echoes = Arc::new(Echoes::new());
+        let broker =
+            Arc::new(Broker::new(ports.feed.clone(), ports.ephemeral_bus.clone(), ports.clock.clone()));
+
+        let users = Arc::new(UserDirectory::new(ports, &ids));
+        let accounts = Arc::new(Accounts::new(ports, &ids));
+        let registry = Arc::new(RoomRegistry::new(ports, &accounts, &ids, &settings, &follow_ups));
+        let onboarding = Arc::new(Onboarding::new(ports, &accounts, &registry, &ids));
+        let authorization = Arc::new(Authorization::new(ports, &ids));
+        let transactions = Arc::new(TransactionIds::new(ports));
+        let delivery = Arc::new(Delivery::new(ports, &registry, &transactions, &ids, &background));
+        let notifications = Arc::new(Notifications::new(ports, &registry, &delivery));
+        let parts = rooms::Parts {
+            registry: &registry,
+            onboarding: &onboarding,
+            authorization: &authorization,
+            directory: &users,
+        };
+        let rooms = Arc::new(Rooms::new(ports, &parts, &ids, &echoes, &follow_ups, &background));
+        let messages =
+            Arc::new(Messages::new(ports, &authorization, &transactions, &ids, &echoes, &follow_ups));
+        let history = Arc::new(HistoryReader::new(ports, &registry, &authorization, &users, &ids));
+        let media = Arc::new(Media::new(ports, &messages, &authorization, &ids, &echoes));
+        let streams = Arc::new(Streams::new(ports, &broker, &users, &settings));
+        let external_clients = Arc::new(ExternalClients::new(ports, &users, &onboarding, &ids, &settings));
+
+        let failures = Arc::new(RoomFailures::new(ports));
+        let backfill = Arc::new(Backfill::new(ports));
+        let invitations = Arc::new(Invitations::new(ports, &users, &ids, &failures));
+        let encryption = Arc::new(Encryption::new(ports, &registry, &rooms, &users, &transactions, &ids));
+        let upgrades = Arc::new(Upgrades::new(ports, &registry, &users, &backfill, &ids));
+        let parts = adopt::Parts {
+            directory: &users,
+            encryption: &encryption,
+            upgrades: &upgrades,
+            invitations: &invitations,
+            backfill: &backfill,
+            failures: &failures,
+        };
+        let adopt = Arc::new(Adopt::new(ports, &parts, &ids));
+        let parts = ingest::Parts {
+            adopt: &adopt,
+            upgrades: &upgrades,
+            encryption: &encryption,
+            invitations: &invitations,
+            failures: &failures,
+            registry: &registry,
+            directory: &users,
+            sender: &messages,
+        };
+        let ingest = Arc::new(Ingest::new(ports, &parts, &echoes, &ids));
+        let catch_up = Arc::new(CatchUp::new(ports, &ingest));
+        let push = Arc::new(Push::new(ports, &ingest, &catch_up, &registry, &ids));
+        let typing = Arc::new(TypingUpdates::new(ports, &registry, &users, &ids));
+        let receipts = Arc::new(Receipts::new(ports, &ids, &background));
+        let parts = reconcile::Parts {
+            ingest: &ingest,
+            catch_up: &catch_up,
+            typing: &typing,
+            receipts: &receipts,
+            failures: &failures,
+        };
+        let reconcile = Arc::new(Reconcile::new(ports, &parts, &ids));
+        let discovery = Arc::new(Discovery::new(ports, &ingest, &ids));
+        let provisioning =
+            Arc::new(Provisioning::new(ports, &onboarding, &registry, &ingest, &invitations, &ids));
+        let pending = Arc::new(PendingEchoes::new(ports, &ingest, &catch_up, &backfill, &push, &echoes));
+        tokio::spawn(pending.run(queue));
+
+        Self(Arc::new(Engines {
             settings,
-            openings: Arc::new(Semaphore::new(OPENINGS)),
-            room_ids: Cache::with_ttl(ROOM_KNOWN_FOR),
-            encrypted: Cache::with_ttl(ROOM_KNOWN_FOR),
-            absent: Cache::with_ttl(ABSENT_FOR),
-            sent: SentBuffer::new(),
-            background: TaskTracker::new(),
-            echoes: Echoes::new(),
-            attempts: Cache::with_ttl(ATTEMPT_FOR),
-            adoption_rejected: Cache::with_ttl(ADOPTION_REJECTED_FOR),
-            adoption_cooldown: Cache::with_ttl(ADOPTION_COOLDOWN),
-            rejoin_attempts: Cache::with_ttl(REJOIN_ATTEMPTS_FOR),
-            quarantined_since: Cache::with_ttl(SICK_FOR),
-            tenants: Cache::without_ttl(),
-            caught_up: Cache::without_ttl(),
-            receipts: Cache::with_ttl(RECEIPT_FOR),
-            events_before: Cache::with_ttl(RECEIPT_FOR),
-            pushes: Pushes::new(),
-            refused: Cache::with_ttl(REFUSED_FOR),
-            inviting: Cache::with_ttl(INVITING_FOR),
-            installation: OnceCell::new(),
+            ids,
+            broker,
+            echoes,
+            background,
+            users,
+            notifications,
+            delivery,
+            authorization,
+            registry,
+            rooms,
+            power_levels: Arc::new(PowerLevels::new(ports)),
+            messages,
+            history,
+            media,
+            streams,
+            external_clients,
+            operations: Arc::new(Operations::new(ports)),
+            provisioning,
+            ingest,
+            push,
+            typing,
+            receipts,
+            reconcile,
+            discovery,
         }))
     }
 
-    /// What operators decided.
+    /// The settings.
     pub fn settings(&self) -> &MessengerSettings {
-        &self.settings
+        &self.0.settings
     }
 
-    /// The one broker of the event log in this process.
+    /// The Matrix ids of users and of the bot.
+    pub fn ids(&self) -> &MatrixIds {
+        &self.0.ids
+    }
+
+    /// The broker of the event log in this process.
     pub fn broker(&self) -> &Arc<Broker> {
-        &self.broker
+        &self.0.broker
     }
 
-    /// Waits for what goes on after its caller was answered: before a process ends.
-    pub async fn settled(&self) {
-        self.background.close();
-        self.background.wait().await;
+    /// Messages of this process that the homeserver has not pushed back yet.
+    pub fn echoes(&self) -> &Echoes {
+        &self.0.echoes
     }
 
-    /// The ports, for health checks and the worker's loop.
-    pub fn ports(&self) -> &Ports {
-        &self.ports
+    /// Signs users in and finds them.
+    pub fn users(&self) -> &Arc<UserDirectory> {
+        &self.0.users
     }
 
-    pub(crate) async fn installation(&self) -> Result<&str> {
-        self.installation.get_or_try_init(|| self.notifications.installation()).await.map(String::as_str)
-    }
-}
-
-impl Deref for Messenger {
-    type Target = Inner;
-
-    fn deref(&self) -> &Inner {
-        &self.0
-    }
-}
-
-impl Deref for Inner {
-    type Target = Ports;
-
-    fn deref(&self) -> &Ports {
-        &self.ports
-    }
-}
-
-/// A bounded memory of one process.
-pub(crate) struct Cache<K, V>(moka::sync::Cache<K, V>);
-
-impl<K, V> Cache<K, V>
-where
-    K: std::hash::Hash + Eq + Send + Sync + 'static,
-    V: Clone + Send + Sync + 'static,
-{
-    pub(crate) fn with_ttl(time: Duration) -> Self {
-        Self(moka::sync::Cache::builder().max_capacity(REMEMBERED).time_to_live(time).build())
+    /// Notifications of satellites.
+    pub fn notifications(&self) -> &Arc<Notifications> {
+        &self.0.notifications
     }
 
-    pub(crate) fn without_ttl() -> Self {
-        Self(moka::sync::Cache::new(REMEMBERED))
+    /// Delivery of notifications by the worker.
+    pub fn delivery(&self) -> &Arc<Delivery> {
+        &self.0.delivery
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<V> {
-        self.0.get(key)
+    /// Rights of a caller in a room.
+    pub fn authorization(&self) -> &Arc<Authorization> {
+        &self.0.authorization
     }
 
-    pub(crate) fn put(&self, key: K, value: V) {
-        self.0.insert(key, value);
+    /// The rooms of keys.
+    pub fn registry(&self) -> &Arc<RoomRegistry> {
+        &self.0.registry
     }
 
-    pub(crate) fn remove(&self, key: &K) {
-        self.0.invalidate(key);
+    /// Rooms as people use them.
+    pub fn rooms(&self) -> &Arc<Rooms> {
+        &self.0.rooms
     }
 
-    /// Looks at everything: for what is rare.
-    pub(crate) fn remove_if(&self, which: impl Fn(&V) -> bool) {
-        for (key, _) in self.0.iter().filter(|(_, value)| which(value)) {
-            self.0.invalidate(&*key);
-        }
+    /// Power levels that the worker corrects.
+    pub fn power_levels(&self) -> &Arc<PowerLevels> {
+        &self.0.power_levels
     }
 
-    pub(crate) fn drop_entry(&self, key: &K) {
-        self.0.invalidate(key);
+    /// Messages of users.
+    pub fn messages(&self) -> &Arc<Messages> {
+        &self.0.messages
     }
 
-    pub(crate) fn clear(&self) {
-        self.0.invalidate_all();
+    /// History of rooms.
+    pub fn history(&self) -> &Arc<HistoryReader> {
+        &self.0.history
+    }
+
+    /// Files.
+    pub fn media(&self) -> &Arc<Media> {
+        &self.0.media
+    }
+
+    /// Streams and polls of the event log.
+    pub fn streams(&self) -> &Arc<Streams> {
+        &self.0.streams
+    }
+
+    /// Credentials for other Matrix clients.
+    pub fn external_clients(&self) -> &Arc<ExternalClients> {
+        &self.0.external_clients
+    }
+
+    /// Health and chores.
+    pub fn operations(&self) -> &Arc<Operations> {
+        &self.0.operations
+    }
+
+    /// Provisioning by the worker.
+    pub fn provisioning(&self) -> &Arc<Provisioning> {
+        &self.0.provisioning
+    }
+
+    /// Events of rooms.
+    pub fn ingest(&self) -> &Arc<Ingest> {
+        &self.0.ingest
+    }
+
+    /// Transactions that the homeserver pushes.
+    pub fn push(&self) -> &Arc<Push> {
+        &self.0.push
+    }
+
+    /// Typing notifications of the homeserver.
+    pub fn typing(&self) -> &Arc<TypingUpdates> {
+        &self.0.typing
+    }
+
+    /// Read receipts of the homeserver.
+    pub fn receipts(&self) -> &Arc<Receipts> {
+        &self.0.receipts
+    }
+
+    /// The homeserver's `/sync`.
+    pub fn reconcile(&self) -> &Arc<Reconcile> {
+        &self.0.reconcile
+    }
+
+    /// Rooms that push did not bring.
+    pub fn discovery(&self) -> &Arc<Discovery> {
+        &self.0.discovery
+    }
+
+    /// Waits for work that goes on after its caller was answered. To be called before the process ends.
+    pub async fn drain_background(&self) {
+        self.0.background.close();
+        self.0.background.wait().await;
     }
 }

@@ -15,8 +15,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{
-    Result,
+use crate::domain::{
+    error::Result,
     event::{Audience, Event, NewEvent, Payload},
     id::{EventId, HubUserId, MatrixUserId, NotificationId, Position, RoomId, TenantId},
     notification::{AcceptOutcome, LogQuery, NewNotification, Notification},
@@ -313,4 +313,33 @@ pub trait Homeserver: Send + Sync {
 
     /// Sends `m.room.message` as the bot. The same transaction id sends once.
     async fn send(&self, room: &RoomId, transaction: &str, content: &serde_json::Value) -> Result<EventId>;
+}
+
+/// The ports of one process.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each field is the port of its type")]
+pub struct Ports {
+    pub users: Arc<dyn Users>,
+    pub rooms: Arc<dyn Rooms>,
+    pub room_records: Arc<dyn RoomRecords>,
+    pub memberships: Arc<dyn Memberships>,
+    pub room_views: Arc<dyn RoomViews>,
+    pub pending_leaves: Arc<dyn PendingLeaves>,
+    pub external_access: Arc<dyn ExternalAccess>,
+    pub notifications: Arc<dyn Notifications>,
+    pub outbox: Arc<dyn Outbox>,
+    pub maintenance: Arc<dyn Maintenance>,
+    pub feed: Arc<dyn Feed>,
+    pub ephemeral_bus: Arc<dyn EphemeralBus>,
+    pub cursors: Arc<dyn Cursors>,
+    pub messages: Arc<dyn Messages>,
+    pub reconciliation: Arc<dyn Reconciliation>,
+    pub homeserver: Arc<dyn Homeserver>,
+    pub room_state: Arc<dyn RoomState>,
+    pub timeline: Arc<dyn Timeline>,
+    pub files: Arc<dyn Files>,
+    pub membership_calls: Arc<dyn MembershipCalls>,
+    pub external_accounts: Arc<dyn ExternalAccounts>,
+    pub vault: Arc<dyn Vault>,
+    pub clock: Arc<dyn Clock>,
 }

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use messenger_core::{
     Result,
     id::{MatrixUserId, RoomId},
-    inbound::{Content, RoomEvent},
     port::{RoomState, Timeline as _},
     room::{Membership, Permissions},
+    room_event::{Content, RoomEvent},
 };
 use reqwest::StatusCode;
 use serde::{

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     id::{EventId, MatrixUserId, RoomId},
-    inbound::{MESSAGES, RoomEvent, timestamp},
     json,
     port::{Changes, RoomChanges, RoomMember, RoomSummary, Timeline, TimelinePage},
     receipt::Receipt,
     room::Marks,
+    room_event::{MESSAGES, RoomEvent, timestamp},
     typing::Typing,
 };
 use reqwest::StatusCode;

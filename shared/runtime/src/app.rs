@@ -77,7 +77,7 @@ impl App {
     /// Attaches any ports: tests bring their own.
     pub fn with(ports: Ports, config: Config) -> Self {
         Self {
-            messenger: Messenger::new(ports, config.settings.clone()),
+            messenger: Messenger::new(&ports, config.settings.clone()),
             auth: Arc::new(Auth::new(&config)),
             limits: Arc::new(Limits::new(config.limits.clone())),
             config: Arc::new(config),

@@ -111,9 +111,9 @@ impl App {
         let who = (identity.tenant, identity.hub_user_id.clone());
         let sign_in = async {
             if by_hub {
-                self.messenger.sign_in(identity).await
+                self.messenger.users().sign_in(identity).await
             } else {
-                self.messenger.recognise(identity).await
+                self.messenger.users().recognise(identity).await
             }
         };
         self.limits.admit(&self.messenger, who, sign_in).await

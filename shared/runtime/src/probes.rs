@@ -19,8 +19,8 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 async fn ready(State(messenger): State<Messenger>) -> Result<&'static str, ApiError> {
-    let span = timeout(PATIENCE, messenger.ports().feed.span()).await;
-    span.map_err(|late| {
+    let answer = timeout(PATIENCE, messenger.operations().check_database()).await;
+    answer.map_err(|late| {
         Error::fault(System::Database, Failure::TimedOut, "looking whether all is ready", late)
     })??;
     Ok("ready")

@@ -138,7 +138,7 @@ pub(crate) async fn on_socket(service: Router, listener: TcpListener, app: &App)
     if timeout(GRACE, connections.end()).await.is_err() {
         tracing::warn!("some requests were still being answered");
     }
-    if timeout(GRACE, app.messenger.settled()).await.is_err() {
+    if timeout(GRACE, app.messenger.drain_background()).await.is_err() {
         tracing::warn!("some deliveries were still under way: a worker goes on with them");
     }
     Ok(())

@@ -32,7 +32,7 @@ pub async fn database(config: &Config) -> anyhow::Result<()> {
 pub async fn homeserver(app: &App) -> anyhow::Result<()> {
     let worker = Uuid::new_v4().simple().to_string();
     let pushes = begin(app, &worker).await?;
-    app.messenger.stop_reconciling(&worker).await?;
+    app.messenger.reconcile().stop(&worker).await?;
     if pushes {
         return Ok(());
     }
@@ -53,7 +53,7 @@ async fn begin(app: &App, worker: &str) -> anyhow::Result<bool> {
     let config = &app.config;
     let (homeserver, admin) = (app::homeserver(config), app::administrator(config));
     let pushes = bootstrap_without_push(&homeserver, &registration(config), &admin).await.context(FAILED)?;
-    app.messenger.begin_reconciling(worker).await.context("the homeserver's stream cannot be read")?;
+    app.messenger.reconcile().begin(worker).await.context("the homeserver's stream cannot be read")?;
     Ok(pushes)
 }
 

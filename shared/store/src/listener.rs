@@ -8,8 +8,9 @@ use std::{
 
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use messenger_core::{
-    ephemeral::{EphemeralChannel, EphemeralEvent},
+    ephemeral::EphemeralEvent,
     id::{HubUserId, Position},
+    live::ephemeral_channel::EphemeralChannel,
     port::UserWatcher,
 };
 use tokio::{

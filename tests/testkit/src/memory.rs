@@ -25,10 +25,10 @@ use std::{
 use jiff::Timestamp;
 use messenger_core::{
     Error, Ports, Result,
-    ephemeral::EphemeralChannel,
     error::{Failure, System},
     event::Event,
     id::HubUserId,
+    live::ephemeral_channel::EphemeralChannel,
     port::UserWatcher,
 };
 use tokio::sync::Notify;

@@ -3,7 +3,7 @@
 use std::{ops::Deref, time::Duration};
 
 use messenger_core::{
-    Messenger, MessengerSettings,
+    Messenger, MessengerSettings, Ports,
     id::TenantId,
     notification::{Draft, SendResult},
     port::Clock as _,
@@ -45,8 +45,10 @@ impl HubBuilder {
 /// One process: a hub, with what stands behind its ports.
 #[derive(Clone)]
 pub struct TestMessenger {
-    /// The use cases.
+    /// The engines.
     pub messenger: Messenger,
+    /// The ports that they run on.
+    pub ports: Ports,
     /// The store.
     pub memory: Memory,
     /// The homeserver.
@@ -87,8 +89,9 @@ impl TestMessenger {
     ) -> Self {
         let fault = FaultInjector::default();
         let (memory, homeserver) = (memory.of_process(&fault), homeserver.of_process(&fault));
-        let messenger = Messenger::new(memory.ports(&homeserver, &clock), settings);
-        Self { messenger, memory, homeserver, clock, fault }
+        let ports = memory.ports(&homeserver, &clock);
+        let messenger = Messenger::new(&ports, settings);
+        Self { messenger, ports, memory, homeserver, clock, fault }
     }
 
     /// Lets the process run this until it has made so many steps, and ends it there; `None` if it was ended before
@@ -120,21 +123,24 @@ impl TestMessenger {
     /// Signs a user in. Their token is good for an hour.
     pub async fn caller(&self, user: &str, tenant: TenantId) -> Caller {
         let identity = Identity { tenant, ..fixtures::identity(user) };
-        let user = self.messenger.sign_in(identity).await.expect("signing in succeeds");
+        let user = self.messenger.users().sign_in(identity).await.expect("signing in succeeds");
         Caller { user, expires_at: self.clock.now() + Duration::from_hours(1) }
     }
 
     /// Sends a notification for the usual satellite.
     pub async fn send(&self, draft: Draft, wait: Duration) -> SendResult {
-        self.notify(fixtures::satellite(), draft, fixtures::waiting(wait)).await.expect("it is accepted")
+        self.notifications()
+            .notify(fixtures::satellite(), draft, fixtures::waiting(wait))
+            .await
+            .expect("it is accepted")
     }
 
     /// Does all the worker's work that is due.
     pub async fn work(&self) {
-        while self.provision_due().await.expect("accounts can be read") > 0 {}
-        while self.depart_due().await.expect("departures can be read") > 0 {}
-        while self.revoke_due().await.expect("revocations can be read") > 0 {}
-        while self.deliver_due().await.expect("the outbox can be read") {}
+        while self.provisioning().provision_due().await.expect("accounts can be read") > 0 {}
+        while self.rooms().leave_due().await.expect("departures can be read") > 0 {}
+        while self.external_clients().revoke_due().await.expect("revocations can be read") > 0 {}
+        while self.delivery().deliver_due().await.expect("the outbox can be read") {}
     }
 
     /// Runs the tail until the handle is dropped.
@@ -149,7 +155,7 @@ impl TestMessenger {
         Running(tokio::spawn(async move {
             loop {
                 process.work().await;
-                process.maintenance.work(Duration::from_millis(20)).await;
+                process.ports.maintenance.work(Duration::from_millis(20)).await;
             }
         }))
     }

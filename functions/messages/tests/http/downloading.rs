@@ -218,6 +218,7 @@ async fn only_members_of_its_room_get_a_file() {
     assert_eq!((head.status, &head.body), (200, &json!("")));
     stand
         .messenger
+        .ports
         .memberships
         .remove(fixtures::TENANT, &stand.room, &fixtures::user("anna"))
         .await

@@ -48,6 +48,7 @@ impl Stand {
         }
         messenger.work().await;
         let room = messenger
+            .ports
             .memberships
             .of(fixtures::TENANT, &fixtures::user("anna"))
             .await
@@ -96,6 +97,7 @@ impl Stand {
         let sender = MatrixUserId::new(format!("@{user}:hub.local"));
         let event = self.messenger.homeserver.happens(&self.room, &sender, kind, content);
         self.messenger
+            .ingest()
             .receive(vec![self.messenger.homeserver.told(&self.room, &event)])
             .await
             .expect("heard");

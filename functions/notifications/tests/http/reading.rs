@@ -74,8 +74,11 @@ async fn wrong_parameters_of_the_log_are_named_together() {
 async fn what_is_not_there_and_what_is_anothers_look_the_same() {
     let (messenger, wire) = test_app();
     let stranger = Satellite { tenant: fixtures::OTHER_TENANT, ..fixtures::satellite() };
-    let theirs =
-        messenger.notify(stranger, fixtures::draft("t"), fixtures::no_wait()).await.expect("it is accepted");
+    let theirs = messenger
+        .notifications()
+        .notify(stranger, fixtures::draft("t"), fixtures::no_wait())
+        .await
+        .expect("it is accepted");
     let theirs = theirs.notification.id.to_string();
     let missing = wire.ask(get("/api/v1/notifications/999")).await;
     insta::assert_json_snapshot!(missing, @r#"

@@ -59,7 +59,7 @@ impl Stand {
         let key = RoomKey { tenant: fixtures::TENANT, kind: RoomKind::Custom { id: id.to_owned() } };
         let members = members.iter().map(|member| fixtures::user(member)).collect();
         let profile = Profile { name: Some("Von anderswo".to_owned()), members, ..Profile::default() };
-        self.messenger.rooms.register(&key, &RoomId::new(id), &profile).await.expect("stored");
+        self.messenger.ports.rooms.register(&key, &RoomId::new(id), &profile).await.expect("stored");
     }
 
     /// The room of machine 42, with one message in it.

@@ -5,15 +5,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{
-    Result,
+use crate::domain::{
+    error::Result,
     event::{Kind, Payload},
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
-    inbound::RoomEvent,
     media::{Download, File, Mxc, Posted, Upload},
     message::MessageContent,
     receipt::Receipt,
     room::Marks,
+    room_event::RoomEvent,
     typing::Typing,
     user::User,
 };

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::{Result, ephemeral::EphemeralEvent};
+use crate::domain::{ephemeral::EphemeralEvent, error::Result};
 
 /// Carries ephemeral events from the process that receives them to the streams of all processes. Events of one publisher
 /// stay in order; any of them may be lost. Does not touch the event log.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{
-    Result,
+use crate::domain::{
+    error::Result,
     external::{Access, Sealed},
     id::{HubUserId, MatrixUserId, TenantId},
     user::User,

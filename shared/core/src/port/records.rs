@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use crate::{
-    Result,
+use crate::domain::{
+    error::Result,
     id::{HubUserId, RoomId, TenantId},
     room::{Access, Former, Marks, RoomKey},
 };

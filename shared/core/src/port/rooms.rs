@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{
-    Result,
+use crate::domain::{
+    error::Result,
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     room::{Listed, Room, RoomKey, Search},
     user::{Role, User},

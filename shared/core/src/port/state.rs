@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use crate::{
-    Result,
+use crate::domain::{
+    error::Result,
     id::{MatrixUserId, RoomId},
     room::Permissions,
 };

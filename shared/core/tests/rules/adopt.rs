@@ -5,8 +5,8 @@ use std::time::Duration;
 use messenger_core::{
     event::Kind,
     id::{MatrixUserId, RoomId},
-    inbound::RoomEvent,
     room::{RoomCreation, RoomKey, RoomKind, RoomType},
+    room_event::RoomEvent,
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
@@ -55,27 +55,27 @@ fn told(messenger: &TestMessenger) -> Vec<String> {
 async fn a_room_whose_maker_crashed_is_whole_for_everybody_who_is_in_it() {
     for step in 0..1000 {
         let (messenger, anna) = with_three().await;
-        let done = messenger.crash_after(step, messenger.create_room(&anna, umbau())).await.is_some();
+        let done = messenger.crash_after(step, messenger.rooms().create(&anna, umbau())).await.is_some();
         let messenger = messenger.another_process();
         let Some(room) = made(&messenger) else { continue };
         // As every room that is made, it has a name by an event of the bot.
         let name = json!({ "name": "Umbau" });
         let name = messenger.homeserver.happens(&room, &matrix("messenger"), "m.room.name", name);
-        messenger.receive(vec![messenger.homeserver.told(&room, &name)]).await.expect("heard");
+        messenger.ingest().receive(vec![messenger.homeserver.told(&room, &name)]).await.expect("heard");
         messenger.pass(LATER);
         run_until_idle(&messenger).await;
         let members: Vec<_> = messenger.homeserver.members(&room);
         let members: Vec<_> = members.iter().filter_map(|member| member.localpart("hub.local")).collect();
         for member in &members {
-            messenger.receive(vec![said(&messenger, &room, member, member)]).await.expect("heard");
+            messenger.ingest().receive(vec![said(&messenger, &room, member, member)]).await.expect("heard");
         }
         for member in &members {
             let caller = messenger.caller(member, fixtures::TENANT).await;
-            let rooms = messenger.rooms_of(&caller).await.expect("a list");
+            let rooms = messenger.rooms().list(&caller).await.expect("a list");
             let seen = rooms.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
             assert_eq!((seen.room_type, seen.display_name.as_str()), (RoomType::Custom, "Umbau"), "{step}");
             assert_eq!(
-                messenger.members(&caller, &room).await.expect("a list").len(),
+                messenger.rooms().members(&caller, &room).await.expect("a list").len(),
                 members.len(),
                 "{step}"
             );
@@ -100,17 +100,17 @@ async fn a_room_that_is_just_being_made_is_left_to_who_makes_it() {
         messenger.homeserver.answer_late(Duration::ZERO);
         messenger.pass(Duration::from_mins(2));
         let early = said(&messenger, &room, "bert", "schon da");
-        messenger.receive(vec![early.clone()]).await.expect("heard");
-        assert_eq!(messenger.rooms.tenant_of(&room).await.expect("looked"), None);
+        messenger.ingest().receive(vec![early.clone()]).await.expect("heard");
+        assert_eq!(messenger.ports.rooms.tenant_of(&room).await.expect("looked"), None);
         early
     };
-    let (made, early) = tokio::join!(messenger.create_room(&anna, umbau()), pushed);
+    let (made, early) = tokio::join!(messenger.rooms().create(&anna, umbau()), pushed);
     let made = made.expect("made");
     assert_eq!(made.display_name, "Umbau");
-    assert_eq!(messenger.members(&anna, &made.matrix_room_id).await.expect("a list").len(), 3);
+    assert_eq!(messenger.rooms().members(&anna, &made.matrix_room_id).await.expect("a list").len(), 3);
     // What push told too early was not told in vain, and is told once.
-    messenger.settled().await;
-    messenger.receive(vec![early]).await.expect("heard");
+    messenger.drain_background().await;
+    messenger.ingest().receive(vec![early]).await.expect("heard");
     assert_eq!(told(&messenger), ["schon da"]);
 }
 
@@ -124,13 +124,13 @@ async fn what_is_said_while_a_chat_is_being_made_is_told() {
         let room =
             rooms.iter().find(|room| messenger.homeserver.asked(room).is_direct).expect("it is being made");
         messenger.homeserver.answer_late(Duration::ZERO);
-        messenger.receive(vec![said(&messenger, room, "bert", "schon da")]).await.expect("heard");
-        assert_eq!(messenger.rooms.tenant_of(room).await.expect("looked"), None);
+        messenger.ingest().receive(vec![said(&messenger, room, "bert", "schon da")]).await.expect("heard");
+        assert_eq!(messenger.ports.rooms.tenant_of(room).await.expect("looked"), None);
     };
     let bert = fixtures::user("bert");
-    let (made, ()) = tokio::join!(messenger.open_dm(&anna, &bert), pushed);
+    let (made, ()) = tokio::join!(messenger.rooms().open_direct_chat(&anna, &bert), pushed);
     made.expect("made");
-    messenger.settled().await;
+    messenger.drain_background().await;
     assert_eq!(told(&messenger), ["schon da"]);
 }
 
@@ -146,15 +146,20 @@ async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
             let name = json!({ "name": "Schicht 3" });
             messenger.homeserver.happens(&room, &matrix("anna"), "m.room.name", name);
             let first = said(&messenger, &room, "anna", "eins");
-            let done = messenger.crash_after(step, messenger.receive(vec![first.clone()])).await.is_some();
+            let done =
+                messenger.crash_after(step, messenger.ingest().receive(vec![first.clone()])).await.is_some();
             let messenger = messenger.another_process();
             // It was not answered, so it is told again, before anything else.
             let second = said(&messenger, &room, "bert", "zwei");
-            messenger.receive(vec![first, second]).await.expect("heard");
+            messenger.ingest().receive(vec![first, second]).await.expect("heard");
             assert_eq!(told(&messenger), ["eins", "zwei"], "step {step}");
             let bert = messenger.caller("bert", fixtures::TENANT).await;
-            assert_eq!(messenger.members(&bert, &room).await.expect("a list").len(), 2, "step {step}");
-            let seen = messenger.rooms_of(&bert).await.expect("a list");
+            assert_eq!(
+                messenger.rooms().members(&bert, &room).await.expect("a list").len(),
+                2,
+                "step {step}"
+            );
+            let seen = messenger.rooms().list(&bert).await.expect("a list");
             let seen = seen.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
             let expected = if is_direct { (RoomType::Dm, "anna") } else { (RoomType::Custom, "Schicht 3") };
             assert_eq!((seen.room_type, seen.display_name.as_str()), expected, "step {step}");
@@ -174,20 +179,20 @@ async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
 async fn an_invitation_is_accepted_once_and_not_when_it_comes_again() {
     let (messenger, anna) = with_three().await;
     let room =
-        messenger.create_room(&anna, RoomCreation { invite: Vec::new(), ..umbau() }).await.expect("made");
+        messenger.rooms().create(&anna, RoomCreation { invite: Vec::new(), ..umbau() }).await.expect("made");
     let room = room.matrix_room_id;
     let bert = matrix("bert");
-    let members = async || messenger.members(&anna, &room).await.expect("a list").len();
+    let members = async || messenger.rooms().members(&anna, &room).await.expect("a list").len();
     let invited = messenger.homeserver.invites(&room, &matrix("anna"), &bert);
     let invited = messenger.homeserver.told(&room, &invited);
-    messenger.receive(vec![invited.clone()]).await.expect("heard");
+    messenger.ingest().receive(vec![invited.clone()]).await.expect("heard");
     assert_eq!(members().await, 2);
     let put_out = messenger.homeserver.puts_out(&room, &matrix("anna"), &bert);
-    messenger.receive(vec![messenger.homeserver.told(&room, &put_out)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(&room, &put_out)]).await.expect("heard");
     assert_eq!(members().await, 1);
     // The worker reads what push has told already; and push tells late what is over by now.
-    messenger.receive(vec![invited]).await.expect("heard");
-    messenger.reconcile("worker", Duration::ZERO).await.expect("read");
+    messenger.ingest().receive(vec![invited]).await.expect("heard");
+    messenger.reconcile().run("worker", Duration::ZERO).await.expect("read");
     assert!(!messenger.homeserver.members(&room).contains(&bert), "they are not dragged back in");
     assert_eq!(members().await, 1);
 }
@@ -201,14 +206,14 @@ async fn who_declined_before_a_room_was_adopted_stays_out() {
         messenger.homeserver.invites(&room, &bert, &matrix(user));
     }
     messenger.homeserver.puts_out(&room, &matrix("anna"), &matrix("anna"));
-    messenger.receive(vec![said(&messenger, &room, "bert", "eins")]).await.expect("heard");
+    messenger.ingest().receive(vec![said(&messenger, &room, "bert", "eins")]).await.expect("heard");
     let bert = messenger.caller("bert", fixtures::TENANT).await;
-    assert_eq!(messenger.members(&bert, &room).await.expect("a list").len(), 2);
+    assert_eq!(messenger.rooms().members(&bert, &room).await.expect("a list").len(), 2);
     assert!(!messenger.homeserver.members(&room).contains(&matrix("anna")));
     // Who is invited at this moment is in.
     messenger.homeserver.puts_out(&room, &matrix("bert"), &matrix("carl"));
     let invited = messenger.homeserver.invites(&room, &matrix("bert"), &matrix("anna"));
-    messenger.receive(vec![messenger.homeserver.told(&room, &invited)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(&room, &invited)]).await.expect("heard");
     assert!(messenger.homeserver.members(&room).contains(&matrix("anna")));
 }
 
@@ -216,7 +221,7 @@ async fn who_declined_before_a_room_was_adopted_stays_out() {
 async fn an_adopted_room_is_called_as_its_state_says_or_by_who_is_in_it() {
     let (messenger, anna) = with_three().await;
     let shown = async |room: &RoomId| {
-        let rooms = messenger.rooms_of(&anna).await.expect("a list");
+        let rooms = messenger.rooms().list(&anna).await.expect("a list");
         let seen = rooms.into_iter().find(|seen| seen.matrix_room_id == *room).expect("the room");
         (seen.display_name, seen.topic)
     };
@@ -230,19 +235,19 @@ async fn an_adopted_room_is_called_as_its_state_says_or_by_who_is_in_it() {
     for n in 0..600 {
         messenger.homeserver.says(&named, &matrix("bert"), &n.to_string());
     }
-    messenger.receive(vec![said(&messenger, &named, "anna", "eins")]).await.expect("heard");
+    messenger.ingest().receive(vec![said(&messenger, &named, "anna", "eins")]).await.expect("heard");
     assert_eq!(shown(&named).await, ("Schicht 3".to_owned(), Some("Halle".to_owned())));
 
     let nameless =
         messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert"), &matrix("carl")], false);
-    messenger.receive(vec![said(&messenger, &nameless, "anna", "eins")]).await.expect("heard");
+    messenger.ingest().receive(vec![said(&messenger, &nameless, "anna", "eins")]).await.expect("heard");
     assert_eq!(shown(&nameless).await, ("anna, bert, carl".to_owned(), None));
     // A name that is taken away leaves the one before.
     for (name, expected) in
         [("Um\u{202e}bau", "Umbau"), ("", "Umbau"), ("\u{200b}\u{3164}", "Umbau"), ("U\u{308}bung", "Übung")]
     {
         let event = state(&nameless, "m.room.name", json!({ "name": name }));
-        messenger.receive(vec![messenger.homeserver.told(&nameless, &event)]).await.expect("heard");
+        messenger.ingest().receive(vec![messenger.homeserver.told(&nameless, &event)]).await.expect("heard");
         assert_eq!(shown(&nameless).await.0, expected);
     }
 }
@@ -252,8 +257,8 @@ async fn a_space_is_left_alone() {
     let (messenger, _) = with_three().await;
     let space = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
     messenger.homeserver.makes_space(&space);
-    messenger.receive(vec![said(&messenger, &space, "anna", "eins")]).await.expect("heard");
-    assert_eq!(messenger.rooms.tenant_of(&space).await.expect("looked"), None);
+    messenger.ingest().receive(vec![said(&messenger, &space, "anna", "eins")]).await.expect("heard");
+    assert_eq!(messenger.ports.rooms.tenant_of(&space).await.expect("looked"), None);
 }
 
 #[test]

@@ -35,13 +35,17 @@ fn told(messenger: &TestMessenger) -> usize {
 async fn a_sender_may_crash_at_every_step() {
     at_every_step(async |step| {
         let messenger = messenger().build();
-        let call = messenger.notify(fixtures::satellite(), fixtures::machine(7, "x"), options());
+        let call =
+            messenger.notifications().notify(fixtures::satellite(), fixtures::machine(7, "x"), options());
         let done = messenger.crash_after(step, call).await.is_some();
         let survivor = messenger.another_process();
         run_until_idle(&survivor).await;
         let accepted = told(&survivor);
         assert_eq!(survivor.homeserver.all_bodies().len(), accepted, "step {step}");
-        let again = survivor.notify(fixtures::satellite(), fixtures::machine(7, "x"), options()).await;
+        let again = survivor
+            .notifications()
+            .notify(fixtures::satellite(), fixtures::machine(7, "x"), options())
+            .await;
         assert_eq!(again.expect("accepted").replayed, accepted == 1);
         run_until_idle(&survivor).await;
         assert_eq!(survivor.homeserver.all_bodies(), ["[inventory] x"], "step {step}");
@@ -62,7 +66,8 @@ async fn a_sender_may_crash_at_every_step_while_the_homeserver_fails() {
             } else {
                 messenger.homeserver.fail_call(2, Failure::Broken);
             }
-            let call = messenger.notify(fixtures::satellite(), fixtures::draft("x"), options());
+            let call =
+                messenger.notifications().notify(fixtures::satellite(), fixtures::draft("x"), options());
             let done = messenger.crash_after(step, call).await.is_some();
             let survivor = messenger.another_process();
             run_until_idle(&survivor).await;
@@ -81,7 +86,7 @@ async fn a_sender_may_crash_at_every_step_after_its_caller_was_answered() {
         let call = async {
             let answer = messenger.send(fixtures::machine(7, "x"), WAIT).await.notification;
             assert_eq!(answer.status, Status::Pending);
-            messenger.settled().await;
+            messenger.drain_background().await;
         };
         let done = messenger.crash_after(step, call).await.is_some();
         let survivor = messenger.another_process();
@@ -137,10 +142,11 @@ async fn whoever_gets_a_direct_message_is_in_its_room_whatever_crashed() {
         let messenger = messenger().build();
         messenger.caller("anna", fixtures::TENANT).await;
         messenger.send(fixtures::dm("anna", "x"), NO_WAIT).await;
-        let done = messenger.crash_after(step, messenger.deliver_due()).await.is_some();
+        let done = messenger.crash_after(step, messenger.delivery().deliver_due()).await.is_some();
         let survivor = messenger.another_process();
         run_until_idle(&survivor).await;
-        let rooms = survivor.memberships.of(fixtures::TENANT, &fixtures::user("anna")).await.expect("rooms");
+        let rooms =
+            survivor.ports.memberships.of(fixtures::TENANT, &fixtures::user("anna")).await.expect("rooms");
         assert_eq!(rooms.len(), 2, "step {step}: the general room and the one with the bot");
         for room in rooms {
             assert_eq!(survivor.homeserver.members(&room).len(), 1, "step {step}");
@@ -169,7 +175,7 @@ async fn chaos(seed: u64) {
         let sending = process.send(fixtures::machine(machine, &title), wait);
         let (answer, _) = tokio::join!(
             process.crash_after(random.random_range(0..40), sending),
-            worker.crash_after(random.random_range(0..40), worker.deliver_due()),
+            worker.crash_after(random.random_range(0..40), worker.delivery().deliver_due()),
         );
         accepted.extend(answer.map(|_| title));
         if random.random_bool(0.3) {

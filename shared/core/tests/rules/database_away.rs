@@ -15,8 +15,10 @@ use crate::{NO_WAIT, WAIT, run_until_idle};
 async fn with_the_database_away_nothing_is_accepted() {
     let messenger = messenger().build();
     messenger.memory.switch_off();
-    let refused =
-        messenger.notify(fixtures::satellite(), fixtures::draft("x"), fixtures::waiting(WAIT)).await;
+    let refused = messenger
+        .notifications()
+        .notify(fixtures::satellite(), fixtures::draft("x"), fixtures::waiting(WAIT))
+        .await;
     let Err(Error::Fault(fault)) = refused else { panic!("it cannot be accepted") };
     assert_eq!((fault.system, fault.failure), (System::Database, Failure::Unreachable));
     messenger.memory.switch_on();
@@ -40,7 +42,7 @@ async fn a_database_that_goes_away_after_acceptance_loses_nothing() {
         run_until_idle(&messenger).await;
         assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] x"]);
         assert_eq!(
-            messenger.notification(&fixtures::satellite(), answer.id).await.expect("stored").status,
+            messenger.notifications().find(&fixtures::satellite(), answer.id).await.expect("stored").status,
             Status::Sent
         );
     }
@@ -52,7 +54,7 @@ async fn a_worker_that_loses_the_database_goes_on_later() {
     messenger.send(fixtures::draft("x"), NO_WAIT).await;
     messenger.homeserver.act_late(Duration::from_millis(100));
     let worker = messenger.clone();
-    let working = tokio::spawn(async move { worker.deliver_due().await });
+    let working = tokio::spawn(async move { worker.delivery().deliver_due().await });
     tokio::time::sleep(Duration::from_millis(150)).await;
     messenger.memory.switch_off();
     assert!(working.await.expect("it does not panic").is_err());

@@ -18,7 +18,7 @@ fn in_room_of(messenger: &TestMessenger, tenant: TenantId, name: &str) -> Option
 }
 
 async fn found(messenger: &TestMessenger, of: &Notification) -> Notification {
-    messenger.notification(&fixtures::satellite(), of.id).await.expect("it is stored")
+    messenger.notifications().find(&fixtures::satellite(), of.id).await.expect("it is stored")
 }
 
 fn matrix(localpart: &str) -> MatrixUserId {
@@ -39,6 +39,7 @@ async fn a_known_user_gets_it_in_the_room_of_the_bot_and_them() {
     assert_eq!(messenger.homeserver.bodies(&room), ["[inventory] Hallo"]);
     assert!(
         messenger
+            .ports
             .memberships
             .of(fixtures::TENANT, &fixtures::user("anna"))
             .await
@@ -107,7 +108,7 @@ async fn what_was_held_for_a_week_is_never_delivered() {
     let messenger = messenger().build();
     let held = messenger.send(fixtures::dm("anna", "Hallo"), NO_WAIT).await.notification;
     messenger.pass(Duration::from_hours(7 * 24 + 1));
-    assert_eq!(messenger.maintenance.expire().await.expect("expired"), 1);
+    assert_eq!(messenger.ports.maintenance.expire().await.expect("expired"), 1);
     ready_caller(&messenger, "anna").await;
     run_until_idle(&messenger).await;
     assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), None);
@@ -135,7 +136,7 @@ async fn who_moved_away_gets_nothing_of_the_old_tenant() {
     messenger.send(fixtures::dm("anna", "before"), WAIT).await;
     messenger.homeserver.switch_off();
     messenger.send(fixtures::dm("anna", "stuck"), WAIT).await;
-    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
+    messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
     messenger.homeserver.switch_on();
     messenger.send(fixtures::dm("anna", "after"), WAIT).await;
     run_until_idle(&messenger).await;
@@ -143,6 +144,7 @@ async fn who_moved_away_gets_nothing_of_the_old_tenant() {
     assert_eq!(in_room_of(&messenger, fixtures::OTHER_TENANT, "anna"), None);
     let satellite = Satellite { tenant: fixtures::OTHER_TENANT, ..fixtures::satellite() };
     messenger
+        .notifications()
         .notify(satellite, fixtures::dm("anna", "here"), fixtures::waiting(WAIT))
         .await
         .expect("accepted");
@@ -156,7 +158,7 @@ async fn who_moved_away_gets_nothing_of_the_old_tenant() {
 async fn who_moved_back_gets_what_waited() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
-    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
+    messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
     messenger.send(fixtures::dm("anna", "waits"), WAIT).await;
     run_until_idle(&messenger).await;
     messenger.another_process().caller("anna", fixtures::TENANT).await;
@@ -170,7 +172,7 @@ async fn nothing_is_lost_when_the_recipient_moves_meanwhile() {
         let messenger = messenger().build();
         messenger.caller("anna", fixtures::TENANT).await;
         messenger.memory.dawdle(Duration::from_millis(20));
-        let moved = messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "anna"));
+        let moved = messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "anna"));
         let (message, moved) = tokio::join!(messenger.send(fixtures::dm("anna", "x"), WAIT), moved);
         moved.expect("signed in");
         messenger.memory.dawdle(Duration::ZERO);
@@ -193,9 +195,10 @@ async fn who_moves_while_their_messages_are_delivered_gets_no_more_of_them() {
     }
     messenger.homeserver.act_late(Duration::from_secs(1));
     let worker = messenger.clone();
-    let working = tokio::spawn(async move { worker.deliver_due().await.expect("the outbox can be read") });
+    let working =
+        tokio::spawn(async move { worker.delivery().deliver_due().await.expect("the outbox can be read") });
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
+    messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
     working.await.expect("no panic");
     let bodies = in_room_of(&messenger, fixtures::TENANT, "anna").expect("her room");
     assert_eq!(bodies.len(), 3, "only the one that was on its way arrives: {bodies:?}");
@@ -221,13 +224,19 @@ async fn who_left_the_chat_elsewhere_is_brought_back_by_the_next_message() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
     let room = messenger.send(fixtures::dm("anna", "one"), WAIT).await.notification.room.expect("sent");
-    messenger.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
-    messenger.memberships.remove(fixtures::TENANT, &room, &fixtures::user("anna")).await.expect("stored");
+    messenger.ports.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
+    messenger
+        .ports
+        .memberships
+        .remove(fixtures::TENANT, &room, &fixtures::user("anna"))
+        .await
+        .expect("stored");
     let sent = messenger.send(fixtures::dm("anna", "two"), WAIT).await.notification;
     assert_eq!((sent.status, sent.room.as_ref()), (Status::Sent, Some(&room)));
     assert_eq!(messenger.homeserver.members(&room), [matrix("anna")]);
     assert!(
         messenger
+            .ports
             .memberships
             .of(fixtures::TENANT, &fixtures::user("anna"))
             .await

@@ -16,7 +16,7 @@ use crate::in_general_room;
 async fn stand() -> (TestMessenger, Caller, RoomId) {
     let messenger = messenger().build();
     let (anna, room) = in_general_room(&messenger, "anna").await;
-    assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("it is read"));
+    assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("it is read"));
     (messenger, anna, room)
 }
 
@@ -29,6 +29,7 @@ async fn say(
 ) -> Message {
     messenger
         .messenger
+        .messages()
         .send(anna, room, MessageContent::text(body, "m.text"), transaction)
         .await
         .expect("sent")
@@ -36,6 +37,7 @@ async fn say(
 
 async fn push(messenger: &TestMessenger, said: &Message) {
     messenger
+        .ingest()
         .receive(vec![messenger.homeserver.told(&said.room_id, &said.event_id)])
         .await
         .expect("received");
@@ -50,7 +52,7 @@ async fn what_push_brings_is_not_read_from_the_room() {
         push(&messenger, &said).await;
     }
     let begin = Instant::now();
-    messenger.rooms_of(&anna).await.expect("rooms");
+    messenger.rooms().list(&anna).await.expect("rooms");
     assert_eq!(begin.elapsed(), Duration::ZERO, "nothing is left to wait for");
     sleep(Duration::from_secs(5)).await;
     assert_eq!(messenger.homeserver.calls() - before, 5, "one call for each message");
@@ -62,10 +64,10 @@ async fn a_message_is_read_from_the_room_late_while_push_works_and_soon_when_it_
     let (messenger, anna, room) = stand().await;
     let other = say(&messenger, &anna, &room, "pushed", None).await;
     let pushed = vec![messenger.homeserver.told(&other.room_id, &other.event_id)];
-    messenger.receive_push(None, pushed.clone()).await.expect("received");
+    messenger.push().receive(None, pushed.clone()).await.expect("received");
     let late = say(&messenger, &anna, &room, "late", None).await;
     for _ in 0..5 {
-        messenger.receive_push(None, pushed.clone()).await.expect("received");
+        messenger.push().receive(None, pushed.clone()).await.expect("received");
         assert_eq!(
             messenger.memory.summary(&room).count,
             1,
@@ -75,10 +77,10 @@ async fn a_message_is_read_from_the_room_late_while_push_works_and_soon_when_it_
     }
     sleep(Duration::from_millis(200)).await;
     assert_eq!(messenger.memory.summary(&room).count, 2, "push works but has not brought it in time");
-    messenger.receive_push(None, pushed.clone()).await.expect("received");
+    messenger.push().receive(None, pushed.clone()).await.expect("received");
     say(&messenger, &anna, &room, "looked for", None).await;
     let begin = Instant::now();
-    messenger.rooms_of(&anna).await.expect("rooms");
+    messenger.rooms().list(&anna).await.expect("rooms");
     assert!(begin.elapsed() < Duration::from_millis(250), "a reader does not wait for a late push");
     assert_eq!(messenger.memory.summary(&room).count, 3);
     sleep(Duration::from_secs(1)).await;
@@ -97,7 +99,7 @@ async fn what_push_has_brought_already_is_answered_as_it_was_said_first_without_
     assert_eq!(again, first);
     assert_eq!(messenger.homeserver.calls() - before, 1);
     let begin = Instant::now();
-    messenger.rooms_of(&anna).await.expect("rooms");
+    messenger.rooms().list(&anna).await.expect("rooms");
     assert_eq!(begin.elapsed(), Duration::ZERO);
 }
 
@@ -116,7 +118,7 @@ async fn who_looks_waits_for_what_was_sent_before_and_not_for_what_comes_after()
     sleep(Duration::from_millis(505)).await;
     let said = say(&messenger, &anna, &room, "now", None).await;
     let begin = Instant::now();
-    let rooms = messenger.rooms_of(&anna).await.expect("rooms");
+    let rooms = messenger.rooms().list(&anna).await.expect("rooms");
     assert!(begin.elapsed() <= Duration::from_millis(200), "{:?}", begin.elapsed());
     let shown = rooms.into_iter().find(|shown| shown.matrix_room_id == room).expect("the room");
     assert!(shown.last_message_ts >= Some(said.timestamp));

@@ -29,6 +29,7 @@ impl Stand {
         let sender = MatrixUserId::new("@anna:hub.local");
         let event = self.messenger.homeserver.happens(&self.room, &sender, kind, content);
         self.messenger
+            .ingest()
             .receive(vec![self.messenger.homeserver.told(&self.room, &event)])
             .await
             .expect("received");
@@ -36,7 +37,7 @@ impl Stand {
     }
 
     async fn history(&self) -> Vec<Message> {
-        self.messenger.history(&self.anna, &self.room, None, 50).await.expect("a page").messages
+        self.messenger.history().page(&self.anna, &self.room, None, 50).await.expect("a page").messages
     }
 
     /// The last thing that was told.
@@ -47,7 +48,7 @@ impl Stand {
     async fn is_posted(&self, id: &str) -> bool {
         let mxc = Mxc::new("hub.local", id).expect("a name");
         let user = self.anna.user.id();
-        self.messenger.messages.posted(fixtures::TENANT, user, &mxc).await.expect("asked").is_some()
+        self.messenger.ports.messages.posted(fixtures::TENANT, user, &mxc).await.expect("asked").is_some()
     }
 }
 
@@ -88,7 +89,7 @@ async fn a_poll_is_the_text_that_stands_for_it() {
     let before = stand.messenger.memory.events().len();
     let sender = MatrixUserId::new("@anna:hub.local");
     stand.messenger.homeserver.happens(&stand.room, &sender, "m.poll.start", json!({ "m.poll": {} }));
-    stand.messenger.reconcile("worker", std::time::Duration::ZERO).await.expect("read");
+    stand.messenger.reconcile().run("worker", std::time::Duration::ZERO).await.expect("read");
     assert_eq!(stand.messenger.memory.events().len(), before);
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use messenger_core::{
+    cursor::Since,
     id::{EventId, MatrixUserId, RoomId},
+    live::event_stream::EventStream,
     message::MessageContent,
-    poll::Since,
-    subscription::EventStream,
     user::Caller,
 };
 use messenger_testkit::{
@@ -38,7 +38,7 @@ impl Stand {
 
     async fn hears(&self, event: &EventId) {
         let told = self.messenger.homeserver.told(&self.room, event);
-        self.messenger.receive(vec![told]).await.expect("received");
+        self.messenger.ingest().receive(vec![told]).await.expect("received");
     }
 
     async fn says(&self, body: &str) -> EventId {
@@ -65,19 +65,20 @@ impl Stand {
     /// Returns the end of the log. Processes that follow it by now remember what comes later.
     async fn cursor(&self) -> String {
         caught_up().await;
-        self.messenger.feed.span().await.expect("a span").head.to_string()
+        self.messenger.ports.feed.span().await.expect("a span").head.to_string()
     }
 
     /// Returns the replay of a stream of this process from a cursor.
     async fn replayed(&self, process: &TestMessenger, cursor: &str) -> Vec<SseEvent> {
-        let event_stream: EventStream = process.subscribe(&self.anna, Some(cursor)).await.expect("a stream");
+        let event_stream: EventStream =
+            process.streams().subscribe(&self.anna, Some(cursor)).await.expect("a stream");
         let events = Reader::new(event_stream).within(Duration::from_secs(2)).await;
         events.into_iter().filter(|event| event.id.is_some() && event.kind() != "connected").collect()
     }
 
     async fn polled(&self) -> String {
         let since = Since::Cursor("0".to_owned());
-        self.messenger.poll(&self.anna, &since, Duration::ZERO).await.expect("a page").json()
+        self.messenger.streams().poll(&self.anna, &since, Duration::ZERO).await.expect("a page").json()
     }
 }
 
@@ -133,7 +134,8 @@ async fn what_is_newer_than_a_redacted_message_is_still_remembered() {
     stand.says("newer").await;
     stand.redacts(&message).await;
     caught_up().await;
-    let mut event_stream = stand.messenger.subscribe(&stand.anna, Some(&cursor)).await.expect("a stream");
+    let mut event_stream =
+        stand.messenger.streams().subscribe(&stand.anna, Some(&cursor)).await.expect("a stream");
     let preamble = event_stream.next().await.expect("first bytes");
     assert!(String::from_utf8_lossy(&preamble).contains("newer"));
 }
@@ -160,18 +162,24 @@ async fn what_is_redacted_before_push_brings_it_is_never_told() {
     let stand = Stand::new().await;
     let _broker = stand.messenger.run_broker();
     let said = MessageContent::text(SECRET, "m.text");
-    let sent = stand.messenger.messenger.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent");
+    let sent = stand
+        .messenger
+        .messenger
+        .messages()
+        .send(&stand.anna, &stand.room, said, Some("1"))
+        .await
+        .expect("sent");
     stand.redacts(&sent.event_id).await;
     // Push does not come: it is read from the room, where it is empty.
     caught_up().await;
-    stand.messenger.settled().await;
+    stand.messenger.drain_background().await;
     assert!(!stand.polled().await.contains(SECRET));
-    assert_eq!(stand.messenger.rooms_of(&stand.anna).await.expect("rooms")[0].last_message, None);
+    assert_eq!(stand.messenger.rooms().list(&stand.anna).await.expect("rooms")[0].last_message, None);
     // And a push that was on its way, as it was said.
     let late = stand.messenger.homeserver.says(&stand.room, &anna(), SECRET);
     let told = stand.messenger.homeserver.told(&stand.room, &late);
     stand.redacts(&late).await;
-    stand.messenger.another_process().receive(vec![told]).await.expect("received");
+    stand.messenger.another_process().ingest().receive(vec![told]).await.expect("received");
     assert!(!stand.polled().await.contains(SECRET));
 }
 
@@ -180,7 +188,13 @@ async fn a_retry_is_not_answered_with_what_was_redacted() {
     let stand = Stand::new().await;
     let say = async |body: &str| {
         let said = MessageContent::text(body, "m.text");
-        stand.messenger.messenger.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent")
+        stand
+            .messenger
+            .messenger
+            .messages()
+            .send(&stand.anna, &stand.room, said, Some("1"))
+            .await
+            .expect("sent")
     };
     let sent = say(SECRET).await;
     stand.hears(&sent.event_id).await;

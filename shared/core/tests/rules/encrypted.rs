@@ -17,7 +17,7 @@ fn matrix(user: &str) -> MatrixUserId {
 
 async fn say(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) {
     let said = messenger.homeserver.says(room, &matrix(user), body);
-    messenger.receive(vec![messenger.homeserver.told(room, &said)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(room, &said)]).await.expect("heard");
 }
 
 async fn encrypt(messenger: &TestMessenger, room: &RoomId, user: &str) {
@@ -26,7 +26,7 @@ async fn encrypt(messenger: &TestMessenger, room: &RoomId, user: &str) {
     let event = messenger.homeserver.told(room, &event);
     // As by push and by the worker.
     for _ in 0..2 {
-        messenger.receive(vec![event.clone()]).await.expect("heard");
+        messenger.ingest().receive(vec![event.clone()]).await.expect("heard");
     }
 }
 
@@ -39,7 +39,7 @@ fn notices(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
 async fn external(messenger: &TestMessenger, name: &str) -> Caller {
     let caller = ready_caller(messenger, name).await;
     let admin = ready_with(messenger, "admin", Role::Admin).await;
-    messenger.enable_external_access(&admin, caller.user.id()).await.expect("enabled");
+    messenger.external_clients().enable(&admin, caller.user.id()).await.expect("enabled");
     caller
 }
 
@@ -60,7 +60,7 @@ async fn a_room_that_is_encrypted_later_says_so_once_and_takes_no_plain_text() {
     let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
     say(&messenger, &room, "anna", "eins").await;
     let flag = async |caller: &Caller| {
-        let rooms = messenger.rooms_of(caller).await.expect("rooms");
+        let rooms = messenger.rooms().list(caller).await.expect("rooms");
         rooms.iter().find(|seen| seen.matrix_room_id == room).expect("the room").encrypted
     };
     assert!(!flag(&bert).await);
@@ -71,13 +71,14 @@ async fn a_room_that_is_encrypted_later_says_so_once_and_takes_no_plain_text() {
     for caller in [&anna, &bert] {
         let error = messenger
             .messenger
+            .messages()
             .send(caller, &room, MessageContent::text("x", "m.text"), None)
             .await
             .expect_err("refused");
         assert_eq!(error.code(), "room_encrypted");
         assert!(error.failure().is_none());
         assert_eq!(
-            messenger.check_may_write(caller, &room).await.expect_err("refused").code(),
+            messenger.authorization().check_may_write(caller, &room).await.expect_err("refused").code(),
             "room_encrypted"
         );
     }
@@ -85,8 +86,15 @@ async fn a_room_that_is_encrypted_later_says_so_once_and_takes_no_plain_text() {
     assert_eq!(bodies.count(), 2, "what was said before, and the notice");
     // Another process knows as much.
     let other = messenger.another_process();
-    assert!(other.messenger.send(&bert, &room, MessageContent::text("x", "m.text"), None).await.is_err());
-    assert_eq!(messenger.history(&bert, &room, None, 10).await.expect("a page").messages.len(), 2);
+    assert!(
+        other
+            .messenger
+            .messages()
+            .send(&bert, &room, MessageContent::text("x", "m.text"), None)
+            .await
+            .is_err()
+    );
+    assert_eq!(messenger.history().page(&bert, &room, None, 10).await.expect("a page").messages.len(), 2);
 }
 
 #[tokio::test]
@@ -104,7 +112,7 @@ async fn encryption_is_noticed_by_a_send_before_it_is_heard_of() {
         size: 0,
         bytes: Box::pin(futures::stream::empty()),
     };
-    let error = messenger.upload(&anna, &room, upload, None, None).await.expect_err("refused");
+    let error = messenger.media().upload(&anna, &room, upload, None, None).await.expect_err("refused");
     assert_eq!((error.code(), messenger.homeserver.files()), ("room_encrypted", 0));
 }
 
@@ -124,7 +132,7 @@ async fn a_notification_is_never_sent_into_an_encrypted_room() {
     // The streams have it all the same.
     let events = messenger.memory.events();
     assert!(events.iter().any(|event| event.payload.as_str().contains("Alarm")));
-    assert!(messenger.rooms_of(&anna).await.expect("rooms")[0].encrypted);
+    assert!(messenger.rooms().list(&anna).await.expect("rooms")[0].encrypted);
 }
 
 #[tokio::test]
@@ -142,21 +150,25 @@ async fn an_encrypted_chat_with_somebody_who_reads_here_only_leads_both_to_a_pla
         );
         messenger
             .another_process()
+            .ingest()
             .receive(vec![messenger.homeserver.told(&room, &said)])
             .await
             .expect("heard");
     }
-    let plain = messenger.rooms_of(&bert).await.expect("rooms");
+    let plain = messenger.rooms().list(&bert).await.expect("rooms");
     let plain = plain.iter().find(|seen| seen.display_name == "anna").expect("the plain chat");
     let said = notices(&messenger, &room);
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains(&format!("https://matrix.to/#/{}", plain.matrix_room_id)), "{said:?}");
     let told = notices(&messenger, &plain.matrix_room_id);
     assert!(told.len() == 1 && told[0].contains("anna hat einen verschlüsselten Chat begonnen"), "{told:?}");
-    assert!(messenger.rooms_of(&anna).await.expect("rooms").iter().any(|seen| seen.display_name == "bert"));
+    assert!(
+        messenger.rooms().list(&anna).await.expect("rooms").iter().any(|seen| seen.display_name == "bert")
+    );
     assert!(!messenger.homeserver.has_bot(&room), "the bot does not stay where it can read nothing");
     messenger
         .messenger
+        .messages()
         .send(&bert, &plain.matrix_room_id, MessageContent::text("Hallo", "m.text"), None)
         .await
         .expect("sent");
@@ -174,14 +186,14 @@ async fn an_encrypted_room_of_several_says_who_is_not_reached_and_one_that_all_r
     for room in [&several, &all, &alone] {
         let event =
             messenger.homeserver.happens(room, &matrix("anna"), "m.room.topic", json!({ "topic": "x" }));
-        messenger.receive(vec![messenger.homeserver.told(room, &event)]).await.expect("heard");
-        assert_eq!(messenger.rooms.tenant_of(room).await.expect("looked"), None, "it is none of ours");
+        messenger.ingest().receive(vec![messenger.homeserver.told(room, &event)]).await.expect("heard");
+        assert_eq!(messenger.ports.rooms.tenant_of(room).await.expect("looked"), None, "it is none of ours");
     }
     let said = notices(&messenger, &several);
     assert!(said.len() == 1 && said[0].contains("lesen bert."), "{said:?}");
     assert!(notices(&messenger, &all).is_empty() && notices(&messenger, &alone).is_empty());
     // Who is invited a moment later is seen.
     let invited = messenger.homeserver.invites(&alone, &matrix("anna"), &matrix("bert"));
-    messenger.receive(vec![messenger.homeserver.told(&alone, &invited)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(&alone, &invited)]).await.expect("heard");
     assert_eq!(notices(&messenger, &alone).len(), 1);
 }

@@ -14,7 +14,7 @@ async fn people(messenger: &TestMessenger) -> (Caller, Caller) {
 }
 
 fn works(messenger: &TestMessenger, caller: &Caller, password: &str) -> bool {
-    messenger.homeserver.lets_in(&messenger.matrix_id(&caller.user), password)
+    messenger.homeserver.lets_in(&messenger.ids().of(&caller.user), password)
 }
 
 #[tokio::test(start_paused = true)]
@@ -22,38 +22,38 @@ async fn nobody_has_a_password_before_an_administrator_allows_it() {
     let messenger = messenger().build();
     let (admin, anna) = people(&messenger).await;
     assert_eq!(
-        messenger.external_client(&anna).await.expect_err("refused").code(),
+        messenger.external_clients().credentials(&anna).await.expect_err("refused").code(),
         "external_access_disabled"
     );
     assert_eq!(
-        messenger.rotate_external_client(&anna).await.expect_err("refused").code(),
+        messenger.external_clients().rotate(&anna).await.expect_err("refused").code(),
         "external_access_disabled"
     );
     let id = anna.user.id();
     assert_eq!(
-        messenger.enable_external_access(&anna, id).await.expect_err("refused").code(),
+        messenger.external_clients().enable(&anna, id).await.expect_err("refused").code(),
         "admin_role_needed"
     );
     assert_eq!(
-        messenger.disable_external_access(&anna, id).await.expect_err("refused").code(),
+        messenger.external_clients().disable(&anna, id).await.expect_err("refused").code(),
         "admin_role_needed"
     );
     let foreign = messenger.caller("carl", fixtures::OTHER_TENANT).await;
     for user in [foreign.user.id(), &fixtures::user("nobody")] {
         assert_eq!(
-            messenger.enable_external_access(&admin, user).await.expect_err("refused").code(),
+            messenger.external_clients().enable(&admin, user).await.expect_err("refused").code(),
             "not_found"
         );
         assert_eq!(
-            messenger.disable_external_access(&admin, user).await.expect_err("refused").code(),
+            messenger.external_clients().disable(&admin, user).await.expect_err("refused").code(),
             "not_found"
         );
     }
-    messenger.enable_external_access(&admin, id).await.expect("enabled");
-    let first = messenger.external_client(&anna).await.expect("a password");
+    messenger.external_clients().enable(&admin, id).await.expect("enabled");
+    let first = messenger.external_clients().credentials(&anna).await.expect("a password");
     assert!(works(&messenger, &anna, &first.password));
     assert_eq!((first.username.as_str(), first.user_id.as_str()), ("anna", "@anna:hub.local"));
-    assert_eq!(messenger.external_client(&anna).await.expect("the same"), first);
+    assert_eq!(messenger.external_clients().credentials(&anna).await.expect("the same"), first);
     assert!(!format!("{first:?}").contains(&first.password));
 }
 
@@ -61,15 +61,17 @@ async fn nobody_has_a_password_before_an_administrator_allows_it() {
 async fn a_rotated_password_is_another_one() {
     let messenger = messenger().build();
     let (admin, anna) = people(&messenger).await;
-    messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
-    let first = messenger.external_client(&anna).await.expect("a password");
-    let second = messenger.rotate_external_client(&anna).await.expect("another");
+    messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
+    let first = messenger.external_clients().credentials(&anna).await.expect("a password");
+    let second = messenger.external_clients().rotate(&anna).await.expect("another");
     assert!(first.password != second.password && works(&messenger, &anna, &second.password));
-    assert_eq!(messenger.external_client(&anna).await.expect("the same"), second);
-    let both =
-        futures::join!(messenger.rotate_external_client(&anna), messenger.rotate_external_client(&anna));
+    assert_eq!(messenger.external_clients().credentials(&anna).await.expect("the same"), second);
+    let both = futures::join!(
+        messenger.external_clients().rotate(&anna),
+        messenger.external_clients().rotate(&anna)
+    );
     let (one, other) = (both.0.expect("one"), both.1.expect("other"));
-    let now = messenger.external_client(&anna).await.expect("the last");
+    let now = messenger.external_clients().credentials(&anna).await.expect("the last");
     assert!(now == one || now == other);
     assert!(works(&messenger, &anna, &now.password));
 }
@@ -79,10 +81,11 @@ async fn what_is_shown_works_whatever_crashed_before() {
     for polls in 0..60 {
         let messenger = messenger().build();
         let (admin, anna) = people(&messenger).await;
-        messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
-        messenger.external_client(&anna).await.expect("a password");
-        let done = messenger.crash_after(polls, messenger.rotate_external_client(&anna)).await.is_some();
-        let shown = messenger.another_process().external_client(&anna).await.expect("a password");
+        messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
+        messenger.external_clients().credentials(&anna).await.expect("a password");
+        let done = messenger.crash_after(polls, messenger.external_clients().rotate(&anna)).await.is_some();
+        let shown =
+            messenger.another_process().external_clients().credentials(&anna).await.expect("a password");
         assert!(works(&messenger, &anna, &shown.password), "after {polls} steps");
         if done {
             return;
@@ -96,16 +99,16 @@ async fn who_is_withdrawn_is_out_now_or_when_the_homeserver_is_back() {
     let messenger = messenger().build();
     let (admin, anna) = people(&messenger).await;
     let id = anna.user.id();
-    messenger.enable_external_access(&admin, id).await.expect("enabled");
-    let first = messenger.external_client(&anna).await.expect("a password");
-    let done = messenger.disable_external_access(&admin, id).await.expect("disabled");
+    messenger.external_clients().enable(&admin, id).await.expect("enabled");
+    let first = messenger.external_clients().credentials(&anna).await.expect("a password");
+    let done = messenger.external_clients().disable(&admin, id).await.expect("disabled");
     assert_eq!((done, works(&messenger, &anna, &first.password)), (Withdrawal::Done, false));
-    assert!(messenger.external_client(&anna).await.is_err());
-    messenger.enable_external_access(&admin, id).await.expect("enabled");
-    let second = messenger.external_client(&anna).await.expect("another password");
+    assert!(messenger.external_clients().credentials(&anna).await.is_err());
+    messenger.external_clients().enable(&admin, id).await.expect("enabled");
+    let second = messenger.external_clients().credentials(&anna).await.expect("another password");
     assert_ne!(first.password, second.password);
     messenger.homeserver.switch_off();
-    let pending = messenger.disable_external_access(&admin, id).await.expect("disabled");
+    let pending = messenger.external_clients().disable(&admin, id).await.expect("disabled");
     assert_eq!((pending, works(&messenger, &anna, &second.password)), (Withdrawal::Pending, true));
     messenger.homeserver.switch_on();
     run_until_idle(&messenger).await;
@@ -117,10 +120,10 @@ async fn who_is_withdrawn_while_asking_is_out_all_the_same() {
     for polls in 0..40 {
         let messenger = messenger().build();
         let (admin, anna) = people(&messenger).await;
-        messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
-        let mut asking = Box::pin(messenger.external_client(&anna));
+        messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
+        let mut asking = Box::pin(messenger.external_clients().credentials(&anna));
         let early = part_of(polls, &mut asking).await;
-        messenger.disable_external_access(&admin, anna.user.id()).await.expect("disabled");
+        messenger.external_clients().disable(&admin, anna.user.id()).await.expect("disabled");
         let shown = match early {
             Some(shown) => shown,
             None => asking.await,
@@ -138,11 +141,11 @@ async fn who_is_withdrawn_while_asking_is_out_all_the_same() {
 async fn a_homeserver_that_is_away_shows_no_password_that_does_not_work() {
     let messenger = messenger().build();
     let (admin, anna) = people(&messenger).await;
-    messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
+    messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
     messenger.homeserver.switch_off();
-    let away = messenger.external_client(&anna).await.expect_err("it is away");
+    let away = messenger.external_clients().credentials(&anna).await.expect_err("it is away");
     assert_eq!(away.failure(), Some(Failure::Unreachable));
     messenger.homeserver.switch_on();
-    let shown = messenger.external_client(&anna).await.expect("a password");
+    let shown = messenger.external_clients().credentials(&anna).await.expect("a password");
     assert!(works(&messenger, &anna, &shown.password));
 }

@@ -33,7 +33,7 @@ async fn write(messenger: TestMessenger, seed: u64) {
         } else {
             let events: Vec<_> =
                 (0..random.random_range(1..4)).map(|_| fixtures::event(audience(&mut random), "x")).collect();
-            messenger.feed.append(&events).await.expect("appended");
+            messenger.ports.feed.append(&events).await.expect("appended");
         }
         if random.random_bool(0.1) {
             tokio::time::sleep(Duration::from_millis(random.random_range(0..4))).await;
@@ -48,7 +48,8 @@ async fn read(processes: Vec<TestMessenger>, caller: Caller, last: Audience, luc
     let mut cursor = "0".to_owned();
     loop {
         let process = &processes[random.random_range(0..processes.len())];
-        let mut stream = Reader::new(process.subscribe(&caller, Some(&cursor)).await.expect("a stream"));
+        let mut stream =
+            Reader::new(process.streams().subscribe(&caller, Some(&cursor)).await.expect("a stream"));
         for _ in 0..random.random_range(1..200) {
             let Some(event) = stream.next().await else { break };
             assert_ne!(event.kind(), "reset");
@@ -78,6 +79,7 @@ async fn each_hears_its_own(dawdle: Duration) {
         callers.push(first.caller(name, tenant).await);
     }
     first
+        .ports
         .memberships
         .add(fixtures::TENANT, &RoomId::new("!1"), &fixtures::user("anna"))
         .await
@@ -96,7 +98,7 @@ async fn each_hears_its_own(dawdle: Duration) {
     for caller in &callers {
         let last = Audience::User(caller.user.tenant(), caller.user.id().clone());
         let text = format!("the end of {last}");
-        first.feed.append(&[fixtures::event(last, &text)]).await.expect("appended");
+        first.ports.feed.append(&[fixtures::event(last, &text)]).await.expect("appended");
     }
     for (n, reader) in readers.into_iter().enumerate() {
         let seen =
@@ -107,7 +109,7 @@ async fn each_hears_its_own(dawdle: Duration) {
         if user.id().as_str() == "anna" {
             audience.push(Audience::Room(fixtures::TENANT, RoomId::new("!1")));
         }
-        let events = first.feed.after(Position(0), &audience, 1_000_000).await.expect("events");
+        let events = first.ports.feed.after(Position(0), &audience, 1_000_000).await.expect("events");
         let expected: Vec<_> = events.iter().map(|event| event.position.0).collect();
         assert!(expected.len() > 100);
         assert_eq!(seen, expected, "reader {n}");
@@ -128,15 +130,15 @@ async fn each_reader_hears_the_same_from_a_slow_store() {
 async fn join_while_opening(messenger: &TestMessenger, round: usize) {
     let caller = messenger.caller(&format!("user{round}"), fixtures::TENANT).await;
     let room = RoomId::new(format!("!{round}"));
-    let cursor = messenger.feed.span().await.expect("a span").head.to_string();
+    let cursor = messenger.ports.feed.span().await.expect("a span").head.to_string();
     let (joining, user, joined) = (messenger.clone(), caller.user.id().clone(), room.clone());
     let join = tokio::spawn(async move {
-        joining.memberships.add(fixtures::TENANT, &joined, &user).await.expect("added");
+        joining.ports.memberships.add(fixtures::TENANT, &joined, &user).await.expect("added");
         let after = fixtures::event(Audience::Room(fixtures::TENANT, joined), "after the join");
-        joining.feed.append(&[after]).await.expect("appended");
+        joining.ports.feed.append(&[after]).await.expect("appended");
     });
     let from = round.is_multiple_of(2).then_some(cursor.as_str());
-    let mut stream = Reader::new(messenger.subscribe(&caller, from).await.expect("a stream"));
+    let mut stream = Reader::new(messenger.streams().subscribe(&caller, from).await.expect("a stream"));
     join.await.expect("no panic");
     let heard = tokio::time::timeout(Duration::from_secs(10), async {
         loop {

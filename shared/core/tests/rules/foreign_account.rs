@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use messenger_core::{
     Result,
+    cursor::Since,
     error::Failure,
     event::Audience,
     id::MatrixUserId,
     notification::Status,
-    poll::Since,
     room::RoomCreation,
     user::{Account, Caller, Role},
 };
@@ -30,7 +30,7 @@ fn umbau(invite: &[&str]) -> RoomCreation {
 }
 
 async fn account(messenger: &TestMessenger, user: &str) -> Account {
-    messenger.users.in_any_tenant(&fixtures::user(user)).await.expect("found").expect("known").account
+    messenger.ports.users.in_any_tenant(&fixtures::user(user)).await.expect("found").expect("known").account
 }
 
 /// A hub whose homeserver has an administrator of its own, and a Hub user of the same name.
@@ -49,27 +49,29 @@ async fn a_user_whose_account_is_taken_only_reads() {
     let anna = ready_caller(&messenger, "anna").await;
     let machine = messenger.send(fixtures::machine(1, "x"), WAIT).await.notification.room.expect("a room");
     messenger
+        .ports
         .feed
         .append(&[fixtures::event(Audience::Tenant(fixtures::TENANT), "x")])
         .await
         .expect("appended");
     let rooms = messenger.homeserver.rooms().len();
     let refused = [
-        messenger.join_room(&admin, &machine).await.map(drop),
-        messenger.create_room(&admin, umbau(&[])).await.map(drop),
-        messenger.open_dm(&admin, anna.user.id()).await.map(drop),
+        messenger.rooms().join(&admin, &machine).await.map(drop),
+        messenger.rooms().create(&admin, umbau(&[])).await.map(drop),
+        messenger.rooms().open_direct_chat(&admin, anna.user.id()).await.map(drop),
         // Others are told as well.
-        messenger.open_dm(&anna, admin.user.id()).await.map(drop),
-        messenger.create_room(&anna, umbau(&["admin"])).await.map(drop),
-        messenger.external_client(&admin).await.map(drop),
+        messenger.rooms().open_direct_chat(&anna, admin.user.id()).await.map(drop),
+        messenger.rooms().create(&anna, umbau(&["admin"])).await.map(drop),
+        messenger.external_clients().credentials(&admin).await.map(drop),
     ];
     for result in refused {
         assert_eq!(code(result), "matrix_account_taken");
     }
-    messenger.subscribe(&admin, None).await.expect("a stream");
-    let page = messenger.poll(&admin, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
+    messenger.streams().subscribe(&admin, None).await.expect("a stream");
+    let page =
+        messenger.streams().poll(&admin, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
     assert!(!page.events.is_empty());
-    assert_eq!(messenger.rooms_of(&admin).await.expect("a list"), []);
+    assert_eq!(messenger.rooms().list(&admin).await.expect("a list"), []);
     run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.misused(), [""; 0].map(MatrixUserId::new));
     assert_eq!(messenger.homeserver.rooms().len(), rooms, "nothing was made");
@@ -98,16 +100,16 @@ async fn it_is_ready_some_minutes_after_the_other_account_is_gone() {
 async fn a_reserved_localpart_gives_its_user_another_account() {
     let (messenger, admin) = with_taken().await;
     let configured = messenger.configured(|settings| settings.reserved_localparts = vec!["admin".to_owned()]);
-    let user = configured.sign_in(admin.user.identity.clone()).await.expect("signed in");
+    let user = configured.users().sign_in(admin.user.identity.clone()).await.expect("signed in");
     assert_eq!((user.localpart.as_str(), user.account), ("=61dmin", Account::Pending));
     configured.work().await;
-    let user = configured.users.in_any_tenant(user.id()).await.expect("found").expect("known");
+    let user = configured.ports.users.in_any_tenant(user.id()).await.expect("found").expect("known");
     assert!(user.provisioned && user.account == Account::Ours);
-    configured.create_room(&Caller { user, ..admin }, umbau(&[])).await.expect("made");
+    configured.rooms().create(&Caller { user, ..admin }, umbau(&[])).await.expect("made");
     // A user whose account was made before keeps it.
     ready_caller(&messenger, "anna").await;
     let later = messenger.configured(|settings| settings.reserved_localparts = vec!["anna".to_owned()]);
-    assert_eq!(later.sign_in(fixtures::identity("anna")).await.expect("signed in").localpart, "anna");
+    assert_eq!(later.users().sign_in(fixtures::identity("anna")).await.expect("signed in").localpart, "anna");
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,16 +125,16 @@ async fn events_of_a_foreign_account_are_not_attributed_to_the_hub_user() {
         }
         let room = messenger.homeserver.makes_room(&matrix("admin"), &[&matrix("anna")], false);
         let event = messenger.homeserver.says(&room, &matrix("admin"), "mine");
-        messenger.receive(vec![messenger.homeserver.told(&room, &event)]).await.expect("received");
-        assert_eq!(messenger.rooms_of(&admin).await.expect("a list"), []);
+        messenger.ingest().receive(vec![messenger.homeserver.told(&room, &event)]).await.expect("received");
+        assert_eq!(messenger.rooms().list(&admin).await.expect("a list"), []);
         let event = messenger.homeserver.says(&room, &matrix("anna"), "here");
-        messenger.receive(vec![messenger.homeserver.told(&room, &event)]).await.expect("received");
-        let members = messenger.members(&anna, &room).await;
+        messenger.ingest().receive(vec![messenger.homeserver.told(&room, &event)]).await.expect("received");
+        let members = messenger.rooms().members(&anna, &room).await;
         let members = members.map(|members| members.into_iter().map(|one| one.hub_user_id).collect());
         assert!(
             members.as_ref().is_ok_and(|ids: &Vec<_>| *ids == [fixtures::user("anna")]) || members.is_err()
         );
-        let history = messenger.history(&anna, &room, None, 10).await;
+        let history = messenger.history().page(&anna, &room, None, 10).await;
         let names = history.map(|history| history.messages).unwrap_or_default();
         assert!(names.iter().all(|one| one.sender_display_name != "admin"), "{names:?}");
     }
@@ -143,9 +145,9 @@ async fn events_of_a_foreign_account_are_not_attributed_to_the_hub_user() {
 async fn its_owner_keeps_password_and_devices() {
     let (messenger, admin) = with_taken().await;
     let boss = ready_with(&messenger, "boss", Role::Admin).await;
-    messenger.enable_external_access(&boss, admin.user.id()).await.expect("enabled");
-    assert_eq!(code(messenger.external_client(&admin).await), "matrix_account_taken");
-    messenger.disable_external_access(&boss, admin.user.id()).await.expect("disabled");
+    messenger.external_clients().enable(&boss, admin.user.id()).await.expect("enabled");
+    assert_eq!(code(messenger.external_clients().credentials(&admin).await), "matrix_account_taken");
+    messenger.external_clients().disable(&boss, admin.user.id()).await.expect("disabled");
     run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.misused(), [""; 0].map(MatrixUserId::new));
 }

@@ -23,14 +23,15 @@ impl Stand {
     async fn of(messages: usize) -> Self {
         let messenger = messenger().build();
         let anna = ready_caller(&messenger, "anna").await;
-        let room = messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+        let room =
+            messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
         let said =
             (0..messages).map(|n| messenger.homeserver.says(&room, &elsewhere(), &n.to_string())).collect();
         Self { messenger, anna, room, said }
     }
 
     async fn page(&self, from: Option<&str>, limit: usize) -> Result<History> {
-        self.messenger.history(&self.anna, &self.room, from, limit).await
+        self.messenger.history().page(&self.anna, &self.room, from, limit).await
     }
 
     fn redact(&self, n: usize) {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use messenger_core::{
     Error, Result,
+    cursor::Since,
     event::{Audience, Kind},
     id::RoomId,
+    live::event_stream::EventStream,
     media::Upload,
     message::MessageContent,
-    poll::Since,
     room::RoomCreation,
-    subscription::EventStream,
     user::{Caller, Identity, Role},
 };
 use messenger_testkit::{
@@ -25,11 +25,11 @@ const LONG: Duration = Duration::from_secs(25);
 const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 
 async fn with_role(messenger: &TestMessenger, name: &str, role: Role) {
-    messenger.sign_in(Identity { role, ..fixtures::identity(name) }).await.expect("signed in");
+    messenger.users().sign_in(Identity { role, ..fixtures::identity(name) }).await.expect("signed in");
 }
 
 async fn moved(messenger: &TestMessenger, name: &str) {
-    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, name)).await.expect("signed in");
+    messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, name)).await.expect("signed in");
 }
 
 fn code<T>(result: Result<T>) -> &'static str {
@@ -37,7 +37,7 @@ fn code<T>(result: Result<T>) -> &'static str {
 }
 
 async fn open(messenger: &TestMessenger, caller: &Caller) -> Reader<EventStream> {
-    let mut stream = Reader::new(messenger.subscribe(caller, None).await.expect("a stream"));
+    let mut stream = Reader::new(messenger.streams().subscribe(caller, None).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("an event").kind(), "connected");
     stream
 }
@@ -46,15 +46,15 @@ async fn open(messenger: &TestMessenger, caller: &Caller) -> Reader<EventStream>
 async fn a_process_forgets_a_user_who_changes_in_another_process() {
     let first = messenger().build();
     let second = first.another_process();
-    let seen = async || second.recognise(fixtures::identity("anna")).await;
+    let seen = async || second.users().recognise(fixtures::identity("anna")).await;
     with_role(&first, "anna", Role::User).await;
     assert_eq!(seen().await.expect("known").identity.role, Role::User);
     with_role(&first, "anna", Role::Viewer).await;
     assert_eq!(seen().await.expect("known").identity.role, Role::Viewer);
-    first.external_access.enable(fixtures::TENANT, &fixtures::user("anna")).await.expect("enabled");
+    first.ports.external_access.enable(fixtures::TENANT, &fixtures::user("anna")).await.expect("enabled");
     assert!(seen().await.expect("known").external_client_enabled);
     let renamed = Identity { display_name: "Anna Neu".to_owned(), ..fixtures::identity("anna") };
-    first.sign_in(renamed).await.expect("signed in");
+    first.users().sign_in(renamed).await.expect("signed in");
     assert_eq!(seen().await.expect("known").identity.display_name, "Anna Neu");
     moved(&first, "anna").await;
     assert_eq!(code(seen().await), "token_superseded");
@@ -70,14 +70,14 @@ async fn a_stream_or_poll_of_a_former_tenant_does_not_begin() {
     let anna = second.caller("anna", fixtures::TENANT).await;
     first.memory.lose_signals();
     moved(&first, "anna").await;
-    assert!(second.recognise(fixtures::identity("anna")).await.is_ok(), "the signal got lost");
+    assert!(second.users().recognise(fixtures::identity("anna")).await.is_ok(), "the signal got lost");
     tokio::time::sleep(SOON).await;
     let cursor = Since::Cursor("0".to_owned());
-    assert_eq!(code(second.poll(&anna, &cursor, NO_WAIT).await), "token_superseded");
+    assert_eq!(code(second.streams().poll(&anna, &cursor, NO_WAIT).await), "token_superseded");
     for cursor in [None, Some("0")] {
-        assert_eq!(code(second.subscribe(&anna, cursor).await), "token_superseded", "{cursor:?}");
+        assert_eq!(code(second.streams().subscribe(&anna, cursor).await), "token_superseded", "{cursor:?}");
     }
-    assert_eq!(code(second.recognise(fixtures::identity("anna")).await), "token_superseded");
+    assert_eq!(code(second.users().recognise(fixtures::identity("anna")).await), "token_superseded");
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,10 +90,10 @@ async fn a_stream_ends_when_the_role_changes() {
         open(&messenger, &messenger.caller("bert", fixtures::TENANT).await).await,
     );
     let renamed = Identity { display_name: "Anna Neu".to_owned(), ..fixtures::identity("anna") };
-    messenger.sign_in(renamed.clone()).await.expect("signed in");
-    messenger.feed.append(&[fixtures::event(ALL, "still heard")]).await.expect("appended");
-    messenger.sign_in(Identity { role: Role::Viewer, ..renamed }).await.expect("signed in");
-    messenger.feed.append(&[fixtures::event(ALL, "no more")]).await.expect("appended");
+    messenger.users().sign_in(renamed.clone()).await.expect("signed in");
+    messenger.ports.feed.append(&[fixtures::event(ALL, "still heard")]).await.expect("appended");
+    messenger.users().sign_in(Identity { role: Role::Viewer, ..renamed }).await.expect("signed in");
+    messenger.ports.feed.append(&[fixtures::event(ALL, "no more")]).await.expect("appended");
     let told = stream.within(SOON).await;
     let kinds: Vec<_> = told.iter().map(SseEvent::kind).collect();
     assert_eq!(kinds, ["new_message", "role_changed"]);
@@ -110,7 +110,9 @@ async fn a_waiting_poll_ends_when_tenant_or_role_change() {
     let anna = messenger.caller("anna", fixtures::TENANT).await;
     let waiting = |messenger: &TestMessenger| {
         let (messenger, anna) = (messenger.clone(), anna.clone());
-        tokio::spawn(async move { messenger.poll(&anna, &Since::Reader(String::new()), LONG).await })
+        tokio::spawn(
+            async move { messenger.streams().poll(&anna, &Since::Reader(String::new()), LONG).await },
+        )
     };
     let poll = waiting(&messenger);
     tokio::time::sleep(SOON).await;
@@ -128,15 +130,16 @@ async fn a_waiting_poll_ends_when_tenant_or_role_change() {
 async fn a_page_ends_where_its_user_left_the_tenant() {
     let messenger = messenger().build();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
-    messenger.feed.append(&[fixtures::event(ALL, "before")]).await.expect("appended");
+    messenger.ports.feed.append(&[fixtures::event(ALL, "before")]).await.expect("appended");
     moved(&messenger, "anna").await;
-    messenger.feed.append(&[fixtures::event(ALL, "meanwhile")]).await.expect("appended");
+    messenger.ports.feed.append(&[fixtures::event(ALL, "meanwhile")]).await.expect("appended");
     with_role(&messenger, "anna", Role::User).await;
-    let page = messenger.poll(&anna, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
+    let page =
+        messenger.streams().poll(&anna, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
     let kinds: Vec<_> = page.events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::NewMessage, Kind::AccessWithdrawn]);
     let next = Since::Cursor(page.cursor.to_string());
-    assert_eq!(messenger.poll(&anna, &next, NO_WAIT).await.expect("a page").events.len(), 1);
+    assert_eq!(messenger.streams().poll(&anna, &next, NO_WAIT).await.expect("a page").events.len(), 1);
 }
 
 /// A file to be uploaded.
@@ -159,20 +162,20 @@ async fn every_call(
     };
     let text = || MessageContent::text("x", "m.text");
     vec![
-        ("join", messenger.join_room(caller, open).await.map(drop)),
-        ("found", messenger.create_room(caller, named(&[])).await.map(drop)),
-        ("found with others", messenger.create_room(caller, named(&["bert"])).await.map(drop)),
-        ("dm", messenger.open_dm(caller, &fixtures::user("bert")).await.map(drop)),
-        ("invite", messenger.invite(caller, own, "carl").await.map(drop)),
-        ("send", messenger.messenger.send(caller, own, text(), Some("1")).await.map(drop)),
-        ("upload", messenger.upload(caller, own, file(), None, None).await.map(drop)),
-        ("type", messenger.type_in(caller, own, Some(WAIT)).await),
-        ("enable", messenger.enable_external_access(caller, &fixtures::user("bert")).await),
-        ("disable", messenger.disable_external_access(caller, &fixtures::user("bert")).await.map(drop)),
-        ("password", messenger.external_client(caller).await.map(drop)),
-        ("rotate", messenger.rotate_external_client(caller).await.map(drop)),
-        ("read", messenger.mark_read(caller, own).await),
-        ("leave", messenger.leave(caller, own).await),
+        ("join", messenger.rooms().join(caller, open).await.map(drop)),
+        ("found", messenger.rooms().create(caller, named(&[])).await.map(drop)),
+        ("found with others", messenger.rooms().create(caller, named(&["bert"])).await.map(drop)),
+        ("dm", messenger.rooms().open_direct_chat(caller, &fixtures::user("bert")).await.map(drop)),
+        ("invite", messenger.rooms().invite(caller, own, "carl").await.map(drop)),
+        ("send", messenger.messenger.messages().send(caller, own, text(), Some("1")).await.map(drop)),
+        ("upload", messenger.media().upload(caller, own, file(), None, None).await.map(drop)),
+        ("type", messenger.messages().set_typing(caller, own, Some(WAIT)).await),
+        ("enable", messenger.external_clients().enable(caller, &fixtures::user("bert")).await),
+        ("disable", messenger.external_clients().disable(caller, &fixtures::user("bert")).await.map(drop)),
+        ("password", messenger.external_clients().credentials(caller).await.map(drop)),
+        ("rotate", messenger.external_clients().rotate(caller).await.map(drop)),
+        ("read", messenger.rooms().mark_read(caller, own).await),
+        ("leave", messenger.rooms().leave(caller, own).await),
     ]
 }
 
@@ -182,7 +185,7 @@ async fn two_rooms(messenger: &TestMessenger, anna: &Caller) -> (RoomId, RoomId)
     ready_caller(messenger, "carl").await;
     let open = messenger.send(fixtures::machine(1, "x"), WAIT).await.notification.room.expect("a room");
     let named = RoomCreation { name: "own".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
-    let own = messenger.create_room(anna, named).await.expect("made").matrix_room_id;
+    let own = messenger.rooms().create(anna, named).await.expect("made").matrix_room_id;
     messenger.work().await;
     (open, own)
 }
@@ -202,7 +205,7 @@ async fn a_call_for_a_former_tenant_leaves_nothing_behind() {
     messenger.work().await;
     assert_eq!(messenger.homeserver.calls(), calls, "the homeserver was asked nothing");
     assert_eq!(messenger.memory.events().len(), events);
-    assert!(!messenger.homeserver.members(&open).contains(&messenger.matrix_id(&anna.user)));
+    assert!(!messenger.homeserver.members(&open).contains(&messenger.ids().of(&anna.user)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,14 +239,14 @@ async fn a_user_who_moves_while_joining_leaves_the_room_again() {
     let anna = ready_caller(&messenger, "anna").await;
     let (open, own) = two_rooms(&messenger, &anna).await;
     let dora = ready_caller(&messenger, "dora").await;
-    let user = messenger.matrix_id(&dora.user);
+    let user = messenger.ids().of(&dora.user);
     // The homeserver has let Dora in, and its answer is still on its way.
     messenger.homeserver.answer_late(SOON);
     let (first, second) = (messenger.clone(), messenger.clone());
     let (joining, into) = (dora.clone(), open.clone());
-    let joining = tokio::spawn(async move { first.join_room(&joining, &into).await });
+    let joining = tokio::spawn(async move { first.rooms().join(&joining, &into).await });
     let (inviting, into) = (anna.clone(), own.clone());
-    let inviting = tokio::spawn(async move { second.invite(&inviting, &into, "dora").await });
+    let inviting = tokio::spawn(async move { second.rooms().invite(&inviting, &into, "dora").await });
     tokio::time::sleep(SOON / 2).await;
     moved(&messenger, "dora").await;
     assert!(matches!(joining.await.expect("it ends"), Err(Error::NotFound(_))));

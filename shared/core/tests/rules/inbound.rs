@@ -3,9 +3,9 @@
 use messenger_core::{
     event::{Audience, Event, Kind},
     id::{EventId, MatrixUserId, Position, RoomId, TenantId},
-    inbound::{Content, RoomEvent},
     message::MessageContent,
     room::{Profile, RoomKey, RoomKind},
+    room_event::{Content, RoomEvent},
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 
@@ -36,6 +36,7 @@ fn membership(room: &RoomId, user: &MatrixUserId, joined: bool) -> RoomEvent {
 async fn room_of(messenger: &TestMessenger, tenant: TenantId, id: &str) -> RoomId {
     let kind = RoomKind::Service { source_app: id.to_owned() };
     messenger
+        .ports
         .rooms
         .register(&RoomKey { tenant, kind }, &RoomId::new(id), &Profile::default())
         .await
@@ -44,6 +45,7 @@ async fn room_of(messenger: &TestMessenger, tenant: TenantId, id: &str) -> RoomI
 
 async fn heard(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
     messenger
+        .ports
         .feed
         .after(Position(0), &[Audience::Room(fixtures::TENANT, room.clone())], 100)
         .await
@@ -54,6 +56,7 @@ async fn heard(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
 async fn a_message_reaches_the_members_of_its_room() {
     let messenger = messenger().build();
     messenger
+        .users()
         .sign_in(messenger_core::user::Identity {
             display_name: "Änna".into(), ..fixtures::identity("Anna")
         })
@@ -61,7 +64,11 @@ async fn a_message_reaches_the_members_of_its_room() {
         .expect("signed in");
     accounts_made(&messenger, &["Anna"]).await;
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
-    messenger.receive(vec![message("$1", &room, &matrix("_anna"), "Größe")]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![message("$1", &room, &matrix("_anna"), "Größe")])
+        .await
+        .expect("received");
     let events = heard(&messenger, &room).await;
     assert_eq!((events.len(), events[0].kind), (1, Kind::NewMessage));
     let expected = "{\"id\":1,\"type\":\"new_message\",\"event_id\":\"$1\",\"room_id\":\"!1\",\
@@ -77,11 +84,11 @@ async fn a_message_told_again_counts_once() {
     let events = || {
         (0..5).map(|n| message(&format!("${n}"), &room, &matrix("anna"), &n.to_string())).collect::<Vec<_>>()
     };
-    messenger.receive(events()).await.expect("received");
+    messenger.ingest().receive(events()).await.expect("received");
     let others: tokio::task::JoinSet<_> = (0..10)
         .map(|_| {
             let (process, events) = (messenger.another_process(), events());
-            async move { process.receive(events).await.expect("received") }
+            async move { process.ingest().receive(events).await.expect("received") }
         })
         .collect();
     others.join_all().await;
@@ -94,7 +101,7 @@ async fn messages_keep_the_order_in_which_they_are_told() {
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let events =
         (0..20).map(|n| message(&format!("${n}"), &room, &matrix("anna"), &format!("<{n}>"))).collect();
-    messenger.receive(events).await.expect("received");
+    messenger.ingest().receive(events).await.expect("received");
     for (n, event) in heard(&messenger, &room).await.iter().enumerate() {
         assert!(event.json().contains(&format!("<{n}>")));
     }
@@ -106,6 +113,7 @@ async fn what_the_bot_said_is_not_told_again() {
     let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("sent");
     let before = messenger.memory.events().len();
     messenger
+        .ingest()
         .receive(vec![message("$event1", &room, &matrix("messenger"), "[inventory] x")])
         .await
         .expect("received");
@@ -123,10 +131,16 @@ async fn rooms_that_are_not_ours_are_passed_over() {
         membership(&foreign, &matrix("anna"), true),
         membership(&foreign, &matrix("anna"), false),
     ];
-    messenger.receive(events).await.expect("received");
+    messenger.ingest().receive(events).await.expect("received");
     assert_eq!(messenger.memory.events().len(), before);
     assert!(
-        !messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").contains(&foreign)
+        !messenger
+            .ports
+            .memberships
+            .of(fixtures::TENANT, anna.user.id())
+            .await
+            .expect("rooms")
+            .contains(&foreign)
     );
 }
 
@@ -137,7 +151,7 @@ async fn what_comes_after_a_foreign_room_is_not_passed_over() {
     let foreign = RoomId::new("!foreign");
     let events =
         vec![message("$1", &foreign, &matrix("anna"), "x"), message("$2", &room, &matrix("anna"), "y")];
-    messenger.receive(events).await.expect("received");
+    messenger.ingest().receive(events).await.expect("received");
     assert_eq!(heard(&messenger, &room).await.len(), 1);
 }
 
@@ -150,7 +164,7 @@ async fn a_sender_whom_we_do_not_know_is_named_by_their_matrix_id() {
         ["@bert:hub.local", "@anna:elsewhere", "@anna:hub.local:8448", "anna"].iter().enumerate()
     {
         let event = message(&format!("${n}"), &room, &MatrixUserId::new(*sender), "x");
-        messenger.receive(vec![event]).await.expect("received");
+        messenger.ingest().receive(vec![event]).await.expect("received");
         let last = heard(&messenger, &room).await.pop().expect("an event");
         assert!(last.json().contains(&format!("\"sender_display_name\":\"{sender}\"")), "{}", last.json());
     }
@@ -162,13 +176,14 @@ async fn joins_and_leaves_are_taken_over_once_each() {
     let anna = messenger.caller("anna", fixtures::TENANT).await;
     accounts_made(&messenger, &["anna"]).await;
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
-    let rooms = async || messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms");
+    let rooms =
+        async || messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms");
     for _ in 0..2 {
-        messenger.receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
+        messenger.ingest().receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
     }
     assert_eq!(rooms().await, std::slice::from_ref(&room));
     for _ in 0..2 {
-        messenger.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
+        messenger.ingest().receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
     }
     assert_eq!(rooms().await, []);
     let kinds: Vec<_> = messenger.memory.events().iter().map(|event| event.kind).collect();
@@ -180,13 +195,14 @@ async fn who_has_come_back_is_not_put_out_by_what_is_told_late_of_their_leaving(
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("sent");
-    messenger.ports().homeserver.join(&room, &matrix("anna")).await.expect("in again");
-    messenger.receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
-    messenger.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
-    let rooms = async || messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms");
+    messenger.ports.homeserver.join(&room, &matrix("anna")).await.expect("in again");
+    messenger.ingest().receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
+    messenger.ingest().receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
+    let rooms =
+        async || messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms");
     assert!(rooms().await.contains(&room));
-    messenger.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
-    messenger.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
+    messenger.ports.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
+    messenger.ingest().receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
     assert!(!rooms().await.contains(&room), "what is so counts");
 }
 
@@ -196,8 +212,8 @@ async fn who_comes_and_goes_within_one_push_is_out() {
     let anna = messenger.caller("anna", fixtures::TENANT).await;
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let told = [true, false].map(|joined| membership(&room, &matrix("anna"), joined));
-    messenger.receive(told.to_vec()).await.expect("received");
-    assert_eq!(messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms"), []);
+    messenger.ingest().receive(told.to_vec()).await.expect("received");
+    assert_eq!(messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms"), []);
 }
 
 #[tokio::test]
@@ -205,9 +221,9 @@ async fn a_user_of_another_tenant_never_becomes_a_member() {
     let messenger = messenger().build();
     let carl = messenger.caller("carl", fixtures::OTHER_TENANT).await;
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
-    messenger.receive(vec![membership(&room, &matrix("carl"), true)]).await.expect("received");
+    messenger.ingest().receive(vec![membership(&room, &matrix("carl"), true)]).await.expect("received");
     for tenant in [fixtures::TENANT, fixtures::OTHER_TENANT] {
-        assert_eq!(messenger.memberships.of(tenant, carl.user.id()).await.expect("rooms"), []);
+        assert_eq!(messenger.ports.memberships.of(tenant, carl.user.id()).await.expect("rooms"), []);
     }
     assert!(messenger.memory.events().is_empty());
 }

@@ -20,13 +20,13 @@ async fn with_anna() -> TestMessenger {
     let anna = ready_caller(&messenger, "anna").await;
     ready_caller(&messenger, "carl").await;
     let admin = ready_with(&messenger, "admin", Role::Admin).await;
-    messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
+    messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
     messenger
 }
 
 async fn rooms(messenger: &TestMessenger, name: &str) -> Vec<(RoomId, RoomType)> {
     let caller = ready_caller(messenger, name).await;
-    let rooms = messenger.rooms_of(&caller).await.expect("rooms");
+    let rooms = messenger.rooms().list(&caller).await.expect("rooms");
     rooms.into_iter().map(|room| (room.matrix_room_id, room.room_type)).collect()
 }
 
@@ -35,12 +35,12 @@ async fn an_invitation_to_somebody_who_never_signed_in_is_accepted_when_they_do(
     let messenger = with_anna().await;
     let known = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("carl")], false);
     let said = messenger.homeserver.says(&known, &matrix("anna"), "eins");
-    messenger.receive(vec![messenger.homeserver.told(&known, &said)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(&known, &said)]).await.expect("heard");
     let undiscovered = messenger.homeserver.makes_room(&matrix("anna"), &[], false);
     for room in [&known, &undiscovered] {
         let invited = messenger.homeserver.invites(room, &matrix("anna"), &matrix("dora"));
         if room == &known {
-            messenger.receive(vec![messenger.homeserver.told(room, &invited)]).await.expect("heard");
+            messenger.ingest().receive(vec![messenger.homeserver.told(room, &invited)]).await.expect("heard");
         }
     }
     assert!(!messenger.homeserver.members(&known).contains(&matrix("dora")));
@@ -78,6 +78,6 @@ async fn another_tenants_invitation_is_left_alone_and_a_room_that_fails_keeps_no
     assert!(rooms.iter().any(|(id, _)| *id == fine), "{rooms:?}");
     let fritz = messenger.caller("fritz", fixtures::OTHER_TENANT).await;
     messenger.work().await;
-    assert_eq!(messenger.rooms_of(&fritz).await.expect("rooms").len(), 1);
+    assert_eq!(messenger.rooms().list(&fritz).await.expect("rooms").len(), 1);
     assert!(!messenger.homeserver.members(&fine).contains(&matrix("fritz")));
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use messenger_core::{
+    cursor::Since,
     event::Audience,
     id::{RoomId, TenantId},
     notification::{Draft, EntityId, LogQuery, Satellite, Target},
-    poll::Since,
     user::Caller,
 };
 use messenger_testkit::{
@@ -51,11 +51,13 @@ async fn callers(messenger: &TestMessenger) -> Vec<Caller> {
         callers.push(messenger.caller(name, tenant).await);
     }
     messenger
+        .ports
         .memberships
         .add(fixtures::TENANT, &RoomId::new("!1"), &fixtures::user("anna"))
         .await
         .expect("added");
     messenger
+        .ports
         .memberships
         .add(fixtures::OTHER_TENANT, &RoomId::new("!2"), &fixtures::user("dora"))
         .await
@@ -74,15 +76,15 @@ async fn every_reader_hears_exactly_what_is_theirs() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let callers = callers(&messenger).await;
-    let start = messenger.feed.span().await.expect("a span").head.to_string();
+    let start = messenger.ports.feed.span().await.expect("a span").head.to_string();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut live = Vec::new();
     for caller in &callers {
-        live.push(Reader::new(messenger.subscribe(caller, None).await.expect("a stream")));
+        live.push(Reader::new(messenger.streams().subscribe(caller, None).await.expect("a stream")));
     }
     for (audience, _) in matrix() {
         let event = fixtures::event(audience.clone(), &audience.to_string());
-        messenger.feed.append(&[event]).await.expect("appended");
+        messenger.ports.feed.append(&[event]).await.expect("appended");
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     let cold = messenger.another_process();
@@ -94,10 +96,14 @@ async fn every_reader_hears_exactly_what_is_theirs() {
         let json = |events: Vec<SseEvent>| bodies(events.iter().map(SseEvent::json));
         assert_eq!(json(live.within(Duration::from_secs(1)).await), expected, "{name}, live");
         for process in [&messenger, &cold] {
-            let mut replay = Reader::new(process.subscribe(caller, Some(&start)).await.expect("a stream"));
+            let mut replay =
+                Reader::new(process.streams().subscribe(caller, Some(&start)).await.expect("a stream"));
             assert_eq!(json(replay.within(Duration::from_secs(1)).await), expected, "{name}, replayed");
-            let page =
-                process.poll(caller, &Since::Cursor(start.clone()), Duration::ZERO).await.expect("a page");
+            let page = process
+                .streams()
+                .poll(caller, &Since::Cursor(start.clone()), Duration::ZERO)
+                .await
+                .expect("a page");
             let page: Vec<serde_json::Value> = serde_json::from_str(&page.json()).expect("JSON");
             assert_eq!(bodies(page), expected, "{name}, polled");
         }
@@ -108,7 +114,7 @@ async fn every_reader_hears_exactly_what_is_theirs() {
 async fn a_notification_of_every_target_stays_in_its_tenant() {
     let messenger = messenger().build();
     let callers = callers(&messenger).await;
-    let start = Since::Cursor(messenger.feed.span().await.expect("a span").head.to_string());
+    let start = Since::Cursor(messenger.ports.feed.span().await.expect("a span").head.to_string());
     let entity = Target::Entity { entity_type: "machine".into(), entity_id: EntityId::Number(1) };
     for target in [Target::General, Target::Service, entity, Target::Dm(fixtures::user("bert"))] {
         let title = format!("{target:?}");
@@ -116,7 +122,7 @@ async fn a_notification_of_every_target_stays_in_its_tenant() {
     }
     let mut counts = Vec::new();
     for caller in &callers {
-        let page = messenger.poll(caller, &start, Duration::ZERO).await.expect("a page");
+        let page = messenger.streams().poll(caller, &start, Duration::ZERO).await.expect("a page");
         counts.push(page.events.iter().filter(|event| event.notification.is_some()).count());
     }
     assert_eq!(counts, [3, 4, 0, 0]);
@@ -129,14 +135,15 @@ async fn satellites_and_users_see_their_own_tenant_only() {
     let ours = messenger.send(fixtures::draft("ours"), WAIT).await.notification;
     let foreign = Satellite { tenant: fixtures::OTHER_TENANT, ..fixtures::satellite() };
     let theirs = messenger
+        .notifications()
         .notify(foreign.clone(), fixtures::draft("theirs"), fixtures::waiting(WAIT))
         .await
         .expect("accepted");
     assert_ne!(theirs.notification.room, ours.room, "general rooms of two tenants are two rooms");
-    assert!(messenger.notification(&foreign, ours.id).await.is_err());
+    assert!(messenger.notifications().find(&foreign, ours.id).await.is_err());
     let all = LogQuery { source_app: None, limit: 100, offset: 0 };
-    let log = messenger.notification_log(&foreign, &all).await.expect("a log");
+    let log = messenger.notifications().log(&foreign, &all).await.expect("a log");
     assert_eq!(fixtures::titles(&log), ["theirs"]);
-    let found = messenger.find_users(&callers[0], "", 100).await.expect("users");
+    let found = messenger.users().search(&callers[0], "", 100).await.expect("users");
     assert_eq!(found.iter().map(|user| user.hub_user_id.as_str()).collect::<Vec<_>>(), ["bert"]);
 }

@@ -84,24 +84,27 @@ async fn ready_caller(messenger: &TestMessenger, name: &str) -> Caller {
 
 /// Signs a user in with this role; their account is ready.
 async fn ready_with(messenger: &TestMessenger, name: &str, role: Role) -> Caller {
-    let user = messenger.sign_in(Identity { role, ..fixtures::identity(name) }).await.expect("signed in");
+    let user =
+        messenger.users().sign_in(Identity { role, ..fixtures::identity(name) }).await.expect("signed in");
     messenger.work().await;
-    let stored = messenger.users.in_any_tenant(user.id()).await.expect("found").expect("known");
+    let stored = messenger.ports.users.in_any_tenant(user.id()).await.expect("found").expect("known");
     Caller { user: stored, expires_at: messenger.clock.now() + Duration::from_hours(1) }
 }
 
 /// This service has made the accounts of these users, and has done nothing else yet.
 async fn accounts_made(messenger: &TestMessenger, names: &[&str]) {
     for name in names {
-        let user = messenger.users.in_any_tenant(&fixtures::user(name)).await.expect("found").expect("known");
-        messenger.users.record_account(&user, Account::Ours, RESTED).await.expect("stored");
+        let user =
+            messenger.ports.users.in_any_tenant(&fixtures::user(name)).await.expect("found").expect("known");
+        messenger.ports.users.record_account(&user, Account::Ours, RESTED).await.expect("stored");
     }
 }
 
 /// The same, and the general room, which they are in.
 async fn in_general_room(messenger: &TestMessenger, name: &str) -> (Caller, RoomId) {
     let caller = ready_caller(messenger, name).await;
-    let room = messenger.memberships.of(fixtures::TENANT, caller.user.id()).await.expect("rooms").remove(0);
+    let room =
+        messenger.ports.memberships.of(fixtures::TENANT, caller.user.id()).await.expect("rooms").remove(0);
     (caller, room)
 }
 

@@ -19,7 +19,7 @@ use crate::ready_caller;
 
 /// A worker who does not wait.
 async fn reconcile(messenger: &TestMessenger) {
-    assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("it is read"));
+    assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("it is read"));
 }
 
 fn text(body: &str) -> MessageContent {
@@ -27,7 +27,7 @@ fn text(body: &str) -> MessageContent {
 }
 
 async fn general(messenger: &TestMessenger, caller: &Caller) -> RoomId {
-    messenger.memberships.of(fixtures::TENANT, caller.user.id()).await.expect("rooms").remove(0)
+    messenger.ports.memberships.of(fixtures::TENANT, caller.user.id()).await.expect("rooms").remove(0)
 }
 
 /// Sends a message, and looks at the rooms: who does has what was just said.
@@ -38,14 +38,14 @@ async fn say(
     said: MessageContent,
     transaction: Option<&str>,
 ) -> Message {
-    let said = messenger.messenger.send(caller, room, said, transaction).await.expect("sent");
-    messenger.rooms_of(caller).await.expect("rooms");
+    let said = messenger.messenger.messages().send(caller, room, said, transaction).await.expect("sent");
+    messenger.rooms().list(caller).await.expect("rooms");
     said
 }
 
 async fn heard(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
     let audience = [Audience::Room(fixtures::TENANT, room.clone())];
-    messenger.feed.after(Position(0), &audience, 1000).await.expect("events")
+    messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events")
 }
 
 fn ids(events: &[Event]) -> Vec<String> {
@@ -71,7 +71,11 @@ async fn what_was_said_elsewhere_before_stands_before_what_is_said_here() {
     expected.push(own.event_id.to_string());
     assert_eq!(ids(&heard(&messenger, &room).await), expected);
     // Told again by push, in any order, and by the worker: nothing changes.
-    messenger.receive(vec![messenger.homeserver.told(&room, &own.event_id)]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![messenger.homeserver.told(&room, &own.event_id)])
+        .await
+        .expect("received");
     reconcile(&messenger).await;
     assert_eq!(ids(&heard(&messenger, &room).await), expected);
     let summary = messenger.memory.summary(&room);
@@ -91,7 +95,7 @@ async fn what_push_never_told_comes_from_the_homeservers_stream_in_order() {
         (0..350).map(|n| messenger.homeserver.says(&room, &elsewhere, &format!("{n}")).to_string()).collect();
     reconcile(&messenger).await;
     assert_eq!(ids(&heard(&messenger, &room).await), said);
-    assert!(!messenger.another_process().reconcile("another", Duration::ZERO).await.expect("asked"));
+    assert!(!messenger.another_process().reconcile().run("another", Duration::ZERO).await.expect("asked"));
 }
 
 #[tokio::test]
@@ -100,7 +104,7 @@ async fn a_retried_send_is_one_message_also_when_the_first_answer_was_lost() {
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     messenger.homeserver.lose_answer(1);
-    assert!(messenger.messenger.send(&anna, &room, text("once"), Some("t1")).await.is_err());
+    assert!(messenger.messenger.messages().send(&anna, &room, text("once"), Some("t1")).await.is_err());
     let said = say(&messenger, &anna, &room, text("once"), Some("t1")).await;
     assert_eq!(messenger.homeserver.bodies(&room), ["once"]);
     assert_eq!(ids(&heard(&messenger, &room).await), [said.event_id.to_string()]);
@@ -122,22 +126,36 @@ async fn a_retry_is_answered_so_also_before_the_first_one_is_taken_in() {
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     let before = messenger.homeserver.calls();
-    let first = messenger.messenger.send(&anna, &room, text("once"), Some("t1")).await.expect("sent");
+    let first =
+        messenger.messenger.messages().send(&anna, &room, text("once"), Some("t1")).await.expect("sent");
     assert_eq!(messenger.homeserver.calls(), before + 1, "the first one costs nothing more");
     messenger.clock.advance(Duration::from_secs(5));
     assert_eq!(
-        messenger.messenger.send(&anna, &room, text("or otherwise"), Some("t1")).await.expect("sent"),
+        messenger
+            .messenger
+            .messages()
+            .send(&anna, &room, text("or otherwise"), Some("t1"))
+            .await
+            .expect("sent"),
         first
     );
     // Nor does it matter that the first answer was lost: what the homeserver has was said.
     messenger.homeserver.lose_answer(1);
-    assert!(messenger.messenger.send(&anna, &room, text("really once"), Some("t2")).await.is_err());
-    let again = messenger.messenger.send(&anna, &room, text("or otherwise"), Some("t2")).await.expect("sent");
+    assert!(
+        messenger.messenger.messages().send(&anna, &room, text("really once"), Some("t2")).await.is_err()
+    );
+    let again = messenger
+        .messenger
+        .messages()
+        .send(&anna, &room, text("or otherwise"), Some("t2"))
+        .await
+        .expect("sent");
     assert_eq!(again.body, "really once");
     // What the homeserver does not have was not said.
     messenger.homeserver.fail_call(1, Failure::Unreachable);
-    assert!(messenger.messenger.send(&anna, &room, text("never"), Some("t3")).await.is_err());
-    let again = messenger.messenger.send(&anna, &room, text("at last"), Some("t3")).await.expect("sent");
+    assert!(messenger.messenger.messages().send(&anna, &room, text("never"), Some("t3")).await.is_err());
+    let again =
+        messenger.messenger.messages().send(&anna, &room, text("at last"), Some("t3")).await.expect("sent");
     assert_eq!(again.body, "at last");
     assert_eq!(messenger.homeserver.bodies(&room), ["once", "really once", "at last"]);
 }
@@ -151,12 +169,13 @@ async fn whoever_sends_waits_for_the_homeserver_once_and_whoever_looks_sees_it()
     let slow = Duration::from_millis(200);
     messenger.homeserver.act_late(slow);
     let (begin, before) = (Instant::now(), messenger.homeserver.calls());
-    let sending = (0..20).map(|n| messenger.messenger.send(&anna, &room, text(&format!("{n}")), None));
+    let sending =
+        (0..20).map(|n| messenger.messenger.messages().send(&anna, &room, text(&format!("{n}")), None));
     for sent in future::join_all(sending).await {
         sent.expect("sent");
     }
     assert_eq!(begin.elapsed(), slow);
-    let rooms = messenger.rooms_of(&anna).await.expect("rooms");
+    let rooms = messenger.rooms().list(&anna).await.expect("rooms");
     let shown = rooms.iter().find(|shown| shown.matrix_room_id == room).expect("the room");
     assert_eq!(shown.last_message.as_deref(), Some("19"));
     assert_eq!(heard(&messenger, &room).await.len(), 20);
@@ -171,14 +190,16 @@ async fn only_members_write_and_viewers_do_not() {
     let room = general(&messenger, &anna).await;
     let calls = messenger.homeserver.calls();
     let stranger = messenger.caller("carl", fixtures::OTHER_TENANT).await;
-    let refused = messenger.messenger.send(&stranger, &room, text("x"), None).await.expect_err("no member");
+    let refused =
+        messenger.messenger.messages().send(&stranger, &room, text("x"), None).await.expect_err("no member");
     assert!(matches!(refused, Error::NotFound("room")), "{refused:?}");
     let viewer = Identity { role: Role::Viewer, ..anna.user.identity.clone() };
-    let viewer = Caller { user: messenger.sign_in(viewer).await.expect("signed in"), ..anna.clone() };
-    let refused = messenger.messenger.send(&viewer, &room, text("x"), None).await.expect_err("a viewer");
+    let viewer = Caller { user: messenger.users().sign_in(viewer).await.expect("signed in"), ..anna.clone() };
+    let refused =
+        messenger.messenger.messages().send(&viewer, &room, text("x"), None).await.expect_err("a viewer");
     assert_eq!(refused.code(), "read_only_role");
     assert_eq!(messenger.homeserver.calls(), calls, "the homeserver is not even asked");
-    assert!(messenger.history(&viewer, &room, None, 10).await.is_ok());
+    assert!(messenger.history().page(&viewer, &room, None, 10).await.is_ok());
 }
 
 #[tokio::test]
@@ -196,11 +217,11 @@ async fn nobody_changes_the_words_of_somebody_else() {
     for (sender, body) in [("@bert:hub.local", "his"), ("@anna:hub.local", "better")] {
         let edit =
             messenger.homeserver.happens(&room, &MatrixUserId::new(sender), "m.room.message", edit(body));
-        messenger.receive(vec![messenger.homeserver.told(&room, &edit)]).await.expect("received");
+        messenger.ingest().receive(vec![messenger.homeserver.told(&room, &edit)]).await.expect("received");
     }
     let kinds: Vec<_> = heard(&messenger, &room).await.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::NewMessage, Kind::MessageEdited]);
-    let history = messenger.history(&anna, &room, None, 10).await.expect("history");
+    let history = messenger.history().page(&anna, &room, None, 10).await.expect("history");
     assert_eq!(history.messages[0].body, "better");
     assert_eq!(messenger.memory.summary(&room).last.as_deref(), Some("better"));
 }
@@ -215,7 +236,7 @@ async fn what_the_bot_says_is_shown_under_its_name() {
         .notification
         .room
         .expect("sent");
-    let said = messenger.history(&anna, &room, None, 10).await.expect("history").messages.remove(0);
+    let said = messenger.history().page(&anna, &room, None, 10).await.expect("history").messages.remove(0);
     assert_eq!(
         (said.sender.as_str(), said.sender_display_name.as_str()),
         ("@messenger:hub.local", "Messenger")

@@ -18,20 +18,27 @@ fn elsewhere(role: Role) -> Identity {
 }
 
 async fn stored(messenger: &TestMessenger) -> Identity {
-    messenger.users.in_any_tenant(&fixtures::user("anna")).await.expect("found").expect("known").identity
+    messenger
+        .ports
+        .users
+        .in_any_tenant(&fixtures::user("anna"))
+        .await
+        .expect("found")
+        .expect("known")
+        .identity
 }
 
 #[tokio::test]
 async fn an_older_token_changes_nothing() {
     let messenger = messenger().build();
     let newest = issued(200, anna(Role::Viewer));
-    messenger.sign_in(newest.clone()).await.expect("signed in");
+    messenger.users().sign_in(newest.clone()).await.expect("signed in");
     for process in [messenger.clone(), messenger.another_process()] {
         let old = issued(100, Identity { display_name: "Old".to_owned(), ..anna(Role::Admin) });
-        let shown = process.sign_in(old).await.expect("it is of the same tenant");
+        let shown = process.users().sign_in(old).await.expect("it is of the same tenant");
         assert_eq!(shown.identity, newest);
         let refused =
-            process.sign_in(issued(100, elsewhere(Role::Admin))).await.expect_err("a former tenant");
+            process.users().sign_in(issued(100, elsewhere(Role::Admin))).await.expect_err("a former tenant");
         assert_eq!(refused.code(), "token_superseded");
         assert_eq!(stored(&messenger).await, newest);
     }
@@ -42,16 +49,20 @@ async fn an_older_token_changes_nothing() {
 async fn a_token_without_a_time_is_superseded_by_every_token_with_one() {
     let messenger = messenger().build();
     for identity in [anna(Role::Admin), elsewhere(Role::User), anna(Role::Viewer)] {
-        let shown = messenger.sign_in(identity.clone()).await.expect("the last one that is shown counts");
+        let shown =
+            messenger.users().sign_in(identity.clone()).await.expect("the last one that is shown counts");
         assert_eq!(shown.identity, identity);
     }
     let newest = issued(1, elsewhere(Role::Viewer));
-    assert_eq!(messenger.sign_in(newest.clone()).await.expect("signed in").identity, newest);
+    assert_eq!(messenger.users().sign_in(newest.clone()).await.expect("signed in").identity, newest);
     assert_eq!(
-        messenger.sign_in(anna(Role::Admin)).await.expect_err("superseded").code(),
+        messenger.users().sign_in(anna(Role::Admin)).await.expect_err("superseded").code(),
         "token_superseded"
     );
-    assert_eq!(messenger.sign_in(elsewhere(Role::Admin)).await.expect("the same tenant").identity, newest);
+    assert_eq!(
+        messenger.users().sign_in(elsewhere(Role::Admin)).await.expect("the same tenant").identity,
+        newest
+    );
 }
 
 #[tokio::test]
@@ -72,12 +83,18 @@ async fn in_whatever_order_tokens_are_shown_the_same_one_is_left() {
             for n in 0..2 * tokens.len() {
                 let token = &tokens[(first + n * step) % tokens.len()];
                 // Whether it is refused depends on what came before.
-                drop(processes[n % 2].sign_in(token.clone()).await);
+                drop(processes[n % 2].users().sign_in(token.clone()).await);
             }
             assert_eq!(stored(&messenger).await, tokens[2], "from {first} by {step}");
             for process in processes {
-                assert_eq!(process.sign_in(tokens[3].clone()).await.expect("known").identity, tokens[2]);
-                assert_eq!(process.recognise(tokens[5].clone()).await.expect("known").identity, tokens[2]);
+                assert_eq!(
+                    process.users().sign_in(tokens[3].clone()).await.expect("known").identity,
+                    tokens[2]
+                );
+                assert_eq!(
+                    process.users().recognise(tokens[5].clone()).await.expect("known").identity,
+                    tokens[2]
+                );
             }
         }
     }
@@ -87,10 +104,10 @@ async fn in_whatever_order_tokens_are_shown_the_same_one_is_left() {
 async fn the_same_again_by_a_newer_token_is_no_change() {
     let messenger = messenger().build();
     for second in [100, 300, 200] {
-        messenger.sign_in(issued(second, anna(Role::User))).await.expect("signed in");
+        messenger.users().sign_in(issued(second, anna(Role::User))).await.expect("signed in");
     }
     assert_eq!(stored(&messenger).await, issued(300, anna(Role::User)));
     assert!(messenger.memory.events().is_empty());
     messenger.memory.switch_off();
-    messenger.sign_in(issued(250, anna(Role::Admin))).await.expect("an older one needs no database");
+    messenger.users().sign_in(issued(250, anna(Role::Admin))).await.expect("an older one needs no database");
 }

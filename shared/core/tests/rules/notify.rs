@@ -27,7 +27,7 @@ async fn with_the_homeserver_up_it_is_sent_within_the_call() {
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].body(), "[inventory] Lager leer");
     assert_eq!(Some(messages[0].event.clone()), sent.event);
-    let stored = messenger.notification(&fixtures::satellite(), sent.id).await.expect("stored");
+    let stored = messenger.notifications().find(&fixtures::satellite(), sent.id).await.expect("stored");
     assert_eq!((stored.status, stored.event), (Status::Sent, sent.event));
     assert!(!answer.replayed);
 }
@@ -76,7 +76,7 @@ async fn what_was_sent_is_known_here_at_once_and_elsewhere_soon() {
     let messenger = messenger().build();
     let (here, elsewhere) = (messenger.clone(), messenger.another_process());
     let status = async |messenger: &Messenger, id| {
-        messenger.notification(&fixtures::satellite(), id).await.expect("stored").status
+        messenger.notifications().find(&fixtures::satellite(), id).await.expect("stored").status
     };
     let first = messenger.send(fixtures::draft("one"), WAIT).await.notification.id;
     assert_eq!(
@@ -103,7 +103,7 @@ async fn what_the_homeserver_took_after_the_budget_is_not_sent_again() {
     messenger.homeserver.answer_late(Duration::ZERO);
     run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] x"]);
-    let stored = messenger.notification(&fixtures::satellite(), answer.id).await.expect("stored");
+    let stored = messenger.notifications().find(&fixtures::satellite(), answer.id).await.expect("stored");
     assert_eq!(stored.status, Status::Sent);
 }
 
@@ -112,7 +112,7 @@ async fn the_live_event_does_not_wait_for_matrix() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
-    let mut stream = Reader::new(messenger.subscribe(&caller, None).await.expect("a stream"));
+    let mut stream = Reader::new(messenger.streams().subscribe(&caller, None).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("connected").kind(), "connected");
     messenger.homeserver.act_late(Duration::from_mins(10));
     let sender = messenger.clone();
@@ -210,7 +210,11 @@ async fn the_live_event_names_the_room_once_it_is_known() {
 async fn a_repeated_call_is_the_same_call() {
     let messenger = messenger().build();
     let call = |fingerprint| {
-        messenger.notify(fixtures::satellite(), fixtures::draft("x"), retried(WAIT, fingerprint))
+        messenger.notifications().notify(
+            fixtures::satellite(),
+            fixtures::draft("x"),
+            retried(WAIT, fingerprint),
+        )
     };
     let first = call("f").await.expect("accepted");
     let second = call("f").await.expect("accepted");
@@ -228,7 +232,11 @@ async fn a_repeated_call_is_the_same_call() {
 async fn a_call_that_is_repeated_across_the_upgrade_is_the_same_call() {
     let messenger = messenger().build();
     let call = |fingerprint: &str| {
-        messenger.notify(fixtures::satellite(), fixtures::draft("x"), retried(WAIT, fingerprint))
+        messenger.notifications().notify(
+            fixtures::satellite(),
+            fixtures::draft("x"),
+            retried(WAIT, fingerprint),
+        )
     };
     let first = call(&"0f".repeat(32)).await.expect("accepted");
     let parsed = Idempotency::of("key".to_owned(), &fixtures::draft("x")).expect("a key").fingerprint;
@@ -245,10 +253,15 @@ async fn a_repeated_call_waits_for_the_first_to_be_answered() {
     messenger.homeserver.act_late(Duration::from_mins(10));
     let first = messenger.clone();
     let first = tokio::spawn(async move {
-        first.notify(fixtures::satellite(), fixtures::draft("x"), retried(WAIT, "f")).await.expect("accepted")
+        first
+            .notifications()
+            .notify(fixtures::satellite(), fixtures::draft("x"), retried(WAIT, "f"))
+            .await
+            .expect("accepted")
     });
     sleep(Duration::from_secs(1)).await;
-    let again = || messenger.notify(fixtures::satellite(), fixtures::draft("x"), retried(WAIT, "f"));
+    let again =
+        || messenger.notifications().notify(fixtures::satellite(), fixtures::draft("x"), retried(WAIT, "f"));
     let Err(Error::Conflict { code, retry_after, .. }) = again().await else {
         panic!("the first is in flight")
     };
@@ -265,7 +278,7 @@ async fn a_repeated_call_is_answered_at_once_when_the_first_was() {
     messenger.homeserver.switch_off();
     for draft in [fixtures::draft("fails"), fixtures::draft("rests"), fixtures::dm("nobody", "is held")] {
         let options = SendOptions { wait: WAIT, ..fixtures::retried(&draft.title, "f") };
-        let call = || messenger.notify(fixtures::satellite(), draft.clone(), options.clone());
+        let call = || messenger.notifications().notify(fixtures::satellite(), draft.clone(), options.clone());
         call().await.expect("accepted");
         assert!(call().await.expect("the first call was answered").replayed, "{}", draft.title);
     }
@@ -278,9 +291,9 @@ async fn a_satellite_reads_what_it_sent() {
         messenger.send(fixtures::draft(&n.to_string()), WAIT).await;
     }
     let query = LogQuery { source_app: Some("inventory".into()), limit: 2, offset: 0 };
-    let log = messenger.notification_log(&fixtures::satellite(), &query).await.expect("a log");
+    let log = messenger.notifications().log(&fixtures::satellite(), &query).await.expect("a log");
     assert_eq!(fixtures::titles(&log), ["2", "1"]);
     let unknown =
-        messenger.notification(&fixtures::satellite(), messenger_core::id::NotificationId(99)).await;
+        messenger.notifications().find(&fixtures::satellite(), messenger_core::id::NotificationId(99)).await;
     assert!(matches!(unknown, Err(Error::NotFound(_))));
 }

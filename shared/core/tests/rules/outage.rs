@@ -12,7 +12,7 @@ use messenger_testkit::{TestMessenger, fixtures, messenger};
 use crate::{NO_WAIT, RESTED, WAIT, run_until_idle};
 
 async fn found(messenger: &TestMessenger, of: &Notification) -> Notification {
-    messenger.notification(&fixtures::satellite(), of.id).await.expect("it is stored")
+    messenger.notifications().find(&fixtures::satellite(), of.id).await.expect("it is stored")
 }
 
 fn numbered(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
@@ -62,7 +62,7 @@ async fn the_homeserver_being_back_ends_all_rests() {
     messenger.homeserver.switch_on();
     messenger.work().await;
     assert!(messenger.homeserver.rooms().is_empty(), "all lanes rest");
-    messenger.maintenance.retry_now().await.expect("woken");
+    messenger.ports.maintenance.retry_now().await.expect("woken");
     messenger.work().await;
     assert_eq!(messenger.homeserver.all_bodies().len(), 5);
 }
@@ -238,6 +238,6 @@ async fn a_process_waits_for_its_deliveries_before_it_ends() {
     let messenger = messenger().build();
     messenger.homeserver.act_late(Duration::from_secs(5));
     let slow = messenger.send(fixtures::draft("0"), WAIT).await.notification;
-    messenger.settled().await;
+    messenger.drain_background().await;
     assert_eq!(found(&messenger, &slow).await.status, Status::Sent);
 }

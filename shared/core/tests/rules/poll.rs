@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use messenger_core::{
+    cursor::{Gap, PollPage, Since},
     event::Audience,
     id::{Position, RoomId},
-    poll::{PollPage, Since},
-    subscription::Gap,
     user::Caller,
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
@@ -27,11 +26,11 @@ fn cursor(text: &str) -> Since {
 }
 
 async fn tell(messenger: &TestMessenger, body: &str) {
-    messenger.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
+    messenger.ports.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
 }
 
 async fn poll(messenger: &TestMessenger, caller: &Caller, since: Since) -> PollPage {
-    messenger.poll(caller, &since, NOW).await.expect("a page")
+    messenger.streams().poll(caller, &since, NOW).await.expect("a page")
 }
 
 fn bodies(page: &PollPage) -> Vec<String> {
@@ -102,11 +101,11 @@ async fn what_others_hear_moves_the_cursor_too() {
     let messenger = messenger().build();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     let foreign = fixtures::event(Audience::Tenant(fixtures::OTHER_TENANT), "foreign");
-    messenger.feed.append(&[foreign.clone(), foreign.clone()]).await.expect("appended");
+    messenger.ports.feed.append(&[foreign.clone(), foreign.clone()]).await.expect("appended");
     let page = poll(&messenger, &caller, cursor("0")).await;
     assert_eq!((page.json().as_str(), page.cursor), ("[]", Position(2)));
     tell(&messenger, "mine").await;
-    messenger.feed.append(&[foreign]).await.expect("appended");
+    messenger.ports.feed.append(&[foreign]).await.expect("appended");
     let page = poll(&messenger, &caller, cursor("2")).await;
     assert_eq!((bodies(&page), page.cursor), (vec!["mine".to_owned()], Position(4)));
 }
@@ -120,7 +119,7 @@ async fn a_gap_is_one_reset_and_then_the_present() {
     for _ in 0..4 {
         tell(&messenger, "young").await;
     }
-    messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+    messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
     let gaps = [
         ("x", Gap::Unknown, "unknown_position"),
         ("-1", Gap::Unknown, "unknown_position"),
@@ -140,7 +139,12 @@ async fn a_gap_is_one_reset_and_then_the_present() {
 async fn a_kept_cursor_of_another_log_starts_now() {
     let messenger = messenger().build();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
-    messenger.cursors.store(fixtures::TENANT, caller.user.id(), "", Position(999)).await.expect("stored");
+    messenger
+        .ports
+        .cursors
+        .store(fixtures::TENANT, caller.user.id(), "", Position(999))
+        .await
+        .expect("stored");
     assert_eq!(poll(&messenger, &caller, reader("")).await.json(), "[]");
     tell(&messenger, "x").await;
     assert_eq!(bodies(&poll(&messenger, &caller, reader("")).await), ["x"]);
@@ -154,10 +158,13 @@ async fn a_long_poll_returns_when_something_happens() {
     poll(&messenger, &caller, reader("")).await;
     let (polling, start) = (messenger.clone(), Instant::now());
     let waiting =
-        tokio::spawn(async move { polling.poll(&caller, &reader(""), LONG).await.expect("a page") });
+        tokio::spawn(
+            async move { polling.streams().poll(&caller, &reader(""), LONG).await.expect("a page") },
+        );
     tokio::time::sleep(Duration::from_secs(17)).await;
     assert!(!waiting.is_finished(), "a keepalive ends no poll");
     messenger
+        .ports
         .feed
         .append(&[fixtures::event(Audience::Tenant(fixtures::OTHER_TENANT), "foreign")])
         .await
@@ -178,9 +185,11 @@ async fn a_long_poll_returns_at_once_if_there_is_something() {
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     tell(&messenger, "x").await;
     let start = Instant::now();
-    let page = messenger.poll(&caller, &cursor("0"), LONG).await.expect("a page");
+    let page = messenger.streams().poll(&caller, &cursor("0"), LONG).await.expect("a page");
     assert_eq!((bodies(&page), start.elapsed()), (vec!["x".to_owned()], NOW));
-    assert!(messenger.poll(&caller, &cursor("nonsense"), LONG).await.expect("a page").gap.is_some());
+    assert!(
+        messenger.streams().poll(&caller, &cursor("nonsense"), LONG).await.expect("a page").gap.is_some()
+    );
     assert_eq!(start.elapsed(), NOW);
 }
 
@@ -190,7 +199,7 @@ async fn a_long_poll_returns_empty_when_its_time_is_over() {
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     let start = Instant::now();
-    let page = messenger.poll(&caller, &reader(""), LONG).await.expect("a page");
+    let page = messenger.streams().poll(&caller, &reader(""), LONG).await.expect("a page");
     assert_eq!(page.json(), "[]");
     assert!(
         start.elapsed() >= LONG && start.elapsed() < LONG + Duration::from_millis(10),
@@ -206,9 +215,11 @@ async fn a_long_poll_hears_a_room_that_is_joined_meanwhile() {
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     let (polling, user) = (messenger.clone(), caller.user.id().clone());
     let waiting =
-        tokio::spawn(async move { polling.poll(&caller, &reader(""), LONG).await.expect("a page") });
+        tokio::spawn(
+            async move { polling.streams().poll(&caller, &reader(""), LONG).await.expect("a page") },
+        );
     tokio::time::sleep(Duration::from_secs(1)).await;
-    messenger.memberships.add(fixtures::TENANT, &RoomId::new("!1"), &user).await.expect("added");
+    messenger.ports.memberships.add(fixtures::TENANT, &RoomId::new("!1"), &user).await.expect("added");
     assert!(waiting.await.expect("it returns").json().contains("room_joined"));
 }
 
@@ -216,7 +227,9 @@ async fn a_long_poll_hears_a_room_that_is_joined_meanwhile() {
 async fn ends_when(messenger: &TestMessenger, caller: Caller, end: impl AsyncFnOnce()) {
     let polling = messenger.clone();
     let waiting =
-        tokio::spawn(async move { polling.poll(&caller, &reader(""), LONG).await.expect("a page") });
+        tokio::spawn(
+            async move { polling.streams().poll(&caller, &reader(""), LONG).await.expect("a page") },
+        );
     tokio::time::sleep(Duration::from_secs(1)).await;
     end().await;
     for _ in 0..20_000 {

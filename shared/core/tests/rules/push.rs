@@ -28,7 +28,7 @@ impl Stand {
     async fn new() -> Self {
         let messenger = messenger().build();
         let (anna, room) = in_general_room(&messenger, "anna").await;
-        assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("it is read"));
+        assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("it is read"));
         Self { messenger, anna, room }
     }
 
@@ -37,7 +37,7 @@ impl Stand {
     }
 
     fn id(&self) -> MatrixUserId {
-        self.messenger.matrix_id(&self.anna.user)
+        self.messenger.ids().of(&self.anna.user)
     }
 
     async fn push(&self, connection: u64, event: &EventId) {
@@ -52,12 +52,12 @@ impl Stand {
 
 async fn push(messenger: &TestMessenger, connection: u64, room: &RoomId, event: &EventId) {
     let events = vec![messenger.homeserver.told(room, event)];
-    messenger.receive_push(Some(connection), events).await.expect("received");
+    messenger.push().receive(Some(connection), events).await.expect("received");
 }
 
 async fn told(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
     let audience = [Audience::Room(fixtures::TENANT, room.clone())];
-    let events = messenger.feed.after(Position(0), &audience, 1000).await.expect("events");
+    let events = messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events");
     let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
     let body = |json: String| serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["body"].clone();
     messages.map(|event| body(event.json()).as_str().expect("a body").to_owned()).collect()
@@ -144,31 +144,36 @@ async fn a_homeserver_that_is_slow_to_show_the_events_before_a_push_is_not_waite
 async fn it_is_known_to_every_process_whether_the_homeserver_pushes() {
     let stand = Stand::new().await;
     let other = stand.messenger.another_process();
-    assert!(other.is_push_silent().await.expect("known"), "it never did");
+    assert!(other.push().is_silent().await.expect("known"), "it never did");
     for _ in 0..3 {
         stand.push(1, &stand.says("1")).await;
-        assert!(!other.is_push_silent().await.expect("known"));
+        assert!(!other.push().is_silent().await.expect("known"));
         stand.messenger.pass(Duration::from_secs(10));
-        assert!(other.is_push_silent().await.expect("known"));
+        assert!(other.push().is_silent().await.expect("known"));
     }
     // A push that could not be ingested comes again later: the homeserver waits.
     stand.messenger.memory.switch_off();
     let event = stand.messenger.homeserver.told(&stand.room, &stand.says("2"));
-    stand.messenger.receive_push(Some(1), vec![event]).await.expect_err("the database is away");
+    stand.messenger.push().receive(Some(1), vec![event]).await.expect_err("the database is away");
     stand.messenger.memory.switch_on();
-    assert!(other.is_push_silent().await.expect("known"));
+    assert!(other.push().is_silent().await.expect("known"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn before_anything_was_read_messages_of_ours_stand_in_the_rooms_order() {
     let messenger = messenger().build();
     let (anna, room) = in_general_room(&messenger, "anna").await;
-    assert_eq!(messenger.reconciliation.position().await.expect("read"), None);
-    let id = messenger.matrix_id(&anna.user);
+    assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), None);
+    let id = messenger.ids().of(&anna.user);
     for n in 0..150 {
         messenger.homeserver.says(&room, &id, &n.to_string());
     }
-    messenger.messenger.send(&anna, &room, MessageContent::text("150", "m.text"), None).await.expect("sent");
+    messenger
+        .messenger
+        .messages()
+        .send(&anna, &room, MessageContent::text("150", "m.text"), None)
+        .await
+        .expect("sent");
     sleep(Duration::from_secs(5)).await;
     let numbers: Vec<_> = (0..151).map(|n| n.to_string()).collect();
     assert_eq!(told(&messenger, &room).await, numbers);

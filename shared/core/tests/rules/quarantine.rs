@@ -6,7 +6,7 @@ use messenger_core::{
     error::Failure,
     event::{Audience, Kind},
     id::{EventId, MatrixUserId, Position, RoomId},
-    inbound::RoomEvent,
+    room_event::RoomEvent,
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::{Value, json};
@@ -29,10 +29,10 @@ impl Stand {
         let messenger = messenger().build();
         let anna = ready_caller(&messenger, "anna").await;
         let quarantine =
-            messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+            messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
         let other = messenger.send(fixtures::machine(1, "x"), WAIT).await.notification.room.expect("a room");
-        messenger.reconcile("worker", Duration::ZERO).await.expect("it is read");
-        let anna = messenger.matrix_id(&anna.user);
+        messenger.reconcile().run("worker", Duration::ZERO).await.expect("it is read");
+        let anna = messenger.ids().of(&anna.user);
         Self { messenger, quarantine, other, anna }
     }
 
@@ -54,7 +54,7 @@ impl Stand {
     /// Returns the messages of the room in the order of the log.
     async fn told(&self, room: &RoomId) -> Vec<String> {
         let audience = [Audience::Room(fixtures::TENANT, room.clone())];
-        let events = self.messenger.feed.after(Position(0), &audience, 1000).await.expect("events");
+        let events = self.messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events");
         let said = [Kind::NewMessage, Kind::MessageEdited];
         let events = events.into_iter().filter(|event| said.contains(&event.kind));
         let bodies = events.map(|event| serde_json::from_str::<Value>(&event.json()).expect("JSON"));
@@ -73,7 +73,7 @@ async fn an_edit_of_what_may_not_be_read_stops_nobody() {
         stand.says(&stand.other, "anderswo"),
     ];
     stand.messenger.homeserver.fail_room(&stand.quarantine, Failure::Rejected);
-    stand.messenger.receive(events).await.expect("received");
+    stand.messenger.ingest().receive(events).await.expect("received");
     assert_eq!(stand.told(&stand.quarantine).await, ["alt", "danach"]);
     assert_eq!(stand.told(&stand.other).await, ["anderswo"]);
 }
@@ -90,7 +90,8 @@ async fn a_room_over_which_the_homeserver_fails_keeps_its_order_and_holds_up_no_
         let events: Vec<_> = edit.into_iter().chain(more).chain(last).collect();
         stand.messenger.homeserver.fail_room(&stand.quarantine, Failure::Broken);
         for _ in 0..2 {
-            let failed = stand.messenger.receive(events.clone()).await.expect_err("it is told again");
+            let failed =
+                stand.messenger.ingest().receive(events.clone()).await.expect_err("it is told again");
             assert_eq!(failed.failure(), Some(Failure::Broken));
             assert_eq!(stand.told(&stand.quarantine).await, ["alt"]);
             assert_eq!(stand.told(&stand.other).await.len(), 150);
@@ -100,7 +101,7 @@ async fn a_room_over_which_the_homeserver_fails_keeps_its_order_and_holds_up_no_
         } else {
             stand.messenger.pass(LONG);
         }
-        stand.messenger.receive(events).await.expect("received");
+        stand.messenger.ingest().receive(events).await.expect("received");
         let told: &[&str] =
             if heals { &["alt", "neu", "danach", "zuletzt"] } else { &["alt", "danach", "zuletzt"] };
         assert_eq!(stand.told(&stand.quarantine).await, told);
@@ -116,15 +117,15 @@ async fn a_worker_reads_on_in_other_rooms_and_in_the_end_without_the_sick_one() 
         }
         stand.says(&stand.other, "anderswo");
         stand.messenger.homeserver.fail_room(&stand.quarantine, failure);
-        let position = stand.messenger.reconciliation.position().await.expect("read");
+        let position = stand.messenger.ports.reconciliation.position().await.expect("read");
         for _ in 0..2 {
-            stand.messenger.reconcile("worker", Duration::ZERO).await.expect_err("it is told");
+            stand.messenger.reconcile().run("worker", Duration::ZERO).await.expect_err("it is told");
             assert_eq!(stand.told(&stand.other).await, ["anderswo"]);
-            assert_eq!(stand.messenger.reconciliation.position().await.expect("read"), position);
+            assert_eq!(stand.messenger.ports.reconciliation.position().await.expect("read"), position);
         }
         stand.messenger.pass(LONG);
-        assert!(stand.messenger.reconcile("worker", Duration::ZERO).await.expect("it is read"));
-        assert_ne!(stand.messenger.reconciliation.position().await.expect("read"), position);
+        assert!(stand.messenger.reconcile().run("worker", Duration::ZERO).await.expect("it is read"));
+        assert_ne!(stand.messenger.ports.reconciliation.position().await.expect("read"), position);
         assert_eq!(stand.told(&stand.quarantine).await, ["7", "8", "9"], "what the answer itself held");
     }
 }
@@ -137,11 +138,11 @@ async fn a_room_that_cannot_be_adopted_holds_up_no_other() {
     let room = stand.messenger.homeserver.makes_room(&stand.anna, &[&bert], false);
     let events = vec![stand.says(&room, "neu hier"), stand.says(&stand.other, "anderswo")];
     stand.messenger.homeserver.fail_room(&room, Failure::Broken);
-    stand.messenger.receive(events.clone()).await.expect_err("it is told again");
+    stand.messenger.ingest().receive(events.clone()).await.expect_err("it is told again");
     assert_eq!(stand.told(&stand.other).await, ["anderswo"]);
     stand.messenger.pass(LONG);
-    stand.messenger.receive(events).await.expect("received");
-    assert_eq!(stand.messenger.rooms.tenant_of(&room).await.expect("looked"), None);
+    stand.messenger.ingest().receive(events).await.expect("received");
+    assert_eq!(stand.messenger.ports.rooms.tenant_of(&room).await.expect("looked"), None);
 }
 
 #[tokio::test]
@@ -151,11 +152,11 @@ async fn a_homeserver_that_is_away_is_waited_for_however_long_it_takes() {
     let events = vec![stand.edits(&said.event_id), stand.says(&stand.other, "anderswo")];
     for _ in 0..3 {
         stand.messenger.homeserver.fail_room(&stand.quarantine, Failure::Unreachable);
-        let failed = stand.messenger.receive(events.clone()).await.expect_err("it is told again");
+        let failed = stand.messenger.ingest().receive(events.clone()).await.expect_err("it is told again");
         assert_eq!(failed.failure(), Some(Failure::Unreachable));
         stand.messenger.pass(LONG);
     }
     stand.messenger.homeserver.heal_room(&stand.quarantine);
-    stand.messenger.receive(events).await.expect("received");
+    stand.messenger.ingest().receive(events).await.expect("received");
     assert_eq!(stand.told(&stand.quarantine).await, ["neu"]);
 }

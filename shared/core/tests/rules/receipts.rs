@@ -38,6 +38,7 @@ impl Stand {
     async fn says(&self, body: &str) -> EventId {
         let event = self.messenger.homeserver.says(&self.room, &matrix("bert"), body);
         self.messenger
+            .ingest()
             .receive(vec![self.messenger.homeserver.told(&self.room, &event)])
             .await
             .expect("received");
@@ -49,11 +50,11 @@ impl Stand {
     }
 
     async fn reads(&self, event: &EventId) {
-        self.messenger.hear_receipts(&[self.receipt(event)]).await.expect("heard");
+        self.messenger.receipts().ingest(&[self.receipt(event)]).await.expect("heard");
     }
 
     async fn unread(&self) -> i64 {
-        let rooms = self.messenger.rooms_of(&self.anna).await.expect("rooms");
+        let rooms = self.messenger.rooms().list(&self.anna).await.expect("rooms");
         rooms.iter().find(|room| room.matrix_room_id == self.room).expect("the room").unread_count
     }
 
@@ -73,15 +74,15 @@ async fn a_receipt_is_told_once_by_whatever_ways_it_comes() {
     // Public and private, by push and by `/sync`, here and in another process.
     let receipts = [stand.receipt(&last), stand.receipt(&last), stand.receipt(&first)];
     for process in [&stand.messenger, &stand.messenger.another_process()] {
-        process.hear_receipts(&receipts).await.expect("heard");
+        process.receipts().ingest(&receipts).await.expect("heard");
     }
     assert_eq!(stand.unread().await, 0);
     let told = [1, 0].map(|count| json!({ "room_id": stand.room, "unread_count": count }));
     assert_eq!(stand.told(), told);
     // The echo of what was read here.
     let next = stand.says("3").await;
-    stand.messenger.mark_read(&stand.anna, &stand.room).await.expect("read");
-    stand.messenger.settled().await;
+    stand.messenger.rooms().mark_read(&stand.anna, &stand.room).await.expect("read");
+    stand.messenger.drain_background().await;
     assert_eq!(stand.messenger.homeserver.receipts().len(), 1);
     stand.reads(&next).await;
     assert_eq!(
@@ -104,8 +105,8 @@ async fn a_receipt_of_what_is_no_message_counts_for_what_stands_before_it() {
     assert_eq!(stand.unread().await, 1);
     assert_eq!(stand.messenger.homeserver.calls(), calls + 1, "the homeserver is asked once");
     // Who has read everything is of no interest.
-    stand.messenger.mark_read(&stand.anna, &stand.room).await.expect("read");
-    stand.messenger.settled().await;
+    stand.messenger.rooms().mark_read(&stand.anna, &stand.room).await.expect("read");
+    stand.messenger.drain_background().await;
     let calls = stand.messenger.homeserver.calls();
     let state = stand.messenger.homeserver.happens(&stand.room, &matrix("bert"), "m.room.avatar", json!({}));
     stand.reads(&state).await;
@@ -122,6 +123,7 @@ async fn a_receipt_may_be_quicker_than_its_message() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     stand
         .messenger
+        .ingest()
         .receive(vec![stand.messenger.homeserver.told(&stand.room, &late)])
         .await
         .expect("received");
@@ -133,13 +135,13 @@ async fn a_receipt_may_be_quicker_than_its_message() {
 #[tokio::test(start_paused = true)]
 async fn reconciliation_takes_receipts_over_before_it_goes_on() {
     let stand = Stand::new().await;
-    stand.messenger.reconcile("w", Duration::ZERO).await.expect("read");
+    stand.messenger.reconcile().run("w", Duration::ZERO).await.expect("read");
     let event = stand.messenger.homeserver.says(&stand.room, &matrix("bert"), "1");
     for reader in ["anna", "messenger", "stranger"] {
         stand.messenger.homeserver.reads(&stand.room, &matrix(reader), &event);
     }
     stand.messenger.homeserver.reads(&stand.room, &MatrixUserId::new("@anna:elsewhere"), &event);
-    stand.messenger.reconcile("w", Duration::ZERO).await.expect("read");
+    stand.messenger.reconcile().run("w", Duration::ZERO).await.expect("read");
     assert_eq!(stand.unread().await, 0);
     assert_eq!(stand.told().len(), 1);
 }
@@ -149,9 +151,9 @@ async fn a_receipt_that_the_database_did_not_take_is_not_lost() {
     let stand = Stand::new().await;
     let (first, second) = (stand.says("1").await, stand.says("2").await);
     stand.messenger.memory.switch_off();
-    let refused = stand.messenger.hear_receipts(&[stand.receipt(&first)]).await;
+    let refused = stand.messenger.receipts().ingest(&[stand.receipt(&first)]).await;
     refused.expect_err("whoever reads the stream reads it again");
-    stand.messenger.hear_pushed_receipts(vec![stand.receipt(&second)]).await;
+    stand.messenger.receipts().ingest_pushed(vec![stand.receipt(&second)]).await;
     tokio::time::sleep(LATER / 2).await;
     stand.messenger.memory.switch_on();
     stand.reads(&first).await;

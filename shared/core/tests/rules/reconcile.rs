@@ -19,22 +19,24 @@ const WORKER: &str = "worker";
 const LONG_AGO: Duration = Duration::from_hours(40 * 24);
 
 async fn reconcile(messenger: &TestMessenger) {
-    assert!(messenger.reconcile(WORKER, Duration::ZERO).await.expect("it is read"));
+    assert!(messenger.reconcile().run(WORKER, Duration::ZERO).await.expect("it is read"));
 }
 
 /// A hub whose worker has read everything, and the general room with anna in it.
 async fn up_to_date() -> (TestMessenger, RoomId, MatrixUserId) {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
-    let room = messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+    let room =
+        messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
     reconcile(&messenger).await;
-    let anna = messenger.matrix_id(&anna.user);
+    let anna = messenger.ids().of(&anna.user);
     (messenger, room, anna)
 }
 
 /// The homeserver is another one by now, with other positions.
 async fn lose_position(messenger: &TestMessenger) {
     messenger
+        .ports
         .reconciliation
         .advance(WORKER, Some("of another server"), Duration::from_mins(1))
         .await
@@ -44,7 +46,7 @@ async fn lose_position(messenger: &TestMessenger) {
 /// What was told of a room, in the order of the log.
 async fn told(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
     let audience = [Audience::Room(fixtures::TENANT, room.clone())];
-    let events = messenger.feed.after(Position(0), &audience, 10_000).await.expect("events");
+    let events = messenger.ports.feed.after(Position(0), &audience, 10_000).await.expect("events");
     let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
     let body = |json: String| serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["body"].clone();
     messages.map(|event| body(event.json()).as_str().expect("a body").to_owned()).collect()
@@ -139,7 +141,7 @@ async fn what_is_older_than_the_memory_of_ids_is_not_told_again() {
         messenger.pass(LONG_AGO);
         // Its worker was there all the time, and so the old ids are forgotten.
         reconcile(&messenger).await;
-        messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+        messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
         lose_position(&messenger).await;
         say(&messenger, &room, &anna, 2..3);
         reconcile(&messenger).await;
@@ -155,7 +157,7 @@ async fn what_is_older_than_the_memory_of_ids_is_not_told_again() {
 /// Somebody says a number, by a clock of their own.
 async fn say_at(messenger: &TestMessenger, room: &RoomId, sender: &MatrixUserId, number: usize, at: &str) {
     let content = serde_json::json!({ "msgtype": "m.text", "body": number.to_string() });
-    let (timeline, at) = (&messenger.ports().timeline, at.parse().expect("a time"));
+    let (timeline, at) = (&messenger.ports.timeline, at.parse().expect("a time"));
     timeline.send_as(room, sender, &format!("clock {number}"), at, &content).await.expect("said");
 }
 
@@ -169,7 +171,7 @@ async fn wrong_clocks_neither_hide_a_message_nor_tell_an_old_one_again() {
     reconcile(&messenger).await;
     messenger.pass(LONG_AGO);
     reconcile(&messenger).await;
-    messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+    messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
     lose_position(&messenger).await;
     say_at(&messenger, &room, &anna, 5, after).await;
     say(&messenger, &room, &anna, 6..120);
@@ -190,9 +192,10 @@ async fn after_a_long_outage_everything_since_is_read_back() {
     say(&messenger, &room, &anna, 0..3);
     messenger.pass(LONG_AGO);
     say(&messenger, &room, &anna, 3..6);
-    messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+    messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
     assert!(
-        messenger.reconciliation.moved_at().await.expect("a time") < messenger.clock.now() - LONG_AGO / 2
+        messenger.ports.reconciliation.moved_at().await.expect("a time")
+            < messenger.clock.now() - LONG_AGO / 2
     );
     reconcile(&messenger).await;
     assert_eq!(told(&messenger, &room).await, numbers(0..6));
@@ -201,7 +204,7 @@ async fn after_a_long_outage_everything_since_is_read_back() {
 #[tokio::test]
 async fn an_outage_or_any_other_refusal_gives_up_no_position() {
     let (messenger, room, anna) = up_to_date().await;
-    let position = messenger.reconciliation.position().await.expect("read");
+    let position = messenger.ports.reconciliation.position().await.expect("read");
     say(&messenger, &room, &anna, 0..10);
     for failure in [
         Failure::Unreachable,
@@ -213,9 +216,9 @@ async fn an_outage_or_any_other_refusal_gives_up_no_position() {
         // In the stream itself, and where it is read on in a room.
         for call in [1, 2] {
             messenger.homeserver.fail_call(call, failure);
-            let failed = messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+            let failed = messenger.reconcile().run(WORKER, Duration::ZERO).await.expect_err("it is told");
             assert_eq!(failed.failure(), Some(failure));
-            assert_eq!(messenger.reconciliation.position().await.expect("read"), position);
+            assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), position);
         }
     }
     reconcile(&messenger).await;
@@ -229,10 +232,11 @@ async fn a_worker_may_crash_at_every_step_of_starting_anew() {
         say(&messenger, &room, &anna, 0..5);
         lose_position(&messenger).await;
         say(&messenger, &room, &anna, 5..120);
-        let done = messenger.crash_after(step, messenger.reconcile(WORKER, Duration::ZERO)).await.is_some();
+        let done =
+            messenger.crash_after(step, messenger.reconcile().run(WORKER, Duration::ZERO)).await.is_some();
         let survivor = messenger.another_process();
         survivor.pass(Duration::from_mins(1));
-        assert!(survivor.reconcile("another", Duration::ZERO).await.expect("it is read"));
+        assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("it is read"));
         assert_eq!(told(&survivor, &room).await, numbers(0..120), "step {step}");
         if done {
             assert!(step > 8, "there were only {step} steps");
@@ -251,10 +255,10 @@ async fn a_bot_that_was_put_out_comes_back_and_has_missed_nothing() {
     // Not before the homeserver is back; the first answer to be back is lost.
     for call in [2, 3] {
         messenger.homeserver.fail_call(call, Failure::Unreachable);
-        messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+        messenger.reconcile().run(WORKER, Duration::ZERO).await.expect_err("it is told");
     }
     messenger.homeserver.lose_answer(2);
-    messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+    messenger.reconcile().run(WORKER, Duration::ZERO).await.expect_err("it is told");
     reconcile(&messenger).await;
     assert_eq!(told(&messenger, &room).await, numbers(0..120));
     say(&messenger, &room, &anna, 120..125);
@@ -278,7 +282,7 @@ async fn a_bot_that_cannot_come_back_keeps_nobody_from_other_rooms() {
         say(&messenger, &room, &anna, 0..3);
         say(&messenger, &other, &anna, 3..5);
         let mut tries = 1;
-        while messenger.reconcile(WORKER, Duration::ZERO).await.is_err() {
+        while messenger.reconcile().run(WORKER, Duration::ZERO).await.is_err() {
             tries += 1;
             assert!(tries <= 30, "it comes to an end");
         }
@@ -292,28 +296,32 @@ async fn a_bot_that_cannot_come_back_keeps_nobody_from_other_rooms() {
 async fn the_first_reading_leaves_out_nothing_that_was_said_since_the_installation() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
-    let room = messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
-    let anna = messenger.matrix_id(&anna.user);
+    let room =
+        messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+    let anna = messenger.ids().of(&anna.user);
     // Push brought none of them.
     say(&messenger, &room, &anna, 0..250);
-    messenger.begin_reconciling(WORKER).await.expect("it begins");
+    messenger.reconcile().begin(WORKER).await.expect("it begins");
     assert_eq!(told(&messenger, &room).await, numbers(0..250));
     // Again is no change, by whatever worker.
-    let position = messenger.reconciliation.position().await.expect("read");
+    let position = messenger.ports.reconciliation.position().await.expect("read");
     assert!(position.is_some());
-    messenger.another_process().begin_reconciling("another").await.expect("it has begun");
-    assert_eq!(messenger.reconciliation.position().await.expect("read"), position);
+    messenger.another_process().reconcile().begin("another").await.expect("it has begun");
+    assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), position);
 }
 
 #[tokio::test]
 async fn another_worker_reads_on_within_seconds_of_a_kill() {
     let (messenger, room, anna) = up_to_date().await;
     say(&messenger, &room, &anna, 0..5);
-    assert!(messenger.crash_after(3, messenger.reconcile(WORKER, Duration::ZERO)).await.is_none());
+    assert!(messenger.crash_after(3, messenger.reconcile().run(WORKER, Duration::ZERO)).await.is_none());
     let survivor = messenger.another_process();
-    assert!(!survivor.reconcile("another", Duration::ZERO).await.expect("asked"), "the lease is not over");
+    assert!(
+        !survivor.reconcile().run("another", Duration::ZERO).await.expect("asked"),
+        "the lease is not over"
+    );
     survivor.pass(Duration::from_secs(4));
-    assert!(survivor.reconcile("another", Duration::ZERO).await.expect("it is read"));
+    assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("it is read"));
     assert_eq!(told(&survivor, &room).await, numbers(0..5));
 }
 
@@ -321,12 +329,12 @@ async fn another_worker_reads_on_within_seconds_of_a_kill() {
 async fn a_worker_that_ends_gives_the_lease_back() {
     let (messenger, room, anna) = up_to_date().await;
     say(&messenger, &room, &anna, 0..5);
-    messenger.stop_reconciling(WORKER).await.expect("given back");
+    messenger.reconcile().stop(WORKER).await.expect("given back");
     let other = messenger.another_process();
-    assert!(other.reconcile("another", Duration::ZERO).await.expect("it is read"));
+    assert!(other.reconcile().run("another", Duration::ZERO).await.expect("it is read"));
     // It takes no lease from another.
-    messenger.stop_reconciling(WORKER).await.expect("nothing to give back");
-    assert!(!messenger.reconcile(WORKER, Duration::ZERO).await.expect("asked"));
+    messenger.reconcile().stop(WORKER).await.expect("nothing to give back");
+    assert!(!messenger.reconcile().run(WORKER, Duration::ZERO).await.expect("asked"));
     assert_eq!(told(&other, &room).await, numbers(0..5));
 }
 
@@ -335,11 +343,11 @@ async fn a_worker_that_waits_for_the_homeserver_keeps_its_lease() {
     let (messenger, _, _) = up_to_date().await;
     let other = messenger.another_process();
     messenger.homeserver.act_late(Duration::from_secs(20));
-    let reading = tokio::spawn(async move { messenger.reconcile(WORKER, Duration::ZERO).await });
+    let reading = tokio::spawn(async move { messenger.reconcile().run(WORKER, Duration::ZERO).await });
     for _ in 0..10 {
         sleep(Duration::from_millis(1900)).await;
         other.memory.advance(Duration::from_millis(1900));
-        let other_claim = other.reconciliation.claim("another", Duration::from_secs(3)).await;
+        let other_claim = other.ports.reconciliation.claim("another", Duration::from_secs(3)).await;
         assert_eq!(other_claim.expect("asked"), None);
     }
     assert!(reading.await.expect("it ends").expect("it is read"));
@@ -351,15 +359,15 @@ async fn a_worker_that_was_stopped_for_long_moves_no_position_and_doubles_nothin
     say(&messenger, &room, &anna, 0..2);
     let survivor = messenger.another_process();
     messenger.homeserver.answer_late(Duration::from_millis(900));
-    let late = tokio::spawn(async move { messenger.reconcile(WORKER, Duration::ZERO).await });
+    let late = tokio::spawn(async move { messenger.reconcile().run(WORKER, Duration::ZERO).await });
     sleep(Duration::from_millis(100)).await;
     // The world goes on; the clock of the stopped process does not.
     survivor.homeserver.answer_late(Duration::ZERO);
     survivor.memory.advance(Duration::from_mins(1));
     say(&survivor, &room, &anna, 2..120);
-    assert!(survivor.reconcile("another", Duration::ZERO).await.expect("it is read"));
-    let position = survivor.reconciliation.position().await.expect("read");
+    assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("it is read"));
+    let position = survivor.ports.reconciliation.position().await.expect("read");
     assert!(!late.await.expect("it ends").expect("it is told"), "the lease is another's");
-    assert_eq!(survivor.reconciliation.position().await.expect("read"), position);
+    assert_eq!(survivor.ports.reconciliation.position().await.expect("read"), position);
     assert_eq!(told(&survivor, &room).await, numbers(0..120));
 }

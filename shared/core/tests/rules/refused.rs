@@ -24,11 +24,16 @@ fn file() -> Upload {
 }
 
 async fn send(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Result<()> {
-    messenger.messenger.send(caller, room, MessageContent::text("Hallo", "m.text"), None).await.map(drop)
+    messenger
+        .messenger
+        .messages()
+        .send(caller, room, MessageContent::text("Hallo", "m.text"), None)
+        .await
+        .map(drop)
 }
 
 async fn upload(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Result<()> {
-    messenger.upload(caller, room, file(), None, None).await.map(drop)
+    messenger.media().upload(caller, room, file(), None, None).await.map(drop)
 }
 
 /// Anna and Bert in a room that Anna made with another client.
@@ -37,7 +42,7 @@ async fn in_adopted_room() -> (TestMessenger, Caller, Caller, RoomId) {
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
     let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
     let said = messenger.homeserver.says(&room, &matrix("anna"), "eins");
-    messenger.receive(vec![messenger.homeserver.told(&room, &said)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(&room, &said)]).await.expect("heard");
     (messenger, anna, bert, room)
 }
 
@@ -57,7 +62,7 @@ async fn a_muted_member_reads_and_writes_nothing_and_no_file_is_stored() {
         assert!(detail.contains("ask somebody who administers the room"), "{detail}");
     }
     assert_eq!(messenger.homeserver.files(), 0);
-    assert_eq!(messenger.history(&bert, &room, None, 10).await.expect("a page").messages.len(), 1);
+    assert_eq!(messenger.history().page(&bert, &room, None, 10).await.expect("a page").messages.len(), 1);
     upload(&messenger, &anna, &room).await.expect("others may");
 }
 
@@ -70,7 +75,7 @@ async fn who_is_banned_or_put_out_is_told_so_before_we_hear_of_it() {
         } else {
             messenger.homeserver.puts_out(&room, &matrix("anna"), &matrix("bert"));
         }
-        let typing = messenger.type_in(&bert, &room, None).await;
+        let typing = messenger.messages().set_typing(&bert, &room, None).await;
         for result in [send(&messenger, &bert, &room).await, upload(&messenger, &bert, &room).await, typing] {
             let expected = if is_banned { "user_banned" } else { "not_allowed_in_room" };
             assert_eq!(refused(result).0, expected);
@@ -84,15 +89,15 @@ async fn somebody_who_is_banned_cannot_be_brought_in_and_is_named() {
     let (messenger, anna, _, room) = in_adopted_room().await;
     ready_caller(&messenger, "carl").await;
     messenger.homeserver.bans(&room, &matrix("anna"), &matrix("carl"));
-    let (code, detail) = refused(messenger.invite(&anna, &room, "carl").await.map(drop));
+    let (code, detail) = refused(messenger.rooms().invite(&anna, &room, "carl").await.map(drop));
     assert_eq!(code, "user_banned");
     assert!(detail.contains("`carl`"), "{detail}");
-    assert_eq!(messenger.members(&anna, &room).await.expect("members").len(), 2);
+    assert_eq!(messenger.rooms().members(&anna, &room).await.expect("members").len(), 2);
     // Nor do they come back into a room that is open to them.
     let (dora, general) = in_general_room(&messenger, "dora").await;
     let banned = messenger.homeserver.bans(&general, &matrix("anna"), &matrix("dora"));
-    messenger.receive(vec![messenger.homeserver.told(&general, &banned)]).await.expect("heard");
-    let (code, detail) = refused(messenger.join_room(&dora, &general).await.map(drop));
+    messenger.ingest().receive(vec![messenger.homeserver.told(&general, &banned)]).await.expect("heard");
+    let (code, detail) = refused(messenger.rooms().join(&dora, &general).await.map(drop));
     assert_eq!(code, "user_banned");
     assert!(detail.starts_with("you are banned"), "{detail}");
 }
@@ -105,6 +110,7 @@ async fn who_is_banned_from_the_room_of_everybody_can_use_the_others() {
     let emil = ready_caller(&messenger, "emil").await;
     assert!(
         messenger
+            .ports
             .users
             .find(fixtures::TENANT, emil.user.id())
             .await
@@ -112,7 +118,7 @@ async fn who_is_banned_from_the_room_of_everybody_can_use_the_others() {
             .expect("a user")
             .provisioned
     );
-    messenger.open_dm(&emil, &fixtures::user("anna")).await.expect("a chat");
+    messenger.rooms().open_direct_chat(&emil, &fixtures::user("anna")).await.expect("a chat");
 }
 
 #[tokio::test]
@@ -121,15 +127,16 @@ async fn a_deactivated_account_is_told_as_such_whatever_it_is_needed_for() {
     let rooms = messenger.homeserver.rooms().len();
     messenger.homeserver.deactivates(&matrix("bert"));
     let mut results = vec![send(&messenger, &bert, &room).await, upload(&messenger, &bert, &room).await];
-    results.push(messenger.open_dm(&bert, &fixtures::user("anna")).await.map(drop));
+    results.push(messenger.rooms().open_direct_chat(&bert, &fixtures::user("anna")).await.map(drop));
     for result in results {
         assert_eq!(refused(result).0, "account_deactivated");
     }
-    let (code, detail) = refused(messenger.open_dm(&anna, &fixtures::user("bert")).await.map(drop));
+    let (code, detail) =
+        refused(messenger.rooms().open_direct_chat(&anna, &fixtures::user("bert")).await.map(drop));
     assert_eq!(code, "account_deactivated");
     assert!(detail.contains("`bert`"), "{detail}");
     let creation = RoomCreation { name: "Umbau".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
-    assert_eq!(refused(messenger.create_room(&anna, creation).await.map(drop)).0, "account_deactivated");
+    assert_eq!(refused(messenger.rooms().create(&anna, creation).await.map(drop)).0, "account_deactivated");
     // Nothing is left of the rooms that could not be made.
     run_until_idle(&messenger).await;
     for half_made in &messenger.homeserver.rooms()[..] {
@@ -140,10 +147,10 @@ async fn a_deactivated_account_is_told_as_such_whatever_it_is_needed_for() {
         }
     }
     assert!(messenger.homeserver.rooms().len() > rooms, "there was something to take back");
-    assert_eq!(messenger.rooms_of(&anna).await.expect("rooms").len(), 2);
+    assert_eq!(messenger.rooms().list(&anna).await.expect("rooms").len(), 2);
     // The same again once the account is there.
     let carl = ready_caller(&messenger, "carl").await;
-    messenger.open_dm(&carl, anna.user.id()).await.expect("a chat");
+    messenger.rooms().open_direct_chat(&carl, anna.user.id()).await.expect("a chat");
 }
 
 #[tokio::test]
@@ -153,7 +160,8 @@ async fn an_account_that_was_never_made_and_is_refused_is_told_as_such() {
     messenger.homeserver.deactivates(&matrix("anna"));
     messenger.work().await;
     let error = messenger
-        .create_room(&anna, RoomCreation { name: "x".to_owned(), topic: None, invite: vec![] })
+        .rooms()
+        .create(&anna, RoomCreation { name: "x".to_owned(), topic: None, invite: vec![] })
         .await;
     assert_eq!(refused(error.map(drop)).0, "account_deactivated");
 }
@@ -170,7 +178,7 @@ async fn a_homeserver_that_fails_is_still_a_failure() {
 #[tokio::test]
 async fn a_room_that_nobody_may_leave_is_given_up_after_one_attempt() {
     let (messenger, anna, _, room) = in_adopted_room().await;
-    messenger.messenger.leave(&anna, &room).await.expect("here she is out");
+    messenger.messenger.rooms().leave(&anna, &room).await.expect("here she is out");
     messenger.homeserver.fail_room(&room, messenger_core::error::Failure::Rejected);
     messenger.homeserver.fail_call(1, messenger_core::error::Failure::Rejected);
     messenger.work().await;

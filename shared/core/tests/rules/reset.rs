@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use messenger_core::{event::Audience, subscription::EventStream};
+use messenger_core::{event::Audience, live::event_stream::EventStream};
 use messenger_testkit::{HubBuilder, TestMessenger, fixtures, messenger, sse::Reader};
 
 const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 
 async fn tell(messenger: &TestMessenger, body: &str) {
-    messenger.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
+    messenger.ports.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
 }
 
 fn small() -> HubBuilder {
@@ -18,13 +18,14 @@ fn small() -> HubBuilder {
 /// The reason of the reset with which a stream from this cursor begins, if it does.
 async fn reset(messenger: &TestMessenger, cursor: &str) -> (Option<String>, Reader<EventStream>) {
     let caller = messenger.caller("anna", fixtures::TENANT).await;
-    let mut stream = Reader::new(messenger.subscribe(&caller, Some(cursor)).await.expect("a stream"));
+    let mut stream =
+        Reader::new(messenger.streams().subscribe(&caller, Some(cursor)).await.expect("a stream"));
     let connected = stream.next().await.expect("connected");
     assert_eq!(connected.kind(), "connected");
     let preamble = stream.within(Duration::from_millis(1)).await;
     let reset = preamble.iter().find(|event| event.kind() == "reset");
     if let Some(reset) = reset {
-        let head = messenger.feed.span().await.expect("a span").head.to_string();
+        let head = messenger.ports.feed.span().await.expect("a span").head.to_string();
         assert_eq!(reset.id.as_deref(), Some(head.as_str()), "the reader goes on from the present");
         assert_eq!(connected.json()["cursor"].to_string(), head);
     }
@@ -73,7 +74,7 @@ async fn what_was_dropped_cannot_be_replayed() {
         tell(&messenger, "2").await;
         messenger.pass(Duration::from_hours(24 * 8));
         tell(&messenger, "3").await;
-        messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+        messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
         let _broker = broker.or_else(|| Some(messenger.run_broker()));
         tokio::time::sleep(Duration::from_secs(2)).await;
         if !started_before {
@@ -96,6 +97,7 @@ async fn who_is_too_far_behind_starts_anew() {
         for n in 1..=10 {
             tell(&messenger, &n.to_string()).await;
             messenger
+                .ports
                 .feed
                 .append(&[fixtures::event(Audience::Tenant(fixtures::OTHER_TENANT), "")])
                 .await

@@ -8,10 +8,10 @@ use messenger_core::{
     error::Failure,
     event::Kind,
     id::{EventId, MatrixUserId, RoomId},
-    inbound::{Content, RoomEvent},
     message::MessageContent,
     port::Clock as _,
     room::{Pair, RoomCreation, RoomKey, RoomKind, RoomType},
+    room_event::{Content, RoomEvent},
     user::Role,
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
@@ -54,7 +54,7 @@ async fn two_who_open_their_chat_at_once_over_four_processes_have_one() {
     let opened = join_all((0..40).map(|n| {
         let partner = fixtures::user(["bert", "anna"][n % 2]);
         let (process, caller) = (&processes[n % 4], &callers[n % 2]);
-        async move { process.open_dm(caller, &partner).await.expect("opened") }
+        async move { process.rooms().open_direct_chat(caller, &partner).await.expect("opened") }
     }))
     .await;
     assert!(opened.iter().all(|room| room.matrix_room_id == opened[0].matrix_room_id));
@@ -70,15 +70,16 @@ async fn a_chat_whose_maker_crashed_is_whole_when_it_is_opened_again() {
         let messenger = messenger().build();
         let (anna, _) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
         let partner = fixtures::user("bert");
-        let done = messenger.crash_after(polls, messenger.open_dm(&anna, &partner)).await.is_some();
+        let done =
+            messenger.crash_after(polls, messenger.rooms().open_direct_chat(&anna, &partner)).await.is_some();
         let survivor = messenger.another_process();
         survivor.pass(Duration::from_mins(1));
         tokio::time::advance(Duration::from_mins(1)).await;
         let bert = survivor.caller("bert", fixtures::TENANT).await;
-        let opened = survivor.open_dm(&bert, &fixtures::user("anna")).await.expect("opened");
+        let opened = survivor.rooms().open_direct_chat(&bert, &fixtures::user("anna")).await.expect("opened");
         assert_eq!(opened.display_name, "anna");
         assert_eq!(messenger.homeserver.members(&opened.matrix_room_id).len(), 2);
-        assert_eq!(survivor.members(&bert, &opened.matrix_room_id).await.expect("a list").len(), 2);
+        assert_eq!(survivor.rooms().members(&bert, &opened.matrix_room_id).await.expect("a list").len(), 2);
         assert_eq!(messenger.homeserver.rooms().len(), 2);
         if done {
             return;
@@ -93,10 +94,11 @@ async fn an_account_that_is_not_ready_is_made_ready_when_it_is_needed() {
     let (anna, _) =
         (messenger.caller("anna", fixtures::TENANT).await, messenger.caller("bert", fixtures::TENANT).await);
     messenger.homeserver.switch_off();
-    let away = messenger.open_dm(&anna, &fixtures::user("bert")).await.expect_err("it is away");
+    let away =
+        messenger.rooms().open_direct_chat(&anna, &fixtures::user("bert")).await.expect_err("it is away");
     assert_eq!(away.failure(), Some(Failure::Unreachable));
     messenger.homeserver.switch_on();
-    let room = messenger.open_dm(&anna, &fixtures::user("bert")).await.expect("opened");
+    let room = messenger.rooms().open_direct_chat(&anna, &fixtures::user("bert")).await.expect("opened");
     assert_eq!(room.room_type, RoomType::Dm);
 }
 
@@ -107,12 +109,13 @@ async fn a_room_that_could_not_be_filled_is_kept_by_nobody() {
     // The creation succeeds, then one member cannot be brought in for good.
     messenger.homeserver.fail_call(2, Failure::Rejected);
     messenger
-        .create_room(&anna, named("Umbau", &["bert"]))
+        .rooms()
+        .create(&anna, named("Umbau", &["bert"]))
         .await
         .expect_err("not everybody could be brought in");
     run_until_idle(&messenger).await;
     for caller in [&anna, &bert] {
-        let rooms = messenger.rooms_of(caller).await.expect("a list");
+        let rooms = messenger.rooms().list(caller).await.expect("a list");
         assert!(rooms.iter().all(|room| room.room_type == RoomType::General), "{rooms:?}");
     }
     let custom = messenger
@@ -123,7 +126,7 @@ async fn a_room_that_could_not_be_filled_is_kept_by_nobody() {
     assert_eq!(messenger.homeserver.members(&custom.expect("it was made")), []);
     // What passes is tried again.
     messenger.homeserver.fail_call(2, Failure::TimedOut);
-    messenger.create_room(&anna, named("Umbau", &["bert"])).await.expect("made");
+    messenger.rooms().create(&anna, named("Umbau", &["bert"])).await.expect("made");
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,7 +137,7 @@ async fn all_who_are_unknown_are_named_and_nothing_is_made() {
     messenger.caller("carl", fixtures::OTHER_TENANT).await;
     let before = messenger.homeserver.rooms().len();
     let invite = ["bert", "carl", "@bert:hub.local", "@carl:hub.local", "@bert:elsewhere", "nobody"];
-    let Err(Error::Invalid(problems)) = messenger.create_room(&anna, named("x", &invite)).await else {
+    let Err(Error::Invalid(problems)) = messenger.rooms().create(&anna, named("x", &invite)).await else {
         panic!("refused")
     };
     let named: Vec<_> = problems.iter().map(|one| one.pointer.as_str()).collect();
@@ -147,11 +150,11 @@ async fn a_list_of_rooms_asks_no_homeserver() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     for n in 0..5 {
-        messenger.create_room(&anna, named(&n.to_string(), &[])).await.expect("made");
+        messenger.rooms().create(&anna, named(&n.to_string(), &[])).await.expect("made");
     }
     messenger.homeserver.switch_off();
     let calls = messenger.homeserver.calls();
-    assert_eq!(messenger.rooms_of(&anna).await.expect("a list").len(), 6);
+    assert_eq!(messenger.rooms().list(&anna).await.expect("a list").len(), 6);
     assert_eq!(messenger.homeserver.calls(), calls);
 }
 
@@ -159,17 +162,19 @@ async fn a_list_of_rooms_asks_no_homeserver() {
 async fn what_was_said_is_unread_until_it_is_read() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let first = messenger.create_room(&anna, named("first", &["bert"])).await.expect("made").matrix_room_id;
+    let first =
+        messenger.rooms().create(&anna, named("first", &["bert"])).await.expect("made").matrix_room_id;
     messenger.pass(Duration::from_secs(1));
-    let second = messenger.create_room(&anna, named("second", &[])).await.expect("made").matrix_room_id;
+    let second = messenger.rooms().create(&anna, named("second", &[])).await.expect("made").matrix_room_id;
     for n in 1..=3 {
         messenger.pass(Duration::from_secs(1));
-        messenger.receive(vec![said(&messenger, &first, n)]).await.expect("heard");
+        messenger.ingest().receive(vec![said(&messenger, &first, n)]).await.expect("heard");
     }
-    let rooms = messenger.rooms_of(&bert).await.expect("a list");
+    let rooms = messenger.rooms().list(&bert).await.expect("a list");
     assert_eq!((rooms[0].unread_count, rooms[0].last_message.as_deref()), (3, Some("3")));
     let order: Vec<_> = messenger
-        .rooms_of(&anna)
+        .rooms()
+        .list(&anna)
         .await
         .expect("a list")
         .into_iter()
@@ -177,21 +182,25 @@ async fn what_was_said_is_unread_until_it_is_read() {
         .collect();
     assert_eq!(order[..2], [first.clone(), second.clone()], "the most recent activity first");
     for _ in 0..2 {
-        messenger.mark_read(&bert, &first).await.expect("read");
+        messenger.rooms().mark_read(&bert, &first).await.expect("read");
     }
     let unread = messenger.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
     assert_eq!(unread.count(), 1);
-    assert_eq!(messenger.rooms_of(&bert).await.expect("a list")[0].unread_count, 0);
-    assert_eq!(messenger.rooms_of(&anna).await.expect("a list")[0].unread_count, 3, "each for themselves");
+    assert_eq!(messenger.rooms().list(&bert).await.expect("a list")[0].unread_count, 0);
+    assert_eq!(
+        messenger.rooms().list(&anna).await.expect("a list")[0].unread_count,
+        3,
+        "each for themselves"
+    );
     // Who comes later has not missed what was said before.
     ready_caller(&messenger, "carl").await;
-    messenger.invite(&anna, &first, "carl").await.expect("invited");
+    messenger.rooms().invite(&anna, &first, "carl").await.expect("invited");
     let carl = messenger.caller("carl", fixtures::TENANT).await;
-    assert_eq!(messenger.rooms_of(&carl).await.expect("a list")[0].unread_count, 0);
-    messenger.settled().await;
-    let read = (first.clone(), messenger.matrix_id(&bert.user), EventId::new("$said3"));
+    assert_eq!(messenger.rooms().list(&carl).await.expect("a list")[0].unread_count, 0);
+    messenger.drain_background().await;
+    let read = (first.clone(), messenger.ids().of(&bert.user), EventId::new("$said3"));
     assert_eq!(messenger.homeserver.receipts(), [read], "their other clients are told");
-    assert!(matches!(messenger.mark_read(&bert, &second).await, Err(Error::NotFound(_))));
+    assert!(matches!(messenger.rooms().mark_read(&bert, &second).await, Err(Error::NotFound(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,34 +208,34 @@ async fn a_viewer_reads_and_makes_nothing() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     ready_caller(&messenger, "bert").await;
-    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
+    let room = messenger.rooms().create(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
     let viewer = ready_with(&messenger, "bert", Role::Viewer).await;
     let refused = [
-        messenger.create_room(&viewer, named("y", &[])).await.map(drop),
-        messenger.open_dm(&viewer, &fixtures::user("anna")).await.map(drop),
-        messenger.invite(&viewer, &room, "anna").await.map(drop),
+        messenger.rooms().create(&viewer, named("y", &[])).await.map(drop),
+        messenger.rooms().open_direct_chat(&viewer, &fixtures::user("anna")).await.map(drop),
+        messenger.rooms().invite(&viewer, &room, "anna").await.map(drop),
     ];
     for result in refused {
         assert_eq!(result.expect_err("refused").code(), "read_only_role");
     }
-    messenger.members(&viewer, &room).await.expect("a list");
-    messenger.mark_read(&viewer, &room).await.expect("read");
-    messenger.leave(&viewer, &room).await.expect("left");
+    messenger.rooms().members(&viewer, &room).await.expect("a list");
+    messenger.rooms().mark_read(&viewer, &room).await.expect("read");
+    messenger.rooms().leave(&viewer, &room).await.expect("left");
 }
 
 #[tokio::test(start_paused = true)]
 async fn leaving_needs_no_homeserver_and_happens_there_in_the_end() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
+    let room = messenger.rooms().create(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
     messenger.homeserver.switch_off();
-    messenger.leave(&bert, &room).await.expect("left");
-    assert!(matches!(messenger.members(&bert, &room).await, Err(Error::NotFound(_))));
+    messenger.rooms().leave(&bert, &room).await.expect("left");
+    assert!(matches!(messenger.rooms().members(&bert, &room).await, Err(Error::NotFound(_))));
     messenger.work().await;
     assert_eq!(messenger.homeserver.members(&room).len(), 2);
     messenger.homeserver.switch_on();
     run_until_idle(&messenger).await;
-    assert_eq!(messenger.homeserver.members(&room), [messenger.matrix_id(&anna.user)]);
+    assert_eq!(messenger.homeserver.members(&room), [messenger.ids().of(&anna.user)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,18 +246,19 @@ async fn who_comes_back_while_leaving_stays() {
         messenger.send(fixtures::machine(1, "t"), Duration::from_secs(3)).await;
         let search =
             messenger_core::room::Search { text: String::new(), entity_type: None, limit: 1, offset: 0 };
-        let room = messenger.directory(&anna, &search).await.expect("a list")[0].matrix_room_id.clone();
-        messenger.join_room(&anna, &room).await.expect("joined");
-        messenger.leave(&anna, &room).await.expect("left");
+        let room =
+            messenger.rooms().directory(&anna, &search).await.expect("a list")[0].matrix_room_id.clone();
+        messenger.rooms().join(&anna, &room).await.expect("joined");
+        messenger.rooms().leave(&anna, &room).await.expect("left");
         // The worker is anywhere in its work when she comes back.
-        let mut work = Box::pin(messenger.depart_due());
+        let mut work = Box::pin(messenger.rooms().leave_due());
         let early = part_of(polls, &mut work).await;
-        messenger.join_room(&anna, &room).await.expect("joined again");
+        messenger.rooms().join(&anna, &room).await.expect("joined again");
         if early.is_none() {
             work.await.expect("it ends well");
         }
         assert_eq!(messenger.homeserver.members(&room).len(), 1, "after {polls} steps");
-        assert_eq!(messenger.members(&anna, &room).await.expect("she is in it").len(), 1);
+        assert_eq!(messenger.rooms().members(&anna, &room).await.expect("she is in it").len(), 1);
     }
 }
 
@@ -256,12 +266,12 @@ async fn who_comes_back_while_leaving_stays() {
 async fn who_changes_tenant_leaves_all_rooms_of_the_old_one() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
-    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "bert")).await.expect("moved");
+    let room = messenger.rooms().create(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
+    messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "bert")).await.expect("moved");
     run_until_idle(&messenger).await;
-    assert_eq!(messenger.homeserver.members(&room), [messenger.matrix_id(&anna.user)]);
-    assert!(matches!(messenger.members(&bert, &room).await, Err(Error::NotFound(_))));
+    assert_eq!(messenger.homeserver.members(&room), [messenger.ids().of(&anna.user)]);
+    assert!(matches!(messenger.rooms().members(&bert, &room).await, Err(Error::NotFound(_))));
     let general = RoomKey { tenant: fixtures::OTHER_TENANT, kind: RoomKind::General };
     let general = messenger.homeserver.room_by_alias(&general.alias()).expect("it is there");
-    assert_eq!(messenger.homeserver.members(&general), [messenger.matrix_id(&bert.user)]);
+    assert_eq!(messenger.homeserver.members(&general), [messenger.ids().of(&bert.user)]);
 }

@@ -28,15 +28,22 @@ fn general_members(
 async fn a_new_user_gets_an_account_and_the_general_room() {
     let messenger = messenger().build();
     let identity = Identity { display_name: "Max Müller".into(), ..fixtures::identity("Max") };
-    let user = messenger.sign_in(identity).await.expect("signed in");
-    assert_eq!((user.localpart.as_str(), messenger.matrix_id(&user)), ("_max", matrix("_max")));
+    let user = messenger.users().sign_in(identity).await.expect("signed in");
+    assert_eq!((user.localpart.as_str(), messenger.ids().of(&user)), ("_max", matrix("_max")));
     messenger.work().await;
     assert_eq!(messenger.homeserver.display_name(&matrix("_max")).as_deref(), Some("Max Müller"));
     assert_eq!(general_members(&messenger, fixtures::TENANT), Some(vec![matrix("_max")]));
-    let rooms = messenger.memberships.of(fixtures::TENANT, user.id()).await.expect("rooms");
+    let rooms = messenger.ports.memberships.of(fixtures::TENANT, user.id()).await.expect("rooms");
     assert_eq!(rooms.len(), 1);
     assert!(
-        messenger.users.find(fixtures::TENANT, user.id()).await.expect("found").expect("known").provisioned
+        messenger
+            .ports
+            .users
+            .find(fixtures::TENANT, user.id())
+            .await
+            .expect("found")
+            .expect("known")
+            .provisioned
     );
 }
 
@@ -48,7 +55,7 @@ async fn two_hundred_first_requests_over_four_processes_make_one_user() {
         .map(|n| {
             let process = processes[n % 4].clone();
             async move {
-                let user = process.sign_in(fixtures::identity("anna")).await.expect("signed in");
+                let user = process.users().sign_in(fixtures::identity("anna")).await.expect("signed in");
                 process.work().await;
                 user
             }
@@ -67,14 +74,14 @@ async fn a_homeserver_that_is_away_keeps_nobody_out() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
     let start = tokio::time::Instant::now();
-    messenger.sign_in(fixtures::identity("anna")).await.expect("signed in");
+    messenger.users().sign_in(fixtures::identity("anna")).await.expect("signed in");
     assert_eq!(start.elapsed(), Duration::ZERO);
     messenger.work().await;
-    assert!(messenger.maintenance.is_backing_off().await.expect("known"));
+    assert!(messenger.ports.maintenance.is_backing_off().await.expect("known"));
     messenger.homeserver.switch_on();
     run_until_idle(&messenger).await;
     assert_eq!(general_members(&messenger, fixtures::TENANT), Some(vec![matrix("anna")]));
-    assert!(!messenger.maintenance.is_backing_off().await.expect("known"));
+    assert!(!messenger.ports.maintenance.is_backing_off().await.expect("known"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,9 +90,10 @@ async fn an_account_that_fails_at_every_step_is_ready_in_the_end() {
         for failure in [Failure::Unreachable, Failure::TimedOut, Failure::Rejected] {
             let messenger = messenger().build();
             messenger.homeserver.fail_call(nth, failure);
-            messenger.sign_in(fixtures::identity("anna")).await.expect("signed in");
+            messenger.users().sign_in(fixtures::identity("anna")).await.expect("signed in");
             messenger.work().await;
             let due = messenger
+                .ports
                 .users
                 .find(fixtures::TENANT, &fixtures::user("anna"))
                 .await
@@ -109,7 +117,7 @@ async fn one_account_that_fails_does_not_hold_up_others() {
     let messenger = messenger().build();
     messenger.homeserver.fail_call(1, Failure::Rejected);
     for n in 0..30 {
-        messenger.sign_in(fixtures::identity(&format!("user{n:02}"))).await.expect("signed in");
+        messenger.users().sign_in(fixtures::identity(&format!("user{n:02}"))).await.expect("signed in");
     }
     messenger.work().await;
     assert_eq!(general_members(&messenger, fixtures::TENANT).map(|members| members.len()), Some(29));
@@ -118,11 +126,11 @@ async fn one_account_that_fails_does_not_hold_up_others() {
 #[tokio::test(start_paused = true)]
 async fn a_new_name_reaches_the_homeserver() {
     let messenger = messenger().build();
-    messenger.sign_in(fixtures::identity("anna")).await.expect("signed in");
+    messenger.users().sign_in(fixtures::identity("anna")).await.expect("signed in");
     messenger.work().await;
     let renamed =
         Identity { display_name: "Anna Neu".into(), role: Role::Admin, ..fixtures::identity("anna") };
-    let user = messenger.sign_in(renamed.clone()).await.expect("signed in");
+    let user = messenger.users().sign_in(renamed.clone()).await.expect("signed in");
     assert_eq!(user.identity, renamed);
     messenger.work().await;
     assert_eq!(messenger.homeserver.display_name(&matrix("anna")).as_deref(), Some("Anna Neu"));
@@ -131,24 +139,27 @@ async fn a_new_name_reaches_the_homeserver() {
 #[tokio::test(start_paused = true)]
 async fn who_moves_gets_the_general_room_of_the_new_tenant() {
     let messenger = messenger().build();
-    messenger.sign_in(fixtures::identity("anna")).await.expect("signed in");
+    messenger.users().sign_in(fixtures::identity("anna")).await.expect("signed in");
     messenger.work().await;
-    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
+    messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
     messenger.work().await;
     assert_eq!(general_members(&messenger, fixtures::OTHER_TENANT), Some(vec![matrix("anna")]));
     let rooms =
-        messenger.memberships.of(fixtures::OTHER_TENANT, &fixtures::user("anna")).await.expect("rooms");
+        messenger.ports.memberships.of(fixtures::OTHER_TENANT, &fixtures::user("anna")).await.expect("rooms");
     assert_eq!(rooms.len(), 1);
-    assert_eq!(messenger.memberships.of(fixtures::TENANT, &fixtures::user("anna")).await.expect("rooms"), []);
+    assert_eq!(
+        messenger.ports.memberships.of(fixtures::TENANT, &fixtures::user("anna")).await.expect("rooms"),
+        []
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_process_remembers_who_is_signed_in() {
     let messenger = messenger().build();
-    messenger.sign_in(fixtures::identity("anna")).await.expect("signed in");
+    messenger.users().sign_in(fixtures::identity("anna")).await.expect("signed in");
     messenger.memory.switch_off();
-    messenger.sign_in(fixtures::identity("anna")).await.expect("the same token needs no database");
-    assert!(messenger.sign_in(fixtures::identity("bert")).await.is_err());
+    messenger.users().sign_in(fixtures::identity("anna")).await.expect("the same token needs no database");
+    assert!(messenger.users().sign_in(fixtures::identity("bert")).await.is_err());
 }
 
 #[test]
@@ -193,16 +204,19 @@ fn an_unknown_role_gets_the_fewest_rights() {
 async fn a_token_of_ours_changes_nobody_back() {
     let messenger = messenger().build();
     let then = fixtures::identity("anna");
-    messenger.sign_in(then.clone()).await.expect("signed in");
+    messenger.users().sign_in(then.clone()).await.expect("signed in");
     let married = Identity { display_name: "Anna Neu".to_owned(), role: Role::Admin, ..then.clone() };
-    messenger.sign_in(married.clone()).await.expect("signed in");
+    messenger.users().sign_in(married.clone()).await.expect("signed in");
     let process = messenger.another_process();
-    assert_eq!(process.recognise(then.clone()).await.expect("known").identity, married);
+    assert_eq!(process.users().recognise(then.clone()).await.expect("known").identity, married);
     let moved = Identity { tenant: fixtures::OTHER_TENANT, ..married };
-    messenger.sign_in(moved.clone()).await.expect("signed in");
-    let refused = messenger.another_process().recognise(then).await.expect_err("a former tenant");
+    messenger.users().sign_in(moved.clone()).await.expect("signed in");
+    let refused = messenger.another_process().users().recognise(then).await.expect_err("a former tenant");
     assert_eq!(refused.code(), "token_superseded");
-    assert_eq!(messenger.another_process().recognise(moved.clone()).await.expect("known").identity, moved);
+    assert_eq!(
+        messenger.another_process().users().recognise(moved.clone()).await.expect("known").identity,
+        moved
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,15 +226,18 @@ async fn the_bots_name_belongs_to_the_bot() {
         ["Messenger", "messenger ✓", "M\u{e9}ssenger", "@messenger:hub.local"].into_iter().enumerate()
     {
         let identity = Identity { display_name: taken.to_owned(), ..fixtures::identity(&format!("anna{n}")) };
-        let user = messenger.sign_in(identity.clone()).await.expect("signed in");
+        let user = messenger.users().sign_in(identity.clone()).await.expect("signed in");
         assert_eq!(user.identity.display_name, format!("{taken} (anna{n})"));
-        let again = messenger.another_process().recognise(identity).await.expect("signed in");
+        let again = messenger.another_process().users().recognise(identity).await.expect("signed in");
         assert_eq!(again.identity, user.identity, "again is no change");
     }
-    let named = messenger.sign_in(fixtures::identity("messenger")).await.expect("signed in");
+    let named = messenger.users().sign_in(fixtures::identity("messenger")).await.expect("signed in");
     assert_eq!(named.identity.display_name, "messenger (messenger)", "so is who is named by their id");
     let other = Identity { display_name: "Messenger-Team".to_owned(), ..fixtures::identity("bert") };
-    assert_eq!(messenger.sign_in(other).await.expect("signed in").identity.display_name, "Messenger-Team");
+    assert_eq!(
+        messenger.users().sign_in(other).await.expect("signed in").identity.display_name,
+        "Messenger-Team"
+    );
     messenger.work().await;
     assert_eq!(messenger.homeserver.display_name(&matrix("anna0")).as_deref(), Some("Messenger (anna0)"));
 }

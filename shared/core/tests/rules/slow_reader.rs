@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messenger_core::{event::Audience, subscription::EventStream, user::Caller};
+use messenger_core::{event::Audience, live::event_stream::EventStream, user::Caller};
 use messenger_testkit::{TestMessenger, fixtures, messenger, sse::Reader};
 
 const EVENTS: usize = 400;
@@ -12,14 +12,14 @@ async fn flood(messenger: &TestMessenger) {
     for n in 0..EVENTS {
         let body = format!("{n} {}", "x".repeat(4096));
         let event = fixtures::event(Audience::Tenant(fixtures::TENANT), &body);
-        messenger.feed.append(&[event]).await.expect("appended");
+        messenger.ports.feed.append(&[event]).await.expect("appended");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
 }
 
 async fn open(messenger: &TestMessenger, caller: &Caller, cursor: Option<&str>) -> Reader<EventStream> {
-    Reader::new(messenger.subscribe(caller, cursor).await.expect("a stream"))
+    Reader::new(messenger.streams().subscribe(caller, cursor).await.expect("a stream"))
 }
 
 /// The numbers of the events that are read until the stream ends or is silent.
@@ -79,7 +79,7 @@ async fn a_reader_that_reads_in_bursts_is_not_cut_off() {
                 fixtures::event(Audience::Tenant(fixtures::TENANT), &format!("{n} {}", "x".repeat(4096)))
             })
             .collect();
-        messenger.feed.append(&events).await.expect("appended");
+        messenger.ports.feed.append(&events).await.expect("appended");
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(numbers(&mut stream).await.len(), 90, "round {round}");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use messenger_core::{
     event::Audience,
     id::{Position, RoomId},
-    subscription::EventStream,
+    live::event_stream::EventStream,
     user::Caller,
 };
 use messenger_testkit::{
@@ -18,13 +18,13 @@ use crate::{NO_WAIT, pass};
 const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 
 async fn open(messenger: &TestMessenger, caller: &Caller, cursor: Option<&str>) -> Reader<EventStream> {
-    let mut stream = Reader::new(messenger.subscribe(caller, cursor).await.expect("a stream"));
+    let mut stream = Reader::new(messenger.streams().subscribe(caller, cursor).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("an event").kind(), "connected");
     stream
 }
 
 async fn tell(messenger: &TestMessenger, audience: Audience, body: &str) {
-    messenger.feed.append(&[fixtures::event(audience, body)]).await.expect("appended");
+    messenger.ports.feed.append(&[fixtures::event(audience, body)]).await.expect("appended");
 }
 
 /// The bodies of what comes within the next two seconds.
@@ -40,7 +40,7 @@ async fn a_stream_begins_with_retry_its_cursor_and_connected() {
     let _broker = messenger.run_broker();
     tell(&messenger, ALL, "before").await;
     let caller = messenger.caller("anna", fixtures::TENANT).await;
-    let mut event_stream = messenger.subscribe(&caller, None).await.expect("a stream");
+    let mut event_stream = messenger.streams().subscribe(&caller, None).await.expect("a stream");
     let preamble = event_stream.next().await.expect("first bytes");
     let expected = "retry: 3000\nid: 1\n\
         data: {\"cursor\":1,\"server_time\":\"2026-01-01T06:00:00.000000Z\",\
@@ -242,9 +242,9 @@ async fn who_joins_a_room_hears_it_from_then_on_and_who_leaves_does_not() {
     let mut stream = open(&messenger, &caller, None).await;
     for n in 0..3 {
         tell(&messenger, in_room(), "not mine").await;
-        messenger.memberships.add(fixtures::TENANT, &room, caller.user.id()).await.expect("added");
+        messenger.ports.memberships.add(fixtures::TENANT, &room, caller.user.id()).await.expect("added");
         tell(&messenger, in_room(), &n.to_string()).await;
-        messenger.memberships.remove(fixtures::TENANT, &room, caller.user.id()).await.expect("removed");
+        messenger.ports.memberships.remove(fixtures::TENANT, &room, caller.user.id()).await.expect("removed");
         tell(&messenger, in_room(), "no longer mine").await;
     }
     assert_eq!(heard(&mut stream).await, ["0", "1", "2"]);
@@ -255,15 +255,18 @@ async fn a_stream_waits_until_the_log_can_be_read() {
     let messenger = messenger().build();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     messenger.memory.switch_off();
-    assert!(messenger.subscribe(&caller, None).await.is_err(), "with the database away it fails at once");
+    assert!(
+        messenger.streams().subscribe(&caller, None).await.is_err(),
+        "with the database away it fails at once"
+    );
     messenger.memory.switch_on();
     let preamble = messenger.clone();
-    let waiting = tokio::spawn(async move { preamble.subscribe(&caller, None).await.is_ok() });
+    let waiting = tokio::spawn(async move { preamble.streams().subscribe(&caller, None).await.is_ok() });
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!waiting.is_finished());
     let _broker = messenger.run_broker();
     assert!(waiting.await.expect("it ends"));
-    assert_eq!(messenger.feed.span().await.expect("a span").head, Position(0));
+    assert_eq!(messenger.ports.feed.span().await.expect("a span").head, Position(0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,7 +27,7 @@ impl Stand {
     /// The homeserver tells what stands there now.
     async fn told(&self, events: &[&EventId]) {
         let events = events.iter().map(|event| self.messenger.homeserver.told(&self.room, event)).collect();
-        self.messenger.receive(events).await.expect("received");
+        self.messenger.ingest().receive(events).await.expect("received");
     }
 
     async fn says(&self, body: &str) -> EventId {
@@ -57,7 +57,7 @@ impl Stand {
 
     /// The messages, newest first, and the line by which the list of rooms shows the room.
     async fn shown(&self) -> (Vec<String>, Option<String>) {
-        let page = self.messenger.history(&self.anna, &self.room, None, 50).await.expect("a page");
+        let page = self.messenger.history().page(&self.anna, &self.room, None, 50).await.expect("a page");
         let bodies = page.messages.into_iter().map(|message| message.body).collect();
         (bodies, self.messenger.memory.summary(&self.room).last)
     }
@@ -65,7 +65,7 @@ impl Stand {
     /// The last thing that the members were told.
     async fn heard(&self) -> (Kind, Value) {
         let audience = [Audience::Room(fixtures::TENANT, self.room.clone())];
-        let events = self.messenger.feed.after(Position(0), &audience, 1000).await.expect("events");
+        let events = self.messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events");
         let last = events.last().expect("an event");
         (last.kind, serde_json::from_str(&last.json()).expect("JSON"))
     }
@@ -104,12 +104,12 @@ async fn a_room_whose_last_message_is_taken_back_shows_the_one_before_and_nothin
     let stand = Stand::new().await;
     let bert = ready_caller(&stand.messenger, "bert").await;
     let seen = async || {
-        let rooms = stand.messenger.rooms_of(&bert).await.expect("rooms");
+        let rooms = stand.messenger.rooms().list(&bert).await.expect("rooms");
         let seen = rooms.into_iter().find(|room| room.matrix_room_id == stand.room).expect("the room");
         (seen.last_message, seen.unread_count)
     };
     stand.says("to all").await;
-    stand.messenger.mark_read(&bert, &stand.room).await.expect("read");
+    stand.messenger.rooms().mark_read(&bert, &stand.room).await.expect("read");
     let wrong = stand.says("wrong room").await;
     assert_eq!(seen().await, (Some("wrong room".to_owned()), 1));
     stand.redacts(&wrong).await;
@@ -125,7 +125,7 @@ async fn an_edit_and_its_end_may_be_told_at_once() {
     let edit = stand.messenger.homeserver.told(&stand.room, &secret);
     let end = stand.messenger.homeserver.redacts(&stand.room, &anna(), &secret);
     let end = stand.messenger.homeserver.told(&stand.room, &end);
-    stand.messenger.receive(vec![edit, end]).await.expect("received");
+    stand.messenger.ingest().receive(vec![edit, end]).await.expect("received");
     assert_eq!(stand.shown().await, reads("hello"));
     let (kind, told) = stand.heard().await;
     assert_eq!((kind, &told["body"]), (Kind::MessageEdited, &json!("hello")));

@@ -26,7 +26,7 @@ async fn with_people(names: &[&str]) -> (TestMessenger, Vec<Caller>) {
         callers.push(ready_caller(&messenger, name).await);
     }
     for caller in &callers[..callers.len() - 1] {
-        messenger.enable_external_access(&admin, caller.user.id()).await.expect("enabled");
+        messenger.external_clients().enable(&admin, caller.user.id()).await.expect("enabled");
     }
     (messenger, callers)
 }
@@ -35,7 +35,7 @@ async fn with_people(names: &[&str]) -> (TestMessenger, Vec<Caller>) {
 async fn search(messenger: &TestMessenger) -> usize {
     let (mut after, mut steps): (Option<HubUserId>, usize) = (None, 0);
     loop {
-        after = messenger.discover_rooms(WORKER, after.as_ref()).await.expect("asked");
+        after = messenger.discovery().discover(WORKER, after.as_ref()).await.expect("asked");
         steps += 1;
         if after.is_none() {
             return steps;
@@ -44,7 +44,7 @@ async fn search(messenger: &TestMessenger) -> usize {
 }
 
 async fn is_listed(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> bool {
-    messenger.rooms_of(caller).await.expect("a list").iter().any(|listed| listed.matrix_room_id == *room)
+    messenger.rooms().list(caller).await.expect("a list").iter().any(|listed| listed.matrix_room_id == *room)
 }
 
 #[tokio::test]
@@ -69,20 +69,20 @@ async fn only_who_may_use_other_clients_is_asked() {
     let (messenger, _) = with_people(&["anna", "bert"]).await;
     let room = messenger.homeserver.makes_room(&matrix("bert"), &[&matrix("carl")], false);
     search(&messenger).await;
-    assert_eq!(messenger.rooms.tenant_of(&room).await.expect("looked"), None);
+    assert_eq!(messenger.ports.rooms.tenant_of(&room).await.expect("looked"), None);
 }
 
 #[tokio::test]
 async fn a_step_is_bounded_and_everybody_is_asked_in_the_end() {
     let names: Vec<_> = (0..13).map(|n| format!("user{n:02}")).collect();
     let (messenger, people) = with_people(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let first = messenger.matrix_id(&people[0].user);
+    let first = messenger.ids().of(&people[0].user);
     let rooms: Vec<_> =
         (0..30).map(|_| messenger.homeserver.makes_room(&first, &[&matrix("bert")], false)).collect();
-    let last = messenger.homeserver.makes_room(&messenger.matrix_id(&people[11].user), &[&first], false);
+    let last = messenger.homeserver.makes_room(&messenger.ids().of(&people[11].user), &[&first], false);
     assert_eq!(search(&messenger).await, 4);
     assert!(is_listed(&messenger, &people[11], &last).await);
-    let listed = messenger.rooms_of(&people[0]).await.expect("a list").len();
+    let listed = messenger.rooms().list(&people[0]).await.expect("a list").len();
     assert!(listed < rooms.len(), "{listed} at once");
     search(&messenger).await;
     for room in &rooms {
@@ -109,14 +109,16 @@ async fn a_homeserver_that_is_away_is_asked_again_and_only_by_one_worker() {
     let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
     for call in [1, 2] {
         messenger.homeserver.fail_call(call, Failure::Unreachable);
-        messenger.discover_rooms(WORKER, None).await.expect_err("it is told");
+        messenger.discovery().discover(WORKER, None).await.expect_err("it is told");
     }
-    assert_eq!(messenger.another_process().discover_rooms("another", None).await.expect("asked"), None);
+    assert_eq!(messenger.another_process().discovery().discover("another", None).await.expect("asked"), None);
     assert!(!is_listed(&messenger, &people[0], &room).await);
-    assert!(messenger.discover_rooms(WORKER, None).await.expect("asked").is_some());
+    assert!(messenger.discovery().discover(WORKER, None).await.expect("asked").is_some());
     assert!(is_listed(&messenger, &people[0], &room).await);
     messenger.pass(Duration::from_mins(1));
-    assert!(messenger.another_process().discover_rooms("another", None).await.expect("asked").is_some());
+    assert!(
+        messenger.another_process().discovery().discover("another", None).await.expect("asked").is_some()
+    );
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ fn matrix(user: &str) -> MatrixUserId {
 
 async fn say(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) {
     let said = messenger.homeserver.says(room, &matrix(user), body);
-    messenger.receive(vec![messenger.homeserver.told(room, &said)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(room, &said)]).await.expect("heard");
 }
 
 /// Anna and Bert in a room that Anna made with another client, and what was said in it.
@@ -34,7 +34,7 @@ async fn in_adopted_room() -> (TestMessenger, Caller, Caller, RoomId) {
 }
 
 async fn listed(messenger: &TestMessenger, caller: &Caller) -> Vec<RoomId> {
-    let rooms = messenger.rooms_of(caller).await.expect("rooms");
+    let rooms = messenger.rooms().list(caller).await.expect("rooms");
     rooms.into_iter().map(|room| room.matrix_room_id).filter(|room| !is_general(messenger, room)).collect()
 }
 
@@ -45,7 +45,7 @@ fn is_general(messenger: &TestMessenger, room: &RoomId) -> bool {
 async fn history(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Vec<String> {
     let (mut bodies, mut from) = (Vec::new(), None);
     for _ in 0..20 {
-        let page = messenger.history(caller, room, from.as_deref(), 1).await.expect("a page");
+        let page = messenger.history().page(caller, room, from.as_deref(), 1).await.expect("a page");
         bodies.extend(page.messages.into_iter().map(|message| message.body));
         match page.end_token {
             Some(end) => from = Some(end),
@@ -60,18 +60,23 @@ async fn an_upgraded_room_is_listed_once_and_its_members_follow() {
     let (messenger, anna, bert, old) = in_adopted_room().await;
     let (new, tombstone) = messenger.homeserver.upgrades(&old, &matrix("anna"));
     let tombstone = messenger.homeserver.told(&old, &tombstone);
-    messenger.receive(vec![tombstone.clone()]).await.expect("heard");
+    messenger.ingest().receive(vec![tombstone.clone()]).await.expect("heard");
     for caller in [&anna, &bert] {
         assert_eq!(listed(&messenger, caller).await, std::slice::from_ref(&new));
     }
     assert!(messenger.homeserver.members(&new).contains(&matrix("bert")));
-    assert_eq!(messenger.rooms_of(&bert).await.expect("rooms")[0].unread_count, 2);
+    assert_eq!(messenger.rooms().list(&bert).await.expect("rooms")[0].unread_count, 2);
     // Told again, by push or by the worker, it changes nothing.
     let events = messenger.memory.events().len();
-    messenger.receive(vec![tombstone]).await.expect("heard");
+    messenger.ingest().receive(vec![tombstone]).await.expect("heard");
     assert_eq!(messenger.memory.events().len(), events);
     say(&messenger, &new, "anna", "drei").await;
-    messenger.messenger.send(&bert, &new, MessageContent::text("vier", "m.text"), None).await.expect("sent");
+    messenger
+        .messenger
+        .messages()
+        .send(&bert, &new, MessageContent::text("vier", "m.text"), None)
+        .await
+        .expect("sent");
     // What was said before stands behind it, page by page.
     assert_eq!(history(&messenger, &anna, &new).await, ["vier", "drei", "zwei", "eins"]);
     assert_eq!(history(&messenger, &anna, &old).await, ["zwei", "eins"]);
@@ -79,6 +84,7 @@ async fn an_upgraded_room_is_listed_once_and_its_members_follow() {
     let send = async |caller: &Caller| {
         messenger
             .messenger
+            .messages()
             .send(caller, &old, MessageContent::text("x", "m.text"), None)
             .await
             .expect_err("refused")
@@ -87,12 +93,12 @@ async fn an_upgraded_room_is_listed_once_and_its_members_follow() {
     let carl = ready_caller(&messenger, "carl").await;
     assert_eq!(send(&carl).await.code(), "not_found");
     for error in [
-        messenger.invite(&bert, &old, "carl").await.expect_err("refused"),
-        messenger.members(&bert, &old).await.expect_err("refused"),
-        messenger.mark_read(&bert, &old).await.expect_err("refused"),
-        messenger.join_room(&bert, &old).await.expect_err("refused"),
-        messenger.messenger.leave(&bert, &old).await.expect_err("refused"),
-        messenger.type_in(&bert, &old, None).await.expect_err("refused"),
+        messenger.rooms().invite(&bert, &old, "carl").await.expect_err("refused"),
+        messenger.rooms().members(&bert, &old).await.expect_err("refused"),
+        messenger.rooms().mark_read(&bert, &old).await.expect_err("refused"),
+        messenger.rooms().join(&bert, &old).await.expect_err("refused"),
+        messenger.messenger.rooms().leave(&bert, &old).await.expect_err("refused"),
+        messenger.messages().set_typing(&bert, &old, None).await.expect_err("refused"),
     ] {
         assert_eq!(error.code(), "room_upgraded");
     }
@@ -102,18 +108,19 @@ async fn an_upgraded_room_is_listed_once_and_its_members_follow() {
 async fn who_comes_later_reads_what_was_said_in_the_successor_only() {
     let (messenger, _, _, old) = in_adopted_room().await;
     let (new, tombstone) = messenger.homeserver.upgrades(&old, &matrix("anna"));
-    messenger.receive(vec![messenger.homeserver.told(&old, &tombstone)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(&old, &tombstone)]).await.expect("heard");
     say(&messenger, &new, "anna", "drei").await;
     let carl = ready_caller(&messenger, "carl").await;
     let anna = messenger.caller("anna", fixtures::TENANT).await;
-    messenger.invite(&anna, &new, "carl").await.expect("invited");
+    messenger.rooms().invite(&anna, &new, "carl").await.expect("invited");
     assert_eq!(history(&messenger, &carl, &new).await, ["drei"]);
-    let token = messenger.history(&anna, &new, None, 1).await.expect("a page").end_token.expect("more");
+    let token =
+        messenger.history().page(&anna, &new, None, 1).await.expect("a page").end_token.expect("more");
     assert!(!token.contains(new.as_str()));
     // A token that names another room leads nowhere.
     let (_, general) = in_general_room(&messenger, "carl").await;
     for wrong in [format!("||{general}"), format!("|$x|{old}|"), "||".to_owned(), format!("||{new}")] {
-        let error = messenger.history(&carl, &new, Some(&wrong), 5).await.expect_err("refused");
+        let error = messenger.history().page(&carl, &new, Some(&wrong), 5).await.expect_err("refused");
         assert_eq!(error.code(), "invalid_request", "{wrong}");
     }
 }
@@ -124,7 +131,7 @@ async fn a_successor_is_taken_over_when_it_is_heard_of_before_the_tombstone() {
     let (new, tombstone) = messenger.homeserver.upgrades(&old, &matrix("anna"));
     say(&messenger, &new, "anna", "drei").await;
     assert_eq!(listed(&messenger, &bert).await, std::slice::from_ref(&new));
-    messenger.receive(vec![messenger.homeserver.told(&old, &tombstone)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(&old, &tombstone)]).await.expect("heard");
     assert_eq!(listed(&messenger, &bert).await, [new]);
 }
 
@@ -144,7 +151,7 @@ async fn nobody_makes_a_room_the_successor_of_another_against_its_will() {
     // Nor does a tombstone lead into a room that does not say so.
     let elsewhere = messenger.homeserver.makes_room(&matrix("anna"), &[], false);
     let tombstone = messenger.homeserver.buries(&old, &matrix("anna"), &elsewhere);
-    messenger.receive(vec![messenger.homeserver.told(&old, &tombstone)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(&old, &tombstone)]).await.expect("heard");
     assert!(listed(&messenger, &anna).await.contains(&old));
 }
 
@@ -155,14 +162,14 @@ async fn a_room_of_ours_that_the_bot_replaced_keeps_its_key() {
     let sent = messenger.send(fixtures::draft("vorher"), WAIT).await;
     assert_eq!(sent.notification.room.as_ref(), Some(&general));
     let (new, tombstone) = messenger.homeserver.upgrades(&general, &matrix("messenger"));
-    messenger.receive(vec![messenger.homeserver.told(&general, &tombstone)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(&general, &tombstone)]).await.expect("heard");
     let sent = messenger.send(fixtures::draft("nachher"), WAIT).await;
     assert_eq!((sent.notification.status, sent.notification.room.as_ref()), (Status::Sent, Some(&new)));
     assert_eq!(messenger.homeserver.bodies(&new).len(), 1);
-    let rooms = messenger.rooms_of(&anna).await.expect("rooms");
+    let rooms = messenger.rooms().list(&anna).await.expect("rooms");
     assert_eq!(rooms.iter().map(|room| &room.matrix_room_id).collect::<Vec<_>>(), [&new]);
     let key = RoomKey { tenant: fixtures::TENANT, kind: messenger_core::room::RoomKind::General };
-    assert_eq!(messenger.known_room(&key).await.expect("looked"), Some(new.clone()));
+    assert_eq!(messenger.registry().find(&key).await.expect("looked"), Some(new.clone()));
     assert_eq!(history(&messenger, &anna, &new).await.len(), 2);
     // Who comes later reads it all: it is a room for everybody.
     let bert = ready_caller(&messenger, "bert").await;

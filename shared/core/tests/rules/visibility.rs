@@ -1,8 +1,8 @@
 //! The history visibility of rooms: who comes in later reads here what Matrix shows them, and no more.
 
 use messenger_core::{
+    cursor::Since,
     id::{MatrixUserId, RoomId},
-    poll::Since,
     user::Caller,
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
@@ -16,11 +16,11 @@ fn matrix(user: &str) -> MatrixUserId {
 
 async fn say(messenger: &TestMessenger, room: &RoomId, body: &str) {
     let said = messenger.homeserver.says(room, &matrix("anna"), body);
-    messenger.receive(vec![messenger.homeserver.told(room, &said)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(room, &said)]).await.expect("heard");
 }
 
 async fn bodies(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Vec<String> {
-    let page = messenger.history(caller, room, None, 10).await.expect("a page");
+    let page = messenger.history().page(caller, room, None, 10).await.expect("a page");
     page.messages.into_iter().map(|message| message.body).collect()
 }
 
@@ -38,11 +38,11 @@ async fn with_visibility(visibility: &str) -> (TestMessenger, Caller, Caller, Ro
 
 async fn lets_in_bert(messenger: &TestMessenger, room: &RoomId) {
     let invited = messenger.homeserver.invites(room, &matrix("anna"), &matrix("bert"));
-    messenger.receive(vec![messenger.homeserver.told(room, &invited)]).await.expect("heard");
+    messenger.ingest().receive(vec![messenger.homeserver.told(room, &invited)]).await.expect("heard");
 }
 
 async fn polled(messenger: &TestMessenger, caller: &Caller) -> String {
-    messenger.poll(caller, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page").json()
+    messenger.streams().poll(caller, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page").json()
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn who_comes_later_reads_what_the_visibility_of_the_room_shows() {
         lets_in_bert(&messenger, &room).await;
         let before = bodies(&messenger, &bert, &room).await;
         assert_eq!(before.contains(&"geheim".to_owned()), is_shown, "{visibility}");
-        let listed = messenger.rooms_of(&bert).await.expect("rooms");
+        let listed = messenger.rooms().list(&bert).await.expect("rooms");
         let listed = listed.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
         assert_eq!(listed.last_message.as_deref(), is_shown.then_some("geheim"), "{visibility}");
         // In the room as it is listed it may be shown, as news it is not.
@@ -74,7 +74,7 @@ async fn a_visibility_that_is_changed_later_counts_for_what_is_said_then() {
     let set = async |visibility: &str| {
         let content = json!({ "history_visibility": visibility });
         let set = messenger.homeserver.sets(&room, &matrix("anna"), "m.room.history_visibility", content);
-        messenger.receive(vec![messenger.homeserver.told(&room, &set)]).await.expect("heard");
+        messenger.ingest().receive(vec![messenger.homeserver.told(&room, &set)]).await.expect("heard");
     };
     set("joined").await;
     say(&messenger, &room, "nur für uns").await;
@@ -90,10 +90,10 @@ async fn a_stream_that_resumes_is_told_nothing_of_before_its_reader_came() {
     let _broker = messenger.run_broker();
     lets_in_bert(&messenger, &room).await;
     say(&messenger, &room, "offen").await;
-    let mut stream = messenger.subscribe(&bert, Some("0")).await.expect("a stream");
+    let mut stream = messenger.streams().subscribe(&bert, Some("0")).await.expect("a stream");
     let preamble = stream.next().await.expect("the beginning");
     let preamble = String::from_utf8_lossy(&preamble).into_owned();
     assert!(preamble.contains(r#""body":"offen""#) && !preamble.contains(r#""body":"geheim""#), "{preamble}");
-    let rooms = messenger.memberships.of(fixtures::TENANT, bert.user.id()).await.expect("rooms");
+    let rooms = messenger.ports.memberships.of(fixtures::TENANT, bert.user.id()).await.expect("rooms");
     assert_eq!(rooms.len(), 2);
 }

@@ -61,7 +61,7 @@ impl Limits {
             return sign_in.await;
         }
         if let Err(retry_after) = rate.check(tenant)
-            && messenger.ports().users.find(tenant, &id).await?.is_none()
+            && !messenger.users().is_known(tenant, &id).await?
         {
             return Err(self.newcomers.refusal(tenant, retry_after));
         }

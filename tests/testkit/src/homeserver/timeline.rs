@@ -8,9 +8,9 @@ use messenger_core::{
     Result,
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
-    inbound::{MESSAGES, RoomEvent},
     port::{Changes, RoomChanges, RoomMember, RoomSummary, Timeline, TimelinePage},
     room::{Marks, NewRoom},
+    room_event::{MESSAGES, RoomEvent},
 };
 use serde_json::{Value, json, value::to_raw_value};
 

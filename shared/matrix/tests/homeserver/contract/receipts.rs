@@ -6,9 +6,9 @@ use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use messenger_core::{
     id::{EventId, RoomId},
-    inbound::{Content, RoomEvent},
     port::{Homeserver, Timeline},
     receipt::Receipt,
+    room_event::{Content, RoomEvent},
 };
 use serde_json::json;
 use tokio::time::Instant;

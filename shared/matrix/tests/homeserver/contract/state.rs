@@ -5,9 +5,9 @@ use messenger_core::{
     Error,
     error::Refusal,
     id::{MatrixUserId, RoomId},
-    inbound::Content,
     port::{Homeserver, RoomState, Timeline},
     room::{Membership, NewRoom, Permissions},
+    room_event::Content,
 };
 use serde_json::{Value, json};
 

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use messenger_core::{
     error::Failure,
     id::{EventId, RoomId},
-    inbound::{Content, RoomEvent},
     message::MessageContent,
     port::{Homeserver, Timeline},
+    room_event::{Content, RoomEvent},
 };
 use serde_json::json;
 

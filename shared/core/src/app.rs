@@ -1,0 +1,18 @@
+//! The use cases, one engine for each resource. An engine owns its ports and its state.
+
+pub mod accounts;
+pub mod authorization;
+pub mod delivery;
+pub mod external_clients;
+pub mod history;
+pub mod media;
+pub mod messages;
+pub mod notifications;
+pub mod onboarding;
+pub mod operations;
+pub mod power_levels;
+pub mod room_registry;
+pub mod rooms;
+pub mod streams;
+pub mod transaction_ids;
+pub mod user_directory;

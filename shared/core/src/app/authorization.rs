@@ -1,0 +1,149 @@
+//! Rights of a caller in a room: checked before a call, and explained after the homeserver refused one.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{
+        error::{Error, Refusal, Result},
+        id::RoomId,
+        matrix_ids::MatrixIds,
+        room::{
+            Action, Former, Membership, Permissions, account_refused, banned, encrypted, forbidden,
+            not_allowed,
+        },
+        user::{Caller, User},
+    },
+    port::{self, Ports},
+};
+
+/// Checks rights.
+pub struct Authorization {
+    room_state: Arc<dyn port::RoomState>,
+    room_records: Arc<dyn port::RoomRecords>,
+    messages: Arc<dyn port::Messages>,
+    ids: Arc<MatrixIds>,
+}
+
+impl Authorization {
+    pub(crate) fn new(ports: &Ports, ids: &Arc<MatrixIds>) -> Self {
+        Self {
+            room_state: ports.room_state.clone(),
+            room_records: ports.room_records.clone(),
+            messages: ports.messages.clone(),
+            ids: ids.clone(),
+        }
+    }
+
+    /// Whether the caller may write into the room: viewers read, who is no member knows of no room, and nobody writes
+    /// into an encrypted one.
+    pub async fn check_may_write(&self, caller: &Caller, room: &RoomId) -> Result<()> {
+        let user = &caller.user;
+        let access = self.room_records.access(user.tenant(), room, user.id()).await?;
+        // As stored now: the role that was remembered may be a former one.
+        access.as_ref().map_or(user.identity.role, |access| access.role).check_may_write()?;
+        match access {
+            Some(access) if access.marks.is_encrypted => Err(encrypted()),
+            Some(_) => Ok(()),
+            None => Err(self.no_member(caller, room).await),
+        }
+    }
+
+    /// Checks on the homeserver that the caller may send into the room. Nothing may be uploaded before.
+    pub(crate) async fn check_may_send(&self, caller: &Caller, room: &RoomId) -> Result<()> {
+        let user = &caller.user;
+        match self.room_state.permissions(room, &self.ids.of(user)).await {
+            Ok(permissions) => {
+                let refusal = self.refusal(caller, room, user, permissions, Action::Send).await?;
+                refusal.map_or(Ok(()), Err)
+            }
+            // The bot may not look. The homeserver decides when the message is sent.
+            Err(error) if error.refusal().is_some() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Turns a refusal of a call for the caller into an answer that they can act on; any other error stays as it is.
+    /// `user` is whom the homeserver refused: the caller, or somebody whom they want to bring in.
+    pub(crate) async fn explain(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        user: &User,
+        action: Action,
+        error: Error,
+    ) -> Error {
+        if error.refusal() != Some(Refusal::Forbidden) {
+            return account_refused(Some(caller), user, error);
+        }
+        match self.room_state.permissions(room, &self.ids.of(user)).await {
+            Ok(permissions) => match self.refusal(caller, room, user, permissions, action).await {
+                Ok(refusal) => refusal.unwrap_or_else(not_allowed),
+                Err(failed) => failed,
+            },
+            Err(failed) if failed.refusal().is_some() => not_allowed(),
+            Err(failed) => failed,
+        }
+    }
+
+    /// Returns the answer to an action that these permissions do not allow; `None` if they allow it.
+    async fn refusal(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        user: &User,
+        permissions: Permissions,
+        action: Action,
+    ) -> Result<Option<Error>> {
+        let is_caller = user.id() == caller.user.id();
+        if permissions.is_upgraded {
+            return self.upgraded(caller, room).await.map(Some);
+        }
+        Ok(match (permissions.membership, action) {
+            (Membership::Banned, _) => Some(banned(is_caller, user)),
+            (_, Action::Send) if permissions.is_encrypted => Some(encrypted()),
+            (Membership::Joined, Action::Send) if !permissions.may_send => Some(forbidden(
+                "not_allowed_in_room",
+                "you may read in this room, not write: ask somebody who administers the room for the right",
+            )),
+            (Membership::Out | Membership::Invited, Action::Send | Action::Other) if is_caller => {
+                Some(forbidden(
+                    "not_allowed_in_room",
+                    "you are no longer in this room: ask one of its members to invite you",
+                ))
+            }
+            _ => None,
+        })
+    }
+
+    /// Returns the answer to a call for a room in which the caller is no member: to those of the room that replaced it,
+    /// where they are now; to anybody else, that there is none.
+    pub(crate) async fn no_member(&self, caller: &Caller, room: &RoomId) -> Error {
+        match self.former_of(caller, room).await {
+            Ok(Some(former)) => Error::Upgraded { successor: Some(former.current) },
+            Ok(None) => Error::NotFound("room"),
+            Err(failed) => failed,
+        }
+    }
+
+    /// Returns what replaced a room, to a member of that.
+    pub(crate) async fn former_of(&self, caller: &Caller, room: &RoomId) -> Result<Option<Former>> {
+        let Some(former) = self.room_records.former(room).await? else { return Ok(None) };
+        let (tenant, user) = (caller.user.tenant(), caller.user.id());
+        Ok(self.messages.is_member(tenant, &former.current, user).await?.then_some(former))
+    }
+
+    /// Returns the answer to a call for a room that was replaced. It names the successor to its members.
+    pub(crate) async fn upgraded(&self, caller: &Caller, room: &RoomId) -> Result<Error> {
+        let (tenant, user) = (caller.user.tenant(), caller.user.id());
+        let successor = match self.room_records.former(room).await? {
+            Some(former) => Some(former.current),
+            // It is not taken over yet.
+            None => self.room_state.successor(room).await?,
+        };
+        let successor = match successor {
+            Some(room) if self.messages.is_member(tenant, &room, user).await? => Some(room),
+            _ => None,
+        };
+        Ok(Error::Upgraded { successor })
+    }
+}

@@ -1,0 +1,177 @@
+//! External access: the password with which a user may write from other Matrix clients.
+//!
+//! It is decided by an administrator, made when the user first asks for it, and told to the homeserver after it is
+//! stored: whatever fails in between is made up for by the next call. Withdrawing is stored first, too; the worker goes
+//! on with it until the homeserver has logged everybody out.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    app::{onboarding::Onboarding, user_directory::UserDirectory},
+    domain::{
+        error::{Error, Result},
+        external::{Access, ExternalClient, Withdrawal},
+        id::HubUserId,
+        matrix_ids::MatrixIds,
+        room::account_refused,
+        settings::MessengerSettings,
+        user::{Account, Caller, Role, User},
+    },
+    port::{self, Ports},
+};
+
+/// How often it is tried to tell the homeserver the password that is stored while others change it.
+const TRIES: usize = 5;
+
+/// How long one worker may take for a revocation before another may try.
+const LEASE: Duration = Duration::from_mins(1);
+
+/// How many revocations a worker takes at once.
+const BATCH: i64 = 4;
+
+/// Credentials for other Matrix clients.
+pub struct ExternalClients {
+    external_access: Arc<dyn port::ExternalAccess>,
+    external_accounts: Arc<dyn port::ExternalAccounts>,
+    vault: Arc<dyn port::Vault>,
+    users: Arc<dyn port::Users>,
+    directory: Arc<UserDirectory>,
+    onboarding: Arc<Onboarding>,
+    ids: Arc<MatrixIds>,
+    settings: Arc<MessengerSettings>,
+}
+
+impl ExternalClients {
+    pub(crate) fn new(
+        ports: &Ports,
+        directory: &Arc<UserDirectory>,
+        onboarding: &Arc<Onboarding>,
+        ids: &Arc<MatrixIds>,
+        settings: &Arc<MessengerSettings>,
+    ) -> Self {
+        Self {
+            external_access: ports.external_access.clone(),
+            external_accounts: ports.external_accounts.clone(),
+            vault: ports.vault.clone(),
+            users: ports.users.clone(),
+            directory: directory.clone(),
+            onboarding: onboarding.clone(),
+            ids: ids.clone(),
+            settings: settings.clone(),
+        }
+    }
+
+    /// How the caller signs in with another Matrix client. The same each time, until it is rotated.
+    pub async fn credentials(&self, caller: &Caller) -> Result<ExternalClient> {
+        self.onboarding.make_ready(caller, std::slice::from_ref(&caller.user)).await?;
+        let (mut access, user) = (self.access(caller).await?, &caller.user);
+        for _ in 0..TRIES {
+            let stored = access.password.as_ref().and_then(|sealed| self.vault.open(user.id(), sealed));
+            let (password, generation) = match stored {
+                Some(password) if access.applied => return Ok(self.client_of(user, password)),
+                Some(password) => (password, Some(access.generation)),
+                // There is none yet, or the key that sealed it is gone.
+                None => self.store_password(user, access.generation).await?,
+            };
+            if let Some(generation) = generation {
+                let set = self.external_accounts.set_password(&self.ids.of(user), &password).await;
+                set.map_err(|error| account_refused(Some(caller), user, error))?;
+                if self.external_access.applied(user.id(), generation).await? {
+                    return Ok(self.client_of(user, password));
+                }
+            }
+            // Somebody changed it meanwhile: what they stored counts, and has to be told to the homeserver again.
+            access = match self.access(caller).await {
+                Ok(access) => Access { applied: false, ..access },
+                Err(withdrawn) => {
+                    self.external_accounts.revoke(&self.ids.of(user)).await?;
+                    return Err(withdrawn);
+                }
+            };
+        }
+        Err(Error::Busy { retry_after: Duration::from_secs(1) })
+    }
+
+    /// Gives the caller another password. Their other clients have to sign in anew.
+    pub async fn rotate(&self, caller: &Caller) -> Result<ExternalClient> {
+        let access = self.access(caller).await?;
+        // If somebody else rotates at the same time, theirs is as new as ours.
+        self.store_password(&caller.user, access.generation).await?;
+        self.credentials(caller).await
+    }
+
+    /// Lets a user of the administrator's tenant use other Matrix clients.
+    pub async fn enable(&self, admin: &Caller, user: &HubUserId) -> Result<()> {
+        self.check_admin(admin).await?;
+        if self.external_access.enable(admin.user.tenant(), user).await? {
+            Ok(())
+        } else {
+            Err(Error::NotFound("user"))
+        }
+    }
+
+    /// Withdraws it: the password is void and all their external devices are logged out, now or as soon as the
+    /// homeserver is there.
+    pub async fn disable(&self, admin: &Caller, user: &HubUserId) -> Result<Withdrawal> {
+        self.check_admin(admin).await?;
+        let (tenant, rights) = (admin.user.tenant(), &self.external_access);
+        let generation = rights.disable(tenant, user).await?.ok_or(Error::NotFound("user"))?;
+        let user = self.users.find(tenant, user).await?.ok_or(Error::NotFound("user"))?;
+        Ok(if self.revoke(&user, generation).await? { Withdrawal::Done } else { Withdrawal::Pending })
+    }
+
+    /// Logs out those whose access was withdrawn. Returns how many it took.
+    pub async fn revoke_due(&self) -> Result<usize> {
+        let due = self.external_access.claim_revocations(LEASE, BATCH).await?;
+        for (user, generation) in &due {
+            self.revoke(user, *generation).await?;
+        }
+        Ok(due.len())
+    }
+
+    /// `false`: it could not be done now. An account that is not ours had no password from us, and keeps its devices.
+    async fn revoke(&self, user: &User, generation: i64) -> Result<bool> {
+        let revoked = match user.account {
+            Account::Ours => self.external_accounts.revoke(&self.ids.of(user)).await,
+            Account::Pending | Account::Foreign => Ok(()),
+        };
+        if let Err(error) = &revoked {
+            tracing::warn!(user = %user.id(), error = error as &dyn std::error::Error, "logging a user's devices out is postponed");
+        }
+        self.external_access.revoked(user.id(), generation, revoked.is_ok()).await?;
+        Ok(revoked.is_ok())
+    }
+
+    /// The role as stored now counts.
+    async fn check_admin(&self, caller: &Caller) -> Result<()> {
+        if self.directory.refreshed(caller).await?.user.identity.role == Role::Admin {
+            return Ok(());
+        }
+        Err(Error::Forbidden { code: "admin_role_needed", detail: "only administrators may do this".into() })
+    }
+
+    async fn access(&self, caller: &Caller) -> Result<Access> {
+        let access = self.external_access.find(caller.user.tenant(), caller.user.id()).await?;
+        access.ok_or(Error::Forbidden {
+            code: "external_access_disabled",
+            detail: "other Matrix clients are not enabled for you: ask an administrator".into(),
+        })
+    }
+
+    /// Makes and stores a password. No generation: somebody else stored another one first.
+    async fn store_password(&self, user: &User, generation: i64) -> Result<(String, Option<i64>)> {
+        let password = self.vault.password()?;
+        let sealed = self.vault.seal(user.id(), &password)?;
+        let generation = self.external_access.store(user.id(), generation, &sealed).await?;
+        Ok((password, generation))
+    }
+
+    fn client_of(&self, user: &User, password: String) -> ExternalClient {
+        ExternalClient {
+            homeserver: self.settings.public_homeserver_url.clone(),
+            user_id: self.ids.of(user),
+            username: user.localpart.clone(),
+            password,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Operation of the service: health, backoff, expiry and the size of the event log.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{
+    domain::error::Result,
+    port::{self, Ports},
+};
+
+/// Chores of the worker, and the state of the systems beside us.
+pub struct Operations {
+    maintenance: Arc<dyn port::Maintenance>,
+    feed: Arc<dyn port::Feed>,
+    homeserver: Arc<dyn port::Homeserver>,
+    clock: Arc<dyn port::Clock>,
+}
+
+impl Operations {
+    pub(crate) fn new(ports: &Ports) -> Self {
+        Self {
+            maintenance: ports.maintenance.clone(),
+            feed: ports.feed.clone(),
+            homeserver: ports.homeserver.clone(),
+            clock: ports.clock.clone(),
+        }
+    }
+
+    /// Returns the time of the service's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Checks that the database answers.
+    pub async fn check_database(&self) -> Result<()> {
+        self.feed.span().await.map(drop)
+    }
+
+    /// Checks that the homeserver answers.
+    pub async fn check_homeserver(&self) -> Result<()> {
+        self.homeserver.ping().await
+    }
+
+    /// Waits until there may be work for the worker; at the latest after `patience`.
+    pub async fn wait_for_work(&self, patience: Duration) {
+        self.maintenance.work(patience).await;
+    }
+
+    /// Returns whether room queues or accounts are backing off after a failure.
+    pub async fn is_backing_off(&self) -> Result<bool> {
+        self.maintenance.is_backing_off().await
+    }
+
+    /// Makes everything due that is backing off: the homeserver is back.
+    pub async fn retry_now(&self) -> Result<()> {
+        self.maintenance.retry_now().await
+    }
+
+    /// Marks notifications as expired that waited for too long. Returns their number.
+    pub async fn expire(&self) -> Result<u64> {
+        self.maintenance.expire().await
+    }
+
+    /// Makes room in the event log, and drops events and idempotency keys that are older than their retention.
+    pub async fn rotate(&self, retention: Duration) -> Result<()> {
+        self.maintenance.rotate(retention).await
+    }
+}

@@ -1,0 +1,284 @@
+//! Rooms as people use them: listed, opened, joined, read and left.
+
+mod create;
+mod leave;
+
+use std::{collections::HashMap, iter, sync::Arc};
+
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    app::{
+        authorization::Authorization, onboarding::Onboarding, room_registry::RoomRegistry,
+        user_directory::UserDirectory,
+    },
+    domain::{
+        error::{Error, Problem, Refusal, Result},
+        id::{HubUserId, RoomId},
+        matrix_ids::MatrixIds,
+        name,
+        room::{Action, Listed, Member, Pair, Room, RoomKey, RoomKind, Search, account_refused},
+        user::{Caller, User, superseded},
+    },
+    live::{echoes::Echoes, follow_ups::FollowUps},
+    port::{self, Ports, RoomAccess},
+};
+
+/// Rooms as users see and change them.
+pub struct Rooms {
+    room_views: Arc<dyn port::RoomViews>,
+    rooms: Arc<dyn port::Rooms>,
+    pending_leaves: Arc<dyn port::PendingLeaves>,
+    membership_calls: Arc<dyn port::MembershipCalls>,
+    homeserver: Arc<dyn port::Homeserver>,
+    memberships: Arc<dyn port::Memberships>,
+    registry: Arc<RoomRegistry>,
+    onboarding: Arc<Onboarding>,
+    authorization: Arc<Authorization>,
+    directory: Arc<UserDirectory>,
+    ids: Arc<MatrixIds>,
+    echoes: Arc<Echoes>,
+    follow_ups: FollowUps,
+    background: TaskTracker,
+}
+
+/// The engines that [`Rooms`] is made of.
+pub(crate) struct Parts<'p> {
+    pub(crate) registry: &'p Arc<RoomRegistry>,
+    pub(crate) onboarding: &'p Arc<Onboarding>,
+    pub(crate) authorization: &'p Arc<Authorization>,
+    pub(crate) directory: &'p Arc<UserDirectory>,
+}
+
+impl Rooms {
+    pub(crate) fn new(
+        ports: &Ports,
+        parts: &Parts<'_>,
+        ids: &Arc<MatrixIds>,
+        echoes: &Arc<Echoes>,
+        follow_ups: &FollowUps,
+        background: &TaskTracker,
+    ) -> Self {
+        Self {
+            room_views: ports.room_views.clone(),
+            rooms: ports.rooms.clone(),
+            pending_leaves: ports.pending_leaves.clone(),
+            membership_calls: ports.membership_calls.clone(),
+            homeserver: ports.homeserver.clone(),
+            memberships: ports.memberships.clone(),
+            registry: parts.registry.clone(),
+            onboarding: parts.onboarding.clone(),
+            authorization: parts.authorization.clone(),
+            directory: parts.directory.clone(),
+            ids: ids.clone(),
+            echoes: echoes.clone(),
+            follow_ups: follow_ups.clone(),
+            background: background.clone(),
+        }
+    }
+
+    /// The rooms that the caller is in, most recent activity first. One statement, and no call of the homeserver; a
+    /// second one if something has just been said in one of them.
+    pub async fn list(&self, caller: &Caller) -> Result<Vec<Room>> {
+        let (tenant, user) = (caller.user.tenant(), caller.user.id());
+        let rooms = self.room_views.rooms(tenant, user).await?;
+        if self.echoes.wait_in(rooms.iter().map(|room| &room.matrix_room_id)).await {
+            return self.room_views.rooms(tenant, user).await;
+        }
+        Ok(rooms)
+    }
+
+    /// The entity and service rooms of the caller's tenant.
+    pub async fn directory(&self, caller: &Caller, search: &Search) -> Result<Vec<Listed>> {
+        self.room_views.directory(caller.user.tenant(), caller.user.id(), search).await
+    }
+
+    /// Opens the one room of the caller and another user, whoever of them comes first.
+    pub async fn open_direct_chat(&self, caller: &Caller, partner: &HubUserId) -> Result<Room> {
+        let tenant = caller.user.tenant();
+        let Some(pair) = Pair::of(caller.user.id(), partner) else {
+            caller.user.identity.role.check_may_write()?;
+            return Err(Error::invalid("/hub_user_id", "is you: a direct chat needs somebody else"));
+        };
+        let [user, partner] = self.both(caller, partner).await?;
+        let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
+        let room = self.direct_chat(&key, [&user, &partner]).await.map_err(|error| match error {
+            // Of the caller it is told as their own.
+            error if error.refusal().is_some() => account_refused(Some(caller), &user, error),
+            error => error,
+        })?;
+        self.seen_by(&user, &room).await
+    }
+
+    /// The one room of these two, with both in it.
+    pub(crate) async fn direct_chat(&self, key: &RoomKey, pair: [&User; 2]) -> Result<RoomId> {
+        let room = if let Some(room) = self.registry.find(key).await? {
+            room
+        } else {
+            for user in pair {
+                self.onboarding.make_one_ready(user).await?;
+            }
+            self.registry.find_or_create(key).await?
+        };
+        let present = self.room_views.members(key.tenant, &room).await?;
+        for user in pair {
+            if !present.iter().any(|member| member.id() == user.id()) {
+                self.onboarding.make_one_ready(user).await?;
+                let joined = self.registry.join(key, &room, user).await;
+                joined.map_err(|error| account_refused(None, user, error))?;
+            }
+        }
+        Ok(room)
+    }
+
+    /// The caller, who may write, and their partner, both as stored now.
+    async fn both(&self, caller: &Caller, partner: &HubUserId) -> Result<[User; 2]> {
+        let ids = [caller.user.id().clone(), partner.clone()];
+        let found = self.room_views.people(caller.user.tenant(), &ids, &[]).await?;
+        let find = |id: &HubUserId| found.iter().find(|user| user.id() == id).cloned();
+        let user = find(caller.user.id()).ok_or_else(superseded)?;
+        user.identity.role.check_may_write()?;
+        Ok([user, find(partner).ok_or(Error::NotFound("user"))?])
+    }
+
+    /// Brings the caller into a room that is open to everybody of their tenant, or into a direct chat of their own. Who
+    /// is in the room already stays in it; any other room does not exist for them.
+    pub async fn join(&self, caller: &Caller, room: &RoomId) -> Result<Room> {
+        let user = &caller.user;
+        let access = self.room_views.access(user.tenant(), user.id(), room).await?;
+        let Some(access) = access else { return Err(self.authorization.no_member(caller, room).await) };
+        if !access.is_member {
+            if !access.key.is_open_to(user.id()) {
+                return Err(Error::NotFound("room"));
+            }
+            self.onboarding.make_ready(caller, std::slice::from_ref(user)).await?;
+            if let Err(error) = self.registry.join(&access.key, room, user).await {
+                return Err(self.authorization.explain(caller, room, user, Action::Join, error).await);
+            }
+        }
+        self.seen_by(user, room).await
+    }
+
+    /// Brings another user of the tenant into a room of the caller.
+    pub async fn invite(&self, caller: &Caller, room: &RoomId, invited: &str) -> Result<Member> {
+        let access = self.own_access(caller, room).await?;
+        let role = access.as_ref().map_or(caller.user.identity.role, |access| access.role);
+        role.check_may_write()?;
+        let Some(RoomAccess { key, .. }) = access else {
+            return Err(self.authorization.no_member(caller, room).await);
+        };
+        if key.is_direct() {
+            let detail = "a direct chat stays between two: make a room for more".into();
+            return Err(Error::Conflict { code: "room_is_direct", detail, retry_after: None });
+        }
+        let mut found = self.named(caller, &[invited.to_owned()]).await.map_err(|error| match error {
+            Error::Invalid(problems) => Error::Invalid(
+                problems
+                    .into_iter()
+                    .map(|problem| Problem { pointer: "/hub_user_id".into(), ..problem })
+                    .collect(),
+            ),
+            other => other,
+        })?;
+        let user = found.pop().ok_or(Error::NotFound("user"))?;
+        self.onboarding.make_ready(caller, std::slice::from_ref(&user)).await?;
+        if let Err(error) = self.bring(caller, &key, room, &user).await {
+            return Err(self.authorization.explain(caller, room, &user, Action::Join, error).await);
+        }
+        Ok(self.member(user))
+    }
+
+    /// In a room that was made with another client the bot may lack the right to invite that the caller has.
+    async fn bring(&self, caller: &Caller, key: &RoomKey, room: &RoomId, user: &User) -> Result<()> {
+        match self.registry.join(key, room, user).await {
+            Err(error) if error.refusal() == Some(Refusal::Forbidden) => {
+                let host = self.ids.of(&caller.user);
+                self.homeserver.join_by(room, &host, &self.ids.of(user)).await?;
+                self.memberships.add(key.tenant, room, user.id()).await
+            }
+            result => result,
+        }
+    }
+
+    /// Who is in a room of the caller, by name.
+    pub async fn members(&self, caller: &Caller, room: &RoomId) -> Result<Vec<Member>> {
+        let members = self.room_views.members(caller.user.tenant(), room).await?;
+        if !members.iter().any(|member| member.id() == caller.user.id()) {
+            return Err(self.authorization.no_member(caller, room).await);
+        }
+        Ok(members.into_iter().map(|user| self.member(user)).collect())
+    }
+
+    /// The caller has read everything in a room. Their other devices are told; so are their other Matrix clients, if
+    /// the homeserver is there.
+    pub async fn mark_read(&self, caller: &Caller, room: &RoomId) -> Result<()> {
+        let user = &caller.user;
+        self.echoes.wait_in(iter::once(room)).await;
+        let read = self.room_views.read(user.tenant(), user.id(), room).await?;
+        let Some(read) = read else { return Err(self.authorization.no_member(caller, room).await) };
+        if let (true, Some(last)) = (read.changed, read.last) {
+            let (calls, room, user) = (self.membership_calls.clone(), room.clone(), self.ids.of(user));
+            self.background.spawn(async move {
+                if let Err(error) = calls.mark_read(&room, &user, &last).await {
+                    tracing::debug!(%user, error = &error as &dyn std::error::Error, "their other clients do not know what was read");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// The users of the caller's tenant who are named by id of the Hub or by Matrix id, each once.
+    pub(crate) async fn named(&self, caller: &Caller, names: &[String]) -> Result<Vec<User>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<_> = names.iter().map(|name| name::normal(name)).collect();
+        let ids: Vec<_> = names.iter().filter_map(|name| HubUserId::parse(name).ok()).collect();
+        let localparts: Vec<_> =
+            names.iter().filter_map(|name| self.ids.localpart_in(name)).map(str::to_owned).collect();
+        let people = self.room_views.people(caller.user.tenant(), &ids, &localparts).await?;
+        let by_id: HashMap<_, _> = people.iter().map(|user| (user.id().as_str(), user)).collect();
+        let by_localpart: HashMap<_, _> = people.iter().map(|user| (user.localpart.as_str(), user)).collect();
+        let (mut found, mut unknown) = (Vec::<User>::new(), Vec::new());
+        for (n, name) in names.iter().enumerate() {
+            let user = by_id.get(&**name).copied();
+            let user = user.or_else(|| by_localpart.get(self.ids.localpart_in(name)?).copied());
+            match user {
+                Some(user) if found.iter().any(|known| known.id() == user.id()) => {}
+                Some(user) => found.push(user.clone()),
+                None => unknown.push(
+                    Problem::new(format!("/invite_users/{n}"), format!("`{name}` is no user of your tenant"))
+                        .coded("unknown_user"),
+                ),
+            }
+        }
+        if unknown.is_empty() { Ok(found) } else { Err(Error::Invalid(unknown)) }
+    }
+
+    /// The key of a room that the caller is in. Any other room does not exist for them.
+    pub(crate) async fn own_room(&self, caller: &Caller, room: &RoomId) -> Result<RoomKey> {
+        let access = self.own_access(caller, room).await?;
+        match access {
+            Some(access) => Ok(access.key),
+            None => Err(self.authorization.no_member(caller, room).await),
+        }
+    }
+
+    /// The same with the role that the caller has now.
+    async fn own_access(&self, caller: &Caller, room: &RoomId) -> Result<Option<RoomAccess>> {
+        let access = self.room_views.access(caller.user.tenant(), caller.user.id(), room).await?;
+        Ok(access.filter(|access| access.is_member))
+    }
+
+    pub(crate) async fn seen_by(&self, user: &User, room: &RoomId) -> Result<Room> {
+        self.room_views.room(user.tenant(), user.id(), room).await?.ok_or(Error::NotFound("room"))
+    }
+
+    fn member(&self, user: User) -> Member {
+        Member {
+            matrix_user_id: self.ids.of(&user),
+            hub_user_id: user.identity.hub_user_id,
+            display_name: user.identity.display_name,
+        }
+    }
+}

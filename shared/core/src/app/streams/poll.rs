@@ -1,0 +1,90 @@
+//! Reading the event log page by page: for clients that cannot hold a stream open.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    app::streams::Streams,
+    domain::{
+        cursor::{Gap, PollPage, Since, parse_cursor},
+        error::Result,
+        id::Position,
+        user::Caller,
+    },
+    live::event_stream::EventStream,
+    port::Span,
+};
+
+impl Streams {
+    /// Everything for this caller since the cursor; waits for something up to `wait` if there is nothing yet.
+    /// Never takes events away from any other reader.
+    pub async fn poll(&self, caller: &Caller, since: &Since, wait: Duration) -> Result<PollPage> {
+        let deadline = Instant::now() + wait;
+        let span = self.feed.span().await?;
+        let (from, kept) = match since {
+            Since::Cursor(text) => (parse_cursor(text).ok_or(Gap::Unknown), None),
+            Since::Reader(reader) => {
+                let kept = self.cursors.load(caller.user.tenant(), caller.user.id(), reader).await?;
+                // A cursor that we kept and that is ahead of the log belongs to another log: a restored database.
+                (Ok(kept.map_or(span.head, |cursor| cursor.min(span.head))), kept)
+            }
+        };
+        let mut page = self.page(caller, from, span).await?;
+        if page.is_empty() && !wait.is_zero() {
+            page = self.wait_for_page(caller, page.cursor, deadline).await?;
+        }
+        if let Since::Reader(reader) = since
+            && kept != Some(page.cursor)
+        {
+            self.cursors.store(caller.user.tenant(), caller.user.id(), reader, page.cursor).await?;
+        }
+        Ok(page)
+    }
+
+    async fn wait_for_page(&self, caller: &Caller, cursor: Position, deadline: Instant) -> Result<PollPage> {
+        if let Ok(ready) = timeout_at(deadline, self.broker.ready()).await {
+            ready?;
+        }
+        let (_, subscription) = self.add_subscription(caller, Some(cursor)).await?;
+        let mut waiting = EventStream::of_the_log(&self.broker, subscription);
+        loop {
+            // Looked at after subscribing: what came in between is found here, what comes later wakes us.
+            let span = self.feed.span().await?;
+            let page = self.page(caller, Ok(cursor), span).await?;
+            if !page.is_empty() {
+                return Ok(page);
+            }
+            match timeout_at(deadline, waiting.next()).await {
+                Err(_elapsed) => return Ok(page),
+                Ok(Some(_)) => {}
+                // The token ends, the process ends, or the user is of another tenant: that is refused.
+                Ok(None) => return self.audience(&caller.user).await.map(|_| page),
+            }
+        }
+    }
+
+    async fn page(&self, caller: &Caller, from: Result<Position, Gap>, span: Span) -> Result<PollPage> {
+        let gap = |gap| PollPage { events: Vec::new(), gap: Some(gap), cursor: span.head };
+        let cursor = match from {
+            Ok(cursor) if cursor > span.head => return Ok(gap(Gap::Unknown)),
+            Ok(cursor) if cursor < span.trimmed => return Ok(gap(Gap::Expired)),
+            Ok(cursor) if cursor == span.head => {
+                return Ok(PollPage { events: Vec::new(), gap: None, cursor });
+            }
+            Ok(cursor) => cursor,
+            Err(unknown) => return Ok(gap(unknown)),
+        };
+        let audience = self.audience(&caller.user).await?;
+        let limit = self.settings.replay_max;
+        let read = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let mut events = self.feed.after(cursor, &audience, read).await?;
+        if events.len() > limit {
+            return Ok(gap(Gap::TooFarBehind));
+        }
+        // The head was read before the events, so everything up to it is among them.
+        let cursor = events.last().map_or(span.head, |last| last.position.max(span.head));
+        events.retain(|event| audience.hears(&event.audience, event.position));
+        Ok(PollPage { events, gap: None, cursor }.up_to_withdrawal())
+    }
+}

@@ -1,0 +1,57 @@
+//! Matrix transaction ids: derived, so that a call that is repeated after a crash has its effect once.
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+use crate::{
+    domain::{
+        error::Result,
+        id::{self, HubUserId, NotificationId, RoomId},
+    },
+    port::{self, Ports},
+};
+
+/// Derives transaction ids. They begin with an id of this database: a homeserver remembers transaction ids for longer than a
+/// database may live.
+pub struct TransactionIds {
+    notifications: Arc<dyn port::Notifications>,
+    installation: OnceCell<String>,
+}
+
+impl TransactionIds {
+    pub(crate) fn new(ports: &Ports) -> Self {
+        Self { notifications: ports.notifications.clone(), installation: OnceCell::new() }
+    }
+
+    /// Returns the transaction id of a notification.
+    pub(crate) async fn of_notification(&self, id: NotificationId) -> Result<String> {
+        Ok(format!("{}.n{id}", self.installation().await?))
+    }
+
+    /// Returns the transaction id of a notice of the bot, which is sent once for each `kind` in a room.
+    pub(crate) async fn of_notice(&self, room: &RoomId, kind: &str) -> Result<String> {
+        let digest = id::digest(&format!("{room}\0{kind}"));
+        Ok(format!("{}.a{digest}", self.installation().await?))
+    }
+
+    /// Returns the transaction id of a user's message; a random one if the client named none.
+    ///
+    /// Conduit knows one of them for all rooms of a user, Synapse for all users of a room, so it is made of both.
+    pub(crate) async fn of_message(
+        &self,
+        user: &HubUserId,
+        room: &RoomId,
+        client_id: Option<&str>,
+    ) -> Result<String> {
+        let stem = self.installation().await?;
+        Ok(match client_id {
+            Some(client_id) => format!("{stem}.m{}", id::digest(&format!("{user}\0{room}\0{client_id}"))),
+            None => format!("{stem}.r{:032x}", rand::random::<u128>()),
+        })
+    }
+
+    async fn installation(&self) -> Result<&str> {
+        self.installation.get_or_try_init(|| self.notifications.installation()).await.map(String::as_str)
+    }
+}

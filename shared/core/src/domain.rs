@@ -1,0 +1,24 @@
+//! Types and pure rules: no port, no I/O.
+
+pub(crate) mod audiences;
+pub mod cursor;
+pub mod ephemeral;
+pub mod error;
+pub mod event;
+pub mod external;
+pub mod id;
+pub mod json;
+pub mod matrix_ids;
+pub mod media;
+pub mod message;
+pub mod name;
+pub(crate) mod notices;
+pub mod notification;
+pub mod receipt;
+pub mod rendering;
+pub mod room;
+pub mod room_event;
+pub mod settings;
+pub mod time;
+pub mod typing;
+pub mod user;

@@ -1,0 +1,93 @@
+//! The Matrix ids of our users and of the bot.
+
+use crate::domain::{
+    id::{self, HubUserId, MatrixUserId},
+    name,
+    settings::MessengerSettings,
+    user::{Identity, User},
+};
+
+/// Localparts that no user gets, beside the bot's and those of the settings: Conduit's own account, and the administrator
+/// that this service creates.
+const RESERVED: [&str; 3] = ["conduit", "server", "hubadmin"];
+
+/// Matrix ids on our homeserver, derived from the settings.
+#[derive(Debug)]
+pub struct MatrixIds {
+    server_name: String,
+    bot_localpart: String,
+    bot_display_name: String,
+    reserved: Vec<String>,
+}
+
+impl MatrixIds {
+    /// Takes the names from the settings.
+    pub fn new(settings: &MessengerSettings) -> Self {
+        Self {
+            server_name: settings.server_name.clone(),
+            bot_localpart: settings.bot_localpart.clone(),
+            bot_display_name: settings.bot_display_name.clone(),
+            reserved: settings.reserved_localparts.clone(),
+        }
+    }
+
+    /// Returns the Matrix id of a user.
+    pub fn of(&self, user: &User) -> MatrixUserId {
+        self.of_localpart(&user.localpart)
+    }
+
+    /// Returns the Matrix id of an account on our homeserver.
+    pub fn of_localpart(&self, localpart: &str) -> MatrixUserId {
+        MatrixUserId::new(format!("@{localpart}:{}", self.server_name))
+    }
+
+    /// Returns the Matrix id of the bot.
+    pub fn bot(&self) -> MatrixUserId {
+        self.of_localpart(&self.bot_localpart)
+    }
+
+    /// Returns the name of the bot that people see.
+    pub(crate) fn bot_display_name(&self) -> &str {
+        &self.bot_display_name
+    }
+
+    /// Returns the name of our homeserver.
+    pub(crate) fn server_name(&self) -> &str {
+        &self.server_name
+    }
+
+    /// Returns the localpart of an id on our homeserver; `None` for an id of another one.
+    pub(crate) fn localpart<'i>(&self, id: &'i MatrixUserId) -> Option<&'i str> {
+        id.localpart(&self.server_name)
+    }
+
+    /// Returns the localpart of a user's id on our homeserver; `None` for the bot and for an id of another homeserver.
+    pub(crate) fn user_localpart<'i>(&self, id: &'i MatrixUserId) -> Option<&'i str> {
+        self.localpart(id).filter(|localpart| *localpart != self.bot_localpart)
+    }
+
+    /// Returns the localpart of `@localpart:server` if it is an id on our homeserver.
+    pub(crate) fn localpart_in<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let (localpart, server) = name.strip_prefix('@')?.split_once(':')?;
+        (server == self.server_name).then_some(localpart)
+    }
+
+    /// Returns the localpart for the account of a user who has none yet.
+    pub(crate) fn new_localpart(&self, user: &HubUserId) -> String {
+        let configured = self.reserved.iter().map(String::as_str);
+        let reserved: Vec<_> =
+            RESERVED.into_iter().chain([self.bot_localpart.as_str()]).chain(configured).collect();
+        id::localpart(user, &reserved)
+    }
+
+    /// Adds the id of a user to a display name that could be taken for the bot's name, localpart or Matrix id.
+    pub(crate) fn distinguish_from_bot(&self, identity: Identity) -> Identity {
+        let bot = self.bot();
+        let names = [&self.bot_display_name, &self.bot_localpart, bot.as_str()];
+        if !names.into_iter().any(|name| name::is_like(name, &identity.display_name)) {
+            return identity;
+        }
+        let id = name::legible(identity.hub_user_id.as_str());
+        Identity { display_name: format!("{} ({id})", identity.display_name), ..identity }
+    }
+}

@@ -1,0 +1,163 @@
+//! Messages: their content, and the form in which answers and events show them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::domain::{
+    id::{EventId, MatrixUserId, RoomId},
+    matrix_ids::MatrixIds,
+    media::{File, Mxc, clean},
+    name,
+    room_event::{Content, RoomEvent},
+    time::rfc3339,
+    user::User,
+};
+
+/// Most characters of the line that stands for a message in a list of rooms.
+const SUMMARY_MAX: usize = 200;
+
+/// What somebody said: the content of `m.room.message` and its like, as far as it concerns us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageContent {
+    /// Its text; the caption of a file, or its name.
+    pub body: String,
+    /// `m.text`, `m.notice`, `m.emote`, `m.image`, …
+    pub msg_type: String,
+    /// The file, if it is one.
+    pub file: Option<File>,
+}
+
+/// A message, as answers and events show it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Message {
+    /// The Matrix event.
+    pub event_id: EventId,
+    /// Where.
+    pub room_id: RoomId,
+    /// Who.
+    pub sender: MatrixUserId,
+    /// The name people see.
+    pub sender_display_name: String,
+    /// What.
+    pub body: String,
+    /// `m.text`, `m.notice`, `m.emote`, `m.image`, …
+    pub msg_type: String,
+    /// When it was said.
+    #[serde(serialize_with = "rfc3339")]
+    pub timestamp: Timestamp,
+    /// The file, if it is one.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub file: Option<File>,
+}
+
+/// A page of a room's history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct History {
+    /// Newest first.
+    pub messages: Vec<Message>,
+    /// Where the next page begins; `None` if there is none.
+    pub end_token: Option<String>,
+    /// Whether there may be older messages: `false` is certain.
+    pub has_more: bool,
+}
+
+/// The users of this service among some Matrix ids, with their names.
+#[derive(Debug, Clone)]
+pub(crate) struct People {
+    /// By the localpart of their Matrix account.
+    users: HashMap<String, User>,
+    ids: Arc<MatrixIds>,
+}
+
+impl MessageContent {
+    /// Plain text of a type.
+    pub fn text(body: impl Into<String>, msg_type: &str) -> Self {
+        Self { body: body.into(), msg_type: msg_type.to_owned(), file: None }
+    }
+
+    /// Reads the content of `m.room.message`; `None` if nothing is said in it, as when it was redacted.
+    pub fn read(content: &Value) -> Option<Self> {
+        Self::read_as(&legible(content.get("msgtype"))?, content)
+    }
+
+    /// Reads content that has a body, and perhaps a file, as a message of this type.
+    pub(crate) fn read_as(msg_type: &str, content: &Value) -> Option<Self> {
+        let text = |field: &str| legible(content.get(field));
+        let body = text("body")?;
+        let mxc = content.get("url").and_then(Value::as_str).and_then(Mxc::parse);
+        let file = mxc.map(|mxc| File {
+            mxc,
+            filename: clean(&text("filename").unwrap_or_else(|| body.clone())),
+            file_size: content.pointer("/info/size").and_then(Value::as_u64),
+            mimetype: content.get("info").and_then(|info| legible(info.get("mimetype"))),
+        });
+        Some(Self { body, msg_type: msg_type.to_owned(), file })
+    }
+
+    /// The content of `m.room.message`.
+    pub fn content(&self) -> Value {
+        let mut content = json!({ "msgtype": self.msg_type, "body": self.body });
+        if let Some(file) = &self.file {
+            content["url"] = file.mxc.to_string().into();
+            content["filename"] = file.filename.as_str().into();
+            content["info"] = json!({ "mimetype": file.mimetype, "size": file.file_size });
+        }
+        content
+    }
+
+    /// One line that stands for it: the name of the file, or the beginning of the text.
+    pub fn summary(&self) -> String {
+        let text = self.file.as_ref().map_or(self.body.as_str(), |file| &file.filename);
+        text.chars().take(SUMMARY_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+}
+
+/// Text as a database takes it.
+pub(crate) fn legible(value: Option<&Value>) -> Option<String> {
+    value.and_then(Value::as_str).map(|text| text.replace('\0', ""))
+}
+
+impl People {
+    /// Creates the set from these users, by the localpart of their account.
+    pub(crate) fn new(users: Vec<User>, ids: Arc<MatrixIds>) -> Self {
+        Self { users: users.into_iter().map(|user| (user.localpart.clone(), user)).collect(), ids }
+    }
+
+    /// Returns the users.
+    pub(crate) fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.values()
+    }
+
+    /// Returns the user with this Matrix id; `None` if it belongs to nobody of ours.
+    pub(crate) fn get(&self, id: &MatrixUserId) -> Option<&User> {
+        self.ids.localpart(id).and_then(|localpart| self.users.get(localpart))
+    }
+
+    /// Returns the display name of a user or of the bot; the id of anybody else.
+    pub(crate) fn name(&self, id: &MatrixUserId) -> String {
+        if *id == self.ids.bot() {
+            return self.ids.bot_display_name().to_owned();
+        }
+        self.get(id).map_or_else(|| name::legible(id.as_str()), |user| user.identity.display_name.clone())
+    }
+}
+
+impl RoomEvent {
+    /// The message that it is; `None` if it is another event.
+    pub(crate) fn message(self, sender_display_name: String) -> Option<Message> {
+        let Content::Message(MessageContent { body, msg_type, file }) = self.content else { return None };
+        Some(Message {
+            event_id: self.event_id,
+            room_id: self.room_id,
+            sender: self.sender,
+            sender_display_name,
+            body,
+            msg_type,
+            timestamp: self.timestamp,
+            file,
+        })
+    }
+}

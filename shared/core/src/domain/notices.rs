@@ -1,0 +1,51 @@
+//! What the bot says in rooms about the rooms themselves. German comes first: it is the language of the people here.
+
+use serde_json::{Value, json};
+
+use crate::domain::id::RoomId;
+
+/// Somebody switched encryption on in a room.
+pub(crate) const ENCRYPTED: &str = "Dieser Raum ist ab jetzt verschlüsselt. Neue Nachrichten erscheinen nicht mehr in der \
+    Hub-Anwendung, und von dort kann niemand mehr hierher schreiben. Wer alle erreichen will, legt bitte einen neuen, \
+    unverschlüsselten Raum an.\n\n\
+    This room is encrypted from now on. New messages do not appear in the Hub application any more, and nobody can write \
+    here from there. To reach everybody, please create a new room without encryption.";
+
+/// Somebody opened an encrypted chat with somebody who cannot read it; `plain` is the one in which they can talk.
+pub(crate) fn unread_chat(partner: &str, plain: &RoomId) -> String {
+    let link = link(plain);
+    format!(
+        "Dieser Chat ist verschlüsselt und erreicht {partner} nicht: {partner} liest nur in der Hub-Anwendung. Bitte hier \
+         weiterschreiben: {link}\n\n\
+         This chat is encrypted and does not reach {partner}, who reads in the Hub application only. Please go on here: {link}"
+    )
+}
+
+/// The same for a room of several.
+pub(crate) fn unread_room(names: &str) -> String {
+    format!(
+        "Dieser Raum ist verschlüsselt und erreicht nicht alle: Nur in der Hub-Anwendung lesen {names}. Bitte einen \
+         unverschlüsselten Raum anlegen.\n\n\
+         This room is encrypted and does not reach everybody: {names} read in the Hub application only. Please create a \
+         room without encryption."
+    )
+}
+
+/// What both are told in their plain chat.
+pub(crate) fn plain_chat(opener: &str) -> String {
+    format!(
+        "{opener} hat einen verschlüsselten Chat begonnen, der in der Hub-Anwendung nicht gelesen werden kann. Bitte hier \
+         weiterschreiben.\n\n\
+         {opener} began an encrypted chat, which cannot be read in the Hub application. Please go on here."
+    )
+}
+
+/// The content of `m.room.message`. Notices ring no phone.
+pub(crate) fn content(body: &str) -> Value {
+    json!({ "msgtype": "m.notice", "body": body })
+}
+
+/// A `matrix.to` URI (Matrix specification, appendix "matrix.to navigation").
+fn link(room: &RoomId) -> String {
+    format!("https://matrix.to/#/{room}")
+}

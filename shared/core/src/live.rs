@@ -1,0 +1,9 @@
+//! The live part of one process: the broker of the event log, its streams, and what the process remembers.
+
+pub mod broker;
+pub(crate) mod cache;
+pub mod echoes;
+pub mod ephemeral_channel;
+pub mod event_stream;
+pub(crate) mod follow_ups;
+pub(crate) mod send_buffer;

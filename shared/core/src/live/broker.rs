@@ -1,0 +1,263 @@
+//! The one broker of the event log in a process: reads each new event once, makes its bytes once, and hands them to
+//! every connection whose audience matches.
+//!
+//! A connection costs its entry in the index and what waits for it; it has no task, timer or query of its own. One
+//! clock serves the keepalives and the ends of all of them.
+
+mod ephemeral;
+mod state;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use state::{Connection, State};
+use tokio::sync::watch;
+
+use crate::{
+    domain::{
+        audiences::Audiences,
+        error::Result,
+        event::{Audience, Event},
+        id::Position,
+    },
+    live::send_buffer::{End, SendBuffer},
+    port::{Clock, EphemeralBus, Feed},
+};
+
+/// How many events are read at once.
+const PAGE: i64 = 1000;
+
+/// The broker looks at the log at least this often, whatever it is told.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long it waits after a failed read.
+const PAUSE: Duration = Duration::from_millis(250);
+
+const TOKEN_EXPIRED: Bytes = Bytes::from_static(b"data: {\"type\":\"token_expired\"}\n\n");
+
+/// A connection's number within its process.
+pub(crate) type ConnectionId = usize;
+
+/// The broker. Runs while somebody awaits [`run`](Self::run).
+pub struct Broker {
+    feed: Arc<dyn Feed>,
+    ephemeral_bus: Arc<dyn EphemeralBus>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    /// The position up to which everything was handed out; `None` until the log was first read.
+    position: watch::Sender<Option<Position>>,
+}
+
+/// What somebody missed.
+pub(crate) enum Missed {
+    /// These frames, in order.
+    Frames(Vec<Bytes>),
+    /// More than the limit.
+    TooMuch,
+    /// The log has to be asked: it lies before what is remembered.
+    Older,
+}
+
+/// A connection in the index.
+pub(crate) struct Subscription {
+    pub(crate) id: ConnectionId,
+    pub(crate) send_buffer: Arc<SendBuffer>,
+    /// Everything up to here was handed out before; everything after it reaches the send buffer.
+    pub(crate) at: Position,
+}
+
+impl Broker {
+    pub(crate) fn new(
+        feed: Arc<dyn Feed>,
+        ephemeral_bus: Arc<dyn EphemeralBus>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { feed, ephemeral_bus, clock, state: Mutex::default(), position: watch::Sender::new(None) }
+    }
+
+    /// Follows the log, and listens to ephemeral events, until the future is dropped.
+    pub async fn run(&self) {
+        tokio::join!(self.read(), self.hand_out_ephemeral(), self.tick());
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.state().connections.len()
+    }
+
+    /// Ends all streams: each is told to return after a time of its own, so that they do not return at once.
+    pub fn shut_down(&self) {
+        let ids: Vec<_> = self.state().connections.keys().copied().collect();
+        for id in ids {
+            let retry = rand::random_range(500..5_000);
+            let reconnect = format!("{{\"type\":\"reconnect\",\"retry_ms\":{retry}}}");
+            self.end(id, Some(Bytes::from(format!("retry: {retry}\ndata: {reconnect}\n\n"))));
+        }
+    }
+
+    /// Up to where everything was handed out.
+    pub(crate) fn position(&self) -> Position {
+        self.state().position
+    }
+
+    /// Waits until the log was first read. Fails when it cannot be read now.
+    pub(crate) async fn ready(&self) -> Result<()> {
+        if self.position.borrow().is_none() {
+            self.feed.span().await?;
+            // The sender lives as long as we do, so this ends when the log is read.
+            let _ = self.position.subscribe().wait_for(Option::is_some).await;
+        }
+        Ok(())
+    }
+
+    /// Counts changes of membership; see [`subscribe`](Self::subscribe).
+    pub(crate) fn memberships(&self) -> u64 {
+        self.state().memberships
+    }
+
+    /// Adds a connection, unless a membership changed since `memberships` was read: then its audience may be stale.
+    pub(crate) fn subscribe(
+        &self,
+        audience: &[Audience],
+        after: Option<Position>,
+        ends_at: Timestamp,
+        memberships: u64,
+    ) -> Option<Subscription> {
+        let mut state = self.state();
+        if state.memberships != memberships {
+            return None;
+        }
+        let id = state.next_id;
+        state.next_id += 1;
+        let send_buffer = Arc::new(SendBuffer::default());
+        for one in audience {
+            state.listeners.entry(one.clone()).or_default().push(id);
+        }
+        let at = state.position;
+        let after = after.unwrap_or(at);
+        let connection =
+            Connection { send_buffer: send_buffer.clone(), audience: audience.to_vec(), after, ends_at };
+        state.connections.insert(id, connection);
+        state.ends.insert((ends_at, id));
+        Some(Subscription { id, send_buffer, at })
+    }
+
+    /// Removes a connection.
+    pub(crate) fn unsubscribe(&self, id: ConnectionId) {
+        self.state().remove(id);
+    }
+
+    /// What these audiences heard after a cursor, as far as it is remembered.
+    pub(crate) fn missed(
+        &self,
+        after: Position,
+        until: Position,
+        audience: &Audiences,
+        limit: usize,
+    ) -> Missed {
+        let state = self.state();
+        if after < state.recent.since {
+            return Missed::Older;
+        }
+        let wanted: HashSet<_> = audience.iter().collect();
+        let start = state.recent.frames.partition_point(|frame| frame.position <= after);
+        let frames: Vec<_> = state
+            .recent
+            .frames
+            .range(start..)
+            .take_while(|frame| frame.position <= until)
+            .filter(|frame| wanted.contains(&frame.audience))
+            .filter(|frame| audience.hears(&frame.audience, frame.position))
+            .take(limit + 1)
+            .map(|frame| frame.sse.clone())
+            .collect();
+        if frames.len() > limit { Missed::TooMuch } else { Missed::Frames(frames) }
+    }
+
+    async fn read(&self) {
+        let mut failing = false;
+        loop {
+            match self.catch_up().await {
+                Ok(()) => failing = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "the event log cannot be read"
+                        );
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+            if !failing {
+                self.feed.changed(PATIENCE).await;
+            }
+        }
+    }
+
+    /// Reads and hands out everything that is new.
+    async fn catch_up(&self) -> Result<()> {
+        let started = *self.position.borrow();
+        let mut position = if let Some(position) = started { position } else { self.start().await? };
+        loop {
+            let events = self.feed.next(position, PAGE).await?;
+            let Some(last) = events.last() else { return Ok(()) };
+            position = last.position;
+            self.hand_out(&events);
+            self.position.send_replace(Some(position));
+            if i64::try_from(events.len()).is_ok_and(|count| count < PAGE) {
+                return Ok(());
+            }
+            // A burst of pages must not keep the connections from writing.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn start(&self) -> Result<Position> {
+        let head = self.feed.span().await?.head;
+        let mut state = self.state();
+        state.position = head;
+        state.recent.since = head;
+        drop(state);
+        self.position.send_replace(Some(head));
+        Ok(head)
+    }
+
+    fn hand_out(&self, events: &[Event]) {
+        let frames: Vec<_> = events.iter().map(Event::frame).collect();
+        let mut state = self.state();
+        for frame in frames {
+            state.hand_out(frame);
+        }
+    }
+
+    async fn tick(&self) {
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            seconds.tick().await;
+            let now = self.clock.now();
+            let ended = self.state().tick(now);
+            for id in ended {
+                self.end(id, Some(TOKEN_EXPIRED));
+            }
+        }
+    }
+
+    fn end(&self, id: ConnectionId, final_frame: Option<Bytes>) {
+        let removed = self.state().remove(id);
+        if let Some(connection) = removed {
+            connection.send_buffer.close(End::Regular, final_frame);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code panics while it holds the lock; if it did, the state would still be whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,50 @@
+//! Bounded caches of one process.
+
+use std::time::Duration;
+
+/// Most entries of one cache.
+const CAPACITY: u64 = 20_000;
+
+/// A bounded cache, with or without a time to live.
+pub(crate) struct Cache<K, V>(moka::sync::Cache<K, V>);
+
+impl<K, V> Cache<K, V>
+where
+    K: std::hash::Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    pub(crate) fn with_ttl(time: Duration) -> Self {
+        Self(moka::sync::Cache::builder().max_capacity(CAPACITY).time_to_live(time).build())
+    }
+
+    pub(crate) fn without_ttl() -> Self {
+        Self(moka::sync::Cache::new(CAPACITY))
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
+        self.0.get(key)
+    }
+
+    pub(crate) fn put(&self, key: K, value: V) {
+        self.0.insert(key, value);
+    }
+
+    pub(crate) fn remove(&self, key: &K) {
+        self.0.invalidate(key);
+    }
+
+    /// Looks at everything: for what is rare.
+    pub(crate) fn remove_if(&self, which: impl Fn(&V) -> bool) {
+        for (key, _) in self.0.iter().filter(|(_, value)| which(value)) {
+            self.0.invalidate(&*key);
+        }
+    }
+
+    pub(crate) fn drop_entry(&self, key: &K) {
+        self.0.invalidate(key);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.invalidate_all();
+    }
+}

@@ -1,0 +1,70 @@
+//! One subscription as `text/event-stream`.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures::{Stream, future};
+use tokio::sync::oneshot;
+
+use crate::{
+    domain::error::Result,
+    live::{
+        broker::{Broker, ConnectionId, Subscription},
+        send_buffer::SendBuffer,
+    },
+};
+
+/// One stream: yields pieces of `text/event-stream`. Dropping it ends the subscription.
+pub struct EventStream {
+    broker: Arc<Broker>,
+    id: ConnectionId,
+    send_buffer: Arc<SendBuffer>,
+    pub(crate) preamble: Option<Bytes>,
+    /// Ends the permit of the opening when it is dropped: whoever asks for the next piece has written it.
+    pub(crate) permit: Option<oneshot::Sender<()>>,
+}
+
+impl EventStream {
+    /// An event stream that is woken by events of the log, and by nothing that is not in it.
+    pub(crate) fn of_the_log(broker: &Arc<Broker>, subscription: Subscription) -> Self {
+        subscription.send_buffer.decline();
+        Self::silent(broker, subscription)
+    }
+
+    /// An event stream without first bytes.
+    pub(crate) fn silent(broker: &Arc<Broker>, Subscription { id, send_buffer, .. }: Subscription) -> Self {
+        Self { broker: broker.clone(), id, send_buffer, preamble: None, permit: None }
+    }
+
+    /// Waits for the next piece.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        future::poll_fn(|context| self.poll_piece(context)).await
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(preamble) = self.preamble.take() {
+            return Poll::Ready(Some(preamble));
+        }
+        self.permit = None;
+        self.send_buffer.poll_take(context)
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_piece(context).map(|piece| piece.map(Ok))
+    }
+}
+
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        self.broker.unsubscribe(self.id);
+    }
+}

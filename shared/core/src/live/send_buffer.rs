@@ -1,0 +1,157 @@
+//! What waits to be written to one connection: bounded, and handed over in one piece.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::{Bytes, BytesMut};
+
+/// Most bytes that may wait for one reader. Who is slower is cut off and resumes from its cursor.
+const WAITING_MAX: usize = 512 << 10;
+
+/// What is offered is added only while no more than this waits, so that it never costs a reader their connection.
+const OFFERED_MAX: usize = WAITING_MAX / 8;
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// After what waits has been written.
+    Regular,
+    /// At once: the reader does not keep up.
+    TooSlow,
+}
+
+/// The send buffer of one connection.
+#[derive(Default)]
+pub(crate) struct SendBuffer(Mutex<Contents>);
+
+#[derive(Default)]
+struct Contents {
+    waiting: VecDeque<Bytes>,
+    bytes: usize,
+    declines: bool,
+    end: Option<End>,
+    reader: Option<Waker>,
+}
+
+impl SendBuffer {
+    /// Adds bytes. `false` if there is no room: the reader is too slow.
+    pub(crate) fn put(&self, bytes: Bytes) -> bool {
+        let mut contents = self.contents();
+        if contents.bytes + bytes.len() > WAITING_MAX {
+            return false;
+        }
+        contents.bytes += bytes.len();
+        contents.waiting.push_back(bytes);
+        wake(contents);
+        true
+    }
+
+    /// Adds bytes that may as well be lost, if there is ample room.
+    pub(crate) fn offer(&self, bytes: Bytes) {
+        let mut contents = self.contents();
+        if contents.declines || contents.bytes + bytes.len() > OFFERED_MAX {
+            return;
+        }
+        contents.bytes += bytes.len();
+        contents.waiting.push_back(bytes);
+        wake(contents);
+    }
+
+    /// From now on takes nothing that is only offered.
+    pub(crate) fn decline(&self) {
+        self.contents().declines = true;
+    }
+
+    /// Closes it, after a last word.
+    pub(crate) fn close(&self, end: End, final_frame: Option<Bytes>) {
+        let mut contents = self.contents();
+        contents.waiting.extend(final_frame);
+        if end == End::TooSlow {
+            contents.waiting = VecDeque::new();
+        }
+        contents.end = Some(end);
+        wake(contents);
+    }
+
+    /// Takes everything that waits, in one piece; `None` when it is closed and empty.
+    pub(crate) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let mut contents = self.contents();
+        if contents.waiting.is_empty() {
+            if contents.end.is_some() {
+                return Poll::Ready(None);
+            }
+            if !contents.reader.as_ref().is_some_and(|reader| reader.will_wake(context.waker())) {
+                contents.reader = Some(context.waker().clone());
+            }
+            return Poll::Pending;
+        }
+        let waiting = mem::take(&mut contents.waiting);
+        let bytes = mem::take(&mut contents.bytes);
+        drop(contents);
+        Poll::Ready(Some(one_piece(waiting, bytes)))
+    }
+
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(mut contents: MutexGuard<'_, Contents>) {
+    let reader = contents.reader.take();
+    drop(contents);
+    if let Some(reader) = reader {
+        reader.wake();
+    }
+}
+
+/// A single frame stays the bytes that all its readers share.
+fn one_piece(mut waiting: VecDeque<Bytes>, bytes: usize) -> Bytes {
+    match waiting.pop_front() {
+        Some(only) if waiting.is_empty() => only,
+        Some(first) => {
+            let mut piece = BytesMut::with_capacity(bytes);
+            piece.extend_from_slice(&first);
+            for frame in waiting {
+                piece.extend_from_slice(&frame);
+            }
+            piece.freeze()
+        }
+        None => Bytes::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(send_buffer: &SendBuffer) -> Option<usize> {
+        match send_buffer.poll_take(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(piece) => piece.map(|piece| piece.len()),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn what_is_offered_is_taken_while_little_waits() {
+        let send_buffer = SendBuffer::default();
+        for _ in 0..2 {
+            send_buffer.offer(Bytes::from(vec![b'x'; OFFERED_MAX / 2 + 1]));
+        }
+        assert!(send_buffer.put(Bytes::from_static(b"put")));
+        assert_eq!(taken(&send_buffer), Some(OFFERED_MAX / 2 + 1 + 3));
+    }
+
+    #[test]
+    fn who_declines_is_not_woken_by_what_is_offered() {
+        let send_buffer = SendBuffer::default();
+        send_buffer.decline();
+        send_buffer.offer(Bytes::from_static(b"offered"));
+        assert_eq!(taken(&send_buffer), None);
+        assert!(send_buffer.put(Bytes::from_static(b"put")));
+        assert_eq!(taken(&send_buffer), Some(3));
+    }
+}

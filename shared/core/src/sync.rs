@@ -1,0 +1,17 @@
+//! The homeserver's side: ingests what it pushes, and reads what push did not bring.
+
+pub mod adopt;
+pub mod backfill;
+pub mod catch_up;
+pub mod discovery;
+pub mod encryption;
+pub mod ingest;
+pub mod invitations;
+pub mod pending_echoes;
+pub mod provisioning;
+pub mod push;
+pub mod quarantine;
+pub mod receipts;
+pub mod reconcile;
+pub mod typing;
+pub mod upgrades;

@@ -1,0 +1,39 @@
+//! Events of a room from before this service read it.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{error::Result, id::RoomId, room_event::RoomEvent},
+    port::{self, Ports},
+};
+
+/// Most pages that are read back.
+const PAGES: usize = 5;
+/// Most events of a page.
+const PAGE: u32 = 100;
+
+/// Reads the last events of a room.
+pub struct Backfill {
+    timeline: Arc<dyn port::Timeline>,
+}
+
+impl Backfill {
+    pub(crate) fn new(ports: &Ports) -> Self {
+        Self { timeline: ports.timeline.clone() }
+    }
+
+    /// What was said before us, oldest first; of an old room only the last of it.
+    pub(crate) async fn recent(&self, room: &RoomId) -> Result<Vec<RoomEvent>> {
+        let (mut events, mut from) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let page = self.timeline.all_before(room, from.as_deref(), PAGE).await?;
+            events.extend(page.events);
+            match page.end {
+                Some(end) => from = Some(end),
+                None => break,
+            }
+        }
+        events.reverse();
+        Ok(events)
+    }
+}

@@ -1,0 +1,224 @@
+//! What the homeserver tells us: messages, their changes and memberships, from whatever client. Each event counts once,
+//! however often it is told and from wherever: by the answer to a send of ours, by the homeserver's push, or by
+//! reconciliation.
+//!
+//! # Order
+//! The log has the order of the room as long as each source hands over a room's events in that room's order and without
+//! a hole, beginning where the others have arrived; then whoever comes first with an event has also brought, or found,
+//! everything before it.
+//! * Once the homeserver has a message of ours, its sender is answered; the homeserver pushes the message back to us. If
+//!   push is late, everything is taken in that stands in the room since the reconciled position
+//!   ([`reconcile`](crate::reconcile)), and the message with it (`echo.rs`).
+//! * Reconciliation reads on from its position, and fills what the homeserver leaves out.
+//! * Push is in order, but a homeserver that is killed can lose one and go on with the next after its restart. So the first
+//!   push of a room on a new connection is ingested after everything since the reconciled position (`push.rs`, where the
+//!   bounds of this are). The order of the log can differ from the room's only if a push is lost on a connection that goes
+//!   on, and the next one comes before the worker's reading: after a quarter of a second, or the seconds of a takeover.
+
+mod edit;
+mod interpret;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use crate::{
+    app::{messages::Messages, room_registry::RoomRegistry, user_directory::UserDirectory},
+    domain::{
+        error::{Error, Failure, Result},
+        id::{MatrixUserId, RoomId, TenantId},
+        matrix_ids::MatrixIds,
+        room_event::{Content, RoomEvent},
+    },
+    live::echoes::Echoes,
+    port::{self, Change, IngestedEvent, Ports},
+    sync::{
+        adopt::{Adopt, Adoption},
+        encryption::Encryption,
+        invitations::Invitations,
+        quarantine::{Quarantine, RoomFailures},
+        upgrades::Upgrades,
+    },
+};
+
+/// How many events are taken in at once.
+const BATCH: usize = 100;
+
+/// Ingests events of rooms.
+pub struct Ingest {
+    messages: Arc<dyn port::Messages>,
+    room_records: Arc<dyn port::RoomRecords>,
+    timeline: Arc<dyn port::Timeline>,
+    adopt: Arc<Adopt>,
+    upgrades: Arc<Upgrades>,
+    encryption: Arc<Encryption>,
+    invitations: Arc<Invitations>,
+    failures: Arc<RoomFailures>,
+    registry: Arc<RoomRegistry>,
+    directory: Arc<UserDirectory>,
+    sender: Arc<Messages>,
+    echoes: Arc<Echoes>,
+    ids: Arc<MatrixIds>,
+}
+
+/// The engines that [`Ingest`] is made of.
+pub(crate) struct Parts<'p> {
+    pub(crate) adopt: &'p Arc<Adopt>,
+    pub(crate) upgrades: &'p Arc<Upgrades>,
+    pub(crate) encryption: &'p Arc<Encryption>,
+    pub(crate) invitations: &'p Arc<Invitations>,
+    pub(crate) failures: &'p Arc<RoomFailures>,
+    pub(crate) registry: &'p Arc<RoomRegistry>,
+    pub(crate) directory: &'p Arc<UserDirectory>,
+    pub(crate) sender: &'p Arc<Messages>,
+}
+
+impl Ingest {
+    pub(crate) fn new(ports: &Ports, parts: &Parts<'_>, echoes: &Arc<Echoes>, ids: &Arc<MatrixIds>) -> Self {
+        Self {
+            messages: ports.messages.clone(),
+            room_records: ports.room_records.clone(),
+            timeline: ports.timeline.clone(),
+            adopt: parts.adopt.clone(),
+            upgrades: parts.upgrades.clone(),
+            encryption: parts.encryption.clone(),
+            invitations: parts.invitations.clone(),
+            failures: parts.failures.clone(),
+            registry: parts.registry.clone(),
+            directory: parts.directory.clone(),
+            sender: parts.sender.clone(),
+            echoes: echoes.clone(),
+            ids: ids.clone(),
+        }
+    }
+
+    /// Ingests room events in the given order, and adopts rooms that are new.
+    ///
+    /// # Errors
+    /// If the homeserver fails for one room, its later events are held back, and the first such error is returned after
+    /// all other rooms were ingested. Call again with the same events.
+    pub async fn receive(&self, events: Vec<RoomEvent>) -> Result<()> {
+        let mut quarantine = Quarantine::default();
+        let mut adopted = HashMap::new();
+        let mut queue = VecDeque::from(events);
+        while !queue.is_empty() {
+            let batch = self.next_batch(&mut queue, &mut adopted, &mut quarantine).await?;
+            let backlog = self.ingest_batch(batch, &mut quarantine).await?;
+            prepend(&mut queue, backlog);
+        }
+        quarantine.into_result()
+    }
+
+    /// Adopts a room with the help of a member, and ingests its backlog. Returns `false` if it was not adopted.
+    pub(crate) async fn adopt_from(&self, room: &RoomId, member: &MatrixUserId) -> Result<bool> {
+        let Some(Adoption { backlog, .. }) = self.adopt.adopt_from(room, member).await? else {
+            return Ok(false);
+        };
+        self.receive(backlog).await.map(|()| true)
+    }
+
+    /// Takes the events of the next batch from the queue, each with the tenant of its room. If a room is adopted, the batch
+    /// ends before its event, and the room's backlog is put in front of that event.
+    async fn next_batch(
+        &self,
+        queue: &mut VecDeque<RoomEvent>,
+        adopted: &mut HashMap<RoomId, TenantId>,
+        quarantine: &mut Quarantine,
+    ) -> Result<Vec<(TenantId, RoomEvent)>> {
+        let mut batch: Vec<(TenantId, RoomEvent)> = Vec::new();
+        while batch.len() < BATCH {
+            let before = || batch.iter().map(|(_, event)| event);
+            let Some(event) = queue.pop_front_if(|event| !event.undoes_one_of(before())) else { break };
+            if quarantine.holds(&event.room_id) {
+                continue;
+            }
+            let known = match adopted.get(&event.room_id) {
+                Some(tenant) => Ok(Some(*tenant)),
+                None => self.registry.tenant_of(&event.room_id).await,
+            };
+            if let Some(tenant) = known? {
+                batch.push((tenant, event));
+                continue;
+            }
+            match self.adopt.adopt(&event).await {
+                Ok(Some(Adoption { tenant, backlog })) => {
+                    adopted.insert(event.room_id.clone(), tenant);
+                    queue.push_front(event);
+                    prepend(queue, backlog);
+                    break;
+                }
+                Ok(None) => {}
+                Err(error) => quarantine.hold(&event.room_id, error)?,
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Ingests a batch. Returns the backlog of the rooms that replaced one of ours.
+    async fn ingest_batch(
+        &self,
+        batch: Vec<(TenantId, RoomEvent)>,
+        quarantine: &mut Quarantine,
+    ) -> Result<Vec<RoomEvent>> {
+        let people = self.directory.people(batch.iter().flat_map(|(_, event)| event.people())).await?;
+        let (mut messages, mut backlog) = (Vec::new(), Vec::new());
+        let mut ingested = Vec::with_capacity(batch.len());
+        for (tenant, event) in batch {
+            if quarantine.holds(&event.room_id) {
+                continue;
+            }
+            match self.interpret(tenant, event.clone(), &people, &mut backlog).await {
+                Ok(interpreted) => ingested.extend(interpreted),
+                Err(error) => {
+                    quarantine.hold(&event.room_id, error)?;
+                    continue;
+                }
+            }
+            if matches!(event.content, Content::Message(_)) {
+                messages.push(event);
+            }
+        }
+        if !ingested.is_empty() {
+            self.ingest(&ingested).await?;
+            self.echoes.arrived(&messages);
+            self.forget_redacted(&ingested);
+        }
+        Ok(backlog)
+    }
+
+    /// Stores events at once; one by one if the database rejects one of them, which would come back for ever.
+    async fn ingest(&self, events: &[IngestedEvent]) -> Result<()> {
+        let is_refused = |error: &Error| error.failure() == Some(Failure::Rejected);
+        match self.messages.ingest(events).await {
+            Err(error) if is_refused(&error) => {}
+            result => return result.map(drop),
+        }
+        for one in events {
+            match self.messages.ingest(std::slice::from_ref(one)).await {
+                Err(error) if is_refused(&error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(event = %one.event_id, room = %one.room, error, "event rejected by the database; skipped");
+                }
+                result => drop(result?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what this process remembers of redacted messages.
+    fn forget_redacted(&self, events: &[IngestedEvent]) {
+        for event in events {
+            if let Change::Redacted { of } | Change::RedactedEdit { edit: of } = &event.change {
+                self.sender.forget(of);
+            }
+        }
+    }
+}
+
+/// Puts events in front of a queue, in their order.
+fn prepend(queue: &mut VecDeque<RoomEvent>, events: Vec<RoomEvent>) {
+    for event in events.into_iter().rev() {
+        queue.push_front(event);
+    }
+}

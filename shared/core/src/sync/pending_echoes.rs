@@ -1,0 +1,130 @@
+//! Late echoes: a message of ours that push does not bring soon is read from its room, once for all that wait there.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    domain::{
+        error::Result,
+        id::{EventId, RoomId},
+        room_event::RoomEvent,
+    },
+    live::{
+        echoes::Echoes,
+        follow_ups::{FollowUp, FollowUpQueue},
+    },
+    port::{self, Ports},
+    sync::{backfill::Backfill, catch_up::CatchUp, ingest::Ingest, push::Push},
+};
+
+/// Time that push may take while nothing is pushed to this process.
+const PUSH: Duration = Duration::from_millis(100);
+
+/// Time that push may take while it works: under load a message waits for the transactions before its own. Reading it
+/// from the room would give the homeserver even more to do. A reader of the room is not kept waiting for this.
+const PUSH_UNDER_LOAD: Duration = Duration::from_millis(500);
+
+/// Ingests late echoes, and the messages that were sent while a room was created.
+pub struct PendingEchoes {
+    messages: Arc<dyn port::Messages>,
+    ingest: Arc<Ingest>,
+    catch_up: Arc<CatchUp>,
+    backfill: Arc<Backfill>,
+    push: Arc<Push>,
+    echoes: Arc<Echoes>,
+}
+
+/// Echoes that are being read from their room. When it is dropped, nobody waits for them any longer.
+struct Reading<'e> {
+    echoes: &'e Echoes,
+    room: RoomId,
+    ids: Vec<EventId>,
+}
+
+impl PendingEchoes {
+    pub(crate) fn new(
+        ports: &Ports,
+        ingest: &Arc<Ingest>,
+        catch_up: &Arc<CatchUp>,
+        backfill: &Arc<Backfill>,
+        push: &Arc<Push>,
+        echoes: &Arc<Echoes>,
+    ) -> Self {
+        Self {
+            messages: ports.messages.clone(),
+            ingest: ingest.clone(),
+            catch_up: catch_up.clone(),
+            backfill: backfill.clone(),
+            push: push.clone(),
+            echoes: echoes.clone(),
+        }
+    }
+
+    /// Does what use cases leave to this floor, until the queue ends.
+    pub(crate) async fn run(self: Arc<Self>, mut queue: FollowUpQueue) {
+        while let Some((work, token)) = queue.recv().await {
+            let echoes = Arc::clone(&self);
+            tokio::spawn(async move {
+                match work {
+                    FollowUp::Echo(event) => echoes.wait_or_read(event).await,
+                    FollowUp::Backfill(room) => echoes.backfill(&room).await,
+                }
+                drop(token);
+            });
+        }
+    }
+
+    /// Ingests an event of ours unless push brings it soon.
+    async fn wait_or_read(&self, RoomEvent { room_id: room, event_id: id, .. }: RoomEvent) {
+        let sent = Instant::now();
+        sleep(PUSH).await;
+        while sent.elapsed() < PUSH_UNDER_LOAD
+            && self.push.came_within(2 * PUSH)
+            && self.echoes.is_unhurried(&room, &id)
+        {
+            sleep(PUSH).await;
+        }
+        let events = self.echoes.overdue(&room, &id);
+        if events.is_empty() {
+            return;
+        }
+        let ids = events.iter().map(|event| event.event_id.clone()).collect();
+        let reading = Reading { echoes: &self.echoes, room, ids };
+        // The homeserver has them in any case, so nothing that fails here is lost: push or reconciliation brings it.
+        if let Err(error) = self.read_back(&reading.room, events).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(room = %reading.room, error, "ingesting messages of ours is left to reconciliation");
+        }
+    }
+
+    /// Ingests the messages that were sent while a room of ours was created, and passed over. A message of this moment can
+    /// come before them.
+    async fn backfill(&self, room: &RoomId) {
+        let ingested = match self.backfill.recent(room).await {
+            Ok(events) => self.ingest.receive(events).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ingested {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(%room, error, "messages from the creation of a room are in its history only");
+        }
+    }
+
+    /// Takes events of a room in, unless another process has heard of them by push.
+    async fn read_back(&self, room: &RoomId, events: Vec<RoomEvent>) -> Result<()> {
+        let mut missing = Vec::with_capacity(events.len());
+        for event in events {
+            if !self.messages.is_ingested(&event.event_id).await? {
+                missing.push(event);
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { self.catch_up.ingest_own(room, missing).await }
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.echoes.wait_no_more(self.ids.iter().map(|id| (&self.room, id)));
+    }
+}

@@ -1,0 +1,134 @@
+//! Provisioning by the worker: onboards the users whose account is due, and accepts the invitations that wait for them.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    app::{onboarding::Onboarding, room_registry::RoomRegistry},
+    domain::{
+        error::{Failure, Result},
+        id::HubUserId,
+        matrix_ids::MatrixIds,
+        room::is_account_taken,
+        user::User,
+    },
+    live::cache::Cache,
+    port::{self, Ports},
+    sync::{ingest::Ingest, invitations::Invitations},
+};
+
+/// How long one worker may take for an account before another may try.
+const LEASE: Duration = Duration::from_mins(1);
+
+/// The most accounts that a worker claims at once.
+const BATCH: usize = 8;
+/// How long it is known that the homeserver refused an account.
+const REFUSED_FOR: Duration = Duration::from_hours(24);
+
+/// Provisions users whose account is due.
+pub struct Provisioning {
+    users: Arc<dyn port::Users>,
+    external_access: Arc<dyn port::ExternalAccess>,
+    room_state: Arc<dyn port::RoomState>,
+    memberships: Arc<dyn port::Memberships>,
+    onboarding: Arc<Onboarding>,
+    registry: Arc<RoomRegistry>,
+    ingest: Arc<Ingest>,
+    invitations: Arc<Invitations>,
+    ids: Arc<MatrixIds>,
+    /// Users whose account the homeserver refused a while ago.
+    refused: Cache<HubUserId, ()>,
+}
+
+impl Provisioning {
+    pub(crate) fn new(
+        ports: &Ports,
+        onboarding: &Arc<Onboarding>,
+        registry: &Arc<RoomRegistry>,
+        ingest: &Arc<Ingest>,
+        invitations: &Arc<Invitations>,
+        ids: &Arc<MatrixIds>,
+    ) -> Self {
+        Self {
+            users: ports.users.clone(),
+            external_access: ports.external_access.clone(),
+            room_state: ports.room_state.clone(),
+            memberships: ports.memberships.clone(),
+            onboarding: onboarding.clone(),
+            registry: registry.clone(),
+            ingest: ingest.clone(),
+            invitations: invitations.clone(),
+            ids: ids.clone(),
+            refused: Cache::with_ttl(REFUSED_FOR),
+        }
+    }
+
+    /// Makes a user's account and rooms ready, and marks them as provisioned. Idempotent.
+    async fn provision(&self, user: &User) -> Result<()> {
+        self.onboarding.provision(user).await?;
+        self.accept_invitations(user).await?;
+        self.users.provisioned(user).await
+    }
+
+    /// Provisions users whose account is due. Returns how many it took.
+    pub async fn provision_due(&self) -> Result<usize> {
+        let due = self.claim(BATCH).await?;
+        let results = futures::future::join_all(due.iter().map(|user| self.provision_claimed(user))).await;
+        results.into_iter().collect::<Result<()>>()?;
+        Ok(due.len())
+    }
+
+    /// Claims at most so many users whose account is due, fairly between tenants.
+    pub async fn claim(&self, most: usize) -> Result<Vec<User>> {
+        self.users.claim_due(LEASE, i64::try_from(most).unwrap_or(i64::MAX)).await
+    }
+
+    /// Provisions a claimed user; if the homeserver fails, the account is due again later. An error leaves it to the end
+    /// of its lease.
+    pub async fn provision_claimed(&self, user: &User) -> Result<()> {
+        let Err(error) = self.provision(user).await else { return Ok(()) };
+        if is_account_taken(&error) {
+            return Ok(()); // logged, and due again already
+        }
+        // An account that the homeserver refuses is told of once, not with each attempt.
+        if error.refusal().is_none() || self.refused.get(user.id()).is_none() {
+            tracing::warn!(user = %user.id(), error = &error as &dyn std::error::Error, "provisioning is postponed");
+        }
+        if error.refusal().is_some() {
+            self.refused.put(user.id().clone(), ());
+        }
+        self.users.postpone(user.id()).await
+    }
+
+    /// Accepts the invitations that other clients sent before there was an account: as everywhere here, who is invited is
+    /// in. Only those who may use other clients can have sent one.
+    async fn accept_invitations(&self, user: &User) -> Result<()> {
+        if self.external_access.allowed(None, 1).await?.is_empty() {
+            return Ok(());
+        }
+        self.accept_each_invitation(user).await
+    }
+
+    async fn accept_each_invitation(&self, user: &User) -> Result<()> {
+        let id = self.ids.of(user);
+        for (room, inviter) in self.room_state.invitations(&id).await? {
+            let taken = match self.registry.tenant_of(&room).await? {
+                Some(tenant) if tenant == user.tenant() => match self.invitations.accept(&room, &id).await {
+                    Ok(true) => self.memberships.add(tenant, &room, user.id()).await,
+                    Ok(false) => Ok(()),
+                    Err(error) => Err(error),
+                },
+                Some(_) => Ok(()),
+                None => self.ingest.adopt_from(&room, &inviter).await.map(drop),
+            };
+            match taken {
+                // A room over which the homeserver fails keeps nobody out of the others.
+                Err(error) if matches!(error.failure(), Some(Failure::Broken | Failure::Rejected)) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(user = %user.id(), %room, error, "an invitation cannot be accepted");
+                }
+                taken => taken?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! Typing notifications of the homeserver, published to the members of their room.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::{
+    app::{room_registry::RoomRegistry, user_directory::UserDirectory},
+    domain::{
+        ephemeral::EphemeralEvent,
+        error::Result,
+        event::Audience,
+        id::{HubUserId, MatrixUserId, RoomId, TenantId},
+        matrix_ids::MatrixIds,
+        message::People,
+        typing::{TYPING_FADES, Typing},
+    },
+    port::{self, Ports},
+};
+
+/// Most people that one ephemeral event names.
+const NAMED_MAX: usize = 20;
+
+/// What cannot be told within this time is not worth telling any more.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The event as people get it.
+#[derive(Serialize)]
+struct TypingPayload<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    room_id: &'a RoomId,
+    users: &'a [Typist],
+    timeout_ms: u128,
+}
+
+/// Somebody who types, in the form of a [`Member`](crate::room::Member).
+#[derive(Serialize)]
+struct Typist {
+    matrix_user_id: MatrixUserId,
+    /// `None` for somebody who is no user of this tenant.
+    hub_user_id: Option<HubUserId>,
+    display_name: String,
+}
+
+/// Publishes typing notifications.
+pub struct TypingUpdates {
+    ephemeral_bus: Arc<dyn port::EphemeralBus>,
+    registry: Arc<RoomRegistry>,
+    directory: Arc<UserDirectory>,
+    ids: Arc<MatrixIds>,
+}
+
+impl TypingUpdates {
+    pub(crate) fn new(
+        ports: &Ports,
+        registry: &Arc<RoomRegistry>,
+        directory: &Arc<UserDirectory>,
+        ids: &Arc<MatrixIds>,
+    ) -> Self {
+        Self {
+            ephemeral_bus: ports.ephemeral_bus.clone(),
+            registry: registry.clone(),
+            directory: directory.clone(),
+            ids: ids.clone(),
+        }
+    }
+
+    /// Publishes the typing notifications of rooms to their members, of each room the last one. Drops those that cannot
+    /// be published, and those of rooms that are not ours.
+    pub async fn publish(&self, typing: Vec<Typing>) {
+        if typing.is_empty() {
+            return;
+        }
+        match timeout(PUBLISH_TIMEOUT, self.publish_all(typing)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "who types is not told");
+            }
+            Err(_) => tracing::debug!("who types is not told in time"),
+        }
+    }
+
+    async fn publish_all(&self, typing: Vec<Typing>) -> Result<()> {
+        let bot = self.ids.bot();
+        let mut rooms = BTreeMap::new();
+        for Typing { room, mut users } in typing {
+            // Homeservers name them in any order; the same people are to be the same list.
+            users.sort_unstable();
+            users.dedup();
+            users.retain(|user| *user != bot);
+            users.truncate(NAMED_MAX);
+            rooms.insert(room, users);
+        }
+        let mut ours = Vec::with_capacity(rooms.len());
+        for (room, users) in rooms {
+            if let Some(tenant) = self.registry.tenant_of(&room).await? {
+                ours.push((tenant, room, users));
+            }
+        }
+        let people = self.directory.people(ours.iter().flat_map(|(_, _, users)| users)).await?;
+        let events =
+            ours.into_iter().map(|(tenant, room, users)| typing_event(tenant, &room, users, &people));
+        let events = events.collect::<Result<Vec<_>>>()?;
+        if events.is_empty() { Ok(()) } else { self.ephemeral_bus.publish(&events).await }
+    }
+}
+
+/// Names as many as there is space for.
+fn typing_event(
+    tenant: TenantId,
+    room: &RoomId,
+    users: Vec<MatrixUserId>,
+    people: &People,
+) -> Result<EphemeralEvent> {
+    let mut typists: Vec<_> = users
+        .into_iter()
+        .map(|user| Typist {
+            hub_user_id: people
+                .get(&user)
+                .filter(|known| known.tenant() == tenant)
+                .map(|known| known.id().clone()),
+            display_name: people.name(&user),
+            matrix_user_id: user,
+        })
+        .collect();
+    loop {
+        let typing_event = TypingPayload {
+            kind: "typing",
+            room_id: room,
+            users: &typists,
+            timeout_ms: TYPING_FADES.as_millis(),
+        };
+        match EphemeralEvent::new(Audience::Room(tenant, room.clone()), &typing_event) {
+            Err(_) if typists.pop().is_some() => {}
+            result => return result,
+        }
+    }
+}
