@@ -209,6 +209,7 @@ def test_a_base_url_may_end_with_the_path_of_the_api(service: Service, suffix: s
         ({"title": "t\0"}, ["/title"]),
         ({"title": 7}, ["/title"]),
         ({"title": "t", "priority": "high"}, ["/priority"]),
+        ({"title": "t", "priority": "URGENT"}, ["/priority"]),
     ],
 )
 def test_an_argument_that_the_service_would_refuse_is_refused_here(
@@ -218,6 +219,21 @@ def test_an_argument_that_the_service_would_refuse_is_refused_here(
         messenger.notify(**arguments)
     assert [error.pointer for error in caught.value.errors] == pointers
     assert isinstance(caught.value, (MessengerError, ValueError))
+    assert service.requests == []
+
+
+@pytest.mark.parametrize("priority", ["low", "high", "", 1])
+def test_an_unknown_priority_is_refused_with_the_accepted_values(service: Service, priority: Any) -> None:
+    calls: dict[str, dict[str, Any]] = {
+        "notify": {},
+        "notify_entity": {"entity_type": "machine", "entity_id": 42},
+        "notify_user": {"target_user": "mueller"},
+        "notify_service": {},
+    }
+    with client(service, source_app="a") as messenger:
+        for name, target in calls.items():
+            with pytest.raises(ArgumentError, match="priority must be one of normal, urgent"):
+                getattr(messenger, name)(title="t", priority=priority, **target)
     assert service.requests == []
 
 

@@ -393,9 +393,9 @@ def test_a_slow_service_gets_a_spooled_notification_all_the_same(service: Servic
 def test_a_call_that_is_wrong_is_refused_before_it_is_spooled(service: Service, make: Make) -> None:
     client = make()
     with service.away():
-        for title in (" ", "x" * 600):
+        for arguments in ({"title": " "}, {"title": "x" * 600}, {"title": "t", "priority": "low"}):
             with pytest.raises(ArgumentError):
-                client.notify(title=title)
+                client.notify(**arguments)  # type: ignore[arg-type]
     assert client.spool is not None
     assert client.spool.stats().spooled == 0
 

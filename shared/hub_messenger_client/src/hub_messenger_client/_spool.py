@@ -26,7 +26,8 @@ from .models import DeadLetter, SpoolStats
 SCHEMA_VERSION = 1
 KEPT_DEAD = 1000
 BUSY_SECONDS = 10.0
-RANKS = {"low": 0, "normal": 1, "high": 2, "urgent": 3}
+RANKS = {"normal": 1, "urgent": 3}
+"""The rank of each priority. Spools on disk hold these numbers, so they do not change."""
 
 CREATE = """
 create table entry (

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import httpx
 
@@ -31,8 +31,6 @@ from .errors import (
     ValidationError,
 )
 from .models import Notification, NotificationLog, parse_time
-
-Priority: TypeAlias = Literal["normal", "urgent"]
 
 API = "/api/v1"
 HTTP_CLIENT = "http_client"

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from .. import _wire
+from .. import _rules, _wire
 from .._core import Core
 from .._spool import Letter
 from ..errors import MessengerError
@@ -25,7 +25,7 @@ class SyncCalls(Core):
         body: str | None = None,
         source_app: str | None = None,
         event_type: str = "notification",
-        priority: _wire.Priority = "normal",
+        priority: _rules.Priority = "normal",
         tenant_id: int | str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
@@ -73,7 +73,7 @@ class SyncCalls(Core):
         body: str | None = None,
         source_app: str | None = None,
         event_type: str = "entity_event",
-        priority: _wire.Priority = "normal",
+        priority: _rules.Priority = "normal",
         tenant_id: int | str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
@@ -105,7 +105,7 @@ class SyncCalls(Core):
         body: str | None = None,
         source_app: str | None = None,
         event_type: str = "dm_notification",
-        priority: _wire.Priority = "normal",
+        priority: _rules.Priority = "normal",
         tenant_id: int | str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
@@ -135,7 +135,7 @@ class SyncCalls(Core):
         body: str | None = None,
         source_app: str | None = None,
         event_type: str = "notification",
-        priority: _wire.Priority = "normal",
+        priority: _rules.Priority = "normal",
         tenant_id: int | str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
