@@ -1,9 +1,9 @@
-"""Writes `_sync` from `_async`: what waits is written once, as async code, and its twin is never edited.
+"""Generates `_sync` from `_async`: code that waits for I/O is written once, as async code.
 
     python scripts/unasync.py            writes the twin
-    python scripts/unasync.py --check    writes nothing; exit code 1 when the twin is not up to date
+    python scripts/unasync.py --check    writes nothing; exit code 1 if the twin is not up to date
 
-A rule that changes nothing is an error: it belongs to code that is gone, or it is misspelt.
+A rule that changes nothing is an error: its code was removed, or it is misspelt.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "hub_messenger_client
 NOTICE = "# Generated from `_async` by scripts/unasync.py: edit it there.\n"
 
 RULES = [
-    # whole lines that the twin does not need
+    # imports that the twin does not need
     (r"^from asyncio import to_thread\n", ""),
     (r"^import asyncio\n", ""),
-    # what runs in a thread beside the loop runs in the caller's own
+    # code that runs in a worker thread of the loop runs in the caller's thread
     (r"\bawait to_thread\(([\w.]+)(?:, )?", r"\1("),
     (r"\bawait asyncio\.sleep\b", "time.sleep"),
     # the language
@@ -46,13 +46,13 @@ RULES = [
 def main() -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing, only say whether the twin is up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the twin is not up to date")
     check = parser.parse_args().check
     return run(PACKAGE / "_async", PACKAGE / "_sync", RULES, check=check)
 
 
 def run(source: Path, target: Path, rules: list[tuple[str, str]], *, check: bool) -> int:
-    """Writes or checks each file of `target`; gives the exit code."""
+    """Writes or checks each file of `target`. Returns the exit code."""
     used: set[int] = set()
     wanted = {path.name: NOTICE + translate(path.read_text("utf-8"), rules, used) for path in source.glob("*.py")}
     found = {path.name: path.read_text("utf-8") for path in target.glob("*.py")}
@@ -72,7 +72,7 @@ def run(source: Path, target: Path, rules: list[tuple[str, str]], *, check: bool
 
 
 def translate(text: str, rules: list[tuple[str, str]], used: set[int]) -> str:
-    """The sync twin of `text`. Adds the numbers of the rules that had something to do to `used`."""
+    """Returns the sync twin of `text`. Adds the numbers of the rules that changed something to `used`."""
     for number, (pattern, replacement) in enumerate(rules):
         text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
         if count:
@@ -81,7 +81,7 @@ def translate(text: str, rules: list[tuple[str, str]], used: set[int]) -> str:
 
 
 def difference(name: str, found: str, wanted: str) -> list[str]:
-    """What `found` would have to change to be `wanted`."""
+    """Returns the unified diff from `found` to `wanted`."""
     lines = difflib.unified_diff(found.splitlines(True), wanted.splitlines(True), f"_sync/{name}", "expected")
     return list(lines)
 

@@ -1,4 +1,4 @@
-"""The queue on disk, on real SQLite."""
+"""The spool, on real SQLite."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def letter(key: str, priority: str = "normal", *, body: bytes = b"{}", lives: fl
 
 
 def keys(spool: Spool, holder: str = "me") -> list[str]:
-    """Drains the spool."""
+    """Drains the spool. Returns the keys in order."""
     found: list[str] = []
     done: Letter | None = None
     assert spool.claim(holder, LEASE)
@@ -54,7 +54,7 @@ def keys(spool: Spool, holder: str = "me") -> list[str]:
     return found
 
 
-def test_letters_come_out_in_the_order_in_which_they_went_in(spool: Spool) -> None:
+def test_letters_leave_the_spool_in_the_order_of_put(spool: Spool) -> None:
     assert not spool.waiting()
     for key in "cab":
         spool.put(letter(key))
@@ -80,27 +80,27 @@ def test_a_letter_keeps_its_bytes_and_its_key(spool: Spool) -> None:
     assert got.request == {"title": "Kühlmittel"}
 
 
-def test_the_same_key_is_put_once(spool: Spool) -> None:
+def test_a_key_is_in_the_spool_once(spool: Spool) -> None:
     spool.put(letter("a"))
     spool.put(letter("a", body=b'{"other":1}'))
     assert keys(spool) == ["a"]
 
 
-def test_what_is_put_survives_the_process(spool: Spool, clock: Clock) -> None:
+def test_a_letter_survives_the_process(spool: Spool, clock: Clock) -> None:
     spool.put(letter("a"))
-    again = Spool(spool.path.parent, clock=clock)
-    assert keys(again) == ["a"]
-    again.close()
+    reopened = Spool(spool.path.parent, clock=clock)
+    assert keys(reopened) == ["a"]
+    reopened.close()
 
 
-def test_only_the_owner_can_read_it(spool: Spool) -> None:
+def test_only_the_owner_can_read_the_spool(spool: Spool) -> None:
     spool.put(letter("a"))
     assert stat.S_IMODE(spool.path.parent.stat().st_mode) == 0o700
     for path in spool.path.parent.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
-# One drains at a time
+# The lease
 
 
 def test_one_holder_at_a_time_drains(spool: Spool) -> None:
@@ -113,7 +113,7 @@ def test_one_holder_at_a_time_drains(spool: Spool) -> None:
     assert not spool.claim("me", LEASE)
 
 
-def test_a_lease_ends_by_itself_and_is_renewed_by_each_step(spool: Spool, clock: Clock) -> None:
+def test_a_lease_expires_and_each_advance_renews_it(spool: Spool, clock: Clock) -> None:
     for key in "abc":
         spool.put(letter(key))
     assert spool.claim("me", LEASE)
@@ -127,7 +127,7 @@ def test_a_lease_ends_by_itself_and_is_renewed_by_each_step(spool: Spool, clock:
     assert spool.claim("other", LEASE)
 
 
-def test_who_was_too_slow_stops_but_what_it_sent_is_removed(spool: Spool, clock: Clock) -> None:
+def test_a_holder_without_the_lease_stops_but_its_sent_letter_is_removed(spool: Spool, clock: Clock) -> None:
     for key in "abc":
         spool.put(letter(key))
     assert spool.claim("slow", LEASE)
@@ -143,7 +143,7 @@ def test_who_was_too_slow_stops_but_what_it_sent_is_removed(spool: Spool, clock:
 def test_the_lease_of_a_process_that_has_ended_is_void(spool: Spool) -> None:
     space, _, _ = _holders.new().split("/")
     if not space:
-        pytest.fail("this machine has no /proc: the test cannot say anything")
+        pytest.fail("this machine has no /proc, which the test needs")
     ended = subprocess.Popen(["true"])
     ended.wait()
     for living in (f"{space}/{os.getpid()}/x", f"other-{space}/{ended.pid}/x", "nonsense", f"/{ended.pid}/x"):
@@ -160,7 +160,7 @@ def test_a_lease_from_before_the_clock_was_set_back_is_void(spool: Spool, clock:
     assert spool.claim("other", LEASE)
 
 
-def test_after_a_failure_nobody_tries_until_the_pause_is_over_or_somebody_insists(spool: Spool, clock: Clock) -> None:
+def test_no_holder_claims_the_lease_during_a_pause_without_force(spool: Spool, clock: Clock) -> None:
     spool.put(letter("a"))
     assert spool.claim("me", LEASE)
     spool.failed("me", "the service is away", 10.0)
@@ -187,7 +187,7 @@ def test_a_success_ends_the_failures(spool: Spool, clock: Clock) -> None:
     assert spool.stats().last_error is None
 
 
-def test_who_has_lost_the_lease_does_not_pause_the_others(spool: Spool, clock: Clock) -> None:
+def test_a_holder_without_the_lease_does_not_pause_the_others(spool: Spool, clock: Clock) -> None:
     assert spool.claim("slow", LEASE)
     clock.now += LEASE + 1
     assert spool.claim("other", LEASE)
@@ -196,7 +196,7 @@ def test_who_has_lost_the_lease_does_not_pause_the_others(spool: Spool, clock: C
     assert not spool.claim("slow", LEASE)
 
 
-# What does not arrive
+# Letters that are not delivered
 
 
 def test_expired_letters_are_dropped_and_counted(spool: Spool, clock: Clock) -> None:
@@ -209,14 +209,14 @@ def test_expired_letters_are_dropped_and_counted(spool: Spool, clock: Clock) -> 
     assert (stats.expired, stats.sent, stats.waiting) == (2, 1, 0)
 
 
-def test_refused_letters_are_kept_aside_and_counted(spool: Spool) -> None:
+def test_refused_letters_are_set_aside_and_counted(spool: Spool) -> None:
     for key in "ab":
         spool.put(letter(key, body=b'{"title":"x"}'))
     assert spool.claim("me", LEASE)
     refused = spool.advance("me", LEASE)
     assert refused is not None
-    spool.bury(refused, "422 invalid_request: title: is wrong")
-    spool.bury(refused, "twice")
+    spool.set_aside(refused, "422 invalid_request: title: is wrong")
+    spool.set_aside(refused, "twice")
     spool.release("me")
     assert keys(spool) == ["b"]
     (dead,) = spool.dead()
@@ -230,7 +230,7 @@ def test_refused_letters_are_kept_aside_and_counted(spool: Spool) -> None:
     assert (spool.stats().dead, spool.stats().refused) == (0, 1)
 
 
-def test_the_dead_are_bounded_too(tmp_path: Path) -> None:
+def test_the_number_of_dead_letters_is_bounded(tmp_path: Path) -> None:
     spool = Spool(tmp_path, clock=Clock())
     with spool._transaction() as db:
         db.execute(
@@ -242,13 +242,13 @@ def test_the_dead_are_bounded_too(tmp_path: Path) -> None:
     assert spool.claim("me", LEASE)
     last = spool.advance("me", LEASE)
     assert last is not None
-    spool.bury(last, "no")
+    spool.set_aside(last, "no")
     assert spool.stats().dead == KEPT_DEAD
     assert spool.dead()[-1].idempotency_key == "new"
     spool.close()
 
 
-def test_a_full_spool_drops_the_oldest_of_the_least_important(spool: Spool) -> None:
+def test_a_full_spool_drops_the_oldest_of_the_lowest_priority(spool: Spool) -> None:
     for key, priority in [("a", "urgent"), ("b", "normal"), ("c", "urgent"), ("d", "normal"), ("e", "normal")]:
         spool.put(letter(key, priority))
     spool.put(letter("f", "urgent"))
@@ -258,7 +258,7 @@ def test_a_full_spool_drops_the_oldest_of_the_least_important(spool: Spool) -> N
     assert spool.stats().evicted == 3
 
 
-def test_a_full_spool_does_not_drop_what_is_more_important(spool: Spool) -> None:
+def test_a_full_spool_does_not_drop_a_higher_priority(spool: Spool) -> None:
     for key in "abcde":
         spool.put(letter(key, "urgent"))
     with pytest.raises(SpoolError, match="full"):
@@ -276,7 +276,7 @@ def test_a_full_spool_drops_expired_letters_first(spool: Spool, clock: Clock) ->
     assert (spool.stats().expired, spool.stats().evicted) == (1, 0)
 
 
-def test_bytes_are_bounded(spool: Spool) -> None:
+def test_the_bytes_of_a_spool_are_bounded(spool: Spool) -> None:
     for key in "abc":
         spool.put(letter(key, body=b"x" * 400))
     assert keys(spool) == ["b", "c"]
@@ -286,7 +286,7 @@ def test_bytes_are_bounded(spool: Spool) -> None:
     assert keys(spool) == ["d"]
 
 
-# Files that are not as they should be
+# Unusable files
 
 
 def test_a_broken_file_is_a_clear_error(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> Non
         Spool(tmp_path / "file" / "spool").waiting()
 
 
-def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_version_is_not_used(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.put(letter("a"))
     spool.close()
@@ -347,7 +347,7 @@ def test_threads_share_a_spool(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_no_connection_is_carried_over_a_fork(tmp_path: Path) -> None:
+def test_a_fork_closes_the_connection_to_the_file(tmp_path: Path) -> None:
     spool = Spool(tmp_path, clock=Clock())
     spool.put(letter("parent"))
     pid = os.fork()

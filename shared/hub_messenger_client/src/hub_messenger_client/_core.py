@@ -1,4 +1,4 @@
-"""What the sync and the async half of a client share: settings, connections, and the spool."""
+"""The state that the sync and the async calls of a client share: settings, connections, and the spool."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from .models import Notification
 log = logging.getLogger("hub_messenger_client")
 
 KEY_MEMORY = 7 * 24 * 3600.0
-"""How long the service remembers an idempotency key. What waits longer could arrive twice."""
-FAREWELL = 2.0
-"""Seconds that a client takes at its end to empty its spool, if the service is there."""
+"""Seconds for which the service remembers an idempotency key. A later retry could arrive twice."""
+CLOSE_SECONDS = 2.0
+"""Seconds that a client takes to empty its spool when it is closed, if the service answers."""
 
 _drainers: weakref.WeakSet[Drainer] = weakref.WeakSet()
 
 
 @atexit.register
-def _farewell() -> None:
-    """A process that ends sends what it can, so that a short-lived one does not only ever spool."""
+def _stop_drainers() -> None:
+    """Sends spooled notifications when the process ends, so that short-lived processes send them, too."""
     for drainer in tuple(_drainers):
-        drainer.stop(FAREWELL)
+        drainer.stop(CLOSE_SECONDS)
 
 
 class Core:
-    """State of a client. Threads, tasks and event loops may share one."""
+    """The state of a client. Threads, tasks and event loops may share one."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Core:
     ) -> None:
         self._settings = settings
         self.source_app = source_app or os.environ.get(_settings.APP_VARIABLE) or None
-        """The sending application, for calls that name none."""
+        """The sending application of calls without `source_app`."""
         self._sync_pool = SyncPool(settings, http_client)
         self._async_pool = AsyncPool(settings, async_http_client)
         self._sync_exchange = SyncExchange(settings, self._sync_pool)
@@ -62,7 +62,7 @@ class Core:
         self.spool = spool
         """The spool, for its `stats()` and `dead()`; `None` without `spool_dir`."""
         self._drainer: Drainer | None = None
-        self._ready(spool)
+        self._check(spool)
         if not 0 < spool_ttl <= KEY_MEMORY:
             raise ConfigurationError(
                 "spool_ttl must be at most 7 days: after that the service no longer knows what it has already got",
@@ -74,8 +74,8 @@ class Core:
             _drainers.add(self._drainer)
             self._drainer.watch()
 
-    def _ready(self, spool: Spool | None) -> None:
-        """Raises now what would fail at each call: an unusable spool, an HTTP client that cannot be made."""
+    def _check(self, spool: Spool | None) -> None:
+        """Raises errors that each call would meet: an unusable spool, an HTTP client that cannot be made."""
         if spool is not None:
             spool.check()
         try:
@@ -89,7 +89,7 @@ class Core:
         return f"{type(self).__name__}(base_url={self._settings.base_url!r})"
 
     def _letter(self, fields: Mapping[str, Any], key: str | None, extra: Mapping[str, Any] | None) -> Letter:
-        """The call to send: what is `None` is left to the service's defaults."""
+        """Checks a notification and returns the request that sends it, without the fields that are `None`."""
         self._check_open()
         body = {name: value for name, value in fields.items() if value is not None}
         body["source_app"] = body.get("source_app") or self.source_app
@@ -108,8 +108,8 @@ class Core:
 
     def _get_call(self, path: str, query: Mapping[str, object], timeout: float | httpx.Timeout | None) -> _wire.Call:
         self._check_open()
-        given = {name: str(value) for name, value in query.items() if value is not None}
-        return _wire.Call("GET", f"{_wire.API}{path}", query=given, limits=self._limits(timeout))
+        present = {name: str(value) for name, value in query.items() if value is not None}
+        return _wire.Call("GET", f"{_wire.API}{path}", query=present, limits=self._limits(timeout))
 
     def _limits(self, timeout: float | httpx.Timeout | None) -> _wire.Limits | None:
         return None if timeout is None else _settings.limits(timeout, _settings.CALL_SECONDS)
@@ -118,8 +118,8 @@ class Core:
         if self._closed:
             raise ClosedError("this MessengerClient is closed", code="client_closed")
 
-    def _queued(self, letter: Letter) -> Notification | None:
-        """Puts the call behind what is waiting already, so that order is kept. `None` if nothing is."""
+    def _queue_behind_others(self, letter: Letter) -> Notification | None:
+        """Spools the notification if others wait already, which keeps the order. Otherwise returns `None`."""
         if self.spool is None or self._drainer is None:
             return None
         self._drainer.watch()
@@ -130,11 +130,11 @@ class Core:
         except SpoolError:
             log.warning("the spool cannot be used, so this notification is sent without it", exc_info=True)
             return None
-        self._drainer.wake()
+        self._drainer.notify()
         return _wire.spooled(letter, "earlier notifications are still waiting")
 
-    def _kept(self, letter: Letter, error: MessengerError) -> Notification:
-        """Puts a call that failed for now into the spool. If that fails too, the error goes to the caller."""
+    def _spool_failed(self, letter: Letter, error: MessengerError) -> Notification:
+        """Spools a notification whose call failed with `error`. Raises that error if spooling fails."""
         if self.spool is None or self._drainer is None:
             raise error
         try:
@@ -142,28 +142,28 @@ class Core:
         except SpoolError as problem:
             log.exception("a notification could not be spooled")
             raise error from problem
-        self._drainer.wake()
+        self._drainer.notify()
         return _wire.spooled(letter, str(error))
 
     def _flush(self, timeout: float) -> bool:
         return self._drainer is None or self._drainer.flush(timeout)
 
     def _end(self) -> None:
-        """Ends what runs in the background, and closes the connections that threads share."""
+        """Stops the drainer and closes the connections that threads share."""
         self._closed = True
         if self._drainer is not None:
-            self._drainer.stop(FAREWELL)
+            self._drainer.stop(CLOSE_SECONDS)
         self._sync_pool.close()
 
 
 def _drainer(settings: _settings.Settings, exchange: SyncExchange, spool: Spool) -> Drainer:
-    """Not a method: it must not keep the client alive."""
+    """Returns a drainer that does not keep the client alive: it refers to the exchange and the spool only."""
 
     def deliver(letter: Letter) -> Notification:
         # The service need not wait for the homeserver: no caller waits for the result.
         return _wire.read_notification(exchange.once(_wire.send_call(letter, wait=0, limits=limits)))
 
-    # A service that is slow must be able to answer, however short the patience of callers is.
+    # A slow service must be able to answer even if the time limit of callers is short.
     limits = settings.limits
     if limits.total is not None and limits.total < _settings.CALL_SECONDS:
         limits = _settings.limits(None, _settings.CALL_SECONDS)

@@ -1,4 +1,4 @@
-"""Sends what is in the spool, in order, from a thread of its own, as soon as the service is back."""
+"""The drainer: sends the spooled notifications in order, in a background thread, once the service answers."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 15.0
 LONGEST_RETRY_AFTER = 60.0
 POISON_AFTER = 8
-"""After so many answers of 500 for the first in the queue, the second is tried, to tell a service that fails from
-a notification that makes it fail."""
+"""The number of answers of 500 to the first notification after which the drainer tries the second one. If the
+service accepts that, the first one makes the service fail (a poison message)."""
 
 
 class Drainer:
-    """Keeps a spool empty. Any number of processes may run one each: the spool's lease lets one of them send."""
+    """A background thread that empties a spool.
+
+    Each process of a satellite may run one: the spool's lease lets one of them send at a time.
+    """
 
     def __init__(
         self, spool: Spool, deliver: Callable[[Letter], object], *, lease: float = 60.0, poll: float = 5.0
@@ -40,72 +43,73 @@ class Drainer:
         self._deliver = deliver
         self._lease = lease
         self._poll = poll
-        self._turn = threading.Condition()
+        self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._holder = _holders.new()
         self._due = self._force = self._stopping = self._retiring = False
-        self._has_failed = False  # at its last attempt, in this process
+        self._has_failed = False
+        """`True` if the last attempt of this process failed."""
         _forks.watch(self)
 
-    def wake(self) -> None:
-        """Says that there may be something to do. Starts the thread where it does not run."""
-        with self._turn:
+    def notify(self) -> None:
+        """Starts a round of the thread now. Starts the thread if it does not run."""
+        with self._condition:
             self._due = True
             self._start()
-            self._turn.notify_all()
+            self._condition.notify_all()
 
     def watch(self) -> None:
-        """Lets the thread look after the spool from now on, also for what other processes leave in it."""
-        with self._turn:
+        """Starts the thread if it does not run. It also sends what other processes spooled."""
+        with self._condition:
             self._start()
 
     def flush(self, timeout: float) -> bool:
-        """Tries at once and waits until the spool is empty; says whether it is."""
-        self._insist()
-        return self._empties(timeout, while_failing=True)
+        """Tries to send now, and waits `timeout` seconds at most. Returns `True` if the spool is empty."""
+        self._retry_now()
+        return self._wait_empty(timeout, while_failing=True)
 
-    def _insist(self) -> None:
-        with self._turn:
+    def _retry_now(self) -> None:
+        with self._condition:
             self._force = True
-        self.wake()
+        self.notify()
 
-    def _empties(self, timeout: float, *, while_failing: bool) -> bool:
+    def _wait_empty(self, timeout: float, *, while_failing: bool) -> bool:
         deadline = time.monotonic() + timeout
         while self._spool.waiting():
             left = deadline - time.monotonic()
             if left <= 0 or (self._has_failed and not while_failing):
                 return False
-            with self._turn:
-                self._turn.wait(min(left, 0.1))
+            with self._condition:
+                self._condition.wait(min(left, 0.1))
         return True
 
     def retire(self) -> None:
-        """Tries once more and then ends. Does not wait: the garbage collector calls this, in the middle of anything."""
-        with self._turn:
+        """Lets the thread try once more and then end. Returns at once: the garbage collector calls this."""
+        with self._condition:
             self._retiring = self._due = self._force = True
-            self._turn.notify_all()
+            self._condition.notify_all()
 
     def stop(self, grace: float) -> None:
-        """Ends it for good. While the service answers, what is left may still be sent for `grace` seconds."""
+        """Ends the thread for good. While the service answers, it sends for `grace` seconds more."""
         try:
             if self._thread is not None and not self._has_failed:
-                self._insist()
-                self._empties(grace, while_failing=False)
+                self._retry_now()
+                self._wait_empty(grace, while_failing=False)
         except SpoolError:
-            log.warning("the spool could not be emptied at the end", exc_info=True)
-        with self._turn:
+            log.warning("the spool could not be emptied when the client was closed", exc_info=True)
+        with self._condition:
             self._stopping = True
-            self._turn.notify_all()
+            self._condition.notify_all()
         if self._thread is not None:
             self._thread.join(grace)
 
     def before_fork(self) -> None:
-        """Nothing to do: the child starts afresh."""
+        """Does nothing: `after_fork` resets the child."""
 
     def after_fork(self, *, in_child: bool) -> None:
-        """The child has no thread, and is another holder."""
+        """Resets the child, which has no thread and is another holder."""
         if in_child:
-            self._turn = threading.Condition()
+            self._condition = threading.Condition()
             self._thread = None
             self._holder = _holders.new()
             self._due = self._force = self._stopping = self._retiring = self._has_failed = False
@@ -116,13 +120,13 @@ class Drainer:
         thread = threading.Thread(target=self._run, name="hub-messenger-spool", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the interpreter is ending: the next process sends it
+        except RuntimeError:  # the interpreter is ending: the next process sends what is left
             return
         self._thread = thread
 
     def _run(self) -> None:
         pause = 0.0
-        while self._waits(pause):
+        while self._wait_due(pause):
             pause = self._safe_round()
             if self._retiring and not self._due:
                 break
@@ -137,17 +141,17 @@ class Drainer:
             log.exception("the spool could not be drained")
         return self._poll
 
-    def _waits(self, seconds: float) -> bool:
-        """Until there is something to do; false when it is over."""
-        with self._turn:
-            self._turn.notify_all()
-            self._turn.wait_for(lambda: self._due or self._stopping, timeout=seconds)
+    def _wait_due(self, seconds: float) -> bool:
+        """Waits until a round is due, for at most `seconds`. Returns `False` if the thread must end."""
+        with self._condition:
+            self._condition.notify_all()
+            self._condition.wait_for(lambda: self._due or self._stopping, timeout=seconds)
             self._due = False
             return not self._stopping
 
     def _round(self) -> float:
-        """One try to empty the spool. Gives the seconds after which the next is due."""
-        with self._turn:
+        """Tries to empty the spool. Returns the seconds until the next round is due."""
+        with self._condition:
             force, self._force = self._force, False
         if not self._spool.waiting():
             return self._poll
@@ -162,14 +166,14 @@ class Drainer:
         done: Letter | None = None
         while (letter := self._spool.advance(self._holder, self._lease, done)) is not None and not self._stopping:
             error = self._try(letter)
-            if _is_fault(error) and letter.faults >= POISON_AFTER and self._takes_another_than(letter):
-                # Once more: the service may have recovered just now.
+            if _is_fault(error) and letter.faults >= POISON_AFTER and self._accepts_next(letter):
+                # Once more: the service may have recovered in the meantime.
                 error = self._try(letter)
                 if _is_fault(error):
-                    self._bury(letter, error)
+                    self._set_aside(letter, error)
                     error = None
-            elif error is not None and refuses(error):
-                self._bury(letter, error)
+            elif error is not None and is_final(error):
+                self._set_aside(letter, error)
                 error = None
             if error is not None:
                 return self._postpone(letter, error)
@@ -179,22 +183,22 @@ class Drainer:
     def _try(self, letter: Letter) -> Exception | None:
         try:
             self._deliver(letter)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the queue must go on
+        except Exception as error:  # noqa: BLE001 - no error may stop the queue
             return error
         self._has_failed = False
         return None
 
-    def _takes_another_than(self, letter: Letter) -> bool:
-        """Whether the service takes the next one while it fails with `letter`."""
-        other = self._spool.behind(letter)
+    def _accepts_next(self, letter: Letter) -> bool:
+        """Sends the notification after `letter`. Returns `True` if the service accepted it."""
+        other = self._spool.next_after(letter)
         return other is not None and self._try(other) is None
 
-    def _bury(self, letter: Letter, error: Exception | None) -> None:
+    def _set_aside(self, letter: Letter, error: Exception | None) -> None:
         log.error("the messenger service refused a spooled notification: %s", error)
-        self._spool.bury(letter, str(error))
+        self._spool.set_aside(letter, str(error))
 
     def _postpone(self, letter: Letter, error: Exception) -> float:
-        """Lets nobody try for a while; gives the seconds."""
+        """Stores a pause for all processes, and returns its seconds."""
         self._has_failed = True
         failures, _ = self._spool.failing()
         pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 20)))  # noqa: S311
@@ -210,11 +214,11 @@ def _is_fault(error: Exception | None) -> bool:
     return isinstance(error, UnavailableError) and error.status == 500
 
 
-def refuses(error: Exception) -> bool:
-    """Whether sending the same again can never succeed, whatever is mended in the configuration."""
+def is_final(error: Exception) -> bool:
+    """Returns `True` if the same notification would be refused under any configuration of the client."""
     if not isinstance(error, MessengerError) or error.temporary:
         return False
     if isinstance(error, AuthenticationError):
-        # What is said of the token would be said of every notification; what is not, of this one alone.
+        # An error that names the token concerns every notification, any other 403 this one alone.
         return error.status == 403 and error.code is not None and "token" not in error.code
     return isinstance(error, (ValidationError, ConflictError, NotFoundError))

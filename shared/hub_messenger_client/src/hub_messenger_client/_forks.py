@@ -1,4 +1,4 @@
-"""Objects that must not be carried over `fork()` as they are: locks, threads, sockets and database handles."""
+"""Fork handlers of objects with locks, threads, sockets or database handles, which no child may inherit."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Protocol
 
 
 class ForkAware(Protocol):
-    """Told around every fork of this process."""
+    """An object that prepares for each fork of its process."""
 
     def before_fork(self) -> None:
-        """In the parent, before: bring yourself into a state that may be copied."""
+        """Runs in the parent before the fork: brings the object into a state that may be copied."""
 
     def after_fork(self, *, in_child: bool) -> None:
-        """In both, after. In the child no thread but this one lives on."""
+        """Runs in the parent and in the child after the fork. The child has the forking thread only."""
 
 
 _watched: weakref.WeakSet[ForkAware] = weakref.WeakSet()
 
 
 def watch(item: ForkAware) -> None:
-    """Tells `item` of forks from now on, as long as it lives."""
+    """Calls the methods of `item` around each fork, as long as `item` lives."""
     _watched.add(item)
 
 

@@ -1,4 +1,4 @@
-"""Names for those who drain a spool, by which others can see that one of them has died."""
+"""Names of the holders of a spool's lease, by which other processes recognise that a holder has ended."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from pathlib import Path
 
 
 def new() -> str:
-    """A name of its own for this process, or for a part of it."""
+    """Returns a new, unique name for a holder in this process."""
     return f"{_space()}/{os.getpid()}/{uuid.uuid4().hex}"
 
 
 def is_gone(holder: str | None) -> bool:
-    """Whether the holder's process has certainly ended. A lease need not be waited for then.
+    """Returns `True` if the holder's process has certainly ended, so that its lease is void.
 
-    Only for processes that this one can see: in another container the same number is another process.
+    `False` for a process of another container, where the same number is another process.
     """
-    space, _, rest = (holder or "").partition("/")
-    number, _, _ = rest.partition("/")
+    space, _, process = (holder or "").partition("/")
+    number, _, _ = process.partition("/")
     if not space or space != _space() or not number.isdecimal():
         return False
     return not Path("/proc", number).exists()
 
 
 def _space() -> str:
-    """The processes among which a number means one. Empty where it cannot be told."""
+    """Returns the name of the PID namespace, or an empty string if the system has none."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot}-{Path('/proc/self/ns/pid').readlink()}"

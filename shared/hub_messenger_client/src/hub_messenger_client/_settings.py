@@ -1,4 +1,4 @@
-"""What a client is configured with, checked where it is constructed."""
+"""The settings of a client, checked when it is constructed."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ TOKEN_HINT = "(a messenger service in development takes messenger-service-token-
 USER_AGENT = f"hub-messenger-client/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
 CONNECT_SECONDS = 3.0
 CALL_SECONDS = 10.0
-"""The limit of a call whose failure its caller has to handle."""
+"""The default limit of a call without a spool."""
 SPOOLED_CALL_SECONDS = 2.0
-"""The limit of a call that is spooled when it fails."""
+"""The default limit of a call with a spool, which keeps the notification if the call fails."""
 FORK_SECONDS = 5.0
+"""Seconds for which a fork waits for threads that read certificates."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that does not change over a client's life."""
+    """The settings of a client. They do not change over its life."""
 
     base_url: str
     limits: Limits
@@ -46,13 +47,13 @@ class Settings:
 
     @property
     def client_options(self) -> dict[str, Any]:
-        """What `httpx.Client` and `httpx.AsyncClient` are made with. Raises `ConfigurationError`."""
+        """The arguments of `httpx.Client` and `httpx.AsyncClient`. Raises `ConfigurationError`."""
         return {"timeout": self.limits.phases, "verify": self._trust, "trust_env": self.trust_env}
 
     @property
     def _trust(self) -> ssl.SSLContext:
-        """Reading the certificates takes longer than a call: it is done once, for all loops and connections."""
-        with _reading.lock:
+        """The TLS context, read once for all connections: reading certificates takes longer than a call."""
+        with _certificate_lock.lock:
             if not self._trusted:
                 try:
                     self._trusted.append(self._read_trust())
@@ -66,13 +67,13 @@ class Settings:
         if isinstance(self.verify, str):
             return ssl.create_default_context(cafile=self.verify)
         if not (self.trust_env or self.base_url.lower().startswith("https:")):
-            # Nothing is encrypted on this way: certificates that cannot be read must not keep an alarm back.
+            # Plain HTTP needs no certificates: unreadable ones must not keep an alarm back.
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return httpx.create_ssl_context(verify=self.verify)
 
 
-class _Reading:
-    """A process forks only while no thread reads certificates: OpenSSL would hand its locks on locked for ever."""
+class _CertificateLock:
+    """A lock that delays a fork while a thread reads certificates: no child may inherit OpenSSL's locks."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -80,60 +81,60 @@ class _Reading:
         _forks.watch(self)
 
     def before_fork(self) -> None:
-        """Waits for who reads."""
+        """Waits until no thread reads certificates, for at most `FORK_SECONDS`."""
         self._held = self.lock.acquire(timeout=FORK_SECONDS)
 
     def after_fork(self, *, in_child: bool) -> None:
-        """Lets them read again."""
+        """Releases the lock, or replaces it in a child that inherited it locked."""
         if self._held:
             self.lock.release()
         elif in_child:
             self.lock = threading.Lock()
 
 
-_reading = _Reading()
+_certificate_lock = _CertificateLock()
 
 
 def service_url(value: str | None) -> str:
-    """The service's address, from the argument or the environment, without `/api/v1` and a slash at the end."""
-    given = (value if value is not None else os.environ.get(URL_VARIABLE, "")).strip()
-    if not given:
+    """Returns the address of the argument or the environment, without `/api/v1` or a slash at its end."""
+    address = (value if value is not None else os.environ.get(URL_VARIABLE, "")).strip()
+    if not address:
         raise ConfigurationError(
             f"the messenger service's address is missing: set {URL_VARIABLE} or pass base_url= {URL_HINT}",
             code="missing_service_url",
         )
     try:
-        url = httpx.URL(given)
+        url = httpx.URL(address)
     except httpx.InvalidURL as problem:
         raise ConfigurationError(f"{URL_VARIABLE} is no URL: {problem}", code="invalid_service_url") from None
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise ConfigurationError(
-            f"{URL_VARIABLE} must look like http://host:8000, not like {given!r}", code="invalid_service_url"
+            f"{URL_VARIABLE} must look like http://host:8000, not like {address!r}", code="invalid_service_url"
         )
-    return given.rstrip("/").removesuffix(API).rstrip("/")
+    return address.rstrip("/").removesuffix(API).rstrip("/")
 
 
 def service_token(value: str | None) -> str:
-    """The service token, from the argument or the environment."""
-    given = (value if value is not None else os.environ.get(TOKEN_VARIABLE, "")).strip()
-    if not given:
+    """Returns the service token, from the argument or the environment."""
+    token = (value if value is not None else os.environ.get(TOKEN_VARIABLE, "")).strip()
+    if not token:
         raise ConfigurationError(
             f"the service token is missing: set {TOKEN_VARIABLE} to the value that the hub hands out, or pass token= "
             f"{TOKEN_HINT}",
             code="missing_service_token",
         )
-    return header_value(given, TOKEN_VARIABLE)
+    return header_value(token, TOKEN_VARIABLE)
 
 
 def header_value(value: str, name: str) -> str:
-    """A value that can stand in a header. It is a secret: the message does not show it."""
+    """Returns a secret if a header can hold it. Raises a `ConfigurationError` that does not show it."""
     if not value.isascii() or not value.isprintable():
         raise ConfigurationError(f"{name} holds characters that no token has", code="invalid_token")
     return value
 
 
 def limits(value: float | httpx.Timeout | None, default: float) -> Limits:
-    """The limits of a call: seconds for all of it, or the phases of each of its attempts."""
+    """Returns the limits of a call: seconds for all of it, or an `httpx.Timeout` for each of its attempts."""
     if isinstance(value, httpx.Timeout):
         return Limits(value)
     seconds: Any = default if value is None else value
@@ -141,5 +142,5 @@ def limits(value: float | httpx.Timeout | None, default: float) -> Limits:
         raise ArgumentError(
             f"timeout must be a positive number of seconds or an httpx.Timeout, is {value!r}", code="invalid_argument"
         )
-    # Connecting, in a local network, is quick or it fails.
+    # In a local network, a connection is made quickly or not at all.
     return Limits(httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)), float(seconds))

@@ -1,8 +1,9 @@
-"""What could not be delivered yet, on disk: one bounded queue for all processes of a satellite.
+"""The spool: a bounded queue on disk, in SQLite, that all processes of a satellite share.
 
-Order is the order of `put`. One process at a time drains, under a lease that ends by itself when that process dies.
-An entry is removed only after the service has answered, and is sent again under the same idempotency key if the
-process died in between: the service then gives its first answer again, so each arrives exactly once.
+Notifications leave it in the order of `put`. One process at a time drains it, under a lease that expires if
+that process dies. An entry is removed only after the service has answered. If the process dies before that,
+the next one sends the entry under the same idempotency key, and the service repeats its first answer: each
+notification arrives exactly once.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from .models import DeadLetter, SpoolStats
 
 SCHEMA_VERSION = 1
 KEPT_DEAD = 1000
+"""The number of dead letters that a spool keeps."""
 BUSY_SECONDS = 10.0
+"""Seconds for which a process waits for the database lock of another one."""
 RANKS = {"normal": 1, "urgent": 3}
 """The rank of each priority. Spools on disk hold these numbers, so they do not change."""
 
@@ -67,17 +70,17 @@ FAILED = """
 update drain set holder = null, held_until = 0, failures = failures + 1, retry_at = ?, last_error = ? where holder = ?
 """
 RELEASE = "update drain set holder = null, held_until = 0 where holder = ?"
-BURY = "insert into dead (key, error, spooled_at, died_at, body) values (?, ?, ?, ?, ?)"
+INSERT_DEAD = "insert into dead (key, error, spooled_at, died_at, body) values (?, ?, ?, ?, ?)"
 TRIM_DEAD = "delete from dead where seq <= (select max(seq) from dead) - ?"
 STATE = "select failures, last_error, retry_at from drain"
 
 LONGEST_LEASE = 600.0
-"""A lease or a pause that lies further ahead than this was written before the clock was set back: it is void."""
+"""Seconds. A lease or a pause that ends later is void: the clock was set back after it was written."""
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A call on its way: the very bytes that are sent, and the key that makes all its attempts one."""
+    """A request to send a notification. Every attempt has the same bytes and the same idempotency key."""
 
     key: str
     body: bytes
@@ -85,17 +88,19 @@ class Letter:
     expires_at: float
     rank: int = RANKS["normal"]
     seq: int = 0
+    """The place in the spool; 0 outside of it."""
     faults: int = 0
+    """The number of answers of 500."""
 
     @property
     def request(self) -> dict[str, Any]:
-        """The body as it was before it became bytes."""
+        """The body, parsed."""
         body: dict[str, Any] = json.loads(self.body)
         return body
 
 
 class Spool:
-    """The queue in `directory`, shared by every process that opens the same directory."""
+    """The queue in a directory. All processes that open the same directory share it."""
 
     def __init__(
         self,
@@ -115,21 +120,22 @@ class Spool:
         _forks.watch(self)
 
     def check(self) -> None:
-        """Creates the file if need be. Raises `SpoolError` if it cannot be written."""
+        """Creates the file if it is missing. Raises `SpoolError` if it cannot be written."""
         with self._transaction():
             pass
 
-    # What a call does with it
+    # For calls
 
     def waiting(self) -> bool:
-        """Whether anything is still to be sent."""
+        """Returns `True` if the spool holds a notification to send."""
         with self._connection() as db:
             return db.execute("select 1 from entry limit 1").fetchone() is not None
 
     def put(self, letter: Letter) -> None:
-        """Adds at the end, durably. A key that is there already is not added again.
+        """Adds `letter` at the end, durably, unless its key is in the spool already.
 
-        When there is no room, expired ones go first, then the oldest of what is less or as important.
+        A full spool first drops expired entries, then the oldest of the lowest priority, but none whose
+        priority is above that of `letter`. Raises `SpoolError` if there is still no room.
         """
         with self._transaction(durable=True) as db:
             self._make_room(db, letter)
@@ -143,20 +149,23 @@ class Spool:
             )
             _count(db, "spooled", db.execute(INSERT, row).rowcount)
 
-    # What the process that drains does with it
+    # For the drainer
 
     def claim(self, holder: str, lease: float, *, force: bool = False) -> bool:
-        """Makes `holder` the one that drains, unless another is, or (without `force`) a pause is not over."""
-        terms = {"holder": holder, "now": self._clock(), "lease": lease, "longest": LONGEST_LEASE, "force": force}
+        """Claims the lease for `lease` seconds.
+
+        Returns `False` if another holder has it, or if a pause is not over (unless `force` is set).
+        """
+        values = {"holder": holder, "now": self._clock(), "lease": lease, "longest": LONGEST_LEASE, "force": force}
         with self._transaction() as db:
             if _holders.is_gone(db.execute("select holder from drain").fetchone()[0]):
                 db.execute("update drain set holder = null")
-            return db.execute(CLAIM, terms).rowcount == 1
+            return db.execute(CLAIM, values).rowcount == 1
 
     def advance(self, holder: str, lease: float, done: Letter | None = None) -> Letter | None:
-        """Removes `done`, which the service has, and gives the one that is next.
+        """Removes `done`, which the service has accepted, renews the lease, and returns the next letter.
 
-        `None` when the queue is empty, or when `holder` was too slow and lost the lease.
+        Returns `None` if the queue is empty or if `holder` has lost the lease.
         """
         now = self._clock()
         with self._transaction() as db:
@@ -171,42 +180,45 @@ class Spool:
                 _count(db, "expired", db.execute("delete from entry where seq = ?", (letter.seq,)).rowcount)
             return None
 
-    def behind(self, letter: Letter) -> Letter | None:
-        """The one after `letter`."""
+    def next_after(self, letter: Letter) -> Letter | None:
+        """Returns the letter after `letter`, or `None` if it is the last one."""
         with self._connection() as db:
             return _letter(db.execute(f"{LETTER} where seq > ? order by seq limit 1", (letter.seq,)))
 
-    def bury(self, letter: Letter, error: str) -> None:
-        """Moves `letter`, which the service refuses for good, out of the way."""
+    def set_aside(self, letter: Letter, error: str) -> None:
+        """Moves `letter`, which the service has refused for good, to the dead letters."""
         with self._transaction() as db:
             if db.execute("delete from entry where key = ?", (letter.key,)).rowcount:
-                db.execute(BURY, (letter.key, error, letter.spooled_at, self._clock(), letter.body))
+                db.execute(INSERT_DEAD, (letter.key, error, letter.spooled_at, self._clock(), letter.body))
                 db.execute(TRIM_DEAD, (KEPT_DEAD,))
                 _count(db, "refused", 1)
 
     def failed(self, holder: str, error: str, pause: float, fault: Letter | None = None) -> None:
-        """Gives the lease back and lets nobody try for `pause` seconds. `fault` is the one that it failed with."""
+        """Releases the lease and stores a pause of `pause` seconds for all processes.
+
+        `fault` is the letter that the service answered with 500, if it did.
+        """
         with self._transaction() as db:
             db.execute(FAILED, (self._clock() + pause, error, holder))
             if fault is not None:
                 db.execute("update entry set faults = faults + 1 where seq = ?", (fault.seq,))
 
     def release(self, holder: str) -> None:
-        """Gives the lease back."""
+        """Releases the lease."""
         with self._transaction() as db:
             db.execute(RELEASE, (holder,))
 
     def failing(self) -> tuple[int, float]:
-        """How many attempts in a row have failed, and for how many seconds nobody shall try."""
+        """Returns the number of failures in a row, and the seconds until the next attempt is due."""
         with self._connection() as db:
             failures, _, retry_at = db.execute(STATE).fetchone()
             pause = retry_at - self._clock()
             return int(failures), pause if 0 < pause <= LONGEST_LEASE else 0.0
 
-    # What people do with it
+    # For operators
 
     def stats(self) -> SpoolStats:
-        """What it holds and what became of what it held."""
+        """Returns the content of the spool in numbers, and its counters."""
         with self._connection() as db:
             waiting, size = db.execute(SIZE).fetchone()
             oldest = _letter(db.execute(f"{LETTER} order by seq limit 1"))
@@ -225,7 +237,7 @@ class Spool:
         )
 
     def dead(self) -> list[DeadLetter]:
-        """What the service refused, oldest first; the last thousand are kept."""
+        """Returns the notifications that the service refused, oldest first. The spool keeps the last 1000."""
         with self._connection() as db:
             rows = db.execute("select key, body, error, spooled_at, died_at from dead order by seq").fetchall()
         return [
@@ -233,25 +245,25 @@ class Spool:
         ]
 
     def discard_dead(self) -> int:
-        """Forgets the refused ones; says how many they were."""
+        """Deletes the refused notifications. Returns their number."""
         with self._transaction() as db:
             return db.execute("delete from dead").rowcount
 
     def close(self) -> None:
-        """Closes the file. It is opened again when needed."""
+        """Closes the file. The next call opens it again."""
         with self._lock:
             self._disconnect()
 
-    # How it is stored
+    # Storage
 
     def before_fork(self) -> None:
-        """SQLite forbids to carry an open connection over a fork."""
+        """Closes the file: SQLite forbids to use an open connection after a fork."""
         self._locked_for_fork = self._lock.acquire(timeout=BUSY_SECONDS)
         if self._locked_for_fork:
             self._disconnect()
 
     def after_fork(self, *, in_child: bool) -> None:
-        """Lets the threads that waited for the lock go on; the child has none."""
+        """Releases the lock in the parent, and replaces it in the child."""
         if in_child:
             self._lock = threading.Lock()
         elif self._locked_for_fork:
@@ -268,8 +280,11 @@ class Spool:
 
     @contextmanager
     def _transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """What only a power failure could undo need not be `durable`: a removal that is undone is sent again, under
-        the same key. Waiting for the disk each time would make draining several times slower."""
+        """Runs a transaction. With `durable`, it waits until the disk has it.
+
+        A removal need not be durable: if a power failure undoes it, the entry is sent again under its key.
+        Waiting for the disk would make draining several times slower.
+        """
         with self._connection() as db:
             db.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
             db.execute("begin immediate")
@@ -317,11 +332,11 @@ class Spool:
 
 
 def _prepare(db: sqlite3.Connection) -> None:
-    """Creates the tables, once, whichever process comes first."""
+    """Creates the tables, unless another process has created them."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            # Changing the journal mode does not wait for a lock as other statements do.
+            # A change of the journal mode does not wait for a lock as other statements do.
             db.execute("pragma journal_mode = wal")
             break
         except sqlite3.OperationalError:

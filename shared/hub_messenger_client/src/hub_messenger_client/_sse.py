@@ -1,6 +1,6 @@
-"""Server-sent events, parsed as the WHATWG HTML standard says (section 9.2.6, "Interpreting an event stream").
+"""A parser of server-sent events (WHATWG HTML, section 9.2.6, "Interpreting an event stream").
 
-No I/O: bytes go in as they arrive, cut anywhere, and complete events come out.
+It has no I/O: it accepts bytes in chunks that may be cut anywhere, and returns complete events.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Frame:
-    """One dispatched event."""
+    """A dispatched event."""
 
     event: str
-    """The event's type; `message` when the stream names none."""
+    """The event's type; `message` if the stream names none."""
     data: str
     last_event_id: str
-    """The last id seen up to and including this event. It stays over events that carry none."""
+    """The last event ID: that of this event, or of the latest event before it that has one."""
     has_id: bool
-    """Whether this very event carried an id."""
+    """`True` if this event itself has an id."""
 
 
 class FrameTooLargeError(ValueError):
-    """The stream sent more than the limit without ending an event."""
+    """An event that exceeds the limit of bytes."""
 
 
 class Parser:
-    """Feeds on bytes. One parser for each connection; `last_event_id` carries over from the one before."""
+    """The parser of one connection. `last_event_id` is that of the connection before."""
 
     def __init__(self, last_event_id: str = "", *, max_bytes: int = 8 * 1024 * 1024) -> None:
         self.last_event_id = last_event_id
         self.retry: int | None = None
-        """The reconnection time in milliseconds that the stream last asked for."""
+        """The reconnection time in milliseconds that the stream last sent."""
         self._max_bytes = max_bytes
         self._pending = bytearray()
         self._scanned = 0
@@ -43,7 +43,7 @@ class Parser:
         self._clear()
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """Takes the next bytes, gives the events that they complete."""
+        """Parses the next bytes. Returns the events that they complete."""
         if len(self._pending) + self._size > self._max_bytes:
             raise FrameTooLargeError(f"an event of more than {self._max_bytes} bytes")
         self._pending += chunk
@@ -56,10 +56,10 @@ class Parser:
         self._size = 0
 
     def _lines(self) -> list[bytes]:
-        """Lines end with LF, CR or CRLF; a CRLF may be cut between two chunks."""
+        """Removes and returns the complete lines. They end with LF, CR or CRLF; chunks may split a CRLF."""
         if self._at_start:
             if len(self._pending) < len(BOM) and BOM.startswith(bytes(self._pending)):
-                return []  # too early to say whether this is a byte order mark
+                return []  # this may become a byte order mark
             if self._pending.startswith(BOM):
                 del self._pending[: len(BOM)]
             self._at_start = False
@@ -100,7 +100,7 @@ class Parser:
                 self._id_buffer = value.decode("utf-8", "replace")
                 self._has_id = True
         elif name == b"retry" and value.isdigit():
-            # `bytes.isdigit` is true for ASCII digits alone, and false for nothing at all: the standard's rule.
+            # `bytes.isdigit` is the standard's rule: true for ASCII digits only, false for an empty value.
             self.retry = int(value[:12])
         return None
 

@@ -1,4 +1,4 @@
-"""What the sync and the async event stream share: where they stand, what they hand out, when they try again."""
+"""The state that the sync and the async event stream share: cursor, received events, and backoff."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ log = logging.getLogger("hub_messenger_client")
 TokenProvider: TypeAlias = Callable[[], str] | Callable[[], Awaitable[str]]
 
 CONTROL = frozenset({"connected", "keepalive", "reconnect"})
-"""What concerns the connection alone."""
+"""The events that concern the connection only."""
 FIRST_RETRY = 1.0
-"""Seconds before the first reconnection, until the service says otherwise (`retry:`)."""
+"""Seconds before the first reconnection, until the service sends another time (`retry:`)."""
 
 
 class StreamCore:
-    """The position in the log and everything else that outlives a connection."""
+    """The state of an event stream that outlives its connections."""
 
     def __init__(
         self,
@@ -59,11 +59,11 @@ class StreamCore:
             verify=verify,
             trust_env=trust_env,
         )
-        _pools.made(httpx.Client, self._settings).close()  # tells a wrong configuration now
+        _pools.create(httpx.Client, self._settings).close()  # raises if the configuration is wrong
         self._url = f"{self._settings.base_url}{_wire.API}/events/stream"
         self._ready: deque[tuple[Event, str | None]] = deque()
         self._cursor = None if last_event_id is None else str(last_event_id)
-        self._confirmed = self._handed_out = self._cursor
+        self._confirmed = self._delivered = self._cursor
         self._parser = Parser()
         self._retry = FIRST_RETRY
         self._pause = 0.0
@@ -73,31 +73,31 @@ class StreamCore:
 
     @property
     def last_event_id(self) -> str | None:
-        """Where to go on in another process: the last event that is done with.
+        """The position of the last event that was processed, with which another process can resume.
 
-        An event is done with when the next one is asked for. Keep this, and hand it to a new stream as
-        `last_event_id=`, and that one begins with the first event that was not.
+        An event counts as processed when the caller asks for the next one. A new stream with this position as
+        `last_event_id=` begins with the first event that was not processed.
         """
         return self._confirmed
 
     def _next_ready(self) -> Event | None:
-        """An event that has arrived already. Asking for it says that the one before is done with."""
-        self._confirmed = self._handed_out
+        """Returns the next received event, or `None`. The event before it counts as processed now."""
+        self._confirmed = self._delivered
         if not self._ready:
             return None
-        event, self._handed_out = self._ready.popleft()
+        event, self._delivered = self._ready.popleft()
         return event
 
     def _request_headers(self, token: str) -> dict[str, str]:
         bearer = _settings.header_value(token.strip(), "the user's token")
-        # The standard moves the position also where an id came without an event.
+        # By the standard, an id without an event moves the position, too.
         self._cursor = self._parser.last_event_id or self._cursor
         headers = {**self._settings.headers, "Authorization": f"Bearer {bearer}"}
         return headers if self._cursor is None else {**headers, "Last-Event-ID": self._cursor}
 
     def _opened(self, response: httpx.Response) -> None:
-        """Takes an answer as a new connection, or raises what it is instead."""
-        if response.status_code == 204:  # as the standard has it: the service wants no further connection
+        """Begins a connection with an answer. Raises the error if the answer is no event stream."""
+        if response.status_code == 204:  # by the standard, the service wants no further connection
             self._closed.set()
             return
         error = _wire.failure(response)
@@ -109,7 +109,7 @@ class StreamCore:
         self._parser = Parser(self._cursor or "")
 
     def _received(self, chunk: bytes) -> None:
-        """Takes bytes of the connection."""
+        """Parses bytes of the connection and queues the events in them."""
         try:
             frames = self._parser.feed(chunk)
         except FrameTooLargeError as problem:
@@ -123,15 +123,15 @@ class StreamCore:
             self._retry = self._parser.retry / 1000
 
     def _queue(self, event: Event, cursor: str | None) -> None:
-        """Makes an event ready to be handed out; `cursor` is where the stream stands after it."""
+        """Queues an event for the caller. `cursor` is the position of the stream after it."""
         self._cursor = cursor or self._cursor
         if self._include_control or event.type not in CONTROL:
             self._ready.append((event, self._cursor))
         elif not self._ready:
-            self._confirmed = self._handed_out = self._cursor
+            self._confirmed = self._delivered = self._cursor
 
     def _lost(self, problem: MessengerError | None) -> None:
-        """Decides after which pause to connect again, or raises what connecting again cannot mend."""
+        """Sets the pause before the next connection. Raises an error that a new connection cannot mend."""
         if self._closed.is_set():
             return
         if problem is not None and not problem.temporary:
@@ -146,14 +146,14 @@ class StreamCore:
             self._pause = max(self._pause, problem.retry_after)
         self._failures += 1
         level = logging.WARNING if self._failures == 2 else logging.DEBUG
-        log.log(level, "the event stream is away, next try in %.1f s: %s", self._pause, problem or "it ended")
+        log.log(level, "the event stream broke, reconnecting in %.1f s: %s", self._pause, problem or "it ended")
 
     def _sync_token(self) -> str:
         token = self._token() if callable(self._token) else self._token
         if not isinstance(token, str):
             if inspect.iscoroutine(token):
                 token.close()
-            raise ConfigurationError("the token provider must give a str; an async one needs `async for`")
+            raise ConfigurationError("the token provider must return a str; an async one needs `async for`")
         return token
 
     async def _async_token(self) -> str:
@@ -161,7 +161,7 @@ class StreamCore:
         if inspect.isawaitable(token):
             token = await token
         if not isinstance(token, str):
-            raise ConfigurationError("the token provider must give a str")
+            raise ConfigurationError("the token provider must return a str")
         return token
 
     def _sync_sleep(self, seconds: float) -> None:
@@ -172,9 +172,9 @@ class StreamCore:
 
 
 def _cursor_of(event: Event) -> str | None:
-    """`connected` says where a stream that began without a position begins."""
-    begin = event.get("cursor") if event.type == "connected" else None
-    return None if begin is None else str(begin)
+    """Returns the position at which the stream begins, if the event is `connected`."""
+    cursor = event.get("cursor") if event.type == "connected" else None
+    return None if cursor is None else str(cursor)
 
 
 def _event(frame: Frame) -> Event | None:
@@ -183,6 +183,6 @@ def _event(frame: Frame) -> Event | None:
     except ValueError:
         data = None
     if not isinstance(data, dict):
-        log.warning("the event stream sent something that is no JSON object; it is left out")
+        log.warning("an event of the stream is no JSON object; it is skipped")
         return None
     return Event(str(data.get("type", frame.event)), data, frame.last_event_id if frame.has_id else None)

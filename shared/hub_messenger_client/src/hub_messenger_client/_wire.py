@@ -1,4 +1,4 @@
-"""The contract as pure functions: requests to send, answers and failures as values."""
+"""The HTTP contract as pure functions: builds requests, and parses answers and failures."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from .models import Notification, NotificationLog, parse_time
 
 API = "/api/v1"
 HTTP_CLIENT = "http_client"
-"""`code` of errors that come from the HTTP client's own configuration."""
+"""The `code` of errors in the configuration of the HTTP client."""
 SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]*)?")
 SERVER_WAIT = 3.0
-"""What the service waits for the homeserver when it is not told."""
+"""Seconds that the service waits for the homeserver if the request has no `wait`."""
 ANSWER_TIME = 1.0
-"""Seconds of a call's limit that are left to the service beside its wait for the homeserver."""
-IN_FLIGHT_PATIENCE = 20.0
-"""How long a retry waits for the first attempt of the same call to end."""
+"""Seconds of a call's limit that the service may take in addition to its wait for the homeserver."""
+IN_FLIGHT_SECONDS = 20.0
+"""Seconds for which a retry waits until the service has answered the first attempt of the same call."""
 
 BY_STATUS: Mapping[int, type[MessengerError]] = {
     400: ValidationError,
@@ -59,7 +59,7 @@ BY_STATUS: Mapping[int, type[MessengerError]] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """The time that a call may take."""
+    """The time limits of a call."""
 
     phases: httpx.Timeout
     """The limit of each phase of an attempt."""
@@ -67,16 +67,16 @@ class Limits:
     """Seconds for the whole call, its retries and pauses included; `None` for no limit beside `phases`."""
 
     def within(self, seconds: float | None) -> httpx.Timeout:
-        """The phases of an attempt that may take `seconds`."""
+        """Returns `phases`, each cut to `seconds`; `None` cuts nothing."""
         if seconds is None:
             return self.phases
-        limits = {name: seconds if most is None else min(most, seconds) for name, most in self.phases.as_dict().items()}
-        return httpx.Timeout(**limits)
+        phases = self.phases.as_dict().items()
+        return httpx.Timeout(**{name: seconds if limit is None else min(limit, seconds) for name, limit in phases})
 
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP exchange of the contract."""
+    """One HTTP request."""
 
     method: str
     path: str
@@ -88,16 +88,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Retries:
-    """When to try again: exponential backoff with full jitter, never before the service's `Retry-After`."""
+    """The retry policy: exponential backoff with full jitter, at least the service's `Retry-After`."""
 
     count: int = 2
     base: float = 0.25
     cap: float = 8.0
     longest_retry_after: float = 10.0
-    """A service that wants a longer pause than this gets it from the caller, who sees `retry_after`."""
+    """Seconds. An error with a longer `retry_after` is raised at once, and the caller decides."""
 
     def pause(self, attempt: int, error: MessengerError) -> float | None:
-        """Seconds to wait after failed attempt number `attempt` (from 0); `None` when it was the last."""
+        """Returns the seconds to wait after failed attempt `attempt` (from 0); `None` after the last one."""
         in_flight = isinstance(error, ConflictError)
         if not error.temporary or (attempt >= self.count and not in_flight):
             return None
@@ -109,30 +109,30 @@ class Retries:
         return error.retry_after + min(jitter, self.base)
 
 
-def checked_key(given: str | None) -> str:
-    """The caller's idempotency key, or one of its own for this call."""
-    if given is None:
+def checked_key(key: str | None) -> str:
+    """Returns the caller's idempotency key, or a new one for `None`. Raises `ArgumentError`."""
+    if key is None:
         return uuid.uuid4().hex
-    if not (1 <= len(given) <= 255 and given.isascii() and given.isprintable() and given == given.strip()):
+    if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable() and key == key.strip()):
         raise ArgumentError(
             "idempotency_key must be 1 to 255 printable ASCII characters",
             code="invalid_argument",
             errors=(FieldError("/idempotency_key", "must be 1 to 255 printable ASCII characters"),),
         )
-    return given
+    return key
 
 
-def notification_id(given: int) -> int:
-    """The number of a notification, checked."""
+def notification_id(value: int) -> int:
+    """Returns `value` as the id of a notification. Raises `ArgumentError` if it is not a whole number."""
     try:
-        return int(given)
+        return int(value)
     except (TypeError, ValueError):
-        raise ArgumentError(f"a notification's id is a whole number, not {given!r}", code="invalid_argument") from None
+        raise ArgumentError(f"a notification's id is a whole number, not {value!r}", code="invalid_argument") from None
 
 
 def letter(body: Mapping[str, Any], *, key: str | None, keep: float) -> Letter:
-    """A notification on its way. `keep` is how many seconds it may wait in a spool."""
-    # Half a surrogate pair, as in a file name that is no UTF-8, must not keep an alarm from being sent.
+    """Returns the request that sends a notification. It may wait in a spool for `keep` seconds."""
+    # A lone surrogate, as in a file name that is not UTF-8, must not keep an alarm from being sent.
     try:
         text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_encode)
     except (TypeError, ValueError, RecursionError) as problem:
@@ -144,10 +144,10 @@ def letter(body: Mapping[str, Any], *, key: str | None, keep: float) -> Letter:
 
 
 def send_call(letter: Letter, *, wait: float | None, limits: Limits) -> Call:
-    """`POST /notifications/send`.
+    """Returns the call `POST /notifications/send`.
 
-    A given `wait` is added to the limits. Without one, the service is asked to answer within them: it would wait
-    `SERVER_WAIT` seconds for the homeserver.
+    `wait` is added to the limits. If it is `None` and the limits are shorter than the service's own wait
+    (`SERVER_WAIT`), the call asks the service for a shorter one.
     """
     if wait is not None:
         limits = longer(limits, wait)
@@ -164,7 +164,7 @@ def send_call(letter: Letter, *, wait: float | None, limits: Limits) -> Call:
 
 
 def longer(limits: Limits, seconds: float) -> Limits:
-    """`limits` with `seconds` more for the answer."""
+    """Returns `limits` with `seconds` more for the answer."""
     phases = limits.phases
     read = None if phases.read is None else phases.read + seconds
     return Limits(
@@ -174,14 +174,14 @@ def longer(limits: Limits, seconds: float) -> Limits:
 
 
 def spooled(letter: Letter, reason: str) -> Notification:
-    """What a call gives that is kept for later."""
+    """Returns the result of a call whose notification is in the spool."""
     created_at = datetime.fromtimestamp(letter.spooled_at, timezone.utc)
     waiting = Notification.from_json(letter.request, idempotency_key=letter.key)
     return replace(waiting, id=None, status=Notification.SPOOLED, reason=reason, created_at=created_at)
 
 
 def read_notification(response: httpx.Response, key: str | None = None) -> Notification:
-    """The notification in an answer."""
+    """Parses the notification in an answer."""
     data = _json(response)
     if not isinstance(data, Mapping) or not isinstance(data.get("id"), int):
         raise unexpected(response, "which holds no notification")
@@ -194,7 +194,7 @@ def read_notification(response: httpx.Response, key: str | None = None) -> Notif
 
 
 def read_log(response: httpx.Response) -> NotificationLog:
-    """The page of the log in an answer."""
+    """Parses the page of the notification log in an answer."""
     try:
         return NotificationLog.from_json(_json(response))
     except TypeError:
@@ -202,7 +202,7 @@ def read_log(response: httpx.Response) -> NotificationLog:
 
 
 def failure(response: httpx.Response) -> MessengerError | None:
-    """The error that an answer is, if it is one. Its body must have been read."""
+    """Returns the error in an answer, or `None` if it is a success. The body must have been read."""
     if response.is_success:
         return None
     kind = BY_STATUS.get(response.status_code) or (UnavailableError if response.is_server_error else None)
@@ -210,11 +210,11 @@ def failure(response: httpx.Response) -> MessengerError | None:
         return unexpected(response, _advice(response))
     problem = _problem(response)
     if kind is NotFoundError and not problem:
-        # Not the service's own answer: a proxy that has no service behind it just now.
+        # Not an answer of the service, but of a proxy that has no service behind it at present.
         kind = UnavailableError
     detail = problem.get("detail") or problem.get("title")
     return kind(
-        detail if isinstance(detail, str) else _nameless(response),
+        detail if isinstance(detail, str) else _without_detail(response),
         status=response.status_code,
         code=_text(problem.get("code")),
         request_id=_text(problem.get("request_id")) or response.headers.get("x-request-id"),
@@ -224,19 +224,19 @@ def failure(response: httpx.Response) -> MessengerError | None:
 
 
 def unreachable(problem: httpx.HTTPError | httpx.InvalidURL, base_url: str) -> MessengerError:
-    """The error for a call that got no answer."""
+    """Returns the error for a call without an answer."""
     if isinstance(problem, (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)):
         return ConfigurationError(f"{base_url} cannot be called: {problem}", code="bad_request_options")
     why = str(problem) or type(problem).__name__
     if isinstance(problem, httpx.TimeoutException):
-        phase = {httpx.ConnectTimeout: "connecting", httpx.PoolTimeout: "waiting for a free connection"}
-        doing = phase.get(type(problem), "waiting for its answer")
-        return DeadlineError(f"the messenger service at {base_url} timed out while {doing}", code="timeout")
+        phases = {httpx.ConnectTimeout: "connecting", httpx.PoolTimeout: "waiting for a free connection"}
+        phase = phases.get(type(problem), "waiting for its answer")
+        return DeadlineError(f"the messenger service at {base_url} timed out while {phase}", code="timeout")
     return UnavailableError(f"the messenger service at {base_url} cannot be reached: {why}", code="unreachable")
 
 
 def unusable(problem: Exception) -> ConfigurationError:
-    """The error for an HTTP client that cannot be made or used: TLS files, proxies, a closed client."""
+    """Returns the error for an HTTP client that cannot be used, because of TLS files, proxies, or its end."""
     why = f"{type(problem).__name__}: {problem}"
     return ConfigurationError(
         f"the HTTP client cannot be used ({why}): check verify=, SSL_CERT_FILE and SSL_CERT_DIR, with trust_env=True "
@@ -246,12 +246,12 @@ def unusable(problem: Exception) -> ConfigurationError:
 
 
 def spoolable(error: MessengerError) -> bool:
-    """Whether a call that failed so is worth keeping: it may succeed later without a change of the call."""
+    """Returns `True` if the same call may succeed later, so that the spool should keep it."""
     return error.temporary or error.code == HTTP_CLIENT
 
 
 def unexpected(response: httpx.Response, what: str) -> UnexpectedAnswerError:
-    """The error for an answer that the contract does not know."""
+    """Returns the error for an answer that the contract does not know."""
     request = response.request
     return UnexpectedAnswerError(
         f"{request.method} {request.url.copy_with(query=None)} got an answer {what}; "
@@ -262,7 +262,7 @@ def unexpected(response: httpx.Response, what: str) -> UnexpectedAnswerError:
 
 
 def retry_after(value: str | None) -> float | None:
-    """The header as seconds from now, from either of its two forms."""
+    """Parses a `Retry-After` header (seconds or a date) as seconds from now; `None` if it is neither."""
     if value is None:
         return None
     if SECONDS.fullmatch(value.strip()):
@@ -286,9 +286,8 @@ def _encode(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
 
 
-def _seconds(time_: Any) -> list[float]:
-    if isinstance(time_, str):
-        time_ = parse_time(time_)
+def _seconds(value: Any) -> list[float]:
+    time_ = parse_time(value) if isinstance(value, str) else value
     return [time_.timestamp()] if isinstance(time_, datetime) else []
 
 
@@ -321,7 +320,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _nameless(response: httpx.Response) -> str:
+def _without_detail(response: httpx.Response) -> str:
     url = response.request.url.copy_with(query=None)
     return f"{url} answered {response.status_code} {response.reason_phrase}, and not in the messenger service's form"
 

@@ -1,4 +1,4 @@
-"""`hub-messenger`: the client on the command line."""
+"""The command line `hub-messenger`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OK, FAILED, USAGE, REFUSED, DENIED, AWAY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 USER_TOKEN_VARIABLE = "MESSENGER_USER_TOKEN"  # noqa: S105 - a name
 
 DEFAULTS = {"url": None, "json": False, "verbose": False, "timeout": None, "retries": 2}
-"""Of the options that all commands have: they may stand before and after the command's name."""
+"""The defaults of the common options, which may stand before and after the command's name."""
 
 EPILOG = f"""\
 environment:
@@ -63,7 +63,7 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; gives the exit code."""
+    """Runs the command line. Returns the exit code."""
     options = _parser().parse_args(arguments, argparse.Namespace(**DEFAULTS))
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.WARNING, format="hub-messenger: %(message)s"
@@ -74,17 +74,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has had enough, as `head` does: nothing is wrong, and nothing can be written.
+        # The reader of the output has ended, as `head` does: no error, but nothing more can be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except (MessengerError, OSError) as error:
-        print(f"hub-messenger: {_told(error)}", file=sys.stderr)
+        print(f"hub-messenger: {_message(error)}", file=sys.stderr)
         return exit_code(error)
     return code
 
 
 def exit_code(error: Exception) -> int:
-    """The exit code that stands for an error."""
+    """Returns the exit code for an error."""
     if isinstance(error, (ConfigurationError, SpoolError)) or (isinstance(error, ArgumentError) and not error.errors):
         return USAGE
     if isinstance(error, (ValidationError, NotFoundError, ConflictError)):
@@ -94,8 +94,8 @@ def exit_code(error: Exception) -> int:
     return AWAY if isinstance(error, (UnavailableError, RateLimitedError)) else FAILED
 
 
-def _told(error: Exception) -> str:
-    """The error in the words of the command line."""
+def _message(error: Exception) -> str:
+    """Returns the text of an error, which names options of the command line instead of arguments."""
     advice = {
         "missing_service_url": f"the service's address is missing: set {URL_VARIABLE} or pass --url {URL_HINT}",
         "missing_service_token": f"the service token is missing: set {TOKEN_VARIABLE} {TOKEN_HINT}",
@@ -106,7 +106,7 @@ def _told(error: Exception) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    # Without a default here, an option before the command's name is not undone by its absence after it.
+    # These options have no default here: it would overwrite an option before the command's name.
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--url", help=f"the service's address (default: {URL_VARIABLE})")
     common.add_argument("--json", action="store_true", help="print JSON, one object a line")
@@ -180,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
         "--token-file",
         type=Path,
         metavar="FILE",
-        help=f"the user's Hub JWT, read anew for each connection (default: {USER_TOKEN_VARIABLE})",
+        help=f"the user's Hub JWT, read again for each connection (default: {USER_TOKEN_VARIABLE})",
     )
     tail.add_argument("--since", metavar="ID", help="begin after this event")
     tail.add_argument("-n", "--count", type=int, metavar="N", help="stop after so many events")
@@ -292,5 +292,5 @@ def _line(event: Event) -> str:
         return f"{text} – {event.get('body')}" if event.get("body") else text
     if event.type == "new_message":
         return f"{event.get('sender_display_name') or event.get('sender')}: {event.get('body')}"
-    rest = {name: value for name, value in event.data.items() if name != "type"}
-    return f"({event.type}) {json.dumps(rest, ensure_ascii=False)}"
+    fields = {name: value for name, value in event.data.items() if name != "type"}
+    return f"({event.type}) {json.dumps(fields, ensure_ascii=False)}"

@@ -1,4 +1,4 @@
-"""`MessengerClient`: what satellites use."""
+"""`MessengerClient`, the client of a satellite."""
 
 from __future__ import annotations
 
@@ -22,34 +22,36 @@ _Client = TypeVar("_Client", bound="MessengerClient")
 
 
 class MessengerClient(SyncCalls, AsyncCalls):
-    """Sends notifications through the messenger service. Each call has a twin with `a` in front for `await`.
+    """A client of the messenger service. Each sync call has an async twin whose name begins with `a`.
 
-    Make one and keep it: it reuses its connections, and threads, tasks, event loops and forked processes may share it.
-    It can be closed, or used with `with` and `async with`, but need not be.
+    Make one client and keep it: it reuses its connections. Threads, tasks, event loops and forked processes
+    may share it. Closing it, or using it with `with` or `async with`, is optional.
 
     Args:
         base_url: The service's address; by default `MESSENGER_SERVICE_URL`.
         token: The service token; by default `MESSENGER_SERVICE_TOKEN`.
-        source_app: The sending application, for calls that do not name one; by default `MESSENGER_SOURCE_APP`.
-        timeout: Seconds for a whole call, its retries and pauses included: by default 10, with a spool 2. A `wait`
-            that the call names is added. An `httpx.Timeout` limits the phases of each attempt instead.
-        retries: How often a failed attempt is tried again, with jittered, growing pauses.
-        verify: TLS verification: a path to CA certificates, an `ssl.SSLContext`, or `False` for none. By default
-            `SSL_CERT_FILE` and `SSL_CERT_DIR` count, as in OpenSSL.
-        trust_env: Use the environment's proxies (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`). By default they
-            are not used: the service is in the hub's own network.
-        spool_dir: A directory of this satellite, on a local disk; by default `MESSENGER_SPOOL_DIR`. What cannot be
-            delivered is kept there, and sent in order when the service is back. All processes of the satellite may
-            share it. It is created now. Without one, or with `False`, there is no spool.
-        spool_max_entries: How many notifications it holds. When full, the oldest least important ones make room.
-        spool_max_bytes: How many bytes of notifications it holds.
+        source_app: The sending application of calls that do not name one; by default `MESSENGER_SOURCE_APP`.
+        timeout: Seconds for a whole call, its retries and pauses included: by default 10, with a spool 2. The
+            `wait` of a call is added. An `httpx.Timeout` limits the phases of each attempt instead.
+        retries: The number of further attempts after a failure, with jittered, growing pauses.
+        verify: TLS verification: a path to CA certificates, an `ssl.SSLContext`, or `False` for none. The
+            default respects `SSL_CERT_FILE` and `SSL_CERT_DIR`, as OpenSSL does.
+        trust_env: Use the environment's proxies (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`). The
+            default is not to use them: the service is in the hub's own network.
+        spool_dir: A directory of this satellite on a local disk; by default `MESSENGER_SPOOL_DIR`. It is
+            created if it is missing. The client keeps undelivered notifications there, and sends them in
+            order when the service answers again. All processes of the satellite may share it. Without it, or
+            with `False`, there is no spool.
+        spool_max_entries: The most notifications in the spool. A full spool drops the oldest of the lowest
+            priority.
+        spool_max_bytes: The most bytes in the spool.
         spool_ttl: Seconds after which a spooled notification is dropped; at most seven days.
-        http_client: An `httpx.Client` of yours, for proxies and the like. You close it.
-        async_http_client: The same for `await`. It is then used in whatever event loop you call from.
+        http_client: An `httpx.Client` of yours, for example with client certificates. You close it.
+        async_http_client: An `httpx.AsyncClient` of yours. It is used in each event loop that you call from.
 
     Raises:
-        ConfigurationError: The address or the token is missing or cannot be right, or the HTTP client cannot be made
-            (with a spool, this one is logged, and notifications are spooled until it is mended).
+        ConfigurationError: The address or the token is missing or malformed, or the HTTP client cannot be
+            made. With a spool, the latter is logged, and notifications are spooled until it is mended.
         SpoolError: `spool_dir` cannot be used.
     """
 
@@ -81,7 +83,7 @@ class MessengerClient(SyncCalls, AsyncCalls):
                     "User-Agent": _settings.USER_AGENT,
                     "Accept": "application/json",
                 },
-                # A caller does not wait out a long pause when the spool can do so.
+                # With a spool, the drainer waits for the end of a long pause, and not the caller.
                 retries=_wire.Retries(retries, longest_retry_after=1.0 if spool else 10.0),
                 verify=verify,
                 trust_env=trust_env,
@@ -100,7 +102,7 @@ class MessengerClient(SyncCalls, AsyncCalls):
         last_event_id: str | int | None = None,
         include_control: bool = False,
     ) -> EventStream:
-        """The live events of a user, whose Hub JWT `token` is, or gives. See `EventStream`."""
+        """Returns the event stream of a user. `token` is a Hub JWT or a function that returns one."""
         return EventStream(
             token,
             base_url=self._settings.base_url,
@@ -111,11 +113,11 @@ class MessengerClient(SyncCalls, AsyncCalls):
         )
 
     def close(self) -> None:
-        """Empties the spool if the service is there, and closes the connections."""
+        """Sends the spooled notifications if the service answers, and closes the connections."""
         self._end()
 
     async def aclose(self) -> None:
-        """The same as `close`, and for the connections of the running event loop too."""
+        """Does the same as `close`, and closes the connections of the running event loop, too."""
         await asyncio.to_thread(self._end)
         await self._async_pool.aclose()
 

@@ -1,11 +1,11 @@
-"""Everything that can go wrong, as one small tree that follows the service's `code`s.
+"""The errors of this package.
 
 MessengerError
-├── ConfigurationError       the address, the token, TLS or a proxy is missing or cannot be right
+├── ConfigurationError       the address, the token, TLS or a proxy is missing or malformed
 ├── ClosedError              the client was closed before the call (also a RuntimeError)
 ├── AuthenticationError      401, 403
 ├── ValidationError          422 (with `errors`), 400, 413, 415: the request itself is wrong
-│   └── ArgumentError        an argument is wrong: refused here, nothing was sent (also a ValueError and a TypeError)
+│   └── ArgumentError        an argument is wrong: nothing was sent (also a ValueError and a TypeError)
 ├── NotFoundError            404
 ├── ConflictError            409
 ├── RateLimitedError         429 (with `retry_after`)
@@ -40,16 +40,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class FieldError:
-    """One wrong field of a request."""
+    """A wrong field of a request."""
 
     pointer: str
-    """JSON Pointer to the field, such as `/title`; empty for the whole body."""
+    """The JSON Pointer to the field, such as `/title`; empty for the whole body."""
     message: str
-    """What is wrong with it, for a person."""
+    """The reason, for people."""
 
 
 class MessengerError(Exception):
-    """Base of all errors of this package. Attributes that an error has no value for are `None`."""
+    """The base of all errors of this package. Attributes without a value are `None`."""
 
     def __init__(
         self,
@@ -63,21 +63,21 @@ class MessengerError(Exception):
     ) -> None:
         super().__init__(detail)
         self.detail = detail
-        """A sentence a person can act on."""
+        """The reason, for people."""
         self.status = status
-        """The HTTP status; `None` when there was no answer."""
+        """The HTTP status; `None` if there was no answer."""
         self.code = code
-        """The service's stable, snake_case name of the problem."""
+        """The stable, snake_case name of the problem, for programs."""
         self.request_id = request_id
-        """What to quote when asking the service's operators."""
+        """The id of the request in the service's log."""
         self.retry_after = retry_after
-        """Seconds after which the service wants to be asked again."""
+        """The seconds after which the service accepts a retry."""
         self.errors = errors
-        """Each field that is wrong (422)."""
+        """The wrong fields of the request (422)."""
 
     @property
     def temporary(self) -> bool:
-        """Whether the same call may succeed later without anybody changing it."""
+        """`True` if the same call may succeed later."""
         return False
 
     def __str__(self) -> str:
@@ -89,7 +89,7 @@ class MessengerError(Exception):
         return f"{text} (request {self.request_id})" if self.request_id else text
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The default hands only `args` on: an error that crosses a process boundary would lose the rest.
+        # The default pickles `args` only: an error of another process would lose its other attributes.
         return _revive, (type(self), self.detail, self.__dict__.copy())
 
 
@@ -100,67 +100,67 @@ def _revive(kind: type[MessengerError], detail: str, state: dict[str, Any]) -> M
 
 
 class ConfigurationError(MessengerError):
-    """The client cannot work as it is configured. Raised by the constructor.
+    """A wrong configuration of the client. The constructor raises it.
 
-    With a spool, a wrong TLS or proxy configuration (`code == "http_client"`) is logged by the constructor instead, and
-    notifications are spooled until it is mended.
+    With a spool, the constructor logs a wrong TLS or proxy configuration (`code == "http_client"`) instead,
+    and notifications are spooled until it is mended.
     """
 
 
 class ClosedError(MessengerError, RuntimeError):
-    """The client was closed before the call."""
+    """A call of a closed client."""
 
 
 class AuthenticationError(MessengerError):
-    """401 or 403: the token is missing, wrong or expired, or it may not do this."""
+    """401 or 403: the token is missing, wrong or expired, or lacks the right."""
 
 
 class ValidationError(MessengerError):
-    """The request is wrong and will be refused again. For 422 `errors` names each field that is wrong."""
+    """A wrong request, which would be refused again. For 422, `errors` names each wrong field."""
 
 
 class ArgumentError(ValidationError, ValueError, TypeError):
-    """An argument is wrong. Raised before anything is sent or spooled; `errors` names each field of the request."""
+    """A wrong argument, found before anything is sent or spooled. `errors` names each wrong field."""
 
 
 class NotFoundError(MessengerError):
-    """404: it does not exist, or the caller may not know that it exists."""
+    """404: the object does not exist, or the caller may not know that it exists."""
 
 
 class ConflictError(MessengerError):
-    """409: the state does not allow the call."""
+    """409: the state of the object does not allow the call."""
 
     @property
     def temporary(self) -> bool:
-        """True while the first call with the same idempotency key has not been answered yet."""
+        """`True` while the service has not answered the first call with the same idempotency key."""
         return self.code == "idempotency_in_flight" or self.retry_after is not None
 
 
 class RateLimitedError(MessengerError):
-    """429: too much at once. `retry_after` says when to come back."""
+    """429: too many calls. `retry_after` is the number of seconds to wait."""
 
     @property
     def temporary(self) -> bool:
-        """Always."""
+        """Always `True`."""
         return True
 
 
 class UnavailableError(MessengerError):
-    """The service could not be reached, broke off, or answered 5xx."""
+    """The service cannot be reached, closed the connection without an answer, or answered 5xx."""
 
     @property
     def temporary(self) -> bool:
-        """Always."""
+        """Always `True`."""
         return True
 
 
 class DeadlineError(UnavailableError):
-    """The service did not answer in time. Whether it did its work is not known."""
+    """The service did not answer in time. It may have processed the call all the same."""
 
 
 class UnexpectedAnswerError(MessengerError):
-    """An answer that the contract does not know. Most often something else answers at that address."""
+    """An answer that the contract does not know. Usually another program answers at that address."""
 
 
 class SpoolError(MessengerError):
-    """The spool's file cannot be read or written."""
+    """A failure to read or write the spool's file."""

@@ -1,4 +1,4 @@
-"""`EventStream`: the live events of a user, for `for` and `async for`."""
+"""`EventStream`, the live events of a user for `for` and `async for`."""
 
 from __future__ import annotations
 
@@ -18,30 +18,29 @@ _Stream = TypeVar("_Stream", bound="EventStream")
 
 
 class EventStream(SyncReader, AsyncReader):
-    """Iterates over the events of a user without an end: when the connection breaks it goes on where it stood.
+    """An endless iterator over the events of a user. If the connection breaks, it reconnects and resumes.
 
-    It gives `notification`, `new_message` and all else that the log holds, and of the stream's own events `reset`
-    (there is a gap: read again what you show) and `token_expired` (the next connection asks for a new token). `typing`
-    (everybody who types in a room now, in `users`) is told at once or never: it has no `id` and counts for
-    `timeout_ms`.
-    One thread or one task may iterate over it.
+    It returns all events of the log, such as `notification` and `new_message`, and three that are not in the
+    log: `reset` (a gap: reload what you show), `token_expired` (the next connection gets a new token) and
+    `typing` (`users` are all who type in the room). A `typing` event is never replayed, and is valid for
+    `timeout_ms`. Only one thread or task may iterate over a stream.
 
     Args:
-        token: The user's Hub JWT, or a function that gives it, which is asked before each connection. It may be
-            `async` where the stream is used with `async for`. One that was given as a string cannot be renewed:
+        token: The user's Hub JWT, or a function that returns it and that is called before each connection.
+            The function may be `async` if the stream is used with `async for`. A string cannot be renewed:
             the stream raises `AuthenticationError` when it has expired.
         base_url: The service's address; by default `MESSENGER_SERVICE_URL`.
-        last_event_id: Where to begin: the events after this one. By default with what comes from now on.
-        include_control: Give `connected`, `keepalive` and `reconnect` (the service shuts down) too.
+        last_event_id: The stream begins after this event; by default, with the next new event.
+        include_control: Return `connected`, `keepalive` and `reconnect` (the service shuts down), too.
         verify: TLS verification, as for `MessengerClient`.
         trust_env: Use the proxies of the environment, as for `MessengerClient`.
-        idle_timeout: Seconds of silence after which the connection counts as broken. The service says something
-            every 20 seconds.
+        idle_timeout: Seconds without a byte after which the connection counts as broken. The service sends a
+            `keepalive` at least every 20 seconds.
         max_backoff: The longest pause between two connections, in seconds.
 
     Raises:
         AuthenticationError: The token was refused.
-        MessengerError: Anything else that connecting again cannot mend.
+        MessengerError: Another error that a new connection cannot mend.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class EventStream(SyncReader, AsyncReader):
         )
 
     def close(self) -> None:
-        """Ends the iteration, also that of another thread, which waits for an event."""
+        """Ends the iteration, also that of another thread that waits for an event."""
         self._closed.set()
         connection = self._sync_connection
         if connection is not None and connection.response is not None:

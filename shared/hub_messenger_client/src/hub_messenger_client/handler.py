@@ -1,4 +1,4 @@
-"""`MessengerHandler`: log records as notifications, without ever hurting the application that logs."""
+"""`MessengerHandler`, a logging handler that sends records as notifications."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .errors import ConfigurationError, MessengerError, SpoolError
 __all__ = ["MessengerHandler"]
 
 OWN_LOGGERS = ("hub_messenger_client", "httpx", "httpcore", "h11", "anyio", "asyncio")
-"""What sending itself may log: turning that into notifications would never end."""
+"""The loggers of the sending code itself: notifications of their records would cause new records."""
 TITLE_LIMIT = 500
 BODY_LIMIT = 20_000
-FAREWELL = 2.0
+FLUSH_SECONDS = 2.0
 CUT = "\n[…]\n"
 
 
@@ -33,47 +33,44 @@ class _Message:
     body: str | None
     urgent: bool
     count: int = 1
-    """How many records it stands for."""
+    """The number of records that it stands for."""
 
 
 @dataclass
 class _Group:
-    """Records of one place in the code."""
+    """The records of one place in the code."""
 
     until: float
-    """When the window ends, on the monotonic clock."""
+    """The end of the window, on the monotonic clock."""
     since: float
-    """When the first repetition that is not reported yet may have come."""
+    """The time of the last report, on the monotonic clock. Repetitions since then are not reported yet."""
     last: _Message
     repeats: int = 0
 
 
 class MessengerHandler(logging.Handler):
-    """Sends log records as notifications.
+    """A logging handler that sends records as notifications.
 
-    It never waits and never raises: records are queued, and a thread sends them. The first record of a place in the
-    code goes out at once; its repetitions within `window` seconds become one message that counts them. When more
-    than `rate_limit` messages a minute would go out, the rest is counted, and the count follows later.
+    It never waits and never raises: it queues records, and a thread sends them. The first record of a place
+    in the code is sent at once. Its repetitions within `window` seconds become one message that counts them.
+    Records beyond `rate_limit` messages a minute are counted, and a message with the count follows.
 
-    A message that cannot be sent or spooled is written to stderr. If the client cannot be configured (the environment
-    has no address, say), the handler warns once on stderr and writes all its records there: it never keeps the
-    application from starting.
+    A message that can be neither sent nor spooled is written to stderr. If the client cannot be configured,
+    for example without an address, the handler warns once on stderr and writes all records there: the
+    application starts in any case.
 
     Args:
-        client: The client that sends; by default one that is made from the environment.
-        source_app: The sending application; by default the client's.
-        level: Records below it are ignored.
-        target_user: Send to this user, instead of to everybody of the tenant.
+        client: The client that sends; by default, one that is made from the environment.
+        source_app: The sending application; by default, the client's.
+        level: Records below this level are ignored.
+        target_user: Send to this user instead of everybody of the tenant.
         entity: Send into the room of this entity, such as `("machine", 42)`.
-        event_type: What the notifications are called.
+        event_type: The `event_type` of the notifications.
         urgent_level: Records from this level on are urgent: phones ring.
         window: Seconds over which repetitions are counted together.
-        rate_limit: Messages a minute. Urgent ones may be as many again.
-        capacity: Messages that may wait to be sent.
-        spool_dir: For the client that is made from the environment.
-
-    Raises:
-        ConfigurationError: Here, where it is constructed: what is missing does not go unnoticed until the first error.
+        rate_limit: Messages a minute. Urgent messages have a reserve of the same size.
+        capacity: The most messages in the queue.
+        spool_dir: The spool of the client that is made from the environment.
     """
 
     def __init__(
@@ -96,7 +93,7 @@ class MessengerHandler(logging.Handler):
         self._source_app = source_app
         self._notify: Callable[..., object] | None = None
         self.last_error: BaseException | None = None
-        """The last failure."""
+        """The last error; `None` if there was none."""
         try:
             client = client or self._own_client(spool_dir)
             self._source_app = source_app or client.source_app
@@ -111,7 +108,7 @@ class MessengerHandler(logging.Handler):
                 self._notify = partial(client.notify_entity, entity_type=entity[0], entity_id=entity[1])
         except MessengerError as error:
             self.last_error = error
-            _complain(f"log records are written to stderr and not sent: {error}")
+            _write_stderr(f"log records are written to stderr and not sent: {error}")
         self._event_type = event_type
         self._urgent_level = urgent_level
         self._window = window
@@ -119,9 +116,9 @@ class MessengerHandler(logging.Handler):
         self._burst = float(rate_limit)
         self._capacity = capacity
         self.dropped = 0
-        """Records that could not even be counted into a message."""
+        """The number of records that could not be formatted."""
         self.failed = 0
-        """Messages that the service did not take."""
+        """The number of messages that could not be sent."""
         self._worker = threading.local()
         self.after_fork(in_child=True)
         self.addFilter(self._is_foreign)
@@ -132,53 +129,53 @@ class MessengerHandler(logging.Handler):
         try:
             message = self._message(record)
             if self._notify is None:
-                _complain(_line(message))
+                _write_stderr(_line(message))
                 return
             kind = record.exc_info[0] if record.exc_info else None
-            with self._turn:
+            with self._condition:
                 self._admit((record.name, record.levelno, record.pathname, record.lineno, kind), message)
                 self._start()
-                self._turn.notify_all()
+                self._condition.notify_all()
         except Exception as error:  # noqa: BLE001 - a log call must not fail
             self.dropped += 1
             self.last_error = error
 
     def flush(self) -> None:
-        """Waits until what is queued has been tried, two seconds at most."""
-        deadline = time.monotonic() + FAREWELL
-        with self._turn:
+        """Waits until each queued message was tried once, for two seconds at most."""
+        deadline = time.monotonic() + FLUSH_SECONDS
+        with self._condition:
             while (self._queue or self._in_flight) and self._runs():
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return
-                self._turn.wait(left)
+                self._condition.wait(left)
 
     def close(self) -> None:
-        """Sends what is queued and counted, for two seconds at most, and ends."""
-        with self._turn:
+        """Sends the queued messages and the counts for two seconds at most, and ends the thread."""
+        with self._condition:
             for group in self._groups.values():
                 self._report(group)
             self._groups.clear()
-            self._turn.notify_all()
+            self._condition.notify_all()
         self.flush()
-        with self._turn:
+        with self._condition:
             self._closing = True
             left = (*self._in_flight, *self._queue)
             self._queue.clear()
-            self._turn.notify_all()
+            self._condition.notify_all()
         for message in left:
-            _complain(f"not known to be sent at the end: {_line(message)}")
+            _write_stderr(f"not known to be sent at the end: {_line(message)}")
         if self._owned is not None:
             self._owned.close()
         super().close()
 
     def before_fork(self) -> None:
-        """Nothing to do: the parent goes on."""
+        """Does nothing: `after_fork` resets the child."""
 
     def after_fork(self, *, in_child: bool) -> None:
-        """The child has no thread, and what was queued is the parent's to send."""
+        """Resets the child, which has no thread. The parent sends the messages queued before the fork."""
         if in_child:
-            self._turn = threading.Condition()
+            self._condition = threading.Condition()
             self._thread: threading.Thread | None = None
             self._queue: deque[_Message] = deque()
             self._groups: dict[object, _Group] = {}
@@ -194,7 +191,7 @@ class MessengerHandler(logging.Handler):
             self._owned = MessengerClient(spool_dir=spool_dir)
         except SpoolError as error:
             self.last_error = error
-            _complain(f"log records are sent without a spool: {error}")
+            _write_stderr(f"log records are sent without a spool: {error}")
             self._owned = MessengerClient(spool_dir=False)
         return self._owned
 
@@ -208,7 +205,7 @@ class MessengerHandler(logging.Handler):
         title = _short(f"{record.levelname} {record.name}: {first}")
         text = self.format(record)
         if title.endswith(first):
-            text = text.lstrip().removeprefix(first)  # the title says it already
+            text = text.lstrip().removeprefix(first)  # it stands in the title
         body = _cut(text.strip("\n"), BODY_LIMIT)
         return _Message(title, body or None, record.levelno >= self._urgent_level)
 
@@ -241,7 +238,7 @@ class MessengerHandler(logging.Handler):
         self._suppressed += count
 
     def _report(self, group: _Group) -> None:
-        """Queues a message that counts the repetitions of a group, with the seconds over which they came."""
+        """Queues a message with the number of repetitions of a group and the time in which they occurred."""
         if group.repeats:
             now = time.monotonic()
             times = "once" if group.repeats == 1 else f"{group.repeats} times"
@@ -250,13 +247,13 @@ class MessengerHandler(logging.Handler):
             group.repeats, group.since = 0, now
 
     def _expire(self) -> float | None:
-        """Reports what is due; gives the seconds until something else is."""
+        """Queues the counts that are due. Returns the seconds until the next one is due, or `None`."""
         now = time.monotonic()
         for place, group in tuple(self._groups.items()):
             if group.until > now:
                 continue
             if group.repeats:
-                group.until = now + self._window  # it goes on: one message for each window
+                group.until = now + self._window  # one message for each window, as long as repetitions occur
                 self._report(group)
             else:
                 del self._groups[place]
@@ -281,12 +278,12 @@ class MessengerHandler(logging.Handler):
     def _run(self) -> None:
         self._worker.sending = True
         while True:
-            with self._turn:
+            with self._condition:
                 self._in_flight = ()
-                self._turn.notify_all()
+                self._condition.notify_all()
                 pause = self._expire()
                 if not self._queue and not self._closing:
-                    self._turn.wait(pause)
+                    self._condition.wait(pause)
                     self._expire()
                 if not self._queue:
                     if self._closing:
@@ -296,11 +293,11 @@ class MessengerHandler(logging.Handler):
                 self._in_flight = (message,)
             try:
                 self._send(message)
-            except Exception as error:  # noqa: BLE001 - nothing that happens here may end the thread
+            except Exception as error:  # noqa: BLE001 - no error may end the thread
                 self.failed += 1
                 self.last_error = error
-                _complain(f"not sent: {_line(message)} ({error})")
-                with self._turn:
+                _write_stderr(f"not sent: {_line(message)} ({error})")
+                with self._condition:
                     self._suppress(message.count)
 
     def _send(self, message: _Message) -> None:
@@ -312,12 +309,12 @@ class MessengerHandler(logging.Handler):
             body=message.body,
             event_type=self._event_type,
             priority="urgent" if message.urgent else "normal",
-            wait=0,  # nobody waits for the result
+            wait=0,  # no caller waits for the result
         )
 
 
-def _complain(text: str) -> None:
-    """Writes a line to stderr, if there is one."""
+def _write_stderr(text: str) -> None:
+    """Writes a line to stderr, if the process has one."""
     stream = sys.stderr
     if stream is not None:
         with suppress(OSError, ValueError):
@@ -338,7 +335,7 @@ def _short(title: str) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    """Keeps the beginning and the end, where a traceback says what went wrong."""
+    """Cuts the middle out of a text that is too long. A traceback names the error at its end."""
     if len(text) <= limit:
         return text
     head = (limit - len(CUT)) // 2

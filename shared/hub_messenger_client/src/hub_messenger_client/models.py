@@ -1,4 +1,4 @@
-"""What the service answers, as frozen objects. Fields that this version does not know are kept in `extra`."""
+"""The answers of the service as frozen objects. Fields unknown to this version are kept in `extra`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?(Z|z|[+-]\
 
 
 def parse_time(value: Any) -> datetime | None:
-    """An RFC 3339 time. One without an offset is UTC, as in docs/integration.md. `None` for what is no time."""
+    """Parses an RFC 3339 time; one without an offset is UTC. Returns `None` if `value` is no time."""
     match = _RFC3339.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
@@ -46,7 +46,7 @@ def _count(value: Any) -> int | None:
 
 
 def _known(cls: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    """Splits an answer into the fields of `cls` and `extra`, where also goes what cannot be read."""
+    """Splits an answer into the fields of `cls` and `extra`. Values that cannot be parsed go into `extra`."""
     parsers = {spec.name: spec.metadata["parse"] for spec in fields(cls) if "parse" in spec.metadata}
     read = {name: parsers[name](value) for name, value in data.items() if name in parsers and value is not None}
     known = {name: value for name, value in read.items() if value is not None}
@@ -57,17 +57,17 @@ def _known(cls: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Notification:
-    """A notification as the service knows it, or as it waits in the spool."""
+    """A notification of the service or of the spool."""
 
     id: int | None = _as(_count)
-    """The service's number for it; `None` while it is only spooled."""
+    """The id of the service; `None` while the notification is in the spool."""
     source_app: str = _as(str, "")
     event_type: str = _as(str, "")
     title: str = _as(str, "")
     body: str | None = _as(str)
     priority: str = _as(str, "normal")
     status: str = _as(str, "")
-    """`sent`, `pending`, `failed`, `scheduled`, `expired`, `cancelled`; `spooled` when it is kept here for later."""
+    """`sent`, `pending`, `failed` or `expired`; `spooled` while it is in the spool."""
     matrix_room_id: str | None = _as(str)
     matrix_event_id: str | None = _as(str)
     created_at: datetime | None = _as(parse_time)
@@ -85,47 +85,47 @@ class Notification:
     attempts: int | None = _as(_count)
     next_attempt_at: datetime | None = _as(parse_time)
     reason: str | None = _as(str)
-    """Why it is not sent yet, such as `recipient_not_provisioned`; for a spooled one, what kept it here."""
+    """The reason why it is not sent yet, such as `recipient_not_provisioned`, or why it is in the spool."""
     warnings: tuple[str, ...] = _as(_strings, ())
-    """What the service ignored or wants mended, such as unknown request fields."""
+    """Warnings of the service, such as ignored fields of the request."""
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Fields of the answer that this version of the client does not know."""
     idempotency_key: str | None = field(default=None, compare=False)
-    """The key under which this call was sent. Calling again with it never makes a second notification."""
+    """The idempotency key of the call. A further call with this key makes no second notification."""
     replayed: bool = field(default=False, compare=False)
-    """Whether the service had this call already and gave its first answer again."""
+    """`True` if the service had answered a call with this key before and has repeated that answer."""
     request_id: str | None = field(default=None, compare=False)
-    """The service's name for this exchange: what to quote to its operators."""
+    """The id of the request in the service's log."""
 
     SPOOLED: ClassVar[str] = "spooled"
 
     @property
     def spooled(self) -> bool:
-        """Whether it is kept here and will be sent when the service is back."""
+        """`True` if it is in the spool and will be sent when the service answers again."""
         return self.status == self.SPOOLED
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], **local: Any) -> Notification:
-        """Reads the service's JSON object; `local` are the fields that the body does not carry."""
+        """Parses the service's JSON object. `local` holds the fields that are not part of the body."""
         return cls(**_known(cls, data), **local)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values for JSON, `extra` spread out among them."""
+        """Returns plain values for JSON. The fields in `extra` stand among the others."""
         return _plain(self)
 
 
 @dataclass(frozen=True)
 class NotificationLog:
-    """One page of the notification log. Iterates over, and has the length of, its notifications."""
+    """A page of the notification log: a sequence of its notifications."""
 
     notifications: tuple[Notification, ...]
     total: int | None = None
-    """How many there are over all pages, if the service says it."""
+    """The number of notifications on all pages; `None` if the answer does not have it."""
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
     def from_json(cls, data: Any) -> NotificationLog:
-        """Reads an array, or an object with `notifications`."""
+        """Parses an array, or an object with `notifications`. Raises `TypeError` for anything else."""
         page: Mapping[str, Any] = data if isinstance(data, Mapping) else {"notifications": data}
         entries = page.get("notifications")
         if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
@@ -150,63 +150,63 @@ class NotificationLog:
         return self.notifications[index]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values for JSON."""
+        """Returns plain values for JSON."""
         entries = [entry.to_dict() for entry in self.notifications]
         return {"notifications": entries, "total": self.total, **self.extra}
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event of the live stream."""
+    """An event of an event stream."""
 
     type: str
-    """`notification`, `new_message`, `typing`, `reset`, `token_expired`, and whatever newer services tell."""
+    """The kind: `notification`, `new_message`, `typing`, `reset`, `token_expired`, …"""
     data: Mapping[str, Any] = field(hash=False)
-    """All fields of the event, `type` among them."""
+    """All fields of the event, including `type`."""
     id: str | None = None
-    """Its position in the log; `None` for what the log does not hold, such as `typing` and `token_expired`."""
+    """The position in the log; `None` for an event that is not in the log, such as `typing`."""
 
     def __getitem__(self, name: str) -> Any:
         return self.data[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """A field, or `default`."""
+        """Returns a field, or `default` if it is missing."""
         return self.data.get(name, default)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values for JSON, in the shape of `/events/poll`."""
+        """Returns plain values for JSON, in the form of `/events/poll`."""
         return {**({} if self.id is None else {"id": self.id}), **self.data}
 
 
 @dataclass(frozen=True)
 class SpoolStats:
-    """What the spool holds and what became of what it held. Counters count from the spool's creation."""
+    """The content of a spool in numbers, and its counters since it was created."""
 
     waiting: int
-    """Notifications that are still to be sent."""
+    """The notifications to send."""
     waiting_bytes: int
     oldest_at: datetime | None
-    """When the one at the front was spooled."""
+    """The time at which the first of them was spooled."""
     dead: int
-    """Notifications that the service refused and that are kept for inspection."""
+    """The refused notifications that are kept for inspection."""
     spooled: int
-    """Counter: put into the spool."""
+    """Counter: notifications put into the spool."""
     sent: int
-    """Counter: delivered from the spool."""
+    """Counter: notifications delivered from the spool."""
     refused: int
-    """Counter: moved to the dead ones."""
+    """Counter: notifications that the service refused."""
     expired: int
-    """Counter: dropped because they were too old."""
+    """Counter: notifications dropped because they were too old."""
     evicted: int
-    """Counter: dropped because the spool was full."""
+    """Counter: notifications dropped because the spool was full."""
     failures: int
-    """Attempts that failed in a row; 0 while the service answers."""
+    """The failed attempts in a row; 0 while the service answers."""
     last_error: str | None
     retry_at: datetime | None
-    """When the next attempt is due, while the service is away."""
+    """The time of the next attempt after a failure."""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values for JSON."""
+        """Returns plain values for JSON."""
         return _plain(self)
 
 
@@ -222,7 +222,7 @@ class DeadLetter:
     died_at: datetime
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values for JSON."""
+        """Returns plain values for JSON."""
         return _plain(self)
 
 

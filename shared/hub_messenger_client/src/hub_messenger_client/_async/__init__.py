@@ -1,1 +1,1 @@
-"""Everything that waits, written once. `_sync` is generated from here by `scripts/unasync.py`."""
+"""The code that waits for I/O, written once as async code. `scripts/unasync.py` generates `_sync` from it."""

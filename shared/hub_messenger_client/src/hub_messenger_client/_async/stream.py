@@ -1,4 +1,4 @@
-"""The event stream: connecting, reading, and connecting again."""
+"""The event stream: connects, reads, and reconnects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..models import Event
 
 
 class AsyncConnection:
-    """One connection, with a client of its own."""
+    """One connection with an HTTP client of its own."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
@@ -21,7 +21,7 @@ class AsyncConnection:
         self.chunks: AsyncIterator[bytes]
 
     async def open(self, url: str, headers: dict[str, str]) -> httpx.Response:
-        """Sends the request. The body of an answer that is no stream is read."""
+        """Sends the request and returns the answer. Reads the body of an error."""
         request = self._client.build_request("GET", url, headers=headers)
         self.response = await self._client.send(request, stream=True)
         if not self.response.is_success:
@@ -30,14 +30,14 @@ class AsyncConnection:
         return self.response
 
     async def aclose(self) -> None:
-        """Ends it, wherever it stands."""
+        """Closes the response and its HTTP client."""
         if self.response is not None:
             await self.response.aclose()
         await self._client.aclose()
 
 
 class AsyncReader(StreamCore):
-    """Iterates over events, over any number of connections."""
+    """An async iterator over events that reconnects as often as needed."""
 
     _async_connection: AsyncConnection | None = None
 
@@ -53,7 +53,7 @@ class AsyncReader(StreamCore):
         return event
 
     async def _async_step(self) -> None:
-        """Reads some bytes, or connects to do so."""
+        """Receives one chunk of bytes, or connects if there is no connection."""
         headers: dict[str, str] = {}
         if self._async_connection is None:
             await self._async_sleep(self._pause)
@@ -67,7 +67,7 @@ class AsyncReader(StreamCore):
         except MessengerError as error:
             problem = error
         except BaseException:
-            # Cancelled while waiting: the bytes that were on their way come again over the next connection.
+            # Cancelled while waiting: the next connection resumes from the cursor, so no event is lost.
             self._pause = 0.0
             await self._async_drop()
             raise
@@ -75,7 +75,7 @@ class AsyncReader(StreamCore):
         self._lost(problem)
 
     async def _async_connect(self, headers: dict[str, str]) -> bool:
-        self._async_connection = AsyncConnection(_pools.made(httpx.AsyncClient, self._settings))
+        self._async_connection = AsyncConnection(_pools.create(httpx.AsyncClient, self._settings))
         self._opened(await self._async_connection.open(self._url, headers))
         return True
 

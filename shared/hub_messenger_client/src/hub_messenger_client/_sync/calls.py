@@ -1,5 +1,5 @@
 # Generated from `_async` by scripts/unasync.py: edit it there.
-"""The calls of a client."""
+"""The calls of a client to the service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..models import Notification, NotificationLog
 
 
 class SyncCalls(Core):
-    """What a client can do with `await`."""
+    """The async calls of a client."""
 
     def notify(
         self,
@@ -32,26 +32,27 @@ class SyncCalls(Core):
         timeout: float | httpx.Timeout | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Notification:
-        """Sends to everybody of the tenant, into its room "Allgemein".
+        """Sends to everybody of the tenant, in its room "Allgemein".
 
         Args:
-            title: What it is about, 1 to 500 characters.
+            title: The subject, 1 to 500 characters.
             body: The details, up to 20 000 characters.
-            source_app: The sending application; by default the client's own `source_app`.
-            event_type: What kind of event it is, for those who filter.
+            source_app: The sending application; by default the client's `source_app`.
+            event_type: The kind of event, for readers that filter.
             priority: `normal`, or `urgent`: marked, and phones ring.
-            tenant_id: Another tenant than the token's own.
-            idempotency_key: A key of your own, to make calls of several processes or days one notification.
-                By default every call has one, which its retries share.
-            wait: How many seconds (0 to 10) the service may wait for the homeserver before it answers `pending`.
-            timeout: Seconds for this call instead of the client's; a given `wait` is added.
+            tenant_id: Another tenant than that of the token.
+            idempotency_key: A key of your own: calls with the same key make one notification.
+                By default, each call has a new key, which its retries share.
+            wait: Seconds (0 to 10) that the service may wait for the homeserver before it answers `pending`.
+            timeout: Seconds for this call instead of the client's timeout; `wait` is added if it is set.
             extra: Further fields of the request, for services that are newer than this client.
 
         Returns:
-            What the service answered. With a spool, and the service away, one with `status == "spooled"`.
+            The service's answer. If a spool keeps the notification, its `status` is `spooled`.
 
         Raises:
-            MessengerError: See `hub_messenger_client.errors` for the tree.
+            ArgumentError: An argument is wrong; nothing was sent or spooled.
+            MessengerError: Any other error, see `hub_messenger_client.errors`.
         """
         fields = {
             "source_app": source_app,
@@ -80,9 +81,9 @@ class SyncCalls(Core):
         timeout: float | httpx.Timeout | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Notification:
-        """Sends into the room of an entity, such as machine 42, which is created when it is not there yet.
+        """Sends into the room of an entity, such as machine 42. The service creates the room if needed.
 
-        `entity_type` and `entity_id` name the entity; all else is as for `notify`.
+        `entity_type` and `entity_id` name the entity. The other arguments are those of `notify`.
         """
         fields = {
             "source_app": source_app,
@@ -112,9 +113,9 @@ class SyncCalls(Core):
         timeout: float | httpx.Timeout | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Notification:
-        """Sends to one user, whom only this reaches. Who has never logged in gets it at the first login.
+        """Sends to one user and to nobody else. A user who has never signed in gets it at the first sign-in.
 
-        `target_user` is the Hub's id of the user; all else is as for `notify`.
+        `target_user` is the user's id in the Hub. The other arguments are those of `notify`.
         """
         fields = {
             "source_app": source_app,
@@ -142,7 +143,7 @@ class SyncCalls(Core):
         timeout: float | httpx.Timeout | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Notification:
-        """Sends into the room of the sending application itself. All is as for `notify`."""
+        """Sends into the room of the sending application. The arguments are those of `notify`."""
         fields = {
             "source_app": source_app,
             "event_type": event_type,
@@ -155,7 +156,7 @@ class SyncCalls(Core):
         return self._send(self._letter(fields, idempotency_key, extra), wait, timeout)
 
     def get(self, notification_id: int, *, timeout: float | httpx.Timeout | None = None) -> Notification:
-        """A notification as it stands now: whether it has been sent, and if not, why."""
+        """Returns a notification with its present `status` and `reason`."""
         call = self._get_call(f"/notifications/{_wire.notification_id(notification_id)}", {}, timeout)
         return _wire.read_notification(self._sync_exchange.send(call))
 
@@ -167,18 +168,18 @@ class SyncCalls(Core):
         offset: int | None = None,
         timeout: float | httpx.Timeout | None = None,
     ) -> NotificationLog:
-        """The notifications that were sent, newest first; of one application if `source_app` is given."""
+        """Returns a page of the notification log, newest first; `source_app` limits it to one application."""
         query = {"source_app": source_app, "limit": limit, "offset": offset}
         return _wire.read_log(self._sync_exchange.send(self._get_call("/notifications/log", query, timeout)))
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Sends what waits in the spool, at once. Says whether the spool is empty now."""
+        """Sends the spooled notifications now. Returns `True` if the spool is empty before the timeout."""
         return self._flush(timeout)
 
     def _send(self, letter: Letter, wait: float | None, timeout: float | httpx.Timeout | None) -> Notification:
         call = self._send_call(letter, wait, timeout)
         if self.spool is not None:
-            queued = self._queued(letter)
+            queued = self._queue_behind_others(letter)
             if queued is not None:
                 return queued
         try:
@@ -186,5 +187,5 @@ class SyncCalls(Core):
         except MessengerError as error:
             if self.spool is None or not _wire.spoolable(error):
                 raise
-            return self._kept(letter, error)
+            return self._spool_failed(letter, error)
         return _wire.read_notification(response, letter.key)

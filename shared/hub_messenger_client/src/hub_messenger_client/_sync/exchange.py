@@ -24,7 +24,7 @@ class SyncExchange:
         self._pool = pool
 
     def send(self, call: _wire.Call) -> httpx.Response:
-        """The answer. Failures that may pass are tried again; the last one is raised as `MessengerError`.
+        """Returns the answer. Retries temporary failures, and raises the last one as a `MessengerError`.
 
         All attempts and pauses together take no longer than the call's limit.
         """
@@ -41,14 +41,14 @@ class SyncExchange:
                 if pause is None:
                     raise
                 resumes = time.monotonic() + pause
-                if (in_flight and resumes > begin + _wire.IN_FLIGHT_PATIENCE) or (end is not None and resumes >= end):
+                if (in_flight and resumes > begin + _wire.IN_FLIGHT_SECONDS) or (end is not None and resumes >= end):
                     raise
-                log.debug("%s %s in %.2f s again: %s", call.method, call.path, pause, error)
+                log.debug("%s %s failed, retrying in %.2f s: %s", call.method, call.path, pause, error)
             attempt += not in_flight
             time.sleep(pause)
 
     def once(self, call: _wire.Call, end: float | None = None) -> httpx.Response:
-        """The answer to a single attempt, by `end` on the monotonic clock. Raises `MessengerError`."""
+        """Returns the answer to one attempt that ends by `end` (monotonic clock). Raises `MessengerError`."""
         client = self._pool.acquire()
         left = None if end is None else max(0.001, end - time.monotonic())
         try:

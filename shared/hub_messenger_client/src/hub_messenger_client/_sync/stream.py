@@ -1,5 +1,5 @@
 # Generated from `_async` by scripts/unasync.py: edit it there.
-"""The event stream: connecting, reading, and connecting again."""
+"""The event stream: connects, reads, and reconnects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..models import Event
 
 
 class SyncConnection:
-    """One connection, with a client of its own."""
+    """One connection with an HTTP client of its own."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -22,7 +22,7 @@ class SyncConnection:
         self.chunks: Iterator[bytes]
 
     def open(self, url: str, headers: dict[str, str]) -> httpx.Response:
-        """Sends the request. The body of an answer that is no stream is read."""
+        """Sends the request and returns the answer. Reads the body of an error."""
         request = self._client.build_request("GET", url, headers=headers)
         self.response = self._client.send(request, stream=True)
         if not self.response.is_success:
@@ -31,14 +31,14 @@ class SyncConnection:
         return self.response
 
     def close(self) -> None:
-        """Ends it, wherever it stands."""
+        """Closes the response and its HTTP client."""
         if self.response is not None:
             self.response.close()
         self._client.close()
 
 
 class SyncReader(StreamCore):
-    """Iterates over events, over any number of connections."""
+    """An async iterator over events that reconnects as often as needed."""
 
     _sync_connection: SyncConnection | None = None
 
@@ -54,7 +54,7 @@ class SyncReader(StreamCore):
         return event
 
     def _sync_step(self) -> None:
-        """Reads some bytes, or connects to do so."""
+        """Receives one chunk of bytes, or connects if there is no connection."""
         headers: dict[str, str] = {}
         if self._sync_connection is None:
             self._sync_sleep(self._pause)
@@ -68,7 +68,7 @@ class SyncReader(StreamCore):
         except MessengerError as error:
             problem = error
         except BaseException:
-            # Cancelled while waiting: the bytes that were on their way come again over the next connection.
+            # Cancelled while waiting: the next connection resumes from the cursor, so no event is lost.
             self._pause = 0.0
             self._sync_drop()
             raise
@@ -76,7 +76,7 @@ class SyncReader(StreamCore):
         self._lost(problem)
 
     def _sync_connect(self, headers: dict[str, str]) -> bool:
-        self._sync_connection = SyncConnection(_pools.made(httpx.Client, self._settings))
+        self._sync_connection = SyncConnection(_pools.create(httpx.Client, self._settings))
         self._opened(self._sync_connection.open(self._url, headers))
         return True
 
