@@ -1,1 +1,1 @@
-"""Tests: rules here, the real service in `e2e`."""
+"""Tests of the client with a loopback service; those with the real service are in `e2e`."""

@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees what the developer's shell is configured with."""
+    """Removes the variables of the developer's shell."""
     for name in ("URL", "TOKEN"):
         monkeypatch.delenv(f"MESSENGER_SERVICE_{name}", raising=False)
     for name in ("SOURCE_APP", "USER_TOKEN", "SPOOL_DIR"):
@@ -30,15 +30,15 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def configured(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """The environment that the hub gives its satellites."""
+    """A loopback service, with the environment variables that the hub sets for satellites."""
     monkeypatch.setenv("MESSENGER_SERVICE_URL", service.url)
     monkeypatch.setenv("MESSENGER_SERVICE_TOKEN", TOKEN)
     return service
 
 
 def eventually(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Waits for what other threads or processes bring about."""
+    """Waits until other threads or processes make a condition true. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback that keeps the contract, and breaks it where a test wants it to."""
+"""A small HTTP server on loopback that keeps the contract, or breaks it as a test demands."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Exchange(BaseHTTPRequestHandler):
         pass
 
     def do_POST(self) -> None:
-        self.server.service.take(self)
+        self.server.service.handle(self)
 
     do_GET = do_POST
 
@@ -57,8 +57,8 @@ class Exchange(BaseHTTPRequestHandler):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         kind = "application/json" if status < 400 else "application/problem+json"
-        given = {"Content-Type": kind, "X-Request-Id": "req-1", **(headers or {})}
-        for name, value in {**given, "Content-Length": str(len(data))}.items():
+        fields = {"Content-Type": kind, "X-Request-Id": "req-1", **(headers or {})}
+        for name, value in {**fields, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
@@ -70,7 +70,7 @@ class Exchange(BaseHTTPRequestHandler):
         self.answer(status, {"request_id": "req-1", **body}, headers)
 
     def reset(self) -> None:
-        """Breaks the connection without an answer."""
+        """Resets the connection without an answer."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
@@ -94,7 +94,7 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def break_off(self) -> None:
-        """Ends every connection, as a process does that dies."""
+        """Ends every connection, as a killed process does."""
         for connection in tuple(self.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -105,7 +105,7 @@ class Server(ThreadingHTTPServer):
 
 @dataclass
 class Service:
-    """What the server holds. It outlives a restart, as the real one's database does."""
+    """The state of the server. It outlives a restart, as a database does."""
 
     port: int = 0
     requests: list[Request] = field(default_factory=list)
@@ -123,7 +123,7 @@ class Service:
 
     @property
     def titles(self) -> list[str]:
-        """What was taken, each once, in order."""
+        """The titles of the accepted notifications, in order."""
         return [str(entry["title"]) for entry in self.accepted]
 
     @property
@@ -149,7 +149,8 @@ class Service:
         yield
         self.start()
 
-    def take(self, exchange: Exchange) -> None:
+    def handle(self, exchange: Exchange) -> None:
+        """Records a request and answers it by the route, the script, or the contract."""
         parts = urlsplit(exchange.path)
         body = exchange.rfile.read(int(exchange.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in exchange.headers.items()}
@@ -161,7 +162,7 @@ class Service:
         (behaviour or self.accept)(exchange)
 
     def store(self, request: Request) -> tuple[dict[str, Any], bool]:
-        """Takes a notification as the service does: once for each key."""
+        """Stores a notification once for each key. Returns it, and `True` if the key is a repeated one."""
         with self._lock:
             if request.key in self._by_key:
                 return self._by_key[request.key], True
@@ -193,8 +194,8 @@ def breaks_off(exchange: Exchange) -> None:
     exchange.reset()
 
 
-def breaks_off_after_taking(exchange: Exchange) -> None:
-    """As a service that is killed between its commit and its answer."""
+def breaks_off_after_storing(exchange: Exchange) -> None:
+    """Behaves as a service that is killed between its commit and its answer."""
     exchange.server.service.store(exchange.request_)
     exchange.reset()
 

@@ -1,8 +1,8 @@
-"""A process of a satellite: sends numbered notifications with a spool, and dies where a test wants it to.
+"""A process of a satellite: sends numbered notifications with a spool, and kills itself on demand.
 
     python satellite.py URL SPOOL_DIR NAME COUNT [--pause SECONDS] [--die POINT] [--linger SECONDS]
 
-Prints one line of JSON: how often each status was returned.
+Prints a line of JSON: the number of calls by status.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ def die(*_: Any, **__: Any) -> Any:
 
 
 def dies_before_removing() -> None:
-    """The service has the notification, and the spool has it still."""
+    """Dies when the service has a notification that the spool still holds."""
     advance = Spool.advance
 
-    def spoiled(self: Spool, holder: str, lease: float, done: Any = None) -> Any:
+    def advance_or_die(self: Spool, holder: str, lease: float, done: Any = None) -> Any:
         if done is not None:
             die()
         return advance(self, holder, lease, done)
 
-    Spool.advance = spoiled  # type: ignore[method-assign]
+    Spool.advance = advance_or_die  # type: ignore[method-assign]
 
 
 def dies_before_sending() -> None:
-    """The lease is taken, and nothing was sent."""
+    """Dies when it holds the lease and has sent nothing."""
     advance = Spool.advance
 
-    def spoiled(self: Spool, holder: str, lease: float, done: Any = None) -> Any:
+    def advance_and_die(self: Spool, holder: str, lease: float, done: Any = None) -> Any:
         advance(self, holder, lease, done)
         die()
 
-    Spool.advance = spoiled  # type: ignore[method-assign]
+    Spool.advance = advance_and_die  # type: ignore[method-assign]
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What a call does on the wire, sync and async alike."""
+"""The HTTP requests of each call, sync and async."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from hub_messenger_client import (
     ValidationError,
 )
 
-from .loopback import TOKEN, Service, breaks_off, breaks_off_after_taking, fails, slow
+from .loopback import TOKEN, Service, breaks_off, breaks_off_after_storing, fails, slow
 
 Run = Callable[..., Any]
 SYNC_NAMES = ["notify", "notify_entity", "notify_user", "notify_service", "get", "log", "flush"]
@@ -40,7 +40,7 @@ SYNC_NAMES = ["notify", "notify_entity", "notify_user", "notify_service", "get",
 
 @pytest.fixture(params=["sync", "async"])
 def run(request: pytest.FixtureRequest) -> Run:
-    """Calls a method of a client, or its twin in an event loop of its own."""
+    """Calls a method of a client, or its async twin in a new event loop."""
 
     def sync(client: MessengerClient, name: str, **arguments: Any) -> Any:
         with client:
@@ -68,7 +68,7 @@ def test_the_twins_have_the_same_signatures_and_documentation() -> None:
         assert sync.__doc__ == twin.__doc__.replace("`anotify`", "`notify`")
 
 
-def test_a_general_notification(service: Service, run: Run) -> None:
+def test_notify_sends_to_everybody_of_the_tenant(service: Service, run: Run) -> None:
     sent = run(client(service), "notify", source_app="fertigungs-app", title="Schicht gestartet", body="Frühschicht")
     (request,) = service.requests
     assert (request.method, request.path, request.query) == ("POST", "/api/v1/notifications/send", {})
@@ -88,7 +88,7 @@ def test_a_general_notification(service: Service, run: Run) -> None:
     assert not sent.replayed
 
 
-def test_an_entity_notification(service: Service, run: Run) -> None:
+def test_notify_entity_sends_into_the_room_of_the_entity(service: Service, run: Run) -> None:
     run(
         client(service),
         "notify_entity",
@@ -109,7 +109,7 @@ def test_an_entity_notification(service: Service, run: Run) -> None:
     }
 
 
-def test_a_direct_message(service: Service, run: Run) -> None:
+def test_notify_user_sends_to_one_user(service: Service, run: Run) -> None:
     run(client(service), "notify_user", source_app="a", target_user="mueller", title="t", tenant_id=3)
     assert service.requests[0].json == {
         "source_app": "a",
@@ -122,7 +122,7 @@ def test_a_direct_message(service: Service, run: Run) -> None:
     }
 
 
-def test_a_message_to_the_apps_own_room_with_fields_of_a_newer_service(service: Service, run: Run) -> None:
+def test_notify_service_sends_into_the_apps_room_with_extra_fields(service: Service, run: Run) -> None:
     at = datetime(2026, 2, 1, 7, tzinfo=timezone(timedelta(hours=1)))
     run(client(service, source_app="own"), "notify_service", title="t", extra={"tags": ["x"], "deliver_at": at})
     assert service.requests[0].json == {
@@ -136,37 +136,37 @@ def test_a_message_to_the_apps_own_room_with_fields_of_a_newer_service(service: 
     }
 
 
-def test_wait_is_handed_on(service: Service, run: Run) -> None:
+def test_the_client_sends_wait_as_a_query_parameter(service: Service, run: Run) -> None:
     run(client(service), "notify", source_app="a", title="t", wait=0.5)
     assert service.requests[0].query == {"wait": ["0.5"]}
 
 
-def test_wait_outside_its_bounds_is_a_mistake(service: Service, run: Run) -> None:
+def test_a_wait_out_of_bounds_raises_a_value_error(service: Service, run: Run) -> None:
     with pytest.raises(ValueError, match="between 0 and 10"):
         run(client(service), "notify", source_app="a", title="t", wait=11)
 
 
-def test_the_timeout_counts_beyond_the_wait(service: Service, run: Run) -> None:
+def test_the_client_adds_the_wait_to_the_timeout(service: Service, run: Run) -> None:
     service.script.append(slow(0.5))
     assert run(client(service, timeout=0.3, retries=0), "notify", source_app="a", title="t", wait=1).id == 1
 
 
 @pytest.mark.parametrize("failure", [fails(500), fails(503, retry_after=0), breaks_off, fails(429, retry_after=0.1)])
-def test_what_passes_is_tried_again_under_the_same_key(service: Service, run: Run, failure: Any) -> None:
+def test_the_client_retries_temporary_failures_under_the_same_key(service: Service, run: Run, failure: Any) -> None:
     service.script.extend([failure, failure])
     assert run(client(service), "notify", source_app="a", title="t").id == 1
     assert len(service.requests) == 3
     assert len(set(service.keys)) == 1
 
 
-def test_a_retry_of_what_was_taken_doubles_nothing(service: Service, run: Run) -> None:
-    service.script.append(breaks_off_after_taking)
+def test_a_retry_after_a_lost_answer_makes_no_second_notification(service: Service, run: Run) -> None:
+    service.script.append(breaks_off_after_storing)
     sent = run(client(service), "notify", source_app="a", title="t")
     assert sent.replayed
     assert service.titles == ["t"]
 
 
-def test_a_call_that_is_still_in_flight_is_waited_for(service: Service, run: Run) -> None:
+def test_a_retry_waits_for_the_first_attempt_in_flight(service: Service, run: Run) -> None:
     in_flight = fails(409, "idempotency_in_flight", retry_after=0.05)
     service.script.extend([slow(1.0), *[in_flight] * 6])
     phases = httpx.Timeout(0.3)
@@ -176,7 +176,7 @@ def test_a_call_that_is_still_in_flight_is_waited_for(service: Service, run: Run
     assert len(service.requests) == 8
 
 
-def test_one_limit_holds_for_all_attempts_of_a_call(service: Service, run: Run) -> None:
+def test_one_time_limit_holds_for_all_attempts_of_a_call(service: Service, run: Run) -> None:
     service.always = slow(30.0)
     began = time.monotonic()
     with pytest.raises(DeadlineError):
@@ -184,7 +184,7 @@ def test_one_limit_holds_for_all_attempts_of_a_call(service: Service, run: Run) 
     assert 0.9 <= time.monotonic() - began < 5.0
 
 
-def test_a_limit_shorter_than_the_services_own_wait_is_told_to_it(service: Service) -> None:
+def test_the_client_asks_for_a_shorter_wait_if_its_limit_is_short(service: Service) -> None:
     with client(service, timeout=2.0, source_app="a") as messenger:
         messenger.notify(title="1")
         messenger.notify(title="2", timeout=10.0)
@@ -212,7 +212,7 @@ def test_a_base_url_may_end_with_the_path_of_the_api(service: Service, suffix: s
         ({"title": "t", "priority": "URGENT"}, ["/priority"]),
     ],
 )
-def test_an_argument_that_the_service_would_refuse_is_refused_here(
+def test_the_client_refuses_arguments_that_the_service_would_refuse(
     service: Service, arguments: dict[str, Any], pointers: list[str]
 ) -> None:
     with client(service, source_app="a") as messenger, pytest.raises(ArgumentError) as caught:
@@ -223,7 +223,7 @@ def test_an_argument_that_the_service_would_refuse_is_refused_here(
 
 
 @pytest.mark.parametrize("priority", ["low", "high", "", 1])
-def test_an_unknown_priority_is_refused_with_the_accepted_values(service: Service, priority: Any) -> None:
+def test_the_client_refuses_an_unknown_priority_and_names_the_accepted_ones(service: Service, priority: Any) -> None:
     calls: dict[str, dict[str, Any]] = {
         "notify": {},
         "notify_entity": {"entity_type": "machine", "entity_id": 42},
@@ -237,7 +237,7 @@ def test_an_unknown_priority_is_refused_with_the_accepted_values(service: Servic
     assert service.requests == []
 
 
-def test_the_target_of_a_call_is_checked_too(service: Service) -> None:
+def test_the_client_checks_targets_ids_and_timeouts(service: Service) -> None:
     with client(service, source_app="a") as messenger:
         with pytest.raises(ArgumentError, match="target_user must not be blank"):
             messenger.notify_user(target_user="  ", title="t")
@@ -251,23 +251,23 @@ def test_the_target_of_a_call_is_checked_too(service: Service) -> None:
         client(service, timeout="soon")
 
 
-def test_another_conflict_is_not_tried_again(service: Service, run: Run) -> None:
+def test_the_client_does_not_retry_a_state_conflict(service: Service, run: Run) -> None:
     service.script.append(fails(409, "state_conflict"))
     with pytest.raises(ConflictError):
         run(client(service), "notify", source_app="a", title="t")
     assert len(service.requests) == 1
 
 
-def test_each_call_has_a_key_of_its_own_unless_it_is_given(service: Service) -> None:
+def test_each_call_has_a_new_key_unless_the_caller_passes_one(service: Service) -> None:
     with client(service, source_app="a") as messenger:
         messenger.notify(title="1")
         messenger.notify(title="2")
         messenger.notify(title="3", idempotency_key="mine")
-        again = messenger.notify(title="3", idempotency_key="mine")
+        repeated = messenger.notify(title="3", idempotency_key="mine")
     assert len(set(service.keys)) == 3
     assert service.keys[2:] == ["mine", "mine"]
-    assert again.replayed
-    assert again.id == 3
+    assert repeated.replayed
+    assert repeated.id == 3
 
 
 @pytest.mark.parametrize(
@@ -282,14 +282,16 @@ def test_each_call_has_a_key_of_its_own_unless_it_is_given(service: Service) -> 
         (lambda exchange: exchange.answer(301, b"", {"Location": "/elsewhere"}), UnexpectedAnswerError),
     ],
 )
-def test_what_cannot_pass_is_raised_at_once(service: Service, run: Run, failure: Any, kind: type[Exception]) -> None:
+def test_the_client_raises_permanent_failures_at_once(
+    service: Service, run: Run, failure: Any, kind: type[Exception]
+) -> None:
     service.script.append(failure)
     with pytest.raises(kind):
         run(client(service), "notify", source_app="a", title="t")
     assert len(service.requests) == 1
 
 
-def test_a_long_pause_that_the_service_wants_is_the_callers_to_make(service: Service, run: Run) -> None:
+def test_the_client_raises_instead_of_waiting_for_a_long_retry_after(service: Service, run: Run) -> None:
     service.script.append(fails(429, "rate_limited", retry_after=120))
     started = time.monotonic()
     with pytest.raises(RateLimitedError) as caught:
@@ -298,7 +300,7 @@ def test_a_long_pause_that_the_service_wants_is_the_callers_to_make(service: Ser
     assert time.monotonic() - started < 1
 
 
-def test_a_service_that_is_away_is_reported_after_the_last_attempt(service: Service, run: Run) -> None:
+def test_the_client_raises_after_the_last_attempt_at_an_unreachable_service(service: Service, run: Run) -> None:
     service.stop()
     with pytest.raises(UnavailableError, match=r"cannot be reached") as caught:
         run(client(service, retries=1), "notify", source_app="a", title="t")
@@ -306,13 +308,13 @@ def test_a_service_that_is_away_is_reported_after_the_last_attempt(service: Serv
     assert caught.value.temporary
 
 
-def test_a_service_that_is_too_slow_is_reported(service: Service, run: Run) -> None:
+def test_a_slow_service_raises_a_deadline_error(service: Service, run: Run) -> None:
     service.always = slow(1.0)
     with pytest.raises(DeadlineError):
         run(client(service, retries=0), "notify", source_app="a", title="t", timeout=0.1, wait=0)
 
 
-def test_get_and_log(service: Service, run: Run) -> None:
+def test_get_and_log_return_stored_notifications(service: Service, run: Run) -> None:
     entry = {"id": 5, "title": "t", "status": "sent", "colour": "red"}
     service.routes["/api/v1/notifications/5"] = lambda exchange: exchange.answer(200, entry)
     service.routes["/api/v1/notifications/log"] = lambda exchange: exchange.answer(200, {"notifications": [entry]})
@@ -324,12 +326,12 @@ def test_get_and_log(service: Service, run: Run) -> None:
         run(client(service), "log")
 
 
-def test_text_that_is_no_unicode_does_not_keep_an_alarm_from_being_sent(service: Service, run: Run) -> None:
+def test_the_client_replaces_lone_surrogates_and_sends_the_alarm(service: Service, run: Run) -> None:
     run(client(service), "notify", source_app="a", title="file \udcff\ud800 😀")
     assert service.titles == ["file ?? 😀"]
 
 
-def test_what_is_no_json_is_the_callers_mistake(service: Service, run: Run) -> None:
+def test_a_value_that_json_cannot_hold_raises_an_error(service: Service, run: Run) -> None:
     with pytest.raises(TypeError, match="object cannot be sent as JSON"):
         run(client(service), "notify", source_app="a", title="t", extra={"x": object()})
     with pytest.raises(ValueError, match="Out of range float"):
@@ -338,7 +340,7 @@ def test_what_is_no_json_is_the_callers_mistake(service: Service, run: Run) -> N
 
 
 @pytest.mark.parametrize("key", ["", "ä", "a\nb", " a", "x" * 256])
-def test_a_key_that_cannot_be_a_header_is_the_callers_mistake(service: Service, key: str) -> None:
+def test_a_key_that_a_header_cannot_hold_raises_an_error(service: Service, key: str) -> None:
     with client(service) as messenger, pytest.raises(ValueError, match="idempotency_key"):
         messenger.notify(source_app="a", title="t", idempotency_key=key)
 
@@ -363,25 +365,25 @@ def test_the_environment_configures_a_client(configured: Service, run: Run) -> N
         ("http://service:8000", "schlüssel", "no token has"),
     ],
 )
-def test_wrong_configuration_is_told_at_construction(url: str | None, token: str | None, part: str) -> None:
+def test_the_constructor_raises_a_wrong_configuration(url: str | None, token: str | None, part: str) -> None:
     with pytest.raises(ConfigurationError, match=part) as caught:
         MessengerClient(url, token)
     assert "geheim" not in str(caught.value)
 
 
-def test_a_token_may_end_with_a_line_end_and_a_url_with_a_slash(service: Service) -> None:
+def test_the_client_strips_white_space_and_slashes_of_url_and_token(service: Service) -> None:
     with MessengerClient(f" {service.url}/ ", f"{TOKEN}\n") as messenger:
         assert messenger.notify(source_app="a", title="t").id == 1
     assert service.requests[0].path == "/api/v1/notifications/send"
 
 
-def test_a_prefix_in_the_url_is_kept(service: Service) -> None:
+def test_the_client_keeps_a_path_in_the_url(service: Service) -> None:
     with MessengerClient(f"{service.url}/messenger", TOKEN) as messenger:
         messenger.notify(source_app="a", title="t")
     assert service.requests[0].path == "/messenger/api/v1/notifications/send"
 
 
-def test_a_call_without_any_source_app_says_so(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_without_source_app_raises_an_error(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     with client(service) as messenger, pytest.raises(ConfigurationError, match="source_app is missing"):
         messenger.notify(title="t")
     monkeypatch.setenv("MESSENGER_SOURCE_APP", "from-env")
@@ -390,13 +392,13 @@ def test_a_call_without_any_source_app_says_so(service: Service, monkeypatch: py
     assert service.accepted[0]["source_app"] == "from-env"
 
 
-def test_the_token_is_not_in_what_a_client_prints(service: Service) -> None:
+def test_the_repr_of_a_client_hides_the_token(service: Service) -> None:
     with client(service) as messenger:
         assert TOKEN not in repr(messenger) + repr(messenger.__dict__)
         assert service.url in repr(messenger)
 
 
-def test_a_closed_client_says_so(service: Service) -> None:
+def test_a_closed_client_raises_an_error(service: Service) -> None:
     messenger = client(service, source_app="a")
     messenger.close()
     messenger.close()
@@ -405,7 +407,7 @@ def test_a_closed_client_says_so(service: Service) -> None:
             call()
 
 
-def test_connections_are_reused(service: Service) -> None:
+def test_a_client_reuses_its_connections(service: Service) -> None:
     with client(service, source_app="a") as messenger:
         for _ in range(5):
             messenger.notify(title="t")
@@ -462,14 +464,14 @@ def test_event_loops_share_a_client_one_after_another_and_at_once(service: Servi
     assert len(set(service.titles)) == 31
 
 
-def test_a_loop_that_ends_closes_its_connections_even_if_nobody_says_so(service: Service) -> None:
+def test_a_loop_that_ends_closes_its_connections_without_aclose(service: Service) -> None:
     messenger = client(service, source_app="a")
     asyncio.run(messenger.anotify(title="t"))
     assert messenger._async_pool._keepers == {}
     gc.collect()  # warnings of unclosed sockets are errors here
 
 
-def test_a_loop_that_was_closed_without_a_farewell_is_forgotten(service: Service) -> None:
+def test_the_pool_forgets_a_loop_that_was_closed_early(service: Service) -> None:
     messenger = client(service, source_app="a")
     loop = asyncio.new_event_loop()
     loop.run_until_complete(messenger.anotify(title="1"))
@@ -480,7 +482,7 @@ def test_a_loop_that_was_closed_without_a_farewell_is_forgotten(service: Service
     assert messenger._async_pool._keepers == {}
 
 
-def test_a_client_of_the_callers_own_is_used_and_left_open(service: Service) -> None:
+def test_the_client_uses_the_callers_http_client_and_leaves_it_open(service: Service) -> None:
     with httpx.Client(headers={"X-Mine": "1"}) as own, client(service, source_app="a", http_client=own) as messenger:
         messenger.notify(title="t")
         messenger.close()
@@ -510,7 +512,7 @@ def test_a_cancelled_call_ends_at_once(service: Service) -> None:
     assert time.monotonic() - started < 2
 
 
-def test_a_body_is_json_in_utf_8_without_waste(service: Service) -> None:
+def test_a_body_is_compact_json_in_utf_8(service: Service) -> None:
     with client(service, source_app="a") as messenger:
         messenger.notify(title="Kühlmittel")
     assert b'"title":"K\xc3\xbchlmittel"' in service.requests[0].body

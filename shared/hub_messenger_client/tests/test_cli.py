@@ -30,14 +30,14 @@ def run(configured: Service, capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
-def test_send_to_everybody(configured: Service, run: Run) -> None:
+def test_send_reaches_everybody_by_default(configured: Service, run: Run) -> None:
     code, out, err = run("send", "--title", "Schicht gestartet")
     assert (code, err) == (0, "")
     assert out == "1 2026-01-31 12:00:00Z sent [hub-messenger] Schicht gestartet\n"
     assert configured.requests[0].json["target_type"] == "general"
 
 
-def test_send_urgently_into_a_room(configured: Service, run: Run) -> None:
+def test_send_reaches_the_room_of_an_entity_urgently(configured: Service, run: Run) -> None:
     assert run("send", "--title", "t", "--room", "machine:42", "--urgent", "--app", "mes")[0] == 0
     sent = configured.requests[0].json
     assert (sent["entity_type"], sent["entity_id"], sent["priority"], sent["source_app"]) == (
@@ -48,7 +48,7 @@ def test_send_urgently_into_a_room(configured: Service, run: Run) -> None:
     )
 
 
-def test_send_with_every_option(configured: Service, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_send_accepts_every_option(configured: Service, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("line 1\nline 2"))
     options = [
         "--title",
@@ -80,7 +80,7 @@ def test_send_with_every_option(configured: Service, run: Run, monkeypatch: pyte
     }
 
 
-def test_send_to_the_apps_own_room_with_a_textual_entity_and_json(configured: Service, run: Run) -> None:
+def test_send_reaches_the_apps_room_and_an_entity_with_a_text_id(configured: Service, run: Run) -> None:
     run("send", "--title", "t", "--service")
     code, out, _ = run("send", "--title", "t", "--room", "line:A-1", "--json")
     assert code == 0
@@ -102,14 +102,14 @@ def test_send_to_the_apps_own_room_with_a_textual_entity_and_json(configured: Se
         (fails(418), 1),
     ],
 )
-def test_exit_codes_tell_what_went_wrong(configured: Service, run: Run, failure: Any, code: int) -> None:
+def test_the_exit_code_depends_on_the_error(configured: Service, run: Run, failure: Any, code: int) -> None:
     configured.always = failure
     found, out, err = run("send", "--title", "t", "--retries", "0")
     assert (found, out) == (code, "")
     assert err.startswith("hub-messenger: ")
 
 
-def test_missing_configuration_is_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_configuration_is_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MESSENGER_SERVICE_TOKEN")
     code, _, err = run("send", "--title", "t")
     assert code == 2
@@ -136,7 +136,7 @@ def test_help_lists_variables_and_exit_codes(arguments: list[str], capsys: pytes
     assert "exit codes:" in text
 
 
-def test_what_cannot_be_delivered_goes_into_the_spool_and_out_of_it(
+def test_send_spools_an_undelivered_notification_and_spool_flushes_it(
     configured: Service, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MESSENGER_SPOOL_DIR", str(tmp_path))
@@ -152,7 +152,7 @@ def test_what_cannot_be_delivered_goes_into_the_spool_and_out_of_it(
     assert configured.titles == ["t"]
 
 
-def test_the_spool_shows_what_was_refused(configured: Service, run: Run, tmp_path: Path) -> None:
+def test_spool_prints_refused_notifications(configured: Service, run: Run, tmp_path: Path) -> None:
     configured.stop()
     run("send", "--title", "wrong", "--retries", "0", "--spool-dir", str(tmp_path))
     configured.start()
@@ -166,7 +166,7 @@ def test_the_spool_shows_what_was_refused(configured: Service, run: Run, tmp_pat
     assert "wrong: 422" in out
 
 
-def test_a_spool_that_is_not_there_is_a_mistake(run: Run, tmp_path: Path) -> None:
+def test_a_missing_spool_is_exit_code_2(run: Run, tmp_path: Path) -> None:
     assert run("spool")[0] == 2
     assert run("spool", str(tmp_path / "none"))[0] == 2
 
@@ -189,7 +189,7 @@ def test_errors_name_the_option_of_the_command_line(run: Run, monkeypatch: pytes
         assert "base_url" not in err
 
 
-def test_log_and_get(configured: Service, run: Run) -> None:
+def test_log_and_get_print_stored_notifications(configured: Service, run: Run) -> None:
     entry = {"id": 5, "source_app": "a", "title": "t", "status": "pending", "reason": "homeserver_unavailable"}
     configured.routes["/api/v1/notifications/log"] = lambda exchange: exchange.answer(200, [entry, entry])
     configured.routes["/api/v1/notifications/5"] = lambda exchange: exchange.answer(200, entry)
@@ -235,7 +235,7 @@ def test_tail_prints_events(configured: Service, run: Run, monkeypatch: pytest.M
     assert configured.requests[-1].headers["authorization"] == "Bearer from-file"
 
 
-def test_tail_needs_a_token(run: Run) -> None:
+def test_tail_without_a_token_is_exit_code_2(run: Run) -> None:
     code, _, err = run("tail")
     assert code == 2
     assert "MESSENGER_USER_TOKEN" in err
@@ -251,7 +251,7 @@ def shell(service: Service) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_tail_ends_when_it_is_interrupted(configured: Service, number: signal.Signals) -> None:
+def test_tail_ends_at_an_interrupt(configured: Service, number: signal.Signals) -> None:
     configured.routes["/api/v1/events/stream"] = stream
     command = [sys.executable, "-m", "hub_messenger_client", "tail"]
     process = subprocess.Popen(

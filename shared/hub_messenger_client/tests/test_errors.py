@@ -1,4 +1,4 @@
-"""The error tree."""
+"""The errors of the package."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hub_messenger_client._wire import failure, unreachable
 
 
 def answer(status: int, body: Any = None, headers: dict[str, str] | None = None) -> httpx.Response:
-    given = {"content-type": "application/problem+json", **(headers or {})}
+    fields = {"content-type": "application/problem+json", **(headers or {})}
     request = httpx.Request("POST", "http://service:8000/api/v1/notifications/send?wait=3")
-    return httpx.Response(status, content=json.dumps(body).encode(), headers=given, request=request)
+    return httpx.Response(status, content=json.dumps(body).encode(), headers=fields, request=request)
 
 
 def problem(status: int, code: str, **more: Any) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def test_each_status_has_its_error(status: int, code: str, kind: str, temporary:
     assert error.retry_after == (7.0 if status == 429 else None)
 
 
-def test_a_refused_request_names_each_wrong_field() -> None:
+def test_a_validation_error_names_each_wrong_field() -> None:
     listed = [{"pointer": "/title", "message": "is missing"}, {"pointer": "", "message": "is no object", "code": "x"}]
     error = failure(answer(422, problem(422, "invalid_request", errors=listed)))
     assert error is not None
@@ -69,7 +69,7 @@ def test_a_refused_request_names_each_wrong_field() -> None:
     assert "/title: is missing; body: is no object" in str(error)
 
 
-def test_an_answer_in_another_form_still_gives_a_clear_error() -> None:
+def test_an_answer_in_another_form_is_a_clear_error() -> None:
     error = failure(answer(502, "<html>", {"content-type": "text/html", "x-request-id": "p9"}))
     assert isinstance(error, UnavailableError)
     assert error.code is None
@@ -78,24 +78,24 @@ def test_an_answer_in_another_form_still_gives_a_clear_error() -> None:
     assert "wait=3" not in str(error)
 
 
-def test_a_404_that_is_not_the_services_own_means_that_it_is_away() -> None:
+def test_a_404_of_a_proxy_is_an_unavailable_error() -> None:
     assert isinstance(failure(answer(404, "no route", {"content-type": "text/plain"})), UnavailableError)
 
 
-def test_a_redirect_says_where_it_leads() -> None:
+def test_the_error_of_a_redirect_names_its_location() -> None:
     error = failure(answer(307, "", {"location": "https://login.example/"}))
     assert isinstance(error, package.UnexpectedAnswerError)
     assert "https://login.example/" in str(error)
     assert "MESSENGER_SERVICE_URL" in str(error)
 
 
-def test_errors_cross_process_boundaries_whole() -> None:
+def test_a_pickled_error_keeps_all_attributes() -> None:
     listed = [{"pointer": "/title", "message": "is missing"}]
     error = failure(answer(422, problem(422, "invalid_request", errors=listed)))
-    again = pickle.loads(pickle.dumps(error))
-    assert type(again) is type(error)
-    assert str(again) == str(error)
-    assert again.__dict__ == error.__dict__
+    copied = pickle.loads(pickle.dumps(error))
+    assert type(copied) is type(error)
+    assert str(copied) == str(error)
+    assert copied.__dict__ == error.__dict__
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_errors_cross_process_boundaries_whole() -> None:
         (httpx.UnsupportedProtocol("no http"), "ConfigurationError", "no http"),
     ],
 )
-def test_a_call_without_an_answer_says_why(raised: httpx.HTTPError, kind: str, part: str) -> None:
+def test_the_error_of_a_call_without_an_answer_names_the_reason(raised: httpx.HTTPError, kind: str, part: str) -> None:
     error = unreachable(raised, "http://service:8000")
     assert type(error) is getattr(package, kind)
     assert part in str(error)

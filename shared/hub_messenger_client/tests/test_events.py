@@ -29,7 +29,7 @@ Collect = Callable[[EventStream, int], list[Event]]
 
 @pytest.fixture(params=["sync", "async"])
 def collect(request: pytest.FixtureRequest) -> Collect:
-    """Takes the next events of a stream."""
+    """Collects the next events of a stream."""
 
     def sync(stream: EventStream, count: int) -> list[Event]:
         with stream:
@@ -52,7 +52,7 @@ def collect(request: pytest.FixtureRequest) -> Collect:
 
 
 class Log:
-    """The event log of a small service: connection after connection is played from a script."""
+    """The event streams of the loopback service. Each connection gets the next script."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -91,7 +91,7 @@ def log(service: Service) -> Log:
     return Log(service)
 
 
-def opening(cursor: int) -> str:
+def preamble(cursor: int) -> str:
     connected = json.dumps({"type": "connected", "cursor": cursor})
     return f"retry: 20\nid: {cursor}\ndata: {connected}\n\n"
 
@@ -109,8 +109,8 @@ def titles(events: list[Event]) -> list[str]:
     return [str(one.get("title", one.type)) for one in events]
 
 
-def test_events_come_with_their_position(log: Log, collect: Collect) -> None:
-    log.connections = [[opening(4), event(5), 'data: {"type":"keepalive"}\n\n', event(6)]]
+def test_each_event_has_its_position(log: Log, collect: Collect) -> None:
+    log.connections = [[preamble(4), event(5), 'data: {"type":"keepalive"}\n\n', event(6)]]
     found = collect(stream(log.service), 2)
     assert [(one.id, one.type, one["title"]) for one in found] == [
         ("5", "notification", "t5"),
@@ -123,44 +123,44 @@ def test_events_come_with_their_position(log: Log, collect: Collect) -> None:
     assert "token" not in request.query
 
 
-def test_a_broken_stream_goes_on_where_it_stood(log: Log, collect: Collect) -> None:
+def test_a_broken_stream_resumes_at_its_position(log: Log, collect: Collect) -> None:
     log.connections = [
-        [opening(4), event(5), event(6), "id: 7\ndata: {cut off"],
-        [opening(6), event(7), "RESET"],
+        [preamble(4), event(5), event(6), "id: 7\ndata: {cut off"],
+        [preamble(6), event(7), "RESET"],
         [fails(503, retry_after=0)],
         [lambda exchange: exchange.reset()],
-        [opening(7), event(8)],
+        [preamble(7), event(8)],
     ]
     assert titles(collect(stream(log.service), 4)) == ["t5", "t6", "t7", "t8"]
     assert log.asked_from() == [None, "6", "7", "7", "7"]
 
 
-def test_a_stream_that_breaks_before_its_first_event_misses_nothing(log: Log, collect: Collect) -> None:
-    log.connections = [[opening(41)], ['data: {"type":"connected","cursor":41}\n\n', event(42)]]
+def test_a_stream_that_breaks_before_its_first_event_loses_nothing(log: Log, collect: Collect) -> None:
+    log.connections = [[preamble(41)], ['data: {"type":"connected","cursor":41}\n\n', event(42)]]
     assert titles(collect(stream(log.service), 1)) == ["t42"]
     assert log.asked_from() == [None, "41"]
 
 
-def test_the_cursor_of_connected_serves_where_no_id_says_it(log: Log, collect: Collect) -> None:
+def test_a_stream_resumes_at_the_cursor_of_connected_if_there_is_no_id(log: Log, collect: Collect) -> None:
     log.connections = [['retry: 10\ndata: {"type":"connected","cursor":41}\n\n'], [event(42)]]
     assert titles(collect(stream(log.service), 1)) == ["t42"]
     assert log.asked_from() == [None, "41"]
 
 
-def test_a_stream_begins_where_another_one_was_left(log: Log, collect: Collect) -> None:
-    log.connections = [[opening(5), event(6), event(7), event(8)], [opening(6), event(7)]]
+def test_a_stream_begins_at_the_position_of_another_one(log: Log, collect: Collect) -> None:
+    log.connections = [[preamble(5), event(6), event(7), event(8)], [preamble(6), event(7)]]
     first = stream(log.service, last_event_id=5)
     with first:
         assert next(first)["title"] == "t6"
         assert first.last_event_id == "5"
         assert next(first)["title"] == "t7"
         assert first.last_event_id == "6"
-    # The second event was not done with: another process gets it again.
+    # The second event was not processed: another process gets it again.
     assert titles(collect(stream(log.service, last_event_id=first.last_event_id), 1)) == ["t7"]
     assert log.asked_from() == ["5", "6"]
 
 
-def test_a_gap_is_told_and_the_stream_goes_on_after_it(log: Log, collect: Collect) -> None:
+def test_a_stream_returns_reset_at_a_gap_and_continues_after_it(log: Log, collect: Collect) -> None:
     reset = 'data: {"type":"reset","reason":"expired"}\n\n'
     log.connections = [[f'retry: 10\nid: 90\ndata: {{"type":"connected"}}\n\nid: 90\n{reset}'], [event(91)]]
     found = collect(stream(log.service, last_event_id="3"), 2)
@@ -169,18 +169,18 @@ def test_a_gap_is_told_and_the_stream_goes_on_after_it(log: Log, collect: Collec
     assert log.asked_from() == ["3", "90"]
 
 
-def test_an_expired_token_is_told_and_the_next_one_asked_for(log: Log, collect: Collect) -> None:
+def test_a_stream_returns_token_expired_and_gets_the_next_token(log: Log, collect: Collect) -> None:
     log.connections = [
-        [opening(1), event(2), 'data: {"type":"token_expired"}\n\n'],
-        [opening(2), event(3)],
+        [preamble(1), event(2), 'data: {"type":"token_expired"}\n\n'],
+        [preamble(2), event(3)],
     ]
     tokens = iter(["one", "two"])
     assert titles(collect(stream(log.service, lambda: next(tokens)), 3)) == ["t2", "token_expired", "t3"]
     assert log.tokens() == ["Bearer one", "Bearer two"]
 
 
-def test_an_async_provider_is_awaited(log: Log) -> None:
-    log.connections = [[opening(1), event(2)]]
+def test_an_async_stream_awaits_an_async_token_provider(log: Log) -> None:
+    log.connections = [[preamble(1), event(2)]]
 
     async def token() -> str:
         await asyncio.sleep(0)
@@ -198,15 +198,15 @@ def test_an_async_provider_is_awaited(log: Log) -> None:
         next(events)
 
 
-def test_a_refused_token_is_renewed_once(log: Log, collect: Collect) -> None:
-    log.connections = [[fails(401, "token_expired")], [opening(1), event(2)]]
+def test_a_stream_renews_a_refused_token_once(log: Log, collect: Collect) -> None:
+    log.connections = [[fails(401, "token_expired")], [preamble(1), event(2)]]
     tokens = iter(["old", "new"])
     assert titles(collect(stream(log.service, lambda: next(tokens)), 1)) == ["t2"]
     assert log.tokens() == ["Bearer old", "Bearer new"]
 
 
 @pytest.mark.parametrize(("token", "attempts"), [("static", 1), (lambda: "always the same", 2)])
-def test_a_token_that_stays_refused_is_an_error(log: Log, collect: Collect, token: Any, attempts: int) -> None:
+def test_a_token_that_is_refused_again_raises_an_error(log: Log, collect: Collect, token: Any, attempts: int) -> None:
     log.connections = [[fails(401, "token_expired")] for _ in range(3)]
     with pytest.raises(AuthenticationError):
         collect(stream(log.service, token), 1)
@@ -221,7 +221,7 @@ def test_a_token_that_stays_refused_is_an_error(log: Log, collect: Collect, toke
         (lambda exchange: exchange.answer(200, {"hello": 1}), UnexpectedAnswerError),
     ],
 )
-def test_what_connecting_again_cannot_mend_is_an_error(
+def test_a_permanent_refusal_of_the_stream_raises_an_error(
     log: Log, collect: Collect, answer: Any, kind: type[Exception]
 ) -> None:
     log.connections = [[answer]]
@@ -230,28 +230,33 @@ def test_what_connecting_again_cannot_mend_is_an_error(
     assert len(log.service.requests) == 1
 
 
-def test_after_an_error_the_stream_can_be_asked_again(log: Log) -> None:
-    log.connections = [[fails(403, "forbidden")], [opening(1), event(2)]]
+def test_a_stream_reconnects_if_it_is_read_after_an_error(log: Log) -> None:
+    log.connections = [[fails(403, "forbidden")], [preamble(1), event(2)]]
     with stream(log.service) as events:
         with pytest.raises(AuthenticationError):
             next(events)
         assert next(events).id == "2"
 
 
-def test_no_content_ends_the_stream_as_the_standard_says(log: Log, collect: Collect) -> None:
+def test_a_204_ends_the_stream_as_the_standard_demands(log: Log, collect: Collect) -> None:
     log.connections = [[lambda exchange: exchange.answer(204, b"")]]
     assert collect(stream(log.service), 1) == []
 
 
-def test_the_services_retry_after_is_honoured(log: Log, collect: Collect) -> None:
-    log.connections = [[opening(1)], [fails(503, "shutting_down", retry_after=0.6)], [opening(1), event(2)]]
+def test_a_stream_waits_for_retry_after(log: Log, collect: Collect) -> None:
+    log.connections = [[preamble(1)], [fails(503, "shutting_down", retry_after=0.6)], [preamble(1), event(2)]]
     started = time.monotonic()
     assert titles(collect(stream(log.service), 1)) == ["t2"]
     assert time.monotonic() - started >= 0.6
 
 
-def test_pauses_grow_while_the_service_is_away_and_shrink_when_it_is_back(log: Log) -> None:
-    log.connections = [[opening(1)], *[[fails(503)] for _ in range(5)], [opening(1), event(2)], [opening(2), event(3)]]
+def test_pauses_grow_while_the_service_is_away_and_shrink_after_an_event(log: Log) -> None:
+    log.connections = [
+        [preamble(1)],
+        *[[fails(503)] for _ in range(5)],
+        [preamble(1), event(2)],
+        [preamble(2), event(3)],
+    ]
     pauses: list[float] = []
     events = stream(log.service, max_backoff=0.3)
     events._sync_sleep = pauses.append  # type: ignore[assignment]
@@ -262,18 +267,18 @@ def test_pauses_grow_while_the_service_is_away_and_shrink_when_it_is_back(log: L
     assert pauses[-1] <= 0.02
 
 
-def test_silence_counts_as_a_broken_connection(log: Log, collect: Collect) -> None:
-    log.connections = [[opening(1), event(2), "HANG"], [opening(2), event(3)]]
+def test_a_silent_connection_counts_as_broken(log: Log, collect: Collect) -> None:
+    log.connections = [[preamble(1), event(2), "HANG"], [preamble(2), event(3)]]
     started = time.monotonic()
     assert titles(collect(stream(log.service, idle_timeout=0.3), 2)) == ["t2", "t3"]
     assert time.monotonic() - started < 2
     assert log.asked_from() == [None, "2"]
 
 
-def test_who_types_is_handed_on_and_moves_no_position(log: Log, collect: Collect) -> None:
+def test_a_stream_returns_typing_without_a_position(log: Log, collect: Collect) -> None:
     users = [{"matrix_user_id": "@anna:hub.local", "hub_user_id": "anna", "display_name": "Anna"}]
     data = {"type": "typing", "room_id": "!1", "users": users, "timeout_ms": 60000}
-    log.connections = [[opening(4), event(5), f"data: {json.dumps(data)}\n\n"], [event(6)]]
+    log.connections = [[preamble(4), event(5), f"data: {json.dumps(data)}\n\n"], [event(6)]]
     events = stream(log.service)
     found = collect(events, 3)
     assert [(one.type, one.id) for one in found] == [("notification", "5"), ("typing", None), ("notification", "6")]
@@ -282,31 +287,31 @@ def test_who_types_is_handed_on_and_moves_no_position(log: Log, collect: Collect
     assert log.asked_from() == [None, "5"]
 
 
-def test_control_events_come_where_they_are_wanted(log: Log, collect: Collect) -> None:
-    log.connections = [[opening(1), 'data: {"type":"keepalive"}\n\n', event(2)]]
+def test_a_stream_returns_control_events_on_request(log: Log, collect: Collect) -> None:
+    log.connections = [[preamble(1), 'data: {"type":"keepalive"}\n\n', event(2)]]
     found = collect(stream(log.service, include_control=True), 3)
     assert [(one.type, one.id) for one in found] == [("connected", "1"), ("keepalive", None), ("notification", "2")]
 
 
-def test_the_last_word_before_a_shutdown_is_no_event_and_sets_the_pause(log: Log, collect: Collect) -> None:
+def test_reconnect_sets_the_pause_and_is_not_returned(log: Log, collect: Collect) -> None:
     reconnect = 'retry: 15\ndata: {"type":"reconnect","retry_ms":15}\n\n'
-    log.connections = [[opening(1), event(2), reconnect], [opening(2), event(3)]]
+    log.connections = [[preamble(1), event(2), reconnect], [preamble(2), event(3)]]
     assert titles(collect(stream(log.service), 2)) == ["t2", "t3"]
     assert log.asked_from() == [None, "2"]
 
 
-def test_unknown_events_are_handed_on_and_nonsense_is_left_out(
+def test_a_stream_returns_unknown_events_and_skips_malformed_ones(
     log: Log, collect: Collect, caplog: pytest.LogCaptureFixture
 ) -> None:
     log.connections = [
-        [opening(1), "data: nonsense\n\n", "data: [1]\n\n", 'event: ping\ndata: {"a":1}\n\n', event(2, type="new")]
+        [preamble(1), "data: nonsense\n\n", "data: [1]\n\n", 'event: ping\ndata: {"a":1}\n\n', event(2, type="new")]
     ]
     assert [one.type for one in collect(stream(log.service), 2)] == ["ping", "new"]
     assert sum("no JSON object" in record.message for record in caplog.records) == 2
 
 
-def test_close_wakes_a_thread_that_waits_for_an_event(log: Log) -> None:
-    log.connections = [[opening(1), "HANG"]]
+def test_close_ends_a_thread_that_waits_for_an_event(log: Log) -> None:
+    log.connections = [[preamble(1), "HANG"]]
     events = stream(log.service)
     ended = threading.Event()
 
@@ -321,7 +326,7 @@ def test_close_wakes_a_thread_that_waits_for_an_event(log: Log) -> None:
     assert ended.wait(1.0)
 
 
-def test_close_wakes_a_thread_that_waits_to_connect_again(service: Service) -> None:
+def test_close_ends_a_thread_that_waits_to_reconnect(service: Service) -> None:
     service.stop()
     events = stream(service)
     events._retry = 30.0
@@ -339,7 +344,7 @@ def test_close_wakes_a_thread_that_waits_to_connect_again(service: Service) -> N
 
 
 def test_a_cancelled_wait_loses_nothing(log: Log) -> None:
-    log.connections = [[opening(1), "HANG"], [opening(1), event(2), "HANG"], [opening(2), event(3), "HANG"]]
+    log.connections = [[preamble(1), "HANG"], [preamble(1), event(2), "HANG"], [preamble(2), event(3), "HANG"]]
 
     async def main() -> list[str | None]:
         found: list[str | None] = []
@@ -354,8 +359,8 @@ def test_a_cancelled_wait_loses_nothing(log: Log) -> None:
     assert asyncio.run(main()) == ["2", "3"]
 
 
-def test_a_client_gives_streams_to_its_own_service(log: Log) -> None:
-    log.connections = [[opening(1), event(2)]]
+def test_a_client_opens_streams_of_its_service(log: Log) -> None:
+    log.connections = [[preamble(1), event(2)]]
     with MessengerClient(log.service.url, TOKEN) as client, client.events("jwt", last_event_id=1) as events:
         assert next(events).id == "2"
     (request,) = log.service.requests
@@ -363,13 +368,13 @@ def test_a_client_gives_streams_to_its_own_service(log: Log) -> None:
     assert "x-service-token" not in request.headers
 
 
-def test_a_token_with_a_line_end_inside_is_refused_without_being_shown(service: Service) -> None:
+def test_the_error_of_a_malformed_token_hides_the_token(service: Service) -> None:
     with stream(service, "geheim\nx: y") as events, pytest.raises(ConfigurationError) as caught:
         next(events)
     assert "geheim" not in str(caught.value)
 
 
-def test_what_a_provider_raises_reaches_the_caller(service: Service) -> None:
+def test_the_caller_gets_the_exception_of_the_token_provider(service: Service) -> None:
     def token() -> str:
         raise KeyError("no token today")
 

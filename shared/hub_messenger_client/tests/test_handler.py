@@ -25,7 +25,7 @@ Make = Callable[..., tuple[logging.Logger, MessengerHandler]]
 
 @pytest.fixture
 def make(configured: Service) -> Iterator[Make]:
-    """Loggers with a handler, which is taken off in the end."""
+    """Makes loggers with a handler, and removes it after the test."""
     made: list[tuple[logging.Logger, MessengerHandler]] = []
 
     def make(name: str = "app", **options: Any) -> tuple[logging.Logger, MessengerHandler]:
@@ -62,7 +62,7 @@ def test_an_error_becomes_a_notification(configured: Service, make: Make) -> Non
     assert len(configured.accepted) == 1
 
 
-def test_a_critical_one_is_urgent_and_tracebacks_are_in_the_body(configured: Service, make: Make) -> None:
+def test_a_critical_record_is_urgent_and_its_traceback_is_in_the_body(configured: Service, make: Make) -> None:
     logger, handler = make()
     try:
         raise ValueError("no pressure")
@@ -82,7 +82,7 @@ def test_a_critical_one_is_urgent_and_tracebacks_are_in_the_body(configured: Ser
         ({"entity": ("machine", 42)}, {"target_type": "entity_room", "entity_type": "machine", "entity_id": 42}),
     ],
 )
-def test_it_may_go_to_a_user_or_an_entity(
+def test_a_handler_sends_to_a_user_or_an_entity(
     configured: Service, make: Make, options: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     logger, handler = make(**options)
@@ -115,7 +115,7 @@ def test_repetitions_become_one_message_that_counts_them(configured: Service, ma
     eventually(lambda: len(configured.accepted) == 3)
 
 
-def test_a_flood_from_one_place_is_one_message_for_each_window(configured: Service, make: Make) -> None:
+def test_a_flood_of_one_place_is_one_message_for_each_window(configured: Service, make: Make) -> None:
     logger, _ = make(window=0.2)
     ends = time.monotonic() + 1.1
     count = 0
@@ -128,12 +128,12 @@ def test_a_flood_from_one_place_is_one_message_for_each_window(configured: Servi
 
 
 def flood(logger: logging.Logger, count: int, level: int = logging.ERROR) -> None:
-    """As many records, each as if from a place of its own."""
+    """Logs `count` records, each from another place in the code."""
     for number in range(count):
         logger.handle(logger.makeRecord(logger.name, level, "file.py", number, "from %d", (number,), None))
 
 
-def test_above_the_rate_records_are_counted_and_the_count_is_told(configured: Service, make: Make) -> None:
+def test_records_above_the_rate_are_counted_and_the_count_is_sent(configured: Service, make: Make) -> None:
     logger, _ = make(window=0.3, rate_limit=5)
     flood(logger, 50)
     eventually(lambda: len(configured.accepted) == 6)
@@ -141,7 +141,7 @@ def test_above_the_rate_records_are_counted_and_the_count_is_told(configured: Se
     assert configured.titles[5] == "45 further log messages of app were not sent one by one"
 
 
-def test_urgent_ones_have_a_reserve(configured: Service, make: Make) -> None:
+def test_urgent_messages_have_a_reserve(configured: Service, make: Make) -> None:
     logger, handler = make(rate_limit=3)
     flood(logger, 20)
     logger.critical("fire")
@@ -177,7 +177,7 @@ def test_logging_never_raises(configured: Service, make: Make, monkeypatch: pyte
     assert configured.titles == ["ERROR app.alone: good"]
 
 
-def test_what_the_service_does_not_take_is_counted_and_told_later(configured: Service, make: Make) -> None:
+def test_a_refused_message_is_counted_and_the_count_is_sent_later(configured: Service, make: Make) -> None:
     client = MessengerClient(retries=0)
     logger, handler = make(client=client, window=0.3)
     configured.script.append(fails(503))
@@ -188,7 +188,7 @@ def test_what_the_service_does_not_take_is_counted_and_told_later(configured: Se
     client.close()
 
 
-def test_sending_does_not_log_itself_into_a_circle(configured: Service) -> None:
+def test_log_records_of_the_sending_itself_are_not_sent(configured: Service) -> None:
     root = logging.getLogger()
     handler = MessengerHandler(source_app="app", level=logging.DEBUG, window=0.05, rate_limit=10_000)
     before = root.level
@@ -205,7 +205,7 @@ def test_sending_does_not_log_itself_into_a_circle(configured: Service) -> None:
         handler.close()
 
 
-def test_closing_tells_what_was_counted(configured: Service, make: Make) -> None:
+def test_close_sends_the_counts(configured: Service, make: Make) -> None:
     logger, handler = make()
     for _ in range(3):
         logger.error("again")
@@ -225,7 +225,7 @@ def test_threads_may_log_at_once(configured: Service, make: Make) -> None:
     assert len([title for title in configured.titles if title.startswith("[3 times more")]) == 50
 
 
-def test_a_forked_process_logs_too_and_repeats_nothing_of_its_parent(configured: Service, make: Make) -> None:
+def test_a_forked_process_logs_and_does_not_repeat_its_parents_records(configured: Service, make: Make) -> None:
     configured.always = slow(0.3)
     logger, handler = make()
     logger.error("parent")
@@ -243,7 +243,7 @@ def test_a_forked_process_logs_too_and_repeats_nothing_of_its_parent(configured:
     assert sorted(configured.titles) == ["ERROR app: child", "ERROR app: parent"]
 
 
-def test_it_can_be_configured_from_a_dictionary_as_django_does(configured: Service) -> None:
+def test_a_handler_is_configured_by_a_dictionary_as_in_django(configured: Service) -> None:
     logging.config.dictConfig(
         {
             "version": 1,
@@ -269,7 +269,7 @@ def test_it_can_be_configured_from_a_dictionary_as_django_does(configured: Servi
     assert configured.accepted[0]["body"] == "django.request says: slow"
 
 
-def test_a_body_without_anything_new_is_left_out(configured: Service, make: Make) -> None:
+def test_a_body_that_repeats_the_title_is_left_out(configured: Service, make: Make) -> None:
     logger, handler = make()
     logger.error("pump is dry")
     handler.flush()
@@ -277,7 +277,7 @@ def test_a_body_without_anything_new_is_left_out(configured: Service, make: Make
     assert configured.accepted[0]["body"] is None
 
 
-def test_a_missing_configuration_is_told_once_and_records_go_to_stderr(
+def test_an_unconfigured_handler_warns_once_and_writes_records_to_stderr(
     configured: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handler = MessengerHandler()
@@ -292,7 +292,7 @@ def test_a_missing_configuration_is_told_once_and_records_go_to_stderr(
     handler.close()
 
 
-def test_a_message_that_is_not_taken_is_written_to_stderr(
+def test_a_refused_message_is_written_to_stderr(
     configured: Service, make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client = MessengerClient(retries=0)
@@ -304,7 +304,7 @@ def test_a_message_that_is_not_taken_is_written_to_stderr(
     client.close()
 
 
-def test_a_message_that_is_still_waiting_at_the_end_is_written_to_stderr(
+def test_a_message_that_waits_at_close_is_written_to_stderr(
     configured: Service, make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configured.always = slow(30.0)
@@ -317,7 +317,7 @@ def test_a_message_that_is_still_waiting_at_the_end_is_written_to_stderr(
     assert "CRITICAL app: second" in err
 
 
-def test_a_spool_that_cannot_be_written_does_not_keep_the_application_from_starting(
+def test_an_application_starts_without_a_spool_that_cannot_be_written(
     configured: Service, make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")

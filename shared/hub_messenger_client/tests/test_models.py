@@ -1,4 +1,4 @@
-"""Answers as objects."""
+"""The answers of the service as objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hub_messenger_client import Event, Notification, NotificationLog
 from hub_messenger_client.models import parse_time
 
-SEED: dict[str, Any] = {
+ANSWER: dict[str, Any] = {
     "id": 42,
     "source_app": "fertigungs-app",
     "event_type": "notification",
@@ -28,15 +28,15 @@ SEED: dict[str, Any] = {
 }
 
 
-def test_the_seeds_answer_is_read_as_it_stands() -> None:
-    read = Notification.from_json(SEED)
+def test_the_answer_in_the_integration_guide_is_parsed() -> None:
+    read = Notification.from_json(ANSWER)
     assert (read.id, read.title, read.status, read.matrix_event_id) == (42, "Maschine gestoppt", "sent", "$evt456")
     assert read.created_at == datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
     assert not read.spooled
     assert read.extra == {}
 
 
-def test_every_field_of_layer_c_is_read() -> None:
+def test_every_known_field_is_parsed() -> None:
     more = {
         "tenant_id": 3,
         "target_type": "dm",
@@ -51,7 +51,7 @@ def test_every_field_of_layer_c_is_read() -> None:
         "reason": "recipient_not_provisioned",
         "warnings": ["unknown field: colour"],
     }
-    read = Notification.from_json({**SEED, **more})
+    read = Notification.from_json({**ANSWER, **more})
     assert {name: read.to_dict()[name] for name in more} == {
         **more,
         "deliver_at": "2026-02-01T06:00:00.000000Z",
@@ -62,14 +62,14 @@ def test_every_field_of_layer_c_is_read() -> None:
     assert read.extra == {}
 
 
-def test_unknown_fields_are_kept() -> None:
-    read = Notification.from_json({**SEED, "colour": "red", "nested": {"a": [1]}})
+def test_unknown_fields_are_kept_in_extra() -> None:
+    read = Notification.from_json({**ANSWER, "colour": "red", "nested": {"a": [1]}})
     assert read.extra == {"colour": "red", "nested": {"a": [1]}}
     assert read.to_dict()["colour"] == "red"
 
 
-def test_a_known_field_that_cannot_be_read_is_kept_too() -> None:
-    read = Notification.from_json({**SEED, "created_at": "yesterday", "attempts": "many"})
+def test_a_known_field_that_cannot_be_parsed_is_kept_in_extra() -> None:
+    read = Notification.from_json({**ANSWER, "created_at": "yesterday", "attempts": "many"})
     assert read.created_at is None
     assert read.attempts is None
     assert read.extra == {"created_at": "yesterday", "attempts": "many"}
@@ -79,8 +79,8 @@ def test_missing_and_null_fields_are_no_error() -> None:
     assert Notification.from_json({"id": 1, "body": None, "warnings": None}) == Notification(id=1)
 
 
-def test_results_are_frozen_hashable_and_cross_process_boundaries() -> None:
-    read = Notification.from_json({**SEED, "colour": "red"})
+def test_a_notification_is_frozen_hashable_and_picklable() -> None:
+    read = Notification.from_json({**ANSWER, "colour": "red"})
     with pytest.raises(dataclasses.FrozenInstanceError):
         read.title = "other"  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(read)) == read == copy.deepcopy(read)
@@ -100,17 +100,19 @@ def test_results_are_frozen_hashable_and_cross_process_boundaries() -> None:
         ("2026-01-31T12:00:00.123456789Z", 123_456),
     ],
 )
-def test_times_are_read_in_every_form_of_rfc_3339(text: str, micros: int) -> None:
+def test_parse_time_accepts_every_form_of_rfc_3339(text: str, micros: int) -> None:
     assert parse_time(text) == datetime(2026, 1, 31, 12, 0, 0, micros, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize("value", ["", "soon", "2026-13-01T00:00:00Z", "2026-01-31T25:00:00Z", 5, None])
-def test_what_is_no_time_is_none(value: Any) -> None:
+def test_parse_time_returns_none_for_anything_else(value: Any) -> None:
     assert parse_time(value) is None
 
 
-@pytest.mark.parametrize("page", [[SEED], {"notifications": [SEED]}, {"notifications": [SEED], "total": 9, "next": 1}])
-def test_the_log_is_read_as_an_array_and_as_an_object(page: Any) -> None:
+@pytest.mark.parametrize(
+    "page", [[ANSWER], {"notifications": [ANSWER]}, {"notifications": [ANSWER], "total": 9, "next": 1}]
+)
+def test_a_log_is_parsed_from_an_array_and_from_an_object(page: Any) -> None:
     log = NotificationLog.from_json(page)
     assert [entry.id for entry in log] == [42]
     assert len(log) == 1
@@ -121,12 +123,12 @@ def test_the_log_is_read_as_an_array_and_as_an_object(page: Any) -> None:
 
 
 @pytest.mark.parametrize("page", [None, 5, {}, {"notifications": 5}, [1]])
-def test_what_is_no_log_is_refused(page: Any) -> None:
+def test_a_log_of_another_form_raises_a_type_error(page: Any) -> None:
     with pytest.raises(TypeError):
         NotificationLog.from_json(page)
 
 
-def test_an_event_gives_its_fields() -> None:
+def test_an_event_returns_its_fields() -> None:
     event = Event("notification", {"type": "notification", "title": "x"}, "7")
     assert event["title"] == "x"
     assert event.get("body") is None

@@ -1,4 +1,4 @@
-"""The service is away, and comes back."""
+"""Calls while the service is away, and the spool when it answers again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .loopback import (
     Exchange,
     Service,
     breaks_off,
-    breaks_off_after_taking,
+    breaks_off_after_storing,
     fails,
     slow,
 )
@@ -43,12 +43,12 @@ Make = Callable[..., MessengerClient]
 
 @pytest.fixture
 def make(service: Service, tmp_path: Path) -> Iterator[Make]:
-    """Clients of one satellite, which are closed in the end."""
+    """Makes clients of one satellite, and closes them after the test."""
     made: list[MessengerClient] = []
 
     def make(**options: Any) -> MessengerClient:
-        given = {"source_app": "a", "retries": 0, "timeout": 2.0, "spool_dir": tmp_path / "spool", **options}
-        made.append(MessengerClient(service.url, TOKEN, **given))
+        defaults = {"source_app": "a", "retries": 0, "timeout": 2.0, "spool_dir": tmp_path / "spool"}
+        made.append(MessengerClient(service.url, TOKEN, **{**defaults, **options}))
         return made[-1]
 
     yield make
@@ -72,7 +72,7 @@ def test_a_call_that_cannot_be_delivered_is_spooled_and_sent_when_the_service_is
     assert client.notify(title="2").status == "sent"
 
 
-def test_the_same_with_await(service: Service, make: Make) -> None:
+def test_async_calls_are_spooled_and_sent_in_order(service: Service, make: Make) -> None:
     async def main() -> None:
         client = make()
         with service.away():
@@ -89,7 +89,7 @@ def test_the_same_with_await(service: Service, make: Make) -> None:
 @pytest.mark.parametrize(
     "failure", [fails(500), fails(503, retry_after=99), fails(429, retry_after=99), breaks_off, slow(1.0)]
 )
-def test_whatever_passes_is_spooled(service: Service, make: Make, failure: Any) -> None:
+def test_a_temporary_failure_is_spooled(service: Service, make: Make, failure: Any) -> None:
     service.always = failure
     client = make(timeout=0.3)
     assert client.notify(title="t", wait=0).status == "spooled"
@@ -99,9 +99,7 @@ def test_whatever_passes_is_spooled(service: Service, make: Make, failure: Any) 
     ("failure", "kind"),
     [(fails(401), AuthenticationError), (fails(403), AuthenticationError), (fails(422), ValidationError)],
 )
-def test_what_the_service_refuses_is_raised_and_not_spooled(
-    service: Service, make: Make, failure: Any, kind: type[Exception]
-) -> None:
+def test_a_refusal_is_raised_and_not_spooled(service: Service, make: Make, failure: Any, kind: type[Exception]) -> None:
     service.script.append(failure)
     client = make()
     with pytest.raises(kind):
@@ -110,7 +108,7 @@ def test_what_the_service_refuses_is_raised_and_not_spooled(
     assert client.spool.stats().spooled == 0
 
 
-def test_order_is_kept_over_an_outage(service: Service, make: Make) -> None:
+def test_notifications_keep_their_order_over_an_outage(service: Service, make: Make) -> None:
     client = make()
     assert client.notify(title="0").status == "sent"
     with service.away():
@@ -134,8 +132,8 @@ def test_while_the_service_is_away_calls_do_not_wait_for_it(service: Service, ma
     service.always = None
 
 
-def test_what_the_service_has_taken_is_not_doubled_by_the_spool(service: Service, make: Make) -> None:
-    service.script.extend([breaks_off_after_taking, breaks_off_after_taking, breaks_off_after_taking])
+def test_the_spool_does_not_repeat_a_notification_whose_answer_was_lost(service: Service, make: Make) -> None:
+    service.script.extend([breaks_off_after_storing, breaks_off_after_storing, breaks_off_after_storing])
     client = make()
     assert client.notify(title="1").status == "spooled"
     assert client.flush()
@@ -144,7 +142,7 @@ def test_what_the_service_has_taken_is_not_doubled_by_the_spool(service: Service
     assert len(set(service.keys)) == 1
 
 
-def test_a_call_in_flight_is_asked_for_again_later(service: Service, make: Make) -> None:
+def test_the_drainer_retries_a_call_in_flight(service: Service, make: Make) -> None:
     in_flight = fails(409, "idempotency_in_flight", retry_after=0.05)
     service.script.extend([slow(0.8), in_flight, in_flight])
     client = make(timeout=0.2)
@@ -153,7 +151,7 @@ def test_a_call_in_flight_is_asked_for_again_later(service: Service, make: Make)
     assert service.titles == ["1"]
 
 
-def test_the_bytes_are_the_same_in_every_attempt(service: Service, make: Make) -> None:
+def test_every_attempt_sends_the_same_bytes(service: Service, make: Make) -> None:
     service.script.extend([fails(503), fails(500), breaks_off])
     client = make()
     client.notify(title="ä", extra={"z": 1, "a": {"y": [1, 2]}})
@@ -161,7 +159,7 @@ def test_the_bytes_are_the_same_in_every_attempt(service: Service, make: Make) -
     assert len({request.body for request in service.requests}) == 1
 
 
-def test_what_is_refused_later_is_set_aside_and_blocks_nothing(
+def test_the_drainer_sets_a_refused_notification_aside_and_continues(
     service: Service, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = make()
@@ -186,7 +184,7 @@ def test_what_is_refused_later_is_set_aside_and_blocks_nothing(
 @pytest.mark.parametrize(
     "mistake", [fails(401), fails(403, "invalid_service_token"), lambda exchange: exchange.answer(404, b"no route")]
 )
-def test_a_mistake_in_the_configuration_refuses_nothing_for_good(service: Service, make: Make, mistake: Any) -> None:
+def test_a_wrong_configuration_refuses_no_notification_for_good(service: Service, make: Make, mistake: Any) -> None:
     client = make()
     with service.away():
         client.notify(title="a")
@@ -199,7 +197,7 @@ def test_a_mistake_in_the_configuration_refuses_nothing_for_good(service: Servic
     assert service.titles == ["a", "b", "c"]
 
 
-def test_one_that_makes_the_service_fail_is_told_from_a_service_that_fails(
+def test_the_drainer_tells_a_poison_message_from_a_failing_service(
     service: Service, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub_messenger_client._drain.LONGEST_PAUSE", 0.02)
@@ -219,7 +217,7 @@ def test_one_that_makes_the_service_fail_is_told_from_a_service_that_fails(
     assert [dead.request["title"] for dead in client.spool.dead()] == ["a"]
 
 
-def test_a_service_that_recovers_just_while_it_is_being_tested_loses_nothing(
+def test_a_service_that_recovers_during_the_poison_test_loses_nothing(
     service: Service, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub_messenger_client._drain.LONGEST_PAUSE", 0.02)
@@ -238,7 +236,7 @@ def test_a_service_that_recovers_just_while_it_is_being_tested_loses_nothing(
     assert client.spool.stats().refused == 0
 
 
-def test_what_waits_too_long_is_dropped_and_counted(service: Service, make: Make) -> None:
+def test_a_notification_beyond_the_ttl_is_dropped_and_counted(service: Service, make: Make) -> None:
     client = make(spool_ttl=0.3)
     with service.away():
         client.notify(title="old")
@@ -249,7 +247,7 @@ def test_what_waits_too_long_is_dropped_and_counted(service: Service, make: Make
     assert client.spool.stats().expired == 1
 
 
-def test_a_notifications_own_expiry_counts_in_the_spool_too(service: Service, make: Make) -> None:
+def test_the_spool_respects_the_expiry_of_a_notification(service: Service, make: Make) -> None:
     client = make()
     with service.away():
         client.notify(title="old", extra={"expires_at": "2026-01-01T00:00:00Z"})
@@ -258,12 +256,12 @@ def test_a_notifications_own_expiry_counts_in_the_spool_too(service: Service, ma
     assert service.titles == ["new"]
 
 
-def test_longer_than_the_service_remembers_a_key_nothing_may_wait(make: Make) -> None:
+def test_the_ttl_may_not_exceed_the_services_memory_of_keys(make: Make) -> None:
     with pytest.raises(ConfigurationError, match="7 days"):
         make(spool_ttl=8 * 24 * 3600)
 
 
-def test_another_client_of_the_satellite_sends_what_one_has_left(service: Service, make: Make) -> None:
+def test_a_client_sends_what_another_one_has_spooled(service: Service, make: Make) -> None:
     first, second = make(), make()
     with service.away():
         for number in range(5):
@@ -273,7 +271,7 @@ def test_another_client_of_the_satellite_sends_what_one_has_left(service: Servic
     eventually(lambda: service.titles == [str(n) for n in range(6)])
 
 
-def test_an_idle_process_looks_after_what_others_left(service: Service, make: Make, tmp_path: Path) -> None:
+def test_an_idle_client_sends_what_another_one_has_spooled(service: Service, make: Make, tmp_path: Path) -> None:
     with service.away():
         first = make()
         first.notify(title="left")
@@ -283,7 +281,7 @@ def test_an_idle_process_looks_after_what_others_left(service: Service, make: Ma
     assert idle.spool is not None
 
 
-def test_closing_empties_the_spool_if_the_service_is_there(service: Service, make: Make) -> None:
+def test_close_empties_the_spool_if_the_service_answers(service: Service, make: Make) -> None:
     client = make()
     service.script.append(fails(503))
     client.notify(title="1")
@@ -292,7 +290,7 @@ def test_closing_empties_the_spool_if_the_service_is_there(service: Service, mak
     assert service.titles == ["1"]
 
 
-def test_closing_does_not_wait_for_a_service_that_is_away(service: Service, make: Make) -> None:
+def test_close_does_not_wait_for_a_service_that_is_away(service: Service, make: Make) -> None:
     client = make()
     service.stop()
     client.notify(title="1")
@@ -303,7 +301,7 @@ def test_closing_does_not_wait_for_a_service_that_is_away(service: Service, make
     assert time.monotonic() - started < 1.0
 
 
-def test_a_client_that_nobody_closes_leaves_no_thread_behind(service: Service, make: Make, tmp_path: Path) -> None:
+def test_a_collected_client_leaves_no_thread_behind(service: Service, make: Make, tmp_path: Path) -> None:
     client = MessengerClient(service.url, TOKEN, source_app="a", spool_dir=tmp_path / "other")
     client.notify(title="1")
 
@@ -317,7 +315,7 @@ def test_a_client_that_nobody_closes_leaves_no_thread_behind(service: Service, m
     eventually(lambda: threads() == 0)
 
 
-def test_flush_says_when_the_spool_could_not_be_emptied(service: Service, make: Make) -> None:
+def test_flush_returns_false_if_the_spool_is_not_empty(service: Service, make: Make) -> None:
     client = make()
     assert client.flush(0.1)
     service.stop()
@@ -327,7 +325,9 @@ def test_flush_says_when_the_spool_could_not_be_emptied(service: Service, make: 
     assert 0.25 < time.monotonic() - started < 2
 
 
-def test_the_environment_may_name_the_spool(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_configures_the_spool(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MESSENGER_SPOOL_DIR", str(tmp_path / "named"))
     service.stop()
     with MessengerClient(service.url, TOKEN, retries=0) as client:
@@ -335,20 +335,20 @@ def test_the_environment_may_name_the_spool(service: Service, tmp_path: Path, mo
     assert (tmp_path / "named" / "spool.db").exists()
 
 
-def test_a_pause_that_the_service_wants_is_the_spools_to_make(service: Service, make: Make) -> None:
+def test_a_call_does_not_wait_for_retry_after_if_there_is_a_spool(service: Service, make: Make) -> None:
     service.script.append(fails(503, "database_unavailable", retry_after=5))
     started = time.monotonic()
     assert make(retries=3).notify(title="t").spooled
     assert time.monotonic() - started < 1
 
 
-def test_without_a_spool_flush_has_nothing_to_do(service: Service) -> None:
+def test_flush_returns_true_without_a_spool(service: Service) -> None:
     with MessengerClient(service.url, TOKEN) as client:
         assert client.flush()
         assert client.spool is None
 
 
-def test_a_spool_that_cannot_be_used_is_told_at_construction(make: Make, tmp_path: Path) -> None:
+def test_the_constructor_raises_if_the_spool_cannot_be_used(make: Make, tmp_path: Path) -> None:
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "spool.db").write_bytes(b"no database at all, but a file with some text" * 30)
     with pytest.raises(SpoolError, match="not a database"):
@@ -357,7 +357,7 @@ def test_a_spool_that_cannot_be_used_is_told_at_construction(make: Make, tmp_pat
         make(spool_dir=tmp_path / "spool" / "spool.db" / "below")
 
 
-def test_a_spool_that_breaks_later_does_not_keep_a_call_from_being_sent(
+def test_a_call_is_sent_without_a_spool_that_broke_later(
     service: Service, make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = make()
@@ -372,7 +372,7 @@ def test_a_spool_that_breaks_later_does_not_keep_a_call_from_being_sent(
     assert any("without it" in record.message for record in caplog.records)
 
 
-def test_a_hanging_service_keeps_a_caller_with_a_spool_for_two_seconds(service: Service, tmp_path: Path) -> None:
+def test_a_call_with_a_spool_waits_two_seconds_for_a_hanging_service(service: Service, tmp_path: Path) -> None:
     service.always = slow(30.0)
     client = MessengerClient(service.url, TOKEN, source_app="a", spool_dir=tmp_path)
     began = time.monotonic()
@@ -381,7 +381,7 @@ def test_a_hanging_service_keeps_a_caller_with_a_spool_for_two_seconds(service: 
     client.close()
 
 
-def test_a_slow_service_gets_a_spooled_notification_all_the_same(service: Service, tmp_path: Path) -> None:
+def test_a_slow_service_gets_the_spooled_notification(service: Service, tmp_path: Path) -> None:
     service.always = slow(3.0)
     client = MessengerClient(service.url, TOKEN, source_app="a", spool_dir=tmp_path)
     assert client.notify(title="t").spooled
@@ -390,7 +390,7 @@ def test_a_slow_service_gets_a_spooled_notification_all_the_same(service: Servic
     assert service.titles == ["t"]
 
 
-def test_a_call_that_is_wrong_is_refused_before_it_is_spooled(service: Service, make: Make) -> None:
+def test_a_wrong_argument_is_refused_before_it_is_spooled(service: Service, make: Make) -> None:
     client = make()
     with service.away():
         for arguments in ({"title": " "}, {"title": "x" * 600}, {"title": "t", "priority": "low"}):
@@ -410,7 +410,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("environment", BROKEN)
-def test_proxies_and_certificates_of_the_environment_do_not_stop_plain_http(
+def test_plain_http_ignores_proxies_and_certificates_of_the_environment(
     service: Service, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
     for name, value in environment.items():
@@ -421,7 +421,7 @@ def test_proxies_and_certificates_of_the_environment_do_not_stop_plain_http(
 
 
 @pytest.mark.parametrize("environment", [BROKEN[2], {"HTTP_PROXY": "gopher://127.0.0.1:9"}])
-def test_a_proxy_of_the_environment_that_cannot_be_used_is_told_at_construction(
+def test_the_constructor_raises_if_the_environments_proxy_cannot_be_used(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
     for name, value in environment.items():
@@ -430,7 +430,7 @@ def test_a_proxy_of_the_environment_that_cannot_be_used_is_told_at_construction(
         MessengerClient("http://localhost:1", TOKEN, trust_env=True)
 
 
-def test_certificates_that_cannot_be_read_are_told_at_construction(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_constructor_raises_if_certificates_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")
     with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
         MessengerClient("https://localhost:1", TOKEN)
@@ -438,7 +438,7 @@ def test_certificates_that_cannot_be_read_are_told_at_construction(monkeypatch: 
         EventStream("jwt", base_url="https://localhost:1")
 
 
-def test_with_a_spool_such_a_notification_is_kept_until_it_is_mended(
+def test_a_client_with_a_spool_keeps_notifications_until_certificates_are_mended(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")
@@ -451,7 +451,7 @@ def test_with_a_spool_such_a_notification_is_kept_until_it_is_mended(
     client.close()
 
 
-def test_a_client_of_the_caller_that_is_closed_is_a_configuration_error(service: Service) -> None:
+def test_a_closed_http_client_of_the_caller_is_a_configuration_error(service: Service) -> None:
     own = httpx.Client()
     client = MessengerClient(service.url, TOKEN, source_app="a", http_client=own)
     own.close()
@@ -487,7 +487,7 @@ def _flaky(service: Service) -> Callable[[Exchange], None]:
     def behave(exchange: Exchange) -> None:
         number = next(counter)
         if number % 7 == 3:
-            breaks_off_after_taking(exchange)
+            breaks_off_after_storing(exchange)
         elif number % 5 == 2:
             exchange.problem(503, "database_unavailable")
         elif number % 11 == 5:
@@ -498,7 +498,7 @@ def _flaky(service: Service) -> Callable[[Exchange], None]:
     return behave
 
 
-def test_nothing_of_the_spool_is_logged_at_error_level_during_an_outage(
+def test_the_spool_logs_no_error_during_an_outage(
     service: Service, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = make()

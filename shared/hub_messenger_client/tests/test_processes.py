@@ -1,4 +1,4 @@
-"""Several processes of one satellite share a spool, and some of them die."""
+"""Processes of one satellite that share a spool, are killed, or fork."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_four_processes_over_an_outage_deliver_each_once_and_in_order(service: S
 
 
 @pytest.mark.parametrize("point", ["before_removing", "before_sending"])
-def test_a_process_that_dies_while_it_drains_doubles_and_loses_nothing(
+def test_a_process_that_dies_while_it_drains_loses_and_repeats_nothing(
     service: Service, tmp_path: Path, point: str
 ) -> None:
     with service.away():
@@ -64,19 +64,17 @@ def test_a_process_that_dies_while_it_drains_doubles_and_loses_nothing(
     assert dying.returncode == -9
     before = len(service.titles)
     assert before == (1 if point == "before_removing" else 0)
-    with MessengerClient(service.url, TOKEN, source_app="a", spool_dir=tmp_path) as heir:
-        assert heir.flush(20)
-        assert heir.spool is not None
-        stats = heir.spool.stats()
+    with MessengerClient(service.url, TOKEN, source_app="a", spool_dir=tmp_path) as other:
+        assert other.flush(20)
+        assert other.spool is not None
+        stats = other.spool.stats()
     assert service.titles == [*(f"a-{n}" for n in range(10)), *(["b-0"] if "b-0" in service.titles else [])]
     assert stats.waiting == 0
     assert (stats.sent, stats.spooled) == (len(service.titles), len(service.titles))
 
 
-def test_processes_that_are_killed_at_any_moment_lose_nothing_that_was_spooled(
-    service: Service, tmp_path: Path
-) -> None:
-    """What a call has answered `spooled` for arrives, whoever dies."""
+def test_processes_killed_at_any_moment_lose_no_spooled_notification(service: Service, tmp_path: Path) -> None:
+    """Each notification whose call returned `spooled` arrives, whichever process is killed."""
     service.stop()
     assert result(start(service, tmp_path, "a", 60)) == {"spooled": 60}
     service.start()
@@ -92,8 +90,8 @@ def test_processes_that_are_killed_at_any_moment_lose_nothing_that_was_spooled(
     assert_each_once_and_in_order(service, "a", 60)
 
 
-def test_a_short_lived_process_sends_what_its_predecessors_left(service: Service, tmp_path: Path) -> None:
-    """As a cron job does: it never closes its client, and ends at once."""
+def test_a_short_lived_process_sends_what_another_one_has_spooled(service: Service, tmp_path: Path) -> None:
+    """A cron job, for example, ends at once and never closes its client."""
     with service.away():
         assert result(start(service, tmp_path, "a", 3)) == {"spooled": 3}
     result(start(service, tmp_path, "b", 1))
@@ -140,10 +138,8 @@ def test_a_forked_process_opens_connections_of_its_own(service: Service) -> None
     assert peers[0] == peers[2] != peers[1]
 
 
-def test_a_process_forks_only_while_no_thread_reads_certificates(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """OpenSSL hands its locks on as they are: the child could never read certificates itself."""
+def test_a_fork_waits_until_no_thread_reads_certificates(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that inherits a held lock of OpenSSL can never read certificates."""
     begun, ended = threading.Event(), threading.Event()
     read = Settings._read_trust
 

@@ -1,4 +1,4 @@
-"""The examples of the README, as they stand there."""
+"""The examples and tables of the README."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def section(title: str) -> str:
-    """What stands under a heading."""
+    """Returns the text below a heading."""
     found = re.search(rf"^## {re.escape(title)}$(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
     assert found is not None
     return found[1]
@@ -37,13 +37,13 @@ def examples(title: str, language: str = "python") -> list[str]:
 
 
 def run(code: str, moved: Path) -> dict[str, Any]:
-    """Runs an example; the directories that it names are in a place of the test's own."""
+    """Runs an example with its directories below `moved`. Returns its names."""
     names: dict[str, Any] = {}
     exec(compile(code.replace("/var/lib", str(moved)), "README.md", "exec"), names)  # noqa: S102 - our own document
     return names
 
 
-def test_quick_start(configured: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_quick_start_runs(configured: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sync, asynchronous = examples("Quick start")
     run(sync, tmp_path)["client"].close()
     assert capsys.readouterr().out == "1 sent\n"
@@ -51,20 +51,20 @@ def test_quick_start(configured: Service, tmp_path: Path, capsys: pytest.Capture
     assert [entry["target_type"] for entry in configured.accepted] == ["general", "entity_room", "dm"] * 2
 
 
-def test_kurzanleitung(configured: Service, tmp_path: Path) -> None:
+def test_the_kurzanleitung_runs(configured: Service, tmp_path: Path) -> None:
     (example,) = examples("Kurzanleitung")
     run(example, tmp_path)["client"].close()
     assert configured.titles == ["Schicht gestartet", "Maschine CNC-01 gestoppt", "Bitte CNC-01 prüfen"]
 
 
-def test_spool(configured: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_spool_example_runs(configured: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = examples("When the service is away")
     configured.stop()
     run(example, tmp_path)["client"].close()
     assert capsys.readouterr().out.startswith("kept for later: unreachable:")
 
 
-def test_logging(configured: Service, tmp_path: Path) -> None:
+def test_the_logging_example_runs(configured: Service, tmp_path: Path) -> None:
     (example,) = examples("Logging")
     root = logging.getLogger()
     before = root.handlers[:]
@@ -75,7 +75,7 @@ def test_logging(configured: Service, tmp_path: Path) -> None:
     assert configured.titles == ["ERROR fertigung: Pump 7 is dry"]
 
 
-def test_fastapi(configured: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fastapi_example_runs(configured: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (example,) = examples("FastAPI")
     module = types.ModuleType("example")
     monkeypatch.setitem(sys.modules, "example", module)  # FastAPI looks up annotations there
@@ -91,7 +91,7 @@ def test_fastapi(configured: Service, tmp_path: Path, monkeypatch: pytest.Monkey
     assert configured.accepted[0]["entity_id"] == 42
 
 
-def test_django(configured: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_django_example_runs(configured: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import django
     from django.conf import settings
     from django.test import RequestFactory
@@ -113,7 +113,7 @@ def test_django(configured: Service, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert configured.accepted[-1]["target_user"] == "admin"
 
 
-def test_events() -> None:
+def test_the_events_example_is_valid_python() -> None:
     (example,) = examples("Events")
     ast.parse(example)
 

@@ -1,4 +1,4 @@
-"""The parser, rule by rule of the WHATWG standard."""
+"""The parser, by the rules of the WHATWG standard."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_line_ends_may_be_mixed() -> None:
     assert parse(b"data: a\rdata: b\r\ndata: c\n\r\n") == [message("a\nb\nc")]
 
 
-def test_bytes_may_be_cut_anywhere() -> None:
+def test_chunks_may_end_anywhere() -> None:
     stream = "\ufeff: hi\r\nid: 7\r\nevent: x\r\ndata: ä€😀\r\ndata:\r\n\r\nretry: 5\rdata: b\r\rdata: c\n\n".encode()
     whole = parse(stream)
     assert whole == [
@@ -83,22 +83,22 @@ def test_comments_unknown_fields_and_other_spellings_are_ignored() -> None:
     assert parse(b":data: x\nfoo: y\n data: z\nDATA: z\ndata: a\n: more\n\n") == [message("a")]
 
 
-def test_an_event_without_data_is_not_dispatched_and_its_type_is_forgotten() -> None:
+def test_an_event_without_data_is_not_dispatched_and_its_type_is_dropped() -> None:
     assert parse(b"event: x\n\ndata: a\n\n") == [message("a")]
 
 
-def test_an_empty_type_is_message_and_the_last_one_counts() -> None:
+def test_an_empty_type_is_message_and_the_last_type_counts() -> None:
     assert parse(b"event: x\nevent: y\ndata: a\n\nevent:\ndata: b\n\n") == [message("a", "y"), message("b")]
 
 
-def test_an_id_without_data_moves_the_position_all_the_same() -> None:
+def test_an_id_without_data_moves_the_position() -> None:
     parser = Parser()
     assert parser.feed(b"id: 9\n\n") == []
     assert parser.last_event_id == "9"
     assert parser.feed(b"data: a\n\n") == [message("a", last_event_id="9")]
 
 
-def test_an_id_holds_only_once_its_event_has_ended() -> None:
+def test_an_id_counts_once_its_event_has_ended() -> None:
     parser = Parser("1")
     assert parser.feed(b"id: 2\ndata: a\n") == []
     assert parser.last_event_id == "1"
@@ -109,7 +109,7 @@ def test_an_id_with_a_null_is_ignored_and_an_empty_one_resets() -> None:
     assert parse(b"id:\ndata: x\n\n", last_event_id="5") == [message("x", has_id=True)]
 
 
-def test_an_event_that_the_end_cuts_off_is_discarded() -> None:
+def test_an_incomplete_event_is_discarded() -> None:
     assert parse(b"data: a\n\ndata: b\n") == [message("a")]
 
 
@@ -125,7 +125,7 @@ def test_an_event_that_the_end_cuts_off_is_discarded() -> None:
         ("retry: ٣".encode(), None),
     ],
 )
-def test_retry_takes_ascii_digits_alone(line: bytes, retry: int | None) -> None:
+def test_retry_accepts_ascii_digits_only(line: bytes, retry: int | None) -> None:
     parser = Parser()
     parser.feed(line + b"\n")
     assert parser.retry == retry
@@ -136,7 +136,7 @@ def test_broken_utf_8_becomes_replacement_characters() -> None:
 
 
 @pytest.mark.parametrize("piece", [b"x" * 400, b"data: " + b"x" * 400 + b"\n"])
-def test_an_event_that_never_ends_is_cut_off(piece: bytes) -> None:
+def test_an_event_that_is_too_large_raises_an_error(piece: bytes) -> None:
     parser = Parser(max_bytes=1000)
     for _ in range(3):
         parser.feed(piece)

@@ -41,14 +41,14 @@ def test_the_twin_in_the_repository_is_up_to_date() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_is_written_passes_the_check(folders: tuple[Path, Path]) -> None:
+def test_a_written_twin_passes_the_check(folders: tuple[Path, Path]) -> None:
     assert unasync.run(*folders, RULES, check=False) == 0
     assert (folders[1] / "a.py").read_text() == unasync.NOTICE + TWIN
     assert unasync.run(*folders, RULES, check=True) == 0
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "change",
     [
         lambda twin: (twin / "a.py").write_text("edited"),
         lambda twin: (twin / "a.py").write_text((twin / "a.py").read_text() + "more\n"),
@@ -56,15 +56,15 @@ def test_what_is_written_passes_the_check(folders: tuple[Path, Path]) -> None:
         lambda twin: (twin / "left_over.py").write_text(""),
     ],
 )
-def test_the_check_sees_every_difference_and_changes_nothing(folders: tuple[Path, Path], spoil: object) -> None:
+def test_the_check_finds_every_difference_and_changes_nothing(folders: tuple[Path, Path], change: object) -> None:
     assert unasync.run(*folders, RULES, check=False) == 0
-    spoil(folders[1])  # type: ignore[operator]
+    change(folders[1])  # type: ignore[operator]
     before = {path.name: path.read_text() for path in folders[1].iterdir()}
     assert unasync.run(*folders, RULES, check=True) == 1
     assert {path.name: path.read_text() for path in folders[1].iterdir()} == before
 
 
-def test_writing_removes_what_is_left_over(folders: tuple[Path, Path]) -> None:
+def test_writing_removes_left_over_files(folders: tuple[Path, Path]) -> None:
     folders[1].mkdir()
     (folders[1] / "left_over.py").write_text("")
     assert unasync.run(*folders, RULES, check=False) == 0

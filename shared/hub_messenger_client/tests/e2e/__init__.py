@@ -1,1 +1,1 @@
-"""The client against the real service: run with `cargo xtask test`."""
+"""Tests of the client with the real service. Run them with `cargo xtask test`."""

@@ -1,4 +1,4 @@
-"""The real service for the tests of this folder."""
+"""Fixtures with the real service."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One deployment for all tests that do not break it."""
+    """A deployment that all tests share. They do not break it."""
     yield from _deployment(tmp_path_factory.mktemp("service") / "log")
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Deployment]:
-    """A deployment that a test may kill."""
+    """A deployment of its own, which a test may kill."""
     yield from _deployment(tmp_path / "service.log")
 
 
@@ -41,7 +41,7 @@ def _deployment(log: Path) -> Iterator[Deployment]:
 
 @pytest.fixture
 def satellite(running: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    """The environment that the hub gives its satellites."""
+    """The shared deployment, with the environment variables that the hub sets for satellites."""
     for name, value in running.environment.items():
         monkeypatch.setenv(name, value)
     return running

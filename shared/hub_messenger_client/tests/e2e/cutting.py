@@ -1,4 +1,4 @@
-"""A way to the service on which answers get lost: what the caller does not know, the service may have done."""
+"""Fault injection: a TCP proxy that loses answers. The service may have processed what the caller retries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 
 
 class Cutter:
-    """Hands bytes on in both directions, and cuts connections at the worst moments."""
+    """A TCP proxy that refuses some connections, and cuts others before their answer."""
 
     def __init__(self, port: int, *, seed: int, loses: float, refuses: float) -> None:
         self._target = ("127.0.0.1", port)
@@ -17,7 +17,7 @@ class Cutter:
         self._loses = loses
         self._refuses = refuses
         self.lost = 0
-        """Answers that the service gave and nobody got."""
+        """The number of answers that the service sent and the proxy dropped."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()

@@ -1,4 +1,4 @@
-"""The real service: the binaries as they ship, on a database of their own, without a homeserver."""
+"""The real service: its binaries on a database of their own, without a homeserver."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from hub_messenger_client import MessengerClient, Notification
 
 TOKEN = "messenger-service-token-of-the-tests"
 HUB_SECRET = "hub-secret-of-the-tests"
-NOT_SKIPPED = "run `cargo xtask test`"
+HINT = "run `cargo xtask test`"
 
 
 def required(name: str) -> str:
-    """A missing service fails: nothing skips silently."""
+    """Returns an environment variable. Fails the test if it is missing: no test skips silently."""
     value = os.environ.get(name)
     if not value:
-        pytest.fail(f"{name} is not set: {NOT_SKIPPED}", pytrace=False)
+        pytest.fail(f"{name} is not set: {HINT}", pytrace=False)
     return value
 
 
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 @contextmanager
 def database() -> Iterator[str]:
-    """A database of its own, gone in the end."""
+    """Creates a database, and drops it at the end."""
     cluster = required("MESSENGER_TEST_POSTGRES")
     name = f"client_{uuid.uuid4().hex}"
     with psycopg.connect(cluster, autocommit=True) as connection:
@@ -61,7 +61,7 @@ def database() -> Iterator[str]:
 
 @dataclass
 class Deployment:
-    """A router that can be killed and started again at the same address."""
+    """A router that tests kill and start again at the same address."""
 
     database_url: str
     log: Path
@@ -74,7 +74,7 @@ class Deployment:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a satellite is given."""
+        """The environment variables of a satellite."""
         return {"MESSENGER_SERVICE_URL": self.url, "MESSENGER_SERVICE_TOKEN": TOKEN}
 
     def setup(self) -> None:
@@ -98,7 +98,7 @@ class Deployment:
         return MessengerClient(self.url, TOKEN, **{"source_app": "tests", **options})
 
     def sent_by(self, source_app: str) -> list[Notification]:
-        """All of an application, in the order in which they were stored."""
+        """Returns all notifications of an application, oldest first."""
         found: list[Notification] = []
         with self.client() as client:
             while page := client.log(source_app=source_app, limit=500, offset=len(found)).notifications:
@@ -108,7 +108,7 @@ class Deployment:
     def _launch(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         path = Path(required("MESSENGER_BIN_DIR")) / program
         if not path.exists():
-            pytest.fail(f"{path} is not there: {NOT_SKIPPED}", pytrace=False)
+            pytest.fail(f"{path} is missing: {HINT}", pytrace=False)
         environment = {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": self.database_url,
@@ -139,13 +139,13 @@ class Deployment:
 
 
 def hub_jwt(user: str, *, lives: float = 3600.0, **claims: Any) -> str:
-    """A token as the Hub issues it."""
+    """Returns a token as the Hub issues it."""
 
     def encoded(part: bytes) -> str:
         return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
-    head = encoded(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())
-    said = {
+    header = encoded(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())
+    payload = {
         "iss": "aesystek-hub",
         "sub": user,
         "exp": int(time.time() + lives),
@@ -153,5 +153,5 @@ def hub_jwt(user: str, *, lives: float = 3600.0, **claims: Any) -> str:
         "tenant_id": 1,
         **claims,
     }
-    signed = f"{head}.{encoded(json.dumps(said).encode())}"
+    signed = f"{header}.{encoded(json.dumps(payload).encode())}"
     return f"{signed}.{encoded(hmac.new(HUB_SECRET.encode(), signed.encode(), hashlib.sha256).digest())}"

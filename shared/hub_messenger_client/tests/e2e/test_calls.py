@@ -1,4 +1,4 @@
-"""Calls against the real service."""
+"""Calls to the real service."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .deployment import TOKEN, Deployment, hub_jwt
 
 @pytest.fixture
 def app() -> str:
-    """An application of its own for each test."""
+    """The name of an application that only this test uses."""
     return f"app-{uuid.uuid4().hex[:12]}"
 
 
-def test_an_answer_holds_what_the_contract_promises(running: Deployment, app: str) -> None:
+def test_an_answer_has_every_field_of_the_contract(running: Deployment, app: str) -> None:
     with running.client(source_app=app) as client:
         sent = client.notify_entity(
             entity_type="machine", entity_id=0, title="Kühlmittel niedrig", body="E-401", priority="urgent", wait=0
@@ -51,7 +51,7 @@ def test_an_answer_holds_what_the_contract_promises(running: Deployment, app: st
     assert sent.extra == {}, "the client knows every field of the answer"
 
 
-def test_each_way_to_send(running: Deployment, app: str) -> None:
+def test_each_call_sends_to_its_target(running: Deployment, app: str) -> None:
     with running.client(source_app=app) as client:
         sent = [
             client.notify(title="1", wait=0),
@@ -66,7 +66,7 @@ def test_each_way_to_send(running: Deployment, app: str) -> None:
     assert [one.title for one in running.sent_by(app)] == ["1", "2", "3", "4"]
 
 
-def test_the_log_comes_in_pages_newest_first(running: Deployment, app: str) -> None:
+def test_the_log_has_pages_newest_first(running: Deployment, app: str) -> None:
     async def run() -> None:
         async with running.client(source_app=app) as client:
             for number in range(5):
@@ -79,20 +79,20 @@ def test_the_log_comes_in_pages_newest_first(running: Deployment, app: str) -> N
     asyncio.run(run())
 
 
-def test_the_same_key_is_one_notification(running: Deployment, app: str) -> None:
+def test_a_repeated_key_returns_the_first_notification(running: Deployment, app: str) -> None:
     with running.client(source_app=app) as client:
         first = client.notify(title="once", idempotency_key=app, wait=0)
-        again = client.notify(title="once", idempotency_key=app, wait=0)
-        assert (again.id, again.replayed, first.replayed) == (first.id, True, False)
+        second = client.notify(title="once", idempotency_key=app, wait=0)
+        assert (second.id, second.replayed, first.replayed) == (first.id, True, False)
         with pytest.raises(ValidationError) as caught:
             client.notify(title="something else", idempotency_key=app)
     assert caught.value.code == "idempotency_mismatch"
     assert len(running.sent_by(app)) == 1
 
 
-def test_wrong_fields_are_named(running: Deployment, app: str) -> None:
+def test_the_service_names_wrong_fields(running: Deployment, app: str) -> None:
     with running.client(source_app=app) as client, pytest.raises(ValidationError) as caught:
-        # What the client knows to be wrong it refuses itself: `extra` is sent as it is.
+        # The client itself refuses wrong arguments, but sends `extra` unchecked.
         client.notify(title="t", extra={"title": "", "body": "x" * 20_001, "priority": "whatever"})
     error = caught.value
     assert (error.status, error.code) == (422, "invalid_request")
@@ -101,13 +101,13 @@ def test_wrong_fields_are_named(running: Deployment, app: str) -> None:
     assert error.request_id in str(error)
 
 
-def test_what_the_service_does_not_know_is_a_warning(running: Deployment, app: str) -> None:
+def test_the_service_warns_of_unknown_fields(running: Deployment, app: str) -> None:
     with running.client(source_app=app) as client:
         sent = client.notify(title="t", extra={"colour": "red"}, wait=0)
     assert any("colour" in warning for warning in sent.warnings)
 
 
-def test_a_wrong_token_a_foreign_tenant_and_an_unknown_id(running: Deployment, app: str) -> None:
+def test_a_wrong_token_a_foreign_tenant_and_an_unknown_id_are_refused(running: Deployment, app: str) -> None:
     with MessengerClient(running.url, f"{TOKEN}-not", source_app=app) as client:
         with pytest.raises(AuthenticationError) as caught:
             client.notify(title="t")
@@ -121,7 +121,7 @@ def test_a_wrong_token_a_foreign_tenant_and_an_unknown_id(running: Deployment, a
     assert running.sent_by(app) == []
 
 
-def test_a_spool_keeps_what_a_wrong_token_holds_up_and_buries_a_foreign_tenant(
+def test_a_spool_keeps_notifications_of_a_wrong_token_and_sets_a_foreign_tenant_aside(
     own: Deployment, tmp_path: Path, app: str
 ) -> None:
     spool = tmp_path / "spool"
@@ -143,7 +143,7 @@ def test_a_spool_keeps_what_a_wrong_token_holds_up_and_buries_a_foreign_tenant(
     assert [one.title for one in own.sent_by(app)] == ["1", "3"]
 
 
-def test_the_log_handler(satellite: Deployment, app: str) -> None:
+def test_the_log_handler_sends_to_the_service(satellite: Deployment, app: str) -> None:
     logger = logging.getLogger(app)
     handler = MessengerHandler(source_app=app)
     logger.addHandler(handler)
@@ -158,7 +158,7 @@ def test_the_log_handler(satellite: Deployment, app: str) -> None:
     ]
 
 
-def test_the_command_line(
+def test_the_command_line_sends_and_prints(
     satellite: Deployment, app: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MESSENGER_USER_TOKEN", hub_jwt("shell"))

@@ -1,4 +1,4 @@
-"""Built, installed into an empty environment, and used as the README says."""
+"""The package: built, installed into an empty environment, and used as in the README."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ def run(*command: str | Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel and the sdist; the wheel is built from the sdist, as `python -m build` does."""
+    """Builds the sdist, and the wheel from it, as `python -m build` does. Returns their folder."""
     folder = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT)
     return folder
 
 
-def empty(folder: Path) -> Path:
+def create_environment(folder: Path) -> Path:
+    """Creates an empty virtual environment. Returns the folder of its programs."""
     venv.create(folder, with_pip=True)
     return folder / "bin"
 
@@ -57,12 +58,12 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         inner = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"README.md", "pyproject.toml", "scripts/unasync.py", "tests/e2e/seed.md"} <= inner
+    assert {"README.md", "pyproject.toml", "scripts/unasync.py", "tests/satellite.py"} <= inner
 
 
 @pytest.mark.timeout(300)
 def test_the_quick_start_works_in_an_empty_environment(built: Path, tmp_path: Path, running: Deployment) -> None:
-    programs = empty(tmp_path / "venv")
+    programs = create_environment(tmp_path / "venv")
     (wheel,) = built.glob("*.whl")
     run(programs / "pip", "install", "--quiet", wheel)
     installed = run(programs / "pip", "list", "--format", "freeze")
@@ -84,8 +85,10 @@ def test_the_quick_start_works_in_an_empty_environment(built: Path, tmp_path: Pa
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("arguments", [["-e", str(ROOT)], [f"hub-messenger-client @ file://{ROOT}"]])
-def test_the_seeds_two_ways_to_install_work(arguments: list[str], tmp_path: Path, running: Deployment) -> None:
-    programs = empty(tmp_path / "venv")
+def test_both_ways_to_install_of_the_integration_guide_work(
+    arguments: list[str], tmp_path: Path, running: Deployment
+) -> None:
+    programs = create_environment(tmp_path / "venv")
     run(programs / "pip", "install", "--quiet", *arguments)
     call = "MessengerClient().notify(source_app='i', title='t', wait=0)"
     code = f"from hub_messenger_client import MessengerClient; print({call}.id)"

@@ -1,4 +1,4 @@
-"""The service is killed, and nothing is lost or doubled."""
+"""Outages of the real service: no notification or event is lost or repeated."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from .deployment import TOKEN, Deployment, hub_jwt
 SATELLITE = Path(__file__).parent.parent / "satellite.py"
 
 
-class Follower:
-    """Reads a stream in a thread."""
+class StreamThread:
+    """A thread that collects the events of a stream."""
 
     def __init__(self, deployment: Deployment, *, use_async: bool) -> None:
         self.events: list[Event] = []
-        self.stream = EventStream(lambda: hub_jwt("follower"), base_url=deployment.url, max_backoff=1.0)
+        self.stream = EventStream(lambda: hub_jwt("reader"), base_url=deployment.url, max_backoff=1.0)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._await if use_async else self._read, daemon=True)
 
-    def __enter__(self) -> Follower:
+    def __enter__(self) -> StreamThread:
         self._thread.start()
         wait(lambda: self.stream.last_event_id is not None, "the stream to begin")
         return self
@@ -77,14 +77,14 @@ def assert_each_once_in_order(titles: list[str], names: str, count: int) -> None
 
 
 @pytest.mark.timeout(300)
-def test_a_thousand_notifications_of_four_processes_survive_a_kill_in_the_middle(
+def test_a_thousand_notifications_of_four_processes_survive_a_kill_of_the_service(
     own: Deployment, tmp_path: Path
 ) -> None:
-    with Follower(own, use_async=False) as follower:
-        _survive_a_kill(own, tmp_path, follower)
+    with StreamThread(own, use_async=False) as reader:
+        _send_over_a_kill(own, tmp_path, reader)
 
 
-def _survive_a_kill(own: Deployment, tmp_path: Path, follower: Follower) -> None:
+def _send_over_a_kill(own: Deployment, tmp_path: Path, reader: StreamThread) -> None:
     options = ["--token", TOKEN, "--pause", "0.004", "--linger", "120"]
     processes = [
         subprocess.Popen(
@@ -94,9 +94,9 @@ def _survive_a_kill(own: Deployment, tmp_path: Path, follower: Follower) -> None
         )
         for name in "abcd"
     ]
-    wait(lambda: len(follower.titles) > 200, "the first notifications")
+    wait(lambda: len(reader.titles) > 200, "the first notifications")
     own.kill()
-    assert len(follower.titles) < 900
+    assert len(reader.titles) < 900
     time.sleep(1.5)
     own.start()
     statuses: Counter[str] = Counter()
@@ -111,10 +111,10 @@ def _survive_a_kill(own: Deployment, tmp_path: Path, follower: Follower) -> None
     stored = [entry.title for entry in own.sent_by("satellite")]
     assert len(stored) == 1000
     assert_each_once_in_order(stored, "abcd", 250)
-    wait(lambda: len(follower.titles) >= 1000, "all events")
+    wait(lambda: len(reader.titles) >= 1000, "all events")
     time.sleep(0.5)
-    assert sorted(follower.titles) == sorted(stored)
-    assert {event.type for event in follower.events} == {"notification"}
+    assert sorted(reader.titles) == sorted(stored)
+    assert {event.type for event in reader.events} == {"notification"}
 
     with own.client(spool_dir=tmp_path / "spool") as client:
         assert client.spool is not None
@@ -124,7 +124,7 @@ def _survive_a_kill(own: Deployment, tmp_path: Path, follower: Follower) -> None
 
 
 @pytest.mark.timeout(300)
-def test_answers_that_get_lost_double_nothing(own: Deployment, tmp_path: Path) -> None:
+def test_lost_answers_make_no_second_notification(own: Deployment, tmp_path: Path) -> None:
     cutter = Cutter(own.port, seed=5, loses=0.3, refuses=0.2)
     options = ["--token", TOKEN, "--linger", "120"]
     processes = [
@@ -141,13 +141,13 @@ def test_answers_that_get_lost_double_nothing(own: Deployment, tmp_path: Path) -
 
 
 @pytest.mark.timeout(300)
-def test_a_satellite_and_the_service_are_killed_over_and_over(own: Deployment, tmp_path: Path) -> None:
-    """Whoever dies when: what a call has returned for is there, once, and in order."""
+def test_repeated_kills_of_satellite_and_service_lose_and_repeat_nothing(own: Deployment, tmp_path: Path) -> None:
+    """Each notification whose call returned is stored once and in order, whichever process was killed."""
     spool = tmp_path / "spool"
     observer = own.client()
     for round_, name in enumerate("abcdef"):
-        given = [own.url, str(spool), name, "10000", "--token", TOKEN, "--pause", "0.01"]
-        command = [sys.executable, str(SATELLITE), *given]
+        arguments = [own.url, str(spool), name, "10000", "--token", TOKEN, "--pause", "0.01"]
+        command = [sys.executable, str(SATELLITE), *arguments]
         process = subprocess.Popen(command)
         wait(partial(_has_sent, observer, name, 15), f"notifications of satellite {name}")
         own.kill()
@@ -164,28 +164,28 @@ def test_a_satellite_and_the_service_are_killed_over_and_over(own: Deployment, t
     stored = [entry.title for entry in own.sent_by("satellite")]
     for name in "abcdef":
         mine = [title for title in stored if title.startswith(f"{name}-")]
-        # The call in which the satellite died is allowed to be missing; between the first and the last nothing is.
+        # The last call, in which the satellite died, may be missing; no other may.
         assert mine == [f"{name}-{n}" for n in range(len(mine))]
         assert len(mine) > 15
 
 
 @pytest.mark.timeout(300)
-def test_streams_over_restarts_of_the_service_lose_and_repeat_nothing(own: Deployment) -> None:
-    with Follower(own, use_async=False) as sync, Follower(own, use_async=True) as asynchronous:
-        _follow_over_restarts(own, [sync, asynchronous])
+def test_streams_lose_and_repeat_nothing_over_restarts_of_the_service(own: Deployment) -> None:
+    with StreamThread(own, use_async=False) as sync, StreamThread(own, use_async=True) as asynchronous:
+        _stream_over_restarts(own, [sync, asynchronous])
 
 
 def _has_sent(observer: MessengerClient, name: str, number: int) -> bool:
     time.sleep(0.1)
-    told = (entry.title.partition("-") for entry in observer.log(source_app="satellite", limit=100))
-    return any(who == name and int(which) >= number for who, _, which in told)
+    titles = (entry.title.partition("-") for entry in observer.log(source_app="satellite", limit=100))
+    return any(satellite == name and int(index) >= number for satellite, _, index in titles)
 
 
 def _longer(items: Sized, than: int) -> bool:
     return len(items) >= than
 
 
-def _follow_over_restarts(own: Deployment, followers: list[Follower]) -> None:
+def _stream_over_restarts(own: Deployment, readers: list[StreamThread]) -> None:
     sent: list[str] = []
     ended = threading.Event()
 
@@ -211,19 +211,19 @@ def _follow_over_restarts(own: Deployment, followers: list[Follower]) -> None:
         own.start()
     ended.set()
     sender.join()
-    for follower in followers:
-        wait(partial(_longer, follower.events, len(sent)), "all events")
+    for reader in readers:
+        wait(partial(_longer, reader.events, len(sent)), "all events")
     time.sleep(0.5)
-    for follower in followers:
-        assert follower.titles == sent
-        assert {event.type for event in follower.events} == {"notification"}
-        positions = [int(event.id or 0) for event in follower.events]
+    for reader in readers:
+        assert reader.titles == sent
+        assert {event.type for event in reader.events} == {"notification"}
+        positions = [int(event.id or 0) for event in reader.events]
         assert positions == sorted(set(positions))
 
 
 @pytest.mark.timeout(120)
 def test_a_stream_outlives_its_token(running: Deployment) -> None:
-    """The service allows 30 seconds of clock difference, so the first token is one that has expired already."""
+    """The service accepts tokens for 30 seconds beyond their end, so the first token has expired already."""
     lives = iter([-26.0, 3600.0, 3600.0])
     with EventStream(lambda: hub_jwt("brief", lives=next(lives)), base_url=running.url) as stream:
         assert next(stream).type == "token_expired"
@@ -232,7 +232,7 @@ def test_a_stream_outlives_its_token(running: Deployment) -> None:
         assert next(stream)["title"] == "after the token"
 
 
-def test_a_stream_that_is_too_far_behind_is_told(own: Deployment) -> None:
+def test_a_stream_at_an_unknown_position_returns_reset(own: Deployment) -> None:
     with EventStream(hub_jwt("late"), base_url=own.url, last_event_id="99999999") as stream:
         reset = next(stream)
         assert (reset.type, reset["reason"]) == ("reset", "unknown_position")
