@@ -1,4 +1,4 @@
-"""Send notifications through the hub's messenger service, and follow its events.
+"""A client of the hub's messenger service: sends notifications and reads event streams.
 
 from hub_messenger_client import MessengerClient
 
