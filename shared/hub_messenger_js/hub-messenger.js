@@ -1,5 +1,6 @@
-// Follows the events of Messenger-Service from a page or from Node: streams, resumes, renews the token, and polls where
-// streaming does not work. No dependency. Types: hub-messenger.d.ts. Manual: shared/hub_messenger_js/README.md.
+// Subscribes to the events of Messenger-Service from a page or from Node: streams, resumes, renews the token,
+// and polls if streaming does not work. No dependency. Types: hub-messenger.d.ts.
+// Manual: shared/hub_messenger_js/README.md.
 // @ts-check
 
 /** @typedef {import('./hub-messenger.js').EventData} EventData */
@@ -7,23 +8,23 @@
 /** @typedef {import('./hub-messenger.js').State} State */
 /** @typedef {import('./hub-messenger.js').StateName} StateName */
 /**
- * The end of a connection or of a poll: `opened` if something had arrived, `stalled` if streaming does not work here,
- * `paced` if the next attempt waits for `pause` milliseconds and no longer, `refused` if the token is not good.
- * @typedef {{ reason: string, opened?: boolean, stalled?: boolean, paced?: boolean, refused?: boolean, pause?: number }} End
+ * The end of a connection or of a poll: `stalled` if a proxy holds streams back, `planned` if the next attempt
+ * follows after `pause` milliseconds without backoff, `refused` if the service rejected the token.
+ * @typedef {{ reason: string, stalled?: boolean, planned?: boolean, refused?: boolean, pause?: number }} End
  */
 
-/** Milliseconds before the first reconnection, until the service says otherwise (`retry`). */
+/** Milliseconds before the first reconnection, until the service sends another time (`retry`). */
 const RETRY = 3_000;
-/** Milliseconds between polls where the service, or what is before it, does not wait as it was asked to. */
+/** Milliseconds between polls if the service, or a proxy, answers without the requested wait. */
 const POLL_PAUSE = 2_000;
-/** A token that was refused is tried again more rarely than a service that is away. */
+/** The factor of the longest pause after a refused token. */
 const REFUSED_FACTOR = 10;
-/** Longest time between two attempts to stream while polling, in milliseconds. */
+/** The longest time between two attempts to stream while polling, in milliseconds. */
 const STREAM_AGAIN_MAX = 600_000;
-/** Events that concern the connection alone. */
+/** The events that concern the connection only. */
 const CONTROL = new Set(['connected', 'keepalive', 'reconnect', 'token_expired']);
 
-/** An event of the service; `type` is that of its data. */
+/** An event of the service. `type` is that of its data. */
 export class MessengerEvent extends Event {
   /** @param {string} type @param {EventData} data @param {string | null} id */
   constructor(type, data, id) {
@@ -42,7 +43,7 @@ export class StateEvent extends Event {
   }
 }
 
-/** Follows the events of a user until it is closed. */
+/** A subscription to the events of a user, until it is closed. */
 export class HubMessenger extends EventTarget {
   #options;
   #base;
@@ -52,20 +53,20 @@ export class HubMessenger extends EventTarget {
   #state = { name: 'connecting', since: new Date(), reason: 'started' };
   /** @type {string | null} */
   #token = null;
-  /** Why the token has to be renewed. @type {string | null} */
+  /** The reason to renew the token; `null` while the token is valid. @type {string | null} */
   #expired = null;
   #refusals = 0;
   #failures = 0;
   #retry = RETRY;
-  /** Milliseconds until the next connection that the service asks for when it shuts down. @type {number | undefined} */
+  /** Milliseconds until the next connection if the service ends the stream. @type {number | undefined} */
   #pause;
-  /** When the last byte of the stream arrived, by `Date.now()`: timers stand still while a computer sleeps. */
-  #heard = 0;
+  /** The time of the last byte of the stream, by `Date.now()`: timers stop while a computer sleeps. */
+  #lastByteAt = 0;
   #closing = new AbortController();
   /** @type {AbortController | null} */
   #connection = null;
-  /** @type {(() => void) | null} */
-  #wake = null;
+  /** Ends the present pause. @type {(() => void) | null} */
+  #endPause = null;
 
   /** @param {HubMessengerOptions} options */
   constructor(options) {
@@ -82,44 +83,44 @@ export class HubMessenger extends EventTarget {
     const { onEvent, onState } = options;
     if (onEvent) this.addEventListener('event', (event) => onEvent(/** @type {any} */ (event).data, /** @type {any} */ (event).id));
     if (onState) this.addEventListener('state', (event) => onState(/** @type {any} */ (event).state));
-    globalThis.addEventListener?.('online', this.#look);
-    globalThis.document?.addEventListener?.('visibilitychange', this.#look);
-    // Listeners that are added right after the construction hear everything.
+    globalThis.addEventListener?.('online', this.#onVisible);
+    globalThis.document?.addEventListener?.('visibilitychange', this.#onVisible);
+    // Listeners that are added right after the construction receive every event.
     queueMicrotask(() => this.#run());
   }
 
-  /** Whether and how events arrive. */
+  /** The present state. */
   get state() {
     return this.#state;
   }
 
-  /** Where to resume: the id of the last event; `null` before the first connection. */
+  /** The position at which it resumes, the id of the last event; `null` before the first connection. */
   get lastEventId() {
     return this.#cursor;
   }
 
-  /** Connects at once if it waits for its next attempt, for example after the user has signed in again. */
+  /** Ends the pause before the next attempt, for example after the user has signed in again. */
   reconnect() {
-    this.#wake?.();
+    this.#endPause?.();
   }
 
-  /** Ends it; no event comes any more. */
+  /** Ends the subscription. No event follows. */
   close() {
     if (this.#closing.signal.aborted) return;
-    globalThis.removeEventListener?.('online', this.#look);
-    globalThis.document?.removeEventListener?.('visibilitychange', this.#look);
-    this.#say('closed', 'closed');
+    globalThis.removeEventListener?.('online', this.#onVisible);
+    globalThis.document?.removeEventListener?.('visibilitychange', this.#onVisible);
+    this.#setState('closed', 'closed');
     this.#closing.abort();
     this.#connection?.abort('closed');
-    this.#wake?.();
+    this.#endPause?.();
   }
 
   async #run() {
     this.dispatchEvent(new StateEvent(this.#state));
     while (!this.#closing.signal.aborted) {
       let end = await this.#stream();
-      if (end.stalled) end = await this.#pollMeanwhile();
-      if (!this.#closing.signal.aborted) await this.#rest(end, this.#closing.signal);
+      if (end.stalled) end = await this.#pollUntilStreaming();
+      if (!this.#closing.signal.aborted) await this.#backOff(end, this.#closing.signal);
     }
   }
 
@@ -138,19 +139,19 @@ export class HubMessenger extends EventTarget {
       for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
         clearTimeout(timer);
         timer = setTimeout(() => connection.abort('silent'), this.#options.silenceTimeout);
-        this.#heard = Date.now();
-        if (pieces++ === 0) this.#isOpen(onOpen);
+        this.#lastByteAt = Date.now();
+        if (pieces++ === 0) this.#opened(onOpen);
         for (const block of blocks.feed(piece.value)) {
-          if (this.#closing.signal.aborted) return { reason: 'closed', opened: true };
-          this.#take(block);
+          if (this.#closing.signal.aborted) return { reason: 'closed' };
+          this.#receive(block);
         }
       }
-      return this.#ended(pieces > 0);
+      return this.#streamEnd();
     } catch {
       const reason = connection.signal.aborted ? String(connection.signal.reason) : 'unreachable';
-      // A stream that goes silent after its first bytes is held back as one that never begins.
+      // A stream that is silent after its first bytes counts as held back, too.
       const stalled = reason === 'stalled' || (reason === 'silent' && pieces < 2);
-      return { reason, opened: pieces > 0, stalled };
+      return { reason, stalled };
     } finally {
       clearTimeout(timer);
       connection.abort('ended');
@@ -158,34 +159,34 @@ export class HubMessenger extends EventTarget {
   }
 
   /** @param {(() => void) | undefined} onOpen */
-  #isOpen(onOpen) {
+  #opened(onOpen) {
     onOpen?.();
     this.#failures = this.#refusals = 0;
-    this.#say('live', 'streaming');
+    this.#setState('live', 'streaming');
   }
 
-  /** @param {boolean} opened @returns {End} */
-  #ended(opened) {
-    if (this.#expired !== null) return { reason: this.#expired, opened, paced: true };
-    return { reason: 'ended', opened, paced: this.#pause !== undefined, pause: this.#pause };
+  /** @returns {End} */
+  #streamEnd() {
+    if (this.#expired !== null) return { reason: this.#expired, planned: true };
+    return { reason: 'ended', planned: this.#pause !== undefined, pause: this.#pause };
   }
 
-  /** Takes a block of the stream. @param {{ id: string | null, data: string, retry?: number }} block */
-  #take({ id, data, retry }) {
-    const event = parsed(data);
+  /** Processes a block of the stream. @param {{ id: string | null, data: string, retry?: number }} block */
+  #receive({ id, data, retry }) {
+    const event = parse(data);
     if (event === null) return;
     if (event.type === 'reconnect') this.#pause = retry;
     else if (retry !== undefined) this.#retry = retry;
     if (event.type === 'token_expired' || event.type === 'access_withdrawn') this.#expired = event.type;
     if (event.type !== 'connected') this.#deliver(event, id);
-    // A stream that was opened while polling begins where polling stood then.
+    // Polling may have passed the position at which a stream was opened meanwhile.
     else if (id !== null && !(Number(id) < Number(this.#cursor))) this.#cursor = id;
   }
 
-  /** Hands an event to the listeners, once. @param {EventData} event @param {string | null} id */
+  /** Dispatches an event to the listeners, once. @param {EventData} event @param {string | null} id */
   #deliver(event, id) {
     if (id !== null) {
-      // After a gap the position may be an older one: the service's database was restored.
+      // After a gap, the position may be lower than before: the service's database was restored.
       if (event.type !== 'reset' && this.#cursor !== null && Number(id) <= Number(this.#cursor)) return;
       this.#cursor = id;
     }
@@ -194,8 +195,11 @@ export class HubMessenger extends EventTarget {
     if (event.type !== 'event' && event.type !== 'state') this.dispatchEvent(new MessengerEvent(event.type, event, id));
   }
 
-  /** Polls until a stream that is tried now and then works, and ends with that stream. @returns {Promise<End>} */
-  async #pollMeanwhile() {
+  /**
+   * Polls, and tries to stream now and then, until a stream works. Returns the end of that stream.
+   * @returns {Promise<End>}
+   */
+  async #pollUntilStreaming() {
     const stop = new AbortController();
     this.#closing.signal.addEventListener('abort', () => stop.abort(), { signal: stop.signal });
     const polling = this.#poll(stop.signal);
@@ -212,31 +216,31 @@ export class HubMessenger extends EventTarget {
   /** @param {AbortSignal} stop */
   async #poll(stop) {
     while (!stop.aborted) {
-      const begun = Date.now();
+      const started = Date.now();
       const end = await this.#pollOnce(stop);
       if (stop.aborted) return;
-      if (end) await this.#rest(end, stop);
-      else if (Date.now() - begun < 1_000) await sleep(POLL_PAUSE, stop);
+      if (end) await this.#backOff(end, stop);
+      else if (Date.now() - started < 1_000) await sleep(POLL_PAUSE, stop);
     }
   }
 
   /** Reads one page. @param {AbortSignal} stop @returns {Promise<End | null>} `null` if it was read */
   async #pollOnce(stop) {
     const { pollWait, openTimeout } = this.#options;
-    const asks = this.#cursor === null ? 'cursor=now' : `cursor=${this.#cursor}&wait=${pollWait}`;
+    const query = this.#cursor === null ? 'cursor=now' : `cursor=${this.#cursor}&wait=${pollWait}`;
     const request = new AbortController();
     const abort = () => request.abort('silent');
     const timer = setTimeout(abort, pollWait * 1000 + openTimeout);
     stop.addEventListener('abort', abort);
     try {
-      const response = await this.#fetch(`/events/poll?${asks}`, request.signal, 'application/json');
+      const response = await this.#fetch(`/events/poll?${query}`, request.signal, 'application/json');
       if ('reason' in response) return response;
       /** @type {(EventData & { id?: number })[]} */
       const events = await response.json();
       if (stop.aborted) return null;
       this.#failures = this.#refusals = 0;
-      this.#say('polling', 'stream_stalled');
-      this.#page(events, response.headers.get('x-next-cursor'));
+      this.#setState('polling', 'stream_stalled');
+      this.#receivePage(events, response.headers.get('x-next-cursor'));
       return null;
     } catch {
       return { reason: request.signal.aborted ? 'silent' : 'unreachable' };
@@ -247,8 +251,9 @@ export class HubMessenger extends EventTarget {
   }
 
   /** @param {(EventData & { id?: number })[]} events @param {string | null} next */
-  #page(events, next) {
-    // A reader without a position asks for one that no log has: that tells the present one, and a gap that is none.
+  #receivePage(events, next) {
+    // A reader without a position sends one that no log has. The answer has the present position, and a `reset`
+    // that is no gap.
     const isFirst = this.#cursor === null;
     for (const { id, ...event } of events) {
       const isGap = event.type === 'reset';
@@ -258,7 +263,10 @@ export class HubMessenger extends EventTarget {
     if (next !== null && !(Number(next) < Number(this.#cursor))) this.#cursor = next;
   }
 
-  /** Asks with the token. @param {string} path @param {AbortSignal} signal @param {string} accept @returns {Promise<Response | End>} */
+  /**
+   * Sends a request with the token.
+   * @param {string} path @param {AbortSignal} signal @param {string} accept @returns {Promise<Response | End>}
+   */
   async #fetch(path, signal, accept) {
     /** @type {Record<string, string>} */
     const headers = { Accept: accept };
@@ -290,40 +298,40 @@ export class HubMessenger extends EventTarget {
     const pause = seconds >= 0 ? seconds * 1000 : undefined;
     if (response.status === 401) {
       this.#expired = reason;
-      // The first refusal is answered with a new token at once; who has none is asked again after a pause.
-      return { reason, refused: true, pause, paced: this.#refusals++ === 0 && this.#options.getToken !== undefined };
+      // After the first refusal, a new token is tried at once. Further attempts follow after a pause.
+      return { reason, refused: true, pause, planned: this.#refusals++ === 0 && this.#options.getToken !== undefined };
     }
     return { reason, refused: response.status === 403, pause, stalled: [408, 504].includes(response.status) };
   }
 
-  /** Waits before the next attempt, and says why. @param {End} end @param {AbortSignal} ends */
-  async #rest(end, ends) {
-    if (end.paced) {
-      if (this.#state.name === 'live') this.#say('connecting', end.reason);
-      return sleep(end.pause ?? 0, ends, this.#wakeable);
+  /** Sets the state and waits before the next attempt. @param {End} end @param {AbortSignal} stop */
+  async #backOff(end, stop) {
+    if (end.planned) {
+      if (this.#state.name === 'live') this.#setState('connecting', end.reason);
+      return sleep(end.pause ?? 0, stop, this.#setEndPause);
     }
-    this.#say(end.refused ? 'unauthorized' : 'offline', end.reason);
+    this.#setState(end.refused ? 'unauthorized' : 'offline', end.reason);
     const longest = this.#options.maxDelay * (end.refused ? REFUSED_FACTOR : 1);
     const growing = Math.min(longest, this.#retry * 2 ** Math.min(this.#failures++, 10));
-    return sleep(Math.max(growing * (0.5 + Math.random() / 2), end.pause ?? 0), ends, this.#wakeable);
+    return sleep(Math.max(growing * (0.5 + Math.random() / 2), end.pause ?? 0), stop, this.#setEndPause);
   }
 
-  /** @param {(() => void) | null} wake */
-  #wakeable = (wake) => {
-    this.#wake = wake;
+  /** @param {(() => void) | null} endPause */
+  #setEndPause = (endPause) => {
+    this.#endPause = endPause;
   };
 
-  /** The network is back or the page is looked at: whoever waits need not, and a connection may have died meanwhile. */
-  #look = () => {
+  /** Connects at once when the network is back or the page becomes visible; drops a dead connection. */
+  #onVisible = () => {
     if (globalThis.document?.visibilityState === 'hidden') return;
-    this.#wake?.();
-    if (this.#state.name === 'live' && Date.now() - this.#heard > this.#options.silenceTimeout) {
+    this.#endPause?.();
+    if (this.#state.name === 'live' && Date.now() - this.#lastByteAt > this.#options.silenceTimeout) {
       this.#connection?.abort('silent');
     }
   };
 
   /** @param {StateName} name @param {string} reason */
-  #say(name, reason) {
+  #setState(name, reason) {
     if (this.#closing.signal.aborted || (this.#state.name === name && this.#state.reason === reason)) return;
     const since = this.#state.name === name ? this.#state.since : new Date();
     this.#state = { name, since, reason };
@@ -331,21 +339,21 @@ export class HubMessenger extends EventTarget {
   }
 }
 
-/** Splits a stream into its blocks (WHATWG HTML, "Server-sent events"). The service ends lines with LF. */
+/** A parser of the blocks of a stream (WHATWG HTML, "Server-sent events"). The service ends lines with LF. */
 class Blocks {
   #decoder = new TextDecoder();
-  #rest = '';
+  #incomplete = '';
 
-  /** @param {Uint8Array} bytes */
+  /** Returns the blocks that the next bytes complete. @param {Uint8Array} bytes */
   feed(bytes) {
-    const blocks = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split('\n\n');
-    this.#rest = blocks.pop() ?? '';
-    return blocks.map(block);
+    const blocks = (this.#incomplete + this.#decoder.decode(bytes, { stream: true })).split('\n\n');
+    this.#incomplete = blocks.pop() ?? '';
+    return blocks.map(parseBlock);
   }
 }
 
-/** @param {string} text */
-function block(text) {
+/** Parses the fields of a block. @param {string} text */
+function parseBlock(text) {
   /** @type {{ id: string | null, data: string, retry?: number }} */
   const fields = { id: null, data: '' };
   for (const line of text.split('\n')) {
@@ -357,8 +365,8 @@ function block(text) {
   return fields;
 }
 
-/** @param {string} data @returns {EventData | null} */
-function parsed(data) {
+/** Parses an event; returns `null` if it is none. @param {string} data @returns {EventData | null} */
+function parse(data) {
   try {
     const event = JSON.parse(data);
     return typeof event?.type === 'string' ? event : null;
@@ -367,27 +375,29 @@ function parsed(data) {
   }
 }
 
-/** The service's address, given with or without `/api/v1`, absolute or relative to the page. @param {string | URL} url */
+/** Returns the service's address without `/api/v1`; `url` may be relative. @param {string | URL} url */
 function base(url) {
   const { origin, pathname } = new URL(url, globalThis.location?.href);
   return origin + pathname.replace(/\/+$/, '').replace(/\/api\/v1$/, '').replace(/\/+$/, '');
 }
 
 /**
- * Resolves after a time, or as soon as the signal is aborted or the function given to `wakeable` is called.
- * @param {number} milliseconds @param {AbortSignal} ends @param {(wake: (() => void) | null) => void} [wakeable]
+ * Resolves after a time, when `stop` is aborted, or when the function that `setEndPause` receives is called.
+ * @param {number} milliseconds
+ * @param {AbortSignal} stop
+ * @param {(endPause: (() => void) | null) => void} [setEndPause]
  */
-function sleep(milliseconds, ends, wakeable) {
+function sleep(milliseconds, stop, setEndPause) {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
-      ends.removeEventListener('abort', done);
-      wakeable?.(null);
+      stop.removeEventListener('abort', done);
+      setEndPause?.(null);
       resolve(undefined);
     };
     const timer = setTimeout(done, milliseconds);
-    ends.addEventListener('abort', done);
-    wakeable?.(done);
-    if (ends.aborted) done();
+    stop.addEventListener('abort', done);
+    setEndPause?.(done);
+    if (stop.aborted) done();
   });
 }

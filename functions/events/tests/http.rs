@@ -279,7 +279,7 @@ async fn a_page_may_read_why_it_was_refused() {
 async fn the_module_for_pages_and_its_types_are_served_to_every_origin() {
     let (_hub, wire) = test_app_for(&[("ALLOWED_ORIGINS", "https://hub.example")]);
     for (path, kind, begin) in [
-        ("/client/hub-messenger.js", "text/javascript; charset=utf-8", "// Follows the events"),
+        ("/client/hub-messenger.js", "text/javascript; charset=utf-8", "// Subscribes to the events"),
         ("/client/hub-messenger.d.ts", "application/typescript; charset=utf-8", "// Types of"),
     ] {
         let request = || Request::get(path).header("Origin", "https://elsewhere.example");
