@@ -1,4 +1,4 @@
-"""Each library has each event at once, whole, and with its id: direct and behind each front."""
+"""Each library delivers each event at once, whole, and with its id: direct and behind each proxy."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from harness.service import Router, stream_url
 
 FRONTS = ["direct", "nginx", "nginx by HTTP/1.0", "caddy", "express"]
 TITLES = ["Störung an Fräse 3 ✅", "ąść łódź", "한국어 😀", "\u0085\u2028 end", "last"]
-"""Text of several scripts, and characters that some libraries take for the end of a line."""
+"""Texts of several scripts, and characters that some libraries parse as the end of a line."""
 PATIENCE = 8.0
-"""Seconds to wait for one event. Less than the time between two keepalives, which bring what was held back."""
+"""Seconds to wait for an event. A keepalive, which would flush a proxy's buffer, comes later than that."""
 
 
 @dataclass
 class Outcome:
-    """What a reader received, and when each title was sent."""
+    """The messages of a reader, and the time at which each title was sent."""
 
     reader: Reader
     sent: dict[str, float]
@@ -30,7 +30,7 @@ class Outcome:
     def delay(self, title: str) -> float:
         """Returns the seconds until a title arrived."""
         found = [one for one in self.reader.messages if one.event.get("title") == title]
-        assert len(found) == 1, f"{title!r} came {len(found)} times; received: {self.reader.lines}"
+        assert len(found) == 1, f"{title!r} arrived {len(found)} times; received: {self.reader.lines}"
         return found[0].at - self.sent[title]
 
 
@@ -39,7 +39,7 @@ Outcomes = Callable[[str], dict[str, Outcome]]
 
 @pytest.fixture(scope="module")
 def outcomes(service: Router, fronts: dict[str, str], opener: Opener) -> Outcomes:
-    """Returns what all libraries have received behind a front. They read at the same time."""
+    """Returns the outcome of each library behind a proxy. All libraries read at the same time."""
     known: dict[str, dict[str, Outcome]] = {}
 
     def of_front(name: str) -> dict[str, Outcome]:
@@ -65,33 +65,35 @@ def outcomes(service: Router, fronts: dict[str, str], opener: Opener) -> Outcome
 
 
 def titles(reader: Reader) -> list[str]:
-    """Returns the titles among what was received, whatever else was."""
+    """Returns the lines of a reader that have a title. They need not be valid events."""
     return [line["data"] for line in reader.lines if '"title"' in line.get("data", "")]
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("front", FRONTS)
-def test_each_event_arrives_at_once_whole_and_with_its_id(front: str, library: str, outcomes: Outcomes) -> None:
+def test_each_library_delivers_each_event_at_once_whole_and_with_its_id(
+    front: str, library: str, outcomes: Outcomes
+) -> None:
     outcome = outcomes(front)[library]
     delays = [outcome.delay(title) for title in TITLES]
-    # Every event was there before the next one was sent, and on a busy machine one may take longer.
+    # Each event arrived before the next one was sent. On a busy machine, a single one may take longer.
     assert max(delays) < PATIENCE and statistics.median(delays) < 1, delays
     messages = outcome.reader.messages
-    first, *rest = messages
+    first, *others = messages
     assert first.event["type"] == "connected"
     assert first.id == str(first.event["cursor"])
-    # Nothing empty, nothing that is no event, each id where it belongs.
+    # Each message is an event, with the right id.
     last = first.event["cursor"]
-    for message in rest:
+    for message in others:
         last = check(message, last)
 
 
 def check(message: Message, last: int) -> int:
-    """Checks that an event moves the id forward, and that a keepalive does not; returns the id."""
+    """Checks that an event moves the id forward, and that a keepalive does not. Returns the id."""
     if message.event["type"] == "notification":
         assert int(message.id or 0) > last
         return int(message.id or 0)
     assert message.event["type"] == "keepalive"
-    # Some libraries repeat the last id with a message that has none, some give none.
+    # For a message without an id, some libraries repeat the last id, and others have none.
     assert message.id in ("", None, str(last))
     return last

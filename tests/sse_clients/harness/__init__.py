@@ -1,1 +1,1 @@
-"""Starts what the tests need: the service, its fronts, and programs that read streams."""
+"""Starts the service, the proxies before it, and the programs that read streams."""

@@ -27,7 +27,7 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    # Compresses streams, too, where they do not say that nobody may.
+    # Compresses streams, too, unless their headers forbid it.
     gzip on;
     gzip_proxied any;
     gzip_types text/event-stream application/json;
@@ -36,7 +36,7 @@ http {{
         location / {{ proxy_pass http://127.0.0.1:{upstream}; proxy_http_version 1.1; }}
         # The default: a proxy that speaks HTTP/1.0.
         location /old/ {{ proxy_pass http://127.0.0.1:{upstream}/; }}
-        # A proxy that was told to hold everything back, whatever the service says.
+        # A proxy that holds everything back and ignores the headers of the service.
         location /buffering/ {{
             proxy_pass http://127.0.0.1:{upstream}/;
             proxy_buffering on;
@@ -63,10 +63,10 @@ http://127.0.0.1:{port} {{
 
 
 def program(name: str) -> str:
-    """Returns a program of the system; a missing one fails, nothing skips."""
+    """Returns the path of a system program. Fails the test if it is missing: no test skips silently."""
     found = shutil.which(name, path=os.environ["PATH"] + os.pathsep + "/usr/sbin")
     if found is None:
-        pytest.fail(f"{name} is missing: `cargo xtask test --sse-only` installs it where it may", pytrace=False)
+        pytest.fail(f"{name} is missing: `cargo xtask test --sse-only` installs it as root", pytrace=False)
     return found
 
 
@@ -74,7 +74,7 @@ def nginx(folder: Path, port: int, upstream: int) -> list[str]:
     """Returns the command that runs nginx."""
     file = folder / "nginx.conf"
     file.write_text(NGINX.format(folder=folder, port=port, upstream=upstream))
-    # Started by root, its workers are another user, who has to reach this folder.
+    # If root starts nginx, its workers run as another user, who cannot reach this folder.
     user = ["-g", "user root;"] if os.geteuid() == 0 else []
     return [program("nginx"), "-e", "stderr", "-p", f"{folder}", "-c", f"{file}", *user]
 
@@ -96,7 +96,7 @@ FRONTS = {"nginx": nginx, "caddy": caddy, "express": express}
 
 @contextmanager
 def front(name: str, folder: Path, upstream: int) -> Iterator[str]:
-    """Runs a front; gives its address."""
+    """Runs a proxy before the service. Yields its address."""
     port = free_port()
     folder.mkdir()
     log = folder / "log"

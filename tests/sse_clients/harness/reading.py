@@ -1,4 +1,4 @@
-"""Programs that read streams, each message a line of JSON with the time of its arrival."""
+"""Programs that read streams. They print each message as a line of JSON with the time of its arrival."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ NODE = ["eventsource", "event-source-polyfill", "fetch-event-source"]
 CHROMIUM = ["EventSource", "event-source-polyfill", "fetch-event-source"]
 LIBRARIES = [*PYTHON, *(f"{name} (Node)" for name in NODE), *(f"{name} (Chromium)" for name in CHROMIUM)]
 RECONNECTING = [name for name in LIBRARIES if name.endswith(")")]
-"""Libraries that connect again by themselves."""
+"""The libraries that reconnect by themselves."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message of the service."""
+    """A message of the service, as a library delivered it."""
 
     at: float
-    """When it arrived, by the clock on the wall."""
+    """The time of its arrival, in seconds since 1970."""
     data: str
     id: str | None
 
     @property
     def event(self) -> dict[str, Any]:
-        """The event in it; fails where it is none: an empty message, for example."""
+        """The event in the message. Fails if it has none, for example in an empty message."""
         event = json.loads(self.data or "null")
         assert isinstance(event, dict) and "type" in event, f"no event: {self}"
         return event
 
 
 class Reader:
-    """What one reader has received."""
+    """The messages, states and other lines that a reader has printed."""
 
     def __init__(self, name: str, close: Callable[[], None]) -> None:
-        """Begins with nothing received."""
+        """Starts without a line. `close` ends the program or page."""
         self.name = name
         self.close = close
         self.lines: list[dict[str, Any]] = []
 
-    def take(self, line: str) -> None:
-        """Takes what the program printed."""
+    def store(self, line: str) -> None:
+        """Stores a line that the program printed."""
         try:
             self.lines.append(json.loads(line))
         except ValueError:
@@ -68,37 +68,37 @@ class Reader:
 
     @property
     def states(self) -> list[tuple[str, str]]:
-        """The states with their reasons, where the library has states."""
+        """The states with their reasons, if the library has states."""
         return [(line["state"], line["reason"]) for line in self.lines if "state" in line]
 
     @property
     def asked(self) -> list[bool]:
-        """For each time that a token was asked for, whether the one before had expired."""
+        """The `expired` of each request for a token."""
         return [line["asked"] for line in self.lines if "asked" in line]
 
     def wait(self, what: str, holds: Callable[[Reader], object], seconds: float = PATIENCE) -> None:
-        """Waits until something holds of what was received."""
+        """Waits until a condition holds for the received lines."""
         try:
             wait_until(f"{self.name}: {what}", lambda: holds(self), seconds)
-        except AssertionError as late:
-            raise AssertionError(f"{late}; received so far: {self.lines[-20:]}") from None
+        except AssertionError as error:
+            raise AssertionError(f"{error}; received so far: {self.lines[-20:]}") from None
 
     def wait_connected(self) -> None:
         """Waits for the first message."""
         self.wait("connected", lambda reader: any('"connected"' in one.data for one in reader.messages))
 
     def wait_state(self, name: str, after: int = 0) -> None:
-        """Waits until it has, or had, a state."""
+        """Waits until a state with this name was reported, not counting the first `after` states."""
         self.wait(name, lambda reader: any(state == name for state, _ in reader.states[after:]))
 
 
 def node() -> str:
-    """Returns the Node of the tests."""
+    """Returns the path of Node."""
     return required("MESSENGER_NODE")
 
 
 def read_with(library: str, url: str, last_event_id: str = "", **options: object) -> Reader:
-    """Reads a stream in a process of its own, with a library of Python or, where it is named so, of Node."""
+    """Reads a stream in a new process, with a Python library, or in Node if the name ends with `(Node)`."""
     if library in PYTHON:
         command = [sys.executable, f"{FOLDER / 'readers/read.py'}", library, url, last_event_id]
     else:
@@ -112,15 +112,15 @@ def read_with(library: str, url: str, last_event_id: str = "", **options: object
         process.wait()
 
     reader = Reader(library, close)
-    threading.Thread(target=_follow, args=(process.stdout, reader.take), daemon=True).start()
+    threading.Thread(target=_read_lines, args=(process.stdout, reader.store), daemon=True).start()
     return reader
 
 
 class Browser:
-    """A Chromium, in which each reader has a page."""
+    """A Chromium in which each reader has a page."""
 
     def __init__(self, chromium: str, profile: Path) -> None:
-        """Starts it."""
+        """Starts Chromium."""
         command = [node(), f"{FOLDER / 'readers/browser.mjs'}", chromium, f"{profile}"]
         environment = {**os.environ, "NODE_NO_WARNINGS": "1"}
         self._process = subprocess.Popen(
@@ -130,19 +130,19 @@ class Browser:
         self._input = self._process.stdin
         self._browser = Reader("Chromium", self.close)
         self._readers = [self._browser]
-        threading.Thread(target=_follow, args=(self._process.stdout, self._take), daemon=True).start()
+        threading.Thread(target=_read_lines, args=(self._process.stdout, self._store), daemon=True).start()
         self._browser.wait("it starts", lambda browser: any("version" in line for line in browser.lines))
 
     def read(self, library: str, url: str, page: str | None = None, **options: object) -> Reader:
-        """Reads a stream in a page of its own; `page` is the page's address, by default one of another origin."""
+        """Reads a stream in a new page at the address `page`, by default one of another origin."""
         number = len(self._readers)
-        reader = Reader(f"{library} (Chromium)", lambda: self._say({"reader": number, "close": True}))
+        reader = Reader(f"{library} (Chromium)", lambda: self._send({"reader": number, "close": True}))
         self._readers.append(reader)
-        self._say({"reader": number, "library": library, "url": url, "page": page, "options": options})
+        self._send({"reader": number, "library": library, "url": url, "page": page, "options": options})
         return reader
 
     def close(self) -> None:
-        """Ends it with all pages."""
+        """Ends Chromium with all pages."""
         self._input.close()
         try:
             self._process.wait(30)
@@ -150,19 +150,19 @@ class Browser:
             self._process.kill()
             self._process.wait()
 
-    def _say(self, command: dict[str, object]) -> None:
+    def _send(self, command: dict[str, object]) -> None:
         self._input.write(json.dumps(command) + "\n")
         self._input.flush()
 
-    def _take(self, line: str) -> None:
+    def _store(self, line: str) -> None:
         try:
             number = json.loads(line)["reader"]
         except (ValueError, KeyError, TypeError):
             number = 0
-        self._readers[number].take(line)
+        self._readers[number].store(line)
 
 
-def _follow(output: IO[str], take: Callable[[str], None]) -> None:
+def _read_lines(output: IO[str], store: Callable[[str], None]) -> None:
     with output:
         for line in output:
-            take(line)
+            store(line)

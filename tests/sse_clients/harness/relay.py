@@ -1,4 +1,4 @@
-"""A TCP relay before the service that cuts connections, or holds back what streams say."""
+"""Fault injection: a TCP relay before the service that resets connections, or holds streams back."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .service import free_port
 
 
 class Relay:
-    """Passes everything on, until it is told otherwise."""
+    """A relay that forwards all bytes by default."""
 
     def __init__(self, upstream: int) -> None:
-        """Starts it in a thread of its own."""
+        """Starts the relay in a thread of its own."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.holds_streams = False
-        """Whether the answers to requests for streams are held back, as a buffering proxy does."""
+        """`True` to hold back the answers to requests for streams, as a buffering proxy does."""
         self._upstream = upstream
         self._writers: set[asyncio.StreamWriter] = set()
         self._listening = threading.Event()
@@ -30,7 +30,7 @@ class Relay:
         self._loop.call_soon_threadsafe(self._abort)
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends the relay."""
         self.cut()
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(10)
@@ -56,20 +56,20 @@ class Relay:
         self._writers |= {writer, to_upstream}
         is_stream = asyncio.Event()
         await asyncio.gather(
-            self._pass_on(reader, to_upstream, is_stream, watches=True),
-            self._pass_on(upstream, writer, is_stream, watches=False),
+            self._forward(reader, to_upstream, is_stream, is_request=True),
+            self._forward(upstream, writer, is_stream, is_request=False),
         )
         self._writers -= {writer, to_upstream}
 
-    async def _pass_on(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_stream: asyncio.Event, *, watches: bool
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_stream: asyncio.Event, *, is_request: bool
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
-                if watches and data.startswith(b"GET /api/v1/events/stream"):
+                if is_request and data.startswith(b"GET /api/v1/events/stream"):
                     is_stream.set()
-                # A preflight passes: a proxy holds back bodies.
-                if not watches and self.holds_streams and is_stream.is_set() and b"204 " not in data[:20]:
+                # The answer to a preflight has no body, which a proxy could hold back.
+                if not is_request and self.holds_streams and is_stream.is_set() and b"204 " not in data[:20]:
                     continue
                 writer.write(data)
                 await writer.drain()

@@ -1,4 +1,4 @@
-"""The service as it ships: routers on a database of their own, without a homeserver."""
+"""The real service: routers on a database of their own, without a homeserver."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ import requests
 SERVICE_TOKEN = "service-token-of-the-tests-0123456789"
 HUB_SECRET = "hub-secret-of-the-tests-0123456789abc"
 PATIENCE = 60.0
-"""Seconds that something may take on a busy machine."""
+"""The default time limit in seconds, which fits a busy machine."""
 
 
 def required(name: str) -> str:
-    """Returns a setting that `cargo xtask test` makes; a missing one fails, nothing skips."""
+    """Returns a variable that `cargo xtask test` sets. Fails if it is missing: no test skips silently."""
     value = os.environ.get(name)
     if not value:
         pytest.fail(f"{name} is not set: run `cargo xtask test --sse-only`", pytrace=False)
@@ -36,14 +36,14 @@ def required(name: str) -> str:
 
 
 def free_port() -> int:
-    """Returns a loopback port that nobody listens on."""
+    """Returns a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wait_until(what: str, holds: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Waits until a condition holds; fails with what was waited for."""
+    """Waits until a condition holds. Fails after `seconds` with the name of the condition."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
@@ -51,14 +51,14 @@ def wait_until(what: str, holds: Callable[[], object], seconds: float = PATIENCE
 
 
 def is_open(port: int) -> bool:
-    """Returns whether somebody listens on a loopback port."""
+    """Returns `True` if a program listens on a loopback port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
 def database() -> Iterator[str]:
-    """Makes a database and drops it in the end."""
+    """Creates a database, and drops it at the end."""
     cluster = required("MESSENGER_TEST_POSTGRES")
     name = f"sse_clients_{uuid.uuid4().hex}"
     with psycopg.connect(cluster, autocommit=True) as connection:
@@ -71,10 +71,10 @@ def database() -> Iterator[str]:
 
 
 class Router:
-    """A router, which can be stopped and started again at its port."""
+    """A router that tests stop and start again at the same port."""
 
     def __init__(self, database_url: str, log: Path) -> None:
-        """Starts it."""
+        """Starts the router."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._database_url = database_url
@@ -82,18 +82,18 @@ class Router:
         self.start()
 
     def start(self) -> None:
-        """Starts it and waits until it answers."""
+        """Starts the router and waits until it answers."""
         self._process = _launch(self._database_url, self.port, self._log, "messenger-router")
         wait_until(f"the router answers; its log:\n{self._log.read_text()}", lambda: is_open(self.port))
 
     def stop(self) -> None:
-        """Stops it in order."""
+        """Stops the router with SIGTERM."""
         self._process.terminate()
         self._process.wait(PATIENCE)
 
     @staticmethod
     def migrate(database_url: str, log: Path) -> int:
-        """Prepares a database; returns the exit code."""
+        """Creates the schema of a database. Returns the exit code."""
         return _launch(database_url, 0, log, "messenger-worker", "setup", "--skip-homeserver").wait(PATIENCE)
 
     def notify(self, title: str) -> None:
@@ -127,13 +127,13 @@ def _launch(database_url: str, port: int, log: Path, program: str, *arguments: s
 
 
 def stream_url(front: str, user: str = "mueller", **query: str) -> str:
-    """Returns the address of a user's stream behind a front."""
+    """Returns the address of a user's stream behind a proxy."""
     more = "".join(f"&{name}={quote(value)}" for name, value in query.items())
     return f"{front}/api/v1/events/stream?token={hub_token(user)}{more}"
 
 
 def hub_token(user: str, *, lives: float = 3600.0) -> str:
-    """Returns a token as the Hub issues it. The service accepts one for 30 seconds longer than it lives."""
+    """Returns a token as the Hub issues it. The service accepts it until 30 seconds after its end."""
 
     def encoded(part: bytes) -> str:
         return base64.urlsafe_b64encode(part).rstrip(b"=").decode()

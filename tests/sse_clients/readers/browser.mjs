@@ -1,5 +1,5 @@
-// Runs Chromium. Takes commands as lines of JSON, `{reader, library, url, page, options}` or `{reader, close: true}`, and
-// prints what each reader, a page of its own, receives.
+// Runs Chromium with a page for each reader. Reads commands as lines of JSON, `{reader, library, url, page, options}`
+// or `{reader, close: true}`, and prints the messages of each reader.
 // Usage: browser.mjs CHROMIUM PROFILE
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { chromium } from 'playwright-core';
 const [executablePath, profile] = process.argv.slice(2);
 const FOLDER = new URL('..', import.meta.url);
 
-/** Serves an empty page, our modules and those of the libraries. */
+/** Serves an empty page, the modules of these tests and those of the libraries. */
 const server = createServer(async ({ url }, response) => {
   const type = url === '/' ? 'text/html' : 'text/javascript';
   try {
@@ -20,7 +20,7 @@ const server = createServer(async ({ url }, response) => {
   }
 });
 
-/** Imports of the libraries may lack their extension. */
+/** Returns a file. Imports of the libraries may lack the extension. */
 async function file(url) {
   const path = new URL(`.${url}`, FOLDER);
   return readFile(path).catch(() => readFile(new URL(`${path}.js`)));

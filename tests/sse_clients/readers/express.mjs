@@ -1,4 +1,4 @@
-// A front of Express: compresses what it may and passes everything on to the service.
+// A proxy made of Express: compresses answers unless their headers forbid it, and forwards all requests.
 // Usage: express.mjs PORT UPSTREAM_PORT
 import compression from 'compression';
 import express from 'express';
@@ -10,12 +10,12 @@ const app = express();
 app.use(compression());
 app.use((incoming, outgoing) => {
   const { method, url, headers } = incoming;
-  const passed = request({ host: '127.0.0.1', port: upstream, method, path: url, headers }, (answer) => {
+  const forwarded = request({ host: '127.0.0.1', port: upstream, method, path: url, headers }, (answer) => {
     outgoing.writeHead(answer.statusCode, answer.headers);
     answer.pipe(outgoing);
   });
-  passed.on('error', () => outgoing.headersSent || outgoing.status(502).end());
-  outgoing.on('close', () => passed.destroy());
-  incoming.pipe(passed);
+  forwarded.on('error', () => outgoing.headersSent || outgoing.status(502).end());
+  outgoing.on('close', () => forwarded.destroy());
+  incoming.pipe(forwarded);
 });
 app.listen(port, '127.0.0.1');

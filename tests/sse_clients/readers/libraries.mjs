@@ -1,6 +1,6 @@
 // Opens a stream with one of the JavaScript libraries, in Node or in a page, and reports each message.
 
-/** How each library is opened; `report` takes `{data, id}`. */
+/** A function for each library that opens a stream and passes each message to `report` as `{data, id}`. */
 export const LIBRARIES = {
   EventSource(url, report) {
     watch(new EventSource(url), report);
@@ -21,7 +21,7 @@ export const LIBRARIES = {
     fetchEventSource(url, {
       openWhenHidden: true,
       onmessage: ({ data, id }) => report({ data, id }),
-      // The library takes a stream that ends in order for the last one unless this throws.
+      // The library does not reconnect after the end of a stream unless this throws.
       onclose: () => {
         throw new Error('the stream has ended');
       },
@@ -30,13 +30,13 @@ export const LIBRARIES = {
 
   async 'hub-messenger'(url, report, { module, tokens, ...options }) {
     const { HubMessenger } = await import(module);
-    let asked = 0;
+    let calls = 0;
     globalThis.messenger = new HubMessenger({
       ...options,
       url,
       getToken: async ({ expired }) => {
         report({ asked: expired });
-        return tokens[Math.min(asked++, tokens.length - 1)];
+        return tokens[Math.min(calls++, tokens.length - 1)];
       },
       onEvent: (event, id) => report({ data: JSON.stringify(event), id }),
       onState: ({ name, reason, since }) => report({ state: name, reason, since: since.getTime() }),

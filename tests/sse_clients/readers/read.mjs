@@ -4,7 +4,7 @@ import { LIBRARIES } from './libraries.mjs';
 
 const [library, url, options = '{}'] = process.argv.slice(2);
 if (library === 'fetch-event-source') {
-  // The library is made for pages.
+  // The library needs some globals of a page.
   globalThis.window = globalThis;
   globalThis.document = { hidden: false, addEventListener() {}, removeEventListener() {} };
 }

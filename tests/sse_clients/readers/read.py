@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 Message = tuple[str, str]
-"""Data and id."""
+"""The data and the id."""
 
 
 def sseclient_py(url: str, headers: dict[str, str]) -> Iterator[Message]:
@@ -40,10 +40,10 @@ def urllib3_stream(url: str, headers: dict[str, str]) -> Iterator[Message]:
     response = urllib3.PoolManager().request("GET", url, headers=headers, preload_content=False, timeout=60)
 
     def lines() -> Iterator[str]:
-        rest = b""
+        incomplete = b""
         for chunk in response.stream():
-            *whole, rest = (rest + chunk).split(b"\n")
-            yield from (line.decode() for line in whole)
+            *complete, incomplete = (incomplete + chunk).split(b"\n")
+            yield from (line.decode() for line in complete)
 
     return blocks(lines())
 
@@ -68,7 +68,7 @@ async def aiohttp_sse_client(url: str, headers: dict[str, str]) -> None:
 
 
 def blocks(lines: Iterable[str]) -> Iterator[Message]:
-    """Puts the lines of a stream together, as the manuals of these libraries show it."""
+    """Assembles messages from lines, as the manuals of these libraries show it."""
     data, last_id = "", ""
     for line in lines:
         if line.startswith("data: "):

@@ -1,4 +1,4 @@
-// Uses hub-messenger.js as a page written in TypeScript does; the compiler checks it, nothing runs it.
+// Uses hub-messenger.js as a page in TypeScript does. The compiler checks this file; it is never run.
 import { HubMessenger, type State, type StateName } from '../../../shared/hub_messenger_js/hub-messenger.js';
 
 const messenger = new HubMessenger({
