@@ -177,6 +177,8 @@ export class HubMessenger extends EventTarget {
     if (event === null) return;
     if (event.type === 'reconnect') this.#pause = retry;
     else if (retry !== undefined) this.#retry = retry;
+    // The last event of a connection: the next one has the rights of the new role.
+    if (event.type === 'role_changed') this.#pause = 0;
     if (event.type === 'token_expired' || event.type === 'access_withdrawn') this.#expired = event.type;
     if (event.type !== 'connected') this.#deliver(event, id);
     // Polling may have passed the position at which a stream was opened meanwhile.

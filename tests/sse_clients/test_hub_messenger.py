@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,19 @@ def test_the_module_reopens_a_silent_stream(relay: Relay, service: Router, opene
     reader.wait("it detects silence", lambda reader: ("offline", "silent") in reader.states)
     relay.holds_streams = False
     wait_titles(reader, titles)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_the_module_reconnects_at_once_after_a_change_of_the_role(where: str, service: Router, opener: Opener) -> None:
+    user, now = f"changing-{where.lower()}", time.time()
+    reader = subscribe(opener, where, service.url, [hub_token(user, role="user", issued_at=now - 100)])
+    reader.wait_state("live")
+    seen = len(reader.states)
+    service.sign_in(hub_token(user, role="viewer", issued_at=now - 50))
+    reader.wait("role_changed", lambda reader: any(one.event["type"] == "role_changed" for one in reader.messages))
+    reader.wait_state("live", seen)
+    wait_titles(reader, sent(service, f"after the change ({where})"))
+    assert reader.states[seen:] == [("connecting", "ended"), ("live", "streaming")]
 
 
 def test_the_module_delivers_reset_at_a_gap(service: Router, opener: Opener) -> None:

@@ -106,6 +106,12 @@ class Router:
         )
         assert answer.status_code == 201, answer.text
 
+    def sign_in(self, token: str) -> None:
+        """Signs a user in with a Hub token."""
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.get(f"{self.url}/api/v1/users/me", headers=headers, timeout=PATIENCE)
+        assert answer.status_code == 200, answer.text
+
 
 def _launch(database_url: str, port: int, log: Path, program: str, *arguments: str) -> subprocess.Popen[bytes]:
     environment = {
@@ -132,14 +138,16 @@ def stream_url(front: str, user: str = "mueller", **query: str) -> str:
     return f"{front}/api/v1/events/stream?token={hub_token(user)}{more}"
 
 
-def hub_token(user: str, *, lives: float = 3600.0) -> str:
+def hub_token(user: str, *, lives: float = 3600.0, role: str = "user", issued_at: float | None = None) -> str:
     """Returns a token as the Hub issues it. The service accepts it until 30 seconds after its end."""
 
     def encoded(part: bytes) -> str:
         return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
     now = time.time()
-    claims: dict[str, Any] = {"iss": "aesystek-hub", "sub": user, "role": "user", "tenant_id": 1}
+    claims: dict[str, Any] = {"iss": "aesystek-hub", "sub": user, "role": role, "tenant_id": 1}
     claims["exp"] = int(now + lives)
+    if issued_at is not None:
+        claims["iat"] = int(issued_at)
     signed = ".".join(encoded(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
     return f"{signed}.{encoded(hmac.new(HUB_SECRET.encode(), signed.encode(), hashlib.sha256).digest())}"
