@@ -1,6 +1,6 @@
-//! Group commit: notifications that arrive while a commit is on its way share the next one.
+//! Group commit: notifications that arrive during a commit share the next one.
 //!
-//! The batch runs in a task of its own, so a caller who goes away takes nothing with them.
+//! The commits run in a task of their own, so a caller that disconnects cancels none.
 
 mod batch;
 
@@ -21,37 +21,37 @@ use crate::{
 };
 use batch::{Outcome, Stored};
 
-/// Most notifications in one commit.
-const BATCH: usize = 256;
-/// Most notifications that wait for a commit; more wait for a place.
-const WAITING: usize = 4096;
-const DOING: &str = "storing a notification";
+/// Maximum number of notifications in one commit.
+const BATCH_MAX: usize = 256;
+/// Maximum number of queued notifications; further callers wait until there is room.
+const QUEUE_MAX: usize = 4096;
+const STORING: &str = "storing a notification";
 
-/// The way into the next batch.
+/// The sending end of the group commit.
 pub(crate) struct Acceptor(mpsc::Sender<PendingAccept>);
 
 struct PendingAccept {
     entry: NewNotification,
-    answer: oneshot::Sender<Result<AcceptOutcome>>,
+    outcome: oneshot::Sender<Result<AcceptOutcome>>,
 }
 
 impl Acceptor {
     pub(crate) fn start(database: Database, local_appends: Arc<LocalAppends>) -> Self {
-        let (sender, receiver) = mpsc::channel(WAITING);
+        let (sender, receiver) = mpsc::channel(QUEUE_MAX);
         tokio::spawn(run(database, local_appends, receiver));
         Self(sender)
     }
 
-    /// Stores an entry with others that come at the same time.
+    /// Stores an entry together with those that arrive at the same time.
     pub(crate) async fn accept(&self, entry: NewNotification) -> Result<AcceptOutcome> {
-        let gone = || fault(Failure::Broken, DOING, "the group commit has ended");
-        let (answer, answered) = oneshot::channel();
-        self.0.send(PendingAccept { entry, answer }).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        let ended = || fault(Failure::Broken, STORING, "the group commit has ended");
+        let (outcome, received) = oneshot::channel();
+        self.0.send(PendingAccept { entry, outcome }).await.map_err(|_| ended())?;
+        received.await.map_err(|_| ended())?
     }
 }
 
-/// Commits batch after batch until the store is gone.
+/// Commits batches until the store is dropped.
 async fn run(
     database: Database,
     local_appends: Arc<LocalAppends>,
@@ -59,11 +59,11 @@ async fn run(
 ) {
     let mut waiting = Vec::new();
     loop {
-        if waiting.is_empty() && receiver.recv_many(&mut waiting, BATCH).await == 0 {
+        if waiting.is_empty() && receiver.recv_many(&mut waiting, BATCH_MAX).await == 0 {
             return;
         }
-        // What has arrived during the last commit joins the entries that were left over from it.
-        while waiting.len() < BATCH
+        // Entries that arrived during the last commit join those that were left over from it.
+        while waiting.len() < BATCH_MAX
             && let Ok(one) = receiver.try_recv()
         {
             waiting.push(one);
@@ -74,7 +74,7 @@ async fn run(
     }
 }
 
-/// A batch in which each idempotency key occurs once, and what has to wait for it.
+/// Splits off the entries whose idempotency key occurs earlier: they wait for the next batch.
 fn split(waiting: Vec<PendingAccept>) -> (Vec<PendingAccept>, Vec<PendingAccept>) {
     let mut keys = HashSet::new();
     waiting.into_iter().partition(|one| {
@@ -85,6 +85,7 @@ fn split(waiting: Vec<PendingAccept>) -> (Vec<PendingAccept>, Vec<PendingAccept>
     })
 }
 
+/// Commits a batch, and answers the callers.
 async fn commit(database: &Database, local_appends: &LocalAppends, batch: Vec<PendingAccept>) {
     let entries: Vec<_> = batch.iter().map(|waiting| &waiting.entry).collect();
     match batch::store(database, &entries).await {
@@ -92,25 +93,26 @@ async fn commit(database: &Database, local_appends: &LocalAppends, batch: Vec<Pe
             local_appends.append(stored.events(&entries));
             for (n, waiting) in batch.into_iter().enumerate() {
                 let accepted = accepted(database, &stored, n, waiting.entry).await;
-                // A caller who went away needs no answer; what they sent is stored.
-                let _ = waiting.answer.send(accepted);
+                // The entry is stored even if the caller has disconnected.
+                let _ = waiting.outcome.send(accepted);
             }
         }
-        // One entry that PostgreSQL refuses must not take the others with it.
+        // An entry that PostgreSQL rejects must not fail the others.
         Err(error) if error.failure() == Some(Failure::Rejected) && batch.len() > 1 => {
             for waiting in batch {
                 Box::pin(commit(database, local_appends, vec![waiting])).await;
             }
         }
         Err(error) => {
-            let again = share(error, DOING);
+            let error = share(error, STORING);
             for waiting in batch {
-                let _ = waiting.answer.send(Err(again()));
+                let _ = waiting.outcome.send(Err(error()));
             }
         }
     }
 }
 
+/// Returns the outcome of one entry of a committed batch.
 async fn accepted(
     database: &Database,
     stored: &Stored,
@@ -122,8 +124,9 @@ async fn accepted(
         Outcome::New(notification, place) => Ok(AcceptOutcome::New { notification, place }),
         Outcome::Known(id, fingerprint) => {
             let known = notifications::find(database, tenant, id).await?;
-            let known = known
-                .ok_or_else(|| fault(Failure::Broken, DOING, "an idempotency key without notification"))?;
+            let known = known.ok_or_else(|| {
+                fault(Failure::Broken, STORING, "an idempotency key without its notification")
+            })?;
             Ok(AcceptOutcome::Replayed { notification: Box::new(known), fingerprint })
         }
     }

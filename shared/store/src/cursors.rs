@@ -1,4 +1,4 @@
-//! The cursors of readers that keep none themselves.
+//! Cursors of readers that keep none themselves, `poll_cursors`.
 
 use async_trait::async_trait;
 use messenger_core::{

@@ -1,4 +1,4 @@
-//! What PostgreSQL's errors mean to us.
+//! Errors of PostgreSQL and its driver as [`Error`].
 
 use std::{error::Error as StdError, sync::Arc};
 
@@ -9,9 +9,9 @@ use messenger_core::{
 };
 use tokio_postgres::error::SqlState;
 
-/// Turns a driver's error into ours.
+/// Converts an error of the driver.
 pub(crate) trait Context<T> {
-    /// Names what was being done.
+    /// Converts the error, with the operation that failed as context.
     fn context(self, context: &'static str) -> Result<T, Error>;
 }
 
@@ -34,7 +34,7 @@ impl<T> Context<T> for Result<T, PoolError> {
     }
 }
 
-/// A failure of PostgreSQL.
+/// Returns a fault of the database.
 pub(crate) fn fault(
     failure: Failure,
     context: &'static str,
@@ -43,7 +43,7 @@ pub(crate) fn fault(
     Error::fault(System::Database, failure, context, source)
 }
 
-/// The same failure once more, for each of those who share a commit.
+/// Returns a source of copies of an error, for the callers that share a commit.
 pub(crate) fn share(error: Error, context: &'static str) -> impl Fn() -> Error {
     let (failure, cause) = match error {
         Error::Fault(fault) => (fault.failure, Arc::new(*fault)),
@@ -61,13 +61,14 @@ pub(crate) fn share(error: Error, context: &'static str) -> impl Fn() -> Error {
     move || fault(failure, context, cause.clone())
 }
 
+/// Classifies an error of the driver.
 fn failure(error: &tokio_postgres::Error) -> Failure {
     let Some(state) = error.code() else { return Failure::Unreachable };
     if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].contains(state) {
         return Failure::TimedOut;
     }
-    // Classes of PostgreSQL's appendix "Error Codes": the server goes down or comes up, has no resources left, or
-    // ended a deadlock. All of it passes.
+    // Classes of PostgreSQL's appendix "Error Codes". Temporary: the server starts or stops, is out of resources, or
+    // ended a deadlock.
     match &state.code()[..2] {
         "08" | "53" | "57" => Failure::Unreachable,
         "40" => Failure::TimedOut,

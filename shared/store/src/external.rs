@@ -1,4 +1,4 @@
-//! Who may use other Matrix clients, and their sealed passwords.
+//! Access with other Matrix clients: the permitted users, and their encrypted passwords.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const ALLOWED: &str = concat!(
     users::columns!(),
     " from users where external_client_enabled and hub_user_id > $1 order by hub_user_id limit $2"
 );
-/// What is still to be revoked is not any more: the next password makes the old one void.
+/// A due revocation is kept: the next password cancels it, since it replaces the old one.
 const ENABLE: &str = "with allowed as (
         update users set external_client_enabled = true where tenant_id = $1 and hub_user_id = $2
         returning hub_user_id)
@@ -55,7 +55,7 @@ const CLAIM: &str = concat!(
     users::columns!(),
     ", generation from users join claimed using (hub_user_id)"
 );
-/// A password that was told meanwhile is void now, too: it has to be told again.
+/// If there is another generation by now, the homeserver has lost its password as well: it counts as not applied.
 const REVOKED: &str = "update external_access
     set revoke_due = case when generation <> $2 then revoke_due when $3 then null
                           else now() + least(300, 2 ^ least(attempts, 9)) * interval '1 second' end,
@@ -68,7 +68,7 @@ const REVOKED: &str = "update external_access
 impl ExternalAccess for PgStore {
     async fn find(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Access>> {
         let row =
-            self.database.query_opt("finding an external access", FIND, &[&tenant.0, &user.as_str()]).await?;
+            self.database.query_opt("finding external access", FIND, &[&tenant.0, &user.as_str()]).await?;
         Ok(row.map(|row| {
             let sealed = row.get::<_, Option<String>>(1).zip(row.get::<_, Option<Vec<u8>>>(2));
             Access {
@@ -81,22 +81,20 @@ impl ExternalAccess for PgStore {
 
     async fn allowed(&self, after: Option<&HubUserId>, limit: i64) -> Result<Vec<User>> {
         let after = after.map_or("", HubUserId::as_str);
-        let rows = self.database.query("listing external accesses", ALLOWED, &[&after, &limit]).await?;
+        let rows = self.database.query("listing external access", ALLOWED, &[&after, &limit]).await?;
         Ok(rows.iter().map(users::user).collect())
     }
 
     async fn enable(&self, tenant: TenantId, user: &HubUserId) -> Result<bool> {
-        let row = self
-            .database
-            .query_opt("enabling an external access", ENABLE, &[&tenant.0, &user.as_str()])
-            .await?;
+        let row =
+            self.database.query_opt("enabling external access", ENABLE, &[&tenant.0, &user.as_str()]).await?;
         Ok(row.is_some())
     }
 
     async fn disable(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<i64>> {
         let row = self
             .database
-            .query_opt("disabling an external access", DISABLE, &[&tenant.0, &user.as_str()])
+            .query_opt("disabling external access", DISABLE, &[&tenant.0, &user.as_str()])
             .await?;
         Ok(row.map(|row| row.get(0)))
     }
@@ -109,8 +107,10 @@ impl ExternalAccess for PgStore {
     }
 
     async fn applied(&self, user: &HubUserId, generation: i64) -> Result<bool> {
-        let changed =
-            self.database.execute("noting a password", APPLIED, &[&user.as_str(), &generation]).await?;
+        let changed = self
+            .database
+            .execute("storing that a password is applied", APPLIED, &[&user.as_str(), &generation])
+            .await?;
         Ok(changed > 0)
     }
 
@@ -120,7 +120,9 @@ impl ExternalAccess for PgStore {
     }
 
     async fn revoked(&self, user: &HubUserId, generation: i64, done: bool) -> Result<()> {
-        self.database.execute("noting a revocation", REVOKED, &[&user.as_str(), &generation, &done]).await?;
+        self.database
+            .execute("storing the result of a revocation", REVOKED, &[&user.as_str(), &generation, &done])
+            .await?;
         Ok(())
     }
 }

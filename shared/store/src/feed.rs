@@ -1,4 +1,4 @@
-//! The event log.
+//! The event log, `events` and `feed_head`.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ const SPAN: &str = "select trimmed, position from feed_head";
 const NEXT: &str =
     "select position, audience, kind, notification_id, payload, about, is_redaction from events
     where position > $1 order by position limit $2";
-/// One probe of the index for each audience, so the cost does not depend on how much others said.
+/// Probes the index once for each audience, so that the cost does not depend on the events of others.
 const AFTER: &str = "select position, audience, kind, notification_id, payload, about, is_redaction
     from (select distinct unnest($1::text[])) as wanted (name)
     cross join lateral (
         select position, audience, kind, notification_id, payload, about, is_redaction from events
         where (audience, position) > (wanted.name, $2) and audience <= wanted.name
         order by audience, position limit $3
-    ) heard
+    ) found
     order by position limit $3";
 const READING: &str = "reading the event log";
 
@@ -52,7 +52,7 @@ impl Feed for PgStore {
             let rows = self.database.query(READING, NEXT, &[&cursor.0, &limit]).await?;
             events = rows.iter().map(event).collect::<Result<_>>()?;
         }
-        self.local_appends.read(events.last().map_or(cursor, |event| event.position));
+        self.local_appends.set_read(events.last().map_or(cursor, |event| event.position));
         Ok(events)
     }
 
@@ -62,7 +62,7 @@ impl Feed for PgStore {
     }
 
     async fn changed(&self, patience: Duration) {
-        self.listener.feed(self.local_appends.position(), patience).await;
+        self.listener.feed(self.local_appends.read(), patience).await;
     }
 }
 

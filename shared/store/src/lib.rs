@@ -8,6 +8,7 @@ mod external;
 mod feed;
 mod listener;
 mod local_appends;
+mod lock;
 mod maintenance;
 mod messages;
 mod migrate;

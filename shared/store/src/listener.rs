@@ -1,8 +1,8 @@
-//! Being told of changes by `LISTEN`: one connection of its own for each process. A signal is a hint: whoever waits
-//! for one also looks on their own. An ephemeral event is all there is of it: it is lost where nobody listens.
+//! The `LISTEN` connection of a process. A notification is a hint only: each waiter also polls. An ephemeral event is
+//! lost for a process that does not listen.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, Weak},
     time::Duration,
 };
 
@@ -18,102 +18,124 @@ use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
-use tokio_postgres::{AsyncMessage, Config, NoTls};
+use tokio_postgres::{AsyncMessage, Config, NoTls, Notification};
 
-/// Pause before the next attempt to connect.
-const PAUSE: Duration = Duration::from_millis(500);
-/// The channels of `migrations/`, and that of ephemeral events.
+use crate::lock::lock;
+
+/// Delay before a connection is opened again.
+const RECONNECT_DELAY: Duration = Duration::from_millis(500);
+/// The channels of `functions/`, and that of ephemeral events.
 const FEED: &str = "feed";
 const WORK: &str = "work";
 const EPHEMERALS: &str = "ephemeral_events";
 const IDENTITIES: &str = "identities";
 
-/// What the listening connection hears. Each signal has one waiter at a time and is remembered until it waits.
+/// Receives notifications for the waiters of this process. A channel has one waiter at a time; a notification is kept
+/// until it waits.
 pub(crate) struct PgListener {
     config: Config,
-    heard: Arc<Heard>,
-    /// The channels that somebody has waited for: a process is not woken for the others.
-    wanted: Arc<watch::Sender<Vec<&'static str>>>,
-    listener: OnceLock<JoinHandle<()>>,
+    waiters: Arc<Waiters>,
+    /// The channels that a waiter has asked for. The connection listens to no others, so they do not wake the process.
+    channels: Arc<watch::Sender<Vec<&'static str>>>,
+    task: OnceLock<JoinHandle<()>>,
 }
 
-/// Those who wait for what the connection hears.
+/// The waiters of each channel.
 #[derive(Default)]
-struct Heard {
+struct Waiters {
     feed: HeadWatch,
     work: Notify,
     ephemeral_bus: EphemeralChannel,
     watchers: Watchers,
 }
 
-/// Those who remember users. Each is told of changes from the moment in which the connection listens for them.
+impl Waiters {
+    /// Passes a notification to the waiters of its channel.
+    fn dispatch(&self, notification: &Notification) {
+        match notification.channel() {
+            FEED => match notification.payload().parse() {
+                Ok(position) => self.feed.advance(position),
+                Err(_) => self.feed.unknown.notify_one(),
+            },
+            EPHEMERALS => {
+                if self.ephemeral_bus.has_listeners()
+                    && let Some(event) = EphemeralEvent::parse(notification.payload())
+                {
+                    self.ephemeral_bus.tell(event);
+                }
+            }
+            IDENTITIES => self.watchers.changed(notification.payload()),
+            _ => self.work.notify_one(),
+        }
+    }
+}
+
+/// Caches of users. Each gets the changes that happen while the connection listens for them.
 #[derive(Default)]
-struct Watchers(Mutex<Watching>);
+struct Watchers(Mutex<WatcherList>);
 
 #[derive(Default)]
-struct Watching {
+struct WatcherList {
     watchers: Vec<Weak<dyn UserWatcher>>,
     is_listening: bool,
 }
 
 impl Watchers {
     fn add(&self, watcher: &Arc<dyn UserWatcher>) {
-        let mut watching = self.lock();
-        watching.watchers.push(Arc::downgrade(watcher));
-        if watching.is_listening {
+        let mut list = lock(&self.0);
+        list.watchers.push(Arc::downgrade(watcher));
+        if list.is_listening {
             watcher.listening(true);
         }
     }
 
+    /// Notifies the watchers that the connection listens from now on, or no longer.
     fn listening(&self, is_listening: bool) {
-        let mut watching = self.lock();
-        watching.is_listening = is_listening;
-        watching.tell(|watcher| watcher.listening(is_listening));
+        let mut list = lock(&self.0);
+        list.is_listening = is_listening;
+        list.notify(|watcher| watcher.listening(is_listening));
     }
 
-    /// Passes on the payload of a signal: the localpart and the Hub's id of a user.
+    /// Notifies the watchers of a changed user. The payload holds the localpart and the Hub's user id.
     fn changed(&self, payload: &str) {
         if let Some((localpart, user)) = payload.split_once(' ') {
             let user = HubUserId::new(user);
-            self.lock().tell(|watcher| watcher.changed(&user, localpart));
+            lock(&self.0).notify(|watcher| watcher.changed(&user, localpart));
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Watching> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl WatcherList {
+    /// Calls each watcher, and removes those that were dropped.
+    fn notify(&mut self, call: impl Fn(&dyn UserWatcher)) {
+        self.watchers.retain(|watcher| watcher.upgrade().inspect(|watcher| call(watcher.as_ref())).is_some());
     }
 }
 
-impl Watching {
-    fn tell(&mut self, tell: impl Fn(&dyn UserWatcher)) {
-        self.watchers.retain(|watcher| watcher.upgrade().inspect(|watcher| tell(watcher.as_ref())).is_some());
-    }
-}
-
-/// How far the event log is said to reach.
+/// The known head of the event log.
 #[derive(Default)]
 struct HeadWatch {
-    until: watch::Sender<i64>,
-    /// It may have grown, nobody knows how far.
+    head: watch::Sender<i64>,
+    /// Notified if the head may have advanced to an unknown position.
     unknown: Notify,
 }
 
 impl HeadWatch {
-    fn tell(&self, position: i64) {
-        self.until.send_if_modified(|until| {
-            let is_news = *until < position;
-            *until = position.max(*until);
-            is_news
+    fn advance(&self, position: i64) {
+        self.head.send_if_modified(|head| {
+            let has_advanced = *head < position;
+            *head = position.max(*head);
+            has_advanced
         });
     }
 
-    /// Waits until it reaches beyond a position.
+    /// Waits until the head may be beyond a position.
     async fn beyond(&self, position: Option<Position>) {
-        let mut until = self.until.subscribe();
+        let mut head = self.head.subscribe();
         let read = position.map_or(i64::MIN, |position| position.0);
         tokio::select! {
-            // It ends only with the sender, which is ours.
-            _ = until.wait_for(|until| *until > read) => {}
+            // Fails only if the sender is dropped, which lives as long as `self`.
+            _ = head.wait_for(|head| *head > read) => {}
             () = self.unknown.notified() => {}
         }
     }
@@ -121,55 +143,57 @@ impl HeadWatch {
 
 impl PgListener {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, heard: Arc::default(), wanted: Arc::default(), listener: OnceLock::new() }
+        Self { config, waiters: Arc::default(), channels: Arc::default(), task: OnceLock::new() }
     }
 
-    /// Waits until the event log may reach beyond the position up to which it was read.
+    /// Waits until the event log may have events after a position, at most as long as `patience`.
     pub(crate) async fn feed(&self, read: Option<Position>, patience: Duration) {
         self.listen(FEED);
-        let _ = timeout(patience, self.heard.feed.beyond(read)).await;
+        let _ = timeout(patience, self.waiters.feed.beyond(read)).await;
     }
 
-    /// The event log reaches up to here.
-    pub(crate) fn grown(&self, until: Position) {
-        self.heard.feed.tell(until.0);
+    /// Stores that the event log has this position, and wakes the reader.
+    pub(crate) fn advance_head(&self, position: Position) {
+        self.waiters.feed.advance(position.0);
     }
 
-    /// Waits for something to do.
+    /// Waits until there may be work for the worker, at most as long as `patience`.
     pub(crate) async fn work(&self, patience: Duration) {
         self.listen(WORK);
-        let _ = timeout(patience, self.heard.work.notified()).await;
+        let _ = timeout(patience, self.waiters.work.notified()).await;
     }
 
-    /// Ephemeral events from the moment at which the connection listens.
+    /// Returns the ephemeral events from the moment at which the connection listens.
     pub(crate) fn ephemeral_bus(&self) -> BoxStream<'static, EphemeralEvent> {
         self.listen(EPHEMERALS);
-        self.heard.ephemeral_bus.listen()
+        self.waiters.ephemeral_bus.listen()
     }
 
-    /// Tells a watcher of changes of users as soon as the connection listens.
+    /// Registers a watcher of users.
     pub(crate) fn watch(&self, watcher: &Arc<dyn UserWatcher>) {
-        self.heard.watchers.add(watcher);
+        self.waiters.watchers.add(watcher);
         self.listen(IDENTITIES);
     }
 
+    /// Adds a channel, and starts the connection with the first one.
     fn listen(&self, channel: &'static str) {
-        self.wanted.send_if_modified(|wanted| {
-            let is_new = !wanted.contains(&channel);
+        self.channels.send_if_modified(|channels| {
+            let is_new = !channels.contains(&channel);
             if is_new {
-                wanted.push(channel);
+                channels.push(channel);
             }
             is_new
         });
-        self.listener.get_or_init(|| {
-            let (config, heard, wanted) = (self.config.clone(), self.heard.clone(), self.wanted.clone());
+        self.task.get_or_init(|| {
+            let (config, waiters, channels) =
+                (self.config.clone(), self.waiters.clone(), self.channels.clone());
             tokio::spawn(async move {
                 loop {
-                    if let Err(error) = hear(&config, &heard, wanted.subscribe()).await {
-                        tracing::debug!(%error, "not listening");
+                    if let Err(error) = receive(&config, &waiters, channels.subscribe()).await {
+                        tracing::debug!(%error, "LISTEN connection lost; reconnecting");
                     }
-                    heard.watchers.listening(false);
-                    sleep(PAUSE).await;
+                    waiters.watchers.listening(false);
+                    sleep(RECONNECT_DELAY).await;
                 }
             })
         });
@@ -178,63 +202,49 @@ impl PgListener {
 
 impl Drop for PgListener {
     fn drop(&mut self) {
-        if let Some(listener) = self.listener.get() {
-            listener.abort();
+        if let Some(task) = self.task.get() {
+            task.abort();
         }
     }
 }
 
-/// Listens until the connection ends.
-async fn hear(
+/// Receives notifications until the connection ends.
+async fn receive(
     config: &Config,
-    heard: &Heard,
-    mut wanted: watch::Receiver<Vec<&'static str>>,
+    waiters: &Waiters,
+    mut channels: watch::Receiver<Vec<&'static str>>,
 ) -> Result<(), tokio_postgres::Error> {
     let (client, mut connection) = config.connect(NoTls).await?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
-    let hearing = async {
+    let receiving = async {
         while let Some(message) = messages.next().await {
             if let AsyncMessage::Notification(notification) = message? {
-                match notification.channel() {
-                    FEED => match notification.payload().parse() {
-                        Ok(position) => heard.feed.tell(position),
-                        Err(_) => heard.feed.unknown.notify_one(),
-                    },
-                    EPHEMERALS => {
-                        if heard.ephemeral_bus.has_listeners()
-                            && let Some(ephemeral) = EphemeralEvent::parse(notification.payload())
-                        {
-                            heard.ephemeral_bus.tell(ephemeral);
-                        }
-                    }
-                    IDENTITIES => heard.watchers.changed(notification.payload()),
-                    _ => heard.work.notify_one(),
-                }
+                waiters.dispatch(&notification);
             }
         }
         Ok(())
     };
-    let listening = async {
+    let subscribing = async {
         let mut count = 0;
         loop {
-            let channels = wanted.borrow_and_update().clone();
-            for channel in channels.iter().skip(count) {
+            let all = channels.borrow_and_update().clone();
+            for channel in all.iter().skip(count) {
                 client.batch_execute(&format!("listen {channel}")).await?;
                 if *channel == IDENTITIES {
-                    heard.watchers.listening(true);
+                    waiters.watchers.listening(true);
                 }
             }
-            count = channels.len();
-            // What happened while nobody listened is caught up by looking.
-            heard.feed.unknown.notify_one();
-            heard.work.notify_one();
-            if wanted.changed().await.is_err() {
+            count = all.len();
+            // Notifications before the `listen` are lost: the waiters query the database once.
+            waiters.feed.unknown.notify_one();
+            waiters.work.notify_one();
+            if channels.changed().await.is_err() {
                 return Ok(());
             }
         }
     };
     tokio::select! {
-        ended = hearing => ended,
-        refused = listening => refused,
+        ended = receiving => ended,
+        ended = subscribing => ended,
     }
 }

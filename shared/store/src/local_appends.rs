@@ -1,73 +1,73 @@
-//! Events that this process has just appended: its own reader has them at once, without asking the database for what
-//! was written a moment ago.
+//! Read-your-own-writes buffer: the events that this process appended, for its own reader, which needs no query for
+//! them.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use messenger_core::{event::Event, id::Position};
 
-use crate::listener::PgListener;
+use crate::{listener::PgListener, lock::lock};
 
-/// Most events that wait for the reader; who is further behind reads the log.
-const WAITING_MAX: usize = 4096;
+/// Maximum number of buffered events; a reader that is further behind reads the event log.
+const BUFFER_MAX: usize = 4096;
 
-/// What was appended here and not read here yet. It may have holes: what other processes append stands in the log only.
+/// Events that were appended here and not read yet. Positions are missing where other processes appended.
 pub(crate) struct LocalAppends {
     listener: Arc<PgListener>,
-    waiting: Mutex<PendingAppend>,
+    buffer: Mutex<Buffer>,
 }
 
 #[derive(Default)]
-struct PendingAppend {
+struct Buffer {
     events: VecDeque<Event>,
-    /// Up to where this process has read; `None` while nobody reads.
+    /// The position up to which this process has read; `None` while it has no reader.
     read: Option<Position>,
 }
 
 impl LocalAppends {
     pub(crate) fn new(listener: Arc<PgListener>) -> Self {
-        Self { listener, waiting: Mutex::default() }
+        Self { listener, buffer: Mutex::default() }
     }
 
-    /// Takes events that are committed, in order.
+    /// Buffers committed events, in order, and wakes the reader. Without a reader nothing is buffered.
     pub(crate) fn append(&self, events: Vec<Event>) {
         let Some(last) = events.last().map(|event| event.position) else { return };
-        let mut waiting = self.waiting();
-        if waiting.read.is_none() {
+        let mut buffer = self.buffer();
+        if buffer.read.is_none() {
             return;
         }
-        if waiting.events.len() + events.len() > WAITING_MAX {
-            waiting.events.clear();
+        if buffer.events.len() + events.len() > BUFFER_MAX {
+            buffer.events.clear();
         }
-        waiting.events.extend(events);
-        drop(waiting);
-        self.listener.grown(last);
+        buffer.events.extend(events);
+        drop(buffer);
+        self.listener.advance_head(last);
     }
 
-    /// The events that come next after a position, as far as they are here.
+    /// Takes the events that follow a position without a gap.
     pub(crate) fn next(&self, after: Position, limit: usize) -> Vec<Event> {
-        let mut waiting = self.waiting();
-        while waiting.events.front().is_some_and(|event| event.position <= after) {
-            waiting.events.pop_front();
+        let mut buffer = self.buffer();
+        while buffer.events.front().is_some_and(|event| event.position <= after) {
+            buffer.events.pop_front();
         }
-        let expected = (after.0 + 1..).zip(&waiting.events).take(limit);
+        let expected = (after.0 + 1..).zip(&buffer.events).take(limit);
         let count = expected.take_while(|(position, event)| event.position.0 == *position).count();
-        waiting.events.drain(..count).collect()
+        buffer.events.drain(..count).collect()
     }
 
-    /// This process has read up to here.
-    pub(crate) fn read(&self, position: Position) {
-        self.waiting().read = Some(position);
+    /// Stores the position up to which this process has read.
+    pub(crate) fn set_read(&self, position: Position) {
+        self.buffer().read = Some(position);
     }
 
-    /// Up to where this process has read.
-    pub(crate) fn position(&self) -> Option<Position> {
-        self.waiting().read
+    /// Returns the position up to which this process has read; `None` if it has no reader.
+    pub(crate) fn read(&self) -> Option<Position> {
+        self.buffer().read
     }
 
-    fn waiting(&self) -> MutexGuard<'_, PendingAppend> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn buffer(&self) -> MutexGuard<'_, Buffer> {
+        lock(&self.buffer)
     }
 }

@@ -1,4 +1,4 @@
-//! What we keep of conversations.
+//! Messages: ingested events, edits, and the right to read files.
 
 use async_trait::async_trait;
 use messenger_core::{
@@ -16,32 +16,30 @@ use tokio_postgres::Row;
 
 use crate::{PgStore, users};
 
-const INGEST: &str = "select take_in($1)";
-const INGEST_FILES: &str = "select take_in_files($1)";
-const IS_TAKEN_IN: &str = "select exists (select from event_keys where key = $1)";
+const INGEST: &str = "select ingest_events($1)";
+const IS_INGESTED: &str = "select exists (select from event_keys where key = $1)";
 const IS_MEMBER: &str = "select exists (
     select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
 const EDITS: &str = "select distinct on (event_id, sender) event_id, sender, content
     from message_edits where event_id = any($1)
     order by event_id, sender, edited_at desc, edit_event_id collate \"C\" desc";
-/// Edits of before it was stored in which room they are count for every room.
 const EDITS_IN: &str = "select distinct on (event_id, sender) event_id, sender, content, count(*) over ()
     from (
-        select * from message_edits where matrix_room_id = $1 or matrix_room_id is null limit $2::bigint + 1
+        select * from message_edits where matrix_room_id = $1 limit $2::bigint + 1
     ) edit
     order by event_id, sender, edited_at desc, edit_event_id collate \"C\" desc";
-const WITHOUT: &str = "select gone.event_id, last.edit_event_id, last.content
-    from message_edits gone
+const WITHOUT: &str = "select redacted.event_id, last.edit_event_id, last.content
+    from message_edits redacted
     left join lateral (
         select edit_event_id, content from message_edits other
-        where other.event_id = gone.event_id and other.sender = gone.sender
-          and other.edit_event_id <> gone.edit_event_id
+        where other.event_id = redacted.event_id and other.sender = redacted.sender
+          and other.edit_event_id <> redacted.edit_event_id
         order by edited_at desc, edit_event_id collate \"C\" desc limit 1
     ) last on true
-    where gone.tenant_id = $1 and gone.matrix_room_id = $2 and gone.edit_event_id = $3";
+    where redacted.tenant_id = $1 and redacted.matrix_room_id = $2 and redacted.edit_event_id = $3";
 const OWN: &str = "insert into media_owners (mxc, owner, since) values ($1, $2, '-infinity')
     on conflict (mxc) do update set owner = excluded.owner, since = excluded.since";
-/// Of a room that was replaced, the members of its successor; in a restricted room, who was there when it came.
+/// In a replaced room the members of its successor count; in a restricted one, those who had joined before the message.
 const POSTED: &str = "select media.filename, media.mimetype from media
     join media_owners file on file.mxc = media.mxc and file.owner = media.sender
     left join former_rooms former on former.matrix_room_id = media.matrix_room_id
@@ -49,7 +47,7 @@ const POSTED: &str = "select media.filename, media.mimetype from media
         and member.matrix_room_id = coalesce(former.current, media.matrix_room_id)
     left join rooms room on room.matrix_room_id = member.matrix_room_id
     where media.tenant_id = $1 and media.mxc = $3
-      and (media.came_at > member.joined_at
+      and (media.received_at > member.joined_at
            or not (coalesce(room.history_restricted, false) or coalesce(former.history_restricted, false)))
     limit 1";
 
@@ -57,14 +55,12 @@ const POSTED: &str = "select media.filename, media.mimetype from media
 impl Messages for PgStore {
     async fn ingest(&self, events: &[IngestedEvent]) -> Result<usize> {
         let batch: Vec<Value> = events.iter().enumerate().map(|(n, event)| wire(n, event)).collect();
-        let has_files = events.iter().any(|event| event.change.file().is_some());
-        let ingest = if has_files { INGEST_FILES } else { INGEST };
-        let row = self.database.query_one("taking events in", ingest, &[&Value::from(batch)]).await?;
+        let row = self.database.query_one("ingesting events", INGEST, &[&Value::from(batch)]).await?;
         Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
     }
 
     async fn is_ingested(&self, event: &EventId) -> Result<bool> {
-        Ok(self.database.query_one("looking for an event", IS_TAKEN_IN, &[&event.as_str()]).await?.get(0))
+        Ok(self.database.query_one("looking for an event", IS_INGESTED, &[&event.as_str()]).await?.get(0))
     }
 
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool> {
@@ -94,8 +90,8 @@ impl Messages for PgStore {
         let row = self.database.query_opt("looking for an edit", WITHOUT, &parameters).await?;
         Ok(row.map(|row| {
             let last = row.get::<_, Option<String>>(1).map(EventId::new);
-            let said = row.get::<_, Option<Value>>(2).as_ref().and_then(MessageContent::read);
-            RedactedEdit { of: EventId::new(row.get::<_, String>(0)), last: last.zip(said) }
+            let content = row.get::<_, Option<Value>>(2).as_ref().and_then(MessageContent::read);
+            RedactedEdit { of: EventId::new(row.get::<_, String>(0)), last: last.zip(content) }
         }))
     }
 
@@ -107,7 +103,7 @@ impl Messages for PgStore {
     async fn own(&self, file: &Mxc, owner: &MatrixUserId) -> Result<()> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
             [&file.to_string(), &owner.as_str()];
-        self.database.execute("storing who uploaded a file", OWN, &parameters).await?;
+        self.database.execute("storing the owner of a file", OWN, &parameters).await?;
         Ok(())
     }
 
@@ -127,6 +123,7 @@ fn edit(row: &Row) -> Option<Edit> {
     })
 }
 
+/// Returns an event as `ingest_events` reads it.
 fn wire(n: usize, event: &IngestedEvent) -> Value {
     let mut wire = json!({
         "n": n,
@@ -138,27 +135,27 @@ fn wire(n: usize, event: &IngestedEvent) -> Value {
         "kind": event.change.kind().map(Kind::as_str),
         "payload": event.payload.as_ref().map(messenger_core::event::Payload::as_str),
     });
-    let fact = match &event.change {
+    let change = match &event.change {
         Change::Message { by, summary, .. } => {
-            json!({ "fact": "message", "hub_user": by, "summary": summary })
+            json!({ "change": "message", "hub_user": by, "summary": summary })
         }
         Change::Edited { of, by, said } => json!({
-            "fact": "edited", "of": of, "sender": by, "content": said.content(), "summary": said.summary(),
+            "change": "edited", "of": of, "sender": by, "content": said.content(), "summary": said.summary(),
         }),
         Change::Redacted { of } | Change::RedactedEdit { edit: of } => {
-            json!({ "fact": "redacted", "of": of })
+            json!({ "change": "redacted", "of": of })
         }
-        Change::Reaction => json!({ "fact": "reaction" }),
-        Change::Joined(user) => json!({ "fact": "joined", "hub_user": user }),
-        Change::Left(user) => json!({ "fact": "left", "hub_user": user }),
-        Change::Named(name) => json!({ "fact": "named", "summary": name }),
-        Change::Topic(topic) => json!({ "fact": "topic", "summary": topic }),
+        Change::Reaction => json!({ "change": "reaction" }),
+        Change::Joined(user) => json!({ "change": "joined", "hub_user": user }),
+        Change::Left(user) => json!({ "change": "left", "hub_user": user }),
+        Change::Named(name) => json!({ "change": "named", "summary": name }),
+        Change::Topic(topic) => json!({ "change": "topic", "summary": topic }),
     };
     let file = event.change.file().map_or_else(
         || json!({}),
         |file| json!({ "mxc": file.mxc.to_string(), "filename": file.filename, "mimetype": file.mimetype }),
     );
-    for fields in [fact, file] {
+    for fields in [change, file] {
         if let (Value::Object(wire), Value::Object(fields)) = (&mut wire, fields) {
             wire.extend(fields);
         }

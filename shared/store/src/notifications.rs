@@ -1,4 +1,4 @@
-//! Notifications as they are stored and listed.
+//! Notifications: accepting, finding and listing them.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio_postgres::Row;
 
 use crate::{PgStore, error::fault, pool::Database};
 
-/// The columns that [`notification`] reads, in its order.
+/// The columns that [`notification`] reads, in this order.
 macro_rules! columns {
     () => {
         "id, tenant_id, source_app, event_type, title, body, target_type, entity_type, entity_id, target_user, \
@@ -68,11 +68,11 @@ impl Notifications for PgStore {
     }
 
     async fn installation(&self) -> Result<String> {
-        Ok(self.database.query_one("reading the installation's id", INSTALLATION, &[]).await?.get(0))
+        Ok(self.database.query_one("reading the installation id", INSTALLATION, &[]).await?.get(0))
     }
 }
 
-/// One notification of a tenant.
+/// Returns a notification of a tenant; `None` if it has none of this id.
 pub(crate) async fn find(
     database: &Database,
     tenant: TenantId,
@@ -83,7 +83,8 @@ pub(crate) async fn find(
 
 /// Reads a row of [`columns!`].
 pub(crate) fn notification(row: &Row) -> Result<Notification> {
-    let broken = |what: &str| fault(Failure::Broken, READING, format!("unknown {what} of a notification"));
+    let broken =
+        |column: &str| fault(Failure::Broken, READING, format!("a notification has an unknown {column}"));
     let target = match row.get::<_, &str>(6) {
         "general" => Target::General,
         "service_room" => Target::Service,

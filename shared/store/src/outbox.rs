@@ -1,4 +1,4 @@
-//! What is still to be delivered: room queues, and the pending notifications in them.
+//! The outbox: room queues, and the pending notifications in them.
 
 use std::time::Duration;
 
@@ -17,23 +17,23 @@ use crate::{
     pool::seconds,
 };
 
-const CLAIM: &str = "update outbox_lanes set lease_until = now() + $1 * interval '1 second'
+const CLAIM: &str = "update outbox_queues set lease_until = now() + $1 * interval '1 second'
     where name = (
-        select name from outbox_lanes where due <= now() and due < 'infinity' and lease_until <= now()
+        select name from outbox_queues where due <= now() and due < 'infinity' and lease_until <= now()
         order by due limit 1 for update skip locked)
     returning name, version";
 const PENDING: &str = concat!(
     "with renewed as (
-        update outbox_lanes set lease_until = now() + $2 * interval '1 second' where name = $1)
+        update outbox_queues set lease_until = now() + $2 * interval '1 second' where name = $1)
     select ",
     columns!(),
     " from notifications
-    where lane between $1 and $1 and status = 'pending' and (expires_at is null or expires_at > now())
-    order by lane, id limit $3"
+    where queue between $1 and $1 and status = 'pending' and (expires_at is null or expires_at > now())
+    order by queue, id limit $3"
 );
 const ANNOUNCE: &str = "select announce_notification($1, $2, $3)";
-/// Does not wait for the disk: should PostgreSQL forget it in a crash, the message is sent again under the same
-/// transaction id, which the homeserver answers with the event that it has.
+/// The commit does not wait for the disk. If PostgreSQL loses it in a crash, the message is sent again under the same
+/// transaction id, and the homeserver answers with the existing event.
 const SENT: &str = "with quick as materialized (select set_config('synchronous_commit', 'off', true))
     update notifications
     set status = 'sent', reason = null, matrix_room_id = delivered.room, matrix_event_id = delivered.event,
@@ -47,12 +47,12 @@ const POSTPONE: &str = "with postponed as (
         set attempts = attempts + 1, reason = $3, answer_due = null,
             next_attempt_at = now() + $2 * interval '1 second'
         where id = $1 and status = 'pending'
-        returning lane)
-    update outbox_lanes lane
-    set due = now() + $2 * interval '1 second', attempts = lane.attempts + 1, lease_until = '-infinity'
-    from postponed where lane.name = postponed.lane";
-/// `$3` is how long the room queue rests, null for as long as nothing new comes in.
-const RELEASE: &str = "update outbox_lanes
+        returning queue)
+    update outbox_queues queue
+    set due = now() + $2 * interval '1 second', attempts = queue.attempts + 1, lease_until = '-infinity'
+    from postponed where queue.name = postponed.queue";
+/// `$3` is the backoff in seconds; with null the room queue is due with its next entry.
+const RELEASE: &str = "update outbox_queues
     set lease_until = '-infinity',
         attempts = case when $3::double precision is null then 0 else attempts end,
         due = case when version <> $2 then now() else coalesce(now() + $3 * interval '1 second', 'infinity') end
@@ -61,13 +61,15 @@ const RELEASE: &str = "update outbox_lanes
 #[async_trait]
 impl Outbox for PgStore {
     async fn claim(&self, lease: Duration) -> Result<Option<RoomQueue>> {
-        let row = self.database.query_opt("claiming a lane", CLAIM, &[&seconds(lease)]).await?;
+        let row = self.database.query_opt("claiming a room queue", CLAIM, &[&seconds(lease)]).await?;
         Ok(row.map(|row| RoomQueue { name: row.get(0), version: row.get(1) }))
     }
 
     async fn pending(&self, queue: &RoomQueue, lease: Duration, limit: i64) -> Result<Vec<Notification>> {
-        let rows =
-            self.database.query("reading a lane", PENDING, &[&queue.name, &seconds(lease), &limit]).await?;
+        let rows = self
+            .database
+            .query("reading a room queue", PENDING, &[&queue.name, &seconds(lease), &limit])
+            .await?;
         rows.iter().map(notification).collect()
     }
 
@@ -87,12 +89,12 @@ impl Outbox for PgStore {
         let ids: Vec<_> = delivered.iter().map(|one| one.id.0).collect();
         let rooms: Vec<_> = delivered.iter().map(|one| one.room.as_str()).collect();
         let events: Vec<_> = delivered.iter().map(|one| one.event.as_str()).collect();
-        self.database.execute("storing what was sent", SENT, &[&ids, &rooms, &events]).await?;
+        self.database.execute("storing sent notifications", SENT, &[&ids, &rooms, &events]).await?;
         Ok(())
     }
 
     async fn failed(&self, id: NotificationId, reason: &str) -> Result<()> {
-        self.database.execute("storing that it failed", FAILED, &[&id.0, &reason]).await?;
+        self.database.execute("storing a failed notification", FAILED, &[&id.0, &reason]).await?;
         Ok(())
     }
 
@@ -103,12 +105,14 @@ impl Outbox for PgStore {
         Ok(())
     }
 
-    async fn release(&self, queue: &RoomQueue, rest: QueueRelease) -> Result<()> {
-        let rest = match rest {
+    async fn release(&self, queue: &RoomQueue, release: QueueRelease) -> Result<()> {
+        let backoff = match release {
             QueueRelease::Drained | QueueRelease::UntilSignIn => None,
             QueueRelease::RetryAfter(time) => Some(seconds(time)),
         };
-        self.database.execute("leaving a lane", RELEASE, &[&queue.name, &queue.version, &rest]).await?;
+        self.database
+            .execute("releasing a room queue", RELEASE, &[&queue.name, &queue.version, &backoff])
+            .await?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Connections: one pool per process, every wait bounded, every statement prepared once.
+//! The connection pool of a process. Every wait has a limit, and every statement is prepared once per connection.
 
 use std::{
     future::Future,
@@ -24,31 +24,30 @@ use crate::{
     local_appends::LocalAppends,
 };
 
-/// Default time that a call waits for a connection before it answers that the database is away: the health check has
-/// a second.
+/// Default time limit for getting a connection. It is shorter than that of the health check, which is one second.
 pub const CONNECT_WAIT: Duration = Duration::from_millis(700);
-/// How long a statement may take, here and (a little less) in the server.
+/// Time limit of a statement here; that of the server is a little shorter.
 const STATEMENT_WAIT: Duration = Duration::from_secs(5);
 
 const LIMITS: &str =
     "-c statement_timeout=4500 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=5000";
-/// Each statement is planned once for each connection, since for the small ones planning costs more than the call; and so
-/// that its plan holds when the tables have grown, none reads a whole table. (What has no other way does, at a price that
-/// would make PostgreSQL compile the statement.)
+/// Each statement is planned once for each connection, since planning a small statement costs more than the call. No
+/// plan scans a whole table if there is another way, so that it stays good when the tables grow. Without `jit=off`
+/// the estimated cost of the remaining scans would make PostgreSQL compile their statements.
 const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 
-/// How to reach the database.
+/// Settings of the connection pool.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
     /// A connection string, `postgres://…` or `host=… user=…`.
     pub database_url: String,
-    /// Most connections of this process, beside one that listens.
+    /// Maximum number of connections of this process, besides the `LISTEN` connection.
     pub pool_size: usize,
-    /// Longest wait for a connection, be it a free one of the pool or a new one.
+    /// Time limit for getting a connection from the pool, and for opening one.
     pub connect_wait: Duration,
 }
 
-/// The ports on PostgreSQL. Cheap to clone; connects when first used.
+/// The ports on PostgreSQL. A clone is cheap. The first statement opens a connection.
 #[derive(Clone)]
 pub struct PgStore {
     pub(crate) database: Database,
@@ -57,7 +56,7 @@ pub struct PgStore {
     acceptor: Arc<OnceCell<Acceptor>>,
 }
 
-/// The pool, and statements on it.
+/// Statements on the pool.
 #[derive(Clone)]
 pub(crate) struct Database {
     pool: Pool,
@@ -65,10 +64,10 @@ pub(crate) struct Database {
 }
 
 impl PgStore {
-    /// Prepares a pool. Does no I/O.
+    /// Creates the pool without I/O.
     ///
     /// # Errors
-    /// When the connection string is wrong.
+    /// Returns an error if the connection string is invalid.
     pub fn new(config: &StoreConfig) -> Result<Self> {
         let wait = Some(config.connect_wait);
         let mut postgres = connection(&config.database_url)?;
@@ -78,7 +77,7 @@ impl PgStore {
         let pool = Pool::builder(Manager::from_config(postgres.clone(), NoTls, manager))
             .max_size(config.pool_size)
             .timeouts(timeouts)
-            // The connection that was used last has its plans and pages at hand.
+            // The connection that was used last has warm caches.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
@@ -92,26 +91,26 @@ impl PgStore {
         })
     }
 
-    /// The group commit of this process; starts with the first notification.
+    /// Returns the group commit of this process, and starts it if necessary.
     pub(crate) async fn acceptor(&self) -> &Acceptor {
         self.acceptor
             .get_or_init(|| async { Acceptor::start(self.database.clone(), self.local_appends.clone()) })
             .await
     }
 
-    /// How many statements this process has made.
+    /// Returns the number of statements that this process has executed.
     pub fn statements(&self) -> u64 {
         self.database.statements.load(Ordering::Relaxed)
     }
 
-    /// Whether the database answers.
+    /// Checks that the database answers.
     pub async fn ping(&self) -> Result<()> {
-        self.database.execute("asking the database", "select 1", &[]).await.map(|_| ())
+        self.database.execute("pinging the database", "select 1", &[]).await.map(|_| ())
     }
 }
 
 impl Database {
-    /// The rows of a statement.
+    /// Executes a statement, and returns its rows.
     pub(crate) async fn query(
         &self,
         context: &'static str,
@@ -126,7 +125,7 @@ impl Database {
         .await
     }
 
-    /// The row of a statement that has one at the most.
+    /// Executes a statement with at most one row, and returns it.
     pub(crate) async fn query_opt(
         &self,
         context: &'static str,
@@ -136,7 +135,7 @@ impl Database {
         Ok(self.query(context, sql, parameters).await?.into_iter().next())
     }
 
-    /// The row of a statement that always has one.
+    /// Executes a statement with exactly one row, and returns it.
     pub(crate) async fn query_one(
         &self,
         context: &'static str,
@@ -145,10 +144,10 @@ impl Database {
     ) -> Result<Row> {
         self.query_opt(context, sql, parameters)
             .await?
-            .ok_or_else(|| fault(Failure::Broken, context, "no row came back"))
+            .ok_or_else(|| fault(Failure::Broken, context, "the statement returned no row"))
     }
 
-    /// How many rows a statement changed.
+    /// Executes a statement, and returns the number of changed rows.
     pub(crate) async fn execute(
         &self,
         context: &'static str,
@@ -169,7 +168,7 @@ impl Database {
     }
 }
 
-/// What is wrong with a connection string, in words without its password.
+/// Checks a connection string. The error does not contain its password.
 pub fn check_url(url: &str) -> Result<(), String> {
     let config = Config::from_str(url).map_err(|error| error.to_string())?;
     if config.get_ssl_mode() == SslMode::Require {
@@ -178,7 +177,7 @@ pub fn check_url(url: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Parses a connection string and adds our limits to it.
+/// Parses a connection string, and adds our limits.
 pub(crate) fn connection(url: &str) -> Result<Config> {
     let mut config = Config::from_str(url).map_err(|error| {
         Error::invalid("DATABASE_URL", format!("is no PostgreSQL connection string: {error}"))
@@ -186,7 +185,7 @@ pub(crate) fn connection(url: &str) -> Result<Config> {
     config.connect_timeout(CONNECT_WAIT).keepalives_idle(Duration::from_secs(30));
     let settings = format!("{LIMITS} {PLANS}");
     let options =
-        config.get_options().map_or_else(|| settings.clone(), |given| format!("{settings} {given}"));
+        config.get_options().map_or_else(|| settings.clone(), |options| format!("{settings} {options}"));
     config.options(options);
     if config.get_application_name().is_none() {
         config.application_name("messenger");
@@ -194,17 +193,18 @@ pub(crate) fn connection(url: &str) -> Result<Config> {
     Ok(config)
 }
 
+/// Awaits a statement within its time limit.
 async fn within<T>(
     context: &'static str,
-    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T> {
-    match timeout(STATEMENT_WAIT, work).await {
+    match timeout(STATEMENT_WAIT, statement).await {
         Ok(result) => result.context(context),
         Err(elapsed) => Err(fault(Failure::TimedOut, context, elapsed)),
     }
 }
 
-/// A duration as PostgreSQL's `double precision` seconds.
+/// Converts a duration to the seconds of a `double precision` parameter.
 pub(crate) fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64()
 }

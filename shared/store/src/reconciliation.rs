@@ -1,4 +1,4 @@
-//! How far the homeserver's own stream has been read.
+//! Reconciliation with the homeserver: the stored sync token, and the lease of the worker that reads `/sync`.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::{PgStore, pool::seconds};
 
 const CLAIM: &str = "update reconciliation set worker = $1, lease_until = now() + $2 * interval '1 second'
     where worker = $1 or lease_until <= now()
-    returning position";
+    returning sync_token";
 const ADVANCE: &str = "update reconciliation
     set lease_until = now() + $3 * interval '1 second',
-        position = coalesce($2, position),
+        sync_token = coalesce($2, sync_token),
         moved_at = case when $2 is null then moved_at else now() end
     where worker = $1";
-const POSITION: &str = "select position from reconciliation";
+const SYNC_TOKEN: &str = "select sync_token from reconciliation";
 const MOVED_AT: &str = "select moved_at from reconciliation";
 const NOTE_PUSH: &str = "update reconciliation set pushed_at = now()";
 const SINCE_PUSH: &str = "select extract(epoch from now() - pushed_at)::double precision from reconciliation";
@@ -25,32 +25,32 @@ const SINCE_PUSH: &str = "select extract(epoch from now() - pushed_at)::double p
 impl Reconciliation for PgStore {
     async fn claim(&self, worker: &str, lease: Duration) -> Result<Option<Option<String>>> {
         let row =
-            self.database.query_opt("claiming the position", CLAIM, &[&worker, &seconds(lease)]).await?;
+            self.database.query_opt("claiming reconciliation", CLAIM, &[&worker, &seconds(lease)]).await?;
         Ok(row.map(|row| row.get(0)))
     }
 
     async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<bool> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&worker, &position, &seconds(lease)];
-        Ok(self.database.execute("moving the position", ADVANCE, &parameters).await? > 0)
+        Ok(self.database.execute("storing the sync token", ADVANCE, &parameters).await? > 0)
     }
 
     async fn position(&self) -> Result<Option<String>> {
-        let row = self.database.query_opt("reading the position", POSITION, &[]).await?;
+        let row = self.database.query_opt("reading the sync token", SYNC_TOKEN, &[]).await?;
         Ok(row.and_then(|row| row.get(0)))
     }
 
     async fn moved_at(&self) -> Result<Timestamp> {
-        Ok(self.database.query_one("reading when the position moved", MOVED_AT, &[]).await?.get(0))
+        Ok(self.database.query_one("reading the age of the sync token", MOVED_AT, &[]).await?.get(0))
     }
 
     async fn note_push(&self) -> Result<()> {
-        self.database.execute("noting a push", NOTE_PUSH, &[]).await.map(drop)
+        self.database.execute("storing the time of a push", NOTE_PUSH, &[]).await.map(drop)
     }
 
     async fn since_push(&self) -> Result<Option<Duration>> {
-        let row = self.database.query_one("reading when a push came", SINCE_PUSH, &[]).await?;
-        // Negative after the clock was set back.
+        let row = self.database.query_one("reading the time of the last push", SINCE_PUSH, &[]).await?;
+        // The value is negative after the clock was set back.
         Ok(row.get::<_, Option<f64>>(0).map(|since| Duration::from_secs_f64(since.max(0.0))))
     }
 }

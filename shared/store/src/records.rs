@@ -1,4 +1,4 @@
-//! Marks of rooms, the rooms that were replaced, and power levels that are still to be corrected.
+//! Records of rooms: marks, replaced rooms, power levels to be corrected, and notices.
 
 use async_trait::async_trait;
 use messenger_core::{
@@ -93,7 +93,7 @@ impl RoomRecords for PgStore {
     }
 
     async fn uncorrected(&self, limit: i64) -> Result<Vec<(RoomKey, RoomId)>> {
-        let context = "looking for old power levels";
+        let context = "looking for power levels to correct";
         let rows = self.database.query(context, UNCORRECTED, &[&limit]).await?;
         let room = |row: &Row| {
             let key = RoomKey::parse(TenantId(row.get(0)), row.get(1), row.get(2));
@@ -104,21 +104,23 @@ impl RoomRecords for PgStore {
     }
 
     async fn corrected(&self, room: &RoomId) -> Result<()> {
-        self.database.execute("noting corrected power levels", CORRECTED, &[&room.as_str()]).await?;
+        self.database
+            .execute("storing that power levels are corrected", CORRECTED, &[&room.as_str()])
+            .await?;
         Ok(())
     }
 
     async fn is_warned(&self, room: &RoomId) -> Result<bool> {
-        Ok(self.database.query_one("looking for a warning", IS_WARNED, &[&room.as_str()]).await?.get(0))
+        Ok(self.database.query_one("looking for a notice", IS_WARNED, &[&room.as_str()]).await?.get(0))
     }
 
     async fn warned(&self, room: &RoomId) -> Result<()> {
-        self.database.execute("noting a warning", WARNED, &[&room.as_str()]).await?;
+        self.database.execute("storing a notice", WARNED, &[&room.as_str()]).await?;
         Ok(())
     }
 }
 
-/// The marks in two columns of a row, from this one on.
+/// Reads the marks from two columns of a row, beginning with `from`.
 pub(crate) fn marks(row: &Row, from: usize) -> Marks {
     Marks { is_encrypted: row.get(from), is_history_restricted: row.get(from + 1) }
 }

@@ -1,4 +1,4 @@
-//! Rooms as their members see them, and who is still to leave them.
+//! Rooms as their members see them, and pending leaves.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio_postgres::Row;
 
 use crate::{PgStore, error::fault, pool::seconds, users};
 
-/// The columns that [`room`] reads, in its order.
+/// The columns that [`room`] reads, in this order.
 macro_rules! columns {
     () => {
         "matrix_room_id, display_name, room_type, topic, entity_type, entity_id, last_message_ts, unread_count,
@@ -41,7 +41,7 @@ const DIRECTORY: &str =
         exists (select from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
                   and member.matrix_room_id = listed.matrix_room_id)
     from (
-        select *, coalesce(name, nullif(concat_ws(' ', entity_type, entity_id), ''), kind) as display_name
+        select *, coalesce(name, default_name) as display_name
         from rooms where tenant_id = $1 and kind in ('entity', 'service') and matrix_room_id is not null
           and ($4::text is null or entity_type = $4)
     ) listed
@@ -69,15 +69,15 @@ const READ: &str = "select marked.changed,
         (select room.last_event_id from rooms room where room.tenant_id = $1 and room.matrix_room_id = $2)
     from mark_read($1, $2, $3) marked";
 const READ_UP_TO: &str = "select read_up_to($1)";
-const DEPART: &str = "select depart($1, $2, $3)";
-const CANCEL: &str = "delete from departures where hub_user_id = $1 and matrix_room_id = $2";
-const CLAIM: &str = "update departures departure set lease_until = now() + $1 * interval '1 second'
+const LEAVE: &str = "select leave_room($1, $2, $3)";
+const CANCEL: &str = "delete from pending_leaves where hub_user_id = $1 and matrix_room_id = $2";
+const CLAIM: &str = "update pending_leaves pending set lease_until = now() + $1 * interval '1 second'
     from users
-    where users.hub_user_id = departure.hub_user_id and (departure.hub_user_id, departure.matrix_room_id) in (
-        select hub_user_id, matrix_room_id from departures where due <= now() and lease_until <= now()
+    where users.hub_user_id = pending.hub_user_id and (pending.hub_user_id, pending.matrix_room_id) in (
+        select hub_user_id, matrix_room_id from pending_leaves where due <= now() and lease_until <= now()
         order by due limit $2 for update skip locked)
-    returning departure.hub_user_id, users.localpart, departure.matrix_room_id";
-const POSTPONE: &str = "update departures
+    returning pending.hub_user_id, users.localpart, pending.matrix_room_id";
+const POSTPONE: &str = "update pending_leaves
     set due = now() + least(300, 2 ^ least(attempts, 9)) * interval '1 second', attempts = attempts + 1,
         lease_until = '-infinity'
     where hub_user_id = $1 and matrix_room_id = $2";
@@ -99,7 +99,7 @@ impl RoomViews for PgStore {
         let Search { text, entity_type, limit, offset } = search;
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
             [&tenant.0, &user.as_str(), text, entity_type, limit, offset];
-        let rows = self.database.query("reading the directory", DIRECTORY, &parameters).await?;
+        let rows = self.database.query("searching the room directory", DIRECTORY, &parameters).await?;
         rows.iter().map(listed).collect()
     }
 
@@ -138,7 +138,7 @@ impl RoomViews for PgStore {
             json!({ "n": n, "room": room, "localpart": localpart, "events": events })
         });
         let batch = Value::from(batch.collect::<Vec<_>>());
-        let rows = self.database.query("taking receipts over", READ_UP_TO, &[&batch]).await?;
+        let rows = self.database.query("applying receipts", READ_UP_TO, &[&batch]).await?;
         Ok(rows.iter().filter_map(|row| usize::try_from(row.get::<_, i32>(0)).ok()).collect())
     }
 }
@@ -146,17 +146,19 @@ impl RoomViews for PgStore {
 #[async_trait]
 impl PendingLeaves for PgStore {
     async fn depart(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
-        self.database.execute("leaving a room", DEPART, &[&tenant.0, &room.as_str(), &user.as_str()]).await?;
+        self.database.execute("leaving a room", LEAVE, &[&tenant.0, &room.as_str(), &user.as_str()]).await?;
         Ok(())
     }
 
     async fn cancel(&self, room: &RoomId, user: &HubUserId) -> Result<()> {
-        self.database.execute("staying in a room", CANCEL, &[&user.as_str(), &room.as_str()]).await?;
+        self.database
+            .execute("cancelling a pending leave", CANCEL, &[&user.as_str(), &room.as_str()])
+            .await?;
         Ok(())
     }
 
     async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<PendingLeave>> {
-        let rows = self.database.query("claiming departures", CLAIM, &[&seconds(lease), &limit]).await?;
+        let rows = self.database.query("claiming pending leaves", CLAIM, &[&seconds(lease), &limit]).await?;
         let pending_leave = |row: &Row| PendingLeave {
             user: HubUserId::new(row.get::<_, String>(0)),
             localpart: row.get(1),
@@ -168,45 +170,38 @@ impl PendingLeaves for PgStore {
     async fn done(&self, pending_leave: &PendingLeave) -> Result<bool> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
             [&pending_leave.user.as_str(), &pending_leave.room.as_str()];
-        Ok(self.database.execute("storing a departure", CANCEL, &parameters).await? > 0)
+        Ok(self.database.execute("storing a completed leave", CANCEL, &parameters).await? > 0)
     }
 
     async fn postpone(&self, pending_leave: &PendingLeave) -> Result<()> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
             [&pending_leave.user.as_str(), &pending_leave.room.as_str()];
-        self.database.execute("postponing a departure", POSTPONE, &parameters).await?;
+        self.database.execute("postponing a pending leave", POSTPONE, &parameters).await?;
         Ok(())
     }
 }
 
+/// Reads the columns that [`Room`] and [`Listed`] have in common, and further columns of one of them.
+macro_rules! read {
+    ($type:ident, $row:ident, $($field:ident: $column:literal),+) => {
+        Ok($type {
+            matrix_room_id: RoomId::new($row.get::<_, String>(0)),
+            display_name: $row.get(1),
+            room_type: RoomType::parse($row.get(2))
+                .ok_or_else(|| fault(Failure::Broken, READING, "a room has an unknown type"))?,
+            topic: $row.get(3),
+            entity_type: $row.get(4),
+            entity_id: $row.get::<_, Option<&str>>(5).map(EntityId::parse),
+            last_message_ts: $row.get(6),
+            $($field: $row.get($column)),+
+        })
+    };
+}
+
 fn room(row: &Row) -> Result<Room> {
-    Ok(Room {
-        matrix_room_id: RoomId::new(row.get::<_, String>(0)),
-        display_name: row.get(1),
-        room_type: room_type(row)?,
-        topic: row.get(3),
-        entity_type: row.get(4),
-        entity_id: row.get::<_, Option<&str>>(5).map(EntityId::parse),
-        last_message_ts: row.get(6),
-        unread_count: row.get(7),
-        last_message: row.get(8),
-        encrypted: row.get(9),
-    })
+    read!(Room, row, unread_count: 7, last_message: 8, encrypted: 9)
 }
 
 fn listed(row: &Row) -> Result<Listed> {
-    Ok(Listed {
-        matrix_room_id: RoomId::new(row.get::<_, String>(0)),
-        display_name: row.get(1),
-        room_type: room_type(row)?,
-        topic: row.get(3),
-        entity_type: row.get(4),
-        entity_id: row.get::<_, Option<&str>>(5).map(EntityId::parse),
-        last_message_ts: row.get(6),
-        joined: row.get(7),
-    })
-}
-
-fn room_type(row: &Row) -> Result<RoomType> {
-    RoomType::parse(row.get(2)).ok_or_else(|| fault(Failure::Broken, READING, "a room of an unknown kind"))
+    read!(Listed, row, joined: 7)
 }

@@ -1,4 +1,4 @@
-//! Rooms and who is in them.
+//! Rooms by their keys, and their members.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use messenger_core::{
 
 use crate::{PgStore, pool::seconds, records::marks};
 
-const FIND: &str = "select matrix_room_id, encrypted, history_restricted from rooms where tenant_id = $1 and kind = $2 and key = $3
-    and matrix_room_id is not null";
-/// The lock of the row decides between those who come at the same time.
+const FIND: &str = "select matrix_room_id, encrypted, history_restricted from rooms
+    where tenant_id = $1 and kind = $2 and key = $3 and matrix_room_id is not null";
+/// The lock of the row decides between concurrent claims.
 const CLAIM: &str = "insert into rooms as room (tenant_id, kind, key, claimed_until)
     values ($1, $2, $3, now() + $4 * interval '1 second')
     on conflict (tenant_id, kind, key) do update set claimed_until = excluded.claimed_until
@@ -23,7 +23,8 @@ const CLAIM: &str = "insert into rooms as room (tenant_id, kind, key, claimed_un
     returning true";
 const UNCLAIM: &str = "update rooms set claimed_until = '-infinity'
     where tenant_id = $1 and kind = $2 and key = $3 and matrix_room_id is null";
-const SETTLE: &str = "select settle_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+const REGISTER: &str =
+    "select register_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 const TENANT_OF: &str = "select tenant_id from rooms where matrix_room_id = $1
     union all select tenant_id from former_rooms where matrix_room_id = $1 limit 1";
 const KNOWN: &str = "select matrix_room_id from rooms where matrix_room_id = any($1)
@@ -59,7 +60,7 @@ impl Rooms for PgStore {
 
     async fn unclaim(&self, key: &RoomKey) -> Result<()> {
         self.database
-            .execute("giving a room back", UNCLAIM, &[&key.tenant.0, &key.kind(), &key.key()])
+            .execute("releasing the claim of a room", UNCLAIM, &[&key.tenant.0, &key.kind(), &key.key()])
             .await?;
         Ok(())
     }
@@ -74,12 +75,13 @@ impl Rooms for PgStore {
             _ => None,
         };
         let members: Vec<_> = profile.members.iter().map(HubUserId::as_str).collect();
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 14] = [
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 15] = [
             &key.tenant.0,
             &key.kind(),
             &key.key(),
             &room.as_str(),
             &profile.name,
+            &default_name(key, profile),
             &profile.topic,
             &profile.created_by.as_ref().map(HubUserId::as_str),
             &entity.map(|(entity_type, _)| entity_type),
@@ -90,18 +92,19 @@ impl Rooms for PgStore {
             &profile.marks.is_encrypted,
             &profile.marks.is_history_restricted,
         ];
-        let row = self.database.query_one("storing a room", SETTLE, &parameters).await?;
+        let row = self.database.query_one("registering a room", REGISTER, &parameters).await?;
         Ok(RoomId::new(row.get::<_, String>(0)))
     }
 
     async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>> {
-        let row = self.database.query_opt("finding a room's tenant", TENANT_OF, &[&room.as_str()]).await?;
+        let row =
+            self.database.query_opt("finding the tenant of a room", TENANT_OF, &[&room.as_str()]).await?;
         Ok(row.map(|row| TenantId(row.get(0))))
     }
 
     async fn known(&self, rooms: &[RoomId]) -> Result<Vec<RoomId>> {
         let ids: Vec<_> = rooms.iter().map(RoomId::as_str).collect();
-        let rows = self.database.query("looking for rooms", KNOWN, &[&ids]).await?;
+        let rows = self.database.query("finding known rooms", KNOWN, &[&ids]).await?;
         Ok(rows.iter().map(|row| RoomId::new(row.get::<_, String>(0))).collect())
     }
 }
@@ -132,5 +135,14 @@ impl Memberships for PgStore {
                 .zip(row.get::<_, Vec<i64>>(2).into_iter().map(Position))
                 .collect(),
         }))
+    }
+}
+
+/// Returns the name to show while a room has none.
+fn default_name(key: &RoomKey, profile: &Profile) -> String {
+    match (&key.kind, &profile.name) {
+        (RoomKind::Entity { entity_type, entity_id }, _) => format!("{entity_type} {entity_id}"),
+        (RoomKind::General, Some(name)) => name.clone(),
+        _ => key.kind().to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! Users, and whose Matrix account is due.
+//! Users: sign-in, search, and Matrix accounts to be provisioned.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio_postgres::Row;
 
 use crate::{PgStore, pool::seconds};
 
-/// The columns that [`user`] reads, in its order.
+/// The columns that [`user`] reads, in this order.
 macro_rules! columns {
     () => {
         "hub_user_id, tenant_id, display_name, role, localpart, external_client_enabled, account_due is null,
@@ -26,13 +26,12 @@ pub(crate) use columns;
 const SIGN_IN: &str = concat!("select ", columns!(), " from sign_in($1, $2, $3, $4, $5, $6, $7, $8, $9)");
 const FIND: &str = concat!("select ", columns!(), " from users where tenant_id = $1 and hub_user_id = $2");
 const IN_ANY_TENANT: &str = concat!("select ", columns!(), " from users where hub_user_id = $1");
-/// An account that somebody else made is nobody's.
+/// An account that somebody else created belongs to no user.
 pub(crate) const BY_LOCALPARTS: &str =
     concat!("select ", columns!(), " from users where localpart = any($1) and account_state = 'ours'");
-/// Who begins with the text, by name and then by id: two ranges of indexes, whatever the number of users. `$5` is the end
-/// of the range.
+/// Users whose name or id begins with the text, first by name, then by id. Reads a range of each index; `$5` is its end.
 const BEGINNING: &str = "select hub_user_id, display_name, localpart from (
-        (select 1 as rank, search_name as place, hub_user_id, display_name, localpart from users
+        (select 1 as rank, search_name as sorted_by, hub_user_id, display_name, localpart from users
          where tenant_id = $1 and hub_user_id <> $2
            and search_name collate \"C\" >= $3 and search_name collate \"C\" < $5
          order by search_name collate \"C\", hub_user_id limit $4)
@@ -42,18 +41,18 @@ const BEGINNING: &str = "select hub_user_id, display_name, localpart from (
            and search_id collate \"C\" >= $3 and search_id collate \"C\" < $5 and not starts_with(search_name, $3)
          order by search_id collate \"C\" limit $4)
     ) found
-    order by rank, place collate \"C\", hub_user_id limit $4";
-/// Who has it further on, by name.
+    order by rank, sorted_by collate \"C\", hub_user_id limit $4";
+/// Users whose name or id contains the text elsewhere, by name.
 const CONTAINING: &str = "select hub_user_id, display_name, localpart from users
     where tenant_id = $1 and hub_user_id <> $2
       and (position($3 in search_name) > 0 or position($3 in search_id) > 0)
       and not starts_with(search_name, $3) and not starts_with(search_id, $3)
     order by search_name collate \"C\", hub_user_id limit $4";
-/// Comes after every text that begins as what is before it.
+/// Sorts after every character: appended to a prefix, it ends the range of the prefix.
 const LAST: char = char::MAX;
-/// Fair between tenants, whatever the number of accounts: of each tenant that has any, the newest and the oldest come
-/// first, then the second newest and the second oldest, and so on. Chance decides between tenants, so that a claim of
-/// one account is fair as well. Reads an index once for each tenant, and no more of it than is claimed.
+/// Fair between tenants: the newest and the oldest due account of each tenant come first, then the second newest and
+/// second oldest, and so on. The order between tenants is random, so that a claim of one account is fair as well. Reads
+/// for each tenant as many index entries as are claimed.
 const CLAIM_DUE: &str = concat!(
     "with recursive tenant (id) as (
         (select tenant_id from users where account_due is not null order by tenant_id limit 1)
@@ -62,13 +61,13 @@ const CLAIM_DUE: &str = concat!(
                 order by tenant_id limit 1)
         from tenant where tenant.id is not null
     ), candidate as materialized (
-        select due.hub_user_id, min(due.place) as place
+        select due.hub_user_id, min(due.rank) as rank
         from tenant cross join lateral (
-            (select hub_user_id, row_number() over (order by account_due desc) as place from users
+            (select hub_user_id, row_number() over (order by account_due desc) as rank from users
              where tenant_id = tenant.id and account_due <= now() and account_lease <= now()
              order by account_due desc limit $2)
             union all
-            (select hub_user_id, row_number() over (order by account_due) as place from users
+            (select hub_user_id, row_number() over (order by account_due) as rank from users
              where tenant_id = tenant.id and account_due <= now() and account_lease <= now()
              order by account_due limit $2)
         ) due
@@ -78,7 +77,7 @@ const CLAIM_DUE: &str = concat!(
     where hub_user_id in (
         select users.hub_user_id from candidate join users using (hub_user_id)
         where users.account_due <= now() and users.account_lease <= now()
-        order by candidate.place, random() limit $2 for update of users skip locked)
+        order by candidate.rank, random() limit $2 for update of users skip locked)
     returning ",
     columns!()
 );
@@ -87,7 +86,7 @@ const PROVISIONED: &str = "update users
         account_due = case when tenant_id = $2 and display_name = $3 then null else now() end
     where hub_user_id = $1";
 const SEARCHING: &str = "searching users";
-const SETTLE_ACCOUNT: &str = "update users
+const RECORD_ACCOUNT: &str = "update users
     set account_state = case when account_state = 'ours' then 'ours' else $3 end,
         account_due = case when account_state <> 'ours' and $3 = 'taken' then now() + $4 * interval '1 second'
                            else account_due end,
@@ -139,17 +138,17 @@ impl Users for PgStore {
 
     async fn search(&self, tenant: TenantId, query: &UserQuery) -> Result<Vec<UserSummary>> {
         let (except, text, end) = (query.except.as_str(), &query.text, format!("{}{LAST}", query.text));
-        let mut found = self
+        let mut rows = self
             .database
             .query(SEARCHING, BEGINNING, &[&tenant.0, &except, text, &query.limit, &end])
             .await?;
-        let missing = query.limit - i64::try_from(found.len()).unwrap_or(query.limit);
+        let missing = query.limit - i64::try_from(rows.len()).unwrap_or(query.limit);
         if missing > 0 && !text.is_empty() {
-            found.extend(
+            rows.extend(
                 self.database.query(SEARCHING, CONTAINING, &[&tenant.0, &except, text, &missing]).await?,
             );
         }
-        Ok(found
+        Ok(rows
             .iter()
             .map(|row| UserSummary {
                 hub_user_id: HubUserId::new(row.get::<_, String>(0)),
@@ -168,7 +167,7 @@ impl Users for PgStore {
         let identity = &user.identity;
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&identity.hub_user_id.as_str(), &identity.tenant.0, &identity.display_name];
-        self.database.execute("storing that an account is ready", PROVISIONED, &parameters).await?;
+        self.database.execute("storing that an account is provisioned", PROVISIONED, &parameters).await?;
         Ok(())
     }
 
@@ -185,7 +184,8 @@ impl Users for PgStore {
     ) -> Result<Option<Account>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
             [&user.id().as_str(), &user.localpart, &account.as_str(), &seconds(look_again)];
-        let row = self.database.query_opt("storing whose account it is", SETTLE_ACCOUNT, &parameters).await?;
+        let row =
+            self.database.query_opt("storing the state of an account", RECORD_ACCOUNT, &parameters).await?;
         Ok(row.map(|row| Account::parse(row.get(0))))
     }
 
@@ -194,6 +194,7 @@ impl Users for PgStore {
     }
 }
 
+/// Reads a row of [`columns!`].
 pub(crate) fn user(row: &Row) -> User {
     let role: &str = row.get(3);
     User {
@@ -201,7 +202,7 @@ pub(crate) fn user(row: &Row) -> User {
             hub_user_id: HubUserId::new(row.get::<_, String>(0)),
             tenant: TenantId(row.get(1)),
             display_name: row.get(2),
-            // The stored names are Hub roles too, each mapped to itself.
+            // A stored role is also a role of the Hub, which maps to itself.
             role: Role::from_hub(role),
             issued_at: row.get(8),
         },

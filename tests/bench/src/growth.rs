@@ -32,9 +32,9 @@ const EVENTS: &str = "
     )
     update feed_head set position = position + $1::bigint";
 const NOTIFICATIONS: &str = "
-    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, lane, status)
+    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, queue, status)
     select n % 2 + 1, 'legacy', 'bench', 'machine.alarm', 'stored before', 'general', 'normal',
-           'bench lane ' || n % 1000, 'sent'
+           'bench queue ' || n % 1000, 'sent'
     from generate_series(1, $1::bigint) n";
 const USERS: &str = "
     insert into users (hub_user_id, tenant_id, localpart, display_name, role, search_name, search_id, account_due)
@@ -45,11 +45,11 @@ const ROOMS: &str = "
         insert into rooms (tenant_id, kind, key, matrix_room_id)
         select 1, 'entity', 'grown:' || n, '!grown' || n || ':bench.local' from generate_series($1::bigint, $2::bigint) n
     )
-    insert into outbox_lanes (name) select 'grown lane ' || n from generate_series($1::bigint, $2::bigint) n";
+    insert into outbox_queues (name) select 'grown queue ' || n from generate_series($1::bigint, $2::bigint) n";
 /// What an outage leaves, in room queues of its own.
 const WAITING: &str = "
-    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, lane)
-    select 1, 'legacy', 'bench', 'machine.alarm', 'waits', 'general', 'normal', 'waiting lane ' || n % 1000
+    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, queue)
+    select 1, 'legacy', 'bench', 'machine.alarm', 'waits', 'general', 'normal', 'waiting queue ' || n % 1000
     from generate_series($1::bigint, $2::bigint) n";
 const TIDY: &str = "analyze; checkpoint";
 

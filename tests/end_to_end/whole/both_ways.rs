@@ -230,7 +230,7 @@ async fn a_position_that_the_homeserver_does_not_know_is_given_up_and_nothing_is
     heard.until(told(60)).await;
     stack.gate.as_ref().expect("a gate").close();
     stack.kill_worker();
-    let forged = "update reconciliation set position = $1, lease_until = now() returning position";
+    let forged = "update reconciliation set sync_token = $1, lease_until = now() returning sync_token";
     assert_eq!(stack.query(forged, "of another server").await.as_deref(), Some("of another server"));
     for n in 0..120 {
         element.say(&room, &format!("after {n}")).await;

@@ -1,4 +1,4 @@
-//! A batch as `accept_notifications` takes it: its entries, and its room queues.
+//! A batch of notifications as the parameters and result of `accept_notifications`.
 
 use std::collections::HashMap;
 
@@ -14,16 +14,16 @@ use messenger_core::{
 use postgres_types::{Json, ToSql};
 use tokio_postgres::Row;
 
-use super::DOING;
+use super::STORING;
 use crate::{
     error::fault,
     pool::{Database, seconds},
 };
 
-const ACCEPT: &str = "select id, known_id, known_fingerprint, free, resting, held, created_at, ends_at
+const ACCEPT: &str = "select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at
     from accept_notifications($1, $2, $3)";
 
-/// The type `new_entry` of the database. `n` and `queue` are numbers within the batch; both begin with 1.
+/// The composite type `new_entry`. `n` and `queue` are numbers within the batch; both begin with 1.
 #[derive(Debug, ToSql)]
 #[postgres(name = "new_entry")]
 struct NewEntry<'a> {
@@ -49,43 +49,43 @@ struct NewEntry<'a> {
     fingerprint: Option<&'a str>,
 }
 
-/// The type `new_queue` of the database: a room queue of the batch, once.
+/// The composite type `new_queue`: a room queue of the batch.
 #[derive(Debug, ToSql)]
-#[postgres(name = "new_lane")]
-struct NewLane<'a> {
+#[postgres(name = "new_queue")]
+struct NewQueue<'a> {
     n: i32,
     name: String,
     tenant_id: i64,
     recipient: Option<&'a str>,
-    /// The shortest wait of its entries.
+    /// The shortest wait of its entries, in seconds.
     wait: f64,
 }
 
-/// Of each entry, if its key came before: the notification, and the digest of its request.
+/// For each entry whose idempotency key is known: the notification, and the fingerprint of its request.
 type Known = (Vec<Option<i64>>, Vec<Option<String>>);
 
-/// What became of a batch.
+/// The result of a batch.
 pub(super) struct Stored {
     /// The room queue of each entry, counted from 0.
     queues: Vec<usize>,
     ids: Vec<i64>,
     known: Option<Known>,
     free: Vec<bool>,
-    resting: Vec<bool>,
+    backing_off: Vec<bool>,
     held: Vec<bool>,
     created_at: Timestamp,
     ends_at: i64,
 }
 
-/// What became of one entry.
+/// The result of one entry.
 pub(super) enum Outcome {
-    /// It is stored.
+    /// The stored notification.
     New(Box<Notification>, QueueState),
-    /// The same key came before: with this notification, and this digest of its request.
+    /// The notification of an earlier request with the same key, and the fingerprint of that request.
     Known(NotificationId, String),
 }
 
-/// Stores entries, in one statement.
+/// Stores entries in one statement.
 pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> Result<Stored> {
     let (queues, queue_of) = queues(entries);
     let columns: Vec<_> = entries
@@ -94,21 +94,23 @@ pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> 
         .enumerate()
         .map(|(n, (entry, queue))| new_entry(number(n), number(*queue), &queues[*queue].name, entry))
         .collect();
-    let rows = database.query(DOING, ACCEPT, &[&columns, &queues, &seconds(HELD_FOR)]).await?;
-    let incomplete = || fault(Failure::Broken, DOING, "not every entry of the batch came back");
+    let rows = database.query(STORING, ACCEPT, &[&columns, &queues, &seconds(HELD_FOR)]).await?;
+    let incomplete = || fault(Failure::Broken, STORING, "the result of the batch is incomplete");
     let stored = Stored::of(rows.first().ok_or_else(incomplete)?, queue_of);
     let is_complete = stored.ids.len() == entries.len()
-        && [&stored.free, &stored.resting, &stored.held].iter().all(|column| column.len() == queues.len());
+        && [&stored.free, &stored.backing_off, &stored.held]
+            .iter()
+            .all(|column| column.len() == queues.len());
     if is_complete { Ok(stored) } else { Err(incomplete()) }
 }
 
-/// The room queues of a batch, and of each entry which of them it is in.
-fn queues<'a>(entries: &[&'a NewNotification]) -> (Vec<NewLane<'a>>, Vec<usize>) {
-    let (mut queues, mut known): (Vec<NewLane<'_>>, _) = (Vec::new(), HashMap::<RoomKey, usize>::new());
+/// Returns the room queues of a batch, and the index of each entry's queue.
+fn queues<'a>(entries: &[&'a NewNotification]) -> (Vec<NewQueue<'a>>, Vec<usize>) {
+    let (mut queues, mut known): (Vec<NewQueue<'_>>, _) = (Vec::new(), HashMap::<RoomKey, usize>::new());
     let queue_of = entries.iter().map(|entry| {
         let wait = seconds(entry.options.wait);
         let queue = *known.entry(entry.draft.room_key(entry.satellite.tenant)).or_insert_with_key(|key| {
-            queues.push(NewLane {
+            queues.push(NewQueue {
                 n: number(queues.len()),
                 name: key.to_string(),
                 tenant_id: entry.satellite.tenant.0,
@@ -158,7 +160,7 @@ fn recipient(entry: &NewNotification) -> Option<&str> {
     }
 }
 
-/// As PostgreSQL counts, from 1.
+/// Converts an index to PostgreSQL's, which begins with 1.
 fn number(index: usize) -> i32 {
     i32::try_from(index + 1).unwrap_or(i32::MAX)
 }
@@ -171,7 +173,7 @@ impl Stored {
             ids: row.get(0),
             known: known.zip(row.get(2)),
             free: row.get(3),
-            resting: row.get(4),
+            backing_off: row.get(4),
             held: row.get(5),
             created_at: row.get(6),
             ends_at: row.get(7),
@@ -187,12 +189,12 @@ impl Stored {
         Some((ids.get(n).copied().flatten()?, fingerprints.get(n).cloned().flatten().unwrap_or_default()))
     }
 
-    /// The events that were appended with them, in order.
+    /// Returns the events that were appended, in order.
     pub(super) fn events(&self, entries: &[&NewNotification]) -> Vec<Event> {
-        let told: Vec<_> =
+        let announced: Vec<_> =
             (0..entries.len()).filter(|n| !self.is_held(*n) && self.known(*n).is_none()).collect();
-        let first = self.ends_at - i64::try_from(told.len()).unwrap_or_default() + 1;
-        let events = told.into_iter().zip(first..).map(|(n, position)| {
+        let first = self.ends_at - i64::try_from(announced.len()).unwrap_or_default() + 1;
+        let events = announced.into_iter().zip(first..).map(|(n, position)| {
             let NewNotification { draft, satellite, payload, .. } = entries[n];
             Event {
                 position: Position(position),
@@ -207,14 +209,14 @@ impl Stored {
         events.collect()
     }
 
-    /// What became of the entry with this number.
+    /// Returns the result of the entry with this index.
     pub(super) fn outcome(&self, n: usize, entry: NewNotification) -> Outcome {
         if let Some((id, fingerprint)) = self.known(n) {
             return Outcome::Known(NotificationId(id), fingerprint);
         }
-        let (free, resting, held) =
-            (self.free[self.queues[n]], self.resting[self.queues[n]], self.is_held(n));
-        let place = match (free, resting) {
+        let (free, backing_off, held) =
+            (self.free[self.queues[n]], self.backing_off[self.queues[n]], self.is_held(n));
+        let place = match (free, backing_off) {
             (true, _) => QueueState::Free,
             (false, true) => QueueState::Resting,
             (false, false) => QueueState::Queued,

@@ -18,13 +18,13 @@ use crate::database::LocalAppends;
 
 /// What others left: sent ones, an outage of one room queue, and their events.
 const OTHERS: &str = "
-    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, lane, status)
-    select 999, 'legacy', 'other', 'x', 'x', 'general', 'normal', 'lane ' || n % 10, 'sent'
+    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, queue, status)
+    select 999, 'legacy', 'other', 'x', 'x', 'general', 'normal', 'queue ' || n % 10, 'sent'
     from generate_series(1, 30000) n;
-    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, lane)
+    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, queue)
     select 999, 'legacy', 'other', 'x', 'x', 'general', 'normal', 'waiting' from generate_series(1, 5000) n;
-    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, lane, status)
-    select 1, 'legacy', 'other', 'x', 'x', 'general', 'normal', 'lane', 'sent' from generate_series(1, 5000) n;
+    insert into notifications (tenant_id, token, source_app, event_type, title, target_type, priority, queue, status)
+    select 1, 'legacy', 'other', 'x', 'x', 'general', 'normal', 'queue', 'sent' from generate_series(1, 5000) n;
     insert into events (position, tenant_id, audience, kind, payload)
     select n, 999, 't999:a:' || n % 3, 'notification', '{}' from generate_series(1, 30000) n;
     insert into events (position, tenant_id, audience, kind, payload, about)
@@ -68,7 +68,7 @@ async fn a_call_reads_no_more_the_more_is_stored() {
                 .expect("accepted");
         }
         let queue = RoomQueue { name: fixtures::draft("").room_key(TENANT).to_string(), version: 0 };
-        let pending = store.pending(&queue, WAIT, 8).await.expect("a lane");
+        let pending = store.pending(&queue, WAIT, 8).await.expect("the queue is read");
         assert_eq!(pending.len(), 3);
         let log = async |tenant, app: Option<&str>| {
             let query = LogQuery { source_app: app.map(str::to_owned), limit: 20, offset: 0 };
@@ -92,6 +92,6 @@ async fn a_call_reads_no_more_the_more_is_stored() {
     let read = rows_read(&client).await - before;
     assert!(
         (3..MOST).contains(&read),
-        "{read} rows were read: at least the three of the lane, and not everything"
+        "{read} rows were read: at least the three of the queue, and not everything"
     );
 }

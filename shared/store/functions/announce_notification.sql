@@ -1,0 +1,15 @@
+-- Appends the live event of a held notification whose recipient has signed in. A repeated call changes
+-- nothing. From now on the notification does not expire.
+
+create or replace function announce_notification(p_id bigint, p_audience text, p_payload text) returns void
+language plpgsql as $$
+declare
+    its_tenant bigint;
+begin
+    update notifications set announced = true, expires_at = null, reason = null
+    where id = p_id and not announced
+    returning tenant_id into its_tenant;
+    if found then
+        perform append_event(its_tenant, p_audience, 'notification', p_payload, p_notification => p_id);
+    end if;
+end $$;

@@ -1,0 +1,63 @@
+-- Changes of memberships, each with its live event. Repeated calls change nothing.
+
+-- Adds a user to a room. Earlier messages are not unread. A user who has moved to another tenant is not
+-- added, and leaves the room on the homeserver.
+create or replace function add_member(p_tenant bigint, p_room text, p_user text) returns void
+language plpgsql as $$
+begin
+    if exists (select from room_members
+               where tenant_id = p_tenant and hub_user_id = p_user and matrix_room_id = p_room) then
+        return;
+    end if;
+    -- The lock of the event log comes first.
+    perform from feed_head for update;
+    insert into room_members (tenant_id, hub_user_id, matrix_room_id, read_count, joined_position)
+    select p_tenant, hub_user_id, p_room,
+           coalesce((select message_count from rooms where tenant_id = p_tenant and matrix_room_id = p_room), 0),
+           (select position from feed_head)
+    from users where hub_user_id = p_user and tenant_id = p_tenant
+    on conflict do nothing;
+    if found then
+        perform append_membership(p_tenant, p_user, 'room_joined', p_room, (
+            select room_json(room) from room_views room
+            where room.tenant_id = p_tenant and room.hub_user_id = p_user and room.matrix_room_id = p_room));
+    elsif exists (select from users where hub_user_id = p_user and tenant_id <> p_tenant) then
+        perform leave_room(p_tenant, p_room, p_user);
+    end if;
+end $$;
+
+-- Removes a user from a room.
+create or replace function remove_member(p_tenant bigint, p_room text, p_user text) returns void
+language plpgsql as $$
+declare
+    room json;
+begin
+    perform from feed_head for update;
+    select room_json(seen) into room from room_views seen
+    where seen.tenant_id = p_tenant and seen.hub_user_id = p_user and seen.matrix_room_id = p_room;
+    delete from room_members where tenant_id = p_tenant and matrix_room_id = p_room and hub_user_id = p_user;
+    if found then
+        perform append_membership(p_tenant, p_user, 'room_left', p_room, room);
+    end if;
+end $$;
+
+-- Removes a user from a room, and has a worker end the membership on the homeserver.
+create or replace function leave_room(p_tenant bigint, p_room text, p_user text) returns void
+language plpgsql as $$
+begin
+    perform remove_member(p_tenant, p_room, p_user);
+    insert into pending_leaves (hub_user_id, matrix_room_id) values (p_user, p_room)
+    on conflict (hub_user_id, matrix_room_id) do update set due = now(), attempts = 0;
+    perform pg_notify('work', '');
+end $$;
+
+-- Appends `room_joined` or `room_left`. Its payload holds the room's last message, so a redaction of that
+-- message must find the event.
+create or replace function append_membership(
+    p_tenant bigint, p_user text, p_kind text, p_room text, p_view json) returns void
+language plpgsql as $$
+begin
+    perform append_user_event(
+        p_tenant, p_user, p_kind, json_build_object('room_id', p_room, 'room', p_view),
+        (select last_event_id from rooms where tenant_id = p_tenant and matrix_room_id = p_room));
+end $$;

@@ -1,0 +1,333 @@
+-- The schema: tables, indexes, constraints, sequences and composite types. Views, functions and triggers
+-- stand in `../functions/`.
+--
+-- Keys and indexes of tenant data begin with the tenant. Identifiers of the homeserver are unique over all
+-- tenants.
+
+-- The files of `../functions/` as they were last applied.
+create table applied_functions (
+    name       text primary key,
+    sha256     text not null,
+    -- The release that applied the file. An older release does not replace the functions of a newer one.
+    release    integer[] not null,
+    applied_at timestamptz not null default now()
+);
+
+-- One row that identifies this database: the prefix of our Matrix transaction ids.
+create table installation (
+    singleton  boolean primary key default true check (singleton),
+    id         text not null default replace(gen_random_uuid()::text, '-', ''),
+    created_at timestamptz not null default now()
+);
+insert into installation default values;
+
+-- Every writer of events holds the lock of this row until it commits, so positions become visible in order
+-- and without gaps. The lock of a writer that stalls ends with its statement and transaction time-outs.
+create table feed_head (
+    singleton boolean primary key default true check (singleton),
+    -- The position of the last event.
+    position  bigint not null default 0,
+    -- The last position that was dropped at the end of its retention.
+    trimmed   bigint not null default 0
+) with (fillfactor = 10);
+insert into feed_head default values;
+
+create table events (
+    position        bigint not null,
+    tenant_id       bigint not null,
+    audience        text not null,
+    kind            text not null,
+    notification_id bigint,
+    payload         text not null,
+    -- The message or reaction whose content the payload holds: a redaction finds the event by it.
+    about           text,
+    -- Processes drop the encoded frames about the same message when they read such an event.
+    is_redaction    boolean not null default false,
+    created_at      timestamptz not null default clock_timestamp(),
+    primary key (position, created_at)
+) partition by range (created_at);
+create index events_by_audience on events (audience, position);
+create index events_by_about on events (about) where about is not null;
+-- Holds the events of days without a partition, so that an append never fails for want of one.
+create table events_default partition of events default;
+
+-- The ids of ingested homeserver events: each has its effect once.
+create table event_keys (
+    key     text primary key,
+    seen_at timestamptz not null default now()
+);
+create index event_keys_by_age on event_keys (seen_at);
+
+-- Redacted events: an event that arrives after its redaction is not stored or published.
+create table redacted_events (
+    event_id       text not null,
+    matrix_room_id text not null,
+    redacted_at    timestamptz not null default now(),
+    primary key (event_id, matrix_room_id)
+);
+create index redacted_events_by_age on redacted_events (redacted_at);
+
+-- The positions of readers that keep no cursor themselves.
+create table poll_cursors (
+    tenant_id   bigint not null,
+    hub_user_id text not null,
+    reader      text not null,
+    position    bigint not null,
+    read_at     timestamptz not null default now(),
+    primary key (tenant_id, hub_user_id, reader)
+);
+
+-- `hub_user_id` is unique over all tenants: the Hub guarantees it, and Matrix accounts depend on it.
+create table users (
+    hub_user_id             text primary key,
+    tenant_id               bigint not null,
+    localpart               text not null unique,
+    display_name            text not null,
+    role                    text not null,
+    -- Name and id, folded for search.
+    search_name             text not null,
+    search_id               text not null,
+    -- `iat` of the newest token of the Hub; null while no token had one.
+    token_issued_at         timestamptz,
+    external_client_enabled boolean not null default false,
+    -- Whether the account of the localpart is ours; `taken` if somebody else created it.
+    account_state           text not null default 'pending' check (account_state in ('pending', 'ours', 'taken')),
+    -- When the account is to be provisioned; null if it is.
+    account_due             timestamptz default now(),
+    account_lease           timestamptz not null default '-infinity',
+    account_attempts        integer not null default 0,
+    created_at              timestamptz not null default now()
+);
+create index users_by_search_name on users (tenant_id, search_name collate "C", hub_user_id);
+create index users_by_search_id on users (tenant_id, search_id collate "C");
+create index users_due on users (account_due) where account_due is not null;
+create index users_due_by_tenant on users (tenant_id, account_due) where account_due is not null;
+
+-- Passwords for other Matrix clients, and users whose devices are still to be logged out.
+create table external_access (
+    hub_user_id text primary key references users,
+    -- Grows with each change, so that a worker with an older state notices it.
+    generation  bigint not null default 1,
+    -- Encrypted by the service; null while there is none.
+    key_id      text,
+    password    bytea,
+    -- Whether the homeserver has this password.
+    applied     boolean not null default false,
+    -- When the devices are to be logged out and the password replaced; null if nothing is to be revoked.
+    revoke_due  timestamptz,
+    lease_until timestamptz not null default '-infinity',
+    attempts    integer not null default 0
+);
+create index external_access_due on external_access (revoke_due) where revoke_due is not null;
+
+-- The order in which rooms had their last message or were created. Clocks do not decide it.
+create sequence room_activity;
+
+create table rooms (
+    tenant_id          bigint not null,
+    kind               text not null,
+    key                text not null,
+    -- Null while a worker creates the room.
+    matrix_room_id     text unique,
+    claimed_until      timestamptz not null default '-infinity',
+    name               text,
+    -- Shown while the room has no name.
+    default_name       text not null default '',
+    topic              text,
+    created_by         text,
+    -- The subject of an entity room; the key holds it escaped.
+    entity_type        text,
+    entity_id          text,
+    -- The two users of a direct chat.
+    first_user         text,
+    second_user        text,
+    -- The number of messages that are not redacted.
+    message_count      bigint not null default 0,
+    last_event_id      text,
+    last_message       text,
+    last_message_ts    timestamptz,
+    activity           bigint not null default nextval('room_activity'),
+    -- No message is sent into an encrypted room.
+    encrypted          boolean not null default false,
+    -- The homeserver decides what a member may read of the time before they joined.
+    history_restricted boolean not null default false,
+    -- Whether the power levels are those of a new room, or cannot be changed.
+    levels_corrected   boolean not null default true,
+    created_at         timestamptz not null default now(),
+    primary key (tenant_id, kind, key)
+);
+alter sequence room_activity owned by rooms.activity;
+create index rooms_directory on rooms (tenant_id, kind) where matrix_room_id is not null;
+create index rooms_uncorrected on rooms (matrix_room_id) where not levels_corrected and matrix_room_id is not null;
+
+create table room_members (
+    tenant_id       bigint not null,
+    hub_user_id     text not null references users,
+    matrix_room_id  text not null,
+    -- How many messages of the room the member has read: `rooms.message_count - read_count` are unread.
+    read_count      bigint not null default 0,
+    joined_at       timestamptz not null default clock_timestamp(),
+    -- The member's streams do not carry room events up to this position.
+    joined_position bigint not null default 0,
+    primary key (tenant_id, hub_user_id, matrix_room_id)
+);
+create index room_members_by_room on room_members (tenant_id, matrix_room_id);
+
+-- Memberships that have ended here and that the homeserver still has to end.
+create table pending_leaves (
+    hub_user_id    text not null references users,
+    matrix_room_id text not null,
+    due            timestamptz not null default now(),
+    lease_until    timestamptz not null default '-infinity',
+    attempts       integer not null default 0,
+    primary key (hub_user_id, matrix_room_id)
+);
+create index pending_leaves_due on pending_leaves (due);
+
+-- Rooms that were replaced (`m.room.tombstone`).
+create table former_rooms (
+    matrix_room_id     text primary key,
+    tenant_id          bigint not null,
+    -- The direct successor, and the room that is in use now.
+    replaced_by        text not null,
+    current            text not null,
+    history_restricted boolean not null
+);
+create index former_rooms_by_successor on former_rooms (replaced_by);
+create index former_rooms_by_current on former_rooms (current);
+
+-- Rooms outside the service that have got the notice that not all their members can read them here.
+create table warned_rooms (
+    matrix_room_id text primary key,
+    warned_at      timestamptz not null default now()
+);
+
+-- At least the last fifty messages of each room, without their edits. `number` is the `rooms.message_count`
+-- of the message; a redaction closes the gap.
+create table recent_messages (
+    tenant_id      bigint not null,
+    matrix_room_id text not null,
+    event_id       text not null,
+    number         bigint not null,
+    summary        text not null,
+    -- By our clock: the sender decides the homeserver's timestamp.
+    received_at    timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, matrix_room_id, event_id)
+);
+create index recent_messages_by_number on recent_messages (tenant_id, matrix_room_id, number);
+
+-- Edits of messages. Only those by the message's own sender count; the reader of the history checks the
+-- sender.
+create table message_edits (
+    edit_event_id  text primary key,
+    tenant_id      bigint not null,
+    matrix_room_id text not null,
+    event_id       text not null,
+    sender         text not null,
+    edited_at      timestamptz not null,
+    content        jsonb not null,
+    summary        text not null
+);
+create index message_edits_by_event on message_edits (event_id, sender, edited_at);
+create index message_edits_by_room on message_edits (matrix_room_id);
+
+-- Messages with files. The members of the room may read a file that its owner posted.
+create table media (
+    tenant_id      bigint not null,
+    event_id       text not null,
+    matrix_room_id text not null,
+    sender         text not null,
+    mxc            text not null,
+    filename       text not null,
+    mimetype       text,
+    -- By our clock: the sender decides the homeserver's timestamp.
+    received_at    timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, event_id)
+);
+create index media_by_file on media (tenant_id, mxc);
+
+-- The owner of each file: its uploader, else the sender of the earliest message with it. A redaction does not
+-- remove the owner, so nobody else becomes the owner of a redacted file.
+create table media_owners (
+    mxc   text primary key,
+    owner text not null,
+    -- The homeserver's timestamp of that message; -infinity for a known upload.
+    since timestamptz not null
+);
+
+-- The homeserver's `/sync` as the bot: how far it was read, and the worker that reads it.
+create table reconciliation (
+    singleton   boolean primary key default true check (singleton),
+    sync_token  text,
+    worker      text not null default '',
+    lease_until timestamptz not null default '-infinity',
+    moved_at    timestamptz not null default now(),
+    -- When the homeserver last pushed a transaction. Without pushes the worker looks for new rooms itself.
+    pushed_at   timestamptz
+);
+insert into reconciliation default values;
+
+create table notifications (
+    id              bigint generated always as identity primary key,
+    tenant_id       bigint not null,
+    token           text not null,
+    source_app      text not null,
+    event_type      text not null,
+    title           text not null,
+    body            text,
+    target_type     text not null,
+    entity_type     text,
+    entity_id       jsonb,
+    target_user     text,
+    priority        text not null,
+    queue           text not null,
+    status          text not null default 'pending',
+    reason          text,
+    matrix_room_id  text,
+    matrix_event_id text,
+    attempts        integer not null default 0,
+    next_attempt_at timestamptz,
+    -- Until then the caller that sent the notification delivers it, and the worker does not.
+    answer_due      timestamptz,
+    -- Whether its live event is in the event log. A held notification gets one when its recipient signs in.
+    announced       boolean not null default true,
+    expires_at      timestamptz,
+    created_at      timestamptz not null default clock_timestamp()
+);
+create index notifications_by_tenant on notifications (tenant_id, id);
+create index notifications_by_app on notifications (tenant_id, source_app, id);
+-- The outbox: pending notifications in the order of their room queue.
+create index notifications_pending on notifications (queue, id) where status = 'pending';
+create index notifications_expiring on notifications (expires_at) where status = 'pending' and expires_at is not null;
+
+-- One row for each room that ever got a notification: when its queue is due, and the lease of the worker that
+-- drains it. `version` grows with each entry, so that a worker that releases the queue does not miss a new
+-- one.
+create table outbox_queues (
+    name        text primary key,
+    due         timestamptz not null default 'infinity',
+    lease_until timestamptz not null default '-infinity',
+    attempts    integer not null default 0,
+    version     bigint not null default 0
+) with (fillfactor = 50);
+create index outbox_queues_due on outbox_queues (due) where due < 'infinity';
+
+create table idempotency_keys (
+    tenant_id       bigint not null,
+    token           text not null,
+    key             text not null,
+    fingerprint     text not null,
+    notification_id bigint not null,
+    created_at      timestamptz not null default now(),
+    primary key (tenant_id, token, key)
+);
+create index idempotency_keys_by_age on idempotency_keys (created_at);
+
+-- A room queue of a batch of notifications, and an entry of the batch. `n` is their number in the batch,
+-- `queue` the number of the entry's queue; both begin with 1. An array of a composite type costs PostgreSQL
+-- much less than one array for each column.
+create type new_queue as (n integer, name text, tenant_id bigint, recipient text, wait double precision);
+create type new_entry as (
+    n integer, queue integer, queue_name text, tenant_id bigint, target_type text, recipient text, audience text,
+    token text, source_app text, event_type text, title text, body text, entity_type text, entity_id jsonb,
+    priority text, room text, payload text, wait double precision, key text, fingerprint text);
