@@ -1,5 +1,5 @@
-//! Ephemeral events between processes, by `NOTIFY`. They are in no table; a commit without changed rows does not wait
-//! for the disk.
+//! Ephemeral events between processes, by `NOTIFY`. They are in no table; a commit without changed rows does
+//! not wait for the disk.
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;

@@ -67,8 +67,8 @@ fn failure(error: &tokio_postgres::Error) -> Failure {
     if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].contains(state) {
         return Failure::TimedOut;
     }
-    // Classes of PostgreSQL's appendix "Error Codes". Temporary: the server starts or stops, is out of resources, or
-    // ended a deadlock.
+    // Classes of PostgreSQL's appendix "Error Codes". Temporary: the server starts or stops, is out of
+    // resources, or ended a deadlock.
     match &state.code()[..2] {
         "08" | "53" | "57" => Failure::Unreachable,
         "40" => Failure::TimedOut,

@@ -55,7 +55,8 @@ const CLAIM: &str = concat!(
     users::columns!(),
     ", generation from users join claimed using (hub_user_id)"
 );
-/// If there is another generation by now, the homeserver has lost its password as well: it counts as not applied.
+/// If there is another generation by now, the homeserver has lost its password as well: it counts as not
+/// applied.
 const REVOKED: &str = "update external_access
     set revoke_due = case when generation <> $2 then revoke_due when $3 then null
                           else now() + least(300, 2 ^ least(attempts, 9)) * interval '1 second' end,

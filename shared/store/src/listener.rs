@@ -1,5 +1,5 @@
-//! The `LISTEN` connection of a process. A notification is a hint only: each waiter also polls. An ephemeral event is
-//! lost for a process that does not listen.
+//! The `LISTEN` connection of a process. A notification is a hint only: each waiter also polls. An ephemeral
+//! event is lost for a process that does not listen.
 
 use std::{
     sync::{Arc, Mutex, OnceLock, Weak},
@@ -30,12 +30,13 @@ const WORK: &str = "work";
 const EPHEMERALS: &str = "ephemeral_events";
 const IDENTITIES: &str = "identities";
 
-/// Receives notifications for the waiters of this process. A channel has one waiter at a time; a notification is kept
-/// until it waits.
+/// Receives notifications for the waiters of this process. A channel has one waiter at a time; a notification
+/// is kept until it waits.
 pub(crate) struct PgListener {
     config: Config,
     waiters: Arc<Waiters>,
-    /// The channels that a waiter has asked for. The connection listens to no others, so they do not wake the process.
+    /// The channels that a waiter has asked for. The connection listens to no others, so they do not wake the
+    /// process.
     channels: Arc<watch::Sender<Vec<&'static str>>>,
     task: OnceLock<JoinHandle<()>>,
 }

@@ -39,7 +39,8 @@ const WITHOUT: &str = "select redacted.event_id, last.edit_event_id, last.conten
     where redacted.tenant_id = $1 and redacted.matrix_room_id = $2 and redacted.edit_event_id = $3";
 const OWN: &str = "insert into media_owners (mxc, owner, since) values ($1, $2, '-infinity')
     on conflict (mxc) do update set owner = excluded.owner, since = excluded.since";
-/// In a replaced room the members of its successor count; in a restricted one, those who had joined before the message.
+/// In a replaced room the members of its successor count; in a restricted one, those who had joined before
+/// the message.
 const POSTED: &str = "select media.filename, media.mimetype from media
     join media_owners file on file.mxc = media.mxc and file.owner = media.sender
     left join former_rooms former on former.matrix_room_id = media.matrix_room_id

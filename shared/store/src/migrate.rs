@@ -20,8 +20,8 @@ macro_rules! function_files {
     };
 }
 
-/// Names and texts of the files in `functions/`, in the order in which they are applied. A file may be applied again at
-/// any time.
+/// Names and texts of the files in `functions/`, in the order in which they are applied. A file may be
+/// applied again at any time.
 const FUNCTION_FILES: &[(&str, &str)] = function_files![
     "room_views",
     "append_event",
@@ -60,7 +60,8 @@ pub fn schema() -> u64 {
     digest.finish()
 }
 
-/// Applies the migrations that are missing, and the functions that have changed. A repeated call changes nothing.
+/// Applies the migrations that are missing, and the functions that have changed. A repeated call changes
+/// nothing.
 pub async fn migrate(database_url: &str) -> Result<()> {
     let mut config = connection(database_url)?;
     // A migration has no time limit.

@@ -32,8 +32,8 @@ const PENDING: &str = concat!(
     order by queue, id limit $3"
 );
 const ANNOUNCE: &str = "select announce_notification($1, $2, $3)";
-/// The commit does not wait for the disk. If PostgreSQL loses it in a crash, the message is sent again under the same
-/// transaction id, and the homeserver answers with the existing event.
+/// The commit does not wait for the disk. If PostgreSQL loses it in a crash, the message is sent again under
+/// the same transaction id, and the homeserver answers with the existing event.
 const SENT: &str = "with quick as materialized (select set_config('synchronous_commit', 'off', true))
     update notifications
     set status = 'sent', reason = null, matrix_room_id = delivered.room, matrix_event_id = delivered.event,

@@ -1,4 +1,5 @@
-//! The connection pool of a process. Every wait has a limit, and every statement is prepared once per connection.
+//! The connection pool of a process. Every wait has a limit, and every statement is prepared once per
+//! connection.
 
 use std::{
     future::Future,
@@ -24,16 +25,18 @@ use crate::{
     local_appends::LocalAppends,
 };
 
-/// Default time limit for getting a connection. It is shorter than that of the health check, which is one second.
+/// Default time limit for getting a connection. It is shorter than that of the health check, which is one
+/// second.
 pub const CONNECT_WAIT: Duration = Duration::from_millis(700);
 /// Time limit of a statement here; that of the server is a little shorter.
 const STATEMENT_WAIT: Duration = Duration::from_secs(5);
 
 const LIMITS: &str =
     "-c statement_timeout=4500 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=5000";
-/// Each statement is planned once for each connection, since planning a small statement costs more than the call. No
-/// plan scans a whole table if there is another way, so that it stays good when the tables grow. Without `jit=off`
-/// the estimated cost of the remaining scans would make PostgreSQL compile their statements.
+/// Each statement is planned once for each connection, since planning a small statement costs more than the
+/// call. No plan scans a whole table if there is another way, so that it stays good when the tables grow.
+/// Without `jit=off` the estimated cost of the remaining scans would make PostgreSQL compile their
+/// statements.
 const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 
 /// Settings of the connection pool.

@@ -29,7 +29,8 @@ const IN_ANY_TENANT: &str = concat!("select ", columns!(), " from users where hu
 /// An account that somebody else created belongs to no user.
 pub(crate) const BY_LOCALPARTS: &str =
     concat!("select ", columns!(), " from users where localpart = any($1) and account_state = 'ours'");
-/// Users whose name or id begins with the text, first by name, then by id. Reads a range of each index; `$5` is its end.
+/// Users whose name or id begins with the text, first by name, then by id. Reads a range of each index; `$5`
+/// is its end.
 const BEGINNING: &str = "select hub_user_id, display_name, localpart from (
         (select 1 as rank, search_name as sorted_by, hub_user_id, display_name, localpart from users
          where tenant_id = $1 and hub_user_id <> $2
@@ -50,9 +51,9 @@ const CONTAINING: &str = "select hub_user_id, display_name, localpart from users
     order by search_name collate \"C\", hub_user_id limit $4";
 /// Sorts after every character: appended to a prefix, it ends the range of the prefix.
 const LAST: char = char::MAX;
-/// Fair between tenants: the newest and the oldest due account of each tenant come first, then the second newest and
-/// second oldest, and so on. The order between tenants is random, so that a claim of one account is fair as well. Reads
-/// for each tenant as many index entries as are claimed.
+/// Fair between tenants: the newest and the oldest due account of each tenant come first, then the second
+/// newest and second oldest, and so on. The order between tenants is random, so that a claim of one account
+/// is fair as well. Reads for each tenant as many index entries as are claimed.
 const CLAIM_DUE: &str = concat!(
     "with recursive tenant (id) as (
         (select tenant_id from users where account_due is not null order by tenant_id limit 1)

@@ -1,5 +1,4 @@
-//! What days do to the database: whole days of the log are dropped, what waited too long expires, old keys are
-//! forgotten. The database's time cannot be moved, so the rows are.
+//! Retention and expiry. A test cannot set the clock of the database, so it changes the times of the rows.
 
 use std::time::Duration;
 
@@ -10,14 +9,14 @@ use messenger_core::{
 };
 use messenger_testkit::fixtures;
 
-use crate::database::LocalAppends;
+use crate::database::TestStore;
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 #[tokio::test]
-async fn days_beyond_the_retention_are_dropped_whole_and_readers_are_told() {
-    let local_appends = LocalAppends::database().await;
-    let (store, client) = (local_appends.beside(), local_appends.client().await);
+async fn rotation_drops_days_beyond_the_retention_and_moves_the_trimmed_position() {
+    let database = TestStore::create().await;
+    let (store, client) = (database.beside(), database.client().await);
     client
         .batch_execute(
             "create table events_20200102 partition of events for values from ('2020-01-02Z') to ('2020-01-03Z');
@@ -34,18 +33,18 @@ async fn days_beyond_the_retention_are_dropped_whole_and_readers_are_told() {
     assert_eq!((span.trimmed, span.head), (Position(2), Position(3)));
     let left: Vec<_> =
         store.next(Position(0), 10).await.expect("events").iter().map(|e| e.position).collect();
-    assert_eq!(left, [Position(3)], "the day that had a partition and the one that had none are gone");
-    let gone =
+    assert_eq!(left, [Position(3)], "the old day with a partition and the one without are dropped");
+    let dropped =
         client.query("select from pg_class where relname = 'events_20200102'", &[]).await.expect("an answer");
-    assert!(gone.is_empty());
-    store.rotate(WEEK).await.expect("again is no change");
+    assert!(dropped.is_empty());
+    store.rotate(WEEK).await.expect("a second rotation");
     assert_eq!(store.span().await.expect("a span").trimmed, Position(2));
 }
 
 #[tokio::test]
-async fn there_is_a_partition_for_each_day_of_the_coming_week() {
-    let local_appends = LocalAppends::database().await;
-    let client = local_appends.client().await;
+async fn the_migration_creates_a_partition_for_each_day_of_the_next_week() {
+    let database = TestStore::create().await;
+    let client = database.client().await;
     let days = "select count(*) from pg_class where relname ~ '^events_\\d{8}$' and relkind = 'r'
         and to_date(right(relname, 8), 'YYYYMMDD') >= (now() at time zone 'utc')::date";
     let days: i64 = client.query_one(days, &[]).await.expect("an answer").get(0);
@@ -53,35 +52,35 @@ async fn there_is_a_partition_for_each_day_of_the_coming_week() {
 }
 
 #[tokio::test]
-async fn a_direct_message_that_nobody_came_for_expires() {
-    let local_appends = LocalAppends::database().await;
-    let (store, client) = (local_appends.beside(), local_appends.client().await);
+async fn a_direct_message_expires_if_its_recipient_does_not_sign_in() {
+    let database = TestStore::create().await;
+    let (store, client) = (database.beside(), database.client().await);
     let entry: NewNotification = fixtures::entry(fixtures::dm("nobody", "held"));
     let AcceptOutcome::New { notification, .. } = store.accept(entry).await.expect("accepted") else {
         panic!("it is new");
     };
-    assert_eq!(store.expire().await.expect("a look"), 0);
+    assert_eq!(store.expire().await.expect("expired ones are counted"), 0);
     client
         .execute("update notifications set expires_at = now() - interval '1 second'", &[])
         .await
-        .expect("aged");
-    assert_eq!(store.expire().await.expect("a look"), 1);
+        .expect("the time is changed");
+    assert_eq!(store.expire().await.expect("expired ones are counted"), 1);
     let found = store.find(notification.tenant, notification.id).await.expect("found").expect("stored");
     assert_eq!(found.status, Status::Expired);
 }
 
 #[tokio::test]
-async fn old_retry_keys_are_forgotten_and_young_ones_kept() {
-    let local_appends = LocalAppends::database().await;
-    let (store, client) = (local_appends.beside(), local_appends.client().await);
+async fn rotation_deletes_old_idempotency_keys_and_keeps_recent_ones() {
+    let database = TestStore::create().await;
+    let (store, client) = (database.beside(), database.client().await);
     client
         .batch_execute(
             "insert into idempotency_keys (tenant_id, token, key, fingerprint, notification_id, created_at) values
-                (1, 't', 'old', 'f', 1, now() - interval '8 days'), (1, 't', 'young', 'f', 1, now());",
+                (1, 't', 'old', 'f', 1, now() - interval '8 days'), (1, 't', 'recent', 'f', 1, now());",
         )
         .await
         .expect("keys");
     store.rotate(WEEK).await.expect("a rotation");
     let left = client.query("select key from idempotency_keys", &[]).await.expect("keys");
-    assert_eq!(left.iter().map(|row| row.get::<_, &str>(0)).collect::<Vec<_>>(), ["young"]);
+    assert_eq!(left.iter().map(|row| row.get::<_, &str>(0)).collect::<Vec<_>>(), ["recent"]);
 }

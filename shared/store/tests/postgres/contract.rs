@@ -1,4 +1,4 @@
-//! The contract of the ports, kept by PostgreSQL.
+//! The contract of the ports, on PostgreSQL.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use async_trait::async_trait;
 use messenger_core::Ports;
 use messenger_testkit::contract::Store;
 
-use crate::database::LocalAppends;
+use crate::database::TestStore;
 
 #[async_trait]
-impl Store for LocalAppends {
+impl Store for TestStore {
     fn ports(&self) -> Ports {
         Self::ports(self)
     }
 
     async fn pass(&self, time: Duration) {
-        // The database keeps the time: it cannot be moved.
+        // Leases use the clock of the database, which a test cannot set.
         tokio::time::sleep(time).await;
     }
 }
 
-messenger_testkit::contract_tests!(LocalAppends::database);
+messenger_testkit::contract_tests!(TestStore::create);

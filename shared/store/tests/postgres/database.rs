@@ -1,4 +1,4 @@
-//! A database of its own for each test, with our schema.
+//! A migrated database of its own for each test.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,39 +8,39 @@ use messenger_store::{PgStore, StoreConfig, migrate, schema};
 use messenger_testkit::{MemoryHomeserver, OpenVault, TestClock};
 use tokio_postgres::{Client, NoTls};
 
-/// A store on a database that is dropped with it.
-pub(crate) struct LocalAppends {
+/// A store on a database that is dropped with this value.
+pub(crate) struct TestStore {
     store: Arc<PgStore>,
     database: TestDatabase,
 }
 
-impl LocalAppends {
-    /// A fresh database.
-    pub(crate) async fn database() -> Self {
+impl TestStore {
+    /// Creates a database.
+    pub(crate) async fn create() -> Self {
         let name = template("messenger", schema(), async |url: &str| Ok(migrate(url).await?)).await;
         let database = TestDatabase::create(Some(&name.expect("a template"))).await.expect("a database");
         let store = Arc::new(Self::connect(database.url()));
         Self { store, database }
     }
 
-    /// Another process on the same database.
+    /// Returns a store of another process on the same database.
     pub(crate) fn beside(&self) -> PgStore {
         Self::connect(self.database.url())
     }
 
-    /// A connection that is nobody's.
+    /// Opens a connection outside the store.
     pub(crate) async fn client(&self) -> Client {
         let (client, connection) = tokio_postgres::connect(self.url(), NoTls).await.expect("a connection");
         tokio::spawn(connection);
         client
     }
 
-    /// Where it is.
+    /// Returns the URL of the database.
     pub(crate) fn url(&self) -> &str {
         self.database.url()
     }
 
-    /// The ports of this store.
+    /// Returns the ports of this store.
     pub(crate) fn ports(&self) -> Ports {
         let store = self.store.clone();
         Ports {

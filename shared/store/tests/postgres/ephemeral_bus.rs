@@ -1,4 +1,4 @@
-//! Ephemeral events between processes on one database, and beside the event log.
+//! Ephemeral events between processes on one database.
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ use messenger_testkit::fixtures::{TENANT, room};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::database::LocalAppends;
+use crate::database::TestStore;
 
-fn ephemeral(said: &str) -> EphemeralEvent {
+fn ephemeral(content: &str) -> EphemeralEvent {
     let audience = Audience::Room(TENANT, room("!1"));
-    EphemeralEvent::new(audience, &json!({ "said": said })).expect("it is short")
+    EphemeralEvent::new(audience, &json!({ "content": content })).expect("it is short")
 }
 
 #[tokio::test]
-async fn what_one_process_ephemeral_events_all_of_them_hear() {
-    let local_appends = LocalAppends::database().await;
-    let teller = local_appends.beside();
-    let processes = [local_appends.beside(), local_appends.beside(), local_appends.beside()];
+async fn every_process_receives_the_ephemeral_events_of_one() {
+    let database = TestStore::create().await;
+    let publisher = database.beside();
+    let processes = [database.beside(), database.beside(), database.beside()];
     for process in &processes {
-        let mut heard = process.listen();
-        let said = ephemeral("x");
+        let mut events = process.listen();
+        let sent = ephemeral("x");
         for attempt in 0.. {
-            assert!(attempt < 1000, "nothing is heard");
-            teller.publish(std::slice::from_ref(&said)).await.expect("published");
-            if let Ok(heard) = timeout(Duration::from_millis(20), heard.next()).await {
-                assert_eq!(heard, Some(said));
+            assert!(attempt < 1000, "no event is received");
+            publisher.publish(std::slice::from_ref(&sent)).await.expect("published");
+            if let Ok(received) = timeout(Duration::from_millis(20), events.next()).await {
+                assert_eq!(received, Some(sent));
                 break;
             }
         }
@@ -39,11 +39,11 @@ async fn what_one_process_ephemeral_events_all_of_them_hear() {
 }
 
 #[tokio::test]
-async fn a_hundred_of_the_longest_are_one_statement() {
-    let local_appends = LocalAppends::database().await;
-    let teller = local_appends.beside();
+async fn a_hundred_of_the_longest_events_are_published_in_one_statement() {
+    let database = TestStore::create().await;
+    let publisher = database.beside();
     let longest = "x".repeat(EPHEMERAL_MAX - ephemeral("").to_string().len() - 3);
-    let many: Vec<_> = (100..200).map(|n| ephemeral(&format!("{n}{longest}"))).collect();
-    teller.publish(&many).await.expect("published");
-    assert_eq!(teller.statements(), 1);
+    let events: Vec<_> = (100..200).map(|n| ephemeral(&format!("{n}{longest}"))).collect();
+    publisher.publish(&events).await.expect("published");
+    assert_eq!(publisher.statements(), 1);
 }

@@ -1,5 +1,6 @@
-//! The log under stress: many writers, some stalling before they commit, some killed. Every reader sees every event
-//! of its audience exactly once and in order, across reconnects from its cursor.
+//! The event log under load: many writers, of which some stall before they commit and some lose their
+//! connection. Every reader reads each event of its audience once and in order, and reconnects from its
+//! cursor.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +20,7 @@ use messenger_store::PgStore;
 use serde_json::json;
 use tokio_postgres::NoTls;
 
-use crate::database::LocalAppends;
+use crate::database::TestStore;
 
 const WRITERS: usize = 16;
 const EVENTS_EACH: usize = 150;
@@ -36,7 +37,7 @@ fn event(writer: usize, n: usize) -> NewEvent {
     NewEvent { audience, kind: Kind::NewMessage, payload, key: None }
 }
 
-/// Appends like everybody, in batches.
+/// Appends in batches.
 async fn write(store: PgStore, writer: usize) -> Vec<NewEvent> {
     let events: Vec<_> = (0..EVENTS_EACH).map(|n| event(writer, n)).collect();
     for batch in events.chunks(1 + writer % 4) {
@@ -45,7 +46,8 @@ async fn write(store: PgStore, writer: usize) -> Vec<NewEvent> {
     events
 }
 
-/// Appends in a transaction of its own, stalls before the commit, and now and then dies instead of committing.
+/// Appends in transactions that stall; some are rolled back, and some lose their connection before the
+/// commit.
 async fn stall(url: String, writer: usize) -> Vec<NewEvent> {
     let mut committed = Vec::new();
     for n in 0..30 {
@@ -65,22 +67,22 @@ async fn stall(url: String, writer: usize) -> Vec<NewEvent> {
                 committed.push(event);
             }
             1 => transaction.rollback().await.expect("a rollback"),
-            // The process dies: its connection is gone without a word.
+            // As if the process were killed.
             _ => connection.abort(),
         }
     }
     committed
 }
 
-/// Reads page by page from its cursor, as a reader that reconnects all the time.
+/// Reads pages from a cursor, as a reader that reconnects for each page.
 async fn read(store: PgStore, audience: Vec<Audience>, done: Arc<AtomicBool>) -> Vec<(Position, String)> {
     let mut seen = Vec::new();
     let mut cursor = Position(0);
     loop {
-        let last_look = done.load(Ordering::SeqCst);
+        let is_last = done.load(Ordering::SeqCst);
         let page = store.after(cursor, &audience, 7).await.expect("a page");
         if page.is_empty() {
-            if last_look {
+            if is_last {
                 return seen;
             }
             store.changed(Duration::from_millis(20)).await;
@@ -93,14 +95,14 @@ async fn read(store: PgStore, audience: Vec<Audience>, done: Arc<AtomicBool>) ->
     }
 }
 
-/// Reads everything, as the broker does, and notices every position.
+/// Reads all events, as the broker does, and returns their positions.
 async fn broker(store: PgStore, done: Arc<AtomicBool>) -> Vec<Position> {
     let mut seen = Vec::new();
     let mut cursor = Position(0);
     loop {
-        let last_look = done.load(Ordering::SeqCst);
+        let is_last = done.load(Ordering::SeqCst);
         let page = store.next(cursor, 100).await.expect("a page");
-        if page.is_empty() && last_look {
+        if page.is_empty() && is_last {
             return seen;
         }
         seen.extend(page.iter().map(|event| event.position));
@@ -110,29 +112,29 @@ async fn broker(store: PgStore, done: Arc<AtomicBool>) -> Vec<Position> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_reader_sees_every_event_of_its_audience_once_and_in_order() {
-    let local_appends = LocalAppends::database().await;
+async fn every_reader_reads_each_event_of_its_audience_once_and_in_order() {
+    let database = TestStore::create().await;
     let done = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = (0..READERS)
         .map(|n| {
             let audience =
                 audiences().into_iter().filter(|one| n == 0 || one.tenant() == TenantId(1)).take(n + 1);
             let audience: Vec<_> = audience.collect();
-            (audience.clone(), tokio::spawn(read(local_appends.beside(), audience, done.clone())))
+            (audience.clone(), tokio::spawn(read(database.beside(), audience, done.clone())))
         })
         .collect();
-    let tailing = tokio::spawn(broker(local_appends.beside(), done.clone()));
-    let stores = [local_appends.beside(), local_appends.beside(), local_appends.beside()];
+    let broker = tokio::spawn(broker(database.beside(), done.clone()));
+    let stores = [database.beside(), database.beside(), database.beside()];
     let mut writers = Vec::new();
     for writer in 0..WRITERS {
         writers.push(tokio::spawn(write(stores[writer % 3].clone(), writer)));
     }
     for writer in WRITERS..WRITERS + 3 {
-        writers.push(tokio::spawn(stall(local_appends.url().to_owned(), writer)));
+        writers.push(tokio::spawn(stall(database.url().to_owned(), writer)));
     }
     let mut committed = BTreeMap::<String, BTreeSet<String>>::new();
     for writer in writers {
-        for event in writer.await.expect("a writer ends well") {
+        for event in writer.await.expect("the writer ends") {
             let line = format!("{} {}", event.audience, event.payload.as_str());
             assert!(committed.entry(event.audience.to_string()).or_default().insert(line));
         }
@@ -140,7 +142,7 @@ async fn every_reader_sees_every_event_of_its_audience_once_and_in_order() {
     done.store(true, Ordering::SeqCst);
 
     for (audience, reader) in readers {
-        let seen = reader.await.expect("a reader ends well");
+        let seen = reader.await.expect("the reader ends");
         let lines: BTreeSet<_> = seen.iter().map(|(_, line)| line.clone()).collect();
         assert_eq!(lines.len(), seen.len(), "something was read twice");
         let expected: BTreeSet<_> = audience
@@ -149,19 +151,19 @@ async fn every_reader_sees_every_event_of_its_audience_once_and_in_order() {
             .collect();
         assert_eq!(lines, expected, "{audience:?}");
     }
-    let positions = tailing.await.expect("the tail ends well");
+    let positions = broker.await.expect("the broker ends");
     let all = committed.values().map(BTreeSet::len).sum::<usize>();
     let dense: Vec<_> = (1..).take(all).map(Position).collect();
-    assert_eq!(positions, dense, "positions have no holes and come in order");
+    assert_eq!(positions, dense, "positions are in order and without gaps");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_several_processes_append_at_once_stands_in_the_log_once() {
-    let local_appends = LocalAppends::database().await;
+async fn an_event_that_several_processes_append_is_stored_once() {
+    let database = TestStore::create().await;
     let added = Arc::new(AtomicUsize::new(0));
     let tasks: Vec<_> = (0..8)
         .map(|_| {
-            let (store, added) = (local_appends.beside(), added.clone());
+            let (store, added) = (database.beside(), added.clone());
             tokio::spawn(async move {
                 for n in 0..50 {
                     let key = Some(messenger_core::id::EventId::new(format!("$event{n}")));
@@ -172,8 +174,8 @@ async fn an_event_that_several_processes_append_at_once_stands_in_the_log_once()
         })
         .collect();
     for task in tasks {
-        task.await.expect("a writer ends well");
+        task.await.expect("the writer ends");
     }
     assert_eq!(added.load(Ordering::SeqCst), 50);
-    assert_eq!(local_appends.beside().span().await.expect("a span").head, Position(50));
+    assert_eq!(database.beside().span().await.expect("a span").head, Position(50));
 }

@@ -1,5 +1,5 @@
-//! PostgreSQL keeps the contract of the ports, also under stress.
-#![expect(clippy::expect_used, reason = "what a test needs and cannot have fails the test")]
+//! Tests of the ports on PostgreSQL.
+#![expect(clippy::expect_used, reason = "a missing prerequisite fails the test")]
 
 mod ageing;
 mod contract;

@@ -5,12 +5,12 @@ use messenger_core::{
     room::{Profile, RoomKey, RoomKind},
 };
 
-use crate::database::LocalAppends;
+use crate::database::TestStore;
 
 #[tokio::test]
 async fn a_room_with_corrected_power_levels_is_not_listed_again() {
-    let local_appends = LocalAppends::database().await;
-    let ports = local_appends.ports();
+    let database = TestStore::create().await;
+    let ports = database.ports();
     let custom = |id: &str| RoomKey { tenant: TenantId(1), kind: RoomKind::Custom { id: id.to_owned() } };
     for (id, room) in [("made", "!made"), ("!adopted:hub.local", "!adopted:hub.local")] {
         ports
@@ -19,7 +19,7 @@ async fn a_room_with_corrected_power_levels_is_not_listed_again() {
             .await
             .expect("the room is registered");
     }
-    let client = local_appends.client().await;
+    let client = database.client().await;
     client.execute("update rooms set levels_corrected = false", &[]).await.expect("the rooms are updated");
     let rooms = ports.room_records.uncorrected(10).await.expect("rooms are listed");
     let expected = [(custom("!adopted:hub.local"), "!adopted:hub.local"), (custom("made"), "!made")];

@@ -4,17 +4,19 @@ use messenger_devstack::TestDatabase;
 use messenger_store::migrate;
 use tokio_postgres::{Client, NoTls};
 
-/// Relations, indexes, constraints, triggers and functions, one a line. Partitions are named by dates and left out.
+/// Relations, indexes, constraints, triggers and functions, one a line. Partitions are named by dates and
+/// left out.
 const CATALOG: &str = r#"
     with relation as (
-        select oid, relname, reloptions,
+        select oid, relname, reloptions, relpartbound,
                case relkind when 'v' then 'view' when 'c' then 'type' when 'S' then 'sequence' else 'table' end as kind
         from pg_class
         where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p', 'v', 'c', 'S')
           and relname !~ '^events_\d{8}' and relname <> 'refinery_schema_history'
     ), line as (
         select 1 as part, kind, relname, 0 as n,
-               concat_ws(' ', kind, relname, 'with ' || nullif(reloptions, '{}')::text) as line
+               concat_ws(' ', kind, relname, 'partition by ' || pg_get_partkeydef(oid), pg_get_expr(relpartbound, oid),
+                         'with ' || nullif(reloptions, '{}')::text) as line
         from relation
         union all
         select 1, kind, relname, attnum,
