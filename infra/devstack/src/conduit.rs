@@ -1,4 +1,4 @@
-//! A Conduit, the homeserver of production, where somebody has built one: it is not downloaded.
+//! Conduit, the homeserver of production. It is not downloaded: `CONDUIT_BIN` names the program.
 use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
@@ -11,24 +11,24 @@ use crate::homeserver::Homeserver;
 use crate::process::{Launch, Output};
 use crate::service::on_free_port;
 
-/// A start takes 0.1 s, with a backlog of pushes 5 s, and more when all cores are busy.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// A start takes 0.1 s, or 5 s with a backlog of pushes, and more when all cores are busy.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How a Conduit is started.
+/// The options of a Conduit.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Its data: database and log. Made when missing, kept when there.
+    /// The directory of database and log. It is created if it is missing.
     pub directory: PathBuf,
     /// The part of Matrix ids after the colon.
     pub server_name: String,
-    /// 0: a free one.
+    /// The port; 0 for a free one.
     pub port: u16,
-    /// Whether rooms can be encrypted; in production they cannot.
+    /// `true` if rooms can be encrypted; in production they cannot.
     pub allow_encryption: bool,
 }
 
 impl Options {
-    /// A Conduit for `hub.local` with its data in `directory`.
+    /// Returns the options of a Conduit for `hub.local` with its data in `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -39,20 +39,20 @@ impl Options {
     }
 }
 
-/// A running Conduit, which is a [`Homeserver`]; dropping it kills it. Its data stay where they are.
+/// A running Conduit. Dropping it kills the process; the data stay.
 #[derive(Debug)]
 pub struct Conduit(Homeserver);
 
-/// The variable that names a conduit program.
+/// The environment variable with the path of a conduit program.
 pub const BINARY: &str = "CONDUIT_BIN";
 
-/// The program that `CONDUIT_BIN` names; `None`: there is none on this machine.
+/// Returns the program that `CONDUIT_BIN` names; `None` if the variable is not set.
 pub fn binary() -> Option<PathBuf> {
     setting(BINARY).map(PathBuf::from)
 }
 
 impl Conduit {
-    /// Starts it and waits until it answers.
+    /// Starts the homeserver and waits until it answers.
     pub async fn start(options: Options) -> Result<Self> {
         let binary = binary().context("set CONDUIT_BIN to a conduit program")?;
         on_free_port(options.port, async |port| Self::start_on(port, &binary, &options).await).await
@@ -69,7 +69,7 @@ impl Conduit {
             .env("CONDUIT_CONFIG", &file)
             .directory(directory)
             .output(Output::File(directory.join("conduit.log")));
-        Homeserver::start(launch, port, &options.server_name, PATIENCE).await.map(Self)
+        Homeserver::start(launch, port, &options.server_name, START_TIMEOUT).await.map(Self)
     }
 }
 
@@ -87,7 +87,7 @@ impl DerefMut for Conduit {
     }
 }
 
-/// JSON strings, numbers and arrays are TOML too.
+/// Returns the configuration file. JSON strings, numbers and arrays are also TOML.
 fn configuration(options: &Options, port: u16) -> String {
     let text = |value: &str| serde_json::Value::from(value).to_string();
     let database = options.directory.join("database");

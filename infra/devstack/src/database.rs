@@ -1,4 +1,4 @@
-//! Databases for tests, in the cluster that `cargo xtask test` started.
+//! Databases for tests, in the cluster of `cargo xtask test`.
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::environment::setting;
 
-/// The variable with the superuser URL of the cluster that tests use.
+/// The environment variable with the superuser's URL of the cluster for tests.
 pub const CLUSTER: &str = "MESSENGER_TEST_POSTGRES";
 
 const END_CONNECTIONS: &str =
     "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1";
 
-/// A database of one test; dropped with this value, whoever is still connected.
+/// A database of one test. Dropping this value drops the database and ends its connections.
 #[derive(Debug)]
 pub struct TestDatabase {
     cluster: String,
@@ -34,12 +34,12 @@ impl TestDatabase {
         Ok(Self { cluster, name, url })
     }
 
-    /// The superuser's URL of this database.
+    /// Returns the superuser's URL of this database.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The database's name.
+    /// Returns the name of this database.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -52,20 +52,21 @@ impl TestDatabase {
             runtime.block_on(async { timeout(Duration::from_secs(10), execute(&cluster, &statement)).await? })
         };
         // Another thread, since this one may be inside a runtime.
-        std::thread::spawn(work).join().map_err(|_| anyhow!("the thread that drops it panicked"))?
+        std::thread::spawn(work).join().map_err(|_| anyhow!("the thread that drops the database panicked"))?
     }
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         if let Err(error) = self.remove() {
-            tracing::warn!(database = self.name, "not dropped: {error:#}");
+            tracing::warn!(database = self.name, "dropping the test database failed: {error:#}");
         }
     }
 }
 
-/// Makes a database once per cluster, with what `prepare` (given its URL) puts into it, for [`TestDatabase::create`] to
-/// copy; another `version` is another one. Returns its name. Any number of tests and processes may ask at once.
+/// Creates a template database for [`TestDatabase::create`], once for each cluster, name and version, and
+/// returns its name. `prepare` gets the URL of the new database and fills it. Concurrent callers wait for the
+/// first one.
 pub async fn template(
     name: &str,
     version: u64,
@@ -82,14 +83,14 @@ pub async fn template(
     lock.batch_execute(&format!("drop database if exists {} with (force)", quoted(&draft))).await?;
     lock.batch_execute(&format!("create database {}", quoted(&draft))).await?;
     prepare(&with_database(&cluster, &draft)).await.with_context(|| format!("preparing {name}"))?;
-    // Nobody can copy a database that somebody is connected to; a closed connection takes a moment to end.
+    // PostgreSQL copies no database with connections, and a closed connection takes a moment to end.
     lock.query(END_CONNECTIONS, &[&draft]).await?;
     let rename = format!("alter database {} rename to {}", quoted(&draft), quoted(&name));
     lock.batch_execute(&rename).await.with_context(|| format!("naming {name}"))?;
     Ok(name)
 }
 
-/// Creates a database, unless it is there.
+/// Creates a database if it does not exist.
 pub(crate) async fn ensure(cluster: &str, name: &str) -> Result<()> {
     let client = connect(cluster).await?;
     if client.query_opt("select from pg_database where datname = $1", &[&name]).await?.is_none() {
@@ -98,12 +99,12 @@ pub(crate) async fn ensure(cluster: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// A connection without pool or TLS. It ends when the client is dropped.
+/// Opens a connection without pool or TLS. It ends when the client is dropped.
 pub(crate) async fn connect(url: &str) -> Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!("a connection ended: {error}");
+            tracing::debug!("database connection failed: {error}");
         }
     });
     Ok(client)
@@ -122,10 +123,10 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The same URL with another database.
+/// Returns the URL of another database of the same cluster.
 fn with_database(url: &str, database: &str) -> String {
     let (address, parameters) =
-        url.split_once('?').map_or((url, None), |(address, rest)| (address, Some(rest)));
+        url.split_once('?').map_or((url, None), |(address, parameters)| (address, Some(parameters)));
     let server = address.rsplit_once('/').map_or(address, |(server, _)| server);
     let parameters = parameters.map(|parameters| format!("?{parameters}")).unwrap_or_default();
     format!("{server}/{database}{parameters}")

@@ -1,9 +1,9 @@
-//! The one place of the development tools that reads environment variables.
+//! Reads environment variables for the development tools.
 
-/// The variable's value; `None` when it is unset or empty.
+/// Returns the value of the variable; `None` if it is unset or empty.
 #[expect(
     clippy::disallowed_methods,
-    reason = "tools have no messenger-runtime::config; this is their one door"
+    reason = "tools do not depend on messenger-runtime; they read variables only here"
 )]
 pub fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

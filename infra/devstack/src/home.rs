@@ -1,4 +1,4 @@
-//! The directory below which everything is installed and stored: the git-ignored `.dev`.
+//! The git-ignored directory `.dev`, below which everything is installed and stored.
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -12,17 +12,17 @@ use crate::process::Sink;
 pub struct Home(PathBuf);
 
 impl Home {
-    /// `.dev` in the root of this workspace.
+    /// Returns `.dev` in the root of this workspace.
     pub fn of_workspace() -> Self {
         Self(workspace().join(".dev"))
     }
 
-    /// Another directory, made when something is put into it.
+    /// Returns another directory. It is created with the first file in it.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
         Self(directory.into())
     }
 
-    /// A path below it.
+    /// Returns a path below the directory.
     pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
         self.0.join(below)
     }
@@ -34,18 +34,18 @@ impl Default for Home {
     }
 }
 
-/// The root of this workspace.
+/// Returns the root of this workspace.
 pub fn workspace() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here).to_owned()
 }
 
-/// A lock between processes (and between tasks of one), held until it is dropped.
+/// A lock between processes, and between tasks of one process. Dropping it releases it.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "closing the file gives the lock back")] File);
+pub struct Lock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
 
 impl Lock {
-    /// Takes the lock, or answers `None` when somebody else holds it.
+    /// Takes the lock. Returns `None` if it is held.
     pub fn try_take(path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;
         match file.try_lock() {
@@ -57,12 +57,12 @@ impl Lock {
         }
     }
 
-    /// Takes the lock; tells `progress` that it waits, when it has to.
+    /// Takes the lock. Reports to `progress` if it has to wait.
     pub async fn take(path: &Path, progress: &Sink) -> Result<Self> {
         if let Some(lock) = Self::try_take(path)? {
             return Ok(lock);
         }
-        progress("waiting for another process that does the same");
+        progress("waiting for another process that installs the same");
         let file = open(path)?;
         spawn_blocking(move || file.lock().map(|()| Self(file))).await?.context("waiting for a lock")
     }
@@ -77,8 +77,8 @@ fn open(path: &Path) -> Result<File> {
     options.open(path).with_context(|| format!("opening {}", path.display()))
 }
 
-/// The text kept in the file `path`; made, and stored for its owner's eyes only, at the first call.
-pub fn kept(path: &Path, make: impl FnOnce() -> String) -> Result<String> {
+/// Returns the text of the file. At the first call, the text is made and stored; only its owner can read it.
+pub fn read_or_create(path: &Path, make: impl FnOnce() -> String) -> Result<String> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
 
@@ -87,7 +87,7 @@ pub fn kept(path: &Path, make: impl FnOnce() -> String) -> Result<String> {
         _ => {}
     }
     let text = make();
-    let directory = path.parent().context("a kept text needs a directory")?;
+    let directory = path.parent().context("the path of a stored text has no directory")?;
     fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
     let mut options = File::options();
     options.create(true).truncate(true).write(true).mode(0o600);
@@ -96,7 +96,7 @@ pub fn kept(path: &Path, make: impl FnOnce() -> String) -> Result<String> {
     Ok(text)
 }
 
-/// Random characters `[0-9a-f]` for a password or token: 256 bits.
+/// Returns 256 random bits as `[0-9a-f]`, for a password or token.
 pub fn secret() -> String {
     hex::encode(rand::random::<[u8; 32]>())
 }

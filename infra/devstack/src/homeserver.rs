@@ -1,4 +1,4 @@
-//! What all homeservers have in common: they run, and ordinary clients log in to them.
+//! The common part of all homeservers: a process, and the login of clients.
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::process::{Launch, Process};
 use crate::service::Service;
 
-/// A running homeserver; dropping it kills it.
+/// A running homeserver. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Homeserver {
     service: Service,
@@ -21,54 +21,54 @@ impl Homeserver {
         launch: Launch,
         port: u16,
         server_name: &str,
-        patience: Duration,
+        start_timeout: Duration,
     ) -> Result<Self> {
         let url = format!("http://127.0.0.1:{port}");
-        let service = Service::start(launch, format!("{url}/_matrix/client/versions"), patience).await?;
+        let service = Service::start(launch, format!("{url}/_matrix/client/versions"), start_timeout).await?;
         Ok(Self { service, url, server_name: server_name.to_owned() })
     }
 
-    /// Its address, without a slash at the end.
+    /// Returns the address, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The part of Matrix ids after the colon.
+    /// Returns the part of Matrix ids after the colon.
     pub fn server_name(&self) -> &str {
         &self.server_name
     }
 
-    /// The process, while it was not stopped.
+    /// Returns the process; `None` after it was stopped or killed.
     pub fn process(&self) -> Option<&Process> {
         self.service.process()
     }
 
-    /// Stops it in order: `SIGTERM`, and `SIGKILL` when that does not help.
+    /// Stops the process with `SIGTERM`, and after a time limit with `SIGKILL`.
     pub async fn stop(&mut self) {
         self.service.stop().await;
     }
 
-    /// Ends it at once (`SIGKILL`).
+    /// Kills the process with `SIGKILL`.
     pub fn kill(&mut self) {
         self.service.kill();
     }
 
-    /// Freezes it: connections stay open and nothing answers.
+    /// Freezes the process with `SIGSTOP`: connections stay open and get no answer.
     pub fn pause(&self) {
         self.service.pause();
     }
 
-    /// Lets a frozen one go on.
+    /// Resumes a frozen process.
     pub fn resume(&self) {
         self.service.resume();
     }
 
-    /// Starts it with the same data on the same port, and waits until it answers.
+    /// Starts the process with the same data on the same port, and waits until it answers.
     pub async fn start_again(&mut self) -> Result<()> {
         self.service.start_again().await
     }
 
-    /// Logs in as an ordinary client; the answer is the access token.
+    /// Logs in as a client. Returns the access token.
     pub async fn login(&self, localpart: &str, password: &str) -> Result<String> {
         let body = json!({
             "type": "m.login.password",
@@ -76,8 +76,8 @@ impl Homeserver {
             "password": password,
         });
         let url = format!("{}/_matrix/client/v3/login", self.url);
-        let answer = answer(client()?.post(url).body(body.to_string())).await;
-        text(&answer.with_context(|| format!("logging in as {localpart}"))?, "access_token")
+        let response = send(client()?.post(url).body(body.to_string())).await;
+        string_field(&response.with_context(|| format!("logging in as {localpart}"))?, "access_token")
     }
 }
 
@@ -85,7 +85,8 @@ pub(crate) fn client() -> Result<Client> {
     Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().context("an HTTP client")
 }
 
-pub(crate) async fn answer(request: RequestBuilder) -> Result<Value> {
+/// Sends a request with a JSON body. Returns the JSON of a successful response.
+pub(crate) async fn send(request: RequestBuilder) -> Result<Value> {
     let response = request.header("content-type", "application/json").send().await?;
     let status = response.status();
     let body = response.text().await?;
@@ -95,7 +96,8 @@ pub(crate) async fn answer(request: RequestBuilder) -> Result<Value> {
     serde_json::from_str(&body).with_context(|| format!("the homeserver answered no JSON: {body}"))
 }
 
-pub(crate) fn text(answer: &Value, field: &str) -> Result<String> {
-    let value = answer[field].as_str().with_context(|| format!("no {field} in the homeserver's answer"))?;
+pub(crate) fn string_field(response: &Value, field: &str) -> Result<String> {
+    let value =
+        response[field].as_str().with_context(|| format!("no {field} in the homeserver's response"))?;
     Ok(value.to_owned())
 }

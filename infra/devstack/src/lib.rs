@@ -1,4 +1,4 @@
-//! Real parts for development and tests: installed, started and stopped.
+//! Servers for development and tests: PostgreSQL and Matrix homeservers.
 #![doc = include_str!("../README.md")]
 
 pub mod conduit;
@@ -8,7 +8,7 @@ pub mod environment;
 pub mod home;
 pub mod homeserver;
 pub mod node;
-pub mod outlet;
+pub mod output_queue;
 pub mod owner;
 pub mod port;
 pub mod postgres;
@@ -20,7 +20,7 @@ pub mod synapse;
 pub use conduit::Conduit;
 pub use database::TestDatabase;
 pub use home::Home;
-pub use outlet::Outlet;
+pub use output_queue::OutputQueue;
 pub use port::free_port;
 pub use postgres::Postgres;
 pub use process::Process;

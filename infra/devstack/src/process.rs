@@ -1,9 +1,10 @@
-//! Child processes that never outlive us.
+//! Child processes that end with this process.
 //!
-//! A child is killed when its [`Process`] is dropped and, on Linux (`setpriv` of util-linux), when we end in any other way,
-//! `kill -9` included. The kernel sends that signal when the *thread* that spawned the child ends, so all
-//! children are spawned from one thread that lives as long as our process does.
-//! A child has its own process group: Ctrl-C in the terminal does not reach it, so that we stop children in order.
+//! A child is killed when its [`Process`] is dropped and, on Linux (`setpriv` of util-linux), when this
+//! process ends in any other way, `kill -9` included. The kernel sends that signal when the *thread* that
+//! spawned the child ends, so all children are spawned from one thread that lives as long as this process. A
+//! child has its own process group, so that Ctrl-C in the terminal does not reach it and children can be
+//! stopped in order.
 mod launch;
 mod lines;
 mod spawner;
@@ -17,12 +18,12 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::sync::watch;
 
 pub use launch::{Launch, Output};
-pub use lines::{Sink, prefixed, tail, traced};
+pub use lines::{Sink, prefixed, traced};
 pub use rustix::process::Signal;
 
-use lines::LastLines;
+use lines::{LastLines, last_lines_of};
 
-/// A running child; dropping it kills it.
+/// A running child. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Process {
     launch: Launch,
@@ -32,7 +33,7 @@ pub struct Process {
     last_lines: LastLines,
 }
 
-/// Whether the child was reaped: from then on its number may belong to a stranger and is not signalled.
+/// The end of a child. After it was reaped, its number may belong to another process and gets no signals.
 #[derive(Debug, Default)]
 struct End {
     reaped: Mutex<bool>,
@@ -47,7 +48,7 @@ impl Process {
         let pid =
             i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a child without a number")?;
         let last_lines = LastLines::default();
-        let lines_read = reader.map(|reader| lines::follow(reader, launch.sink(), last_lines.clone()));
+        let lines_read = reader.map(|reader| lines::read(reader, launch.sink(), last_lines.clone()));
         let end = Arc::new(End::default());
         let (sender, ended) = watch::channel(None);
         let process = Self { launch, pid, end: Arc::clone(&end), ended, last_lines };
@@ -61,62 +62,63 @@ impl Process {
         Ok(process)
     }
 
-    /// The name it was launched with.
+    /// Returns the name of the [`Launch`].
     pub fn name(&self) -> &str {
         self.launch.name()
     }
 
-    /// The process's number.
+    /// Returns the number of the process.
     pub fn id(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// How it ended; `None` while it runs.
+    /// Returns the exit status; `None` while the child runs.
     pub fn status(&self) -> Option<ExitStatus> {
         *self.ended.borrow()
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until the child ends. Returns the exit status.
     pub async fn ended(&self) -> ExitStatus {
         let mut ended = self.ended.clone();
         let status = ended.wait_for(Option::is_some).await.ok().and_then(|status| *status);
         status.unwrap_or_default()
     }
 
-    /// The last lines that it wrote.
-    pub fn tail(&self) -> String {
+    /// Returns the last lines of its output.
+    pub fn last_lines(&self) -> String {
         match self.launch.log() {
-            Some(file) => tail(file),
+            Some(file) => last_lines_of(file),
             None => self.last_lines.text(),
         }
     }
 
-    /// Signals the child and its process group.
+    /// Sends a signal to the child and its process group.
     pub fn signal(&self, signal: Signal) {
         let reaped = self.end.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if !*reaped {
-            // It can only fail for a child that has just ended, which is what the callers want of it.
+            // This fails only if the child has just ended.
             let _ = kill_process_group(self.pid, signal);
         }
     }
 
-    /// Asks it to end (`SIGTERM`), and kills it when it has not ended after `grace`.
+    /// Sends `SIGTERM` and waits for the end; after `grace`, kills the child.
     pub async fn stop(&self, grace: Duration) -> ExitStatus {
         self.stop_with(Signal::TERM, grace).await
     }
 
-    /// The same with another signal.
+    /// Stops the child as [`stop`](Self::stop) does, with another signal.
     pub async fn stop_with(&self, signal: Signal, grace: Duration) -> ExitStatus {
         self.signal(signal);
         if let Ok(status) = tokio::time::timeout(grace, self.ended()).await {
             return status;
         }
-        tracing::warn!(process = self.name(), ?grace, "did not stop in time: killed");
+        tracing::warn!(process = self.name(), ?grace, "process did not stop in time: killed");
         self.signal(Signal::KILL);
         self.ended().await
     }
 
-    /// The same for where nothing can be awaited: blocks until the child is gone.
+    /// Stops the child as [`stop_with`](Self::stop_with) does, and blocks the thread until the child has
+    /// ended.
     pub fn stop_blocking(&self, signal: Signal, grace: Duration) {
         self.signal(signal);
         if !self.end.wait(grace) {
@@ -133,7 +135,7 @@ impl Drop for Process {
 }
 
 impl End {
-    /// Waits for the child's end; whatever it left behind in its process group is killed.
+    /// Waits until the child ends, and kills the other processes of its group.
     fn reap(&self, pid: Pid, mut child: std::process::Child) -> ExitStatus {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}

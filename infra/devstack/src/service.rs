@@ -1,4 +1,4 @@
-//! A server process that says by HTTP that it is ready.
+//! A server process with an HTTP endpoint that shows its readiness.
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -6,27 +6,27 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::process::{Launch, Process, Signal};
 
-/// How long a server may take to end before it is killed.
+/// Time limit of a server for stopping; after it, the server is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A server process that says by HTTP that it is ready. It can be stopped and started again.
+/// A server process with an HTTP endpoint that shows its readiness. It can be stopped and started again.
 #[derive(Debug)]
 pub struct Service {
     launch: Launch,
-    ready: String,
-    patience: Duration,
+    ready_url: String,
+    start_timeout: Duration,
     process: Option<Process>,
 }
 
 impl Service {
-    /// Starts it and waits until `ready` (a URL) answers 200. The error holds the last lines of its log.
-    pub async fn start(launch: Launch, ready: String, patience: Duration) -> Result<Self> {
-        let mut service = Self { launch, ready, patience, process: None };
+    /// Starts the server and waits until the URL answers 200. The error holds the last lines of its log.
+    pub async fn start(launch: Launch, ready_url: String, start_timeout: Duration) -> Result<Self> {
+        let mut service = Self { launch, ready_url, start_timeout, process: None };
         service.start_again().await?;
         Ok(service)
     }
 
-    /// Starts it as before; nothing happens when it runs.
+    /// Starts the server as before, if it is not running.
     pub async fn start_again(&mut self) -> Result<()> {
         if self.is_running() {
             return Ok(());
@@ -37,34 +37,34 @@ impl Service {
         Ok(())
     }
 
-    /// Asks it to end and waits for that.
+    /// Stops the server and waits for its end.
     pub async fn stop(&mut self) {
         if let Some(process) = self.process.take() {
             process.stop(GRACE).await;
         }
     }
 
-    /// Ends it at once (`SIGKILL`).
+    /// Kills the server with `SIGKILL`.
     pub fn kill(&mut self) {
         self.process = None;
     }
 
-    /// Freezes it (`SIGSTOP`): it keeps its connections and answers nothing.
+    /// Freezes the server with `SIGSTOP`: connections stay open and get no answer.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets a frozen one go on.
+    /// Resumes a frozen server.
     pub fn resume(&self) {
         self.signal(Signal::CONT);
     }
 
-    /// Whether it was started and has not ended by itself.
+    /// Returns whether the process runs.
     pub fn is_running(&self) -> bool {
         self.process.as_ref().is_some_and(|process| process.status().is_none())
     }
 
-    /// The process, while it was not stopped.
+    /// Returns the process; `None` after it was stopped or killed.
     pub fn process(&self) -> Option<&Process> {
         self.process.as_ref()
     }
@@ -77,25 +77,25 @@ impl Service {
 
     async fn wait_until_ready(&self, process: &Process) -> Result<()> {
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.start_timeout;
         loop {
-            let answer = client.get(&self.ready).send().await;
-            if answer.is_ok_and(|answer| answer.status() == 200) {
+            let response = client.get(&self.ready_url).send().await;
+            if response.is_ok_and(|response| response.status() == 200) {
                 return Ok(());
             }
-            // The pause between two questions ends early when the process does.
+            // The pause between two requests ends early if the process ends.
             if let Ok(status) = timeout(Duration::from_millis(25), process.ended()).await {
-                bail!("{} ended ({status}) before it was ready:\n{}", process.name(), process.tail());
+                bail!("{} ended ({status}) before it was ready:\n{}", process.name(), process.last_lines());
             }
             if Instant::now() > deadline {
-                let (name, url, patience) = (process.name(), &self.ready, self.patience);
-                bail!("{name} did not answer {url} within {patience:?}:\n{}", process.tail());
+                let (name, url, limit) = (process.name(), &self.ready_url, self.start_timeout);
+                bail!("{name} did not answer {url} within {limit:?}:\n{}", process.last_lines());
             }
         }
     }
 }
 
-/// Repeats `start` with other ports when somebody else was quicker to take a free one.
+/// Calls `start` with a free port. Repeats it with another one if another process takes the port first.
 pub(crate) async fn on_free_port<T>(port: u16, mut start: impl AsyncFnMut(u16) -> Result<T>) -> Result<T> {
     if port != 0 {
         return start(port).await;
@@ -104,11 +104,11 @@ pub(crate) async fn on_free_port<T>(port: u16, mut start: impl AsyncFnMut(u16) -
         let port = crate::free_port()?;
         match start(port).await {
             Err(error) if !crate::port::is_free(port) => {
-                tracing::warn!(port, "port taken by somebody else: {error:#}");
+                tracing::warn!(port, "another process took the port: {error:#}");
                 sleep(Duration::from_millis(100)).await;
             }
             result => return result,
         }
     }
-    start(crate::free_port()?).await.context("after three ports were taken by others")
+    start(crate::free_port()?).await.context("after other processes took three ports")
 }

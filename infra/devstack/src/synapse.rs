@@ -1,4 +1,4 @@
-//! A real Synapse on `SQLite`, from `PyPI`, in its own virtual environment.
+//! Synapse on `SQLite`, from `PyPI`, in its own virtual environment.
 mod accounts;
 mod configuration;
 
@@ -11,35 +11,35 @@ use anyhow::Result;
 use crate::home::Home;
 use crate::homeserver::Homeserver;
 use crate::process::{Launch, Output, Sink, traced};
-use crate::python::{Environment, Wanted};
+use crate::python::{Environment, Requirements};
 use crate::service::on_free_port;
 
 /// The version that is installed.
 pub const VERSION: &str = "1.163.2";
-/// Every package that belongs to it, with its version: the output of `pip freeze`.
+/// Each package of Synapse with its version: the output of `pip freeze`.
 const CONSTRAINTS: &str = include_str!("../synapse-constraints.txt");
-/// A start takes 1.3 s, and many times that on a machine whose cores are all busy with tests.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// A start takes 1.3 s, and many times that when all cores are busy with tests.
+const START_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// How a Synapse is started.
+/// The options of a Synapse.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where it is installed.
+    /// The directory of the installation.
     pub home: Home,
-    /// Its data: database, keys, media, log. Made when missing, kept when there.
+    /// The directory of database, keys, media and log. It is created if it is missing.
     pub directory: PathBuf,
-    /// The part of Matrix ids after the colon. It cannot change once there is data.
+    /// The part of Matrix ids after the colon. It cannot change after the first start.
     pub server_name: String,
-    /// 0: a free one.
+    /// The port; 0 for a free one.
     pub port: u16,
-    /// Application services, each as the YAML text of a registration file.
+    /// The registration files of application services, as YAML.
     pub registrations: Vec<String>,
-    /// What it writes into its log: `ERROR`, `WARNING`, `INFO` or `DEBUG`.
+    /// The log level: `ERROR`, `WARNING`, `INFO` or `DEBUG`.
     pub log_level: String,
 }
 
 impl Options {
-    /// A Synapse for `hub.local` with its data in `directory`.
+    /// Returns the options of a Synapse for `hub.local` with its data in `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             home: Home::default(),
@@ -52,27 +52,27 @@ impl Options {
     }
 }
 
-/// A running Synapse, which is a [`Homeserver`]; dropping it kills it. Its data stay where they are.
+/// A running Synapse. Dropping it kills the process; the data stay.
 #[derive(Debug)]
 pub struct Synapse {
     homeserver: Homeserver,
     registration_secret: String,
 }
 
-/// Installs it, if that was not done before. `progress` is told what happens.
+/// Installs Synapse if it is not installed, and reports to `progress`.
 pub async fn install(home: &Home, progress: &Sink) -> Result<Environment> {
-    let wanted = Wanted {
+    let requirements = Requirements {
         title: format!("Synapse {VERSION}"),
         arguments: vec![format!("matrix-synapse=={VERSION}")],
         constraints: CONSTRAINTS.to_owned(),
-        packages: CONSTRAINTS.lines().count(),
+        package_count: CONSTRAINTS.lines().count(),
         stamp: CONSTRAINTS.to_owned(),
     };
-    Environment::ensure(home, "synapse-venv", &wanted, progress).await
+    Environment::ensure(home, "synapse-venv", &requirements, progress).await
 }
 
 impl Synapse {
-    /// Installs it if needed, starts it, and waits until it answers.
+    /// Installs Synapse if it is not installed, starts it, and waits until it answers.
     pub async fn start(options: Options) -> Result<Self> {
         let python = install(&options.home, &traced()).await?.python();
         on_free_port(options.port, async |port| Self::start_on(port, &python, &options).await).await
@@ -85,7 +85,7 @@ impl Synapse {
             .arg(options.directory.join(configuration::FILE))
             .directory(&options.directory)
             .output(Output::File(options.directory.join(configuration::LOG)));
-        let homeserver = Homeserver::start(launch, port, &options.server_name, PATIENCE).await?;
+        let homeserver = Homeserver::start(launch, port, &options.server_name, START_TIMEOUT).await?;
         Ok(Self { homeserver, registration_secret })
     }
 }

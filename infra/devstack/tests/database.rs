@@ -1,4 +1,4 @@
-//! Each test has its own database, quickly, however many ask at once.
+//! Each test gets its own database, also when many tests ask at the same time.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use std::sync::Arc;
@@ -19,10 +19,10 @@ async fn rows(database: &TestDatabase) -> i64 {
 }
 
 #[tokio::test]
-async fn a_template_is_prepared_once_and_every_copy_is_its_own() {
+async fn a_template_is_prepared_once_and_each_copy_is_independent() {
     let name = format!("devstack_{}", std::process::id());
     let prepared = Arc::new(AtomicU32::new(0));
-    let ask = || {
+    let create = || {
         let (name, prepared) = (name.clone(), Arc::clone(&prepared));
         tokio::spawn(async move {
             let prepare = async |url: &str| {
@@ -34,7 +34,7 @@ async fn a_template_is_prepared_once_and_every_copy_is_its_own() {
             TestDatabase::create(Some(&name)).await.unwrap()
         })
     };
-    let (first, second, third) = tokio::join!(ask(), ask(), ask());
+    let (first, second, third) = tokio::join!(create(), create(), create());
     let (first, second) = (first.unwrap(), second.unwrap());
     drop(third.unwrap());
     assert_eq!(prepared.load(Ordering::Relaxed), 1);
@@ -43,7 +43,7 @@ async fn a_template_is_prepared_once_and_every_copy_is_its_own() {
 }
 
 #[tokio::test]
-async fn a_dropped_database_is_gone_although_somebody_is_connected() {
+async fn a_dropped_database_is_removed_although_a_client_is_connected() {
     let database = TestDatabase::create(None).await.unwrap();
     let (other, name) = (TestDatabase::create(None).await.unwrap(), database.name().to_owned());
     let _connected = connect(database.url()).await;

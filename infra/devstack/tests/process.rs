@@ -1,4 +1,4 @@
-//! Children end with us, together with what they started.
+//! Children and their own children end with this process.
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ fn shell(script: &str) -> Launch {
     Launch::new("sh", "sh").args(["-c", script])
 }
 
-/// Whether a process runs: it has a command line, which a zombie has not.
+/// Returns whether a process runs: it has a command line, and a zombie has none.
 fn runs(pid: &str) -> bool {
     std::fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| !line.is_empty())
 }
 
-async fn gone(pid: &str) {
+async fn wait_for_end(pid: &str) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while runs(pid) {
         assert!(Instant::now() < deadline, "{pid} still runs");
@@ -23,20 +23,20 @@ async fn gone(pid: &str) {
 }
 
 #[tokio::test]
-async fn what_a_child_writes_arrives_line_by_line_and_its_end_last() {
+async fn output_arrives_line_by_line_before_the_exit_status() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let copy = Arc::clone(&lines);
     let sink = Output::Lines(Arc::new(move |line| copy.lock().unwrap().push(line.to_owned())));
     let process = Process::spawn(shell("echo one; echo two >&2; printf three; exit 3").output(sink)).unwrap();
     assert_eq!(process.ended().await.code(), Some(3));
     assert_eq!(*lines.lock().unwrap(), ["one", "two", "three"]);
-    assert_eq!(process.tail(), "one\ntwo\nthree");
+    assert_eq!(process.last_lines(), "one\ntwo\nthree");
 }
 
 #[tokio::test]
-async fn a_child_that_does_not_listen_is_killed_after_the_grace() {
+async fn a_child_that_ignores_sigterm_is_killed_after_the_grace_period() {
     let process = Process::spawn(shell("trap '' TERM; echo ready; while :; do sleep 1; done")).unwrap();
-    while process.tail() != "ready" {
+    while process.last_lines() != "ready" {
         sleep(Duration::from_millis(5)).await;
     }
     let begin = Instant::now();
@@ -45,36 +45,36 @@ async fn a_child_that_does_not_listen_is_killed_after_the_grace() {
 }
 
 #[tokio::test]
-async fn dropping_a_child_ends_it_and_what_it_started() {
+async fn dropping_a_child_ends_it_and_its_own_children() {
     let process = Process::spawn(shell("sleep 1000 & echo $!; wait")).unwrap();
-    while process.tail().is_empty() {
+    while process.last_lines().is_empty() {
         sleep(Duration::from_millis(5)).await;
     }
-    let (child, grandchild) = (process.id().to_string(), process.tail());
+    let (child, grandchild) = (process.id().to_string(), process.last_lines());
     assert!(runs(&child) && runs(&grandchild));
     drop(process);
-    gone(&child).await;
-    gone(&grandchild).await;
+    wait_for_end(&child).await;
+    wait_for_end(&grandchild).await;
 }
 
 #[tokio::test]
-async fn what_a_child_leaves_behind_in_its_group_ends_with_it() {
+async fn the_process_group_of_a_child_ends_with_it() {
     let process = Process::spawn(shell("sleep 1000 & echo $!")).unwrap();
     assert!(timeout(Duration::from_secs(10), process.ended()).await.unwrap().success());
-    gone(&process.tail()).await;
+    wait_for_end(&process.last_lines()).await;
 }
 
 #[tokio::test]
-async fn a_child_lives_on_when_the_thread_that_asked_for_it_ends() {
-    let asked = std::thread::spawn(|| Process::spawn(shell("exec sleep 1000")).unwrap());
-    let process = asked.join().unwrap();
+async fn a_child_survives_the_thread_that_started_it() {
+    let thread = std::thread::spawn(|| Process::spawn(shell("exec sleep 1000")).unwrap());
+    let process = thread.join().unwrap();
     sleep(Duration::from_millis(200)).await;
     assert!(process.status().is_none());
     process.signal(Signal::TERM);
     process.ended().await;
 }
 
-/// The test program itself is the parent that is killed: it is run once more, by name, as a child.
+/// The killed parent is this test program: it runs `the_parent_that_is_killed` as a child.
 #[tokio::test]
 async fn a_child_ends_when_its_parent_is_killed() {
     let parent = Launch::new("parent", std::env::current_exe().unwrap()).args([
@@ -85,20 +85,20 @@ async fn a_child_ends_when_its_parent_is_killed() {
     ]);
     let parent = Process::spawn(parent).unwrap();
     let child = loop {
-        if let Some(line) = parent.tail().lines().find_map(|line| line.split_once("child ")) {
+        if let Some(line) = parent.last_lines().lines().find_map(|line| line.split_once("child ")) {
             break line.1.to_owned();
         }
         sleep(Duration::from_millis(10)).await;
     };
     assert!(runs(&child));
-    // Not through its group, in which the child is not anyway.
+    // The signal goes to the parent only: the child has another process group.
     let pid = rustix::process::Pid::from_raw(parent.id()).unwrap();
     rustix::process::kill_process(pid, Signal::KILL).unwrap();
-    gone(&child).await;
+    wait_for_end(&child).await;
 }
 
 #[tokio::test]
-#[ignore = "the part of the killed parent in `a_child_ends_when_its_parent_is_killed`"]
+#[ignore = "runs only as the parent in `a_child_ends_when_its_parent_is_killed`"]
 async fn the_parent_that_is_killed() {
     let process = Process::spawn(shell("exec sleep 1000")).unwrap();
     println!("child {}", process.id());

@@ -1,24 +1,24 @@
-//! A real Synapse starts, knows its users, and comes back with its data.
+//! Synapse starts, has its users, and has its data after a restart.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use messenger_devstack::synapse::{Options, Synapse};
 use tempfile::TempDir;
 
-async fn fresh(directory: &TempDir) -> Synapse {
+async fn start(directory: &TempDir) -> Synapse {
     let options = Options::new(directory.path().join("synapse"));
     Synapse::start(Options { server_name: "devstack.test".to_owned(), ..options }).await.unwrap()
 }
 
 async fn whoami(synapse: &Synapse, token: &str) -> (u16, String) {
     let url = format!("{}/_matrix/client/v3/account/whoami", synapse.url());
-    let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
+    let response = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
 }
 
 #[tokio::test]
-async fn a_user_is_registered_logs_in_and_is_still_there_after_a_crash() {
+async fn a_user_logs_in_before_and_after_a_crash() {
     let directory = tempfile::tempdir().unwrap();
-    let mut synapse = fresh(&directory).await;
+    let mut synapse = start(&directory).await;
     synapse.register_user("mueller", "first", false).await.unwrap();
     let token = synapse.login("mueller", "first").await.unwrap();
     synapse.kill();
@@ -35,7 +35,7 @@ async fn a_user_is_registered_logs_in_and_is_still_there_after_a_crash() {
 }
 
 #[tokio::test]
-async fn an_application_service_may_act_at_once() {
+async fn an_application_service_is_registered_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let mut options = Options::new(directory.path());
     let registration = "id: probe\nurl: null\nas_token: as\nhs_token: hs\nsender_localpart: probe\nrate_limited: false\n\
@@ -47,7 +47,7 @@ async fn an_application_service_may_act_at_once() {
 }
 
 #[tokio::test]
-async fn a_failed_start_shows_the_log() {
+async fn the_error_of_a_failed_start_has_the_log() {
     let directory = tempfile::tempdir().unwrap();
     let mut options = Options::new(directory.path());
     options.registrations.push("id: broken\n".to_owned());

@@ -1,4 +1,4 @@
-//! Running cargo, and asking it about the workspace.
+//! Runs cargo, and reads its metadata of the workspace.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -7,24 +7,25 @@ use messenger_devstack::home::workspace;
 use messenger_devstack::process::{Launch, Output, Process};
 use serde::Deserialize;
 
-/// `cargo` with these arguments, in the root of the workspace, its output where ours goes.
+/// Returns `cargo` with these arguments, in the root of the workspace. It inherits the output of this
+/// process.
 pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Launch {
     let program = std::env::var_os("CARGO").unwrap_or("cargo".into());
     Launch::new("cargo", program).args(arguments).directory(workspace()).output(Output::Inherited)
 }
 
-/// Runs a command to its end; whether it succeeded.
+/// Runs a command to its end. Returns whether it succeeded.
 pub(crate) async fn succeeds(launch: Launch) -> Result<bool> {
     Ok(Process::spawn(launch)?.ended().await.success())
 }
 
-/// Where built programs lie.
+/// Returns the directory of built programs.
 pub(crate) async fn programs(release: bool) -> Result<PathBuf> {
     let metadata = Metadata::ask(&["--no-deps"]).await?;
     Ok(metadata.target_directory.join(if release { "release" } else { "debug" }))
 }
 
-/// What `cargo metadata` answers, as far as it is used.
+/// The output of `cargo metadata`.
 #[derive(Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) packages: Vec<Package>,
@@ -38,7 +39,7 @@ pub(crate) struct Package {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) manifest_path: PathBuf,
-    /// `None`: a package of this workspace.
+    /// The registry; `None` for a package of this workspace.
     pub(crate) source: Option<String>,
 }
 
@@ -61,7 +62,7 @@ struct Dependency {
 
 #[derive(Deserialize)]
 struct Kind {
-    /// `None`: an ordinary dependency; else `dev` or `build`.
+    /// `dev` or `build`; `None` for an ordinary dependency.
     kind: Option<String>,
 }
 
@@ -73,16 +74,17 @@ impl Node {
 }
 
 impl Metadata {
+    /// Runs `cargo metadata` with more arguments.
     pub(crate) async fn ask(more: &[&str]) -> Result<Self> {
         let program = std::env::var_os("CARGO").unwrap_or("cargo".into());
         let mut command = tokio::process::Command::new(program);
         command.args(["metadata", "--format-version", "1"]).args(more).current_dir(workspace());
-        let answer = command.output().await.context("running cargo metadata")?;
-        ensure!(answer.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&answer.stderr));
-        serde_json::from_slice(&answer.stdout).context("reading cargo metadata")
+        let output = command.output().await.context("running cargo metadata")?;
+        ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).context("reading cargo metadata")
     }
 
-    /// Which packages each package is built with (its tests aside), by id.
+    /// Returns the ids of each package's dependencies, without those of its tests.
     pub(crate) fn ordinary_dependencies(&self) -> BTreeMap<&str, Vec<&str>> {
         let nodes = self.resolve.iter().flat_map(|resolve| &resolve.nodes);
         nodes.map(|node| (node.id.as_str(), node.ordinary_dependencies())).collect()

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: what `.ci/run` runs, for doing it before somebody else does.
+//! `cargo xtask ci`: lint and test, as `.ci/run` runs them.
 use std::process::ExitCode;
 
 use anyhow::Result;

@@ -1,8 +1,8 @@
-//! Ctrl-C, `kill`, and a terminal that is closed.
+//! Signals that end the program: Ctrl-C, `kill`, and the end of the terminal.
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The wish of somebody outside that we end. From the first watch on, such a signal no longer ends the process by itself.
+/// A receiver of `SIGINT`, `SIGTERM` and `SIGHUP`. After the first `watch`, they no longer end the process.
 pub(crate) struct Interrupt {
     control_c: Signal,
     terminate: Signal,

@@ -1,4 +1,4 @@
-//! Every chore of the project behind one door: `cargo xtask --help`.
+//! The commands of the project: `cargo xtask --help`.
 mod bench;
 mod cargo;
 mod ci;
@@ -15,11 +15,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use messenger_devstack::Outlet;
+use messenger_devstack::OutputQueue;
 use terminal::Style;
 
-/// How long the terminal may take for what is still to be printed at the end.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Time limit for writing the rest of the output at the end.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask", about, disable_help_subcommand = true)]
@@ -30,19 +30,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start the whole service here, with its own PostgreSQL and its own homeserver, until Ctrl-C
+    /// Start the whole service on this machine, with its own PostgreSQL and homeserver, until Ctrl-C
     Up(up::Arguments),
     /// Print a Hub token (JWT) for a user, and nothing else
     Token(token::Arguments),
     /// Run all tests on a real PostgreSQL and a real homeserver
     Test(test::Arguments),
-    /// Check format, lints, and the rules of the house that no compiler knows
+    /// Check format, clippy, licences, and the rules of CONTRIBUTING.md
     Lint,
     /// Measure the service against the physical limit and its peers
     Bench(bench::Arguments),
     /// Show where the router's time goes under a load, or who allocates in it
     Profile(profile::Arguments),
-    /// What CI runs: lint, then test
+    /// Run lint, then test, as CI does
     Ci,
 }
 
@@ -50,7 +50,7 @@ enum Command {
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
-        .with_writer(Outlet::stderr)
+        .with_writer(OutputQueue::stderr)
         .init();
     let result = match Arguments::parse().command {
         Command::Up(arguments) => up::run(arguments).await,
@@ -62,11 +62,11 @@ async fn main() -> ExitCode {
         Command::Ci => ci::run().await,
     };
     let code = result.unwrap_or_else(|error| {
-        Outlet::stderr().write(format!("{} {error:#}\n", Style::of_stderr().red("error:")));
+        OutputQueue::stderr().write(format!("{} {error:#}\n", Style::of_stderr().red("error:")));
         ExitCode::FAILURE
     });
-    for outlet in [Outlet::stdout(), Outlet::stderr()] {
-        outlet.flush(LAST_WORDS);
+    for queue in [OutputQueue::stdout(), OutputQueue::stderr()] {
+        queue.flush(FLUSH_TIMEOUT);
     }
     code
 }

@@ -1,21 +1,21 @@
-//! One step of a chore, with what it is doing and for how long: a living line on a terminal, few lines elsewhere.
+//! Progress of one step of a command: an updated line on a terminal, and few lines elsewhere.
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use messenger_devstack::Outlet;
+use messenger_devstack::OutputQueue;
 use messenger_devstack::process::Sink;
 use tokio::task::JoinHandle;
 
 use crate::terminal::Style;
 
-/// Without a terminal: how long until the next line about the same step.
-const QUIET: Duration = Duration::from_secs(3);
+/// The shortest time between two lines about the same step, if there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(3);
 
-/// How long a terminal may take for the last line of a step.
-const SETTLED: Duration = Duration::from_millis(200);
+/// Time limit for writing the last line of a step.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// A step that is under way. Dropped before [`Step::done`], it failed.
+/// A running step. A step that is dropped before [`Step::done`] has failed.
 pub(crate) struct Step {
     line: Arc<Line>,
     ticker: Option<JoinHandle<()>>,
@@ -25,25 +25,25 @@ pub(crate) struct Step {
 struct Line {
     title: String,
     begin: Instant,
-    alive: bool,
+    is_terminal: bool,
     state: Mutex<State>,
 }
 
 struct State {
     note: String,
-    told: Option<Instant>,
+    printed_at: Option<Instant>,
 }
 
 impl Step {
     pub(crate) fn begin(title: &str) -> Self {
-        let alive = std::io::stderr().is_terminal();
-        let state = Mutex::new(State { note: String::new(), told: None });
-        let line = Arc::new(Line { title: title.to_owned(), begin: Instant::now(), alive, state });
-        let ticker = alive.then(|| tokio::spawn(redraw(Arc::clone(&line))));
+        let is_terminal = std::io::stderr().is_terminal();
+        let state = Mutex::new(State { note: String::new(), printed_at: None });
+        let line = Arc::new(Line { title: title.to_owned(), begin: Instant::now(), is_terminal, state });
+        let ticker = is_terminal.then(|| tokio::spawn(redraw(Arc::clone(&line))));
         Self { line, ticker, ended: false }
     }
 
-    /// Takes what the step is doing now.
+    /// Returns a sink for notes about the progress of the step.
     pub(crate) fn progress(&self) -> Sink {
         let line = Arc::clone(&self.line);
         Arc::new(move |note| line.note(note))
@@ -59,12 +59,12 @@ impl Step {
         if let Some(ticker) = self.ticker.take() {
             ticker.abort();
         }
-        let clear = if self.line.alive { "\r\x1b[2K" } else { "" };
+        let clear = if self.line.is_terminal { "\r\x1b[2K" } else { "" };
         let style = Style::of_stderr();
         let time = style.dim(&format!("({})", self.line.time()));
         write(&format!("{clear}{mark} {} {result} {time}\n", style.bold(&self.line.title)));
-        // What is printed next by other ways comes after it, unless the terminal hangs.
-        Outlet::stderr().flush(SETTLED);
+        // Later output that does not go through the queue must come after this line.
+        OutputQueue::stderr().flush(FLUSH_TIMEOUT);
     }
 }
 
@@ -81,8 +81,9 @@ impl Line {
     fn note(&self, note: &str) {
         let mut state = self.state();
         note.clone_into(&mut state.note);
-        if !self.alive && state.told.is_none_or(|told| told.elapsed() > QUIET) {
-            state.told = Some(Instant::now());
+        if !self.is_terminal && state.printed_at.is_none_or(|printed_at| printed_at.elapsed() > LINE_INTERVAL)
+        {
+            state.printed_at = Some(Instant::now());
             write(&format!("  {}: {note}\n", self.title));
         }
     }
@@ -98,14 +99,14 @@ impl Line {
 
 async fn redraw(line: Arc<Line>) {
     let style = Style::of_stderr();
-    for turn in ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"].iter().cycle() {
+    for frame in ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"].iter().cycle() {
         let note = line.state().note.clone();
         let time = style.dim(&format!("({})", line.time()));
-        write(&format!("\r\x1b[2K{turn} {} {note} {time}", style.bold(&line.title)));
+        write(&format!("\r\x1b[2K{frame} {} {note} {time}", style.bold(&line.title)));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 fn write(text: &str) {
-    Outlet::stderr().write(text);
+    OutputQueue::stderr().write(text);
 }

@@ -1,7 +1,7 @@
-//! Colours, where a person looks.
+//! ANSI colours for terminals.
 use std::io::IsTerminal;
 
-/// How text is marked: with ANSI colours on a terminal, not at all elsewhere.
+/// The style of text for a stream: ANSI colours on a terminal, no colours elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     coloured: bool,
@@ -23,7 +23,7 @@ impl Style {
         }
     }
 
-    /// The ANSI colour, if there are colours.
+    /// Returns the number of an ANSI colour; `None` if the stream has no colours.
     pub(crate) fn colour(self, number: u8) -> Option<u8> {
         self.coloured.then_some(number)
     }

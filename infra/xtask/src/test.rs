@@ -1,4 +1,4 @@
-//! `cargo xtask test`: all tests, on parts that are started for them.
+//! `cargo xtask test`: all tests, on servers that are started for them.
 mod count;
 mod python;
 mod rust;
@@ -18,7 +18,7 @@ use crate::terminal::Style;
 
 use count::Count;
 
-/// What a shell expects of a program that was interrupted.
+/// The exit code of a program that was interrupted.
 const INTERRUPTED: u8 = 130;
 
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     /// Only the checks of the Python client
     #[arg(long, conflicts_with = "sse_only")]
     python_only: bool,
-    /// The tests of the whole service and of the homeserver's adapter on the Conduit that `CONDUIT_BIN` names
+    /// The tests of the whole service and of the Matrix adapter on the Conduit that `CONDUIT_BIN` names
     #[arg(long, conflicts_with_all = ["rust_only", "python_only", "sse_only"])]
     conduit: bool,
     /// Only the tests of streams with the libraries of others, browsers and proxies
@@ -43,15 +43,15 @@ pub(crate) struct Arguments {
     further: Vec<String>,
 }
 
-/// What the tests find in their environment.
-struct Parts {
+/// The servers and programs that the tests use.
+struct Servers {
     postgres: Postgres,
     programs: PathBuf,
-    /// The Conduit that the tests use; without one they use Synapse.
+    /// The Conduit that the tests use; `None` for Synapse.
     conduit: Option<PathBuf>,
 }
 
-/// One part of the whole, and how it went.
+/// The result of one group of tests.
 pub(super) struct Outcome {
     name: &'static str,
     passed: bool,
@@ -67,27 +67,27 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 async fn run_all(arguments: &Arguments) -> Result<ExitCode> {
-    let mut parts = Parts::start(arguments).await?;
+    let mut servers = Servers::start(arguments).await?;
     let mut outcomes = Vec::new();
     let built = rust::build().await?;
     outcomes.push(Outcome { name: "build", passed: built, count: Count::default() });
     if built && arguments.conduit {
-        outcomes.extend(rust::test_on_conduit(&parts, arguments).await?);
+        outcomes.extend(rust::test_on_conduit(&servers, arguments).await?);
     } else if built && !arguments.python_only && !arguments.sse_only {
-        outcomes.push(rust::test(&parts, arguments).await?);
+        outcomes.push(rust::test(&servers, arguments).await?);
     }
     let is_all = built && !arguments.rust_only && !arguments.conduit && arguments.filter.is_empty();
     if is_all && !arguments.sse_only && python::client().exists() {
-        outcomes.extend(python::check(&parts).await?);
+        outcomes.extend(python::check(&servers).await?);
     }
     if is_all && !arguments.python_only {
-        outcomes.extend(sse_clients::check(&parts).await?);
+        outcomes.extend(sse_clients::check(&servers).await?);
     }
-    parts.postgres.stop().await;
-    Ok(conclude(&outcomes))
+    servers.postgres.stop().await;
+    Ok(summarize(&outcomes))
 }
 
-impl Parts {
+impl Servers {
     async fn start(arguments: &Arguments) -> Result<Self> {
         let conduit =
             arguments.conduit.then(|| conduit::binary().context("set CONDUIT_BIN to a conduit program"));
@@ -101,8 +101,8 @@ impl Parts {
         Ok(Self { postgres, programs: crate::cargo::programs(false).await?, conduit })
     }
 
-    /// The same command, told where the parts are.
-    fn told(&self, launch: Launch) -> Launch {
+    /// Adds the addresses of the servers to the environment of a command.
+    fn configure(&self, launch: Launch) -> Launch {
         launch
             .env(database::CLUSTER, self.postgres.url("postgres"))
             .env("MESSENGER_BIN_DIR", &self.programs)
@@ -110,13 +110,13 @@ impl Parts {
     }
 }
 
-/// Says how everything went. The last line is one that CI systems read.
-fn conclude(outcomes: &[Outcome]) -> ExitCode {
+/// Prints the results. CI systems read the last line.
+fn summarize(outcomes: &[Outcome]) -> ExitCode {
     let style = Style::of_stdout();
     println!("\n{}", style.bold("Summary"));
     for Outcome { name, passed, count } in outcomes {
         let verdict = if *passed { style.green("ok    ") } else { style.red("FAILED") };
-        println!("  {verdict} {name} {}", style.dim(&count.described()));
+        println!("  {verdict} {name} {}", style.dim(&count.summary()));
     }
     let total = outcomes.iter().fold(Count::default(), |total, outcome| total + outcome.count);
     let failed = outcomes.iter().any(|outcome| !outcome.passed);

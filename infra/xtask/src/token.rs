@@ -1,11 +1,11 @@
-//! `cargo xtask token`: a Hub token for trying things out.
+//! `cargo xtask token`: a Hub token for development.
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use jsonwebtoken::{EncodingKey, Header, encode, get_current_timestamp};
 use serde::Serialize;
 
-/// The key with which development signs Hub tokens, unless `HUB_SECRET_KEY` is set. Production refuses it.
+/// The key that signs Hub tokens in development if `HUB_SECRET_KEY` is not set. Production refuses it.
 pub(crate) const DEVELOPMENT_KEY: &str = "hub-dev-secret";
 
 #[derive(clap::Args, Clone, Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     /// The user's id in the Hub
     #[arg(long)]
     pub(crate) sub: String,
-    /// The user's name as others see it [default: the id]
+    /// The display name of the user [default: the id]
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// The role in the Hub: `super_admin`, admin, manager, user, terminal, viewer
@@ -22,10 +22,10 @@ pub(crate) struct Arguments {
     /// The tenant
     #[arg(long, default_value_t = 1)]
     pub(crate) tenant: i64,
-    /// How long the token is valid
+    /// The lifetime of the token, in hours
     #[arg(long, default_value_t = 12)]
     pub(crate) hours: u64,
-    /// The key that the Hub signs with
+    /// The key of the Hub for signing tokens
     #[arg(long = "key", env = "HUB_SECRET_KEY", hide_env_values = true, default_value = DEVELOPMENT_KEY)]
     pub(crate) key: String,
 }
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The token as text.
+/// Returns the token as text.
 pub(crate) fn sign(arguments: &Arguments) -> Result<String> {
     let now = get_current_timestamp();
     let claims = Claims {

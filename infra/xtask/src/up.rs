@@ -1,5 +1,5 @@
-//! `cargo xtask up`: the whole service here, from nothing, until Ctrl-C.
-mod holder;
+//! `cargo xtask up`: the whole service on this machine, until Ctrl-C.
+mod port_check;
 mod registration;
 mod settings;
 mod stack;
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use messenger_devstack::home::{Lock, workspace};
-use messenger_devstack::{Home, Outlet};
+use messenger_devstack::{Home, OutputQueue};
 
 use crate::interrupt::Interrupt;
 use crate::step::Step;
@@ -26,10 +26,10 @@ pub(crate) struct Arguments {
     /// Build as for production: slower to build, faster to run
     #[arg(long)]
     release: bool,
-    /// Forget everything first: begin with an empty database and an empty homeserver
-    #[arg(long)]
-    fresh: bool,
-    /// Where databases, keys and logs are kept [default: .dev/up]
+    /// Delete the data of the own PostgreSQL and Synapse first, and start with empty ones
+    #[arg(long = "fresh")]
+    deletes_data: bool,
+    /// The directory of databases, keys and logs [default: .dev/up]
     #[arg(long, value_name = "PATH")]
     directory: Option<PathBuf>,
     #[command(flatten)]
@@ -46,38 +46,38 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
             directory.display()
         )
     })?;
-    holder::ensure_free(arguments.port)?;
-    if arguments.fresh {
-        stack::forget(&directory)?;
+    port_check::ensure_free(arguments.port)?;
+    if arguments.deletes_data {
+        stack::delete_data(&directory)?;
     }
     let settings = UpSettings::read(&arguments, directory)?;
     let mut stack = Stack::default();
     let result = tokio::select! {
-        result = work(&mut stack, &settings) => result,
+        result = run_until_failure(&mut stack, &settings) => result,
         () = interrupt.received() => Ok(()),
     };
     let stopped = tokio::select! {
         () = stop(&mut stack) => Ok(()),
-        () = interrupt.received() => bail!("stopped at once: asked a second time"),
+        () = interrupt.received() => bail!("stopped at once by a second signal"),
     };
     result.and(stopped).map(|()| ExitCode::SUCCESS)
 }
 
-/// Starts everything, and stays as long as everything runs.
-async fn work(stack: &mut Stack, settings: &UpSettings) -> Result<()> {
+/// Starts all servers and waits until one fails.
+async fn run_until_failure(stack: &mut Stack, settings: &UpSettings) -> Result<()> {
     stack.start(settings).await?;
     welcome::show(stack, settings).await?;
     Err(stack.failure().await)
 }
 
 async fn stop(stack: &mut Stack) {
-    Outlet::stderr().write("\n");
+    OutputQueue::stderr().write("\n");
     let step = Step::begin("Stopping");
     stack.stop(&step.progress()).await;
     step.done("everything");
 }
 
-/// A path as people read it: from where they are.
+/// Returns a path for messages, relative to the root of the workspace if it lies below it.
 fn readable(path: &std::path::Path) -> String {
     path.strip_prefix(workspace()).unwrap_or(path).display().to_string()
 }

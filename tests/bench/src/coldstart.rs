@@ -65,7 +65,7 @@ async fn start(stack: &Stack, program: &str) -> Result<(Duration, u64)> {
             return Ok((begin.elapsed(), Usage::of(&[process.id()]).memory));
         }
         if let Some(status) = process.status() {
-            bail!("{program} ended ({status}):\n{}", process.tail());
+            bail!("{program} ended ({status}):\n{}", process.last_lines());
         }
         sleep(Duration::from_micros(200)).await;
     }

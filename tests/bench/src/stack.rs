@@ -219,7 +219,7 @@ async fn setup(programs: &Path, environment: &[(&'static str, String)], with_hom
     }
     let setup = Process::spawn(setup)?;
     let status = setup.ended().await;
-    ensure!(status.success(), "`messenger-worker setup` failed ({status}):\n{}", setup.tail());
+    ensure!(status.success(), "`messenger-worker setup` failed ({status}):\n{}", setup.last_lines());
     Ok(())
 }
 

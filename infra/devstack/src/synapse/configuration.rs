@@ -1,4 +1,4 @@
-//! The files that Synapse reads. They are written as JSON, which is YAML too.
+//! The configuration files of Synapse. They are JSON, which is also YAML.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -6,14 +6,14 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use super::Options;
-use crate::home::{kept, secret};
+use crate::home::{read_or_create, secret};
 
 /// The name of the main file in the data directory.
 pub(super) const FILE: &str = "homeserver.yaml";
 /// The name of the log file in the data directory.
 pub(super) const LOG: &str = "homeserver.log";
 
-/// Limits that are in the way of tests and benchmarks, and those that consist of several.
+/// Rate limits that slow down tests and benchmarks, with their parts.
 const RATES: [(&str, &[&str]); 11] = [
     ("rc_message", &[]),
     ("rc_registration", &[]),
@@ -28,15 +28,15 @@ const RATES: [(&str, &[&str]); 11] = [
     ("rc_presence", &["per_user"]),
 ];
 
-/// Writes everything that a start needs; answers the secret for registering users.
+/// Writes all files. Returns the secret for registering users.
 pub(super) fn write(options: &Options, port: u16) -> Result<String> {
     let directory = &options.directory;
     fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
     let registrations = registrations(options)?;
-    let registration_secret = kept(&directory.join("registration.secret"), secret)?;
-    kept(&directory.join("macaroon.secret"), secret)?;
-    kept(&directory.join("form.secret"), secret)?;
-    kept(&directory.join("signing.key"), signing_key)?;
+    let registration_secret = read_or_create(&directory.join("registration.secret"), secret)?;
+    read_or_create(&directory.join("macaroon.secret"), secret)?;
+    read_or_create(&directory.join("form.secret"), secret)?;
+    read_or_create(&directory.join("signing.key"), signing_key)?;
     store(&directory.join("log.yaml"), &log(options))?;
     store(&directory.join(FILE), &homeserver(options, port, &registrations))?;
     Ok(registration_secret)
@@ -64,7 +64,7 @@ fn homeserver(options: &Options, port: u16, registrations: &[PathBuf]) -> Value 
         "form_secret_path": file("form.secret"),
         "app_service_config_files": registrations,
         "enable_registration": false,
-        // The lowest that bcrypt knows: development accounts only, and logins in milliseconds.
+        // The lowest number of bcrypt: logins take milliseconds. All accounts are for development.
         "bcrypt_rounds": 4,
         "presence": { "enabled": false },
         "url_preview_enabled": false,
@@ -107,7 +107,7 @@ fn registrations(options: &Options) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// An Ed25519 seed as Synapse stores it: algorithm, version, Base64 without padding.
+/// Returns an Ed25519 seed as Synapse stores it: algorithm, version, Base64 without padding.
 fn signing_key() -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digit = |byte: u8| char::from(DIGITS[usize::from(byte % 64)]);

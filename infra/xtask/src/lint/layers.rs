@@ -1,11 +1,11 @@
-//! Checks which crates depend on which (docs/architecture.md, "The parts"): functions → runtime → {store, matrix} → core,
-//! testkit → core. The rules of the service are in core, which can do no I/O.
+//! Checks the dependencies between crates: functions → runtime → {store, matrix} → core, and testkit → core.
+//! The crate core has no I/O (docs/architecture.md, "The parts").
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cargo::{Metadata, Package};
 
-/// Crates that do I/O. `mio` and `socket2` are not among them: they come with `tokio`, whose features are those of the whole
-/// workspace here, and core uses its locks and time.
+/// Crates that do I/O. `mio` and `socket2` are missing: they come with `tokio`, whose locks and time core
+/// uses and whose features are those of the whole workspace.
 const IO: [&str; 9] = [
     "aws-config",
     "axum",
@@ -18,7 +18,7 @@ const IO: [&str; 9] = [
     "tonic",
 ];
 
-/// A place in the house.
+/// A layer of crates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layer {
     Core,
@@ -29,7 +29,7 @@ enum Layer {
     Router,
     Testkit,
     Devstack,
-    /// Chores and tests of the whole service.
+    /// Commands, and tests of the whole service.
     Outside,
 }
 
@@ -51,7 +51,7 @@ impl Layer {
         }
     }
 
-    /// What it may be built with. Its tests may use anything.
+    /// Returns whether crates of this layer may depend on crates of the other one. Tests may use all crates.
     fn allows(self, other: Self) -> bool {
         match self {
             Self::Core | Self::Devstack => false,
@@ -64,14 +64,14 @@ impl Layer {
     }
 }
 
-/// Every dependency that the house does not have.
+/// Returns each dependency that is not allowed.
 pub(super) fn violations(metadata: &Metadata) -> Vec<String> {
     let packages: BTreeMap<&str, &Package> =
         metadata.packages.iter().map(|package| (package.id.as_str(), package)).collect();
     let dependencies = metadata.ordinary_dependencies();
     let ours = metadata.packages.iter().filter(|package| package.source.is_none());
     let mut violations: Vec<String> =
-        ours.clone().flat_map(|package| wrong_neighbours(package, &packages, &dependencies)).collect();
+        ours.clone().flat_map(|package| refused_dependencies(package, &packages, &dependencies)).collect();
     for core in ours.filter(|package| Layer::of(package) == Layer::Core) {
         let reached = reached(&core.id, &dependencies);
         let names = reached.iter().filter_map(|id| packages.get(id)).map(|package| package.name.as_str());
@@ -81,20 +81,19 @@ pub(super) fn violations(metadata: &Metadata) -> Vec<String> {
     violations
 }
 
-fn wrong_neighbours(
+fn refused_dependencies(
     package: &Package,
     packages: &BTreeMap<&str, &Package>,
     dependencies: &BTreeMap<&str, Vec<&str>>,
 ) -> Vec<String> {
     let layer = Layer::of(package);
-    let neighbours =
-        dependencies.get(package.id.as_str()).into_iter().flatten().filter_map(|id| packages.get(id));
-    let ours = neighbours.filter(|neighbour| neighbour.source.is_none());
-    let wrong = ours.filter(|neighbour| !layer.allows(Layer::of(neighbour)));
-    wrong.map(|neighbour| format!("{} may not depend on {}", package.name, neighbour.name)).collect()
+    let used = dependencies.get(package.id.as_str()).into_iter().flatten().filter_map(|id| packages.get(id));
+    let own = used.filter(|package| package.source.is_none());
+    let refused = own.filter(|package| !layer.allows(Layer::of(package)));
+    refused.map(|other| format!("{} may not depend on {}", package.name, other.name)).collect()
 }
 
-/// Everything that the package is built with, directly or not.
+/// Returns all direct and indirect dependencies of the package.
 fn reached<'a>(start: &'a str, dependencies: &BTreeMap<&'a str, Vec<&'a str>>) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
     let mut open = vec![start];
@@ -111,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    fn house(edges: &[(&str, &str, Option<&str>)]) -> Metadata {
+    fn metadata(edges: &[(&str, &str, Option<&str>)]) -> Metadata {
         let names = edges.iter().flat_map(|(from, to, _)| [*from, *to]).collect::<BTreeSet<_>>();
         let package = |path: &str| {
             let ours = path.contains('/');
@@ -131,8 +130,8 @@ mod tests {
     }
 
     #[test]
-    fn the_way_down_is_allowed_and_tests_may_use_anything() {
-        let house = house(&[
+    fn dependencies_on_lower_layers_and_of_tests_pass() {
+        let metadata = metadata(&[
             ("functions/events", "shared/runtime", None),
             ("functions/router", "functions/events", None),
             ("shared/runtime", "shared/store", None),
@@ -142,12 +141,12 @@ mod tests {
             ("shared/core", "reqwest", Some("dev")),
             ("infra/xtask", "infra/devstack", None),
         ]);
-        assert_eq!(violations(&house), [""; 0]);
+        assert_eq!(violations(&metadata), [""; 0]);
     }
 
     #[test]
-    fn the_way_up_and_the_way_around_are_found() {
-        let house = house(&[
+    fn dependencies_on_higher_layers_and_between_functions_are_refused() {
+        let metadata = metadata(&[
             ("shared/core", "shared/store", None),
             ("functions/events", "shared/store", None),
             ("functions/events", "functions/poll", None),
@@ -157,12 +156,12 @@ mod tests {
             "functions/events may not depend on functions/poll",
             "shared/core may not depend on shared/store",
         ];
-        assert_eq!(violations(&house), expected);
+        assert_eq!(violations(&metadata), expected);
     }
 
     #[test]
-    fn input_and_output_in_core_is_found_however_deep() {
-        let house = house(&[("shared/core", "innocent", None), ("innocent", "hyper", None)]);
-        assert_eq!(violations(&house), ["shared/core can do I/O: it is built with hyper"]);
+    fn an_indirect_io_crate_in_core_is_refused() {
+        let metadata = metadata(&[("shared/core", "innocent", None), ("innocent", "hyper", None)]);
+        assert_eq!(violations(&metadata), ["shared/core can do I/O: it is built with hyper"]);
     }
 }

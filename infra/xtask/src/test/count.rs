@@ -1,7 +1,7 @@
-//! How many tests there were, read from what the test programs say at their end.
+//! Counts tests by the last lines of the test programs.
 use std::ops::Add;
 
-/// How many tests there were.
+/// The number of tests by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
     pub(super) passed: u32,
@@ -10,12 +10,12 @@ pub(super) struct Count {
 }
 
 impl Count {
-    /// What a closing line of a Rust test program (`test result: ok. 2 passed; 0 failed; …`) or of pytest
-    /// (`=== 3 passed, 1 skipped in 0.1s ===`) counts; nothing for any other line.
+    /// Returns the numbers in the last line of a Rust test program (`test result: ok. 2 passed; 0 failed; …`)
+    /// or of pytest (`=== 3 passed, 1 skipped in 0.1s ===`). Any other line counts nothing.
     pub(super) fn of_line(line: &str) -> Self {
         let plain = without_colours(line);
-        let closing = plain.starts_with("test result: ") || plain.starts_with("==") && plain.ends_with("==");
-        if !closing {
+        let is_last = plain.starts_with("test result: ") || plain.starts_with("==") && plain.ends_with("==");
+        if !is_last {
             return Self::default();
         }
         let words: Vec<&str> = plain.split([' ', ';', ',', '=']).filter(|word| !word.is_empty()).collect();
@@ -37,7 +37,7 @@ impl Count {
         count
     }
 
-    pub(super) fn described(self) -> String {
+    pub(super) fn summary(self) -> String {
         match self {
             Self { passed: 0, failed: 0, skipped: 0 } => String::new(),
             Self { passed, failed: 0, skipped: 0 } => format!("{passed} passed"),
@@ -60,13 +60,13 @@ impl Add for Count {
     }
 }
 
-/// The text without ANSI sequences (`ESC [ … letter`).
+/// Returns the text without ANSI sequences (`ESC [ … letter`).
 fn without_colours(line: &str) -> String {
     let mut parts = line.split("\x1b[");
     let first = parts.next().unwrap_or_default();
-    let rest =
+    let others =
         parts.map(|part| part.split_once(|end: char| end.is_ascii_alphabetic()).map_or("", |(_, text)| text));
-    std::iter::once(first).chain(rest).collect()
+    std::iter::once(first).chain(others).collect()
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
     use super::Count;
 
     #[test]
-    fn closing_lines_are_counted_with_and_without_colours() {
+    fn last_lines_are_counted_with_and_without_colours() {
         let rust =
             "test result: ok. 5 passed; 1 failed; 2 ignored; 0 measured; 9 filtered out; finished in 0.20s";
         assert_eq!(Count::of_line(rust), Count { passed: 5, failed: 1, skipped: 2 });

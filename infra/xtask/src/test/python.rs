@@ -5,24 +5,24 @@ use anyhow::{Context, Result};
 use messenger_devstack::Home;
 use messenger_devstack::home::workspace;
 use messenger_devstack::process::{Launch, Output};
-use messenger_devstack::python::{Environment, Wanted};
+use messenger_devstack::python::{Environment, Requirements};
 
-use super::rust::counted;
-use super::{Count, Outcome, Parts};
+use super::rust::run_and_count;
+use super::{Count, Outcome, Servers};
 use crate::cargo::succeeds;
 use crate::step::Step;
 use crate::terminal::Style;
 
-/// Where the client is, when it is there.
+/// Returns the directory of the client.
 pub(super) fn client() -> PathBuf {
     workspace().join("shared/hub_messenger_client")
 }
 
-pub(super) async fn check(parts: &Parts) -> Result<Vec<Outcome>> {
+pub(super) async fn check(servers: &Servers) -> Result<Vec<Outcome>> {
     let environment = install().await?;
     let python = |arguments: &[&str]| {
         let launch = Launch::new("python", environment.python()).args(["-m"]).args(arguments);
-        parts.told(launch.directory(client()).output(Output::Inherited))
+        servers.configure(launch.directory(client()).output(Output::Inherited))
     };
     let mut outcomes = vec![
         outcome("ruff check", succeeds(python(&["ruff", "check"])).await?),
@@ -34,22 +34,23 @@ pub(super) async fn check(parts: &Parts) -> Result<Vec<Outcome>> {
         outcomes.push(outcome("unasync", current));
     }
     let colour = if Style::of_stdout().is_coloured() { "--color=yes" } else { "--color=no" };
-    let (passed, count) = counted(python(&["pytest", colour])).await?;
+    let (passed, count) = run_and_count(python(&["pytest", colour])).await?;
     outcomes.push(Outcome { name: "pytest", passed, count });
     Ok(outcomes)
 }
 
 async fn install() -> Result<Environment> {
     let description = client().join("pyproject.toml");
-    let wanted = Wanted {
+    let requirements = Requirements {
         title: "the Python client's tools".to_owned(),
         arguments: vec!["--editable".to_owned(), format!("{}[dev]", client().display())],
         constraints: String::new(),
-        packages: 0,
+        package_count: 0,
         stamp: std::fs::read_to_string(&description).with_context(|| description.display().to_string())?,
     };
     let step = Step::begin("Python client");
-    let environment = Environment::ensure(&Home::default(), "client-venv", &wanted, &step.progress()).await?;
+    let environment =
+        Environment::ensure(&Home::default(), "client-venv", &requirements, &step.progress()).await?;
     step.done("installed");
     Ok(environment)
 }

@@ -4,26 +4,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 use messenger_devstack::process::{Launch, Output, Process};
 
-use super::{Arguments, Count, Outcome, Parts};
+use super::{Arguments, Count, Outcome, Servers};
 use crate::cargo::{cargo, succeeds};
 use crate::terminal::Style;
 
-/// Builds the programs that tests of the whole service run as they ship.
+/// Builds the programs of the service, which the tests of the whole service run.
 pub(super) async fn build() -> Result<bool> {
     succeeds(cargo(["build", "--workspace", "--bins"])).await
 }
 
-pub(super) async fn test(parts: &Parts, arguments: &Arguments) -> Result<Outcome> {
+pub(super) async fn test(servers: &Servers, arguments: &Arguments) -> Result<Outcome> {
     let colour = if Style::of_stdout().is_coloured() { "--color=always" } else { "--color=never" };
     let launch = cargo(["test", "--workspace", "--no-fail-fast", colour, "--", colour])
         .args(&arguments.filter)
         .args(&arguments.further);
-    let (passed, count) = counted(parts.told(launch)).await?;
+    let (passed, count) = run_and_count(servers.configure(launch)).await?;
     Ok(Outcome { name: "cargo test", passed, count })
 }
 
-/// The tests in which homeservers differ, on Conduit.
-pub(super) async fn test_on_conduit(parts: &Parts, arguments: &Arguments) -> Result<Vec<Outcome>> {
+/// Runs the tests of the whole service and of the Matrix adapter on Conduit.
+pub(super) async fn test_on_conduit(servers: &Servers, arguments: &Arguments) -> Result<Vec<Outcome>> {
     let runs = [
         ("the whole service on Conduit", vec!["-p", "messenger-tests"], vec![]),
         (
@@ -38,14 +38,14 @@ pub(super) async fn test_on_conduit(parts: &Parts, arguments: &Arguments) -> Res
             .args(options)
             .args(&arguments.filter)
             .args(&arguments.further);
-        let (passed, count) = counted(parts.told(launch)).await?;
+        let (passed, count) = run_and_count(servers.configure(launch)).await?;
         outcomes.push(Outcome { name, passed, count });
     }
     Ok(outcomes)
 }
 
-/// Runs a command, shows what it writes, and counts the tests that it tells of.
-pub(super) async fn counted(launch: Launch) -> Result<(bool, Count)> {
+/// Runs a command, prints its output, and counts the tests in it.
+pub(super) async fn run_and_count(launch: Launch) -> Result<(bool, Count)> {
     let total = Arc::new(Mutex::new(Count::default()));
     let copy = Arc::clone(&total);
     let sink = move |line: &str| {

@@ -1,9 +1,9 @@
-//! The file by which our own Synapse knows the service.
+//! The application service registration for the own Synapse.
 use messenger_matrix::{Registration, registration};
 
 use super::settings::{BOT, UpSettings};
 
-/// As `messenger-worker setup` expects it. Written at each start: the address changes with the port.
+/// Returns the registration file. It is written at each start, since the address changes with the port.
 pub(super) fn yaml(settings: &UpSettings) -> String {
     registration::yaml(&Registration {
         id: "messenger".to_owned(),

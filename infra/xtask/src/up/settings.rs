@@ -1,52 +1,53 @@
-//! What the service is told: from the environment, else made up once and kept.
+//! The configuration of the service: from the environment, else generated once and stored.
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use messenger_devstack::home::{kept, secret};
+use messenger_devstack::home::{read_or_create, secret};
 
 use super::Arguments;
 use crate::token::DEVELOPMENT_KEY;
 
-/// The service's own account on the homeserver.
+/// The localpart of the service's bot.
 pub(super) const BOT: &str = "messenger";
 
-/// The port of the service, unless another is named.
+/// The default port of the service.
 pub(super) const PORT: u16 = 8000;
 
-/// Every variable has a default, so that none has to be set.
+/// The environment variables of the service. Each one has a default.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Configuration (as the service reads it)")]
 pub(super) struct Environment {
-    /// The address on which the service listens: 0.0.0.0 opens it, with its published secrets, to everybody who reaches
-    /// this machine
+    /// The address on which the service listens: 0.0.0.0 opens it, with its published secrets, to all who
+    /// reach this machine
     #[arg(long, env, default_value = "127.0.0.1", value_parser = parse_host, value_name = "ADDRESS")]
     host: IpAddr,
-    /// A PostgreSQL to use instead of an own one
+    /// A PostgreSQL to use instead of the own one
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
-    /// A homeserver to use instead of an own one: Conduit as it is, Synapse with our registration and its two tokens
+    /// A homeserver to use instead of the own one: Conduit, or Synapse with the registration and the two
+    /// tokens of this service
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     matrix_homeserver_url: Option<String>,
     /// The part of Matrix ids after the colon
     #[arg(long, env, default_value = "hub.local", value_name = "NAME")]
     matrix_server_name: String,
-    /// What the service shows the homeserver [default: made once and kept]
+    /// The token of the service for requests to the homeserver [default: generated once and stored]
     #[arg(long, env, hide_env_values = true, value_name = "TOKEN")]
     matrix_as_token: Option<String>,
-    /// What the homeserver shows the service [default: made once and kept]
+    /// The token of the homeserver for requests to the service [default: generated once and stored]
     #[arg(long, env, hide_env_values = true, value_name = "TOKEN")]
     matrix_hs_token: Option<String>,
-    /// Where the homeserver reaches the service [default: its own address]
+    /// The address of the service for the homeserver [default: its own address]
     #[arg(long, env, value_name = "URL")]
     appservice_url: Option<String>,
-    /// Signs the service's own tokens [default: made once and kept]
+    /// The key that signs the service's own tokens [default: generated once and stored]
     #[arg(long, env, hide_env_values = true, value_name = "KEY")]
     secret_key: Option<String>,
-    /// Signs the Hub's tokens
+    /// The key that signs the Hub's tokens
     #[arg(long, env, hide_env_values = true, default_value = DEVELOPMENT_KEY, value_name = "KEY")]
     hub_secret_key: String,
-    /// What satellites show
+    /// The token of satellites
     #[arg(
         long,
         env,
@@ -55,12 +56,12 @@ pub(super) struct Environment {
         value_name = "TOKEN"
     )]
     messenger_service_token: String,
-    /// What is logged
+    /// The lowest level that is logged
     #[arg(long, env, default_value = "info", value_name = "LEVEL")]
     log_level: String,
 }
 
-/// Everything that a start needs to know.
+/// All settings of a start.
 #[derive(Debug)]
 pub(super) struct UpSettings {
     pub(super) directory: PathBuf,
@@ -68,13 +69,13 @@ pub(super) struct UpSettings {
     pub(super) host: IpAddr,
     pub(super) port: u16,
     pub(super) server_name: String,
-    /// `None`: an own one.
+    /// `None` for the own PostgreSQL.
     pub(super) database_url: Option<String>,
-    /// `None`: an own one.
+    /// `None` for the own Synapse.
     pub(super) homeserver_url: Option<String>,
     pub(super) as_token: String,
     pub(super) hs_token: String,
-    /// Where the homeserver reaches the service.
+    /// The address of the service for the homeserver.
     pub(super) appservice_url: String,
     pub(super) secret_key: String,
     pub(super) hub_secret_key: String,
@@ -86,9 +87,9 @@ impl UpSettings {
     pub(super) fn read(arguments: &Arguments, directory: PathBuf) -> Result<Self> {
         let environment = arguments.environment.clone();
         Ok(Self {
-            as_token: given_or_kept(environment.matrix_as_token, &directory.join("MATRIX_AS_TOKEN"))?,
-            hs_token: given_or_kept(environment.matrix_hs_token, &directory.join("MATRIX_HS_TOKEN"))?,
-            secret_key: given_or_kept(environment.secret_key, &directory.join("SECRET_KEY"))?,
+            as_token: value_or_stored(environment.matrix_as_token, &directory.join("MATRIX_AS_TOKEN"))?,
+            hs_token: value_or_stored(environment.matrix_hs_token, &directory.join("MATRIX_HS_TOKEN"))?,
+            secret_key: value_or_stored(environment.secret_key, &directory.join("SECRET_KEY"))?,
             appservice_url: filled(environment.appservice_url)
                 .unwrap_or_else(|| address(environment.host, arguments.port)),
             homeserver_url: filled(environment.matrix_homeserver_url),
@@ -104,12 +105,12 @@ impl UpSettings {
         })
     }
 
-    /// The service's address, without a slash at the end.
+    /// Returns the address of the service, without a slash at the end.
     pub(super) fn url(&self) -> String {
         address(self.host, self.port)
     }
 
-    /// What the service's programs find in their environment.
+    /// Returns the environment of the service's programs.
     pub(super) fn environment(
         &self,
         database_url: &str,
@@ -134,23 +135,23 @@ impl UpSettings {
     }
 }
 
-/// Where this machine reaches a service that listens there.
+/// Returns the URL of the service on this machine.
 fn address(host: IpAddr, port: u16) -> String {
-    let reached = if host.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { host };
-    format!("http://{}", SocketAddr::new(reached, port))
+    let reachable = if host.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { host };
+    format!("http://{}", SocketAddr::new(reachable, port))
 }
 
-/// Parses `--host`. A variable that is set to nothing is not set.
-fn parse_host(given: &str) -> Result<IpAddr, String> {
-    match given.trim() {
+/// Parses `--host`. An empty text is the default.
+fn parse_host(text: &str) -> Result<IpAddr, String> {
+    match text.trim() {
         "" | "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         address => address.parse().map_err(|_| "must be an address of this machine".to_owned()),
     }
 }
 
-/// Parses `--port`. A variable that is set to nothing is not set; 0 would be another port at each start.
-pub(super) fn parse_port(given: &str) -> Result<u16, String> {
-    match given.trim() {
+/// Parses `--port`. An empty text is the default. 0 is refused: it would be another port at each start.
+pub(super) fn parse_port(text: &str) -> Result<u16, String> {
+    match text.trim() {
         "" => Ok(PORT),
         port => match port.parse() {
             Ok(port @ 1..) => Ok(port),
@@ -159,11 +160,11 @@ pub(super) fn parse_port(given: &str) -> Result<u16, String> {
     }
 }
 
-fn given_or_kept(given: Option<String>, file: &Path) -> Result<String> {
-    filled(given).map_or_else(|| kept(file, secret), Ok)
+fn value_or_stored(value: Option<String>, file: &Path) -> Result<String> {
+    filled(value).map_or_else(|| read_or_create(file, secret), Ok)
 }
 
-/// A variable that is set to nothing is not set.
+/// Returns the value; `None` if it is empty.
 fn filled(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
@@ -185,17 +186,17 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_nobody_can_call_is_refused_before_anything_starts() {
+    fn an_invalid_port_is_refused() {
         for wrong in ["0", "65536", "-1", "http", "80.5"] {
             let error = parse(&[&format!("--port={wrong}")]).unwrap_err().to_string();
             assert!(error.contains("must be a whole number from 1 to 65535"), "{error}");
         }
         assert_eq!(parse(&["--port=65535"]).unwrap().port, 65535);
-        assert_eq!(parse(&["--port="]).unwrap().port, PORT, "PORT= is not set");
+        assert_eq!(parse(&["--port="]).unwrap().port, PORT, "an empty PORT is not set");
     }
 
     #[test]
-    fn the_services_address_is_the_one_that_clients_take() {
+    fn the_url_of_the_service_is_reachable_on_this_machine() {
         for (host, url) in [
             ("127.0.0.1", "http://127.0.0.1:8000"),
             ("0.0.0.0", "http://127.0.0.1:8000"),
@@ -210,15 +211,15 @@ mod tests {
     }
 
     #[test]
-    fn the_services_programs_are_started_for_development_and_for_this_machine_only() {
+    fn the_service_runs_for_development_and_listens_on_this_machine_only() {
         let directory = std::env::temp_dir().join(format!("up-settings-{}", std::process::id()));
         let settings = UpSettings::read(&parse(&[]).unwrap(), directory.clone()).unwrap();
         let environment = settings.environment("postgres://x", "http://y");
         std::fs::remove_dir_all(directory).unwrap();
         for expected in [("ENVIRONMENT", "development"), ("HOST", "127.0.0.1")] {
-            let given =
+            let value =
                 environment.iter().find(|(name, _)| *name == expected.0).map(|(_, value)| value.as_str());
-            assert_eq!(given, Some(expected.1));
+            assert_eq!(value, Some(expected.1));
         }
     }
 }

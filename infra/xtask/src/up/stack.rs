@@ -1,28 +1,28 @@
-//! The parts of a running service, in the order in which they start; they stop the other way round.
+//! The servers of a running service. They stop in the reverse order of their start.
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use messenger_devstack::Outlet;
-use messenger_devstack::port::kept_port;
+use messenger_devstack::OutputQueue;
+use messenger_devstack::port::stored_port;
 use messenger_devstack::postgres::{self, Postgres};
 use messenger_devstack::process::{Launch, Output, Process, Sink, prefixed};
 use messenger_devstack::service::Service;
 use messenger_devstack::synapse::{self, Synapse};
 
 use super::settings::UpSettings;
-use super::{holder, registration};
+use super::{port_check, registration};
 use crate::cargo::{cargo, programs, succeeds};
 use crate::step::Step;
 use crate::terminal::Style;
 
 const DATABASE: &str = "messenger";
-const FRESH: &str = "(Data of an older schema? `cargo xtask up --fresh` forgets them.)";
-/// How long the service may take to finish what it does.
+const FRESH: &str = "(Data of an older schema? `cargo xtask up --fresh` deletes them.)";
+/// Time limit of the service for stopping.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What runs so far.
+/// The servers that run.
 #[derive(Debug, Default)]
 pub(super) struct Stack {
     pub(super) postgres: Option<Postgres>,
@@ -39,13 +39,13 @@ impl Stack {
         self.start_service(settings).await
     }
 
-    /// The database's address.
+    /// Returns the URL of the database.
     pub(super) fn database_url(&self, settings: &UpSettings) -> String {
         let own = self.postgres.as_ref().map(|postgres| postgres.url(DATABASE));
         own.or_else(|| settings.database_url.clone()).unwrap_or_default()
     }
 
-    /// The homeserver's address.
+    /// Returns the URL of the homeserver.
     pub(super) fn homeserver_url(&self, settings: &UpSettings) -> String {
         let own = self.synapse.as_ref().map(|synapse| synapse.url().to_owned());
         own.or_else(|| settings.homeserver_url.clone()).unwrap_or_default()
@@ -57,7 +57,7 @@ impl Stack {
         }
         let step = Step::begin("PostgreSQL");
         let mut options = postgres::Options::durable(settings.directory.join("postgres"));
-        options.port = kept_port(&settings.directory.join("postgres.port"))?;
+        options.port = stored_port(&settings.directory.join("postgres.port"))?;
         let postgres = Postgres::start_with(options, &step.progress()).await?;
         postgres.ensure_database(DATABASE).await?;
         step.done(&format!("{} on port {}", postgres.version(), postgres.port()));
@@ -72,7 +72,7 @@ impl Stack {
         let step = Step::begin("Synapse");
         let mut options = synapse::Options::new(settings.directory.join("synapse"));
         synapse::install(&options.home, &step.progress()).await?;
-        options.port = kept_port(&settings.directory.join("synapse.port"))?;
+        options.port = stored_port(&settings.directory.join("synapse.port"))?;
         options.server_name.clone_from(&settings.server_name);
         options.registrations.push(registration::yaml(settings));
         step.progress()("starting");
@@ -95,10 +95,14 @@ impl Stack {
         let setup =
             Process::spawn(launch("setup", "messenger-worker", 33).arg("setup").output(Output::Kept))?;
         let status = setup.ended().await;
-        ensure!(status.success(), "`messenger-worker setup` failed ({status}):\n{}\n{FRESH}", setup.tail());
+        ensure!(
+            status.success(),
+            "`messenger-worker setup` failed ({status}):\n{}\n{FRESH}",
+            setup.last_lines()
+        );
         step.done("database migrated, homeserver ready");
-        // Building may have taken minutes.
-        holder::ensure_free(settings.port)?;
+        // The build may have taken minutes.
+        port_check::ensure_free(settings.port)?;
         let step = Step::begin("Service");
         let ready = format!("{}/api/v1/health", settings.url());
         self.worker = Some(Process::spawn(launch("worker", "messenger-worker", 35))?);
@@ -109,7 +113,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Waits until a part ends that should not, and says which.
+    /// Waits until a server ends unexpectedly. Returns an error with its name and its last lines.
     pub(super) async fn failure(&self) -> anyhow::Error {
         let router = self.router.as_ref().and_then(Service::process);
         let postgres = self.postgres.as_ref().and_then(Postgres::process);
@@ -122,7 +126,7 @@ impl Stack {
         }
     }
 
-    /// Stops what runs, and waits for it.
+    /// Stops all servers and waits for their end.
     pub(super) async fn stop(&mut self, progress: &Sink) {
         progress("router and worker");
         let worker = self.worker.take();
@@ -150,8 +154,8 @@ impl Stack {
     }
 }
 
-/// Removes what the database and the homeserver know: each refers to the other.
-pub(super) fn forget(directory: &Path) -> Result<()> {
+/// Deletes the data of PostgreSQL and Synapse: each refers to the other.
+pub(super) fn delete_data(directory: &Path) -> Result<()> {
     postgres::erase(&directory.join("postgres"))?;
     let homeserver = directory.join("synapse");
     if homeserver.exists() {
@@ -163,7 +167,7 @@ pub(super) fn forget(directory: &Path) -> Result<()> {
 async fn unexpected_end(process: Option<&Process>) -> anyhow::Error {
     let Some(process) = process else { return std::future::pending().await };
     let status = process.ended().await;
-    anyhow!("{} ended unexpectedly ({status}). Its last lines:\n{}", process.name(), process.tail())
+    anyhow!("{} ended unexpectedly ({status}). Its last lines:\n{}", process.name(), process.last_lines())
 }
 
 async fn build(release: bool) -> Result<()> {
@@ -171,7 +175,7 @@ async fn build(release: bool) -> Result<()> {
     if release {
         arguments.push("--release");
     }
-    Outlet::stderr().write(format!("  cargo {}\n", arguments.join(" ")));
+    OutputQueue::stderr().write(format!("  cargo {}\n", arguments.join(" ")));
     ensure!(succeeds(cargo(arguments)).await?, "the build failed");
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! What a person needs to know when everything runs.
+//! The message after the start: addresses, a token and examples.
 use std::fmt::Write;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use messenger_devstack::home::{kept, secret};
-use messenger_devstack::{Outlet, Postgres, Synapse};
+use messenger_devstack::home::{read_or_create, secret};
+use messenger_devstack::{OutputQueue, Postgres, Synapse};
 
 use super::readable;
 use super::settings::UpSettings;
@@ -12,7 +12,7 @@ use super::stack::Stack;
 use crate::terminal::Style;
 use crate::token;
 
-/// The person whom development works as.
+/// The user of the examples.
 const USER: &str = "mueller";
 const NAME: &str = "Max Müller";
 
@@ -22,18 +22,18 @@ pub(super) async fn show(stack: &Stack, settings: &UpSettings) -> Result<()> {
         Some(synapse) => Some(login(synapse, settings, &token).await?),
         None => None,
     };
-    Outlet::stdout().write(format!("{}\n", text(stack, settings, &token, login.as_deref())?));
+    OutputQueue::stdout().write(format!("{}\n", text(stack, settings, &token, login.as_deref())?));
     Ok(())
 }
 
-/// Lets the person look into rooms with any Matrix client: the first request provisions them, then their account gets a
-/// password, always the same one.
+/// Returns the login of the user for other Matrix clients. The request provisions the user; the password
+/// stays the same from start to start.
 async fn login(synapse: &Synapse, settings: &UpSettings, token: &str) -> Result<String> {
     let me =
         reqwest::Client::builder().no_proxy().build()?.get(format!("{}/api/v1/users/me", settings.url()));
-    let answer = me.bearer_auth(token).timeout(Duration::from_secs(10)).send().await?;
-    ensure!(answer.status() == 200, "GET /api/v1/users/me answered {}", answer.status());
-    let password = kept(&settings.directory.join("matrix-password"), || secret()[..16].to_owned())?;
+    let response = me.bearer_auth(token).timeout(Duration::from_secs(10)).send().await?;
+    ensure!(response.status() == 200, "GET /api/v1/users/me answered {}", response.status());
+    let password = read_or_create(&settings.directory.join("matrix-password"), || secret()[..16].to_owned())?;
     synapse.set_password(USER, &password).await?;
     Ok(format!("@{USER}:{} with the password {password}, in any Matrix client", settings.server_name))
 }
@@ -47,8 +47,8 @@ fn text(stack: &Stack, settings: &UpSettings, token: &str, login: Option<&str>) 
     row("Homeserver", &format!("{} ({})", stack.homeserver_url(settings), settings.server_name))?;
     row("PostgreSQL", &stack.database_url(settings))?;
     row("Data, logs", &readable(&settings.directory))?;
-    let elsewhere = stack.postgres.as_ref().map(Postgres::directory);
-    if let Some(directory) = elsewhere.filter(|directory| !directory.starts_with(&settings.directory)) {
+    let postgres = stack.postgres.as_ref().map(Postgres::directory);
+    if let Some(directory) = postgres.filter(|directory| !directory.starts_with(&settings.directory)) {
         row("", &format!("{} (PostgreSQL)", directory.display()))?;
     }
     if let Some(login) = login {
@@ -59,7 +59,7 @@ fn text(stack: &Stack, settings: &UpSettings, token: &str, login: Option<&str>) 
         &format!("A token of {NAME}, user of tenant 1, for 12 hours (others: cargo xtask token --help)"),
         token,
     )?;
-    example("What happens, as it happens", &format!("curl -N '{url}/api/v1/events/stream?token={token}'"))?;
+    example("The event stream of this user", &format!("curl -N '{url}/api/v1/events/stream?token={token}'"))?;
     example("A notification", &notification(settings))?;
     example(
         "The environment of a satellite",

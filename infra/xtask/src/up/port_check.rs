@@ -1,4 +1,4 @@
-//! Who holds a port that we want.
+//! Checks that a port is free, else names the process that listens on it.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,26 +8,26 @@ use messenger_devstack::port::is_free;
 /// The state of a listening socket in `/proc/net/tcp`.
 const LISTENING: &str = "0A";
 
-/// Fails when somebody listens on the port, and says who, as far as we may know.
+/// Returns an error if a process listens on the port. The error names the process if its number is readable.
 pub(super) fn ensure_free(port: u16) -> Result<()> {
     if is_free(port) {
         return Ok(());
     }
-    let holder = holder(port).map_or_else(
+    let listener = listener(port).map_or_else(
         || {
             "another process (as root: `ss -ltnp` names it; another service, or an `up` of another checkout?)"
                 .to_owned()
         },
-        |holder| format!("the process {holder}"),
+        |listener| format!("the process {listener}"),
     );
-    bail!("port {port} is held by {holder}: stop it, or choose another port with PORT=…")
+    bail!("port {port} is held by {listener}: stop it, or choose another port with PORT=…")
 }
 
-/// Number and command line of the process that listens there.
-fn holder(port: u16) -> Option<String> {
+/// Returns number and command line of the process that listens on the port.
+fn listener(port: u16) -> Option<String> {
     let mut tables =
         ["/proc/net/tcp", "/proc/net/tcp6"].iter().filter_map(|table| fs::read_to_string(table).ok());
-    let socket = tables.find_map(|table| listening(&table, port))?;
+    let socket = tables.find_map(|table| listening_socket(&table, port))?;
     let numbers = fs::read_dir("/proc")
         .ok()?
         .flatten()
@@ -39,12 +39,12 @@ fn holder(port: u16) -> Option<String> {
     Some(format!("{number} ({})", command.trim()))
 }
 
-/// The socket that listens on the port, as the links in `/proc/…/fd` name it.
-fn listening(table: &str, port: u16) -> Option<String> {
+/// Returns the socket that listens on the port, as the links in `/proc/…/fd` name it.
+fn listening_socket(table: &str, port: u16) -> Option<String> {
     let fields = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let ours = format!(":{port:04X}");
+    let local = format!(":{port:04X}");
     let mut found =
-        fields.filter(|fields| fields.len() > 9 && fields[1].ends_with(&ours) && fields[3] == LISTENING);
+        fields.filter(|fields| fields.len() > 9 && fields[1].ends_with(&local) && fields[3] == LISTENING);
     found.next().map(|fields| format!("socket:[{}]", fields[9]))
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_holder_of_a_port_is_named() {
+    fn the_error_names_the_process_that_listens_on_the_port() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let error = ensure_free(port).unwrap_err().to_string();

@@ -1,5 +1,6 @@
-//! Server processes of a data directory, found by the working directory that PostgreSQL gives all of them. Connections have
-//! process groups of their own, and what survived a `kill -9` is nobody's child.
+//! The server processes of a data directory, found by their working directory. The process of a connection
+//! has its own process group, and a process that survived a `kill -9` of its parent is no child of this
+//! process.
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,10 +8,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Makes way for a new server: ends what runs in the directory, and removes a `postmaster.pid` that nobody owns. The server would
-/// take another process that has that number by now for a living one of its own. Without `/proc` (macOS) that stays its decision.
-pub(super) fn clear(data: &Path) -> Result<()> {
-    end(data);
+/// Kills the processes of a former server and removes its `postmaster.pid`: a new server would not start if
+/// another process has that number. Without `/proc` (macOS) the file stays.
+pub(super) fn remove(data: &Path) -> Result<()> {
+    kill(data);
     ensure!(processes(data).is_empty(), "a PostgreSQL in {} does not end", data.display());
     if Path::new("/proc/self/cwd").exists() {
         let _ = fs::remove_file(data.join("postmaster.pid"));
@@ -18,8 +19,8 @@ pub(super) fn clear(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Kills them, and waits until they are gone.
-pub(super) fn end(data: &Path) {
+/// Kills all processes, and waits at most five seconds until they have ended.
+pub(super) fn kill(data: &Path) {
     for _ in 0..200 {
         if processes(data).is_empty() {
             return;
@@ -29,10 +30,10 @@ pub(super) fn end(data: &Path) {
     }
 }
 
-/// Signals all of them.
+/// Sends a signal to all processes.
 pub(super) fn signal(data: &Path, signal: Signal) {
     for pid in processes(data) {
-        // It may have ended meanwhile.
+        // The process may have ended.
         let _ = kill_process(pid, signal);
     }
 }
@@ -43,12 +44,12 @@ fn processes(data: &Path) -> Vec<Pid> {
     entries.filter_map(|entry| server(&entry.path(), &data)).collect()
 }
 
-/// The number of the process, if it is a server in this directory and not, say, somebody's shell.
+/// Returns the number of the process if it is a PostgreSQL in this directory.
 fn server(process: &Path, data: &PathBuf) -> Option<Pid> {
     let number = process.file_name()?.to_str()?.parse().ok()?;
-    let here = fs::read_link(process.join("cwd")).ok()? == *data;
-    let postgres = fs::read_to_string(process.join("comm")).ok()?.trim() == "postgres";
-    Pid::from_raw(number).filter(|_| here && postgres)
+    let is_here = fs::read_link(process.join("cwd")).ok()? == *data;
+    let is_postgres = fs::read_to_string(process.join("comm")).ok()?.trim() == "postgres";
+    Pid::from_raw(number).filter(|_| is_here && is_postgres)
 }
 
 #[expect(clippy::disallowed_methods, reason = "25 ms while a killed process ends; `Drop` cannot await")]

@@ -1,26 +1,26 @@
-//! Output that nobody reads, or reads too slowly, holds nobody up.
+//! Writers do not wait for a slow or closed output stream.
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use messenger_devstack::Outlet;
+use messenger_devstack::OutputQueue;
 use messenger_devstack::process::{Launch, Output, Process};
 use tokio::time::timeout;
 
-/// More than any machine takes.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// A time limit that no machine reaches.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[tokio::test]
-async fn a_child_ends_though_nobody_reads_what_it_writes_and_the_reader_is_told_what_is_missing() {
+async fn a_child_ends_although_its_output_is_not_read_and_a_notice_counts_the_dropped_lines() {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let outlet = Outlet::to(writer);
-    let queue = Arc::clone(&outlet);
-    let sink = Output::Lines(Arc::new(move |line| queue.write(format!("child | {line}\n"))));
+    let queue = OutputQueue::to(writer);
+    let sink_queue = Arc::clone(&queue);
+    let sink = Output::Lines(Arc::new(move |line| sink_queue.write(format!("child | {line}\n"))));
     let child = Process::spawn(Launch::new("seq", "seq").args(["1", "300000"]).output(sink)).unwrap();
-    let status = timeout(PATIENCE, child.ended()).await.expect("the child does not wait for the reader");
+    let status = timeout(TIMEOUT, child.ended()).await.expect("the child does not wait for the reader");
     assert!(status.success());
-    assert!(!outlet.flush(Duration::ZERO), "the pipe is full");
-    // Whoever reads again gets what waits, in order, and a line about what does not.
+    assert!(!queue.flush(Duration::ZERO), "the pipe is full");
+    // The reader gets the queued lines in order, and a notice about the dropped ones.
     let read = std::thread::spawn(move || {
         let mut text = String::new();
         let mut bytes = [0; 4096];
@@ -30,8 +30,8 @@ async fn a_child_ends_though_nobody_reads_what_it_writes_and_the_reader_is_told_
         }
         text
     });
-    assert!(outlet.flush(PATIENCE));
-    outlet.write("the last line\n");
+    assert!(queue.flush(TIMEOUT));
+    queue.write("the last line\n");
     let text = tokio::task::spawn_blocking(|| read.join().unwrap()).await.unwrap();
     let mut expected = 1;
     let mut lines = text.lines();
@@ -40,14 +40,14 @@ async fn a_child_ends_though_nobody_reads_what_it_writes_and_the_reader_is_told_
         expected += usize::from(is_next);
         !is_next
     });
-    let left_out = format!("[{} lines left out: this output is read too slowly]", 300_000 - (expected - 1));
-    assert_eq!(notice, Some(left_out.as_str()));
+    let dropped = format!("[{} lines left out: this output is read too slowly]", 300_000 - (expected - 1));
+    assert_eq!(notice, Some(dropped.as_str()));
     assert_eq!(lines.next(), Some("the last line"));
     assert!(expected > 10_000, "{expected}");
 }
 
 #[test]
-fn a_stream_that_fails_stops_nobody() {
+fn a_failing_stream_does_not_block_writers() {
     struct Closed;
     impl Write for Closed {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
@@ -58,9 +58,9 @@ fn a_stream_that_fails_stops_nobody() {
             Ok(())
         }
     }
-    let outlet = Outlet::to(Closed);
+    let queue = OutputQueue::to(Closed);
     for _ in 0..100 {
-        outlet.write(vec![b'x'; 100_000]);
-        assert!(outlet.flush(PATIENCE));
+        queue.write(vec![b'x'; 100_000]);
+        assert!(queue.flush(TIMEOUT));
     }
 }
