@@ -1,15 +1,17 @@
 //! `cargo xtask up`: the whole service on this machine, until Ctrl-C.
 mod port_check;
 mod registration;
+mod schema;
 mod settings;
 mod stack;
+mod stored_data;
 mod welcome;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
-use messenger_devstack::home::{Lock, workspace};
+use anyhow::{Result, bail};
+use messenger_devstack::home::workspace;
 use messenger_devstack::{Home, OutputQueue};
 
 use crate::interrupt::Interrupt;
@@ -40,15 +42,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut interrupt = Interrupt::watch()?;
     let directory = arguments.directory.clone().unwrap_or_else(|| Home::default().path("up"));
     let directory = std::path::absolute(directory)?;
-    let _lock = Lock::try_take(&directory.join("lock"))?.with_context(|| {
-        format!(
-            "another `cargo xtask up` runs in {}: stop it, or name another place with --directory",
-            directory.display()
-        )
-    })?;
+    let _lock = stored_data::lock(&directory)?;
     port_check::ensure_free(arguments.port)?;
     if arguments.deletes_data {
-        stack::delete_data(&directory)?;
+        stored_data::delete(&directory)?;
     }
     let settings = UpSettings::read(&arguments, directory)?;
     let mut stack = Stack::default();

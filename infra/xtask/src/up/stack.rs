@@ -1,9 +1,8 @@
 //! The servers of a running service. They stop in the reverse order of their start.
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use messenger_devstack::OutputQueue;
 use messenger_devstack::port::stored_port;
 use messenger_devstack::postgres::{self, Postgres};
@@ -12,13 +11,12 @@ use messenger_devstack::service::Service;
 use messenger_devstack::synapse::{self, Synapse};
 
 use super::settings::UpSettings;
-use super::{port_check, registration};
+use super::{port_check, registration, schema};
 use crate::cargo::{cargo, programs, succeeds};
 use crate::step::Step;
 use crate::terminal::Style;
 
 const DATABASE: &str = "messenger";
-const FRESH: &str = "(Data of an older schema? `cargo xtask up --fresh` deletes them.)";
 /// Time limit of the service for stopping.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -95,11 +93,13 @@ impl Stack {
         let setup =
             Process::spawn(launch("setup", "messenger-worker", 33).arg("setup").output(Output::Kept))?;
         let status = setup.ended().await;
-        ensure!(
-            status.success(),
-            "`messenger-worker setup` failed ({status}):\n{}\n{FRESH}",
-            setup.last_lines()
-        );
+        if !status.success() {
+            let output = setup.last_lines();
+            if let Some(advice) = schema::advice(&output, settings.database_url.is_none()) {
+                bail!("{advice}\n{output}");
+            }
+            bail!("`messenger-worker setup` failed ({status}):\n{output}");
+        }
         step.done("database migrated, homeserver ready");
         // The build may have taken minutes.
         port_check::ensure_free(settings.port)?;
@@ -152,16 +152,6 @@ impl Stack {
             postgres.stop().await;
         }
     }
-}
-
-/// Deletes the data of PostgreSQL and Synapse: each refers to the other.
-pub(super) fn delete_data(directory: &Path) -> Result<()> {
-    postgres::erase(&directory.join("postgres"))?;
-    let homeserver = directory.join("synapse");
-    if homeserver.exists() {
-        fs::remove_dir_all(&homeserver).with_context(|| format!("removing {}", homeserver.display()))?;
-    }
-    Ok(())
 }
 
 async fn unexpected_end(process: Option<&Process>) -> anyhow::Error {
