@@ -91,7 +91,7 @@ async fn without_the_database_it_is_unhealthy_and_503() {
 #[tokio::test(start_paused = true)]
 async fn the_answer_comes_within_a_second_when_the_homeserver_hangs() {
     let (messenger, wire) = test_app();
-    messenger.homeserver.act_late(Duration::from_hours(1));
+    messenger.homeserver.delay_requests(Duration::from_hours(1));
     let begun = tokio::time::Instant::now();
     let answer = health(&wire).await;
     assert_eq!(

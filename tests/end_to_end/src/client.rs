@@ -200,7 +200,7 @@ impl TestUser {
 impl EventStream {
     /// The next event that is no keepalive.
     pub async fn next(&mut self) -> SseEvent {
-        let next = tokio::time::timeout(PATIENCE, self.reader.next_real()).await;
+        let next = tokio::time::timeout(PATIENCE, self.reader.next_without_keepalives()).await;
         let event = next.expect("an event in time").expect("the stream goes on");
         event.last_id.clone_into(&mut self.last_id);
         event

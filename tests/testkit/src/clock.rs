@@ -1,14 +1,16 @@
 //! A clock that stands still until a test moves it.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use jiff::Timestamp;
 use messenger_core::port::Clock;
 
-/// When tests begin: 2026-01-01T06:00:00Z.
+use crate::lock;
+
+/// The time at which tests begin: 2026-01-01T06:00:00Z.
 pub(crate) const START: Timestamp = Timestamp::constant(1_767_247_200, 0);
 
 /// A settable clock. Clones show the same time.
@@ -16,17 +18,17 @@ pub(crate) const START: Timestamp = Timestamp::constant(1_767_247_200, 0);
 pub struct TestClock(Arc<Mutex<Timestamp>>);
 
 impl TestClock {
-    /// A clock that shows this time.
+    /// Makes a clock that shows this time.
     pub fn at(time: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(time)))
     }
 
     /// Sets the time.
     pub fn set(&self, time: Timestamp) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = time;
+        *lock(&self.0) = time;
     }
 
-    /// Moves the time on.
+    /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.set(self.now() + by);
     }
@@ -40,6 +42,6 @@ impl Default for TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0)
     }
 }

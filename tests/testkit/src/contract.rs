@@ -1,6 +1,6 @@
-//! What every adapter of a port promises, as tests: one text for memory, PostgreSQL and whatever comes.
+//! Contract tests of the ports: one text for each port, run by every adapter.
 //!
-//! An adapter's test says how to make a fresh store and runs everything with [`contract_tests!`]:
+//! An adapter's test names a function that makes an empty store, and runs the tests with [`contract_tests!`]:
 //!
 //! ```text
 //! struct Database { … }
@@ -8,14 +8,14 @@
 //! #[async_trait]
 //! impl Store for Database { … }
 //!
-//! /// A database of its own for each test.
-//! async fn fresh() -> Database { … }
+//! /// Creates a database for one test.
+//! async fn new_store() -> Database { … }
 //!
-//! messenger_testkit::contract_tests!(fresh);
+//! messenger_testkit::contract_tests!(new_store);
 //! ```
 //!
-//! What needs days to pass stands in [`ageing_contract_tests!`], for adapters whose time can be moved; what a
-//! homeserver promises in [`homeserver_contract_tests!`].
+//! [`ageing_contract_tests!`] has the tests that need days to pass, for adapters whose clock can be moved.
+//! [`homeserver_contract_tests!`] has the tests of a homeserver.
 //!
 //! [`contract_tests!`]: crate::contract_tests
 //! [`ageing_contract_tests!`]: crate::ageing_contract_tests
@@ -25,27 +25,27 @@ pub mod accept;
 pub mod ageing;
 pub mod audience;
 pub mod cursors;
-pub mod due;
-pub mod emptied;
 pub mod ephemeral_bus;
 pub mod external;
 pub mod feed;
 pub mod files;
-pub mod held;
+pub mod held_messages;
 pub mod homeserver;
 pub mod identity;
+mod macros;
 pub mod maintenance;
 pub mod memberships;
 pub mod messages;
 pub mod notifications;
 pub mod outbox;
 pub mod pending_leaves;
-pub mod place;
-mod promises;
+pub mod provisioning;
+pub mod queue_state;
 pub mod queues;
 pub mod receipts;
 pub mod reconciliation;
 pub mod records;
+pub mod redacted_payloads;
 pub mod redactions;
 pub mod room_views;
 pub mod rooms;
@@ -64,18 +64,18 @@ use tokio::task::JoinSet;
 
 use crate::{Memory, MemoryHomeserver, TestClock};
 
-/// A time that ends within a test.
+/// A duration that ends within a test.
 pub(crate) const SHORT: Duration = Duration::from_millis(250);
-/// A time that does not end within a test.
+/// A duration that does not end within a test.
 pub(crate) const LONG: Duration = Duration::from_mins(10);
 
-/// A store with nothing in it.
+/// An empty store.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Its ports. The contract uses neither `homeserver` nor `clock`.
+    /// Returns its ports. The contract uses neither `homeserver` nor `clock`.
     fn ports(&self) -> Ports;
 
-    /// Lets time pass for leases and delays: moves the store's clock, or sleeps where that cannot be done.
+    /// Lets time pass for leases and delays. Moves the store's clock, or sleeps if that is not possible.
     async fn pass(&self, time: Duration);
 }
 
@@ -90,20 +90,20 @@ impl Store for Memory {
     }
 }
 
-/// A homeserver on which nobody else works with what a test names.
-pub trait Home: Send + Sync {
-    /// Its port.
+/// A homeserver in which no other test uses the names of this one.
+pub trait TestHomeserver: Send + Sync {
+    /// Returns its port.
     fn homeserver(&self) -> &dyn Homeserver;
 
-    /// Its `server_name`.
+    /// Returns its `server_name`.
     fn server_name(&self) -> &str;
 
-    /// What makes names of this test unlike those of any other: `[a-z0-9]+`.
+    /// Returns a part for names that no other test uses: `[a-z0-9]+`.
     fn unique(&self) -> &str;
 }
 
-/// Waits for something that becomes true as time passes.
-pub(crate) async fn in_time<T>(
+/// Waits until `look` returns a value, while time passes.
+pub(crate) async fn eventually<T>(
     store: &dyn Store,
     mut look: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<T> {
@@ -113,11 +113,11 @@ pub(crate) async fn in_time<T>(
         }
         store.pass(SHORT).await;
     }
-    panic!("it did not become true in time")
+    panic!("the expected state did not come in time")
 }
 
-/// Does the same many times at once, in tasks of their own.
-pub(crate) async fn together<T, F>(times: usize, act: impl Fn(usize) -> F) -> Result<Vec<T>>
+/// Runs the same call many times concurrently, in tasks of their own.
+pub(crate) async fn concurrently<T, F>(times: usize, act: impl Fn(usize) -> F) -> Result<Vec<T>>
 where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
@@ -126,20 +126,20 @@ where
     tasks.join_all().await.into_iter().collect()
 }
 
-/// Stores what is new.
+/// Stores a new notification.
 pub(crate) async fn accept(ports: &Ports, entry: NewNotification) -> Result<(Notification, QueueState)> {
     match ports.notifications.accept(entry).await? {
         AcceptOutcome::New { notification, place } => Ok((*notification, place)),
-        AcceptOutcome::Replayed { .. } => panic!("it is not new"),
+        AcceptOutcome::Replayed { .. } => panic!("the notification is not new"),
     }
 }
 
 /// Claims the one room queue that is due, for long.
 pub(crate) async fn claim(ports: &Ports) -> Result<RoomQueue> {
-    Ok(ports.outbox.claim(LONG).await?.expect("a lane is due"))
+    Ok(ports.outbox.claim(LONG).await?.expect("a room queue is due"))
 }
 
-/// What is pending in a room queue.
+/// Returns the pending notifications of a room queue.
 pub(crate) async fn pending(ports: &Ports, queue: &RoomQueue) -> Result<Vec<Notification>> {
     ports.outbox.pending(queue, LONG, 100).await
 }

@@ -1,51 +1,53 @@
-//! Ending a process at a chosen step, as `kill -9` would.
+//! Fault injection: ends a process at a chosen step, as `kill -9` would.
 
 use std::{
     future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use tokio::sync::watch;
 
-/// The life of one process. Once it has blown, nothing that the process calls ever returns.
+use crate::lock;
+
+/// The number of steps that a process may still make. Once they are used up, no call of the process returns.
 #[derive(Clone)]
 pub(crate) struct FaultInjector(Arc<Inner>);
 
 struct Inner {
-    /// How many steps are left; `None` for any number.
+    /// The steps that are left; `None` for any number.
     left: Mutex<Option<usize>>,
-    blown: watch::Sender<bool>,
+    triggered: watch::Sender<bool>,
 }
 
 impl Default for FaultInjector {
     fn default() -> Self {
-        Self(Arc::new(Inner { left: Mutex::new(None), blown: watch::Sender::new(false) }))
+        Self(Arc::new(Inner { left: Mutex::new(None), triggered: watch::Sender::new(false) }))
     }
 }
 
 impl FaultInjector {
-    /// Lets the process make so many steps and no more; `None` for any number.
+    /// Limits the process to this number of further steps; `None` lifts the limit.
     pub(crate) fn allow(&self, steps: Option<usize>) {
-        *self.0.left.lock().unwrap_or_else(PoisonError::into_inner) = steps;
+        *lock(&self.0.left) = steps;
     }
 
-    /// One step of the process: lets others come in between. Never returns when no step is left.
+    /// Counts one step of the process and yields to other tasks. Never returns once no step is left.
     pub(crate) async fn step(&self) {
         tokio::task::yield_now().await;
-        if self.is_over() {
-            self.0.blown.send_replace(true);
+        if self.is_exhausted() {
+            self.0.triggered.send_replace(true);
             future::pending::<()>().await;
         }
     }
 
-    /// Waits until the process has come to its last step.
-    pub(crate) async fn blown(&self) {
-        // The sender lives as long as we do.
-        let _ = self.0.blown.subscribe().wait_for(|blown| *blown).await;
+    /// Waits until the process has used up its steps.
+    pub(crate) async fn triggered(&self) {
+        // `self` owns the sender, so this cannot fail.
+        let _ = self.0.triggered.subscribe().wait_for(|triggered| *triggered).await;
     }
 
-    fn is_over(&self) -> bool {
-        let mut left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
+    fn is_exhausted(&self) -> bool {
+        let mut left = lock(&self.0.left);
         match left.as_mut() {
             Some(0) => true,
             Some(left) => {

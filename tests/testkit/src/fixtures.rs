@@ -1,4 +1,4 @@
-//! What tests begin with: values with defaults, changed by struct update.
+//! Fixtures: values with defaults, changed by struct update.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 /// The tenant of most tests.
 pub const TENANT: TenantId = TenantId(1);
-/// A tenant that must not hear of it.
+/// A tenant that must not receive anything of the other one's.
 pub const OTHER_TENANT: TenantId = TenantId(2);
 
 /// A user id.
@@ -39,7 +39,7 @@ pub fn identity(id: &str) -> Identity {
     }
 }
 
-/// What `mueller` looks for.
+/// A user search by `mueller`.
 pub fn query(text: &str) -> UserQuery {
     UserQuery { text: fold(text), except: user("mueller"), limit: 50 }
 }
@@ -49,7 +49,7 @@ pub fn satellite() -> Satellite {
     Satellite { token: "legacy".to_owned(), tenant: TENANT }
 }
 
-/// A notification to everybody.
+/// A notification to the tenant's general room.
 pub fn draft(title: &str) -> Draft {
     Draft {
         source_app: "inventory".to_owned(),
@@ -72,49 +72,49 @@ pub fn machine(number: i64, title: &str) -> Draft {
     Draft { target, ..draft(title) }
 }
 
-/// A caller who does not wait.
+/// Options of a caller that does not wait for the delivery.
 pub fn no_wait() -> SendOptions {
     SendOptions { wait: Duration::ZERO, idempotency: None }
 }
 
-/// A caller who waits.
+/// Options of a caller that waits for the delivery for at most this time.
 pub fn waiting(wait: Duration) -> SendOptions {
     SendOptions { wait, ..no_wait() }
 }
 
-/// A caller who does not wait and may call again.
+/// Options with an idempotency key, of a caller that does not wait.
 pub fn retried(key: &str, fingerprint: &str) -> SendOptions {
     let idempotency = Idempotency { key: key.to_owned(), fingerprint: fingerprint.to_owned() };
     SendOptions { idempotency: Some(idempotency), ..no_wait() }
 }
 
-/// What is to be stored for a draft, for a caller who does not wait.
-pub fn entry(draft: Draft) -> NewNotification {
+/// A draft ready to be stored, with the options of [`no_wait`].
+pub fn new_notification(draft: Draft) -> NewNotification {
     let payload = payload(&json!({ "title": draft.title }));
     NewNotification { satellite: satellite(), draft, room: None, payload, options: no_wait() }
 }
 
-/// The fields of an event.
+/// A payload with these fields.
 pub fn payload(fields: &Value) -> Payload {
     Payload::of(fields).expect("the fields are an object")
 }
 
-/// A message of some room, for an audience.
+/// A `new_message` event for an audience.
 pub fn event(audience: Audience, body: &str) -> NewEvent {
     NewEvent { audience, kind: Kind::NewMessage, payload: payload(&json!({ "body": body })), key: None }
 }
 
-/// The same event each time it comes.
+/// An event of the tenant with this Matrix event id: appended again, it is the same event.
 pub fn keyed(key: &str, body: &str) -> NewEvent {
     NewEvent { key: Some(EventId::new(key)), ..event(Audience::Tenant(TENANT), body) }
 }
 
-/// The titles of notifications.
+/// Returns the titles of notifications, in order.
 pub fn titles(notifications: &[Notification]) -> Vec<&str> {
     notifications.iter().map(|notification| notification.draft.title.as_str()).collect()
 }
 
-/// A notification that stands in room `!1` as this event.
+/// A delivery of a notification to room `!1` as this Matrix event.
 pub fn delivered(id: NotificationId, event: &str) -> Delivered {
     Delivered { id, room: room("!1"), event: EventId::new(event) }
 }

@@ -1,15 +1,15 @@
-//! A homeserver in memory: accounts, rooms by alias, and messages that count once for each transaction id. It can be
-//! switched off, made slow, and told to fail.
+//! A homeserver in memory: accounts, rooms, and messages that are stored once for each transaction id. A test
+//! can switch it off, slow it down, and make it fail.
 
+mod faults;
 mod files;
 mod port;
 mod state;
 mod timeline;
-mod trouble;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -21,12 +21,12 @@ use messenger_core::{
 };
 use serde_json::Value;
 
-use crate::{clock::START, fault::FaultInjector};
+use crate::{clock::START, fault::FaultInjector, lock};
 
-/// The bot of the usual settings.
+/// The bot of the default settings.
 const BOT: &str = "@messenger:hub.local";
 
-/// The homeserver. Clones are the same server.
+/// The homeserver. Clones share the state.
 #[derive(Clone, Default)]
 pub struct MemoryHomeserver {
     state: Arc<Mutex<State>>,
@@ -35,216 +35,215 @@ pub struct MemoryHomeserver {
 
 #[derive(Default)]
 struct State {
-    trouble: trouble::Trouble,
+    faults: faults::Faults,
     accounts: BTreeMap<MatrixUserId, String>,
-    /// Accounts that somebody else made, and those of them in whose name we acted all the same.
+    /// Accounts that the service did not make.
     foreign: BTreeSet<MatrixUserId>,
-    misused: BTreeSet<MatrixUserId>,
+    /// The foreign accounts in whose name the service acted all the same.
+    impersonated: BTreeSet<MatrixUserId>,
     deactivated: BTreeSet<MatrixUserId>,
     passwords: BTreeMap<MatrixUserId, String>,
-    /// Whom each has a direct chat with, and where.
+    /// Direct chats, as (user, partner, room).
     direct: BTreeSet<(MatrixUserId, MatrixUserId, RoomId)>,
     read: Vec<(RoomId, MatrixUserId, EventId)>,
-    /// Receipts of other clients, until they are told.
+    /// Receipts of other clients that no sync has returned yet.
     receipts: Vec<Receipt>,
     typing: BTreeMap<RoomId, BTreeMap<MatrixUserId, Duration>>,
-    /// Where that has changed since it was last read.
+    /// Rooms in which the typing users have changed since the last sync.
     typing_changed: BTreeSet<RoomId>,
     aliases: HashMap<String, RoomId>,
     rooms: BTreeMap<RoomId, Room>,
     events: u64,
     files: files::Table,
-    /// How much later it is than when tests begin.
+    /// The time that has passed since the tests began.
     passed: Duration,
-    /// Whether a position that is none counts as the beginning, as on Conduit.
-    is_forgiving: bool,
+    /// Whether an unknown sync token counts as the beginning, as on Conduit.
+    accepts_unknown_tokens: bool,
 }
 
-/// A room.
 struct Room {
-    asked: NewRoom,
+    request: NewRoom,
     members: BTreeSet<MatrixUserId>,
     invited: BTreeSet<MatrixUserId>,
-    /// What was the last event when each came in.
-    came: BTreeMap<MatrixUserId, u64>,
+    /// The number of the last event before each member joined.
+    joined_after: BTreeMap<MatrixUserId, u64>,
     muted: BTreeSet<MatrixUserId>,
     banned: BTreeSet<MatrixUserId>,
     successor: Option<RoomId>,
     predecessor: Option<RoomId>,
     messages: Vec<Message>,
-    made_by: MatrixUserId,
-    made_at: Timestamp,
+    creator: MatrixUserId,
+    created_at: Timestamp,
     bot: Bot,
     is_space: bool,
 }
 
-/// Whether the bot is in a room.
+/// The bot's membership of a room.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bot {
     In,
-    /// Put out by this event; it may come back.
+    /// Left or kicked by this event; it may join again.
     Out(u64),
-    /// For good.
+    /// Banned by this event.
     Banned(u64),
 }
 
-/// A message in a room.
+/// An event in a room, mostly a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Its id.
+    /// The event id.
     pub event: EventId,
-    /// Who said it.
+    /// The sender.
     pub sender: MatrixUserId,
-    /// Its place among all messages of the server.
+    /// The position among all events of the server.
     pub number: u64,
-    /// When it was said; of two at the same time the later one a second later.
+    /// The `origin_server_ts`; each event is one second later than the one before.
     pub at: Timestamp,
-    /// Its type; mostly `m.room.message`.
+    /// The event type, mostly `m.room.message`.
     pub kind: String,
-    /// Whom it is about, if it is a change of membership.
-    pub about: Option<MatrixUserId>,
-    /// The transaction that sent it.
+    /// The state key; for a change of membership, the user whose membership changes.
+    pub state_key: Option<MatrixUserId>,
+    /// The transaction id with which it was sent.
     pub transaction: String,
-    /// What it says.
+    /// The content.
     pub content: Value,
 }
 
 impl Message {
-    /// Its plain text.
+    /// Returns the plain text; empty if the content has none.
     pub fn body(&self) -> &str {
         self.content["body"].as_str().unwrap_or_default()
     }
 }
 
-/// What tests ask.
 impl MemoryHomeserver {
-    /// All rooms.
+    /// Returns the ids of all rooms.
     pub fn rooms(&self) -> Vec<RoomId> {
         self.state().rooms.keys().cloned().collect()
     }
 
-    /// The room that has this alias localpart.
+    /// Returns the room with this alias localpart.
     pub fn room_by_alias(&self, alias: &str) -> Option<RoomId> {
         self.state().aliases.get(alias).cloned()
     }
 
-    /// What was asked for when a room was created.
-    pub fn asked(&self, room: &RoomId) -> NewRoom {
-        self.state().room(room).asked.clone()
+    /// Returns the request with which a room was created.
+    pub fn creation_request(&self, room: &RoomId) -> NewRoom {
+        self.state().room(room).request.clone()
     }
 
-    /// Who is in a room, beside the bot.
+    /// Returns the members of a room without the bot.
     pub fn members(&self, room: &RoomId) -> Vec<MatrixUserId> {
         self.state().room(room).members.iter().cloned().collect()
     }
 
-    /// What stands in a room, in its order.
+    /// Returns the events of a room, in order.
     pub fn messages(&self, room: &RoomId) -> Vec<Message> {
         self.state().room(room).messages.clone()
     }
 
-    /// The plain texts of a room, in its order.
+    /// Returns the plain texts of a room, in order.
     pub fn bodies(&self, room: &RoomId) -> Vec<String> {
         self.messages(room).iter().map(|message| message.body().to_owned()).collect()
     }
 
-    /// The plain texts of all rooms, room by room.
+    /// Returns the plain texts of all rooms, room by room.
     pub fn all_bodies(&self) -> Vec<String> {
         self.rooms().iter().flat_map(|room| self.bodies(room)).collect()
     }
 
-    /// The display name of an account, if it exists.
+    /// Returns the display name of an account; `None` if there is no such account.
     pub fn display_name(&self, user: &MatrixUserId) -> Option<String> {
         self.state().accounts.get(user).cloned()
     }
 
-    /// Somebody else makes an account.
-    pub fn make_foreign(&self, user: &MatrixUserId) {
+    /// Adds an account that the service did not make.
+    pub fn add_foreign_account(&self, user: &MatrixUserId) {
         self.state().foreign.insert(user.clone());
     }
 
-    /// The account that somebody else made is gone.
-    pub fn remove_foreign(&self, user: &MatrixUserId) {
+    /// Removes an account that the service did not make.
+    pub fn remove_foreign_account(&self, user: &MatrixUserId) {
         self.state().foreign.remove(user);
     }
 
-    /// Accounts that somebody else made and in whose name we acted.
-    pub fn misused(&self) -> Vec<MatrixUserId> {
-        self.state().misused.iter().cloned().collect()
+    /// Returns the foreign accounts in whose name the service acted.
+    pub fn impersonated_accounts(&self) -> Vec<MatrixUserId> {
+        self.state().impersonated.iter().cloned().collect()
     }
 
-    /// Whether somebody gets in with this password.
-    pub fn lets_in(&self, user: &MatrixUserId, password: &str) -> bool {
+    /// Returns whether a login with this password succeeds.
+    pub fn accepts_password(&self, user: &MatrixUserId, password: &str) -> bool {
         self.state().passwords.get(user).is_some_and(|known| known == password)
     }
 
-    /// All passwords that let somebody in.
+    /// Returns all passwords with which a login succeeds.
     pub fn passwords(&self) -> Vec<String> {
         self.state().passwords.values().cloned().collect()
     }
 
-    /// Who has read what, in the order in which it was said.
+    /// Returns the read receipts that the service sent, in order.
     pub fn receipts(&self) -> Vec<(RoomId, MatrixUserId, EventId)> {
         self.state().read.clone()
     }
 
-    /// Whether the user's clients show the room as a direct chat with this partner.
+    /// Returns whether the user's clients show the room as a direct chat with this partner.
     pub fn is_direct(&self, room: &RoomId, user: &MatrixUserId, partner: &MatrixUserId) -> bool {
         self.state().direct.contains(&(user.clone(), partner.clone(), room.clone()))
     }
 
-    /// Who types in a room, and for how long they said so. Nobody stops by themselves.
+    /// Returns the users who are typing in a room, with the timeout that each was given. They never time out.
     pub fn typing(&self, room: &RoomId) -> Vec<(MatrixUserId, Duration)> {
         let typing = self.state().typing.get(room).cloned().unwrap_or_default();
         typing.into_iter().collect()
     }
 
-    /// How many files were uploaded.
+    /// Returns the number of uploaded files.
     pub fn files(&self) -> usize {
         self.state().files.len()
     }
 
-    /// How many accounts there are.
+    /// Returns the number of accounts.
     pub fn accounts(&self) -> usize {
         self.state().accounts.len()
     }
 
-    /// Somebody reads a room up to an event with another client.
-    pub fn reads(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) {
+    /// Sends a read receipt as another client of a user.
+    pub fn send_receipt(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) {
         let receipt = Receipt { room: room.clone(), user: user.clone(), event: event.clone() };
         self.state().receipts.push(receipt);
     }
 
-    /// Lets time pass: what is said from now on is said later.
+    /// Moves the clock forward.
     pub fn pass(&self, time: Duration) {
         self.state().passed += time;
     }
 
-    /// From now on a position that is none is taken for the beginning, as Conduit does it.
-    pub fn forgive_positions(&self) {
-        self.state().is_forgiving = true;
+    /// Makes an unknown sync token count as the beginning from now on, as on Conduit.
+    pub fn accept_unknown_tokens(&self) {
+        self.state().accepts_unknown_tokens = true;
     }
 
-    /// The same server as another process sees it.
+    /// Returns the same server as another process uses it.
     pub(crate) fn of_process(&self, fault: &FaultInjector) -> Self {
         Self { fault: fault.clone(), ..self.clone() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
 impl State {
-    /// What time the next message has.
+    /// Returns the time of the event with this number.
     fn stamp(&self, number: u64) -> Timestamp {
         START + self.passed + Duration::from_secs(number)
     }
 
-    /// Notes a call in the name of an account that somebody else made.
+    /// Records that the service acted in a user's name if it did not make the account.
     fn act_as(&mut self, user: &MatrixUserId) {
         if self.foreign.contains(user) {
-            self.misused.insert(user.clone());
+            self.impersonated.insert(user.clone());
         }
     }
 

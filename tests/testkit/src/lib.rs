@@ -4,7 +4,7 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::missing_panics_doc,
-    reason = "a promise that is not kept is told by a panic: this crate is for tests only"
+    reason = "this crate is for tests only: a failed expectation panics"
 )]
 
 mod clock;
@@ -20,8 +20,15 @@ mod vault;
 pub use clock::TestClock;
 pub use homeserver::{MemoryHomeserver, Message};
 pub use memory::{Memory, messages::Summary};
-pub use messenger::{HubBuilder, Running, TestMessenger, messenger};
-pub use vault::OpenVault;
+pub use messenger::{MessengerBuilder, Running, TestMessenger, messenger};
+pub use vault::TransparentVault;
 
-/// What a test of the contract ends with.
-pub type Kept = messenger_core::Result<()>;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The result of a contract test.
+pub type ContractResult = messenger_core::Result<()>;
+
+/// Locks a mutex, also after a test panicked while it held the lock.
+pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,4 +1,4 @@
-//! The store in memory: every port on one state behind one mutex, so that each act is whole.
+//! The store in memory: every port works on one state behind one mutex, so that each call is atomic.
 
 mod cursors;
 mod ephemeral_bus;
@@ -18,7 +18,7 @@ mod rooms;
 mod users;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     time::Duration,
 };
 
@@ -33,11 +33,11 @@ use messenger_core::{
 };
 use tokio::sync::Notify;
 
-use crate::{MemoryHomeserver, TestClock, clock::START, fault::FaultInjector};
+use crate::{MemoryHomeserver, TestClock, clock::START, fault::FaultInjector, lock};
 
-/// All ports of the store. Clones share what is stored, as the processes of one installation do.
+/// All ports of the store. Clones share the state, as the processes of one installation share a database.
 ///
-/// Time stands still until [`advance`](Self::advance) moves it.
+/// Its time stands still until [`advance`](Self::advance) moves it.
 #[derive(Clone)]
 pub struct Memory {
     shared: Arc<Inner>,
@@ -46,8 +46,8 @@ pub struct Memory {
 
 struct Inner {
     state: Mutex<State>,
-    grown: Notify,
-    stirred: Notify,
+    appended: Notify,
+    work_added: Notify,
     ephemeral_bus: EphemeralChannel,
     watchers: Mutex<Vec<Weak<dyn UserWatcher>>>,
     installation: String,
@@ -56,13 +56,13 @@ struct Inner {
 struct State {
     now: Timestamp,
     off: bool,
-    dawdle: Duration,
+    jitter: Duration,
     users: users::Table,
     rooms: rooms::Table,
     members: memberships::Table,
     arrivals: memberships::Arrivals,
     records: records::Table,
-    /// Counts what comes: messages, and people into rooms.
+    /// The number of arrivals so far: messages, and users who joined rooms.
     arrived: u64,
     pending_leaves: pending_leaves::Table,
     external: external::Table,
@@ -72,12 +72,12 @@ struct State {
     cursors: cursors::Table,
     conversation: messages::Table,
     reconciliation: reconciliation::Row,
-    /// Whether the worker should be told.
-    work: bool,
-    /// Users who have changed, and their localparts: to be signalled.
+    /// Whether the worker has to be woken.
+    has_work: bool,
+    /// Users who changed, with their localparts; their watchers are still to be notified.
     changed: Vec<(HubUserId, String)>,
-    /// Whether signals of changed users get lost.
-    is_mute: bool,
+    /// Whether watchers are no longer notified.
+    drops_notifications: bool,
 }
 
 impl Default for Memory {
@@ -85,7 +85,7 @@ impl Default for Memory {
         let state = State {
             now: START,
             off: false,
-            dawdle: Duration::ZERO,
+            jitter: Duration::ZERO,
             users: users::Table::default(),
             rooms: rooms::Table::default(),
             members: memberships::Table::default(),
@@ -100,14 +100,14 @@ impl Default for Memory {
             cursors: cursors::Table::default(),
             conversation: messages::Table::default(),
             reconciliation: reconciliation::Row::default(),
-            work: false,
+            has_work: false,
             changed: Vec::new(),
-            is_mute: false,
+            drops_notifications: false,
         };
         let shared = Inner {
             state: Mutex::new(state),
-            grown: Notify::new(),
-            stirred: Notify::new(),
+            appended: Notify::new(),
+            work_added: Notify::new(),
             ephemeral_bus: EphemeralChannel::default(),
             watchers: Mutex::default(),
             installation: format!("memory{:016x}", rand::random::<u64>()),
@@ -117,43 +117,43 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Moves the store's clock on: leases end, and what rests becomes due.
+    /// Moves the store's clock forward: leases end, and backoffs expire.
     pub fn advance(&self, by: Duration) {
         self.state().now += by;
     }
 
-    /// The store's time.
+    /// Returns the store's time.
     pub fn now(&self) -> Timestamp {
         self.state().now
     }
 
-    /// From now on every call fails, as if the database were away.
+    /// Makes every call fail from now on, as if the database were unreachable.
     pub fn switch_off(&self) {
         self.state().off = true;
     }
 
-    /// The database is back.
+    /// Ends the effect of [`switch_off`](Self::switch_off).
     pub fn switch_on(&self) {
         self.state().off = false;
     }
 
-    /// From now on each call takes a random time of up to this before it acts, and another after it, so that calls
+    /// Delays each call by a random time of up to this before it acts, and again after it, so that calls
     /// overtake each other in every way. Sleeps in tokio's time, which tests pause.
-    pub fn dawdle(&self, up_to: Duration) {
-        self.state().dawdle = up_to;
+    pub fn jitter(&self, up_to: Duration) {
+        self.state().jitter = up_to;
     }
 
-    /// From now on the signals of changed users get lost.
-    pub fn lose_signals(&self) {
-        self.state().is_mute = true;
+    /// Stops notifying watchers of changed users.
+    pub fn stop_notifying_watchers(&self) {
+        self.state().drops_notifications = true;
     }
 
-    /// The whole event log, as far as it has not been dropped.
+    /// Returns the event log without the events that were dropped.
     pub fn events(&self) -> Vec<Event> {
         self.state().log.events().cloned().collect()
     }
 
-    /// All ports: this store, with a homeserver and a clock.
+    /// Returns all ports: this store, with a homeserver and a clock.
     pub fn ports(&self, homeserver: &MemoryHomeserver, clock: &TestClock) -> Ports {
         let store = Arc::new(self.clone());
         Ports {
@@ -178,17 +178,17 @@ impl Memory {
             files: Arc::new(homeserver.clone()),
             membership_calls: Arc::new(homeserver.clone()),
             external_accounts: Arc::new(homeserver.clone()),
-            vault: Arc::new(crate::OpenVault),
+            vault: Arc::new(crate::TransparentVault),
             clock: Arc::new(clock.clone()),
         }
     }
 
-    /// The same store as another process sees it.
+    /// Returns the same store as another process uses it.
     pub(crate) fn of_process(&self, fault: &FaultInjector) -> Self {
         Self { fault: fault.clone(), ..self.clone() }
     }
 
-    /// Does one act, whole or not at all. Pauses before and after, so that others come in between, and so that a test
+    /// Runs one call atomically. Pauses before and after it, so that other tasks run in between and a test
     /// can end the process there.
     async fn act<T>(&self, context: &'static str, act: impl FnOnce(&mut State) -> T + Send) -> Result<T> {
         self.pause().await;
@@ -199,9 +199,9 @@ impl Memory {
 
     async fn pause(&self) {
         self.fault.step().await;
-        let most = self.state().dawdle;
-        if !most.is_zero() {
-            tokio::time::sleep(most.mul_f64(rand::random())).await;
+        let jitter = self.state().jitter;
+        if !jitter.is_zero() {
+            tokio::time::sleep(jitter.mul_f64(rand::random())).await;
         }
     }
 
@@ -212,24 +212,24 @@ impl Memory {
         }
         let head = state.log.head();
         let result = act(&mut state);
-        let grown = state.log.head() > head;
-        let work = std::mem::take(&mut state.work);
+        let has_appended = state.log.head() > head;
+        let has_work = std::mem::take(&mut state.has_work);
         let mut changed = std::mem::take(&mut state.changed);
-        if state.is_mute {
+        if state.drops_notifications {
             changed.clear();
         }
         drop(state);
-        self.signal(&changed);
-        if grown {
-            tell(&self.shared.grown);
+        self.notify_watchers(&changed);
+        if has_appended {
+            wake(&self.shared.appended);
         }
-        if work {
-            tell(&self.shared.stirred);
+        if has_work {
+            wake(&self.shared.work_added);
         }
         Ok(result)
     }
 
-    fn signal(&self, changed: &[(HubUserId, String)]) {
+    fn notify_watchers(&self, changed: &[(HubUserId, String)]) {
         let watchers = self.watchers().clone();
         for watcher in watchers.iter().filter_map(Weak::upgrade) {
             for (user, localpart) in changed {
@@ -239,22 +239,22 @@ impl Memory {
     }
 
     fn watchers(&self) -> MutexGuard<'_, Vec<Weak<dyn UserWatcher>>> {
-        self.shared.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.watchers)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.state)
     }
 }
 
-/// Wakes those who wait, and leaves a word for who comes next.
-fn tell(notify: &Notify) {
+/// Wakes the tasks that wait, and the next one that starts to wait.
+fn wake(notify: &Notify) {
     notify.notify_waiters();
     notify.notify_one();
 }
 
-/// Waits for a word; at the latest until patience ends.
-async fn hear(notify: &Notify, patience: Duration) {
-    // Running out of patience is a regular end.
-    let _ = tokio::time::timeout(patience, notify.notified()).await;
+/// Waits until it is notified or the timeout has passed.
+async fn wait_for(notify: &Notify, timeout: Duration) {
+    // A timeout is a regular outcome.
+    let _ = tokio::time::timeout(timeout, notify.notified()).await;
 }

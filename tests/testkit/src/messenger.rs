@@ -1,4 +1,4 @@
-//! A hub on in-memory ports.
+//! A [`Messenger`] on in-memory ports.
 
 use std::{ops::Deref, time::Duration};
 
@@ -13,42 +13,40 @@ use tokio::task::JoinHandle;
 
 use crate::{Memory, MemoryHomeserver, TestClock, fault::FaultInjector, fixtures};
 
-/// Builds a [`TestMessenger`].
+/// A builder of a [`TestMessenger`].
 #[derive(Default)]
-pub struct HubBuilder {
+pub struct MessengerBuilder {
     memory: Memory,
     homeserver: MemoryHomeserver,
     clock: TestClock,
     settings: MessengerSettings,
 }
 
-/// A hub with nothing in it, on ports in memory.
-pub fn messenger() -> HubBuilder {
-    HubBuilder::default()
+/// Starts to build a messenger on empty in-memory ports.
+pub fn messenger() -> MessengerBuilder {
+    MessengerBuilder::default()
 }
 
-impl HubBuilder {
-    /// Changes settings.
+impl MessengerBuilder {
+    /// Changes the settings.
     #[must_use]
     pub fn settings(mut self, change: impl FnOnce(&mut MessengerSettings)) -> Self {
         change(&mut self.settings);
         self
     }
 
-    /// The hub. Nothing runs yet: see [`TestMessenger::run_broker`].
+    /// Builds the messenger. No background task runs yet: see [`TestMessenger::run_broker`].
     pub fn build(self) -> TestMessenger {
         let Self { memory, homeserver, clock, settings } = self;
         TestMessenger::start(&memory, &homeserver, clock, settings)
     }
 }
 
-/// One process: a hub, with what stands behind its ports.
+/// One process of the service: its use cases, and the doubles behind its ports.
 #[derive(Clone)]
 pub struct TestMessenger {
-    /// The engines.
-    pub messenger: Messenger,
-    /// The ports that they run on.
-    pub ports: Ports,
+    /// The use cases.
+    pub service: Messenger,
     /// The store.
     pub memory: Memory,
     /// The homeserver.
@@ -62,18 +60,18 @@ impl Deref for TestMessenger {
     type Target = Messenger;
 
     fn deref(&self) -> &Messenger {
-        &self.messenger
+        &self.service
     }
 }
 
 impl TestMessenger {
-    /// A second process on the same store and homeserver; also what is there after a crash of the first.
+    /// Starts a second process on the same store and homeserver; it also stands for a restart after a crash.
     #[must_use]
     pub fn another_process(&self) -> Self {
         Self::start(&self.memory, &self.homeserver, self.clock.clone(), self.settings().clone())
     }
 
-    /// The same with other settings: a process that was started anew.
+    /// Starts a second process with changed settings.
     #[must_use]
     pub fn configured(&self, change: impl FnOnce(&mut MessengerSettings)) -> Self {
         let mut settings = self.settings().clone();
@@ -89,18 +87,18 @@ impl TestMessenger {
     ) -> Self {
         let fault = FaultInjector::default();
         let (memory, homeserver) = (memory.of_process(&fault), homeserver.of_process(&fault));
-        let ports = memory.ports(&homeserver, &clock);
-        let messenger = Messenger::new(&ports, settings);
-        Self { messenger, ports, memory, homeserver, clock, fault }
+        let service = Messenger::new(memory.ports(&homeserver, &clock), settings);
+        Self { service, memory, homeserver, clock, fault }
     }
 
-    /// Lets the process run this until it has made so many steps, and ends it there; `None` if it was ended before
-    /// that was done. Each call of a port is two steps, one before it acts and one after it.
+    /// Runs this until the process has made so many steps, and ends the process there. Returns `None` if it
+    /// was ended before the output was ready. Each call of a port is two steps, one before it acts and one
+    /// after it.
     pub async fn crash_after<T>(&self, steps: usize, run: impl Future<Output = T>) -> Option<T> {
         self.fault.allow(Some(steps));
         tokio::select! {
             biased;
-            () = self.fault.blown() => None,
+            () = self.fault.triggered() => None,
             output = run => {
                 self.fault.allow(None);
                 Some(output)
@@ -108,26 +106,26 @@ impl TestMessenger {
         }
     }
 
-    /// Ends the process: nothing that it calls from now on returns, and nothing that runs in it goes on.
+    /// Ends the process: no call that it makes from now on returns.
     pub fn kill(&self) {
         self.fault.allow(Some(0));
     }
 
-    /// Lets time pass for the store and the clock, not for tokio's timers.
+    /// Moves the clocks of store, homeserver and process forward, but not tokio's timers.
     pub fn pass(&self, time: Duration) {
         self.memory.advance(time);
         self.homeserver.pass(time);
         self.clock.advance(time);
     }
 
-    /// Signs a user in. Their token is good for an hour.
+    /// Signs a user in, with a token that is valid for an hour.
     pub async fn caller(&self, user: &str, tenant: TenantId) -> Caller {
         let identity = Identity { tenant, ..fixtures::identity(user) };
-        let user = self.messenger.users().sign_in(identity).await.expect("signing in succeeds");
+        let user = self.service.sign_in(identity).await.expect("signing in succeeds");
         Caller { user, expires_at: self.clock.now() + Duration::from_hours(1) }
     }
 
-    /// Sends a notification for the usual satellite.
+    /// Sends a notification as the usual satellite.
     pub async fn send(&self, draft: Draft, wait: Duration) -> SendResult {
         self.notifications()
             .notify(fixtures::satellite(), draft, fixtures::waiting(wait))
@@ -135,18 +133,18 @@ impl TestMessenger {
             .expect("it is accepted")
     }
 
-    /// Does all the worker's work that is due.
+    /// Does all work of the worker that is due.
     pub async fn work(&self) {
-        while self.provisioning().provision_due().await.expect("accounts can be read") > 0 {}
-        while self.rooms().leave_due().await.expect("departures can be read") > 0 {}
-        while self.external_clients().revoke_due().await.expect("revocations can be read") > 0 {}
-        while self.delivery().deliver_due().await.expect("the outbox can be read") {}
+        while self.provision_due().await.expect("accounts can be read") > 0 {}
+        while self.depart_due().await.expect("pending leaves can be read") > 0 {}
+        while self.revoke_due().await.expect("revocations can be read") > 0 {}
+        while self.deliver_due().await.expect("the outbox can be read") {}
     }
 
-    /// Runs the tail until the handle is dropped.
+    /// Runs the broker until the handle is dropped.
     pub fn run_broker(&self) -> Running {
-        let messenger = self.messenger.clone();
-        Running(tokio::spawn(async move { messenger.broker().run().await }))
+        let service = self.service.clone();
+        Running(tokio::spawn(async move { service.broker().run().await }))
     }
 
     /// Runs a worker until the handle is dropped.
@@ -161,7 +159,7 @@ impl TestMessenger {
     }
 }
 
-/// Something that runs in the background; ends when dropped.
+/// A handle of a background task; dropping it aborts the task.
 pub struct Running(JoinHandle<()>);
 
 impl Drop for Running {

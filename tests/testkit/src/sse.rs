@@ -1,4 +1,4 @@
-//! A small decoder of `text/event-stream` (WHATWG HTML, "Server-sent events"), for tests.
+//! A small decoder of `text/event-stream` (WHATWG HTML, "Server-sent events") for tests.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,51 +6,51 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use serde_json::Value;
 
-/// One event as a client gets it.
+/// One event as a client receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SseEvent {
-    /// The `id:` that stood in this event itself; `None` if it moved no cursor.
+    /// The `id:` field of this event; `None` if it has none and so moves no cursor.
     pub id: Option<String>,
-    /// What the client would send as `Last-Event-ID` after this event.
+    /// The `Last-Event-ID` that a client would send after this event.
     pub last_id: String,
-    /// `event:`; empty for what `onmessage` gets.
+    /// The `event:` field; empty for an event that `onmessage` receives.
     pub event: String,
-    /// `data:`.
+    /// The `data:` field.
     pub data: String,
 }
 
 impl SseEvent {
-    /// `data:` as JSON.
+    /// Parses `data` as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.data).unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.data))
     }
 
-    /// The `type` in the data.
+    /// Returns the `type` field of the data.
     pub fn kind(&self) -> String {
         self.json()["type"].as_str().expect("an event has a type").to_owned()
     }
 }
 
-/// Turns bytes into events.
+/// A decoder of bytes into events.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    rest: Vec<u8>,
+    buffer: Vec<u8>,
     id: Option<String>,
     event: String,
     data: Option<String>,
     /// What the client would send as `Last-Event-ID` now.
     pub last_id: String,
-    /// The last `retry:`, in milliseconds.
+    /// The last `retry:` field, in milliseconds.
     pub retry: Option<u64>,
 }
 
 impl Decoder {
-    /// The events that are complete with these bytes. Lines end with `\n`; we send no other ends.
+    /// Returns the events that these bytes complete. Lines must end with `\n`, as those of the service do.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<SseEvent> {
-        self.rest.extend_from_slice(bytes);
+        self.buffer.extend_from_slice(bytes);
         let mut events = Vec::new();
-        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
+        while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.buffer.drain(..=end).collect();
             let line = String::from_utf8(line).expect("a stream of events is UTF-8");
             events.extend(self.line(line.trim_end_matches('\n')));
         }
@@ -77,8 +77,8 @@ impl Decoder {
         None
     }
 
-    /// Ends an event at an empty line. The service sends no event without data: some clients take it for an empty
-    /// message.
+    /// Ends an event at an empty line. Panics if it has no data: the service sends no such event, because
+    /// some clients take it for an empty message.
     fn dispatch(&mut self) -> SseEvent {
         let id = self.id.take();
         if let Some(id) = &id {
@@ -90,10 +90,10 @@ impl Decoder {
     }
 }
 
-/// Reads a stream of bytes as events.
+/// A reader of a byte stream as events.
 pub struct Reader<S> {
-    pieces: S,
-    /// The state of the decoder: last id and retry.
+    chunks: S,
+    /// The decoder, with the last id and `retry`.
     pub decoder: Decoder,
     ready: VecDeque<SseEvent>,
 }
@@ -103,24 +103,24 @@ where
     S: Stream<Item = Result<Bytes, E>> + Unpin,
     E: std::fmt::Debug,
 {
-    /// Reads from the beginning of a stream.
-    pub fn new(pieces: S) -> Self {
-        Self { pieces, decoder: Decoder::default(), ready: VecDeque::new() }
+    /// Makes a reader that starts at the beginning of a stream.
+    pub fn new(chunks: S) -> Self {
+        Self { chunks, decoder: Decoder::default(), ready: VecDeque::new() }
     }
 
-    /// The next event; `None` when the stream has ended.
+    /// Returns the next event; `None` when the stream has ended.
     pub async fn next(&mut self) -> Option<SseEvent> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
-            let piece = self.pieces.next().await?.expect("the stream does not break");
-            self.ready.extend(self.decoder.feed(&piece));
+            let chunk = self.chunks.next().await?.expect("the stream does not break");
+            self.ready.extend(self.decoder.feed(&chunk));
         }
     }
 
-    /// The next event that is no keepalive.
-    pub async fn next_real(&mut self) -> Option<SseEvent> {
+    /// Returns the next event that is no keepalive; `None` when the stream has ended.
+    pub async fn next_without_keepalives(&mut self) -> Option<SseEvent> {
         loop {
             let event = self.next().await?;
             if event.kind() != "keepalive" {
@@ -129,7 +129,7 @@ where
         }
     }
 
-    /// Everything that comes within this time.
+    /// Returns all events that arrive within this time.
     pub async fn within(&mut self, time: Duration) -> Vec<SseEvent> {
         let mut events = Vec::new();
         let end = tokio::time::Instant::now() + time;

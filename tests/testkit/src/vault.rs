@@ -1,18 +1,18 @@
-//! A vault that is none: it keeps nothing secret.
+//! A vault that encrypts nothing.
 
 use messenger_core::{Result, external::Sealed, id::HubUserId, port::Vault};
 
-/// Seals by writing the user's name on it.
+/// A vault that "seals" a secret by prefixing it with the user's id.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct OpenVault;
+pub struct TransparentVault;
 
-impl Vault for OpenVault {
+impl Vault for TransparentVault {
     fn password(&self) -> Result<String> {
         Ok(format!("{:032x}", rand::random::<u128>()))
     }
 
     fn seal(&self, user: &HubUserId, secret: &str) -> Result<Sealed> {
-        Ok(Sealed { key_id: "open".to_owned(), bytes: format!("{user}\0{secret}").into_bytes() })
+        Ok(Sealed { key_id: "transparent".to_owned(), bytes: format!("{user}\0{secret}").into_bytes() })
     }
 
     fn open(&self, user: &HubUserId, sealed: &Sealed) -> Option<String> {

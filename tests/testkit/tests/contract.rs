@@ -1,19 +1,19 @@
-//! The in-memory ports keep the contract.
+//! The contract tests of the in-memory ports.
 
 use messenger_core::port::Homeserver;
-use messenger_testkit::{Memory, MemoryHomeserver, contract::Home};
+use messenger_testkit::{Memory, MemoryHomeserver, contract::TestHomeserver};
 
-#[expect(clippy::unused_async, reason = "other stores are made by waiting for something")]
-async fn fresh() -> Memory {
+#[expect(clippy::unused_async, reason = "other stores are made asynchronously")]
+async fn new_store() -> Memory {
     Memory::default()
 }
 
-messenger_testkit::contract_tests!(fresh);
-messenger_testkit::ageing_contract_tests!(fresh);
+messenger_testkit::contract_tests!(new_store);
+messenger_testkit::ageing_contract_tests!(new_store);
 
 struct InMemory(MemoryHomeserver);
 
-impl Home for InMemory {
+impl TestHomeserver for InMemory {
     fn homeserver(&self) -> &dyn Homeserver {
         &self.0
     }
@@ -27,9 +27,9 @@ impl Home for InMemory {
     }
 }
 
-#[expect(clippy::unused_async, reason = "other homeservers are made by waiting for something")]
-async fn fresh_home() -> InMemory {
+#[expect(clippy::unused_async, reason = "other homeservers are made asynchronously")]
+async fn new_homeserver() -> InMemory {
     InMemory(MemoryHomeserver::default())
 }
 
-messenger_testkit::homeserver_contract_tests!(fresh_home);
+messenger_testkit::homeserver_contract_tests!(new_homeserver);

@@ -95,10 +95,9 @@ impl Stand {
     /// Somebody does something with another client.
     async fn happens_by(&self, user: &str, kind: &str, content: Value) -> EventId {
         let sender = MatrixUserId::new(format!("@{user}:hub.local"));
-        let event = self.messenger.homeserver.happens(&self.room, &sender, kind, content);
+        let event = self.messenger.homeserver.send_event(&self.room, &sender, kind, content);
         self.messenger
-            .ingest()
-            .receive(vec![self.messenger.homeserver.told(&self.room, &event)])
+            .receive(vec![self.messenger.homeserver.room_event(&self.room, &event)])
             .await
             .expect("heard");
         event

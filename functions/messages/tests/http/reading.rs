@@ -64,7 +64,7 @@ async fn an_empty_room_has_an_empty_page() {
     // Nor do events that are no messages make one.
     let bert = MatrixUserId::new("@bert:hub.local");
     for _ in 0..120 {
-        stand.messenger.homeserver.happens(&stand.room, &bert, "com.example.noise", json!({}));
+        stand.messenger.homeserver.send_event(&stand.room, &bert, "com.example.noise", json!({}));
     }
     assert_eq!(stand.history("anna", "").await.body, empty);
 }

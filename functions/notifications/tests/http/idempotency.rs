@@ -64,7 +64,7 @@ async fn another_request_with_the_same_key_is_a_mistake() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_still_being_answered_is_in_flight() {
     let (messenger, wire) = test_app();
-    messenger.homeserver.act_late(Duration::from_secs(4));
+    messenger.homeserver.delay_requests(Duration::from_secs(4));
     let body = notification(&json!({})).to_string();
     let first = wire.call(post("?wait=7").header("Idempotency-Key", "k"), body.clone());
     let second = async {

@@ -154,7 +154,7 @@ async fn without_the_homeserver_it_is_accepted_and_pending() {
 #[tokio::test]
 async fn what_the_homeserver_refuses_for_good_has_failed() {
     let (messenger, wire) = test_app();
-    messenger.homeserver.refuse("gestoppt");
+    messenger.homeserver.reject("gestoppt");
     let answer = send(&wire, &json!({})).await;
     assert_eq!(answer.status, 201);
     assert_eq!(
@@ -175,7 +175,7 @@ async fn who_does_not_wait_is_answered_before_the_homeserver_is_asked() {
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_longer_than_asked() {
     let (messenger, wire) = test_app();
-    messenger.homeserver.act_late(std::time::Duration::from_mins(1));
+    messenger.homeserver.delay_requests(std::time::Duration::from_mins(1));
     for (query, most) in [("", 3000), ("?wait=0.5", 500), ("?wait=10", 10_000)] {
         let begun = tokio::time::Instant::now();
         let fields = json!({ "target_type": "service_room", "source_app": format!("app{query}") });

@@ -19,13 +19,13 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
     stand.messenger.pass(Duration::from_secs(1));
     let machine = stand.machine().await;
     stand.post("anna", &format!("/api/v1/rooms/{machine}/join"), &json!({})).await;
-    let said = stand.messenger.homeserver.says(
+    let said = stand.messenger.homeserver.send_text(
         &fixtures::room(&machine),
         &messenger_core::id::MatrixUserId::new("@bert:hub.local"),
         "Läuft wieder",
     );
-    let said = stand.messenger.homeserver.told(&fixtures::room(&machine), &said);
-    stand.messenger.ingest().receive(vec![said]).await.expect("heard");
+    let said = stand.messenger.homeserver.room_event(&fixtures::room(&machine), &said);
+    stand.messenger.receive(vec![said]).await.expect("heard");
     insta::assert_json_snapshot!(stand.get("anna", "/api/v1/rooms").await, @r#"
     {
       "status": 200,

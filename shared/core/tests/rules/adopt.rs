@@ -35,13 +35,17 @@ async fn with_three() -> (TestMessenger, messenger_core::user::Caller) {
 
 /// The room that is being made, if the homeserver has it.
 fn made(messenger: &TestMessenger) -> Option<RoomId> {
-    messenger.homeserver.rooms().into_iter().find(|room| messenger.homeserver.asked(room).name == "Umbau")
+    messenger
+        .homeserver
+        .rooms()
+        .into_iter()
+        .find(|room| messenger.homeserver.creation_request(room).name == "Umbau")
 }
 
 /// What the homeserver pushes when somebody says something.
 fn said(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) -> RoomEvent {
-    let event = messenger.homeserver.says(room, &matrix(user), body);
-    messenger.homeserver.told(room, &event)
+    let event = messenger.homeserver.send_text(room, &matrix(user), body);
+    messenger.homeserver.room_event(room, &event)
 }
 
 fn told(messenger: &TestMessenger) -> Vec<String> {
@@ -60,8 +64,8 @@ async fn a_room_whose_maker_crashed_is_whole_for_everybody_who_is_in_it() {
         let Some(room) = made(&messenger) else { continue };
         // As every room that is made, it has a name by an event of the bot.
         let name = json!({ "name": "Umbau" });
-        let name = messenger.homeserver.happens(&room, &matrix("messenger"), "m.room.name", name);
-        messenger.ingest().receive(vec![messenger.homeserver.told(&room, &name)]).await.expect("heard");
+        let name = messenger.homeserver.send_event(&room, &matrix("messenger"), "m.room.name", name);
+        messenger.receive(vec![messenger.homeserver.room_event(&room, &name)]).await.expect("heard");
         messenger.pass(LATER);
         run_until_idle(&messenger).await;
         let members: Vec<_> = messenger.homeserver.members(&room);
@@ -92,12 +96,12 @@ async fn a_room_whose_maker_crashed_is_whole_for_everybody_who_is_in_it() {
 #[tokio::test(start_paused = true)]
 async fn a_room_that_is_just_being_made_is_left_to_who_makes_it() {
     let (messenger, anna) = with_three().await;
-    messenger.homeserver.answer_late(Duration::from_secs(5));
+    messenger.homeserver.delay_responses(Duration::from_secs(5));
     let pushed = async {
         tokio::time::sleep(Duration::from_secs(6)).await;
         let room = made(&messenger).expect("it is being made");
         assert_eq!(messenger.homeserver.members(&room).len(), 3);
-        messenger.homeserver.answer_late(Duration::ZERO);
+        messenger.homeserver.delay_responses(Duration::ZERO);
         messenger.pass(Duration::from_mins(2));
         let early = said(&messenger, &room, "bert", "schon da");
         messenger.ingest().receive(vec![early.clone()]).await.expect("heard");
@@ -117,15 +121,17 @@ async fn a_room_that_is_just_being_made_is_left_to_who_makes_it() {
 #[tokio::test(start_paused = true)]
 async fn what_is_said_while_a_chat_is_being_made_is_told() {
     let (messenger, anna) = with_three().await;
-    messenger.homeserver.answer_late(Duration::from_secs(2));
+    messenger.homeserver.delay_responses(Duration::from_secs(2));
     let pushed = async {
         tokio::time::sleep(Duration::from_secs(5)).await;
         let rooms = messenger.homeserver.rooms();
-        let room =
-            rooms.iter().find(|room| messenger.homeserver.asked(room).is_direct).expect("it is being made");
-        messenger.homeserver.answer_late(Duration::ZERO);
-        messenger.ingest().receive(vec![said(&messenger, room, "bert", "schon da")]).await.expect("heard");
-        assert_eq!(messenger.ports.rooms.tenant_of(room).await.expect("looked"), None);
+        let room = rooms
+            .iter()
+            .find(|room| messenger.homeserver.creation_request(room).is_direct)
+            .expect("it is being made");
+        messenger.homeserver.delay_responses(Duration::ZERO);
+        messenger.receive(vec![said(&messenger, room, "bert", "schon da")]).await.expect("heard");
+        assert_eq!(messenger.rooms.tenant_of(room).await.expect("looked"), None);
     };
     let bert = fixtures::user("bert");
     let (made, ()) = tokio::join!(messenger.rooms().open_direct_chat(&anna, &bert), pushed);
@@ -142,9 +148,9 @@ async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
             for user in ["anna", "bert"] {
                 ready_caller(&messenger, user).await;
             }
-            let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], is_direct);
+            let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], is_direct);
             let name = json!({ "name": "Schicht 3" });
-            messenger.homeserver.happens(&room, &matrix("anna"), "m.room.name", name);
+            messenger.homeserver.send_event(&room, &matrix("anna"), "m.room.name", name);
             let first = said(&messenger, &room, "anna", "eins");
             let done =
                 messenger.crash_after(step, messenger.ingest().receive(vec![first.clone()])).await.is_some();
@@ -182,13 +188,13 @@ async fn an_invitation_is_accepted_once_and_not_when_it_comes_again() {
         messenger.rooms().create(&anna, RoomCreation { invite: Vec::new(), ..umbau() }).await.expect("made");
     let room = room.matrix_room_id;
     let bert = matrix("bert");
-    let members = async || messenger.rooms().members(&anna, &room).await.expect("a list").len();
-    let invited = messenger.homeserver.invites(&room, &matrix("anna"), &bert);
-    let invited = messenger.homeserver.told(&room, &invited);
-    messenger.ingest().receive(vec![invited.clone()]).await.expect("heard");
+    let members = async || messenger.members(&anna, &room).await.expect("a list").len();
+    let invited = messenger.homeserver.invite(&room, &matrix("anna"), &bert);
+    let invited = messenger.homeserver.room_event(&room, &invited);
+    messenger.receive(vec![invited.clone()]).await.expect("heard");
     assert_eq!(members().await, 2);
-    let put_out = messenger.homeserver.puts_out(&room, &matrix("anna"), &bert);
-    messenger.ingest().receive(vec![messenger.homeserver.told(&room, &put_out)]).await.expect("heard");
+    let put_out = messenger.homeserver.end_membership(&room, &matrix("anna"), &bert);
+    messenger.receive(vec![messenger.homeserver.room_event(&room, &put_out)]).await.expect("heard");
     assert_eq!(members().await, 1);
     // The worker reads what push has told already; and push tells late what is over by now.
     messenger.ingest().receive(vec![invited]).await.expect("heard");
@@ -201,19 +207,19 @@ async fn an_invitation_is_accepted_once_and_not_when_it_comes_again() {
 async fn who_declined_before_a_room_was_adopted_stays_out() {
     let (messenger, _) = with_three().await;
     let bert = matrix("bert");
-    let room = messenger.homeserver.makes_room(&bert, &[&matrix("carl")], false);
+    let room = messenger.homeserver.create_room_as(&bert, &[&matrix("carl")], false);
     for user in ["anna", "carl"] {
-        messenger.homeserver.invites(&room, &bert, &matrix(user));
+        messenger.homeserver.invite(&room, &bert, &matrix(user));
     }
-    messenger.homeserver.puts_out(&room, &matrix("anna"), &matrix("anna"));
-    messenger.ingest().receive(vec![said(&messenger, &room, "bert", "eins")]).await.expect("heard");
+    messenger.homeserver.end_membership(&room, &matrix("anna"), &matrix("anna"));
+    messenger.receive(vec![said(&messenger, &room, "bert", "eins")]).await.expect("heard");
     let bert = messenger.caller("bert", fixtures::TENANT).await;
     assert_eq!(messenger.rooms().members(&bert, &room).await.expect("a list").len(), 2);
     assert!(!messenger.homeserver.members(&room).contains(&matrix("anna")));
     // Who is invited at this moment is in.
-    messenger.homeserver.puts_out(&room, &matrix("bert"), &matrix("carl"));
-    let invited = messenger.homeserver.invites(&room, &matrix("bert"), &matrix("anna"));
-    messenger.ingest().receive(vec![messenger.homeserver.told(&room, &invited)]).await.expect("heard");
+    messenger.homeserver.end_membership(&room, &matrix("bert"), &matrix("carl"));
+    let invited = messenger.homeserver.invite(&room, &matrix("bert"), &matrix("anna"));
+    messenger.receive(vec![messenger.homeserver.room_event(&room, &invited)]).await.expect("heard");
     assert!(messenger.homeserver.members(&room).contains(&matrix("anna")));
 }
 
@@ -226,28 +232,28 @@ async fn an_adopted_room_is_called_as_its_state_says_or_by_who_is_in_it() {
         (seen.display_name, seen.topic)
     };
     let state = |room: &RoomId, kind: &str, content| {
-        messenger.homeserver.happens(room, &matrix("anna"), kind, content)
+        messenger.homeserver.send_event(room, &matrix("anna"), kind, content)
     };
     // Named so long ago that it is not read back.
-    let named = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
+    let named = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     state(&named, "m.room.name", json!({ "name": "\u{202e}Schicht 3\u{200b}" }));
     state(&named, "m.room.topic", json!({ "topic": "Hal\u{2066}le\n" }));
     for n in 0..600 {
-        messenger.homeserver.says(&named, &matrix("bert"), &n.to_string());
+        messenger.homeserver.send_text(&named, &matrix("bert"), &n.to_string());
     }
     messenger.ingest().receive(vec![said(&messenger, &named, "anna", "eins")]).await.expect("heard");
     assert_eq!(shown(&named).await, ("Schicht 3".to_owned(), Some("Halle".to_owned())));
 
     let nameless =
-        messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert"), &matrix("carl")], false);
-    messenger.ingest().receive(vec![said(&messenger, &nameless, "anna", "eins")]).await.expect("heard");
+        messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert"), &matrix("carl")], false);
+    messenger.receive(vec![said(&messenger, &nameless, "anna", "eins")]).await.expect("heard");
     assert_eq!(shown(&nameless).await, ("anna, bert, carl".to_owned(), None));
     // A name that is taken away leaves the one before.
     for (name, expected) in
         [("Um\u{202e}bau", "Umbau"), ("", "Umbau"), ("\u{200b}\u{3164}", "Umbau"), ("U\u{308}bung", "Übung")]
     {
         let event = state(&nameless, "m.room.name", json!({ "name": name }));
-        messenger.ingest().receive(vec![messenger.homeserver.told(&nameless, &event)]).await.expect("heard");
+        messenger.receive(vec![messenger.homeserver.room_event(&nameless, &event)]).await.expect("heard");
         assert_eq!(shown(&nameless).await.0, expected);
     }
 }
@@ -255,10 +261,10 @@ async fn an_adopted_room_is_called_as_its_state_says_or_by_who_is_in_it() {
 #[tokio::test]
 async fn a_space_is_left_alone() {
     let (messenger, _) = with_three().await;
-    let space = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
-    messenger.homeserver.makes_space(&space);
-    messenger.ingest().receive(vec![said(&messenger, &space, "anna", "eins")]).await.expect("heard");
-    assert_eq!(messenger.ports.rooms.tenant_of(&space).await.expect("looked"), None);
+    let space = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
+    messenger.homeserver.make_space(&space);
+    messenger.receive(vec![said(&messenger, &space, "anna", "eins")]).await.expect("heard");
+    assert_eq!(messenger.rooms.tenant_of(&space).await.expect("looked"), None);
 }
 
 #[test]

@@ -61,8 +61,8 @@ async fn a_sender_may_crash_at_every_step_while_the_homeserver_fails() {
         at_every_step(async |step| {
             let messenger = messenger().build();
             if trouble == 1 {
-                messenger.homeserver.lose_answer(1);
-                messenger.homeserver.lose_answer(3);
+                messenger.homeserver.lose_response(1);
+                messenger.homeserver.lose_response(3);
             } else {
                 messenger.homeserver.fail_call(2, Failure::Broken);
             }
@@ -82,7 +82,7 @@ async fn a_sender_may_crash_at_every_step_while_the_homeserver_fails() {
 async fn a_sender_may_crash_at_every_step_after_its_caller_was_answered() {
     at_every_step(async |step| {
         let messenger = messenger().build();
-        messenger.homeserver.answer_late(Duration::from_secs(2));
+        messenger.homeserver.delay_responses(Duration::from_secs(2));
         let call = async {
             let answer = messenger.send(fixtures::machine(7, "x"), WAIT).await.notification;
             assert_eq!(answer.status, Status::Pending);
@@ -165,8 +165,8 @@ async fn chaos(seed: u64) {
         let title = n.to_string();
         match random.random_range(0..6) {
             0 => messenger.homeserver.fail_call(random.random_range(1..4), Failure::Unreachable),
-            1 => messenger.homeserver.lose_answer(random.random_range(1..4)),
-            2 => messenger.homeserver.answer_late(Duration::from_millis(random.random_range(0..2000))),
+            1 => messenger.homeserver.lose_response(random.random_range(1..4)),
+            2 => messenger.homeserver.delay_responses(Duration::from_millis(random.random_range(0..2000))),
             _ => messenger.pass(Duration::from_millis(random.random_range(0..3000))),
         }
         let (process, worker) = (messenger.another_process(), messenger.another_process());
@@ -184,7 +184,7 @@ async fn chaos(seed: u64) {
     }
     // What still goes on in those who live comes to its end.
     tokio::time::sleep(Duration::from_mins(10)).await;
-    messenger.homeserver.answer_late(Duration::ZERO);
+    messenger.homeserver.delay_responses(Duration::ZERO);
     run_until_idle(&messenger.another_process()).await;
     let mut bodies = messenger.homeserver.all_bodies();
     assert_eq!(bodies.len(), told(&messenger), "seed {seed}: what was accepted stands in its room, once");

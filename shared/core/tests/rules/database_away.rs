@@ -31,7 +31,7 @@ async fn with_the_database_away_nothing_is_accepted() {
 async fn a_database_that_goes_away_after_acceptance_loses_nothing() {
     for moment in [50, 150, 250] {
         let messenger = messenger().build();
-        messenger.homeserver.act_late(Duration::from_millis(100));
+        messenger.homeserver.delay_requests(Duration::from_millis(100));
         let sender = messenger.clone();
         let sending = tokio::spawn(async move { sender.send(fixtures::draft("x"), WAIT).await.notification });
         tokio::time::sleep(Duration::from_millis(moment)).await;
@@ -52,7 +52,7 @@ async fn a_database_that_goes_away_after_acceptance_loses_nothing() {
 async fn a_worker_that_loses_the_database_goes_on_later() {
     let messenger = messenger().build();
     messenger.send(fixtures::draft("x"), NO_WAIT).await;
-    messenger.homeserver.act_late(Duration::from_millis(100));
+    messenger.homeserver.delay_requests(Duration::from_millis(100));
     let worker = messenger.clone();
     let working = tokio::spawn(async move { worker.delivery().deliver_due().await });
     tokio::time::sleep(Duration::from_millis(150)).await;

@@ -32,7 +32,7 @@ async fn a_known_user_gets_it_in_the_room_of_the_bot_and_them() {
     let sent = messenger.send(fixtures::dm("anna", "Hallo"), WAIT).await.notification;
     assert_eq!(sent.status, Status::Sent);
     let room = sent.room.expect("sent");
-    let asked = messenger.homeserver.asked(&room);
+    let asked = messenger.homeserver.creation_request(&room);
     assert!(asked.is_direct);
     assert_eq!((asked.name.as_str(), asked.invite), ("Messenger", vec![matrix("anna")]));
     assert_eq!(messenger.homeserver.members(&room), [matrix("anna")]);
@@ -171,11 +171,11 @@ async fn nothing_is_lost_when_the_recipient_moves_meanwhile() {
     for round in 0..200 {
         let messenger = messenger().build();
         messenger.caller("anna", fixtures::TENANT).await;
-        messenger.memory.dawdle(Duration::from_millis(20));
-        let moved = messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "anna"));
+        messenger.memory.jitter(Duration::from_millis(20));
+        let moved = messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "anna"));
         let (message, moved) = tokio::join!(messenger.send(fixtures::dm("anna", "x"), WAIT), moved);
         moved.expect("signed in");
-        messenger.memory.dawdle(Duration::ZERO);
+        messenger.memory.jitter(Duration::ZERO);
         run_until_idle(&messenger).await;
         messenger.another_process().caller("anna", fixtures::TENANT).await;
         run_until_idle(&messenger).await;
@@ -193,7 +193,7 @@ async fn who_moves_while_their_messages_are_delivered_gets_no_more_of_them() {
     for n in 1..4 {
         messenger.send(fixtures::dm("anna", &n.to_string()), NO_WAIT).await;
     }
-    messenger.homeserver.act_late(Duration::from_secs(1));
+    messenger.homeserver.delay_requests(Duration::from_secs(1));
     let worker = messenger.clone();
     let working =
         tokio::spawn(async move { worker.delivery().deliver_due().await.expect("the outbox can be read") });

@@ -27,18 +27,12 @@ async fn say(
     body: &str,
     transaction: Option<&str>,
 ) -> Message {
-    messenger
-        .messenger
-        .messages()
-        .send(anna, room, MessageContent::text(body, "m.text"), transaction)
-        .await
-        .expect("sent")
+    messenger.service.send(anna, room, MessageContent::text(body, "m.text"), transaction).await.expect("sent")
 }
 
 async fn push(messenger: &TestMessenger, said: &Message) {
     messenger
-        .ingest()
-        .receive(vec![messenger.homeserver.told(&said.room_id, &said.event_id)])
+        .receive(vec![messenger.homeserver.room_event(&said.room_id, &said.event_id)])
         .await
         .expect("received");
 }
@@ -63,8 +57,8 @@ async fn what_push_brings_is_not_read_from_the_room() {
 async fn a_message_is_read_from_the_room_late_while_push_works_and_soon_when_it_does_not() {
     let (messenger, anna, room) = stand().await;
     let other = say(&messenger, &anna, &room, "pushed", None).await;
-    let pushed = vec![messenger.homeserver.told(&other.room_id, &other.event_id)];
-    messenger.push().receive(None, pushed.clone()).await.expect("received");
+    let pushed = vec![messenger.homeserver.room_event(&other.room_id, &other.event_id)];
+    messenger.receive_push(None, pushed.clone()).await.expect("received");
     let late = say(&messenger, &anna, &room, "late", None).await;
     for _ in 0..5 {
         messenger.push().receive(None, pushed.clone()).await.expect("received");

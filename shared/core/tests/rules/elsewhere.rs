@@ -27,10 +27,9 @@ impl Stand {
 
     async fn happens(&self, kind: &str, content: Value) -> EventId {
         let sender = MatrixUserId::new("@anna:hub.local");
-        let event = self.messenger.homeserver.happens(&self.room, &sender, kind, content);
+        let event = self.messenger.homeserver.send_event(&self.room, &sender, kind, content);
         self.messenger
-            .ingest()
-            .receive(vec![self.messenger.homeserver.told(&self.room, &event)])
+            .receive(vec![self.messenger.homeserver.room_event(&self.room, &event)])
             .await
             .expect("received");
         event
@@ -88,8 +87,8 @@ async fn a_poll_is_the_text_that_stands_for_it() {
     // One without a fallback is passed over.
     let before = stand.messenger.memory.events().len();
     let sender = MatrixUserId::new("@anna:hub.local");
-    stand.messenger.homeserver.happens(&stand.room, &sender, "m.poll.start", json!({ "m.poll": {} }));
-    stand.messenger.reconcile().run("worker", std::time::Duration::ZERO).await.expect("read");
+    stand.messenger.homeserver.send_event(&stand.room, &sender, "m.poll.start", json!({ "m.poll": {} }));
+    stand.messenger.reconcile("worker", std::time::Duration::ZERO).await.expect("read");
     assert_eq!(stand.messenger.memory.events().len(), before);
 }
 

@@ -37,12 +37,12 @@ impl Stand {
     }
 
     async fn hears(&self, event: &EventId) {
-        let told = self.messenger.homeserver.told(&self.room, event);
-        self.messenger.ingest().receive(vec![told]).await.expect("received");
+        let told = self.messenger.homeserver.room_event(&self.room, event);
+        self.messenger.receive(vec![told]).await.expect("received");
     }
 
     async fn says(&self, body: &str) -> EventId {
-        let event = self.messenger.homeserver.says(&self.room, &anna(), body);
+        let event = self.messenger.homeserver.send_text(&self.room, &anna(), body);
         self.hears(&event).await;
         event
     }
@@ -52,13 +52,13 @@ impl Stand {
             "msgtype": "m.text", "body": "*", "m.new_content": { "msgtype": "m.text", "body": body },
             "m.relates_to": { "rel_type": "m.replace", "event_id": of },
         });
-        let event = self.messenger.homeserver.happens(&self.room, &anna(), "m.room.message", content);
+        let event = self.messenger.homeserver.send_event(&self.room, &anna(), "m.room.message", content);
         self.hears(&event).await;
         event
     }
 
     async fn redacts(&self, of: &EventId) {
-        let event = self.messenger.homeserver.redacts(&self.room, &anna(), of);
+        let event = self.messenger.homeserver.redact(&self.room, &anna(), of);
         self.hears(&event).await;
     }
 
@@ -162,13 +162,7 @@ async fn what_is_redacted_before_push_brings_it_is_never_told() {
     let stand = Stand::new().await;
     let _broker = stand.messenger.run_broker();
     let said = MessageContent::text(SECRET, "m.text");
-    let sent = stand
-        .messenger
-        .messenger
-        .messages()
-        .send(&stand.anna, &stand.room, said, Some("1"))
-        .await
-        .expect("sent");
+    let sent = stand.messenger.service.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent");
     stand.redacts(&sent.event_id).await;
     // Push does not come: it is read from the room, where it is empty.
     caught_up().await;
@@ -176,8 +170,8 @@ async fn what_is_redacted_before_push_brings_it_is_never_told() {
     assert!(!stand.polled().await.contains(SECRET));
     assert_eq!(stand.messenger.rooms().list(&stand.anna).await.expect("rooms")[0].last_message, None);
     // And a push that was on its way, as it was said.
-    let late = stand.messenger.homeserver.says(&stand.room, &anna(), SECRET);
-    let told = stand.messenger.homeserver.told(&stand.room, &late);
+    let late = stand.messenger.homeserver.send_text(&stand.room, &anna(), SECRET);
+    let told = stand.messenger.homeserver.room_event(&stand.room, &late);
     stand.redacts(&late).await;
     stand.messenger.another_process().ingest().receive(vec![told]).await.expect("received");
     assert!(!stand.polled().await.contains(SECRET));
@@ -188,13 +182,7 @@ async fn a_retry_is_not_answered_with_what_was_redacted() {
     let stand = Stand::new().await;
     let say = async |body: &str| {
         let said = MessageContent::text(body, "m.text");
-        stand
-            .messenger
-            .messenger
-            .messages()
-            .send(&stand.anna, &stand.room, said, Some("1"))
-            .await
-            .expect("sent")
+        stand.messenger.service.send(&stand.anna, &stand.room, said, Some("1")).await.expect("sent")
     };
     let sent = say(SECRET).await;
     stand.hears(&sent.event_id).await;

@@ -16,14 +16,14 @@ fn matrix(user: &str) -> MatrixUserId {
 }
 
 async fn say(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) {
-    let said = messenger.homeserver.says(room, &matrix(user), body);
-    messenger.ingest().receive(vec![messenger.homeserver.told(room, &said)]).await.expect("heard");
+    let said = messenger.homeserver.send_text(room, &matrix(user), body);
+    messenger.receive(vec![messenger.homeserver.room_event(room, &said)]).await.expect("heard");
 }
 
 async fn encrypt(messenger: &TestMessenger, room: &RoomId, user: &str) {
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
-    let event = messenger.homeserver.sets(room, &matrix(user), "m.room.encryption", algorithm);
-    let event = messenger.homeserver.told(room, &event);
+    let event = messenger.homeserver.set_state(room, &matrix(user), "m.room.encryption", algorithm);
+    let event = messenger.homeserver.room_event(room, &event);
     // As by push and by the worker.
     for _ in 0..2 {
         messenger.ingest().receive(vec![event.clone()]).await.expect("heard");
@@ -44,11 +44,11 @@ async fn external(messenger: &TestMessenger, name: &str) -> Caller {
 }
 
 fn encrypted_room(messenger: &TestMessenger, others: &[&str], is_direct: bool) -> RoomId {
-    let room = messenger.homeserver.makes_room(&matrix("anna"), &[], is_direct);
+    let room = messenger.homeserver.create_room_as(&matrix("anna"), &[], is_direct);
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
-    messenger.homeserver.sets(&room, &matrix("anna"), "m.room.encryption", algorithm);
+    messenger.homeserver.set_state(&room, &matrix("anna"), "m.room.encryption", algorithm);
     for other in others {
-        messenger.homeserver.invites(&room, &matrix("anna"), &matrix(other));
+        messenger.homeserver.invite(&room, &matrix("anna"), &matrix(other));
     }
     room
 }
@@ -57,7 +57,7 @@ fn encrypted_room(messenger: &TestMessenger, others: &[&str], is_direct: bool) -
 async fn a_room_that_is_encrypted_later_says_so_once_and_takes_no_plain_text() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
+    let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     say(&messenger, &room, "anna", "eins").await;
     let flag = async |caller: &Caller| {
         let rooms = messenger.rooms().list(caller).await.expect("rooms");
@@ -70,8 +70,7 @@ async fn a_room_that_is_encrypted_later_says_so_once_and_takes_no_plain_text() {
     assert!(said.len() == 1 && said[0].starts_with("Dieser Raum ist ab jetzt verschlüsselt"), "{said:?}");
     for caller in [&anna, &bert] {
         let error = messenger
-            .messenger
-            .messages()
+            .service
             .send(caller, &room, MessageContent::text("x", "m.text"), None)
             .await
             .expect_err("refused");
@@ -86,15 +85,8 @@ async fn a_room_that_is_encrypted_later_says_so_once_and_takes_no_plain_text() {
     assert_eq!(bodies.count(), 2, "what was said before, and the notice");
     // Another process knows as much.
     let other = messenger.another_process();
-    assert!(
-        other
-            .messenger
-            .messages()
-            .send(&bert, &room, MessageContent::text("x", "m.text"), None)
-            .await
-            .is_err()
-    );
-    assert_eq!(messenger.history().page(&bert, &room, None, 10).await.expect("a page").messages.len(), 2);
+    assert!(other.service.send(&bert, &room, MessageContent::text("x", "m.text"), None).await.is_err());
+    assert_eq!(messenger.history(&bert, &room, None, 10).await.expect("a page").messages.len(), 2);
 }
 
 #[tokio::test]
@@ -102,10 +94,10 @@ async fn encryption_is_noticed_by_a_send_before_it_is_heard_of() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     ready_caller(&messenger, "bert").await;
-    let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
+    let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     say(&messenger, &room, "anna", "eins").await;
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
-    messenger.homeserver.sets(&room, &matrix("anna"), "m.room.encryption", algorithm);
+    messenger.homeserver.set_state(&room, &matrix("anna"), "m.room.encryption", algorithm);
     let upload = messenger_core::media::Upload {
         filename: "a".to_owned(),
         mimetype: "text/plain".to_owned(),
@@ -142,7 +134,7 @@ async fn an_encrypted_chat_with_somebody_who_reads_here_only_leads_both_to_a_pla
     let bert = ready_caller(&messenger, "bert").await;
     let room = encrypted_room(&messenger, &["bert"], true);
     for n in 0..3 {
-        let said = messenger.homeserver.happens(
+        let said = messenger.homeserver.send_event(
             &room,
             &matrix("anna"),
             "m.room.topic",
@@ -150,8 +142,7 @@ async fn an_encrypted_chat_with_somebody_who_reads_here_only_leads_both_to_a_pla
         );
         messenger
             .another_process()
-            .ingest()
-            .receive(vec![messenger.homeserver.told(&room, &said)])
+            .receive(vec![messenger.homeserver.room_event(&room, &said)])
             .await
             .expect("heard");
     }
@@ -167,8 +158,7 @@ async fn an_encrypted_chat_with_somebody_who_reads_here_only_leads_both_to_a_pla
     );
     assert!(!messenger.homeserver.has_bot(&room), "the bot does not stay where it can read nothing");
     messenger
-        .messenger
-        .messages()
+        .service
         .send(&bert, &plain.matrix_room_id, MessageContent::text("Hallo", "m.text"), None)
         .await
         .expect("sent");
@@ -185,15 +175,15 @@ async fn an_encrypted_room_of_several_says_who_is_not_reached_and_one_that_all_r
     let alone = encrypted_room(&messenger, &[], false);
     for room in [&several, &all, &alone] {
         let event =
-            messenger.homeserver.happens(room, &matrix("anna"), "m.room.topic", json!({ "topic": "x" }));
-        messenger.ingest().receive(vec![messenger.homeserver.told(room, &event)]).await.expect("heard");
-        assert_eq!(messenger.ports.rooms.tenant_of(room).await.expect("looked"), None, "it is none of ours");
+            messenger.homeserver.send_event(room, &matrix("anna"), "m.room.topic", json!({ "topic": "x" }));
+        messenger.receive(vec![messenger.homeserver.room_event(room, &event)]).await.expect("heard");
+        assert_eq!(messenger.rooms.tenant_of(room).await.expect("looked"), None, "it is none of ours");
     }
     let said = notices(&messenger, &several);
     assert!(said.len() == 1 && said[0].contains("lesen bert."), "{said:?}");
     assert!(notices(&messenger, &all).is_empty() && notices(&messenger, &alone).is_empty());
     // Who is invited a moment later is seen.
-    let invited = messenger.homeserver.invites(&alone, &matrix("anna"), &matrix("bert"));
-    messenger.ingest().receive(vec![messenger.homeserver.told(&alone, &invited)]).await.expect("heard");
+    let invited = messenger.homeserver.invite(&alone, &matrix("anna"), &matrix("bert"));
+    messenger.receive(vec![messenger.homeserver.room_event(&alone, &invited)]).await.expect("heard");
     assert_eq!(notices(&messenger, &alone).len(), 1);
 }

@@ -14,7 +14,7 @@ async fn people(messenger: &TestMessenger) -> (Caller, Caller) {
 }
 
 fn works(messenger: &TestMessenger, caller: &Caller, password: &str) -> bool {
-    messenger.homeserver.lets_in(&messenger.ids().of(&caller.user), password)
+    messenger.homeserver.accepts_password(&messenger.matrix_id(&caller.user), password)
 }
 
 #[tokio::test(start_paused = true)]

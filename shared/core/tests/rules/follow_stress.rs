@@ -69,7 +69,7 @@ async fn read(processes: Vec<TestMessenger>, caller: Caller, last: Audience, luc
 /// Writers and readers on three processes, each with a broker.
 async fn each_hears_its_own(dawdle: Duration) {
     let first = messenger().settings(|settings| settings.replay_max = 1_000_000).build();
-    first.memory.dawdle(dawdle);
+    first.memory.jitter(dawdle);
     let processes = vec![first.another_process(), first.another_process(), first.clone()];
     let _brokers: Vec<_> = processes.iter().map(TestMessenger::run_broker).collect();
     let mut callers = Vec::new();
@@ -142,7 +142,7 @@ async fn join_while_opening(messenger: &TestMessenger, round: usize) {
     join.await.expect("no panic");
     let heard = tokio::time::timeout(Duration::from_secs(10), async {
         loop {
-            let event = stream.next_real().await.expect("an event");
+            let event = stream.next_without_keepalives().await.expect("an event");
             // Without a cursor the stream may begin after all that.
             let begins_later =
                 event.kind() == "connected" && event.json()["cursor"].as_i64() > cursor.parse().ok();
@@ -168,7 +168,7 @@ async fn whoever_is_in_a_room_hears_it_however_their_stream_and_their_join_race(
 async fn whoever_is_in_a_room_hears_it_from_a_slow_store() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    messenger.memory.dawdle(Duration::from_millis(20));
+    messenger.memory.jitter(Duration::from_millis(20));
     for round in 0..300 {
         join_while_opening(&messenger, round).await;
     }

@@ -36,7 +36,7 @@ async fn account(messenger: &TestMessenger, user: &str) -> Account {
 /// A hub whose homeserver has an administrator of its own, and a Hub user of the same name.
 async fn with_taken() -> (TestMessenger, Caller) {
     let messenger = messenger().build();
-    messenger.homeserver.make_foreign(&matrix("admin"));
+    messenger.homeserver.add_foreign_account(&matrix("admin"));
     let admin = ready_caller(&messenger, "admin").await;
     assert_eq!(account(&messenger, "admin").await, Account::Foreign);
     (messenger, admin)
@@ -73,7 +73,7 @@ async fn a_user_whose_account_is_taken_only_reads() {
     assert!(!page.events.is_empty());
     assert_eq!(messenger.rooms().list(&admin).await.expect("a list"), []);
     run_until_idle(&messenger).await;
-    assert_eq!(messenger.homeserver.misused(), [""; 0].map(MatrixUserId::new));
+    assert_eq!(messenger.homeserver.impersonated_accounts(), [""; 0].map(MatrixUserId::new));
     assert_eq!(messenger.homeserver.rooms().len(), rooms, "nothing was made");
 }
 
@@ -82,13 +82,13 @@ async fn it_is_ready_some_minutes_after_the_other_account_is_gone() {
     let (messenger, _) = with_taken().await;
     let sent = messenger.send(fixtures::dm("admin", "for you"), WAIT).await.notification;
     assert_eq!((sent.status, sent.reason.as_deref()), (Status::Pending, Some("matrix_account_taken")));
-    messenger.homeserver.remove_foreign(&matrix("admin"));
+    messenger.homeserver.remove_foreign_account(&matrix("admin"));
     messenger.work().await;
     assert_eq!(account(&messenger, "admin").await, Account::Foreign, "it is not looked at all the time");
     run_until_idle(&messenger).await;
     assert_eq!(account(&messenger, "admin").await, Account::Ours);
     assert!(messenger.homeserver.all_bodies().iter().any(|body| body.contains("for you")));
-    messenger.homeserver.make_foreign(&matrix("admin"));
+    messenger.homeserver.add_foreign_account(&matrix("admin"));
     assert_eq!(
         account(&messenger.another_process(), "admin").await,
         Account::Ours,
@@ -116,20 +116,20 @@ async fn a_reserved_localpart_gives_its_user_another_account() {
 async fn events_of_a_foreign_account_are_not_attributed_to_the_hub_user() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
-    messenger.homeserver.make_foreign(&matrix("admin"));
+    messenger.homeserver.add_foreign_account(&matrix("admin"));
     // Also before it is known whose account it is.
     for provisioned in [false, true] {
         let admin = messenger.caller("admin", fixtures::TENANT).await;
         if provisioned {
             messenger.work().await;
         }
-        let room = messenger.homeserver.makes_room(&matrix("admin"), &[&matrix("anna")], false);
-        let event = messenger.homeserver.says(&room, &matrix("admin"), "mine");
-        messenger.ingest().receive(vec![messenger.homeserver.told(&room, &event)]).await.expect("received");
-        assert_eq!(messenger.rooms().list(&admin).await.expect("a list"), []);
-        let event = messenger.homeserver.says(&room, &matrix("anna"), "here");
-        messenger.ingest().receive(vec![messenger.homeserver.told(&room, &event)]).await.expect("received");
-        let members = messenger.rooms().members(&anna, &room).await;
+        let room = messenger.homeserver.create_room_as(&matrix("admin"), &[&matrix("anna")], false);
+        let event = messenger.homeserver.send_text(&room, &matrix("admin"), "mine");
+        messenger.receive(vec![messenger.homeserver.room_event(&room, &event)]).await.expect("received");
+        assert_eq!(messenger.rooms_of(&admin).await.expect("a list"), []);
+        let event = messenger.homeserver.send_text(&room, &matrix("anna"), "here");
+        messenger.receive(vec![messenger.homeserver.room_event(&room, &event)]).await.expect("received");
+        let members = messenger.members(&anna, &room).await;
         let members = members.map(|members| members.into_iter().map(|one| one.hub_user_id).collect());
         assert!(
             members.as_ref().is_ok_and(|ids: &Vec<_>| *ids == [fixtures::user("anna")]) || members.is_err()
@@ -138,7 +138,7 @@ async fn events_of_a_foreign_account_are_not_attributed_to_the_hub_user() {
         let names = history.map(|history| history.messages).unwrap_or_default();
         assert!(names.iter().all(|one| one.sender_display_name != "admin"), "{names:?}");
     }
-    assert_eq!(messenger.homeserver.misused(), [""; 0].map(MatrixUserId::new));
+    assert_eq!(messenger.homeserver.impersonated_accounts(), [""; 0].map(MatrixUserId::new));
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,14 +149,14 @@ async fn its_owner_keeps_password_and_devices() {
     assert_eq!(code(messenger.external_clients().credentials(&admin).await), "matrix_account_taken");
     messenger.external_clients().disable(&boss, admin.user.id()).await.expect("disabled");
     run_until_idle(&messenger).await;
-    assert_eq!(messenger.homeserver.misused(), [""; 0].map(MatrixUserId::new));
+    assert_eq!(messenger.homeserver.impersonated_accounts(), [""; 0].map(MatrixUserId::new));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_account_whose_answer_got_lost_is_ours() {
     for nth in 1..=3 {
         let messenger = messenger().build();
-        messenger.homeserver.lose_answer(nth);
+        messenger.homeserver.lose_response(nth);
         ready_caller(&messenger, "anna").await;
         messenger.pass(RESTED);
         messenger.another_process().work().await;

@@ -23,10 +23,10 @@ impl Stand {
     async fn of(messages: usize) -> Self {
         let messenger = messenger().build();
         let anna = ready_caller(&messenger, "anna").await;
-        let room =
-            messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
-        let said =
-            (0..messages).map(|n| messenger.homeserver.says(&room, &elsewhere(), &n.to_string())).collect();
+        let room = messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+        let said = (0..messages)
+            .map(|n| messenger.homeserver.send_text(&room, &elsewhere(), &n.to_string()))
+            .collect();
         Self { messenger, anna, room, said }
     }
 
@@ -35,12 +35,12 @@ impl Stand {
     }
 
     fn redact(&self, n: usize) {
-        self.messenger.homeserver.redacts(&self.room, &elsewhere(), &self.said[n]);
+        self.messenger.homeserver.redact(&self.room, &elsewhere(), &self.said[n]);
     }
 
     fn noise(&self, events: usize) {
         for _ in 0..events {
-            self.messenger.homeserver.happens(&self.room, &elsewhere(), "com.example.noise", json!({}));
+            self.messenger.homeserver.send_event(&self.room, &elsewhere(), "com.example.noise", json!({}));
         }
     }
 }
@@ -82,7 +82,7 @@ async fn a_boundary_deep_in_a_page_is_found_by_a_reader_of_small_pages() {
 async fn thousands_of_other_events_are_crossed_in_steps() {
     let stand = Stand::of(1).await;
     stand.noise(3000);
-    stand.messenger.homeserver.says(&stand.room, &elsewhere(), "new");
+    stand.messenger.homeserver.send_text(&stand.room, &elsewhere(), "new");
     let (mut read, mut token, mut steps) = (Vec::new(), None, 0);
     loop {
         let before = stand.messenger.homeserver.calls();

@@ -68,7 +68,7 @@ async fn a_stream_or_poll_of_a_former_tenant_does_not_begin() {
     let second = first.another_process();
     let _broker = second.run_broker();
     let anna = second.caller("anna", fixtures::TENANT).await;
-    first.memory.lose_signals();
+    first.memory.stop_notifying_watchers();
     moved(&first, "anna").await;
     assert!(second.users().recognise(fixtures::identity("anna")).await.is_ok(), "the signal got lost");
     tokio::time::sleep(SOON).await;
@@ -162,20 +162,20 @@ async fn every_call(
     };
     let text = || MessageContent::text("x", "m.text");
     vec![
-        ("join", messenger.rooms().join(caller, open).await.map(drop)),
-        ("found", messenger.rooms().create(caller, named(&[])).await.map(drop)),
-        ("found with others", messenger.rooms().create(caller, named(&["bert"])).await.map(drop)),
-        ("dm", messenger.rooms().open_direct_chat(caller, &fixtures::user("bert")).await.map(drop)),
-        ("invite", messenger.rooms().invite(caller, own, "carl").await.map(drop)),
-        ("send", messenger.messenger.messages().send(caller, own, text(), Some("1")).await.map(drop)),
-        ("upload", messenger.media().upload(caller, own, file(), None, None).await.map(drop)),
-        ("type", messenger.messages().set_typing(caller, own, Some(WAIT)).await),
-        ("enable", messenger.external_clients().enable(caller, &fixtures::user("bert")).await),
-        ("disable", messenger.external_clients().disable(caller, &fixtures::user("bert")).await.map(drop)),
-        ("password", messenger.external_clients().credentials(caller).await.map(drop)),
-        ("rotate", messenger.external_clients().rotate(caller).await.map(drop)),
-        ("read", messenger.rooms().mark_read(caller, own).await),
-        ("leave", messenger.rooms().leave(caller, own).await),
+        ("join", messenger.join_room(caller, open).await.map(drop)),
+        ("found", messenger.create_room(caller, named(&[])).await.map(drop)),
+        ("found with others", messenger.create_room(caller, named(&["bert"])).await.map(drop)),
+        ("dm", messenger.open_dm(caller, &fixtures::user("bert")).await.map(drop)),
+        ("invite", messenger.invite(caller, own, "carl").await.map(drop)),
+        ("send", messenger.service.send(caller, own, text(), Some("1")).await.map(drop)),
+        ("upload", messenger.upload(caller, own, file(), None, None).await.map(drop)),
+        ("type", messenger.type_in(caller, own, Some(WAIT)).await),
+        ("enable", messenger.enable_external_access(caller, &fixtures::user("bert")).await),
+        ("disable", messenger.disable_external_access(caller, &fixtures::user("bert")).await.map(drop)),
+        ("password", messenger.external_client(caller).await.map(drop)),
+        ("rotate", messenger.rotate_external_client(caller).await.map(drop)),
+        ("read", messenger.mark_read(caller, own).await),
+        ("leave", messenger.leave(caller, own).await),
     ]
 }
 
@@ -195,7 +195,7 @@ async fn a_call_for_a_former_tenant_leaves_nothing_behind() {
     let messenger = messenger().build();
     let anna = ready_with(&messenger, "anna", Role::Admin).await;
     let (open, own) = two_rooms(&messenger, &anna).await;
-    messenger.memory.lose_signals();
+    messenger.memory.stop_notifying_watchers();
     moved(&messenger, "anna").await;
     messenger.work().await;
     let (calls, events) = (messenger.homeserver.calls(), messenger.memory.events().len());
@@ -213,7 +213,7 @@ async fn a_call_with_a_former_role_leaves_nothing_behind() {
     let messenger = messenger().build();
     let anna = ready_with(&messenger, "anna", Role::Admin).await;
     let (open, own) = two_rooms(&messenger, &anna).await;
-    messenger.memory.lose_signals();
+    messenger.memory.stop_notifying_watchers();
     with_role(&messenger, "anna", Role::Viewer).await;
     let (calls, events) = (messenger.homeserver.calls(), messenger.memory.events().len());
     // Viewers read, and come and go.
@@ -241,7 +241,7 @@ async fn a_user_who_moves_while_joining_leaves_the_room_again() {
     let dora = ready_caller(&messenger, "dora").await;
     let user = messenger.ids().of(&dora.user);
     // The homeserver has let Dora in, and its answer is still on its way.
-    messenger.homeserver.answer_late(SOON);
+    messenger.homeserver.delay_responses(SOON);
     let (first, second) = (messenger.clone(), messenger.clone());
     let (joining, into) = (dora.clone(), open.clone());
     let joining = tokio::spawn(async move { first.rooms().join(&joining, &into).await });
@@ -251,7 +251,7 @@ async fn a_user_who_moves_while_joining_leaves_the_room_again() {
     moved(&messenger, "dora").await;
     assert!(matches!(joining.await.expect("it ends"), Err(Error::NotFound(_))));
     drop(inviting.await.expect("it ends"));
-    messenger.homeserver.answer_late(Duration::ZERO);
+    messenger.homeserver.delay_responses(Duration::ZERO);
     messenger.work().await;
     for room in [&open, &own] {
         assert!(!messenger.homeserver.members(room).contains(&user), "{room}");

@@ -33,14 +33,14 @@ async fn rooms(messenger: &TestMessenger, name: &str) -> Vec<(RoomId, RoomType)>
 #[tokio::test]
 async fn an_invitation_to_somebody_who_never_signed_in_is_accepted_when_they_do() {
     let messenger = with_anna().await;
-    let known = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("carl")], false);
-    let said = messenger.homeserver.says(&known, &matrix("anna"), "eins");
-    messenger.ingest().receive(vec![messenger.homeserver.told(&known, &said)]).await.expect("heard");
-    let undiscovered = messenger.homeserver.makes_room(&matrix("anna"), &[], false);
+    let known = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("carl")], false);
+    let said = messenger.homeserver.send_text(&known, &matrix("anna"), "eins");
+    messenger.receive(vec![messenger.homeserver.room_event(&known, &said)]).await.expect("heard");
+    let undiscovered = messenger.homeserver.create_room_as(&matrix("anna"), &[], false);
     for room in [&known, &undiscovered] {
-        let invited = messenger.homeserver.invites(room, &matrix("anna"), &matrix("dora"));
+        let invited = messenger.homeserver.invite(room, &matrix("anna"), &matrix("dora"));
         if room == &known {
-            messenger.ingest().receive(vec![messenger.homeserver.told(room, &invited)]).await.expect("heard");
+            messenger.receive(vec![messenger.homeserver.room_event(room, &invited)]).await.expect("heard");
         }
     }
     assert!(!messenger.homeserver.members(&known).contains(&matrix("dora")));
@@ -55,10 +55,10 @@ async fn an_invitation_to_somebody_who_never_signed_in_is_accepted_when_they_do(
 #[tokio::test]
 async fn an_encrypted_chat_that_waits_for_somebody_leads_them_to_a_plain_one_when_they_come() {
     let messenger = with_anna().await;
-    let room = messenger.homeserver.makes_room(&matrix("anna"), &[], true);
+    let room = messenger.homeserver.create_room_as(&matrix("anna"), &[], true);
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
-    messenger.homeserver.sets(&room, &matrix("anna"), "m.room.encryption", algorithm);
-    messenger.homeserver.invites(&room, &matrix("anna"), &matrix("dora"));
+    messenger.homeserver.set_state(&room, &matrix("anna"), "m.room.encryption", algorithm);
+    messenger.homeserver.invite(&room, &matrix("anna"), &matrix("dora"));
     let rooms = rooms(&messenger, "dora").await;
     assert!(rooms.iter().any(|(id, kind)| *kind == RoomType::Dm && *id != room), "{rooms:?}");
     assert_eq!(rooms.len(), 2);
@@ -67,12 +67,12 @@ async fn an_encrypted_chat_that_waits_for_somebody_leads_them_to_a_plain_one_whe
 #[tokio::test]
 async fn another_tenants_invitation_is_left_alone_and_a_room_that_fails_keeps_nobody_out() {
     let messenger = with_anna().await;
-    let broken = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("carl")], false);
-    messenger.homeserver.invites(&broken, &matrix("anna"), &matrix("dora"));
+    let broken = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("carl")], false);
+    messenger.homeserver.invite(&broken, &matrix("anna"), &matrix("dora"));
     messenger.homeserver.fail_room(&broken, messenger_core::error::Failure::Broken);
-    let fine = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("carl")], false);
+    let fine = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("carl")], false);
     for guest in ["dora", "fritz"] {
-        messenger.homeserver.invites(&fine, &matrix("anna"), &matrix(guest));
+        messenger.homeserver.invite(&fine, &matrix("anna"), &matrix(guest));
     }
     let rooms = rooms(&messenger, "dora").await;
     assert!(rooms.iter().any(|(id, _)| *id == fine), "{rooms:?}");

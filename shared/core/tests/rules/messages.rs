@@ -38,8 +38,8 @@ async fn say(
     said: MessageContent,
     transaction: Option<&str>,
 ) -> Message {
-    let said = messenger.messenger.messages().send(caller, room, said, transaction).await.expect("sent");
-    messenger.rooms().list(caller).await.expect("rooms");
+    let said = messenger.service.send(caller, room, said, transaction).await.expect("sent");
+    messenger.rooms_of(caller).await.expect("rooms");
     said
 }
 
@@ -63,19 +63,16 @@ async fn what_was_said_elsewhere_before_stands_before_what_is_said_here() {
     let room = general(&messenger, &anna).await;
     reconcile(&messenger).await;
     let elsewhere = MatrixUserId::new("@anna:hub.local");
-    let mut expected: Vec<_> =
-        (0..20).map(|n| messenger.homeserver.says(&room, &elsewhere, &format!("{n}")).to_string()).collect();
+    let mut expected: Vec<_> = (0..20)
+        .map(|n| messenger.homeserver.send_text(&room, &elsewhere, &format!("{n}")).to_string())
+        .collect();
     // To the homeserver each message takes a second.
     messenger.clock.advance(Duration::from_mins(1));
     let own = say(&messenger, &anna, &room, text("here"), None).await;
     expected.push(own.event_id.to_string());
     assert_eq!(ids(&heard(&messenger, &room).await), expected);
     // Told again by push, in any order, and by the worker: nothing changes.
-    messenger
-        .ingest()
-        .receive(vec![messenger.homeserver.told(&room, &own.event_id)])
-        .await
-        .expect("received");
+    messenger.receive(vec![messenger.homeserver.room_event(&room, &own.event_id)]).await.expect("received");
     reconcile(&messenger).await;
     assert_eq!(ids(&heard(&messenger, &room).await), expected);
     let summary = messenger.memory.summary(&room);
@@ -91,8 +88,9 @@ async fn what_push_never_told_comes_from_the_homeservers_stream_in_order() {
     reconcile(&messenger).await;
     let elsewhere = MatrixUserId::new("@anna:hub.local");
     // Many more than one answer of the stream holds.
-    let said: Vec<_> =
-        (0..350).map(|n| messenger.homeserver.says(&room, &elsewhere, &format!("{n}")).to_string()).collect();
+    let said: Vec<_> = (0..350)
+        .map(|n| messenger.homeserver.send_text(&room, &elsewhere, &format!("{n}")).to_string())
+        .collect();
     reconcile(&messenger).await;
     assert_eq!(ids(&heard(&messenger, &room).await), said);
     assert!(!messenger.another_process().reconcile().run("another", Duration::ZERO).await.expect("asked"));
@@ -103,8 +101,8 @@ async fn a_retried_send_is_one_message_also_when_the_first_answer_was_lost() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
-    messenger.homeserver.lose_answer(1);
-    assert!(messenger.messenger.messages().send(&anna, &room, text("once"), Some("t1")).await.is_err());
+    messenger.homeserver.lose_response(1);
+    assert!(messenger.service.send(&anna, &room, text("once"), Some("t1")).await.is_err());
     let said = say(&messenger, &anna, &room, text("once"), Some("t1")).await;
     assert_eq!(messenger.homeserver.bodies(&room), ["once"]);
     assert_eq!(ids(&heard(&messenger, &room).await), [said.event_id.to_string()]);
@@ -126,36 +124,22 @@ async fn a_retry_is_answered_so_also_before_the_first_one_is_taken_in() {
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     let before = messenger.homeserver.calls();
-    let first =
-        messenger.messenger.messages().send(&anna, &room, text("once"), Some("t1")).await.expect("sent");
+    let first = messenger.service.send(&anna, &room, text("once"), Some("t1")).await.expect("sent");
     assert_eq!(messenger.homeserver.calls(), before + 1, "the first one costs nothing more");
     messenger.clock.advance(Duration::from_secs(5));
     assert_eq!(
-        messenger
-            .messenger
-            .messages()
-            .send(&anna, &room, text("or otherwise"), Some("t1"))
-            .await
-            .expect("sent"),
+        messenger.service.send(&anna, &room, text("or otherwise"), Some("t1")).await.expect("sent"),
         first
     );
     // Nor does it matter that the first answer was lost: what the homeserver has was said.
-    messenger.homeserver.lose_answer(1);
-    assert!(
-        messenger.messenger.messages().send(&anna, &room, text("really once"), Some("t2")).await.is_err()
-    );
-    let again = messenger
-        .messenger
-        .messages()
-        .send(&anna, &room, text("or otherwise"), Some("t2"))
-        .await
-        .expect("sent");
+    messenger.homeserver.lose_response(1);
+    assert!(messenger.service.send(&anna, &room, text("really once"), Some("t2")).await.is_err());
+    let again = messenger.service.send(&anna, &room, text("or otherwise"), Some("t2")).await.expect("sent");
     assert_eq!(again.body, "really once");
     // What the homeserver does not have was not said.
     messenger.homeserver.fail_call(1, Failure::Unreachable);
-    assert!(messenger.messenger.messages().send(&anna, &room, text("never"), Some("t3")).await.is_err());
-    let again =
-        messenger.messenger.messages().send(&anna, &room, text("at last"), Some("t3")).await.expect("sent");
+    assert!(messenger.service.send(&anna, &room, text("never"), Some("t3")).await.is_err());
+    let again = messenger.service.send(&anna, &room, text("at last"), Some("t3")).await.expect("sent");
     assert_eq!(again.body, "at last");
     assert_eq!(messenger.homeserver.bodies(&room), ["once", "really once", "at last"]);
 }
@@ -167,10 +151,9 @@ async fn whoever_sends_waits_for_the_homeserver_once_and_whoever_looks_sees_it()
     let room = general(&messenger, &anna).await;
     reconcile(&messenger).await;
     let slow = Duration::from_millis(200);
-    messenger.homeserver.act_late(slow);
+    messenger.homeserver.delay_requests(slow);
     let (begin, before) = (Instant::now(), messenger.homeserver.calls());
-    let sending =
-        (0..20).map(|n| messenger.messenger.messages().send(&anna, &room, text(&format!("{n}")), None));
+    let sending = (0..20).map(|n| messenger.service.send(&anna, &room, text(&format!("{n}")), None));
     for sent in future::join_all(sending).await {
         sent.expect("sent");
     }
@@ -190,13 +173,11 @@ async fn only_members_write_and_viewers_do_not() {
     let room = general(&messenger, &anna).await;
     let calls = messenger.homeserver.calls();
     let stranger = messenger.caller("carl", fixtures::OTHER_TENANT).await;
-    let refused =
-        messenger.messenger.messages().send(&stranger, &room, text("x"), None).await.expect_err("no member");
+    let refused = messenger.service.send(&stranger, &room, text("x"), None).await.expect_err("no member");
     assert!(matches!(refused, Error::NotFound("room")), "{refused:?}");
     let viewer = Identity { role: Role::Viewer, ..anna.user.identity.clone() };
-    let viewer = Caller { user: messenger.users().sign_in(viewer).await.expect("signed in"), ..anna.clone() };
-    let refused =
-        messenger.messenger.messages().send(&viewer, &room, text("x"), None).await.expect_err("a viewer");
+    let viewer = Caller { user: messenger.sign_in(viewer).await.expect("signed in"), ..anna.clone() };
+    let refused = messenger.service.send(&viewer, &room, text("x"), None).await.expect_err("a viewer");
     assert_eq!(refused.code(), "read_only_role");
     assert_eq!(messenger.homeserver.calls(), calls, "the homeserver is not even asked");
     assert!(messenger.history().page(&viewer, &room, None, 10).await.is_ok());
@@ -216,8 +197,8 @@ async fn nobody_changes_the_words_of_somebody_else() {
     };
     for (sender, body) in [("@bert:hub.local", "his"), ("@anna:hub.local", "better")] {
         let edit =
-            messenger.homeserver.happens(&room, &MatrixUserId::new(sender), "m.room.message", edit(body));
-        messenger.ingest().receive(vec![messenger.homeserver.told(&room, &edit)]).await.expect("received");
+            messenger.homeserver.send_event(&room, &MatrixUserId::new(sender), "m.room.message", edit(body));
+        messenger.receive(vec![messenger.homeserver.room_event(&room, &edit)]).await.expect("received");
     }
     let kinds: Vec<_> = heard(&messenger, &room).await.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::NewMessage, Kind::MessageEdited]);

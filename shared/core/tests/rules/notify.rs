@@ -62,7 +62,7 @@ async fn after_a_failure_the_next_ones_do_not_ask_the_homeserver() {
 async fn a_slow_homeserver_never_delays_the_answer_past_the_budget() {
     for wait in [0, 1, 500, 3_000, 10_000].map(Duration::from_millis) {
         let messenger = messenger().build();
-        messenger.homeserver.act_late(Duration::from_mins(10));
+        messenger.homeserver.delay_requests(Duration::from_mins(10));
         let start = Instant::now();
         let answer = messenger.send(fixtures::draft("x"), wait).await.notification;
         assert_eq!(answer.status, Status::Pending);
@@ -97,10 +97,10 @@ async fn what_was_sent_is_known_here_at_once_and_elsewhere_soon() {
 #[tokio::test(start_paused = true)]
 async fn what_the_homeserver_took_after_the_budget_is_not_sent_again() {
     let messenger = messenger().build();
-    messenger.homeserver.answer_late(Duration::from_secs(2));
+    messenger.homeserver.delay_responses(Duration::from_secs(2));
     let answer = messenger.send(fixtures::draft("x"), WAIT).await.notification;
     assert_eq!(answer.status, Status::Pending, "creating the room and sending took longer than the budget");
-    messenger.homeserver.answer_late(Duration::ZERO);
+    messenger.homeserver.delay_responses(Duration::ZERO);
     run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] x"]);
     let stored = messenger.notifications().find(&fixtures::satellite(), answer.id).await.expect("stored");
@@ -114,12 +114,14 @@ async fn the_live_event_does_not_wait_for_matrix() {
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     let mut stream = Reader::new(messenger.streams().subscribe(&caller, None).await.expect("a stream"));
     assert_eq!(stream.next().await.expect("connected").kind(), "connected");
-    messenger.homeserver.act_late(Duration::from_mins(10));
+    messenger.homeserver.delay_requests(Duration::from_mins(10));
     let sender = messenger.clone();
     let sending =
         tokio::spawn(async move { sender.send(fixtures::draft("x"), Duration::from_secs(10)).await });
-    let event =
-        timeout(Duration::from_secs(1), stream.next_real()).await.expect("at once").expect("an event");
+    let event = timeout(Duration::from_secs(1), stream.next_without_keepalives())
+        .await
+        .expect("at once")
+        .expect("an event");
     assert_eq!((event.kind().as_str(), &event.json()["title"]), ("notification", &"x".into()));
     assert!(!sending.is_finished());
     assert!(messenger.homeserver.rooms().is_empty());
@@ -184,7 +186,7 @@ async fn each_target_has_its_room() {
     }
     assert_eq!(rooms[2], rooms[3], "42 and \"42\" name the same room");
     let names: Vec<_> =
-        [0, 1, 2, 4].iter().map(|n: &usize| messenger.homeserver.asked(&rooms[*n]).name).collect();
+        [0, 1, 2, 4].iter().map(|n: &usize| messenger.homeserver.creation_request(&rooms[*n]).name).collect();
     assert_eq!(names, ["Allgemein", "inventory", "machine 42", "machine 0"]);
     assert_eq!(messenger.homeserver.rooms().len(), 4);
 }
@@ -250,7 +252,7 @@ async fn a_call_that_is_repeated_across_the_upgrade_is_the_same_call() {
 #[tokio::test(start_paused = true)]
 async fn a_repeated_call_waits_for_the_first_to_be_answered() {
     let messenger = messenger().build();
-    messenger.homeserver.act_late(Duration::from_mins(10));
+    messenger.homeserver.delay_requests(Duration::from_mins(10));
     let first = messenger.clone();
     let first = tokio::spawn(async move {
         first

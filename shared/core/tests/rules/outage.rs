@@ -44,7 +44,7 @@ async fn an_outage_in_the_middle_of_a_queue_keeps_the_order() {
     }
     messenger.homeserver.fail_call(5, Failure::Unreachable);
     messenger.homeserver.fail_call(9, Failure::Broken);
-    messenger.homeserver.lose_answer(12);
+    messenger.homeserver.lose_response(12);
     messenger.work().await;
     assert_eq!(messenger.homeserver.all_bodies(), numbered(0..3), "the lane rests");
     messenger.send(fixtures::draft("20"), WAIT).await;
@@ -123,7 +123,7 @@ async fn a_homeserver_that_answers_nonsense_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_for_good_fails_and_holds_nothing_up() {
     let messenger = messenger().build();
-    messenger.homeserver.refuse("bad");
+    messenger.homeserver.reject("bad");
     let failed = messenger.send(fixtures::draft("bad"), WAIT).await.notification;
     assert_eq!(
         (failed.status, failed.reason.as_deref()),
@@ -143,7 +143,7 @@ async fn what_is_refused_for_good_fails_and_holds_nothing_up() {
 async fn an_answer_that_was_lost_does_not_make_a_second_message() {
     for nth in 1..=2 {
         let messenger = messenger().build();
-        messenger.homeserver.lose_answer(nth);
+        messenger.homeserver.lose_response(nth);
         let pending = messenger.send(fixtures::draft("x"), WAIT).await.notification;
         assert_eq!(pending.status, Status::Pending);
         run_until_idle(&messenger).await;
@@ -157,12 +157,12 @@ async fn an_answer_that_was_lost_does_not_make_a_second_message() {
 async fn two_workers_and_a_caller_deliver_once() {
     let messenger = messenger().build();
     let _workers = [messenger.another_process().run_worker(), messenger.another_process().run_worker()];
-    messenger.homeserver.act_late(Duration::from_millis(70));
+    messenger.homeserver.delay_requests(Duration::from_millis(70));
     for n in 0..30 {
         messenger.send(fixtures::draft(&n.to_string()), Duration::from_millis(100 * (n % 3))).await;
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
-    messenger.homeserver.act_late(Duration::ZERO);
+    messenger.homeserver.delay_requests(Duration::ZERO);
     run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies().len(), 30);
 }
@@ -171,7 +171,7 @@ async fn two_workers_and_a_caller_deliver_once() {
 async fn a_worker_leaves_to_a_caller_what_the_caller_delivers() {
     let messenger = messenger().build();
     messenger.send(fixtures::draft("0"), WAIT).await;
-    messenger.homeserver.act_late(Duration::from_secs(1));
+    messenger.homeserver.delay_requests(Duration::from_secs(1));
     let caller = messenger.clone();
     let sending = tokio::spawn(async move { caller.send(fixtures::draft("1"), WAIT).await.notification });
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -192,7 +192,7 @@ async fn a_worker_leaves_to_a_caller_what_the_caller_delivers() {
 async fn what_waits_behind_a_callers_delivery_follows_it_at_once() {
     let messenger = messenger().build();
     messenger.send(fixtures::draft("0"), WAIT).await;
-    messenger.homeserver.act_late(Duration::from_millis(50));
+    messenger.homeserver.delay_requests(Duration::from_millis(50));
     let caller = messenger.clone();
     let sending = tokio::spawn(async move { caller.send(fixtures::draft("1"), WAIT).await });
     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -209,7 +209,7 @@ async fn what_waits_behind_a_callers_delivery_follows_it_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_delivery_goes_on_when_its_caller_has_no_more_time() {
     let messenger = messenger().build();
-    messenger.homeserver.answer_late(Duration::from_secs(2));
+    messenger.homeserver.delay_responses(Duration::from_secs(2));
     let slow = messenger.send(fixtures::draft("0"), WAIT).await.notification;
     assert_eq!((slow.status, slow.in_flight), (Status::Pending, None));
     messenger.send(fixtures::draft("1"), WAIT).await;
@@ -222,7 +222,7 @@ async fn a_delivery_goes_on_when_its_caller_has_no_more_time() {
 #[tokio::test(start_paused = true)]
 async fn a_delivery_goes_on_when_its_caller_is_gone() {
     let messenger = messenger().build();
-    messenger.homeserver.act_late(Duration::from_secs(1));
+    messenger.homeserver.delay_requests(Duration::from_secs(1));
     let caller = messenger.clone();
     let sending = tokio::spawn(async move { caller.send(fixtures::draft("0"), WAIT).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -236,7 +236,7 @@ async fn a_delivery_goes_on_when_its_caller_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn a_process_waits_for_its_deliveries_before_it_ends() {
     let messenger = messenger().build();
-    messenger.homeserver.act_late(Duration::from_secs(5));
+    messenger.homeserver.delay_requests(Duration::from_secs(5));
     let slow = messenger.send(fixtures::draft("0"), WAIT).await.notification;
     messenger.drain_background().await;
     assert_eq!(found(&messenger, &slow).await.status, Status::Sent);

@@ -33,7 +33,7 @@ impl Stand {
     }
 
     fn says(&self, body: &str) -> EventId {
-        self.messenger.homeserver.says(&self.room, &self.id(), body)
+        self.messenger.homeserver.send_text(&self.room, &self.id(), body)
     }
 
     fn id(&self) -> MatrixUserId {
@@ -51,8 +51,8 @@ impl Stand {
 }
 
 async fn push(messenger: &TestMessenger, connection: u64, room: &RoomId, event: &EventId) {
-    let events = vec![messenger.homeserver.told(room, event)];
-    messenger.push().receive(Some(connection), events).await.expect("received");
+    let events = vec![messenger.homeserver.room_event(room, event)];
+    messenger.receive_push(Some(connection), events).await.expect("received");
 }
 
 async fn told(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
@@ -98,7 +98,7 @@ async fn later_pushes_on_a_connection_and_the_bots_own_messages_cost_no_call() {
     assert_eq!(stand.messenger.homeserver.calls(), calls);
     sleep(RESTART).await;
     let bot = MatrixUserId::new("@messenger:hub.local");
-    stand.push(2, &stand.messenger.homeserver.says(&stand.room, &bot, "a notification")).await;
+    stand.push(2, &stand.messenger.homeserver.send_text(&stand.room, &bot, "a notification")).await;
     assert_eq!(stand.messenger.homeserver.calls(), calls);
     stand.push(2, &stand.says("10")).await;
     assert_eq!(stand.messenger.homeserver.calls(), calls + 1);
@@ -133,7 +133,7 @@ async fn a_push_is_not_refused_because_the_events_before_it_cannot_be_read() {
 async fn a_homeserver_that_is_slow_to_show_the_events_before_a_push_is_not_waited_for() {
     let stand = Stand::new().await;
     let said = stand.says("1");
-    stand.messenger.homeserver.act_late(Duration::from_mins(5));
+    stand.messenger.homeserver.delay_requests(Duration::from_mins(5));
     let begin = tokio::time::Instant::now();
     stand.push(1, &said).await;
     assert!(begin.elapsed() <= Duration::from_secs(10), "{:?}", begin.elapsed());
@@ -153,8 +153,8 @@ async fn it_is_known_to_every_process_whether_the_homeserver_pushes() {
     }
     // A push that could not be ingested comes again later: the homeserver waits.
     stand.messenger.memory.switch_off();
-    let event = stand.messenger.homeserver.told(&stand.room, &stand.says("2"));
-    stand.messenger.push().receive(Some(1), vec![event]).await.expect_err("the database is away");
+    let event = stand.messenger.homeserver.room_event(&stand.room, &stand.says("2"));
+    stand.messenger.receive_push(Some(1), vec![event]).await.expect_err("the database is away");
     stand.messenger.memory.switch_on();
     assert!(other.push().is_silent().await.expect("known"));
 }
@@ -166,14 +166,9 @@ async fn before_anything_was_read_messages_of_ours_stand_in_the_rooms_order() {
     assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), None);
     let id = messenger.ids().of(&anna.user);
     for n in 0..150 {
-        messenger.homeserver.says(&room, &id, &n.to_string());
+        messenger.homeserver.send_text(&room, &id, &n.to_string());
     }
-    messenger
-        .messenger
-        .messages()
-        .send(&anna, &room, MessageContent::text("150", "m.text"), None)
-        .await
-        .expect("sent");
+    messenger.service.send(&anna, &room, MessageContent::text("150", "m.text"), None).await.expect("sent");
     sleep(Duration::from_secs(5)).await;
     let numbers: Vec<_> = (0..151).map(|n| n.to_string()).collect();
     assert_eq!(told(&messenger, &room).await, numbers);

@@ -37,8 +37,8 @@ impl Stand {
     }
 
     fn says(&self, room: &RoomId, body: &str) -> RoomEvent {
-        let event = self.messenger.homeserver.says(room, &self.anna, body);
-        self.messenger.homeserver.told(room, &event)
+        let event = self.messenger.homeserver.send_text(room, &self.anna, body);
+        self.messenger.homeserver.room_event(room, &event)
     }
 
     fn edits(&self, of: &EventId) -> RoomEvent {
@@ -47,8 +47,8 @@ impl Stand {
             "m.relates_to": { "rel_type": "m.replace", "event_id": of },
         });
         let event =
-            self.messenger.homeserver.happens(&self.quarantine, &self.anna, "m.room.message", content);
-        self.messenger.homeserver.told(&self.quarantine, &event)
+            self.messenger.homeserver.send_event(&self.quarantine, &self.anna, "m.room.message", content);
+        self.messenger.homeserver.room_event(&self.quarantine, &event)
     }
 
     /// Returns the messages of the room in the order of the log.
@@ -135,7 +135,7 @@ async fn a_room_that_cannot_be_adopted_holds_up_no_other() {
     let stand = Stand::new().await;
     ready_caller(&stand.messenger, "bert").await;
     let bert = MatrixUserId::new("@bert:hub.local");
-    let room = stand.messenger.homeserver.makes_room(&stand.anna, &[&bert], false);
+    let room = stand.messenger.homeserver.create_room_as(&stand.anna, &[&bert], false);
     let events = vec![stand.says(&room, "neu hier"), stand.says(&stand.other, "anderswo")];
     stand.messenger.homeserver.fail_room(&room, Failure::Broken);
     stand.messenger.ingest().receive(events.clone()).await.expect_err("it is told again");

@@ -36,10 +36,9 @@ impl Stand {
 
     /// Bert says something, and we hear of it.
     async fn says(&self, body: &str) -> EventId {
-        let event = self.messenger.homeserver.says(&self.room, &matrix("bert"), body);
+        let event = self.messenger.homeserver.send_text(&self.room, &matrix("bert"), body);
         self.messenger
-            .ingest()
-            .receive(vec![self.messenger.homeserver.told(&self.room, &event)])
+            .receive(vec![self.messenger.homeserver.room_event(&self.room, &event)])
             .await
             .expect("received");
         event
@@ -97,7 +96,8 @@ async fn a_receipt_of_what_is_no_message_counts_for_what_stands_before_it() {
     let stand = Stand::new().await;
     stand.says("1").await;
     let reaction = json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": "$x", "key": "+" } });
-    let reaction = stand.messenger.homeserver.happens(&stand.room, &matrix("bert"), "m.reaction", reaction);
+    let reaction =
+        stand.messenger.homeserver.send_event(&stand.room, &matrix("bert"), "m.reaction", reaction);
     stand.says("2").await;
     let calls = stand.messenger.homeserver.calls();
     stand.reads(&reaction).await;
@@ -108,7 +108,8 @@ async fn a_receipt_of_what_is_no_message_counts_for_what_stands_before_it() {
     stand.messenger.rooms().mark_read(&stand.anna, &stand.room).await.expect("read");
     stand.messenger.drain_background().await;
     let calls = stand.messenger.homeserver.calls();
-    let state = stand.messenger.homeserver.happens(&stand.room, &matrix("bert"), "m.room.avatar", json!({}));
+    let state =
+        stand.messenger.homeserver.send_event(&stand.room, &matrix("bert"), "m.room.avatar", json!({}));
     stand.reads(&state).await;
     tokio::time::sleep(LATER).await;
     assert_eq!(stand.messenger.homeserver.calls(), calls);
@@ -118,13 +119,12 @@ async fn a_receipt_of_what_is_no_message_counts_for_what_stands_before_it() {
 async fn a_receipt_may_be_quicker_than_its_message() {
     let stand = Stand::new().await;
     stand.says("1").await;
-    let late = stand.messenger.homeserver.says(&stand.room, &matrix("bert"), "2");
+    let late = stand.messenger.homeserver.send_text(&stand.room, &matrix("bert"), "2");
     stand.reads(&late).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     stand
         .messenger
-        .ingest()
-        .receive(vec![stand.messenger.homeserver.told(&stand.room, &late)])
+        .receive(vec![stand.messenger.homeserver.room_event(&stand.room, &late)])
         .await
         .expect("received");
     assert_eq!(stand.unread().await, 1, "the message before it is read");
@@ -135,13 +135,13 @@ async fn a_receipt_may_be_quicker_than_its_message() {
 #[tokio::test(start_paused = true)]
 async fn reconciliation_takes_receipts_over_before_it_goes_on() {
     let stand = Stand::new().await;
-    stand.messenger.reconcile().run("w", Duration::ZERO).await.expect("read");
-    let event = stand.messenger.homeserver.says(&stand.room, &matrix("bert"), "1");
+    stand.messenger.reconcile("w", Duration::ZERO).await.expect("read");
+    let event = stand.messenger.homeserver.send_text(&stand.room, &matrix("bert"), "1");
     for reader in ["anna", "messenger", "stranger"] {
-        stand.messenger.homeserver.reads(&stand.room, &matrix(reader), &event);
+        stand.messenger.homeserver.send_receipt(&stand.room, &matrix(reader), &event);
     }
-    stand.messenger.homeserver.reads(&stand.room, &MatrixUserId::new("@anna:elsewhere"), &event);
-    stand.messenger.reconcile().run("w", Duration::ZERO).await.expect("read");
+    stand.messenger.homeserver.send_receipt(&stand.room, &MatrixUserId::new("@anna:elsewhere"), &event);
+    stand.messenger.reconcile("w", Duration::ZERO).await.expect("read");
     assert_eq!(stand.unread().await, 0);
     assert_eq!(stand.told().len(), 1);
 }

@@ -54,7 +54,7 @@ async fn told(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
 
 fn say(messenger: &TestMessenger, room: &RoomId, sender: &MatrixUserId, numbers: std::ops::Range<usize>) {
     for n in numbers {
-        messenger.homeserver.says(room, sender, &n.to_string());
+        messenger.homeserver.send_text(room, sender, &n.to_string());
     }
 }
 
@@ -67,7 +67,7 @@ async fn a_position_that_is_unknown_is_given_up_and_nothing_is_lost_or_doubled()
     for is_forgiving in [false, true] {
         let (messenger, room, anna) = up_to_date().await;
         if is_forgiving {
-            messenger.homeserver.forgive_positions();
+            messenger.homeserver.accept_unknown_tokens();
         }
         // More than a page of what is known, and more than a page of what is not.
         say(&messenger, &room, &anna, 0..150);
@@ -90,11 +90,11 @@ async fn a_limited_timeline_is_filled_though_many_events_do_not_concern_us() {
         let (messenger, room, anna) = up_to_date().await;
         for n in 0..350 {
             say(&messenger, &room, &anna, n..n + 1);
-            messenger.homeserver.happens(&room, &anna, "org.example.sensor", json!({ "celsius": n }));
+            messenger.homeserver.send_event(&room, &anna, "org.example.sensor", json!({ "celsius": n }));
         }
         // More than a timeline.
         for _ in 0..20 {
-            messenger.homeserver.happens(&room, &anna, last, json!({ "celsius": 0 }));
+            messenger.homeserver.send_event(&room, &anna, last, json!({ "celsius": 0 }));
         }
         reconcile(&messenger).await;
         assert_eq!(told(&messenger, &room).await, numbers(0..350), "the last events are {last}");
@@ -105,7 +105,7 @@ async fn a_limited_timeline_is_filled_though_many_events_do_not_concern_us() {
 async fn a_room_that_grows_while_it_is_read_does_not_hold_the_worker() {
     let (messenger, room, anna) = up_to_date().await;
     say(&messenger, &room, &anna, 0..250);
-    messenger.homeserver.act_late(Duration::from_millis(10));
+    messenger.homeserver.delay_requests(Duration::from_millis(10));
     let talker = {
         let (messenger, room, anna) = (messenger.clone(), room.clone(), anna.clone());
         tokio::spawn(async move {
@@ -120,7 +120,7 @@ async fn a_room_that_grows_while_it_is_read_does_not_hold_the_worker() {
     assert!(messenger.homeserver.calls() - calls < 10, "{}", messenger.homeserver.calls() - calls);
     assert!(!talker.is_finished(), "the room still grows");
     talker.await.expect("all is said");
-    messenger.homeserver.act_late(Duration::ZERO);
+    messenger.homeserver.delay_requests(Duration::ZERO);
     reconcile(&messenger).await;
     assert_eq!(told(&messenger, &room).await, numbers(0..2_000), "nothing is lost or doubled");
 }
@@ -130,7 +130,7 @@ async fn what_is_older_than_the_memory_of_ids_is_not_told_again() {
     for is_forgiving in [false, true] {
         let (messenger, room, anna) = up_to_date().await;
         if is_forgiving {
-            messenger.homeserver.forgive_positions();
+            messenger.homeserver.accept_unknown_tokens();
         }
         // So few that all of it is in one answer; another room has more.
         say(&messenger, &room, &anna, 0..2);
@@ -250,15 +250,15 @@ async fn a_worker_may_crash_at_every_step_of_starting_anew() {
 async fn a_bot_that_was_put_out_comes_back_and_has_missed_nothing() {
     let (messenger, room, anna) = up_to_date().await;
     say(&messenger, &room, &anna, 0..5);
-    messenger.homeserver.puts_bot_out(&room, &anna, false);
+    messenger.homeserver.remove_bot(&room, &anna, false);
     say(&messenger, &room, &anna, 5..120);
     // Not before the homeserver is back; the first answer to be back is lost.
     for call in [2, 3] {
         messenger.homeserver.fail_call(call, Failure::Unreachable);
         messenger.reconcile().run(WORKER, Duration::ZERO).await.expect_err("it is told");
     }
-    messenger.homeserver.lose_answer(2);
-    messenger.reconcile().run(WORKER, Duration::ZERO).await.expect_err("it is told");
+    messenger.homeserver.lose_response(2);
+    messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
     reconcile(&messenger).await;
     assert_eq!(told(&messenger, &room).await, numbers(0..120));
     say(&messenger, &room, &anna, 120..125);
@@ -272,7 +272,7 @@ async fn a_bot_that_cannot_come_back_keeps_nobody_from_other_rooms() {
         let (messenger, room, anna) = up_to_date().await;
         messenger.send(fixtures::machine(1, "x"), WAIT).await;
         let other = messenger.homeserver.rooms().into_iter().find(|other| *other != room).expect("a room");
-        messenger.homeserver.puts_bot_out(&room, &anna, is_banned);
+        messenger.homeserver.remove_bot(&room, &anna, is_banned);
         if !is_banned {
             // Or the homeserver fails over this room, however often it is tried.
             for call in (2..400).step_by(2) {
@@ -342,8 +342,8 @@ async fn a_worker_that_ends_gives_the_lease_back() {
 async fn a_worker_that_waits_for_the_homeserver_keeps_its_lease() {
     let (messenger, _, _) = up_to_date().await;
     let other = messenger.another_process();
-    messenger.homeserver.act_late(Duration::from_secs(20));
-    let reading = tokio::spawn(async move { messenger.reconcile().run(WORKER, Duration::ZERO).await });
+    messenger.homeserver.delay_requests(Duration::from_secs(20));
+    let reading = tokio::spawn(async move { messenger.reconcile(WORKER, Duration::ZERO).await });
     for _ in 0..10 {
         sleep(Duration::from_millis(1900)).await;
         other.memory.advance(Duration::from_millis(1900));
@@ -358,11 +358,11 @@ async fn a_worker_that_was_stopped_for_long_moves_no_position_and_doubles_nothin
     let (messenger, room, anna) = up_to_date().await;
     say(&messenger, &room, &anna, 0..2);
     let survivor = messenger.another_process();
-    messenger.homeserver.answer_late(Duration::from_millis(900));
-    let late = tokio::spawn(async move { messenger.reconcile().run(WORKER, Duration::ZERO).await });
+    messenger.homeserver.delay_responses(Duration::from_millis(900));
+    let late = tokio::spawn(async move { messenger.reconcile(WORKER, Duration::ZERO).await });
     sleep(Duration::from_millis(100)).await;
     // The world goes on; the clock of the stopped process does not.
-    survivor.homeserver.answer_late(Duration::ZERO);
+    survivor.homeserver.delay_responses(Duration::ZERO);
     survivor.memory.advance(Duration::from_mins(1));
     say(&survivor, &room, &anna, 2..120);
     assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("it is read"));

@@ -24,12 +24,7 @@ fn file() -> Upload {
 }
 
 async fn send(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Result<()> {
-    messenger
-        .messenger
-        .messages()
-        .send(caller, room, MessageContent::text("Hallo", "m.text"), None)
-        .await
-        .map(drop)
+    messenger.service.send(caller, room, MessageContent::text("Hallo", "m.text"), None).await.map(drop)
 }
 
 async fn upload(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Result<()> {
@@ -40,9 +35,9 @@ async fn upload(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Re
 async fn in_adopted_room() -> (TestMessenger, Caller, Caller, RoomId) {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
-    let said = messenger.homeserver.says(&room, &matrix("anna"), "eins");
-    messenger.ingest().receive(vec![messenger.homeserver.told(&room, &said)]).await.expect("heard");
+    let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
+    let said = messenger.homeserver.send_text(&room, &matrix("anna"), "eins");
+    messenger.receive(vec![messenger.homeserver.room_event(&room, &said)]).await.expect("heard");
     (messenger, anna, bert, room)
 }
 
@@ -55,7 +50,7 @@ fn refused(result: Result<()>) -> (&'static str, String) {
 #[tokio::test]
 async fn a_muted_member_reads_and_writes_nothing_and_no_file_is_stored() {
     let (messenger, anna, bert, room) = in_adopted_room().await;
-    messenger.homeserver.mutes(&room, &matrix("bert"));
+    messenger.homeserver.mute(&room, &matrix("bert"));
     for result in [send(&messenger, &bert, &room).await, upload(&messenger, &bert, &room).await] {
         let (code, detail) = refused(result);
         assert_eq!(code, "not_allowed_in_room");
@@ -71,9 +66,9 @@ async fn who_is_banned_or_put_out_is_told_so_before_we_hear_of_it() {
     for is_banned in [true, false] {
         let (messenger, _, bert, room) = in_adopted_room().await;
         if is_banned {
-            messenger.homeserver.bans(&room, &matrix("anna"), &matrix("bert"));
+            messenger.homeserver.ban(&room, &matrix("anna"), &matrix("bert"));
         } else {
-            messenger.homeserver.puts_out(&room, &matrix("anna"), &matrix("bert"));
+            messenger.homeserver.end_membership(&room, &matrix("anna"), &matrix("bert"));
         }
         let typing = messenger.messages().set_typing(&bert, &room, None).await;
         for result in [send(&messenger, &bert, &room).await, upload(&messenger, &bert, &room).await, typing] {
@@ -88,16 +83,16 @@ async fn who_is_banned_or_put_out_is_told_so_before_we_hear_of_it() {
 async fn somebody_who_is_banned_cannot_be_brought_in_and_is_named() {
     let (messenger, anna, _, room) = in_adopted_room().await;
     ready_caller(&messenger, "carl").await;
-    messenger.homeserver.bans(&room, &matrix("anna"), &matrix("carl"));
-    let (code, detail) = refused(messenger.rooms().invite(&anna, &room, "carl").await.map(drop));
+    messenger.homeserver.ban(&room, &matrix("anna"), &matrix("carl"));
+    let (code, detail) = refused(messenger.invite(&anna, &room, "carl").await.map(drop));
     assert_eq!(code, "user_banned");
     assert!(detail.contains("`carl`"), "{detail}");
     assert_eq!(messenger.rooms().members(&anna, &room).await.expect("members").len(), 2);
     // Nor do they come back into a room that is open to them.
     let (dora, general) = in_general_room(&messenger, "dora").await;
-    let banned = messenger.homeserver.bans(&general, &matrix("anna"), &matrix("dora"));
-    messenger.ingest().receive(vec![messenger.homeserver.told(&general, &banned)]).await.expect("heard");
-    let (code, detail) = refused(messenger.rooms().join(&dora, &general).await.map(drop));
+    let banned = messenger.homeserver.ban(&general, &matrix("anna"), &matrix("dora"));
+    messenger.receive(vec![messenger.homeserver.room_event(&general, &banned)]).await.expect("heard");
+    let (code, detail) = refused(messenger.join_room(&dora, &general).await.map(drop));
     assert_eq!(code, "user_banned");
     assert!(detail.starts_with("you are banned"), "{detail}");
 }
@@ -106,7 +101,7 @@ async fn somebody_who_is_banned_cannot_be_brought_in_and_is_named() {
 async fn who_is_banned_from_the_room_of_everybody_can_use_the_others() {
     let (messenger, _, _, _) = in_adopted_room().await;
     let (_, general) = in_general_room(&messenger, "anna").await;
-    messenger.homeserver.bans(&general, &matrix("anna"), &matrix("emil"));
+    messenger.homeserver.ban(&general, &matrix("anna"), &matrix("emil"));
     let emil = ready_caller(&messenger, "emil").await;
     assert!(
         messenger
@@ -125,7 +120,7 @@ async fn who_is_banned_from_the_room_of_everybody_can_use_the_others() {
 async fn a_deactivated_account_is_told_as_such_whatever_it_is_needed_for() {
     let (messenger, anna, bert, room) = in_adopted_room().await;
     let rooms = messenger.homeserver.rooms().len();
-    messenger.homeserver.deactivates(&matrix("bert"));
+    messenger.homeserver.deactivate(&matrix("bert"));
     let mut results = vec![send(&messenger, &bert, &room).await, upload(&messenger, &bert, &room).await];
     results.push(messenger.rooms().open_direct_chat(&bert, &fixtures::user("anna")).await.map(drop));
     for result in results {
@@ -140,7 +135,7 @@ async fn a_deactivated_account_is_told_as_such_whatever_it_is_needed_for() {
     // Nothing is left of the rooms that could not be made.
     run_until_idle(&messenger).await;
     for half_made in &messenger.homeserver.rooms()[..] {
-        let asked = messenger.homeserver.asked(half_made);
+        let asked = messenger.homeserver.creation_request(half_made);
         if asked.name == "Umbau" || asked.is_direct {
             assert_eq!(messenger.homeserver.members(half_made), [], "{asked:?}");
             assert_eq!(messenger.homeserver.room_by_alias(&asked.alias), None);
@@ -157,7 +152,7 @@ async fn a_deactivated_account_is_told_as_such_whatever_it_is_needed_for() {
 async fn an_account_that_was_never_made_and_is_refused_is_told_as_such() {
     let messenger = messenger().build();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
-    messenger.homeserver.deactivates(&matrix("anna"));
+    messenger.homeserver.deactivate(&matrix("anna"));
     messenger.work().await;
     let error = messenger
         .rooms()
@@ -178,7 +173,7 @@ async fn a_homeserver_that_fails_is_still_a_failure() {
 #[tokio::test]
 async fn a_room_that_nobody_may_leave_is_given_up_after_one_attempt() {
     let (messenger, anna, _, room) = in_adopted_room().await;
-    messenger.messenger.rooms().leave(&anna, &room).await.expect("here she is out");
+    messenger.service.leave(&anna, &room).await.expect("here she is out");
     messenger.homeserver.fail_room(&room, messenger_core::error::Failure::Rejected);
     messenger.homeserver.fail_call(1, messenger_core::error::Failure::Rejected);
     messenger.work().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use messenger_core::{event::Audience, live::event_stream::EventStream};
-use messenger_testkit::{HubBuilder, TestMessenger, fixtures, messenger, sse::Reader};
+use messenger_testkit::{MessengerBuilder, TestMessenger, fixtures, messenger, sse::Reader};
 
 const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 
@@ -11,7 +11,7 @@ async fn tell(messenger: &TestMessenger, body: &str) {
     messenger.ports.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
 }
 
-fn small() -> HubBuilder {
+fn small() -> MessengerBuilder {
     messenger().settings(|settings| settings.replay_max = 5)
 }
 

@@ -122,7 +122,7 @@ async fn a_room_that_could_not_be_filled_is_kept_by_nobody() {
         .homeserver
         .rooms()
         .into_iter()
-        .find(|room| messenger.homeserver.asked(room).name == "Umbau");
+        .find(|room| messenger.homeserver.creation_request(room).name == "Umbau");
     assert_eq!(messenger.homeserver.members(&custom.expect("it was made")), []);
     // What passes is tried again.
     messenger.homeserver.fail_call(2, Failure::TimedOut);

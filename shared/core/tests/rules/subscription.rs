@@ -67,7 +67,7 @@ async fn a_follower_hears_what_happens_after_it_came() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut stream = open(&messenger, &caller, None).await;
     messenger.send(fixtures::draft("Hallo"), NO_WAIT).await;
-    let event = stream.next_real().await.expect("an event");
+    let event = stream.next_without_keepalives().await.expect("an event");
     assert_eq!(
         (event.event.as_str(), event.id.as_deref(), event.kind().as_str()),
         ("", Some("2"), "notification")
@@ -181,7 +181,7 @@ async fn a_stream_ends_with_its_token() {
     let mut stream = open(&messenger, &caller, None).await;
     let mut other = open(&messenger, &later, None).await;
     pass(&messenger, Duration::from_hours(1)).await;
-    let ended = stream.next_real().await.expect("a last word");
+    let ended = stream.next_without_keepalives().await.expect("a last word");
     assert_eq!((ended.kind().as_str(), ended.id), ("token_expired", None));
     assert_eq!(stream.next().await, None);
     tell(&messenger, ALL, "x").await;

@@ -26,12 +26,13 @@ impl Stand {
 
     /// The homeserver tells what stands there now.
     async fn told(&self, events: &[&EventId]) {
-        let events = events.iter().map(|event| self.messenger.homeserver.told(&self.room, event)).collect();
-        self.messenger.ingest().receive(events).await.expect("received");
+        let events =
+            events.iter().map(|event| self.messenger.homeserver.room_event(&self.room, event)).collect();
+        self.messenger.receive(events).await.expect("received");
     }
 
     async fn says(&self, body: &str) -> EventId {
-        let event = self.messenger.homeserver.says(&self.room, &anna(), body);
+        let event = self.messenger.homeserver.send_text(&self.room, &anna(), body);
         self.told(&[&event]).await;
         event
     }
@@ -41,7 +42,7 @@ impl Stand {
             "msgtype": "m.text", "body": "*", "m.new_content": content,
             "m.relates_to": { "rel_type": "m.replace", "event_id": of },
         });
-        self.messenger.homeserver.happens(&self.room, &anna(), "m.room.message", content)
+        self.messenger.homeserver.send_event(&self.room, &anna(), "m.room.message", content)
     }
 
     async fn edits(&self, of: &EventId, body: &str) -> EventId {
@@ -51,7 +52,7 @@ impl Stand {
     }
 
     async fn redacts(&self, of: &EventId) {
-        let event = self.messenger.homeserver.redacts(&self.room, &anna(), of);
+        let event = self.messenger.homeserver.redact(&self.room, &anna(), of);
         self.told(&[&event]).await;
     }
 
@@ -122,10 +123,10 @@ async fn an_edit_and_its_end_may_be_told_at_once() {
     let message = stand.says("hello").await;
     let secret = stand.edit(&message, &json!({ "msgtype": "m.text", "body": "my password" }));
     // Told as it was when it happened, by a push that was late.
-    let edit = stand.messenger.homeserver.told(&stand.room, &secret);
-    let end = stand.messenger.homeserver.redacts(&stand.room, &anna(), &secret);
-    let end = stand.messenger.homeserver.told(&stand.room, &end);
-    stand.messenger.ingest().receive(vec![edit, end]).await.expect("received");
+    let edit = stand.messenger.homeserver.room_event(&stand.room, &secret);
+    let end = stand.messenger.homeserver.redact(&stand.room, &anna(), &secret);
+    let end = stand.messenger.homeserver.room_event(&stand.room, &end);
+    stand.messenger.receive(vec![edit, end]).await.expect("received");
     assert_eq!(stand.shown().await, reads("hello"));
     let (kind, told) = stand.heard().await;
     assert_eq!((kind, &told["body"]), (Kind::MessageEdited, &json!("hello")));

@@ -282,11 +282,11 @@ async fn without_the_database_it_is_lost_and_holds_nobody_up() {
     messenger.memory.switch_off();
     messenger.typing().publish(vec![typing(&room, &["bert"])]).await;
     messenger.memory.switch_on();
-    messenger.memory.dawdle(Duration::from_hours(1));
+    messenger.memory.jitter(Duration::from_hours(1));
     let start = tokio::time::Instant::now();
     messenger.typing().publish(vec![typing(&room, &["bert"])]).await;
     assert!(start.elapsed() <= Duration::from_secs(1));
-    messenger.memory.dawdle(Duration::ZERO);
+    messenger.memory.jitter(Duration::ZERO);
     assert_eq!(heard(&mut stream).await, []);
 }
 

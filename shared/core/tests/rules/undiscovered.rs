@@ -50,9 +50,9 @@ async fn is_listed(messenger: &TestMessenger, caller: &Caller, room: &RoomId) ->
 #[tokio::test]
 async fn a_room_of_which_nobody_told_us_is_found_with_what_was_said_in_it() {
     let (messenger, people) = with_people(&["anna", "bert"]).await;
-    let room = messenger.homeserver.makes_room(&matrix("anna"), &[], true);
-    messenger.homeserver.invites(&room, &matrix("anna"), &matrix("bert"));
-    messenger.homeserver.says(&room, &matrix("anna"), "Hallo?");
+    let room = messenger.homeserver.create_room_as(&matrix("anna"), &[], true);
+    messenger.homeserver.invite(&room, &matrix("anna"), &matrix("bert"));
+    messenger.homeserver.send_text(&room, &matrix("anna"), "Hallo?");
     search(&messenger).await;
     for caller in &people {
         assert!(is_listed(&messenger, caller, &room).await);
@@ -67,7 +67,7 @@ async fn a_room_of_which_nobody_told_us_is_found_with_what_was_said_in_it() {
 #[tokio::test]
 async fn only_who_may_use_other_clients_is_asked() {
     let (messenger, _) = with_people(&["anna", "bert"]).await;
-    let room = messenger.homeserver.makes_room(&matrix("bert"), &[&matrix("carl")], false);
+    let room = messenger.homeserver.create_room_as(&matrix("bert"), &[&matrix("carl")], false);
     search(&messenger).await;
     assert_eq!(messenger.ports.rooms.tenant_of(&room).await.expect("looked"), None);
 }
@@ -78,8 +78,8 @@ async fn a_step_is_bounded_and_everybody_is_asked_in_the_end() {
     let (messenger, people) = with_people(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let first = messenger.ids().of(&people[0].user);
     let rooms: Vec<_> =
-        (0..30).map(|_| messenger.homeserver.makes_room(&first, &[&matrix("bert")], false)).collect();
-    let last = messenger.homeserver.makes_room(&messenger.ids().of(&people[11].user), &[&first], false);
+        (0..30).map(|_| messenger.homeserver.create_room_as(&first, &[&matrix("bert")], false)).collect();
+    let last = messenger.homeserver.create_room_as(&messenger.matrix_id(&people[11].user), &[&first], false);
     assert_eq!(search(&messenger).await, 4);
     assert!(is_listed(&messenger, &people[11], &last).await);
     let listed = messenger.rooms().list(&people[0]).await.expect("a list").len();
@@ -93,8 +93,8 @@ async fn a_step_is_bounded_and_everybody_is_asked_in_the_end() {
 #[tokio::test]
 async fn what_cannot_be_adopted_is_left_alone_and_keeps_nobody_from_the_rest() {
     let (messenger, people) = with_people(&["anna", "bert", "carl"]).await;
-    let quarantine = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("carl")], false);
-    let room = messenger.homeserver.makes_room(&matrix("bert"), &[&matrix("carl")], false);
+    let quarantine = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("carl")], false);
+    let room = messenger.homeserver.create_room_as(&matrix("bert"), &[&matrix("carl")], false);
     messenger.homeserver.fail_room(&quarantine, Failure::Broken);
     search(&messenger).await;
     assert!(is_listed(&messenger, &people[1], &room).await);
@@ -106,7 +106,7 @@ async fn what_cannot_be_adopted_is_left_alone_and_keeps_nobody_from_the_rest() {
 #[tokio::test]
 async fn a_homeserver_that_is_away_is_asked_again_and_only_by_one_worker() {
     let (messenger, people) = with_people(&["anna", "bert"]).await;
-    let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
+    let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     for call in [1, 2] {
         messenger.homeserver.fail_call(call, Failure::Unreachable);
         messenger.discovery().discover(WORKER, None).await.expect_err("it is told");
@@ -124,7 +124,7 @@ async fn a_homeserver_that_is_away_is_asked_again_and_only_by_one_worker() {
 #[tokio::test]
 async fn a_room_whose_maker_is_alone_at_first_is_looked_at_again_soon_and_then_ever_more_rarely() {
     let (messenger, people) = with_people(&["anna", "bert"]).await;
-    let room = messenger.homeserver.makes_room(&matrix("anna"), &[], false);
+    let room = messenger.homeserver.create_room_as(&matrix("anna"), &[], false);
     search(&messenger).await;
     // Nobody comes for half an hour, and somebody looks each few seconds.
     let before = messenger.homeserver.calls();
@@ -134,10 +134,10 @@ async fn a_room_whose_maker_is_alone_at_first_is_looked_at_again_soon_and_then_e
     }
     let looks = messenger.homeserver.calls() - before - 600;
     assert!((5..20).contains(&looks), "{looks}");
-    let other = messenger.homeserver.makes_room(&matrix("anna"), &[], false);
+    let other = messenger.homeserver.create_room_as(&matrix("anna"), &[], false);
     search(&messenger).await;
     for room in [&room, &other] {
-        messenger.homeserver.invites(room, &matrix("anna"), &matrix("bert"));
+        messenger.homeserver.invite(room, &matrix("anna"), &matrix("bert"));
     }
     messenger.pass(Duration::from_secs(6));
     search(&messenger).await;

@@ -18,15 +18,15 @@ fn matrix(user: &str) -> MatrixUserId {
 }
 
 async fn say(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) {
-    let said = messenger.homeserver.says(room, &matrix(user), body);
-    messenger.ingest().receive(vec![messenger.homeserver.told(room, &said)]).await.expect("heard");
+    let said = messenger.homeserver.send_text(room, &matrix(user), body);
+    messenger.receive(vec![messenger.homeserver.room_event(room, &said)]).await.expect("heard");
 }
 
 /// Anna and Bert in a room that Anna made with another client, and what was said in it.
 async fn in_adopted_room() -> (TestMessenger, Caller, Caller, RoomId) {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("bert")], false);
+    let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     for body in ["eins", "zwei"] {
         say(&messenger, &room, "anna", body).await;
     }
@@ -39,7 +39,7 @@ async fn listed(messenger: &TestMessenger, caller: &Caller) -> Vec<RoomId> {
 }
 
 fn is_general(messenger: &TestMessenger, room: &RoomId) -> bool {
-    messenger.homeserver.asked(room).name == "Allgemein"
+    messenger.homeserver.creation_request(room).name == "Allgemein"
 }
 
 async fn history(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Vec<String> {
@@ -58,9 +58,9 @@ async fn history(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> V
 #[tokio::test]
 async fn an_upgraded_room_is_listed_once_and_its_members_follow() {
     let (messenger, anna, bert, old) = in_adopted_room().await;
-    let (new, tombstone) = messenger.homeserver.upgrades(&old, &matrix("anna"));
-    let tombstone = messenger.homeserver.told(&old, &tombstone);
-    messenger.ingest().receive(vec![tombstone.clone()]).await.expect("heard");
+    let (new, tombstone) = messenger.homeserver.upgrade_room(&old, &matrix("anna"));
+    let tombstone = messenger.homeserver.room_event(&old, &tombstone);
+    messenger.receive(vec![tombstone.clone()]).await.expect("heard");
     for caller in [&anna, &bert] {
         assert_eq!(listed(&messenger, caller).await, std::slice::from_ref(&new));
     }
@@ -71,20 +71,14 @@ async fn an_upgraded_room_is_listed_once_and_its_members_follow() {
     messenger.ingest().receive(vec![tombstone]).await.expect("heard");
     assert_eq!(messenger.memory.events().len(), events);
     say(&messenger, &new, "anna", "drei").await;
-    messenger
-        .messenger
-        .messages()
-        .send(&bert, &new, MessageContent::text("vier", "m.text"), None)
-        .await
-        .expect("sent");
+    messenger.service.send(&bert, &new, MessageContent::text("vier", "m.text"), None).await.expect("sent");
     // What was said before stands behind it, page by page.
     assert_eq!(history(&messenger, &anna, &new).await, ["vier", "drei", "zwei", "eins"]);
     assert_eq!(history(&messenger, &anna, &old).await, ["zwei", "eins"]);
     // The old room says where they are now, to its members only.
     let send = async |caller: &Caller| {
         messenger
-            .messenger
-            .messages()
+            .service
             .send(caller, &old, MessageContent::text("x", "m.text"), None)
             .await
             .expect_err("refused")
@@ -93,12 +87,12 @@ async fn an_upgraded_room_is_listed_once_and_its_members_follow() {
     let carl = ready_caller(&messenger, "carl").await;
     assert_eq!(send(&carl).await.code(), "not_found");
     for error in [
-        messenger.rooms().invite(&bert, &old, "carl").await.expect_err("refused"),
-        messenger.rooms().members(&bert, &old).await.expect_err("refused"),
-        messenger.rooms().mark_read(&bert, &old).await.expect_err("refused"),
-        messenger.rooms().join(&bert, &old).await.expect_err("refused"),
-        messenger.messenger.rooms().leave(&bert, &old).await.expect_err("refused"),
-        messenger.messages().set_typing(&bert, &old, None).await.expect_err("refused"),
+        messenger.invite(&bert, &old, "carl").await.expect_err("refused"),
+        messenger.members(&bert, &old).await.expect_err("refused"),
+        messenger.mark_read(&bert, &old).await.expect_err("refused"),
+        messenger.join_room(&bert, &old).await.expect_err("refused"),
+        messenger.service.leave(&bert, &old).await.expect_err("refused"),
+        messenger.type_in(&bert, &old, None).await.expect_err("refused"),
     ] {
         assert_eq!(error.code(), "room_upgraded");
     }
@@ -107,8 +101,8 @@ async fn an_upgraded_room_is_listed_once_and_its_members_follow() {
 #[tokio::test]
 async fn who_comes_later_reads_what_was_said_in_the_successor_only() {
     let (messenger, _, _, old) = in_adopted_room().await;
-    let (new, tombstone) = messenger.homeserver.upgrades(&old, &matrix("anna"));
-    messenger.ingest().receive(vec![messenger.homeserver.told(&old, &tombstone)]).await.expect("heard");
+    let (new, tombstone) = messenger.homeserver.upgrade_room(&old, &matrix("anna"));
+    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("heard");
     say(&messenger, &new, "anna", "drei").await;
     let carl = ready_caller(&messenger, "carl").await;
     let anna = messenger.caller("anna", fixtures::TENANT).await;
@@ -128,10 +122,10 @@ async fn who_comes_later_reads_what_was_said_in_the_successor_only() {
 #[tokio::test]
 async fn a_successor_is_taken_over_when_it_is_heard_of_before_the_tombstone() {
     let (messenger, _, bert, old) = in_adopted_room().await;
-    let (new, tombstone) = messenger.homeserver.upgrades(&old, &matrix("anna"));
+    let (new, tombstone) = messenger.homeserver.upgrade_room(&old, &matrix("anna"));
     say(&messenger, &new, "anna", "drei").await;
     assert_eq!(listed(&messenger, &bert).await, std::slice::from_ref(&new));
-    messenger.ingest().receive(vec![messenger.homeserver.told(&old, &tombstone)]).await.expect("heard");
+    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("heard");
     assert_eq!(listed(&messenger, &bert).await, [new]);
 }
 
@@ -139,8 +133,8 @@ async fn a_successor_is_taken_over_when_it_is_heard_of_before_the_tombstone() {
 async fn nobody_makes_a_room_the_successor_of_another_against_its_will() {
     let (messenger, anna, _, old) = in_adopted_room().await;
     let carl = ready_caller(&messenger, "carl").await;
-    let claimed = messenger.homeserver.makes_room(&matrix("carl"), &[&matrix("anna")], false);
-    messenger.homeserver.claims_to_replace(&claimed, &old);
+    let claimed = messenger.homeserver.create_room_as(&matrix("carl"), &[&matrix("anna")], false);
+    messenger.homeserver.set_predecessor(&claimed, &old);
     say(&messenger, &claimed, "carl", "mein Raum").await;
     let mut rooms = listed(&messenger, &anna).await;
     rooms.sort_unstable();
@@ -149,9 +143,9 @@ async fn nobody_makes_a_room_the_successor_of_another_against_its_will() {
     assert_eq!(rooms, expected);
     assert_eq!(history(&messenger, &carl, &claimed).await, ["mein Raum"]);
     // Nor does a tombstone lead into a room that does not say so.
-    let elsewhere = messenger.homeserver.makes_room(&matrix("anna"), &[], false);
-    let tombstone = messenger.homeserver.buries(&old, &matrix("anna"), &elsewhere);
-    messenger.ingest().receive(vec![messenger.homeserver.told(&old, &tombstone)]).await.expect("heard");
+    let elsewhere = messenger.homeserver.create_room_as(&matrix("anna"), &[], false);
+    let tombstone = messenger.homeserver.send_tombstone(&old, &matrix("anna"), &elsewhere);
+    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("heard");
     assert!(listed(&messenger, &anna).await.contains(&old));
 }
 
@@ -161,8 +155,8 @@ async fn a_room_of_ours_that_the_bot_replaced_keeps_its_key() {
     let (anna, general) = in_general_room(&messenger, "anna").await;
     let sent = messenger.send(fixtures::draft("vorher"), WAIT).await;
     assert_eq!(sent.notification.room.as_ref(), Some(&general));
-    let (new, tombstone) = messenger.homeserver.upgrades(&general, &matrix("messenger"));
-    messenger.ingest().receive(vec![messenger.homeserver.told(&general, &tombstone)]).await.expect("heard");
+    let (new, tombstone) = messenger.homeserver.upgrade_room(&general, &matrix("messenger"));
+    messenger.receive(vec![messenger.homeserver.room_event(&general, &tombstone)]).await.expect("heard");
     let sent = messenger.send(fixtures::draft("nachher"), WAIT).await;
     assert_eq!((sent.notification.status, sent.notification.room.as_ref()), (Status::Sent, Some(&new)));
     assert_eq!(messenger.homeserver.bodies(&new).len(), 1);

@@ -15,8 +15,8 @@ fn matrix(user: &str) -> MatrixUserId {
 }
 
 async fn say(messenger: &TestMessenger, room: &RoomId, body: &str) {
-    let said = messenger.homeserver.says(room, &matrix("anna"), body);
-    messenger.ingest().receive(vec![messenger.homeserver.told(room, &said)]).await.expect("heard");
+    let said = messenger.homeserver.send_text(room, &matrix("anna"), body);
+    messenger.receive(vec![messenger.homeserver.room_event(room, &said)]).await.expect("heard");
 }
 
 async fn bodies(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Vec<String> {
@@ -29,16 +29,16 @@ async fn with_visibility(visibility: &str) -> (TestMessenger, Caller, Caller, Ro
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
     ready_caller(&messenger, "carl").await;
-    let room = messenger.homeserver.makes_room(&matrix("anna"), &[&matrix("carl")], false);
+    let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("carl")], false);
     let content = json!({ "history_visibility": visibility });
-    messenger.homeserver.sets(&room, &matrix("anna"), "m.room.history_visibility", content);
+    messenger.homeserver.set_state(&room, &matrix("anna"), "m.room.history_visibility", content);
     say(&messenger, &room, "geheim").await;
     (messenger, anna, bert, room)
 }
 
 async fn lets_in_bert(messenger: &TestMessenger, room: &RoomId) {
-    let invited = messenger.homeserver.invites(room, &matrix("anna"), &matrix("bert"));
-    messenger.ingest().receive(vec![messenger.homeserver.told(room, &invited)]).await.expect("heard");
+    let invited = messenger.homeserver.invite(room, &matrix("anna"), &matrix("bert"));
+    messenger.receive(vec![messenger.homeserver.room_event(room, &invited)]).await.expect("heard");
 }
 
 async fn polled(messenger: &TestMessenger, caller: &Caller) -> String {
@@ -73,8 +73,9 @@ async fn a_visibility_that_is_changed_later_counts_for_what_is_said_then() {
     let (messenger, _, bert, room) = with_visibility("shared").await;
     let set = async |visibility: &str| {
         let content = json!({ "history_visibility": visibility });
-        let set = messenger.homeserver.sets(&room, &matrix("anna"), "m.room.history_visibility", content);
-        messenger.ingest().receive(vec![messenger.homeserver.told(&room, &set)]).await.expect("heard");
+        let set =
+            messenger.homeserver.set_state(&room, &matrix("anna"), "m.room.history_visibility", content);
+        messenger.receive(vec![messenger.homeserver.room_event(&room, &set)]).await.expect("heard");
     };
     set("joined").await;
     say(&messenger, &room, "nur für uns").await;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use messenger_core::Ports;
 use messenger_devstack::{TestDatabase, database::template};
 use messenger_store::{PgStore, StoreConfig, migrate, schema};
-use messenger_testkit::{MemoryHomeserver, OpenVault, TestClock};
+use messenger_testkit::{MemoryHomeserver, TestClock, TransparentVault};
 use tokio_postgres::{Client, NoTls};
 
 /// A store on a database that is dropped with this value.
@@ -65,7 +65,7 @@ impl TestStore {
             room_state: Arc::new(MemoryHomeserver::default()),
             membership_calls: Arc::new(MemoryHomeserver::default()),
             external_accounts: Arc::new(MemoryHomeserver::default()),
-            vault: Arc::new(OpenVault),
+            vault: Arc::new(TransparentVault),
             clock: Arc::new(TestClock::default()),
         }
     }

@@ -62,7 +62,7 @@ async fn a_call_reads_the_same_number_of_rows_however_many_are_stored() {
     {
         let store = database.beside();
         for n in 0..3 {
-            let entry = fixtures::entry(fixtures::draft(&format!("alarm {n}")));
+            let entry = fixtures::new_notification(fixtures::draft(&format!("alarm {n}")));
             store
                 .accept(NewNotification { options: fixtures::waiting(WAIT), ..entry })
                 .await

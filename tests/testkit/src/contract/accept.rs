@@ -1,4 +1,4 @@
-//! Accepting a notification: all of it or nothing, and once for each retry key.
+//! Acceptance of notifications: atomic, and once for each idempotency key.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use messenger_core::{
     },
 };
 
-use super::{LONG, Store, accept, claim, pending, together};
+use super::{LONG, Store, accept, claim, concurrently, pending};
 use crate::fixtures::{
-    OTHER_TENANT, TENANT, delivered, dm, draft, entry, identity, machine, retried, room, satellite, titles,
-    user, waiting,
+    OTHER_TENANT, TENANT, delivered, dm, draft, identity, machine, new_notification, retried, room,
+    satellite, titles, user, waiting,
 };
 
-/// The notification of the first call, if this one repeats it.
+/// Returns the notification of the first call and its fingerprint; `None` if this call is the first.
 async fn replayed(ports: &Ports, entry: NewNotification) -> Result<Option<(Notification, String)>> {
     Ok(match ports.notifications.accept(entry).await? {
         AcceptOutcome::New { .. } => None,
@@ -27,11 +27,11 @@ async fn replayed(ports: &Ports, entry: NewNotification) -> Result<Option<(Notif
 }
 
 fn with_key(key: &str, fingerprint: &str) -> NewNotification {
-    NewNotification { options: retried(key, fingerprint), ..entry(draft("retried")) }
+    NewNotification { options: retried(key, fingerprint), ..new_notification(draft("retried")) }
 }
 
-/// What is stored is what was said, whatever the target.
-pub async fn a_notification_is_stored_as_it_was_said(store: &dyn Store) -> Result<()> {
+/// A stored notification equals the accepted draft, for each kind of target.
+pub async fn a_notification_is_stored_as_it_was_accepted(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     ports.users.sign_in(&identity("anna"), "anna").await?;
     let entity = |entity_id| Target::Entity { entity_type: "Maschine/%".to_owned(), entity_id };
@@ -45,7 +45,7 @@ pub async fn a_notification_is_stored_as_it_was_said(store: &dyn Store) -> Resul
         Target::Dm(user("anna")),
     ];
     for (n, target) in targets.into_iter().enumerate() {
-        let said = Draft {
+        let sent = Draft {
             title: "Größe \"5\" '; -- \u{1} 🏭".to_owned(),
             body: (n % 2 == 0).then(|| "a\nb\\".to_owned()),
             priority: if n % 2 == 0 { Priority::Urgent } else { Priority::Normal },
@@ -54,8 +54,8 @@ pub async fn a_notification_is_stored_as_it_was_said(store: &dyn Store) -> Resul
         };
         let known = (n % 2 == 1).then(|| room("!known"));
         let (stored, _) =
-            accept(&ports, NewNotification { room: known.clone(), ..entry(said.clone()) }).await?;
-        assert_eq!(stored.draft, said);
+            accept(&ports, NewNotification { room: known.clone(), ..new_notification(sent.clone()) }).await?;
+        assert_eq!(stored.draft, sent);
         assert_eq!((stored.tenant, stored.status, stored.room.clone()), (TENANT, Status::Pending, known));
         assert_eq!((stored.reason.clone(), stored.event.clone(), stored.expires_at), (None, None, None));
         assert_eq!((stored.attempts, stored.next_attempt_at, stored.announced), (0, None, true));
@@ -64,26 +64,26 @@ pub async fn a_notification_is_stored_as_it_was_said(store: &dyn Store) -> Resul
     Ok(())
 }
 
-/// Ids grow with each notification.
-pub async fn ids_grow(store: &dyn Store) -> Result<()> {
+/// Each notification gets a larger id than the one before.
+pub async fn notification_ids_grow(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let mut last = NotificationId(0);
     for _ in 0..5 {
-        let (stored, _) = accept(&ports, entry(draft("x"))).await?;
+        let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
         assert!(stored.id > last);
         last = stored.id;
     }
     Ok(())
 }
 
-/// The live event stands in the log when accept returns, for the audience of the target.
-pub async fn the_live_event_is_there_at_once(store: &dyn Store) -> Result<()> {
+/// The live event is in the log when `accept` returns, for the audience of the target.
+pub async fn the_live_event_is_appended_on_acceptance(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     ports.users.sign_in(&identity("anna"), "anna").await?;
     let drafts =
         [draft("a"), machine(7, "b"), Draft { target: Target::Service, ..draft("c") }, dm("anna", "d")];
     for (n, draft) in drafts.into_iter().enumerate() {
-        let entry = NewNotification { options: waiting(LONG), ..entry(draft.clone()) };
+        let entry = NewNotification { options: waiting(LONG), ..new_notification(draft.clone()) };
         let (stored, _) = accept(&ports, entry.clone()).await?;
         let before = Position(i64::try_from(n).unwrap());
         let events = ports.feed.next(before, 10).await?;
@@ -98,32 +98,32 @@ pub async fn the_live_event_is_there_at_once(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// What nobody waits for is in a room queue that is due.
-pub async fn the_queue_is_due_at_once_if_nobody_waits(store: &dyn Store) -> Result<()> {
+/// A notification that no caller waits for is in a room queue that is due.
+pub async fn the_queue_is_due_at_once_if_no_caller_waits(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (stored, _) = accept(&ports, entry(machine(7, "x"))).await?;
+    let (stored, _) = accept(&ports, new_notification(machine(7, "x"))).await?;
     let queue = claim(&ports).await?;
     assert_eq!(queue.name, stored.key().to_string());
     assert_eq!(pending(&ports, &queue).await?, [stored]);
     Ok(())
 }
 
-/// A known key stores nothing: no notification, no event, no place in a room queue.
+/// A repeated call stores no notification and no event, and leaves the room queue unchanged.
 pub async fn a_known_key_stores_nothing(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (first, _) = accept(&ports, with_key("k", "f")).await?;
     let queue = claim(&ports).await?;
     for fingerprint in ["f", "another"] {
         let again = replayed(&ports, with_key("k", fingerprint)).await?;
-        assert_eq!(again, Some((first.clone(), "f".to_owned())), "the first fingerprint comes back");
+        assert_eq!(again, Some((first.clone(), "f".to_owned())), "the first fingerprint is returned");
     }
     assert_eq!(ports.feed.span().await?.head, Position(1));
     assert_eq!(pending(&ports, &queue).await?, [first]);
     Ok(())
 }
 
-/// A repeated call gets the notification as it is now, not as it was.
-pub async fn a_repeated_call_gets_the_present_state(store: &dyn Store) -> Result<()> {
+/// A repeated call returns the notification as it is now, not as it was accepted.
+pub async fn a_repeated_call_returns_the_present_state(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (first, _) = accept(&ports, with_key("k", "f")).await?;
     ports.outbox.sent(&[delivered(first.id, "$1")]).await?;
@@ -133,8 +133,8 @@ pub async fn a_repeated_call_gets_the_present_state(store: &dyn Store) -> Result
     Ok(())
 }
 
-/// A repeated call is told how long the first may still be at it.
-pub async fn a_repeated_call_is_told_that_the_first_is_in_flight(store: &dyn Store) -> Result<()> {
+/// A repeated call learns for how long the first may still be delivering.
+pub async fn a_repeated_call_learns_that_the_first_is_in_flight(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let wait = Duration::from_mins(1);
     let mut patient = with_key("k", "f");
@@ -145,12 +145,12 @@ pub async fn a_repeated_call_is_told_that_the_first_is_in_flight(store: &dyn Sto
     assert!(left > wait / 2 && left < wait * 2, "{left:?}");
     ports.outbox.sent(&[delivered(first.id, "$1")]).await?;
     let (again, _) = replayed(&ports, patient).await?.expect("known");
-    assert_eq!(again.in_flight, None, "what was sent has been answered");
+    assert_eq!(again.in_flight, None, "the call was answered once the notification was sent");
     Ok(())
 }
 
-/// A key is of one token and one tenant, and exact.
-pub async fn a_key_is_of_one_token_and_tenant(store: &dyn Store) -> Result<()> {
+/// A key belongs to one token and one tenant, and is compared exactly.
+pub async fn a_key_belongs_to_one_token_and_tenant(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let of = |token: &str, tenant: TenantId, key: &str| {
         let satellite = Satellite { token: token.to_owned(), tenant };
@@ -172,19 +172,19 @@ pub async fn a_key_is_of_one_token_and_tenant(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Calls without a key are never the same call.
+/// Calls without a key are never taken for repeated calls.
 pub async fn calls_without_a_key_are_all_new(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (first, _) = accept(&ports, entry(draft("same"))).await?;
-    let (second, _) = accept(&ports, entry(draft("same"))).await?;
+    let (first, _) = accept(&ports, new_notification(draft("same"))).await?;
+    let (second, _) = accept(&ports, new_notification(draft("same"))).await?;
     assert_ne!(first.id, second.id);
     Ok(())
 }
 
-/// Of many calls with one key, one stores; all others get its notification.
-pub async fn many_calls_with_one_key_store_once(store: &dyn Store) -> Result<()> {
+/// Of many concurrent calls with one key, one stores a notification and the others return it.
+pub async fn concurrent_calls_with_one_key_store_once(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let results = together(50, |_| {
+    let results = concurrently(50, |_| {
         let ports = ports.clone();
         async move {
             Ok(match ports.notifications.accept(with_key("k", "f")).await? {
@@ -200,20 +200,22 @@ pub async fn many_calls_with_one_key_store_once(store: &dyn Store) -> Result<()>
     Ok(())
 }
 
-/// Many notifications at once are all stored, each with its event and its place in its room queue.
-pub async fn many_at_once_are_all_stored(store: &dyn Store) -> Result<()> {
+/// Concurrent notifications are all stored, each with its event and in its room queue.
+pub async fn concurrent_notifications_are_all_stored(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let accepted = together(200, |n| {
+    let accepted = concurrently(200, |n| {
         let ports = ports.clone();
-        async move { accept(&ports, entry(machine(i64::try_from(n % 5).unwrap(), &n.to_string()))).await }
+        async move {
+            accept(&ports, new_notification(machine(i64::try_from(n % 5).unwrap(), &n.to_string()))).await
+        }
     })
     .await?;
-    let mut told: Vec<_> =
+    let mut published: Vec<_> =
         ports.feed.next(Position(0), 500).await?.iter().filter_map(|event| event.notification).collect();
-    told.sort();
+    published.sort();
     let mut ids: Vec<_> = accepted.iter().map(|(stored, _)| stored.id).collect();
     ids.sort();
-    assert_eq!(told, ids);
+    assert_eq!(published, ids);
     let mut queues = 0;
     let mut waiting = 0;
     while let Some(queue) = ports.outbox.claim(LONG).await? {
@@ -224,14 +226,14 @@ pub async fn many_at_once_are_all_stored(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// One entry that a store cannot keep does not take its neighbours with it.
-pub async fn what_cannot_be_stored_fails_alone(store: &dyn Store) -> Result<()> {
+/// A notification that the store cannot keep does not fail the others of its batch.
+pub async fn an_invalid_notification_fails_alone(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let stored = together(40, |n| {
+    let stored = concurrently(40, |n| {
         let ports = ports.clone();
         async move {
             let title = if n == 20 { "nul \0".to_owned() } else { n.to_string() };
-            Ok((n, ports.notifications.accept(entry(draft(&title))).await.is_ok()))
+            Ok((n, ports.notifications.accept(new_notification(draft(&title))).await.is_ok()))
         }
     })
     .await?;
@@ -242,12 +244,13 @@ pub async fn what_cannot_be_stored_fails_alone(store: &dyn Store) -> Result<()> 
     Ok(())
 }
 
-/// A token that is no word of ours is as good as any.
+/// Tokens and idempotency keys may contain any characters.
 pub async fn tokens_and_keys_may_be_any_text(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let token = "ms_1_'; -- \"\\ ü".to_owned();
     let idempotency = Some(Idempotency { key: "🏭".repeat(255), fingerprint: "f".repeat(64) });
-    let mut call = NewNotification { satellite: Satellite { token, ..satellite() }, ..entry(draft("x")) };
+    let mut call =
+        NewNotification { satellite: Satellite { token, ..satellite() }, ..new_notification(draft("x")) };
     call.options.idempotency = idempotency;
     accept(&ports, call.clone()).await?;
     assert!(replayed(&ports, call).await?.is_some());

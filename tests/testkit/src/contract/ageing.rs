@@ -1,4 +1,4 @@
-//! What needs days to pass, for stores whose time can be moved.
+//! Effects of the passing of days, for stores whose clock can be moved.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use messenger_core::{
 };
 
 use super::{LONG, Store, accept};
-use crate::fixtures::{TENANT, dm, draft, entry, event, identity, retried};
+use crate::fixtures::{TENANT, dm, draft, event, identity, new_notification, retried};
 
 const DAY: Duration = Duration::from_hours(24);
 const ALL: Audience = Audience::Tenant(TENANT);
 
-/// What is held for too long expires, is counted once, and is released by no sign-in.
-pub async fn what_is_held_for_too_long_expires(store: &dyn Store) -> Result<()> {
+/// A message that was held for too long expires, is counted once, and is not released by a sign-in.
+pub async fn a_held_message_expires_and_no_sign_in_releases_it(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (old, _) = accept(&ports, entry(dm("anna", "old"))).await?;
+    let (old, _) = accept(&ports, new_notification(dm("anna", "old"))).await?;
     store.pass(DAY).await;
-    let (young, _) = accept(&ports, entry(dm("anna", "young"))).await?;
+    let (young, _) = accept(&ports, new_notification(dm("anna", "young"))).await?;
     store.pass(HELD_FOR.saturating_sub(DAY)).await;
     assert_eq!(ports.maintenance.expire().await?, 1);
     assert_eq!(ports.maintenance.expire().await?, 0);
@@ -29,15 +29,15 @@ pub async fn what_is_held_for_too_long_expires(store: &dyn Store) -> Result<()> 
         assert_eq!(found.status, status);
     }
     ports.users.sign_in(&identity("anna"), "anna").await?;
-    let queue = ports.outbox.claim(LONG).await?.expect("the young one is released");
+    let queue = ports.outbox.claim(LONG).await?.expect("the young message is released");
     assert_eq!(crate::fixtures::titles(&ports.outbox.pending(&queue, LONG, 10).await?), ["young"]);
     Ok(())
 }
 
-/// What is past its time is not delivered, even before it is marked.
-pub async fn what_is_past_its_time_is_not_delivered(store: &dyn Store) -> Result<()> {
+/// A message that is past its time is not delivered, even before it is marked as expired.
+pub async fn an_expired_message_is_not_delivered(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    accept(&ports, entry(dm("anna", "old"))).await?;
+    accept(&ports, new_notification(dm("anna", "old"))).await?;
     store.pass(HELD_FOR + DAY).await;
     ports.users.sign_in(&identity("anna"), "anna").await?;
     if let Some(queue) = ports.outbox.claim(LONG).await? {
@@ -46,8 +46,8 @@ pub async fn what_is_past_its_time_is_not_delivered(store: &dyn Store) -> Result
     Ok(())
 }
 
-/// Days before the retention are dropped, and the log says up to where.
-pub async fn days_before_the_retention_are_dropped(store: &dyn Store) -> Result<()> {
+/// Events older than the retention are dropped, and the span names the last dropped position.
+pub async fn events_older_than_the_retention_are_dropped(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     ports.feed.append(&[event(ALL, "1"), event(ALL, "2")]).await?;
     store.pass(DAY * 4).await;
@@ -63,8 +63,8 @@ pub async fn days_before_the_retention_are_dropped(store: &dyn Store) -> Result<
     Ok(())
 }
 
-/// When everything was dropped, positions go on where they were.
-pub async fn positions_go_on_when_everything_was_dropped(store: &dyn Store) -> Result<()> {
+/// Positions continue after all events were dropped.
+pub async fn positions_continue_after_all_events_were_dropped(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     ports.feed.append(&[event(ALL, "1"), event(ALL, "2")]).await?;
     store.pass(DAY * 30).await;
@@ -76,10 +76,10 @@ pub async fn positions_go_on_when_everything_was_dropped(store: &dyn Store) -> R
     Ok(())
 }
 
-/// Retry keys are known for seven days.
-pub async fn retry_keys_are_forgotten_after_a_week(store: &dyn Store) -> Result<()> {
+/// Idempotency keys are remembered for seven days.
+pub async fn idempotency_keys_are_forgotten_after_a_week(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let call = NewNotification { options: retried("k", "f"), ..entry(draft("x")) };
+    let call = NewNotification { options: retried("k", "f"), ..new_notification(draft("x")) };
     let (first, _) = accept(&ports, call.clone()).await?;
     store.pass(DAY * 6).await;
     ports.maintenance.rotate(DAY * 7).await?;

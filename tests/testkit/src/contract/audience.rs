@@ -1,4 +1,4 @@
-//! Who hears what: exactly the named audiences, and never another tenant.
+//! Audiences: each receives its own events, and never those of another tenant.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use messenger_core::{Result, event::Audience, id::Position};
 use super::Store;
 use crate::fixtures::{OTHER_TENANT, TENANT, event, room, user};
 
-/// Audiences that are easily mistaken for each other.
+/// Returns audiences that are easily mistaken for each other.
 fn audiences() -> Vec<Audience> {
     let ids = ["a", "A", "ä", "a%", "a_", "ab", "", "1", "t1:a:", "u:a", "'; --", "a:b", "!r", "\u{1F3ED}"];
     let eleven = messenger_core::id::TenantId(11);
@@ -22,38 +22,38 @@ fn audiences() -> Vec<Audience> {
     all
 }
 
-/// Each audience against each event: heard is what is its own, and nothing else.
-pub async fn an_audience_hears_its_own_and_nothing_else(store: &dyn Store) -> Result<()> {
+/// Each audience receives the events that are addressed to it, and no others.
+pub async fn an_audience_receives_its_events_and_no_others(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     let all = audiences();
     let events: Vec<_> = all.iter().map(|audience| event(audience.clone(), &audience.to_string())).collect();
     feed.append(&events).await?;
     for (n, audience) in all.iter().enumerate() {
-        let heard = feed.after(Position(0), std::slice::from_ref(audience), 100).await?;
-        let positions: Vec<_> = heard.iter().map(|event| event.position.0).collect();
+        let received = feed.after(Position(0), std::slice::from_ref(audience), 100).await?;
+        let positions: Vec<_> = received.iter().map(|event| event.position.0).collect();
         assert_eq!(positions, [i64::try_from(n).unwrap() + 1], "{audience}");
-        assert_eq!(heard[0].audience, *audience);
+        assert_eq!(received[0].audience, *audience);
     }
     Ok(())
 }
 
-/// Several audiences hear the union, in order.
-pub async fn several_audiences_hear_the_union_in_order(store: &dyn Store) -> Result<()> {
+/// Several audiences receive the union of their events, in order.
+pub async fn several_audiences_receive_the_union_in_order(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     let all = audiences();
     let events: Vec<_> = all.iter().rev().map(|audience| event(audience.clone(), "")).collect();
     feed.append(&events).await?;
     let own: Vec<_> = all.iter().filter(|audience| audience.tenant() == TENANT).cloned().collect();
-    let heard = feed.after(Position(0), &own, 1000).await?;
-    assert!(heard.iter().all(|event| event.audience.tenant() == TENANT));
-    assert!(heard.windows(2).all(|pair| pair[0].position < pair[1].position));
-    let names: BTreeSet<_> = heard.iter().map(|event| event.audience.clone()).collect();
+    let received = feed.after(Position(0), &own, 1000).await?;
+    assert!(received.iter().all(|event| event.audience.tenant() == TENANT));
+    assert!(received.windows(2).all(|pair| pair[0].position < pair[1].position));
+    let names: BTreeSet<_> = received.iter().map(|event| event.audience.clone()).collect();
     assert_eq!(names, own.into_iter().collect());
     Ok(())
 }
 
-/// An audience that is named twice hears each event once.
-pub async fn an_audience_named_twice_hears_once(store: &dyn Store) -> Result<()> {
+/// An audience that is named twice receives each event once.
+pub async fn an_audience_named_twice_receives_each_event_once(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     let all = Audience::Tenant(TENANT);
     feed.append(&[event(all.clone(), "once")]).await?;
@@ -61,8 +61,8 @@ pub async fn an_audience_named_twice_hears_once(store: &dyn Store) -> Result<()>
     Ok(())
 }
 
-/// Nobody hears nothing.
-pub async fn no_audience_hears_nothing(store: &dyn Store) -> Result<()> {
+/// An empty list of audiences receives no events.
+pub async fn an_empty_list_of_audiences_receives_nothing(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     feed.append(&[event(Audience::Tenant(TENANT), "")]).await?;
     assert_eq!(feed.after(Position(0), &[], 10).await?, []);

@@ -1,20 +1,20 @@
-//! The cursors that are kept for readers.
+//! The stored cursors of polling readers.
 
 use messenger_core::{Result, id::Position};
 
 use super::Store;
 use crate::fixtures::{OTHER_TENANT, TENANT, identity, user};
 
-/// Nobody has read yet.
-pub async fn a_reader_that_never_read_has_no_cursor(store: &dyn Store) -> Result<()> {
+/// A reader that never stored a cursor has none.
+pub async fn a_new_reader_has_no_cursor(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     ports.users.sign_in(&identity("anna"), "anna").await?;
     assert_eq!(ports.cursors.load(TENANT, &user("anna"), "").await?, None);
     Ok(())
 }
 
-/// What was stored last is where the reader stands.
-pub async fn a_cursor_is_where_it_was_put_last(store: &dyn Store) -> Result<()> {
+/// The cursor that was stored last is loaded.
+pub async fn the_last_stored_cursor_is_loaded(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     ports.users.sign_in(&identity("anna"), "anna").await?;
     for position in [0, 7, 7, i64::MAX, 3] {
@@ -44,10 +44,10 @@ pub async fn each_reader_of_each_user_has_a_cursor_of_its_own(store: &dyn Store)
     Ok(())
 }
 
-/// Requests of one reader that arrive together do not fail.
-pub async fn one_reader_may_store_in_parallel(store: &dyn Store) -> Result<()> {
+/// Concurrent requests of one reader all succeed.
+pub async fn a_reader_may_store_cursors_concurrently(store: &dyn Store) -> Result<()> {
     let cursors = store.ports().cursors;
-    super::together(20, |n| {
+    super::concurrently(20, |n| {
         let cursors = cursors.clone();
         async move { cursors.store(TENANT, &user("anna"), "", Position(i64::try_from(n).unwrap())).await }
     })

@@ -1,8 +1,8 @@
-//! Who may use other Matrix clients, and their sealed passwords.
+//! Access with other Matrix clients, and the sealed passwords for it.
 
 use messenger_core::{Ports, Result, external::Sealed, port::ExternalAccess, user::Identity};
 
-use super::{LONG, SHORT, Store, in_time, together};
+use super::{LONG, SHORT, Store, concurrently, eventually};
 use crate::fixtures::{OTHER_TENANT, TENANT, identity, user};
 
 async fn with_anna(store: &dyn Store) -> Result<Ports> {
@@ -19,8 +19,8 @@ async fn generation(access: &dyn ExternalAccess) -> Result<i64> {
     Ok(access.find(TENANT, &user("anna")).await?.expect("she has access").generation)
 }
 
-/// Nobody has access until it is enabled, and again after it is disabled.
-pub async fn access_is_what_was_decided_last(store: &dyn Store) -> Result<()> {
+/// A user has access from the time it is enabled until it is disabled.
+pub async fn the_last_decision_on_access_counts(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     let access = &ports.external_access;
     let shown = async || -> Result<_> {
@@ -41,8 +41,8 @@ pub async fn access_is_what_was_decided_last(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Whoever asks for a few at a time meets everybody who has access once.
-pub async fn those_who_have_access_are_listed_page_by_page(store: &dyn Store) -> Result<()> {
+/// The pages list each user with access once.
+pub async fn users_with_access_are_listed_page_by_page(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     for (tenant, name) in [(TENANT, "anna"), (OTHER_TENANT, "bert"), (TENANT, "carl"), (TENANT, "dora")] {
         ports.users.sign_in(&Identity { tenant, ..identity(name) }, name).await?;
@@ -60,8 +60,8 @@ pub async fn those_who_have_access_are_listed_page_by_page(store: &dyn Store) ->
     Ok(())
 }
 
-/// No tenant decides about another's users.
-pub async fn access_is_of_one_tenant(store: &dyn Store) -> Result<()> {
+/// A tenant cannot enable or disable access of another tenant's users.
+pub async fn access_belongs_to_one_tenant(store: &dyn Store) -> Result<()> {
     let access = with_anna(store).await?.external_access;
     assert!(!access.enable(OTHER_TENANT, &user("anna")).await?);
     assert!(!access.enable(TENANT, &user("nobody")).await?);
@@ -72,12 +72,12 @@ pub async fn access_is_of_one_tenant(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// A password comes back as it was stored, and whether the homeserver knows it.
-pub async fn a_password_comes_back_as_it_was_stored(store: &dyn Store) -> Result<()> {
+/// A password is loaded as it was stored, with the flag whether the homeserver has it.
+pub async fn a_password_is_loaded_as_it_was_stored(store: &dyn Store) -> Result<()> {
     let access = with_anna(store).await?.external_access;
     access.enable(TENANT, &user("anna")).await?;
     let first = generation(&*access).await?;
-    let second = access.store(&user("anna"), first, &sealed("a")).await?.expect("nobody was quicker");
+    let second = access.store(&user("anna"), first, &sealed("a")).await?.expect("no other call was quicker");
     let found = access.find(TENANT, &user("anna")).await?.expect("she has access");
     assert_eq!((found.generation, found.password, found.applied), (second, Some(sealed("a")), false));
     assert!(access.applied(&user("anna"), second).await?);
@@ -87,27 +87,27 @@ pub async fn a_password_comes_back_as_it_was_stored(store: &dyn Store) -> Result
     Ok(())
 }
 
-/// Of many who store at once, one does; the others notice.
-pub async fn one_of_many_stores_a_password(store: &dyn Store) -> Result<()> {
+/// Of many concurrent calls one stores a password, and the others notice it.
+pub async fn one_of_many_concurrent_calls_stores_a_password(store: &dyn Store) -> Result<()> {
     let access = with_anna(store).await?.external_access;
     access.enable(TENANT, &user("anna")).await?;
     let first = generation(&*access).await?;
-    let stored = together(10, |_| {
+    let stored = concurrently(10, |_| {
         let access = access.clone();
         async move { access.store(&user("anna"), first, &sealed("x")).await }
     })
     .await?;
     assert_eq!(stored.iter().flatten().count(), 1);
-    assert!(!access.applied(&user("anna"), first).await?, "there is a newer one");
+    assert!(!access.applied(&user("anna"), first).await?, "a newer password is stored");
     Ok(())
 }
 
-/// Disabling forgets the password and makes the log-out due, once.
-pub async fn what_is_withdrawn_is_due_to_be_revoked(store: &dyn Store) -> Result<()> {
+/// Disabling access removes the password and makes the log-out due, once.
+pub async fn disabled_access_is_due_to_be_revoked(store: &dyn Store) -> Result<()> {
     let access = with_anna(store).await?.external_access;
     access.enable(TENANT, &user("anna")).await?;
     let first = generation(&*access).await?;
-    let second = access.store(&user("anna"), first, &sealed("a")).await?.expect("nobody was quicker");
+    let second = access.store(&user("anna"), first, &sealed("a")).await?.expect("no other call was quicker");
     assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0);
     let third = access.disable(TENANT, &user("anna")).await?.expect("she is known");
     assert!(!access.applied(&user("anna"), second).await?);
@@ -123,7 +123,7 @@ pub async fn what_is_withdrawn_is_due_to_be_revoked(store: &dyn Store) -> Result
     Ok(())
 }
 
-/// What could not be revoked is due again later.
+/// A failed revocation is due again after its backoff.
 pub async fn a_failed_revocation_is_due_later(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     let access = &ports.external_access;
@@ -131,7 +131,7 @@ pub async fn a_failed_revocation_is_due_later(store: &dyn Store) -> Result<()> {
     access.revoked(&user("anna"), generation, false).await?;
     assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0);
     assert!(ports.maintenance.is_backing_off().await?);
-    let due = in_time(store, async || {
+    let due = eventually(store, async || {
         let due = access.claim_revocations(LONG, 10).await?;
         Ok((!due.is_empty()).then_some(due))
     });
@@ -139,15 +139,15 @@ pub async fn a_failed_revocation_is_due_later(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// A revocation that comes late makes the next password void, too: it counts as not told.
+/// A late revocation also voids the next password: it counts as not applied.
 pub async fn a_late_revocation_voids_the_next_password(store: &dyn Store) -> Result<()> {
     let access = with_anna(store).await?.external_access;
     let old = access.disable(TENANT, &user("anna")).await?.expect("she is known");
     access.enable(TENANT, &user("anna")).await?;
     let now = generation(&*access).await?;
-    let new = access.store(&user("anna"), now, &sealed("a")).await?.expect("nobody was quicker");
+    let new = access.store(&user("anna"), now, &sealed("a")).await?.expect("no other call was quicker");
     assert!(access.applied(&user("anna"), new).await?);
-    assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0, "the new password voids the old one");
+    assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0, "the new password replaces the old one");
     access.revoked(&user("anna"), old, true).await?;
     let found = access.find(TENANT, &user("anna")).await?.expect("she has access");
     assert_eq!((found.generation, found.applied), (new, false));

@@ -1,4 +1,4 @@
-//! The event log: appended in order, each key once, read from a cursor.
+//! The event log: appended in order, each key once, and read from a cursor.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use messenger_core::{
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{Store, together};
+use super::{Store, concurrently};
 use crate::fixtures::{self, TENANT, event, keyed};
 
 const ALL: Audience = Audience::Tenant(TENANT);
 const BEGIN: Position = Position(0);
 
-/// Nothing is in a fresh log, and nothing was dropped from it.
-pub async fn a_fresh_log_has_nothing(store: &dyn Store) -> Result<()> {
+/// A new log has no events, and none were dropped from it.
+pub async fn a_new_log_is_empty(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     assert_eq!(feed.span().await?, Span { trimmed: BEGIN, head: BEGIN });
     assert_eq!(feed.next(BEGIN, 10).await?, []);
     Ok(())
 }
 
-/// Positions have no holes and follow the order of appending.
+/// Positions have no gaps and follow the order of appending.
 pub async fn each_event_gets_the_next_position(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     assert_eq!(feed.append(&[event(ALL, "a"), event(ALL, "b")]).await?, 2);
@@ -38,7 +38,7 @@ pub async fn each_event_gets_the_next_position(store: &dyn Store) -> Result<()> 
     Ok(())
 }
 
-/// Nothing to append is no event.
+/// Appending no events changes nothing.
 pub async fn appending_nothing_changes_nothing(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     assert_eq!(feed.append(&[]).await?, 0);
@@ -46,8 +46,8 @@ pub async fn appending_nothing_changes_nothing(store: &dyn Store) -> Result<()> 
     Ok(())
 }
 
-/// What is read is what was appended, byte for byte.
-pub async fn an_event_comes_back_as_it_was_appended(store: &dyn Store) -> Result<()> {
+/// An event is read as it was appended, byte for byte.
+pub async fn an_event_is_read_as_it_was_appended(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     let body = "Größe \"5\" \\ \n\t \u{1} \u{7f} '; drop table events; -- 🏭 %s {}";
     let kinds = [Kind::Notification, Kind::NewMessage, Kind::RoomJoined, Kind::RoomLeft];
@@ -62,7 +62,7 @@ pub async fn an_event_comes_back_as_it_was_appended(store: &dyn Store) -> Result
     Ok(())
 }
 
-/// A key that is known is not appended again, and costs no position.
+/// An event with a known key is not appended and takes no position.
 pub async fn each_key_is_appended_once(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     assert_eq!(feed.append(&[keyed("$1", "first")]).await?, 1);
@@ -78,7 +78,7 @@ pub async fn each_key_is_appended_once(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Keys differ by case and by every character.
+/// Keys are compared by every character, with their case.
 pub async fn keys_that_look_alike_are_different(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     let keys = ["$a", "$A", "$a ", "a", "$á", "$a%", "0", "1"];
@@ -87,7 +87,7 @@ pub async fn keys_that_look_alike_are_different(store: &dyn Store) -> Result<()>
     Ok(())
 }
 
-/// Events without a key are never the same event.
+/// Events without a key are never taken for the same event.
 pub async fn events_without_a_key_are_all_new(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     assert_eq!(feed.append(&[event(ALL, "same"), event(ALL, "same")]).await?, 2);
@@ -95,10 +95,10 @@ pub async fn events_without_a_key_are_all_new(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// However many append one key at once, one of them does.
-pub async fn one_key_appended_by_many_is_one_event(store: &dyn Store) -> Result<()> {
+/// Of many concurrent calls with one key, one appends the event.
+pub async fn a_key_appended_concurrently_is_one_event(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
-    let added = together(30, |n| {
+    let added = concurrently(30, |n| {
         let feed = feed.clone();
         async move {
             let own = NewEvent { key: Some(EventId::new(format!("$own{n}"))), ..event(ALL, "own") };
@@ -111,8 +111,8 @@ pub async fn one_key_appended_by_many_is_one_event(store: &dyn Store) -> Result<
     Ok(())
 }
 
-/// What follows the cursor, oldest first, at most so many.
-pub async fn after_and_next_give_what_follows_the_cursor(store: &dyn Store) -> Result<()> {
+/// `after` and `next` return the events behind the cursor, oldest first, up to the limit.
+pub async fn after_and_next_return_the_events_behind_the_cursor(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     let other = Audience::User(TENANT, fixtures::user("other"));
     for n in 0..5 {
@@ -133,7 +133,7 @@ pub async fn after_and_next_give_what_follows_the_cursor(store: &dyn Store) -> R
     Ok(())
 }
 
-/// The head is the last position that was given.
+/// The head is the last assigned position.
 pub async fn the_head_is_the_last_position(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     for n in 1..4 {
@@ -143,8 +143,8 @@ pub async fn the_head_is_the_last_position(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Whoever reads while many write finds every position, in order, and never one behind.
-pub async fn a_reader_never_finds_a_position_behind_it(store: &dyn Store) -> Result<()> {
+/// A reader finds every position in order while many writers append.
+pub async fn no_position_appears_behind_a_reader(store: &dyn Store) -> Result<()> {
     const WRITERS: usize = 12;
     const EACH: usize = 25;
     let ports = store.ports();
@@ -153,18 +153,18 @@ pub async fn a_reader_never_finds_a_position_behind_it(store: &dyn Store) -> Res
         let mut seen: i64 = 0;
         while seen < i64::try_from(WRITERS * EACH).unwrap() {
             for event in feed.next(Position(seen), 7).await? {
-                assert_eq!(event.position.0, seen + 1, "a position was not there when a later one was");
+                assert_eq!(event.position.0, seen + 1, "a later position was visible first");
                 seen = event.position.0;
             }
         }
         Result::Ok(())
     });
-    together(WRITERS, |writer| {
+    concurrently(WRITERS, |writer| {
         let ports = ports.clone();
         async move {
             for n in 0..EACH {
                 if writer % 2 == 0 {
-                    ports.notifications.accept(fixtures::entry(fixtures::draft("x"))).await?;
+                    ports.notifications.accept(fixtures::new_notification(fixtures::draft("x"))).await?;
                 } else {
                     ports.feed.append(&[event(ALL, &n.to_string())]).await?;
                 }
@@ -173,11 +173,11 @@ pub async fn a_reader_never_finds_a_position_behind_it(store: &dyn Store) -> Res
         }
     })
     .await?;
-    timeout(Duration::from_secs(30), reader).await.expect("it sees them all").unwrap()
+    timeout(Duration::from_secs(30), reader).await.expect("the reader sees all events").unwrap()
 }
 
-/// Who waits for a change is woken by it.
-pub async fn changed_returns_when_something_is_appended(store: &dyn Store) -> Result<()> {
+/// `changed` returns when an event is appended.
+pub async fn changed_returns_when_an_event_is_appended(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     let waiting = feed.clone();
     let waiter = tokio::spawn(async move { waiting.changed(Duration::from_mins(1)).await });
@@ -188,17 +188,17 @@ pub async fn changed_returns_when_something_is_appended(store: &dyn Store) -> Re
             return Ok(());
         }
     }
-    panic!("it was not woken")
+    panic!("`changed` did not return")
 }
 
-/// Who waits for a change does not wait for longer than they can.
-pub async fn changed_returns_when_patience_ends(store: &dyn Store) -> Result<()> {
+/// `changed` returns at its timeout when no event is appended.
+pub async fn changed_returns_at_the_timeout(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
-    let looks = async {
+    let waits = async {
         for _ in 0..4 {
             feed.changed(Duration::from_millis(30)).await;
         }
     };
-    timeout(Duration::from_secs(10), looks).await.expect("it returns");
+    timeout(Duration::from_secs(10), waits).await.expect("`changed` returns");
     Ok(())
 }

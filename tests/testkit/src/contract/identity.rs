@@ -1,4 +1,4 @@
-//! The newest token of the Hub, whose account a user has, and the signals of changes.
+//! The newest token of the Hub, the owner of a user's account, and the notifications of changes.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,10 +11,10 @@ use messenger_core::{
     user::{Account, Identity, Role},
 };
 
-use super::{LONG, SHORT, Store, in_time, together};
+use super::{LONG, SHORT, Store, concurrently, eventually};
 use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
 
-/// A token of Anna's that was issued at this second.
+/// Returns an identity with this time of issue, in seconds.
 fn issued(second: i64, of: Identity) -> Identity {
     Identity { issued_at: Some(Timestamp::from_second(second).expect("a time")), ..of }
 }
@@ -23,7 +23,7 @@ fn anna(role: Role) -> Identity {
     Identity { role, ..identity("anna") }
 }
 
-/// A token changes nothing if a newer one was shown before.
+/// A token changes nothing after a newer one.
 pub async fn an_older_token_changes_nothing(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     let newest = issued(200, anna(Role::User));
@@ -37,13 +37,13 @@ pub async fn an_older_token_changes_nothing(store: &dyn Store) -> Result<()> {
         assert_eq!(users.sign_in(&old, "anna").await?.identity, newest, "{old:?}");
     }
     let newer = Identity { issued_at: newest.issued_at.map(|at| at + LONG), ..newest };
-    assert_eq!(users.sign_in(&newer, "anna").await?.identity, newer, "the same again, issued later");
+    assert_eq!(users.sign_in(&newer, "anna").await?.identity, newer, "the same identity, issued later");
     assert_eq!(users.in_any_tenant(&user("anna")).await?.expect("known").identity, newer);
     Ok(())
 }
 
-/// A token without a time of issue is older than any that has one; of two the last one that is shown counts.
-pub async fn a_token_without_a_time_is_superseded_by_any_with_one(store: &dyn Store) -> Result<()> {
+/// A token without a time of issue is older than any token with one; of two without, the last one counts.
+pub async fn a_token_without_iat_is_superseded_by_any_with_iat(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     for role in [Role::User, Role::Admin, Role::Viewer] {
         assert_eq!(users.sign_in(&anna(role), "anna").await?.identity, anna(role));
@@ -54,23 +54,23 @@ pub async fn a_token_without_a_time_is_superseded_by_any_with_one(store: &dyn St
     Ok(())
 }
 
-/// In whatever order tokens are shown, however many at once, the same identity is left.
-pub async fn tokens_shown_in_any_order_leave_the_same_identity(store: &dyn Store) -> Result<()> {
+/// Tokens in any order, also concurrently, lead to the same identity.
+pub async fn tokens_in_any_order_lead_to_the_same_identity(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     let named = |name: &str, of: Identity| Identity { display_name: name.to_owned(), ..of };
-    let elsewhere = |of: Identity| Identity { tenant: OTHER_TENANT, ..of };
-    // Of those that were issued at the same time: the fewest rights, the smallest tenant, the first name by its bytes.
+    let in_other_tenant = |of: Identity| Identity { tenant: OTHER_TENANT, ..of };
+    // Of tokens with the same time of issue, the fewest rights count, then the smallest tenant, then the first name.
     let last = issued(300, named("Zoe", anna(Role::User)));
     let tokens = Arc::new([
         last.clone(),
         issued(300, named("ähnlich", anna(Role::User))),
         issued(300, named("anna", anna(Role::User))),
-        issued(300, elsewhere(named("Anna", anna(Role::User)))),
+        issued(300, in_other_tenant(named("Anna", anna(Role::User)))),
         issued(300, named("Anna", anna(Role::Admin))),
-        issued(200, elsewhere(anna(Role::Viewer))),
+        issued(200, in_other_tenant(anna(Role::Viewer))),
         anna(Role::Viewer),
     ]);
-    together(tokens.len() * 8, |n| {
+    concurrently(tokens.len() * 8, |n| {
         let (users, tokens) = (users.clone(), tokens.clone());
         async move { users.sign_in(&tokens[n * 3 % tokens.len()], "anna").await }
     })
@@ -84,21 +84,21 @@ pub async fn tokens_shown_in_any_order_leave_the_same_identity(store: &dyn Store
     Ok(())
 }
 
-/// The streams of a user are told that their role changed, and of nothing else by that.
-pub async fn a_changed_role_is_told_once(store: &dyn Store) -> Result<()> {
+/// A changed role is published once to the user's streams, and other changes are not.
+pub async fn a_changed_role_is_published_once(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     for role in [Role::User, Role::User, Role::Viewer, Role::Viewer] {
         let token = Identity { display_name: format!("Anna {role:?}"), ..anna(role) };
         ports.users.sign_in(&token, "anna").await?;
     }
-    let told = ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 10).await?;
-    assert_eq!(told.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::RoleChanged]);
-    assert!(told[0].payload.as_str().contains("viewer"), "{told:?}");
-    assert_eq!(ports.feed.span().await?.head, told[0].position);
+    let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 10).await?;
+    assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::RoleChanged]);
+    assert!(events[0].payload.as_str().contains("viewer"), "{events:?}");
+    assert_eq!(ports.feed.span().await?.head, events[0].position);
     Ok(())
 }
 
-/// Role and rooms come together, for a user of this tenant.
+/// Role and rooms are read together, for a user of this tenant only.
 pub async fn role_and_rooms_of_a_user_are_read_together(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let listener = async || ports.memberships.listener(TENANT, &user("anna")).await;
@@ -115,8 +115,8 @@ pub async fn role_and_rooms_of_a_user_are_read_together(store: &dyn Store) -> Re
     Ok(())
 }
 
-/// An account of ours stays ours, whatever is found out later. Another localpart is another account.
-pub async fn an_account_of_ours_stays_ours(store: &dyn Store) -> Result<()> {
+/// An account that the service made keeps that state. Another localpart is another account.
+pub async fn an_account_of_the_service_stays_its_own(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     let pending = users.sign_in(&identity("anna"), "anna").await?;
     assert_eq!(users.record_account(&pending, Account::Foreign, LONG).await?, Some(Account::Foreign));
@@ -132,8 +132,8 @@ pub async fn an_account_of_ours_stays_ours(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// An account that is taken is looked at later, not as one that failed; another localpart makes it due at once.
-pub async fn a_taken_account_is_nobodys_and_due_later(store: &dyn Store) -> Result<()> {
+/// A foreign account is checked again later, without a backoff; another localpart makes it due at once.
+pub async fn a_foreign_account_belongs_to_no_user_and_is_due_later(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let anna = ports.users.sign_in(&identity("anna"), "anna").await?;
     assert_eq!(ports.users.claim_due(LONG, 10).await?.len(), 1);
@@ -143,7 +143,7 @@ pub async fn a_taken_account_is_nobodys_and_due_later(store: &dyn Store) -> Resu
     assert_eq!(ports.users.claim_due(SHORT, 10).await?, []);
     assert_eq!(ports.messages.people(&["anna".to_owned()]).await?, []);
     ports.users.record_account(&anna, Account::Foreign, SHORT).await?;
-    let due = in_time(store, async || Ok(ports.users.claim_due(LONG, 10).await?.pop())).await?;
+    let due = eventually(store, async || Ok(ports.users.claim_due(LONG, 10).await?.pop())).await?;
     assert_eq!(due.account, Account::Foreign);
     ports.users.record_account(&anna, Account::Foreign, LONG).await?;
     ports.users.sign_in(&identity("anna"), "=61nna").await?;
@@ -151,11 +151,11 @@ pub async fn a_taken_account_is_nobodys_and_due_later(store: &dyn Store) -> Resu
     Ok(())
 }
 
-/// Notes what it hears.
+/// A watcher that records its notifications.
 #[derive(Default)]
-struct Ear(Mutex<(bool, Vec<String>)>);
+struct RecordingWatcher(Mutex<(bool, Vec<String>)>);
 
-impl UserWatcher for Ear {
+impl UserWatcher for RecordingWatcher {
     fn changed(&self, user: &HubUserId, localpart: &str) {
         self.0.lock().expect("no panic").1.push(format!("{user} {localpart}"));
     }
@@ -165,18 +165,19 @@ impl UserWatcher for Ear {
     }
 }
 
-/// A watcher hears of changes of name, role, tenant, account and rights, of whatever user, and of nothing else.
-pub async fn a_watcher_hears_of_each_change(store: &dyn Store) -> Result<()> {
-    let (ports, ear) = (store.ports(), Arc::new(Ear::default()));
+/// A watcher is notified of changes of name, role, tenant, account and access of any user, and of nothing
+/// else.
+pub async fn a_watcher_is_notified_of_each_change(store: &dyn Store) -> Result<()> {
+    let (ports, recorder) = (store.ports(), Arc::new(RecordingWatcher::default()));
     let id = "Änna B";
     let first = ports.users.sign_in(&identity(id), "=c3=84nna").await?;
-    ports.users.watch(ear.clone());
-    in_time(store, async || {
+    ports.users.watch(recorder.clone());
+    eventually(store, async || {
         tokio::time::sleep(SHORT / 10).await;
-        Ok(ear.0.lock().expect("no panic").0.then_some(()))
+        Ok(recorder.0.lock().expect("no panic").0.then_some(()))
     })
     .await?;
-    // None of these changes who the user is.
+    // None of these changes the user.
     ports.users.sign_in(&identity(id), "=c3=84nna").await?;
     ports.users.sign_in(&issued(1, identity(id)), "=c3=84nna").await?;
     ports.users.postpone(first.id()).await?;
@@ -187,22 +188,22 @@ pub async fn a_watcher_hears_of_each_change(store: &dyn Store) -> Result<()> {
     for one in [token, renamed, moved] {
         ports.users.sign_in(&one, "=c3=84nna").await?;
         changes += 1;
-        heard(store, &ear, changes).await?;
+        wait_for_changes(store, &recorder, changes).await?;
     }
     ports.users.record_account(&first, Account::Ours, LONG).await?;
-    heard(store, &ear, changes + 1).await?;
+    wait_for_changes(store, &recorder, changes + 1).await?;
     ports.external_access.enable(OTHER_TENANT, first.id()).await?;
-    heard(store, &ear, changes + 2).await?;
-    let told = ear.0.lock().expect("no panic").1.clone();
-    assert!(told.iter().all(|one| one == "Änna B =c3=84nna"), "{told:?}");
-    assert_eq!(told.len(), changes + 2);
+    wait_for_changes(store, &recorder, changes + 2).await?;
+    let events = recorder.0.lock().expect("no panic").1.clone();
+    assert!(events.iter().all(|one| one == "Änna B =c3=84nna"), "{events:?}");
+    assert_eq!(events.len(), changes + 2);
     Ok(())
 }
 
-async fn heard(store: &dyn Store, ear: &Ear, changes: usize) -> Result<()> {
-    in_time(store, async || {
+async fn wait_for_changes(store: &dyn Store, recorder: &RecordingWatcher, changes: usize) -> Result<()> {
+    eventually(store, async || {
         tokio::time::sleep(SHORT / 10).await;
-        Ok((ear.0.lock().expect("no panic").1.len() >= changes).then_some(()))
+        Ok((recorder.0.lock().expect("no panic").1.len() >= changes).then_some(()))
     })
     .await
 }

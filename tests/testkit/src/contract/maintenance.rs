@@ -1,4 +1,4 @@
-//! What is done now and then.
+//! Periodic maintenance, and the wait for work.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use messenger_core::{Result, event::Audience, id::Position, notification::NewNot
 use tokio::time::timeout;
 
 use super::{LONG, Store, accept, claim};
-use crate::fixtures::{TENANT, dm, draft, entry, event, identity, machine, retried, user};
+use crate::fixtures::{TENANT, dm, draft, event, identity, machine, new_notification, retried, user};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
-/// Waiting for work ends when there is some.
-pub async fn work_returns_when_there_is_some(store: &dyn Store) -> Result<()> {
+/// `work` returns when a notification is accepted.
+pub async fn work_returns_when_a_notification_is_accepted(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let maintenance = ports.maintenance.clone();
     let waiter = tokio::spawn(async move { maintenance.work(Duration::from_mins(1)).await });
     for _ in 0..1000 {
-        accept(&ports, entry(draft("x"))).await?;
+        accept(&ports, new_notification(draft("x"))).await?;
         tokio::time::sleep(Duration::from_millis(5)).await;
         if waiter.is_finished() {
             return Ok(());
         }
     }
-    panic!("it was not woken")
+    panic!("`work` did not return")
 }
 
-/// A new account is work too.
-pub async fn a_sign_in_is_work(store: &dyn Store) -> Result<()> {
+/// `work` returns when a user signs in for the first time.
+pub async fn work_returns_when_a_user_signs_in(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let maintenance = ports.maintenance.clone();
     let waiter = tokio::spawn(async move { maintenance.work(Duration::from_mins(1)).await });
@@ -37,36 +37,36 @@ pub async fn a_sign_in_is_work(store: &dyn Store) -> Result<()> {
             return Ok(());
         }
     }
-    panic!("it was not woken")
+    panic!("`work` did not return")
 }
 
-/// Waiting for work ends when patience does.
-pub async fn work_returns_when_patience_ends(store: &dyn Store) -> Result<()> {
+/// `work` returns at its timeout when there is no work.
+pub async fn work_returns_at_the_timeout(store: &dyn Store) -> Result<()> {
     let maintenance = store.ports().maintenance;
-    let looks = async {
+    let waits = async {
         for _ in 0..4 {
             maintenance.work(Duration::from_millis(30)).await;
         }
     };
-    timeout(Duration::from_secs(10), looks).await.expect("it returns");
+    timeout(Duration::from_secs(10), waits).await.expect("`work` returns");
     Ok(())
 }
 
-/// Work that is merely waiting is not resting.
-pub async fn what_is_due_does_not_rest(store: &dyn Store) -> Result<()> {
+/// Work that is due does not count as backing off.
+pub async fn due_work_is_not_backing_off(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     assert!(!ports.maintenance.is_backing_off().await?);
-    accept(&ports, entry(draft("x"))).await?;
+    accept(&ports, new_notification(draft("x"))).await?;
     ports.users.sign_in(&identity("anna"), "anna").await?;
     assert!(!ports.maintenance.is_backing_off().await?);
     Ok(())
 }
 
-/// A room queue that rests after a failure is due once woken.
-pub async fn a_resting_queue_is_woken(store: &dyn Store) -> Result<()> {
+/// A room queue in backoff is due after `retry_now`.
+pub async fn retry_now_ends_the_backoff_of_a_queue(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (first, _) = accept(&ports, entry(draft("x"))).await?;
-    let (second, _) = accept(&ports, entry(machine(1, "x"))).await?;
+    let (first, _) = accept(&ports, new_notification(draft("x"))).await?;
+    let (second, _) = accept(&ports, new_notification(machine(1, "x"))).await?;
     ports.outbox.postpone(&first, LONG, "homeserver_unavailable").await?;
     ports.outbox.postpone(&second, LONG, "homeserver_unavailable").await?;
     assert!(ports.maintenance.is_backing_off().await?);
@@ -81,8 +81,8 @@ pub async fn a_resting_queue_is_woken(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// An account that rests after a failure is due once woken.
-pub async fn a_resting_account_is_woken(store: &dyn Store) -> Result<()> {
+/// An account in backoff is due after `retry_now`.
+pub async fn retry_now_ends_the_backoff_of_an_account(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     ports.users.sign_in(&identity("anna"), "anna").await?;
     for _ in 0..8 {
@@ -96,10 +96,10 @@ pub async fn a_resting_account_is_woken(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Waking takes nothing away from those who are at it.
-pub async fn waking_leaves_leases_alone(store: &dyn Store) -> Result<()> {
+/// `retry_now` ends no lease.
+pub async fn retry_now_leaves_leases_alone(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    accept(&ports, entry(draft("x"))).await?;
+    accept(&ports, new_notification(draft("x"))).await?;
     ports.users.sign_in(&identity("anna"), "anna").await?;
     claim(&ports).await?;
     ports.users.claim_due(LONG, 1).await?;
@@ -109,19 +109,19 @@ pub async fn waking_leaves_leases_alone(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// What is young does not expire.
+/// Young notifications do not expire.
 pub async fn nothing_expires_before_its_time(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    accept(&ports, entry(draft("x"))).await?;
-    accept(&ports, entry(dm("nobody", "x"))).await?;
+    accept(&ports, new_notification(draft("x"))).await?;
+    accept(&ports, new_notification(dm("nobody", "x"))).await?;
     assert_eq!(ports.maintenance.expire().await?, 0);
     Ok(())
 }
 
-/// Making room drops nothing that is younger than the retention, and may be done again and again.
-pub async fn making_room_keeps_what_is_young(store: &dyn Store) -> Result<()> {
+/// Rotation drops nothing that is younger than the retention, and may be repeated.
+pub async fn rotation_keeps_young_events_and_keys(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let call = NewNotification { options: retried("k", "f"), ..entry(draft("x")) };
+    let call = NewNotification { options: retried("k", "f"), ..new_notification(draft("x")) };
     accept(&ports, call.clone()).await?;
     for n in 2..5 {
         ports.maintenance.rotate(WEEK).await?;

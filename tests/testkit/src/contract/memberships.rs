@@ -1,4 +1,4 @@
-//! Who is in which room, and that streams are told in order.
+//! Memberships of rooms, and their events on the members' streams.
 
 use messenger_core::{
     Ports, Result,
@@ -6,7 +6,7 @@ use messenger_core::{
     id::Position,
 };
 
-use super::{Store, together};
+use super::{Store, concurrently};
 use crate::fixtures::{OTHER_TENANT, TENANT, event, identity, room, user};
 
 async fn with_anna(store: &dyn Store) -> Result<Ports> {
@@ -15,12 +15,12 @@ async fn with_anna(store: &dyn Store) -> Result<Ports> {
     Ok(ports)
 }
 
-async fn told(ports: &Ports) -> Result<Vec<Event>> {
+async fn user_events(ports: &Ports) -> Result<Vec<Event>> {
     ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 100).await
 }
 
-/// Who was added is in, who was removed is out.
-pub async fn a_user_is_in_a_room_until_removed(store: &dyn Store) -> Result<()> {
+/// A user is a member from the addition until the removal.
+pub async fn a_user_is_a_member_until_removed(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     let members = &ports.memberships;
     assert_eq!(members.of(TENANT, &user("anna")).await?, []);
@@ -34,8 +34,8 @@ pub async fn a_user_is_in_a_room_until_removed(store: &dyn Store) -> Result<()> 
     Ok(())
 }
 
-/// Each change is told to the user, once, with the room.
-pub async fn each_change_is_told_once(store: &dyn Store) -> Result<()> {
+/// Each change is published to the user once, with the room id.
+pub async fn each_membership_change_is_published_once(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     let members = &ports.memberships;
     members.remove(TENANT, &room("!1"), &user("anna")).await?;
@@ -44,30 +44,30 @@ pub async fn each_change_is_told_once(store: &dyn Store) -> Result<()> {
     members.remove(TENANT, &room("!1"), &user("anna")).await?;
     members.remove(TENANT, &room("!1"), &user("anna")).await?;
     members.add(TENANT, &room("!1"), &user("anna")).await?;
-    let told = told(&ports).await?;
-    let kinds: Vec<_> = told.iter().map(|event| event.kind).collect();
+    let events = user_events(&ports).await?;
+    let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::RoomJoined, Kind::RoomLeft, Kind::RoomJoined]);
-    for event in told {
+    for event in events {
         let fields: serde_json::Value = serde_json::from_str(event.payload.as_str()).unwrap();
         assert_eq!(fields["room_id"], "!1");
     }
     Ok(())
 }
 
-/// However often somebody is added at once, it is one change.
-pub async fn many_additions_at_once_are_one_change(store: &dyn Store) -> Result<()> {
+/// Concurrent additions of one member are one change.
+pub async fn concurrent_additions_are_one_change(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
-    together(30, |_| {
+    concurrently(30, |_| {
         let members = ports.memberships.clone();
         async move { members.add(TENANT, &room("!1"), &user("anna")).await }
     })
     .await?;
-    assert_eq!(told(&ports).await?.len(), 1);
+    assert_eq!(user_events(&ports).await?.len(), 1);
     assert_eq!(ports.memberships.of(TENANT, &user("anna")).await?, [room("!1")]);
     Ok(())
 }
 
-/// The change stands in the log before whatever happens in the room afterwards.
+/// The change is in the log before later events of the room.
 pub async fn a_change_is_ordered_with_the_messages_of_the_room(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     let message = || event(Audience::Room(TENANT, room("!1")), "hello");
@@ -83,7 +83,7 @@ pub async fn a_change_is_ordered_with_the_messages_of_the_room(store: &dyn Store
 }
 
 /// Users and tenants do not share memberships.
-pub async fn memberships_are_of_one_user_and_tenant(store: &dyn Store) -> Result<()> {
+pub async fn a_membership_belongs_to_one_user_and_tenant(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     ports.users.sign_in(&identity("bert"), "bert").await?;
     ports.memberships.add(TENANT, &room("!1"), &user("anna")).await?;
@@ -96,7 +96,7 @@ pub async fn memberships_are_of_one_user_and_tenant(store: &dyn Store) -> Result
     Ok(())
 }
 
-/// Who moved to another tenant is in no room of the old one.
+/// A user who moved to another tenant is in no room of the old one.
 pub async fn a_moved_user_leaves_the_rooms_of_the_old_tenant(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     ports.memberships.add(TENANT, &room("!1"), &user("anna")).await?;

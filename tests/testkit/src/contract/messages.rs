@@ -1,4 +1,4 @@
-//! What is kept of conversations: each event once, with all that follows from it.
+//! Ingested events: each once, with all that follows from it.
 
 use messenger_core::{
     Error, Ports, Result,
@@ -12,11 +12,11 @@ use messenger_core::{
 };
 use serde_json::json;
 
-use super::{LONG, Store, together};
+use super::{LONG, Store, concurrently};
 use crate::fixtures::{OTHER_TENANT, TENANT, identity, payload, room, user};
 
-/// A room with Anna and Bert in it.
-pub(super) async fn with_people(store: &dyn Store) -> Result<Ports> {
+/// Registers a room with Anna and Bert in it.
+pub(super) async fn with_members(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: "x".to_owned() } };
     ports.rooms.register(&key, &room("!1"), &Profile::default()).await?;
@@ -27,7 +27,7 @@ pub(super) async fn with_people(store: &dyn Store) -> Result<Ports> {
     Ok(ports)
 }
 
-pub(super) fn taken(id: &str, change: Change) -> IngestedEvent {
+pub(super) fn ingested(id: &str, change: Change) -> IngestedEvent {
     let payload = change.kind().map(|_| payload(&json!({ "event_id": id })));
     let timestamp = "2026-01-01T06:00:00Z".parse().expect("a time");
     let sender = sender("anna");
@@ -48,10 +48,10 @@ pub(super) fn sender(name: &str) -> MatrixUserId {
 
 pub(super) fn message(id: &str) -> IngestedEvent {
     let by = Some(user("anna"));
-    taken(id, Change::Message { by, summary: format!("message {id}"), file: None })
+    ingested(id, Change::Message { by, summary: format!("message {id}"), file: None })
 }
 
-/// The one picture.
+/// Returns the one picture.
 pub(super) fn file() -> File {
     File {
         mxc: mxc(),
@@ -63,46 +63,46 @@ pub(super) fn file() -> File {
 
 pub(super) fn picture(id: &str) -> IngestedEvent {
     let file = file();
-    taken(id, Change::Message { by: None, summary: file.filename.clone(), file: Some(file) })
+    ingested(id, Change::Message { by: None, summary: file.filename.clone(), file: Some(file) })
 }
 
 pub(super) fn mxc() -> Mxc {
-    Mxc::new("hub.local", "abc").expect("a good name")
+    Mxc::new("hub.local", "abc").expect("a valid name")
 }
 
 pub(super) fn edited(id: &str, of: &str, by: &str, body: &str) -> IngestedEvent {
     let by = sender(by);
     let edit =
         Change::Edited { of: EventId::new(of), by: by.clone(), said: MessageContent::text(body, "m.text") };
-    IngestedEvent { sender: by, ..taken(id, edit) }
+    IngestedEvent { sender: by, ..ingested(id, edit) }
 }
 
-/// What the members were told since they came in.
-pub(super) async fn told(ports: &Ports) -> Result<Vec<(Kind, String)>> {
+/// Returns kinds and payloads of the room's events.
+pub(super) async fn room_events(ports: &Ports) -> Result<Vec<(Kind, String)>> {
     let audience = [Audience::Room(TENANT, room("!1"))];
     let events = ports.feed.after(Position(0), &audience, 1000).await?;
     Ok(events.into_iter().map(|event| (event.kind, event.payload.as_str().to_owned())).collect())
 }
 
-/// An event counts once, however often it comes and with whatever others.
-pub async fn an_event_is_taken_in_once(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// An event is ingested once, however often it is handed over and with whatever others.
+pub async fn an_event_is_ingested_once(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     assert!(!ports.messages.is_ingested(&EventId::new("$1")).await?);
     assert_eq!(ports.messages.ingest(&[message("$1"), message("$2"), message("$1")]).await?, 2);
     assert!(ports.messages.is_ingested(&EventId::new("$1")).await?);
     assert!(!ports.messages.is_ingested(&EventId::new("$3")).await?);
     assert_eq!(ports.messages.ingest(&[message("$2"), message("$3"), message("$1")]).await?, 1);
     assert_eq!(ports.messages.ingest(&[]).await?, 0);
-    let told = told(&ports).await?;
+    let events = room_events(&ports).await?;
     let expected = ["$1", "$2", "$3"].map(|id| (Kind::NewMessage, format!("{{\"event_id\":\"{id}\"}}")));
-    assert_eq!(told, expected);
+    assert_eq!(events, expected);
     Ok(())
 }
 
-/// Whoever hands over the same events at the same time: each counts once, and in their order.
-pub async fn events_taken_in_by_many_at_once_keep_their_order(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
-    let new = together(8, |_| {
+/// Events that are handed over concurrently are each ingested once, in their order.
+pub async fn events_ingested_concurrently_keep_their_order(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
+    let new = concurrently(8, |_| {
         let ports = ports.clone();
         async move {
             let mut new = 0;
@@ -115,27 +115,27 @@ pub async fn events_taken_in_by_many_at_once_keep_their_order(store: &dyn Store)
     })
     .await?;
     assert_eq!(new.into_iter().sum::<usize>(), 50);
-    let told = told(&ports).await?;
+    let events = room_events(&ports).await?;
     let expected: Vec<_> =
         (0..50).map(|n| (Kind::NewMessage, format!("{{\"event_id\":\"${n:02}\"}}"))).collect();
-    assert_eq!(told, expected);
+    assert_eq!(events, expected);
     Ok(())
 }
 
-/// What is told to nobody appends no event, and counts all the same.
-pub async fn what_is_told_to_nobody_is_known(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// An event without a payload appends nothing, and is remembered all the same.
+pub async fn an_event_without_payload_is_remembered(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     let silent = IngestedEvent { payload: None, ..message("$1") };
     assert_eq!(ports.messages.ingest(std::slice::from_ref(&silent)).await?, 1);
     assert_eq!(ports.messages.ingest(&[message("$1")]).await?, 0);
-    assert_eq!(told(&ports).await?, []);
+    assert_eq!(room_events(&ports).await?, []);
     Ok(())
 }
 
-/// The last message of a room is the last one in the log, whatever the clocks of two servers say; the room does not move
-/// back in the list for that.
-pub async fn the_last_message_is_the_one_that_came_last(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// The last message of a room is the last one in the log, whatever its timestamp. The room does not move back
+/// in the list for an old timestamp.
+pub async fn the_last_message_is_the_last_to_arrive(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     let late = "2025-12-31T23:59:59Z".parse().expect("a time");
     ports.messages.ingest(&[message("$1"), IngestedEvent { timestamp: late, ..message("$2") }]).await?;
     let seen = ports.room_views.room(TENANT, &user("anna"), &room("!1")).await?.expect("a member");
@@ -144,51 +144,51 @@ pub async fn the_last_message_is_the_one_that_came_last(store: &dyn Store) -> Re
     Ok(())
 }
 
-/// Whoever writes has read what stands before, and hears so on their other devices: once, not for each message.
-pub async fn who_writes_has_read_and_is_told_so(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// A sender has read the messages before their own, and their other devices are notified of it once.
+pub async fn a_sender_has_read_the_room_and_is_notified(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     let by_bert = |id: &str| {
         let summary = format!("message {id}");
-        taken(id, Change::Message { by: Some(user("bert")), summary, file: None })
+        ingested(id, Change::Message { by: Some(user("bert")), summary, file: None })
     };
     ports
         .messages
         .ingest(&[message("$1"), message("$2"), by_bert("$3"), by_bert("$4"), message("$5")])
         .await?;
     ports.messages.ingest(&[message("$5"), by_bert("$6")]).await?;
-    let heard = async |name: &str| {
+    let received = async |name: &str| {
         let audience = [Audience::User(TENANT, user(name)), Audience::Room(TENANT, room("!1"))];
         let events = ports.feed.after(Position(0), &audience, 100).await?;
         let kinds = events.into_iter().map(|event| event.kind).filter(|kind| *kind != Kind::RoomJoined);
         Ok::<_, Error>(kinds.collect::<Vec<_>>())
     };
     let (new, unread) = (Kind::NewMessage, Kind::Unread);
-    assert_eq!(heard("bert").await?, [new, new, new, unread, new, new, new, unread]);
-    assert_eq!(heard("anna").await?, [new, new, new, new, new, unread, new]);
+    assert_eq!(received("bert").await?, [new, new, new, unread, new, new, new, unread]);
+    assert_eq!(received("anna").await?, [new, new, new, new, new, unread, new]);
     let audience = [Audience::User(TENANT, user("bert"))];
     let last = ports.feed.after(Position(0), &audience, 100).await?.pop().expect("an event");
-    let told: serde_json::Value = serde_json::from_str(last.payload.as_str()).expect("JSON");
-    assert_eq!(told, json!({ "room_id": "!1", "unread_count": 0 }));
+    let payload: serde_json::Value = serde_json::from_str(last.payload.as_str()).expect("JSON");
+    assert_eq!(payload, json!({ "room_id": "!1", "unread_count": 0 }));
     Ok(())
 }
 
-/// Each change has its type.
-pub async fn changes_are_told_by_their_type(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
-    let redacted = taken("$3", Change::Redacted { of: EventId::new("$1") });
-    let events = [message("$1"), edited("$2", "$1", "anna", "x"), redacted, taken("$4", Change::Reaction)];
+/// Each change is published with its event type.
+pub async fn each_change_has_its_event_type(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
+    let redacted = ingested("$3", Change::Redacted { of: EventId::new("$1") });
+    let events = [message("$1"), edited("$2", "$1", "anna", "x"), redacted, ingested("$4", Change::Reaction)];
     assert_eq!(ports.messages.ingest(&events).await?, 4);
-    let kinds: Vec<_> = told(&ports).await?.into_iter().map(|(kind, _)| kind).collect();
+    let kinds: Vec<_> = room_events(&ports).await?.into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, [Kind::NewMessage, Kind::MessageEdited, Kind::MessageRedacted, Kind::Reaction]);
     Ok(())
 }
 
-/// Joins and leaves are taken in with messages, in one order. An old one that comes late changes nothing.
-pub async fn memberships_are_taken_in_in_order(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
-    let left = taken("$1", Change::Left(user("bert")));
-    let joined = taken("$2", Change::Joined(user("bert")));
-    let again = taken("$3", Change::Left(user("bert")));
+/// Joins and leaves are ingested in one order with messages. An old one that arrives late changes nothing.
+pub async fn memberships_are_ingested_in_order(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
+    let left = ingested("$1", Change::Left(user("bert")));
+    let joined = ingested("$2", Change::Joined(user("bert")));
+    let again = ingested("$3", Change::Left(user("bert")));
     ports.messages.ingest(&[left.clone(), joined.clone(), again.clone()]).await?;
     assert!(!ports.messages.is_member(TENANT, &room("!1"), &user("bert")).await?);
     assert_eq!(ports.messages.ingest(&[joined]).await?, 0);
@@ -200,9 +200,9 @@ pub async fn memberships_are_taken_in_in_order(store: &dyn Store) -> Result<()> 
     Ok(())
 }
 
-/// A member is one of one tenant and room.
+/// A member is known in their room and tenant only.
 pub async fn a_member_is_known_in_their_room_and_tenant_only(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+    let ports = with_members(store).await?;
     let is_member =
         async |tenant, id: &str, name: &str| ports.messages.is_member(tenant, &room(id), &user(name)).await;
     assert!(is_member(TENANT, "!1", "anna").await?);
@@ -222,9 +222,9 @@ pub async fn a_member_is_known_in_their_room_and_tenant_only(store: &dyn Store) 
     Ok(())
 }
 
-/// The last edit of each who edited; a redaction takes them away.
-pub async fn the_last_edit_of_each_is_kept(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// The last edit of each sender is kept until the message is redacted.
+pub async fn the_last_edit_of_each_sender_is_kept(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     let one = EventId::new("$1");
     let events = [
         message("$1"),
@@ -236,23 +236,24 @@ pub async fn the_last_edit_of_each_is_kept(store: &dyn Store) -> Result<()> {
     ports.messages.ingest(&events).await?;
     let mut edits = ports.messages.edits(std::slice::from_ref(&one)).await?;
     edits.sort_by(|a, b| a.by.cmp(&b.by));
-    let said: Vec<_> = edits.iter().map(|edit| (edit.by.as_str(), edit.said.body.as_str())).collect();
-    assert_eq!(said, [("@anna:hub.local", "best"), ("@bert:hub.local", "lies")]);
+    let bodies: Vec<_> = edits.iter().map(|edit| (edit.by.as_str(), edit.said.body.as_str())).collect();
+    assert_eq!(bodies, [("@anna:hub.local", "best"), ("@bert:hub.local", "lies")]);
 
-    let mut of_room = ports.messages.edits_in(&room("!1"), 4).await?.expect("four are not too many");
+    let mut of_room =
+        ports.messages.edits_in(&room("!1"), 4).await?.expect("four edits are within the limit");
     of_room.sort_by(|a, b| (&a.of, &a.by).cmp(&(&b.of, &b.by)));
-    assert_eq!(of_room.pop().expect("of another message").of.as_str(), "$9");
+    assert_eq!(of_room.pop().expect("the edit of another message").of.as_str(), "$9");
     assert_eq!(of_room, edits);
     assert_eq!(ports.messages.edits_in(&room("!1"), 3).await?, None);
     assert_eq!(ports.messages.edits_in(&room("!2"), 3).await?, Some(Vec::new()));
-    ports.messages.ingest(&[taken("$6", Change::Redacted { of: one.clone() })]).await?;
+    ports.messages.ingest(&[ingested("$6", Change::Redacted { of: one.clone() })]).await?;
     assert_eq!(ports.messages.edits(&[one]).await?, []);
     Ok(())
 }
 
-/// Many are found at once, of whatever tenant; who is unknown or has no account of ours is left out.
-pub async fn people_are_found_by_their_localparts(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// Users of any tenant are found by their localparts; unknown users and foreign accounts are left out.
+pub async fn users_are_found_by_their_localparts(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     for name in ["anna", "bert"] {
         assert_eq!(ports.messages.people(&[name.to_owned()]).await?, []);
         let known = ports.users.in_any_tenant(&user(name)).await?.expect("known");

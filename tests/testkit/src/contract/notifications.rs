@@ -1,4 +1,4 @@
-//! Reading notifications back, as satellites do.
+//! The log of notifications that satellites read.
 
 use messenger_core::{
     Ports, Result,
@@ -6,7 +6,7 @@ use messenger_core::{
 };
 
 use super::{Store, accept};
-use crate::fixtures::{OTHER_TENANT, TENANT, draft, entry, satellite, titles};
+use crate::fixtures::{OTHER_TENANT, TENANT, draft, new_notification, satellite, titles};
 
 const ALL: LogQuery = LogQuery { source_app: None, limit: 100, offset: 0 };
 
@@ -14,23 +14,23 @@ async fn with_five(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
     for (n, app) in ["a", "b", "a", "A", "a"].into_iter().enumerate() {
         let draft = Draft { source_app: app.to_owned(), ..draft(&n.to_string()) };
-        accept(&ports, entry(draft)).await?;
+        accept(&ports, new_notification(draft)).await?;
     }
     let foreign = Satellite { tenant: OTHER_TENANT, ..satellite() };
-    accept(&ports, NewNotification { satellite: foreign, ..entry(draft("foreign")) }).await?;
+    accept(&ports, NewNotification { satellite: foreign, ..new_notification(draft("foreign")) }).await?;
     Ok(ports)
 }
 
-/// Newest first, of this tenant only.
-pub async fn the_log_lists_a_tenants_newest_first(store: &dyn Store) -> Result<()> {
+/// The log lists the notifications of this tenant only, newest first.
+pub async fn the_log_lists_the_notifications_of_a_tenant_newest_first(store: &dyn Store) -> Result<()> {
     let ports = with_five(store).await?;
     assert_eq!(titles(&ports.notifications.log(TENANT, &ALL).await?), ["4", "3", "2", "1", "0"]);
     assert_eq!(titles(&ports.notifications.log(OTHER_TENANT, &ALL).await?), ["foreign"]);
     Ok(())
 }
 
-/// Of one app, exactly.
-pub async fn the_log_of_one_app(store: &dyn Store) -> Result<()> {
+/// The log of an app lists its notifications only; the name is compared exactly.
+pub async fn the_log_can_be_limited_to_one_app(store: &dyn Store) -> Result<()> {
     let ports = with_five(store).await?;
     for (app, expected) in [("a", vec!["4", "2", "0"]), ("A", vec!["3"]), ("%", vec![]), ("", vec![])] {
         let query = LogQuery { source_app: Some(app.to_owned()), ..ALL };
@@ -39,7 +39,7 @@ pub async fn the_log_of_one_app(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Page by page.
+/// The log is read page by page.
 pub async fn the_log_is_read_page_by_page(store: &dyn Store) -> Result<()> {
     let ports = with_five(store).await?;
     for (offset, expected) in [(0, vec!["4", "3"]), (2, vec!["2", "1"]), (4, vec!["0"]), (6, vec![])] {
@@ -54,7 +54,7 @@ pub async fn the_log_is_read_page_by_page(store: &dyn Store) -> Result<()> {
 /// A notification is found in its tenant only.
 pub async fn a_notification_is_found_in_its_tenant_only(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (stored, _) = accept(&ports, entry(draft("x"))).await?;
+    let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
     assert_eq!(ports.notifications.find(OTHER_TENANT, stored.id).await?, None);
     let unknown = messenger_core::id::NotificationId(stored.id.0 + 1);
     assert_eq!(ports.notifications.find(TENANT, unknown).await?, None);
@@ -62,12 +62,12 @@ pub async fn a_notification_is_found_in_its_tenant_only(store: &dyn Store) -> Re
     Ok(())
 }
 
-/// An installation has one name, which fits into a Matrix transaction id.
-pub async fn an_installation_has_one_name(store: &dyn Store) -> Result<()> {
+/// An installation has one id, which fits into a Matrix transaction id.
+pub async fn an_installation_has_one_id(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let name = ports.notifications.installation().await?;
-    assert_eq!(ports.notifications.installation().await?, name);
-    assert!(name.len() >= 16 && name.len() <= 64, "{name}");
-    assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "{name}");
+    let id = ports.notifications.installation().await?;
+    assert_eq!(ports.notifications.installation().await?, id);
+    assert!(id.len() >= 16 && id.len() <= 64, "{id}");
+    assert!(id.chars().all(|c| c.is_ascii_alphanumeric()), "{id}");
     Ok(())
 }

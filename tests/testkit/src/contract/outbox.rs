@@ -1,4 +1,4 @@
-//! What becomes of a notification: sent, failed, or postponed.
+//! The outcome of a notification: sent, rejected, or postponed.
 
 use std::time::Duration;
 
@@ -8,23 +8,24 @@ use messenger_core::{
     notification::{NewNotification, Notification, Status},
 };
 
-use super::{LONG, SHORT, Store, accept, claim, in_time, pending};
-use crate::fixtures::{TENANT, delivered, draft, entry, machine, room, titles, waiting};
+use super::{LONG, SHORT, Store, accept, claim, eventually, pending};
+use crate::fixtures::{TENANT, delivered, draft, machine, new_notification, room, titles, waiting};
 
 async fn found(ports: &Ports, notification: &Notification) -> Result<Notification> {
     Ok(ports.notifications.find(TENANT, notification.id).await?.expect("it is stored"))
 }
 
-async fn sent(ports: &Ports, notification: &Notification) -> Result<()> {
+async fn mark_sent(ports: &Ports, notification: &Notification) -> Result<()> {
     ports.outbox.sent(&[delivered(notification.id, "$1")]).await
 }
 
-/// What was sent says where, and is no longer anybody's work.
-pub async fn what_was_sent_says_where(store: &dyn Store) -> Result<()> {
+/// A sent notification names its room and event, and is no longer due.
+pub async fn a_sent_notification_names_its_room_and_event(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (stored, _) = accept(&ports, NewNotification { options: waiting(LONG), ..entry(draft("x")) }).await?;
+    let (stored, _) =
+        accept(&ports, NewNotification { options: waiting(LONG), ..new_notification(draft("x")) }).await?;
     ports.outbox.postpone(&stored, SHORT, "homeserver_error").await?;
-    sent(&ports, &stored).await?;
+    mark_sent(&ports, &stored).await?;
     let found = found(&ports, &stored).await?;
     assert_eq!(found.status, Status::Sent);
     assert_eq!((found.room, found.event), (Some(room("!1")), Some(EventId::new("$1"))));
@@ -32,10 +33,10 @@ pub async fn what_was_sent_says_where(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// What was refused for good says why, and is no longer anybody's work.
-pub async fn what_failed_says_why(store: &dyn Store) -> Result<()> {
+/// A rejected notification names the reason, and is no longer due.
+pub async fn a_rejected_notification_names_the_reason(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (stored, _) = accept(&ports, entry(draft("x"))).await?;
+    let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
     ports.outbox.failed(stored.id, "refused_by_homeserver").await?;
     let queue = claim(&ports).await?;
     assert_eq!(pending(&ports, &queue).await?, []);
@@ -45,69 +46,71 @@ pub async fn what_failed_says_why(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// What was sent stays sent, whatever a slower worker says.
-pub async fn what_was_sent_stays_sent(store: &dyn Store) -> Result<()> {
+/// A sent notification stays sent, whatever a slower worker stores.
+pub async fn a_sent_notification_stays_sent(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (stored, _) = accept(&ports, entry(draft("x"))).await?;
-    sent(&ports, &stored).await?;
+    let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
+    mark_sent(&ports, &stored).await?;
     let before = found(&ports, &stored).await?;
     ports.outbox.failed(stored.id, "refused").await?;
     ports.outbox.postpone(&stored, LONG, "homeserver_unavailable").await?;
     assert_eq!(found(&ports, &stored).await?, before);
-    assert!(!ports.maintenance.is_backing_off().await?, "nothing rests for what was sent");
+    assert!(!ports.maintenance.is_backing_off().await?, "a sent notification causes no backoff");
     Ok(())
 }
 
-/// A postponed notification counts the attempt, and says why and when it is tried next.
-pub async fn what_was_postponed_says_why_and_when(store: &dyn Store) -> Result<()> {
+/// A postponed notification counts the attempt, and names the reason and the next attempt.
+pub async fn a_postponed_notification_names_the_reason_and_the_next_attempt(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (stored, _) = accept(&ports, NewNotification { options: waiting(LONG), ..entry(draft("x")) }).await?;
+    let (stored, _) =
+        accept(&ports, NewNotification { options: waiting(LONG), ..new_notification(draft("x")) }).await?;
     for attempts in 1..4 {
         ports.outbox.postpone(&stored, Duration::from_secs(100), "homeserver_unavailable").await?;
         let found = found(&ports, &stored).await?;
         assert_eq!((found.status, found.attempts), (Status::Pending, attempts));
         assert_eq!(found.reason.as_deref(), Some("homeserver_unavailable"));
-        assert_eq!(found.in_flight, None, "nobody waits for its answer any longer");
+        assert_eq!(found.in_flight, None, "no caller waits for it any longer");
         let next = found.next_attempt_at.expect("it is tried again").duration_since(stored.created_at);
         assert!((100..160).contains(&next.as_secs()), "{next}");
     }
     Ok(())
 }
 
-/// The room queue of what was postponed rests, also if it was claimed for longer, and is due afterwards.
-pub async fn the_queue_of_what_was_postponed_rests(store: &dyn Store) -> Result<()> {
+/// The room queue of a postponed notification is due after its backoff, also if it was claimed for longer.
+pub async fn the_queue_of_a_postponed_notification_backs_off(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (stored, _) = accept(&ports, entry(draft("x"))).await?;
+    let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
     claim(&ports).await?;
     ports.outbox.postpone(&stored, LONG, "homeserver_unavailable").await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
     ports.outbox.postpone(&stored, SHORT, "homeserver_unavailable").await?;
-    let queue = in_time(store, async || ports.outbox.claim(LONG).await).await?;
+    let queue = eventually(store, async || ports.outbox.claim(LONG).await).await?;
     assert_eq!(titles(&pending(&ports, &queue).await?), ["x"]);
     Ok(())
 }
 
-/// What comes in does not shorten a rest, nor does it rest elsewhere.
-pub async fn a_new_notification_does_not_shorten_a_rest(store: &dyn Store) -> Result<()> {
+/// A new notification shortens no backoff, and other room queues are not delayed.
+pub async fn a_new_notification_does_not_shorten_a_backoff(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (stored, _) = accept(&ports, entry(draft("x"))).await?;
+    let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
     ports.outbox.postpone(&stored, LONG, "homeserver_unavailable").await?;
     for wait in [Duration::ZERO, LONG] {
-        accept(&ports, NewNotification { options: waiting(wait), ..entry(draft("later")) }).await?;
+        accept(&ports, NewNotification { options: waiting(wait), ..new_notification(draft("later")) })
+            .await?;
         assert_eq!(ports.outbox.claim(LONG).await?, None);
     }
-    let (other, _) = accept(&ports, entry(machine(1, "other lane"))).await?;
+    let (other, _) = accept(&ports, new_notification(machine(1, "other queue"))).await?;
     assert_eq!(claim(&ports).await?.name, other.key().to_string());
     Ok(())
 }
 
-/// A room queue that failed gives its entries in the old order.
-pub async fn a_rest_does_not_change_the_order(store: &dyn Store) -> Result<()> {
+/// A room queue keeps its order over a backoff.
+pub async fn a_backoff_does_not_change_the_order(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (first, _) = accept(&ports, entry(draft("1"))).await?;
-    accept(&ports, entry(draft("2"))).await?;
+    let (first, _) = accept(&ports, new_notification(draft("1"))).await?;
+    accept(&ports, new_notification(draft("2"))).await?;
     ports.outbox.postpone(&first, SHORT, "homeserver_unavailable").await?;
-    accept(&ports, entry(draft("3"))).await?;
+    accept(&ports, new_notification(draft("3"))).await?;
     store.pass(SHORT * 2).await;
     assert_eq!(titles(&pending(&ports, &claim(&ports).await?).await?), ["1", "2", "3"]);
     Ok(())

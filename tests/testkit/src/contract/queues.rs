@@ -1,4 +1,4 @@
-//! Room queues: claimed by one, drained in order, left without overlooking anything.
+//! Room queues: claimed by one worker, drained in order, and released without losing a notification.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use messenger_core::{
     port::{QueueRelease, RoomQueue},
 };
 
-use super::{LONG, SHORT, Store, accept, claim, in_time, pending, together};
-use crate::fixtures::{delivered, dm, draft, entry, identity, machine, titles, waiting};
+use super::{LONG, SHORT, Store, accept, claim, concurrently, eventually, pending};
+use crate::fixtures::{delivered, dm, draft, identity, machine, new_notification, titles, waiting};
 
 async fn store_one(ports: &Ports, title: &str) -> Result<Notification> {
-    Ok(accept(ports, entry(draft(title))).await?.0)
+    Ok(accept(ports, new_notification(draft(title))).await?.0)
 }
 
 async fn deliver(ports: &Ports, queue: &RoomQueue) -> Result<()> {
@@ -27,14 +27,14 @@ async fn deliver(ports: &Ports, queue: &RoomQueue) -> Result<()> {
     }
 }
 
-/// In a fresh store nothing is due.
-pub async fn nothing_is_due_in_a_fresh_store(store: &dyn Store) -> Result<()> {
+/// An empty store has no due room queue.
+pub async fn no_queue_is_due_in_an_empty_store(store: &dyn Store) -> Result<()> {
     assert_eq!(store.ports().outbox.claim(LONG).await?, None);
     Ok(())
 }
 
-/// While a room queue is drained nobody else gets it, whatever comes in.
-pub async fn a_claimed_queue_is_nobody_elses(store: &dyn Store) -> Result<()> {
+/// A claimed room queue cannot be claimed again, also when notifications arrive.
+pub async fn a_claimed_queue_cannot_be_claimed_again(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     store_one(&ports, "1").await?;
     claim(&ports).await?;
@@ -44,16 +44,16 @@ pub async fn a_claimed_queue_is_nobody_elses(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Of many workers each gets a room queue of its own.
+/// Each room queue is claimed by one of many workers.
 pub async fn each_queue_is_claimed_by_one_worker(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     for n in 0..15 {
-        accept(&ports, entry(machine(n, "x"))).await?;
+        accept(&ports, new_notification(machine(n, "x"))).await?;
     }
     let mut names = Vec::new();
-    // Workers that meet at one room queue may go away empty-handed; they come again.
+    // A worker may get nothing when several try the same room queue, so each tries again.
     for _ in 0..10 {
-        let claims = together(10, |_| {
+        let claims = concurrently(10, |_| {
             let ports = ports.clone();
             async move { ports.outbox.claim(LONG).await }
         })
@@ -65,7 +65,7 @@ pub async fn each_queue_is_claimed_by_one_worker(store: &dyn Store) -> Result<()
     Ok(())
 }
 
-/// A worker that died keeps its room queue for the lease only.
+/// A room queue can be claimed again when the lease of a dead worker ends.
 pub async fn a_queue_is_free_when_the_lease_ends(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     store_one(&ports, "1").await?;
@@ -86,15 +86,15 @@ pub async fn reading_a_queue_renews_the_lease(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Oldest first, at most so many, undelivered only, of this room queue only.
-pub async fn a_queue_gives_its_undelivered_oldest_first(store: &dyn Store) -> Result<()> {
+/// A room queue returns its own undelivered notifications, oldest first, up to the limit.
+pub async fn a_queue_returns_undelivered_notifications_oldest_first(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let mut stored = Vec::new();
     for n in 0..6 {
         stored.push(store_one(&ports, &n.to_string()).await?);
-        accept(&ports, entry(machine(n, "other lane"))).await?;
+        accept(&ports, new_notification(machine(n, "other queue"))).await?;
     }
-    let queue = in_time(store, async || {
+    let queue = eventually(store, async || {
         let queue = ports.outbox.claim(LONG).await?;
         Ok(queue.filter(|queue| queue.name == stored[0].key().to_string()))
     })
@@ -106,8 +106,8 @@ pub async fn a_queue_gives_its_undelivered_oldest_first(store: &dyn Store) -> Re
     Ok(())
 }
 
-/// A room queue that was left empty is not due.
-pub async fn an_idle_queue_is_not_due(store: &dyn Store) -> Result<()> {
+/// A room queue that was released empty is not due.
+pub async fn an_empty_queue_is_not_due(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     store_one(&ports, "1").await?;
     let queue = claim(&ports).await?;
@@ -119,26 +119,27 @@ pub async fn an_idle_queue_is_not_due(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// What comes in between the last look and the leaving keeps the room queue due, however the room queue is left.
-pub async fn what_came_in_meanwhile_keeps_a_queue_due(store: &dyn Store) -> Result<()> {
+/// A notification accepted between the last read and the release keeps the room queue due.
+pub async fn a_notification_accepted_before_the_release_keeps_a_queue_due(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    for rest in [QueueRelease::Drained, QueueRelease::RetryAfter(LONG), QueueRelease::UntilSignIn] {
+    for release in [QueueRelease::Drained, QueueRelease::RetryAfter(LONG), QueueRelease::UntilSignIn] {
         store_one(&ports, "seen").await?;
         let queue = claim(&ports).await?;
         deliver(&ports, &queue).await?;
         assert_eq!(pending(&ports, &queue).await?, []);
         store_one(&ports, "in the last moment").await?;
-        ports.outbox.release(&queue, rest).await?;
+        ports.outbox.release(&queue, release).await?;
         let queue = claim(&ports).await?;
-        assert_eq!(titles(&pending(&ports, &queue).await?), ["in the last moment"], "{rest:?}");
+        assert_eq!(titles(&pending(&ports, &queue).await?), ["in the last moment"], "{release:?}");
         deliver(&ports, &queue).await?;
         ports.outbox.release(&queue, QueueRelease::Drained).await?;
     }
     Ok(())
 }
 
-/// A slow delivery that succeeds while its room queue rests ends the rest: it leaves the room queue with a version that no room queue has.
-pub async fn leaving_with_no_version_ends_a_rest(store: &dyn Store) -> Result<()> {
+/// A slow delivery that succeeds during a backoff ends it: it releases the room queue with a version that no
+/// queue has.
+pub async fn releasing_without_a_version_ends_a_backoff(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let slow = store_one(&ports, "slow").await?;
     ports.outbox.postpone(&slow, LONG, "homeserver_unavailable").await?;
@@ -151,10 +152,10 @@ pub async fn leaving_with_no_version_ends_a_rest(store: &dyn Store) -> Result<()
     Ok(())
 }
 
-/// However arrivals and workers interleave, nothing stays behind.
-pub async fn nothing_stays_behind_when_arrivals_and_workers_race(store: &dyn Store) -> Result<()> {
+/// No notification is left behind, however arrivals and workers interleave.
+pub async fn no_notification_is_left_behind_when_arrivals_and_workers_race(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let arrivals = together(8, |_| {
+    let arrivals = concurrently(8, |_| {
         let ports = ports.clone();
         async move {
             for n in 0..15 {
@@ -163,7 +164,7 @@ pub async fn nothing_stays_behind_when_arrivals_and_workers_race(store: &dyn Sto
             Ok(())
         }
     });
-    let workers = together(3, |_| {
+    let workers = concurrently(3, |_| {
         let ports = ports.clone();
         async move {
             for _ in 0..200 {
@@ -184,34 +185,44 @@ pub async fn nothing_stays_behind_when_arrivals_and_workers_race(store: &dyn Sto
     let all = messenger_core::notification::LogQuery { source_app: None, limit: 500, offset: 0 };
     let log = ports.notifications.log(crate::fixtures::TENANT, &all).await?;
     assert_eq!(log.len(), 120);
-    assert!(log.iter().all(|one| one.event.is_some()), "something stayed behind in a lane that is not due");
+    assert!(
+        log.iter().all(|one| one.event.is_some()),
+        "a notification was left in a room queue that is not due"
+    );
     Ok(())
 }
 
-/// A room queue that rests for a time is due again after it.
-pub async fn a_queue_that_rests_for_a_time_is_due_after_it(store: &dyn Store) -> Result<()> {
+/// A room queue that was released with a delay is due again after it.
+pub async fn a_queue_is_due_again_after_the_retry_delay(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    accept(&ports, NewNotification { options: waiting(SHORT), ..entry(draft("in flight")) }).await?;
-    let queue = in_time(store, async || ports.outbox.claim(LONG).await).await?;
+    accept(&ports, NewNotification { options: waiting(SHORT), ..new_notification(draft("in flight")) })
+        .await?;
+    let queue = eventually(store, async || ports.outbox.claim(LONG).await).await?;
     ports.outbox.release(&queue, QueueRelease::RetryAfter(LONG)).await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
-    accept(&ports, entry(machine(1, "other"))).await?;
+    accept(&ports, new_notification(machine(1, "other"))).await?;
     let queue = claim(&ports).await?;
     ports.outbox.release(&queue, QueueRelease::RetryAfter(SHORT)).await?;
-    let again = in_time(store, async || ports.outbox.claim(LONG).await).await?;
+    let again = eventually(store, async || ports.outbox.claim(LONG).await).await?;
     assert_eq!(again.name, queue.name);
     Ok(())
 }
 
-/// What a caller delivers is left to them for the time of their wait, and then it is the worker's.
-pub async fn what_a_caller_delivers_becomes_the_workers(store: &dyn Store) -> Result<()> {
+/// A notification in flight is left to its caller until the caller's wait ends, and then to the worker.
+pub async fn a_notification_in_flight_passes_to_the_worker_at_the_callers_timeout(
+    store: &dyn Store,
+) -> Result<()> {
     let ports = store.ports();
-    accept(&ports, NewNotification { options: waiting(LONG), ..entry(draft("long")) }).await?;
+    accept(&ports, NewNotification { options: waiting(LONG), ..new_notification(draft("long")) }).await?;
     if let Some(queue) = ports.outbox.claim(LONG).await? {
-        assert!(pending(&ports, &queue).await?[0].in_flight.is_some(), "a worker sees that it is in flight");
+        assert!(
+            pending(&ports, &queue).await?[0].in_flight.is_some(),
+            "the worker sees that the notification is in flight"
+        );
     }
-    accept(&ports, NewNotification { options: waiting(SHORT), ..entry(machine(1, "short")) }).await?;
-    let found = in_time(store, async || {
+    accept(&ports, NewNotification { options: waiting(SHORT), ..new_notification(machine(1, "short")) })
+        .await?;
+    let found = eventually(store, async || {
         let Some(queue) = ports.outbox.claim(SHORT).await? else { return Ok(None) };
         let first = ports.outbox.pending(&queue, SHORT, 1).await?.pop();
         Ok(first.filter(|one| one.draft.title == "short" && one.in_flight.is_none()))
@@ -221,11 +232,11 @@ pub async fn what_a_caller_delivers_becomes_the_workers(store: &dyn Store) -> Re
     Ok(())
 }
 
-/// A room queue that waits for a sign-in is due when it happens, even if that is while the room queue is being left.
-pub async fn a_sign_in_meanwhile_keeps_a_queue_due(store: &dyn Store) -> Result<()> {
+/// A room queue that waits for a sign-in is due after it, even if the user signs in before the release.
+pub async fn a_sign_in_before_the_release_keeps_a_queue_due(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     ports.users.sign_in(&identity("anna"), "anna").await?;
-    accept(&ports, entry(dm("anna", "hello"))).await?;
+    accept(&ports, new_notification(dm("anna", "hello"))).await?;
     let moved = messenger_core::user::Identity { tenant: crate::fixtures::OTHER_TENANT, ..identity("anna") };
     ports.users.sign_in(&moved, "anna").await?;
     let queue = claim(&ports).await?;

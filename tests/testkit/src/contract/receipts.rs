@@ -1,4 +1,4 @@
-//! Receipts of other Matrix clients: what they mean for the read positions of members.
+//! Read receipts of other Matrix clients, and the read positions of members.
 
 use messenger_core::{
     Ports, Result,
@@ -10,9 +10,8 @@ use messenger_core::{
 use serde_json::{Value, json};
 
 use super::{
-    Store,
-    messages::{message, taken, with_people},
-    together,
+    Store, concurrently,
+    messages::{ingested, message, with_members},
 };
 use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
 
@@ -27,15 +26,15 @@ async fn unread(ports: &Ports, who: &str) -> Result<i64> {
 }
 
 /// Returns the `unread` events of a user's devices.
-async fn told(ports: &Ports, who: &str) -> Result<Vec<Value>> {
+async fn unread_events(ports: &Ports, who: &str) -> Result<Vec<Value>> {
     let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user(who))], 100).await?;
     let unread = events.iter().filter(|event| event.kind == Kind::Unread);
     Ok(unread.map(|event| serde_json::from_str(event.payload.as_str()).expect("JSON")).collect())
 }
 
-/// Whatever comes late or again changes nothing, and tells nobody.
+/// A late or repeated receipt changes nothing and publishes nothing.
 pub async fn a_receipt_moves_the_read_position_forward_only(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+    let ports = with_members(store).await?;
     ports.messages.ingest(&["$1", "$2", "$3", "$4"].map(message)).await?;
     let mut left = Vec::new();
     for event in ["$2", "$1", "$2", "$4", "$3", "$4"] {
@@ -44,20 +43,20 @@ pub async fn a_receipt_moves_the_read_position_forward_only(store: &dyn Store) -
     }
     assert_eq!(left, [2, 2, 2, 0, 0, 0]);
     let expected = [2, 0].map(|count| json!({ "room_id": "!1", "unread_count": count }));
-    assert_eq!(told(&ports, "bert").await?, expected);
-    // What was read here is read there, too: the receipt of it comes back.
+    assert_eq!(unread_events(&ports, "bert").await?, expected);
+    // A message that was read here is read on the homeserver, too, and its receipt returns.
     ports.messages.ingest(&[message("$5")]).await?;
     ports.room_views.read(TENANT, &user("bert"), &room("!1")).await?;
     ports.room_views.read_up_to(&[receipt("bert", &["$5"]), receipt("bert", &["$4"])]).await?;
-    assert_eq!((unread(&ports, "bert").await?, told(&ports, "bert").await?.len()), (0, 3));
+    assert_eq!((unread(&ports, "bert").await?, unread_events(&ports, "bert").await?.len()), (0, 3));
     Ok(())
 }
 
-/// The latest of the events that is known counts; a redacted message is none.
-pub async fn a_receipt_of_no_known_message_is_named(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// The latest known event of a receipt counts; a redacted message is not known.
+pub async fn a_receipt_for_an_unknown_event_is_returned(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     ports.messages.ingest(&["$1", "$2", "$3"].map(message)).await?;
-    ports.messages.ingest(&[taken("$4", Change::Redacted { of: EventId::new("$2") })]).await?;
+    ports.messages.ingest(&[ingested("$4", Change::Redacted { of: EventId::new("$2") })]).await?;
     let receipts = [receipt("bert", &["$1"]), receipt("bert", &["$state"]), receipt("bert", &["$2"])];
     assert_eq!(ports.room_views.read_up_to(&receipts).await?, [1, 2]);
     assert_eq!(unread(&ports, "bert").await?, 1);
@@ -67,32 +66,32 @@ pub async fn a_receipt_of_no_known_message_is_named(store: &dyn Store) -> Result
     assert_eq!(
         ports.room_views.read_up_to(&receipts).await?,
         [0; 0],
-        "of who has read all it is of no interest"
+        "no receipt is returned for a user who has read all messages"
     );
     assert_eq!(ports.room_views.read_up_to(&[]).await?, [0; 0]);
     Ok(())
 }
 
-/// Only members of the room have read it, in their tenant.
-pub async fn receipts_of_others_change_nothing(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// Only receipts of members of the room in its tenant count.
+pub async fn receipts_of_non_members_change_nothing(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     ports.users.sign_in(&identity("carl"), "carl").await?;
     let kind = RoomKind::Service { source_app: "x".to_owned() };
     let key = RoomKey { tenant: OTHER_TENANT, kind };
     ports.rooms.register(&key, &room("!2"), &Profile::default()).await?;
     ports.messages.ingest(&[message("$1")]).await?;
     let before = ports.feed.span().await?;
-    let elsewhere = |id: &str| ReadUpTo { room: room(id), ..receipt("bert", &["$1"]) };
-    let others = [receipt("carl", &["$1"]), receipt("nobody", &["$1"]), elsewhere("!2"), elsewhere("!9")];
+    let in_room = |id: &str| ReadUpTo { room: room(id), ..receipt("bert", &["$1"]) };
+    let others = [receipt("carl", &["$1"]), receipt("nobody", &["$1"]), in_room("!2"), in_room("!9")];
     assert_eq!(ports.room_views.read_up_to(&others).await?, [0; 0]);
     assert_eq!((unread(&ports, "bert").await?, ports.feed.span().await?), (1, before));
     Ok(())
 }
 
-/// Each position is told once, whatever comes at the same time.
-pub async fn receipts_at_once_with_messages_keep_the_count(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
-    together(8, |n| {
+/// Each read position is published once while messages arrive concurrently.
+pub async fn receipts_concurrent_with_messages_keep_the_count(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
+    concurrently(8, |n| {
         let ports = ports.clone();
         async move {
             for m in 0..5 {
@@ -104,10 +103,11 @@ pub async fn receipts_at_once_with_messages_keep_the_count(store: &dyn Store) ->
         }
     })
     .await?;
-    let counts: Vec<_> = told(&ports, "bert").await?.iter().map(|one| one["unread_count"].as_i64()).collect();
+    let counts: Vec<_> =
+        unread_events(&ports, "bert").await?.iter().map(|one| one["unread_count"].as_i64()).collect();
     assert!(!counts.is_empty() && counts.len() <= 40, "{counts:?}");
     let left = unread(&ports, "bert").await?;
-    assert_eq!(counts.last().copied().flatten(), Some(0), "who reads the last message has read all");
+    assert_eq!(counts.last().copied().flatten(), Some(0), "a receipt for the last message reads all");
     assert_eq!(left, 0);
     Ok(())
 }

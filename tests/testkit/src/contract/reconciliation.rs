@@ -1,32 +1,32 @@
-//! How far the homeserver's own stream has been read: one worker reads it at a time.
+//! The stored sync token: one worker reads `/sync` at a time.
 
 use messenger_core::Result;
 
-use super::{LONG, SHORT, Store, in_time, together};
+use super::{LONG, SHORT, Store, concurrently, eventually};
 
-/// At first nothing was read.
-pub async fn at_first_nothing_was_read(store: &dyn Store) -> Result<()> {
+/// There is no sync token at first.
+pub async fn the_sync_token_is_absent_at_first(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     assert_eq!(reconciliation.position().await?, None);
     assert_eq!(reconciliation.claim("one", LONG).await?, Some(None));
     Ok(())
 }
 
-/// The position moves with who reads, and stays for who comes next.
-pub async fn the_position_stays_for_who_comes_next(store: &dyn Store) -> Result<()> {
+/// The sync token moves with the worker that reads, and passes to the next worker.
+pub async fn the_sync_token_passes_to_the_next_worker(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     reconciliation.claim("one", LONG).await?;
     assert!(reconciliation.advance("one", Some("s1"), LONG).await?);
     assert!(reconciliation.advance("one", Some("s2"), LONG).await?);
     assert!(reconciliation.advance("one", None, SHORT).await?);
     assert_eq!(reconciliation.position().await?.as_deref(), Some("s2"));
-    let claimed = in_time(store, async || reconciliation.claim("two", LONG).await).await?;
+    let claimed = eventually(store, async || reconciliation.claim("two", LONG).await).await?;
     assert_eq!(claimed.as_deref(), Some("s2"));
     Ok(())
 }
 
-/// Nobody else reads while the lease lasts; who reads may claim again.
-pub async fn nobody_else_reads_while_the_lease_lasts(store: &dyn Store) -> Result<()> {
+/// No other worker can claim during the lease; the same worker can.
+pub async fn no_other_worker_reads_during_the_lease(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     reconciliation.claim("one", LONG).await?;
     assert_eq!(reconciliation.claim("two", LONG).await?, None);
@@ -34,19 +34,19 @@ pub async fn nobody_else_reads_while_the_lease_lasts(store: &dyn Store) -> Resul
     Ok(())
 }
 
-/// Who was silent for too long moves nothing any more.
-pub async fn who_lost_the_lease_moves_nothing(store: &dyn Store) -> Result<()> {
+/// A worker that lost the lease cannot move the sync token.
+pub async fn a_worker_without_the_lease_moves_nothing(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     reconciliation.claim("one", SHORT).await?;
-    in_time(store, async || reconciliation.claim("two", LONG).await).await?;
+    eventually(store, async || reconciliation.claim("two", LONG).await).await?;
     assert!(!reconciliation.advance("one", Some("s9"), LONG).await?);
     assert!(reconciliation.advance("two", Some("s1"), LONG).await?);
     assert_eq!(reconciliation.position().await?.as_deref(), Some("s1"));
     Ok(())
 }
 
-/// When the position last moved is known to whoever comes next; renewing the lease does not move it.
-pub async fn when_the_position_moved_is_known(store: &dyn Store) -> Result<()> {
+/// The time of the last move is known to every worker; renewing the lease does not change it.
+pub async fn the_time_of_the_last_move_is_known(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     reconciliation.claim("one", LONG).await?;
     reconciliation.advance("one", Some("s1"), LONG).await?;
@@ -56,27 +56,27 @@ pub async fn when_the_position_moved_is_known(store: &dyn Store) -> Result<()> {
     reconciliation.advance("two", Some("s9"), LONG).await?;
     assert_eq!(reconciliation.moved_at().await?, moved);
     reconciliation.advance("one", Some("s1"), LONG).await?;
-    assert!(reconciliation.moved_at().await? > moved, "it is as far as before, and later");
+    assert!(reconciliation.moved_at().await? > moved, "storing the same token moves the time");
     Ok(())
 }
 
-/// The time since the homeserver last pushed is known to every process.
+/// The time since the last push of the homeserver is known to every process.
 pub async fn the_time_since_a_push_is_known(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     assert_eq!(reconciliation.since_push().await?, None);
     reconciliation.note_push().await?;
     store.pass(SHORT).await;
-    let silent = reconciliation.since_push().await?.expect("it was noted");
+    let silent = reconciliation.since_push().await?.expect("a push was stored");
     assert!(silent >= SHORT, "{silent:?}");
     reconciliation.note_push().await?;
-    assert!(reconciliation.since_push().await?.expect("it was noted") < LONG);
+    assert!(reconciliation.since_push().await?.expect("a push was stored") < LONG);
     Ok(())
 }
 
-/// Of many at once one reads.
-pub async fn of_many_at_once_one_reads(store: &dyn Store) -> Result<()> {
+/// Of many concurrent workers, one claims the sync token.
+pub async fn one_of_many_concurrent_workers_reads(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let claims = together(10, |n| {
+    let claims = concurrently(10, |n| {
         let reconciliation = ports.reconciliation.clone();
         async move { reconciliation.claim(&format!("worker {n}"), LONG).await }
     })

@@ -1,4 +1,4 @@
-//! Marks of rooms, the rooms that replace others, and what a member may see of the time before them.
+//! Marks of rooms, rooms that replace others, and the events before a join that a member may see.
 
 use messenger_core::{
     Ports, Result,
@@ -11,11 +11,11 @@ use messenger_core::{
 
 use super::{
     Store,
-    messages::{file, message, mxc, taken, with_people},
+    messages::{file, ingested, message, mxc, with_members},
 };
 use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
 
-async fn last_seen_by(ports: &Ports, room: &RoomId, name: &str) -> Result<Option<String>> {
+async fn last_message_of(ports: &Ports, room: &RoomId, name: &str) -> Result<Option<String>> {
     let seen = ports.room_views.room(TENANT, &user(name), room).await?.expect("a member");
     assert_eq!(seen.last_message.is_some(), seen.last_message_ts.is_some());
     Ok(seen.last_message)
@@ -31,17 +31,17 @@ async fn changes_of(ports: &Ports, name: &str) -> Result<Vec<(Kind, bool)>> {
     Ok(events.iter().map(|event| (event.kind, is_new(event.payload.as_str()))).collect())
 }
 
-fn posting(id: &str) -> IngestedEvent {
-    taken(id, Change::Message { by: None, summary: "a file".to_owned(), file: Some(file()) })
+fn with_file(id: &str) -> IngestedEvent {
+    ingested(id, Change::Message { by: None, summary: "a file".to_owned(), file: Some(file()) })
 }
 
 fn of_new_room(event: IngestedEvent) -> IngestedEvent {
     IngestedEvent { room: room("!new"), ..event }
 }
 
-/// A mark stays, whatever is marked later, and is shown in the list of rooms.
-pub async fn marks_are_never_taken_away(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// A mark stays whatever is marked later, and is shown in the room list.
+pub async fn marks_are_never_removed(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     let (records, id) = (&ports.room_records, room("!1"));
     assert_eq!(records.marks(&id).await?, Some(Marks::default()));
     assert_eq!(records.marks(&room("!no")).await?, None);
@@ -56,7 +56,7 @@ pub async fn marks_are_never_taken_away(store: &dyn Store) -> Result<()> {
     assert_eq!(records.access(TENANT, &id, &user("anna")).await?, Some(access));
     assert_eq!(records.access(TENANT, &id, &user("carl")).await?, None);
     assert_eq!(records.access(OTHER_TENANT, &id, &user("anna")).await?, None);
-    // Of a room that begins so, it is known from the first moment.
+    // A room can be registered with marks.
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Custom { id: "!adopted".to_owned() } };
     let profile = Profile { marks: Marks::HISTORY_RESTRICTED, ..Profile::default() };
     ports.rooms.register(&key, &room("!adopted"), &profile).await?;
@@ -64,63 +64,66 @@ pub async fn marks_are_never_taken_away(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Who comes into a restricted room sees neither the last message nor the files of before; in any other room they do.
-pub async fn a_restricted_room_shows_what_came_after_the_member(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// A member sees neither the last message nor the files from before their join if the room is restricted.
+pub async fn a_restricted_room_shows_only_events_after_the_join(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     let id = room("!1");
-    ports.messages.ingest(&[posting("$1")]).await?;
+    ports.messages.ingest(&[with_file("$1")]).await?;
     ports.users.sign_in(&identity("dora"), "dora").await?;
     ports.memberships.add(TENANT, &id, &user("dora")).await?;
-    assert_eq!(last_seen_by(&ports, &id, "dora").await?.as_deref(), Some("a file"));
+    assert_eq!(last_message_of(&ports, &id, "dora").await?.as_deref(), Some("a file"));
     assert!(may_read_file(&ports, "dora").await?);
     ports.room_records.mark(&id, Marks::HISTORY_RESTRICTED).await?;
-    assert_eq!(last_seen_by(&ports, &id, "dora").await?, None);
-    assert_eq!(last_seen_by(&ports, &id, "anna").await?.as_deref(), Some("a file"));
+    assert_eq!(last_message_of(&ports, &id, "dora").await?, None);
+    assert_eq!(last_message_of(&ports, &id, "anna").await?.as_deref(), Some("a file"));
     assert!(!may_read_file(&ports, "dora").await? && may_read_file(&ports, "anna").await?);
     ports.messages.ingest(&[message("$2")]).await?;
-    assert_eq!(last_seen_by(&ports, &id, "dora").await?.as_deref(), Some("message $2"));
-    // What is taken back leaves what came before them.
-    ports.messages.ingest(&[taken("$3", Change::Redacted { of: EventId::new("$2") })]).await?;
-    assert_eq!(last_seen_by(&ports, &id, "dora").await?, None);
-    ports.messages.ingest(&[posting("$4")]).await?;
-    assert!(may_read_file(&ports, "dora").await?, "it was posted again");
+    assert_eq!(last_message_of(&ports, &id, "dora").await?.as_deref(), Some("message $2"));
+    // A redaction leaves the message before it, which was sent before the join.
+    ports.messages.ingest(&[ingested("$3", Change::Redacted { of: EventId::new("$2") })]).await?;
+    assert_eq!(last_message_of(&ports, &id, "dora").await?, None);
+    ports.messages.ingest(&[with_file("$4")]).await?;
+    assert!(may_read_file(&ports, "dora").await?, "the file was posted again");
     Ok(())
 }
 
-/// Since when somebody hears a room: what stands in the log before they joined is not for them.
-pub async fn a_member_hears_a_room_since_they_joined(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// A member receives the events of a room that follow their join.
+pub async fn a_member_receives_a_rooms_events_since_the_join(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     ports.messages.ingest(&[message("$1")]).await?;
     ports.users.sign_in(&identity("dora"), "dora").await?;
     ports.memberships.add(TENANT, &room("!1"), &user("dora")).await?;
     ports.messages.ingest(&[message("$2")]).await?;
-    let told = ports.feed.after(Position(0), &[Audience::Room(TENANT, room("!1"))], 10).await?;
-    let heard = async |name: &str| -> Result<Vec<String>> {
+    let events = ports.feed.after(Position(0), &[Audience::Room(TENANT, room("!1"))], 10).await?;
+    let received = async |name: &str| -> Result<Vec<String>> {
         let joined = ports.memberships.listener(TENANT, &user(name)).await?.expect("a user").rooms;
         let (id, since) = joined.first().expect("a member");
         assert_eq!((joined.len(), id), (1, &room("!1")));
-        let heard = told.iter().filter(|event| event.position > *since);
-        Ok(heard.map(|event| event.payload.as_str().to_owned()).collect())
+        let received = events.iter().filter(|event| event.position > *since);
+        Ok(received.map(|event| event.payload.as_str().to_owned()).collect())
     };
-    assert_eq!(heard("anna").await?.len(), 2);
-    let dora = heard("dora").await?;
+    assert_eq!(received("anna").await?.len(), 2);
+    let dora = received("dora").await?;
     assert!(dora.len() == 1 && dora[0].contains("$2"), "{dora:?}");
     Ok(())
 }
 
-/// The successor has the key, the messages that are unread, the files and the members of the old room. Nobody who does not
-/// follow is in it, and nothing is left of the old one but the knowledge of it.
-pub async fn a_room_takes_the_place_of_another(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// The successor takes over the key, the unread messages, the files and those members who are in it. The old
+/// room is only remembered as replaced.
+pub async fn a_successor_takes_over_key_members_and_messages(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
     let (records, old, new) = (&ports.room_records, room("!1"), room("!new"));
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: "x".to_owned() } };
-    ports.messages.ingest(&[message("$1"), posting("$2")]).await?;
+    ports.messages.ingest(&[message("$1"), with_file("$2")]).await?;
     ports.users.sign_in(&identity("dora"), "dora").await?;
     ports.memberships.add(TENANT, &old, &user("dora")).await?;
     assert!(!records.succeed(OTHER_TENANT, &old, &new, &[], Marks::default()).await?);
     assert!(!records.succeed(TENANT, &room("!no"), &new, &[], Marks::default()).await?);
     assert!(records.succeed(TENANT, &old, &new, &["bert", "dora"].map(user), Marks::default()).await?);
-    assert!(!records.succeed(TENANT, &old, &new, &[], Marks::default()).await?, "it was replaced already");
+    assert!(
+        !records.succeed(TENANT, &old, &new, &[], Marks::default()).await?,
+        "the room was replaced before"
+    );
     assert_eq!(ports.rooms.find(&key).await?, Some((new.clone(), Marks::default())));
     for id in [&old, &new] {
         assert_eq!(ports.rooms.tenant_of(id).await?, Some(TENANT));
@@ -129,13 +132,13 @@ pub async fn a_room_takes_the_place_of_another(store: &dyn Store) -> Result<()> 
     let rooms = ports.room_views.rooms(TENANT, &user("bert")).await?;
     let rooms: Vec<_> = rooms.iter().map(|room| (&room.matrix_room_id, room.unread_count)).collect();
     assert_eq!(rooms, [(&new, 2)]);
-    assert_eq!(last_seen_by(&ports, &new, "bert").await?.as_deref(), Some("a file"));
+    assert_eq!(last_message_of(&ports, &new, "bert").await?.as_deref(), Some("a file"));
     assert!(may_read_file(&ports, "bert").await? && !may_read_file(&ports, "anna").await?);
     assert_eq!(ports.room_views.room(TENANT, &user("dora"), &new).await?.expect("a member").unread_count, 0);
     assert_eq!(ports.room_views.rooms(TENANT, &user("anna")).await?, []);
-    let gone = (Kind::RoomLeft, false);
-    assert_eq!(changes_of(&ports, "bert").await?[1..], [gone, (Kind::RoomJoined, true)]);
-    assert_eq!(changes_of(&ports, "anna").await?.last(), Some(&gone));
+    let left = (Kind::RoomLeft, false);
+    assert_eq!(changes_of(&ports, "bert").await?[1..], [left, (Kind::RoomJoined, true)]);
+    assert_eq!(changes_of(&ports, "anna").await?.last(), Some(&left));
     let former = Former { current: new.clone(), is_history_restricted: false };
     assert_eq!(records.former(&old).await?, Some(former));
     assert_eq!((records.former(&new).await?, records.marks(&old).await?), (None, None));
@@ -148,9 +151,9 @@ pub async fn a_room_takes_the_place_of_another(store: &dyn Store) -> Result<()> 
     Ok(())
 }
 
-/// Each of several rooms in a row leads to the last.
+/// Each of several rooms in a row leads to the last one.
 pub async fn a_successor_can_be_replaced_in_turn(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+    let ports = with_members(store).await?;
     let (records, members) = (&ports.room_records, ["anna", "bert"].map(user));
     let rooms = ["!1", "!2", "!3"].map(room);
     for pair in rooms.windows(2) {
@@ -168,25 +171,25 @@ pub async fn a_successor_can_be_replaced_in_turn(store: &dyn Store) -> Result<()
     Ok(())
 }
 
-/// What is redacted in a room that was replaced is neither shown nor counted in its successor.
+/// A message that is redacted in a replaced room is neither shown nor counted in its successor.
 pub async fn a_redaction_in_a_replaced_room_reaches_its_successor(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+    let ports = with_members(store).await?;
     let new = room("!new");
-    ports.messages.ingest(&[message("$1"), posting("$2")]).await?;
+    ports.messages.ingest(&[message("$1"), with_file("$2")]).await?;
     let members = ["anna", "bert"].map(user);
     assert!(ports.room_records.succeed(TENANT, &room("!1"), &new, &members, Marks::default()).await?);
-    ports.messages.ingest(&[taken("$3", Change::Redacted { of: EventId::new("$2") })]).await?;
-    assert_eq!(last_seen_by(&ports, &new, "bert").await?.as_deref(), Some("message $1"));
+    ports.messages.ingest(&[ingested("$3", Change::Redacted { of: EventId::new("$2") })]).await?;
+    assert_eq!(last_message_of(&ports, &new, "bert").await?.as_deref(), Some("message $1"));
     assert_eq!(ports.room_views.room(TENANT, &user("bert"), &new).await?.expect("a member").unread_count, 1);
     assert!(!may_read_file(&ports, "bert").await?);
     ports.messages.ingest(&[of_new_room(message("$4"))]).await?;
-    assert_eq!(last_seen_by(&ports, &new, "bert").await?.as_deref(), Some("message $4"));
+    assert_eq!(last_message_of(&ports, &new, "bert").await?.as_deref(), Some("message $4"));
     Ok(())
 }
 
-/// A successor of which was heard before the tombstone is one room with the old one all the same.
+/// A successor that was adopted before the tombstone arrived is merged with the old room.
 pub async fn a_successor_that_was_adopted_first_is_merged(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+    let ports = with_members(store).await?;
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Custom { id: "!adopted".to_owned() } };
     let old = room("!adopted");
     let profile =
@@ -202,11 +205,11 @@ pub async fn a_successor_that_was_adopted_first_is_merged(store: &dyn Store) -> 
     assert_eq!(named.len(), 1);
     assert_eq!(named[0].matrix_room_id, room("!new"));
     let former = records.former(&old).await?.expect("replaced");
-    assert!(former.is_history_restricted, "of an adopted room the homeserver decides who reads the old one");
+    assert!(former.is_history_restricted, "the homeserver decides on the old history of an adopted room");
     Ok(())
 }
 
-/// A warning is noted once for each room.
+/// A warning is remembered once for each room.
 pub async fn a_warning_is_remembered(store: &dyn Store) -> Result<()> {
     let records = store.ports().room_records;
     assert!(!records.is_warned(&room("!x")).await?);
@@ -216,9 +219,9 @@ pub async fn a_warning_is_remembered(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Only rooms of earlier versions need another look at their power levels.
+/// Only rooms of earlier versions need corrected power levels.
 pub async fn a_new_room_needs_no_correction(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+    let ports = with_members(store).await?;
     assert_eq!(ports.room_records.uncorrected(10).await?, []);
     ports.room_records.corrected(&room("!1")).await
 }

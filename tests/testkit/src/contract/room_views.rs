@@ -1,4 +1,4 @@
-//! Rooms as their members see them.
+//! The room directory: rooms as their members see them.
 
 use messenger_core::{
     Ports, Result,
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::{Store, messages::message};
 use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
 
-/// Anna and Bert in the usual tenant, Carl in the other.
-async fn with_people(store: &dyn Store) -> Result<Ports> {
+/// Signs in Anna and Bert in the usual tenant, and Carl in the other.
+async fn with_users(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
     for (id, name) in [("anna", "Änne"), ("bert", "Bert")] {
         ports.users.sign_in(&Identity { display_name: name.to_owned(), ..identity(id) }, id).await?;
@@ -32,7 +32,7 @@ fn entity(entity_type: &str, entity_id: &str) -> RoomKind {
     RoomKind::Entity { entity_type: entity_type.to_owned(), entity_id: entity_id.to_owned() }
 }
 
-async fn settle(
+async fn register(
     ports: &Ports,
     tenant: TenantId,
     kind: RoomKind,
@@ -54,15 +54,15 @@ fn everything() -> Search {
     Search { text: String::new(), entity_type: None, limit: 50, offset: 0 }
 }
 
-async fn told(ports: &Ports, who: &str) -> Result<Vec<(Kind, Value)>> {
+async fn user_events(ports: &Ports, who: &str) -> Result<Vec<(Kind, Value)>> {
     let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user(who))], 100).await?;
     let fields = |text: &str| serde_json::from_str(text).expect("an event is an object");
     Ok(events.iter().map(|event| (event.kind, fields(event.payload.as_str()))).collect())
 }
 
-/// Each kind of room has the name, the type and the fields that people know it by.
-pub async fn a_room_is_shown_as_its_members_know_it(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// Each kind of room has its name, type and fields.
+pub async fn a_room_has_the_name_type_and_fields_of_its_kind(store: &dyn Store) -> Result<()> {
+    let ports = with_users(store).await?;
     let custom = RoomKind::Custom { id: "x".to_owned() };
     let bot = RoomKind::BotDm { user: user("anna") };
     let service = RoomKind::Service { source_app: "a/b".to_owned() };
@@ -82,7 +82,7 @@ pub async fn a_room_is_shown_as_its_members_know_it(store: &dyn Store) -> Result
         (custom, named("Mine"), RoomType::Custom, "Mine", None),
     ];
     for (n, (kind, profile, room_type, name, entity_id)) in cases.into_iter().enumerate() {
-        let id = settle(&ports, TENANT, kind.clone(), &format!("!{n}"), &profile).await?;
+        let id = register(&ports, TENANT, kind.clone(), &format!("!{n}"), &profile).await?;
         join(&ports, &id, "anna").await?;
         let seen = ports.room_views.room(TENANT, &user("anna"), &id).await?.expect("she is a member");
         assert_eq!((seen.room_type, seen.display_name.as_str()), (room_type, name));
@@ -100,10 +100,10 @@ pub async fn a_room_is_shown_as_its_members_know_it(store: &dyn Store) -> Result
     Ok(())
 }
 
-/// Each of the two sees the other's name, as it is now.
-pub async fn a_direct_chat_is_named_after_the_other(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
-    let id = settle(&ports, TENANT, pair("anna", "bert"), "!dm", &Profile::default()).await?;
+/// Each of the two members sees the other's present name.
+pub async fn a_direct_chat_is_named_after_the_partner(store: &dyn Store) -> Result<()> {
+    let ports = with_users(store).await?;
+    let id = register(&ports, TENANT, pair("anna", "bert"), "!dm", &Profile::default()).await?;
     join(&ports, &id, "anna").await?;
     join(&ports, &id, "bert").await?;
     let name = async |who: &str| -> Result<_> {
@@ -117,11 +117,11 @@ pub async fn a_direct_chat_is_named_after_the_other(store: &dyn Store) -> Result
     Ok(())
 }
 
-/// Nobody sees a room that they are not in, and no tenant another's.
+/// A user sees neither a room that they are not in nor one of another tenant.
 pub async fn a_room_is_seen_by_its_members_only(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+    let ports = with_users(store).await?;
     let custom = RoomKind::Custom { id: "x".to_owned() };
-    let id = settle(&ports, TENANT, custom.clone(), "!1", &named("Mine")).await?;
+    let id = register(&ports, TENANT, custom.clone(), "!1", &named("Mine")).await?;
     join(&ports, &id, "anna").await?;
     for (tenant, who) in [(TENANT, "bert"), (OTHER_TENANT, "carl"), (OTHER_TENANT, "anna")] {
         assert_eq!(ports.room_views.rooms(tenant, &user(who)).await?, [], "{who}");
@@ -138,10 +138,10 @@ pub async fn a_room_is_seen_by_its_members_only(store: &dyn Store) -> Result<()>
     Ok(())
 }
 
-/// Members come by name, with what is known of them.
-pub async fn members_come_by_name(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
-    let id = settle(&ports, TENANT, RoomKind::General, "!1", &named("Allgemein")).await?;
+/// Members are sorted by name.
+pub async fn members_are_sorted_by_name(store: &dyn Store) -> Result<()> {
+    let ports = with_users(store).await?;
+    let id = register(&ports, TENANT, RoomKind::General, "!1", &named("Allgemein")).await?;
     join(&ports, &id, "bert").await?;
     join(&ports, &id, "anna").await?;
     let members = ports.room_views.members(TENANT, &id).await?;
@@ -150,9 +150,9 @@ pub async fn members_come_by_name(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Users are found by id and by localpart, in their own tenant.
-pub async fn people_are_found_in_their_tenant_only(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// Users are found by id and by localpart, in their own tenant only.
+pub async fn users_are_found_in_their_tenant_only(store: &dyn Store) -> Result<()> {
+    let ports = with_users(store).await?;
     let ids: Vec<HubUserId> = ["anna", "carl", "nobody"].map(user).into();
     let mut found = ports.room_views.people(TENANT, &ids, &["bert".to_owned(), "carl".to_owned()]).await?;
     found.sort_by_key(|user| user.id().clone());
@@ -162,17 +162,18 @@ pub async fn people_are_found_in_their_tenant_only(store: &dyn Store) -> Result<
     Ok(())
 }
 
-/// The directory has the entity and service rooms of the tenant, says which of them one is in, and is searched.
-pub async fn the_directory_has_what_everybody_may_open(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// The directory lists the entity and service rooms of the tenant, whether the user is a member, and can be
+/// searched.
+pub async fn the_directory_lists_entity_and_service_rooms(store: &dyn Store) -> Result<()> {
+    let ports = with_users(store).await?;
     let service = RoomKind::Service { source_app: "inventory".to_owned() };
-    settle(&ports, TENANT, entity("machine", "2"), "!m2", &named("Machine 2")).await?;
-    let first = settle(&ports, TENANT, entity("machine", "1"), "!m1", &named("machine 1")).await?;
-    settle(&ports, TENANT, service, "!s", &named("inventory")).await?;
-    settle(&ports, TENANT, RoomKind::General, "!g", &named("Allgemein")).await?;
-    settle(&ports, TENANT, RoomKind::Custom { id: "x".to_owned() }, "!c", &named("machine talk")).await?;
-    settle(&ports, TENANT, pair("anna", "bert"), "!dm", &Profile::default()).await?;
-    settle(&ports, OTHER_TENANT, entity("machine", "1"), "!other", &named("machine 1")).await?;
+    register(&ports, TENANT, entity("machine", "2"), "!m2", &named("Machine 2")).await?;
+    let first = register(&ports, TENANT, entity("machine", "1"), "!m1", &named("machine 1")).await?;
+    register(&ports, TENANT, service, "!s", &named("inventory")).await?;
+    register(&ports, TENANT, RoomKind::General, "!g", &named("Allgemein")).await?;
+    register(&ports, TENANT, RoomKind::Custom { id: "x".to_owned() }, "!c", &named("machine talk")).await?;
+    register(&ports, TENANT, pair("anna", "bert"), "!dm", &Profile::default()).await?;
+    register(&ports, OTHER_TENANT, entity("machine", "1"), "!other", &named("machine 1")).await?;
     ports.rooms.claim(&RoomKey { tenant: TENANT, kind: entity("machine", "3") }, super::LONG).await?;
     join(&ports, &first, "anna").await?;
     let list = async |search: Search| -> Result<_> {
@@ -191,10 +192,10 @@ pub async fn the_directory_has_what_everybody_may_open(store: &dyn Store) -> Res
     Ok(())
 }
 
-/// Whoever comes into a room, or goes, is told which room it is, with all that a list of rooms shows.
-pub async fn who_comes_and_goes_is_told_of_the_whole_room(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
-    let id = settle(&ports, TENANT, entity("machine", "42"), "!1", &named("machine 42")).await?;
+/// A join or leave is published with the room as the room list shows it.
+pub async fn joins_and_leaves_are_published_with_the_room(store: &dyn Store) -> Result<()> {
+    let ports = with_users(store).await?;
+    let id = register(&ports, TENANT, entity("machine", "42"), "!1", &named("machine 42")).await?;
     join(&ports, &id, "anna").await?;
     ports.memberships.remove(TENANT, &id, &user("anna")).await?;
     let shown = json!({
@@ -205,56 +206,60 @@ pub async fn who_comes_and_goes_is_told_of_the_whole_room(store: &dyn Store) -> 
             "last_message": null, "last_message_ts": null, "encrypted": false,
         },
     });
-    assert_eq!(told(&ports, "anna").await?, [(Kind::RoomJoined, shown.clone()), (Kind::RoomLeft, shown)]);
+    assert_eq!(
+        user_events(&ports, "anna").await?,
+        [(Kind::RoomJoined, shown.clone()), (Kind::RoomLeft, shown)]
+    );
     Ok(())
 }
 
-/// Who is in a room from the first moment is told so with the room; of a room that came too late nobody hears.
-pub async fn a_room_comes_with_its_first_members(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+/// The first members are notified of a new room, but not of one whose key was already registered.
+pub async fn a_room_is_registered_with_its_first_members(store: &dyn Store) -> Result<()> {
+    let ports = with_users(store).await?;
     let profile = Profile { members: ["anna", "bert", "carl", "nobody"].map(user).into(), ..named("Mine") };
     let custom = RoomKind::Custom { id: "x".to_owned() };
     for id in ["!1", "!2"] {
-        assert_eq!(settle(&ports, TENANT, custom.clone(), id, &profile).await?, room("!1"));
+        assert_eq!(register(&ports, TENANT, custom.clone(), id, &profile).await?, room("!1"));
     }
-    assert_eq!(ports.room_views.members(TENANT, &room("!1")).await?.len(), 2, "those of the tenant");
+    assert_eq!(ports.room_views.members(TENANT, &room("!1")).await?.len(), 2, "the members of the tenant");
     assert_eq!(ports.room_views.members(TENANT, &room("!2")).await?, []);
-    let told = told(&ports, "bert").await?;
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0].1["room"]["display_name"], "Mine");
+    let events = user_events(&ports, "bert").await?;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].1["room"]["display_name"], "Mine");
     Ok(())
 }
 
-/// Reading what is read already tells nobody.
+/// Reading a room that has no unread messages publishes nothing.
 pub async fn reading_again_is_no_change(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
-    let id = settle(&ports, TENANT, RoomKind::General, "!1", &named("Allgemein")).await?;
+    let ports = with_users(store).await?;
+    let id = register(&ports, TENANT, RoomKind::General, "!1", &named("Allgemein")).await?;
     join(&ports, &id, "anna").await?;
     let read = ports.room_views.read(TENANT, &user("anna"), &id).await?.expect("she is a member");
     assert!(!read.changed);
-    assert_eq!(told(&ports, "anna").await?.len(), 1, "only that she joined");
+    assert_eq!(user_events(&ports, "anna").await?.len(), 1, "only the join");
     Ok(())
 }
 
-/// A clock decides nothing: neither one that is far ahead nor one that is behind. What is far ahead is no time to be shown.
+/// Rooms are sorted by the arrival of their last message, not by its timestamp. A timestamp that is far ahead
+/// is not shown.
 pub async fn rooms_are_listed_by_the_arrival_of_their_last_message(store: &dyn Store) -> Result<()> {
-    let ports = with_people(store).await?;
+    let ports = with_users(store).await?;
     for n in 1..=3 {
         let (number, id) = (n.to_string(), format!("!{n}"));
-        let made = settle(&ports, TENANT, entity("machine", &number), &id, &named("x")).await?;
-        join(&ports, &made, "anna").await?;
+        let created = register(&ports, TENANT, entity("machine", &number), &id, &named("x")).await?;
+        join(&ports, &created, "anna").await?;
     }
     let listed = async || -> Result<Vec<String>> {
         let rooms = ports.room_views.rooms(TENANT, &user("anna")).await?;
         Ok(rooms.into_iter().map(|room| room.matrix_room_id.to_string()).collect())
     };
-    assert_eq!(listed().await?, ["!3", "!2", "!1"], "who was made last");
+    assert_eq!(listed().await?, ["!3", "!2", "!1"], "the newest room first");
     let clocks = ["9999-12-30T22:00:00Z", "1970-01-01T00:00:00Z", "2026-01-01T06:00:00Z"];
-    for (n, (at, timestamp)) in ["!1", "!2", "!1"].into_iter().zip(clocks).enumerate() {
-        let said = message(&format!("${n}"));
+    for (n, (room_id, timestamp)) in ["!1", "!2", "!1"].into_iter().zip(clocks).enumerate() {
+        let message = message(&format!("${n}"));
         let timestamp = timestamp.parse().expect("a time");
-        ports.messages.ingest(&[IngestedEvent { room: room(at), timestamp, ..said }]).await?;
-        assert_eq!(listed().await?[0], at, "after {timestamp}");
+        ports.messages.ingest(&[IngestedEvent { room: room(room_id), timestamp, ..message }]).await?;
+        assert_eq!(listed().await?[0], room_id, "after {timestamp}");
     }
     assert_eq!(listed().await?, ["!1", "!2", "!3"]);
     let shown =

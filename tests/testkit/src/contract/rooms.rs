@@ -1,4 +1,4 @@
-//! Which room belongs to which key, and who may create it.
+//! The rooms of keys, and the claims to create them.
 
 use messenger_core::{
     Result,
@@ -6,7 +6,7 @@ use messenger_core::{
     room::{Claim, Profile, RoomKey, RoomKind},
 };
 
-use super::{LONG, SHORT, Store, together};
+use super::{LONG, SHORT, Store, concurrently};
 use crate::fixtures::{OTHER_TENANT, TENANT, room, user};
 
 fn key(number: i64) -> RoomKey {
@@ -14,7 +14,7 @@ fn key(number: i64) -> RoomKey {
     RoomKey { tenant: TENANT, kind }
 }
 
-/// Keys that are easily mistaken for each other.
+/// Returns keys that are easily mistaken for each other.
 fn keys(tenant: TenantId) -> Vec<RoomKey> {
     let entity = |entity_type: &str, entity_id: &str| RoomKind::Entity {
         entity_type: entity_type.to_owned(),
@@ -37,8 +37,8 @@ fn keys(tenant: TenantId) -> Vec<RoomKey> {
     kinds.into_iter().map(|kind| RoomKey { tenant, kind }).collect()
 }
 
-/// No room is known before it is settled, not even a claimed one.
-pub async fn a_room_is_found_once_it_is_settled(store: &dyn Store) -> Result<()> {
+/// No room is found before it is registered, also if it is claimed.
+pub async fn a_room_is_found_once_it_is_registered(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     assert_eq!(rooms.find(&key(1)).await?, None);
     rooms.claim(&key(1), LONG).await?;
@@ -63,8 +63,8 @@ pub async fn each_key_has_its_own_room(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// While somebody creates a room nobody else may.
-pub async fn a_claimed_room_is_taken(store: &dyn Store) -> Result<()> {
+/// A claimed room cannot be claimed again.
+pub async fn a_claimed_room_cannot_be_claimed(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Yours);
     assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Held);
@@ -72,10 +72,10 @@ pub async fn a_claimed_room_is_taken(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Of many who ask at once, one may.
+/// Of many concurrent claims, one succeeds.
 pub async fn one_of_many_may_create_a_room(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
-    let claims = together(50, |_| {
+    let claims = concurrently(50, |_| {
         let rooms = rooms.clone();
         async move { rooms.claim(&key(1), LONG).await }
     })
@@ -85,7 +85,7 @@ pub async fn one_of_many_may_create_a_room(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// A claim ends with its lease: a creator may have died.
+/// A claim ends with its lease, since its creator may have died.
 pub async fn a_claim_ends_with_its_lease(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     assert_eq!(rooms.claim(&key(1), SHORT).await?, Claim::Yours);
@@ -95,8 +95,8 @@ pub async fn a_claim_ends_with_its_lease(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Who gives a claim back lets the next one try at once.
-pub async fn a_claim_can_be_given_back(store: &dyn Store) -> Result<()> {
+/// A released claim can be taken at once.
+pub async fn a_claim_can_be_released(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     rooms.claim(&key(1), LONG).await?;
     rooms.unclaim(&key(1)).await?;
@@ -104,8 +104,8 @@ pub async fn a_claim_can_be_given_back(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// A settled room is the answer to every claim.
-pub async fn a_settled_room_answers_claims(store: &dyn Store) -> Result<()> {
+/// A claim returns the room if it is registered.
+pub async fn a_claim_returns_a_registered_room(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     rooms.claim(&key(1), SHORT).await?;
     rooms.register(&key(1), &room("!1"), &Profile::default()).await?;
@@ -116,8 +116,8 @@ pub async fn a_settled_room_answers_claims(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// The room that was settled first stays, and later ones are told so.
-pub async fn the_first_settled_room_stays(store: &dyn Store) -> Result<()> {
+/// The room that was registered first stays, and later registrations return it.
+pub async fn the_first_registered_room_stays(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     rooms.claim(&key(1), LONG).await?;
     assert_eq!(rooms.register(&key(1), &room("!first"), &Profile::default()).await?, room("!first"));
@@ -128,28 +128,28 @@ pub async fn the_first_settled_room_stays(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Of many who settle at once, all are told the same room.
-pub async fn all_who_settle_at_once_get_one_room(store: &dyn Store) -> Result<()> {
+/// Concurrent registrations all return the same room.
+pub async fn concurrent_registrations_return_one_room(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     rooms.claim(&key(1), LONG).await?;
-    let settled = together(20, |n| {
+    let registered = concurrently(20, |n| {
         let rooms = rooms.clone();
         async move { rooms.register(&key(1), &room(&format!("!{n}")), &Profile::default()).await }
     })
     .await?;
-    let (found, _) = rooms.find(&key(1)).await?.expect("it is settled");
-    assert!(settled.iter().all(|room| *room == found), "{settled:?}");
+    let (found, _) = rooms.find(&key(1)).await?.expect("a room is registered");
+    assert!(registered.iter().all(|room| *room == found), "{registered:?}");
     Ok(())
 }
 
-/// A room that we did not create is nobody's.
+/// A room that the service did not create has no tenant.
 pub async fn a_foreign_room_has_no_tenant(store: &dyn Store) -> Result<()> {
     assert_eq!(store.ports().rooms.tenant_of(&room("!foreign")).await?, None);
     Ok(())
 }
 
-/// Of many rooms those are known that are ours; one that is only claimed has no id yet.
-pub async fn known_are_the_rooms_of_all_tenants(store: &dyn Store) -> Result<()> {
+/// Registered rooms of all tenants are known; a room that is only claimed has no id yet.
+pub async fn rooms_of_all_tenants_are_known(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;
     rooms.register(&key(1), &room("!1"), &Profile::default()).await?;
     let other = RoomKey { tenant: OTHER_TENANT, ..key(2) };

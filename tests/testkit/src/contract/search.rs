@@ -1,4 +1,4 @@
-//! Finding users by what they are called.
+//! The search for users by name and id.
 
 use messenger_core::{
     Ports, Result,
@@ -22,8 +22,8 @@ async fn found(ports: &Ports, text: &str) -> Result<Vec<String>> {
     Ok(found.into_iter().map(|user| user.display_name).collect())
 }
 
-/// Case, accents and ß do not matter, on either side.
-pub async fn case_accents_and_sharp_s_do_not_matter(store: &dyn Store) -> Result<()> {
+/// Case, accents and ß are ignored, in the query and in the name.
+pub async fn case_accents_and_sharp_s_are_ignored(store: &dyn Store) -> Result<()> {
     let ports = with_users(store, &[("1", "Jörg Weiß"), ("2", "JOSÉ Strasser")]).await?;
     for text in ["jörg", "JORG", "weiss", "WEISS", "weiß", "WEIẞ", "Jörg", "rg we"] {
         assert_eq!(found(&ports, text).await?, ["Jörg Weiß"], "{text}");
@@ -35,7 +35,7 @@ pub async fn case_accents_and_sharp_s_do_not_matter(store: &dyn Store) -> Result
     Ok(())
 }
 
-/// The text is looked for in the name and in the id.
+/// The text is searched in the name and in the id.
 pub async fn names_and_ids_are_searched(store: &dyn Store) -> Result<()> {
     let ports = with_users(store, &[("Emp-4711", "Anna"), ("Emp-0815", "Bert")]).await?;
     assert_eq!(found(&ports, "4711").await?, ["Anna"]);
@@ -45,14 +45,14 @@ pub async fn names_and_ids_are_searched(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// No text finds everybody, by name.
-pub async fn no_text_finds_everybody_by_name(store: &dyn Store) -> Result<()> {
+/// An empty text finds all users, sorted by name.
+pub async fn an_empty_text_finds_all_users_by_name(store: &dyn Store) -> Result<()> {
     let ports = with_users(store, &[("1", "Dora"), ("2", "anna"), ("3", "Cäsar"), ("4", "Bert")]).await?;
     assert_eq!(found(&ports, "").await?, ["anna", "Bert", "Cäsar", "Dora"]);
     Ok(())
 }
 
-/// Whose name begins with the text comes first, then whose id does, then who has it further on.
+/// Names that begin with the text come first, then ids that do, then all others that contain it.
 pub async fn prefix_matches_come_first(store: &dyn Store) -> Result<()> {
     let users = [
         ("1", "Zora Max"),
@@ -71,16 +71,16 @@ pub async fn prefix_matches_come_first(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Who is asking is left out, and nobody else.
-pub async fn who_asks_is_left_out(store: &dyn Store) -> Result<()> {
+/// The caller is left out, and no other user.
+pub async fn the_caller_is_left_out(store: &dyn Store) -> Result<()> {
     let ports = with_users(store, &[("mueller", "Max Müller"), ("Mueller", "Mia Müller")]).await?;
     assert_eq!(found(&ports, "").await?, ["Mia Müller"]);
     assert_eq!(found(&ports, "müller").await?, ["Mia Müller"]);
     Ok(())
 }
 
-/// Signs that mean something to a database mean themselves.
-pub async fn wildcards_mean_themselves(store: &dyn Store) -> Result<()> {
+/// Wildcards of the database are plain characters.
+pub async fn wildcards_are_plain_characters(store: &dyn Store) -> Result<()> {
     let names =
         [("1", "100% Anna"), ("2", "under_score"), ("3", "back\\slash"), ("4", "O'Neil"), ("5", "a*b?")];
     let ports = with_users(store, &names).await?;
@@ -94,8 +94,8 @@ pub async fn wildcards_mean_themselves(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// At most so many, and the best ones.
-pub async fn at_most_so_many_are_found(store: &dyn Store) -> Result<()> {
+/// The limit is respected, and the best matches are kept.
+pub async fn the_limit_is_respected(store: &dyn Store) -> Result<()> {
     let ports = with_users(store, &[("1", "Zora Anna"), ("2", "Anna"), ("3", "Anne")]).await?;
     let first = UserQuery { limit: 2, ..query("ann") };
     let found: Vec<_> = ports.users.search(TENANT, &first).await?;
@@ -104,19 +104,19 @@ pub async fn at_most_so_many_are_found(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Nobody of another tenant is ever found; who moved is found where they are now.
-pub async fn other_tenants_are_never_found(store: &dyn Store) -> Result<()> {
+/// Users of another tenant are never found; a user who moved is found in the new tenant.
+pub async fn users_of_other_tenants_are_never_found(store: &dyn Store) -> Result<()> {
     let ports = with_users(store, &[("1", "Anna"), ("2", "Bert")]).await?;
     let moved = Identity { tenant: OTHER_TENANT, display_name: "Bert".to_owned(), ..identity("2") };
     ports.users.sign_in(&moved, "l.2").await?;
     assert_eq!(found(&ports, "").await?, ["Anna"]);
     assert_eq!(found(&ports, "bert").await?, [""; 0]);
-    let there = ports.users.search(OTHER_TENANT, &query("")).await?;
-    assert_eq!(there.iter().map(|one| one.hub_user_id.clone()).collect::<Vec<_>>(), [user("2")]);
+    let in_other_tenant = ports.users.search(OTHER_TENANT, &query("")).await?;
+    assert_eq!(in_other_tenant.iter().map(|one| one.hub_user_id.clone()).collect::<Vec<_>>(), [user("2")]);
     Ok(())
 }
 
-/// Who is called otherwise now is found by the new name only.
+/// A user is found by their present name only.
 pub async fn a_changed_name_is_found(store: &dyn Store) -> Result<()> {
     let ports = with_users(store, &[("1", "Anna Alt"), ("1", "Anna Neu")]).await?;
     assert_eq!(found(&ports, "neu").await?, ["Anna Neu"]);

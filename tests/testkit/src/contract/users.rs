@@ -1,14 +1,14 @@
-//! Signing in, and finding a user.
+//! Sign-in and lookup of users.
 
 use messenger_core::{
     Result,
     user::{Account, Identity, Role, User},
 };
 
-use super::{LONG, Store, together};
+use super::{LONG, Store, concurrently};
 use crate::fixtures::{OTHER_TENANT, TENANT, identity, user};
 
-/// The first sign-in creates the user, whose account is not ready yet.
+/// The first sign-in creates the user, whose account is not provisioned yet.
 pub async fn the_first_sign_in_creates_the_user(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     assert_eq!(users.find(TENANT, &user("Anna")).await?, None);
@@ -27,8 +27,8 @@ pub async fn the_first_sign_in_creates_the_user(store: &dyn Store) -> Result<()>
     Ok(())
 }
 
-/// Every role comes back as it was.
-pub async fn a_role_comes_back_as_it_was(store: &dyn Store) -> Result<()> {
+/// Every role is stored unchanged.
+pub async fn a_role_is_stored_unchanged(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     for role in [Role::Admin, Role::User, Role::Viewer, Role::User] {
         let signed_in = users.sign_in(&Identity { role, ..identity("anna") }, "anna").await?;
@@ -49,8 +49,8 @@ pub async fn signing_in_again_changes_nothing(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// A new name is taken over.
-pub async fn a_changed_name_is_taken_over(store: &dyn Store) -> Result<()> {
+/// A new name is stored.
+pub async fn a_changed_name_is_stored(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     users.sign_in(&identity("anna"), "anna").await?;
     let married = Identity { display_name: "Anna Neu".to_owned(), ..identity("anna") };
@@ -59,7 +59,7 @@ pub async fn a_changed_name_is_taken_over(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// A user is of one tenant: the one that their last token named.
+/// A user belongs to one tenant: that of their last token.
 pub async fn a_changed_tenant_moves_the_user(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     let first = users.sign_in(&identity("anna"), "anna").await?;
@@ -73,25 +73,25 @@ pub async fn a_changed_tenant_moves_the_user(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// A user keeps the account that was made for them.
+/// A user keeps the localpart of the account that was made for them.
 pub async fn a_user_keeps_their_localpart(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     users.sign_in(&identity("anna"), "anna").await?;
     let renamed = Identity { display_name: "Anna Neu".to_owned(), ..identity("anna") };
-    // Until it is known to be ours, they may get another one.
+    // Until the service has made the account, the user may get another localpart.
     let pending = users.sign_in(&renamed, "=61nna").await?;
     assert_eq!((pending.localpart.as_str(), pending.account), ("=61nna", Account::Pending));
     assert_eq!(users.record_account(&pending, Account::Ours, LONG).await?, Some(Account::Ours));
-    let settled = users.sign_in(&renamed, "anna").await?;
-    assert_eq!((settled.localpart.as_str(), settled.account), ("=61nna", Account::Ours));
+    let owned = users.sign_in(&renamed, "anna").await?;
+    assert_eq!((owned.localpart.as_str(), owned.account), ("=61nna", Account::Ours));
     assert_eq!(users.sign_in(&identity("anna"), "anna").await?.localpart, "=61nna");
     Ok(())
 }
 
-/// Two hundred first requests of one user make one user.
-pub async fn parallel_first_sign_ins_make_one_user(store: &dyn Store) -> Result<()> {
+/// Two hundred concurrent first requests of one user create one user.
+pub async fn concurrent_first_sign_ins_create_one_user(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
-    let signed_in = together(200, |_| {
+    let signed_in = concurrently(200, |_| {
         let users = users.clone();
         async move { users.sign_in(&identity("anna"), "anna").await }
     })
@@ -102,26 +102,26 @@ pub async fn parallel_first_sign_ins_make_one_user(store: &dyn Store) -> Result<
     Ok(())
 }
 
-/// Parallel sign-ins with changing tokens all succeed, and what is stored is one of them.
-pub async fn parallel_sign_ins_with_changes_all_succeed(store: &dyn Store) -> Result<()> {
+/// Concurrent sign-ins with different tokens all succeed, and one of them is stored.
+pub async fn concurrent_sign_ins_with_changes_all_succeed(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     let variant = |n: usize| Identity {
         display_name: format!("Anna {}", n % 3),
         tenant: if n.is_multiple_of(2) { TENANT } else { OTHER_TENANT },
         ..identity("anna")
     };
-    let told = together(60, |n| {
+    let signed_in = concurrently(60, |n| {
         let users = users.clone();
         async move { users.sign_in(&variant(n), "anna").await }
     })
     .await?;
-    assert!(told.iter().all(|one| one.localpart == "anna"));
+    assert!(signed_in.iter().all(|one| one.localpart == "anna"));
     let stored = users.in_any_tenant(&user("anna")).await?.expect("known");
     assert!((0..6).any(|n| variant(n) == stored.identity));
     Ok(())
 }
 
-/// A user is found in their tenant only, and by exactly their id.
+/// A user is found in their tenant only, and by their exact id.
 pub async fn a_user_is_found_in_their_tenant_only(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     users.sign_in(&identity("anna"), "anna").await?;
@@ -133,7 +133,7 @@ pub async fn a_user_is_found_in_their_tenant_only(store: &dyn Store) -> Result<(
     Ok(())
 }
 
-/// A user is found in whatever tenant they are, and by exactly their id.
+/// A user is found in any tenant, and by their exact id.
 pub async fn a_user_is_found_in_any_tenant(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     users.sign_in(&identity("Anna"), "_anna").await?;

@@ -20,8 +20,8 @@ pub(super) type Table = HashMap<Mxc, Bytes>;
 #[async_trait]
 impl Files for MemoryHomeserver {
     async fn upload(&self, sender: &MatrixUserId, upload: Upload) -> Result<Mxc> {
-        let bytes = upload.bytes.try_fold(BytesMut::new(), |mut all, piece| async move {
-            all.extend_from_slice(&piece);
+        let bytes = upload.bytes.try_fold(BytesMut::new(), |mut all, chunk| async move {
+            all.extend_from_slice(&chunk);
             Ok(all)
         });
         let bytes = bytes.await.expect("the bytes of an upload").freeze();
@@ -30,7 +30,7 @@ impl Files for MemoryHomeserver {
             if !state.accounts.contains_key(sender) || bytes.len() as u64 != upload.size {
                 return Err(Failure::Rejected);
             }
-            let mxc = Mxc::new("hub.local", &format!("file{}", state.files.len() + 1)).expect("a good name");
+            let mxc = Mxc::new("hub.local", &format!("file{}", state.files.len() + 1)).expect("a valid name");
             state.files.insert(mxc.clone(), bytes);
             Ok(mxc)
         })

@@ -1,4 +1,4 @@
-//! The homeserver as the use cases see it.
+//! The ports of accounts, rooms and memberships.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +22,7 @@ use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 #[async_trait]
 impl Homeserver for MemoryHomeserver {
     async fn ping(&self) -> Result<()> {
-        self.call("asking the homeserver", |_| Ok(())).await
+        self.call("pinging the homeserver", |_| Ok(())).await
     }
 
     async fn claim_account(&self, user: &MatrixUserId) -> Result<bool> {
@@ -59,15 +59,15 @@ impl Homeserver for MemoryHomeserver {
             }
             let number = state.events;
             let room = state.rooms.get_mut(room).filter(|room| !room.banned.contains(user));
-            room.ok_or(Failure::Rejected)?.let_in(user, number);
+            room.ok_or(Failure::Rejected)?.add_member(user, number);
             Ok(())
         })
         .await
     }
 
     async fn join_by(&self, room: &RoomId, member: &MatrixUserId, user: &MatrixUserId) -> Result<()> {
-        let is_there = *member == MatrixUserId::new(BOT) || self.members(room).contains(member);
-        if is_there { self.join(room, user).await } else { Err(refused("joining a room")) }
+        let is_member = *member == MatrixUserId::new(BOT) || self.members(room).contains(member);
+        if is_member { self.join(room, user).await } else { Err(forbidden("joining a room")) }
     }
 
     async fn send(&self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId> {
@@ -95,7 +95,7 @@ impl MembershipCalls for MemoryHomeserver {
             let found = found.ok_or(Failure::Rejected)?;
             let was_invited = found.invited.remove(user);
             if was_invited {
-                found.let_in(user, number);
+                found.add_member(user, number);
             }
             Ok(was_invited)
         })
@@ -112,7 +112,7 @@ impl MembershipCalls for MemoryHomeserver {
     }
 
     async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
-        self.call("asking for a user's rooms", |state| {
+        self.call("listing a user's rooms", |state| {
             state.act_as(user);
             let rooms = state.rooms.iter().filter(|(_, room)| room.members.contains(user));
             Ok(rooms.map(|(id, _)| id.clone()).collect())
@@ -129,15 +129,15 @@ impl MembershipCalls for MemoryHomeserver {
         .await
     }
 
-    async fn set_typing(&self, room: &RoomId, user: &MatrixUserId, lasting: Option<Duration>) -> Result<()> {
-        self.call("telling who types", |state| {
+    async fn set_typing(&self, room: &RoomId, user: &MatrixUserId, timeout: Option<Duration>) -> Result<()> {
+        self.call("setting typing", |state| {
             state.act_as(user);
             if !state.rooms.get(room).is_some_and(|room| room.members.contains(user)) {
                 return Err(Failure::Rejected);
             }
             let typing = state.typing.entry(room.clone()).or_default();
-            match lasting {
-                Some(time) => typing.insert(user.clone(), time),
+            match timeout {
+                Some(timeout) => typing.insert(user.clone(), timeout),
                 None => typing.remove(user),
             };
             state.typing_changed.insert(room.clone());
@@ -177,38 +177,38 @@ impl MemoryHomeserver {
         context: &'static str,
         act: impl FnOnce(&mut State) -> Result<T, Failure> + Send,
     ) -> Result<T> {
-        let fail = |failure| Error::fault(System::Homeserver, failure, context, "the test wants it");
+        let fail = |failure| Error::fault(System::Homeserver, failure, context, "injected by the test");
         self.fault.step().await;
-        let course = self.state().trouble.next_call();
-        pause(course.before).await;
-        if let Some(failure) = course.failure {
+        let plan = self.state().faults.next_call();
+        pause(plan.request_delay).await;
+        if let Some(failure) = plan.failure {
             return Err(fail(failure));
         }
         let result = act(&mut self.state()).map_err(|failure| match failure {
-            Failure::Rejected => refused(context),
+            Failure::Rejected => forbidden(context),
             failure => fail(failure),
         });
         self.fault.step().await;
-        pause(course.after).await;
-        if course.answer_lost { Err(fail(Failure::TimedOut)) } else { result }
+        pause(plan.response_delay).await;
+        if plan.loses_response { Err(fail(Failure::TimedOut)) } else { result }
     }
 }
 
 impl MemoryHomeserver {
-    /// A call about a room.
+    /// Runs a call about a room, which fails if the room's calls are set to fail.
     pub(super) async fn call_in<T>(
         &self,
         room: &RoomId,
         context: &'static str,
         act: impl FnOnce(&mut State) -> Result<T, Failure> + Send,
     ) -> Result<T> {
-        self.call(context, |state| state.trouble.check(room).and_then(|()| act(state))).await
+        self.call(context, |state| state.faults.check(room).and_then(|()| act(state))).await
     }
 }
 
-/// What a homeserver says with `M_FORBIDDEN`.
-pub(super) fn refused(context: &'static str) -> Error {
-    Error::refused(Refusal::Forbidden, context, "the test wants it")
+/// Returns the error of a call that the homeserver answers with `M_FORBIDDEN`.
+pub(super) fn forbidden(context: &'static str) -> Error {
+    Error::refused(Refusal::Forbidden, context, "injected by the test")
 }
 
 async fn pause(time: Duration) {
@@ -218,25 +218,25 @@ async fn pause(time: Duration) {
 }
 
 impl State {
-    fn create(&mut self, asked: &NewRoom) -> RoomId {
-        if let Some(room) = self.aliases.get(&asked.alias) {
+    fn create(&mut self, request: &NewRoom) -> RoomId {
+        if let Some(room) = self.aliases.get(&request.alias) {
             return room.clone();
         }
         // A room id has no server part since room version 12.
         let room = RoomId::new(format!("!room{}", self.rooms.len() + 1));
-        self.aliases.insert(asked.alias.clone(), room.clone());
+        self.aliases.insert(request.alias.clone(), room.clone());
         let created = Room {
-            asked: asked.clone(),
+            request: request.clone(),
             members: BTreeSet::new(),
             invited: BTreeSet::new(),
-            came: BTreeMap::new(),
+            joined_after: BTreeMap::new(),
             muted: BTreeSet::new(),
             banned: BTreeSet::new(),
             successor: None,
             predecessor: None,
             messages: Vec::new(),
-            made_by: MatrixUserId::new(BOT),
-            made_at: self.stamp(self.events),
+            creator: MatrixUserId::new(BOT),
+            created_at: self.stamp(self.events),
             bot: Bot::In,
             is_space: false,
         };
@@ -244,7 +244,7 @@ impl State {
         room
     }
 
-    /// What nobody has read yet of who types.
+    /// Returns the typing changes since the last sync.
     pub(super) fn typing_changes(&mut self) -> Vec<Typing> {
         let changed = std::mem::take(&mut self.typing_changed);
         let typing = changed.into_iter().map(|room| {
@@ -263,12 +263,12 @@ impl State {
         content: &Value,
     ) -> Result<EventId, Failure> {
         let at = at.unwrap_or_else(|| self.stamp(self.events + 1));
-        let Self { rooms, trouble, events, .. } = self;
+        let Self { rooms, faults, events, .. } = self;
         let messages = &mut rooms.get_mut(room).ok_or(Failure::Rejected)?.messages;
         if let Some(known) = messages.iter().find(|message| message.transaction == transaction) {
             return Ok(known.event.clone());
         }
-        if trouble.refuses(content["body"].as_str().unwrap_or_default()) {
+        if faults.rejects(content["body"].as_str().unwrap_or_default()) {
             return Err(Failure::Rejected);
         }
         *events += 1;
@@ -280,7 +280,7 @@ impl State {
             number: *events,
             at,
             kind: "m.room.message".to_owned(),
-            about: None,
+            state_key: None,
             transaction,
             content: content.clone(),
         });

@@ -1,4 +1,4 @@
-//! The state of rooms in memory: who may do what, what is encrypted, and what replaced a room.
+//! The state of rooms in memory: power levels, encryption, bans and room upgrades.
 
 use async_trait::async_trait;
 use messenger_core::{
@@ -58,34 +58,34 @@ impl RoomState for MemoryHomeserver {
     }
 
     async fn invitations(&self, user: &MatrixUserId) -> Result<Vec<(RoomId, MatrixUserId)>> {
-        self.call("asking for invitations", |state| {
+        self.call("listing invitations", |state| {
             let rooms = state.rooms.iter().filter(|(_, room)| room.invited.contains(user));
-            Ok(rooms.map(|(id, room)| (id.clone(), room.made_by.clone())).collect())
+            Ok(rooms.map(|(id, room)| (id.clone(), room.creator.clone())).collect())
         })
         .await
     }
 }
 
 impl MemoryHomeserver {
-    /// An administrator of the homeserver deactivates an account.
-    pub fn deactivates(&self, user: &MatrixUserId) {
+    /// Deactivates an account, as an administrator of the homeserver does.
+    pub fn deactivate(&self, user: &MatrixUserId) {
         self.state().deactivated.insert(user.clone());
     }
 
-    /// Somebody takes from another the power to write in a room.
-    pub fn mutes(&self, room: &RoomId, user: &MatrixUserId) {
+    /// Takes a user's power level to send in a room.
+    pub fn mute(&self, room: &RoomId, user: &MatrixUserId) {
         self.state().rooms.get_mut(room).expect("the room exists").muted.insert(user.clone());
     }
 
-    /// Somebody bans another from a room. Returns the event.
-    pub fn bans(&self, room: &RoomId, sender: &MatrixUserId, user: &MatrixUserId) -> EventId {
-        let event = self.puts_out(room, sender, user);
+    /// Bans a user from a room. Returns the membership event.
+    pub fn ban(&self, room: &RoomId, sender: &MatrixUserId, user: &MatrixUserId) -> EventId {
+        let event = self.end_membership(room, sender, user);
         self.state().rooms.get_mut(room).expect("the room exists").banned.insert(user.clone());
         event
     }
 
-    /// Somebody sets a state event of a room. Returns its id.
-    pub fn sets(
+    /// Sets a state event with an empty state key. Returns its id.
+    pub fn set_state(
         &self,
         room: &RoomId,
         sender: &MatrixUserId,
@@ -93,45 +93,45 @@ impl MemoryHomeserver {
         content: serde_json::Value,
     ) -> EventId {
         let mut state = self.state();
-        let event = state.happens(room, sender, kind, content);
-        state.last(room).about = Some(MatrixUserId::new(""));
+        let event = state.send_event(room, sender, kind, content);
+        state.last(room).state_key = Some(MatrixUserId::new(""));
         event
     }
 
-    /// Somebody replaces a room by a new one, in which they are alone. Returns the new room, and the tombstone.
-    pub fn upgrades(&self, room: &RoomId, sender: &MatrixUserId) -> (RoomId, EventId) {
+    /// Replaces a room by a new one whose only member is the sender. Returns the new room and the tombstone.
+    pub fn upgrade_room(&self, room: &RoomId, sender: &MatrixUserId) -> (RoomId, EventId) {
         let new = if *sender == MatrixUserId::new(BOT) {
-            let new = self.makes_room(sender, &[], false);
+            let new = self.create_room_as(sender, &[], false);
             let mut state = self.state();
-            let made = state.rooms.get_mut(&new).expect("the room exists");
-            made.members.clear();
-            made.bot = Bot::In;
+            let created = state.rooms.get_mut(&new).expect("the room exists");
+            created.members.clear();
+            created.bot = Bot::In;
             new
         } else {
-            self.makes_room(sender, &[], false)
+            self.create_room_as(sender, &[], false)
         };
         let mut state = self.state();
         state.rooms.get_mut(&new).expect("the room exists").predecessor = Some(room.clone());
         state.rooms.get_mut(room).expect("the room exists").successor = Some(new.clone());
         drop(state);
-        let tombstone = self.sets(room, sender, "m.room.tombstone", json!({ "replacement_room": new }));
+        let tombstone = self.set_state(room, sender, "m.room.tombstone", json!({ "replacement_room": new }));
         (new, tombstone)
     }
 
-    /// Whether the bot is in a room.
+    /// Returns whether the bot is in a room.
     pub fn has_bot(&self, room: &RoomId) -> bool {
         self.state().room(room).bot == Bot::In
     }
 
-    /// The maker of a room claims that it replaces another.
-    pub fn claims_to_replace(&self, room: &RoomId, old: &RoomId) {
+    /// Names another room as the predecessor of a room, as its creator may without any right to do so.
+    pub fn set_predecessor(&self, room: &RoomId, old: &RoomId) {
         self.state().rooms.get_mut(room).expect("the room exists").predecessor = Some(old.clone());
     }
 
-    /// Somebody says that a room is replaced by another, whatever that is. Returns the tombstone.
-    pub fn buries(&self, room: &RoomId, sender: &MatrixUserId, by: &RoomId) -> EventId {
+    /// Sends a tombstone that names any room as the successor. Returns the tombstone.
+    pub fn send_tombstone(&self, room: &RoomId, sender: &MatrixUserId, by: &RoomId) -> EventId {
         self.state().rooms.get_mut(room).expect("the room exists").successor = Some(by.clone());
-        self.sets(room, sender, "m.room.tombstone", json!({ "replacement_room": by }))
+        self.set_state(room, sender, "m.room.tombstone", json!({ "replacement_room": by }))
     }
 
     pub(super) fn check_account(&self, user: &MatrixUserId) -> Result<()> {
@@ -143,7 +143,7 @@ impl MemoryHomeserver {
 }
 
 impl State {
-    /// What stands in a room, as far as the bot or a user may read it.
+    /// Returns the events of a room that the bot or a user may read.
     pub(super) fn read_by(
         &self,
         room: &RoomId,
@@ -151,25 +151,25 @@ impl State {
     ) -> Result<Vec<&Message>, Failure> {
         let Some(reader) = reader else { return Ok(self.read_by_bot(room)?.iter().collect()) };
         let room = self.rooms.get(room).ok_or(Failure::Rejected)?;
-        let came = *room.came.get(reader).ok_or(Failure::Rejected)?;
-        let shown = room
+        let joined_after = *room.joined_after.get(reader).ok_or(Failure::Rejected)?;
+        let visible = room
             .messages
             .iter()
-            .filter(|message| message.number > came || !room.is_restricted_at(message.number));
-        Ok(shown.collect())
+            .filter(|message| message.number > joined_after || !room.is_restricted_at(message.number));
+        Ok(visible.collect())
     }
 
     fn last(&mut self, room: &RoomId) -> &mut Message {
         let messages = &mut self.rooms.get_mut(room).expect("the room exists").messages;
-        messages.last_mut().expect("it happened")
+        messages.last_mut().expect("the room has an event")
     }
 }
 
 impl Room {
-    pub(super) fn let_in(&mut self, user: &MatrixUserId, number: u64) {
+    pub(super) fn add_member(&mut self, user: &MatrixUserId, number: u64) {
         self.invited.remove(user);
         if self.members.insert(user.clone()) {
-            self.came.insert(user.clone(), number);
+            self.joined_after.insert(user.clone(), number);
         }
     }
 
@@ -181,7 +181,7 @@ impl Room {
         self.messages.iter().any(|message| message.kind == kind)
     }
 
-    /// Whether the history visibility at an event keeps it from who came later.
+    /// Returns whether the history visibility at an event hides it from users who joined later.
     pub(super) fn is_restricted_at(&self, number: u64) -> bool {
         let mut before = self.messages.iter().rev().skip_while(|message| message.number > number);
         let last = before.find(|message| message.kind == "m.room.history_visibility");

@@ -1,4 +1,4 @@
-//! What stands in rooms, in memory. A position is the number of the last message before it.
+//! The timelines of rooms in memory. A sync token is the number of the last event before it.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json, value::to_raw_value};
 
 use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 
-/// Most events of a room in one answer of [`Timeline::changes`].
+/// The most events of a room in one result of [`Timeline::changes`].
 const LIMIT: usize = 3;
 
 #[async_trait]
@@ -51,8 +51,8 @@ impl Timeline for MemoryHomeserver {
             let from = from.map_or(Ok(state.events + 1), position)?;
             let messages = state.read_by(room, reader)?;
             let earlier = messages.iter().rev().filter(|message| message.number < from);
-            let said = earlier.copied().filter(|message| MESSAGES.contains(&message.kind.as_str()));
-            Ok(page(room, from, said.take(limit as usize)))
+            let sent = earlier.copied().filter(|message| MESSAGES.contains(&message.kind.as_str()));
+            Ok(page(room, from, sent.take(limit as usize)))
         })
         .await
     }
@@ -89,7 +89,7 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn up_to(&self, room: &RoomId, event: &EventId, limit: u32) -> Result<Vec<EventId>> {
-        self.call_in(room, "looking for what stands before an event", |state| {
+        self.call_in(room, "reading the events up to an event", |state| {
             let messages = state.read_by_bot(room)?;
             let Some(at) = messages.iter().position(|message| message.event == *event) else {
                 return Ok(Vec::new());
@@ -100,15 +100,15 @@ impl Timeline for MemoryHomeserver {
         .await
     }
 
-    async fn changes(&self, since: Option<&str>, _patience: Duration) -> Result<Changes> {
-        self.call("reading the homeserver's stream", |state| {
+    async fn changes(&self, since: Option<&str>, _timeout: Duration) -> Result<Changes> {
+        self.call("syncing", |state| {
             let since = match position(since.unwrap_or("0")) {
-                Err(_) if state.is_forgiving => 0,
+                Err(_) if state.accepts_unknown_tokens => 0,
                 since => since?,
             };
             let is_in = |(_, room): &(&RoomId, &Room)| room.bot == Bot::In;
-            let put_out = |room: &Room| matches!(room.bot, Bot::Out(at) | Bot::Banned(at) if at > since);
-            let left = state.rooms.iter().filter(|(_, room)| put_out(room)).map(|(id, _)| id.clone());
+            let has_left = |room: &Room| matches!(room.bot, Bot::Out(at) | Bot::Banned(at) if at > since);
+            let left = state.rooms.iter().filter(|(_, room)| has_left(room)).map(|(id, _)| id.clone());
             let rooms = state.rooms.iter().filter(is_in).filter_map(|(id, room)| {
                 let new: Vec<_> = room.messages.iter().filter(|message| message.number > since).collect();
                 let last = &new[new.len().saturating_sub(LIMIT)..];
@@ -126,7 +126,7 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn summary(&self, room: &RoomId, member: &MatrixUserId) -> Result<RoomSummary> {
-        self.call_in(room, "looking at a room", |state| {
+        self.call_in(room, "reading a room's summary", |state| {
             state.act_as(member);
             let is_in =
                 |room: &&Room| room.members.contains(member) || room.bot == Bot::In && member.as_str() == BOT;
@@ -135,14 +135,14 @@ impl Timeline for MemoryHomeserver {
             let people =
                 found.members.iter().cloned().chain(bot).map(|id| RoomMember { id, is_joined: true });
             let invited = found.invited.iter().cloned().map(|id| RoomMember { id, is_joined: false });
-            let alias = &found.asked.alias;
+            let alias = &found.request.alias;
             Ok(RoomSummary {
-                made_by: found.made_by.clone(),
-                made_at: found.made_at,
+                made_by: found.creator.clone(),
+                made_at: found.created_at,
                 name: found
                     .state("m.room.name", "name")
-                    .or_else(|| Some(found.asked.name.clone()).filter(|name| !name.is_empty())),
-                topic: found.state("m.room.topic", "topic").or_else(|| found.asked.topic.clone()),
+                    .or_else(|| Some(found.request.name.clone()).filter(|name| !name.is_empty())),
+                topic: found.state("m.room.topic", "topic").or_else(|| found.request.topic.clone()),
                 is_space: found.is_space,
                 alias: (!alias.is_empty()).then(|| format!("#{alias}:hub.local")),
                 marks: Marks {
@@ -151,7 +151,7 @@ impl Timeline for MemoryHomeserver {
                 },
                 is_upgraded: found.successor.is_some(),
                 predecessor: found.predecessor.clone(),
-                is_direct: found.asked.is_direct,
+                is_direct: found.request.is_direct,
                 people: people.chain(invited).collect(),
             })
         })
@@ -159,7 +159,7 @@ impl Timeline for MemoryHomeserver {
     }
 
     async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
-        self.call_in(room, "entering a room", |state| {
+        self.call_in(room, "joining a room", |state| {
             state.act_as(member);
             let found = state.rooms.get_mut(room).filter(|room| room.members.contains(member));
             let found = found.filter(|room| !matches!(room.bot, Bot::Banned(_))).ok_or(Failure::Rejected)?;
@@ -171,16 +171,21 @@ impl Timeline for MemoryHomeserver {
 }
 
 impl MemoryHomeserver {
-    /// Something happens in a room by another client: an event of any type. Returns its id.
-    pub fn happens(&self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
-        self.state().happens(room, sender, kind, content)
+    /// Sends an event of any type as another client. Returns its id.
+    pub fn send_event(&self, room: &RoomId, sender: &MatrixUserId, kind: &str, content: Value) -> EventId {
+        self.state().send_event(room, sender, kind, content)
     }
 
-    /// Somebody makes a room with another client, with others in it.
-    pub fn makes_room(&self, maker: &MatrixUserId, others: &[&MatrixUserId], is_direct: bool) -> RoomId {
+    /// Creates a room as another client of a user, with other members in it.
+    pub fn create_room_as(
+        &self,
+        creator: &MatrixUserId,
+        others: &[&MatrixUserId],
+        is_direct: bool,
+    ) -> RoomId {
         let mut state = self.state();
         let room = RoomId::new(format!("!made{}:hub.local", state.rooms.len() + 1));
-        let asked = NewRoom {
+        let request = NewRoom {
             alias: String::new(),
             name: String::new(),
             topic: None,
@@ -188,35 +193,35 @@ impl MemoryHomeserver {
             members_invite: true,
             invite: Vec::new(),
         };
-        let members: BTreeSet<_> = [maker].into_iter().chain(others.iter().copied()).cloned().collect();
-        let came = members.iter().map(|member| (member.clone(), state.events)).collect();
-        let made_at = state.stamp(state.events);
-        let made = Room {
-            asked,
+        let members: BTreeSet<_> = [creator].into_iter().chain(others.iter().copied()).cloned().collect();
+        let joined_after = members.iter().map(|member| (member.clone(), state.events)).collect();
+        let created_at = state.stamp(state.events);
+        let created = Room {
+            request,
             members,
             invited: BTreeSet::new(),
-            came,
+            joined_after,
             muted: BTreeSet::new(),
             banned: BTreeSet::new(),
             successor: None,
             predecessor: None,
             messages: Vec::new(),
-            made_by: maker.clone(),
-            made_at,
+            creator: creator.clone(),
+            created_at,
             bot: Bot::Out(0),
             is_space: false,
         };
-        state.rooms.insert(room.clone(), made);
+        state.rooms.insert(room.clone(), created);
         room
     }
 
-    /// It is a space from now on.
-    pub fn makes_space(&self, room: &RoomId) {
+    /// Turns a room into a space.
+    pub fn make_space(&self, room: &RoomId) {
         self.state().rooms.get_mut(room).expect("the room exists").is_space = true;
     }
 
-    /// Somebody invites another. Returns the event.
-    pub fn invites(&self, room: &RoomId, sender: &MatrixUserId, user: &MatrixUserId) -> EventId {
+    /// Invites a user into a room. Returns the membership event.
+    pub fn invite(&self, room: &RoomId, sender: &MatrixUserId, user: &MatrixUserId) -> EventId {
         let mut state = self.state();
         let found = state.rooms.get_mut(room).expect("the room exists");
         if !found.members.contains(user) {
@@ -225,8 +230,8 @@ impl MemoryHomeserver {
         state.membership(room, sender, user, "invite")
     }
 
-    /// Somebody puts another out, or leaves or declines themselves. Returns the event.
-    pub fn puts_out(&self, room: &RoomId, sender: &MatrixUserId, user: &MatrixUserId) -> EventId {
+    /// Ends a user's membership or invitation: a kick, a leave or a rejection. Returns the membership event.
+    pub fn end_membership(&self, room: &RoomId, sender: &MatrixUserId, user: &MatrixUserId) -> EventId {
         let mut state = self.state();
         let found = state.rooms.get_mut(room).expect("the room exists");
         found.members.remove(user);
@@ -234,40 +239,41 @@ impl MemoryHomeserver {
         state.membership(room, sender, user, "leave")
     }
 
-    /// Somebody puts the bot out of a room, for good if they ban it.
-    pub fn puts_bot_out(&self, room: &RoomId, sender: &MatrixUserId, is_banned: bool) {
+    /// Kicks or bans the bot from a room.
+    pub fn remove_bot(&self, room: &RoomId, sender: &MatrixUserId, is_banned: bool) {
         let membership = if is_banned { "ban" } else { "leave" };
-        self.happens(room, sender, "m.room.member", json!({ "membership": membership }));
+        self.send_event(room, sender, "m.room.member", json!({ "membership": membership }));
         let mut state = self.state();
         let at = state.events;
         let found = state.rooms.get_mut(room).expect("the room exists");
         found.bot = if is_banned { Bot::Banned(at) } else { Bot::Out(at) };
     }
 
-    /// Somebody says something with another client.
-    pub fn says(&self, room: &RoomId, sender: &MatrixUserId, body: &str) -> EventId {
-        self.happens(room, sender, "m.room.message", json!({ "msgtype": "m.text", "body": body }))
+    /// Sends a text message as another client. Returns its id.
+    pub fn send_text(&self, room: &RoomId, sender: &MatrixUserId, body: &str) -> EventId {
+        self.send_event(room, sender, "m.room.message", json!({ "msgtype": "m.text", "body": body }))
     }
 
-    /// Somebody takes back what was said: nothing is left of it but its id. Returns the id of the redaction.
-    pub fn redacts(&self, room: &RoomId, sender: &MatrixUserId, of: &EventId) -> EventId {
+    /// Redacts an event: only its id is left. Returns the id of the redaction.
+    pub fn redact(&self, room: &RoomId, sender: &MatrixUserId, of: &EventId) -> EventId {
         let mut state = self.state();
         let messages = &mut state.rooms.get_mut(room).expect("the room exists").messages;
-        messages.iter_mut().find(|message| message.event == *of).expect("it happened").content = json!({});
-        state.happens(room, sender, "m.room.redaction", json!({ "redacts": of }))
+        messages.iter_mut().find(|message| message.event == *of).expect("the event exists").content =
+            json!({});
+        state.send_event(room, sender, "m.room.redaction", json!({ "redacts": of }))
     }
 
-    /// An event as the homeserver tells it.
-    pub fn told(&self, room: &RoomId, event: &EventId) -> RoomEvent {
+    /// Returns an event as the homeserver sends it.
+    pub fn room_event(&self, room: &RoomId, event: &EventId) -> RoomEvent {
         let state = self.state();
         let mut messages = state.room(room).messages.iter();
-        let message = messages.find(|message| message.event == *event).expect("it happened");
-        read(room, message).expect("it concerns us")
+        let message = messages.find(|message| message.event == *event).expect("the event exists");
+        read(room, message).expect("an event that the service reads")
     }
 }
 
 impl State {
-    /// What stands in a room, if the bot is in it.
+    /// Returns the events of a room if the bot is in it.
     pub(super) fn read_by_bot(&self, room: &RoomId) -> Result<&Vec<Message>, Failure> {
         let found = self.rooms.get(room).filter(|room| room.bot == Bot::In);
         found.map(|room| &room.messages).ok_or(Failure::Rejected)
@@ -280,13 +286,13 @@ impl State {
         user: &MatrixUserId,
         membership: &str,
     ) -> EventId {
-        let event = self.happens(room, sender, "m.room.member", json!({ "membership": membership }));
+        let event = self.send_event(room, sender, "m.room.member", json!({ "membership": membership }));
         let messages = &mut self.rooms.get_mut(room).expect("the room exists").messages;
-        messages.last_mut().expect("it happened").about = Some(user.clone());
+        messages.last_mut().expect("the event was added").state_key = Some(user.clone());
         event
     }
 
-    pub(super) fn happens(
+    pub(super) fn send_event(
         &mut self,
         room: &RoomId,
         sender: &MatrixUserId,
@@ -302,7 +308,7 @@ impl State {
             number,
             at: self.stamp(number),
             kind: kind.to_owned(),
-            about: None,
+            state_key: None,
             transaction: format!("other client {number}"),
             content,
         };
@@ -312,7 +318,7 @@ impl State {
 }
 
 impl Room {
-    /// What its last event of this type says.
+    /// Returns a field of the last event of this type.
     fn state(&self, kind: &str, field: &str) -> Option<String> {
         let event = self.messages.iter().rev().find(|message| message.kind == kind)?;
         event.content[field].as_str().map(str::to_owned)
@@ -335,7 +341,7 @@ fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message
 
 fn read(room: &RoomId, message: &Message) -> Option<RoomEvent> {
     let event = json!({
-        "event_id": message.event, "sender": message.sender, "type": message.kind, "state_key": message.about,
+        "event_id": message.event, "sender": message.sender, "type": message.kind, "state_key": message.state_key,
         "origin_server_ts": message.at.as_millisecond(), "content": message.content,
     });
     RoomEvent::read(&to_raw_value(&event).expect("JSON"), Some(room))

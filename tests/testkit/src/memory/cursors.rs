@@ -20,8 +20,14 @@ impl Cursors for Memory {
         self.act("reading a cursor", |state| state.cursors.get(&key).copied()).await
     }
 
-    async fn store(&self, tenant: TenantId, user: &HubUserId, reader: &str, at: Position) -> Result<()> {
+    async fn store(
+        &self,
+        tenant: TenantId,
+        user: &HubUserId,
+        reader: &str,
+        position: Position,
+    ) -> Result<()> {
         let key = (tenant, user.clone(), reader.to_owned());
-        self.act("storing a cursor", |state| state.cursors.insert(key, at)).await.map(|_| ())
+        self.act("storing a cursor", |state| state.cursors.insert(key, position)).await.map(|_| ())
     }
 }

@@ -9,9 +9,9 @@ use super::Memory;
 #[async_trait]
 impl EphemeralBus for Memory {
     async fn publish(&self, events: &[EphemeralEvent]) -> Result<()> {
-        let listeners = &self.shared.ephemeral_bus;
+        let bus = &self.shared.ephemeral_bus;
         self.act("publishing ephemeral events", |_| {
-            events.iter().cloned().for_each(|event| listeners.tell(event));
+            events.iter().cloned().for_each(|event| bus.tell(event));
         })
         .await
     }

@@ -14,8 +14,8 @@ use messenger_core::{
 
 use super::{Memory, State, users};
 
-/// The longest rest after failures.
-const REST_MAX: Duration = Duration::from_mins(5);
+/// The longest backoff after failures.
+const BACKOFF_MAX: Duration = Duration::from_mins(5);
 
 pub(super) type Table = BTreeMap<HubUserId, Stored>;
 
@@ -87,7 +87,7 @@ impl ExternalAccess for Memory {
     }
 
     async fn applied(&self, user: &HubUserId, generation: i64) -> Result<bool> {
-        self.act("noting a password", |state| {
+        self.act("storing that a password was applied", |state| {
             let Some(access) = state.allowed(user).filter(|access| access.generation == generation) else {
                 return false;
             };
@@ -118,7 +118,7 @@ impl ExternalAccess for Memory {
     }
 
     async fn revoked(&self, user: &HubUserId, generation: i64, done: bool) -> Result<()> {
-        self.act("noting a revocation", |state| {
+        self.act("storing the result of a revocation", |state| {
             let now = state.now;
             let Some(stored) = state.external.get_mut(user) else { return };
             stored.leased_until = now;
@@ -128,8 +128,9 @@ impl ExternalAccess for Memory {
                 stored.revoke_due = None;
                 stored.failures = 0;
             } else if stored.revoke_due.is_some() {
-                let rest = Duration::from_secs(1).saturating_mul(1 << stored.failures.min(20)).min(REST_MAX);
-                stored.revoke_due = Some(now + rest);
+                let backoff =
+                    Duration::from_secs(1).saturating_mul(1 << stored.failures.min(20)).min(BACKOFF_MAX);
+                stored.revoke_due = Some(now + backoff);
                 stored.failures += 1;
             }
         })
@@ -138,8 +139,8 @@ impl ExternalAccess for Memory {
 }
 
 impl Stored {
-    /// Whether it rests after a failure.
-    pub(super) fn rests_at(&self, now: Timestamp) -> bool {
+    /// Returns whether it waits after a failure.
+    pub(super) fn is_backing_off_at(&self, now: Timestamp) -> bool {
         self.failures > 0 && self.revoke_due.is_some_and(|due| due > now)
     }
 

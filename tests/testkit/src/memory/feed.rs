@@ -14,7 +14,7 @@ use messenger_core::{
     port::{Feed, Span},
 };
 
-use super::{Memory, hear};
+use super::{Memory, wait_for};
 
 #[derive(Default)]
 pub(super) struct Log {
@@ -33,31 +33,31 @@ impl Log {
         self.head
     }
 
-    /// Notes an event of the homeserver. `false`: it was known.
-    pub(super) fn know(&mut self, now: Timestamp, key: &EventId) -> bool {
+    /// Remembers a Matrix event id. Returns `false` if it was known.
+    pub(super) fn remember(&mut self, now: Timestamp, key: &EventId) -> bool {
         match self.keys.entry(key.clone()) {
             Entry::Occupied(_) => false,
-            Entry::Vacant(unknown) => {
-                unknown.insert(now);
+            Entry::Vacant(entry) => {
+                entry.insert(now);
                 true
             }
         }
     }
 
-    /// Forgets what was noted earlier.
+    /// Forgets the event ids that were remembered earlier.
     pub(super) fn forget(&mut self, before: Timestamp) {
         self.keys.retain(|_, at| *at >= before);
     }
 
-    /// Whether an event of the homeserver is known.
+    /// Returns whether a Matrix event id is known.
     pub(super) fn knows(&self, key: &EventId) -> bool {
         self.keys.contains_key(key)
     }
 
-    /// Appends an event, unless its key is known.
+    /// Appends an event unless its Matrix event id is known. Returns whether it did.
     pub(super) fn append(&mut self, now: Timestamp, about: Option<NotificationId>, new: &NewEvent) -> bool {
         if let Some(key) = &new.key
-            && !self.know(now, key)
+            && !self.remember(now, key)
         {
             return false;
         }
@@ -93,20 +93,20 @@ impl Log {
         self.events.iter_mut().map(|(_, event)| event)
     }
 
-    /// Drops what is older.
+    /// Drops older events.
     pub(super) fn trim(&mut self, before: Timestamp) {
         while let Some((_, dropped)) = self.events.pop_front_if(|(at, _)| *at < before) {
             self.trimmed = dropped.position.0;
         }
     }
 
-    fn page(&self, cursor: Position, limit: i64, hears: impl Fn(&Event) -> bool) -> Vec<Event> {
+    fn page(&self, cursor: Position, limit: i64, is_included: impl Fn(&Event) -> bool) -> Vec<Event> {
         let start = self.events.partition_point(|(_, event)| event.position <= cursor);
         let limit = usize::try_from(limit).unwrap_or_default();
         self.events
             .range(start..)
             .map(|(_, event)| event)
-            .filter(|event| hears(event))
+            .filter(|event| is_included(event))
             .take(limit)
             .cloned()
             .collect()
@@ -141,7 +141,7 @@ impl Feed for Memory {
         .await
     }
 
-    async fn changed(&self, patience: Duration) {
-        hear(&self.shared.grown, patience).await;
+    async fn changed(&self, timeout: Duration) {
+        wait_for(&self.shared.appended, timeout).await;
     }
 }

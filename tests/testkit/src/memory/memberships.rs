@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::{Memory, State};
 
-/// Who is where, and how many messages of the room they have read.
+/// Each member's number of read messages in the room.
 pub(super) type Table = BTreeMap<(TenantId, HubUserId, RoomId), i64>;
 
-/// When who came where: the last position of the log before it, and the count of arrivals.
+/// When each member joined: the last position of the log before it, and the count of arrivals.
 pub(super) type Arrivals = BTreeMap<(TenantId, HubUserId, RoomId), (Position, u64)>;
 
 #[async_trait]
@@ -48,46 +48,47 @@ impl State {
             return;
         }
         if self.user(tenant, user).is_none() {
-            // A user who moved meanwhile leaves the room on the homeserver, too.
+            // A user who has moved to another tenant must leave the room on the homeserver, too.
             if self.users.contains_key(user) {
                 self.depart(tenant, room, user);
             }
             return;
         }
-        let said = self.said(room);
+        let count = self.message_count(room);
         self.arrived += 1;
         self.arrivals.insert(member.clone(), (Position(self.log.head()), self.arrived));
-        self.members.insert(member, said);
-        let seen = self.seen(tenant, user, room);
-        self.tell_coming(Kind::RoomJoined, tenant, user, room, seen.as_ref());
+        self.members.insert(member, count);
+        let view = self.view(tenant, user, room);
+        self.publish_membership(Kind::RoomJoined, tenant, user, room, view.as_ref());
     }
 
     pub(super) fn remove_member(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
-        let seen = self.seen(tenant, user, room);
+        let view = self.view(tenant, user, room);
         let member = (tenant, user.clone(), room.clone());
         self.arrivals.remove(&member);
         if self.members.remove(&member).is_some() {
-            self.tell_coming(Kind::RoomLeft, tenant, user, room, seen.as_ref());
+            self.publish_membership(Kind::RoomLeft, tenant, user, room, view.as_ref());
         }
     }
 
-    /// A later redaction finds the last message that is told here.
-    fn tell_coming(
+    /// Publishes that a user has joined or left. The event names the last message, which a later redaction
+    /// may empty.
+    fn publish_membership(
         &mut self,
         kind: Kind,
         tenant: TenantId,
         user: &HubUserId,
         room: &RoomId,
-        seen: Option<&Room>,
+        view: Option<&Room>,
     ) {
         let audience = Audience::User(tenant, user.clone());
-        let payload = Payload::stored(json!({ "room_id": room, "room": seen }).to_string());
+        let payload = Payload::stored(json!({ "room_id": room, "room": view }).to_string());
         let about = self.conversation.summaries.get(room).and_then(|summary| summary.last_event.clone());
         let new = NewEvent { audience, kind, payload, key: None };
         self.log.append_about(self.now, &new, about, false);
     }
 
-    pub(super) fn tell_member(&mut self, kind: Kind, tenant: TenantId, user: &HubUserId, fields: &Value) {
+    pub(super) fn publish_to_user(&mut self, kind: Kind, tenant: TenantId, user: &HubUserId, fields: &Value) {
         let audience = Audience::User(tenant, user.clone());
         let payload = Payload::stored(fields.to_string());
         self.log.append(self.now, None, &NewEvent { audience, kind, payload, key: None });

@@ -1,4 +1,4 @@
-//! What is kept of conversations, in memory.
+//! Conversations in memory.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,23 +21,23 @@ use serde_json::json;
 
 use super::{Memory, State, redactions};
 
-/// The most that a message's time may be ahead.
+/// The most that a message's timestamp may be ahead of the clock.
 const AHEAD_MAX: Duration = Duration::from_hours(24);
 
 #[derive(Default)]
 pub(super) struct Table {
     files: HashMap<EventId, Posting>,
     owners: HashMap<Mxc, Owner>,
-    edits: BTreeMap<EventId, Reworded>,
-    /// The count of arrivals with each event.
+    edits: BTreeMap<EventId, StoredEdit>,
+    /// The count of arrivals at each event.
     pub(super) arrived: HashMap<EventId, u64>,
     pub(super) summaries: HashMap<RoomId, Summary>,
     pub(super) redacted: redactions::Table,
-    /// Grows with each message and each new room.
+    /// The number of messages and new rooms so far.
     arrivals: u64,
 }
 
-/// A message that names a file.
+/// A message with a file.
 struct Posting {
     tenant: TenantId,
     room: RoomId,
@@ -48,58 +48,57 @@ struct Posting {
 /// The owner of a file.
 struct Owner {
     user: MatrixUserId,
-    /// `None`: the upload itself is known.
+    /// The timestamp of the message that made them the owner; `None` if the upload itself is known.
     since: Option<Timestamp>,
 }
 
-/// An edit.
-struct Reworded {
+struct StoredEdit {
     room: RoomId,
     of: EventId,
     by: MatrixUserId,
     at: Timestamp,
-    said: MessageContent,
+    content: MessageContent,
 }
 
-/// What a list of rooms shows of a room.
+/// The fields of a room that the room list shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How many messages there are.
+    /// The number of messages.
     pub count: i64,
-    /// The last one.
+    /// The text of the last message.
     pub last: Option<String>,
-    /// Its id.
+    /// The id of the last message.
     pub(super) last_event: Option<EventId>,
-    /// All of them in the order in which they came, as they were first said.
-    said: Vec<(EventId, String)>,
-    /// Its place among the last messages of all rooms, by arrival.
+    /// All messages in the order of their arrival, with their first text.
+    messages: Vec<(EventId, String)>,
+    /// The count of arrivals at the last message.
     pub(super) activity: u64,
-    /// When it was said.
+    /// The timestamp of the last message.
     pub at: Option<Timestamp>,
-    /// The name that the room was given.
+    /// The room's name.
     pub name: String,
-    /// Its topic.
+    /// The room's topic.
     pub topic: String,
 }
 
 impl Memory {
-    /// What a list of rooms would show of a room.
+    /// Returns a room's summary.
     pub fn summary(&self, room: &RoomId) -> Summary {
         self.state().conversation.summaries.get(room).cloned().unwrap_or_default()
     }
 
-    /// How many messages of a room the user has not read.
+    /// Returns the number of messages of a room that a user has not read.
     pub fn unread(&self, room: &RoomId, user: &HubUserId) -> i64 {
         let state = self.state();
         let read = state.members.iter().find(|((_, member, of), _)| member == user && of == room);
-        state.said(room) - read.map_or(0, |(_, read)| *read)
+        state.message_count(room) - read.map_or(0, |(_, read)| *read)
     }
 }
 
 #[async_trait]
 impl Messages for Memory {
     async fn ingest(&self, events: &[IngestedEvent]) -> Result<usize> {
-        self.act("taking events in", |state| events.iter().filter(|event| state.ingest(event)).count()).await
+        self.act("ingesting events", |state| events.iter().filter(|event| state.ingest(event)).count()).await
     }
 
     async fn is_ingested(&self, event: &EventId) -> Result<bool> {
@@ -136,11 +135,12 @@ impl Messages for Memory {
         edit: &EventId,
     ) -> Result<Option<RedactedEdit>> {
         self.act("looking for an edit", |state| {
-            let gone = state.conversation.edits.get(edit).filter(|gone| gone.room == *room)?;
-            let others = state.conversation.in_order(|other| other.of == gone.of && other.by == gone.by);
+            let redacted = state.conversation.edits.get(edit).filter(|redacted| redacted.room == *room)?;
+            let others =
+                state.conversation.in_order(|other| other.of == redacted.of && other.by == redacted.by);
             let last = others.into_iter().rfind(|(id, _)| *id != edit);
-            let last = last.map(|(id, other)| (id.clone(), other.said.clone()));
-            Some(RedactedEdit { of: gone.of.clone(), last })
+            let last = last.map(|(id, other)| (id.clone(), other.content.clone()));
+            Some(RedactedEdit { of: redacted.of.clone(), last })
         })
         .await
     }
@@ -155,7 +155,7 @@ impl Messages for Memory {
 
     async fn own(&self, file: &Mxc, owner: &MatrixUserId) -> Result<()> {
         let owner = Owner { user: owner.clone(), since: None };
-        self.act("storing who uploaded a file", |state| {
+        self.act("storing the uploader of a file", |state| {
             state.conversation.owners.insert(file.clone(), owner);
         })
         .await
@@ -178,51 +178,55 @@ impl Messages for Memory {
     }
 }
 
-/// What is in order, without what was replaced by the same.
-fn last_of_each(edits: Vec<(&EventId, &Reworded)>) -> Vec<Edit> {
-    let edits = edits.into_iter().map(|(_, edit)| ((edit.of.clone(), edit.by.clone()), edit.said.clone()));
-    edits.collect::<HashMap<_, _>>().into_iter().map(|((of, by), said)| Edit { of, by, said }).collect()
+/// Returns the last edit of each message by each sender; the edits come in order.
+fn last_of_each(edits: Vec<(&EventId, &StoredEdit)>) -> Vec<Edit> {
+    let edits = edits.into_iter().map(|(_, edit)| ((edit.of.clone(), edit.by.clone()), edit.content.clone()));
+    edits
+        .collect::<HashMap<_, _>>()
+        .into_iter()
+        .map(|((of, by), content)| Edit { of, by, said: content })
+        .collect()
 }
 
 impl Summary {
     /// Returns the number of messages up to the latest of these; `None` if none of them is known.
     pub(super) fn place(&self, of: &[EventId]) -> Option<i64> {
-        let place = self.said.iter().rposition(|(event, _)| of.contains(event))?;
+        let place = self.messages.iter().rposition(|(event, _)| of.contains(event))?;
         i64::try_from(place + 1).ok()
     }
 }
 
 impl State {
-    /// How many messages a room has.
-    pub(super) fn said(&self, room: &RoomId) -> i64 {
+    /// Returns the number of messages of a room.
+    pub(super) fn message_count(&self, room: &RoomId) -> i64 {
         self.conversation.summaries.get(room).map_or(0, |summary| summary.count)
     }
 
     fn ingest(&mut self, event: &IngestedEvent) -> bool {
-        if !self.log.know(self.now, &event.event_id) {
+        if !self.log.remember(self.now, &event.event_id) {
             return false;
         }
         self.arrived += 1;
         self.conversation.arrived.insert(event.event_id.clone(), self.arrived);
         let (tenant, room) = (event.tenant, event.room.clone());
-        let names = match &event.change {
+        let targets = match &event.change {
             Change::Message { .. } | Change::Reaction => vec![&event.event_id],
             Change::Edited { of, .. } => vec![&event.event_id, of],
             _ => Vec::new(),
         };
-        if names.into_iter().any(|id| self.conversation.redacted.holds(&room, id)) {
+        if targets.into_iter().any(|id| self.conversation.redacted.holds(&room, id)) {
             return true;
         }
-        let (mut is_read, mut about, mut told) = (None, event.event_id.clone(), event.payload.clone());
+        let (mut reader, mut about, mut payload) = (None, event.event_id.clone(), event.payload.clone());
         match &event.change {
             Change::Message { by, summary, .. } => {
-                let has_read = self.count(event, by.as_ref(), summary);
-                is_read = by.as_ref().filter(|_| has_read);
+                let had_unread = self.count(event, by.as_ref(), summary);
+                reader = by.as_ref().filter(|_| had_unread);
             }
             Change::Edited { of, by, said } => {
                 about.clone_from(of);
                 let (of, by, at) = (of.clone(), by.clone(), event.timestamp);
-                let edit = Reworded { room: room.clone(), of, by, at, said: said.clone() };
+                let edit = StoredEdit { room: room.clone(), of, by, at, content: said.clone() };
                 self.conversation.edits.insert(event.event_id.clone(), edit);
                 self.conversation.show_last(&room);
             }
@@ -233,11 +237,11 @@ impl State {
                     None => about.clone_from(of),
                 }
                 if about == *of && matches!(event.change, Change::RedactedEdit { .. }) {
-                    told = None;
+                    payload = None;
                 }
                 self.conversation.redacted.note(self.now, &room, of);
                 self.log.empty(tenant, &room, &about, of);
-                self.take_back(&room, of);
+                self.redact(&room, of);
             }
             Change::Reaction => {}
             Change::Joined(user) => self.add_member(tenant, &room, user),
@@ -250,39 +254,39 @@ impl State {
         if let Some(file) = event.change.file() {
             self.conversation.post(event, file);
         }
-        if let (Some(kind), Some(payload)) = (event.change.kind(), told) {
+        if let (Some(kind), Some(payload)) = (event.change.kind(), payload) {
             let audience = Audience::Room(tenant, event.room.clone());
             let is_redaction = matches!(event.change, Change::Redacted { .. } | Change::RedactedEdit { .. });
             let new = NewEvent { audience, kind, payload, key: None };
             self.log.append_about(self.now, &new, Some(about), is_redaction);
         }
-        if let Some(user) = is_read {
+        if let Some(user) = reader {
             let fields = json!({ "room_id": event.room, "unread_count": 0 });
-            self.tell_member(Kind::Unread, tenant, user, &fields);
+            self.publish_to_user(Kind::Unread, tenant, user, &fields);
         }
         true
     }
 
-    fn take_back(&mut self, room: &RoomId, of: &EventId) {
-        // What was said in a room that was replaced is shown and counted in its successor.
+    fn redact(&mut self, room: &RoomId, of: &EventId) {
+        // The messages of a room that was replaced are shown and counted in its successor.
         let shown_in = self.records.current(room).clone();
-        if let Some(place) = self.conversation.take_back(room, &shown_in, of) {
+        if let Some(place) = self.conversation.redact(room, &shown_in, of) {
             let members = self.members.iter_mut();
             let members = members.filter(|((_, _, at), read)| *at == shown_in && **read >= place);
             members.for_each(|(_, read)| *read -= 1);
         }
     }
 
-    /// Returns whether its writer had not read all that stands before.
+    /// Counts a message. Returns whether its sender had not read all messages before it.
     fn count(&mut self, event: &IngestedEvent, by: Option<&HubUserId>, line: &str) -> bool {
         let (activity, now) = (self.conversation.next_arrival(), self.now);
         let summary = self.conversation.summaries.entry(event.room.clone()).or_default();
         summary.count += 1;
         summary.activity = activity;
-        summary.said.push((event.event_id.clone(), line.to_owned()));
+        summary.messages.push((event.event_id.clone(), line.to_owned()));
         summary.last = Some(line.to_owned());
         summary.last_event = Some(event.event_id.clone());
-        // A time that is far ahead is none.
+        // A timestamp that is far ahead is replaced by the present time.
         let is_ahead = event.timestamp > now + AHEAD_MAX;
         summary.at = summary.at.max(Some(if is_ahead { now } else { event.timestamp }));
         let member = by.map(|user| (event.tenant, user.clone(), event.room.clone()));
@@ -292,7 +296,7 @@ impl State {
 }
 
 impl Table {
-    /// The place of what arrives now.
+    /// Returns the next count of arrivals.
     pub(super) fn next_arrival(&mut self) -> u64 {
         self.arrivals += 1;
         self.arrivals
@@ -309,34 +313,35 @@ impl Table {
         self.files.insert(event.event_id.clone(), posting);
     }
 
-    fn in_order(&self, which: impl Fn(&Reworded) -> bool) -> Vec<(&EventId, &Reworded)> {
+    fn in_order(&self, which: impl Fn(&StoredEdit) -> bool) -> Vec<(&EventId, &StoredEdit)> {
         let mut edits: Vec<_> = self.edits.iter().filter(|(_, edit)| which(edit)).collect();
         edits.sort_by_key(|(_, edit)| edit.at);
         edits
     }
 
-    /// Returns which message of the room it was, if it was one.
-    fn take_back(&mut self, room: &RoomId, shown_in: &RoomId, of: &EventId) -> Option<i64> {
+    /// Removes a message or an edit. Returns the message's place in the room; `None` if it was no message.
+    fn redact(&mut self, room: &RoomId, shown_in: &RoomId, of: &EventId) -> Option<i64> {
         let edits = &self.edits;
-        let goes = |event: &EventId| event == of || edits.get(event).is_some_and(|edit| edit.of == *of);
-        self.files.retain(|event, posting| posting.room != *room || !goes(event));
+        let is_redacted =
+            |event: &EventId| event == of || edits.get(event).is_some_and(|edit| edit.of == *of);
+        self.files.retain(|event, posting| posting.room != *room || !is_redacted(event));
         self.edits.retain(|id, edit| edit.room != *room || (edit.of != *of && id != of));
         let summary = self.summaries.get_mut(shown_in)?;
-        let place = summary.said.iter().position(|(event, _)| event == of);
+        let place = summary.messages.iter().position(|(event, _)| event == of);
         if let Some(place) = place {
-            summary.said.remove(place);
+            summary.messages.remove(place);
             summary.count -= 1;
         }
         self.show_last(shown_in);
         i64::try_from(place? + 1).ok()
     }
 
-    /// The room's last message, as it reads now.
+    /// Updates the room's last message with its last edit.
     fn show_last(&mut self, room: &RoomId) {
-        let last = self.summaries.get(room).and_then(|summary| summary.said.last()).cloned();
+        let last = self.summaries.get(room).and_then(|summary| summary.messages.last()).cloned();
         let line = last.as_ref().map(|(event, line)| {
             let edits = self.in_order(|edit| edit.of == *event);
-            edits.last().map_or_else(|| line.clone(), |(_, edit)| edit.said.summary())
+            edits.last().map_or_else(|| line.clone(), |(_, edit)| edit.content.summary())
         });
         if let Some(summary) = self.summaries.get_mut(room) {
             summary.last_event = last.map(|(event, _)| event);

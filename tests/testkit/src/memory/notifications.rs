@@ -23,15 +23,15 @@ use super::{Memory, State};
 #[derive(Default)]
 pub(super) struct Table {
     pub(super) rows: BTreeMap<NotificationId, Stored>,
-    /// By token, tenant and retry key.
+    /// Idempotency keys, by token, tenant and key.
     keys: HashMap<(String, TenantId, String), Known>,
 }
 
-/// A notification without what depends on the time of day.
+/// A notification without the fields that depend on the present time.
 pub(super) struct Stored {
     pub(super) row: Notification,
     pub(super) queue: String,
-    /// Until when its sender may be waiting.
+    /// The time until which its caller may wait; `None` if no caller waits.
     pub(super) answer_due: Option<Timestamp>,
 }
 
@@ -42,12 +42,12 @@ struct Known {
 }
 
 impl Table {
-    /// Forgets the retry keys that are older.
+    /// Forgets older idempotency keys.
     pub(super) fn forget(&mut self, before: Timestamp) {
         self.keys.retain(|_, known| known.since >= before);
     }
 
-    /// What is still to be delivered in a room queue, oldest first.
+    /// Returns the undelivered notifications of a room queue, oldest first.
     pub(super) fn pending<'a>(&'a self, queue: &'a str, now: Timestamp) -> impl Iterator<Item = &'a Stored> {
         self.rows.values().filter(move |stored| {
             let row = &stored.row;
@@ -59,7 +59,7 @@ impl Table {
 }
 
 impl Stored {
-    /// The notification as it is at this time.
+    /// Returns the notification as it is at this time.
     pub(super) fn at(&self, now: Timestamp) -> Notification {
         Notification { in_flight: self.in_flight(now), ..self.row.clone() }
     }
@@ -131,8 +131,8 @@ impl State {
             Target::Dm(user) => self.user(tenant, user).is_none(),
             _ => false,
         };
-        let place = self.place(&queue);
-        // What waits for others is the worker's, and so is what nobody waits for.
+        let place = self.queue_state(&queue);
+        // The worker delivers a notification that is queued behind others, or that no caller waits for.
         let in_flight = !held && place == QueueState::Free && !entry.options.wait.is_zero();
         let last = self.notifications.rows.last_key_value().map_or(0, |(id, _)| id.0);
         let row = Notification {
@@ -167,11 +167,11 @@ impl State {
         (notification, place)
     }
 
-    fn place(&self, queue: &str) -> QueueState {
+    fn queue_state(&self, queue: &str) -> QueueState {
         let now = self.now;
         if self.notifications.pending(queue, now).all(|earlier| earlier.in_flight(now).is_some()) {
             QueueState::Free
-        } else if self.rests(queue) {
+        } else if self.is_backing_off(queue) {
             QueueState::Resting
         } else {
             QueueState::Queued

@@ -15,9 +15,9 @@ use messenger_core::{
 
 use super::{Memory, State, notifications::Stored};
 
-pub(super) type Table = BTreeMap<String, StoredLane>;
+pub(super) type Table = BTreeMap<String, StoredQueue>;
 
-pub(super) struct StoredLane {
+pub(super) struct StoredQueue {
     version: i64,
     pub(super) due: Due,
     leased_until: Timestamp,
@@ -25,22 +25,22 @@ pub(super) struct StoredLane {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Nothing is in it, or it waits for its reader to sign in.
+    /// It is empty, or it waits for its reader to sign in.
     Never,
-    /// From then on.
+    /// From this time.
     At(Timestamp),
-    /// From then on, because something failed.
-    Resting(Timestamp),
+    /// From this time, after a failure.
+    Backoff(Timestamp),
 }
 
 #[async_trait]
 impl Outbox for Memory {
     async fn claim(&self, lease: Duration) -> Result<Option<RoomQueue>> {
-        self.act("claiming a lane", |state| state.claim_queue(lease)).await
+        self.act("claiming a room queue", |state| state.claim_queue(lease)).await
     }
 
     async fn pending(&self, queue: &RoomQueue, lease: Duration, limit: i64) -> Result<Vec<Notification>> {
-        self.act("reading a lane", |state| {
+        self.act("reading a room queue", |state| {
             let now = state.now;
             if let Some(stored) = state.queues.get_mut(&queue.name) {
                 stored.leased_until = now + lease;
@@ -70,10 +70,10 @@ impl Outbox for Memory {
     }
 
     async fn sent(&self, delivered: &[Delivered]) -> Result<()> {
-        self.act("storing what was sent", |state| {
+        self.act("storing deliveries", |state| {
             for Delivered { id, room, event } in delivered {
-                // Sent is sent, even if it had been given up.
-                state.settle(*id, [Status::Pending, Status::Expired], |row| {
+                // A late delivery counts even if the notification has expired.
+                state.update(*id, [Status::Pending, Status::Expired], |row| {
                     row.status = Status::Sent;
                     row.reason = None;
                     row.room = Some(room.clone());
@@ -85,8 +85,8 @@ impl Outbox for Memory {
     }
 
     async fn failed(&self, id: NotificationId, reason: &str) -> Result<()> {
-        self.act("storing that it failed", |state| {
-            state.settle(id, [Status::Pending; 2], |row| {
+        self.act("storing a rejection", |state| {
+            state.update(id, [Status::Pending; 2], |row| {
                 row.status = Status::Failed;
                 row.reason = Some(reason.to_owned());
             });
@@ -97,40 +97,40 @@ impl Outbox for Memory {
     async fn postpone(&self, notification: &Notification, delay: Duration, reason: &str) -> Result<()> {
         self.act("postponing a notification", |state| {
             let until = state.now + delay;
-            let queue = state.settle(notification.id, [Status::Pending; 2], |row| {
+            let queue = state.update(notification.id, [Status::Pending; 2], |row| {
                 row.attempts += 1;
                 row.reason = Some(reason.to_owned());
                 row.next_attempt_at = Some(until);
             });
             if let Some(queue) = queue.and_then(|name| state.queues.get_mut(&name)) {
-                queue.due = Due::Resting(until);
+                queue.due = Due::Backoff(until);
                 queue.leased_until = state.now;
             }
         })
         .await
     }
 
-    async fn release(&self, queue: &RoomQueue, rest: QueueRelease) -> Result<()> {
-        self.act("leaving a lane", |state| {
+    async fn release(&self, queue: &RoomQueue, release: QueueRelease) -> Result<()> {
+        self.act("releasing a room queue", |state| {
             let now = state.now;
             let Some(stored) = state.queues.get_mut(&queue.name) else { return };
             stored.leased_until = now;
-            stored.due = match rest {
+            stored.due = match release {
                 _ if stored.version != queue.version => Due::At(now),
                 QueueRelease::RetryAfter(time) => Due::At(now + time),
                 QueueRelease::Drained | QueueRelease::UntilSignIn => Due::Never,
             };
-            state.work |= stored.due == Due::At(now);
+            state.has_work |= stored.due == Due::At(now);
         })
         .await
     }
 }
 
 impl State {
-    /// Takes a new notification into account.
+    /// Adds a new notification to a room queue.
     pub(super) fn enter_queue(&mut self, name: &str, held: bool, answer_due: Option<Timestamp>) {
         let now = self.now;
-        let queue = self.queues.entry(name.to_owned()).or_insert(StoredLane {
+        let queue = self.queues.entry(name.to_owned()).or_insert(StoredQueue {
             version: 0,
             due: Due::Never,
             leased_until: now,
@@ -143,32 +143,32 @@ impl State {
         queue.due = match queue.due {
             Due::Never => Due::At(wanted),
             Due::At(due) => Due::At(due.min(wanted)),
-            resting @ Due::Resting(_) => resting,
+            backoff @ Due::Backoff(_) => backoff,
         };
-        self.work |= answer_due.is_none();
+        self.has_work |= answer_due.is_none();
     }
 
-    /// Makes the direct messages due that are held for this user.
+    /// Makes the held direct messages of this user due.
     pub(super) fn release_held(&mut self, tenant: TenantId, user: &HubUserId) {
         let key = RoomKey { tenant, kind: RoomKind::BotDm { user: user.clone() } };
         let now = self.now;
         if let Some(queue) = self.queues.get_mut(&key.to_string()) {
-            // Whoever is just leaving the room queue does not overlook it.
+            // A worker that is releasing the room queue must notice it.
             queue.version += 1;
             queue.due = Due::At(now);
-            self.work = true;
+            self.has_work = true;
         }
     }
 
-    /// Whether a room queue rests after a failure.
-    pub(super) fn rests(&self, queue: &str) -> bool {
-        self.queues.get(queue).is_some_and(|queue| queue.due.rests_at(self.now))
+    /// Returns whether a room queue waits after a failure.
+    pub(super) fn is_backing_off(&self, queue: &str) -> bool {
+        self.queues.get(queue).is_some_and(|queue| queue.due.is_backing_off_at(self.now))
     }
 
     fn claim_queue(&mut self, lease: Duration) -> Option<RoomQueue> {
         let now = self.now;
-        let due = |queue: &StoredLane| match queue.due {
-            Due::At(due) | Due::Resting(due) => Some(due).filter(|due| *due <= now),
+        let due = |queue: &StoredQueue| match queue.due {
+            Due::At(due) | Due::Backoff(due) => Some(due).filter(|due| *due <= now),
             Due::Never => None,
         };
         let (name, queue) = self
@@ -180,8 +180,9 @@ impl State {
         Some(RoomQueue { name: name.clone(), version: queue.version })
     }
 
-    /// Changes a notification that is in one of these states, and says which room queue it is in. Nobody waits any longer.
-    fn settle(
+    /// Changes a notification that is in one of these states. Its caller no longer waits. Returns the name of
+    /// its room queue.
+    fn update(
         &mut self,
         id: NotificationId,
         from: [Status; 2],
@@ -199,8 +200,8 @@ impl State {
 }
 
 impl Due {
-    /// Whether it is a rest after a failure that has not ended.
-    pub(super) fn rests_at(self, now: Timestamp) -> bool {
-        matches!(self, Self::Resting(until) if until > now)
+    /// Returns whether a backoff has not ended yet.
+    pub(super) fn is_backing_off_at(self, now: Timestamp) -> bool {
+        matches!(self, Self::Backoff(until) if until > now)
     }
 }

@@ -1,4 +1,4 @@
-//! Departures in memory.
+//! Pending leaves in memory.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,8 +12,8 @@ use messenger_core::{
 
 use super::{Memory, State};
 
-/// The longest rest after failures.
-const REST_MAX: Duration = Duration::from_mins(5);
+/// The longest backoff after failures.
+const BACKOFF_MAX: Duration = Duration::from_mins(5);
 
 pub(super) type Table = BTreeMap<(HubUserId, RoomId), Due>;
 
@@ -30,14 +30,14 @@ impl PendingLeaves for Memory {
     }
 
     async fn cancel(&self, room: &RoomId, user: &HubUserId) -> Result<()> {
-        self.act("staying in a room", |state| {
+        self.act("cancelling a pending leave", |state| {
             state.pending_leaves.remove(&(user.clone(), room.clone()));
         })
         .await
     }
 
     async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<PendingLeave>> {
-        self.act("claiming departures", |state| {
+        self.act("claiming pending leaves", |state| {
             let now = state.now;
             let due =
                 state.pending_leaves.iter_mut().filter(|(_, due)| due.at <= now && due.leased_until <= now);
@@ -53,19 +53,20 @@ impl PendingLeaves for Memory {
     }
 
     async fn done(&self, pending_leave: &PendingLeave) -> Result<bool> {
-        self.act("storing a departure", |state| {
+        self.act("completing a pending leave", |state| {
             state.pending_leaves.remove(&(pending_leave.user.clone(), pending_leave.room.clone())).is_some()
         })
         .await
     }
 
     async fn postpone(&self, pending_leave: &PendingLeave) -> Result<()> {
-        self.act("postponing a departure", |state| {
+        self.act("postponing a pending leave", |state| {
             let now = state.now;
             if let Some(due) =
                 state.pending_leaves.get_mut(&(pending_leave.user.clone(), pending_leave.room.clone()))
             {
-                due.at = now + Duration::from_secs(1).saturating_mul(1 << due.failures.min(20)).min(REST_MAX);
+                due.at =
+                    now + Duration::from_secs(1).saturating_mul(1 << due.failures.min(20)).min(BACKOFF_MAX);
                 due.failures += 1;
                 due.leased_until = now;
             }
@@ -79,6 +80,6 @@ impl State {
         self.remove_member(tenant, room, user);
         let due = Due { at: self.now, leased_until: self.now, failures: 0 };
         self.pending_leaves.insert((user.clone(), room.clone()), due);
-        self.work = true;
+        self.has_work = true;
     }
 }

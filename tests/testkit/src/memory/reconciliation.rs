@@ -1,4 +1,4 @@
-//! How far the homeserver's own stream has been read, in memory.
+//! The stored sync token in memory.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(super) struct Row {
 #[async_trait]
 impl Reconciliation for Memory {
     async fn claim(&self, worker: &str, lease: Duration) -> Result<Option<Option<String>>> {
-        self.act("claiming the position", |state| {
+        self.act("claiming the sync token", |state| {
             let (now, row) = (state.now, &mut state.reconciliation);
             (row.worker == worker || row.until.is_none_or(|until| until <= now)).then(|| {
                 worker.clone_into(&mut row.worker);
@@ -33,7 +33,7 @@ impl Reconciliation for Memory {
     }
 
     async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<bool> {
-        self.act("moving the position", |state| {
+        self.act("moving the sync token", |state| {
             let (now, row) = (state.now, &mut state.reconciliation);
             let is_mine = row.worker == worker;
             if is_mine {
@@ -49,20 +49,20 @@ impl Reconciliation for Memory {
     }
 
     async fn position(&self) -> Result<Option<String>> {
-        self.act("reading the position", |state| state.reconciliation.position.clone()).await
+        self.act("reading the sync token", |state| state.reconciliation.position.clone()).await
     }
 
     async fn moved_at(&self) -> Result<Timestamp> {
-        self.act("reading when the position moved", |state| state.reconciliation.moved_at.unwrap_or(START))
+        self.act("reading when the sync token moved", |state| state.reconciliation.moved_at.unwrap_or(START))
             .await
     }
 
     async fn note_push(&self) -> Result<()> {
-        self.act("noting a push", |state| state.reconciliation.pushed_at = Some(state.now)).await
+        self.act("storing the time of a push", |state| state.reconciliation.pushed_at = Some(state.now)).await
     }
 
     async fn since_push(&self) -> Result<Option<Duration>> {
-        self.act("reading when a push came", |state| {
+        self.act("reading the time of the last push", |state| {
             let pushed_at = state.reconciliation.pushed_at?;
             Some(state.now.duration_since(pushed_at).unsigned_abs())
         })

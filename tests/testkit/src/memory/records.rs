@@ -1,4 +1,4 @@
-//! Marks of rooms and the rooms that were replaced, in memory.
+//! Marks of rooms, and rooms that were replaced, in memory.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,7 +18,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The room that is in use now.
+    /// Returns the successor of a room; the room itself if it was not replaced.
     pub(super) fn current<'r>(&'r self, room: &'r RoomId) -> &'r RoomId {
         self.former.get(room).map_or(room, |replaced| &replaced.former.current)
     }
@@ -84,15 +84,15 @@ impl RoomRecords for Memory {
     }
 
     async fn corrected(&self, _room: &RoomId) -> Result<()> {
-        self.act("noting corrected power levels", |_| ()).await
+        self.act("storing that power levels are corrected", |_| ()).await
     }
 
     async fn is_warned(&self, room: &RoomId) -> Result<bool> {
-        self.act("looking for a warning", |state| state.records.warned.contains(room)).await
+        self.act("reading whether a warning was sent", |state| state.records.warned.contains(room)).await
     }
 
     async fn warned(&self, room: &RoomId) -> Result<()> {
-        self.act("noting a warning", |state| {
+        self.act("storing that a warning was sent", |state| {
             state.records.warned.insert(room.clone());
         })
         .await
@@ -102,14 +102,14 @@ impl RoomRecords for Memory {
 impl State {
     fn marks(&self, room: &RoomId) -> Option<Marks> {
         self.rooms.values().find_map(|stored| match stored {
-            Stored::Settled(settled) if settled.id == *room => Some(settled.profile.marks),
+            Stored::Registered(registered) if registered.id == *room => Some(registered.profile.marks),
             _ => None,
         })
     }
 
     fn marks_mut(&mut self, room: &RoomId) -> Option<&mut Marks> {
         self.rooms.values_mut().find_map(|stored| match stored {
-            Stored::Settled(settled) if settled.id == *room => Some(&mut settled.profile.marks),
+            Stored::Registered(registered) if registered.id == *room => Some(&mut registered.profile.marks),
             _ => None,
         })
     }
@@ -118,16 +118,16 @@ impl State {
         self.records.former.iter().find(|(_, replaced)| replaced.by == *room).map(|(old, _)| old.clone())
     }
 
-    /// Whether a member of the room where an event stands, or of the one that replaced it, may see the event.
+    /// Returns whether a member of an event's room, or of its successor, may see the event.
     pub(super) fn may_see(&self, tenant: TenantId, user: &HubUserId, room: &RoomId, event: &EventId) -> bool {
         let former = self.records.former.get(room).map(|replaced| &replaced.former);
         let current = former.map_or(room, |former| &former.current);
-        let Some((_, came)) = self.arrivals.get(&(tenant, user.clone(), current.clone())) else {
+        let Some((_, joined)) = self.arrivals.get(&(tenant, user.clone(), current.clone())) else {
             return false;
         };
         let is_restricted = former.is_some_and(|former| former.is_history_restricted)
             || self.marks(current).is_some_and(|marks| marks.is_history_restricted);
-        !is_restricted || self.conversation.arrived.get(event).is_some_and(|arrived| arrived > came)
+        !is_restricted || self.conversation.arrived.get(event).is_some_and(|arrived| arrived > joined)
     }
 
     fn succeed(
@@ -138,9 +138,9 @@ impl State {
         members: &[HubUserId],
         marks: Marks,
     ) -> bool {
-        let Some((key, settled)) = self.settled(tenant, old) else { return false };
+        let Some((key, registered)) = self.registered(tenant, old) else { return false };
         let is_adopted = matches!(&key.kind, RoomKind::Custom { id } if id.starts_with('!'));
-        let is_history_restricted = settled.profile.marks.is_history_restricted || is_adopted;
+        let is_history_restricted = registered.profile.marks.is_history_restricted || is_adopted;
         let key = key.clone();
         self.rooms.retain(|_, stored| stored.room() != Some(new));
         self.members.retain(|(_, _, room), _| room != new);
@@ -152,18 +152,18 @@ impl State {
         self.records.former.insert(old.clone(), Replaced { tenant, former, by: new.clone() });
         let before: Vec<_> = self.members.iter().filter(|((_, _, room), _)| room == old).collect();
         let before: Vec<_> = before.into_iter().map(|((_, user, _), read)| (user.clone(), *read)).collect();
-        let came: Vec<_> = before
+        let joined: Vec<_> = before
             .iter()
             .map(|(user, _)| {
-                self.arrivals.get(&(tenant, user.clone(), old.clone())).map_or(0, |(_, came)| *came)
+                self.arrivals.get(&(tenant, user.clone(), old.clone())).map_or(0, |(_, joined)| *joined)
             })
             .collect();
         for (user, _) in &before {
             self.remove_member(tenant, old, user);
         }
-        if let Some(Stored::Settled(settled)) = self.rooms.get_mut(&key) {
-            settled.id = new.clone();
-            settled.profile.marks = settled.profile.marks.and(marks);
+        if let Some(Stored::Registered(registered)) = self.rooms.get_mut(&key) {
+            registered.id = new.clone();
+            registered.profile.marks = registered.profile.marks.and(marks);
         }
         if let Some(summary) = self.conversation.summaries.remove(old) {
             self.conversation.summaries.insert(new.clone(), summary);
@@ -176,7 +176,7 @@ impl State {
                 (self.members.get_mut(&member), self.arrivals.get_mut(&member))
             {
                 *read = before[at].1;
-                arrival.1 = came[at];
+                arrival.1 = joined[at];
             }
         }
         true

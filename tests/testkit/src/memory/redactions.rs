@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 
 use super::feed::Log;
 
-/// Redacted events, by room, and when that was heard of.
+/// The ids of redacted events by room, with the time at which each was redacted.
 #[derive(Default)]
 pub(super) struct Table(HashMap<(RoomId, EventId), Timestamp>);
 
-/// The fields that nobody wrote.
+/// The payload fields that no user wrote; a redaction keeps them.
 const KEPT: [&str; 7] = [
     "room_id",
     "event_id",
@@ -41,7 +41,7 @@ impl Table {
 }
 
 impl Log {
-    /// Empties what is held of a message and its edits, of a reaction, or of one edit (`of`) of a message.
+    /// Empties the payloads of a message and its edits, of a reaction, or of one edit (`of`) of a message.
     pub(super) fn empty(&mut self, tenant: TenantId, room: &RoomId, message: &EventId, of: &EventId) {
         let in_room = Audience::Room(tenant, room.clone());
         for event in self.events_mut().filter(|event| event.about.as_ref() == Some(message)) {
@@ -49,21 +49,21 @@ impl Log {
             match event.kind {
                 Kind::MessageRedacted => continue,
                 Kind::RoomJoined | Kind::RoomLeft => {
-                    let is_here = event.audience.tenant() == tenant && fields["room_id"] == room.as_str();
+                    let is_in_room = event.audience.tenant() == tenant && fields["room_id"] == room.as_str();
                     let last = fields.get_mut("room").and_then(|room| room.get_mut("last_message"));
-                    if let Some(last) = last.filter(|_| is_here) {
+                    if let Some(last) = last.filter(|_| is_in_room) {
                         *last = Value::Null;
                     }
                 }
                 kind => {
-                    let is_gone = message == of
+                    let is_redacted = message == of
                         || fields.get("edit_event_id").and_then(Value::as_str) == Some(of.as_str());
-                    if event.audience != in_room || !is_gone {
+                    if event.audience != in_room || !is_redacted {
                         continue;
                     }
                     fields.retain(|field, _| KEPT.contains(&field.as_str()));
-                    let written = if kind == Kind::Reaction { "key" } else { "body" };
-                    fields.insert(written.to_owned(), "".into());
+                    let text = if kind == Kind::Reaction { "key" } else { "body" };
+                    fields.insert(text.to_owned(), "".into());
                     fields.insert("redacted".to_owned(), true.into());
                     if kind != Kind::Reaction {
                         fields.insert("msg_type".to_owned(), "m.text".into());

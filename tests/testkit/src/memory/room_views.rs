@@ -14,7 +14,7 @@ use messenger_core::{
 };
 use serde_json::json;
 
-use super::{Memory, State, messages::Summary, rooms::Settled};
+use super::{Memory, State, messages::Summary, rooms::Registered};
 
 #[async_trait]
 impl RoomViews for Memory {
@@ -24,18 +24,18 @@ impl RoomViews for Memory {
                 .members
                 .keys()
                 .filter(|(t, u, _)| *t == tenant && u == user)
-                .filter_map(|(_, _, room)| Some((state.settled(tenant, room)?.1, room)))
+                .filter_map(|(_, _, room)| Some((state.registered(tenant, room)?.1, room)))
                 .collect();
-            rooms.sort_by_key(|(settled, room)| {
-                (Reverse(state.summary(room).activity.max(settled.activity)), room.as_str())
+            rooms.sort_by_key(|(registered, room)| {
+                (Reverse(state.summary(room).activity.max(registered.activity)), room.as_str())
             });
-            rooms.iter().filter_map(|(_, room)| state.seen(tenant, user, room)).collect()
+            rooms.iter().filter_map(|(_, room)| state.view(tenant, user, room)).collect()
         })
         .await
     }
 
     async fn room(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Room>> {
-        self.act("reading a room", |state| state.seen(tenant, user, room)).await
+        self.act("reading a room", |state| state.view(tenant, user, room)).await
     }
 
     async fn directory(&self, tenant: TenantId, user: &HubUserId, search: &Search) -> Result<Vec<Listed>> {
@@ -44,8 +44,8 @@ impl RoomViews for Memory {
                 .rooms
                 .keys()
                 .filter(|key| key.tenant == tenant)
-                .filter_map(|key| Some((key, state.settled(tenant, state.room_of(key)?)?.1)))
-                .filter_map(|(key, settled)| state.listed(key, settled, user))
+                .filter_map(|key| Some((key, state.registered(tenant, state.room_of(key)?)?.1)))
+                .filter_map(|(key, registered)| state.listed(key, registered, user))
                 .filter(|listed| listed.display_name.to_lowercase().contains(&search.text.to_lowercase()))
                 .filter(|listed| search.entity_type.is_none() || listed.entity_type == search.entity_type)
                 .collect();
@@ -58,7 +58,7 @@ impl RoomViews for Memory {
 
     async fn access(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<RoomAccess>> {
         self.act("finding a room", |state| {
-            let (key, _) = state.settled(tenant, room)?;
+            let (key, _) = state.registered(tenant, room)?;
             let is_member = state.members.contains_key(&(tenant, user.clone(), room.clone()));
             Some(RoomAccess { key: key.clone(), is_member, role: state.user(tenant, user)?.identity.role })
         })
@@ -90,12 +90,12 @@ impl RoomViews for Memory {
 
     async fn read(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Read>> {
         self.act("marking a room as read", |state| {
-            let said = state.said(room);
+            let count = state.message_count(room);
             let read = state.members.get_mut(&(tenant, user.clone(), room.clone()))?;
-            let changed = std::mem::replace(read, said) < said;
+            let changed = std::mem::replace(read, count) < count;
             if changed {
                 let fields = json!({ "room_id": room, "unread_count": 0 });
-                state.tell_member(Kind::Unread, tenant, user, &fields);
+                state.publish_to_user(Kind::Unread, tenant, user, &fields);
             }
             Some(Read { changed, last: state.summary(room).last_event })
         })
@@ -103,7 +103,7 @@ impl RoomViews for Memory {
     }
 
     async fn read_up_to(&self, receipts: &[ReadUpTo]) -> Result<Vec<usize>> {
-        self.act("taking receipts over", |state| {
+        self.act("storing receipts", |state| {
             let receipts = receipts.iter().enumerate();
             receipts.filter(|(_, receipt)| state.read_up_to(receipt)).map(|(n, _)| n).collect()
         })
@@ -112,7 +112,7 @@ impl RoomViews for Memory {
 }
 
 impl State {
-    /// Returns whether it names no known message, though something is unread.
+    /// Stores a receipt. Returns `true` if it names no known message although some are unread.
     fn read_up_to(&mut self, receipt: &ReadUpTo) -> bool {
         let ReadUpTo { room, localpart, events } = receipt;
         let user = self.all_users().find(|user| user.localpart == *localpart);
@@ -122,37 +122,37 @@ impl State {
         let mut member = member.filter(|((_, id, at), _)| *id == user && at == room);
         let Some((member, read)) = member.next() else { return false };
         let summary = self.summary(room);
-        if self.settled(member.0, room).is_none() || read >= summary.count {
+        if self.registered(member.0, room).is_none() || read >= summary.count {
             return false;
         }
         let Some(place) = summary.place(events) else { return true };
         if place > read {
             self.members.insert(member.clone(), place);
             let fields = json!({ "room_id": room, "unread_count": summary.count - place });
-            self.tell_member(Kind::Unread, member.0, &user, &fields);
+            self.publish_to_user(Kind::Unread, member.0, &user, &fields);
         }
         false
     }
 
-    /// A room as a member sees it; `None` if the user is none, or the room none of ours.
-    pub(super) fn seen(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Option<Room> {
+    /// Returns a room as a member sees it; `None` if the user is no member, or the room is not registered.
+    pub(super) fn view(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Option<Room> {
         let read = self.members.get(&(tenant, user.clone(), room.clone()))?;
-        let (key, settled) = self.settled(tenant, room)?;
+        let (key, registered) = self.registered(tenant, room)?;
         let (entity_type, entity_id) = entity(key);
         let summary = self.summary(room);
         let last = summary.last_event.as_ref();
         let may_see_last = last.is_none_or(|event| self.may_see(tenant, user, room, event));
         Some(Room {
             matrix_room_id: room.clone(),
-            display_name: self.name(key, settled, user),
+            display_name: self.name(key, registered, user),
             room_type: room_type(key),
-            topic: told(&summary.topic).or_else(|| settled.profile.topic.clone()),
+            topic: non_empty(&summary.topic).or_else(|| registered.profile.topic.clone()),
             entity_type,
             entity_id,
             unread_count: (summary.count - read).max(0),
             last_message: summary.last.filter(|_| may_see_last),
             last_message_ts: summary.at.filter(|_| may_see_last),
-            encrypted: settled.profile.marks.is_encrypted,
+            encrypted: registered.profile.marks.is_encrypted,
         })
     }
 
@@ -160,31 +160,31 @@ impl State {
         self.conversation.summaries.get(room).cloned().unwrap_or_default()
     }
 
-    fn name(&self, key: &RoomKey, settled: &Settled, user: &HubUserId) -> String {
+    fn name(&self, key: &RoomKey, registered: &Registered, user: &HubUserId) -> String {
         match &key.kind {
             RoomKind::Dm(pair) => {
                 let partner = pair.both().into_iter().find(|one| *one != user).unwrap_or(user);
                 let known = self.user(key.tenant, partner);
                 known.map_or_else(|| partner.to_string(), |partner| partner.identity.display_name.clone())
             }
-            _ => told(&self.summary(&settled.id).name)
-                .or_else(|| settled.profile.name.clone())
+            _ => non_empty(&self.summary(&registered.id).name)
+                .or_else(|| registered.profile.name.clone())
                 .unwrap_or_else(|| key.kind().to_owned()),
         }
     }
 
-    fn listed(&self, key: &RoomKey, settled: &Settled, user: &HubUserId) -> Option<Listed> {
+    fn listed(&self, key: &RoomKey, registered: &Registered, user: &HubUserId) -> Option<Listed> {
         let (entity_type, entity_id) = entity(key);
         let room_type = room_type(key);
         matches!(room_type, RoomType::Entity | RoomType::Service).then(|| Listed {
-            matrix_room_id: settled.id.clone(),
-            display_name: self.name(key, settled, user),
+            matrix_room_id: registered.id.clone(),
+            display_name: self.name(key, registered, user),
             room_type,
-            topic: settled.profile.topic.clone(),
+            topic: registered.profile.topic.clone(),
             entity_type,
             entity_id,
-            last_message_ts: self.summary(&settled.id).at,
-            joined: self.members.contains_key(&(key.tenant, user.clone(), settled.id.clone())),
+            last_message_ts: self.summary(&registered.id).at,
+            joined: self.members.contains_key(&(key.tenant, user.clone(), registered.id.clone())),
         })
     }
 
@@ -193,8 +193,8 @@ impl State {
     }
 }
 
-/// What a client gave it, if one did.
-fn told(text: &str) -> Option<String> {
+/// Returns `None` for an empty text.
+fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 

@@ -16,14 +16,14 @@ use super::{Memory, State};
 pub(super) type Table = HashMap<RoomKey, Stored>;
 
 pub(super) enum Stored {
-    /// Somebody creates it until then.
+    /// A process creates it until this time.
     Claimed(Timestamp),
     /// It exists.
-    Settled(Settled),
+    Registered(Registered),
 }
 
 /// A room that exists.
-pub(super) struct Settled {
+pub(super) struct Registered {
     pub(super) id: RoomId,
     pub(super) profile: Profile,
     pub(super) activity: u64,
@@ -32,7 +32,7 @@ pub(super) struct Settled {
 impl Stored {
     pub(super) fn room(&self) -> Option<&RoomId> {
         match self {
-            Self::Settled(room) => Some(&room.id),
+            Self::Registered(room) => Some(&room.id),
             Self::Claimed(_) => None,
         }
     }
@@ -42,7 +42,7 @@ impl Stored {
 impl Rooms for Memory {
     async fn find(&self, key: &RoomKey) -> Result<Option<(RoomId, Marks)>> {
         self.act("finding a room", |state| match state.rooms.get(key) {
-            Some(Stored::Settled(room)) => Some((room.id.clone(), room.profile.marks)),
+            Some(Stored::Registered(room)) => Some((room.id.clone(), room.profile.marks)),
             _ => None,
         })
         .await
@@ -50,7 +50,7 @@ impl Rooms for Memory {
 
     async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim> {
         self.act("claiming a room", |state| match state.rooms.get(key) {
-            Some(Stored::Settled(room)) => Claim::Settled(room.id.clone()),
+            Some(Stored::Registered(room)) => Claim::Settled(room.id.clone()),
             Some(Stored::Claimed(until)) if *until > state.now => Claim::Held,
             _ => {
                 state.rooms.insert(key.clone(), Stored::Claimed(state.now + lease));
@@ -61,7 +61,7 @@ impl Rooms for Memory {
     }
 
     async fn unclaim(&self, key: &RoomKey) -> Result<()> {
-        self.act("giving a room's claim back", |state| {
+        self.act("releasing a room's claim", |state| {
             if let Some(Stored::Claimed(_)) = state.rooms.get(key) {
                 state.rooms.remove(key);
             }
@@ -75,8 +75,8 @@ impl Rooms for Memory {
                 return first.clone();
             }
             let activity = state.conversation.next_arrival();
-            let settled = Settled { id: room.clone(), profile: profile.clone(), activity };
-            state.rooms.insert(key.clone(), Stored::Settled(settled));
+            let registered = Registered { id: room.clone(), profile: profile.clone(), activity };
+            state.rooms.insert(key.clone(), Stored::Registered(registered));
             for member in &profile.members {
                 state.add_member(key.tenant, room, member);
             }
@@ -103,10 +103,12 @@ impl Rooms for Memory {
 }
 
 impl State {
-    /// A room of a tenant, by its id.
-    pub(super) fn settled(&self, tenant: TenantId, room: &RoomId) -> Option<(&RoomKey, &Settled)> {
+    /// Returns a room of a tenant by its id, with its key.
+    pub(super) fn registered(&self, tenant: TenantId, room: &RoomId) -> Option<(&RoomKey, &Registered)> {
         self.rooms.iter().find_map(|(key, stored)| match stored {
-            Stored::Settled(settled) if key.tenant == tenant && settled.id == *room => Some((key, settled)),
+            Stored::Registered(registered) if key.tenant == tenant && registered.id == *room => {
+                Some((key, registered))
+            }
             _ => None,
         })
     }

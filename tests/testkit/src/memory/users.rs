@@ -16,14 +16,14 @@ use serde_json::json;
 
 use super::{Memory, State};
 
-/// The longest rest after failures.
-const REST_MAX: Duration = Duration::from_mins(5);
+/// The longest backoff after failures.
+const BACKOFF_MAX: Duration = Duration::from_mins(5);
 
 pub(super) type Table = BTreeMap<HubUserId, Stored>;
 
 pub(super) struct Stored {
     pub(super) user: User,
-    /// When the account is to be made ready; `None` if it is.
+    /// The time from which the account is to be provisioned; `None` if it is provisioned.
     pub(super) due: Option<Timestamp>,
     pub(super) failures: u32,
     leased_until: Timestamp,
@@ -48,8 +48,8 @@ impl Stored {
     }
 }
 
-/// The part of a user whose change is signalled.
-fn shown(user: &User) -> (Identity, &str, Account) {
+/// Returns the part of a user whose changes are notified.
+fn observable(user: &User) -> (Identity, &str, Account) {
     (Identity { issued_at: None, ..user.identity.clone() }, &user.localpart, user.account)
 }
 
@@ -76,16 +76,17 @@ impl Users for Memory {
     }
 
     async fn provisioned(&self, user: &User) -> Result<()> {
-        self.act("storing that an account is ready", |state| state.provisioned(user)).await
+        self.act("storing that an account is provisioned", |state| state.provisioned(user)).await
     }
 
     async fn postpone(&self, user: &HubUserId) -> Result<()> {
         self.act("postponing an account", |state| {
             let now = state.now;
             if let Some(stored) = state.users.get_mut(user) {
-                let rest = Duration::from_secs(1).saturating_mul(1 << stored.failures.min(20)).min(REST_MAX);
+                let backoff =
+                    Duration::from_secs(1).saturating_mul(1 << stored.failures.min(20)).min(BACKOFF_MAX);
                 stored.failures += 1;
-                stored.due = Some(now + rest);
+                stored.due = Some(now + backoff);
                 stored.leased_until = now;
             }
         })
@@ -98,7 +99,8 @@ impl Users for Memory {
         account: Account,
         look_again: Duration,
     ) -> Result<Option<Account>> {
-        self.act("storing whose account it is", |state| state.record_account(user, account, look_again)).await
+        self.act("storing the owner of an account", |state| state.record_account(user, account, look_again))
+            .await
     }
 
     fn watch(&self, watcher: Arc<dyn UserWatcher>) {
@@ -109,12 +111,12 @@ impl Users for Memory {
 }
 
 impl State {
-    /// The users of all tenants.
+    /// Returns the users of all tenants.
     pub(super) fn all_users(&self) -> impl Iterator<Item = &User> {
         self.users.values().map(|stored| &stored.user)
     }
 
-    /// A user of this tenant.
+    /// Returns a user of this tenant.
     pub(super) fn user(&self, tenant: TenantId, user: &HubUserId) -> Option<&User> {
         self.users.get(user).map(|stored| &stored.user).filter(|user| user.tenant() == tenant)
     }
@@ -128,7 +130,7 @@ impl State {
             localpart.clone_into(&mut stored.user.localpart);
             stored.user.account = Account::Pending;
             stored.make_due(now);
-            self.work = true;
+            self.has_work = true;
         }
         if before.as_ref().is_none_or(|before| !before.identity.outranks(identity)) {
             let was = before.as_ref().map(|before| &before.identity);
@@ -136,26 +138,26 @@ impl State {
                 .is_none_or(|was| was.tenant != identity.tenant || was.display_name != identity.display_name)
             {
                 stored.make_due(now);
-                self.work = true;
+                self.has_work = true;
             }
             stored.user.identity = identity.clone();
-            self.tell_of_change(was, identity);
+            self.publish_change(was, identity);
         }
         let user = self.users[id].user.clone();
-        if before.is_some_and(|before| shown(&before) != shown(&user)) {
+        if before.is_some_and(|before| observable(&before) != observable(&user)) {
             self.changed.push((id.clone(), user.localpart.clone()));
         }
         user
     }
 
-    /// Applies the effects of a token: a user who moves leaves the rooms of the former tenant, and gets the direct messages
-    /// that are held in the new one.
-    fn tell_of_change(&mut self, was: Option<&Identity>, is: &Identity) {
+    /// Publishes the effects of a token. A user who moves leaves the rooms of the former tenant, and gets the
+    /// direct messages that are held in the new one.
+    fn publish_change(&mut self, was: Option<&Identity>, is: &Identity) {
         let id = &is.hub_user_id;
         match was {
             Some(was) if was.tenant == is.tenant && was.role == is.role => return,
             Some(was) if was.tenant == is.tenant => {
-                return self.tell_member(Kind::RoleChanged, is.tenant, id, &json!({ "role": is.role }));
+                return self.publish_to_user(Kind::RoleChanged, is.tenant, id, &json!({ "role": is.role }));
             }
             Some(was) => {
                 let members = self.members.keys();
@@ -163,7 +165,7 @@ impl State {
                 for (tenant, user, room) in left.cloned().collect::<Vec<_>>() {
                     self.depart(tenant, &room, &user);
                 }
-                self.tell_member(Kind::AccessWithdrawn, was.tenant, id, &json!({}));
+                self.publish_to_user(Kind::AccessWithdrawn, was.tenant, id, &json!({}));
             }
             None => {}
         }
@@ -222,15 +224,15 @@ impl State {
                 tenants.entry(stored.user.tenant()).or_default().push((due, id.clone()));
             }
         }
-        let mut places = Vec::new();
+        let mut queue = Vec::new();
         for due in tenants.values_mut() {
             due.sort();
             let count = due.len();
-            // From both ends to the middle.
-            places.extend(due.drain(..).enumerate().map(|(n, (_, id))| (n.min(count - 1 - n), id)));
+            // Alternates between the oldest and the newest of a tenant.
+            queue.extend(due.drain(..).enumerate().map(|(n, (_, id))| (n.min(count - 1 - n), id)));
         }
-        places.sort();
-        let claimed = places.into_iter().take(usize::try_from(limit).unwrap_or_default());
+        queue.sort();
+        let claimed = queue.into_iter().take(usize::try_from(limit).unwrap_or_default());
         let mut users = Vec::new();
         for (_, id) in claimed {
             if let Some(stored) = self.users.get_mut(&id) {
@@ -241,12 +243,12 @@ impl State {
         users
     }
 
-    fn provisioned(&mut self, told: &User) {
+    fn provisioned(&mut self, provisioned: &User) {
         let now = self.now;
-        let Some(stored) = self.users.get_mut(told.id()) else { return };
+        let Some(stored) = self.users.get_mut(provisioned.id()) else { return };
         stored.leased_until = now;
         stored.failures = 0;
-        let (is, was) = (&stored.user.identity, &told.identity);
+        let (is, was) = (&stored.user.identity, &provisioned.identity);
         if is.tenant == was.tenant && is.display_name == was.display_name {
             stored.due = None;
             stored.user.provisioned = true;

@@ -1,4 +1,4 @@
-//! Direct messages to users whom the tenant does not know: held, and released by their first sign-in there.
+//! Direct messages to users whom the tenant does not know: held, and released by their first sign-in.
 
 use std::time::Duration;
 
@@ -12,22 +12,25 @@ use messenger_core::{
 };
 use serde_json::json;
 
-use super::{LONG, Store, accept, claim, pending, together};
-use crate::fixtures::{OTHER_TENANT, TENANT, dm, draft, entry, identity, payload, titles, user, waiting};
+use super::{LONG, Store, accept, claim, concurrently, pending};
+use crate::fixtures::{
+    OTHER_TENANT, TENANT, dm, draft, identity, new_notification, payload, titles, user, waiting,
+};
 
 async fn sign_in(ports: &Ports, name: &str, tenant: TenantId) -> Result<()> {
     ports.users.sign_in(&Identity { tenant, ..identity(name) }, name).await.map(|_| ())
 }
 
 async fn hold(ports: &Ports, title: &str) -> Result<Notification> {
-    Ok(accept(ports, entry(dm("anna", title))).await?.0)
+    Ok(accept(ports, new_notification(dm("anna", title))).await?.0)
 }
 
-/// It is stored, says why it waits and until when, and nobody waits for it.
+/// A held message names the reason and its expiry, and no caller waits for it.
 pub async fn a_message_to_an_unknown_user_is_held(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (held, _) =
-        accept(&ports, NewNotification { options: waiting(LONG), ..entry(dm("anna", "hello")) }).await?;
+        accept(&ports, NewNotification { options: waiting(LONG), ..new_notification(dm("anna", "hello")) })
+            .await?;
     assert_eq!(held.status, Status::Pending);
     assert_eq!(held.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
     assert_eq!((held.announced, held.in_flight), (false, None));
@@ -37,34 +40,37 @@ pub async fn a_message_to_an_unknown_user_is_held(store: &dyn Store) -> Result<(
     Ok(())
 }
 
-/// Nobody hears of it, and no worker gets it.
-pub async fn what_is_held_is_neither_told_nor_due(store: &dyn Store) -> Result<()> {
+/// A held message is not published, and no worker claims it.
+pub async fn a_held_message_is_neither_published_nor_due(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     hold(&ports, "hello").await?;
     assert_eq!(ports.feed.next(Position(0), 10).await?, []);
     assert_eq!(ports.outbox.claim(LONG).await?, None);
-    assert!(!ports.maintenance.is_backing_off().await?, "it does not rest after a failure");
+    assert!(!ports.maintenance.is_backing_off().await?, "holding is no backoff");
     ports.maintenance.retry_now().await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
     Ok(())
 }
 
-/// Its retry key is known like any other.
-pub async fn what_is_held_is_accepted_once(store: &dyn Store) -> Result<()> {
+/// The idempotency key of a held message is remembered.
+pub async fn a_held_message_is_accepted_once(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let call = NewNotification { options: crate::fixtures::retried("k", "f"), ..entry(dm("anna", "hello")) };
+    let call = NewNotification {
+        options: crate::fixtures::retried("k", "f"),
+        ..new_notification(dm("anna", "hello"))
+    };
     let (held, _) = accept(&ports, call.clone()).await?;
     match ports.notifications.accept(call).await? {
         messenger_core::notification::AcceptOutcome::Replayed { notification, .. } => {
             assert_eq!(*notification, held);
         }
-        messenger_core::notification::AcceptOutcome::New { .. } => panic!("it was known"),
+        messenger_core::notification::AcceptOutcome::New { .. } => panic!("the key was known"),
     }
     Ok(())
 }
 
-/// The first sign-in makes all that is held due, in order and not yet announced.
-pub async fn the_first_sign_in_releases_it(store: &dyn Store) -> Result<()> {
+/// The first sign-in makes all held messages due, in order and not yet announced.
+pub async fn the_first_sign_in_releases_held_messages(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     for title in ["1", "2", "3"] {
         hold(&ports, title).await?;
@@ -77,8 +83,8 @@ pub async fn the_first_sign_in_releases_it(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Nobody else's sign-in releases it: not another user's, and not the same user's in another tenant.
-pub async fn no_other_sign_in_releases_it(store: &dyn Store) -> Result<()> {
+/// Neither another user's sign-in nor the user's own in another tenant releases held messages.
+pub async fn no_other_sign_in_releases_held_messages(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     hold(&ports, "hello").await?;
     for other in ["Anna", "anna2", "ann", "bert"] {
@@ -86,14 +92,14 @@ pub async fn no_other_sign_in_releases_it(store: &dyn Store) -> Result<()> {
         assert_eq!(ports.outbox.claim(LONG).await?, None, "{other}");
     }
     sign_in(&ports, "anna", OTHER_TENANT).await?;
-    assert_eq!(ports.outbox.claim(LONG).await?, None, "the other tenant's user is somebody else here");
-    let (again, _) = accept(&ports, entry(dm("anna", "still unknown"))).await?;
+    assert_eq!(ports.outbox.claim(LONG).await?, None, "the other tenant's user is another user here");
+    let (again, _) = accept(&ports, new_notification(dm("anna", "still unknown"))).await?;
     assert_eq!(again.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
     Ok(())
 }
 
-/// Who moves into the tenant gets what is held for them there.
-pub async fn moving_into_the_tenant_releases_it(store: &dyn Store) -> Result<()> {
+/// A user who moves into the tenant gets the messages that are held there.
+pub async fn moving_into_the_tenant_releases_held_messages(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     sign_in(&ports, "anna", OTHER_TENANT).await?;
     hold(&ports, "hello").await?;
@@ -102,30 +108,31 @@ pub async fn moving_into_the_tenant_releases_it(store: &dyn Store) -> Result<()>
     Ok(())
 }
 
-/// To whom the tenant knows, a message goes like any other; what was held goes first.
-pub async fn what_was_held_goes_first(store: &dyn Store) -> Result<()> {
+/// Held messages go first; later ones to the known user are not held.
+pub async fn held_messages_go_before_later_ones(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     hold(&ports, "held").await?;
     sign_in(&ports, "anna", TENANT).await?;
     let (later, place) =
-        accept(&ports, NewNotification { options: waiting(LONG), ..entry(dm("anna", "later")) }).await?;
+        accept(&ports, NewNotification { options: waiting(LONG), ..new_notification(dm("anna", "later")) })
+            .await?;
     assert_eq!((later.reason, later.announced, later.expires_at), (None, true, None));
     assert_eq!(place, messenger_core::notification::QueueState::Queued);
     assert_eq!(titles(&pending(&ports, &claim(&ports).await?).await?), ["held", "later"]);
     Ok(())
 }
 
-/// However a message and the sign-in race, the message is released or was never held.
-pub async fn a_message_never_misses_the_sign_in(store: &dyn Store) -> Result<()> {
+/// A message that races with the sign-in is released or was never held.
+pub async fn a_message_never_misses_a_concurrent_sign_in(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     for round in 0..15 {
         let name = format!("user{round}");
         let identity = identity(&name);
         let signing = ports.users.sign_in(&identity, &name);
         let (sent, signed_in) = futures::future::join(
-            together(4, |n| {
+            concurrently(4, |n| {
                 let (ports, name) = (ports.clone(), name.clone());
-                async move { accept(&ports, entry(dm(&name, &n.to_string()))).await }
+                async move { accept(&ports, new_notification(dm(&name, &n.to_string()))).await }
             }),
             signing,
         )
@@ -138,11 +145,11 @@ pub async fn a_message_never_misses_the_sign_in(store: &dyn Store) -> Result<()>
     Ok(())
 }
 
-/// A room queue whose reader is gone waits for them, and for nothing else.
+/// A room queue whose reader has moved away is due only after their next sign-in.
 pub async fn a_queue_may_wait_for_a_sign_in(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     sign_in(&ports, "anna", TENANT).await?;
-    accept(&ports, entry(dm("anna", "hello"))).await?;
+    accept(&ports, new_notification(dm("anna", "hello"))).await?;
     sign_in(&ports, "anna", OTHER_TENANT).await?;
     let queue = claim(&ports).await?;
     ports.outbox.release(&queue, QueueRelease::UntilSignIn).await?;
@@ -156,20 +163,20 @@ pub async fn a_queue_may_wait_for_a_sign_in(store: &dyn Store) -> Result<()> {
 }
 
 /// Announcing appends the live event for the recipient, once.
-pub async fn what_was_held_is_announced_once(store: &dyn Store) -> Result<()> {
+pub async fn a_held_message_is_announced_once(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     hold(&ports, "hello").await?;
     sign_in(&ports, "anna", TENANT).await?;
     let queue = claim(&ports).await?;
     let released = pending(&ports, &queue).await?.remove(0);
     let fields = payload(&json!({ "title": "hello" }));
-    together(10, |_| {
+    concurrently(10, |_| {
         let (ports, released, fields) = (ports.clone(), released.clone(), fields.clone());
         async move { ports.outbox.announce(&released, &fields).await }
     })
     .await?;
-    let told = ports.feed.next(Position(0), 10).await?;
-    let [event] = told.as_slice() else { panic!("one event, not {}", told.len()) };
+    let events = ports.feed.next(Position(0), 10).await?;
+    let [event] = events.as_slice() else { panic!("one event, not {}", events.len()) };
     assert_eq!((event.kind, event.notification), (Kind::Notification, Some(released.id)));
     assert_eq!(event.audience, Audience::User(TENANT, user("anna")));
     assert_eq!(event.payload, fields);
@@ -177,10 +184,10 @@ pub async fn what_was_held_is_announced_once(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// What was announced when it was accepted is not announced again.
-pub async fn what_was_told_already_is_not_announced(store: &dyn Store) -> Result<()> {
+/// A notification that was announced on acceptance is not announced again.
+pub async fn an_announced_notification_is_not_announced_again(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let (stored, _) = accept(&ports, entry(draft("x"))).await?;
+    let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
     ports.outbox.announce(&stored, &payload(&json!({}))).await?;
     assert_eq!(ports.feed.span().await?.head, Position(1));
     Ok(())
