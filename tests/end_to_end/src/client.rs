@@ -1,4 +1,4 @@
-//! Satellites, people and browsers, as the service meets them: over HTTP.
+//! HTTP clients of the service: satellites, users and browsers.
 
 use std::{
     pin::Pin,
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::stack::{HUB_SECRET_KEY, SERVICE_TOKEN};
 
-/// How long an event may take on a busy machine before a test gives up.
+/// The longest that an event may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A client of the service, with or without credentials.
@@ -24,49 +24,49 @@ pub struct Client {
     url: String,
 }
 
-/// What the service answered.
+/// A response of the service.
 #[derive(Debug, Clone)]
 pub struct TestResponse {
-    /// The status.
+    /// The status code.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body; `null` if it is no JSON.
+    /// The body as JSON; `null` if it is not JSON.
     pub body: Value,
 }
 
-/// A user of the Hub.
+/// A user of the Hub with a token.
 #[derive(Debug, Clone)]
 pub struct TestUser {
     client: Client,
-    /// `sub`.
+    /// The `sub` of the token.
     pub id: String,
-    /// Their Hub token.
+    /// The Hub token.
     pub token: String,
 }
 
-/// The bytes of an answer, as they come.
-type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
+/// The chunks of a response body.
+type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
 
-/// A stream of events, as a browser reads it.
+/// An event stream, as a browser reads it.
 pub struct EventStream {
-    reader: Reader<Pieces>,
+    reader: Reader<Chunks>,
     last_id: String,
 }
 
 impl Client {
-    /// A client of a service at this address.
+    /// Makes a client of the service at this address.
     pub fn new(url: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build();
         Self { http: http.expect("an HTTP client"), url: url.to_owned() }
     }
 
-    /// Host and port of the service.
+    /// Returns host and port of the service.
     pub fn address(&self) -> String {
         self.url.trim_start_matches("http://").to_owned()
     }
 
-    /// A request to a path.
+    /// Makes a request to a path.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
     }
@@ -76,43 +76,43 @@ impl Client {
         self.notify_with(body, "?wait=10", None).await
     }
 
-    /// Sends a notification with a query and an idempotency key.
+    /// Sends a notification with a query string and an idempotency key.
     pub async fn notify_with(&self, body: &Value, query: &str, key: Option<&str>) -> TestResponse {
-        answer(self.notification(body, query, key)).await
+        fetch(self.notification(body, query, key)).await
     }
 
-    /// The same, where the service may die before it answers.
+    /// Sends a notification. Returns an error if the service ends before it responds.
     pub async fn try_notify(
         &self,
         body: &Value,
         query: &str,
         key: &str,
     ) -> Result<TestResponse, reqwest::Error> {
-        try_answer(self.notification(body, query, Some(key))).await
+        try_fetch(self.notification(body, query, Some(key))).await
     }
 
-    /// `GET` as a satellite.
-    pub async fn ask(&self, path: &str) -> TestResponse {
-        answer(self.request(Method::GET, path).header("X-Service-Token", SERVICE_TOKEN)).await
+    /// Sends a `GET` as a satellite.
+    pub async fn get_as_satellite(&self, path: &str) -> TestResponse {
+        fetch(self.request(Method::GET, path).header("X-Service-Token", SERVICE_TOKEN)).await
     }
 
-    /// `GET` as nobody.
+    /// Sends a `GET` without credentials.
     pub async fn get(&self, path: &str) -> TestResponse {
-        answer(self.request(Method::GET, path)).await
+        fetch(self.request(Method::GET, path)).await
     }
 
-    /// A user of tenant 1.
-    pub fn person(&self, id: &str) -> TestUser {
-        self.person_of(id, 1)
+    /// Returns a user of tenant 1.
+    pub fn user(&self, id: &str) -> TestUser {
+        self.user_of_tenant(id, 1)
     }
 
-    /// A user of a tenant.
-    pub fn person_of(&self, id: &str, tenant: i64) -> TestUser {
-        self.person_with(id, "user", tenant)
+    /// Returns a user of a tenant.
+    pub fn user_of_tenant(&self, id: &str, tenant: i64) -> TestUser {
+        self.user_with_role(id, "user", tenant)
     }
 
-    /// A user of a tenant with a role.
-    pub fn person_with(&self, id: &str, role: &str, tenant: i64) -> TestUser {
+    /// Returns a user of a tenant with a role.
+    pub fn user_with_role(&self, id: &str, role: &str, tenant: i64) -> TestUser {
         let claims = json!({
             "sub": id, "role": role, "tenant_id": tenant, "display_name": format!("Name von {id}"),
             "iss": "aesystek-hub", "exp": in_seconds(3600),
@@ -133,34 +133,34 @@ impl Client {
 }
 
 impl TestUser {
-    /// `GET` as this user.
+    /// Sends a `GET` as this user.
     pub async fn get(&self, path: &str) -> TestResponse {
-        answer(self.client.request(Method::GET, path).bearer_auth(&self.token)).await
+        fetch(self.client.request(Method::GET, path).bearer_auth(&self.token)).await
     }
 
-    /// `POST` of JSON as this user.
+    /// Sends a `POST` of JSON as this user.
     pub async fn post(&self, path: &str, body: &Value) -> TestResponse {
-        answer(self.request(Method::POST, path).json(body)).await
+        fetch(self.request(Method::POST, path).json(body)).await
     }
 
-    /// The same, where the service may be away.
+    /// Sends a `POST` of JSON as this user. Returns an error if the service cannot be reached.
     pub async fn try_post(&self, path: &str, body: &Value) -> Result<TestResponse, reqwest::Error> {
-        try_answer(self.request(Method::POST, path).json(body)).await
+        try_fetch(self.request(Method::POST, path).json(body)).await
     }
 
-    /// A request as this user.
+    /// Makes a request as this user.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, path).bearer_auth(&self.token)
     }
 
-    /// The same by another HTTP client.
-    pub(crate) fn anew(&self, http: &reqwest::Client, method: Method, path: &str) -> RequestBuilder {
+    /// Makes a request as this user with another HTTP client.
+    pub(crate) fn request_with(&self, http: &reqwest::Client, method: Method, path: &str) -> RequestBuilder {
         http.request(method, format!("{}{path}", self.client.url)).bearer_auth(&self.token)
     }
 
-    /// The same user with other claims in their token.
+    /// Returns the same user with another claim in the token.
     #[must_use]
-    pub fn claiming(&self, field: &str, value: &Value) -> Self {
+    pub fn with_claim(&self, field: &str, value: &Value) -> Self {
         let mut claims = json!({
             "sub": self.id, "role": "user", "tenant_id": 1, "display_name": format!("Name von {}", self.id),
             "iss": "aesystek-hub", "exp": in_seconds(3600),
@@ -169,17 +169,17 @@ impl TestUser {
         Self { token: token(&claims), ..self.clone() }
     }
 
-    /// Signs in, and waits until the Matrix account and the general room are ready.
+    /// Signs in, and waits until the user is a member of the general room.
     pub async fn wait_until_provisioned(&self) {
         self.stream(Some("0")).await.next_of("room_joined").await;
     }
 
-    /// Opens a stream, as an `EventSource` does, and reads `connected`.
+    /// Opens an event stream, as `EventSource` does, and reads `connected`.
     pub async fn stream(&self, last_event_id: Option<&str>) -> EventStream {
         self.try_stream(last_event_id).await.expect("a stream")
     }
 
-    /// The same, where the service may be away.
+    /// Opens an event stream. Returns an error if the service cannot be reached or refuses.
     pub async fn try_stream(&self, last_event_id: Option<&str>) -> Result<EventStream, reqwest::Error> {
         // A stream may last longer than any request.
         let http = reqwest::Client::builder().no_proxy().build()?;
@@ -190,7 +190,7 @@ impl TestUser {
             None => request,
         };
         let response = request.send().await?.error_for_status()?;
-        let reader = Reader::new(Box::pin(response.bytes_stream()) as Pieces);
+        let reader = Reader::new(Box::pin(response.bytes_stream()) as Chunks);
         let mut stream = EventStream { reader, last_id: String::new() };
         assert_eq!(stream.next().await.kind(), "connected");
         Ok(stream)
@@ -198,7 +198,7 @@ impl TestUser {
 }
 
 impl EventStream {
-    /// The next event that is no keepalive.
+    /// Returns the next event that is no keepalive.
     pub async fn next(&mut self) -> SseEvent {
         let next = tokio::time::timeout(PATIENCE, self.reader.next_without_keepalives()).await;
         let event = next.expect("an event in time").expect("the stream goes on");
@@ -206,7 +206,7 @@ impl EventStream {
         event
     }
 
-    /// The next event of a type; others are passed over.
+    /// Returns the next event of a type and skips others.
     pub async fn next_of(&mut self, kind: &str) -> Value {
         loop {
             let event = self.next().await;
@@ -216,7 +216,7 @@ impl EventStream {
         }
     }
 
-    /// The next event that tells who types, as it came; others are passed over.
+    /// Returns the next typing event and skips others.
     pub async fn next_typing(&mut self) -> SseEvent {
         loop {
             let event = self.next().await;
@@ -226,48 +226,48 @@ impl EventStream {
         }
     }
 
-    /// Everything that comes within a time.
+    /// Returns all events that arrive within this time.
     pub async fn within(&mut self, time: Duration) -> Vec<SseEvent> {
         self.reader.within(time).await
     }
 
-    /// What a browser that was told so far would send as `Last-Event-ID`.
+    /// Returns the `Last-Event-ID` that a browser would send after the last event.
     pub fn last_id(&self) -> &str {
         &self.last_id
     }
 }
 
-/// A Hub token with these claims.
+/// Makes a Hub token with these claims.
 pub fn token(claims: &Value) -> String {
     signed(claims, HUB_SECRET_KEY)
 }
 
-/// A token with these claims and this key.
+/// Makes a token with these claims, signed with this key.
 pub fn signed(claims: &Value, key: &str) -> String {
     encode(&Header::default(), claims, &EncodingKey::from_secret(key.as_bytes())).expect("a token")
 }
 
-/// A moment for `exp`.
-#[expect(clippy::disallowed_methods, reason = "tokens are checked against the clock on the wall")]
+/// Returns a value for `exp`.
+#[expect(clippy::disallowed_methods, reason = "tokens are checked against the real clock")]
 pub fn in_seconds(seconds: i64) -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
     now.cast_signed() + seconds
 }
 
-/// Sends a request and reads the answer.
-pub async fn answer(request: RequestBuilder) -> TestResponse {
-    try_answer(request).await.expect("an answer")
+/// Sends a request and reads the response.
+pub async fn fetch(request: RequestBuilder) -> TestResponse {
+    try_fetch(request).await.expect("a response")
 }
 
-async fn try_answer(request: RequestBuilder) -> Result<TestResponse, reqwest::Error> {
+async fn try_fetch(request: RequestBuilder) -> Result<TestResponse, reqwest::Error> {
     let response = request.send().await?;
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await?;
     Ok(TestResponse { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
 }
 
-/// The stream as bytes, for tests of the bytes themselves.
+/// Sends a request and returns the response body as bytes.
 pub async fn raw(request: RequestBuilder) -> impl Stream<Item = Result<Bytes, reqwest::Error>> + Unpin {
-    let response = request.send().await.expect("an answer");
+    let response = request.send().await.expect("a response");
     Box::pin(response.bytes_stream().into_stream())
 }

@@ -1,4 +1,4 @@
-//! The homeserver of a test: a Synapse, or a Conduit where `CONDUIT_BIN` names one.
+//! The homeserver of a test: a Synapse, or a Conduit if `CONDUIT_BIN` names one.
 
 use std::{
     io::Write as _,
@@ -15,17 +15,17 @@ use tokio::time::{sleep, timeout};
 use crate::room::Matrix;
 
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long the worker may take on a busy machine.
+/// The longest that the worker may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 const PASSWORD: &str = "a password of the tests";
 
-/// A homeserver that knows our registration, or will: our worker registers us at Conduit.
+/// A homeserver that is registered with the service, or will be: the worker registers the service at Conduit.
 pub struct Server {
     kind: Kind,
     as_token: String,
 }
 
-/// Whether a test cannot be run on Conduit, when the tests run there: says so, with the reason.
+/// Returns whether the tests run on Conduit, and prints the reason why this one is skipped there.
 pub fn is_skipped_on_conduit(reason: &str) -> bool {
     let is_skipped = conduit::binary().is_some();
     if is_skipped {
@@ -57,7 +57,7 @@ impl Server {
         Self { kind, as_token: registered.as_token.clone() }
     }
 
-    /// What lets our worker become an administrator there.
+    /// Returns the secret with which the worker becomes an administrator; `None` on Conduit.
     pub(crate) fn registration_secret(&self) -> Option<&str> {
         match &self.kind {
             Kind::Synapse(synapse) => Some(synapse.registration_secret()),
@@ -65,24 +65,25 @@ impl Server {
         }
     }
 
-    /// Waits until it knows us: a Conduit learns of us by our worker.
-    pub(crate) async fn know_us(&self) {
-        let knows = async || {
+    /// Waits until the homeserver knows the service: the worker registers it at Conduit.
+    pub(crate) async fn wait_until_registered(&self) {
+        let is_registered = async || {
             let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
             let url = format!("{}/_matrix/client/v3/account/whoami", self.url());
             let bot = format!("@messenger:{}", self.server_name());
-            let answer = http.get(url).query(&[("user_id", bot)]).bearer_auth(&self.as_token).send().await;
-            answer.is_ok_and(|answer| answer.status().is_success())
+            let response = http.get(url).query(&[("user_id", bot)]).bearer_auth(&self.as_token).send().await;
+            response.is_ok_and(|response| response.status().is_success())
         };
-        let told = async {
-            while !knows().await {
+        let registered = async {
+            while !is_registered().await {
                 sleep(PAUSE).await;
             }
         };
-        timeout(PATIENCE, told).await.expect("the homeserver learns of us");
+        timeout(PATIENCE, registered).await.expect("the homeserver knows the service");
     }
 
-    /// An ordinary client of a user. Nobody but the user sets a password at a Conduit, so there we let them in.
+    /// Logs an ordinary client of a user in. On Conduit the service does so, because only users set passwords
+    /// there.
     pub(crate) async fn client(&self, localpart: &str) -> Matrix {
         let token = match &self.kind {
             Kind::Synapse(synapse) => {
@@ -91,21 +92,21 @@ impl Server {
             }
             Kind::Conduit(_) => {
                 let user = json!({ "type": "m.login.application_service", "username": localpart });
-                // Whom we have not made yet; whoever is there already, stays.
-                self.as_us("register", &user).await;
+                // Fails without an effect if the account exists.
+                self.post_as_appservice("register", &user).await;
                 let user = json!({
                     "type": "m.login.application_service",
                     "identifier": { "type": "m.id.user", "user": localpart },
                 });
-                let answer = self.as_us("login", &user).await;
-                answer["access_token"].as_str().expect("a token").to_owned()
+                let response = self.post_as_appservice("login", &user).await;
+                response["access_token"].as_str().expect("a token").to_owned()
             }
         };
         Matrix::with(self.url(), token)
     }
 
-    /// An ordinary client of somebody whose account is not made by the service.
-    pub(crate) async fn stranger(&self, localpart: &str) -> Matrix {
+    /// Logs an ordinary client in whose account the service did not make.
+    pub(crate) async fn foreign_client(&self, localpart: &str) -> Matrix {
         match &self.kind {
             Kind::Synapse(synapse) => {
                 synapse.register_user(localpart, PASSWORD, false).await.expect("an account");
@@ -115,17 +116,17 @@ impl Server {
                     "type": "m.login.application_service", "username": localpart, "password": PASSWORD,
                     "inhibit_login": true,
                 });
-                self.as_us("register", &user).await;
+                self.post_as_appservice("register", &user).await;
             }
         }
         Matrix::with(self.url(), self.login(localpart, PASSWORD).await.expect("a login"))
     }
 
-    async fn as_us(&self, path: &str, body: &Value) -> Value {
+    async fn post_as_appservice(&self, path: &str, body: &Value) -> Value {
         let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
         let url = format!("{}/_matrix/client/v3/{path}", self.url());
-        let answer = http.post(url).bearer_auth(&self.as_token).json(body).send().await;
-        answer.expect("an answer").json().await.expect("JSON")
+        let response = http.post(url).bearer_auth(&self.as_token).json(body).send().await;
+        response.expect("a response").json().await.expect("JSON")
     }
 }
 

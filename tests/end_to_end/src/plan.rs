@@ -1,19 +1,19 @@
-//! The parts of the service that a test needs.
+//! The parts of the service that a test starts.
 
-/// The parts that a test needs.
+/// The parts that a test starts.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// A homeserver of its own; without one its address leads nowhere.
+    /// Whether to start a homeserver; without one its address leads nowhere.
     pub homeserver: bool,
-    /// A worker.
+    /// Whether to start a worker.
     pub worker: bool,
-    /// A [`Gate`] before what the homeserver pushes.
-    pub gate: bool,
+    /// Whether to put a [`PushProxy`](crate::PushProxy) in front of the service.
+    pub push_proxy: bool,
     /// The part that starts first.
     pub first: First,
-    /// Another database than one of the tests' cluster.
+    /// A database to use instead of a new one in the tests' cluster.
     pub database_url: Option<String>,
-    /// More environment for router and worker.
+    /// Additional environment variables of router and worker.
     pub environment: Vec<(String, String)>,
 }
 
@@ -22,7 +22,7 @@ pub struct Plan {
 pub enum First {
     /// The router.
     Router,
-    /// The worker: the router starts when the homeserver knows the service.
+    /// The worker: the router starts once the homeserver knows the service.
     Worker,
 }
 
@@ -31,7 +31,7 @@ impl Default for Plan {
         Self {
             homeserver: true,
             worker: true,
-            gate: false,
+            push_proxy: false,
             first: First::Router,
             database_url: None,
             environment: Vec::new(),

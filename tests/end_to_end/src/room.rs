@@ -1,4 +1,4 @@
-//! An ordinary Matrix client: what is in the rooms, according to the homeserver.
+//! An ordinary Matrix client, which reads rooms directly from the homeserver.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// How long something may take on a busy machine.
+/// The longest that an effect may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Pause before another try.
+/// The pause before another attempt.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// A Matrix client that is logged in.
@@ -25,7 +25,7 @@ impl Matrix {
         Self { http, url: url.to_owned(), token }
     }
 
-    /// All events of a room that this user may see, oldest first.
+    /// Returns all events of a room that this user may see, oldest first.
     pub async fn events(&self, room: &str) -> Vec<Value> {
         let mut events = Vec::new();
         let mut from = String::new();
@@ -40,13 +40,13 @@ impl Matrix {
         }
     }
 
-    /// The messages of a room, oldest first.
+    /// Returns the messages of a room, oldest first.
     pub async fn messages(&self, room: &str) -> Vec<Value> {
         let events = self.events(room).await;
         events.into_iter().filter(|event| event["type"] == "m.room.message").collect()
     }
 
-    /// The ids of the notifications in a room, in its order.
+    /// Returns the ids of the notifications in a room, in order.
     pub async fn notifications(&self, room: &str) -> Vec<i64> {
         let messages = self.messages(room).await;
         messages
@@ -55,22 +55,23 @@ impl Matrix {
             .collect()
     }
 
-    /// Says something in a room. Returns the event id.
-    pub async fn say(&self, room: &str, text: &str) -> String {
+    /// Sends a text message to a room. Returns the event id.
+    pub async fn send_text(&self, room: &str, text: &str) -> String {
         self.send(room, "m.room.message", json!({ "msgtype": "m.text", "body": text })).await
     }
 
-    /// The same, however often the homeserver has to be asked: it may be killed meanwhile. Said once.
-    pub async fn insist(&self, room: &str, text: &str) -> String {
+    /// Sends a text message with one transaction id until the homeserver accepts it, which may be killed
+    /// meanwhile.
+    pub async fn send_text_until_accepted(&self, room: &str, text: &str) -> String {
         let path = format!("/rooms/{}/send/m.room.message/{}", encoded(room), uuid::Uuid::new_v4());
         let url = format!("{}/_matrix/client/v3{path}", self.url);
         let body = json!({ "msgtype": "m.text", "body": text });
         loop {
             let sent =
                 self.http.put(&url).bearer_auth(&self.token).timeout(PATIENCE).json(&body).send().await;
-            if let Ok(answer) = sent
-                && answer.status().is_success()
-                && let Ok(sent) = answer.json::<Value>().await
+            if let Ok(response) = sent
+                && response.status().is_success()
+                && let Ok(sent) = response.json::<Value>().await
             {
                 return sent["event_id"].as_str().expect("an event id").to_owned();
             }
@@ -85,7 +86,7 @@ impl Matrix {
         sent["event_id"].as_str().expect("an event id").to_owned()
     }
 
-    /// Takes an event back.
+    /// Redacts an event.
     pub async fn redact(&self, room: &str, event: &str) {
         let path = format!("/rooms/{}/redact/{}/{}", encoded(room), encoded(event), uuid::Uuid::new_v4());
         self.call(Method::PUT, &path, Some(json!({}))).await;
@@ -97,7 +98,7 @@ impl Matrix {
         room["room_id"].as_str().expect("a room id").to_owned()
     }
 
-    /// Invites somebody into a room.
+    /// Invites a user into a room.
     pub async fn invite(&self, room: &str, user: &str) {
         let path = format!("/rooms/{}/invite", encoded(room));
         self.call(Method::POST, &path, Some(json!({ "user_id": user }))).await;
@@ -113,20 +114,21 @@ impl Matrix {
         self.call(Method::POST, &format!("/rooms/{}/leave", encoded(room)), Some(json!({}))).await;
     }
 
-    /// Says for half a minute that this user types in a room, or that they do not.
+    /// Sets whether this user is typing in a room, for half a minute.
     pub async fn set_typing(&self, room: &str, user: &str, typing: bool) {
         let path = format!("/rooms/{}/typing/{}", encoded(room), encoded(user));
         self.call(Method::PUT, &path, Some(json!({ "typing": typing, "timeout": 30_000 }))).await;
     }
 
-    /// Reads a room up to an event: `m.read`, or `m.read.private`.
+    /// Sends a receipt for an event: `m.read` or `m.read.private`.
     pub async fn read(&self, room: &str, event: &str, receipt: &str) {
         let path = format!("/rooms/{}/receipt/{receipt}/{}", encoded(room), encoded(event));
         self.call(Method::POST, &path, Some(json!({}))).await;
     }
 
-    /// Whether an event sounds on this user's phone, according to a Synapse; `None` if it does not notify.
-    pub async fn sounds(&self, event: &str) -> Option<bool> {
+    /// Returns whether an event plays a sound on this user's phone, according to Synapse; `None` if it does
+    /// not notify.
+    pub async fn plays_sound(&self, event: &str) -> Option<bool> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while tokio::time::Instant::now() < deadline {
             let stored = self.call(Method::GET, "/notifications?limit=50", None).await;
@@ -140,52 +142,53 @@ impl Matrix {
         None
     }
 
-    /// Where this client stands in what the homeserver tells it (`next_batch`).
-    pub async fn position(&self) -> String {
+    /// Returns the client's present sync token (`next_batch`).
+    pub async fn sync_token(&self) -> String {
         let sync = self.call(Method::GET, "/sync?timeout=0", None).await;
-        sync["next_batch"].as_str().expect("a position").to_owned()
+        sync["next_batch"].as_str().expect("a sync token").to_owned()
     }
 
-    /// Who types in a room as it is told next after a position, which is moved; `None` if nothing is told.
-    pub async fn next_typing(&self, room: &str, position: &mut String) -> Option<Vec<String>> {
+    /// Returns the next typing users of a room after a sync token, which is moved; `None` if none arrive in
+    /// time.
+    pub async fn next_typing(&self, room: &str, sync_token: &mut String) -> Option<Vec<String>> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while tokio::time::Instant::now() < deadline {
-            let path = format!("/sync?timeout=1000&since={}", encoded(position));
+            let path = format!("/sync?timeout=1000&since={}", encoded(sync_token));
             let sync = self.call(Method::GET, &path, None).await;
-            sync["next_batch"].as_str().expect("a position").clone_into(position);
-            let passing = sync["rooms"]["join"][room]["ephemeral"]["events"].as_array();
-            if let Some(typing) = passing.into_iter().flatten().find(|event| event["type"] == "m.typing") {
+            sync["next_batch"].as_str().expect("a sync token").clone_into(sync_token);
+            let ephemeral = sync["rooms"]["join"][room]["ephemeral"]["events"].as_array();
+            if let Some(typing) = ephemeral.into_iter().flatten().find(|event| event["type"] == "m.typing") {
                 return serde_json::from_value(typing["content"]["user_ids"].clone()).ok();
             }
         }
         None
     }
 
-    /// Puts somebody out of a room: `kick`, or `ban`.
-    pub async fn put_out(&self, room: &str, user: &str, how: &str) {
+    /// Removes a user from a room: `kick` or `ban`.
+    pub async fn remove_member(&self, room: &str, user: &str, how: &str) {
         let path = format!("/rooms/{}/{how}", encoded(room));
         self.call(Method::POST, &path, Some(json!({ "user_id": user }))).await;
     }
 
-    /// Sets a state event with an empty key.
+    /// Sets a state event with an empty state key.
     pub async fn set_state(&self, room: &str, kind: &str, content: Value) {
         let path = format!("/rooms/{}/state/{kind}", encoded(room));
         self.call(Method::PUT, &path, Some(content)).await;
     }
 
-    /// Replaces a room by another, as Element's `/upgraderoom` does. Returns the new room.
+    /// Upgrades a room, as Element's `/upgraderoom` does. Returns the new room.
     pub async fn upgrade(&self, room: &str) -> String {
         let path = format!("/rooms/{}/upgrade", encoded(room));
         let upgraded = self.call(Method::POST, &path, Some(json!({ "new_version": "11" }))).await;
         upgraded["replacement_room"].as_str().expect("a room id").to_owned()
     }
 
-    /// The content of a state event.
+    /// Returns the content of a state event.
     pub async fn state(&self, room: &str, kind: &str) -> Value {
         self.call(Method::GET, &format!("/rooms/{}/state/{kind}", encoded(room)), None).await
     }
 
-    /// The rooms that this user is in, as soon as there are so many.
+    /// Returns the rooms that this user has joined, as soon as there are this many.
     pub async fn rooms(&self, count: usize) -> Vec<String> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
@@ -203,7 +206,7 @@ impl Matrix {
         }
     }
 
-    /// The ids of those who are in a room of this user.
+    /// Returns the ids of the members of a room.
     pub async fn members(&self, room: &str) -> Vec<String> {
         let path = format!("/rooms/{}/joined_members", encoded(room));
         let members = self.call(Method::GET, &path, None).await;
@@ -215,7 +218,7 @@ impl Matrix {
         self.call(Method::GET, "/devices", None).await["devices"].as_array().expect("devices").len()
     }
 
-    /// The account data of this user.
+    /// Returns the account data of this user.
     pub async fn account_data(&self, user: &str, kind: &str) -> Value {
         self.call(Method::GET, &format!("/user/{}/account_data/{kind}", encoded(user)), None).await
     }
@@ -227,7 +230,7 @@ impl Matrix {
             Some(body) => request.json(&body),
             None => request,
         };
-        let response = response.send().await.expect("an answer of the homeserver");
+        let response = response.send().await.expect("a response of the homeserver");
         let status = response.status();
         let body: Value = response.json().await.expect("JSON of the homeserver");
         assert!(status.is_success(), "{path}: {status} {body}");
@@ -235,7 +238,7 @@ impl Matrix {
     }
 }
 
-/// An id as one segment of a path, or a value of a query.
+/// Encodes an id as a segment of a path or a value of a query.
 pub fn encoded(id: &str) -> String {
     utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
 }

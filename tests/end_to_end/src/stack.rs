@@ -15,22 +15,22 @@ use messenger_store::{migrate, schema};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Client, First, Gate, Matrix, Plan, Server};
+use crate::{Client, First, Matrix, Plan, PushProxy, Server};
 
-/// How long a router may take to start on a busy machine.
+/// The longest that a router may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Lines of a log that a failed test shows.
-const LOG_TAIL: usize = 60;
+/// The number of log lines that a failed test prints.
+const LOG_LINES: usize = 60;
 const SECRET_KEY: &str = "a secret key of the tests";
 pub(crate) const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
 pub(crate) const SERVICE_TOKEN: &str = "the service token of the tests";
 
-/// The whole service: database, homeserver, router, worker. Everything ends with it.
+/// The whole service: database, homeserver, router and worker. Dropping it ends all of them.
 pub struct Stack {
-    /// The homeserver, if the plan had one.
+    /// The homeserver, if the plan has one.
     pub homeserver: Option<Server>,
-    /// The gate before what the homeserver pushes, if the plan had one.
-    pub gate: Option<Gate>,
+    /// The proxy in front of the service, if the plan has one.
+    pub push_proxy: Option<PushProxy>,
     /// The router; it can be killed and started again.
     pub router: Service,
     url: String,
@@ -43,24 +43,24 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts what most tests need.
+    /// Starts all parts, as most tests need them.
     pub async fn start() -> Self {
-        Self::planned(Plan::default()).await
+        Self::start_with(Plan::default()).await
     }
 
-    /// Starts what the plan says.
-    pub async fn planned(plan: Plan) -> Self {
+    /// Starts the parts of a plan.
+    pub async fn start_with(plan: Plan) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (database, database_url) = database(plan.database_url.clone()).await;
         let port = free_port().expect("a port");
         let url = format!("http://127.0.0.1:{port}");
         let server_name = format!("{}.test", &Uuid::new_v4().simple().to_string()[..12]);
         let (as_token, hs_token) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
-        let gate = if plan.gate { Some(Gate::before(port).await) } else { None };
-        let pushed_to = gate.as_ref().map_or_else(|| url.clone(), Gate::url);
+        let push_proxy = if plan.push_proxy { Some(PushProxy::in_front_of(port).await) } else { None };
+        let push_url = push_proxy.as_ref().map_or_else(|| url.clone(), PushProxy::url);
         let registered = Registration {
             id: "messenger".to_owned(),
-            url: Some(pushed_to.clone()),
+            url: Some(push_url.clone()),
             as_token: as_token.clone(),
             hs_token: hs_token.clone(),
             bot_localpart: "messenger".to_owned(),
@@ -71,7 +71,7 @@ impl Stack {
         let homeserver_url = homeserver.as_ref().map_or("http://127.0.0.1:9", |server| server.url());
         let mut environment = [
             ("DATABASE_URL", database_url.as_str()),
-            // A busy machine takes its time.
+            // Connecting may take long on a busy machine.
             ("DATABASE_CONNECT_TIMEOUT_MS", "20000"),
             ("HOST", "127.0.0.1"),
             ("PORT", &port.to_string()),
@@ -79,7 +79,7 @@ impl Stack {
             ("MATRIX_SERVER_NAME", &server_name),
             ("MATRIX_AS_TOKEN", &as_token),
             ("MATRIX_HS_TOKEN", &hs_token),
-            ("APPSERVICE_URL", &pushed_to),
+            ("APPSERVICE_URL", &push_url),
             ("SECRET_KEY", SECRET_KEY),
             ("HUB_SECRET_KEY", HUB_SECRET_KEY),
             ("MESSENGER_SERVICE_TOKEN", SERVICE_TOKEN),
@@ -93,7 +93,7 @@ impl Stack {
         environment.extend(plan.environment.clone());
         let early_worker = if plan.first == First::Worker {
             let worker = spawn_worker(&environment, &directory);
-            homeserver.as_ref().expect("the plan has a homeserver").know_us().await;
+            homeserver.as_ref().expect("the plan has a homeserver").wait_until_registered().await;
             Some(worker)
         } else {
             None
@@ -102,7 +102,7 @@ impl Stack {
         let router = Service::start(launch, format!("{url}/livez"), PATIENCE).await.expect("a router");
         let mut stack = Self {
             homeserver,
-            gate,
+            push_proxy,
             router,
             url,
             worker: early_worker,
@@ -115,67 +115,68 @@ impl Stack {
         if plan.worker && plan.first == First::Router {
             stack.start_worker();
             if let Some(homeserver) = &stack.homeserver {
-                homeserver.know_us().await;
+                homeserver.wait_until_registered().await;
             }
         }
         stack
     }
 
-    /// A client of the service.
+    /// Returns a client of the service.
     pub fn client(&self) -> Client {
         Client::new(&self.url)
     }
 
-    /// An ordinary Matrix client, logged in as this user.
+    /// Returns an ordinary Matrix client, logged in as this user.
     pub async fn matrix(&self, localpart: &str) -> Matrix {
-        self.homeserver.as_ref().expect("the plan had a homeserver").client(localpart).await
+        self.homeserver.as_ref().expect("the plan has a homeserver").client(localpart).await
     }
 
-    /// An ordinary Matrix client of somebody whose account the service did not make.
-    pub async fn stranger(&self, localpart: &str) -> Matrix {
-        self.homeserver.as_ref().expect("the plan had a homeserver").stranger(localpart).await
+    /// Returns an ordinary Matrix client whose account the service did not make.
+    pub async fn foreign_matrix(&self, localpart: &str) -> Matrix {
+        self.homeserver.as_ref().expect("the plan has a homeserver").foreign_client(localpart).await
     }
 
-    /// A Matrix client of the bot, which is in every room.
+    /// Returns a Matrix client of the bot, which is in every room.
     pub async fn matrix_bot(&self) -> Matrix {
         self.matrix("messenger").await
     }
 
-    /// The part of Matrix ids after the colon.
+    /// Returns the part of Matrix ids after the colon.
     pub fn server_name(&self) -> &str {
         &self.server_name
     }
 
-    /// The database that the service uses.
+    /// Returns the URL of the service's database.
     pub fn database_url(&self) -> &str {
         &self.database_url
     }
 
-    /// Starts a worker, in place of the one before.
+    /// Starts a worker, which replaces the former one.
     pub fn start_worker(&mut self) {
         self.worker = Some(spawn_worker(&self.environment, &self.directory));
     }
 
-    /// The text of a column of the one row that the service's database has for a parameter.
+    /// Runs a query with a parameter. Returns the first column of the row as text; `None` if there is no row.
     pub async fn query(&self, sql: &str, parameter: &str) -> Option<String> {
         let (client, connection) =
             tokio_postgres::connect(&self.database_url, tokio_postgres::NoTls).await.expect("the database");
         tokio::spawn(connection);
-        client.query_opt(sql, &[&parameter]).await.expect("an answer").and_then(|row| row.get(0))
+        client.query_opt(sql, &[&parameter]).await.expect("a response").and_then(|row| row.get(0))
     }
 
-    /// What a program wrote to its log.
+    /// Returns the log of a program.
     pub fn log(&self, program: &str) -> String {
         std::fs::read_to_string(self.directory.path().join(format!("{program}.log"))).unwrap_or_default()
     }
 
-    /// Kills the worker (`SIGKILL`).
+    /// Kills the worker with `SIGKILL`.
     pub fn kill_worker(&mut self) {
         self.worker = None;
     }
 
-    /// Another function's binary of the same service, on a port of its own; the address, and the process.
-    pub async fn another(&self, program: &str) -> (String, Service) {
+    /// Starts another function's binary of the same service on its own port. Returns its address and its
+    /// process.
+    pub async fn start_function(&self, program: &str) -> (String, Service) {
         let port = free_port().expect("a port");
         let url = format!("http://127.0.0.1:{port}");
         let mut environment = self.environment.clone();
@@ -186,7 +187,7 @@ impl Stack {
     }
 }
 
-/// A test that fails shows what the programs logged.
+/// Prints the ends of the logs if the test failed.
 impl Drop for Stack {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -198,17 +199,14 @@ impl Drop for Stack {
                 continue;
             }
             let lines: Vec<_> = log.lines().collect();
-            let first = lines.len().saturating_sub(LOG_TAIL);
-            eprintln!(
-                "--- the last of {program}'s log\n{}",
-                lines.get(first..).unwrap_or_default().join("\n")
-            );
+            let first = lines.len().saturating_sub(LOG_LINES);
+            eprintln!("--- end of {program}'s log\n{}", lines.get(first..).unwrap_or_default().join("\n"));
         }
     }
 }
 
-async fn database(given: Option<String>) -> (Option<TestDatabase>, String) {
-    if let Some(url) = given {
+async fn database(existing: Option<String>) -> (Option<TestDatabase>, String) {
+    if let Some(url) = existing {
         migrate(&url).await.expect("a migrated database");
         return (None, url);
     }

@@ -1,4 +1,4 @@
-//! What was accepted is never lost: the homeserver and the database go away and come back.
+//! Outages of the homeserver and of the database lose no accepted notification.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ fn numbered(n: usize) -> Value {
 }
 
 #[tokio::test]
-async fn a_homeserver_that_is_away_delays_nothing_and_loses_nothing() {
+async fn a_homeserver_outage_delays_and_loses_no_notification() {
     let mut stack = Stack::start().await;
     let client = stack.client();
-    let mut stream = client.person("mueller").stream(None).await;
+    let mut stream = client.user("mueller").stream(None).await;
     let first = client.notify(&numbered(0)).await;
     assert_eq!(first.body["status"], "sent", "{}", first.body);
     stream.next_of("notification").await;
@@ -25,12 +25,12 @@ async fn a_homeserver_that_is_away_delays_nothing_and_loses_nothing() {
     let mut ids = vec![first.body["id"].as_i64().expect("an id")];
     for n in 1..=10 {
         let begun = Instant::now();
-        let answer = client.notify_with(&numbered(n), "?wait=2", None).await;
-        assert!(begun.elapsed() < Duration::from_secs(8), "the wait budget was passed");
-        assert_eq!(answer.status, StatusCode::CREATED);
-        assert_eq!(answer.body["status"], "pending");
-        assert_eq!(answer.body["matrix_event_id"], Value::Null);
-        ids.push(answer.body["id"].as_i64().expect("an id"));
+        let response = client.notify_with(&numbered(n), "?wait=2", None).await;
+        assert!(begun.elapsed() < Duration::from_secs(8), "the wait budget was exceeded");
+        assert_eq!(response.status, StatusCode::CREATED);
+        assert_eq!(response.body["status"], "pending");
+        assert_eq!(response.body["matrix_event_id"], Value::Null);
+        ids.push(response.body["id"].as_i64().expect("an id"));
         assert_eq!(stream.next_of("notification").await["title"], format!("Meldung {n}"));
     }
     let health = client.get("/api/v1/health").await;
@@ -39,7 +39,7 @@ async fn a_homeserver_that_is_away_delays_nothing_and_loses_nothing() {
 
     stack.homeserver.as_mut().expect("a homeserver").start_again().await.expect("the homeserver starts");
     for id in &ids {
-        sent(&client, *id).await;
+        wait_until_sent(&client, *id).await;
     }
     let bot = stack.matrix_bot().await;
     assert_eq!(bot.notifications(&room).await, ids, "in order, each once");
@@ -53,31 +53,32 @@ async fn a_homeserver_that_hangs_delays_no_call_beyond_its_budget() {
     let homeserver = stack.homeserver.as_ref().expect("a homeserver");
     homeserver.pause();
     let begun = Instant::now();
-    let answer = client.notify_with(&numbered(1), "?wait=1", None).await;
+    let response = client.notify_with(&numbered(1), "?wait=1", None).await;
     let took = begun.elapsed();
     let healthy = Instant::now();
     let health = client.get("/api/v1/health").await;
     let health_took = healthy.elapsed();
     homeserver.resume();
-    assert_eq!(answer.body["status"], "pending", "{}", answer.body);
+    assert_eq!(response.body["status"], "pending", "{}", response.body);
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(health.body["status"], "degraded");
     assert!(health_took < Duration::from_secs(4), "{health_took:?}");
-    let id = answer.body["id"].as_i64().expect("an id");
-    sent(&client, id).await;
-    let room = client.ask(&format!("/api/v1/notifications/{id}")).await.body["matrix_room_id"].clone();
+    let id = response.body["id"].as_i64().expect("an id");
+    wait_until_sent(&client, id).await;
+    let room =
+        client.get_as_satellite(&format!("/api/v1/notifications/{id}")).await.body["matrix_room_id"].clone();
     let in_room = stack.matrix_bot().await.notifications(room.as_str().expect("a room")).await;
     assert_eq!(in_room.iter().filter(|one| **one == id).count(), 1);
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_said_at_once_and_everything_continues_when_it_is_back() {
+async fn a_database_outage_is_reported_at_once_and_ends_without_a_restart() {
     let mut postgres = Postgres::start(Options::temporary()).await.expect("a PostgreSQL");
     let plan = Plan { database_url: Some(postgres.url("postgres")), ..Plan::default() };
-    let stack = Stack::planned(plan).await;
+    let stack = Stack::start_with(plan).await;
     let client = stack.client();
-    let person = client.person("mueller");
-    let mut stream = person.stream(None).await;
+    let user = client.user("mueller");
+    let mut stream = user.stream(None).await;
     assert_eq!(client.notify(&numbered(0)).await.body["status"], "sent");
     stream.next_of("notification").await;
 
@@ -85,11 +86,11 @@ async fn a_database_that_is_away_is_said_at_once_and_everything_continues_when_i
     // The first call may still hold a connection that has just been closed.
     for _ in 0..3 {
         let begun = Instant::now();
-        let answer = client.notify(&numbered(1)).await;
-        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        let response = client.notify(&numbered(1)).await;
+        assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-        assert!(answer.headers.contains_key("retry-after"));
-        assert_eq!(answer.body["code"], "database_unavailable");
+        assert!(response.headers.contains_key("retry-after"));
+        assert_eq!(response.body["code"], "database_unavailable");
     }
     let health = client.get("/api/v1/health").await;
     assert_eq!(
@@ -99,22 +100,22 @@ async fn a_database_that_is_away_is_said_at_once_and_everything_continues_when_i
 
     postgres.start_again().await.expect("PostgreSQL starts");
     let begun = Instant::now();
-    let answer = loop {
-        let answer = client.notify(&numbered(2)).await;
-        if answer.status == StatusCode::CREATED {
-            break answer;
+    let response = loop {
+        let response = client.notify(&numbered(2)).await;
+        if response.status == StatusCode::CREATED {
+            break response;
         }
-        assert!(begun.elapsed() < Duration::from_secs(40), "{answer:?}");
+        assert!(begun.elapsed() < Duration::from_secs(40), "{response:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    assert_eq!(answer.body["status"], "sent", "{}", answer.body);
-    assert_eq!(stream.next_of("notification").await["title"], "Meldung 2", "the old stream goes on");
+    assert_eq!(response.body["status"], "sent", "{}", response.body);
+    assert_eq!(stream.next_of("notification").await["title"], "Meldung 2", "the old stream continues");
 }
 
-async fn sent(client: &messenger_tests::Client, id: i64) {
+async fn wait_until_sent(client: &messenger_tests::Client, id: i64) {
     let begun = Instant::now();
     loop {
-        let one = client.ask(&format!("/api/v1/notifications/{id}")).await.body;
+        let one = client.get_as_satellite(&format!("/api/v1/notifications/{id}")).await.body;
         if one["status"] == "sent" {
             return;
         }

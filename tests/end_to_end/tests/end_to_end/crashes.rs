@@ -1,4 +1,5 @@
-//! `kill -9` at random points, a few hundred times: nothing that was accepted is lost, nothing is doubled.
+//! `kill -9` at random points, a few hundred times: no accepted notification or message is lost or
+//! duplicated.
 
 use std::{
     collections::BTreeMap,
@@ -6,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use messenger_tests::{Client, Listener, Stack, difference};
+use messenger_tests::{Client, Stack, StreamRecorder, describe_difference};
 use rand::Rng as _;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ const ROUNDS: usize = 250;
 const AT_ONCE: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_random_points_the_service_loses_and_doubles_nothing() {
+async fn a_service_killed_at_random_points_loses_and_duplicates_no_notification() {
     let mut stack = Stack::start().await;
     let client = stack.client();
     let mut accepted = BTreeMap::new();
@@ -24,9 +25,9 @@ async fn killed_at_random_points_the_service_loses_and_doubles_nothing() {
     for round in 0..ROUNDS {
         let mut calls = JoinSet::new();
         for n in 0..AT_ONCE {
-            calls.spawn(insist(client.clone(), round * AT_ONCE + n));
+            calls.spawn(notify_until_accepted(client.clone(), round * AT_ONCE + n));
         }
-        // From before the commit to after the homeserver's answer: a whole send takes about this long.
+        // From before the commit to after the homeserver's response: a whole send takes about this long.
         let moment = Duration::from_millis(rand::rng().random_range(0..90));
         tokio::time::sleep(moment).await;
         killed_in_flight += calls.len();
@@ -40,13 +41,13 @@ async fn killed_at_random_points_the_service_loses_and_doubles_nothing() {
             assert!(accepted.insert(id, n).is_none(), "two calls got one notification");
         }
     }
-    assert!(killed_in_flight > ROUNDS / 2, "the kills hit something: {killed_in_flight}");
+    assert!(killed_in_flight > ROUNDS / 2, "enough calls were in flight: {killed_in_flight}");
 
     let begun = Instant::now();
     let mut room = None;
     for id in accepted.keys() {
         loop {
-            let one = client.ask(&format!("/api/v1/notifications/{id}")).await.body;
+            let one = client.get_as_satellite(&format!("/api/v1/notifications/{id}")).await.body;
             if one["status"] == "sent" {
                 room = one["matrix_room_id"].as_str().map(str::to_owned);
                 break;
@@ -60,29 +61,29 @@ async fn killed_at_random_points_the_service_loses_and_doubles_nothing() {
     in_room.sort_unstable();
     let expected: Vec<_> = accepted.keys().copied().collect();
     assert_eq!(expected.len(), ROUNDS * AT_ONCE);
-    assert_eq!(in_room, expected, "each accepted notification is in the room exactly once, and no other is");
+    assert_eq!(in_room, expected, "the room has each accepted notification exactly once, and no other");
 }
 
-/// Kills while two people talk.
+/// The number of kills while two users chat.
 const KILLS: usize = 12;
-/// Messages that each of them says until the next kill.
+/// The number of messages that each of them sends between two kills.
 const BETWEEN_KILLS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() {
     let mut stack = Stack::start().await;
-    let (anna, bert) = (stack.client().person("anna"), stack.client().person("bert"));
+    let (anna, bert) = (stack.client().user("anna"), stack.client().user("bert"));
     anna.wait_until_provisioned().await;
     bert.wait_until_provisioned().await;
     let element = Arc::new(stack.matrix("bert").await);
     let room = element.rooms(1).await.remove(0);
-    let heard = Listener::start(&anna).await;
+    let recorder = StreamRecorder::start(&anna).await;
     for round in 0..KILLS {
-        let elsewhere = {
+        let other_client = {
             let (element, room) = (element.clone(), room.clone());
             tokio::spawn(async move {
                 for n in 0..BETWEEN_KILLS {
-                    element.insist(&room, &format!("element {round}.{n}")).await;
+                    element.send_text_until_accepted(&room, &format!("element {round}.{n}")).await;
                 }
             })
         };
@@ -95,7 +96,7 @@ async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() 
                     while !anna
                         .try_post("/api/v1/messages/send", &body)
                         .await
-                        .is_ok_and(|answer| answer.status == StatusCode::OK)
+                        .is_ok_and(|response| response.status == StatusCode::OK)
                     {
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
@@ -120,35 +121,39 @@ async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() 
         if worker {
             stack.start_worker();
         }
-        elsewhere.await.expect("said");
-        here.await.expect("said");
+        other_client.await.expect("sent");
+        here.await.expect("sent");
     }
     let ids = |events: Vec<Value>| -> Vec<String> {
         events.iter().filter_map(|event| event["event_id"].as_str().map(str::to_owned)).collect()
     };
     let in_room = ids(stack.matrix_bot().await.messages(&room).await);
-    // More, if a homeserver was killed after it had stored a message and before it had stored the transaction id.
+    // More if a homeserver was killed after it had stored a message and before it had stored the transaction id.
     assert!(in_room.len() >= 2 * KILLS * BETWEEN_KILLS, "{}", in_room.len());
     let count = |events: &[Value]| events.iter().filter(|event| event["type"] == "new_message").count();
-    heard.until(|events| count(events) >= in_room.len()).await;
-    let heard = ids(heard.heard("new_message"));
-    assert!(heard == in_room, "each once, in the room's order: {}", difference(&heard, &in_room));
+    recorder.wait_until(|events| count(events) >= in_room.len()).await;
+    let recorded = ids(recorder.events("new_message"));
+    assert!(
+        recorded == in_room,
+        "each once, in the room's order: {}",
+        describe_difference(&recorded, &in_room)
+    );
 }
 
-/// Calls until it is answered, as a client with a retry key does.
-async fn insist(client: Client, n: usize) -> (usize, i64) {
+/// Sends a notification until it is accepted, as a client with an idempotency key does.
+async fn notify_until_accepted(client: Client, n: usize) -> (usize, i64) {
     let body = json!({ "source_app": "a", "event_type": "e", "title": format!("Meldung {n}") });
     let key = format!("crash-{n}");
     loop {
         match client.try_notify(&body, "?wait=2", &key).await {
-            Ok(answer) if answer.status == StatusCode::CREATED => {
-                return (n, answer.body["id"].as_i64().expect("an id"));
+            Ok(response) if response.status == StatusCode::CREATED => {
+                return (n, response.body["id"].as_i64().expect("an id"));
             }
-            Ok(answer) => assert!(
-                answer.status == StatusCode::CONFLICT || answer.status.is_server_error(),
+            Ok(response) => assert!(
+                response.status == StatusCode::CONFLICT || response.status.is_server_error(),
                 "{} {}",
-                answer.status,
-                answer.body
+                response.status,
+                response.body
             ),
             Err(_) => {}
         }

@@ -1,33 +1,33 @@
-//! Saying something, reading it back, and the files in it.
+//! Sending messages, reading history, and files.
 
 use messenger_tests::{
     Client, Stack, TestUser,
-    client::{TestResponse, answer},
+    client::{TestResponse, fetch},
     encoded,
 };
 use reqwest::{Method, StatusCode, multipart};
 use serde_json::{Value, json};
 
-/// A person who is ready, and the general room of their tenant.
-async fn ready(stack: &Stack, person: &TestUser) -> String {
-    person.wait_until_provisioned().await;
-    let bot = stack.matrix(&person.id).await;
+/// Provisions a user. Returns the general room of their tenant.
+async fn provisioned(stack: &Stack, user: &TestUser) -> String {
+    user.wait_until_provisioned().await;
+    let bot = stack.matrix(&user.id).await;
     bot.rooms(1).await.remove(0)
 }
 
-async fn send(person: &TestUser, room: &str, body: &str) -> TestResponse {
-    person.post("/api/v1/messages/send", &json!({ "room_id": room, "body": body })).await
+async fn send(user: &TestUser, room: &str, body: &str) -> TestResponse {
+    user.post("/api/v1/messages/send", &json!({ "room_id": room, "body": body })).await
 }
 
-async fn history(person: &TestUser, room: &str, query: &str) -> TestResponse {
-    person.get(&format!("/api/v1/messages/history/{}{query}", encoded(room))).await
+async fn history(user: &TestUser, room: &str, query: &str) -> TestResponse {
+    user.get(&format!("/api/v1/messages/history/{}{query}", encoded(room))).await
 }
 
-async fn upload(person: &TestUser, room: &str, name: &str, bytes: Vec<u8>) -> TestResponse {
+async fn upload(user: &TestUser, room: &str, name: &str, bytes: Vec<u8>) -> TestResponse {
     let file =
         multipart::Part::bytes(bytes).file_name(name.to_owned()).mime_str("image/png").expect("a type");
     let form = multipart::Form::new().text("room_id", room.to_owned()).part("file", file);
-    answer(person.request(Method::POST, "/api/v1/messages/upload").multipart(form)).await
+    fetch(user.request(Method::POST, "/api/v1/messages/upload").multipart(form)).await
 }
 
 fn png() -> Vec<u8> {
@@ -35,28 +35,28 @@ fn png() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_is_said_stands_in_the_history_and_on_every_members_stream_once() {
+async fn a_message_is_once_in_the_history_and_on_every_members_stream() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let (anna, bert) = (client.person("anna"), client.person("bert"));
-    let room = ready(&stack, &anna).await;
+    let (anna, bert) = (client.user("anna"), client.user("bert"));
+    let room = provisioned(&stack, &anna).await;
     bert.wait_until_provisioned().await;
     let mut stream = bert.stream(None).await;
-    let said = send(&anna, &room, "Größe 42 ✓").await;
-    assert_eq!(said.status, StatusCode::OK, "{}", said.body);
-    assert_eq!((&said.body["body"], &said.body["msg_type"]), (&json!("Größe 42 ✓"), &json!("m.text")));
-    assert_eq!(said.body["sender_display_name"], "Name von anna");
+    let sent = send(&anna, &room, "Größe 42 ✓").await;
+    assert_eq!(sent.status, StatusCode::OK, "{}", sent.body);
+    assert_eq!((&sent.body["body"], &sent.body["msg_type"]), (&json!("Größe 42 ✓"), &json!("m.text")));
+    assert_eq!(sent.body["sender_display_name"], "Name von anna");
     let event = stream.next_of("new_message").await;
     for field in ["event_id", "room_id", "sender", "sender_display_name", "body", "msg_type", "timestamp"] {
-        assert_eq!(event[field], said.body[field], "{field}");
+        assert_eq!(event[field], sent.body[field], "{field}");
     }
-    // The same call again is the same message.
+    // A repeated `txn_id` returns the first message.
     let call = json!({ "room_id": room, "body": "einmal", "txn_id": "t1", "msg_type": "m.notice" });
     let first = anna.post("/api/v1/messages/send", &call).await;
     let again = anna.post("/api/v1/messages/send", &call).await;
     assert_eq!(first.body["event_id"], again.body["event_id"]);
     assert_eq!(stream.next_of("new_message").await["event_id"], first.body["event_id"]);
-    // Of another user it is another.
+    // The `txn_id` of another user is another transaction.
     let other = bert.post("/api/v1/messages/send", &call).await;
     assert_ne!(first.body["event_id"], other.body["event_id"]);
     assert_eq!(stream.next_of("new_message").await["event_id"], other.body["event_id"]);
@@ -65,19 +65,19 @@ async fn what_is_said_stands_in_the_history_and_on_every_members_stream_once() {
 
     let page = history(&bert, &room, "").await.body;
     assert_eq!(page["messages"].as_array().map(Vec::len), Some(3), "{page}");
-    assert_eq!(page["messages"][2]["timestamp"], said.body["timestamp"]);
+    assert_eq!(page["messages"][2]["timestamp"], sent.body["timestamp"]);
     assert_eq!(page["has_more"], false);
 }
 
 #[tokio::test]
-async fn history_goes_back_page_by_page_and_says_honestly_whether_there_is_more() {
+async fn history_is_read_page_by_page_and_states_whether_there_is_more() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let anna = client.person("anna");
-    let room = ready(&stack, &anna).await;
+    let anna = client.user("anna");
+    let room = provisioned(&stack, &anna).await;
     let matrix = stack.matrix("anna").await;
-    matrix.say(&room, "the first").await;
-    // Between them stand many events that are no messages.
+    matrix.send_text(&room, "the first").await;
+    // Many events that are no messages follow.
     for _ in 0..130 {
         matrix.send(&room, "com.example.noise", json!({})).await;
     }
@@ -91,12 +91,12 @@ async fn history_goes_back_page_by_page_and_says_honestly_whether_there_is_more(
     };
     assert_eq!(texts(&first), ["message 3", "message 2", "message 1"]);
     assert_eq!(first["has_more"], true);
-    // What is said meanwhile does not move the pages.
+    // Messages that arrive meanwhile do not move the pages.
     send(&anna, &room, "meanwhile").await;
     let from = first["end_token"].as_str().expect("a token");
     let second = history(&anna, &room, &format!("?limit=1&from_token={}", encoded(from))).await.body;
     assert_eq!(texts(&second), ["message 0"]);
-    assert_eq!(second["has_more"], true, "one older message stands behind many other events");
+    assert_eq!(second["has_more"], true, "an older message precedes many other events");
     let from = second["end_token"].as_str().expect("a token");
     let third = history(&anna, &room, &format!("?limit=1&from_token={}", encoded(from))).await.body;
     assert_eq!(texts(&third), ["the first"]);
@@ -106,33 +106,33 @@ async fn history_goes_back_page_by_page_and_says_honestly_whether_there_is_more(
 }
 
 #[tokio::test]
-async fn who_is_no_member_finds_nothing() {
+async fn a_non_member_gets_404_for_messages_and_files() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let anna = client.person("anna");
-    let room = ready(&stack, &anna).await;
+    let anna = client.user("anna");
+    let room = provisioned(&stack, &anna).await;
     let file = upload(&anna, &room, "x.png", png()).await;
     let url = file.body["media_path"].as_str().expect("a file").to_owned();
     assert_eq!(anna.get(&url).await.status, StatusCode::OK);
-    let foreign = client.person_of("fritz", 2);
+    let foreign = client.user_of_tenant("fritz", 2);
     foreign.wait_until_provisioned().await;
-    let odd = ["!a/b:c", "!a?b", "!a#b", "!a%2Fb", "!nowhere", "..", "x"];
-    for person in [&foreign, &client.person_of("gast", 3)] {
-        assert_eq!(history(person, &room, "").await.status, StatusCode::NOT_FOUND);
-        assert_eq!(send(person, &room, "x").await.status, StatusCode::NOT_FOUND);
-        assert_eq!(upload(person, &room, "x.png", png()).await.status, StatusCode::NOT_FOUND);
-        assert_eq!(person.get(&url).await.status, StatusCode::NOT_FOUND);
+    let invalid = ["!a/b:c", "!a?b", "!a#b", "!a%2Fb", "!nowhere", "..", "x"];
+    for user in [&foreign, &client.user_of_tenant("gast", 3)] {
+        assert_eq!(history(user, &room, "").await.status, StatusCode::NOT_FOUND);
+        assert_eq!(send(user, &room, "x").await.status, StatusCode::NOT_FOUND);
+        assert_eq!(upload(user, &room, "x.png", png()).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(user.get(&url).await.status, StatusCode::NOT_FOUND);
     }
-    for id in odd {
+    for id in invalid {
         assert_eq!(history(&anna, id, "").await.status, StatusCode::NOT_FOUND, "{id}");
         assert_eq!(send(&anna, id, "x").await.status, StatusCode::NOT_FOUND, "{id}");
     }
     for path in ["nowhere/x", "..%2f..%2fx/y", "hub.local/..", "a/b%2Fc"] {
-        let answer = anna.get(&format!("/api/v1/messages/media/{path}")).await;
-        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        let response = anna.get(&format!("/api/v1/messages/media/{path}")).await;
+        assert_eq!(response.status, StatusCode::NOT_FOUND, "{path}");
     }
     assert_eq!(client.get(&url).await.status, StatusCode::UNAUTHORIZED);
-    let viewer = client.person_with("viola", "viewer", 1);
+    let viewer = client.user_with_role("viola", "viewer", 1);
     viewer.wait_until_provisioned().await;
     assert_eq!(history(&viewer, &room, "").await.status, StatusCode::OK);
     for refused in [send(&viewer, &room, "x").await, upload(&viewer, &room, "x.png", png()).await] {
@@ -148,11 +148,11 @@ async fn who_is_no_member_finds_nothing() {
 }
 
 #[tokio::test]
-async fn files_come_back_safely_and_in_parts() {
+async fn files_are_downloaded_safely_and_in_ranges() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let anna = client.person("anna");
-    let room = ready(&stack, &anna).await;
+    let anna = client.user("anna");
+    let room = provisioned(&stack, &anna).await;
     let names = [
         ("../../x", "x"),
         ("..\\..\\y.png", "y.png"),
@@ -160,18 +160,18 @@ async fn files_come_back_safely_and_in_parts() {
         ("a\u{202e}gpj.exe", "agpj.exe"),
     ];
     for (name, cleaned) in names {
-        let answer = upload(&anna, &room, name, png()).await;
+        let response = upload(&anna, &room, name, png()).await;
         assert_eq!(
-            (answer.status, &answer.body["filename"]),
+            (response.status, &response.body["filename"]),
             (StatusCode::OK, &json!(cleaned)),
             "{}",
-            answer.body
+            response.body
         );
         assert_eq!(
-            (&answer.body["msg_type"], &answer.body["mimetype"]),
+            (&response.body["msg_type"], &response.body["mimetype"]),
             (&json!("m.image"), &json!("image/png"))
         );
-        assert_eq!(answer.body["file_size"], png().len());
+        assert_eq!(response.body["file_size"], png().len());
     }
     let long = upload(&anna, &room, &format!("{}.pdf", "ä".repeat(300)), png()).await;
     let name = long.body["filename"].as_str().expect("a name");
@@ -182,7 +182,7 @@ async fn files_come_back_safely_and_in_parts() {
     let get = |range: &'static str| {
         let request = anna.request(Method::GET, &url);
         let request = if range.is_empty() { request } else { request.header("Range", range) };
-        async move { request.send().await.expect("an answer") }
+        async move { request.send().await.expect("a response") }
     };
     let whole = get("").await;
     assert_eq!(whole.headers()["content-type"], "image/png");
@@ -208,10 +208,10 @@ async fn files_come_back_safely_and_in_parts() {
         b"<svg xmlns=\"http://www.w3.org/2000/svg\" onload=\"alert(1)\"/>",
         b"<?xml version=\"1.0\"?><svg xmlns=\"http://www.w3.org/2000/svg\"/>",
     ] {
-        let answer = upload(&anna, &room, "harmless.png", program.to_vec()).await.body;
-        assert_eq!(answer["msg_type"], "m.file", "{answer}");
-        let url = answer["media_path"].as_str().expect("a file");
-        let shown = anna.request(Method::GET, url).send().await.expect("an answer");
+        let response = upload(&anna, &room, "harmless.png", program.to_vec()).await.body;
+        assert_eq!(response["msg_type"], "m.file", "{response}");
+        let url = response["media_path"].as_str().expect("a file");
+        let shown = anna.request(Method::GET, url).send().await.expect("a response");
         assert_eq!(shown.headers()["content-type"], "application/octet-stream");
         let disposition = shown.headers()["content-disposition"].to_str().expect("text").to_owned();
         assert!(disposition.starts_with("attachment"), "{disposition}");
@@ -219,23 +219,31 @@ async fn files_come_back_safely_and_in_parts() {
 }
 
 #[tokio::test]
-async fn the_parts_of_a_form_come_in_any_order() {
+async fn the_parts_of_a_form_may_come_in_any_order() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let anna = client.person("anna");
-    let room = ready(&stack, &anna).await;
+    let anna = client.user("anna");
+    let room = provisioned(&stack, &anna).await;
     let file = || multipart::Part::bytes(png()).file_name("x.png");
-    let post =
-        |path: String, form: multipart::Form| answer(anna.request(Method::POST, &path).multipart(form));
+    let post = |path: String, form: multipart::Form| fetch(anna.request(Method::POST, &path).multipart(form));
     let path = "/api/v1/messages/upload";
     let late = multipart::Form::new().part("file", file()).text("room_id", room.clone());
-    let taken = post(path.to_owned(), late).await;
-    assert_eq!((taken.status, &taken.body["filename"]), (StatusCode::OK, &json!("x.png")), "{}", taken.body);
-    let address = taken.body["file_url"].as_str().and_then(|url| url.strip_prefix("mxc://"));
+    let uploaded = post(path.to_owned(), late).await;
+    assert_eq!(
+        (uploaded.status, &uploaded.body["filename"]),
+        (StatusCode::OK, &json!("x.png")),
+        "{}",
+        uploaded.body
+    );
+    let address = uploaded.body["file_url"].as_str().and_then(|url| url.strip_prefix("mxc://"));
     let media = format!("/api/v1/messages/media/{}", address.expect("an address on the homeserver"));
-    assert_eq!(taken.body["media_path"], media.as_str());
+    assert_eq!(uploaded.body["media_path"], media.as_str());
     let shown = client.get(&format!("{media}?token={}", anna.token)).await;
-    assert_eq!(shown.status, StatusCode::OK, "clients append their token to what they build of it");
+    assert_eq!(
+        shown.status,
+        StatusCode::OK,
+        "clients build the media path from `file_url` and append their token"
+    );
     let twice =
         multipart::Form::new().text("room_id", room.clone()).part("file", file()).part("file", file());
     let refused = post(path.to_owned(), twice).await;
@@ -244,18 +252,18 @@ async fn the_parts_of_a_form_come_in_any_order() {
         (StatusCode::UNPROCESSABLE_ENTITY, &json!("/file"))
     );
     let caption = multipart::Form::new().part("file", file()).text("body", "Die Fräse");
-    let taken = post(format!("{path}?room_id={}", encoded(&room)), caption).await;
-    assert_eq!((&taken.body["body"], &taken.body["filename"]), (&json!("Die Fräse"), &json!("x.png")));
+    let uploaded = post(format!("{path}?room_id={}", encoded(&room)), caption).await;
+    assert_eq!((&uploaded.body["body"], &uploaded.body["filename"]), (&json!("Die Fräse"), &json!("x.png")));
     let nothing = post(path.to_owned(), multipart::Form::new().text("room_id", room.clone())).await;
     assert_eq!(nothing.body["errors"][0]["pointer"], "/file", "{}", nothing.body);
 }
 
 #[tokio::test]
-async fn a_large_file_passes_through_and_one_byte_more_does_not() {
+async fn a_file_of_the_maximum_size_is_streamed_and_one_byte_more_is_refused() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let anna = client.person("anna");
-    let room = ready(&stack, &anna).await;
+    let anna = client.user("anna");
+    let room = provisioned(&stack, &anna).await;
     let warm = upload(&anna, &room, "warm.png", png()).await;
     assert_eq!(warm.status, StatusCode::OK);
     let most = 20_000_000;
@@ -266,7 +274,7 @@ async fn a_large_file_passes_through_and_one_byte_more_does_not() {
     let grown = peak(pid) - before;
     println!("20 MB up: the router's peak grew by {grown} KiB from {before} KiB");
     let url = large.body["media_path"].as_str().expect("a file");
-    let down = anna.request(Method::GET, url).send().await.expect("an answer").bytes().await.expect("bytes");
+    let down = anna.request(Method::GET, url).send().await.expect("a response").bytes().await.expect("bytes");
     assert_eq!(down.len(), most);
     let grown_down = peak(pid) - before;
     println!("and down again: {grown_down} KiB");
@@ -277,7 +285,7 @@ async fn a_large_file_passes_through_and_one_byte_more_does_not() {
     far_too_large(&client, &anna, &room).await;
 }
 
-/// What says of itself that it is too large is refused before it is sent.
+/// An upload whose `Content-Length` is too large is refused before its body is sent.
 async fn far_too_large(client: &Client, anna: &TestUser, room: &str) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let host = client.address();
@@ -289,13 +297,13 @@ async fn far_too_large(client: &Client, anna: &TestUser, room: &str) {
         anna.token,
     );
     socket.write_all(head.as_bytes()).await.expect("written");
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.expect("an answer, and the end");
-    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    let mut response = String::new();
+    socket.read_to_string(&mut response).await.expect("a response, and the end");
+    assert!(response.starts_with("HTTP/1.1 413"), "{response}");
+    assert!(response.to_lowercase().contains("connection: close"), "{response}");
 }
 
-/// The largest resident size that a process ever had, in KiB.
+/// Returns the largest resident size that a process ever had, in KiB.
 fn peak(pid: i32) -> i64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");

@@ -1,4 +1,4 @@
-//! The router sends a group of endpoints elsewhere, and a copy that dies is not noticed.
+//! The router forwards a group of endpoints to upstreams, and the death of one is not noticed by clients.
 
 use std::{
     sync::{
@@ -13,17 +13,17 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_is_killed_under_load_costs_no_notification() {
-    let home = Stack::planned(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
-    let (a, mut first) = home.another("messenger-notifications").await;
-    let (b, _second) = home.another("messenger-notifications").await;
-    let (events, _events) = home.another("messenger-events").await;
+async fn a_killed_upstream_loses_no_notification_under_load() {
+    let home = Stack::start_with(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
+    let (a, mut first) = home.start_function("messenger-notifications").await;
+    let (b, _second) = home.start_function("messenger-notifications").await;
+    let (events, _events) = home.start_function("messenger-events").await;
     let environment = vec![
         ("UPSTREAM_NOTIFICATIONS".to_owned(), format!("{a},{b}")),
         ("UPSTREAM_EVENTS".to_owned(), events),
     ];
     let database_url = Some(home.database_url().to_owned());
-    let front = Stack::planned(Plan {
+    let front = Stack::start_with(Plan {
         homeserver: false,
         worker: false,
         database_url,
@@ -32,7 +32,7 @@ async fn a_copy_that_is_killed_under_load_costs_no_notification() {
     })
     .await;
     let client = front.client();
-    let mut stream = client.person("mueller").stream(None).await;
+    let mut stream = client.user("mueller").stream(None).await;
 
     let done = Arc::new(AtomicBool::new(false));
     let senders: Vec<_> = (0..4)
@@ -43,15 +43,15 @@ async fn a_copy_that_is_killed_under_load_costs_no_notification() {
                 while !done.load(Ordering::SeqCst) {
                     let body = json!({ "source_app": "a", "event_type": "e", "title": "t" });
                     let key = format!("{sender}-{sent}");
-                    // Retried with its key, as every good client does where a copy may have died after it was asked.
-                    let answer = loop {
+                    // Retries with its key, as a client must if an upstream may have died during the call.
+                    let response = loop {
                         match client.try_notify(&body, "?wait=0", &key).await {
-                            Ok(answer) if answer.status == StatusCode::BAD_GATEWAY => {}
-                            Ok(answer) => break answer,
+                            Ok(response) if response.status == StatusCode::BAD_GATEWAY => {}
+                            Ok(response) => break response,
                             Err(error) => panic!("the router itself never fails: {error}"),
                         }
                     };
-                    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+                    assert_eq!(response.status, StatusCode::CREATED, "{}", response.body);
                     sent += 1;
                 }
                 sent
@@ -62,17 +62,17 @@ async fn a_copy_that_is_killed_under_load_costs_no_notification() {
         tokio::time::sleep(Duration::from_millis(400)).await;
         first.kill();
         tokio::time::sleep(Duration::from_millis(700)).await;
-        first.start_again().await.expect("the copy starts");
+        first.start_again().await.expect("the upstream starts");
     }
     done.store(true, Ordering::SeqCst);
     let mut sent = 0;
     for sender in senders {
-        sent += sender.await.expect("a sender ends well");
+        sent += sender.await.expect("a sender does not panic");
     }
     assert!(sent > 20, "{sent}");
     for _ in 0..sent {
         stream.next_of("notification").await;
     }
-    let rest = stream.within(Duration::from_millis(300)).await;
-    assert!(rest.iter().all(|event| event.kind() == "keepalive"), "none came twice");
+    let later = stream.within(Duration::from_millis(300)).await;
+    assert!(later.iter().all(|event| event.kind() == "keepalive"), "no notification arrived twice");
 }

@@ -1,4 +1,4 @@
-//! A homeserver that cannot push, or loses a push: what happens there is heard soon, and in the room's order.
+//! A homeserver that cannot push or loses pushes: its events arrive soon, and in the room's order.
 
 use std::time::{Duration, Instant};
 
@@ -7,52 +7,52 @@ use messenger_core::{
     port::ExternalAccess as _,
 };
 use messenger_store::{PgStore, StoreConfig};
-use messenger_tests::{First, Gate, Plan, Stack, TestUser};
+use messenger_tests::{First, Plan, PushProxy, Stack, TestUser};
 use serde_json::json;
 
-/// "Within five seconds", on a busy machine.
+/// The limit of five seconds, with an allowance for a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 
-async fn gated() -> Stack {
-    Stack::planned(Plan { gate: true, ..Plan::default() }).await
+async fn start_with_push_proxy() -> Stack {
+    Stack::start_with(Plan { push_proxy: true, ..Plan::default() }).await
 }
 
-fn gate(stack: &Stack) -> &Gate {
-    stack.gate.as_ref().expect("the plan has a gate")
+fn push_proxy(stack: &Stack) -> &PushProxy {
+    stack.push_proxy.as_ref().expect("the plan has a push proxy")
 }
 
-/// Signs people in and waits for their accounts.
-async fn settled(stack: &Stack, ids: [&str; 2]) -> [TestUser; 2] {
-    let people = ids.map(|id| stack.client().person(id));
-    for person in &people {
-        person.wait_until_provisioned().await;
+/// Signs users in and waits until they are provisioned.
+async fn provisioned_users(stack: &Stack, ids: [&str; 2]) -> [TestUser; 2] {
+    let users = ids.map(|id| stack.client().user(id));
+    for user in &users {
+        user.wait_until_provisioned().await;
     }
-    people
+    users
 }
 
 #[tokio::test]
-async fn a_message_whose_push_was_lost_is_heard_before_its_successor() {
-    let mut stack = gated().await;
-    let [anna, _] = settled(&stack, ["anna", "bert"]).await;
+async fn a_message_whose_push_was_lost_arrives_before_its_successor() {
+    let mut stack = start_with_push_proxy().await;
+    let [anna, _] = provisioned_users(&stack, ["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
     let mut stream = anna.stream(None).await;
-    let first = element.say(&room, "heard").await;
+    let first = element.send_text(&room, "received").await;
     assert_eq!(stream.next_of("new_message").await["event_id"], first.as_str());
-    // Nobody reads the homeserver's stream.
+    // Without a worker, no process reads `/sync`.
     stack.kill_worker();
     for round in 0..3 {
-        // A push that is heard is answered a moment later.
+        // Lets the response to the last push arrive.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        gate(&stack).lose();
-        let lost = element.say(&room, &format!("lost {round}")).await;
-        gate(&stack).has_lost(round + 1).await;
-        gate(&stack).open();
+        push_proxy(&stack).discard();
+        let lost = element.send_text(&room, &format!("lost {round}")).await;
+        push_proxy(&stack).wait_until_discarded(round + 1).await;
+        push_proxy(&stack).forward();
         let next = if round == 2 {
             let body = json!({ "room_id": room, "body": "from here" });
             anna.post("/api/v1/messages/send", &body).await.body["event_id"].as_str().map(str::to_owned)
         } else {
-            Some(element.say(&room, &format!("next {round}")).await)
+            Some(element.send_text(&room, &format!("next {round}")).await)
         };
         assert_eq!(stream.next_of("new_message").await["event_id"], lost.as_str());
         assert_eq!(stream.next_of("new_message").await["event_id"].as_str(), next.as_deref());
@@ -60,29 +60,29 @@ async fn a_message_whose_push_was_lost_is_heard_before_its_successor() {
 }
 
 #[tokio::test]
-async fn after_a_worker_was_killed_another_reads_on_within_seconds() {
-    let mut stack = gated().await;
-    let [anna, _] = settled(&stack, ["anna", "bert"]).await;
+async fn a_new_worker_continues_within_seconds_after_a_kill() {
+    let mut stack = start_with_push_proxy().await;
+    let [anna, _] = provisioned_users(&stack, ["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
     let mut stream = anna.stream(None).await;
-    gate(&stack).close();
+    push_proxy(&stack).block();
     for n in 0..3 {
-        let said = element.say(&room, &format!("by the one who reads {n}")).await;
-        assert_eq!(stream.next_of("new_message").await["event_id"], said.as_str());
+        let sent = element.send_text(&room, &format!("by the running worker {n}")).await;
+        assert_eq!(stream.next_of("new_message").await["event_id"], sent.as_str());
         stack.kill_worker();
         stack.start_worker();
         let killed = Instant::now();
-        let said = element.say(&room, &format!("by its successor {n}")).await;
-        assert_eq!(stream.next_of("new_message").await["event_id"], said.as_str());
+        let sent = element.send_text(&room, &format!("by its successor {n}")).await;
+        assert_eq!(stream.next_of("new_message").await["event_id"], sent.as_str());
         assert!(killed.elapsed() < SOON, "{:?}", killed.elapsed());
     }
 }
 
 #[tokio::test]
-async fn chats_made_elsewhere_are_heard_of_within_seconds_while_push_is_away() {
-    let stack = gated().await;
-    let [anna, _] = settled(&stack, ["anna", "bert"]).await;
+async fn chats_of_other_clients_are_adopted_within_seconds_without_push() {
+    let stack = start_with_push_proxy().await;
+    let [anna, _] = provisioned_users(&stack, ["anna", "bert"]).await;
     let database_url = stack.database_url().to_owned();
     let connect_wait = Duration::from_secs(30);
     let store = PgStore::new(&StoreConfig { database_url, pool_size: 2, connect_wait }).expect("a store");
@@ -90,18 +90,18 @@ async fn chats_made_elsewhere_are_heard_of_within_seconds_while_push_is_away() {
     let element = stack.matrix("bert").await;
     let mut stream = anna.stream(None).await;
     let invited = format!("@anna:{}", stack.server_name());
-    gate(&stack).close();
+    push_proxy(&stack).block();
     for n in 0..2 {
-        let made = Instant::now();
+        let created = Instant::now();
         let room = element
             .create_room(
                 json!({ "preset": "private_chat", "name": format!("Schicht {n}"), "invite": [invited] }),
             )
             .await;
         assert_eq!(stream.next_of("room_joined").await["room_id"], room.as_str());
-        assert!(made.elapsed() < SOON, "{:?}", made.elapsed());
+        assert!(created.elapsed() < SOON, "{:?}", created.elapsed());
     }
-    // Somebody who is alone in a room at first, and invites others later.
+    // The creator is alone in a room at first, and invites others later.
     let room = element.create_room(json!({ "preset": "private_chat", "name": "Schicht 2" })).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     element.invite(&room, &invited).await;
@@ -109,17 +109,17 @@ async fn chats_made_elsewhere_are_heard_of_within_seconds_while_push_is_away() {
 }
 
 #[tokio::test]
-async fn a_service_that_listens_later_than_it_was_registered_is_pushed_to_at_once() {
-    let stack = Stack::planned(Plan { first: First::Worker, ..Plan::default() }).await;
-    settled(&stack, ["anna", "bert"]).await;
+async fn a_service_that_starts_after_its_registration_gets_pushes_at_once() {
+    let stack = Stack::start_with(Plan { first: First::Worker, ..Plan::default() }).await;
+    provisioned_users(&stack, ["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
-    // A Conduit that had pushed in vain would come again after half a minute at the earliest.
+    // A Conduit whose push had failed would retry after half a minute at the earliest.
     let deadline = Instant::now() + SOON;
     let pushed = "select pushed_at::text from reconciliation where worker <> $1";
     while stack.query(pushed, "").await.is_none() {
-        assert!(Instant::now() < deadline, "nothing is pushed");
-        element.say(&room, "Hallo").await;
+        assert!(Instant::now() < deadline, "no push arrives");
+        element.send_text(&room, "Hallo").await;
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

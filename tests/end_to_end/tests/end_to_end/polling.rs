@@ -1,4 +1,4 @@
-//! Polling: the same log, page by page.
+//! Polling: the event log, page by page.
 
 use std::time::{Duration, Instant};
 
@@ -15,44 +15,48 @@ fn titles(page: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_reader_gets_everything_since_its_own_last_poll() {
-    let stack = Stack::planned(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
+async fn each_reader_gets_all_events_since_its_last_poll() {
+    let stack = Stack::start_with(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
     let client = stack.client();
-    let person = client.person("mueller");
+    let user = client.user("mueller");
     client.notify_with(&numbered(0), "?wait=0", None).await;
-    assert_eq!(person.get("/api/v1/events/poll").await.body, json!([]), "the first poll starts now");
-    assert_eq!(person.get("/api/v1/events/poll?client=b").await.body, json!([]));
+    assert_eq!(
+        user.get("/api/v1/events/poll").await.body,
+        json!([]),
+        "the first poll starts at the present position"
+    );
+    assert_eq!(user.get("/api/v1/events/poll?client=b").await.body, json!([]));
     for n in 1..4 {
         client.notify_with(&numbered(n), "?wait=0", None).await;
     }
-    let page = person.get(&format!("/api/v1/events/poll?token={}", person.token)).await;
+    let page = user.get(&format!("/api/v1/events/poll?token={}", user.token)).await;
     assert_eq!(titles(&page.body), ["1", "2", "3"]);
     let last = page.body[2]["id"].as_i64().expect("a position");
     assert_eq!(page.headers["x-next-cursor"], last.to_string().as_str());
-    assert_eq!(person.get("/api/v1/events/poll").await.body, json!([]));
-    assert_eq!(titles(&person.get("/api/v1/events/poll?client=b").await.body), ["1", "2", "3"]);
+    assert_eq!(user.get("/api/v1/events/poll").await.body, json!([]));
+    assert_eq!(titles(&user.get("/api/v1/events/poll?client=b").await.body), ["1", "2", "3"]);
     let again = format!("/api/v1/events/poll?cursor={}", last - 1);
     for _ in 0..2 {
-        assert_eq!(titles(&person.get(&again).await.body), ["3"], "a cursor takes nothing away");
+        assert_eq!(titles(&user.get(&again).await.body), ["3"], "a poll with a cursor can be repeated");
     }
 }
 
 #[tokio::test]
-async fn a_long_poll_answers_when_something_happens() {
-    let stack = Stack::planned(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
+async fn a_long_poll_returns_when_an_event_arrives() {
+    let stack = Stack::start_with(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
     let client = stack.client();
-    let person = client.person("mueller");
-    person.get("/api/v1/events/poll").await;
+    let user = client.user("mueller");
+    user.get("/api/v1/events/poll").await;
     let begun = Instant::now();
-    let (page, ()) = tokio::join!(person.get("/api/v1/events/poll?wait=20"), async {
+    let (page, ()) = tokio::join!(user.get("/api/v1/events/poll?wait=20"), async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         client.notify_with(&numbered(1), "?wait=0", None).await;
     });
     assert_eq!(titles(&page.body), ["1"]);
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     let begun = Instant::now();
-    assert_eq!(person.get("/api/v1/events/poll?wait=1").await.body, json!([]));
+    assert_eq!(user.get("/api/v1/events/poll?wait=1").await.body, json!([]));
     assert!(begun.elapsed() >= Duration::from_secs(1));
-    let gap = person.get("/api/v1/events/poll?cursor=99999").await;
+    let gap = user.get("/api/v1/events/poll?cursor=99999").await;
     assert_eq!(gap.body, json!([{ "type": "reset", "reason": "unknown_position" }]));
 }

@@ -1,4 +1,4 @@
-//! Streams: at once, without hole or repeat, to the right people.
+//! Event streams: begin at once, have no gaps and no repeats, and reach their audience only.
 
 use std::time::Duration;
 
@@ -13,32 +13,31 @@ fn numbered(n: usize) -> Value {
     json!({ "source_app": "a", "event_type": "e", "title": n.to_string() })
 }
 
-async fn alone(environment: &[(&str, &str)]) -> (Stack, Client) {
+async fn start_without_homeserver(environment: &[(&str, &str)]) -> (Stack, Client) {
     let environment =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let stack =
-        Stack::planned(Plan { homeserver: false, worker: false, environment, ..Plan::default() }).await;
+        Stack::start_with(Plan { homeserver: false, worker: false, environment, ..Plan::default() }).await;
     let client = stack.client();
     (stack, client)
 }
 
 #[tokio::test]
 async fn a_stream_begins_at_once_with_the_right_headers() {
-    let (_stack, client) = alone(&[]).await;
-    let person = client.person("mueller");
+    let (_stack, client) = start_without_homeserver(&[]).await;
+    let user = client.user("mueller");
     let response = client
         .request(Method::GET, "/api/v1/events/stream")
-        .query(&[("token", &person.token)])
+        .query(&[("token", &user.token)])
         .send()
         .await
-        .expect("an answer");
+        .expect("a response");
     assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
     assert_eq!(response.headers()["cache-control"], "no-store, no-transform");
     assert_eq!(response.headers()["transfer-encoding"], "chunked");
     assert_eq!(response.headers()["x-accel-buffering"], "no");
     assert!(!response.headers().contains_key("content-encoding"));
-    let mut bytes =
-        raw(client.request(Method::GET, "/api/v1/events/stream").bearer_auth(&person.token)).await;
+    let mut bytes = raw(client.request(Method::GET, "/api/v1/events/stream").bearer_auth(&user.token)).await;
     let first = futures::TryStreamExt::try_next(&mut bytes).await.expect("bytes").expect("a piece");
     let first = String::from_utf8(first.to_vec()).expect("UTF-8");
     assert!(first.starts_with("retry: 3000\n"), "{first}");
@@ -46,18 +45,18 @@ async fn a_stream_begins_at_once_with_the_right_headers() {
 }
 
 #[tokio::test]
-async fn who_returns_with_a_cursor_misses_nothing_and_gets_nothing_twice() {
-    let (mut stack, client) = alone(&[]).await;
-    let person = client.person("mueller");
-    let mut stream = person.stream(None).await;
-    let mut heard = Vec::new();
+async fn a_client_that_resumes_from_a_cursor_misses_and_repeats_no_event() {
+    let (mut stack, client) = start_without_homeserver(&[]).await;
+    let user = client.user("mueller");
+    let mut stream = user.stream(None).await;
+    let mut titles = Vec::new();
     let mut sent = 0;
     for round in 0..12 {
         for _ in 0..7 {
             client.notify_with(&numbered(sent), "?wait=0", None).await;
             sent += 1;
             if sent % 3 == 0 {
-                heard.push(stream.next().await.json()["title"].clone());
+                titles.push(stream.next().await.json()["title"].clone());
             }
         }
         let last = stream.last_id().to_owned();
@@ -68,24 +67,24 @@ async fn who_returns_with_a_cursor_misses_nothing_and_gets_nothing_twice() {
         }
         client.notify_with(&numbered(sent), "?wait=0", None).await;
         sent += 1;
-        stream = person.stream(Some(&last)).await;
+        stream = user.stream(Some(&last)).await;
     }
-    while heard.len() < sent {
-        heard.push(stream.next().await.json()["title"].clone());
+    while titles.len() < sent {
+        titles.push(stream.next().await.json()["title"].clone());
     }
     let expected: Vec<_> = (0..sent).map(|n| json!(n.to_string())).collect();
-    assert_eq!(heard, expected);
+    assert_eq!(titles, expected);
 }
 
 #[tokio::test]
-async fn a_gap_is_said_and_then_the_stream_goes_on() {
-    let (_stack, client) = alone(&[("REPLAY_MAX", "5")]).await;
-    let person = client.person("mueller");
-    let mut live = person.stream(None).await;
+async fn a_gap_is_reported_by_a_reset_and_the_stream_continues() {
+    let (_stack, client) = start_without_homeserver(&[("REPLAY_MAX", "5")]).await;
+    let user = client.user("mueller");
+    let mut live = user.stream(None).await;
     let start = live.last_id().to_owned();
     for n in 0..6 {
         client.notify_with(&numbered(n), "?wait=0", None).await;
-        // On a busy machine the process may not have read the last ones yet; then it replays fewer.
+        // Waits for each event: a broker that has not read the last ones replays fewer.
         assert_eq!(live.next().await.json()["title"], n.to_string());
     }
     for (cursor, reason) in [
@@ -93,7 +92,7 @@ async fn a_gap_is_said_and_then_the_stream_goes_on() {
         ("999999", "unknown_position"),
         ("no cursor", "unknown_position"),
     ] {
-        let mut stream = person.stream(Some(cursor)).await;
+        let mut stream = user.stream(Some(cursor)).await;
         let reset = stream.next().await.json();
         assert_eq!((&reset["type"], &reset["reason"]), (&json!("reset"), &json!(reason)));
         client.notify_with(&numbered(7), "?wait=0", None).await;
@@ -102,9 +101,9 @@ async fn a_gap_is_said_and_then_the_stream_goes_on() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_with_its_token() {
-    let (_stack, client) = alone(&[]).await;
-    // The leeway is 30 s: this token ends in three.
+async fn a_stream_ends_when_its_token_expires() {
+    let (_stack, client) = start_without_homeserver(&[]).await;
+    // With the leeway of 30 s this token expires in three seconds.
     let claims = json!({ "sub": "mueller", "iss": "aesystek-hub", "exp": in_seconds(-27) });
     let mut bytes =
         raw(client.request(Method::GET, "/api/v1/events/stream").query(&[("token", &token(&claims))])).await;
@@ -121,8 +120,8 @@ async fn a_stream_ends_with_its_token() {
 
 #[tokio::test]
 async fn keepalives_come_in_time_and_move_no_cursor() {
-    let (_stack, client) = alone(&[]).await;
-    let mut stream = client.person("mueller").stream(None).await;
+    let (_stack, client) = start_without_homeserver(&[]).await;
+    let mut stream = client.user("mueller").stream(None).await;
     let before = stream.last_id().to_owned();
     let events = stream.within(Duration::from_secs(21)).await;
     assert!(events.iter().any(|event| event.kind() == "keepalive" && event.id.is_none()), "{events:?}");
@@ -130,10 +129,10 @@ async fn keepalives_come_in_time_and_move_no_cursor() {
 }
 
 #[tokio::test]
-async fn another_tenant_hears_nothing() {
-    let (_stack, client) = alone(&[]).await;
-    let stranger = client.person_of("spion", 2);
-    let mut stream = stranger.stream(Some("0")).await;
+async fn another_tenant_receives_no_events() {
+    let (_stack, client) = start_without_homeserver(&[]).await;
+    let foreign = client.user_of_tenant("spion", 2);
+    let mut stream = foreign.stream(Some("0")).await;
     for target in [
         json!({ "target_type": "general" }),
         json!({ "target_type": "entity_room", "entity_type": "m", "entity_id": 1 }),
@@ -146,32 +145,32 @@ async fn another_tenant_hears_nothing() {
     }
     let events = stream.within(Duration::from_millis(700)).await;
     assert!(events.iter().all(|event| event.kind() == "keepalive"), "{events:?}");
-    assert_eq!(stranger.get("/api/v1/events/poll?cursor=0").await.body, json!([]));
+    assert_eq!(foreign.get("/api/v1/events/poll?cursor=0").await.body, json!([]));
 }
 
 #[tokio::test]
-async fn what_somebody_writes_elsewhere_is_heard_by_the_room_once() {
+async fn a_message_of_another_client_reaches_the_room_once() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let (mueller, schmidt) = (client.person("mueller"), client.person("schmidt"));
-    // Before the stream: on a quick homeserver somebody is in their rooms before their first stream is open.
+    let (mueller, schmidt) = (client.user("mueller"), client.user("schmidt"));
+    // On a quick homeserver a user may be provisioned before their first stream is open.
     schmidt.wait_until_provisioned().await;
     mueller.wait_until_provisioned().await;
     let mut stream = schmidt.stream(None).await;
     let matrix = stack.matrix("mueller").await;
     let room = matrix.rooms(1).await.remove(0);
     for n in 0..5 {
-        let event_id = matrix.say(&room, &format!("Hallo {n}")).await;
-        let heard = stream.next_of("new_message").await;
-        assert_eq!(heard["body"], format!("Hallo {n}"));
-        assert_eq!(heard["event_id"], event_id);
-        assert_eq!(heard["room_id"], room);
-        assert_eq!(heard["sender_display_name"], "Name von mueller");
-        assert_eq!(heard["msg_type"], "m.text");
+        let event_id = matrix.send_text(&room, &format!("Hallo {n}")).await;
+        let event = stream.next_of("new_message").await;
+        assert_eq!(event["body"], format!("Hallo {n}"));
+        assert_eq!(event["event_id"], event_id);
+        assert_eq!(event["room_id"], room);
+        assert_eq!(event["sender_display_name"], "Name von mueller");
+        assert_eq!(event["msg_type"], "m.text");
     }
     assert!(
         client
-            .person_of("spion", 2)
+            .user_of_tenant("spion", 2)
             .get("/api/v1/events/poll?cursor=0")
             .await
             .body

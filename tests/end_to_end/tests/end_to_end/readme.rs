@@ -1,4 +1,4 @@
-//! The curl page of the README, pasted line by line into a shell beside a fresh installation.
+//! The page of curl commands in the README, run in a shell beside a new installation.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -7,10 +7,11 @@ use messenger_tests::Stack;
 use tokio::{process::Command, time::timeout};
 
 const PAGE: &str = "## One page of curl";
-/// Longest time that the whole page may take on a busy machine.
+/// The longest that the whole page may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Makes `curl` fail on refusals and end streams, which have no end, and `cargo xtask token` name the test's tokens.
+/// Makes `curl` fail on error responses and end streams after three seconds, and `cargo xtask token` print
+/// the test's tokens.
 const SHELL: &str = r#"
 set -eEuo pipefail
 trap 'echo "README, line: $BASH_COMMAND" >&2' ERR
@@ -27,7 +28,7 @@ cargo() {
 }
 "#;
 
-/// The commands of the page's code blocks, each block apart.
+/// Returns the commands of the page's code blocks.
 fn blocks(readme: &str) -> Vec<String> {
     let page = readme.split_once(PAGE).expect("the page").1;
     let page = page.split_once("\n## ").expect("a section after it").0;
@@ -48,22 +49,22 @@ async fn every_line_of_the_readmes_page_succeeds_in_order() {
         let text = text.replace("http://127.0.0.1:8000", &format!("http://{}", client.address()));
         text.replace("messenger-service-token-dev", "the service token of the tests")
     };
-    let tokens = ["mueller", "schmidt"].map(|id| (format!("TOKEN_OF_{id}"), client.person(id).token));
+    let tokens = ["mueller", "schmidt"].map(|id| (format!("TOKEN_OF_{id}"), client.user(id).token));
     let directory = tempfile::tempdir().expect("a directory");
-    let (first, rest) = (local(&page.join("\n")), local(&after_allowing[0]));
-    paste(&first, &tokens, directory.path()).await;
+    let (first, last) = (local(&page.join("\n")), local(&after_allowing[0]));
+    run(&first, &tokens, directory.path()).await;
     let allow = readme.split_once("```sql\n").expect("a statement").1.split_once(';').expect("its end").0;
     let allow = allow.replace("'mueller'", "$1");
     assert_eq!(stack.query(&allow, "mueller").await.as_deref(), Some("mueller"));
-    paste(&format!("{}\n{rest}", local(&page[0])), &tokens, directory.path()).await;
+    run(&format!("{}\n{last}", local(&page[0])), &tokens, directory.path()).await;
 }
 
-async fn paste(lines: &str, tokens: &[(String, String)], directory: &Path) {
+async fn run(lines: &str, tokens: &[(String, String)], directory: &Path) {
     let mut shell = Command::new("bash");
     shell.args(["-c", &format!("{SHELL}\n{lines}")]).envs(tokens.iter().cloned());
     shell.current_dir(directory).stdin(Stdio::null()).kill_on_drop(true);
     let done =
         timeout(PATIENCE, shell.output()).await.expect("the page in time").expect("bash, which apt has");
     let (out, error) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-    assert!(done.status.success(), "{error}\n--- what was answered ---\n{out}");
+    assert!(done.status.success(), "{error}\n--- output ---\n{out}");
 }

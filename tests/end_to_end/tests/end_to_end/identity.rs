@@ -1,19 +1,19 @@
-//! Identity over several processes and on a real homeserver.
+//! Identities across several processes and on a real homeserver.
 
 use std::time::Duration;
 
 use messenger_tests::{
     Client, Plan, Stack,
-    client::{answer, in_seconds, token},
+    client::{fetch, in_seconds, token},
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// The longest time for anything on a busy machine.
+/// The longest that an effect may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A Hub token of Anna's that was issued some seconds ago.
+/// Returns a Hub token of Anna's that was issued this many seconds ago.
 fn issued(ago: i64, tenant: i64, role: &str) -> String {
     token(&json!({
         "sub": "anna", "role": role, "tenant_id": tenant, "display_name": "Anna", "iss": "aesystek-hub",
@@ -28,25 +28,25 @@ async fn call(
     token: &str,
 ) -> messenger_tests::client::TestResponse {
     let request = client.request(method, path).bearer_auth(token);
-    answer(request.json(&json!({ "name": "x" }))).await
+    fetch(request.json(&json!({ "name": "x" }))).await
 }
 
-/// Waits until a process has heard of a change.
-async fn until<F: Future<Output = bool>>(mut is_so: impl FnMut() -> F) {
+/// Waits until a condition holds.
+async fn wait_until<F: Future<Output = bool>>(mut is_so: impl FnMut() -> F) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so().await {
-        assert!(Instant::now() < deadline, "it does not come to pass");
+        assert!(Instant::now() < deadline, "the expected state did not come in time");
         sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test]
-async fn a_moved_user_is_out_of_the_former_tenant_in_every_process() {
+async fn a_moved_user_loses_the_former_tenant_in_every_process() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let (url, _process) = stack.another("messenger-rooms").await;
+    let (url, _process) = stack.start_function("messenger-rooms").await;
     let rooms = Client::new(&url);
-    client.person("bert").wait_until_provisioned().await;
+    client.user("bert").wait_until_provisioned().await;
     let machine = json!({
         "source_app": "x", "event_type": "e", "title": "x", "target_type": "entity_room", "entity_type": "machine",
         "entity_id": 1,
@@ -54,8 +54,8 @@ async fn a_moved_user_is_out_of_the_former_tenant_in_every_process() {
     let machine = client.notify(&machine).await.body["matrix_room_id"].as_str().expect("a room").to_owned();
     let old = issued(100, 1, "user");
     let login = client.request(Method::POST, "/auth/hub-login").json(&json!({ "hub_token": old }));
-    let ours = answer(login).await.body["access_token"].as_str().expect("a token").to_owned();
-    let mut anna = client.person("anna");
+    let ours = fetch(login).await.body["access_token"].as_str().expect("a token").to_owned();
+    let mut anna = client.user("anna");
     anna.token.clone_from(&ours);
     anna.wait_until_provisioned().await;
     let mut stream = anna.stream(None).await;
@@ -65,7 +65,7 @@ async fn a_moved_user_is_out_of_the_former_tenant_in_every_process() {
     assert_eq!((moved.status, &moved.body["role"]), (StatusCode::OK, &json!("viewer")));
     stream.next_of("access_withdrawn").await;
     let join = format!("/api/v1/rooms/{}/join", machine.replace('!', "%21").replace(':', "%3A"));
-    // At once in this process, and as soon as the signal is there in the other; what is refused leaves nothing behind.
+    // Takes effect at once in this process, and with the notification in the other. Refused calls have no effect.
     for path in ["/api/v1/users/me", "/api/v1/events/poll?cursor=0"] {
         let refused = call(&client, Method::GET, path, &ours).await;
         assert_eq!(
@@ -81,22 +81,22 @@ async fn a_moved_user_is_out_of_the_former_tenant_in_every_process() {
     ] {
         assert!(refused.status.is_client_error(), "{} {}", refused.status, refused.body);
     }
-    until(async || {
+    wait_until(async || {
         call(&rooms, Method::GET, "/api/v1/rooms", &ours).await.body["code"] == "token_superseded"
     })
     .await;
     let again = call(&rooms, Method::GET, "/api/v1/rooms", &old).await;
-    assert_eq!(again.body["code"], "token_superseded", "the Hub's old token is none any more either");
+    assert_eq!(again.body["code"], "token_superseded", "the Hub's old token is superseded, too");
     let matrix = stack.matrix_bot().await;
     let members = matrix.members(&machine).await;
     assert!(!members.iter().any(|member| member.starts_with("@anna:")), "{members:?}");
 }
 
 #[tokio::test]
-async fn a_role_is_another_one_in_every_process_at_once() {
-    let stack = Stack::planned(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
+async fn a_changed_role_counts_in_every_process() {
+    let stack = Stack::start_with(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
     let client = stack.client();
-    let (url, _process) = stack.another("messenger-users").await;
+    let (url, _process) = stack.start_function("messenger-users").await;
     let other = Client::new(&url);
     let me = async |client: &Client, token: &str| {
         call(client, Method::GET, "/api/v1/users/me", token).await.body["role"].clone()
@@ -105,32 +105,32 @@ async fn a_role_is_another_one_in_every_process_at_once() {
     for client in [&client, &other, &client, &other] {
         assert_eq!(me(client, &old).await, "admin");
     }
-    let mut anna = client.person("anna");
+    let mut anna = client.user("anna");
     anna.token.clone_from(&old);
     let mut stream = anna.stream(None).await;
     assert_eq!(me(&client, &new).await, "viewer");
     assert_eq!(stream.next_of("role_changed").await["role"], "viewer");
     assert_eq!(me(&client, &old).await, "viewer");
-    until(async || me(&other, &old).await == "viewer").await;
-    // Tokens at once and in any order leave the same.
+    wait_until(async || me(&other, &old).await == "viewer").await;
+    // Concurrent tokens lead to the same identity in any order.
     let tokens: Vec<_> = (0..20).map(|n| issued(40 - n, 1, if n == 19 { "user" } else { "admin" })).collect();
     let shown =
         tokens.iter().enumerate().map(|(n, token)| me(if n % 2 == 0 { &client } else { &other }, token));
     futures::future::join_all(shown).await;
-    until(async || me(&client, &old).await == "user" && me(&other, &tokens[0]).await == "user").await;
+    wait_until(async || me(&client, &old).await == "user" && me(&other, &tokens[0]).await == "user").await;
 }
 
 #[tokio::test]
-async fn an_account_that_somebody_else_made_stays_theirs() {
+async fn a_foreign_account_is_never_used() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let theirs = stack.stranger("boss").await;
-    let devices = theirs.devices().await;
-    client.person("bert").wait_until_provisioned().await;
-    let boss = client.person_with("boss", "admin", 1);
+    let foreign = stack.foreign_matrix("boss").await;
+    let devices = foreign.devices().await;
+    client.user("bert").wait_until_provisioned().await;
+    let boss = client.user_with_role("boss", "admin", 1);
     let state = async || stack.query("select account_state from users where hub_user_id = $1", "boss").await;
     assert_eq!(boss.get("/api/v1/users/me").await.status, StatusCode::OK);
-    until(async || state().await.as_deref() == Some("taken")).await;
+    wait_until(async || state().await.as_deref() == Some("taken")).await;
     let calls: [(&str, Value); 2] =
         [("/api/v1/rooms", json!({ "name": "x" })), ("/api/v1/rooms/dm/bert", json!({}))];
     for (path, body) in calls {
@@ -143,14 +143,14 @@ async fn an_account_that_somebody_else_made_stays_theirs() {
         assert!(detail.contains("MATRIX_RESERVED_LOCALPARTS"), "{detail}");
     }
     boss.stream(None).await;
-    assert_eq!(theirs.devices().await, devices, "no device of ours");
-    assert_eq!(theirs.rooms(0).await, [""; 0]);
+    assert_eq!(foreign.devices().await, devices, "no device of the service");
+    assert_eq!(foreign.rooms(0).await, [""; 0]);
     let log = stack.log("messenger-worker");
     assert_eq!(log.matches("was not made by this service").count(), 1, "{log}");
 }
 
 #[tokio::test]
-async fn the_log_says_at_start_which_sign_in_is_on() {
+async fn the_log_states_at_start_whether_single_sign_on_is_on() {
     let plan = |key: &str| Plan {
         homeserver: false,
         worker: false,
@@ -158,7 +158,7 @@ async fn the_log_says_at_start_which_sign_in_is_on() {
         ..Plan::default()
     };
     for (key, state) in [("a key of the Hub that the tests have", "is on"), ("", "is off")] {
-        let stack = Stack::planned(plan(key)).await;
+        let stack = Stack::start_with(plan(key)).await;
         let log = stack.log("messenger-router");
         assert!(log.contains(&format!("(single sign-on) {state}")), "{log}");
     }

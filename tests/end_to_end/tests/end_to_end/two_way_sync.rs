@@ -1,37 +1,37 @@
-//! Other Matrix clients beside ours: what is said there is heard here, once and in order, whatever breaks in between.
+//! Messages between other Matrix clients and the service arrive once and in order, over outages.
 
 use std::time::Duration;
 
-use messenger_tests::{Listener, Plan, Stack, difference, encoded, is_skipped_on_conduit};
+use messenger_tests::{Plan, Stack, StreamRecorder, describe_difference, encoded, is_skipped_on_conduit};
 use serde_json::{Value, json};
 
 fn ids(events: &[Value]) -> Vec<String> {
     events.iter().filter_map(|event| event["event_id"].as_str().map(str::to_owned)).collect()
 }
 
-/// How many messages each of the two says in each stretch.
+/// The number of messages that each of the two users sends in each phase.
 const EACH: usize = 46;
 
 #[tokio::test]
-async fn every_message_arrives_once_and_in_order_whatever_breaks() {
-    let mut stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
+async fn every_message_arrives_once_and_in_order_over_outages() {
+    let mut stack = Stack::start_with(Plan { push_proxy: true, ..Plan::default() }).await;
     let client = stack.client();
-    let (anna, bert) = (client.person("anna"), client.person("bert"));
+    let (anna, bert) = (client.user("anna"), client.user("bert"));
     anna.wait_until_provisioned().await;
     bert.wait_until_provisioned().await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
-    let (heard_by_anna, heard_by_bert) = (Listener::start(&anna).await, Listener::start(&bert).await);
+    let (anna_events, bert_events) = (StreamRecorder::start(&anna).await, StreamRecorder::start(&bert).await);
 
     let element = std::sync::Arc::new(element);
-    let mut said = 0;
-    for stretch in 0..6 {
-        let gate = stack.gate.as_ref().expect("a gate");
-        match stretch {
+    let mut sent = 0;
+    for phase in 0..6 {
+        let proxy = stack.push_proxy.as_ref().expect("a push proxy");
+        match phase {
             0 => {}
             // The homeserver cannot push.
-            1 => gate.close(),
-            // Nor is there a worker; then there is one again.
+            1 => proxy.block(),
+            // Neither push nor a worker; a worker starts in the next phase.
             2 => stack.kill_worker(),
             3 => {
                 stack.start_worker();
@@ -42,39 +42,43 @@ async fn every_message_arrives_once_and_in_order_whatever_breaks() {
                 stack.router.start_again().await.expect("a router");
             }
             _ => {
-                gate.open();
+                proxy.forward();
                 stack.start_worker();
             }
         }
         let (other, place) = (element.clone(), room.clone());
-        let elsewhere = tokio::spawn(async move {
+        let other_client = tokio::spawn(async move {
             for n in 0..EACH {
-                other.say(&place, &format!("element {stretch}.{n}")).await;
+                other.send_text(&place, &format!("element {phase}.{n}")).await;
             }
         });
-        said += EACH;
-        if stretch != 3 {
+        sent += EACH;
+        if phase != 3 {
             for n in 0..EACH {
-                let body = json!({ "room_id": room, "body": format!("hub {stretch}.{n}"), "txn_id": format!("{stretch}.{n}") });
-                let answer = anna.post("/api/v1/messages/send", &body).await;
-                assert_eq!(answer.status, 200, "{}", answer.body);
+                let body = json!({ "room_id": room, "body": format!("hub {phase}.{n}"), "txn_id": format!("{phase}.{n}") });
+                let response = anna.post("/api/v1/messages/send", &body).await;
+                assert_eq!(response.status, 200, "{}", response.body);
             }
-            said += EACH;
+            sent += EACH;
         }
-        elsewhere.await.expect("said");
+        other_client.await.expect("sent");
     }
     let in_room = ids(&stack.matrix_bot().await.messages(&room).await);
-    assert_eq!(in_room.len(), said);
-    for heard in [&heard_by_anna, &heard_by_bert] {
-        heard
-            .until(|events| events.iter().filter(|event| event["type"] == "new_message").count() >= said)
+    assert_eq!(in_room.len(), sent);
+    for recorder in [&anna_events, &bert_events] {
+        recorder
+            .wait_until(|events| events.iter().filter(|event| event["type"] == "new_message").count() >= sent)
             .await;
     }
-    // Whatever the homeserver still has to push is known by now.
+    // Gives the homeserver time for late pushes, which must not repeat events.
     tokio::time::sleep(Duration::from_secs(5)).await;
-    for heard in [&heard_by_anna, &heard_by_bert] {
-        let heard = ids(&heard.heard("new_message"));
-        assert!(heard == in_room, "each once, in the room's order: {}", difference(&heard, &in_room));
+    for recorder in [&anna_events, &bert_events] {
+        let recorded = ids(&recorder.events("new_message"));
+        assert!(
+            recorded == in_room,
+            "each once, in the room's order: {}",
+            describe_difference(&recorded, &in_room)
+        );
     }
     let mut history = Vec::new();
     let mut from = String::new();
@@ -92,16 +96,16 @@ async fn every_message_arrives_once_and_in_order_whatever_breaks() {
 }
 
 #[tokio::test]
-async fn edits_reactions_and_redactions_are_told_and_stand_in_the_history() {
+async fn edits_reactions_and_redactions_are_published_and_in_the_history() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let (anna, bert) = (client.person("anna"), client.person("bert"));
+    let (anna, bert) = (client.user("anna"), client.user("bert"));
     anna.wait_until_provisioned().await;
     bert.wait_until_provisioned().await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
     let mut stream = anna.stream(None).await;
-    let event = element.say(&room, "Tipfehler").await;
+    let event = element.send_text(&room, "Tipfehler").await;
     assert_eq!(stream.next_of("new_message").await["event_id"], event.as_str());
     let edit = |of: &str, body: &str| {
         json!({
@@ -112,7 +116,7 @@ async fn edits_reactions_and_redactions_are_told_and_stand_in_the_history() {
     element.send(&room, "m.room.message", edit(&event, "Tippfehler")).await;
     let edited = stream.next_of("message_edited").await;
     assert_eq!((&edited["event_id"], &edited["body"]), (&json!(event), &json!("Tippfehler")));
-    // Somebody else's words cannot be changed: neither told nor shown.
+    // An edit by another user is neither published nor shown.
     stack.matrix("anna").await.send(&room, "m.room.message", edit(&event, "gelogen")).await;
     let reaction = json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": event, "key": "✅" } });
     element.send(&room, "m.reaction", reaction).await;
@@ -134,19 +138,19 @@ async fn edits_reactions_and_redactions_are_told_and_stand_in_the_history() {
 }
 
 #[tokio::test]
-async fn a_room_made_elsewhere_is_one_of_ours_with_its_members_and_all_that_was_said() {
+async fn a_room_of_another_client_is_adopted_with_its_members_and_messages() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let (anna, bert, fritz) = (client.person("anna"), client.person("bert"), client.person_of("fritz", 2));
-    for person in [&anna, &bert, &fritz] {
-        person.wait_until_provisioned().await;
+    let (anna, bert, fritz) = (client.user("anna"), client.user("bert"), client.user_of_tenant("fritz", 2));
+    for user in [&anna, &bert, &fritz] {
+        user.wait_until_provisioned().await;
     }
     let element = stack.matrix("bert").await;
     let mut stream = anna.stream(None).await;
     let id = |name: &str| format!("@{name}:{}", stack.server_name());
     let room = element.create_room(json!({ "preset": "private_chat", "name": "Schicht 3" })).await;
-    let first = element.say(&room, "noch allein").await;
-    // Somebody of another tenant is in it, and hears nothing of it here.
+    let first = element.send_text(&room, "noch allein").await;
+    // A user of another tenant is a member, and does not see the room in the service.
     element.invite(&room, &id("fritz")).await;
     element.invite(&room, &id("anna")).await;
     let joined = loop {
@@ -156,7 +160,7 @@ async fn a_room_made_elsewhere_is_one_of_ours_with_its_members_and_all_that_was_
         }
     };
     assert_eq!(joined["room_id"], room.as_str());
-    let second = element.say(&room, "und zusammen").await;
+    let second = element.send_text(&room, "und zusammen").await;
     loop {
         if stream.next_of("new_message").await["event_id"] == second.as_str() {
             break;
@@ -180,10 +184,10 @@ async fn a_room_made_elsewhere_is_one_of_ours_with_its_members_and_all_that_was_
 }
 
 #[tokio::test]
-async fn a_direct_chat_opened_elsewhere_is_the_one_of_these_two_and_encrypted_rooms_are_left_alone() {
+async fn a_direct_chat_of_another_client_is_adopted_and_an_encrypted_room_is_not() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let (anna, bert) = (client.person("anna"), client.person("bert"));
+    let (anna, bert) = (client.user("anna"), client.user("bert"));
     anna.wait_until_provisioned().await;
     bert.wait_until_provisioned().await;
     let element = stack.matrix("bert").await;
@@ -194,7 +198,7 @@ async fn a_direct_chat_opened_elsewhere_is_the_one_of_these_two_and_encrypted_ro
     assert_eq!(stream.next_of("room_joined").await["room_id"], room.as_str());
     let key = stack.query("select key from rooms where kind = 'dm' and matrix_room_id = $1", &room).await;
     assert_eq!(key.as_deref(), Some("anna/bert"));
-    // A second one is a room like any other.
+    // A second direct chat of the two is adopted as a custom room.
     let second = element.create_room(direct).await;
     assert_eq!(stream.next_of("room_joined").await["room_id"], second.as_str());
     let kind = stack.query("select kind from rooms where matrix_room_id = $1", &second).await;
@@ -213,72 +217,72 @@ async fn a_direct_chat_opened_elsewhere_is_the_one_of_these_two_and_encrypted_ro
 }
 
 #[tokio::test]
-async fn a_position_that_the_homeserver_does_not_know_is_given_up_and_nothing_is_lost_or_doubled() {
-    let mut stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
+async fn an_unknown_sync_token_is_discarded_and_no_message_is_lost_or_duplicated() {
+    let mut stack = Stack::start_with(Plan { push_proxy: true, ..Plan::default() }).await;
     let client = stack.client();
-    let anna = client.person("anna");
+    let anna = client.user("anna");
     anna.wait_until_provisioned().await;
     let element = stack.matrix("anna").await;
     let room = element.rooms(1).await.remove(0);
-    let heard = Listener::start(&anna).await;
+    let recorder = StreamRecorder::start(&anna).await;
     for n in 0..60 {
-        element.say(&room, &format!("before {n}")).await;
+        element.send_text(&room, &format!("before {n}")).await;
     }
-    let told = |count: usize| {
+    let has_messages = |count: usize| {
         move |events: &[Value]| events.iter().filter(|event| event["type"] == "new_message").count() >= count
     };
-    heard.until(told(60)).await;
-    stack.gate.as_ref().expect("a gate").close();
+    recorder.wait_until(has_messages(60)).await;
+    stack.push_proxy.as_ref().expect("a push proxy").block();
     stack.kill_worker();
     let forged = "update reconciliation set sync_token = $1, lease_until = now() returning sync_token";
     assert_eq!(stack.query(forged, "of another server").await.as_deref(), Some("of another server"));
     for n in 0..120 {
-        element.say(&room, &format!("after {n}")).await;
+        element.send_text(&room, &format!("after {n}")).await;
     }
     stack.start_worker();
-    heard.until(told(180)).await;
-    element.say(&room, "and on").await;
-    heard.until(told(181)).await;
-    assert_eq!(ids(&heard.heard("new_message")), ids(&stack.matrix_bot().await.messages(&room).await));
+    recorder.wait_until(has_messages(180)).await;
+    element.send_text(&room, "and on").await;
+    recorder.wait_until(has_messages(181)).await;
+    assert_eq!(ids(&recorder.events("new_message")), ids(&stack.matrix_bot().await.messages(&room).await));
     let log = stack.log("messenger-worker");
-    let told = log.lines().filter(|line| line.contains("does not know where we have arrived"));
-    assert_eq!(told.count(), 1, "{log}");
+    let warnings = log.lines().filter(|line| line.contains("does not know where we have arrived"));
+    assert_eq!(warnings.count(), 1, "{log}");
 }
 
 #[tokio::test]
-async fn a_room_into_which_only_the_bot_was_invited_is_adopted_when_push_is_away() {
-    let stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
+async fn a_room_that_invites_only_the_bot_is_adopted_without_push() {
+    let stack = Stack::start_with(Plan { push_proxy: true, ..Plan::default() }).await;
     let client = stack.client();
-    let anna = client.person("anna");
+    let anna = client.user("anna");
     anna.wait_until_provisioned().await;
     let element = stack.matrix("anna").await;
     let mut stream = anna.stream(None).await;
-    stack.gate.as_ref().expect("a gate").close();
+    stack.push_proxy.as_ref().expect("a push proxy").block();
     let bot = format!("@messenger:{}", stack.server_name());
     let room = element.create_room(json!({ "preset": "private_chat", "name": "Schicht 4" })).await;
-    let first = element.say(&room, "vor der Einladung").await;
+    let first = element.send_text(&room, "vor der Einladung").await;
     element.invite(&room, &bot).await;
     let joined = stream.next_of("room_joined").await;
     assert_eq!((&joined["room_id"], &joined["room"]["room_type"]), (&json!(room), &json!("custom")));
     assert_eq!(stream.next_of("new_message").await["event_id"], first.as_str());
-    // From now on the bot hears what is said there, push or not.
-    let second = element.say(&room, "und danach").await;
+    // From now on the bot reads the room, with or without push.
+    let second = element.send_text(&room, "und danach").await;
     assert_eq!(stream.next_of("new_message").await["event_id"], second.as_str());
     let name = stack.query("select name from rooms where matrix_room_id = $1", &room).await;
     assert_eq!(name.as_deref(), Some("Schicht 4"));
-    let said = json!({ "room_id": room, "body": "von hier" });
-    assert_eq!(anna.post("/api/v1/messages/send", &said).await.status, 200);
+    let message = json!({ "room_id": room, "body": "von hier" });
+    assert_eq!(anna.post("/api/v1/messages/send", &message).await.status, 200);
     assert_eq!(ids(&element.messages(&room).await).len(), 3);
 }
 
 #[tokio::test]
-async fn a_bot_that_was_put_out_of_a_room_comes_back_unless_it_is_banned() {
-    if is_skipped_on_conduit("it shows nobody what was said while they were out of a room") {
+async fn a_kicked_bot_rejoins_unless_it_is_banned() {
+    if is_skipped_on_conduit("it hides the messages from before a rejoin") {
         return;
     }
-    let stack = Stack::planned(Plan { gate: true, ..Plan::default() }).await;
+    let stack = Stack::start_with(Plan { push_proxy: true, ..Plan::default() }).await;
     let client = stack.client();
-    let anna = client.person("anna");
+    let anna = client.user("anna");
     anna.wait_until_provisioned().await;
     let element = stack.matrix("anna").await;
     let mut stream = anna.stream(None).await;
@@ -286,27 +290,27 @@ async fn a_bot_that_was_put_out_of_a_room_comes_back_unless_it_is_banned() {
     let room = element.create_room(json!({ "preset": "private_chat", "name": "Schicht 5" })).await;
     element.invite(&room, &bot).await;
     assert_eq!(stream.next_of("room_joined").await["room_id"], room.as_str());
-    // Only the bot can tell what is said from here on.
-    stack.gate.as_ref().expect("a gate").close();
+    // Without push, messages arrive only through the bot's membership.
+    stack.push_proxy.as_ref().expect("a push proxy").block();
     for n in 0..3 {
-        element.put_out(&room, &bot, "kick").await;
-        let missed = element.say(&room, &format!("ohne {n}")).await;
+        element.remove_member(&room, &bot, "kick").await;
+        let missed = element.send_text(&room, &format!("ohne {n}")).await;
         assert_eq!(stream.next_of("new_message").await["event_id"], missed.as_str());
-        let heard = element.say(&room, &format!("wieder mit {n}")).await;
-        assert_eq!(stream.next_of("new_message").await["event_id"], heard.as_str());
+        let next = element.send_text(&room, &format!("wieder mit {n}")).await;
+        assert_eq!(stream.next_of("new_message").await["event_id"], next.as_str());
     }
-    element.put_out(&room, &bot, "ban").await;
+    element.remove_member(&room, &bot, "ban").await;
     let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
-    let told = |log: &str| log.lines().filter(|line| line.contains("nobody there can let it in")).count();
-    while told(&stack.log("messenger-worker")) == 0 && tokio::time::Instant::now() < deadline {
+    let warnings = |log: &str| log.lines().filter(|line| line.contains("nobody there can let it in")).count();
+    while warnings(&stack.log("messenger-worker")) == 0 && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // Elsewhere it hears as before, and it says so once.
+    // The bot reads other rooms as before, and warns once.
     let general = element.rooms(2).await.into_iter().find(|other| *other != room).expect("a general room");
-    let said = element.say(&general, "hier schon").await;
-    assert_eq!(stream.next_of("new_message").await["event_id"], said.as_str());
+    let message = element.send_text(&general, "hier schon").await;
+    assert_eq!(stream.next_of("new_message").await["event_id"], message.as_str());
     let log = stack.log("messenger-worker");
-    assert_eq!(told(&log), 1, "{log}");
+    assert_eq!(warnings(&log), 1, "{log}");
     assert!(
         log.lines().any(|line| line.contains("nobody there can let it in") && line.contains(&room)),
         "{log}"

@@ -1,4 +1,4 @@
-//! Other Matrix clients: a password that works, until it is withdrawn.
+//! Access with other Matrix clients: a password that works until it is withdrawn.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ const PATH: &str = "/api/v1/users/me/external-client";
 #[tokio::test]
 async fn a_password_works_in_other_clients_until_it_is_withdrawn() {
     let environment = vec![("MATRIX_PUBLIC_URL".to_owned(), "https://matrix.example.org/".to_owned())];
-    let stack = Stack::planned(Plan { environment, ..Plan::default() }).await;
+    let stack = Stack::start_with(Plan { environment, ..Plan::default() }).await;
     let homeserver = stack.homeserver.as_ref().expect("a homeserver");
     let database_url = stack.database_url().to_owned();
     let connect_wait = Duration::from_secs(30);
     let store = PgStore::new(&StoreConfig { database_url, pool_size: 2, connect_wait }).expect("a store");
     let (tenant, user) = (TenantId(1), HubUserId::new("Anna"));
-    let anna = stack.client().person("Anna");
+    let anna = stack.client().user("Anna");
     let refused = anna.get(PATH).await;
     assert_eq!(
         (refused.status, &refused.body["code"]),
@@ -41,40 +41,40 @@ async fn a_password_works_in_other_clients_until_it_is_withdrawn() {
             "username": "_anna", "password": password,
         })
     );
-    assert_eq!(anna.get(PATH).await.body, shown.body, "it stays the same");
+    assert_eq!(anna.get(PATH).await.body, shown.body, "the password stays the same");
     let element = homeserver.login("_anna", &password).await.expect("Element logs in");
-    assert!(lives(homeserver.url(), &element).await);
+    assert!(is_logged_in(homeserver.url(), &element).await);
 
     let rotated = anna.post(&format!("{PATH}/rotate"), &json!({})).await;
     let second = rotated.body["password"].as_str().expect("another password").to_owned();
     assert_ne!(second, password);
-    assert!(homeserver.login("_anna", &password).await.is_err(), "the old password is void");
-    assert!(!lives(homeserver.url(), &element).await, "and its devices are logged out");
+    assert!(homeserver.login("_anna", &password).await.is_err(), "the old password is invalid");
+    assert!(!is_logged_in(homeserver.url(), &element).await, "and its devices are logged out");
     let element = homeserver.login("_anna", &second).await.expect("Element logs in");
-    let made = anna.post("/api/v1/rooms", &json!({ "name": "we still act for her" })).await;
-    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let created = anna.post("/api/v1/rooms", &json!({ "name": "the service still acts for her" })).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.body);
 
     store.disable(tenant, &user).await.expect("disabled");
     assert_eq!(anna.get(PATH).await.status, StatusCode::FORBIDDEN);
     let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
-    while lives(homeserver.url(), &element).await {
-        assert!(tokio::time::Instant::now() < deadline, "the worker logs her out");
+    while is_logged_in(homeserver.url(), &element).await {
+        assert!(tokio::time::Instant::now() < deadline, "the worker logs her devices out");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(homeserver.login("_anna", &second).await.is_err());
-    let made = anna.post("/api/v1/rooms", &json!({ "name": "and still" })).await;
-    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let created = anna.post("/api/v1/rooms", &json!({ "name": "and still" })).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.body);
     let stored = stored(stack.database_url()).await;
     assert!(!stored.contains(&second) && !stored.contains(&password));
 }
 
-async fn lives(homeserver: &str, token: &str) -> bool {
+async fn is_logged_in(homeserver: &str, token: &str) -> bool {
     let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
     let whoami = http.get(format!("{homeserver}/_matrix/client/v3/account/whoami")).bearer_auth(token);
-    whoami.send().await.expect("an answer").status().is_success()
+    whoami.send().await.expect("a response").status().is_success()
 }
 
-/// The whole table as text.
+/// Returns all stored passwords as one text.
 async fn stored(database_url: &str) -> String {
     let (client, connection) =
         tokio_postgres::connect(database_url, tokio_postgres::NoTls).await.expect("a connection");

@@ -1,21 +1,21 @@
-//! Wrong input and wrong credentials: clear errors, and nothing comes in.
+//! Invalid input and invalid credentials get clear errors and have no effect.
 
 use messenger_tests::{
     Client, Plan, Stack,
-    client::{answer, in_seconds, signed, token},
+    client::{fetch, in_seconds, signed, token},
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-async fn closed() -> (Stack, Client) {
-    let stack = Stack::planned(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
+async fn start_without_homeserver() -> (Stack, Client) {
+    let stack = Stack::start_with(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
     let client = stack.client();
     (stack, client)
 }
 
 #[tokio::test]
-async fn every_wrong_field_is_named() {
-    let (_stack, client) = closed().await;
+async fn every_invalid_field_is_named() {
+    let (_stack, client) = start_without_homeserver().await;
     let good = json!({ "source_app": "a", "event_type": "e", "title": "t" });
     let long = "x".repeat(20_001);
     let cases: &[(&str, Value)] = &[
@@ -41,13 +41,13 @@ async fn every_wrong_field_is_named() {
     for (pointer, value) in cases {
         let mut body = good.clone();
         body[&pointer[1..]] = value.clone();
-        let answer = client.notify_with(&body, "", None).await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{pointer} {value}");
-        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        let response = client.notify_with(&body, "", None).await;
+        assert_eq!(response.status, StatusCode::UNPROCESSABLE_ENTITY, "{pointer} {value}");
+        assert_eq!(response.headers["content-type"], "application/problem+json");
         let named: Vec<_> =
-            answer.body["errors"].as_array().expect("a list").iter().map(|e| &e["pointer"]).collect();
-        assert_eq!(named, [pointer], "{}", answer.body);
-        assert!(answer.body["detail"].is_string() && answer.body["request_id"].is_string());
+            response.body["errors"].as_array().expect("a list").iter().map(|e| &e["pointer"]).collect();
+        assert_eq!(named, [pointer], "{}", response.body);
+        assert!(response.body["detail"].is_string() && response.body["request_id"].is_string());
     }
     let several = client.notify_with(&json!({ "target_type": "entity_room" }), "?wait=11", None).await;
     let named: Vec<_> = several.body["errors"]
@@ -69,33 +69,35 @@ async fn every_wrong_field_is_named() {
     });
     assert_eq!(client.notify_with(&zero, "?wait=0", None).await.status, StatusCode::CREATED);
     assert_eq!(
-        client.ask("/api/v1/notifications/log").await.body["notifications"].as_array().map(Vec::len),
+        client.get_as_satellite("/api/v1/notifications/log").await.body["notifications"]
+            .as_array()
+            .map(Vec::len),
         Some(2)
     );
 }
 
 #[tokio::test]
-async fn what_is_no_request_gets_a_clear_answer() {
-    let (_stack, client) = closed().await;
+async fn a_malformed_request_gets_a_clear_error() {
+    let (_stack, client) = start_without_homeserver().await;
     let send = |body: &'static str, kind: &'static str| {
         let request = client
             .request(Method::POST, "/api/v1/notifications/send")
             .header("X-Service-Token", "the service token of the tests")
             .header("Content-Type", kind)
             .body(body);
-        answer(request)
+        fetch(request)
     };
     for broken in ["", "{", "[]", "null", "\"text\""] {
-        let answer = send(broken, "application/json").await;
+        let response = send(broken, "application/json").await;
         assert_eq!(
-            (answer.status, &answer.body["code"]),
+            (response.status, &response.body["code"]),
             (StatusCode::UNPROCESSABLE_ENTITY, &json!("invalid_json")),
             "{broken}"
         );
     }
-    let answer = send("{}", "text/plain").await;
+    let response = send("{}", "text/plain").await;
     assert_eq!(
-        (answer.status, &answer.body["code"]),
+        (response.status, &response.body["code"]),
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, &json!("unsupported_media_type"))
     );
     let huge = client
@@ -103,9 +105,9 @@ async fn what_is_no_request_gets_a_clear_answer() {
         .header("X-Service-Token", "the service token of the tests")
         .header("Content-Type", "application/json")
         .body("x".repeat(2 << 20));
-    let answer = messenger_tests::client::answer(huge).await;
+    let response = fetch(huge).await;
     assert_eq!(
-        (answer.status, &answer.body["code"]),
+        (response.status, &response.body["code"]),
         (StatusCode::PAYLOAD_TOO_LARGE, &json!("body_too_large"))
     );
     let nowhere = client.get("/api/v1/nowhere").await;
@@ -119,10 +121,10 @@ async fn what_is_no_request_gets_a_clear_answer() {
 }
 
 #[tokio::test]
-async fn only_the_right_service_token_opens() {
-    let (_stack, client) = closed().await;
+async fn only_the_right_service_token_is_accepted() {
+    let (_stack, client) = start_without_homeserver().await;
     let body = json!({ "source_app": "a", "event_type": "e", "title": "t" });
-    let missing = answer(client.request(Method::POST, "/api/v1/notifications/send").json(&body)).await;
+    let missing = fetch(client.request(Method::POST, "/api/v1/notifications/send").json(&body)).await;
     assert_eq!(
         (missing.status, &missing.body["code"]),
         (StatusCode::UNAUTHORIZED, &json!("service_token_missing"))
@@ -132,7 +134,7 @@ async fn only_the_right_service_token_opens() {
         .request(Method::POST, "/api/v1/notifications/send")
         .header("X-Service-Token", "wrong")
         .json(&body);
-    let wrong = answer(wrong).await;
+    let wrong = fetch(wrong).await;
     assert_eq!((wrong.status, &wrong.body["code"]), (StatusCode::FORBIDDEN, &json!("service_token_wrong")));
     let foreign = json!({ "source_app": "a", "event_type": "e", "title": "t", "tenant_id": 2 });
     let foreign = client.notify_with(&foreign, "", None).await;
@@ -140,13 +142,13 @@ async fn only_the_right_service_token_opens() {
         (foreign.status, &foreign.body["code"]),
         (StatusCode::FORBIDDEN, &json!("tenant_not_allowed"))
     );
-    let log = client.ask("/api/v1/notifications/log").await;
+    let log = client.get_as_satellite("/api/v1/notifications/log").await;
     assert_eq!(log.body, json!({ "notifications": [] }));
 }
 
 #[tokio::test]
-async fn only_a_valid_user_token_opens() {
-    let (_stack, client) = closed().await;
+async fn only_a_valid_user_token_is_accepted() {
+    let (_stack, client) = start_without_homeserver().await;
     let good = json!({ "sub": "mueller", "iss": "aesystek-hub", "exp": in_seconds(60) });
     let with = |field: &str, value: Value| {
         let mut claims = good.clone();
@@ -168,30 +170,30 @@ async fn only_a_valid_user_token_opens() {
         ("no sub", token(&without("sub"))),
         ("blank sub", token(&with("sub", json!(" ")))),
         ("not yet", token(&with("nbf", json!(in_seconds(600))))),
-        ("tenant that is none", token(&with("tenant_id", json!("one")))),
+        ("invalid tenant", token(&with("tenant_id", json!("one")))),
         ("wrong key", signed(&good, "another key")),
         ("the Hub's issuer with our key", signed(&good, "a secret key of the tests")),
         ("alg none", none.to_owned()),
         ("no token at all", "abc".to_owned()),
     ];
-    for (what, token) in refused {
+    for (case, token) in refused {
         for path in ["/api/v1/users/me", "/api/v1/users"] {
-            let answer = answer(client.request(Method::GET, path).bearer_auth(&token)).await;
-            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}: {}", answer.body);
+            let response = fetch(client.request(Method::GET, path).bearer_auth(&token)).await;
+            assert_eq!(response.status, StatusCode::UNAUTHORIZED, "{case}: {}", response.body);
         }
         for path in ["/api/v1/events/stream", "/api/v1/events/poll"] {
-            let answer = answer(client.request(Method::GET, path).query(&[("token", &token)])).await;
-            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}: {}", answer.body);
+            let response = fetch(client.request(Method::GET, path).query(&[("token", &token)])).await;
+            assert_eq!(response.status, StatusCode::UNAUTHORIZED, "{case}: {}", response.body);
         }
     }
     for path in ["/api/v1/users/me", "/api/v1/events/stream", "/api/v1/events/poll"] {
         assert_eq!(client.get(path).await.body["code"], "token_missing");
     }
     let ours = signed(&with("iss", json!("messenger-service")), "a secret key of the tests");
-    let answer = answer(client.request(Method::GET, "/api/v1/users/me").bearer_auth(ours)).await;
+    let response = fetch(client.request(Method::GET, "/api/v1/users/me").bearer_auth(ours)).await;
     assert_eq!(
-        (answer.status, &answer.body["role"]),
+        (response.status, &response.body["role"]),
         (StatusCode::OK, &json!("viewer")),
-        "a local token opens, too"
+        "a token of the service is accepted, too"
     );
 }

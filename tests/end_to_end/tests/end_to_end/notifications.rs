@@ -1,4 +1,4 @@
-//! A notification reaches its room and every connected user.
+//! Notifications reach their room and every connected user of the audience.
 
 use std::time::Duration;
 
@@ -19,30 +19,30 @@ fn to_machine(id: i64, title: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_notification_is_sent_heard_and_read() {
+async fn a_notification_reaches_the_stream_and_the_room() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let mueller = client.person("mueller");
+    let mueller = client.user("mueller");
     mueller.wait_until_provisioned().await;
     let mut stream = mueller.stream(None).await;
 
-    let answer = client.notify(&general("Maschine <b>gestoppt</b>")).await;
-    assert_eq!(answer.status, StatusCode::CREATED);
-    assert_eq!(answer.body["status"], "sent", "{}", answer.body);
-    assert!(answer.body["created_at"].as_str().is_some_and(|at| at.ends_with('Z')));
-    let room = answer.body["matrix_room_id"].as_str().expect("a room");
+    let response = client.notify(&general("Maschine <b>gestoppt</b>")).await;
+    assert_eq!(response.status, StatusCode::CREATED);
+    assert_eq!(response.body["status"], "sent", "{}", response.body);
+    assert!(response.body["created_at"].as_str().is_some_and(|at| at.ends_with('Z')));
+    let room = response.body["matrix_room_id"].as_str().expect("a room");
 
-    let heard = stream.next_of("notification").await;
-    assert_eq!(heard["title"], "Maschine <b>gestoppt</b>");
-    assert_eq!(heard["source_app"], "fertigungs-app");
-    assert_eq!(heard["priority"], "normal");
-    assert_eq!(heard["notification_id"], answer.body["id"]);
+    let event = stream.next_of("notification").await;
+    assert_eq!(event["title"], "Maschine <b>gestoppt</b>");
+    assert_eq!(event["source_app"], "fertigungs-app");
+    assert_eq!(event["priority"], "normal");
+    assert_eq!(event["notification_id"], response.body["id"]);
 
     let matrix = stack.matrix("mueller").await;
     assert_eq!(matrix.rooms(1).await, [room]);
     let messages = matrix.messages(room).await;
     assert_eq!(messages.len(), 1);
-    assert_eq!(messages[0]["event_id"], answer.body["matrix_event_id"]);
+    assert_eq!(messages[0]["event_id"], response.body["matrix_event_id"]);
     let content = &messages[0]["content"];
     assert_eq!(content["body"], "[fertigungs-app] Maschine <b>gestoppt</b>\nFehlercode E-401");
     assert_eq!(
@@ -52,22 +52,22 @@ async fn a_notification_is_sent_heard_and_read() {
 }
 
 #[tokio::test]
-async fn two_hundred_notifications_to_a_new_machine_make_one_room() {
+async fn two_hundred_notifications_to_a_new_machine_create_one_room() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let answers = join_all((0..200).map(|n| {
+    let responses = join_all((0..200).map(|n| {
         let client = client.clone();
         async move { client.notify(&to_machine(42, &format!("Meldung {n}"))).await }
     }))
     .await;
-    assert!(answers.iter().all(|answer| answer.status == StatusCode::CREATED));
-    let ids: Vec<_> = answers.iter().filter_map(|answer| answer.body["id"].as_i64()).collect();
+    assert!(responses.iter().all(|response| response.status == StatusCode::CREATED));
+    let ids: Vec<_> = responses.iter().filter_map(|response| response.body["id"].as_i64()).collect();
 
-    // What did not get through within its wait budget is delivered in the background.
+    // The worker delivers those that exceeded their wait budget.
     let mut rooms = std::collections::BTreeSet::new();
     for id in &ids {
         loop {
-            let one = client.ask(&format!("/api/v1/notifications/{id}")).await.body;
+            let one = client.get_as_satellite(&format!("/api/v1/notifications/{id}")).await.body;
             if one["status"] == "sent" {
                 rooms.insert(one["matrix_room_id"].as_str().expect("a room").to_owned());
                 break;
@@ -82,32 +82,32 @@ async fn two_hundred_notifications_to_a_new_machine_make_one_room() {
     in_room.sort_unstable();
     let mut ids = ids;
     ids.sort_unstable();
-    assert_eq!(in_room, ids, "each is in the room exactly once");
-    assert_eq!(bot.rooms(1).await.len(), 1, "no half-made room is left behind");
+    assert_eq!(in_room, ids, "the room has each notification exactly once");
+    assert_eq!(bot.rooms(1).await.len(), 1, "no incomplete room is left");
 }
 
 #[tokio::test]
-async fn a_direct_message_reaches_its_recipient_and_nobody_else() {
+async fn a_direct_message_reaches_its_recipient_and_no_other_user() {
     let stack = Stack::start().await;
     let client = stack.client();
-    let (mueller, schmidt) = (client.person("mueller"), client.person("schmidt"));
+    let (mueller, schmidt) = (client.user("mueller"), client.user("schmidt"));
     let mut hers = mueller.stream(None).await;
     let mut his = schmidt.stream(None).await;
     let dm = json!({
         "source_app": "a", "event_type": "dm_notification", "title": "Freigabe", "target_type": "dm",
         "target_user": "mueller", "priority": "urgent",
     });
-    let answer = client.notify(&dm).await;
-    assert_eq!(answer.body["status"], "sent", "{}", answer.body);
+    let response = client.notify(&dm).await;
+    assert_eq!(response.body["status"], "sent", "{}", response.body);
     assert_eq!(hers.next_of("notification").await["title"], "Freigabe");
     assert!(his.within(Duration::from_millis(500)).await.iter().all(|event| event.kind() != "notification"));
 
-    let room = answer.body["matrix_room_id"].as_str().expect("a room");
+    let room = response.body["matrix_room_id"].as_str().expect("a room");
     let matrix = stack.matrix("mueller").await;
     let messages = matrix.messages(room).await;
     let me = format!("@mueller:{}", stack.server_name());
     assert_eq!(messages[0]["content"]["m.mentions"], json!({ "user_ids": [me] }));
-    // The bot, the recipient, and nobody else.
+    // The bot and the recipient.
     let members: Vec<_> = matrix
         .events(room)
         .await
@@ -119,29 +119,29 @@ async fn a_direct_message_reaches_its_recipient_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_direct_message_to_somebody_unknown_waits_for_their_first_login() {
+async fn a_direct_message_to_an_unknown_user_waits_for_the_first_sign_in() {
     let stack = Stack::start().await;
     let client = stack.client();
     let dm = json!({
         "source_app": "a", "event_type": "e", "title": "Willkommen", "target_type": "dm", "target_user": "neu",
     });
-    let answer = client.notify(&dm).await;
-    assert_eq!(answer.status, StatusCode::CREATED);
-    assert_eq!(answer.body["status"], "pending");
-    assert_eq!(answer.body["reason"], "recipient_not_provisioned");
-    assert!(answer.body["expires_at"].is_string());
-    let path = format!("/api/v1/notifications/{}", answer.body["id"]);
+    let response = client.notify(&dm).await;
+    assert_eq!(response.status, StatusCode::CREATED);
+    assert_eq!(response.body["status"], "pending");
+    assert_eq!(response.body["reason"], "recipient_not_provisioned");
+    assert!(response.body["expires_at"].is_string());
+    let path = format!("/api/v1/notifications/{}", response.body["id"]);
 
-    // The same name in another factory is another person.
-    client.person_of("neu", 2).get("/api/v1/users/me").await;
+    // A user of another tenant with the same id is another user.
+    client.user_of_tenant("neu", 2).get("/api/v1/users/me").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(client.ask(&path).await.body["status"], "pending");
+    assert_eq!(client.get_as_satellite(&path).await.body["status"], "pending");
 
-    // From the beginning: the worker may be quicker than the stream that their first request opens.
-    let mut stream = client.person("neu").stream(Some("0")).await;
+    // Reads from position 0: the worker may be quicker than the first stream.
+    let mut stream = client.user("neu").stream(Some("0")).await;
     assert_eq!(stream.next_of("notification").await["title"], "Willkommen");
     let sent = loop {
-        let one = client.ask(&path).await.body;
+        let one = client.get_as_satellite(&path).await.body;
         if one["status"] == "sent" {
             break one;
         }
@@ -152,7 +152,7 @@ async fn a_direct_message_to_somebody_unknown_waits_for_their_first_login() {
 }
 
 #[tokio::test]
-async fn the_room_of_an_app_is_its_own() {
+async fn each_app_has_its_own_service_room() {
     let stack = Stack::start().await;
     let client = stack.client();
     let send = |app: &str| {
@@ -165,14 +165,14 @@ async fn the_room_of_an_app_is_its_own() {
     assert!(first.is_some());
     assert_eq!(first, again);
     assert_ne!(first, other);
-    let log = client.ask("/api/v1/notifications/log?source_app=app-a&limit=10").await.body;
+    let log = client.get_as_satellite("/api/v1/notifications/log?source_app=app-a&limit=10").await.body;
     let apps: Vec<_> =
         log["notifications"].as_array().expect("a list").iter().map(|n| &n["source_app"]).collect();
     assert_eq!(apps, ["app-a", "app-a"]);
 }
 
 #[tokio::test]
-async fn a_retried_call_is_the_same_call() {
+async fn a_repeated_key_returns_the_first_notification() {
     let stack = Stack::start().await;
     let client = stack.client();
     let first = client.notify_with(&general("einmal"), "", Some("k-1")).await;

@@ -1,0 +1,24 @@
+//! End-to-end tests of the whole service.
+#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
+
+mod accounts;
+mod crashes;
+mod external_access;
+mod framing;
+mod health;
+mod identity;
+mod invalid_requests;
+mod invitations;
+mod messages;
+mod notifications;
+mod other_clients;
+mod outages;
+mod polling;
+mod push;
+mod readme;
+mod refusals;
+mod rooms;
+mod streams;
+mod two_way_sync;
+mod typing;
+mod upstreams;
