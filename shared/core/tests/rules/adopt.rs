@@ -1,4 +1,5 @@
-//! Rooms that the homeserver has and we do not: made by people elsewhere, or by us when a process ended.
+//! Adoption of rooms that the homeserver has and the store has not: created by other clients, or by a process
+//! that crashed.
 
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ use serde_json::json;
 
 use crate::{ready_caller, run_until_idle};
 
-/// Longer than making a room takes, whatever fails.
+/// A time longer than the creation of a room takes, whatever fails.
 const LATER: Duration = Duration::from_mins(10);
 
 fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
 }
 
-fn umbau() -> RoomCreation {
+fn creation() -> RoomCreation {
     RoomCreation { name: "Umbau".to_owned(), topic: None, invite: vec!["bert".to_owned(), "carl".to_owned()] }
 }
 
@@ -33,8 +34,8 @@ async fn with_three() -> (TestMessenger, messenger_core::user::Caller) {
     (messenger, anna)
 }
 
-/// The room that is being made, if the homeserver has it.
-fn made(messenger: &TestMessenger) -> Option<RoomId> {
+/// Returns the room in creation if the homeserver has it.
+fn created_room(messenger: &TestMessenger) -> Option<RoomId> {
     messenger
         .homeserver
         .rooms()
@@ -42,13 +43,14 @@ fn made(messenger: &TestMessenger) -> Option<RoomId> {
         .find(|room| messenger.homeserver.creation_request(room).name == "Umbau")
 }
 
-/// What the homeserver pushes when somebody says something.
-fn said(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) -> RoomEvent {
+/// Sends a text as another client. Returns the event that the homeserver pushes.
+fn text_event(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) -> RoomEvent {
     let event = messenger.homeserver.send_text(room, &matrix(user), body);
     messenger.homeserver.room_event(room, &event)
 }
 
-fn told(messenger: &TestMessenger) -> Vec<String> {
+/// Returns the bodies of the published messages.
+fn published(messenger: &TestMessenger) -> Vec<String> {
     let messages = messenger.memory.events().into_iter().filter(|event| event.kind == Kind::NewMessage);
     let fields =
         messages.map(|event| serde_json::from_str::<serde_json::Value>(&event.json()).expect("JSON"));
@@ -56,22 +58,22 @@ fn told(messenger: &TestMessenger) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_whose_maker_crashed_is_whole_for_everybody_who_is_in_it() {
+async fn a_room_whose_creator_crashed_is_complete_for_its_members() {
     for step in 0..1000 {
         let (messenger, anna) = with_three().await;
-        let done = messenger.crash_after(step, messenger.rooms().create(&anna, umbau())).await.is_some();
+        let done = messenger.crash_after(step, messenger.create_room(&anna, creation())).await.is_some();
         let messenger = messenger.another_process();
-        let Some(room) = made(&messenger) else { continue };
-        // As every room that is made, it has a name by an event of the bot.
+        let Some(room) = created_room(&messenger) else { continue };
+        // As in every created room, the bot's event has set the name.
         let name = json!({ "name": "Umbau" });
         let name = messenger.homeserver.send_event(&room, &matrix("messenger"), "m.room.name", name);
-        messenger.receive(vec![messenger.homeserver.room_event(&room, &name)]).await.expect("heard");
+        messenger.receive(vec![messenger.homeserver.room_event(&room, &name)]).await.expect("received");
         messenger.pass(LATER);
         run_until_idle(&messenger).await;
         let members: Vec<_> = messenger.homeserver.members(&room);
         let members: Vec<_> = members.iter().filter_map(|member| member.localpart("hub.local")).collect();
         for member in &members {
-            messenger.ingest().receive(vec![said(&messenger, &room, member, member)]).await.expect("heard");
+            messenger.receive(vec![text_event(&messenger, &room, member, member)]).await.expect("received");
         }
         for member in &members {
             let caller = messenger.caller(member, fixtures::TENANT).await;
@@ -84,42 +86,42 @@ async fn a_room_whose_maker_crashed_is_whole_for_everybody_who_is_in_it() {
                 "{step}"
             );
         }
-        assert_eq!(told(&messenger), members, "step {step}");
+        assert_eq!(published(&messenger), members, "step {step}");
         if done {
             assert_eq!(members.len(), 3);
             return;
         }
     }
-    panic!("it never comes to an end");
+    panic!("the scenario never completes");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_that_is_just_being_made_is_left_to_who_makes_it() {
+async fn a_room_in_creation_is_left_to_its_creator() {
     let (messenger, anna) = with_three().await;
     messenger.homeserver.delay_responses(Duration::from_secs(5));
     let pushed = async {
         tokio::time::sleep(Duration::from_secs(6)).await;
-        let room = made(&messenger).expect("it is being made");
+        let room = created_room(&messenger).expect("a room in creation");
         assert_eq!(messenger.homeserver.members(&room).len(), 3);
         messenger.homeserver.delay_responses(Duration::ZERO);
         messenger.pass(Duration::from_mins(2));
-        let early = said(&messenger, &room, "bert", "schon da");
-        messenger.ingest().receive(vec![early.clone()]).await.expect("heard");
-        assert_eq!(messenger.ports.rooms.tenant_of(&room).await.expect("looked"), None);
+        let early = text_event(&messenger, &room, "bert", "schon da");
+        messenger.receive(vec![early.clone()]).await.expect("received");
+        assert_eq!(messenger.rooms.tenant_of(&room).await.expect("looked up"), None);
         early
     };
-    let (made, early) = tokio::join!(messenger.rooms().create(&anna, umbau()), pushed);
-    let made = made.expect("made");
+    let (made, early) = tokio::join!(messenger.create_room(&anna, creation()), pushed);
+    let made = made.expect("created");
     assert_eq!(made.display_name, "Umbau");
-    assert_eq!(messenger.rooms().members(&anna, &made.matrix_room_id).await.expect("a list").len(), 3);
-    // What push told too early was not told in vain, and is told once.
-    messenger.drain_background().await;
-    messenger.ingest().receive(vec![early]).await.expect("heard");
-    assert_eq!(told(&messenger), ["schon da"]);
+    assert_eq!(messenger.members(&anna, &made.matrix_room_id).await.expect("a list").len(), 3);
+    // The event that was pushed too early is published once.
+    messenger.settled().await;
+    messenger.receive(vec![early]).await.expect("received");
+    assert_eq!(published(&messenger), ["schon da"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_while_a_chat_is_being_made_is_told() {
+async fn a_message_sent_during_the_creation_of_a_chat_is_published() {
     let (messenger, anna) = with_three().await;
     messenger.homeserver.delay_responses(Duration::from_secs(2));
     let pushed = async {
@@ -128,20 +130,20 @@ async fn what_is_said_while_a_chat_is_being_made_is_told() {
         let room = rooms
             .iter()
             .find(|room| messenger.homeserver.creation_request(room).is_direct)
-            .expect("it is being made");
+            .expect("a room in creation");
         messenger.homeserver.delay_responses(Duration::ZERO);
-        messenger.receive(vec![said(&messenger, room, "bert", "schon da")]).await.expect("heard");
-        assert_eq!(messenger.rooms.tenant_of(room).await.expect("looked"), None);
+        messenger.receive(vec![text_event(&messenger, room, "bert", "schon da")]).await.expect("received");
+        assert_eq!(messenger.rooms.tenant_of(room).await.expect("looked up"), None);
     };
     let bert = fixtures::user("bert");
-    let (made, ()) = tokio::join!(messenger.rooms().open_direct_chat(&anna, &bert), pushed);
-    made.expect("made");
-    messenger.drain_background().await;
-    assert_eq!(told(&messenger), ["schon da"]);
+    let (made, ()) = tokio::join!(messenger.open_dm(&anna, &bert), pushed);
+    made.expect("created");
+    messenger.settled().await;
+    assert_eq!(published(&messenger), ["schon da"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
+async fn a_foreign_room_is_complete_whenever_its_adoption_crashed() {
     for is_direct in [false, true] {
         for step in 0..1000 {
             let messenger = messenger().build();
@@ -151,14 +153,13 @@ async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
             let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], is_direct);
             let name = json!({ "name": "Schicht 3" });
             messenger.homeserver.send_event(&room, &matrix("anna"), "m.room.name", name);
-            let first = said(&messenger, &room, "anna", "eins");
-            let done =
-                messenger.crash_after(step, messenger.ingest().receive(vec![first.clone()])).await.is_some();
+            let first = text_event(&messenger, &room, "anna", "eins");
+            let done = messenger.crash_after(step, messenger.receive(vec![first.clone()])).await.is_some();
             let messenger = messenger.another_process();
-            // It was not answered, so it is told again, before anything else.
-            let second = said(&messenger, &room, "bert", "zwei");
-            messenger.ingest().receive(vec![first, second]).await.expect("heard");
-            assert_eq!(told(&messenger), ["eins", "zwei"], "step {step}");
+            // The push was not acknowledged, so the homeserver repeats it first.
+            let second = text_event(&messenger, &room, "bert", "zwei");
+            messenger.receive(vec![first, second]).await.expect("received");
+            assert_eq!(published(&messenger), ["eins", "zwei"], "step {step}");
             let bert = messenger.caller("bert", fixtures::TENANT).await;
             assert_eq!(
                 messenger.rooms().members(&bert, &room).await.expect("a list").len(),
@@ -182,29 +183,31 @@ async fn a_room_made_elsewhere_is_whole_whenever_its_adoption_crashed() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_accepted_once_and_not_when_it_comes_again() {
+async fn an_invitation_is_accepted_once_and_a_repeated_one_is_ignored() {
     let (messenger, anna) = with_three().await;
-    let room =
-        messenger.rooms().create(&anna, RoomCreation { invite: Vec::new(), ..umbau() }).await.expect("made");
+    let room = messenger
+        .create_room(&anna, RoomCreation { invite: Vec::new(), ..creation() })
+        .await
+        .expect("created");
     let room = room.matrix_room_id;
     let bert = matrix("bert");
     let members = async || messenger.members(&anna, &room).await.expect("a list").len();
     let invited = messenger.homeserver.invite(&room, &matrix("anna"), &bert);
     let invited = messenger.homeserver.room_event(&room, &invited);
-    messenger.receive(vec![invited.clone()]).await.expect("heard");
+    messenger.receive(vec![invited.clone()]).await.expect("received");
     assert_eq!(members().await, 2);
     let put_out = messenger.homeserver.end_membership(&room, &matrix("anna"), &bert);
-    messenger.receive(vec![messenger.homeserver.room_event(&room, &put_out)]).await.expect("heard");
+    messenger.receive(vec![messenger.homeserver.room_event(&room, &put_out)]).await.expect("received");
     assert_eq!(members().await, 1);
-    // The worker reads what push has told already; and push tells late what is over by now.
-    messenger.ingest().receive(vec![invited]).await.expect("heard");
-    messenger.reconcile().run("worker", Duration::ZERO).await.expect("read");
-    assert!(!messenger.homeserver.members(&room).contains(&bert), "they are not dragged back in");
+    // A late push repeats the invitation after the kick, and the worker reads it again.
+    messenger.receive(vec![invited]).await.expect("received");
+    messenger.reconcile("worker", Duration::ZERO).await.expect("read");
+    assert!(!messenger.homeserver.members(&room).contains(&bert), "the user is not joined again");
     assert_eq!(members().await, 1);
 }
 
 #[tokio::test]
-async fn who_declined_before_a_room_was_adopted_stays_out() {
+async fn a_user_who_declined_before_the_adoption_stays_out() {
     let (messenger, _) = with_three().await;
     let bert = matrix("bert");
     let room = messenger.homeserver.create_room_as(&bert, &[&matrix("carl")], false);
@@ -212,19 +215,19 @@ async fn who_declined_before_a_room_was_adopted_stays_out() {
         messenger.homeserver.invite(&room, &bert, &matrix(user));
     }
     messenger.homeserver.end_membership(&room, &matrix("anna"), &matrix("anna"));
-    messenger.receive(vec![said(&messenger, &room, "bert", "eins")]).await.expect("heard");
+    messenger.receive(vec![text_event(&messenger, &room, "bert", "eins")]).await.expect("received");
     let bert = messenger.caller("bert", fixtures::TENANT).await;
     assert_eq!(messenger.rooms().members(&bert, &room).await.expect("a list").len(), 2);
     assert!(!messenger.homeserver.members(&room).contains(&matrix("anna")));
-    // Who is invited at this moment is in.
+    // A user who is invited now becomes a member.
     messenger.homeserver.end_membership(&room, &matrix("bert"), &matrix("carl"));
     let invited = messenger.homeserver.invite(&room, &matrix("bert"), &matrix("anna"));
-    messenger.receive(vec![messenger.homeserver.room_event(&room, &invited)]).await.expect("heard");
+    messenger.receive(vec![messenger.homeserver.room_event(&room, &invited)]).await.expect("received");
     assert!(messenger.homeserver.members(&room).contains(&matrix("anna")));
 }
 
 #[tokio::test]
-async fn an_adopted_room_is_called_as_its_state_says_or_by_who_is_in_it() {
+async fn an_adopted_room_is_named_by_its_state_or_by_its_members() {
     let (messenger, anna) = with_three().await;
     let shown = async |room: &RoomId| {
         let rooms = messenger.rooms().list(&anna).await.expect("a list");
@@ -234,49 +237,49 @@ async fn an_adopted_room_is_called_as_its_state_says_or_by_who_is_in_it() {
     let state = |room: &RoomId, kind: &str, content| {
         messenger.homeserver.send_event(room, &matrix("anna"), kind, content)
     };
-    // Named so long ago that it is not read back.
+    // The name was set so long ago that its event is not backfilled.
     let named = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     state(&named, "m.room.name", json!({ "name": "\u{202e}Schicht 3\u{200b}" }));
     state(&named, "m.room.topic", json!({ "topic": "Hal\u{2066}le\n" }));
     for n in 0..600 {
         messenger.homeserver.send_text(&named, &matrix("bert"), &n.to_string());
     }
-    messenger.ingest().receive(vec![said(&messenger, &named, "anna", "eins")]).await.expect("heard");
+    messenger.receive(vec![text_event(&messenger, &named, "anna", "eins")]).await.expect("received");
     assert_eq!(shown(&named).await, ("Schicht 3".to_owned(), Some("Halle".to_owned())));
 
     let nameless =
         messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert"), &matrix("carl")], false);
-    messenger.receive(vec![said(&messenger, &nameless, "anna", "eins")]).await.expect("heard");
+    messenger.receive(vec![text_event(&messenger, &nameless, "anna", "eins")]).await.expect("received");
     assert_eq!(shown(&nameless).await, ("anna, bert, carl".to_owned(), None));
-    // A name that is taken away leaves the one before.
+    // An empty name leaves the former one.
     for (name, expected) in
         [("Um\u{202e}bau", "Umbau"), ("", "Umbau"), ("\u{200b}\u{3164}", "Umbau"), ("U\u{308}bung", "Übung")]
     {
         let event = state(&nameless, "m.room.name", json!({ "name": name }));
-        messenger.receive(vec![messenger.homeserver.room_event(&nameless, &event)]).await.expect("heard");
+        messenger.receive(vec![messenger.homeserver.room_event(&nameless, &event)]).await.expect("received");
         assert_eq!(shown(&nameless).await.0, expected);
     }
 }
 
 #[tokio::test]
-async fn a_space_is_left_alone() {
+async fn a_space_is_not_adopted() {
     let (messenger, _) = with_three().await;
     let space = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     messenger.homeserver.make_space(&space);
-    messenger.receive(vec![said(&messenger, &space, "anna", "eins")]).await.expect("heard");
-    assert_eq!(messenger.rooms.tenant_of(&space).await.expect("looked"), None);
+    messenger.receive(vec![text_event(&messenger, &space, "anna", "eins")]).await.expect("received");
+    assert_eq!(messenger.rooms.tenant_of(&space).await.expect("looked up"), None);
 }
 
 #[test]
-fn only_the_alias_of_a_room_that_somebody_made_leads_back_to_its_key() {
+fn only_the_alias_of_a_custom_room_leads_to_its_key() {
     let key = |kind| RoomKey { tenant: fixtures::TENANT, kind };
     let made = key(RoomKind::Custom { id: format!("{:032x}", 77_u128 << 64) });
     assert_eq!(RoomKey::of_alias(&made.alias()), Some(made.clone()));
     let general = key(RoomKind::General).alias();
-    let odd = key(RoomKind::Custom { id: "!A/b:x".to_owned() }).alias();
+    let foreign = key(RoomKind::Custom { id: "!A/b:x".to_owned() }).alias();
     let other_tenant = made.alias().replace("hub_t1_", "hub_t2_");
     for alias in
-        [general.as_str(), &odd, &other_tenant, "hub_t1_custom__", "hub_t1_custom_x_0", "hub_", "", "x"]
+        [general.as_str(), &foreign, &other_tenant, "hub_t1_custom__", "hub_t1_custom_x_0", "hub_", "", "x"]
     {
         assert_eq!(RoomKey::of_alias(alias), None, "{alias}");
     }

@@ -1,4 +1,4 @@
-//! A process may end at any moment: what was accepted stands in its room exactly once.
+//! A process may end at any moment: an accepted notification is in its room exactly once.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 use crate::{NO_WAIT, WAIT, run_until_idle};
 
-/// Runs a scenario again and again, each time ended one step later, until it is not ended any more.
+/// Runs a scenario again and again, each time ended one step later, until it completes.
 async fn at_every_step(scenario: impl AsyncFn(usize) -> bool) {
     for step in 0..1000 {
         if scenario(step).await {
@@ -19,15 +19,15 @@ async fn at_every_step(scenario: impl AsyncFn(usize) -> bool) {
             return;
         }
     }
-    panic!("it never comes to an end");
+    panic!("the scenario never completes");
 }
 
 fn options() -> SendOptions {
     SendOptions { wait: WAIT, ..fixtures::retried("key", "f") }
 }
 
-/// How often the log tells of notifications.
-fn told(messenger: &TestMessenger) -> usize {
+/// Returns the number of notifications in the event log.
+fn published(messenger: &TestMessenger) -> usize {
     messenger.memory.events().iter().filter(|event| event.notification.is_some()).count()
 }
 
@@ -40,7 +40,7 @@ async fn a_sender_may_crash_at_every_step() {
         let done = messenger.crash_after(step, call).await.is_some();
         let survivor = messenger.another_process();
         run_until_idle(&survivor).await;
-        let accepted = told(&survivor);
+        let accepted = published(&survivor);
         assert_eq!(survivor.homeserver.all_bodies().len(), accepted, "step {step}");
         let again = survivor
             .notifications()
@@ -49,7 +49,7 @@ async fn a_sender_may_crash_at_every_step() {
         assert_eq!(again.expect("accepted").replayed, accepted == 1);
         run_until_idle(&survivor).await;
         assert_eq!(survivor.homeserver.all_bodies(), ["[inventory] x"], "step {step}");
-        assert_eq!((survivor.homeserver.rooms().len(), told(&survivor)), (1, 1));
+        assert_eq!((survivor.homeserver.rooms().len(), published(&survivor)), (1, 1));
         done
     })
     .await;
@@ -71,7 +71,7 @@ async fn a_sender_may_crash_at_every_step_while_the_homeserver_fails() {
             let done = messenger.crash_after(step, call).await.is_some();
             let survivor = messenger.another_process();
             run_until_idle(&survivor).await;
-            assert_eq!(survivor.homeserver.all_bodies().len(), told(&survivor), "step {step}");
+            assert_eq!(survivor.homeserver.all_bodies().len(), published(&survivor), "step {step}");
             done
         })
         .await;
@@ -91,7 +91,7 @@ async fn a_sender_may_crash_at_every_step_after_its_caller_was_answered() {
         let done = messenger.crash_after(step, call).await.is_some();
         let survivor = messenger.another_process();
         run_until_idle(&survivor).await;
-        assert_eq!(survivor.homeserver.all_bodies().len(), told(&survivor), "step {step}");
+        assert_eq!(survivor.homeserver.all_bodies().len(), published(&survivor), "step {step}");
         done
     })
     .await;
@@ -129,7 +129,7 @@ async fn a_first_login_may_crash_at_every_step() {
         survivor.caller("anna", fixtures::TENANT).await;
         run_until_idle(&survivor).await;
         assert_eq!(survivor.homeserver.all_bodies(), ["[inventory] held"], "step {step}");
-        assert_eq!(told(&survivor), 1);
+        assert_eq!(published(&survivor), 1);
         assert_eq!(survivor.homeserver.accounts(), 1);
         done
     })
@@ -137,7 +137,7 @@ async fn a_first_login_may_crash_at_every_step() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_gets_a_direct_message_is_in_its_room_whatever_crashed() {
+async fn the_recipient_of_a_direct_message_is_in_its_room_whatever_crashed() {
     at_every_step(async |step| {
         let messenger = messenger().build();
         messenger.caller("anna", fixtures::TENANT).await;
@@ -156,7 +156,7 @@ async fn whoever_gets_a_direct_message_is_in_its_room_whatever_crashed() {
     .await;
 }
 
-/// One run of senders, workers and a homeserver that all fail at random.
+/// Runs senders, workers and a homeserver that all fail at random.
 async fn chaos(seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let messenger = messenger().build();
@@ -182,20 +182,24 @@ async fn chaos(seed: u64) {
             process.kill();
         }
     }
-    // What still goes on in those who live comes to its end.
+    // Lets the surviving processes complete.
     tokio::time::sleep(Duration::from_mins(10)).await;
     messenger.homeserver.delay_responses(Duration::ZERO);
     run_until_idle(&messenger.another_process()).await;
     let mut bodies = messenger.homeserver.all_bodies();
-    assert_eq!(bodies.len(), told(&messenger), "seed {seed}: what was accepted stands in its room, once");
+    assert_eq!(
+        bodies.len(),
+        published(&messenger),
+        "seed {seed}: each accepted notification is in its room once"
+    );
     bodies.sort();
     bodies.dedup();
-    assert_eq!(bodies.len(), told(&messenger), "seed {seed}");
+    assert_eq!(bodies.len(), published(&messenger), "seed {seed}");
     assert!(accepted.iter().all(|title| bodies.contains(&format!("[inventory] {title}"))), "seed {seed}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_accepted_is_delivered_once_whatever_crashes() {
+async fn every_accepted_notification_is_delivered_once_whatever_crashes() {
     for seed in 0..400 {
         chaos(seed).await;
     }

@@ -1,4 +1,4 @@
-//! What happens while the database is away, and after it.
+//! Notifications during and after an outage of the database.
 
 use std::time::Duration;
 
@@ -12,14 +12,12 @@ use messenger_testkit::{fixtures, messenger};
 use crate::{NO_WAIT, WAIT, run_until_idle};
 
 #[tokio::test(start_paused = true)]
-async fn with_the_database_away_nothing_is_accepted() {
+async fn no_notification_is_accepted_during_a_database_outage() {
     let messenger = messenger().build();
     messenger.memory.switch_off();
-    let refused = messenger
-        .notifications()
-        .notify(fixtures::satellite(), fixtures::draft("x"), fixtures::waiting(WAIT))
-        .await;
-    let Err(Error::Fault(fault)) = refused else { panic!("it cannot be accepted") };
+    let refused =
+        messenger.notify(fixtures::satellite(), fixtures::draft("x"), fixtures::waiting(WAIT)).await;
+    let Err(Error::Fault(fault)) = refused else { panic!("the notification was accepted") };
     assert_eq!((fault.system, fault.failure), (System::Database, Failure::Unreachable));
     messenger.memory.switch_on();
     run_until_idle(&messenger).await;
@@ -28,7 +26,7 @@ async fn with_the_database_away_nothing_is_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_database_that_goes_away_after_acceptance_loses_nothing() {
+async fn a_database_outage_after_acceptance_loses_no_notification() {
     for moment in [50, 150, 250] {
         let messenger = messenger().build();
         messenger.homeserver.delay_requests(Duration::from_millis(100));
@@ -49,7 +47,7 @@ async fn a_database_that_goes_away_after_acceptance_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_loses_the_database_goes_on_later() {
+async fn a_worker_continues_after_a_database_outage() {
     let messenger = messenger().build();
     messenger.send(fixtures::draft("x"), NO_WAIT).await;
     messenger.homeserver.delay_requests(Duration::from_millis(100));
@@ -57,7 +55,7 @@ async fn a_worker_that_loses_the_database_goes_on_later() {
     let working = tokio::spawn(async move { worker.delivery().deliver_due().await });
     tokio::time::sleep(Duration::from_millis(150)).await;
     messenger.memory.switch_off();
-    assert!(working.await.expect("it does not panic").is_err());
+    assert!(working.await.expect("no panic").is_err());
     messenger.memory.switch_on();
     run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] x"]);

@@ -1,4 +1,4 @@
-//! Direct messages: to one user, and never to anybody else.
+//! Direct messages reach their recipient and no other user.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use messenger_testkit::{TestMessenger, fixtures, messenger};
 
 use crate::{NO_WAIT, WAIT, identity_in, ready_caller, run_until_idle};
 
-/// The texts in the room of the bot and this user.
-fn in_room_of(messenger: &TestMessenger, tenant: TenantId, name: &str) -> Option<Vec<String>> {
+/// Returns the texts in the room of the bot and this user; `None` if there is no such room.
+fn bodies_in_bot_room(messenger: &TestMessenger, tenant: TenantId, name: &str) -> Option<Vec<String>> {
     let key = RoomKey { tenant, kind: RoomKind::BotDm { user: fixtures::user(name) } };
     messenger.homeserver.room_by_alias(&key.alias()).map(|room| messenger.homeserver.bodies(&room))
 }
@@ -26,7 +26,7 @@ fn matrix(localpart: &str) -> MatrixUserId {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_known_user_gets_it_in_the_room_of_the_bot_and_them() {
+async fn a_known_user_gets_a_direct_message_in_the_room_with_the_bot() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
     let sent = messenger.send(fixtures::dm("anna", "Hallo"), WAIT).await.notification;
@@ -49,7 +49,7 @@ async fn a_known_user_gets_it_in_the_room_of_the_bot_and_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_whose_account_is_not_ready_yet_gets_it_at_once() {
+async fn a_user_who_is_not_provisioned_yet_gets_a_direct_message_at_once() {
     let messenger = messenger().build();
     messenger.caller("anna", fixtures::TENANT).await;
     let sent = messenger.send(fixtures::dm("anna", "Hallo"), WAIT).await.notification;
@@ -58,60 +58,60 @@ async fn a_user_whose_account_is_not_ready_yet_gets_it_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_an_unknown_user_it_is_held() {
+async fn a_direct_message_to_an_unknown_user_is_held() {
     let messenger = messenger().build();
     let held = messenger.send(fixtures::dm("anna", "Hallo"), WAIT).await.notification;
     assert_eq!(held.status, Status::Pending);
     assert_eq!(held.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
     run_until_idle(&messenger).await;
-    assert_eq!(messenger.homeserver.calls(), 0, "it goes nowhere");
-    assert!(messenger.memory.events().is_empty(), "nobody hears of it");
+    assert_eq!(messenger.homeserver.calls(), 0, "no call is made");
+    assert!(messenger.memory.events().is_empty(), "no event is published");
     assert_eq!(found(&messenger, &held).await.status, Status::Pending);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_held_is_delivered_at_the_first_login_in_order() {
+async fn held_messages_are_delivered_in_order_at_the_first_sign_in() {
     let messenger = messenger().build();
     for n in 0..3 {
         messenger.send(fixtures::dm("anna", &n.to_string()), NO_WAIT).await;
     }
     ready_caller(&messenger, "bert").await;
-    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), None);
+    assert_eq!(bodies_in_bot_room(&messenger, fixtures::TENANT, "anna"), None);
     ready_caller(&messenger, "anna").await;
     let expected = ["[inventory] 0", "[inventory] 1", "[inventory] 2"].map(str::to_owned).to_vec();
-    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), Some(expected));
-    let told: Vec<_> =
+    assert_eq!(bodies_in_bot_room(&messenger, fixtures::TENANT, "anna"), Some(expected));
+    let published: Vec<_> =
         messenger.memory.events().into_iter().filter(|event| event.notification.is_some()).collect();
-    assert_eq!(told.len(), 3);
+    assert_eq!(published.len(), 3);
     let anna = messenger_core::event::Audience::User(fixtures::TENANT, fixtures::user("anna"));
-    assert!(told.iter().all(|event| event.audience == anna), "only she hears of it");
+    assert!(published.iter().all(|event| event.audience == anna), "only she receives them");
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_that_was_held_is_told_at_the_first_login_even_without_matrix() {
+async fn held_messages_are_published_at_the_first_sign_in_even_without_the_homeserver() {
     let messenger = messenger().build();
     for n in 0..3 {
         messenger.send(fixtures::dm("anna", &n.to_string()), NO_WAIT).await;
     }
-    let told = || messenger.memory.events().iter().filter(|event| event.notification.is_some()).count();
+    let published = || messenger.memory.events().iter().filter(|event| event.notification.is_some()).count();
     messenger.homeserver.switch_off();
     ready_caller(&messenger, "anna").await;
-    assert_eq!(told(), 3);
+    assert_eq!(published(), 3);
     messenger.homeserver.switch_on();
     run_until_idle(&messenger).await;
-    assert_eq!(told(), 3, "and not again");
-    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna").map(|bodies| bodies.len()), Some(3));
+    assert_eq!(published(), 3, "they are not published again");
+    assert_eq!(bodies_in_bot_room(&messenger, fixtures::TENANT, "anna").map(|bodies| bodies.len()), Some(3));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_held_for_a_week_is_never_delivered() {
+async fn a_message_held_for_a_week_is_never_delivered() {
     let messenger = messenger().build();
     let held = messenger.send(fixtures::dm("anna", "Hallo"), NO_WAIT).await.notification;
     messenger.pass(Duration::from_hours(7 * 24 + 1));
     assert_eq!(messenger.ports.maintenance.expire().await.expect("expired"), 1);
     ready_caller(&messenger, "anna").await;
     run_until_idle(&messenger).await;
-    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), None);
+    assert_eq!(bodies_in_bot_room(&messenger, fixtures::TENANT, "anna"), None);
     assert_eq!(found(&messenger, &held).await.status, Status::Expired);
 }
 
@@ -130,7 +130,7 @@ async fn a_user_of_another_tenant_is_an_unknown_user() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_moved_away_gets_nothing_of_the_old_tenant() {
+async fn a_user_who_moved_gets_no_messages_of_the_old_tenant() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
     messenger.send(fixtures::dm("anna", "before"), WAIT).await;
@@ -140,8 +140,11 @@ async fn who_moved_away_gets_nothing_of_the_old_tenant() {
     messenger.homeserver.switch_on();
     messenger.send(fixtures::dm("anna", "after"), WAIT).await;
     run_until_idle(&messenger).await;
-    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), Some(vec!["[inventory] before".to_owned()]));
-    assert_eq!(in_room_of(&messenger, fixtures::OTHER_TENANT, "anna"), None);
+    assert_eq!(
+        bodies_in_bot_room(&messenger, fixtures::TENANT, "anna"),
+        Some(vec!["[inventory] before".to_owned()])
+    );
+    assert_eq!(bodies_in_bot_room(&messenger, fixtures::OTHER_TENANT, "anna"), None);
     let satellite = Satellite { tenant: fixtures::OTHER_TENANT, ..fixtures::satellite() };
     messenger
         .notifications()
@@ -149,13 +152,13 @@ async fn who_moved_away_gets_nothing_of_the_old_tenant() {
         .await
         .expect("accepted");
     assert_eq!(
-        in_room_of(&messenger, fixtures::OTHER_TENANT, "anna"),
+        bodies_in_bot_room(&messenger, fixtures::OTHER_TENANT, "anna"),
         Some(vec!["[inventory] here".to_owned()])
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_moved_back_gets_what_waited() {
+async fn a_user_who_moved_back_gets_the_messages_that_waited() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
     messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
@@ -163,11 +166,14 @@ async fn who_moved_back_gets_what_waited() {
     run_until_idle(&messenger).await;
     messenger.another_process().caller("anna", fixtures::TENANT).await;
     run_until_idle(&messenger).await;
-    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), Some(vec!["[inventory] waits".to_owned()]));
+    assert_eq!(
+        bodies_in_bot_room(&messenger, fixtures::TENANT, "anna"),
+        Some(vec!["[inventory] waits".to_owned()])
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_lost_when_the_recipient_moves_meanwhile() {
+async fn no_message_is_lost_when_the_recipient_moves_concurrently() {
     for round in 0..200 {
         let messenger = messenger().build();
         messenger.caller("anna", fixtures::TENANT).await;
@@ -181,12 +187,15 @@ async fn nothing_is_lost_when_the_recipient_moves_meanwhile() {
         run_until_idle(&messenger).await;
         let message = found(&messenger, &message.notification).await;
         assert_eq!(message.status, Status::Sent, "round {round}: {:?}", message.reason);
-        assert_eq!(in_room_of(&messenger, fixtures::TENANT, "anna"), Some(vec!["[inventory] x".to_owned()]));
+        assert_eq!(
+            bodies_in_bot_room(&messenger, fixtures::TENANT, "anna"),
+            Some(vec!["[inventory] x".to_owned()])
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_moves_while_their_messages_are_delivered_gets_no_more_of_them() {
+async fn a_user_who_moves_during_delivery_gets_no_further_messages() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
     messenger.send(fixtures::dm("anna", "0"), WAIT).await;
@@ -200,8 +209,8 @@ async fn who_moves_while_their_messages_are_delivered_gets_no_more_of_them() {
     tokio::time::sleep(Duration::from_millis(1500)).await;
     messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
     working.await.expect("no panic");
-    let bodies = in_room_of(&messenger, fixtures::TENANT, "anna").expect("her room");
-    assert_eq!(bodies.len(), 3, "only the one that was on its way arrives: {bodies:?}");
+    let bodies = bodies_in_bot_room(&messenger, fixtures::TENANT, "anna").expect("her room");
+    assert_eq!(bodies.len(), 3, "only the message in flight arrives: {bodies:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,14 +222,21 @@ async fn users_with_similar_names_have_rooms_of_their_own() {
         assert_eq!(messenger.send(fixtures::dm(name, name), WAIT).await.notification.status, Status::Sent);
     }
     for name in names {
-        assert_eq!(in_room_of(&messenger, fixtures::TENANT, name), Some(vec![format!("[inventory] {name}")]));
+        assert_eq!(
+            bodies_in_bot_room(&messenger, fixtures::TENANT, name),
+            Some(vec![format!("[inventory] {name}")])
+        );
     }
     assert_eq!(messenger.homeserver.accounts(), names.len());
-    assert_eq!(messenger.homeserver.display_name(&matrix("messenger")), None, "the bot is nobody's account");
+    assert_eq!(
+        messenger.homeserver.display_name(&matrix("messenger")),
+        None,
+        "no user gets the bot's account"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_left_the_chat_elsewhere_is_brought_back_by_the_next_message() {
+async fn a_user_who_left_the_chat_is_joined_again_by_the_next_message() {
     let messenger = messenger().build();
     ready_caller(&messenger, "anna").await;
     let room = messenger.send(fixtures::dm("anna", "one"), WAIT).await.notification.room.expect("sent");
@@ -246,7 +262,7 @@ async fn who_left_the_chat_elsewhere_is_brought_back_by_the_next_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_for_another_spelling_of_an_id_is_held_for_the_same_user() {
+async fn a_message_to_another_spelling_of_an_id_is_held_for_the_same_user() {
     let messenger = messenger().build();
     let id = |text: &str| messenger_core::id::HubUserId::parse(text).expect("an id");
     let to = |text: &str| messenger_core::notification::Draft {
@@ -258,5 +274,8 @@ async fn one_for_another_spelling_of_an_id_is_held_for_the_same_user() {
     }
     messenger.caller("müller", fixtures::TENANT).await;
     run_until_idle(&messenger).await;
-    assert_eq!(in_room_of(&messenger, fixtures::TENANT, "müller").map(|bodies| bodies.len()), Some(2));
+    assert_eq!(
+        bodies_in_bot_room(&messenger, fixtures::TENANT, "müller").map(|bodies| bodies.len()),
+        Some(2)
+    );
 }

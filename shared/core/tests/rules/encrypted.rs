@@ -1,4 +1,4 @@
-//! Encryption that somebody switches on later, and encrypted rooms with people who read here only.
+//! Rooms that are encrypted later, and encrypted rooms with users who have no Matrix client.
 
 use messenger_core::{
     id::{MatrixUserId, RoomId},
@@ -15,18 +15,18 @@ fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
 }
 
-async fn say(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) {
-    let said = messenger.homeserver.send_text(room, &matrix(user), body);
-    messenger.receive(vec![messenger.homeserver.room_event(room, &said)]).await.expect("heard");
+async fn receive_text(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) {
+    let sent = messenger.homeserver.send_text(room, &matrix(user), body);
+    messenger.receive(vec![messenger.homeserver.room_event(room, &sent)]).await.expect("received");
 }
 
 async fn encrypt(messenger: &TestMessenger, room: &RoomId, user: &str) {
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
     let event = messenger.homeserver.set_state(room, &matrix(user), "m.room.encryption", algorithm);
     let event = messenger.homeserver.room_event(room, &event);
-    // As by push and by the worker.
+    // The event arrives by push and by the worker.
     for _ in 0..2 {
-        messenger.ingest().receive(vec![event.clone()]).await.expect("heard");
+        messenger.receive(vec![event.clone()]).await.expect("received");
     }
 }
 
@@ -36,7 +36,7 @@ fn notices(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
     notices.map(|message| message.body().to_owned()).collect()
 }
 
-async fn external(messenger: &TestMessenger, name: &str) -> Caller {
+async fn with_external_access(messenger: &TestMessenger, name: &str) -> Caller {
     let caller = ready_caller(messenger, name).await;
     let admin = ready_with(messenger, "admin", Role::Admin).await;
     messenger.external_clients().enable(&admin, caller.user.id()).await.expect("enabled");
@@ -54,20 +54,23 @@ fn encrypted_room(messenger: &TestMessenger, others: &[&str], is_direct: bool) -
 }
 
 #[tokio::test]
-async fn a_room_that_is_encrypted_later_says_so_once_and_takes_no_plain_text() {
+async fn a_room_encrypted_later_gets_one_notice_and_refuses_plain_text() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
     let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
-    say(&messenger, &room, "anna", "eins").await;
-    let flag = async |caller: &Caller| {
-        let rooms = messenger.rooms().list(caller).await.expect("rooms");
+    receive_text(&messenger, &room, "anna", "eins").await;
+    let is_encrypted = async |caller: &Caller| {
+        let rooms = messenger.rooms_of(caller).await.expect("rooms");
         rooms.iter().find(|seen| seen.matrix_room_id == room).expect("the room").encrypted
     };
-    assert!(!flag(&bert).await);
+    assert!(!is_encrypted(&bert).await);
     encrypt(&messenger, &room, "anna").await;
-    assert!(flag(&bert).await);
-    let said = notices(&messenger, &room);
-    assert!(said.len() == 1 && said[0].starts_with("Dieser Raum ist ab jetzt verschlüsselt"), "{said:?}");
+    assert!(is_encrypted(&bert).await);
+    let notices = notices(&messenger, &room);
+    assert!(
+        notices.len() == 1 && notices[0].starts_with("Dieser Raum ist ab jetzt verschlüsselt"),
+        "{notices:?}"
+    );
     for caller in [&anna, &bert] {
         let error = messenger
             .service
@@ -82,20 +85,20 @@ async fn a_room_that_is_encrypted_later_says_so_once_and_takes_no_plain_text() {
         );
     }
     let bodies = messenger.homeserver.bodies(&room).into_iter().filter(|body| !body.is_empty());
-    assert_eq!(bodies.count(), 2, "what was said before, and the notice");
-    // Another process knows as much.
+    assert_eq!(bodies.count(), 2, "the earlier message and the notice");
+    // Another process refuses as well.
     let other = messenger.another_process();
     assert!(other.service.send(&bert, &room, MessageContent::text("x", "m.text"), None).await.is_err());
     assert_eq!(messenger.history(&bert, &room, None, 10).await.expect("a page").messages.len(), 2);
 }
 
 #[tokio::test]
-async fn encryption_is_noticed_by_a_send_before_it_is_heard_of() {
+async fn a_send_notices_encryption_before_its_event_arrives() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     ready_caller(&messenger, "bert").await;
     let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
-    say(&messenger, &room, "anna", "eins").await;
+    receive_text(&messenger, &room, "anna", "eins").await;
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
     messenger.homeserver.set_state(&room, &matrix("anna"), "m.room.encryption", algorithm);
     let upload = messenger_core::media::Upload {
@@ -113,7 +116,7 @@ async fn a_notification_is_never_sent_into_an_encrypted_room() {
     let messenger = messenger().build();
     let (anna, general) = in_general_room(&messenger, "anna").await;
     encrypt(&messenger, &general, "anna").await;
-    // The process that heard of it, and one that did not.
+    // A process that has received the event, and one that has not.
     for process in [messenger.clone(), messenger.another_process()] {
         let sent = process.send(fixtures::draft("Alarm"), WAIT).await.notification;
         assert_eq!((sent.status, sent.reason.as_deref()), (Status::Failed, Some(reason::ROOM_ENCRYPTED)));
@@ -121,20 +124,20 @@ async fn a_notification_is_never_sent_into_an_encrypted_room() {
     run_until_idle(&messenger).await;
     assert_eq!(notices(&messenger, &general).len(), 1);
     assert!(messenger.homeserver.bodies(&general).iter().all(|body| !body.contains("Alarm")));
-    // The streams have it all the same.
+    // The notification is published all the same.
     let events = messenger.memory.events();
     assert!(events.iter().any(|event| event.payload.as_str().contains("Alarm")));
     assert!(messenger.rooms().list(&anna).await.expect("rooms")[0].encrypted);
 }
 
 #[tokio::test]
-async fn an_encrypted_chat_with_somebody_who_reads_here_only_leads_both_to_a_plain_one() {
+async fn an_encrypted_chat_with_a_user_without_a_matrix_client_leads_to_a_plain_one() {
     let messenger = messenger().build();
-    let anna = external(&messenger, "anna").await;
+    let anna = with_external_access(&messenger, "anna").await;
     let bert = ready_caller(&messenger, "bert").await;
     let room = encrypted_room(&messenger, &["bert"], true);
     for n in 0..3 {
-        let said = messenger.homeserver.send_event(
+        let event = messenger.homeserver.send_event(
             &room,
             &matrix("anna"),
             "m.room.topic",
@@ -142,21 +145,22 @@ async fn an_encrypted_chat_with_somebody_who_reads_here_only_leads_both_to_a_pla
         );
         messenger
             .another_process()
-            .receive(vec![messenger.homeserver.room_event(&room, &said)])
+            .receive(vec![messenger.homeserver.room_event(&room, &event)])
             .await
-            .expect("heard");
+            .expect("received");
     }
     let plain = messenger.rooms().list(&bert).await.expect("rooms");
     let plain = plain.iter().find(|seen| seen.display_name == "anna").expect("the plain chat");
-    let said = notices(&messenger, &room);
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains(&format!("https://matrix.to/#/{}", plain.matrix_room_id)), "{said:?}");
-    let told = notices(&messenger, &plain.matrix_room_id);
-    assert!(told.len() == 1 && told[0].contains("anna hat einen verschlüsselten Chat begonnen"), "{told:?}");
+    let notice = notices(&messenger, &room);
+    assert_eq!(notice.len(), 1, "{notice:?}");
+    assert!(notice[0].contains(&format!("https://matrix.to/#/{}", plain.matrix_room_id)), "{notice:?}");
+    let notice = notices(&messenger, &plain.matrix_room_id);
     assert!(
-        messenger.rooms().list(&anna).await.expect("rooms").iter().any(|seen| seen.display_name == "bert")
+        notice.len() == 1 && notice[0].contains("anna hat einen verschlüsselten Chat begonnen"),
+        "{notice:?}"
     );
-    assert!(!messenger.homeserver.has_bot(&room), "the bot does not stay where it can read nothing");
+    assert!(messenger.rooms_of(&anna).await.expect("rooms").iter().any(|seen| seen.display_name == "bert"));
+    assert!(!messenger.homeserver.has_bot(&room), "the bot leaves the encrypted room");
     messenger
         .service
         .send(&bert, &plain.matrix_room_id, MessageContent::text("Hallo", "m.text"), None)
@@ -165,10 +169,10 @@ async fn an_encrypted_chat_with_somebody_who_reads_here_only_leads_both_to_a_pla
 }
 
 #[tokio::test]
-async fn an_encrypted_room_of_several_says_who_is_not_reached_and_one_that_all_read_says_nothing() {
+async fn a_notice_in_an_encrypted_room_names_the_members_without_a_matrix_client() {
     let messenger = messenger().build();
-    external(&messenger, "anna").await;
-    external(&messenger, "carl").await;
+    with_external_access(&messenger, "anna").await;
+    with_external_access(&messenger, "carl").await;
     ready_caller(&messenger, "bert").await;
     let several = encrypted_room(&messenger, &["bert", "carl"], false);
     let all = encrypted_room(&messenger, &["carl"], true);
@@ -176,14 +180,18 @@ async fn an_encrypted_room_of_several_says_who_is_not_reached_and_one_that_all_r
     for room in [&several, &all, &alone] {
         let event =
             messenger.homeserver.send_event(room, &matrix("anna"), "m.room.topic", json!({ "topic": "x" }));
-        messenger.receive(vec![messenger.homeserver.room_event(room, &event)]).await.expect("heard");
-        assert_eq!(messenger.rooms.tenant_of(room).await.expect("looked"), None, "it is none of ours");
+        messenger.receive(vec![messenger.homeserver.room_event(room, &event)]).await.expect("received");
+        assert_eq!(
+            messenger.rooms.tenant_of(room).await.expect("looked up"),
+            None,
+            "the room is not adopted"
+        );
     }
-    let said = notices(&messenger, &several);
-    assert!(said.len() == 1 && said[0].contains("lesen bert."), "{said:?}");
+    let notice = notices(&messenger, &several);
+    assert!(notice.len() == 1 && notice[0].contains("lesen bert."), "{notice:?}");
     assert!(notices(&messenger, &all).is_empty() && notices(&messenger, &alone).is_empty());
-    // Who is invited a moment later is seen.
+    // A user who is invited later is noticed.
     let invited = messenger.homeserver.invite(&alone, &matrix("anna"), &matrix("bert"));
-    messenger.receive(vec![messenger.homeserver.room_event(&alone, &invited)]).await.expect("heard");
+    messenger.receive(vec![messenger.homeserver.room_event(&alone, &invited)]).await.expect("received");
     assert_eq!(notices(&messenger, &alone).len(), 1);
 }

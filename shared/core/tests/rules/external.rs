@@ -1,4 +1,4 @@
-//! External access: passwords that work until they are withdrawn, whatever fails in between.
+//! Access with other Matrix clients: passwords work until they are withdrawn, over failures and crashes.
 
 use messenger_core::{
     error::Failure,
@@ -7,9 +7,9 @@ use messenger_core::{
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{part_of, ready_caller, ready_with, run_until_idle};
+use crate::{poll_at_most, ready_caller, ready_with, run_until_idle};
 
-async fn people(messenger: &TestMessenger) -> (Caller, Caller) {
+async fn admin_and_anna(messenger: &TestMessenger) -> (Caller, Caller) {
     (ready_with(messenger, "admin", Role::Admin).await, ready_caller(messenger, "anna").await)
 }
 
@@ -18,9 +18,9 @@ fn works(messenger: &TestMessenger, caller: &Caller, password: &str) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_has_a_password_before_an_administrator_allows_it() {
+async fn a_user_has_no_password_before_an_administrator_allows_it() {
     let messenger = messenger().build();
-    let (admin, anna) = people(&messenger).await;
+    let (admin, anna) = admin_and_anna(&messenger).await;
     assert_eq!(
         messenger.external_clients().credentials(&anna).await.expect_err("refused").code(),
         "external_access_disabled"
@@ -60,10 +60,10 @@ async fn nobody_has_a_password_before_an_administrator_allows_it() {
 #[tokio::test(start_paused = true)]
 async fn a_rotated_password_is_another_one() {
     let messenger = messenger().build();
-    let (admin, anna) = people(&messenger).await;
-    messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
-    let first = messenger.external_clients().credentials(&anna).await.expect("a password");
-    let second = messenger.external_clients().rotate(&anna).await.expect("another");
+    let (admin, anna) = admin_and_anna(&messenger).await;
+    messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
+    let first = messenger.external_client(&anna).await.expect("a password");
+    let second = messenger.rotate_external_client(&anna).await.expect("another");
     assert!(first.password != second.password && works(&messenger, &anna, &second.password));
     assert_eq!(messenger.external_clients().credentials(&anna).await.expect("the same"), second);
     let both = futures::join!(
@@ -77,27 +77,26 @@ async fn a_rotated_password_is_another_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_shown_works_whatever_crashed_before() {
+async fn a_returned_password_works_whatever_crashed_before() {
     for polls in 0..60 {
         let messenger = messenger().build();
-        let (admin, anna) = people(&messenger).await;
-        messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
-        messenger.external_clients().credentials(&anna).await.expect("a password");
-        let done = messenger.crash_after(polls, messenger.external_clients().rotate(&anna)).await.is_some();
-        let shown =
-            messenger.another_process().external_clients().credentials(&anna).await.expect("a password");
+        let (admin, anna) = admin_and_anna(&messenger).await;
+        messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
+        messenger.external_client(&anna).await.expect("a password");
+        let done = messenger.crash_after(polls, messenger.rotate_external_client(&anna)).await.is_some();
+        let shown = messenger.another_process().external_client(&anna).await.expect("a password");
         assert!(works(&messenger, &anna, &shown.password), "after {polls} steps");
         if done {
             return;
         }
     }
-    panic!("it was never done");
+    panic!("the rotation never completes");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_withdrawn_is_out_now_or_when_the_homeserver_is_back() {
+async fn a_withdrawn_password_stops_working_at_once_or_after_the_outage() {
     let messenger = messenger().build();
-    let (admin, anna) = people(&messenger).await;
+    let (admin, anna) = admin_and_anna(&messenger).await;
     let id = anna.user.id();
     messenger.external_clients().enable(&admin, id).await.expect("enabled");
     let first = messenger.external_clients().credentials(&anna).await.expect("a password");
@@ -116,17 +115,17 @@ async fn who_is_withdrawn_is_out_now_or_when_the_homeserver_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_withdrawn_while_asking_is_out_all_the_same() {
+async fn a_password_that_is_withdrawn_during_its_creation_does_not_work() {
     for polls in 0..40 {
         let messenger = messenger().build();
-        let (admin, anna) = people(&messenger).await;
-        messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
-        let mut asking = Box::pin(messenger.external_clients().credentials(&anna));
-        let early = part_of(polls, &mut asking).await;
-        messenger.external_clients().disable(&admin, anna.user.id()).await.expect("disabled");
+        let (admin, anna) = admin_and_anna(&messenger).await;
+        messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
+        let mut request = Box::pin(messenger.external_client(&anna));
+        let early = poll_at_most(polls, &mut request).await;
+        messenger.disable_external_access(&admin, anna.user.id()).await.expect("disabled");
         let shown = match early {
             Some(shown) => shown,
-            None => asking.await,
+            None => request.await,
         };
         if let Ok(shown) = shown {
             assert!(!works(&messenger, &anna, &shown.password), "after {polls} steps");
@@ -138,12 +137,12 @@ async fn who_is_withdrawn_while_asking_is_out_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_homeserver_that_is_away_shows_no_password_that_does_not_work() {
+async fn a_homeserver_outage_returns_no_password_that_does_not_work() {
     let messenger = messenger().build();
-    let (admin, anna) = people(&messenger).await;
-    messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
+    let (admin, anna) = admin_and_anna(&messenger).await;
+    messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
     messenger.homeserver.switch_off();
-    let away = messenger.external_clients().credentials(&anna).await.expect_err("it is away");
+    let away = messenger.external_client(&anna).await.expect_err("an outage");
     assert_eq!(away.failure(), Some(Failure::Unreachable));
     messenger.homeserver.switch_on();
     let shown = messenger.external_clients().credentials(&anna).await.expect("a password");

@@ -1,4 +1,4 @@
-//! A Matrix account that somebody else made is never used, and its Hub user is told why.
+//! A Matrix account that the service did not make is never used, and its Hub user learns why.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use messenger_core::{
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{NO_WAIT, RESTED, WAIT, ready_caller, ready_with, run_until_idle};
+use crate::{AFTER_BACKOFF, NO_WAIT, WAIT, ready_caller, ready_with, run_until_idle};
 
 fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
@@ -24,7 +24,7 @@ fn code<T>(result: Result<T>) -> &'static str {
     result.err().expect("refused").code()
 }
 
-fn umbau(invite: &[&str]) -> RoomCreation {
+fn creation(invite: &[&str]) -> RoomCreation {
     let invite = invite.iter().map(|&name| name.to_owned()).collect();
     RoomCreation { name: "Umbau".to_owned(), topic: None, invite }
 }
@@ -33,8 +33,8 @@ async fn account(messenger: &TestMessenger, user: &str) -> Account {
     messenger.ports.users.in_any_tenant(&fixtures::user(user)).await.expect("found").expect("known").account
 }
 
-/// A hub whose homeserver has an administrator of its own, and a Hub user of the same name.
-async fn with_taken() -> (TestMessenger, Caller) {
+/// Returns a messenger whose homeserver has its own administrator, and a Hub user of the same name.
+async fn with_foreign_admin() -> (TestMessenger, Caller) {
     let messenger = messenger().build();
     messenger.homeserver.add_foreign_account(&matrix("admin"));
     let admin = ready_caller(&messenger, "admin").await;
@@ -43,8 +43,8 @@ async fn with_taken() -> (TestMessenger, Caller) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_whose_account_is_taken_only_reads() {
-    let (messenger, admin) = with_taken().await;
+async fn a_user_whose_account_is_foreign_may_only_read() {
+    let (messenger, admin) = with_foreign_admin().await;
     let _broker = messenger.run_broker();
     let anna = ready_caller(&messenger, "anna").await;
     let machine = messenger.send(fixtures::machine(1, "x"), WAIT).await.notification.room.expect("a room");
@@ -56,13 +56,13 @@ async fn a_user_whose_account_is_taken_only_reads() {
         .expect("appended");
     let rooms = messenger.homeserver.rooms().len();
     let refused = [
-        messenger.rooms().join(&admin, &machine).await.map(drop),
-        messenger.rooms().create(&admin, umbau(&[])).await.map(drop),
-        messenger.rooms().open_direct_chat(&admin, anna.user.id()).await.map(drop),
-        // Others are told as well.
-        messenger.rooms().open_direct_chat(&anna, admin.user.id()).await.map(drop),
-        messenger.rooms().create(&anna, umbau(&["admin"])).await.map(drop),
-        messenger.external_clients().credentials(&admin).await.map(drop),
+        messenger.join_room(&admin, &machine).await.map(drop),
+        messenger.create_room(&admin, creation(&[])).await.map(drop),
+        messenger.open_dm(&admin, anna.user.id()).await.map(drop),
+        // Other users get the same error.
+        messenger.open_dm(&anna, admin.user.id()).await.map(drop),
+        messenger.create_room(&anna, creation(&["admin"])).await.map(drop),
+        messenger.external_client(&admin).await.map(drop),
     ];
     for result in refused {
         assert_eq!(code(result), "matrix_account_taken");
@@ -74,17 +74,21 @@ async fn a_user_whose_account_is_taken_only_reads() {
     assert_eq!(messenger.rooms().list(&admin).await.expect("a list"), []);
     run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.impersonated_accounts(), [""; 0].map(MatrixUserId::new));
-    assert_eq!(messenger.homeserver.rooms().len(), rooms, "nothing was made");
+    assert_eq!(messenger.homeserver.rooms().len(), rooms, "no room was created");
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_ready_some_minutes_after_the_other_account_is_gone() {
-    let (messenger, _) = with_taken().await;
+async fn a_user_is_provisioned_some_minutes_after_the_foreign_account_was_removed() {
+    let (messenger, _) = with_foreign_admin().await;
     let sent = messenger.send(fixtures::dm("admin", "for you"), WAIT).await.notification;
     assert_eq!((sent.status, sent.reason.as_deref()), (Status::Pending, Some("matrix_account_taken")));
     messenger.homeserver.remove_foreign_account(&matrix("admin"));
     messenger.work().await;
-    assert_eq!(account(&messenger, "admin").await, Account::Foreign, "it is not looked at all the time");
+    assert_eq!(
+        account(&messenger, "admin").await,
+        Account::Foreign,
+        "the account is not checked all the time"
+    );
     run_until_idle(&messenger).await;
     assert_eq!(account(&messenger, "admin").await, Account::Ours);
     assert!(messenger.homeserver.all_bodies().iter().any(|body| body.contains("for you")));
@@ -92,21 +96,21 @@ async fn it_is_ready_some_minutes_after_the_other_account_is_gone() {
     assert_eq!(
         account(&messenger.another_process(), "admin").await,
         Account::Ours,
-        "what is ours stays ours"
+        "an account of the service stays its own"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reserved_localpart_gives_its_user_another_account() {
-    let (messenger, admin) = with_taken().await;
+    let (messenger, admin) = with_foreign_admin().await;
     let configured = messenger.configured(|settings| settings.reserved_localparts = vec!["admin".to_owned()]);
     let user = configured.users().sign_in(admin.user.identity.clone()).await.expect("signed in");
     assert_eq!((user.localpart.as_str(), user.account), ("=61dmin", Account::Pending));
     configured.work().await;
     let user = configured.ports.users.in_any_tenant(user.id()).await.expect("found").expect("known");
     assert!(user.provisioned && user.account == Account::Ours);
-    configured.rooms().create(&Caller { user, ..admin }, umbau(&[])).await.expect("made");
-    // A user whose account was made before keeps it.
+    configured.create_room(&Caller { user, ..admin }, creation(&[])).await.expect("created");
+    // A user keeps an account that was made before.
     ready_caller(&messenger, "anna").await;
     let later = messenger.configured(|settings| settings.reserved_localparts = vec!["anna".to_owned()]);
     assert_eq!(later.users().sign_in(fixtures::identity("anna")).await.expect("signed in").localpart, "anna");
@@ -117,7 +121,7 @@ async fn events_of_a_foreign_account_are_not_attributed_to_the_hub_user() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     messenger.homeserver.add_foreign_account(&matrix("admin"));
-    // Also before it is known whose account it is.
+    // Also before the owner of the account is known.
     for provisioned in [false, true] {
         let admin = messenger.caller("admin", fixtures::TENANT).await;
         if provisioned {
@@ -142,8 +146,8 @@ async fn events_of_a_foreign_account_are_not_attributed_to_the_hub_user() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn its_owner_keeps_password_and_devices() {
-    let (messenger, admin) = with_taken().await;
+async fn the_owner_of_a_foreign_account_keeps_password_and_devices() {
+    let (messenger, admin) = with_foreign_admin().await;
     let boss = ready_with(&messenger, "boss", Role::Admin).await;
     messenger.external_clients().enable(&boss, admin.user.id()).await.expect("enabled");
     assert_eq!(code(messenger.external_clients().credentials(&admin).await), "matrix_account_taken");
@@ -153,12 +157,12 @@ async fn its_owner_keeps_password_and_devices() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_whose_answer_got_lost_is_ours() {
+async fn an_account_whose_response_was_lost_belongs_to_the_service() {
     for nth in 1..=3 {
         let messenger = messenger().build();
         messenger.homeserver.lose_response(nth);
         ready_caller(&messenger, "anna").await;
-        messenger.pass(RESTED);
+        messenger.pass(AFTER_BACKOFF);
         messenger.another_process().work().await;
         assert_eq!(account(&messenger, "anna").await, Account::Ours, "{nth}");
     }

@@ -1,4 +1,4 @@
-//! Changes of identity: memory, streams and polls end with them, and a refused call leaves nothing behind.
+//! Changes of identity: memory, streams and polls end with them, and refused calls have no effect.
 
 use std::time::Duration;
 
@@ -24,12 +24,12 @@ const SOON: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(25);
 const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 
-async fn with_role(messenger: &TestMessenger, name: &str, role: Role) {
-    messenger.users().sign_in(Identity { role, ..fixtures::identity(name) }).await.expect("signed in");
+async fn sign_in_with(messenger: &TestMessenger, name: &str, role: Role) {
+    messenger.sign_in(Identity { role, ..fixtures::identity(name) }).await.expect("signed in");
 }
 
-async fn moved(messenger: &TestMessenger, name: &str) {
-    messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, name)).await.expect("signed in");
+async fn move_to_other_tenant(messenger: &TestMessenger, name: &str) {
+    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, name)).await.expect("signed in");
 }
 
 fn code<T>(result: Result<T>) -> &'static str {
@@ -46,20 +46,20 @@ async fn open(messenger: &TestMessenger, caller: &Caller) -> Reader<EventStream>
 async fn a_process_forgets_a_user_who_changes_in_another_process() {
     let first = messenger().build();
     let second = first.another_process();
-    let seen = async || second.users().recognise(fixtures::identity("anna")).await;
-    with_role(&first, "anna", Role::User).await;
+    let seen = async || second.recognise(fixtures::identity("anna")).await;
+    sign_in_with(&first, "anna", Role::User).await;
     assert_eq!(seen().await.expect("known").identity.role, Role::User);
-    with_role(&first, "anna", Role::Viewer).await;
+    sign_in_with(&first, "anna", Role::Viewer).await;
     assert_eq!(seen().await.expect("known").identity.role, Role::Viewer);
     first.ports.external_access.enable(fixtures::TENANT, &fixtures::user("anna")).await.expect("enabled");
     assert!(seen().await.expect("known").external_client_enabled);
     let renamed = Identity { display_name: "Anna Neu".to_owned(), ..fixtures::identity("anna") };
     first.users().sign_in(renamed).await.expect("signed in");
     assert_eq!(seen().await.expect("known").identity.display_name, "Anna Neu");
-    moved(&first, "anna").await;
+    move_to_other_tenant(&first, "anna").await;
     assert_eq!(code(seen().await), "token_superseded");
-    with_role(&first, "anna", Role::User).await;
-    assert!(seen().await.is_ok(), "who has come back is let in");
+    sign_in_with(&first, "anna", Role::User).await;
+    assert!(seen().await.is_ok(), "a user who moved back is accepted");
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,8 +69,8 @@ async fn a_stream_or_poll_of_a_former_tenant_does_not_begin() {
     let _broker = second.run_broker();
     let anna = second.caller("anna", fixtures::TENANT).await;
     first.memory.stop_notifying_watchers();
-    moved(&first, "anna").await;
-    assert!(second.users().recognise(fixtures::identity("anna")).await.is_ok(), "the signal got lost");
+    move_to_other_tenant(&first, "anna").await;
+    assert!(second.recognise(fixtures::identity("anna")).await.is_ok(), "the watcher was not notified");
     tokio::time::sleep(SOON).await;
     let cursor = Since::Cursor("0".to_owned());
     assert_eq!(code(second.streams().poll(&anna, &cursor, NO_WAIT).await), "token_superseded");
@@ -90,16 +90,16 @@ async fn a_stream_ends_when_the_role_changes() {
         open(&messenger, &messenger.caller("bert", fixtures::TENANT).await).await,
     );
     let renamed = Identity { display_name: "Anna Neu".to_owned(), ..fixtures::identity("anna") };
-    messenger.users().sign_in(renamed.clone()).await.expect("signed in");
-    messenger.ports.feed.append(&[fixtures::event(ALL, "still heard")]).await.expect("appended");
-    messenger.users().sign_in(Identity { role: Role::Viewer, ..renamed }).await.expect("signed in");
-    messenger.ports.feed.append(&[fixtures::event(ALL, "no more")]).await.expect("appended");
-    let told = stream.within(SOON).await;
-    let kinds: Vec<_> = told.iter().map(SseEvent::kind).collect();
+    messenger.sign_in(renamed.clone()).await.expect("signed in");
+    messenger.feed.append(&[fixtures::event(ALL, "still received")]).await.expect("appended");
+    messenger.sign_in(Identity { role: Role::Viewer, ..renamed }).await.expect("signed in");
+    messenger.feed.append(&[fixtures::event(ALL, "no more")]).await.expect("appended");
+    let events = stream.within(SOON).await;
+    let kinds: Vec<_> = events.iter().map(SseEvent::kind).collect();
     assert_eq!(kinds, ["new_message", "role_changed"]);
-    assert_eq!(told[1].json()["role"], "viewer");
+    assert_eq!(events[1].json()["role"], "viewer");
     assert!(stream.next().await.is_none(), "the stream has ended");
-    assert_eq!(others.within(SOON).await.len(), 2, "other users hear on");
+    assert_eq!(others.within(SOON).await.len(), 2, "other streams continue");
     open(&messenger, &anna).await;
 }
 
@@ -116,13 +116,13 @@ async fn a_waiting_poll_ends_when_tenant_or_role_change() {
     };
     let poll = waiting(&messenger);
     tokio::time::sleep(SOON).await;
-    with_role(&messenger, "anna", Role::Viewer).await;
+    sign_in_with(&messenger, "anna", Role::Viewer).await;
     let page = poll.await.expect("it ends").expect("a page");
     assert_eq!(page.events.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::RoleChanged]);
     let poll = waiting(&messenger);
     tokio::time::sleep(SOON).await;
     assert!(!poll.is_finished());
-    moved(&messenger, "anna").await;
+    move_to_other_tenant(&messenger, "anna").await;
     assert_eq!(code(poll.await.expect("it ends")), "token_superseded");
 }
 
@@ -130,25 +130,24 @@ async fn a_waiting_poll_ends_when_tenant_or_role_change() {
 async fn a_page_ends_where_its_user_left_the_tenant() {
     let messenger = messenger().build();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
-    messenger.ports.feed.append(&[fixtures::event(ALL, "before")]).await.expect("appended");
-    moved(&messenger, "anna").await;
-    messenger.ports.feed.append(&[fixtures::event(ALL, "meanwhile")]).await.expect("appended");
-    with_role(&messenger, "anna", Role::User).await;
-    let page =
-        messenger.streams().poll(&anna, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
+    messenger.feed.append(&[fixtures::event(ALL, "before")]).await.expect("appended");
+    move_to_other_tenant(&messenger, "anna").await;
+    messenger.feed.append(&[fixtures::event(ALL, "meanwhile")]).await.expect("appended");
+    sign_in_with(&messenger, "anna", Role::User).await;
+    let page = messenger.poll(&anna, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
     let kinds: Vec<_> = page.events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::NewMessage, Kind::AccessWithdrawn]);
     let next = Since::Cursor(page.cursor.to_string());
     assert_eq!(messenger.streams().poll(&anna, &next, NO_WAIT).await.expect("a page").events.len(), 1);
 }
 
-/// A file to be uploaded.
+/// Returns a file to be uploaded.
 fn file() -> Upload {
     let bytes = Box::pin(futures::stream::iter([Ok(bytes::Bytes::from_static(b"x"))]));
     Upload { filename: "x.txt".to_owned(), mimetype: "text/plain".to_owned(), size: 1, bytes }
 }
 
-/// Every call in a caller's name that changes something, and its name.
+/// Makes every call that changes something in a caller's name. Returns their names and results.
 async fn every_call(
     messenger: &TestMessenger,
     caller: &Caller,
@@ -163,8 +162,8 @@ async fn every_call(
     let text = || MessageContent::text("x", "m.text");
     vec![
         ("join", messenger.join_room(caller, open).await.map(drop)),
-        ("found", messenger.create_room(caller, named(&[])).await.map(drop)),
-        ("found with others", messenger.create_room(caller, named(&["bert"])).await.map(drop)),
+        ("create", messenger.create_room(caller, named(&[])).await.map(drop)),
+        ("create with others", messenger.create_room(caller, named(&["bert"])).await.map(drop)),
         ("dm", messenger.open_dm(caller, &fixtures::user("bert")).await.map(drop)),
         ("invite", messenger.invite(caller, own, "carl").await.map(drop)),
         ("send", messenger.service.send(caller, own, text(), Some("1")).await.map(drop)),
@@ -179,49 +178,49 @@ async fn every_call(
     ]
 }
 
-/// A room that is open to everybody of the tenant, and one of Anna's own with Bert.
+/// Creates a room that is open to the tenant, and one of Anna's own with Bert.
 async fn two_rooms(messenger: &TestMessenger, anna: &Caller) -> (RoomId, RoomId) {
     ready_caller(messenger, "bert").await;
     ready_caller(messenger, "carl").await;
     let open = messenger.send(fixtures::machine(1, "x"), WAIT).await.notification.room.expect("a room");
     let named = RoomCreation { name: "own".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
-    let own = messenger.rooms().create(anna, named).await.expect("made").matrix_room_id;
+    let own = messenger.create_room(anna, named).await.expect("created").matrix_room_id;
     messenger.work().await;
     (open, own)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_for_a_former_tenant_leaves_nothing_behind() {
+async fn a_call_for_a_former_tenant_has_no_effect() {
     let messenger = messenger().build();
     let anna = ready_with(&messenger, "anna", Role::Admin).await;
     let (open, own) = two_rooms(&messenger, &anna).await;
     messenger.memory.stop_notifying_watchers();
-    moved(&messenger, "anna").await;
+    move_to_other_tenant(&messenger, "anna").await;
     messenger.work().await;
     let (calls, events) = (messenger.homeserver.calls(), messenger.memory.events().len());
     for (call, result) in every_call(&messenger, &anna, &open, &own).await {
         assert!(result.is_err(), "{call}");
     }
     messenger.work().await;
-    assert_eq!(messenger.homeserver.calls(), calls, "the homeserver was asked nothing");
+    assert_eq!(messenger.homeserver.calls(), calls, "the homeserver was not called");
     assert_eq!(messenger.memory.events().len(), events);
     assert!(!messenger.homeserver.members(&open).contains(&messenger.ids().of(&anna.user)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_with_a_former_role_leaves_nothing_behind() {
+async fn a_call_with_a_former_role_has_no_effect() {
     let messenger = messenger().build();
     let anna = ready_with(&messenger, "anna", Role::Admin).await;
     let (open, own) = two_rooms(&messenger, &anna).await;
     messenger.memory.stop_notifying_watchers();
-    with_role(&messenger, "anna", Role::Viewer).await;
+    sign_in_with(&messenger, "anna", Role::Viewer).await;
     let (calls, events) = (messenger.homeserver.calls(), messenger.memory.events().len());
-    // Viewers read, and come and go.
-    let may = ["join", "read", "leave"];
+    // Viewers may read, join and leave.
+    let permitted = ["join", "read", "leave"];
     let (allowed, refused): (Vec<_>, Vec<_>) = every_call(&messenger, &anna, &open, &own)
         .await
         .into_iter()
-        .partition(|(call, _)| may.contains(call));
+        .partition(|(call, _)| permitted.contains(call));
     assert!(allowed.iter().all(|(_, result)| result.is_ok()), "{allowed:?}");
     for (call, result) in refused {
         let code = code(result);
@@ -239,8 +238,8 @@ async fn a_user_who_moves_while_joining_leaves_the_room_again() {
     let anna = ready_caller(&messenger, "anna").await;
     let (open, own) = two_rooms(&messenger, &anna).await;
     let dora = ready_caller(&messenger, "dora").await;
-    let user = messenger.ids().of(&dora.user);
-    // The homeserver has let Dora in, and its answer is still on its way.
+    let user = messenger.matrix_id(&dora.user);
+    // The homeserver has joined Dora, and its response is delayed.
     messenger.homeserver.delay_responses(SOON);
     let (first, second) = (messenger.clone(), messenger.clone());
     let (joining, into) = (dora.clone(), open.clone());
@@ -248,7 +247,7 @@ async fn a_user_who_moves_while_joining_leaves_the_room_again() {
     let (inviting, into) = (anna.clone(), own.clone());
     let inviting = tokio::spawn(async move { second.rooms().invite(&inviting, &into, "dora").await });
     tokio::time::sleep(SOON / 2).await;
-    moved(&messenger, "dora").await;
+    move_to_other_tenant(&messenger, "dora").await;
     assert!(matches!(joining.await.expect("it ends"), Err(Error::NotFound(_))));
     drop(inviting.await.expect("it ends"));
     messenger.homeserver.delay_responses(Duration::ZERO);

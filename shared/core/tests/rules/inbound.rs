@@ -1,4 +1,4 @@
-//! What the homeserver tells us.
+//! Events that the homeserver pushes.
 
 use messenger_core::{
     event::{Audience, Event, Kind},
@@ -9,7 +9,7 @@ use messenger_core::{
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{WAIT, accounts_made, ready_caller};
+use crate::{WAIT, ready_caller, record_accounts};
 
 fn matrix(id: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{id}:hub.local"))
@@ -32,7 +32,7 @@ fn membership(room: &RoomId, user: &MatrixUserId, joined: bool) -> RoomEvent {
     RoomEvent { content, ..message(id, room, user, "") }
 }
 
-/// A room of a tenant.
+/// Registers a room of a tenant.
 async fn room_of(messenger: &TestMessenger, tenant: TenantId, id: &str) -> RoomId {
     let kind = RoomKind::Service { source_app: id.to_owned() };
     messenger
@@ -40,10 +40,10 @@ async fn room_of(messenger: &TestMessenger, tenant: TenantId, id: &str) -> RoomI
         .rooms
         .register(&RoomKey { tenant, kind }, &RoomId::new(id), &Profile::default())
         .await
-        .expect("settled")
+        .expect("registered")
 }
 
-async fn heard(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
+async fn published(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
     messenger
         .ports
         .feed
@@ -62,14 +62,10 @@ async fn a_message_reaches_the_members_of_its_room() {
         })
         .await
         .expect("signed in");
-    accounts_made(&messenger, &["Anna"]).await;
+    record_accounts(&messenger, &["Anna"]).await;
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
-    messenger
-        .ingest()
-        .receive(vec![message("$1", &room, &matrix("_anna"), "Größe")])
-        .await
-        .expect("received");
-    let events = heard(&messenger, &room).await;
+    messenger.receive(vec![message("$1", &room, &matrix("_anna"), "Größe")]).await.expect("received");
+    let events = published(&messenger, &room).await;
     assert_eq!((events.len(), events[0].kind), (1, Kind::NewMessage));
     let expected = "{\"id\":1,\"type\":\"new_message\",\"event_id\":\"$1\",\"room_id\":\"!1\",\
         \"sender\":\"@_anna:hub.local\",\"sender_display_name\":\"Änna\",\"body\":\"Größe\",\
@@ -78,7 +74,7 @@ async fn a_message_reaches_the_members_of_its_room() {
 }
 
 #[tokio::test]
-async fn a_message_told_again_counts_once() {
+async fn a_message_received_again_is_published_once() {
     let messenger = messenger().build();
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let events = || {
@@ -92,23 +88,23 @@ async fn a_message_told_again_counts_once() {
         })
         .collect();
     others.join_all().await;
-    assert_eq!(heard(&messenger, &room).await.len(), 5);
+    assert_eq!(published(&messenger, &room).await.len(), 5);
 }
 
 #[tokio::test]
-async fn messages_keep_the_order_in_which_they_are_told() {
+async fn messages_keep_the_order_in_which_they_are_received() {
     let messenger = messenger().build();
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let events =
         (0..20).map(|n| message(&format!("${n}"), &room, &matrix("anna"), &format!("<{n}>"))).collect();
-    messenger.ingest().receive(events).await.expect("received");
-    for (n, event) in heard(&messenger, &room).await.iter().enumerate() {
+    messenger.receive(events).await.expect("received");
+    for (n, event) in published(&messenger, &room).await.iter().enumerate() {
         assert!(event.json().contains(&format!("<{n}>")));
     }
 }
 
 #[tokio::test]
-async fn what_the_bot_said_is_not_told_again() {
+async fn a_message_of_the_bot_is_not_published_again() {
     let messenger = messenger().build();
     let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("sent");
     let before = messenger.memory.events().len();
@@ -121,7 +117,7 @@ async fn what_the_bot_said_is_not_told_again() {
 }
 
 #[tokio::test]
-async fn rooms_that_are_not_ours_are_passed_over() {
+async fn events_of_unknown_rooms_are_ignored() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let before = messenger.memory.events().len();
@@ -145,18 +141,18 @@ async fn rooms_that_are_not_ours_are_passed_over() {
 }
 
 #[tokio::test]
-async fn what_comes_after_a_foreign_room_is_not_passed_over() {
+async fn events_after_those_of_an_unknown_room_are_published() {
     let messenger = messenger().build();
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let foreign = RoomId::new("!foreign");
     let events =
         vec![message("$1", &foreign, &matrix("anna"), "x"), message("$2", &room, &matrix("anna"), "y")];
-    messenger.ingest().receive(events).await.expect("received");
-    assert_eq!(heard(&messenger, &room).await.len(), 1);
+    messenger.receive(events).await.expect("received");
+    assert_eq!(published(&messenger, &room).await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_sender_whom_we_do_not_know_is_named_by_their_matrix_id() {
+async fn an_unknown_sender_is_named_by_their_matrix_id() {
     let messenger = messenger().build();
     messenger.caller("anna", fixtures::TENANT).await;
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
@@ -164,17 +160,17 @@ async fn a_sender_whom_we_do_not_know_is_named_by_their_matrix_id() {
         ["@bert:hub.local", "@anna:elsewhere", "@anna:hub.local:8448", "anna"].iter().enumerate()
     {
         let event = message(&format!("${n}"), &room, &MatrixUserId::new(*sender), "x");
-        messenger.ingest().receive(vec![event]).await.expect("received");
-        let last = heard(&messenger, &room).await.pop().expect("an event");
+        messenger.receive(vec![event]).await.expect("received");
+        let last = published(&messenger, &room).await.pop().expect("an event");
         assert!(last.json().contains(&format!("\"sender_display_name\":\"{sender}\"")), "{}", last.json());
     }
 }
 
 #[tokio::test]
-async fn joins_and_leaves_are_taken_over_once_each() {
+async fn joins_and_leaves_are_ingested_once_each() {
     let messenger = messenger().build();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
-    accounts_made(&messenger, &["anna"]).await;
+    record_accounts(&messenger, &["anna"]).await;
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let rooms =
         async || messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms");
@@ -191,7 +187,7 @@ async fn joins_and_leaves_are_taken_over_once_each() {
 }
 
 #[tokio::test]
-async fn who_has_come_back_is_not_put_out_by_what_is_told_late_of_their_leaving() {
+async fn a_late_leave_does_not_remove_a_member_who_has_rejoined() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("sent");
@@ -201,19 +197,19 @@ async fn who_has_come_back_is_not_put_out_by_what_is_told_late_of_their_leaving(
     let rooms =
         async || messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms");
     assert!(rooms().await.contains(&room));
-    messenger.ports.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
-    messenger.ingest().receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
-    assert!(!rooms().await.contains(&room), "what is so counts");
+    messenger.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
+    messenger.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
+    assert!(!rooms().await.contains(&room), "the present membership counts");
 }
 
 #[tokio::test]
-async fn who_comes_and_goes_within_one_push_is_out() {
+async fn a_user_who_joins_and_leaves_within_one_push_is_no_member() {
     let messenger = messenger().build();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
-    let told = [true, false].map(|joined| membership(&room, &matrix("anna"), joined));
-    messenger.ingest().receive(told.to_vec()).await.expect("received");
-    assert_eq!(messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms"), []);
+    let events = [true, false].map(|joined| membership(&room, &matrix("anna"), joined));
+    messenger.receive(events.to_vec()).await.expect("received");
+    assert_eq!(messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms"), []);
 }
 
 #[tokio::test]

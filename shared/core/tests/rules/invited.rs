@@ -1,4 +1,4 @@
-//! Invitations that other clients send before their guest has an account.
+//! Invitations by other clients to users who have no account yet.
 
 use messenger_core::{
     id::{MatrixUserId, RoomId},
@@ -14,7 +14,7 @@ fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
 }
 
-/// Anna may use other clients, and Carl is there.
+/// Signs in Anna, who may use other clients, and Carl.
 async fn with_anna() -> TestMessenger {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
@@ -31,16 +31,16 @@ async fn rooms(messenger: &TestMessenger, name: &str) -> Vec<(RoomId, RoomType)>
 }
 
 #[tokio::test]
-async fn an_invitation_to_somebody_who_never_signed_in_is_accepted_when_they_do() {
+async fn an_invitation_before_the_first_sign_in_is_accepted_after_it() {
     let messenger = with_anna().await;
     let known = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("carl")], false);
-    let said = messenger.homeserver.send_text(&known, &matrix("anna"), "eins");
-    messenger.receive(vec![messenger.homeserver.room_event(&known, &said)]).await.expect("heard");
+    let sent = messenger.homeserver.send_text(&known, &matrix("anna"), "eins");
+    messenger.receive(vec![messenger.homeserver.room_event(&known, &sent)]).await.expect("received");
     let undiscovered = messenger.homeserver.create_room_as(&matrix("anna"), &[], false);
     for room in [&known, &undiscovered] {
         let invited = messenger.homeserver.invite(room, &matrix("anna"), &matrix("dora"));
         if room == &known {
-            messenger.receive(vec![messenger.homeserver.room_event(room, &invited)]).await.expect("heard");
+            messenger.receive(vec![messenger.homeserver.room_event(room, &invited)]).await.expect("received");
         }
     }
     assert!(!messenger.homeserver.members(&known).contains(&matrix("dora")));
@@ -53,7 +53,7 @@ async fn an_invitation_to_somebody_who_never_signed_in_is_accepted_when_they_do(
 }
 
 #[tokio::test]
-async fn an_encrypted_chat_that_waits_for_somebody_leads_them_to_a_plain_one_when_they_come() {
+async fn an_encrypted_chat_that_waits_for_a_user_leads_to_a_plain_one_after_the_sign_in() {
     let messenger = with_anna().await;
     let room = messenger.homeserver.create_room_as(&matrix("anna"), &[], true);
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
@@ -65,7 +65,7 @@ async fn an_encrypted_chat_that_waits_for_somebody_leads_them_to_a_plain_one_whe
 }
 
 #[tokio::test]
-async fn another_tenants_invitation_is_left_alone_and_a_room_that_fails_keeps_nobody_out() {
+async fn an_invitation_of_another_tenant_is_ignored_and_a_failing_room_blocks_no_other() {
     let messenger = with_anna().await;
     let broken = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("carl")], false);
     messenger.homeserver.invite(&broken, &matrix("anna"), &matrix("dora"));

@@ -1,4 +1,4 @@
-//! Every audience against every user, through every reader: nobody hears what is not theirs.
+//! Every audience against every user, through every kind of reader: no user receives events of others.
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ fn user_audience(tenant: TenantId, name: &str) -> Audience {
     Audience::User(tenant, fixtures::user(name))
 }
 
-/// Each audience, and the users who hear it.
-fn matrix() -> Vec<(Audience, Vec<&'static str>)> {
+/// Returns each audience with the users who receive its events.
+fn expectations() -> Vec<(Audience, Vec<&'static str>)> {
     let room = |tenant, id: &str| Audience::Room(tenant, RoomId::new(id));
     vec![
         (Audience::Tenant(fixtures::TENANT), vec!["anna", "bert"]),
@@ -65,14 +65,14 @@ async fn callers(messenger: &TestMessenger) -> Vec<Caller> {
     callers
 }
 
-/// The names of the audiences in the bodies of messages.
+/// Returns the bodies of messages, which name their audiences.
 fn bodies(events: impl IntoIterator<Item = serde_json::Value>) -> Vec<String> {
     let messages = events.into_iter().filter(|event| event["type"] == "new_message");
     messages.map(|event| event["body"].as_str().expect("a body").to_owned()).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_reader_hears_exactly_what_is_theirs() {
+async fn every_reader_receives_exactly_its_own_events() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let callers = callers(&messenger).await;
@@ -82,16 +82,16 @@ async fn every_reader_hears_exactly_what_is_theirs() {
     for caller in &callers {
         live.push(Reader::new(messenger.streams().subscribe(caller, None).await.expect("a stream")));
     }
-    for (audience, _) in matrix() {
+    for (audience, _) in expectations() {
         let event = fixtures::event(audience.clone(), &audience.to_string());
         messenger.ports.feed.append(&[event]).await.expect("appended");
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     let cold = messenger.another_process();
-    let _cold_tail = cold.run_broker();
+    let _cold_broker = cold.run_broker();
     for (caller, mut live) in callers.iter().zip(live) {
         let name = caller.user.id().as_str();
-        let theirs = matrix().into_iter().filter(|(_, users)| users.contains(&name));
+        let theirs = expectations().into_iter().filter(|(_, users)| users.contains(&name));
         let expected: Vec<_> = theirs.map(|(audience, _)| audience.to_string()).collect();
         let json = |events: Vec<SseEvent>| bodies(events.iter().map(SseEvent::json));
         assert_eq!(json(live.within(Duration::from_secs(1)).await), expected, "{name}, live");

@@ -1,9 +1,9 @@
-//! The rules of the service, on ports in memory: time is set, not slept.
+//! Tests of the service's rules on in-memory ports: time is set, not slept.
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what a test needs and does not get fails it"
+    reason = "a failed expectation fails the test"
 )]
 
 mod adopt;
@@ -11,11 +11,8 @@ mod crash;
 mod database_away;
 mod direct_message;
 mod echo;
-mod elsewhere;
-mod emptied;
 mod encrypted;
 mod external;
-mod follow_stress;
 mod foreign_account;
 mod history;
 mod identity;
@@ -26,20 +23,23 @@ mod messages;
 mod naming;
 mod newest_token;
 mod notify;
+mod other_client_content;
 mod outage;
 mod poll;
 mod push;
 mod quarantine;
 mod receipts;
 mod reconcile;
+mod redacted_payloads;
+mod redactions;
 mod refused;
 mod rendering;
 mod reset;
 mod rooms;
 mod sign_in;
 mod slow_reader;
+mod stream_stress;
 mod subscription;
-mod taken_back;
 mod typing;
 mod undiscovered;
 mod upgraded;
@@ -56,33 +56,33 @@ use messenger_testkit::{TestMessenger, fixtures};
 
 /// The usual wait budget.
 const WAIT: Duration = Duration::from_secs(3);
-/// Nobody waits.
+/// The wait budget of a caller that does not wait.
 const NO_WAIT: Duration = Duration::ZERO;
-/// More than the longest rest of a room queue.
-const RESTED: Duration = Duration::from_mins(6);
+/// More than the longest backoff of a room queue.
+const AFTER_BACKOFF: Duration = Duration::from_mins(6);
 
-/// Lets time pass for everything, where tokio's time is paused.
+/// Moves all clocks forward, also tokio's, which must be paused.
 async fn pass(messenger: &TestMessenger, time: Duration) {
     messenger.pass(time);
     tokio::time::advance(time).await;
 }
 
-/// Does everything that is left, however often it has to be tried.
+/// Does all pending work, over all backoffs.
 async fn run_until_idle(messenger: &TestMessenger) {
     for _ in 0..5 {
-        messenger.pass(RESTED);
+        messenger.pass(AFTER_BACKOFF);
         messenger.work().await;
     }
 }
 
-/// Signs a user of the usual tenant in, whose account is then ready.
+/// Signs a user of the usual tenant in and provisions them.
 async fn ready_caller(messenger: &TestMessenger, name: &str) -> Caller {
     let caller = messenger.caller(name, fixtures::TENANT).await;
     messenger.work().await;
     caller
 }
 
-/// Signs a user in with this role; their account is ready.
+/// Signs a user with this role in and provisions them.
 async fn ready_with(messenger: &TestMessenger, name: &str, role: Role) -> Caller {
     let user =
         messenger.users().sign_in(Identity { role, ..fixtures::identity(name) }).await.expect("signed in");
@@ -91,16 +91,15 @@ async fn ready_with(messenger: &TestMessenger, name: &str, role: Role) -> Caller
     Caller { user: stored, expires_at: messenger.clock.now() + Duration::from_hours(1) }
 }
 
-/// This service has made the accounts of these users, and has done nothing else yet.
-async fn accounts_made(messenger: &TestMessenger, names: &[&str]) {
+/// Records that the service has made the accounts of these users, without provisioning them.
+async fn record_accounts(messenger: &TestMessenger, names: &[&str]) {
     for name in names {
-        let user =
-            messenger.ports.users.in_any_tenant(&fixtures::user(name)).await.expect("found").expect("known");
-        messenger.ports.users.record_account(&user, Account::Ours, RESTED).await.expect("stored");
+        let user = messenger.users.in_any_tenant(&fixtures::user(name)).await.expect("found").expect("known");
+        messenger.users.record_account(&user, Account::Ours, AFTER_BACKOFF).await.expect("stored");
     }
 }
 
-/// The same, and the general room, which they are in.
+/// Provisions a user. Returns them and the general room.
 async fn in_general_room(messenger: &TestMessenger, name: &str) -> (Caller, RoomId) {
     let caller = ready_caller(messenger, name).await;
     let room =
@@ -108,13 +107,13 @@ async fn in_general_room(messenger: &TestMessenger, name: &str) -> (Caller, Room
     (caller, room)
 }
 
-/// A user id in a tenant.
+/// Returns an identity in a tenant.
 fn identity_in(tenant: TenantId, name: &str) -> Identity {
     Identity { tenant, ..fixtures::identity(name) }
 }
 
-/// Polls a future at most so many times, and leaves it there: others come in between.
-async fn part_of<F: Future + Unpin>(polls: usize, future: &mut F) -> Option<F::Output> {
+/// Polls a future at most so many times and leaves it there, so that other calls run in between.
+async fn poll_at_most<F: Future + Unpin>(polls: usize, future: &mut F) -> Option<F::Output> {
     let mut left = polls;
     std::future::poll_fn(|context| {
         if left == 0 {

@@ -1,4 +1,4 @@
-//! Saying something, reading it back, and what the worker brings.
+//! Sending messages, reading history, and messages that the worker reads.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use tokio::time::Instant;
 
 use crate::ready_caller;
 
-/// A worker who does not wait.
+/// Reconciles once, without waiting.
 async fn reconcile(messenger: &TestMessenger) {
-    assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("it is read"));
+    assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
 }
 
 fn text(body: &str) -> MessageContent {
@@ -30,20 +30,20 @@ async fn general(messenger: &TestMessenger, caller: &Caller) -> RoomId {
     messenger.ports.memberships.of(fixtures::TENANT, caller.user.id()).await.expect("rooms").remove(0)
 }
 
-/// Sends a message, and looks at the rooms: who does has what was just said.
-async fn say(
+/// Sends a message and reads the room list, which waits for the local echo.
+async fn send_and_read(
     messenger: &TestMessenger,
     caller: &Caller,
     room: &RoomId,
-    said: MessageContent,
+    content: MessageContent,
     transaction: Option<&str>,
 ) -> Message {
-    let said = messenger.service.send(caller, room, said, transaction).await.expect("sent");
+    let sent = messenger.service.send(caller, room, content, transaction).await.expect("sent");
     messenger.rooms_of(caller).await.expect("rooms");
-    said
+    sent
 }
 
-async fn heard(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
+async fn published(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
     let audience = [Audience::Room(fixtures::TENANT, room.clone())];
     messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events")
 }
@@ -57,86 +57,86 @@ fn ids(events: &[Event]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_was_said_elsewhere_before_stands_before_what_is_said_here() {
+async fn earlier_messages_of_other_clients_precede_a_sent_message() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     reconcile(&messenger).await;
-    let elsewhere = MatrixUserId::new("@anna:hub.local");
+    let anna_id = MatrixUserId::new("@anna:hub.local");
     let mut expected: Vec<_> = (0..20)
-        .map(|n| messenger.homeserver.send_text(&room, &elsewhere, &format!("{n}")).to_string())
+        .map(|n| messenger.homeserver.send_text(&room, &anna_id, &format!("{n}")).to_string())
         .collect();
-    // To the homeserver each message takes a second.
+    // Each event of the homeserver is one second later than the one before.
     messenger.clock.advance(Duration::from_mins(1));
-    let own = say(&messenger, &anna, &room, text("here"), None).await;
+    let own = send_and_read(&messenger, &anna, &room, text("here"), None).await;
     expected.push(own.event_id.to_string());
-    assert_eq!(ids(&heard(&messenger, &room).await), expected);
-    // Told again by push, in any order, and by the worker: nothing changes.
+    assert_eq!(ids(&published(&messenger, &room).await), expected);
+    // Repetitions by push and by the worker change nothing.
     messenger.receive(vec![messenger.homeserver.room_event(&room, &own.event_id)]).await.expect("received");
     reconcile(&messenger).await;
-    assert_eq!(ids(&heard(&messenger, &room).await), expected);
+    assert_eq!(ids(&published(&messenger, &room).await), expected);
     let summary = messenger.memory.summary(&room);
     assert_eq!((summary.count, summary.last.as_deref()), (21, Some("here")));
     assert_eq!(messenger.memory.unread(&room, anna.user.id()), 0);
 }
 
 #[tokio::test]
-async fn what_push_never_told_comes_from_the_homeservers_stream_in_order() {
+async fn messages_that_were_never_pushed_are_read_by_sync_in_order() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     reconcile(&messenger).await;
-    let elsewhere = MatrixUserId::new("@anna:hub.local");
-    // Many more than one answer of the stream holds.
-    let said: Vec<_> = (0..350)
-        .map(|n| messenger.homeserver.send_text(&room, &elsewhere, &format!("{n}")).to_string())
+    let anna_id = MatrixUserId::new("@anna:hub.local");
+    // Many more than one response to `/sync` has.
+    let sent: Vec<_> = (0..350)
+        .map(|n| messenger.homeserver.send_text(&room, &anna_id, &format!("{n}")).to_string())
         .collect();
     reconcile(&messenger).await;
-    assert_eq!(ids(&heard(&messenger, &room).await), said);
-    assert!(!messenger.another_process().reconcile().run("another", Duration::ZERO).await.expect("asked"));
+    assert_eq!(ids(&published(&messenger, &room).await), sent);
+    assert!(!messenger.another_process().reconcile("another", Duration::ZERO).await.expect("asked"));
 }
 
 #[tokio::test]
-async fn a_retried_send_is_one_message_also_when_the_first_answer_was_lost() {
+async fn a_retried_send_is_one_message_also_if_the_first_response_was_lost() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     messenger.homeserver.lose_response(1);
     assert!(messenger.service.send(&anna, &room, text("once"), Some("t1")).await.is_err());
-    let said = say(&messenger, &anna, &room, text("once"), Some("t1")).await;
+    let sent = send_and_read(&messenger, &anna, &room, text("once"), Some("t1")).await;
     assert_eq!(messenger.homeserver.bodies(&room), ["once"]);
-    assert_eq!(ids(&heard(&messenger, &room).await), [said.event_id.to_string()]);
+    assert_eq!(ids(&published(&messenger, &room).await), [sent.event_id.to_string()]);
 }
 
 #[tokio::test]
-async fn a_retry_is_answered_with_what_was_said_first() {
+async fn a_retry_returns_the_first_message() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
-    let first = say(&messenger, &anna, &room, text("once"), Some("t1")).await;
-    let again = say(&messenger, &anna, &room, text("or otherwise"), Some("t1")).await;
+    let first = send_and_read(&messenger, &anna, &room, text("once"), Some("t1")).await;
+    let again = send_and_read(&messenger, &anna, &room, text("or otherwise"), Some("t1")).await;
     assert_eq!((again.event_id, again.body.as_str()), (first.event_id, "once"));
 }
 
 #[tokio::test]
-async fn a_retry_is_answered_so_also_before_the_first_one_is_taken_in() {
+async fn a_retry_returns_the_first_message_also_before_it_is_ingested() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     let before = messenger.homeserver.calls();
     let first = messenger.service.send(&anna, &room, text("once"), Some("t1")).await.expect("sent");
-    assert_eq!(messenger.homeserver.calls(), before + 1, "the first one costs nothing more");
+    assert_eq!(messenger.homeserver.calls(), before + 1, "the first send makes one call");
     messenger.clock.advance(Duration::from_secs(5));
     assert_eq!(
         messenger.service.send(&anna, &room, text("or otherwise"), Some("t1")).await.expect("sent"),
         first
     );
-    // Nor does it matter that the first answer was lost: what the homeserver has was said.
+    // A message whose response was lost was sent: the homeserver has it.
     messenger.homeserver.lose_response(1);
     assert!(messenger.service.send(&anna, &room, text("really once"), Some("t2")).await.is_err());
     let again = messenger.service.send(&anna, &room, text("or otherwise"), Some("t2")).await.expect("sent");
     assert_eq!(again.body, "really once");
-    // What the homeserver does not have was not said.
+    // A message that the homeserver does not have was not sent.
     messenger.homeserver.fail_call(1, Failure::Unreachable);
     assert!(messenger.service.send(&anna, &room, text("never"), Some("t3")).await.is_err());
     let again = messenger.service.send(&anna, &room, text("at last"), Some("t3")).await.expect("sent");
@@ -145,7 +145,7 @@ async fn a_retry_is_answered_so_also_before_the_first_one_is_taken_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_sends_waits_for_the_homeserver_once_and_whoever_looks_sees_it() {
+async fn a_sender_waits_for_the_homeserver_once_and_a_reader_sees_the_message() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
@@ -161,7 +161,7 @@ async fn whoever_sends_waits_for_the_homeserver_once_and_whoever_looks_sees_it()
     let rooms = messenger.rooms().list(&anna).await.expect("rooms");
     let shown = rooms.iter().find(|shown| shown.matrix_room_id == room).expect("the room");
     assert_eq!(shown.last_message.as_deref(), Some("19"));
-    assert_eq!(heard(&messenger, &room).await.len(), 20);
+    assert_eq!(published(&messenger, &room).await.len(), 20);
     let reads = messenger.homeserver.calls() - before - 20;
     assert!(reads <= 3, "{reads} reads for 20 messages that were sent at once");
 }
@@ -172,27 +172,27 @@ async fn only_members_write_and_viewers_do_not() {
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     let calls = messenger.homeserver.calls();
-    let stranger = messenger.caller("carl", fixtures::OTHER_TENANT).await;
-    let refused = messenger.service.send(&stranger, &room, text("x"), None).await.expect_err("no member");
+    let foreign = messenger.caller("carl", fixtures::OTHER_TENANT).await;
+    let refused = messenger.service.send(&foreign, &room, text("x"), None).await.expect_err("no member");
     assert!(matches!(refused, Error::NotFound("room")), "{refused:?}");
     let viewer = Identity { role: Role::Viewer, ..anna.user.identity.clone() };
     let viewer = Caller { user: messenger.sign_in(viewer).await.expect("signed in"), ..anna.clone() };
     let refused = messenger.service.send(&viewer, &room, text("x"), None).await.expect_err("a viewer");
     assert_eq!(refused.code(), "read_only_role");
-    assert_eq!(messenger.homeserver.calls(), calls, "the homeserver is not even asked");
-    assert!(messenger.history().page(&viewer, &room, None, 10).await.is_ok());
+    assert_eq!(messenger.homeserver.calls(), calls, "the homeserver is not called");
+    assert!(messenger.history(&viewer, &room, None, 10).await.is_ok());
 }
 
 #[tokio::test]
-async fn nobody_changes_the_words_of_somebody_else() {
+async fn an_edit_by_another_user_is_ignored() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
-    let said = say(&messenger, &anna, &room, text("mine"), None).await;
+    let sent = send_and_read(&messenger, &anna, &room, text("mine"), None).await;
     let edit = |body: &str| {
         json!({
             "msgtype": "m.text", "body": "*", "m.new_content": { "msgtype": "m.text", "body": body },
-            "m.relates_to": { "rel_type": "m.replace", "event_id": said.event_id },
+            "m.relates_to": { "rel_type": "m.replace", "event_id": sent.event_id },
         })
     };
     for (sender, body) in [("@bert:hub.local", "his"), ("@anna:hub.local", "better")] {
@@ -200,7 +200,7 @@ async fn nobody_changes_the_words_of_somebody_else() {
             messenger.homeserver.send_event(&room, &MatrixUserId::new(sender), "m.room.message", edit(body));
         messenger.receive(vec![messenger.homeserver.room_event(&room, &edit)]).await.expect("received");
     }
-    let kinds: Vec<_> = heard(&messenger, &room).await.iter().map(|event| event.kind).collect();
+    let kinds: Vec<_> = published(&messenger, &room).await.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::NewMessage, Kind::MessageEdited]);
     let history = messenger.history().page(&anna, &room, None, 10).await.expect("history");
     assert_eq!(history.messages[0].body, "better");
@@ -208,7 +208,7 @@ async fn nobody_changes_the_words_of_somebody_else() {
 }
 
 #[tokio::test]
-async fn what_the_bot_says_is_shown_under_its_name() {
+async fn messages_of_the_bot_are_shown_under_its_name() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = messenger
@@ -217,9 +217,9 @@ async fn what_the_bot_says_is_shown_under_its_name() {
         .notification
         .room
         .expect("sent");
-    let said = messenger.history().page(&anna, &room, None, 10).await.expect("history").messages.remove(0);
+    let message = messenger.history(&anna, &room, None, 10).await.expect("history").messages.remove(0);
     assert_eq!(
-        (said.sender.as_str(), said.sender_display_name.as_str()),
+        (message.sender.as_str(), message.sender_display_name.as_str()),
         ("@messenger:hub.local", "Messenger")
     );
 }

@@ -1,4 +1,4 @@
-//! Names on the homeserver: two of ours never meet in one of theirs.
+//! Names on the homeserver: two users or rooms never share one.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use messenger_core::{
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 const RESERVED: [&str; 5] = ["messenger", "conduit", "server", "m", "a"];
-/// Characters that mean something to a mapping, and their neighbours.
-const NASTY: [&str; 16] = ["a", "A", "m", "M", "_", "=", ".", "-", "/", "%", ":", "0", "h", "ä", "🏭", " "];
+/// Characters with a meaning in the encoding, and similar ones.
+const SPECIAL: [&str; 16] = ["a", "A", "m", "M", "_", "=", ".", "-", "/", "%", ":", "0", "h", "ä", "🏭", " "];
 
-/// Fails if two different things were given one name.
+/// Assigned names; assigning one name to two things fails.
 struct Names<T>(HashMap<String, T>);
 
 impl<T: PartialEq + std::fmt::Debug> Names<T> {
@@ -20,7 +20,7 @@ impl<T: PartialEq + std::fmt::Debug> Names<T> {
         Self(HashMap::new())
     }
 
-    fn give(&mut self, name: String, thing: T) {
+    fn assign(&mut self, name: String, thing: T) {
         if let Some(other) = self.0.get(&name) {
             assert_eq!(*other, thing, "both are called {name}");
         } else {
@@ -29,18 +29,18 @@ impl<T: PartialEq + std::fmt::Debug> Names<T> {
     }
 }
 
-/// All texts of up to three nasty characters, and many longer ones.
+/// Returns all texts of up to three special characters, and many longer ones.
 fn texts() -> Vec<String> {
     let mut texts = vec![String::new()];
     let mut shorter = texts.clone();
     for _ in 0..3 {
-        shorter = shorter.iter().flat_map(|text| NASTY.map(|c| format!("{text}{c}"))).collect();
+        shorter = shorter.iter().flat_map(|text| SPECIAL.map(|c| format!("{text}{c}"))).collect();
         texts.extend(shorter.iter().cloned());
     }
     let mut random = StdRng::seed_from_u64(7);
     for _ in 0..1000 {
         let length = random.random_range(1..=255);
-        texts.push((0..length).map(|_| NASTY[random.random_range(0..NASTY.len())]).collect());
+        texts.push((0..length).map(|_| SPECIAL[random.random_range(0..SPECIAL.len())]).collect());
     }
     for _ in 0..1000 {
         let length = random.random_range(1..40);
@@ -57,13 +57,13 @@ fn name(user: &str) -> String {
 fn no_two_users_share_an_account() {
     let mut names = Names::new();
     for user in texts().into_iter().filter(|text| !text.is_empty()) {
-        names.give(name(&user), user);
+        names.assign(name(&user), user);
     }
     for reserved in RESERVED {
-        names.give(name(reserved), reserved.to_owned());
-        // What the escapes of reserved names and of long ones look like, as users' names.
+        names.assign(name(reserved), reserved.to_owned());
+        // User names that look like the escapes of reserved and of long names.
         for look_alike in [name(reserved), format!("=h{}", "0".repeat(64)), format!("={reserved}")] {
-            names.give(name(&look_alike), look_alike);
+            names.assign(name(&look_alike), look_alike);
         }
     }
 }
@@ -102,7 +102,7 @@ fn long_names_become_digests_that_differ() {
         for last in ["x", "y"] {
             let user = format!("{}{last}", "x".repeat(length - 1));
             assert!(name(&user).starts_with("=h"));
-            names.give(name(&user), user);
+            names.assign(name(&user), user);
         }
     }
 }
@@ -133,7 +133,7 @@ fn every_spelling_of_an_id_is_the_same_user_with_the_same_account() {
     assert_eq!(HubUserId::parse(&longest).map(|id| id.as_str().to_owned()), Ok("é".repeat(255)));
 }
 
-/// Keys of every kind from pairs of texts.
+/// Returns keys of every kind from pairs of texts.
 fn keys() -> Vec<RoomKey> {
     let texts = texts();
     let mut random = StdRng::seed_from_u64(8);
@@ -161,8 +161,8 @@ fn keys() -> Vec<RoomKey> {
 fn no_two_rooms_share_a_queue_or_an_alias() {
     let (mut queues, mut aliases) = (Names::new(), Names::new());
     for key in keys() {
-        queues.give(key.to_string(), key.clone());
-        aliases.give(key.alias(), key);
+        queues.assign(key.to_string(), key.clone());
+        aliases.assign(key.alias(), key);
     }
 }
 

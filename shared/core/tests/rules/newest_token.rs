@@ -1,10 +1,10 @@
-//! The newest token of the Hub says who somebody is, in whatever order and process tokens are shown.
+//! The newest token of the Hub determines the identity, in whatever order and process tokens arrive.
 
 use jiff::Timestamp;
 use messenger_core::user::{Identity, Role};
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-/// A token that was issued at this second.
+/// Returns an identity with this time of issue, in seconds.
 fn issued(second: i64, identity: Identity) -> Identity {
     Identity { issued_at: Some(Timestamp::from_second(second).expect("a time")), ..identity }
 }
@@ -13,7 +13,7 @@ fn anna(role: Role) -> Identity {
     Identity { role, ..fixtures::identity("anna") }
 }
 
-fn elsewhere(role: Role) -> Identity {
+fn in_other_tenant(role: Role) -> Identity {
     Identity { tenant: fixtures::OTHER_TENANT, ..anna(role) }
 }
 
@@ -38,43 +38,42 @@ async fn an_older_token_changes_nothing() {
         let shown = process.users().sign_in(old).await.expect("it is of the same tenant");
         assert_eq!(shown.identity, newest);
         let refused =
-            process.users().sign_in(issued(100, elsewhere(Role::Admin))).await.expect_err("a former tenant");
+            process.sign_in(issued(100, in_other_tenant(Role::Admin))).await.expect_err("a former tenant");
         assert_eq!(refused.code(), "token_superseded");
         assert_eq!(stored(&messenger).await, newest);
     }
-    assert!(messenger.memory.events().is_empty(), "nobody is told anything");
+    assert!(messenger.memory.events().is_empty(), "no event is published");
 }
 
 #[tokio::test]
-async fn a_token_without_a_time_is_superseded_by_every_token_with_one() {
+async fn a_token_without_iat_is_superseded_by_every_token_with_iat() {
     let messenger = messenger().build();
-    for identity in [anna(Role::Admin), elsewhere(Role::User), anna(Role::Viewer)] {
-        let shown =
-            messenger.users().sign_in(identity.clone()).await.expect("the last one that is shown counts");
+    for identity in [anna(Role::Admin), in_other_tenant(Role::User), anna(Role::Viewer)] {
+        let shown = messenger.sign_in(identity.clone()).await.expect("the last one that is shown counts");
         assert_eq!(shown.identity, identity);
     }
-    let newest = issued(1, elsewhere(Role::Viewer));
-    assert_eq!(messenger.users().sign_in(newest.clone()).await.expect("signed in").identity, newest);
+    let newest = issued(1, in_other_tenant(Role::Viewer));
+    assert_eq!(messenger.sign_in(newest.clone()).await.expect("signed in").identity, newest);
     assert_eq!(
         messenger.users().sign_in(anna(Role::Admin)).await.expect_err("superseded").code(),
         "token_superseded"
     );
     assert_eq!(
-        messenger.users().sign_in(elsewhere(Role::Admin)).await.expect("the same tenant").identity,
+        messenger.sign_in(in_other_tenant(Role::Admin)).await.expect("the same tenant").identity,
         newest
     );
 }
 
 #[tokio::test]
-async fn in_whatever_order_tokens_are_shown_the_same_one_is_left() {
+async fn tokens_in_any_order_lead_to_the_same_identity() {
     let named = |name: &str, identity: Identity| Identity { display_name: name.to_owned(), ..identity };
     let tokens = [
         issued(100, anna(Role::Admin)),
         issued(200, anna(Role::User)),
-        issued(300, named("A", elsewhere(Role::User))),
-        issued(300, named("B", elsewhere(Role::User))),
-        issued(300, elsewhere(Role::Admin)),
-        elsewhere(Role::Admin),
+        issued(300, named("A", in_other_tenant(Role::User))),
+        issued(300, named("B", in_other_tenant(Role::User))),
+        issued(300, in_other_tenant(Role::Admin)),
+        in_other_tenant(Role::Admin),
     ];
     for first in 0..tokens.len() {
         for step in [1, 5] {
@@ -82,8 +81,8 @@ async fn in_whatever_order_tokens_are_shown_the_same_one_is_left() {
             let processes = [messenger.clone(), messenger.another_process()];
             for n in 0..2 * tokens.len() {
                 let token = &tokens[(first + n * step) % tokens.len()];
-                // Whether it is refused depends on what came before.
-                drop(processes[n % 2].users().sign_in(token.clone()).await);
+                // A token may be refused, depending on the ones before.
+                drop(processes[n % 2].sign_in(token.clone()).await);
             }
             assert_eq!(stored(&messenger).await, tokens[2], "from {first} by {step}");
             for process in processes {
@@ -101,7 +100,7 @@ async fn in_whatever_order_tokens_are_shown_the_same_one_is_left() {
 }
 
 #[tokio::test]
-async fn the_same_again_by_a_newer_token_is_no_change() {
+async fn a_newer_token_with_the_same_identity_changes_nothing() {
     let messenger = messenger().build();
     for second in [100, 300, 200] {
         messenger.users().sign_in(issued(second, anna(Role::User))).await.expect("signed in");

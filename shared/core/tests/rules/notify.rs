@@ -17,7 +17,7 @@ fn retried(wait: Duration, fingerprint: &str) -> SendOptions {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_the_homeserver_up_it_is_sent_within_the_call() {
+async fn a_notification_is_sent_within_the_call() {
     let messenger = messenger().build();
     let answer = messenger.send(fixtures::draft("Lager leer"), WAIT).await;
     let sent = answer.notification;
@@ -33,7 +33,7 @@ async fn with_the_homeserver_up_it_is_sent_within_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_the_homeserver_down_it_is_pending_at_once() {
+async fn a_notification_is_pending_at_once_during_an_outage() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
     let start = Instant::now();
@@ -43,11 +43,11 @@ async fn with_the_homeserver_down_it_is_pending_at_once() {
     assert_eq!(pending.reason.as_deref(), Some(reason::HOMESERVER_UNAVAILABLE));
     assert_eq!((pending.room, pending.event, pending.attempts), (None, None, 1));
     assert!(pending.next_attempt_at.expect("it is tried again") > messenger.memory.now());
-    assert_eq!(messenger.memory.events().len(), 1, "connected users see it");
+    assert_eq!(messenger.memory.events().len(), 1, "the event is published");
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_failure_the_next_ones_do_not_ask_the_homeserver() {
+async fn later_notifications_do_not_call_a_failing_homeserver() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
     messenger.send(fixtures::draft("1"), WAIT).await;
@@ -59,7 +59,7 @@ async fn after_a_failure_the_next_ones_do_not_ask_the_homeserver() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_homeserver_never_delays_the_answer_past_the_budget() {
+async fn a_slow_homeserver_never_delays_the_response_past_the_budget() {
     for wait in [0, 1, 500, 3_000, 10_000].map(Duration::from_millis) {
         let messenger = messenger().build();
         messenger.homeserver.delay_requests(Duration::from_mins(10));
@@ -72,30 +72,27 @@ async fn a_slow_homeserver_never_delays_the_answer_past_the_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_sent_is_known_here_at_once_and_elsewhere_soon() {
+async fn a_delivery_is_known_at_once_here_and_soon_in_other_processes() {
     let messenger = messenger().build();
-    let (here, elsewhere) = (messenger.clone(), messenger.another_process());
+    let (here, other) = (messenger.clone(), messenger.another_process());
     let status = async |messenger: &Messenger, id| {
         messenger.notifications().find(&fixtures::satellite(), id).await.expect("stored").status
     };
     let first = messenger.send(fixtures::draft("one"), WAIT).await.notification.id;
-    assert_eq!(
-        (status(&here, first).await, status(&elsewhere, first).await),
-        (Status::Sent, Status::Pending)
-    );
+    assert_eq!((status(&here, first).await, status(&other, first).await), (Status::Sent, Status::Pending));
     sleep(Duration::from_millis(25)).await;
-    assert_eq!(status(&elsewhere, first).await, Status::Sent);
+    assert_eq!(status(&other, first).await, Status::Sent);
     let second = messenger.send(fixtures::draft("two"), WAIT).await.notification.id;
     messenger.send(fixtures::draft("queued"), NO_WAIT).await;
     assert_eq!(
-        status(&elsewhere, second).await,
+        status(&other, second).await,
         Status::Sent,
-        "the worker finds nothing before what is queued"
+        "the queued notification is the first for the worker"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_homeserver_took_after_the_budget_is_not_sent_again() {
+async fn a_delivery_that_succeeds_after_the_budget_is_not_repeated() {
     let messenger = messenger().build();
     messenger.homeserver.delay_responses(Duration::from_secs(2));
     let answer = messenger.send(fixtures::draft("x"), WAIT).await.notification;
@@ -108,7 +105,7 @@ async fn what_the_homeserver_took_after_the_budget_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_live_event_does_not_wait_for_matrix() {
+async fn the_live_event_does_not_wait_for_the_homeserver() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
@@ -144,19 +141,19 @@ async fn all_at_once(processes: &[TestMessenger], times: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_hundred_notifications_to_a_new_entity_make_one_room() {
+async fn two_hundred_notifications_to_a_new_entity_create_one_room() {
     all_at_once(&[messenger().build()], 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_hundred_notifications_over_four_processes_make_one_room() {
+async fn two_hundred_notifications_over_four_processes_create_one_room() {
     let first = messenger().build();
     let processes = [first.another_process(), first.another_process(), first.another_process(), first];
     all_at_once(&processes, 200).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_answered_earlier_goes_first_within_the_budget() {
+async fn an_answered_notification_goes_first_within_the_budget() {
     let messenger = messenger().build();
     messenger.send(fixtures::draft("1"), NO_WAIT).await;
     messenger.send(fixtures::draft("2"), NO_WAIT).await;
@@ -167,7 +164,7 @@ async fn what_was_answered_earlier_goes_first_within_the_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_target_has_its_room() {
+async fn each_target_has_its_own_room() {
     let messenger = messenger().build();
     let entity = |entity_id| Draft {
         target: Target::Entity { entity_type: "machine".into(), entity_id },
@@ -209,7 +206,7 @@ async fn the_live_event_names_the_room_once_it_is_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_call_is_the_same_call() {
+async fn a_repeated_call_returns_the_first_notification() {
     let messenger = messenger().build();
     let call = |fingerprint| {
         messenger.notifications().notify(
@@ -229,9 +226,9 @@ async fn a_repeated_call_is_the_same_call() {
     assert_eq!(messenger.memory.events().len(), 1);
 }
 
-/// Before, the digest of the body's bytes was stored.
+/// Earlier versions stored a digest of the body's bytes as the fingerprint.
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_repeated_across_the_upgrade_is_the_same_call() {
+async fn a_call_repeated_across_the_upgrade_returns_the_first_notification() {
     let messenger = messenger().build();
     let call = |fingerprint: &str| {
         messenger.notifications().notify(
@@ -250,7 +247,7 @@ async fn a_call_that_is_repeated_across_the_upgrade_is_the_same_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_call_waits_for_the_first_to_be_answered() {
+async fn a_repeated_call_is_refused_until_the_first_was_answered() {
     let messenger = messenger().build();
     messenger.homeserver.delay_requests(Duration::from_mins(10));
     let first = messenger.clone();
@@ -265,7 +262,7 @@ async fn a_repeated_call_waits_for_the_first_to_be_answered() {
     let again =
         || messenger.notifications().notify(fixtures::satellite(), fixtures::draft("x"), retried(WAIT, "f"));
     let Err(Error::Conflict { code, retry_after, .. }) = again().await else {
-        panic!("the first is in flight")
+        panic!("the first call is not in flight")
     };
     assert_eq!(code, "idempotency_in_flight");
     assert!(retry_after.is_some_and(|after| after <= WAIT));
@@ -287,7 +284,7 @@ async fn a_repeated_call_is_answered_at_once_when_the_first_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_satellite_reads_what_it_sent() {
+async fn a_satellite_reads_its_notifications() {
     let messenger = messenger().build();
     for n in 0..3 {
         messenger.send(fixtures::draft(&n.to_string()), WAIT).await;

@@ -1,4 +1,4 @@
-//! What happens to notifications while something is away, and after it.
+//! Notifications during and after outages of the homeserver.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use messenger_core::{
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{NO_WAIT, RESTED, WAIT, run_until_idle};
+use crate::{AFTER_BACKOFF, NO_WAIT, WAIT, run_until_idle};
 
 async fn found(messenger: &TestMessenger, of: &Notification) -> Notification {
     messenger.notifications().find(&fixtures::satellite(), of.id).await.expect("it is stored")
@@ -20,7 +20,7 @@ fn numbered(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_an_outage_a_room_has_everything_in_order_and_once() {
+async fn after_an_outage_a_room_has_each_notification_once_and_in_order() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
     for n in 0..50 {
@@ -46,14 +46,14 @@ async fn an_outage_in_the_middle_of_a_queue_keeps_the_order() {
     messenger.homeserver.fail_call(9, Failure::Broken);
     messenger.homeserver.lose_response(12);
     messenger.work().await;
-    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..3), "the lane rests");
+    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..3), "the queue is in backoff");
     messenger.send(fixtures::draft("20"), WAIT).await;
     run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.all_bodies(), numbered(0..21));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_homeserver_being_back_ends_all_rests() {
+async fn retry_now_ends_all_backoffs() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
     for machine in 0..5 {
@@ -61,14 +61,14 @@ async fn the_homeserver_being_back_ends_all_rests() {
     }
     messenger.homeserver.switch_on();
     messenger.work().await;
-    assert!(messenger.homeserver.rooms().is_empty(), "all lanes rest");
-    messenger.ports.maintenance.retry_now().await.expect("woken");
+    assert!(messenger.homeserver.rooms().is_empty(), "all queues are in backoff");
+    messenger.maintenance.retry_now().await.expect("retried");
     messenger.work().await;
     assert_eq!(messenger.homeserver.all_bodies().len(), 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_rests_does_not_hold_up_others() {
+async fn a_queue_in_backoff_does_not_delay_others() {
     let messenger = messenger().build();
     messenger.homeserver.fail_call(1, Failure::TimedOut);
     messenger.send(fixtures::machine(1, "late"), WAIT).await;
@@ -77,38 +77,42 @@ async fn a_queue_that_rests_does_not_hold_up_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_failure_doubles_the_rest_up_to_five_minutes() {
+async fn each_failure_doubles_the_backoff_up_to_five_minutes() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
     let mut pending = messenger.send(fixtures::draft("x"), WAIT).await.notification;
     for attempt in 0..14 {
         assert_eq!(pending.attempts, attempt + 1);
         let next = pending.next_attempt_at.expect("it is tried again");
-        let rest = next.duration_since(messenger.clock.now()).as_secs_f64();
+        let backoff = next.duration_since(messenger.clock.now()).as_secs_f64();
         let longest = f64::min(300.0, 2_f64.powi(attempt));
-        assert!(rest <= longest && rest >= longest * 0.74, "attempt {attempt}: {rest} s of {longest} s");
-        messenger.pass(RESTED);
+        assert!(
+            backoff <= longest && backoff >= longest * 0.74,
+            "attempt {attempt}: {backoff} s of {longest} s"
+        );
+        messenger.pass(AFTER_BACKOFF);
         messenger.work().await;
         pending = found(&messenger, &pending).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_homeserver_that_asks_for_patience_gets_it() {
+async fn a_rate_limit_of_the_homeserver_is_respected() {
     let messenger = messenger().build();
-    for (asked, given_to_it) in [(17, 17), (3600, 300)] {
+    for (asked, expected) in [(17, 17), (3600, 300)] {
         let failure = Failure::Limited(Duration::from_secs(asked));
         messenger.homeserver.fail_call(1, failure);
         let draft = fixtures::machine(i64::try_from(asked).expect("small"), "x");
         let pending = messenger.send(draft, WAIT).await.notification;
-        let rest = pending.next_attempt_at.expect("it is tried again").duration_since(messenger.clock.now());
-        assert_eq!(rest.as_secs(), given_to_it);
+        let backoff =
+            pending.next_attempt_at.expect("it is tried again").duration_since(messenger.clock.now());
+        assert_eq!(backoff.as_secs(), expected);
         assert_eq!(pending.reason.as_deref(), Some(reason::HOMESERVER_UNAVAILABLE));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_homeserver_that_answers_nonsense_is_tried_again() {
+async fn an_invalid_response_of_the_homeserver_is_retried() {
     let messenger = messenger().build();
     messenger.homeserver.fail_call(1, Failure::Broken);
     let pending = messenger.send(fixtures::draft("x"), WAIT).await.notification;
@@ -121,7 +125,7 @@ async fn a_homeserver_that_answers_nonsense_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_refused_for_good_fails_and_holds_nothing_up() {
+async fn a_rejected_notification_fails_and_delays_no_other() {
     let messenger = messenger().build();
     messenger.homeserver.reject("bad");
     let failed = messenger.send(fixtures::draft("bad"), WAIT).await.notification;
@@ -136,11 +140,11 @@ async fn what_is_refused_for_good_fails_and_holds_nothing_up() {
     messenger.work().await;
     assert_eq!(messenger.homeserver.all_bodies(), ["[inventory] 1", "[inventory] 2"]);
     run_until_idle(&messenger).await;
-    assert_eq!(messenger.homeserver.all_bodies().len(), 2, "it is not tried again");
+    assert_eq!(messenger.homeserver.all_bodies().len(), 2, "the rejected one is not retried");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_was_lost_does_not_make_a_second_message() {
+async fn a_lost_response_does_not_cause_a_second_message() {
     for nth in 1..=2 {
         let messenger = messenger().build();
         messenger.homeserver.lose_response(nth);
@@ -168,7 +172,7 @@ async fn two_workers_and_a_caller_deliver_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_leaves_to_a_caller_what_the_caller_delivers() {
+async fn a_worker_leaves_a_notification_in_flight_to_its_caller() {
     let messenger = messenger().build();
     messenger.send(fixtures::draft("0"), WAIT).await;
     messenger.homeserver.delay_requests(Duration::from_secs(1));
@@ -181,7 +185,7 @@ async fn a_worker_leaves_to_a_caller_what_the_caller_delivers() {
     assert_eq!(
         messenger.homeserver.calls(),
         calls,
-        "neither is the first sent twice, nor does the second overtake it"
+        "the first is not sent twice, and the second does not overtake it"
     );
     assert_eq!(sending.await.expect("answered").status, Status::Sent);
     run_until_idle(&messenger).await;
@@ -189,7 +193,7 @@ async fn a_worker_leaves_to_a_caller_what_the_caller_delivers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_behind_a_callers_delivery_follows_it_at_once() {
+async fn a_notification_behind_a_callers_delivery_follows_at_once() {
     let messenger = messenger().build();
     messenger.send(fixtures::draft("0"), WAIT).await;
     messenger.homeserver.delay_requests(Duration::from_millis(50));
@@ -207,7 +211,7 @@ async fn what_waits_behind_a_callers_delivery_follows_it_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_goes_on_when_its_caller_has_no_more_time() {
+async fn a_delivery_continues_after_its_callers_timeout() {
     let messenger = messenger().build();
     messenger.homeserver.delay_responses(Duration::from_secs(2));
     let slow = messenger.send(fixtures::draft("0"), WAIT).await.notification;
@@ -216,11 +220,11 @@ async fn a_delivery_goes_on_when_its_caller_has_no_more_time() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(found(&messenger, &slow).await.status, Status::Sent, "without a worker");
     messenger.work().await;
-    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..2), "what came after it goes on at once");
+    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..2), "the next one is delivered at once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_goes_on_when_its_caller_is_gone() {
+async fn a_delivery_continues_after_its_caller_disconnects() {
     let messenger = messenger().build();
     messenger.homeserver.delay_requests(Duration::from_secs(1));
     let caller = messenger.clone();

@@ -1,4 +1,4 @@
-//! Reading page by page.
+//! Polling the event log page by page.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ fn cursor(text: &str) -> Since {
     Since::Cursor(text.to_owned())
 }
 
-async fn tell(messenger: &TestMessenger, body: &str) {
-    messenger.ports.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
+async fn publish(messenger: &TestMessenger, body: &str) {
+    messenger.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
 }
 
 async fn poll(messenger: &TestMessenger, caller: &Caller, since: Since) -> PollPage {
@@ -39,13 +39,13 @@ fn bodies(page: &PollPage) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_poll_starts_now() {
+async fn the_first_poll_starts_at_the_head() {
     let messenger = messenger().build();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
-    tell(&messenger, "before").await;
+    publish(&messenger, "before").await;
     let first = poll(&messenger, &caller, reader("")).await;
     assert_eq!((first.json().as_str(), first.gap, first.cursor), ("[]", None, Position(1)));
-    tell(&messenger, "after").await;
+    publish(&messenger, "after").await;
     assert_eq!(bodies(&poll(&messenger, &caller, reader("")).await), ["after"]);
     assert_eq!(bodies(&poll(&messenger, &caller, reader("")).await), [""; 0]);
 }
@@ -54,7 +54,7 @@ async fn the_first_poll_starts_now() {
 async fn a_page_is_a_bare_array_of_events_with_their_ids() {
     let messenger = messenger().build();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
-    tell(&messenger, "Größe \"5\"").await;
+    publish(&messenger, "Größe \"5\"").await;
     let page = poll(&messenger, &caller, cursor("0")).await;
     assert_eq!(page.json(), r#"[{"id":1,"type":"new_message","body":"Größe \"5\""}]"#);
 }
@@ -69,7 +69,7 @@ async fn readers_do_not_take_events_from_each_other() {
             poll(&messenger, caller, reader(name)).await;
         }
     }
-    tell(&messenger, "x").await;
+    publish(&messenger, "x").await;
     for caller in [&anna, &bert] {
         for name in ["", "tablet"] {
             assert_eq!(
@@ -83,41 +83,41 @@ async fn readers_do_not_take_events_from_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stateless_poll_goes_on_where_the_client_says() {
+async fn a_stateless_poll_continues_from_the_given_cursor() {
     let messenger = messenger().build();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     for n in 1..=4 {
-        tell(&messenger, &n.to_string()).await;
+        publish(&messenger, &n.to_string()).await;
     }
     for _ in 0..2 {
         let page = poll(&messenger, &caller, cursor("2")).await;
         assert_eq!((bodies(&page), page.cursor), (vec!["3".to_owned(), "4".to_owned()], Position(4)));
     }
-    assert_eq!(bodies(&poll(&messenger, &caller, reader("")).await), [""; 0], "it left no cursor behind");
+    assert_eq!(bodies(&poll(&messenger, &caller, reader("")).await), [""; 0], "no cursor was stored");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_hear_moves_the_cursor_too() {
+async fn events_of_others_move_the_cursor_too() {
     let messenger = messenger().build();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     let foreign = fixtures::event(Audience::Tenant(fixtures::OTHER_TENANT), "foreign");
     messenger.ports.feed.append(&[foreign.clone(), foreign.clone()]).await.expect("appended");
     let page = poll(&messenger, &caller, cursor("0")).await;
     assert_eq!((page.json().as_str(), page.cursor), ("[]", Position(2)));
-    tell(&messenger, "mine").await;
-    messenger.ports.feed.append(&[foreign]).await.expect("appended");
+    publish(&messenger, "mine").await;
+    messenger.feed.append(&[foreign]).await.expect("appended");
     let page = poll(&messenger, &caller, cursor("2")).await;
     assert_eq!((bodies(&page), page.cursor), (vec!["mine".to_owned()], Position(4)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gap_is_one_reset_and_then_the_present() {
+async fn a_gap_is_one_reset_to_the_head() {
     let messenger = messenger().settings(|settings| settings.replay_max = 3).build();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
-    tell(&messenger, "old").await;
+    publish(&messenger, "old").await;
     messenger.pass(Duration::from_hours(24 * 8));
     for _ in 0..4 {
-        tell(&messenger, "young").await;
+        publish(&messenger, "young").await;
     }
     messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
     let gaps = [
@@ -136,7 +136,7 @@ async fn a_gap_is_one_reset_and_then_the_present() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kept_cursor_of_another_log_starts_now() {
+async fn a_stored_cursor_of_another_log_starts_at_the_head() {
     let messenger = messenger().build();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     messenger
@@ -146,12 +146,12 @@ async fn a_kept_cursor_of_another_log_starts_now() {
         .await
         .expect("stored");
     assert_eq!(poll(&messenger, &caller, reader("")).await.json(), "[]");
-    tell(&messenger, "x").await;
+    publish(&messenger, "x").await;
     assert_eq!(bodies(&poll(&messenger, &caller, reader("")).await), ["x"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_poll_returns_when_something_happens() {
+async fn a_long_poll_returns_when_an_event_arrives() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
@@ -162,7 +162,7 @@ async fn a_long_poll_returns_when_something_happens() {
             async move { polling.streams().poll(&caller, &reader(""), LONG).await.expect("a page") },
         );
     tokio::time::sleep(Duration::from_secs(17)).await;
-    assert!(!waiting.is_finished(), "a keepalive ends no poll");
+    assert!(!waiting.is_finished(), "a keepalive does not end the poll");
     messenger
         .ports
         .feed
@@ -170,8 +170,8 @@ async fn a_long_poll_returns_when_something_happens() {
         .await
         .expect("appended");
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(!waiting.is_finished(), "what others hear ends no poll");
-    tell(&messenger, "x").await;
+    assert!(!waiting.is_finished(), "an event of others does not end the poll");
+    publish(&messenger, "x").await;
     let page = waiting.await.expect("it returns");
     assert_eq!((bodies(&page), page.cursor), (vec!["x".to_owned()], Position(2)));
     assert!(start.elapsed() < Duration::from_secs(21), "{:?}", start.elapsed());
@@ -179,11 +179,11 @@ async fn a_long_poll_returns_when_something_happens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_poll_returns_at_once_if_there_is_something() {
+async fn a_long_poll_returns_at_once_if_there_are_events() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
-    tell(&messenger, "x").await;
+    publish(&messenger, "x").await;
     let start = Instant::now();
     let page = messenger.streams().poll(&caller, &cursor("0"), LONG).await.expect("a page");
     assert_eq!((bodies(&page), start.elapsed()), (vec!["x".to_owned()], NOW));
@@ -194,7 +194,7 @@ async fn a_long_poll_returns_at_once_if_there_is_something() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_poll_returns_empty_when_its_time_is_over() {
+async fn a_long_poll_returns_empty_at_its_timeout() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
@@ -209,7 +209,7 @@ async fn a_long_poll_returns_empty_when_its_time_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_poll_hears_a_room_that_is_joined_meanwhile() {
+async fn a_long_poll_receives_a_join_during_its_wait() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
@@ -223,7 +223,7 @@ async fn a_long_poll_hears_a_room_that_is_joined_meanwhile() {
     assert!(waiting.await.expect("it returns").json().contains("room_joined"));
 }
 
-/// The end of a stream must wake the poll that waits on it, and end it: not keep it asking again and again.
+/// Checks that the end of a stream wakes and ends the poll that waits on it, instead of keeping it busy.
 async fn ends_when(messenger: &TestMessenger, caller: Caller, end: impl AsyncFnOnce()) {
     let polling = messenger.clone();
     let waiting =
@@ -240,11 +240,11 @@ async fn ends_when(messenger: &TestMessenger, caller: Caller, end: impl AsyncFnO
         tokio::task::yield_now().await;
     }
     waiting.abort();
-    panic!("it asks the log again and again");
+    panic!("the poll queries the log again and again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_poll_ends_with_its_token() {
+async fn a_long_poll_ends_when_its_token_expires() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;

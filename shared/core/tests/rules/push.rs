@@ -1,4 +1,4 @@
-//! Transactions that the homeserver pushes, and those that it loses.
+//! Pushed transactions, and pushes that the homeserver loses.
 
 use std::time::Duration;
 
@@ -14,25 +14,25 @@ use tokio::time::sleep;
 
 use crate::in_general_room;
 
-/// Time in which a homeserver may have restarted.
+/// A time in which a homeserver may have restarted.
 const RESTART: Duration = Duration::from_millis(150);
 
-/// Anna in the general room, of which everything was read.
-struct Stand {
+/// Anna in the general room, which was read up to the present.
+struct Fixture {
     messenger: TestMessenger,
     anna: Caller,
     room: RoomId,
 }
 
-impl Stand {
+impl Fixture {
     async fn new() -> Self {
         let messenger = messenger().build();
         let (anna, room) = in_general_room(&messenger, "anna").await;
-        assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("it is read"));
+        assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
         Self { messenger, anna, room }
     }
 
-    fn says(&self, body: &str) -> EventId {
+    fn send_text(&self, body: &str) -> EventId {
         self.messenger.homeserver.send_text(&self.room, &self.id(), body)
     }
 
@@ -44,9 +44,9 @@ impl Stand {
         push(&self.messenger, connection, &self.room, event).await;
     }
 
-    /// The messages in the log, in its order.
-    async fn told(&self) -> Vec<String> {
-        told(&self.messenger, &self.room).await
+    /// Returns the published messages, in order.
+    async fn published(&self) -> Vec<String> {
+        published(&self.messenger, &self.room).await
     }
 }
 
@@ -55,7 +55,7 @@ async fn push(messenger: &TestMessenger, connection: u64, room: &RoomId, event: 
     messenger.receive_push(Some(connection), events).await.expect("received");
 }
 
-async fn told(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
+async fn published(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
     let audience = [Audience::Room(fixtures::TENANT, room.clone())];
     let events = messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events");
     let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
@@ -65,102 +65,102 @@ async fn told(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_push_is_ingested_before_its_successor_on_a_new_connection() {
-    let stand = Stand::new().await;
-    stand.push(1, &stand.says("1")).await;
+    let fixture = Fixture::new().await;
+    fixture.push(1, &fixture.send_text("1")).await;
     for (connection, lost, next) in [(2, "2", "3"), (3, "4", "5")] {
-        stand.says(lost);
+        fixture.send_text(lost);
         sleep(RESTART).await;
-        stand.push(connection, &stand.says(next)).await;
+        fixture.push(connection, &fixture.send_text(next)).await;
     }
-    assert_eq!(stand.told().await, ["1", "2", "3", "4", "5"]);
+    assert_eq!(fixture.published().await, ["1", "2", "3", "4", "5"]);
 }
 
 #[tokio::test]
 async fn a_new_process_ingests_what_was_lost_before_its_first_push() {
-    let stand = Stand::new().await;
-    stand.push(9, &stand.says("1")).await;
-    stand.says("2");
-    let third = stand.says("3");
-    // Its connections are counted anew.
-    let started = stand.messenger.another_process();
-    push(&started, 1, &stand.room, &third).await;
-    assert_eq!(told(&started, &stand.room).await, ["1", "2", "3"]);
+    let fixture = Fixture::new().await;
+    fixture.push(9, &fixture.send_text("1")).await;
+    fixture.send_text("2");
+    let third = fixture.send_text("3");
+    // A new process counts connections from 1.
+    let started = fixture.messenger.another_process();
+    push(&started, 1, &fixture.room, &third).await;
+    assert_eq!(published(&started, &fixture.room).await, ["1", "2", "3"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn later_pushes_on_a_connection_and_the_bots_own_messages_cost_no_call() {
-    let stand = Stand::new().await;
-    stand.push(1, &stand.says("1")).await;
-    let calls = stand.messenger.homeserver.calls();
+    let fixture = Fixture::new().await;
+    fixture.push(1, &fixture.send_text("1")).await;
+    let calls = fixture.messenger.homeserver.calls();
     for n in 2..10 {
-        stand.push(1, &stand.says(&n.to_string())).await;
+        fixture.push(1, &fixture.send_text(&n.to_string())).await;
     }
-    assert_eq!(stand.messenger.homeserver.calls(), calls);
+    assert_eq!(fixture.messenger.homeserver.calls(), calls);
     sleep(RESTART).await;
     let bot = MatrixUserId::new("@messenger:hub.local");
-    stand.push(2, &stand.messenger.homeserver.send_text(&stand.room, &bot, "a notification")).await;
-    assert_eq!(stand.messenger.homeserver.calls(), calls);
-    stand.push(2, &stand.says("10")).await;
-    assert_eq!(stand.messenger.homeserver.calls(), calls + 1);
+    fixture.push(2, &fixture.messenger.homeserver.send_text(&fixture.room, &bot, "a notification")).await;
+    assert_eq!(fixture.messenger.homeserver.calls(), calls);
+    fixture.push(2, &fixture.send_text("10")).await;
+    assert_eq!(fixture.messenger.homeserver.calls(), calls + 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn connections_that_follow_each_other_without_a_pause_cost_no_call() {
-    let stand = Stand::new().await;
-    stand.push(1, &stand.says("1")).await;
-    let calls = stand.messenger.homeserver.calls();
+    let fixture = Fixture::new().await;
+    fixture.push(1, &fixture.send_text("1")).await;
+    let calls = fixture.messenger.homeserver.calls();
     for connection in 2..20 {
         sleep(RESTART / 2).await;
-        stand.push(connection, &stand.says(&connection.to_string())).await;
+        fixture.push(connection, &fixture.send_text(&connection.to_string())).await;
     }
-    assert_eq!(stand.messenger.homeserver.calls(), calls, "Conduit opens one for each push");
+    assert_eq!(fixture.messenger.homeserver.calls(), calls, "Conduit opens one for each push");
     sleep(RESTART).await;
-    stand.push(20, &stand.says("20")).await;
-    assert_eq!(stand.messenger.homeserver.calls(), calls + 1);
+    fixture.push(20, &fixture.send_text("20")).await;
+    assert_eq!(fixture.messenger.homeserver.calls(), calls + 1);
 }
 
 #[tokio::test]
 async fn a_push_is_not_refused_because_the_events_before_it_cannot_be_read() {
     for failure in [Failure::Broken, Failure::Unreachable, Failure::TimedOut, Failure::Rejected] {
-        let stand = Stand::new().await;
-        stand.messenger.homeserver.fail_call(1, failure);
-        stand.push(1, &stand.says("1")).await;
-        assert_eq!(stand.told().await, ["1"], "{failure:?}");
+        let fixture = Fixture::new().await;
+        fixture.messenger.homeserver.fail_call(1, failure);
+        fixture.push(1, &fixture.send_text("1")).await;
+        assert_eq!(fixture.published().await, ["1"], "{failure:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_homeserver_that_is_slow_to_show_the_events_before_a_push_is_not_waited_for() {
-    let stand = Stand::new().await;
-    let said = stand.says("1");
-    stand.messenger.homeserver.delay_requests(Duration::from_mins(5));
+    let fixture = Fixture::new().await;
+    let sent = fixture.send_text("1");
+    fixture.messenger.homeserver.delay_requests(Duration::from_mins(5));
     let begin = tokio::time::Instant::now();
-    stand.push(1, &said).await;
+    fixture.push(1, &sent).await;
     assert!(begin.elapsed() <= Duration::from_secs(10), "{:?}", begin.elapsed());
-    assert_eq!(stand.told().await, ["1"]);
+    assert_eq!(fixture.published().await, ["1"]);
 }
 
 #[tokio::test]
-async fn it_is_known_to_every_process_whether_the_homeserver_pushes() {
-    let stand = Stand::new().await;
-    let other = stand.messenger.another_process();
-    assert!(other.push().is_silent().await.expect("known"), "it never did");
+async fn every_process_knows_whether_the_homeserver_pushes() {
+    let fixture = Fixture::new().await;
+    let other = fixture.messenger.another_process();
+    assert!(other.is_push_silent().await.expect("known"), "no push has arrived yet");
     for _ in 0..3 {
-        stand.push(1, &stand.says("1")).await;
-        assert!(!other.push().is_silent().await.expect("known"));
-        stand.messenger.pass(Duration::from_secs(10));
-        assert!(other.push().is_silent().await.expect("known"));
+        fixture.push(1, &fixture.send_text("1")).await;
+        assert!(!other.is_push_silent().await.expect("known"));
+        fixture.messenger.pass(Duration::from_secs(10));
+        assert!(other.is_push_silent().await.expect("known"));
     }
-    // A push that could not be ingested comes again later: the homeserver waits.
-    stand.messenger.memory.switch_off();
-    let event = stand.messenger.homeserver.room_event(&stand.room, &stand.says("2"));
-    stand.messenger.receive_push(Some(1), vec![event]).await.expect_err("the database is away");
-    stand.messenger.memory.switch_on();
-    assert!(other.push().is_silent().await.expect("known"));
+    // The homeserver retries a push that could not be ingested, so push is not silent.
+    fixture.messenger.memory.switch_off();
+    let event = fixture.messenger.homeserver.room_event(&fixture.room, &fixture.send_text("2"));
+    fixture.messenger.receive_push(Some(1), vec![event]).await.expect_err("the database is away");
+    fixture.messenger.memory.switch_on();
+    assert!(other.is_push_silent().await.expect("known"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn before_anything_was_read_messages_of_ours_stand_in_the_rooms_order() {
+async fn messages_sent_before_the_first_sync_keep_the_rooms_order() {
     let messenger = messenger().build();
     let (anna, room) = in_general_room(&messenger, "anna").await;
     assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), None);
@@ -171,5 +171,5 @@ async fn before_anything_was_read_messages_of_ours_stand_in_the_rooms_order() {
     messenger.service.send(&anna, &room, MessageContent::text("150", "m.text"), None).await.expect("sent");
     sleep(Duration::from_secs(5)).await;
     let numbers: Vec<_> = (0..151).map(|n| n.to_string()).collect();
-    assert_eq!(told(&messenger, &room).await, numbers);
+    assert_eq!(published(&messenger, &room).await, numbers);
 }

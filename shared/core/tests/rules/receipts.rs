@@ -1,4 +1,4 @@
-//! Receipts of other Matrix clients move read positions here.
+//! Read receipts of other Matrix clients move read positions.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use crate::{in_general_room, ready_caller};
 
-/// Longer than events are looked up that no message is known of.
+/// Longer than unknown events of receipts are looked up.
 const LATER: Duration = Duration::from_secs(6);
 
-struct Stand {
+struct Fixture {
     messenger: TestMessenger,
     anna: Caller,
     room: RoomId,
@@ -26,7 +26,7 @@ fn matrix(name: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{name}:hub.local"))
 }
 
-impl Stand {
+impl Fixture {
     async fn new() -> Self {
         let messenger = messenger().build();
         let (anna, room) = in_general_room(&messenger, "anna").await;
@@ -34,8 +34,8 @@ impl Stand {
         Self { messenger, anna, room }
     }
 
-    /// Bert says something, and we hear of it.
-    async fn says(&self, body: &str) -> EventId {
+    /// Sends a message as Bert, and receives its event.
+    async fn receive_text(&self, body: &str) -> EventId {
         let event = self.messenger.homeserver.send_text(&self.room, &matrix("bert"), body);
         self.messenger
             .receive(vec![self.messenger.homeserver.room_event(&self.room, &event)])
@@ -48,8 +48,8 @@ impl Stand {
         Receipt { room: self.room.clone(), user: matrix("anna"), event: event.clone() }
     }
 
-    async fn reads(&self, event: &EventId) {
-        self.messenger.receipts().ingest(&[self.receipt(event)]).await.expect("heard");
+    async fn receive_receipt(&self, event: &EventId) {
+        self.messenger.hear_receipts(&[self.receipt(event)]).await.expect("received");
     }
 
     async fn unread(&self) -> i64 {
@@ -58,106 +58,106 @@ impl Stand {
     }
 
     /// Returns the `unread` events of Anna's devices.
-    fn told(&self) -> Vec<Value> {
+    fn unread_events(&self) -> Vec<Value> {
         let events = self.messenger.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
         events.map(|event| serde_json::from_str(event.payload.as_str()).expect("JSON")).collect()
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receipt_is_told_once_by_whatever_ways_it_comes() {
-    let stand = Stand::new().await;
-    let (first, last) = (stand.says("1").await, stand.says("2").await);
-    stand.reads(&first).await;
-    assert_eq!(stand.unread().await, 1);
+async fn a_receipt_is_published_once_however_it_arrives() {
+    let fixture = Fixture::new().await;
+    let (first, last) = (fixture.receive_text("1").await, fixture.receive_text("2").await);
+    fixture.receive_receipt(&first).await;
+    assert_eq!(fixture.unread().await, 1);
     // Public and private, by push and by `/sync`, here and in another process.
-    let receipts = [stand.receipt(&last), stand.receipt(&last), stand.receipt(&first)];
-    for process in [&stand.messenger, &stand.messenger.another_process()] {
-        process.receipts().ingest(&receipts).await.expect("heard");
+    let receipts = [fixture.receipt(&last), fixture.receipt(&last), fixture.receipt(&first)];
+    for process in [&fixture.messenger, &fixture.messenger.another_process()] {
+        process.hear_receipts(&receipts).await.expect("received");
     }
-    assert_eq!(stand.unread().await, 0);
-    let told = [1, 0].map(|count| json!({ "room_id": stand.room, "unread_count": count }));
-    assert_eq!(stand.told(), told);
-    // The echo of what was read here.
-    let next = stand.says("3").await;
-    stand.messenger.rooms().mark_read(&stand.anna, &stand.room).await.expect("read");
-    stand.messenger.drain_background().await;
-    assert_eq!(stand.messenger.homeserver.receipts().len(), 1);
-    stand.reads(&next).await;
+    assert_eq!(fixture.unread().await, 0);
+    let expected = [1, 0].map(|count| json!({ "room_id": fixture.room, "unread_count": count }));
+    assert_eq!(fixture.unread_events(), expected);
+    // The echo of a receipt of this service.
+    let next = fixture.receive_text("3").await;
+    fixture.messenger.mark_read(&fixture.anna, &fixture.room).await.expect("read");
+    fixture.messenger.settled().await;
+    assert_eq!(fixture.messenger.homeserver.receipts().len(), 1);
+    fixture.receive_receipt(&next).await;
     assert_eq!(
-        (stand.told().len(), stand.messenger.homeserver.receipts().len()),
+        (fixture.unread_events().len(), fixture.messenger.homeserver.receipts().len()),
         (3, 1),
-        "it does not go round"
+        "the echo has no effect"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receipt_of_what_is_no_message_counts_for_what_stands_before_it() {
-    let stand = Stand::new().await;
-    stand.says("1").await;
+async fn a_receipt_for_another_event_counts_for_the_messages_before_it() {
+    let fixture = Fixture::new().await;
+    fixture.receive_text("1").await;
     let reaction = json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": "$x", "key": "+" } });
     let reaction =
-        stand.messenger.homeserver.send_event(&stand.room, &matrix("bert"), "m.reaction", reaction);
-    stand.says("2").await;
-    let calls = stand.messenger.homeserver.calls();
-    stand.reads(&reaction).await;
+        fixture.messenger.homeserver.send_event(&fixture.room, &matrix("bert"), "m.reaction", reaction);
+    fixture.receive_text("2").await;
+    let calls = fixture.messenger.homeserver.calls();
+    fixture.receive_receipt(&reaction).await;
     tokio::time::sleep(LATER).await;
-    assert_eq!(stand.unread().await, 1);
-    assert_eq!(stand.messenger.homeserver.calls(), calls + 1, "the homeserver is asked once");
-    // Who has read everything is of no interest.
-    stand.messenger.rooms().mark_read(&stand.anna, &stand.room).await.expect("read");
-    stand.messenger.drain_background().await;
-    let calls = stand.messenger.homeserver.calls();
+    assert_eq!(fixture.unread().await, 1);
+    assert_eq!(fixture.messenger.homeserver.calls(), calls + 1, "the homeserver is called once");
+    // No look-up happens if the user has read all messages.
+    fixture.messenger.mark_read(&fixture.anna, &fixture.room).await.expect("read");
+    fixture.messenger.settled().await;
+    let calls = fixture.messenger.homeserver.calls();
     let state =
-        stand.messenger.homeserver.send_event(&stand.room, &matrix("bert"), "m.room.avatar", json!({}));
-    stand.reads(&state).await;
+        fixture.messenger.homeserver.send_event(&fixture.room, &matrix("bert"), "m.room.avatar", json!({}));
+    fixture.receive_receipt(&state).await;
     tokio::time::sleep(LATER).await;
-    assert_eq!(stand.messenger.homeserver.calls(), calls);
+    assert_eq!(fixture.messenger.homeserver.calls(), calls);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receipt_may_be_quicker_than_its_message() {
-    let stand = Stand::new().await;
-    stand.says("1").await;
-    let late = stand.messenger.homeserver.send_text(&stand.room, &matrix("bert"), "2");
-    stand.reads(&late).await;
+async fn a_receipt_may_arrive_before_its_message() {
+    let fixture = Fixture::new().await;
+    fixture.receive_text("1").await;
+    let late = fixture.messenger.homeserver.send_text(&fixture.room, &matrix("bert"), "2");
+    fixture.receive_receipt(&late).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    stand
+    fixture
         .messenger
-        .receive(vec![stand.messenger.homeserver.room_event(&stand.room, &late)])
+        .receive(vec![fixture.messenger.homeserver.room_event(&fixture.room, &late)])
         .await
         .expect("received");
-    assert_eq!(stand.unread().await, 1, "the message before it is read");
+    assert_eq!(fixture.unread().await, 1, "the message before it is read");
     tokio::time::sleep(LATER).await;
-    assert_eq!(stand.unread().await, 0);
+    assert_eq!(fixture.unread().await, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn reconciliation_takes_receipts_over_before_it_goes_on() {
-    let stand = Stand::new().await;
-    stand.messenger.reconcile("w", Duration::ZERO).await.expect("read");
-    let event = stand.messenger.homeserver.send_text(&stand.room, &matrix("bert"), "1");
+async fn reconciliation_stores_receipts_before_it_moves_the_sync_token() {
+    let fixture = Fixture::new().await;
+    fixture.messenger.reconcile("w", Duration::ZERO).await.expect("read");
+    let event = fixture.messenger.homeserver.send_text(&fixture.room, &matrix("bert"), "1");
     for reader in ["anna", "messenger", "stranger"] {
-        stand.messenger.homeserver.send_receipt(&stand.room, &matrix(reader), &event);
+        fixture.messenger.homeserver.send_receipt(&fixture.room, &matrix(reader), &event);
     }
-    stand.messenger.homeserver.send_receipt(&stand.room, &MatrixUserId::new("@anna:elsewhere"), &event);
-    stand.messenger.reconcile("w", Duration::ZERO).await.expect("read");
-    assert_eq!(stand.unread().await, 0);
-    assert_eq!(stand.told().len(), 1);
+    fixture.messenger.homeserver.send_receipt(&fixture.room, &MatrixUserId::new("@anna:elsewhere"), &event);
+    fixture.messenger.reconcile("w", Duration::ZERO).await.expect("read");
+    assert_eq!(fixture.unread().await, 0);
+    assert_eq!(fixture.unread_events().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receipt_that_the_database_did_not_take_is_not_lost() {
-    let stand = Stand::new().await;
-    let (first, second) = (stand.says("1").await, stand.says("2").await);
-    stand.messenger.memory.switch_off();
-    let refused = stand.messenger.receipts().ingest(&[stand.receipt(&first)]).await;
-    refused.expect_err("whoever reads the stream reads it again");
-    stand.messenger.receipts().ingest_pushed(vec![stand.receipt(&second)]).await;
+async fn a_receipt_during_a_database_outage_is_not_lost() {
+    let fixture = Fixture::new().await;
+    let (first, second) = (fixture.receive_text("1").await, fixture.receive_text("2").await);
+    fixture.messenger.memory.switch_off();
+    let refused = fixture.messenger.hear_receipts(&[fixture.receipt(&first)]).await;
+    refused.expect_err("the worker reads the receipt again");
+    fixture.messenger.hear_pushed_receipts(vec![fixture.receipt(&second)]).await;
     tokio::time::sleep(LATER / 2).await;
-    stand.messenger.memory.switch_on();
-    stand.reads(&first).await;
-    assert_eq!(stand.unread().await, 1);
+    fixture.messenger.memory.switch_on();
+    fixture.receive_receipt(&first).await;
+    assert_eq!(fixture.unread().await, 1);
     tokio::time::sleep(LATER).await;
-    assert_eq!(stand.unread().await, 0, "a pushed one is not repeated");
+    assert_eq!(fixture.unread().await, 0, "a pushed receipt is retried, because it is not repeated");
 }

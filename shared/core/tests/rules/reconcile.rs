@@ -1,4 +1,4 @@
-//! Reading the homeserver's own stream, and what is done when it does not know our position any more.
+//! Reconciliation by `/sync`, and the resync after an unknown sync token.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use tokio::time::sleep;
 use crate::{WAIT, ready_caller};
 
 const WORKER: &str = "worker";
-/// Longer than the ids of events are remembered at the least.
+/// Longer than event ids are remembered at the least.
 const LONG_AGO: Duration = Duration::from_hours(40 * 24);
 
 async fn reconcile(messenger: &TestMessenger) {
-    assert!(messenger.reconcile().run(WORKER, Duration::ZERO).await.expect("it is read"));
+    assert!(messenger.reconcile(WORKER, Duration::ZERO).await.expect("reconciled"));
 }
 
-/// A hub whose worker has read everything, and the general room with anna in it.
+/// Returns a messenger whose worker has read all events, and the general room with Anna in it.
 async fn up_to_date() -> (TestMessenger, RoomId, MatrixUserId) {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
@@ -33,8 +33,8 @@ async fn up_to_date() -> (TestMessenger, RoomId, MatrixUserId) {
     (messenger, room, anna)
 }
 
-/// The homeserver is another one by now, with other positions.
-async fn lose_position(messenger: &TestMessenger) {
+/// Stores a sync token that the homeserver does not know.
+async fn lose_sync_token(messenger: &TestMessenger) {
     messenger
         .ports
         .reconciliation
@@ -43,8 +43,8 @@ async fn lose_position(messenger: &TestMessenger) {
         .expect("stored");
 }
 
-/// What was told of a room, in the order of the log.
-async fn told(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
+/// Returns the published messages of a room, in order.
+async fn published(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
     let audience = [Audience::Room(fixtures::TENANT, room.clone())];
     let events = messenger.ports.feed.after(Position(0), &audience, 10_000).await.expect("events");
     let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
@@ -52,7 +52,12 @@ async fn told(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
     messages.map(|event| body(event.json()).as_str().expect("a body").to_owned()).collect()
 }
 
-fn say(messenger: &TestMessenger, room: &RoomId, sender: &MatrixUserId, numbers: std::ops::Range<usize>) {
+fn send_numbers(
+    messenger: &TestMessenger,
+    room: &RoomId,
+    sender: &MatrixUserId,
+    numbers: std::ops::Range<usize>,
+) {
     for n in numbers {
         messenger.homeserver.send_text(room, sender, &n.to_string());
     }
@@ -63,54 +68,58 @@ fn numbers(numbers: std::ops::Range<usize>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_position_that_is_unknown_is_given_up_and_nothing_is_lost_or_doubled() {
-    for is_forgiving in [false, true] {
+async fn an_unknown_sync_token_is_discarded_and_no_message_is_lost_or_duplicated() {
+    for accepts_unknown_tokens in [false, true] {
         let (messenger, room, anna) = up_to_date().await;
-        if is_forgiving {
+        if accepts_unknown_tokens {
             messenger.homeserver.accept_unknown_tokens();
         }
-        // More than a page of what is known, and more than a page of what is not.
-        say(&messenger, &room, &anna, 0..150);
+        // More than a page of known events, and more than a page of unknown ones.
+        send_numbers(&messenger, &room, &anna, 0..150);
         reconcile(&messenger).await;
-        lose_position(&messenger).await;
-        say(&messenger, &room, &anna, 150..400);
+        lose_sync_token(&messenger).await;
+        send_numbers(&messenger, &room, &anna, 150..400);
         reconcile(&messenger).await;
-        assert_eq!(told(&messenger, &room).await, numbers(0..400), "forgiving: {is_forgiving}");
+        assert_eq!(
+            published(&messenger, &room).await,
+            numbers(0..400),
+            "accepts unknown tokens: {accepts_unknown_tokens}"
+        );
         assert_eq!(messenger.memory.summary(&room).count, 400);
-        // From here it goes on as ever.
-        say(&messenger, &room, &anna, 400..410);
+        // Reconciliation then continues as usual.
+        send_numbers(&messenger, &room, &anna, 400..410);
         reconcile(&messenger).await;
-        assert_eq!(told(&messenger, &room).await, numbers(0..410));
+        assert_eq!(published(&messenger, &room).await, numbers(0..410));
     }
 }
 
 #[tokio::test]
-async fn a_limited_timeline_is_filled_though_many_events_do_not_concern_us() {
+async fn a_limited_timeline_is_backfilled_across_irrelevant_events() {
     for last in ["m.room.message", "org.example.sensor"] {
         let (messenger, room, anna) = up_to_date().await;
         for n in 0..350 {
-            say(&messenger, &room, &anna, n..n + 1);
+            send_numbers(&messenger, &room, &anna, n..n + 1);
             messenger.homeserver.send_event(&room, &anna, "org.example.sensor", json!({ "celsius": n }));
         }
-        // More than a timeline.
+        // More than one timeline has.
         for _ in 0..20 {
             messenger.homeserver.send_event(&room, &anna, last, json!({ "celsius": 0 }));
         }
         reconcile(&messenger).await;
-        assert_eq!(told(&messenger, &room).await, numbers(0..350), "the last events are {last}");
+        assert_eq!(published(&messenger, &room).await, numbers(0..350), "the last events are {last}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_that_grows_while_it_is_read_does_not_hold_the_worker() {
+async fn a_room_that_grows_while_it_is_read_does_not_block_the_worker() {
     let (messenger, room, anna) = up_to_date().await;
-    say(&messenger, &room, &anna, 0..250);
+    send_numbers(&messenger, &room, &anna, 0..250);
     messenger.homeserver.delay_requests(Duration::from_millis(10));
-    let talker = {
+    let sender = {
         let (messenger, room, anna) = (messenger.clone(), room.clone(), anna.clone());
         tokio::spawn(async move {
             for n in 250..2_000 {
-                say(&messenger, &room, &anna, n..n + 1);
+                send_numbers(&messenger, &room, &anna, n..n + 1);
                 sleep(Duration::from_millis(2)).await;
             }
         })
@@ -118,94 +127,100 @@ async fn a_room_that_grows_while_it_is_read_does_not_hold_the_worker() {
     let calls = messenger.homeserver.calls();
     reconcile(&messenger).await;
     assert!(messenger.homeserver.calls() - calls < 10, "{}", messenger.homeserver.calls() - calls);
-    assert!(!talker.is_finished(), "the room still grows");
-    talker.await.expect("all is said");
+    assert!(!sender.is_finished(), "the room still grows");
+    sender.await.expect("all messages are sent");
     messenger.homeserver.delay_requests(Duration::ZERO);
     reconcile(&messenger).await;
-    assert_eq!(told(&messenger, &room).await, numbers(0..2_000), "nothing is lost or doubled");
+    assert_eq!(published(&messenger, &room).await, numbers(0..2_000), "no message is lost or duplicated");
 }
 
 #[tokio::test]
-async fn what_is_older_than_the_memory_of_ids_is_not_told_again() {
-    for is_forgiving in [false, true] {
+async fn messages_older_than_the_remembered_ids_are_not_published_again() {
+    for accepts_unknown_tokens in [false, true] {
         let (messenger, room, anna) = up_to_date().await;
-        if is_forgiving {
+        if accepts_unknown_tokens {
             messenger.homeserver.accept_unknown_tokens();
         }
-        // So few that all of it is in one answer; another room has more.
-        say(&messenger, &room, &anna, 0..2);
+        // Few enough for one response; another room has more.
+        send_numbers(&messenger, &room, &anna, 0..2);
         for n in 0..9 {
             messenger.send(fixtures::machine(1, &n.to_string()), WAIT).await;
         }
         reconcile(&messenger).await;
         messenger.pass(LONG_AGO);
-        // Its worker was there all the time, and so the old ids are forgotten.
+        // The worker ran all the time, so the old ids are forgotten.
         reconcile(&messenger).await;
-        messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
-        lose_position(&messenger).await;
-        say(&messenger, &room, &anna, 2..3);
+        messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+        lose_sync_token(&messenger).await;
+        send_numbers(&messenger, &room, &anna, 2..3);
         reconcile(&messenger).await;
+        assert_eq!(published(&messenger, &room).await, numbers(2..3), "old events are dropped from the log");
         assert_eq!(
-            told(&messenger, &room).await,
-            numbers(2..3),
-            "what was told long ago is dropped from the log"
+            messenger.memory.summary(&room).count,
+            3,
+            "accepts unknown tokens: {accepts_unknown_tokens}"
         );
-        assert_eq!(messenger.memory.summary(&room).count, 3, "forgiving: {is_forgiving}");
     }
 }
 
-/// Somebody says a number, by a clock of their own.
-async fn say_at(messenger: &TestMessenger, room: &RoomId, sender: &MatrixUserId, number: usize, at: &str) {
+/// Sends a number with a timestamp.
+async fn send_number_at(
+    messenger: &TestMessenger,
+    room: &RoomId,
+    sender: &MatrixUserId,
+    number: usize,
+    at: &str,
+) {
     let content = serde_json::json!({ "msgtype": "m.text", "body": number.to_string() });
-    let (timeline, at) = (&messenger.ports.timeline, at.parse().expect("a time"));
-    timeline.send_as(room, sender, &format!("clock {number}"), at, &content).await.expect("said");
+    let (timeline, at) = (&messenger.ports().timeline, at.parse().expect("a time"));
+    timeline.send_as(room, sender, &format!("clock {number}"), at, &content).await.expect("sent");
 }
 
 #[tokio::test]
-async fn wrong_clocks_neither_hide_a_message_nor_tell_an_old_one_again() {
+async fn wrong_timestamps_neither_hide_a_message_nor_repeat_an_old_one() {
     let (before, after) = ("1970-01-01T00:00:00Z", "9999-12-30T22:00:00Z");
     let (messenger, room, anna) = up_to_date().await;
-    say(&messenger, &room, &anna, 0..2);
-    say_at(&messenger, &room, &anna, 2, after).await;
-    say(&messenger, &room, &anna, 3..5);
+    send_numbers(&messenger, &room, &anna, 0..2);
+    send_number_at(&messenger, &room, &anna, 2, after).await;
+    send_numbers(&messenger, &room, &anna, 3..5);
     reconcile(&messenger).await;
     messenger.pass(LONG_AGO);
     reconcile(&messenger).await;
-    messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
-    lose_position(&messenger).await;
-    say_at(&messenger, &room, &anna, 5, after).await;
-    say(&messenger, &room, &anna, 6..120);
+    messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+    lose_sync_token(&messenger).await;
+    send_number_at(&messenger, &room, &anna, 5, after).await;
+    send_numbers(&messenger, &room, &anna, 6..120);
     for (n, at) in [(120, before), (121, after)] {
-        say_at(&messenger, &room, &anna, n, at).await;
+        send_number_at(&messenger, &room, &anna, n, at).await;
     }
-    say(&messenger, &room, &anna, 122..250);
-    say_at(&messenger, &room, &anna, 250, before).await;
+    send_numbers(&messenger, &room, &anna, 122..250);
+    send_number_at(&messenger, &room, &anna, 250, before).await;
     reconcile(&messenger).await;
-    assert_eq!(told(&messenger, &room).await, numbers(5..251));
+    assert_eq!(published(&messenger, &room).await, numbers(5..251));
     assert_eq!(messenger.memory.summary(&room).count, 251, "each once");
 }
 
 #[tokio::test]
-async fn after_a_long_outage_everything_since_is_read_back() {
+async fn all_messages_since_the_start_of_a_long_outage_are_backfilled() {
     let (messenger, room, anna) = up_to_date().await;
-    lose_position(&messenger).await;
-    say(&messenger, &room, &anna, 0..3);
+    lose_sync_token(&messenger).await;
+    send_numbers(&messenger, &room, &anna, 0..3);
     messenger.pass(LONG_AGO);
-    say(&messenger, &room, &anna, 3..6);
-    messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+    send_numbers(&messenger, &room, &anna, 3..6);
+    messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
     assert!(
         messenger.ports.reconciliation.moved_at().await.expect("a time")
             < messenger.clock.now() - LONG_AGO / 2
     );
     reconcile(&messenger).await;
-    assert_eq!(told(&messenger, &room).await, numbers(0..6));
+    assert_eq!(published(&messenger, &room).await, numbers(0..6));
 }
 
 #[tokio::test]
-async fn an_outage_or_any_other_refusal_gives_up_no_position() {
+async fn an_outage_or_rejection_discards_no_sync_token() {
     let (messenger, room, anna) = up_to_date().await;
-    let position = messenger.ports.reconciliation.position().await.expect("read");
-    say(&messenger, &room, &anna, 0..10);
+    let position = messenger.reconciliation.position().await.expect("read");
+    send_numbers(&messenger, &room, &anna, 0..10);
     for failure in [
         Failure::Unreachable,
         Failure::TimedOut,
@@ -213,129 +228,127 @@ async fn an_outage_or_any_other_refusal_gives_up_no_position() {
         Failure::Rejected,
         Failure::Limited(Duration::from_secs(1)),
     ] {
-        // In the stream itself, and where it is read on in a room.
+        // In `/sync` itself, and in the backfill of a room.
         for call in [1, 2] {
             messenger.homeserver.fail_call(call, failure);
-            let failed = messenger.reconcile().run(WORKER, Duration::ZERO).await.expect_err("it is told");
+            let failed = messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("a failure");
             assert_eq!(failed.failure(), Some(failure));
             assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), position);
         }
     }
     reconcile(&messenger).await;
-    assert_eq!(told(&messenger, &room).await, numbers(0..10));
+    assert_eq!(published(&messenger, &room).await, numbers(0..10));
 }
 
 #[tokio::test]
-async fn a_worker_may_crash_at_every_step_of_starting_anew() {
+async fn a_worker_may_crash_at_every_step_of_a_resync() {
     for step in 0..1000 {
         let (messenger, room, anna) = up_to_date().await;
-        say(&messenger, &room, &anna, 0..5);
-        lose_position(&messenger).await;
-        say(&messenger, &room, &anna, 5..120);
-        let done =
-            messenger.crash_after(step, messenger.reconcile().run(WORKER, Duration::ZERO)).await.is_some();
+        send_numbers(&messenger, &room, &anna, 0..5);
+        lose_sync_token(&messenger).await;
+        send_numbers(&messenger, &room, &anna, 5..120);
+        let done = messenger.crash_after(step, messenger.reconcile(WORKER, Duration::ZERO)).await.is_some();
         let survivor = messenger.another_process();
         survivor.pass(Duration::from_mins(1));
-        assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("it is read"));
-        assert_eq!(told(&survivor, &room).await, numbers(0..120), "step {step}");
+        assert!(survivor.reconcile("another", Duration::ZERO).await.expect("reconciled"));
+        assert_eq!(published(&survivor, &room).await, numbers(0..120), "step {step}");
         if done {
             assert!(step > 8, "there were only {step} steps");
             return;
         }
     }
-    panic!("it never comes to an end");
+    panic!("the resync never completes");
 }
 
 #[tokio::test]
-async fn a_bot_that_was_put_out_comes_back_and_has_missed_nothing() {
+async fn a_kicked_bot_rejoins_and_misses_no_message() {
     let (messenger, room, anna) = up_to_date().await;
-    say(&messenger, &room, &anna, 0..5);
+    send_numbers(&messenger, &room, &anna, 0..5);
     messenger.homeserver.remove_bot(&room, &anna, false);
-    say(&messenger, &room, &anna, 5..120);
-    // Not before the homeserver is back; the first answer to be back is lost.
+    send_numbers(&messenger, &room, &anna, 5..120);
+    // Fails during an outage; then the response to the rejoin is lost.
     for call in [2, 3] {
         messenger.homeserver.fail_call(call, Failure::Unreachable);
-        messenger.reconcile().run(WORKER, Duration::ZERO).await.expect_err("it is told");
+        messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("a failure");
     }
     messenger.homeserver.lose_response(2);
-    messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("it is told");
+    messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("a failure");
     reconcile(&messenger).await;
-    assert_eq!(told(&messenger, &room).await, numbers(0..120));
-    say(&messenger, &room, &anna, 120..125);
+    assert_eq!(published(&messenger, &room).await, numbers(0..120));
+    send_numbers(&messenger, &room, &anna, 120..125);
     reconcile(&messenger).await;
-    assert_eq!(told(&messenger, &room).await, numbers(0..125));
+    assert_eq!(published(&messenger, &room).await, numbers(0..125));
 }
 
 #[tokio::test]
-async fn a_bot_that_cannot_come_back_keeps_nobody_from_other_rooms() {
+async fn a_bot_that_cannot_rejoin_delays_no_other_room() {
     for is_banned in [true, false] {
         let (messenger, room, anna) = up_to_date().await;
         messenger.send(fixtures::machine(1, "x"), WAIT).await;
         let other = messenger.homeserver.rooms().into_iter().find(|other| *other != room).expect("a room");
         messenger.homeserver.remove_bot(&room, &anna, is_banned);
         if !is_banned {
-            // Or the homeserver fails over this room, however often it is tried.
+            // The homeserver fails every attempt to rejoin.
             for call in (2..400).step_by(2) {
                 messenger.homeserver.fail_call(call, Failure::Broken);
             }
         }
-        say(&messenger, &room, &anna, 0..3);
-        say(&messenger, &other, &anna, 3..5);
+        send_numbers(&messenger, &room, &anna, 0..3);
+        send_numbers(&messenger, &other, &anna, 3..5);
         let mut tries = 1;
         while messenger.reconcile().run(WORKER, Duration::ZERO).await.is_err() {
             tries += 1;
-            assert!(tries <= 30, "it comes to an end");
+            assert!(tries <= 30, "the attempts are limited");
         }
         assert_eq!(tries, if is_banned { 1 } else { 30 });
-        assert_eq!(told(&messenger, &other).await, numbers(3..5));
-        assert_eq!(told(&messenger, &room).await, numbers(0..0));
+        assert_eq!(published(&messenger, &other).await, numbers(3..5));
+        assert_eq!(published(&messenger, &room).await, numbers(0..0));
     }
 }
 
 #[tokio::test]
-async fn the_first_reading_leaves_out_nothing_that_was_said_since_the_installation() {
+async fn the_first_sync_includes_all_messages_since_the_installation() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
-    let room =
-        messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
-    let anna = messenger.ids().of(&anna.user);
-    // Push brought none of them.
-    say(&messenger, &room, &anna, 0..250);
-    messenger.reconcile().begin(WORKER).await.expect("it begins");
-    assert_eq!(told(&messenger, &room).await, numbers(0..250));
-    // Again is no change, by whatever worker.
-    let position = messenger.ports.reconciliation.position().await.expect("read");
+    let room = messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+    let anna = messenger.matrix_id(&anna.user);
+    // None of them was pushed.
+    send_numbers(&messenger, &room, &anna, 0..250);
+    messenger.begin_reconciling(WORKER).await.expect("it begins");
+    assert_eq!(published(&messenger, &room).await, numbers(0..250));
+    // A second call by any worker changes nothing.
+    let position = messenger.reconciliation.position().await.expect("read");
     assert!(position.is_some());
     messenger.another_process().reconcile().begin("another").await.expect("it has begun");
     assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), position);
 }
 
 #[tokio::test]
-async fn another_worker_reads_on_within_seconds_of_a_kill() {
+async fn another_worker_continues_within_seconds_of_a_kill() {
     let (messenger, room, anna) = up_to_date().await;
-    say(&messenger, &room, &anna, 0..5);
-    assert!(messenger.crash_after(3, messenger.reconcile().run(WORKER, Duration::ZERO)).await.is_none());
+    send_numbers(&messenger, &room, &anna, 0..5);
+    assert!(messenger.crash_after(3, messenger.reconcile(WORKER, Duration::ZERO)).await.is_none());
     let survivor = messenger.another_process();
     assert!(
         !survivor.reconcile().run("another", Duration::ZERO).await.expect("asked"),
         "the lease is not over"
     );
     survivor.pass(Duration::from_secs(4));
-    assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("it is read"));
-    assert_eq!(told(&survivor, &room).await, numbers(0..5));
+    assert!(survivor.reconcile("another", Duration::ZERO).await.expect("reconciled"));
+    assert_eq!(published(&survivor, &room).await, numbers(0..5));
 }
 
 #[tokio::test]
-async fn a_worker_that_ends_gives_the_lease_back() {
+async fn a_worker_that_stops_releases_the_lease() {
     let (messenger, room, anna) = up_to_date().await;
-    say(&messenger, &room, &anna, 0..5);
-    messenger.reconcile().stop(WORKER).await.expect("given back");
+    send_numbers(&messenger, &room, &anna, 0..5);
+    messenger.stop_reconciling(WORKER).await.expect("released");
     let other = messenger.another_process();
-    assert!(other.reconcile().run("another", Duration::ZERO).await.expect("it is read"));
-    // It takes no lease from another.
-    messenger.reconcile().stop(WORKER).await.expect("nothing to give back");
-    assert!(!messenger.reconcile().run(WORKER, Duration::ZERO).await.expect("asked"));
-    assert_eq!(told(&other, &room).await, numbers(0..5));
+    assert!(other.reconcile("another", Duration::ZERO).await.expect("reconciled"));
+    // It does not release another worker's lease.
+    messenger.stop_reconciling(WORKER).await.expect("nothing to release");
+    assert!(!messenger.reconcile(WORKER, Duration::ZERO).await.expect("asked"));
+    assert_eq!(published(&other, &room).await, numbers(0..5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -350,24 +363,24 @@ async fn a_worker_that_waits_for_the_homeserver_keeps_its_lease() {
         let other_claim = other.ports.reconciliation.claim("another", Duration::from_secs(3)).await;
         assert_eq!(other_claim.expect("asked"), None);
     }
-    assert!(reading.await.expect("it ends").expect("it is read"));
+    assert!(reading.await.expect("it ends").expect("reconciled"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_was_stopped_for_long_moves_no_position_and_doubles_nothing() {
+async fn a_worker_that_was_paused_moves_no_sync_token_and_duplicates_no_message() {
     let (messenger, room, anna) = up_to_date().await;
-    say(&messenger, &room, &anna, 0..2);
+    send_numbers(&messenger, &room, &anna, 0..2);
     let survivor = messenger.another_process();
     messenger.homeserver.delay_responses(Duration::from_millis(900));
     let late = tokio::spawn(async move { messenger.reconcile(WORKER, Duration::ZERO).await });
     sleep(Duration::from_millis(100)).await;
-    // The world goes on; the clock of the stopped process does not.
+    // Time passes for the store, but not for the clock of the paused process.
     survivor.homeserver.delay_responses(Duration::ZERO);
     survivor.memory.advance(Duration::from_mins(1));
-    say(&survivor, &room, &anna, 2..120);
-    assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("it is read"));
-    let position = survivor.ports.reconciliation.position().await.expect("read");
-    assert!(!late.await.expect("it ends").expect("it is told"), "the lease is another's");
-    assert_eq!(survivor.ports.reconciliation.position().await.expect("read"), position);
-    assert_eq!(told(&survivor, &room).await, numbers(0..120));
+    send_numbers(&survivor, &room, &anna, 2..120);
+    assert!(survivor.reconcile("another", Duration::ZERO).await.expect("reconciled"));
+    let position = survivor.reconciliation.position().await.expect("read");
+    assert!(!late.await.expect("it ends").expect("a result"), "another worker has the lease");
+    assert_eq!(survivor.reconciliation.position().await.expect("read"), position);
+    assert_eq!(published(&survivor, &room).await, numbers(0..120));
 }

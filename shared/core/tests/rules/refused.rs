@@ -1,4 +1,4 @@
-//! What the homeserver refuses to somebody is told them as what it is, with what they can do about it.
+//! Rejections of the homeserver are returned with their reason and the user's options.
 
 use bytes::Bytes;
 use futures::stream;
@@ -31,24 +31,24 @@ async fn upload(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Re
     messenger.media().upload(caller, room, file(), None, None).await.map(drop)
 }
 
-/// Anna and Bert in a room that Anna made with another client.
+/// Returns Anna and Bert in a room that Anna created with another client.
 async fn in_adopted_room() -> (TestMessenger, Caller, Caller, RoomId) {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
     let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
-    let said = messenger.homeserver.send_text(&room, &matrix("anna"), "eins");
-    messenger.receive(vec![messenger.homeserver.room_event(&room, &said)]).await.expect("heard");
+    let sent = messenger.homeserver.send_text(&room, &matrix("anna"), "eins");
+    messenger.receive(vec![messenger.homeserver.room_event(&room, &sent)]).await.expect("received");
     (messenger, anna, bert, room)
 }
 
 fn refused(result: Result<()>) -> (&'static str, String) {
-    let error = result.expect_err("it is refused");
+    let error = result.expect_err("a refusal");
     assert!(error.failure().is_none(), "a refusal is no failure: {error}");
     (error.code(), error.to_string())
 }
 
 #[tokio::test]
-async fn a_muted_member_reads_and_writes_nothing_and_no_file_is_stored() {
+async fn a_muted_member_can_read_but_not_send_and_no_file_is_stored() {
     let (messenger, anna, bert, room) = in_adopted_room().await;
     messenger.homeserver.mute(&room, &matrix("bert"));
     for result in [send(&messenger, &bert, &room).await, upload(&messenger, &bert, &room).await] {
@@ -62,7 +62,7 @@ async fn a_muted_member_reads_and_writes_nothing_and_no_file_is_stored() {
 }
 
 #[tokio::test]
-async fn who_is_banned_or_put_out_is_told_so_before_we_hear_of_it() {
+async fn a_banned_or_kicked_user_gets_the_reason_before_the_event_arrives() {
     for is_banned in [true, false] {
         let (messenger, _, bert, room) = in_adopted_room().await;
         if is_banned {
@@ -80,25 +80,25 @@ async fn who_is_banned_or_put_out_is_told_so_before_we_hear_of_it() {
 }
 
 #[tokio::test]
-async fn somebody_who_is_banned_cannot_be_brought_in_and_is_named() {
+async fn a_banned_user_cannot_be_invited_and_is_named() {
     let (messenger, anna, _, room) = in_adopted_room().await;
     ready_caller(&messenger, "carl").await;
     messenger.homeserver.ban(&room, &matrix("anna"), &matrix("carl"));
     let (code, detail) = refused(messenger.invite(&anna, &room, "carl").await.map(drop));
     assert_eq!(code, "user_banned");
     assert!(detail.contains("`carl`"), "{detail}");
-    assert_eq!(messenger.rooms().members(&anna, &room).await.expect("members").len(), 2);
-    // Nor do they come back into a room that is open to them.
+    assert_eq!(messenger.members(&anna, &room).await.expect("members").len(), 2);
+    // A banned user cannot join an open room either.
     let (dora, general) = in_general_room(&messenger, "dora").await;
     let banned = messenger.homeserver.ban(&general, &matrix("anna"), &matrix("dora"));
-    messenger.receive(vec![messenger.homeserver.room_event(&general, &banned)]).await.expect("heard");
+    messenger.receive(vec![messenger.homeserver.room_event(&general, &banned)]).await.expect("received");
     let (code, detail) = refused(messenger.join_room(&dora, &general).await.map(drop));
     assert_eq!(code, "user_banned");
     assert!(detail.starts_with("you are banned"), "{detail}");
 }
 
 #[tokio::test]
-async fn who_is_banned_from_the_room_of_everybody_can_use_the_others() {
+async fn a_user_banned_from_the_general_room_can_use_other_rooms() {
     let (messenger, _, _, _) = in_adopted_room().await;
     let (_, general) = in_general_room(&messenger, "anna").await;
     messenger.homeserver.ban(&general, &matrix("anna"), &matrix("emil"));
@@ -117,7 +117,7 @@ async fn who_is_banned_from_the_room_of_everybody_can_use_the_others() {
 }
 
 #[tokio::test]
-async fn a_deactivated_account_is_told_as_such_whatever_it_is_needed_for() {
+async fn a_deactivated_account_is_named_as_the_reason_in_every_call() {
     let (messenger, anna, bert, room) = in_adopted_room().await;
     let rooms = messenger.homeserver.rooms().len();
     messenger.homeserver.deactivate(&matrix("bert"));
@@ -131,25 +131,25 @@ async fn a_deactivated_account_is_told_as_such_whatever_it_is_needed_for() {
     assert_eq!(code, "account_deactivated");
     assert!(detail.contains("`bert`"), "{detail}");
     let creation = RoomCreation { name: "Umbau".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
-    assert_eq!(refused(messenger.rooms().create(&anna, creation).await.map(drop)).0, "account_deactivated");
-    // Nothing is left of the rooms that could not be made.
+    assert_eq!(refused(messenger.create_room(&anna, creation).await.map(drop)).0, "account_deactivated");
+    // The rooms that could not be completed are discarded.
     run_until_idle(&messenger).await;
-    for half_made in &messenger.homeserver.rooms()[..] {
-        let asked = messenger.homeserver.creation_request(half_made);
+    for incomplete in &messenger.homeserver.rooms()[..] {
+        let asked = messenger.homeserver.creation_request(incomplete);
         if asked.name == "Umbau" || asked.is_direct {
-            assert_eq!(messenger.homeserver.members(half_made), [], "{asked:?}");
+            assert_eq!(messenger.homeserver.members(incomplete), [], "{asked:?}");
             assert_eq!(messenger.homeserver.room_by_alias(&asked.alias), None);
         }
     }
-    assert!(messenger.homeserver.rooms().len() > rooms, "there was something to take back");
-    assert_eq!(messenger.rooms().list(&anna).await.expect("rooms").len(), 2);
-    // The same again once the account is there.
+    assert!(messenger.homeserver.rooms().len() > rooms, "there was a room to discard");
+    assert_eq!(messenger.rooms_of(&anna).await.expect("rooms").len(), 2);
+    // A chat with an active account succeeds.
     let carl = ready_caller(&messenger, "carl").await;
     messenger.rooms().open_direct_chat(&carl, anna.user.id()).await.expect("a chat");
 }
 
 #[tokio::test]
-async fn an_account_that_was_never_made_and_is_refused_is_told_as_such() {
+async fn an_account_that_is_rejected_during_provisioning_is_named_as_the_reason() {
     let messenger = messenger().build();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
     messenger.homeserver.deactivate(&matrix("anna"));
@@ -171,13 +171,13 @@ async fn a_homeserver_that_fails_is_still_a_failure() {
 }
 
 #[tokio::test]
-async fn a_room_that_nobody_may_leave_is_given_up_after_one_attempt() {
+async fn a_rejected_leave_is_not_retried() {
     let (messenger, anna, _, room) = in_adopted_room().await;
-    messenger.service.leave(&anna, &room).await.expect("here she is out");
+    messenger.service.leave(&anna, &room).await.expect("left in the store");
     messenger.homeserver.fail_room(&room, messenger_core::error::Failure::Rejected);
     messenger.homeserver.fail_call(1, messenger_core::error::Failure::Rejected);
     messenger.work().await;
     let calls = messenger.homeserver.calls();
     run_until_idle(&messenger).await;
-    assert_eq!(messenger.homeserver.calls(), calls, "it is not tried for ever");
+    assert_eq!(messenger.homeserver.calls(), calls, "the leave is not retried");
 }

@@ -1,4 +1,4 @@
-//! How a notification reads in its room.
+//! The Matrix content of a notification.
 
 use messenger_core::{
     id::{MatrixUserId, NotificationId},
@@ -8,10 +8,10 @@ use messenger_core::{
 use messenger_testkit::fixtures;
 use serde_json::{Value, json};
 
-/// An event may have 65 536 bytes with everything around its content.
+/// The maximum size of a Matrix event in bytes.
 const EVENT_MAX: usize = 65_536;
-/// What room id, sender, signatures and the like need of it.
-const AROUND: usize = 4_096;
+/// The part of an event that room id, sender, signatures and the like need.
+const ENVELOPE: usize = 4_096;
 
 fn rendered(draft: &Draft) -> Value {
     content(NotificationId(7), draft, None)
@@ -26,7 +26,7 @@ fn urgent(draft: Draft) -> Draft {
 }
 
 #[test]
-fn a_message_reads_app_title_and_body() {
+fn a_message_has_app_title_and_body() {
     let content = rendered(&with_body("Zeile 1\nZeile 2"));
     assert_eq!(content["msgtype"], "m.text");
     assert_eq!(content["body"], "[inventory] Titel\nZeile 1\nZeile 2");
@@ -44,7 +44,7 @@ fn an_empty_body_is_no_body() {
 }
 
 #[test]
-fn programs_find_what_it_tells_of() {
+fn the_content_has_the_fields_of_the_notification() {
     let content = rendered(&urgent(fixtures::draft("Titel")));
     let expected =
         json!({ "id": 7, "source_app": "inventory", "event_type": "stock_low", "priority": "urgent" });
@@ -52,7 +52,7 @@ fn programs_find_what_it_tells_of() {
 }
 
 #[test]
-fn markup_of_the_sender_is_no_markup_of_the_room() {
+fn markup_of_the_sender_is_escaped() {
     let nasty = r#"<script>alert("x")</script> & <img src='x' onerror=a> &lt;b&gt; </strong>"#;
     let draft = Draft { source_app: "<b>app</b>".into(), title: nasty.into(), ..with_body(nasty) };
     let content = rendered(&draft);
@@ -61,12 +61,12 @@ fn markup_of_the_sender_is_no_markup_of_the_room() {
     assert!(!ours.contains(['<', '>', '"', '\'']), "{html}");
     assert_eq!(html.matches("<strong>").count(), 1);
     assert!(ours.contains("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; "));
-    assert!(ours.contains("&amp;lt;b&amp;gt;"), "what was escaped by the sender is shown as they wrote it");
+    assert!(ours.contains("&amp;lt;b&amp;gt;"), "text that the sender escaped is shown as written");
     assert!(content["body"].as_str().expect("text").contains(nasty), "plain text stays as it is");
 }
 
 #[test]
-fn what_is_urgent_is_marked_and_rings() {
+fn an_urgent_notification_is_marked_and_mentions_its_readers() {
     let room = rendered(&urgent(fixtures::draft("Feuer")));
     assert_eq!(room["body"], "❗ [inventory] Feuer");
     assert_eq!(room["m.mentions"], json!({ "room": true }));
@@ -76,10 +76,10 @@ fn what_is_urgent_is_marked_and_rings() {
 }
 
 #[test]
-fn what_is_not_urgent_does_not_ring() {
+fn a_normal_notification_mentions_no_one() {
     let anna = MatrixUserId::new("@anna:hub.local");
     let dm = content(NotificationId(7), &fixtures::dm("anna", "@room Hallo"), Some(&anna));
-    assert_eq!(dm["m.mentions"], json!({}), "old push rules would ring for `@room` and for names");
+    assert_eq!(dm["m.mentions"], json!({}), "old push rules would notify for `@room` and for names");
 }
 
 #[test]
@@ -98,8 +98,8 @@ fn a_message_always_fits_into_an_event() {
             let anna = MatrixUserId::new(format!("@{}:hub.local", "a".repeat(200)));
             let content = content(NotificationId(i64::MAX), &draft, Some(&anna));
             let size = content.to_string().len();
-            assert!(size <= EVENT_MAX - AROUND, "{length} × {filler:?} become {size} bytes");
-            assert!(content["m.mentions"].is_object(), "the ring is never cut");
+            assert!(size <= EVENT_MAX - ENVELOPE, "{length} × {filler:?} become {size} bytes");
+            assert!(content["m.mentions"].is_object(), "the mention is never cut");
         }
     }
 }
@@ -116,7 +116,7 @@ fn twenty_thousand_four_byte_characters_lose_only_their_end() {
 }
 
 #[test]
-fn html_goes_before_any_text_does() {
+fn html_is_dropped_before_text_is_cut() {
     let body = "<".repeat(15_000);
     let content = rendered(&with_body(&body));
     assert_eq!(content["body"], format!("[inventory] Titel\n{body}"));

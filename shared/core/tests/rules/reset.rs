@@ -1,4 +1,4 @@
-//! When a stream cannot go on where the reader was: one `reset`, and then live.
+//! Cursors from which a stream cannot resume: one `reset`, and then live events.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use messenger_testkit::{MessengerBuilder, TestMessenger, fixtures, messenger, ss
 
 const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 
-async fn tell(messenger: &TestMessenger, body: &str) {
-    messenger.ports.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
+async fn publish(messenger: &TestMessenger, body: &str) {
+    messenger.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
 }
 
-fn small() -> MessengerBuilder {
+fn with_small_replay() -> MessengerBuilder {
     messenger().settings(|settings| settings.replay_max = 5)
 }
 
-/// The reason of the reset with which a stream from this cursor begins, if it does.
+/// Opens a stream from this cursor. Returns the reason of its reset, if it begins with one, and the stream.
 async fn reset(messenger: &TestMessenger, cursor: &str) -> (Option<String>, Reader<EventStream>) {
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     let mut stream =
@@ -25,77 +25,77 @@ async fn reset(messenger: &TestMessenger, cursor: &str) -> (Option<String>, Read
     let preamble = stream.within(Duration::from_millis(1)).await;
     let reset = preamble.iter().find(|event| event.kind() == "reset");
     if let Some(reset) = reset {
-        let head = messenger.ports.feed.span().await.expect("a span").head.to_string();
-        assert_eq!(reset.id.as_deref(), Some(head.as_str()), "the reader goes on from the present");
+        let head = messenger.feed.span().await.expect("a span").head.to_string();
+        assert_eq!(reset.id.as_deref(), Some(head.as_str()), "the reader continues from the head");
         assert_eq!(connected.json()["cursor"].to_string(), head);
     }
     (reset.map(|event| event.json()["reason"].as_str().expect("a reason").to_owned()), stream)
 }
 
-/// Whether the stream goes on live.
-async fn goes_on(messenger: &TestMessenger, mut stream: Reader<EventStream>) -> bool {
-    tell(messenger, "live").await;
+/// Returns whether the stream delivers live events.
+async fn continues(messenger: &TestMessenger, mut stream: Reader<EventStream>) -> bool {
+    publish(messenger, "live").await;
     let events = stream.within(Duration::from_secs(2)).await;
     events.iter().filter(|event| event.data.contains("live")).count() == 1
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cursor_that_is_no_position_is_unknown() {
-    let messenger = small().build();
+    let messenger = with_small_replay().build();
     let _broker = messenger.run_broker();
-    tell(&messenger, "x").await;
+    publish(&messenger, "x").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     for cursor in ["", "abc", "-1", "1.5", "0x1", "99999999999999999999", "1;2", "١"] {
         let (reason, stream) = reset(&messenger, cursor).await;
         assert_eq!(reason.as_deref(), Some("unknown_position"), "{cursor}");
-        assert!(goes_on(&messenger, stream).await, "{cursor}");
+        assert!(continues(&messenger, stream).await, "{cursor}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cursor_beyond_the_log_is_unknown_and_the_stream_is_live() {
-    let messenger = small().build();
+    let messenger = with_small_replay().build();
     let _broker = messenger.run_broker();
     for cursor in ["2", "1000000", "9223372036854775807"] {
         let (reason, stream) = reset(&messenger, cursor).await;
         assert_eq!(reason.as_deref(), Some("unknown_position"), "{cursor}");
-        assert!(goes_on(&messenger, stream).await, "{cursor}");
+        assert!(continues(&messenger, stream).await, "{cursor}");
         messenger.pass(Duration::from_hours(24 * 30));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_dropped_cannot_be_replayed() {
+async fn dropped_events_cannot_be_replayed() {
     for started_before in [true, false] {
-        let messenger = small().build();
+        let messenger = with_small_replay().build();
         let broker = started_before.then(|| messenger.run_broker());
         tokio::time::sleep(Duration::from_secs(1)).await;
-        tell(&messenger, "1").await;
-        tell(&messenger, "2").await;
+        publish(&messenger, "1").await;
+        publish(&messenger, "2").await;
         messenger.pass(Duration::from_hours(24 * 8));
-        tell(&messenger, "3").await;
-        messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+        publish(&messenger, "3").await;
+        messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
         let _broker = broker.or_else(|| Some(messenger.run_broker()));
         tokio::time::sleep(Duration::from_secs(2)).await;
         if !started_before {
             let (reason, stream) = reset(&messenger, "1").await;
             assert_eq!(reason.as_deref(), Some("expired"));
-            assert!(goes_on(&messenger, stream).await);
+            assert!(continues(&messenger, stream).await);
         }
         let (reason, stream) = reset(&messenger, "2").await;
-        assert_eq!(reason, None, "nothing after it was dropped");
-        assert!(goes_on(&messenger, stream).await);
+        assert_eq!(reason, None, "no later event was dropped");
+        assert!(continues(&messenger, stream).await);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_too_far_behind_starts_anew() {
+async fn a_reader_too_far_behind_is_reset() {
     for started_before in [true, false] {
-        let messenger = small().build();
+        let messenger = with_small_replay().build();
         let broker = started_before.then(|| messenger.run_broker());
         tokio::time::sleep(Duration::from_secs(1)).await;
         for n in 1..=10 {
-            tell(&messenger, &n.to_string()).await;
+            publish(&messenger, &n.to_string()).await;
             messenger
                 .ports
                 .feed
@@ -111,6 +111,6 @@ async fn who_is_too_far_behind_starts_anew() {
             assert_eq!(reason.as_deref(), expected, "{cursor}: only the reader's own events count");
         }
         let (_, stream) = reset(&messenger, "0").await;
-        assert!(goes_on(&messenger, stream).await);
+        assert!(continues(&messenger, stream).await);
     }
 }

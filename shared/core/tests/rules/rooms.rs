@@ -1,4 +1,4 @@
-//! What people may do with rooms, and what becomes of it when the homeserver fails.
+//! Room operations of users, and their outcome when the homeserver fails.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use messenger_core::{
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{identity_in, part_of, ready_caller, ready_with, run_until_idle};
+use crate::{identity_in, poll_at_most, ready_caller, ready_with, run_until_idle};
 
 fn named(name: &str, invite: &[&str]) -> RoomCreation {
     RoomCreation {
@@ -26,10 +26,10 @@ fn named(name: &str, invite: &[&str]) -> RoomCreation {
     }
 }
 
-/// Somebody whom we do not know says a number.
-fn said(messenger: &TestMessenger, room: &RoomId, n: usize) -> RoomEvent {
+/// Returns a message with a number by an unknown user.
+fn text_event(messenger: &TestMessenger, room: &RoomId, n: usize) -> RoomEvent {
     RoomEvent {
-        event_id: EventId::new(format!("$said{n}")),
+        event_id: EventId::new(format!("$text{n}")),
         room_id: room.clone(),
         sender: MatrixUserId::new("@guest:elsewhere.org"),
         timestamp: messenger.clock.now(),
@@ -38,7 +38,7 @@ fn said(messenger: &TestMessenger, room: &RoomId, n: usize) -> RoomEvent {
     }
 }
 
-fn chat(messenger: &TestMessenger, one: &str, other: &str) -> Option<RoomId> {
+fn chat_of(messenger: &TestMessenger, one: &str, other: &str) -> Option<RoomId> {
     let pair = Pair::of(&fixtures::user(one), &fixtures::user(other)).expect("two users");
     messenger
         .homeserver
@@ -46,7 +46,7 @@ fn chat(messenger: &TestMessenger, one: &str, other: &str) -> Option<RoomId> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_who_open_their_chat_at_once_over_four_processes_have_one() {
+async fn concurrent_requests_over_four_processes_open_one_chat() {
     let messenger = messenger().build();
     let callers =
         [messenger.caller("anna", fixtures::TENANT).await, messenger.caller("bert", fixtures::TENANT).await];
@@ -59,13 +59,13 @@ async fn two_who_open_their_chat_at_once_over_four_processes_have_one() {
     .await;
     assert!(opened.iter().all(|room| room.matrix_room_id == opened[0].matrix_room_id));
     assert_eq!((opened[0].display_name.as_str(), opened[1].display_name.as_str()), ("bert", "anna"));
-    let room = chat(&messenger, "bert", "anna").expect("it is there");
+    let room = chat_of(&messenger, "bert", "anna").expect("the room exists");
     assert_eq!(messenger.homeserver.members(&room).len(), 2);
     assert_eq!(messenger.homeserver.rooms().len(), 2, "the chat and the general room");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_chat_whose_maker_crashed_is_whole_when_it_is_opened_again() {
+async fn a_chat_whose_creator_crashed_is_complete_when_it_is_opened_again() {
     for polls in 0..200 {
         let messenger = messenger().build();
         let (anna, _) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
@@ -85,17 +85,16 @@ async fn a_chat_whose_maker_crashed_is_whole_when_it_is_opened_again() {
             return;
         }
     }
-    panic!("it was never done");
+    panic!("the chat was never completed");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_that_is_not_ready_is_made_ready_when_it_is_needed() {
+async fn an_account_is_provisioned_when_it_is_needed() {
     let messenger = messenger().build();
     let (anna, _) =
         (messenger.caller("anna", fixtures::TENANT).await, messenger.caller("bert", fixtures::TENANT).await);
     messenger.homeserver.switch_off();
-    let away =
-        messenger.rooms().open_direct_chat(&anna, &fixtures::user("bert")).await.expect_err("it is away");
+    let away = messenger.open_dm(&anna, &fixtures::user("bert")).await.expect_err("an outage");
     assert_eq!(away.failure(), Some(Failure::Unreachable));
     messenger.homeserver.switch_on();
     let room = messenger.rooms().open_direct_chat(&anna, &fixtures::user("bert")).await.expect("opened");
@@ -103,16 +102,12 @@ async fn an_account_that_is_not_ready_is_made_ready_when_it_is_needed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_that_could_not_be_filled_is_kept_by_nobody() {
+async fn a_room_whose_members_cannot_join_is_discarded() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    // The creation succeeds, then one member cannot be brought in for good.
+    // The creation succeeds, and then the homeserver rejects the join of a member.
     messenger.homeserver.fail_call(2, Failure::Rejected);
-    messenger
-        .rooms()
-        .create(&anna, named("Umbau", &["bert"]))
-        .await
-        .expect_err("not everybody could be brought in");
+    messenger.create_room(&anna, named("Umbau", &["bert"])).await.expect_err("a member who cannot join");
     run_until_idle(&messenger).await;
     for caller in [&anna, &bert] {
         let rooms = messenger.rooms().list(caller).await.expect("a list");
@@ -123,14 +118,14 @@ async fn a_room_that_could_not_be_filled_is_kept_by_nobody() {
         .rooms()
         .into_iter()
         .find(|room| messenger.homeserver.creation_request(room).name == "Umbau");
-    assert_eq!(messenger.homeserver.members(&custom.expect("it was made")), []);
-    // What passes is tried again.
+    assert_eq!(messenger.homeserver.members(&custom.expect("the room was created")), []);
+    // A temporary failure is retried.
     messenger.homeserver.fail_call(2, Failure::TimedOut);
-    messenger.rooms().create(&anna, named("Umbau", &["bert"])).await.expect("made");
+    messenger.create_room(&anna, named("Umbau", &["bert"])).await.expect("created");
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_who_are_unknown_are_named_and_nothing_is_made() {
+async fn all_unknown_users_are_named_and_no_room_is_created() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     ready_caller(&messenger, "bert").await;
@@ -146,11 +141,11 @@ async fn all_who_are_unknown_are_named_and_nothing_is_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_of_rooms_asks_no_homeserver() {
+async fn the_room_list_does_not_call_the_homeserver() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     for n in 0..5 {
-        messenger.rooms().create(&anna, named(&n.to_string(), &[])).await.expect("made");
+        messenger.create_room(&anna, named(&n.to_string(), &[])).await.expect("created");
     }
     messenger.homeserver.switch_off();
     let calls = messenger.homeserver.calls();
@@ -159,16 +154,16 @@ async fn a_list_of_rooms_asks_no_homeserver() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_said_is_unread_until_it_is_read() {
+async fn a_message_is_unread_until_it_is_read() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
     let first =
-        messenger.rooms().create(&anna, named("first", &["bert"])).await.expect("made").matrix_room_id;
+        messenger.create_room(&anna, named("first", &["bert"])).await.expect("created").matrix_room_id;
     messenger.pass(Duration::from_secs(1));
-    let second = messenger.rooms().create(&anna, named("second", &[])).await.expect("made").matrix_room_id;
+    let second = messenger.create_room(&anna, named("second", &[])).await.expect("created").matrix_room_id;
     for n in 1..=3 {
         messenger.pass(Duration::from_secs(1));
-        messenger.ingest().receive(vec![said(&messenger, &first, n)]).await.expect("heard");
+        messenger.receive(vec![text_event(&messenger, &first, n)]).await.expect("received");
     }
     let rooms = messenger.rooms().list(&bert).await.expect("a list");
     assert_eq!((rooms[0].unread_count, rooms[0].last_message.as_deref()), (3, Some("3")));
@@ -186,29 +181,29 @@ async fn what_was_said_is_unread_until_it_is_read() {
     }
     let unread = messenger.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
     assert_eq!(unread.count(), 1);
-    assert_eq!(messenger.rooms().list(&bert).await.expect("a list")[0].unread_count, 0);
+    assert_eq!(messenger.rooms_of(&bert).await.expect("a list")[0].unread_count, 0);
     assert_eq!(
-        messenger.rooms().list(&anna).await.expect("a list")[0].unread_count,
+        messenger.rooms_of(&anna).await.expect("a list")[0].unread_count,
         3,
-        "each for themselves"
+        "each user has their own count"
     );
-    // Who comes later has not missed what was said before.
+    // Earlier messages are not unread for a later member.
     ready_caller(&messenger, "carl").await;
     messenger.rooms().invite(&anna, &first, "carl").await.expect("invited");
     let carl = messenger.caller("carl", fixtures::TENANT).await;
-    assert_eq!(messenger.rooms().list(&carl).await.expect("a list")[0].unread_count, 0);
-    messenger.drain_background().await;
-    let read = (first.clone(), messenger.ids().of(&bert.user), EventId::new("$said3"));
-    assert_eq!(messenger.homeserver.receipts(), [read], "their other clients are told");
-    assert!(matches!(messenger.rooms().mark_read(&bert, &second).await, Err(Error::NotFound(_))));
+    assert_eq!(messenger.rooms_of(&carl).await.expect("a list")[0].unread_count, 0);
+    messenger.settled().await;
+    let read = (first.clone(), messenger.matrix_id(&bert.user), EventId::new("$text3"));
+    assert_eq!(messenger.homeserver.receipts(), [read], "the receipt reaches their other clients");
+    assert!(matches!(messenger.mark_read(&bert, &second).await, Err(Error::NotFound(_))));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_viewer_reads_and_makes_nothing() {
+async fn a_viewer_can_read_but_not_create() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     ready_caller(&messenger, "bert").await;
-    let room = messenger.rooms().create(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
+    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("created").matrix_room_id;
     let viewer = ready_with(&messenger, "bert", Role::Viewer).await;
     let refused = [
         messenger.rooms().create(&viewer, named("y", &[])).await.map(drop),
@@ -224,10 +219,10 @@ async fn a_viewer_reads_and_makes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leaving_needs_no_homeserver_and_happens_there_in_the_end() {
+async fn leaving_needs_no_homeserver_and_reaches_it_in_the_end() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let room = messenger.rooms().create(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
+    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("created").matrix_room_id;
     messenger.homeserver.switch_off();
     messenger.rooms().leave(&bert, &room).await.expect("left");
     assert!(matches!(messenger.rooms().members(&bert, &room).await, Err(Error::NotFound(_))));
@@ -239,39 +234,38 @@ async fn leaving_needs_no_homeserver_and_happens_there_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_back_while_leaving_stays() {
+async fn a_user_who_rejoins_during_a_pending_leave_stays() {
     for polls in 0..12 {
         let messenger = messenger().build();
         let anna = ready_caller(&messenger, "anna").await;
         messenger.send(fixtures::machine(1, "t"), Duration::from_secs(3)).await;
         let search =
             messenger_core::room::Search { text: String::new(), entity_type: None, limit: 1, offset: 0 };
-        let room =
-            messenger.rooms().directory(&anna, &search).await.expect("a list")[0].matrix_room_id.clone();
-        messenger.rooms().join(&anna, &room).await.expect("joined");
-        messenger.rooms().leave(&anna, &room).await.expect("left");
-        // The worker is anywhere in its work when she comes back.
-        let mut work = Box::pin(messenger.rooms().leave_due());
-        let early = part_of(polls, &mut work).await;
-        messenger.rooms().join(&anna, &room).await.expect("joined again");
+        let room = messenger.directory(&anna, &search).await.expect("a list")[0].matrix_room_id.clone();
+        messenger.join_room(&anna, &room).await.expect("joined");
+        messenger.leave(&anna, &room).await.expect("left");
+        // The worker is at any step of its work when she rejoins.
+        let mut work = Box::pin(messenger.depart_due());
+        let early = poll_at_most(polls, &mut work).await;
+        messenger.join_room(&anna, &room).await.expect("joined again");
         if early.is_none() {
-            work.await.expect("it ends well");
+            work.await.expect("no error");
         }
         assert_eq!(messenger.homeserver.members(&room).len(), 1, "after {polls} steps");
-        assert_eq!(messenger.rooms().members(&anna, &room).await.expect("she is in it").len(), 1);
+        assert_eq!(messenger.members(&anna, &room).await.expect("a member").len(), 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_changes_tenant_leaves_all_rooms_of_the_old_one() {
+async fn a_user_who_changes_tenant_leaves_all_rooms_of_the_old_one() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let room = messenger.rooms().create(&anna, named("x", &["bert"])).await.expect("made").matrix_room_id;
-    messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "bert")).await.expect("moved");
+    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("created").matrix_room_id;
+    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "bert")).await.expect("moved");
     run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.members(&room), [messenger.ids().of(&anna.user)]);
     assert!(matches!(messenger.rooms().members(&bert, &room).await, Err(Error::NotFound(_))));
     let general = RoomKey { tenant: fixtures::OTHER_TENANT, kind: RoomKind::General };
-    let general = messenger.homeserver.room_by_alias(&general.alias()).expect("it is there");
-    assert_eq!(messenger.homeserver.members(&general), [messenger.ids().of(&bert.user)]);
+    let general = messenger.homeserver.room_by_alias(&general.alias()).expect("the room exists");
+    assert_eq!(messenger.homeserver.members(&general), [messenger.matrix_id(&bert.user)]);
 }

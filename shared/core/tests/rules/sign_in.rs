@@ -1,4 +1,4 @@
-//! Signing in, and making accounts ready.
+//! Sign-in and provisioning.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use messenger_core::{
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{RESTED, identity_in, run_until_idle};
+use crate::{AFTER_BACKOFF, identity_in, run_until_idle};
 
 fn matrix(localpart: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{localpart}:hub.local"))
@@ -48,7 +48,7 @@ async fn a_new_user_gets_an_account_and_the_general_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_hundred_first_requests_over_four_processes_make_one_user() {
+async fn two_hundred_first_requests_over_four_processes_create_one_user() {
     let messenger = messenger().build();
     let processes: Vec<_> = (0..4).map(|_| messenger.another_process()).collect();
     let tasks: tokio::task::JoinSet<_> = (0..200)
@@ -70,7 +70,7 @@ async fn two_hundred_first_requests_over_four_processes_make_one_user() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_homeserver_that_is_away_keeps_nobody_out() {
+async fn a_user_can_sign_in_during_a_homeserver_outage() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();
     let start = tokio::time::Instant::now();
@@ -85,7 +85,7 @@ async fn a_homeserver_that_is_away_keeps_nobody_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_that_fails_at_every_step_is_ready_in_the_end() {
+async fn an_account_is_provisioned_in_the_end_after_a_failure_at_any_step() {
     for nth in 1..=3 {
         for failure in [Failure::Unreachable, Failure::TimedOut, Failure::Rejected] {
             let messenger = messenger().build();
@@ -100,7 +100,7 @@ async fn an_account_that_fails_at_every_step_is_ready_in_the_end() {
                 .expect("found")
                 .expect("known");
             assert!(!due.provisioned);
-            messenger.pass(RESTED);
+            messenger.pass(AFTER_BACKOFF);
             messenger.work().await;
             assert_eq!(
                 general_members(&messenger, fixtures::TENANT),
@@ -113,7 +113,7 @@ async fn an_account_that_fails_at_every_step_is_ready_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_account_that_fails_does_not_hold_up_others() {
+async fn a_failing_account_does_not_delay_others() {
     let messenger = messenger().build();
     messenger.homeserver.fail_call(1, Failure::Rejected);
     for n in 0..30 {
@@ -137,7 +137,7 @@ async fn a_new_name_reaches_the_homeserver() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_moves_gets_the_general_room_of_the_new_tenant() {
+async fn a_user_who_moves_joins_the_general_room_of_the_new_tenant() {
     let messenger = messenger().build();
     messenger.users().sign_in(fixtures::identity("anna")).await.expect("signed in");
     messenger.work().await;
@@ -154,7 +154,7 @@ async fn who_moves_gets_the_general_room_of_the_new_tenant() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_remembers_who_is_signed_in() {
+async fn a_process_remembers_signed_in_users() {
     let messenger = messenger().build();
     messenger.users().sign_in(fixtures::identity("anna")).await.expect("signed in");
     messenger.memory.switch_off();
@@ -163,7 +163,7 @@ async fn a_process_remembers_who_is_signed_in() {
 }
 
 #[test]
-fn folding_forgets_case_accents_and_sharp_s() {
+fn folding_removes_case_accents_and_sharp_s() {
     let folded = [
         ("MÜLLER", "muller"),
         ("Weiß", "weiss"),
@@ -201,7 +201,7 @@ fn an_unknown_role_gets_the_fewest_rights() {
 }
 
 #[tokio::test]
-async fn a_token_of_ours_changes_nobody_back() {
+async fn a_token_of_the_service_does_not_revert_an_identity() {
     let messenger = messenger().build();
     let then = fixtures::identity("anna");
     messenger.users().sign_in(then.clone()).await.expect("signed in");
@@ -222,17 +222,17 @@ async fn a_token_of_ours_changes_nobody_back() {
 #[tokio::test(start_paused = true)]
 async fn the_bots_name_belongs_to_the_bot() {
     let messenger = messenger().build();
-    for (n, taken) in
+    for (n, name) in
         ["Messenger", "messenger ✓", "M\u{e9}ssenger", "@messenger:hub.local"].into_iter().enumerate()
     {
-        let identity = Identity { display_name: taken.to_owned(), ..fixtures::identity(&format!("anna{n}")) };
-        let user = messenger.users().sign_in(identity.clone()).await.expect("signed in");
-        assert_eq!(user.identity.display_name, format!("{taken} (anna{n})"));
-        let again = messenger.another_process().users().recognise(identity).await.expect("signed in");
-        assert_eq!(again.identity, user.identity, "again is no change");
+        let identity = Identity { display_name: name.to_owned(), ..fixtures::identity(&format!("anna{n}")) };
+        let user = messenger.sign_in(identity.clone()).await.expect("signed in");
+        assert_eq!(user.identity.display_name, format!("{name} (anna{n})"));
+        let again = messenger.another_process().recognise(identity).await.expect("signed in");
+        assert_eq!(again.identity, user.identity, "another request changes nothing");
     }
-    let named = messenger.users().sign_in(fixtures::identity("messenger")).await.expect("signed in");
-    assert_eq!(named.identity.display_name, "messenger (messenger)", "so is who is named by their id");
+    let named = messenger.sign_in(fixtures::identity("messenger")).await.expect("signed in");
+    assert_eq!(named.identity.display_name, "messenger (messenger)", "a user named by their id gets it, too");
     let other = Identity { display_name: "Messenger-Team".to_owned(), ..fixtures::identity("bert") };
     assert_eq!(
         messenger.users().sign_in(other).await.expect("signed in").identity.display_name,

@@ -1,4 +1,4 @@
-//! A reader that does not keep up is cut off; it loses nothing, and nobody else notices.
+//! A slow reader is disconnected; it loses no event and does not affect other readers.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use messenger_testkit::{TestMessenger, fixtures, messenger, sse::Reader};
 
 const EVENTS: usize = 400;
 
-/// Appends more than any reader may leave waiting: 400 events of 4 KB.
+/// Appends more than the send buffer of a reader holds: 400 events of 4 KB.
 async fn flood(messenger: &TestMessenger) {
     for n in 0..EVENTS {
         let body = format!("{n} {}", "x".repeat(4096));
@@ -22,7 +22,7 @@ async fn open(messenger: &TestMessenger, caller: &Caller, cursor: Option<&str>) 
     Reader::new(messenger.streams().subscribe(caller, cursor).await.expect("a stream"))
 }
 
-/// The numbers of the events that are read until the stream ends or is silent.
+/// Returns the numbers of the events that arrive until the stream ends or is silent.
 async fn numbers(stream: &mut Reader<EventStream>) -> Vec<usize> {
     let events = stream.within(Duration::from_secs(1)).await;
     let messages = events.iter().filter(|event| event.kind() == "new_message");
@@ -32,13 +32,13 @@ async fn numbers(stream: &mut Reader<EventStream>) -> Vec<usize> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_reader_is_cut_off_and_resumes_where_it_was() {
+async fn a_slow_reader_is_disconnected_and_resumes_from_its_cursor() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     let mut slow = open(&messenger, &caller, None).await;
     flood(&messenger).await;
-    assert_eq!(messenger.broker().connections(), 0, "what waits for one reader is bounded");
+    assert_eq!(messenger.broker().connections(), 0, "the send buffer is bounded");
     let mut read = numbers(&mut slow).await;
     assert_eq!(slow.next().await, None, "the stream has ended");
     let cursor = slow.decoder.last_id.clone();
@@ -58,17 +58,17 @@ async fn a_slow_reader_does_not_slow_others_down() {
     let reading = tokio::spawn(async move {
         let mut read = 0;
         while read < EVENTS {
-            let event = quick.next_without_keepalives().await.expect("it is not cut off");
+            let event = quick.next_without_keepalives().await.expect("the stream continues");
             read += usize::from(event.kind() == "new_message");
         }
     });
     flood(&messenger).await;
-    assert!(reading.is_finished(), "the quick one has read everything");
+    assert!(reading.is_finished(), "the quick reader has read all events");
     assert_eq!(messenger.broker().connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_reads_in_bursts_is_not_cut_off() {
+async fn a_reader_that_reads_in_bursts_is_not_disconnected() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;

@@ -1,4 +1,4 @@
-//! A stream: its first bytes, what it replays, what it hears, and how it ends.
+//! Event streams: the preamble, the replay, live events, and the final frame.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ async fn open(messenger: &TestMessenger, caller: &Caller, cursor: Option<&str>) 
     stream
 }
 
-async fn tell(messenger: &TestMessenger, audience: Audience, body: &str) {
-    messenger.ports.feed.append(&[fixtures::event(audience, body)]).await.expect("appended");
+async fn publish(messenger: &TestMessenger, audience: Audience, body: &str) {
+    messenger.feed.append(&[fixtures::event(audience, body)]).await.expect("appended");
 }
 
-/// The bodies of what comes within the next two seconds.
-async fn heard(stream: &mut Reader<EventStream>) -> Vec<String> {
+/// Returns the bodies of the messages that arrive within two seconds.
+async fn received(stream: &mut Reader<EventStream>) -> Vec<String> {
     let events = stream.within(Duration::from_secs(2)).await;
     let real = events.iter().filter(|event| event.kind() == "new_message");
     real.map(|event| event.json()["body"].as_str().expect("a body").to_owned()).collect()
@@ -38,7 +38,7 @@ async fn heard(stream: &mut Reader<EventStream>) -> Vec<String> {
 async fn a_stream_begins_with_retry_its_cursor_and_connected() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    tell(&messenger, ALL, "before").await;
+    publish(&messenger, ALL, "before").await;
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     let mut event_stream = messenger.streams().subscribe(&caller, None).await.expect("a stream");
     let preamble = event_stream.next().await.expect("first bytes");
@@ -49,7 +49,7 @@ async fn a_stream_begins_with_retry_its_cursor_and_connected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_bytes_come_at_once() {
+async fn the_preamble_arrives_at_once() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
@@ -59,11 +59,11 @@ async fn the_first_bytes_come_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_follower_hears_what_happens_after_it_came() {
+async fn a_stream_receives_later_events() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
-    tell(&messenger, ALL, "before").await;
+    publish(&messenger, ALL, "before").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut stream = open(&messenger, &caller, None).await;
     messenger.send(fixtures::draft("Hallo"), NO_WAIT).await;
@@ -79,17 +79,17 @@ async fn a_follower_hears_what_happens_after_it_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_follower_gets_what_came_after_its_cursor() {
+async fn a_stream_replays_the_events_behind_its_cursor() {
     for remembered in [true, false] {
         let messenger = messenger().build();
         if remembered {
-            // The broker remembers what it handed out; a process that starts later asks the log.
+            // A running broker remembers events; a process that starts later reads the log.
             std::mem::forget(messenger.run_broker());
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let caller = messenger.caller("anna", fixtures::TENANT).await;
         for n in 1..=6 {
-            tell(
+            publish(
                 &messenger,
                 if n == 4 { Audience::Tenant(fixtures::OTHER_TENANT) } else { ALL },
                 &n.to_string(),
@@ -99,45 +99,45 @@ async fn a_follower_gets_what_came_after_its_cursor() {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let _broker = (!remembered).then(|| messenger.run_broker());
         let mut stream = open(&messenger, &caller, Some("2")).await;
-        tell(&messenger, ALL, "7").await;
-        assert_eq!(heard(&mut stream).await, ["3", "5", "6", "7"], "remembered: {remembered}");
+        publish(&messenger, ALL, "7").await;
+        assert_eq!(received(&mut stream).await, ["3", "5", "6", "7"], "remembered: {remembered}");
         assert_eq!(stream.decoder.last_id, "7");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_process_no_longer_remembers_is_read_from_the_log() {
+async fn events_that_a_process_no_longer_remembers_are_read_from_the_log() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let large = "x".repeat(100_000);
     for _ in 0..200 {
-        tell(&messenger, ALL, &large).await;
+        publish(&messenger, ALL, &large).await;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     for cursor in [0, 20, 40, 199] {
         let mut stream = open(&messenger, &caller, Some(&cursor.to_string())).await;
-        assert_eq!(heard(&mut stream).await.len(), 200 - cursor, "from {cursor}");
+        assert_eq!(received(&mut stream).await.len(), 200 - cursor, "from {cursor}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cursor_at_the_end_replays_nothing() {
+async fn a_cursor_at_the_head_replays_nothing() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
-    tell(&messenger, ALL, "1").await;
+    publish(&messenger, ALL, "1").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     for cursor in ["1", " 1 ", "01"] {
         let mut stream = open(&messenger, &caller, Some(cursor)).await;
         assert_eq!(stream.decoder.last_id, "1");
-        assert_eq!(heard(&mut stream).await, [""; 0]);
+        assert_eq!(received(&mut stream).await, [""; 0]);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cursor_that_another_process_gave_is_no_gap() {
+async fn a_cursor_of_another_process_is_no_gap() {
     let messenger = messenger().build();
     let behind = messenger.another_process();
     let broker = behind.run_broker();
@@ -145,11 +145,11 @@ async fn a_cursor_that_another_process_gave_is_no_gap() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     drop(broker);
     for n in 1..=4 {
-        tell(&messenger, ALL, &n.to_string()).await;
+        publish(&messenger, ALL, &n.to_string()).await;
     }
     let mut stream = open(&behind, &caller, Some("2")).await;
     let _broker = behind.run_broker();
-    assert_eq!(heard(&mut stream).await, ["3", "4"], "neither a hole nor a repeat");
+    assert_eq!(received(&mut stream).await, ["3", "4"], "neither a gap nor a repeat");
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,7 +157,7 @@ async fn keepalives_come_at_least_every_twenty_seconds_and_move_no_cursor() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
-    tell(&messenger, ALL, "1").await;
+    publish(&messenger, ALL, "1").await;
     let mut streams = Vec::new();
     for _ in 0..20 {
         streams.push(open(&messenger, &caller, Some("0")).await);
@@ -173,7 +173,7 @@ async fn keepalives_come_at_least_every_twenty_seconds_and_move_no_cursor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_ends_with_its_token() {
+async fn a_stream_ends_when_its_token_expires() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
@@ -181,16 +181,16 @@ async fn a_stream_ends_with_its_token() {
     let mut stream = open(&messenger, &caller, None).await;
     let mut other = open(&messenger, &later, None).await;
     pass(&messenger, Duration::from_hours(1)).await;
-    let ended = stream.next_without_keepalives().await.expect("a last word");
+    let ended = stream.next_without_keepalives().await.expect("a final frame");
     assert_eq!((ended.kind().as_str(), ended.id), ("token_expired", None));
     assert_eq!(stream.next().await, None);
-    tell(&messenger, ALL, "x").await;
-    assert_eq!(heard(&mut other).await, ["x"], "the other goes on");
+    publish(&messenger, ALL, "x").await;
+    assert_eq!(received(&mut other).await, ["x"], "the other stream continues");
     assert_eq!(messenger.broker().connections(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shut_down_tells_everybody_to_return_at_a_time_of_their_own() {
+async fn a_shutdown_ends_each_stream_with_its_own_retry_time() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
@@ -198,7 +198,7 @@ async fn a_shut_down_tells_everybody_to_return_at_a_time_of_their_own() {
     for _ in 0..20 {
         streams.push(open(&messenger, &caller, None).await);
     }
-    tell(&messenger, ALL, "last").await;
+    publish(&messenger, ALL, "last").await;
     tokio::time::sleep(Duration::from_millis(10)).await;
     messenger.broker().shut_down();
     let mut retries = Vec::new();
@@ -207,22 +207,22 @@ async fn a_shut_down_tells_everybody_to_return_at_a_time_of_their_own() {
         assert_eq!(
             events.iter().filter(|event| event.kind() == "new_message").count(),
             1,
-            "what waited is written"
+            "pending events are written"
         );
         let retry = stream.decoder.retry.expect("a time");
         let last = events.last().expect("an event");
         assert_eq!(last.json(), serde_json::json!({ "type": "reconnect", "retry_ms": retry }));
-        assert_eq!(last.id, None, "it moves no cursor");
+        assert_eq!(last.id, None, "the final frame moves no cursor");
         retries.push(retry);
     }
     assert!(retries.iter().all(|retry| (500..=5000).contains(retry)), "{retries:?}");
     retries.sort_unstable();
     retries.dedup();
-    assert!(retries.len() > 10, "they do not return at once");
+    assert!(retries.len() > 10, "clients do not reconnect at the same time");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_stream_leaves_nothing_behind() {
+async fn a_dropped_stream_is_disconnected() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
@@ -233,7 +233,7 @@ async fn a_dropped_stream_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_joins_a_room_hears_it_from_then_on_and_who_leaves_does_not() {
+async fn a_stream_has_a_rooms_events_from_the_join_to_the_leave() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
@@ -241,13 +241,13 @@ async fn who_joins_a_room_hears_it_from_then_on_and_who_leaves_does_not() {
     let in_room = || Audience::Room(fixtures::TENANT, room.clone());
     let mut stream = open(&messenger, &caller, None).await;
     for n in 0..3 {
-        tell(&messenger, in_room(), "not mine").await;
-        messenger.ports.memberships.add(fixtures::TENANT, &room, caller.user.id()).await.expect("added");
-        tell(&messenger, in_room(), &n.to_string()).await;
-        messenger.ports.memberships.remove(fixtures::TENANT, &room, caller.user.id()).await.expect("removed");
-        tell(&messenger, in_room(), "no longer mine").await;
+        publish(&messenger, in_room(), "not mine").await;
+        messenger.memberships.add(fixtures::TENANT, &room, caller.user.id()).await.expect("added");
+        publish(&messenger, in_room(), &n.to_string()).await;
+        messenger.memberships.remove(fixtures::TENANT, &room, caller.user.id()).await.expect("removed");
+        publish(&messenger, in_room(), "no longer mine").await;
     }
-    assert_eq!(heard(&mut stream).await, ["0", "1", "2"]);
+    assert_eq!(received(&mut stream).await, ["0", "1", "2"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -255,13 +255,10 @@ async fn a_stream_waits_until_the_log_can_be_read() {
     let messenger = messenger().build();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     messenger.memory.switch_off();
-    assert!(
-        messenger.streams().subscribe(&caller, None).await.is_err(),
-        "with the database away it fails at once"
-    );
+    assert!(messenger.subscribe(&caller, None).await.is_err(), "it fails at once during a database outage");
     messenger.memory.switch_on();
-    let preamble = messenger.clone();
-    let waiting = tokio::spawn(async move { preamble.streams().subscribe(&caller, None).await.is_ok() });
+    let subscriber = messenger.clone();
+    let waiting = tokio::spawn(async move { subscriber.subscribe(&caller, None).await.is_ok() });
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!waiting.is_finished());
     let _broker = messenger.run_broker();
@@ -270,7 +267,7 @@ async fn a_stream_waits_until_the_log_can_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_moves_to_another_tenant_hears_nothing_more_of_the_old_one() {
+async fn a_user_who_moves_receives_no_more_events_of_the_old_tenant() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
@@ -278,8 +275,8 @@ async fn who_moves_to_another_tenant_hears_nothing_more_of_the_old_one() {
     let others = messenger.caller("bert", fixtures::TENANT).await;
     let mut other = open(&messenger, &others, None).await;
     messenger.caller("anna", fixtures::OTHER_TENANT).await;
-    tell(&messenger, ALL, "not for Anna").await;
-    assert_eq!(heard(&mut other).await, ["not for Anna"]);
+    publish(&messenger, ALL, "not for Anna").await;
+    assert_eq!(received(&mut other).await, ["not for Anna"]);
     let left = stream.within(Duration::from_secs(30)).await;
     assert_eq!(left.last().map(SseEvent::kind).as_deref(), Some("access_withdrawn"));
     assert!(stream.next().await.is_none(), "the stream has ended");

@@ -1,4 +1,4 @@
-//! Typing notifications are published to the members who listen now, and to nobody and nowhere else.
+//! Typing events reach the connected members only, and are not stored.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use messenger_testkit::{
 };
 use serde_json::json;
 
-use crate::{WAIT, accounts_made, ready_caller};
+use crate::{WAIT, ready_caller, record_accounts};
 
-/// Long enough for whatever is told to arrive.
+/// A time in which every published event arrives.
 const SOON: Duration = Duration::from_millis(100);
 
 fn matrix(id: &str) -> MatrixUserId {
@@ -31,12 +31,12 @@ fn typing(room: &RoomId, users: &[&str]) -> Typing {
     Typing { room: room.clone(), users: users.iter().map(|user| matrix(user)).collect() }
 }
 
-/// A room of a tenant with these members.
+/// Registers a room of a tenant with these members.
 async fn room_with(messenger: &TestMessenger, tenant: TenantId, id: &str, members: &[&Caller]) -> RoomId {
     let kind = RoomKind::Service { source_app: id.to_owned() };
     let key = RoomKey { tenant, kind };
     let room =
-        messenger.ports.rooms.register(&key, &RoomId::new(id), &Profile::default()).await.expect("settled");
+        messenger.rooms.register(&key, &RoomId::new(id), &Profile::default()).await.expect("registered");
     for member in members {
         messenger.ports.memberships.add(tenant, &room, member.user.id()).await.expect("added");
     }
@@ -49,12 +49,12 @@ async fn open(messenger: &TestMessenger, caller: &Caller) -> Reader<EventStream>
     stream
 }
 
-/// What is told of who types, until it is silent.
-async fn heard(stream: &mut Reader<EventStream>) -> Vec<SseEvent> {
+/// Returns the typing events that arrive until the stream is silent.
+async fn typing_events(stream: &mut Reader<EventStream>) -> Vec<SseEvent> {
     stream.within(SOON).await.into_iter().filter(|event| event.kind() == "typing").collect()
 }
 
-/// The names in each of them.
+/// Returns the display names in each typing event.
 fn names(events: &[SseEvent]) -> Vec<Vec<String>> {
     let name = |user: &serde_json::Value| user["display_name"].as_str().expect("a name").to_owned();
     let users =
@@ -63,7 +63,7 @@ fn names(events: &[SseEvent]) -> Vec<Vec<String>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_is_told_who_types_and_that_nobody_does_any_more() {
+async fn a_member_receives_the_typing_users_and_the_end_of_typing() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
@@ -72,14 +72,14 @@ async fn a_member_is_told_who_types_and_that_nobody_does_any_more() {
         .sign_in(Identity { display_name: "Bärt".into(), ..fixtures::identity("Bert") })
         .await
         .expect("signed in");
-    accounts_made(&messenger, &["anna", "Bert"]).await;
+    record_accounts(&messenger, &["anna", "Bert"]).await;
     let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
     let before = stream.decoder.last_id.clone();
-    // In whatever order they are named, and the bot aside.
-    messenger.typing().publish(vec![typing(&room, &["anna", "messenger", "_bert", "anna"])]).await;
-    messenger.typing().publish(vec![typing(&room, &[])]).await;
-    let events = heard(&mut stream).await;
+    // The order does not matter, and the bot is left out.
+    messenger.hear_typing(vec![typing(&room, &["anna", "messenger", "_bert", "anna"])]).await;
+    messenger.hear_typing(vec![typing(&room, &[])]).await;
+    let events = typing_events(&mut stream).await;
     assert_eq!(
         events.iter().map(SseEvent::json).collect::<Vec<_>>(),
         [
@@ -94,28 +94,28 @@ async fn a_member_is_told_who_types_and_that_nobody_does_any_more() {
         ]
     );
     for event in &events {
-        assert_eq!((&event.id, &event.last_id), (&None, &before), "it moves no cursor");
+        assert_eq!((&event.id, &event.last_id), (&None, &before), "a typing event moves no cursor");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_hears_it_first_the_streams_of_all_processes_are_told() {
+async fn a_typing_event_reaches_the_streams_of_all_processes() {
     let first = messenger().build();
     let second = first.another_process();
     let (_one, _other) = (first.run_broker(), second.run_broker());
     let (anna, bert) =
         (first.caller("anna", fixtures::TENANT).await, first.caller("bert", fixtures::TENANT).await);
-    accounts_made(&first, &["bert"]).await;
+    record_accounts(&first, &["bert"]).await;
     let room = room_with(&first, fixtures::TENANT, "!1", &[&anna, &bert]).await;
     let mut streams = [open(&first, &anna).await, open(&second, &anna).await, open(&second, &bert).await];
     first.another_process().typing().publish(vec![typing(&room, &["bert"])]).await;
     for stream in &mut streams {
-        assert_eq!(names(&heard(stream).await), [["bert"]]);
+        assert_eq!(names(&typing_events(stream).await), [["bert"]]);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_not_in_the_room_or_of_another_tenant_hears_nothing() {
+async fn non_members_and_other_tenants_receive_no_typing() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
@@ -130,32 +130,38 @@ async fn who_is_not_in_the_room_or_of_another_tenant_hears_nothing() {
         .typing()
         .publish(vec![typing(&foreign, &["anna"]), typing(&ours, &["anna"]), typing(&theirs, &["carl"])])
         .await;
-    let told: Vec<_> =
-        [heard(&mut streams[0]).await, heard(&mut streams[1]).await, heard(&mut streams[2]).await]
-            .iter()
-            .map(|events| events.iter().map(|event| event.json()["room_id"].clone()).collect::<Vec<_>>())
-            .collect();
-    assert_eq!(told, [vec![json!("!1")], vec![], vec![json!("!2")]]);
-    // Who comes in hears it from then on, and who is out no longer.
-    messenger.ports.memberships.add(fixtures::TENANT, &ours, bert.user.id()).await.expect("added");
-    messenger.ports.memberships.remove(fixtures::TENANT, &ours, anna.user.id()).await.expect("removed");
+    let rooms: Vec<_> = [
+        typing_events(&mut streams[0]).await,
+        typing_events(&mut streams[1]).await,
+        typing_events(&mut streams[2]).await,
+    ]
+    .iter()
+    .map(|events| events.iter().map(|event| event.json()["room_id"].clone()).collect::<Vec<_>>())
+    .collect();
+    assert_eq!(rooms, [vec![json!("!1")], vec![], vec![json!("!2")]]);
+    // A new member receives typing from the join on, and a former member does not.
+    messenger.memberships.add(fixtures::TENANT, &ours, bert.user.id()).await.expect("added");
+    messenger.memberships.remove(fixtures::TENANT, &ours, anna.user.id()).await.expect("removed");
     tokio::time::sleep(Duration::from_secs(2)).await;
-    messenger.typing().publish(vec![typing(&ours, &[])]).await;
-    assert_eq!((heard(&mut streams[0]).await.len(), heard(&mut streams[1]).await.len()), (0, 1));
+    messenger.hear_typing(vec![typing(&ours, &[])]).await;
+    assert_eq!(
+        (typing_events(&mut streams[0]).await.len(), typing_events(&mut streams[1]).await.len()),
+        (0, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn somebody_of_another_tenant_or_server_has_no_id_of_ours() {
+async fn a_typing_user_of_another_tenant_or_server_has_no_hub_user_id() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
     messenger.caller("carl", fixtures::OTHER_TENANT).await;
-    accounts_made(&messenger, &["carl"]).await;
+    record_accounts(&messenger, &["carl"]).await;
     let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
     let users = vec![matrix("carl"), MatrixUserId::new("@anna:elsewhere")];
-    messenger.typing().publish(vec![Typing { room, users }]).await;
-    let users = heard(&mut stream).await.pop().expect("it is told").json()["users"].clone();
+    messenger.hear_typing(vec![Typing { room, users }]).await;
+    let users = typing_events(&mut stream).await.pop().expect("a typing event").json()["users"].clone();
     assert_eq!(
         users,
         json!([
@@ -166,7 +172,7 @@ async fn somebody_of_another_tenant_or_server_has_no_id_of_ours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_stands_in_no_log_and_no_poll_and_is_not_replayed() {
+async fn typing_is_neither_stored_nor_polled_nor_replayed() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
@@ -187,14 +193,13 @@ async fn it_stands_in_no_log_and_no_poll_and_is_not_replayed() {
     assert_eq!(poll.await.expect("it ends"), ("[]".to_owned(), head, Duration::from_secs(5)));
     assert_eq!(messenger.memory.events(), log);
     for cursor in ["0".to_owned(), head.to_string()] {
-        let mut stream =
-            Reader::new(messenger.streams().subscribe(&anna, Some(&cursor)).await.expect("a stream"));
-        assert_eq!(heard(&mut stream).await, []);
+        let mut stream = Reader::new(messenger.subscribe(&anna, Some(&cursor)).await.expect("a stream"));
+        assert_eq!(typing_events(&mut stream).await, []);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_two_sources_tell_is_shown_once_and_later_it_is_news_again() {
+async fn typing_from_two_sources_is_published_once_and_later_again() {
     let messenger = messenger().build();
     let worker = messenger.another_process();
     let _broker = messenger.run_broker();
@@ -203,34 +208,34 @@ async fn what_two_sources_tell_is_shown_once_and_later_it_is_news_again() {
     let other = room_with(&messenger, fixtures::TENANT, "!2", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
     for users in [&["bert", "carl"][..], &["carl"], &[], &["carl"]] {
-        messenger.typing().publish(vec![typing(&room, users)]).await;
-        let mut otherwise = users.to_vec();
-        otherwise.reverse();
-        worker.typing().publish(vec![typing(&room, &otherwise)]).await;
+        messenger.hear_typing(vec![typing(&room, users)]).await;
+        let mut reversed = users.to_vec();
+        reversed.reverse();
+        worker.hear_typing(vec![typing(&room, &reversed)]).await;
     }
-    let all = names(&heard(&mut stream).await);
+    let all = names(&typing_events(&mut stream).await);
     assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 0, 1]);
-    messenger.typing().publish(vec![typing(&other, &["carl"])]).await;
-    assert_eq!(heard(&mut stream).await.len(), 1, "another room is no echo");
-    // The end of it was lost.
+    messenger.hear_typing(vec![typing(&other, &["carl"])]).await;
+    assert_eq!(typing_events(&mut stream).await.len(), 1, "another room is published separately");
+    // The end of typing was lost.
     tokio::time::sleep(Duration::from_secs(11)).await;
-    messenger.typing().publish(vec![typing(&room, &["carl"])]).await;
-    assert_eq!(heard(&mut stream).await.len(), 1);
+    messenger.hear_typing(vec![typing(&room, &["carl"])]).await;
+    assert_eq!(typing_events(&mut stream).await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_one_room_the_last_that_is_said_counts() {
+async fn the_last_typing_event_of_a_room_counts() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
     let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
-    messenger.typing().publish(vec![typing(&room, &["x"]), typing(&room, &[]), typing(&room, &["y"])]).await;
-    assert_eq!(names(&heard(&mut stream).await), [["@y:hub.local"]]);
+    messenger.hear_typing(vec![typing(&room, &["x"]), typing(&room, &[]), typing(&room, &["y"])]).await;
+    assert_eq!(names(&typing_events(&mut stream).await), [["@y:hub.local"]]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn however_many_type_a_few_are_named() {
+async fn a_limited_number_of_typing_users_is_named() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
@@ -242,13 +247,13 @@ async fn however_many_type_a_few_are_named() {
             .typing()
             .publish(vec![typing(&room, &users.iter().map(String::as_str).collect::<Vec<_>>())])
             .await;
-        let told = names(&heard(&mut stream).await);
-        assert_eq!((told.len(), told[0].len()), (1, named), "what fits into a signal between processes");
+        let events = names(&typing_events(&mut stream).await);
+        assert_eq!((events.len(), events[0].len()), (1, named), "the limit of an ephemeral event");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_reader_misses_it_and_is_not_cut_off_for_it() {
+async fn a_slow_reader_misses_typing_and_is_not_disconnected() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
@@ -259,7 +264,7 @@ async fn a_slow_reader_misses_it_and_is_not_cut_off_for_it() {
     }
     tokio::time::sleep(SOON).await;
     assert_eq!(messenger.broker().connections(), 1);
-    // There is room left for what must not be missed.
+    // The send buffer has room left for stored events.
     let large = fixtures::event(Audience::Room(fixtures::TENANT, room.clone()), &"x".repeat(400 << 10));
     messenger.ports.feed.append(&[large]).await.expect("appended");
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -268,12 +273,12 @@ async fn a_slow_reader_misses_it_and_is_not_cut_off_for_it() {
     let count = |kind: &str| events.iter().filter(|event| event.kind() == kind).count();
     assert!((1..1000).contains(&count("typing")), "{}", count("typing"));
     assert_eq!(count("new_message"), 1);
-    messenger.typing().publish(vec![typing(&room, &["bert"])]).await;
-    assert_eq!(heard(&mut slow).await.len(), 1, "it goes on when it has read");
+    messenger.hear_typing(vec![typing(&room, &["bert"])]).await;
+    assert_eq!(typing_events(&mut slow).await.len(), 1, "typing arrives again after it has read");
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_database_it_is_lost_and_holds_nobody_up() {
+async fn typing_is_lost_without_delay_during_a_database_outage() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
@@ -287,30 +292,30 @@ async fn without_the_database_it_is_lost_and_holds_nobody_up() {
     messenger.typing().publish(vec![typing(&room, &["bert"])]).await;
     assert!(start.elapsed() <= Duration::from_secs(1));
     messenger.memory.jitter(Duration::ZERO);
-    assert_eq!(heard(&mut stream).await, []);
+    assert_eq!(typing_events(&mut stream).await, []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_types_here_is_heard_by_way_of_the_homeserver() {
+async fn typing_of_a_caller_is_published_by_way_of_the_homeserver() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     let anna = ready_caller(&messenger, "anna").await;
     let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("a room");
     let mut stream = open(&messenger, &anna).await;
-    messenger.messages().set_typing(&anna, &room, Some(Duration::from_secs(7))).await.expect("told");
+    messenger.type_in(&anna, &room, Some(Duration::from_secs(7))).await.expect("typing was set");
     assert_eq!(messenger.homeserver.typing(&room), [(matrix("anna"), Duration::from_secs(7))]);
-    assert_eq!(heard(&mut stream).await, [], "the homeserver tells");
-    assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled"));
-    messenger.messages().set_typing(&anna, &room, None).await.expect("told");
+    assert_eq!(typing_events(&mut stream).await, [], "the homeserver publishes it");
+    assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
+    messenger.type_in(&anna, &room, None).await.expect("typing was set");
     assert_eq!(messenger.homeserver.typing(&room), []);
     for _ in 0..2 {
         assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled"));
     }
-    assert_eq!(names(&heard(&mut stream).await), [vec!["anna"], vec![]]);
+    assert_eq!(names(&typing_events(&mut stream).await), [vec!["anna"], vec![]]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_members_who_may_write_type() {
+async fn only_members_who_may_send_can_type() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("a room");
@@ -329,5 +334,5 @@ async fn only_members_who_may_write_type() {
         let refused = messenger.messages().set_typing(caller, room, Some(WAIT)).await;
         assert_eq!(refused.as_ref().map_err(Error::code), Err(expected), "{room}");
     }
-    assert_eq!(messenger.homeserver.calls(), calls, "the homeserver is not asked");
+    assert_eq!(messenger.homeserver.calls(), calls, "the homeserver is not called");
 }

@@ -1,4 +1,4 @@
-//! Rooms that are replaced by another: the successor takes their place.
+//! Room upgrades: the successor takes the place of the old room.
 
 use messenger_core::{
     Error,
@@ -17,18 +17,18 @@ fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
 }
 
-async fn say(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) {
-    let said = messenger.homeserver.send_text(room, &matrix(user), body);
-    messenger.receive(vec![messenger.homeserver.room_event(room, &said)]).await.expect("heard");
+async fn receive_text(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) {
+    let sent = messenger.homeserver.send_text(room, &matrix(user), body);
+    messenger.receive(vec![messenger.homeserver.room_event(room, &sent)]).await.expect("received");
 }
 
-/// Anna and Bert in a room that Anna made with another client, and what was said in it.
+/// Returns Anna and Bert in a room with messages that Anna created with another client.
 async fn in_adopted_room() -> (TestMessenger, Caller, Caller, RoomId) {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
     let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     for body in ["eins", "zwei"] {
-        say(&messenger, &room, "anna", body).await;
+        receive_text(&messenger, &room, "anna", body).await;
     }
     (messenger, anna, bert, room)
 }
@@ -56,26 +56,26 @@ async fn history(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> V
 }
 
 #[tokio::test]
-async fn an_upgraded_room_is_listed_once_and_its_members_follow() {
+async fn an_upgraded_room_is_listed_once_and_its_members_move_with_it() {
     let (messenger, anna, bert, old) = in_adopted_room().await;
     let (new, tombstone) = messenger.homeserver.upgrade_room(&old, &matrix("anna"));
     let tombstone = messenger.homeserver.room_event(&old, &tombstone);
-    messenger.receive(vec![tombstone.clone()]).await.expect("heard");
+    messenger.receive(vec![tombstone.clone()]).await.expect("received");
     for caller in [&anna, &bert] {
         assert_eq!(listed(&messenger, caller).await, std::slice::from_ref(&new));
     }
     assert!(messenger.homeserver.members(&new).contains(&matrix("bert")));
-    assert_eq!(messenger.rooms().list(&bert).await.expect("rooms")[0].unread_count, 2);
-    // Told again, by push or by the worker, it changes nothing.
+    assert_eq!(messenger.rooms_of(&bert).await.expect("rooms")[0].unread_count, 2);
+    // A repeated tombstone changes nothing.
     let events = messenger.memory.events().len();
-    messenger.ingest().receive(vec![tombstone]).await.expect("heard");
+    messenger.receive(vec![tombstone]).await.expect("received");
     assert_eq!(messenger.memory.events().len(), events);
-    say(&messenger, &new, "anna", "drei").await;
+    receive_text(&messenger, &new, "anna", "drei").await;
     messenger.service.send(&bert, &new, MessageContent::text("vier", "m.text"), None).await.expect("sent");
-    // What was said before stands behind it, page by page.
+    // The messages of the old room follow, page by page.
     assert_eq!(history(&messenger, &anna, &new).await, ["vier", "drei", "zwei", "eins"]);
     assert_eq!(history(&messenger, &anna, &old).await, ["zwei", "eins"]);
-    // The old room says where they are now, to its members only.
+    // The error for the old room names the successor, for its members only.
     let send = async |caller: &Caller| {
         messenger
             .service
@@ -99,11 +99,11 @@ async fn an_upgraded_room_is_listed_once_and_its_members_follow() {
 }
 
 #[tokio::test]
-async fn who_comes_later_reads_what_was_said_in_the_successor_only() {
+async fn a_later_member_reads_the_messages_of_the_successor_only() {
     let (messenger, _, _, old) = in_adopted_room().await;
     let (new, tombstone) = messenger.homeserver.upgrade_room(&old, &matrix("anna"));
-    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("heard");
-    say(&messenger, &new, "anna", "drei").await;
+    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("received");
+    receive_text(&messenger, &new, "anna", "drei").await;
     let carl = ready_caller(&messenger, "carl").await;
     let anna = messenger.caller("anna", fixtures::TENANT).await;
     messenger.rooms().invite(&anna, &new, "carl").await.expect("invited");
@@ -111,7 +111,7 @@ async fn who_comes_later_reads_what_was_said_in_the_successor_only() {
     let token =
         messenger.history().page(&anna, &new, None, 1).await.expect("a page").end_token.expect("more");
     assert!(!token.contains(new.as_str()));
-    // A token that names another room leads nowhere.
+    // A page token of another room is refused.
     let (_, general) = in_general_room(&messenger, "carl").await;
     for wrong in [format!("||{general}"), format!("|$x|{old}|"), "||".to_owned(), format!("||{new}")] {
         let error = messenger.history().page(&carl, &new, Some(&wrong), 5).await.expect_err("refused");
@@ -120,52 +120,52 @@ async fn who_comes_later_reads_what_was_said_in_the_successor_only() {
 }
 
 #[tokio::test]
-async fn a_successor_is_taken_over_when_it_is_heard_of_before_the_tombstone() {
+async fn a_successor_that_was_adopted_before_the_tombstone_is_merged() {
     let (messenger, _, bert, old) = in_adopted_room().await;
     let (new, tombstone) = messenger.homeserver.upgrade_room(&old, &matrix("anna"));
-    say(&messenger, &new, "anna", "drei").await;
+    receive_text(&messenger, &new, "anna", "drei").await;
     assert_eq!(listed(&messenger, &bert).await, std::slice::from_ref(&new));
-    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("heard");
+    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("received");
     assert_eq!(listed(&messenger, &bert).await, [new]);
 }
 
 #[tokio::test]
-async fn nobody_makes_a_room_the_successor_of_another_against_its_will() {
+async fn a_room_replaces_another_only_if_both_name_each_other() {
     let (messenger, anna, _, old) = in_adopted_room().await;
     let carl = ready_caller(&messenger, "carl").await;
     let claimed = messenger.homeserver.create_room_as(&matrix("carl"), &[&matrix("anna")], false);
     messenger.homeserver.set_predecessor(&claimed, &old);
-    say(&messenger, &claimed, "carl", "mein Raum").await;
+    receive_text(&messenger, &claimed, "carl", "mein Raum").await;
     let mut rooms = listed(&messenger, &anna).await;
     rooms.sort_unstable();
     let mut expected = vec![old.clone(), claimed.clone()];
     expected.sort_unstable();
     assert_eq!(rooms, expected);
     assert_eq!(history(&messenger, &carl, &claimed).await, ["mein Raum"]);
-    // Nor does a tombstone lead into a room that does not say so.
-    let elsewhere = messenger.homeserver.create_room_as(&matrix("anna"), &[], false);
-    let tombstone = messenger.homeserver.send_tombstone(&old, &matrix("anna"), &elsewhere);
-    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("heard");
+    // A tombstone does not lead to a room that does not name its predecessor.
+    let unrelated = messenger.homeserver.create_room_as(&matrix("anna"), &[], false);
+    let tombstone = messenger.homeserver.send_tombstone(&old, &matrix("anna"), &unrelated);
+    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("received");
     assert!(listed(&messenger, &anna).await.contains(&old));
 }
 
 #[tokio::test]
-async fn a_room_of_ours_that_the_bot_replaced_keeps_its_key() {
+async fn a_room_upgraded_by_the_bot_keeps_its_key() {
     let messenger = messenger().build();
     let (anna, general) = in_general_room(&messenger, "anna").await;
     let sent = messenger.send(fixtures::draft("vorher"), WAIT).await;
     assert_eq!(sent.notification.room.as_ref(), Some(&general));
     let (new, tombstone) = messenger.homeserver.upgrade_room(&general, &matrix("messenger"));
-    messenger.receive(vec![messenger.homeserver.room_event(&general, &tombstone)]).await.expect("heard");
+    messenger.receive(vec![messenger.homeserver.room_event(&general, &tombstone)]).await.expect("received");
     let sent = messenger.send(fixtures::draft("nachher"), WAIT).await;
     assert_eq!((sent.notification.status, sent.notification.room.as_ref()), (Status::Sent, Some(&new)));
     assert_eq!(messenger.homeserver.bodies(&new).len(), 1);
     let rooms = messenger.rooms().list(&anna).await.expect("rooms");
     assert_eq!(rooms.iter().map(|room| &room.matrix_room_id).collect::<Vec<_>>(), [&new]);
     let key = RoomKey { tenant: fixtures::TENANT, kind: messenger_core::room::RoomKind::General };
-    assert_eq!(messenger.registry().find(&key).await.expect("looked"), Some(new.clone()));
+    assert_eq!(messenger.known_room(&key).await.expect("looked up"), Some(new.clone()));
     assert_eq!(history(&messenger, &anna, &new).await.len(), 2);
-    // Who comes later reads it all: it is a room for everybody.
+    // A later member reads all messages of the general room.
     let bert = ready_caller(&messenger, "bert").await;
     assert_eq!(history(&messenger, &bert, &new).await.len(), 2);
     let kinds: Vec<_> = messenger.memory.events().iter().map(|event| event.kind).collect();

@@ -1,4 +1,4 @@
-//! The history visibility of rooms: who comes in later reads here what Matrix shows them, and no more.
+//! The history visibility of rooms: a later member reads what Matrix shows them, and no more.
 
 use messenger_core::{
     cursor::Since,
@@ -14,9 +14,9 @@ fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))
 }
 
-async fn say(messenger: &TestMessenger, room: &RoomId, body: &str) {
-    let said = messenger.homeserver.send_text(room, &matrix("anna"), body);
-    messenger.receive(vec![messenger.homeserver.room_event(room, &said)]).await.expect("heard");
+async fn receive_text(messenger: &TestMessenger, room: &RoomId, body: &str) {
+    let sent = messenger.homeserver.send_text(room, &matrix("anna"), body);
+    messenger.receive(vec![messenger.homeserver.room_event(room, &sent)]).await.expect("received");
 }
 
 async fn bodies(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Vec<String> {
@@ -24,7 +24,7 @@ async fn bodies(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Ve
     page.messages.into_iter().map(|message| message.body).collect()
 }
 
-/// A room of Anna's with this visibility, in which something was said before Bert came.
+/// Returns a room of Anna's with this visibility, and with a message from before Bert's join.
 async fn with_visibility(visibility: &str) -> (TestMessenger, Caller, Caller, RoomId) {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
@@ -32,13 +32,13 @@ async fn with_visibility(visibility: &str) -> (TestMessenger, Caller, Caller, Ro
     let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("carl")], false);
     let content = json!({ "history_visibility": visibility });
     messenger.homeserver.set_state(&room, &matrix("anna"), "m.room.history_visibility", content);
-    say(&messenger, &room, "geheim").await;
+    receive_text(&messenger, &room, "geheim").await;
     (messenger, anna, bert, room)
 }
 
-async fn lets_in_bert(messenger: &TestMessenger, room: &RoomId) {
+async fn invite_bert(messenger: &TestMessenger, room: &RoomId) {
     let invited = messenger.homeserver.invite(room, &matrix("anna"), &matrix("bert"));
-    messenger.receive(vec![messenger.homeserver.room_event(room, &invited)]).await.expect("heard");
+    messenger.receive(vec![messenger.homeserver.room_event(room, &invited)]).await.expect("received");
 }
 
 async fn polled(messenger: &TestMessenger, caller: &Caller) -> String {
@@ -46,21 +46,21 @@ async fn polled(messenger: &TestMessenger, caller: &Caller) -> String {
 }
 
 #[tokio::test]
-async fn who_comes_later_reads_what_the_visibility_of_the_room_shows() {
+async fn a_later_member_reads_what_the_history_visibility_allows() {
     for (visibility, is_shown) in
         [("shared", true), ("world_readable", true), ("joined", false), ("invited", false)]
     {
         let (messenger, anna, bert, room) = with_visibility(visibility).await;
-        lets_in_bert(&messenger, &room).await;
+        invite_bert(&messenger, &room).await;
         let before = bodies(&messenger, &bert, &room).await;
         assert_eq!(before.contains(&"geheim".to_owned()), is_shown, "{visibility}");
         let listed = messenger.rooms().list(&bert).await.expect("rooms");
         let listed = listed.iter().find(|seen| seen.matrix_room_id == room).expect("the room");
         assert_eq!(listed.last_message.as_deref(), is_shown.then_some("geheim"), "{visibility}");
-        // In the room as it is listed it may be shown, as news it is not.
+        // The room list may show the message, but it is not published as new.
         assert!(!polled(&messenger, &bert).await.contains(r#""body":"geheim""#), "{visibility}");
         assert_eq!(polled(&messenger, &bert).await.contains("geheim"), is_shown, "{visibility}");
-        say(&messenger, &room, "offen").await;
+        receive_text(&messenger, &room, "offen").await;
         assert!(bodies(&messenger, &bert, &room).await.contains(&"offen".to_owned()), "{visibility}");
         assert!(polled(&messenger, &bert).await.contains("offen"));
         assert_eq!(bodies(&messenger, &anna, &room).await, ["offen", "geheim"], "{visibility}");
@@ -69,29 +69,29 @@ async fn who_comes_later_reads_what_the_visibility_of_the_room_shows() {
 }
 
 #[tokio::test]
-async fn a_visibility_that_is_changed_later_counts_for_what_is_said_then() {
+async fn a_changed_visibility_counts_for_later_messages() {
     let (messenger, _, bert, room) = with_visibility("shared").await;
     let set = async |visibility: &str| {
         let content = json!({ "history_visibility": visibility });
         let set =
             messenger.homeserver.set_state(&room, &matrix("anna"), "m.room.history_visibility", content);
-        messenger.receive(vec![messenger.homeserver.room_event(&room, &set)]).await.expect("heard");
+        messenger.receive(vec![messenger.homeserver.room_event(&room, &set)]).await.expect("received");
     };
     set("joined").await;
-    say(&messenger, &room, "nur für uns").await;
+    receive_text(&messenger, &room, "nur für uns").await;
     set("shared").await;
-    say(&messenger, &room, "für alle").await;
-    lets_in_bert(&messenger, &room).await;
+    receive_text(&messenger, &room, "für alle").await;
+    invite_bert(&messenger, &room).await;
     assert_eq!(bodies(&messenger, &bert, &room).await, ["für alle", "geheim"]);
 }
 
 #[tokio::test]
-async fn a_stream_that_resumes_is_told_nothing_of_before_its_reader_came() {
+async fn a_resumed_stream_has_no_events_from_before_the_join() {
     let (messenger, _, bert, room) = with_visibility("shared").await;
     let _broker = messenger.run_broker();
-    lets_in_bert(&messenger, &room).await;
-    say(&messenger, &room, "offen").await;
-    let mut stream = messenger.streams().subscribe(&bert, Some("0")).await.expect("a stream");
+    invite_bert(&messenger, &room).await;
+    receive_text(&messenger, &room, "offen").await;
+    let mut stream = messenger.subscribe(&bert, Some("0")).await.expect("a stream");
     let preamble = stream.next().await.expect("the beginning");
     let preamble = String::from_utf8_lossy(&preamble).into_owned();
     assert!(preamble.contains(r#""body":"offen""#) && !preamble.contains(r#""body":"geheim""#), "{preamble}");

@@ -1,4 +1,5 @@
-//! Many writers, many readers that come and go, several processes: each reader hears each event of its audience once.
+//! Many writers, many reconnecting readers and several processes: each reader receives each event of its
+//! audience once.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ const WRITERS: u64 = 12;
 const EACH: u64 = 150;
 const READERS: u64 = 12;
 
-/// One of several audiences.
+/// Returns one of several audiences.
 fn audience(random: &mut StdRng) -> Audience {
     let tenant = if random.random_bool(0.8) { fixtures::TENANT } else { fixtures::OTHER_TENANT };
     match random.random_range(0..4) {
@@ -41,7 +42,7 @@ async fn write(messenger: TestMessenger, seed: u64) {
     }
 }
 
-/// Reads until the last event, returning again and again, each time to another process.
+/// Reads until the last event, and reconnects again and again to a random process.
 async fn read(processes: Vec<TestMessenger>, caller: Caller, last: Audience, luck: u64) -> Vec<i64> {
     let mut random = StdRng::seed_from_u64(luck);
     let mut seen = Vec::new();
@@ -66,10 +67,10 @@ async fn read(processes: Vec<TestMessenger>, caller: Caller, last: Audience, luc
     }
 }
 
-/// Writers and readers on three processes, each with a broker.
-async fn each_hears_its_own(dawdle: Duration) {
+/// Runs writers and readers on three processes, each with a broker.
+async fn each_receives_its_events(jitter: Duration) {
     let first = messenger().settings(|settings| settings.replay_max = 1_000_000).build();
-    first.memory.jitter(dawdle);
+    first.memory.jitter(jitter);
     let processes = vec![first.another_process(), first.another_process(), first.clone()];
     let _brokers: Vec<_> = processes.iter().map(TestMessenger::run_broker).collect();
     let mut callers = Vec::new();
@@ -117,16 +118,16 @@ async fn each_hears_its_own(dawdle: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn each_reader_hears_each_event_of_its_audience_once_and_in_order() {
-    each_hears_its_own(Duration::ZERO).await;
+async fn each_reader_receives_each_event_of_its_audience_once_and_in_order() {
+    each_receives_its_events(Duration::ZERO).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_reader_hears_the_same_from_a_slow_store() {
-    each_hears_its_own(Duration::from_millis(20)).await;
+async fn each_reader_receives_the_same_events_from_a_slow_store() {
+    each_receives_its_events(Duration::from_millis(20)).await;
 }
 
-/// Opens a stream while somebody joins a room; what the room says after the join must be heard.
+/// Opens a stream while the user joins a room. The stream must have the room's events after the join.
 async fn join_while_opening(messenger: &TestMessenger, round: usize) {
     let caller = messenger.caller(&format!("user{round}"), fixtures::TENANT).await;
     let room = RoomId::new(format!("!{round}"));
@@ -140,10 +141,10 @@ async fn join_while_opening(messenger: &TestMessenger, round: usize) {
     let from = round.is_multiple_of(2).then_some(cursor.as_str());
     let mut stream = Reader::new(messenger.streams().subscribe(&caller, from).await.expect("a stream"));
     join.await.expect("no panic");
-    let heard = tokio::time::timeout(Duration::from_secs(10), async {
+    let received = tokio::time::timeout(Duration::from_secs(10), async {
         loop {
             let event = stream.next_without_keepalives().await.expect("an event");
-            // Without a cursor the stream may begin after all that.
+            // Without a cursor the stream may begin after the event.
             let begins_later =
                 event.kind() == "connected" && event.json()["cursor"].as_i64() > cursor.parse().ok();
             if event.data.contains("after the join") || (from.is_none() && begins_later) {
@@ -152,11 +153,11 @@ async fn join_while_opening(messenger: &TestMessenger, round: usize) {
         }
     })
     .await;
-    assert!(heard.is_ok(), "round {round}: a member did not hear their room");
+    assert!(received.is_ok(), "round {round}: a member missed an event of their room");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whoever_is_in_a_room_hears_it_however_their_stream_and_their_join_race() {
+async fn a_member_receives_a_rooms_events_however_stream_and_join_race() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     for round in 0..100 {
@@ -165,7 +166,7 @@ async fn whoever_is_in_a_room_hears_it_however_their_stream_and_their_join_race(
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_in_a_room_hears_it_from_a_slow_store() {
+async fn a_member_receives_a_rooms_events_from_a_slow_store() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
     messenger.memory.jitter(Duration::from_millis(20));
