@@ -47,6 +47,8 @@ impl MessengerBuilder {
 pub struct TestMessenger {
     /// The use cases.
     pub service: Messenger,
+    /// The ports of the engines.
+    pub ports: Ports,
     /// The store.
     pub memory: Memory,
     /// The homeserver.
@@ -87,8 +89,9 @@ impl TestMessenger {
     ) -> Self {
         let fault = FaultInjector::default();
         let (memory, homeserver) = (memory.of_process(&fault), homeserver.of_process(&fault));
-        let service = Messenger::new(memory.ports(&homeserver, &clock), settings);
-        Self { service, memory, homeserver, clock, fault }
+        let ports = memory.ports(&homeserver, &clock);
+        let service = Messenger::new(&ports, settings);
+        Self { service, ports, memory, homeserver, clock, fault }
     }
 
     /// Runs this until the process has made so many steps, and ends the process there. Returns `None` if it
@@ -121,7 +124,7 @@ impl TestMessenger {
     /// Signs a user in, with a token that is valid for an hour.
     pub async fn caller(&self, user: &str, tenant: TenantId) -> Caller {
         let identity = Identity { tenant, ..fixtures::identity(user) };
-        let user = self.service.sign_in(identity).await.expect("signing in succeeds");
+        let user = self.service.users().sign_in(identity).await.expect("signing in succeeds");
         Caller { user, expires_at: self.clock.now() + Duration::from_hours(1) }
     }
 
@@ -135,10 +138,10 @@ impl TestMessenger {
 
     /// Does all work of the worker that is due.
     pub async fn work(&self) {
-        while self.provision_due().await.expect("accounts can be read") > 0 {}
-        while self.depart_due().await.expect("pending leaves can be read") > 0 {}
-        while self.revoke_due().await.expect("revocations can be read") > 0 {}
-        while self.deliver_due().await.expect("the outbox can be read") {}
+        while self.provisioning().provision_due().await.expect("accounts can be read") > 0 {}
+        while self.rooms().leave_due().await.expect("pending leaves can be read") > 0 {}
+        while self.external_clients().revoke_due().await.expect("revocations can be read") > 0 {}
+        while self.delivery().deliver_due().await.expect("the outbox can be read") {}
     }
 
     /// Runs the broker until the handle is dropped.

@@ -61,19 +61,27 @@ fn published(messenger: &TestMessenger) -> Vec<String> {
 async fn a_room_whose_creator_crashed_is_complete_for_its_members() {
     for step in 0..1000 {
         let (messenger, anna) = with_three().await;
-        let done = messenger.crash_after(step, messenger.create_room(&anna, creation())).await.is_some();
+        let done = messenger.crash_after(step, messenger.rooms().create(&anna, creation())).await.is_some();
         let messenger = messenger.another_process();
         let Some(room) = created_room(&messenger) else { continue };
         // As in every created room, the bot's event has set the name.
         let name = json!({ "name": "Umbau" });
         let name = messenger.homeserver.send_event(&room, &matrix("messenger"), "m.room.name", name);
-        messenger.receive(vec![messenger.homeserver.room_event(&room, &name)]).await.expect("received");
+        messenger
+            .ingest()
+            .receive(vec![messenger.homeserver.room_event(&room, &name)])
+            .await
+            .expect("received");
         messenger.pass(LATER);
         run_until_idle(&messenger).await;
         let members: Vec<_> = messenger.homeserver.members(&room);
         let members: Vec<_> = members.iter().filter_map(|member| member.localpart("hub.local")).collect();
         for member in &members {
-            messenger.receive(vec![text_event(&messenger, &room, member, member)]).await.expect("received");
+            messenger
+                .ingest()
+                .receive(vec![text_event(&messenger, &room, member, member)])
+                .await
+                .expect("received");
         }
         for member in &members {
             let caller = messenger.caller(member, fixtures::TENANT).await;
@@ -106,17 +114,17 @@ async fn a_room_in_creation_is_left_to_its_creator() {
         messenger.homeserver.delay_responses(Duration::ZERO);
         messenger.pass(Duration::from_mins(2));
         let early = text_event(&messenger, &room, "bert", "schon da");
-        messenger.receive(vec![early.clone()]).await.expect("received");
-        assert_eq!(messenger.rooms.tenant_of(&room).await.expect("looked up"), None);
+        messenger.ingest().receive(vec![early.clone()]).await.expect("received");
+        assert_eq!(messenger.ports.rooms.tenant_of(&room).await.expect("looked up"), None);
         early
     };
-    let (made, early) = tokio::join!(messenger.create_room(&anna, creation()), pushed);
+    let (made, early) = tokio::join!(messenger.rooms().create(&anna, creation()), pushed);
     let made = made.expect("created");
     assert_eq!(made.display_name, "Umbau");
-    assert_eq!(messenger.members(&anna, &made.matrix_room_id).await.expect("a list").len(), 3);
+    assert_eq!(messenger.rooms().members(&anna, &made.matrix_room_id).await.expect("a list").len(), 3);
     // The event that was pushed too early is published once.
-    messenger.settled().await;
-    messenger.receive(vec![early]).await.expect("received");
+    messenger.drain_background().await;
+    messenger.ingest().receive(vec![early]).await.expect("received");
     assert_eq!(published(&messenger), ["schon da"]);
 }
 
@@ -132,13 +140,17 @@ async fn a_message_sent_during_the_creation_of_a_chat_is_published() {
             .find(|room| messenger.homeserver.creation_request(room).is_direct)
             .expect("a room in creation");
         messenger.homeserver.delay_responses(Duration::ZERO);
-        messenger.receive(vec![text_event(&messenger, room, "bert", "schon da")]).await.expect("received");
-        assert_eq!(messenger.rooms.tenant_of(room).await.expect("looked up"), None);
+        messenger
+            .ingest()
+            .receive(vec![text_event(&messenger, room, "bert", "schon da")])
+            .await
+            .expect("received");
+        assert_eq!(messenger.ports.rooms.tenant_of(room).await.expect("looked up"), None);
     };
     let bert = fixtures::user("bert");
-    let (made, ()) = tokio::join!(messenger.open_dm(&anna, &bert), pushed);
+    let (made, ()) = tokio::join!(messenger.rooms().open_direct_chat(&anna, &bert), pushed);
     made.expect("created");
-    messenger.settled().await;
+    messenger.drain_background().await;
     assert_eq!(published(&messenger), ["schon da"]);
 }
 
@@ -154,11 +166,12 @@ async fn a_foreign_room_is_complete_whenever_its_adoption_crashed() {
             let name = json!({ "name": "Schicht 3" });
             messenger.homeserver.send_event(&room, &matrix("anna"), "m.room.name", name);
             let first = text_event(&messenger, &room, "anna", "eins");
-            let done = messenger.crash_after(step, messenger.receive(vec![first.clone()])).await.is_some();
+            let done =
+                messenger.crash_after(step, messenger.ingest().receive(vec![first.clone()])).await.is_some();
             let messenger = messenger.another_process();
             // The push was not acknowledged, so the homeserver repeats it first.
             let second = text_event(&messenger, &room, "bert", "zwei");
-            messenger.receive(vec![first, second]).await.expect("received");
+            messenger.ingest().receive(vec![first, second]).await.expect("received");
             assert_eq!(published(&messenger), ["eins", "zwei"], "step {step}");
             let bert = messenger.caller("bert", fixtures::TENANT).await;
             assert_eq!(
@@ -186,22 +199,27 @@ async fn a_foreign_room_is_complete_whenever_its_adoption_crashed() {
 async fn an_invitation_is_accepted_once_and_a_repeated_one_is_ignored() {
     let (messenger, anna) = with_three().await;
     let room = messenger
-        .create_room(&anna, RoomCreation { invite: Vec::new(), ..creation() })
+        .rooms()
+        .create(&anna, RoomCreation { invite: Vec::new(), ..creation() })
         .await
         .expect("created");
     let room = room.matrix_room_id;
     let bert = matrix("bert");
-    let members = async || messenger.members(&anna, &room).await.expect("a list").len();
+    let members = async || messenger.rooms().members(&anna, &room).await.expect("a list").len();
     let invited = messenger.homeserver.invite(&room, &matrix("anna"), &bert);
     let invited = messenger.homeserver.room_event(&room, &invited);
-    messenger.receive(vec![invited.clone()]).await.expect("received");
+    messenger.ingest().receive(vec![invited.clone()]).await.expect("received");
     assert_eq!(members().await, 2);
     let put_out = messenger.homeserver.end_membership(&room, &matrix("anna"), &bert);
-    messenger.receive(vec![messenger.homeserver.room_event(&room, &put_out)]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![messenger.homeserver.room_event(&room, &put_out)])
+        .await
+        .expect("received");
     assert_eq!(members().await, 1);
     // A late push repeats the invitation after the kick, and the worker reads it again.
-    messenger.receive(vec![invited]).await.expect("received");
-    messenger.reconcile("worker", Duration::ZERO).await.expect("read");
+    messenger.ingest().receive(vec![invited]).await.expect("received");
+    messenger.reconcile().run("worker", Duration::ZERO).await.expect("read");
     assert!(!messenger.homeserver.members(&room).contains(&bert), "the user is not joined again");
     assert_eq!(members().await, 1);
 }
@@ -215,14 +233,18 @@ async fn a_user_who_declined_before_the_adoption_stays_out() {
         messenger.homeserver.invite(&room, &bert, &matrix(user));
     }
     messenger.homeserver.end_membership(&room, &matrix("anna"), &matrix("anna"));
-    messenger.receive(vec![text_event(&messenger, &room, "bert", "eins")]).await.expect("received");
+    messenger.ingest().receive(vec![text_event(&messenger, &room, "bert", "eins")]).await.expect("received");
     let bert = messenger.caller("bert", fixtures::TENANT).await;
     assert_eq!(messenger.rooms().members(&bert, &room).await.expect("a list").len(), 2);
     assert!(!messenger.homeserver.members(&room).contains(&matrix("anna")));
     // A user who is invited now becomes a member.
     messenger.homeserver.end_membership(&room, &matrix("bert"), &matrix("carl"));
     let invited = messenger.homeserver.invite(&room, &matrix("bert"), &matrix("anna"));
-    messenger.receive(vec![messenger.homeserver.room_event(&room, &invited)]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![messenger.homeserver.room_event(&room, &invited)])
+        .await
+        .expect("received");
     assert!(messenger.homeserver.members(&room).contains(&matrix("anna")));
 }
 
@@ -244,19 +266,27 @@ async fn an_adopted_room_is_named_by_its_state_or_by_its_members() {
     for n in 0..600 {
         messenger.homeserver.send_text(&named, &matrix("bert"), &n.to_string());
     }
-    messenger.receive(vec![text_event(&messenger, &named, "anna", "eins")]).await.expect("received");
+    messenger.ingest().receive(vec![text_event(&messenger, &named, "anna", "eins")]).await.expect("received");
     assert_eq!(shown(&named).await, ("Schicht 3".to_owned(), Some("Halle".to_owned())));
 
     let nameless =
         messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert"), &matrix("carl")], false);
-    messenger.receive(vec![text_event(&messenger, &nameless, "anna", "eins")]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![text_event(&messenger, &nameless, "anna", "eins")])
+        .await
+        .expect("received");
     assert_eq!(shown(&nameless).await, ("anna, bert, carl".to_owned(), None));
     // An empty name leaves the former one.
     for (name, expected) in
         [("Um\u{202e}bau", "Umbau"), ("", "Umbau"), ("\u{200b}\u{3164}", "Umbau"), ("U\u{308}bung", "Übung")]
     {
         let event = state(&nameless, "m.room.name", json!({ "name": name }));
-        messenger.receive(vec![messenger.homeserver.room_event(&nameless, &event)]).await.expect("received");
+        messenger
+            .ingest()
+            .receive(vec![messenger.homeserver.room_event(&nameless, &event)])
+            .await
+            .expect("received");
         assert_eq!(shown(&nameless).await.0, expected);
     }
 }
@@ -266,8 +296,8 @@ async fn a_space_is_not_adopted() {
     let (messenger, _) = with_three().await;
     let space = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     messenger.homeserver.make_space(&space);
-    messenger.receive(vec![text_event(&messenger, &space, "anna", "eins")]).await.expect("received");
-    assert_eq!(messenger.rooms.tenant_of(&space).await.expect("looked up"), None);
+    messenger.ingest().receive(vec![text_event(&messenger, &space, "anna", "eins")]).await.expect("received");
+    assert_eq!(messenger.ports.rooms.tenant_of(&space).await.expect("looked up"), None);
 }
 
 #[test]

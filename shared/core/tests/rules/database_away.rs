@@ -15,8 +15,10 @@ use crate::{NO_WAIT, WAIT, run_until_idle};
 async fn no_notification_is_accepted_during_a_database_outage() {
     let messenger = messenger().build();
     messenger.memory.switch_off();
-    let refused =
-        messenger.notify(fixtures::satellite(), fixtures::draft("x"), fixtures::waiting(WAIT)).await;
+    let refused = messenger
+        .notifications()
+        .notify(fixtures::satellite(), fixtures::draft("x"), fixtures::waiting(WAIT))
+        .await;
     let Err(Error::Fault(fault)) = refused else { panic!("the notification was accepted") };
     assert_eq!((fault.system, fault.failure), (System::Database, Failure::Unreachable));
     messenger.memory.switch_on();

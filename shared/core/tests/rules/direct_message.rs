@@ -178,7 +178,7 @@ async fn no_message_is_lost_when_the_recipient_moves_concurrently() {
         let messenger = messenger().build();
         messenger.caller("anna", fixtures::TENANT).await;
         messenger.memory.jitter(Duration::from_millis(20));
-        let moved = messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "anna"));
+        let moved = messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "anna"));
         let (message, moved) = tokio::join!(messenger.send(fixtures::dm("anna", "x"), WAIT), moved);
         moved.expect("signed in");
         messenger.memory.jitter(Duration::ZERO);

@@ -16,7 +16,7 @@ use crate::in_general_room;
 async fn fixture() -> (TestMessenger, Caller, RoomId) {
     let messenger = messenger().build();
     let (anna, room) = in_general_room(&messenger, "anna").await;
-    assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
+    assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled"));
     (messenger, anna, room)
 }
 
@@ -27,11 +27,17 @@ async fn send(
     body: &str,
     transaction: Option<&str>,
 ) -> Message {
-    messenger.service.send(anna, room, MessageContent::text(body, "m.text"), transaction).await.expect("sent")
+    messenger
+        .service
+        .messages()
+        .send(anna, room, MessageContent::text(body, "m.text"), transaction)
+        .await
+        .expect("sent")
 }
 
 async fn push(messenger: &TestMessenger, message: &Message) {
     messenger
+        .ingest()
         .receive(vec![messenger.homeserver.room_event(&message.room_id, &message.event_id)])
         .await
         .expect("received");
@@ -46,7 +52,7 @@ async fn a_pushed_message_is_not_read_from_the_room() {
         push(&messenger, &sent).await;
     }
     let begin = Instant::now();
-    messenger.rooms_of(&anna).await.expect("rooms");
+    messenger.rooms().list(&anna).await.expect("rooms");
     assert_eq!(begin.elapsed(), Duration::ZERO, "no echo is pending");
     sleep(Duration::from_secs(5)).await;
     assert_eq!(messenger.homeserver.calls() - before, 5, "one call for each message");
@@ -58,7 +64,7 @@ async fn a_message_is_read_from_the_room_late_if_push_works_and_soon_if_not() {
     let (messenger, anna, room) = fixture().await;
     let other = send(&messenger, &anna, &room, "pushed", None).await;
     let pushed = vec![messenger.homeserver.room_event(&other.room_id, &other.event_id)];
-    messenger.receive_push(None, pushed.clone()).await.expect("received");
+    messenger.push().receive(None, pushed.clone()).await.expect("received");
     let late = send(&messenger, &anna, &room, "late", None).await;
     for _ in 0..5 {
         messenger.push().receive(None, pushed.clone()).await.expect("received");
@@ -71,7 +77,7 @@ async fn a_message_is_read_from_the_room_late_if_push_works_and_soon_if_not() {
     }
     sleep(Duration::from_millis(200)).await;
     assert_eq!(messenger.memory.summary(&room).count, 2, "push works but has not brought it in time");
-    messenger.receive_push(None, pushed.clone()).await.expect("received");
+    messenger.push().receive(None, pushed.clone()).await.expect("received");
     send(&messenger, &anna, &room, "waited for", None).await;
     let begin = Instant::now();
     messenger.rooms().list(&anna).await.expect("rooms");

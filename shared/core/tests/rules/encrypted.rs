@@ -17,7 +17,7 @@ fn matrix(user: &str) -> MatrixUserId {
 
 async fn receive_text(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) {
     let sent = messenger.homeserver.send_text(room, &matrix(user), body);
-    messenger.receive(vec![messenger.homeserver.room_event(room, &sent)]).await.expect("received");
+    messenger.ingest().receive(vec![messenger.homeserver.room_event(room, &sent)]).await.expect("received");
 }
 
 async fn encrypt(messenger: &TestMessenger, room: &RoomId, user: &str) {
@@ -26,7 +26,7 @@ async fn encrypt(messenger: &TestMessenger, room: &RoomId, user: &str) {
     let event = messenger.homeserver.room_event(room, &event);
     // The event arrives by push and by the worker.
     for _ in 0..2 {
-        messenger.receive(vec![event.clone()]).await.expect("received");
+        messenger.ingest().receive(vec![event.clone()]).await.expect("received");
     }
 }
 
@@ -60,7 +60,7 @@ async fn a_room_encrypted_later_gets_one_notice_and_refuses_plain_text() {
     let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     receive_text(&messenger, &room, "anna", "eins").await;
     let is_encrypted = async |caller: &Caller| {
-        let rooms = messenger.rooms_of(caller).await.expect("rooms");
+        let rooms = messenger.rooms().list(caller).await.expect("rooms");
         rooms.iter().find(|seen| seen.matrix_room_id == room).expect("the room").encrypted
     };
     assert!(!is_encrypted(&bert).await);
@@ -74,6 +74,7 @@ async fn a_room_encrypted_later_gets_one_notice_and_refuses_plain_text() {
     for caller in [&anna, &bert] {
         let error = messenger
             .service
+            .messages()
             .send(caller, &room, MessageContent::text("x", "m.text"), None)
             .await
             .expect_err("refused");
@@ -88,8 +89,10 @@ async fn a_room_encrypted_later_gets_one_notice_and_refuses_plain_text() {
     assert_eq!(bodies.count(), 2, "the earlier message and the notice");
     // Another process refuses as well.
     let other = messenger.another_process();
-    assert!(other.service.send(&bert, &room, MessageContent::text("x", "m.text"), None).await.is_err());
-    assert_eq!(messenger.history(&bert, &room, None, 10).await.expect("a page").messages.len(), 2);
+    assert!(
+        other.service.messages().send(&bert, &room, MessageContent::text("x", "m.text"), None).await.is_err()
+    );
+    assert_eq!(messenger.history().page(&bert, &room, None, 10).await.expect("a page").messages.len(), 2);
 }
 
 #[tokio::test]
@@ -145,6 +148,7 @@ async fn an_encrypted_chat_with_a_user_without_a_matrix_client_leads_to_a_plain_
         );
         messenger
             .another_process()
+            .ingest()
             .receive(vec![messenger.homeserver.room_event(&room, &event)])
             .await
             .expect("received");
@@ -159,10 +163,13 @@ async fn an_encrypted_chat_with_a_user_without_a_matrix_client_leads_to_a_plain_
         notice.len() == 1 && notice[0].contains("anna hat einen verschlüsselten Chat begonnen"),
         "{notice:?}"
     );
-    assert!(messenger.rooms_of(&anna).await.expect("rooms").iter().any(|seen| seen.display_name == "bert"));
+    assert!(
+        messenger.rooms().list(&anna).await.expect("rooms").iter().any(|seen| seen.display_name == "bert")
+    );
     assert!(!messenger.homeserver.has_bot(&room), "the bot leaves the encrypted room");
     messenger
         .service
+        .messages()
         .send(&bert, &plain.matrix_room_id, MessageContent::text("Hallo", "m.text"), None)
         .await
         .expect("sent");
@@ -180,9 +187,13 @@ async fn a_notice_in_an_encrypted_room_names_the_members_without_a_matrix_client
     for room in [&several, &all, &alone] {
         let event =
             messenger.homeserver.send_event(room, &matrix("anna"), "m.room.topic", json!({ "topic": "x" }));
-        messenger.receive(vec![messenger.homeserver.room_event(room, &event)]).await.expect("received");
+        messenger
+            .ingest()
+            .receive(vec![messenger.homeserver.room_event(room, &event)])
+            .await
+            .expect("received");
         assert_eq!(
-            messenger.rooms.tenant_of(room).await.expect("looked up"),
+            messenger.ports.rooms.tenant_of(room).await.expect("looked up"),
             None,
             "the room is not adopted"
         );
@@ -192,6 +203,10 @@ async fn a_notice_in_an_encrypted_room_names_the_members_without_a_matrix_client
     assert!(notices(&messenger, &all).is_empty() && notices(&messenger, &alone).is_empty());
     // A user who is invited later is noticed.
     let invited = messenger.homeserver.invite(&alone, &matrix("anna"), &matrix("bert"));
-    messenger.receive(vec![messenger.homeserver.room_event(&alone, &invited)]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![messenger.homeserver.room_event(&alone, &invited)])
+        .await
+        .expect("received");
     assert_eq!(notices(&messenger, &alone).len(), 1);
 }

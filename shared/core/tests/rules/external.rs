@@ -14,7 +14,7 @@ async fn admin_and_anna(messenger: &TestMessenger) -> (Caller, Caller) {
 }
 
 fn works(messenger: &TestMessenger, caller: &Caller, password: &str) -> bool {
-    messenger.homeserver.accepts_password(&messenger.matrix_id(&caller.user), password)
+    messenger.homeserver.accepts_password(&messenger.ids().of(&caller.user), password)
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,9 +61,9 @@ async fn a_user_has_no_password_before_an_administrator_allows_it() {
 async fn a_rotated_password_is_another_one() {
     let messenger = messenger().build();
     let (admin, anna) = admin_and_anna(&messenger).await;
-    messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
-    let first = messenger.external_client(&anna).await.expect("a password");
-    let second = messenger.rotate_external_client(&anna).await.expect("another");
+    messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
+    let first = messenger.external_clients().credentials(&anna).await.expect("a password");
+    let second = messenger.external_clients().rotate(&anna).await.expect("another");
     assert!(first.password != second.password && works(&messenger, &anna, &second.password));
     assert_eq!(messenger.external_clients().credentials(&anna).await.expect("the same"), second);
     let both = futures::join!(
@@ -81,10 +81,11 @@ async fn a_returned_password_works_whatever_crashed_before() {
     for polls in 0..60 {
         let messenger = messenger().build();
         let (admin, anna) = admin_and_anna(&messenger).await;
-        messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
-        messenger.external_client(&anna).await.expect("a password");
-        let done = messenger.crash_after(polls, messenger.rotate_external_client(&anna)).await.is_some();
-        let shown = messenger.another_process().external_client(&anna).await.expect("a password");
+        messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
+        messenger.external_clients().credentials(&anna).await.expect("a password");
+        let done = messenger.crash_after(polls, messenger.external_clients().rotate(&anna)).await.is_some();
+        let shown =
+            messenger.another_process().external_clients().credentials(&anna).await.expect("a password");
         assert!(works(&messenger, &anna, &shown.password), "after {polls} steps");
         if done {
             return;
@@ -119,10 +120,10 @@ async fn a_password_that_is_withdrawn_during_its_creation_does_not_work() {
     for polls in 0..40 {
         let messenger = messenger().build();
         let (admin, anna) = admin_and_anna(&messenger).await;
-        messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
-        let mut request = Box::pin(messenger.external_client(&anna));
+        messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
+        let mut request = Box::pin(messenger.external_clients().credentials(&anna));
         let early = poll_at_most(polls, &mut request).await;
-        messenger.disable_external_access(&admin, anna.user.id()).await.expect("disabled");
+        messenger.external_clients().disable(&admin, anna.user.id()).await.expect("disabled");
         let shown = match early {
             Some(shown) => shown,
             None => request.await,
@@ -140,9 +141,9 @@ async fn a_password_that_is_withdrawn_during_its_creation_does_not_work() {
 async fn a_homeserver_outage_returns_no_password_that_does_not_work() {
     let messenger = messenger().build();
     let (admin, anna) = admin_and_anna(&messenger).await;
-    messenger.enable_external_access(&admin, anna.user.id()).await.expect("enabled");
+    messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
     messenger.homeserver.switch_off();
-    let away = messenger.external_client(&anna).await.expect_err("an outage");
+    let away = messenger.external_clients().credentials(&anna).await.expect_err("an outage");
     assert_eq!(away.failure(), Some(Failure::Unreachable));
     messenger.homeserver.switch_on();
     let shown = messenger.external_clients().credentials(&anna).await.expect("a password");

@@ -56,13 +56,13 @@ async fn a_user_whose_account_is_foreign_may_only_read() {
         .expect("appended");
     let rooms = messenger.homeserver.rooms().len();
     let refused = [
-        messenger.join_room(&admin, &machine).await.map(drop),
-        messenger.create_room(&admin, creation(&[])).await.map(drop),
-        messenger.open_dm(&admin, anna.user.id()).await.map(drop),
+        messenger.rooms().join(&admin, &machine).await.map(drop),
+        messenger.rooms().create(&admin, creation(&[])).await.map(drop),
+        messenger.rooms().open_direct_chat(&admin, anna.user.id()).await.map(drop),
         // Other users get the same error.
-        messenger.open_dm(&anna, admin.user.id()).await.map(drop),
-        messenger.create_room(&anna, creation(&["admin"])).await.map(drop),
-        messenger.external_client(&admin).await.map(drop),
+        messenger.rooms().open_direct_chat(&anna, admin.user.id()).await.map(drop),
+        messenger.rooms().create(&anna, creation(&["admin"])).await.map(drop),
+        messenger.external_clients().credentials(&admin).await.map(drop),
     ];
     for result in refused {
         assert_eq!(code(result), "matrix_account_taken");
@@ -109,7 +109,7 @@ async fn a_reserved_localpart_gives_its_user_another_account() {
     configured.work().await;
     let user = configured.ports.users.in_any_tenant(user.id()).await.expect("found").expect("known");
     assert!(user.provisioned && user.account == Account::Ours);
-    configured.create_room(&Caller { user, ..admin }, creation(&[])).await.expect("created");
+    configured.rooms().create(&Caller { user, ..admin }, creation(&[])).await.expect("created");
     // A user keeps an account that was made before.
     ready_caller(&messenger, "anna").await;
     let later = messenger.configured(|settings| settings.reserved_localparts = vec!["anna".to_owned()]);
@@ -129,11 +129,19 @@ async fn events_of_a_foreign_account_are_not_attributed_to_the_hub_user() {
         }
         let room = messenger.homeserver.create_room_as(&matrix("admin"), &[&matrix("anna")], false);
         let event = messenger.homeserver.send_text(&room, &matrix("admin"), "mine");
-        messenger.receive(vec![messenger.homeserver.room_event(&room, &event)]).await.expect("received");
-        assert_eq!(messenger.rooms_of(&admin).await.expect("a list"), []);
+        messenger
+            .ingest()
+            .receive(vec![messenger.homeserver.room_event(&room, &event)])
+            .await
+            .expect("received");
+        assert_eq!(messenger.rooms().list(&admin).await.expect("a list"), []);
         let event = messenger.homeserver.send_text(&room, &matrix("anna"), "here");
-        messenger.receive(vec![messenger.homeserver.room_event(&room, &event)]).await.expect("received");
-        let members = messenger.members(&anna, &room).await;
+        messenger
+            .ingest()
+            .receive(vec![messenger.homeserver.room_event(&room, &event)])
+            .await
+            .expect("received");
+        let members = messenger.rooms().members(&anna, &room).await;
         let members = members.map(|members| members.into_iter().map(|one| one.hub_user_id).collect());
         assert!(
             members.as_ref().is_ok_and(|ids: &Vec<_>| *ids == [fixtures::user("anna")]) || members.is_err()

@@ -23,7 +23,8 @@ impl Fixture {
     async fn of(messages: usize) -> Self {
         let messenger = messenger().build();
         let anna = ready_caller(&messenger, "anna").await;
-        let room = messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+        let room =
+            messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
         let sent = (0..messages)
             .map(|n| messenger.homeserver.send_text(&room, &anna_id(), &n.to_string()))
             .collect();

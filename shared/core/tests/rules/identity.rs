@@ -25,11 +25,11 @@ const LONG: Duration = Duration::from_secs(25);
 const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 
 async fn sign_in_with(messenger: &TestMessenger, name: &str, role: Role) {
-    messenger.sign_in(Identity { role, ..fixtures::identity(name) }).await.expect("signed in");
+    messenger.users().sign_in(Identity { role, ..fixtures::identity(name) }).await.expect("signed in");
 }
 
 async fn move_to_other_tenant(messenger: &TestMessenger, name: &str) {
-    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, name)).await.expect("signed in");
+    messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, name)).await.expect("signed in");
 }
 
 fn code<T>(result: Result<T>) -> &'static str {
@@ -46,7 +46,7 @@ async fn open(messenger: &TestMessenger, caller: &Caller) -> Reader<EventStream>
 async fn a_process_forgets_a_user_who_changes_in_another_process() {
     let first = messenger().build();
     let second = first.another_process();
-    let seen = async || second.recognise(fixtures::identity("anna")).await;
+    let seen = async || second.users().recognise(fixtures::identity("anna")).await;
     sign_in_with(&first, "anna", Role::User).await;
     assert_eq!(seen().await.expect("known").identity.role, Role::User);
     sign_in_with(&first, "anna", Role::Viewer).await;
@@ -70,7 +70,10 @@ async fn a_stream_or_poll_of_a_former_tenant_does_not_begin() {
     let anna = second.caller("anna", fixtures::TENANT).await;
     first.memory.stop_notifying_watchers();
     move_to_other_tenant(&first, "anna").await;
-    assert!(second.recognise(fixtures::identity("anna")).await.is_ok(), "the watcher was not notified");
+    assert!(
+        second.users().recognise(fixtures::identity("anna")).await.is_ok(),
+        "the watcher was not notified"
+    );
     tokio::time::sleep(SOON).await;
     let cursor = Since::Cursor("0".to_owned());
     assert_eq!(code(second.streams().poll(&anna, &cursor, NO_WAIT).await), "token_superseded");
@@ -90,10 +93,10 @@ async fn a_stream_ends_when_the_role_changes() {
         open(&messenger, &messenger.caller("bert", fixtures::TENANT).await).await,
     );
     let renamed = Identity { display_name: "Anna Neu".to_owned(), ..fixtures::identity("anna") };
-    messenger.sign_in(renamed.clone()).await.expect("signed in");
-    messenger.feed.append(&[fixtures::event(ALL, "still received")]).await.expect("appended");
-    messenger.sign_in(Identity { role: Role::Viewer, ..renamed }).await.expect("signed in");
-    messenger.feed.append(&[fixtures::event(ALL, "no more")]).await.expect("appended");
+    messenger.users().sign_in(renamed.clone()).await.expect("signed in");
+    messenger.ports.feed.append(&[fixtures::event(ALL, "still received")]).await.expect("appended");
+    messenger.users().sign_in(Identity { role: Role::Viewer, ..renamed }).await.expect("signed in");
+    messenger.ports.feed.append(&[fixtures::event(ALL, "no more")]).await.expect("appended");
     let events = stream.within(SOON).await;
     let kinds: Vec<_> = events.iter().map(SseEvent::kind).collect();
     assert_eq!(kinds, ["new_message", "role_changed"]);
@@ -130,11 +133,12 @@ async fn a_waiting_poll_ends_when_tenant_or_role_change() {
 async fn a_page_ends_where_its_user_left_the_tenant() {
     let messenger = messenger().build();
     let anna = messenger.caller("anna", fixtures::TENANT).await;
-    messenger.feed.append(&[fixtures::event(ALL, "before")]).await.expect("appended");
+    messenger.ports.feed.append(&[fixtures::event(ALL, "before")]).await.expect("appended");
     move_to_other_tenant(&messenger, "anna").await;
-    messenger.feed.append(&[fixtures::event(ALL, "meanwhile")]).await.expect("appended");
+    messenger.ports.feed.append(&[fixtures::event(ALL, "meanwhile")]).await.expect("appended");
     sign_in_with(&messenger, "anna", Role::User).await;
-    let page = messenger.poll(&anna, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
+    let page =
+        messenger.streams().poll(&anna, &Since::Cursor("0".to_owned()), NO_WAIT).await.expect("a page");
     let kinds: Vec<_> = page.events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::NewMessage, Kind::AccessWithdrawn]);
     let next = Since::Cursor(page.cursor.to_string());
@@ -161,20 +165,20 @@ async fn every_call(
     };
     let text = || MessageContent::text("x", "m.text");
     vec![
-        ("join", messenger.join_room(caller, open).await.map(drop)),
-        ("create", messenger.create_room(caller, named(&[])).await.map(drop)),
-        ("create with others", messenger.create_room(caller, named(&["bert"])).await.map(drop)),
-        ("dm", messenger.open_dm(caller, &fixtures::user("bert")).await.map(drop)),
-        ("invite", messenger.invite(caller, own, "carl").await.map(drop)),
-        ("send", messenger.service.send(caller, own, text(), Some("1")).await.map(drop)),
-        ("upload", messenger.upload(caller, own, file(), None, None).await.map(drop)),
-        ("type", messenger.type_in(caller, own, Some(WAIT)).await),
-        ("enable", messenger.enable_external_access(caller, &fixtures::user("bert")).await),
-        ("disable", messenger.disable_external_access(caller, &fixtures::user("bert")).await.map(drop)),
-        ("password", messenger.external_client(caller).await.map(drop)),
-        ("rotate", messenger.rotate_external_client(caller).await.map(drop)),
-        ("read", messenger.mark_read(caller, own).await),
-        ("leave", messenger.leave(caller, own).await),
+        ("join", messenger.rooms().join(caller, open).await.map(drop)),
+        ("create", messenger.rooms().create(caller, named(&[])).await.map(drop)),
+        ("create with others", messenger.rooms().create(caller, named(&["bert"])).await.map(drop)),
+        ("dm", messenger.rooms().open_direct_chat(caller, &fixtures::user("bert")).await.map(drop)),
+        ("invite", messenger.rooms().invite(caller, own, "carl").await.map(drop)),
+        ("send", messenger.service.messages().send(caller, own, text(), Some("1")).await.map(drop)),
+        ("upload", messenger.media().upload(caller, own, file(), None, None).await.map(drop)),
+        ("type", messenger.messages().set_typing(caller, own, Some(WAIT)).await),
+        ("enable", messenger.external_clients().enable(caller, &fixtures::user("bert")).await),
+        ("disable", messenger.external_clients().disable(caller, &fixtures::user("bert")).await.map(drop)),
+        ("password", messenger.external_clients().credentials(caller).await.map(drop)),
+        ("rotate", messenger.external_clients().rotate(caller).await.map(drop)),
+        ("read", messenger.rooms().mark_read(caller, own).await),
+        ("leave", messenger.rooms().leave(caller, own).await),
     ]
 }
 
@@ -184,7 +188,7 @@ async fn two_rooms(messenger: &TestMessenger, anna: &Caller) -> (RoomId, RoomId)
     ready_caller(messenger, "carl").await;
     let open = messenger.send(fixtures::machine(1, "x"), WAIT).await.notification.room.expect("a room");
     let named = RoomCreation { name: "own".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
-    let own = messenger.create_room(anna, named).await.expect("created").matrix_room_id;
+    let own = messenger.rooms().create(anna, named).await.expect("created").matrix_room_id;
     messenger.work().await;
     (open, own)
 }
@@ -238,7 +242,7 @@ async fn a_user_who_moves_while_joining_leaves_the_room_again() {
     let anna = ready_caller(&messenger, "anna").await;
     let (open, own) = two_rooms(&messenger, &anna).await;
     let dora = ready_caller(&messenger, "dora").await;
-    let user = messenger.matrix_id(&dora.user);
+    let user = messenger.ids().of(&dora.user);
     // The homeserver has joined Dora, and its response is delayed.
     messenger.homeserver.delay_responses(SOON);
     let (first, second) = (messenger.clone(), messenger.clone());

@@ -64,7 +64,11 @@ async fn a_message_reaches_the_members_of_its_room() {
         .expect("signed in");
     record_accounts(&messenger, &["Anna"]).await;
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
-    messenger.receive(vec![message("$1", &room, &matrix("_anna"), "Größe")]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![message("$1", &room, &matrix("_anna"), "Größe")])
+        .await
+        .expect("received");
     let events = published(&messenger, &room).await;
     assert_eq!((events.len(), events[0].kind), (1, Kind::NewMessage));
     let expected = "{\"id\":1,\"type\":\"new_message\",\"event_id\":\"$1\",\"room_id\":\"!1\",\
@@ -97,7 +101,7 @@ async fn messages_keep_the_order_in_which_they_are_received() {
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let events =
         (0..20).map(|n| message(&format!("${n}"), &room, &matrix("anna"), &format!("<{n}>"))).collect();
-    messenger.receive(events).await.expect("received");
+    messenger.ingest().receive(events).await.expect("received");
     for (n, event) in published(&messenger, &room).await.iter().enumerate() {
         assert!(event.json().contains(&format!("<{n}>")));
     }
@@ -147,7 +151,7 @@ async fn events_after_those_of_an_unknown_room_are_published() {
     let foreign = RoomId::new("!foreign");
     let events =
         vec![message("$1", &foreign, &matrix("anna"), "x"), message("$2", &room, &matrix("anna"), "y")];
-    messenger.receive(events).await.expect("received");
+    messenger.ingest().receive(events).await.expect("received");
     assert_eq!(published(&messenger, &room).await.len(), 1);
 }
 
@@ -160,7 +164,7 @@ async fn an_unknown_sender_is_named_by_their_matrix_id() {
         ["@bert:hub.local", "@anna:elsewhere", "@anna:hub.local:8448", "anna"].iter().enumerate()
     {
         let event = message(&format!("${n}"), &room, &MatrixUserId::new(*sender), "x");
-        messenger.receive(vec![event]).await.expect("received");
+        messenger.ingest().receive(vec![event]).await.expect("received");
         let last = published(&messenger, &room).await.pop().expect("an event");
         assert!(last.json().contains(&format!("\"sender_display_name\":\"{sender}\"")), "{}", last.json());
     }
@@ -197,8 +201,8 @@ async fn a_late_leave_does_not_remove_a_member_who_has_rejoined() {
     let rooms =
         async || messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms");
     assert!(rooms().await.contains(&room));
-    messenger.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
-    messenger.receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
+    messenger.ports.membership_calls.leave(&room, &matrix("anna")).await.expect("left");
+    messenger.ingest().receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
     assert!(!rooms().await.contains(&room), "the present membership counts");
 }
 
@@ -208,8 +212,8 @@ async fn a_user_who_joins_and_leaves_within_one_push_is_no_member() {
     let anna = messenger.caller("anna", fixtures::TENANT).await;
     let room = room_of(&messenger, fixtures::TENANT, "!1").await;
     let events = [true, false].map(|joined| membership(&room, &matrix("anna"), joined));
-    messenger.receive(events.to_vec()).await.expect("received");
-    assert_eq!(messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms"), []);
+    messenger.ingest().receive(events.to_vec()).await.expect("received");
+    assert_eq!(messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms"), []);
 }
 
 #[tokio::test]

@@ -35,12 +35,16 @@ async fn an_invitation_before_the_first_sign_in_is_accepted_after_it() {
     let messenger = with_anna().await;
     let known = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("carl")], false);
     let sent = messenger.homeserver.send_text(&known, &matrix("anna"), "eins");
-    messenger.receive(vec![messenger.homeserver.room_event(&known, &sent)]).await.expect("received");
+    messenger.ingest().receive(vec![messenger.homeserver.room_event(&known, &sent)]).await.expect("received");
     let undiscovered = messenger.homeserver.create_room_as(&matrix("anna"), &[], false);
     for room in [&known, &undiscovered] {
         let invited = messenger.homeserver.invite(room, &matrix("anna"), &matrix("dora"));
         if room == &known {
-            messenger.receive(vec![messenger.homeserver.room_event(room, &invited)]).await.expect("received");
+            messenger
+                .ingest()
+                .receive(vec![messenger.homeserver.room_event(room, &invited)])
+                .await
+                .expect("received");
         }
     }
     assert!(!messenger.homeserver.members(&known).contains(&matrix("dora")));

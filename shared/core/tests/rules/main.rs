@@ -94,8 +94,9 @@ async fn ready_with(messenger: &TestMessenger, name: &str, role: Role) -> Caller
 /// Records that the service has made the accounts of these users, without provisioning them.
 async fn record_accounts(messenger: &TestMessenger, names: &[&str]) {
     for name in names {
-        let user = messenger.users.in_any_tenant(&fixtures::user(name)).await.expect("found").expect("known");
-        messenger.users.record_account(&user, Account::Ours, AFTER_BACKOFF).await.expect("stored");
+        let user =
+            messenger.ports.users.in_any_tenant(&fixtures::user(name)).await.expect("found").expect("known");
+        messenger.ports.users.record_account(&user, Account::Ours, AFTER_BACKOFF).await.expect("stored");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::ready_caller;
 
 /// Reconciles once, without waiting.
 async fn reconcile(messenger: &TestMessenger) {
-    assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
+    assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled"));
 }
 
 fn text(body: &str) -> MessageContent {
@@ -38,8 +38,8 @@ async fn send_and_read(
     content: MessageContent,
     transaction: Option<&str>,
 ) -> Message {
-    let sent = messenger.service.send(caller, room, content, transaction).await.expect("sent");
-    messenger.rooms_of(caller).await.expect("rooms");
+    let sent = messenger.service.messages().send(caller, room, content, transaction).await.expect("sent");
+    messenger.rooms().list(caller).await.expect("rooms");
     sent
 }
 
@@ -72,7 +72,11 @@ async fn earlier_messages_of_other_clients_precede_a_sent_message() {
     expected.push(own.event_id.to_string());
     assert_eq!(ids(&published(&messenger, &room).await), expected);
     // Repetitions by push and by the worker change nothing.
-    messenger.receive(vec![messenger.homeserver.room_event(&room, &own.event_id)]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![messenger.homeserver.room_event(&room, &own.event_id)])
+        .await
+        .expect("received");
     reconcile(&messenger).await;
     assert_eq!(ids(&published(&messenger, &room).await), expected);
     let summary = messenger.memory.summary(&room);
@@ -93,7 +97,7 @@ async fn messages_that_were_never_pushed_are_read_by_sync_in_order() {
         .collect();
     reconcile(&messenger).await;
     assert_eq!(ids(&published(&messenger, &room).await), sent);
-    assert!(!messenger.another_process().reconcile("another", Duration::ZERO).await.expect("asked"));
+    assert!(!messenger.another_process().reconcile().run("another", Duration::ZERO).await.expect("asked"));
 }
 
 #[tokio::test]
@@ -102,7 +106,7 @@ async fn a_retried_send_is_one_message_also_if_the_first_response_was_lost() {
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     messenger.homeserver.lose_response(1);
-    assert!(messenger.service.send(&anna, &room, text("once"), Some("t1")).await.is_err());
+    assert!(messenger.service.messages().send(&anna, &room, text("once"), Some("t1")).await.is_err());
     let sent = send_and_read(&messenger, &anna, &room, text("once"), Some("t1")).await;
     assert_eq!(messenger.homeserver.bodies(&room), ["once"]);
     assert_eq!(ids(&published(&messenger, &room).await), [sent.event_id.to_string()]);
@@ -124,22 +128,34 @@ async fn a_retry_returns_the_first_message_also_before_it_is_ingested() {
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     let before = messenger.homeserver.calls();
-    let first = messenger.service.send(&anna, &room, text("once"), Some("t1")).await.expect("sent");
+    let first =
+        messenger.service.messages().send(&anna, &room, text("once"), Some("t1")).await.expect("sent");
     assert_eq!(messenger.homeserver.calls(), before + 1, "the first send makes one call");
     messenger.clock.advance(Duration::from_secs(5));
     assert_eq!(
-        messenger.service.send(&anna, &room, text("or otherwise"), Some("t1")).await.expect("sent"),
+        messenger
+            .service
+            .messages()
+            .send(&anna, &room, text("or otherwise"), Some("t1"))
+            .await
+            .expect("sent"),
         first
     );
     // A message whose response was lost was sent: the homeserver has it.
     messenger.homeserver.lose_response(1);
-    assert!(messenger.service.send(&anna, &room, text("really once"), Some("t2")).await.is_err());
-    let again = messenger.service.send(&anna, &room, text("or otherwise"), Some("t2")).await.expect("sent");
+    assert!(messenger.service.messages().send(&anna, &room, text("really once"), Some("t2")).await.is_err());
+    let again = messenger
+        .service
+        .messages()
+        .send(&anna, &room, text("or otherwise"), Some("t2"))
+        .await
+        .expect("sent");
     assert_eq!(again.body, "really once");
     // A message that the homeserver does not have was not sent.
     messenger.homeserver.fail_call(1, Failure::Unreachable);
-    assert!(messenger.service.send(&anna, &room, text("never"), Some("t3")).await.is_err());
-    let again = messenger.service.send(&anna, &room, text("at last"), Some("t3")).await.expect("sent");
+    assert!(messenger.service.messages().send(&anna, &room, text("never"), Some("t3")).await.is_err());
+    let again =
+        messenger.service.messages().send(&anna, &room, text("at last"), Some("t3")).await.expect("sent");
     assert_eq!(again.body, "at last");
     assert_eq!(messenger.homeserver.bodies(&room), ["once", "really once", "at last"]);
 }
@@ -153,7 +169,8 @@ async fn a_sender_waits_for_the_homeserver_once_and_a_reader_sees_the_message() 
     let slow = Duration::from_millis(200);
     messenger.homeserver.delay_requests(slow);
     let (begin, before) = (Instant::now(), messenger.homeserver.calls());
-    let sending = (0..20).map(|n| messenger.service.send(&anna, &room, text(&format!("{n}")), None));
+    let sending =
+        (0..20).map(|n| messenger.service.messages().send(&anna, &room, text(&format!("{n}")), None));
     for sent in future::join_all(sending).await {
         sent.expect("sent");
     }
@@ -173,14 +190,16 @@ async fn only_members_write_and_viewers_do_not() {
     let room = general(&messenger, &anna).await;
     let calls = messenger.homeserver.calls();
     let foreign = messenger.caller("carl", fixtures::OTHER_TENANT).await;
-    let refused = messenger.service.send(&foreign, &room, text("x"), None).await.expect_err("no member");
+    let refused =
+        messenger.service.messages().send(&foreign, &room, text("x"), None).await.expect_err("no member");
     assert!(matches!(refused, Error::NotFound("room")), "{refused:?}");
     let viewer = Identity { role: Role::Viewer, ..anna.user.identity.clone() };
-    let viewer = Caller { user: messenger.sign_in(viewer).await.expect("signed in"), ..anna.clone() };
-    let refused = messenger.service.send(&viewer, &room, text("x"), None).await.expect_err("a viewer");
+    let viewer = Caller { user: messenger.users().sign_in(viewer).await.expect("signed in"), ..anna.clone() };
+    let refused =
+        messenger.service.messages().send(&viewer, &room, text("x"), None).await.expect_err("a viewer");
     assert_eq!(refused.code(), "read_only_role");
     assert_eq!(messenger.homeserver.calls(), calls, "the homeserver is not called");
-    assert!(messenger.history(&viewer, &room, None, 10).await.is_ok());
+    assert!(messenger.history().page(&viewer, &room, None, 10).await.is_ok());
 }
 
 #[tokio::test]
@@ -198,7 +217,11 @@ async fn an_edit_by_another_user_is_ignored() {
     for (sender, body) in [("@bert:hub.local", "his"), ("@anna:hub.local", "better")] {
         let edit =
             messenger.homeserver.send_event(&room, &MatrixUserId::new(sender), "m.room.message", edit(body));
-        messenger.receive(vec![messenger.homeserver.room_event(&room, &edit)]).await.expect("received");
+        messenger
+            .ingest()
+            .receive(vec![messenger.homeserver.room_event(&room, &edit)])
+            .await
+            .expect("received");
     }
     let kinds: Vec<_> = published(&messenger, &room).await.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::NewMessage, Kind::MessageEdited]);
@@ -217,7 +240,7 @@ async fn messages_of_the_bot_are_shown_under_its_name() {
         .notification
         .room
         .expect("sent");
-    let message = messenger.history(&anna, &room, None, 10).await.expect("history").messages.remove(0);
+    let message = messenger.history().page(&anna, &room, None, 10).await.expect("history").messages.remove(0);
     assert_eq!(
         (message.sender.as_str(), message.sender_display_name.as_str()),
         ("@messenger:hub.local", "Messenger")

@@ -37,8 +37,11 @@ async fn an_older_token_changes_nothing() {
         let old = issued(100, Identity { display_name: "Old".to_owned(), ..anna(Role::Admin) });
         let shown = process.users().sign_in(old).await.expect("it is of the same tenant");
         assert_eq!(shown.identity, newest);
-        let refused =
-            process.sign_in(issued(100, in_other_tenant(Role::Admin))).await.expect_err("a former tenant");
+        let refused = process
+            .users()
+            .sign_in(issued(100, in_other_tenant(Role::Admin)))
+            .await
+            .expect_err("a former tenant");
         assert_eq!(refused.code(), "token_superseded");
         assert_eq!(stored(&messenger).await, newest);
     }
@@ -49,17 +52,18 @@ async fn an_older_token_changes_nothing() {
 async fn a_token_without_iat_is_superseded_by_every_token_with_iat() {
     let messenger = messenger().build();
     for identity in [anna(Role::Admin), in_other_tenant(Role::User), anna(Role::Viewer)] {
-        let shown = messenger.sign_in(identity.clone()).await.expect("the last one that is shown counts");
+        let shown =
+            messenger.users().sign_in(identity.clone()).await.expect("the last one that is shown counts");
         assert_eq!(shown.identity, identity);
     }
     let newest = issued(1, in_other_tenant(Role::Viewer));
-    assert_eq!(messenger.sign_in(newest.clone()).await.expect("signed in").identity, newest);
+    assert_eq!(messenger.users().sign_in(newest.clone()).await.expect("signed in").identity, newest);
     assert_eq!(
         messenger.users().sign_in(anna(Role::Admin)).await.expect_err("superseded").code(),
         "token_superseded"
     );
     assert_eq!(
-        messenger.sign_in(in_other_tenant(Role::Admin)).await.expect("the same tenant").identity,
+        messenger.users().sign_in(in_other_tenant(Role::Admin)).await.expect("the same tenant").identity,
         newest
     );
 }
@@ -82,7 +86,7 @@ async fn tokens_in_any_order_lead_to_the_same_identity() {
             for n in 0..2 * tokens.len() {
                 let token = &tokens[(first + n * step) % tokens.len()];
                 // A token may be refused, depending on the ones before.
-                drop(processes[n % 2].sign_in(token.clone()).await);
+                drop(processes[n % 2].users().sign_in(token.clone()).await);
             }
             assert_eq!(stored(&messenger).await, tokens[2], "from {first} by {step}");
             for process in processes {

@@ -29,6 +29,7 @@ impl Fixture {
         let sender = MatrixUserId::new("@anna:hub.local");
         let event = self.messenger.homeserver.send_event(&self.room, &sender, kind, content);
         self.messenger
+            .ingest()
             .receive(vec![self.messenger.homeserver.room_event(&self.room, &event)])
             .await
             .expect("received");
@@ -36,7 +37,7 @@ impl Fixture {
     }
 
     async fn history(&self) -> Vec<Message> {
-        self.messenger.history(&self.anna, &self.room, None, 50).await.expect("a page").messages
+        self.messenger.history().page(&self.anna, &self.room, None, 50).await.expect("a page").messages
     }
 
     /// Returns the payload of the last published event.
@@ -47,7 +48,7 @@ impl Fixture {
     async fn is_posted(&self, id: &str) -> bool {
         let mxc = Mxc::new("hub.local", id).expect("a name");
         let user = self.anna.user.id();
-        self.messenger.messages.posted(fixtures::TENANT, user, &mxc).await.expect("asked").is_some()
+        self.messenger.ports.messages.posted(fixtures::TENANT, user, &mxc).await.expect("asked").is_some()
     }
 }
 
@@ -88,7 +89,7 @@ async fn a_poll_is_published_as_its_fallback_text() {
     let before = fixture.messenger.memory.events().len();
     let sender = MatrixUserId::new("@anna:hub.local");
     fixture.messenger.homeserver.send_event(&fixture.room, &sender, "m.poll.start", json!({ "m.poll": {} }));
-    fixture.messenger.reconcile("worker", std::time::Duration::ZERO).await.expect("read");
+    fixture.messenger.reconcile().run("worker", std::time::Duration::ZERO).await.expect("read");
     assert_eq!(fixture.messenger.memory.events().len(), before);
 }
 

@@ -62,7 +62,7 @@ async fn retry_now_ends_all_backoffs() {
     messenger.homeserver.switch_on();
     messenger.work().await;
     assert!(messenger.homeserver.rooms().is_empty(), "all queues are in backoff");
-    messenger.maintenance.retry_now().await.expect("retried");
+    messenger.ports.maintenance.retry_now().await.expect("retried");
     messenger.work().await;
     assert_eq!(messenger.homeserver.all_bodies().len(), 5);
 }

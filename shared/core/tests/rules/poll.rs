@@ -26,7 +26,7 @@ fn cursor(text: &str) -> Since {
 }
 
 async fn publish(messenger: &TestMessenger, body: &str) {
-    messenger.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
+    messenger.ports.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
 }
 
 async fn poll(messenger: &TestMessenger, caller: &Caller, since: Since) -> PollPage {
@@ -105,7 +105,7 @@ async fn events_of_others_move_the_cursor_too() {
     let page = poll(&messenger, &caller, cursor("0")).await;
     assert_eq!((page.json().as_str(), page.cursor), ("[]", Position(2)));
     publish(&messenger, "mine").await;
-    messenger.feed.append(&[foreign]).await.expect("appended");
+    messenger.ports.feed.append(&[foreign]).await.expect("appended");
     let page = poll(&messenger, &caller, cursor("2")).await;
     assert_eq!((bodies(&page), page.cursor), (vec!["mine".to_owned()], Position(4)));
 }

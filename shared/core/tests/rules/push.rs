@@ -28,7 +28,7 @@ impl Fixture {
     async fn new() -> Self {
         let messenger = messenger().build();
         let (anna, room) = in_general_room(&messenger, "anna").await;
-        assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
+        assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled"));
         Self { messenger, anna, room }
     }
 
@@ -52,7 +52,7 @@ impl Fixture {
 
 async fn push(messenger: &TestMessenger, connection: u64, room: &RoomId, event: &EventId) {
     let events = vec![messenger.homeserver.room_event(room, event)];
-    messenger.receive_push(Some(connection), events).await.expect("received");
+    messenger.push().receive(Some(connection), events).await.expect("received");
 }
 
 async fn published(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
@@ -144,19 +144,19 @@ async fn a_homeserver_that_is_slow_to_show_the_events_before_a_push_is_not_waite
 async fn every_process_knows_whether_the_homeserver_pushes() {
     let fixture = Fixture::new().await;
     let other = fixture.messenger.another_process();
-    assert!(other.is_push_silent().await.expect("known"), "no push has arrived yet");
+    assert!(other.push().is_silent().await.expect("known"), "no push has arrived yet");
     for _ in 0..3 {
         fixture.push(1, &fixture.send_text("1")).await;
-        assert!(!other.is_push_silent().await.expect("known"));
+        assert!(!other.push().is_silent().await.expect("known"));
         fixture.messenger.pass(Duration::from_secs(10));
-        assert!(other.is_push_silent().await.expect("known"));
+        assert!(other.push().is_silent().await.expect("known"));
     }
     // The homeserver retries a push that could not be ingested, so push is not silent.
     fixture.messenger.memory.switch_off();
     let event = fixture.messenger.homeserver.room_event(&fixture.room, &fixture.send_text("2"));
-    fixture.messenger.receive_push(Some(1), vec![event]).await.expect_err("the database is away");
+    fixture.messenger.push().receive(Some(1), vec![event]).await.expect_err("the database is away");
     fixture.messenger.memory.switch_on();
-    assert!(other.is_push_silent().await.expect("known"));
+    assert!(other.push().is_silent().await.expect("known"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,7 +168,12 @@ async fn messages_sent_before_the_first_sync_keep_the_rooms_order() {
     for n in 0..150 {
         messenger.homeserver.send_text(&room, &id, &n.to_string());
     }
-    messenger.service.send(&anna, &room, MessageContent::text("150", "m.text"), None).await.expect("sent");
+    messenger
+        .service
+        .messages()
+        .send(&anna, &room, MessageContent::text("150", "m.text"), None)
+        .await
+        .expect("sent");
     sleep(Duration::from_secs(5)).await;
     let numbers: Vec<_> = (0..151).map(|n| n.to_string()).collect();
     assert_eq!(published(&messenger, &room).await, numbers);

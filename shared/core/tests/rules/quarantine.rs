@@ -31,8 +31,8 @@ impl Fixture {
         let quarantine =
             messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
         let other = messenger.send(fixtures::machine(1, "x"), WAIT).await.notification.room.expect("a room");
-        messenger.reconcile("worker", Duration::ZERO).await.expect("reconciled");
-        let anna = messenger.matrix_id(&anna.user);
+        messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled");
+        let anna = messenger.ids().of(&anna.user);
         Self { messenger, quarantine, other, anna }
     }
 
@@ -54,7 +54,7 @@ impl Fixture {
     /// Returns the published bodies of a room, in order.
     async fn published(&self, room: &RoomId) -> Vec<String> {
         let audience = [Audience::Room(fixtures::TENANT, room.clone())];
-        let events = self.messenger.feed.after(Position(0), &audience, 1000).await.expect("events");
+        let events = self.messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events");
         let kinds = [Kind::NewMessage, Kind::MessageEdited];
         let events = events.into_iter().filter(|event| kinds.contains(&event.kind));
         let bodies = events.map(|event| serde_json::from_str::<Value>(&event.json()).expect("JSON"));
@@ -73,7 +73,7 @@ async fn an_edit_of_an_unreadable_message_delays_no_other_event() {
         fixture.text_event(&fixture.other, "anderswo"),
     ];
     fixture.messenger.homeserver.fail_room(&fixture.quarantine, Failure::Rejected);
-    fixture.messenger.receive(events).await.expect("received");
+    fixture.messenger.ingest().receive(events).await.expect("received");
     assert_eq!(fixture.published(&fixture.quarantine).await, ["alt", "danach"]);
     assert_eq!(fixture.published(&fixture.other).await, ["anderswo"]);
 }
@@ -94,7 +94,8 @@ async fn a_quarantined_room_keeps_its_order_and_delays_no_other() {
         let events: Vec<_> = edit.into_iter().chain(more).chain(last).collect();
         fixture.messenger.homeserver.fail_room(&fixture.quarantine, Failure::Broken);
         for _ in 0..2 {
-            let failed = fixture.messenger.receive(events.clone()).await.expect_err("the push is repeated");
+            let failed =
+                fixture.messenger.ingest().receive(events.clone()).await.expect_err("the push is repeated");
             assert_eq!(failed.failure(), Some(Failure::Broken));
             assert_eq!(fixture.published(&fixture.quarantine).await, ["alt"]);
             assert_eq!(fixture.published(&fixture.other).await.len(), 150);
@@ -104,7 +105,7 @@ async fn a_quarantined_room_keeps_its_order_and_delays_no_other() {
         } else {
             fixture.messenger.pass(LONG);
         }
-        fixture.messenger.receive(events).await.expect("received");
+        fixture.messenger.ingest().receive(events).await.expect("received");
         let expected: &[&str] =
             if heals { &["alt", "neu", "danach", "zuletzt"] } else { &["alt", "danach", "zuletzt"] };
         assert_eq!(fixture.published(&fixture.quarantine).await, expected);
@@ -120,15 +121,15 @@ async fn a_worker_reads_other_rooms_and_finally_skips_the_quarantined_one() {
         }
         fixture.text_event(&fixture.other, "anderswo");
         fixture.messenger.homeserver.fail_room(&fixture.quarantine, failure);
-        let position = fixture.messenger.reconciliation.position().await.expect("read");
+        let position = fixture.messenger.ports.reconciliation.position().await.expect("read");
         for _ in 0..2 {
-            fixture.messenger.reconcile("worker", Duration::ZERO).await.expect_err("a failed room");
+            fixture.messenger.reconcile().run("worker", Duration::ZERO).await.expect_err("a failed room");
             assert_eq!(fixture.published(&fixture.other).await, ["anderswo"]);
-            assert_eq!(fixture.messenger.reconciliation.position().await.expect("read"), position);
+            assert_eq!(fixture.messenger.ports.reconciliation.position().await.expect("read"), position);
         }
         fixture.messenger.pass(LONG);
-        assert!(fixture.messenger.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
-        assert_ne!(fixture.messenger.reconciliation.position().await.expect("read"), position);
+        assert!(fixture.messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled"));
+        assert_ne!(fixture.messenger.ports.reconciliation.position().await.expect("read"), position);
         assert_eq!(
             fixture.published(&fixture.quarantine).await,
             ["7", "8", "9"],
@@ -145,11 +146,11 @@ async fn a_room_that_cannot_be_adopted_delays_no_other() {
     let room = fixture.messenger.homeserver.create_room_as(&fixture.anna, &[&bert], false);
     let events = vec![fixture.text_event(&room, "neu hier"), fixture.text_event(&fixture.other, "anderswo")];
     fixture.messenger.homeserver.fail_room(&room, Failure::Broken);
-    fixture.messenger.receive(events.clone()).await.expect_err("the push is repeated");
+    fixture.messenger.ingest().receive(events.clone()).await.expect_err("the push is repeated");
     assert_eq!(fixture.published(&fixture.other).await, ["anderswo"]);
     fixture.messenger.pass(LONG);
-    fixture.messenger.receive(events).await.expect("received");
-    assert_eq!(fixture.messenger.rooms.tenant_of(&room).await.expect("looked up"), None);
+    fixture.messenger.ingest().receive(events).await.expect("received");
+    assert_eq!(fixture.messenger.ports.rooms.tenant_of(&room).await.expect("looked up"), None);
 }
 
 #[tokio::test]
@@ -159,11 +160,12 @@ async fn an_unreachable_homeserver_is_waited_for_without_limit() {
     let events = vec![fixture.edit_event(&message.event_id), fixture.text_event(&fixture.other, "anderswo")];
     for _ in 0..3 {
         fixture.messenger.homeserver.fail_room(&fixture.quarantine, Failure::Unreachable);
-        let failed = fixture.messenger.receive(events.clone()).await.expect_err("the push is repeated");
+        let failed =
+            fixture.messenger.ingest().receive(events.clone()).await.expect_err("the push is repeated");
         assert_eq!(failed.failure(), Some(Failure::Unreachable));
         fixture.messenger.pass(LONG);
     }
     fixture.messenger.homeserver.heal_room(&fixture.quarantine);
-    fixture.messenger.receive(events).await.expect("received");
+    fixture.messenger.ingest().receive(events).await.expect("received");
     assert_eq!(fixture.published(&fixture.quarantine).await, ["neu"]);
 }

@@ -38,6 +38,7 @@ impl Fixture {
     async fn receive_text(&self, body: &str) -> EventId {
         let event = self.messenger.homeserver.send_text(&self.room, &matrix("bert"), body);
         self.messenger
+            .ingest()
             .receive(vec![self.messenger.homeserver.room_event(&self.room, &event)])
             .await
             .expect("received");
@@ -49,7 +50,7 @@ impl Fixture {
     }
 
     async fn receive_receipt(&self, event: &EventId) {
-        self.messenger.hear_receipts(&[self.receipt(event)]).await.expect("received");
+        self.messenger.receipts().ingest(&[self.receipt(event)]).await.expect("received");
     }
 
     async fn unread(&self) -> i64 {
@@ -73,15 +74,15 @@ async fn a_receipt_is_published_once_however_it_arrives() {
     // Public and private, by push and by `/sync`, here and in another process.
     let receipts = [fixture.receipt(&last), fixture.receipt(&last), fixture.receipt(&first)];
     for process in [&fixture.messenger, &fixture.messenger.another_process()] {
-        process.hear_receipts(&receipts).await.expect("received");
+        process.receipts().ingest(&receipts).await.expect("received");
     }
     assert_eq!(fixture.unread().await, 0);
     let expected = [1, 0].map(|count| json!({ "room_id": fixture.room, "unread_count": count }));
     assert_eq!(fixture.unread_events(), expected);
     // The echo of a receipt of this service.
     let next = fixture.receive_text("3").await;
-    fixture.messenger.mark_read(&fixture.anna, &fixture.room).await.expect("read");
-    fixture.messenger.settled().await;
+    fixture.messenger.rooms().mark_read(&fixture.anna, &fixture.room).await.expect("read");
+    fixture.messenger.drain_background().await;
     assert_eq!(fixture.messenger.homeserver.receipts().len(), 1);
     fixture.receive_receipt(&next).await;
     assert_eq!(
@@ -105,8 +106,8 @@ async fn a_receipt_for_another_event_counts_for_the_messages_before_it() {
     assert_eq!(fixture.unread().await, 1);
     assert_eq!(fixture.messenger.homeserver.calls(), calls + 1, "the homeserver is called once");
     // No look-up happens if the user has read all messages.
-    fixture.messenger.mark_read(&fixture.anna, &fixture.room).await.expect("read");
-    fixture.messenger.settled().await;
+    fixture.messenger.rooms().mark_read(&fixture.anna, &fixture.room).await.expect("read");
+    fixture.messenger.drain_background().await;
     let calls = fixture.messenger.homeserver.calls();
     let state =
         fixture.messenger.homeserver.send_event(&fixture.room, &matrix("bert"), "m.room.avatar", json!({}));
@@ -124,6 +125,7 @@ async fn a_receipt_may_arrive_before_its_message() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     fixture
         .messenger
+        .ingest()
         .receive(vec![fixture.messenger.homeserver.room_event(&fixture.room, &late)])
         .await
         .expect("received");
@@ -135,13 +137,13 @@ async fn a_receipt_may_arrive_before_its_message() {
 #[tokio::test(start_paused = true)]
 async fn reconciliation_stores_receipts_before_it_moves_the_sync_token() {
     let fixture = Fixture::new().await;
-    fixture.messenger.reconcile("w", Duration::ZERO).await.expect("read");
+    fixture.messenger.reconcile().run("w", Duration::ZERO).await.expect("read");
     let event = fixture.messenger.homeserver.send_text(&fixture.room, &matrix("bert"), "1");
     for reader in ["anna", "messenger", "stranger"] {
         fixture.messenger.homeserver.send_receipt(&fixture.room, &matrix(reader), &event);
     }
     fixture.messenger.homeserver.send_receipt(&fixture.room, &MatrixUserId::new("@anna:elsewhere"), &event);
-    fixture.messenger.reconcile("w", Duration::ZERO).await.expect("read");
+    fixture.messenger.reconcile().run("w", Duration::ZERO).await.expect("read");
     assert_eq!(fixture.unread().await, 0);
     assert_eq!(fixture.unread_events().len(), 1);
 }
@@ -151,9 +153,9 @@ async fn a_receipt_during_a_database_outage_is_not_lost() {
     let fixture = Fixture::new().await;
     let (first, second) = (fixture.receive_text("1").await, fixture.receive_text("2").await);
     fixture.messenger.memory.switch_off();
-    let refused = fixture.messenger.hear_receipts(&[fixture.receipt(&first)]).await;
+    let refused = fixture.messenger.receipts().ingest(&[fixture.receipt(&first)]).await;
     refused.expect_err("the worker reads the receipt again");
-    fixture.messenger.hear_pushed_receipts(vec![fixture.receipt(&second)]).await;
+    fixture.messenger.receipts().ingest_pushed(vec![fixture.receipt(&second)]).await;
     tokio::time::sleep(LATER / 2).await;
     fixture.messenger.memory.switch_on();
     fixture.receive_receipt(&first).await;

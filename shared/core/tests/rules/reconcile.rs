@@ -19,7 +19,7 @@ const WORKER: &str = "worker";
 const LONG_AGO: Duration = Duration::from_hours(40 * 24);
 
 async fn reconcile(messenger: &TestMessenger) {
-    assert!(messenger.reconcile(WORKER, Duration::ZERO).await.expect("reconciled"));
+    assert!(messenger.reconcile().run(WORKER, Duration::ZERO).await.expect("reconciled"));
 }
 
 /// Returns a messenger whose worker has read all events, and the general room with Anna in it.
@@ -150,7 +150,7 @@ async fn messages_older_than_the_remembered_ids_are_not_published_again() {
         messenger.pass(LONG_AGO);
         // The worker ran all the time, so the old ids are forgotten.
         reconcile(&messenger).await;
-        messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+        messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
         lose_sync_token(&messenger).await;
         send_numbers(&messenger, &room, &anna, 2..3);
         reconcile(&messenger).await;
@@ -172,7 +172,7 @@ async fn send_number_at(
     at: &str,
 ) {
     let content = serde_json::json!({ "msgtype": "m.text", "body": number.to_string() });
-    let (timeline, at) = (&messenger.ports().timeline, at.parse().expect("a time"));
+    let (timeline, at) = (&messenger.ports.timeline, at.parse().expect("a time"));
     timeline.send_as(room, sender, &format!("clock {number}"), at, &content).await.expect("sent");
 }
 
@@ -186,7 +186,7 @@ async fn wrong_timestamps_neither_hide_a_message_nor_repeat_an_old_one() {
     reconcile(&messenger).await;
     messenger.pass(LONG_AGO);
     reconcile(&messenger).await;
-    messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+    messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
     lose_sync_token(&messenger).await;
     send_number_at(&messenger, &room, &anna, 5, after).await;
     send_numbers(&messenger, &room, &anna, 6..120);
@@ -207,7 +207,7 @@ async fn all_messages_since_the_start_of_a_long_outage_are_backfilled() {
     send_numbers(&messenger, &room, &anna, 0..3);
     messenger.pass(LONG_AGO);
     send_numbers(&messenger, &room, &anna, 3..6);
-    messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+    messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
     assert!(
         messenger.ports.reconciliation.moved_at().await.expect("a time")
             < messenger.clock.now() - LONG_AGO / 2
@@ -219,7 +219,7 @@ async fn all_messages_since_the_start_of_a_long_outage_are_backfilled() {
 #[tokio::test]
 async fn an_outage_or_rejection_discards_no_sync_token() {
     let (messenger, room, anna) = up_to_date().await;
-    let position = messenger.reconciliation.position().await.expect("read");
+    let position = messenger.ports.reconciliation.position().await.expect("read");
     send_numbers(&messenger, &room, &anna, 0..10);
     for failure in [
         Failure::Unreachable,
@@ -231,7 +231,7 @@ async fn an_outage_or_rejection_discards_no_sync_token() {
         // In `/sync` itself, and in the backfill of a room.
         for call in [1, 2] {
             messenger.homeserver.fail_call(call, failure);
-            let failed = messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("a failure");
+            let failed = messenger.reconcile().run(WORKER, Duration::ZERO).await.expect_err("a failure");
             assert_eq!(failed.failure(), Some(failure));
             assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), position);
         }
@@ -247,10 +247,10 @@ async fn a_worker_may_crash_at_every_step_of_a_resync() {
         send_numbers(&messenger, &room, &anna, 0..5);
         lose_sync_token(&messenger).await;
         send_numbers(&messenger, &room, &anna, 5..120);
-        let done = messenger.crash_after(step, messenger.reconcile(WORKER, Duration::ZERO)).await.is_some();
+        let done = messenger.crash_after(step, messenger.reconcile().run(WORKER, Duration::ZERO)).await.is_some();
         let survivor = messenger.another_process();
         survivor.pass(Duration::from_mins(1));
-        assert!(survivor.reconcile("another", Duration::ZERO).await.expect("reconciled"));
+        assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("reconciled"));
         assert_eq!(published(&survivor, &room).await, numbers(0..120), "step {step}");
         if done {
             assert!(step > 8, "there were only {step} steps");
@@ -269,10 +269,10 @@ async fn a_kicked_bot_rejoins_and_misses_no_message() {
     // Fails during an outage; then the response to the rejoin is lost.
     for call in [2, 3] {
         messenger.homeserver.fail_call(call, Failure::Unreachable);
-        messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("a failure");
+        messenger.reconcile().run(WORKER, Duration::ZERO).await.expect_err("a failure");
     }
     messenger.homeserver.lose_response(2);
-    messenger.reconcile(WORKER, Duration::ZERO).await.expect_err("a failure");
+    messenger.reconcile().run(WORKER, Duration::ZERO).await.expect_err("a failure");
     reconcile(&messenger).await;
     assert_eq!(published(&messenger, &room).await, numbers(0..120));
     send_numbers(&messenger, &room, &anna, 120..125);
@@ -310,14 +310,15 @@ async fn a_bot_that_cannot_rejoin_delays_no_other_room() {
 async fn the_first_sync_includes_all_messages_since_the_installation() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
-    let room = messenger.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
-    let anna = messenger.matrix_id(&anna.user);
+    let room =
+        messenger.ports.memberships.of(fixtures::TENANT, anna.user.id()).await.expect("rooms").remove(0);
+    let anna = messenger.ids().of(&anna.user);
     // None of them was pushed.
     send_numbers(&messenger, &room, &anna, 0..250);
-    messenger.begin_reconciling(WORKER).await.expect("it begins");
+    messenger.reconcile().begin(WORKER).await.expect("it begins");
     assert_eq!(published(&messenger, &room).await, numbers(0..250));
     // A second call by any worker changes nothing.
-    let position = messenger.reconciliation.position().await.expect("read");
+    let position = messenger.ports.reconciliation.position().await.expect("read");
     assert!(position.is_some());
     messenger.another_process().reconcile().begin("another").await.expect("it has begun");
     assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), position);
@@ -327,14 +328,14 @@ async fn the_first_sync_includes_all_messages_since_the_installation() {
 async fn another_worker_continues_within_seconds_of_a_kill() {
     let (messenger, room, anna) = up_to_date().await;
     send_numbers(&messenger, &room, &anna, 0..5);
-    assert!(messenger.crash_after(3, messenger.reconcile(WORKER, Duration::ZERO)).await.is_none());
+    assert!(messenger.crash_after(3, messenger.reconcile().run(WORKER, Duration::ZERO)).await.is_none());
     let survivor = messenger.another_process();
     assert!(
         !survivor.reconcile().run("another", Duration::ZERO).await.expect("asked"),
         "the lease is not over"
     );
     survivor.pass(Duration::from_secs(4));
-    assert!(survivor.reconcile("another", Duration::ZERO).await.expect("reconciled"));
+    assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("reconciled"));
     assert_eq!(published(&survivor, &room).await, numbers(0..5));
 }
 
@@ -342,12 +343,12 @@ async fn another_worker_continues_within_seconds_of_a_kill() {
 async fn a_worker_that_stops_releases_the_lease() {
     let (messenger, room, anna) = up_to_date().await;
     send_numbers(&messenger, &room, &anna, 0..5);
-    messenger.stop_reconciling(WORKER).await.expect("released");
+    messenger.reconcile().stop(WORKER).await.expect("released");
     let other = messenger.another_process();
-    assert!(other.reconcile("another", Duration::ZERO).await.expect("reconciled"));
+    assert!(other.reconcile().run("another", Duration::ZERO).await.expect("reconciled"));
     // It does not release another worker's lease.
-    messenger.stop_reconciling(WORKER).await.expect("nothing to release");
-    assert!(!messenger.reconcile(WORKER, Duration::ZERO).await.expect("asked"));
+    messenger.reconcile().stop(WORKER).await.expect("nothing to release");
+    assert!(!messenger.reconcile().run(WORKER, Duration::ZERO).await.expect("asked"));
     assert_eq!(published(&other, &room).await, numbers(0..5));
 }
 
@@ -356,7 +357,7 @@ async fn a_worker_that_waits_for_the_homeserver_keeps_its_lease() {
     let (messenger, _, _) = up_to_date().await;
     let other = messenger.another_process();
     messenger.homeserver.delay_requests(Duration::from_secs(20));
-    let reading = tokio::spawn(async move { messenger.reconcile(WORKER, Duration::ZERO).await });
+    let reading = tokio::spawn(async move { messenger.reconcile().run(WORKER, Duration::ZERO).await });
     for _ in 0..10 {
         sleep(Duration::from_millis(1900)).await;
         other.memory.advance(Duration::from_millis(1900));
@@ -372,15 +373,15 @@ async fn a_worker_that_was_paused_moves_no_sync_token_and_duplicates_no_message(
     send_numbers(&messenger, &room, &anna, 0..2);
     let survivor = messenger.another_process();
     messenger.homeserver.delay_responses(Duration::from_millis(900));
-    let late = tokio::spawn(async move { messenger.reconcile(WORKER, Duration::ZERO).await });
+    let late = tokio::spawn(async move { messenger.reconcile().run(WORKER, Duration::ZERO).await });
     sleep(Duration::from_millis(100)).await;
     // Time passes for the store, but not for the clock of the paused process.
     survivor.homeserver.delay_responses(Duration::ZERO);
     survivor.memory.advance(Duration::from_mins(1));
     send_numbers(&survivor, &room, &anna, 2..120);
-    assert!(survivor.reconcile("another", Duration::ZERO).await.expect("reconciled"));
-    let position = survivor.reconciliation.position().await.expect("read");
+    assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("reconciled"));
+    let position = survivor.ports.reconciliation.position().await.expect("read");
     assert!(!late.await.expect("it ends").expect("a result"), "another worker has the lease");
-    assert_eq!(survivor.reconciliation.position().await.expect("read"), position);
+    assert_eq!(survivor.ports.reconciliation.position().await.expect("read"), position);
     assert_eq!(published(&survivor, &room).await, numbers(0..120));
 }

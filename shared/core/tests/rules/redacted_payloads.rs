@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use messenger_core::{cursor::Since, id::{EventId, MatrixUserId, RoomId}, live::event_stream::EventStream, message::MessageContent, user::Caller};
+use messenger_core::{
+    cursor::Since,
+    id::{EventId, MatrixUserId, RoomId},
+    live::event_stream::EventStream,
+    message::MessageContent,
+    user::Caller,
+};
 use messenger_testkit::{
     TestMessenger, fixtures, messenger,
     sse::{Reader, SseEvent},
@@ -32,7 +38,7 @@ impl Fixture {
 
     async fn receive(&self, event: &EventId) {
         let pushed = self.messenger.homeserver.room_event(&self.room, event);
-        self.messenger.receive(vec![pushed]).await.expect("received");
+        self.messenger.ingest().receive(vec![pushed]).await.expect("received");
     }
 
     async fn send_text(&self, body: &str) -> EventId {
@@ -59,19 +65,20 @@ impl Fixture {
     /// Returns the head of the log. Processes with a broker remember all later events.
     async fn cursor(&self) -> String {
         catch_up().await;
-        self.messenger.feed.span().await.expect("a span").head.to_string()
+        self.messenger.ports.feed.span().await.expect("a span").head.to_string()
     }
 
     /// Returns the events that a stream of this process replays from a cursor.
     async fn replayed(&self, process: &TestMessenger, cursor: &str) -> Vec<SseEvent> {
-        let event_stream: EventStream = process.subscribe(&self.anna, Some(cursor)).await.expect("a stream");
+        let event_stream: EventStream =
+            process.streams().subscribe(&self.anna, Some(cursor)).await.expect("a stream");
         let events = Reader::new(event_stream).within(Duration::from_secs(2)).await;
         events.into_iter().filter(|event| event.id.is_some() && event.kind() != "connected").collect()
     }
 
     async fn polled(&self) -> String {
         let since = Since::Cursor("0".to_owned());
-        self.messenger.poll(&self.anna, &since, Duration::ZERO).await.expect("a page").json()
+        self.messenger.streams().poll(&self.anna, &since, Duration::ZERO).await.expect("a page").json()
     }
 }
 
@@ -127,7 +134,8 @@ async fn events_newer_than_a_redacted_message_are_still_remembered() {
     fixture.send_text("newer").await;
     fixture.redact(&message).await;
     catch_up().await;
-    let mut event_stream = fixture.messenger.subscribe(&fixture.anna, Some(&cursor)).await.expect("a stream");
+    let mut event_stream =
+        fixture.messenger.streams().subscribe(&fixture.anna, Some(&cursor)).await.expect("a stream");
     let preamble = event_stream.next().await.expect("first bytes");
     assert!(String::from_utf8_lossy(&preamble).contains("newer"));
 }
@@ -154,19 +162,24 @@ async fn a_message_redacted_before_its_push_is_never_published() {
     let fixture = Fixture::new().await;
     let _broker = fixture.messenger.run_broker();
     let content = MessageContent::text(SECRET, "m.text");
-    let sent =
-        fixture.messenger.service.send(&fixture.anna, &fixture.room, content, Some("1")).await.expect("sent");
+    let sent = fixture
+        .messenger
+        .service
+        .messages()
+        .send(&fixture.anna, &fixture.room, content, Some("1"))
+        .await
+        .expect("sent");
     fixture.redact(&sent.event_id).await;
     // Without a push the message is read from the room, where it is empty.
     catch_up().await;
-    fixture.messenger.settled().await;
+    fixture.messenger.drain_background().await;
     assert!(!fixture.polled().await.contains(SECRET));
-    assert_eq!(fixture.messenger.rooms_of(&fixture.anna).await.expect("rooms")[0].last_message, None);
+    assert_eq!(fixture.messenger.rooms().list(&fixture.anna).await.expect("rooms")[0].last_message, None);
     // A late push still has the text.
     let late = fixture.messenger.homeserver.send_text(&fixture.room, &anna(), SECRET);
     let pushed = fixture.messenger.homeserver.room_event(&fixture.room, &late);
     fixture.redact(&late).await;
-    fixture.messenger.another_process().receive(vec![pushed]).await.expect("received");
+    fixture.messenger.another_process().ingest().receive(vec![pushed]).await.expect("received");
     assert!(!fixture.polled().await.contains(SECRET));
 }
 
@@ -175,7 +188,13 @@ async fn a_retry_is_not_answered_with_what_was_redacted() {
     let fixture = Fixture::new().await;
     let send = async |body: &str| {
         let content = MessageContent::text(body, "m.text");
-        fixture.messenger.service.send(&fixture.anna, &fixture.room, content, Some("1")).await.expect("sent")
+        fixture
+            .messenger
+            .service
+            .messages()
+            .send(&fixture.anna, &fixture.room, content, Some("1"))
+            .await
+            .expect("sent")
     };
     let sent = send(SECRET).await;
     fixture.receive(&sent.event_id).await;

@@ -28,7 +28,7 @@ impl Fixture {
     async fn receive(&self, events: &[&EventId]) {
         let events =
             events.iter().map(|event| self.messenger.homeserver.room_event(&self.room, event)).collect();
-        self.messenger.receive(events).await.expect("received");
+        self.messenger.ingest().receive(events).await.expect("received");
     }
 
     async fn send_text(&self, body: &str) -> EventId {
@@ -58,7 +58,7 @@ impl Fixture {
 
     /// Returns the messages, newest first, and the last message in the room list.
     async fn shown(&self) -> (Vec<String>, Option<String>) {
-        let page = self.messenger.history(&self.anna, &self.room, None, 50).await.expect("a page");
+        let page = self.messenger.history().page(&self.anna, &self.room, None, 50).await.expect("a page");
         let bodies = page.messages.into_iter().map(|message| message.body).collect();
         (bodies, self.messenger.memory.summary(&self.room).last)
     }
@@ -66,7 +66,7 @@ impl Fixture {
     /// Returns kind and payload of the last published event.
     async fn last_event(&self) -> (Kind, Value) {
         let audience = [Audience::Room(fixtures::TENANT, self.room.clone())];
-        let events = self.messenger.feed.after(Position(0), &audience, 1000).await.expect("events");
+        let events = self.messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events");
         let last = events.last().expect("an event");
         (last.kind, serde_json::from_str(&last.json()).expect("JSON"))
     }
@@ -108,12 +108,12 @@ async fn a_room_whose_last_message_is_redacted_shows_the_previous_one_as_read() 
     let fixture = Fixture::new().await;
     let bert = ready_caller(&fixture.messenger, "bert").await;
     let seen = async || {
-        let rooms = fixture.messenger.rooms_of(&bert).await.expect("rooms");
+        let rooms = fixture.messenger.rooms().list(&bert).await.expect("rooms");
         let seen = rooms.into_iter().find(|room| room.matrix_room_id == fixture.room).expect("the room");
         (seen.last_message, seen.unread_count)
     };
     fixture.send_text("to all").await;
-    fixture.messenger.mark_read(&bert, &fixture.room).await.expect("read");
+    fixture.messenger.rooms().mark_read(&bert, &fixture.room).await.expect("read");
     let wrong = fixture.send_text("wrong room").await;
     assert_eq!(seen().await, (Some("wrong room".to_owned()), 1));
     fixture.redact(&wrong).await;
@@ -129,7 +129,7 @@ async fn an_edit_and_its_redaction_may_arrive_together() {
     let edit = fixture.messenger.homeserver.room_event(&fixture.room, &secret);
     let end = fixture.messenger.homeserver.redact(&fixture.room, &anna(), &secret);
     let end = fixture.messenger.homeserver.room_event(&fixture.room, &end);
-    fixture.messenger.receive(vec![edit, end]).await.expect("received");
+    fixture.messenger.ingest().receive(vec![edit, end]).await.expect("received");
     assert_eq!(fixture.shown().await, shows("hello"));
     let (kind, payload) = fixture.last_event().await;
     assert_eq!((kind, &payload["body"]), (Kind::MessageEdited, &json!("hello")));

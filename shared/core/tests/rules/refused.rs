@@ -24,7 +24,12 @@ fn file() -> Upload {
 }
 
 async fn send(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Result<()> {
-    messenger.service.send(caller, room, MessageContent::text("Hallo", "m.text"), None).await.map(drop)
+    messenger
+        .service
+        .messages()
+        .send(caller, room, MessageContent::text("Hallo", "m.text"), None)
+        .await
+        .map(drop)
 }
 
 async fn upload(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Result<()> {
@@ -37,7 +42,7 @@ async fn in_adopted_room() -> (TestMessenger, Caller, Caller, RoomId) {
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
     let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     let sent = messenger.homeserver.send_text(&room, &matrix("anna"), "eins");
-    messenger.receive(vec![messenger.homeserver.room_event(&room, &sent)]).await.expect("received");
+    messenger.ingest().receive(vec![messenger.homeserver.room_event(&room, &sent)]).await.expect("received");
     (messenger, anna, bert, room)
 }
 
@@ -84,15 +89,19 @@ async fn a_banned_user_cannot_be_invited_and_is_named() {
     let (messenger, anna, _, room) = in_adopted_room().await;
     ready_caller(&messenger, "carl").await;
     messenger.homeserver.ban(&room, &matrix("anna"), &matrix("carl"));
-    let (code, detail) = refused(messenger.invite(&anna, &room, "carl").await.map(drop));
+    let (code, detail) = refused(messenger.rooms().invite(&anna, &room, "carl").await.map(drop));
     assert_eq!(code, "user_banned");
     assert!(detail.contains("`carl`"), "{detail}");
-    assert_eq!(messenger.members(&anna, &room).await.expect("members").len(), 2);
+    assert_eq!(messenger.rooms().members(&anna, &room).await.expect("members").len(), 2);
     // A banned user cannot join an open room either.
     let (dora, general) = in_general_room(&messenger, "dora").await;
     let banned = messenger.homeserver.ban(&general, &matrix("anna"), &matrix("dora"));
-    messenger.receive(vec![messenger.homeserver.room_event(&general, &banned)]).await.expect("received");
-    let (code, detail) = refused(messenger.join_room(&dora, &general).await.map(drop));
+    messenger
+        .ingest()
+        .receive(vec![messenger.homeserver.room_event(&general, &banned)])
+        .await
+        .expect("received");
+    let (code, detail) = refused(messenger.rooms().join(&dora, &general).await.map(drop));
     assert_eq!(code, "user_banned");
     assert!(detail.starts_with("you are banned"), "{detail}");
 }
@@ -131,7 +140,7 @@ async fn a_deactivated_account_is_named_as_the_reason_in_every_call() {
     assert_eq!(code, "account_deactivated");
     assert!(detail.contains("`bert`"), "{detail}");
     let creation = RoomCreation { name: "Umbau".to_owned(), topic: None, invite: vec!["bert".to_owned()] };
-    assert_eq!(refused(messenger.create_room(&anna, creation).await.map(drop)).0, "account_deactivated");
+    assert_eq!(refused(messenger.rooms().create(&anna, creation).await.map(drop)).0, "account_deactivated");
     // The rooms that could not be completed are discarded.
     run_until_idle(&messenger).await;
     for incomplete in &messenger.homeserver.rooms()[..] {
@@ -142,7 +151,7 @@ async fn a_deactivated_account_is_named_as_the_reason_in_every_call() {
         }
     }
     assert!(messenger.homeserver.rooms().len() > rooms, "there was a room to discard");
-    assert_eq!(messenger.rooms_of(&anna).await.expect("rooms").len(), 2);
+    assert_eq!(messenger.rooms().list(&anna).await.expect("rooms").len(), 2);
     // A chat with an active account succeeds.
     let carl = ready_caller(&messenger, "carl").await;
     messenger.rooms().open_direct_chat(&carl, anna.user.id()).await.expect("a chat");
@@ -173,7 +182,7 @@ async fn a_homeserver_that_fails_is_still_a_failure() {
 #[tokio::test]
 async fn a_rejected_leave_is_not_retried() {
     let (messenger, anna, _, room) = in_adopted_room().await;
-    messenger.service.leave(&anna, &room).await.expect("left in the store");
+    messenger.service.rooms().leave(&anna, &room).await.expect("left in the store");
     messenger.homeserver.fail_room(&room, messenger_core::error::Failure::Rejected);
     messenger.homeserver.fail_call(1, messenger_core::error::Failure::Rejected);
     messenger.work().await;

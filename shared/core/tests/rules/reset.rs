@@ -8,7 +8,7 @@ use messenger_testkit::{MessengerBuilder, TestMessenger, fixtures, messenger, ss
 const ALL: Audience = Audience::Tenant(fixtures::TENANT);
 
 async fn publish(messenger: &TestMessenger, body: &str) {
-    messenger.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
+    messenger.ports.feed.append(&[fixtures::event(ALL, body)]).await.expect("appended");
 }
 
 fn with_small_replay() -> MessengerBuilder {
@@ -25,7 +25,7 @@ async fn reset(messenger: &TestMessenger, cursor: &str) -> (Option<String>, Read
     let preamble = stream.within(Duration::from_millis(1)).await;
     let reset = preamble.iter().find(|event| event.kind() == "reset");
     if let Some(reset) = reset {
-        let head = messenger.feed.span().await.expect("a span").head.to_string();
+        let head = messenger.ports.feed.span().await.expect("a span").head.to_string();
         assert_eq!(reset.id.as_deref(), Some(head.as_str()), "the reader continues from the head");
         assert_eq!(connected.json()["cursor"].to_string(), head);
     }
@@ -74,7 +74,7 @@ async fn dropped_events_cannot_be_replayed() {
         publish(&messenger, "2").await;
         messenger.pass(Duration::from_hours(24 * 8));
         publish(&messenger, "3").await;
-        messenger.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
+        messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
         let _broker = broker.or_else(|| Some(messenger.run_broker()));
         tokio::time::sleep(Duration::from_secs(2)).await;
         if !started_before {

@@ -94,7 +94,8 @@ async fn an_account_is_provisioned_when_it_is_needed() {
     let (anna, _) =
         (messenger.caller("anna", fixtures::TENANT).await, messenger.caller("bert", fixtures::TENANT).await);
     messenger.homeserver.switch_off();
-    let away = messenger.open_dm(&anna, &fixtures::user("bert")).await.expect_err("an outage");
+    let away =
+        messenger.rooms().open_direct_chat(&anna, &fixtures::user("bert")).await.expect_err("an outage");
     assert_eq!(away.failure(), Some(Failure::Unreachable));
     messenger.homeserver.switch_on();
     let room = messenger.rooms().open_direct_chat(&anna, &fixtures::user("bert")).await.expect("opened");
@@ -107,7 +108,7 @@ async fn a_room_whose_members_cannot_join_is_discarded() {
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
     // The creation succeeds, and then the homeserver rejects the join of a member.
     messenger.homeserver.fail_call(2, Failure::Rejected);
-    messenger.create_room(&anna, named("Umbau", &["bert"])).await.expect_err("a member who cannot join");
+    messenger.rooms().create(&anna, named("Umbau", &["bert"])).await.expect_err("a member who cannot join");
     run_until_idle(&messenger).await;
     for caller in [&anna, &bert] {
         let rooms = messenger.rooms().list(caller).await.expect("a list");
@@ -121,7 +122,7 @@ async fn a_room_whose_members_cannot_join_is_discarded() {
     assert_eq!(messenger.homeserver.members(&custom.expect("the room was created")), []);
     // A temporary failure is retried.
     messenger.homeserver.fail_call(2, Failure::TimedOut);
-    messenger.create_room(&anna, named("Umbau", &["bert"])).await.expect("created");
+    messenger.rooms().create(&anna, named("Umbau", &["bert"])).await.expect("created");
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,7 +146,7 @@ async fn the_room_list_does_not_call_the_homeserver() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     for n in 0..5 {
-        messenger.create_room(&anna, named(&n.to_string(), &[])).await.expect("created");
+        messenger.rooms().create(&anna, named(&n.to_string(), &[])).await.expect("created");
     }
     messenger.homeserver.switch_off();
     let calls = messenger.homeserver.calls();
@@ -158,12 +159,12 @@ async fn a_message_is_unread_until_it_is_read() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
     let first =
-        messenger.create_room(&anna, named("first", &["bert"])).await.expect("created").matrix_room_id;
+        messenger.rooms().create(&anna, named("first", &["bert"])).await.expect("created").matrix_room_id;
     messenger.pass(Duration::from_secs(1));
-    let second = messenger.create_room(&anna, named("second", &[])).await.expect("created").matrix_room_id;
+    let second = messenger.rooms().create(&anna, named("second", &[])).await.expect("created").matrix_room_id;
     for n in 1..=3 {
         messenger.pass(Duration::from_secs(1));
-        messenger.receive(vec![text_event(&messenger, &first, n)]).await.expect("received");
+        messenger.ingest().receive(vec![text_event(&messenger, &first, n)]).await.expect("received");
     }
     let rooms = messenger.rooms().list(&bert).await.expect("a list");
     assert_eq!((rooms[0].unread_count, rooms[0].last_message.as_deref()), (3, Some("3")));
@@ -181,9 +182,9 @@ async fn a_message_is_unread_until_it_is_read() {
     }
     let unread = messenger.memory.events().into_iter().filter(|event| event.kind == Kind::Unread);
     assert_eq!(unread.count(), 1);
-    assert_eq!(messenger.rooms_of(&bert).await.expect("a list")[0].unread_count, 0);
+    assert_eq!(messenger.rooms().list(&bert).await.expect("a list")[0].unread_count, 0);
     assert_eq!(
-        messenger.rooms_of(&anna).await.expect("a list")[0].unread_count,
+        messenger.rooms().list(&anna).await.expect("a list")[0].unread_count,
         3,
         "each user has their own count"
     );
@@ -191,11 +192,11 @@ async fn a_message_is_unread_until_it_is_read() {
     ready_caller(&messenger, "carl").await;
     messenger.rooms().invite(&anna, &first, "carl").await.expect("invited");
     let carl = messenger.caller("carl", fixtures::TENANT).await;
-    assert_eq!(messenger.rooms_of(&carl).await.expect("a list")[0].unread_count, 0);
-    messenger.settled().await;
-    let read = (first.clone(), messenger.matrix_id(&bert.user), EventId::new("$text3"));
+    assert_eq!(messenger.rooms().list(&carl).await.expect("a list")[0].unread_count, 0);
+    messenger.drain_background().await;
+    let read = (first.clone(), messenger.ids().of(&bert.user), EventId::new("$text3"));
     assert_eq!(messenger.homeserver.receipts(), [read], "the receipt reaches their other clients");
-    assert!(matches!(messenger.mark_read(&bert, &second).await, Err(Error::NotFound(_))));
+    assert!(matches!(messenger.rooms().mark_read(&bert, &second).await, Err(Error::NotFound(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,7 +204,7 @@ async fn a_viewer_can_read_but_not_create() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     ready_caller(&messenger, "bert").await;
-    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("created").matrix_room_id;
+    let room = messenger.rooms().create(&anna, named("x", &["bert"])).await.expect("created").matrix_room_id;
     let viewer = ready_with(&messenger, "bert", Role::Viewer).await;
     let refused = [
         messenger.rooms().create(&viewer, named("y", &[])).await.map(drop),
@@ -222,7 +223,7 @@ async fn a_viewer_can_read_but_not_create() {
 async fn leaving_needs_no_homeserver_and_reaches_it_in_the_end() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("created").matrix_room_id;
+    let room = messenger.rooms().create(&anna, named("x", &["bert"])).await.expect("created").matrix_room_id;
     messenger.homeserver.switch_off();
     messenger.rooms().leave(&bert, &room).await.expect("left");
     assert!(matches!(messenger.rooms().members(&bert, &room).await, Err(Error::NotFound(_))));
@@ -241,18 +242,19 @@ async fn a_user_who_rejoins_during_a_pending_leave_stays() {
         messenger.send(fixtures::machine(1, "t"), Duration::from_secs(3)).await;
         let search =
             messenger_core::room::Search { text: String::new(), entity_type: None, limit: 1, offset: 0 };
-        let room = messenger.directory(&anna, &search).await.expect("a list")[0].matrix_room_id.clone();
-        messenger.join_room(&anna, &room).await.expect("joined");
-        messenger.leave(&anna, &room).await.expect("left");
+        let room =
+            messenger.rooms().directory(&anna, &search).await.expect("a list")[0].matrix_room_id.clone();
+        messenger.rooms().join(&anna, &room).await.expect("joined");
+        messenger.rooms().leave(&anna, &room).await.expect("left");
         // The worker is at any step of its work when she rejoins.
-        let mut work = Box::pin(messenger.depart_due());
+        let mut work = Box::pin(messenger.rooms().leave_due());
         let early = poll_at_most(polls, &mut work).await;
-        messenger.join_room(&anna, &room).await.expect("joined again");
+        messenger.rooms().join(&anna, &room).await.expect("joined again");
         if early.is_none() {
             work.await.expect("no error");
         }
         assert_eq!(messenger.homeserver.members(&room).len(), 1, "after {polls} steps");
-        assert_eq!(messenger.members(&anna, &room).await.expect("a member").len(), 1);
+        assert_eq!(messenger.rooms().members(&anna, &room).await.expect("a member").len(), 1);
     }
 }
 
@@ -260,12 +262,12 @@ async fn a_user_who_rejoins_during_a_pending_leave_stays() {
 async fn a_user_who_changes_tenant_leaves_all_rooms_of_the_old_one() {
     let messenger = messenger().build();
     let (anna, bert) = (ready_caller(&messenger, "anna").await, ready_caller(&messenger, "bert").await);
-    let room = messenger.create_room(&anna, named("x", &["bert"])).await.expect("created").matrix_room_id;
-    messenger.sign_in(identity_in(fixtures::OTHER_TENANT, "bert")).await.expect("moved");
+    let room = messenger.rooms().create(&anna, named("x", &["bert"])).await.expect("created").matrix_room_id;
+    messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "bert")).await.expect("moved");
     run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.members(&room), [messenger.ids().of(&anna.user)]);
     assert!(matches!(messenger.rooms().members(&bert, &room).await, Err(Error::NotFound(_))));
     let general = RoomKey { tenant: fixtures::OTHER_TENANT, kind: RoomKind::General };
     let general = messenger.homeserver.room_by_alias(&general.alias()).expect("the room exists");
-    assert_eq!(messenger.homeserver.members(&general), [messenger.matrix_id(&bert.user)]);
+    assert_eq!(messenger.homeserver.members(&general), [messenger.ids().of(&bert.user)]);
 }

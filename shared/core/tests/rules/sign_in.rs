@@ -226,12 +226,12 @@ async fn the_bots_name_belongs_to_the_bot() {
         ["Messenger", "messenger ✓", "M\u{e9}ssenger", "@messenger:hub.local"].into_iter().enumerate()
     {
         let identity = Identity { display_name: name.to_owned(), ..fixtures::identity(&format!("anna{n}")) };
-        let user = messenger.sign_in(identity.clone()).await.expect("signed in");
+        let user = messenger.users().sign_in(identity.clone()).await.expect("signed in");
         assert_eq!(user.identity.display_name, format!("{name} (anna{n})"));
-        let again = messenger.another_process().recognise(identity).await.expect("signed in");
+        let again = messenger.another_process().users().recognise(identity).await.expect("signed in");
         assert_eq!(again.identity, user.identity, "another request changes nothing");
     }
-    let named = messenger.sign_in(fixtures::identity("messenger")).await.expect("signed in");
+    let named = messenger.users().sign_in(fixtures::identity("messenger")).await.expect("signed in");
     assert_eq!(named.identity.display_name, "messenger (messenger)", "a user named by their id gets it, too");
     let other = Identity { display_name: "Messenger-Team".to_owned(), ..fixtures::identity("bert") };
     assert_eq!(

@@ -24,7 +24,7 @@ async fn open(messenger: &TestMessenger, caller: &Caller, cursor: Option<&str>) 
 }
 
 async fn publish(messenger: &TestMessenger, audience: Audience, body: &str) {
-    messenger.feed.append(&[fixtures::event(audience, body)]).await.expect("appended");
+    messenger.ports.feed.append(&[fixtures::event(audience, body)]).await.expect("appended");
 }
 
 /// Returns the bodies of the messages that arrive within two seconds.
@@ -242,9 +242,9 @@ async fn a_stream_has_a_rooms_events_from_the_join_to_the_leave() {
     let mut stream = open(&messenger, &caller, None).await;
     for n in 0..3 {
         publish(&messenger, in_room(), "not mine").await;
-        messenger.memberships.add(fixtures::TENANT, &room, caller.user.id()).await.expect("added");
+        messenger.ports.memberships.add(fixtures::TENANT, &room, caller.user.id()).await.expect("added");
         publish(&messenger, in_room(), &n.to_string()).await;
-        messenger.memberships.remove(fixtures::TENANT, &room, caller.user.id()).await.expect("removed");
+        messenger.ports.memberships.remove(fixtures::TENANT, &room, caller.user.id()).await.expect("removed");
         publish(&messenger, in_room(), "no longer mine").await;
     }
     assert_eq!(received(&mut stream).await, ["0", "1", "2"]);
@@ -255,10 +255,13 @@ async fn a_stream_waits_until_the_log_can_be_read() {
     let messenger = messenger().build();
     let caller = messenger.caller("anna", fixtures::TENANT).await;
     messenger.memory.switch_off();
-    assert!(messenger.subscribe(&caller, None).await.is_err(), "it fails at once during a database outage");
+    assert!(
+        messenger.streams().subscribe(&caller, None).await.is_err(),
+        "it fails at once during a database outage"
+    );
     messenger.memory.switch_on();
     let subscriber = messenger.clone();
-    let waiting = tokio::spawn(async move { subscriber.subscribe(&caller, None).await.is_ok() });
+    let waiting = tokio::spawn(async move { subscriber.streams().subscribe(&caller, None).await.is_ok() });
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!waiting.is_finished());
     let _broker = messenger.run_broker();

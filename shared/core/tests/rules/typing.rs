@@ -35,8 +35,12 @@ fn typing(room: &RoomId, users: &[&str]) -> Typing {
 async fn room_with(messenger: &TestMessenger, tenant: TenantId, id: &str, members: &[&Caller]) -> RoomId {
     let kind = RoomKind::Service { source_app: id.to_owned() };
     let key = RoomKey { tenant, kind };
-    let room =
-        messenger.rooms.register(&key, &RoomId::new(id), &Profile::default()).await.expect("registered");
+    let room = messenger
+        .ports
+        .rooms
+        .register(&key, &RoomId::new(id), &Profile::default())
+        .await
+        .expect("registered");
     for member in members {
         messenger.ports.memberships.add(tenant, &room, member.user.id()).await.expect("added");
     }
@@ -77,8 +81,8 @@ async fn a_member_receives_the_typing_users_and_the_end_of_typing() {
     let mut stream = open(&messenger, &anna).await;
     let before = stream.decoder.last_id.clone();
     // The order does not matter, and the bot is left out.
-    messenger.hear_typing(vec![typing(&room, &["anna", "messenger", "_bert", "anna"])]).await;
-    messenger.hear_typing(vec![typing(&room, &[])]).await;
+    messenger.typing().publish(vec![typing(&room, &["anna", "messenger", "_bert", "anna"])]).await;
+    messenger.typing().publish(vec![typing(&room, &[])]).await;
     let events = typing_events(&mut stream).await;
     assert_eq!(
         events.iter().map(SseEvent::json).collect::<Vec<_>>(),
@@ -140,10 +144,10 @@ async fn non_members_and_other_tenants_receive_no_typing() {
     .collect();
     assert_eq!(rooms, [vec![json!("!1")], vec![], vec![json!("!2")]]);
     // A new member receives typing from the join on, and a former member does not.
-    messenger.memberships.add(fixtures::TENANT, &ours, bert.user.id()).await.expect("added");
-    messenger.memberships.remove(fixtures::TENANT, &ours, anna.user.id()).await.expect("removed");
+    messenger.ports.memberships.add(fixtures::TENANT, &ours, bert.user.id()).await.expect("added");
+    messenger.ports.memberships.remove(fixtures::TENANT, &ours, anna.user.id()).await.expect("removed");
     tokio::time::sleep(Duration::from_secs(2)).await;
-    messenger.hear_typing(vec![typing(&ours, &[])]).await;
+    messenger.typing().publish(vec![typing(&ours, &[])]).await;
     assert_eq!(
         (typing_events(&mut streams[0]).await.len(), typing_events(&mut streams[1]).await.len()),
         (0, 1)
@@ -160,7 +164,7 @@ async fn a_typing_user_of_another_tenant_or_server_has_no_hub_user_id() {
     let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
     let users = vec![matrix("carl"), MatrixUserId::new("@anna:elsewhere")];
-    messenger.hear_typing(vec![Typing { room, users }]).await;
+    messenger.typing().publish(vec![Typing { room, users }]).await;
     let users = typing_events(&mut stream).await.pop().expect("a typing event").json()["users"].clone();
     assert_eq!(
         users,
@@ -193,7 +197,8 @@ async fn typing_is_neither_stored_nor_polled_nor_replayed() {
     assert_eq!(poll.await.expect("it ends"), ("[]".to_owned(), head, Duration::from_secs(5)));
     assert_eq!(messenger.memory.events(), log);
     for cursor in ["0".to_owned(), head.to_string()] {
-        let mut stream = Reader::new(messenger.subscribe(&anna, Some(&cursor)).await.expect("a stream"));
+        let mut stream =
+            Reader::new(messenger.streams().subscribe(&anna, Some(&cursor)).await.expect("a stream"));
         assert_eq!(typing_events(&mut stream).await, []);
     }
 }
@@ -208,18 +213,18 @@ async fn typing_from_two_sources_is_published_once_and_later_again() {
     let other = room_with(&messenger, fixtures::TENANT, "!2", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
     for users in [&["bert", "carl"][..], &["carl"], &[], &["carl"]] {
-        messenger.hear_typing(vec![typing(&room, users)]).await;
+        messenger.typing().publish(vec![typing(&room, users)]).await;
         let mut reversed = users.to_vec();
         reversed.reverse();
-        worker.hear_typing(vec![typing(&room, &reversed)]).await;
+        worker.typing().publish(vec![typing(&room, &reversed)]).await;
     }
     let all = names(&typing_events(&mut stream).await);
     assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 0, 1]);
-    messenger.hear_typing(vec![typing(&other, &["carl"])]).await;
+    messenger.typing().publish(vec![typing(&other, &["carl"])]).await;
     assert_eq!(typing_events(&mut stream).await.len(), 1, "another room is published separately");
     // The end of typing was lost.
     tokio::time::sleep(Duration::from_secs(11)).await;
-    messenger.hear_typing(vec![typing(&room, &["carl"])]).await;
+    messenger.typing().publish(vec![typing(&room, &["carl"])]).await;
     assert_eq!(typing_events(&mut stream).await.len(), 1);
 }
 
@@ -230,7 +235,7 @@ async fn the_last_typing_event_of_a_room_counts() {
     let anna = messenger.caller("anna", fixtures::TENANT).await;
     let room = room_with(&messenger, fixtures::TENANT, "!1", &[&anna]).await;
     let mut stream = open(&messenger, &anna).await;
-    messenger.hear_typing(vec![typing(&room, &["x"]), typing(&room, &[]), typing(&room, &["y"])]).await;
+    messenger.typing().publish(vec![typing(&room, &["x"]), typing(&room, &[]), typing(&room, &["y"])]).await;
     assert_eq!(names(&typing_events(&mut stream).await), [["@y:hub.local"]]);
 }
 
@@ -273,7 +278,7 @@ async fn a_slow_reader_misses_typing_and_is_not_disconnected() {
     let count = |kind: &str| events.iter().filter(|event| event.kind() == kind).count();
     assert!((1..1000).contains(&count("typing")), "{}", count("typing"));
     assert_eq!(count("new_message"), 1);
-    messenger.hear_typing(vec![typing(&room, &["bert"])]).await;
+    messenger.typing().publish(vec![typing(&room, &["bert"])]).await;
     assert_eq!(typing_events(&mut slow).await.len(), 1, "typing arrives again after it has read");
 }
 
@@ -302,11 +307,15 @@ async fn typing_of_a_caller_is_published_by_way_of_the_homeserver() {
     let anna = ready_caller(&messenger, "anna").await;
     let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("a room");
     let mut stream = open(&messenger, &anna).await;
-    messenger.type_in(&anna, &room, Some(Duration::from_secs(7))).await.expect("typing was set");
+    messenger
+        .messages()
+        .set_typing(&anna, &room, Some(Duration::from_secs(7)))
+        .await
+        .expect("typing was set");
     assert_eq!(messenger.homeserver.typing(&room), [(matrix("anna"), Duration::from_secs(7))]);
     assert_eq!(typing_events(&mut stream).await, [], "the homeserver publishes it");
-    assert!(messenger.reconcile("worker", Duration::ZERO).await.expect("reconciled"));
-    messenger.type_in(&anna, &room, None).await.expect("typing was set");
+    assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled"));
+    messenger.messages().set_typing(&anna, &room, None).await.expect("typing was set");
     assert_eq!(messenger.homeserver.typing(&room), []);
     for _ in 0..2 {
         assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled"));

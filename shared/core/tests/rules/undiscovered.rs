@@ -69,17 +69,17 @@ async fn only_rooms_of_users_with_external_access_are_discovered() {
     let (messenger, _) = with_users(&["anna", "bert"]).await;
     let room = messenger.homeserver.create_room_as(&matrix("bert"), &[&matrix("carl")], false);
     discover(&messenger).await;
-    assert_eq!(messenger.rooms.tenant_of(&room).await.expect("looked up"), None);
+    assert_eq!(messenger.ports.rooms.tenant_of(&room).await.expect("looked up"), None);
 }
 
 #[tokio::test]
 async fn a_step_is_bounded_and_all_users_are_covered_in_the_end() {
     let names: Vec<_> = (0..13).map(|n| format!("user{n:02}")).collect();
     let (messenger, people) = with_users(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let first = messenger.matrix_id(&people[0].user);
+    let first = messenger.ids().of(&people[0].user);
     let rooms: Vec<_> =
         (0..30).map(|_| messenger.homeserver.create_room_as(&first, &[&matrix("bert")], false)).collect();
-    let last = messenger.homeserver.create_room_as(&messenger.matrix_id(&people[11].user), &[&first], false);
+    let last = messenger.homeserver.create_room_as(&messenger.ids().of(&people[11].user), &[&first], false);
     assert_eq!(discover(&messenger).await, 4);
     assert!(is_listed(&messenger, &people[11], &last).await);
     let listed = messenger.rooms().list(&people[0]).await.expect("a list").len();
@@ -113,7 +113,7 @@ async fn discovery_is_retried_after_an_outage_by_one_worker_only() {
     let room = messenger.homeserver.create_room_as(&matrix("anna"), &[&matrix("bert")], false);
     for call in [1, 2] {
         messenger.homeserver.fail_call(call, Failure::Unreachable);
-        messenger.discover_rooms(WORKER, None).await.expect_err("an outage");
+        messenger.discovery().discover(WORKER, None).await.expect_err("an outage");
     }
     assert_eq!(messenger.another_process().discovery().discover("another", None).await.expect("asked"), None);
     assert!(!is_listed(&messenger, &people[0], &room).await);

@@ -19,7 +19,7 @@ fn matrix(user: &str) -> MatrixUserId {
 
 async fn receive_text(messenger: &TestMessenger, room: &RoomId, user: &str, body: &str) {
     let sent = messenger.homeserver.send_text(room, &matrix(user), body);
-    messenger.receive(vec![messenger.homeserver.room_event(room, &sent)]).await.expect("received");
+    messenger.ingest().receive(vec![messenger.homeserver.room_event(room, &sent)]).await.expect("received");
 }
 
 /// Returns Anna and Bert in a room with messages that Anna created with another client.
@@ -60,18 +60,23 @@ async fn an_upgraded_room_is_listed_once_and_its_members_move_with_it() {
     let (messenger, anna, bert, old) = in_adopted_room().await;
     let (new, tombstone) = messenger.homeserver.upgrade_room(&old, &matrix("anna"));
     let tombstone = messenger.homeserver.room_event(&old, &tombstone);
-    messenger.receive(vec![tombstone.clone()]).await.expect("received");
+    messenger.ingest().receive(vec![tombstone.clone()]).await.expect("received");
     for caller in [&anna, &bert] {
         assert_eq!(listed(&messenger, caller).await, std::slice::from_ref(&new));
     }
     assert!(messenger.homeserver.members(&new).contains(&matrix("bert")));
-    assert_eq!(messenger.rooms_of(&bert).await.expect("rooms")[0].unread_count, 2);
+    assert_eq!(messenger.rooms().list(&bert).await.expect("rooms")[0].unread_count, 2);
     // A repeated tombstone changes nothing.
     let events = messenger.memory.events().len();
-    messenger.receive(vec![tombstone]).await.expect("received");
+    messenger.ingest().receive(vec![tombstone]).await.expect("received");
     assert_eq!(messenger.memory.events().len(), events);
     receive_text(&messenger, &new, "anna", "drei").await;
-    messenger.service.send(&bert, &new, MessageContent::text("vier", "m.text"), None).await.expect("sent");
+    messenger
+        .service
+        .messages()
+        .send(&bert, &new, MessageContent::text("vier", "m.text"), None)
+        .await
+        .expect("sent");
     // The messages of the old room follow, page by page.
     assert_eq!(history(&messenger, &anna, &new).await, ["vier", "drei", "zwei", "eins"]);
     assert_eq!(history(&messenger, &anna, &old).await, ["zwei", "eins"]);
@@ -79,6 +84,7 @@ async fn an_upgraded_room_is_listed_once_and_its_members_move_with_it() {
     let send = async |caller: &Caller| {
         messenger
             .service
+            .messages()
             .send(caller, &old, MessageContent::text("x", "m.text"), None)
             .await
             .expect_err("refused")
@@ -87,12 +93,12 @@ async fn an_upgraded_room_is_listed_once_and_its_members_move_with_it() {
     let carl = ready_caller(&messenger, "carl").await;
     assert_eq!(send(&carl).await.code(), "not_found");
     for error in [
-        messenger.invite(&bert, &old, "carl").await.expect_err("refused"),
-        messenger.members(&bert, &old).await.expect_err("refused"),
-        messenger.mark_read(&bert, &old).await.expect_err("refused"),
-        messenger.join_room(&bert, &old).await.expect_err("refused"),
-        messenger.service.leave(&bert, &old).await.expect_err("refused"),
-        messenger.type_in(&bert, &old, None).await.expect_err("refused"),
+        messenger.rooms().invite(&bert, &old, "carl").await.expect_err("refused"),
+        messenger.rooms().members(&bert, &old).await.expect_err("refused"),
+        messenger.rooms().mark_read(&bert, &old).await.expect_err("refused"),
+        messenger.rooms().join(&bert, &old).await.expect_err("refused"),
+        messenger.service.rooms().leave(&bert, &old).await.expect_err("refused"),
+        messenger.messages().set_typing(&bert, &old, None).await.expect_err("refused"),
     ] {
         assert_eq!(error.code(), "room_upgraded");
     }
@@ -102,7 +108,11 @@ async fn an_upgraded_room_is_listed_once_and_its_members_move_with_it() {
 async fn a_later_member_reads_the_messages_of_the_successor_only() {
     let (messenger, _, _, old) = in_adopted_room().await;
     let (new, tombstone) = messenger.homeserver.upgrade_room(&old, &matrix("anna"));
-    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![messenger.homeserver.room_event(&old, &tombstone)])
+        .await
+        .expect("received");
     receive_text(&messenger, &new, "anna", "drei").await;
     let carl = ready_caller(&messenger, "carl").await;
     let anna = messenger.caller("anna", fixtures::TENANT).await;
@@ -125,7 +135,11 @@ async fn a_successor_that_was_adopted_before_the_tombstone_is_merged() {
     let (new, tombstone) = messenger.homeserver.upgrade_room(&old, &matrix("anna"));
     receive_text(&messenger, &new, "anna", "drei").await;
     assert_eq!(listed(&messenger, &bert).await, std::slice::from_ref(&new));
-    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![messenger.homeserver.room_event(&old, &tombstone)])
+        .await
+        .expect("received");
     assert_eq!(listed(&messenger, &bert).await, [new]);
 }
 
@@ -145,7 +159,11 @@ async fn a_room_replaces_another_only_if_both_name_each_other() {
     // A tombstone does not lead to a room that does not name its predecessor.
     let unrelated = messenger.homeserver.create_room_as(&matrix("anna"), &[], false);
     let tombstone = messenger.homeserver.send_tombstone(&old, &matrix("anna"), &unrelated);
-    messenger.receive(vec![messenger.homeserver.room_event(&old, &tombstone)]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![messenger.homeserver.room_event(&old, &tombstone)])
+        .await
+        .expect("received");
     assert!(listed(&messenger, &anna).await.contains(&old));
 }
 
@@ -156,14 +174,18 @@ async fn a_room_upgraded_by_the_bot_keeps_its_key() {
     let sent = messenger.send(fixtures::draft("vorher"), WAIT).await;
     assert_eq!(sent.notification.room.as_ref(), Some(&general));
     let (new, tombstone) = messenger.homeserver.upgrade_room(&general, &matrix("messenger"));
-    messenger.receive(vec![messenger.homeserver.room_event(&general, &tombstone)]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![messenger.homeserver.room_event(&general, &tombstone)])
+        .await
+        .expect("received");
     let sent = messenger.send(fixtures::draft("nachher"), WAIT).await;
     assert_eq!((sent.notification.status, sent.notification.room.as_ref()), (Status::Sent, Some(&new)));
     assert_eq!(messenger.homeserver.bodies(&new).len(), 1);
     let rooms = messenger.rooms().list(&anna).await.expect("rooms");
     assert_eq!(rooms.iter().map(|room| &room.matrix_room_id).collect::<Vec<_>>(), [&new]);
     let key = RoomKey { tenant: fixtures::TENANT, kind: messenger_core::room::RoomKind::General };
-    assert_eq!(messenger.known_room(&key).await.expect("looked up"), Some(new.clone()));
+    assert_eq!(messenger.registry().find(&key).await.expect("looked up"), Some(new.clone()));
     assert_eq!(history(&messenger, &anna, &new).await.len(), 2);
     // A later member reads all messages of the general room.
     let bert = ready_caller(&messenger, "bert").await;

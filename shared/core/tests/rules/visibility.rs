@@ -16,7 +16,7 @@ fn matrix(user: &str) -> MatrixUserId {
 
 async fn receive_text(messenger: &TestMessenger, room: &RoomId, body: &str) {
     let sent = messenger.homeserver.send_text(room, &matrix("anna"), body);
-    messenger.receive(vec![messenger.homeserver.room_event(room, &sent)]).await.expect("received");
+    messenger.ingest().receive(vec![messenger.homeserver.room_event(room, &sent)]).await.expect("received");
 }
 
 async fn bodies(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Vec<String> {
@@ -38,7 +38,11 @@ async fn with_visibility(visibility: &str) -> (TestMessenger, Caller, Caller, Ro
 
 async fn invite_bert(messenger: &TestMessenger, room: &RoomId) {
     let invited = messenger.homeserver.invite(room, &matrix("anna"), &matrix("bert"));
-    messenger.receive(vec![messenger.homeserver.room_event(room, &invited)]).await.expect("received");
+    messenger
+        .ingest()
+        .receive(vec![messenger.homeserver.room_event(room, &invited)])
+        .await
+        .expect("received");
 }
 
 async fn polled(messenger: &TestMessenger, caller: &Caller) -> String {
@@ -75,7 +79,11 @@ async fn a_changed_visibility_counts_for_later_messages() {
         let content = json!({ "history_visibility": visibility });
         let set =
             messenger.homeserver.set_state(&room, &matrix("anna"), "m.room.history_visibility", content);
-        messenger.receive(vec![messenger.homeserver.room_event(&room, &set)]).await.expect("received");
+        messenger
+            .ingest()
+            .receive(vec![messenger.homeserver.room_event(&room, &set)])
+            .await
+            .expect("received");
     };
     set("joined").await;
     receive_text(&messenger, &room, "nur für uns").await;
@@ -91,7 +99,7 @@ async fn a_resumed_stream_has_no_events_from_before_the_join() {
     let _broker = messenger.run_broker();
     invite_bert(&messenger, &room).await;
     receive_text(&messenger, &room, "offen").await;
-    let mut stream = messenger.subscribe(&bert, Some("0")).await.expect("a stream");
+    let mut stream = messenger.streams().subscribe(&bert, Some("0")).await.expect("a stream");
     let preamble = stream.next().await.expect("the beginning");
     let preamble = String::from_utf8_lossy(&preamble).into_owned();
     assert!(preamble.contains(r#""body":"offen""#) && !preamble.contains(r#""body":"geheim""#), "{preamble}");
