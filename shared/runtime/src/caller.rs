@@ -3,14 +3,14 @@
 use std::{convert::Infallible, net::IpAddr};
 
 use axum::extract::FromRequestParts;
-use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
+use http::request::Parts;
 use messenger_core::{
     Result,
     notification::Satellite,
     user::{self, Identity, User},
 };
 
-use crate::{ApiError, App, auth::refused, fields::query_value};
+use crate::{ApiError, App, auth::refused, bearer, fields::query_value};
 
 /// The header of service tokens.
 const SERVICE_TOKEN: &str = "x-service-token";
@@ -118,11 +118,6 @@ impl App {
         };
         self.limits.admit(&self.messenger, who, sign_in).await
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
 fn missing(how: &'static str) -> messenger_core::Error {

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod auth;
+mod bearer;
 pub mod caller;
 pub mod config;
 mod connection;
@@ -21,6 +22,7 @@ pub mod testing;
 mod vault;
 
 pub use app::App;
+pub use bearer::bearer;
 pub use config::Config;
 pub use connection::Connection;
 pub use problem::ApiError;
