@@ -7,13 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use messenger_core::{
-    Error, Result,
-    error::{Failure, System},
-    id::TenantId,
-    notification::Satellite,
-    user::Identity,
-};
+use messenger_core::{Error, Result, id::TenantId, notification::Satellite, user::Identity};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -117,7 +111,7 @@ impl Auth {
             display_name: &identity.display_name,
         };
         encode(&Header::new(Algorithm::HS256), &claims, &self.local_key)
-            .map_err(|error| Error::fault(System::Database, Failure::Broken, "signing a token", error))
+            .map_err(|error| Error::internal("signing a token", error))
     }
 
     fn verify<'a>(&self, token: &str, issuers: impl Iterator<Item = &'a Issuer> + Clone) -> Result<Verified> {

@@ -27,7 +27,9 @@ use crate::refusal;
 /// The header that names a request in answers and logs.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-/// When it is worth coming again where nobody knows better.
+/// The detail of a failure that the caller can do nothing about.
+const INTERNAL: &str = "something went wrong here: report the request_id";
+/// The time after which another attempt is suggested where nothing better is known.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// An error on its way to the caller. Handlers return it with `?`.
@@ -140,6 +142,7 @@ fn status(error: &Error) -> StatusCode {
             (_, System::Homeserver) => StatusCode::BAD_GATEWAY,
             (_, System::Database | System::Disk) => StatusCode::INTERNAL_SERVER_ERROR,
         },
+        Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -171,11 +174,10 @@ fn detail(error: &Error) -> String {
             (System::Database, Failure::Unreachable | Failure::TimedOut | Failure::Limited(_)) => {
                 "the database cannot be reached: try again later".to_owned()
             }
-            (System::Database | System::Disk, _) => {
-                "something went wrong here: report the request_id".to_owned()
-            }
+            (System::Database | System::Disk, _) => INTERNAL.to_owned(),
             (System::Homeserver, _) => format!("{fault}: try again later"),
         },
+        Error::Internal { .. } => INTERNAL.to_owned(),
         other => other.to_string(),
     }
 }

@@ -7,13 +7,7 @@ use aws_lc_rs::{
     hkdf::{HKDF_SHA256, KeyType, Prk, Salt},
     rand,
 };
-use messenger_core::{
-    Error, Result,
-    error::{Failure, System},
-    external::Sealed,
-    id::HubUserId,
-    port::Vault,
-};
+use messenger_core::{Error, Result, external::Sealed, id::HubUserId, port::Vault};
 
 /// Tells these keys from all others that are derived from the same secret.
 const SALT: &[u8] = b"messenger-service/external-access/v1";
@@ -84,7 +78,7 @@ fn derived<const N: usize>(prk: &Prk, purpose: &[u8]) -> Result<[u8; N], Unspeci
 
 /// Keys of the right length cannot fail; the system's random numbers can.
 fn failed(_: Unspecified) -> Error {
-    Error::fault(System::Database, Failure::Broken, "sealing a secret", "cryptography failed")
+    Error::internal("sealing a secret", "cryptography failed")
 }
 
 #[cfg(test)]

@@ -54,7 +54,11 @@ fn routes() -> Router<App> {
         fields.number("limit", 1, 1, 2);
         fields.finish().map(|_| "hello").map_err(ApiError::from)
     };
+    let bug = || async {
+        ApiError::from(messenger_core::Error::internal("signing a token", "the key has no length"))
+    };
     Router::new()
+        .route("/bug", get(bug))
         .route("/user", get(user))
         .route("/satellite", get(satellite))
         .route("/rooms/{id}/messages", get(wrong))
@@ -91,6 +95,29 @@ async fn a_failure_is_logged_once_with_its_cause_and_no_token_ever() {
     }
     assert_eq!(text.matches("ERROR").count(), 1, "who is refused is no failure of ours: {text}");
     assert_eq!(text.matches("refused").count(), 2, "{text}");
+}
+
+#[tokio::test]
+async fn an_internal_error_is_logged_once_with_its_cause_and_blames_no_other_system() {
+    let lines = Lines::default();
+    let everything = tracing_subscriber::fmt()
+        .with_writer(lines.clone())
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false);
+    let _until_the_end = tracing::subscriber::set_default(everything.finish());
+    let messenger = messenger().build();
+    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    assert_eq!(wire.ask(Request::get("/bug")).await.status, 500);
+    let text = lines.text();
+    assert_eq!(text.matches("ERROR").count(), 1, "{text}");
+    assert_eq!(
+        text.matches("internal error while signing a token: the key has no length").count(),
+        1,
+        "{text}"
+    );
+    for system in ["database", "homeserver", "disk"] {
+        assert!(!text.contains(system), "{system}: {text}");
+    }
 }
 
 #[tokio::test]

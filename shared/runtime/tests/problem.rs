@@ -28,6 +28,7 @@ fn routes() -> Router<App> {
     let fault = |Path((system, failure)): Path<(usize, usize)>| async move {
         ApiError::from(Error::fault(SYSTEMS[system], FAILURES[failure], "storing a notification", CAUSE))
     };
+    let internal = || async { ApiError::from(Error::internal("signing a token", CAUSE)) };
     let busy = || async { ApiError::from(Error::Busy { retry_after: Duration::ZERO }) };
     let later = || async {
         let retry_after = Some(Duration::from_millis(1001));
@@ -38,6 +39,7 @@ fn routes() -> Router<App> {
     };
     Router::new()
         .route("/fault/{system}/{failure}", get(fault))
+        .route("/internal", get(internal))
         .route("/busy", get(busy))
         .route("/later", get(later))
         .route("/never", get(never))
@@ -91,6 +93,15 @@ async fn every_fault_has_its_status_and_no_cause_is_told() {
     Homeserver Rejected
       502 - "homeserver_error" "the homeserver refused while storing a notification: try again later"
     "#);
+}
+
+#[tokio::test]
+async fn an_internal_error_is_a_500_without_its_cause() {
+    let (_hub, wire) = door();
+    assert_eq!(
+        line(&wire, "/internal").await,
+        r#"500 - "internal_error" "something went wrong here: report the request_id""#
+    );
 }
 
 #[tokio::test]

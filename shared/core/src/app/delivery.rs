@@ -196,6 +196,7 @@ impl Delivery {
             Some(Failure::Unreachable | Failure::TimedOut | Failure::Limited(_)) => {
                 reason::HOMESERVER_UNAVAILABLE
             }
+            None if matches!(error, Error::Internal { .. }) => reason::INTERNAL_ERROR,
             _ => reason::HOMESERVER_ERROR,
         };
         tracing::warn!(id = %notification.id, ?delay, error = error as &(dyn std::error::Error + 'static), "delivery of a notification postponed");

@@ -133,9 +133,7 @@ impl RoomRegistry {
                 }
                 Claim::Held if Instant::now() < deadline => tokio::time::sleep(CREATION_POLL).await,
                 Claim::Held => {
-                    return Err(crate::Error::fault(
-                        crate::error::System::Homeserver,
-                        crate::error::Failure::TimedOut,
+                    return Err(crate::Error::internal(
                         "waiting for a room to be created",
                         "another process holds the claim",
                     ));

@@ -1,4 +1,4 @@
-//! The one error of the service: what went wrong, in terms that every door can answer with.
+//! The one error of the service, in terms that every endpoint can answer with.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -7,38 +7,41 @@ use crate::domain::id::RoomId;
 /// The result of every use case and port.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong. Becomes an HTTP status in exactly one place (`messenger-runtime`).
+/// The cause of an error.
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error of a use case or port. It becomes an HTTP status in exactly one place (`messenger-runtime`).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody is signed in, or the credentials are not valid.
+    /// Missing or invalid credentials.
     #[error("{detail}")]
     Unauthenticated {
         /// Stable, `snake_case`.
         code: &'static str,
-        /// What to do about it.
+        /// A sentence that says what the caller can do.
         detail: Cow<'static, str>,
     },
-    /// The caller is known and may not do this.
+    /// An act that this caller may not do.
     #[error("{detail}")]
     Forbidden {
         /// Stable, `snake_case`.
         code: &'static str,
-        /// What is not allowed.
+        /// A sentence that says what is not allowed.
         detail: Cow<'static, str>,
     },
-    /// It does not exist, or the caller may not know that it exists.
+    /// An object that does not exist, or that the caller may not know of.
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// Fields are wrong: each of them is named.
+    /// Wrong fields, each of them named.
     #[error("{}", sentence(.0))]
     Invalid(Vec<Problem>),
-    /// The body is larger than it may be.
+    /// A body that is larger than allowed.
     #[error("the file is too large: at most {most} bytes are accepted")]
     TooLarge {
-        /// So many bytes.
+        /// The largest size, in bytes.
         most: u64,
     },
-    /// The body is in a form that is not accepted.
+    /// A body in a form that is not accepted.
     #[error("{detail}")]
     Unsupported {
         /// Stable, `snake_case`.
@@ -46,39 +49,47 @@ pub enum Error {
         /// A sentence that says which form is accepted.
         detail: Cow<'static, str>,
     },
-    /// The state does not allow this now.
+    /// An act that the current state does not allow.
     #[error("{detail}")]
     Conflict {
         /// Stable, `snake_case`.
         code: &'static str,
-        /// What it collides with.
+        /// A sentence that names the conflicting state.
         detail: Cow<'static, str>,
-        /// When it is worth trying again.
+        /// The time until another attempt may succeed; `None` if waiting does not help.
         retry_after: Option<Duration>,
     },
-    /// The room was replaced by another (`m.room.tombstone`).
+    /// A room that was replaced by another (`m.room.tombstone`).
     #[error("{}", upgraded(successor.as_ref()))]
     Upgraded {
         /// The room to use instead; `None` if the caller may not know it.
         successor: Option<RoomId>,
     },
-    /// Too much at once: come back later.
+    /// More work at once than this process takes.
     #[error("too many requests")]
     Busy {
-        /// When it is worth trying again.
+        /// The time until another attempt may succeed.
         retry_after: Duration,
     },
-    /// The caller has reached a limit of theirs.
+    /// A limit that the caller has reached.
     #[error("{detail}")]
     Limited {
-        /// The limit, and what to do about it.
+        /// A sentence that names the limit and says what the caller can do.
         detail: Cow<'static, str>,
-        /// When it is worth trying again.
+        /// The time until another attempt may succeed.
         retry_after: Duration,
     },
-    /// A system that we need did not do its part.
+    /// A failure of a system that this service needs.
     #[error(transparent)]
     Fault(#[from] Box<Fault>),
+    /// A bug of this service, or a broken invariant. No other system is to blame.
+    #[error("internal error while {context}")]
+    Internal {
+        /// The operation that failed, as in "signing a token".
+        context: &'static str,
+        /// The cause; it is logged, and never part of an answer.
+        source: Option<Source>,
+    },
 }
 
 /// One wrong field of a request.
@@ -88,11 +99,11 @@ pub struct Problem {
     pub pointer: String,
     /// Stable, `snake_case`.
     pub code: &'static str,
-    /// What is wrong and how to mend it.
+    /// A sentence part that says what is wrong and how to mend it.
     pub message: String,
 }
 
-/// The systems beside us.
+/// The systems that this service needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum System {
     /// PostgreSQL.
@@ -103,20 +114,20 @@ pub enum System {
     Disk,
 }
 
-/// How a system failed. Decides between trying again and giving up.
+/// The kind of a failure. It decides between trying again and giving up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// No connection.
     Unreachable,
     /// No answer in time; the outcome is unknown.
     TimedOut,
-    /// Asked to slow down.
+    /// A request to slow down, with the time to wait.
     Limited(Duration),
-    /// It answered nonsense, or failed within itself.
+    /// An answer that makes no sense, or an error within the system.
     Broken,
-    /// It understood and refused, and will refuse again.
+    /// A refusal that would be the same again.
     Rejected,
-    /// It does not know the position from which it was to read: it was set up anew since, or the position is another's.
+    /// A position to read from that the system does not know: it was set up again since, or the position is of another.
     UnknownPosition,
 }
 
@@ -133,46 +144,37 @@ pub enum Refusal {
     TooLarge,
 }
 
-/// A failure of a system beside us, with its cause.
+/// A failure of another system, with its cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{system} {failure} while {context}")]
 pub struct Fault {
-    /// Who failed.
+    /// The system that failed.
     pub system: System,
-    /// How.
+    /// The kind of the failure.
     pub failure: Failure,
     /// The reason, if the system refused and named one that the user can act on.
     pub refusal: Option<Refusal>,
-    /// What we were doing, as in "storing a notification".
+    /// The operation that failed, as in "storing a notification".
     pub context: &'static str,
-    /// The cause; goes into our log, never into an answer.
+    /// The cause; it is logged, and never part of an answer.
     #[source]
-    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    pub source: Option<Source>,
 }
 
 impl Error {
-    /// One wrong field.
+    /// Returns an error for one wrong field.
     pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(vec![Problem::new(pointer, message)])
     }
 
-    /// A failure of `system`.
-    pub fn fault(
-        system: System,
-        failure: Failure,
-        context: &'static str,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    /// Returns a failure of `system`.
+    pub fn fault(system: System, failure: Failure, context: &'static str, source: impl Into<Source>) -> Self {
         let source = Some(source.into());
         Self::Fault(Box::new(Fault { system, failure, refusal: None, context, source }))
     }
 
-    /// A refusal by the homeserver.
-    pub fn refused(
-        refusal: Refusal,
-        context: &'static str,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    /// Returns a refusal by the homeserver.
+    pub fn refused(refusal: Refusal, context: &'static str, source: impl Into<Source>) -> Self {
         let (system, failure) = (System::Homeserver, Failure::Rejected);
         Self::Fault(Box::new(Fault {
             system,
@@ -183,7 +185,12 @@ impl Error {
         }))
     }
 
-    /// The stable code of this error, for programs that read it.
+    /// Returns an internal error with its cause.
+    pub fn internal(context: &'static str, source: impl Into<Source>) -> Self {
+        Self::Internal { context, source: Some(source.into()) }
+    }
+
+    /// Returns the stable code of this error, for programs that read it.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated { code, .. }
@@ -197,6 +204,7 @@ impl Error {
             Self::TooLarge { .. } => "body_too_large",
             Self::Upgraded { .. } => "room_upgraded",
             Self::Busy { .. } | Self::Limited { .. } => "rate_limited",
+            Self::Internal { .. } => "internal_error",
             Self::Fault(fault) => match (fault.system, fault.failure) {
                 (System::Database, Failure::Broken | Failure::Rejected | Failure::UnknownPosition)
                 | (System::Disk, _) => "internal_error",
@@ -210,17 +218,18 @@ impl Error {
         }
     }
 
-    /// Whether the same act may succeed later without anybody changing it.
+    /// Returns whether the same act may succeed later without a change. An internal error counts as such, so that
+    /// nothing is given up for good because of a bug of ours.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::Limited { .. } => true,
+            Self::Busy { .. } | Self::Limited { .. } | Self::Internal { .. } => true,
             Self::Conflict { retry_after, .. } => retry_after.is_some(),
             Self::Fault(fault) => !matches!(fault.failure, Failure::Rejected | Failure::UnknownPosition),
             _ => false,
         }
     }
 
-    /// The reason of a refusal by the homeserver, if that is what happened.
+    /// Returns the reason of a refusal by the homeserver; `None` for any other error.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Fault(fault) => fault.refusal,
@@ -228,7 +237,7 @@ impl Error {
         }
     }
 
-    /// How a system beside us failed, if that is what happened.
+    /// Returns the kind of failure of another system; `None` for any other error.
     pub fn failure(&self) -> Option<Failure> {
         match self {
             Self::Fault(fault) => Some(fault.failure),
@@ -241,12 +250,12 @@ impl Problem {
     /// The code of a problem that needs no code of its own.
     pub const INVALID: &'static str = "invalid";
 
-    /// A wrong field.
+    /// Returns a problem of one field.
     pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), code: Self::INVALID, message: message.into() }
     }
 
-    /// The same with a code of its own.
+    /// Returns the same problem with a code of its own.
     #[must_use]
     pub fn coded(self, code: &'static str) -> Self {
         Self { code, ..self }

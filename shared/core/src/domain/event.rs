@@ -164,11 +164,11 @@ impl Payload {
     /// When the value is no JSON object.
     pub fn of(fields: &impl Serialize) -> Result<Self> {
         let text = serde_json::to_string(fields)
-            .map_err(|error| crate::Error::invalid("", format!("cannot be written as JSON: {error}")))?;
+            .map_err(|error| crate::Error::internal("serialising a payload", error))?;
         if text.starts_with('{') {
             Ok(Self(text))
         } else {
-            Err(crate::Error::invalid("", "must be an object"))
+            Err(crate::Error::internal("serialising a payload", "it is no JSON object"))
         }
     }
 

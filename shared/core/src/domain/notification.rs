@@ -77,6 +77,8 @@ pub mod reason {
     pub const HOMESERVER_UNAVAILABLE: &str = "homeserver_unavailable";
     /// The homeserver answers with errors.
     pub const HOMESERVER_ERROR: &str = "homeserver_error";
+    /// An error within this service.
+    pub const INTERNAL_ERROR: &str = "internal_error";
     /// The recipient's Matrix account was made by somebody else, so it is not used.
     pub const MATRIX_ACCOUNT_TAKEN: &str = "matrix_account_taken";
     /// Messages in the room are encrypted since somebody switched that on.

@@ -7,7 +7,7 @@ use futures::future;
 use crate::{
     app::rooms::Rooms,
     domain::{
-        error::{Error, Failure, Result, System},
+        error::{Error, Result},
         id::{RoomId, TenantId},
         room::{Action, Marks, NewRoom, Profile, Room, RoomCreation, RoomKey, RoomKind},
         user::{Caller, User},
@@ -37,7 +37,7 @@ impl Rooms {
         let created = self
             .background
             .spawn(async move { rooms.create_with_members(tenant, &by, creation, members).await });
-        let room = created.await.map_err(|ended| ended_early("making a room", ended))??;
+        let room = created.await.map_err(|ended| Error::internal("creating a room", ended))??;
         self.seen_by(&caller.user, &room).await
     }
 
@@ -92,8 +92,4 @@ impl Rooms {
         }
         self.homeserver.join(room, &user).await
     }
-}
-
-fn ended_early(context: &'static str, error: tokio::task::JoinError) -> Error {
-    Error::fault(System::Homeserver, Failure::Broken, context, error)
 }
