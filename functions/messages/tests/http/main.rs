@@ -97,6 +97,7 @@ impl Stand {
         let sender = MatrixUserId::new(format!("@{user}:hub.local"));
         let event = self.messenger.homeserver.send_event(&self.room, &sender, kind, content);
         self.messenger
+            .ingest()
             .receive(vec![self.messenger.homeserver.room_event(&self.room, &event)])
             .await
             .expect("heard");

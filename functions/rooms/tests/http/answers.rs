@@ -25,7 +25,7 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
         "Läuft wieder",
     );
     let said = stand.messenger.homeserver.room_event(&fixtures::room(&machine), &said);
-    stand.messenger.receive(vec![said]).await.expect("heard");
+    stand.messenger.ingest().receive(vec![said]).await.expect("heard");
     insta::assert_json_snapshot!(stand.get("anna", "/api/v1/rooms").await, @r#"
     {
       "status": 200,

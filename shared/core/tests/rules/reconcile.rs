@@ -247,7 +247,8 @@ async fn a_worker_may_crash_at_every_step_of_a_resync() {
         send_numbers(&messenger, &room, &anna, 0..5);
         lose_sync_token(&messenger).await;
         send_numbers(&messenger, &room, &anna, 5..120);
-        let done = messenger.crash_after(step, messenger.reconcile().run(WORKER, Duration::ZERO)).await.is_some();
+        let done =
+            messenger.crash_after(step, messenger.reconcile().run(WORKER, Duration::ZERO)).await.is_some();
         let survivor = messenger.another_process();
         survivor.pass(Duration::from_mins(1));
         assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("reconciled"));

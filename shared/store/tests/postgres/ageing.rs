@@ -53,8 +53,8 @@ async fn the_migration_creates_a_partition_for_each_day_of_the_next_week() {
 
 #[tokio::test]
 async fn a_direct_message_that_nobody_came_for_expires() {
-    let local_appends = LocalAppends::database().await;
-    let (store, client) = (local_appends.beside(), local_appends.client().await);
+    let database = TestStore::create().await;
+    let (store, client) = (database.beside(), database.client().await);
     let entry: NewNotification = fixtures::new_notification(fixtures::dm("nobody", "held"));
     let AcceptOutcome::New { notification, .. } = store.accept(entry).await.expect("accepted") else {
         panic!("it is new");
