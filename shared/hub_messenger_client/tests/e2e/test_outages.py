@@ -190,7 +190,7 @@ def _stream_over_restarts(own: Deployment, readers: list[StreamThread]) -> None:
     ended = threading.Event()
 
     def send() -> None:
-        with MessengerClient(own.url, TOKEN, source_app="restarts", retries=10, timeout=2.0) as client:
+        with MessengerClient(own.url, TOKEN, source_app="restarts", retries=50, timeout=60.0) as client:
             for number in itertools.count():
                 if ended.is_set():
                     return
