@@ -2,6 +2,7 @@
 
 pub(crate) mod audiences;
 pub mod cursor;
+pub mod entity;
 pub mod ephemeral;
 pub mod error;
 pub mod event;

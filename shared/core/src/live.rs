@@ -7,3 +7,4 @@ pub mod ephemeral_channel;
 pub mod event_stream;
 pub(crate) mod follow_ups;
 pub(crate) mod send_buffer;
+pub(crate) mod sent_buffer;

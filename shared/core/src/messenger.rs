@@ -81,7 +81,8 @@ struct Engines {
 impl Messenger {
     /// Builds the engines. Does no I/O. Must be called within a Tokio runtime.
     pub fn new(ports: &Ports, settings: MessengerSettings) -> Self {
-        let (settings, ids) = (Arc::new(settings.clone()), Arc::new(MatrixIds::new(&settings)));
+        let ids = Arc::new(MatrixIds::new(&settings));
+        let settings = Arc::new(settings);
         let background = TaskTracker::new();
         let (follow_ups, queue) = FollowUps::new(&background);
         let echoes = Arc::new(Echoes::new());
@@ -96,13 +97,13 @@ impl Messenger {
         let transactions = Arc::new(TransactionIds::new(ports));
         let delivery = Arc::new(Delivery::new(ports, &registry, &transactions, &ids, &background));
         let notifications = Arc::new(Notifications::new(ports, &registry, &delivery));
-        let parts = rooms::Parts {
+        let engines = rooms::Parts {
             registry: &registry,
             onboarding: &onboarding,
             authorization: &authorization,
             directory: &users,
         };
-        let rooms = Arc::new(Rooms::new(ports, &parts, &ids, &echoes, &follow_ups, &background));
+        let rooms = Arc::new(Rooms::new(ports, &engines, &ids, &echoes, &follow_ups, &background));
         let messages =
             Arc::new(Messages::new(ports, &authorization, &transactions, &ids, &echoes, &follow_ups));
         let history = Arc::new(HistoryReader::new(ports, &registry, &authorization, &users, &ids));
@@ -115,7 +116,7 @@ impl Messenger {
         let invitations = Arc::new(Invitations::new(ports, &users, &ids, &failures));
         let encryption = Arc::new(Encryption::new(ports, &registry, &rooms, &users, &transactions, &ids));
         let upgrades = Arc::new(Upgrades::new(ports, &registry, &users, &backfill, &ids));
-        let parts = adopt::Parts {
+        let engines = adopt::Parts {
             directory: &users,
             encryption: &encryption,
             upgrades: &upgrades,
@@ -123,8 +124,8 @@ impl Messenger {
             backfill: &backfill,
             failures: &failures,
         };
-        let adopt = Arc::new(Adopt::new(ports, &parts, &ids));
-        let parts = ingest::Parts {
+        let adopt = Arc::new(Adopt::new(ports, &engines, &ids));
+        let engines = ingest::Parts {
             adopt: &adopt,
             upgrades: &upgrades,
             encryption: &encryption,
@@ -134,19 +135,19 @@ impl Messenger {
             directory: &users,
             sender: &messages,
         };
-        let ingest = Arc::new(Ingest::new(ports, &parts, &echoes, &ids));
+        let ingest = Arc::new(Ingest::new(ports, &engines, &echoes, &ids));
         let catch_up = Arc::new(CatchUp::new(ports, &ingest));
         let push = Arc::new(Push::new(ports, &ingest, &catch_up, &registry, &ids));
         let typing = Arc::new(TypingUpdates::new(ports, &registry, &users, &ids));
         let receipts = Arc::new(Receipts::new(ports, &ids, &background));
-        let parts = reconcile::Parts {
+        let engines = reconcile::Parts {
             ingest: &ingest,
             catch_up: &catch_up,
             typing: &typing,
             receipts: &receipts,
             failures: &failures,
         };
-        let reconcile = Arc::new(Reconcile::new(ports, &parts, &ids));
+        let reconcile = Arc::new(Reconcile::new(ports, &engines, &ids));
         let discovery = Arc::new(Discovery::new(ports, &ingest, &ids));
         let provisioning =
             Arc::new(Provisioning::new(ports, &onboarding, &registry, &ingest, &invitations, &ids));

@@ -7,7 +7,6 @@ mod sent;
 use std::{sync::Arc, time::Duration};
 
 use rand::Rng;
-use sent::SentBuffer;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -21,6 +20,7 @@ use crate::{
         room::{encrypted, is_account_taken},
         user::User,
     },
+    live::sent_buffer::SentBuffer,
     port::{self, Delivered, Ports, QueueRelease, RoomQueue},
 };
 

@@ -35,7 +35,7 @@ type Attempt = Option<RoomEvent>;
 /// Sends messages and typing notifications for users.
 pub struct Messages {
     timeline: Arc<dyn Timeline>,
-    messages: Arc<dyn port::Messages>,
+    records: Arc<dyn port::Messages>,
     membership_calls: Arc<dyn MembershipCalls>,
     clock: Arc<dyn Clock>,
     authorization: Arc<Authorization>,
@@ -58,7 +58,7 @@ impl Messages {
     ) -> Self {
         Self {
             timeline: ports.timeline.clone(),
-            messages: ports.messages.clone(),
+            records: ports.messages.clone(),
             membership_calls: ports.membership_calls.clone(),
             clock: ports.clock.clone(),
             authorization: authorization.clone(),
@@ -158,7 +158,7 @@ impl Messages {
         let first = match earlier {
             Some(Some(first)) => return first,
             Some(None) => as_it_stands().await,
-            None if may_be_retry && self.messages.is_ingested(&sent.event_id).await.unwrap_or(false) => {
+            None if may_be_retry && self.records.is_ingested(&sent.event_id).await.unwrap_or(false) => {
                 return as_it_stands().await.unwrap_or(sent);
             }
             None => None,
@@ -177,7 +177,7 @@ impl Messages {
     /// Has an event of ours ingested soon.
     fn expect_echo(&self, event: RoomEvent) {
         if self.echoes.expect(&event) {
-            self.follow_ups.push(FollowUp::Echo(event));
+            self.follow_ups.push(FollowUp::Echo(Box::new(event)));
         }
     }
 }

@@ -16,15 +16,15 @@ use crate::{
 
 /// Accepts notifications.
 pub struct Notifications {
-    notifications: Arc<dyn port::Notifications>,
+    records: Arc<dyn port::Notifications>,
     registry: Arc<RoomRegistry>,
     delivery: Arc<Delivery>,
 }
 
 impl Notifications {
     pub(crate) fn new(ports: &Ports, registry: &Arc<RoomRegistry>, delivery: &Arc<Delivery>) -> Self {
-        let notifications = ports.notifications.clone();
-        Self { notifications, registry: registry.clone(), delivery: delivery.clone() }
+        let records = ports.notifications.clone();
+        Self { records, registry: registry.clone(), delivery: delivery.clone() }
     }
 
     /// Accepts a notification: once this returns, nothing can lose it, whatever the homeserver does. Within the wait
@@ -44,7 +44,7 @@ impl Notifications {
         if wait.is_zero() {
             self.delivery.store_sent().await;
         }
-        match self.notifications.accept(NewNotification { satellite, draft, room, payload, options }).await? {
+        match self.records.accept(NewNotification { satellite, draft, room, payload, options }).await? {
             AcceptOutcome::New { notification, place } => {
                 let notification = self.delivery.deliver_in_time(*notification, place, wait).await;
                 Ok(SendResult { notification, replayed: false })
@@ -66,13 +66,13 @@ impl Notifications {
 
     /// One notification of the satellite's tenant.
     pub async fn find(&self, satellite: &Satellite, id: NotificationId) -> Result<Notification> {
-        let stored = self.notifications.find(satellite.tenant, id).await?;
+        let stored = self.records.find(satellite.tenant, id).await?;
         stored.map(|stored| self.delivery.as_it_is(stored)).ok_or(Error::NotFound("notification"))
     }
 
     /// The notifications of the satellite's tenant, newest first.
     pub async fn log(&self, satellite: &Satellite, query: &LogQuery) -> Result<Vec<Notification>> {
-        let stored = self.notifications.log(satellite.tenant, query).await?;
+        let stored = self.records.log(satellite.tenant, query).await?;
         Ok(stored.into_iter().map(|stored| self.delivery.as_it_is(stored)).collect())
     }
 }

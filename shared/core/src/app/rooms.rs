@@ -27,7 +27,7 @@ use crate::{
 /// Rooms as users see and change them.
 pub struct Rooms {
     room_views: Arc<dyn port::RoomViews>,
-    rooms: Arc<dyn port::Rooms>,
+    records: Arc<dyn port::Rooms>,
     pending_leaves: Arc<dyn port::PendingLeaves>,
     membership_calls: Arc<dyn port::MembershipCalls>,
     homeserver: Arc<dyn port::Homeserver>,
@@ -53,7 +53,7 @@ pub(crate) struct Parts<'p> {
 impl Rooms {
     pub(crate) fn new(
         ports: &Ports,
-        parts: &Parts<'_>,
+        engines: &Parts<'_>,
         ids: &Arc<MatrixIds>,
         echoes: &Arc<Echoes>,
         follow_ups: &FollowUps,
@@ -61,15 +61,15 @@ impl Rooms {
     ) -> Self {
         Self {
             room_views: ports.room_views.clone(),
-            rooms: ports.rooms.clone(),
+            records: ports.rooms.clone(),
             pending_leaves: ports.pending_leaves.clone(),
             membership_calls: ports.membership_calls.clone(),
             homeserver: ports.homeserver.clone(),
             memberships: ports.memberships.clone(),
-            registry: parts.registry.clone(),
-            onboarding: parts.onboarding.clone(),
-            authorization: parts.authorization.clone(),
-            directory: parts.directory.clone(),
+            registry: engines.registry.clone(),
+            onboarding: engines.onboarding.clone(),
+            authorization: engines.authorization.clone(),
+            directory: engines.directory.clone(),
             ids: ids.clone(),
             echoes: echoes.clone(),
             follow_ups: follow_ups.clone(),

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{error::Result, name};
+use crate::domain::name;
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {

@@ -11,7 +11,6 @@ use crate::domain::{
     matrix_ids::MatrixIds,
     media::{File, Mxc, clean},
     name,
-    room_event::{Content, RoomEvent},
     time::rfc3339,
     user::User,
 };
@@ -142,22 +141,5 @@ impl People {
             return self.ids.bot_display_name().to_owned();
         }
         self.get(id).map_or_else(|| name::legible(id.as_str()), |user| user.identity.display_name.clone())
-    }
-}
-
-impl RoomEvent {
-    /// The message that it is; `None` if it is another event.
-    pub(crate) fn message(self, sender_display_name: String) -> Option<Message> {
-        let Content::Message(MessageContent { body, msg_type, file }) = self.content else { return None };
-        Some(Message {
-            event_id: self.event_id,
-            room_id: self.room_id,
-            sender: self.sender,
-            sender_display_name,
-            body,
-            msg_type,
-            timestamp: self.timestamp,
-            file,
-        })
     }
 }

@@ -14,7 +14,8 @@ use crate::domain::{
     room::RoomKey,
 };
 
-pub use draft::{Draft, EntityId, Priority, Target};
+pub use crate::domain::entity::EntityId;
+pub use draft::{Draft, Priority, Target};
 pub use fingerprint::Idempotency;
 
 /// How long a direct message waits for its recipient's first login.

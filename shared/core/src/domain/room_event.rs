@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::{
     id::{EventId, MatrixUserId, RoomId},
-    message::MessageContent,
+    message::{Message, MessageContent},
 };
 
 pub use read::{MESSAGES, timestamp};
@@ -91,5 +91,22 @@ impl RoomEvent {
             _ => None,
         };
         [Some(&self.sender), subject].into_iter().flatten()
+    }
+}
+
+impl RoomEvent {
+    /// The message that it is; `None` if it is another event.
+    pub(crate) fn message(self, sender_display_name: String) -> Option<Message> {
+        let Content::Message(MessageContent { body, msg_type, file }) = self.content else { return None };
+        Some(Message {
+            event_id: self.event_id,
+            room_id: self.room_id,
+            sender: self.sender,
+            sender_display_name,
+            body,
+            msg_type,
+            timestamp: self.timestamp,
+            file,
+        })
     }
 }

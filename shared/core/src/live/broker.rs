@@ -16,6 +16,8 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use state::{Connection, State};
+
+pub(crate) use state::ConnectionId;
 use tokio::sync::watch;
 
 use crate::{
@@ -39,9 +41,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(250);
 
 const TOKEN_EXPIRED: Bytes = Bytes::from_static(b"data: {\"type\":\"token_expired\"}\n\n");
-
-/// A connection's number within its process.
-pub(crate) type ConnectionId = usize;
 
 /// The broker. Runs while somebody awaits [`run`](Self::run).
 pub struct Broker {

@@ -9,7 +9,7 @@ use crate::domain::{id::RoomId, room_event::RoomEvent};
 #[derive(Debug)]
 pub(crate) enum FollowUp {
     /// Ingest this message of ours, unless push brings it soon.
-    Echo(RoomEvent),
+    Echo(Box<RoomEvent>),
     /// Ingest the messages that were sent while this room was created.
     Backfill(RoomId),
 }

@@ -79,18 +79,18 @@ pub(crate) struct Parts<'p> {
 }
 
 impl Adopt {
-    pub(crate) fn new(ports: &Ports, parts: &Parts<'_>, ids: &Arc<MatrixIds>) -> Self {
+    pub(crate) fn new(ports: &Ports, engines: &Parts<'_>, ids: &Arc<MatrixIds>) -> Self {
         Self {
             timeline: ports.timeline.clone(),
             rooms: ports.rooms.clone(),
             membership_calls: ports.membership_calls.clone(),
             clock: ports.clock.clone(),
-            directory: parts.directory.clone(),
-            encryption: parts.encryption.clone(),
-            upgrades: parts.upgrades.clone(),
-            invitations: parts.invitations.clone(),
-            backfill: parts.backfill.clone(),
-            failures: parts.failures.clone(),
+            directory: engines.directory.clone(),
+            encryption: engines.encryption.clone(),
+            upgrades: engines.upgrades.clone(),
+            invitations: engines.invitations.clone(),
+            backfill: engines.backfill.clone(),
+            failures: engines.failures.clone(),
             ids: ids.clone(),
             adoption_rejected: Cache::with_ttl(ADOPTION_REJECTED_FOR),
         }

@@ -75,19 +75,24 @@ pub(crate) struct Parts<'p> {
 }
 
 impl Ingest {
-    pub(crate) fn new(ports: &Ports, parts: &Parts<'_>, echoes: &Arc<Echoes>, ids: &Arc<MatrixIds>) -> Self {
+    pub(crate) fn new(
+        ports: &Ports,
+        engines: &Parts<'_>,
+        echoes: &Arc<Echoes>,
+        ids: &Arc<MatrixIds>,
+    ) -> Self {
         Self {
             messages: ports.messages.clone(),
             room_records: ports.room_records.clone(),
             timeline: ports.timeline.clone(),
-            adopt: parts.adopt.clone(),
-            upgrades: parts.upgrades.clone(),
-            encryption: parts.encryption.clone(),
-            invitations: parts.invitations.clone(),
-            failures: parts.failures.clone(),
-            registry: parts.registry.clone(),
-            directory: parts.directory.clone(),
-            sender: parts.sender.clone(),
+            adopt: engines.adopt.clone(),
+            upgrades: engines.upgrades.clone(),
+            encryption: engines.encryption.clone(),
+            invitations: engines.invitations.clone(),
+            failures: engines.failures.clone(),
+            registry: engines.registry.clone(),
+            directory: engines.directory.clone(),
+            sender: engines.sender.clone(),
             echoes: echoes.clone(),
             ids: ids.clone(),
         }

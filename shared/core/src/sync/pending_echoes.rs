@@ -67,7 +67,7 @@ impl PendingEchoes {
             let echoes = Arc::clone(&self);
             tokio::spawn(async move {
                 match work {
-                    FollowUp::Echo(event) => echoes.wait_or_read(event).await,
+                    FollowUp::Echo(event) => echoes.wait_or_read(*event).await,
                     FollowUp::Backfill(room) => echoes.backfill(&room).await,
                 }
                 drop(token);

@@ -43,7 +43,7 @@ pub struct Receipts {
     ids: Arc<MatrixIds>,
     background: TaskTracker,
     /// Receipts that were ingested a moment ago: homeservers send the same by push and by `/sync`.
-    receipts: Cache<Receipt, ()>,
+    known: Cache<Receipt, ()>,
     /// An event that is no known message, with the events before it.
     events_before: Cache<EventId, Arc<[EventId]>>,
 }
@@ -55,7 +55,7 @@ impl Receipts {
             timeline: ports.timeline.clone(),
             ids: ids.clone(),
             background: background.clone(),
-            receipts: Cache::with_ttl(RECEIPT_FOR),
+            known: Cache::with_ttl(RECEIPT_FOR),
             events_before: Cache::with_ttl(RECEIPT_FOR),
         }
     }
@@ -68,13 +68,13 @@ impl Receipts {
     pub async fn ingest(self: &Arc<Self>, receipts: &[Receipt]) -> Result<()> {
         let mut seen = HashSet::new();
         let new =
-            receipts.iter().filter(|receipt| seen.insert(*receipt) && self.receipts.get(receipt).is_none());
+            receipts.iter().filter(|receipt| seen.insert(*receipt) && self.known.get(receipt).is_none());
         let ours: Vec<_> = new.filter_map(|receipt| Some((self.read_by(receipt)?, receipt))).collect();
         for batch in ours.chunks(BATCH) {
             let read: Vec<_> = batch.iter().map(|(read, _)| read.clone()).collect();
             let unknown = self.room_views.read_up_to(&read).await?;
             for (_, receipt) in batch {
-                self.receipts.put((*receipt).clone(), ());
+                self.known.put((*receipt).clone(), ());
             }
             let unknown: Vec<_> = unknown.into_iter().filter_map(|n| read.get(n).cloned()).collect();
             if !unknown.is_empty() {

@@ -62,17 +62,17 @@ pub(crate) struct Parts<'p> {
 }
 
 impl Reconcile {
-    pub(crate) fn new(ports: &Ports, parts: &Parts<'_>, ids: &Arc<MatrixIds>) -> Self {
+    pub(crate) fn new(ports: &Ports, engines: &Parts<'_>, ids: &Arc<MatrixIds>) -> Self {
         Self {
             timeline: ports.timeline.clone(),
             reconciliation: ports.reconciliation.clone(),
             rooms: ports.rooms.clone(),
             room_views: ports.room_views.clone(),
-            ingest: parts.ingest.clone(),
-            catch_up: parts.catch_up.clone(),
-            typing: parts.typing.clone(),
-            receipts: parts.receipts.clone(),
-            failures: parts.failures.clone(),
+            ingest: engines.ingest.clone(),
+            catch_up: engines.catch_up.clone(),
+            typing: engines.typing.clone(),
+            receipts: engines.receipts.clone(),
+            failures: engines.failures.clone(),
             ids: ids.clone(),
             rejoin_attempts: Cache::with_ttl(REJOIN_ATTEMPTS_FOR),
         }

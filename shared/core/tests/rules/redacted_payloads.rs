@@ -196,18 +196,18 @@ async fn a_retry_is_not_answered_with_what_was_redacted() {
             .await
             .expect("sent")
     };
-    let sent = send(SECRET).await;
-    fixture.receive(&sent.event_id).await;
+    let first = send(SECRET).await;
+    fixture.receive(&first.event_id).await;
     assert_eq!(send("another text").await.body, SECRET, "a retry returns the first text");
-    fixture.redact(&sent.event_id).await;
+    fixture.redact(&first.event_id).await;
     let again = send("another text").await;
-    assert_eq!((&again.event_id, again.body.as_str()), (&sent.event_id, "another text"));
+    assert_eq!((&again.event_id, again.body.as_str()), (&first.event_id, "another text"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_notification_keeps_its_text() {
     let fixture = Fixture::new().await;
-    let sent =
+    let first =
         fixture.messenger.send(fixtures::draft("stock is low"), Duration::from_secs(3)).await.notification;
     let event = sent.event.expect("sent");
     fixture.receive(&event).await;

@@ -1,53 +1,18 @@
 //! What was sent for a caller and is not stored as sent yet. Several are stored at once: it costs the database as much as
 //! one, and nobody waits for it.
 
-use std::{
-    mem,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
 use crate::{
     app::delivery::Delivery,
-    domain::{
-        id::NotificationId,
-        notification::{Notification, Status},
-    },
-    live::cache::Cache,
+    domain::notification::{Notification, Status},
     port::Delivered,
 };
 
 /// How long others are waited for that are stored along. Shorter than any caller's patience.
 const GATHERING: Duration = Duration::from_millis(20);
-
-/// How long a process remembers what it has sent: longer than it takes to store that.
-const SENT_FOR: Duration = Duration::from_secs(10);
-
-/// What this process has sent a moment ago.
-pub(crate) struct SentBuffer {
-    lately: Cache<NotificationId, Delivered>,
-    unstored: Mutex<Vec<Delivered>>,
-}
-
-impl SentBuffer {
-    pub(crate) fn new() -> Self {
-        Self { lately: Cache::with_ttl(SENT_FOR), unstored: Mutex::default() }
-    }
-
-    /// `true`: it is the first that is to be stored with the next.
-    fn put(&self, delivered: Delivered) -> bool {
-        self.lately.put(delivered.id, delivered.clone());
-        let mut unstored = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
-        unstored.push(delivered);
-        unstored.len() == 1
-    }
-
-    fn take(&self) -> Vec<Delivered> {
-        mem::take(&mut *self.unstored.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 impl Delivery {
     /// Sees to it that it is stored soon. If that fails it is sent once more, under the same transaction id, and the
@@ -77,7 +42,7 @@ impl Delivery {
 
     /// A notification as it is: what this process has just sent may not be stored yet.
     pub(crate) fn as_it_is(&self, stored: Notification) -> Notification {
-        match self.sent.lately.get(&stored.id) {
+        match self.sent.get(stored.id) {
             Some(Delivered { room, event, .. }) if stored.status == Status::Pending => {
                 stored.sent(room, event)
             }

@@ -77,7 +77,7 @@ impl Rooms {
             members: members.iter().map(|user| user.id().clone()).collect(),
             marks: Marks::default(),
         };
-        let room = self.rooms.register(&key, &room, &profile).await?;
+        let room = self.records.register(&key, &room, &profile).await?;
         self.follow_ups.push(FollowUp::Backfill(room.clone()));
         Ok(room)
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
+    entity::EntityId,
     error::Result,
     event::{Audience, Payload},
     id::{HubUserId, RoomId, TenantId},
@@ -50,34 +51,6 @@ pub enum Target {
     Service,
     /// One user, and never anybody else.
     Dm(HubUserId),
-}
-
-/// The id of an entity: a number, or a text. `42` and `"42"` name the same room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum EntityId {
-    /// A whole number, as in `docs/integration.md`.
-    Number(i64),
-    /// For entities without a number.
-    Text(String),
-}
-
-impl EntityId {
-    /// Reads the canonical form back: a text that is a number's is a number.
-    pub fn parse(canonical: &str) -> Self {
-        match canonical.parse::<i64>() {
-            Ok(number) if number.to_string() == canonical => Self::Number(number),
-            _ => Self::Text(canonical.to_owned()),
-        }
-    }
-
-    /// The one form that names the room.
-    pub fn canonical(&self) -> String {
-        match self {
-            Self::Number(number) => number.to_string(),
-            Self::Text(text) => text.clone(),
-        }
-    }
 }
 
 /// A notification as a satellite words it, parsed.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
+    entity::EntityId,
     id::{HubUserId, MatrixUserId, RoomId},
-    notification::EntityId,
     room::Marks,
     time::rfc3339_or_null,
 };

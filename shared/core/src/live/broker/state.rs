@@ -13,10 +13,7 @@ use crate::{
         event::{Audience, Frame, Membership},
         id::{EventId, Position},
     },
-    live::{
-        broker::ConnectionId,
-        send_buffer::{End, SendBuffer},
-    },
+    live::send_buffer::{End, SendBuffer},
 };
 
 /// Keepalives are spread over so many seconds; docs/api.md promises one every 20.
@@ -27,6 +24,9 @@ const RECENT_MAX: usize = 16 << 20;
 
 /// One comment-free keepalive for everybody; it has no `id:`, so it moves no cursor.
 const KEEPALIVE: Bytes = Bytes::from_static(b"data: {\"type\":\"keepalive\"}\n\n");
+
+/// A connection's number within its process.
+pub(crate) type ConnectionId = usize;
 
 /// Who listens to what, and what was said last.
 #[derive(Default)]

@@ -1,0 +1,31 @@
+//! The entity of a satellite that a room belongs to: a machine, an order.
+
+use serde::{Deserialize, Serialize};
+
+/// The id of an entity: a number, or a text. `42` and `"42"` name the same room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum EntityId {
+    /// A whole number, as in `docs/integration.md`.
+    Number(i64),
+    /// For entities without a number.
+    Text(String),
+}
+
+impl EntityId {
+    /// Reads the canonical form back: a text that is a number's is a number.
+    pub fn parse(canonical: &str) -> Self {
+        match canonical.parse::<i64>() {
+            Ok(number) if number.to_string() == canonical => Self::Number(number),
+            _ => Self::Text(canonical.to_owned()),
+        }
+    }
+
+    /// The one form that names the room.
+    pub fn canonical(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+}
