@@ -1,12 +1,13 @@
 //! Messages: ingested events, edits, and the right to read files.
 
+mod content;
+
 use async_trait::async_trait;
 use messenger_core::{
     Result,
     event::Kind,
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{Mxc, Posted},
-    message::MessageContent,
     port::{Change, Edit, IngestedEvent, Messages, RedactedEdit},
     time::Rfc3339,
     user::User,
@@ -91,7 +92,7 @@ impl Messages for PgStore {
         let row = self.database.query_opt("looking for an edit", WITHOUT, &parameters).await?;
         Ok(row.map(|row| {
             let last = row.get::<_, Option<String>>(1).map(EventId::new);
-            let content = row.get::<_, Option<Value>>(2).as_ref().and_then(MessageContent::read);
+            let content = row.get::<_, Option<Value>>(2).as_ref().and_then(content::from_json);
             RedactedEdit { of: EventId::new(row.get::<_, String>(0)), last: last.zip(content) }
         }))
     }
@@ -120,7 +121,7 @@ fn edit(row: &Row) -> Option<Edit> {
     Some(Edit {
         of: EventId::new(row.get::<_, String>(0)),
         by: MatrixUserId::new(row.get::<_, String>(1)),
-        said: MessageContent::read(&row.get::<_, Value>(2))?,
+        said: content::from_json(&row.get::<_, Value>(2))?,
     })
 }
 
@@ -141,7 +142,7 @@ fn wire(n: usize, event: &IngestedEvent) -> Value {
             json!({ "change": "message", "hub_user": by, "summary": summary })
         }
         Change::Edited { of, by, said } => json!({
-            "change": "edited", "of": of, "sender": by, "content": said.content(), "summary": said.summary(),
+            "change": "edited", "of": of, "sender": by, "content": content::to_json(said), "summary": said.summary(),
         }),
         Change::Redacted { of } | Change::RedactedEdit { edit: of } => {
             json!({ "change": "redacted", "of": of })
