@@ -1,5 +1,7 @@
-//! How often the homeserver is answered. It sends one transaction at a time and gathers meanwhile what happens, so under
-//! load an answer that waits a little brings more with the next transaction, and each message costs both of us less.
+//! The push throttle: a minimum interval between the responses to transactions.
+//!
+//! The homeserver sends one transaction at a time and collects the events that happen meanwhile. Under load, a delayed
+//! response makes the next transaction larger, so that each event costs both servers less.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -8,10 +10,10 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-/// From one answer to the next, at least. It is the delay of what is said meanwhile, and not noticed in a chat.
-const APART: Duration = Duration::from_millis(20);
+/// The shortest interval between two responses, which delays the events sent in it. Nobody notices it in a chat.
+const INTERVAL: Duration = Duration::from_millis(20);
 
-/// When the homeserver is answered next.
+/// The time at which the next response is due.
 pub(crate) struct PushThrottle(Mutex<Instant>);
 
 impl PushThrottle {
@@ -19,13 +21,13 @@ impl PushThrottle {
         Self(Mutex::new(Instant::now()))
     }
 
-    /// Waits until an answer is due, or somebody hurries. After a pause it is due at once.
-    pub(crate) async fn keep(&self, hurry: impl Future<Output = ()>) {
+    /// Waits until a response is due, or until `hurry` completes. After a pause it is due at once.
+    pub(crate) async fn wait(&self, hurry: impl Future<Output = ()>) {
         let now = Instant::now();
         let due = {
             let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = (*next).clamp(now, now + APART);
-            *next = due + APART;
+            let due = (*next).clamp(now, now + INTERVAL);
+            *next = due + INTERVAL;
             due
         };
         tokio::select! {
@@ -42,17 +44,17 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn answers_keep_apart_unless_somebody_hurries() {
+    async fn responses_keep_the_interval_unless_a_sender_hurries() {
         let (throttle, begin) = (PushThrottle::new(), Instant::now());
-        throttle.keep(pending()).await;
-        assert_eq!(begin.elapsed(), Duration::ZERO, "nothing came before it");
-        throttle.keep(pending()).await;
-        throttle.keep(pending()).await;
-        assert_eq!(begin.elapsed(), 2 * APART);
-        throttle.keep(ready(())).await;
-        assert_eq!(begin.elapsed(), 2 * APART);
-        tokio::time::advance(10 * APART).await;
-        throttle.keep(pending()).await;
-        assert_eq!(begin.elapsed(), 12 * APART, "after a pause it is due at once");
+        throttle.wait(pending()).await;
+        assert_eq!(begin.elapsed(), Duration::ZERO, "the first response is due at once");
+        throttle.wait(pending()).await;
+        throttle.wait(pending()).await;
+        assert_eq!(begin.elapsed(), 2 * INTERVAL);
+        throttle.wait(ready(())).await;
+        assert_eq!(begin.elapsed(), 2 * INTERVAL);
+        tokio::time::advance(10 * INTERVAL).await;
+        throttle.wait(pending()).await;
+        assert_eq!(begin.elapsed(), 12 * INTERVAL, "after a pause a response is due at once");
     }
 }

@@ -18,6 +18,7 @@ pub mod registration;
 mod room;
 mod state;
 mod timeline;
+pub mod wire;
 
 pub use appservice::Appservice;
 pub use bootstrap::{AdminAccount, bootstrap, bootstrap_without_push};

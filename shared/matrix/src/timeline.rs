@@ -9,10 +9,8 @@ use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     json,
     port::{Changes, RoomChanges, RoomMember, RoomSummary, Timeline, TimelinePage},
-    receipt::Receipt,
     room::Marks,
-    room_event::{MESSAGES, RoomEvent, timestamp},
-    typing::Typing,
+    room_event::RoomEvent,
 };
 use reqwest::StatusCode;
 use serde::{
@@ -26,6 +24,7 @@ use crate::{
     appservice::SentEvent,
     device::Device,
     error::{Context, misconfigured},
+    wire::{MESSAGE_TYPES, parse_event, parse_receipts, parse_timestamp, parse_typing},
 };
 
 /// How long the homeserver may take beyond the time for which we let it wait.
@@ -149,7 +148,7 @@ impl Timeline for Appservice {
         reader: Option<&MatrixUserId>,
     ) -> Result<TimelinePage> {
         // Synapse looks for them in its database, so an empty page is the last one; Conduit heeds no filter.
-        let filter = json!({ "types": MESSAGES }).to_string();
+        let filter = json!({ "types": MESSAGE_TYPES }).to_string();
         let filter = Some(filter.as_str());
         match reader {
             None => self.page(room, Wanted { direction: "b", from, limit, filter }).await,
@@ -177,7 +176,7 @@ impl Timeline for Appservice {
         let call = self.http.get().at("rooms").at(room).at("event").at(event).by(&self.bot);
         match call.send::<Box<RawValue>>().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
-            event => Ok(RoomEvent::read(&event.context("reading an event")?, Some(room))),
+            event => Ok(parse_event(&event.context("reading an event")?, Some(room))),
         }
     }
 
@@ -231,8 +230,8 @@ impl Timeline for Appservice {
         });
         let rooms = joined.map(|(room, Joined { timeline, ephemeral })| {
             for event in ephemeral_events(ephemeral.as_deref()) {
-                typing.extend(Typing::read(&event, Some(&room)));
-                receipts.extend(Receipt::read(&event, Some(&room)));
+                typing.extend(parse_typing(&event, Some(&room)));
+                receipts.extend(parse_receipts(&event, Some(&room)));
             }
             RoomChanges { events: events(&timeline.events, &room), is_limited: timeline.limited, room }
         });
@@ -261,7 +260,7 @@ impl Timeline for Appservice {
         };
         Ok(RoomSummary {
             made_by: made.sender.clone(),
-            made_at: timestamp(made.origin_server_ts.as_deref()),
+            made_at: parse_timestamp(made.origin_server_ts.as_deref()),
             alias: text("m.room.canonical_alias", "alias"),
             name: text("m.room.name", "name"),
             topic: text("m.room.topic", "topic"),
@@ -366,7 +365,7 @@ impl StateEvent {
 }
 
 fn events(events: &[Box<RawValue>], room: &RoomId) -> Vec<RoomEvent> {
-    events.iter().filter_map(|event| RoomEvent::read(event, Some(room))).collect()
+    events.iter().filter_map(|event| parse_event(event, Some(room))).collect()
 }
 
 fn state_events(events: &[Box<RawValue>]) -> impl Iterator<Item = StateEvent> {

@@ -9,6 +9,7 @@ mod connection;
 mod connections;
 pub mod fields;
 mod head;
+pub mod homeserver;
 pub mod limits;
 pub mod logging;
 mod probes;

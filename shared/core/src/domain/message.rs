@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::domain::{
     id::{EventId, MatrixUserId, RoomId},
     matrix_ids::MatrixIds,
-    media::{File, Mxc, clean},
+    media::File,
     name,
     time::rfc3339,
     user::User,
@@ -77,25 +77,6 @@ impl MessageContent {
         Self { body: body.into(), msg_type: msg_type.to_owned(), file: None }
     }
 
-    /// Reads the content of `m.room.message`; `None` if nothing is said in it, as when it was redacted.
-    pub fn read(content: &Value) -> Option<Self> {
-        Self::read_as(&legible(content.get("msgtype"))?, content)
-    }
-
-    /// Reads content that has a body, and perhaps a file, as a message of this type.
-    pub(crate) fn read_as(msg_type: &str, content: &Value) -> Option<Self> {
-        let text = |field: &str| legible(content.get(field));
-        let body = text("body")?;
-        let mxc = content.get("url").and_then(Value::as_str).and_then(Mxc::parse);
-        let file = mxc.map(|mxc| File {
-            mxc,
-            filename: clean(&text("filename").unwrap_or_else(|| body.clone())),
-            file_size: content.pointer("/info/size").and_then(Value::as_u64),
-            mimetype: content.get("info").and_then(|info| legible(info.get("mimetype"))),
-        });
-        Some(Self { body, msg_type: msg_type.to_owned(), file })
-    }
-
     /// The content of `m.room.message`.
     pub fn content(&self) -> Value {
         let mut content = json!({ "msgtype": self.msg_type, "body": self.body });
@@ -112,11 +93,6 @@ impl MessageContent {
         let text = self.file.as_ref().map_or(self.body.as_str(), |file| &file.filename);
         text.chars().take(SUMMARY_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
-}
-
-/// Text as a database takes it.
-pub(crate) fn legible(value: Option<&Value>) -> Option<String> {
-    value.and_then(Value::as_str).map(|text| text.replace('\0', ""))
 }
 
 impl People {

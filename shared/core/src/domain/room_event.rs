@@ -1,15 +1,11 @@
 //! Events of a room (Matrix specification, "Events"), as far as this service uses them.
 
-mod read;
-
 use jiff::Timestamp;
 
 use crate::domain::{
     id::{EventId, MatrixUserId, RoomId},
     message::{Message, MessageContent},
 };
-
-pub use read::{MESSAGES, timestamp};
 
 /// An event of a room, as far as it concerns us.
 #[derive(Debug, Clone, PartialEq, Eq)]

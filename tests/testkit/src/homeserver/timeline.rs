@@ -10,8 +10,9 @@ use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     port::{Changes, RoomChanges, RoomMember, RoomSummary, Timeline, TimelinePage},
     room::{Marks, NewRoom},
-    room_event::{MESSAGES, RoomEvent},
+    room_event::RoomEvent,
 };
+use messenger_matrix::wire::{MESSAGE_TYPES, parse_event};
 use serde_json::{Value, json, value::to_raw_value};
 
 use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
@@ -51,7 +52,7 @@ impl Timeline for MemoryHomeserver {
             let from = from.map_or(Ok(state.events + 1), position)?;
             let messages = state.read_by(room, reader)?;
             let earlier = messages.iter().rev().filter(|message| message.number < from);
-            let sent = earlier.copied().filter(|message| MESSAGES.contains(&message.kind.as_str()));
+            let sent = earlier.copied().filter(|message| MESSAGE_TYPES.contains(&message.kind.as_str()));
             Ok(page(room, from, sent.take(limit as usize)))
         })
         .await
@@ -344,5 +345,5 @@ fn read(room: &RoomId, message: &Message) -> Option<RoomEvent> {
         "event_id": message.event, "sender": message.sender, "type": message.kind, "state_key": message.state_key,
         "origin_server_ts": message.at.as_millisecond(), "content": message.content,
     });
-    RoomEvent::read(&to_raw_value(&event).expect("JSON"), Some(room))
+    parse_event(&to_raw_value(&event).expect("JSON"), Some(room))
 }

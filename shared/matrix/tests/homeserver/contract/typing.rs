@@ -9,6 +9,7 @@ use messenger_core::{
     port::{Homeserver, MembershipCalls, Timeline},
     typing::Typing,
 };
+use messenger_matrix::wire::parse_typing;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -56,7 +57,7 @@ impl<'a> Shown<'a> {
             sync["next_batch"].as_str().context("a position")?.clone_into(&mut self.since);
             let passing = sync["rooms"]["join"][self.room.as_str()]["ephemeral"]["events"].take();
             let mut typing = passing.as_array().into_iter().flatten();
-            if let Some(typing) = typing.find_map(|event| Typing::read(event, Some(self.room))) {
+            if let Some(typing) = typing.find_map(|event| parse_typing(event, Some(self.room))) {
                 self.users = typing.users;
             }
         }
