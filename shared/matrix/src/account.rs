@@ -1,4 +1,4 @@
-//! Accounts: made once, with one device, and named as the Hub names their people.
+//! Accounts of users: registration, login and display name.
 
 use std::fmt::Display;
 
@@ -13,9 +13,10 @@ use crate::{
     path::Malformed,
 };
 
-/// Most characters of a display name. Synapse refuses a longer one.
+/// Most characters of a display name. Synapse refuses longer ones.
 const DISPLAY_NAME_MAX: usize = 256;
-/// What the servers say, as `M_FORBIDDEN`, of an account that does not exist: Synapse, then Conduit.
+/// The explanations that come with `M_FORBIDDEN` for an account that does not exist: of Synapse, then of
+/// Conduit.
 const NO_ACCOUNT: [&str; 2] = ["has not registered this user", "User does not exist"];
 
 #[derive(Deserialize)]
@@ -24,21 +25,21 @@ struct Profile {
     displayname: Option<String>,
 }
 
-/// What a login brings.
+/// The response to a login.
 #[derive(Deserialize)]
 pub(crate) struct Login {
     pub(crate) access_token: String,
 }
 
 impl Http {
-    /// The id of a user of this homeserver.
+    /// Returns the id of a user of this homeserver.
     pub(crate) fn user(&self, localpart: impl Display) -> MatrixUserId {
         MatrixUserId::new(format!("@{localpart}:{}", self.server_name))
     }
 
-    /// Makes the account and its device; `false` if the account exists already, and stays as it is.
+    /// Registers an account with its device. Returns `false` if the account exists; it is not changed then.
     pub(crate) async fn register(&self, user: &MatrixUserId) -> Result<bool, Cause> {
-        // With a login: Synapse makes the device only then.
+        // Synapse creates the device only together with a login.
         let body = json!({
             "type": "m.login.application_service",
             "username": self.localpart(user)?,
@@ -46,13 +47,14 @@ impl Http {
             "initial_device_display_name": self.device_name(user),
             "inhibit_login": false,
         });
-        match self.post().at("register").body(&body).send_as_it_is::<IgnoredAny>().await {
+        match self.post().at("register").body(&body).send_once::<IgnoredAny>().await {
             Err(cause) if cause.is("M_USER_IN_USE") => Ok(false),
             result => result.map(|_| true),
         }
     }
 
-    /// Gives the account a device, or the device another token.
+    /// Logs in with a device. Creates the device if it is missing; otherwise its former token becomes
+    /// invalid.
     pub(crate) async fn log_in(&self, user: &MatrixUserId, device: &str) -> Result<Login, Cause> {
         let body = json!({
             "type": "m.login.application_service",
@@ -60,69 +62,71 @@ impl Http {
             "device_id": device,
             "initial_device_display_name": self.device_name(user),
         });
-        self.post().at("login").body(&body).send_as_it_is().await
+        self.post().at("login").body(&body).send_once().await
     }
 
-    /// Whether a call failed for want of the account or its device, which is there now.
-    pub(crate) async fn mend_account(&self, user: &MatrixUserId, cause: &Cause) -> Result<bool, Cause> {
+    /// Registers the account, or logs its device in, if `cause` says that it is missing. Returns whether the
+    /// call should be repeated.
+    pub(crate) async fn restore_account(&self, user: &MatrixUserId, cause: &Cause) -> Result<bool, Cause> {
         let Some(refusal) = cause.refusal() else { return Ok(false) };
         match refusal.errcode.as_deref() {
             Some("M_UNKNOWN_DEVICE") => self.log_in(user, DEVICE).await.map(|_| true),
             Some("M_FORBIDDEN") if NO_ACCOUNT.iter().any(|text| refusal.explanation.contains(text)) => {
-                // Somebody else may have been quicker.
+                // Another process may have registered it meanwhile.
                 Ok(self.register(user).await? || self.recognise(user).await?)
             }
             _ => Ok(false),
         }
     }
 
-    /// Gives an account of ours this display name and the push rule of urgent notifications.
+    /// Sets the display name and the push rule of urgent notifications on an account of the service.
     pub(crate) async fn ensure_user(
         &self,
         user: &MatrixUserId,
         display_name: &str,
         bot: &MatrixUserId,
     ) -> Result<()> {
-        // Refused here: Conduit answers as if the registration were wrong.
+        // Checked here, because Conduit's error would look like a wrong registration.
         self.localpart(user).map_err(Cause::from).context("ensuring a user")?;
-        // Calls in the name of a user make an account that is gone, or its device.
+        // A missing account or device is restored by these calls.
         let named = if self.ensure_push_rule(user, bot).await? {
-            // Conduit may not push to an account of before until its name is told anew.
-            self.announce(user, display_name).await
+            // Conduit pushes to an older account only after its display name was set again.
+            self.set_display_name(user, display_name).await
         } else {
-            self.rename(user, display_name).await
+            self.update_display_name(user, display_name).await
         };
         named.context("setting a user's display name")
     }
 
-    /// Whoever calls as this user has an account and a device afterwards.
+    /// Ensures that a user has an account and a device.
     pub(crate) async fn check_account(&self, user: &MatrixUserId) -> Result<(), Cause> {
         self.get().at("account").at("whoami").by(user).send::<IgnoredAny>().await.map(drop)
     }
 
-    /// Changes the display name if it is another: Conduit tells every room of the user even if nothing has changed.
-    pub(crate) async fn rename(&self, user: &MatrixUserId, name: &str) -> Result<(), Cause> {
+    /// Sets the display name if it differs: Conduit sends a member event to each room of the user even if it
+    /// does not.
+    pub(crate) async fn update_display_name(&self, user: &MatrixUserId, name: &str) -> Result<(), Cause> {
         let name = shortened(name);
         if self.display_name(user).await?.unwrap_or_default() == name {
             return Ok(());
         }
-        self.announce(user, &name).await
+        self.set_display_name(user, &name).await
     }
 
-    /// Tells every room of the user their display name, also an unchanged one on Conduit: only then does Conduit notice
-    /// that an account which had no password before is somebody to whom it pushes.
-    pub(crate) async fn announce(&self, user: &MatrixUserId, name: &str) -> Result<(), Cause> {
-        // As the user themselves: Conduit changes the name of whoever asks, whatever the path says.
+    /// Sets the display name. On Conduit even an unchanged name sends a member event to each room of the
+    /// user, after which Conduit pushes to an account that had no password before.
+    pub(crate) async fn set_display_name(&self, user: &MatrixUserId, name: &str) -> Result<(), Cause> {
+        // Called as the user, because Conduit ignores the path and changes the name of the caller.
         let call = self.put().at("profile").at(user).at("displayname").by(user);
         call.body(&json!({ "displayname": shortened(name) })).send::<IgnoredAny>().await.map(drop)
     }
 
-    /// `None` if the account has none.
+    /// Returns the display name. Returns `None` if the account has none.
     pub(crate) async fn display_name(&self, user: &MatrixUserId) -> Result<Option<String>, Cause> {
-        let known = self.get().at("profile").at(user).at("displayname").by(user).send::<Profile>().await;
-        match known {
+        let profile = self.get().at("profile").at(user).at("displayname").by(user).send::<Profile>().await;
+        match profile {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
-            known => Ok(known?.displayname),
+            profile => Ok(profile?.displayname),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The homeserver port, implemented by one Application Service.
+//! The homeserver port, implemented as a Matrix Application Service.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,33 +19,36 @@ use crate::{
     call::{Call, Http, UNVERSIONED},
     device::{Device, Readers},
     error::Context,
-    room::KeyedLock,
+    keyed_lock::KeyedLock,
 };
 
-/// How long a homeserver may take to say that it is there.
+/// The time limit for a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long it may take for a message. It is hung up on as late as possible: it may have stored the message, and not
-/// yet the transaction id that keeps it from being stored twice.
+/// The time limit for sending a message. It is long, because a homeserver that is interrupted may have stored
+/// the message without the transaction id that prevents a second copy.
 const SEND_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// The homeserver, to which we are an Application Service with one bot. Cheap to clone.
+/// A homeserver on which this service is an Application Service with one bot. Cheap to clone.
 #[derive(Clone)]
 pub struct Appservice {
     pub(crate) http: Http,
     pub(crate) bot: MatrixUserId,
-    pub(crate) turns: Arc<KeyedLock>,
-    /// Whose list of direct chats is being changed.
-    pub(crate) lists: Arc<KeyedLock>,
+    /// Locks by alias: they serialise creations of one room.
+    pub(crate) alias_locks: Arc<KeyedLock>,
+    /// Locks by user: they serialise changes of `m.direct`.
+    pub(crate) direct_locks: Arc<KeyedLock>,
+    /// The bot's device that reads rooms.
     pub(crate) reader: Device,
+    /// The bot's device that reads `/sync`.
     pub(crate) reconciler: Device,
-    /// Devices by which rooms are read as their members.
+    /// The users' devices that read rooms as their members.
     pub(crate) readers: Readers,
 }
 
 #[derive(Deserialize)]
 struct Versions {
-    #[expect(dead_code, reason = "being there is what tells a homeserver from any other web server")]
+    #[expect(dead_code, reason = "its presence distinguishes a homeserver from other web servers")]
     versions: Vec<String>,
 }
 
@@ -55,14 +58,14 @@ pub(crate) struct SentEvent {
 }
 
 impl Appservice {
-    /// Checks the configuration. Does no I/O.
+    /// Creates the adapter from a valid configuration. Does no I/O.
     pub fn new(config: HomeserverConfig) -> Result<Self> {
         let bot = MatrixUserId::new(format!("@{}:{}", config.bot_localpart, config.server_name));
         Ok(Self {
             http: Http::new(config)?,
             bot,
-            turns: Arc::default(),
-            lists: Arc::default(),
+            alias_locks: Arc::default(),
+            direct_locks: Arc::default(),
             reader: Device::reader(),
             reconciler: Device::reconciler(),
             readers: Readers::default(),
@@ -73,9 +76,9 @@ impl Appservice {
 #[async_trait]
 impl Homeserver for Appservice {
     async fn ping(&self) -> Result<()> {
-        let call =
-            Call::new(&self.http, Method::GET, UNVERSIONED).at("versions").by_nobody().within(PING_TIMEOUT);
-        call.send::<Versions>().await.context("looking for the homeserver").map(drop)
+        let call = Call::new(&self.http, Method::GET, UNVERSIONED).at("versions");
+        let call = call.unauthenticated().timeout(PING_TIMEOUT);
+        call.send::<Versions>().await.context("pinging the homeserver").map(drop)
     }
 
     async fn claim_account(&self, user: &MatrixUserId) -> Result<bool> {
@@ -87,8 +90,9 @@ impl Homeserver for Appservice {
     }
 
     async fn create_room(&self, room: &NewRoom) -> Result<RoomId> {
-        // On its own: a caller who gives up must not leave half a room behind, and Conduit stops when we hang up.
-        let creation = self.clone().make_room(room.clone()).in_current_span();
+        // In a task of its own: Conduit stops at a lost connection, and a cancelled caller would leave an
+        // incomplete room.
+        let creation = self.clone().create_or_find_room(room.clone()).in_current_span();
         match tokio::spawn(creation).await {
             Ok(result) => result,
             Err(error) => Err(Error::fault(System::Homeserver, Failure::Broken, "creating a room", error)),
@@ -96,16 +100,16 @@ impl Homeserver for Appservice {
     }
 
     async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
-        self.bring_in(room, user, &self.bot).await
+        self.ensure_joined(room, user, &self.bot).await
     }
 
     async fn join_by(&self, room: &RoomId, member: &MatrixUserId, user: &MatrixUserId) -> Result<()> {
-        self.bring_in(room, user, member).await
+        self.ensure_joined(room, user, member).await
     }
 
     async fn send(&self, room: &RoomId, transaction: &str, content: &serde_json::Value) -> Result<EventId> {
         let call = self.http.put().at("rooms").at(room).at("send").at("m.room.message").at(transaction);
-        let call = call.by(&self.bot).body(content).within(SEND_TIMEOUT);
+        let call = call.by(&self.bot).body(content).timeout(SEND_TIMEOUT);
         let sent: SentEvent = call.send().await.context("sending a message")?;
         Ok(sent.event_id)
     }
@@ -127,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_cannot_work_is_refused_at_once() {
+    fn an_invalid_configuration_is_refused() {
         for url in ["http://127.0.0.1:8008", "http://homeserver/", "https://chat.example.org/matrix/"] {
             assert!(Appservice::new(config(url, "token")).is_ok(), "{url}");
         }

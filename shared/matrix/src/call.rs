@@ -1,4 +1,4 @@
-//! One HTTP call to the homeserver: who makes it, where it goes, and what comes back.
+//! One HTTP call to the homeserver: its identity, path, body and response.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,27 +17,29 @@ use crate::{
     path::{Path, Segment},
 };
 
-/// The one device of every account that we act for. Without a device Synapse forgets transaction ids when it restarts.
+/// The device of this service on each account. Without a device, Synapse forgets transaction ids at its
+/// restart.
 pub(crate) const DEVICE: &str = "HUB";
-/// The client-server API.
+/// The root of the client-server API.
 pub(crate) const V3: &str = "/_matrix/client/v3";
-/// The part of the client-server API that has no version.
+/// The root of the unversioned part of the client-server API.
 pub(crate) const UNVERSIONED: &str = "/_matrix/client";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long it takes at the most until a file begins to come.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
-/// How long a file that is uploaded may take.
-const TRANSFER_TIMEOUT: Duration = Duration::from_mins(5);
-/// Synapse closes a connection after a minute without requests; ours must be gone before.
+/// The time limit for the head of the response to a download.
+const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
+/// The time limit for an upload.
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
+/// The lifetime of an idle connection. Synapse closes connections after one idle minute; ours must be closed
+/// before.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const USER_AGENT: &str = concat!("messenger-service/", env!("CARGO_PKG_VERSION"));
 
-/// The homeserver at the other end of one pool of connections. Cheap to clone.
+/// An HTTP client for one homeserver, with a connection pool. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Http {
-    /// Made by the first call: many processes never make one.
+    /// Created by the first call, because many processes make none.
     client: Arc<OnceCell<Client>>,
     base: Arc<str>,
     service: HeaderValue,
@@ -45,45 +47,45 @@ pub(crate) struct Http {
     pub(crate) account_key: Arc<str>,
 }
 
-/// Who makes a call.
+/// The identity with which a call is made.
 #[derive(Clone, Copy)]
 enum ActingAs<'a> {
     /// The Application Service itself.
     Service,
-    /// The Application Service in the name of a user.
+    /// A user, for whom the Application Service acts.
     User(&'a MatrixUserId),
-    /// The same without a device, which the account may not have.
+    /// A user without a device, which the account may lack.
     Deviceless(&'a MatrixUserId),
-    /// Whoever has this token.
+    /// The owner of this access token.
     Token(&'a str),
-    /// Anybody.
-    Nobody,
+    /// No identity.
+    Unauthenticated,
 }
 
-/// A call that is being put together.
+/// A builder of one call.
 pub(crate) struct Call<'a> {
     http: &'a Http,
     method: Method,
     path: Path,
     query: Vec<(&'static str, &'a str)>,
     body: Result<Option<Vec<u8>>, serde_json::Error>,
-    caller: ActingAs<'a>,
-    within: Duration,
+    acting_as: ActingAs<'a>,
+    timeout: Duration,
 }
 
-/// A call as it goes over the wire, as often as need be.
+/// A complete request, which can be sent more than once.
 struct Request<'a> {
     method: Method,
     url: String,
     query: Vec<(&'static str, &'a str)>,
     body: Option<Vec<u8>>,
     authorization: Option<HeaderValue>,
-    /// `None`: whoever reads the body decides how long it may take.
-    within: Option<Duration>,
+    /// The time limit, including the body. `None` leaves the time for the body to its reader.
+    timeout: Option<Duration>,
 }
 
 impl Http {
-    /// Checks the configuration. Does no I/O.
+    /// Creates the client from a valid configuration. Does no I/O.
     pub(crate) fn new(config: HomeserverConfig) -> Result<Self> {
         let url = Url::parse(&config.homeserver_url).ok().filter(|url| {
             matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
@@ -107,7 +109,7 @@ impl Http {
         Call::new(self, Method::PUT, V3)
     }
 
-    /// A `POST` with an empty object, unless [`Call::body`] says something else.
+    /// Begins a `POST`. Its body is `{}` unless [`Call::body`] sets another.
     pub(crate) fn post(&self) -> Call<'_> {
         Call { body: Ok(Some(b"{}".to_vec())), ..Call::new(self, Method::POST, V3) }
     }
@@ -117,23 +119,23 @@ impl Http {
     }
 
     async fn exchange<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Cause> {
-        let response = self.respond(request, |sent| match &request.body {
+        let response = self.request(request, |sent| match &request.body {
             Some(body) => sent.header(CONTENT_TYPE, "application/json").body(body.clone()),
             None => sent,
         });
         Ok(serde_json::from_slice(&response.await?.bytes().await?)?)
     }
 
-    /// A successful answer, whose body is still to be read.
-    async fn respond(
+    /// Sends a request. Returns a successful response, whose body is not read yet.
+    async fn request(
         &self,
         request: &Request<'_>,
         with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, Cause> {
         let client = self.client.get_or_try_init(async || client(&self.base)).await?;
         let mut sent = client.request(request.method.clone(), &request.url);
-        if let Some(within) = request.within {
-            sent = sent.timeout(within);
+        if let Some(timeout) = request.timeout {
+            sent = sent.timeout(timeout);
         }
         if !request.query.is_empty() {
             sent = sent.query(&request.query);
@@ -145,13 +147,13 @@ impl Http {
         if response.status().is_success() {
             Ok(response)
         } else {
-            Err(Cause::Refusal(Box::new(Refusal::read(response).await?)))
+            Err(Cause::Refusal(Box::new(Refusal::parse(response).await?)))
         }
     }
 }
 
 impl<'a> Call<'a> {
-    /// By the Application Service itself.
+    /// Begins a call by the Application Service itself.
     pub(crate) fn new(http: &'a Http, method: Method, root: &'static str) -> Self {
         Self {
             http,
@@ -159,12 +161,12 @@ impl<'a> Call<'a> {
             path: Path::below(root),
             query: Vec::new(),
             body: Ok(None),
-            caller: ActingAs::Service,
-            within: REQUEST_TIMEOUT,
+            acting_as: ActingAs::Service,
+            timeout: REQUEST_TIMEOUT,
         }
     }
 
-    /// The next part of the path.
+    /// Appends one segment to the path.
     pub(crate) fn at(self, segment: &(impl Segment + ?Sized)) -> Self {
         Self { path: self.path.at(segment), ..self }
     }
@@ -178,87 +180,89 @@ impl<'a> Call<'a> {
         Self { body: serde_json::to_vec(body).map(Some), ..self }
     }
 
-    /// In the name of a user. Should the homeserver not know the account or its device, they are made and the call is
-    /// repeated.
+    /// Acts for a user. If the homeserver does not know the account or its device, [`send`](Self::send)
+    /// restores it and repeats the call.
     pub(crate) fn by(self, user: &'a MatrixUserId) -> Self {
-        Self { caller: ActingAs::User(user), ..self }
+        Self { acting_as: ActingAs::User(user), ..self }
     }
 
-    /// In the name of a user without our device: to look at an account that may be somebody else's.
+    /// Acts for a user without a device: the account may not belong to this service.
     pub(crate) fn without_device(self, user: &'a MatrixUserId) -> Self {
-        Self { caller: ActingAs::Deviceless(user), ..self }
+        Self { acting_as: ActingAs::Deviceless(user), ..self }
     }
 
-    /// Some account data of a user, in their name.
+    /// Appends the path of a user's account data, and acts for that user.
     pub(crate) fn account_data(self, user: &'a MatrixUserId, kind: &'static str) -> Self {
         self.at("user").at(user).at("account_data").at(kind).by(user)
     }
 
-    /// By whoever has this token.
+    /// Acts for the owner of this access token.
     pub(crate) fn with_token(self, token: &'a str) -> Self {
-        Self { caller: ActingAs::Token(token), ..self }
+        Self { acting_as: ActingAs::Token(token), ..self }
     }
 
-    pub(crate) fn by_nobody(self) -> Self {
-        Self { caller: ActingAs::Nobody, ..self }
+    pub(crate) fn unauthenticated(self) -> Self {
+        Self { acting_as: ActingAs::Unauthenticated, ..self }
     }
 
-    pub(crate) fn within(self, time: Duration) -> Self {
-        Self { within: time, ..self }
+    pub(crate) fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
-    /// Makes the call. What of the answer is of no interest is `serde::de::IgnoredAny`.
+    /// Sends the call. Restores a missing account or device and sends the call again. Use
+    /// `serde::de::IgnoredAny` for a response of no interest.
     pub(crate) async fn send<T: DeserializeOwned>(self) -> Result<T, Cause> {
-        let (http, caller) = (self.http, self.caller);
+        let (http, acting_as) = (self.http, self.acting_as);
         let request = self.finish()?;
-        match (http.exchange(&request).await, caller) {
-            (Err(cause), ActingAs::User(user)) if http.mend_account(user, &cause).await? => {
+        match (http.exchange(&request).await, acting_as) {
+            (Err(cause), ActingAs::User(user)) if http.restore_account(user, &cause).await? => {
                 http.exchange(&request).await
             }
             (result, _) => result,
         }
     }
 
-    /// Makes the call and mends nothing.
-    pub(crate) async fn send_as_it_is<T: DeserializeOwned>(self) -> Result<T, Cause> {
+    /// Sends the call once: a missing account or device is an error.
+    pub(crate) async fn send_once<T: DeserializeOwned>(self) -> Result<T, Cause> {
         let http = self.http;
         http.exchange(&self.finish()?).await
     }
 
-    /// Makes the call with another token.
+    /// Sends the call with this access token.
     pub(crate) async fn send_with<T: DeserializeOwned>(self, token: &str) -> Result<T, Cause> {
         let http = self.http;
-        let mut request = self.by_nobody().finish()?;
+        let mut request = self.unauthenticated().finish()?;
         request.authorization = bearer(token);
         http.exchange(&request).await
     }
 
-    /// Makes the call and hands over the answer as it comes. How long its body takes is up to whoever reads it: they may
-    /// pass it on to somebody slow.
+    /// Sends the call and returns the response with an unread body. The body has no time limit, since its
+    /// reader may forward it to a slow client.
     pub(crate) async fn open(self) -> Result<Response, Cause> {
         let http = self.http;
-        let request = Request { within: None, ..self.finish()? };
-        timeout(ANSWER_TIMEOUT, http.respond(&request, |sent| sent)).await.map_err(|_| Cause::Late)?
+        let request = Request { timeout: None, ..self.finish()? };
+        timeout(RESPONSE_TIMEOUT, http.request(&request, |sent| sent)).await.map_err(|_| Cause::TimedOut)?
     }
 
-    /// Makes the call with a body that passes through. Its size is said beforehand: Synapse takes nothing else.
-    pub(crate) async fn pass<T: DeserializeOwned>(
+    /// Sends the call with a streamed body. It has a `Content-Length`, because Synapse refuses chunked
+    /// bodies.
+    pub(crate) async fn upload<T: DeserializeOwned>(
         self,
         content_type: &str,
         size: u64,
         body: Body,
     ) -> Result<T, Cause> {
         let http = self.http;
-        let request = self.within(TRANSFER_TIMEOUT).finish()?;
+        let request = self.timeout(UPLOAD_TIMEOUT).finish()?;
         let with_body = |sent: RequestBuilder| {
             sent.header(CONTENT_TYPE, content_type).header(CONTENT_LENGTH, size).body(body)
         };
-        Ok(serde_json::from_slice(&http.respond(&request, with_body).await?.bytes().await?)?)
+        Ok(serde_json::from_slice(&http.request(&request, with_body).await?.bytes().await?)?)
     }
 
     fn finish(self) -> Result<Request<'a>, Cause> {
         let mut query = self.query;
-        let authorization = match self.caller {
+        let authorization = match self.acting_as {
             ActingAs::Service => Some(self.http.service.clone()),
             ActingAs::User(user) => {
                 query.extend([("user_id", user.as_str()), ("device_id", DEVICE)]);
@@ -269,11 +273,11 @@ impl<'a> Call<'a> {
                 Some(self.http.service.clone())
             }
             ActingAs::Token(token) => bearer(token),
-            ActingAs::Nobody => None,
+            ActingAs::Unauthenticated => None,
         };
         let url = format!("{}{}", self.http.base, self.path.finish()?);
-        let (body, within) = (self.body?, Some(self.within));
-        Ok(Request { method: self.method, url, query, body, authorization, within })
+        let (body, timeout) = (self.body?, Some(self.timeout));
+        Ok(Request { method: self.method, url, query, body, authorization, timeout })
     }
 }
 
@@ -283,13 +287,13 @@ fn client(base: &str) -> Result<Client, reqwest::Error> {
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .redirect(Policy::none())
-        // The homeserver is beside us; a proxy for the internet would only be in the way.
+        // The homeserver is in the same network: no proxy for the internet is needed.
         .no_proxy();
-    // Reading the system's certificates takes milliseconds of every cold start.
+    // Loading the system's certificates would take milliseconds of each cold start.
     if base.starts_with("http:") { client.tls_certs_only([]) } else { client }.build()
 }
 
-/// `None`: no header can hold it.
+/// Returns the header of a token. Returns `None` if a header cannot hold the token.
 fn bearer(token: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
     value.set_sensitive(true);

@@ -1,4 +1,5 @@
-//! Devices whose tokens read, mostly of the bot: Conduit lets no Application Service read `/sync` and `/messages` by itself.
+//! Devices that read `/sync` and `/messages` with access tokens of their own: Conduit refuses both to an
+//! Application Service. Most are the bot's.
 
 use std::{
     collections::HashMap,
@@ -15,22 +16,22 @@ use crate::{
     error::Cause,
 };
 
-/// The device that reads the homeserver's own stream. One worker uses it at a time: a second login takes its token away.
+/// The bot's device that reads `/sync`. One worker uses it at a time: a second login invalidates its token.
 const RECONCILER: &str = "RECONCILE";
 
-/// The device of a user by which rooms are read as that user, where the bot may read what they may not.
+/// The device of a user that reads rooms as that user, where the bot may read more than the user.
 const MEMBER: &str = "HUB_READER";
-/// How many users' devices are remembered.
+/// Most users whose devices are cached.
 const MEMBERS_MAX: usize = 1000;
 
-/// The devices by which rooms are read as their members. Clones are the same devices.
+/// A cache of the users' devices. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Readers(Arc<StdMutex<HashMap<MatrixUserId, Device>>>);
 
 impl Readers {
     pub(crate) fn of(&self, user: &MatrixUserId) -> Device {
         let mut devices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A token that is forgotten costs a login.
+        // A dropped token costs one login.
         if devices.len() >= MEMBERS_MAX && !devices.contains_key(user) {
             devices.clear();
         }
@@ -38,7 +39,7 @@ impl Readers {
     }
 }
 
-/// A device, and its token as long as it is good. Clones are the same device.
+/// A device with its cached access token. Clones share the token.
 #[derive(Clone)]
 pub(crate) struct Device {
     name: Arc<str>,
@@ -46,14 +47,14 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// The one that reads the homeserver's stream.
+    /// Returns the bot's device that reads `/sync`.
     pub(crate) fn reconciler() -> Self {
         Self::named(RECONCILER)
     }
 
-    /// The one by which this process reads rooms. Each process has its own, or they would take each other's tokens away;
-    /// there are not more than 4096 of them, so that the bot's devices do not grow in number with every start. Two that
-    /// meet log in more often, and work.
+    /// Returns the bot's device by which this process reads rooms. Each process has its own, because a login
+    /// invalidates the token of the other user of a device. There are 4096 names, so that restarts do not add
+    /// devices without end. Two processes with the same name work, with more logins.
     pub(crate) fn reader() -> Self {
         static NAME: LazyLock<String> = LazyLock::new(|| {
             let random = uuid::Uuid::new_v4().as_u128() & 0xfff;
@@ -62,8 +63,7 @@ impl Device {
         Self::named(&NAME)
     }
 
-    /// The one by which rooms are read as one of their members. It is the same for all processes: they take each other's
-    /// tokens away, log in more often, and work.
+    /// Returns the device of a user. All processes share it, which works with more logins.
     fn of_member() -> Self {
         Self::named(MEMBER)
     }
@@ -72,7 +72,7 @@ impl Device {
         Self { name: name.into(), token: Arc::default() }
     }
 
-    /// Makes a call with the token of this device of a user. A token that is no longer good is replaced once.
+    /// Sends a call with the token of this device. Replaces an invalid token once.
     pub(crate) async fn read<'a, T: DeserializeOwned>(
         &self,
         http: &'a Http,
@@ -89,20 +89,20 @@ impl Device {
         }
     }
 
-    /// A token other than the one that is good for nothing.
+    /// Returns the cached token. Logs in if there is none, or if it equals `invalid`.
     async fn token(
         &self,
         http: &Http,
         user: &MatrixUserId,
-        not: Option<&Arc<str>>,
+        invalid: Option<&Arc<str>>,
     ) -> Result<Arc<str>, Cause> {
         let mut token = self.token.lock().await;
         match &*token {
-            Some(token) if Some(token) != not => Ok(token.clone()),
+            Some(token) if Some(token) != invalid => Ok(token.clone()),
             _ => {
-                let fresh: Arc<str> = http.log_in(user, &self.name).await?.access_token.into();
-                *token = Some(fresh.clone());
-                Ok(fresh)
+                let new: Arc<str> = http.log_in(user, &self.name).await?.access_token.into();
+                *token = Some(new.clone());
+                Ok(new)
             }
         }
     }

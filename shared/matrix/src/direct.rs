@@ -1,4 +1,4 @@
-//! Direct chats: which rooms a user's clients show as such.
+//! `m.direct`: the list of direct chats that a user's clients show.
 
 use messenger_core::{
     Result,
@@ -13,14 +13,14 @@ use crate::{
     error::{Cause, Context},
 };
 
-/// The account data that lists them: partner → rooms (Matrix specification, "Direct messaging").
+/// The account data with the rooms of each partner (Matrix specification, "Direct Messaging").
 const DIRECT: &str = "m.direct";
-/// How often it is written while others write over it.
-const TRIES: u32 = 4;
+/// Most attempts to write the list while other writers overwrite it.
+const ATTEMPTS: u32 = 4;
 
 impl Appservice {
-    /// The user's clients show the room as a direct chat with the partner. A client would note that itself when its user
-    /// accepts the invitation; ours are joined by us.
+    /// Adds a room to the user's direct chats with the partner. A client would do so when its user accepts
+    /// the invitation, but this service joins its users without one.
     pub(crate) async fn mark_direct(
         &self,
         room: &RoomId,
@@ -28,28 +28,28 @@ impl Appservice {
         partner: &MatrixUserId,
     ) -> Result<()> {
         match self.add_direct(room, user, partner).await {
-            // The chat works without; nobody should miss a message because a client shows it in another list. What a
-            // client has stored there, and we cannot read, is not overwritten.
-            Err(cause) if cause.is_refused_for_good() || matches!(cause, Cause::Nonsense(_)) => {
+            // Not an error, because the chat works without. Content that cannot be parsed is not overwritten.
+            Err(cause) if cause.is_rejected() || matches!(cause, Cause::InvalidBody(_)) => {
                 let cause: &dyn std::error::Error = &cause;
-                tracing::warn!(%user, %room, cause, "a direct chat is not shown as such");
+                tracing::warn!(%user, %room, cause, "m.direct not changed: the homeserver refused or its content cannot be parsed");
                 Ok(())
             }
             result => result.context("marking a direct chat"),
         }
     }
 
-    /// The list is only stored as a whole: of two who add to it at once one writes over the other's. Here they take turns;
-    /// another process, or a client, may have been at it, so whether it stayed is looked at.
+    /// Writes the list and reads it again. It can only be stored as a whole, so that concurrent writers
+    /// overwrite each other. The lock serialises those of this process; the second read detects other
+    /// processes and clients.
     async fn add_direct(
         &self,
         room: &RoomId,
         user: &MatrixUserId,
         partner: &MatrixUserId,
     ) -> Result<(), Cause> {
-        let _turn = self.lists.take(user.as_str()).await;
-        for _ in 0..TRIES {
-            let mut direct = self.directs(user).await?;
+        let _lock = self.direct_locks.lock(user.as_str()).await;
+        for _ in 0..ATTEMPTS {
+            let mut direct = self.direct_chats(user).await?;
             let rooms = direct.entry(partner.as_str()).or_insert_with(|| json!([]));
             let mut known: Vec<Value> = rooms.as_array().cloned().unwrap_or_default();
             if known.iter().any(|known| known == room.as_str()) {
@@ -60,11 +60,11 @@ impl Appservice {
             let call = self.http.put().account_data(user, DIRECT).body(&direct);
             call.send::<IgnoredAny>().await?;
         }
-        tracing::debug!(%user, %room, "others write over a list of direct chats");
+        tracing::debug!(%user, %room, "m.direct overwritten by other writers");
         Ok(())
     }
 
-    async fn directs(&self, user: &MatrixUserId) -> Result<Map<String, Value>, Cause> {
+    async fn direct_chats(&self, user: &MatrixUserId) -> Result<Map<String, Value>, Cause> {
         match self.http.get().account_data(user, DIRECT).send().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(Map::new()),
             direct => direct,

@@ -1,4 +1,4 @@
-//! What can go wrong in a call, and how it becomes the one error of the service.
+//! Failures of a call, and their mapping to the service's error.
 
 use std::time::Duration;
 
@@ -11,111 +11,113 @@ use serde_json::Value;
 
 use crate::path::Malformed;
 
-/// How long to wait when the homeserver asks for patience without saying how much.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Most characters of a homeserver's explanation that are kept.
+/// The wait after a 429 that states none.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Most characters that are kept of a homeserver's explanation.
 const EXPLANATION_MAX: usize = 300;
-/// What Conduit says when it does not know the room: with the status 500, and for good.
+/// Conduit's explanations for an unknown room. Their status is 500, although a retry never succeeds.
 const UNKNOWN_ROOM: [&str; 2] =
     ["non-create event for room of unknown version", "No server available to assist in joining"];
 
-/// Why a call brought no answer that could be used. No variant holds a token.
+/// The failure of a call. No variant contains a token.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Cause {
-    /// No connection, or none that lasted until the answer was there.
-    #[error("no answer")]
+    /// The connection failed, or was lost before the response.
+    #[error("no response")]
     Transport(#[source] reqwest::Error),
-    /// No answer in time.
-    #[error("no answer in time")]
-    Late,
-    /// An answer other than 2xx.
+    /// No response within the time limit.
+    #[error("no response within the time limit")]
+    TimedOut,
+    /// A status other than 2xx.
     #[error(transparent)]
     Refusal(Box<Refusal>),
-    /// A 2xx with something else than was asked for.
-    #[error("an answer that cannot be read")]
-    Nonsense(#[from] serde_json::Error),
-    /// An id or a transaction id that is none: nothing was sent.
+    /// A 2xx whose body cannot be parsed.
+    #[error("a response that cannot be parsed")]
+    InvalidBody(#[from] serde_json::Error),
+    /// An invalid id or transaction id. No request was sent.
     #[error(transparent)]
     Malformed(#[from] Malformed),
 }
 
-/// An answer other than 2xx.
+/// A response with a status other than 2xx.
 #[derive(Debug, thiserror::Error)]
 #[error("{status} {}: {explanation}", errcode.as_deref().unwrap_or("without errcode"))]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
-    /// Such as `M_FORBIDDEN`. `None`: this did not come from a Matrix homeserver, or from one in trouble.
+    /// The error code, such as `M_FORBIDDEN`. `None` if the sender is not a Matrix homeserver, or a failing
+    /// one.
     pub(crate) errcode: Option<String>,
     pub(crate) explanation: String,
     retry_after: Option<Duration>,
 }
 
-/// Names what we were doing when a call failed.
+/// Adds the operation to the error of a call.
 pub(crate) trait Context<T> {
-    /// As in "sending a message".
-    fn context(self, what: &'static str) -> Result<T>;
+    /// Adds the operation, such as "sending a message".
+    fn context(self, operation: &'static str) -> Result<T>;
 
-    /// The same for reading from a position, which the homeserver may not know.
-    fn reading_from(self, position: Option<&str>, what: &'static str) -> Result<T>;
+    /// Adds the operation of a read from a position. Maps the refusal of the position to
+    /// [`Failure::UnknownPosition`].
+    fn reading_from(self, position: Option<&str>, operation: &'static str) -> Result<T>;
 }
 
 impl<T> Context<T> for Result<T, Cause> {
-    fn context(self, what: &'static str) -> Result<T> {
+    fn context(self, operation: &'static str) -> Result<T> {
         self.map_err(|cause| match (cause.failure(), cause.reason()) {
-            (Failure::Rejected, Some(reason)) => Error::refused(reason, what, cause),
-            (failure, _) => Error::fault(System::Homeserver, failure, what, cause),
+            (Failure::Rejected, Some(reason)) => Error::refused(reason, operation, cause),
+            (failure, _) => Error::fault(System::Homeserver, failure, operation, cause),
         })
     }
 
-    fn reading_from(self, position: Option<&str>, what: &'static str) -> Result<T> {
+    fn reading_from(self, position: Option<&str>, operation: &'static str) -> Result<T> {
         match self {
-            Err(cause) if position.is_some() && cause.is_about_a_parameter() => {
-                Err(Error::fault(System::Homeserver, Failure::UnknownPosition, what, cause))
+            Err(cause) if position.is_some() && cause.is_invalid_parameter() => {
+                Err(Error::fault(System::Homeserver, Failure::UnknownPosition, operation, cause))
             }
-            result => result.context(what),
+            result => result.context(operation),
         }
     }
 }
 
-/// What somebody has to mend by hand: it is tried again until they have.
-pub(crate) fn misconfigured(context: &'static str, explanation: impl Into<String>) -> Error {
-    Error::fault(System::Homeserver, Failure::Broken, context, explanation.into())
+/// Returns the error of a fault that an operator has to fix. The operation is retried until then.
+pub(crate) fn misconfigured(operation: &'static str, explanation: impl Into<String>) -> Error {
+    Error::fault(System::Homeserver, Failure::Broken, operation, explanation.into())
 }
 
 impl Cause {
     pub(crate) fn failure(&self) -> Failure {
         match self {
             Self::Transport(error) if error.is_builder() => Failure::Broken,
-            // First, since a connection that takes too long is both.
+            // First, because a connection that times out is both.
             Self::Transport(error) if error.is_connect() => Failure::Unreachable,
             Self::Transport(error) if error.is_timeout() => Failure::TimedOut,
             Self::Transport(_) => Failure::Unreachable,
-            Self::Late => Failure::TimedOut,
+            Self::TimedOut => Failure::TimedOut,
             Self::Refusal(refusal) => refusal.failure(),
-            Self::Nonsense(_) => Failure::Broken,
+            Self::InvalidBody(_) => Failure::Broken,
             Self::Malformed(_) => Failure::Rejected,
         }
     }
 
-    /// The reason of a refusal, if it is one that a user can act on.
+    /// Returns the reason of a refusal. Returns `None` if a user cannot act on it.
     fn reason(&self) -> Option<Reason> {
         let refusal = self.refusal()?;
         match (refusal.status, refusal.errcode.as_deref()) {
             (_, Some("M_USER_DEACTIVATED")) => Some(Reason::Deactivated),
             (_, Some("M_USER_SUSPENDED" | "M_USER_LOCKED")) => Some(Reason::Suspended),
             (StatusCode::PAYLOAD_TOO_LARGE, _) | (_, Some("M_TOO_LARGE")) => Some(Reason::TooLarge),
-            // Synapse says `M_BAD_STATE` of somebody who is banned.
+            // Synapse sends `M_BAD_STATE` for banned users.
             (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, _) => Some(Reason::Forbidden),
-            _ if refusal.is_of_unknown_room() => Some(Reason::Forbidden),
+            _ if refusal.is_unknown_room() => Some(Reason::Forbidden),
             _ => None,
         }
     }
 
-    pub(crate) fn is_refused_for_good(&self) -> bool {
+    pub(crate) fn is_rejected(&self) -> bool {
         self.failure() == Failure::Rejected
     }
 
-    /// The answer, if there was one.
+    /// Returns the response. Returns `None` if there was none, or if its status was 2xx.
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refusal(refusal) => Some(refusal),
@@ -123,25 +125,25 @@ impl Cause {
         }
     }
 
-    /// Whether the homeserver cannot make anything of what stands in the query: Synapse says `M_UNKNOWN`, Conduit
+    /// Returns whether the homeserver refused a query parameter: Synapse sends `M_UNKNOWN`, Conduit
     /// `M_INVALID_PARAM`.
-    fn is_about_a_parameter(&self) -> bool {
+    fn is_invalid_parameter(&self) -> bool {
         self.is_status(StatusCode::BAD_REQUEST) && (self.is("M_UNKNOWN") || self.is("M_INVALID_PARAM"))
     }
 
-    /// Whether the name of an account is reserved for another Application Service, or for the homeserver itself. That it is
-    /// not in our own namespace is somebody's to mend.
+    /// Returns whether an account is reserved for another Application Service, or for the homeserver. Being
+    /// outside of our own namespace has the same code, but is a fault of the registration.
     pub(crate) fn is_of_another_service(&self) -> bool {
         self.is("M_EXCLUSIVE")
             && self.refusal().is_some_and(|refusal| refusal.explanation.contains("reserved"))
     }
 
-    /// Whether the homeserver answered with this status.
+    /// Returns whether the homeserver responded with this status.
     pub(crate) fn is_status(&self, status: StatusCode) -> bool {
         self.refusal().is_some_and(|refusal| refusal.status == status)
     }
 
-    /// Whether the homeserver answered with this code. What its text says differs from server to server.
+    /// Returns whether the homeserver responded with this `errcode`. Its explanation differs between servers.
     pub(crate) fn is(&self, errcode: &str) -> bool {
         self.refusal().and_then(|refusal| refusal.errcode.as_deref()) == Some(errcode)
     }
@@ -154,7 +156,7 @@ impl From<reqwest::Error> for Cause {
 }
 
 impl Refusal {
-    pub(crate) async fn read(response: Response) -> Result<Self, Cause> {
+    pub(crate) async fn parse(response: Response) -> Result<Self, Cause> {
         let status = response.status();
         let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let header = header.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
@@ -170,21 +172,23 @@ impl Refusal {
 
     fn failure(&self) -> Failure {
         match (self.status, self.errcode.as_deref()) {
-            (StatusCode::TOO_MANY_REQUESTS, _) => Failure::Limited(self.retry_after.unwrap_or(PATIENCE)),
-            // An account of one user: nothing is wrong with us.
+            (StatusCode::TOO_MANY_REQUESTS, _) => {
+                Failure::Limited(self.retry_after.unwrap_or(DEFAULT_RETRY_AFTER))
+            }
+            // The account of one user is refused, not this service.
             (_, Some("M_USER_DEACTIVATED" | "M_USER_SUSPENDED" | "M_USER_LOCKED")) => Failure::Rejected,
-            // Who we are, where the homeserver is, and what we may do there: somebody mends that.
+            // An operator has to fix the token, the address, or the registration.
             (StatusCode::UNAUTHORIZED, _) => Failure::Broken,
             (_, None | Some("M_UNRECOGNIZED" | "M_EXCLUSIVE" | "M_RESOURCE_LIMIT_EXCEEDED")) => {
                 Failure::Broken
             }
             (status, _) if status.is_client_error() => Failure::Rejected,
-            _ if self.is_of_unknown_room() => Failure::Rejected,
+            _ if self.is_unknown_room() => Failure::Rejected,
             _ => Failure::Broken,
         }
     }
 
-    fn is_of_unknown_room(&self) -> bool {
+    fn is_unknown_room(&self) -> bool {
         self.errcode.as_deref() == Some("M_UNKNOWN")
             && UNKNOWN_ROOM.iter().any(|text| self.explanation.contains(text))
     }
@@ -198,7 +202,7 @@ mod tests {
         let builder = http::Response::builder().status(status);
         let builder = headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value));
         let response = Response::from(builder.body(body).unwrap());
-        Cause::Refusal(Box::new(Refusal::read(response).await.unwrap()))
+        Cause::Refusal(Box::new(Refusal::parse(response).await.unwrap()))
     }
 
     async fn failure(status: u16, headers: &[(&str, &str)], body: &'static str) -> Failure {
@@ -206,14 +210,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_an_answer_about_the_position_says_that_it_is_unknown() {
+    async fn only_a_refused_position_is_an_unknown_position() {
         let read = async |status: u16, body: &'static str, position: Option<&str>| {
             let cause = refused(status, &[], body).await;
             Err::<(), _>(cause).reading_from(position, "reading").unwrap_err().failure().unwrap()
         };
         for code in [r#"{"errcode":"M_UNKNOWN"}"#, r#"{"errcode":"M_INVALID_PARAM"}"#] {
             assert_eq!(read(400, code, Some("s1")).await, Failure::UnknownPosition);
-            assert_eq!(read(400, code, None).await, Failure::Rejected, "there was none");
+            assert_eq!(read(400, code, None).await, Failure::Rejected, "no position was sent");
             assert_ne!(read(500, code, Some("s1")).await, Failure::UnknownPosition);
         }
         for (status, body) in [
@@ -231,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_homeserver_refuses_for_good_is_not_tried_again() {
+    async fn a_permanent_refusal_is_rejected() {
         for (status, body) in [
             (400, r#"{"errcode":"M_BAD_JSON"}"#),
             (403, r#"{"errcode":"M_FORBIDDEN"}"#),
@@ -248,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_has_a_reason_that_a_user_can_act_on() {
+    async fn a_refusal_has_a_reason_if_a_user_can_act_on_it() {
         let reason = async |status: u16, body: &'static str| {
             let cause = refused(status, &[], body).await;
             Err::<(), _>(cause).context("sending").unwrap_err().refusal()
@@ -279,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_somebody_mends_is_tried_until_they_have() {
+    async fn a_fault_of_the_configuration_or_the_server_is_retried() {
         for (status, body) in [
             (401, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#),
             (400, r#"{"errcode":"M_EXCLUSIVE"}"#),
@@ -295,7 +299,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limit_says_how_long_it_lasts() {
+    async fn a_rate_limit_states_its_wait() {
         let limited = |milliseconds| Failure::Limited(Duration::from_millis(milliseconds));
         let body = r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":3845}"#;
         assert_eq!(failure(429, &[("retry-after", "4")], body).await, limited(3845));

@@ -1,4 +1,4 @@
-//! Files: they pass through, and are never held whole.
+//! Files, streamed in both directions and never held in memory as a whole.
 
 use std::{io, time::Duration};
 
@@ -21,12 +21,12 @@ use crate::{
     error::{Context, misconfigured},
 };
 
-/// The part of the client-server API by which files are uploaded.
+/// The root of the upload API.
 const UPLOAD: &str = "/_matrix/media/v3";
-/// The part by which they are downloaded, since that needs a token.
+/// The root of the authenticated download API.
 const DOWNLOAD: &str = "/_matrix/client/v1/media";
-/// How long the homeserver may take for the next piece of a file. Whoever reads it may take any time.
-const IDLE: Duration = Duration::from_secs(30);
+/// The time limit for the next chunk of a download. The reader has none.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const UPLOADING: &str = "uploading a file";
 const DOWNLOADING: &str = "downloading a file";
 
@@ -38,14 +38,14 @@ struct Uploaded {
 #[async_trait]
 impl Files for Appservice {
     async fn upload(&self, sender: &MatrixUserId, upload: Upload) -> Result<Mxc> {
-        // The bytes come once, so what might be missing is made beforehand.
+        // The body can be sent only once, so a missing account or device is restored before.
         self.http.check_account(sender).await.context(UPLOADING)?;
         let call = Call::new(&self.http, Method::POST, UPLOAD).at("upload").by(sender);
         let call = call.query("filename", &upload.filename);
         let body = Body::wrap_stream(upload.bytes);
-        let uploaded: Uploaded = call.pass(&upload.mimetype, upload.size, body).await.context(UPLOADING)?;
+        let uploaded: Uploaded = call.upload(&upload.mimetype, upload.size, body).await.context(UPLOADING)?;
         Mxc::parse(&uploaded.content_uri)
-            .ok_or_else(|| misconfigured(UPLOADING, format!("{} is no mxc URI", uploaded.content_uri)))
+            .ok_or_else(|| misconfigured(UPLOADING, format!("{} is not an mxc URI", uploaded.content_uri)))
     }
 
     async fn download(&self, file: &Mxc) -> Result<Option<Download>> {
@@ -57,20 +57,20 @@ impl Files for Appservice {
                 let response = response.context(DOWNLOADING)?;
                 let size = response.content_length();
                 let bytes = response.bytes_stream().map_err(|error| io::Error::other(error.without_url()));
-                Ok(Some(Download { size, bytes: Box::pin(unless_idle(bytes)) }))
+                Ok(Some(Download { size, bytes: Box::pin(with_idle_timeout(bytes)) }))
             }
         }
     }
 }
 
-/// Ends with an error where the next piece does not come.
-fn unless_idle(
+/// Ends a stream with an error if the next chunk takes longer than [`IDLE_TIMEOUT`].
+fn with_idle_timeout(
     bytes: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send {
     stream::unfold(Some(Box::pin(bytes)), |bytes| async {
         let mut bytes = bytes?;
-        match timeout(IDLE, bytes.next()).await {
-            Ok(piece) => piece.map(|piece| (piece, Some(bytes))),
+        match timeout(IDLE_TIMEOUT, bytes.next()).await {
+            Ok(chunk) => chunk.map(|chunk| (chunk, Some(bytes))),
             Err(late) => Some((Err(io::Error::new(io::ErrorKind::TimedOut, late)), None)),
         }
     })
@@ -81,23 +81,23 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_file_may_take_any_time_as_long_as_the_homeserver_goes_on() {
-        let pieces = stream::iter((0..100).map(|_| Ok(Bytes::from_static(b"piece"))));
-        let slow = pieces.then(async |piece| {
-            tokio::time::sleep(IDLE / 2).await;
-            piece
+    async fn a_download_fails_only_if_the_homeserver_stalls() {
+        let chunks = stream::iter((0..100).map(|_| Ok(Bytes::from_static(b"chunk"))));
+        let slow = chunks.then(async |chunk| {
+            tokio::time::sleep(IDLE_TIMEOUT / 2).await;
+            chunk
         });
-        let mut read = Box::pin(unless_idle(slow));
+        let mut read = Box::pin(with_idle_timeout(slow));
         let mut count = 0;
-        while let Some(piece) = read.next().await {
-            piece.unwrap();
+        while let Some(chunk) = read.next().await {
+            chunk.unwrap();
             count += 1;
-            // Whoever reads it is slow.
-            tokio::time::sleep(IDLE * 2).await;
+            // The reader is slow.
+            tokio::time::sleep(IDLE_TIMEOUT * 2).await;
         }
         assert_eq!(count, 100);
-        let first = stream::iter([Ok(Bytes::from_static(b"piece"))]);
-        let mut stuck = Box::pin(unless_idle(first.chain(stream::pending())));
+        let first = stream::iter([Ok(Bytes::from_static(b"chunk"))]);
+        let mut stuck = Box::pin(with_idle_timeout(first.chain(stream::pending())));
         assert!(stuck.next().await.unwrap().is_ok());
         assert_eq!(stuck.next().await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(stuck.next().await.is_none());

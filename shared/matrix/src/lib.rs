@@ -9,6 +9,7 @@ mod device;
 mod direct;
 mod error;
 mod files;
+mod keyed_lock;
 mod member;
 mod ownership;
 mod passwords;
@@ -21,7 +22,7 @@ mod timeline;
 pub mod wire;
 
 pub use appservice::Appservice;
-pub use bootstrap::{AdminAccount, bootstrap, bootstrap_without_push};
-pub use config::HomeserverConfig;
+pub use bootstrap::{bootstrap, bootstrap_without_push};
+pub use config::{AdminAccount, HomeserverConfig};
 pub use passwords::Passwords;
 pub use registration::Registration;

@@ -1,4 +1,4 @@
-//! Who is in a room, and what they do there beside talking.
+//! Memberships, invitations, read receipts and typing notifications.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     error::{Cause, Context},
 };
 
-/// How long the homeserver may take to be told that somebody types: later nobody wants to know.
+/// The time limit for a typing notification. A later one is useless.
 const TYPING_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ impl MembershipCalls for Appservice {
     async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
         let leave = self.http.post().at("rooms").at(room).at("leave").by(user);
         match leave.send::<IgnoredAny>().await {
-            // Who is not in the room cannot leave it; Conduit takes it for a success.
+            // Synapse's response if the user is not in the room. Conduit responds with success.
             Err(cause) if cause.is("M_FORBIDDEN") || cause.is("M_NOT_FOUND") => Ok(()),
             result => result.context("leaving a room").map(drop),
         }
@@ -44,11 +44,11 @@ impl MembershipCalls for Appservice {
 
     async fn accept(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool> {
         let context = "accepting an invitation";
-        // Asked first: into a public room anybody may come whom nobody invites any more.
+        // Checked first, because a public room can be joined without an invitation.
         if self.membership(room, user).await.context(context)?.as_deref() != Some("invite") {
             return Ok(false);
         }
-        // Without an invitation of ours: one that is withdrawn in this moment stays withdrawn.
+        // Joined without an invitation by the bot, so that a concurrent withdrawal holds.
         let join = self.http.post().at("rooms").at(room).at("join").by(user);
         match join.send::<IgnoredAny>().await {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => Ok(false),
@@ -62,7 +62,7 @@ impl MembershipCalls for Appservice {
 
     async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
         let joined: Joined =
-            self.http.get().at("joined_rooms").by(user).send().await.context("asking for a user's rooms")?;
+            self.http.get().at("joined_rooms").by(user).send().await.context("reading a user's rooms")?;
         Ok(joined.joined_rooms)
     }
 
@@ -79,16 +79,21 @@ impl MembershipCalls for Appservice {
             None => json!({ "typing": false }),
         };
         let call = self.http.put().at("rooms").at(room).at("typing").at(user).by(user).body(&body);
-        let told = call.within(TYPING_TIMEOUT).send::<IgnoredAny>().await;
-        told.context("telling who types").map(drop)
+        let sent = call.timeout(TYPING_TIMEOUT).send::<IgnoredAny>().await;
+        sent.context("sending a typing notification").map(drop)
     }
 }
 
 impl Appservice {
-    /// The user is in the room, invited by a member of it.
-    pub(crate) async fn bring_in(&self, room: &RoomId, user: &MatrixUserId, by: &MatrixUserId) -> Result<()> {
+    /// Ensures that a user is in a room, by an invitation of the member `by`.
+    pub(crate) async fn ensure_joined(
+        &self,
+        room: &RoomId,
+        user: &MatrixUserId,
+        by: &MatrixUserId,
+    ) -> Result<()> {
         match self.invite_and_join(room, user, by).await {
-            // Who was in when they were invited, and had left when they joined, can be invited now.
+            // A user who left between the refused invitation and the join can be invited now.
             Err(error) if error.failure() == Some(Failure::Rejected) => {
                 self.invite_and_join(room, user, by).await
             }
@@ -97,7 +102,7 @@ impl Appservice {
     }
 
     async fn invite_and_join(&self, room: &RoomId, user: &MatrixUserId, by: &MatrixUserId) -> Result<()> {
-        // Who is in the room already cannot be invited. Whether that is the reason, joining tells.
+        // An invitation of a present member is refused, too. The join distinguishes the two.
         let invited = match self.invite(room, user, by).await {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => Err(cause),
             result => Ok(result.context("inviting a user")?),
@@ -105,14 +110,12 @@ impl Appservice {
         let join = self.http.post().at("rooms").at(room).at("join").by(user);
         match (join.send::<IgnoredAny>().await, invited) {
             (Ok(_), _) => Ok(()),
-            (Err(cause), Err(earlier)) if cause.is_refused_for_good() => {
-                Err(earlier).context("inviting a user")
-            }
+            (Err(cause), Err(earlier)) if cause.is_rejected() => Err(earlier).context("inviting a user"),
             (Err(cause), _) => Err(cause).context("joining a room"),
         }
     }
 
-    /// The user is in the room, or invited.
+    /// Ensures that a user is in a room or invited.
     pub(crate) async fn ensure_invited(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
         match self.invite(room, user, &self.bot).await {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {
@@ -125,7 +128,7 @@ impl Appservice {
         }
     }
 
-    /// As the bot sees it. `None`: they were never there.
+    /// Returns a user's membership, as the bot sees it. Returns `None` if the user never had one.
     pub(crate) async fn membership(
         &self,
         room: &RoomId,

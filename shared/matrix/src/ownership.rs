@@ -1,8 +1,8 @@
-//! Accounts that this service made, and how it recognises them: by a mark that nobody else can make.
+//! Ownership of accounts: an account of this service has a mark that nobody else can forge.
 //!
-//! The mark is a MAC of the user id. It comes into being with the account, as the name of its device, so that an account
-//! whose registration was answered to nobody is recognised. Account data keep it when the device is gone, or renamed by its
-//! owner. Neither says anything about any other account.
+//! The mark is a MAC of the user id. Registration stores it as the name of the device, so that an account is
+//! recognised even if the response to its registration was lost. A copy in the account data remains if the
+//! device is removed or renamed. The mark of one account is not valid for another.
 
 use std::time::Duration;
 
@@ -17,15 +17,16 @@ use crate::{
     error::Cause,
 };
 
-/// The type of the account data that hold the mark.
+/// The type of the account data with the mark.
 const MARK: &str = "com.aesystek.messenger.account";
-/// The name of our device as clients show it, before the mark.
+/// The name of the device as clients show it, followed by the mark.
 const DEVICE_NAME: &str = "Messenger-Service";
-/// Synapse makes the device after the account: another process may be in between.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
-const LOOKS: usize = 12;
+/// The wait before another look for the mark: Synapse creates the device after the account.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// Most looks for the mark.
+const ATTEMPTS: usize = 12;
 
-/// The mark, as account data hold it.
+/// The account data with the mark.
 #[derive(Serialize, Deserialize, PartialEq)]
 struct Mark {
     mark: String,
@@ -37,14 +38,14 @@ struct Device {
 }
 
 impl Http {
-    /// Makes the account, or recognises one that an earlier call made. Returns `false` if somebody else made it, or has
-    /// the name for themselves; nothing is changed then.
+    /// Registers an account, or recognises it as one of this service. Returns `false` if others registered or
+    /// reserved it; nothing is changed then.
     pub(crate) async fn claim(&self, user: &MatrixUserId) -> Result<bool, Cause> {
-        let made = match self.register(user).await {
+        let is_new = match self.register(user).await {
             Err(cause) if cause.is_of_another_service() => return Ok(false),
-            made => made?,
+            registered => registered?,
         };
-        if !made && !self.recognise(user).await? {
+        if !is_new && !self.recognise(user).await? {
             return Ok(false);
         }
         let mark = Mark { mark: self.mark(user) };
@@ -52,36 +53,37 @@ impl Http {
         call.send::<IgnoredAny>().await.map(|_| true)
     }
 
-    /// Whether an account that exists is ours. One that was made in this moment may get its mark a little later.
+    /// Returns whether an existing account belongs to this service. Waits up to three seconds for the mark,
+    /// which an account gets just after its registration.
     pub(crate) async fn recognise(&self, user: &MatrixUserId) -> Result<bool, Cause> {
-        for _ in 1..LOOKS {
+        for _ in 1..ATTEMPTS {
             if self.is_marked(user).await? {
                 return Ok(true);
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(RETRY_INTERVAL).await;
         }
         self.is_marked(user).await
     }
 
-    /// The name of our device of an account.
+    /// Returns the name of the device on an account.
     pub(crate) fn device_name(&self, user: &MatrixUserId) -> String {
         format!("{DEVICE_NAME} {}", self.mark(user))
     }
 
     async fn is_marked(&self, user: &MatrixUserId) -> Result<bool, Cause> {
         let data = self.get().account_data(user, MARK).without_device(user);
-        if let Some(mark) = readable(data.send_as_it_is::<Mark>().await)?
+        if let Some(mark) = optional(data.send_once::<Mark>().await)?
             && mark.mark == self.mark(user)
         {
             return Ok(true);
         }
         let device = self.get().at("devices").at(DEVICE).without_device(user);
-        let device = readable(device.send_as_it_is::<Device>().await)?;
+        let device = optional(device.send_once::<Device>().await)?;
         Ok(device.and_then(|device| device.display_name) == Some(self.device_name(user)))
     }
 
     fn mark(&self, user: &MatrixUserId) -> String {
-        // HMAC takes keys of any length.
+        // This never fails: HMAC accepts keys of any length.
         Hmac::<Sha256>::new_from_slice(self.account_key.as_bytes()).map_or_else(
             |_| String::new(),
             |mut mac| {
@@ -92,11 +94,11 @@ impl Http {
     }
 }
 
-/// Returns `None` if the answer has no mark: nothing is there, or it is not shown, or is something else.
-fn readable<T>(answer: Result<T, Cause>) -> Result<Option<T>, Cause> {
-    match answer {
-        Err(Cause::Nonsense(_)) => Ok(None),
-        Err(cause) if cause.is_refused_for_good() => Ok(None),
-        answer => answer.map(Some),
+/// Returns `None` if the response has no mark: the homeserver refused, or its content is another.
+fn optional<T>(response: Result<T, Cause>) -> Result<Option<T>, Cause> {
+    match response {
+        Err(Cause::InvalidBody(_)) => Ok(None),
+        Err(cause) if cause.is_rejected() => Ok(None),
+        response => response.map(Some),
     }
 }

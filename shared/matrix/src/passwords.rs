@@ -12,24 +12,24 @@ use uuid::Uuid;
 
 use crate::{
     AdminAccount, Appservice,
-    bootstrap::{Administrator, is_conduit},
+    bootstrap::{AdminRoom, is_conduit},
     call::{Call, DEVICE},
     error::{Cause, Context, misconfigured},
 };
 
 const SETTING: &str = "setting a user's password";
-/// Synapse's own API.
+/// The root of Synapse's admin API.
 const SYNAPSE: &str = "/_synapse/admin";
 
-/// The accounts, as somebody else's clients use them.
+/// Passwords of the accounts for other Matrix clients.
 pub struct Passwords {
     appservice: Appservice,
     admin: AdminAccount,
-    /// Synapse's `registration_shared_secret`: makes the administrator when there is none.
+    /// Synapse's `registration_shared_secret`, with which a missing administrator is registered.
     registration_secret: Option<String>,
     is_conduit: OnceCell<bool>,
-    /// Conduit's answers do not say to which command they belong.
-    turn: Mutex<()>,
+    /// Serialises commands in Conduit's admin room, whose answers name no command.
+    admin_room_lock: Mutex<()>,
 }
 
 #[derive(Deserialize)]
@@ -38,25 +38,32 @@ struct Nonce {
 }
 
 impl Passwords {
-    /// `admin` administrates the homeserver. On Synapse it is made when it is first needed, for which Synapse's
-    /// `registration_shared_secret` is necessary. Does no I/O.
+    /// Creates the adapter. Does no I/O. `admin` is an administrator of the homeserver. On Synapse, the first
+    /// use registers it, which needs Synapse's `registration_shared_secret`.
     pub fn new(appservice: Appservice, admin: AdminAccount, registration_secret: Option<String>) -> Self {
-        Self { appservice, admin, registration_secret, is_conduit: OnceCell::new(), turn: Mutex::default() }
+        Self {
+            appservice,
+            admin,
+            registration_secret,
+            is_conduit: OnceCell::new(),
+            admin_room_lock: Mutex::default(),
+        }
     }
 
     async fn is_conduit(&self) -> Result<bool> {
-        let look =
-            || async { is_conduit(&self.appservice).await.context("looking for the kind of homeserver") };
-        self.is_conduit.get_or_try_init(look).await.copied()
+        let detect =
+            || async { is_conduit(&self.appservice).await.context("detecting the homeserver's kind") };
+        self.is_conduit.get_or_try_init(detect).await.copied()
     }
 
-    /// Conduit makes passwords itself. The user, with it, then chooses another; which logs out their other devices.
-    async fn choose_on_conduit(&self, user: &MatrixUserId, password: &str) -> Result<()> {
+    /// Sets a password on Conduit, which generates passwords itself: the user changes the generated one,
+    /// which logs out the other devices.
+    async fn set_on_conduit(&self, user: &MatrixUserId, password: &str) -> Result<()> {
         let http = &self.appservice.http;
-        let _turn = self.turn.lock().await;
-        let administrator = Administrator::enter(http, &self.admin, true).await?;
-        let reset = administrator.reset_password(user, localpart(user)).await;
-        administrator.leave().await;
+        let _lock = self.admin_room_lock.lock().await;
+        let admin_room = AdminRoom::enter(http, &self.admin, true).await?;
+        let reset = admin_room.reset_password(user, localpart(user)).await;
+        admin_room.log_out().await;
         let body = json!({
             "new_password": password,
             "logout_devices": true,
@@ -69,21 +76,22 @@ impl Passwords {
         let login = http.log_in(user, DEVICE).await.context(SETTING)?;
         let change = http.post().at("account").at("password").with_token(&login.access_token).body(&body);
         change.send::<IgnoredAny>().await.context(SETTING)?;
-        // Conduit takes an account without password for a deactivated one, and remembers it room by room.
+        // Conduit caches per room that an account without a password is deactivated; a member event refreshes
+        // that.
         let name = http.display_name(user).await.context(SETTING)?.unwrap_or_default();
-        http.announce(user, &name).await.context(SETTING)
+        http.set_display_name(user, &name).await.context(SETTING)
     }
 
     async fn set_on_synapse(&self, user: &MatrixUserId, password: &str) -> Result<()> {
         let body = json!({ "password": password, "logout_devices": true });
         match self.as_admin(user, &body).await {
             Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {
-                self.make_admin().await?;
+                self.register_admin().await?;
                 self.as_admin(user, &body).await.context(SETTING)?;
             }
             result => result.context(SETTING)?,
         }
-        // Ours went with the others.
+        // The device of this service was logged out with the others.
         self.appservice.http.log_in(user, DEVICE).await.context(SETTING).map(drop)
     }
 
@@ -92,8 +100,9 @@ impl Passwords {
         let admin = http.user(&self.admin.localpart);
         let set = || {
             let call = Call::new(http, Method::PUT, SYNAPSE).at("v2").at("users").at(user);
-            // Never mended: an administrator that we made as an ordinary user could not become one any more.
-            call.by(&admin).body(body).send_as_it_is::<IgnoredAny>()
+            // Sent once: an administrator that was restored as an ordinary user could not be registered any
+            // more.
+            call.by(&admin).body(body).send_once::<IgnoredAny>()
         };
         match set().await {
             Err(cause) if cause.is("M_UNKNOWN_DEVICE") => {
@@ -104,19 +113,20 @@ impl Passwords {
         }
     }
 
-    /// Shared-secret registration (Synapse's documentation, "Register users").
-    async fn make_admin(&self) -> Result<()> {
-        let context = "making an administrator";
+    /// Registers the administrator by the shared secret (Synapse's documentation, "Shared-Secret
+    /// Registration").
+    async fn register_admin(&self) -> Result<()> {
+        let context = "registering an administrator";
         let (http, localpart, password) =
             (&self.appservice.http, &self.admin.localpart, &self.admin.password);
         let Some(secret) = &self.registration_secret else {
             let explanation = format!(
-                "{} is no administrator of this Synapse: give us its registration_shared_secret, or make it one",
+                "{} is not an administrator of this Synapse: make it one, or configure the registration_shared_secret",
                 http.user(localpart)
             );
             return Err(misconfigured(context, explanation));
         };
-        let path = |method| Call::new(http, method, SYNAPSE).at("v1").at("register").by_nobody();
+        let path = |method| Call::new(http, method, SYNAPSE).at("v1").at("register").unauthenticated();
         let nonce: Nonce = path(Method::GET).send().await.context(context)?;
         let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes())
             .map_err(|error| misconfigured(context, error.to_string()))?;
@@ -129,7 +139,7 @@ impl Passwords {
             "mac": hex::encode(mac.finalize().into_bytes()),
         });
         match path(Method::POST).body(&body).send::<IgnoredAny>().await {
-            // Somebody else has just made it; if it is no administrator, the next call says so.
+            // It exists. If it is not an administrator, the next call fails.
             Err(cause) if cause.is("M_USER_IN_USE") => Ok(()),
             result => result.context(context).map(drop),
         }
@@ -139,19 +149,19 @@ impl Passwords {
 #[async_trait]
 impl ExternalAccounts for Passwords {
     async fn set_password(&self, user: &MatrixUserId, password: &str) -> Result<()> {
-        // Accounts of before may lack it, and from now on there may be a phone.
+        // Older accounts may lack the push rule, and from now on there may be a phone.
         self.appservice.http.ensure_push_rule(user, &self.appservice.bot).await?;
         if self.is_conduit().await? {
-            self.choose_on_conduit(user, password).await
+            self.set_on_conduit(user, password).await
         } else {
             self.set_on_synapse(user, password).await
         }
     }
 
     async fn revoke(&self, user: &MatrixUserId) -> Result<()> {
-        let nobodys = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        self.set_password(user, &nobodys).await?;
-        // For good measure: whatever a homeserver leaves logged in when a password changes.
+        let unknown = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        self.set_password(user, &unknown).await?;
+        // A homeserver may leave devices logged in when the password changes.
         let context = "logging a user's devices out";
         let http = &self.appservice.http;
         http.post().at("logout").at("all").by(user).send::<IgnoredAny>().await.context(context)?;

@@ -1,17 +1,17 @@
-//! Paths of the client-server API. Every part is exactly one segment, whatever stands in it, so an id can never reach
+//! Paths of the client-server API. Each id is escaped into exactly one segment, so that it can never reach
 //! another endpoint.
 
 use messenger_core::id::{EventId, MatrixUserId, RoomId};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What stands unescaped: the unreserved characters of RFC 3986.
+/// The characters that are not escaped: the unreserved ones of RFC 3986.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// Most bytes of an id (Matrix specification, appendix "Common identifier format").
+/// Most bytes of an id (Matrix specification, appendix "Common Identifier Format").
 const MAX: usize = 255;
 
-/// A text that cannot be the part of a path that it should be.
+/// A text that is not a valid segment of its kind.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{text:?} is no {kind}")]
+#[error("{text:?} is not a {kind}")]
 pub(crate) struct Malformed {
     text: String,
     kind: &'static str,
@@ -23,18 +23,18 @@ impl Malformed {
     }
 }
 
-/// What can be a part of a path.
+/// A segment of a path.
 pub(crate) trait Segment {
-    /// What it is, as in "is no room id".
+    /// The name of its kind, as in "is not a room id".
     const KIND: &'static str;
     /// The character that it begins with.
     const SIGIL: Option<char>;
 
-    /// The text of it.
+    /// Returns its text, unescaped.
     fn text(&self) -> &str;
 }
 
-/// A path below `/_matrix/…`, or what is wrong with it.
+/// A path below `/_matrix/…`, or its first invalid segment.
 #[derive(Debug)]
 pub(crate) struct Path(Result<String, Malformed>);
 
@@ -56,7 +56,7 @@ fn escaped<S: Segment + ?Sized>(segment: &S) -> Result<String, Malformed> {
     let text = segment.text();
     let body = match S::SIGIL {
         Some(sigil) => text.strip_prefix(sigil),
-        // A URL has no way to write these two as segments: they mean other directories even when escaped.
+        // A URL cannot contain these two as segments, not even escaped.
         None => Some(text).filter(|text| !matches!(*text, "." | "..")),
     };
     if body.is_none_or(str::is_empty) || text.len() > MAX || text.chars().any(char::is_control) {
@@ -66,7 +66,7 @@ fn escaped<S: Segment + ?Sized>(segment: &S) -> Result<String, Malformed> {
 }
 
 impl Segment for str {
-    const KIND: &'static str = "part of a path";
+    const KIND: &'static str = "path segment";
     const SIGIL: Option<char> = None;
 
     fn text(&self) -> &str {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_one_segment_whatever_stands_in_it() {
+    fn an_id_is_escaped_into_one_segment() {
         for (id, segment) in [
             ("!abc:hub.local", "%21abc%3Ahub.local"),
             (
@@ -122,11 +122,11 @@ mod tests {
             assert!(room(id).is_err(), "{id:?}");
         }
         assert!(room(&format!("!{}", "a".repeat(255))).is_err());
-        assert_eq!(room("@a:b").unwrap_err().to_string(), "\"@a:b\" is no room id");
+        assert_eq!(room("@a:b").unwrap_err().to_string(), "\"@a:b\" is not a room id");
     }
 
     #[test]
-    fn a_transaction_id_cannot_leave_its_place() {
+    fn a_transaction_id_is_escaped_into_one_segment() {
         let send = |id: &str| Path::below("/v3").at("send").at(id).finish();
         assert!(send("..").is_err());
         assert!(send(".").is_err());

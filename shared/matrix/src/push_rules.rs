@@ -1,8 +1,7 @@
-//! The push rule by which urgent notifications ring (Matrix specification, "Push Rules").
+//! The push rule that makes urgent notifications ring (Matrix specification, "Push Rules").
 //!
-//! The default rules make no sound for a mention of the room, and a mention of each member needs the list of all members in
-//! every event. So each account has a rule of its own: whoever is in the room hears it, however many they are, and sending
-//! costs nothing more.
+//! The default rules make no sound for a mention of the room, and an event cannot list all members. Therefore
+//! each account has a rule of its own, so that all members hear the notification.
 
 use messenger_core::{Result, id::MatrixUserId, rendering::MARKER};
 use reqwest::StatusCode;
@@ -18,14 +17,12 @@ use crate::{
 const RULE: &str = "com.aesystek.urgent";
 
 impl Http {
-    /// Gives an account the rule, unless it has it: what users change about it stays. Returns whether it was missing.
-    ///
-    /// # Errors
-    /// When the homeserver fails. A homeserver that refuses the rule is no error: the account works without.
+    /// Adds the rule to an account that lacks it. Returns whether it was missing. An existing rule stays as
+    /// its user changed it. A refusal is not an error, because the account works without the rule.
     pub(crate) async fn ensure_push_rule(&self, user: &MatrixUserId, bot: &MatrixUserId) -> Result<bool> {
         match rule(self.get(), user).send::<IgnoredAny>().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => {}
-            known => return unless_refused(known, user).context("looking for a push rule").map(|()| false),
+            known => return unless_refused(known, user).context("reading a push rule").map(|()| false),
         }
         self.put_push_rule(user, bot).await.map(|()| true)
     }
@@ -40,7 +37,7 @@ fn rule<'a>(call: Call<'a>, user: &'a MatrixUserId) -> Call<'a> {
     call.at("pushrules").at("global").at("override").at(RULE).by(user)
 }
 
-/// Matches urgent notifications of the bot: nobody else makes phones ring by the same field.
+/// Returns the rule, which matches urgent notifications by the bot and the same content by nobody else.
 fn urgent(bot: &MatrixUserId) -> Value {
     let priority = format!("content.{}.priority", MARKER.replace('.', r"\."));
     json!({
@@ -58,7 +55,7 @@ fn urgent(bot: &MatrixUserId) -> Value {
 
 fn unless_refused(result: Result<IgnoredAny, Cause>, user: &MatrixUserId) -> Result<(), Cause> {
     match result {
-        Err(cause) if cause.is_refused_for_good() => {
+        Err(cause) if cause.is_rejected() => {
             let cause: &dyn std::error::Error = &cause;
             tracing::warn!(%user, cause, "push rule of urgent notifications refused by the homeserver");
             Ok(())

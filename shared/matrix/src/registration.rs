@@ -1,25 +1,24 @@
-//! The registration: how a homeserver learns that we exist.
-//!
-//! Matrix specification, Application Service API, "Registration".
+//! The registration of this service with a homeserver (Matrix specification, "Application Service API",
+//! "Registration").
 
 use std::{fmt, time::Duration};
 
 use reqwest::{Client, header::CONTENT_TYPE};
 use serde_json::Value;
 
-/// Time limit for the service's answer to a ping.
+/// The time limit for the response to a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the homeserver has to know of us.
+/// A registration of this service as an Application Service.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// Names this registration among others; never changes.
+    /// The id, which never changes.
     pub id: String,
-    /// Where we take its transactions; `None`: it sends none.
+    /// The address to which the homeserver pushes transactions. `None` disables push.
     pub url: Option<String>,
-    /// The secret by which it knows us.
+    /// The token by which the homeserver authenticates this service.
     pub as_token: String,
-    /// The secret by which we know it.
+    /// The token by which this service authenticates the homeserver.
     pub hs_token: String,
     /// The localpart of the bot.
     pub bot_localpart: String,
@@ -28,19 +27,19 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Whether the service answers at its address and knows the homeserver's token, asked as the homeserver does
-    /// (`POST /_matrix/app/v1/ping`). `true` without an address: nothing is pushed.
+    /// Pings the service as the homeserver does (`POST /_matrix/app/v1/ping`). Returns whether it responds
+    /// and accepts the homeserver's token. Returns `true` without an address, since nothing is pushed then.
     pub async fn is_answered(&self) -> bool {
         let Some(url) = &self.url else { return true };
         let Ok(client) = Client::builder().no_proxy().timeout(PING_TIMEOUT).build() else { return false };
         let url = format!("{}/_matrix/app/v1/ping", url.trim_end_matches('/'));
         let request = client.post(url).bearer_auth(&self.hs_token).header(CONTENT_TYPE, "application/json");
-        let answer = request.body("{}").send().await;
-        answer.is_ok_and(|answer| answer.status().is_success())
+        let response = request.body("{}").send().await;
+        response.is_ok_and(|response| response.status().is_success())
     }
 }
 
-/// Never shows the tokens.
+/// Hides the tokens.
 impl fmt::Debug for Registration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registration")
@@ -52,20 +51,20 @@ impl fmt::Debug for Registration {
     }
 }
 
-/// What is added to the bot's localpart to name the registration's own user, by whom nothing is ever done: Synapse lets
-/// that user read no `/sync` (500), and the bot has to. No Hub user is mapped to such a localpart.
-const SENDER: &str = "_-appservice";
+/// The suffix of the bot's localpart that makes the registration's own user. That user is never used, because
+/// Synapse responds to its `/sync` with 500. No Hub user is mapped to such a localpart.
+const SENDER_SUFFIX: &str = "_-appservice";
 
-/// The registration as the file that Synapse reads (`app_service_config_files`) and the text that Conduit is sent.
+/// Returns the registration as YAML: for Synapse's `app_service_config_files`, and for Conduit's admin room.
 ///
-/// The users are not exclusively ours: else Conduit would let nobody log in with a password. The aliases are: else
-/// anybody could take the alias of a room that is yet to come, and so keep it from being made.
+/// The namespace of users is not exclusive, because Conduit refuses passwords in an exclusive one. That of
+/// aliases is, so that nobody can take the alias of a future room.
 ///
-/// Ephemeral events are asked for under both names, since older Synapses know the unstable one (MSC2409). Conduit
-/// sends none; there they come by `/sync`.
+/// Ephemeral events are requested by both names, because older Synapses know only the unstable one (MSC2409).
+/// Conduit pushes none; they arrive by `/sync`.
 pub fn yaml(registration: &Registration) -> String {
     let Registration { id, url, as_token, hs_token, bot_localpart, server_name } = registration;
-    let server = literally(server_name);
+    let server = escape_regex(server_name);
     let users = quoted(&format!("^@.*:{server}$"));
     let aliases = quoted(&format!("^#hub_.*:{server}$"));
     format!(
@@ -90,17 +89,17 @@ namespaces:
         url = url.as_deref().map_or_else(|| "null".to_owned(), quoted),
         as_token = quoted(as_token),
         hs_token = quoted(hs_token),
-        sender = quoted(&format!("{bot_localpart}{SENDER}")),
+        sender = quoted(&format!("{bot_localpart}{SENDER_SUFFIX}")),
     )
 }
 
-/// A JSON string is a YAML string.
+/// Quotes a text for YAML. A JSON string is a valid YAML string.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// A regular expression for exactly this server name, in Python's dialect (Synapse) and Rust's (Conduit).
-fn literally(server_name: &str) -> String {
+/// Escapes a server name for regular expressions of Python (Synapse) and Rust (Conduit).
+fn escape_regex(server_name: &str) -> String {
     server_name.chars().fold(String::new(), |mut regex, c| {
         if !c.is_alphanumeric() && !matches!(c, '-' | ':') {
             regex.push('\\');
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_quoted_for_yaml_and_escaped_for_regular_expressions() {
+    fn values_are_quoted_for_yaml_and_escaped_for_regular_expressions() {
         let text = yaml(&registration());
         assert!(text.contains(r#"regex: "^@.*:chat\\.hub-1\\.local:8448$""#), "{text}");
         assert!(text.contains(r#"regex: "^#hub_.*:chat\\.hub-1\\.local:8448$""#), "{text}");
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn who_types_is_pushed_by_old_and_new_homeservers() {
+    fn ephemeral_events_are_requested_by_both_names() {
         let text = yaml(&registration());
         for key in ["receive_ephemeral", "de.sorunome.msc2409.push_ephemeral"] {
             assert!(text.contains(&format!("\n{key}: true\n")), "{text}");
@@ -143,13 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_url_nothing_is_pushed() {
+    fn a_registration_without_a_url_disables_push() {
         let text = yaml(&Registration { url: None, ..registration() });
         assert!(text.contains("url: null\n"), "{text}");
     }
 
     #[test]
-    fn tokens_are_not_in_the_debug_form() {
+    fn the_debug_form_hides_the_tokens() {
         assert!(!format!("{:?}", registration()).contains("secret"));
     }
 }

@@ -1,18 +1,12 @@
-//! Rooms: one for each alias, however often and from wherever it is asked for.
+//! Creation of rooms: one room for each alias, across retries and processes.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 use messenger_core::{Result, id::RoomId, port::RoomState as _, room::NewRoom};
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
-use tokio::{
-    sync::{Mutex, MutexGuard},
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     Appservice,
@@ -20,21 +14,13 @@ use crate::{
 };
 
 const CREATING: &str = "creating a room";
-/// Room ids with a server part, and power levels as everybody knows them; both servers have it.
+/// The version of new rooms. Both servers support it; its room ids have a server part.
 const VERSION: &str = "11";
-/// How long a room may take from its alias to its first member. Synapse takes milliseconds, unless it dies between them.
-const BIRTH: Duration = Duration::from_secs(5);
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// How many aliases can be at it at once.
-const STRIPES: usize = 64;
-
-/// Whose turn it is in this process to create the room of an alias, or to change what a user has stored. Conduit makes two
-/// rooms of one alias when it is asked twice at once; between processes the claims of [`messenger_core::port::Rooms`]
-/// prevent that.
-pub(crate) struct KeyedLock {
-    stripes: [Mutex<()>; STRIPES],
-    hasher: RandomState,
-}
+/// The time that a room may take from its alias to its first member. Synapse takes milliseconds, unless it is
+/// killed.
+const CREATION_TIMEOUT: Duration = Duration::from_secs(5);
+/// The wait before an alias is resolved again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Deserialize)]
 struct Room {
@@ -49,23 +35,25 @@ struct StateEvent {
     sender: String,
 }
 
-/// What an alias leads to.
+/// The room of an alias.
 enum Found {
-    /// A room of the bot, with its state.
+    /// A room that the bot created, with its state.
     Ours(RoomId, Vec<StateEvent>),
-    /// A room without a single member: not ready yet, or never to be.
+    /// A room without members, whose creation is not finished and may never be.
     Empty,
-    /// Nothing (any more).
+    /// No room.
     Nothing,
 }
 
 impl Appservice {
-    /// Creates the room, or finds it and adds what is missing. Whoever is to be in it is invited last, so that no room
-    /// that comes to nothing is ever seen.
-    pub(crate) async fn make_room(self, room: NewRoom) -> Result<RoomId> {
+    /// Creates a room, or finds it and adds missing state. Invites users last, so that they never see an
+    /// unfinished room.
+    pub(crate) async fn create_or_find_room(self, room: NewRoom) -> Result<RoomId> {
         let id = {
-            let _turn = self.turns.take(&room.alias).await;
-            self.make_or_find(&room).await?
+            // Conduit creates two rooms of one alias for concurrent requests. Between processes, the claims
+            // of `messenger_core::port::Rooms` prevent that.
+            let _lock = self.alias_locks.lock(&room.alias).await;
+            self.create_or_find(&room).await?
         };
         for user in &room.invite {
             if let Err(error) = self.ensure_invited(&id, user).await {
@@ -82,11 +70,11 @@ impl Appservice {
         Ok(id)
     }
 
-    async fn make_or_find(&self, room: &NewRoom) -> Result<RoomId> {
+    async fn create_or_find(&self, room: &NewRoom) -> Result<RoomId> {
         let alias = format!("#{}:{}", room.alias, self.http.server_name);
-        let mut deadline = Some(Instant::now() + BIRTH);
+        let mut deadline = Some(Instant::now() + CREATION_TIMEOUT);
         loop {
-            match self.make(room, &alias).await {
+            match self.create(room, &alias).await {
                 Err(cause) if is_in_use(&cause) => {}
                 result => return result.context(CREATING),
             }
@@ -95,20 +83,20 @@ impl Appservice {
                     self.complete(room, &alias, &id, &state).await.context("completing a room")?;
                     return Ok(id);
                 }
-                (Found::Empty, Some(birth)) if birth < Instant::now() => {
-                    tracing::warn!(alias, "the room of this alias has no members: making another");
+                (Found::Empty, Some(timeout)) if timeout < Instant::now() => {
+                    tracing::warn!(alias, "room of this alias has no members; creating another");
                     deadline = None;
-                    self.release(&alias).await.context("releasing the alias of a dead room")?;
+                    self.release(&alias).await.context("releasing the alias of an empty room")?;
                 }
-                (Found::Empty | Found::Nothing, Some(_)) => sleep(LOOK_AGAIN).await,
+                (Found::Empty | Found::Nothing, Some(_)) => sleep(RETRY_INTERVAL).await,
                 (Found::Empty | Found::Nothing, None) => {
-                    return Err(misconfigured(CREATING, format!("{alias} is in use and leads to no room")));
+                    return Err(misconfigured(CREATING, format!("{alias} is in use but has no room")));
                 }
             }
         }
     }
 
-    async fn make(&self, room: &NewRoom, alias: &str) -> Result<RoomId, Cause> {
+    async fn create(&self, room: &NewRoom, alias: &str) -> Result<RoomId, Cause> {
         let mut body = json!({
             "room_version": VERSION,
             // Join rule `invite`, history visibility `shared`, no encryption.
@@ -124,7 +112,7 @@ impl Appservice {
             body["topic"] = topic.as_str().into();
         }
         let room: Room = self.http.post().at("createRoom").by(&self.bot).body(&body).send().await?;
-        tracing::info!(alias, room = %room.room_id, "created a room");
+        tracing::info!(alias, room = %room.room_id, "room created");
         Ok(room.room_id)
     }
 
@@ -144,26 +132,26 @@ impl Appservice {
             if self.is_empty(&id).await.context(context)? {
                 return Ok(Found::Empty);
             }
-            // Whoever makes it may have come in between the two questions.
+            // Its creator may have joined between the two requests.
             state = self.state(&id).await;
         }
         match state {
-            Ok(state) if self.made(&state) => Ok(Found::Ours(id, state)),
+            Ok(state) if self.is_created_by_bot(&state) => Ok(Found::Ours(id, state)),
             Err(cause) if !cause.is_status(StatusCode::FORBIDDEN) => Err(cause).context(context),
             Ok(_) | Err(_) => {
                 let bot = &self.bot;
                 let explanation =
-                    format!("{alias} belongs to {id}, which is no room of {bot}: remove that alias");
+                    format!("{alias} belongs to {id}, which is not a room of {bot}: remove that alias");
                 Err(misconfigured(context, explanation))
             }
         }
     }
 
-    fn made(&self, state: &[StateEvent]) -> bool {
+    fn is_created_by_bot(&self, state: &[StateEvent]) -> bool {
         state.iter().any(|event| event.kind == "m.room.create" && event.sender == self.bot.as_str())
     }
 
-    /// Whether nobody at all is in the room. Only Synapse tells; only there can an alias be older than its room.
+    /// Returns whether a room has no members. Only Synapse has such rooms and reports them.
     async fn is_empty(&self, room: &RoomId) -> Result<bool, Cause> {
         let members = self.http.get().at("rooms").at(room).at("joined_members").by(&self.bot);
         match members.send::<IgnoredAny>().await {
@@ -175,12 +163,13 @@ impl Appservice {
         }
     }
 
+    /// Removes an alias.
     pub(crate) async fn release(&self, alias: &str) -> Result<(), Cause> {
         let call = self.http.delete().at("directory").at("room").at(alias).by(&self.bot);
         call.send::<IgnoredAny>().await.map(drop)
     }
 
-    /// Adds what is missing when the homeserver died while it made the room.
+    /// Adds the state that a room lacks if the homeserver was killed during its creation.
     async fn complete(
         &self,
         room: &NewRoom,
@@ -189,16 +178,16 @@ impl Appservice {
         state: &[StateEvent],
     ) -> Result<(), Cause> {
         let has = |kind: &str| state.iter().any(|event| event.kind == kind && event.state_key.is_empty());
-        for (kind, content) in self.wanted(room, alias).into_iter().filter(|(kind, _)| !has(kind)) {
-            tracing::warn!(alias, room = %id, kind, "adding what a half-made room lacks");
+        for (kind, content) in self.required_state(room, alias).into_iter().filter(|(kind, _)| !has(kind)) {
+            tracing::warn!(alias, room = %id, kind, "incomplete room lacks a state event; adding it");
             let call = self.http.put().at("rooms").at(id).at("state").at(kind).by(&self.bot);
             call.body(&content).send::<IgnoredAny>().await?;
         }
         Ok(())
     }
 
-    fn wanted(&self, room: &NewRoom, alias: &str) -> Vec<(&'static str, Value)> {
-        let mut wanted = vec![
+    fn required_state(&self, room: &NewRoom, alias: &str) -> Vec<(&'static str, Value)> {
+        let mut state = vec![
             ("m.room.power_levels", self.power_levels(room.members_invite)),
             ("m.room.canonical_alias", json!({ "alias": alias })),
             ("m.room.join_rules", json!({ "join_rule": "invite" })),
@@ -206,11 +195,12 @@ impl Appservice {
             ("m.room.guest_access", guest_access()),
             ("m.room.name", json!({ "name": room.name })),
         ];
-        wanted.extend(room.topic.iter().map(|topic| ("m.room.topic", json!({ "topic": topic }))));
-        wanted
+        state.extend(room.topic.iter().map(|topic| ("m.room.topic", json!({ "topic": topic }))));
+        state
     }
 
-    /// All of them, since the servers' defaults differ: on Conduit every member could invite.
+    /// Returns the power levels of a new room. All are set, because the defaults differ: on Conduit each
+    /// member may invite.
     pub(crate) fn power_levels(&self, members_invite: bool) -> Value {
         json!({
             "users": { self.bot.as_str(): 100 },
@@ -226,21 +216,8 @@ impl Appservice {
     }
 }
 
-impl KeyedLock {
-    pub(crate) async fn take(&self, of: &str) -> MutexGuard<'_, ()> {
-        let stripe = usize::try_from(self.hasher.hash_one(of) % STRIPES as u64).unwrap_or_default();
-        self.stripes[stripe].lock().await
-    }
-}
-
-impl Default for KeyedLock {
-    fn default() -> Self {
-        Self { stripes: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
-    }
-}
-
-/// The state events that nobody but the bot sends, whoever is given power: without them a room stays readable here, and
-/// stays the room of its key.
+/// Returns the power levels of state events that only the bot may send, even if members get power. They could
+/// make a room unreadable for this service, or replace it.
 pub(crate) fn bot_only() -> Value {
     json!({
         "m.room.encryption": 100,
@@ -255,7 +232,8 @@ fn guest_access() -> Value {
     json!({ "guest_access": "forbidden" })
 }
 
-/// `M_ROOM_IN_USE`; of two calls at once Synapse answers the later one 409 `M_UNKNOWN`.
+/// Returns whether the alias exists. Besides `M_ROOM_IN_USE`, Synapse sends 409 `M_UNKNOWN` for concurrent
+/// requests.
 fn is_in_use(cause: &Cause) -> bool {
     cause.is("M_ROOM_IN_USE") || cause.is_status(StatusCode::CONFLICT)
 }

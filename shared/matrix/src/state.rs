@@ -1,4 +1,4 @@
-//! The state of rooms: what users may do there, what replaced a room, and who is invited.
+//! The state of rooms: permissions, successors, power levels and invitations.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,16 @@ use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
     Appservice,
     error::{Cause, Context},
     room::bot_only,
+    wire::{
+        parse_or_skip,
+        sync::{Invited, Sync},
+    },
 };
 
 const READING: &str = "reading the state of a room";
@@ -55,18 +59,6 @@ struct Event {
     sender: String,
 }
 
-#[derive(Deserialize)]
-struct Sync {
-    #[serde(default)]
-    rooms: Rooms,
-}
-
-#[derive(Deserialize, Default)]
-struct Rooms {
-    #[serde(default)]
-    invite: BTreeMap<RoomId, Value>,
-}
-
 #[async_trait]
 impl RoomState for Appservice {
     async fn permissions(&self, room: &RoomId, user: &MatrixUserId) -> Result<Permissions> {
@@ -96,7 +88,7 @@ impl RoomState for Appservice {
 
     async fn successor(&self, room: &RoomId) -> Result<Option<RoomId>> {
         match self.content::<Tombstone>(room, "m.room.tombstone").await {
-            Err(cause) if cause.is_refused_for_good() => Ok(None),
+            Err(cause) if cause.is_rejected() => Ok(None),
             tombstone => Ok(tombstone.context(READING)?.and_then(|tombstone| tombstone.replacement_room)),
         }
     }
@@ -104,31 +96,31 @@ impl RoomState for Appservice {
     async fn correct_power_levels(&self, room: &RoomId, members_invite: bool) -> Result<bool> {
         let context = "correcting the power levels of a room";
         let levels: Option<Map<String, Value>> = match self.content(room, "m.room.power_levels").await {
-            Err(cause) if cause.is_refused_for_good() => return Ok(false),
+            Err(cause) if cause.is_rejected() => return Ok(false),
             levels => levels.context(context)?,
         };
         let levels = levels.unwrap_or_default();
         let has_power =
             levels.get("users").and_then(|users| users.get(self.bot.as_str())) == Some(&json!(100));
-        let wanted = corrected(&levels, members_invite);
-        if !has_power || wanted == levels {
+        let corrected = corrected(&levels, members_invite);
+        if !has_power || corrected == levels {
             return Ok(has_power);
         }
         let call = self.http.put().at("rooms").at(room).at("state").at("m.room.power_levels").by(&self.bot);
-        match call.body(&wanted).send::<IgnoredAny>().await {
-            Err(cause) if cause.is_refused_for_good() => Ok(false),
+        match call.body(&corrected).send::<IgnoredAny>().await {
+            Err(cause) if cause.is_rejected() => Ok(false),
             result => result.map(|_| true).context(context),
         }
     }
 
     async fn discard(&self, room: &RoomId, alias: &str) -> Result<()> {
-        // It was found, not made: somebody may come back to it.
+        // A room with messages existed before, and its members may use it again.
         if self.before(room, None, 50, None).await?.events.iter().any(is_message) {
             return Ok(());
         }
         let alias = format!("#{alias}:{}", self.http.server_name);
         match self.release(&alias).await {
-            Err(cause) if cause.is_refused_for_good() => {}
+            Err(cause) if cause.is_rejected() => {}
             result => result.context("releasing the alias of a discarded room")?,
         }
         self.leave_as_bot(room).await
@@ -137,7 +129,7 @@ impl RoomState for Appservice {
     async fn leave_as_bot(&self, room: &RoomId) -> Result<()> {
         let leave = self.http.post().at("rooms").at(room).at("leave").by(&self.bot);
         match leave.send::<IgnoredAny>().await {
-            Err(cause) if cause.is_refused_for_good() => Ok(()),
+            Err(cause) if cause.is_rejected() => Ok(()),
             result => result.context("leaving a room").map(drop),
         }
     }
@@ -159,13 +151,10 @@ impl RoomState for Appservice {
             .of(user)
             .read(&self.http, user, call)
             .await
-            .context("asking for the invitations of a user")?;
-        let inviter = |invited: &Value| {
-            let events = invited.pointer("/invite_state/events")?.as_array()?;
-            let own = events
-                .iter()
-                .find(|event| event["type"] == "m.room.member" && event["state_key"] == user.as_str())?;
-            own["sender"].as_str().map(MatrixUserId::new)
+            .context("reading the invitations of a user")?;
+        let inviter = |invited: &RawValue| {
+            let invited: Invited = parse_or_skip(invited, "invitation")?;
+            invited.inviter(user)
         };
         let invitations = sync.rooms.invite.into_iter();
         Ok(invitations.filter_map(|(room, invited)| Some((room, inviter(&invited)?))).collect())
@@ -173,18 +162,19 @@ impl RoomState for Appservice {
 }
 
 impl Appservice {
-    /// The content of a state event with an empty key, as the bot reads it; `None` if there is none, or if it cannot be
-    /// understood.
+    /// Returns the content of a state event with an empty key, as the bot reads it. Returns `None` if there
+    /// is no such event or if it cannot be parsed.
     async fn content<T: DeserializeOwned>(&self, room: &RoomId, kind: &str) -> Result<Option<T>, Cause> {
         let call = self.http.get().at("rooms").at(room).at("state").at(kind).by(&self.bot);
         match call.send().await {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
-            Err(Cause::Nonsense(_)) => Ok(None),
+            Err(Cause::InvalidBody(_)) => Ok(None),
             content => content.map(Some),
         }
     }
 
-    /// From room version 12 on creators have all power and stand in no list.
+    /// Returns whether a user has unlimited power as a creator. Since room version 12, power levels do not
+    /// list creators.
     async fn is_creator_with_power(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool, Cause> {
         let create = self.content::<Create>(room, "m.room.create").await?.unwrap_or_default();
         let version = create.room_version.as_deref().map(str::parse::<u32>);
@@ -203,7 +193,7 @@ fn is_message(event: &RoomEvent) -> bool {
     matches!(event.content, Content::Message(_))
 }
 
-/// The power levels of a room as they are, with those of a new room where they matter.
+/// Returns power levels with the bot's state events, and with the right of members to invite.
 fn corrected(levels: &Map<String, Value>, members_invite: bool) -> Map<String, Value> {
     let mut levels = levels.clone();
     let mut events = levels.get("events").and_then(Value::as_object).cloned().unwrap_or_default();

@@ -5,15 +5,28 @@
 mod event;
 mod message;
 mod receipt;
+pub(crate) mod state;
+pub(crate) mod sync;
 mod transaction;
 mod typing;
 
-use serde_json::Value;
+use messenger_core::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, value::RawValue};
 
 pub use event::{MESSAGE_TYPES, parse_event, parse_timestamp};
 pub use receipt::parse_receipts;
 pub use transaction::Transaction;
 pub use typing::parse_typing;
+
+/// Parses a value. Returns `None` and logs a warning if it cannot be parsed. `kind` is for the log.
+pub(crate) fn parse_or_skip<T: DeserializeOwned>(raw: &RawValue, kind: &'static str) -> Option<T> {
+    let parsed = json::parse(raw.get());
+    if let Err(error) = &parsed {
+        tracing::warn!(kind, %error, "part of a homeserver's response skipped: it cannot be parsed");
+    }
+    parsed.ok()
+}
 
 /// Returns a string without U+0000, which no database stores. Returns `None` if the value is not a string.
 fn string(value: Option<&Value>) -> Option<String> {

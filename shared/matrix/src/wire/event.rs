@@ -16,7 +16,8 @@ use super::{
     string,
 };
 
-/// The event types that are messages. The last is the type of polls in clients that implement the proposal MSC3381.
+/// The event types that are messages. The last is the type of polls in clients that implement the proposal
+/// MSC3381.
 pub const MESSAGE_TYPES: [&str; 4] =
     ["m.room.message", "m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start"];
 /// The text fallback of a poll (MSC1767).
@@ -45,11 +46,11 @@ struct WithId {
     event_id: String,
 }
 
-/// Parses a room event. `room` is the room of an event that names none, as in `/sync`. Returns `None` if the event cannot
-/// be parsed or has a type that the service does not use.
+/// Parses a room event. `room` is the room of an event that names none, as in `/sync`. Returns `None` if the
+/// event cannot be parsed or has a type that the service does not use.
 ///
-/// Parse lists of events as lists of [`RawValue`]: homeservers accept deeper nesting than `serde_json`, and one such event
-/// must not make the list unreadable.
+/// Parse lists of events as lists of [`RawValue`]: homeservers accept deeper nesting than `serde_json`, and
+/// one such event must not make the list unreadable.
 pub fn parse_event(event: &RawValue, room: Option<&RoomId>) -> Option<RoomEvent> {
     let event: ClientEvent = match json::parse(event.get()) {
         Ok(event) => event,
@@ -76,8 +77,8 @@ pub fn parse_event(event: &RawValue, room: Option<&RoomId>) -> Option<RoomEvent>
     })
 }
 
-/// Parses a time of a homeserver (`origin_server_ts`, in milliseconds) for display. A time before 1970 or after the year
-/// 9999 becomes the nearest time that can be shown. A value that is not a number becomes 1970.
+/// Parses a time of a homeserver (`origin_server_ts`, in milliseconds) for display. A time before 1970 or
+/// after the year 9999 becomes the nearest time that can be shown. A value that is not a number becomes 1970.
 pub fn parse_timestamp(origin_server_ts: Option<&RawValue>) -> Timestamp {
     let text = origin_server_ts.map_or("", |raw| raw.get().trim_matches('"'));
     let milliseconds = text.parse().unwrap_or_else(|_| saturating(text.parse().unwrap_or_default()));
@@ -146,7 +147,8 @@ fn message(kind: &str, content: &Value) -> Option<MessageContent> {
     }
 }
 
-/// Returns the last edit of a message, which Synapse sends along with it. Edits by others than the sender are invalid.
+/// Returns the last edit of a message, which Synapse sends along with it. Edits by others than the sender are
+/// invalid.
 fn bundled_edit(event: &ClientEvent) -> Option<MessageContent> {
     let unsigned = json::value(event.unsigned.as_ref()?);
     let edit = unsigned.pointer("/m.relations/m.replace")?;

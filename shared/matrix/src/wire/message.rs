@@ -13,7 +13,8 @@ pub(super) fn parse_content(content: &Value) -> Option<MessageContent> {
     parse_content_as(&string(content.get("msgtype"))?, content)
 }
 
-/// Parses content with a body, and perhaps a file, as a message of the type `msg_type`. Returns `None` without a body.
+/// Parses content with a body, and perhaps a file, as a message of the type `msg_type`. Returns `None`
+/// without a body.
 pub(super) fn parse_content_as(msg_type: &str, content: &Value) -> Option<MessageContent> {
     let body = string(content.get("body"))?;
     let mxc = content.get("url").and_then(Value::as_str).and_then(Mxc::parse);

@@ -11,8 +11,8 @@ use super::has_nul;
 /// The receipt types that state a read position.
 const TYPES: [&str; 2] = ["m.read", "m.read.private"];
 
-/// Parses the read receipts of `m.receipt`. `room` is the room of an event that names none, as in `/sync`. Returns no
-/// receipts for an event of another type. Skips receipts of threads and those with an invalid id.
+/// Parses the read receipts of `m.receipt`. `room` is the room of an event that names none, as in `/sync`.
+/// Returns no receipts for an event of another type. Skips receipts of threads and those with an invalid id.
 pub fn parse_receipts(event: &Value, room: Option<&RoomId>) -> Vec<Receipt> {
     if event.get("type").and_then(Value::as_str) != Some("m.receipt") {
         return Vec::new();

@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use super::{parse_event, parse_receipts, parse_typing};
 
-/// The names of the list of ephemeral events: that of the specification, and that of the proposal before it (MSC2409).
-/// Synapse sends the same list under both.
+/// The names of the list of ephemeral events: that of the specification, and that of the proposal before it
+/// (MSC2409). Synapse sends the same list under both.
 const EPHEMERAL: [&str; 2] = ["ephemeral", "de.sorunome.msc2409.ephemeral"];
 
 /// The events that a homeserver pushes in one request, as far as the service uses them.
@@ -25,8 +25,8 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Parses a transaction event by event. An event that cannot be parsed is skipped: the homeserver would repeat a
-    /// transaction that fails for ever. Bytes that are not UTF-8 become U+FFFD.
+    /// Parses a transaction event by event. An event that cannot be parsed is skipped: the homeserver would
+    /// repeat a transaction that fails for ever. Bytes that are not UTF-8 become U+FFFD.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the body is not a JSON object with a list `events`.

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::has_nul;
 
-/// Parses `m.typing`. `room` is the room of an event that names none, as in `/sync`. Returns `None` for an event of another
-/// type, and if one of the user ids is invalid.
+/// Parses `m.typing`. `room` is the room of an event that names none, as in `/sync`. Returns `None` for an
+/// event of another type, and if one of the user ids is invalid.
 pub fn parse_typing(event: &Value, room: Option<&RoomId>) -> Option<Typing> {
     if event.get("type")? != "m.typing" {
         return None;

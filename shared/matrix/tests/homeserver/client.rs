@@ -1,16 +1,16 @@
-//! An ordinary Matrix client, and the Application Service as it can be used without us.
+//! A plain Matrix client, also for calls with the token of the Application Service.
 
 use anyhow::{Context, Result, bail};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Somebody with a token.
+/// A client with an access token.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) http: reqwest::Client,
     pub(crate) url: String,
     pub(crate) token: String,
-    /// The user to act for, with the token of an Application Service.
+    /// The user for whom an Application Service acts.
     pub(crate) user: Option<String>,
 }
 
@@ -24,7 +24,7 @@ impl Client {
         Self { user: Some(user.to_owned()), ..self.clone() }
     }
 
-    /// Calls below `/_matrix/client/v3`; `path` is already escaped.
+    /// Calls an endpoint below `/_matrix/client/v3`. `path` is escaped already.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
         let url = format!("{}/_matrix/client/v3{path}", self.url);
         let mut request = self.http.request(method.clone(), &url).bearer_auth(&self.token);
@@ -54,7 +54,7 @@ impl Client {
         self.call(Method::PUT, path, Some(body)).await
     }
 
-    /// Makes an account as an Application Service does.
+    /// Registers an account as an Application Service.
     pub(crate) async fn register(&self, localpart: &str, password: Option<&str>) -> Result<()> {
         let mut body = json!({ "type": "m.login.application_service", "username": localpart });
         if let Some(password) = password {
@@ -67,7 +67,7 @@ impl Client {
         Ok(serde_json::from_value(self.get("/joined_rooms").await?["joined_rooms"].take())?)
     }
 
-    /// The rooms that this ordinary user is invited to.
+    /// Returns the rooms to which this user is invited.
     pub(crate) async fn invitations(&self) -> Result<Vec<String>> {
         let sync = self.get("/sync?timeout=0").await?;
         Ok(sync["rooms"]["invite"]
@@ -76,7 +76,7 @@ impl Client {
             .unwrap_or_default())
     }
 
-    /// The content of a state event; `null` if there is none.
+    /// Returns the content of a state event. Returns `null` if there is none.
     pub(crate) async fn state(&self, room: &str, kind: &str, key: &str) -> Result<Value> {
         let state = self.get(&format!("/rooms/{room}/state")).await?;
         let events = state.as_array().context("a room's state")?;
@@ -84,7 +84,7 @@ impl Client {
         Ok(event.map_or(Value::Null, |event| event["content"].clone()))
     }
 
-    /// The texts of a room, oldest first.
+    /// Returns the texts of a room, oldest first.
     pub(crate) async fn texts(&self, room: &str) -> Result<Vec<String>> {
         let page = self.get(&format!("/rooms/{room}/messages?dir=b&limit=100")).await?;
         let events = page["chunk"].as_array().context("a page of messages")?.iter().rev();

@@ -1,4 +1,4 @@
-//! A push gateway (Matrix specification, "Push Gateway API"): what a homeserver would let a phone do.
+//! A push gateway, which receives the pushes for a phone (Matrix specification, "Push Gateway API").
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Listens until it is dropped.
+/// A push gateway that listens until it is dropped.
 pub(crate) struct Gateway {
     url: String,
     pushes: UnboundedReceiver<Value>,
@@ -38,7 +38,7 @@ impl Gateway {
         })
     }
 
-    /// The next push: its notification.
+    /// Waits for the next push and returns its notification.
     pub(crate) async fn next(&mut self) -> Result<Value> {
         self.pushes.recv().await.context("the gateway is closed")
     }
@@ -50,7 +50,7 @@ impl Drop for Gateway {
     }
 }
 
-/// Answers the requests of one connection.
+/// Responds to the requests of one connection.
 async fn serve(stream: TcpStream, pushes: &UnboundedSender<Value>) -> Result<()> {
     let mut stream = BufReader::new(stream);
     loop {
@@ -72,11 +72,11 @@ async fn serve(stream: TcpStream, pushes: &UnboundedSender<Value>) -> Result<()>
         stream.read_exact(&mut body).await?;
         let mut push: Value = serde_json::from_slice(&body)?;
         pushes.send(push["notification"].take())?;
-        let answer = r#"{"rejected":[]}"#;
+        let response = r#"{"rejected":[]}"#;
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            answer.len()
+            response.len()
         );
-        stream.write_all(format!("{head}{answer}").as_bytes()).await?;
+        stream.write_all(format!("{head}{response}").as_bytes()).await?;
     }
 }

@@ -1,20 +1,20 @@
-//! The homeserver port on real homeservers: one contract, run against Synapse always and against Conduit on request.
+//! Tests of the homeserver ports on real homeservers: always on Synapse, and on Conduit on request.
 
 mod client;
 mod conduit;
 mod contract;
+mod fixture;
 mod gateway;
-mod stand;
 mod synapse;
 
-/// Each test of the contract, once for each homeserver. A test that finds no homeserver fails.
+/// Defines each test of the contract once for each homeserver. A test without a homeserver fails.
 macro_rules! contract {
     ($($group:ident: $($name:ident)*;)*) => {
         mod on_synapse {
             $($(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $name() -> anyhow::Result<()> {
-                    crate::contract::$group::$name(crate::stand::Stand::synapse().await?).await
+                    crate::contract::$group::$name(crate::fixture::Fixture::synapse().await?).await
                 }
             )*)*
         }
@@ -24,7 +24,7 @@ macro_rules! contract {
                 #[tokio::test(flavor = "multi_thread")]
                 #[ignore = "needs a Conduit: CONDUIT_BIN=… cargo test -p messenger-matrix -- --ignored"]
                 async fn $name() -> anyhow::Result<()> {
-                    crate::contract::$group::$name(crate::stand::Stand::conduit().await?).await
+                    crate::contract::$group::$name(crate::fixture::Fixture::conduit().await?).await
                 }
             )*)*
         }
@@ -33,78 +33,78 @@ macro_rules! contract {
 
 contract! {
     accounts:
-        bootstrapping_again_changes_nothing
-        an_account_is_made_once_and_follows_its_name
-        an_account_that_somebody_else_made_is_left_alone
-        an_account_that_we_made_is_recognised
-        an_account_that_is_gone_comes_back_when_it_is_needed;
+        a_second_bootstrap_changes_nothing
+        a_repeated_call_creates_one_account_and_updates_its_name
+        an_account_created_by_others_is_not_claimed
+        an_account_of_the_service_is_recognised
+        a_missing_account_is_restored_by_the_next_call;
     rooms:
-        a_room_is_as_the_design_says
-        twenty_creations_of_one_alias_at_once_make_one_room
-        a_creation_that_is_repeated_finds_the_first_room
-        a_caller_who_gives_up_leaves_a_whole_room
-        a_half_made_room_is_completed
-        an_alias_of_somebody_else_is_an_error
-        joining_again_is_no_change
-        a_direct_chat_is_shown_as_one
-        a_direct_chat_of_two_is_shown_to_both
-        direct_chats_that_are_made_at_once_are_all_shown
-        leaving_again_is_no_change
-        only_an_invitation_of_this_moment_is_accepted
-        a_users_rooms_are_those_that_they_are_in
-        what_was_read_is_told_to_the_readers_own_clients;
+        a_new_room_has_the_specified_state
+        twenty_concurrent_creations_of_one_alias_create_one_room
+        a_repeated_creation_returns_the_first_room
+        a_cancelled_creation_leaves_a_complete_room
+        an_incomplete_room_is_completed
+        an_alias_of_a_foreign_room_is_an_error
+        a_repeated_join_changes_nothing
+        a_direct_chat_is_listed_in_m_direct
+        a_direct_chat_of_two_users_is_listed_for_both
+        concurrently_added_direct_chats_are_all_listed
+        a_repeated_leave_changes_nothing
+        only_a_current_invitation_is_accepted
+        rooms_of_a_user_are_the_joined_ones
+        a_read_position_is_sent_to_the_readers_own_clients_only;
     state:
-        a_refusal_says_what_the_user_may_not_do
-        the_maker_of_a_new_room_may_do_everything
-        a_deactivated_account_is_told_as_such
-        a_discarded_room_is_gone_unless_something_was_said
-        a_room_whose_guest_is_refused_is_taken_back
-        members_invite_where_they_may_and_nobody_encrypts_or_replaces
-        power_levels_of_an_old_room_become_those_of_a_new_one
+        permissions_explain_a_refusal
+        the_creator_of_a_version_12_room_may_send
+        a_deactivated_account_is_reported_as_deactivated
+        a_discarded_room_is_left_unless_it_has_messages
+        a_room_is_discarded_if_an_invitation_is_refused
+        members_invite_if_allowed_and_cannot_encrypt_or_upgrade
+        power_levels_of_an_old_room_are_corrected
         a_room_and_its_successor_name_each_other
-        a_members_page_has_what_the_visibility_of_the_room_shows_them
-        invitations_of_before_the_account_are_told
-        marks_of_a_room_are_read_as_they_happen;
+        a_members_page_obeys_the_history_visibility
+        invitations_from_before_the_account_are_returned
+        encryption_history_visibility_and_upgrade_are_parsed;
     passwords:
-        a_password_lets_in_until_it_is_another
-        a_revoked_user_is_out_everywhere_but_here
-        passwords_set_at_once_leave_one_that_works
-        processes_at_once_set_the_passwords_of_their_users;
+        a_password_is_valid_until_the_next_one
+        a_revocation_logs_out_all_devices_but_that_of_the_service
+        concurrent_changes_of_a_password_leave_it_changeable
+        concurrent_processes_set_the_passwords_of_their_users;
     messages:
-        a_plain_client_reads_what_is_sent
-        a_transaction_id_sends_once_also_after_a_restart
+        another_client_reads_a_sent_message
+        a_transaction_id_sends_once_even_after_a_restart
         no_id_reaches_another_endpoint
-        what_the_homeserver_will_never_take_is_rejected;
+        a_message_that_the_homeserver_refuses_is_rejected;
     timeline:
-        a_user_says_something_once_also_after_a_restart
+        a_user_sends_a_message_once_even_after_a_restart
         a_room_is_read_backwards_to_its_beginning
-        a_room_is_read_on_from_a_position
-        what_happened_since_a_position_comes_in_order
-        a_member_sees_who_made_a_room_when_and_under_which_alias
-        a_position_that_it_does_not_know_is_told
-        a_bot_that_was_put_out_is_told_so_and_let_in_again
-        a_waiting_reader_is_told_at_once
-        an_event_that_is_nested_deeply_hides_no_other
-        messages_are_read_without_what_stands_between_them
-        edits_reactions_redactions_and_names_are_read;
+        a_room_is_read_forwards_from_a_sync_token
+        changes_since_a_sync_token_are_in_order
+        a_room_summary_has_creator_time_alias_and_members
+        an_unknown_sync_token_is_reported
+        a_removed_bot_is_reported_and_can_rejoin
+        a_waiting_sync_returns_at_once
+        a_deeply_nested_event_does_not_hide_others
+        messages_are_read_without_other_events_between_them
+        edits_reactions_redactions_and_names_are_parsed;
     typing:
-        plain_clients_see_who_types_here
-        typing_that_is_not_renewed_ends
-        a_waiting_reader_is_told_who_types_elsewhere
-        nobody_types_in_a_room_that_they_are_not_in;
+        other_clients_receive_typing_of_our_users
+        typing_ends_without_renewal
+        a_waiting_sync_receives_typing_of_other_clients
+        typing_of_a_non_member_is_refused;
     receipts:
-        what_is_read_elsewhere_is_told
-        the_events_before_an_event_are_known
-        a_message_from_the_far_future_is_read;
-    ringing:
+        a_receipt_of_another_client_is_received
+        the_events_before_an_event_are_returned
+        a_message_with_a_far_future_time_is_parsed;
+    push_rules:
         an_urgent_notification_sounds_for_every_member
-        nobody_else_makes_phones_sound
-        what_a_user_changes_about_the_rule_stays;
+        an_urgent_message_of_another_sender_makes_no_sound
+        a_users_change_of_the_push_rule_is_kept;
     files:
-        a_file_comes_back_as_it_was;
+        a_downloaded_file_equals_the_uploaded_one;
     failures:
         a_stopped_homeserver_is_unreachable
-        a_frozen_homeserver_does_not_answer_in_time
-        a_homeserver_that_dies_over_a_room_leaves_one
-        a_wrong_token_is_tried_again_and_never_shown;
+        a_frozen_homeserver_times_out
+        a_homeserver_killed_during_a_creation_creates_one_room
+        a_wrong_token_is_a_transient_error_and_never_shown;
 }

@@ -1,4 +1,4 @@
-//! What only Synapse does.
+//! Behaviour of Synapse only.
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
@@ -8,66 +8,69 @@ use serde_json::json;
 
 use crate::{
     client::Client,
-    stand::{Stand, part, room, user},
+    fixture::{Fixture, room, segment, user},
 };
 
-/// Synapse notes the alias before the room has a member. When it dies between the two, the alias leads to nothing.
+/// Synapse stores the alias before the room has a member. If it is killed between the two, the room stays
+/// empty.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_alias_whose_room_has_no_members_gets_another_room() -> Result<()> {
-    let stand = Stand::synapse().await?;
-    let ghost = stand.bot()?.acting_for("@ghost:hub.local");
+async fn an_alias_with_an_empty_room_gets_a_new_room() -> Result<()> {
+    let fixture = Fixture::synapse().await?;
+    let ghost = fixture.bot()?.acting_for("@ghost:hub.local");
     ghost.register("ghost", None).await?;
     let dead = ghost.post("/createRoom", json!({ "room_alias_name": "hub_dead" })).await?;
     let dead = dead["room_id"].as_str().context("a room id")?.to_owned();
     ghost.post(&format!("/rooms/{}/leave", dead.replace('!', "%21")), json!({})).await?;
 
-    let id = stand.appservice.create_room(&room("dead")).await?;
+    let id = fixture.appservice.create_room(&room("dead")).await?;
     assert_ne!(id.as_str(), dead);
-    assert_eq!(stand.appservice.create_room(&room("dead")).await?, id);
-    assert_eq!(stand.bot()?.state(&part(&id), "m.room.name", "").await?["name"], "Fräse 42");
+    assert_eq!(fixture.appservice.create_room(&room("dead")).await?, id);
+    assert_eq!(fixture.bot()?.state(&segment(&id), "m.room.name", "").await?["name"], "Fräse 42");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_token_is_explained() -> Result<()> {
-    let stand = Stand::synapse().await?;
+async fn an_unknown_token_gets_an_explanation() -> Result<()> {
+    let fixture = Fixture::synapse().await?;
     let secret = "another-secret-0123";
-    let config = HomeserverConfig { as_token: secret.to_owned(), ..stand.config.clone() };
-    let registration = Registration { as_token: secret.to_owned(), ..stand.registration.clone() };
-    let error =
-        bootstrap(&config, &registration, &stand.admin).await.err().context("an unknown token was taken")?;
+    let config = HomeserverConfig { as_token: secret.to_owned(), ..fixture.config.clone() };
+    let registration = Registration { as_token: secret.to_owned(), ..fixture.registration.clone() };
+    let error = bootstrap(&config, &registration, &fixture.admin)
+        .await
+        .err()
+        .context("an unknown token was accepted")?;
     let shown = format!("{:#}", anyhow::Error::from(error));
     assert!(shown.contains("app_service_config_files") && !shown.contains(secret), "{shown}");
     Ok(())
 }
 
-/// Conduit does not keep its Application Services apart.
+/// Conduit does not separate its Application Services.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_of_another_application_service_is_left_alone() -> Result<()> {
+async fn an_account_of_another_application_service_is_not_claimed() -> Result<()> {
     let bridge = json!({
         "id": "bridge", "url": null, "as_token": "as_bridge", "hs_token": "hs_bridge", "sender_localpart": "bridge",
         "namespaces": { "users": [{ "exclusive": true, "regex": "^@irc-.*:hub\\.local$" }] },
     });
-    let stand = Stand::synapse_with(vec![bridge.to_string()]).await?;
-    stand.bootstrap().await?;
-    let anna = Client::new(stand.server.url(), "as_bridge")?;
+    let fixture = Fixture::synapse_with(vec![bridge.to_string()]).await?;
+    fixture.bootstrap().await?;
+    let anna = Client::new(fixture.server.url(), "as_bridge")?;
     anna.register("irc-anna", None).await?;
     for name in ["irc-anna", "irc-bert", "bridge"] {
-        assert!(!stand.appservice.claim_account(&user(name)).await?, "{name}");
+        assert!(!fixture.appservice.claim_account(&user(name)).await?, "{name}");
     }
-    assert!(stand.appservice.claim_account(&user("anna")).await?);
+    assert!(fixture.appservice.claim_account(&user("anna")).await?);
     Ok(())
 }
 
-/// Of two processes at once Synapse answers the later one 409, while the room of the other has no members yet.
+/// Synapse responds with 409 to the later of two processes, while the room of the first is still empty.
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_processes_at_once_make_one_room() -> Result<()> {
-    let stand = Stand::synapse().await?;
+async fn twenty_concurrent_processes_create_one_room() -> Result<()> {
+    let fixture = Fixture::synapse().await?;
     let processes: Vec<_> =
-        (0..20).map(|_| Appservice::new(stand.config.clone())).collect::<Result<_, _>>()?;
-    let wanted = room("processes");
-    let ids = try_join_all(processes.iter().map(|process| process.create_room(&wanted))).await?;
+        (0..20).map(|_| Appservice::new(fixture.config.clone())).collect::<Result<_, _>>()?;
+    let new = room("processes");
+    let ids = try_join_all(processes.iter().map(|process| process.create_room(&new))).await?;
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    assert_eq!(stand.bot()?.joined_rooms().await?, [ids[0].as_str()]);
+    assert_eq!(fixture.bot()?.joined_rooms().await?, [ids[0].as_str()]);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Messages: sent once, to where they belong, legible for everybody.
+//! Sending of messages by the bot.
 
 use anyhow::{Context, Result};
 use messenger_core::{
@@ -8,13 +8,13 @@ use messenger_core::{
 };
 use serde_json::json;
 
-use crate::stand::{BOT, Stand, failure, part, room, text, user};
+use crate::fixture::{BOT, Fixture, failure, room, segment, text, user};
 
-pub(crate) async fn a_plain_client_reads_what_is_sent(stand: Stand) -> Result<()> {
-    let anna = stand.person("anna").await?;
-    let id = stand.appservice.create_room(&room("read")).await?;
-    stand.appservice.join(&id, &user("anna")).await?;
-    let event = stand.appservice.send(&id, "read.n1", &text("Störung an Fräse 42 ❗")).await?;
+pub(crate) async fn another_client_reads_a_sent_message(fixture: Fixture) -> Result<()> {
+    let anna = fixture.person("anna").await?;
+    let id = fixture.appservice.create_room(&room("read")).await?;
+    fixture.appservice.join(&id, &user("anna")).await?;
+    let event = fixture.appservice.send(&id, "read.n1", &text("Störung an Fräse 42 ❗")).await?;
 
     let sync = anna.get("/sync?timeout=0").await?;
     let timeline =
@@ -23,77 +23,77 @@ pub(crate) async fn a_plain_client_reads_what_is_sent(stand: Stand) -> Result<()
         timeline.iter().find(|message| message["event_id"] == event.as_str()).context("the message")?;
     assert_eq!(message["sender"], BOT);
     assert_eq!(message["content"], text("Störung an Fräse 42 ❗"));
-    assert_eq!(anna.state(&part(&id), "m.room.member", BOT).await?["displayname"], "Messenger");
+    assert_eq!(anna.state(&segment(&id), "m.room.member", BOT).await?["displayname"], "Messenger");
     Ok(())
 }
 
-pub(crate) async fn a_transaction_id_sends_once_also_after_a_restart(mut stand: Stand) -> Result<()> {
-    let id = stand.appservice.create_room(&room("once")).await?;
-    let first = stand.appservice.send(&id, "7f3a.n1", &text("one")).await?;
-    assert_eq!(stand.appservice.send(&id, "7f3a.n1", &text("one")).await?, first);
-    stand.server.stop().await;
-    stand.server.start_again().await?;
-    assert_eq!(stand.appservice.send(&id, "7f3a.n1", &text("one")).await?, first);
-    let second = stand.appservice.send(&id, "7f3a.n2", &text("two")).await?;
-    stand.server.kill();
-    stand.server.start_again().await?;
-    assert_eq!(stand.appservice.send(&id, "7f3a.n2", &text("two")).await?, second);
+pub(crate) async fn a_transaction_id_sends_once_even_after_a_restart(mut fixture: Fixture) -> Result<()> {
+    let id = fixture.appservice.create_room(&room("once")).await?;
+    let first = fixture.appservice.send(&id, "7f3a.n1", &text("one")).await?;
+    assert_eq!(fixture.appservice.send(&id, "7f3a.n1", &text("one")).await?, first);
+    fixture.server.stop().await;
+    fixture.server.start_again().await?;
+    assert_eq!(fixture.appservice.send(&id, "7f3a.n1", &text("one")).await?, first);
+    let second = fixture.appservice.send(&id, "7f3a.n2", &text("two")).await?;
+    fixture.server.kill();
+    fixture.server.start_again().await?;
+    assert_eq!(fixture.appservice.send(&id, "7f3a.n2", &text("two")).await?, second);
 
-    let anna = stand.person("anna").await?;
-    stand.appservice.join(&id, &user("anna")).await?;
-    assert_eq!(anna.texts(&part(&id)).await?, ["one", "two"]);
+    let anna = fixture.person("anna").await?;
+    fixture.appservice.join(&id, &user("anna")).await?;
+    assert_eq!(anna.texts(&segment(&id)).await?, ["one", "two"]);
     Ok(())
 }
 
-pub(crate) async fn no_id_reaches_another_endpoint(stand: Stand) -> Result<()> {
-    let id = stand.appservice.create_room(&room("path")).await?;
-    stand.appservice.join(&id, &user("anna")).await?;
-    // Were they not one segment, each of these would make Anna leave.
+pub(crate) async fn no_id_reaches_another_endpoint(fixture: Fixture) -> Result<()> {
+    let id = fixture.appservice.create_room(&room("path")).await?;
+    fixture.appservice.join(&id, &user("anna")).await?;
+    // Unescaped, each of these would make Anna leave.
     for suffix in
         ["/leave?", "/leave#", "/leave?x=", "/x/../leave#", "%2Fleave%23", "%2fleave%3f", "\\..\\leave#"]
     {
-        let crooked = RoomId::new(format!("{id}{suffix}"));
+        let malicious = RoomId::new(format!("{id}{suffix}"));
         assert_eq!(
-            failure(stand.appservice.join(&crooked, &user("anna")).await)?,
+            failure(fixture.appservice.join(&malicious, &user("anna")).await)?,
             Failure::Rejected,
             "{suffix}"
         );
     }
-    assert_eq!(stand.bot()?.acting_for("@anna:hub.local").joined_rooms().await?, [id.as_str()]);
+    assert_eq!(fixture.bot()?.acting_for("@anna:hub.local").joined_rooms().await?, [id.as_str()]);
 
-    for odd in
+    for unusual in
         ["!a/b:hub.local", "!a?b:hub.local", "!a#b:hub.local", "!a%2Fb:hub.local", "!nowhere", "!..", "!ü b"]
     {
-        let sent = stand.appservice.send(&RoomId::new(odd), "odd", &text("odd")).await;
-        assert_eq!(failure(sent)?, Failure::Rejected, "{odd}");
+        let sent = fixture.appservice.send(&RoomId::new(unusual), "unusual", &text("x")).await;
+        assert_eq!(failure(sent)?, Failure::Rejected, "{unusual}");
     }
-    for no_room in ["", "!", "..", "#hub_path:hub.local", "@anna:hub.local", "!a\n:hub.local"] {
-        let sent = stand.appservice.send(&RoomId::new(no_room), "none", &text("none")).await;
-        assert_eq!(failure(sent)?, Failure::Rejected, "{no_room}");
+    for invalid in ["", "!", "..", "#hub_path:hub.local", "@anna:hub.local", "!a\n:hub.local"] {
+        let sent = fixture.appservice.send(&RoomId::new(invalid), "invalid", &text("x")).await;
+        assert_eq!(failure(sent)?, Failure::Rejected, "{invalid}");
     }
-    for no_user in ["anna", "@anna", "@:hub.local", "@anna:elsewhere", "@a/../../b:elsewhere"] {
-        let made = stand.appservice.ensure_user(&MatrixUserId::new(no_user), "x").await;
-        assert_eq!(failure(made)?, Failure::Rejected, "{no_user}");
+    for invalid in ["anna", "@anna", "@:hub.local", "@anna:elsewhere", "@a/../../b:elsewhere"] {
+        let ensured = fixture.appservice.ensure_user(&MatrixUserId::new(invalid), "x").await;
+        assert_eq!(failure(ensured)?, Failure::Rejected, "{invalid}");
     }
     for transaction in ["a/b?c#d%2Fe", "ü ", "..."] {
-        stand.appservice.send(&id, transaction, &text(transaction)).await?;
+        fixture.appservice.send(&id, transaction, &text(transaction)).await?;
     }
-    assert_eq!(failure(stand.appservice.send(&id, "..", &text("up")).await)?, Failure::Rejected);
+    assert_eq!(failure(fixture.appservice.send(&id, "..", &text("up")).await)?, Failure::Rejected);
     Ok(())
 }
 
-pub(crate) async fn what_the_homeserver_will_never_take_is_rejected(stand: Stand) -> Result<()> {
+pub(crate) async fn a_message_that_the_homeserver_refuses_is_rejected(fixture: Fixture) -> Result<()> {
     let unknown = RoomId::new("!unknown:hub.local");
-    assert_eq!(failure(stand.appservice.send(&unknown, "n1", &text("x")).await)?, Failure::Rejected);
-    stand.appservice.ensure_user(&user("anna"), "Anna").await?;
-    assert_eq!(failure(stand.appservice.join(&unknown, &user("anna")).await)?, Failure::Rejected);
+    assert_eq!(failure(fixture.appservice.send(&unknown, "n1", &text("x")).await)?, Failure::Rejected);
+    fixture.appservice.ensure_user(&user("anna"), "Anna").await?;
+    assert_eq!(failure(fixture.appservice.join(&unknown, &user("anna")).await)?, Failure::Rejected);
 
-    let id = stand.appservice.create_room(&room("big")).await?;
-    let sent = stand.appservice.send(&id, "n2", &text(&"x".repeat(70_000))).await;
+    let id = fixture.appservice.create_room(&room("big")).await?;
+    let sent = fixture.appservice.send(&id, "n2", &text(&"x".repeat(70_000))).await;
     assert_eq!(failure(sent)?, Failure::Rejected);
-    assert_eq!(failure(stand.appservice.send(&id, "n3", &json!([1])).await)?, Failure::Rejected);
+    assert_eq!(failure(fixture.appservice.send(&id, "n3", &json!([1])).await)?, Failure::Rejected);
 
-    stand.bot()?.post(&format!("/rooms/{}/leave", part(&id)), json!({})).await?;
-    assert_eq!(failure(stand.appservice.send(&id, "n4", &text("x")).await)?, Failure::Rejected);
+    fixture.bot()?.post(&format!("/rooms/{}/leave", segment(&id)), json!({})).await?;
+    assert_eq!(failure(fixture.appservice.send(&id, "n4", &text("x")).await)?, Failure::Rejected);
     Ok(())
 }

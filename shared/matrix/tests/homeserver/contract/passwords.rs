@@ -1,4 +1,4 @@
-//! Passwords: they let in from other clients, and leave ours alone.
+//! Passwords for other Matrix clients.
 
 use anyhow::{Context, Result};
 use futures::future::join_all;
@@ -6,73 +6,76 @@ use messenger_core::port::{ExternalAccounts, Homeserver};
 
 use crate::{
     client::Client,
-    stand::{Stand, room, user},
+    fixture::{Fixture, room, user},
 };
 
-async fn lets_in(stand: &Stand, password: &str) -> Option<Client> {
-    let token = stand.server.login("anna", password).await.ok()?;
-    Client::new(stand.server.url(), &token).ok()
+/// Logs Anna in. Returns `None` if the password is wrong.
+async fn log_in(fixture: &Fixture, password: &str) -> Option<Client> {
+    let token = fixture.server.login("anna", password).await.ok()?;
+    Client::new(fixture.server.url(), &token).ok()
 }
 
-pub(crate) async fn a_password_lets_in_until_it_is_another(stand: Stand) -> Result<()> {
-    let (anna, passwords) = (user("anna"), stand.passwords());
-    stand.appservice.ensure_user(&anna, "Anna").await?;
-    assert!(lets_in(&stand, "first password").await.is_none());
+pub(crate) async fn a_password_is_valid_until_the_next_one(fixture: Fixture) -> Result<()> {
+    let (anna, passwords) = (user("anna"), fixture.passwords());
+    fixture.appservice.ensure_user(&anna, "Anna").await?;
+    assert!(log_in(&fixture, "first password").await.is_none());
     passwords.set_password(&anna, "first password").await?;
-    let client = lets_in(&stand, "first password").await.context("the password works")?;
+    let client = log_in(&fixture, "first password").await.context("the login")?;
     client.get("/account/whoami").await?;
     passwords.set_password(&anna, "second \"password\" ü").await?;
-    assert!(lets_in(&stand, "first password").await.is_none());
+    assert!(log_in(&fixture, "first password").await.is_none());
     assert!(client.get("/account/whoami").await.is_err(), "the other client is logged out");
-    assert!(lets_in(&stand, "second \"password\" ü").await.is_some());
-    // Another process, for which the administrator exists already.
-    stand.passwords().set_password(&anna, "third password").await?;
-    assert!(lets_in(&stand, "third password").await.is_some());
+    assert!(log_in(&fixture, "second \"password\" ü").await.is_some());
+    // For another process, the administrator exists already.
+    fixture.passwords().set_password(&anna, "third password").await?;
+    assert!(log_in(&fixture, "third password").await.is_some());
     Ok(())
 }
 
-pub(crate) async fn a_revoked_user_is_out_everywhere_but_here(stand: Stand) -> Result<()> {
-    let (anna, passwords) = (user("anna"), stand.passwords());
-    stand.appservice.ensure_user(&anna, "Anna").await?;
-    let id = stand.appservice.create_room(&room("before")).await?;
-    stand.appservice.join(&id, &anna).await?;
+pub(crate) async fn a_revocation_logs_out_all_devices_but_that_of_the_service(
+    fixture: Fixture,
+) -> Result<()> {
+    let (anna, passwords) = (user("anna"), fixture.passwords());
+    fixture.appservice.ensure_user(&anna, "Anna").await?;
+    let id = fixture.appservice.create_room(&room("before")).await?;
+    fixture.appservice.join(&id, &anna).await?;
     passwords.set_password(&anna, "a password").await?;
-    let client = lets_in(&stand, "a password").await.context("the password works")?;
+    let client = log_in(&fixture, "a password").await.context("the login")?;
     for _ in 0..2 {
         passwords.revoke(&anna).await?;
-        assert!(lets_in(&stand, "a password").await.is_none());
+        assert!(log_in(&fixture, "a password").await.is_none());
         assert!(client.get("/account/whoami").await.is_err(), "the other client is logged out");
     }
-    let devices = stand.bot()?.acting_for(anna.as_str()).get("/devices").await?;
+    let devices = fixture.bot()?.acting_for(anna.as_str()).get("/devices").await?;
     let ids: Vec<_> =
         devices["devices"].as_array().into_iter().flatten().map(|device| &device["device_id"]).collect();
     assert_eq!(ids, ["HUB"]);
-    let other = stand.appservice.create_room(&room("after")).await?;
-    stand.appservice.join(&other, &anna).await?;
+    let other = fixture.appservice.create_room(&room("after")).await?;
+    fixture.appservice.join(&other, &anna).await?;
     passwords.set_password(&anna, "another password").await?;
-    assert!(lets_in(&stand, "another password").await.is_some(), "it can be given back");
+    assert!(log_in(&fixture, "another password").await.is_some(), "access can be granted again");
     Ok(())
 }
 
-pub(crate) async fn passwords_set_at_once_leave_one_that_works(stand: Stand) -> Result<()> {
-    let (anna, passwords) = (user("anna"), stand.passwords());
-    stand.appservice.ensure_user(&anna, "Anna").await?;
+pub(crate) async fn concurrent_changes_of_a_password_leave_it_changeable(fixture: Fixture) -> Result<()> {
+    let (anna, passwords) = (user("anna"), fixture.passwords());
+    fixture.appservice.ensure_user(&anna, "Anna").await?;
     let texts: Vec<_> = (0..3).map(|n| format!("password {n}")).collect();
     let set = join_all(texts.iter().map(|text| passwords.set_password(&anna, text))).await;
     assert!(set.iter().any(Result::is_ok), "{set:?}");
     passwords.set_password(&anna, "the last password").await?;
-    assert!(lets_in(&stand, "the last password").await.is_some());
+    assert!(log_in(&fixture, "the last password").await.is_some());
     Ok(())
 }
 
-pub(crate) async fn processes_at_once_set_the_passwords_of_their_users(stand: Stand) -> Result<()> {
+pub(crate) async fn concurrent_processes_set_the_passwords_of_their_users(fixture: Fixture) -> Result<()> {
     let people: Vec<_> = (0..4).map(|n| format!("person{n}")).collect();
     for name in &people {
-        stand.appservice.ensure_user(&user(name), name).await?;
+        fixture.appservice.ensure_user(&user(name), name).await?;
     }
-    // The first one may still have to make the administrator.
-    stand.passwords().set_password(&user(&people[0]), "before").await?;
-    let processes: Vec<_> = people.iter().map(|_| stand.passwords()).collect();
+    // The first call may have to register the administrator.
+    fixture.passwords().set_password(&user(&people[0]), "before").await?;
+    let processes: Vec<_> = people.iter().map(|_| fixture.passwords()).collect();
     let set = people.iter().zip(&processes).map(async |(name, process)| {
         for n in 0..3 {
             process.set_password(&user(name), &format!("{name} {n}")).await?;
@@ -81,7 +84,7 @@ pub(crate) async fn processes_at_once_set_the_passwords_of_their_users(stand: St
     });
     join_all(set).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     for name in &people {
-        stand.server.login(name, &format!("{name} 2")).await?;
+        fixture.server.login(name, &format!("{name} 2")).await?;
     }
     Ok(())
 }

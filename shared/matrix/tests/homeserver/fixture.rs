@@ -1,4 +1,4 @@
-//! What a test stands on: a homeserver of its own, bootstrapped, and us beside it.
+//! The fixture of a test: a homeserver of its own, bootstrapped, and the adapter.
 
 use std::ops::{Deref, DerefMut};
 
@@ -20,8 +20,8 @@ use crate::client::Client;
 
 pub(crate) const BOT: &str = "@messenger:hub.local";
 
-/// A homeserver of its own, bootstrapped, and us beside it.
-pub(crate) struct Stand {
+/// A homeserver of the test's own, bootstrapped, and the adapter.
+pub(crate) struct Fixture {
     pub(crate) server: Server,
     pub(crate) appservice: Appservice,
     pub(crate) config: HomeserverConfig,
@@ -35,27 +35,27 @@ pub(crate) enum Server {
     Conduit(Conduit),
 }
 
-impl Stand {
+impl Fixture {
     pub(crate) async fn synapse() -> Result<Self> {
-        let stand = Self::new_synapse().await?;
-        stand.bootstrap().await?;
-        Ok(stand)
+        let fixture = Self::new_synapse().await?;
+        fixture.bootstrap().await?;
+        Ok(fixture)
     }
 
     pub(crate) async fn conduit() -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let options = conduit::Options::new(directory.path());
-        let stand = Self::on(Server::Conduit(Conduit::start(options).await?), directory)?;
-        stand.bootstrap().await?;
-        Ok(stand)
+        let fixture = Self::on(Server::Conduit(Conduit::start(options).await?), directory)?;
+        fixture.bootstrap().await?;
+        Ok(fixture)
     }
 
-    /// Not yet bootstrapped.
+    /// Starts a Synapse without bootstrapping it.
     pub(crate) async fn new_synapse() -> Result<Self> {
         Self::synapse_with(Vec::new()).await
     }
 
-    /// The same with further Application Services.
+    /// Starts a Synapse with further Application Services, without bootstrapping it.
     pub(crate) async fn synapse_with(others: Vec<String>) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let mut options = synapse::Options::new(directory.path());
@@ -83,7 +83,7 @@ impl Stand {
         matches!(self.server, Server::Conduit(_))
     }
 
-    /// Who sets passwords, with what the server's operator gives us.
+    /// Returns the adapter that sets passwords.
     pub(crate) fn passwords(&self) -> Passwords {
         let secret = match &self.server {
             Server::Synapse(synapse) => Some(synapse.registration_secret().to_owned()),
@@ -92,12 +92,12 @@ impl Stand {
         Passwords::new(self.appservice.clone(), self.admin.clone(), secret)
     }
 
-    /// The Application Service as the bot, without our code.
+    /// Returns a plain client that acts for the bot.
     pub(crate) fn bot(&self) -> Result<Client> {
         Ok(Client::new(self.server.url(), &self.config.as_token)?.acting_for(BOT))
     }
 
-    /// An ordinary user with an ordinary client.
+    /// Registers a user of another client.
     pub(crate) async fn person(&self, localpart: &str) -> Result<Client> {
         match &self.server {
             Server::Synapse(synapse) => synapse.register_user(localpart, "pw", false).await?,
@@ -132,7 +132,7 @@ pub(crate) fn config(server: &Homeserver) -> HomeserverConfig {
         homeserver_url: server.url().to_owned(),
         server_name: server.server_name().to_owned(),
         as_token: registration().as_token,
-        account_key: "the key of the tests".to_owned(),
+        account_key: "the account key of the tests".to_owned(),
         bot_localpart: "messenger".to_owned(),
         bot_display_name: "Messenger".to_owned(),
     }
@@ -168,13 +168,13 @@ pub(crate) fn text(body: &str) -> Value {
     json!({ "msgtype": "m.text", "body": body })
 }
 
-/// A room id as a part of a path.
-pub(crate) fn part(room: &RoomId) -> String {
+/// Escapes a room id for a path.
+pub(crate) fn segment(room: &RoomId) -> String {
     room.as_str().replace('!', "%21")
 }
 
-/// How a call failed.
+/// Returns the failure of a call.
 pub(crate) fn failure<T>(result: Result<T, Error>) -> Result<Failure> {
-    let error = result.err().context("it should have failed")?;
-    error.failure().with_context(|| format!("it failed in another way: {error}"))
+    let error = result.err().context("the call succeeded")?;
+    error.failure().with_context(|| format!("the call failed without a failure: {error}"))
 }

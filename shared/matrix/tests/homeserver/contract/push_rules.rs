@@ -1,5 +1,4 @@
-//! Phones: urgent notifications sound for every member, and nothing else that we send sounds by what is written in it.
-//! The homeserver itself is asked, by what it has in store for a phone.
+//! The push rule of urgent notifications: which events make a phone sound, according to the homeserver.
 
 use std::time::Duration;
 
@@ -15,15 +14,15 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     client::Client,
+    fixture::{Fixture, room, user},
     gateway::Gateway,
-    stand::{Stand, room, user},
 };
 
 /// A time limit for pushes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 const RULE: &str = "/pushrules/global/override/com.aesystek.urgent";
 
-/// A notification to everybody, that old push rules would ring for.
+/// Returns a notification to everybody. Old push rules would ring for its text.
 fn content(priority: Priority) -> Value {
     let draft = Draft {
         source_app: "fertigungs-app".to_owned(),
@@ -36,20 +35,21 @@ fn content(priority: Priority) -> Value {
     rendering::content(NotificationId(7), &draft, None)
 }
 
-/// The phone of a user, who has got a password for it.
+/// The phone of a user.
 enum Phone {
-    /// Synapse keeps what it would push; it pushes to no address of this machine.
+    /// Reads the stored notifications: Synapse does not push to addresses of this machine.
     Stored(Client),
-    /// Conduit pushes.
+    /// Receives the pushes of Conduit.
     Pushed(Box<Gateway>),
 }
 
 impl Phone {
-    async fn of(stand: &Stand, localpart: &str) -> Result<Self> {
-        stand.passwords().set_password(&user(localpart), "a password").await?;
-        let token = stand.server.login(localpart, "a password").await?;
-        let client = Client::new(stand.server.url(), &token)?;
-        if !stand.is_conduit() {
+    /// Sets a password and logs the user's phone in.
+    async fn of(fixture: &Fixture, localpart: &str) -> Result<Self> {
+        fixture.passwords().set_password(&user(localpart), "a password").await?;
+        let token = fixture.server.login(localpart, "a password").await?;
+        let client = Client::new(fixture.server.url(), &token)?;
+        if !fixture.is_conduit() {
             return Ok(Self::Stored(client));
         }
         let gateway = Gateway::open().await?;
@@ -57,12 +57,12 @@ impl Phone {
         Ok(Self::Pushed(Box::new(gateway)))
     }
 
-    /// Whether an event sounds, and whether it is highlighted.
-    async fn hears(&mut self, event: &EventId) -> Result<(bool, bool)> {
-        timeout(PATIENCE, self.told(event)).await.context("no push has come")?
+    /// Waits for the push of an event. Returns whether it sounds and whether it is highlighted.
+    async fn receives(&mut self, event: &EventId) -> Result<(bool, bool)> {
+        timeout(PATIENCE, self.push_of(event)).await.context("no push arrived")?
     }
 
-    async fn told(&mut self, event: &EventId) -> Result<(bool, bool)> {
+    async fn push_of(&mut self, event: &EventId) -> Result<(bool, bool)> {
         match self {
             Self::Stored(client) => loop {
                 let stored = client.get("/notifications?limit=20").await?;
@@ -88,64 +88,64 @@ impl Phone {
     }
 }
 
-/// A room with these, who are in it before they have a phone.
-async fn with(stand: &Stand, localparts: &[&str]) -> Result<RoomId> {
-    let id = stand.appservice.create_room(&room("ringing")).await?;
+/// Creates a room and joins users who have no phone yet.
+async fn with(fixture: &Fixture, localparts: &[&str]) -> Result<RoomId> {
+    let id = fixture.appservice.create_room(&room("push_rules")).await?;
     for localpart in localparts {
-        stand.appservice.join(&id, &user(localpart)).await?;
+        fixture.appservice.join(&id, &user(localpart)).await?;
     }
     Ok(id)
 }
 
-pub(crate) async fn an_urgent_notification_sounds_for_every_member(stand: Stand) -> Result<()> {
-    stand.appservice.ensure_user(&user("anna"), "Anna").await?;
-    // Accounts of before this rule, with a phone and without.
+pub(crate) async fn an_urgent_notification_sounds_for_every_member(fixture: Fixture) -> Result<()> {
+    fixture.appservice.ensure_user(&user("anna"), "Anna").await?;
+    // Accounts from before the rule exists.
     for old in ["bert", "carl"] {
-        stand.bot()?.register(old, None).await?;
+        fixture.bot()?.register(old, None).await?;
     }
-    let id = with(&stand, &["anna", "bert", "carl"]).await?;
-    stand.appservice.ensure_user(&user("carl"), "Carl").await?;
+    let id = with(&fixture, &["anna", "bert", "carl"]).await?;
+    fixture.appservice.ensure_user(&user("carl"), "Carl").await?;
     let mut phones = Vec::new();
     for localpart in ["anna", "bert", "carl"] {
-        phones.push((localpart, Phone::of(&stand, localpart).await?));
+        phones.push((localpart, Phone::of(&fixture, localpart).await?));
     }
     for (n, (priority, expected)) in
         [(Priority::Urgent, (true, true)), (Priority::Normal, (false, false))].into_iter().enumerate()
     {
-        let event = stand.appservice.send(&id, &format!("ring.{n}"), &content(priority)).await?;
+        let event = fixture.appservice.send(&id, &format!("ring.{n}"), &content(priority)).await?;
         for (localpart, phone) in &mut phones {
-            let heard = phone.hears(&event).await.with_context(|| format!("{localpart}: {priority:?}"))?;
-            ensure!(heard == expected, "{localpart}: {priority:?}: (sound, highlight) = {heard:?}");
+            let push = phone.receives(&event).await.with_context(|| format!("{localpart}: {priority:?}"))?;
+            ensure!(push == expected, "{localpart}: {priority:?}: (sound, highlight) = {push:?}");
         }
     }
     Ok(())
 }
 
-/// Only the bot is believed that something is urgent.
-pub(crate) async fn nobody_else_makes_phones_sound(stand: Stand) -> Result<()> {
+/// The rule requires the bot as sender.
+pub(crate) async fn an_urgent_message_of_another_sender_makes_no_sound(fixture: Fixture) -> Result<()> {
     for localpart in ["anna", "bert"] {
-        stand.appservice.ensure_user(&user(localpart), localpart).await?;
+        fixture.appservice.ensure_user(&user(localpart), localpart).await?;
     }
-    let id = with(&stand, &["anna", "bert"]).await?;
-    let mut phone = Phone::of(&stand, "anna").await?;
-    let bert = stand.bot()?.acting_for("@bert:hub.local");
-    let path = format!("/rooms/{}/send/m.room.message/loud", crate::stand::part(&id));
+    let id = with(&fixture, &["anna", "bert"]).await?;
+    let mut phone = Phone::of(&fixture, "anna").await?;
+    let bert = fixture.bot()?.acting_for("@bert:hub.local");
+    let path = format!("/rooms/{}/send/m.room.message/loud", crate::fixture::segment(&id));
     let sent = bert.put(&path, content(Priority::Urgent)).await?;
     let event = EventId::new(sent["event_id"].as_str().context("an event id")?);
-    assert_eq!(phone.hears(&event).await?, (false, false));
+    assert_eq!(phone.receives(&event).await?, (false, false));
     Ok(())
 }
 
-/// Users may switch it off in the settings of their client.
-pub(crate) async fn what_a_user_changes_about_the_rule_stays(stand: Stand) -> Result<()> {
+/// A user can disable the rule in the settings of their client.
+pub(crate) async fn a_users_change_of_the_push_rule_is_kept(fixture: Fixture) -> Result<()> {
     let anna: MatrixUserId = user("anna");
     let start = Instant::now();
-    stand.appservice.ensure_user(&anna, "Anna").await?;
-    let client = stand.bot()?.acting_for(anna.as_str());
+    fixture.appservice.ensure_user(&anna, "Anna").await?;
+    let client = fixture.bot()?.acting_for(anna.as_str());
     assert_eq!(client.get(RULE).await?["enabled"], true);
     client.put(&format!("{RULE}/enabled"), json!({ "enabled": false })).await?;
-    stand.appservice.ensure_user(&anna, "Anna Müller").await?;
-    stand.passwords().set_password(&anna, "a password").await?;
+    fixture.appservice.ensure_user(&anna, "Anna Müller").await?;
+    fixture.passwords().set_password(&anna, "a password").await?;
     assert_eq!(client.get(RULE).await?["enabled"], false, "after {:?}", start.elapsed());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The administrator of a Conduit, who talks to it in its admin room.
+//! Conduit's admin room, in which an administrator sends commands as messages.
 
 use std::time::Duration;
 
@@ -12,25 +12,30 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::{AdminAccount, BOOTSTRAPPING, conduit::CONDUIT};
 use crate::{
-    Registration,
+    AdminAccount, Registration,
     account::Login,
     call::Http,
     error::{Cause, Context, misconfigured},
 };
 
-/// What their devices are called, each for one visit: of two with one name the later would log the earlier out.
-const DEVICE: &str = "BOOTSTRAP";
-/// Conduit answers in milliseconds.
+pub(super) const BOOTSTRAPPING: &str = "bootstrapping the homeserver";
+/// The localpart of Conduit's own account, which answers commands.
+pub(super) const CONDUIT: &str = "conduit";
+/// The prefix of the administrator's devices. Each login has its own: a second login would log the first one
+/// out.
+const DEVICE_PREFIX: &str = "BOOTSTRAP";
+/// The time limit for an answer, which normally takes milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
-/// How Conduit's answers are told from each other.
+/// A part of Conduit's answers to `reset-password`.
 const RESET: &str = "reset the password for user";
+/// The beginning of Conduit's answers to `register-appservice`.
 const REGISTERED: &str = "Appservice registered";
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// The wait before the room is read again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The administrator, logged in and in the admin room.
-pub(crate) struct Administrator<'a> {
+/// The admin room, with a login of an administrator who is in it.
+pub(crate) struct AdminRoom<'a> {
     http: &'a Http,
     token: String,
     room: RoomId,
@@ -64,10 +69,11 @@ struct Message {
     content: Value,
 }
 
-impl<'a> Administrator<'a> {
-    /// Logs in, as the first user if there is none yet, and finds the admin room.
-    pub(crate) async fn enter(http: &'a Http, admin: &AdminAccount, known: bool) -> Result<Self> {
-        let token = token(http, admin, known).await?;
+impl<'a> AdminRoom<'a> {
+    /// Logs the administrator in and finds the admin room. Registers the administrator on a new Conduit.
+    /// `is_known` states whether Conduit knows the token of this service.
+    pub(crate) async fn enter(http: &'a Http, admin: &AdminAccount, is_known: bool) -> Result<Self> {
+        let token = token(http, admin, is_known).await?;
         let alias = format!("#admins:{}", http.server_name);
         let room: Room = http
             .get()
@@ -82,7 +88,7 @@ impl<'a> Administrator<'a> {
             http.get().at("joined_rooms").with_token(&token).send().await.context(BOOTSTRAPPING)?;
         if !joined.joined_rooms.contains(&room.room_id) {
             let explanation = format!(
-                "{} is no administrator of this Conduit: somebody else registered first. Invite it to {alias}, or log \
+                "{} is not an administrator of this Conduit: another user registered first. Invite it to {alias}, or log \
                  in as @{CONDUIT} with an emergency_password to do so",
                 http.user(&admin.localpart),
             );
@@ -91,13 +97,14 @@ impl<'a> Administrator<'a> {
         Ok(Self { http, token, room: room.room_id })
     }
 
-    pub(super) async fn register(&self, registration: &Registration, text: &str) -> Result<()> {
+    /// Registers this service. `yaml` is the registration as Conduit gets it.
+    pub(super) async fn register(&self, registration: &Registration, yaml: &str) -> Result<()> {
         let conduit = self.http.user(CONDUIT);
-        let command = self.say(&format!("{conduit}: register-appservice\n```\n{text}```")).await?;
+        let command = self.send(&format!("{conduit}: register-appservice\n```\n{yaml}```")).await?;
         let answer = self.answer_to(&command, &conduit, |text| !text.contains(RESET)).await?;
-        self.hide(&command).await;
+        self.redact(&command).await;
         if answer.starts_with(REGISTERED) {
-            tracing::info!(id = registration.id, "registered with Conduit");
+            tracing::info!(id = registration.id, "application service registered with Conduit");
             return Ok(());
         }
         let answer = [&registration.as_token, &registration.hs_token]
@@ -106,12 +113,14 @@ impl<'a> Administrator<'a> {
         Err(misconfigured(BOOTSTRAPPING, format!("Conduit answered: {answer}")))
     }
 
-    /// Gives an account a password that Conduit makes up. Its devices stay logged in.
+    /// Resets an account's password. Returns the new one, which Conduit generates. The devices stay logged
+    /// in.
     pub(crate) async fn reset_password(&self, user: &MatrixUserId, localpart: &str) -> Result<String> {
         let context = "resetting a password";
         let conduit = self.http.user(CONDUIT);
-        let command = self.say(&format!("{conduit}: reset-password {localpart}")).await?;
-        // Others ask at the same time; what was not done says for whom, too, unless the command was none.
+        let command = self.send(&format!("{conduit}: reset-password {localpart}")).await?;
+        // Other processes send commands at the same time. Failures name the user, too, unless the command was
+        // invalid.
         let ours = format!("{RESET} {user}: ");
         let is_ours =
             |text: &str| text.contains(&ours) || !(text.contains(RESET) || text.contains(REGISTERED));
@@ -119,12 +128,12 @@ impl<'a> Administrator<'a> {
         let success = format!("Successfully {ours}");
         match answer.strip_prefix(&success) {
             Some(password) if !password.trim().is_empty() => Ok(password.trim().to_owned()),
-            // It may be the answer to somebody else, and hold their password.
+            // Not logged: it may be an answer to another process, with a password.
             _ => Err(misconfigured(context, format!("Conduit did not reset the password of {user}"))),
         }
     }
 
-    async fn say(&self, body: &str) -> Result<EventId> {
+    async fn send(&self, body: &str) -> Result<EventId> {
         let transaction = Uuid::new_v4().to_string();
         let path = self.http.put().at("rooms").at(&self.room).at("send").at("m.room.message");
         let call = path.at(transaction.as_str()).with_token(&self.token);
@@ -133,7 +142,8 @@ impl<'a> Administrator<'a> {
         Ok(sent.event_id)
     }
 
-    /// The first text by Conduit after the command that may be meant for us; it refers to nothing.
+    /// Waits for the first text by Conduit after the command that `is_ours` accepts. Answers do not name
+    /// their command.
     async fn answer_to(
         &self,
         command: &EventId,
@@ -153,39 +163,41 @@ impl<'a> Administrator<'a> {
             if let Some(text) = texts.filter(|text| is_ours(text)).last() {
                 return Ok(text);
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(RETRY_INTERVAL).await;
         }
         Err(misconfigured(BOOTSTRAPPING, format!("no answer by {conduit} in the admin room")))
     }
 
-    /// The command holds our tokens; other administrators need not read them.
-    async fn hide(&self, command: &EventId) {
+    /// Redacts a command with tokens, which other administrators need not read.
+    async fn redact(&self, command: &EventId) {
         let transaction = Uuid::new_v4().to_string();
         let path =
             self.http.put().at("rooms").at(&self.room).at("redact").at(command).at(transaction.as_str());
         if let Err(cause) = path.with_token(&self.token).body(&json!({})).send::<IgnoredAny>().await {
             let cause: &dyn std::error::Error = &cause;
-            tracing::warn!(cause, "the registration stays legible in the admin room");
+            tracing::warn!(cause, "redacting the registration in the admin room failed");
         }
     }
 
-    pub(crate) async fn leave(&self) {
+    /// Logs the administrator out.
+    pub(crate) async fn log_out(&self) {
         if let Err(cause) = self.http.post().at("logout").with_token(&self.token).send::<IgnoredAny>().await {
             let cause: &dyn std::error::Error = &cause;
-            tracing::warn!(cause, "the administrator stays logged in");
+            tracing::warn!(cause, "logging the administrator out failed");
         }
     }
 }
 
-async fn token(http: &Http, admin: &AdminAccount, known: bool) -> Result<String> {
+/// Logs the administrator in, or registers it. Returns its access token.
+async fn token(http: &Http, admin: &AdminAccount, is_known: bool) -> Result<String> {
     let context = "logging in as Conduit's administrator";
-    let device = format!("{DEVICE}{}", Uuid::new_v4().simple());
+    let device = format!("{DEVICE_PREFIX}{}", Uuid::new_v4().simple());
     let user = http.user(&admin.localpart);
     match log_in(http, admin, &device).await {
         Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {}
         login => return Ok(login.context(context)?.access_token),
     }
-    match sign_up(http, admin, &device).await {
+    match register(http, admin, &device).await {
         Err(cause) if cause.is("M_USER_IN_USE") => {}
         Err(cause) if cause.is_status(StatusCode::UNAUTHORIZED) || cause.is_status(StatusCode::FORBIDDEN) => {
             let explanation = format!(
@@ -196,15 +208,15 @@ async fn token(http: &Http, admin: &AdminAccount, known: bool) -> Result<String>
         }
         login => return Ok(login.context(context)?.access_token),
     }
-    // Somebody may have registered it at the same moment; else its password is another.
+    // Another process registered it meanwhile, or it has another password.
     match log_in(http, admin, &device).await {
-        Err(cause) if cause.is_status(StatusCode::FORBIDDEN) && known => {
+        Err(cause) if cause.is_status(StatusCode::FORBIDDEN) && is_known => {
             Ok(http.log_in(&user, &device).await.context(context)?.access_token)
         }
         Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {
             let explanation = format!(
-                "{user} exists with another password. Give us that one, or set an emergency_password, log in as \
-                 @{CONDUIT} with it, and say `reset-password {}` in the admin room",
+                "{user} exists with another password. Configure that one, or set an emergency_password, log in as \
+                 @{CONDUIT} with it, and send `reset-password {}` in the admin room",
                 admin.localpart,
             );
             Err(misconfigured(context, explanation))
@@ -220,11 +232,11 @@ async fn log_in(http: &Http, admin: &AdminAccount, device: &str) -> Result<Login
         "password": admin.password,
         "device_id": device,
     });
-    http.post().at("login").by_nobody().body(&body).send().await
+    http.post().at("login").unauthenticated().body(&body).send().await
 }
 
-/// The first user becomes administrator; but only if it logs in at once (no `inhibit_login`).
-async fn sign_up(http: &Http, admin: &AdminAccount, device: &str) -> Result<Login, Cause> {
+/// Registers the administrator. The first user becomes one, but only with a login (no `inhibit_login`).
+async fn register(http: &Http, admin: &AdminAccount, device: &str) -> Result<Login, Cause> {
     let body = json!({
         "username": admin.localpart,
         "password": admin.password,
@@ -232,5 +244,5 @@ async fn sign_up(http: &Http, admin: &AdminAccount, device: &str) -> Result<Logi
         "inhibit_login": false,
         "auth": { "type": "m.login.dummy" },
     });
-    http.post().at("register").by_nobody().body(&body).send().await
+    http.post().at("register").unauthenticated().body(&body).send().await
 }
