@@ -41,8 +41,8 @@ pub fn routes() -> Router<App> {
         .layer(DefaultBodyLimit::max(TRANSACTION_MAX))
 }
 
-/// Ingests the events of a transaction. The transaction id is ignored, because Synapse starts to count again after a
-/// restart: each event is ingested once by its own id.
+/// Ingests the events of a transaction. The transaction id is ignored, because Synapse starts to count again
+/// after a restart: each event is ingested once by its own id.
 async fn receive_transaction(
     State(messenger): State<Messenger>,
     Extension(throttle): Extension<Arc<PushThrottle>>,

@@ -1,7 +1,7 @@
 //! The push throttle: a minimum interval between the responses to transactions.
 //!
-//! The homeserver sends one transaction at a time and collects the events that happen meanwhile. Under load, a delayed
-//! response makes the next transaction larger, so that each event costs both servers less.
+//! The homeserver sends one transaction at a time and collects the events that happen meanwhile. Under load,
+//! a delayed response makes the next transaction larger, so that each event costs both servers less.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -10,7 +10,8 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-/// The shortest interval between two responses, which delays the events sent in it. Nobody notices it in a chat.
+/// The shortest interval between two responses, which delays the events sent in it. Nobody notices it in a
+/// chat.
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// The time at which the next response is due.
