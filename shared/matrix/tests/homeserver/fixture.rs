@@ -44,7 +44,7 @@ impl Fixture {
 
     pub(crate) async fn conduit() -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let options = conduit::Options::new(directory.path());
+        let options = conduit::Options { allow_encryption: true, ..conduit::Options::new(directory.path()) };
         let fixture = Self::on(Server::Conduit(Conduit::start(options).await?), directory)?;
         fixture.bootstrap().await?;
         Ok(fixture)
