@@ -4,7 +4,6 @@ mod cargo;
 mod ci;
 mod interrupt;
 mod lint;
-mod profile;
 mod step;
 mod terminal;
 mod test;
@@ -40,8 +39,6 @@ enum Command {
     Lint,
     /// Measure the service against the physical limit and its peers
     Bench(bench::Arguments),
-    /// Show where the router's time goes under a load, or who allocates in it
-    Profile(profile::Arguments),
     /// Run lint, then test, as CI does
     Ci,
 }
@@ -58,7 +55,6 @@ async fn main() -> ExitCode {
         Command::Test(arguments) => test::run(arguments).await,
         Command::Lint => lint::run().await,
         Command::Bench(arguments) => bench::run(arguments).await,
-        Command::Profile(arguments) => profile::run(arguments).await,
         Command::Ci => ci::run().await,
     };
     let code = result.unwrap_or_else(|error| {

@@ -21,7 +21,7 @@ const OTHERS: [&str; 2] = ["messenger-bench", "messenger-worker"];
 
 pub(crate) async fn run(options: &Coldstart, report: &mut Report) -> Result<()> {
     let programs = options.common.programs()?;
-    let stack = Stack::start(&programs, false, None).await?;
+    let stack = Stack::start(&programs, false).await?;
     for program in functions(&programs)? {
         let name = program.file_name().and_then(|name| name.to_str()).context("a program without a name")?;
         let (mut latencies, mut memory) = (Latencies::default(), 0);

@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::http::Connection;
 use crate::latency::{Latencies, Shared};
 use crate::ledger::{Mark, Tally};
-use crate::profiler::Profiler;
 use crate::report::{Report, Row};
 use crate::streams::{Board, Streams, listeners};
 use crate::target::Target;
@@ -61,11 +60,7 @@ pub(crate) struct Outcome {
 }
 
 /// Runs it once.
-pub(crate) async fn run(
-    target: &Target,
-    load: &Load,
-    mut profiler: Option<&mut Profiler>,
-) -> Result<Outcome> {
+pub(crate) async fn run(target: &Target, load: &Load) -> Result<Outcome> {
     let target = Arc::new(target.clone());
     let listeners = listeners(&target, load.connections);
     let board = Board::new(load.publishers, listeners, load.window)?;
@@ -78,13 +73,7 @@ pub(crate) async fn run(
     let publishing =
         tokio::spawn(publish(Arc::clone(&target), Arc::clone(&board), *load, Arc::clone(&calls)));
     sleep(load.warm_up).await;
-    if let Some(profiler) = &mut profiler {
-        profiler.start(&target.pids, load.duration)?;
-    }
     let measured = measure(&target, &board, load.duration).await;
-    if let Some(profiler) = profiler {
-        profiler.stop()?;
-    }
     let published = publishing.await??;
     let tally = arrived(&streams, &published).await;
     let kib = idle.memory.saturating_sub(before.memory) as f64;

@@ -54,7 +54,7 @@ const WAITING: &str = "
 const TIDY: &str = "analyze; checkpoint";
 
 pub(crate) async fn run(options: &Growth, report: &mut Report) -> Result<()> {
-    let mut stack = Stack::start(&options.common.programs()?, false, None).await?;
+    let mut stack = Stack::start(&options.common.programs()?, false).await?;
     let time = options::seconds(options.seconds);
     let mut before = 0;
     let mut points = Vec::new();

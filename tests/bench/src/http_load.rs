@@ -12,9 +12,7 @@ mod with_homeserver;
 
 use anyhow::{Result, ensure};
 
-use crate::load::Outcome;
 use crate::options::{self, Http};
-use crate::profiler::Profiler;
 use crate::report::Report;
 use crate::service::Door;
 use crate::stack::Stack;
@@ -38,34 +36,16 @@ struct Side {
 }
 
 pub(crate) async fn run(options: &Http, report: &mut Report) -> Result<()> {
-    let mut profiler = options.look.profiler()?;
     let wanted = Wanted { only: options.only.clone(), without: options.without.clone() };
-    let alone = alone::side(options, &wanted, profiler.as_ref()).await?;
-    let with_homeserver = with_homeserver::side(options, &wanted, profiler.as_ref(), report).await?;
+    let alone = alone::side(options, &wanted).await?;
+    let with_homeserver = with_homeserver::side(options, &wanted, report).await?;
     let mut sides: Vec<Side> = [alone, with_homeserver].into_iter().flatten().collect();
     let loads: usize = sides.iter().map(|side| side.subjects.len()).sum();
     ensure!(loads > 0, "no load has such a name");
-    if let Some(profiler) = &mut profiler {
-        let all = options::seconds(options.seconds)
-            .mul_f64((options.rounds * options.clients.len() * loads) as f64);
-        let pids: Vec<i32> = sides.iter().flat_map(|side| side.door.pids.iter().copied()).collect();
-        profiler.start(&pids, all)?;
-    }
     measure(options, &mut sides).await?;
-    if let Some(profiler) = &mut profiler {
-        profiler.stop()?;
-    }
     let subjects: Vec<Subject> = sides.iter_mut().flat_map(|side| side.subjects.drain(..)).collect();
     tell(&subjects, &options.clients, report);
-    if profiler.as_ref().is_none_or(Profiler::leaves_speed) {
-        goals::check(&subjects, &options.clients, report);
-    }
-    if let Some(profiler) = profiler {
-        let calls = subjects.iter().flat_map(|subject| &subject.outcomes).map(Outcome::calls).sum();
-        let names = if options.only.is_empty() { "all".to_owned() } else { options.only.join(", ") };
-        let title = format!("http {names}");
-        report.note(profiler.evaluate(&title, &[("call", calls)])?);
-    }
+    goals::check(&subjects, &options.clients, report);
     Ok(())
 }
 

@@ -7,10 +7,8 @@
 mod apt;
 mod coldstart;
 mod fanout;
-mod flame;
 mod floor;
 mod growth;
-mod heap;
 mod homeserver;
 mod http;
 mod http_load;
@@ -23,15 +21,11 @@ mod naive;
 mod nchan;
 mod options;
 mod peers;
-mod perf;
-mod profiler;
-mod record;
 mod report;
 mod resume;
 mod service;
 mod sse;
 mod stack;
-mod stacks;
 mod streams;
 mod target;
 mod token;
@@ -87,8 +81,7 @@ pub async fn run(options: Options) -> Result<ExitCode> {
 }
 
 async fn fan_out(options: &options::Fanout, report: &mut Report) -> Result<()> {
-    let mut profiler = options.look.profiler()?;
-    let (door, stack) = options.deployment.door(&options.common, false, profiler.as_ref()).await?;
+    let (door, stack) = options.deployment.door(&options.common, false).await?;
     let users = Users { per_tenant: options.users, tenants: usize::from(options.tenants) };
     let target = users.target(&door).await?;
     let load = fanout::Load {
@@ -100,16 +93,10 @@ async fn fan_out(options: &options::Fanout, report: &mut Report) -> Result<()> {
         duration: options::seconds(options.seconds),
         idle: options::seconds(options.idle_seconds),
     };
-    let outcome = fanout::run(&target, &load, profiler.as_mut()).await?;
+    let outcome = fanout::run(&target, &load).await?;
     let pace = options.rate.map_or("as fast as possible".to_owned(), |rate| format!("{rate} msg/s"));
     let name = format!("{} streams, {pace}", options.connections);
     outcome.report(&name, report);
-    if let Some(profiler) = profiler {
-        let [delivered, published] =
-            [outcome.delivered_per_second, outcome.published_per_second].map(|rate| rate * options.seconds);
-        let units = [("receipt", delivered), ("published event", published)];
-        report.note(profiler.evaluate(&format!("fanout, {name}"), &units)?);
-    }
     drop(stack);
     Ok(())
 }

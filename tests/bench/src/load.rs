@@ -144,11 +144,6 @@ impl Outcome {
         }
     }
 
-    /// How many calls were made.
-    pub(crate) fn calls(&self) -> f64 {
-        (self.latencies.count() + self.errors) as f64
-    }
-
     pub(crate) fn per_second(&self) -> f64 {
         if self.seconds > 0.0 { self.latencies.count() as f64 / self.seconds } else { 0.0 }
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::http::Server;
-use crate::profiler::{Look, Profiler};
 use crate::service::Door;
 use crate::stack::Stack;
 
@@ -97,8 +96,6 @@ pub(crate) struct Http {
     /// Do without a homeserver, and what needs one
     #[arg(long)]
     pub(crate) no_homeserver: bool,
-    #[command(flatten)]
-    pub(crate) look: Look,
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -128,8 +125,6 @@ pub(crate) struct Fanout {
     /// Seconds for which the open streams are watched first
     #[arg(long, default_value_t = 2.0)]
     pub(crate) idle_seconds: f64,
-    #[command(flatten)]
-    pub(crate) look: Look,
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -244,14 +239,9 @@ impl Deployment {
     }
 
     /// The service that is named, or one of our own.
-    pub(crate) async fn door(
-        &self,
-        common: &Common,
-        homeserver: bool,
-        profiler: Option<&Profiler>,
-    ) -> Result<(Door, Option<Stack>)> {
+    pub(crate) async fn door(&self, common: &Common, homeserver: bool) -> Result<(Door, Option<Stack>)> {
         let Some(url) = &self.url else {
-            let stack = Stack::start(&common.programs()?, homeserver, profiler).await?;
+            let stack = Stack::start(&common.programs()?, homeserver).await?;
             return Ok((Door::of(&stack), Some(stack)));
         };
         let door = Door {

@@ -42,7 +42,7 @@ pub(crate) async fn run(options: &options::Peers, report: &mut Report) -> Result
                 eprintln!("round {round}: {name}, {}", scenario.name);
                 // Fresh each time: what a peer kept of the scenario before is not its memory of this one.
                 let peer = Peer::start(name, options).await?;
-                let outcome = fanout::run(&peer.target, &scenario.load, None).await?;
+                let outcome = fanout::run(&peer.target, &scenario.load).await?;
                 let known = outcomes.iter_mut().find(|known| known.0 == number && known.1 == *name);
                 match known {
                     Some((.., rounds)) => rounds.push(outcome),
@@ -88,7 +88,7 @@ fn scenarios(options: &options::Peers) -> Vec<Scenario> {
 impl Peer {
     async fn start(name: &str, options: &options::Peers) -> Result<Self> {
         if name == OURS {
-            let stack = Stack::start(&options.common.programs()?, false, None).await?;
+            let stack = Stack::start(&options.common.programs()?, false).await?;
             let users = Users { per_tenant: options.users, tenants: 1 };
             let target = users.follow(&stack).await?;
             return Ok(Self { target, _service: None, _stack: Some(stack) });

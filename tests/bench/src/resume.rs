@@ -49,7 +49,7 @@ impl Drop for Quiet {
 }
 
 pub(crate) async fn run(options: &Resume, report: &mut Report) -> Result<()> {
-    let (door, stack) = options.deployment.door(&options.common, false, None).await?;
+    let (door, stack) = options.deployment.door(&options.common, false).await?;
     let users = Users { per_tenant: options.users, tenants: 1 };
     let target = Arc::new(users.target(&door).await?);
     // The live board hears only live events, the other only what was missed.

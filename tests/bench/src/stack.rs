@@ -12,7 +12,6 @@ use messenger_matrix::{Registration, registration};
 use uuid::Uuid;
 
 use crate::http::Server;
-use crate::profiler::Profiler;
 
 /// How long a program may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -80,12 +79,8 @@ impl Drop for Database {
 }
 
 impl Stack {
-    /// Starts it; with a homeserver, a worker too. A profiler looks into the router.
-    pub(crate) async fn start(
-        programs: &Path,
-        with_homeserver: bool,
-        profiler: Option<&Profiler>,
-    ) -> Result<Self> {
+    /// Starts it; with a homeserver, a worker too.
+    pub(crate) async fn start(programs: &Path, with_homeserver: bool) -> Result<Self> {
         let database = Database::start().await?;
         let port = free_port()?;
         let server = Server::local(port);
@@ -115,9 +110,7 @@ impl Stack {
             ("LIMIT_NEW_USERS_PER_TENANT", "0".to_owned()),
         ];
         setup(programs, &environment, false).await?;
-        let router = profiler.and_then(|profiler| profiler.launch(ROUTER, &programs.join(ROUTER)));
-        let router = router.unwrap_or_else(|| Launch::new(ROUTER, programs.join(ROUTER)));
-        let router = configured(router, &environment);
+        let router = launch(programs, ROUTER, &environment);
         let router = Service::start(router, format!("{url}/livez"), PATIENCE).await?;
         if with_homeserver {
             // The bot's account is the first that the homeserver pushes. Were the router not there by then, Conduit would
@@ -224,11 +217,7 @@ async fn setup(programs: &Path, environment: &[(&'static str, String)], with_hom
 }
 
 fn launch(programs: &Path, program: &str, environment: &[(&'static str, String)]) -> Launch {
-    configured(Launch::new(program, programs.join(program)), environment)
-}
-
-fn configured(launch: Launch, environment: &[(&'static str, String)]) -> Launch {
-    let launch = launch.output(Output::Kept);
+    let launch = Launch::new(program, programs.join(program)).output(Output::Kept);
     environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
 }
 

@@ -6,7 +6,6 @@ use super::subject::{Subject, Wanted};
 use super::{Side, appservice, notifications, people, rooms};
 use crate::inserts::{self, Inserts};
 use crate::options::Http;
-use crate::profiler::Profiler;
 use crate::stack::{self, Stack};
 
 const PROBES: [Endpoint; 2] = [Endpoint::new("livez", "GET /livez"), Endpoint::new("readyz", "GET /readyz")];
@@ -21,17 +20,13 @@ const TABLES: [&[Endpoint]; 7] = [
 ];
 
 /// `None`: nothing of it is wanted.
-pub(super) async fn side(
-    options: &Http,
-    wanted: &Wanted,
-    profiler: Option<&Profiler>,
-) -> Result<Option<Side>> {
+pub(super) async fn side(options: &Http, wanted: &Wanted) -> Result<Option<Side>> {
     let of_stack =
         wanted.is(inserts::BY_PGBENCH) || rooms::LISTS.iter().any(|rooms| wanted.is(&rooms::list(*rooms)));
     if !of_stack && !TABLES.iter().any(|table| wanted.any(table)) {
         return Ok(None);
     }
-    let (door, stack) = options.deployment.door(&options.common, false, profiler).await?;
+    let (door, stack) = options.deployment.door(&options.common, false).await?;
     let tokens = people::signed_in(&door).await?;
     let mut subjects = people::loads(&door, wanted, &tokens)?;
     subjects.extend(notifications::loads(&door, wanted).await?);

@@ -10,7 +10,6 @@ use crate::http::{HttpResponse, once};
 use crate::inserts::Inserts;
 use crate::load::Turn;
 use crate::options::Http;
-use crate::profiler::Profiler;
 use crate::report::Report;
 use crate::service::{Door, sign_in};
 use crate::stack;
@@ -36,12 +35,7 @@ const INSIDE: [&[Endpoint]; 6] = [
 ];
 
 /// `None`: nothing of it is wanted.
-pub(super) async fn side(
-    options: &Http,
-    wanted: &Wanted,
-    profiler: Option<&Profiler>,
-    report: &mut Report,
-) -> Result<Option<Side>> {
+pub(super) async fn side(options: &Http, wanted: &Wanted, report: &mut Report) -> Result<Option<Side>> {
     let elsewhere = options.deployment.is_elsewhere();
     let inside =
         INSIDE.iter().any(|table| wanted.any(table)) || elsewhere && wanted.any(&rooms::THERE_ALREADY);
@@ -49,7 +43,7 @@ pub(super) async fn side(
     if options.no_homeserver || !(inside || bare || wanted.any(&[HEALTH, notifications::DELIVER])) {
         return Ok(None);
     }
-    let (door, stack) = options.deployment.door(&options.common, true, profiler).await?;
+    let (door, stack) = options.deployment.door(&options.common, true).await?;
     let mut subjects = Vec::new();
     let mut bare_after = None;
     if let Some(stack) = &stack {
