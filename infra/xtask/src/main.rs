@@ -37,7 +37,7 @@ enum Command {
     Test(test::Arguments),
     /// Check format, clippy, licences, and the rules of CONTRIBUTING.md
     Lint,
-    /// Measure the service against the physical limit and its peers
+    /// Measure the service, alone and beside other servers
     Bench(bench::Arguments),
     /// Run lint, then test, as CI does
     Ci,

@@ -1,64 +1,60 @@
-//! HTTP/1.1 on a bare socket: one request after the other, as cheap as a client can be.
+//! HTTP/1.1 client on a bare socket: one request after the other, with as little work as possible.
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 
-use anyhow::{Context, Result, bail, ensure};
-use memchr::memmem;
+use anyhow::{Context, Result, ensure};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// So many connections may come from one loopback address before its ports run short.
+/// Connections from one loopback address, before its ports run short.
 const PORTS: usize = 20_000;
-/// Longest head of an answer.
-const HEAD: usize = 64 << 10;
+const HEADERS: usize = 64;
+/// Characters that a path segment escapes: all but the unreserved ones (RFC 3986, section 2.3).
+const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Where a server listens. `https` is not spoken: measure behind the TLS of the edge.
+/// An address of a server. `https` is not supported: measure behind the TLS of the edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Server {
+pub struct Server {
     pub(crate) address: SocketAddr,
-    /// For the `Host` header.
+    /// The value of the `Host` header.
     pub(crate) host: String,
 }
 
 impl Server {
-    /// Reads `http://host:port`.
-    pub(crate) fn of(url: &str) -> Result<Self> {
-        let rest = url.strip_prefix("http://").context("an address that begins with http://")?;
-        let host = rest.trim_end_matches('/');
+    /// Parses `http://host:port`.
+    pub(crate) fn parse(url: &str) -> Result<Self> {
+        let host = url.strip_prefix("http://").context("an address that begins with http://")?;
+        let host = host.trim_end_matches('/');
         ensure!(!host.contains('/'), "{url}: an address without a path is needed");
         let with_port = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
         let address = with_port.to_socket_addrs().with_context(|| format!("looking for {host}"))?.next();
-        Ok(Self {
-            address: address.with_context(|| format!("{host} has no address"))?,
-            host: host.to_owned(),
-        })
+        let address = address.with_context(|| format!("{host} has no address"))?;
+        Ok(Self { address, host: host.to_owned() })
     }
 
-    /// A server on this machine.
-    pub(crate) fn local(port: u16) -> Self {
+    /// Returns the address of a server on this machine.
+    pub fn local(port: u16) -> Self {
         Self { address: (Ipv4Addr::LOCALHOST, port).into(), host: format!("127.0.0.1:{port}") }
     }
 
-    /// The bytes of a request.
-    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
-        use std::fmt::Write;
-        let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
-        for (name, value) in headers {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{name}: {value}\r\n");
-        }
+    /// Returns the text of a request. Its body is JSON unless the headers contain a `Content-Type`.
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
+        let (mut headers, length) = (headers.to_vec(), body.len().to_string());
         if method != "GET" {
             if headers.iter().all(|(name, _)| *name != "Content-Type") {
-                text.push_str("Content-Type: application/json\r\n");
+                headers.push(("Content-Type", "application/json"));
             }
-            let _ = write!(text, "Content-Length: {}\r\n", body.len());
+            headers.push(("Content-Length", &length));
         }
-        text.push_str("\r\n");
-        text.push_str(body);
-        text.into_bytes()
+        for (name, value) in headers {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        [head.as_str(), "\r\n", body].concat()
     }
 
-    /// A socket to it. On loopback, connections above [`PORTS`] come from further addresses.
-    pub(crate) async fn connect(&self, number: usize) -> Result<TcpStream> {
+    /// Opens a socket. On loopback, connections above [`PORTS`] come from further addresses.
+    async fn connect(&self, number: usize) -> Result<TcpStream> {
         let stream = match self.address {
             SocketAddr::V4(address) if address.ip().is_loopback() && number >= PORTS => {
                 let socket = TcpSocket::new_v4()?;
@@ -76,152 +72,178 @@ impl Server {
 
 /// A connection that is kept alive.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
+pub struct Connection {
+    /// The socket.
+    pub stream: TcpStream,
+    /// The bytes that were read since the last request.
+    pub buffer: Vec<u8>,
 }
 
-/// An answer.
+/// A whole response.
 #[derive(Debug)]
-pub(crate) struct HttpResponse {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
+pub struct HttpResponse {
+    /// Its status.
+    pub status: u16,
+    /// Its body without framing.
+    pub body: Vec<u8>,
 }
 
 impl HttpResponse {
-    /// Whether the status is one of success.
-    pub(crate) fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// The body as JSON.
     pub(crate) fn json(&self) -> Result<serde_json::Value> {
         serde_json::from_slice(&self.body).with_context(|| self.text())
     }
 
-    /// Status and body for people.
-    pub(crate) fn text(&self) -> String {
+    /// Returns status and body as text.
+    pub fn text(&self) -> String {
         format!("{}: {}", self.status, String::from_utf8_lossy(&self.body))
     }
 }
 
-/// The first line and the headers of an answer.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) status: u16,
-    pub(crate) chunked: bool,
-    length: Option<usize>,
-    /// How many bytes it has, the empty line included.
-    pub(crate) end: usize,
+/// The status line and the headers of a response.
+#[derive(Debug)]
+pub struct Head {
+    /// The status.
+    pub status: u16,
+    /// Whether the body has the chunked transfer coding.
+    pub chunked: bool,
+    content_length: usize,
+    /// Its length in bytes, with the empty line.
+    pub end: usize,
 }
 
 impl Head {
-    /// `None` while it is not complete.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>> {
-        let Some(end) = memmem::find(bytes, b"\r\n\r\n") else {
-            ensure!(bytes.len() < HEAD, "an answer without an end of its head");
-            return Ok(None);
+    /// Returns `None` while the head is incomplete.
+    fn parse(bytes: &[u8]) -> Result<Option<Self>> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        let httparse::Status::Complete(end) = response.parse(bytes)? else { return Ok(None) };
+        let header = |name: &str| {
+            let header = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+            header.and_then(|header| std::str::from_utf8(header.value).ok()).unwrap_or_default()
         };
-        let text = std::str::from_utf8(&bytes[..end]).context("a head that is no text")?;
-        let mut lines = text.split("\r\n");
-        let status =
-            lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-        let mut head =
-            Self { status: status.context("no HTTP status")?, chunked: false, length: None, end: end + 4 };
-        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
-            if name.eq_ignore_ascii_case("content-length") {
-                head.length = value.trim().parse().ok();
-            } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                head.chunked = value.trim().eq_ignore_ascii_case("chunked");
-            }
-        }
-        Ok(Some(head))
+        Ok(Some(Self {
+            status: response.code.context("no HTTP status")?,
+            chunked: header("transfer-encoding").eq_ignore_ascii_case("chunked"),
+            content_length: header("content-length").parse().unwrap_or(0),
+            end,
+        }))
     }
 }
 
 impl Connection {
-    pub(crate) async fn open(server: &Server) -> Result<Self> {
-        Ok(Self { stream: server.connect(0).await?, buffer: Vec::with_capacity(4096) })
+    /// Opens the connection with this number: see [`Server::connect`].
+    pub async fn open(server: &Server, number: usize) -> Result<Self> {
+        Ok(Self { stream: server.connect(number).await?, buffer: Vec::with_capacity(4096) })
     }
 
-    /// Sends a request and reads the whole answer.
-    pub(crate) async fn call(&mut self, request: &[u8]) -> Result<HttpResponse> {
+    /// Sends a request and reads the whole response.
+    pub async fn call(&mut self, request: &str) -> Result<HttpResponse> {
         let head = self.head(request).await?;
-        let body = if head.chunked {
-            self.chunks(head.end).await?
-        } else {
-            let end = head.end + head.length.unwrap_or(0);
-            while self.buffer.len() < end {
-                self.more().await?;
+        let mut body = Vec::new();
+        self.buffer.drain(..head.end);
+        if head.chunked {
+            let mut decoder = Chunked::START;
+            while !decoder.feed(&self.buffer, &mut |data| body.extend_from_slice(data)) {
+                self.buffer.clear();
+                self.read_more().await?;
             }
-            self.buffer[head.end..end].to_vec()
-        };
+        } else {
+            while self.buffer.len() < head.content_length {
+                self.read_more().await?;
+            }
+            body.extend_from_slice(&self.buffer[..head.content_length]);
+        }
         Ok(HttpResponse { status: head.status, body })
     }
 
-    /// Sends a request and reads the head of the answer.
-    pub(crate) async fn head(&mut self, request: &[u8]) -> Result<Head> {
-        self.stream.write_all(request).await.context("sending a request")?;
+    /// Sends a request and reads the head of the response; the body begins at [`Head::end`] of the buffer.
+    pub async fn head(&mut self, request: &str) -> Result<Head> {
+        self.stream.write_all(request.as_bytes()).await.context("sending a request")?;
         self.buffer.clear();
         loop {
-            self.more().await?;
+            self.read_more().await?;
             if let Some(head) = Head::parse(&self.buffer)? {
                 return Ok(head);
             }
         }
     }
 
-    async fn chunks(&mut self, mut at: usize) -> Result<Vec<u8>> {
-        let mut body = Vec::new();
-        loop {
-            let Some(line) = memmem::find(&self.buffer[at..], b"\r\n") else {
-                self.more().await?;
-                continue;
-            };
-            let size = std::str::from_utf8(&self.buffer[at..at + line])?;
-            let size = usize::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16)?;
-            at += line + 2;
-            while self.buffer.len() < at + size + 2 {
-                self.more().await?;
-            }
-            body.extend_from_slice(&self.buffer[at..at + size]);
-            at += size + 2;
-            if size == 0 {
-                return Ok(body);
-            }
-        }
-    }
-
-    async fn more(&mut self) -> Result<()> {
-        if self.stream.read_buf(&mut self.buffer).await.context("reading an answer")? == 0 {
-            bail!("the server closed the connection");
-        }
+    /// Appends what the socket has to the buffer.
+    pub async fn read_more(&mut self) -> Result<()> {
+        let length = self.stream.read_buf(&mut self.buffer).await.context("reading a response")?;
+        ensure!(length > 0, "the server closed the connection");
         Ok(())
     }
 }
 
-/// Any text as one segment of a path.
-pub(crate) fn segment(text: &str) -> String {
-    let encoded = |byte: u8| match byte {
-        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encoded).collect()
+/// The state of a decoder of the chunked transfer coding (RFC 9112, section 7.1), without trailers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chunked {
+    /// In the line with a chunk's size.
+    Size {
+        /// The digits so far.
+        size: usize,
+        /// Whether the size has ended.
+        extension: bool,
+    },
+    /// In a chunk, with this many bytes to come.
+    Data(usize),
+    /// In the line end after a chunk.
+    LineEnd {
+        /// Whether no chunk follows.
+        last: bool,
+    },
+    /// After the last chunk.
+    Done,
 }
 
-/// One call on a connection of its own.
-pub(crate) async fn once(server: &Server, request: &[u8]) -> Result<HttpResponse> {
-    Connection::open(server).await?.call(request).await
+impl Chunked {
+    /// The state before the first chunk.
+    pub const START: Self = Self::Size { size: 0, extension: false };
+
+    /// Passes the decoded bytes to `receive`. Returns `true` after the last chunk.
+    pub fn feed(&mut self, mut bytes: &[u8], receive: &mut impl FnMut(&[u8])) -> bool {
+        while let Some(first) = bytes.first().copied() {
+            let mut used = 1;
+            *self = match *self {
+                Self::Size { size: 0, .. } if first == b'\n' => Self::LineEnd { last: true },
+                Self::Size { size, .. } if first == b'\n' => Self::Data(size),
+                Self::Size { size, extension } => match char::from(first).to_digit(16) {
+                    Some(digit) if !extension => Self::Size { size: size * 16 + digit as usize, extension },
+                    _ => Self::Size { size, extension: extension || first != b'\r' },
+                },
+                Self::Data(left) => {
+                    used = left.min(bytes.len());
+                    receive(&bytes[..used]);
+                    if used == left { Self::LineEnd { last: false } } else { Self::Data(left - used) }
+                }
+                Self::LineEnd { last: true } if first == b'\n' => Self::Done,
+                Self::LineEnd { last: false } if first == b'\n' => Self::START,
+                unchanged => unchanged,
+            };
+            bytes = &bytes[used..];
+        }
+        *self == Self::Done
+    }
+}
+
+/// Returns the text as one segment of a path.
+pub(crate) fn segment(text: &str) -> String {
+    utf8_percent_encode(text, &SEGMENT).to_string()
+}
+
+/// Makes one call on a new connection.
+pub(crate) async fn call_once(server: &Server, request: &str) -> Result<HttpResponse> {
+    Connection::open(server, 0).await?.call(request).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn answered(pieces: &'static [&'static str]) -> Result<HttpResponse> {
+    async fn response_of(pieces: &'static [&'static str]) -> Result<HttpResponse> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let port = listener.local_addr()?.port();
+        let server = Server::local(listener.local_addr()?.port());
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.set_nodelay(true).unwrap();
@@ -231,36 +253,29 @@ mod tests {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         });
-        let server = Server::local(port);
-        once(&server, &server.request("GET", "/", &[], "")).await
+        call_once(&server, &server.request("GET", "/", &[], "")).await
     }
 
     #[tokio::test]
-    async fn answers_with_a_length_and_in_chunks_are_read_whole() {
-        let counted =
-            answered(&["HTTP/1.1 201 Created\r\ncontent-le", "ngth: 5\r\n\r\nhe", "llo"]).await.unwrap();
-        assert_eq!((counted.status, counted.body.as_slice()), (201, b"hello".as_slice()));
+    async fn the_client_reads_bodies_with_a_length_and_in_chunks() {
+        let counted = &["HTTP/1.1 201 Created\r\ncontent-le", "ngth: 5\r\n\r\nhe", "llo"];
         let chunked =
-            ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2", "\r\nlo\r\n0\r\n\r\n"];
-        let chunked = answered(Box::leak(Box::new(chunked))).await.unwrap();
-        assert_eq!(chunked.body, b"hello");
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_breaks_off_is_an_error() {
-        assert!(answered(&["HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe"]).await.is_err());
+            &["HTTP/1.1 201 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2", "\r\nlo\r\n0\r\n\r\n"];
+        for response in [response_of(counted).await.unwrap(), response_of(chunked).await.unwrap()] {
+            assert_eq!((response.status, response.body.as_slice()), (201, b"hello".as_slice()));
+        }
+        assert!(response_of(&["HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe"]).await.is_err());
     }
 
     #[test]
-    fn a_segment_keeps_what_needs_no_escape() {
+    fn a_segment_keeps_unreserved_characters_only() {
         assert_eq!(segment("!Room-1:ä/b"), "%21Room-1%3A%C3%A4%2Fb");
     }
 
     #[test]
-    fn addresses_are_read() {
-        let server = Server::of("http://127.0.0.1:8000/").unwrap();
-        assert_eq!(server, Server::local(8000));
-        assert!(Server::of("https://example.org").is_err());
-        assert!(Server::of("http://127.0.0.1:8000/path").is_err());
+    fn an_address_is_http_without_a_path() {
+        assert_eq!(Server::parse("http://127.0.0.1:8000/").unwrap(), Server::local(8000));
+        assert!(Server::parse("https://example.org").is_err());
+        assert!(Server::parse("http://127.0.0.1:8000/path").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Load on one endpoint: so many clients, each with one call after the other.
+//! Load on one endpoint: concurrent clients, each with one call after the other.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -8,36 +8,31 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::http::{Connection, HttpResponse, Server};
-use crate::latency::{Latencies, Shared};
+use crate::latency::Latencies;
+use crate::pgbench;
 use crate::report::Row;
+use crate::request::Requests;
+use crate::stack::connect;
 
-/// Where the numbers of calls begin that are made before anything is measured. JSON of Matrix ends at 2⁵³.
-const BEFORE: u64 = 1 << 40;
-
-/// Which call it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Turn {
-    /// Counts all calls of a load, over all rounds.
-    pub(crate) number: u64,
-    /// Which of the clients that call at once.
-    pub(crate) client: usize,
-}
-
-/// Makes the request of a turn.
-pub(crate) type Requests = Arc<dyn Fn(Turn) -> Vec<u8> + Send + Sync>;
+/// The number of the first measured call: numbers have 16 digits and are exact in JSON (below 2⁵³).
+const FIRST: u64 = 1_000_000_000_000_000;
+/// The number of the first call before the measurement.
+const FIRST_UNMEASURED: u64 = 2 * FIRST;
 
 /// A call that is repeated.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Load {
-    pub(crate) server: Server,
+    server: Server,
     pub(crate) requests: Requests,
-    /// What the answer must be.
-    pub(crate) status: u16,
-    /// What each client calls before each call, beside the measurement, whatever the answer.
-    pub(crate) before: Option<Requests>,
+    status: u16,
+    before: Option<Requests>,
+    /// The database in which each client inserts a row before each call, as a part of the measurement.
+    pub(crate) insert_first: Option<String>,
+    /// The number of the next call, over all rounds.
+    next: Arc<AtomicU64>,
 }
 
-/// What came of it, over all rounds.
+/// The result of a load.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) latencies: Latencies,
@@ -46,91 +41,81 @@ pub(crate) struct Outcome {
     pub(crate) first_error: Option<String>,
 }
 
+/// The connections of one client.
 struct Client {
-    load: Load,
-    latencies: Arc<Shared>,
-    next: Arc<AtomicU64>,
-    shard: usize,
-    end: Instant,
+    connection: Connection,
+    database: Option<(tokio_postgres::Client, tokio_postgres::Statement)>,
 }
 
 impl Load {
-    /// Runs it for a while. `next` numbers the calls, over all rounds.
-    pub(crate) async fn run(&self, clients: usize, time: Duration, next: &Arc<AtomicU64>) -> Result<Outcome> {
-        let (begin, latencies) = (Instant::now(), Arc::new(Shared::default()));
-        let mut tasks = JoinSet::new();
-        for shard in 0..clients {
-            let (latencies, next) = (Arc::clone(&latencies), Arc::clone(next));
-            let client = Client { load: self.clone(), latencies, next, shard, end: begin + time };
-            tasks.spawn(client.call());
-        }
+    /// Returns the load of these requests. The requests of `before` are sent before each call and not measured.
+    pub(crate) fn new(server: Server, requests: Requests, status: u16, before: Option<Requests>) -> Self {
+        Self { server, requests, status, before, insert_first: None, next: Arc::new(FIRST.into()) }
+    }
+
+    /// Runs the load for a while.
+    pub(crate) async fn run(&self, clients: usize, time: Duration) -> Result<Outcome> {
+        let begin = Instant::now();
+        let clients = (0..clients).map(|client| self.clone().run_client(client, begin + time));
         let mut outcome = Outcome::default();
-        while let Some(ended) = tasks.join_next().await {
-            let (errors, first_error) = ended??;
-            outcome.errors += errors;
-            outcome.first_error = outcome.first_error.or(first_error);
+        for result in clients.collect::<JoinSet<_>>().join_all().await {
+            outcome.add(&result?);
         }
-        outcome.seconds = begin.elapsed().as_secs_f64();
-        outcome.latencies = latencies.total();
-        Ok(outcome)
-    }
-}
-
-impl Load {
-    /// Makes one call before anything is measured.
-    pub(crate) async fn once(&self) -> Result<HttpResponse> {
-        self.times(1).await
+        Ok(Outcome { seconds: begin.elapsed().as_secs_f64(), ..outcome })
     }
 
-    /// Makes so many calls, one after the other, before anything is measured. Returns the last answer.
-    pub(crate) async fn times(&self, calls: u64) -> Result<HttpResponse> {
-        let mut connection = Connection::open(&self.server).await?;
+    /// Makes calls before the measurement, one after the other. Returns the last response.
+    pub(crate) async fn call(&self, calls: u64) -> Result<HttpResponse> {
+        let mut connection = Connection::open(&self.server, 0).await?;
         let mut last = None;
-        for number in 0..calls {
-            let answer =
-                connection.call(&(self.requests)(Turn { number: BEFORE + number, client: 0 })).await?;
-            ensure!(answer.status == self.status, "a call was answered {}", answer.text());
-            last = Some(answer);
+        for (client, number) in (0..calls).map(|call| FIRST_UNMEASURED + call).enumerate() {
+            let response = connection.call(&self.requests.of(client, number)).await?;
+            ensure!(response.status == self.status, "a call returned {}", response.text());
+            last = Some(response);
         }
         last.context("no call was made")
     }
-}
 
-impl Client {
-    async fn call(self) -> Result<(u64, Option<String>)> {
-        let mut connection = Connection::open(&self.load.server).await?;
-        let (mut errors, mut first_error) = (0, None);
-        while Instant::now() < self.end {
-            match self.call_once(&mut connection).await {
-                Ok(None) => {}
-                Ok(Some(refused)) => {
-                    errors += 1;
-                    first_error.get_or_insert_with(|| refused.text());
-                }
+    async fn run_client(self, number: usize, end: Instant) -> Result<Outcome> {
+        let (mut client, mut outcome) = (self.connect().await?, Outcome::default());
+        while Instant::now() < end {
+            match self.measure(&mut client, number).await {
+                Ok(latency) => outcome.latencies.record(latency),
                 Err(error) => {
-                    errors += 1;
-                    first_error.get_or_insert_with(|| format!("{error:#}"));
-                    connection = Connection::open(&self.load.server).await?;
+                    outcome.errors += 1;
+                    outcome.first_error.get_or_insert_with(|| format!("{error:#}"));
+                    client = self.connect().await?;
                 }
             }
         }
-        Ok((errors, first_error))
+        Ok(outcome)
     }
 
-    /// Returns the answer if it is not what it must be.
-    async fn call_once(&self, connection: &mut Connection) -> Result<Option<HttpResponse>> {
-        let turn = Turn { number: self.next.fetch_add(1, Relaxed), client: self.shard };
-        if let Some(before) = &self.load.before {
-            connection.call(&before(turn)).await?;
+    async fn connect(&self) -> Result<Client> {
+        let mut database = None;
+        if let Some(url) = &self.insert_first {
+            let client = connect(url).await?;
+            let insert = client.prepare(pgbench::INSERT).await?;
+            database = Some((client, insert));
         }
-        let request = (self.load.requests)(turn);
+        Ok(Client { connection: Connection::open(&self.server, 0).await?, database })
+    }
+
+    /// Makes one call, and returns its latency.
+    async fn measure(&self, client: &mut Client, number: usize) -> Result<Duration> {
+        let call = self.next.fetch_add(1, Relaxed);
+        if let Some(before) = &self.before {
+            client.connection.call(&before.of(number, call)).await?;
+        }
+        let request = self.requests.of(number, call);
         let begin = Instant::now();
-        let answer = connection.call(&request).await?;
-        if answer.status != self.load.status {
-            return Ok(Some(answer));
+        if let Some((database, insert)) = &client.database {
+            database.execute(insert, &[]).await?;
         }
-        self.latencies.shard(self.shard).record(begin.elapsed());
-        Ok(None)
+        let response = client.connection.call(&request).await?;
+        let latency = begin.elapsed();
+        ensure!(response.status == self.status, "{}", response.text());
+        Ok(latency)
     }
 }
 
@@ -139,9 +124,7 @@ impl Outcome {
         self.latencies.add(&other.latencies);
         self.errors += other.errors;
         self.seconds += other.seconds;
-        if self.first_error.is_none() {
-            self.first_error.clone_from(&other.first_error);
-        }
+        self.first_error = self.first_error.take().or_else(|| other.first_error.clone());
     }
 
     pub(crate) fn per_second(&self) -> f64 {

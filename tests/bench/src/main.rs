@@ -1,16 +1,10 @@
-//! `messenger-bench`: `docs/performance.md` says what it measures.
+//! `messenger-bench`: measures the service; `docs/performance.md` describes the loads.
 use std::process::ExitCode;
 
 use clap::Parser;
-use messenger_bench::{Options, run};
+use messenger_bench::options::Options;
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    match run(Options::parse()).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+async fn main() -> anyhow::Result<ExitCode> {
+    messenger_bench::run(Options::parse()).await
 }

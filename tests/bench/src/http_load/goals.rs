@@ -1,16 +1,21 @@
-//! What is promised of the endpoints, as far as both sides were measured.
-use super::subject::Subject;
-use super::{BARE, BARE_HISTORY, FLOOR, SEND, SEND_DURABLE, rooms};
-use crate::inserts;
+//! Goals of the endpoints, checked where both sides of a comparison were measured.
+use super::Subject;
 use crate::load::Outcome;
+use crate::pgbench;
 use crate::report::Report;
+
+const SEND: &str = "notifications/send";
+const SEND_DURABLE: &str = "notifications/send?wait=0";
+const BARE: &str = "homeserver alone, PUT /send";
+const BARE_HISTORY: &str = "homeserver alone, GET /messages";
+const FLOOR: &str = "without us, insert and PUT /send";
 
 pub(super) fn check(subjects: &[Subject], clients: &[usize], report: &mut Report) {
     let find = |name: &str, wanted: usize| {
         let number = clients.iter().position(|clients| *clients == wanted)?;
-        subjects.iter().find(|subject| subject.name.ends_with(name))?.outcomes.get(number)
+        subjects.iter().find(|subject| subject.name == name)?.outcomes.get(number)
     };
-    let p50 = |outcome: &Outcome| outcome.latencies.quantile(0.5);
+    let p50 = |outcome: &Outcome| outcome.latencies.p50();
     let most = clients.iter().copied().max().unwrap_or(1);
     if let (Some(ours), Some(bare)) = (find(SEND, 1), find(BARE, 1)) {
         report.at_most("notifications/send: p50 − bare PUT, ms", p50(ours) - p50(bare), 1.0);
@@ -21,16 +26,17 @@ pub(super) fn check(subjects: &[Subject], clients: &[usize], report: &mut Report
             ));
         }
     }
-    if let (Some(ours), Some(bare)) = (find(SEND, most), find(BARE, most)) {
-        let ratio = ours.per_second() / bare.per_second();
-        report.at_least(format!("notifications/send, {most} clients: throughput / bare PUT"), ratio, 0.9);
+    for (name, other, label, bound) in
+        [(SEND, BARE, "bare PUT", 0.9), (SEND_DURABLE, pgbench::NAME, "inserts", 0.4)]
+    {
+        if let (Some(ours), Some(other)) = (find(name, most), find(other, most)) {
+            let ratio = ours.per_second() / other.per_second();
+            report.at_least(format!("{name}, {most} clients: throughput / {label}"), ratio, bound);
+        }
     }
-    if let (Some(ours), Some(inserts)) = (find(SEND_DURABLE, most), find(inserts::NAME, most)) {
-        let ratio = ours.per_second() / inserts.per_second();
-        report.at_least(format!("{SEND_DURABLE}, {most} clients: throughput / inserts"), ratio, 0.4);
-    }
-    let (few, many) = (rooms::list(rooms::LISTS[0]), rooms::list(rooms::LISTS[2]));
-    for (name, bound) in [(SEND_DURABLE, 2.0), ("users/me", 0.3), (&few, 1.0), (&many, 5.0)] {
+    let bounds =
+        [(SEND_DURABLE, 2.0), ("users/me", 0.3), ("rooms, a list of 10", 1.0), ("rooms, a list of 500", 5.0)];
+    for (name, bound) in bounds {
         if let Some(ours) = find(name, 1) {
             report.at_most(format!("{name}, one client: p50, ms"), p50(ours), bound);
         }

@@ -1,43 +1,32 @@
-//! nchan: nginx with a module that fans events out, as an instance of our own.
+//! nchan: nginx with a module that fans events out.
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
-use messenger_devstack::process::{Launch, Output};
-use messenger_devstack::service::Service;
-
-use crate::apt;
+use anyhow::{Context, Result, ensure};
+use messenger_devstack::debian::{Program, ensure as install};
+use messenger_devstack::process::{Launch, traced};
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 const PACKAGE: &str = "libnginx-mod-nchan";
-const PROGRAM: &str = "/usr/sbin/nginx";
+const NGINX: Program = Program { name: "nginx", package: PACKAGE };
 pub(crate) const STREAM: &str = "/stream";
 pub(crate) const PUBLISH: &str = "/publish";
 
-/// Installs it, if it is missing and we may.
-pub(crate) fn install() -> Result<()> {
-    if Path::new(MODULE).exists() && Path::new(PROGRAM).exists() {
-        return Ok(());
-    }
-    apt::install(PACKAGE).context("nchan can be left out with --who")
-}
-
-/// Starts it with its files in `directory`.
-pub(crate) async fn start(directory: &Path, port: u16, workers: usize) -> Result<Service> {
+/// Installs nchan if it is missing, and returns the launch of an instance with its files in `directory`.
+pub(crate) async fn launch(directory: &Path, port: u16, workers: usize) -> Result<Launch> {
+    install(&[NGINX], &traced()).await.context("nchan can be left out with --who")?;
+    ensure!(
+        Path::new(MODULE).exists(),
+        "nchan is missing: apt-get install {PACKAGE}, or leave it out with --who"
+    );
+    let program = NGINX.path().context("nginx is missing")?;
     fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
     let file = directory.join("nginx.conf");
     fs::write(&file, configuration(directory, port, workers))?;
-    let launch = Launch::new("nchan", PROGRAM)
-        .args(["-e", "stderr", "-p"])
-        .arg(directory)
-        .arg("-c")
-        .arg(&file)
-        .output(Output::Kept);
-    Service::start(launch, format!("http://127.0.0.1:{port}/livez"), Duration::from_secs(20)).await
+    Ok(Launch::new("nchan", program).args(["-e", "stderr", "-p"]).arg(directory).arg("-c").arg(&file))
 }
 
-/// Every message is kept long enough for readers who return; nothing is logged; small writes leave at once.
+/// Returns a configuration that keeps messages for readers that reconnect, and logs nothing.
 fn configuration(directory: &Path, port: u16, workers: usize) -> String {
     let place = directory.display();
     format!(

@@ -1,4 +1,4 @@
-//! `floor`: writes prepared bytes to all sockets in turn, and does nothing else. No service can be cheaper per event.
+//! `floor`: writes prepared bytes to all sockets, one after the other: the least cost of an event over TCP.
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 
@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::naive::{PUBLISH, STREAM, frame};
 
-const OPENING: &[u8] =
+const PREAMBLE: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: {\"type\":\"connected\"}\n\n";
 const CREATED: &[u8] = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n";
 const ALIVE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -21,13 +21,13 @@ enum Work {
     Event(Bytes),
 }
 
-/// A socket, and what it could not take at once.
+/// A socket, and the bytes that wait for it.
 struct Reader {
     socket: TcpStream,
-    rest: BytesMut,
+    waiting: BytesMut,
 }
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub(crate) async fn run(port: u16) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let (sender, receiver) = unbounded_channel();
@@ -39,7 +39,7 @@ pub(crate) async fn run(port: u16) -> Result<()> {
     }
 }
 
-/// Requests of one connection.
+/// Answers the requests of one connection.
 async fn answer(mut socket: TcpStream, work: UnboundedSender<Work>) -> Result<()> {
     let mut bytes = Vec::new();
     loop {
@@ -51,7 +51,7 @@ async fn answer(mut socket: TcpStream, work: UnboundedSender<Work>) -> Result<()
         };
         let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
         if head.starts_with(&format!("get {STREAM} ")) {
-            socket.write_all(OPENING).await?;
+            socket.write_all(PREAMBLE).await?;
             return Ok(work.send(Work::Socket(socket))?);
         }
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
@@ -71,7 +71,7 @@ async fn answer(mut socket: TcpStream, work: UnboundedSender<Work>) -> Result<()
     }
 }
 
-/// Writes everything that waits to one socket after the other.
+/// Writes all waiting events to one socket after the other.
 async fn write(mut work: UnboundedReceiver<Work>) {
     let (mut readers, mut waiting) = (Vec::new(), Vec::new());
     while work.recv_many(&mut waiting, 1024).await > 0 {
@@ -79,12 +79,12 @@ async fn write(mut work: UnboundedReceiver<Work>) {
         for one in waiting.drain(..) {
             match one {
                 Work::Event(event) => piece.extend_from_slice(&event),
-                Work::Socket(socket) => readers.push(Reader { socket, rest: BytesMut::new() }),
+                Work::Socket(socket) => readers.push(Reader { socket, waiting: BytesMut::new() }),
             }
         }
         readers.retain_mut(|reader| reader.write(&piece));
-        // A socket that is full is tried again with the next event, and when there is none, soon.
-        while work.is_empty() && readers.iter().any(|reader| !reader.rest.is_empty()) {
+        // A full socket is tried again with the next event, or after a millisecond.
+        while work.is_empty() && readers.iter().any(|reader| !reader.waiting.is_empty()) {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
             readers.retain_mut(|reader| reader.write(&[]));
         }
@@ -93,19 +93,19 @@ async fn write(mut work: UnboundedReceiver<Work>) {
 }
 
 impl Reader {
-    /// Whether the socket lives.
+    /// Writes as much as the socket takes. Returns `false` if it is closed.
     fn write(&mut self, piece: &[u8]) -> bool {
-        if self.rest.is_empty() {
+        if self.waiting.is_empty() {
             match self.socket.try_write(piece) {
-                Ok(written) => self.rest.extend_from_slice(&piece[written..]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.rest.extend_from_slice(piece),
+                Ok(written) => self.waiting.extend_from_slice(&piece[written..]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.waiting.extend_from_slice(piece),
                 Err(_) => return false,
             }
             return true;
         }
-        self.rest.extend_from_slice(piece);
-        match self.socket.try_write(&self.rest) {
-            Ok(written) => drop(self.rest.split_to(written)),
+        self.waiting.extend_from_slice(piece);
+        match self.socket.try_write(&self.waiting) {
+            Ok(written) => drop(self.waiting.split_to(written)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => return false,
         }

@@ -1,4 +1,4 @@
-//! `naive`: what one writes in an afternoon with axum and a broadcast channel. No log, no audience, no token, no resume.
+//! `naive`: an afternoon's server with axum and a broadcast channel, without log, audience, token or resume.
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use futures::stream;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::{Receiver, Sender, channel, error::RecvError};
 
-/// So many events may wait for the slowest reader.
+/// Events that may wait for the slowest reader.
 const WAITING: usize = 4096;
 pub(crate) const STREAM: &str = "/stream";
 pub(crate) const PUBLISH: &str = "/publish";
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub(crate) async fn run(port: u16) -> Result<()> {
     let (sender, _) = channel::<Bytes>(WAITING);
     let routes = Router::new()
@@ -35,16 +35,16 @@ pub(crate) async fn run(port: u16) -> Result<()> {
 }
 
 async fn publish(State(sender): State<Arc<Sender<Bytes>>>, body: Bytes) -> StatusCode {
-    // Nobody listening is no error.
+    // It fails if there is no subscriber.
     let _ = sender.send(frame(&body));
     StatusCode::CREATED
 }
 
 async fn stream(State(sender): State<Arc<Sender<Bytes>>>) -> impl IntoResponse {
-    let opening = Bytes::from_static(b"data: {\"type\":\"connected\"}\n\n");
-    let events = stream::unfold((sender.subscribe(), Some(opening)), |(mut receiver, opening)| async {
-        let piece = match opening {
-            Some(opening) => opening,
+    let preamble = Bytes::from_static(b"data: {\"type\":\"connected\"}\n\n");
+    let events = stream::unfold((sender.subscribe(), Some(preamble)), |(mut receiver, preamble)| async {
+        let piece = match preamble {
+            Some(preamble) => preamble,
             None => next(&mut receiver).await?,
         };
         Some((Ok::<_, Infallible>(piece), (receiver, None)))
@@ -52,12 +52,12 @@ async fn stream(State(sender): State<Arc<Sender<Bytes>>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events))
 }
 
-/// Everything that waits, in one piece.
+/// Returns all waiting events in one piece.
 async fn next(receiver: &mut Receiver<Bytes>) -> Option<Bytes> {
     let first = loop {
         match receiver.recv().await {
             Ok(first) => break first,
-            // Whoever is too slow loses something: that is what naive means.
+            // A slow reader loses events.
             Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return None,
         }
@@ -72,7 +72,7 @@ async fn next(receiver: &mut Receiver<Bytes>) -> Option<Bytes> {
     Some(piece.freeze())
 }
 
-/// The event's bytes.
+/// Encodes an event.
 pub(crate) fn frame(data: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(data.len() + 8);
     frame.put_slice(b"data: ");
