@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use crate::http::Connection;
 use crate::http_load::Loads;
 use crate::latency::Latencies;
-use crate::options::{self, Common, Growth};
+use crate::options::{self, Common, GrowingData};
 use crate::report::{Report, Row};
 use crate::request::{Caller, Endpoint, Words, bearer};
 use crate::stack::Stack;
@@ -25,7 +25,7 @@ const WAITING: &str = include_str!("../sql/growth_waiting.sql");
 /// The median of each call, in milliseconds.
 type Medians = Vec<(String, f64)>;
 
-pub(crate) async fn run(options: &Growth, common: &Common, report: &mut Report) -> Result<()> {
+pub(crate) async fn run(options: &GrowingData, common: &Common, report: &mut Report) -> Result<()> {
     let mut stack = Stack::start(&common.programs()?, false).await?;
     let (calls, time) = (Loads::parse()?.growth, options::seconds(options.seconds));
     for (data, row, statements, sizes) in [

@@ -32,7 +32,7 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     let (common, mut report) = (&options.common, Report::new(options.command.name()));
     match &options.command {
         Command::Http(options) => http_load::run(options, common, &mut report).await?,
-        Command::Growth(options) => growth::run(options, common, &mut report).await?,
+        Command::GrowingData(options) => growth::run(options, common, &mut report).await?,
         Command::Coldstart(options) => coldstart::run(options, common, &mut report).await?,
     }
     report.finish(common)

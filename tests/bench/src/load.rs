@@ -48,7 +48,7 @@ struct Client {
 }
 
 impl Load {
-    /// Returns the load of these requests. The requests of `before` are sent before each call and not measured.
+    /// Returns the load of these requests. Those of `before` are sent before each call and not measured.
     pub(crate) fn new(server: Server, requests: Requests, status: u16, before: Option<Requests>) -> Self {
         Self { server, requests, status, before, insert_first: None, next: Arc::new(FIRST.into()) }
     }

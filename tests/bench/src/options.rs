@@ -26,7 +26,8 @@ pub(crate) enum Command {
     /// Load on each endpoint, beside the bare homeserver and bare inserts
     Http(Http),
     /// Cost of the same call with growing data
-    Growth(Growth),
+    #[command(name = "growth")]
+    GrowingData(GrowingData),
     /// Time from exec to the first response, for each function
     Coldstart(Coldstart),
 }
@@ -35,7 +36,7 @@ impl Command {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Http(_) => "http",
-            Self::Growth(_) => "growth",
+            Self::GrowingData(_) => "growth",
             Self::Coldstart(_) => "coldstart",
         }
     }
@@ -97,7 +98,7 @@ pub(crate) struct Http {
 }
 
 #[derive(clap::Args, Clone, Debug)]
-pub(crate) struct Growth {
+pub(crate) struct GrowingData {
     /// Stored events and notifications
     #[arg(long, value_delimiter = ',', default_value = "10000,100000,1000000")]
     pub(crate) events: Vec<u64>,

@@ -131,7 +131,7 @@ impl Report {
         self.goals.push(Goal { name: name.into(), value, bound, at_most: false });
     }
 
-    /// Prints the report, compares and stores it if the options say so. Returns a failure if the run was refused.
+    /// Prints the report; compares and stores it if the options say so. Returns a failure if it was refused.
     pub fn finish(&self, options: &Common) -> Result<ExitCode> {
         println!("{}", self.text());
         if let Some(file) = &options.compare {

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use crate::http::{Server, segment};
 use crate::load::Load;
 
-/// The placeholder for the number of the call in a prepared request: as long as a number, so that lengths stay right.
+/// The placeholder for the number of the call in a prepared request. It is as long as a number, so that the
+/// `Content-Length` stays right.
 const NUMBER: &str = "~number-of-call~";
 
 /// The values of placeholders.
@@ -14,7 +15,8 @@ pub(crate) type Words = BTreeMap<&'static str, String>;
 /// The header by which the server recognises a caller.
 pub(crate) type Credential = (&'static str, String);
 
-/// An endpoint. In its texts, `{number}` stands for the number of the call, any other `{word}` for one of the [`Words`].
+/// An endpoint. In its texts, `{number}` stands for the number of the call, and any other `{word}` for one of
+/// the [`Words`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Endpoint {
@@ -89,30 +91,32 @@ impl Endpoint {
 
     /// Returns the load of callers with these credentials.
     pub(crate) fn load(&self, server: &Server, credentials: &[Credential], words: &Words) -> Load {
-        let (words, none) = ([words, &[("number", NUMBER.to_owned())].into()], BTreeMap::new());
-        let fill = |text: &str, escape: fn(&str) -> String| {
-            words.iter().copied().flatten().fold(text.to_owned(), |text, (word, value)| {
-                text.replace(&format!("{{{word}}}"), &escape(value))
-            })
-        };
-        let requests = |call: &str, headers: &BTreeMap<String, String>, body: &str| {
-            let call = fill(call, segment);
+        let mut words = words.clone();
+        words.insert("number", NUMBER.to_owned());
+        let body = fill(&self.body, &words, str::to_owned);
+        let headers: Vec<_> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let requests = |call: &str, headers: &[(&str, &str)], body: &str| {
+            let call = fill(call, &words, segment);
             let (method, path) = call.split_once(' ').unwrap_or(("GET", &call));
-            let headers: Vec<_> =
-                headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            let request = |credential: Option<&Credential>| {
-                let credential = credential.map(|(name, value)| (*name, value.as_str()));
-                let headers: Vec<_> = credential.into_iter().chain(headers.iter().copied()).collect();
-                server.request(method, path, &headers, &fill(body, str::to_owned))
-            };
             if credentials.is_empty() {
-                return Requests(vec![request(None)]);
+                return Requests(vec![server.request(method, path, headers, body)]);
             }
-            Requests(credentials.iter().map(|credential| request(Some(credential))).collect())
+            let request = |(name, value): &Credential| {
+                server.request(method, path, &[&[(*name, value.as_str())], headers].concat(), body)
+            };
+            Requests(credentials.iter().map(request).collect())
         };
-        let before = self.before.as_ref().map(|call| requests(call, &none, ""));
-        Load::new(server.clone(), requests(&self.call, &self.headers, &self.body), self.status, before)
+        let before = self.before.as_ref().map(|call| requests(call, &[], ""));
+        Load::new(server.clone(), requests(&self.call, &headers, &body), self.status, before)
     }
+}
+
+/// Replaces the placeholders of a template.
+fn fill(template: &str, words: &Words, escape: fn(&str) -> String) -> String {
+    let replace =
+        |text: String, (word, value): (&&str, &String)| text.replace(&format!("{{{word}}}"), &escape(value));
+    words.iter().fold(template.to_owned(), replace)
 }
 
 #[cfg(test)]

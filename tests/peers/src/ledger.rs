@@ -100,8 +100,7 @@ impl Receipts {
         true
     }
 
-    /// Returns the final counts, given how many events each publisher published. A bystander is in the audience of
-    /// none of them.
+    /// Returns the final counts, given how many events each publisher published. A bystander must receive none.
     pub(crate) fn tally(&self, published: &[u32], bystander: bool) -> Tally {
         if bystander {
             return Tally { foreign: self.tally.received, received: 0, ..self.tally };

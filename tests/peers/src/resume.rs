@@ -1,4 +1,4 @@
-//! `resume`: many clients reconnect at once, far behind: the time until all are served, and the latency of other streams.
+//! `resume`: the time until many clients that reconnect far behind are served, and the latency of other streams.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -27,8 +27,8 @@ pub(crate) async fn run(options: &Resume, common: &Common) -> Result<Report> {
     let mut report = Report::new("resume");
     let (system, _stack) = options.deployment.start(common, false).await?;
     let target = Arc::new(Target::of_service(&system, options.users, 1).await?);
-    // The live streams have a thread of their own, which the work for the reconnected ones does not delay. The runtime
-    // lives as long as the process, because it must not be dropped within another.
+    // The live streams have a thread of their own, which the work for the reconnected ones does not delay.
+    // The runtime lives as long as the process, because it must not be dropped within another.
     let live_runtime: &Runtime =
         Box::leak(Box::new(Builder::new_multi_thread().worker_threads(1).enable_all().build()?));
     // The live recorder counts live events only, the other one missed events only.

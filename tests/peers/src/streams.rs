@@ -1,4 +1,4 @@
-//! Many SSE clients in one process: each is a task with a socket and a scanner; read buffers belong to threads.
+//! Many SSE clients in one process: each is a task with a socket and a scanner; threads own the read buffers.
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

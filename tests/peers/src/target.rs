@@ -35,8 +35,8 @@ pub(crate) struct Publication {
 }
 
 impl Target {
-    /// Returns the service as a target with this many users of each tenant, all signed in. Events are published to the
-    /// first tenant; the users of the others are bystanders.
+    /// Signs in this many users of each tenant, and returns the service as a target. Events are published to
+    /// the first tenant; the users of the others are bystanders.
     pub(crate) async fn of_service(system: &System, users: usize, tenants: usize) -> Result<Self> {
         let mut tokens = Vec::new();
         for tenant in 1..=tenants {

@@ -30,7 +30,7 @@ const PLACEHOLDERS: [&str; 11] = [
     "media_id",
 ];
 
-/// What was created for the loads on one service.
+/// The placeholders' values and the credentials for the loads on one service.
 pub(super) struct Fixtures<'a> {
     loads: &'a Loads,
     system: &'a System,
