@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use messenger_core::{
     Result,
     id::{HubUserId, TenantId},
+    name::fold,
     port::{UserWatcher, Users},
     room::{RoomKey, RoomKind},
-    user::{Account, Identity, Role, User, UserQuery, UserSummary, fold},
+    user::{Account, Identity, Role, User, UserQuery, UserSummary},
 };
 use tokio_postgres::Row;
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 use messenger_core::{
     event::{Audience, Kind, NewEvent, Payload},
     id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
+    name::fold,
     notification::{
         Draft, EntityId, Idempotency, NewNotification, Notification, Priority, Satellite, SendOptions, Target,
     },
     port::Delivered,
-    user::{Identity, Role, UserQuery, fold},
+    user::{Identity, Role, UserQuery},
 };
 use serde_json::{Value, json};
 

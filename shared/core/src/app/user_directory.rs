@@ -15,7 +15,8 @@ use crate::{
         id::{HubUserId, MatrixUserId, TenantId},
         matrix_ids::MatrixIds,
         message::People,
-        user::{Caller, Identity, User, UserQuery, UserSummary, fold, superseded},
+        name::fold,
+        user::{Caller, Identity, User, UserQuery, UserSummary, superseded},
     },
     port::{self, Ports},
 };

@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use unicode_normalization::{UnicodeNormalization, is_nfc};
-
-use crate::domain::user::fold;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
 
 /// A flag that is spelled out in tag characters, as that of Scotland.
 const FLAG: char = '\u{1f3f4}';
@@ -78,6 +76,22 @@ fn is_joinable(c: char) -> bool {
     let is_latin = matches!(c, '\0'..='\u{2ff}' | '\u{1e00}'..='\u{1eff}');
     let is_selector = matches!(c, '\u{fe00}'..='\u{fe0f}');
     !is_latin && !c.is_whitespace() && (is_selector || !is_invisible(c))
+}
+
+/// Folds text for searching: case, accents and ß do not matter.
+pub fn fold(text: &str) -> String {
+    text.nfkd()
+        .filter(|c| !is_combining_mark(*c))
+        .flat_map(char::to_lowercase)
+        .fold(String::with_capacity(text.len()), |mut folded, c| {
+            match c {
+                'ß' => folded.push_str("ss"),
+                _ => folded.push(c),
+            }
+            folded
+        })
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]

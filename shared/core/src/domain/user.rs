@@ -1,13 +1,11 @@
 //! Users: identity, role, account and rights.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
-
 use crate::domain::{
     error::{Error, Result},
     id::{HubUserId, TenantId},
 };
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// What a user may do here.
 ///
@@ -172,22 +170,6 @@ impl User {
     pub fn tenant(&self) -> TenantId {
         self.identity.tenant
     }
-}
-
-/// Folds text for searching: case, accents and ß do not matter.
-pub fn fold(text: &str) -> String {
-    text.nfkd()
-        .filter(|c| !is_combining_mark(*c))
-        .flat_map(char::to_lowercase)
-        .fold(String::with_capacity(text.len()), |mut folded, c| {
-            match c {
-                'ß' => folded.push_str("ss"),
-                _ => folded.push(c),
-            }
-            folded
-        })
-        .trim()
-        .to_owned()
 }
 
 /// Refuses a token of a tenant that its bearer is no longer in.

@@ -209,7 +209,7 @@ async fn a_notification_keeps_its_text() {
     let fixture = Fixture::new().await;
     let first =
         fixture.messenger.send(fixtures::draft("stock is low"), Duration::from_secs(3)).await.notification;
-    let event = sent.event.expect("sent");
+    let event = first.event.expect("sent");
     fixture.receive(&event).await;
     fixture.redact(&event).await;
     assert!(fixture.polled().await.contains("stock is low"), "the text belongs to the satellite");

@@ -5,8 +5,9 @@ use std::time::Duration;
 use messenger_core::{
     error::Failure,
     id::MatrixUserId,
+    name::fold,
     room::{RoomKey, RoomKind},
-    user::{Identity, Role, fold},
+    user::{Identity, Role},
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 

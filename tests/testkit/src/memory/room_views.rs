@@ -7,10 +7,11 @@ use messenger_core::{
     Result,
     event::Kind,
     id::{HubUserId, RoomId, TenantId},
+    name::fold,
     notification::EntityId,
     port::{Read, ReadUpTo, RoomAccess, RoomViews},
     room::{Listed, Room, RoomKey, RoomKind, RoomType, Search},
-    user::{User, fold},
+    user::User,
 };
 use serde_json::json;
 

@@ -8,8 +8,9 @@ use messenger_core::{
     Result,
     event::Kind,
     id::{HubUserId, TenantId},
+    name::fold,
     port::{UserWatcher, Users},
-    user::{Account, Identity, User, UserQuery, UserSummary, fold},
+    user::{Account, Identity, User, UserQuery, UserSummary},
 };
 
 use serde_json::json;
