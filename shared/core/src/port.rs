@@ -1,7 +1,10 @@
-//! The ports: what the use cases need from the world. Each is small and named by its role; each method is one
-//! domain-atomic act. Every port has one contract test in `messenger-testkit`.
+//! The ports: traits through which the use cases reach the database, the homeserver and the clock.
 //!
-//! Stores keep time themselves (one clock for all processes), so leases and delays are durations.
+//! A port is small and named after its resource or role. Each method of a store is atomic: it takes effect as a
+//! whole or not at all ([`Maintenance`] excepted). The contract of each port stands once in `messenger-testkit`,
+//! and every adapter runs it.
+//!
+//! A store measures time by its own clock, which all processes share. Leases and delays are therefore durations.
 
 mod chat;
 mod ephemeral_bus;
@@ -34,50 +37,56 @@ pub use records::RoomRecords;
 pub use rooms::{MembershipCalls, PendingLeave, PendingLeaves, Read, ReadUpTo, RoomAccess, RoomViews};
 pub use state::RoomState;
 
-/// What time it is, for what is compared with a token or a timestamp of somebody else.
+/// The clock that is compared with tokens and with timestamps of other systems.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// The users, and whose Matrix account is due.
+/// The users, and the queue of users whose Matrix account is to be provisioned (is *due*).
 #[async_trait]
 pub trait Users: Send + Sync {
-    /// Stores what a token says of its bearer, unless what is stored [outranks](Identity::outranks) it, and returns what
-    /// is stored then: of another tenant, if the token is of a former one. A new user, a changed name and a changed tenant
-    /// make the account due; a new user or tenant also releases the direct messages that are held for them. A changed
-    /// tenant or role is told in the event log to the user.
+    /// Stores the identity of a token, and returns the stored user.
     ///
-    /// A user keeps the localpart that they got first. Until their account is known to be ours another one replaces it.
+    /// A stored identity that [outranks](Identity::outranks) the token stays unchanged. The returned user may
+    /// then belong to another tenant than the token. In one transaction:
+    ///
+    /// * A new user, a changed name and a changed tenant make the account due.
+    /// * A new user and a changed tenant release the direct messages that are held for the user.
+    /// * A changed tenant or role appends a live event for the user.
+    ///
+    /// `localpart` is stored for a new user. It replaces the stored localpart only until this service is
+    /// known to have created the account.
     async fn sign_in(&self, identity: &Identity, localpart: &str) -> Result<User>;
 
-    /// A user of this tenant.
+    /// Returns a user of this tenant; `None` if the tenant has no such user.
     async fn find(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<User>>;
 
-    /// A user, whatever their tenant is.
+    /// Returns a user of any tenant; `None` if the user has never signed in.
     async fn in_any_tenant(&self, user: &HubUserId) -> Result<Option<User>>;
 
-    /// Users of a tenant: those whose name begins with the text, by name; whose id does, by id; who have it further on, by
-    /// name.
+    /// Returns users of a tenant: first those whose name begins with the text, by name; then those whose id
+    /// begins with it, by id; then those whose name or id contains it elsewhere, by name.
     async fn search(&self, tenant: TenantId, query: &UserQuery) -> Result<Vec<UserSummary>>;
 
-    /// Claims users whose account is due. Nobody else gets them for the time of the lease.
+    /// Claims at most `limit` users whose account is due. No other claim returns them until the lease ends.
     ///
-    /// Fair between tenants and within one: of each tenant that has any, the newest and the oldest account come first,
-    /// then the second newest and the second oldest, and so on. Many accounts of one tenant delay no other tenant, and
-    /// no single account of their own.
+    /// The order is fair between tenants and within a tenant: the newest and the oldest due account of each
+    /// tenant come first, then the second newest and the second oldest, and so on.
     async fn claim_due(&self, lease: Duration, limit: i64) -> Result<Vec<User>>;
 
-    /// The account is ready, with what [`claim_due`](Self::claim_due) said of the user. If that changed meanwhile,
-    /// the account stays due.
+    /// Marks the account as provisioned for `user`, as returned by [`claim_due`](Self::claim_due), and ends
+    /// the lease. If the stored tenant or name has changed since, the account stays due.
     async fn provisioned(&self, user: &User) -> Result<()>;
 
-    /// The account could not be made ready; it is due again after a delay that grows with each failure.
+    /// Ends the lease after a failure. The account is due again after a delay that grows with each failure.
     async fn postpone(&self, user: &HubUserId) -> Result<()>;
 
-    /// Stores the state of the account that has the localpart of this user. An account of ours stays ours; one that is taken
-    /// is due again after `look_again`. Returns the state that is stored now. Returns `None` if the user has another localpart
-    /// by now; nothing is stored then.
+    /// Stores the state of the account with the localpart of `user`, and returns the state that is stored
+    /// then.
+    ///
+    /// [`Account::Ours`] is never overwritten. [`Account::Foreign`] makes the account due again after
+    /// `look_again`. Returns `None`, and stores nothing, if the user has another localpart by now.
     async fn record_account(
         &self,
         user: &User,
@@ -85,65 +94,69 @@ pub trait Users: Send + Sync {
         look_again: Duration,
     ) -> Result<Option<Account>>;
 
-    /// Tells a watcher of changes of users from now on, in whatever process they are made, as long as the watcher lives.
+    /// Registers a watcher of changes that any process makes to users. It is dropped with its last `Arc`.
     fn watch(&self, watcher: Arc<dyn UserWatcher>);
 }
 
-/// Hears of changes of users. A signal may get lost.
+/// A receiver of changes of users. A single change may be lost.
 pub trait UserWatcher: Send + Sync {
-    /// Tells that the stored user has changed.
+    /// Reports that the stored user has changed.
     fn changed(&self, user: &HubUserId, localpart: &str);
 
-    /// Tells whether changes are signalled from now on. Changes before a `true` may have been missed.
+    /// Reports whether changes are signalled from now on. Changes before a `true` may have been missed.
     fn listening(&self, is_listening: bool);
 }
 
-/// The part of a user's rights by which a stream or poll is read, at one moment.
+/// The rights of a user that decide which events a stream or poll returns, read at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// Their role.
+    /// The user's role.
     pub role: Role,
-    /// The rooms they are in, each with the last position of the log before they came in.
+    /// The rooms of the user, each with the last position of the event log before the user joined.
     pub rooms: Vec<(RoomId, Position)>,
 }
 
-/// Which Matrix room belongs to which key.
+/// The mapping from room keys to Matrix rooms.
 #[async_trait]
 pub trait Rooms: Send + Sync {
-    /// The room of a key, with its marks.
+    /// Returns the room of a key with its marks; `None` if the room is not registered.
     async fn find(&self, key: &RoomKey) -> Result<Option<(RoomId, Marks)>>;
 
-    /// The right to create the room of a key, for the time of the lease.
+    /// Claims the right to create the room of a key, until the lease ends.
     async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim>;
 
-    /// Gives the right back: creation failed.
+    /// Releases the claim after room creation failed.
     async fn unclaim(&self, key: &RoomKey) -> Result<()>;
 
-    /// Stores the room of a key, what people see of it, and its first members, who are told as by
-    /// [`Memberships::add`]. The first room stays: it is what is returned, and nothing else is stored.
+    /// Stores the room of a key with its profile and first members, and returns the registered room.
+    ///
+    /// Members are added as by [`Memberships::add`], in the same transaction. If the key already has a room,
+    /// that room is returned and nothing is stored.
     async fn register(&self, key: &RoomKey, room: &RoomId, profile: &Profile) -> Result<RoomId>;
 
-    /// Whose room it is; `None` if it is none of ours.
+    /// Returns the tenant of a room; `None` if the room is not registered.
     async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>>;
 
-    /// Those of them that are ours, of whatever tenant.
+    /// Returns those of the rooms that are registered, in any tenant.
     async fn known(&self, rooms: &[RoomId]) -> Result<Vec<RoomId>>;
 }
 
-/// Who is in which room. Changes stand in the event log in the same transaction, so streams learn of them in order.
+/// The memberships of users in rooms. A change and its live event are stored in one transaction, so streams
+/// see membership changes in the order of the event log.
 #[async_trait]
 pub trait Memberships: Send + Sync {
-    /// The user is in the room. Again is no change. A user who moved to another tenant meanwhile is not added, and is due
-    /// to leave the room on the homeserver.
+    /// Adds the user to the room. Repeating it changes nothing.
+    ///
+    /// A user who has moved to another tenant is not added. Their leave on the homeserver becomes pending.
     async fn add(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
 
-    /// The user is out of the room. Again is no change.
+    /// Removes the user from the room. Repeating it changes nothing.
     async fn remove(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
 
-    /// The role and the rooms of a user; `None` if they are not of this tenant.
+    /// Returns the role and the rooms of a user; `None` if the tenant has no such user.
     async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>>;
 
-    /// The rooms a user is in.
+    /// Returns the rooms of a user; none if the tenant has no such user.
     async fn of(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<RoomId>> {
         let rooms = self.listener(tenant, user).await?.map(|listener| listener.rooms).unwrap_or_default();
         Ok(rooms.into_iter().map(|(room, _)| room).collect())
@@ -153,165 +166,176 @@ pub trait Memberships: Send + Sync {
 /// The notifications, as satellites see them.
 #[async_trait]
 pub trait Notifications: Send + Sync {
-    /// Stores the notification, its live event and its place in the room queue of its room, in one transaction. Once this
-    /// returns nothing can lose it. A known idempotency key stores nothing.
+    /// Stores the notification, its live event and its entry in the room queue, in one durable transaction.
     ///
-    /// Direct messages to users unknown in the tenant are held: stored, and announced when they sign in.
+    /// A known idempotency key stores nothing and returns the first notification. A direct message to a user
+    /// who is unknown in the tenant is stored without live event, and held until that user signs in.
     async fn accept(&self, entry: NewNotification) -> Result<AcceptOutcome>;
 
-    /// One notification of a tenant.
+    /// Returns a notification of a tenant; `None` if the tenant has no such notification.
     async fn find(&self, tenant: TenantId, id: NotificationId) -> Result<Option<Notification>>;
 
-    /// The notifications of a tenant, newest first.
+    /// Returns the notifications of a tenant, newest first.
     async fn log(&self, tenant: TenantId, query: &LogQuery) -> Result<Vec<Notification>>;
 
-    /// What makes the ids of this database unlike those of any other, so that a Matrix transaction id is never used
-    /// twice on one homeserver.
+    /// Returns the unique id of this database. It is part of each Matrix transaction id, so that two
+    /// databases never use the same transaction id on one homeserver.
     async fn installation(&self) -> Result<String>;
 }
 
-/// A room queue that is being drained: nobody else drains it until the lease ends.
+/// A leased room queue. No other worker drains it until the lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomQueue {
     /// The room key as text.
     pub name: String,
-    /// Grows with each notification, so that what came in the last moment is not overlooked.
+    /// The version at the time of the claim. It grows with each new notification, so that a release does not
+    /// overlook one.
     pub version: i64,
 }
 
-/// A notification that the homeserver has.
+/// A notification that the homeserver has stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
-    /// Which.
+    /// The notification.
     pub id: NotificationId,
-    /// Where.
+    /// The room it was sent to.
     pub room: RoomId,
-    /// As what.
+    /// The Matrix event it became.
     pub event: EventId,
 }
 
-/// How a room queue is left.
+/// The state in which a worker releases a room queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueRelease {
-    /// Nothing is left in it.
+    /// The queue is empty.
     Drained,
-    /// Look again after this time: somebody else is delivering its first entry.
+    /// The queue is due again after this time, because its first entry is being delivered elsewhere.
     RetryAfter(Duration),
-    /// Until the recipient of its direct messages signs in.
+    /// The queue is due again when the recipient of its direct messages signs in.
     UntilSignIn,
 }
 
-/// What is still to be delivered: a room queue for each room, in order; room queues side by side.
+/// The outbox: one FIFO queue of pending notifications for each room. Queues are drained side by side.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Claims a room queue that is due.
+    /// Claims the room queue that has been due longest. Returns `None` if no queue is due.
     async fn claim(&self, lease: Duration) -> Result<Option<RoomQueue>>;
 
-    /// The first undelivered notifications of a room queue, oldest first. Renews the lease.
+    /// Returns the first pending notifications of a room queue, oldest first, and renews the lease.
     async fn pending(&self, queue: &RoomQueue, lease: Duration, limit: i64) -> Result<Vec<Notification>>;
 
-    /// Appends the live event of a notification that was held, which expires no longer: its recipient is there. Again
-    /// is no change.
+    /// Appends the live event of a held notification, whose recipient has signed in, and removes its expiry.
+    /// Repeating it changes nothing.
     async fn announce(&self, notification: &Notification, payload: &Payload) -> Result<()>;
 
-    /// The homeserver has them.
+    /// Marks notifications as sent, also those that have expired meanwhile.
+    ///
+    /// The commit need not be durable: after a crash the notification is sent again under the same
+    /// transaction id.
     async fn sent(&self, delivered: &[Delivered]) -> Result<()>;
 
-    /// The homeserver will never take it.
+    /// Marks a pending notification as failed: the homeserver rejected it for good.
     async fn failed(&self, id: NotificationId, reason: &str) -> Result<()>;
 
-    /// It could not be delivered now. Its room queue rests for the delay, and nobody waits for its answer any longer.
+    /// Stores a failed attempt, and releases the room queue until the delay is over. The caller that sent the
+    /// notification is no longer waiting for its delivery.
     async fn postpone(&self, notification: &Notification, delay: Duration, reason: &str) -> Result<()>;
 
-    /// Leaves a room queue. What came in since it was claimed keeps it due; so does a version that no room queue has, by which
-    /// somebody who does not hold the room queue ends its rest.
-    async fn release(&self, queue: &RoomQueue, rest: QueueRelease) -> Result<()>;
+    /// Releases a room queue. If its stored version differs from `queue.version`, the queue is due at once.
+    ///
+    /// A caller without the lease ends the backoff of a queue by a version that no queue has.
+    async fn release(&self, queue: &RoomQueue, release: QueueRelease) -> Result<()>;
 }
 
-/// What has to be done now and then so that everything else stays true and small.
+/// Periodic maintenance: expiry, retention, and retries after an outage of the homeserver.
 #[async_trait]
 pub trait Maintenance: Send + Sync {
-    /// Waits until there may be work in the outbox or among the users; at the latest after `patience`.
+    /// Waits until the outbox or the users may have work, or until `patience` is over.
     async fn work(&self, patience: Duration);
 
-    /// Whether room queues or accounts are resting after a failure.
+    /// Returns whether anything waits for its next attempt after a failure.
     async fn is_backing_off(&self) -> Result<bool>;
 
-    /// Makes everything due that rests after a failure: the homeserver is back.
+    /// Makes everything due at once that waits for its next attempt after a failure.
     async fn retry_now(&self) -> Result<()>;
 
-    /// Marks as expired what waited too long. Returns how many.
+    /// Marks pending notifications past their expiry as expired. Returns their number.
     async fn expire(&self) -> Result<u64>;
 
-    /// Makes room for the events of the days to come, drops the days before the retention, and forgets old
-    /// idempotency keys.
+    /// Creates the partitions of the event log for the coming days, drops those older than `retention`, and
+    /// deletes old idempotency keys and event ids.
     async fn rotate(&self, retention: Duration) -> Result<()>;
 }
 
-/// What part of the log there is.
+/// The range of positions in the event log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The last position that was dropped; readers before it have a gap.
+    /// The last position that was dropped. Readers before it have a gap.
     pub trimmed: Position,
-    /// The last position that was given.
+    /// The last position that was assigned.
     pub head: Position,
 }
 
-/// The event log: append-only, ordered, durable.
+/// The event log: append-only, ordered and durable.
 ///
-/// A reader that has seen position *n* never later finds one smaller than *n*, however many writers commit at once,
-/// stall or die.
+/// A reader that has seen position *n* never later finds a new event at or below *n*, even if writers commit
+/// at once, stall or die.
 #[async_trait]
 pub trait Feed: Send + Sync {
-    /// Appends events, each key once. Returns how many were new.
+    /// Appends events in one transaction. An event with a known key is skipped. Returns the number of
+    /// appended events.
     async fn append(&self, events: &[NewEvent]) -> Result<usize>;
 
-    /// The next events of these audiences.
+    /// Returns at most `limit` events of these audiences after the cursor, oldest first.
     async fn after(&self, cursor: Position, audience: &[Audience], limit: i64) -> Result<Vec<Event>>;
 
-    /// The next events of everybody, for the one broker of a process.
+    /// Returns at most `limit` events of all audiences after the cursor, oldest first. The broker of each
+    /// process reads them.
     async fn next(&self, cursor: Position, limit: i64) -> Result<Vec<Event>>;
 
-    /// What part of the log there is.
+    /// Returns the range of positions in the log.
     async fn span(&self) -> Result<Span>;
 
-    /// Waits until the log may have grown; at the latest after `patience`.
+    /// Waits until the log may have grown, or until `patience` is over.
     async fn changed(&self, patience: Duration);
 }
 
-/// How far the readers that keep no cursor themselves have come.
+/// The stored cursors of poll readers that keep none themselves.
 #[async_trait]
 pub trait Cursors: Send + Sync {
-    /// Where this reader stands; `None` if it has never read.
+    /// Returns the cursor of this reader; `None` if it has never read.
     async fn load(&self, tenant: TenantId, user: &HubUserId, reader: &str) -> Result<Option<Position>>;
 
-    /// Where this reader stands now.
+    /// Stores the cursor of this reader.
     async fn store(&self, tenant: TenantId, user: &HubUserId, reader: &str, at: Position) -> Result<()>;
 }
 
-/// The Matrix homeserver. We act as the bot, which is in every room, and on behalf of our users.
+/// The Matrix homeserver: accounts, rooms and the bot's messages. The service acts as its bot, which is in
+/// every room, and on behalf of its users.
 #[async_trait]
 pub trait Homeserver: Send + Sync {
-    /// Whether it answers.
+    /// Checks that the homeserver responds.
     async fn ping(&self) -> Result<()>;
 
-    /// Makes the account, or recognises the one that an earlier call made and whose answer got lost. Returns `false` if
-    /// somebody else made it: then it is left alone.
+    /// Registers the account. An account that an earlier call registered is recognised, even if the response
+    /// to that call was lost. Returns `false`, and changes nothing, if the account was created by someone
+    /// else.
     async fn claim_account(&self, user: &MatrixUserId) -> Result<bool>;
 
-    /// The account exists and has this display name. It must have been claimed before.
+    /// Sets the display name of an account that [`claim_account`](Self::claim_account) has claimed.
     async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()>;
 
-    /// Creates a room, or finds the one that an earlier attempt created under the same alias.
+    /// Creates a room. Returns the existing room if an earlier attempt created it under the same alias.
     async fn create_room(&self, room: &NewRoom) -> Result<RoomId>;
 
-    /// The user is in the room.
+    /// Makes the user a member of the room, invited by the bot if necessary. Repeating it changes nothing.
     async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()>;
 
-    /// The user is in the room, invited by a member of it, who may do so.
+    /// Makes the user a member of the room, invited by `member`, who must have the right to invite.
     async fn join_by(&self, room: &RoomId, member: &MatrixUserId, user: &MatrixUserId) -> Result<()>;
 
-    /// Sends `m.room.message` as the bot. The same transaction id sends once.
+    /// Sends `m.room.message` as the bot. Repeating a transaction id sends nothing and returns the first
+    /// event.
     async fn send(&self, room: &RoomId, transaction: &str, content: &serde_json::Value) -> Result<EventId>;
 }
 

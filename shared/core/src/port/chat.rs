@@ -1,4 +1,4 @@
-//! The ports of conversation: what stands in rooms according to the homeserver, and what we keep of it.
+//! The ports of conversations: the stored results of ingested events, and the timelines on the homeserver.
 
 use std::time::Duration;
 
@@ -18,236 +18,249 @@ use crate::domain::{
     user::User,
 };
 
-/// An event that is taken in, with everything that follows from it.
+/// An ingested event: a room event, and all that follows from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IngestedEvent {
-    /// What makes it the same event when it comes again.
+    /// The id of the Matrix event. An event with a known id is ingested no second time.
     pub event_id: EventId,
-    /// Whose room.
+    /// The tenant of the room.
     pub tenant: TenantId,
-    /// Where.
+    /// The room.
     pub room: RoomId,
     /// The sender of the event.
     pub sender: MatrixUserId,
-    /// When the homeserver got it.
+    /// The time at which the homeserver received it.
     pub timestamp: Timestamp,
-    /// What it changes in our tables.
+    /// The change that is stored.
     pub change: Change,
-    /// What the members of the room are told; `None`: nothing.
+    /// The payload of the live event for the members of the room; `None` if there is no live event.
     pub payload: Option<Payload>,
 }
 
-/// What an event changes in our tables.
+/// A stored change that follows from an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// The room has one more message, which its sender has read.
+    /// A new message, which its sender has read.
     Message {
-        /// Who, if it is a user of ours.
+        /// The user who sent it; `None` if the sender is no user of this service.
         by: Option<HubUserId>,
-        /// A line that stands for it.
+        /// The line that represents it in lists of rooms.
         summary: String,
-        /// The file in it. The members may read it if the sender is its owner.
+        /// The file in it. The members may read it if the sender owns it.
         file: Option<File>,
     },
-    /// A message says something else.
+    /// A message with new content.
     Edited {
-        /// Which.
+        /// The message.
         of: EventId,
-        /// Who changed it: the same who wrote it.
+        /// The sender of the edit, who is also the sender of the message.
         by: MatrixUserId,
-        /// What it says now.
+        /// The new content.
         said: MessageContent,
     },
-    /// A message is gone, with its edits and files.
+    /// The redaction of a message, with its edits and files.
     Redacted {
-        /// Which.
+        /// The message.
         of: EventId,
     },
-    /// An edit is gone: its message says what it said without it.
+    /// The redaction of an edit: its message has the content that it has without this edit.
     RedactedEdit {
         /// The edit.
         edit: EventId,
     },
-    /// Nothing: it is only told.
+    /// A reaction. Nothing is stored but its live event.
     Reaction,
-    /// The user is in the room.
+    /// A user who joined the room.
     Joined(HubUserId),
-    /// The user is out of the room.
+    /// A user who left the room.
     Left(HubUserId),
-    /// The room has this name.
+    /// The new name of the room.
     Named(String),
-    /// The room has this topic.
+    /// The new topic of the room.
     Topic(String),
 }
 
-/// What a message says now.
+/// An edit of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
     /// The message.
     pub of: EventId,
-    /// Who changed it; counts only if they wrote it.
+    /// The sender of the edit. It counts only if the same user sent the message.
     pub by: MatrixUserId,
-    /// What it says.
+    /// The new content.
     pub said: MessageContent,
 }
 
-/// A message without one of its edits.
+/// A redacted edit: the state of its message without it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RedactedEdit {
     /// The message.
     pub of: EventId,
-    /// The last other edit by the same, and what it says; `None` if the message says again what it said at first.
+    /// The last other edit by the same sender, with its content; `None` if the original content is valid
+    /// again.
     pub last: Option<(EventId, MessageContent)>,
 }
 
-/// What we keep of conversations.
+/// The stored results of ingested events: edits, file owners, and event ids.
 #[async_trait]
 pub trait Messages: Send + Sync {
-    /// Takes events in, in this order, each once by its id: all or none of them. What they change in our tables and what
-    /// the members are told is one act. Returns how many were new.
+    /// Stores events and their live events in the given order, in one transaction: all or none of them.
+    ///
+    /// An event whose id is known is skipped. Returns the number of new events.
     async fn ingest(&self, events: &[IngestedEvent]) -> Result<usize>;
 
-    /// Whether this event was taken in.
+    /// Returns whether this event was ingested.
     async fn is_ingested(&self, event: &EventId) -> Result<bool>;
 
-    /// Whether the user is a member of the room, in this tenant.
+    /// Returns whether the user is a member of the room in this tenant.
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool>;
 
-    /// The last edit of each of these messages by each who edited it.
+    /// Returns the last edit of each of these messages by each sender of edits.
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>>;
 
-    /// The same for all messages of a room; `None` if it has more edits than `most`.
+    /// Returns the same for all messages of a room; `None` if the room has more than `most` edits.
     async fn edits_in(&self, room: &RoomId, most: u32) -> Result<Option<Vec<Edit>>>;
 
-    /// What is left of a message without this edit; `None` if no such edit of this room was taken in.
+    /// Returns the state of a message without this edit; `None` if no such edit of this room was ingested.
+    /// Changes nothing.
     async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<RedactedEdit>>;
 
-    /// The users whose accounts have these Matrix localparts. An account that this service did not make is nobody's.
+    /// Returns the users with these Matrix localparts. A user whose account this service did not create is
+    /// left out.
     async fn people(&self, localparts: &[String]) -> Result<Vec<User>>;
 
-    /// Stores who uploaded a file: its owner, whoever names it in a message.
+    /// Stores the owner of a file: the user who uploaded it, even if others name it in messages.
     async fn own(&self, file: &Mxc, owner: &MatrixUserId) -> Result<()>;
 
-    /// Returns a file if its owner posted it in a room of which the user is a member. Without an upload that is known
-    /// ([`own`](Self::own)), the owner is the sender of the earliest message that names it, by the homeserver's time, in
-    /// whatever tenant; also once that message is redacted.
+    /// Returns a file that its owner posted in a room of the user; `None` if there is no such file.
+    ///
+    /// The owner of a file without a stored upload ([`own`](Self::own)) is the sender of the earliest message
+    /// that names it. That is decided over all tenants by the homeserver's time, and a redaction does not
+    /// change it.
     async fn posted(&self, tenant: TenantId, user: &HubUserId, file: &Mxc) -> Result<Option<Posted>>;
 }
 
-/// How far the homeserver's own stream has been read. One worker reads it at a time.
+/// The stored sync token of the homeserver's `/sync`, and the lease of the worker that reads it.
 #[async_trait]
 pub trait Reconciliation: Send + Sync {
-    /// The right to read on for the time of the lease, and from where (`Some(None)`: from the beginning). `None`: it is
-    /// another worker's. Again by the same worker renews it.
+    /// Claims the right to read until the lease ends, or renews the lease of the same worker.
+    ///
+    /// Returns `None` if another worker holds the lease; else the stored sync token, which is `Some(None)` if
+    /// there is none yet.
     async fn claim(&self, worker: &str, lease: Duration) -> Result<Option<Option<String>>>;
 
-    /// Renews the lease, and moves the position if there is another. `false`: it is another worker's by now, and
-    /// nothing has changed.
+    /// Renews the lease, and stores `position` as sync token unless it is `None`. Returns `false`, and
+    /// changes nothing, if another worker holds the lease.
     async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<bool>;
 
-    /// Everything before it has been taken in; `None` if nothing was ever read.
+    /// Returns the stored sync token; `None` if there is none yet. Everything before it was ingested.
     async fn position(&self) -> Result<Option<String>>;
 
-    /// When the position last moved, or was stored again as it is. What was taken in since a day before that is known by
-    /// its id, however long ago it is; the ids of what is older may be forgotten.
+    /// Returns the time at which the sync token was stored last, even if it did not change.
+    ///
+    /// The ids of events that were ingested later than one day before that time are kept. Older ones may be
+    /// deleted.
     async fn moved_at(&self) -> Result<Timestamp>;
 
-    /// Notes that the homeserver has just pushed a transaction.
+    /// Stores that the homeserver has just pushed a transaction.
     async fn note_push(&self) -> Result<()>;
 
-    /// The time since [`note_push`](Self::note_push). `None` if the homeserver never pushed.
+    /// Returns the time since [`note_push`](Self::note_push); `None` if the homeserver has never pushed.
     async fn since_push(&self) -> Result<Option<Duration>>;
 }
 
 /// A page of a room's events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimelinePage {
-    /// In the order in which it was asked for. Events that do not concern us are left out.
+    /// The events that this service uses, in the requested order.
     pub events: Vec<RoomEvent>,
-    /// The ids of all its events, in the same order: also of those that do not concern us, as what was redacted.
+    /// The ids of all events of the page, in the same order. They include unused and redacted events.
     pub ids: Vec<EventId>,
-    /// Where it began.
+    /// The token at which the page begins.
     pub start: String,
-    /// Where the next one begins; `None` if there is none.
+    /// The token at which the next page begins; `None` if this is the last page.
     pub end: Option<String>,
 }
 
-/// What happened in all rooms since a position.
+/// The changes in all rooms since a sync token.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Changes {
-    /// Room by room.
+    /// The rooms with new events.
     pub rooms: Vec<RoomChanges>,
-    /// Rooms into which the bot is invited, and by whom.
+    /// The rooms into which the bot is invited, each with its inviter.
     pub invitations: Vec<(RoomId, MatrixUserId)>,
-    /// Who types in the rooms where that has changed.
+    /// The changed typing notifications.
     pub typing: Vec<Typing>,
-    /// Receipts of other clients.
+    /// The receipts of other clients.
     pub receipts: Vec<Receipt>,
-    /// Rooms that the bot is out of since then.
+    /// The rooms that the bot has left, or from which it was removed.
     pub left: Vec<RoomId>,
-    /// The position after it.
+    /// The sync token after these changes.
     pub next: String,
 }
 
-/// What happened in a room.
+/// The new events of a room.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoomChanges {
-    /// Which.
+    /// The room.
     pub room: RoomId,
-    /// Oldest first.
+    /// The events, oldest first.
     pub events: Vec<RoomEvent>,
-    /// Whether earlier events since the position are left out.
+    /// Whether earlier events since the sync token are left out (`limited`).
     pub is_limited: bool,
 }
 
-/// A room as one of its members sees it.
+/// The state of a room, as one of its members sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomSummary {
-    /// Who made it.
+    /// The creator of the room.
     pub made_by: MatrixUserId,
-    /// When, according to the homeserver.
+    /// The time of its creation, according to the homeserver.
     pub made_at: Timestamp,
     /// Its canonical alias.
     pub alias: Option<String>,
-    /// Its name at this moment, if it has one.
+    /// Its current name.
     pub name: Option<String>,
     /// Its topic.
     pub topic: Option<String>,
-    /// Whether it is a space: it holds rooms.
+    /// Whether it is a space, which contains rooms.
     pub is_space: bool,
     /// Whether it was replaced by another room.
     pub is_upgraded: bool,
-    /// The room that it says it replaces.
+    /// The room that it claims to replace.
     pub predecessor: Option<RoomId>,
-    /// Whether it is encrypted, and whether who comes in later may not read what was said before.
+    /// Whether it is encrypted, and whether its history visibility hides earlier messages from new members.
     pub marks: Marks,
-    /// Whether it was made as a direct chat.
+    /// Whether it was created as a direct chat.
     pub is_direct: bool,
-    /// Who is in it or invited.
+    /// Its joined and invited members.
     pub people: Vec<RoomMember>,
 }
 
 impl RoomSummary {
-    /// Whether somebody is in the room.
+    /// Returns whether the user has joined the room.
     pub fn has_joined(&self, user: &MatrixUserId) -> bool {
         self.people.iter().any(|person| person.is_joined && person.id == *user)
     }
 }
 
-/// Somebody who is in a room or invited.
+/// A joined or invited member of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomMember {
-    /// Who.
+    /// The member.
     pub id: MatrixUserId,
-    /// Whether they are in it.
+    /// Whether the member has joined; `false` if they are only invited.
     pub is_joined: bool,
 }
 
-/// What stands in rooms, according to the homeserver; read as the bot, which is in all of them.
+/// The events of rooms on the homeserver, read as the bot, which is in all rooms.
 #[async_trait]
 pub trait Timeline: Send + Sync {
-    /// Sends `m.room.message` in the name of a user, who must be in the room, as said at this time (in milliseconds).
-    /// The same transaction id sends once, for at least a day; it must not be used for another user or room.
+    /// Sends `m.room.message` as a user, who must be in the room. `at` becomes the time of the event, in
+    /// milliseconds.
+    ///
+    /// Repeating a transaction id sends nothing and returns the first event, for at least a day. The id must
+    /// not be used for another user or room.
     async fn send_as(
         &self,
         room: &RoomId,
@@ -257,10 +270,15 @@ pub trait Timeline: Send + Sync {
         content: &serde_json::Value,
     ) -> Result<EventId>;
 
-    /// The messages before a place of the room, newest first; from the end without one. Where the homeserver can do so it
-    /// leaves everything else out. They are read as the bot, or as a user: then without what the history visibility of
-    /// the room keeps from them. A place that it does not know is
-    /// [`Failure::UnknownPosition`](crate::error::Failure::UnknownPosition), also in the next three.
+    /// Returns the messages before a token, newest first; without a token, from the end of the room.
+    ///
+    /// A homeserver that can filter leaves out all other events. With a `reader`, the page is read as that
+    /// user, without the events that the history visibility of the room hides from them; without one, as the
+    /// bot.
+    ///
+    /// # Errors
+    /// [`Failure::UnknownPosition`](crate::error::Failure::UnknownPosition) if the homeserver does not know
+    /// the token.
     async fn before(
         &self,
         room: &RoomId,
@@ -269,42 +287,54 @@ pub trait Timeline: Send + Sync {
         reader: Option<&MatrixUserId>,
     ) -> Result<TimelinePage>;
 
-    /// The same with everything that concerns us.
+    /// Returns all events before a token that this service uses, newest first. Else as
+    /// [`before`](Self::before) as the bot.
     async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<TimelinePage>;
 
-    /// What stands after a position of [`changes`](Self::changes) or after a page, oldest first.
+    /// Returns the events after a sync token of [`changes`](Self::changes) or after the end of a page, oldest
+    /// first.
+    ///
+    /// # Errors
+    /// [`Failure::UnknownPosition`](crate::error::Failure::UnknownPosition) if the homeserver does not know
+    /// the token.
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<TimelinePage>;
 
-    /// One event; `None` if it is not in the room, or does not concern us.
+    /// Returns an event; `None` if the room has no such event, or if this service does not use it.
     async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>>;
 
-    /// An event and those before it in the room, newest first, of whatever type; empty if the room has no such event.
+    /// Returns the ids of an event and of at most `limit` events before it, newest first and of any type.
+    /// Returns none if the room has no such event.
     async fn up_to(&self, room: &RoomId, event: &EventId, limit: u32) -> Result<Vec<EventId>>;
 
-    /// What happened since a position, in all rooms. Waits as long as `patience` while nothing did. Without a position:
-    /// where things stand. Conduit takes a position that it does not know for none, and refuses it in
-    /// [`after`](Self::after).
+    /// Returns the changes in all rooms since a sync token, and waits up to `patience` if there are none.
+    /// Without a token it returns the current state.
+    ///
+    /// Conduit treats an unknown token as none, and reports it only in [`after`](Self::after).
+    ///
+    /// # Errors
+    /// [`Failure::UnknownPosition`](crate::error::Failure::UnknownPosition) if the homeserver does not know
+    /// the token.
     async fn changes(&self, since: Option<&str>, patience: Duration) -> Result<Changes>;
 
-    /// A room that the bot may not be in, seen by a member.
+    /// Returns the state of a room as `member` sees it. The bot need not be in the room.
     async fn summary(&self, room: &RoomId, member: &MatrixUserId) -> Result<RoomSummary>;
 
-    /// The bot is in the room: let in by a member, if nobody has invited it yet.
+    /// Makes the bot a member of the room. If nobody has invited it yet, `member` invites it.
     async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()>;
 }
 
 /// The files in messages.
 #[async_trait]
 pub trait Files: Send + Sync {
-    /// Stores a file in the name of a user. Its bytes pass through.
+    /// Stores a file as a user. Its bytes are streamed, not buffered.
     async fn upload(&self, sender: &MatrixUserId, upload: Upload) -> Result<Mxc>;
 
-    /// A file; `None` if there is none. Its bytes come as they are read.
+    /// Returns a file, whose bytes are read as they arrive; `None` if there is no such file.
     async fn download(&self, file: &Mxc) -> Result<Option<Download>>;
 }
 
 impl Change {
-    /// The file that it names.
+    /// Returns the file that the new content names.
     pub fn file(&self) -> Option<&File> {
         match self {
             Self::Message { file, .. } => file.as_ref(),
@@ -313,7 +343,7 @@ impl Change {
         }
     }
 
-    /// The type of the event by which members are told of it.
+    /// Returns the kind of the live event for the members of the room; `None` if there is none.
     pub fn kind(&self) -> Option<Kind> {
         match self {
             Self::Message { .. } => Some(Kind::NewMessage),

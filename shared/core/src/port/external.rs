@@ -1,4 +1,4 @@
-//! The ports of external access: accounts with a password, for Matrix clients beside ours.
+//! The ports of external access: accounts with a password, for other Matrix clients.
 
 use std::time::Duration;
 
@@ -11,60 +11,65 @@ use crate::domain::{
     user::User,
 };
 
-/// Who may use other Matrix clients, and their passwords.
+/// The users with external access, and their sealed passwords.
 ///
-/// Each change makes another generation. Whoever has told the homeserver a password asks afterwards whether it still is
-/// the one.
+/// Each change increments the generation of the access. A caller that has set a password on the homeserver
+/// reports its generation with [`applied`](Self::applied), and learns whether it is still the current one.
 #[async_trait]
 pub trait ExternalAccess: Send + Sync {
-    /// What is stored of a user; `None` if they have no access.
+    /// Returns the access of a user; `None` if they have none.
     async fn find(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Access>>;
 
-    /// Users of all tenants who have access, ordered by id, after this one.
+    /// Returns at most `limit` users with access, of all tenants, by id, beginning after `after`.
     async fn allowed(&self, after: Option<&HubUserId>, limit: i64) -> Result<Vec<User>>;
 
-    /// The user may use other clients. Again is no change. `false`: the tenant has no such user.
+    /// Gives the user access. Repeating it changes nothing. Returns `false` if the tenant has no such user.
     async fn enable(&self, tenant: TenantId, user: &HubUserId) -> Result<bool>;
 
-    /// The user may not any longer: their password is forgotten, and their devices are due to be logged out. Again makes
-    /// that due again. Returns the generation of this; `None`: the tenant has no such user.
+    /// Withdraws the access: deletes the password, and makes the logout of the user's devices due. Repeating
+    /// it makes the logout due again. Returns the new generation; `None` if the tenant has no such user.
     async fn disable(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<i64>>;
 
-    /// Stores another password, if the stored generation still is this one. Returns the new generation; `None` if
-    /// somebody else was quicker.
+    /// Stores a new password if the stored generation is `generation`. Returns the new generation. Returns
+    /// `None`, and stores nothing, if another caller changed the access first or the user has none.
     async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Option<i64>>;
 
-    /// The homeserver knows the password of this generation. `false`: there is another generation, or no access.
+    /// Stores that the homeserver has the password of this generation, and cancels a due logout. Returns
+    /// `false`, and changes nothing, if the stored generation is another one or the user has no access.
     async fn applied(&self, user: &HubUserId, generation: i64) -> Result<bool>;
 
-    /// Claims users whose devices are to be logged out, with the generation. Nobody else gets them for the time of the
-    /// lease.
+    /// Claims at most `limit` users whose devices are due to be logged out, each with the generation. No
+    /// other claim returns them until the lease ends.
     async fn claim_revocations(&self, lease: Duration, limit: i64) -> Result<Vec<(User, i64)>>;
 
-    /// The devices are logged out, or could not be: then it is due again after a delay that grows with each failure. If
-    /// there is another generation by now, its password counts as not told.
+    /// Stores the result of a logout, and ends the lease. With `done` false, the logout is due again after a
+    /// delay that grows with each failure.
+    ///
+    /// If the stored generation is another one by now, its password counts as not applied, because the logout
+    /// has replaced it on the homeserver.
     async fn revoked(&self, user: &HubUserId, generation: i64, done: bool) -> Result<()>;
 }
 
-/// The accounts on the homeserver, as somebody else's clients use them.
+/// The accounts on the homeserver, as other Matrix clients use them.
 #[async_trait]
 pub trait ExternalAccounts: Send + Sync {
-    /// The account has this password; all its devices but ours are logged out.
+    /// Sets the password of the account, and logs out all its devices but that of this service.
     async fn set_password(&self, user: &MatrixUserId, password: &str) -> Result<()>;
 
-    /// Nobody knows the account's password any more; all its devices but ours are logged out.
+    /// Replaces the account's password by an unknown one, and logs out all its devices but that of this
+    /// service.
     async fn revoke(&self, user: &MatrixUserId) -> Result<()>;
 }
 
-/// Keeps secrets that have to be shown again: sealed, they are of use only to us.
+/// The vault: encrypts secrets that must be shown again later.
 pub trait Vault: Send + Sync {
-    /// Makes a password that nobody can guess.
+    /// Returns a new random password.
     fn password(&self) -> Result<String>;
 
-    /// Seals a secret of a user.
+    /// Encrypts a secret of a user.
     fn seal(&self, user: &HubUserId, secret: &str) -> Result<Sealed>;
 
-    /// Opens it again, for the same user. `None`: it was sealed with a key that we do not have any more, or is no secret
-    /// of this user.
+    /// Decrypts a secret of the same user. Returns `None` if its key is no longer configured, or if it is no
+    /// secret of this user.
     fn open(&self, user: &HubUserId, sealed: &Sealed) -> Option<String>;
 }

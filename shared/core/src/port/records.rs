@@ -1,4 +1,4 @@
-//! The port of what is stored about a room beside its key: marks, and the rooms that it replaced.
+//! The port of stored facts about a room beside its key: marks, replaced rooms, and corrections.
 
 use async_trait::async_trait;
 
@@ -8,27 +8,30 @@ use crate::domain::{
     room::{Access, Former, Marks, RoomKey},
 };
 
-/// What is stored about rooms beside their keys.
+/// Stored facts about rooms beside their keys.
 #[async_trait]
 pub trait RoomRecords: Send + Sync {
-    /// Returns what a member of a room needs to read and write in it; `None` if the user is no member.
+    /// Returns the access of a member to a room; `None` if the user is no member.
     async fn access(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<Option<Access>>;
 
-    /// Returns the marks of a room; `None` if it is none of ours.
+    /// Returns the marks of a room; `None` if the room is not registered.
     async fn marks(&self, room: &RoomId) -> Result<Option<Marks>>;
 
-    /// Adds marks to a room: none is ever taken away.
+    /// Adds marks to a room. No mark is ever removed.
     async fn mark(&self, room: &RoomId, marks: Marks) -> Result<()>;
 
-    /// Returns what replaced a room; `None` if nothing did.
+    /// Returns the room that replaced this one; `None` if it was not replaced.
     async fn former(&self, room: &RoomId) -> Result<Option<Former>>;
 
-    /// Returns the room that this one replaced directly.
+    /// Returns the room that this one replaced directly; `None` if it replaced none.
     async fn predecessor(&self, room: &RoomId) -> Result<Option<RoomId>>;
 
-    /// Lets one room take the place of another in one act: its key, its count of messages and its members, as far as they
-    /// are named. All members are told that they left the one, and the named ones that they joined the other. Returns
-    /// `false`, and changes nothing, if the old room is none of ours (any more).
+    /// Replaces a room by its successor, in one transaction.
+    ///
+    /// The new room takes over the key and the message count of the old one, and those of its members that
+    /// `members` names. A live event tells every member of the old room that they left it, and every named
+    /// one that they joined the new room. Returns `false`, and changes nothing, if the old room is not
+    /// registered (any more).
     async fn succeed(
         &self,
         tenant: TenantId,
@@ -38,15 +41,15 @@ pub trait RoomRecords: Send + Sync {
         marks: Marks,
     ) -> Result<bool>;
 
-    /// Returns rooms whose power levels are still to be corrected.
+    /// Returns at most `limit` rooms whose power levels are still to be corrected.
     async fn uncorrected(&self, limit: i64) -> Result<Vec<(RoomKey, RoomId)>>;
 
-    /// The power levels of a room are as they should be, or cannot be changed.
+    /// Stores that the power levels of a room are correct, or cannot be changed.
     async fn corrected(&self, room: &RoomId) -> Result<()>;
 
-    /// Whether it was said in this room, which is none of ours, that messages of it do not reach everybody.
+    /// Returns whether the notice was sent that messages of this unregistered room do not reach all members.
     async fn is_warned(&self, room: &RoomId) -> Result<bool>;
 
-    /// It was said.
+    /// Stores that the notice was sent. Repeating it changes nothing.
     async fn warned(&self, room: &RoomId) -> Result<()>;
 }

@@ -1,4 +1,5 @@
-//! The ports of rooms as people use them: the list, who is in them, and who is still to leave them.
+//! The ports of rooms as users see them: the room directory, pending leaves, and membership calls to the
+//! homeserver.
 
 use std::time::Duration;
 
@@ -11,23 +12,23 @@ use crate::domain::{
     user::{Role, User},
 };
 
-/// A room, to somebody of its tenant.
+/// A user's access to a room of their tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomAccess {
-    /// Which room it is.
+    /// The key of the room.
     pub key: RoomKey,
-    /// Whether they are a member.
+    /// Whether the user is a member.
     pub is_member: bool,
-    /// Their role.
+    /// The user's role.
     pub role: Role,
 }
 
-/// What was read.
+/// The result of marking a room as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Read {
-    /// Whether something was unread.
+    /// Whether there were unread messages.
     pub changed: bool,
-    /// The last message of the room, if it is known.
+    /// The last message of the room; `None` if it is unknown.
     pub last: Option<EventId>,
 }
 
@@ -38,93 +39,97 @@ pub struct ReadUpTo {
     pub room: RoomId,
     /// The localpart of the user's account.
     pub localpart: String,
-    /// The latest of these that is a known message counts.
+    /// The candidates. The latest one that is a known message counts.
     pub events: Vec<EventId>,
 }
 
-/// Rooms as their members see them. Each method is one statement, whatever the number of rooms.
+/// The room directory: rooms as their members see them. Each method is one statement, for any number of
+/// rooms.
 #[async_trait]
 pub trait RoomViews: Send + Sync {
-    /// The rooms that a user is in, most recent activity first.
+    /// Returns the rooms of a user, most recent activity first.
     async fn rooms(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<Room>>;
 
-    /// One of them; `None` if the user is no member.
+    /// Returns one room of a user; `None` if the user is no member.
     async fn room(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Room>>;
 
-    /// The entity and service rooms of a tenant, by name.
+    /// Returns the entity and service rooms of a tenant that match the search, by name.
     async fn directory(&self, tenant: TenantId, user: &HubUserId, search: &Search) -> Result<Vec<Listed>>;
 
-    /// Returns the room as this user may see it; `None` if the tenant has no such room, or the user is of another tenant by
-    /// now.
+    /// Returns the access of a user to a room; `None` if the tenant has no such room or (any more) no such
+    /// user.
     async fn access(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<RoomAccess>>;
 
-    /// The members of a room, by name.
+    /// Returns the members of a room, by name.
     async fn members(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<User>>;
 
-    /// Those users of a tenant who have one of these ids or one of these Matrix localparts.
+    /// Returns the users of a tenant who have one of these ids or one of these Matrix localparts.
     async fn people(&self, tenant: TenantId, ids: &[HubUserId], localparts: &[String]) -> Result<Vec<User>>;
 
-    /// The user has read everything in the room, and their other devices are told if that is new. `None` if the user is
-    /// no member.
+    /// Marks the whole room as read. If there were unread messages, a live event reports it to the user's
+    /// devices. Returns `None` if the user is no member.
     async fn read(&self, tenant: TenantId, user: &HubUserId, room: &RoomId) -> Result<Option<Read>>;
 
-    /// Moves read positions forward, never back, and tells the users' devices of each change. Messages are known by their
-    /// id while they are among the last fifty of their room. Returns the indices of receipts that name no known message,
-    /// of members who have something unread; receipts of others and of rooms that are not ours change nothing.
+    /// Applies receipts: moves read positions forward, never backward, with a live event for each change.
+    ///
+    /// The last fifty messages of a room are known by their id. Returns the indices of receipts that name no
+    /// known message, if their user is a member with unread messages. Receipts of other users and of
+    /// unregistered rooms change nothing.
     async fn read_up_to(&self, receipts: &[ReadUpTo]) -> Result<Vec<usize>>;
 }
 
-/// Somebody who is to leave a room on the homeserver.
+/// A pending leave: a membership that has ended here, and still has to end on the homeserver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingLeave {
-    /// Who.
+    /// The user.
     pub user: HubUserId,
-    /// The localpart of their account.
+    /// The localpart of the user's Matrix account.
     pub localpart: String,
-    /// From where.
+    /// The room.
     pub room: RoomId,
 }
 
-/// Who is out of a room here, and is still to leave it on the homeserver.
+/// The queue of pending leaves.
 #[async_trait]
 pub trait PendingLeaves: Send + Sync {
-    /// Takes the user out of the room, as [`Memberships::remove`](super::Memberships::remove) does, and makes their
-    /// leaving on the homeserver due. Again is no other change.
+    /// Removes the user from the room, as [`Memberships::remove`](super::Memberships::remove) does, and adds
+    /// the pending leave, in one transaction. Repeating it changes nothing.
     async fn depart(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
 
-    /// They are not to leave any more: they are coming back.
+    /// Deletes the pending leave, because the user joins the room again.
     async fn cancel(&self, room: &RoomId, user: &HubUserId) -> Result<()>;
 
-    /// Claims those who are due. Nobody else gets them for the time of the lease.
+    /// Claims at most `limit` due pending leaves. No other claim returns them until the lease ends.
     async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<PendingLeave>>;
 
-    /// They have left. `false`: it was cancelled meanwhile.
+    /// Deletes a completed leave. Returns `false` if it was cancelled meanwhile.
     async fn done(&self, pending_leave: &PendingLeave) -> Result<bool>;
 
-    /// They could not leave; it is due again after a delay that grows with each failure.
+    /// Ends the lease after a failure. The leave is due again after a delay that grows with each failure.
     async fn postpone(&self, pending_leave: &PendingLeave) -> Result<()>;
 }
 
-/// What people do in rooms, on the homeserver, in their own name.
+/// Calls to the homeserver as a user: memberships, receipts and typing notifications.
 #[async_trait]
 pub trait MembershipCalls: Send + Sync {
-    /// The user is out of the room, or never was in it.
+    /// Leaves the room. Succeeds as well if the user is not in it.
     async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()>;
 
-    /// Who is invited into the room at this moment comes in. `false`: they are in it already, or nobody invites them (any
-    /// more), and nothing has changed.
+    /// Accepts the current invitation to the room. Returns `false`, and changes nothing, if the user has
+    /// joined already or is not invited (any more).
     async fn accept(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool>;
 
-    /// The user's clients show the room as a direct chat with this partner. What stands there already stays. That the
-    /// homeserver refuses it is no error: the chat works without.
+    /// Adds the room to the user's direct chats with this partner (`m.direct`), and keeps existing entries. A
+    /// refusal by the homeserver is no error, because the chat works without it.
     async fn show_as_direct(&self, room: &RoomId, user: &MatrixUserId, partner: &MatrixUserId) -> Result<()>;
 
-    /// The rooms that the user is in, of whoever made them.
+    /// Returns all rooms that the user has joined, including those of other services.
     async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>>;
 
-    /// The user has read everything up to this event; only their own devices are told.
+    /// Sends a private read receipt for this event (`m.read.private`), which only the user's own devices see.
     async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()>;
 
-    /// The user, who must be in the room, types for so long unless it is said again; `None`: does not any more.
+    /// Starts the typing notification of the user, who must be in the room, for the given time; `None` stops
+    /// it.
     async fn set_typing(&self, room: &RoomId, user: &MatrixUserId, lasting: Option<Duration>) -> Result<()>;
 }

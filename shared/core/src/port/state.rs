@@ -1,4 +1,4 @@
-//! The port of the state of rooms on the homeserver: what users may do there, and what replaced a room.
+//! The port of the state of rooms on the homeserver: permissions, power levels, successors and invitations.
 
 use async_trait::async_trait;
 
@@ -11,24 +11,24 @@ use crate::domain::{
 /// The state of rooms, read and changed as the bot.
 #[async_trait]
 pub trait RoomState: Send + Sync {
-    /// Returns what a user may do in a room now.
+    /// Returns the current permissions of a user in a room.
     async fn permissions(&self, room: &RoomId, user: &MatrixUserId) -> Result<Permissions>;
 
-    /// Returns the room that replaced this one (`m.room.tombstone`); `None` if none did, or if the bot may not read the
-    /// room.
+    /// Returns the room that replaced this one (`m.room.tombstone`). Returns `None` if it was not replaced,
+    /// or if the bot may not read the room.
     async fn successor(&self, room: &RoomId) -> Result<Option<RoomId>>;
 
-    /// Corrects the power levels of a room that the bot made, so that they are those of a new room. Returns `false` if
-    /// the bot has not got the power to do so.
+    /// Sets the power levels of a room that the bot created to those of a new room. Returns `false`, and
+    /// changes nothing, if the bot's power level does not suffice.
     async fn correct_power_levels(&self, room: &RoomId, members_invite: bool) -> Result<bool>;
 
-    /// Takes back a room that could not be completed: its alias is free again, and the bot leaves. A room in which
-    /// something was said stays. Repeating it is no error.
+    /// Discards a room whose creation could not be completed: releases its alias, and makes the bot leave. A
+    /// room with messages is kept unchanged. Repeating it is no error.
     async fn discard(&self, room: &RoomId, alias: &str) -> Result<()>;
 
-    /// Takes the bot out of a room that it entered only to say something.
+    /// Makes the bot leave a room that it entered only to send a notice. Repeating it is no error.
     async fn leave_as_bot(&self, room: &RoomId) -> Result<()>;
 
-    /// Returns the rooms into which a user is invited now, each with its inviter.
+    /// Returns the rooms into which a user is currently invited, each with its inviter.
     async fn invitations(&self, user: &MatrixUserId) -> Result<Vec<(RoomId, MatrixUserId)>>;
 }
