@@ -145,7 +145,7 @@ impl RoomViews for PgStore {
 
 #[async_trait]
 impl PendingLeaves for PgStore {
-    async fn depart(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
+    async fn leave(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
         self.database.execute("leaving a room", LEAVE, &[&tenant.0, &room.as_str(), &user.as_str()]).await?;
         Ok(())
     }

@@ -164,7 +164,7 @@ impl RoomRegistry {
         members: &[User],
     ) -> Result<()> {
         for user in members {
-            self.pending_leaves.depart(tenant, room, user.id()).await?;
+            self.pending_leaves.leave(tenant, room, user.id()).await?;
         }
         if let Err(error) = self.room_state.discard(room, alias).await {
             let error: &dyn std::error::Error = &error;

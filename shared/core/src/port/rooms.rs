@@ -94,7 +94,7 @@ pub struct PendingLeave {
 pub trait PendingLeaves: Send + Sync {
     /// Removes the user from the room, as [`Memberships::remove`](super::Memberships::remove) does, and adds
     /// the pending leave, in one transaction. Repeating it changes nothing.
-    async fn depart(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
+    async fn leave(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
 
     /// Deletes the pending leave, because the user joins the room again.
     async fn cancel(&self, room: &RoomId, user: &HubUserId) -> Result<()>;

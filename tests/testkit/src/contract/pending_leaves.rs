@@ -29,8 +29,8 @@ async fn claim_due(ports: &Ports) -> Result<Vec<String>> {
 /// A user who leaves is no member at once, is notified, and their leave is due on the homeserver.
 pub async fn a_leaving_user_is_no_member_and_their_leave_is_due(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
-    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
-    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
+    ports.pending_leaves.leave(TENANT, &room("!1"), &user("anna")).await?;
+    ports.pending_leaves.leave(TENANT, &room("!1"), &user("anna")).await?;
     assert_eq!(ports.memberships.of(TENANT, &user("anna")).await?, [room("!2")]);
     let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 10).await?;
     assert_eq!(events.iter().filter(|event| event.kind == Kind::RoomLeft).count(), 1);
@@ -45,8 +45,8 @@ pub async fn a_leaving_user_is_no_member_and_their_leave_is_due(store: &dyn Stor
 /// A claim ends with its lease, and each pending leave is claimed by one worker.
 pub async fn a_pending_leave_is_claimed_by_one_worker_until_the_lease_ends(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
-    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
-    ports.pending_leaves.depart(TENANT, &room("!2"), &user("anna")).await?;
+    ports.pending_leaves.leave(TENANT, &room("!1"), &user("anna")).await?;
+    ports.pending_leaves.leave(TENANT, &room("!2"), &user("anna")).await?;
     let claims = concurrently(10, |_| {
         let pending_leaves = ports.pending_leaves.clone();
         async move { pending_leaves.claim(SHORT, 10).await }
@@ -61,7 +61,7 @@ pub async fn a_pending_leave_is_claimed_by_one_worker_until_the_lease_ends(store
 /// A user who joins again cancels the pending leave, and the worker that claimed it notices.
 pub async fn a_pending_leave_can_be_cancelled(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
-    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
+    ports.pending_leaves.leave(TENANT, &room("!1"), &user("anna")).await?;
     let claimed = ports.pending_leaves.claim(LONG, 10).await?;
     ports.pending_leaves.cancel(&room("!1"), &user("anna")).await?;
     assert!(!ports.pending_leaves.done(&claimed[0]).await?);
@@ -71,7 +71,7 @@ pub async fn a_pending_leave_can_be_cancelled(store: &dyn Store) -> Result<()> {
 /// A failed leave is due again after its backoff.
 pub async fn a_postponed_leave_is_due_later(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
-    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
+    ports.pending_leaves.leave(TENANT, &room("!1"), &user("anna")).await?;
     let claimed = ports.pending_leaves.claim(LONG, 10).await?;
     ports.pending_leaves.postpone(&claimed[0]).await?;
     assert_eq!(claim_due(&ports).await?, [""; 0]);
@@ -87,7 +87,7 @@ pub async fn a_postponed_leave_is_due_later(store: &dyn Store) -> Result<()> {
 /// A leave in backoff is due after `retry_now`.
 pub async fn retry_now_ends_the_backoff_of_a_leave(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
-    ports.pending_leaves.depart(TENANT, &room("!1"), &user("anna")).await?;
+    ports.pending_leaves.leave(TENANT, &room("!1"), &user("anna")).await?;
     for _ in 0..4 {
         let claimed = ports.pending_leaves.claim(LONG, 10).await?;
         ports.pending_leaves.postpone(&claimed[0]).await?;

@@ -50,7 +50,7 @@ impl State {
         if self.user(tenant, user).is_none() {
             // A user who has moved to another tenant must leave the room on the homeserver, too.
             if self.users.contains_key(user) {
-                self.depart(tenant, room, user);
+                self.leave(tenant, room, user);
             }
             return;
         }

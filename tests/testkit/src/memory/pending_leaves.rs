@@ -25,8 +25,8 @@ pub(super) struct Due {
 
 #[async_trait]
 impl PendingLeaves for Memory {
-    async fn depart(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
-        self.act("leaving a room", |state| state.depart(tenant, room, user)).await
+    async fn leave(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
+        self.act("leaving a room", |state| state.leave(tenant, room, user)).await
     }
 
     async fn cancel(&self, room: &RoomId, user: &HubUserId) -> Result<()> {
@@ -76,7 +76,7 @@ impl PendingLeaves for Memory {
 }
 
 impl State {
-    pub(super) fn depart(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
+    pub(super) fn leave(&mut self, tenant: TenantId, room: &RoomId, user: &HubUserId) {
         self.remove_member(tenant, room, user);
         let due = Due { at: self.now, leased_until: self.now, failures: 0 };
         self.pending_leaves.insert((user.clone(), room.clone()), due);

@@ -164,7 +164,7 @@ impl State {
                 let members = self.members.keys();
                 let left = members.filter(|(tenant, member, _)| member == id && *tenant != is.tenant);
                 for (tenant, user, room) in left.cloned().collect::<Vec<_>>() {
-                    self.depart(tenant, &room, &user);
+                    self.leave(tenant, &room, &user);
                 }
                 self.publish_to_user(Kind::AccessWithdrawn, was.tenant, id, &json!({}));
             }

@@ -29,7 +29,7 @@ impl Rooms {
             let detail = "direct chats and the room of everybody cannot be left".into();
             return Err(Error::Conflict { code: "room_cannot_be_left", detail, retry_after: None });
         }
-        self.pending_leaves.depart(caller.user.tenant(), room, caller.user.id()).await
+        self.pending_leaves.leave(caller.user.tenant(), room, caller.user.id()).await
     }
 
     /// Lets users leave rooms on the homeserver that they are out of here. Returns how many it took.
