@@ -1,4 +1,4 @@
-//! Types and pure rules: no port, no I/O.
+//! Types and pure rules, without ports and I/O.
 
 pub(crate) mod audiences;
 pub mod cursor;

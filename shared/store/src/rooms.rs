@@ -55,7 +55,7 @@ impl Rooms for PgStore {
         if self.database.query_opt("claiming a room", CLAIM, &parameters).await?.is_some() {
             return Ok(Claim::Yours);
         }
-        Ok(Rooms::find(self, key).await?.map_or(Claim::Held, |(room, _)| Claim::Settled(room)))
+        Ok(Rooms::find(self, key).await?.map_or(Claim::Held, |(room, _)| Claim::Registered(room)))
     }
 
     async fn unclaim(&self, key: &RoomKey) -> Result<()> {

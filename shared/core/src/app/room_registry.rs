@@ -116,7 +116,7 @@ impl RoomRegistry {
         let deadline = Instant::now() + CREATION_LEASE;
         loop {
             match self.rooms.claim(key, CREATION_LEASE).await? {
-                Claim::Settled(room) => {
+                Claim::Registered(room) => {
                     self.room_ids.put(key.clone(), room.clone());
                     return Ok(room);
                 }

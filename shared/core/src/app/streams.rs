@@ -175,7 +175,7 @@ impl Streams {
         }
         let is_too_much = events.len() > limit && events[limit].position <= at;
         let missed = events.iter().take_while(|event| event.position <= at);
-        let missed = missed.filter(|event| audience.hears(&event.audience, event.position));
+        let missed = missed.filter(|event| audience.includes(&event.audience, event.position));
         let missed: Vec<_> = missed.map(|event| event.frame().sse).collect();
         Ok(if is_too_much { Err(Gap::TooFarBehind) } else { Ok(missed) })
     }

@@ -1,4 +1,4 @@
-//! The audiences of a user, and from which position of the log on they hear each.
+//! The audiences of a user, with the position after which the user receives the events of each.
 
 use std::{collections::HashMap, ops::Deref};
 
@@ -8,15 +8,15 @@ use crate::domain::{
     user::User,
 };
 
-/// The audiences of a user. Of a room they hear what comes after they joined it: what was said before is its history,
-/// which may be kept from them.
+/// The audiences of a user. In a room the user receives only events after the join: earlier messages are its
+/// history, which may be hidden from them.
 pub(crate) struct Audiences {
     all: Vec<Audience>,
     since: HashMap<Audience, Position>,
 }
 
 impl Audiences {
-    /// The audiences of a user who is in these rooms, in each since the position.
+    /// Returns the audiences of a user in these rooms, each with the last position before the user joined.
     pub(crate) fn of(user: &User, rooms: Vec<(RoomId, Position)>) -> Self {
         let tenant = user.tenant();
         let mut all = vec![Audience::Tenant(tenant), Audience::User(tenant, user.id().clone())];
@@ -26,8 +26,8 @@ impl Audiences {
         Self { all, since }
     }
 
-    /// Whether they hear an event of one of these audiences at a position.
-    pub(crate) fn hears(&self, audience: &Audience, position: Position) -> bool {
+    /// Returns whether the user receives an event of one of these audiences at a position.
+    pub(crate) fn includes(&self, audience: &Audience, position: Position) -> bool {
         self.since.get(audience).is_none_or(|since| position > *since)
     }
 }

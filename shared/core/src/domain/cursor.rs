@@ -5,19 +5,19 @@ use crate::domain::{
     id::Position,
 };
 
-/// Why a reader has a gap.
+/// The reason for a gap: events that a reader has missed and does not get any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gap {
     /// The cursor is no position of this log.
     Unknown,
-    /// What comes after the cursor has been dropped.
+    /// Events after the cursor were dropped from the log.
     Expired,
-    /// More than [`replay_max`](crate::Settings::replay_max) events.
+    /// More than [`replay_max`](crate::MessengerSettings::replay_max) events follow the cursor.
     TooFarBehind,
 }
 
 impl Gap {
-    /// The value of `reason`.
+    /// Returns the value of `reason` for clients.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "unknown_position",
@@ -27,17 +27,18 @@ impl Gap {
     }
 }
 
-/// Where a reader wants to go on: the text of `Last-Event-ID`, which is the client's word.
+/// Parses a cursor of a client, such as the `Last-Event-ID` header. Returns `None` if it is no position.
 pub(crate) fn parse_cursor(cursor: &str) -> Option<Position> {
     cursor.trim().parse().ok().filter(|position| *position >= 0).map(Position)
 }
 
-/// Where a poll goes on.
+/// The position at which a poll continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Since {
-    /// The client keeps the cursor, and sends it as it got it.
+    /// A cursor that the client keeps, as an earlier poll returned it.
     Cursor(String),
-    /// The server keeps it, for this reader of this user. The first poll starts now.
+    /// The name of a reader of this user, whose cursor the server keeps. Its first poll starts at the end of
+    /// the log.
     Reader(String),
 }
 
@@ -46,9 +47,9 @@ pub enum Since {
 pub struct PollPage {
     /// The events, oldest first.
     pub events: Vec<Event>,
-    /// Set if events before these were missed.
+    /// The reason for a gap before these events; `None` if there is no gap.
     pub gap: Option<Gap>,
-    /// Where the next page begins.
+    /// The cursor for the next page.
     pub cursor: Position,
 }
 
@@ -57,8 +58,8 @@ impl PollPage {
         self.events.is_empty() && self.gap.is_none()
     }
 
-    /// The page ends where its user left the tenant, which may have happened after the user was looked up. The next one
-    /// is refused, unless the user has come back.
+    /// Cuts the page after the event by which its user left the tenant. That may have happened after the user
+    /// was looked up. The next poll is refused, unless the user has returned.
     pub(crate) fn up_to_withdrawal(mut self) -> Self {
         if let Some(at) = self.events.iter().position(|event| event.kind == Kind::AccessWithdrawn) {
             self.events.truncate(at + 1);
@@ -67,7 +68,7 @@ impl PollPage {
         self
     }
 
-    /// The bare JSON array that clients get.
+    /// Returns the page as the bare JSON array that clients get.
     pub fn json(&self) -> String {
         let reset = self.gap.map(|gap| format!("{{\"type\":\"reset\",\"reason\":\"{}\"}}", gap.as_str()));
         let elements: Vec<_> = reset.into_iter().chain(self.events.iter().map(Event::json)).collect();

@@ -1,5 +1,6 @@
-//! Ephemeral events go to the streams that are open at this moment and are stored nowhere. An ephemeral event has no
-//! position, so it moves no cursor and is not replayed; it may be lost, and nothing depends on it.
+//! Ephemeral events. They reach only the streams that are open now, and are never stored.
+//!
+//! An ephemeral event has no position, so it moves no cursor and is not replayed. It may be lost.
 
 use std::fmt;
 
@@ -11,10 +12,10 @@ use crate::domain::{
     event::{Audience, Payload, one_line},
 };
 
-/// Most bytes of an ephemeral event on its way between processes: PostgreSQL carries fewer than 8000 (`NOTIFY`).
+/// The largest size in bytes of an encoded ephemeral event. PostgreSQL's `NOTIFY` carries less than 8000.
 pub const EPHEMERAL_MAX: usize = 7_900;
 
-/// An event without a position, for an audience.
+/// An event without position, for an audience.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EphemeralEvent {
     audience: Audience,
@@ -22,10 +23,10 @@ pub struct EphemeralEvent {
 }
 
 impl EphemeralEvent {
-    /// With all fields of the event, `type` among them.
+    /// Returns an event with these fields, which include `type`.
     ///
     /// # Errors
-    /// When the value is no JSON object, or when with its audience it is longer than [`EPHEMERAL_MAX`].
+    /// Fails if the value is no JSON object, or if the encoded event is longer than [`EPHEMERAL_MAX`].
     pub fn new(audience: Audience, fields: &impl Serialize) -> Result<Self> {
         let ephemeral = Self { audience, payload: Payload::of(fields)? };
         let length = ephemeral.to_string().len();
@@ -35,24 +36,24 @@ impl EphemeralEvent {
         Ok(ephemeral)
     }
 
-    /// Reads the form in which it is on its way back (see `Display`).
+    /// Parses the encoded form (see `Display`); `None` if the text is invalid.
     pub fn parse(text: &str) -> Option<Self> {
         let (payload, audience) = text.split_once('\n')?;
         Some(Self { audience: Audience::parse(audience)?, payload: Payload::stored(payload.to_owned()) })
     }
 
-    /// Who hears it.
+    /// Returns its audience.
     pub fn audience(&self) -> &Audience {
         &self.audience
     }
 
-    /// The bytes of a stream: `data:` without `id:`.
+    /// Returns the event as bytes of an event stream: `data` without `id`.
     pub(crate) fn sse(&self) -> Bytes {
         Bytes::from(format!("data: {}\n\n", one_line(self.payload.as_str().to_owned())))
     }
 }
 
-/// The form in which it is on its way: the payload, which has no line breaks, and the audience, each on its own line.
+/// The encoded form: the payload, which has no line breaks, on the first line, and the audience after it.
 impl fmt::Display for EphemeralEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\n{}", self.payload.as_str(), self.audience)
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ephemeral_event_comes_back_as_it_was_written() {
+    fn an_encoded_event_parses_to_the_same_event() {
         let ephemeral =
             EphemeralEvent::new(room("!a\nb c"), &json!({ "type": "typing", "x": "Größe\n\"5\"" }));
         let ephemeral = ephemeral.expect("it is short");
@@ -82,13 +83,13 @@ mod tests {
     }
 
     #[test]
-    fn its_frame_has_no_id() {
+    fn the_frame_of_an_ephemeral_event_has_no_id() {
         let ephemeral = EphemeralEvent::new(room("!a"), &json!({ "type": "typing" })).expect("it is short");
         assert_eq!(ephemeral.sse(), "data: {\"type\":\"typing\"}\n\n");
     }
 
     #[test]
-    fn what_is_too_long_is_no_ephemeral_event() {
+    fn an_event_above_the_size_limit_is_refused() {
         let fits =
             |length: usize| EphemeralEvent::new(room("!a"), &json!({ "x": "x".repeat(length) })).is_ok();
         let around = "{\"x\":\"\"}\nt1:r:!a".len();

@@ -1,4 +1,4 @@
-//! Events of the log: what is told, to whom, and in which bytes.
+//! Live events: their audience, kind and payload, and their form for clients.
 
 mod line;
 
@@ -15,7 +15,7 @@ use crate::domain::{
 
 pub(crate) use line::one_line;
 
-/// Who hears an event. Decided when it is appended, by the server.
+/// The readers of an event. The server decides it when the event is appended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Audience {
     /// Everybody of a tenant.
@@ -27,14 +27,14 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// Whose it is.
+    /// Returns the tenant.
     pub fn tenant(&self) -> TenantId {
         match self {
             Self::Tenant(tenant) | Self::User(tenant, _) | Self::Room(tenant, _) => *tenant,
         }
     }
 
-    /// Reads the stored form back (see `Display`).
+    /// Parses the stored form (see `Display`); `None` if it is invalid.
     pub fn parse(stored: &str) -> Option<Self> {
         let (tenant, rest) = stored.strip_prefix('t')?.split_once(':')?;
         let tenant = TenantId(tenant.parse().ok()?);
@@ -61,29 +61,29 @@ impl fmt::Display for Audience {
 /// The `type` of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A satellite said something.
+    /// A notification of a satellite.
     Notification,
-    /// Somebody wrote into a room.
+    /// A new message in a room.
     NewMessage,
-    /// A message says something else now.
+    /// A message with new content.
     MessageEdited,
-    /// A message or a reaction is gone.
+    /// The redaction of a message or reaction.
     MessageRedacted,
-    /// Somebody reacted to a message.
+    /// A reaction to a message.
     Reaction,
-    /// The audience of this event, one user, came into a room.
+    /// A room that the audience, one user, has joined.
     RoomJoined,
-    /// The audience of this event, one user, is out of a room.
+    /// A room that the audience, one user, has left.
     RoomLeft,
-    /// The audience of this event, one user, has read a room on one of their devices.
+    /// A room that the audience, one user, has read on one of their devices.
     Unread,
-    /// The audience of this event, one user, is no longer of this tenant.
+    /// The end of the membership of the audience, one user, in this tenant.
     AccessWithdrawn,
-    /// The audience of this event, one user, has another role.
+    /// A new role of the audience, one user.
     RoleChanged,
 }
 
-/// What stands in the log.
+/// The kinds of events that are stored in the log.
 const STORED: [Kind; 10] = [
     Kind::Notification,
     Kind::NewMessage,
@@ -98,7 +98,7 @@ const STORED: [Kind; 10] = [
 ];
 
 impl Kind {
-    /// The value of `type`.
+    /// Returns the value of `type`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Notification => "notification",
@@ -114,7 +114,7 @@ impl Kind {
         }
     }
 
-    /// Reads the stored form back.
+    /// Parses the stored form; `None` if it is unknown.
     pub fn parse(stored: &str) -> Option<Self> {
         STORED.into_iter().find(|kind| kind.as_str() == stored)
     }
@@ -123,37 +123,38 @@ impl Kind {
 /// An event to be appended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
-    /// Who hears it.
+    /// Its audience.
     pub audience: Audience,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Its fields beside `type`, as a JSON object.
     pub payload: Payload,
-    /// What makes it the same event when it comes again (a Matrix event id); `None` if it cannot.
+    /// The Matrix event id by which a repeated event is recognised; `None` if the event cannot be repeated.
     pub key: Option<EventId>,
 }
 
 /// An event of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Where it stands.
+    /// Its position.
     pub position: Position,
-    /// Who hears it.
+    /// Its audience.
     pub audience: Audience,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// The notification it tells of; its id is known only when it is stored.
+    /// The notification that it announces. The payload has no notification id, because that is assigned when
+    /// the notification is stored.
     pub notification: Option<NotificationId>,
     /// Its fields beside `type`, as a JSON object.
     pub payload: Payload,
-    /// The message or reaction whose content the payload holds; `None` for a notification, whose text belongs to its
-    /// satellite.
+    /// The message or reaction whose content the payload holds; `None` for a notification, whose text belongs
+    /// to its satellite.
     pub about: Option<EventId>,
-    /// Whether it tells of a redaction: what was told before about the same is emptied in the log.
+    /// Whether it reports a redaction. Earlier payloads about the same message are then emptied in the log.
     pub is_redaction: bool,
 }
 
-/// The fields of an event as the text of a JSON object: serialised once, whatever the number of readers.
+/// The fields of an event as the text of a JSON object. It is serialised once for all readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload(String);
 
@@ -161,7 +162,7 @@ impl Payload {
     /// Serialises the fields.
     ///
     /// # Errors
-    /// When the value is no JSON object.
+    /// Fails if the value is no JSON object.
     pub fn of(fields: &impl Serialize) -> Result<Self> {
         let text = serde_json::to_string(fields)
             .map_err(|error| crate::Error::internal("serialising a payload", error))?;
@@ -172,52 +173,52 @@ impl Payload {
         }
     }
 
-    /// Wraps what a store gave back.
+    /// Wraps a stored payload.
     pub fn stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The JSON text.
+    /// Returns the JSON text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The bytes of an event, made once and shared by all its readers.
+/// An encoded event, shared by all its readers.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Where it stands.
+    /// Its position.
     pub position: Position,
-    /// Who hears it.
+    /// Its audience.
     pub audience: Audience,
-    /// The change of membership it tells of.
+    /// The change of membership that it reports.
     pub membership: Option<Membership>,
     /// The message or reaction whose content it holds.
     pub about: Option<EventId>,
-    /// Whether it tells of a redaction.
+    /// Whether it reports a redaction.
     pub is_redaction: bool,
-    /// As Server-Sent Event: `id:` and `data:`.
+    /// The bytes of the server-sent event: `id` and `data`.
     pub sse: Bytes,
 }
 
-/// A change of what a user hears.
+/// A change of a user's audiences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Membership {
-    /// The user hears this room from now on.
+    /// The user receives the events of this room from now on.
     Joined(RoomId),
-    /// The user hears it no longer.
+    /// The user no longer receives the events of this room.
     Left(RoomId),
-    /// The user's streams end: their tenant or role is another one.
+    /// The user's streams end, because their tenant or role has changed.
     Withdrawn,
 }
 
 impl Event {
-    /// The event as the JSON object of a poll, with its position as `id`.
+    /// Returns the event as the JSON object of a poll, with its position as `id`.
     pub fn json(&self) -> String {
         format!("{{\"id\":{},{}", self.position, self.fields())
     }
 
-    /// The event as the bytes of a stream.
+    /// Returns the event encoded for event streams.
     pub fn frame(&self) -> Frame {
         let sse = format!("id: {}\ndata: {{{}\n\n", self.position, one_line(self.fields()));
         Frame {
@@ -230,7 +231,7 @@ impl Event {
         }
     }
 
-    /// `type` and all fields, without the opening brace and with the closing one.
+    /// Returns `type` and all fields as JSON, without the opening and with the closing brace.
     fn fields(&self) -> String {
         let kind = self.kind.as_str();
         let payload = self.payload.as_str().trim_start_matches('{');
@@ -255,7 +256,7 @@ impl Event {
     }
 }
 
-/// The event that tells one user, and the streams, that they are in a room now.
+/// Returns the event that reports to one user, and to their streams, that they have joined a room.
 pub fn room_joined(tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<NewEvent> {
     Ok(NewEvent {
         audience: Audience::User(tenant, user.clone()),

@@ -6,49 +6,49 @@ use serde::Serialize;
 
 use crate::domain::id::MatrixUserId;
 
-/// A secret that only its [`Vault`](crate::port::Vault) can read.
+/// An encrypted secret, which only the [`Vault`](crate::port::Vault) can read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
-    /// With which key.
+    /// The id of the key that encrypted it.
     pub key_id: String,
-    /// What is stored.
+    /// The encrypted bytes.
     pub bytes: Vec<u8>,
 }
 
-/// What is stored of a user who has access.
+/// The stored external access of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// Grows with each change.
+    /// The generation, which each change increments.
     pub generation: i64,
-    /// Their password, if they have asked for it.
+    /// The password; `None` until the user asks for it.
     pub password: Option<Sealed>,
-    /// Whether the homeserver knows it.
+    /// Whether the homeserver has this password.
     pub applied: bool,
 }
 
-/// What a user enters into another Matrix client.
+/// The credentials that a user enters into another Matrix client.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct ExternalClient {
     /// The homeserver's address.
     pub homeserver: String,
-    /// Their Matrix id.
+    /// The user's Matrix id.
     pub user_id: MatrixUserId,
-    /// Its localpart.
+    /// The localpart of that id.
     pub username: String,
-    /// Their password.
+    /// The password.
     pub password: String,
 }
 
-/// What has become of a withdrawn access.
+/// The progress of a withdrawn access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Withdrawal {
     /// All external devices are logged out.
     Done,
-    /// The homeserver is away: the worker goes on with it.
+    /// The homeserver cannot be reached. The worker repeats the logout.
     Pending,
 }
 
-/// Never shows the password.
+/// Omits the password.
 impl fmt::Debug for ExternalClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExternalClient").field("user_id", &self.user_id).finish_non_exhaustive()

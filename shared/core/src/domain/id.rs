@@ -1,4 +1,4 @@
-//! The identifiers of the domain, as types that cannot be mixed up, and the mapping from Hub users to Matrix users.
+//! The identifiers of the domain, as distinct types, and the mapping from Hub users to Matrix users.
 
 use std::{fmt, sync::Arc};
 
@@ -30,12 +30,12 @@ macro_rules! text {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Wraps a value that is already known to be one.
+            /// Wraps a value that is known to be valid.
             pub fn new(value: impl Into<Arc<str>>) -> Self {
                 Self(value.into())
             }
 
-            /// The value as text.
+            /// Returns the value as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -50,28 +50,29 @@ macro_rules! text {
 }
 
 number! {
-    /// A factory.
+    /// A tenant: a customer of the Hub.
     TenantId
 }
 
 number! {
-    /// A notification: row key, stem of the Matrix transaction id, and the number a satellite is told.
+    /// The id of a notification: row key, part of the Matrix transaction id, and the number that a satellite
+    /// gets.
     NotificationId
 }
 
 number! {
-    /// A position in the event log. Positions become visible in order: whoever has seen `n` never later finds one
-    /// smaller than `n`.
+    /// A position in the event log. Positions become visible in order: a reader that has seen `n` never later
+    /// finds a new one below `n`.
     Position
 }
 
 text! {
-    /// A user as the Hub names them (`sub` of its token). Unique over all tenants.
+    /// The id of a user in the Hub (`sub` of its token). It is unique over all tenants.
     HubUserId
 }
 
 text! {
-    /// A Matrix room id. Opaque: it may have no `:server` part (room version 12).
+    /// A Matrix room id. It is opaque: from room version 12 on it has no `:server` part.
     RoomId
 }
 
@@ -86,8 +87,8 @@ text! {
 }
 
 impl RoomId {
-    /// Takes what a request names a room. An id is opaque, so nearly anything may be one; `None`: no room has it, and no
-    /// database could look for it.
+    /// Parses the room id of a request. An id is opaque, so nearly any text may be one. Returns `None` for a
+    /// text with U+0000, which no room id and no database has.
     pub fn parse(value: impl Into<Arc<str>>) -> Option<Self> {
         let value = value.into();
         (!value.contains('\0')).then_some(Self(value))
@@ -95,25 +96,26 @@ impl RoomId {
 }
 
 impl MatrixUserId {
-    /// The part between `@` and the server's name; `None` if it is a user of another server.
+    /// Returns the part between `@` and the server name; `None` for a user of another server.
     pub fn localpart(&self, server_name: &str) -> Option<&str> {
         let (localpart, server) = self.as_str().strip_prefix('@')?.split_once(':')?;
         (server == server_name).then_some(localpart)
     }
 }
 
-/// Longest value of `sub` that is accepted, in characters.
+/// The largest accepted length of `sub`, in characters.
 pub const HUB_USER_ID_MAX: usize = 255;
 
-/// Longest localpart as it stands; a longer one is replaced by its digest (user ids have at most 255 bytes).
+/// The largest length of a localpart, in bytes. A longer one is replaced by its digest, because a Matrix user
+/// id has at most 255 bytes.
 const LOCALPART_MAX: usize = 180;
 
 impl HubUserId {
-    /// Parses the id by which a token or a request names a user. Every spelling of an id is the same id: it is kept in its
-    /// [`normal`](name::normal) form.
+    /// Parses the user id of a token or request into its [`normal`](name::normal) form, which is the same for
+    /// every spelling.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// Returns a sentence part that names the violated rule.
     pub fn parse(value: &str) -> Result<Self, &'static str> {
         let value = name::normal(value);
         if value.chars().any(char::is_control) {
@@ -128,11 +130,12 @@ impl HubUserId {
     }
 }
 
-/// The Matrix localpart of a Hub user: injective, so `Max` and `max` never meet, and plain `[a-z0-9.-]` ids stay as
-/// they are. `reserved` names (the bot, `conduit`, …) are never given to a user.
+/// Returns the Matrix localpart of a Hub user. The mapping is injective, so `Max` and `max` have different
+/// localparts. No user gets a `reserved` name (the bot, `conduit`, …).
 ///
-/// Matrix specification, appendix "Mapping from other character sets", case-preserving form: capitals become
-/// `_` and the small letter, `_` becomes `__`, every other byte `=` and two hexadecimal digits.
+/// This is the case-preserving form of the Matrix specification, appendix "Mapping from other character
+/// sets": `[a-z0-9.-]` stays, a capital becomes `_` and the small letter, `_` becomes `__`, and every other
+/// byte becomes `=` and two hexadecimal digits.
 pub fn localpart(user: &HubUserId, reserved: &[&str]) -> String {
     let mut mapped = String::with_capacity(user.as_str().len());
     for byte in user.as_str().bytes() {
@@ -144,23 +147,23 @@ pub fn localpart(user: &HubUserId, reserved: &[&str]) -> String {
         }
     }
     if mapped.len() > LOCALPART_MAX {
-        // `=h` is no escape that the mapping can produce, so a digest never equals a mapped id.
+        // The mapping never produces `=h`, so a digest never equals a mapped id.
         return format!("=h{}", digest(user.as_str()));
     }
     if reserved.contains(&mapped.as_str()) {
-        // The mapping never escapes a letter, so this form is nobody else's either.
+        // The mapping never escapes a small letter, so no other id has this form.
         let first = mapped.remove(0);
         return format!("={:02x}{mapped}", u32::from(first));
     }
     mapped
 }
 
-/// SHA-256 in hexadecimal.
+/// Returns the SHA-256 of a text in hexadecimal.
 pub(crate) fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().flat_map(|byte| [hex(byte >> 4), hex(*byte)]).collect()
 }
 
-/// The low half of a byte as a hexadecimal digit.
+/// Returns the low half of a byte as a hexadecimal digit.
 fn hex(byte: u8) -> char {
     char::from(b"0123456789abcdef"[usize::from(byte & 0xf)])
 }

@@ -5,13 +5,13 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Result, Value, value::RawValue};
 
-/// Levels that [`value`] opens by hand before it gives up a part. Nothing that is read lies deeper.
+/// The depth to which [`value`] keeps the readable parts of a value. The service reads nothing below it.
 const LEVELS: u8 = 8;
 
-/// Parses a text. Half of a surrogate pair (`"\ud83d"`) reads as U+FFFD.
+/// Parses a text. Half of a surrogate pair (`"\ud83d"`) becomes U+FFFD.
 ///
 /// # Errors
-/// The error of the text as it was given.
+/// Returns the error for the original text.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).or_else(|error| match mend(text) {
         Cow::Borrowed(_) => Err(error),
@@ -19,32 +19,32 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     })
 }
 
-/// Parses a value of any kind. Parts that cannot be represented (numbers beyond `f64`, deep nesting) become `null`; the
-/// rest stays.
+/// Parses a value of any kind. Parts that cannot be represented (numbers beyond `f64`, deep nesting) become
+/// `null`, and all others are kept.
 pub fn value(raw: &RawValue) -> Value {
     part(&mend(raw.get()), LEVELS)
 }
 
-/// The same as a field of a structure (`deserialize_with`).
+/// Deserialises a field as [`value`] does (`deserialize_with`).
 ///
 /// # Errors
-/// When it is no JSON at all.
+/// Fails if the field is no JSON.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Value, D::Error> {
     <&RawValue>::deserialize(deserializer).map(value)
 }
 
-/// The text that a value is; `None` if it is none.
+/// Returns the text of a JSON string; `None` for any other value.
 pub fn text(raw: &RawValue) -> Option<String> {
     parse(raw.get()).ok()
 }
 
-/// Whether half of a surrogate pair stands in a value.
+/// Returns whether a value contains half of a surrogate pair.
 pub fn has_half(raw: &RawValue) -> bool {
     matches!(mend(raw.get()), Cow::Owned(_))
 }
 
-/// The whole number that a text in the syntax of JSON is, however it is written: `42`, `42.0`, `4.2e1`, `-0`. `None` if it
-/// is none, or beyond `i64`.
+/// Parses a whole number in any notation of JSON: `42`, `42.0`, `4.2e1`, `-0`. Returns `None` if the text is
+/// no whole number or exceeds `i64`.
 pub fn whole(number: &str) -> Option<i64> {
     let (sign, rest) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
     let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
@@ -60,7 +60,7 @@ pub fn whole(number: &str) -> Option<i64> {
     let trailing = digits.len() - digits.trim_end_matches('0').len();
     let zeros = exponent.parse::<i64>().ok()?.checked_sub(fraction.len().try_into().ok()?)?;
     let zeros = usize::try_from(zeros.checked_add(trailing.try_into().ok()?)?).ok()?;
-    // The greatest has 19 digits.
+    // The largest `i64` has 19 digits.
     (significant.len().saturating_add(zeros) <= 19)
         .then(|| format!("{sign}{significant}{}", "0".repeat(zeros)).parse().ok())
         .flatten()
@@ -81,7 +81,8 @@ fn part(text: &str, levels: u8) -> Value {
         .map_or(Value::Null, |items| items.into_iter().map(inner).collect())
 }
 
-/// Replaces each half of a surrogate pair by U+FFFD. Nothing moves: both escapes have six characters.
+/// Replaces each half of a surrogate pair by U+FFFD. Offsets do not change, because both escapes have six
+/// characters.
 pub fn mend(text: &str) -> Cow<'_, str> {
     let (mut mended, mut copied, mut next) = (String::new(), 0, 0);
     while let Some(at) = text[next..].find('\\').map(|found| next + found) {
@@ -93,7 +94,7 @@ pub fn mend(text: &str) -> Cow<'_, str> {
                 copied = at + 6;
                 copied
             }
-            // `\\` escapes what follows it.
+            // A backslash escapes the next character.
             (None, _) => at + 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
         };
     }
@@ -105,7 +106,7 @@ enum Half {
     Low,
 }
 
-/// The half of a surrogate pair whose escape a text begins with.
+/// Returns the half of a surrogate pair whose escape begins the text; `None` if there is none.
 fn half(text: &str) -> Option<Half> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -147,13 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_half_of_a_pair_is_read_as_well() {
+    fn half_of_a_pair_in_a_member_name_is_replaced_as_well() {
         let object = parse::<Value>(r#"{"\ud83d": 1, "a": "\udc00"}"#).ok();
         assert_eq!(object, Some(json!({ "\u{fffd}": 1, "a": "\u{fffd}" })));
     }
 
     #[test]
-    fn parts_that_cannot_be_represented_do_not_cost_the_rest() {
+    fn parts_that_cannot_be_represented_become_null_and_the_others_are_kept() {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         let odd = format!(r#"{{"body": "a \ud83d", "n": 1e400, "deep": {deep}, "list": [1, -1e999, "b"]}}"#);
         let read = json!({ "body": "a \u{fffd}", "n": null, "deep": null, "list": [1, null, "b"] });
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_is_one_however_it_is_written() {
+    fn a_whole_number_is_parsed_in_every_notation() {
         for (text, number) in [
             ("42", 42),
             ("42.0", 42),

@@ -1,4 +1,4 @@
-//! The Matrix ids of our users and of the bot.
+//! The Matrix ids of this service's users and of its bot.
 
 use crate::domain::{
     id::{self, HubUserId, MatrixUserId},
@@ -7,11 +7,11 @@ use crate::domain::{
     user::{Identity, User},
 };
 
-/// Localparts that no user gets, beside the bot's and those of the settings: Conduit's own account, and the administrator
-/// that this service creates.
+/// Localparts that no user gets, beside the bot's and those of the settings: Conduit's own accounts, and the
+/// administrator that this service creates.
 const RESERVED: [&str; 3] = ["conduit", "server", "hubadmin"];
 
-/// Matrix ids on our homeserver, derived from the settings.
+/// Matrix ids on this service's homeserver, derived from the settings.
 #[derive(Debug)]
 pub struct MatrixIds {
     server_name: String,
@@ -36,7 +36,7 @@ impl MatrixIds {
         self.of_localpart(&user.localpart)
     }
 
-    /// Returns the Matrix id of an account on our homeserver.
+    /// Returns the Matrix id of a localpart on the homeserver.
     pub fn of_localpart(&self, localpart: &str) -> MatrixUserId {
         MatrixUserId::new(format!("@{localpart}:{}", self.server_name))
     }
@@ -46,27 +46,27 @@ impl MatrixIds {
         self.of_localpart(&self.bot_localpart)
     }
 
-    /// Returns the name of the bot that people see.
+    /// Returns the display name of the bot.
     pub(crate) fn bot_display_name(&self) -> &str {
         &self.bot_display_name
     }
 
-    /// Returns the name of our homeserver.
+    /// Returns the `server_name` of the homeserver.
     pub(crate) fn server_name(&self) -> &str {
         &self.server_name
     }
 
-    /// Returns the localpart of an id on our homeserver; `None` for an id of another one.
+    /// Returns the localpart of an id on this homeserver; `None` for an id of another homeserver.
     pub(crate) fn localpart<'i>(&self, id: &'i MatrixUserId) -> Option<&'i str> {
         id.localpart(&self.server_name)
     }
 
-    /// Returns the localpart of a user's id on our homeserver; `None` for the bot and for an id of another homeserver.
+    /// Returns the localpart of a user's id; `None` for the bot and for an id of another homeserver.
     pub(crate) fn user_localpart<'i>(&self, id: &'i MatrixUserId) -> Option<&'i str> {
         self.localpart(id).filter(|localpart| *localpart != self.bot_localpart)
     }
 
-    /// Returns the localpart of `@localpart:server` if it is an id on our homeserver.
+    /// Parses `@localpart:server` and returns the localpart; `None` if it is no id on this homeserver.
     pub(crate) fn localpart_in<'n>(&self, name: &'n str) -> Option<&'n str> {
         let (localpart, server) = name.strip_prefix('@')?.split_once(':')?;
         (server == self.server_name).then_some(localpart)
@@ -80,7 +80,8 @@ impl MatrixIds {
         id::localpart(user, &reserved)
     }
 
-    /// Adds the id of a user to a display name that could be taken for the bot's name, localpart or Matrix id.
+    /// Appends the user id to a display name that readers could mistake for the bot's name, localpart or
+    /// Matrix id.
     pub(crate) fn distinguish_from_bot(&self, identity: Identity) -> Identity {
         let bot = self.bot();
         let names = [&self.bot_display_name, &self.bot_localpart, bot.as_str()];

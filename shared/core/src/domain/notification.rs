@@ -163,7 +163,7 @@ pub enum QueueState {
     /// Earlier ones are being delivered.
     Queued,
     /// Earlier ones wait for the homeserver to recover.
-    Resting,
+    BackingOff,
 }
 
 /// What `notify` tells its caller.

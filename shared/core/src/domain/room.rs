@@ -39,7 +39,7 @@ pub enum Claim {
     /// Nobody else is at it: create and [`register`](crate::port::Rooms::register) it.
     Yours,
     /// It exists.
-    Settled(RoomId),
+    Registered(RoomId),
     /// Somebody else is creating it.
     Held,
 }

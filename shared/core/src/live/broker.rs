@@ -171,7 +171,7 @@ impl Broker {
             .range(start..)
             .take_while(|frame| frame.position <= until)
             .filter(|frame| wanted.contains(&frame.audience))
-            .filter(|frame| audience.hears(&frame.audience, frame.position))
+            .filter(|frame| audience.includes(&frame.audience, frame.position))
             .take(limit + 1)
             .map(|frame| frame.sse.clone())
             .collect();

@@ -218,7 +218,7 @@ impl Stored {
             (self.free[self.queues[n]], self.backing_off[self.queues[n]], self.is_held(n));
         let place = match (free, backing_off) {
             (true, _) => QueueState::Free,
-            (false, true) => QueueState::Resting,
+            (false, true) => QueueState::BackingOff,
             (false, false) => QueueState::Queued,
         };
         let wait = entry.options.wait;

@@ -116,7 +116,7 @@ pub async fn no_caller_waits_for_a_queue_in_backoff(store: &dyn Store) -> Result
     let (first, _) = accept(&ports, with_long_wait("fails")).await?;
     ports.outbox.postpone(&first, LONG, "homeserver_unavailable").await?;
     let (second, state) = accept(&ports, with_long_wait("later")).await?;
-    assert_eq!((state, second.in_flight), (QueueState::Resting, None));
+    assert_eq!((state, second.in_flight), (QueueState::BackingOff, None));
     Ok(())
 }
 

@@ -110,9 +110,9 @@ pub async fn a_claim_returns_a_registered_room(store: &dyn Store) -> Result<()> 
     rooms.claim(&key(1), SHORT).await?;
     rooms.register(&key(1), &room("!1"), &Profile::default()).await?;
     store.pass(SHORT * 2).await;
-    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Settled(room("!1")));
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Registered(room("!1")));
     rooms.unclaim(&key(1)).await?;
-    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Settled(room("!1")));
+    assert_eq!(rooms.claim(&key(1), LONG).await?, Claim::Registered(room("!1")));
     Ok(())
 }
 

@@ -172,7 +172,7 @@ impl State {
         if self.notifications.pending(queue, now).all(|earlier| earlier.in_flight(now).is_some()) {
             QueueState::Free
         } else if self.is_backing_off(queue) {
-            QueueState::Resting
+            QueueState::BackingOff
         } else {
             QueueState::Queued
         }

@@ -50,7 +50,7 @@ impl Rooms for Memory {
 
     async fn claim(&self, key: &RoomKey, lease: Duration) -> Result<Claim> {
         self.act("claiming a room", |state| match state.rooms.get(key) {
-            Some(Stored::Registered(room)) => Claim::Settled(room.id.clone()),
+            Some(Stored::Registered(room)) => Claim::Registered(room.id.clone()),
             Some(Stored::Claimed(until)) if *until > state.now => Claim::Held,
             _ => {
                 state.rooms.insert(key.clone(), Stored::Claimed(state.now + lease));

@@ -78,7 +78,7 @@ impl Delivery {
         let held = notification.reason.is_some();
         match place {
             _ if held || wait.is_zero() => notification,
-            QueueState::Resting => notification,
+            QueueState::BackingOff => notification,
             QueueState::Free => self.deliver_until(deadline, notification).await,
             QueueState::Queued => match timeout_at(deadline, self.watch(notification.clone())).await {
                 Ok(Ok(delivered)) => delivered,

@@ -84,7 +84,7 @@ impl Streams {
         }
         // The head was read before the events, so everything up to it is among them.
         let cursor = events.last().map_or(span.head, |last| last.position.max(span.head));
-        events.retain(|event| audience.hears(&event.audience, event.position));
+        events.retain(|event| audience.includes(&event.audience, event.position));
         Ok(PollPage { events, gap: None, cursor }.up_to_withdrawal())
     }
 }

@@ -1,6 +1,7 @@
-//! The data of a Server-Sent Event on one line, for every reading of line ends.
+//! The `data` of a server-sent event on one line, whatever a client takes for a line end.
 
-/// Escapes the line ends of Unicode, which JSON may leave as they are: some clients split decoded text at them as well.
+/// Escapes the line ends of Unicode. JSON may contain them unescaped, but some clients split decoded text at
+/// them.
 pub(crate) fn one_line(json: String) -> String {
     const LINE_ENDS: [(char, &str); 3] =
         [('\u{85}', "\\u0085"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
@@ -8,7 +9,7 @@ pub(crate) fn one_line(json: String) -> String {
         return json;
     }
     LINE_ENDS.iter().fold(json, |json, (end, escaped)| {
-        // These characters occur in strings alone, where an escape means the same.
+        // These characters occur in strings only, where an escape means the same.
         if json.contains(*end) { json.replace(*end, escaped) } else { json }
     })
 }
@@ -20,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_one_line_for_every_reading_of_line_ends_and_means_the_same() {
+    fn escaped_json_has_no_line_end_and_the_same_value() {
         let text = "a\u{85}b\u{2028}c\u{2029}d\u{b}e\u{c}f\u{1c}g\nh\r ąść ✅";
         let line = one_line(json!({ "title": text }).to_string());
         let is_line_end = |c: char| c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
