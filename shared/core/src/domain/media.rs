@@ -1,4 +1,4 @@
-//! Files: addresses, safe names and types.
+//! Files: their addresses, safe names and types.
 
 use std::{fmt, io, pin::Pin};
 
@@ -9,75 +9,76 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::domain::error::Result;
 
-/// Most bytes of a file name, as in most file systems.
+/// The largest length of a file name in bytes, as in most file systems.
 const NAME_MAX: usize = 255;
 
-/// Most bytes of a name's extension that survive when the name is cut.
+/// The largest length in bytes of an extension that is kept when the name is cut.
 const EXTENSION_MAX: usize = 20;
 
-/// What a file is called that has no name of its own.
+/// The name of a file that has none.
 const NAMELESS: &str = "file";
 
-/// The bytes of a file, as they come.
+/// The bytes of a file, streamed.
 pub type Bytestream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
-/// The address of a file on a homeserver: `mxc://server/id` (Matrix specification, "Matrix Content (`mxc://`) URIs").
+/// The address of a file on a homeserver: `mxc://server/id` (Matrix specification, "Matrix Content (`mxc://`)
+/// URIs").
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mxc {
     server: String,
     id: String,
 }
 
-/// A file that stands in a message. Name and type are the sender's word.
+/// A file in a message. Its name and type are claims of the sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     /// Its address on the homeserver.
     pub mxc: Mxc,
     /// Its name, [`clean`].
     pub filename: String,
-    /// Its size in bytes.
+    /// Its size in bytes, if the sender states it.
     pub file_size: Option<u64>,
-    /// Its type.
+    /// Its media type, if the sender states it.
     pub mimetype: Option<String>,
 }
 
-/// A file to be uploaded.
+/// A file to upload.
 pub struct Upload {
     /// Its name, [`clean`].
     pub filename: String,
-    /// Its type, according to its first bytes.
+    /// Its media type, detected from its first bytes.
     pub mimetype: String,
-    /// Its size in bytes: homeservers want to know it beforehand.
+    /// Its size in bytes, which homeservers require before the upload.
     pub size: u64,
-    /// What is in it.
+    /// Its bytes.
     pub bytes: Bytestream,
 }
 
-/// A file as the homeserver gives it.
+/// A file from the homeserver.
 pub struct Download {
-    /// Its size in bytes, if the homeserver says so.
+    /// Its size in bytes, if the homeserver states it.
     pub size: Option<u64>,
-    /// What is in it.
+    /// Its bytes.
     pub bytes: Bytestream,
 }
 
-/// What a member may know of a file that was posted in a room of theirs.
+/// A file that was posted in a room, as a member of the room may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
     /// Its name.
     pub filename: String,
-    /// Its type, as the sender said.
+    /// Its media type, as the sender stated it.
     pub mimetype: Option<String>,
 }
 
 impl Mxc {
-    /// Parses `mxc://server/id`; `None` if it is none.
+    /// Parses `mxc://server/id`; `None` if the text is invalid.
     pub fn parse(text: &str) -> Option<Self> {
         let (server, id) = text.strip_prefix("mxc://")?.split_once('/')?;
         Self::new(server, id)
     }
 
-    /// Puts the parts of a path together; `None` if they are none.
+    /// Builds an address from its parts; `None` if one of them is invalid.
     pub fn new(server: &str, id: &str) -> Option<Self> {
         let is_server = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
         let is_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -86,17 +87,17 @@ impl Mxc {
             .then(|| Self { server: server.to_owned(), id: id.to_owned() })
     }
 
-    /// The homeserver that has it.
+    /// Returns the homeserver that stores the file.
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// Its name there.
+    /// Returns the media id on that homeserver.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Where clients get it from us.
+    /// Returns the path from which clients download the file.
     pub fn path(&self) -> String {
         format!("/api/v1/messages/media/{}/{}", self.server, self.id)
     }
@@ -108,7 +109,7 @@ impl fmt::Display for Mxc {
     }
 }
 
-/// `file_url` is the address, `media_path` the path at which this service gives the file to members.
+/// Serialises the address as `file_url`, and the path from which members download the file as `media_path`.
 impl Serialize for File {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_map(None)?;
@@ -125,8 +126,8 @@ impl Serialize for File {
     }
 }
 
-/// A name that is one, wherever it is stored or shown: no path, no control characters, nothing that turns the
-/// direction of the text, at most 255 bytes; the extension survives a cut. Umlauts stay.
+/// Returns a file name that is safe to store and to display: without path, control characters and characters
+/// that change the text direction, and with at most 255 bytes. A cut keeps the extension.
 pub fn clean(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let legible: String = last.nfc().filter(|c| !c.is_control() && !is_invisible(*c)).collect();
@@ -143,15 +144,15 @@ pub fn clean(name: &str) -> String {
     }
 }
 
-/// Characters that change how others are read, or that nobody sees (Unicode Standard Annex #9, and zero widths).
+/// Returns whether a character changes the text direction (Unicode Standard Annex #9) or has no width.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// `m.image`, `m.audio`, `m.video` or `m.file`.
+/// Returns the message type for a media type: `m.image`, `m.audio`, `m.video` or `m.file`.
 pub fn msg_type(mimetype: &str) -> &'static str {
     match mimetype.split('/').next() {
-        // A vector graphic is a program.
+        // An SVG may contain scripts.
         Some("image") if !mimetype.contains("svg") => "m.image",
         Some("audio") => "m.audio",
         Some("video") => "m.video",

@@ -1,4 +1,4 @@
-//! Messages: their content, and the form in which answers and events show them.
+//! Messages: their content, and their form in responses and live events.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,13 +15,13 @@ use crate::domain::{
     user::User,
 };
 
-/// Most characters of the line that stands for a message in a list of rooms.
+/// The largest length in characters of the line that represents a message in a list of rooms.
 const SUMMARY_MAX: usize = 200;
 
-/// What somebody said: the content of `m.room.message` and its like, as far as it concerns us.
+/// The content of a message: of `m.room.message`, a sticker or a poll, as far as this service uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageContent {
-    /// Its text; the caption of a file, or its name.
+    /// The text; of a file, its caption or name.
     pub body: String,
     /// `m.text`, `m.notice`, `m.emote`, `m.image`, …
     pub msg_type: String,
@@ -29,22 +29,22 @@ pub struct MessageContent {
     pub file: Option<File>,
 }
 
-/// A message, as answers and events show it.
+/// A message in responses and live events.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Message {
-    /// The Matrix event.
+    /// The id of the Matrix event.
     pub event_id: EventId,
-    /// Where.
+    /// The room.
     pub room_id: RoomId,
-    /// Who.
+    /// The sender.
     pub sender: MatrixUserId,
-    /// The name people see.
+    /// The display name of the sender.
     pub sender_display_name: String,
-    /// What.
+    /// The text; of a file, its caption or name.
     pub body: String,
     /// `m.text`, `m.notice`, `m.emote`, `m.image`, …
     pub msg_type: String,
-    /// When it was said.
+    /// The time of the event, according to the homeserver (`origin_server_ts`).
     #[serde(serialize_with = "rfc3339")]
     pub timestamp: Timestamp,
     /// The file, if it is one.
@@ -55,29 +55,29 @@ pub struct Message {
 /// A page of a room's history.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct History {
-    /// Newest first.
+    /// The messages, newest first.
     pub messages: Vec<Message>,
-    /// Where the next page begins; `None` if there is none.
+    /// The token of the next page; `None` if this is the last page.
     pub end_token: Option<String>,
-    /// Whether there may be older messages: `false` is certain.
+    /// Whether there may be older messages. `false` is certain, `true` is not.
     pub has_more: bool,
 }
 
-/// The users of this service among some Matrix ids, with their names.
+/// Users of this service, by their Matrix id.
 #[derive(Debug, Clone)]
 pub(crate) struct People {
-    /// By the localpart of their Matrix account.
+    /// The users by the localpart of their Matrix account.
     users: HashMap<String, User>,
     ids: Arc<MatrixIds>,
 }
 
 impl MessageContent {
-    /// Plain text of a type.
+    /// Returns plain text with this message type.
     pub fn text(body: impl Into<String>, msg_type: &str) -> Self {
         Self { body: body.into(), msg_type: msg_type.to_owned(), file: None }
     }
 
-    /// The content of `m.room.message`.
+    /// Returns the content of `m.room.message` for sending.
     pub fn content(&self) -> Value {
         let mut content = json!({ "msgtype": self.msg_type, "body": self.body });
         if let Some(file) = &self.file {
@@ -88,7 +88,7 @@ impl MessageContent {
         content
     }
 
-    /// One line that stands for it: the name of the file, or the beginning of the text.
+    /// Returns one line that represents the message: the name of the file, or the beginning of the text.
     pub fn summary(&self) -> String {
         let text = self.file.as_ref().map_or(self.body.as_str(), |file| &file.filename);
         text.chars().take(SUMMARY_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -106,12 +106,12 @@ impl People {
         self.users.values()
     }
 
-    /// Returns the user with this Matrix id; `None` if it belongs to nobody of ours.
+    /// Returns the user with this Matrix id; `None` if it belongs to none of these users.
     pub(crate) fn get(&self, id: &MatrixUserId) -> Option<&User> {
         self.ids.localpart(id).and_then(|localpart| self.users.get(localpart))
     }
 
-    /// Returns the display name of a user or of the bot; the id of anybody else.
+    /// Returns the display name of a user or of the bot; for any other Matrix id, the id itself.
     pub(crate) fn name(&self, id: &MatrixUserId) -> String {
         if *id == self.ids.bot() {
             return self.ids.bot_display_name().to_owned();

@@ -1,22 +1,24 @@
-//! Names of people and things: the one form in which they are compared, and the form in which they are shown.
+//! Names of users, rooms and entities: the form for comparison, and the form for display.
 
 use std::borrow::Cow;
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
 
-/// A flag that is spelled out in tag characters, as that of Scotland.
+/// The first character of a flag that is written in tag characters, such as that of Scotland.
 const FLAG: char = '\u{1f3f4}';
 
-/// Returns the form in which a text names somebody or something: Unicode normalisation form C, without white space at
-/// either end. Two texts that look the same to their writers name the same then.
+/// Returns the form of a name for comparison: Unicode normalisation form C, without white space at either
+/// end.
 pub fn normal(text: &str) -> Cow<'_, str> {
     let trimmed = text.trim();
     if is_nfc(trimmed) { Cow::Borrowed(trimmed) } else { Cow::Owned(trimmed.nfc().collect()) }
 }
 
-/// Returns the form of a name for display: [`normal`], on one line, without controls, invisible characters and characters
-/// that change the text direction. Emoji sequences stay, as do joiners between letters of scripts that need them. Returns
-/// an empty text if nothing of the name is visible.
+/// Returns the form of a name for display: [`normal`], on one line, without control characters, invisible
+/// characters and characters that change the text direction.
+///
+/// Emoji sequences are kept, and so are joiners between letters of scripts that need them. Returns an empty
+/// text if no character of the name is visible.
 pub fn legible(name: &str) -> String {
     let mut kept = String::with_capacity(name.len());
     let mut rest = name.chars().peekable();
@@ -46,21 +48,21 @@ pub fn legible(name: &str) -> String {
     normal(&kept).into_owned()
 }
 
-/// Whether nothing of a name is visible.
+/// Returns whether no character of a name is visible.
 pub fn is_blank(name: &str) -> bool {
     legible(name).is_empty()
 }
 
-/// Whether people would take one name for the other: case, accents and everything that is neither letter nor digit do not
-/// tell them apart.
+/// Returns whether readers could mistake one name for the other. Only letters and digits count, without case
+/// and accents.
 pub fn is_like(one: &str, other: &str) -> bool {
     let skeleton = |name: &str| fold(&legible(name)).chars().filter(|c| c.is_alphanumeric()).collect();
     let (first, second): (String, String) = (skeleton(one), skeleton(other));
     if first.is_empty() { fold(&legible(one)) == fold(&legible(other)) } else { first == second }
 }
 
-/// Whether a character is a control, changes the text direction (Unicode Standard Annex #9) or is invisible
-/// (`Default_Ignorable_Code_Point`, interlinear annotation, the empty Braille cell).
+/// Returns whether a character is a control, changes the text direction (Unicode Standard Annex #9) or is
+/// invisible (`Default_Ignorable_Code_Point`, interlinear annotation, the empty Braille cell).
 pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -71,7 +73,8 @@ pub(crate) fn is_invisible(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a joiner beside it can change how it looks: in emoji sequences and in scripts whose letters join, not in Latin.
+/// Returns whether a joiner beside the character can change its form. That is so in emoji sequences and in
+/// scripts with joined letters, but not in Latin.
 fn is_joinable(c: char) -> bool {
     let is_latin = matches!(c, '\0'..='\u{2ff}' | '\u{1e00}'..='\u{1eff}');
     let is_selector = matches!(c, '\u{fe00}'..='\u{fe0f}');
@@ -99,8 +102,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_has_one_form() {
-        for (given, form) in [
+    fn a_name_has_one_form_for_comparison() {
+        for (name, form) in [
             ("Mu\u{308}ller", "Müller"),
             ("\u{a0} mueller\u{2003}\n", "mueller"),
             ("\u{212b}", "Å"),
@@ -108,15 +111,15 @@ mod tests {
             ("a  b", "a  b"),
             (" \t", ""),
         ] {
-            assert_eq!(normal(given), form);
-            assert_eq!(normal(&normal(given)), form, "again is no change");
+            assert_eq!(normal(name), form);
+            assert_eq!(normal(&normal(name)), form, "normalising twice changes nothing");
         }
-        assert!(matches!(normal("Müller"), Cow::Borrowed(_)), "nothing is copied that is normal");
+        assert!(matches!(normal("Müller"), Cow::Borrowed(_)), "a normal name is not copied");
     }
 
     #[test]
-    fn a_name_is_shown_without_what_nobody_sees() {
-        for (given, shown) in [
+    fn a_name_is_displayed_without_invisible_characters() {
+        for (name, shown) in [
             ("Max\u{200b}\u{202e}", "Max"),
             ("\u{2066}Max\u{2069}", "Max"),
             ("Max\nMustermann\u{7}", "Max Mustermann"),
@@ -137,14 +140,14 @@ mod tests {
             ("می\u{200c}خواهم", "می\u{200c}خواهم"),
             ("שלום", "שלום"),
         ] {
-            assert_eq!(legible(given), shown, "{given:?}");
-            assert_eq!(legible(shown), shown, "again is no change");
+            assert_eq!(legible(name), shown, "{name:?}");
+            assert_eq!(legible(shown), shown, "a displayed name stays as it is");
         }
         assert!(is_blank(" \u{200b}\u{3000}") && !is_blank("-"));
     }
 
     #[test]
-    fn names_that_people_confuse_are_alike() {
+    fn names_that_readers_confuse_are_alike() {
         for name in [
             "messenger",
             " MESSENGER!",

@@ -1,17 +1,18 @@
-//! What the bot says in rooms about the rooms themselves. German comes first: it is the language of the people here.
+//! The notices that the bot sends into rooms. German comes first, because most readers speak it.
 
 use serde_json::{Value, json};
 
 use crate::domain::id::RoomId;
 
-/// Somebody switched encryption on in a room.
+/// The notice for a room in which a member has enabled encryption.
 pub(crate) const ENCRYPTED: &str = "Dieser Raum ist ab jetzt verschlüsselt. Neue Nachrichten erscheinen nicht mehr in der \
     Hub-Anwendung, und von dort kann niemand mehr hierher schreiben. Wer alle erreichen will, legt bitte einen neuen, \
     unverschlüsselten Raum an.\n\n\
     This room is encrypted from now on. New messages do not appear in the Hub application any more, and nobody can write \
     here from there. To reach everybody, please create a new room without encryption.";
 
-/// Somebody opened an encrypted chat with somebody who cannot read it; `plain` is the one in which they can talk.
+/// Returns the notice for an encrypted chat whose partner cannot read it. `plain` is their chat without
+/// encryption.
 pub(crate) fn unread_chat(partner: &str, plain: &RoomId) -> String {
     let link = link(plain);
     format!(
@@ -21,7 +22,7 @@ pub(crate) fn unread_chat(partner: &str, plain: &RoomId) -> String {
     )
 }
 
-/// The same for a room of several.
+/// Returns the notice for an encrypted room in which these users cannot read.
 pub(crate) fn unread_room(names: &str) -> String {
     format!(
         "Dieser Raum ist verschlüsselt und erreicht nicht alle: Nur in der Hub-Anwendung lesen {names}. Bitte einen \
@@ -31,7 +32,7 @@ pub(crate) fn unread_room(names: &str) -> String {
     )
 }
 
-/// What both are told in their plain chat.
+/// Returns the notice for the chat without encryption, after `opener` has opened an encrypted one.
 pub(crate) fn plain_chat(opener: &str) -> String {
     format!(
         "{opener} hat einen verschlüsselten Chat begonnen, der in der Hub-Anwendung nicht gelesen werden kann. Bitte hier \
@@ -40,12 +41,12 @@ pub(crate) fn plain_chat(opener: &str) -> String {
     )
 }
 
-/// The content of `m.room.message`. Notices ring no phone.
+/// Returns the content of `m.room.message`. Its type `m.notice` makes no phone ring.
 pub(crate) fn content(body: &str) -> Value {
     json!({ "msgtype": "m.notice", "body": body })
 }
 
-/// A `matrix.to` URI (Matrix specification, appendix "matrix.to navigation").
+/// Returns the `matrix.to` URI of a room (Matrix specification, appendix "matrix.to navigation").
 fn link(room: &RoomId) -> String {
     format!("https://matrix.to/#/{room}")
 }

@@ -1,4 +1,4 @@
-//! Notifications: the content, its target, and the state of its delivery.
+//! Notifications: their content and target, and the state of their delivery.
 
 mod draft;
 mod fingerprint;
@@ -18,43 +18,43 @@ pub use crate::domain::entity::EntityId;
 pub use draft::{Draft, Priority, Target};
 pub use fingerprint::Idempotency;
 
-/// How long a direct message waits for its recipient's first login.
+/// The time for which a direct message is held for the recipient's first sign-in.
 pub const HELD_FOR: Duration = Duration::from_hours(7 * 24);
 
-/// A satellite that showed a valid service token.
+/// A satellite, authenticated by its service token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Satellite {
-    /// Which token; `legacy` is the value of `MESSENGER_SERVICE_TOKEN`.
+    /// The name of the token; `legacy` is the value of `MESSENGER_SERVICE_TOKEN`.
     pub token: String,
-    /// The tenant it speaks for.
+    /// The tenant for which it sends.
     pub tenant: TenantId,
 }
 
-/// How the call wants to be treated.
+/// Options of a request to send a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendOptions {
-    /// How long the caller waits for the homeserver.
+    /// The time for which the caller waits for delivery.
     pub wait: Duration,
-    /// The retry key, and the digest of the request it stands for.
+    /// The idempotency key with the fingerprint of the request.
     pub idempotency: Option<Idempotency>,
 }
 
-/// What became of a notification.
+/// The status of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Stored; delivery goes on.
+    /// Stored, and not yet delivered.
     Pending,
-    /// The homeserver has it.
+    /// Stored by the homeserver.
     Sent,
-    /// The homeserver refused it for good.
+    /// Rejected by the homeserver for good.
     Failed,
-    /// Its time passed before it could be delivered.
+    /// Not delivered before its expiry.
     Expired,
 }
 
 impl Status {
-    /// The value in answers and in the database.
+    /// Returns the value in responses and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -64,135 +64,136 @@ impl Status {
         }
     }
 
-    /// Reads the stored form back.
+    /// Parses the stored form; `None` if it is unknown.
     pub fn parse(stored: &str) -> Option<Self> {
         [Self::Pending, Self::Sent, Self::Failed, Self::Expired].into_iter().find(|s| s.as_str() == stored)
     }
 }
 
-/// Why a notification is in its status, for programs.
+/// The reasons for the status of a notification, for programs.
 pub mod reason {
     /// The recipient has never signed in to this tenant.
     pub const RECIPIENT_NOT_PROVISIONED: &str = "recipient_not_provisioned";
-    /// The homeserver cannot be reached, or is too slow.
+    /// The homeserver cannot be reached, or did not respond in time.
     pub const HOMESERVER_UNAVAILABLE: &str = "homeserver_unavailable";
-    /// The homeserver answers with errors.
+    /// The homeserver responds with errors.
     pub const HOMESERVER_ERROR: &str = "homeserver_error";
     /// An error within this service.
     pub const INTERNAL_ERROR: &str = "internal_error";
-    /// The recipient's Matrix account was made by somebody else, so it is not used.
+    /// The recipient's Matrix account was created by someone else, so it is not used.
     pub const MATRIX_ACCOUNT_TAKEN: &str = "matrix_account_taken";
-    /// Messages in the room are encrypted since somebody switched that on.
+    /// A member has enabled encryption in the room.
     pub const ROOM_ENCRYPTED: &str = "room_encrypted";
-    /// The homeserver refused the message for good.
+    /// The homeserver rejected the message for good.
     pub const REFUSED_BY_HOMESERVER: &str = "refused_by_homeserver";
 }
 
-/// A notification as stored.
+/// A stored notification.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notification {
-    /// Its number.
+    /// Its id.
     pub id: NotificationId,
-    /// Whose.
+    /// Its tenant.
     pub tenant: TenantId,
-    /// What was said.
+    /// Its content and target.
     pub draft: Draft,
-    /// What became of it.
+    /// Its status.
     pub status: Status,
-    /// Why (see [`reason`]).
+    /// The reason for the status (see [`reason`]).
     pub reason: Option<String>,
-    /// The room, once known.
+    /// The Matrix room, once known.
     pub room: Option<RoomId>,
     /// The Matrix event, once sent.
     pub event: Option<EventId>,
-    /// When it was stored.
+    /// The time at which it was stored.
     pub created_at: Timestamp,
-    /// When it stops being delivered.
+    /// The time after which it is no longer delivered; `None` if it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// How often delivery was tried and failed.
+    /// The number of failed attempts.
     pub attempts: i32,
-    /// When it is tried next, after a failure.
+    /// The time of the next attempt, after a failure.
     pub next_attempt_at: Option<Timestamp>,
-    /// How long its sender may still be waiting for the answer, and so be delivering it. Only what nothing was before
-    /// ([`Place::Free`]) is delivered by its sender; what is queued is the worker's at once.
+    /// The remaining time in which the process that accepted it may deliver it, while the caller waits.
+    /// `None` if the worker delivers it, as it does unless the notification was [`QueueState::Free`].
     pub in_flight: Option<Duration>,
-    /// Whether its live event stands in the log. False only while it is held for an unknown recipient.
+    /// Whether its live event is in the log. `false` only while it is held for an unknown recipient.
     pub announced: bool,
 }
 
-/// What is to be stored, in one transaction: the notification, its live event and its place in the room queue.
+/// A notification to accept: it is stored with its live event and its entry in the room queue.
 #[derive(Debug, Clone)]
 pub struct NewNotification {
-    /// Who sends it.
+    /// The sender.
     pub satellite: Satellite,
-    /// What is said.
+    /// Its content and target.
     pub draft: Draft,
-    /// The room, if known already.
+    /// The Matrix room, if it is already known.
     pub room: Option<RoomId>,
-    /// The fields of its live event.
+    /// The payload of its live event.
     pub payload: Payload,
-    /// How the caller wants it treated.
+    /// The options of the request.
     pub options: SendOptions,
 }
 
-/// What storing an entry came to.
+/// The outcome of accepting a notification.
 #[derive(Debug, Clone)]
 pub enum AcceptOutcome {
-    /// It is stored.
+    /// The notification was stored.
     New {
-        /// As stored.
+        /// The stored notification.
         notification: Box<Notification>,
-        /// Where it stands in its room queue.
+        /// The state of its room queue.
         place: QueueState,
     },
-    /// The retry key is known: this is the notification of the first call.
+    /// The idempotency key is known. Nothing was stored.
     Replayed {
-        /// As it is now.
+        /// The notification of the first request, in its current state.
         notification: Box<Notification>,
         /// The fingerprint of the first request.
         fingerprint: String,
     },
 }
 
-/// Where a new notification stands in its room queue. What was answered earlier goes first.
+/// The state of a room queue before a new notification. Notifications that were accepted earlier are
+/// delivered first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueState {
-    /// Nothing is before it.
+    /// The queue is empty.
     Free,
-    /// Earlier ones are being delivered.
+    /// Earlier notifications are being delivered.
     Queued,
-    /// Earlier ones wait for the homeserver to recover.
+    /// Earlier notifications wait for their next attempt after a failure.
     BackingOff,
 }
 
-/// What `notify` tells its caller.
+/// The result of sending a notification.
 #[derive(Debug, Clone)]
 pub struct SendResult {
-    /// As far as it got within the wait budget.
+    /// The notification, in its state at the end of the wait.
     pub notification: Notification,
-    /// Whether this repeats the answer of an earlier call with the same key.
+    /// Whether an earlier request with the same idempotency key stored it.
     pub replayed: bool,
 }
 
-/// Which notifications a satellite wants listed.
+/// A query for the notifications of a tenant.
 #[derive(Debug, Clone)]
 pub struct LogQuery {
-    /// Only those of one app.
+    /// The app whose notifications are wanted; `None` for all apps.
     pub source_app: Option<String>,
-    /// At most so many.
+    /// The largest number of results.
     pub limit: i64,
-    /// Leave out so many of the newest.
+    /// The number of newest notifications to skip.
     pub offset: i64,
 }
 
 impl Notification {
-    /// The room it belongs to, and its place in the order of delivery.
+    /// Returns the key of its room, which is also its room queue.
     pub fn key(&self) -> RoomKey {
         self.draft.room_key(self.tenant)
     }
 
-    /// The same, now that the homeserver has it.
+    /// Returns the notification as sent.
     pub(crate) fn sent(self, room: RoomId, event: EventId) -> Self {
         let (room, event) = (Some(room), Some(event));
         Self {

@@ -1,4 +1,4 @@
-//! How a notification reads in its Matrix room.
+//! The form of a notification as a Matrix message.
 
 use serde_json::{Value, json};
 
@@ -8,21 +8,24 @@ use crate::domain::{
     notification::{Draft, Priority},
 };
 
-/// Most bytes of content: an event may have 65 536 bytes with everything around it (Matrix specification, "Size
-/// limits"), and escapes and signatures need their share.
+/// The largest size of the content in bytes. A whole event may have 65 536 bytes (Matrix specification, "Size
+/// limits"), of which escapes and signatures need a part.
 const CONTENT_MAX: usize = 56_000;
 
-/// The field of the content that holds what is known of the notification.
+/// The field of the content with the notification's id, source, type and priority.
 pub const MARKER: &str = "com.aesystek.notification";
 
-/// Marks what is urgent, in any language.
+/// The mark of an urgent notification, in any language.
 const URGENT: &str = "❗ ";
 
-/// The content of `m.room.message`: `[source_app] title`, then the body; plain and as the Matrix HTML subset. An urgent
-/// one mentions its readers (`m.mentions`), any other nobody. Phones ring by a push rule of each account, which matches the
-/// `priority` below [`MARKER`]: a mention of the room makes no sound, and the list of all members has no room in an event.
+/// Returns the content of `m.room.message`: `[source_app] title`, then the body, as plain text and as HTML.
 ///
-/// `recipient` is the one reader of a direct message. What is too long for an event loses its HTML first, then its end.
+/// An urgent notification mentions its readers (`m.mentions`), any other mentions nobody. Phones ring because
+/// of a push rule of each account, which matches the `priority` below [`MARKER`]: a mention of the room makes
+/// no sound, and a list of all members does not fit into an event.
+///
+/// `recipient` is the only reader of a direct message. Content that is too long for an event is sent without
+/// HTML; if that does not suffice, the end of its body is cut.
 pub fn content(id: NotificationId, draft: &Draft, recipient: Option<&MatrixUserId>) -> Value {
     let full = message(id, draft, recipient, draft.body.as_deref(), true);
     if size(&full) <= CONTENT_MAX {
@@ -31,7 +34,7 @@ pub fn content(id: NotificationId, draft: &Draft, recipient: Option<&MatrixUserI
     let plain = message(id, draft, recipient, draft.body.as_deref(), false);
     let excess = size(&plain).saturating_sub(CONTENT_MAX);
     let Some(body) = draft.body.as_deref().filter(|_| excess > 0) else { return plain };
-    // Escapes make JSON longer than its text, never shorter: cutting the excess is enough.
+    // JSON is never shorter than its text, so it suffices to cut the excess.
     let keep = body.len().saturating_sub(excess + '…'.len_utf8());
     let cut = format!("{}…", &body[..body.floor_char_boundary(keep)]);
     let cut = message(id, draft, recipient, Some(&cut), false);
@@ -72,7 +75,8 @@ fn message(
     content
 }
 
-/// Mentions nobody: without it the push rules of before Matrix 1.7 ring for `@room` and for names in the text.
+/// Returns `m.mentions` without any mention. Without this field the push rules of before Matrix 1.7 ring for
+/// `@room` and for names in the text.
 pub(crate) fn no_mentions() -> Value {
     json!({})
 }
@@ -81,7 +85,7 @@ fn size(content: &Value) -> usize {
     content.to_string().len()
 }
 
-/// Text as HTML: markup of the sender never becomes markup of the room.
+/// Escapes text for HTML, so that the sender cannot add markup.
 fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut html, c| {
         match c {

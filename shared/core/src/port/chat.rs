@@ -29,7 +29,7 @@ pub struct IngestedEvent {
     pub room: RoomId,
     /// The sender of the event.
     pub sender: MatrixUserId,
-    /// The time at which the homeserver received it.
+    /// The time of the event, according to the homeserver (`origin_server_ts`).
     pub timestamp: Timestamp,
     /// The change that is stored.
     pub change: Change,

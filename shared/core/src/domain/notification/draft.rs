@@ -1,4 +1,4 @@
-//! What a satellite says, and to whom.
+//! The parsed content and target of a notification.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,18 +10,18 @@ use crate::domain::{
     room::{RoomKey, RoomKind},
 };
 
-/// How much it matters.
+/// The priority of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// As any message.
+    /// Treated as any message.
     Normal,
-    /// Marked, and phones ring.
+    /// Marked in the text; phones ring.
     Urgent,
 }
 
 impl Priority {
-    /// The value in requests and answers.
+    /// Returns the value in requests and responses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Normal => "normal",
@@ -29,49 +29,49 @@ impl Priority {
         }
     }
 
-    /// Reads the value of a request or the stored form.
+    /// Parses the value of a request or the stored form; `None` if it is unknown.
     pub fn parse(value: &str) -> Option<Self> {
         [Self::Normal, Self::Urgent].into_iter().find(|priority| priority.as_str() == value)
     }
 }
 
-/// To whom it goes.
+/// The target of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// Everybody of the tenant, in its general room.
     General,
     /// Everybody of the tenant, in the room of an entity.
     Entity {
-        /// Such as `machine`.
+        /// The type of the entity, such as `machine`.
         entity_type: String,
-        /// Number or text.
+        /// The id of the entity.
         entity_id: EntityId,
     },
     /// Everybody of the tenant, in the room of the sending app.
     Service,
-    /// One user, and never anybody else.
+    /// One user only.
     Dm(HubUserId),
 }
 
-/// A notification as a satellite words it, parsed.
+/// The parsed content and target of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// Which application sends it.
+    /// The application that sends it.
     pub source_app: String,
-    /// What happened, for programs.
+    /// The type of the reported event, for programs.
     pub event_type: String,
-    /// What happened, for people.
+    /// The title, for readers.
     pub title: String,
     /// Details.
     pub body: Option<String>,
-    /// To whom.
+    /// The target.
     pub target: Target,
-    /// How much it matters.
+    /// The priority.
     pub priority: Priority,
 }
 
 impl Draft {
-    /// The room it belongs to.
+    /// Returns the key of its room.
     pub fn room_key(&self, tenant: TenantId) -> RoomKey {
         let kind = match &self.target {
             Target::General => RoomKind::General,
@@ -84,7 +84,7 @@ impl Draft {
         RoomKey { tenant, kind }
     }
 
-    /// Who hears its live event.
+    /// Returns the audience of its live event.
     pub fn audience(&self, tenant: TenantId) -> Audience {
         match &self.target {
             Target::Dm(user) => Audience::User(tenant, user.clone()),
@@ -92,7 +92,7 @@ impl Draft {
         }
     }
 
-    /// The value of `target_type`.
+    /// Returns the value of `target_type`.
     pub fn target_type(&self) -> &'static str {
         match self.target {
             Target::General => "general",
@@ -102,7 +102,7 @@ impl Draft {
         }
     }
 
-    /// `entity_type` and `entity_id`, if it has them.
+    /// Returns `entity_type` and `entity_id`; `None` if its target is no entity.
     pub fn entity(&self) -> Option<(&str, &EntityId)> {
         match &self.target {
             Target::Entity { entity_type, entity_id } => Some((entity_type, entity_id)),
@@ -110,7 +110,7 @@ impl Draft {
         }
     }
 
-    /// The fields of its live event.
+    /// Returns the payload of its live event.
     pub(crate) fn payload(&self, room: Option<&RoomId>) -> Result<Payload> {
         #[derive(Serialize)]
         struct Fields<'a> {

@@ -1,4 +1,4 @@
-//! Idempotency keys, and the fingerprint by which a repeated request is known as the same.
+//! Idempotency keys, and the fingerprint by which a repeated request is recognised.
 
 use serde::Serialize;
 
@@ -8,23 +8,23 @@ use crate::domain::{
     notification::{Draft, Priority, Target},
 };
 
-/// Begins fingerprints of parsed requests.
+/// The prefix of fingerprints of parsed requests.
 const PARSED: &str = "v2:";
 
 /// The length of a SHA-256 in hexadecimal.
 const DIGEST: usize = 64;
 
-/// A key that makes a retried call the same call.
+/// An idempotency key with the fingerprint of its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
-    /// At most 255 characters, unique for (token, tenant).
+    /// The key: at most 255 characters, unique for (token, tenant).
     pub key: String,
-    /// Digest of the request: the same key with another request is a mistake.
+    /// The digest of the request. The same key with another fingerprint is refused.
     pub fingerprint: String,
 }
 
-/// A parsed request. A field that is added later must be left out where it has its default, so that fingerprints stay the
-/// same.
+/// The hashed fields of a request. A field that is added later must be omitted at its default, so that
+/// existing fingerprints stay valid.
 #[derive(Serialize)]
 struct Request<'a> {
     source_app: &'a str,
@@ -38,8 +38,8 @@ struct Request<'a> {
 }
 
 impl Idempotency {
-    /// Returns the key of a request. Its fingerprint is that of the parsed request, so the order of the fields and the
-    /// spelling of values do not matter.
+    /// Returns the key with the fingerprint of the parsed request. The order of JSON fields and the notation
+    /// of values do not matter.
     pub fn of(key: String, draft: &Draft) -> Result<Self> {
         let request = serde_json::to_string(&Request {
             source_app: &draft.source_app,
@@ -59,10 +59,11 @@ impl Idempotency {
         Ok(Self { key, fingerprint: format!("{PARSED}{}", id::digest(&request)) })
     }
 
-    /// Whether this repeats a request that was stored with this fingerprint.
+    /// Returns whether this request repeats the one that was stored with the fingerprint `first`.
     ///
-    /// Versions before stored the plain digest of the body's bytes, which cannot be compared with. The key alone decides
-    /// then: a retry across the upgrade must not become a second notification. Keys are kept for a week.
+    /// Earlier versions stored a plain digest of the body's bytes, which cannot be compared. The key alone
+    /// decides then, so that a retry across the upgrade becomes no second notification. Keys are kept for a
+    /// week.
     pub(crate) fn repeats(&self, first: &str) -> bool {
         let is_of_bytes = first.len() == DIGEST && first.bytes().all(|digit| digit.is_ascii_hexdigit());
         is_of_bytes || self.fingerprint == first
