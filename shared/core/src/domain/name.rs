@@ -81,7 +81,7 @@ fn is_joinable(c: char) -> bool {
     !is_latin && !c.is_whitespace() && (is_selector || !is_invisible(c))
 }
 
-/// Folds text for searching: case, accents and ß do not matter.
+/// Folds a text for searching: removes case and accents, and replaces ß by ss.
 pub fn fold(text: &str) -> String {
     text.nfkd()
         .filter(|c| !is_combining_mark(*c))

@@ -1,4 +1,4 @@
-//! Rooms: keys, views, marks, and what a user may do in one.
+//! Rooms: their keys, views, marks and permissions.
 
 mod key;
 mod marks;
@@ -15,42 +15,43 @@ pub(crate) use permissions::{
 pub use permissions::{Former, Membership, Permissions, TAKEN};
 pub use view::{Listed, Member, Profile, Room, RoomType, Search};
 
-/// What the homeserver is asked to create.
+/// A room to create on the homeserver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRoom {
-    /// Alias localpart, derived from the key: a second attempt finds the room of the first.
+    /// The localpart of its alias. It is derived from the key, so that a second attempt finds the room of the
+    /// first.
     pub alias: String,
-    /// The name people see.
+    /// Its display name.
     pub name: String,
-    /// One line about it.
+    /// Its topic.
     pub topic: Option<String>,
     /// Whether clients should show it as a direct chat.
     pub is_direct: bool,
-    /// Whether its members may invite others with any Matrix client, as they may here.
+    /// Whether its members may invite others with any Matrix client, as they may with this service.
     pub members_invite: bool,
-    /// Invited at creation. If the room is direct, it is the chat of these: with each other if they are two, with the
-    /// bot if it is one.
+    /// The users to invite at creation. In a direct chat they are its partners: two users, or one user and
+    /// the bot.
     pub invite: Vec<MatrixUserId>,
 }
 
-/// The answer to "may I create this room?".
+/// The outcome of a claim to create a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// Nobody else is at it: create and [`register`](crate::port::Rooms::register) it.
+    /// The caller holds the claim: it creates and [registers](crate::port::Rooms::register) the room.
     Yours,
-    /// It exists.
+    /// The room is registered already.
     Registered(RoomId),
-    /// Somebody else is creating it.
+    /// Another caller holds the claim.
     Held,
 }
 
-/// What somebody wants a new room to be.
+/// A user's request to create a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomCreation {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// One line about it.
+    /// The topic.
     pub topic: Option<String>,
-    /// Who is to be in it from the start: ids of the Hub, or full Matrix ids of our server.
+    /// The first members beside the user: user ids of the Hub, or full Matrix ids of this homeserver.
     pub invite: Vec<String>,
 }

@@ -7,46 +7,46 @@ use crate::domain::{
     message::{Message, MessageContent},
 };
 
-/// An event of a room, as far as it concerns us.
+/// An event of a room, as far as this service uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomEvent {
-    /// Its id.
+    /// The id of the event.
     pub event_id: EventId,
-    /// Where.
+    /// The room.
     pub room_id: RoomId,
-    /// Who.
+    /// The sender.
     pub sender: MatrixUserId,
-    /// When the homeserver got it.
+    /// The time of the event, according to the homeserver (`origin_server_ts`).
     pub timestamp: Timestamp,
-    /// What, as it was at first.
+    /// The original content.
     pub content: Content,
-    /// What a message says now, if it was edited and the homeserver says so along with it. The edit is an event of its
-    /// own, which may be taken back.
+    /// The current content of a message, if the homeserver bundles its last edit with it. The edit is an
+    /// event of its own, which may be redacted.
     pub edited: Option<MessageContent>,
 }
 
-/// What happened.
+/// The content of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// `m.room.message`; a sticker, as an image; a poll, as the text that stands for it.
+    /// `m.room.message`; a sticker, as an image; a poll, as its fallback text.
     Message(MessageContent),
     /// An edit (Matrix specification, "Event replacements").
     Edited {
-        /// The message that is replaced.
+        /// The edited message.
         of: EventId,
-        /// What it says now.
+        /// The new content.
         said: MessageContent,
     },
     /// `m.room.redaction`.
     Redacted {
-        /// What is gone.
+        /// The redacted event.
         of: EventId,
     },
     /// `m.reaction`.
     Reaction {
-        /// To what.
+        /// The event to which the sender reacted.
         of: EventId,
-        /// Mostly an emoji.
+        /// The reaction, in most cases an emoji.
         key: String,
     },
     /// `m.room.member` with `membership: join`.
@@ -63,7 +63,7 @@ pub enum Content {
     Encrypted,
     /// `m.room.history_visibility`.
     HistoryVisibility {
-        /// Whether it keeps what was said before from who comes in later: `joined` or `invited`.
+        /// Whether it hides earlier messages from new members: `joined` or `invited`.
         is_restricted: bool,
     },
     /// `m.room.tombstone`.
@@ -71,7 +71,8 @@ pub enum Content {
 }
 
 impl RoomEvent {
-    /// What is taken back, and who comes in, must be stored before the contrary is judged.
+    /// Returns whether this event redacts an event of the batch, or ends a membership that began in it. The
+    /// batch must then be stored before this event is interpreted.
     pub(crate) fn undoes_one_of<'e>(&self, mut batch: impl Iterator<Item = &'e Self>) -> bool {
         batch.any(|event| match (&self.content, &event.content) {
             (Content::Redacted { of }, _) => event.event_id == *of,
@@ -80,7 +81,7 @@ impl RoomEvent {
         })
     }
 
-    /// Who has to do with it.
+    /// Returns the sender, and the user whose membership changes.
     pub(crate) fn people(&self) -> impl Iterator<Item = &MatrixUserId> {
         let subject = match &self.content {
             Content::Joined(user) | Content::Left(user) | Content::Invited(user) => Some(user),

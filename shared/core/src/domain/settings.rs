@@ -1,29 +1,30 @@
-//! The settings of the service that operators decide.
+//! The settings of the service.
 
 use std::time::Duration;
 
 use crate::domain::id::TenantId;
 
-/// What operators decide.
+/// The settings that the operator chooses.
 #[derive(Debug, Clone)]
 pub struct MessengerSettings {
     /// The homeserver's `server_name`.
     pub server_name: String,
-    /// Where other Matrix clients find the homeserver.
+    /// The URL of the homeserver for other Matrix clients.
     pub public_homeserver_url: String,
-    /// The bot's localpart.
+    /// The localpart of the bot.
     pub bot_localpart: String,
-    /// Further localparts that are never given to a user.
+    /// Further localparts that no user gets.
     pub reserved_localparts: Vec<String>,
-    /// The bot's name, as people see it.
+    /// The display name of the bot.
     pub bot_display_name: String,
     /// The name of each tenant's general room.
     pub general_room_name: String,
-    /// The tenant of tokens that name none.
+    /// The tenant of tokens without `tenant_id`.
     pub default_tenant: TenantId,
-    /// A reader that is further behind is told to start anew.
+    /// The largest number of events that a reader may have missed. A reader that is further behind gets a
+    /// `reset`.
     pub replay_max: usize,
-    /// How long the event log reaches back.
+    /// The time for which events are kept in the log.
     pub event_retention: Duration,
 }
 

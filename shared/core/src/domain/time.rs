@@ -1,7 +1,7 @@
-//! Times as clients get them: RFC 3339 in UTC with six digits after the point, whatever the time.
+//! The form of times for clients: RFC 3339 in UTC, always with six digits after the point.
 //!
-//! Python's `fromisoformat` took three or six digits only before 3.11, and text that always has the same length sorts as
-//! the times do.
+//! Python's `fromisoformat` accepts only three or six digits before version 3.11. Texts of equal length also
+//! sort in the order of their times.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use crate::domain::error::Result;
 
-/// A time that is written with microseconds: `2026-01-31T12:00:00.000000Z`.
+/// A time that is formatted with microseconds: `2026-01-31T12:00:00.000000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rfc3339(pub Timestamp);
 
@@ -31,7 +31,7 @@ pub fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, 
     Rfc3339(*time).serialize(serializer)
 }
 
-/// The same for a field that may be `None`.
+/// Serialises a field as [`Rfc3339`], or as `null` if it is `None`.
 pub fn rfc3339_or_null<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     time.map(Rfc3339).serialize(serializer)
 }

@@ -1,22 +1,22 @@
 //! Typing notifications (Matrix specification, "Typing Notifications").
 //!
-//! Each one is the whole list of those who type in the room now, so only the last one counts. The homeserver ends the
-//! typing of a client that does not renew it, and pushes that; should it die before, readers drop the list after
-//! [`TYPING_FADES`].
+//! Each one is the complete list of the users who are typing in the room, so only the last one counts. The
+//! homeserver removes a user whose client does not renew it, and pushes the new list. If no list arrives,
+//! readers drop the last one after [`TYPING_FADES`].
 
 use std::time::Duration;
 
 use crate::domain::id::{MatrixUserId, RoomId};
 
-/// After so much silence about a room nobody types in it any more, for a reader. Homeservers do not repeat a list that
-/// stays the same, so this is longer than one renewal.
+/// The time after which a reader drops the last list of a room. Homeservers do not repeat an unchanged list,
+/// so this is longer than one renewal.
 pub const TYPING_FADES: Duration = Duration::from_mins(1);
 
-/// Who types in a room now, according to the homeserver (Matrix specification, "Typing Notifications").
+/// The users who are typing in a room, according to the homeserver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Typing {
-    /// Where.
+    /// The room.
     pub room: RoomId,
-    /// Everybody who does; empty: nobody any more.
+    /// All users who are typing; empty if nobody is.
     pub users: Vec<MatrixUserId>,
 }

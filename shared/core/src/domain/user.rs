@@ -7,22 +7,20 @@ use crate::domain::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What a user may do here.
-///
-/// In the order of their rights, the fewest first.
+/// The role of a user in this service, ordered from the fewest rights to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Reads.
+    /// May read.
     Viewer,
-    /// Reads and writes.
+    /// May read and write.
     User,
-    /// Administers their tenant.
+    /// May read, write and administer the tenant.
     Admin,
 }
 
 impl Role {
-    /// Maps a role of the Hub. An unknown one gets the fewest rights.
+    /// Maps a role of the Hub. An unknown role becomes [`Role::Viewer`].
     pub fn from_hub(role: &str) -> Self {
         match role {
             "super_admin" | "admin" => Self::Admin,
@@ -31,7 +29,7 @@ impl Role {
         }
     }
 
-    /// The name used in answers and in the database.
+    /// Returns the value in responses and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -40,7 +38,7 @@ impl Role {
         }
     }
 
-    /// Viewers read, and nothing else.
+    /// Checks that the role may write. Refuses viewers.
     pub(crate) fn check_may_write(self) -> Result<()> {
         if self == Self::Viewer {
             return Err(Error::Forbidden {
@@ -52,84 +50,87 @@ impl Role {
     }
 }
 
-/// What a verified token says about its bearer.
+/// The identity of a user: the claims of a verified token.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// `sub`.
+    /// The user id (`sub`).
     pub hub_user_id: HubUserId,
-    /// `tenant_id`, or the default tenant.
+    /// The tenant (`tenant_id`, or the default tenant).
     pub tenant: TenantId,
-    /// `display_name`, or `sub`.
+    /// The display name (`display_name`, or `sub`).
     pub display_name: String,
-    /// `role`, mapped.
+    /// The role (`role`, mapped).
     pub role: Role,
-    /// `iat`; `None` if the token has none. Of a stored user, that of the newest token of the Hub.
+    /// The issue time (`iat`); `None` if the token has none. For a stored user, that of the newest token of
+    /// the Hub.
     pub issued_at: Option<Timestamp>,
 }
 
 /// The state of a user's Matrix account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
-    /// It is not made yet, or it is not known yet by whom.
+    /// The account is not created yet, or its creator is not known yet.
     Pending,
-    /// This service made it.
+    /// This service created the account.
     Ours,
-    /// Somebody else made it, so it is never used.
+    /// The account was created by someone else, so it is never used.
     Foreign,
 }
 
-/// A user as stored.
+/// A stored user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// What the Hub said when they were last seen.
+    /// The identity of the last sign-in.
     pub identity: Identity,
-    /// The localpart of their Matrix account.
+    /// The localpart of the user's Matrix account.
     pub localpart: String,
-    /// Whether an administrator allowed them other Matrix clients.
+    /// Whether an administrator has allowed the user other Matrix clients.
     pub external_client_enabled: bool,
-    /// Whether their Matrix account and the general room are ready.
+    /// Whether the Matrix account and the membership of the general room are ready.
     pub provisioned: bool,
-    /// The state of the account that has the localpart.
+    /// The state of the account with this localpart.
     pub account: Account,
 }
 
-/// A user who is signed in, and until when.
+/// An authenticated user.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Who.
+    /// The user.
     pub user: User,
-    /// When their token ends (`exp`, with the leeway that was granted).
+    /// The time at which the token expires (`exp`, with leeway).
     pub expires_at: Timestamp,
 }
 
-/// One line of the list from which people pick somebody to write to.
+/// A user in the results of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSummary {
-    /// `sub` of their token.
+    /// The user id in the Hub (`sub` of the token).
     pub hub_user_id: HubUserId,
-    /// The name people see.
+    /// The display name.
     pub display_name: String,
-    /// The localpart of their Matrix account.
+    /// The localpart of the user's Matrix account.
     pub localpart: String,
 }
 
-/// What to look for among the users of a tenant.
+/// A search among the users of a tenant.
 #[derive(Debug, Clone)]
 pub struct UserQuery {
-    /// Text that name or id must contain, [`fold`]ed; empty for everybody.
+    /// A [folded](fold) text that the name or id must contain; empty for all users.
     pub text: String,
-    /// Who is asking, and is left out.
+    /// The user to leave out: the caller.
     pub except: HubUserId,
-    /// At most so many.
+    /// The largest number of results.
     pub limit: i64,
 }
 
 impl Identity {
-    /// Whether a stored identity counts more than a token for the same user, which then changes nothing.
+    /// Returns whether this stored identity takes precedence over a token of the same user. The token then
+    /// changes nothing.
     ///
-    /// The token that was issued later counts. A token without `iat` is older than every token that has one; of two
-    /// without it, the token that is shown later counts. Of two tokens that were issued at the same time, the token with
-    /// the fewer rights counts, then the smaller tenant and name: in whatever order tokens are shown, the same one is left.
+    /// The token that was issued later takes precedence. A token without `iat` counts as older than every
+    /// token with one; of two tokens without it, the one that is presented later takes precedence. Of two
+    /// tokens with the same `iat`, the one with fewer rights does, then the one with the smaller tenant and
+    /// name. So the result does not depend on the order in which these tokens are presented.
     pub fn outranks(&self, token: &Self) -> bool {
         match (self.issued_at, token.issued_at) {
             (None, _) => false,
@@ -145,7 +146,7 @@ impl Identity {
 }
 
 impl Account {
-    /// The name used in the database.
+    /// Returns the value in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -154,25 +155,25 @@ impl Account {
         }
     }
 
-    /// Reads the name back. An unknown one is an account that nobody may use yet.
+    /// Parses the stored form. An unknown value becomes [`Account::Pending`], which nobody may use yet.
     pub fn parse(stored: &str) -> Self {
         [Self::Ours, Self::Foreign].into_iter().find(|one| one.as_str() == stored).unwrap_or(Self::Pending)
     }
 }
 
 impl User {
-    /// Who they are to the Hub.
+    /// Returns the user id in the Hub.
     pub fn id(&self) -> &HubUserId {
         &self.identity.hub_user_id
     }
 
-    /// Their tenant.
+    /// Returns the user's tenant.
     pub fn tenant(&self) -> TenantId {
         self.identity.tenant
     }
 }
 
-/// Refuses a token of a tenant that its bearer is no longer in.
+/// Returns the error for a token of a tenant that its user has left.
 pub(crate) fn superseded() -> Error {
     Error::Unauthenticated {
         code: "token_superseded",

@@ -1,4 +1,4 @@
-//! What names a room: its tenant and its kind, and the alias that is derived from them.
+//! Room keys: the tenant and kind of a room, and the alias that is derived from them.
 
 use std::fmt;
 
@@ -11,27 +11,27 @@ use crate::domain::{
     settings::MessengerSettings,
 };
 
-/// Longest alias localpart that is kept legible; a longer one ends in a digest (an alias has at most 255 bytes).
+/// The largest length in characters of the legible part of an alias. A whole alias has at most 255 bytes.
 const ALIAS_MAX: usize = 160;
 
-/// What stands unescaped in a key: never the separators `:` and `/`.
+/// The characters to escape in a key. They include the separators `:` and `/`.
 const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
-/// What kind of room it is, with what makes it that one room of its tenant.
+/// The kind of a room, with the values that identify the room within its tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RoomKind {
-    /// "Allgemein": everybody of the tenant is a member.
+    /// The general room, of which all users of the tenant are members.
     General,
     /// The room of a machine, an order, …
     Entity {
-        /// Such as `machine`.
+        /// The type of the entity, such as `machine`.
         entity_type: String,
-        /// Number or text; `42` and `"42"` are the same.
+        /// The canonical form of its id: `42` and `"42"` are the same.
         entity_id: String,
     },
     /// The room of a satellite.
     Service {
-        /// Its `source_app`.
+        /// The `source_app` of the satellite.
         source_app: String,
     },
     /// The room of the bot and one user.
@@ -41,28 +41,28 @@ pub enum RoomKind {
     },
     /// The room of two users.
     Dm(Pair),
-    /// A room that somebody made: only its members know of it.
+    /// A room that a user created. Only its members see it.
     Custom {
-        /// Made up when the room is made; of a room that was made elsewhere, its Matrix id.
+        /// An id that is generated at creation; for an adopted room, its Matrix room id.
         id: String,
     },
 }
 
-/// Two users, whoever is named first.
+/// An unordered pair of two users.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pair(HubUserId, HubUserId);
 
-/// The one name of a room: its tenant and its kind. The unit of order in delivery (a room queue).
+/// The key of a room: its tenant and its kind. Notifications with the same key share a room queue.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RoomKey {
-    /// Whose room.
+    /// The tenant of the room.
     pub tenant: TenantId,
-    /// Which room.
+    /// The kind of the room.
     pub kind: RoomKind,
 }
 
 impl Pair {
-    /// Two users; `None` if it is the same one.
+    /// Returns the pair of two users; `None` if they are the same user.
     pub fn of(one: &HubUserId, other: &HubUserId) -> Option<Self> {
         match one.cmp(other) {
             std::cmp::Ordering::Less => Some(Self(one.clone(), other.clone())),
@@ -71,14 +71,14 @@ impl Pair {
         }
     }
 
-    /// Both, in the order of their ids.
+    /// Returns both users, ordered by their ids.
     pub fn both(&self) -> [&HubUserId; 2] {
         [&self.0, &self.1]
     }
 }
 
 impl RoomKey {
-    /// The name of the kind, as stored.
+    /// Returns the stored name of the kind.
     pub fn kind(&self) -> &'static str {
         match self.kind {
             RoomKind::General => "general",
@@ -90,7 +90,8 @@ impl RoomKey {
         }
     }
 
-    /// Reads the stored form back: see [`kind`](Self::kind) and [`key`](Self::key).
+    /// Parses the stored form, see [`kind`](Self::kind) and [`key`](Self::key). Returns `None` if it is
+    /// invalid.
     pub fn parse(tenant: TenantId, kind: &str, key: &str) -> Option<Self> {
         let plain = |part: &str| percent_decode_str(part).decode_utf8().ok().map(String::from);
         let kind = match kind {
@@ -111,23 +112,24 @@ impl RoomKey {
         Some(Self { tenant, kind })
     }
 
-    /// Whether it is a chat of two, who stay in it.
+    /// Returns whether it is a direct chat, whose two members never change.
     pub fn is_direct(&self) -> bool {
         matches!(self.kind, RoomKind::Dm(_) | RoomKind::BotDm { .. })
     }
 
-    /// Whether its members may invite others: here they may, so they may with any Matrix client. Everybody of the tenant
-    /// may come into the other rooms anyway, and direct chats stay between two.
+    /// Returns whether its members may invite others, with this service and with any Matrix client. The other
+    /// rooms need no invitations: they are open to the whole tenant, or direct chats.
     pub fn members_invite(&self) -> bool {
         matches!(self.kind, RoomKind::Custom { .. })
     }
 
-    /// Whether we made the room, as far as its key tells: an adopted one has its Matrix id as key.
+    /// Returns whether this service created the room, by its key: an adopted room has its Matrix room id as
+    /// key.
     pub fn is_made_here(&self) -> bool {
         !matches!(&self.kind, RoomKind::Custom { id } if id.starts_with('!'))
     }
 
-    /// Whether this user of the tenant may come in without being invited.
+    /// Returns whether this user of the tenant may join without an invitation.
     pub fn is_open_to(&self, user: &HubUserId) -> bool {
         match &self.kind {
             RoomKind::General | RoomKind::Entity { .. } | RoomKind::Service { .. } => true,
@@ -137,7 +139,8 @@ impl RoomKey {
         }
     }
 
-    /// What tells it from other rooms of its kind. Injective: parts are escaped before they are joined.
+    /// Returns the part of the key that distinguishes rooms of the same kind. It is injective, because its
+    /// parts are escaped before they are joined.
     pub fn key(&self) -> String {
         let escape = |part: &str| utf8_percent_encode(part, KEY).to_string();
         match &self.kind {
@@ -152,16 +155,16 @@ impl RoomKey {
         }
     }
 
-    /// The localpart of the room's canonical alias.
+    /// Returns the localpart of the room's canonical alias.
     pub fn alias(&self) -> String {
         let legible = self.to_string().replace(['%', '/', ':'], "_").to_lowercase();
-        // The digest keeps the alias injective where the legible part is not (case, escapes, length).
+        // The digest keeps the alias injective, which the legible part is not (case, escapes, length).
         let digest = &id::digest(&self.to_string())[..16];
         let legible: String = legible.chars().take(ALIAS_MAX).collect();
         format!("hub_{legible}_{digest}")
     }
 
-    /// The key of a room that somebody made here, by the localpart of its alias; `None` if it is the alias of another.
+    /// Returns the key of a user's room from the localpart of its alias; `None` if it is no such alias.
     pub fn of_alias(localpart: &str) -> Option<Self> {
         let (tenant, rest) = localpart.strip_prefix("hub_t")?.split_once('_')?;
         let (id, _) = rest.strip_prefix("custom_")?.rsplit_once('_')?;
@@ -170,7 +173,7 @@ impl RoomKey {
         (key.alias() == localpart).then_some(key)
     }
 
-    /// The users of a direct chat.
+    /// Returns the users of a direct chat; none for any other room.
     pub(crate) fn partners(&self) -> Vec<&HubUserId> {
         match &self.kind {
             RoomKind::BotDm { user } => vec![user],
@@ -179,7 +182,7 @@ impl RoomKey {
         }
     }
 
-    /// What people see of the room when it is made on demand.
+    /// Returns the profile of a room that is created on demand.
     pub(crate) fn profile(&self, settings: &MessengerSettings) -> Profile {
         let name = match &self.kind {
             RoomKind::General => Some(settings.general_room_name.clone()),
@@ -194,7 +197,7 @@ impl RoomKey {
     }
 }
 
-/// `t<tenant>:<kind>:<key>`: the room queue of its deliveries.
+/// The form `t<tenant>:<kind>:<key>`, which names the room queue.
 impl fmt::Display for RoomKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "t{}:{}:{}", self.tenant, self.kind(), self.key())

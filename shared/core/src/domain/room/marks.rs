@@ -1,34 +1,35 @@
-//! Marks of a room: what the homeserver told of it and cannot take back.
+//! Marks of a room: facts from the homeserver that are never reverted.
 
 use crate::domain::{id::RoomId, user::Role};
 
-/// Marks of a room. None is ever taken away.
+/// The marks of a room. A mark is never removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Marks {
-    /// Messages in it are encrypted (`m.room.encryption`): nothing is sent into it any more.
+    /// Messages in it are encrypted (`m.room.encryption`). This service sends no more messages into it.
     pub is_encrypted: bool,
-    /// Its history visibility was `joined` or `invited` at some time: the homeserver decides what a member may read.
+    /// Its history visibility is or was `joined` or `invited`. The homeserver decides which messages a member
+    /// may read.
     pub is_history_restricted: bool,
 }
 
-/// A room, to a member of it.
+/// The access of a member to a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// The role of the member now.
+    /// The current role of the member.
     pub role: Role,
-    /// Its marks.
+    /// The marks of the room.
     pub marks: Marks,
-    /// The room that it replaced directly.
+    /// The room that this one replaced directly; `None` if it replaced none.
     pub predecessor: Option<RoomId>,
 }
 
 impl Marks {
-    /// Only the first.
+    /// The mark of an encrypted room.
     pub const ENCRYPTED: Self = Self { is_encrypted: true, is_history_restricted: false };
-    /// Only the second.
+    /// The mark of a room with restricted history.
     pub const HISTORY_RESTRICTED: Self = Self { is_encrypted: false, is_history_restricted: true };
 
-    /// The marks of both.
+    /// Returns the union of both marks.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

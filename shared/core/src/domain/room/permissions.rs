@@ -1,4 +1,4 @@
-//! Rights of a user in a room, and the errors by which a call is refused.
+//! Permissions of a user in a room, and the errors that report a refusal.
 
 use crate::domain::{
     error::{Error, Refusal, Result},
@@ -6,7 +6,7 @@ use crate::domain::{
     user::{Account, Caller, User},
 };
 
-/// The code of a refusal because of an account that somebody else made.
+/// The error code for an account that was created by someone else.
 pub const TAKEN: &str = "matrix_account_taken";
 
 /// A user's membership of a room (Matrix specification, `m.room.member`).
@@ -22,12 +22,12 @@ pub enum Membership {
     Out,
 }
 
-/// What a user may do in a room (Matrix specification, `m.room.power_levels` and others).
+/// The permissions of a user in a room (Matrix specification, `m.room.power_levels` and others).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permissions {
-    /// Their membership.
+    /// The user's membership.
     pub membership: Membership,
-    /// Whether their power level suffices to send messages.
+    /// Whether the user's power level suffices to send messages.
     pub may_send: bool,
     /// Whether the room was replaced by another.
     pub is_upgraded: bool,
@@ -40,13 +40,13 @@ pub struct Permissions {
 pub(crate) enum Action {
     /// Sending a message.
     Send,
-    /// Bringing the user into the room.
+    /// Joining the room.
     Join,
     /// Any other.
     Other,
 }
 
-/// The answer to sending into an encrypted room.
+/// Returns the error for sending into an encrypted room.
 pub(crate) fn encrypted() -> Error {
     Error::Conflict {
         code: "room_encrypted",
@@ -57,7 +57,8 @@ pub(crate) fn encrypted() -> Error {
     }
 }
 
-/// Turns the refusal of an account into an answer; any other error stays as it is. Without a caller the account is named.
+/// Turns the homeserver's refusal of an account into an error for the client, and returns any other error
+/// unchanged. The error names the account unless it is the caller's.
 pub(crate) fn account_refused(caller: Option<&Caller>, user: &User, error: Error) -> Error {
     let is_caller = caller.is_some_and(|caller| caller.user.id() == user.id());
     let account = if is_caller {
@@ -99,7 +100,7 @@ pub(crate) fn forbidden(code: &'static str, detail: impl Into<std::borrow::Cow<'
 }
 
 impl Permissions {
-    /// Everything is allowed.
+    /// All permissions.
     pub const ALL: Self =
         Self { membership: Membership::Joined, may_send: true, is_upgraded: false, is_encrypted: false };
 }
@@ -107,13 +108,13 @@ impl Permissions {
 /// A room that was replaced (`m.room.tombstone`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Former {
-    /// The room that replaced it, however often that was replaced in turn.
+    /// The last of the rooms that replaced it one after another.
     pub current: RoomId,
-    /// Whether only those who were there may read what was said in it.
+    /// Whether only its former members may read its messages.
     pub is_history_restricted: bool,
 }
 
-/// Refuses a user whose account somebody else made.
+/// Checks that the account of a user was not created by someone else.
 pub(crate) fn check_account(user: &User, id: &MatrixUserId) -> Result<()> {
     if user.account != Account::Foreign {
         return Ok(());

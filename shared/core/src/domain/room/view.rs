@@ -1,4 +1,4 @@
-//! Rooms as people see them.
+//! Rooms as users see them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,19 +10,19 @@ use crate::domain::{
     time::rfc3339_or_null,
 };
 
-/// What kind of room it is, to its members.
+/// The kind of a room, as its members see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoomType {
-    /// Everybody of the tenant is in it.
+    /// The general room, of which all users of the tenant are members.
     General,
-    /// Two users, or a user and the bot.
+    /// A direct chat of two users, or of a user and the bot.
     Dm,
     /// The room of a machine, an order, …
     Entity,
     /// The room of a satellite.
     Service,
-    /// A room that somebody made.
+    /// A room that a user created.
     Custom,
 }
 
@@ -31,90 +31,90 @@ pub enum RoomType {
 pub struct Room {
     /// Its id on the homeserver.
     pub matrix_room_id: RoomId,
-    /// Its name; in a direct chat the partner's.
+    /// Its name; in a direct chat, the name of the partner.
     pub display_name: String,
-    /// What kind of room it is.
+    /// Its kind.
     pub room_type: RoomType,
-    /// One line about it.
+    /// Its topic.
     pub topic: Option<String>,
-    /// Such as `machine`; `None` if it is the room of no entity.
+    /// The type of its entity, such as `machine`; `None` if it is the room of no entity.
     pub entity_type: Option<String>,
-    /// Which one.
+    /// The id of its entity.
     pub entity_id: Option<EntityId>,
-    /// How many messages came in since they last read.
+    /// The number of messages that the member has not read.
     pub unread_count: i64,
-    /// A line that stands for the last message.
+    /// A line that represents the last message.
     pub last_message: Option<String>,
-    /// When it came.
+    /// The time of the last message.
     #[serde(serialize_with = "rfc3339_or_null")]
     pub last_message_ts: Option<Timestamp>,
-    /// Whether messages in it are encrypted: they can be neither read nor sent here.
+    /// Whether messages in it are encrypted. This service can neither read nor send them.
     pub encrypted: bool,
 }
 
-/// A room of the directory: everybody of the tenant may open it, and is a member then.
+/// An entry of the room directory. Each user of the tenant may open the room, and thereby becomes a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Listed {
     /// Its id on the homeserver.
     pub matrix_room_id: RoomId,
     /// Its name.
     pub display_name: String,
-    /// `entity` or `service`.
+    /// Its kind: `entity` or `service`.
     pub room_type: RoomType,
-    /// One line about it.
+    /// Its topic.
     pub topic: Option<String>,
-    /// Such as `machine`.
+    /// The type of its entity, such as `machine`; `None` if it is the room of no entity.
     pub entity_type: Option<String>,
-    /// Which one.
+    /// The id of its entity.
     pub entity_id: Option<EntityId>,
-    /// When the last message came.
+    /// The time of the last message.
     #[serde(serialize_with = "rfc3339_or_null")]
     pub last_message_ts: Option<Timestamp>,
-    /// Whether whoever asks is a member already.
+    /// Whether the caller is a member.
     pub joined: bool,
 }
 
-/// What to look for in the directory.
+/// A search in the room directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
-    /// Text that the name must contain, whatever its case; empty for all rooms.
+    /// A text that the name must contain, in any case; empty for all rooms.
     pub text: String,
-    /// Only rooms of these entities.
+    /// The entity type of the wanted rooms; `None` for all rooms.
     pub entity_type: Option<String>,
-    /// At most so many.
+    /// The largest number of results.
     pub limit: i64,
-    /// After so many.
+    /// The number of results to skip.
     pub offset: i64,
 }
 
 /// A member of a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Member {
-    /// Their account on the homeserver.
+    /// The Matrix id of the member.
     pub matrix_user_id: MatrixUserId,
-    /// `sub` of their token.
+    /// The user id in the Hub (`sub` of the token).
     pub hub_user_id: HubUserId,
-    /// The name people see.
+    /// The display name.
     pub display_name: String,
 }
 
-/// What a room begins with, beside its key.
+/// The initial properties of a room, beside its key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Profile {
-    /// Its name; `None` in a direct chat, where each sees the other's.
+    /// Its name; `None` in a direct chat, where each user sees the name of the other.
     pub name: Option<String>,
-    /// One line about it.
+    /// Its topic.
     pub topic: Option<String>,
-    /// Who made it.
+    /// The user who created it; `None` if no user of this service did.
     pub created_by: Option<HubUserId>,
-    /// Who is in it from the first moment.
+    /// Its first members.
     pub members: Vec<HubUserId>,
-    /// What the homeserver told of it.
+    /// Its marks.
     pub marks: Marks,
 }
 
 impl RoomType {
-    /// The value in answers and in the database.
+    /// Returns the value in responses and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::General => "general",
@@ -125,7 +125,7 @@ impl RoomType {
         }
     }
 
-    /// Reads it back.
+    /// Parses the stored form; `None` if it is unknown.
     pub fn parse(stored: &str) -> Option<Self> {
         [Self::General, Self::Dm, Self::Entity, Self::Service, Self::Custom]
             .into_iter()
