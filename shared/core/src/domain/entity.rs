@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The id of an entity: a number, or a text. `42` and `"42"` name the same room.
+/// The id of an entity: a number or a text. `42` and `"42"` name the same room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum EntityId {
     /// A whole number, as in `docs/integration.md`.
     Number(i64),
-    /// For entities without a number.
+    /// A text, for entities without a number.
     Text(String),
 }
 
 impl EntityId {
-    /// Reads the canonical form back: a text that is a number's is a number.
+    /// Parses the canonical form. The canonical form of a number becomes a number.
     pub fn parse(canonical: &str) -> Self {
         match canonical.parse::<i64>() {
             Ok(number) if number.to_string() == canonical => Self::Number(number),
@@ -21,7 +21,7 @@ impl EntityId {
         }
     }
 
-    /// The one form that names the room.
+    /// Returns the canonical form, which names the room.
     pub fn canonical(&self) -> String {
         match self {
             Self::Number(number) => number.to_string(),
