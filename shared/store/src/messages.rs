@@ -121,7 +121,7 @@ fn edit(row: &Row) -> Option<Edit> {
     Some(Edit {
         of: EventId::new(row.get::<_, String>(0)),
         by: MatrixUserId::new(row.get::<_, String>(1)),
-        said: content::from_json(&row.get::<_, Value>(2))?,
+        content: content::from_json(&row.get::<_, Value>(2))?,
     })
 }
 
@@ -141,8 +141,8 @@ fn wire(n: usize, event: &IngestedEvent) -> Value {
         Change::Message { by, summary, .. } => {
             json!({ "change": "message", "hub_user": by, "summary": summary })
         }
-        Change::Edited { of, by, said } => json!({
-            "change": "edited", "of": of, "sender": by, "content": content::to_json(said), "summary": said.summary(),
+        Change::Edited { of, by, content } => json!({
+            "change": "edited", "of": of, "sender": by, "content": content::to_json(content), "summary": content.summary(),
         }),
         Change::Redacted { of } | Change::RedactedEdit { edit: of } => {
             json!({ "change": "redacted", "of": of })

@@ -262,7 +262,7 @@ impl HistoryReader {
         };
         let names = self.directory.names(events.iter().map(|event| &event.sender)).await?;
         let mut edits: HashMap<_, _> =
-            edits.into_iter().map(|edit| ((edit.of, edit.by), edit.said)).collect();
+            edits.into_iter().map(|edit| ((edit.of, edit.by), edit.content)).collect();
         let messages = events.into_iter().filter_map(|mut event| {
             // What we have taken in comes first; the homeserver's word is for what was edited before we listened.
             let known = edits.remove(&(event.event_id.clone(), event.sender.clone()));

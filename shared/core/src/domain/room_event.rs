@@ -35,7 +35,7 @@ pub enum Content {
         /// The edited message.
         of: EventId,
         /// The new content.
-        said: MessageContent,
+        content: MessageContent,
     },
     /// `m.room.redaction`.
     Redacted {

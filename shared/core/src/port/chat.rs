@@ -56,7 +56,7 @@ pub enum Change {
         /// The sender of the edit, who is also the sender of the message.
         by: MatrixUserId,
         /// The new content.
-        said: MessageContent,
+        content: MessageContent,
     },
     /// The redaction of a message, with its edits and files.
     Redacted {
@@ -88,7 +88,7 @@ pub struct Edit {
     /// The sender of the edit. It counts only if the same user sent the message.
     pub by: MatrixUserId,
     /// The new content.
-    pub said: MessageContent,
+    pub content: MessageContent,
 }
 
 /// A redacted edit: the state of its message without it.
@@ -338,7 +338,7 @@ impl Change {
     pub fn file(&self) -> Option<&File> {
         match self {
             Self::Message { file, .. } => file.as_ref(),
-            Self::Edited { said, .. } => said.file.as_ref(),
+            Self::Edited { content, .. } => content.file.as_ref(),
             _ => None,
         }
     }

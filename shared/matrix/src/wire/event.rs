@@ -103,8 +103,8 @@ fn content(event: &ClientEvent) -> Option<Content> {
             if relation("rel_type").as_deref() != Some("m.replace") {
                 return message(kind, &event.content).map(Content::Message);
             }
-            let said = message(kind, event.content.get("m.new_content")?)?;
-            Some(Content::Edited { of: EventId::new(relation("event_id")?), said })
+            let content = message(kind, event.content.get("m.new_content")?)?;
+            Some(Content::Edited { of: EventId::new(relation("event_id")?), content })
         }
         "m.reaction" => {
             Some(Content::Reaction { of: EventId::new(relation("event_id")?), key: relation("key")? })

@@ -64,7 +64,7 @@ pub async fn only_the_owner_of_a_file_shares_it(store: &dyn Store) -> Result<()>
     let ports = with_other_rooms(store).await?;
     ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
     let content = MessageContent { file: Some(file()), ..MessageContent::text("look", "m.image") };
-    let edit = Change::Edited { of: EventId::new("$3"), by: sender("bert"), said: content };
+    let edit = Change::Edited { of: EventId::new("$3"), by: sender("bert"), content };
     ports
         .messages
         .ingest(&[

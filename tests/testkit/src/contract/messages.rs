@@ -72,8 +72,11 @@ pub(super) fn mxc() -> Mxc {
 
 pub(super) fn edited(id: &str, of: &str, by: &str, body: &str) -> IngestedEvent {
     let by = sender(by);
-    let edit =
-        Change::Edited { of: EventId::new(of), by: by.clone(), said: MessageContent::text(body, "m.text") };
+    let edit = Change::Edited {
+        of: EventId::new(of),
+        by: by.clone(),
+        content: MessageContent::text(body, "m.text"),
+    };
     IngestedEvent { sender: by, ..ingested(id, edit) }
 }
 
@@ -236,7 +239,7 @@ pub async fn the_last_edit_of_each_sender_is_kept(store: &dyn Store) -> Result<(
     ports.messages.ingest(&events).await?;
     let mut edits = ports.messages.edits(std::slice::from_ref(&one)).await?;
     edits.sort_by(|a, b| a.by.cmp(&b.by));
-    let bodies: Vec<_> = edits.iter().map(|edit| (edit.by.as_str(), edit.said.body.as_str())).collect();
+    let bodies: Vec<_> = edits.iter().map(|edit| (edit.by.as_str(), edit.content.body.as_str())).collect();
     assert_eq!(bodies, [("@anna:hub.local", "best"), ("@bert:hub.local", "lies")]);
 
     let mut of_room =

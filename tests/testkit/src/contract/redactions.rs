@@ -25,7 +25,7 @@ fn redacted(event: &str, of: &str) -> IngestedEvent {
 async fn shown(ports: &Ports) -> Result<(Vec<String>, Option<String>)> {
     let edits = ports.messages.edits(&[id("$1")]).await?;
     let room = ports.room_views.room(TENANT, &user("anna"), &room("!1")).await?;
-    Ok((edits.into_iter().map(|edit| edit.said.body).collect(), room.and_then(|room| room.last_message)))
+    Ok((edits.into_iter().map(|edit| edit.content.body).collect(), room.and_then(|room| room.last_message)))
 }
 
 /// Returns the expected [`shown`] if message `$1` was edited to this text.
@@ -127,8 +127,9 @@ pub async fn a_file_is_removed_with_its_edit(store: &dyn Store) -> Result<()> {
     let ports = with_members(store).await?;
     let by = MatrixUserId::new("@anna:hub.local");
     let content = MessageContent { file: Some(file()), ..MessageContent::text("look", "m.image") };
-    let edit_with_file =
-        |event: &str| ingested(event, Change::Edited { of: id("$1"), by: by.clone(), said: content.clone() });
+    let edit_with_file = |event: &str| {
+        ingested(event, Change::Edited { of: id("$1"), by: by.clone(), content: content.clone() })
+    };
     let is_readable = async || -> Result<bool> {
         Ok(ports.messages.posted(TENANT, &user("anna"), &mxc()).await?.is_some())
     };
@@ -139,7 +140,7 @@ pub async fn a_file_is_removed_with_its_edit(store: &dyn Store) -> Result<()> {
         ("$6", redacted("$7", "$1")),
     ] {
         ports.messages.ingest(&[edit_with_file(edit)]).await?;
-        assert_eq!(ports.messages.edits(&[id("$1")]).await?[0].said, content);
+        assert_eq!(ports.messages.edits(&[id("$1")]).await?[0].content, content);
         assert!(is_readable().await?, "{edit} has the file");
         ports.messages.ingest(&[end]).await?;
         assert!(!is_readable().await?, "{edit} is redacted");

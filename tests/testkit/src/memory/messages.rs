@@ -181,11 +181,7 @@ impl Messages for Memory {
 /// Returns the last edit of each message by each sender; the edits come in order.
 fn last_of_each(edits: Vec<(&EventId, &StoredEdit)>) -> Vec<Edit> {
     let edits = edits.into_iter().map(|(_, edit)| ((edit.of.clone(), edit.by.clone()), edit.content.clone()));
-    edits
-        .collect::<HashMap<_, _>>()
-        .into_iter()
-        .map(|((of, by), content)| Edit { of, by, said: content })
-        .collect()
+    edits.collect::<HashMap<_, _>>().into_iter().map(|((of, by), content)| Edit { of, by, content }).collect()
 }
 
 impl Summary {
@@ -223,10 +219,10 @@ impl State {
                 let had_unread = self.count(event, by.as_ref(), summary);
                 reader = by.as_ref().filter(|_| had_unread);
             }
-            Change::Edited { of, by, said } => {
+            Change::Edited { of, by, content } => {
                 about.clone_from(of);
                 let (of, by, at) = (of.clone(), by.clone(), event.timestamp);
-                let edit = StoredEdit { room: room.clone(), of, by, at, content: said.clone() };
+                let edit = StoredEdit { room: room.clone(), of, by, at, content: content.clone() };
                 self.conversation.edits.insert(event.event_id.clone(), edit);
                 self.conversation.show_last(&room);
             }

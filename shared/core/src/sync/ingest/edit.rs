@@ -66,7 +66,7 @@ impl Ingest {
             timestamp: event.timestamp,
             file: said.file.as_ref(),
         })?;
-        Ok(Some((Change::Edited { of, by: writer.clone(), said }, told)))
+        Ok(Some((Change::Edited { of, by: writer.clone(), content: said }, told)))
     }
 
     /// What follows from a redaction.

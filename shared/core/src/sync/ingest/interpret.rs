@@ -35,7 +35,7 @@ impl Ingest {
                 let change = Change::Message { by, summary: said.summary(), file: said.file.clone() };
                 (change, self.message_payload(event, people)?)
             }
-            Content::Edited { of, said } => match self.edited(&event, of, said, people).await? {
+            Content::Edited { of, content } => match self.edited(&event, of, content, people).await? {
                 Some(interpreted) => interpreted,
                 None => return Ok(None),
             },

@@ -256,7 +256,7 @@ pub(crate) async fn edits_reactions_redactions_and_names_are_parsed(fixture: Fix
     let events = fixture.appservice.after(&id, &position, 20).await?.events;
     let contents: Vec<_> = events.into_iter().map(|event| event.content).collect();
     assert!(contents.iter().any(|content| matches!(content,
-        Content::Edited { of, said } if of == first && said.body == "better")));
+        Content::Edited { of, content } if of == first && content.body == "better")));
     assert!(contents.contains(&Content::Reaction { of: first.clone(), key: "👍".to_owned() }));
     assert!(contents.contains(&Content::Redacted { of: second.clone() }));
     assert!(contents.contains(&Content::Named("Neu".to_owned())));
