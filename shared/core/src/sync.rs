@@ -1,4 +1,4 @@
-//! The homeserver's side: ingests what it pushes, and reads what push did not bring.
+//! Engines that ingest the events of the homeserver: those it pushes, and those that push did not bring.
 
 pub mod adopt;
 pub mod backfill;

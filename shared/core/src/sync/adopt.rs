@@ -1,19 +1,22 @@
-//! Rooms that people make with other Matrix clients become rooms of ours when we first hear of them: the bot comes in,
-//! the room belongs to the tenant of who let it in, and a direct chat of two is *the* direct chat of these two unless they
-//! have one already. So do rooms that this service was making when its process ended: the homeserver has them, we do not.
+//! Adoption: a room that was created with another Matrix client becomes a room of this service at its first
+//! event.
 //!
-//! Left alone are rooms in which nobody else is yet, which are encrypted (we could read nothing in them: see
-//! `encryption.rs`) or spaces (they hold rooms, and no messages), which were replaced by another, and which the bot is
-//! just making. The successor of a room of ours takes its place (`upgrades.rs`).
+//! The bot joins the room, and the room belongs to the tenant of the member who let the bot in. A direct chat
+//! of two users becomes *the* direct chat of these two unless they have one already. A room that this service
+//! was creating when its process ended is adopted, too: the homeserver has it, the database does not.
 //!
-//! # Why within the push
-//! The homeserver waits for our answer while we ask it about the room, so the events behind this one wait, too; once for
-//! each room. A worker that adopted later would let them pass: what is said in the room meanwhile would stand in the log
-//! before the history that is taken over, or would have to be kept back room by room, and the event by which we heard of
-//! the room would be answered before anything keeps it. So long as it is not answered, the homeserver tells it again, in
-//! order, however often we fail: nothing that is known of the room has to be stored until all of it is. What a room is to
-//! us is stored in one act with its members; only the events of before can be missing if the process ends right after it,
-//! and these are in the history.
+//! Not adopted are: rooms without a second member; encrypted rooms, which the service cannot read
+//! (`encryption.rs`); spaces, which hold rooms and no messages; rooms with a successor; rooms that the bot is
+//! creating at this moment. The successor of a known room takes its place (`upgrades.rs`).
+//!
+//! # Why a push waits for the adoption
+//! The homeserver waits for the answer to a push while the service asks it about the room, once for each
+//! room. The events behind this one wait, too. If a worker adopted later, those events would enter the feed
+//! before the room's history, or would have to be held back room by room, and the first event of the room
+//! would be acknowledged before anything stores it. An event that is not acknowledged is pushed again, in
+//! order, after any number of failures, so nothing about the room has to be stored before the adoption is
+//! complete. One transaction stores the room with its members. If the process ends right after it, only the
+//! earlier events are missing from the feed; the room's history has them.
 
 mod profile;
 
@@ -37,9 +40,9 @@ use crate::{
     },
 };
 
-/// How long making a room may take at the most, whatever fails.
-const MAKING: Duration = Duration::from_mins(5);
-/// How long a room that cannot be adopted is left alone.
+/// Upper limit of the time in which the service creates a room, failures included.
+const CREATION_MAX: Duration = Duration::from_mins(5);
+/// Time for which a room that cannot be adopted is not tried again.
 const ADOPTION_REJECTED_FOR: Duration = Duration::from_mins(1);
 
 /// An adopted room.
@@ -47,7 +50,7 @@ const ADOPTION_REJECTED_FOR: Duration = Duration::from_mins(1);
 pub(crate) struct Adoption {
     /// The tenant that the room belongs to.
     pub(crate) tenant: TenantId,
-    /// The events from before the adoption, which are still to be ingested: oldest first.
+    /// The events from before the adoption that are still to be ingested, oldest first.
     pub(crate) backlog: Vec<RoomEvent>,
 }
 
@@ -64,7 +67,7 @@ pub struct Adopt {
     backfill: Arc<Backfill>,
     failures: Arc<RoomFailures>,
     ids: Arc<MatrixIds>,
-    /// Rooms that could not be adopted a short while ago.
+    /// Rooms that could not be adopted within the last [`ADOPTION_REJECTED_FOR`].
     adoption_rejected: Cache<RoomId, ()>,
 }
 
@@ -96,7 +99,7 @@ impl Adopt {
         }
     }
 
-    /// The tenant of a room of which we hear for the first time, if it is to be ours.
+    /// Adopts the unknown room of an event. Returns `None` if the room is not adopted.
     pub(crate) async fn adopt(&self, event: &RoomEvent) -> Result<Option<Adoption>> {
         if matches!(event.content, Content::Left(_)) || event.sender == self.ids.bot() {
             return Ok(None);
@@ -104,7 +107,7 @@ impl Adopt {
         self.adopt_from(&event.room_id, &event.sender).await
     }
 
-    /// The same, with a member of the room who lets us in.
+    /// Adopts a room with the help of a member, who invites the bot. Returns `None` if it is not adopted.
     pub(crate) async fn adopt_from(&self, room: &RoomId, member: &MatrixUserId) -> Result<Option<Adoption>> {
         if self.adoption_rejected.get(room).is_some() {
             return Ok(None);
@@ -112,9 +115,9 @@ impl Adopt {
         let people = self.directory.people([member].into_iter()).await?;
         let Some(host) = people.get(member) else { return Ok(None) };
         match self.try_to_adopt(room, host).await {
-            // It may not be read, or nobody may be invited: that will not change soon.
+            // The member may not read the room, or may not invite the bot: that will not change soon.
             Err(error) if error.failure() == Some(Failure::Rejected) => {
-                tracing::info!(%room, error = &error as &dyn std::error::Error, "a room cannot be adopted");
+                tracing::info!(%room, error = &error as &dyn std::error::Error, "room cannot be adopted");
                 self.adoption_rejected.put(room.clone(), ());
                 Ok(None)
             }
@@ -136,7 +139,7 @@ impl Adopt {
             return Ok(Some(Adoption { tenant, backlog }));
         }
         let others = summary.people.iter().any(|person| person.id != self.ids.of(host));
-        let key = self.key_of_ours(&summary);
+        let key = self.key_by_alias(&summary);
         let is_made_here = summary.made_by == self.ids.bot();
         if summary.marks.is_encrypted && !summary.is_space && !summary.is_upgraded {
             self.encryption.warn(tenant, room, host, &summary).await?;
@@ -145,8 +148,8 @@ impl Adopt {
             }
             return Ok(None);
         }
-        let is_none_to_talk_in = summary.is_space || summary.is_upgraded;
-        if is_none_to_talk_in || (is_made_here && key.as_ref().is_none_or(|key| key.tenant != tenant)) {
+        let has_no_messages = summary.is_space || summary.is_upgraded;
+        if has_no_messages || (is_made_here && key.as_ref().is_none_or(|key| key.tenant != tenant)) {
             self.adoption_rejected.put(room.clone(), ());
             return Ok(None);
         }
@@ -158,7 +161,7 @@ impl Adopt {
         let mut users = Vec::new();
         for person in &summary.people {
             let Some(user) = people.get(&person.id).filter(|user| user.tenant() == tenant) else { continue };
-            // As everywhere here: who is invited is in.
+            // An invited user of this service joins at once.
             if person.is_joined
                 || self.invitations.accept(room, &person.id).await?
                 || self.invitations.is_in(room, &person.id).await?
@@ -172,18 +175,21 @@ impl Adopt {
             Some(key) => self.rooms.register(&key, room, &profile).await.map(drop)?,
             None => self.register_adopted(tenant, room, &summary, &users, &profile).await?,
         }
-        tracing::info!(%room, %tenant, is_made_here, "adopted a room");
+        tracing::info!(%room, %tenant, is_made_here, "room adopted");
         Ok(Some(Adoption { tenant, backlog }))
     }
 
-    /// The key of a room that the bot made for somebody, if that was so long ago that nobody is at it any more.
-    fn key_of_ours(&self, summary: &RoomSummary) -> Option<RoomKey> {
-        let is_over = summary.made_at < self.clock.now() - MAKING;
-        let alias = summary.alias.as_ref().filter(|_| is_over && summary.made_by == self.ids.bot())?;
+    /// Returns the key of a room that the bot created, by its alias. Returns `None` while a process may still
+    /// be creating the room.
+    fn key_by_alias(&self, summary: &RoomSummary) -> Option<RoomKey> {
+        let is_finished = summary.made_at < self.clock.now() - CREATION_MAX;
+        let alias = summary.alias.as_ref().filter(|_| is_finished && summary.made_by == self.ids.bot())?;
         let (localpart, server) = alias.strip_prefix('#')?.split_once(':')?;
         RoomKey::of_alias(localpart).filter(|_| server == self.ids.server_name())
     }
 
+    /// Registers an adopted room: as the direct chat of two users if it is one, otherwise as a room of its
+    /// own.
     async fn register_adopted(
         &self,
         tenant: TenantId,
@@ -192,18 +198,18 @@ impl Adopt {
         users: &[&User],
         profile: &Profile,
     ) -> Result<()> {
-        let strangers = summary.people.iter().filter(|person| person.id != self.ids.bot()).count();
+        let member_count = summary.people.iter().filter(|person| person.id != self.ids.bot()).count();
         if let [one, other] = users
             && summary.is_direct
-            && strangers == users.len()
+            && member_count == users.len()
             && let Some(pair) = Pair::of(one.id(), other.id())
         {
-            // Before anything is stored: if it fails, all of this comes again.
+            // These calls come before the first write: if one fails, the whole adoption is repeated.
             let (one, other) = (self.ids.of(one), self.ids.of(other));
             self.membership_calls.show_as_direct(room, &one, &other).await?;
             self.membership_calls.show_as_direct(room, &other, &one).await?;
             let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
-            // A direct chat is called by its partner.
+            // Each user sees a direct chat under the name of the other one.
             let profile = Profile { name: None, ..profile.clone() };
             if self.rooms.register(&key, room, &profile).await? == *room {
                 return Ok(());

@@ -1,4 +1,4 @@
-//! Events of a room from before this service read it.
+//! Backfill: reads the events of a room that are older than its registration here.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::{
     port::{self, Ports},
 };
 
-/// Most pages that are read back.
+/// Most pages that are read.
 const PAGES: usize = 5;
 /// Most events of a page.
 const PAGE: u32 = 100;
@@ -22,7 +22,7 @@ impl Backfill {
         Self { timeline: ports.timeline.clone() }
     }
 
-    /// What was said before us, oldest first; of an old room only the last of it.
+    /// Returns the last events of a room, oldest first, at most [`PAGES`] pages of them.
     pub(crate) async fn recent(&self, room: &RoomId) -> Result<Vec<RoomEvent>> {
         let (mut events, mut from) = (Vec::new(), None);
         for _ in 0..PAGES {

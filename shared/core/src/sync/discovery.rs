@@ -1,5 +1,8 @@
-//! Rooms of which we have not heard: made with other clients while push was away, without the bot in them. Its `/sync`
-//! shows only rooms in which it is, so those who may use other clients are asked for theirs, in their name, a few at a time.
+//! Discovery of rooms that were created with other clients while push was away, and in which the bot is no
+//! member.
+//!
+//! The bot's `/sync` shows only its own rooms. So the users who may use other clients are asked for theirs,
+//! in their name, a few at a time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,20 +20,21 @@ use crate::{
     sync::{ingest::Ingest, quarantine::Quarantine, reconcile::LEASE},
 };
 
-/// How many users are asked at once.
+/// Number of users whose rooms are read by one call.
 const USERS: i64 = 5;
 
-/// Most rooms of one of them that are looked at; the others are when these are adopted, or left alone.
+/// Most rooms of one user that are tried by one call. The others follow once these are adopted or cooling
+/// down.
 const ROOMS: usize = 20;
 
-/// First pause before a room that was not adopted is looked at again: somebody may be about to be invited into it. Each
-/// look in vain doubles it.
+/// First pause before the next attempt to adopt a room: somebody may be about to be invited into it. Each
+/// failed attempt doubles the pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The longest such pause.
+/// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
-/// When a room that was not adopted is looked at again.
+/// The pause before the next attempt to adopt a room.
 #[derive(Clone, Copy)]
 pub(crate) struct AdoptionCooldown {
     until: Timestamp,
@@ -49,7 +53,7 @@ pub struct Discovery {
     clock: Arc<dyn port::Clock>,
     ingest: Arc<Ingest>,
     ids: Arc<MatrixIds>,
-    /// Rooms that were not adopted, with the time of the next look.
+    /// Rooms that were not adopted, with the time of the next attempt.
     adoption_cooldown: Cache<RoomId, AdoptionCooldown>,
 }
 
@@ -67,8 +71,9 @@ impl Discovery {
         }
     }
 
-    /// Adopts rooms of the next few users after this one, from the first without one. Returns where it goes on; `None`:
-    /// everybody has been asked, or another worker is at it.
+    /// Adopts rooms of the next few users after `after`, or of the first ones. Returns the last of these
+    /// users, with which the caller continues. Returns `None` after the last user, or if another worker holds
+    /// the lease.
     pub async fn discover(&self, worker: &str, after: Option<&HubUserId>) -> Result<Option<HubUserId>> {
         if self.reconciliation.claim(worker, LEASE).await?.is_none() {
             return Ok(None);
@@ -86,7 +91,7 @@ impl Discovery {
             if let Err(error) = self.ingest.adopt_from(&room, &user).await {
                 quarantine.hold(&room, error)?;
             }
-            // If it was not adopted, others come first.
+            // If the room was not adopted, others come first.
             self.cool_down(room);
             if !self.reconciliation.advance(worker, None, LEASE).await? {
                 return Ok(());
@@ -102,16 +107,16 @@ impl Discovery {
     }
 
     fn is_cooling_down(&self, room: &RoomId) -> bool {
-        self.adoption_cooldown.get(room).is_some_and(|left| self.clock.now() < left.until)
+        self.adoption_cooldown.get(room).is_some_and(|cooldown| self.clock.now() < cooldown.until)
     }
 
-    /// Rooms of theirs that are none of ours.
+    /// Returns rooms of a user that the service does not know and that are not cooling down.
     async fn undiscovered(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
         let mut rooms = match self.membership_calls.rooms_of(user).await {
-            // Nobody waits for one account that the homeserver does not want to show.
+            // One account that the homeserver does not show delays nobody.
             Err(error) if is_of_one_user(&error) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::warn!(%user, error, "the rooms of a user cannot be asked for");
+                tracing::warn!(%user, error, "rooms of a user cannot be read");
                 return Ok(Vec::new());
             }
             rooms => rooms?,

@@ -1,4 +1,4 @@
-//! Encryption: rooms that somebody encrypts later, and encrypted rooms with people who read here only.
+//! Notices about encryption: the service cannot read encrypted rooms, and posts a notice there.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     port::{self, Ports, RoomSummary},
 };
 
-/// Tells people that they do not get what is sent in an encrypted room.
+/// Posts notices in encrypted rooms, for members who do not receive the messages there.
 pub struct Encryption {
     room_records: Arc<dyn port::RoomRecords>,
     room_state: Arc<dyn port::RoomState>,
@@ -54,21 +54,22 @@ impl Encryption {
         }
     }
 
-    /// Somebody switched encryption on in a room of ours: it is said there, once, and nothing else is sent into it any
-    /// more.
+    /// Marks a known room as encrypted after a notice in it. From then on nothing is sent to the room.
     pub(crate) async fn room_was_encrypted(&self, room: &RoomId) -> Result<()> {
         if self.room_records.marks(room).await?.is_none_or(|marks| marks.is_encrypted) {
             return Ok(());
         }
-        // Before it is stored: should the process end in between, the same transaction says it once.
-        self.announce_in(room, "encrypted", notices::ENCRYPTED).await?;
+        // The notice comes before the mark. If the process ends in between, the repeated notice has the same
+        // transaction id, so that it stands in the room once.
+        self.post_notice(room, "encrypted", notices::ENCRYPTED).await?;
         self.room_records.mark(room, Marks::ENCRYPTED).await?;
         self.registry.note_encryption(room);
-        tracing::info!(%room, "a room was encrypted: nothing is sent into it any more");
+        tracing::info!(%room, "room was encrypted; nothing is sent to it any more");
         Ok(())
     }
 
-    /// Says in an encrypted room, once, who does not get what is said in it. To two of them their plain chat is offered.
+    /// Posts a notice in an encrypted room, once, with the members who do not receive its messages. If the
+    /// room has two members, the notice offers their unencrypted chat.
     pub(crate) async fn warn(
         &self,
         tenant: TenantId,
@@ -77,28 +78,29 @@ impl Encryption {
         summary: &RoomSummary,
     ) -> Result<()> {
         let people = self.directory.people(summary.people.iter().map(|person| &person.id)).await?;
-        let deaf = who_reads_here_only(tenant, summary, &people);
-        if deaf.is_empty() || self.room_records.is_warned(room).await? {
+        let unreached = users_of_this_client_only(tenant, summary, &people);
+        if unreached.is_empty() || self.room_records.is_warned(room).await? {
             return Ok(());
         }
         self.timeline.enter(room, &self.ids.of(host)).await?;
         let others = summary.people.iter().filter(|person| person.id != self.ids.bot());
-        let plain = match deaf[..] {
+        let plain = match unreached[..] {
             [partner] if others.count() == 2 => self.plain_chat(tenant, room, host, partner).await?,
             _ => None,
         };
-        let names: Vec<_> = deaf.iter().map(|user| user.identity.display_name.as_str()).collect();
+        let names: Vec<_> = unreached.iter().map(|user| user.identity.display_name.as_str()).collect();
         let text = match plain {
             Some(plain) => notices::unread_chat(&names.join(", "), &plain),
             None => notices::unread_room(&names.join(", ")),
         };
-        self.announce_in(room, "unread", &text).await?;
-        // It could read nothing in there.
+        self.post_notice(room, "unread", &text).await?;
+        // The bot cannot read the messages of the room.
         self.room_state.leave_as_bot(room).await?;
         self.room_records.warned(room).await
     }
 
-    /// The plain chat of two, in which both are told why it is there; `None` if there can be none, or it is encrypted too.
+    /// Returns the unencrypted chat of two users, after a notice in it about its purpose. Returns `None` if
+    /// there can be none, or if it is encrypted, too.
     async fn plain_chat(
         &self,
         tenant: TenantId,
@@ -109,10 +111,10 @@ impl Encryption {
         let Some(pair) = Pair::of(host.id(), partner.id()) else { return Ok(None) };
         let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
         let plain = match self.chats.direct_chat(&key, [host, partner]).await {
-            // One of their accounts cannot be used: that is no reason to keep the other rooms waiting.
+            // An account that cannot be used must not hold back other rooms.
             Err(error) if !error.is_transient() => {
                 let error: &dyn std::error::Error = &error;
-                tracing::info!(%room, error, "no plain chat can be offered");
+                tracing::info!(%room, error, "unencrypted chat cannot be offered");
                 return Ok(None);
             }
             plain => plain?,
@@ -121,17 +123,17 @@ impl Encryption {
             return Ok(None);
         }
         let kind = format!("plain {room}");
-        self.announce_in(&plain, &kind, &notices::plain_chat(&host.identity.display_name)).await?;
+        self.post_notice(&plain, &kind, &notices::plain_chat(&host.identity.display_name)).await?;
         Ok(Some(plain))
     }
 
-    /// Says something as the bot, once for each `kind`. That the bot may not say it is no error.
-    async fn announce_in(&self, room: &RoomId, kind: &str, text: &str) -> Result<()> {
+    /// Posts a notice as the bot, once for each `kind`. A homeserver that rejects it causes no error.
+    async fn post_notice(&self, room: &RoomId, kind: &str, text: &str) -> Result<()> {
         let transaction = self.transactions.of_notice(room, kind).await?;
         match self.homeserver.send(room, &transaction, &notices::content(text)).await {
             Err(error) if error.failure() == Some(Failure::Rejected) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::info!(%room, error, "the bot may not say something in a room");
+                tracing::info!(%room, error, "homeserver rejected a notice of the bot");
                 Ok(())
             }
             result => result.map(drop),
@@ -139,7 +141,12 @@ impl Encryption {
     }
 }
 
-fn who_reads_here_only<'p>(tenant: TenantId, summary: &RoomSummary, people: &'p People) -> Vec<&'p User> {
+/// Returns the members of the tenant who cannot use another Matrix client.
+fn users_of_this_client_only<'p>(
+    tenant: TenantId,
+    summary: &RoomSummary,
+    people: &'p People,
+) -> Vec<&'p User> {
     let users = summary.people.iter().filter_map(|person| people.get(&person.id));
     users.filter(|user| user.tenant() == tenant && !user.external_client_enabled).collect()
 }

@@ -1,19 +1,20 @@
-//! What the homeserver tells us: messages, their changes and memberships, from whatever client. Each event counts once,
-//! however often it is told and from wherever: by the answer to a send of ours, by the homeserver's push, or by
-//! reconciliation.
+//! Ingestion of room events: messages, their changes, and memberships, from any client. Each event counts
+//! once by its id, whether the response to a send, a push or reconciliation brought it.
 //!
 //! # Order
-//! The log has the order of the room as long as each source hands over a room's events in that room's order and without
-//! a hole, beginning where the others have arrived; then whoever comes first with an event has also brought, or found,
-//! everything before it.
-//! * Once the homeserver has a message of ours, its sender is answered; the homeserver pushes the message back to us. If
-//!   push is late, everything is taken in that stands in the room since the reconciled position
-//!   ([`reconcile`](crate::reconcile)), and the message with it (`echo.rs`).
-//! * Reconciliation reads on from its position, and fills what the homeserver leaves out.
-//! * Push is in order, but a homeserver that is killed can lose one and go on with the next after its restart. So the first
-//!   push of a room on a new connection is ingested after everything since the reconciled position (`push.rs`, where the
-//!   bounds of this are). The order of the log can differ from the room's only if a push is lost on a connection that goes
-//!   on, and the next one comes before the worker's reading: after a quarter of a second, or the seconds of a takeover.
+//! The feed has the order of the room as long as each source delivers a room's events in that room's order
+//! and without gaps, from where the other sources have arrived. Then the first source of an event has also
+//! delivered, or read, everything before it.
+//! * The sender of a message gets an answer once the homeserver has the message; the homeserver then pushes
+//!   it as an echo. If that push is late, all events of the room since the stored sync token are ingested,
+//!   and the message with them (`pending_echoes.rs`).
+//! * Reconciliation reads on from the sync token, and fills the gaps of `/sync`
+//!   ([`reconcile`](crate::sync::reconcile)).
+//! * Push is in order, but a homeserver that is killed can lose a transaction and continue with the next one
+//!   after its restart. So the first push of a room on a new connection is ingested after all events since
+//!   the sync token; `push.rs` states the limits. The order can differ from the room's only if a push is lost
+//!   on a connection that continues, and the next push comes before the worker has read the lost events. That
+//!   takes a quarter of a second, or some seconds if another worker takes over.
 
 mod edit;
 mod interpret;
@@ -42,10 +43,10 @@ use crate::{
     },
 };
 
-/// How many events are taken in at once.
+/// Most events that are stored in one transaction.
 const BATCH: usize = 100;
 
-/// Ingests events of rooms.
+/// Ingests events of rooms, and adopts unknown rooms.
 pub struct Ingest {
     messages: Arc<dyn port::Messages>,
     room_records: Arc<dyn port::RoomRecords>,
@@ -98,11 +99,11 @@ impl Ingest {
         }
     }
 
-    /// Ingests room events in the given order, and adopts rooms that are new.
+    /// Ingests room events in the given order, and adopts unknown rooms.
     ///
     /// # Errors
-    /// If the homeserver fails for one room, its later events are held back, and the first such error is returned after
-    /// all other rooms were ingested. Call again with the same events.
+    /// If the homeserver fails for one room, its later events are held back, and the first such error is
+    /// returned after all other rooms were ingested. Call again with the same events.
     pub async fn receive(&self, events: Vec<RoomEvent>) -> Result<()> {
         let mut quarantine = Quarantine::default();
         let mut adopted = HashMap::new();
@@ -115,7 +116,8 @@ impl Ingest {
         quarantine.into_result()
     }
 
-    /// Adopts a room with the help of a member, and ingests its backlog. Returns `false` if it was not adopted.
+    /// Adopts a room with the help of a member, and ingests its backlog. Returns `false` if it was not
+    /// adopted.
     pub(crate) async fn adopt_from(&self, room: &RoomId, member: &MatrixUserId) -> Result<bool> {
         let Some(Adoption { backlog, .. }) = self.adopt.adopt_from(room, member).await? else {
             return Ok(false);
@@ -123,8 +125,8 @@ impl Ingest {
         self.receive(backlog).await.map(|()| true)
     }
 
-    /// Takes the events of the next batch from the queue, each with the tenant of its room. If a room is adopted, the batch
-    /// ends before its event, and the room's backlog is put in front of that event.
+    /// Takes the events of the next batch from the queue, each with the tenant of its room. If a room is
+    /// adopted, the batch ends before its event, and the room's backlog is put in front of that event.
     async fn next_batch(
         &self,
         queue: &mut VecDeque<RoomEvent>,
@@ -160,7 +162,7 @@ impl Ingest {
         Ok(batch)
     }
 
-    /// Ingests a batch. Returns the backlog of the rooms that replaced one of ours.
+    /// Ingests a batch. Returns the backlog of rooms that replaced a known one.
     async fn ingest_batch(
         &self,
         batch: Vec<(TenantId, RoomEvent)>,
@@ -192,16 +194,17 @@ impl Ingest {
         Ok(backlog)
     }
 
-    /// Stores events at once; one by one if the database rejects one of them, which would come back for ever.
+    /// Stores events in one transaction. If the database rejects one of them, stores them one by one and
+    /// skips that one, which would otherwise be pushed again forever.
     async fn ingest(&self, events: &[IngestedEvent]) -> Result<()> {
-        let is_refused = |error: &Error| error.failure() == Some(Failure::Rejected);
+        let is_rejected = |error: &Error| error.failure() == Some(Failure::Rejected);
         match self.messages.ingest(events).await {
-            Err(error) if is_refused(&error) => {}
+            Err(error) if is_rejected(&error) => {}
             result => return result.map(drop),
         }
         for one in events {
             match self.messages.ingest(std::slice::from_ref(one)).await {
-                Err(error) if is_refused(&error) => {
+                Err(error) if is_rejected(&error) => {
                     let error: &dyn std::error::Error = &error;
                     tracing::error!(event = %one.event_id, room = %one.room, error, "event rejected by the database; skipped");
                 }
@@ -211,7 +214,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Drops what this process remembers of redacted messages.
+    /// Drops redacted messages from the caches of this process.
     fn forget_redacted(&self, events: &[IngestedEvent]) {
         for event in events {
             if let Change::Redacted { of } | Change::RedactedEdit { edit: of } = &event.change {

@@ -1,4 +1,5 @@
-//! Invitations by other Matrix clients: whoever is invited to a room of ours is in it, as with our own API.
+//! Invitations by other Matrix clients: an invited user of this service joins the room at once, as with its
+//! own API.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::{
     sync::quarantine::RoomFailures,
 };
 
-/// Accepts invitations.
+/// Accepts invitations for users of this service.
 pub struct Invitations {
     membership_calls: Arc<dyn port::MembershipCalls>,
     memberships: Arc<dyn port::Memberships>,
@@ -41,8 +42,8 @@ impl Invitations {
         }
     }
 
-    /// Somebody in a room of ours was invited by another client: as everywhere here, who is invited is in. An invitation
-    /// that is told late may be accepted, declined or withdrawn by now: then it does nothing.
+    /// Accepts an invitation to a known room for the invited user. Does nothing if the invitation was
+    /// accepted, declined or withdrawn in the meantime.
     pub(crate) async fn accept_for_member(&self, tenant: TenantId, event: &RoomEvent) -> Result<()> {
         let Content::Invited(invited) = &event.content else { return Ok(()) };
         if event.sender == self.ids.bot() || self.room_records.former(&event.room_id).await?.is_some() {
@@ -57,18 +58,19 @@ impl Invitations {
         Ok(())
     }
 
-    /// Whether they are in by now, as the homeserver says: what is told of it may be late, and another process quicker.
-    pub(crate) async fn is_in(&self, room: &RoomId, person: &MatrixUserId) -> Result<bool> {
-        match self.membership_calls.rooms_of(person).await {
+    /// Returns whether the user is a member now. It asks the homeserver, since events can be late and another
+    /// process can be quicker.
+    pub(crate) async fn is_in(&self, room: &RoomId, user: &MatrixUserId) -> Result<bool> {
+        match self.membership_calls.rooms_of(user).await {
             Err(error) if error.failure() == Some(Failure::Rejected) => Ok(false),
             rooms => Ok(rooms?.contains(room)),
         }
     }
 
-    /// Whether who is invited has come in by this.
+    /// Accepts an invitation. Returns `true` if the user joined by this call.
     pub(crate) async fn accept(&self, room: &RoomId, invited: &MatrixUserId) -> Result<bool> {
         match self.membership_calls.accept(room, invited).await {
-            // The room is closed, or the bot was put out of it.
+            // The room is closed, or the bot was removed from it.
             Err(error) if error.failure() == Some(Failure::Rejected) => Ok(false),
             accepted => accepted,
         }

@@ -1,4 +1,5 @@
-//! Late echoes: a message of ours that push does not bring soon is read from its room, once for all that wait there.
+//! Late echoes: if push does not bring a sent message soon, its room is read, once for all messages that wait
+//! there.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,11 +19,12 @@ use crate::{
     sync::{backfill::Backfill, catch_up::CatchUp, ingest::Ingest, push::Push},
 };
 
-/// Time that push may take while nothing is pushed to this process.
+/// Time that push may take while the homeserver pushes nothing to this process.
 const PUSH: Duration = Duration::from_millis(100);
 
-/// Time that push may take while it works: under load a message waits for the transactions before its own. Reading it
-/// from the room would give the homeserver even more to do. A reader of the room is not kept waiting for this.
+/// Time that push may take while the homeserver pushes: under load a message waits for the transactions
+/// before its own, and reading the room would add to the load. If a caller waits for the room, this time does
+/// not apply.
 const PUSH_UNDER_LOAD: Duration = Duration::from_millis(500);
 
 /// Ingests late echoes, and the messages that were sent while a room was created.
@@ -35,8 +37,8 @@ pub struct PendingEchoes {
     echoes: Arc<Echoes>,
 }
 
-/// Echoes that are being read from their room. When it is dropped, nobody waits for them any longer.
-struct Reading<'e> {
+/// Echoes that are being read from their room. Dropping it ends the wait for them.
+struct EchoRead<'e> {
     echoes: &'e Echoes,
     room: RoomId,
     ids: Vec<EventId>,
@@ -61,7 +63,7 @@ impl PendingEchoes {
         }
     }
 
-    /// Does what use cases leave to this floor, until the queue ends.
+    /// Works off the follow-ups of the use cases, side by side, until the queue ends.
     pub(crate) async fn run(self: Arc<Self>, mut queue: FollowUpQueue) {
         while let Some((work, token)) = queue.recv().await {
             let echoes = Arc::clone(&self);
@@ -75,7 +77,7 @@ impl PendingEchoes {
         }
     }
 
-    /// Ingests an event of ours unless push brings it soon.
+    /// Ingests a sent message unless push brings it soon.
     async fn wait_or_read(&self, RoomEvent { room_id: room, event_id: id, .. }: RoomEvent) {
         let sent = Instant::now();
         sleep(PUSH).await;
@@ -90,16 +92,16 @@ impl PendingEchoes {
             return;
         }
         let ids = events.iter().map(|event| event.event_id.clone()).collect();
-        let reading = Reading { echoes: &self.echoes, room, ids };
-        // The homeserver has them in any case, so nothing that fails here is lost: push or reconciliation brings it.
-        if let Err(error) = self.read_back(&reading.room, events).await {
+        let read = EchoRead { echoes: &self.echoes, room, ids };
+        // The homeserver has these messages. After a failure, push or reconciliation brings them.
+        if let Err(error) = self.ingest_missing(&read.room, events).await {
             let error: &dyn std::error::Error = &error;
-            tracing::warn!(room = %reading.room, error, "ingesting messages of ours is left to reconciliation");
+            tracing::warn!(room = %read.room, error, "late echoes cannot be read; left to reconciliation");
         }
     }
 
-    /// Ingests the messages that were sent while a room of ours was created, and passed over. A message of this moment can
-    /// come before them.
+    /// Ingests the messages that were sent and skipped while the service created a room. A message of this
+    /// moment can come before them.
     async fn backfill(&self, room: &RoomId) {
         let ingested = match self.backfill.recent(room).await {
             Ok(events) => self.ingest.receive(events).await,
@@ -107,12 +109,12 @@ impl PendingEchoes {
         };
         if let Err(error) = ingested {
             let error: &dyn std::error::Error = &error;
-            tracing::warn!(%room, error, "messages from the creation of a room are in its history only");
+            tracing::warn!(%room, error, "backfill of a created room failed; its first messages are in its history only");
         }
     }
 
-    /// Takes events of a room in, unless another process has heard of them by push.
-    async fn read_back(&self, room: &RoomId, events: Vec<RoomEvent>) -> Result<()> {
+    /// Ingests sent messages of a room unless another process has ingested them by push.
+    async fn ingest_missing(&self, room: &RoomId, events: Vec<RoomEvent>) -> Result<()> {
         let mut missing = Vec::with_capacity(events.len());
         for event in events {
             if !self.messages.is_ingested(&event.event_id).await? {
@@ -123,7 +125,7 @@ impl PendingEchoes {
     }
 }
 
-impl Drop for Reading<'_> {
+impl Drop for EchoRead<'_> {
     fn drop(&mut self) {
         self.echoes.wait_no_more(self.ids.iter().map(|id| (&self.room, id)));
     }

@@ -1,4 +1,5 @@
-//! Provisioning by the worker: onboards the users whose account is due, and accepts the invitations that wait for them.
+//! Provisioning by the worker: onboards the users whose account is due, and accepts their pending
+//! invitations.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,13 +17,13 @@ use crate::{
     sync::{ingest::Ingest, invitations::Invitations},
 };
 
-/// How long one worker may take for an account before another may try.
+/// Lease on a user: after this time another worker may provision them.
 const LEASE: Duration = Duration::from_mins(1);
 
-/// The most accounts that a worker claims at once.
+/// Most users that a worker claims at once.
 const BATCH: usize = 8;
-/// How long it is known that the homeserver refused an account.
-const REFUSED_FOR: Duration = Duration::from_hours(24);
+/// Time for which a rejected account is not logged again.
+const REJECTED_FOR: Duration = Duration::from_hours(24);
 
 /// Provisions users whose account is due.
 pub struct Provisioning {
@@ -35,8 +36,8 @@ pub struct Provisioning {
     ingest: Arc<Ingest>,
     invitations: Arc<Invitations>,
     ids: Arc<MatrixIds>,
-    /// Users whose account the homeserver refused a while ago.
-    refused: Cache<HubUserId, ()>,
+    /// Users whose account the homeserver rejected within the last [`REJECTED_FOR`].
+    rejected: Cache<HubUserId, ()>,
 }
 
 impl Provisioning {
@@ -58,18 +59,18 @@ impl Provisioning {
             ingest: ingest.clone(),
             invitations: invitations.clone(),
             ids: ids.clone(),
-            refused: Cache::with_ttl(REFUSED_FOR),
+            rejected: Cache::with_ttl(REJECTED_FOR),
         }
     }
 
-    /// Makes a user's account and rooms ready, and marks them as provisioned. Idempotent.
+    /// Prepares a user's account and rooms, and marks the user as provisioned. Idempotent.
     async fn provision(&self, user: &User) -> Result<()> {
         self.onboarding.provision(user).await?;
         self.accept_invitations(user).await?;
         self.users.provisioned(user).await
     }
 
-    /// Provisions users whose account is due. Returns how many it took.
+    /// Provisions users whose account is due. Returns their number.
     pub async fn provision_due(&self) -> Result<usize> {
         let due = self.claim(BATCH).await?;
         let results = futures::future::join_all(due.iter().map(|user| self.provision_claimed(user))).await;
@@ -77,30 +78,32 @@ impl Provisioning {
         Ok(due.len())
     }
 
-    /// Claims at most so many users whose account is due, fairly between tenants.
+    /// Claims at most `most` users whose account is due, fairly between tenants.
     pub async fn claim(&self, most: usize) -> Result<Vec<User>> {
         self.users.claim_due(LEASE, i64::try_from(most).unwrap_or(i64::MAX)).await
     }
 
-    /// Provisions a claimed user; if the homeserver fails, the account is due again later. An error leaves it to the end
-    /// of its lease.
+    /// Provisions a claimed user, or postpones the account if the homeserver fails.
+    ///
+    /// # Errors
+    /// If the database fails. The account is due again after its lease.
     pub async fn provision_claimed(&self, user: &User) -> Result<()> {
         let Err(error) = self.provision(user).await else { return Ok(()) };
         if is_account_taken(&error) {
-            return Ok(()); // logged, and due again already
+            return Ok(()); // logged and postponed by onboarding
         }
-        // An account that the homeserver refuses is told of once, not with each attempt.
-        if error.refusal().is_none() || self.refused.get(user.id()).is_none() {
-            tracing::warn!(user = %user.id(), error = &error as &dyn std::error::Error, "provisioning is postponed");
+        // A rejected account is logged once, not with each attempt.
+        if error.refusal().is_none() || self.rejected.get(user.id()).is_none() {
+            tracing::warn!(user = %user.id(), error = &error as &dyn std::error::Error, "provisioning failed; postponed");
         }
         if error.refusal().is_some() {
-            self.refused.put(user.id().clone(), ());
+            self.rejected.put(user.id().clone(), ());
         }
         self.users.postpone(user.id()).await
     }
 
-    /// Accepts the invitations that other clients sent before there was an account: as everywhere here, who is invited is
-    /// in. Only those who may use other clients can have sent one.
+    /// Accepts the invitations that other clients sent before the account was ready. Only users who may use
+    /// other clients can have sent one.
     async fn accept_invitations(&self, user: &User) -> Result<()> {
         if self.external_access.allowed(None, 1).await?.is_empty() {
             return Ok(());
@@ -111,7 +114,7 @@ impl Provisioning {
     async fn accept_each_invitation(&self, user: &User) -> Result<()> {
         let id = self.ids.of(user);
         for (room, inviter) in self.room_state.invitations(&id).await? {
-            let taken = match self.registry.tenant_of(&room).await? {
+            let result = match self.registry.tenant_of(&room).await? {
                 Some(tenant) if tenant == user.tenant() => match self.invitations.accept(&room, &id).await {
                     Ok(true) => self.memberships.add(tenant, &room, user.id()).await,
                     Ok(false) => Ok(()),
@@ -120,13 +123,13 @@ impl Provisioning {
                 Some(_) => Ok(()),
                 None => self.ingest.adopt_from(&room, &inviter).await.map(drop),
             };
-            match taken {
-                // A room over which the homeserver fails keeps nobody out of the others.
+            match result {
+                // A room whose homeserver calls fail must not hold back the user's other rooms.
                 Err(error) if matches!(error.failure(), Some(Failure::Broken | Failure::Rejected)) => {
                     let error: &dyn std::error::Error = &error;
-                    tracing::warn!(user = %user.id(), %room, error, "an invitation cannot be accepted");
+                    tracing::warn!(user = %user.id(), %room, error, "invitation cannot be accepted");
                 }
-                taken => taken?,
+                result => result?,
             }
         }
         Ok(())

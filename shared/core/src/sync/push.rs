@@ -1,16 +1,17 @@
-//! Transactions that the homeserver pushes (Matrix specification, "Application Service API", "Pushing events").
+//! Transactions that the homeserver pushes (Matrix specification, "Application Service API", "Pushing
+//! events").
 //!
-//! Push is in order, but a homeserver that is killed can lose a transaction and push the next one after its restart. A
-//! restarted homeserver comes with a new connection. Therefore a room's first push on a new connection, and in a new
-//! process, is ingested only after everything that stands in the room since the reconciled position. Later pushes on
-//! that connection cost nothing more.
+//! Push is in order, but a homeserver that is killed can lose a transaction and push the next one after its
+//! restart. A restarted homeserver comes with a new connection. Therefore a room's first push on a new
+//! connection, and in a new process, is ingested only after everything that stands in the room since the
+//! stored sync token. Later pushes on that connection cost nothing more.
 //!
-//! Conduit opens a connection for each push. A new connection right after the push before is no restart, since a
-//! homeserver needs longer than that to start: it counts as the connection before.
+//! Conduit opens a connection for each push. A new connection right after the push before is no restart,
+//! since a homeserver needs longer than that to start: it counts as the connection before.
 //!
-//! A proxy that keeps its own connections hides this. Then an event whose push was lost is ingested by the reconciling
-//! worker, after its successors if these were pushed within the quarter of a second that the worker takes, or within the
-//! seconds in which another worker takes over.
+//! A proxy that keeps its own connections hides a restart. Then the reconciling worker ingests the events of
+//! a lost push. They come after their successors if these are pushed before the worker reads, which takes a
+//! quarter of a second, or some seconds if another worker takes over.
 
 use std::{
     collections::HashSet,
@@ -35,21 +36,21 @@ use crate::{
 };
 
 /// Interval in which the time of the last push is stored.
-const NOTE: Duration = Duration::from_secs(2);
+const NOTE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A homeserver that has not pushed for this long may be unable to, or have nothing to tell.
+/// Time without a push after which push may be broken; or there are no events.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Time limit for reading the events before a push: the homeserver waits for our answer.
+/// Time limit for reading the events before a push: the homeserver waits for the answer to it.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
-/// Least time in which a homeserver that was killed pushes again.
+/// Least time after which a killed homeserver pushes again.
 const RESTART: Duration = Duration::from_millis(100);
 
-/// A connection of the homeserver: a later one has a higher number.
+/// The number of a connection of the homeserver; a later connection has a higher one.
 pub type HomeserverConnection = u64;
 
-/// A number for the connections that the homeserver has used since its last possible restart.
+/// The number of a run of the homeserver: the connections since its last possible restart.
 type RunId = u64;
 
 /// Receives pushed transactions.
@@ -63,10 +64,10 @@ pub struct Push {
     pushes: Pushes,
 }
 
-/// This process's memory of the homeserver's pushes.
+/// The pushes of the homeserver that this process knows of.
 pub(crate) struct Pushes {
     state: Mutex<State>,
-    /// The rooms that were caught up with, by the run.
+    /// The run in which each room was last caught up.
     caught_up: Cache<RoomId, RunId>,
 }
 
@@ -85,7 +86,7 @@ impl Pushes {
         Self { state: Mutex::default(), caught_up: Cache::without_ttl() }
     }
 
-    /// Returns the run of the homeserver to which a push belongs that came by this connection.
+    /// Returns the run of the homeserver to which a push on this connection belongs.
     fn run_of(&self, connection: HomeserverConnection) -> RunId {
         let mut state = self.state();
         if connection > state.connection {
@@ -108,17 +109,17 @@ impl Pushes {
         self.state().last = Some(Instant::now());
     }
 
-    /// The rooms of these events that were not caught up with since the run began. A room in which only the bot
-    /// acts is none: its notifications are in the log already.
+    /// Returns the rooms of these events that were not caught up in this run. It leaves out rooms in which
+    /// only the bot sent something: its notifications are in the feed already.
     fn to_catch_up(&self, run: RunId, events: &[RoomEvent], bot: &MatrixUserId) -> HashSet<RoomId> {
         let by_others = events.iter().filter(|event| event.sender != *bot).map(|event| &event.room_id);
         by_others.filter(|room| self.caught_up.get(room) != Some(run)).cloned().collect()
     }
 
-    /// Whether it is to be stored again that the homeserver pushes.
-    fn is_to_be_noted(&self, now: Timestamp) -> bool {
+    /// Returns whether the time of the last push is to be stored again.
+    fn is_note_due(&self, now: Timestamp) -> bool {
         let mut state = self.state();
-        let is_due = state.noted.is_none_or(|noted| now >= noted + NOTE);
+        let is_due = state.noted.is_none_or(|noted| now >= noted + NOTE_INTERVAL);
         if is_due {
             state.noted = Some(now);
         }
@@ -154,8 +155,10 @@ impl Push {
         self.pushes.came_within(time)
     }
 
-    /// Ingests a pushed transaction: see [`receive`](Self::receive). `connection` is the one by which it came; `None` if
-    /// that is not known.
+    /// Ingests a pushed transaction. `connection` brought it; `None` if that is unknown.
+    ///
+    /// # Errors
+    /// Those of [`Ingest::receive`]. The homeserver pushes the transaction again.
     pub async fn receive(
         &self,
         connection: Option<HomeserverConnection>,
@@ -163,32 +166,33 @@ impl Push {
     ) -> Result<()> {
         let run = self.pushes.run_of(connection.unwrap_or_default());
         for room in self.pushes.to_catch_up(run, &events, &self.ids.bot()) {
-            let wanted = events.iter().filter(|event| event.room_id == room).cloned().collect();
-            if self.catch_up_before(&room, wanted).await {
+            let pushed = events.iter().filter(|event| event.room_id == room).cloned().collect();
+            if self.catch_up_before(&room, pushed).await {
                 self.pushes.caught_up.put(room, run);
             }
         }
         self.ingest.receive(events).await?;
         self.pushes.answered();
-        if self.pushes.is_to_be_noted(self.clock.now())
+        if self.pushes.is_note_due(self.clock.now())
             && let Err(error) = self.reconciliation.note_push().await
         {
             let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "a push was ingested, but its time was not stored");
+            tracing::warn!(error, "push was ingested, but its time cannot be stored");
         }
         Ok(())
     }
 
-    /// Whether the homeserver has pushed nothing for a while: it may be waiting before its next try.
+    /// Returns whether the homeserver has pushed nothing for five seconds: it may be waiting before its next
+    /// attempt.
     pub async fn is_silent(&self) -> Result<bool> {
         Ok(self.reconciliation.since_push().await?.is_none_or(|silent| silent >= SILENCE))
     }
 
-    /// Ingests the events of a room before those that were pushed. `false`: another push is to try it again. No push is
-    /// refused for this: Conduit would push nothing for half a minute then.
+    /// Ingests the events of a room before the pushed ones. Returns `false` if the next push is to try it
+    /// again. The push itself is not rejected, since Conduit would then push nothing for half a minute.
     async fn catch_up_before(&self, room: &RoomId, mut pushed: Vec<RoomEvent>) -> bool {
         let catching_up = async {
-            // A room that is not ours yet is adopted with what was said in it.
+            // An unknown room is adopted together with its earlier events.
             match self.registry.tenant_of(room).await? {
                 Some(_) => self.catch_up.catch_up(room, &mut pushed).await,
                 None => Ok(()),
@@ -196,15 +200,15 @@ impl Push {
         };
         match timeout(CATCH_UP, catching_up).await {
             Ok(Ok(())) => true,
-            // The bot was put out of it.
+            // The bot was removed from the room.
             Ok(Err(error)) if error.failure() == Some(Failure::Rejected) => true,
             Ok(Err(error)) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::warn!(%room, error, "the events before a push are left to reconciliation");
+                tracing::warn!(%room, error, "events before a push cannot be read; left to reconciliation");
                 false
             }
             Err(_) => {
-                tracing::warn!(%room, "the events before a push are left to reconciliation: reading took too long");
+                tracing::warn!(%room, "reading the events before a push took too long; left to reconciliation");
                 false
             }
         }

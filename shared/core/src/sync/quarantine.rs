@@ -1,5 +1,5 @@
-//! Quarantine: the events of a room whose homeserver calls fail are held back, in order, and other rooms are not delayed.
-//! After two minutes the service goes on without the answer.
+//! Quarantine: the events of a room whose homeserver calls fail are held back, in order, and other rooms are
+//! not delayed. After two minutes the service skips the failing call and continues.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -14,12 +14,13 @@ use crate::{
     port::{Clock, Ports},
 };
 
-/// How long it is known since when the homeserver has failed over a room: longer than it waits before it pushes again.
+/// Time for which the first failure of a room is kept; longer than the pause before the homeserver pushes
+/// again.
 const QUARANTINED_FOR: Duration = Duration::from_mins(15);
-/// How long a failure of the homeserver over one room may last.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// Most time for which the events of a room are held back.
+const QUARANTINE_MAX: Duration = Duration::from_mins(2);
 
-/// The rooms that wait.
+/// The rooms whose events one call holds back.
 #[derive(Default)]
 pub(crate) struct Quarantine {
     rooms: HashSet<RoomId>,
@@ -27,7 +28,10 @@ pub(crate) struct Quarantine {
 }
 
 impl Quarantine {
-    /// Lets the room wait, if the failure is its own. A homeserver that is away, and a database, fail everybody.
+    /// Holds the room's events back if the failure concerns this room only.
+    ///
+    /// # Errors
+    /// The failure itself if it concerns all rooms: the homeserver is unreachable, or the database fails.
     pub(crate) fn hold(&mut self, room: &RoomId, error: Error) -> Result<()> {
         if !is_of_one_room(&error) {
             return Err(error);
@@ -37,18 +41,18 @@ impl Quarantine {
         Ok(())
     }
 
-    /// Whether what comes next in this room has to wait, too.
+    /// Returns whether the next events of this room have to be held back, too.
     pub(crate) fn holds(&self, room: &RoomId) -> bool {
         self.rooms.contains(room)
     }
 
-    /// What was first in the way, if anything was.
+    /// Returns the first failure as an error.
     pub(crate) fn into_result(self) -> Result<()> {
         self.first.map_or(Ok(()), Err)
     }
 }
 
-/// The rooms whose homeserver calls fail, and since when.
+/// The rooms whose homeserver calls fail, with the time of the first failure.
 pub struct RoomFailures {
     clock: Arc<dyn Clock>,
     quarantined_since: Cache<RoomId, Timestamp>,
@@ -59,27 +63,29 @@ impl RoomFailures {
         Self { clock: ports.clock.clone(), quarantined_since: Cache::with_ttl(QUARANTINED_FOR) }
     }
 
-    /// The outcome of what was asked about one room. `None`: it has failed for so long that it is passed over.
+    /// Returns the result of homeserver calls about one room. Returns `None` if they have failed for so long
+    /// that the caller has to skip them.
     pub(crate) fn in_time<T>(&self, room: &RoomId, result: Result<T>) -> Result<Option<T>> {
         let error = match result {
             Err(error) if is_of_one_room(&error) || error.failure() == Some(Failure::TimedOut) => error,
             result => return result.map(Some),
         };
-        // Not ended by a success: another event of the room may be read at any time.
+        // A success does not end the quarantine, since it may belong to another event of the room.
         let now = self.clock.now();
         let Some(since) = self.quarantined_since.get(room) else {
             self.quarantined_since.put(room.clone(), now);
             return Err(error);
         };
-        if now < since + PATIENCE {
+        if now < since + QUARANTINE_MAX {
             return Err(error);
         }
         let error: &dyn std::error::Error = &error;
-        tracing::error!(%room, error, "the homeserver fails over a room: what was asked about it is passed over");
+        tracing::error!(%room, error, "homeserver calls for a room keep failing; skipped");
         Ok(None)
     }
 }
 
+/// Returns whether a failure concerns one room, not the whole homeserver or the database.
 fn is_of_one_room(error: &Error) -> bool {
     let Error::Fault(fault) = error else { return false };
     fault.system == System::Homeserver && matches!(fault.failure, Failure::Broken | Failure::Rejected)

@@ -1,9 +1,9 @@
-//! Read receipts: what people have read with other Matrix clients is read here, too.
+//! Read receipts: a message that a user has read with another Matrix client counts as read here, too.
 //!
-//! A receipt moves a read position forward, never back. It may name any event of the room: one that is no known message
-//! (a change of the room, something older, or a message that has not arrived here yet) is looked up at the homeserver
-//! once, in the background, and counts for the messages before it. Receipts of threads other than `main` are passed over,
-//! since they say nothing of the rest of the room.
+//! A receipt moves a read position forward, never backwards. It can name any event of the room. An event that
+//! is no known message (a state event, an older one, or a message that has not arrived here yet) is looked up
+//! at the homeserver once, in the background, and the receipt counts for the messages before it. Receipts of
+//! threads other than `main` are ignored, since they do not cover the other messages of the room.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -21,20 +21,20 @@ use crate::{
     port::{self, Ports, ReadUpTo},
 };
 
-/// Most receipts of one call of the database.
+/// Most receipts of one database call.
 const BATCH: usize = 200;
 
-/// When events are looked up that are no known message; the second time is for messages that arrive late.
-const LOOK_AFTER: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(5)];
+/// Pauses before unknown events are looked up; the second look-up is for messages that arrive late.
+const LOOK_UP_AFTER: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(5)];
 
-/// When pushed receipts that could not be stored are tried again.
-const TRY_AFTER: [Duration; 4] =
+/// Pauses before the attempts to store pushed receipts again.
+const RETRY_AFTER: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15), Duration::from_mins(1)];
 
-/// The number of events that are looked at before such an event.
+/// Number of events that are read before an unknown event.
 const EVENTS_BEFORE: u32 = 50;
-/// The time for which a receipt is known as taken in.
-const RECEIPT_FOR: Duration = Duration::from_mins(1);
+/// Time for which an ingested receipt is remembered.
+const RECEIPT_TTL: Duration = Duration::from_mins(1);
 
 /// Ingests read receipts.
 pub struct Receipts {
@@ -42,9 +42,9 @@ pub struct Receipts {
     timeline: Arc<dyn port::Timeline>,
     ids: Arc<MatrixIds>,
     background: TaskTracker,
-    /// Receipts that were ingested a moment ago: homeservers send the same by push and by `/sync`.
+    /// Receipts that were ingested within [`RECEIPT_TTL`]: homeservers send the same by push and by `/sync`.
     known: Cache<Receipt, ()>,
-    /// An event that is no known message, with the events before it.
+    /// The events before an event that is no known message.
     events_before: Cache<EventId, Arc<[EventId]>>,
 }
 
@@ -55,16 +55,16 @@ impl Receipts {
             timeline: ports.timeline.clone(),
             ids: ids.clone(),
             background: background.clone(),
-            known: Cache::with_ttl(RECEIPT_FOR),
-            events_before: Cache::with_ttl(RECEIPT_FOR),
+            known: Cache::with_ttl(RECEIPT_TTL),
+            events_before: Cache::with_ttl(RECEIPT_TTL),
         }
     }
 
-    /// Takes receipts over: moves the read positions of our users, and tells their devices. Costs one call of the
-    /// database for all of them, and none for those that were taken over a moment ago.
+    /// Ingests receipts: moves the read positions of the users, and publishes them to the users' devices.
+    /// Makes one database call for each 200 receipts, and none for receipts that were ingested a moment ago.
     ///
     /// # Errors
-    /// When the database fails. Call again with the same receipts.
+    /// If the database fails. Call again with the same receipts.
     pub async fn ingest(self: &Arc<Self>, receipts: &[Receipt]) -> Result<()> {
         let mut seen = HashSet::new();
         let new =
@@ -85,15 +85,15 @@ impl Receipts {
         Ok(())
     }
 
-    /// The same for receipts that were pushed, which no homeserver repeats: if the database fails, it is tried again in the
-    /// background.
+    /// Ingests pushed receipts, which the homeserver does not repeat: if the database fails, they are retried
+    /// in the background.
     pub async fn ingest_pushed(self: &Arc<Self>, receipts: Vec<Receipt>) {
         let Err(error) = self.ingest(&receipts).await else { return };
         let error: &dyn std::error::Error = &error;
-        tracing::warn!(error, "receipts cannot be stored; trying again");
+        tracing::warn!(error, "receipts cannot be stored; retrying");
         let engine = Arc::clone(self);
         self.background.spawn(async move {
-            for pause in TRY_AFTER {
+            for pause in RETRY_AFTER {
                 sleep(pause).await;
                 if engine.ingest(&receipts).await.is_ok() {
                     return;
@@ -102,24 +102,24 @@ impl Receipts {
         });
     }
 
-    /// Returns `None` for somebody of another server, and for the bot.
+    /// Returns the read position of a receipt. Returns `None` for a user of another server, and for the bot.
     fn read_by(&self, receipt: &Receipt) -> Option<ReadUpTo> {
         let localpart = self.ids.user_localpart(&receipt.user)?.to_owned();
         Some(ReadUpTo { room: receipt.room.clone(), localpart, events: vec![receipt.event.clone()] })
     }
 
-    /// Takes receipts over whose events are no known messages, by the messages before these events.
+    /// Ingests receipts whose events are no known messages, for the messages before these events.
     async fn look_up(&self, unknown: Vec<ReadUpTo>) {
-        for pause in LOOK_AFTER {
+        for pause in LOOK_UP_AFTER {
             sleep(pause).await;
-            if let Err(error) = self.read_before(&unknown).await {
+            if let Err(error) = self.ingest_unknown(&unknown).await {
                 let error: &dyn std::error::Error = &error;
-                tracing::debug!(error, "receipts whose events are unknown are not taken over");
+                tracing::debug!(error, "receipts of unknown events cannot be stored");
             }
         }
     }
 
-    async fn read_before(&self, unknown: &[ReadUpTo]) -> Result<()> {
+    async fn ingest_unknown(&self, unknown: &[ReadUpTo]) -> Result<()> {
         let mut known = Vec::with_capacity(unknown.len());
         for receipt in unknown {
             let Some(event) = receipt.events.first() else { continue };
@@ -127,14 +127,15 @@ impl Receipts {
                 Ok(events) => known.push(ReadUpTo { events: events.to_vec(), ..receipt.clone() }),
                 Err(error) => {
                     let error: &dyn std::error::Error = &error;
-                    tracing::debug!(%event, error, "looking up the event of a receipt failed");
+                    tracing::debug!(%event, error, "event of a receipt cannot be looked up");
                 }
             }
         }
         self.room_views.read_up_to(&known).await.map(drop)
     }
 
-    /// Many readers name the same event: the homeserver is asked once.
+    /// Returns an event and those before it. Asks the homeserver once for each event, since many readers name
+    /// the same one.
     async fn events_up_to(&self, room: &RoomId, event: &EventId) -> Result<Arc<[EventId]>> {
         if let Some(known) = self.events_before.get(event) {
             return Ok(known);

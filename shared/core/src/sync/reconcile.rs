@@ -1,9 +1,9 @@
-//! Reconciliation: the worker reads on from where it has arrived in the homeserver's own stream, so that an outage of
-//! ours, of any length, loses nothing. One worker does it at a time.
+//! Reconciliation: the worker reads the homeserver's `/sync` from the stored sync token on, so that an outage
+//! of this service, of any length, loses no event. One worker does it at a time.
 //!
-//! The *position* is the homeserver's word for "everything up to here": what comes before it is in our log. It moves only
-//! after everything before it has been taken in, so a crash repeats work and never leaves any out. What happens when the
-//! homeserver does not know it any more stands in `resync.rs`.
+//! All events before the sync token are in the feed: it moves only after they were ingested, so a crash
+//! repeats work and never leaves any out. `resync.rs` handles a sync token that the homeserver does not know
+//! any more.
 
 mod lease;
 mod rejoin;
@@ -33,10 +33,10 @@ use crate::{
 
 pub(crate) use lease::LEASE;
 
-/// How long it is known how often the bot could not come back into a room.
+/// Time for which the failed attempts of the bot to rejoin a room are counted.
 const REJOIN_ATTEMPTS_FOR: Duration = Duration::from_mins(5);
 
-/// Reads the homeserver's `/sync` from the stored position.
+/// Reads the homeserver's `/sync` from the stored sync token on.
 pub struct Reconcile {
     timeline: Arc<dyn port::Timeline>,
     reconciliation: Arc<dyn port::Reconciliation>,
@@ -48,7 +48,7 @@ pub struct Reconcile {
     receipts: Arc<Receipts>,
     failures: Arc<RoomFailures>,
     ids: Arc<MatrixIds>,
-    /// The number of failed attempts of the bot to enter a room again.
+    /// The number of failed attempts of the bot to rejoin each room.
     rejoin_attempts: Cache<RoomId, u32>,
 }
 
@@ -78,14 +78,14 @@ impl Reconcile {
         }
     }
 
-    /// Takes in what happened since the last time, and waits for it as long as `patience` if nothing did. `false`:
-    /// another worker is at it.
-    pub async fn run(&self, worker: &str, patience: Duration) -> Result<bool> {
+    /// Ingests the events since the stored sync token. If there are none, waits for them for at most `wait`.
+    /// Returns `false` if another worker holds the lease.
+    pub async fn run(&self, worker: &str, wait: Duration) -> Result<bool> {
         let Some(since) = self.reconciliation.claim(worker, LEASE).await? else { return Ok(false) };
-        self.under_lease(worker, Box::pin(self.read_from(worker, since.as_deref(), patience))).await
+        self.under_lease(worker, Box::pin(self.read_from(worker, since.as_deref(), wait))).await
     }
 
-    /// Stores the position from which reading begins, if none is stored.
+    /// Stores a first sync token, if none is stored.
     pub async fn begin(&self, worker: &str) -> Result<()> {
         if self.reconciliation.position().await?.is_none() {
             self.run(worker, Duration::ZERO).await?;
@@ -93,9 +93,9 @@ impl Reconcile {
         Ok(())
     }
 
-    async fn read_from(&self, worker: &str, since: Option<&str>, patience: Duration) -> Result<bool> {
+    async fn read_from(&self, worker: &str, since: Option<&str>, wait: Duration) -> Result<bool> {
         let Some(since) = since else { return self.resync(worker, None).await };
-        match self.read_on(worker, since, patience).await {
+        match self.read_on(worker, since, wait).await {
             Err(error) if error.failure() == Some(Failure::UnknownPosition) => {
                 self.resync(worker, Some(&error)).await
             }
@@ -103,22 +103,23 @@ impl Reconcile {
         }
     }
 
-    async fn read_on(&self, worker: &str, since: &str, patience: Duration) -> Result<bool> {
-        let asked = Instant::now();
-        let mut changes = self.timeline.changes(Some(since), patience).await?;
-        if asked.elapsed() > LEASE && !self.reconciliation.advance(worker, None, LEASE).await? {
-            // This process was stopped meanwhile: its answer is old.
+    async fn read_on(&self, worker: &str, since: &str, wait: Duration) -> Result<bool> {
+        let requested = Instant::now();
+        let mut changes = self.timeline.changes(Some(since), wait).await?;
+        if requested.elapsed() > LEASE && !self.reconciliation.advance(worker, None, LEASE).await? {
+            // This process was suspended during the request, so the response is old.
             return Ok(false);
         }
         let next = changes.next.clone();
         let typing = std::mem::take(&mut changes.typing);
         let receipts = std::mem::take(&mut changes.receipts);
-        // At once: a list that is told late is told after its successor, which push has brought meanwhile.
+        // At once: later on it could follow a newer list, which push has brought in the meantime.
         self.typing.publish(typing).await;
-        // Reading on in these tells whether the position is known at all: before anything is taken in.
-        // And in the order in which they had their last message: lists of rooms are sorted by the arrival.
-        let last = |room: &RoomChanges| room.events.last().map(|event| event.timestamp);
-        changes.rooms.sort_by_key(|room| (!room.is_limited, last(room)));
+        // Limited rooms come first: reading on in them fails if the homeserver does not know the sync token,
+        // and then nothing is ingested yet. The others are ordered by their last event, as room lists are
+        // sorted by arrival.
+        let last_event_at = |room: &RoomChanges| room.events.last().map(|event| event.timestamp);
+        changes.rooms.sort_by_key(|room| (!room.is_limited, last_event_at(room)));
         if !self.ingest_changes(worker, since, changes).await? {
             return Ok(false);
         }
@@ -146,7 +147,7 @@ impl Reconcile {
     async fn ingest_room(&self, worker: &str, since: &str, changes: RoomChanges) -> Result<bool> {
         let RoomChanges { room, events, is_limited } = changes;
         if is_limited {
-            let filled = self.fill(worker, &room, since, &events).await;
+            let filled = self.fill_gap(worker, &room, since, &events).await;
             if self.failures.in_time(&room, filled)? == Some(false) {
                 return Ok(false);
             }
@@ -155,22 +156,30 @@ impl Reconcile {
         Ok(true)
     }
 
-    /// Ingests the events of a room from a position to the room's end. It does not stop where the timeline of `/sync`
-    /// begins: Synapse orders a timeline by arrival and these pages by depth, so that an event before the timeline can
-    /// stand after its first event here. A busy room grows while it is read, so reading stops at the first page that is
-    /// not full and after which the whole timeline was met: the next `/sync` has what came later. With an empty
-    /// timeline it reads until a page is empty.
-    async fn fill(&self, worker: &str, room: &RoomId, since: &str, timeline: &[RoomEvent]) -> Result<bool> {
-        let mut ahead: HashSet<_> = timeline.iter().map(|event| &event.event_id).collect();
+    /// Ingests the events of a room from a sync token to the room's end.
+    ///
+    /// It does not stop where the timeline of `/sync` begins: Synapse orders a timeline by arrival and these
+    /// pages by depth, so that an event before the timeline can stand after its first event here. A busy room
+    /// grows while it is read. So reading stops at the first page that is not full and after which the whole
+    /// timeline was read; the next `/sync` has the later events. With an empty timeline it reads until a page
+    /// is empty.
+    async fn fill_gap(
+        &self,
+        worker: &str,
+        room: &RoomId,
+        since: &str,
+        timeline: &[RoomEvent],
+    ) -> Result<bool> {
+        let mut unread: HashSet<_> = timeline.iter().map(|event| &event.event_id).collect();
         let mut from = since.to_owned();
         loop {
             let page = self.catch_up.page_after(room, &from).await?;
             for id in &page.ids {
-                ahead.remove(id);
+                unread.remove(id);
             }
-            // Events that do not concern us count, too.
+            // Events that the service ignores count, too.
             let is_full = page.ids.len() >= PAGE as usize;
-            let has_arrived = !is_full && !timeline.is_empty() && ahead.is_empty();
+            let has_arrived = !is_full && !timeline.is_empty() && unread.is_empty();
             self.ingest.receive(page.events).await?;
             if !self.reconciliation.advance(worker, None, LEASE).await? {
                 return Ok(false);

@@ -19,13 +19,13 @@ use crate::{
     port::{self, Ports},
 };
 
-/// Most people that one ephemeral event names.
-const NAMED_MAX: usize = 20;
+/// Most typing users of one ephemeral event.
+const TYPISTS_MAX: usize = 20;
 
-/// What cannot be told within this time is not worth telling any more.
+/// Time limit of publishing: typing updates that take longer are dropped.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The event as people get it.
+/// The payload of a typing event, as clients get it.
 #[derive(Serialize)]
 struct TypingPayload<'a> {
     #[serde(rename = "type")]
@@ -35,11 +35,11 @@ struct TypingPayload<'a> {
     timeout_ms: u128,
 }
 
-/// Somebody who types, in the form of a [`Member`](crate::room::Member).
+/// A typing user, in the form of a [`Member`](crate::room::Member).
 #[derive(Serialize)]
 struct Typist {
     matrix_user_id: MatrixUserId,
-    /// `None` for somebody who is no user of this tenant.
+    /// The user of this tenant; `None` for anybody else.
     hub_user_id: Option<HubUserId>,
     display_name: String,
 }
@@ -67,8 +67,8 @@ impl TypingUpdates {
         }
     }
 
-    /// Publishes the typing notifications of rooms to their members, of each room the last one. Drops those that cannot
-    /// be published, and those of rooms that are not ours.
+    /// Publishes the last typing notification of each room to its members. Drops those of unknown rooms, and
+    /// those that cannot be published.
     pub async fn publish(&self, typing: Vec<Typing>) {
         if typing.is_empty() {
             return;
@@ -76,9 +76,12 @@ impl TypingUpdates {
         match timeout(PUBLISH_TIMEOUT, self.publish_all(typing)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "who types is not told");
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "typing updates cannot be published"
+                );
             }
-            Err(_) => tracing::debug!("who types is not told in time"),
+            Err(_) => tracing::debug!("typing updates took too long; dropped"),
         }
     }
 
@@ -86,28 +89,28 @@ impl TypingUpdates {
         let bot = self.ids.bot();
         let mut rooms = BTreeMap::new();
         for Typing { room, mut users } in typing {
-            // Homeservers name them in any order; the same people are to be the same list.
+            // Homeservers list the users in any order; the same users must give the same list.
             users.sort_unstable();
             users.dedup();
             users.retain(|user| *user != bot);
-            users.truncate(NAMED_MAX);
+            users.truncate(TYPISTS_MAX);
             rooms.insert(room, users);
         }
-        let mut ours = Vec::with_capacity(rooms.len());
+        let mut known = Vec::with_capacity(rooms.len());
         for (room, users) in rooms {
             if let Some(tenant) = self.registry.tenant_of(&room).await? {
-                ours.push((tenant, room, users));
+                known.push((tenant, room, users));
             }
         }
-        let people = self.directory.people(ours.iter().flat_map(|(_, _, users)| users)).await?;
+        let people = self.directory.people(known.iter().flat_map(|(_, _, users)| users)).await?;
         let events =
-            ours.into_iter().map(|(tenant, room, users)| typing_event(tenant, &room, users, &people));
+            known.into_iter().map(|(tenant, room, users)| typing_event(tenant, &room, users, &people));
         let events = events.collect::<Result<Vec<_>>>()?;
         if events.is_empty() { Ok(()) } else { self.ephemeral_bus.publish(&events).await }
     }
 }
 
-/// Names as many as there is space for.
+/// Returns the ephemeral event of a room, with as many typing users as fit into it.
 fn typing_event(
     tenant: TenantId,
     room: &RoomId,

@@ -1,9 +1,9 @@
-//! Rooms that are replaced by another (Matrix specification, "Room upgrades"): the successor takes the place of the old
-//! room, under the same key and with its members, so that it is listed once. What was said in the old room stays readable
-//! behind what is said in the new one.
+//! Room upgrades (Matrix specification, "Room upgrades"): the successor takes the place of the old room,
+//! under the same key and with its members, so that it is listed once. The history of the old room stays
+//! readable behind that of the new one.
 //!
-//! Conduit tells of the tombstone before the successor has a member, so that is waited for. Should it take longer, the
-//! first event of the successor brings it here again, when the room is to be adopted.
+//! Conduit sends the tombstone before the successor has a member, so the service waits for that member. If it
+//! takes longer, the first event of the successor, which starts an adoption, completes the upgrade.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,12 +23,13 @@ use crate::{
     sync::backfill::Backfill,
 };
 
-/// How often the successor is looked at until the upgrader is in it, and the pauses between.
+/// Number of attempts to read the successor until the upgrading user has joined it.
 const TRIES: u32 = 20;
 
+/// Pause between two of these attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Puts the successor of a room in its place.
+/// Replaces upgraded rooms by their successors.
 pub struct Upgrades {
     rooms: Arc<dyn port::Rooms>,
     room_records: Arc<dyn port::RoomRecords>,
@@ -66,8 +67,9 @@ impl Upgrades {
         }
     }
 
-    /// A room of ours was replaced by somebody. Changes nothing if it is taken over already.
-    pub(crate) async fn follow(
+    /// Replaces a known room that was upgraded by this user. Returns the earlier events of the successor;
+    /// none if the room was replaced already, or if the successor cannot be read yet.
+    pub(crate) async fn replace(
         &self,
         tenant: TenantId,
         old: &RoomId,
@@ -83,16 +85,17 @@ impl Upgrades {
                     return self.take_over(tenant, old, &new, upgrader, &summary).await;
                 }
                 Ok(_) => {}
-                Err(error) if is_refusal(&error) => {}
+                Err(error) if is_rejection(&error) => {}
                 Err(error) => return Err(error),
             }
             sleep(PAUSE).await;
         }
-        tracing::info!(room = %old, successor = %new, "the successor of a room cannot be entered yet");
+        tracing::info!(room = %old, successor = %new, "successor of a room cannot be entered yet");
         Ok(Vec::new())
     }
 
-    /// Returns the room of ours that this one replaces, if both say so: anybody can claim it of a room of their own.
+    /// Returns the known room that this one replaces. Both rooms have to name each other, since anybody can
+    /// name any room as the predecessor of their own.
     pub(crate) async fn replaced_by(
         &self,
         tenant: TenantId,
@@ -108,7 +111,8 @@ impl Upgrades {
         Ok((successor.as_ref() == Some(new)).then(|| old.clone()))
     }
 
-    /// Lets the successor take the place of the old room. `host` is in the successor.
+    /// Puts the successor in the place of the old room. Returns the earlier events of the successor. `host`
+    /// is a member of it.
     pub(crate) async fn take_over(
         &self,
         tenant: TenantId,
@@ -118,7 +122,7 @@ impl Upgrades {
         summary: &RoomSummary,
     ) -> Result<Vec<RoomEvent>> {
         if summary.predecessor.as_ref() != Some(old) {
-            tracing::info!(room = %old, successor = %new, "a successor that does not name the room it replaces");
+            tracing::info!(room = %old, successor = %new, "successor does not name its predecessor; upgrade ignored");
             return Ok(Vec::new());
         }
         if *host != self.ids.bot() {
@@ -127,7 +131,7 @@ impl Upgrades {
         let former = self.room_views.members(tenant, old).await?;
         let mut members = Vec::new();
         for user in &former {
-            if summary.has_joined(&self.ids.of(user)) || self.bring_over(new, host, user).await? {
+            if summary.has_joined(&self.ids.of(user)) || self.move_member(new, host, user).await? {
                 members.push(user.id().clone());
             }
         }
@@ -138,34 +142,34 @@ impl Upgrades {
         members.extend(
             others.map(|user| user.id().clone()).filter(|id| former.iter().all(|user| user.id() != id)),
         );
-        self.show_successor(tenant, old, new, &former).await?;
+        self.mark_as_direct(tenant, old, new, &former).await?;
         if self.room_records.succeed(tenant, old, new, &members, summary.marks).await? {
-            tracing::info!(room = %old, successor = %new, %tenant, members = members.len(), "took over an upgraded room");
-            self.remember_successor(tenant, new, members.first()).await?;
+            tracing::info!(room = %old, successor = %new, %tenant, members = members.len(), "upgraded room replaced by its successor");
+            self.note_successor(tenant, new, members.first()).await?;
         }
         self.backfill.recent(new).await
     }
 
-    /// Brings a member of the old room into the new one. Returns `false` if the homeserver does not allow it.
-    async fn bring_over(&self, new: &RoomId, host: &MatrixUserId, user: &User) -> Result<bool> {
+    /// Lets a member of the old room join the new one. Returns `false` if the homeserver does not allow it.
+    async fn move_member(&self, new: &RoomId, host: &MatrixUserId, user: &User) -> Result<bool> {
         let id = self.ids.of(user);
-        let brought = match self.membership_calls.accept(new, &id).await {
+        let joined = match self.membership_calls.accept(new, &id).await {
             Ok(true) => Ok(()),
             Ok(false) => self.homeserver.join_by(new, host, &id).await,
             Err(error) => Err(error),
         };
-        match brought {
-            Err(error) if is_refusal(&error) => {
+        match joined {
+            Err(error) if is_rejection(&error) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::info!(room = %new, user = %user.id(), error, "a member does not follow into the successor");
+                tracing::info!(room = %new, user = %user.id(), error, "member of an upgraded room cannot join the successor");
                 Ok(false)
             }
             result => result.map(|()| true),
         }
     }
 
-    /// A direct chat stays one in other Matrix clients.
-    async fn show_successor(
+    /// Marks the successor of a direct chat as a direct chat, for other Matrix clients.
+    async fn mark_as_direct(
         &self,
         tenant: TenantId,
         old: &RoomId,
@@ -182,13 +186,8 @@ impl Upgrades {
         Ok(())
     }
 
-    /// Other processes look the room of its key up again soon.
-    async fn remember_successor(
-        &self,
-        tenant: TenantId,
-        new: &RoomId,
-        member: Option<&HubUserId>,
-    ) -> Result<()> {
+    /// Updates the room registry of this process. Other processes read the room of a key again soon.
+    async fn note_successor(&self, tenant: TenantId, new: &RoomId, member: Option<&HubUserId>) -> Result<()> {
         let Some(member) = member else { return Ok(()) };
         if let Some(access) = self.room_views.access(tenant, member, new).await? {
             self.registry.note_successor(access.key, new);
@@ -197,6 +196,6 @@ impl Upgrades {
     }
 }
 
-fn is_refusal(error: &Error) -> bool {
+fn is_rejection(error: &Error) -> bool {
     error.failure() == Some(Failure::Rejected)
 }

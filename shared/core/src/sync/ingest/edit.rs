@@ -1,4 +1,5 @@
-//! Edits, and what is taken back: a message, a reaction, or an edit, after which the message says what it said before.
+//! Edits and redactions: of a message, of a reaction, or of an edit, which restores the content before that
+//! edit.
 
 use std::iter;
 
@@ -20,12 +21,12 @@ use crate::{
     sync::ingest::Ingest,
 };
 
-/// What members are told of a message that says something else.
+/// The payload for the members when the content of a message changes.
 #[derive(Serialize)]
 struct Edited<'a> {
     room_id: &'a RoomId,
     event_id: &'a EventId,
-    /// The edit that says so; `None` if the message says again what it said at first.
+    /// The edit with this content; `None` if the message has its first content again.
     edit_event_id: Option<&'a EventId>,
     sender: &'a MatrixUserId,
     sender_display_name: String,
@@ -38,38 +39,38 @@ struct Edited<'a> {
 }
 
 impl Ingest {
-    /// What follows from an edit; `None`: nothing, since only who wrote a message may change it. Homeservers do not see to
-    /// that.
+    /// Returns the change and the payload of an edit. Returns `None` if its sender did not write the message:
+    /// homeservers let everybody send such an event.
     pub(crate) async fn edited(
         &self,
         event: &RoomEvent,
         of: EventId,
-        said: MessageContent,
+        content: MessageContent,
         people: &People,
     ) -> Result<Option<(Change, Option<Payload>)>> {
-        let writer = &event.sender;
+        let sender = &event.sender;
         let original = self.original(&event.room_id, &of).await?;
         let may_edit = original.is_some_and(|original| {
-            original.sender == *writer && matches!(original.content, Content::Message(_))
+            original.sender == *sender && matches!(original.content, Content::Message(_))
         });
         if !may_edit {
             return Ok(None);
         }
-        let told = self.edit_payload(&Edited {
+        let payload = self.edit_payload(&Edited {
             room_id: &event.room_id,
             event_id: &of,
             edit_event_id: Some(&event.event_id),
-            sender: writer,
-            sender_display_name: people.name(writer),
-            body: &said.body,
-            msg_type: &said.msg_type,
+            sender,
+            sender_display_name: people.name(sender),
+            body: &content.body,
+            msg_type: &content.msg_type,
             timestamp: event.timestamp,
-            file: said.file.as_ref(),
+            file: content.file.as_ref(),
         })?;
-        Ok(Some((Change::Edited { of, by: writer.clone(), content: said }, told)))
+        Ok(Some((Change::Edited { of, by: sender.clone(), said: content }, payload)))
     }
 
-    /// What follows from a redaction.
+    /// Returns the change and the payload of a redaction.
     pub(crate) async fn redacted(
         &self,
         tenant: TenantId,
@@ -77,17 +78,18 @@ impl Ingest {
         of: EventId,
         people: &People,
     ) -> Result<(Change, Option<Payload>)> {
-        if let Some(told) = self.redacted_edit(tenant, event, &of).await? {
-            return Ok((Change::RedactedEdit { edit: of }, told));
+        if let Some(payload) = self.redacted_edit(tenant, event, &of).await? {
+            return Ok((Change::RedactedEdit { edit: of }, payload));
         }
-        let told = Payload::of(&json!({
+        let payload = Payload::of(&json!({
             "room_id": event.room_id, "event_id": of, "sender": event.sender,
             "sender_display_name": people.name(&event.sender), "timestamp": Rfc3339(event.timestamp),
         }))?;
-        Ok((Change::Redacted { of }, Some(told)))
+        Ok((Change::Redacted { of }, Some(payload)))
     }
 
-    /// What members are told when an edit is taken back: what the message says without it. `None`: it is no edit.
+    /// Returns the payload of a redacted edit, with the content of the message without it. Returns `None` if
+    /// the redacted event is no known edit.
     async fn redacted_edit(
         &self,
         tenant: TenantId,
@@ -95,46 +97,47 @@ impl Ingest {
         edit: &EventId,
     ) -> Result<Option<Option<Payload>>> {
         let room = &event.room_id;
-        let Some(rest) = self.messages.without(tenant, room, edit).await? else { return Ok(None) };
-        let Some(message) = self.original(room, &rest.of).await? else { return Ok(None) };
+        let Some(remaining) = self.messages.without(tenant, room, edit).await? else { return Ok(None) };
+        let Some(message) = self.original(room, &remaining.of).await? else { return Ok(None) };
         let Content::Message(first) = message.content else { return Ok(None) };
-        let (edit, said) = match rest.last {
-            Some((edit, said)) => (Some(edit), said),
-            // The homeserver knows edits from before we listened.
+        let (edit, content) = match remaining.last {
+            Some((edit, content)) => (Some(edit), content),
+            // The homeserver knows edits from before the adoption of the room.
             None => (None, message.edited.unwrap_or(first)),
         };
-        let told = self.edit_payload(&Edited {
+        let payload = self.edit_payload(&Edited {
             room_id: room,
-            event_id: &rest.of,
+            event_id: &remaining.of,
             edit_event_id: edit.as_ref(),
             sender: &message.sender,
-            // Who takes it back may be somebody else.
+            // The sender of the redaction may be somebody else.
             sender_display_name: self
                 .directory
                 .people(iter::once(&message.sender))
                 .await?
                 .name(&message.sender),
-            body: &said.body,
-            msg_type: &said.msg_type,
+            body: &content.body,
+            msg_type: &content.msg_type,
             timestamp: event.timestamp,
-            file: said.file.as_ref(),
+            file: content.file.as_ref(),
         })?;
-        Ok(Some(told))
+        Ok(Some(payload))
     }
 
-    /// What an edit is about. `None`: it is not there, it is not for us to see, or its id is none.
+    /// Returns the message of an edit. Returns `None` if it does not exist, is not visible to the bot, or has
+    /// an invalid id.
     async fn original(&self, room: &RoomId, of: &EventId) -> Result<Option<RoomEvent>> {
         match self.timeline.event(room, of).await {
             Err(error) if error.failure() == Some(Failure::Rejected) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::warn!(%of, %room, error, "an edit of what cannot be read is passed over");
+                tracing::warn!(%of, %room, error, "edited message cannot be read; edit skipped");
                 Ok(None)
             }
             original => Ok(self.failures.in_time(room, original)?.flatten()),
         }
     }
 
-    /// What the bot says stands in the log as a notification.
+    /// Returns `None` for a message of the bot: it stands in the feed as a notification.
     fn edit_payload(&self, edited: &Edited<'_>) -> Result<Option<Payload>> {
         if *edited.sender == self.ids.bot() { Ok(None) } else { Payload::of(edited).map(Some) }
     }

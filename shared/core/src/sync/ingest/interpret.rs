@@ -1,4 +1,4 @@
-//! What an event of a room means to us: what is stored of it, and what the members are told.
+//! Interpretation of a room event: the change that is stored, and the payload for the members.
 
 use serde_json::json;
 
@@ -19,7 +19,8 @@ use crate::{
 };
 
 impl Ingest {
-    /// `None`: nothing follows from it.
+    /// Returns the change and the payload of an event. Returns `None` if nothing is stored of it. Puts the
+    /// earlier events of a successor room into `backlog`.
     pub(crate) async fn interpret(
         &self,
         tenant: TenantId,
@@ -30,25 +31,25 @@ impl Ingest {
         let (event_id, room, timestamp) = (event.event_id.clone(), event.room_id.clone(), event.timestamp);
         let sender = event.sender.clone();
         let interpreted = match event.content.clone() {
-            Content::Message(said) => {
+            Content::Message(content) => {
                 let by = people.get(&event.sender).map(|user| user.id().clone());
-                let change = Change::Message { by, summary: said.summary(), file: said.file.clone() };
+                let change = Change::Message { by, summary: content.summary(), file: content.file.clone() };
                 (change, self.message_payload(event, people)?)
             }
-            Content::Edited { of, content } => match self.edited(&event, of, content, people).await? {
+            Content::Edited { of, said: content } => match self.edited(&event, of, content, people).await? {
                 Some(interpreted) => interpreted,
                 None => return Ok(None),
             },
             Content::Redacted { of } => self.redacted(tenant, &event, of, people).await?,
             Content::Reaction { of, key } => {
-                let told = Payload::of(&json!({
+                let payload = Payload::of(&json!({
                     "room_id": room, "event_id": of, "reaction_event_id": event_id, "key": key,
                     "sender": event.sender, "sender_display_name": people.name(&event.sender),
                     "timestamp": Rfc3339(timestamp),
                 }))?;
-                (Change::Reaction, Some(told))
+                (Change::Reaction, Some(payload))
             }
-            // Who comes into a room that was replaced comes too late.
+            // A room that was replaced gets no more members.
             Content::Joined(_) if self.room_records.former(&room).await?.is_some() => return Ok(None),
             Content::Joined(user) => match people.get(&user) {
                 Some(user) if user.tenant() == tenant => (Change::Joined(user.id().clone()), None),
@@ -60,7 +61,7 @@ impl Ingest {
                 }
                 _ => return Ok(None),
             },
-            // It keeps the one that it had: none would say less.
+            // The room keeps its last name.
             Content::Named(name) if name::is_blank(&name) => return Ok(None),
             Content::Named(name) => (Change::Named(name::legible(&name)), None),
             Content::Topic(topic) => (Change::Topic(name::legible(&topic)), None),
@@ -79,8 +80,8 @@ impl Ingest {
                 return Ok(None);
             }
             Content::Upgraded => {
-                let followed = self.upgrades.follow(tenant, &room, &event.sender).await;
-                backlog.extend(self.failures.in_time(&room, followed)?.unwrap_or_default());
+                let replaced = self.upgrades.replace(tenant, &room, &event.sender).await;
+                backlog.extend(self.failures.in_time(&room, replaced)?.unwrap_or_default());
                 return Ok(None);
             }
         };
@@ -88,14 +89,14 @@ impl Ingest {
         Ok(Some(IngestedEvent { event_id, tenant, room, sender, timestamp, change, payload }))
     }
 
-    /// Whether a member who is said to have left is out. Whoever leaves here is out already, and may be back by the time
-    /// it is told.
+    /// Returns whether a member has left and not joined again. A leave through this service is stored
+    /// already, and its event can arrive after the next join.
     async fn has_left(&self, tenant: TenantId, room: &RoomId, user: &User) -> Result<bool> {
         let is_member = self.messages.is_member(tenant, room, user.id()).await?;
         Ok(is_member && !self.invitations.is_in(room, &self.ids.of(user)).await?)
     }
 
-    /// What the bot says stands in the log already, as a notification.
+    /// Returns `None` for a message of the bot: it stands in the feed as a notification.
     fn message_payload(&self, event: RoomEvent, people: &People) -> Result<Option<Payload>> {
         if event.sender == self.ids.bot() {
             return Ok(None);

@@ -1,9 +1,9 @@
-//! The lease of the reconciling worker: short, and renewed while it reads, so that another worker goes on soon after a
-//! worker was killed.
+//! The lease of the reconciling worker. It is short and renewed while the worker reads, so that another
+//! worker continues soon after a worker was killed.
 //!
-//! A worker that was merely stopped (`SIGSTOP`, a suspended machine) and has lost its lease does no harm: the position
-//! moves only for the worker that holds the lease, and what the late one still ingests counts once and was ingested by
-//! its successor from the same position.
+//! A worker that was only suspended (`SIGSTOP`, a sleeping machine) and has lost its lease does no harm: the
+//! sync token moves only for the worker that holds the lease. Events that the late worker still ingests count
+//! once, and its successor ingested them from the same sync token.
 
 use std::time::Duration;
 
@@ -11,19 +11,20 @@ use tokio::time::sleep;
 
 use crate::{domain::error::Result, sync::reconcile::Reconcile};
 
-/// A worker that renews nothing for this long has lost the lease.
+/// Duration of the lease: a worker that does not renew it in this time loses it.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
 /// Interval in which the lease is renewed while the worker waits for the homeserver. Two renewals may fail.
 const RENEWAL: Duration = Duration::from_secs(1);
 
 impl Reconcile {
-    /// Gives the lease back, so that another worker need not wait until it ends.
+    /// Releases the lease, so that another worker need not wait for its end.
     pub async fn stop(&self, worker: &str) -> Result<()> {
         self.reconciliation.advance(worker, None, Duration::ZERO).await.map(drop)
     }
 
-    /// Runs `reading` and renews the lease meanwhile. `false`: another worker holds the lease by now.
+    /// Runs `reading` and renews the lease in the meantime. Returns `false` as soon as another worker holds
+    /// the lease.
     pub(crate) async fn under_lease(
         &self,
         worker: &str,
@@ -31,15 +32,15 @@ impl Reconcile {
     ) -> Result<bool> {
         tokio::select! {
             read = reading => read,
-            () = self.lose_lease(worker) => Ok(false),
+            () = self.renew_until_lost(worker) => Ok(false),
         }
     }
 
     /// Renews the lease until another worker holds it.
-    async fn lose_lease(&self, worker: &str) {
+    async fn renew_until_lost(&self, worker: &str) {
         loop {
             sleep(RENEWAL).await;
-            // A database that is away is met by the reading, too.
+            // A failure of the database fails the reading, too.
             if let Ok(false) = self.reconciliation.advance(worker, None, LEASE).await {
                 return;
             }

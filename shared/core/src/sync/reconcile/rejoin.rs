@@ -1,8 +1,10 @@
-//! The bot's way into rooms: into those that people made and invited it to, and back into ours when somebody with the
-//! power to do so has put it out. Without it nothing that is said there by other clients would be heard, should push
-//! miss it. In rooms that we made nobody has that power; in adopted ones their maker has.
+//! Joins and rejoins of the bot: it accepts invitations to rooms, and returns into known rooms from which
+//! somebody with the power level to do so has removed it. Without the bot in a room, `/sync` does not bring
+//! the events that push misses. In rooms that the service created nobody has that power level; in adopted
+//! rooms their creator has.
 //!
-//! What was said while it was out is read at once. Conduit shows it to nobody who was out, so there it comes by push only.
+//! The events from the time of its absence are read at once. Conduit shows them to nobody who was no member,
+//! so there they come by push only.
 
 use crate::{
     domain::{
@@ -13,14 +15,15 @@ use crate::{
     sync::{quarantine::Quarantine, reconcile::Reconcile},
 };
 
-/// Most members who are asked to let it in: not everybody may.
+/// Most members in whose name the bot is invited: not every member may do it.
 const HOSTS: usize = 20;
 
-/// How often it is tried, about once a second, while the homeserver answers but fails.
+/// Most attempts, about one a second, while the homeserver answers with failures.
 const TRIES: u32 = 30;
 
 impl Reconcile {
-    /// `false`: another worker is at it.
+    /// Lets the bot accept its invitations, and return into the rooms from which it was removed. Returns
+    /// `false` if another worker holds the lease.
     pub(crate) async fn rejoin(
         &self,
         worker: &str,
@@ -29,7 +32,7 @@ impl Reconcile {
         quarantine: &mut Quarantine,
     ) -> Result<bool> {
         for (room, host) in &changes.invitations {
-            match self.follow_invitation(worker, since, room, host).await {
+            match self.accept_invitation(worker, since, room, host).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 Err(error) => quarantine.hold(room, error)?,
@@ -38,7 +41,7 @@ impl Reconcile {
         for room in &changes.left {
             let Some(tenant) = self.rooms.tenant_of(room).await? else { continue };
             let hosts = self.hosts(tenant, room).await?;
-            match self.enter_again(worker, since, room, &hosts).await {
+            match self.rejoin_room(worker, since, room, &hosts).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 Err(error) => quarantine.hold(room, error)?,
@@ -47,7 +50,7 @@ impl Reconcile {
         Ok(true)
     }
 
-    async fn follow_invitation(
+    async fn accept_invitation(
         &self,
         worker: &str,
         since: Option<&str>,
@@ -58,41 +61,45 @@ impl Reconcile {
             self.ingest.adopt_from(room, host).await?;
             return Ok(true);
         }
-        self.enter_again(worker, since, room, std::slice::from_ref(host)).await
+        self.rejoin_room(worker, since, room, std::slice::from_ref(host)).await
     }
 
+    /// Returns members who may be able to invite the bot.
     async fn hosts(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<MatrixUserId>> {
         let members = self.room_views.members(tenant, room).await?;
         Ok(members.iter().take(HOSTS).map(|member| self.ids.of(member)).collect())
     }
 
-    async fn enter_again(
+    /// Lets the bot return with the help of one of these members, and ingests the events since the sync
+    /// token.
+    async fn rejoin_room(
         &self,
         worker: &str,
         since: Option<&str>,
         room: &RoomId,
         hosts: &[MatrixUserId],
     ) -> Result<bool> {
-        let mut refused: Option<Error> = None;
+        let mut rejected: Option<Error> = None;
         for host in hosts {
             match self.timeline.enter(room, host).await {
                 Ok(()) => {
-                    tracing::info!(%room, by = %host, "the bot is back in a room");
+                    tracing::info!(%room, by = %host, "bot rejoined a room");
                     let Some(since) = since else { return Ok(true) };
-                    let filled = self.fill(worker, room, since, &[]).await;
+                    let filled = self.fill_gap(worker, room, since, &[]).await;
                     return Ok(self.failures.in_time(room, filled)?.unwrap_or(true));
                 }
-                Err(error) if error.failure() == Some(Failure::Rejected) => refused = Some(error),
-                // The position stays where it is, so this comes again.
+                Err(error) if error.failure() == Some(Failure::Rejected) => rejected = Some(error),
+                // The sync token does not move, so the next run tries again.
                 Err(error) if self.may_try_again(room, &error) => return Err(error),
-                Err(error) => refused = Some(error),
+                Err(error) => rejected = Some(error),
             }
         }
-        let error = refused.as_ref().map(|error| error as &dyn std::error::Error);
-        tracing::error!(%room, error, "the bot was put out of a room, and nobody there can let it in again");
+        let error = rejected.as_ref().map(|error| error as &dyn std::error::Error);
+        tracing::error!(%room, error, "bot was removed from a room, and no member can invite it again");
         Ok(true)
     }
 
+    /// Returns whether the next run may try again after this failure.
     fn may_try_again(&self, room: &RoomId, error: &Error) -> bool {
         if error.failure() != Some(Failure::Broken) {
             return true;

@@ -1,9 +1,10 @@
-//! Reading without a position: at the very first start, or when the homeserver does not know our position any more, since it
-//! was set up anew, restored, or is another one by now. Reading begins with the last pages of each room, as far back as
-//! the position was last known to be good; at first, as far back as this database was made.
+//! Resync: reading without a sync token, at the first start or when the homeserver does not know the stored
+//! one, because it was reinstalled, restored from a backup, or replaced. The worker reads the last pages of
+//! each room, back to the time at which the stored sync token was last valid; at the first start, back to the
+//! creation of the database.
 //!
-//! Nothing is doubled, since events count once by their id, and ids are remembered for longer than is read back here.
-//! What can be missed is what a room has beyond its last pages; it is still in the history.
+//! No event is ingested twice: events count once by their id, and ids are kept for longer than is read here.
+//! Events beyond the last pages of a room can be missed; they are still in its history.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::{
 };
 
 impl Reconcile {
-    /// Reads without a position; `cause` says why a stored one is not used.
+    /// Reads without a sync token. `cause` is the failure of the stored one; `None` if none is stored.
     pub(crate) async fn resync(&self, worker: &str, cause: Option<&Error>) -> Result<bool> {
         let mut changes = self.timeline.changes(None, Duration::ZERO).await?;
         let typing = std::mem::take(&mut changes.typing);
@@ -28,9 +29,10 @@ impl Reconcile {
         let horizon = self.reconciliation.moved_at().await? - OVERLAP;
         if let Some(error) = cause {
             let error: &dyn std::error::Error = error;
-            tracing::error!(error, %horizon, "the homeserver does not know where we have arrived: reading the last of each room");
+            tracing::error!(error, %horizon, "homeserver does not know the sync token; resync of all rooms");
         }
-        // The ids of older events may be forgotten, so that these would be told twice; at first there are none.
+        // The ids of older events may be deleted, so that these would be ingested twice. At the first start
+        // there are none.
         let drops_older = cause.is_some();
         let mut quarantine = Quarantine::default();
         if !self.rejoin(worker, None, &changes, &mut quarantine).await? {
@@ -38,7 +40,7 @@ impl Reconcile {
         }
         for changes in changes.rooms {
             let room = changes.room.clone();
-            let read = self.read_again(changes, horizon, drops_older).await;
+            let read = self.resync_room(changes, horizon, drops_older).await;
             if let Err(error) = self.failures.in_time(&room, read) {
                 quarantine.hold(&room, error)?;
             }
@@ -52,7 +54,7 @@ impl Reconcile {
         self.reconciliation.advance(worker, Some(&changes.next), LEASE).await
     }
 
-    async fn read_again(&self, changes: RoomChanges, horizon: Timestamp, drops_older: bool) -> Result<()> {
+    async fn resync_room(&self, changes: RoomChanges, horizon: Timestamp, drops_older: bool) -> Result<()> {
         let RoomChanges { room, mut events, is_limited } = changes;
         let clocks = self.catch_up.clocks(horizon);
         if is_limited && !clocks.reaches_back(&events) {
