@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, error::Error as StdError, time::Duration};
 
-use messenger_core::{Error, Messenger, Result};
+use messenger_core::{Error, Messenger, Result, lease::Lease};
 use tokio::{
     sync::Notify,
     task::JoinSet,
@@ -146,7 +146,7 @@ async fn reconcile(messenger: &Messenger, worker: &str) -> Infallible {
     let mut trouble = Trouble::new("the homeserver's stream cannot be read");
     loop {
         let next = Instant::now() + STREAM_PACE;
-        if trouble.watch(messenger.reconcile().run(worker, STREAM_WAIT).await) == Some(true) {
+        if trouble.watch(messenger.reconcile().run(worker, STREAM_WAIT).await) == Some(Lease::Held(())) {
             sleep_until(next).await;
         } else {
             // The homeserver is away, or another worker reads.
@@ -161,8 +161,8 @@ async fn search(messenger: &Messenger, worker: &str) -> Infallible {
     let mut after = None;
     loop {
         // A homeserver that was away is asked the same again.
-        if let Some(next) = trouble.watch(messenger.discovery().discover(worker, after.as_ref()).await) {
-            after = next;
+        if let Some(lease) = trouble.watch(messenger.discovery().discover(worker, after.as_ref()).await) {
+            after = lease.held().flatten();
         }
         if after.is_none() && !trouble.lasting {
             rest_until_search(messenger, &mut trouble).await;

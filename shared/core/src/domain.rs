@@ -9,6 +9,7 @@ pub mod event;
 pub mod external;
 pub mod id;
 pub mod json;
+pub mod lease;
 pub mod matrix_ids;
 pub mod media;
 pub mod message;

@@ -8,7 +8,7 @@ pub mod port;
 pub mod sync;
 
 pub use domain::{
-    cursor, ephemeral, error, event, external, id, json, media, message, name, notification, receipt,
+    cursor, ephemeral, error, event, external, id, json, lease, media, message, name, notification, receipt,
     rendering, room, room_event, time, typing, user,
 };
 pub use domain::{

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use messenger_core::{Result, port::Reconciliation};
+use messenger_core::{Result, lease::Lease, port::Reconciliation};
 
 use crate::{PgStore, pool::seconds};
 
@@ -23,16 +23,19 @@ const SINCE_PUSH: &str = "select extract(epoch from now() - pushed_at)::double p
 
 #[async_trait]
 impl Reconciliation for PgStore {
-    async fn claim(&self, worker: &str, lease: Duration) -> Result<Option<Option<String>>> {
+    async fn claim(&self, worker: &str, lease: Duration) -> Result<Lease<Option<String>>> {
         let row =
             self.database.query_opt("claiming reconciliation", CLAIM, &[&worker, &seconds(lease)]).await?;
-        Ok(row.map(|row| row.get(0)))
+        Ok(row.map_or(Lease::Lost, |row| Lease::Held(row.get(0))))
     }
 
-    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<bool> {
+    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<Lease<()>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&worker, &position, &seconds(lease)];
-        Ok(self.database.execute("storing the sync token", ADVANCE, &parameters).await? > 0)
+        match self.database.execute("storing the sync token", ADVANCE, &parameters).await? {
+            0 => Ok(Lease::Lost),
+            _ => Ok(Lease::Held(())),
+        }
     }
 
     async fn position(&self) -> Result<Option<String>> {

@@ -9,6 +9,7 @@ use crate::domain::{
     error::Result,
     event::{Kind, Payload},
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
+    lease::Lease,
     media::{Download, File, Mxc, Posted, Upload},
     message::MessageContent,
     receipt::Receipt,
@@ -143,15 +144,11 @@ pub trait Messages: Send + Sync {
 /// The stored sync token of the homeserver's `/sync`, and the lease of the worker that reads it.
 #[async_trait]
 pub trait Reconciliation: Send + Sync {
-    /// Claims the right to read until the lease ends, or renews the lease of the same worker.
-    ///
-    /// Returns `None` if another worker holds the lease; else the stored sync token, which is `Some(None)` if
-    /// there is none yet.
-    async fn claim(&self, worker: &str, lease: Duration) -> Result<Option<Option<String>>>;
+    /// Claims or renews the lease on reading, and returns the stored sync token; `None` if none is stored.
+    async fn claim(&self, worker: &str, lease: Duration) -> Result<Lease<Option<String>>>;
 
-    /// Renews the lease, and stores `position` as sync token unless it is `None`. Returns `false`, and
-    /// changes nothing, if another worker holds the lease.
-    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<bool>;
+    /// Renews the lease, and stores the sync token if there is one. Writes nothing if the lease is lost.
+    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<Lease<()>>;
 
     /// Returns the stored sync token; `None` if there is none yet. Everything before it was ingested.
     async fn position(&self) -> Result<Option<String>>;

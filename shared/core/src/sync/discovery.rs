@@ -12,6 +12,7 @@ use crate::{
     domain::{
         error::{Error, Failure, Result},
         id::{HubUserId, MatrixUserId, RoomId},
+        lease::Lease,
         matrix_ids::MatrixIds,
         user::User,
     },
@@ -72,20 +73,25 @@ impl Discovery {
     }
 
     /// Adopts rooms of the next few users after `after`, or of the first ones. Returns the last of these
-    /// users, with which the caller continues. Returns `None` after the last user, or if another worker holds
-    /// the lease.
-    pub async fn discover(&self, worker: &str, after: Option<&HubUserId>) -> Result<Option<HubUserId>> {
-        if self.reconciliation.claim(worker, LEASE).await?.is_none() {
-            return Ok(None);
+    /// users, with which the caller continues. Returns `None` after the last user.
+    pub async fn discover(
+        &self,
+        worker: &str,
+        after: Option<&HubUserId>,
+    ) -> Result<Lease<Option<HubUserId>>> {
+        if self.reconciliation.claim(worker, LEASE).await?.is_lost() {
+            return Ok(Lease::Lost);
         }
         let users = self.external_access.allowed(after, USERS).await?;
         for user in users.iter().filter(|user| user.provisioned) {
-            self.adopt_rooms_of(worker, user).await?;
+            if self.adopt_rooms_of(worker, user).await?.is_lost() {
+                return Ok(Lease::Lost);
+            }
         }
-        Ok(users.last().map(|user| user.id().clone()))
+        Ok(Lease::Held(users.last().map(|user| user.id().clone())))
     }
 
-    async fn adopt_rooms_of(&self, worker: &str, user: &User) -> Result<()> {
+    async fn adopt_rooms_of(&self, worker: &str, user: &User) -> Result<Lease<()>> {
         let (mut quarantine, user) = (Quarantine::default(), self.ids.of(user));
         for room in self.undiscovered(&user).await? {
             if let Err(error) = self.ingest.adopt_from(&room, &user).await {
@@ -93,11 +99,11 @@ impl Discovery {
             }
             // If the room was not adopted, others come first.
             self.cool_down(room);
-            if !self.reconciliation.advance(worker, None, LEASE).await? {
-                return Ok(());
+            if self.reconciliation.advance(worker, None, LEASE).await?.is_lost() {
+                return Ok(Lease::Lost);
             }
         }
-        Ok(())
+        Ok(Lease::Held(()))
     }
 
     fn cool_down(&self, room: RoomId) {

@@ -17,6 +17,7 @@ use crate::{
     domain::{
         error::{Failure, Result},
         id::RoomId,
+        lease::Lease,
         matrix_ids::MatrixIds,
         room_event::RoomEvent,
     },
@@ -79,9 +80,10 @@ impl Reconcile {
     }
 
     /// Ingests the events since the stored sync token. If there are none, waits for them for at most `wait`.
-    /// Returns `false` if another worker holds the lease.
-    pub async fn run(&self, worker: &str, wait: Duration) -> Result<bool> {
-        let Some(since) = self.reconciliation.claim(worker, LEASE).await? else { return Ok(false) };
+    pub async fn run(&self, worker: &str, wait: Duration) -> Result<Lease<()>> {
+        let Lease::Held(since) = self.reconciliation.claim(worker, LEASE).await? else {
+            return Ok(Lease::Lost);
+        };
         self.under_lease(worker, Box::pin(self.read_from(worker, since.as_deref(), wait))).await
     }
 
@@ -93,7 +95,7 @@ impl Reconcile {
         Ok(())
     }
 
-    async fn read_from(&self, worker: &str, since: Option<&str>, wait: Duration) -> Result<bool> {
+    async fn read_from(&self, worker: &str, since: Option<&str>, wait: Duration) -> Result<Lease<()>> {
         let Some(since) = since else { return self.resync(worker, None).await };
         match self.read_on(worker, since, wait).await {
             Err(error) if error.failure() == Some(Failure::UnknownPosition) => {
@@ -103,12 +105,12 @@ impl Reconcile {
         }
     }
 
-    async fn read_on(&self, worker: &str, since: &str, wait: Duration) -> Result<bool> {
+    async fn read_on(&self, worker: &str, since: &str, wait: Duration) -> Result<Lease<()>> {
         let requested = Instant::now();
         let mut changes = self.timeline.changes(Some(since), wait).await?;
-        if requested.elapsed() > LEASE && !self.reconciliation.advance(worker, None, LEASE).await? {
+        if requested.elapsed() > LEASE && self.renew(worker).await?.is_lost() {
             // This process was suspended during the request, so the response is old.
-            return Ok(false);
+            return Ok(Lease::Lost);
         }
         let next = changes.next.clone();
         let typing = std::mem::take(&mut changes.typing);
@@ -120,40 +122,40 @@ impl Reconcile {
         // sorted by arrival.
         let last_event_at = |room: &RoomChanges| room.events.last().map(|event| event.timestamp);
         changes.rooms.sort_by_key(|room| (!room.is_limited, last_event_at(room)));
-        if !self.ingest_changes(worker, since, changes).await? {
-            return Ok(false);
+        if self.ingest_changes(worker, since, changes).await?.is_lost() {
+            return Ok(Lease::Lost);
         }
         self.receipts.ingest(&receipts).await?;
         self.reconciliation.advance(worker, Some(&next), LEASE).await
     }
 
-    async fn ingest_changes(&self, worker: &str, since: &str, changes: Changes) -> Result<bool> {
+    async fn ingest_changes(&self, worker: &str, since: &str, changes: Changes) -> Result<Lease<()>> {
         let mut quarantine = Quarantine::default();
-        if !self.rejoin(worker, Some(since), &changes, &mut quarantine).await? {
-            return Ok(false);
+        if self.rejoin(worker, Some(since), &changes, &mut quarantine).await?.is_lost() {
+            return Ok(Lease::Lost);
         }
         for changes in changes.rooms {
             let room = changes.room.clone();
             match self.ingest_room(worker, since, changes).await {
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
+                Ok(Lease::Held(())) => {}
+                Ok(Lease::Lost) => return Ok(Lease::Lost),
                 Err(error) => quarantine.hold(&room, error)?,
             }
         }
         quarantine.into_result()?;
-        Ok(true)
+        Ok(Lease::Held(()))
     }
 
-    async fn ingest_room(&self, worker: &str, since: &str, changes: RoomChanges) -> Result<bool> {
+    async fn ingest_room(&self, worker: &str, since: &str, changes: RoomChanges) -> Result<Lease<()>> {
         let RoomChanges { room, events, is_limited } = changes;
         if is_limited {
             let filled = self.fill_gap(worker, &room, since, &events).await;
-            if self.failures.in_time(&room, filled)? == Some(false) {
-                return Ok(false);
+            if self.failures.in_time(&room, filled)? == Some(Lease::Lost) {
+                return Ok(Lease::Lost);
             }
         }
         self.ingest.receive(events).await?;
-        Ok(true)
+        Ok(Lease::Held(()))
     }
 
     /// Ingests the events of a room from a sync token to the room's end.
@@ -169,7 +171,7 @@ impl Reconcile {
         room: &RoomId,
         since: &str,
         timeline: &[RoomEvent],
-    ) -> Result<bool> {
+    ) -> Result<Lease<()>> {
         let mut unread: HashSet<_> = timeline.iter().map(|event| &event.event_id).collect();
         let mut from = since.to_owned();
         loop {
@@ -181,12 +183,12 @@ impl Reconcile {
             let is_full = page.ids.len() >= PAGE as usize;
             let has_arrived = !is_full && !timeline.is_empty() && unread.is_empty();
             self.ingest.receive(page.events).await?;
-            if !self.reconciliation.advance(worker, None, LEASE).await? {
-                return Ok(false);
+            if self.renew(worker).await?.is_lost() {
+                return Ok(Lease::Lost);
             }
             match page.end {
                 Some(end) if !has_arrived => from = end,
-                _ => return Ok(true),
+                _ => return Ok(Lease::Held(())),
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::in_general_room;
 async fn fixture() -> (TestMessenger, Caller, RoomId) {
     let messenger = messenger().build();
     let (anna, room) = in_general_room(&messenger, "anna").await;
-    assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled"));
+    assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled").is_held());
     (messenger, anna, room)
 }
 

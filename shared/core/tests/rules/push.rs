@@ -28,7 +28,7 @@ impl Fixture {
     async fn new() -> Self {
         let messenger = messenger().build();
         let (anna, room) = in_general_room(&messenger, "anna").await;
-        assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled"));
+        assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled").is_held());
         Self { messenger, anna, room }
     }
 

@@ -6,6 +6,7 @@ use messenger_core::{
     error::Failure,
     event::{Audience, Kind},
     id::{MatrixUserId, Position, RoomId},
+    lease::Lease,
     port::Clock as _,
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
@@ -19,7 +20,7 @@ const WORKER: &str = "worker";
 const LONG_AGO: Duration = Duration::from_hours(40 * 24);
 
 async fn reconcile(messenger: &TestMessenger) {
-    assert!(messenger.reconcile().run(WORKER, Duration::ZERO).await.expect("reconciled"));
+    assert!(messenger.reconcile().run(WORKER, Duration::ZERO).await.expect("reconciled").is_held());
 }
 
 /// Returns a messenger whose worker has read all events, and the general room with Anna in it.
@@ -251,7 +252,7 @@ async fn a_worker_may_crash_at_every_step_of_a_resync() {
             messenger.crash_after(step, messenger.reconcile().run(WORKER, Duration::ZERO)).await.is_some();
         let survivor = messenger.another_process();
         survivor.pass(Duration::from_mins(1));
-        assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("reconciled"));
+        assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("reconciled").is_held());
         assert_eq!(published(&survivor, &room).await, numbers(0..120), "step {step}");
         if done {
             assert!(step > 8, "there were only {step} steps");
@@ -332,11 +333,11 @@ async fn another_worker_continues_within_seconds_of_a_kill() {
     assert!(messenger.crash_after(3, messenger.reconcile().run(WORKER, Duration::ZERO)).await.is_none());
     let survivor = messenger.another_process();
     assert!(
-        !survivor.reconcile().run("another", Duration::ZERO).await.expect("asked"),
+        survivor.reconcile().run("another", Duration::ZERO).await.expect("asked").is_lost(),
         "the lease is not over"
     );
     survivor.pass(Duration::from_secs(4));
-    assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("reconciled"));
+    assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("reconciled").is_held());
     assert_eq!(published(&survivor, &room).await, numbers(0..5));
 }
 
@@ -346,10 +347,10 @@ async fn a_worker_that_stops_releases_the_lease() {
     send_numbers(&messenger, &room, &anna, 0..5);
     messenger.reconcile().stop(WORKER).await.expect("released");
     let other = messenger.another_process();
-    assert!(other.reconcile().run("another", Duration::ZERO).await.expect("reconciled"));
+    assert!(other.reconcile().run("another", Duration::ZERO).await.expect("reconciled").is_held());
     // It does not release another worker's lease.
     messenger.reconcile().stop(WORKER).await.expect("nothing to release");
-    assert!(!messenger.reconcile().run(WORKER, Duration::ZERO).await.expect("asked"));
+    assert!(messenger.reconcile().run(WORKER, Duration::ZERO).await.expect("asked").is_lost());
     assert_eq!(published(&other, &room).await, numbers(0..5));
 }
 
@@ -363,9 +364,9 @@ async fn a_worker_that_waits_for_the_homeserver_keeps_its_lease() {
         sleep(Duration::from_millis(1900)).await;
         other.memory.advance(Duration::from_millis(1900));
         let other_claim = other.ports.reconciliation.claim("another", Duration::from_secs(3)).await;
-        assert_eq!(other_claim.expect("asked"), None);
+        assert_eq!(other_claim.expect("asked"), Lease::Lost);
     }
-    assert!(reading.await.expect("it ends").expect("reconciled"));
+    assert!(reading.await.expect("it ends").expect("reconciled").is_held());
 }
 
 #[tokio::test(start_paused = true)]
@@ -380,9 +381,9 @@ async fn a_worker_that_was_paused_moves_no_sync_token_and_duplicates_no_message(
     survivor.homeserver.delay_responses(Duration::ZERO);
     survivor.memory.advance(Duration::from_mins(1));
     send_numbers(&survivor, &room, &anna, 2..120);
-    assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("reconciled"));
+    assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("reconciled").is_held());
     let position = survivor.ports.reconciliation.position().await.expect("read");
-    assert!(!late.await.expect("it ends").expect("a result"), "another worker has the lease");
+    assert!(late.await.expect("it ends").expect("a result").is_lost(), "another worker has the lease");
     assert_eq!(survivor.ports.reconciliation.position().await.expect("read"), position);
     assert_eq!(published(&survivor, &room).await, numbers(0..120));
 }

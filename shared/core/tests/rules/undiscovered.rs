@@ -5,6 +5,7 @@ use std::time::Duration;
 use messenger_core::{
     error::Failure,
     id::{HubUserId, MatrixUserId, RoomId},
+    lease::Lease,
     user::{Caller, Role},
 };
 use messenger_testkit::{TestMessenger, messenger};
@@ -35,7 +36,7 @@ async fn with_users(names: &[&str]) -> (TestMessenger, Vec<Caller>) {
 async fn discover(messenger: &TestMessenger) -> usize {
     let (mut after, mut steps): (Option<HubUserId>, usize) = (None, 0);
     loop {
-        after = messenger.discovery().discover(WORKER, after.as_ref()).await.expect("asked");
+        after = messenger.discovery().discover(WORKER, after.as_ref()).await.expect("asked").held().flatten();
         steps += 1;
         if after.is_none() {
             return steps;
@@ -115,13 +116,24 @@ async fn discovery_is_retried_after_an_outage_by_one_worker_only() {
         messenger.homeserver.fail_call(call, Failure::Unreachable);
         messenger.discovery().discover(WORKER, None).await.expect_err("an outage");
     }
-    assert_eq!(messenger.another_process().discovery().discover("another", None).await.expect("asked"), None);
+    assert_eq!(
+        messenger.another_process().discovery().discover("another", None).await.expect("asked"),
+        Lease::Lost
+    );
     assert!(!is_listed(&messenger, &people[0], &room).await);
-    assert!(messenger.discovery().discover(WORKER, None).await.expect("asked").is_some());
+    assert!(messenger.discovery().discover(WORKER, None).await.expect("asked").held().flatten().is_some());
     assert!(is_listed(&messenger, &people[0], &room).await);
     messenger.pass(Duration::from_mins(1));
     assert!(
-        messenger.another_process().discovery().discover("another", None).await.expect("asked").is_some()
+        messenger
+            .another_process()
+            .discovery()
+            .discover("another", None)
+            .await
+            .expect("asked")
+            .held()
+            .flatten()
+            .is_some()
     );
 }
 

@@ -1,6 +1,6 @@
 //! The stored sync token: one worker reads `/sync` at a time.
 
-use messenger_core::Result;
+use messenger_core::{Result, lease::Lease};
 
 use super::{LONG, SHORT, Store, concurrently, eventually};
 
@@ -8,7 +8,7 @@ use super::{LONG, SHORT, Store, concurrently, eventually};
 pub async fn the_sync_token_is_absent_at_first(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     assert_eq!(reconciliation.position().await?, None);
-    assert_eq!(reconciliation.claim("one", LONG).await?, Some(None));
+    assert_eq!(reconciliation.claim("one", LONG).await?, Lease::Held(None));
     Ok(())
 }
 
@@ -16,11 +16,11 @@ pub async fn the_sync_token_is_absent_at_first(store: &dyn Store) -> Result<()> 
 pub async fn the_sync_token_passes_to_the_next_worker(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     reconciliation.claim("one", LONG).await?;
-    assert!(reconciliation.advance("one", Some("s1"), LONG).await?);
-    assert!(reconciliation.advance("one", Some("s2"), LONG).await?);
-    assert!(reconciliation.advance("one", None, SHORT).await?);
+    assert!(reconciliation.advance("one", Some("s1"), LONG).await?.is_held());
+    assert!(reconciliation.advance("one", Some("s2"), LONG).await?.is_held());
+    assert!(reconciliation.advance("one", None, SHORT).await?.is_held());
     assert_eq!(reconciliation.position().await?.as_deref(), Some("s2"));
-    let claimed = eventually(store, async || reconciliation.claim("two", LONG).await).await?;
+    let claimed = eventually(store, async || Ok(reconciliation.claim("two", LONG).await?.held())).await?;
     assert_eq!(claimed.as_deref(), Some("s2"));
     Ok(())
 }
@@ -29,8 +29,8 @@ pub async fn the_sync_token_passes_to_the_next_worker(store: &dyn Store) -> Resu
 pub async fn no_other_worker_reads_during_the_lease(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     reconciliation.claim("one", LONG).await?;
-    assert_eq!(reconciliation.claim("two", LONG).await?, None);
-    assert_eq!(reconciliation.claim("one", LONG).await?, Some(None));
+    assert_eq!(reconciliation.claim("two", LONG).await?, Lease::Lost);
+    assert_eq!(reconciliation.claim("one", LONG).await?, Lease::Held(None));
     Ok(())
 }
 
@@ -38,9 +38,9 @@ pub async fn no_other_worker_reads_during_the_lease(store: &dyn Store) -> Result
 pub async fn a_worker_without_the_lease_moves_nothing(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     reconciliation.claim("one", SHORT).await?;
-    eventually(store, async || reconciliation.claim("two", LONG).await).await?;
-    assert!(!reconciliation.advance("one", Some("s9"), LONG).await?);
-    assert!(reconciliation.advance("two", Some("s1"), LONG).await?);
+    eventually(store, async || Ok(reconciliation.claim("two", LONG).await?.held())).await?;
+    assert!(reconciliation.advance("one", Some("s9"), LONG).await?.is_lost());
+    assert!(reconciliation.advance("two", Some("s1"), LONG).await?.is_held());
     assert_eq!(reconciliation.position().await?.as_deref(), Some("s1"));
     Ok(())
 }
@@ -81,6 +81,6 @@ pub async fn one_of_many_concurrent_workers_reads(store: &dyn Store) -> Result<(
         async move { reconciliation.claim(&format!("worker {n}"), LONG).await }
     })
     .await?;
-    assert_eq!(claims.iter().flatten().count(), 1);
+    assert_eq!(claims.iter().filter(|claim| claim.is_held()).count(), 1);
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use messenger_core::{Result, port::Reconciliation};
+use messenger_core::{Result, lease::Lease, port::Reconciliation};
 
 use super::Memory;
 use crate::clock::START;
@@ -20,30 +20,31 @@ pub(super) struct Row {
 
 #[async_trait]
 impl Reconciliation for Memory {
-    async fn claim(&self, worker: &str, lease: Duration) -> Result<Option<Option<String>>> {
+    async fn claim(&self, worker: &str, lease: Duration) -> Result<Lease<Option<String>>> {
         self.act("claiming the sync token", |state| {
             let (now, row) = (state.now, &mut state.reconciliation);
-            (row.worker == worker || row.until.is_none_or(|until| until <= now)).then(|| {
-                worker.clone_into(&mut row.worker);
-                row.until = Some(now + lease);
-                row.position.clone()
-            })
+            if row.worker != worker && row.until.is_some_and(|until| until > now) {
+                return Lease::Lost;
+            }
+            worker.clone_into(&mut row.worker);
+            row.until = Some(now + lease);
+            Lease::Held(row.position.clone())
         })
         .await
     }
 
-    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<bool> {
+    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<Lease<()>> {
         self.act("moving the sync token", |state| {
             let (now, row) = (state.now, &mut state.reconciliation);
-            let is_mine = row.worker == worker;
-            if is_mine {
-                row.until = Some(now + lease);
-                if let Some(position) = position {
-                    row.position = Some(position.to_owned());
-                    row.moved_at = Some(now);
-                }
+            if row.worker != worker {
+                return Lease::Lost;
             }
-            is_mine
+            row.until = Some(now + lease);
+            if let Some(position) = position {
+                row.position = Some(position.to_owned());
+                row.moved_at = Some(now);
+            }
+            Lease::Held(())
         })
         .await
     }

@@ -67,7 +67,7 @@ impl Ingest {
             timestamp: event.timestamp,
             file: content.file.as_ref(),
         })?;
-        Ok(Some((Change::Edited { of, by: sender.clone(), said: content }, payload)))
+        Ok(Some((Change::Edited { of, by: sender.clone(), content }, payload)))
     }
 
     /// Returns the change and the payload of a redaction.

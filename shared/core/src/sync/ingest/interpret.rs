@@ -36,7 +36,7 @@ impl Ingest {
                 let change = Change::Message { by, summary: content.summary(), file: content.file.clone() };
                 (change, self.message_payload(event, people)?)
             }
-            Content::Edited { of, said: content } => match self.edited(&event, of, content, people).await? {
+            Content::Edited { of, content } => match self.edited(&event, of, content, people).await? {
                 Some(interpreted) => interpreted,
                 None => return Ok(None),
             },

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::{domain::error::Result, sync::reconcile::Reconcile};
+use crate::{
+    domain::{error::Result, lease::Lease},
+    sync::reconcile::Reconcile,
+};
 
 /// Duration of the lease: a worker that does not renew it in this time loses it.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
@@ -23,17 +26,22 @@ impl Reconcile {
         self.reconciliation.advance(worker, None, Duration::ZERO).await.map(drop)
     }
 
-    /// Runs `reading` and renews the lease in the meantime. Returns `false` as soon as another worker holds
-    /// the lease.
+    /// Runs `reading` and renews the lease in the meantime. Returns as soon as the
+    /// lease is lost.
     pub(crate) async fn under_lease(
         &self,
         worker: &str,
-        reading: impl Future<Output = Result<bool>>,
-    ) -> Result<bool> {
+        reading: impl Future<Output = Result<Lease<()>>>,
+    ) -> Result<Lease<()>> {
         tokio::select! {
             read = reading => read,
-            () = self.renew_until_lost(worker) => Ok(false),
+            () = self.renew_until_lost(worker) => Ok(Lease::Lost),
         }
+    }
+
+    /// Renews the lease.
+    pub(crate) async fn renew(&self, worker: &str) -> Result<Lease<()>> {
+        self.reconciliation.advance(worker, None, LEASE).await
     }
 
     /// Renews the lease until another worker holds it.
@@ -41,7 +49,7 @@ impl Reconcile {
         loop {
             sleep(RENEWAL).await;
             // A failure of the database fails the reading, too.
-            if let Ok(false) = self.reconciliation.advance(worker, None, LEASE).await {
+            if let Ok(Lease::Lost) = self.renew(worker).await {
                 return;
             }
         }

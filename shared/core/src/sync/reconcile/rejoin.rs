@@ -10,6 +10,7 @@ use crate::{
     domain::{
         error::{Error, Failure, Result},
         id::{MatrixUserId, RoomId, TenantId},
+        lease::Lease,
     },
     port::Changes,
     sync::{quarantine::Quarantine, reconcile::Reconcile},
@@ -22,19 +23,18 @@ const HOSTS: usize = 20;
 const TRIES: u32 = 30;
 
 impl Reconcile {
-    /// Lets the bot accept its invitations, and return into the rooms from which it was removed. Returns
-    /// `false` if another worker holds the lease.
+    /// Lets the bot accept its invitations, and return into the rooms from which it was removed.
     pub(crate) async fn rejoin(
         &self,
         worker: &str,
         since: Option<&str>,
         changes: &Changes,
         quarantine: &mut Quarantine,
-    ) -> Result<bool> {
+    ) -> Result<Lease<()>> {
         for (room, host) in &changes.invitations {
             match self.accept_invitation(worker, since, room, host).await {
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
+                Ok(Lease::Held(())) => {}
+                Ok(Lease::Lost) => return Ok(Lease::Lost),
                 Err(error) => quarantine.hold(room, error)?,
             }
         }
@@ -42,12 +42,12 @@ impl Reconcile {
             let Some(tenant) = self.rooms.tenant_of(room).await? else { continue };
             let hosts = self.hosts(tenant, room).await?;
             match self.rejoin_room(worker, since, room, &hosts).await {
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
+                Ok(Lease::Held(())) => {}
+                Ok(Lease::Lost) => return Ok(Lease::Lost),
                 Err(error) => quarantine.hold(room, error)?,
             }
         }
-        Ok(true)
+        Ok(Lease::Held(()))
     }
 
     async fn accept_invitation(
@@ -56,10 +56,10 @@ impl Reconcile {
         since: Option<&str>,
         room: &RoomId,
         host: &MatrixUserId,
-    ) -> Result<bool> {
+    ) -> Result<Lease<()>> {
         if self.rooms.tenant_of(room).await?.is_none() {
             self.ingest.adopt_from(room, host).await?;
-            return Ok(true);
+            return Ok(Lease::Held(()));
         }
         self.rejoin_room(worker, since, room, std::slice::from_ref(host)).await
     }
@@ -78,15 +78,15 @@ impl Reconcile {
         since: Option<&str>,
         room: &RoomId,
         hosts: &[MatrixUserId],
-    ) -> Result<bool> {
+    ) -> Result<Lease<()>> {
         let mut rejected: Option<Error> = None;
         for host in hosts {
             match self.timeline.enter(room, host).await {
                 Ok(()) => {
                     tracing::info!(%room, by = %host, "bot rejoined a room");
-                    let Some(since) = since else { return Ok(true) };
+                    let Some(since) = since else { return Ok(Lease::Held(())) };
                     let filled = self.fill_gap(worker, room, since, &[]).await;
-                    return Ok(self.failures.in_time(room, filled)?.unwrap_or(true));
+                    return Ok(self.failures.in_time(room, filled)?.unwrap_or(Lease::Held(())));
                 }
                 Err(error) if error.failure() == Some(Failure::Rejected) => rejected = Some(error),
                 // The sync token does not move, so the next run tries again.
@@ -96,7 +96,7 @@ impl Reconcile {
         }
         let error = rejected.as_ref().map(|error| error as &dyn std::error::Error);
         tracing::error!(%room, error, "bot was removed from a room, and no member can invite it again");
-        Ok(true)
+        Ok(Lease::Held(()))
     }
 
     /// Returns whether the next run may try again after this failure.

@@ -11,7 +11,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
-    domain::error::{Error, Result},
+    domain::{
+        error::{Error, Result},
+        lease::Lease,
+    },
     port::RoomChanges,
     sync::{
         catch_up::OVERLAP,
@@ -22,7 +25,7 @@ use crate::{
 
 impl Reconcile {
     /// Reads without a sync token. `cause` is the failure of the stored one; `None` if none is stored.
-    pub(crate) async fn resync(&self, worker: &str, cause: Option<&Error>) -> Result<bool> {
+    pub(crate) async fn resync(&self, worker: &str, cause: Option<&Error>) -> Result<Lease<()>> {
         let mut changes = self.timeline.changes(None, Duration::ZERO).await?;
         let typing = std::mem::take(&mut changes.typing);
         let receipts = std::mem::take(&mut changes.receipts);
@@ -35,8 +38,8 @@ impl Reconcile {
         // there are none.
         let drops_older = cause.is_some();
         let mut quarantine = Quarantine::default();
-        if !self.rejoin(worker, None, &changes, &mut quarantine).await? {
-            return Ok(false);
+        if self.rejoin(worker, None, &changes, &mut quarantine).await?.is_lost() {
+            return Ok(Lease::Lost);
         }
         for changes in changes.rooms {
             let room = changes.room.clone();
@@ -44,8 +47,8 @@ impl Reconcile {
             if let Err(error) = self.failures.in_time(&room, read) {
                 quarantine.hold(&room, error)?;
             }
-            if !self.reconciliation.advance(worker, None, LEASE).await? {
-                return Ok(false);
+            if self.renew(worker).await?.is_lost() {
+                return Ok(Lease::Lost);
             }
         }
         quarantine.into_result()?;

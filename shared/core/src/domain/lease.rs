@@ -1,0 +1,30 @@
+//! The outcome of an operation that needs a lease.
+
+/// The outcome of an operation that needs a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease<T> {
+    /// Another worker holds the lease; nothing was written.
+    Lost,
+    /// The caller holds the lease.
+    Held(T),
+}
+
+impl<T> Lease<T> {
+    /// Returns whether the caller holds the lease.
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Held(_))
+    }
+
+    /// Returns whether another worker holds the lease.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost)
+    }
+
+    /// Returns the value of a held lease; `None` if it is lost.
+    pub fn held(self) -> Option<T> {
+        match self {
+            Self::Held(value) => Some(value),
+            Self::Lost => None,
+        }
+    }
+}
