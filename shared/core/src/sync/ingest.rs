@@ -104,6 +104,7 @@ impl Ingest {
     /// # Errors
     /// If the homeserver fails for one room, its later events are held back, and the first such error is
     /// returned after all other rooms were ingested. Call again with the same events.
+    #[tracing::instrument(level = "debug", skip_all, fields(events = events.len()))]
     pub async fn receive(&self, events: Vec<RoomEvent>) -> Result<()> {
         let mut quarantine = Quarantine::default();
         let mut adopted = HashMap::new();

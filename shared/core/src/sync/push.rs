@@ -159,6 +159,7 @@ impl Push {
     ///
     /// # Errors
     /// Those of [`Ingest::receive`]. The homeserver pushes the transaction again.
+    #[tracing::instrument(level = "debug", skip_all, fields(?connection, events = events.len()))]
     pub async fn receive(
         &self,
         connection: Option<HomeserverConnection>,
@@ -184,6 +185,7 @@ impl Push {
 
     /// Returns whether the homeserver has pushed nothing for five seconds: it may be waiting before its next
     /// attempt.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn is_silent(&self) -> Result<bool> {
         Ok(self.reconciliation.since_push().await?.is_none_or(|silent| silent >= SILENCE))
     }

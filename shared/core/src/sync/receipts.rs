@@ -65,6 +65,7 @@ impl Receipts {
     ///
     /// # Errors
     /// If the database fails. Call again with the same receipts.
+    #[tracing::instrument(level = "debug", skip_all, fields(receipts = receipts.len()))]
     pub async fn ingest(self: &Arc<Self>, receipts: &[Receipt]) -> Result<()> {
         let mut seen = HashSet::new();
         let new =
@@ -87,6 +88,7 @@ impl Receipts {
 
     /// Ingests pushed receipts, which the homeserver does not repeat: if the database fails, they are retried
     /// in the background.
+    #[tracing::instrument(level = "debug", skip_all, fields(receipts = receipts.len()))]
     pub async fn ingest_pushed(self: &Arc<Self>, receipts: Vec<Receipt>) {
         let Err(error) = self.ingest(&receipts).await else { return };
         let error: &dyn std::error::Error = &error;

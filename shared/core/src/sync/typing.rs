@@ -69,6 +69,7 @@ impl TypingUpdates {
 
     /// Publishes the last typing notification of each room to its members. Drops those of unknown rooms, and
     /// those that cannot be published.
+    #[tracing::instrument(level = "debug", skip_all, fields(rooms = typing.len()))]
     pub async fn publish(&self, typing: Vec<Typing>) {
         if typing.is_empty() {
             return;
