@@ -3,11 +3,11 @@
 /// The parts that a test starts.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Whether to start a homeserver; without one its address leads nowhere.
+    /// Starts a homeserver if set; without one its address leads nowhere.
     pub homeserver: bool,
-    /// Whether to start a worker.
+    /// Starts a worker if set.
     pub worker: bool,
-    /// Whether to put a [`PushProxy`](crate::PushProxy) in front of the service.
+    /// Starts a [`PushProxy`](crate::PushProxy) in front of the service if set.
     pub push_proxy: bool,
     /// The part that starts first.
     pub first: First,

@@ -57,7 +57,7 @@ struct State {
     files: files::Table,
     /// The time that has passed since the tests began.
     passed: Duration,
-    /// Whether an unknown sync token counts as the beginning, as on Conduit.
+    /// Set if an unknown sync token counts as the beginning, as on Conduit.
     accepts_unknown_tokens: bool,
 }
 

@@ -72,11 +72,11 @@ struct State {
     cursors: cursors::Table,
     conversation: messages::Table,
     reconciliation: reconciliation::Row,
-    /// Whether the worker has to be woken.
+    /// Set if the worker has to be woken.
     has_work: bool,
     /// Users who changed, with their localparts; their watchers are still to be notified.
     changed: Vec<(HubUserId, String)>,
-    /// Whether watchers are no longer notified.
+    /// Set if watchers are no longer notified.
     drops_notifications: bool,
 }
 

@@ -38,7 +38,7 @@ pub struct Decoder {
     id: Option<String>,
     event: String,
     data: Option<String>,
-    /// What the client would send as `Last-Event-ID` now.
+    /// The `Last-Event-ID` that a client would send now.
     pub last_id: String,
     /// The last `retry:` field, in milliseconds.
     pub retry: Option<u64>,

@@ -128,7 +128,7 @@ async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() 
         events.iter().filter_map(|event| event["event_id"].as_str().map(str::to_owned)).collect()
     };
     let in_room = ids(stack.matrix_bot().await.messages(&room).await);
-    // More if a homeserver was killed after it had stored a message and before it had stored the transaction id.
+    // More if a homeserver was killed between storing a message and storing its transaction id.
     assert!(in_room.len() >= 2 * KILLS * BETWEEN_KILLS, "{}", in_room.len());
     let count = |events: &[Value]| events.iter().filter(|event| event["type"] == "new_message").count();
     recorder.wait_until(|events| count(events) >= in_room.len()).await;

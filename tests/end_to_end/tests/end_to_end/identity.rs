@@ -65,7 +65,7 @@ async fn a_moved_user_loses_the_former_tenant_in_every_process() {
     assert_eq!((moved.status, &moved.body["role"]), (StatusCode::OK, &json!("viewer")));
     stream.next_of("access_withdrawn").await;
     let join = format!("/api/v1/rooms/{}/join", machine.replace('!', "%21").replace(':', "%3A"));
-    // Takes effect at once in this process, and with the notification in the other. Refused calls have no effect.
+    // The move takes effect at once in this process, and with the notification in the other.
     for path in ["/api/v1/users/me", "/api/v1/events/poll?cursor=0"] {
         let refused = call(&client, Method::GET, path, &ours).await;
         assert_eq!(

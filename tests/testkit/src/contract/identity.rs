@@ -59,7 +59,7 @@ pub async fn tokens_in_any_order_lead_to_the_same_identity(store: &dyn Store) ->
     let users = store.ports().users;
     let named = |name: &str, of: Identity| Identity { display_name: name.to_owned(), ..of };
     let in_other_tenant = |of: Identity| Identity { tenant: OTHER_TENANT, ..of };
-    // Of tokens with the same time of issue, the fewest rights count, then the smallest tenant, then the first name.
+    // With the same time of issue, the fewest rights count, then the smallest tenant, then the first name.
     let last = issued(300, named("Zoe", anna(Role::User)));
     let tokens = Arc::new([
         last.clone(),

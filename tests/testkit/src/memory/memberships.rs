@@ -17,7 +17,7 @@ use super::{Memory, State};
 /// Each member's number of read messages in the room.
 pub(super) type Table = BTreeMap<(TenantId, HubUserId, RoomId), i64>;
 
-/// When each member joined: the last position of the log before it, and the count of arrivals.
+/// The last position of the log and the count of arrivals before each join.
 pub(super) type Arrivals = BTreeMap<(TenantId, HubUserId, RoomId), (Position, u64)>;
 
 #[async_trait]
