@@ -1,10 +1,11 @@
 //! The ports: traits through which the use cases reach the database, the homeserver and the clock.
 //!
-//! A port is small and named after its resource or role. Each method of a store is atomic: it takes effect as a
-//! whole or not at all ([`Maintenance`] excepted). The contract of each port stands once in `messenger-testkit`,
-//! and every adapter runs it.
+//! A port is small and named after its resource or role. Each method of a store is atomic: it takes effect as
+//! a whole or not at all ([`Maintenance`] excepted). The contract of each port stands once in
+//! `messenger-testkit`, and every adapter runs it.
 //!
-//! A store measures time by its own clock, which all processes share. Leases and delays are therefore durations.
+//! A store measures time by its own clock, which all processes share. Leases and delays are therefore
+//! durations.
 
 mod chat;
 mod ephemeral_bus;

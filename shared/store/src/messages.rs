@@ -142,7 +142,8 @@ fn wire(n: usize, event: &IngestedEvent) -> Value {
             json!({ "change": "message", "hub_user": by, "summary": summary })
         }
         Change::Edited { of, by, content } => json!({
-            "change": "edited", "of": of, "sender": by, "content": content::to_json(content), "summary": content.summary(),
+            "change": "edited", "of": of, "sender": by, "content": content::to_json(content),
+            "summary": content.summary(),
         }),
         Change::Redacted { of } | Change::RedactedEdit { edit: of } => {
             json!({ "change": "redacted", "of": of })

@@ -1,11 +1,12 @@
 //! Users: identity, role, account and rights.
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
 use crate::domain::{
     error::{Error, Result},
     id::{HubUserId, TenantId},
 };
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 /// The role of a user in this service, ordered from the fewest rights to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,7 +116,7 @@ pub struct UserSummary {
 /// A search among the users of a tenant.
 #[derive(Debug, Clone)]
 pub struct UserQuery {
-    /// A [folded](fold) text that the name or id must contain; empty for all users.
+    /// A [folded](crate::name::fold) text that the name or id must contain; empty for all users.
     pub text: String,
     /// The user to leave out: the caller.
     pub except: HubUserId,
