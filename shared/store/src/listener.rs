@@ -62,7 +62,7 @@ impl Waiters {
                 if self.ephemeral_bus.has_listeners()
                     && let Some(event) = EphemeralEvent::parse(notification.payload())
                 {
-                    self.ephemeral_bus.tell(event);
+                    self.ephemeral_bus.publish(event);
                 }
             }
             IDENTITIES => self.watchers.changed(notification.payload()),

@@ -1,4 +1,4 @@
-//! The ephemeral events of one process on their way to its streams.
+//! Passes ephemeral events to the streams of one process.
 
 use futures::{
     StreamExt as _,
@@ -8,11 +8,11 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::domain::ephemeral::EphemeralEvent;
 
-/// The most ephemeral events that wait for one listener. A slower listener misses the oldest.
+/// The most ephemeral events that wait for one listener. A slower listener misses the oldest ones.
 const WAITING_MAX: usize = 256;
 
-/// The listeners to ephemeral events in one process. Adapters of [`EphemeralBus`](crate::port::EphemeralBus) hand events
-/// over to them. Clones are the same listeners.
+/// The channel for ephemeral events in one process. Adapters of [`EphemeralBus`](crate::port::EphemeralBus)
+/// publish to it. Clones share it.
 #[derive(Debug, Clone)]
 pub struct EphemeralChannel(broadcast::Sender<EphemeralEvent>);
 
@@ -23,23 +23,23 @@ impl Default for EphemeralChannel {
 }
 
 impl EphemeralChannel {
-    /// Hands an ephemeral event to everybody who listens, and waits for nobody.
-    pub fn tell(&self, ephemeral: EphemeralEvent) {
-        // Nobody listens: then nobody misses it.
+    /// Sends an ephemeral event to all listeners, without waiting for them.
+    pub fn publish(&self, ephemeral: EphemeralEvent) {
+        // Without listeners the event is lost, as intended.
         let _ = self.0.send(ephemeral);
     }
 
-    /// Whether anybody listens.
+    /// Returns whether there is a listener.
     pub fn has_listeners(&self) -> bool {
         self.0.receiver_count() > 0
     }
 
-    /// What is told from now on. Ends with the last of the listeners' clones.
+    /// Returns the events that are published from now on. Ends when the last clone of the channel is dropped.
     pub fn listen(&self) -> BoxStream<'static, EphemeralEvent> {
-        stream::unfold(self.0.subscribe(), async |mut told| {
+        stream::unfold(self.0.subscribe(), async |mut events| {
             loop {
-                match told.recv().await {
-                    Ok(ephemeral) => return Some((ephemeral, told)),
+                match events.recv().await {
+                    Ok(ephemeral) => return Some((ephemeral, events)),
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return None,
                 }

@@ -11,7 +11,7 @@ impl EphemeralBus for Memory {
     async fn publish(&self, events: &[EphemeralEvent]) -> Result<()> {
         let bus = &self.shared.ephemeral_bus;
         self.act("publishing ephemeral events", |_| {
-            events.iter().cloned().for_each(|event| bus.tell(event));
+            events.iter().cloned().for_each(|event| bus.publish(event));
         })
         .await
     }
