@@ -1,4 +1,4 @@
-//! The live part of one process: the broker of the event log, its streams, and what the process remembers.
+//! The live part of one process: the broker of the event log, its event streams, and caches.
 
 pub mod broker;
 pub(crate) mod cache;

@@ -1,4 +1,4 @@
-//! Readers of the event log: replay from a cursor, then live, without hole or repeat in between.
+//! Opens event streams: a replay from the cursor, then live events, without gap or repetition in between.
 
 mod poll;
 
@@ -29,26 +29,27 @@ use crate::{
     port::{self, Ports},
 };
 
-/// How many streams are opened at once. A crowd that returns together is served one after the other, and what is live
-/// meanwhile waits behind a few openings, not behind all.
-const OPENINGS: usize = 2;
-/// What a browser waits before it returns, in milliseconds (WHATWG HTML, "Server-sent events", `retry`).
+/// The most streams that are opened at once. When many clients reconnect together, live events wait for a few
+/// replays only.
+const PERMITS: usize = 2;
+
+/// The reconnection time of clients in milliseconds (WHATWG HTML, "Server-sent events", `retry`).
 const RETRY_MS: u32 = 3000;
 
-/// How long somebody waits for their permit to be let in.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest time that a request waits for its permit.
+const PERMIT_WAIT: Duration = Duration::from_secs(5);
 
-/// An opening of more bytes keeps its permit until it is written: a crowd that returns is then served one after the other,
-/// and what is live goes in between.
-const LARGE: usize = 64 << 10;
+/// The size above which a preamble keeps its permit until it is written. Clients that reconnect together are
+/// then served one after the other, and live events are written in between.
+const LARGE_PREAMBLE: usize = 64 << 10;
 
-/// How long it keeps its permit at the most: a slow reader holds nobody else up.
+/// The longest time that a preamble keeps its permit, so that a slow reader does not delay others.
 const PERMIT_MAX: Duration = Duration::from_millis(50);
 
-/// How often an audience is read again because a membership changed meanwhile.
+/// The number of times that an audience is read because a membership changed meanwhile.
 const AUDIENCE_TRIES: usize = 20;
 
-/// Opens streams and answers polls.
+/// The engine that opens event streams and answers polls.
 pub struct Streams {
     feed: Arc<dyn port::Feed>,
     memberships: Arc<dyn port::Memberships>,
@@ -58,7 +59,7 @@ pub struct Streams {
     directory: Arc<UserDirectory>,
     settings: Arc<MessengerSettings>,
     /// The permits to open a stream.
-    openings: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Streams {
@@ -76,22 +77,22 @@ impl Streams {
             broker: broker.clone(),
             directory: directory.clone(),
             settings: settings.clone(),
-            openings: Arc::new(Semaphore::new(OPENINGS)),
+            permits: Arc::new(Semaphore::new(PERMITS)),
         }
     }
 
-    /// Opens a stream for a caller, from the cursor they bring or from now.
+    /// Opens an event stream for a caller, from a cursor or from now.
     pub async fn subscribe(&self, caller: &Caller, cursor: Option<&str>) -> Result<EventStream> {
         self.broker.ready().await?;
-        let permit = timeout(PATIENCE, self.openings.clone().acquire_owned()).await.map_err(|_| busy())?;
+        let permit = timeout(PERMIT_WAIT, self.permits.clone().acquire_owned()).await.map_err(|_| busy())?;
         let wanted = match cursor.map(parse_cursor) {
             Some(Some(cursor)) if self.is_beyond(cursor).await? => Some(None),
             wanted => wanted,
         };
         let (audience, subscription) = self.add_subscription(caller, wanted.flatten()).await?;
         let at = subscription.at;
-        // From here on nothing is missed; and dropping the event stream, on any error, ends the subscription.
-        let mut event_stream = EventStream::silent(&self.broker, subscription);
+        // The subscription misses nothing from here on. Dropping the event stream after an error ends it.
+        let mut event_stream = EventStream::without_preamble(&self.broker, subscription);
         let (start, replay) = match wanted {
             None => (at, Ok(Vec::new())),
             Some(None) => (at, Err(Gap::Unknown)),
@@ -101,7 +102,7 @@ impl Streams {
             },
         };
         let preamble = self.preamble(caller, start, replay);
-        if preamble.len() > LARGE {
+        if preamble.len() > LARGE_PREAMBLE {
             let (writing, written) = oneshot::channel();
             event_stream.permit = Some(writing);
             tokio::spawn(async move {
@@ -116,18 +117,18 @@ impl Streams {
     /// Returns the audiences of a user, as stored now.
     ///
     /// # Errors
-    /// `token_superseded` if the user is of another tenant by now.
+    /// `token_superseded` if the user has moved to another tenant.
     pub(crate) async fn audience(&self, user: &User) -> Result<Audiences> {
         let tenant = user.tenant();
         let listener = self.memberships.listener(tenant, user.id()).await?;
         if listener.as_ref().is_none_or(|listener| listener.role != user.identity.role) {
-            // The signal of a change got lost: whoever asks next is told by the store.
+            // The signal of a change was lost: the next call reads the user from the store.
             self.directory.forget(user);
         }
         Ok(Audiences::of(user, listener.ok_or_else(superseded)?.rooms))
     }
 
-    /// Adds a connection whose audience is true at the position where it begins.
+    /// Adds a connection whose audience is valid at the position where it begins.
     pub(crate) async fn add_subscription(
         &self,
         caller: &Caller,
@@ -145,13 +146,15 @@ impl Streams {
         Err(busy())
     }
 
-    /// Whether no event has this position yet. The process that gave it may be ahead of this one: then it is known to
-    /// the log, and what lies between is no hole, only not here yet.
+    /// Returns whether no event has this position yet.
+    ///
+    /// The process that issued the cursor may be ahead of this one. The log knows the position then, and this
+    /// broker will read the events in between.
     async fn is_beyond(&self, cursor: Position) -> Result<bool> {
         Ok(cursor > self.broker.position() && cursor > self.feed.span().await?.head)
     }
 
-    /// What the audience heard between the cursor and the place where the live part begins.
+    /// Returns the audience's events between the cursor and the position where the live part begins.
     async fn replay(
         &self,
         cursor: Position,
@@ -169,7 +172,7 @@ impl Streams {
         }
         let read = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let events = self.feed.after(cursor, audience, read).await?;
-        // Asked afterwards: what is dropped while we read is noticed.
+        // Query the span after the events, to notice those that were dropped in between.
         if cursor < self.feed.span().await?.trimmed {
             return Ok(Err(Gap::Expired));
         }
@@ -180,8 +183,9 @@ impl Streams {
         Ok(if is_too_much { Err(Gap::TooFarBehind) } else { Ok(missed) })
     }
 
-    /// Returns the first bytes: one block with `retry`, the cursor as `id` and `connected` as `data`, then the missed
-    /// events. Every block has data: some clients take one without for an empty message.
+    /// Returns the first bytes: one block with `retry`, the cursor as `id` and `connected` as `data`, then
+    /// the missed events. Every block has `data`, since some clients dispatch a block without it as an empty
+    /// message.
     fn preamble(&self, caller: &Caller, start: Position, replay: Result<Vec<Bytes>, Gap>) -> Bytes {
         let connected = json!({
             "type": "connected",

@@ -1,8 +1,8 @@
-//! The one broker of the event log in a process: reads each new event once, makes its bytes once, and hands them to
-//! every connection whose audience matches.
+//! Fans out the event log: reads each new event once, encodes it once, and hands it to each connection of its
+//! audience. A process has one broker.
 //!
-//! A connection costs its entry in the index and what waits for it; it has no task, timer or query of its own. One
-//! clock serves the keepalives and the ends of all of them.
+//! A connection costs its entry in the index and its send buffer. It has no task, timer or query of its own;
+//! one clock sends the keepalives and ends the streams of all connections.
 
 mod ephemeral;
 mod state;
@@ -31,34 +31,34 @@ use crate::{
     port::{Clock, EphemeralBus, Feed},
 };
 
-/// How many events are read at once.
+/// The most events that are read at once.
 const PAGE: i64 = 1000;
 
-/// The broker looks at the log at least this often, whatever it is told.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The longest time between two reads of the log if no signal arrives.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long it waits after a failed read.
-const PAUSE: Duration = Duration::from_millis(250);
+/// The pause after a failed read.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
 const TOKEN_EXPIRED: Bytes = Bytes::from_static(b"data: {\"type\":\"token_expired\"}\n\n");
 
-/// The broker. Runs while somebody awaits [`run`](Self::run).
+/// The fan-out of the event log. It works while [`run`](Self::run) is awaited.
 pub struct Broker {
     feed: Arc<dyn Feed>,
     ephemeral_bus: Arc<dyn EphemeralBus>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    /// The position up to which everything was handed out; `None` until the log was first read.
+    /// The position up to which all events were handed out; `None` until the log was first read.
     position: watch::Sender<Option<Position>>,
 }
 
-/// What somebody missed.
+/// The events that a reader missed.
 pub(crate) enum Missed {
-    /// These frames, in order.
+    /// All missed frames, in order.
     Frames(Vec<Bytes>),
-    /// More than the limit.
+    /// More frames than the limit.
     TooMuch,
-    /// The log has to be asked: it lies before what is remembered.
+    /// The cursor lies before the recent frames: the log must be read.
     Older,
 }
 
@@ -66,7 +66,7 @@ pub(crate) enum Missed {
 pub(crate) struct Subscription {
     pub(crate) id: ConnectionId,
     pub(crate) send_buffer: Arc<SendBuffer>,
-    /// Everything up to here was handed out before; everything after it reaches the send buffer.
+    /// The position of the subscription. Later events reach the send buffer.
     pub(crate) at: Position,
 }
 
@@ -79,17 +79,17 @@ impl Broker {
         Self { feed, ephemeral_bus, clock, state: Mutex::default(), position: watch::Sender::new(None) }
     }
 
-    /// Follows the log, and listens to ephemeral events, until the future is dropped.
+    /// Reads the log and receives ephemeral events until the future is dropped.
     pub async fn run(&self) {
         tokio::join!(self.read(), self.hand_out_ephemeral(), self.tick());
     }
 
-    /// How many connections there are.
+    /// Returns the number of connections.
     pub fn connections(&self) -> usize {
         self.state().connections.len()
     }
 
-    /// Ends all streams: each is told to return after a time of its own, so that they do not return at once.
+    /// Ends all streams. Each final frame has a random `retry`, so that clients do not reconnect all at once.
     pub fn shut_down(&self) {
         let ids: Vec<_> = self.state().connections.keys().copied().collect();
         for id in ids {
@@ -99,27 +99,28 @@ impl Broker {
         }
     }
 
-    /// Up to where everything was handed out.
+    /// Returns the position up to which all events were handed out.
     pub(crate) fn position(&self) -> Position {
         self.state().position
     }
 
-    /// Waits until the log was first read. Fails when it cannot be read now.
+    /// Waits until the log was first read. Returns an error if it cannot be read now.
     pub(crate) async fn ready(&self) -> Result<()> {
         if self.position.borrow().is_none() {
             self.feed.span().await?;
-            // The sender lives as long as we do, so this ends when the log is read.
+            // The sender lives as long as the broker, so this ends when the log is read.
             let _ = self.position.subscribe().wait_for(Option::is_some).await;
         }
         Ok(())
     }
 
-    /// Counts changes of membership; see [`subscribe`](Self::subscribe).
+    /// Returns the number of membership changes; see [`subscribe`](Self::subscribe).
     pub(crate) fn memberships(&self) -> u64 {
         self.state().memberships
     }
 
-    /// Adds a connection, unless a membership changed since `memberships` was read: then its audience may be stale.
+    /// Adds a connection. Returns `None` if a membership has changed since `memberships` was read, because
+    /// its audience may be stale.
     pub(crate) fn subscribe(
         &self,
         audience: &[Audience],
@@ -151,7 +152,8 @@ impl Broker {
         self.state().remove(id);
     }
 
-    /// What these audiences heard after a cursor, as far as it is remembered.
+    /// Returns the frames of these audiences between two positions, if the recent frames reach back to
+    /// `after`.
     pub(crate) fn missed(
         &self,
         after: Position,
@@ -163,14 +165,14 @@ impl Broker {
         if after < state.recent.since {
             return Missed::Older;
         }
-        let wanted: HashSet<_> = audience.iter().collect();
+        let audiences: HashSet<_> = audience.iter().collect();
         let start = state.recent.frames.partition_point(|frame| frame.position <= after);
         let frames: Vec<_> = state
             .recent
             .frames
             .range(start..)
             .take_while(|frame| frame.position <= until)
-            .filter(|frame| wanted.contains(&frame.audience))
+            .filter(|frame| audiences.contains(&frame.audience))
             .filter(|frame| audience.includes(&frame.audience, frame.position))
             .take(limit + 1)
             .map(|frame| frame.sse.clone())
@@ -178,6 +180,7 @@ impl Broker {
         if frames.len() > limit { Missed::TooMuch } else { Missed::Frames(frames) }
     }
 
+    /// Reads the log until the future is dropped.
     async fn read(&self) {
         let mut failing = false;
         loop {
@@ -187,19 +190,19 @@ impl Broker {
                     if !std::mem::replace(&mut failing, true) {
                         tracing::error!(
                             error = &error as &dyn std::error::Error,
-                            "the event log cannot be read"
+                            "reading the event log failed"
                         );
                     }
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(RETRY_PAUSE).await;
                 }
             }
             if !failing {
-                self.feed.changed(PATIENCE).await;
+                self.feed.changed(POLL_INTERVAL).await;
             }
         }
     }
 
-    /// Reads and hands out everything that is new.
+    /// Reads and hands out all new events.
     async fn catch_up(&self) -> Result<()> {
         let started = *self.position.borrow();
         let mut position = if let Some(position) = started { position } else { self.start().await? };
@@ -212,11 +215,12 @@ impl Broker {
             if i64::try_from(events.len()).is_ok_and(|count| count < PAGE) {
                 return Ok(());
             }
-            // A burst of pages must not keep the connections from writing.
+            // A burst of pages must not delay the connections' writes.
             tokio::task::yield_now().await;
         }
     }
 
+    /// Begins at the head of the log.
     async fn start(&self) -> Result<Position> {
         let head = self.feed.span().await?.head;
         let mut state = self.state();
@@ -235,6 +239,7 @@ impl Broker {
         }
     }
 
+    /// Sends keepalives and ends streams whose token has expired, each second.
     async fn tick(&self) {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -248,6 +253,7 @@ impl Broker {
         }
     }
 
+    /// Ends a stream after a final frame.
     fn end(&self, id: ConnectionId, final_frame: Option<Bytes>) {
         let removed = self.state().remove(id);
         if let Some(connection) = removed {
@@ -256,7 +262,7 @@ impl Broker {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // No code panics while it holds the lock; if it did, the state would still be whole.
+        // No code panics while it holds the lock; if it did, the state would still be consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

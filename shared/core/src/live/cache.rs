@@ -1,8 +1,8 @@
-//! Bounded caches of one process.
+//! Caches values in this process, bounded in number and time.
 
 use std::time::Duration;
 
-/// Most entries of one cache.
+/// The most entries of a cache.
 const CAPACITY: u64 = 20_000;
 
 /// A bounded cache, with or without a time to live.
@@ -33,9 +33,9 @@ where
         self.0.invalidate(key);
     }
 
-    /// Looks at everything: for what is rare.
-    pub(crate) fn remove_if(&self, which: impl Fn(&V) -> bool) {
-        for (key, _) in self.0.iter().filter(|(_, value)| which(value)) {
+    /// Removes all entries whose value matches. Visits every entry, so it is for rare calls.
+    pub(crate) fn remove_if(&self, matches: impl Fn(&V) -> bool) {
+        for (key, _) in self.0.iter().filter(|(_, value)| matches(value)) {
             self.0.invalidate(&*key);
         }
     }

@@ -1,7 +1,8 @@
-//! Messages that this process has sent and the homeserver has not pushed back yet (Matrix, "Local echo").
+//! Tracks messages that this process has sent and that are not ingested yet (Matrix, "Local echo").
 //!
-//! The sender is answered as soon as the homeserver has the message. Its live event, unread counts and the last message of
-//! its room follow when the message is ingested; readers of the room wait for that here, for a short time.
+//! The sender is answered as soon as the homeserver has the message. The live event, unread counts and the
+//! last message of the room follow when the message is ingested; readers of the room wait for that here, for
+//! a short time.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,26 +21,29 @@ use crate::{
     live::cache::Cache,
 };
 
-/// How long it is remembered what came back.
+/// The time for which an ingested message is remembered.
 const RECEIVED_FOR: Duration = Duration::from_secs(10);
 
-/// How long somebody who looks at a room waits for what was just said in it.
+/// The longest time that a reader of a room waits for messages that were just sent into it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What this process has sent and has not seen come back, room by room, and what came back before it was waited for:
-/// push is often quicker than the answer.
+/// The pending local echoes of this process by room, and recently ingested messages.
+///
+/// Push is often faster than the homeserver's response, so a message may be ingested before it is expected.
 pub struct Echoes {
     waiting: Mutex<HashMap<RoomId, Vec<PendingEcho>>>,
-    /// Something is waited for no longer.
+    /// The signal that a message is no longer expected.
     drained: watch::Sender<()>,
-    /// How many wait until something has come back.
+    /// The number of callers that wait for an echo.
     waiters: watch::Sender<usize>,
+    /// The messages that were ingested recently.
     received: Cache<EventId, RoomEvent>,
 }
 
+/// A message that is not ingested yet.
 struct PendingEcho {
     event: RoomEvent,
-    /// Push has not brought it: it is being read from the room.
+    /// `true` if it is being read from the room because push has not brought it.
     is_overdue: bool,
 }
 
@@ -50,21 +54,21 @@ impl Echoes {
         Self { waiting: Mutex::default(), drained, waiters, received }
     }
 
-    /// A message that was taken in a moment ago, as the homeserver has it.
+    /// Returns a message that was ingested recently, as the homeserver has it.
     pub(crate) fn received(&self, event: &EventId) -> Option<RoomEvent> {
         self.received.get(event)
     }
 
-    /// Drops what is remembered of a redacted message.
+    /// Drops the copy of a redacted message.
     pub(crate) fn forget(&self, event: &EventId) {
         self.received.remove(event);
     }
 
-    /// `false`: it has come back already.
+    /// Expects the echo of a message. Returns `false` if the message was ingested already.
     pub(crate) fn expect(&self, event: &RoomEvent) -> bool {
         let (room, waiting) = (&event.room_id, PendingEcho { event: event.clone(), is_overdue: false });
         self.waiting().entry(room.clone()).or_default().push(waiting);
-        // Whoever takes it in says so first and looks afterwards whether it is waited for: one of both sees the other.
+        // `arrived` stores the message before it looks for waiters, so either it or this call sees the other.
         let is_received = self.received(&event.event_id).is_some();
         if is_received {
             self.wait_no_more(iter::once((room, &event.event_id)));
@@ -72,7 +76,7 @@ impl Echoes {
         !is_received
     }
 
-    /// These messages are taken in.
+    /// Records that these messages were ingested.
     pub(crate) fn arrived(&self, messages: &[RoomEvent]) {
         for message in messages {
             self.received.put(message.event_id.clone(), message.clone());
@@ -80,6 +84,7 @@ impl Echoes {
         self.wait_no_more(messages.iter().map(|message| (&message.room_id, &message.event_id)));
     }
 
+    /// Stops expecting these messages.
     pub(crate) fn wait_no_more<'a>(&self, events: impl Iterator<Item = (&'a RoomId, &'a EventId)>) {
         let mut rooms = self.waiting();
         for (room, id) in events {
@@ -93,7 +98,8 @@ impl Echoes {
         self.drained.send_replace(());
     }
 
-    /// Everything in the room of this event that nobody reads yet; nothing if the event itself is not among it.
+    /// Marks all pending messages of a room as overdue and returns those that were not, or none if the event
+    /// is not among them.
     pub(crate) fn overdue(&self, room: &RoomId, event: &EventId) -> Vec<RoomEvent> {
         let mut rooms = self.waiting();
         let mut waiting: Vec<_> = rooms.get_mut(room).into_iter().flatten().collect();
@@ -107,7 +113,7 @@ impl Echoes {
         waiting.into_iter().map(|waiting| waiting.event.clone()).collect()
     }
 
-    /// What is waited for in these rooms.
+    /// Returns the messages that are expected in these rooms.
     fn expected<'a>(&self, rooms: impl Iterator<Item = &'a RoomId>) -> HashSet<EventId> {
         let waiting = self.waiting();
         if waiting.is_empty() {
@@ -116,36 +122,37 @@ impl Echoes {
         rooms.filter_map(|room| waiting.get(room)).flatten().map(|one| one.event.event_id.clone()).collect()
     }
 
-    /// Waits until none of these is waited for.
-    async fn came(&self, expected: HashSet<EventId>) {
+    /// Waits until none of these messages is expected.
+    async fn until_drained(&self, expected: HashSet<EventId>) {
         let _waiter = Waiter::begin(&self.waiters);
         let mut drained = self.drained.subscribe();
-        // It ends otherwise only with the sender, which is ours.
-        while self.is_waited_for(&expected) && drained.changed().await.is_ok() {}
+        // The channel ends only with its sender, which `self` owns.
+        while self.is_any_expected(&expected) && drained.changed().await.is_ok() {}
     }
 
     /// Waits until a caller in this process waits for an echo.
     pub async fn are_awaited(&self) {
-        // The channel ends only with the sender, which is ours.
+        // The channel ends only with its sender, which `self` owns.
         let _ = self.waiters.subscribe().wait_for(|count| *count > 0).await;
     }
 
-    /// Waits until the messages that this process has sent into these rooms until now are ingested, for a second at the
-    /// most. Returns `false` if there was nothing to wait for.
+    /// Waits until the messages that this process has sent into these rooms are ingested, for one second at
+    /// most. Returns `false` if none was expected.
     pub(crate) async fn wait_in<'a>(&self, rooms: impl Iterator<Item = &'a RoomId>) -> bool {
         let expected = self.expected(rooms);
         if expected.is_empty() {
             return false;
         }
-        let _ = timeout(PATIENCE, self.came(expected)).await;
+        let _ = timeout(PATIENCE, self.until_drained(expected)).await;
         true
     }
 
-    fn is_waited_for(&self, expected: &HashSet<EventId>) -> bool {
+    /// Returns whether one of these messages is still expected.
+    fn is_any_expected(&self, expected: &HashSet<EventId>) -> bool {
         self.waiting().values().flatten().any(|one| expected.contains(&one.event.event_id))
     }
 
-    /// Returns whether an event has not come back yet and no caller waits until something does.
+    /// Returns whether an event is still expected and no caller waits for an echo.
     pub(crate) fn is_unhurried(&self, room: &RoomId, event: &EventId) -> bool {
         let is_waiting = |one: &PendingEcho| one.event.event_id == *event;
         *self.waiters.borrow() == 0 && self.waiting().get(room).is_some_and(|all| all.iter().any(is_waiting))
@@ -156,7 +163,7 @@ impl Echoes {
     }
 }
 
-/// Somebody waits until something has come back.
+/// A caller that waits for an echo.
 struct Waiter<'a>(&'a watch::Sender<usize>);
 
 impl<'a> Waiter<'a> {

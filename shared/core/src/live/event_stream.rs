@@ -1,4 +1,4 @@
-//! One subscription as `text/event-stream`.
+//! Yields one subscription as `text/event-stream`.
 
 use std::{
     convert::Infallible,
@@ -19,29 +19,34 @@ use crate::{
     },
 };
 
-/// One stream: yields pieces of `text/event-stream`. Dropping it ends the subscription.
+/// A subscription that yields pieces of `text/event-stream`. Dropping it ends the subscription.
 pub struct EventStream {
     broker: Arc<Broker>,
     id: ConnectionId,
     send_buffer: Arc<SendBuffer>,
+    /// The first bytes, until they are read.
     pub(crate) preamble: Option<Bytes>,
-    /// Ends the permit of the opening when it is dropped: whoever asks for the next piece has written it.
+    /// Releases the permit of the preamble when it is dropped: a reader that polls again has written the
+    /// preamble.
     pub(crate) permit: Option<oneshot::Sender<()>>,
 }
 
 impl EventStream {
-    /// An event stream that is woken by events of the log, and by nothing that is not in it.
+    /// Creates an event stream that is woken by events of the log only, not by ephemeral events.
     pub(crate) fn of_the_log(broker: &Arc<Broker>, subscription: Subscription) -> Self {
         subscription.send_buffer.decline();
-        Self::silent(broker, subscription)
+        Self::without_preamble(broker, subscription)
     }
 
-    /// An event stream without first bytes.
-    pub(crate) fn silent(broker: &Arc<Broker>, Subscription { id, send_buffer, .. }: Subscription) -> Self {
+    /// Creates an event stream without a preamble.
+    pub(crate) fn without_preamble(
+        broker: &Arc<Broker>,
+        Subscription { id, send_buffer, .. }: Subscription,
+    ) -> Self {
         Self { broker: broker.clone(), id, send_buffer, preamble: None, permit: None }
     }
 
-    /// Waits for the next piece.
+    /// Waits for the next piece. Returns `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<Bytes> {
         future::poll_fn(|context| self.poll_piece(context)).await
     }

@@ -1,4 +1,4 @@
-//! What waits to be written to one connection: bounded, and handed over in one piece.
+//! Buffers the bytes that wait for one connection. The buffer is bounded, and is read in one piece.
 
 use std::{
     collections::VecDeque,
@@ -9,18 +9,18 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
-/// Most bytes that may wait for one reader. Who is slower is cut off and resumes from its cursor.
+/// The most bytes that may wait for one reader. A slower reader is disconnected and resumes from its cursor.
 const WAITING_MAX: usize = 512 << 10;
 
-/// What is offered is added only while no more than this waits, so that it never costs a reader their connection.
+/// The most waiting bytes at which an offered frame is added, so that it never disconnects a reader.
 const OFFERED_MAX: usize = WAITING_MAX / 8;
 
-/// Why a connection ends.
+/// The reason for the end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// After what waits has been written.
+    /// The connection ends after the waiting bytes are written.
     Regular,
-    /// At once: the reader does not keep up.
+    /// The connection ends at once, because the reader is too slow.
     TooSlow,
 }
 
@@ -32,13 +32,14 @@ pub(crate) struct SendBuffer(Mutex<Contents>);
 struct Contents {
     waiting: VecDeque<Bytes>,
     bytes: usize,
-    declines: bool,
+    /// `true` if offered frames are refused.
+    declines_offers: bool,
     end: Option<End>,
     reader: Option<Waker>,
 }
 
 impl SendBuffer {
-    /// Adds bytes. `false` if there is no room: the reader is too slow.
+    /// Adds bytes. Returns `false` if the buffer is full, because the reader is too slow.
     pub(crate) fn put(&self, bytes: Bytes) -> bool {
         let mut contents = self.contents();
         if contents.bytes + bytes.len() > WAITING_MAX {
@@ -50,10 +51,10 @@ impl SendBuffer {
         true
     }
 
-    /// Adds bytes that may as well be lost, if there is ample room.
+    /// Adds bytes that may be lost, if the buffer is nearly empty.
     pub(crate) fn offer(&self, bytes: Bytes) {
         let mut contents = self.contents();
-        if contents.declines || contents.bytes + bytes.len() > OFFERED_MAX {
+        if contents.declines_offers || contents.bytes + bytes.len() > OFFERED_MAX {
             return;
         }
         contents.bytes += bytes.len();
@@ -61,12 +62,12 @@ impl SendBuffer {
         wake(contents);
     }
 
-    /// From now on takes nothing that is only offered.
+    /// Refuses offered bytes from now on.
     pub(crate) fn decline(&self) {
-        self.contents().declines = true;
+        self.contents().declines_offers = true;
     }
 
-    /// Closes it, after a last word.
+    /// Closes the buffer after a final frame.
     pub(crate) fn close(&self, end: End, final_frame: Option<Bytes>) {
         let mut contents = self.contents();
         contents.waiting.extend(final_frame);
@@ -77,7 +78,7 @@ impl SendBuffer {
         wake(contents);
     }
 
-    /// Takes everything that waits, in one piece; `None` when it is closed and empty.
+    /// Takes all waiting bytes in one piece. Returns `None` if the buffer is closed and empty.
     pub(crate) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let mut contents = self.contents();
         if contents.waiting.is_empty() {
@@ -100,6 +101,7 @@ impl SendBuffer {
     }
 }
 
+/// Wakes the reader after the lock is released.
 fn wake(mut contents: MutexGuard<'_, Contents>) {
     let reader = contents.reader.take();
     drop(contents);
@@ -108,7 +110,7 @@ fn wake(mut contents: MutexGuard<'_, Contents>) {
     }
 }
 
-/// A single frame stays the bytes that all its readers share.
+/// Joins frames. A single frame stays the bytes that all its readers share.
 fn one_piece(mut waiting: VecDeque<Bytes>, bytes: usize) -> Bytes {
     match waiting.pop_front() {
         Some(only) if waiting.is_empty() => only,
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_offered_is_taken_while_little_waits() {
+    fn an_offered_frame_is_added_while_the_buffer_is_nearly_empty() {
         let send_buffer = SendBuffer::default();
         for _ in 0..2 {
             send_buffer.offer(Bytes::from(vec![b'x'; OFFERED_MAX / 2 + 1]));
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn who_declines_is_not_woken_by_what_is_offered() {
+    fn a_reader_that_declines_offers_is_not_woken_by_one() {
         let send_buffer = SendBuffer::default();
         send_buffer.decline();
         send_buffer.offer(Bytes::from_static(b"offered"));

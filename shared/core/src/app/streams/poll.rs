@@ -1,4 +1,4 @@
-//! Reading the event log page by page: for clients that cannot hold a stream open.
+//! Answers polls: pages of the event log for clients that cannot hold a stream open.
 
 use std::time::Duration;
 
@@ -17,17 +17,18 @@ use crate::{
 };
 
 impl Streams {
-    /// Everything for this caller since the cursor; waits for something up to `wait` if there is nothing yet.
-    /// Never takes events away from any other reader.
+    /// Returns the caller's events after the cursor. Waits up to `wait` if there are none yet.
+    ///
+    /// Polls do not consume events: each reader receives all of them.
     pub async fn poll(&self, caller: &Caller, since: &Since, wait: Duration) -> Result<PollPage> {
         let deadline = Instant::now() + wait;
         let span = self.feed.span().await?;
-        let (from, kept) = match since {
+        let (from, stored) = match since {
             Since::Cursor(text) => (parse_cursor(text).ok_or(Gap::Unknown), None),
             Since::Reader(reader) => {
-                let kept = self.cursors.load(caller.user.tenant(), caller.user.id(), reader).await?;
-                // A cursor that we kept and that is ahead of the log belongs to another log: a restored database.
-                (Ok(kept.map_or(span.head, |cursor| cursor.min(span.head))), kept)
+                let stored = self.cursors.load(caller.user.tenant(), caller.user.id(), reader).await?;
+                // A stored cursor beyond the head comes from another log: the database was restored.
+                (Ok(stored.map_or(span.head, |cursor| cursor.min(span.head))), stored)
             }
         };
         let mut page = self.page(caller, from, span).await?;
@@ -35,35 +36,37 @@ impl Streams {
             page = self.wait_for_page(caller, page.cursor, deadline).await?;
         }
         if let Since::Reader(reader) = since
-            && kept != Some(page.cursor)
+            && stored != Some(page.cursor)
         {
             self.cursors.store(caller.user.tenant(), caller.user.id(), reader, page.cursor).await?;
         }
         Ok(page)
     }
 
+    /// Waits until the caller has an event after the cursor, or until the deadline.
     async fn wait_for_page(&self, caller: &Caller, cursor: Position, deadline: Instant) -> Result<PollPage> {
         if let Ok(ready) = timeout_at(deadline, self.broker.ready()).await {
             ready?;
         }
         let (_, subscription) = self.add_subscription(caller, Some(cursor)).await?;
-        let mut waiting = EventStream::of_the_log(&self.broker, subscription);
+        let mut stream = EventStream::of_the_log(&self.broker, subscription);
         loop {
-            // Looked at after subscribing: what came in between is found here, what comes later wakes us.
+            // Read after subscribing: earlier events are in the page, later ones wake the stream.
             let span = self.feed.span().await?;
             let page = self.page(caller, Ok(cursor), span).await?;
             if !page.is_empty() {
                 return Ok(page);
             }
-            match timeout_at(deadline, waiting.next()).await {
+            match timeout_at(deadline, stream.next()).await {
                 Err(_elapsed) => return Ok(page),
                 Ok(Some(_)) => {}
-                // The token ends, the process ends, or the user is of another tenant: that is refused.
+                // The token or the process ends, or the user has moved to another tenant, which is an error.
                 Ok(None) => return self.audience(&caller.user).await.map(|_| page),
             }
         }
     }
 
+    /// Returns the caller's events after a cursor, up to the limit of a page.
     async fn page(&self, caller: &Caller, from: Result<Position, Gap>, span: Span) -> Result<PollPage> {
         let gap = |gap| PollPage { events: Vec::new(), gap: Some(gap), cursor: span.head };
         let cursor = match from {
@@ -82,7 +85,7 @@ impl Streams {
         if events.len() > limit {
             return Ok(gap(Gap::TooFarBehind));
         }
-        // The head was read before the events, so everything up to it is among them.
+        // The head was read before the events, so they include all events up to it.
         let cursor = events.last().map_or(span.head, |last| last.position.max(span.head));
         events.retain(|event| audience.includes(&event.audience, event.position));
         Ok(PollPage { events, gap: None, cursor }.up_to_withdrawal())

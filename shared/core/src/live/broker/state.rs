@@ -1,4 +1,4 @@
-//! The connections by what they hear, and the last frames: what a new event is handed out by.
+//! Indexes connections by audience, and keeps the recent frames.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -16,28 +16,30 @@ use crate::{
     live::send_buffer::{End, SendBuffer},
 };
 
-/// Keepalives are spread over so many seconds; docs/api.md promises one every 20.
+/// The number of seconds over which keepalives are spread. Clients may rely on one every 20 seconds.
 const KEEPALIVE_ROUND: usize = 15;
 
-/// What is remembered for those who return: so many bytes of frames.
+/// The most bytes of recent frames.
 const RECENT_MAX: usize = 16 << 20;
 
-/// One comment-free keepalive for everybody; it has no `id:`, so it moves no cursor.
+/// The keepalive of all connections. It has no `id`, so it moves no cursor.
 const KEEPALIVE: Bytes = Bytes::from_static(b"data: {\"type\":\"keepalive\"}\n\n");
 
 /// A connection's number within its process.
 pub(crate) type ConnectionId = usize;
 
-/// Who listens to what, and what was said last.
+/// The index of connections, and the recent frames.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) position: Position,
     pub(super) connections: HashMap<ConnectionId, Connection>,
     pub(super) next_id: ConnectionId,
+    /// The connections of each audience.
     pub(super) listeners: HashMap<Audience, Vec<ConnectionId>>,
+    /// The times at which tokens expire.
     pub(super) ends: BTreeSet<(Timestamp, ConnectionId)>,
     pub(super) recent: Recent,
-    /// Grows with each change of membership, so that an audience read before one is not used after it.
+    /// The number of membership changes. An audience that was read before one is not used after it.
     pub(super) memberships: u64,
     pub(super) ticks: usize,
 }
@@ -50,16 +52,17 @@ pub(super) struct Connection {
     pub(super) ends_at: Timestamp,
 }
 
-/// The last frames, for those who return after a short while.
+/// The last frames, for clients that reconnect after a short time.
 #[derive(Default)]
 pub(super) struct Recent {
     pub(super) frames: VecDeque<Frame>,
     pub(super) bytes: usize,
-    /// Everything after this position is here.
+    /// The position after which all frames are kept.
     pub(super) since: Position,
 }
 
 impl State {
+    /// Hands a frame to the connections of its audience, and ends those whose send buffer is full.
     pub(super) fn hand_out(&mut self, frame: Frame) {
         self.position = frame.position;
         if let Some(about) = frame.about.as_ref().filter(|_| frame.is_redaction) {
@@ -94,22 +97,22 @@ impl State {
         let audience = Audience::Room(user.tenant(), room.clone());
         for id in self.listeners.get(user).cloned().unwrap_or_default() {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
-            let hears = connection.audience.contains(&audience);
+            let is_subscribed = connection.audience.contains(&audience);
             match change {
-                Membership::Joined(_) if !hears => {
+                Membership::Joined(_) if !is_subscribed => {
                     connection.audience.push(audience.clone());
                     self.listeners.entry(audience.clone()).or_default().push(id);
                 }
-                Membership::Left(_) if hears => {
+                Membership::Left(_) if is_subscribed => {
                     connection.audience.retain(|one| *one != audience);
-                    self.silence(&audience, id);
+                    self.remove_listener(&audience, id);
                 }
                 _ => {}
             }
         }
     }
 
-    /// Ends the connections of one user, after what waits for them.
+    /// Ends the connections of a user after their send buffers are written.
     fn end_all(&mut self, user: &Audience) {
         for id in self.listeners.get(user).cloned().unwrap_or_default() {
             if let Some(connection) = self.remove(id) {
@@ -118,16 +121,18 @@ impl State {
         }
     }
 
+    /// Removes a connection from the index.
     pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
         let connection = self.connections.remove(&id)?;
         for audience in &connection.audience {
-            self.silence(audience, id);
+            self.remove_listener(audience, id);
         }
         self.ends.remove(&(connection.ends_at, id));
         Some(connection)
     }
 
-    fn silence(&mut self, audience: &Audience, id: ConnectionId) {
+    /// Removes a connection from one audience.
+    fn remove_listener(&mut self, audience: &Audience, id: ConnectionId) {
         if let Some(listeners) = self.listeners.get_mut(audience) {
             if let Ok(index) = listeners.binary_search(&id) {
                 listeners.remove(index);
@@ -140,12 +145,12 @@ impl State {
         }
     }
 
-    /// Sends this second's keepalives. Returns the connections whose token has ended.
+    /// Sends this second's keepalives. Returns the connections whose token has expired.
     pub(super) fn tick(&mut self, now: Timestamp) -> Vec<ConnectionId> {
         self.ticks = (self.ticks + 1) % KEEPALIVE_ROUND;
         for (id, connection) in &self.connections {
             if id % KEEPALIVE_ROUND == self.ticks {
-                // One that is too slow even for this is cut off by the next event.
+                // A full send buffer takes no keepalive; the next event ends the connection.
                 connection.send_buffer.put(KEEPALIVE);
             }
         }
@@ -154,8 +159,8 @@ impl State {
 }
 
 impl Recent {
-    /// Forgets the frames about a redacted message, and those before them: whoever missed them reads the log, which is
-    /// emptied of it.
+    /// Drops the frames about a redacted message and all before them. Clients that missed these read the log,
+    /// where the message is emptied.
     fn forget(&mut self, about: &EventId) {
         let Some(last) = self.frames.iter().rposition(|frame| frame.about.as_ref() == Some(about)) else {
             return;
@@ -166,6 +171,7 @@ impl Recent {
         }
     }
 
+    /// Adds a frame, and drops the oldest ones above the limit.
     fn keep(&mut self, frame: Frame) {
         self.bytes += frame.sse.len();
         self.frames.push_back(frame);
