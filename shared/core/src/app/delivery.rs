@@ -1,5 +1,7 @@
-//! Delivery of a stored notification to its room: while its caller waits, or later by the worker, in the order of its
-//! room queue, and once whatever crashes in between.
+//! Delivers stored notifications to their rooms: while the caller waits, or later by the worker.
+//!
+//! The worker delivers in the order of the room queue. Each notification is delivered once, also after a
+//! crash.
 
 mod in_time;
 mod sent;
@@ -24,10 +26,10 @@ use crate::{
     port::{self, Delivered, Ports, QueueRelease, RoomQueue},
 };
 
-/// How long a worker may be silent before another may take its room queue. Longer than the homeserver may take for a message.
+/// The lease of a worker on a room queue. Longer than the homeserver may take for a message.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// How many entries of a room queue are read at once.
+/// The most notifications that are read from a room queue at once.
 const BATCH: i64 = 8;
 
 /// The delay after the first failure; it doubles with each further one.
@@ -36,23 +38,24 @@ const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// The longest delay.
 const BACKOFF_MAX: Duration = Duration::from_mins(5);
 
-/// How long a room queue rests at the most while a sender is still at its first entry: usually it is done soon.
-const SENDER_AT_IT: Duration = Duration::from_millis(100);
+/// The longest delay of a room queue while its first notification is in flight. Such a call usually ends
+/// soon.
+const IN_FLIGHT_DELAY_MAX: Duration = Duration::from_millis(100);
 
-/// How many held notifications are announced at once.
-const HELD_AT_ONCE: i64 = 1000;
+/// The most held notifications that are announced at once.
+const HELD_BATCH: i64 = 1000;
 
-/// How it goes on with a room queue.
+/// The next step with a room queue.
 enum DrainStep {
-    /// There may be more.
-    GoOn,
-    /// It is to be left.
-    Leave(QueueRelease),
-    /// It rests already, after a failure.
-    Resting,
+    /// Read the next notifications: there may be more.
+    Continue,
+    /// Release the queue.
+    Release(QueueRelease),
+    /// Stop: the queue is already backing off after a failure.
+    BackingOff,
 }
 
-/// Delivers notifications.
+/// The engine that delivers notifications.
 pub struct Delivery {
     outbox: Arc<dyn port::Outbox>,
     notifications: Arc<dyn port::Notifications>,
@@ -92,66 +95,67 @@ impl Delivery {
         }
     }
 
-    /// Claims the next room queue that is due, to be [drained](Self::drain).
+    /// Claims the next room queue that is due, for [`drain`](Self::drain). Returns `None` if none is due.
     pub async fn claim_queue(&self) -> Result<Option<RoomQueue>> {
         self.outbox.claim(LEASE).await
     }
 
-    /// Claims and drains the next room queue that is due. `false` if there is none.
+    /// Claims and drains the next room queue that is due. Returns `false` if none is due.
     pub async fn deliver_due(&self) -> Result<bool> {
         let Some(queue) = self.claim_queue().await? else { return Ok(false) };
         self.drain(&queue).await?;
         Ok(true)
     }
 
-    /// Delivers what is pending in a claimed room queue, in order, and leaves it. A failure leaves the room queue to the end of
-    /// its lease.
+    /// Delivers the pending notifications of a claimed room queue in order, and releases the queue.
+    ///
+    /// If this fails, the queue stays leased until its lease ends.
     pub async fn drain(&self, queue: &RoomQueue) -> Result<()> {
         loop {
             let pending = self.outbox.pending(queue, LEASE, BATCH).await?;
             match self.deliver_in_order(queue, pending).await? {
-                DrainStep::GoOn => {}
-                DrainStep::Leave(rest) => return self.outbox.release(queue, rest).await,
-                DrainStep::Resting => return Ok(()),
+                DrainStep::Continue => {}
+                DrainStep::Release(release) => return self.outbox.release(queue, release).await,
+                DrainStep::BackingOff => return Ok(()),
             }
         }
     }
 
+    /// Delivers the pending notifications until one of them stops the queue.
     async fn deliver_in_order(&self, queue: &RoomQueue, pending: Vec<Notification>) -> Result<DrainStep> {
         if pending.is_empty() {
-            return Ok(DrainStep::Leave(QueueRelease::Drained));
+            return Ok(DrainStep::Release(QueueRelease::Drained));
         }
         for notification in pending {
-            if let Some(left) = notification.in_flight {
-                // Its sender is still at it, and nothing after it may overtake it.
-                return Ok(DrainStep::Leave(QueueRelease::RetryAfter(left.min(SENDER_AT_IT))));
+            if let Some(remaining) = notification.in_flight {
+                // The call that accepted it is still sending it, and later ones must not overtake it.
+                return Ok(DrainStep::Release(QueueRelease::RetryAfter(remaining.min(IN_FLIGHT_DELAY_MAX))));
             }
             if let Target::Dm(user) = &notification.draft.target
                 && self.users.find(notification.tenant, user).await?.is_none()
             {
-                return Ok(DrainStep::Leave(QueueRelease::UntilSignIn));
+                return Ok(DrainStep::Release(QueueRelease::UntilSignIn));
             }
             if !notification.announced {
                 self.announce(queue).await?;
             }
             if self.deliver(notification).await?.status == Status::Pending {
-                return Ok(DrainStep::Resting);
+                return Ok(DrainStep::BackingOff);
             }
         }
-        Ok(DrainStep::GoOn)
+        Ok(DrainStep::Continue)
     }
 
-    /// Tells live what was held, all of it before any of it needs the homeserver.
+    /// Publishes the live events of all held notifications, before the first one is sent to the homeserver.
     async fn announce(&self, queue: &RoomQueue) -> Result<()> {
-        for held in self.outbox.pending(queue, LEASE, HELD_AT_ONCE).await?.iter().filter(|one| !one.announced)
-        {
+        for held in self.outbox.pending(queue, LEASE, HELD_BATCH).await?.iter().filter(|one| !one.announced) {
             let payload = held.draft.payload(held.room.as_ref())?;
             self.outbox.announce(held, &payload).await?;
         }
         Ok(())
     }
 
-    /// Tries once, and stores what came of it.
+    /// Makes one attempt, and stores its result.
     async fn deliver(&self, notification: Notification) -> Result<Notification> {
         match self.attempt(&notification).await {
             Ok((room, event)) => {
@@ -159,21 +163,26 @@ impl Delivery {
                 self.outbox.sent(&[delivered]).await?;
                 Ok(notification.sent(room, event))
             }
-            Err(error) => self.not_sent(notification, error).await,
+            Err(error) => self.record_failure(notification, error).await,
         }
     }
 
-    async fn not_sent(&self, notification: Notification, error: Error) -> Result<Notification> {
+    /// Stores that an attempt failed: the notification is tried again later, or rejected for good.
+    async fn record_failure(&self, notification: Notification, error: Error) -> Result<Notification> {
         match error {
-            // Our own database fails: nothing can be stored about it, and the lease or the budget runs out by itself.
+            // The database failed, so nothing can be stored. The lease or the wait budget ends by itself.
             error if error.failure().is_some() && !is_homeserver(&error) => Err(error),
-            // The recipient has left the tenant since: it waits for their return.
+            // The recipient has left the tenant: the notification waits for their return.
             error @ Error::NotFound(_) => self.postpone(notification, &error).await,
             error if error.is_transient() || is_account_taken(&error) => {
                 self.postpone(notification, &error).await
             }
             error => {
-                tracing::error!(id = %notification.id, error = &error as &dyn std::error::Error, "notification rejected by the homeserver");
+                tracing::error!(
+                    id = %notification.id,
+                    error = &error as &dyn std::error::Error,
+                    "notification rejected by the homeserver"
+                );
                 let reason = match error.code() {
                     reason::ROOM_ENCRYPTED => reason::ROOM_ENCRYPTED,
                     _ => reason::REFUSED_BY_HOMESERVER,
@@ -185,12 +194,13 @@ impl Delivery {
         }
     }
 
+    /// Makes a notification due again after a delay, and stores the reason.
     async fn postpone(&self, notification: Notification, error: &Error) -> Result<Notification> {
         let delay = match error.failure() {
             Some(Failure::Limited(delay)) => delay.min(BACKOFF_MAX),
             _ => backoff(notification.attempts),
         };
-        let why = match error.failure() {
+        let reason = match error.failure() {
             None if matches!(error, Error::NotFound(_)) => reason::RECIPIENT_NOT_PROVISIONED,
             None if is_account_taken(error) => reason::MATRIX_ACCOUNT_TAKEN,
             Some(Failure::Unreachable | Failure::TimedOut | Failure::Limited(_)) => {
@@ -199,16 +209,22 @@ impl Delivery {
             None if matches!(error, Error::Internal { .. }) => reason::INTERNAL_ERROR,
             _ => reason::HOMESERVER_ERROR,
         };
-        tracing::warn!(id = %notification.id, ?delay, error = error as &(dyn std::error::Error + 'static), "delivery of a notification postponed");
-        self.outbox.postpone(&notification, delay, why).await?;
+        tracing::warn!(
+            id = %notification.id,
+            ?delay,
+            error = error as &(dyn std::error::Error + 'static),
+            "delivery of a notification postponed"
+        );
+        self.outbox.postpone(&notification, delay, reason).await?;
         Ok(Notification {
-            reason: Some(why.to_owned()),
+            reason: Some(reason.to_owned()),
             attempts: notification.attempts + 1,
             next_attempt_at: self.clock.now().checked_add(delay).ok(),
             ..notification
         })
     }
 
+    /// Sends a notification to its room, and returns the room and the Matrix event id.
     async fn attempt(&self, notification: &Notification) -> Result<(RoomId, EventId)> {
         let room = self.registry.find_or_create(&notification.key()).await?;
         if self.registry.is_encrypted(&room) {
@@ -216,7 +232,7 @@ impl Delivery {
         }
         let recipient = match &notification.draft.target {
             Target::Dm(user) => match self.users.find(notification.tenant, user).await? {
-                Some(user) => Some(self.reachable(&room, &user).await?),
+                Some(user) => Some(self.joined_recipient(&room, &user).await?),
                 None => None,
             },
             _ => None,
@@ -227,9 +243,11 @@ impl Delivery {
         Ok((room, event))
     }
 
-    /// The recipient of a direct message, who is in the room: whoever left it in another client is brought back when there
-    /// is something for them, or it would reach nobody.
-    async fn reachable(&self, room: &RoomId, user: &User) -> Result<MatrixUserId> {
+    /// Returns the Matrix id of the recipient of a direct message, who is a member of the room afterwards.
+    ///
+    /// A recipient who left the room with another client joins it again; otherwise the message would reach
+    /// nobody.
+    async fn joined_recipient(&self, room: &RoomId, user: &User) -> Result<MatrixUserId> {
         let (tenant, matrix_id) = (user.tenant(), self.ids.of(user));
         if !self.messages.is_member(tenant, room, user.id()).await? {
             self.homeserver.join(room, &matrix_id).await?;
@@ -239,11 +257,13 @@ impl Delivery {
     }
 }
 
+/// Returns whether the homeserver failed.
 fn is_homeserver(error: &Error) -> bool {
     matches!(error, Error::Fault(fault) if fault.system == crate::error::System::Homeserver)
 }
 
-/// Exponential, with jitter so that room queues that failed together do not return together.
+/// Returns an exponential delay with jitter, so that room queues that failed together are not retried
+/// together.
 fn backoff(attempts: i32) -> Duration {
     let doubled = BACKOFF_FIRST.saturating_mul(1 << attempts.clamp(0, 20));
     doubled.min(BACKOFF_MAX).mul_f64(rand::rng().random_range(0.75..=1.0))

@@ -1,4 +1,4 @@
-//! Messages of users: sent once for each transaction of a client.
+//! Sends messages of users, once for each transaction of a client.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,15 +24,17 @@ use crate::{
     port::{self, Clock, MembershipCalls, Ports, Timeline},
 };
 
-/// Most bytes of a message's content: an event may have 65 536 bytes with everything around it.
+/// The most bytes of a message's content. A whole event may have 65 536 bytes.
 const CONTENT_MAX: usize = 60_000;
-/// How long it is known what was said under a client's transaction id; what was taken in is known for longer.
+
+/// The time for which this process remembers the message of a client's transaction. Ingested messages are
+/// known for longer.
 const ATTEMPT_FOR: Duration = Duration::from_mins(1);
 
-/// The message that a client's transaction sent; `None` if that is not known yet.
+/// The message that a client's transaction sent; `None` while it is being sent.
 type Attempt = Option<RoomEvent>;
 
-/// Sends messages and typing notifications for users.
+/// The engine that sends messages and typing notifications of users.
 pub struct Messages {
     timeline: Arc<dyn Timeline>,
     records: Arc<dyn port::Messages>,
@@ -43,7 +45,7 @@ pub struct Messages {
     ids: Arc<MatrixIds>,
     echoes: Arc<Echoes>,
     follow_ups: FollowUps,
-    /// By the Matrix transaction id.
+    /// Recent attempts by Matrix transaction id.
     attempts: Cache<String, Attempt>,
 }
 
@@ -70,25 +72,28 @@ impl Messages {
         }
     }
 
-    /// Sends a message in the name of the caller, who must be a member of the room and may write.
+    /// Sends a message in the name of the caller, who must be a member of the room with the right to write.
     ///
-    /// The same `transaction` of the same user in the same room sends once, for at least a day.
+    /// A repeated `transaction` of the same user in the same room returns the first message, for at least a
+    /// day.
     pub async fn send(
         &self,
         caller: &Caller,
         room: &RoomId,
-        said: MessageContent,
+        content: MessageContent,
         transaction: Option<&str>,
     ) -> Result<Message> {
         self.authorization.check_may_write(caller, room).await?;
-        self.send_content(caller, room, said, transaction).await
+        self.send_content(caller, room, content, transaction).await
     }
 
-    /// The caller types in a room for so long, unless they say it again; or (`None`) does not any more. They must be a
-    /// member of the room and may write. The homeserver tells everybody, us among them.
-    pub async fn set_typing(&self, caller: &Caller, room: &RoomId, lasting: Option<Duration>) -> Result<()> {
+    /// Reports to the homeserver that the caller types for this time, or has stopped typing (`None`).
+    ///
+    /// The caller must be a member of the room with the right to write. The homeserver publishes it to all
+    /// clients, and to this service.
+    pub async fn set_typing(&self, caller: &Caller, room: &RoomId, duration: Option<Duration>) -> Result<()> {
         self.authorization.check_may_write(caller, room).await?;
-        match self.membership_calls.set_typing(room, &self.ids.of(&caller.user), lasting).await {
+        match self.membership_calls.set_typing(room, &self.ids.of(&caller.user), duration).await {
             Err(error) => {
                 Err(self.authorization.explain(caller, room, &caller.user, Action::Other, error).await)
             }
@@ -96,18 +101,18 @@ impl Messages {
         }
     }
 
-    /// Answers as soon as the homeserver has the message; the streams and lists of rooms follow
-    /// ([`expect_echo`](Self::expect_echo)).
+    /// Sends content whose sender was checked. Returns as soon as the homeserver has the message; its live
+    /// event and the lists of rooms follow when it is ingested ([`expect_echo`](Self::expect_echo)).
     pub(crate) async fn send_content(
         &self,
         caller: &Caller,
         room: &RoomId,
-        said: MessageContent,
+        content: MessageContent,
         transaction: Option<&str>,
     ) -> Result<Message> {
-        let mut content = said.content();
-        content["m.mentions"] = no_mentions();
-        let size = content.to_string().len();
+        let mut event_content = content.content();
+        event_content["m.mentions"] = no_mentions();
+        let size = event_content.to_string().len();
         if size > CONTENT_MAX {
             let problem =
                 format!("is too long for one message: {size} bytes, at most {CONTENT_MAX} are possible");
@@ -120,7 +125,7 @@ impl Messages {
             self.attempts.put(id.clone(), None);
         }
         let timestamp = in_milliseconds(self.clock.now());
-        let event_id = match self.timeline.send_as(room, &sender, &id, timestamp, &content).await {
+        let event_id = match self.timeline.send_as(room, &sender, &id, timestamp, &event_content).await {
             Err(error) => {
                 return Err(self
                     .authorization
@@ -129,9 +134,9 @@ impl Messages {
             }
             Ok(event) => event,
         };
-        let (room_id, content) = (room.clone(), Content::Message(said));
+        let (room_id, content) = (room.clone(), Content::Message(content));
         let sent = RoomEvent { event_id, room_id, sender, timestamp, content, edited: None };
-        let event = self.as_first_sent(sent, transaction.is_some(), earlier).await;
+        let event = self.first_sent(sent, transaction.is_some(), earlier).await;
         if transaction.is_some() {
             self.attempts.put(id, Some(event.clone()));
         }
@@ -139,27 +144,25 @@ impl Messages {
         event.message(name).ok_or(Error::NotFound("message"))
     }
 
-    /// The message as it was said first, if this was a retry; push may have been quicker than the answer as well. That it
-    /// cannot be found out is no reason to refuse a message that the homeserver has. Not found out is a retry of what
-    /// another process said, as long as that is not taken in.
-    async fn as_first_sent(
-        &self,
-        sent: RoomEvent,
-        may_be_retry: bool,
-        earlier: Option<Attempt>,
-    ) -> RoomEvent {
-        if let Some(heard) = self.echoes.received(&sent.event_id) {
-            return heard;
+    /// Returns the message as it was sent first, if this was a retry, and otherwise has the sent message
+    /// ingested soon.
+    ///
+    /// If the first message cannot be read, the sent one is returned, because the homeserver has it. A retry
+    /// of a message that another process sent is recognised only after that message was ingested.
+    async fn first_sent(&self, sent: RoomEvent, may_be_retry: bool, earlier: Option<Attempt>) -> RoomEvent {
+        // Push may have been faster than the homeserver's response.
+        if let Some(received) = self.echoes.received(&sent.event_id) {
+            return received;
         }
-        let as_it_stands = async || {
+        let stored = async || {
             let event = self.timeline.event(&sent.room_id, &sent.event_id).await;
             event.ok().flatten()
         };
         let first = match earlier {
             Some(Some(first)) => return first,
-            Some(None) => as_it_stands().await,
+            Some(None) => stored().await,
             None if may_be_retry && self.records.is_ingested(&sent.event_id).await.unwrap_or(false) => {
-                return as_it_stands().await.unwrap_or(sent);
+                return stored().await.unwrap_or(sent);
             }
             None => None,
         };
@@ -168,13 +171,13 @@ impl Messages {
         event
     }
 
-    /// Drops the copies of a redacted message.
+    /// Drops the cached copies of a redacted message.
     pub(crate) fn forget(&self, event: &EventId) {
         self.echoes.forget(event);
         self.attempts.remove_if(|attempt| attempt.as_ref().is_some_and(|sent| sent.event_id == *event));
     }
 
-    /// Has an event of ours ingested soon.
+    /// Has an event of this service ingested soon.
     fn expect_echo(&self, event: RoomEvent) {
         if self.echoes.expect(&event) {
             self.follow_ups.push(FollowUp::Echo(Box::new(event)));
@@ -182,7 +185,7 @@ impl Messages {
     }
 }
 
-/// A time as homeservers give it.
+/// Returns a time with the precision of homeservers, milliseconds.
 fn in_milliseconds(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }

@@ -1,4 +1,4 @@
-//! Notifications of satellites: accepted, found and listed.
+//! Accepts, finds and lists notifications of satellites.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     port::{self, Ports},
 };
 
-/// Accepts notifications.
+/// The engine for notifications of satellites.
 pub struct Notifications {
     records: Arc<dyn port::Notifications>,
     registry: Arc<RoomRegistry>,
@@ -27,10 +27,10 @@ impl Notifications {
         Self { records, registry: registry.clone(), delivery: delivery.clone() }
     }
 
-    /// Accepts a notification: once this returns, nothing can lose it, whatever the homeserver does. Within the wait
-    /// budget it is also delivered; what is left is the worker's.
+    /// Stores a notification, and delivers it within the caller's wait budget if possible.
     ///
-    /// Connected users hear of it before the homeserver does.
+    /// Once this returns, the notification cannot be lost. If it could not be delivered in time, the worker
+    /// delivers it. Connected users receive its live event before the homeserver receives the message.
     pub async fn notify(
         &self,
         satellite: Satellite,
@@ -45,43 +45,43 @@ impl Notifications {
             self.delivery.store_sent().await;
         }
         match self.records.accept(NewNotification { satellite, draft, room, payload, options }).await? {
-            AcceptOutcome::New { notification, place } => {
-                let notification = self.delivery.deliver_in_time(*notification, place, wait).await;
+            AcceptOutcome::New { notification, place: queue_state } => {
+                let notification = self.delivery.deliver_in_time(*notification, queue_state, wait).await;
                 Ok(SendResult { notification, replayed: false })
             }
             AcceptOutcome::Replayed { fingerprint, .. }
-                if !idempotency.is_some_and(|again| again.repeats(&fingerprint)) =>
+                if !idempotency.is_some_and(|key| key.repeats(&fingerprint)) =>
             {
                 Err(Error::Invalid(vec![idempotency_mismatch()]))
             }
             AcceptOutcome::Replayed { notification, .. } => {
-                let notification = self.delivery.as_it_is(*notification);
+                let notification = self.delivery.with_unstored_result(*notification);
                 match notification.in_flight {
-                    Some(left) => Err(in_flight(left)),
+                    Some(remaining) => Err(in_flight(remaining)),
                     None => Ok(SendResult { notification, replayed: true }),
                 }
             }
         }
     }
 
-    /// One notification of the satellite's tenant.
+    /// Returns a notification of the satellite's tenant.
     pub async fn find(&self, satellite: &Satellite, id: NotificationId) -> Result<Notification> {
         let stored = self.records.find(satellite.tenant, id).await?;
-        stored.map(|stored| self.delivery.as_it_is(stored)).ok_or(Error::NotFound("notification"))
+        stored.map(|stored| self.delivery.with_unstored_result(stored)).ok_or(Error::NotFound("notification"))
     }
 
-    /// The notifications of the satellite's tenant, newest first.
+    /// Returns notifications of the satellite's tenant, newest first.
     pub async fn log(&self, satellite: &Satellite, query: &LogQuery) -> Result<Vec<Notification>> {
         let stored = self.records.log(satellite.tenant, query).await?;
-        Ok(stored.into_iter().map(|stored| self.delivery.as_it_is(stored)).collect())
+        Ok(stored.into_iter().map(|stored| self.delivery.with_unstored_result(stored)).collect())
     }
 }
 
-fn in_flight(left: Duration) -> Error {
+fn in_flight(remaining: Duration) -> Error {
     Error::Conflict {
         code: "idempotency_in_flight",
         detail: "the first call with this Idempotency-Key has not been answered yet: try again".into(),
-        retry_after: Some(left),
+        retry_after: Some(remaining),
     }
 }
 

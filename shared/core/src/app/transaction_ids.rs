@@ -1,4 +1,5 @@
-//! Matrix transaction ids: derived, so that a call that is repeated after a crash has its effect once.
+//! Matrix transaction ids. They are derived, so that a call that is repeated after a crash has its effect
+//! once.
 
 use std::sync::Arc;
 
@@ -12,7 +13,9 @@ use crate::{
     port::{self, Ports},
 };
 
-/// Derives transaction ids. They begin with an id of this database: a homeserver remembers transaction ids for longer than a
+/// The source of transaction ids.
+///
+/// Ids begin with an id of this database, since a homeserver remembers transaction ids for longer than a
 /// database may live.
 pub struct TransactionIds {
     notifications: Arc<dyn port::Notifications>,
@@ -29,15 +32,16 @@ impl TransactionIds {
         Ok(format!("{}.n{id}", self.installation().await?))
     }
 
-    /// Returns the transaction id of a notice of the bot, which is sent once for each `kind` in a room.
+    /// Returns the transaction id of a notice of the bot, which is sent once per `kind` and room.
     pub(crate) async fn of_notice(&self, room: &RoomId, kind: &str) -> Result<String> {
         let digest = id::digest(&format!("{room}\0{kind}"));
         Ok(format!("{}.a{digest}", self.installation().await?))
     }
 
-    /// Returns the transaction id of a user's message; a random one if the client named none.
+    /// Returns the transaction id of a user's message; a random one if `client_id` is `None`.
     ///
-    /// Conduit knows one of them for all rooms of a user, Synapse for all users of a room, so it is made of both.
+    /// It is made of user and room: Conduit deduplicates over all rooms of a user, Synapse over all users of
+    /// a room.
     pub(crate) async fn of_message(
         &self,
         user: &HubUserId,
@@ -51,6 +55,7 @@ impl TransactionIds {
         })
     }
 
+    /// Returns the id of this database.
     async fn installation(&self) -> Result<&str> {
         self.installation.get_or_try_init(|| self.notifications.installation()).await.map(String::as_str)
     }

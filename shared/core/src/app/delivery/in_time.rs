@@ -1,4 +1,5 @@
-//! What is delivered while its caller waits, and goes on when they have no more time.
+//! Delivers a notification within its caller's wait budget. A delivery that takes longer continues in the
+//! background.
 
 use std::{
     pin::Pin,
@@ -22,93 +23,106 @@ use crate::{
     port::{Delivered, QueueRelease, RoomQueue},
 };
 
-/// No room queue has this version: who leaves it so makes it due.
+/// A version that no room queue has: a queue that is released with it becomes due.
 const NO_VERSION: i64 = -1;
 
-/// How often a caller whose notification waits for earlier ones looks whether it is delivered.
-const LOOK_AGAIN: Duration = Duration::from_millis(40);
+/// The interval at which a call checks whether its queued notification is delivered.
+const STATUS_POLL: Duration = Duration::from_millis(40);
 
-/// A delivery that goes on in a task of its own.
+/// A delivery that continues in a task of its own.
 type RunningDelivery = JoinHandle<Result<Notification>>;
 
-/// A delivery in its caller's time and task: another task would cost the caller a wake-up. It goes on in one when it is
-/// dropped before its end.
-struct UnderWay {
+/// A delivery in the task of its caller, since another task would cost the caller a wake-up.
+///
+/// If it is dropped before its end, it continues in a task of its own.
+struct InlineDelivery {
     delivery: Arc<Delivery>,
-    rest: Option<Pin<Box<dyn Future<Output = Result<Notification>> + Send>>>,
+    future: Option<Pin<Box<dyn Future<Output = Result<Notification>> + Send>>>,
 }
 
-impl UnderWay {
+impl InlineDelivery {
     fn begin(delivery: &Arc<Delivery>, notification: Notification) -> Self {
         let own = delivery.clone();
-        let rest = Box::pin(async move { own.deliver_for_caller(notification).await });
-        Self { delivery: delivery.clone(), rest: Some(rest) }
+        let future = Box::pin(async move { own.deliver_for_caller(notification).await });
+        Self { delivery: delivery.clone(), future: Some(future) }
     }
 }
 
-impl Future for UnderWay {
+impl Future for InlineDelivery {
     type Output = Result<Notification>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(rest) = &mut self.rest else { return Poll::Pending };
-        let outcome = ready!(rest.as_mut().poll(context));
-        self.rest = None;
+        let Some(future) = &mut self.future else { return Poll::Pending };
+        let outcome = ready!(future.as_mut().poll(context));
+        self.future = None;
         Poll::Ready(outcome)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InlineDelivery {
     fn drop(&mut self) {
-        // Without a runtime the process is ending: a worker goes on.
-        if let (Some(rest), Ok(_)) = (self.rest.take(), Handle::try_current()) {
-            self.delivery.background.spawn(rest);
+        // Without a runtime the process is ending: a worker delivers the notification.
+        if let (Some(future), Ok(_)) = (self.future.take(), Handle::try_current()) {
+            self.delivery.background.spawn(future);
         }
     }
 }
 
 impl Delivery {
-    /// Delivers a notification that was just stored, as far as that is possible while its caller waits.
+    /// Delivers a notification that was just stored, within the caller's wait budget. Returns its state then.
     pub(crate) async fn deliver_in_time(
         self: &Arc<Self>,
         notification: Notification,
-        place: QueueState,
+        queue_state: QueueState,
         wait: Duration,
     ) -> Notification {
         let deadline = Instant::now() + wait;
-        let held = notification.reason.is_some();
-        match place {
-            _ if held || wait.is_zero() => notification,
-            QueueState::BackingOff => notification,
+        let is_held = notification.reason.is_some();
+        match queue_state {
+            _ if is_held || wait.is_zero() => notification,
+            QueueState::Resting => notification,
             QueueState::Free => self.deliver_until(deadline, notification).await,
             QueueState::Queued => match timeout_at(deadline, self.watch(notification.clone())).await {
                 Ok(Ok(delivered)) => delivered,
-                // It is stored; what failed is only telling how far it got.
+                // It is stored; only its state is not known.
                 Ok(Err(_)) | Err(_) => notification,
             },
         }
     }
 
-    /// Delivers it as long as the caller waits. The delivery goes on when the caller has no more time or is gone: a
-    /// homeserver that is hung up on may have stored the message, and not yet the transaction id that keeps it from being
-    /// stored twice.
+    /// Delivers a notification until the deadline of the caller.
+    ///
+    /// The delivery continues after the deadline, and if the caller is gone. A homeserver whose connection is
+    /// closed in the middle may have stored the message, but not yet the transaction id that prevents a
+    /// duplicate.
     async fn deliver_until(self: &Arc<Self>, deadline: Instant, notification: Notification) -> Notification {
-        let mut delivery = UnderWay::begin(self, notification.clone());
+        let mut delivery = InlineDelivery::begin(self, notification.clone());
         match timeout_at(deadline, &mut delivery).await {
             Ok(Ok(delivered)) => delivered,
             Ok(Err(error)) => {
-                tracing::warn!(id = %notification.id, error = &error as &dyn std::error::Error, "delivery goes on in the background");
+                tracing::warn!(
+                    id = %notification.id,
+                    error = &error as &dyn std::error::Error,
+                    "delivery failed within the wait budget: a worker repeats it"
+                );
                 notification
             }
             Err(_elapsed) => self.leave_running(self.background.spawn(delivery), notification).await,
         }
     }
 
-    /// The caller's time is over. The room queue rests while the delivery that is under way may still succeed; when it does,
-    /// the room queue goes on at once.
+    /// Returns the pending notification to its caller while the delivery continues in the background.
+    ///
+    /// The room queue backs off while that delivery may still succeed. If it succeeds, the queue becomes due
+    /// at once.
     async fn leave_running(&self, delivery: RunningDelivery, notification: Notification) -> Notification {
         let reason = reason::HOMESERVER_UNAVAILABLE;
         if let Err(error) = self.outbox.postpone(&notification, LEASE, reason).await {
-            tracing::warn!(id = %notification.id, error = &error as &dyn std::error::Error, "a slow delivery is not noted");
+            tracing::warn!(
+                id = %notification.id,
+                error = &error as &dyn std::error::Error,
+                "storing that a delivery is slow failed"
+            );
         }
         let outbox = self.outbox.clone();
         let queue = RoomQueue { name: notification.key().to_string(), version: NO_VERSION };
@@ -118,9 +132,9 @@ impl Delivery {
                 && let Err(error) = outbox.release(&queue, QueueRelease::Drained).await
             {
                 tracing::debug!(
+                    queue = queue.name,
                     error = &error as &dyn std::error::Error,
-                    "room queue {} goes on after its backoff",
-                    queue.name
+                    "releasing a room queue failed: it continues after its backoff"
                 );
             }
         });
@@ -128,23 +142,23 @@ impl Delivery {
         Notification { reason: Some(reason.to_owned()), attempts, in_flight: None, ..notification }
     }
 
-    /// Tries once, for a caller who waits: they are answered as soon as the homeserver has it. That it is sent is stored
-    /// afterwards.
+    /// Makes one attempt for a waiting caller, and returns as soon as the homeserver has the message. The
+    /// status is stored afterwards.
     async fn deliver_for_caller(self: &Arc<Self>, notification: Notification) -> Result<Notification> {
         let (room, event) = match self.attempt(&notification).await {
             Ok(sent) => sent,
-            Err(error) => return self.not_sent(notification, error).await,
+            Err(error) => return self.record_failure(notification, error).await,
         };
         self.remember_sent(Delivered { id: notification.id, room: room.clone(), event: event.clone() });
         Ok(notification.sent(room, event))
     }
 
-    /// Waits until somebody else has delivered it.
+    /// Waits until a worker or another call has tried to deliver a notification, and returns it.
     async fn watch(&self, notification: Notification) -> Result<Notification> {
         loop {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(STATUS_POLL).await;
             match self.notifications.find(notification.tenant, notification.id).await? {
-                Some(now) if now.status != Status::Pending || now.attempts > 0 => return Ok(now),
+                Some(stored) if stored.status != Status::Pending || stored.attempts > 0 => return Ok(stored),
                 Some(_) => {}
                 None => return Ok(notification),
             }

@@ -1,5 +1,5 @@
-//! What was sent for a caller and is not stored as sent yet. Several are stored at once: it costs the database as much as
-//! one, and nobody waits for it.
+//! Buffers sent notifications whose status is not stored yet. Several are stored with one statement, in the
+//! background.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,24 +11,27 @@ use crate::{
     port::Delivered,
 };
 
-/// How long others are waited for that are stored along. Shorter than any caller's patience.
-const GATHERING: Duration = Duration::from_millis(20);
+/// The time in which further sent notifications join a batch. Shorter than the wait budget of any caller.
+const BATCH_DELAY: Duration = Duration::from_millis(20);
 
 impl Delivery {
-    /// Sees to it that it is stored soon. If that fails it is sent once more, under the same transaction id, and the
-    /// homeserver does nothing.
+    /// Has the status of a sent notification stored soon.
+    ///
+    /// If storing fails, a worker sends the notification again under the same transaction id, which has no
+    /// effect on the homeserver.
     pub(crate) fn remember_sent(self: &Arc<Self>, delivered: Delivered) {
         if !self.sent.put(delivered) {
             return;
         }
         let delivery = Arc::clone(self);
         self.background.spawn(async move {
-            sleep(GATHERING).await;
+            sleep(BATCH_DELAY).await;
             delivery.store_sent().await;
         });
     }
 
-    /// Stores what was sent, if something is not stored yet: a worker that finds it pending leaves its room queue for a while.
+    /// Stores the status of the current batch. A worker that finds one of them pending leaves its room queue
+    /// for a while.
     pub(crate) async fn store_sent(&self) {
         let delivered = self.sent.take();
         if delivered.is_empty() {
@@ -36,12 +39,16 @@ impl Delivery {
         }
         if let Err(error) = self.outbox.sent(&delivered).await {
             let (count, error): (_, &dyn std::error::Error) = (delivered.len(), &error);
-            tracing::warn!(count, error, "what was sent is not stored: a worker sends it again");
+            tracing::warn!(
+                count,
+                error,
+                "storing the status of sent notifications failed: a worker sends them again"
+            );
         }
     }
 
-    /// A notification as it is: what this process has just sent may not be stored yet.
-    pub(crate) fn as_it_is(&self, stored: Notification) -> Notification {
+    /// Returns a stored notification with the result of a delivery by this process that is not stored yet.
+    pub(crate) fn with_unstored_result(&self, stored: Notification) -> Notification {
         match self.sent.get(stored.id) {
             Some(Delivered { room, event, .. }) if stored.status == Status::Pending => {
                 stored.sent(room, event)
