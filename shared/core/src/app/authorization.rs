@@ -1,4 +1,4 @@
-//! Rights of a caller in a room: checked before a call, and explained after the homeserver refused one.
+//! Checks the rights of a caller in a room before a call, and explains a refusal of the homeserver after it.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     port::{self, Ports},
 };
 
-/// Checks rights.
+/// The engine that checks rights.
 pub struct Authorization {
     room_state: Arc<dyn port::RoomState>,
     room_records: Arc<dyn port::RoomRecords>,
@@ -34,12 +34,14 @@ impl Authorization {
         }
     }
 
-    /// Whether the caller may write into the room: viewers read, who is no member knows of no room, and nobody writes
-    /// into an encrypted one.
+    /// Checks that the caller may write into the room.
+    ///
+    /// Viewers may only read, a room does not exist for users who are no members, and nobody writes into an
+    /// encrypted room.
     pub async fn check_may_write(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;
         let access = self.room_records.access(user.tenant(), room, user.id()).await?;
-        // As stored now: the role that was remembered may be a former one.
+        // Use the stored role: the cached one may be outdated.
         access.as_ref().map_or(user.identity.role, |access| access.role).check_may_write()?;
         match access {
             Some(access) if access.marks.is_encrypted => Err(encrypted()),
@@ -48,7 +50,7 @@ impl Authorization {
         }
     }
 
-    /// Checks on the homeserver that the caller may send into the room. Nothing may be uploaded before.
+    /// Checks on the homeserver that the caller may send into the room. Call this before an upload.
     pub(crate) async fn check_may_send(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;
         match self.room_state.permissions(room, &self.ids.of(user)).await {
@@ -56,14 +58,16 @@ impl Authorization {
                 let refusal = self.refusal(caller, room, user, permissions, Action::Send).await?;
                 refusal.map_or(Ok(()), Err)
             }
-            // The bot may not look. The homeserver decides when the message is sent.
+            // The bot may not read the room's state. The homeserver decides when the message is sent.
             Err(error) if error.refusal().is_some() => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Turns a refusal of a call for the caller into an answer that they can act on; any other error stays as it is.
-    /// `user` is whom the homeserver refused: the caller, or somebody whom they want to bring in.
+    /// Converts a refusal of the homeserver into an error that the caller can act on. Returns other errors
+    /// unchanged.
+    ///
+    /// `user` is the user that the homeserver refused: the caller, or a user whom they invite.
     pub(crate) async fn explain(
         &self,
         caller: &Caller,
@@ -85,7 +89,7 @@ impl Authorization {
         }
     }
 
-    /// Returns the answer to an action that these permissions do not allow; `None` if they allow it.
+    /// Returns the error for an action that these permissions do not allow, or `None` if they allow it.
     async fn refusal(
         &self,
         caller: &Caller,
@@ -115,8 +119,8 @@ impl Authorization {
         })
     }
 
-    /// Returns the answer to a call for a room in which the caller is no member: to those of the room that replaced it,
-    /// where they are now; to anybody else, that there is none.
+    /// Returns the error for a room of which the caller is no member. Members of its successor get the
+    /// successor's id; for all others the room does not exist.
     pub(crate) async fn no_member(&self, caller: &Caller, room: &RoomId) -> Error {
         match self.former_of(caller, room).await {
             Ok(Some(former)) => Error::Upgraded { successor: Some(former.current) },
@@ -125,19 +129,20 @@ impl Authorization {
         }
     }
 
-    /// Returns what replaced a room, to a member of that.
+    /// Returns the successor of a room if the caller is a member of it.
     pub(crate) async fn former_of(&self, caller: &Caller, room: &RoomId) -> Result<Option<Former>> {
         let Some(former) = self.room_records.former(room).await? else { return Ok(None) };
         let (tenant, user) = (caller.user.tenant(), caller.user.id());
         Ok(self.messages.is_member(tenant, &former.current, user).await?.then_some(former))
     }
 
-    /// Returns the answer to a call for a room that was replaced. It names the successor to its members.
+    /// Returns the error for a room that was replaced. It names the successor if the caller is a member of
+    /// it.
     pub(crate) async fn upgraded(&self, caller: &Caller, room: &RoomId) -> Result<Error> {
         let (tenant, user) = (caller.user.tenant(), caller.user.id());
         let successor = match self.room_records.former(room).await? {
             Some(former) => Some(former.current),
-            // It is not taken over yet.
+            // The upgrade is not ingested yet.
             None => self.room_state.successor(room).await?,
         };
         let successor = match successor {

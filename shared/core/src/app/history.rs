@@ -1,4 +1,4 @@
-//! History of a room, page by page.
+//! Reads the history of a room, page by page.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -16,36 +16,37 @@ use crate::{
     port::{self, Edit, Ports, TimelinePage},
 };
 
-/// Most events of a page that is read from the homeserver.
+/// The most events of a page that is read from the homeserver.
 const PAGE: usize = 100;
 
-/// Fewest: what is no message, as a change of members, must not cost a call for each.
+/// The fewest events of such a page, so that events which are no messages do not cost a call each.
 const PAGE_MIN: usize = 20;
 
-/// Most pages that are read from the homeserver for one of ours, which may then be short.
+/// The most pages of the homeserver that are read for one page of ours. That page may then be short.
 const PAGES: usize = 10;
 
-/// So many edits of a room are looked up while its page is read; of a room with more, those of the page are.
+/// The most edits of a room that are read at once. In a room with more, the edits of the page are read.
 const EDITS: u32 = 50;
 
-/// Stands between the parts of a history token; homeservers' tokens have none of it.
-const BETWEEN: char = '|';
+/// The separator of the parts of a history token. Tokens of homeservers do not contain it.
+const SEPARATOR: char = '|';
 
-/// Where a page ended.
+/// The position at which a page ended.
 #[derive(Default)]
 struct HistoryPosition {
-    /// The room that the asked one replaced, if it is being read already.
+    /// The predecessor that is being read, if reading has reached one.
     former: Option<RoomId>,
-    /// The homeserver's token of the page that is to be read; the end of the room without one.
+    /// The homeserver's token of the next page; `None` for the end of the room.
     token: Option<String>,
-    /// What stands before this event, and the event itself, was shown. It may be redacted by now.
+    /// The last event that was returned. It may be redacted by now.
     shown: Option<EventId>,
 }
 
 impl HistoryPosition {
+    /// Parses a history token. Returns the end of the room for no token, and `None` for a malformed one.
     fn parse(from: Option<&str>) -> Option<Self> {
         let Some(from) = from else { return Some(Self::default()) };
-        let mut parts = from.split(BETWEEN);
+        let mut parts = from.split(SEPARATOR);
         let (token, shown, former) = (parts.next()?, parts.next()?, parts.next());
         let shown = (!shown.is_empty()).then(|| EventId::new(shown));
         let token = (!token.is_empty()).then(|| token.to_owned());
@@ -57,16 +58,18 @@ impl HistoryPosition {
         }
     }
 
-    /// The messages of a page that were not shown. What was shown may end on a later page: Conduit calls the end of a
-    /// room by the same token, whatever is said meanwhile.
-    fn messages(&mut self, page: TimelinePage) -> impl Iterator<Item = RoomEvent> {
-        let place = self.shown.as_ref().map(|shown| page.ids.iter().position(|id| id == shown));
-        let passed = match place {
+    /// Returns the messages of a page that were not returned before.
+    ///
+    /// The events that were returned may reach into a later page: Conduit's token for the end of a room stays
+    /// the same when messages are added.
+    fn new_messages(&mut self, page: TimelinePage) -> impl Iterator<Item = RoomEvent> {
+        let index = self.shown.as_ref().map(|shown| page.ids.iter().position(|id| id == shown));
+        let passed = match index {
             None => 0,
             Some(None) => page.ids.len(),
-            Some(Some(at)) => {
+            Some(Some(index)) => {
                 self.shown = None;
-                at + 1
+                index + 1
             }
         };
         let is_message = |event: &RoomEvent| matches!(event.content, Content::Message(_));
@@ -78,21 +81,21 @@ impl HistoryPosition {
 impl fmt::Display for HistoryPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.shown.as_ref().map(EventId::as_str).unwrap_or_default();
-        write!(f, "{}{BETWEEN}{shown}", self.token.as_deref().unwrap_or_default())?;
-        self.former.as_ref().map_or(Ok(()), |room| write!(f, "{BETWEEN}{room}"))
+        write!(f, "{}{SEPARATOR}{shown}", self.token.as_deref().unwrap_or_default())?;
+        self.former.as_ref().map_or(Ok(()), |room| write!(f, "{SEPARATOR}{room}"))
     }
 }
 
-/// The room from which pages are read.
+/// A room from which pages are read.
 struct Source {
     room: RoomId,
-    /// The user as whom it is read, if its history visibility keeps something from them; else the bot reads.
+    /// The user who reads, if the room's history visibility hides events from them. Otherwise the bot reads.
     reader: Option<MatrixUserId>,
-    /// The room that it replaced directly.
+    /// The room that it replaced.
     predecessor: Option<RoomId>,
 }
 
-/// Reads the history of rooms.
+/// The engine that reads the history of rooms.
 pub struct HistoryReader {
     timeline: Arc<dyn port::Timeline>,
     messages: Arc<dyn port::Messages>,
@@ -122,11 +125,11 @@ impl HistoryReader {
         }
     }
 
-    /// A page of a room's messages, newest first, with edits applied and without what was redacted. Behind the beginning
-    /// of a room stands what was said in the room that it replaced.
+    /// Returns a page of a room's messages, newest first, with edits applied and without redacted messages.
     ///
-    /// `from` is the `end_token` of the page before. Pages join without hole or repeat, whatever is said or redacted
-    /// meanwhile. A page is short where many events that are no messages lie between.
+    /// The messages of the room that it replaced follow its own. `from` is the `end_token` of the page
+    /// before. Pages join without gap or repetition, also when messages are sent or redacted in between. A
+    /// page is short where many events are no messages.
     pub async fn page(
         &self,
         caller: &Caller,
@@ -137,40 +140,40 @@ impl HistoryReader {
         if self.registry.tenant_of(room).await? != Some(caller.user.tenant()) {
             return Err(Error::NotFound("room"));
         }
-        let mut place = HistoryPosition::parse(from);
-        // One more than is shown says whether there are more; mostly a room holds nothing but messages.
+        let mut position = HistoryPosition::parse(from);
+        // One more than is returned, to know whether there are more. Most events of a room are messages.
         let wanted = (limit + 1).clamp(PAGE_MIN, PAGE);
-        let token = place.as_ref().filter(|place| place.former.is_none());
-        let token = token.and_then(|place| place.token.as_deref());
-        // The first page is read meanwhile: nearly everybody who asks is a member, and may read everything.
-        let ours = async {
+        let token = position.as_ref().filter(|position| position.former.is_none());
+        let token = token.and_then(|position| position.token.as_deref());
+        // The first page is read meanwhile: nearly every caller is a member and may read everything.
+        let access = async {
             let source = self.source(caller, room).await?;
             Ok::<_, Error>((source, self.messages.edits_in(room, EDITS).await?))
         };
-        let (ours, first) = tokio::join!(ours, self.page_before(room, None, token, wanted));
-        let (mut source, mut edits) = ours?;
-        let mut place = place.take().ok_or_else(unknown_place)?;
-        if let Some(former) = place.former.clone() {
+        let (access, first) = tokio::join!(access, self.page_before(room, None, token, wanted));
+        let (mut source, mut edits) = access?;
+        let mut position = position.take().ok_or_else(unknown_position)?;
+        if let Some(former) = position.former.clone() {
             source = self.former_source(caller, &source, former).await?;
         }
-        let mut first = (place.former.is_none() && source.reader.is_none()).then_some(first);
-        let mut found: Vec<RoomEvent> = Vec::new();
+        let mut first = (position.former.is_none() && source.reader.is_none()).then_some(first);
+        let mut messages: Vec<RoomEvent> = Vec::new();
         let mut last = None;
         for _ in 0..PAGES {
             let page = match first.take() {
                 Some(page) => page,
-                None => self.page_of(&source, place.token.as_deref(), PAGE).await,
+                None => self.page_of(&source, position.token.as_deref(), PAGE).await,
             };
-            if place.former.is_some() {
+            if position.former.is_some() {
                 edits = None;
             }
             let page = match page {
                 Err(error) if error.failure() == Some(Failure::UnknownPosition) => {
-                    return Err(unknown_place());
+                    return Err(unknown_position());
                 }
-                // The homeserver shows nothing of the old room to who was not in it.
-                Err(error) if error.refusal().is_some() && place.former.is_some() => {
-                    return self.shown(found, edits, None).await;
+                // The homeserver refuses the predecessor's history to users who were not its members.
+                Err(error) if error.refusal().is_some() && position.former.is_some() => {
+                    return self.edited_page(messages, edits, None).await;
                 }
                 Err(error) => {
                     return Err(self
@@ -180,32 +183,32 @@ impl HistoryReader {
                 }
                 Ok(page) => page,
             };
-            let (start, end, former) = (page.start.clone(), page.end.clone(), place.former.clone());
-            for event in place.messages(page) {
-                if found.len() == limit {
-                    return self.shown(found, edits, last).await;
+            let (start, end, former) = (page.start.clone(), page.end.clone(), position.former.clone());
+            for event in position.new_messages(page) {
+                if messages.len() == limit {
+                    return self.edited_page(messages, edits, last).await;
                 }
                 let (token, shown) = (Some(start.clone()), Some(event.event_id.clone()));
                 last = Some(HistoryPosition { former: former.clone(), token, shown });
-                found.push(event);
+                messages.push(event);
             }
             match end {
-                Some(end) if place.token.as_ref() != Some(&end) => place.token = Some(end),
-                // It names no event of this room.
-                _ if place.shown.is_some() => return Err(unknown_place()),
+                Some(end) if position.token.as_ref() != Some(&end) => position.token = Some(end),
+                // The token names no event of this room.
+                _ if position.shown.is_some() => return Err(unknown_position()),
                 _ => match source.predecessor.clone() {
                     Some(former) => {
                         source = self.former_source(caller, &source, former.clone()).await?;
-                        place = HistoryPosition { former: Some(former), ..HistoryPosition::default() };
+                        position = HistoryPosition { former: Some(former), ..HistoryPosition::default() };
                     }
-                    None => return self.shown(found, edits, None).await,
+                    None => return self.edited_page(messages, edits, None).await,
                 },
             }
         }
-        self.shown(found, edits, Some(place)).await
+        self.edited_page(messages, edits, Some(position)).await
     }
 
-    /// How the caller reads a room: one that they are in, or that was replaced by one of these.
+    /// Returns the source of a room of which the caller is a member, or of a predecessor of such a room.
     async fn source(&self, caller: &Caller, room: &RoomId) -> Result<Source> {
         let (tenant, user) = (caller.user.tenant(), &caller.user);
         let Some(access) = self.room_records.access(tenant, room, user.id()).await? else {
@@ -216,17 +219,19 @@ impl HistoryReader {
         Ok(Source { room: room.clone(), reader, predecessor: access.predecessor })
     }
 
-    /// The same for a room that stands behind another one, which the client's word has to be true of.
-    async fn former_source(&self, caller: &Caller, of: &Source, former: RoomId) -> Result<Source> {
-        let current = match self.room_records.former(&of.room).await? {
+    /// Returns the source of a predecessor. Checks that both rooms have the same current room, since the
+    /// client names it.
+    async fn former_source(&self, caller: &Caller, successor: &Source, former: RoomId) -> Result<Source> {
+        let current = match self.room_records.former(&successor.room).await? {
             Some(replaced) => replaced.current,
-            None => of.room.clone(),
+            None => successor.room.clone(),
         };
         let known = self.room_records.former(&former).await?.filter(|known| known.current == current);
-        let known = known.ok_or_else(unknown_place)?;
+        let known = known.ok_or_else(unknown_position)?;
         self.replaced_source(caller, former, known).await
     }
 
+    /// Returns the source of a replaced room.
     async fn replaced_source(&self, caller: &Caller, room: RoomId, former: Former) -> Result<Source> {
         let reader = former.is_history_restricted.then(|| self.ids.of(&caller.user));
         let predecessor = self.room_records.predecessor(&room).await?;
@@ -247,8 +252,8 @@ impl HistoryReader {
         self.timeline.before(room, token, u32::try_from(wanted).unwrap_or(1), reader).await
     }
 
-    /// `edits`: those of the room, if they are few.
-    async fn shown(
+    /// Returns a page with edits and display names applied. `edits` are those of the room, if they are few.
+    async fn edited_page(
         &self,
         events: Vec<RoomEvent>,
         edits: Option<Vec<Edit>>,
@@ -264,19 +269,20 @@ impl HistoryReader {
         let mut edits: HashMap<_, _> =
             edits.into_iter().map(|edit| ((edit.of, edit.by), edit.content)).collect();
         let messages = events.into_iter().filter_map(|mut event| {
-            // What we have taken in comes first; the homeserver's word is for what was edited before we listened.
-            let known = edits.remove(&(event.event_id.clone(), event.sender.clone()));
-            if let Some(said) = known.or_else(|| event.edited.take()) {
-                event.content = Content::Message(said);
+            // Ingested edits come first; those of the homeserver are for messages from before the room was
+            // ingested.
+            let ingested = edits.remove(&(event.event_id.clone(), event.sender.clone()));
+            if let Some(content) = ingested.or_else(|| event.edited.take()) {
+                event.content = Content::Message(content);
             }
             let name = names.get(&event.sender).cloned().unwrap_or_default();
             event.message(name)
         });
-        let end_token = end.map(|place| place.to_string());
+        let end_token = end.map(|position| position.to_string());
         Ok(History { messages: messages.collect(), has_more: end_token.is_some(), end_token })
     }
 }
 
-fn unknown_place() -> Error {
+fn unknown_position() -> Error {
     Error::invalid("?from_token", "must be the end_token of another page")
 }

@@ -1,5 +1,7 @@
-//! Power levels of rooms that earlier versions made: the worker corrects them, so that members may invite with any Matrix
-//! client where they may invite here, and nobody but the bot encrypts or replaces a room.
+//! Corrects the power levels of rooms that earlier versions created.
+//!
+//! Members may then invite with any Matrix client where they may invite here, and only the bot may encrypt or
+//! replace a room.
 
 use std::sync::Arc;
 
@@ -8,10 +10,10 @@ use crate::{
     port::{self, Ports},
 };
 
-/// How many rooms are corrected at once.
+/// The most rooms that are corrected at once.
 const BATCH: i64 = 50;
 
-/// Corrects power levels.
+/// The engine that corrects power levels.
 pub struct PowerLevels {
     room_records: Arc<dyn port::RoomRecords>,
     room_state: Arc<dyn port::RoomState>,
@@ -22,18 +24,21 @@ impl PowerLevels {
         Self { room_records: ports.room_records.clone(), room_state: ports.room_state.clone() }
     }
 
-    /// Corrects the power levels of some rooms. Returns how many it took; 0 if none is left.
+    /// Corrects the power levels of some rooms. Returns the number of rooms read; 0 if none is left.
     pub async fn correct(&self) -> Result<usize> {
         let rooms = self.room_records.uncorrected(BATCH).await?;
         for (key, room) in &rooms {
             if key.is_made_here() {
                 match self.room_state.correct_power_levels(room, key.members_invite()).await {
                     Ok(true) => {}
-                    Ok(false) => tracing::info!(%room, "power levels not corrected: the bot lacks the power"),
-                    // A room of which the homeserver knows nothing, or over which it fails, holds no other up.
+                    Ok(false) => {
+                        tracing::info!(%room, "power levels not corrected: the bot lacks the power level")
+                    }
+                    // A room that the homeserver does not know, or for which it fails, does not stop the
+                    // others.
                     Err(error) if matches!(error.failure(), Some(Failure::Rejected | Failure::Broken)) => {
                         let error: &dyn std::error::Error = &error;
-                        tracing::warn!(%room, error, "power levels not corrected");
+                        tracing::warn!(%room, error, "correcting power levels failed");
                     }
                     Err(error) => return Err(error),
                 }

@@ -1,4 +1,4 @@
-//! The rooms of keys: each is created exactly once, whoever asks how often at the same time.
+//! Finds and creates the room of a key, exactly once under any number of concurrent calls.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
     port::{self, Ports},
 };
 
-/// Finds and creates rooms, and brings users into them.
+/// The engine that finds and creates rooms by key, and joins users to them.
 pub struct RoomRegistry {
     rooms: Arc<dyn port::Rooms>,
     room_records: Arc<dyn port::RoomRecords>,
@@ -34,23 +34,23 @@ pub struct RoomRegistry {
     settings: Arc<MessengerSettings>,
     follow_ups: FollowUps,
     room_ids: Cache<RoomKey, RoomId>,
-    /// Rooms whose messages are encrypted.
+    /// The rooms whose messages are encrypted.
     encrypted: Cache<RoomId, ()>,
-    /// Keys that had no room a moment ago.
+    /// The keys that had no room a moment ago.
     absent: Cache<RoomKey, ()>,
     tenants: Cache<RoomId, TenantId>,
 }
 
-/// How long a process trusts what it remembers of the room of a key: another may have replaced it.
+/// The time for which a cached room of a key is used. Another process may replace the room.
 const ROOM_KNOWN_FOR: Duration = Duration::from_secs(10);
 
-/// How long a process trusts that a room does not exist yet.
+/// The time for which a process assumes that a room does not exist yet.
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 
-/// How long one process may take to create a room before another may try.
+/// The time that a process may take to create a room before another one may try.
 const CREATION_LEASE: Duration = Duration::from_secs(20);
 
-/// How often somebody who waits for another's creation looks again.
+/// The interval at which a call checks whether another process has created the room.
 const CREATION_POLL: Duration = Duration::from_millis(50);
 
 impl RoomRegistry {
@@ -79,7 +79,7 @@ impl RoomRegistry {
         }
     }
 
-    /// The room of a key, if it exists already. Costs no I/O once known to this process.
+    /// Returns the room of a key, or `None` if it does not exist yet. Costs no I/O while cached.
     pub async fn find(&self, key: &RoomKey) -> Result<Option<RoomId>> {
         if let Some(room) = self.room_ids.get(key) {
             return Ok(Some(room));
@@ -92,8 +92,9 @@ impl RoomRegistry {
         Ok(Some(room))
     }
 
-    /// The room of a key as an event names it, where one without a name does no harm. That there is none is believed for
-    /// a moment: else each call of a burst to a room that is yet to come would ask.
+    /// Returns the room of a key for an event that may go without a room id.
+    ///
+    /// An absent room is cached for [`ABSENT_FOR`]; otherwise each call of a burst would query it.
     pub(crate) async fn find_named(&self, key: &RoomKey) -> Result<Option<RoomId>> {
         if let Some(room) = self.room_ids.get(key) {
             return Ok(Some(room));
@@ -101,14 +102,14 @@ impl RoomRegistry {
         if self.absent.get(key).is_some() {
             return Ok(None);
         }
-        let found = self.find(key).await?;
-        if found.is_none() {
+        let room = self.find(key).await?;
+        if room.is_none() {
             self.absent.put(key.clone(), ());
         }
-        Ok(found)
+        Ok(room)
     }
 
-    /// The room of a key; created if need be, exactly once whoever asks how often at the same time.
+    /// Returns the room of a key, and creates it if it does not exist, exactly once under concurrent calls.
     pub(crate) async fn find_or_create(&self, key: &RoomKey) -> Result<RoomId> {
         if let Some(room) = self.find(key).await? {
             return Ok(room);
@@ -142,8 +143,9 @@ impl RoomRegistry {
         }
     }
 
-    /// Brings a user into a room, on the homeserver and in our table. Into a room that another process has replaced a
-    /// moment ago nobody comes any more.
+    /// Joins a user to a room, on the homeserver and in the table of members.
+    ///
+    /// If another process has just replaced the room, the user joins its successor.
     pub(crate) async fn join(&self, key: &RoomKey, room: &RoomId, user: &User) -> Result<()> {
         let replaced = self.room_records.former(room).await?;
         if replaced.is_some() {
@@ -155,7 +157,7 @@ impl RoomRegistry {
         self.memberships.add(key.tenant, room, user.id()).await
     }
 
-    /// Takes back a room in which somebody cannot be: nobody keeps a room that is not what it was to be.
+    /// Discards a new room that one of its members could not join.
     pub(crate) async fn discard(
         &self,
         tenant: TenantId,
@@ -168,18 +170,19 @@ impl RoomRegistry {
         }
         if let Err(error) = self.room_state.discard(room, alias).await {
             let error: &dyn std::error::Error = &error;
-            tracing::warn!(%room, error, "the bot stays in a room that came to nothing");
+            tracing::warn!(%room, error, "discarding a room failed: the bot stays in it");
         }
         Ok(())
     }
 
+    /// Creates the room of a key that this process has claimed, and registers it.
     async fn create(&self, key: &RoomKey) -> Result<RoomId> {
         let mut partners = Vec::new();
         for user in key.partners() {
             partners.push(self.accounts.ensure(key.tenant, user).await?);
         }
         let profile = key.profile(&self.settings);
-        // In other clients a direct chat of two has the names of both, since the bot is in it, too.
+        // The bot is a member too, so that other clients would not name the room after its two users.
         let names: Vec<_> = partners.iter().map(|user| user.identity.display_name.as_str()).collect();
         let new = NewRoom {
             alias: key.alias(),
@@ -190,7 +193,7 @@ impl RoomRegistry {
             invite: partners.iter().map(|user| self.ids.of(user)).collect(),
         };
         let room = self.homeserver.create_room(&new).await?;
-        // Before the room counts as made: a crash in between must not leave its partners out.
+        // Join before the room is registered: a crash in between must not leave the partners out.
         for partner in &partners {
             if let Err(error) = self.homeserver.join(&room, &self.ids.of(partner)).await {
                 if error.refusal().is_some() {
@@ -201,14 +204,14 @@ impl RoomRegistry {
         }
         let members = partners.iter().map(|user| user.id().clone()).collect();
         let room = self.rooms.register(key, &room, &Profile { members, ..profile }).await?;
-        // Where nobody is yet, nobody says anything.
+        // A room without members has no messages.
         if !partners.is_empty() {
             self.follow_ups.push(FollowUp::Backfill(room.clone()));
         }
         Ok(room)
     }
 
-    /// Whose room it is. Costs no I/O once known to this process.
+    /// Returns the tenant of a room, or `None` if the room is unknown. Costs no I/O while cached.
     pub(crate) async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>> {
         if let Some(tenant) = self.tenants.get(room) {
             return Ok(Some(tenant));
@@ -225,12 +228,12 @@ impl RoomRegistry {
         self.encrypted.get(room).is_some()
     }
 
-    /// Notes that messages in a room are encrypted from now on.
+    /// Records that messages in a room are encrypted from now on.
     pub(crate) fn note_encryption(&self, room: &RoomId) {
         self.encrypted.put(room.clone(), ());
     }
 
-    /// Notes that a key has another room from now on.
+    /// Records that a key has another room from now on.
     pub(crate) fn note_successor(&self, key: RoomKey, room: &RoomId) {
         self.room_ids.put(key, room.clone());
     }

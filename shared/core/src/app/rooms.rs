@@ -1,4 +1,4 @@
-//! Rooms as people use them: listed, opened, joined, read and left.
+//! Lists, opens, joins, reads and leaves rooms for their users.
 
 mod create;
 mod leave;
@@ -24,7 +24,7 @@ use crate::{
     port::{self, Ports, RoomAccess},
 };
 
-/// Rooms as users see and change them.
+/// The engine for rooms as users see and change them.
 pub struct Rooms {
     room_views: Arc<dyn port::RoomViews>,
     records: Arc<dyn port::Rooms>,
@@ -42,7 +42,7 @@ pub struct Rooms {
     background: TaskTracker,
 }
 
-/// The engines that [`Rooms`] is made of.
+/// The engines that [`Rooms`] uses.
 pub(crate) struct Parts<'p> {
     pub(crate) registry: &'p Arc<RoomRegistry>,
     pub(crate) onboarding: &'p Arc<Onboarding>,
@@ -77,8 +77,10 @@ impl Rooms {
         }
     }
 
-    /// The rooms that the caller is in, most recent activity first. One statement, and no call of the homeserver; a
-    /// second one if something has just been said in one of them.
+    /// Returns the rooms of which the caller is a member, latest activity first.
+    ///
+    /// This costs one statement and no call of the homeserver; a second statement if this process has just
+    /// sent a message into one of the rooms.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Room>> {
         let (tenant, user) = (caller.user.tenant(), caller.user.id());
         let rooms = self.room_views.rooms(tenant, user).await?;
@@ -88,12 +90,12 @@ impl Rooms {
         Ok(rooms)
     }
 
-    /// The entity and service rooms of the caller's tenant.
+    /// Returns the entity and service rooms of the caller's tenant.
     pub async fn directory(&self, caller: &Caller, search: &Search) -> Result<Vec<Listed>> {
         self.room_views.directory(caller.user.tenant(), caller.user.id(), search).await
     }
 
-    /// Opens the one room of the caller and another user, whoever of them comes first.
+    /// Returns the direct chat of the caller and another user, and creates it if it does not exist.
     pub async fn open_direct_chat(&self, caller: &Caller, partner: &HubUserId) -> Result<Room> {
         let tenant = caller.user.tenant();
         let Some(pair) = Pair::of(caller.user.id(), partner) else {
@@ -103,14 +105,14 @@ impl Rooms {
         let [user, partner] = self.both(caller, partner).await?;
         let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
         let room = self.direct_chat(&key, [&user, &partner]).await.map_err(|error| match error {
-            // Of the caller it is told as their own.
+            // A refusal for the caller's own account has a text of its own.
             error if error.refusal().is_some() => account_refused(Some(caller), &user, error),
             error => error,
         })?;
-        self.seen_by(&user, &room).await
+        self.view(&user, &room).await
     }
 
-    /// The one room of these two, with both in it.
+    /// Returns the direct chat of two users, with both as members.
     pub(crate) async fn direct_chat(&self, key: &RoomKey, pair: [&User; 2]) -> Result<RoomId> {
         let room = if let Some(room) = self.registry.find(key).await? {
             room
@@ -120,9 +122,9 @@ impl Rooms {
             }
             self.registry.find_or_create(key).await?
         };
-        let present = self.room_views.members(key.tenant, &room).await?;
+        let members = self.room_views.members(key.tenant, &room).await?;
         for user in pair {
-            if !present.iter().any(|member| member.id() == user.id()) {
+            if !members.iter().any(|member| member.id() == user.id()) {
                 self.onboarding.make_one_ready(user).await?;
                 let joined = self.registry.join(key, &room, user).await;
                 joined.map_err(|error| account_refused(None, user, error))?;
@@ -131,18 +133,19 @@ impl Rooms {
         Ok(room)
     }
 
-    /// The caller, who may write, and their partner, both as stored now.
+    /// Returns the caller, whose right to write is checked, and their partner, both as stored now.
     async fn both(&self, caller: &Caller, partner: &HubUserId) -> Result<[User; 2]> {
         let ids = [caller.user.id().clone(), partner.clone()];
-        let found = self.room_views.people(caller.user.tenant(), &ids, &[]).await?;
-        let find = |id: &HubUserId| found.iter().find(|user| user.id() == id).cloned();
+        let users = self.room_views.people(caller.user.tenant(), &ids, &[]).await?;
+        let find = |id: &HubUserId| users.iter().find(|user| user.id() == id).cloned();
         let user = find(caller.user.id()).ok_or_else(superseded)?;
         user.identity.role.check_may_write()?;
         Ok([user, find(partner).ok_or(Error::NotFound("user"))?])
     }
 
-    /// Brings the caller into a room that is open to everybody of their tenant, or into a direct chat of their own. Who
-    /// is in the room already stays in it; any other room does not exist for them.
+    /// Joins the caller to a room that is open to their tenant, or to a direct chat of their own.
+    ///
+    /// A member stays a member. Any other room does not exist for the caller.
     pub async fn join(&self, caller: &Caller, room: &RoomId) -> Result<Room> {
         let user = &caller.user;
         let access = self.room_views.access(user.tenant(), user.id(), room).await?;
@@ -156,10 +159,10 @@ impl Rooms {
                 return Err(self.authorization.explain(caller, room, user, Action::Join, error).await);
             }
         }
-        self.seen_by(user, room).await
+        self.view(user, room).await
     }
 
-    /// Brings another user of the tenant into a room of the caller.
+    /// Joins another user of the tenant to a room of the caller.
     pub async fn invite(&self, caller: &Caller, room: &RoomId, invited: &str) -> Result<Member> {
         let access = self.own_access(caller, room).await?;
         let role = access.as_ref().map_or(caller.user.identity.role, |access| access.role);
@@ -171,7 +174,7 @@ impl Rooms {
             let detail = "a direct chat stays between two: make a room for more".into();
             return Err(Error::Conflict { code: "room_is_direct", detail, retry_after: None });
         }
-        let mut found = self.named(caller, &[invited.to_owned()]).await.map_err(|error| match error {
+        let mut users = self.named(caller, &[invited.to_owned()]).await.map_err(|error| match error {
             Error::Invalid(problems) => Error::Invalid(
                 problems
                     .into_iter()
@@ -180,27 +183,29 @@ impl Rooms {
             ),
             other => other,
         })?;
-        let user = found.pop().ok_or(Error::NotFound("user"))?;
+        let user = users.pop().ok_or(Error::NotFound("user"))?;
         self.onboarding.make_ready(caller, std::slice::from_ref(&user)).await?;
-        if let Err(error) = self.bring(caller, &key, room, &user).await {
+        if let Err(error) = self.join_by_caller(caller, &key, room, &user).await {
             return Err(self.authorization.explain(caller, room, &user, Action::Join, error).await);
         }
         Ok(self.member(user))
     }
 
-    /// In a room that was made with another client the bot may lack the right to invite that the caller has.
-    async fn bring(&self, caller: &Caller, key: &RoomKey, room: &RoomId, user: &User) -> Result<()> {
+    /// Joins a user by the bot, or in the caller's name if the bot may not invite.
+    ///
+    /// In a room that was created with another client the bot may lack a right that the caller has.
+    async fn join_by_caller(&self, caller: &Caller, key: &RoomKey, room: &RoomId, user: &User) -> Result<()> {
         match self.registry.join(key, room, user).await {
             Err(error) if error.refusal() == Some(Refusal::Forbidden) => {
-                let host = self.ids.of(&caller.user);
-                self.homeserver.join_by(room, &host, &self.ids.of(user)).await?;
+                let inviter = self.ids.of(&caller.user);
+                self.homeserver.join_by(room, &inviter, &self.ids.of(user)).await?;
                 self.memberships.add(key.tenant, room, user.id()).await
             }
             result => result,
         }
     }
 
-    /// Who is in a room of the caller, by name.
+    /// Returns the members of a room of the caller, by name.
     pub async fn members(&self, caller: &Caller, room: &RoomId) -> Result<Vec<Member>> {
         let members = self.room_views.members(caller.user.tenant(), room).await?;
         if !members.iter().any(|member| member.id() == caller.user.id()) {
@@ -209,8 +214,10 @@ impl Rooms {
         Ok(members.into_iter().map(|user| self.member(user)).collect())
     }
 
-    /// The caller has read everything in a room. Their other devices are told; so are their other Matrix clients, if
-    /// the homeserver is there.
+    /// Marks a room as read by the caller.
+    ///
+    /// The caller's other event streams receive it. Their other Matrix clients receive it if the homeserver
+    /// is reachable.
     pub async fn mark_read(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;
         self.echoes.wait_in(iter::once(room)).await;
@@ -220,14 +227,18 @@ impl Rooms {
             let (calls, room, user) = (self.membership_calls.clone(), room.clone(), self.ids.of(user));
             self.background.spawn(async move {
                 if let Err(error) = calls.mark_read(&room, &user, &last).await {
-                    tracing::debug!(%user, error = &error as &dyn std::error::Error, "their other clients do not know what was read");
+                    tracing::debug!(
+                        %user,
+                        error = &error as &dyn std::error::Error,
+                        "sending a read marker to the homeserver failed"
+                    );
                 }
             });
         }
         Ok(())
     }
 
-    /// The users of the caller's tenant who are named by id of the Hub or by Matrix id, each once.
+    /// Returns the users of the caller's tenant with these Hub user ids or Matrix ids, each once.
     pub(crate) async fn named(&self, caller: &Caller, names: &[String]) -> Result<Vec<User>> {
         if names.is_empty() {
             return Ok(Vec::new());
@@ -236,26 +247,26 @@ impl Rooms {
         let ids: Vec<_> = names.iter().filter_map(|name| HubUserId::parse(name).ok()).collect();
         let localparts: Vec<_> =
             names.iter().filter_map(|name| self.ids.localpart_in(name)).map(str::to_owned).collect();
-        let people = self.room_views.people(caller.user.tenant(), &ids, &localparts).await?;
-        let by_id: HashMap<_, _> = people.iter().map(|user| (user.id().as_str(), user)).collect();
-        let by_localpart: HashMap<_, _> = people.iter().map(|user| (user.localpart.as_str(), user)).collect();
-        let (mut found, mut unknown) = (Vec::<User>::new(), Vec::new());
+        let users = self.room_views.people(caller.user.tenant(), &ids, &localparts).await?;
+        let by_id: HashMap<_, _> = users.iter().map(|user| (user.id().as_str(), user)).collect();
+        let by_localpart: HashMap<_, _> = users.iter().map(|user| (user.localpart.as_str(), user)).collect();
+        let (mut named, mut unknown) = (Vec::<User>::new(), Vec::new());
         for (n, name) in names.iter().enumerate() {
             let user = by_id.get(&**name).copied();
             let user = user.or_else(|| by_localpart.get(self.ids.localpart_in(name)?).copied());
             match user {
-                Some(user) if found.iter().any(|known| known.id() == user.id()) => {}
-                Some(user) => found.push(user.clone()),
+                Some(user) if named.iter().any(|known| known.id() == user.id()) => {}
+                Some(user) => named.push(user.clone()),
                 None => unknown.push(
                     Problem::new(format!("/invite_users/{n}"), format!("`{name}` is no user of your tenant"))
                         .coded("unknown_user"),
                 ),
             }
         }
-        if unknown.is_empty() { Ok(found) } else { Err(Error::Invalid(unknown)) }
+        if unknown.is_empty() { Ok(named) } else { Err(Error::Invalid(unknown)) }
     }
 
-    /// The key of a room that the caller is in. Any other room does not exist for them.
+    /// Returns the key of a room of which the caller is a member. Any other room does not exist for them.
     pub(crate) async fn own_room(&self, caller: &Caller, room: &RoomId) -> Result<RoomKey> {
         let access = self.own_access(caller, room).await?;
         match access {
@@ -264,13 +275,14 @@ impl Rooms {
         }
     }
 
-    /// The same with the role that the caller has now.
+    /// Returns the caller's access to a room with their current role, or `None` if they are no member.
     async fn own_access(&self, caller: &Caller, room: &RoomId) -> Result<Option<RoomAccess>> {
         let access = self.room_views.access(caller.user.tenant(), caller.user.id(), room).await?;
         Ok(access.filter(|access| access.is_member))
     }
 
-    pub(crate) async fn seen_by(&self, user: &User, room: &RoomId) -> Result<Room> {
+    /// Returns a room as its member sees it.
+    pub(crate) async fn view(&self, user: &User, room: &RoomId) -> Result<Room> {
         self.room_views.room(user.tenant(), user.id(), room).await?.ok_or(Error::NotFound("room"))
     }
 

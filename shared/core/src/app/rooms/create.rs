@@ -1,4 +1,4 @@
-//! Creating a room, with everybody in it or not at all.
+//! Creates rooms, with all invited members or not at all.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,32 +15,35 @@ use crate::{
     live::follow_ups::FollowUp,
 };
 
-/// How often it is tried to bring somebody into a new room, and the pauses between.
+/// The number of attempts to join a user to a new room.
 const JOIN_TRIES: u32 = 3;
 
+/// The pause between these attempts.
 const JOIN_PAUSE: Duration = Duration::from_millis(300);
 
 impl Rooms {
-    /// Makes a private room with the caller and everybody they name in it. If one of these is unknown, all that are
-    /// unknown are named and nothing is made.
+    /// Creates a private room with the caller and the users they invite.
+    ///
+    /// If any of these is unknown, the error names all unknown ones and no room is created.
     pub async fn create(self: &Arc<Self>, caller: &Caller, creation: RoomCreation) -> Result<Room> {
-        // As stored now: nothing is to be made for a caller who may not.
+        // Use the stored role: nothing may be created for a caller who has lost the right to write.
         let caller = &self.directory.refreshed(caller).await?;
         caller.user.identity.role.check_may_write()?;
         let invited = self.named(caller, &creation.invite).await?;
         let others = invited.into_iter().filter(|user| user.id() != caller.user.id());
         let members: Vec<User> = [caller.user.clone()].into_iter().chain(others).collect();
         self.onboarding.make_ready(caller, &members).await?;
-        // A caller who goes away leaves a whole room.
+        // In a task of its own, so that a caller who disconnects does not leave an incomplete room.
         let (rooms, tenant) = (Arc::clone(self), caller.user.tenant());
-        let by = caller.clone();
+        let creator = caller.clone();
         let created = self
             .background
-            .spawn(async move { rooms.create_with_members(tenant, &by, creation, members).await });
+            .spawn(async move { rooms.create_with_members(tenant, &creator, creation, members).await });
         let room = created.await.map_err(|ended| Error::internal("creating a room", ended))??;
-        self.seen_by(&caller.user, &room).await
+        self.view(&caller.user, &room).await
     }
 
+    /// Creates the room on the homeserver, joins its members, and registers it.
     async fn create_with_members(
         &self,
         tenant: TenantId,
@@ -61,7 +64,7 @@ impl Rooms {
         };
         let room = self.homeserver.create_room(&new).await?;
         let joins = members.iter().map(|user| async {
-            match self.join_patiently(&room, user).await {
+            match self.join_with_retries(&room, user).await {
                 Err(error) => Err(self.authorization.explain(caller, &room, user, Action::Join, error).await),
                 Ok(()) => Ok(()),
             }
@@ -73,7 +76,7 @@ impl Rooms {
         let profile = Profile {
             name: Some(name),
             topic,
-            created_by: members.first().map(|maker| maker.id().clone()),
+            created_by: members.first().map(|creator| creator.id().clone()),
             members: members.iter().map(|user| user.id().clone()).collect(),
             marks: Marks::default(),
         };
@@ -82,7 +85,8 @@ impl Rooms {
         Ok(room)
     }
 
-    async fn join_patiently(&self, room: &RoomId, user: &User) -> Result<()> {
+    /// Joins a user to a room. Repeats the call after transient failures.
+    async fn join_with_retries(&self, room: &RoomId, user: &User) -> Result<()> {
         let user = self.ids.of(user);
         for _ in 1..JOIN_TRIES {
             match self.homeserver.join(room, &user).await {

@@ -1,4 +1,4 @@
-//! Leaving a room: here at once, on the homeserver as soon as it can be done.
+//! Ends memberships: here at once, on the homeserver by a pending leave.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const LEASE: Duration = Duration::from_mins(1);
 const BATCH: i64 = 8;
 
 impl Rooms {
-    /// Takes the caller out of a room: here at once, on the homeserver as soon as it can be done.
+    /// Ends the caller's membership of a room, and stores a pending leave for the homeserver.
     pub async fn leave(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let key = self.own_room(caller, room).await?;
         if key.is_direct() || key.kind == RoomKind::General {
@@ -32,7 +32,7 @@ impl Rooms {
         self.pending_leaves.leave(caller.user.tenant(), room, caller.user.id()).await
     }
 
-    /// Lets users leave rooms on the homeserver that they are out of here. Returns how many it took.
+    /// Carries out pending leaves on the homeserver. Returns the number of claimed ones.
     pub async fn leave_due(&self) -> Result<usize> {
         let due = self.pending_leaves.claim(LEASE, BATCH).await?;
         let results =
@@ -40,22 +40,33 @@ impl Rooms {
         for (pending_leave, result) in due.iter().zip(results) {
             if let Err(error) = result {
                 if error.failure() == Some(Failure::Rejected) {
-                    tracing::warn!(user = %pending_leave.user, room = %pending_leave.room, error = &error as &dyn std::error::Error, "the homeserver lets nobody leave: given up");
+                    tracing::warn!(
+                        user = %pending_leave.user,
+                        room = %pending_leave.room,
+                        error = &error as &dyn std::error::Error,
+                        "pending leave rejected by the homeserver: given up"
+                    );
                     self.pending_leaves.done(pending_leave).await?;
                     continue;
                 }
-                tracing::warn!(user = %pending_leave.user, room = %pending_leave.room, error = &error as &dyn std::error::Error, "leaving is postponed");
+                tracing::warn!(
+                    user = %pending_leave.user,
+                    room = %pending_leave.room,
+                    error = &error as &dyn std::error::Error,
+                    "pending leave postponed"
+                );
                 self.pending_leaves.postpone(pending_leave).await?;
             }
         }
         Ok(due.len())
     }
 
+    /// Carries out a pending leave on the homeserver.
     async fn leave_on_homeserver(&self, pending_leave: &PendingLeave) -> Result<()> {
         let user = self.ids.of_localpart(&pending_leave.localpart);
         self.membership_calls.leave(&pending_leave.room, &user).await?;
         if !self.pending_leaves.done(pending_leave).await? {
-            // They came back in the same moment.
+            // The user has joined again in the meantime.
             self.homeserver.join(&pending_leave.room, &user).await?;
         }
         Ok(())
