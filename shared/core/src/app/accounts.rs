@@ -1,8 +1,9 @@
-//! Matrix accounts of users: created for them, and never used if somebody else created one of that name.
+//! Creates Matrix accounts of users, and checks that this service owns them.
 //!
-//! The creator of a foreign account reads everything that is sent to it. The Hub user of the same name reads and is notified
-//! as ever; calls that need the account are refused ([`TAKEN`](crate::domain::room::TAKEN)) until it is gone or the user has
-//! another one.
+//! A foreign account has the localpart of a user and was created by somebody else, who reads everything that
+//! is sent to it. It is never used. Its Hub user still reads and receives notifications; calls that need the
+//! account are refused ([`TAKEN`](crate::domain::room::TAKEN)) until it is removed or the user has another
+//! localpart.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,22 +18,22 @@ use crate::{
     port::{self, Ports},
 };
 
-/// Creates and checks accounts.
+/// The engine that creates and checks accounts.
 pub struct Accounts {
     users: Arc<dyn port::Users>,
     homeserver: Arc<dyn port::Homeserver>,
     ids: Arc<MatrixIds>,
 }
 
-/// The time after which an account that was found to be taken is tried again.
-const LOOK_AGAIN: Duration = Duration::from_mins(10);
+/// The time after which a foreign account is checked again.
+const FOREIGN_RETRY: Duration = Duration::from_mins(10);
 
 impl Accounts {
     pub(crate) fn new(ports: &Ports, ids: &Arc<MatrixIds>) -> Self {
         Self { users: ports.users.clone(), homeserver: ports.homeserver.clone(), ids: ids.clone() }
     }
 
-    /// A user of the tenant whose Matrix account exists.
+    /// Returns a user of the tenant. Their Matrix account exists afterwards.
     pub(crate) async fn ensure(&self, tenant: TenantId, user: &HubUserId) -> Result<User> {
         let user = self.users.find(tenant, user).await?.ok_or(Error::NotFound("user"))?;
         if !user.provisioned {
@@ -42,7 +43,7 @@ impl Accounts {
         Ok(user)
     }
 
-    /// The account exists, is ours, and has the user's name.
+    /// Ensures that a user's account exists, is owned by this service, and has the user's display name.
     pub(crate) async fn prepare(&self, user: &User) -> Result<()> {
         let id = self.ids.of(user);
         if user.account != Account::Ours {
@@ -51,14 +52,18 @@ impl Accounts {
         self.homeserver.ensure_user(&id, &user.identity.display_name).await
     }
 
-    /// Finds out whose account it is, and stores it before the account is used.
+    /// Claims an account on the homeserver, and stores its owner before the account is used.
     async fn record_account(&self, user: &User, id: &MatrixUserId) -> Result<()> {
-        let found = if self.homeserver.claim_account(id).await? { Account::Ours } else { Account::Foreign };
-        // Without one the user has another localpart by now, whose account is due.
-        let account = self.users.record_account(user, found, LOOK_AGAIN).await?;
+        let owner = if self.homeserver.claim_account(id).await? { Account::Ours } else { Account::Foreign };
+        // `None`: the user has another localpart by now, whose account is due.
+        let account = self.users.record_account(user, owner, FOREIGN_RETRY).await?;
         let account = account.ok_or(Error::Busy { retry_after: Duration::from_secs(1) })?;
         if account == Account::Foreign && user.account != Account::Foreign {
-            tracing::error!(user = %user.id(), account = %id, "the Matrix account exists and was not made by this service: it is not used");
+            tracing::error!(
+                user = %user.id(),
+                account = %id,
+                "Matrix account was not made by this service: it is not used"
+            );
         }
         check_account(&User { account, ..user.clone() }, id)
     }

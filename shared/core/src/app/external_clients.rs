@@ -1,8 +1,8 @@
-//! External access: the password with which a user may write from other Matrix clients.
+//! Manages external access: the password with which a user signs in to other Matrix clients.
 //!
-//! It is decided by an administrator, made when the user first asks for it, and told to the homeserver after it is
-//! stored: whatever fails in between is made up for by the next call. Withdrawing is stored first, too; the worker goes
-//! on with it until the homeserver has logged everybody out.
+//! An administrator enables it, and the user's first call creates the password. The password is stored before
+//! it is set on the homeserver, so that the next call completes an interrupted one. A withdrawal is stored
+//! first, too; the worker repeats it until the homeserver has logged out all devices.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,16 +20,16 @@ use crate::{
     port::{self, Ports},
 };
 
-/// How often it is tried to tell the homeserver the password that is stored while others change it.
+/// The number of attempts to set the stored password on the homeserver while other calls change it.
 const TRIES: usize = 5;
 
-/// How long one worker may take for a revocation before another may try.
+/// The time that a worker may take for a revocation before another one may try.
 const LEASE: Duration = Duration::from_mins(1);
 
-/// How many revocations a worker takes at once.
+/// The most revocations that a worker claims at once.
 const BATCH: i64 = 4;
 
-/// Credentials for other Matrix clients.
+/// The engine for credentials of other Matrix clients.
 pub struct ExternalClients {
     external_access: Arc<dyn port::ExternalAccess>,
     external_accounts: Arc<dyn port::ExternalAccounts>,
@@ -61,26 +61,28 @@ impl ExternalClients {
         }
     }
 
-    /// How the caller signs in with another Matrix client. The same each time, until it is rotated.
+    /// Returns the credentials for other Matrix clients of the caller. They stay the same until they are
+    /// rotated.
     pub async fn credentials(&self, caller: &Caller) -> Result<ExternalClient> {
         self.onboarding.make_ready(caller, std::slice::from_ref(&caller.user)).await?;
         let (mut access, user) = (self.access(caller).await?, &caller.user);
         for _ in 0..TRIES {
             let stored = access.password.as_ref().and_then(|sealed| self.vault.open(user.id(), sealed));
             let (password, generation) = match stored {
-                Some(password) if access.applied => return Ok(self.client_of(user, password)),
+                Some(password) if access.applied => return Ok(self.credentials_of(user, password)),
                 Some(password) => (password, Some(access.generation)),
-                // There is none yet, or the key that sealed it is gone.
+                // No password is stored yet, or the key that sealed it is gone.
                 None => self.store_password(user, access.generation).await?,
             };
             if let Some(generation) = generation {
                 let set = self.external_accounts.set_password(&self.ids.of(user), &password).await;
                 set.map_err(|error| account_refused(Some(caller), user, error))?;
                 if self.external_access.applied(user.id(), generation).await? {
-                    return Ok(self.client_of(user, password));
+                    return Ok(self.credentials_of(user, password));
                 }
             }
-            // Somebody changed it meanwhile: what they stored counts, and has to be told to the homeserver again.
+            // Another call has stored a password meanwhile. It counts, and must be set on the homeserver
+            // again.
             access = match self.access(caller).await {
                 Ok(access) => Access { applied: false, ..access },
                 Err(withdrawn) => {
@@ -92,15 +94,15 @@ impl ExternalClients {
         Err(Error::Busy { retry_after: Duration::from_secs(1) })
     }
 
-    /// Gives the caller another password. Their other clients have to sign in anew.
+    /// Replaces the caller's password. Their other clients have to sign in again.
     pub async fn rotate(&self, caller: &Caller) -> Result<ExternalClient> {
         let access = self.access(caller).await?;
-        // If somebody else rotates at the same time, theirs is as new as ours.
+        // A password that another call stores at the same time is new as well.
         self.store_password(&caller.user, access.generation).await?;
         self.credentials(caller).await
     }
 
-    /// Lets a user of the administrator's tenant use other Matrix clients.
+    /// Enables external access for a user of the administrator's tenant.
     pub async fn enable(&self, admin: &Caller, user: &HubUserId) -> Result<()> {
         self.check_admin(admin).await?;
         if self.external_access.enable(admin.user.tenant(), user).await? {
@@ -110,8 +112,8 @@ impl ExternalClients {
         }
     }
 
-    /// Withdraws it: the password is void and all their external devices are logged out, now or as soon as the
-    /// homeserver is there.
+    /// Withdraws external access: the password becomes void and all external devices are logged out, now or
+    /// as soon as the homeserver is reachable.
     pub async fn disable(&self, admin: &Caller, user: &HubUserId) -> Result<Withdrawal> {
         self.check_admin(admin).await?;
         let (tenant, rights) = (admin.user.tenant(), &self.external_access);
@@ -120,7 +122,7 @@ impl ExternalClients {
         Ok(if self.revoke(&user, generation).await? { Withdrawal::Done } else { Withdrawal::Pending })
     }
 
-    /// Logs out those whose access was withdrawn. Returns how many it took.
+    /// Carries out revocations that are due. Returns the number of claimed ones.
     pub async fn revoke_due(&self) -> Result<usize> {
         let due = self.external_access.claim_revocations(LEASE, BATCH).await?;
         for (user, generation) in &due {
@@ -129,20 +131,26 @@ impl ExternalClients {
         Ok(due.len())
     }
 
-    /// `false`: it could not be done now. An account that is not ours had no password from us, and keeps its devices.
+    /// Revokes the password and devices of a user. Returns `false` if the homeserver failed.
+    ///
+    /// An account that this service does not own never had a password from it, and keeps its devices.
     async fn revoke(&self, user: &User, generation: i64) -> Result<bool> {
         let revoked = match user.account {
             Account::Ours => self.external_accounts.revoke(&self.ids.of(user)).await,
             Account::Pending | Account::Foreign => Ok(()),
         };
         if let Err(error) = &revoked {
-            tracing::warn!(user = %user.id(), error = error as &dyn std::error::Error, "logging a user's devices out is postponed");
+            tracing::warn!(
+                user = %user.id(),
+                error = error as &dyn std::error::Error,
+                "revoking external access postponed"
+            );
         }
         self.external_access.revoked(user.id(), generation, revoked.is_ok()).await?;
         Ok(revoked.is_ok())
     }
 
-    /// The role as stored now counts.
+    /// Checks that the caller is an administrator by the stored role.
     async fn check_admin(&self, caller: &Caller) -> Result<()> {
         if self.directory.refreshed(caller).await?.user.identity.role == Role::Admin {
             return Ok(());
@@ -150,6 +158,7 @@ impl ExternalClients {
         Err(Error::Forbidden { code: "admin_role_needed", detail: "only administrators may do this".into() })
     }
 
+    /// Returns the caller's external access, or an error if it is not enabled.
     async fn access(&self, caller: &Caller) -> Result<Access> {
         let access = self.external_access.find(caller.user.tenant(), caller.user.id()).await?;
         access.ok_or(Error::Forbidden {
@@ -158,7 +167,7 @@ impl ExternalClients {
         })
     }
 
-    /// Makes and stores a password. No generation: somebody else stored another one first.
+    /// Creates and stores a password. Returns `None` as its generation if another call stored one first.
     async fn store_password(&self, user: &User, generation: i64) -> Result<(String, Option<i64>)> {
         let password = self.vault.password()?;
         let sealed = self.vault.seal(user.id(), &password)?;
@@ -166,7 +175,8 @@ impl ExternalClients {
         Ok((password, generation))
     }
 
-    fn client_of(&self, user: &User, password: String) -> ExternalClient {
+    /// Returns the credentials of a user with this password.
+    fn credentials_of(&self, user: &User, password: String) -> ExternalClient {
         ExternalClient {
             homeserver: self.settings.public_homeserver_url.clone(),
             user_id: self.ids.of(user),

@@ -1,4 +1,4 @@
-//! Files: posted in a room, and read by its members.
+//! Uploads files to rooms, and downloads them for members.
 
 use std::{iter, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     port::{self, Ports},
 };
 
-/// Uploads and downloads files.
+/// The engine for files.
 pub struct Media {
     files: Arc<dyn port::Files>,
     messages: Arc<dyn port::Messages>,
@@ -45,7 +45,7 @@ impl Media {
         }
     }
 
-    /// Uploads a file and posts it in a room, with a caption if there is one.
+    /// Uploads a file and sends it into a room, with a caption if there is one.
     pub async fn upload(
         &self,
         caller: &Caller,
@@ -57,7 +57,7 @@ impl Media {
         self.authorization.check_may_write(caller, room).await?;
         let sender = self.ids.of(&caller.user);
         let (filename, mimetype, size) = (upload.filename.clone(), upload.mimetype.clone(), upload.size);
-        // A file that nobody may post would stay on the homeserver for ever.
+        // Check before the upload: a file without a message would stay on the homeserver for ever.
         self.authorization.check_may_send(caller, room).await?;
         let mxc = match self.files.upload(&sender, upload).await {
             Err(error) if error.refusal() == Some(Refusal::TooLarge) => {
@@ -72,19 +72,20 @@ impl Media {
             Ok(mxc) => mxc,
         };
         self.messages.own(&mxc, &sender).await?;
-        let said = MessageContent {
+        let content = MessageContent {
             body: caption.unwrap_or_else(|| filename.clone()),
             msg_type: msg_type(&mimetype).to_owned(),
             file: Some(File { mxc, filename, file_size: Some(size), mimetype: Some(mimetype) }),
         };
-        let message = self.sender.send_content(caller, room, said, transaction).await?;
-        // Who may read the file follows from the message.
+        let message = self.sender.send_content(caller, room, content, transaction).await?;
+        // The right to read the file follows from the ingested message.
         self.echoes.wait_in(iter::once(room)).await;
         Ok(message)
     }
 
-    /// Returns a file that its owner posted in a room of which the caller is a member, and what is known of it. Files of
-    /// other homeservers are not found.
+    /// Returns a file that its owner sent into a room of the caller, with its metadata.
+    ///
+    /// Files of other homeservers are not found.
     pub async fn download(&self, caller: &Caller, mxc: &Mxc) -> Result<(Posted, Download)> {
         if mxc.server() != self.ids.server_name() {
             return Err(Error::NotFound("file"));

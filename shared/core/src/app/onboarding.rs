@@ -1,7 +1,7 @@
-//! Onboarding: gives a user a Matrix account and the general room of their tenant.
+//! Provisions users: gives each a Matrix account and the membership of their tenant's general room.
 //!
-//! The worker does it after sign-in, so a homeserver that is away keeps nobody out; a call that needs the account at once does
-//! it itself.
+//! The worker does it after sign-in, so that users can sign in while the homeserver is unreachable. A call
+//! that needs the account at once provisions the user itself.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,15 +20,16 @@ use crate::{
     port::{self, Ports},
 };
 
-/// Time for which a process knows that it has onboarded a user, whom the worker has not marked yet.
+/// The time for which a process remembers that it has provisioned a user whom the worker has not marked yet.
 const READY_FOR: Duration = Duration::from_secs(10);
 
-/// Provisions users.
+/// The engine that provisions users.
 pub struct Onboarding {
     users: Arc<dyn port::Users>,
     accounts: Arc<Accounts>,
     registry: Arc<RoomRegistry>,
     ids: Arc<MatrixIds>,
+    /// The users that this process has provisioned.
     ready: Cache<HubUserId, ()>,
 }
 
@@ -48,40 +49,46 @@ impl Onboarding {
         }
     }
 
-    /// Their Matrix accounts exist, whatever the worker has come to.
+    /// Makes the accounts of users ready. A refused account becomes an answer for the caller.
     pub(crate) async fn make_ready(&self, caller: &Caller, users: &[User]) -> Result<()> {
-        let waiting = users.iter().map(|user| async {
-            let ready = self.make_one_ready(user).await;
-            ready.map_err(|error| account_refused(Some(caller), user, error))
+        let results = users.iter().map(|user| async {
+            let result = self.make_one_ready(user).await;
+            result.map_err(|error| account_refused(Some(caller), user, error))
         });
-        future::join_all(waiting).await.into_iter().collect()
+        future::join_all(results).await.into_iter().collect()
     }
 
-    /// Makes the account of a user ready, if the worker has not done so yet. The worker marks them as provisioned.
+    /// Makes the account of a user ready if the worker has not done so yet. The worker marks the user as
+    /// provisioned.
     pub(crate) async fn make_one_ready(&self, user: &User) -> Result<()> {
         if user.provisioned || self.ready.get(user.id()).is_some() {
             return Ok(());
         }
-        // What this process remembers of a user may be some seconds old.
+        // The cached user may be some seconds old.
         match self.users.find(user.tenant(), user.id()).await? {
-            Some(now) if !now.provisioned => {
-                check_account(&now, &self.ids.of(&now))?;
-                self.provision(&now).await
+            Some(stored) if !stored.provisioned => {
+                check_account(&stored, &self.ids.of(&stored))?;
+                self.provision(&stored).await
             }
             _ => Ok(()),
         }
     }
 
-    /// Makes a user's account and the general room of their tenant ready. Idempotent.
+    /// Creates a user's account and joins them to the general room of their tenant. Idempotent.
     pub(crate) async fn provision(&self, user: &User) -> Result<()> {
         self.accounts.prepare(user).await?;
         let general = RoomKey { tenant: user.tenant(), kind: RoomKind::General };
         let room = self.registry.find_or_create(&general).await?;
         match self.registry.join(&general, &room, user).await {
-            // Somebody banned them from it: they can use everything else.
+            // A banned user can use all other rooms.
             Err(error) if error.refusal() == Some(Refusal::Forbidden) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::info!(user = %user.id(), %room, error, "a user is banned from the general room");
+                tracing::info!(
+                    user = %user.id(),
+                    %room,
+                    error,
+                    "joining the general room was refused: the user is banned"
+                );
             }
             joined => joined?,
         }

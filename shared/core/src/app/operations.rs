@@ -1,4 +1,4 @@
-//! Operation of the service: health, backoff, expiry and the size of the event log.
+//! Runs health checks and maintenance: backoff, expiry and the size of the event log.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     port::{self, Ports},
 };
 
-/// Chores of the worker, and the state of the systems beside us.
+/// The engine for health checks and the worker's maintenance.
 pub struct Operations {
     maintenance: Arc<dyn port::Maintenance>,
     feed: Arc<dyn port::Feed>,
@@ -42,7 +42,7 @@ impl Operations {
         self.homeserver.ping().await
     }
 
-    /// Waits until there may be work for the worker; at the latest after `patience`.
+    /// Waits until there may be work for the worker, for `patience` at most.
     pub async fn wait_for_work(&self, patience: Duration) {
         self.maintenance.work(patience).await;
     }
@@ -52,17 +52,19 @@ impl Operations {
         self.maintenance.is_backing_off().await
     }
 
-    /// Makes everything due that is backing off: the homeserver is back.
+    /// Makes all room queues and accounts due that are backing off, because the homeserver is reachable
+    /// again.
     pub async fn retry_now(&self) -> Result<()> {
         self.maintenance.retry_now().await
     }
 
-    /// Marks notifications as expired that waited for too long. Returns their number.
+    /// Marks notifications as expired that were pending for too long. Returns their number.
     pub async fn expire(&self) -> Result<u64> {
         self.maintenance.expire().await
     }
 
-    /// Makes room in the event log, and drops events and idempotency keys that are older than their retention.
+    /// Creates partitions of the event log, and drops events and idempotency keys that are older than the
+    /// retention.
     pub async fn rotate(&self, retention: Duration) -> Result<()> {
         self.maintenance.rotate(retention).await
     }

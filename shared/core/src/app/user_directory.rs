@@ -1,4 +1,4 @@
-//! The user directory: signs users in, and finds them by token, name and Matrix id.
+//! Signs users in, and finds them by token, name and Matrix id.
 
 mod signed_in;
 
@@ -21,7 +21,7 @@ use crate::{
     port::{self, Ports},
 };
 
-/// Users of this service. Keeps those who signed in lately in memory.
+/// The directory of this service's users. Caches those who signed in recently.
 pub struct UserDirectory {
     users: Arc<dyn port::Users>,
     messages: Arc<dyn port::Messages>,
@@ -35,17 +35,17 @@ impl UserDirectory {
         Self { users, messages, ids: ids.clone(), signed_in: SignedIn::new(ids.clone()) }
     }
 
-    /// Signs in the bearer of a verified token of the Hub. The first time creates the user, makes their Matrix account
-    /// due, and releases what was held for them; later changes of name, role and tenant are stored.
+    /// Signs in the bearer of a verified token of the Hub.
     ///
-    /// Safe under any number of parallel first requests, and independent of the homeserver.
+    /// The first sign-in creates the user, makes their Matrix account due, and releases notifications that
+    /// were held for them. Later ones store changes of name, role and tenant. Safe under parallel first
+    /// requests, and independent of the homeserver.
     ///
     /// # Errors
-    /// `token_superseded` for a token of another tenant that an earlier call was told to be outdated; see
-    /// [`Identity::outranks`].
+    /// `token_superseded` for a token of a former tenant; see [`Identity::outranks`].
     pub async fn sign_in(&self, identity: Identity) -> Result<User> {
         let identity = self.ids.distinguish_from_bot(identity);
-        if let Some(known) = self.remembered(&identity.hub_user_id)
+        if let Some(known) = self.cached(&identity.hub_user_id)
             && (known.identity == identity || known.identity.outranks(&identity))
         {
             return in_tenant_of(known, &identity);
@@ -56,12 +56,14 @@ impl UserDirectory {
         in_tenant_of(user, &identity)
     }
 
-    /// Signs in the bearer of a token of ours. It names the user; name, role and tenant are as the Hub said last.
+    /// Signs in the bearer of a token of this service.
+    ///
+    /// The token names the user. Name, role and tenant are those of the last token of the Hub.
     ///
     /// # Errors
     /// `token_superseded` for a token of a former tenant.
     pub async fn recognise(&self, identity: Identity) -> Result<User> {
-        if let Some(known) = self.remembered(&identity.hub_user_id) {
+        if let Some(known) = self.cached(&identity.hub_user_id) {
             return in_tenant_of(known, &identity);
         }
         let seen = self.signed_in.generation();
@@ -72,27 +74,29 @@ impl UserDirectory {
         in_tenant_of(known, &identity)
     }
 
-    /// The caller as stored now: what was remembered when the call began may have changed.
+    /// Returns the caller as stored now. The cached user may have changed since.
     ///
     /// # Errors
-    /// `token_superseded` if the caller is in another tenant by now.
+    /// `token_superseded` if the caller has moved to another tenant.
     pub(crate) async fn refreshed(&self, caller: &Caller) -> Result<Caller> {
         let stored = self.users.find(caller.user.tenant(), caller.user.id()).await?;
         Ok(Caller { user: stored.ok_or_else(superseded)?, expires_at: caller.expires_at })
     }
 
-    fn remembered(&self, user: &HubUserId) -> Option<User> {
+    /// Returns a cached user.
+    fn cached(&self, user: &HubUserId) -> Option<User> {
         self.signed_in.watch(self.users.as_ref());
         self.signed_in.get(user)
     }
 
-    /// Users of the caller's tenant whose name or id contains the text, prefix matches first, without the caller.
+    /// Returns users of the caller's tenant whose name or id contains the text, prefix matches first, without
+    /// the caller.
     pub async fn search(&self, caller: &Caller, text: &str, limit: i64) -> Result<Vec<UserSummary>> {
         let query = UserQuery { text: fold(text), except: caller.user.id().clone(), limit };
         self.users.search(caller.user.tenant(), &query).await
     }
 
-    /// Returns those of these Matrix ids that are users of this service.
+    /// Returns the users of this service among these Matrix ids.
     pub(crate) async fn people(&self, ids: impl Iterator<Item = &MatrixUserId>) -> Result<People> {
         let mut localparts: Vec<_> =
             ids.filter_map(|id| self.ids.user_localpart(id)).map(str::to_owned).collect();
@@ -108,19 +112,19 @@ impl UserDirectory {
         self.users.find(tenant, user).await.map(|user| user.is_some())
     }
 
-    /// Drops the cached copy of a user: the store has another one.
+    /// Drops the cached copy of a user because the stored one differs.
     pub(crate) fn forget(&self, user: &User) {
         self.signed_in.forget(user);
     }
 
-    /// The names under which people see them. Those of users are remembered for a short while.
+    /// Returns the display names of these Matrix ids. Names of users are cached for a short time.
     pub(crate) async fn names<'a>(
         &self,
         ids: impl Iterator<Item = &'a MatrixUserId>,
     ) -> Result<HashMap<MatrixUserId, String>> {
         let ids: HashSet<_> = ids.collect();
-        let known = ids.iter().filter_map(|id| Some(((*id).clone(), self.signed_in.name(id)?)));
-        let mut names: HashMap<_, _> = known.collect();
+        let cached = ids.iter().filter_map(|id| Some(((*id).clone(), self.signed_in.name(id)?)));
+        let mut names: HashMap<_, _> = cached.collect();
         let unknown: Vec<_> = ids.into_iter().filter(|id| !names.contains_key(*id)).collect();
         let seen = self.signed_in.generation();
         let people = self.people(unknown.iter().copied()).await?;
@@ -130,6 +134,7 @@ impl UserDirectory {
     }
 }
 
+/// Returns the user, or `token_superseded` if the token is of another tenant.
 fn in_tenant_of(user: User, token: &Identity) -> Result<User> {
     if user.tenant() == token.tenant { Ok(user) } else { Err(superseded()) }
 }

@@ -1,5 +1,4 @@
-//! Signed-in users as one process remembers them. An entry is dropped as soon as the user changes, in whatever process
-//! that happens.
+//! Caches signed-in users. An entry is dropped as soon as the user changes in any process.
 
 use std::{
     sync::{
@@ -19,10 +18,10 @@ use crate::{
     port::{UserWatcher, Users},
 };
 
-/// The longest time for which a user is remembered: the limit for a change whose signal got lost.
-const REMEMBERED_FOR: Duration = Duration::from_secs(5);
+/// The time to live of an entry: the longest delay of a change whose signal was lost.
+const TTL: Duration = Duration::from_secs(5);
 
-/// The memory. Clones are the same memory.
+/// The cache. Clones share it.
 #[derive(Clone)]
 pub(crate) struct SignedIn(Arc<Inner>);
 
@@ -31,10 +30,11 @@ struct Inner {
     users: Cache<HubUserId, User>,
     /// Display names, by Matrix id.
     names: Cache<MatrixUserId, String>,
-    /// Grows with each change, so that a user read before a change is not remembered after it.
+    /// The number of changes. A user that was read before a change is not cached after it.
     generation: AtomicU64,
-    /// Whether changes are heard of at this moment. Without that nothing is remembered.
+    /// `true` while the store reports changes. Otherwise nothing is cached.
     is_listening: AtomicBool,
+    /// `true` after [`SignedIn::watch`] was called.
     is_watching: AtomicBool,
 }
 
@@ -42,15 +42,15 @@ impl SignedIn {
     pub(crate) fn new(ids: Arc<MatrixIds>) -> Self {
         Self(Arc::new(Inner {
             ids,
-            users: Cache::with_ttl(REMEMBERED_FOR),
-            names: Cache::with_ttl(REMEMBERED_FOR),
+            users: Cache::with_ttl(TTL),
+            names: Cache::with_ttl(TTL),
             generation: AtomicU64::new(0),
             is_listening: AtomicBool::new(false),
             is_watching: AtomicBool::new(false),
         }))
     }
 
-    /// Begins to listen for changes, once. Until the store listens, nothing is remembered.
+    /// Begins to watch for changes, once. Until the store reports them, nothing is cached.
     pub(crate) fn watch(&self, users: &dyn Users) {
         if !self.0.is_watching.load(Ordering::Relaxed) && !self.0.is_watching.swap(true, Ordering::SeqCst) {
             users.watch(self.0.clone());
@@ -61,34 +61,34 @@ impl SignedIn {
         if self.is_listening() { self.0.users.get(user) } else { None }
     }
 
-    /// Returns the display name of an account of ours, if it is remembered.
+    /// Returns the cached display name of an account of this service.
     pub(crate) fn name(&self, id: &MatrixUserId) -> Option<String> {
         if self.is_listening() { self.0.names.get(id) } else { None }
     }
 
-    /// The state of the memory. To be read before the user is, and passed to [`remember`](Self::remember).
+    /// Returns the number of changes. Read it before the user, and pass it to [`remember`](Self::remember).
     pub(crate) fn generation(&self) -> u64 {
         self.0.generation.load(Ordering::SeqCst)
     }
 
-    /// Remembers a user who was read after `seen`, unless anybody changed since.
+    /// Caches a user who was read after `seen`, unless any user has changed since.
     pub(crate) fn remember(&self, user: &User, seen: u64) {
         if !self.is_listening() || self.generation() != seen {
             return;
         }
         let id = self.0.ids.of(user);
         self.0.users.put(user.id().clone(), user.clone());
-        // An account that somebody else made has the name of somebody else.
+        // A foreign account has a display name of its own.
         if user.account == Account::Ours {
             self.0.names.put(id.clone(), user.identity.display_name.clone());
         }
-        // A change in between found nothing to drop.
+        // A change between the check and `put` found no entry to drop.
         if self.generation() != seen {
             self.0.drop_user(user.id(), &id);
         }
     }
 
-    /// Drops what is remembered of a user: the store says something else.
+    /// Drops a user because the stored one differs.
     pub(crate) fn forget(&self, user: &User) {
         self.0.changed(user.id(), &user.localpart);
     }
