@@ -1,4 +1,4 @@
-//! The use cases, one engine for each resource. An engine owns its ports and its state.
+//! Use cases, one engine for each resource. An engine owns its ports and its state.
 
 pub mod accounts;
 pub mod authorization;

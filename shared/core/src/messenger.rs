@@ -1,5 +1,6 @@
-//! The application: builds the engines from the ports, and hands them out. An engine is a set of use cases that owns its ports
-//! and its state.
+//! The application: builds the engines from the ports and hands them out.
+//!
+//! An engine is a set of use cases that owns its ports and its state.
 
 use std::sync::Arc;
 
@@ -183,127 +184,127 @@ impl Messenger {
         }))
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub fn settings(&self) -> &MessengerSettings {
         &self.0.settings
     }
 
-    /// The Matrix ids of users and of the bot.
+    /// Returns the Matrix ids of users and of the bot.
     pub fn ids(&self) -> &MatrixIds {
         &self.0.ids
     }
 
-    /// The broker of the event log in this process.
+    /// Returns the broker of the event log in this process.
     pub fn broker(&self) -> &Arc<Broker> {
         &self.0.broker
     }
 
-    /// Messages of this process that the homeserver has not pushed back yet.
+    /// Returns the local echoes: messages of this process that are not ingested yet.
     pub fn echoes(&self) -> &Echoes {
         &self.0.echoes
     }
 
-    /// Signs users in and finds them.
+    /// Returns the engine that signs users in and finds them.
     pub fn users(&self) -> &Arc<UserDirectory> {
         &self.0.users
     }
 
-    /// Notifications of satellites.
+    /// Returns the engine for notifications of satellites.
     pub fn notifications(&self) -> &Arc<Notifications> {
         &self.0.notifications
     }
 
-    /// Delivery of notifications by the worker.
+    /// Returns the engine that delivers notifications.
     pub fn delivery(&self) -> &Arc<Delivery> {
         &self.0.delivery
     }
 
-    /// Rights of a caller in a room.
+    /// Returns the engine that checks the rights of a caller in a room.
     pub fn authorization(&self) -> &Arc<Authorization> {
         &self.0.authorization
     }
 
-    /// The rooms of keys.
+    /// Returns the engine that finds and creates rooms by their keys.
     pub fn registry(&self) -> &Arc<RoomRegistry> {
         &self.0.registry
     }
 
-    /// Rooms as people use them.
+    /// Returns the engine for rooms as users see and change them.
     pub fn rooms(&self) -> &Arc<Rooms> {
         &self.0.rooms
     }
 
-    /// Power levels that the worker corrects.
+    /// Returns the engine that corrects power levels.
     pub fn power_levels(&self) -> &Arc<PowerLevels> {
         &self.0.power_levels
     }
 
-    /// Messages of users.
+    /// Returns the engine that sends messages of users.
     pub fn messages(&self) -> &Arc<Messages> {
         &self.0.messages
     }
 
-    /// History of rooms.
+    /// Returns the engine that reads the history of rooms.
     pub fn history(&self) -> &Arc<HistoryReader> {
         &self.0.history
     }
 
-    /// Files.
+    /// Returns the engine for files.
     pub fn media(&self) -> &Arc<Media> {
         &self.0.media
     }
 
-    /// Streams and polls of the event log.
+    /// Returns the engine for event streams and polls.
     pub fn streams(&self) -> &Arc<Streams> {
         &self.0.streams
     }
 
-    /// Credentials for other Matrix clients.
+    /// Returns the engine for credentials of other Matrix clients.
     pub fn external_clients(&self) -> &Arc<ExternalClients> {
         &self.0.external_clients
     }
 
-    /// Health and chores.
+    /// Returns the engine for health checks and maintenance.
     pub fn operations(&self) -> &Arc<Operations> {
         &self.0.operations
     }
 
-    /// Provisioning by the worker.
+    /// Returns the engine that provisions users.
     pub fn provisioning(&self) -> &Arc<Provisioning> {
         &self.0.provisioning
     }
 
-    /// Events of rooms.
+    /// Returns the engine that ingests events of rooms.
     pub fn ingest(&self) -> &Arc<Ingest> {
         &self.0.ingest
     }
 
-    /// Transactions that the homeserver pushes.
+    /// Returns the engine that ingests transactions pushed by the homeserver.
     pub fn push(&self) -> &Arc<Push> {
         &self.0.push
     }
 
-    /// Typing notifications of the homeserver.
+    /// Returns the engine that publishes typing notifications of the homeserver.
     pub fn typing(&self) -> &Arc<TypingUpdates> {
         &self.0.typing
     }
 
-    /// Read receipts of the homeserver.
+    /// Returns the engine that stores read receipts of the homeserver.
     pub fn receipts(&self) -> &Arc<Receipts> {
         &self.0.receipts
     }
 
-    /// The homeserver's `/sync`.
+    /// Returns the engine that reads the bot's `/sync`.
     pub fn reconcile(&self) -> &Arc<Reconcile> {
         &self.0.reconcile
     }
 
-    /// Rooms that push did not bring.
+    /// Returns the engine that finds rooms which push did not bring.
     pub fn discovery(&self) -> &Arc<Discovery> {
         &self.0.discovery
     }
 
-    /// Waits for work that goes on after its caller was answered. To be called before the process ends.
+    /// Waits for work that continues after its caller was answered. Call this before the process ends.
     pub async fn drain_background(&self) {
         self.0.background.close();
         self.0.background.wait().await;
