@@ -38,6 +38,11 @@ impl Authorization {
     ///
     /// Viewers may only read, a room does not exist for users who are no members, and nobody writes into an
     /// encrypted room.
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room)
+    )]
     pub async fn check_may_write(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;
         let access = self.room_records.access(user.tenant(), room, user.id()).await?;

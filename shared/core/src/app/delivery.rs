@@ -96,11 +96,13 @@ impl Delivery {
     }
 
     /// Claims the next room queue that is due, for [`drain`](Self::drain). Returns `None` if none is due.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn claim_queue(&self) -> Result<Option<RoomQueue>> {
         self.outbox.claim(LEASE).await
     }
 
     /// Claims and drains the next room queue that is due. Returns `false` if none is due.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn deliver_due(&self) -> Result<bool> {
         let Some(queue) = self.claim_queue().await? else { return Ok(false) };
         self.drain(&queue).await?;
@@ -110,6 +112,7 @@ impl Delivery {
     /// Delivers the pending notifications of a claimed room queue in order, and releases the queue.
     ///
     /// If this fails, the queue stays leased until its lease ends.
+    #[tracing::instrument(skip_all, fields(queue = %queue.name))]
     pub async fn drain(&self, queue: &RoomQueue) -> Result<()> {
         loop {
             let pending = self.outbox.pending(queue, LEASE, BATCH).await?;

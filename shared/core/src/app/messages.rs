@@ -76,6 +76,11 @@ impl Messages {
     ///
     /// A repeated `transaction` of the same user in the same room returns the first message, for at least a
     /// day.
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room)
+    )]
     pub async fn send(
         &self,
         caller: &Caller,
@@ -91,6 +96,11 @@ impl Messages {
     ///
     /// The caller must be a member of the room with the right to write. The homeserver publishes it to all
     /// clients, and to this service.
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room)
+    )]
     pub async fn set_typing(&self, caller: &Caller, room: &RoomId, duration: Option<Duration>) -> Result<()> {
         self.authorization.check_may_write(caller, room).await?;
         match self.membership_calls.set_typing(room, &self.ids.of(&caller.user), duration).await {

@@ -31,6 +31,7 @@ impl Notifications {
     ///
     /// Once this returns, the notification cannot be lost. If it could not be delivered in time, the worker
     /// delivers it. Connected users receive its live event before the homeserver receives the message.
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %satellite.tenant))]
     pub async fn notify(
         &self,
         satellite: Satellite,
@@ -65,12 +66,14 @@ impl Notifications {
     }
 
     /// Returns a notification of the satellite's tenant.
+    #[tracing::instrument(skip_all, fields(tenant = %satellite.tenant, notification = %id))]
     pub async fn find(&self, satellite: &Satellite, id: NotificationId) -> Result<Notification> {
         let stored = self.records.find(satellite.tenant, id).await?;
         stored.map(|stored| self.delivery.with_unstored_result(stored)).ok_or(Error::NotFound("notification"))
     }
 
     /// Returns notifications of the satellite's tenant, newest first.
+    #[tracing::instrument(skip_all, fields(tenant = %satellite.tenant))]
     pub async fn log(&self, satellite: &Satellite, query: &LogQuery) -> Result<Vec<Notification>> {
         let stored = self.records.log(satellite.tenant, query).await?;
         Ok(stored.into_iter().map(|stored| self.delivery.with_unstored_result(stored)).collect())

@@ -33,11 +33,13 @@ impl Operations {
     }
 
     /// Checks that the database answers.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn check_database(&self) -> Result<()> {
         self.feed.span().await.map(drop)
     }
 
     /// Checks that the homeserver answers.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn check_homeserver(&self) -> Result<()> {
         self.homeserver.ping().await
     }
@@ -54,17 +56,20 @@ impl Operations {
 
     /// Makes all room queues and accounts due that are backing off, because the homeserver is reachable
     /// again.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn retry_now(&self) -> Result<()> {
         self.maintenance.retry_now().await
     }
 
     /// Marks notifications as expired that were pending for too long. Returns their number.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn expire(&self) -> Result<u64> {
         self.maintenance.expire().await
     }
 
     /// Creates partitions of the event log, and drops events and idempotency keys that are older than the
     /// retention.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn rotate(&self, retention: Duration) -> Result<()> {
         self.maintenance.rotate(retention).await
     }

@@ -25,6 +25,7 @@ impl PowerLevels {
     }
 
     /// Corrects the power levels of some rooms. Returns the number of rooms read; 0 if none is left.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn correct(&self) -> Result<usize> {
         let rooms = self.room_records.uncorrected(BATCH).await?;
         for (key, room) in &rooms {

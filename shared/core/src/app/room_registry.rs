@@ -80,6 +80,7 @@ impl RoomRegistry {
     }
 
     /// Returns the room of a key, or `None` if it does not exist yet. Costs no I/O while cached.
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %key.tenant))]
     pub async fn find(&self, key: &RoomKey) -> Result<Option<RoomId>> {
         if let Some(room) = self.room_ids.get(key) {
             return Ok(Some(room));

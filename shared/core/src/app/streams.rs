@@ -82,6 +82,11 @@ impl Streams {
     }
 
     /// Opens an event stream for a caller, from a cursor or from now.
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(tenant = %caller.user.tenant(), user = %caller.user.id())
+    )]
     pub async fn subscribe(&self, caller: &Caller, cursor: Option<&str>) -> Result<EventStream> {
         self.broker.ready().await?;
         let permit = timeout(PERMIT_WAIT, self.permits.clone().acquire_owned()).await.map_err(|_| busy())?;

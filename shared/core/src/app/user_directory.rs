@@ -43,6 +43,11 @@ impl UserDirectory {
     ///
     /// # Errors
     /// `token_superseded` for a token of a former tenant; see [`Identity::outranks`].
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(tenant = %identity.tenant, user = %identity.hub_user_id)
+    )]
     pub async fn sign_in(&self, identity: Identity) -> Result<User> {
         let identity = self.ids.distinguish_from_bot(identity);
         if let Some(known) = self.cached(&identity.hub_user_id)
@@ -62,6 +67,11 @@ impl UserDirectory {
     ///
     /// # Errors
     /// `token_superseded` for a token of a former tenant.
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(tenant = %identity.tenant, user = %identity.hub_user_id)
+    )]
     pub async fn recognise(&self, identity: Identity) -> Result<User> {
         if let Some(known) = self.cached(&identity.hub_user_id) {
             return in_tenant_of(known, &identity);
@@ -91,6 +101,7 @@ impl UserDirectory {
 
     /// Returns users of the caller's tenant whose name or id contains the text, prefix matches first, without
     /// the caller.
+    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
     pub async fn search(&self, caller: &Caller, text: &str, limit: i64) -> Result<Vec<UserSummary>> {
         let query = UserQuery { text: fold(text), except: caller.user.id().clone(), limit };
         self.users.search(caller.user.tenant(), &query).await
@@ -108,6 +119,7 @@ impl UserDirectory {
     }
 
     /// Returns whether a tenant has this user.
+    #[tracing::instrument(level = "debug", skip_all, fields(%tenant, %user))]
     pub async fn is_known(&self, tenant: TenantId, user: &HubUserId) -> Result<bool> {
         self.users.find(tenant, user).await.map(|user| user.is_some())
     }

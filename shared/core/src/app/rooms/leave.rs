@@ -23,6 +23,7 @@ const BATCH: i64 = 8;
 
 impl Rooms {
     /// Ends the caller's membership of a room, and stores a pending leave for the homeserver.
+    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
     pub async fn leave(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let key = self.own_room(caller, room).await?;
         if key.is_direct() || key.kind == RoomKind::General {
@@ -33,6 +34,7 @@ impl Rooms {
     }
 
     /// Carries out pending leaves on the homeserver. Returns the number of claimed ones.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn leave_due(&self) -> Result<usize> {
         let due = self.pending_leaves.claim(LEASE, BATCH).await?;
         let results =

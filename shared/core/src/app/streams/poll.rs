@@ -20,6 +20,11 @@ impl Streams {
     /// Returns the caller's events after the cursor. Waits up to `wait` if there are none yet.
     ///
     /// Polls do not consume events: each reader receives all of them.
+    #[tracing::instrument(
+        level = "debug",
+        skip_all,
+        fields(tenant = %caller.user.tenant(), user = %caller.user.id())
+    )]
     pub async fn poll(&self, caller: &Caller, since: &Since, wait: Duration) -> Result<PollPage> {
         let deadline = Instant::now() + wait;
         let span = self.feed.span().await?;
