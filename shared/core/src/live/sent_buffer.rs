@@ -1,4 +1,4 @@
-//! Notifications that this process has sent and that may not be stored as sent yet.
+//! Buffers sent notifications whose status may not be stored yet.
 
 use std::{
     mem,
@@ -8,34 +8,35 @@ use std::{
 
 use crate::{domain::id::NotificationId, live::cache::Cache, port::Delivered};
 
-/// Time for which a sent notification is kept: longer than it takes to store it.
+/// The time for which a sent notification is remembered. Longer than it takes to store its status.
 const SENT_FOR: Duration = Duration::from_secs(10);
 
-/// The notifications that this process has sent a moment ago.
+/// The notifications that this process has sent recently, and the next batch of those that are not stored.
 pub(crate) struct SentBuffer {
-    lately: Cache<NotificationId, Delivered>,
+    recent: Cache<NotificationId, Delivered>,
     unstored: Mutex<Vec<Delivered>>,
 }
 
 impl SentBuffer {
     pub(crate) fn new() -> Self {
-        Self { lately: Cache::with_ttl(SENT_FOR), unstored: Mutex::default() }
+        Self { recent: Cache::with_ttl(SENT_FOR), unstored: Mutex::default() }
     }
 
-    /// Adds a notification. Returns whether it is the only one that is not stored yet.
+    /// Adds a notification. Returns `true` if it is the first of a batch.
     pub(crate) fn put(&self, delivered: Delivered) -> bool {
-        self.lately.put(delivered.id, delivered.clone());
+        self.recent.put(delivered.id, delivered.clone());
         let mut unstored = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
         unstored.push(delivered);
         unstored.len() == 1
     }
 
+    /// Removes and returns the current batch.
     pub(crate) fn take(&self) -> Vec<Delivered> {
         mem::take(&mut *self.unstored.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns the delivery of a notification that was sent a moment ago.
+    /// Returns the result of a notification that was sent recently.
     pub(crate) fn get(&self, id: NotificationId) -> Option<Delivered> {
-        self.lately.get(&id)
+        self.recent.get(&id)
     }
 }

@@ -1,5 +1,4 @@
-//! Buffers sent notifications whose status is not stored yet. Several are stored with one statement, in the
-//! background.
+//! Stores the status of sent notifications in the background, several with one statement.
 
 use std::{sync::Arc, time::Duration};
 
