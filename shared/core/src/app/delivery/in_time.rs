@@ -80,7 +80,7 @@ impl Delivery {
         let is_held = notification.reason.is_some();
         match queue_state {
             _ if is_held || wait.is_zero() => notification,
-            QueueState::Resting => notification,
+            QueueState::BackingOff => notification,
             QueueState::Free => self.deliver_until(deadline, notification).await,
             QueueState::Queued => match timeout_at(deadline, self.watch(notification.clone())).await {
                 Ok(Ok(delivered)) => delivered,
