@@ -66,6 +66,13 @@ impl Deref for TestMessenger {
     }
 }
 
+impl From<&TestMessenger> for Ports {
+    /// Returns the ports of a process, for another app on the same store and homeserver.
+    fn from(messenger: &TestMessenger) -> Self {
+        messenger.memory.ports(&messenger.homeserver, &messenger.clock)
+    }
+}
+
 impl TestMessenger {
     /// Starts a second process on the same store and homeserver; it also stands for a restart after a crash.
     #[must_use]
