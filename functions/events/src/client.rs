@@ -1,4 +1,5 @@
-//! The ES module by which pages follow the feed, and its types: files of `shared/hub_messenger_js`, part of the binary.
+//! The ES module for pages that read the feed, and its types: files of `shared/hub_messenger_js`, part of the
+//! binary.
 
 use axum::{
     Router,

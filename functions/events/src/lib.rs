@@ -1,5 +1,5 @@
-//! The feed as it happens: long-lived Server-Sent Events (WHATWG HTML, "Server-sent events"), and the ES module by
-//! which pages follow it.
+//! The feed as a long-lived event stream (WHATWG HTML, "Server-sent events"), and the ES module for pages
+//! that read it.
 //!
 //! ```text
 //! GET /api/v1/events/stream?token=&last_event_id=
@@ -21,7 +21,8 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use messenger_runtime::{ApiError, App, caller::UrlCaller};
+use messenger_runtime::{ApiError, App, caller::AuthenticatedByUrl};
+use tracing::instrument;
 
 use self::position::last_event_id;
 
@@ -30,19 +31,21 @@ pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/events/stream", get(stream)).merge(client::routes())
 }
 
+/// Opens a stream. Its span ends with the head of the response, so events cost none.
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
 async fn stream(
     State(app): State<App>,
-    UrlCaller(caller): UrlCaller,
+    AuthenticatedByUrl(caller): AuthenticatedByUrl,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
     let cursor = last_event_id(&headers, query.as_deref());
     let slot = app.limits.stream(&caller)?;
-    let event_stream = app.following().streams().subscribe(&caller, cursor.as_deref()).await?;
+    let event_stream = app.with_broker().streams().subscribe(&caller, cursor.as_deref()).await?;
     let headers = [
-        // Some clients take text without a charset for Latin-1 and lose what that does not have.
+        // Some clients read text without a charset as Latin-1.
         (CONTENT_TYPE.as_str(), "text/event-stream; charset=utf-8"),
-        // Compressing middleware holds back what it may transform.
+        // Compressing middleware would buffer events.
         (CACHE_CONTROL.as_str(), "no-store, no-transform"),
         ("X-Accel-Buffering", "no"),
     ];

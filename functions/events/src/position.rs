@@ -1,11 +1,13 @@
-//! Where a stream resumes: the last event id that a client names, in the header or under one of the names in the URL.
+//! The last event id of a request, from which its stream resumes: in the header, or in the URL under one of
+//! several names.
 
 use axum::http::HeaderMap;
 use messenger_runtime::fields::query_value_where;
 
-/// Returns the last event id of a request; `None` if the stream begins now.
+/// Returns the last event id of a request; `None` if it has none, so that the stream begins now.
 ///
-/// The header counts before the URL: an `EventSource` that reconnects adds it to the URL that it was made with.
+/// The header counts before the URL: an `EventSource` that reconnects adds it to the URL that it was made
+/// with.
 pub(crate) fn last_event_id(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     let in_headers = headers.get_all("last-event-id").into_iter();
     let mut in_headers = in_headers.map(|id| String::from_utf8_lossy(id.as_bytes()).trim().to_owned());
@@ -24,14 +26,14 @@ mod tests {
 
     use super::*;
 
-    fn asked(headers: &[&'static str], query: &str) -> Option<String> {
+    fn last_id(headers: &[&'static str], query: &str) -> Option<String> {
         let name = HeaderName::from_static("last-event-id");
         let headers = headers.iter().map(|id| (name.clone(), HeaderValue::from_static(id)));
         last_event_id(&headers.collect(), Some(query))
     }
 
     #[test]
-    fn every_name_in_use_means_the_same() {
+    fn each_name_in_use_is_read() {
         for name in [
             "last_event_id",
             "lastEventId",
@@ -40,27 +42,30 @@ mod tests {
             "last-event-id",
             "last%5Fevent_id",
         ] {
-            assert_eq!(asked(&[], &format!("token=x&{name}=17")).as_deref(), Some("17"), "{name}");
+            assert_eq!(last_id(&[], &format!("token=x&{name}=17")).as_deref(), Some("17"), "{name}");
         }
         for name in ["event_id", "last_event", "last_event_ids", "lasteventid2", "id"] {
-            assert_eq!(asked(&[], &format!("{name}=17")), None, "{name}");
+            assert_eq!(last_id(&[], &format!("{name}=17")), None, "{name}");
         }
     }
 
     #[test]
-    fn of_several_the_last_one_counts_and_an_empty_one_is_none() {
-        assert_eq!(asked(&[], "last_event_id=1&lastEventId=2&token=x&last_event_id=3").as_deref(), Some("3"));
-        assert_eq!(asked(&[], "last_event_id=3&lastEventID=2").as_deref(), Some("2"));
-        assert_eq!(asked(&[], "last_event_id=3&lastEventId=").as_deref(), Some("3"));
-        assert_eq!(asked(&[], "last_event_id=&lastEventId="), None);
-        assert_eq!(asked(&[], "last_event_id"), None);
-        assert_eq!(asked(&["4", "5"], "").as_deref(), Some("5"));
+    fn the_last_of_several_ids_counts_and_an_empty_one_does_not() {
+        assert_eq!(
+            last_id(&[], "last_event_id=1&lastEventId=2&token=x&last_event_id=3").as_deref(),
+            Some("3")
+        );
+        assert_eq!(last_id(&[], "last_event_id=3&lastEventID=2").as_deref(), Some("2"));
+        assert_eq!(last_id(&[], "last_event_id=3&lastEventId=").as_deref(), Some("3"));
+        assert_eq!(last_id(&[], "last_event_id=&lastEventId="), None);
+        assert_eq!(last_id(&[], "last_event_id"), None);
+        assert_eq!(last_id(&["4", "5"], "").as_deref(), Some("5"));
     }
 
     #[test]
     fn the_header_counts_before_the_url_unless_it_is_empty() {
-        assert_eq!(asked(&["9"], "last_event_id=3").as_deref(), Some("9"));
-        assert_eq!(asked(&[""], "last_event_id=3").as_deref(), Some("3"));
-        assert_eq!(asked(&["  "], ""), None);
+        assert_eq!(last_id(&["9"], "last_event_id=3").as_deref(), Some("9"));
+        assert_eq!(last_id(&[""], "last_event_id=3").as_deref(), Some("3"));
+        assert_eq!(last_id(&["  "], ""), None);
     }
 }

@@ -1,5 +1,5 @@
-//! The feed as it happens, on the wire.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+//! Event streams, on the wire.
+#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 use std::time::Duration;
 
@@ -21,11 +21,7 @@ fn test_app() -> (TestMessenger, Wire) {
 
 fn test_app_for(variables: &[(&str, &str)]) -> (TestMessenger, Wire) {
     let messenger = messenger().build();
-    let wire = Wire::configured(
-        routes(),
-        messenger.memory.ports(&messenger.homeserver, &messenger.clock),
-        variables,
-    );
+    let wire = Wire::configured(routes(), &messenger, variables);
     (messenger, wire)
 }
 
@@ -45,7 +41,7 @@ async fn open(wire: &Wire, path: &str, last_event_id: Option<&str>) -> (HeaderMa
     (parts.headers, body.into_data_stream())
 }
 
-/// The next piece of a stream, as it goes out.
+/// Returns the next piece of a stream.
 async fn piece(stream: &mut BodyDataStream) -> String {
     let bytes =
         futures::StreamExt::next(stream).await.expect("the stream goes on").expect("it does not break");
@@ -53,8 +49,8 @@ async fn piece(stream: &mut BodyDataStream) -> String {
 }
 
 #[tokio::test]
-async fn the_first_bytes_come_at_once_and_nothing_may_hold_them_up() {
-    let (_hub, wire) = test_app();
+async fn the_preamble_comes_at_once_and_its_headers_forbid_buffering() {
+    let (_messenger, wire) = test_app();
     let (headers, mut stream) = open(&wire, &path(), None).await;
     assert_eq!(headers["content-type"], "text/event-stream; charset=utf-8");
     assert_eq!(headers["cache-control"], "no-store, no-transform");
@@ -84,7 +80,7 @@ async fn an_event_is_one_unnamed_frame_with_its_position_as_id() {
 }
 
 #[tokio::test]
-async fn who_returns_is_first_told_what_they_missed() {
+async fn a_reader_that_returns_gets_the_missed_events_first() {
     let (messenger, wire) = test_app();
     for title in ["1", "2"] {
         messenger.send(fixtures::draft(title), NOW).await;
@@ -98,7 +94,8 @@ async fn who_returns_is_first_told_what_they_missed() {
     id: 2
     data: {"type":"notification","notification_id":2,"source_app":"inventory","event_type":"stock_low","title":"2","body":null,"priority":"normal","target_type":"general","room_id":null}
     "#);
-    // The header, which an `EventSource` sends when it returns, is newer than the URL that it was made with.
+    // The header, which an `EventSource` sends when it reconnects, is newer than the URL that it was created
+    // with.
     for (url, header) in [
         ("&last_event_id=1", None),
         ("&last_event_id=0&lastEventId=1", None),
@@ -114,7 +111,7 @@ async fn who_returns_is_first_told_what_they_missed() {
 }
 
 #[tokio::test]
-async fn a_gap_is_told_and_the_cursor_is_moved_over_it() {
+async fn a_gap_sends_reset_and_moves_the_cursor_over_it() {
     let (messenger, wire) = test_app();
     messenger.send(fixtures::draft("1"), NOW).await;
     for cursor in ["99", "-1", "abc", "1.0"] {
@@ -129,7 +126,7 @@ async fn a_gap_is_told_and_the_cursor_is_moved_over_it() {
 
 #[tokio::test(start_paused = true)]
 async fn keepalives_come_in_time_and_have_no_id() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     let (_, mut stream) = open(&wire, &path(), None).await;
     piece(&mut stream).await;
     for _ in 0..3 {
@@ -155,7 +152,7 @@ async fn a_stream_ends_with_its_token() {
 
 #[tokio::test]
 async fn without_a_good_token_it_is_401() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     insta::assert_json_snapshot!(wire.ask(Request::get("/api/v1/events/stream")).await, @r#"
     {
       "status": 401,
@@ -219,7 +216,7 @@ async fn without_the_database_it_is_503_and_no_stream() {
     "#);
 }
 
-/// The headers of CORS in the answer to a page of this origin that asks whether it may.
+/// Returns the headers of CORS in the answer to a preflight request of this origin.
 async fn preflight(wire: &Wire, origin: &str) -> Vec<String> {
     let request = Request::builder()
         .method(Method::OPTIONS)
@@ -234,8 +231,8 @@ async fn preflight(wire: &Wire, origin: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn in_development_pages_of_every_origin_may_listen() {
-    let (_hub, wire) = test_app();
+async fn in_development_pages_of_every_origin_may_read_streams() {
+    let (_messenger, wire) = test_app();
     insta::assert_snapshot!(preflight(&wire, "https://hub.example").await.join("\n"), @r"
     access-control-allow-methods: GET,POST,PATCH,DELETE
     access-control-allow-headers: authorization,cache-control,content-type,range,idempotency-key,last-event-id,x-request-id,x-requested-with
@@ -245,8 +242,9 @@ async fn in_development_pages_of_every_origin_may_listen() {
 }
 
 #[tokio::test]
-async fn only_pages_of_the_named_origins_may_listen() {
-    let (_hub, wire) = test_app_for(&[("ALLOWED_ORIGINS", "https://hub.example, https://hub.example:8085")]);
+async fn only_pages_of_the_named_origins_may_read_streams() {
+    let (_messenger, wire) =
+        test_app_for(&[("ALLOWED_ORIGINS", "https://hub.example, https://hub.example:8085")]);
     for (origin, allowed) in [
         ("https://hub.example", true),
         ("https://hub.example:8085", true),
@@ -265,8 +263,8 @@ async fn only_pages_of_the_named_origins_may_listen() {
 }
 
 #[tokio::test]
-async fn a_page_may_read_why_it_was_refused() {
-    let (_hub, wire) = test_app_for(&[("ALLOWED_ORIGINS", "https://hub.example")]);
+async fn a_page_may_read_the_reason_of_a_refusal() {
+    let (_messenger, wire) = test_app_for(&[("ALLOWED_ORIGINS", "https://hub.example")]);
     let request = Request::get("/api/v1/events/stream").header("Origin", "https://hub.example");
     let answer = wire.ask(request).await;
     assert_eq!(
@@ -277,7 +275,7 @@ async fn a_page_may_read_why_it_was_refused() {
 
 #[tokio::test]
 async fn the_module_for_pages_and_its_types_are_served_to_every_origin() {
-    let (_hub, wire) = test_app_for(&[("ALLOWED_ORIGINS", "https://hub.example")]);
+    let (_messenger, wire) = test_app_for(&[("ALLOWED_ORIGINS", "https://hub.example")]);
     for (path, kind, begin) in [
         ("/client/hub-messenger.js", "text/javascript; charset=utf-8", "// Subscribes to the events"),
         ("/client/hub-messenger.d.ts", "application/typescript; charset=utf-8", "// Types of"),

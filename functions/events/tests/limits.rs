@@ -1,4 +1,4 @@
-//! The limit of a user's streams, on the wire.
+//! The limit of a user's concurrent streams, on the wire.
 
 use axum::http::Request;
 use messenger_events::routes;
@@ -7,10 +7,9 @@ use messenger_testkit::messenger;
 use serde_json::json;
 
 #[tokio::test]
-async fn a_user_has_so_many_streams_at_once_and_a_closed_one_makes_room() {
+async fn a_user_has_a_limit_of_concurrent_streams_and_a_closed_one_frees_its_slot() {
     let messenger = messenger().build();
-    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
-    let wire = Wire::configured(routes(), ports, &[("LIMIT_STREAMS_PER_USER", "3")]);
+    let wire = Wire::configured(routes(), &messenger, &[("LIMIT_STREAMS_PER_USER", "3")]);
     let request = |user: &str| Request::get(format!("/api/v1/events/stream?token={}", token(user)));
     let mut streams = Vec::new();
     for _ in 0..3 {

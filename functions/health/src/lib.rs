@@ -1,4 +1,4 @@
-//! Is the service well?
+//! The health of the service: whether it reaches the database and the homeserver.
 //!
 //! ```text
 //! GET /api/v1/health
@@ -12,7 +12,7 @@ use messenger_runtime::App;
 use serde::Serialize;
 use tokio::time::timeout;
 
-/// The answer comes within a second, whatever hangs.
+/// Time limit of each check, so that the answer comes within a second.
 const PATIENCE: Duration = Duration::from_millis(800);
 
 /// The routes of this function.
@@ -20,7 +20,7 @@ pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/health", get(health))
 }
 
-/// `conduit` is the homeserver, whichever it is: `docs/integration.md` promises that name.
+/// The health of the service. `conduit` is any homeserver: `docs/integration.md` defines that name.
 #[derive(Serialize)]
 struct Health {
     status: &'static str,

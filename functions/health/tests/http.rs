@@ -10,11 +10,11 @@ use serde_json::json;
 
 fn test_app() -> (TestMessenger, Wire) {
     let messenger = messenger().build();
-    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    let wire = Wire::new(routes(), &messenger);
     (messenger, wire)
 }
 
-/// Asks, without credentials. The version is that of the crate.
+/// Requests the health without credentials. Replaces the version of the crate.
 async fn health(wire: &Wire) -> TestResponse {
     let mut answer = wire.ask(Request::get("/api/v1/health")).await;
     assert_eq!(answer.body["version"].take(), env!("CARGO_PKG_VERSION"));
@@ -22,8 +22,8 @@ async fn health(wire: &Wire) -> TestResponse {
 }
 
 #[tokio::test]
-async fn a_well_service_says_so() {
-    let (_hub, wire) = test_app();
+async fn a_healthy_service_answers_healthy() {
+    let (_messenger, wire) = test_app();
     insta::assert_json_snapshot!(health(&wire).await, @r#"
     {
       "status": 200,

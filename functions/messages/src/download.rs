@@ -1,5 +1,5 @@
-//! `GET /messages/media/…`: a file of a message, for the members of its room. Homeservers know no `Range`: what is before
-//! it is read and passed over.
+//! `GET /messages/media/…`: a file of a message, for the members of its room. Homeservers do not support
+//! `Range`, so the bytes before a range are read and dropped.
 
 use std::{fmt::Write as _, io};
 
@@ -21,10 +21,12 @@ use messenger_core::{
     Error, Messenger,
     media::{Bytestream, Mxc, Posted},
 };
-use messenger_runtime::{ApiError, caller::UrlCaller, fields::Path};
+use messenger_runtime::{ApiError, caller::AuthenticatedByUrl, fields::Path};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tracing::instrument;
 
-/// What browsers show without running anything in it. All else is stored, never opened.
+/// Media types that browsers show without running anything in them. Files of any other type are saved, never
+/// opened.
 const INLINE: [&str; 11] = [
     "image/png",
     "image/jpeg",
@@ -38,32 +40,34 @@ const INLINE: [&str; 11] = [
     "video/ogg",
     "audio/ogg",
 ];
-/// A type that no browser opens.
+/// A media type that no browser opens.
 const OPAQUE: &str = "application/octet-stream";
-/// Should a browser open it all the same: in a box of its own.
+/// The policy under which a browser that opens a file nevertheless does so: in a sandbox.
 const POLICY: &str =
     "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'";
-/// What stands unescaped in `filename*` (RFC 8187, `attr-char`).
+/// The characters that stand unescaped in `filename*` (RFC 8187, `attr-char`).
 const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A part of a file: from its first byte, so many bytes.
+/// A part of a file.
 #[derive(Debug, PartialEq, Eq)]
 struct Part {
     start: u64,
     length: u64,
 }
 
-/// What a `Range` asks for.
+/// The result of `Range`.
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted {
     Whole,
     Part(Part),
-    Nothing,
+    /// The range begins behind the end of the file.
+    Unsatisfiable,
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), server, id))]
 pub(crate) async fn download(
     State(messenger): State<Messenger>,
-    UrlCaller(caller): UrlCaller,
+    AuthenticatedByUrl(caller): AuthenticatedByUrl,
     Path((server, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -74,7 +78,7 @@ pub(crate) async fn download(
         _ => Wanted::Whole,
     };
     let mut response = match (wanted, download.size) {
-        (Wanted::Nothing, size) => {
+        (Wanted::Unsatisfiable, size) => {
             let range = format!("bytes */{}", size.unwrap_or_default());
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(CONTENT_RANGE, range)]).into_response());
         }
@@ -91,29 +95,30 @@ pub(crate) async fn download(
         }
         (_, None) => Body::from_stream(download.bytes).into_response(),
     };
-    safe(response.headers_mut(), &posted);
+    describe(response.headers_mut(), &posted);
     if download.size.is_some() {
         response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     }
     Ok(response)
 }
 
-/// Says what it is, in a way that no browser can take it for anything else.
-fn safe(headers: &mut HeaderMap, posted: &Posted) {
-    let said = posted.mimetype.as_deref().unwrap_or_default();
-    let essence = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+/// Sets the headers that describe a file, so that no browser takes it for anything else.
+fn describe(headers: &mut HeaderMap, posted: &Posted) {
+    let stated = posted.mimetype.as_deref().unwrap_or_default();
+    let essence = stated.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let inline = INLINE.iter().find(|known| **known == essence);
     let disposition = disposition(if inline.is_some() { "inline" } else { "attachment" }, &posted.filename);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(inline.unwrap_or(&OPAQUE)));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));
-    // Pages of satellites, on whatever host, show files: whoever embeds one has the token in its URL. No cookie opens it.
+    // Pages of satellites on other hosts show files: the URL that they embed has a token in it. No cookie
+    // opens a file.
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
     let disposition = HeaderValue::from_str(&disposition);
     headers.insert(CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment")));
 }
 
-/// RFC 6266: a name for old clients in ASCII, and the name.
+/// Returns `Content-Disposition` (RFC 6266): the name in ASCII for old clients, and the full name.
 fn disposition(kind: &str, name: &str) -> String {
     let plain: String = name
         .chars()
@@ -125,7 +130,8 @@ fn disposition(kind: &str, name: &str) -> String {
     text
 }
 
-/// One range (RFC 9110, section 14). Several, other units and nonsense are the whole file.
+/// Parses `Range` (RFC 9110, section 14). Several ranges, other units and unreadable ones mean the whole
+/// file.
 fn wanted(range: Option<&HeaderValue>, size: u64) -> Wanted {
     let text = range.and_then(|range| range.to_str().ok()?.trim().strip_prefix("bytes="));
     let Some((first, last)) = text.and_then(|text| text.split_once('-')) else { return Wanted::Whole };
@@ -136,10 +142,10 @@ fn wanted(range: Option<&HeaderValue>, size: u64) -> Wanted {
         (Err(_), Ok(suffix)) if first.is_empty() => (size.saturating_sub(suffix), size),
         _ => return Wanted::Whole,
     };
-    if start < end { Wanted::Part(Part { start, length: end - start }) } else { Wanted::Nothing }
+    if start < end { Wanted::Part(Part { start, length: end - start }) } else { Wanted::Unsatisfiable }
 }
 
-/// The bytes of a part. The source is left as soon as it has them.
+/// Returns the bytes of a part. Reads no further than its end.
 fn cut(bytes: Bytestream, part: Part) -> impl Stream<Item = io::Result<Bytes>> {
     stream::try_unfold((bytes, part), |(mut bytes, mut part)| async move {
         while part.length > 0 {
@@ -170,21 +176,21 @@ mod tests {
     }
 
     #[test]
-    fn one_range_is_understood_and_all_else_is_the_whole_file() {
+    fn one_range_is_served_and_any_other_header_means_the_whole_file() {
         assert_eq!(range("bytes=0-9"), part(0, 10));
         assert_eq!(range("bytes=90-"), part(90, 10));
         assert_eq!(range("bytes=90-1000"), part(90, 10));
         assert_eq!(range("bytes=-5"), part(95, 5));
         assert_eq!(range("bytes=-500"), part(0, 100));
-        assert_eq!(range("bytes=100-"), Wanted::Nothing);
-        assert_eq!(range("bytes=-0"), Wanted::Nothing);
+        assert_eq!(range("bytes=100-"), Wanted::Unsatisfiable);
+        assert_eq!(range("bytes=-0"), Wanted::Unsatisfiable);
         for whole in ["bytes=5-4", "bytes=0-1,5-6", "lines=1-2", "bytes=", "bytes=-", "bytes=a-b"] {
             assert_eq!(range(whole), Wanted::Whole, "{whole}");
         }
     }
 
     #[test]
-    fn names_are_said_in_both_ways() {
+    fn a_disposition_has_the_name_in_ascii_and_in_full() {
         assert_eq!(
             disposition("attachment", "Übersicht \"Ä\"\r\n.pdf"),
             "attachment; filename=\"_bersicht _____.pdf\"; \

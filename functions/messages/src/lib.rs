@@ -1,4 +1,4 @@
-//! Saying something, reading it back, and the files in it.
+//! Messages: sending, history, and files.
 //!
 //! ```text
 //! POST /api/v1/messages/send                          {room_id, body, msg_type?, txn_id?} → Message
@@ -8,6 +8,7 @@
 //! ```
 
 mod download;
+mod response;
 mod spool;
 mod upload;
 
@@ -16,17 +17,16 @@ use axum::{
     extract::{DefaultBodyLimit, RawQuery, State},
     routing::{get, post},
 };
-use messenger_core::{
-    Error, Messenger,
-    id::RoomId,
-    message::{History, Message, MessageContent},
-};
+use messenger_core::{Error, Messenger, id::RoomId, message::MessageContent};
 use messenger_runtime::{
     ApiError, App,
-    caller::{Caller, Sending},
+    caller::{Authenticated, Sending},
     fields::{Fields, JsonBody, Path},
 };
 use serde_json::Value;
+use tracing::instrument;
+
+use crate::response::{History, Message};
 
 /// Most characters of a message.
 const BODY_MAX: usize = 20_000;
@@ -34,7 +34,7 @@ const BODY_MAX: usize = 20_000;
 const ID_MAX: usize = 255;
 /// Most characters of a history token.
 const TOKEN_MAX: usize = 1000;
-/// What can be sent as text.
+/// The `msg_type`s of text messages; the first is the default.
 const TYPES: [&str; 3] = ["m.text", "m.notice", "m.emote"];
 
 /// The routes of this function.
@@ -42,33 +42,31 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/api/v1/messages/send", post(send))
         .route("/api/v1/messages/history/{room_id}", get(history))
-        // It counts its bytes itself.
+        // The form has a limit of its own: see `LimitedForm`.
         .route("/api/v1/messages/upload", post(upload::upload).layer(DefaultBodyLimit::disable()))
         .route("/api/v1/messages/media/{server}/{media_id}", get(download::download))
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
 async fn send(
     State(messenger): State<Messenger>,
-    Sending(Caller(caller)): Sending<Caller>,
+    Sending(Authenticated(caller)): Sending<Authenticated>,
     JsonBody { mut fields, .. }: JsonBody,
 ) -> Result<Json<Message>, ApiError> {
     let room = RoomId::new(fields.required_text("room_id", ID_MAX));
     let body = fields.required_text("body", BODY_MAX);
     let msg_type = msg_type(&mut fields);
-    // Whoever names none by a blank one would say everything but the first to nobody.
-    let transaction = fields.optional_text("txn_id", ID_MAX).filter(|given| !given.trim().is_empty());
+    // Treat a blank `txn_id` as absent: otherwise every message after the first would be deduplicated away.
+    let transaction = fields.optional_text("txn_id", ID_MAX).filter(|id| !id.trim().is_empty());
     fields.finish()?;
-    Ok(Json(
-        messenger
-            .messages()
-            .send(&caller, &room, MessageContent::text(body, msg_type), transaction.as_deref())
-            .await?,
-    ))
+    let content = MessageContent::text(body, msg_type);
+    Ok(Json(messenger.messages().send(&caller, &room, content, transaction.as_deref()).await?.into()))
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), %room))]
 async fn history(
     State(messenger): State<Messenger>,
-    Caller(caller): Caller,
+    Authenticated(caller): Authenticated,
     Path(room): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<History>, ApiError> {
@@ -78,16 +76,16 @@ async fn history(
     fields.finish()?;
     let limit = usize::try_from(limit).unwrap_or(1);
     let room = RoomId::parse(room).ok_or(Error::NotFound("room"))?;
-    Ok(Json(messenger.history().page(&caller, &room, from.as_deref(), limit).await?))
+    Ok(Json(messenger.history().page(&caller, &room, from.as_deref(), limit).await?.into()))
 }
 
 fn msg_type(fields: &mut Fields) -> &'static str {
-    let given = match fields.value("msg_type") {
+    let msg_type = match fields.value("msg_type") {
         None => return TYPES[0],
-        Some(Value::String(given)) => given,
+        Some(Value::String(text)) => text,
         Some(other) => other.to_string(),
     };
-    let known = TYPES.into_iter().find(|known| *known == given);
+    let known = TYPES.into_iter().find(|known| *known == msg_type);
     known.unwrap_or_else(|| {
         fields.wrong("msg_type", &format!("must be one of: {}", TYPES.join(", ")));
         TYPES[0]

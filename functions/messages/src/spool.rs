@@ -1,4 +1,4 @@
-//! A file on its way: on the disk of this process, without a name, gone with its last reader.
+//! A file that is being uploaded, in a temporary file without a name, which ends with its last reader.
 
 use std::{io, io::SeekFrom};
 
@@ -17,12 +17,12 @@ use tokio::{
 
 use crate::upload::refused;
 
-/// How much of a file is in memory at once.
+/// The number of bytes of a file that are in memory at once.
 const PIECE: usize = 64 << 10;
-/// How many of the first bytes say what it is.
+/// The number of first bytes that the media type is detected from.
 const HEAD: usize = 8 << 10;
 
-/// A file that has arrived.
+/// A file that was received completely.
 pub(crate) struct Spool {
     file: File,
     head: Vec<u8>,
@@ -48,15 +48,15 @@ impl Spool {
         Ok(spool)
     }
 
-    /// What is to be uploaded.
+    /// Returns the file in the form in which it is uploaded to the homeserver.
     pub(crate) fn upload(self, filename: String) -> Upload {
-        let mimetype = sniffed(&self.head).to_owned();
+        let mimetype = media_type(&self.head).to_owned();
         Upload { filename, mimetype, size: self.size, bytes: Box::pin(pieces(self.file)) }
     }
 }
 
-/// What the first bytes say. What a client says of its file counts for nothing.
-fn sniffed(head: &[u8]) -> &'static str {
+/// Detects the media type from the first bytes. The type that the client states is ignored.
+fn media_type(head: &[u8]) -> &'static str {
     match infer::get(head) {
         Some(kind) => kind.mime_type(),
         None if !head.is_empty() && is_text(head) => "text/plain",
@@ -83,5 +83,5 @@ fn pieces(file: File) -> impl Stream<Item = io::Result<Bytes>> {
 }
 
 fn disk(error: io::Error) -> Error {
-    Error::fault(System::Disk, Failure::Broken, "keeping a file that is being uploaded", error)
+    Error::fault(System::Disk, Failure::Broken, "storing a file that is being uploaded", error)
 }

@@ -1,7 +1,8 @@
-//! `POST /messages/upload`: the form is read once, its parts in any order. The file goes to the disk of this process and
-//! from there to the homeserver, piece by piece: Synapse wants to know its size beforehand (an upload without
-//! `Content-Length` is refused), and a multipart form does not say it. A file that is too large or has no room never reaches
-//! the homeserver.
+//! `POST /messages/upload`: the form is read once, its parts in any order.
+//!
+//! The file goes to the disk of this process first, and from there to the homeserver piece by piece: Synapse
+//! refuses an upload without `Content-Length`, and a multipart form does not state the size of its parts. A
+//! file that is too large, or whose room does not exist, never reaches the homeserver.
 
 use axum::{
     Json,
@@ -18,24 +19,27 @@ use messenger_core::{
     id::RoomId,
     media::{Upload, clean},
     message::Message,
+    user::Caller,
 };
 use messenger_runtime::{
     ApiError, App,
-    caller::{Caller, Sending},
+    caller::{Authenticated, Sending},
     fields::{check_content_encoding, query_value},
 };
 use percent_encoding::percent_decode_str;
 
-use crate::{BODY_MAX, ID_MAX, spool::Spool};
+use tracing::instrument;
+
+use crate::{BODY_MAX, ID_MAX, response, spool::Spool};
 
 /// Most bytes that a form may have beside its file.
 const FORM_MAX: u64 = 256 << 10;
-/// Most parts of a form; we read four.
+/// Most parts of a form; four of them have a meaning.
 const PARTS_MAX: usize = 16;
 /// Most bytes of a text field.
 const TEXT_MAX: u64 = 4 * BODY_MAX as u64;
 
-/// A form whose body ends with an error beyond the limit, whatever its parts are.
+/// A form whose body fails when it is longer than the largest file and [`FORM_MAX`].
 pub(crate) struct LimitedForm(Multipart);
 
 /// The fields of a form.
@@ -68,21 +72,19 @@ impl FromRequest<App> for LimitedForm {
     }
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
 pub(crate) async fn upload(
     State(app): State<App>,
-    Sending(Caller(caller)): Sending<Caller>,
+    Sending(Authenticated(caller)): Sending<Authenticated>,
     RawQuery(query): RawQuery,
     LimitedForm(parts): LimitedForm,
-) -> Result<Json<Message>, ApiError> {
-    Ok(Json(taken(&app, &caller, query.as_deref(), parts).await?))
+) -> Result<Json<response::Message>, ApiError> {
+    Ok(Json(send_file(&app, &caller, query.as_deref(), parts).await?.into()))
 }
 
-async fn taken(
-    app: &App,
-    caller: &messenger_core::user::Caller,
-    query: Option<&str>,
-    mut parts: Multipart,
-) -> Result<Message> {
+/// Reads the form, uploads its file and sends the message. Checks a room that is known by then before it
+/// reads the file.
+async fn send_file(app: &App, caller: &Caller, query: Option<&str>, mut parts: Multipart) -> Result<Message> {
     let most = app.config.max_upload_bytes;
     let in_query = query_value(query, "room_id");
     let mut form = Form::default();
@@ -90,14 +92,13 @@ async fn taken(
         let name = part.name().unwrap_or_default().to_owned();
         form.expect(&name)?;
         if name == "file" {
-            // A room that is known by now is checked before the file is read.
             if let Some(room) = form.room.as_ref().or(in_query.as_ref()) {
                 app.messenger.authorization().check_may_write(caller, &room_id(room)?).await?;
             }
             let filename = file_name(&part);
             form.file = Some((filename, Spool::fill(part, most).await?));
         } else {
-            form.take(&name, part, most).await?;
+            form.read_text(&name, part, most).await?;
         }
     }
     let (room, upload) = form.check(in_query)?;
@@ -106,7 +107,7 @@ async fn taken(
 }
 
 impl Form {
-    /// Fails if the form has too many parts, or had this one already.
+    /// Fails if the form has too many parts, or this one for the second time.
     fn expect(&mut self, name: &str) -> Result<()> {
         if self.seen.len() == PARTS_MAX {
             return Err(Error::invalid(
@@ -124,13 +125,13 @@ impl Form {
         Ok(())
     }
 
-    async fn take(&mut self, name: &str, mut part: Field<'_>, most: u64) -> Result<()> {
-        let (is_known, mut passed) = (is_known(name), 0);
+    /// Reads a text field. Skips the content of an unknown field.
+    async fn read_text(&mut self, name: &str, mut part: Field<'_>, most: u64) -> Result<()> {
+        let (is_known, mut length) = (is_known(name), 0);
         let mut bytes = Vec::new();
         while let Some(piece) = part.chunk().await.map_err(|error| refused(&error, most))? {
-            passed += piece.len() as u64;
-            // What nobody asked for is passed over, whatever it is.
-            if is_known && passed > TEXT_MAX {
+            length += piece.len() as u64;
+            if is_known && length > TEXT_MAX {
                 return Err(Error::invalid(format!("/{name}"), "is too long"));
             } else if is_known {
                 bytes.extend_from_slice(&piece);
@@ -148,7 +149,7 @@ impl Form {
         Ok(())
     }
 
-    /// Returns what is to be uploaded, and where. `in_query` is the room that the query names.
+    /// Returns the room and the file. `in_query` is the room that the query names.
     fn check(&mut self, in_query: Option<String>) -> Result<(RoomId, Upload)> {
         let mut problems = Vec::new();
         let lengths = [
@@ -185,7 +186,7 @@ impl Form {
     }
 }
 
-/// Whether a part of this name means something.
+/// Returns whether a part of this name is read.
 fn is_known(name: &str) -> bool {
     matches!(name, "room_id" | "body" | "txn_id" | "file")
 }
@@ -194,7 +195,7 @@ fn room_id(text: &str) -> Result<RoomId> {
     RoomId::parse(text.to_owned()).ok_or(Error::NotFound("room"))
 }
 
-/// What the form itself lacks.
+/// Returns the error for a form that cannot be read: 413 if it is too long, otherwise 422.
 pub(crate) fn refused(error: &MultipartError, most: u64) -> Error {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Error::TooLarge { most };
@@ -202,7 +203,7 @@ pub(crate) fn refused(error: &MultipartError, most: u64) -> Error {
     Error::Invalid(vec![Problem::new("", format!("the form cannot be read: {}", error.body_text()))])
 }
 
-/// `filename*` (RFC 8187), which says more, or `filename`.
+/// Returns the file name: `filename*` (RFC 8187) if there is one, otherwise `filename`.
 fn file_name(part: &Field<'_>) -> String {
     let disposition = part.headers().get("content-disposition");
     let disposition = disposition.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());

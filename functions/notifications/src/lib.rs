@@ -1,9 +1,9 @@
-//! The satellites' door.
+//! Notifications of satellites.
 //!
 //! ```text
-//! POST /api/v1/notifications/send     store and deliver a notification
-//! GET  /api/v1/notifications/log      what was sent, newest first
-//! GET  /api/v1/notifications/{id}     one of them
+//! POST /api/v1/notifications/send     stores and delivers a notification
+//! GET  /api/v1/notifications/log      the tenant's notifications, newest first
+//! GET  /api/v1/notifications/{id}     one notification
 //! ```
 
 mod request;
@@ -24,32 +24,32 @@ use messenger_runtime::{
 };
 
 use crate::{
-    request::{log_query, send},
+    request::{log_query, send_request},
     response::{Log, Notification},
 };
 
 /// The routes of this function.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/api/v1/notifications/send", post(send_notification))
+        .route("/api/v1/notifications/send", post(send))
         .route("/api/v1/notifications/log", get(log))
         .route("/api/v1/notifications/{id}", get(one))
 }
 
-async fn send_notification(
+async fn send(
     State(messenger): State<Messenger>,
     Sending(ServiceCaller(satellite)): Sending<ServiceCaller>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
-    let request = send(&satellite, query.as_deref(), &headers, body)?;
-    let answer = messenger.notifications().notify(satellite, request.draft, request.options).await?;
+    let request = send_request(&satellite, query.as_deref(), &headers, body)?;
+    let result = messenger.notifications().notify(satellite, request.draft, request.options).await?;
     let mut headers = HeaderMap::new();
-    if answer.replayed {
+    if result.replayed {
         headers.insert("Idempotent-Replayed", HeaderValue::from_static("true"));
     }
-    let body = Notification::new(answer.notification).warning(request.warnings);
+    let body = Notification::new(result.notification).warning(request.warnings);
     Ok((StatusCode::CREATED, headers, Json(body)))
 }
 
@@ -68,7 +68,7 @@ async fn one(
     ServiceCaller(satellite): ServiceCaller,
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<Notification>, ApiError> {
-    // What is no number is no notification either.
+    // A text that is no number names no notification.
     let Path(id) = id.map_err(|_| Error::NotFound("notification"))?;
     Ok(Json(Notification::new(messenger.notifications().find(&satellite, NotificationId(id)).await?)))
 }

@@ -1,4 +1,4 @@
-//! What satellites send, parsed: every wrong field is named.
+//! The requests of satellites, parsed into domain values. Every wrong field is named.
 
 mod target;
 
@@ -16,24 +16,24 @@ const NAME_MAX: usize = 100;
 const TITLE_MAX: usize = 500;
 const BODY_MAX: usize = 20_000;
 const KEY_MAX: usize = 255;
-/// `?wait=` in seconds: default and most.
+/// The default and the largest `?wait=`, in seconds.
 const WAIT: (u32, u32) = (3, 10);
 const LOG_LIMIT: RangeInclusive<i64> = 1..=500;
 
-/// A request to send, parsed.
-pub(crate) struct Send {
+/// A request to send a notification, parsed.
+pub(crate) struct SendRequest {
     pub(crate) draft: Draft,
     pub(crate) options: SendOptions,
     pub(crate) warnings: Vec<String>,
 }
 
 /// Parses `POST /notifications/send`.
-pub(crate) fn send(
+pub(crate) fn send_request(
     satellite: &Satellite,
     query: Option<&str>,
     headers: &HeaderMap,
     body: JsonBody,
-) -> Result<Send> {
+) -> Result<SendRequest> {
     let wait = wait(query);
     let JsonBody { mut fields } = body;
     let (draft, mut warnings) = draft(&mut fields);
@@ -54,7 +54,7 @@ pub(crate) fn send(
     let idempotency = key.map(|key| Idempotency::of(key, &draft)).transpose()?;
     let unread = unread.iter().map(|name| format!("the field `{name}` is unknown and was ignored"));
     warnings.extend(unread);
-    Ok(Send { draft, options: SendOptions { wait: wait?, idempotency }, warnings })
+    Ok(SendRequest { draft, options: SendOptions { wait: wait?, idempotency }, warnings })
 }
 
 /// Parses the query of `GET /notifications/log`.
@@ -75,7 +75,7 @@ fn wait(query: Option<&str>) -> Result<Duration> {
     Ok(wait)
 }
 
-/// The problems of the query and of the body, told together.
+/// Returns the problems of the query and of the body as one error.
 fn combine(query: Option<&Error>, body: Result<Vec<String>>) -> Result<Vec<String>> {
     match (query, body) {
         (Some(Error::Invalid(query)), Err(Error::Invalid(body))) => {
@@ -85,7 +85,7 @@ fn combine(query: Option<&Error>, body: Result<Vec<String>>) -> Result<Vec<Strin
     }
 }
 
-/// Parses the notification. Returns warnings about fields without effect beside it.
+/// Parses the notification. Also returns warnings about fields without effect.
 fn draft(fields: &mut Fields) -> (Draft, Vec<String>) {
     let source_app = fields.required_name("source_app", NAME_MAX);
     let event_type = fields.required_name("event_type", NAME_MAX);
@@ -104,13 +104,13 @@ fn priority(fields: &mut Fields) -> Priority {
     })
 }
 
-/// The header wins over the field of the same meaning. A blank key is none: with one, everything after the first
-/// notification would be taken for a repetition.
+/// Parses the idempotency key. The header takes precedence over the field. A blank key is treated as absent:
+/// otherwise every notification after the first would be deduplicated away.
 fn key(fields: &mut Fields, headers: &HeaderMap) -> Option<String> {
-    let given = |key: &str| Some(key.trim().to_owned()).filter(|key| !key.is_empty());
-    let in_body = fields.optional_text("idempotency_key", KEY_MAX).as_deref().and_then(given);
+    let key = |key: &str| Some(key.trim().to_owned()).filter(|key| !key.is_empty());
+    let in_body = fields.optional_text("idempotency_key", KEY_MAX).as_deref().and_then(key);
     let Some(header) = headers.get("idempotency-key") else { return in_body };
-    match header.to_str().map(given) {
+    match header.to_str().map(key) {
         Ok(Some(key)) if key.len() > KEY_MAX => {}
         Ok(key) => return key.or(in_body),
         Err(_) => {}

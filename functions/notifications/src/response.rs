@@ -1,4 +1,4 @@
-//! What satellites are answered.
+//! The JSON of answers.
 
 use jiff::Timestamp;
 use messenger_core::{
@@ -74,6 +74,7 @@ impl Notification {
         }
     }
 
+    /// Returns the same with these warnings.
     pub(crate) fn warning(self, warnings: Vec<String>) -> Self {
         Self { warnings, ..self }
     }

@@ -1,4 +1,4 @@
-//! A page of the feed, for clients that cannot hold a stream open.
+//! Polling: a page of the feed, for clients that cannot hold a stream open.
 //!
 //! ```text
 //! GET /api/v1/events/poll?token=&cursor=&client=&wait=
@@ -12,7 +12,8 @@ use axum::{
     routing::get,
 };
 use messenger_core::cursor::Since;
-use messenger_runtime::{ApiError, App, caller::UrlCaller, fields::Fields};
+use messenger_runtime::{ApiError, App, caller::AuthenticatedByUrl, fields::Fields};
+use tracing::instrument;
 
 /// Longest name of a reader, in characters.
 const CLIENT_MAX: usize = 100;
@@ -24,9 +25,10 @@ pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/events/poll", get(poll))
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
 async fn poll(
     State(app): State<App>,
-    UrlCaller(caller): UrlCaller,
+    AuthenticatedByUrl(caller): AuthenticatedByUrl,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, ApiError> {
     let mut fields = Fields::from_query(query.as_deref());
@@ -36,7 +38,7 @@ async fn poll(
     let since = cursor.map_or(Since::Reader(client), Since::Cursor);
     fields.finish()?;
     let _slot = if wait.is_zero() { None } else { Some(app.limits.waiting_poll(&caller)?) };
-    let page = app.following().streams().poll(&caller, &since, wait).await?;
+    let page = app.with_broker().streams().poll(&caller, &since, wait).await?;
     let headers =
         [(CONTENT_TYPE.as_str(), "application/json".to_owned()), ("X-Next-Cursor", page.cursor.to_string())];
     Ok((headers, page.json()))

@@ -1,4 +1,4 @@
-//! A page of the feed, on the wire.
+//! Polling, on the wire.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const NOW: Duration = Duration::ZERO;
 
 fn test_app() -> (TestMessenger, Wire) {
     let messenger = messenger().build();
-    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    let wire = Wire::new(routes(), &messenger);
     (messenger, wire)
 }
 
@@ -22,7 +22,7 @@ async fn poll(wire: &Wire, query: &str) -> TestResponse {
 }
 
 #[tokio::test]
-async fn a_page_is_a_bare_array_and_says_where_the_next_begins() {
+async fn a_page_is_a_bare_array_with_the_next_cursor_in_a_header() {
     let (messenger, wire) = test_app();
     insta::assert_json_snapshot!(poll(&wire, "").await, @r#"
     {
@@ -85,8 +85,8 @@ async fn a_page_is_a_bare_array_and_says_where_the_next_begins() {
 }
 
 #[tokio::test]
-async fn the_token_may_stand_in_the_header_and_wins_there() {
-    let (_hub, wire) = test_app();
+async fn the_token_may_be_in_the_header_which_takes_precedence() {
+    let (_messenger, wire) = test_app();
     let by_header = Request::get("/api/v1/events/poll").header("Authorization", bearer("mueller"));
     assert_eq!(wire.ask(by_header).await.status, 200);
     let both = Request::get("/api/v1/events/poll?token=none").header("Authorization", bearer("mueller"));
@@ -97,7 +97,7 @@ async fn the_token_may_stand_in_the_header_and_wins_there() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_the_client_takes_nothing_away_and_readers_have_their_own() {
+async fn a_cursor_of_the_client_and_named_readers_do_not_affect_each_other() {
     let (messenger, wire) = test_app();
     poll(&wire, "").await;
     poll(&wire, "&client=b").await;
@@ -112,17 +112,16 @@ async fn a_cursor_of_the_client_takes_nothing_away_and_readers_have_their_own() 
 }
 
 #[tokio::test]
-async fn every_gap_is_told_with_its_reason_and_where_to_go_on() {
+async fn each_gap_is_answered_with_its_reason_and_the_next_cursor() {
     let messenger = messenger().settings(|settings| settings.replay_max = 2).build();
-    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
-    let wire = Wire::configured(routes(), ports, &[("REPLAY_MAX", "2")]);
+    let wire = Wire::configured(routes(), &messenger, &[("REPLAY_MAX", "2")]);
     for n in 0..3 {
         messenger.send(fixtures::draft(&n.to_string()), NOW).await;
     }
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for cursor in ["0", "4", "-1", "abc"] {
         let page = poll(&wire, &format!("&cursor={cursor}")).await;
-        told.push(format!(
+        lines.push(format!(
             "{cursor:3} {} {} {:?}",
             page.status, page.body, page.all_headers["x-next-cursor"]
         ));
@@ -130,8 +129,8 @@ async fn every_gap_is_told_with_its_reason_and_where_to_go_on() {
     messenger.pass(Duration::from_hours(24));
     messenger.ports.maintenance.rotate(Duration::from_hours(1)).await.expect("the log is rotated");
     let page = poll(&wire, "&cursor=1").await;
-    told.push(format!("old {} {} {:?}", page.status, page.body, page.all_headers["x-next-cursor"]));
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    lines.push(format!("old {} {} {:?}", page.status, page.body, page.all_headers["x-next-cursor"]));
+    insta::assert_snapshot!(lines.join("\n"), @r#"
     0   200 [{"reason":"too_far_behind","type":"reset"}] "3"
     4   200 [{"reason":"unknown_position","type":"reset"}] "3"
     -1  200 [{"reason":"unknown_position","type":"reset"}] "3"
@@ -161,7 +160,7 @@ async fn a_long_poll_ends_with_the_first_event_or_with_its_wait() {
 
 #[tokio::test]
 async fn wrong_parameters_are_named() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     let long = "x".repeat(101);
     let answer = poll(&wire, &format!("&wait=25.1&client={long}&cursor={long}")).await;
     insta::assert_json_snapshot!(answer, @r#"
@@ -198,7 +197,7 @@ async fn wrong_parameters_are_named() {
 
 #[tokio::test]
 async fn without_a_good_token_it_is_401() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     insta::assert_json_snapshot!(wire.ask(Request::get("/api/v1/events/poll")).await, @r#"
     {
       "status": 401,
@@ -261,7 +260,7 @@ async fn without_the_database_it_is_503() {
 }
 
 #[tokio::test]
-async fn every_spelling_of_a_readers_name_is_the_same_reader() {
+async fn each_unicode_form_of_a_readers_name_is_the_same_reader() {
     let (messenger, wire) = test_app();
     poll(&wire, "&client=Halle-%C3%9C").await;
     messenger.send(fixtures::draft("one"), NOW).await;

@@ -9,11 +9,10 @@ use messenger_testkit::{fixtures, messenger};
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
-async fn so_many_polls_of_a_user_wait_at_once_and_those_that_do_not_wait_are_not_counted() {
+async fn a_user_has_a_limit_of_waiting_polls_and_others_do_not_count() {
     let messenger = messenger().build();
     let _broker = messenger.run_broker();
-    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
-    let wire = Wire::configured(routes(), ports, &[("LIMIT_POLLS_PER_USER", "2")]);
+    let wire = Wire::configured(routes(), &messenger, &[("LIMIT_POLLS_PER_USER", "2")]);
     let request = |user: &str, query: &str| {
         Request::get(format!("/api/v1/events/poll?token={}&cursor=0{query}", token(user)))
     };

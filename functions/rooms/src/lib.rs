@@ -1,19 +1,20 @@
-//! Rooms: listed, opened, made and left.
+//! Rooms: the list of the caller, the directory, and who comes and goes.
 //!
 //! ```text
 //! GET  /api/v1/rooms                                           the caller's, most recent activity first
-//! POST /api/v1/rooms {name, topic?, invite_users?}             make a private room
-//! POST /api/v1/rooms/dm/{hub_user_id}                          open the one chat with somebody
+//! POST /api/v1/rooms {name, topic?, invite_users?}             create a private room
+//! POST /api/v1/rooms/dm/{hub_user_id}                          open the direct chat with a user
 //! GET  /api/v1/rooms/directory?q=&entity_type=&limit=&offset=  entity and service rooms of the tenant
-//! POST /api/v1/rooms/{id}/join                                 come in; that is how a room of the directory is opened
-//! POST /api/v1/rooms/{id}/invite {hub_user_id}                 bring somebody in, at once
-//! GET  /api/v1/rooms/{id}/members                              who is in it
-//! POST /api/v1/rooms/{id}/leave                                go
-//! POST /api/v1/rooms/{id}/read                                 everything in it is read
-//! POST /api/v1/rooms/{id}/typing {typing, timeout_ms?}         the caller writes something, or no longer
+//! POST /api/v1/rooms/{id}/join                                 join a room of the directory
+//! POST /api/v1/rooms/{id}/invite {hub_user_id}                 add a user, at once
+//! GET  /api/v1/rooms/{id}/members                              the members
+//! POST /api/v1/rooms/{id}/leave                                leave
+//! POST /api/v1/rooms/{id}/read                                 mark all messages as read
+//! POST /api/v1/rooms/{id}/typing {typing, timeout_ms?}         the caller types, or has stopped
 //! ```
 
 mod request;
+mod response;
 
 use axum::{
     Json, Router,
@@ -24,19 +25,20 @@ use axum::{
 use messenger_core::{
     Error, Messenger,
     id::{HubUserId, RoomId},
-    room::{Listed, Member, Room},
 };
 use messenger_runtime::{
     ApiError, App,
-    caller::{Caller, Sending},
+    caller::{Authenticated, Sending},
     fields::{JsonBody, Path, SMALL_BODY_MAX},
 };
-use serde::Serialize;
+use tracing::instrument;
+
+use crate::response::{Listed, Member, Room, Rooms};
 
 /// The routes of this function.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/api/v1/rooms", get(list).post(found))
+        .route("/api/v1/rooms", get(list).post(create))
         .route("/api/v1/rooms/directory", get(directory))
         .route("/api/v1/rooms/dm/{hub_user_id}", post(open_dm))
         .route("/api/v1/rooms/{id}/join", post(join))
@@ -47,103 +49,110 @@ pub fn routes() -> Router<App> {
         .route("/api/v1/rooms/{id}/typing", post(typing).layer(DefaultBodyLimit::max(SMALL_BODY_MAX)))
 }
 
-#[derive(Serialize)]
-struct Rooms<T> {
-    rooms: Vec<T>,
-}
-
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
 async fn list(
     State(messenger): State<Messenger>,
-    Caller(caller): Caller,
+    Authenticated(caller): Authenticated,
 ) -> Result<Json<Rooms<Room>>, ApiError> {
-    Ok(Json(Rooms { rooms: messenger.rooms().list(&caller).await? }))
+    Ok(Json(Rooms::new(messenger.rooms().list(&caller).await?)))
 }
 
-async fn found(
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
+async fn create(
     State(messenger): State<Messenger>,
-    Sending(Caller(caller)): Sending<Caller>,
+    Sending(Authenticated(caller)): Sending<Authenticated>,
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Room>), ApiError> {
     let creation = request::creation(body.fields)?;
-    Ok((StatusCode::CREATED, Json(messenger.rooms().create(&caller, creation).await?)))
+    Ok((StatusCode::CREATED, Json(messenger.rooms().create(&caller, creation).await?.into())))
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
 async fn directory(
     State(messenger): State<Messenger>,
-    Caller(caller): Caller,
+    Authenticated(caller): Authenticated,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Rooms<Listed>>, ApiError> {
     let search = request::search(query.as_deref())?;
-    Ok(Json(Rooms { rooms: messenger.rooms().directory(&caller, &search).await? }))
+    Ok(Json(Rooms::new(messenger.rooms().directory(&caller, &search).await?)))
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), %partner))]
 async fn open_dm(
     State(messenger): State<Messenger>,
-    Sending(Caller(caller)): Sending<Caller>,
+    Sending(Authenticated(caller)): Sending<Authenticated>,
     Path(partner): Path<String>,
 ) -> Result<Json<Room>, ApiError> {
-    // What cannot be an id is nobody's.
+    // A text that cannot be an id names no user.
     let partner = HubUserId::parse(&partner).map_err(|_| Error::NotFound("user"))?;
-    Ok(Json(messenger.rooms().open_direct_chat(&caller, &partner).await?))
+    Ok(Json(messenger.rooms().open_direct_chat(&caller, &partner).await?.into()))
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), %room))]
 async fn join(
     State(messenger): State<Messenger>,
-    Caller(caller): Caller,
+    Authenticated(caller): Authenticated,
     Path(room): Path<String>,
 ) -> Result<Json<Room>, ApiError> {
-    Ok(Json(messenger.rooms().join(&caller, &id(room)?).await?))
+    Ok(Json(messenger.rooms().join(&caller, &id(room)?).await?.into()))
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), %room))]
 async fn invite(
     State(messenger): State<Messenger>,
-    Sending(Caller(caller)): Sending<Caller>,
+    Sending(Authenticated(caller)): Sending<Authenticated>,
     Path(room): Path<String>,
     body: JsonBody,
 ) -> Result<Json<Member>, ApiError> {
     let invited = request::invited(body.fields)?;
-    Ok(Json(messenger.rooms().invite(&caller, &id(room)?, &invited).await?))
+    Ok(Json(messenger.rooms().invite(&caller, &id(room)?, &invited).await?.into()))
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), %room))]
 async fn members(
     State(messenger): State<Messenger>,
-    Caller(caller): Caller,
+    Authenticated(caller): Authenticated,
     Path(room): Path<String>,
 ) -> Result<Json<Vec<Member>>, ApiError> {
-    Ok(Json(messenger.rooms().members(&caller, &id(room)?).await?))
+    let members = messenger.rooms().members(&caller, &id(room)?).await?;
+    Ok(Json(members.into_iter().map(Member::from).collect()))
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), %room))]
 async fn leave(
     State(messenger): State<Messenger>,
-    Caller(caller): Caller,
+    Authenticated(caller): Authenticated,
     Path(room): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     messenger.rooms().leave(&caller, &id(room)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), %room))]
 async fn read(
     State(messenger): State<Messenger>,
-    Caller(caller): Caller,
+    Authenticated(caller): Authenticated,
     Path(room): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     messenger.rooms().mark_read(&caller, &id(room)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Not for every key: when somebody begins, again shortly before the time ends, and when they are done.
+/// Clients call it when typing begins, again shortly before `timeout_ms` has passed, and when it ends; not
+/// for each key.
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), %room))]
 async fn typing(
     State(messenger): State<Messenger>,
-    Caller(caller): Caller,
+    Authenticated(caller): Authenticated,
     Path(room): Path<String>,
     body: JsonBody,
 ) -> Result<StatusCode, ApiError> {
-    let lasting = request::typing(body.fields)?;
-    messenger.messages().set_typing(&caller, &id(room)?, lasting).await?;
+    let timeout = request::typing(body.fields)?;
+    messenger.messages().set_typing(&caller, &id(room)?, timeout).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A room id is opaque: whatever it is, either we know it or there is no such room.
+/// Parses a room id, which is opaque: a text that cannot be one names no room.
 fn id(room: String) -> Result<RoomId, Error> {
     RoomId::parse(room).ok_or(Error::NotFound("room"))
 }

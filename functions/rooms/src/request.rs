@@ -1,4 +1,4 @@
-//! What people ask for, parsed: every wrong field is named.
+//! The bodies and queries of requests, parsed into domain values.
 
 use std::time::Duration;
 
@@ -16,12 +16,13 @@ const NAME_MAX: usize = 255;
 const TOPIC_MAX: usize = 1000;
 /// Longest id of a user, the Hub's or the homeserver's.
 const USER_MAX: usize = HUB_USER_ID_MAX + 1;
-/// Most people that a room begins with.
+/// The most users that a new room may have.
 const INVITED_MAX: usize = 200;
 const ENTITY_TYPE_MAX: usize = 100;
 const OFFSET_MAX: i64 = 1_000_000;
-/// How long somebody types unless they say it again; it may be said otherwise from this to [`TYPING_FADES`].
+/// The default of `timeout_ms`.
 const TYPING: Duration = Duration::from_secs(30);
+/// The smallest `timeout_ms`; the largest is [`TYPING_FADES`].
 const TYPING_MIN: Duration = Duration::from_secs(1);
 
 /// Parses `POST /rooms`.
@@ -45,7 +46,7 @@ pub(crate) fn invited(mut fields: Fields) -> Result<String> {
     Ok(invited)
 }
 
-/// Parses `POST /rooms/{id}/typing`. `None`: they do not type any more.
+/// Parses `POST /rooms/{id}/typing`. Returns `None` if the caller has stopped typing.
 pub(crate) fn typing(mut fields: Fields) -> Result<Option<Duration>> {
     let typing = fields.value("typing");
     if !matches!(typing, Some(Value::Bool(_))) {
@@ -53,13 +54,14 @@ pub(crate) fn typing(mut fields: Fields) -> Result<Option<Duration>> {
     }
     let (least, most) = (TYPING_MIN.as_millis(), TYPING_FADES.as_millis());
     let expected = format!("a whole number of milliseconds from {least} to {most}");
-    let given = fields.whole("timeout_ms", &expected).map(|given| u64::try_from(given).unwrap_or_default());
-    let lasting = given.map_or(TYPING, Duration::from_millis);
-    if !(TYPING_MIN..=TYPING_FADES).contains(&lasting) {
+    let timeout =
+        fields.whole("timeout_ms", &expected).map(|timeout| u64::try_from(timeout).unwrap_or_default());
+    let timeout = timeout.map_or(TYPING, Duration::from_millis);
+    if !(TYPING_MIN..=TYPING_FADES).contains(&timeout) {
         fields.wrong("timeout_ms", &format!("must be {expected}"));
     }
     fields.finish()?;
-    Ok((typing == Some(Value::Bool(true))).then_some(lasting))
+    Ok((typing == Some(Value::Bool(true))).then_some(timeout))
 }
 
 /// Parses the query of `GET /rooms/directory`.
@@ -91,7 +93,7 @@ fn invite_users(fields: &mut Fields) -> Vec<String> {
     let mut users = Vec::with_capacity(list.len());
     for (n, user) in list.into_iter().enumerate() {
         match user {
-            // Half of a character (U+FFFD) could be part of any id.
+            // U+FFFD stands for half of a surrogate pair: the id would be that of another user, or of none.
             Value::String(user)
                 if !name::is_blank(&user)
                     && user.chars().count() <= USER_MAX

@@ -1,8 +1,8 @@
-//! One door for all functions: each group of endpoints in this process, or sent elsewhere by
-//! `UPSTREAM_<FUNCTION>=http://a:8000,http://b:8000`.
+//! The router: one address for all functions. It serves each group of endpoints in this process, or forwards
+//! it to `UPSTREAM_<FUNCTION>=http://a:8000,http://b:8000`.
 
-mod hops;
-mod lent;
+mod forwarding;
+mod shared_body;
 mod upstream;
 mod welcome;
 
@@ -13,7 +13,7 @@ use messenger_runtime::{App, ResponseMode, main_with};
 
 use crate::upstream::Upstream;
 
-/// The groups, the paths that are theirs when they are sent elsewhere, and their routes when they are not.
+/// The groups of endpoints, with their paths and their routes.
 const GROUPS: [Group; 8] = [
     Group {
         name: "NOTIFICATIONS",
@@ -29,7 +29,8 @@ const GROUPS: [Group; 8] = [
     Group { name: "APPSERVICE", paths: &["/_matrix/app/v1"], routes: messenger_appservice::routes },
 ];
 
-/// `UPSTREAM_TIMEOUT_SECONDS`: how long a function elsewhere may say nothing. The homeserver has 60 seconds to answer it.
+/// The default of `UPSTREAM_TIMEOUT_SECONDS`: the longest silence of an upstream. The homeserver has 60
+/// seconds to answer a function.
 const PATIENCE: u64 = 90;
 
 struct Group {
@@ -48,7 +49,10 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "where the functions are is the router's own configuration")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the addresses of the functions are the router's own configuration"
+)]
 fn routes() -> Result<Router<App>, String> {
     let mut router = welcome::routes();
     let patience = patience(std::env::var("UPSTREAM_TIMEOUT_SECONDS").ok().as_deref())?;
@@ -70,7 +74,7 @@ fn routes() -> Result<Router<App>, String> {
     Ok(router)
 }
 
-/// Zero is no limit.
+/// Parses `UPSTREAM_TIMEOUT_SECONDS`. Zero is no limit.
 fn patience(variable: Option<&str>) -> Result<Duration, String> {
     const MOST: u64 = 86_400;
     let Some(text) = variable.map(str::trim).filter(|text| !text.is_empty()) else {

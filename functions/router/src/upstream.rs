@@ -1,7 +1,9 @@
-//! A function that runs elsewhere: requests are passed on and answers streamed back as they come.
+//! An upstream: a function in other processes. Requests are forwarded to one of its copies, and responses are
+//! streamed back.
 //!
-//! A request is tried at another copy only when the first cannot have seen it: the connection was refused. A copy that
-//! refused, or said nothing in time, is left out until it answers `/livez` again.
+//! A request is tried at another copy only if the first cannot have seen it, because it refused the
+//! connection. A copy that refused the connection, or was silent for too long, is left out until it answers
+//! `/livez` again.
 
 use std::{
     convert::Infallible,
@@ -25,23 +27,23 @@ use hyper_util::{
 };
 use messenger_runtime::{
     fields::query_value,
-    limits::{Pace, PacedBody},
+    limits::{MinimumRate, MinimumRateBody},
 };
 use tokio::time::{sleep, sleep_until, timeout};
 use tower::Service;
 
 use crate::{
-    hops::{forward_for, remove_hop_by_hop},
-    lent::Lent,
+    forwarding::{forward_for, remove_hop_by_hop},
+    shared_body::SharedBody,
 };
 
-/// How long a connection may take to be made.
+/// Time limit of connecting to a copy.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
-/// How often a copy that refused is asked whether it is back.
+/// Pause between probes of a copy that is left out.
 const PROBE: Duration = Duration::from_millis(500);
 /// Time limit of a probe.
 const PROBE_WAIT: Duration = Duration::from_secs(2);
-/// The additional time of an upload: the homeserver has as much for a file.
+/// The additional time limit of an upload, which is that of the homeserver for a file.
 const UPLOAD_WAIT: Duration = Duration::from_mins(5);
 /// The longest `?wait=` of any call, in seconds.
 const WAIT_MAX: f64 = 25.0;
@@ -60,11 +62,11 @@ struct Shared {
 
 struct Copy {
     base: Uri,
-    away: AtomicBool,
+    is_left_out: AtomicBool,
 }
 
 impl Upstream {
-    /// Parses `http://a:8000,http://b:8000`. `patience` is how long a copy may say nothing; zero is no limit.
+    /// Parses `http://a:8000,http://b:8000`. `patience` is the longest silence of a copy; zero is no limit.
     pub(crate) fn parse(urls: &str, patience: Duration) -> Result<Self, String> {
         let mut copies = Vec::new();
         for url in urls.split(',').map(str::trim) {
@@ -72,7 +74,7 @@ impl Upstream {
             if base.scheme_str() != Some("http") || base.authority().is_none() || base.path() != "/" {
                 return Err(format!("`{url}` must be like http://host:8000, without a path"));
             }
-            copies.push(Arc::new(Copy { base, away: AtomicBool::new(false) }));
+            copies.push(Arc::new(Copy { base, is_left_out: AtomicBool::new(false) }));
         }
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_WAIT));
@@ -93,28 +95,28 @@ impl Service<Request> for Upstream {
 
     fn call(&mut self, request: Request) -> Self::Future {
         let copies = self.0.clone();
-        Box::pin(async move { Ok(copies.pass_on(request).await) })
+        Box::pin(async move { Ok(copies.forward(request).await) })
     }
 }
 
-/// Why a copy has not answered.
+/// The reason for which a copy did not answer.
 enum Failure {
     /// It cannot have seen the request.
     Unseen,
     /// It may have seen the request.
     Seen,
-    /// It has said nothing for too long.
+    /// It was silent for too long.
     Silent,
 }
 
 impl Shared {
-    async fn pass_on(&self, request: Request) -> Response {
+    async fn forward(&self, request: Request) -> Response {
         let (mut parts, body) = request.into_parts();
         remove_hop_by_hop(&mut parts.headers);
         parts.headers.remove(header::HOST);
         forward_for(&parts.extensions, &mut parts.headers);
         let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let body = Lent::new(body);
+        let body = SharedBody::new(body);
         for copy in self.order() {
             match self.send(&copy, &parts, &path, &body).await {
                 Ok(response) => return response,
@@ -131,7 +133,7 @@ impl Shared {
         copy: &Arc<Copy>,
         parts: &http::request::Parts,
         path: &PathAndQuery,
-        body: &Lent,
+        body: &SharedBody,
     ) -> Result<Response, Failure> {
         let mut request = Request::new(Body::new(body.clone()));
         *request.method_mut() = parts.method.clone();
@@ -139,29 +141,29 @@ impl Shared {
         *request.uri_mut() = copy.at(path).ok_or(Failure::Unseen)?;
         let patience = self.patience_for(path);
         match self.response(request, body, patience).await {
-            Some(Ok(response)) => Ok(passed_back(response, patience)),
+            Some(Ok(response)) => Ok(response_of(response, patience)),
             Some(Err(error)) => {
                 let seen = !error.is_connect();
-                tracing::warn!(upstream = %copy.base, seen, %error, "an upstream failed");
+                tracing::warn!(upstream = %copy.base, seen, %error, "upstream failed");
                 if !seen {
                     self.leave_out(copy);
                 }
                 Err(if seen { Failure::Seen } else { Failure::Unseen })
             }
             None => {
-                tracing::warn!(upstream = %copy.base, path = path.path(), ?patience, "an upstream is silent");
+                tracing::warn!(upstream = %copy.base, path = path.path(), ?patience, "upstream did not answer in time");
                 self.leave_out(copy);
                 Err(Failure::Silent)
             }
         }
     }
 
-    /// Waits for the head of the answer. Returns `None` if it has not come within `patience` of the last piece of the
-    /// request that the copy has taken.
+    /// Waits for the head of the response. Returns `None` if it has not arrived within `patience` of the last
+    /// piece of the request that the copy has read.
     async fn response(
         &self,
         request: Request,
-        body: &Lent,
+        body: &SharedBody,
         patience: Duration,
     ) -> Option<Result<http::Response<hyper::body::Incoming>, hyper_util::client::legacy::Error>> {
         let mut response = self.client.request(request);
@@ -177,7 +179,7 @@ impl Shared {
         }
     }
 
-    /// Returns the longest silence of a copy for this request, which may ask it to wait.
+    /// Returns the longest silence of a copy for this request, with its `?wait=`.
     fn patience_for(&self, path: &PathAndQuery) -> Duration {
         if self.patience.is_zero() {
             return Duration::ZERO;
@@ -188,19 +190,20 @@ impl Shared {
         self.patience + Duration::from_secs_f64(wait) + upload
     }
 
-    /// Who is there, beginning with another one each time; then, as a last hope, who was away.
+    /// Returns the copies in the order in which they are tried: available ones in rotation, then those that
+    /// are left out.
     fn order(&self) -> Vec<Arc<Copy>> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
-        let (mut here, away): (Vec<_>, Vec<_>) = (0..self.copies.len())
+        let (mut available, left_out): (Vec<_>, Vec<_>) = (0..self.copies.len())
             .filter_map(|n| self.copies.get((first + n) % self.copies.len()).cloned())
-            .partition(|copy| !copy.away.load(Ordering::Relaxed));
-        here.extend(away);
-        here
+            .partition(|copy| !copy.is_left_out.load(Ordering::Relaxed));
+        available.extend(left_out);
+        available
     }
 
-    /// Leaves a copy out until it answers again.
+    /// Leaves a copy out until it answers a probe.
     fn leave_out(&self, copy: &Arc<Copy>) {
-        if copy.away.swap(true, Ordering::Relaxed) {
+        if copy.is_left_out.swap(true, Ordering::Relaxed) {
             return;
         }
         let (client, copy) = (self.client.clone(), copy.clone());
@@ -209,8 +212,8 @@ impl Shared {
             loop {
                 sleep(PROBE).await;
                 if matches!(timeout(PROBE_WAIT, client.get(livez.clone())).await, Ok(Ok(_))) {
-                    copy.away.store(false, Ordering::Relaxed);
-                    tracing::info!(upstream = %copy.base, "an upstream is back");
+                    copy.is_left_out.store(false, Ordering::Relaxed);
+                    tracing::info!(upstream = %copy.base, "upstream answers again");
                     return;
                 }
             }
@@ -226,14 +229,16 @@ impl Copy {
     }
 }
 
-/// The answer of a copy. A stream may be silent for as long as it likes, any other body only for as long as its head.
-fn passed_back(response: http::Response<hyper::body::Incoming>, patience: Duration) -> Response {
+/// Returns the response of a copy. An event stream may be silent without limit, any other body for as long as
+/// its head.
+fn response_of(response: http::Response<hyper::body::Incoming>, patience: Duration) -> Response {
     let (mut parts, body) = response.into_parts();
     let body = Body::new(body);
     let body = if is_event_stream(&parts.headers) {
         body
     } else {
-        Body::new(PacedBody::new(body, Pace { silence: patience, bytes_per_second: 0 }))
+        let rate = MinimumRate { silence: patience, bytes_per_second: 0 };
+        Body::new(MinimumRateBody::new(body, rate))
     };
     remove_hop_by_hop(&mut parts.headers);
     Response::from_parts(parts, body)

@@ -1,5 +1,4 @@
-//! `GET /`: a page for people who open the service's address in a browser, until a front end of its own takes that place;
-//! JSON for programs.
+//! `GET /`: a page for people who open the address of the service in a browser, JSON for programs.
 
 use axum::{
     Json, Router,
@@ -14,7 +13,7 @@ use messenger_runtime::App;
 use serde_json::json;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The page has neither scripts nor styles, loads nothing, and is shown in no frame.
+/// The policy of a page without scripts and styles, which loads nothing and is shown in no frame.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
@@ -31,7 +30,7 @@ async fn welcome(headers: HeaderMap) -> Response {
     response
 }
 
-/// Browsers name HTML among the types that they accept; programs accept anything.
+/// Returns whether the client accepts HTML by name, as browsers do.
 fn wants_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
     accepted.flat_map(|accept| accept.split(',')).any(|range| {

@@ -1,32 +1,30 @@
-//! Who is who in a tenant.
+//! The users of a tenant, and sign-in.
 //!
 //! ```text
 //! GET  /api/v1/users/me                         the caller
-//! GET  /api/v1/users?q=&limit=                  the others of their tenant
-//! GET  /api/v1/users/me/external-client         how they sign in with another Matrix client, if they may
-//! POST /api/v1/users/me/external-client/rotate  the same with another password
-//! POST /auth/hub-login {hub_token}              a token of the Hub becomes one of ours
+//! GET  /api/v1/users?q=&limit=                  the other users of the tenant
+//! GET  /api/v1/users/me/external-client         the caller's credentials for another Matrix client
+//! POST /api/v1/users/me/external-client/rotate  the same, with a new password
+//! POST /auth/hub-login {hub_token}              exchanges a token of the Hub for one of this service
 //! ```
 
 mod login;
+mod response;
 
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, RawQuery, State},
     routing::{get, post},
 };
-use messenger_core::{
-    Messenger,
-    external::ExternalClient,
-    id::{HubUserId, MatrixUserId},
-    user::{Role, UserSummary},
-};
+use messenger_core::{Messenger, user::UserSummary};
 use messenger_runtime::{
     ApiError, App,
-    caller::Caller,
+    caller::Authenticated,
     fields::{Fields, SMALL_BODY_MAX},
 };
-use serde::Serialize;
+use tracing::instrument;
+
+use crate::response::{ExternalClient, Listed, Me};
 
 /// Longest search text, in characters.
 const QUERY_MAX: usize = 255;
@@ -41,24 +39,7 @@ pub fn routes() -> Router<App> {
         .route("/auth/hub-login", post(login::hub_login).layer(DefaultBodyLimit::max(SMALL_BODY_MAX)))
 }
 
-#[derive(Serialize)]
-struct Me {
-    hub_user_id: HubUserId,
-    display_name: String,
-    matrix_user_id: MatrixUserId,
-    role: Role,
-    external_client_enabled: bool,
-}
-
-/// One line of the list from which people pick somebody to write to.
-#[derive(Serialize)]
-struct Listed {
-    hub_user_id: HubUserId,
-    display_name: String,
-    matrix_user_id: MatrixUserId,
-}
-
-async fn me(State(messenger): State<Messenger>, Caller(caller): Caller) -> Json<Me> {
+async fn me(State(messenger): State<Messenger>, Authenticated(caller): Authenticated) -> Json<Me> {
     let matrix_user_id = messenger.ids().of(&caller.user);
     let identity = caller.user.identity;
     Json(Me {
@@ -70,9 +51,10 @@ async fn me(State(messenger): State<Messenger>, Caller(caller): Caller) -> Json<
     })
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
 async fn search(
     State(messenger): State<Messenger>,
-    Caller(caller): Caller,
+    Authenticated(caller): Authenticated,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<Listed>>, ApiError> {
     let mut fields = Fields::from_query(query.as_deref());
@@ -88,16 +70,18 @@ async fn search(
     Ok(Json(listed.collect()))
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
 async fn external_client(
     State(messenger): State<Messenger>,
-    Caller(caller): Caller,
+    Authenticated(caller): Authenticated,
 ) -> Result<Json<ExternalClient>, ApiError> {
-    Ok(Json(messenger.external_clients().credentials(&caller).await?))
+    Ok(Json(messenger.external_clients().credentials(&caller).await?.into()))
 }
 
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
 async fn rotate(
     State(messenger): State<Messenger>,
-    Caller(caller): Caller,
+    Authenticated(caller): Authenticated,
 ) -> Result<Json<ExternalClient>, ApiError> {
-    Ok(Json(messenger.external_clients().rotate(&caller).await?))
+    Ok(Json(messenger.external_clients().rotate(&caller).await?.into()))
 }

@@ -1,4 +1,4 @@
-//! `POST /auth/hub-login`: a token of the Hub becomes one of ours.
+//! `POST /auth/hub-login`: exchanges a token of the Hub for one of this service.
 
 use axum::{
     Json,
@@ -6,27 +6,20 @@ use axum::{
     extract::{RawQuery, State},
     http::HeaderMap,
 };
-use messenger_core::{Error, Result, id::MatrixUserId};
+use messenger_core::{Error, Result};
 use messenger_runtime::{
     ApiError, App,
     caller::ClientAddress,
     fields::{Fields, check_content_encoding, query_value},
 };
-use serde::Serialize;
 
-/// More than any token has.
+use crate::response::Login;
+
+/// Longest token, in characters.
 const TOKEN_MAX: usize = 16_384;
 
-#[derive(Serialize)]
-pub(crate) struct Login {
-    access_token: String,
-    token_type: &'static str,
-    matrix_user_id: MatrixUserId,
-    display_name: String,
-}
-
-/// The token may stand in the body, as `hub_token` or `token`, or in the query. What it says of its bearer is taken
-/// over.
+/// Signs the bearer of a token of the Hub in, with the name and the role in it. The token stands in the body,
+/// as `hub_token` or `token`, or in the query.
 pub(crate) async fn hub_login(
     State(app): State<App>,
     ClientAddress(client): ClientAddress,

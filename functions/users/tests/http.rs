@@ -1,4 +1,4 @@
-//! Who is who, on the wire.
+//! Users, on the wire.
 
 use axum::http::Request;
 use messenger_core::id::TenantId;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 fn test_app() -> (TestMessenger, Wire) {
     let messenger = messenger().build();
-    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    let wire = Wire::new(routes(), &messenger);
     (messenger, wire)
 }
 
@@ -18,8 +18,8 @@ async fn get(wire: &Wire, path: &str) -> TestResponse {
 }
 
 #[tokio::test]
-async fn the_caller_is_told_who_they_are() {
-    let (_hub, wire) = test_app();
+async fn the_caller_gets_their_own_user() {
+    let (_messenger, wire) = test_app();
     insta::assert_json_snapshot!(get(&wire, "/api/v1/users/me").await, @r#"
     {
       "status": 200,
@@ -38,8 +38,8 @@ async fn the_caller_is_told_who_they_are() {
 }
 
 #[tokio::test]
-async fn a_token_with_nothing_but_what_is_required_is_a_viewers() {
-    let (_hub, wire) = test_app();
+async fn a_token_with_only_the_required_claims_is_that_of_a_viewer() {
+    let (_messenger, wire) = test_app();
     let claims = json!({ "sub": "Müller_1", "iss": "aesystek-hub", "exp": EXPIRY });
     let token = format!("bearer {}", signed(&claims, HUB_SECRET_KEY));
     let answer = wire.ask(Request::get("/api/v1/users/me").header("Authorization", token)).await;
@@ -55,7 +55,7 @@ async fn a_token_with_nothing_but_what_is_required_is_a_viewers() {
 }
 
 #[tokio::test]
-async fn others_are_found_by_name_or_id_with_nothing_but_both() {
+async fn other_users_are_found_by_name_or_id_and_show_only_these() {
     let (messenger, wire) = test_app();
     for id in ["mueller", "schmidt", "Émile", "ämil"] {
         messenger.caller(id, TenantId(1)).await;
@@ -90,7 +90,7 @@ async fn others_are_found_by_name_or_id_with_nothing_but_both() {
 
 #[tokio::test]
 async fn wrong_parameters_are_named() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     let long = "x".repeat(256);
     insta::assert_json_snapshot!(get(&wire, &format!("/api/v1/users?limit=201&q={long}")).await, @r#"
     {
@@ -127,7 +127,7 @@ async fn wrong_parameters_are_named() {
 
 #[tokio::test]
 async fn without_a_token_it_is_401() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     insta::assert_json_snapshot!(wire.ask(Request::get("/api/v1/users/me")).await, @r#"
     {
       "status": 401,
@@ -145,7 +145,7 @@ async fn without_a_token_it_is_401() {
       }
     }
     "#);
-    // Here a token in the URL, which ends up in logs and histories, is none.
+    // A token in the URL, which ends up in logs and histories, does not count here.
     let in_url = format!("/api/v1/users?token={}", &bearer("mueller")["Bearer ".len()..]);
     for request in [
         Request::get(in_url),
@@ -160,14 +160,14 @@ async fn without_a_token_it_is_401() {
 
 #[tokio::test]
 async fn another_method_is_405() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     let answer = wire.ask(Request::delete("/api/v1/users/me")).await;
     assert_eq!((answer.status, &answer.body["code"]), (405, &json!("method_not_allowed")));
     assert_eq!(answer.all_headers["allow"], "GET,HEAD");
 }
 
 #[tokio::test]
-async fn without_the_database_it_is_503_and_without_the_homeserver_all_is_well() {
+async fn without_the_database_it_is_503_and_without_the_homeserver_all_works() {
     let (messenger, wire) = test_app();
     messenger.homeserver.switch_off();
     assert_eq!(get(&wire, "/api/v1/users/me").await.status, 200);
@@ -191,7 +191,7 @@ async fn without_the_database_it_is_503_and_without_the_homeserver_all_is_well()
     "#);
 }
 
-/// A Hub token of Müller's with these claims changed.
+/// Returns a token of the Hub for Müller with these claims changed.
 fn hub_token(changes: &serde_json::Value) -> String {
     let mut claims =
         json!({ "sub": "mueller", "role": "user", "tenant_id": 1, "iss": "aesystek-hub", "exp": EXPIRY });
@@ -231,18 +231,17 @@ async fn an_old_hub_token_changes_nothing_and_opens_no_former_tenant() {
         assert_eq!((answer.status, &answer.body["code"]), (401, &json!("token_superseded")));
         assert_eq!(answer.all_headers["www-authenticate"], "Bearer");
     }
-    // Also in a process that has only just begun.
+    // The same holds in a new process.
     let process = messenger.another_process();
-    let other = Wire::new(routes(), process.memory.ports(&process.homeserver, &process.clock));
+    let other = Wire::new(routes(), &process);
     assert_eq!(me(&other, &old).await.body["code"], "token_superseded");
 }
 
 #[tokio::test]
-async fn without_single_sign_on_each_door_says_so() {
+async fn without_single_sign_on_each_endpoint_answers_sso_disabled() {
     let messenger = messenger().build();
     let off = [("HUB_SECRET_KEY", "")];
-    let wire =
-        Wire::configured(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock), &off);
+    let wire = Wire::configured(routes(), &messenger, &off);
     for (answer, status) in
         [(me(&wire, &hub_token(&json!({}))).await, 401), (login(&wire, &hub_token(&json!({}))).await, 403)]
     {

@@ -1,5 +1,5 @@
 //! Limits of signing in, on the wire.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 use std::net::IpAddr;
 
@@ -14,11 +14,7 @@ use serde_json::{Value, json};
 
 fn test_app(variables: &[(&str, &str)]) -> (TestMessenger, Wire) {
     let messenger = messenger().build();
-    let wire = Wire::configured(
-        routes(),
-        messenger.memory.ports(&messenger.homeserver, &messenger.clock),
-        variables,
-    );
+    let wire = Wire::configured(routes(), &messenger, variables);
     (messenger, wire)
 }
 
@@ -42,8 +38,8 @@ fn line(answer: &TestResponse) -> (u16, &Value, Option<&str>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_many_wrong_credentials_of_an_address_are_429_and_valid_ones_still_open() {
-    let (_hub, wire) = test_app(&[("LIMIT_FAILURES_PER_ADDRESS", "3")]);
+async fn too_many_wrong_credentials_of_an_address_are_429_and_valid_ones_still_work() {
+    let (_messenger, wire) = test_app(&[("LIMIT_FAILURES_PER_ADDRESS", "3")]);
     let wrong =
         format!("Bearer {}", signed(&json!({ "sub": "m", "iss": "aesystek-hub", "exp": 1 }), "guessed"));
     for _ in 0..2 {
@@ -69,7 +65,7 @@ async fn too_many_wrong_credentials_of_an_address_are_429_and_valid_ones_still_o
     "#);
     let limited = (429, &json!("rate_limited"), Some("20"));
     assert_eq!(line(&login(&wire, "guessed", "192.0.2.1").await), limited);
-    // A whole factory can stand behind one address.
+    // A whole factory can share one address.
     assert_eq!(me(&wire, &bearer("mueller"), "192.0.2.1").await.status, 200);
     assert_eq!(login(&wire, &token("mueller"), "192.0.2.1").await.status, 200);
     assert_eq!(line(&me(&wire, &wrong, "192.0.2.2").await).0, 401, "another address is another one");
@@ -77,14 +73,14 @@ async fn too_many_wrong_credentials_of_an_address_are_429_and_valid_ones_still_o
 
 #[tokio::test(start_paused = true)]
 async fn expired_and_missing_tokens_and_sign_in_that_is_off_are_no_failures() {
-    let (_hub, wire) = test_app(&[("LIMIT_FAILURES_PER_ADDRESS", "1")]);
+    let (_messenger, wire) = test_app(&[("LIMIT_FAILURES_PER_ADDRESS", "1")]);
     let claims = json!({ "sub": "mueller", "iss": "aesystek-hub", "exp": 1 });
     let expired = format!("Bearer {}", signed(&claims, HUB_SECRET_KEY));
     for _ in 0..10 {
         assert_eq!(line(&me(&wire, &expired, "192.0.2.1").await), (401, &json!("token_expired"), None));
         assert_eq!(line(&me(&wire, "Bearer ", "192.0.2.1").await), (401, &json!("token_missing"), None));
     }
-    let (_hub, wire) = test_app(&[("LIMIT_FAILURES_PER_ADDRESS", "1"), ("HUB_SECRET_KEY", "")]);
+    let (_messenger, wire) = test_app(&[("LIMIT_FAILURES_PER_ADDRESS", "1"), ("HUB_SECRET_KEY", "")]);
     for _ in 0..10 {
         let refused = me(&wire, &bearer("mueller"), "192.0.2.1").await;
         assert_eq!(line(&refused), (401, &json!("sso_disabled"), None));
@@ -92,9 +88,9 @@ async fn expired_and_missing_tokens_and_sign_in_that_is_off_are_no_failures() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trusted_proxy_says_who_its_clients_are_and_nobody_else_does() {
+async fn only_a_trusted_proxy_names_its_clients() {
     let variables = [("LIMIT_FAILURES_PER_ADDRESS", "1"), ("TRUSTED_PROXIES", "10.0.0.0/8")];
-    let (_hub, wire) = test_app(&variables);
+    let (_messenger, wire) = test_app(&variables);
     let ask = async |from: &str, forwarded: &str| {
         let request = with(Request::get("/api/v1/users/me"), from).header("X-Forwarded-For", forwarded);
         wire.ask(request.header("Authorization", "Bearer wrong")).await.status
@@ -105,20 +101,19 @@ async fn a_trusted_proxy_says_who_its_clients_are_and_nobody_else_does() {
     }
     assert_eq!(ask("10.0.0.1", "2001:db8::2").await, 429, "a client of IPv6 has all of its network");
     assert_eq!(ask("192.0.2.9", "198.51.100.1").await, 401);
-    assert_eq!(ask("192.0.2.9", "198.51.100.2").await, 429, "what a client itself says counts for nothing");
+    assert_eq!(ask("192.0.2.9", "198.51.100.2").await, 429, "an entry of the client itself does not count");
 }
 
 #[tokio::test(start_paused = true)]
-async fn first_sign_ins_of_a_tenant_are_limited_and_known_users_come_in() {
+async fn first_sign_ins_of_a_tenant_are_limited_and_known_users_are_admitted() {
     let (messenger, _) = test_app(&[]);
-    let ports = || messenger.memory.ports(&messenger.homeserver, &messenger.clock);
-    let first = Wire::configured(routes(), ports(), &[]);
+    let first = Wire::configured(routes(), &messenger, &[]);
     for user in ["anna", "bert"] {
         assert_eq!(me(&first, &bearer(user), "192.0.2.1").await.status, 200);
     }
     messenger.work().await;
-    // A process that has seen nobody yet.
-    let wire = Wire::configured(routes(), ports(), &[("LIMIT_NEW_USERS_PER_TENANT", "2")]);
+    // A process that has admitted no user yet.
+    let wire = Wire::configured(routes(), &messenger, &[("LIMIT_NEW_USERS_PER_TENANT", "2")]);
     for user in ["anna", "new1", "new1", "new2"] {
         assert_eq!(me(&wire, &bearer(user), "192.0.2.1").await.status, 200, "{user}");
     }
@@ -135,7 +130,7 @@ async fn first_sign_ins_of_a_tenant_are_limited_and_known_users_come_in() {
 
 #[tokio::test(start_paused = true)]
 async fn the_body_of_a_login_is_small() {
-    let (_hub, wire) = test_app(&[]);
+    let (_messenger, wire) = test_app(&[]);
     let body = json!({ "hub_token": token("mueller"), "more": "x".repeat(16_384) }).to_string();
     let answer = wire.call(Request::post("/auth/hub-login"), body).await;
     assert_eq!((answer.status, &answer.body["code"]), (413, &json!("body_too_large")));

@@ -1,5 +1,5 @@
-//! The worker: drains the outbox, makes Matrix accounts ready, keeps the log short. A loop in a container, a timer on
-//! Lambda; any number of workers may run.
+//! The worker: delivers notifications, provisions accounts, reconciles with the homeserver and maintains the
+//! database. It loops in a container and runs by a timer on Lambda. Any number of workers may run.
 
 mod work;
 
@@ -16,12 +16,12 @@ use tokio::{
 };
 use uuid::Uuid;
 
-/// How long one run takes on Lambda, where a timer of one minute starts the next.
+/// The duration of one run on Lambda, where a timer of one minute starts the next.
 const LAMBDA_RUN: Duration = Duration::from_secs(50);
-/// Time limit for the database at the end of a worker.
-const GIVE_BACK: Duration = Duration::from_secs(1);
+/// Time limit for releasing the lease at the end of a worker.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
 
-/// Delivers what is pending, makes Matrix accounts ready, and keeps the event log short. Configured by environment
+/// Delivers notifications, provisions Matrix accounts, and maintains the event log. Configured by environment
 /// variables; see the README.
 #[derive(Parser)]
 #[command(version)]
@@ -32,13 +32,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Migrate the database and bootstrap the homeserver, then end. Again is no change.
+    /// Migrate the database and bootstrap the homeserver, then end. A second run changes nothing.
     Setup {
         /// Leave the homeserver alone: it is not there yet.
         #[arg(long)]
         skip_homeserver: bool,
     },
-    /// Print the registration file for Synapse (`app_service_config_files`). It has secrets in it. Conduit needs none.
+    /// Print the registration file for Synapse (`app_service_config_files`). It has secrets in it. Conduit
+    /// needs none.
     Registration,
 }
 
@@ -63,10 +64,7 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the Lambda runtime says that it is there by this variable alone"
-)]
+#[expect(clippy::disallowed_methods, reason = "this variable is the only sign of the Lambda runtime")]
 async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     match arguments.command {
         Some(Command::Setup { skip_homeserver }) => {
@@ -86,39 +84,44 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let worker = Uuid::new_v4().simple().to_string();
-    let working = async {
+    let loops = async {
         setup::database_patiently(&app.config).await;
         setup::homeserver_in_background(&app, &worker).await;
-        tracing::info!("working");
-        work::forever(&app.messenger, &worker).await;
+        tracing::info!(worker, "worker started");
+        work::run(&app.messenger, &worker).await;
     };
     tokio::select! {
-        () = working => {}
+        () = loops => {}
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
     }
-    // Whatever was under way is idempotent: leases run out, and the next worker goes on.
-    give_back(&app.messenger, &worker).await;
+    // Unfinished work is idempotent: its leases expire, and another worker continues it.
+    release(&app.messenger, &worker).await;
+    tracing::info!(worker, "worker stopped");
     Ok(())
 }
 
-/// Lets another worker read the homeserver's stream at once.
-async fn give_back(messenger: &Messenger, worker: &str) {
-    if let Ok(Err(error)) = timeout(GIVE_BACK, messenger.reconcile().stop(worker)).await {
+/// Releases the lease on reconciliation, so that another worker continues at once.
+async fn release(messenger: &Messenger, worker: &str) {
+    if let Ok(Err(error)) = timeout(RELEASE_WAIT, messenger.reconcile().stop(worker)).await {
         let error: &dyn std::error::Error = &error;
-        tracing::warn!(error, "the lease on the homeserver's stream is left to its end");
+        tracing::warn!(
+            worker,
+            error,
+            "releasing the lease on reconciliation failed: it expires in a few seconds"
+        );
     }
 }
 
 async fn on_timer(app: App) -> anyhow::Result<()> {
     let (messenger, worker) = (&app.messenger, &Uuid::new_v4().simple().to_string());
-    // Not waited for: a start on Lambda has ten seconds.
+    // Not awaited: a start on Lambda has ten seconds.
     let starting = (app.clone(), worker.clone());
     tokio::spawn(async move { setup::homeserver_in_background(&starting.0, &starting.1).await });
     let handler = service_fn(|_: LambdaEvent<Value>| async move {
-        // The time is over: that is how each run ends.
-        let _ = timeout(LAMBDA_RUN, work::forever(messenger, worker)).await;
-        give_back(messenger, worker).await;
+        // Each run ends by its time limit.
+        let _ = timeout(LAMBDA_RUN, work::run(messenger, worker)).await;
+        release(messenger, worker).await;
         Ok::<_, lambda_runtime::Error>(Value::Null)
     });
     lambda_runtime::run(handler).await.map_err(anyhow::Error::from_boxed)

@@ -1,139 +1,149 @@
-//! The worker's loops. Each looks on its own now and then; being told only makes it quicker.
+//! The loops of the worker. Each looks for work at intervals; a notification only makes it look earlier.
 
 use std::{convert::Infallible, error::Error as StdError, time::Duration};
 
-use messenger_core::{Error, Messenger, Result, lease::Lease};
+use messenger_core::{Messenger, Result, lease::Lease};
 use tokio::{
     sync::Notify,
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
+use tracing::{Instrument as _, error_span};
 
-/// How many room queues are drained side by side.
+/// The number of room queues that are drained concurrently.
 const QUEUES: usize = 16;
-/// How many accounts are made ready side by side.
+/// The number of accounts that are provisioned concurrently.
 const ACCOUNTS: usize = 8;
-/// How often work is looked for without being told.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How often the homeserver is asked while something rests.
+/// The interval at which work is looked for without a notification.
+const POLL: Duration = Duration::from_secs(1);
+/// The interval at which the homeserver is pinged while deliveries back off.
 const PROBE: Duration = Duration::from_secs(1);
-/// How long the homeserver may let its reader wait while nothing happens.
-const STREAM_WAIT: Duration = Duration::from_secs(15);
-/// The homeserver's stream is read once in this time at the most, to spare it an answer for each message: push has mostly
-/// told of it before, and where it has not this is soon enough.
-const STREAM_PACE: Duration = Duration::from_millis(250);
-/// Pause between two searches for new rooms while the homeserver pushes.
+/// The longest time for which the homeserver may hold a `/sync` without events.
+const SYNC_WAIT: Duration = Duration::from_secs(15);
+/// The shortest time between two calls of `/sync`. Push mostly brings events earlier, so a call for each
+/// message would be a waste.
+const SYNC_INTERVAL: Duration = Duration::from_millis(250);
+/// Pause between two searches for undiscovered rooms while the homeserver pushes.
 const SEARCH: Duration = Duration::from_mins(3);
-/// The same while it does not: nobody else tells of a room in which the bot is not.
-const SEARCH_SOON: Duration = Duration::from_secs(3);
-/// How often notifications are expired.
+/// Pause between them while it does not push: rooms without the bot are found in no other way then.
+const SEARCH_WITHOUT_PUSH: Duration = Duration::from_secs(3);
+/// The interval at which notifications expire.
 const EXPIRE: Duration = Duration::from_secs(30);
-/// After so many times the event log is rotated, too.
+/// The number of these intervals after which the event log is rotated.
 const ROTATE_EVERY: u32 = 20;
 
-/// Works until it is dropped.
-pub(crate) async fn forever(messenger: &Messenger, worker: &str) {
+/// Runs all loops until the future is dropped.
+pub(crate) async fn run(messenger: &Messenger, worker: &str) {
     let (accounts, pending_leaves) = (Notify::new(), Notify::new());
     tokio::select! {
         never = deliver(messenger, [&accounts, &pending_leaves]) => match never {},
         never = provision(messenger, &accounts) => match never {},
         never = withdraw(messenger, &pending_leaves) => match never {},
-        never = retry_now(messenger) => match never {},
-        never = keep_up(messenger) => match never {},
+        never = retry_after_outage(messenger) => match never {},
+        never = maintain(messenger) => match never {},
         never = reconcile(messenger, worker) => match never {},
         never = search(messenger, worker) => match never {},
     }
 }
 
-/// Drains room queues as they become due. Tells the others whenever there may be work for them.
+/// Drains room queues as they become due. Wakes the other loops whenever there may be work for them.
 async fn deliver(messenger: &Messenger, others: [&Notify; 2]) -> Infallible {
     let mut queues = JoinSet::new();
-    let mut trouble = Trouble::new("lanes cannot be claimed");
+    let mut failures = Failures::new("claiming a room queue failed");
     loop {
         for other in others {
             other.notify_one();
         }
         while queues.len() < QUEUES {
-            match trouble.watch(messenger.delivery().claim_queue().await) {
+            match failures.log(messenger.delivery().claim_queue().await) {
                 Some(Some(queue)) => {
                     let messenger = messenger.clone();
-                    queues.spawn(async move { messenger.delivery().drain(&queue).await });
+                    let span = error_span!(parent: None, "drain", queue = queue.name);
+                    let drain = async move { (queue.name.clone(), messenger.delivery().drain(&queue).await) };
+                    queues.spawn(drain.instrument(span));
                 }
                 Some(None) | None => break,
             }
         }
         tokio::select! {
-            () = messenger.operations().wait_for_work(PATIENCE), if queues.len() < QUEUES => {}
+            () = messenger.operations().wait_for_work(POLL), if queues.len() < QUEUES => {}
             Some(drained) = queues.join_next() => {
-                if let Ok(Err(error)) = drained {
-                    tracing::error!(error = &error as &dyn StdError, "a lane is left to the end of its lease");
+                if let Ok((queue, Err(error))) = drained {
+                    let error: &dyn StdError = &error;
+                    tracing::error!(queue, error, "draining a room queue failed: its lease expires");
                 }
             }
         }
     }
 }
 
-/// Makes Matrix accounts ready as they become due, several side by side. A slow one holds up no other.
-async fn provision(messenger: &Messenger, told: &Notify) -> Infallible {
+/// Provisions accounts as they become due, several concurrently, so that a slow one delays no other.
+async fn provision(messenger: &Messenger, wake: &Notify) -> Infallible {
     let mut accounts = JoinSet::new();
-    let mut trouble = Trouble::new("accounts cannot be claimed");
+    let mut failures = Failures::new("claiming accounts failed");
     loop {
         if let free @ 1.. = ACCOUNTS.saturating_sub(accounts.len()) {
-            for user in trouble.watch(messenger.provisioning().claim(free).await).unwrap_or_default() {
+            for user in failures.log(messenger.provisioning().claim(free).await).unwrap_or_default() {
                 let messenger = messenger.clone();
-                accounts.spawn(async move { messenger.provisioning().provision_claimed(&user).await });
+                let span = error_span!(parent: None, "provision", tenant = %user.tenant(), user = %user.id());
+                let provision = async move {
+                    let provisioned = messenger.provisioning().provision_claimed(&user).await;
+                    (user.id().clone(), provisioned)
+                };
+                accounts.spawn(provision.instrument(span));
             }
         }
         tokio::select! {
-            () = told.notified(), if accounts.len() < ACCOUNTS => {}
+            () = wake.notified(), if accounts.len() < ACCOUNTS => {}
             Some(provisioned) = accounts.join_next() => {
-                if let Ok(Err(error)) = provisioned {
-                    tracing::error!(error = &error as &dyn StdError, "an account is left to the end of its lease");
+                if let Ok((user, Err(error))) = provisioned {
+                    let error: &dyn StdError = &error;
+                    tracing::error!(%user, error, "provisioning an account failed: its lease expires");
                 }
             }
         }
     }
 }
 
-/// Lets people leave rooms, and logs out those whose access was withdrawn.
-async fn withdraw(messenger: &Messenger, told: &Notify) -> Infallible {
-    let mut trouble = Trouble::new("departures cannot be claimed");
+/// Completes pending leaves, and logs out users whose external access was withdrawn.
+async fn withdraw(messenger: &Messenger, wake: &Notify) -> Infallible {
+    let mut failures = Failures::new("claiming pending leaves or revocations failed");
     loop {
-        told.notified().await;
-        while trouble.watch(messenger.rooms().leave_due().await).is_some_and(|taken| taken > 0) {}
-        while trouble.watch(messenger.external_clients().revoke_due().await).is_some_and(|taken| taken > 0) {}
+        wake.notified().await;
+        while failures.log(messenger.rooms().leave_due().await).is_some_and(|claimed| claimed > 0) {}
+        while failures.log(messenger.external_clients().revoke_due().await).is_some_and(|claimed| claimed > 0) {}
     }
 }
 
-/// While something rests after a failure, asks the homeserver whether it is back, and goes on at once if it is.
-async fn retry_now(messenger: &Messenger) -> Infallible {
-    let mut trouble = Trouble::new("resting lanes cannot be looked at");
+/// Pings the homeserver while deliveries back off, and retries them at once when it answers again.
+async fn retry_after_outage(messenger: &Messenger) -> Infallible {
+    let mut failures = Failures::new("reading or retrying deferred deliveries failed");
     let mut was_away = true;
     loop {
         sleep(PROBE).await;
         let operations = messenger.operations();
-        if trouble.watch(operations.is_backing_off().await) != Some(true) {
+        if failures.log(operations.is_backing_off().await) != Some(true) {
             continue;
         }
         let is_away = operations.check_homeserver().await.is_err();
         if was_away && !is_away {
-            tracing::info!("the homeserver answers: going on with what rests");
-            trouble.watch(operations.retry_now().await);
+            tracing::info!("homeserver answers again: retrying deferred deliveries");
+            failures.log(operations.retry_now().await);
         }
         was_away = is_away;
     }
 }
 
-/// Expires what waited too long, and rotates the event log.
-async fn keep_up(messenger: &Messenger) -> Infallible {
-    let mut trouble = Trouble::new("maintenance failed; retrying");
-    let mut levels = Trouble::new("power levels of rooms cannot be corrected");
+/// Expires notifications, rotates the event log, and corrects power levels.
+async fn maintain(messenger: &Messenger) -> Infallible {
+    let mut failures = Failures::new("maintenance failed; retrying");
+    let mut levels = Failures::new("correcting power levels failed; retrying");
     let retention = messenger.settings().event_retention;
     loop {
-        trouble.watch(messenger.operations().rotate(retention).await);
+        failures.log(messenger.operations().rotate(retention).await);
         for _ in 0..ROTATE_EVERY {
-            while levels.watch(messenger.power_levels().correct().await).is_some_and(|taken| taken > 0) {}
-            if let Some(expired @ 1..) = trouble.watch(messenger.operations().expire().await) {
+            while levels.log(messenger.power_levels().correct().await).is_some_and(|rooms| rooms > 0) {}
+            if let Some(expired @ 1..) = failures.log(messenger.operations().expire().await) {
                 tracing::info!(expired, "notifications expired");
             }
             sleep(EXPIRE).await;
@@ -141,60 +151,66 @@ async fn keep_up(messenger: &Messenger) -> Infallible {
     }
 }
 
-/// Reads on in the homeserver's own stream: what push missed comes from there.
+/// Reads the homeserver's `/sync`, which has the events that push missed.
 async fn reconcile(messenger: &Messenger, worker: &str) -> Infallible {
-    let mut trouble = Trouble::new("the homeserver's stream cannot be read");
+    let mut failures = Failures::new("reconciliation failed; retrying");
     loop {
-        let next = Instant::now() + STREAM_PACE;
-        if trouble.watch(messenger.reconcile().run(worker, STREAM_WAIT).await) == Some(Lease::Held(())) {
+        let next = Instant::now() + SYNC_INTERVAL;
+        let span = error_span!("reconcile", worker);
+        let reconciled = messenger.reconcile().run(worker, SYNC_WAIT).instrument(span).await;
+        if failures.log(reconciled) == Some(Lease::Held(())) {
             sleep_until(next).await;
         } else {
-            // The homeserver is away, or another worker reads.
+            // The homeserver is away, or another worker holds the lease.
             sleep(PROBE).await;
         }
     }
 }
 
-/// Looks for rooms that neither push nor the stream has told us of: after the start, and now and then.
+/// Searches for rooms that neither push nor `/sync` has shown: after the start, and at intervals.
 async fn search(messenger: &Messenger, worker: &str) -> Infallible {
-    let mut trouble = Trouble::new("rooms made with other clients cannot be looked for");
+    let mut failures = Failures::new("searching for undiscovered rooms failed; retrying");
     let mut after = None;
     loop {
-        // A homeserver that was away is asked the same again.
-        if let Some(lease) = trouble.watch(messenger.discovery().discover(worker, after.as_ref()).await) {
+        let span = error_span!("discover_rooms", worker);
+        // After a failure the same page is requested again.
+        if let Some(lease) =
+            failures.log(messenger.discovery().discover(worker, after.as_ref()).instrument(span).await)
+        {
             after = lease.held().flatten();
         }
-        if after.is_none() && !trouble.lasting {
-            rest_until_search(messenger, &mut trouble).await;
+        if after.is_none() && !failures.lasting {
+            wait_for_search(messenger, &mut failures).await;
         } else {
             sleep(PROBE).await;
         }
     }
 }
 
-/// Waits until rooms are to be looked for again.
-async fn rest_until_search(messenger: &Messenger, trouble: &mut Trouble) {
+/// Waits until the next search is due: [`SEARCH`], or less if the homeserver does not push.
+async fn wait_for_search(messenger: &Messenger, failures: &mut Failures) {
     let latest = Instant::now() + SEARCH;
     loop {
-        sleep(SEARCH_SOON).await;
-        if Instant::now() >= latest || trouble.watch(messenger.push().is_silent().await) != Some(false) {
+        sleep(SEARCH_WITHOUT_PUSH).await;
+        if Instant::now() >= latest || failures.log(messenger.push().is_silent().await) != Some(false) {
             return;
         }
     }
 }
 
-/// Logs a trouble when it begins, not each time it is met again.
-struct Trouble {
-    what: &'static str,
+/// The failures of one loop. Each series is logged at its begin, not at each repetition.
+struct Failures {
+    message: &'static str,
     lasting: bool,
 }
 
-impl Trouble {
-    fn new(what: &'static str) -> Self {
-        Self { what, lasting: false }
+impl Failures {
+    fn new(message: &'static str) -> Self {
+        Self { message, lasting: false }
     }
 
-    fn watch<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+    /// Returns the value, or `None` after an error.
+    fn log<T>(&mut self, result: Result<T>) -> Option<T> {
         match result {
             Ok(value) => {
                 self.lasting = false;
@@ -202,7 +218,7 @@ impl Trouble {
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.lasting, true) {
-                    tracing::error!(error = &error as &dyn StdError, "{}", self.what);
+                    tracing::error!(error = &error as &dyn StdError, "{}", self.message);
                 }
                 None
             }

@@ -1,5 +1,5 @@
-//! The worker as it ships refuses published secrets, whatever it is started for.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+//! The worker binary refuses published secrets with every command.
+#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 use std::process::{Command, Output};
 
@@ -15,16 +15,16 @@ fn worker(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 fn published_secrets_are_refused_by_every_command() {
     for arguments in [&[][..], &["setup"], &["setup", "--skip-homeserver"], &["registration"]] {
         let ended = worker(arguments, &[]);
-        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert_eq!((ended.status.code(), ended.stdout.len()), (Some(2), 0), "{arguments:?}: {told}");
+        let output = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!((ended.status.code(), ended.stdout.len()), (Some(2), 0), "{arguments:?}: {output}");
         for named in ["ENVIRONMENT", "HOST", "SECRET_KEY", "MESSENGER_SERVICE_TOKEN"] {
-            assert!(told.contains(named), "{arguments:?}: {told}");
+            assert!(output.contains(named), "{arguments:?}: {output}");
         }
     }
 }
 
 #[test]
-fn the_registration_is_printed_where_secrets_are_as_they_should_be() {
+fn the_registration_is_printed_if_the_secrets_are_accepted() {
     let own = [
         ("ENVIRONMENT", "production"),
         ("SECRET_KEY", "7f1a3e9c5b20d84681f6a2c9e07b35d4"),
@@ -32,8 +32,8 @@ fn the_registration_is_printed_where_secrets_are_as_they_should_be() {
     ];
     for variables in [&own[..], &[("ENVIRONMENT", "development")], &[("HOST", "127.0.0.1")]] {
         let ended = worker(&["registration"], variables);
-        let told = String::from_utf8_lossy(&ended.stdout).into_owned();
+        let output = String::from_utf8_lossy(&ended.stdout).into_owned();
         assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
-        assert!(told.contains("as_token"), "{told}");
+        assert!(output.contains("as_token"), "{output}");
     }
 }

@@ -1,4 +1,4 @@
-//! The composition root: what a function is made of. The only place that knows every adapter.
+//! The composition root: the only place that knows every adapter.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,29 +10,29 @@ use tokio::task::AbortHandle;
 
 use crate::{Config, auth::Auth, limits::Limits, vault::KeyVault};
 
-/// The administrator that we make on a homeserver that has none.
+/// The localpart of the administrator that is created on a homeserver without one.
 const ADMIN: &str = "hubadmin";
 
-/// What every handler can ask for. Cheap to clone.
+/// The state of every handler. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     /// The use cases.
     pub messenger: Messenger,
-    /// Verifies tokens.
+    /// The keys that verify tokens.
     pub auth: Arc<Auth>,
-    /// Who may do how much.
+    /// The limits of this process.
     pub limits: Arc<Limits>,
     /// The configuration.
     pub config: Arc<Config>,
     broker: Arc<RunningBroker>,
 }
 
-/// The broker's task, from the first reader on.
+/// The task of the broker; it starts with the first reader.
 #[derive(Default)]
 struct RunningBroker(OnceLock<AbortHandle>);
 
-/// The clock on the wall.
-struct WallClock;
+/// The system's clock.
+struct SystemClock;
 
 impl App {
     /// Attaches PostgreSQL and the homeserver to the ports. Connects to nothing yet.
@@ -69,12 +69,12 @@ impl App {
             membership_calls: matrix,
             external_accounts: Arc::new(passwords),
             vault: Arc::new(KeyVault::new(&config.secret_key)?),
-            clock: Arc::new(WallClock),
+            clock: Arc::new(SystemClock),
         };
         Ok(Self::with(ports, config))
     }
 
-    /// Attaches any ports: tests bring their own.
+    /// Attaches any ports, such as those of tests.
     pub fn with(ports: Ports, config: Config) -> Self {
         Self {
             messenger: Messenger::new(&ports, config.settings.clone()),
@@ -85,8 +85,9 @@ impl App {
         }
     }
 
-    /// The use cases, with the broker of the event log running: for those who follow it.
-    pub fn following(&self) -> &Messenger {
+    /// Starts the broker if it does not run yet, and returns the use cases. For handlers that wait for
+    /// events.
+    pub fn with_broker(&self) -> &Messenger {
         self.broker.0.get_or_init(|| {
             let broker = self.messenger.broker().clone();
             tokio::spawn(async move { broker.run().await }).abort_handle()
@@ -95,7 +96,7 @@ impl App {
     }
 }
 
-/// How the homeserver is reached.
+/// Returns the settings of the homeserver's client.
 pub fn homeserver(config: &Config) -> messenger_matrix::HomeserverConfig {
     messenger_matrix::HomeserverConfig {
         homeserver_url: config.homeserver_url.clone(),
@@ -107,7 +108,7 @@ pub fn homeserver(config: &Config) -> messenger_matrix::HomeserverConfig {
     }
 }
 
-/// Who administrates the homeserver in our name.
+/// Returns the account that administers the homeserver for this service.
 pub fn administrator(config: &Config) -> AdminAccount {
     AdminAccount { localpart: ADMIN.to_owned(), password: config.homeserver_admin_password() }
 }
@@ -126,8 +127,8 @@ impl Drop for RunningBroker {
     }
 }
 
-impl Clock for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else asks")]
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the adapter of the clock")]
     fn now(&self) -> jiff::Timestamp {
         jiff::Timestamp::now()
     }

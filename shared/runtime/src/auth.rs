@@ -1,4 +1,5 @@
-//! Tokens: who their bearer is. Users bring a JWT (RFC 7519) of the Hub or of ours, services the shared token.
+//! Verification of tokens. Users send a JWT (RFC 7519) of the Hub or of this service, satellites the service
+//! token.
 
 mod claims;
 mod refusal;
@@ -17,14 +18,14 @@ use claims::Claims;
 
 /// `iss` of the Hub's tokens.
 pub const HUB_ISSUER: &str = "aesystek-hub";
-/// `iss` of ours.
+/// `iss` of this service's tokens.
 pub const LOCAL_ISSUER: &str = "messenger-service";
-/// How far clocks may differ, in seconds.
+/// The tolerated difference of clocks, in seconds.
 const LEEWAY: u64 = 30;
 
-/// Verifies tokens.
+/// The keys that verify and sign tokens.
 pub struct Auth {
-    messenger: Option<Issuer>,
+    hub: Option<Issuer>,
     local: Issuer,
     local_key: EncodingKey,
     local_token: Duration,
@@ -33,7 +34,7 @@ pub struct Auth {
     default_tenant: TenantId,
 }
 
-/// An issuer of tokens, and how its tokens are verified.
+/// An issuer of tokens, with its key and rules.
 struct Issuer {
     name: &'static str,
     key: DecodingKey,
@@ -43,17 +44,17 @@ struct Issuer {
 /// A verified bearer, and when the token ends.
 #[derive(Debug, Clone)]
 pub struct Verified {
-    /// Who.
+    /// The identity in the token.
     pub identity: Identity,
     /// `exp`.
     pub exp: Timestamp,
-    /// `exp`, with the leeway.
+    /// `exp` plus the tolerated difference of clocks.
     pub expires_at: Timestamp,
-    /// Whether the Hub itself says so, and not a token of ours.
+    /// Whether the Hub issued the token, and not this service.
     pub by_hub: bool,
 }
 
-/// What a token of ours says.
+/// The claims of a token of this service.
 #[derive(Serialize)]
 struct LocalClaims<'a> {
     iss: &'static str,
@@ -69,10 +70,10 @@ struct LocalClaims<'a> {
 }
 
 impl Auth {
-    /// Prepares the keys.
+    /// Derives the keys from the configuration.
     pub fn new(config: &Config) -> Self {
         Self {
-            messenger: config.hub_secret_key.as_deref().map(|secret| Issuer::new(HUB_ISSUER, secret)),
+            hub: config.hub_secret_key.as_deref().map(|secret| Issuer::new(HUB_ISSUER, secret)),
             local: Issuer::new(LOCAL_ISSUER, &config.secret_key),
             local_key: EncodingKey::from_secret(config.secret_key.as_bytes()),
             local_token: config.local_token,
@@ -82,29 +83,29 @@ impl Auth {
         }
     }
 
-    /// Verifies a user's token, the Hub's or ours.
+    /// Verifies a user's token, of the Hub or of this service.
     pub fn user(&self, token: &str) -> Result<Verified> {
-        self.verify(token, self.messenger.iter().chain([&self.local]))
+        self.verify(token, self.hub.iter().chain([&self.local]))
     }
 
     /// Verifies a user's token of the Hub.
     pub fn hub_user(&self, token: &str) -> Result<Verified> {
-        if self.messenger.is_none() {
+        if self.hub.is_none() {
             return Err(Error::Forbidden { code: refusal::SSO_DISABLED, detail: refusal::SSO_IS_OFF.into() });
         }
-        self.verify(token, self.messenger.iter())
+        self.verify(token, self.hub.iter())
     }
 
-    /// Makes a token of ours for a user who has just shown one of the Hub. It ends with the Hub's, unless the
-    /// configuration lets it live longer.
-    pub fn local_token(&self, shown: &Verified, identity: &Identity, now: Timestamp) -> Result<String> {
+    /// Issues a token of this service for the bearer of a token of the Hub. It expires with the Hub's, unless
+    /// the configuration lets it live longer.
+    pub fn local_token(&self, hub_token: &Verified, identity: &Identity, now: Timestamp) -> Result<String> {
         let iat = now.as_second();
         let own = iat.saturating_add_unsigned(self.local_token.as_secs());
         let claims = LocalClaims {
             iss: LOCAL_ISSUER,
             sub: identity.hub_user_id.as_str(),
             iat,
-            exp: if self.outlives_hub { own } else { own.min(shown.exp.as_second()) },
+            exp: if self.outlives_hub { own } else { own.min(hub_token.exp.as_second()) },
             hub_iat: identity.issued_at.map(claims::numeric_date),
             role: identity.role.as_str(),
             tenant_id: identity.tenant.0,
@@ -120,7 +121,7 @@ impl Auth {
                 return token.verified(self.default_tenant);
             }
         }
-        Err(refusal::explain(token, issuers, self.messenger.is_some()))
+        Err(refusal::explain(token, issuers, self.hub.is_some()))
     }
 
     /// Verifies a service token.

@@ -2,8 +2,9 @@
 
 use http::{HeaderMap, header::AUTHORIZATION};
 
-/// Returns the token of `Authorization: Bearer <token>`, without spaces around it. The scheme may have any case
-/// (RFC 9110, section 11.1). Returns `None` without such a header, for another scheme, and for an empty token.
+/// Returns the token of `Authorization: Bearer <token>`, without spaces around it. The scheme may have any
+/// case (RFC 9110, section 11.1). Returns `None` without such a header, for another scheme, and for an empty
+/// token.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())

@@ -1,36 +1,36 @@
-//! Extractors: who is calling, already verified and signed in.
+//! Extractors of the caller, already verified and signed in.
 
 use std::{convert::Infallible, net::IpAddr};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use messenger_core::{
-    Result,
+    Error, Result,
     notification::Satellite,
-    user::{self, Identity, User},
+    user::{Caller, Identity, User},
 };
 
-use crate::{ApiError, App, auth::refused, bearer, fields::query_value};
+use crate::{ApiError, App, auth::refused, bearer, fields::query_value, request_log::RequestLog};
 
 /// The header of service tokens.
 const SERVICE_TOKEN: &str = "x-service-token";
 
 /// A user who is signed in by `Authorization: Bearer` (RFC 6750).
-pub struct Caller(pub user::Caller);
+pub struct Authenticated(pub Caller);
 
-/// The same, with `?token=` accepted too: an `EventSource` cannot set headers.
-pub struct UrlCaller(pub user::Caller);
+/// A user who is signed in by `Authorization: Bearer` or by `?token=`: an `EventSource` cannot set headers.
+pub struct AuthenticatedByUrl(pub Caller);
 
 /// A satellite with a valid `X-Service-Token`.
 pub struct ServiceCaller(pub Satellite);
 
-/// A caller whose sending is counted: 429 if they send too much, before anything of the body is read.
+/// A caller whose sending is counted. Callers who send too much get 429, before the body is read.
 pub struct Sending<C>(pub C);
 
 /// The address of the client, as far as it is known.
 pub struct ClientAddress(pub IpAddr);
 
-impl FromRequestParts<App> for Caller {
+impl FromRequestParts<App> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
@@ -40,7 +40,7 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-impl FromRequestParts<App> for UrlCaller {
+impl FromRequestParts<App> for AuthenticatedByUrl {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
@@ -63,17 +63,19 @@ impl FromRequestParts<App> for ServiceCaller {
                 "the header X-Service-Token is missing: it must be the value of MESSENGER_SERVICE_TOKEN",
             )
         })?;
-        // One that is no text is no token of ours either: it is compared, and is wrong.
+        // A token that is not UTF-8 is compared as well, and is wrong.
         let satellite = app.auth.satellite(&String::from_utf8_lossy(token.as_bytes()));
-        Ok(Self(satellite.map_err(|refusal| app.limits.refused(app.limits.client(parts), refusal))?))
+        let satellite = satellite.map_err(|refusal| app.limits.refused(app.limits.client(parts), refusal))?;
+        RequestLog::record_tenant(parts, satellite.tenant);
+        Ok(Self(satellite))
     }
 }
 
-impl FromRequestParts<App> for Sending<Caller> {
+impl FromRequestParts<App> for Sending<Authenticated> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller = Caller::from_request_parts(parts, app).await?;
+        let caller = Authenticated::from_request_parts(parts, app).await?;
         app.limits.send(&caller.0)?;
         Ok(Self(caller))
     }
@@ -97,18 +99,20 @@ impl FromRequestParts<App> for ClientAddress {
     }
 }
 
-async fn sign_in(app: &App, parts: &Parts, token: &str) -> Result<user::Caller> {
+/// Verifies a user's token and signs its bearer in.
+async fn sign_in(app: &App, parts: &Parts, token: &str) -> Result<Caller> {
     let verified =
         app.auth.user(token).map_err(|refusal| app.limits.refused(app.limits.client(parts), refusal))?;
     let (expires_at, by_hub) = (verified.expires_at, verified.by_hub);
+    RequestLog::record_tenant(parts, verified.identity.tenant);
     let user = app.admit(verified.identity, by_hub).await?;
-    Ok(user::Caller { user, expires_at })
+    Ok(Caller { user, expires_at })
 }
 
 impl App {
-    /// Lets the bearer of a verified token in, unless too many people are new to their tenant.
+    /// Signs the bearer of a verified token in, unless too many users are new to their tenant.
     pub async fn admit(&self, identity: Identity, by_hub: bool) -> Result<User> {
-        let who = (identity.tenant, identity.hub_user_id.clone());
+        let key = (identity.tenant, identity.hub_user_id.clone());
         let sign_in = async {
             if by_hub {
                 self.messenger.users().sign_in(identity).await
@@ -116,12 +120,12 @@ impl App {
                 self.messenger.users().recognise(identity).await
             }
         };
-        self.limits.admit(&self.messenger, who, sign_in).await
+        self.limits.admit(&self.messenger, key, sign_in).await
     }
 }
 
-fn missing(how: &'static str) -> messenger_core::Error {
-    messenger_core::Error::Unauthenticated {
+fn missing(how: &'static str) -> Error {
+    Error::Unauthenticated {
         code: "token_missing",
         detail: format!("the user's token is missing: {how}").into(),
     }

@@ -1,4 +1,4 @@
-//! The configuration: read once, in one place, at start. Everything that is wrong is reported at once.
+//! The configuration. It is read once, at start, and all of its errors are reported at once.
 
 mod database;
 mod limits;
@@ -25,7 +25,7 @@ const DEFAULT_SERVICE_TOKEN: &str = "messenger-service-token-dev";
 /// The largest file: Conduit's own limit, unless it is configured otherwise.
 const UPLOAD_MAX: u64 = 20_000_000;
 
-/// What the environment says.
+/// The configuration of a process.
 #[derive(Clone)]
 pub struct Config {
     /// `ENVIRONMENT=production`: weak secrets are refused, and logs are JSON.
@@ -46,32 +46,33 @@ pub struct Config {
     pub secret_key: String,
     /// `HUB_SECRET_KEY`: verifies the Hub's tokens; without it single sign-on is off.
     pub hub_secret_key: Option<String>,
-    /// `LOCAL_TOKEN_MAX_SECONDS`: the longest life of a token of ours.
+    /// `LOCAL_TOKEN_MAX_SECONDS`: the longest lifetime of a token of this service.
     pub local_token: Duration,
-    /// `LOCAL_TOKEN_OUTLIVES_HUB`: whether it may be valid for longer than the Hub's token for which it was given.
+    /// `LOCAL_TOKEN_OUTLIVES_HUB`: whether it may be valid for longer than the Hub's token that it was issued
+    /// for.
     pub local_token_outlives_hub: bool,
     /// `MESSENGER_SERVICE_TOKEN`.
     pub service_token: String,
     /// `MATRIX_HOMESERVER_URL`.
     pub homeserver_url: String,
-    /// `MATRIX_AS_TOKEN`: ours, towards the homeserver.
+    /// `MATRIX_AS_TOKEN`: authenticates this service to the homeserver.
     pub as_token: String,
-    /// `MATRIX_HS_TOKEN`: the homeserver's, towards us.
+    /// `MATRIX_HS_TOKEN`: authenticates the homeserver to this service.
     pub hs_token: String,
-    /// `MATRIX_REGISTRATION_SECRET`: Synapse's `registration_shared_secret`, by which we make our administrator there.
-    /// Conduit needs none.
+    /// `MATRIX_REGISTRATION_SECRET`: Synapse's `registration_shared_secret`, with which the administrator is
+    /// registered. Conduit needs none.
     pub registration_secret: Option<String>,
-    /// `APPSERVICE_URL`: where the homeserver reaches us.
+    /// `APPSERVICE_URL`: the address at which the homeserver reaches this service.
     pub appservice_url: String,
     /// `MAX_UPLOAD_BYTES`: the largest file that is accepted.
     pub max_upload_bytes: u64,
-    /// `ALLOWED_ORIGINS`: whose pages may call us; `None` is everybody's.
+    /// `ALLOWED_ORIGINS`: the origins whose pages may call this service; `None` for all.
     pub allowed_origins: Option<Vec<String>>,
-    /// `LIMIT_…` and `TRUSTED_PROXIES`: what a process does for one client.
+    /// `LIMIT_…` and `TRUSTED_PROXIES`: the limits of a process for one client.
     pub limits: LimitConfig,
-    /// What the use cases have to know.
+    /// The settings of the use cases.
     pub settings: MessengerSettings,
-    /// What an operator should know of this configuration: to be logged once, by [`log_notices`](Self::log_notices).
+    /// Warnings for the operator, which [`log_notices`](Self::log_notices) logs once.
     pub notices: Vec<String>,
 }
 
@@ -82,7 +83,7 @@ enum Environment {
     Production,
 }
 
-/// Everything that is wrong with the environment.
+/// All errors of a configuration.
 #[derive(Debug)]
 pub struct ConfigError(Vec<String>);
 
@@ -96,13 +97,13 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Reads the process's environment.
-    #[expect(clippy::disallowed_methods, reason = "this is the place where configuration is read")]
+    /// Reads the environment of the process.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where configuration is read")]
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(|name| std::env::var(name).ok())
     }
 
-    /// Reads variables from anywhere.
+    /// Reads variables from any source.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut env = Env { variable: &variable, problems: Vec::new(), notices: Vec::new() };
         let environment = env.environment();
@@ -155,7 +156,8 @@ impl Config {
             settings,
             notices: Vec::new(),
         };
-        // Where other clients find it: there, unless it is said that they have another way.
+        // Without `MATRIX_PUBLIC_URL`, other clients reach the homeserver at the same address as this
+        // service.
         config.settings.public_homeserver_url = match env.optional("MATRIX_PUBLIC_URL") {
             Some(_) => env.url("MATRIX_PUBLIC_URL", ""),
             None => config.homeserver_url.clone(),
@@ -165,12 +167,12 @@ impl Config {
         if env.problems.is_empty() { Ok(config) } else { Err(ConfigError(env.problems)) }
     }
 
-    /// The key of the marks by which we recognise accounts that we made.
+    /// Returns the key of the marks on accounts that this service has made.
     pub fn account_key(&self) -> String {
         derive(&self.secret_key, "matrix-accounts")
     }
 
-    /// Logs the notices. Called once, as soon as there is a log.
+    /// Logs the notices. Call it once, after logging has started.
     pub fn log_notices(&self) {
         self.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
     }
@@ -186,13 +188,13 @@ impl Config {
         ])
     }
 
-    /// The homeserver administrator's password that we set at bootstrap.
+    /// Returns the password of the homeserver's administrator that bootstrapping sets.
     pub fn homeserver_admin_password(&self) -> String {
         derive(&self.secret_key, "homeserver-admin")
     }
 }
 
-/// A secret of its own for each purpose (HMAC-SHA256 as in RFC 5869, expand).
+/// Derives a secret for a purpose (HMAC-SHA256 as in RFC 5869, expand).
 fn derive(secret: &str, purpose: &str) -> String {
     // HMAC takes keys of any length.
     Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_or_else(
@@ -222,20 +224,20 @@ impl Env<'_> {
 
     fn database(&mut self) -> String {
         const WANTED: &str = "a PostgreSQL connection string, postgres://user@host/database";
-        let Some(given) = self.optional("DATABASE_URL") else {
+        let Some(value) = self.optional("DATABASE_URL") else {
             self.problems.push(format!("DATABASE_URL is missing: {WANTED}"));
             return String::new();
         };
-        let url = database::Url::parse(&given);
+        let url = database::Url::parse(&value);
         self.notices.extend(url.changes.iter().map(|change| format!("DATABASE_URL: {change}")));
-        // What is wrong is named without the value, which has a password in it.
+        // The problem does not contain the value, which has a password in it.
         if let Err(problem) = messenger_store::check_url(&url.text) {
             self.problems.push(format!("DATABASE_URL must be {WANTED}: {problem}"));
         }
         url.text
     }
 
-    /// A level, or directives as in `info,messenger_core=debug`, in the names of `tracing`.
+    /// Reads `LOG_LEVEL`: a level, or directives as in `info,messenger_core=debug`.
     fn log_level(&mut self) -> String {
         let value = self.text("LOG_LEVEL", "info");
         let level = logging::level(&value);
@@ -248,30 +250,31 @@ impl Env<'_> {
         level.unwrap_or_default()
     }
 
-    /// `None` if it is not set.
+    /// Reads `ENVIRONMENT`; `None` if it is not set.
     fn environment(&mut self) -> Option<Environment> {
         self.optional("ENVIRONMENT")?;
         let chosen = self.choice("ENVIRONMENT", &["development", "production"]);
         Some(if chosen == "production" { Environment::Production } else { Environment::Development })
     }
 
-    /// The address on which the server listens: all of them, unless another is named.
+    /// Reads `HOST`, the address on which the server listens. The default is all addresses.
     fn host(&mut self) -> IpAddr {
         const ALL: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let Some(given) = self.optional("HOST") else { return ALL };
-        if given.eq_ignore_ascii_case("localhost") {
+        let Some(value) = self.optional("HOST") else { return ALL };
+        if value.eq_ignore_ascii_case("localhost") {
             return IpAddr::V4(Ipv4Addr::LOCALHOST);
         }
-        given.trim_start_matches('[').trim_end_matches(']').parse().unwrap_or_else(|_| {
+        value.trim_start_matches('[').trim_end_matches(']').parse().unwrap_or_else(|_| {
             self.problems.push(format!(
-                "HOST is `{given}`, must be an address of this machine: 0.0.0.0 or :: for all, 127.0.0.1 for none but \
+                "HOST is `{value}`, must be an address of this machine: 0.0.0.0 or :: for all, 127.0.0.1 for none but \
                  this machine itself"
             ));
             ALL
         })
     }
 
-    /// Checks all secrets together. Without `ENVIRONMENT` a service that others reach takes no published ones.
+    /// Checks all secrets together. Without `ENVIRONMENT`, a service that others reach refuses published
+    /// secrets.
     fn check_secrets(&mut self, environment: Option<Environment>, config: &Config) {
         if config.hub_secret_key.as_ref() == Some(&config.secret_key)
             && environment != Some(Environment::Production)
@@ -279,7 +282,7 @@ impl Env<'_> {
             self.problems
                 .push("HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own".to_owned());
         }
-        // On Lambda nothing is bound, and everybody may call.
+        // On Lambda no address is bound, and any client may call.
         let is_public =
             !config.host.to_canonical().is_loopback() || self.optional("AWS_LAMBDA_RUNTIME_API").is_some();
         let policy = match environment {
@@ -342,7 +345,7 @@ impl Env<'_> {
         value.trim_end_matches('/').to_owned()
     }
 
-    /// Localparts of Matrix ids, with commas between them.
+    /// Reads localparts of Matrix ids, with commas between them.
     fn localparts(&mut self, name: &str) -> Vec<String> {
         let list = self.optional(name).unwrap_or_default();
         let names = list.split(',').map(str::trim).filter(|one| !one.is_empty());
@@ -356,7 +359,7 @@ impl Env<'_> {
         names
     }
 
-    /// Development lets every page in; production only those that are named.
+    /// Reads `ALLOWED_ORIGINS`. Without it, development allows all pages, and production none.
     fn origins(&mut self, production: bool) -> Option<Vec<String>> {
         let list = match self.optional("ALLOWED_ORIGINS") {
             None => return production.then(Vec::new),
@@ -373,7 +376,7 @@ impl Env<'_> {
     }
 }
 
-/// Whether browsers send it as `Origin` (RFC 6454, section 6.2): scheme and host, nothing else.
+/// Returns whether a text is an origin (RFC 6454, section 6.2): scheme and host, nothing else.
 fn is_origin(text: &str) -> bool {
     let Ok(uri) = text.parse::<http::Uri>() else { return false };
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };

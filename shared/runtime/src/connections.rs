@@ -1,5 +1,5 @@
-//! The connections of a server: each is admitted, its first request's head is read, and then it is served by the way
-//! that suits it.
+//! The connections of a server. Each is admitted, then the head of its first request is read, which decides
+//! between an SSE socket and a connection of hyper.
 
 use std::{io, net::IpAddr, time::Duration};
 
@@ -19,20 +19,20 @@ use tower::Service as _;
 use crate::{
     config::LimitConfig,
     connection,
-    head::{self, Head, Refusal},
     limits::{
         Peer,
         connections::{Admission, Admissions, Admitted, Beyond},
     },
-    refusal::Refusing,
+    refusal::ReplaceRefusals,
+    request_head::{self, Refusal, RequestHead},
     sse_socket,
 };
 
-/// Most bytes that are read from a connection at once: an upload passes through in pieces of this size.
+/// Most bytes that are read from a connection at once. Uploads are passed on in pieces of this size.
 const READ_MAX: usize = 64 << 10;
-/// The time that a client has for its request's head.
+/// Time limit for the head of a connection's first request, and for the next one on the same connection.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
-/// The same while there are more connections than are served.
+/// Time limit for the head of a request on a connection beyond the limit.
 const SHORT_HEAD_WAIT: Duration = Duration::from_secs(2);
 
 /// The connections of a server.
@@ -75,14 +75,14 @@ impl Connections {
         match self.admissions.admit(&socket, peer) {
             Admission::Served(admitted) => self.spawn(socket, peer, admitted),
             Admission::Beyond(beyond) => {
-                tokio::spawn(look(socket, peer, self.routes.clone(), beyond));
+                tokio::spawn(answer_probe(socket, peer, self.routes.clone(), beyond));
             }
             Admission::Closed => {}
         }
     }
 
     fn spawn(&self, socket: TcpStream, peer: Peer, admitted: Admitted) {
-        // Without it a client that takes nothing keeps its connection for as long as its machine runs.
+        // Without it a client that reads nothing would keep its connection for as long as its machine runs.
         let silence = u32::try_from(self.write_silence.as_millis()).unwrap_or(u32::MAX);
         if silence > 0 {
             let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, silence);
@@ -92,10 +92,10 @@ impl Connections {
         let mut connection = Connection { socket, peer, routes, admitted, watcher, streams };
         tokio::spawn(async move {
             let head = tokio::select! {
-                head = head::read(&mut connection.socket, HEAD_WAIT) => head,
+                head = request_head::read(&mut connection.socket, HEAD_WAIT) => head,
                 () = closing.cancelled() => return,
             };
-            connection.go_on(head).await;
+            connection.dispatch(head).await;
         });
     }
 
@@ -108,32 +108,33 @@ impl Connections {
 }
 
 impl Connection {
-    async fn go_on(self, head: Result<Head, Refusal>) {
+    /// Serves a connection by the way that the head of its first request asks for.
+    async fn dispatch(self, head: Result<RequestHead, Refusal>) {
         match head {
-            Ok(Head::Stream(mut request)) => {
+            Ok(RequestHead::Stream(mut request)) => {
                 let Self { socket, peer, routes, admitted, streams, watcher } = self;
-                // Watching is for connections that may bring another request.
+                // The watcher is for connections that may send another request.
                 drop(watcher);
                 request.extensions_mut().insert(peer);
-                // A task of its own is as large as a stream needs it, and no larger.
+                // A new task holds no more than the stream needs.
                 streams.spawn(async move {
                     let _admitted = admitted;
                     sse_socket::answer(socket, request, routes).await
                 });
             }
-            Ok(Head::Probe(_, read) | Head::Other(read)) => {
+            Ok(RequestHead::Probe(_, read) | RequestHead::Other(read)) => {
                 Box::pin(http(self.socket, read, self.peer, self.routes, self.watcher)).await;
                 drop(self.admitted);
             }
             Err(refusal) => {
                 drop(self.watcher);
-                let _ = head::refuse(self.socket, refusal).await;
+                let _ = request_head::refuse(self.socket, refusal).await;
             }
         }
     }
 }
 
-/// Serves a connection of which something has been `read`.
+/// Serves a connection with hyper. `read` are the bytes that were read from it already.
 async fn http(socket: TcpStream, read: Vec<u8>, peer: Peer, routes: Router, watcher: Watcher) {
     let number = connection::Connection::next();
     let service = service_fn(move |mut request: http::Request<Incoming>| {
@@ -142,26 +143,26 @@ async fn http(socket: TcpStream, read: Vec<u8>, peer: Peer, routes: Router, watc
         routes.clone().call(request)
     });
     let (reader, writer) = socket.into_split();
-    let socket = Refusing::new(join(io::Cursor::new(read).chain(reader), writer));
+    let socket = ReplaceRefusals::new(join(io::Cursor::new(read).chain(reader), writer));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
         .max_buf_size(READ_MAX)
         .serve_connection(TokioIo::new(socket), service);
     if let Err(error) = watcher.watch(served).await {
-        tracing::debug!(%error, "a connection ended");
+        tracing::debug!(%error, "connection ended");
     }
 }
 
-/// Answers a health check on a connection beyond the limit, and refuses everything else.
-async fn look(mut socket: TcpStream, peer: Peer, routes: Router, beyond: Beyond) -> io::Result<()> {
+/// Answers a health check on a connection beyond the limit, and refuses any other request.
+async fn answer_probe(mut socket: TcpStream, peer: Peer, routes: Router, beyond: Beyond) -> io::Result<()> {
     let full = if beyond.of_address { Refusal::AddressLimit } else { Refusal::Full };
-    match head::read(&mut socket, SHORT_HEAD_WAIT).await {
-        Ok(Head::Probe(mut request, _)) => {
+    match request_head::read(&mut socket, SHORT_HEAD_WAIT).await {
+        Ok(RequestHead::Probe(mut request, _)) => {
             request.extensions_mut().insert(peer);
             sse_socket::answer(socket, request, routes).await
         }
-        Ok(_) => head::refuse(socket, full).await,
-        Err(refusal) => head::refuse(socket, refusal).await,
+        Ok(_) => request_head::refuse(socket, full).await,
+        Err(refusal) => request_head::refuse(socket, refusal).await,
     }
 }

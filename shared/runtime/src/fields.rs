@@ -1,4 +1,4 @@
-//! Bodies and queries become domain values. Every wrong field is named, not only the first.
+//! Parsing of bodies and queries into domain values. Every wrong field is named, not only the first.
 
 mod body;
 mod misspelt;
@@ -16,29 +16,30 @@ use serde_json::{Value, value::RawValue};
 
 use crate::ApiError;
 
-/// Largest body of a request that says a token, a name, or little more.
+/// Largest body of a request that has a token, a name, or little more.
 pub const SMALL_BODY_MAX: usize = 16 << 10;
 pub use body::{JsonBody, check_content_encoding};
 
-/// The fields of a request, being read. Ends with [`finish`](Self::finish), which reports everything that was wrong.
+/// The fields of a request while they are parsed. Call [`finish`](Self::finish) last: it reports all wrong
+/// fields.
 #[derive(Debug)]
 pub struct Fields {
-    values: BTreeMap<String, Given>,
+    values: BTreeMap<String, RawField>,
     read: BTreeSet<&'static str>,
     problems: Vec<Problem>,
     prefix: &'static str,
 }
 
-/// An unparsed value. Fields that are never read are never parsed, so they may hold any JSON.
+/// An unparsed value. Unknown fields are never parsed, so they may hold any JSON.
 #[derive(Debug)]
-enum Given {
+enum RawField {
     /// A parameter of a query.
     Text(String),
     /// A field of a body.
     Json(Box<RawValue>),
 }
 
-/// The parts of a path that say which one. What is no UTF-8 is none of ours: 404.
+/// The parameters of a path. A path that is not UTF-8 names nothing: 404.
 pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -53,58 +54,60 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 }
 
 impl Fields {
-    /// The fields of a JSON object.
+    /// Returns the fields of a JSON object.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
         Self::from_body(bytes, None)
     }
 
     fn from_body(bytes: &[u8], charset: Option<&str>) -> Result<Self> {
         let values = body::members(bytes, charset)?.into_iter();
-        Ok(Self::new(values.map(|(name, raw)| (name, Given::Json(raw))).collect(), "/"))
+        Ok(Self::new(values.map(|(name, raw)| (name, RawField::Json(raw))).collect(), "/"))
     }
 
-    /// The parameters of a query. A parameter that is given twice counts once, as it came last.
+    /// Returns the parameters of a query. Of several with one name the last counts.
     pub fn from_query(query: Option<&str>) -> Self {
-        Self::new(pairs(query).map(|(name, value)| (name, Given::Text(value))).collect(), "?")
+        Self::new(pairs(query).map(|(name, value)| (name, RawField::Text(value))).collect(), "?")
     }
 
-    fn new(values: BTreeMap<String, Given>, prefix: &'static str) -> Self {
+    fn new(values: BTreeMap<String, RawField>, prefix: &'static str) -> Self {
         Self { values, read: BTreeSet::new(), problems: Vec::new(), prefix }
     }
 
-    /// Text that must be there and say something.
+    /// Returns a required text, which must not be blank.
     pub fn required_text(&mut self, name: &'static str, most: usize) -> String {
         let text = self.optional_text(name, most);
         self.required(name, most, text)
     }
 
-    /// Text that may be missing or `null`. Half of a surrogate pair in it is U+FFFD.
+    /// Returns an optional text; `None` if it is missing or `null`. Half of a surrogate pair in it reads as
+    /// U+FFFD.
     pub fn optional_text(&mut self, name: &'static str, most: usize) -> Option<String> {
         let text = self.text(name)?;
         self.within(name, most, text)
     }
 
-    /// A name that must be there, in its normal form ([`name::normal`]).
+    /// Returns a required name in its normal form ([`name::normal`]).
     pub fn required_name(&mut self, name: &'static str, most: usize) -> String {
-        let given = self.name(name, most);
-        self.required(name, most, given)
+        let text = self.name(name, most);
+        self.required(name, most, text)
     }
 
-    /// A name that may be missing, `null` or blank, in its normal form ([`name::normal`]).
+    /// Returns an optional name in its normal form ([`name::normal`]); `None` if it is missing, `null` or
+    /// blank.
     pub fn optional_name(&mut self, name: &'static str, most: usize) -> Option<String> {
-        self.name(name, most).filter(|given| !name::is_blank(given))
+        self.name(name, most).filter(|text| !name::is_blank(text))
     }
 
-    /// Refuses half of a surrogate pair where a field names somebody: with U+FFFD it would name another, or nobody.
+    /// Refuses half of a surrogate pair in a user id: with U+FFFD it would name another user, or none.
     pub fn refuse_half(&mut self, name: &'static str) {
-        if self.given(name).is_some_and(json::has_half) {
+        if self.json(name).is_some_and(json::has_half) {
             self.wrong(name, "has half of a character in it (of a surrogate pair): send the whole id");
         }
     }
 
     fn name(&mut self, name: &'static str, most: usize) -> Option<String> {
-        let given = name::normal(&self.text(name)?).into_owned();
-        self.within(name, most, given)
+        let text = name::normal(&self.text(name)?).into_owned();
+        self.within(name, most, text)
     }
 
     fn required(&mut self, name: &'static str, most: usize, text: Option<String>) -> String {
@@ -129,8 +132,8 @@ impl Fields {
     fn text(&mut self, name: &'static str) -> Option<String> {
         self.read.insert(name);
         let problem = match self.values.get(name)? {
-            Given::Text(text) => return Some(text.clone()),
-            Given::Json(raw) => match (json::text(raw), kind(raw)) {
+            RawField::Text(text) => return Some(text.clone()),
+            RawField::Json(raw) => match (json::text(raw), kind(raw)) {
                 (Some(text), _) => return Some(text),
                 (None, "null") => return None,
                 (None, kind) => format!("must be text, is {kind}"),
@@ -140,19 +143,18 @@ impl Fields {
         None
     }
 
-    /// A whole number of a body, however it is written: `42`, `42.0` and `4.2e1` are the same. `expected` is what the field
-    /// takes, as in "a whole number".
+    /// Returns a whole number of a body. `42`, `42.0` and `4.2e1` are the same number. `expected` describes
+    /// the field in a problem, as in "a whole number".
     pub fn whole(&mut self, name: &'static str, expected: &str) -> Option<i64> {
         self.read.insert(name);
-        let given = self.given(name)?.get();
-        let number = json::whole(given);
+        let number = json::whole(self.json(name)?.get());
         if number.is_none() {
             self.wrong(name, &format!("must be {expected}"));
         }
         number
     }
 
-    /// A whole number of a query.
+    /// Returns a whole number of a query, or the default.
     pub fn number(&mut self, name: &'static str, default: i64, least: i64, most: i64) -> i64 {
         match self.value(name) {
             Some(Value::String(text)) => match text.parse() {
@@ -166,7 +168,7 @@ impl Fields {
         }
     }
 
-    /// Seconds of a query, as a decimal number.
+    /// Returns seconds of a query, which are a decimal number, or the default.
     pub fn seconds(&mut self, name: &'static str, default: u32, most: u32) -> Duration {
         let Some(Value::String(text)) = self.value(name) else { return Duration::from_secs(default.into()) };
         match text.parse::<f64>() {
@@ -178,29 +180,29 @@ impl Fields {
         }
     }
 
-    /// Any value that is there and not `null`. Counts as read.
+    /// Returns any value; `None` if it is missing or `null`.
     pub fn value(&mut self, name: &'static str) -> Option<Value> {
         self.read.insert(name);
         match self.values.get(name)? {
-            Given::Text(text) => Some(Value::String(text.clone())),
-            Given::Json(raw) => Some(raw).filter(|raw| raw.get() != "null").map(|raw| json::value(raw)),
+            RawField::Text(text) => Some(Value::String(text.clone())),
+            RawField::Json(raw) => Some(raw).filter(|raw| raw.get() != "null").map(|raw| json::value(raw)),
         }
     }
 
-    /// A field of a body that is there and not `null`.
-    fn given(&self, name: &str) -> Option<&RawValue> {
+    /// Returns the JSON of a field of a body; `None` if it is missing or `null`.
+    fn json(&self, name: &str) -> Option<&RawValue> {
         match self.values.get(name)? {
-            Given::Json(raw) => Some(&**raw).filter(|raw| raw.get() != "null"),
-            Given::Text(_) => None,
+            RawField::Json(raw) => Some(&**raw).filter(|raw| raw.get() != "null"),
+            RawField::Text(_) => None,
         }
     }
 
-    /// Says that a field is wrong.
+    /// Records a problem of a field.
     pub fn wrong(&mut self, name: &str, message: &str) {
         self.wrong_as(name, Problem::INVALID, message);
     }
 
-    /// Says that a field is wrong, with a code of its own. What follows from a first problem is not said.
+    /// Records a problem of a field with a code of its own. Only the first problem of each field is kept.
     pub fn wrong_as(&mut self, name: &str, code: &'static str, message: &str) {
         let pointer = self.pointer(name);
         if self.problems.iter().all(|problem| problem.pointer != pointer) {
@@ -208,7 +210,7 @@ impl Fields {
         }
     }
 
-    /// Fails if any field was wrong. Returns the names of the fields that nobody read.
+    /// Fails if any field was wrong. Returns the names of the fields that were not read.
     pub fn finish(self) -> Result<Vec<String>> {
         if self.problems.is_empty() {
             Ok(self.values.into_keys().filter(|name| !self.read.contains(name.as_str())).collect())
@@ -222,9 +224,9 @@ impl Fields {
     }
 }
 
-/// Returns one parameter of a query, decoded. Of several the last one counts; empty ones are not given.
+/// Returns one parameter of a query, decoded. Of several the last one counts; empty ones count as absent.
 pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
-    query_value_where(query, |given| given == name)
+    query_value_where(query, |parameter| parameter == name)
 }
 
 /// Returns the same for a parameter that has several names.

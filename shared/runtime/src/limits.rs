@@ -1,12 +1,12 @@
-//! Limits of this process: who may do how much of something, at once or in a time. `docs/limits.md` has the table.
+//! Limits of this process for one client, at once or in a period. `docs/limits.md` has the table.
 //!
-//! Each is checked before the work that it saves: a refusal costs no query and reads no body. What is refused is 429
-//! with `Retry-After`.
+//! Each is checked before the work that it saves: a refusal costs no query and reads no body. It is 429 with
+//! `Retry-After`.
 
 pub(crate) mod address;
 pub(crate) mod body;
 pub(crate) mod connections;
-mod newcomers;
+mod new_users;
 mod rate;
 mod slots;
 
@@ -17,50 +17,51 @@ use messenger_core::{Error, Result, notification::Satellite, user::Caller};
 
 pub use self::{
     address::{Peer, TrustedProxies},
-    body::{Pace, PacedBody},
+    body::{MinimumRate, MinimumRateBody},
     slots::{Holding, Slot},
 };
-use self::{newcomers::Newcomers, rate::Rate, slots::Slots};
+use self::{new_users::NewUsers, rate::Rate, slots::Slots};
 use crate::config::LimitConfig;
 
-/// When it is worth trying again for a slot: nobody knows when one becomes free.
+/// `Retry-After` for a slot: it is not known when one becomes free.
 const SLOT_PAUSE: Duration = Duration::from_secs(10);
 
-/// The limits of a process, and what it counts for them.
+/// The limits of a process, and its counters.
 pub struct Limits {
     config: LimitConfig,
     failures: Rate,
     notifications: Rate,
     sends: Rate,
-    newcomers: Newcomers,
+    new_users: NewUsers,
     streams: Slots,
     polls: Slots,
 }
 
 impl Limits {
-    /// Nothing has been counted yet.
+    /// Starts all counters at zero.
     pub fn new(config: LimitConfig) -> Self {
         let minute = Duration::from_mins(1);
         Self {
             failures: Rate::new(config.failures_per_address, minute),
             notifications: Rate::new(config.notifications_per_token, Duration::from_secs(1)),
             sends: Rate::new(config.sends_per_user, minute),
-            newcomers: Newcomers::new(config.new_users_per_tenant),
+            new_users: NewUsers::new(config.new_users_per_tenant),
             streams: Slots::new(),
             polls: Slots::new(),
             config,
         }
     }
 
-    /// The address of the client of a request.
+    /// Returns the address of the client of a request.
     pub fn client(&self, parts: &Parts) -> IpAddr {
         self.config.trusted_proxies.client(&parts.extensions, &parts.headers)
     }
 
     /// Counts refused credentials. Returns the refusal, or 429 if the address had too many of them.
     ///
-    /// Valid credentials are never refused for the failures of others: a whole factory can stand behind one address.
-    /// Expired tokens do not count, since everybody's expire; nor does what only our configuration refuses.
+    /// Valid credentials are never refused for the failures of others: a whole factory can share one address.
+    /// Expired tokens do not count, since all tokens expire; nor do tokens that only the configuration
+    /// refuses.
     pub fn refused(&self, client: IpAddr, refusal: Error) -> Error {
         if matches!(refusal.code(), "token_expired" | "sso_disabled") {
             return refusal;
@@ -89,7 +90,7 @@ impl Limits {
         })
     }
 
-    /// Counts something that a user sends: a message, a file, a new room, an invitation.
+    /// Counts a message, a file, a new room or an invitation of a user.
     pub fn send(&self, caller: &Caller) -> Result<()> {
         let most = self.config.sends_per_user;
         self.sends.take((caller.user.tenant(), caller.user.id())).map_err(|retry_after| Error::Limited {
@@ -101,13 +102,13 @@ impl Limits {
         })
     }
 
-    /// A slot for a stream of a user.
+    /// Takes a slot for a stream of a user.
     pub fn stream(&self, caller: &Caller) -> Result<Slot> {
         let most = self.config.streams_per_user;
         slot(&self.streams, caller, most, "streams are open for you", "close one that is not needed")
     }
 
-    /// A slot for a poll of a user that waits.
+    /// Takes a slot for a waiting poll of a user.
     pub fn waiting_poll(&self, caller: &Caller) -> Result<Slot> {
         let most = self.config.polls_per_user;
         slot(&self.polls, caller, most, "polls wait for you", "let each reader ask once at a time")

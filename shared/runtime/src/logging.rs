@@ -1,23 +1,22 @@
-//! Logging: one line for each event; JSON where machines read it.
+//! Logging to standard error: one line for each event, with the spans around it; JSON in production.
 
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// A level, or directives of `tracing`'s `EnvFilter`, from the names that operators use, Python's included: `warning`,
-/// `CRITICAL`, `info,messenger_core=DEBUG`. Returns `None` if it is neither.
-pub(crate) fn level(given: &str) -> Option<String> {
+/// Parses a level, or directives of `tracing`'s `EnvFilter`. Levels have the names that operators use,
+/// Python's included: `warning`, `CRITICAL`, `info,messenger_core=DEBUG`. Returns `None` if it is neither.
+pub(crate) fn level(text: &str) -> Option<String> {
     let parts: Option<Vec<_>> =
-        given.split(',').map(str::trim).filter(|part| !part.is_empty()).map(directive).collect();
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(directive).collect();
     let directives = parts?.join(",");
     (!directives.is_empty() && EnvFilter::try_new(&directives).is_ok()).then_some(directives)
 }
 
-/// One directive with the level in the words of `tracing`. A target needs a level: one that is left out is mostly a level
-/// that is misspelt.
-fn directive(given: &str) -> Option<String> {
-    let (target, level) =
-        given.rsplit_once('=').map_or((None, given), |(target, level)| (Some(target), level));
+/// Parses one directive into the words of `tracing`. A target without a level is refused: it is mostly a
+/// misspelt level.
+fn directive(text: &str) -> Option<String> {
+    let (target, level) = text.rsplit_once('=').map_or((None, text), |(target, level)| (Some(target), level));
     let level = match level.trim().to_ascii_lowercase().as_str() {
         "off" => "off",
         "critical" | "fatal" | "error" => "error",
@@ -36,7 +35,8 @@ pub fn start(level: &str, json: bool) {
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second start, as in tests, keeps the first.
     let _ = if json {
-        builder.json().flatten_event(true).try_init()
+        // The list has the innermost span, too.
+        builder.json().flatten_event(true).with_current_span(false).try_init()
     } else {
         builder.with_ansi(std::io::stderr().is_terminal()).compact().try_init()
     };

@@ -1,4 +1,4 @@
-//! Every function's answers to whoever runs it: `GET /livez` (the process runs) and `GET /readyz` (it can work).
+//! The probes of every function: `GET /livez` (the process runs) and `GET /readyz` (it reaches the database).
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::{ApiError, App};
 
-/// The answer comes within a second, whatever hangs.
+/// Time limit of the check, so that the answer comes within a second.
 const PATIENCE: Duration = Duration::from_millis(800);
 
 pub(crate) fn routes() -> Router<App> {
@@ -20,8 +20,6 @@ pub(crate) fn routes() -> Router<App> {
 
 async fn ready(State(messenger): State<Messenger>) -> Result<&'static str, ApiError> {
     let answer = timeout(PATIENCE, messenger.operations().check_database()).await;
-    answer.map_err(|late| {
-        Error::fault(System::Database, Failure::TimedOut, "looking whether all is ready", late)
-    })??;
+    answer.map_err(|late| Error::fault(System::Database, Failure::TimedOut, "checking readiness", late))??;
     Ok("ready")
 }

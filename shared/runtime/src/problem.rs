@@ -1,15 +1,15 @@
-//! The one place where an error becomes an answer: `application/problem+json` (RFC 9457). Here, and only here, a
-//! failure is logged, with its cause.
+//! The one place where an error becomes an answer: `application/problem+json` (RFC 9457). Here, and only
+//! here, the error of a request is logged ([`RequestLog`]).
 
-use std::{error::Error as StdError, fmt::Write as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::Request,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderValue, Method, StatusCode,
+    HeaderValue, StatusCode,
     header::{
         ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
         WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -20,9 +20,12 @@ use messenger_core::{
     error::{Failure, System},
 };
 use serde_json::{Value, json};
-use uuid::Uuid;
+use tracing::Instrument as _;
 
-use crate::refusal;
+use crate::{
+    refusal,
+    request_log::{self, RequestLog},
+};
 
 /// The header that names a request in answers and logs.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
@@ -51,16 +54,15 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Names each request, turns what went wrong into an answer, and keeps answers out of caches.
-pub async fn answer(request: Request, next: Next) -> Response {
-    let id = request_id();
-    let asked = Asked::of(&request);
-    let mut response = next.run(request).await;
+/// Gives each request an id and a span, turns its error into an answer, and keeps answers out of caches.
+pub async fn answer(mut request: Request, next: Next) -> Response {
+    let log = RequestLog::attach(&mut request);
+    let mut response = next.run(request).instrument(log.span()).await;
     let failed = response.extensions_mut().remove::<Arc<Error>>();
     if let Some(error) = failed {
-        log(&error, response.status(), &id, &asked);
+        log.log(&error, response.status());
         let retry_after = retry_after(&error);
-        response = problem(response.status(), error.code(), &detail(&error), &id, members(&error));
+        response = problem(response.status(), error.code(), &detail(&error), log.id(), members(&error));
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -68,15 +70,10 @@ pub async fn answer(request: Request, next: Next) -> Response {
             response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
     } else if is_bare_error(&response) {
-        response = refusal(&response, &id, &asked);
+        response = refusal(&response, &log);
     }
-    complete(&mut response, &id);
+    complete(&mut response, log.id());
     response
-}
-
-/// A name for a request, in answers and logs.
-fn request_id() -> String {
-    Uuid::new_v4().simple().to_string()
 }
 
 /// Adds the headers that follow from the status, and those that every answer has.
@@ -91,36 +88,17 @@ fn complete(response: &mut Response, id: &str) {
             headers.entry(RETRY_AFTER).or_insert(HeaderValue::from(PAUSE.as_secs()));
         }
         StatusCode::PAYLOAD_TOO_LARGE => {
-            // The rest of the body is not read, so the connection cannot be used again: say so.
+            // The rest of the body is not read, so the connection cannot be used again.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         _ => {}
     }
-    // What a user may see is for nobody else, and not for later. Files say for themselves how long they last.
+    // An answer is for one user and one moment. Files set a lifetime of their own.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(id) {
-        // An answer from elsewhere has the id under which it is told of there.
+        // An answer of an upstream keeps the id under which the upstream logged it.
         headers.entry(REQUEST_ID).or_insert(id);
-    }
-}
-
-/// What the log says of a request. A query is left out, since it may hold a token.
-struct Asked {
-    method: Method,
-    /// The pattern of the route; `None` if there is no such route.
-    route: Option<MatchedPath>,
-    path: String,
-}
-
-impl Asked {
-    fn of(request: &Request) -> Self {
-        let route = request.extensions().get::<MatchedPath>().cloned();
-        Self { method: request.method().clone(), route, path: request.uri().path().to_owned() }
-    }
-
-    fn route(&self) -> &str {
-        self.route.as_ref().map_or("none", MatchedPath::as_str)
     }
 }
 
@@ -146,7 +124,7 @@ fn status(error: &Error) -> StatusCode {
     }
 }
 
-/// Whole seconds, at least one.
+/// Returns the value of `Retry-After`: whole seconds, at least one. Returns `None` if waiting does not help.
 fn retry_after(error: &Error) -> Option<u64> {
     let after = match error {
         Error::Busy { retry_after }
@@ -167,7 +145,7 @@ fn whole_seconds(after: Duration) -> u64 {
     (after.as_secs() + begun).max(1)
 }
 
-/// What the caller is told: never more than they can act on.
+/// Returns the `detail` for the caller: never more than they can act on.
 fn detail(error: &Error) -> String {
     match error {
         Error::Fault(fault) => match (fault.system, fault.failure) {
@@ -182,7 +160,7 @@ fn detail(error: &Error) -> String {
     }
 }
 
-/// What a problem document has beside its usual members (RFC 9457, "Extension Members").
+/// Returns the extension member of a problem document, if it has one (RFC 9457, "Extension Members").
 fn members(error: &Error) -> Option<(&'static str, Value)> {
     match error {
         Error::Invalid(problems) => {
@@ -209,10 +187,11 @@ fn problem(
     (status, [(CONTENT_TYPE, PROBLEM_JSON)], body.to_string()).into_response()
 }
 
-/// The answer to a connection whose request is not served, as it is written to the socket.
+/// Returns the answer to a connection whose request is not served, in the bytes of HTTP/1.1, and logs the
+/// refusal.
 pub(crate) fn raw(status: StatusCode, code: &str, detail: &str, retry_after: Option<Duration>) -> String {
-    let request_id = request_id();
-    tracing::info!(status = status.as_u16(), code, %request_id, "refused");
+    let request_id = request_log::new_id();
+    tracing::info!(status = status.as_u16(), code, %request_id, "request refused");
     let body = document(status, code, detail, &request_id).to_string();
     let later = retry_after.map(|after| format!("retry-after: {}\r\n", whole_seconds(after)));
     format!(
@@ -235,7 +214,7 @@ fn document(status: StatusCode, code: &str, detail: &str, id: &str) -> Value {
     })
 }
 
-/// Whether the router itself refused: no handler of ours answers so.
+/// Returns whether the router itself or an extractor of axum refused: handlers answer with problems.
 fn is_bare_error(response: &Response) -> bool {
     let status = response.status();
     let content_type = response.headers().get(CONTENT_TYPE);
@@ -243,54 +222,15 @@ fn is_bare_error(response: &Response) -> bool {
         && content_type.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
 }
 
-fn refusal(response: &Response, id: &str, asked: &Asked) -> Response {
+fn refusal(response: &Response, log: &RequestLog) -> Response {
     let status = response.status();
     let (code, detail) = refusal::words(status);
-    log_refusal(asked, status, code, id, "");
-    let mut answer = problem(status, code, detail, id, None);
+    log.log_refusal(status, code, "");
+    let mut answer = problem(status, code, detail, log.id(), None);
     for (name, value) in response.headers() {
         if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
             answer.headers_mut().append(name, value.clone());
         }
     }
     answer
-}
-
-fn log(error: &Error, status: StatusCode, request_id: &str, asked: &Asked) {
-    if status.is_server_error() {
-        let (request, cause) = (format!("{} {}", asked.method, asked.path), causes(error));
-        tracing::error!(status = status.as_u16(), %request_id, request, cause, "failed");
-    } else if tracing::enabled!(tracing::Level::INFO) {
-        log_refusal(asked, status, error.code(), request_id, &wrong_fields(error));
-    }
-}
-
-/// One line for each request that is refused, by which an operator finds what a client reports. It names fields, and holds
-/// nothing that the client sent.
-fn log_refusal(asked: &Asked, status: StatusCode, code: &str, request_id: &str, fields: &str) {
-    let (method, route) = (asked.method.as_str(), asked.route());
-    let fields = (!fields.is_empty()).then_some(fields);
-    tracing::info!(status = status.as_u16(), code, %request_id, method, route, fields, "refused");
-}
-
-/// The fields that are wrong, at most five.
-fn wrong_fields(error: &Error) -> String {
-    let Error::Invalid(problems) = error else { return String::new() };
-    let pointers: Vec<_> = problems.iter().take(5).map(|problem| problem.pointer.as_str()).collect();
-    pointers.join(" ")
-}
-
-/// The error and all that is behind it, in one line.
-fn causes(error: &Error) -> String {
-    let mut line = error.to_string();
-    let mut next = match error {
-        Error::Fault(fault) => fault.source(),
-        other => other.source(),
-    };
-    while let Some(cause) = next {
-        // Writing to a String cannot fail.
-        let _ = write!(line, ": {cause}");
-        next = cause.source();
-    }
-    line
 }

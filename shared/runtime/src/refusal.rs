@@ -1,4 +1,5 @@
-//! Requests that no handler has seen: the words for each status, also where hyper cannot parse the request at all.
+//! Refusals of requests that no handler has seen: their words for each status, and their place in hyper's
+//! answers.
 
 use std::{
     io::{self, IoSlice},
@@ -11,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::problem::{self, REQUEST_ID};
 
-/// The code and the detail of a refusal that says nothing but its status.
+/// Returns the code and the detail for a refusal that has only a status.
 pub(crate) fn words(status: StatusCode) -> (&'static str, &'static str) {
     match status {
         StatusCode::NOT_FOUND => ("not_found", "there is nothing at this path"),
@@ -51,35 +52,36 @@ pub(crate) fn words(status: StatusCode) -> (&'static str, &'static str) {
     }
 }
 
-/// The socket of an HTTP connection. What hyper itself answers, with an empty body, to a request that it cannot parse, is
-/// replaced by a problem.
+/// The socket of an HTTP connection. It replaces the answer that hyper itself gives, with an empty body, to a
+/// request that it cannot parse, by a problem.
 ///
-/// This is done for the first bytes that are written, which are always the head of an answer. Later bytes may be those of
-/// a file that looks like one.
-pub(crate) struct Refusing<S> {
+/// Only the first bytes that are written are replaced, which are always the head of an answer. Later bytes
+/// may be those of a file that looks like one.
+pub(crate) struct ReplaceRefusals<S> {
     socket: S,
     state: State,
 }
 
 enum State {
     /// Nothing is written yet.
-    Fresh,
-    /// So much of a problem is still to be written, in place of the bytes that hyper writes.
+    Start,
+    /// The bytes of a problem that are still to be written in place of those of hyper.
     Replacing(Vec<u8>),
-    /// All else is passed on.
+    /// All bytes are passed on.
     Passing,
 }
 
-impl<S> Refusing<S> {
+impl<S> ReplaceRefusals<S> {
     pub(crate) fn new(socket: S) -> Self {
-        Self { socket, state: State::Fresh }
+        Self { socket, state: State::Start }
     }
 }
 
-impl<S: AsyncWrite + Unpin> Refusing<S> {
-    /// Decides about the first bytes. `None`: they are to be passed on.
+impl<S: AsyncWrite + Unpin> ReplaceRefusals<S> {
+    /// Decides about the first bytes, and writes the problem in their place. Returns `None` if they are to be
+    /// passed on.
     fn poll_replace(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Option<io::Result<usize>>> {
-        if matches!(self.state, State::Fresh) {
+        if matches!(self.state, State::Start) {
             self.state = replacement(bytes).map_or(State::Passing, State::Replacing);
         }
         let State::Replacing(rest) = &mut self.state else { return Poll::Ready(None) };
@@ -95,7 +97,8 @@ impl<S: AsyncWrite + Unpin> Refusing<S> {
     }
 }
 
-/// The whole answer in place of a refusal of hyper's; `None` if this is none. Every answer of ours has a request id.
+/// Returns the answer that replaces a refusal by hyper; `None` for any other answer. Answers of this service
+/// have a request id.
 fn replacement(answer: &[u8]) -> Option<Vec<u8>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut parsed = httparse::Response::new(&mut headers);
@@ -109,7 +112,7 @@ fn replacement(answer: &[u8]) -> Option<Vec<u8>> {
     Some(problem::raw(status, code, detail, None).into_bytes())
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Refusing<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ReplaceRefusals<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -119,7 +122,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Refusing<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Refusing<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ReplaceRefusals<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -165,10 +168,10 @@ mod tests {
     const BARE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     const OURS: &[u8] = b"HTTP/1.1 404 Not Found\r\nx-request-id: 1\r\ncontent-length: 0\r\n\r\n";
 
-    /// What arrives when these pieces are written by a socket that takes a few bytes at once.
+    /// Writes pieces to a socket that takes a few bytes at once. Returns the bytes that arrive.
     async fn written(pieces: &[&[u8]]) -> String {
         let (near, mut far) = duplex(7);
-        let mut socket = Refusing::new(near);
+        let mut socket = ReplaceRefusals::new(near);
         let read = tokio::spawn(async move {
             let mut text = String::new();
             far.read_to_string(&mut text).await.map(|_| text)
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_of_hyper_becomes_a_problem() {
+    async fn a_refusal_by_hyper_becomes_a_problem() {
         let text = written(&[BARE]).await;
         assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{text}");
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_of_ours_and_what_follows_them_stay_as_they_are() {
+    async fn answers_of_this_service_and_later_bytes_stay_as_they_are() {
         let file = [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), BARE, b"the file goes on"];
         for pieces in [&[OURS, BARE][..], &file, &[b"HTTP/1.1 4", BARE], &[b"", OURS, BARE]] {
             assert_eq!(written(pieces).await.as_bytes(), pieces.concat());

@@ -1,5 +1,4 @@
-//! Serving routes: on a socket with graceful shutdown, or to the Lambda runtime. One binary, no difference for a
-//! handler.
+//! Serving routes: on a socket with graceful shutdown, or to the Lambda runtime. Handlers see no difference.
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
@@ -17,11 +16,12 @@ use crate::{App, Config, connections::Connections, limits, logging, probes, prob
 
 /// Largest body of a request that is no upload.
 const BODY_MAX: usize = 1 << 20;
-/// How long requests that are being answered may still take at shutdown.
+/// Time limit at shutdown for requests that are being answered.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What a page may send beside the headers that every page may: what we read, and what libraries add to each call. The
-/// satellites' token is not for pages, which everybody can read.
+/// The headers that a page may send beside those that CORS always allows: those that the service reads, and
+/// those that libraries add to each call. The service token is not among them, since everybody can read a
+/// page.
 const ALLOWED_HEADERS: [HeaderName; 8] = [
     header::AUTHORIZATION,
     header::CACHE_CONTROL,
@@ -33,17 +33,17 @@ const ALLOWED_HEADERS: [HeaderName; 8] = [
     HeaderName::from_static("x-requested-with"),
 ];
 
-/// How a function answers on Lambda. A socket streams anyway.
+/// The form of responses on Lambda. A socket always streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseMode {
-    /// In one piece: cheaper and quicker to the first byte.
+    /// In one piece, which is cheaper and has a shorter time to the first byte.
     Buffered,
-    /// As they come, in response streaming mode.
+    /// In response streaming mode.
     Streaming,
 }
 
-/// `main` of a function: reads the configuration, composes, serves.
-pub fn main_with(routes: Router<App>, answers: ResponseMode) -> ExitCode {
+/// Runs a function: reads the configuration, composes and serves. This is the `main` of every function.
+pub fn main_with(routes: Router<App>, mode: ResponseMode) -> ExitCode {
     let config = match Config::from_env() {
         Ok(config) => config,
         Err(error) => {
@@ -53,7 +53,7 @@ pub fn main_with(routes: Router<App>, answers: ResponseMode) -> ExitCode {
     };
     logging::start(&config.log_level, config.production);
     config.log_notices();
-    match run(routes, answers, config) {
+    match run(routes, mode, config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -63,21 +63,18 @@ pub fn main_with(routes: Router<App>, answers: ResponseMode) -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(routes: Router<App>, answers: ResponseMode, config: Config) -> anyhow::Result<()> {
+async fn run(routes: Router<App>, mode: ResponseMode, config: Config) -> anyhow::Result<()> {
     let app = App::compose(config)?;
-    serve(routes, answers, app).await
+    serve(routes, mode, app).await
 }
 
 /// Serves routes until the process is asked to end.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the Lambda runtime says that it is there by this variable alone"
-)]
-pub async fn serve(routes: Router<App>, answers: ResponseMode, app: App) -> anyhow::Result<()> {
+#[expect(clippy::disallowed_methods, reason = "this variable is the only sign of the Lambda runtime")]
+pub async fn serve(routes: Router<App>, mode: ResponseMode, app: App) -> anyhow::Result<()> {
     let service = stack(routes, &app);
     log_sign_in(&app.config);
     if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok() {
-        let ended = match answers {
+        let ended = match mode {
             ResponseMode::Buffered => lambda_http::run(service).await,
             ResponseMode::Streaming => lambda_http::run_with_streaming_response(service).await,
         };
@@ -87,28 +84,30 @@ pub async fn serve(routes: Router<App>, answers: ResponseMode, app: App) -> anyh
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address} (HOST and PORT)"))?;
-    tracing::info!(host = %address.ip(), port = address.port(), "listening");
+    tracing::info!(host = %address.ip(), port = address.port(), "server started");
     on_socket(service, listener, &app).await
 }
 
 fn log_sign_in(config: &Config) {
     if config.hub_secret_key.is_some() {
-        tracing::info!("sign-in with tokens of the Hub (single sign-on) is on");
+        tracing::info!("single sign-on is on: tokens of the Hub are accepted");
     } else {
         tracing::warn!(
-            "sign-in with tokens of the Hub (single sign-on) is off: HUB_SECRET_KEY is not set, and only tokens of this \
-             service are accepted"
+            "single sign-on is off: HUB_SECRET_KEY is not set, so only tokens of this service are accepted"
         );
     }
 }
 
-/// Everything around the routes: limits, errors as problems, CORS.
+/// Puts the middleware around the routes: limits, errors as problems, spans, CORS.
 pub fn stack(routes: Router<App>, app: &App) -> Router {
     routes
         .merge(probes::routes())
         .method_not_allowed_fallback(|| async { http::StatusCode::METHOD_NOT_ALLOWED })
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(middleware::from_fn_with_state(app.config.limits.pace(), limits::body::pace))
+        .layer(middleware::from_fn_with_state(
+            app.config.limits.minimum_rate(),
+            limits::body::enforce_minimum_rate,
+        ))
         .layer(middleware::from_fn(problem::answer))
         .layer(cors(&app.config))
         .with_state(app.clone())
@@ -123,8 +122,8 @@ pub(crate) async fn on_socket(service: Router, listener: TcpListener, app: &App)
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => connections.serve(socket, peer.ip()),
                 Err(error) => {
-                    // Out of file descriptors, or the client is gone already: neither ends the server.
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    // No file descriptors are left, or the client is gone already: neither ends the server.
+                    tracing::warn!(%error, "accepting a connection failed");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
@@ -133,13 +132,13 @@ pub(crate) async fn on_socket(service: Router, listener: TcpListener, app: &App)
         }
     }
     drop(listener);
-    tracing::info!("shutting down");
+    tracing::info!("server stops");
     app.messenger.broker().shut_down();
     if timeout(GRACE, connections.end()).await.is_err() {
-        tracing::warn!("some requests were still being answered");
+        tracing::warn!("server stops before all requests are answered");
     }
     if timeout(GRACE, app.messenger.drain_background()).await.is_err() {
-        tracing::warn!("some deliveries were still under way: a worker goes on with them");
+        tracing::warn!("server stops before all deliveries have ended: a worker continues them");
     }
     Ok(())
 }

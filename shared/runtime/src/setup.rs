@@ -1,4 +1,4 @@
-//! What has to be true before anything works: the schema, and our registration with the homeserver.
+//! Setup: the schema, and the registration with the homeserver.
 
 use std::time::Duration;
 
@@ -15,20 +15,21 @@ use crate::{App, Config, app};
 
 /// Pause between attempts.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Time limit of the first attempt, for which the worker's other work waits.
+/// Time limit of the first attempt. The worker's other tasks wait for it.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(10);
-/// Time limit for the service to answer where a Conduit is to push. Perhaps only the homeserver reaches it there.
+/// Time limit for the service to answer at `APPSERVICE_URL`. Perhaps only the homeserver reaches that
+/// address.
 const LISTENER_WAIT: Duration = Duration::from_mins(1);
 const LISTENER_PAUSE: Duration = Duration::from_millis(500);
-const FAILED: &str = "the homeserver cannot be bootstrapped";
+const FAILED: &str = "bootstrapping the homeserver failed";
 
 /// Migrates the database.
 pub async fn database(config: &Config) -> anyhow::Result<()> {
-    migrate(&config.database_url).await.context("the database cannot be migrated")
+    migrate(&config.database_url).await.context("migrating the database failed")
 }
 
-/// Registers us with the homeserver, and stores where reading its stream begins. A Conduit pushes only if the service
-/// answers already; otherwise the worker sees to that.
+/// Registers the service with the homeserver, and stores the sync token to start from. Conduit is registered
+/// with push only if the service answers already; otherwise the worker completes the registration.
 pub async fn homeserver(app: &App) -> anyhow::Result<()> {
     let worker = Uuid::new_v4().simple().to_string();
     let pushes = begin(app, &worker).await?;
@@ -41,30 +42,30 @@ pub async fn homeserver(app: &App) -> anyhow::Result<()> {
     }
     tracing::info!(
         url = app.config.appservice_url,
-        "registered without push: the service does not answer at APPSERVICE_URL yet. A worker completes the registration \
-         when it does"
+        "registered without push: the service does not answer at APPSERVICE_URL yet; a worker completes the registration"
     );
     Ok(())
 }
 
-/// Registers us, without push at a Conduit that does not know us yet, and stores the position from which the homeserver's
-/// stream is read: nothing that is pushed in vain later can be missed. Returns whether the homeserver pushes.
+/// Registers the service and stores the sync token to start from, so that reconciliation finds all events
+/// that are pushed in vain later. A Conduit that does not know the service yet is registered without push.
+/// Returns whether the homeserver pushes.
 async fn begin(app: &App, worker: &str) -> anyhow::Result<bool> {
     let config = &app.config;
     let (homeserver, admin) = (app::homeserver(config), app::administrator(config));
     let pushes = bootstrap_without_push(&homeserver, &registration(config), &admin).await.context(FAILED)?;
-    app.messenger.reconcile().begin(worker).await.context("the homeserver's stream cannot be read")?;
+    app.messenger.reconcile().begin(worker).await.context("storing the first sync token failed")?;
     Ok(pushes)
 }
 
-/// Tells the homeserver where to push.
+/// Registers the service with push.
 async fn start_push(app: &App) -> anyhow::Result<()> {
     let config = &app.config;
     let (homeserver, admin) = (app::homeserver(config), app::administrator(config));
     bootstrap(&homeserver, &registration(config), &admin).await.context(FAILED)
 }
 
-/// The registration file that Synapse reads (`app_service_config_files`). Has both tokens in it.
+/// Returns the registration file for Synapse (`app_service_config_files`). It contains both tokens.
 pub fn registration_file(config: &Config) -> String {
     registration::yaml(&registration(config))
 }
@@ -80,7 +81,7 @@ fn registration(config: &Config) -> Registration {
     }
 }
 
-/// Tries until the database is ready.
+/// Migrates the database; repeats it until it succeeds.
 pub async fn database_patiently(config: &Config) {
     while let Err(error) = database(config).await {
         tracing::error!("{error:#}");
@@ -88,13 +89,13 @@ pub async fn database_patiently(config: &Config) {
     }
 }
 
-/// Registers us with the homeserver in the background, however long that takes: the service works without it. Returns after
-/// the first attempt, so that what needs the homeserver mostly finds it ready.
+/// Registers the service with the homeserver in the background, and repeats it until it succeeds: the service
+/// works without. Returns after the first attempt, so that later tasks mostly find the homeserver ready.
 pub async fn homeserver_in_background(app: &App, worker: &str) {
     let (app, worker) = (app.clone(), worker.to_owned());
     let (attempted, first) = oneshot::channel();
     tokio::spawn(async move { register(&app, &worker, attempted).await });
-    // It ends otherwise only with the sender, at the end of the first attempt.
+    // The receiver ends when the sender is dropped, at the end of the first attempt.
     let _ = timeout(FIRST_ATTEMPT, first).await;
 }
 
@@ -117,24 +118,21 @@ async fn register(app: &App, worker: &str, attempted: oneshot::Sender<()>) {
     }
 }
 
-/// Waits until the service answers where the homeserver is to push, but not for ever.
+/// Waits until the service answers at `APPSERVICE_URL`, for at most [`LISTENER_WAIT`].
 async fn listener(app: &App) {
     let registration = registration(&app.config);
     let deadline = Instant::now() + LISTENER_WAIT;
     while !registration.is_answered().await {
         if Instant::now() > deadline {
             let url = &app.config.appservice_url;
-            tracing::warn!(
-                url,
-                "the service does not answer at APPSERVICE_URL: the homeserver pushes there nevertheless"
-            );
+            tracing::warn!(url, "registering push although the service does not answer at APPSERVICE_URL");
             return;
         }
         sleep(LISTENER_PAUSE).await;
     }
 }
 
-/// Logs a failure once, however often it is met again.
+/// Logs each failure once, not at each repetition.
 #[derive(Default)]
 struct Failures {
     last: String,

@@ -1,9 +1,10 @@
-//! Streams without the cost of an HTTP connection.
+//! Event streams on a bare socket, without the memory of an HTTP connection.
 //!
-//! A stream is one request and one answer that lasts for hours. An HTTP connection keeps two buffers of 8 KiB each for
-//! what may come next; nothing comes next. So a connection that begins with the request for a stream is answered here:
-//! the same routes answer it, and then there is only a socket and what is written to it. All other connections (and a
-//! stream that comes second on a connection, as from a proxy) are served by hyper.
+//! A stream is one request and one response that lasts for hours. An HTTP connection of hyper keeps two
+//! buffers of 8 KiB for the next request, which never comes. So a connection whose first request is for a
+//! stream is answered here: by the same routes, but the response is written to the socket directly. Hyper
+//! serves all other connections, and a stream that is not the first request of its connection (as from a
+//! proxy).
 
 mod response;
 
@@ -19,7 +20,7 @@ use self::response::{Framing, end_of_head, head, is_event_stream, pass_on};
 
 /// Answers the one request of a connection, however long that takes.
 pub(crate) async fn answer(mut socket: TcpStream, request: Request, routes: Router) -> io::Result<()> {
-    // What is needed until the answer begins is given back before it lasts.
+    // The memory of opening the stream is released before the stream lasts.
     let opening = Box::pin(open(&mut socket, request, routes)).await?;
     match opening {
         Some((body, framing)) => pass_on(socket, body, framing).await,
@@ -27,7 +28,8 @@ pub(crate) async fn answer(mut socket: TcpStream, request: Request, routes: Rout
     }
 }
 
-/// Writes the answer's head. Returns the body and its framing if it is a stream; any other body is written, too.
+/// Writes the head of the response. Returns the body and its framing if it is a stream; any other body is
+/// written, too.
 async fn open(
     socket: &mut TcpStream,
     request: Request,

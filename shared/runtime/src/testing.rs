@@ -1,10 +1,12 @@
-//! The service without a socket, for tests of the wire: requests go straight into the [`stack`], on ports that the test
-//! brings.
+//! The service without a socket, for wire tests: requests go straight into the [`stack`], on the ports of the
+//! test.
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
     reason = "tests end with a panic: this is for them only"
 )]
+
+mod log;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -27,15 +29,17 @@ use tower::ServiceExt as _;
 
 use crate::{App, Config, auth::HUB_ISSUER, serve::on_socket, stack};
 
+pub use log::Log;
+
 /// The default of `MESSENGER_SERVICE_TOKEN`.
 pub const SERVICE_TOKEN: &str = "messenger-service-token-dev";
 /// `HUB_SECRET_KEY` of tests.
 pub const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
-/// When tokens of tests end: 2100-01-01T00:00:00Z. Tokens are checked against the clock on the wall.
+/// The expiry of tokens of tests: 2100-01-01T00:00:00Z. Tokens are checked against the system's clock.
 pub const EXPIRY: i64 = 4_102_444_800;
-/// How long an answer may take on a busy machine.
+/// Time limit of an answer on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Headers that every answer has: they have tests of their own.
+/// Headers that every answer has; other tests check them.
 const EVERYWHERE: [&str; 5] = [
     "access-control-allow-origin",
     "access-control-expose-headers",
@@ -44,17 +48,18 @@ const EVERYWHERE: [&str; 5] = [
     "x-content-type-options",
 ];
 
-/// Routes in their stack.
+/// Routes in their stack, called without a socket.
 #[derive(Clone)]
 pub struct Wire(Router);
 
-/// An answer as tests compare it: status, the headers that not every answer has, and the body.
+/// An answer in the form that tests compare: the status, the headers that not every answer has, and the body.
 #[derive(Debug, Clone, Serialize)]
 pub struct TestResponse {
     /// The status.
     pub status: u16,
     headers: BTreeMap<String, String>,
-    /// JSON, or text. A `request_id` that is that of the header `X-Request-Id` is replaced by these words.
+    /// JSON, or text. A `request_id` that equals the header `X-Request-Id` is replaced by `[that of the
+    /// header]`.
     pub body: Value,
     /// All headers.
     #[serde(skip)]
@@ -62,17 +67,17 @@ pub struct TestResponse {
 }
 
 impl Wire {
-    /// With the configuration of development.
-    pub fn new(routes: Router<App>, ports: Ports) -> Self {
+    /// Composes the routes with the configuration of development.
+    pub fn new(routes: Router<App>, ports: impl Into<Ports>) -> Self {
         Self::configured(routes, ports, &[])
     }
 
-    /// With some variables of the environment.
-    pub fn configured(routes: Router<App>, ports: Ports, variables: &[(&str, &str)]) -> Self {
-        Self(stack(routes, &App::with(ports, config(variables))))
+    /// Composes the routes with these variables of the environment.
+    pub fn configured(routes: Router<App>, ports: impl Into<Ports>, variables: &[(&str, &str)]) -> Self {
+        Self(stack(routes, &App::with(ports.into(), config(variables))))
     }
 
-    /// Sends a request, and leaves the answer's body to be read: a stream does not end.
+    /// Sends a request. Returns the response with its body unread, since the body of a stream does not end.
     pub async fn open(&self, request: request::Builder, body: impl Into<Body>) -> Response {
         let request = request.body(body.into()).expect("a request");
         self.0.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
@@ -83,7 +88,7 @@ impl Wire {
         TestResponse::read(self.open(request, body).await).await
     }
 
-    /// Sends a request without a body.
+    /// Sends a request without a body and reads the answer.
     pub async fn ask(&self, request: request::Builder) -> TestResponse {
         self.call(request, Body::empty()).await
     }
@@ -95,7 +100,7 @@ impl TestResponse {
         let bytes = to_bytes(body, usize::MAX).await.expect("the body can be read");
         let text = String::from_utf8(bytes.to_vec()).expect("the body is text");
         let kind = parts.headers.get(CONTENT_TYPE);
-        // The answer to `HEAD` has no body.
+        // A response to `HEAD` has no body.
         let is_json = !text.is_empty() && kind.is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
         let mut body =
             if is_json { serde_json::from_str(&text).expect("the body is JSON") } else { Value::from(text) };
@@ -114,9 +119,13 @@ impl TestResponse {
     }
 }
 
-/// Serves routes on a socket of this machine, for tests of what happens before a request is one.
-pub async fn listening(routes: Router<App>, ports: Ports, variables: &[(&str, &str)]) -> SocketAddr {
-    let app = App::with(ports, config(variables));
+/// Serves routes on a socket of this machine, for tests of connections. Returns its address.
+pub async fn listening(
+    routes: Router<App>,
+    ports: impl Into<Ports>,
+    variables: &[(&str, &str)],
+) -> SocketAddr {
+    let app = App::with(ports.into(), config(variables));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let service = stack(routes, &app);
@@ -124,14 +133,14 @@ pub async fn listening(routes: Router<App>, ports: Ports, variables: &[(&str, &s
     address
 }
 
-/// A connection to which these bytes were written.
+/// Connects and writes these bytes. Returns the connection.
 pub async fn connected(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(address).await.expect("a connection");
     socket.write_all(bytes).await.expect("it takes the bytes");
     socket
 }
 
-/// Everything that comes on a connection until the other side closes it.
+/// Reads a connection until the other side closes it. Returns the text that was read.
 pub async fn to_end(mut socket: TcpStream) -> String {
     let mut bytes = Vec::new();
     let read = timeout(PATIENCE, socket.read_to_end(&mut bytes)).await.expect("it is closed in time");
@@ -140,14 +149,15 @@ pub async fn to_end(mut socket: TcpStream) -> String {
     String::from_utf8(bytes).expect("it is text")
 }
 
-/// Writes bytes on a connection of their own and reads until it is closed.
+/// Writes bytes on a new connection and reads until it is closed.
 pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     to_end(connected(address, bytes).await).await
 }
 
-/// The configuration of development, but for these variables.
+/// Returns the configuration of development, changed by these variables.
 pub fn config(variables: &[(&str, &str)]) -> Config {
-    let given = |name: &str| variables.iter().find(|(given, _)| *given == name).map(|(_, value)| *value);
+    let changed =
+        |name: &str| variables.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
     Config::read(|name| {
         let usual = match name {
             "DATABASE_URL" => Some("postgres://nobody@nowhere/nothing"),
@@ -155,12 +165,12 @@ pub fn config(variables: &[(&str, &str)]) -> Config {
             "ENVIRONMENT" => Some("development"),
             _ => None,
         };
-        given(name).or(usual).map(str::to_owned)
+        changed(name).or(usual).map(str::to_owned)
     })
     .expect("the configuration is good")
 }
 
-/// The Hub's token of a user of tenant 1.
+/// Returns a token of the Hub for a user of tenant 1.
 pub fn token(sub: &str) -> String {
     let claims = json!({
         "sub": sub, "role": "user", "tenant_id": 1, "display_name": format!("Name von {sub}"), "iss": HUB_ISSUER,
@@ -169,12 +179,12 @@ pub fn token(sub: &str) -> String {
     signed(&claims, HUB_SECRET_KEY)
 }
 
-/// The same as the value of `Authorization`.
+/// Returns the same token as the value of `Authorization`.
 pub fn bearer(sub: &str) -> String {
     format!("Bearer {}", token(sub))
 }
 
-/// A token with these claims and this key.
+/// Returns a token with these claims, signed with this key.
 pub fn signed(claims: &Value, key: &str) -> String {
     encode(&Header::default(), claims, &EncodingKey::from_secret(key.as_bytes())).expect("a token")
 }

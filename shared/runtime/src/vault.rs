@@ -1,5 +1,5 @@
-//! Keeps the passwords of other Matrix clients: AES-256-GCM (NIST SP 800-38D), with a key that HKDF-SHA256 (RFC 5869)
-//! derives from `SECRET_KEY`.
+//! The vault: encrypts the passwords for other Matrix clients with AES-256-GCM (NIST SP 800-38D). HKDF-SHA256
+//! (RFC 5869) derives the key from `SECRET_KEY`.
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
@@ -9,11 +9,11 @@ use aws_lc_rs::{
 };
 use messenger_core::{Error, Result, external::Sealed, id::HubUserId, port::Vault};
 
-/// Tells these keys from all others that are derived from the same secret.
+/// The salt that separates these keys from all others that are derived from the same secret.
 const SALT: &[u8] = b"messenger-service/external-access/v1";
 const KEY: &[u8] = b"aes-256-gcm";
 const KEY_ID: &[u8] = b"key-id";
-/// 150 bits; people have to type them, so nothing that looks like something else.
+/// 150 bits. People type passwords, so the alphabet has no characters that look alike.
 const PASSWORD_LENGTH: usize = 30;
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
@@ -32,7 +32,7 @@ impl KeyType for Length {
 }
 
 impl KeyVault {
-    /// Derives the key.
+    /// Derives the key and its id.
     pub(crate) fn new(secret_key: &str) -> Result<Self> {
         let prk = Salt::new(HKDF_SHA256, SALT).extract(secret_key.as_bytes());
         let key: [u8; 32] = derived(&prk, KEY).map_err(failed)?;
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_is_opened_for_its_user_with_its_key_only() {
+    fn a_sealed_secret_is_opened_for_its_user_with_its_key_only() {
         let vault = KeyVault::new("a secret").unwrap();
         let sealed = vault.seal(&anna(), "pässword").unwrap();
         assert!(!sealed.bytes.windows(4).any(|window| window == b"word"));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sealed_or_made_up_twice_alike() {
+    fn sealing_twice_differs_and_so_do_generated_passwords() {
         let vault = KeyVault::new("a secret").unwrap();
         assert_ne!(vault.seal(&anna(), "p").unwrap().bytes, vault.seal(&anna(), "p").unwrap().bytes);
         let (one, other) = (vault.password().unwrap(), vault.password().unwrap());

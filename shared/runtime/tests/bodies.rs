@@ -1,4 +1,4 @@
-//! Bodies on raw sockets: what is slow, endless, or comes without credentials.
+//! Bodies on raw sockets: slow ones, endless ones, and those without credentials.
 
 use std::{
     net::SocketAddr,
@@ -18,7 +18,7 @@ use axum::{
 use futures::stream;
 use messenger_runtime::{
     App,
-    caller::Caller,
+    caller::Authenticated,
     fields::SMALL_BODY_MAX,
     testing::{bearer, connected, exchange, listening, to_end},
 };
@@ -31,10 +31,10 @@ use tokio::{
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// `/open` and `/small` read a body from anybody, `/closed` from a user.
+/// Routes: `/open` and `/small` read a body without credentials, `/closed` that of a user.
 fn routes() -> Router<App> {
     let length = |body: Bytes| async move { body.len().to_string() };
-    let closed = |_: Caller, body: Bytes| async move { body.len().to_string() };
+    let closed = |_: Authenticated, body: Bytes| async move { body.len().to_string() };
     Router::new()
         .route("/open", post(length))
         .route("/small", post(length).layer(DefaultBodyLimit::max(SMALL_BODY_MAX)))
@@ -43,10 +43,10 @@ fn routes() -> Router<App> {
 
 async fn server(variables: &[(&str, &str)]) -> SocketAddr {
     let messenger = messenger().build();
-    listening(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock), variables).await
+    listening(routes(), &messenger, variables).await
 }
 
-/// The head of a request with a body of this length.
+/// Returns the head of a request with a body of this length.
 fn head(path: &str, length: usize, more: &str) -> Vec<u8> {
     format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: {length}\r\n{more}\r\n").into_bytes()
 }
@@ -71,7 +71,7 @@ async fn a_body_that_makes_no_progress_is_408_and_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_trickle_is_no_progress_and_a_slow_body_is_one() {
+async fn a_body_below_the_minimum_rate_is_refused_and_a_slow_one_is_read() {
     let address = server(&[("LIMIT_BODY_SECONDS", "3"), ("LIMIT_BODY_BYTES_PER_SECOND", "1000")]).await;
     let trickle = async {
         let mut socket = connected(address, &head("/open", 1000, "")).await;
@@ -93,9 +93,9 @@ async fn a_trickle_is_no_progress_and_a_slow_body_is_one() {
 }
 
 #[tokio::test]
-async fn who_shows_no_credentials_is_refused_before_the_body_is_read() {
+async fn a_request_without_credentials_is_refused_before_its_body_is_read() {
     let address = server(&[]).await;
-    // Nothing of the body comes, and nobody waits for it.
+    // No byte of the body is sent, and the answer comes nevertheless.
     assert!(exchange(address, &head("/closed", 1 << 20, "")).await.starts_with("HTTP/1.1 401 "));
     let wrong = head("/closed", 1 << 20, "authorization: Bearer x.y.z\r\n");
     assert!(exchange(address, &wrong).await.starts_with("HTTP/1.1 401 "));
@@ -105,7 +105,7 @@ async fn who_shows_no_credentials_is_refused_before_the_body_is_read() {
 }
 
 #[tokio::test]
-async fn a_body_that_anybody_may_send_is_small() {
+async fn a_body_without_credentials_is_small() {
     let address = server(&[]).await;
     let fits = [head("/small", SMALL_BODY_MAX, "connection: close\r\n"), vec![b'x'; SMALL_BODY_MAX]].concat();
     assert!(exchange(address, &fits).await.ends_with("\r\n\r\n16384"));
@@ -125,38 +125,37 @@ async fn a_body_that_anybody_may_send_is_small() {
     assert!(written.await, "it is cut off");
 }
 
-/// Says when it is dropped.
-struct Told(Arc<AtomicBool>);
+/// A value that signals its drop.
+struct DropSignal(Arc<AtomicBool>);
 
-impl Drop for Told {
+impl Drop for DropSignal {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_of_an_answer_is_given_up() {
+async fn a_client_that_reads_nothing_of_an_answer_is_disconnected() {
     let gone = Arc::new(AtomicBool::new(false));
-    let told = gone.clone();
+    let signal = gone.clone();
     let endless = move || {
-        let told = Told(told.clone());
+        let signal = DropSignal(signal.clone());
         async move {
             let piece = Bytes::from(vec![b'x'; 65_536]);
             let pieces = stream::repeat_with(move || {
-                let _told = &told;
+                let _signal = &signal;
                 Ok::<_, std::convert::Infallible>(piece.clone())
             });
             Body::from_stream(pieces)
         }
     };
     let messenger = messenger().build();
-    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
     let routes = Router::new().route("/endless", get(endless));
-    let address = listening(routes, ports, &[("LIMIT_WRITE_SECONDS", "1")]).await;
+    let address = listening(routes, &messenger, &[("LIMIT_WRITE_SECONDS", "1")]).await;
     let socket: TcpStream = connected(address, b"GET /endless HTTP/1.1\r\nhost: h\r\n\r\n").await;
     let begun = Instant::now();
     while !gone.load(Ordering::SeqCst) {
-        assert!(begun.elapsed() < PATIENCE, "it is held for ever");
+        assert!(begun.elapsed() < PATIENCE, "the connection is still held");
         sleep(Duration::from_millis(50)).await;
     }
     drop(socket);

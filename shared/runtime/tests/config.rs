@@ -1,5 +1,5 @@
-//! The configuration: everything that is wrong is said at once, and production takes no secret that is none.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+//! The configuration: all errors are reported at once, and production accepts only strong secrets.
+#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use messenger_core::id::TenantId;
 use messenger_runtime::{Config, config::ConfigError};
 
 const DATABASE_URL: (&str, &str) = ("DATABASE_URL", "postgres://messenger@localhost/messenger");
-/// As strong as production wants them.
+/// A secret that production accepts.
 const SECRET: &str = "7f1a3e9c5b20d84681f6a2c9e07b35d4";
 const OTHER_SECRET: &str = "c84e02b97a6d15f33d90b7e1486fa25c";
 const PUBLISHED: [(&str, &str); 3] = [
@@ -18,11 +18,11 @@ const PUBLISHED: [(&str, &str); 3] = [
 
 /// Reads these variables and no others.
 fn read_bare(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-    let of = |name: &str| variables.iter().rfind(|(given, _)| *given == name);
+    let of = |name: &str| variables.iter().rfind(|(variable, _)| *variable == name);
     Config::read(|name| of(name).map(|(_, value)| (*value).to_owned()))
 }
 
-/// Reads these variables, in development unless they say otherwise.
+/// Reads these variables, in development unless they set another environment.
 fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     read_bare(&[&[("ENVIRONMENT", "development")], variables].concat())
 }
@@ -35,7 +35,7 @@ fn problems(variables: &[(&str, &str)]) -> String {
     read(&[&[DATABASE_URL], variables].concat()).err().map_or_else(String::new, |error| error.to_string())
 }
 
-/// Production as it should be, but for these variables.
+/// Reads a correct configuration of production, changed by these variables.
 fn production(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let good = [
         DATABASE_URL,
@@ -50,15 +50,15 @@ fn problems_of_production(variables: &[(&str, &str)]) -> String {
     production(variables).err().map_or_else(String::new, |error| error.to_string())
 }
 
-/// The problems without `ENVIRONMENT`.
-fn problems_of_nowhere(variables: &[(&str, &str)]) -> String {
+/// Returns the problems without `ENVIRONMENT`.
+fn problems_without_environment(variables: &[(&str, &str)]) -> String {
     read_bare(&[&[DATABASE_URL], variables].concat())
         .err()
         .map_or_else(String::new, |error| error.to_string())
 }
 
 #[test]
-fn the_defaults_are_those_of_the_seed() {
+fn the_defaults_are_those_of_the_integration_document() {
     let config = good(&[]);
     assert_eq!(config.database_url, "postgres://messenger@localhost/messenger");
     assert_eq!(config.secret_key, "messenger-dev-secret");
@@ -70,7 +70,7 @@ fn the_defaults_are_those_of_the_seed() {
 }
 
 #[test]
-fn the_defaults_of_what_the_seed_does_not_have() {
+fn settings_beyond_the_integration_document_have_defaults() {
     let config = good(&[]);
     assert!(!config.production);
     assert_eq!((config.host.to_string().as_str(), config.port), ("0.0.0.0", 8000));
@@ -161,7 +161,7 @@ fn limits_are_generous_and_can_be_changed_or_switched_off() {
 }
 
 #[test]
-fn what_is_blank_is_not_there() {
+fn a_blank_variable_is_treated_as_absent() {
     let config =
         good(&[("PORT", " "), ("HUB_SECRET_KEY", ""), ("MATRIX_SERVER_NAME", "\t"), ("LOG_LEVEL", " warn ")]);
     assert_eq!(
@@ -172,7 +172,7 @@ fn what_is_blank_is_not_there() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_said_at_once() {
+fn all_errors_are_reported_at_once() {
     let wrong = [
         ("ENVIRONMENT", "staging"),
         ("SECRET_KEY", "the same"),
@@ -218,41 +218,48 @@ fn production_refuses_published_secrets() {
 }
 
 #[test]
-fn without_an_environment_published_secrets_are_refused_where_others_reach_the_service() {
-    insta::assert_snapshot!(problems_of_nowhere(&[]), @r"
+fn without_an_environment_published_secrets_are_refused_if_others_reach_the_service() {
+    insta::assert_snapshot!(problems_without_environment(&[]), @r"
     the configuration is wrong:
       ENVIRONMENT is not set, and the service is open to others (HOST is 0.0.0.0): published secrets need ENVIRONMENT=development or HOST=127.0.0.1
       SECRET_KEY is missing or has a published value: set a secret of your own; `openssl rand -hex 32` prints a good one
       MESSENGER_SERVICE_TOKEN is missing or has a published value: set a secret of your own; `openssl rand -hex 32` prints a good one
     ");
     for host in ["0.0.0.0", "::", "192.168.7.4", "fe80::1", "::ffff:192.168.7.4", ""] {
-        let told = problems_of_nowhere(&[&PUBLISHED[..], &[("HOST", host)]].concat());
+        let text = problems_without_environment(&[&PUBLISHED[..], &[("HOST", host)]].concat());
         for (name, value) in PUBLISHED {
-            assert!(told.contains(name) && !told.contains(value), "{host}: {told}");
+            assert!(text.contains(name) && !text.contains(value), "{host}: {text}");
         }
     }
     let lambda = [("HOST", "127.0.0.1"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")];
-    assert!(problems_of_nowhere(&lambda).contains("SECRET_KEY"), "nothing is bound there");
-    // Whatever the variable, everybody knows the value.
+    assert!(problems_without_environment(&lambda).contains("SECRET_KEY"), "nothing is bound there");
+    // A published value is refused in every variable.
     let tokens = [("SECRET_KEY", "mine"), ("MESSENGER_SERVICE_TOKEN", "ours")];
     for name in ["MATRIX_AS_TOKEN", "MATRIX_HS_TOKEN", "MATRIX_REGISTRATION_SECRET", "HUB_SECRET_KEY"] {
-        let told = problems_of_nowhere(&[&tokens[..], &[(name, "hub-dev-secret")]].concat());
-        assert!(told.contains(name) && !told.contains("SERVICE_TOKEN"), "{told}");
+        let text = problems_without_environment(&[&tokens[..], &[(name, "hub-dev-secret")]].concat());
+        assert!(text.contains(name) && !text.contains("SERVICE_TOKEN"), "{text}");
     }
 }
 
 #[test]
-fn published_secrets_are_for_development_and_for_the_machine_itself() {
+fn published_secrets_are_accepted_in_development_and_on_loopback() {
     for host in ["127.0.0.1", "127.8.9.10", "::1", "[::1]", "localhost", "::ffff:127.0.0.1"] {
-        assert_eq!(problems_of_nowhere(&[&PUBLISHED[..], &[("HOST", host)]].concat()), "", "{host}");
+        assert_eq!(problems_without_environment(&[&PUBLISHED[..], &[("HOST", host)]].concat()), "", "{host}");
     }
-    assert_eq!(problems_of_nowhere(&[&PUBLISHED[..], &[("ENVIRONMENT", "development")]].concat()), "");
+    assert_eq!(
+        problems_without_environment(&[&PUBLISHED[..], &[("ENVIRONMENT", "development")]].concat()),
+        ""
+    );
     let production = [&PUBLISHED[..], &[("ENVIRONMENT", "production"), ("HOST", "127.0.0.1")]].concat();
-    assert_eq!(problems_of_nowhere(&production).lines().count(), 4, "production is production everywhere");
+    assert_eq!(
+        problems_without_environment(&production).lines().count(),
+        4,
+        "production is production everywhere"
+    );
 }
 
 #[test]
-fn weak_secrets_are_a_warning_where_nobody_has_said_that_it_is_production() {
+fn weak_secrets_are_a_warning_outside_production() {
     let weak = [DATABASE_URL, ("SECRET_KEY", "mine"), ("MESSENGER_SERVICE_TOKEN", "ours")];
     let config = read_bare(&weak).expect("they are no published ones");
     insta::assert_snapshot!(config.notices.join("\n"), @r"
@@ -286,7 +293,7 @@ fn production_refuses_every_weak_secret() {
 }
 
 #[test]
-fn production_refuses_two_secrets_that_are_the_same() {
+fn production_refuses_two_equal_secrets() {
     let names = [
         "SECRET_KEY",
         "HUB_SECRET_KEY",
@@ -298,10 +305,10 @@ fn production_refuses_two_secrets_that_are_the_same() {
     for (n, one) in names.iter().enumerate() {
         for other in &names[n + 1..] {
             let same = "e1c5904ab7d36f28175b0ce9d2f8a643";
-            let told = problems_of_production(&[(one, same), (other, same)]);
-            assert_eq!(told.lines().count(), 2, "{one}, {other}: {told}");
-            assert!(told.contains(&format!("{one}, {other} have the same value")), "{told}");
-            assert!(!told.contains(same), "{told}");
+            let text = problems_of_production(&[(one, same), (other, same)]);
+            assert_eq!(text.lines().count(), 2, "{one}, {other}: {text}");
+            assert!(text.contains(&format!("{one}, {other} have the same value")), "{text}");
+            assert!(!text.contains(same), "{text}");
         }
     }
     let all = names.map(|name| (name, SECRET));
@@ -309,14 +316,14 @@ fn production_refuses_two_secrets_that_are_the_same() {
     the configuration is wrong:
       SECRET_KEY, HUB_SECRET_KEY, MESSENGER_SERVICE_TOKEN, MATRIX_AS_TOKEN, MATRIX_HS_TOKEN, MATRIX_REGISTRATION_SECRET have the same value: each needs its own
     ");
-    // One that is derived is another's, too.
+    // A derived secret counts as well.
     let derived = production(&[]).expect("it is good").as_token;
-    let told = problems_of_production(&[("MATRIX_HS_TOKEN", &derived)]);
-    assert!(told.contains("MATRIX_AS_TOKEN, MATRIX_HS_TOKEN have the same value"), "{told}");
+    let text = problems_of_production(&[("MATRIX_HS_TOKEN", &derived)]);
+    assert!(text.contains("MATRIX_AS_TOKEN, MATRIX_HS_TOKEN have the same value"), "{text}");
 }
 
 #[test]
-fn no_secret_stands_in_a_message() {
+fn no_message_contains_a_secret() {
     let all = [
         ("SECRET_KEY", "geheim-1"),
         ("HUB_SECRET_KEY", "geheim-1"),
@@ -324,21 +331,21 @@ fn no_secret_stands_in_a_message() {
         ("MATRIX_AS_TOKEN", "geheim-3"),
         ("MATRIX_HS_TOKEN", "geheim-4"),
     ];
-    let told = problems_of_production(&all);
-    assert!(told.contains("SECRET_KEY") && !told.contains("geheim"), "{told}");
+    let text = problems_of_production(&all);
+    assert!(text.contains("SECRET_KEY") && !text.contains("geheim"), "{text}");
 }
 
 #[test]
-fn the_hubs_key_and_ours_must_differ_even_in_development() {
-    let told = problems(&[("HUB_SECRET_KEY", "messenger-dev-secret")]);
-    insta::assert_snapshot!(told, @r"
+fn the_keys_of_the_hub_and_of_the_service_must_differ_even_in_development() {
+    let text = problems(&[("HUB_SECRET_KEY", "messenger-dev-secret")]);
+    insta::assert_snapshot!(text, @r"
     the configuration is wrong:
       HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own
     ");
 }
 
 #[test]
-fn production_lets_no_page_in_that_is_not_named() {
+fn production_allows_only_pages_of_the_named_origins() {
     let origins = |variables: &[(&str, &str)]| production(variables).expect("it is good").allowed_origins;
     assert_eq!(origins(&[]), Some(Vec::new()));
     assert_eq!(origins(&[("ALLOWED_ORIGINS", "*")]), None);
@@ -346,7 +353,7 @@ fn production_lets_no_page_in_that_is_not_named() {
 }
 
 #[test]
-fn an_origin_that_no_page_can_have_is_said() {
+fn an_impossible_origin_is_reported() {
     for wrong in [
         "https://a.example, *",
         "a.example",
@@ -359,7 +366,7 @@ fn an_origin_that_no_page_can_have_is_said() {
 }
 
 #[test]
-fn secrets_that_are_not_given_are_derived_each_its_own() {
+fn secrets_that_are_not_set_are_derived_and_differ() {
     let config = production(&[]).expect("it is good");
     let derived = [config.as_token.clone(), config.hs_token.clone(), config.homeserver_admin_password()];
     for (n, one) in derived.iter().enumerate() {
@@ -375,7 +382,7 @@ fn secrets_that_are_not_given_are_derived_each_its_own() {
 }
 
 #[test]
-fn a_database_url_that_is_none_is_said_without_its_password() {
+fn a_wrong_database_url_is_reported_without_its_password() {
     for wrong in [
         "mysql:user:s3cret@host",
         "mysql+asyncpg://user:s3cret@host/d",
@@ -384,15 +391,15 @@ fn a_database_url_that_is_none_is_said_without_its_password() {
         "postgres://user:s3cret@host/d?sslmode=verify-full",
         "host=h user=u password=s3cret sslmode=require",
     ] {
-        let said = problems(&[("DATABASE_URL", wrong)]);
-        assert!(said.contains("DATABASE_URL must be a PostgreSQL connection string"), "{said}");
-        assert!(!said.contains("s3cret"), "{said}");
-        assert_eq!(said.contains("TLS"), wrong.contains("ssl"), "{said}");
+        let text = problems(&[("DATABASE_URL", wrong)]);
+        assert!(text.contains("DATABASE_URL must be a PostgreSQL connection string"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+        assert_eq!(text.contains("TLS"), wrong.contains("ssl"), "{text}");
     }
 }
 
 #[test]
-fn a_database_url_of_sqlalchemy_is_read_and_said_without_its_password() {
+fn a_database_url_of_sqlalchemy_is_converted_and_noticed_without_its_password() {
     let config = good(&[("DATABASE_URL", "postgresql+asyncpg://u:s3cret@h/d?ssl=prefer")]);
     assert_eq!(config.database_url, "postgresql://u:s3cret@h/d?sslmode=prefer");
     insta::assert_snapshot!(config.notices.join("\n"), @r"
@@ -404,7 +411,7 @@ fn a_database_url_of_sqlalchemy_is_read_and_said_without_its_password() {
 
 #[test]
 fn a_log_level_is_a_level_or_directives() {
-    for (given, level) in [
+    for (text, level) in [
         ("off", "off"),
         ("WARN", "warn"),
         ("trace", "trace"),
@@ -417,16 +424,16 @@ fn a_log_level_is_a_level_or_directives() {
         ("info,messenger_core=debug", "info,messenger_core=debug"),
         ("WARNING, messenger_core=DEBUG", "warn,messenger_core=debug"),
     ] {
-        assert_eq!(good(&[("LOG_LEVEL", given)]).log_level, level);
+        assert_eq!(good(&[("LOG_LEVEL", text)]).log_level, level);
     }
     for wrong in ["loud", "info,=debug=", "info,messenger_core=loud", "20", ",", "info,messenger_core"] {
-        let said = problems(&[("LOG_LEVEL", wrong)]);
-        assert!(said.contains("LOG_LEVEL"), "{wrong}: {said}");
+        let text = problems(&[("LOG_LEVEL", wrong)]);
+        assert!(text.contains("LOG_LEVEL"), "{wrong}: {text}");
     }
 }
 
 #[test]
-fn reserved_localparts_are_a_list_of_what_may_be_one() {
+fn reserved_localparts_are_a_list_of_valid_localparts() {
     let reserved = |list: &str| good(&[("MATRIX_RESERVED_LOCALPARTS", list)]).settings.reserved_localparts;
     assert_eq!(reserved(" admin , irc_bot,,a.b=c/d-e+1 "), ["admin", "irc_bot", "a.b=c/d-e+1"]);
     assert_eq!(reserved(" , "), [""; 0]);
@@ -437,7 +444,7 @@ fn reserved_localparts_are_a_list_of_what_may_be_one() {
 }
 
 #[test]
-fn the_life_of_our_tokens_is_configured_in_seconds() {
+fn the_lifetime_of_local_tokens_is_configured_in_seconds() {
     let config = good(&[("LOCAL_TOKEN_MAX_SECONDS", "90"), ("LOCAL_TOKEN_OUTLIVES_HUB", "true")]);
     assert_eq!((config.local_token, config.local_token_outlives_hub), (Duration::from_secs(90), true));
     for (name, wrong) in [("LOCAL_TOKEN_MAX_SECONDS", "0"), ("LOCAL_TOKEN_MAX_SECONDS", "12h")] {
@@ -447,12 +454,12 @@ fn the_life_of_our_tokens_is_configured_in_seconds() {
 }
 
 #[test]
-fn a_port_that_nobody_can_call_is_refused() {
+fn a_port_that_no_client_can_call_is_refused() {
     for wrong in ["0", "65536", "-1", "http", "8000.0", "0x50"] {
-        let said = problems(&[("PORT", wrong)]);
+        let text = problems(&[("PORT", wrong)]);
         assert!(
-            said.contains(&format!("PORT is `{wrong}`, must be a whole number from 1 to 65535")),
-            "{said}"
+            text.contains(&format!("PORT is `{wrong}`, must be a whole number from 1 to 65535")),
+            "{text}"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! The fields of a request: what each kind of field takes, and how what is wrong is named.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+//! The fields of a request: the values that each kind of field accepts, and the problems of others.
+#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn body(fields: &Value) -> Fields {
     Fields::from_json(fields.to_string().as_bytes()).expect("an object")
 }
 
-/// `pointer: message` of everything that was wrong.
+/// Returns `pointer: message` of each problem.
 fn wrong(fields: Fields) -> Vec<String> {
     match fields.finish() {
         Err(Error::Invalid(problems)) => {
@@ -77,8 +77,11 @@ fn a_wrong_number_is_named_with_its_limits() {
     for text in ["0", "201", "1.0", "", "%201", "0x1", "9223372036854775808"] {
         let mut fields = Fields::from_query(Some(&format!("limit={text}")));
         assert_eq!(fields.number("limit", 50, 1, 200), 50);
-        let told = wrong(fields);
-        assert!(told[0].starts_with("?limit: must be a whole number from 1 to 200"), "{text}: {told:?}");
+        let problems = wrong(fields);
+        assert!(
+            problems[0].starts_with("?limit: must be a whole number from 1 to 200"),
+            "{text}: {problems:?}"
+        );
     }
 }
 
@@ -101,7 +104,7 @@ fn seconds_may_have_a_fraction_and_nothing_else() {
 }
 
 #[test]
-fn what_nobody_read_is_told_in_the_end() {
+fn fields_that_were_not_read_are_returned_at_the_end() {
     let mut fields = body(&json!({ "read": 1, "colour": "red", "null": null }));
     assert_eq!(fields.value("read"), Some(json!(1)));
     assert_eq!(fields.value("null"), None);
@@ -117,7 +120,7 @@ fn a_problem_may_have_a_code_of_its_own() {
 }
 
 #[test]
-fn one_parameter_can_be_asked_for() {
+fn a_single_parameter_of_a_query_can_be_read() {
     let query = Some("token=first&empty=&token=a%2Bb&token=");
     assert_eq!(query_value(query, "token").as_deref(), Some("a+b"), "of several the last that is not empty");
     assert_eq!(

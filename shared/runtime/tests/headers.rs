@@ -1,4 +1,4 @@
-//! Headers of every answer: nothing is kept in caches or sniffed, and what pages of other origins may send and read.
+//! Headers of every answer: caching, sniffing, and CORS.
 
 use axum::{Json, Router, routing::get};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -20,11 +20,11 @@ fn routes() -> Router<App> {
 
 fn wire(variables: &[(&str, &str)]) -> Wire {
     let messenger = messenger().build();
-    Wire::configured(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock), variables)
+    Wire::configured(routes(), &messenger, variables)
 }
 
 #[tokio::test]
-async fn no_answer_is_cached_or_sniffed_unless_it_says_so_itself() {
+async fn no_answer_is_cached_or_sniffed_unless_it_sets_its_own_lifetime() {
     let wire = wire(&[]);
     for (method, path, cached) in [
         (Method::GET, "/json", "no-store"),
@@ -42,7 +42,7 @@ async fn no_answer_is_cached_or_sniffed_unless_it_says_so_itself() {
     }
 }
 
-/// The headers that a browser asks for before it lets a page send these.
+/// Returns the headers of the answer to a preflight request of CORS for these headers.
 async fn preflight(wire: &Wire, wanted: &str) -> HeaderMap {
     let request = Request::builder().method(Method::OPTIONS).uri("/json");
     let request = request.header("Origin", "https://app.example:8085");
@@ -51,7 +51,7 @@ async fn preflight(wire: &Wire, wanted: &str) -> HeaderMap {
 }
 
 #[tokio::test]
-async fn pages_may_send_what_clients_send_and_not_the_token_of_satellites() {
+async fn pages_may_send_the_headers_of_clients_but_not_the_service_token() {
     let wire = wire(&[("ALLOWED_ORIGINS", "https://app.example:8085")]);
     let answer = preflight(&wire, "idempotency-key").await;
     assert_eq!(answer["access-control-allow-origin"], "https://app.example:8085");
@@ -72,7 +72,7 @@ async fn pages_may_send_what_clients_send_and_not_the_token_of_satellites() {
 }
 
 #[tokio::test]
-async fn pages_may_read_what_answers_say_in_headers() {
+async fn pages_may_read_the_headers_of_answers() {
     let wire = wire(&[]);
     let answer = wire.ask(Request::get("/json").header("Origin", "https://app.example")).await;
     let exposed = answer.all_headers["access-control-expose-headers"].to_str().expect("text").to_owned();

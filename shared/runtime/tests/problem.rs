@@ -1,4 +1,4 @@
-//! Every error of the service as an answer: status, headers and words.
+//! Every error of the service as an answer: status, headers and detail.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ const FAILURES: [Failure; 5] = [
     Failure::Broken,
     Failure::Rejected,
 ];
-/// What must never reach a caller.
+/// A cause, which must never reach a caller.
 const CAUSE: &str = "select secret from users";
 
-/// `/fault/{system}/{failure}` fails so; `/busy` and `/later` say when to come again.
+/// Routes that fail: `/fault/{system}/{failure}` with a fault, `/busy` and `/later` with `Retry-After`.
 fn routes() -> Router<App> {
     let fault = |Path((system, failure)): Path<(usize, usize)>| async move {
         ApiError::from(Error::fault(SYSTEMS[system], FAILURES[failure], "storing a notification", CAUSE))
@@ -45,13 +45,13 @@ fn routes() -> Router<App> {
         .route("/never", get(never))
 }
 
-fn door() -> (TestMessenger, Wire) {
+fn test_app() -> (TestMessenger, Wire) {
     let messenger = messenger().build();
-    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    let wire = Wire::new(routes(), &messenger);
     (messenger, wire)
 }
 
-/// Status, `Retry-After`, code and detail in one line.
+/// Returns status, `Retry-After`, code and detail in one line.
 async fn line(wire: &Wire, path: &str) -> String {
     let answer = wire.ask(Request::get(path)).await;
     assert_eq!(answer.all_headers["content-type"], "application/problem+json");
@@ -61,14 +61,14 @@ async fn line(wire: &Wire, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_fault_has_its_status_and_no_cause_is_told() {
-    let (_hub, wire) = door();
+async fn each_fault_has_its_status_and_answers_hide_the_cause() {
+    let (_messenger, wire) = test_app();
     let mut lines = Vec::new();
     for (system, name) in SYSTEMS.iter().enumerate() {
         for (failure, kind) in FAILURES.iter().enumerate() {
-            let told = line(&wire, &format!("/fault/{system}/{failure}")).await;
-            assert!(!told.contains("secret"), "{told}");
-            lines.push(format!("{name:?} {kind:?}\n  {told}"));
+            let text = line(&wire, &format!("/fault/{system}/{failure}")).await;
+            assert!(!text.contains("secret"), "{text}");
+            lines.push(format!("{name:?} {kind:?}\n  {text}"));
         }
     }
     insta::assert_snapshot!(lines.join("\n"), @r#"
@@ -97,7 +97,7 @@ async fn every_fault_has_its_status_and_no_cause_is_told() {
 
 #[tokio::test]
 async fn an_internal_error_is_a_500_without_its_cause() {
-    let (_hub, wire) = door();
+    let (_messenger, wire) = test_app();
     assert_eq!(
         line(&wire, "/internal").await,
         r#"500 - "internal_error" "something went wrong here: report the request_id""#
@@ -105,8 +105,8 @@ async fn an_internal_error_is_a_500_without_its_cause() {
 }
 
 #[tokio::test]
-async fn who_should_come_again_is_told_when_in_whole_seconds_and_never_at_once() {
-    let (_hub, wire) = door();
+async fn retry_after_is_in_whole_seconds_and_at_least_one() {
+    let (_messenger, wire) = test_app();
     let lines = [line(&wire, "/busy").await, line(&wire, "/later").await, line(&wire, "/never").await];
     insta::assert_snapshot!(lines.join("\n"), @r#"
     429 1 "rate_limited" "too many requests"
@@ -116,8 +116,8 @@ async fn who_should_come_again_is_told_when_in_whole_seconds_and_never_at_once()
 }
 
 #[tokio::test]
-async fn every_answer_has_an_id_of_its_own() {
-    let (_hub, wire) = door();
+async fn each_answer_has_a_request_id_of_its_own() {
+    let (_messenger, wire) = test_app();
     let mut ids = Vec::new();
     for path in ["/livez", "/livez", "/nowhere"] {
         let answer = wire.ask(Request::get(path).header("X-Request-Id", "chosen by the caller")).await;
@@ -133,13 +133,17 @@ async fn every_answer_has_an_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn who_runs_us_can_ask_whether_we_live_and_are_ready() {
-    let (messenger, wire) = door();
+async fn probes_answer_whether_the_process_runs_and_reaches_the_database() {
+    let (messenger, wire) = test_app();
     for path in ["/livez", "/readyz"] {
         assert_eq!(wire.ask(Request::get(path)).await.status, 200);
     }
     messenger.homeserver.switch_off();
-    assert_eq!(wire.ask(Request::get("/readyz")).await.status, 200, "we work without the homeserver");
+    assert_eq!(
+        wire.ask(Request::get("/readyz")).await.status,
+        200,
+        "the service works without the homeserver"
+    );
     messenger.memory.switch_off();
     let answer = wire.ask(Request::get("/livez")).await;
     assert_eq!((answer.status, answer.body), (200, json!("alive")));
@@ -163,10 +167,10 @@ async fn who_runs_us_can_ask_whether_we_live_and_are_ready() {
 }
 
 #[tokio::test]
-async fn an_answer_from_elsewhere_keeps_the_id_it_has_there() {
+async fn an_answer_of_an_upstream_keeps_its_request_id() {
     let messenger = messenger().build();
     let elsewhere = || async { ([("X-Request-Id", "theirs")], "from elsewhere") };
     let routes = Router::new().route("/elsewhere", get(elsewhere));
-    let wire = Wire::new(routes, messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    let wire = Wire::new(routes, &messenger);
     assert_eq!(wire.ask(Request::get("/elsewhere")).await.all_headers["x-request-id"], "theirs");
 }

@@ -1,5 +1,6 @@
-//! Tokens: whom they make of their bearer, and which are none. (What a door does with them is told at the doors.)
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+//! Tokens: the identity of their bearer, and their refusals. The tests of functions cover the answers to
+//! them.
+#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use messenger_core::{id::TenantId, user::Role};
@@ -10,7 +11,7 @@ use messenger_runtime::{
 };
 use serde_json::{Value, json, value::RawValue};
 
-/// A Hub's token with these claims changed; `null` takes one away.
+/// Returns a token of the Hub with these claims changed; `null` removes one.
 fn hub_token(changes: &Value) -> String {
     let mut claims = json!({ "sub": "mueller", "iss": "aesystek-hub", "exp": EXPIRY });
     let claims_of = claims.as_object_mut().expect("an object");
@@ -24,7 +25,7 @@ fn verified(changes: &Value) -> Verified {
 }
 
 #[test]
-fn every_role_of_the_hub_becomes_one_of_ours() {
+fn each_role_of_the_hub_maps_to_a_role_of_this_service() {
     let roles = [
         ("super_admin", Role::Admin),
         ("admin", Role::Admin),
@@ -43,7 +44,7 @@ fn every_role_of_the_hub_becomes_one_of_ours() {
 }
 
 #[test]
-fn a_tenant_is_a_number_also_in_quotes_or_the_default() {
+fn a_tenant_is_a_number_or_one_in_quotes_or_the_default() {
     let tenant = |claim: Value| verified(&json!({ "tenant_id": claim })).identity.tenant;
     assert_eq!(
         (tenant(json!(2)), tenant(json!("2")), tenant(json!(null))),
@@ -61,14 +62,14 @@ fn a_name_is_cleaned_and_never_empty() {
     assert_eq!((name(json!(null)), name(json!(" \u{7} "))), ("mueller".to_owned(), "mueller".to_owned()));
 }
 
-/// The code and the detail with which a token is refused.
+/// Returns the code and the detail of the refusal of a token.
 fn refusal(config: &Config, token: &str) -> (&'static str, String) {
     let error = Auth::new(config).user(token).expect_err("the token is no good");
     (error.code(), error.to_string())
 }
 
 #[test]
-fn each_wrong_token_is_told_what_is_wrong_with_it() {
+fn each_wrong_token_is_refused_with_its_reason() {
     let config = config(&[]);
     let payload = |token: &str| token.split('.').nth(1).expect("a payload").to_owned();
     // {"alg":"none"}, {"alg":"RS256"} and {"alg":"HS512"}
@@ -85,7 +86,7 @@ fn each_wrong_token_is_told_what_is_wrong_with_it() {
         ("HS256", with_header("eyJhbGciOiJSUzI1NiJ9")),
         ("HS256", with_header("eyJhbGciOiJIUzUxMiJ9")),
         ("signature", other_key("aesystek-hub", "another key")),
-        // Nobody is told that the signature is good, and the issuer wrong.
+        // The answer does not reveal that the signature is right and the issuer wrong.
         ("signature", other_key("aesystek-hub", "messenger-dev-secret")),
         ("signature", hub_token(&json!({ "iss": "messenger-service" }))),
         ("signature", signed(&json!({ "iss": "aesystek-hub" }), "another key")),
@@ -137,7 +138,7 @@ fn a_time_of_issue_is_read_to_the_microsecond() {
 }
 
 #[test]
-fn an_end_may_have_a_fraction_and_may_be_beyond_the_calendar() {
+fn an_expiry_may_have_a_fraction_and_may_be_beyond_the_calendar() {
     let ends = |exp: Value| verified(&json!({ "exp": exp })).expires_at.to_string();
     assert_eq!(ends(json!(EXPIRY)), "2100-01-01T00:00:30Z", "with the leeway");
     assert_eq!(ends(json!(4_102_444_800.75)), "2100-01-01T00:00:30Z");
@@ -145,7 +146,7 @@ fn an_end_may_have_a_fraction_and_may_be_beyond_the_calendar() {
 }
 
 #[test]
-fn without_the_hubs_key_only_our_own_tokens_open() {
+fn without_the_hubs_key_only_tokens_of_this_service_are_accepted() {
     let off = config(&[("HUB_SECRET_KEY", "")]);
     let (code, detail) = refusal(&off, &hub_token(&json!({})));
     assert!(code == "sso_disabled" && detail.contains("HUB_SECRET_KEY"), "{code} {detail}");
@@ -154,12 +155,12 @@ fn without_the_hubs_key_only_our_own_tokens_open() {
     for config in [off, config(&[])] {
         assert_eq!(Auth::new(&config).user(&ours).expect("good").identity.hub_user_id.as_str(), "mueller");
     }
-    // With an empty key anybody could sign.
+    // With an empty key any client could sign.
     let unsigned = signed(&json!({ "sub": "m", "iss": "aesystek-hub", "exp": EXPIRY }), "");
     assert_eq!(refusal(&config(&[("HUB_SECRET_KEY", "")]), &unsigned).0, "sso_disabled");
 }
 
-/// The claims of a token of ours that is given for one of the Hub, at this second.
+/// Returns the claims of the local token that is issued for one of the Hub, at this second.
 fn local(variables: &[(&str, &str)], changes: &Value, now: i64) -> Value {
     let auth = Auth::new(&config(variables));
     let shown = auth.user(&hub_token(changes)).expect("the token is good");
@@ -169,7 +170,7 @@ fn local(variables: &[(&str, &str)], changes: &Value, now: i64) -> Value {
 }
 
 #[test]
-fn a_token_of_ours_ends_with_the_hubs_unless_configured_otherwise() {
+fn a_local_token_expires_with_the_hubs_unless_configured_otherwise() {
     let exp = |variables: &[(&str, &str)], hub_exp: i64| {
         local(variables, &json!({ "exp": hub_exp }), EXPIRY - 60)["exp"].as_i64().expect("a time") - EXPIRY
     };
@@ -182,7 +183,7 @@ fn a_token_of_ours_ends_with_the_hubs_unless_configured_otherwise() {
 }
 
 #[test]
-fn a_token_of_ours_says_when_the_hubs_was_issued() {
+fn a_local_token_holds_the_time_of_issue_of_the_hubs() {
     let issued = local(&[], &json!({ "iat": 1_700_000_000.123_457 }), EXPIRY - 60);
     assert_eq!(issued["hub_iat"], json!(1_700_000_000.123_457));
     let mut claims = issued.clone();
@@ -194,7 +195,7 @@ fn a_token_of_ours_says_when_the_hubs_was_issued() {
     assert_eq!(local(&[], &json!({}), EXPIRY - 60)["hub_iat"], json!(null));
 }
 
-/// A token with this text as its claims, signed with the Hub's key.
+/// Returns a token with this text as its claims, signed with the Hub's key.
 fn raw_token(claims: &str) -> String {
     let claims = RawValue::from_string(claims.to_owned()).expect("JSON");
     let key = EncodingKey::from_secret(HUB_SECRET_KEY.as_bytes());
@@ -216,14 +217,14 @@ fn claims_are_read_as_tolerantly_as_bodies() {
     for tenant in ["2e0", "20e-1", "\"2\"", "\" 2.0 \""] {
         assert_eq!(read(&format!("\"tenant_id\": {tenant}")).tenant, TenantId(2), "{tenant}");
     }
-    // Half of a character in an id could be anybody.
+    // An id with half of a surrogate pair could be that of any user.
     let half = format!(r#"{{"sub": "m\ud83d", "iss": "aesystek-hub", "exp": {EXPIRY}}}"#);
     let refused = Auth::new(&config(&[])).user(&raw_token(&half)).expect_err("the token is no good");
     assert_eq!(refused.code(), "token_invalid");
 }
 
 #[test]
-fn a_name_that_nobody_sees_is_none() {
+fn an_invisible_name_is_replaced_by_the_user_id() {
     let identity = |claims: Value| verified(&claims).identity;
     let name = |claim: &str| identity(json!({ "display_name": claim })).display_name;
     assert_eq!(name("Max\u{200b}\u{202e} Mu\u{308}ller"), "Max Müller");

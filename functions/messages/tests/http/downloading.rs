@@ -4,17 +4,17 @@ use axum::http::{HeaderMap, Method, Request};
 use messenger_testkit::fixtures;
 use serde_json::{Value, json};
 
-use crate::{Stand, by, token_of};
+use crate::{TestApp, by, token_of};
 
 const BYTES: &[u8] = b"0123456789";
 
-/// What no browser opens.
+/// A media type that no browser opens.
 const OPAQUE: &str = "application/octet-stream";
 
-/// A file of anna's in the general room. Returns where it is, and the event.
-async fn posted(stand: &Stand) -> (String, Value) {
-    let room = stand.room.to_string();
-    let answer = stand
+/// Uploads a file of anna into the general room. Returns its path and its event.
+async fn posted(app: &TestApp) -> (String, Value) {
+    let room = app.room.to_string();
+    let answer = app
         .upload(&[("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x.txt\"", BYTES)])
         .await;
     (answer.body["media_path"].as_str().expect("a file").to_owned(), answer.body["event_id"].clone())
@@ -25,14 +25,14 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
 }
 
 #[tokio::test]
-async fn nothing_runs_in_a_browser_whatever_its_sender_says_of_it() {
-    let content = |said: &Value| {
+async fn no_file_runs_in_a_browser_whatever_type_its_sender_states() {
+    let content = |stated: &Value| {
         json!({
             "msgtype": "m.image", "body": "harmlos\u{202e}\r\n\".png", "url": "mxc://hub.local/file1",
-            "info": { "mimetype": said, "size": -1 },
+            "info": { "mimetype": stated, "size": -1 },
         })
     };
-    for (said, shown, inline) in [
+    for (stated, shown, inline) in [
         (json!("text/html"), OPAQUE, false),
         (json!("image/svg+xml"), OPAQUE, false),
         (json!("IMAGE/SVG+XML; charset=utf-8"), OPAQUE, false),
@@ -49,14 +49,14 @@ async fn nothing_runs_in_a_browser_whatever_its_sender_says_of_it() {
         (json!("video/mp4"), "video/mp4", true),
         (json!("audio/ogg"), "audio/ogg", true),
     ] {
-        let stand = Stand::new().await;
-        let (url, event) = posted(&stand).await;
-        stand.happens_by("anna", "m.room.redaction", json!({ "redacts": event })).await;
-        assert_eq!(stand.file(&url, None).await.0, 404, "what was redacted is gone");
-        stand.happens_by("anna", "m.room.message", content(&said)).await;
-        let (status, headers, bytes) = stand.file(&url, None).await;
-        assert_eq!((status, bytes.as_slice()), (200, BYTES), "{said}");
-        assert_eq!(text(&headers, "content-type"), shown, "{said}");
+        let app = TestApp::new().await;
+        let (url, event) = posted(&app).await;
+        app.happens_by("anna", "m.room.redaction", json!({ "redacts": event })).await;
+        assert_eq!(app.file(&url, None).await.0, 404, "a redacted file is gone");
+        app.happens_by("anna", "m.room.message", content(&stated)).await;
+        let (status, headers, bytes) = app.file(&url, None).await;
+        assert_eq!((status, bytes.as_slice()), (200, BYTES), "{stated}");
+        assert_eq!(text(&headers, "content-type"), shown, "{stated}");
         let disposition = if inline { "inline" } else { "attachment" };
         assert_eq!(
             text(&headers, "content-disposition"),
@@ -71,10 +71,10 @@ async fn nothing_runs_in_a_browser_whatever_its_sender_says_of_it() {
 }
 
 #[tokio::test]
-async fn a_part_of_a_file_is_what_was_asked_for() {
-    let stand = Stand::new().await;
-    let (url, _) = posted(&stand).await;
-    let (status, headers, bytes) = stand.file(&url, None).await;
+async fn a_range_of_a_file_has_the_requested_bytes() {
+    let app = TestApp::new().await;
+    let (url, _) = posted(&app).await;
+    let (status, headers, bytes) = app.file(&url, None).await;
     assert_eq!((status, bytes.as_slice()), (200, BYTES));
     assert_eq!((text(&headers, "accept-ranges"), text(&headers, "content-length")), ("bytes", "10"));
     for (range, content_range, expected) in [
@@ -86,7 +86,7 @@ async fn a_part_of_a_file_is_what_was_asked_for() {
         ("bytes=-100", "bytes 0-9/10", BYTES),
         ("bytes=5-18446744073709551615", "bytes 5-9/10", &BYTES[5..]),
     ] {
-        let (status, headers, bytes) = stand.file(&url, Some(range)).await;
+        let (status, headers, bytes) = app.file(&url, Some(range)).await;
         assert_eq!(
             (status, text(&headers, "content-range"), bytes.as_slice()),
             (206, content_range, expected)
@@ -95,7 +95,7 @@ async fn a_part_of_a_file_is_what_was_asked_for() {
         assert_eq!(text(&headers, "x-content-type-options"), "nosniff");
     }
     for whole in ["bytes=5-3", "bytes=0-1,4-5", "lines=0-1", "bytes=x", "0-1"] {
-        let (status, headers, bytes) = stand.file(&url, Some(whole)).await;
+        let (status, headers, bytes) = app.file(&url, Some(whole)).await;
         assert_eq!(
             (status, headers.contains_key("content-range"), bytes.as_slice()),
             (200, false, BYTES),
@@ -104,18 +104,18 @@ async fn a_part_of_a_file_is_what_was_asked_for() {
     }
     let conditional = by("anna", Method::GET, &url).header("Range", "bytes=0-1").header("If-Range", "\"x\"");
     assert_eq!(
-        stand.wire.ask(conditional).await.status,
+        app.wire.ask(conditional).await.status,
         200,
         "we know no versions, so the condition does not hold"
     );
 }
 
 #[tokio::test]
-async fn a_range_beyond_the_end_is_416_and_says_where_the_end_is() {
-    let stand = Stand::new().await;
-    let (url, _) = posted(&stand).await;
+async fn a_range_beyond_the_end_is_416_with_the_size_of_the_file() {
+    let app = TestApp::new().await;
+    let (url, _) = posted(&app).await;
     let beyond = by("anna", Method::GET, &url).header("Range", "bytes=10-");
-    insta::assert_json_snapshot!(stand.wire.ask(beyond).await, @r#"
+    insta::assert_json_snapshot!(app.wire.ask(beyond).await, @r#"
     {
       "status": 416,
       "headers": {
@@ -133,54 +133,54 @@ async fn a_range_beyond_the_end_is_416_and_says_where_the_end_is() {
     }
     "#);
     for range in ["bytes=11-20", "bytes=-0", "bytes=18446744073709551615-"] {
-        let (status, headers, _) = stand.file(&url, Some(range)).await;
+        let (status, headers, _) = app.file(&url, Some(range)).await;
         assert_eq!((status, text(&headers, "content-range")), (416, "bytes */10"), "{range}");
     }
 }
 
 #[tokio::test]
-async fn naming_the_file_of_somebody_else_shows_it_to_nobody() {
-    let stand = Stand::new().await;
-    let (url, event) = posted(&stand).await;
-    stand.happens_by("anna", "m.room.redaction", json!({ "redacts": event })).await;
+async fn a_message_with_the_file_of_another_user_shows_it_to_no_reader() {
+    let app = TestApp::new().await;
+    let (url, event) = posted(&app).await;
+    app.happens_by("anna", "m.room.redaction", json!({ "redacts": event })).await;
     let content = json!({ "msgtype": "m.image", "body": "x", "url": "mxc://hub.local/file1" });
     // As a message, as a sticker, and by an edit of a message of his own.
-    stand.happens("m.room.message", content.clone()).await;
-    stand.happens("m.sticker", content.clone()).await;
-    let own = stand.happens("m.room.message", json!({ "msgtype": "m.text", "body": "soon" })).await;
+    app.happens("m.room.message", content.clone()).await;
+    app.happens("m.sticker", content.clone()).await;
+    let own = app.happens("m.room.message", json!({ "msgtype": "m.text", "body": "soon" })).await;
     let relation = json!({ "rel_type": "m.replace", "event_id": own });
     let edit =
         json!({ "msgtype": "m.image", "body": "* x", "m.new_content": content, "m.relates_to": relation });
-    stand.happens("m.room.message", edit).await;
-    assert_eq!(stand.get("bert", &url).await.status, 404);
-    assert_eq!(stand.file(&url, None).await.0, 404);
-    // Its owner shows it again.
-    stand.happens_by("anna", "m.room.message", content).await;
-    assert_eq!(stand.file(&url, None).await.0, 200);
+    app.happens("m.room.message", edit).await;
+    assert_eq!(app.get("bert", &url).await.status, 404);
+    assert_eq!(app.file(&url, None).await.0, 404);
+    // The owner posts it again.
+    app.happens_by("anna", "m.room.message", content).await;
+    assert_eq!(app.file(&url, None).await.0, 200);
 }
 
 #[tokio::test]
 async fn files_of_other_homeservers_are_not_found() {
-    let stand = Stand::new().await;
+    let app = TestApp::new().await;
     for server in ["evil.example", "hub.local:8448", "HUB.LOCAL", "127.0.0.1", "[::1]"] {
         let content = json!({ "msgtype": "m.image", "body": "x", "url": format!("mxc://{server}/file1") });
-        stand.happens("m.room.message", content).await;
-        let answer = stand.get("bert", &format!("/api/v1/messages/media/{server}/file1")).await;
+        app.happens("m.room.message", content).await;
+        let answer = app.get("bert", &format!("/api/v1/messages/media/{server}/file1")).await;
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{server}");
     }
 }
 
 #[tokio::test]
 async fn only_members_of_its_room_get_a_file() {
-    let stand = Stand::new().await;
-    let (url, _) = posted(&stand).await;
+    let app = TestApp::new().await;
+    let (url, _) = posted(&app).await;
     let in_url = |token: &str| Request::get(format!("{url}?token={token}"));
     assert_eq!(
-        stand.wire.ask(in_url(&token_of("bert", "viewer", 1))).await.status,
+        app.wire.ask(in_url(&token_of("bert", "viewer", 1))).await.status,
         200,
         "an <img> has no headers"
     );
-    insta::assert_json_snapshot!(stand.wire.ask(in_url(&token_of("fritz", "super_admin", 2))).await, @r#"
+    insta::assert_json_snapshot!(app.wire.ask(in_url(&token_of("fritz", "super_admin", 2))).await, @r#"
     {
       "status": 404,
       "headers": {
@@ -196,7 +196,7 @@ async fn only_members_of_its_room_get_a_file() {
       }
     }
     "#);
-    insta::assert_json_snapshot!(stand.wire.ask(Request::get(&url)).await, @r#"
+    insta::assert_json_snapshot!(app.wire.ask(Request::get(&url)).await, @r#"
     {
       "status": 401,
       "headers": {
@@ -213,17 +213,16 @@ async fn only_members_of_its_room_get_a_file() {
       }
     }
     "#);
-    assert_eq!(stand.wire.ask(in_url("a.b.c")).await.body["code"], "token_invalid");
-    let head = stand.wire.ask(by("anna", Method::HEAD, &url)).await;
+    assert_eq!(app.wire.ask(in_url("a.b.c")).await.body["code"], "token_invalid");
+    let head = app.wire.ask(by("anna", Method::HEAD, &url)).await;
     assert_eq!((head.status, &head.body), (200, &json!("")));
-    stand
-        .messenger
+    app.messenger
         .ports
         .memberships
-        .remove(fixtures::TENANT, &stand.room, &fixtures::user("anna"))
+        .remove(fixtures::TENANT, &app.room, &fixtures::user("anna"))
         .await
         .expect("out");
-    assert_eq!(stand.file(&url, None).await.0, 404, "who has left has no more of it");
+    assert_eq!(app.file(&url, None).await.0, 404, "a former member has no access");
     for path in [
         "hub.local/unknown",
         "hub.local/..",
@@ -234,11 +233,11 @@ async fn only_members_of_its_room_get_a_file() {
         "a%20b/x",
         "hub.local/a%3Fb",
     ] {
-        let answer = stand.get("bert", &format!("/api/v1/messages/media/{path}")).await;
+        let answer = app.get("bert", &format!("/api/v1/messages/media/{path}")).await;
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{path}");
     }
-    assert_eq!(stand.get("bert", "/api/v1/messages/media/hub.local").await.status, 404);
-    stand.messenger.homeserver.switch_off();
-    let away = stand.get("bert", &url).await;
+    assert_eq!(app.get("bert", "/api/v1/messages/media/hub.local").await.status, 404);
+    app.messenger.homeserver.switch_off();
+    let away = app.get("bert", &url).await;
     assert_eq!((away.status, &away.body["code"]), (503, &json!("homeserver_unavailable")));
 }

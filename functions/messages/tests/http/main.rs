@@ -1,8 +1,9 @@
-//! Messages and files on the wire: what answers look like, and what is refused in which words.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+//! Messages and files on the wire: answers and refusals.
+#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 mod downloading;
 mod limits;
+mod logging;
 mod reading;
 mod sending;
 mod uploading;
@@ -19,29 +20,25 @@ use serde_json::{Value, json};
 
 const SEND: &str = "/api/v1/messages/send";
 const UPLOAD: &str = "/api/v1/messages/upload";
-/// What stands between the parts of a form.
+/// The boundary between the parts of a form.
 const BOUNDARY: &str = "----schnitt";
 
-/// The door, and what stands behind it: anna and bert of tenant 1, and the general room with both in it.
-struct Stand {
+/// The function on memory, with anna and bert of tenant 1, and the general room with both in it.
+struct TestApp {
     messenger: TestMessenger,
     wire: Wire,
     room: RoomId,
 }
 
-impl Stand {
+impl TestApp {
     async fn new() -> Self {
         Self::configured(&[]).await
     }
 
     async fn configured(variables: &[(&str, &str)]) -> Self {
         let messenger = messenger().build();
-        let wire = Wire::configured(
-            routes(),
-            messenger.memory.ports(&messenger.homeserver, &messenger.clock),
-            variables,
-        );
-        // Signed in as the tokens of the tests say it.
+        let wire = Wire::configured(routes(), &messenger, variables);
+        // The first request of each user signs them in.
         for user in ["anna", "bert"] {
             let answer = wire.ask(by(user, Method::GET, "/api/v1/messages/history/!nowhere")).await;
             assert_eq!(answer.status, 404);
@@ -73,12 +70,12 @@ impl Stand {
         self.get(user, &format!("/api/v1/messages/history/{}{query}", self.room)).await
     }
 
-    /// Uploads the form of anna.
+    /// Uploads a form of anna.
     async fn upload(&self, parts: &[Part<'_>]) -> TestResponse {
         self.wire.call(form_of("anna", UPLOAD), form(parts)).await
     }
 
-    /// What a file that was posted looks like to a browser: status, headers, bytes.
+    /// Downloads a file. Returns status, headers and bytes.
     async fn file(&self, url: &str, range: Option<&str>) -> (u16, HeaderMap, Vec<u8>) {
         let request = by("anna", Method::GET, url);
         let request = if let Some(range) = range { request.header("Range", range) } else { request };
@@ -87,12 +84,12 @@ impl Stand {
         (parts.status.as_u16(), parts.headers, bytes.to_vec())
     }
 
-    /// bert does something with another client.
+    /// Puts an event of bert into the room, as of another Matrix client.
     async fn happens(&self, kind: &str, content: Value) -> EventId {
         self.happens_by("bert", kind, content).await
     }
 
-    /// Somebody does something with another client.
+    /// Puts an event of a user into the room, as of another Matrix client.
     async fn happens_by(&self, user: &str, kind: &str, content: Value) -> EventId {
         let sender = MatrixUserId::new(format!("@{user}:hub.local"));
         let event = self.messenger.homeserver.send_event(&self.room, &sender, kind, content);
@@ -100,12 +97,12 @@ impl Stand {
             .ingest()
             .receive(vec![self.messenger.homeserver.room_event(&self.room, &event)])
             .await
-            .expect("heard");
+            .expect("received");
         event
     }
 }
 
-/// A part of a form: the parameters of its `Content-Disposition`, and what is in it.
+/// A part of a form: the parameters of its `Content-Disposition`, and its content.
 type Part<'a> = (&'a str, &'a [u8]);
 
 fn form(parts: &[Part<'_>]) -> Vec<u8> {
@@ -125,26 +122,26 @@ fn form_of(user: &str, path: &str) -> request::Builder {
     Request::post(path).header("Authorization", bearer(user)).header("Content-Type", kind)
 }
 
-/// A request of a user of tenant 1, with JSON.
+/// Returns a request of a user of tenant 1, with JSON.
 fn by(user: &str, method: Method, path: &str) -> request::Builder {
     let request = Request::builder().method(method).uri(path);
     request.header("Authorization", bearer(user)).header("Content-Type", "application/json")
 }
 
-/// The token of somebody with another role or tenant.
+/// Returns a token of a user with another role or tenant.
 fn token_of(user: &str, role: &str, tenant: i64) -> String {
     let claims =
         json!({ "sub": user, "role": role, "tenant_id": tenant, "iss": "aesystek-hub", "exp": EXPIRY });
     signed(&claims, HUB_SECRET_KEY)
 }
 
-/// An id as one segment of a path.
+/// Returns an id as one segment of a path.
 fn segment(id: &str) -> String {
     let bytes: Vec<_> = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
     bytes.concat()
 }
 
-/// The fields that an answer says are wrong.
+/// Returns the fields that an answer names as wrong.
 fn wrong(answer: &TestResponse) -> Vec<&str> {
     let errors = answer.body["errors"].as_array().expect("errors").iter();
     errors.map(|error| error["pointer"].as_str().expect("a pointer")).collect()

@@ -4,12 +4,12 @@ use axum::http::{Method, Request};
 use messenger_core::error::Failure;
 use serde_json::json;
 
-use crate::{SEND, Stand, by, token_of, wrong};
+use crate::{SEND, TestApp, by, token_of, wrong};
 
 #[tokio::test]
-async fn what_was_said_comes_back_with_every_field() {
-    let stand = Stand::new().await;
-    insta::assert_json_snapshot!(stand.send("anna", &json!({ "body": "Größe 42 ✓\n zweite Zeile " })).await, @r#"
+async fn a_sent_message_is_answered_with_each_field() {
+    let app = TestApp::new().await;
+    insta::assert_json_snapshot!(app.send("anna", &json!({ "body": "Größe 42 ✓\n zweite Zeile " })).await, @r#"
     {
       "status": 200,
       "headers": {
@@ -27,20 +27,20 @@ async fn what_was_said_comes_back_with_every_field() {
     }
     "#);
     for kind in ["m.text", "m.notice", "m.emote"] {
-        let said = stand.send("anna", &json!({ "msg_type": kind, "unknown": 1 })).await;
-        assert_eq!((said.status, &said.body["msg_type"]), (200, &json!(kind)));
+        let sent = app.send("anna", &json!({ "msg_type": kind, "unknown": 1 })).await;
+        assert_eq!((sent.status, &sent.body["msg_type"]), (200, &json!(kind)));
     }
-    // What is null is not given.
-    let said = stand.send("anna", &json!({ "msg_type": null, "txn_id": null })).await;
-    assert_eq!((said.status, &said.body["msg_type"]), (200, &json!("m.text")));
+    // `null` counts as absent.
+    let sent = app.send("anna", &json!({ "msg_type": null, "txn_id": null })).await;
+    assert_eq!((sent.status, &sent.body["msg_type"]), (200, &json!("m.text")));
 }
 
 #[tokio::test]
-async fn a_transaction_says_once_and_without_one_it_is_said_again() {
-    let stand = Stand::new().await;
+async fn a_repeated_txn_id_sends_once_and_a_call_without_one_sends_again() {
+    let app = TestApp::new().await;
     let twice = async |fields: &serde_json::Value| {
-        let first = stand.send("anna", fields).await;
-        let again = stand.send("anna", fields).await;
+        let first = app.send("anna", fields).await;
+        let again = app.send("anna", fields).await;
         assert_eq!((first.status, again.status), (200, 200), "{}", again.body);
         first.body["event_id"] == again.body["event_id"]
     };
@@ -50,15 +50,15 @@ async fn a_transaction_says_once_and_without_one_it_is_said_again() {
     assert!(!twice(&json!({ "txn_id": null })).await);
     assert!(!twice(&json!({ "txn_id": "" })).await, "a blank one is none, as in an upload");
     assert!(!twice(&json!({ "txn_id": " \t" })).await);
-    let other = stand.send("bert", &json!({ "txn_id": "1" })).await;
+    let other = app.send("bert", &json!({ "txn_id": "1" })).await;
     assert_eq!(other.body["sender"], "@bert:hub.local", "a transaction is its user's own");
 }
 
 #[tokio::test]
 async fn every_wrong_field_is_named() {
-    let stand = Stand::new().await;
+    let app = TestApp::new().await;
     let body = json!({ "room_id": 7, "body": ["x"], "msg_type": "m.image", "txn_id": {} });
-    insta::assert_json_snapshot!(stand.send("anna", &body).await, @r#"
+    insta::assert_json_snapshot!(app.send("anna", &body).await, @r#"
     {
       "status": 422,
       "headers": {
@@ -92,7 +92,7 @@ async fn every_wrong_field_is_named() {
       }
     }
     "#);
-    let before = stand.messenger.homeserver.messages(&stand.room).len();
+    let before = app.messenger.homeserver.messages(&app.room).len();
     for (fields, named) in [
         (json!({ "room_id": null, "body": null }), vec!["/room_id", "/body"]),
         (json!({ "body": "" }), vec!["/body"]),
@@ -106,40 +106,40 @@ async fn every_wrong_field_is_named() {
         (json!({ "msg_type": "M.TEXT" }), vec!["/msg_type"]),
         (json!({ "msg_type": "" }), vec!["/msg_type"]),
     ] {
-        let answer = stand.send("anna", &fields).await;
+        let answer = app.send("anna", &fields).await;
         assert_eq!((answer.status, wrong(&answer)), (422, named), "{fields}");
     }
     for body in ["", "[]", "null", "{\"room_id\":\"!x\",", "room_id=x"] {
-        let answer = stand.wire.call(by("anna", Method::POST, SEND), body).await;
+        let answer = app.wire.call(by("anna", Method::POST, SEND), body).await;
         assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_json")), "{body}");
     }
-    assert_eq!(stand.messenger.homeserver.messages(&stand.room).len(), before, "nothing was said");
+    assert_eq!(app.messenger.homeserver.messages(&app.room).len(), before, "nothing was sent");
 }
 
 #[tokio::test]
-async fn the_longest_message_is_said_whole() {
-    let stand = Stand::new().await;
+async fn the_longest_message_is_sent_completely() {
+    let app = TestApp::new().await;
     for longest in ["x".repeat(20_000), "ä".repeat(20_000)] {
-        let said = stand.send("anna", &json!({ "body": longest })).await;
-        assert_eq!((said.status, &said.body["body"]), (200, &json!(longest)));
+        let sent = app.send("anna", &json!({ "body": longest })).await;
+        assert_eq!((sent.status, &sent.body["body"]), (200, &json!(longest)));
     }
-    // An event of Matrix has 64 KiB; what does not fit is the text's fault, not the homeserver's.
-    let answer = stand.send("anna", &json!({ "body": "🏭".repeat(20_000) })).await;
+    // A Matrix event has at most 64 KiB: a longer text is the caller's error, not the homeserver's.
+    let answer = app.send("anna", &json!({ "body": "🏭".repeat(20_000) })).await;
     assert_eq!((answer.status, wrong(&answer)), (422, vec!["/body"]));
 }
 
 #[tokio::test]
-async fn who_may_not_write_is_told_so_and_a_room_of_others_does_not_exist() {
-    let stand = Stand::new().await;
+async fn a_viewer_may_not_write_and_a_room_of_others_does_not_exist() {
+    let app = TestApp::new().await;
     let call = async |token: Option<String>, room: &str| {
         let request = Request::post(SEND).header("Content-Type", "application/json");
         let request = match token {
             Some(token) => request.header("Authorization", format!("Bearer {token}")),
             None => request,
         };
-        stand.wire.call(request, json!({ "room_id": room, "body": "x" }).to_string()).await
+        app.wire.call(request, json!({ "room_id": room, "body": "x" }).to_string()).await
     };
-    let room = stand.room.as_str();
+    let room = app.room.as_str();
     assert_eq!(call(None, room).await.body["code"], "token_missing");
     assert_eq!(call(Some("a.b.c".to_owned()), room).await.body["code"], "token_invalid");
     insta::assert_json_snapshot!(call(Some(token_of("bert", "viewer", 1)), room).await, @r#"
@@ -178,15 +178,15 @@ async fn who_may_not_write_is_told_so_and_a_room_of_others_does_not_exist() {
         let answer = call(Some(token_of("anna", "user", 1)), id).await;
         assert_eq!((answer.status, &answer.body["detail"]), (404, &json!("room not found")), "{id}");
     }
-    // Who may not write learns nothing of rooms.
+    // A viewer learns nothing about rooms.
     assert_eq!(call(Some(token_of("viola", "viewer", 1)), "!nowhere").await.status, 403);
 }
 
 #[tokio::test]
-async fn what_the_homeserver_lacks_is_said_with_when_to_come_again() {
-    let stand = Stand::new().await;
-    stand.messenger.homeserver.fail_call(1, Failure::Unreachable);
-    insta::assert_json_snapshot!(stand.send("anna", &json!({})).await, @r#"
+async fn a_failure_of_the_homeserver_is_answered_with_retry_after() {
+    let app = TestApp::new().await;
+    app.messenger.homeserver.fail_call(1, Failure::Unreachable);
+    insta::assert_json_snapshot!(app.send("anna", &json!({})).await, @r#"
     {
       "status": 503,
       "headers": {
@@ -208,11 +208,11 @@ async fn what_the_homeserver_lacks_is_said_with_when_to_come_again() {
         (Failure::Broken, 502, "homeserver_error"),
         (Failure::Rejected, 502, "homeserver_error"),
     ] {
-        stand.messenger.homeserver.fail_call(1, failure);
-        let answer = stand.send("anna", &json!({})).await;
+        app.messenger.homeserver.fail_call(1, failure);
+        let answer = app.send("anna", &json!({})).await;
         assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)));
     }
-    // It was said, and only reading it back failed: it counts as said.
-    stand.messenger.homeserver.fail_call(2, Failure::Unreachable);
-    assert_eq!(stand.send("anna", &json!({})).await.status, 200);
+    // The message was sent and only reading it back failed: it counts as sent.
+    app.messenger.homeserver.fail_call(2, Failure::Unreachable);
+    assert_eq!(app.send("anna", &json!({})).await.status, 200);
 }

@@ -5,21 +5,21 @@ use messenger_core::error::Failure;
 use messenger_runtime::testing::bearer;
 use serde_json::{Value, json};
 
-use crate::{Part, Stand, UPLOAD, form, form_of, segment, token_of, wrong};
+use crate::{Part, TestApp, UPLOAD, form, form_of, segment, token_of, wrong};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR and so on";
 
 #[tokio::test]
 async fn a_file_becomes_a_message_with_every_field() {
-    let stand = Stand::new().await;
-    let room = stand.room.to_string();
+    let app = TestApp::new().await;
+    let room = app.room.to_string();
     let parts: [Part<'_>; 4] = [
         ("name=\"room_id\"", room.as_bytes()),
         ("name=\"body\"", "Die Fräse".as_bytes()),
         ("name=\"unknown\"", b"x"),
         ("name=\"file\"; filename=\"Übersicht Ä.png\"", PNG),
     ];
-    insta::assert_json_snapshot!(stand.upload(&parts).await, @r#"
+    insta::assert_json_snapshot!(app.upload(&parts).await, @r#"
     {
       "status": 200,
       "headers": {
@@ -41,9 +41,9 @@ async fn a_file_becomes_a_message_with_every_field() {
       }
     }
     "#);
-    // An empty one is one, too.
+    // An empty file is a file as well.
     let empty =
-        stand.upload(&[("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"\"", b"")]).await;
+        app.upload(&[("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"\"", b"")]).await;
     assert_eq!(
         (empty.status, &empty.body["file_size"], &empty.body["filename"]),
         (200, &json!(0), &json!("file"))
@@ -51,9 +51,9 @@ async fn a_file_becomes_a_message_with_every_field() {
 }
 
 #[tokio::test]
-async fn what_it_is_is_read_from_its_bytes_whatever_the_client_says() {
-    let stand = Stand::new().await;
-    let room = stand.room.to_string();
+async fn the_media_type_is_detected_from_the_bytes_whatever_the_client_states() {
+    let app = TestApp::new().await;
+    let room = app.room.to_string();
     for (bytes, mimetype, msg_type) in [
         (PNG, "image/png", "m.image"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF".as_slice(), "image/jpeg", "m.image"),
@@ -64,7 +64,7 @@ async fn what_it_is_is_read_from_its_bytes_whatever_the_client_says() {
         (b"\x00\x01\x02", "application/octet-stream", "m.file"),
     ] {
         let file = "name=\"file\"; filename=\"x.png\"\r\nContent-Type: image/png";
-        let answer = stand.upload(&[("name=\"room_id\"", room.as_bytes()), (file, bytes)]).await;
+        let answer = app.upload(&[("name=\"room_id\"", room.as_bytes()), (file, bytes)]).await;
         assert_eq!(
             (answer.status, &answer.body["mimetype"], &answer.body["msg_type"]),
             (200, &json!(mimetype), &json!(msg_type)),
@@ -78,17 +78,17 @@ async fn what_it_is_is_read_from_its_bytes_whatever_the_client_says() {
         "<?xml version='1.0'?><svg/>",
     ] {
         let file = "name=\"file\"; filename=\"x.svg\"\r\nContent-Type: image/svg+xml";
-        let answer = stand.upload(&[("name=\"room_id\"", room.as_bytes()), (file, program.as_bytes())]).await;
+        let answer = app.upload(&[("name=\"room_id\"", room.as_bytes()), (file, program.as_bytes())]).await;
         assert_eq!((answer.status, &answer.body["msg_type"]), (200, &json!("m.file")), "{program}");
     }
 }
 
 #[tokio::test]
-async fn a_name_is_made_safe_however_it_is_written() {
-    let stand = Stand::new().await;
-    let room = stand.room.to_string();
+async fn a_file_name_is_made_safe_in_every_notation() {
+    let app = TestApp::new().await;
+    let room = app.room.to_string();
     let long = format!("filename=\"{}.pdf\"", "ä".repeat(300));
-    let tail = format!("filename=\"x.{}\"", "y".repeat(300));
+    let long_extension = format!("filename=\"x.{}\"", "y".repeat(300));
     for (disposition, expected) in [
         ("filename=\"../../x\"", "x"),
         ("filename=\"C:\\\\Users\\\\anna\\\\plan.pdf\"", "plan.pdf"),
@@ -107,26 +107,26 @@ async fn a_name_is_made_safe_however_it_is_written() {
         ("filename=\"\"", "file"),
     ] {
         let file = format!("name=\"file\"; {disposition}");
-        let answer = stand.upload(&[("name=\"room_id\"", room.as_bytes()), (&file, PNG)]).await;
+        let answer = app.upload(&[("name=\"room_id\"", room.as_bytes()), (&file, PNG)]).await;
         assert_eq!((answer.status, &answer.body["filename"]), (200, &json!(expected)), "{disposition}");
         assert_eq!(answer.body["body"], json!(expected), "without a caption it is called by its name");
     }
-    for (disposition, end) in [(long, ".pdf"), (tail, "y")] {
+    for (disposition, end) in [(long, ".pdf"), (long_extension, "y")] {
         let file = format!("name=\"file\"; {disposition}");
-        let answer = stand.upload(&[("name=\"room_id\"", room.as_bytes()), (&file, PNG)]).await;
+        let answer = app.upload(&[("name=\"room_id\"", room.as_bytes()), (&file, PNG)]).await;
         let name = answer.body["filename"].as_str().expect("a name").to_owned();
         assert!(name.len() <= 255 && name.len() > 200 && name.ends_with(end), "{name}");
     }
 }
 
 #[tokio::test]
-async fn every_wrong_field_of_a_form_is_named() {
-    let stand = Stand::new().await;
-    let room = stand.room.to_string();
+async fn each_wrong_field_of_a_form_is_named() {
+    let app = TestApp::new().await;
+    let room = app.room.to_string();
     let (room, file) = (("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x.png\"", PNG));
     let (long, body) = ("x".repeat(256), "ä".repeat(20_001));
     let (huge, latin) = (vec![b'x'; 80_001], b"\xe4".as_slice());
-    insta::assert_json_snapshot!(stand.upload(&[]).await, @r#"
+    insta::assert_json_snapshot!(app.upload(&[]).await, @r#"
     {
       "status": 422,
       "headers": {
@@ -165,7 +165,7 @@ async fn every_wrong_field_of_a_form_is_named() {
         (&[room, ("name=\"datei\"; filename=\"x.png\"", PNG)], &["/file"]),
         (&[("name=\"room_id\"", long.as_bytes())], &["/room_id", "/file"]),
         (&[room, ("name=\"body\"", &[])], &["/file"]),
-        // None of two is dropped silently.
+        // Neither of two equal parts is dropped silently.
         (&[room, file, file], &["/file"]),
         (&[file, room, file], &["/file"]),
         (&[room, room, file], &["/room_id"]),
@@ -173,34 +173,32 @@ async fn every_wrong_field_of_a_form_is_named() {
         (&[file, ("name=\"txn_id\"", b"1"), ("name=\"txn_id\"", b"1"), room], &["/txn_id"]),
     ];
     for (parts, named) in cases {
-        let answer = stand.upload(parts).await;
+        let answer = app.upload(parts).await;
         assert_eq!((answer.status, wrong(&answer)), (422, named.to_vec()), "{named:?}: {}", answer.body);
     }
-    // A form that ends too early is no file that is shorter.
+    // A truncated form is no shorter file.
     let whole = form(&[room, file]);
     for cut in [whole.len() - 10, whole.len() / 2] {
-        let answer = stand.wire.call(form_of("anna", UPLOAD), whole[..cut].to_vec()).await;
+        let answer = app.wire.call(form_of("anna", UPLOAD), whole[..cut].to_vec()).await;
         assert_eq!(answer.status, 422, "{}", answer.body);
     }
     for kind in ["application/json", "multipart/form-data", "text/plain", "multipart/mixed; boundary=x"] {
         let request =
             Request::post(UPLOAD).header("Authorization", bearer("anna")).header("Content-Type", kind);
-        let answer = stand.wire.call(request, whole.clone()).await;
+        let answer = app.wire.call(request, whole.clone()).await;
         assert_eq!((answer.status, &answer.body["code"]), (415, &json!("unsupported_media_type")), "{kind}");
     }
-    assert_eq!(stand.messenger.homeserver.messages(&stand.room).len(), 0, "nothing was said");
-    assert_eq!(stand.messenger.homeserver.files(), 0, "and nothing uploaded");
+    assert_eq!(app.messenger.homeserver.messages(&app.room).len(), 0, "nothing was sent");
+    assert_eq!(app.messenger.homeserver.files(), 0, "and nothing uploaded");
 }
 
 #[tokio::test]
-async fn the_largest_file_is_taken_and_one_byte_more_is_not() {
-    let stand = Stand::configured(&[("MAX_UPLOAD_BYTES", "1000")]).await;
-    let room = stand.room.to_string();
+async fn the_largest_file_is_accepted_and_one_byte_more_is_not() {
+    let app = TestApp::configured(&[("MAX_UPLOAD_BYTES", "1000")]).await;
+    let room = app.room.to_string();
     let sized = async |size: usize| {
         let bytes = vec![b'x'; size];
-        stand
-            .upload(&[("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x\"", &bytes)])
-            .await
+        app.upload(&[("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x\"", &bytes)]).await
     };
     let largest = sized(1000).await;
     assert_eq!((largest.status, &largest.body["file_size"]), (200, &json!(1000)));
@@ -222,16 +220,16 @@ async fn the_largest_file_is_taken_and_one_byte_more_is_not() {
     }
     "#);
     assert_eq!(sized(5 << 20).await.status, 413);
-    assert_eq!(stand.messenger.homeserver.files(), 1);
-    // What says of itself that it is too large is not read at all.
+    assert_eq!(app.messenger.homeserver.files(), 1);
+    // A form with a too large `Content-Length` is not read at all.
     let request = form_of("anna", UPLOAD).header("Content-Length", "100000000000");
-    assert_eq!(stand.wire.call(request, "x").await.status, 413);
+    assert_eq!(app.wire.call(request, "x").await.status, 413);
 }
 
 #[tokio::test]
-async fn the_parts_of_a_form_come_in_any_order() {
-    let stand = Stand::new().await;
-    let room = stand.room.to_string();
+async fn the_parts_of_a_form_may_have_any_order() {
+    let app = TestApp::new().await;
+    let room = app.room.to_string();
     let parts: [Part<'_>; 4] = [
         ("name=\"file\"; filename=\"x.png\"", PNG),
         ("name=\"room_id\"", room.as_bytes()),
@@ -242,11 +240,11 @@ async fn the_parts_of_a_form_come_in_any_order() {
         let mut rotated = parts;
         rotated.rotate_left(first);
         for order in [rotated.to_vec(), rotated.into_iter().rev().collect()] {
-            let answer = stand.upload(&order).await;
+            let answer = app.upload(&order).await;
             assert_eq!((answer.status, &answer.body["body"]), (200, &json!("Die Fräse")), "{}", answer.body);
         }
     }
-    // The room may stand in the query as well, as long as it is the same.
+    // The room may be in the query as well, if it is the same.
     let path = format!("{UPLOAD}?room_id={}", segment(&room));
     for (parts, status) in [
         (&parts[..1], 200),
@@ -254,49 +252,49 @@ async fn the_parts_of_a_form_come_in_any_order() {
         (&[parts[0], ("name=\"room_id\"", b"!another")][..], 422),
         (&[("name=\"room_id\"", b"!another"), parts[0]], 404),
     ] {
-        let answer = stand.wire.call(form_of("anna", &path), form(parts)).await;
+        let answer = app.wire.call(form_of("anna", &path), form(parts)).await;
         assert_eq!(answer.status, status, "{}", answer.body);
     }
-    // A room that nobody knows is found out after the file as well, and nothing is uploaded.
-    let before = stand.messenger.homeserver.files();
+    // An unknown room is refused after the file as well, and nothing is uploaded.
+    let before = app.messenger.homeserver.files();
     for unknown in ["!nowhere", "!a/b"] {
-        let answer = stand.upload(&[parts[0], ("name=\"room_id\"", unknown.as_bytes())]).await;
+        let answer = app.upload(&[parts[0], ("name=\"room_id\"", unknown.as_bytes())]).await;
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{unknown}");
     }
-    assert_eq!(stand.messenger.homeserver.files(), before);
+    assert_eq!(app.messenger.homeserver.files(), before);
 }
 
 #[tokio::test]
-async fn the_whole_form_is_limited_however_many_parts_it_has() {
-    let stand = Stand::configured(&[("MAX_UPLOAD_BYTES", "1000000")]).await;
-    let room = stand.room.to_string();
+async fn the_size_of_the_whole_form_is_limited() {
+    let app = TestApp::configured(&[("MAX_UPLOAD_BYTES", "1000000")]).await;
+    let room = app.room.to_string();
     let (room, file) = (("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x.png\"", PNG));
     let (large, small) = (vec![b'x'; 900_000], vec![b'x'; 100]);
     // Each part alone is small enough.
     for name in ["other", "file"] {
         let disposition = format!("name=\"{name}\"; filename=\"x\"");
         let parts = [room, ("name=\"first\"", &large), (&*disposition, &large)];
-        let answer = stand.upload(&parts).await;
+        let answer = app.upload(&parts).await;
         assert_eq!((answer.status, &answer.body["code"]), (413, &json!("body_too_large")), "{name}");
         assert_eq!(answer.all_headers["connection"], "close");
     }
     let many = [&vec![("name=\"other\"", &*small); 15][..], &[room, file]].concat();
-    let answer = stand.upload(&many).await;
+    let answer = app.upload(&many).await;
     assert_eq!(answer.status, 422);
     assert!(answer.body["detail"].as_str().expect("detail").contains("at most 16"), "{}", answer.body);
-    assert_eq!(stand.upload(&many[1..]).await.status, 200, "sixteen are not too many");
-    assert_eq!(stand.messenger.homeserver.files(), 1);
+    assert_eq!(app.upload(&many[1..]).await.status, 200, "sixteen are not too many");
+    assert_eq!(app.messenger.homeserver.files(), 1);
 }
 
 #[tokio::test]
-async fn who_may_not_write_uploads_nothing() {
-    let stand = Stand::new().await;
-    let room = stand.room.to_string();
+async fn a_caller_who_may_not_write_uploads_nothing() {
+    let app = TestApp::new().await;
+    let room = app.room.to_string();
     let body = form(&[("name=\"room_id\"", room.as_bytes()), ("name=\"file\"; filename=\"x.png\"", PNG)]);
     let call = async |token: &str, path: &str, body: Vec<u8>| {
         let request = Request::post(path).header("Authorization", format!("Bearer {token}"));
         let kind = format!("multipart/form-data; boundary={}", crate::BOUNDARY);
-        stand.wire.call(request.header("Content-Type", kind), body).await
+        app.wire.call(request.header("Content-Type", kind), body).await
     };
     let code = async |token: &str, path: &str, body: Vec<u8>| {
         let answer = call(token, path, body).await;
@@ -309,23 +307,23 @@ async fn who_may_not_write_uploads_nothing() {
     );
     assert_eq!(code(&token_of("fritz", "user", 2), UPLOAD, body.clone()).await, (404, json!("not_found")));
     let rest = form(&[("name=\"file\"; filename=\"x.png\"", PNG)]);
-    for odd in ["!nowhere", "!a/b", "!a?b", "!a%2Fb", "\0", "!\0"] {
-        let path = format!("{UPLOAD}?room_id={}", segment(odd));
+    for unknown in ["!nowhere", "!a/b", "!a?b", "!a%2Fb", "\0", "!\0"] {
+        let path = format!("{UPLOAD}?room_id={}", segment(unknown));
         let anna = token_of("anna", "user", 1);
-        assert_eq!(code(&anna, &path, rest.clone()).await, (404, json!("not_found")), "{odd}");
+        assert_eq!(code(&anna, &path, rest.clone()).await, (404, json!("not_found")), "{unknown}");
     }
-    assert_eq!(stand.messenger.homeserver.files(), 0);
-    stand.messenger.homeserver.fail_call(1, Failure::Unreachable);
-    let away = stand.wire.call(form_of("anna", UPLOAD), body.clone()).await;
+    assert_eq!(app.messenger.homeserver.files(), 0);
+    app.messenger.homeserver.fail_call(1, Failure::Unreachable);
+    let away = app.wire.call(form_of("anna", UPLOAD), body.clone()).await;
     assert_eq!((away.status, &away.body["errors"]), (503, &Value::Null));
-    // The same form again is the same message, if it says so.
+    // The same form with the same `txn_id` is the same message.
     let again = form(&[
         ("name=\"room_id\"", room.as_bytes()),
         ("name=\"txn_id\"", b"1"),
         ("name=\"file\"; filename=\"x.png\"", PNG),
     ]);
-    let first = stand.wire.call(form_of("anna", UPLOAD), again.clone()).await;
-    let second = stand.wire.call(form_of("anna", UPLOAD), again).await;
+    let first = app.wire.call(form_of("anna", UPLOAD), again.clone()).await;
+    let second = app.wire.call(form_of("anna", UPLOAD), again).await;
     assert_eq!(first.body["event_id"], second.body["event_id"]);
-    assert_eq!(stand.messenger.homeserver.messages(&stand.room).len(), 1);
+    assert_eq!(app.messenger.homeserver.messages(&app.room).len(), 1);
 }

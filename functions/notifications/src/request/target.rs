@@ -1,5 +1,5 @@
-//! The target of a notification. A request whose fields leave the recipients open is refused: a notification for one user
-//! must never reach everybody.
+//! The target of a notification. A request whose fields do not determine the recipients is refused: a
+//! notification for one user must never reach the whole tenant.
 
 use messenger_core::{
     id::{HUB_USER_ID_MAX, HubUserId},
@@ -11,24 +11,24 @@ use serde_json::Value;
 use super::NAME_MAX;
 
 const ENTITY_ID_MAX: usize = 200;
-/// The fields that say whom a target is, in the order in which they are read.
+/// The fields that identify the target, in the order in which they are read.
 const ADDRESSES: [&str; 3] = ["entity_type", "entity_id", "target_user"];
 
-/// Parses the target. Returns warnings about fields that have no effect on it beside it.
+/// Parses the target. Also returns warnings about fields that have no effect on it.
 pub(super) fn target(fields: &mut Fields) -> (Target, Vec<String>) {
     let target_type = fields.optional_text("target_type", NAME_MAX);
     let entity_type = fields.optional_name("entity_type", NAME_MAX);
     let entity_id = entity_id(fields);
     let target_user = fields.optional_name("target_user", HUB_USER_ID_MAX);
     fields.refuse_half("target_user");
-    let given = [entity_type.is_some(), entity_id.is_some(), target_user.is_some()];
-    let given = |used: &[&str]| -> Vec<&str> {
-        let given =
-            ADDRESSES.into_iter().zip(given).filter(|(name, is_given)| *is_given && !used.contains(name));
-        given.map(|(name, _)| name).collect()
+    let present = [entity_type.is_some(), entity_id.is_some(), target_user.is_some()];
+    let present_except = |used: &[&str]| -> Vec<&str> {
+        let present =
+            ADDRESSES.into_iter().zip(present).filter(|(name, present)| *present && !used.contains(name));
+        present.map(|(name, _)| name).collect()
     };
     let Some(target_type) = target_type else {
-        if let Some(first) = given(&[]).last() {
+        if let Some(first) = present_except(&[]).last() {
             missing_type(fields, first);
         }
         return (Target::General, Vec::new());
@@ -44,16 +44,16 @@ pub(super) fn target(fields: &mut Fields) -> (Target, Vec<String>) {
             (Target::General, &ADDRESSES[..])
         }
     };
-    let hearers =
+    let recipients =
         if target_type == "dm" { "only `target_user` hears it" } else { "everybody of the tenant hears it" };
-    let unused = given(used).into_iter();
+    let unused = present_except(used).into_iter();
     let warning =
-        |name| format!("the field `{name}` has no effect with the target type `{target_type}`: {hearers}");
+        |name| format!("the field `{name}` has no effect with the target type `{target_type}`: {recipients}");
     (target, unused.map(warning).collect())
 }
 
-/// Names unknown fields that are meant to be one of those that decide who hears a notification, and whether it rings. Where
-/// that field would have no effect, or the target is refused already, it is a warning.
+/// Finds unknown fields that look like a misspelt field that decides on the recipients or the urgency.
+/// Refuses them, and returns a warning instead if the correct field would have no effect.
 pub(super) fn misspelt(fields: &mut Fields, target: &Target) -> Vec<String> {
     let mut warnings = Vec::new();
     let is_open = !fields.has("target_type");
@@ -74,17 +74,17 @@ pub(super) fn misspelt(fields: &mut Fields, target: &Target) -> Vec<String> {
     warnings
 }
 
-fn missing_type(fields: &mut Fields, given: &str) {
+fn missing_type(fields: &mut Fields, field: &str) {
     if fields.misspelt("target_type").is_some() {
         // `misspelt` names that field.
         return;
     }
-    let (target_type, hearers) = match given {
+    let (target_type, recipients) = match field {
         "target_user" => ("dm", "for this user alone"),
         _ => ("entity_room", "for the room of this entity"),
     };
     let message = format!(
-        "is required with `{given}`: `{target_type}` {hearers}; to reach everybody of the tenant, leave `{given}` out"
+        "is required with `{field}`: `{target_type}` {recipients}; to reach everybody of the tenant, leave `{field}` out"
     );
     fields.wrong_as("target_type", "invalid_target", &message);
 }

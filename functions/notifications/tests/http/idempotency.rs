@@ -1,4 +1,4 @@
-//! Retry keys: the same call is the same notification.
+//! Idempotency keys: a repeated call has the effect of one.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{notification, post, test_app};
 
 #[tokio::test]
-async fn a_retried_call_gets_the_first_answer_and_a_header_that_says_so() {
+async fn a_repeated_key_returns_the_first_notification_and_a_header() {
     let (messenger, wire) = test_app();
     let body = notification(&json!({})).to_string();
     let first = wire.call(post("").header("Idempotency-Key", "k-1"), body.clone()).await;
@@ -19,8 +19,8 @@ async fn a_retried_call_gets_the_first_answer_and_a_header_that_says_so() {
 }
 
 #[tokio::test]
-async fn the_key_may_stand_in_the_body_and_the_header_wins() {
-    let (_hub, wire) = test_app();
+async fn the_key_may_be_in_the_body_and_the_header_takes_precedence() {
+    let (_messenger, wire) = test_app();
     let body = notification(&json!({ "idempotency_key": "in the body" })).to_string();
     let first = wire.call(post(""), body.clone()).await;
     assert_eq!(first.body["warnings"], json!([]));
@@ -32,8 +32,8 @@ async fn the_key_may_stand_in_the_body_and_the_header_wins() {
 }
 
 #[tokio::test]
-async fn another_request_with_the_same_key_is_a_mistake() {
-    let (_hub, wire) = test_app();
+async fn another_request_with_the_same_key_is_refused() {
+    let (_messenger, wire) = test_app();
     wire.call(post("").header("Idempotency-Key", "k"), notification(&json!({})).to_string()).await;
     let other = notification(&json!({ "body": "anders" })).to_string();
     let answer = wire.call(post("").header("Idempotency-Key", "k"), other).await;
@@ -93,8 +93,8 @@ async fn a_call_that_is_still_being_answered_is_in_flight() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_none_is_named() {
-    let (_hub, wire) = test_app();
+async fn a_wrong_key_is_named() {
+    let (_messenger, wire) = test_app();
     let long = "x".repeat(256);
     for key in ["ä", &long] {
         let request = post("").header("Idempotency-Key", key.as_bytes());
@@ -106,7 +106,7 @@ async fn a_key_that_is_none_is_named() {
 }
 
 #[tokio::test]
-async fn the_same_request_in_other_words_is_the_same_request() {
+async fn the_same_request_in_another_notation_is_the_same_request() {
     let (messenger, wire) = test_app();
     let send = async |body: &str| wire.call(post("").header("Idempotency-Key", "k"), body.to_owned()).await;
     let first = send(
@@ -128,8 +128,8 @@ async fn the_same_request_in_other_words_is_the_same_request() {
 }
 
 #[tokio::test]
-async fn each_field_that_was_understood_makes_another_request() {
-    let (_hub, wire) = test_app();
+async fn a_change_of_any_known_field_makes_another_request() {
+    let (_messenger, wire) = test_app();
     let dm = json!({ "target_type": "dm", "target_user": "mueller" });
     let first = notification(&dm).to_string();
     assert_eq!(wire.call(post("").header("Idempotency-Key", "k"), first).await.status, 201);
@@ -152,8 +152,8 @@ async fn each_field_that_was_understood_makes_another_request() {
 }
 
 #[tokio::test]
-async fn a_blank_key_is_none_and_spaces_around_one_do_not_count() {
-    let (_hub, wire) = test_app();
+async fn a_blank_key_is_treated_as_absent_and_spaces_around_a_key_do_not_count() {
+    let (_messenger, wire) = test_app();
     let send = async |header: Option<&str>, fields: Value| {
         let request = header.map_or_else(|| post(""), |key| post("").header("Idempotency-Key", key));
         wire.call(request, notification(&fields).to_string()).await.body["id"].clone()

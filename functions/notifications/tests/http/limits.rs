@@ -9,10 +9,9 @@ use serde_json::json;
 use crate::{Request, get, notification, post, routes, send};
 
 #[tokio::test(start_paused = true)]
-async fn who_sends_too_much_is_429_before_the_body_is_read_and_may_still_read() {
+async fn a_token_that_sends_too_much_is_429_before_the_body_is_read_and_may_still_read() {
     let messenger = messenger().build();
-    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
-    let wire = Wire::configured(routes(), ports, &[("LIMIT_NOTIFICATIONS_PER_TOKEN", "3")]);
+    let wire = Wire::configured(routes(), &messenger, &[("LIMIT_NOTIFICATIONS_PER_TOKEN", "3")]);
     for _ in 0..3 {
         assert_eq!(send(&wire, &json!({})).await.status, 201);
     }
@@ -25,8 +24,7 @@ async fn who_sends_too_much_is_429_before_the_body_is_read_and_may_still_read() 
 #[tokio::test(start_paused = true)]
 async fn wrong_service_tokens_of_an_address_are_counted() {
     let messenger = messenger().build();
-    let ports = messenger.memory.ports(&messenger.homeserver, &messenger.clock);
-    let wire = Wire::configured(routes(), ports, &[("LIMIT_FAILURES_PER_ADDRESS", "2")]);
+    let wire = Wire::configured(routes(), &messenger, &[("LIMIT_FAILURES_PER_ADDRESS", "2")]);
     let mut statuses = Vec::new();
     for _ in 0..3 {
         let peer = Peer(IpAddr::from([192, 0, 2, 1]));

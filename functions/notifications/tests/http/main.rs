@@ -1,13 +1,14 @@
-//! The satellites' door on the wire: statuses, headers and bodies.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+//! Notifications on the wire: statuses, headers and bodies.
+#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
-mod hearers;
 mod idempotency;
-mod leniency;
 mod limits;
+mod logging;
 mod reading;
+mod recipients;
 mod refusals;
 mod sending;
+mod tolerance;
 
 use axum::http::{Request, request};
 use messenger_notifications::routes;
@@ -15,14 +16,14 @@ use messenger_runtime::testing::{SERVICE_TOKEN, TestResponse, Wire};
 use messenger_testkit::{TestMessenger, messenger};
 use serde_json::{Value, json};
 
-/// The door, and what stands behind it.
+/// The function on memory.
 fn test_app() -> (TestMessenger, Wire) {
     let messenger = messenger().build();
-    let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
+    let wire = Wire::new(routes(), &messenger);
     (messenger, wire)
 }
 
-/// A notification with nothing but what is required, and these fields.
+/// Returns a notification with the required fields and these.
 fn notification(fields: &Value) -> Value {
     let mut body =
         json!({ "source_app": "fertigungs-app", "event_type": "notification", "title": "Maschine gestoppt" });
@@ -31,14 +32,14 @@ fn notification(fields: &Value) -> Value {
     body
 }
 
-/// `POST /notifications/send` of a satellite; the body is to follow.
+/// Returns `POST /notifications/send` of a satellite, without its body.
 fn post(query: &str) -> request::Builder {
     Request::post(format!("/api/v1/notifications/send{query}"))
         .header("X-Service-Token", SERVICE_TOKEN)
         .header("Content-Type", "application/json")
 }
 
-/// `GET` as a satellite.
+/// Returns a `GET` of a satellite.
 fn get(path: &str) -> request::Builder {
     Request::get(path).header("X-Service-Token", SERVICE_TOKEN)
 }

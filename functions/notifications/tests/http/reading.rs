@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::{get, notification, post, send, test_app};
 
 #[tokio::test]
-async fn the_log_is_newest_first_in_the_shape_of_the_answer_to_send() {
-    let (_hub, wire) = test_app();
+async fn the_log_is_newest_first_with_the_fields_of_the_answer_to_send() {
+    let (_messenger, wire) = test_app();
     let first = send(&wire, &json!({})).await.body;
     let second = send(&wire, &json!({ "source_app": "lager" })).await.body;
     let log = wire.ask(get("/api/v1/notifications/log")).await;
@@ -24,7 +24,7 @@ async fn the_log_is_newest_first_in_the_shape_of_the_answer_to_send() {
 }
 
 #[tokio::test]
-async fn one_notification_is_as_it_is_now() {
+async fn a_notification_is_read_with_its_current_status() {
     let (messenger, wire) = test_app();
     let pending = wire.call(post("?wait=0"), notification(&json!({})).to_string()).await.body;
     messenger.work().await;
@@ -35,7 +35,7 @@ async fn one_notification_is_as_it_is_now() {
 
 #[tokio::test]
 async fn wrong_parameters_of_the_log_are_named_together() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     let long = "x".repeat(101);
     let path = format!("/api/v1/notifications/log?limit=0&offset=-1&source_app={long}");
     insta::assert_json_snapshot!(wire.ask(get(&path)).await, @r#"
@@ -71,14 +71,11 @@ async fn wrong_parameters_of_the_log_are_named_together() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_and_what_is_anothers_look_the_same() {
+async fn a_missing_notification_and_one_of_another_tenant_look_the_same() {
     let (messenger, wire) = test_app();
-    let stranger = Satellite { tenant: fixtures::OTHER_TENANT, ..fixtures::satellite() };
-    let theirs = messenger
-        .notifications()
-        .notify(stranger, fixtures::draft("t"), fixtures::no_wait())
-        .await
-        .expect("it is accepted");
+    let other = Satellite { tenant: fixtures::OTHER_TENANT, ..fixtures::satellite() };
+    let theirs =
+        messenger.notifications().notify(other, fixtures::draft("t"), fixtures::no_wait()).await.expect("it is accepted");
     let theirs = theirs.notification.id.to_string();
     let missing = wire.ask(get("/api/v1/notifications/999")).await;
     insta::assert_json_snapshot!(missing, @r#"
@@ -106,7 +103,7 @@ async fn what_is_not_there_and_what_is_anothers_look_the_same() {
 
 #[tokio::test]
 async fn reading_needs_the_service_token_too() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     for path in ["/api/v1/notifications/log", "/api/v1/notifications/1"] {
         let missing = wire.ask(Request::get(path)).await;
         assert_eq!((missing.status, &missing.body["code"]), (401, &json!("service_token_missing")));

@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::{get, notification, post, send, test_app};
 
 #[tokio::test]
-async fn without_a_token_it_is_401_and_says_which_is_missing() {
-    let (_hub, wire) = test_app();
-    // Who is not known is not told what is wrong with the body.
+async fn a_request_without_a_token_is_401_and_names_the_header() {
+    let (_messenger, wire) = test_app();
+    // Without credentials the answer does not reveal problems of the body.
     let answer = wire.call(Request::post("/api/v1/notifications/send"), "no JSON").await;
     insta::assert_json_snapshot!(answer, @r#"
     {
@@ -32,7 +32,7 @@ async fn without_a_token_it_is_401_and_says_which_is_missing() {
 
 #[tokio::test]
 async fn a_wrong_token_is_403() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     let body = notification(&json!({})).to_string();
     let wrong = Request::post("/api/v1/notifications/send").header("X-Service-Token", "wrong");
     insta::assert_json_snapshot!(wire.call(wrong, body.clone()).await, @r#"
@@ -81,7 +81,7 @@ async fn another_tenant_is_403() {
 
 #[tokio::test]
 async fn a_tenant_that_is_no_number_is_a_wrong_field() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     for tenant in [json!("eins"), json!({ "id": 1 }), json!(1.5), json!(true)] {
         let answer = send(&wire, &json!({ "tenant_id": tenant })).await;
         assert_eq!(
@@ -93,8 +93,8 @@ async fn a_tenant_that_is_no_number_is_a_wrong_field() {
 }
 
 #[tokio::test]
-async fn another_method_is_405_and_says_which_there_are() {
-    let (_hub, wire) = test_app();
+async fn another_method_is_405_with_the_allowed_methods() {
+    let (_messenger, wire) = test_app();
     insta::assert_json_snapshot!(wire.ask(get("/api/v1/notifications/send")).await, @r#"
     {
       "status": 405,
@@ -117,8 +117,8 @@ async fn another_method_is_405_and_says_which_there_are() {
 }
 
 #[tokio::test]
-async fn a_path_that_leads_nowhere_is_404() {
-    let (_hub, wire) = test_app();
+async fn an_unknown_path_is_404() {
+    let (_messenger, wire) = test_app();
     insta::assert_json_snapshot!(wire.ask(get("/api/v1/notifications")).await, @r#"
     {
       "status": 404,
@@ -139,7 +139,7 @@ async fn a_path_that_leads_nowhere_is_404() {
 
 #[tokio::test]
 async fn a_body_that_is_too_large_is_413() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     insta::assert_json_snapshot!(wire.call(post(""), "x".repeat((1 << 20) + 1)).await, @r#"
     {
       "status": 413,
@@ -157,14 +157,14 @@ async fn a_body_that_is_too_large_is_413() {
       }
     }
     "#);
-    // At the limit it is read.
+    // A body of the largest size is read.
     let most = format!("{}{}", notification(&json!({})), " ".repeat(1 << 20));
     assert_eq!(wire.call(post(""), most[..1 << 20].to_owned()).await.status, 201);
 }
 
 #[tokio::test]
 async fn another_content_type_is_415() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     let request = Request::post("/api/v1/notifications/send")
         .header("X-Service-Token", SERVICE_TOKEN)
         .header("Content-Type", "application/x-www-form-urlencoded");
@@ -187,8 +187,8 @@ async fn another_content_type_is_415() {
 }
 
 #[tokio::test]
-async fn all_wrong_fields_are_named_at_once_with_what_to_do() {
-    let (_hub, wire) = test_app();
+async fn all_wrong_fields_are_named_at_once_with_a_remedy() {
+    let (_messenger, wire) = test_app();
     let wrong = json!({
         "source_app": null, "event_type": " ", "title": "t\u{0}", "body": 7, "target_type": "entity_room",
         "entity_id": 1.5, "priority": "asap", "idempotency_key": [],
@@ -251,7 +251,7 @@ async fn all_wrong_fields_are_named_at_once_with_what_to_do() {
 
 #[tokio::test]
 async fn an_unknown_target_has_a_code_of_its_own() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     insta::assert_json_snapshot!(send(&wire, &json!({ "target_type": "everybody" })).await, @r#"
     {
       "status": 422,
@@ -277,8 +277,8 @@ async fn an_unknown_target_has_a_code_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_a_target_needs_is_required() {
-    let (_hub, wire) = test_app();
+async fn the_fields_of_a_target_are_required() {
+    let (_messenger, wire) = test_app();
     let entity = send(&wire, &json!({ "target_type": "entity_room" })).await;
     let dm = send(&wire, &json!({ "target_type": "dm" })).await;
     insta::assert_json_snapshot!([&entity.body["errors"], &dm.body["errors"]], @r#"
@@ -304,8 +304,8 @@ async fn what_a_target_needs_is_required() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_is_said_to_be_none() {
-    let (_hub, wire) = test_app();
+async fn a_body_that_is_no_json_is_refused_as_such() {
+    let (_messenger, wire) = test_app();
     insta::assert_json_snapshot!(wire.call(post(""), "{\"title\": ").await, @r#"
     {
       "status": 422,
@@ -336,7 +336,7 @@ async fn what_is_no_json_is_said_to_be_none() {
 }
 
 #[tokio::test]
-async fn without_the_database_it_is_503_and_says_when_to_come_again() {
+async fn without_the_database_it_is_503_with_retry_after() {
     let (messenger, wire) = test_app();
     messenger.memory.switch_off();
     insta::assert_json_snapshot!(send(&wire, &json!({})).await, @r#"

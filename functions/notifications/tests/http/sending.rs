@@ -1,4 +1,4 @@
-//! What a satellite is answered when all is well with its request.
+//! Answers to correct requests.
 
 use messenger_core::id::TenantId;
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::{notification, post, send, test_app};
 
 #[tokio::test]
-async fn what_was_sent_is_answered_with_every_field_of_the_contract() {
-    let (_hub, wire) = test_app();
+async fn a_sent_notification_is_answered_with_each_field_of_the_contract() {
+    let (_messenger, wire) = test_app();
     let answer = send(&wire, &json!({ "body": "Fehlercode E-401" })).await;
     insta::assert_json_snapshot!(answer, @r#"
     {
@@ -42,7 +42,7 @@ async fn what_was_sent_is_answered_with_every_field_of_the_contract() {
 }
 
 #[tokio::test]
-async fn every_target_is_echoed_and_has_a_room() {
+async fn each_target_is_returned_and_has_a_room() {
     let (messenger, wire) = test_app();
     messenger.caller("mueller", TenantId(1)).await;
     messenger.work().await;
@@ -53,7 +53,7 @@ async fn every_target_is_echoed_and_has_a_room() {
         json!({ "target_type": "service_room" }),
         json!({ "target_type": "dm", "target_user": "mueller", "priority": "urgent" }),
     ];
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for target in &targets {
         let body = send(&wire, target).await.body;
         let fields = [
@@ -65,9 +65,9 @@ async fn every_target_is_echoed_and_has_a_room() {
             "status",
             "matrix_room_id",
         ];
-        told.push(fields.map(|field| body[field].to_string()).join(" "));
+        lines.push(fields.map(|field| body[field].to_string()).join(" "));
     }
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    insta::assert_snapshot!(lines.join("\n"), @r#"
     "general" null null null "normal" "sent" "!room1"
     "entity_room" "machine" 0 null "normal" "sent" "!room2"
     "entity_room" "machine" "CNC-01" null "normal" "sent" "!room3"
@@ -77,8 +77,8 @@ async fn every_target_is_echoed_and_has_a_room() {
 }
 
 #[tokio::test]
-async fn a_direct_message_to_somebody_unknown_is_held() {
-    let (_hub, wire) = test_app();
+async fn a_direct_message_to_an_unknown_user_is_held() {
+    let (_messenger, wire) = test_app();
     let answer = send(&wire, &json!({ "target_type": "dm", "target_user": "neu" })).await;
     insta::assert_json_snapshot!(answer, @r#"
     {
@@ -152,7 +152,7 @@ async fn without_the_homeserver_it_is_accepted_and_pending() {
 }
 
 #[tokio::test]
-async fn what_the_homeserver_refuses_for_good_has_failed() {
+async fn a_notification_that_the_homeserver_rejects_has_failed() {
     let (messenger, wire) = test_app();
     messenger.homeserver.reject("gestoppt");
     let answer = send(&wire, &json!({})).await;
@@ -164,7 +164,7 @@ async fn what_the_homeserver_refuses_for_good_has_failed() {
 }
 
 #[tokio::test]
-async fn who_does_not_wait_is_answered_before_the_homeserver_is_asked() {
+async fn a_caller_that_does_not_wait_is_answered_before_the_homeserver_is_called() {
     let (messenger, wire) = test_app();
     let body = notification(&json!({})).to_string();
     let answer = wire.call(post("?wait=0"), body).await;
@@ -173,7 +173,7 @@ async fn who_does_not_wait_is_answered_before_the_homeserver_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_longer_than_asked() {
+async fn no_caller_waits_longer_than_requested() {
     let (messenger, wire) = test_app();
     messenger.homeserver.delay_requests(std::time::Duration::from_mins(1));
     for (query, most) in [("", 3000), ("?wait=0.5", 500), ("?wait=10", 10_000)] {
@@ -186,8 +186,8 @@ async fn nobody_waits_longer_than_asked() {
 }
 
 #[tokio::test]
-async fn a_field_that_nobody_knows_is_ignored_and_named() {
-    let (_hub, wire) = test_app();
+async fn an_unknown_field_is_ignored_and_named() {
+    let (_messenger, wire) = test_app();
     let answer = send(&wire, &json!({ "colour": "red", "Title": null, "tenant_id": 1 })).await;
     assert_eq!(answer.status, 201);
     insta::assert_json_snapshot!(answer.body["warnings"], @r#"
@@ -199,8 +199,8 @@ async fn a_field_that_nobody_knows_is_ignored_and_named() {
 }
 
 #[tokio::test]
-async fn what_is_as_long_as_allowed_is_accepted_whole() {
-    let (_hub, wire) = test_app();
+async fn fields_of_the_largest_length_are_accepted_completely() {
+    let (_messenger, wire) = test_app();
     let fields = json!({
         "source_app": "ä".repeat(100), "event_type": "ö".repeat(100), "title": "ü".repeat(500),
         "body": "\u{1f4a5}".repeat(20_000), "target_type": "entity_room", "entity_type": "é".repeat(100),
@@ -214,8 +214,8 @@ async fn what_is_as_long_as_allowed_is_accepted_whole() {
 }
 
 #[tokio::test]
-async fn json_is_known_by_any_of_its_names() {
-    let (_hub, wire) = test_app();
+async fn json_may_have_any_of_its_media_types() {
+    let (_messenger, wire) = test_app();
     let body = notification(&json!({})).to_string();
     for kind in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.hub.v1+json"] {
         let mut request = post("");

@@ -1,4 +1,4 @@
-//! Every endpoint's answer when all is well, field by field.
+//! The answer of each endpoint to a correct request, field by field.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use axum::http::Method;
 use messenger_testkit::fixtures;
 use serde_json::{Value, json};
 
-use crate::{Stand, as_one, segment};
+use crate::{TestApp, as_one, segment};
 
 #[tokio::test]
-async fn a_list_has_every_kind_of_room_with_every_field() {
-    let stand = Stand::with(&["anna", "bert"]).await;
-    stand.made("anna", "Umbau", &[]).await;
-    stand.messenger.pass(Duration::from_secs(1));
-    stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
-    stand.messenger.pass(Duration::from_secs(1));
-    stand.messenger.send(fixtures::dm("anna", "Freigabe"), Duration::from_secs(1)).await;
-    stand.messenger.pass(Duration::from_secs(1));
-    let machine = stand.machine().await;
-    stand.post("anna", &format!("/api/v1/rooms/{machine}/join"), &json!({})).await;
-    let said = stand.messenger.homeserver.send_text(
+async fn a_list_has_each_kind_of_room_with_each_field() {
+    let app = TestApp::with(&["anna", "bert"]).await;
+    app.made("anna", "Umbau", &[]).await;
+    app.messenger.pass(Duration::from_secs(1));
+    app.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
+    app.messenger.pass(Duration::from_secs(1));
+    app.messenger.send(fixtures::dm("anna", "Freigabe"), Duration::from_secs(1)).await;
+    app.messenger.pass(Duration::from_secs(1));
+    let machine = app.machine().await;
+    app.post("anna", &format!("/api/v1/rooms/{machine}/join"), &json!({})).await;
+    let event = app.messenger.homeserver.send_text(
         &fixtures::room(&machine),
         &messenger_core::id::MatrixUserId::new("@bert:hub.local"),
         "Läuft wieder",
     );
-    let said = stand.messenger.homeserver.room_event(&fixtures::room(&machine), &said);
-    stand.messenger.ingest().receive(vec![said]).await.expect("heard");
-    insta::assert_json_snapshot!(stand.get("anna", "/api/v1/rooms").await, @r#"
+    let event = app.messenger.homeserver.room_event(&fixtures::room(&machine), &event);
+    app.messenger.ingest().receive(vec![event]).await.expect("received");
+    insta::assert_json_snapshot!(app.get("anna", "/api/v1/rooms").await, @r#"
     {
       "status": 200,
       "headers": {
@@ -101,12 +101,12 @@ async fn a_list_has_every_kind_of_room_with_every_field() {
 }
 
 #[tokio::test]
-async fn a_room_is_made() {
-    let stand = Stand::with(&["anna", "bert"]).await;
+async fn a_room_is_created() {
+    let app = TestApp::with(&["anna", "bert"]).await;
     let body = json!({
         "name": "  Umbau Halle 3 ", "topic": "Fräse & Drehbank", "invite_users": ["bert", "@anna:hub.local"], "unknown": 1,
     });
-    insta::assert_json_snapshot!(stand.post("anna", "/api/v1/rooms", &body).await, @r#"
+    insta::assert_json_snapshot!(app.post("anna", "/api/v1/rooms", &body).await, @r#"
     {
       "status": 201,
       "headers": {
@@ -126,17 +126,16 @@ async fn a_room_is_made() {
       }
     }
     "#);
-    let least = stand
-        .post("anna", "/api/v1/rooms", &json!({ "name": "x", "topic": " ", "invite_users": null }))
-        .await;
+    let least =
+        app.post("anna", "/api/v1/rooms", &json!({ "name": "x", "topic": " ", "invite_users": null })).await;
     assert_eq!((least.status, &least.body["topic"]), (201, &Value::Null));
 }
 
 #[tokio::test]
 async fn a_chat_is_opened() {
-    let stand = Stand::with(&["anna", "Müller/1"]).await;
+    let app = TestApp::with(&["anna", "Müller/1"]).await;
     let path = format!("/api/v1/rooms/dm/{}", segment("Müller/1"));
-    let opened = stand.post("anna", &path, &json!({})).await;
+    let opened = app.post("anna", &path, &json!({})).await;
     insta::assert_json_snapshot!(opened, @r#"
     {
       "status": 200,
@@ -157,28 +156,24 @@ async fn a_chat_is_opened() {
       }
     }
     "#);
-    // It needs no body, and whatever stands in one is of no interest.
-    let again =
-        stand.wire.call(crate::by("Müller/1", Method::POST, "/api/v1/rooms/dm/anna"), "no JSON").await;
+    // A body is not required, and ignored.
+    let again = app.wire.call(crate::by("Müller/1", Method::POST, "/api/v1/rooms/dm/anna"), "no JSON").await;
     assert_eq!((again.status, &again.body["display_name"]), (200, &json!("Name von anna")));
     assert_eq!(again.body["matrix_room_id"], opened.body["matrix_room_id"]);
 }
 
 #[tokio::test]
 async fn the_directory_has_the_rooms_of_entities_and_services() {
-    let stand = Stand::with(&["anna"]).await;
-    let room = stand.machine().await;
+    let app = TestApp::with(&["anna"]).await;
+    let room = app.machine().await;
     let text = fixtures::machine(0, "x");
     let target = messenger_core::notification::Target::Entity {
         entity_type: "order".to_owned(),
         entity_id: messenger_core::notification::EntityId::Text("A/42 ü".to_owned()),
     };
-    stand
-        .messenger
-        .send(messenger_core::notification::Draft { target, ..text }, Duration::from_secs(1))
-        .await;
-    stand.post("anna", &format!("/api/v1/rooms/{room}/join"), &json!({})).await;
-    insta::assert_json_snapshot!(stand.get("anna", "/api/v1/rooms/directory").await, @r#"
+    app.messenger.send(messenger_core::notification::Draft { target, ..text }, Duration::from_secs(1)).await;
+    app.post("anna", &format!("/api/v1/rooms/{room}/join"), &json!({})).await;
+    insta::assert_json_snapshot!(app.get("anna", "/api/v1/rooms/directory").await, @r#"
     {
       "status": 200,
       "headers": {
@@ -211,7 +206,7 @@ async fn the_directory_has_the_rooms_of_entities_and_services() {
     }
     "#);
     let ids = async |query: &str| {
-        let answer = stand.get("anna", &format!("/api/v1/rooms/directory{query}")).await;
+        let answer = app.get("anna", &format!("/api/v1/rooms/directory{query}")).await;
         answer.body["rooms"]
             .as_array()
             .expect("rooms")
@@ -228,11 +223,11 @@ async fn the_directory_has_the_rooms_of_entities_and_services() {
 }
 
 #[tokio::test]
-async fn a_room_is_joined_shown_read_and_left() {
-    let stand = Stand::with(&["anna", "bert"]).await;
-    let room = stand.machine().await;
+async fn a_room_is_joined_listed_read_and_left() {
+    let app = TestApp::with(&["anna", "bert"]).await;
+    let room = app.machine().await;
     let path = |what: &str| format!("/api/v1/rooms/{}/{what}", segment(&room));
-    insta::assert_json_snapshot!(stand.post("anna", &path("join"), &json!({})).await, @r#"
+    insta::assert_json_snapshot!(app.post("anna", &path("join"), &json!({})).await, @r#"
     {
       "status": 200,
       "headers": {
@@ -252,7 +247,7 @@ async fn a_room_is_joined_shown_read_and_left() {
       }
     }
     "#);
-    let invited = stand.post("anna", &path("invite"), &json!({ "hub_user_id": "@bert:hub.local" })).await;
+    let invited = app.post("anna", &path("invite"), &json!({ "hub_user_id": "@bert:hub.local" })).await;
     insta::assert_json_snapshot!(invited, @r#"
     {
       "status": 200,
@@ -266,10 +261,10 @@ async fn a_room_is_joined_shown_read_and_left() {
       }
     }
     "#);
-    // Again is no change, and a viewer may see who is there.
-    let again = stand.post("anna", &path("invite"), &json!({ "hub_user_id": "bert" })).await;
+    // A repetition changes nothing, and a viewer may read the members.
+    let again = app.post("anna", &path("invite"), &json!({ "hub_user_id": "bert" })).await;
     assert_eq!((again.status, &again.body), (200, &invited.body));
-    insta::assert_json_snapshot!(stand.wire.ask(as_one("bert", "viewer", 1, Method::GET, &path("members"))).await, @r#"
+    insta::assert_json_snapshot!(app.wire.ask(as_one("bert", "viewer", 1, Method::GET, &path("members"))).await, @r#"
     {
       "status": 200,
       "headers": {
@@ -289,27 +284,27 @@ async fn a_room_is_joined_shown_read_and_left() {
       ]
     }
     "#);
-    insta::assert_json_snapshot!(stand.post("anna", &path("read"), &json!({})).await, @r#"
+    insta::assert_json_snapshot!(app.post("anna", &path("read"), &json!({})).await, @r#"
     {
       "status": 204,
       "headers": {},
       "body": ""
     }
     "#);
-    insta::assert_json_snapshot!(stand.post("anna", &path("leave"), &json!({})).await, @r#"
+    insta::assert_json_snapshot!(app.post("anna", &path("leave"), &json!({})).await, @r#"
     {
       "status": 204,
       "headers": {},
       "body": ""
     }
     "#);
-    assert_eq!(stand.get("anna", &path("members")).await.status, 404);
+    assert_eq!(app.get("anna", &path("members")).await.status, 404);
 }
 
 #[tokio::test]
-async fn an_id_is_opaque_whatever_stands_in_it() {
-    let stand = Stand::with(&["anna", "bert"]).await;
-    let odd = [
+async fn a_room_id_is_opaque() {
+    let app = TestApp::with(&["anna", "bert"]).await;
+    let unusual = [
         "!a/b:x",
         "!a?b=c:x",
         "!a#b:x",
@@ -321,15 +316,15 @@ async fn an_id_is_opaque_whatever_stands_in_it() {
         "directory",
         "dm",
     ];
-    for id in odd {
-        stand.adopted(id, &["anna", "bert"]).await;
+    for id in unusual {
+        app.adopted(id, &["anna", "bert"]).await;
     }
-    for id in odd {
+    for id in unusual {
         let path = |what: &str| format!("/api/v1/rooms/{}/{what}", segment(id));
-        let joined = stand.post("anna", &path("join"), &json!({})).await;
+        let joined = app.post("anna", &path("join"), &json!({})).await;
         assert_eq!((joined.status, &joined.body["matrix_room_id"]), (200, &json!(id)), "{}", joined.body);
-        assert_eq!(stand.get("anna", &path("members")).await.body.as_array().map(Vec::len), Some(2), "{id}");
-        assert_eq!(stand.post("anna", &path("read"), &json!({})).await.status, 204, "{id}");
-        assert_eq!(stand.post("bert", &path("leave"), &json!({})).await.status, 204, "{id}");
+        assert_eq!(app.get("anna", &path("members")).await.body.as_array().map(Vec::len), Some(2), "{id}");
+        assert_eq!(app.post("anna", &path("read"), &json!({})).await.status, 204, "{id}");
+        assert_eq!(app.post("bert", &path("leave"), &json!({})).await.status, 204, "{id}");
     }
 }

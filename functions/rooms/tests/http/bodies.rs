@@ -4,14 +4,14 @@ use axum::http::{Method, Request};
 use messenger_runtime::testing::bearer;
 use serde_json::{Value, json};
 
-use crate::{Stand, by, segment, wrong};
+use crate::{TestApp, by, segment, wrong};
 
 #[tokio::test]
 async fn everything_that_is_wrong_with_a_new_room_is_said_at_once() {
-    let stand = Stand::with(&["anna"]).await;
-    let before = stand.messenger.homeserver.rooms().len();
+    let app = TestApp::with(&["anna"]).await;
+    let before = app.messenger.homeserver.rooms().len();
     let body = json!({ "name": 7, "topic": ["x"], "invite_users": ["bert", 1, null, "", "x\u{0}y", "x".repeat(257)] });
-    insta::assert_json_snapshot!(stand.post("anna", "/api/v1/rooms", &body).await, @r#"
+    insta::assert_json_snapshot!(app.post("anna", "/api/v1/rooms", &body).await, @r#"
     {
       "status": 422,
       "headers": {
@@ -70,29 +70,29 @@ async fn everything_that_is_wrong_with_a_new_room_is_said_at_once() {
         (json!({ "name": "x", "invite_users": vec!["anna"; 201] }), vec!["/invite_users"]),
         (json!({ "name": "x", "invite_users": [["anna"]] }), vec!["/invite_users/0"]),
     ] {
-        let answer = stand.post("anna", "/api/v1/rooms", &body).await;
+        let answer = app.post("anna", "/api/v1/rooms", &body).await;
         assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_request")), "{body}");
         assert_eq!(wrong(&answer), fields, "{body}");
     }
-    assert_eq!(stand.messenger.homeserver.rooms().len(), before, "nothing was made");
+    assert_eq!(app.messenger.homeserver.rooms().len(), before, "nothing was made");
 }
 
 #[tokio::test]
 async fn the_largest_that_may_be_is_taken() {
-    let stand = Stand::with(&["anna"]).await;
+    let app = TestApp::with(&["anna"]).await;
     let body =
         json!({ "name": "ä".repeat(255), "topic": "🏭".repeat(1000), "invite_users": vec!["anna"; 200] });
-    let made = stand.post("anna", "/api/v1/rooms", &body).await;
+    let made = app.post("anna", "/api/v1/rooms", &body).await;
     assert_eq!((made.status, &made.body["name"]), (201, &Value::Null), "{}", made.body);
     assert_eq!((&made.body["display_name"], &made.body["topic"]), (&body["name"], &body["topic"]));
 }
 
 #[tokio::test]
 async fn who_is_unknown_is_named_and_nothing_is_made() {
-    let stand = Stand::with(&["anna", "bert"]).await;
-    let before = stand.messenger.homeserver.rooms().len();
+    let app = TestApp::with(&["anna", "bert"]).await;
+    let before = app.messenger.homeserver.rooms().len();
     let body = json!({ "name": "Umbau", "invite_users": ["bert", "niemand", "@niemand:hub.local"] });
-    insta::assert_json_snapshot!(stand.post("anna", "/api/v1/rooms", &body).await, @r#"
+    insta::assert_json_snapshot!(app.post("anna", "/api/v1/rooms", &body).await, @r#"
     {
       "status": 422,
       "headers": {
@@ -118,8 +118,8 @@ async fn who_is_unknown_is_named_and_nothing_is_made() {
       }
     }
     "#);
-    assert_eq!(stand.messenger.homeserver.rooms().len(), before);
-    let room = stand.made("anna", "Umbau", &[]).await;
+    assert_eq!(app.messenger.homeserver.rooms().len(), before);
+    let room = app.made("anna", "Umbau", &[]).await;
     let path = format!("/api/v1/rooms/{}/invite", segment(&room));
     for (body, code) in [
         (json!({ "hub_user_id": "niemand" }), "unknown_user"),
@@ -129,98 +129,98 @@ async fn who_is_unknown_is_named_and_nothing_is_made() {
         (json!({ "user_id": "bert" }), "invalid_request"),
         (json!({ "hub_user_id": "x".repeat(300) }), "invalid_request"),
     ] {
-        let answer = stand.post("anna", &path, &body).await;
+        let answer = app.post("anna", &path, &body).await;
         assert_eq!((answer.status, &answer.body["code"]), (422, &json!(code)), "{body}");
         assert_eq!(wrong(&answer), ["/hub_user_id"], "{body}");
     }
-    let members = stand.get("anna", &format!("/api/v1/rooms/{}/members", segment(&room))).await;
+    let members = app.get("anna", &format!("/api/v1/rooms/{}/members", segment(&room))).await;
     assert_eq!(members.body.as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]
 async fn what_is_no_json_object_is_refused() {
-    let stand = Stand::with(&["anna"]).await;
-    let room = stand.made("anna", "Umbau", &[]).await;
+    let app = TestApp::with(&["anna"]).await;
+    let room = app.made("anna", "Umbau", &[]).await;
     for path in ["/api/v1/rooms".to_owned(), format!("/api/v1/rooms/{}/invite", segment(&room))] {
         for body in ["", "{", "[]", "\"x\"", "null", "{\"name\": \"\u{fffd}\"", "name=x"] {
-            let answer = stand.wire.call(by("anna", Method::POST, &path), body).await;
+            let answer = app.wire.call(by("anna", Method::POST, &path), body).await;
             assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_json")), "{path} {body}");
         }
-        let latin = stand.wire.call(by("anna", Method::POST, &path), b"{\"name\":\"\xe4\"}".to_vec()).await;
+        let latin = app.wire.call(by("anna", Method::POST, &path), b"{\"name\":\"\xe4\"}".to_vec()).await;
         assert_eq!((latin.status, &latin.body["code"]), (422, &json!("invalid_json")));
         let form =
             Request::post(&path).header("Authorization", bearer("anna")).header("Content-Type", "text/plain");
-        let answer = stand.wire.call(form, "{}").await;
+        let answer = app.wire.call(form, "{}").await;
         assert_eq!((answer.status, &answer.body["code"]), (415, &json!("unsupported_media_type")));
         let large = format!("{{\"name\":\"{}\"}}", "x".repeat(3 << 20));
-        let answer = stand.wire.call(by("anna", Method::POST, &path), large).await;
+        let answer = app.wire.call(by("anna", Method::POST, &path), large).await;
         assert_eq!((answer.status, &answer.body["code"]), (413, &json!("body_too_large")));
     }
 }
 
 #[tokio::test]
 async fn a_wrong_search_is_named() {
-    let stand = Stand::with(&["anna"]).await;
+    let app = TestApp::with(&["anna"]).await;
     let long = "x".repeat(256);
     let path = format!("/api/v1/rooms/directory?limit=201&offset=-1&q={long}&entity_type=%00");
-    let answer = stand.get("anna", &path).await;
+    let answer = app.get("anna", &path).await;
     assert_eq!((answer.status, wrong(&answer)), (422, vec!["?q", "?entity_type", "?limit", "?offset"]));
     for query in
         ["limit=0", "limit=", "limit=1.5", "limit=x", "offset=1000001", "offset=99999999999999999999"]
     {
-        let answer = stand.get("anna", &format!("/api/v1/rooms/directory?{query}")).await;
+        let answer = app.get("anna", &format!("/api/v1/rooms/directory?{query}")).await;
         assert_eq!(answer.status, 422, "{query}");
     }
     for query in ["limit=1", "limit=200", "offset=0", "offset=1000000", "q=", "unknown=1"] {
-        let answer = stand.get("anna", &format!("/api/v1/rooms/directory?{query}")).await;
+        let answer = app.get("anna", &format!("/api/v1/rooms/directory?{query}")).await;
         assert_eq!(answer.status, 200, "{query}");
     }
 }
 
 #[tokio::test]
 async fn names_are_shown_without_what_nobody_sees_and_what_turns_the_line() {
-    let stand = Stand::with(&["anna"]).await;
+    let app = TestApp::with(&["anna"]).await;
     for (name, topic, shown) in [
         ("Um\u{200b}bau\u{202e}", "a\u{2066}b\nc", ("Umbau", json!("ab c"))),
         (" U\u{308}bung ", "\u{200b}", ("Übung", json!(null))),
         ("Team 👩\u{200d}🔧", "❤\u{fe0f}", ("Team 👩\u{200d}🔧", json!("❤\u{fe0f}"))),
     ] {
-        let made = stand.post("anna", "/api/v1/rooms", &json!({ "name": name, "topic": topic })).await;
+        let made = app.post("anna", "/api/v1/rooms", &json!({ "name": name, "topic": topic })).await;
         let (name, topic) = shown;
         assert_eq!((&made.body["display_name"], &made.body["topic"]), (&json!(name), &topic));
     }
-    let unseen = stand.post("anna", "/api/v1/rooms", &json!({ "name": "\u{200b}\u{3164}\u{202e}" })).await;
+    let unseen = app.post("anna", "/api/v1/rooms", &json!({ "name": "\u{200b}\u{3164}\u{202e}" })).await;
     assert_eq!((unseen.status, wrong(&unseen)), (422, vec!["/name"]));
 }
 
 #[tokio::test]
 async fn every_spelling_of_an_id_is_the_same_person_at_every_door() {
-    let stand = Stand::with(&["anna", "müller"]).await;
+    let app = TestApp::with(&["anna", "müller"]).await;
     let spelling = " mu\u{308}ller\u{a0}";
     let body = json!({ "name": "Umbau", "invite_users": [spelling] });
-    let made = stand.post("anna", "/api/v1/rooms", &body).await;
+    let made = app.post("anna", "/api/v1/rooms", &body).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let room = made.body["matrix_room_id"].as_str().expect("an id").to_owned();
-    let members = stand.get("müller", &format!("/api/v1/rooms/{}/members", segment(&room))).await;
+    let members = app.get("müller", &format!("/api/v1/rooms/{}/members", segment(&room))).await;
     assert_eq!(members.body.as_array().map(Vec::len), Some(2));
-    let empty = stand.made("anna", "Leer", &[]).await;
+    let empty = app.made("anna", "Leer", &[]).await;
     let path = format!("/api/v1/rooms/{}/invite", segment(&empty));
-    let invited = stand.post("anna", &path, &json!({ "hub_user_id": spelling })).await;
+    let invited = app.post("anna", &path, &json!({ "hub_user_id": spelling })).await;
     assert_eq!((invited.status, &invited.body["hub_user_id"]), (200, &json!("müller")));
     let dm = |user: &str| format!("/api/v1/rooms/dm/{}", segment(user));
-    let first = stand.post("anna", &dm("müller"), &json!({})).await;
-    let again = stand.post("anna", &dm(spelling), &json!({})).await;
+    let first = app.post("anna", &dm("müller"), &json!({})).await;
+    let again = app.post("anna", &dm(spelling), &json!({})).await;
     assert_eq!((again.status, &again.body["matrix_room_id"]), (200, &first.body["matrix_room_id"]));
     // Their token may spell it as it likes, too.
-    let rooms = stand.get(spelling, "/api/v1/rooms").await;
+    let rooms = app.get(spelling, "/api/v1/rooms").await;
     assert_eq!(rooms.body["rooms"].as_array().map(Vec::len), Some(4));
 }
 
 #[tokio::test]
 async fn json_as_it_comes_is_read_where_its_meaning_is_clear() {
-    let stand = Stand::with(&["anna"]).await;
+    let app = TestApp::with(&["anna"]).await;
     let post =
-        async |body: &str| stand.wire.call(by("anna", Method::POST, "/api/v1/rooms"), body.to_owned()).await;
+        async |body: &str| app.wire.call(by("anna", Method::POST, "/api/v1/rooms"), body.to_owned()).await;
     for body in [
         r#"{"name": "cut \ud83d", "note": 1e400}"#.to_owned(),
         format!("\u{feff}{{\"name\": \"x\", \"deep\": {}{}}}", "[".repeat(200_000), "]".repeat(200_000)),
@@ -236,5 +236,5 @@ async fn json_as_it_comes_is_read_where_its_meaning_is_clear() {
         assert_eq!((answer.status, wrong(&answer)[0]), (422, field), "{}", answer.body);
     }
     let compressed = by("anna", Method::POST, "/api/v1/rooms").header("Content-Encoding", "gzip");
-    assert_eq!(stand.wire.call(compressed, "{\"name\": \"x\"}").await.status, 415);
+    assert_eq!(app.wire.call(compressed, "{\"name\": \"x\"}").await.status, 415);
 }

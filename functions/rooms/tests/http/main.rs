@@ -1,5 +1,5 @@
-//! Rooms on the wire: what answers look like, and what is refused in which words.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+//! Rooms on the wire: answers and refusals.
+#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 mod answers;
 mod bodies;
@@ -19,23 +19,23 @@ use messenger_runtime::testing::{EXPIRY, HUB_SECRET_KEY, TestResponse, Wire, bea
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::{Value, json};
 
-/// The door, and what stands behind it.
-struct Stand {
+/// The function on memory.
+struct TestApp {
     messenger: TestMessenger,
     wire: Wire,
 }
 
-impl Stand {
-    /// With these users of tenant 1, whose accounts are ready.
+impl TestApp {
+    /// Returns the function with these users of tenant 1, whose accounts are provisioned.
     async fn with(users: &[&str]) -> Self {
         let messenger = messenger().build();
-        let wire = Wire::new(routes(), messenger.memory.ports(&messenger.homeserver, &messenger.clock));
-        let stand = Self { messenger, wire };
+        let wire = Wire::new(routes(), &messenger);
+        let app = Self { messenger, wire };
         for user in users {
-            assert_eq!(stand.get(user, "/api/v1/rooms").await.status, 200);
+            assert_eq!(app.get(user, "/api/v1/rooms").await.status, 200);
         }
-        stand.messenger.work().await;
-        stand
+        app.messenger.work().await;
+        app
     }
 
     async fn get(&self, user: &str, path: &str) -> TestResponse {
@@ -46,7 +46,7 @@ impl Stand {
         self.wire.call(by(user, Method::POST, path), body.to_string()).await
     }
 
-    /// A room that somebody made. Returns its id.
+    /// Creates a room. Returns its id.
     async fn made(&self, user: &str, name: &str, invited: &[&str]) -> String {
         let body = json!({ "name": name, "invite_users": invited });
         let answer = self.post(user, "/api/v1/rooms", &body).await;
@@ -54,7 +54,7 @@ impl Stand {
         answer.body["matrix_room_id"].as_str().expect("an id").to_owned()
     }
 
-    /// A room with any id, adopted from elsewhere, in which these users are.
+    /// Registers an adopted room with this id and these members.
     async fn adopted(&self, id: &str, members: &[&str]) {
         let key = RoomKey { tenant: fixtures::TENANT, kind: RoomKind::Custom { id: id.to_owned() } };
         let members = members.iter().map(|member| fixtures::user(member)).collect();
@@ -70,13 +70,13 @@ impl Stand {
     }
 }
 
-/// A request of a user of tenant 1, with JSON.
+/// Returns a request of a user of tenant 1, with JSON.
 fn by(user: &str, method: Method, path: &str) -> request::Builder {
     let request = Request::builder().method(method).uri(path);
     request.header("Authorization", bearer(user)).header("Content-Type", "application/json")
 }
 
-/// The same of somebody with another role or tenant.
+/// Returns a request of a user with another role or tenant.
 fn as_one(user: &str, role: &str, tenant: i64, method: Method, path: &str) -> request::Builder {
     let claims = json!({
         "sub": user, "role": role, "tenant_id": tenant, "iss": "aesystek-hub", "exp": EXPIRY,
@@ -86,13 +86,13 @@ fn as_one(user: &str, role: &str, tenant: i64, method: Method, path: &str) -> re
     Request::builder().method(method).uri(path).header("Authorization", token)
 }
 
-/// An id as one segment of a path.
+/// Returns an id as one segment of a path.
 fn segment(id: &str) -> String {
     let bytes: Vec<_> = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
     bytes.concat()
 }
 
-/// What is done with one room.
+/// Returns the endpoints of one room.
 fn acts(room: &str) -> [(Method, String); 6] {
     let path = |what: &str| format!("/api/v1/rooms/{}/{what}", segment(room));
     [
@@ -105,7 +105,7 @@ fn acts(room: &str) -> [(Method, String); 6] {
     ]
 }
 
-/// The fields that an answer says are wrong.
+/// Returns the fields that an answer names as wrong.
 fn wrong(answer: &TestResponse) -> Vec<&str> {
     let errors = answer.body["errors"].as_array().expect("errors").iter();
     errors.map(|error| error["pointer"].as_str().expect("a pointer")).collect()

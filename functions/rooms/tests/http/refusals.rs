@@ -1,4 +1,4 @@
-//! Who may not, what does not exist for them, and what is away.
+//! Refusals: missing rights, unknown objects, and systems that are away.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use axum::http::{Method, Request};
 use messenger_runtime::testing::token;
 use serde_json::json;
 
-use crate::{Stand, acts, as_one, by, segment};
+use crate::{TestApp, acts, as_one, by, segment};
 
-/// All endpoints, about a room and a user.
+/// Returns all endpoints, with this room and user.
 fn all(room: &str, user: &str) -> Vec<(Method, String)> {
     let others = [
         (Method::GET, "/api/v1/rooms".to_owned()),
@@ -20,10 +20,10 @@ fn all(room: &str, user: &str) -> Vec<(Method, String)> {
 }
 
 #[tokio::test]
-async fn without_a_token_nothing_is_told() {
-    let stand = Stand::with(&["anna"]).await;
-    let room = stand.made("anna", "Umbau", &[]).await;
-    insta::assert_json_snapshot!(stand.wire.ask(Request::get("/api/v1/rooms")).await, @r#"
+async fn each_endpoint_needs_a_token() {
+    let app = TestApp::with(&["anna"]).await;
+    let room = app.made("anna", "Umbau", &[]).await;
+    insta::assert_json_snapshot!(app.wire.ask(Request::get("/api/v1/rooms")).await, @r#"
     {
       "status": 401,
       "headers": {
@@ -41,25 +41,26 @@ async fn without_a_token_nothing_is_told() {
     }
     "#);
     for (method, path) in all(&room, "anna") {
-        // A token in the URL, which ends up in logs, is none; and who is unknown is not told what is wrong with the body.
+        // A token in the URL, which ends up in logs, does not count; and the answer does not reveal problems
+        // of the body.
         let in_url = Request::builder().method(method.clone()).uri(format!("{path}?token={}", token("anna")));
-        let answer = stand.wire.call(in_url, "no JSON").await;
+        let answer = app.wire.call(in_url, "no JSON").await;
         assert_eq!((answer.status, &answer.body["code"]), (401, &json!("token_missing")), "{method} {path}");
         let forged =
             Request::builder().method(method.clone()).uri(&path).header("Authorization", "Bearer a.b.c");
-        let answer = stand.wire.call(forged, "no JSON").await;
+        let answer = app.wire.call(forged, "no JSON").await;
         assert_eq!((answer.status, &answer.body["code"]), (401, &json!("token_invalid")), "{method} {path}");
     }
 }
 
 #[tokio::test]
-async fn a_viewer_makes_nothing_and_is_told_why() {
-    let stand = Stand::with(&["anna", "bert"]).await;
-    let room = stand.made("anna", "Umbau", &["bert"]).await;
-    let before = stand.messenger.homeserver.rooms().len();
+async fn a_viewer_creates_nothing_and_gets_the_reason() {
+    let app = TestApp::with(&["anna", "bert"]).await;
+    let room = app.made("anna", "Umbau", &["bert"]).await;
+    let before = app.messenger.homeserver.rooms().len();
     let viewer = async |method: Method, path: &str| {
         let body = json!({ "name": "x", "hub_user_id": "anna" }).to_string();
-        stand.wire.call(as_one("bert", "viewer", 1, method, path), body).await
+        app.wire.call(as_one("bert", "viewer", 1, method, path), body).await
     };
     insta::assert_json_snapshot!(viewer(Method::POST, "/api/v1/rooms").await, @r#"
     {
@@ -81,17 +82,17 @@ async fn a_viewer_makes_nothing_and_is_told_why() {
         let answer = viewer(Method::POST, &path).await;
         assert_eq!((answer.status, &answer.body["code"]), (403, &json!("read_only_role")), "{path}");
     }
-    assert_eq!(stand.messenger.homeserver.rooms().len(), before);
+    assert_eq!(app.messenger.homeserver.rooms().len(), before);
 }
 
 #[tokio::test]
 async fn a_room_of_others_does_not_exist() {
-    let stand = Stand::with(&["anna", "bert", "carl"]).await;
-    let room = stand.made("anna", "Umbau", &["bert"]).await;
-    let chat = stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await.body["matrix_room_id"].clone();
-    let machine = stand.machine().await;
+    let app = TestApp::with(&["anna", "bert", "carl"]).await;
+    let room = app.made("anna", "Umbau", &["bert"]).await;
+    let chat = app.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await.body["matrix_room_id"].clone();
+    let machine = app.machine().await;
     let path = format!("/api/v1/rooms/{}/members", segment(&room));
-    insta::assert_json_snapshot!(stand.get("carl", &path).await, @r#"
+    insta::assert_json_snapshot!(app.get("carl", &path).await, @r#"
     {
       "status": 404,
       "headers": {
@@ -120,7 +121,7 @@ async fn a_room_of_others_does_not_exist() {
     ] {
         for (method, path) in acts(id) {
             let request = by("carl", method.clone(), &path);
-            let answer = stand.wire.call(request, body.clone()).await;
+            let answer = app.wire.call(request, body.clone()).await;
             assert_eq!(
                 (answer.status, &answer.body["detail"]),
                 (404, &json!("room not found")),
@@ -128,46 +129,45 @@ async fn a_room_of_others_does_not_exist() {
             );
         }
     }
-    // In another tenant not even what everybody of its own may open.
-    let general = stand.get("anna", "/api/v1/rooms").await.body["rooms"].clone();
+    // Another tenant does not find the rooms of the directory either.
+    let general = app.get("anna", "/api/v1/rooms").await.body["rooms"].clone();
     let general =
         general.as_array().expect("rooms").iter().find(|room| room["room_type"] == "general").cloned();
     let general = general.expect("a general room")["matrix_room_id"].clone();
     for id in [room.as_str(), machine.as_str(), general.as_str().expect("an id")] {
         for (method, path) in acts(id) {
-            let answer =
-                stand.wire.call(as_one("fritz", "user", 2, method.clone(), &path), body.clone()).await;
+            let answer = app.wire.call(as_one("fritz", "user", 2, method.clone(), &path), body.clone()).await;
             assert_eq!(answer.status, 404, "{method} {path}");
         }
     }
-    let chat = stand.wire.ask(as_one("fritz", "user", 2, Method::POST, "/api/v1/rooms/dm/anna")).await;
+    let chat = app.wire.ask(as_one("fritz", "user", 2, Method::POST, "/api/v1/rooms/dm/anna")).await;
     assert_eq!((chat.status, &chat.body["detail"]), (404, &json!("user not found")));
     for path in ["/api/v1/rooms", "/api/v1/rooms/directory"] {
-        let list = stand.wire.ask(as_one("fritz", "admin", 2, Method::GET, path)).await;
+        let list = app.wire.ask(as_one("fritz", "admin", 2, Method::GET, path)).await;
         assert_eq!(list.body, json!({ "rooms": [] }), "{path}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_text_is_nobody_and_no_room() {
-    let stand = Stand::with(&["anna"]).await;
+async fn a_path_that_is_not_utf8_names_no_user_and_no_room() {
+    let app = TestApp::with(&["anna"]).await;
     for (method, path) in [
         (Method::POST, "/api/v1/rooms/%FF/join"),
         (Method::GET, "/api/v1/rooms/%C3/members"),
         (Method::POST, "/api/v1/rooms/dm/%FF"),
         (Method::POST, "/api/v1/rooms/dm/%00"),
     ] {
-        let answer = stand.wire.ask(by("anna", method, path)).await;
+        let answer = app.wire.ask(by("anna", method, path)).await;
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{path}");
     }
 }
 
 #[tokio::test]
-async fn what_the_kind_of_a_room_forbids_is_a_conflict() {
-    let stand = Stand::with(&["anna", "bert", "carl"]).await;
-    let chat = stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await.body["matrix_room_id"].clone();
+async fn an_act_that_the_kind_of_a_room_forbids_is_a_conflict() {
+    let app = TestApp::with(&["anna", "bert", "carl"]).await;
+    let chat = app.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await.body["matrix_room_id"].clone();
     let path = |what: &str| format!("/api/v1/rooms/{}/{what}", segment(chat.as_str().expect("an id")));
-    insta::assert_json_snapshot!(stand.post("anna", &path("invite"), &json!({ "hub_user_id": "carl" })).await, @r#"
+    insta::assert_json_snapshot!(app.post("anna", &path("invite"), &json!({ "hub_user_id": "carl" })).await, @r#"
     {
       "status": 409,
       "headers": {
@@ -183,7 +183,7 @@ async fn what_the_kind_of_a_room_forbids_is_a_conflict() {
       }
     }
     "#);
-    insta::assert_json_snapshot!(stand.post("anna", &path("leave"), &json!({})).await, @r#"
+    insta::assert_json_snapshot!(app.post("anna", &path("leave"), &json!({})).await, @r#"
     {
       "status": 409,
       "headers": {
@@ -199,7 +199,7 @@ async fn what_the_kind_of_a_room_forbids_is_a_conflict() {
       }
     }
     "#);
-    insta::assert_json_snapshot!(stand.post("anna", "/api/v1/rooms/dm/anna", &json!({})).await, @r#"
+    insta::assert_json_snapshot!(app.post("anna", "/api/v1/rooms/dm/anna", &json!({})).await, @r#"
     {
       "status": 422,
       "headers": {
@@ -224,11 +224,11 @@ async fn what_the_kind_of_a_room_forbids_is_a_conflict() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_homeserver_lists_go_on_and_the_rest_says_when_to_come_again() {
-    let stand = Stand::with(&["anna", "bert"]).await;
-    let room = stand.made("anna", "Umbau", &[]).await;
-    stand.messenger.homeserver.switch_off();
-    insta::assert_json_snapshot!(stand.post("anna", "/api/v1/rooms", &json!({ "name": "x" })).await, @r#"
+async fn without_the_homeserver_lists_work_and_changes_get_retry_after() {
+    let app = TestApp::with(&["anna", "bert"]).await;
+    let room = app.made("anna", "Umbau", &[]).await;
+    app.messenger.homeserver.switch_off();
+    insta::assert_json_snapshot!(app.post("anna", "/api/v1/rooms", &json!({ "name": "x" })).await, @r#"
     {
       "status": 503,
       "headers": {
@@ -247,31 +247,30 @@ async fn without_the_homeserver_lists_go_on_and_the_rest_says_when_to_come_again
     "#);
     let members = format!("/api/v1/rooms/{}/members", segment(&room));
     for path in ["/api/v1/rooms", "/api/v1/rooms/directory", &members] {
-        assert_eq!(stand.get("anna", path).await.status, 200, "{path}");
+        assert_eq!(app.get("anna", path).await.status, 200, "{path}");
     }
     for what in ["join", "read", "leave"] {
-        let answer =
-            stand.post("anna", &format!("/api/v1/rooms/{}/{what}", segment(&room)), &json!({})).await;
+        let answer = app.post("anna", &format!("/api/v1/rooms/{}/{what}", segment(&room)), &json!({})).await;
         assert!(matches!(answer.status, 200 | 204), "{what}: {}", answer.body);
     }
-    stand.messenger.homeserver.switch_on();
-    stand.messenger.homeserver.fail_call(1, messenger_core::error::Failure::TimedOut);
-    let slow = stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
+    app.messenger.homeserver.switch_on();
+    app.messenger.homeserver.fail_call(1, messenger_core::error::Failure::TimedOut);
+    let slow = app.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
     assert_eq!((slow.status, &slow.body["code"]), (504, &json!("homeserver_timeout")));
-    stand.messenger.homeserver.fail_call(1, messenger_core::error::Failure::Limited(Duration::from_secs(7)));
-    let limited = stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
+    app.messenger.homeserver.fail_call(1, messenger_core::error::Failure::Limited(Duration::from_secs(7)));
+    let limited = app.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
     assert_eq!((limited.status, &limited.all_headers["retry-after"]), (503, &"7".parse().expect("a header")));
-    stand.messenger.homeserver.fail_call(1, messenger_core::error::Failure::Broken);
-    let broken = stand.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
+    app.messenger.homeserver.fail_call(1, messenger_core::error::Failure::Broken);
+    let broken = app.post("anna", "/api/v1/rooms/dm/bert", &json!({})).await;
     assert_eq!((broken.status, &broken.body["code"]), (502, &json!("homeserver_error")));
-    stand.messenger.memory.switch_off();
-    let away = stand.get("anna", "/api/v1/rooms").await;
+    app.messenger.memory.switch_off();
+    let away = app.get("anna", "/api/v1/rooms").await;
     assert_eq!((away.status, &away.body["code"]), (503, &json!("database_unavailable")));
 }
 
 #[tokio::test]
 async fn another_method_is_405() {
-    let stand = Stand::with(&[]).await;
+    let app = TestApp::with(&[]).await;
     for (method, path, allowed) in [
         (Method::PUT, "/api/v1/rooms", "GET,HEAD,POST"),
         (Method::POST, "/api/v1/rooms/directory", "GET,HEAD"),
@@ -279,7 +278,7 @@ async fn another_method_is_405() {
         (Method::GET, "/api/v1/rooms/x/join", "POST"),
         (Method::DELETE, "/api/v1/rooms/x/members", "GET,HEAD"),
     ] {
-        let answer = stand.wire.ask(by("anna", method, path)).await;
+        let answer = app.wire.ask(by("anna", method, path)).await;
         assert_eq!((answer.status, &answer.body["code"]), (405, &json!("method_not_allowed")), "{path}");
         assert_eq!(answer.all_headers["allow"], allowed, "{path}");
     }

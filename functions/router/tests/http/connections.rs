@@ -1,4 +1,4 @@
-//! Connections as they should not be, on raw sockets: partial, wrong and late heads, and too many at once.
+//! Faulty connections on raw sockets: partial, wrong and late heads, and too many at once.
 
 use std::{fs, net::SocketAddr, time::Duration};
 
@@ -17,7 +17,7 @@ const USERS: &[u8] = b"GET /api/v1/users/me HTTP/1.1\r\nhost: h\r\nconnection: c
 const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
 
 impl TestApp {
-    /// Processor time that it has used.
+    /// Returns the processor time that the router has used.
     fn processor_time(&self) -> Duration {
         let number = self.process.id().expect("it runs");
         let stat = fs::read_to_string(format!("/proc/{number}/stat")).expect("its state");
@@ -45,7 +45,7 @@ fn assert_problem(answer: &str, status: &str, code: &str) {
 }
 
 #[tokio::test]
-async fn a_partial_head_costs_no_processor_time_and_is_answered_when_it_is_whole() {
+async fn a_partial_head_costs_no_processor_time_and_is_answered_when_complete() {
     let test_app = TestApp::open(&[]).await;
     let sockets = partial(test_app.address, 100).await;
     let before = test_app.processor_time();
@@ -60,7 +60,7 @@ async fn a_partial_head_costs_no_processor_time_and_is_answered_when_it_is_whole
 }
 
 #[tokio::test]
-async fn a_head_that_comes_byte_by_byte_is_answered() {
+async fn a_head_that_arrives_byte_by_byte_is_answered() {
     let test_app = TestApp::open(&[]).await;
     let stream = "GET /api/v1/events/stream HTTP/1.1\r\nhost: h\r\n\r\n".as_bytes();
     for head in [stream, USERS] {
@@ -102,7 +102,7 @@ async fn a_wrong_head_is_answered_as_a_problem_on_every_path() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_come_in_time_is_408_and_silence_is_closed() {
+async fn a_late_head_is_408_and_a_silent_connection_is_closed() {
     let test_app = TestApp::open(&[]).await;
     let begun = Instant::now();
     let (partial, other, silent) = tokio::join!(
@@ -112,12 +112,12 @@ async fn a_head_that_does_not_come_in_time_is_408_and_silence_is_closed() {
     );
     assert_problem(&partial, "408", "request_timeout");
     assert_problem(&other, "408", "request_timeout");
-    assert_eq!(silent, "", "who has said nothing is told nothing");
+    assert_eq!(silent, "", "a silent client gets no answer");
     assert!(begun.elapsed() < PATIENCE);
 }
 
 #[tokio::test]
-async fn beyond_the_limit_of_connections_only_health_is_answered() {
+async fn beyond_the_limit_of_connections_only_health_checks_are_answered() {
     for (variable, status) in [("LIMIT_CONNECTIONS", "503"), ("LIMIT_CONNECTIONS_PER_ADDRESS", "429")] {
         let test_app = TestApp::open(&[(variable, "10")]).await;
         let (_idle, refused) = until_full(&test_app, 9).await;
@@ -129,7 +129,7 @@ async fn beyond_the_limit_of_connections_only_health_is_answered() {
     }
 }
 
-/// Opens connections until the router refuses what is not health, beginning with so many. Returns the refusal as well.
+/// Opens `least` connections, then more until the router refuses one. Returns them and the refusal.
 async fn until_full(test_app: &TestApp, least: usize) -> (Vec<TcpStream>, String) {
     let mut sockets = partial(test_app.address, least).await;
     let begun = Instant::now();
@@ -152,7 +152,7 @@ async fn file_descriptors_never_run_out_and_a_freed_one_is_used_again() {
     let (idle, refused) = until_full(&test_app, 20).await;
     assert_problem(&refused, "503", "too_many_connections");
     assert!(idle.len() < 64, "{}: some are left for what the service itself needs", idle.len());
-    // A flood of the same address: each is answered or closed, and none is left hanging.
+    // Of many connections of one address each is answered or closed.
     let flood = partial(test_app.address, 200).await;
     let begun = Instant::now();
     while !exchange(test_app.address, LIVEZ).await.ends_with("alive") {
@@ -170,7 +170,7 @@ async fn file_descriptors_never_run_out_and_a_freed_one_is_used_again() {
 async fn a_connection_that_waits_for_its_head_does_not_delay_the_end() {
     let mut test_app = TestApp::of(router(&[]), &[]).await;
     let _idle = partial(test_app.address, 3).await;
-    // Served means that the router has accepted the others before.
+    // An answer proves that the router has accepted the others before.
     assert!(exchange(test_app.address, LIVEZ).await.ends_with("alive"));
     let number = test_app.process.id().expect("it runs").to_string();
     let begun = Instant::now();

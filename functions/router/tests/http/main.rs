@@ -1,5 +1,5 @@
-//! The router as it ships: what it sends elsewhere, what comes back, and what it says of a wrong configuration.
-#![expect(clippy::expect_used, reason = "what a test needs and does not get fails it")]
+//! The router binary: forwarded requests, their responses, and errors of the configuration.
+#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 mod connections;
 mod refusals;
@@ -19,7 +19,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-/// How long the router may take to start on a busy machine.
+/// Time limit for the router to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running router. Ends when dropped.
@@ -37,12 +37,12 @@ fn router(variables: &[(&str, &str)]) -> Command {
 }
 
 impl TestApp {
-    /// Starts a router whose database is away.
+    /// Starts a router whose database cannot be reached.
     async fn open(variables: &[(&str, &str)]) -> Self {
         Self::of(router(&[]), variables).await
     }
 
-    /// The same of a command that becomes a router.
+    /// Starts a router by this command.
     async fn of(mut command: Command, variables: &[(&str, &str)]) -> Self {
         let port = nobodys_port().await.to_string();
         let usual = [
@@ -68,22 +68,22 @@ impl TestApp {
     }
 }
 
-/// A port where nobody listens.
+/// Returns a port without a listener.
 async fn nobodys_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     listener.local_addr().expect("an address").port()
 }
 
-/// A function elsewhere that answers with what it was asked.
+/// Starts an upstream that answers with the request that it got. Returns its URL.
 async fn elsewhere() -> String {
     let echo = |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| async move {
         let names: BTreeSet<_> = headers.keys().map(|name| name.as_str().to_owned()).collect();
         let token = headers.get("x-service-token").and_then(|token| token.to_str().ok());
-        let told = json!({
+        let echo = json!({
             "asked": format!("{method} {uri}"), "headers": names, "token": token,
             "body": String::from_utf8_lossy(&body),
         });
-        (StatusCode::IM_A_TEAPOT, [("X-Request-Id", "theirs"), ("X-Next-Cursor", "7")], Json(told))
+        (StatusCode::IM_A_TEAPOT, [("X-Request-Id", "theirs"), ("X-Next-Cursor", "7")], Json(echo))
             .into_response()
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -93,7 +93,7 @@ async fn elsewhere() -> String {
 }
 
 #[tokio::test]
-async fn a_request_is_passed_on_whole_and_its_answer_comes_back_as_it_is() {
+async fn a_request_is_forwarded_completely_and_its_response_is_returned_unchanged() {
     let there = elsewhere().await;
     let test_app = TestApp::open(&[("UPSTREAM_NOTIFICATIONS", &there)]).await;
     let path = "/api/v1/notifications/send?wait=0&q=%C3%BC%2F";
@@ -102,10 +102,10 @@ async fn a_request_is_passed_on_whole_and_its_answer_comes_back_as_it_is() {
     let answer = request.body("{\"title\":\"ü\"}").send().await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::IM_A_TEAPOT);
     assert_eq!(answer.headers()["x-next-cursor"], "7");
-    // It is the one that stands in the body of a problem, and in the log of whoever answered.
+    // It is the id in the body of a problem, and in the log of the upstream.
     assert_eq!(answer.headers()["x-request-id"], "theirs");
-    let told: Value = answer.json().await.expect("JSON");
-    insta::assert_json_snapshot!(told, @r#"
+    let echo: Value = answer.json().await.expect("JSON");
+    insta::assert_json_snapshot!(echo, @r#"
     {
       "asked": "POST /api/v1/notifications/send?wait=0&q=%C3%BC%2F",
       "body": "{\"title\":\"ü\"}",
@@ -122,10 +122,10 @@ async fn a_request_is_passed_on_whole_and_its_answer_comes_back_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_group_is_its_path_and_all_below_it_and_nothing_else() {
+async fn a_group_has_its_path_and_all_paths_below_it() {
     let there = elsewhere().await;
     let test_app = TestApp::open(&[("UPSTREAM_USERS", &there), ("UPSTREAM_POLL", &there)]).await;
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for path in [
         "/api/v1/users",
         "/api/v1/users/me",
@@ -134,9 +134,9 @@ async fn a_group_is_its_path_and_all_below_it_and_nothing_else() {
         "/api/v1/usersx",
     ] {
         let status = test_app.request(Method::GET, path).send().await.expect("an answer").status();
-        told.push(format!("{path} {}", status.as_u16()));
+        lines.push(format!("{path} {}", status.as_u16()));
     }
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(lines.join("\n"), @r"
     /api/v1/users 418
     /api/v1/users/me 418
     /api/v1/events/poll 418
@@ -146,9 +146,9 @@ async fn a_group_is_its_path_and_all_below_it_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_group_whose_copies_are_all_away_is_502_and_the_others_go_on() {
-    let nobody = format!("http://127.0.0.1:{0},http://127.0.0.1:{0}", nobodys_port().await);
-    let test_app = TestApp::open(&[("UPSTREAM_POLL", &nobody)]).await;
+async fn a_group_without_an_available_copy_is_502_and_others_work() {
+    let unavailable = format!("http://127.0.0.1:{0},http://127.0.0.1:{0}", nobodys_port().await);
+    let test_app = TestApp::open(&[("UPSTREAM_POLL", &unavailable)]).await;
     let answer = test_app.request(Method::GET, "/api/v1/events/poll").send().await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
@@ -159,17 +159,17 @@ async fn a_group_whose_copies_are_all_away_is_502_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_wrong_upstream_is_said_with_its_variable() {
+async fn a_wrong_upstream_is_reported_with_its_variable() {
     for wrong in ["ftp://a", "a:8000", "http://a:8000/path", "http://a:8000,"] {
         let ended = router(&[("UPSTREAM_EVENTS", wrong)]).output().await.expect("it ends");
-        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert_eq!(ended.status.code(), Some(2), "{told}");
-        assert!(told.starts_with("UPSTREAM_EVENTS: `"), "{told}");
+        let output = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(2), "{output}");
+        assert!(output.starts_with("UPSTREAM_EVENTS: `"), "{output}");
     }
 }
 
 #[tokio::test]
-async fn a_wrong_configuration_is_said_whole_and_ends_the_router() {
+async fn a_wrong_configuration_is_reported_completely_and_ends_the_router() {
     let ended = router(&[("PORT", "http"), ("ENVIRONMENT", "production")]).output().await.expect("it ends");
     assert_eq!(ended.status.code(), Some(2));
     insta::assert_snapshot!(String::from_utf8_lossy(&ended.stderr), @r"

@@ -1,4 +1,4 @@
-//! Odd requests on a socket: every refusal is a problem document with a code and a request id, whoever refuses.
+//! Malformed and wrong requests on a socket: each refusal is a problem with a code and a request id.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{PATIENCE, TestApp};
 
-/// Every route of the service, with ids that are good ones.
+/// The routes of the service, with valid ids.
 const ROUTES: [&str; 28] = [
     "/",
     "/livez",
@@ -44,7 +44,7 @@ const ROUTES: [&str; 28] = [
     "/_matrix/app/v1/ping",
     "/nowhere",
 ];
-/// What is put behind a path.
+/// The suffixes that are appended to a path.
 const TAILS: [&str; 16] = [
     "",
     "/",
@@ -65,7 +65,7 @@ const TAILS: [&str; 16] = [
 ];
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "DELETE", "BREW", "HEAD"];
 
-/// An answer as it stands on the socket.
+/// An answer in the bytes of the socket.
 struct Raw {
     status: u16,
     head: String,
@@ -75,10 +75,10 @@ struct Raw {
 impl Raw {
     fn header(&self, name: &str) -> &str {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(given, _)| given.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+        lines.find(|(header, _)| header.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
     }
 
-    /// The code of a problem that has everything that a problem has.
+    /// Checks that the answer is a complete problem. Returns its code.
     #[track_caller]
     fn code(&self, asked: &str) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{asked}: {}", self.head);
@@ -93,7 +93,7 @@ impl Raw {
     }
 }
 
-/// Sends these bytes and reads until the connection ends; `None`: it ended without an answer.
+/// Sends these bytes and reads until the connection ends. Returns `None` if it ended without an answer.
 async fn exchange(test_app: &TestApp, bytes: &[u8]) -> Option<Raw> {
     let mut socket = TcpStream::connect(test_app.address).await.expect("a connection");
     socket.write_all(bytes).await.expect("written");
@@ -119,14 +119,14 @@ async fn test_app() -> TestApp {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_refusal_of_every_route_is_a_problem() {
+async fn each_refusal_of_each_route_is_a_problem() {
     let test_app = test_app().await;
     let user = format!("Authorization: Bearer {}\r\n", token("mueller"));
     let service = format!("X-Service-Token: {SERVICE_TOKEN}\r\n");
     let mut refused = 0;
     for (n, route) in ROUTES.iter().enumerate() {
         for (m, suffix) in TAILS.iter().enumerate() {
-            // Each tail with each method on some route, and each route with each method by some tail.
+            // Each suffix with each method on some route, and each route with each method and some suffix.
             let method = METHODS[(n + m) % METHODS.len()];
             let path = format!("{route}{suffix}");
             let headers = ["", user.as_str(), service.as_str()][m % 3];
@@ -153,7 +153,7 @@ async fn each_kind_of_refusal_has_its_own_code() {
     let large = format!("{{\"title\":\"{}\"}}", "x".repeat(2 << 20));
     let service = format!("X-Service-Token: {SERVICE_TOKEN}\r\n{json}");
     let media = "/api/v1/messages/media/hub.local";
-    let mut told = String::new();
+    let mut lines = String::new();
     for (title, bytes) in [
         ("an unknown route", request("GET", "/nowhere", "", "")),
         ("another method", request("DELETE", "/api/v1/users", "", "")),
@@ -175,9 +175,9 @@ async fn each_kind_of_refusal_has_its_own_code() {
     ] {
         let answer =
             exchange(&test_app, bytes.as_bytes()).await.unwrap_or_else(|| panic!("{title}: no answer"));
-        writeln!(told, "{title}: {} {}", answer.status, answer.code(title)).expect("written");
+        writeln!(lines, "{title}: {} {}", answer.status, answer.code(title)).expect("written");
     }
-    insta::assert_snapshot!(told, @r"
+    insta::assert_snapshot!(lines, @r"
     an unknown route: 404 not_found
     another method: 405 method_not_allowed
     a path that is not encoded: 400 invalid_request
@@ -199,7 +199,7 @@ async fn each_kind_of_refusal_has_its_own_code() {
 }
 
 #[tokio::test]
-async fn the_services_address_answers_a_page_to_browsers_and_json_to_programs() {
+async fn the_root_answers_a_page_to_browsers_and_json_to_programs() {
     let test_app = test_app().await;
     let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     for (accept, is_page) in [
@@ -225,7 +225,7 @@ async fn the_services_address_answers_a_page_to_browsers_and_json_to_programs() 
         for part in [env!("CARGO_PKG_VERSION"), "/api/v1/health", "README.md"] {
             assert!(body.contains(part), "{part}: {body}");
         }
-        // German first; nothing that the policy would refuse.
+        // The page begins in German, and contains nothing that the policy would refuse.
         let (german, english) = (body.find("Der Messenger"), body.find("The messenger"));
         assert!(!is_page || german.is_some() && german < english, "{body}");
         assert!(!["<script", "<style", "style=", "<img", "<link"].iter().any(|part| body.contains(part)));

@@ -1,4 +1,4 @@
-//! Upstreams that say nothing, on raw sockets, and what a proxy does not pass on.
+//! Silent upstreams on raw sockets, and headers that a proxy does not forward.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -13,8 +13,8 @@ use tokio::{
 
 use crate::{PATIENCE, TestApp, nobodys_port};
 
-/// An upstream that reads a head, does this, and says this before it is silent for ever.
-async fn upstream(says: &'static str) -> String {
+/// Starts an upstream that reads a head, sends this text and is silent from then on. Returns its URL.
+async fn upstream(text: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -25,7 +25,7 @@ async fn upstream(says: &'static str) -> String {
                     let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
                     return;
                 }
-                let _ = socket.write_all(says.as_bytes()).await;
+                let _ = socket.write_all(text.as_bytes()).await;
                 let mut rest = [0; 4096];
                 while let Ok(1..) = socket.read(&mut rest).await {}
             });
@@ -90,7 +90,7 @@ async fn an_answer_that_stops_is_cut_off_and_a_stream_is_not() {
 
 #[tokio::test]
 async fn an_upload_may_take_longer_than_an_upstream_may_be_silent() {
-    let said = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let response = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {
@@ -98,7 +98,7 @@ async fn an_upload_may_take_longer_than_an_upstream_may_be_silent() {
         head(&mut socket).await;
         let mut body = vec![0; 6000];
         socket.read_exact(&mut body).await.expect("the whole body");
-        socket.write_all(said.as_bytes()).await.expect("it takes the answer");
+        socket.write_all(response.as_bytes()).await.expect("it takes the answer");
     });
     let test_app = test_app("UPSTREAM_NOTIFICATIONS", &url).await;
     let head = b"POST /api/v1/notifications/send HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 6000\r\n\r\n";
@@ -111,19 +111,19 @@ async fn an_upload_may_take_longer_than_an_upstream_may_be_silent() {
 }
 
 #[tokio::test]
-async fn a_body_that_nobody_has_read_is_sent_to_the_copy_that_is_there() {
+async fn an_unread_body_is_sent_to_the_copy_that_is_available() {
     let there = upstream_that_counts().await;
-    let nobody = format!("http://127.0.0.1:{}", nobodys_port().await);
-    let test_app = TestApp::open(&[("UPSTREAM_MESSAGES", &format!("{nobody},{there}"))]).await;
+    let unavailable = format!("http://127.0.0.1:{}", nobodys_port().await);
+    let test_app = TestApp::open(&[("UPSTREAM_MESSAGES", &format!("{unavailable},{there}"))]).await;
     for _ in 0..4 {
-        // Larger than anything that would be kept for another try.
+        // Larger than any buffer for a second attempt.
         let request = test_app.request(Method::POST, "/api/v1/messages/upload").body(vec![b'x'; 3 << 20]);
         let answer = request.timeout(PATIENCE).send().await.expect("an answer");
         assert_eq!(answer.text().await.expect("text"), (3 << 20).to_string());
     }
 }
 
-/// An upstream that answers with the length of the body.
+/// Starts an upstream that answers with the length of the body. Returns its URL.
 async fn upstream_that_counts() -> String {
     let count = |body: axum::body::Body| async move {
         axum::body::to_bytes(body, usize::MAX).await.map_or(0, |body| body.len()).to_string()
@@ -135,7 +135,7 @@ async fn upstream_that_counts() -> String {
 }
 
 #[tokio::test]
-async fn headers_of_one_connection_are_not_passed_on_and_the_client_is_named() {
+async fn hop_by_hop_headers_are_not_forwarded_and_the_client_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let asked = tokio::spawn(async move {
@@ -180,7 +180,7 @@ async fn a_function_that_trusts_the_router_counts_its_clients() {
         [ask("198.51.100.1").await, ask("198.51.100.2").await, ask("198.51.100.1").await],
         [401, 401, 429]
     );
-    // By the router, this machine is the client: what the client itself says counts for nothing.
+    // For the router, this machine is the client: an address that the client states does not count.
     let by_router = async |client: &str| {
         let request = front.request(Method::GET, "/api/v1/users/me").bearer_auth("wrong");
         request.header("X-Forwarded-For", client).send().await.expect("an answer").status().as_u16()
@@ -189,11 +189,11 @@ async fn a_function_that_trusts_the_router_counts_its_clients() {
 }
 
 #[tokio::test]
-async fn a_wrong_time_limit_is_said_with_its_variable() {
+async fn a_wrong_time_limit_is_reported_with_its_variable() {
     for wrong in ["never", "-1", "86401"] {
         let ended = crate::router(&[("UPSTREAM_TIMEOUT_SECONDS", wrong)]).output().await.expect("it ends");
-        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert_eq!(ended.status.code(), Some(2), "{told}");
-        assert!(told.starts_with("UPSTREAM_TIMEOUT_SECONDS is `"), "{told}");
+        let output = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(2), "{output}");
+        assert!(output.starts_with("UPSTREAM_TIMEOUT_SECONDS is `"), "{output}");
     }
 }

@@ -1,4 +1,4 @@
-//! The claims of a verified token (RFC 7519): read, checked, and mapped to an identity.
+//! The claims of a verified token (RFC 7519), and the identity that they map to.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use super::{HUB_ISSUER, LEEWAY, Verified, refusal::invalid, refused};
 const DISPLAY_NAME_MAX: usize = 255;
 const MICROSECONDS: f64 = 1e6;
 
-/// The claims that concern us. That there are `sub` and `exp` is checked with the signature.
+/// The claims that this service reads. The presence of `sub` and `exp` is checked with the signature.
 #[derive(Deserialize)]
 pub(super) struct Claims {
-    /// One issuer, not a list of them.
+    /// A single issuer; a list is refused.
     iss: String,
     sub: Option<Value>,
     exp: Option<Value>,
@@ -34,13 +34,14 @@ pub(super) struct Claims {
 }
 
 impl Claims {
+    /// Checks the claims and maps them to an identity.
     pub(super) fn verified(self, default_tenant: TenantId) -> Result<Verified> {
         let by_hub = self.iss == HUB_ISSUER;
         let sub = self.sub.as_ref().and_then(Value::as_str);
         let hub_user_id = HubUserId::parse(sub.unwrap_or_default())
             .map_err(|problem| invalid(format!("the token's `sub` {problem}")))?;
         let tenant = self.tenant_id.as_deref().map_or(Ok(default_tenant), tenant)?;
-        // A token of ours says when the Hub's was issued.
+        // A token of this service holds the time at which the Hub's was issued.
         let issued_at = if by_hub { issued_at("iat", self.iat) } else { issued_at("hub_iat", self.hub_iat) }?;
         let display_name = display_name(&text("display_name", self.display_name.as_deref())?, &hub_user_id);
         let role = Role::from_hub(&text("role", self.role.as_deref())?);
@@ -51,26 +52,27 @@ impl Claims {
     }
 }
 
-/// The time as `NumericDate`, in seconds with their fraction.
+/// Returns a time as `NumericDate`: seconds since 1970, with their fraction.
 #[expect(clippy::cast_precision_loss, reason = "microseconds of this age are exact")]
 pub(super) fn numeric_date(time: Timestamp) -> f64 {
     time.as_microsecond() as f64 / MICROSECONDS
 }
 
-/// The text of an optional claim; half of a surrogate pair in it is U+FFFD.
+/// Returns the text of a claim, empty without the claim. Half of a surrogate pair in it reads as U+FFFD.
 fn text(name: &str, claim: Option<&RawValue>) -> Result<String> {
     let invalid = || invalid(format!("the token's `{name}` must be text"));
     claim.map_or(Ok(String::new()), |claim| json::text(claim).ok_or_else(invalid))
 }
 
-/// A whole number, or one in quotes.
+/// Parses `tenant_id`: a whole number, or one in quotes.
 fn tenant(claim: &RawValue) -> Result<TenantId> {
     let text = json::text(claim).unwrap_or_else(|| claim.get().to_owned());
     let number = json::whole(text.trim()).map(TenantId);
     number.ok_or_else(|| invalid("the token's `tenant_id` must be a whole number"))
 }
 
-/// Reads a time of issue, to the microsecond. One in the future would outrank every token until then.
+/// Parses a time of issue, to the microsecond. Refuses one in the future, which would outrank every token
+/// until then.
 fn issued_at(name: &str, claim: Option<Value>) -> Result<Option<Timestamp>> {
     let seconds = match claim {
         None | Some(Value::Null) => return Ok(None),
@@ -94,7 +96,8 @@ fn issued_at(name: &str, claim: Option<Value>) -> Result<Option<Timestamp>> {
     Ok(Some(time))
 }
 
-/// When a token ends. `exp` may have a fraction (RFC 7519, `NumericDate`); one beyond the calendar never comes.
+/// Returns the time at which a token expires. `exp` may have a fraction (RFC 7519, `NumericDate`); a time
+/// beyond the calendar reads as the last one.
 fn expiry(exp: &Number) -> Timestamp {
     let seconds = exp.as_i64().or_else(|| {
         let whole = Duration::try_from_secs_f64(exp.as_f64()?).ok()?.as_secs();
@@ -103,7 +106,7 @@ fn expiry(exp: &Number) -> Timestamp {
     seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::MAX)
 }
 
-/// The name that people see: the id of a user whose name says nothing.
+/// Returns the name that people see: that of the claim, or the id of a user whose name is blank.
 fn display_name(claim: &str, user: &HubUserId) -> String {
     let cut = |name: &str| name::legible(name).chars().take(DISPLAY_NAME_MAX).collect::<String>();
     let shown = [claim, user.as_str()].into_iter().map(cut).find(|name| !name.is_empty());

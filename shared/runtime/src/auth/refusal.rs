@@ -1,6 +1,6 @@
-//! Why a token is refused, in words that its bearer or an operator can act on.
+//! The reason for which a token is refused, in words that its bearer or an operator can act on.
 //!
-//! Claims are judged only after the signature: nobody learns by trying which key would be right.
+//! Claims are checked only after the signature, so that an attacker learns nothing from claims about the key.
 
 use std::{collections::BTreeMap, fmt::Display};
 
@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 
 use super::{HUB_ISSUER, Issuer, LOCAL_ISSUER, refused};
 
-/// The code of a refusal because the Hub's tokens are not accepted at all.
+/// The code of a refusal because the configuration accepts no tokens of the Hub.
 pub(super) const SSO_DISABLED: &str = "sso_disabled";
 pub(super) const SSO_IS_OFF: &str = "single sign-on is off: the service has no HUB_SECRET_KEY";
 
-/// The reason for which none of these issuers accepts the token.
+/// Returns the reason for which none of these issuers accepts the token.
 pub(super) fn explain<'a>(
     token: &str,
     mut issuers: impl Iterator<Item = &'a Issuer>,

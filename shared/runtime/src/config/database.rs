@@ -1,6 +1,6 @@
-//! `DATABASE_URL` as operators have it: the form of `SQLAlchemy` (`postgresql+asyncpg://…`) means the same database.
+//! `DATABASE_URL`, also in the form of `SQLAlchemy` (`postgresql+asyncpg://…`).
 
-/// Parameters that configure a Python driver and say nothing about the database.
+/// Parameters that configure a Python driver.
 const OF_DRIVERS: [&str; 8] = [
     "async_fallback",
     "command_timeout",
@@ -17,16 +17,16 @@ const OF_DRIVERS: [&str; 8] = [
 pub(super) struct Url {
     /// The connection string.
     pub(super) text: String,
-    /// The changes that were made, each in words for the log; without values, since one of them is a password.
+    /// The changes, in words for the log. They contain no values, since one of them is a password.
     pub(super) changes: Vec<String>,
 }
 
 impl Url {
-    /// Drops the driver from the scheme and its parameters from the query, and names TLS as PostgreSQL does. Anything else
-    /// stays as it is.
-    pub(super) fn parse(given: &str) -> Self {
-        let unchanged = || Self { text: given.to_owned(), changes: Vec::new() };
-        let Some((scheme, rest)) = given.split_once("://") else { return unchanged() };
+    /// Drops the driver from the scheme and its parameters from the query, and names TLS as PostgreSQL does.
+    /// Leaves any other text unchanged.
+    pub(super) fn parse(url: &str) -> Self {
+        let unchanged = || Self { text: url.to_owned(), changes: Vec::new() };
+        let Some((scheme, rest)) = url.split_once("://") else { return unchanged() };
         let scheme = scheme.to_ascii_lowercase();
         let (dialect, driver) = scheme.split_once('+').map_or((&*scheme, None), |(a, b)| (a, Some(b)));
         if !matches!(dialect, "postgres" | "postgresql") {
@@ -46,9 +46,9 @@ impl Url {
     }
 }
 
-/// The query in PostgreSQL's form, with its question mark; empty without parameters.
-fn query(given: &str, changes: &mut Vec<String>) -> String {
-    let kept = given.split('&').filter_map(|parameter| {
+/// Returns the query in PostgreSQL's form, with its question mark; empty without parameters.
+fn query(text: &str, changes: &mut Vec<String>) -> String {
+    let kept = text.split('&').filter_map(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if OF_DRIVERS.contains(&name) {
             changes.push(format!("the driver's parameter `{name}` is dropped"));
@@ -67,7 +67,7 @@ fn query(given: &str, changes: &mut Vec<String>) -> String {
     if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) }
 }
 
-/// The mode of TLS that a value of asyncpg or libpq means.
+/// Returns the `sslmode` of a value of asyncpg or libpq.
 fn mode(value: &str) -> &'static str {
     match value.to_ascii_lowercase().as_str() {
         "disable" | "false" | "off" | "no" | "0" => "disable",
@@ -81,8 +81,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn read(given: &str, text: &str, changes: usize) {
-        let url = Url::parse(given);
+    fn read(input: &str, text: &str, changes: usize) {
+        let url = Url::parse(input);
         assert_eq!((url.text.as_str(), url.changes.len()), (text, changes), "{:?}", url.changes);
         assert!(!url.changes.concat().contains("s3cret"), "{:?}", url.changes);
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::limits::{Pace, TrustedProxies};
+use crate::limits::{MinimumRate, TrustedProxies};
 
 use super::Env;
 
-/// Upper bound of every limit: more than a process can hold.
+/// The largest value of every limit: more than a process can hold.
 const MOST: u32 = 1_000_000_000;
 
 /// Limits of one process. In each of them, zero means "off". `docs/limits.md` justifies the defaults.
@@ -26,16 +26,16 @@ pub struct LimitConfig {
     pub polls_per_user: u32,
     /// `LIMIT_CONNECTIONS`: open connections.
     pub connections: u32,
-    /// `LIMIT_CONNECTIONS_PER_ADDRESS`: open connections of an address. `None`: three quarters of all that are
-    /// possible, for addresses of other machines.
+    /// `LIMIT_CONNECTIONS_PER_ADDRESS`: open connections of an address. `None`: three quarters of all that
+    /// are possible, for addresses of other machines.
     pub connections_per_address: Option<u32>,
-    /// `LIMIT_BODY_SECONDS`: how long the body of a request may make no progress.
+    /// `LIMIT_BODY_SECONDS`: the longest time for which the body of a request may make no progress.
     pub body_silence: Duration,
     /// `LIMIT_BODY_BYTES_PER_SECOND`: the slowest average rate of a body.
     pub body_bytes_per_second: u32,
-    /// `LIMIT_WRITE_SECONDS`: how long a client may take nothing of an answer.
+    /// `LIMIT_WRITE_SECONDS`: the longest time for which a client may read nothing of an answer.
     pub write_silence: Duration,
-    /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
+    /// `TRUSTED_PROXIES`: the proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
 }
 
@@ -59,9 +59,9 @@ impl LimitConfig {
         }
     }
 
-    /// Returns the slowest pace of a request's body.
-    pub fn pace(&self) -> Pace {
-        Pace { silence: self.body_silence, bytes_per_second: self.body_bytes_per_second }
+    /// Returns the minimum rate of a request's body.
+    pub fn minimum_rate(&self) -> MinimumRate {
+        MinimumRate { silence: self.body_silence, bytes_per_second: self.body_bytes_per_second }
     }
 }
 

@@ -1,21 +1,21 @@
-//! Secrets: the strength that each of them needs, and that no two are alike. No message contains a value.
+//! Secrets: their strength, and that no two are equal. No message contains a value.
 
 use std::collections::{HashMap, HashSet};
 
-/// Values that anybody can read in this repository or in the documentation of satellites.
+/// Values that are published in this repository or in the documentation of satellites.
 const PUBLISHED: [&str; 3] = ["messenger-dev-secret", "messenger-service-token-dev", "hub-dev-secret"];
 /// Fewest characters of a secret in production.
 const LENGTH_MIN: usize = 32;
-/// Fewest bits of a secret in production, as [`strength`] estimates them. 32 random hexadecimal digits have about 110,
-/// 32 random decimal digits about 95.
+/// Fewest bits of a secret in production, as [`strength`] estimates them. 32 random hexadecimal digits have
+/// about 110, 32 random decimal digits about 95.
 const BITS_MIN: f64 = 64.0;
-/// The command that makes a good secret.
+/// The command that generates a good secret.
 const COMMAND: &str = "`openssl rand -hex 32` prints a good one";
-/// Sequences that are guessed first; their reversal is, too.
+/// Sequences that are guessed first, also reversed.
 const GUESSED: &str = "01234567890 abcdefghijklmnopqrstuvwxyz qwertyuiop qwertzuiop asdfghjkl zxcvbnm yxcvbnm \
     changeme password passwort secret geheim token messenger service matrix conduit synapse production development";
 
-/// Which secrets are accepted.
+/// The rule by which secrets are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Policy {
     /// All of them.
@@ -30,12 +30,12 @@ pub(super) enum Policy {
 pub(super) struct Secrets(Vec<(&'static str, String)>);
 
 impl Secrets {
-    /// Takes those that have a value.
+    /// Keeps the variables that have a value.
     pub(super) fn of(secrets: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Self {
         Self(secrets.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
     }
 
-    /// Returns everything that the policy refuses.
+    /// Returns a line for each secret that the policy refuses.
     pub(super) fn problems(&self, policy: Policy) -> Vec<String> {
         match policy {
             Policy::Any => Vec::new(),
@@ -52,7 +52,7 @@ impl Secrets {
         each.chain(self.repeated()).collect()
     }
 
-    /// Names the variables that share a value, one line for each value.
+    /// Returns a line for each value that several variables share.
     fn repeated(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (n, (_, value)) in self.0.iter().enumerate() {
@@ -89,20 +89,20 @@ fn guessable(name: &str, value: &str) -> Option<String> {
     })
 }
 
-/// Estimates how many bits somebody has to guess: the Shannon entropy of its characters, for those characters that do not
-/// follow from the two before them.
+/// Estimates the bits of a secret: the Shannon entropy of its characters, counted for those characters that
+/// do not follow from the two before them.
 fn strength(secret: &str) -> f64 {
     let characters: Vec<char> = secret.to_lowercase().chars().collect();
     let forward: Vec<char> = GUESSED.chars().collect();
     let backward: Vec<char> = forward.iter().rev().copied().collect();
     let mut seen: HashSet<[char; 3]> =
         forward.array_windows().chain(backward.array_windows()).copied().collect();
-    let unforeseen = characters.array_windows().filter(|three| seen.insert(**three)).count();
+    let unpredictable = characters.array_windows().filter(|three| seen.insert(**three)).count();
     let first = characters.len().min(2);
-    entropy(secret) * bounded(first + unforeseen)
+    entropy(secret) * bounded(first + unpredictable)
 }
 
-/// The Shannon entropy of a text, in bits for each character.
+/// Returns the Shannon entropy of a text, in bits for each character.
 fn entropy(text: &str) -> f64 {
     let mut counts = HashMap::<char, usize>::new();
     text.chars().for_each(|character| *counts.entry(character).or_default() += 1);
@@ -110,7 +110,7 @@ fn entropy(text: &str) -> f64 {
     counts.into_values().map(|count| bounded(count) / all).map(|share| -share * share.log2()).sum()
 }
 
-/// A count as a number to reckon with; no secret has more than 65 535 characters that matter.
+/// Converts a count, which is bounded by 65 535.
 fn bounded(count: usize) -> f64 {
     u16::try_from(count).unwrap_or(u16::MAX).into()
 }
@@ -119,7 +119,7 @@ fn bounded(count: usize) -> f64 {
 mod tests {
     use super::*;
 
-    /// A deterministic stand-in for random digits of a base (xorshift64*).
+    /// Returns pseudo-random digits of a base (xorshift64*).
     fn random(seed: u64, length: usize, digits: &str) -> String {
         let digits: Vec<char> = digits.chars().collect();
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn random_secrets_are_strong_whatever_their_alphabet() {
+    fn random_secrets_of_any_alphabet_are_strong() {
         for seed in 1..500 {
             for digits in ["0123456789", "0123456789abcdef", "abcdefghijklmnopqrstuvwxyz234567"] {
                 let secret = random(seed, LENGTH_MIN, digits);

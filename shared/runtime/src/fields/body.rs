@@ -1,4 +1,4 @@
-//! JSON bodies: which are accepted, and in which encoding (RFC 8259, section 8.1).
+//! JSON bodies and their encoding (RFC 8259, section 8.1).
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -23,7 +23,7 @@ pub struct JsonBody {
     pub fields: Fields,
 }
 
-/// The members of a JSON object, none of them parsed yet. Of several with one name the last counts.
+/// The unparsed members of a JSON object. Of several with one name the last counts.
 pub(super) type Members = BTreeMap<String, Box<RawValue>>;
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody {
@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     }
 }
 
-/// Fails if a body is compressed: none is ever unpacked here.
+/// Fails if a body is compressed: bodies are never decompressed.
 pub fn check_content_encoding(headers: &HeaderMap) -> Result<()> {
     let encodings = headers.get_all(CONTENT_ENCODING).into_iter();
     let encodings = encodings.map(|encoding| String::from_utf8_lossy(encoding.as_bytes()));
@@ -76,8 +76,8 @@ fn charset(content_type: &str) -> Option<&str> {
     Some(charset.trim().trim_matches('"')).filter(|charset| !matches!(*charset, "" | "utf-8" | "utf8"))
 }
 
-/// Splits an object into its members. `charset` is that of `Content-Type`: it has no meaning for JSON, and is named where
-/// the body is not UTF-8.
+/// Splits an object into its members. `charset` is that of `Content-Type`: it has no meaning for JSON, and is
+/// named in the problem if the body is not UTF-8.
 pub(super) fn members(bytes: &[u8], charset: Option<&str>) -> Result<Members> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if let Some(encoding) = wide(bytes) {
@@ -94,8 +94,8 @@ pub(super) fn members(bytes: &[u8], charset: Option<&str>) -> Result<Members> {
     Err(invalid(vec![(String::new(), message)]))
 }
 
-/// The encoding of a text in which each character has two or four bytes: it begins with a mark, or every second byte of its
-/// first characters, which are ASCII in JSON, is zero.
+/// Detects UTF-16 and UTF-32: by their byte order mark, or by the zero bytes of the first characters, which
+/// are ASCII in JSON.
 fn wide(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0, 0, 0xfe, 0xff, ..] | [0xff, 0xfe, 0, 0, ..] | [0, 0, 0, _, ..] | [_, 0, 0, 0, ..] => {
@@ -106,14 +106,14 @@ fn wide(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Names each field that is not UTF-8, or the body if none can be found.
+/// Returns a problem for each field that is not UTF-8, or for the body if none can be found.
 fn misencoded(bytes: &[u8], charset: Option<&str>) -> Error {
     let encoding = charset.map_or_else(
         || "it looks like ISO-8859-1 or Windows-1252".to_owned(),
         |charset| format!("`Content-Type` says `{charset}`"),
     );
     let message = format!("is not UTF-8 ({encoding}): JSON is always UTF-8");
-    // Every byte keeps its place, so that a member is found among the bytes again.
+    // Every byte keeps its place, so that the bytes of a member can be found.
     let text: String = bytes.utf8_chunks().fold(String::with_capacity(bytes.len()), |text, chunk| {
         text + chunk.valid() + &"?".repeat(chunk.invalid().len())
     });

@@ -1,10 +1,10 @@
-//! Unknown fields that are meant to be known ones.
+//! Misspelt fields: unknown fields whose name is close to a known one.
 
 use super::Fields;
 
 impl Fields {
-    /// Returns the unknown field that is meant to be this one, if this one is missing: written in another case or with other
-    /// separators, or one edit away. Call it when all known fields have been read.
+    /// Returns an unknown field whose name is that of this missing one but for case, separators, or one edit.
+    /// Call it when all known fields have been read.
     pub fn misspelt(&self, name: &str) -> Option<&str> {
         if self.has(name) {
             return None;
@@ -13,13 +13,14 @@ impl Fields {
         unknown.filter(|unknown| self.has(unknown)).find(|unknown| is_near(unknown, name))
     }
 
-    /// Whether a field of a body is there and not `null`.
+    /// Returns whether a body has a field, and not `null` in it.
     pub fn has(&self, name: &str) -> bool {
-        self.given(name).is_some()
+        self.json(name).is_some()
     }
 }
 
-/// Whether one edit (insertion, deletion, substitution, transposition) at most makes one name the other.
+/// Returns whether at most one edit (insertion, deletion, substitution, transposition) makes one name the
+/// other.
 fn is_near(one: &str, other: &str) -> bool {
     let folded = |name: &str| -> Vec<char> {
         name.chars().flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()).collect()
@@ -69,7 +70,7 @@ mod tests {
         {
             assert!(!is_near(name, "target_user"), "{name}");
         }
-        // The other fields of the contract are no misspelling of one that decides.
+        // No other field of the contract is a misspelling of one that decides.
         let deciding = ["target_type", "target_user", "entity_type", "entity_id", "tenant_id", "priority"];
         let fields = [
             "source_app",

@@ -1,4 +1,4 @@
-//! The address of a client: that of the connection, or what a trusted proxy says of it.
+//! The address of a client: that of its connection, or the one that a trusted proxy states.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,7 +6,7 @@ use http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 use lambda_http::request::RequestContext;
 
-/// The header in which proxies pass on for whom they speak. Each appends the address from which it was asked.
+/// The header in which proxies name the client. Each proxy appends the address that connected to it.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The other end of a connection; an extension of each request that came over a socket.
@@ -25,7 +25,7 @@ impl Peer {
 }
 
 impl TrustedProxies {
-    /// Parses addresses and networks with commas between them. The error is the part that is neither.
+    /// Parses addresses and networks with commas between them. Returns the part that is neither as the error.
     pub(crate) fn parse(list: &str) -> Result<Self, String> {
         let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
         let network = |part: &str| {
@@ -39,8 +39,8 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The address of the client of a request. `X-Forwarded-For` is read from its end, for as long as whoever wrote an
-    /// entry is trusted; what a client itself wrote there counts for nothing.
+    /// Returns the address of the client of a request. `X-Forwarded-For` is read from its end, for as long as
+    /// the writer of an entry is trusted; entries that the client itself wrote are never reached.
     pub(crate) fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
         let mut client = match extensions.get::<Peer>() {
             Some(Peer(peer)) => *peer,
@@ -61,7 +61,7 @@ impl TrustedProxies {
     }
 }
 
-/// An entry of `X-Forwarded-For`: some proxies write a port, too.
+/// Parses an entry of `X-Forwarded-For`. Some proxies add a port.
 fn parse(entry: &str) -> Option<IpAddr> {
     let address = entry.parse().or_else(|_| entry.parse().map(|socket: std::net::SocketAddr| socket.ip()));
     address.ok().map(|address: IpAddr| address.to_canonical())
@@ -75,7 +75,8 @@ fn lambda_source(extensions: &Extensions) -> IpAddr {
     source.unwrap_or(Ipv4Addr::UNSPECIFIED.into())
 }
 
-/// The address by which a client is counted. A client of IPv6 has a network of 64 bits to itself.
+/// Returns the address by which a client is counted: of IPv6 the network of 64 bits, which one client has to
+/// itself.
 pub(crate) fn counted(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -103,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn x_forwarded_for_is_believed_for_as_long_as_its_writers_are_trusted() {
-        assert_eq!(client("", "10.0.0.1", &["1.2.3.4"]), "10.0.0.1", "nobody is trusted by default");
+    fn x_forwarded_for_is_read_for_as_long_as_its_writers_are_trusted() {
+        assert_eq!(client("", "10.0.0.1", &["1.2.3.4"]), "10.0.0.1", "no proxy is trusted by default");
         assert_eq!(client("10.0.0.2", "10.0.0.1", &["1.2.3.4"]), "10.0.0.1", "another one is trusted");
         assert_eq!(client("10.0.0.0/8", "10.0.0.1", &["1.2.3.4"]), "1.2.3.4");
         assert_eq!(
             client("10.0.0.1", "10.0.0.1", &["9.9.9.9, 1.2.3.4"]),
             "1.2.3.4",
-            "9.9.9.9 is its word only"
+            "the client itself wrote 9.9.9.9"
         );
         assert_eq!(client("10.0.0.0/8", "10.0.0.1", &["9.9.9.9, 1.2.3.4 ,10.0.0.7"]), "1.2.3.4");
         assert_eq!(client("10.0.0.0/8", "10.0.0.1", &["9.9.9.9", "1.2.3.4", "10.0.0.7"]), "1.2.3.4");
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_address_nor_network_is_named() {
+    fn a_part_that_is_neither_address_nor_network_is_named() {
         for (list, wrong) in
             [("nginx", "nginx"), ("10.0.0.1, 10.0.0.0/33", "10.0.0.0/33"), ("::1,::g", "::g")]
         {

@@ -1,4 +1,4 @@
-//! Bodies that keep coming: a deadline for each wait, and a least rate for the whole.
+//! The minimum rate of a body: a time limit for each wait, and a smallest average rate.
 
 use std::{
     fmt,
@@ -22,26 +22,26 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Body as _;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// The slowest pace of a body. Only time in which somebody waits for the body counts.
+/// The slowest accepted rate of a body. Only time spent waiting for the body counts.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub struct MinimumRate {
     /// The longest wait without a byte; zero is no limit.
     pub silence: Duration,
     /// The slowest average, after a first `silence`; zero is no limit.
     pub bytes_per_second: u32,
 }
 
-/// A body that fails when it is slower than its [`Pace`].
-pub struct PacedBody {
+/// A body that fails when it is slower than its [`MinimumRate`].
+pub struct MinimumRateBody {
     body: Body,
-    pace: Pace,
+    rate: MinimumRate,
     received: u64,
     waited: Duration,
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
     late: Arc<AtomicBool>,
 }
 
-/// A body was slower than its pace.
+/// The error of a body that was slower than its minimum rate.
 #[derive(Debug)]
 struct TooSlow;
 
@@ -53,14 +53,19 @@ impl fmt::Display for TooSlow {
 
 impl std::error::Error for TooSlow {}
 
-/// Gives every request's body its pace, and answers 408 where a handler failed over a body that was too slow.
-pub(crate) async fn pace(State(pace): State<Pace>, request: Request, next: Next) -> Response {
-    if pace.silence.is_zero() || request.body().is_end_stream() {
+/// Middleware that gives the body of each request its minimum rate. Answers 408 if a handler failed over a
+/// body that was too slow.
+pub(crate) async fn enforce_minimum_rate(
+    State(rate): State<MinimumRate>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if rate.silence.is_zero() || request.body().is_end_stream() {
         return next.run(request).await;
     }
     let late = Arc::new(AtomicBool::new(false));
-    let request =
-        request.map(|body| Body::new(PacedBody { late: late.clone(), ..PacedBody::new(body, pace) }));
+    let request = request
+        .map(|body| Body::new(MinimumRateBody { late: late.clone(), ..MinimumRateBody::new(body, rate) }));
     let response = next.run(request).await;
     if late.load(Ordering::Relaxed) && !response.status().is_success() {
         // The rest of the body is not read, so the connection cannot be used again.
@@ -70,15 +75,15 @@ pub(crate) async fn pace(State(pace): State<Pace>, request: Request, next: Next)
     response
 }
 
-impl PacedBody {
-    /// Gives a body a pace.
-    pub fn new(body: Body, pace: Pace) -> Self {
-        Self { body, pace, received: 0, waited: Duration::ZERO, waiting: None, late: Arc::default() }
+impl MinimumRateBody {
+    /// Gives a body a minimum rate.
+    pub fn new(body: Body, rate: MinimumRate) -> Self {
+        Self { body, rate, received: 0, waited: Duration::ZERO, waiting: None, late: Arc::default() }
     }
 
     /// Returns the longest time that the next wait may last.
     fn patience(&self) -> Duration {
-        let Pace { silence, bytes_per_second } = self.pace;
+        let MinimumRate { silence, bytes_per_second } = self.rate;
         let Some(earned) = self.received.checked_div(bytes_per_second.into()) else { return silence };
         silence.min((silence + Duration::from_secs(earned)).saturating_sub(self.waited))
     }
@@ -92,7 +97,7 @@ impl PacedBody {
     }
 }
 
-impl http_body::Body for PacedBody {
+impl http_body::Body for MinimumRateBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -110,7 +115,7 @@ impl http_body::Body for PacedBody {
                 }
                 Poll::Ready(frame)
             }
-            Poll::Pending if self.pace.silence.is_zero() => Poll::Pending,
+            Poll::Pending if self.rate.silence.is_zero() => Poll::Pending,
             Poll::Pending => self.poll_late(context).map(|late| Some(Err(axum::Error::new(late)))),
         }
     }
@@ -133,15 +138,22 @@ mod tests {
 
     use super::*;
 
-    const PACE: Pace = Pace { silence: Duration::from_secs(20), bytes_per_second: 1000 };
+    const RATE: MinimumRate = MinimumRate { silence: Duration::from_secs(20), bytes_per_second: 1000 };
 
-    /// A body of pieces of so many bytes, one each so many seconds; how much of it comes, and how long it takes.
-    async fn read(pieces: usize, bytes: usize, seconds: u64, pace: Pace) -> (usize, Result<(), String>, u64) {
+    /// Reads a body of `pieces` of `bytes`, one each `seconds`. Returns the number of bytes, the result and
+    /// the seconds.
+    async fn read(
+        pieces: usize,
+        bytes: usize,
+        seconds: u64,
+        rate: MinimumRate,
+    ) -> (usize, Result<(), String>, u64) {
         let body = stream::unfold(0, move |n| async move {
             sleep(Duration::from_secs(seconds)).await;
             (n < pieces).then(|| (Ok::<_, Infallible>(vec![b'x'; bytes]), n + 1))
         });
-        let (begun, mut body, mut read) = (Instant::now(), PacedBody::new(Body::from_stream(body), pace), 0);
+        let (begun, mut body, mut read) =
+            (Instant::now(), MinimumRateBody::new(Body::from_stream(body), rate), 0);
         while let Some(frame) = body.frame().await {
             match frame {
                 Ok(frame) => read += frame.into_data().map_or(0, |data| data.len()),
@@ -152,21 +164,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_may_be_slow_but_neither_silent_nor_a_trickle() {
+    async fn a_body_may_be_slow_but_neither_silent_nor_below_the_minimum_rate() {
         let slow = "the body makes no progress".to_owned();
-        assert_eq!(read(100, 20_000, 19, PACE).await, (2_000_000, Ok(()), 1919), "slow, but it comes");
-        assert_eq!(read(3, 1_000_000, 21, PACE).await, (0, Err(slow.clone()), 20), "silent for too long");
-        assert_eq!(read(1000, 1, 7, PACE).await, (2, Err(slow), 20), "a byte now and then is no progress");
-        let any = Pace { bytes_per_second: 0, ..PACE };
-        assert_eq!(read(1000, 1, 19, any).await.1, Ok(()), "without a least rate it is");
-        let off = Pace { silence: Duration::ZERO, bytes_per_second: 1000 };
+        assert_eq!(read(100, 20_000, 19, RATE).await, (2_000_000, Ok(()), 1919), "it is slow and complete");
+        assert_eq!(read(3, 1_000_000, 21, RATE).await, (0, Err(slow.clone()), 20), "silent for too long");
+        assert_eq!(
+            read(1000, 1, 7, RATE).await,
+            (2, Err(slow), 20),
+            "single bytes are below the minimum rate"
+        );
+        let any = MinimumRate { bytes_per_second: 0, ..RATE };
+        assert_eq!(read(1000, 1, 19, any).await.1, Ok(()), "no rate is required");
+        let off = MinimumRate { silence: Duration::ZERO, bytes_per_second: 1000 };
         assert_eq!(read(2, 1, 1_000_000, off).await.1, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn time_in_which_nobody_waits_for_the_body_does_not_count() {
+    async fn time_in_which_no_reader_waits_does_not_count() {
         let body = Body::from_stream(stream::iter([Ok::<_, Infallible>("a"), Ok("b")]));
-        let mut body = PacedBody::new(body, PACE);
+        let mut body = MinimumRateBody::new(body, RATE);
         for piece in ["a", "b"] {
             sleep(Duration::from_hours(1)).await;
             let frame = body.frame().await.expect("a frame").expect("it does not fail");

@@ -1,4 +1,4 @@
-//! Connections: how many are served, in all and for each address, so that file descriptors never run out.
+//! Limits of connections, in all and for each address, so that file descriptors never run out.
 
 use std::{
     net::IpAddr,
@@ -18,20 +18,21 @@ use super::{
 };
 use crate::config::LimitConfig;
 
-/// Most file descriptors that are asked for.
+/// Most file descriptors that are requested from the system.
 const FILES_MAX: u64 = 1 << 20;
-/// Fewest and most file descriptors that connections leave alone. They are for health checks, refusals, the database,
-/// the homeserver and files.
+/// The smallest and largest reserve of file descriptors for health checks, refusals, the database, the
+/// homeserver and files.
 const RESERVE: (u64, u64) = (96, 1024);
-/// Most connections beyond the limit that are looked at: a health check may be among them. Others are closed at once.
+/// Most connections beyond the limit whose first request is read: it may be a health check. Others are closed
+/// at once.
 const BEYOND: usize = 32;
-/// Most of them that an address may have.
+/// Most of these for one address.
 const BEYOND_PER_ADDRESS: u32 = 8;
 
 /// The connections of a server.
 pub(crate) struct Admissions {
     config: LimitConfig,
-    /// Connections with a number from here on take from the reserve.
+    /// The first file descriptor of the reserve.
     files: u64,
     total: Slots,
     addresses: Slots,
@@ -39,15 +40,15 @@ pub(crate) struct Admissions {
     beyond_addresses: Slots,
 }
 
-/// A connection that is served; it counts until this is dropped.
+/// A connection that is served. It counts until this is dropped.
 pub(crate) struct Admitted {
     _total: Slot,
     _address: Slot,
 }
 
-/// A connection beyond a limit, which is looked at; it counts until this is dropped.
+/// A connection beyond a limit whose first request is read. It counts until this is dropped.
 pub(crate) struct Beyond {
-    /// Whether it is the limit of its address, and not of the whole.
+    /// Whether the limit of its address is exceeded, and not the total limit.
     pub(crate) of_address: bool,
     _permit: OwnedSemaphorePermit,
     _address: Slot,
@@ -61,7 +62,7 @@ pub(crate) enum Admission {
 }
 
 impl Admissions {
-    /// Asks for as many file descriptors as this process may have.
+    /// Raises the limit of file descriptors as far as this process may.
     pub(crate) fn new(config: LimitConfig) -> Self {
         let files = raise_files();
         let (least, most) = RESERVE;
@@ -75,7 +76,7 @@ impl Admissions {
         }
     }
 
-    /// Decides over a connection that was accepted.
+    /// Decides how an accepted connection is served.
     pub(crate) fn admit(&self, socket: &TcpStream, peer: Peer) -> Admission {
         let address = counted(peer.0);
         let total = if self.reaches_reserve(socket.as_raw_fd()) {
@@ -98,13 +99,14 @@ impl Admissions {
         }
     }
 
-    /// The system gives the lowest number that is free, so the number of a new connection says how many descriptors of
-    /// any kind are in use.
+    /// Returns whether a new connection takes a file descriptor from the reserve. The system gives the lowest
+    /// free number, so the number of a new one is about the number in use.
     fn reaches_reserve(&self, descriptor: RawFd) -> bool {
         u64::try_from(descriptor).is_ok_and(|number| number >= self.files)
     }
 
-    /// The limit of an address; zero is none. Proxies speak for many.
+    /// Returns the limit of an address; zero is no limit. Trusted proxies have none, since many clients share
+    /// them.
     fn most_of(&self, peer: IpAddr) -> u32 {
         if self.config.trusted_proxies.contain(peer) {
             return 0;
@@ -122,7 +124,7 @@ impl Admissions {
     }
 }
 
-/// Raises the soft limit of open files to the hard one. Returns how many there may be.
+/// Raises the soft limit of open files to the hard one. Returns the limit.
 fn raise_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum.unwrap_or(FILES_MAX).min(FILES_MAX);

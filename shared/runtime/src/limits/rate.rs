@@ -1,4 +1,4 @@
-//! Rates: how much of something is allowed in a period, for each key (GCRA, the leaky bucket of ITU-T I.371).
+//! Rate limits by key (GCRA, the leaky bucket of ITU-T I.371).
 
 use std::{
     hash::{BuildHasher as _, Hash, RandomState},
@@ -12,14 +12,14 @@ use std::{
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-/// Most keys that are remembered. Beyond it, the keys that are used least are forgotten first.
+/// Most keys that are kept. Beyond it, the least used keys are evicted first.
 const KEYS: u64 = 50_000;
 
-/// A limit of `count` per period for each key. A key that was quiet for a period may use up a whole period's count at
-/// once.
+/// A limit of `count` per period for each key. A key that was idle for a period may use a whole period's
+/// count at once.
 ///
-/// One atomic number per key, and no lock that two keys share. Memory is bounded: a key that is idle for a period is
-/// forgotten, which changes nothing, since its bucket is full again.
+/// There is one atomic number per key, and no lock that two keys share. Memory is bounded: a key that is idle
+/// for a period is evicted, which changes nothing, since its bucket is full again.
 pub(crate) struct Rate {
     quota: Option<Quota>,
     /// Theoretical arrival times, in nanoseconds since `begun`, by the hash of the key.
@@ -30,14 +30,14 @@ pub(crate) struct Rate {
 
 #[derive(Clone, Copy)]
 struct Quota {
-    /// Nanoseconds that one costs.
+    /// The nanoseconds that one costs.
     cost: u64,
-    /// Nanoseconds that may be used at once.
+    /// The nanoseconds that may be used at once.
     period: u64,
 }
 
 impl Rate {
-    /// A limit of `count` per `period`; zero is no limit.
+    /// Returns a limit of `count` per `period`; zero is no limit.
     pub(crate) fn new(count: u32, period: Duration) -> Self {
         let nanoseconds = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX / 4);
         let quota = nanoseconds.checked_div(u64::from(count)).map(|cost| Quota { cost, period: nanoseconds });
@@ -45,12 +45,12 @@ impl Rate {
         Self { quota, arrivals, begun: Instant::now(), hasher: RandomState::new() }
     }
 
-    /// Whether there is no limit.
+    /// Returns whether there is no limit.
     pub(crate) fn is_off(&self) -> bool {
         self.quota.is_none()
     }
 
-    /// Takes one. If none is left, takes nothing and returns when there is one again.
+    /// Takes one. If none is left, takes nothing and returns the time until there is one again.
     pub(crate) fn take(&self, key: impl Hash) -> Result<(), Duration> {
         let Some(quota) = self.quota else { return Ok(()) };
         let now = self.now();
@@ -62,7 +62,7 @@ impl Rate {
         taken.map(drop).map_err(|arrival| quota.wait(arrival, now))
     }
 
-    /// Whether one is left. If not, returns when there is one again.
+    /// Checks whether one is left. If not, returns the time until there is one again.
     pub(crate) fn check(&self, key: impl Hash) -> Result<(), Duration> {
         let Some(quota) = self.quota else { return Ok(()) };
         let Some(arrival) = self.arrivals.get(&self.hasher.hash_one(key)) else { return Ok(()) };
@@ -92,7 +92,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     #[tokio::test(start_paused = true)]
-    async fn a_key_may_use_a_period_at_once_and_then_what_flows_back() {
+    async fn a_key_may_use_the_count_of_a_period_at_once_and_then_one_at_a_time() {
         let rate = Rate::new(6, MINUTE);
         for _ in 0..6 {
             assert_eq!(rate.take("a"), Ok(()));

@@ -1,4 +1,4 @@
-//! Slots: how many of something may be there at once, for each key.
+//! Slots: limits of concurrent uses by key.
 
 use std::{
     collections::HashMap,
@@ -10,20 +10,20 @@ use std::{
 
 use futures::Stream;
 
-/// So many keys share a lock on average, divided by the number of keys.
+/// The number of locks, over which keys are distributed.
 const SHARDS: usize = 64;
 
-/// At most so many at once for each key. Only keys that hold something are remembered.
+/// Counters of concurrent uses by key. Only keys with a use are kept.
 #[derive(Clone)]
 pub(crate) struct Slots(Arc<Inner>);
 
 struct Inner {
-    /// Numbers by the hash of the key.
+    /// The number of uses by the hash of the key.
     shards: [Mutex<HashMap<u64, u32>>; SHARDS],
     hasher: RandomState,
 }
 
-/// A slot that is held; it is free again when this is dropped.
+/// A slot in use. It is free again when this is dropped.
 pub struct Slot(Option<(Slots, u64)>);
 
 /// A stream that holds a slot for as long as it lasts.
@@ -56,7 +56,7 @@ impl Slots {
 
     fn shard(&self, key: u64) -> MutexGuard<'_, HashMap<u64, u32>> {
         let index = usize::try_from(key % SHARDS as u64).unwrap_or_default();
-        // The index is below the length: the first is never taken instead.
+        // The index is always below the length.
         let shard = self.0.shards.get(index).unwrap_or(&self.0.shards[0]);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_is_free_again_when_it_is_dropped_and_no_key_is_remembered_for_nothing() {
+    fn a_slot_is_free_again_when_it_is_dropped_and_no_unused_key_is_kept() {
         let slots = Slots::new();
         let mut held: Vec<_> = (0..3).filter_map(|_| slots.take("a", 3)).collect();
         assert_eq!(held.len(), 3);

@@ -1,4 +1,4 @@
-//! The response side of a stream's socket: its head, its framing, and writing it without a copy.
+//! The response on an SSE socket: its head, its framing, and writing it without a copy.
 
 use std::{
     io::{self, IoSlice, Write as _},
@@ -15,17 +15,18 @@ use tokio::{
     time::timeout,
 };
 
-/// Time in which a reader may take nothing before it is given up. Its send buffer is cut off long before if events come.
+/// The longest time for which a client may read nothing. If events come, its full send buffer ends the stream
+/// long before.
 const WRITE_WAIT: Duration = Duration::from_mins(1);
 /// Most bytes of a chunk's head: 16 hexadecimal digits and a line end.
 const CHUNK_HEAD_MAX: usize = 18;
 
-/// How the end of a body without a length is known (RFC 9112, section 6).
+/// The framing of a body without a length (RFC 9112, section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// Chunked transfer coding (section 7.1): libraries hand a chunk over as soon as it is complete.
+    /// Chunked transfer coding (section 7.1): libraries deliver a chunk as soon as it is complete.
     Chunked,
-    /// By the end of the connection: HTTP/1.0 has no transfer codings.
+    /// The body ends with the connection: HTTP/1.0 has no transfer codings.
     UntilClose,
 }
 
@@ -42,7 +43,7 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
-/// Returns the status line and the headers, without those that say how long the body is and without the empty line.
+/// Returns the status line and the headers, without those of the framing and without the empty line.
 pub(super) fn head(response: &Response<()>) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {}\r\nconnection: close\r\n", response.status()).into_bytes();
     for (name, value) in response.headers() {
@@ -73,20 +74,20 @@ pub(super) async fn pass_on(mut socket: TcpStream, mut body: Body, framing: Fram
             frame = body.frame() => frame,
             read = socket.read(&mut nothing) => match read? {
                 0 => return Ok(()),
-                // A client has nothing to say here.
+                // Bytes of the client have no meaning here.
                 _ => continue,
             },
         };
         match frame {
             Some(Ok(frame)) => write(&mut socket, frame.into_data().unwrap_or_default(), framing).await?,
-            // Without the last chunk the client knows that the body is not whole.
+            // Without the last chunk the client knows that the body is incomplete.
             Some(Err(error)) => return Err(io::Error::other(error)),
             None => return end(socket, framing).await,
         }
     }
 }
 
-/// Writes one piece, as one chunk. Writes at once what the socket takes; only a client that lags needs a timer.
+/// Writes one piece as one chunk. Only a client that lags behind needs a timer.
 async fn write(socket: &mut TcpStream, piece: Bytes, framing: Framing) -> io::Result<()> {
     // A chunk of no bytes would end the body.
     if piece.is_empty() {
@@ -97,7 +98,7 @@ async fn write(socket: &mut TcpStream, piece: Bytes, framing: Framing) -> io::Re
     let mut rest = Buf::chain(before, Buf::chain(piece, after));
     let mut slices = [IoSlice::new(&[]); 3];
     let count = rest.chunks_vectored(&mut slices);
-    // The piece is shared by all its readers: the kernel gathers it with its frame, nothing is copied here.
+    // All readers share the piece: the kernel gathers it with its frame, and nothing is copied here.
     match socket.try_write_vectored(slices.get(..count).unwrap_or_default()) {
         Ok(written) => rest.advance(written),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -163,8 +164,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_piece_that_the_socket_takes_in_parts_arrives_whole() {
-        // More than the buffers of a loopback connection hold, whose reader begins late.
+    async fn a_piece_that_the_socket_takes_in_parts_arrives_completely() {
+        // More than the buffers of a loopback connection hold.
         let large = Bytes::from(vec![b'y'; 24 << 20]);
         for (framing, around) in
             [(Framing::Chunked, "1800000\r\n\r\n0\r\n\r\n".len()), (Framing::UntilClose, 0)]
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_breaks_off_has_no_last_chunk() {
+    async fn a_body_that_fails_has_no_last_chunk() {
         let (mut client, server) = connected().await;
         let pieces = [Ok(Bytes::from_static(b"a")), Err(io::Error::other("broken"))];
         let body = Body::from_stream(futures::stream::iter(pieces));
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_media_type_counts_without_its_parameters() {
+    fn an_event_stream_is_recognised_by_its_media_type_without_parameters() {
         for (kind, expected) in [
             ("text/event-stream", true),
             ("text/event-stream; charset=utf-8", true),

@@ -1,5 +1,5 @@
-//! The body of a request that is passed on. It stays with the router until an upstream reads from it, so a request can
-//! be tried elsewhere without a copy of its body.
+//! The body of a forwarded request. It stays with the router until an upstream reads from it, so a request
+//! can be tried at another copy without a copy of its body.
 
 use std::{
     pin::Pin,
@@ -11,9 +11,9 @@ use axum::body::{Body, Bytes};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-/// A body, and how it is read. Clones are the same body.
+/// A body and the state of reading it. Clones are the same body.
 #[derive(Clone)]
-pub(crate) struct Lent(Arc<Mutex<State>>);
+pub(crate) struct SharedBody(Arc<Mutex<State>>);
 
 struct State {
     body: Body,
@@ -21,17 +21,17 @@ struct State {
     last: Instant,
 }
 
-impl Lent {
+impl SharedBody {
     pub(crate) fn new(body: Body) -> Self {
         Self(Arc::new(Mutex::new(State { body, is_read: false, last: Instant::now() })))
     }
 
-    /// Whether anything has been asked of it: then it cannot be sent to anybody else.
+    /// Returns whether an upstream has begun to read it: then it cannot be sent to another.
     pub(crate) fn is_read(&self) -> bool {
         self.state().is_read
     }
 
-    /// When a piece of it was last passed on; at first, when it was made.
+    /// Returns the time at which its last piece was read; before the first one, that of its creation.
     pub(crate) fn last_progress(&self) -> Instant {
         self.state().last
     }
@@ -41,7 +41,7 @@ impl Lent {
     }
 }
 
-impl http_body::Body for Lent {
+impl http_body::Body for SharedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -1,9 +1,9 @@
-//! Headers that concern one connection only, and for whom a request is passed on.
+//! Headers of forwarded requests and responses: hop-by-hop headers, and `X-Forwarded-For`.
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
 use messenger_runtime::limits::Peer;
 
-/// Headers of a connection (RFC 9110, section 7.6.1). `Connection` may name more.
+/// Hop-by-hop headers (RFC 9110, section 7.6.1). `Connection` may name more.
 const HOP_BY_HOP: [HeaderName; 6] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -12,10 +12,11 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     header::TRANSFER_ENCODING,
     header::UPGRADE,
 ];
-/// Those of proxies: `Proxy-Connection`, `Proxy-Authenticate`, `Proxy-Authorization` and so on.
+/// The prefix of hop-by-hop headers of proxies: `Proxy-Connection`, `Proxy-Authenticate`,
+/// `Proxy-Authorization` and so on.
 const PROXY: &str = "proxy-";
 
-/// Removes what a proxy does not pass on, in either direction.
+/// Removes the headers that a proxy does not forward, in either direction.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
     let named = named.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok());
@@ -26,8 +27,8 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Appends the address from which the router was asked to `X-Forwarded-For`. A function that trusts the router believes
-/// this entry, and those before it only if it trusts this one, too.
+/// Appends the address of the router's peer to `X-Forwarded-For`. A function that trusts the router reads
+/// this entry, and those before it only if it trusts this address, too.
 pub(crate) fn forward_for(extensions: &Extensions, headers: &mut HeaderMap) {
     let peer = extensions.get::<Peer>().map(|Peer(peer): &Peer| peer.to_string());
     if let Some(peer) = peer.and_then(|peer| HeaderValue::try_from(peer).ok()) {
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_concerns_one_connection_is_removed_and_nothing_else() {
+    fn only_hop_by_hop_headers_are_removed() {
         let mut headers = HeaderMap::new();
         let lines = [
             ("connection", "close, X-Private ,"),
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_peer_is_appended_to_what_the_client_says() {
+    fn the_peer_is_appended_to_the_entries_of_the_client() {
         let (mut extensions, mut headers) = (Extensions::new(), HeaderMap::new());
         headers.append("x-forwarded-for", HeaderValue::from_static("9.9.9.9"));
         extensions.insert(Peer(IpAddr::from([192, 0, 2, 7])));

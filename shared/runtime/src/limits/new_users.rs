@@ -1,4 +1,4 @@
-//! First sign-ins: how many users of a tenant may come into being in an hour.
+//! The limit of first sign-ins of a tenant per hour.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -14,20 +14,20 @@ use moka::sync::Cache;
 
 use super::{Limits, rate::Rate};
 
-/// Most users that are remembered as known.
+/// Most users that are cached as known.
 const KNOWN: u64 = 50_000;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Counts new users. Costs no query until a tenant has used up its limit.
-pub(super) struct Newcomers {
+/// The counter of new users. It costs no query until a tenant has reached its limit.
+pub(super) struct NewUsers {
     rate: Rate,
     most: u32,
-    /// Users who were let in, by the hash of tenant and id.
+    /// Users who were admitted, by the hash of tenant and id.
     known: Cache<u64, ()>,
     hasher: RandomState,
 }
 
-impl Newcomers {
+impl NewUsers {
     pub(super) fn new(most: u32) -> Self {
         let known = Cache::builder().max_capacity(KNOWN).build();
         Self { rate: Rate::new(most, HOUR), most, known, hasher: RandomState::new() }
@@ -35,7 +35,7 @@ impl Newcomers {
 
     fn refusal(&self, tenant: TenantId, retry_after: Duration) -> Error {
         let most = self.most;
-        tracing::warn!(%tenant, most, "first sign-ins are refused: too many in an hour");
+        tracing::warn!(%tenant, most, "first sign-in refused: the tenant has reached its limit per hour");
         Error::Limited {
             detail: format!("too many people sign in for the first time: at most {most} an hour in a tenant")
                 .into(),
@@ -45,17 +45,17 @@ impl Newcomers {
 }
 
 impl Limits {
-    /// Lets a user in by `sign_in`, unless they are new to a tenant that has had too many new users.
+    /// Signs a user in, unless they are new to a tenant that has had too many new users.
     ///
-    /// A user without a Matrix account counts as new, once. Sign-ins that happen at the same time may exceed the limit
-    /// by their number.
+    /// A user without a Matrix account counts as new, once. Concurrent sign-ins may exceed the limit by their
+    /// number.
     pub(crate) async fn admit(
         &self,
         messenger: &Messenger,
         (tenant, id): (TenantId, HubUserId),
         sign_in: impl Future<Output = Result<User>>,
     ) -> Result<User> {
-        let Newcomers { rate, known, hasher, .. } = &self.newcomers;
+        let NewUsers { rate, known, hasher, .. } = &self.new_users;
         let key = hasher.hash_one((tenant, &id));
         if rate.is_off() || known.get(&key).is_some() {
             return sign_in.await;
@@ -63,12 +63,12 @@ impl Limits {
         if let Err(retry_after) = rate.check(tenant)
             && !messenger.users().is_known(tenant, &id).await?
         {
-            return Err(self.newcomers.refusal(tenant, retry_after));
+            return Err(self.new_users.refusal(tenant, retry_after));
         }
         let user = sign_in.await?;
         known.insert(key, ());
         if !user.provisioned {
-            // Who is already in does not go out again if somebody else was quicker.
+            // The user is signed in already, even if another one took the last place meanwhile.
             let _ = rate.take(tenant);
         }
         Ok(user)

@@ -1,5 +1,5 @@
-//! The head of a connection's first request. It is read before anything else is spent on the connection, and decides
-//! by which way it is served.
+//! The head of a connection's first request. It is read before anything else is spent on the connection, and
+//! decides how the connection is served.
 
 use std::{io, time::Duration};
 
@@ -15,39 +15,39 @@ use crate::problem;
 
 /// The path of streams.
 const STREAM: &str = "/api/v1/events/stream";
-/// The paths that are answered whatever else is refused.
+/// The paths of health checks, which are answered even if all other requests are refused.
 const PROBES: [&str; 2] = ["/livez", "/readyz"];
 /// Most bytes of a head.
 const HEAD_MAX: usize = 32 << 10;
 /// Most headers of a request.
 const HEADERS_MAX: usize = 100;
-/// The time and the number of bytes for which the rest of a refused request is read, so that the client reads the
+/// The time and the number of bytes for which a refused request is read on, so that the client reads the
 /// answer before the connection is reset.
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 64 << 10;
-/// When it is worth trying again for a connection: nobody knows when one becomes free.
+/// `Retry-After` of a refused connection: it is not known when one becomes free.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The head of a request that came whole, and perhaps more behind it.
-pub(crate) enum Head {
+/// A complete head, perhaps with bytes after it.
+pub(crate) enum RequestHead {
     /// `GET` of a stream. Such a request has no body.
     Stream(Request),
     /// `GET` of a health check.
     Probe(Request, Vec<u8>),
-    /// Another request, as it came.
+    /// The bytes of any other request.
     Other(Vec<u8>),
 }
 
-/// Why a head is not served.
+/// The reason for which a head is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The client is gone, or has said nothing.
+    /// The client is gone, or has sent nothing.
     Silent,
-    /// It is no HTTP.
+    /// The bytes are no HTTP.
     Malformed,
-    /// It is larger than it may be.
+    /// The head is too large.
     TooLarge,
-    /// It did not come in time.
+    /// The head was not complete in time.
     TooLate,
     /// The address has too many connections.
     AddressLimit,
@@ -55,8 +55,8 @@ pub(crate) enum Refusal {
     Full,
 }
 
-/// Reads a head. `within` is the time for all of it.
-pub(crate) async fn read(socket: &mut TcpStream, within: Duration) -> Result<Head, Refusal> {
+/// Reads a head. `within` is the time limit for all of it.
+pub(crate) async fn read(socket: &mut TcpStream, within: Duration) -> Result<RequestHead, Refusal> {
     let (deadline, mut bytes, mut due) = (Instant::now() + within, Vec::with_capacity(1024), 0);
     loop {
         let before = bytes.len();
@@ -66,12 +66,12 @@ pub(crate) async fn read(socket: &mut TcpStream, within: Duration) -> Result<Hea
             Err(_) if bytes.is_empty() => return Err(Refusal::Silent),
             Err(_) => return Err(Refusal::TooLate),
         }
-        // A head that comes byte by byte is parsed when it ends or has doubled, not for each of its bytes.
+        // A head that arrives byte by byte is parsed when it ends or has doubled, not for each of its bytes.
         if ends(&bytes, before) || bytes.len() >= due {
             match parse(&bytes)? {
-                Some(Kind::Stream(request)) => return Ok(Head::Stream(request)),
-                Some(Kind::Probe(request)) => return Ok(Head::Probe(request, bytes)),
-                Some(Kind::Other) => return Ok(Head::Other(bytes)),
+                Some(Kind::Stream(request)) => return Ok(RequestHead::Stream(request)),
+                Some(Kind::Probe(request)) => return Ok(RequestHead::Probe(request, bytes)),
+                Some(Kind::Other) => return Ok(RequestHead::Other(bytes)),
                 None => due = 2 * bytes.len(),
             }
         }
@@ -140,7 +140,7 @@ enum Kind {
     Other,
 }
 
-/// Whether the bytes from `before` on end a head: an empty line.
+/// Returns whether the bytes from `before` on contain the empty line that ends a head.
 fn ends(bytes: &[u8], before: usize) -> bool {
     let new = bytes.get(before.saturating_sub(3)..).unwrap_or_default();
     new.windows(2).any(|two| two == b"\n\n") || new.windows(4).any(|four| four == b"\r\n\r\n")
@@ -167,7 +167,7 @@ fn parse(head: &[u8]) -> Result<Option<Kind>, Refusal> {
     Ok(Some(if is_probe { Kind::Probe(request(&parsed)?) } else { Kind::Other }))
 }
 
-/// A `GET` without a body.
+/// Returns the request of a parsed head: a `GET` without a body.
 fn request(parsed: &httparse::Request<'_, '_>) -> Result<Request, Refusal> {
     let mut request = Request::new(Body::empty());
     *request.method_mut() = Method::GET;

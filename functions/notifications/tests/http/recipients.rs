@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{send, test_app};
 
-/// `pointer: message` of each problem.
+/// Returns `pointer: message` of each problem.
 fn problems(body: &Value) -> Vec<String> {
     let errors = body["errors"].as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -15,7 +15,7 @@ fn problems(body: &Value) -> Vec<String> {
 #[tokio::test]
 async fn an_address_without_a_target_type_is_refused_with_both_named() {
     let (messenger, wire) = test_app();
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for fields in [
         json!({ "target_user": "mueller" }),
         json!({ "target_type": null, "target_user": "mueller" }),
@@ -25,21 +25,21 @@ async fn an_address_without_a_target_type_is_refused_with_both_named() {
     ] {
         let answer = send(&wire, &fields).await;
         assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_target")), "{fields}");
-        told.extend(problems(&answer.body));
+        lines.extend(problems(&answer.body));
     }
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(lines.join("\n"), @r"
     /target_type: is required with `target_user`: `dm` for this user alone; to reach everybody of the tenant, leave `target_user` out
     /target_type: is required with `target_user`: `dm` for this user alone; to reach everybody of the tenant, leave `target_user` out
     /target_type: is required with `entity_id`: `entity_room` for the room of this entity; to reach everybody of the tenant, leave `entity_id` out
     /target_type: is required with `entity_id`: `entity_room` for the room of this entity; to reach everybody of the tenant, leave `entity_id` out
     /target_type: is required with `entity_type`: `entity_room` for the room of this entity; to reach everybody of the tenant, leave `entity_type` out
     ");
-    assert_eq!(messenger.memory.events(), [], "nobody has heard anything");
+    assert_eq!(messenger.memory.events(), [], "no event was published");
 }
 
 #[tokio::test]
-async fn an_address_that_is_null_or_blank_is_none() {
-    let (_hub, wire) = test_app();
+async fn a_null_or_blank_address_is_treated_as_absent() {
+    let (_messenger, wire) = test_app();
     for fields in [
         json!({ "entity_type": null, "entity_id": null, "target_user": null }),
         json!({ "entity_type": "", "entity_id": "", "target_user": " " }),
@@ -59,7 +59,7 @@ async fn an_address_that_an_explicit_target_does_not_use_is_a_warning() {
     let (messenger, wire) = test_app();
     messenger.caller("mueller", TenantId(1)).await;
     messenger.work().await;
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for fields in [
         json!({ "target_type": "general", "target_user": "mueller", "entity_type": "machine", "entity_id": 0 }),
         json!({ "target_type": "service_room", "target_user": "mueller" }),
@@ -69,9 +69,9 @@ async fn an_address_that_an_explicit_target_does_not_use_is_a_warning() {
         let answer = send(&wire, &fields).await;
         assert_eq!(answer.status, 201, "{fields}");
         let warnings = answer.body["warnings"].as_array().cloned().unwrap_or_default();
-        told.extend(warnings.iter().filter_map(|warning| warning.as_str().map(str::to_owned)));
+        lines.extend(warnings.iter().filter_map(|warning| warning.as_str().map(str::to_owned)));
     }
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(lines.join("\n"), @r"
     the field `entity_type` has no effect with the target type `general`: everybody of the tenant hears it
     the field `entity_id` has no effect with the target type `general`: everybody of the tenant hears it
     the field `target_user` has no effect with the target type `general`: everybody of the tenant hears it
@@ -83,9 +83,9 @@ async fn an_address_that_an_explicit_target_does_not_use_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_misspelt_field_that_decides_who_hears_it_is_refused() {
+async fn a_misspelt_field_that_decides_on_the_recipients_is_refused() {
     let (messenger, wire) = test_app();
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for fields in [
         json!({ "targe_type": "dm", "target_user": "mueller" }),
         json!({ "targetType": "dm" }),
@@ -99,9 +99,9 @@ async fn a_misspelt_field_that_decides_who_hears_it_is_refused() {
     ] {
         let answer = send(&wire, &fields).await;
         assert_eq!(answer.status, 422, "{fields}");
-        told.push(problems(&answer.body).join("; "));
+        lines.push(problems(&answer.body).join("; "));
     }
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(lines.join("\n"), @r"
     /targe_type: is unknown: did you mean `target_type`?
     /targetType: is unknown: did you mean `target_type`?
     /target_usr: is unknown: did you mean `target_user`?
@@ -115,10 +115,10 @@ async fn a_misspelt_field_that_decides_who_hears_it_is_refused() {
     assert_eq!(messenger.memory.events(), []);
 }
 
-/// A satellite's own fields cost no alarm.
+/// A satellite may send fields of its own.
 #[tokio::test]
 async fn a_field_that_cannot_be_a_misspelling_of_a_deciding_one_stays_a_warning() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     for fields in [
         json!({ "target_usr": null }),
         json!({ "target": "halle-3", "user": "mueller", "tenant": 7, "type": "alarm", "prio": 1, "severity": "high" }),
@@ -135,7 +135,7 @@ async fn a_field_that_cannot_be_a_misspelling_of_a_deciding_one_stays_a_warning(
 }
 
 #[tokio::test]
-async fn every_spelling_of_a_name_is_the_same_name() {
+async fn each_unicode_form_of_a_name_is_the_same_name() {
     let (messenger, wire) = test_app();
     messenger.caller("müller", TenantId(1)).await;
     messenger.work().await;

@@ -1,4 +1,4 @@
-//! JSON as satellites write it: a body with one clear meaning is accepted, and a field without one is named.
+//! Tolerance of JSON: a body with one clear meaning is accepted, and a field without one is named.
 
 use axum::http::Request;
 use messenger_runtime::testing::SERVICE_TOKEN;
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use crate::{notification, post, send, test_app};
 
-/// A notification with this text as the value of a field.
+/// Returns a notification with this text as the value of a field.
 fn with(field: &str, value: &str) -> String {
     let body = notification(&json!({ field: "@" })).to_string();
     body.replace("\"@\"", value)
 }
 
 #[tokio::test]
-async fn half_of_a_surrogate_pair_costs_no_alarm() {
+async fn half_of_a_surrogate_pair_in_a_text_is_replaced() {
     let (messenger, wire) = test_app();
     for (field, value, read) in [
         ("title", r#""cut \ud83d""#, "cut \u{fffd}"),
@@ -28,10 +28,10 @@ async fn half_of_a_surrogate_pair_costs_no_alarm() {
     assert_eq!(unread.body["warnings"], json!(["the field `note` is unknown and was ignored"]));
 }
 
-/// With U+FFFD it would be somebody else's id, or nobody's.
+/// With U+FFFD it would be the id of another user, or of none.
 #[tokio::test]
-async fn half_of_a_character_in_an_id_is_named() {
-    let (_hub, wire) = test_app();
+async fn half_of_a_surrogate_pair_in_an_id_is_refused() {
+    let (_messenger, wire) = test_app();
     let body = with("target_user", r#""m\ud83d""#).replace('{', r#"{"target_type": "dm", "#);
     let answer = wire.call(post(""), body).await;
     assert_eq!((answer.status, &answer.body["errors"][0]["pointer"]), (422, &json!("/target_user")));
@@ -39,21 +39,21 @@ async fn half_of_a_character_in_an_id_is_named() {
 
 #[tokio::test]
 async fn a_byte_order_mark_is_skipped() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     let body = [b"\xef\xbb\xbf", notification(&json!({})).to_string().as_bytes()].concat();
     assert_eq!(wire.call(post(""), body).await.status, 201);
 }
 
 #[tokio::test]
-async fn what_nobody_reads_may_be_anything() {
-    let (_hub, wire) = test_app();
+async fn an_unknown_field_may_hold_any_json() {
+    let (_messenger, wire) = test_app();
     let deep = "[".repeat(200_000) + &"]".repeat(200_000);
     for value in ["1e400", "-1e999", "123456789012345678901234567890", &deep, r#"{"a": {"a": 1e400}}"#] {
         let answer = wire.call(post(""), with("details", value)).await;
         assert_eq!(answer.status, 201, "{} {}", &value[..value.len().min(40)], answer.body);
         assert_eq!(answer.body["warnings"], json!(["the field `details` is unknown and was ignored"]));
     }
-    // Where it is read, it is named.
+    // A known field with it is named.
     for (field, value) in [("title", "1e400"), ("body", &*deep), ("priority", "-0"), ("tenant_id", "1e400")] {
         let answer = wire.call(post(""), with(field, value)).await;
         let pointer = &answer.body["errors"][0]["pointer"];
@@ -62,8 +62,8 @@ async fn what_nobody_reads_may_be_anything() {
 }
 
 #[tokio::test]
-async fn a_whole_number_is_one_however_it_is_written() {
-    let (_hub, wire) = test_app();
+async fn a_whole_number_may_have_any_notation() {
+    let (_messenger, wire) = test_app();
     let entity = |id: &str| {
         with("entity_id", id).replacen('{', r#"{"target_type": "entity_room", "entity_type": "machine", "#, 1)
     };
@@ -84,21 +84,21 @@ async fn a_whole_number_is_one_however_it_is_written() {
 
 #[tokio::test]
 async fn of_two_fields_with_one_name_the_last_counts() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     let body = notification(&json!({})).to_string().replacen('{', r#"{"title": "erster", "#, 1);
     let answer = wire.call(post(""), body).await;
     assert_eq!((answer.status, &answer.body["title"]), (201, &json!("Maschine gestoppt")));
 }
 
 #[tokio::test]
-async fn another_encoding_is_named_with_the_field_where_it_can_be() {
-    let (_hub, wire) = test_app();
+async fn another_encoding_is_named_with_its_field_if_possible() {
+    let (_messenger, wire) = test_app();
     let text = notification(&json!({ "title": "Störung", "body": "ä" })).to_string();
     let latin: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
     let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let utf32: Vec<u8> = text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect();
     let marked = [&b"\xff\xfe"[..], &utf16].concat();
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for (content_type, body) in [
         ("application/json", latin.clone()),
         ("application/json; charset=ISO-8859-1", latin),
@@ -110,9 +110,9 @@ async fn another_encoding_is_named_with_the_field_where_it_can_be() {
         let request = Request::post("/api/v1/notifications/send").header("X-Service-Token", SERVICE_TOKEN);
         let answer = wire.call(request.header("Content-Type", content_type), body).await;
         assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_json")));
-        told.push(answer.body["detail"].as_str().unwrap_or_default().to_owned());
+        lines.push(answer.body["detail"].as_str().unwrap_or_default().to_owned());
     }
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(lines.join("\n"), @r"
     body: is not UTF-8 (it looks like ISO-8859-1 or Windows-1252): JSON is always UTF-8; title: is not UTF-8 (it looks like ISO-8859-1 or Windows-1252): JSON is always UTF-8
     body: is not UTF-8 (`Content-Type` says `iso-8859-1`): JSON is always UTF-8; title: is not UTF-8 (`Content-Type` says `iso-8859-1`): JSON is always UTF-8
     the body is not UTF-8 (it looks like ISO-8859-1 or Windows-1252): JSON is always UTF-8
@@ -127,8 +127,8 @@ async fn another_encoding_is_named_with_the_field_where_it_can_be() {
 }
 
 #[tokio::test]
-async fn a_compressed_body_is_415_and_says_so() {
-    let (_hub, wire) = test_app();
+async fn a_compressed_body_is_415_with_its_own_code() {
+    let (_messenger, wire) = test_app();
     let body = notification(&json!({})).to_string();
     insta::assert_json_snapshot!(wire.call(post("").header("Content-Encoding", "gzip"), body.clone()).await, @r#"
     {
@@ -157,10 +157,10 @@ async fn a_compressed_body_is_415_and_says_so() {
     }
 }
 
-/// The examples of the integration document, word for word.
+/// The examples of the integration document, verbatim.
 #[tokio::test]
 async fn the_examples_of_the_integration_document_are_accepted() {
-    let (_hub, wire) = test_app();
+    let (_messenger, wire) = test_app();
     for example in [
         json!({ "body": "Maschine CNC-01 hat einen Fehler gemeldet.", "target_type": "general", "entity_type": null, "entity_id": null, "target_user": null, "priority": "normal" }),
         json!({ "body": "Am 05.02. von 18:00-20:00 Uhr.", "target_type": "general" }),

@@ -1,0 +1,55 @@
+//! The JSON of answers.
+
+use messenger_core::{
+    external,
+    id::{HubUserId, MatrixUserId},
+    user::Role,
+};
+use serde::Serialize;
+
+/// The caller.
+#[derive(Serialize)]
+pub(crate) struct Me {
+    pub(crate) hub_user_id: HubUserId,
+    pub(crate) display_name: String,
+    pub(crate) matrix_user_id: MatrixUserId,
+    pub(crate) role: Role,
+    pub(crate) external_client_enabled: bool,
+}
+
+/// A user in the list from which people choose a partner for a chat.
+#[derive(Serialize)]
+pub(crate) struct Listed {
+    pub(crate) hub_user_id: HubUserId,
+    pub(crate) display_name: String,
+    pub(crate) matrix_user_id: MatrixUserId,
+}
+
+/// The values that a user enters into another Matrix client.
+#[derive(Serialize)]
+pub(crate) struct ExternalClient {
+    homeserver: String,
+    user_id: MatrixUserId,
+    username: String,
+    password: String,
+}
+
+/// A token of this service.
+#[derive(Serialize)]
+pub(crate) struct Login {
+    pub(crate) access_token: String,
+    pub(crate) token_type: &'static str,
+    pub(crate) matrix_user_id: MatrixUserId,
+    pub(crate) display_name: String,
+}
+
+impl From<external::ExternalClient> for ExternalClient {
+    fn from(client: external::ExternalClient) -> Self {
+        Self {
+            homeserver: client.homeserver,
+            user_id: client.user_id,
+            username: client.username,
+            password: client.password,
+        }
+    }
+}
