@@ -111,7 +111,9 @@ async fn withdraw(messenger: &Messenger, wake: &Notify) -> Infallible {
     loop {
         wake.notified().await;
         while failures.log(messenger.rooms().leave_due().await).is_some_and(|claimed| claimed > 0) {}
-        while failures.log(messenger.external_clients().revoke_due().await).is_some_and(|claimed| claimed > 0) {}
+        while failures.log(messenger.external_clients().revoke_due().await).is_some_and(|claimed| claimed > 0)
+        {
+        }
     }
 }
 

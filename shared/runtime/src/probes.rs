@@ -20,6 +20,7 @@ pub(crate) fn routes() -> Router<App> {
 
 async fn ready(State(messenger): State<Messenger>) -> Result<&'static str, ApiError> {
     let answer = timeout(PATIENCE, messenger.operations().check_database()).await;
-    answer.map_err(|late| Error::fault(System::Database, Failure::TimedOut, "checking readiness", late))??;
+    answer
+        .map_err(|late| Error::fault(System::Database, Failure::TimedOut, "checking readiness", late))??;
     Ok("ready")
 }

@@ -74,8 +74,11 @@ async fn wrong_parameters_of_the_log_are_named_together() {
 async fn a_missing_notification_and_one_of_another_tenant_look_the_same() {
     let (messenger, wire) = test_app();
     let other = Satellite { tenant: fixtures::OTHER_TENANT, ..fixtures::satellite() };
-    let theirs =
-        messenger.notifications().notify(other, fixtures::draft("t"), fixtures::no_wait()).await.expect("it is accepted");
+    let theirs = messenger
+        .notifications()
+        .notify(other, fixtures::draft("t"), fixtures::no_wait())
+        .await
+        .expect("it is accepted");
     let theirs = theirs.notification.id.to_string();
     let missing = wire.ask(get("/api/v1/notifications/999")).await;
     insta::assert_json_snapshot!(missing, @r#"

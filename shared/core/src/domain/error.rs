@@ -127,7 +127,8 @@ pub enum Failure {
     Broken,
     /// A refusal that would be the same again.
     Rejected,
-    /// A position to read from that the system does not know: it was set up again since, or the position is of another.
+    /// A position to read from that the system does not know: it was set up again since, or the position is
+    /// of another.
     UnknownPosition,
 }
 
@@ -218,8 +219,8 @@ impl Error {
         }
     }
 
-    /// Returns whether the same act may succeed later without a change. An internal error counts as such, so that
-    /// nothing is given up for good because of a bug of ours.
+    /// Returns whether the same act may succeed later without a change. An internal error counts as such, so
+    /// that nothing is given up for good because of a bug of ours.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Busy { .. } | Self::Limited { .. } | Self::Internal { .. } => true,

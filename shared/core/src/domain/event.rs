@@ -1,12 +1,13 @@
 //! Live events: their audience, kind and payload, and their form for clients.
 
 mod line;
+pub mod payload;
 
 use std::fmt;
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::domain::{
     error::Result,
@@ -254,14 +255,4 @@ impl Event {
             _ => None,
         }
     }
-}
-
-/// Returns the event that reports to one user, and to their streams, that they have joined a room.
-pub fn room_joined(tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<NewEvent> {
-    Ok(NewEvent {
-        audience: Audience::User(tenant, user.clone()),
-        kind: Kind::RoomJoined,
-        payload: Payload::of(&json!({ "room_id": room }))?,
-        key: None,
-    })
 }

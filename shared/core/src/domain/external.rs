@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use crate::domain::id::MatrixUserId;
 
 /// An encrypted secret, which only the [`Vault`](crate::port::Vault) can read.
@@ -27,7 +25,7 @@ pub struct Access {
 }
 
 /// The credentials that a user enters into another Matrix client.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ExternalClient {
     /// The homeserver's address.
     pub homeserver: String,

@@ -4,10 +4,7 @@ use std::{fmt, io, pin::Pin};
 
 use bytes::Bytes;
 use futures::Stream;
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use unicode_normalization::UnicodeNormalization;
-
-use crate::domain::error::Result;
 
 /// The largest length of a file name in bytes, as in most file systems.
 const NAME_MAX: usize = 255;
@@ -106,23 +103,6 @@ impl Mxc {
 impl fmt::Display for Mxc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "mxc://{}/{}", self.server, self.id)
-    }
-}
-
-/// Serialises the address as `file_url`, and the path from which members download the file as `media_path`.
-impl Serialize for File {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_map(None)?;
-        fields.serialize_entry("file_url", &self.mxc.to_string())?;
-        fields.serialize_entry("media_path", &self.mxc.path())?;
-        fields.serialize_entry("filename", &self.filename)?;
-        if let Some(size) = self.file_size {
-            fields.serialize_entry("file_size", &size)?;
-        }
-        if let Some(mimetype) = &self.mimetype {
-            fields.serialize_entry("mimetype", mimetype)?;
-        }
-        fields.end()
     }
 }
 

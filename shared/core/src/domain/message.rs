@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::{
@@ -11,7 +10,6 @@ use crate::domain::{
     matrix_ids::MatrixIds,
     media::File,
     name,
-    time::rfc3339,
     user::User,
 };
 
@@ -30,7 +28,7 @@ pub struct MessageContent {
 }
 
 /// A message in responses and live events.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Message {
     /// The id of the Matrix event.
     pub event_id: EventId,
@@ -45,15 +43,13 @@ pub struct Message {
     /// `m.text`, `m.notice`, `m.emote`, `m.image`, …
     pub msg_type: String,
     /// The time of the event, according to the homeserver (`origin_server_ts`).
-    #[serde(serialize_with = "rfc3339")]
     pub timestamp: Timestamp,
     /// The file, if it is one.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub file: Option<File>,
 }
 
 /// A page of a room's history.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct History {
     /// The messages, newest first.
     pub messages: Vec<Message>,

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::{
@@ -10,8 +9,11 @@ use crate::{
     domain::{
         ephemeral::EphemeralEvent,
         error::Result,
-        event::Audience,
-        id::{HubUserId, MatrixUserId, RoomId, TenantId},
+        event::{
+            Audience,
+            payload::{self, Typist},
+        },
+        id::{MatrixUserId, RoomId, TenantId},
         matrix_ids::MatrixIds,
         message::People,
         typing::{TYPING_FADES, Typing},
@@ -24,25 +26,6 @@ const TYPISTS_MAX: usize = 20;
 
 /// Time limit of publishing: typing updates that take longer are dropped.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The payload of a typing event, as clients get it.
-#[derive(Serialize)]
-struct TypingPayload<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    room_id: &'a RoomId,
-    users: &'a [Typist],
-    timeout_ms: u128,
-}
-
-/// A typing user, in the form of a [`Member`](crate::room::Member).
-#[derive(Serialize)]
-struct Typist {
-    matrix_user_id: MatrixUserId,
-    /// The user of this tenant; `None` for anybody else.
-    hub_user_id: Option<HubUserId>,
-    display_name: String,
-}
 
 /// Publishes typing notifications.
 pub struct TypingUpdates {
@@ -130,12 +113,8 @@ fn typing_event(
         })
         .collect();
     loop {
-        let typing_event = TypingPayload {
-            kind: "typing",
-            room_id: room,
-            users: &typists,
-            timeout_ms: TYPING_FADES.as_millis(),
-        };
+        let typing_event =
+            payload::Typing { room_id: room, users: &typists, timeout_ms: TYPING_FADES.as_millis() };
         match EphemeralEvent::new(Audience::Room(tenant, room.clone()), &typing_event) {
             Err(_) if typists.pop().is_some() => {}
             result => return result,

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use messenger_core::{
     Result,
-    event::{Audience, Kind, NewEvent, Payload},
+    event::{
+        Audience, Kind, NewEvent,
+        payload::{self, EventPayload, Membership},
+    },
     id::{HubUserId, Position, RoomId, TenantId},
     port::{Listener, Memberships},
     room::Room,
 };
-use serde_json::{Value, json};
 
 use super::{Memory, State};
 
@@ -82,15 +84,20 @@ impl State {
         view: Option<&Room>,
     ) {
         let audience = Audience::User(tenant, user.clone());
-        let payload = Payload::stored(json!({ "room_id": room, "room": view }).to_string());
+        let membership = Membership { room_id: room, room: view.map(payload::Room::from) };
+        let payload = match kind {
+            Kind::RoomLeft => EventPayload::RoomLeft(membership),
+            _ => EventPayload::RoomJoined(membership),
+        };
+        let payload = payload.serialise().expect("the fields are an object");
         let about = self.conversation.summaries.get(room).and_then(|summary| summary.last_event.clone());
         let new = NewEvent { audience, kind, payload, key: None };
         self.log.append_about(self.now, &new, about, false);
     }
 
-    pub(super) fn publish_to_user(&mut self, kind: Kind, tenant: TenantId, user: &HubUserId, fields: &Value) {
+    pub(super) fn publish_to_user(&mut self, tenant: TenantId, user: &HubUserId, payload: &EventPayload<'_>) {
         let audience = Audience::User(tenant, user.clone());
-        let payload = Payload::stored(fields.to_string());
+        let (kind, payload) = (payload.kind(), payload.serialise().expect("the fields are an object"));
         self.log.append(self.now, None, &NewEvent { audience, kind, payload, key: None });
     }
 }

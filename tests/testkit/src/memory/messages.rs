@@ -9,15 +9,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
-    event::{Audience, Kind, NewEvent},
+    event::{
+        Audience, NewEvent,
+        payload::{EventPayload, Unread},
+    },
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{File, Mxc, Posted},
     message::MessageContent,
     port::{Change, Edit, IngestedEvent, Messages, RedactedEdit},
     user::{Account, User},
 };
-
-use serde_json::json;
 
 use super::{Memory, State, redactions};
 
@@ -257,8 +258,8 @@ impl State {
             self.log.append_about(self.now, &new, Some(about), is_redaction);
         }
         if let Some(user) = reader {
-            let fields = json!({ "room_id": event.room, "unread_count": 0 });
-            self.publish_to_user(Kind::Unread, tenant, user, &fields);
+            let unread = EventPayload::Unread(Unread { room_id: &event.room, unread_count: 0 });
+            self.publish_to_user(tenant, user, &unread);
         }
         true
     }

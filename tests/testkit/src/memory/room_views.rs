@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use async_trait::async_trait;
 use messenger_core::{
     Result,
-    event::Kind,
+    event::payload::{EventPayload, Unread},
     id::{HubUserId, RoomId, TenantId},
     name::fold,
     notification::EntityId,
@@ -13,7 +13,6 @@ use messenger_core::{
     room::{Listed, Room, RoomKey, RoomKind, RoomType, Search},
     user::User,
 };
-use serde_json::json;
 
 use super::{Memory, State, messages::Summary, rooms::Registered};
 
@@ -95,8 +94,8 @@ impl RoomViews for Memory {
             let read = state.members.get_mut(&(tenant, user.clone(), room.clone()))?;
             let changed = std::mem::replace(read, count) < count;
             if changed {
-                let fields = json!({ "room_id": room, "unread_count": 0 });
-                state.publish_to_user(Kind::Unread, tenant, user, &fields);
+                let unread = EventPayload::Unread(Unread { room_id: room, unread_count: 0 });
+                state.publish_to_user(tenant, user, &unread);
             }
             Some(Read { changed, last: state.summary(room).last_event })
         })
@@ -129,8 +128,8 @@ impl State {
         let Some(place) = summary.place(events) else { return true };
         if place > read {
             self.members.insert(member.clone(), place);
-            let fields = json!({ "room_id": room, "unread_count": summary.count - place });
-            self.publish_to_user(Kind::Unread, member.0, &user, &fields);
+            let unread = Unread { room_id: room, unread_count: summary.count - place };
+            self.publish_to_user(member.0, &user, &EventPayload::Unread(unread));
         }
         false
     }

@@ -6,14 +6,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
-    event::Kind,
+    event::payload::{EventPayload, RoleChanged},
     id::{HubUserId, TenantId},
     name::fold,
     port::{UserWatcher, Users},
     user::{Account, Identity, User, UserQuery, UserSummary},
 };
-
-use serde_json::json;
 
 use super::{Memory, State};
 
@@ -158,7 +156,8 @@ impl State {
         match was {
             Some(was) if was.tenant == is.tenant && was.role == is.role => return,
             Some(was) if was.tenant == is.tenant => {
-                return self.publish_to_user(Kind::RoleChanged, is.tenant, id, &json!({ "role": is.role }));
+                let changed = EventPayload::RoleChanged(RoleChanged { role: is.role });
+                return self.publish_to_user(is.tenant, id, &changed);
             }
             Some(was) => {
                 let members = self.members.keys();
@@ -166,7 +165,7 @@ impl State {
                 for (tenant, user, room) in left.cloned().collect::<Vec<_>>() {
                     self.leave(tenant, &room, &user);
                 }
-                self.publish_to_user(Kind::AccessWithdrawn, was.tenant, id, &json!({}));
+                self.publish_to_user(was.tenant, id, &EventPayload::AccessWithdrawn {});
             }
             None => {}
         }

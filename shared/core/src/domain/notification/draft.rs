@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     entity::EntityId,
     error::Result,
-    event::{Audience, Payload},
+    event::{
+        Audience, Payload,
+        payload::{self, EventPayload},
+    },
     id::{HubUserId, RoomId, TenantId},
     room::{RoomKey, RoomKind},
 };
@@ -112,21 +115,7 @@ impl Draft {
 
     /// Returns the payload of its live event.
     pub(crate) fn payload(&self, room: Option<&RoomId>) -> Result<Payload> {
-        #[derive(Serialize)]
-        struct Fields<'a> {
-            source_app: &'a str,
-            event_type: &'a str,
-            title: &'a str,
-            body: Option<&'a str>,
-            priority: Priority,
-            target_type: &'static str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            entity_type: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            entity_id: Option<&'a EntityId>,
-            room_id: Option<&'a RoomId>,
-        }
-        Payload::of(&Fields {
+        let fields = payload::Notification {
             source_app: &self.source_app,
             event_type: &self.event_type,
             title: &self.title,
@@ -136,6 +125,7 @@ impl Draft {
             entity_type: self.entity().map(|(entity_type, _)| entity_type),
             entity_id: self.entity().map(|(_, entity_id)| entity_id),
             room_id: room,
-        })
+        };
+        EventPayload::Notification(fields).serialise()
     }
 }

@@ -7,7 +7,6 @@ use crate::domain::{
     entity::EntityId,
     id::{HubUserId, MatrixUserId, RoomId},
     room::Marks,
-    time::rfc3339_or_null,
 };
 
 /// The kind of a room, as its members see it.
@@ -27,7 +26,7 @@ pub enum RoomType {
 }
 
 /// A room as one of its members sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
     /// Its id on the homeserver.
     pub matrix_room_id: RoomId,
@@ -46,14 +45,13 @@ pub struct Room {
     /// A line that represents the last message.
     pub last_message: Option<String>,
     /// The time of the last message.
-    #[serde(serialize_with = "rfc3339_or_null")]
     pub last_message_ts: Option<Timestamp>,
     /// Whether messages in it are encrypted. This service can neither read nor send them.
     pub encrypted: bool,
 }
 
 /// An entry of the room directory. Each user of the tenant may open the room, and thereby becomes a member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// Its id on the homeserver.
     pub matrix_room_id: RoomId,
@@ -68,7 +66,6 @@ pub struct Listed {
     /// The id of its entity.
     pub entity_id: Option<EntityId>,
     /// The time of the last message.
-    #[serde(serialize_with = "rfc3339_or_null")]
     pub last_message_ts: Option<Timestamp>,
     /// Whether the caller is a member.
     pub joined: bool,
@@ -88,7 +85,7 @@ pub struct Search {
 }
 
 /// A member of a room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// The Matrix id of the member.
     pub matrix_user_id: MatrixUserId,

@@ -3,40 +3,20 @@
 
 use std::iter;
 
-use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::json;
-
 use crate::{
     domain::{
         error::{Failure, Result},
-        event::Payload,
-        id::{EventId, MatrixUserId, RoomId, TenantId},
-        media::File,
+        event::{
+            Payload,
+            payload::{self, EventPayload, MessageEdited, MessageRedacted},
+        },
+        id::{EventId, RoomId, TenantId},
         message::{MessageContent, People},
         room_event::{Content, RoomEvent},
-        time::{Rfc3339, rfc3339},
     },
     port::Change,
     sync::ingest::Ingest,
 };
-
-/// The payload for the members when the content of a message changes.
-#[derive(Serialize)]
-struct Edited<'a> {
-    room_id: &'a RoomId,
-    event_id: &'a EventId,
-    /// The edit with this content; `None` if the message has its first content again.
-    edit_event_id: Option<&'a EventId>,
-    sender: &'a MatrixUserId,
-    sender_display_name: String,
-    body: &'a str,
-    msg_type: &'a str,
-    #[serde(serialize_with = "rfc3339")]
-    timestamp: Timestamp,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    file: Option<&'a File>,
-}
 
 impl Ingest {
     /// Returns the change and the payload of an edit. Returns `None` if its sender did not write the message:
@@ -56,16 +36,16 @@ impl Ingest {
         if !may_edit {
             return Ok(None);
         }
-        let payload = self.edit_payload(&Edited {
+        let payload = self.edit_payload(MessageEdited {
             room_id: &event.room_id,
             event_id: &of,
             edit_event_id: Some(&event.event_id),
             sender,
-            sender_display_name: people.name(sender),
+            sender_display_name: &people.name(sender),
             body: &content.body,
             msg_type: &content.msg_type,
             timestamp: event.timestamp,
-            file: content.file.as_ref(),
+            file: content.file.as_ref().map(payload::File::from),
         })?;
         Ok(Some((Change::Edited { of, by: sender.clone(), content }, payload)))
     }
@@ -81,10 +61,14 @@ impl Ingest {
         if let Some(payload) = self.redacted_edit(tenant, event, &of).await? {
             return Ok((Change::RedactedEdit { edit: of }, payload));
         }
-        let payload = Payload::of(&json!({
-            "room_id": event.room_id, "event_id": of, "sender": event.sender,
-            "sender_display_name": people.name(&event.sender), "timestamp": Rfc3339(event.timestamp),
-        }))?;
+        let redacted = EventPayload::MessageRedacted(MessageRedacted {
+            event_id: &of,
+            room_id: &event.room_id,
+            sender: &event.sender,
+            sender_display_name: &people.name(&event.sender),
+            timestamp: event.timestamp,
+        });
+        let payload = redacted.serialise()?;
         Ok((Change::Redacted { of }, Some(payload)))
     }
 
@@ -105,13 +89,13 @@ impl Ingest {
             // The homeserver knows edits from before the adoption of the room.
             None => (None, message.edited.unwrap_or(first)),
         };
-        let payload = self.edit_payload(&Edited {
+        let payload = self.edit_payload(MessageEdited {
             room_id: room,
             event_id: &remaining.of,
             edit_event_id: edit.as_ref(),
             sender: &message.sender,
             // The sender of the redaction may be somebody else.
-            sender_display_name: self
+            sender_display_name: &self
                 .directory
                 .people(iter::once(&message.sender))
                 .await?
@@ -119,7 +103,7 @@ impl Ingest {
             body: &content.body,
             msg_type: &content.msg_type,
             timestamp: event.timestamp,
-            file: content.file.as_ref(),
+            file: content.file.as_ref().map(payload::File::from),
         })?;
         Ok(Some(payload))
     }
@@ -138,7 +122,10 @@ impl Ingest {
     }
 
     /// Returns `None` for a message of the bot: it stands in the feed as a notification.
-    fn edit_payload(&self, edited: &Edited<'_>) -> Result<Option<Payload>> {
-        if *edited.sender == self.ids.bot() { Ok(None) } else { Payload::of(edited).map(Some) }
+    fn edit_payload(&self, edited: MessageEdited<'_>) -> Result<Option<Payload>> {
+        if *edited.sender == self.ids.bot() {
+            return Ok(None);
+        }
+        EventPayload::MessageEdited(edited).serialise().map(Some)
     }
 }

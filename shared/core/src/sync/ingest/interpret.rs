@@ -1,17 +1,17 @@
 //! Interpretation of a room event: the change that is stored, and the payload for the members.
 
-use serde_json::json;
-
 use crate::{
     domain::{
         error::Result,
-        event::Payload,
+        event::{
+            Payload,
+            payload::{EventPayload, NewMessage, Reaction},
+        },
         id::{RoomId, TenantId},
         message::People,
         name,
         room::Marks,
         room_event::{Content, RoomEvent},
-        time::Rfc3339,
         user::User,
     },
     port::{Change, IngestedEvent},
@@ -42,12 +42,16 @@ impl Ingest {
             },
             Content::Redacted { of } => self.redacted(tenant, &event, of, people).await?,
             Content::Reaction { of, key } => {
-                let payload = Payload::of(&json!({
-                    "room_id": room, "event_id": of, "reaction_event_id": event_id, "key": key,
-                    "sender": event.sender, "sender_display_name": people.name(&event.sender),
-                    "timestamp": Rfc3339(timestamp),
-                }))?;
-                (Change::Reaction, Some(payload))
+                let reaction = EventPayload::Reaction(Reaction {
+                    event_id: &of,
+                    key: &key,
+                    reaction_event_id: &event_id,
+                    room_id: &room,
+                    sender: &sender,
+                    sender_display_name: &people.name(&sender),
+                    timestamp,
+                });
+                (Change::Reaction, Some(reaction.serialise()?))
             }
             // A room that was replaced gets no more members.
             Content::Joined(_) if self.room_records.former(&room).await?.is_some() => return Ok(None),
@@ -102,6 +106,7 @@ impl Ingest {
             return Ok(None);
         }
         let name = people.name(&event.sender);
-        event.message(name).map(|message| Payload::of(&message)).transpose()
+        let message = event.message(name);
+        message.map(|message| EventPayload::NewMessage(NewMessage::from(&message)).serialise()).transpose()
     }
 }

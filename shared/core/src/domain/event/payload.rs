@@ -1,0 +1,445 @@
+//! The payload of each kind of live event, as clients get it. No other code knows the JSON of live events.
+//!
+//! PostgreSQL still builds some of them where it appends the event itself.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::{
+    error::Result,
+    event::{Kind, Payload},
+    id::{EventId, HubUserId, MatrixUserId, RoomId},
+    media,
+    message::Message,
+    notification::{EntityId, Priority},
+    room::{self, RoomType},
+    time::{rfc3339, rfc3339_or_null},
+    user::Role,
+};
+
+/// The fields of a live event. `type` and the number of a notification are columns of the log and not part of
+/// it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum EventPayload<'a> {
+    /// `notification`.
+    Notification(Notification<'a>),
+    /// `new_message`.
+    NewMessage(NewMessage<'a>),
+    /// `message_edited`.
+    MessageEdited(MessageEdited<'a>),
+    /// `message_redacted`.
+    MessageRedacted(MessageRedacted<'a>),
+    /// `reaction`.
+    Reaction(Reaction<'a>),
+    /// `room_joined`.
+    RoomJoined(Membership<'a>),
+    /// `room_left`.
+    RoomLeft(Membership<'a>),
+    /// `unread`.
+    Unread(Unread<'a>),
+    /// `access_withdrawn`, which has no fields.
+    AccessWithdrawn {},
+    /// `role_changed`.
+    RoleChanged(RoleChanged),
+}
+
+/// A notification of a satellite.
+#[derive(Debug, Clone, Serialize)]
+pub struct Notification<'a> {
+    /// The name of the satellite.
+    pub source_app: &'a str,
+    /// The satellite's own type of event.
+    pub event_type: &'a str,
+    /// One line.
+    pub title: &'a str,
+    /// The text below the title.
+    pub body: Option<&'a str>,
+    /// The urgency.
+    pub priority: Priority,
+    /// `general`, `entity_room`, `service_room` or `dm`.
+    pub target_type: &'static str,
+    /// The kind of entity; left out without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity_type: Option<&'a str>,
+    /// The id of the entity; left out without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity_id: Option<&'a EntityId>,
+    /// The room, if it exists already.
+    pub room_id: Option<&'a RoomId>,
+}
+
+/// A new message in a room.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewMessage<'a> {
+    event_id: &'a EventId,
+    room_id: &'a RoomId,
+    sender: &'a MatrixUserId,
+    sender_display_name: &'a str,
+    body: &'a str,
+    msg_type: &'a str,
+    #[serde(serialize_with = "rfc3339")]
+    timestamp: Timestamp,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    file: Option<File<'a>>,
+}
+
+/// The content of a message after an edit, or after the redaction of one.
+#[derive(Debug, Clone, Serialize)]
+pub struct MessageEdited<'a> {
+    /// The room.
+    pub room_id: &'a RoomId,
+    /// The message.
+    pub event_id: &'a EventId,
+    /// The edit that is shown; `None` if the message is shown as it was sent.
+    pub edit_event_id: Option<&'a EventId>,
+    /// The sender of the message.
+    pub sender: &'a MatrixUserId,
+    /// The name of the sender.
+    pub sender_display_name: &'a str,
+    /// The text.
+    pub body: &'a str,
+    /// `m.text`, `m.image`, …
+    pub msg_type: &'a str,
+    /// The time of the edit or redaction.
+    #[serde(serialize_with = "rfc3339")]
+    pub timestamp: Timestamp,
+    /// The file; left out without one.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub file: Option<File<'a>>,
+}
+
+/// The redaction of a message or reaction.
+#[derive(Debug, Clone, Serialize)]
+pub struct MessageRedacted<'a> {
+    /// The redacted message or reaction.
+    pub event_id: &'a EventId,
+    /// The room.
+    pub room_id: &'a RoomId,
+    /// The sender of the redaction.
+    pub sender: &'a MatrixUserId,
+    /// The name of the sender.
+    pub sender_display_name: &'a str,
+    /// The time of the redaction.
+    #[serde(serialize_with = "rfc3339")]
+    pub timestamp: Timestamp,
+}
+
+/// A reaction to a message.
+#[derive(Debug, Clone, Serialize)]
+pub struct Reaction<'a> {
+    /// The message.
+    pub event_id: &'a EventId,
+    /// The emoji or text.
+    pub key: &'a str,
+    /// The reaction itself.
+    pub reaction_event_id: &'a EventId,
+    /// The room.
+    pub room_id: &'a RoomId,
+    /// The sender of the reaction.
+    pub sender: &'a MatrixUserId,
+    /// The name of the sender.
+    pub sender_display_name: &'a str,
+    /// The time of the reaction.
+    #[serde(serialize_with = "rfc3339")]
+    pub timestamp: Timestamp,
+}
+
+/// A room that a user came into or is out of.
+#[derive(Debug, Clone, Serialize)]
+pub struct Membership<'a> {
+    /// The room as the user sees or saw it; `None` if it is not known any more.
+    pub room: Option<Room<'a>>,
+    /// The id of the room.
+    pub room_id: &'a RoomId,
+}
+
+/// A room as one of its members sees it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Room<'a> {
+    display_name: &'a str,
+    encrypted: bool,
+    entity_id: Option<&'a EntityId>,
+    entity_type: Option<&'a str>,
+    last_message: Option<&'a str>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    last_message_ts: Option<Timestamp>,
+    matrix_room_id: &'a RoomId,
+    #[serde(rename = "room_type")]
+    kind: RoomType,
+    topic: Option<&'a str>,
+    unread_count: i64,
+}
+
+/// The number of unread messages of a room.
+#[derive(Debug, Clone, Serialize)]
+pub struct Unread<'a> {
+    /// The room.
+    pub room_id: &'a RoomId,
+    /// The number of messages after the last one that the user has read.
+    pub unread_count: i64,
+}
+
+/// A new role of a user.
+#[derive(Debug, Clone, Serialize)]
+pub struct RoleChanged {
+    /// The new role.
+    pub role: Role,
+}
+
+/// The file of a message. `file_url` is its address on the homeserver, `media_path` the path at which this
+/// service gives it to members.
+#[derive(Debug, Clone, Serialize)]
+pub struct File<'a> {
+    #[serde(rename = "file_url")]
+    url: String,
+    media_path: String,
+    filename: &'a str,
+    #[serde(rename = "file_size", skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mimetype: Option<&'a str>,
+}
+
+/// The ephemeral event `typing`: everybody who types in a room now. It has no place in the log.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename = "typing")]
+pub struct Typing<'a> {
+    /// The room.
+    pub room_id: &'a RoomId,
+    /// The users who type.
+    pub users: &'a [Typist],
+    /// The time after which a reader drops the list, in milliseconds.
+    pub timeout_ms: u128,
+}
+
+/// A user who types, with the fields of a room member.
+#[derive(Debug, Clone, Serialize)]
+pub struct Typist {
+    /// The Matrix account.
+    pub matrix_user_id: MatrixUserId,
+    /// The Hub user; `None` for an account that is of no user of this tenant.
+    pub hub_user_id: Option<HubUserId>,
+    /// The name that people see.
+    pub display_name: String,
+}
+
+impl EventPayload<'_> {
+    /// Returns the kind of the event.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Notification(_) => Kind::Notification,
+            Self::NewMessage(_) => Kind::NewMessage,
+            Self::MessageEdited(_) => Kind::MessageEdited,
+            Self::MessageRedacted(_) => Kind::MessageRedacted,
+            Self::Reaction(_) => Kind::Reaction,
+            Self::RoomJoined(_) => Kind::RoomJoined,
+            Self::RoomLeft(_) => Kind::RoomLeft,
+            Self::Unread(_) => Kind::Unread,
+            Self::AccessWithdrawn {} => Kind::AccessWithdrawn,
+            Self::RoleChanged(_) => Kind::RoleChanged,
+        }
+    }
+
+    /// Serialises the fields.
+    pub fn serialise(&self) -> Result<Payload> {
+        Payload::of(self)
+    }
+}
+
+impl<'a> From<&'a Message> for NewMessage<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self {
+            event_id: &message.event_id,
+            room_id: &message.room_id,
+            sender: &message.sender,
+            sender_display_name: &message.sender_display_name,
+            body: &message.body,
+            msg_type: &message.msg_type,
+            timestamp: message.timestamp,
+            file: message.file.as_ref().map(File::from),
+        }
+    }
+}
+
+impl<'a> From<&'a media::File> for File<'a> {
+    fn from(file: &'a media::File) -> Self {
+        Self {
+            url: file.mxc.to_string(),
+            media_path: file.mxc.path(),
+            filename: &file.filename,
+            size: file.file_size,
+            mimetype: file.mimetype.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<&'a room::Room> for Room<'a> {
+    fn from(room: &'a room::Room) -> Self {
+        Self {
+            matrix_room_id: &room.matrix_room_id,
+            display_name: &room.display_name,
+            kind: room.room_type,
+            topic: room.topic.as_deref(),
+            entity_type: room.entity_type.as_deref(),
+            entity_id: room.entity_id.as_ref(),
+            unread_count: room.unread_count,
+            last_message: room.last_message.as_deref(),
+            last_message_ts: room.last_message_ts,
+            encrypted: room.encrypted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ephemeral::EphemeralEvent, event::Audience, id::TenantId, media::Mxc};
+
+    const AT: Timestamp = Timestamp::constant(1_769_860_800, 0);
+
+    fn message(file: Option<media::File>) -> Message {
+        Message {
+            event_id: EventId::new("$1"),
+            room_id: RoomId::new("!1"),
+            sender: MatrixUserId::new("@anna:hub.local"),
+            sender_display_name: "Anna".to_owned(),
+            body: "Guten Tag".to_owned(),
+            msg_type: "m.text".to_owned(),
+            timestamp: AT,
+            file,
+        }
+    }
+
+    fn file() -> media::File {
+        media::File {
+            mxc: Mxc::new("hub.local", "abc").unwrap(),
+            filename: "plan.pdf".to_owned(),
+            file_size: Some(7),
+            mimetype: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(payload: &EventPayload<'_>, kind: Kind, json: &str) {
+        assert_eq!(payload.kind(), kind);
+        assert_eq!(payload.serialise().unwrap().as_str(), json);
+    }
+
+    #[test]
+    fn a_notification_names_its_entity_only_if_it_has_one() {
+        let general = Notification {
+            source_app: "MES",
+            event_type: "order",
+            title: "Auftrag 7",
+            body: None,
+            priority: Priority::Normal,
+            target_type: "general",
+            entity_type: None,
+            entity_id: None,
+            room_id: None,
+        };
+        let json = r#"{"source_app":"MES","event_type":"order","title":"Auftrag 7","body":null,"priority":"normal","target_type":"general","room_id":null}"#;
+        check(&EventPayload::Notification(general.clone()), Kind::Notification, json);
+        let (id, room) = (EntityId::Number(7), RoomId::new("!1"));
+        let entity = Notification {
+            target_type: "entity_room",
+            entity_type: Some("machine"),
+            entity_id: Some(&id),
+            room_id: Some(&room),
+            ..general
+        };
+        let json = r#"{"source_app":"MES","event_type":"order","title":"Auftrag 7","body":null,"priority":"normal","target_type":"entity_room","entity_type":"machine","entity_id":7,"room_id":"!1"}"#;
+        check(&EventPayload::Notification(entity), Kind::Notification, json);
+    }
+
+    #[test]
+    fn a_message_has_the_fields_of_its_file_beside_its_own() {
+        let json = r#"{"event_id":"$1","room_id":"!1","sender":"@anna:hub.local","sender_display_name":"Anna","body":"Guten Tag","msg_type":"m.text","timestamp":"2026-01-31T12:00:00.000000Z"}"#;
+        check(&EventPayload::NewMessage(NewMessage::from(&message(None))), Kind::NewMessage, json);
+        let json = r#"{"event_id":"$1","room_id":"!1","sender":"@anna:hub.local","sender_display_name":"Anna","body":"Guten Tag","msg_type":"m.text","timestamp":"2026-01-31T12:00:00.000000Z","file_url":"mxc://hub.local/abc","media_path":"/api/v1/messages/media/hub.local/abc","filename":"plan.pdf","file_size":7}"#;
+        check(&EventPayload::NewMessage(NewMessage::from(&message(Some(file())))), Kind::NewMessage, json);
+    }
+
+    #[test]
+    fn edits_redactions_and_reactions_name_what_they_are_about() {
+        let (room_id, event_id, other) = (&RoomId::new("!1"), &EventId::new("$1"), EventId::new("$2"));
+        let (sender, sender_display_name) = (&MatrixUserId::new("@anna:hub.local"), "Anna");
+        let file = file();
+        let edited = MessageEdited {
+            room_id,
+            event_id,
+            edit_event_id: Some(&other),
+            sender,
+            sender_display_name,
+            body: "b",
+            msg_type: "m.text",
+            timestamp: AT,
+            file: Some(File::from(&file)),
+        };
+        let json = r#"{"room_id":"!1","event_id":"$1","edit_event_id":"$2","sender":"@anna:hub.local","sender_display_name":"Anna","body":"b","msg_type":"m.text","timestamp":"2026-01-31T12:00:00.000000Z","file_url":"mxc://hub.local/abc","media_path":"/api/v1/messages/media/hub.local/abc","filename":"plan.pdf","file_size":7}"#;
+        check(&EventPayload::MessageEdited(edited), Kind::MessageEdited, json);
+        let redacted = MessageRedacted { event_id, room_id, sender, sender_display_name, timestamp: AT };
+        let json = r#"{"event_id":"$1","room_id":"!1","sender":"@anna:hub.local","sender_display_name":"Anna","timestamp":"2026-01-31T12:00:00.000000Z"}"#;
+        check(&EventPayload::MessageRedacted(redacted), Kind::MessageRedacted, json);
+        let reaction = Reaction {
+            event_id,
+            key: "👍",
+            reaction_event_id: &other,
+            room_id,
+            sender,
+            sender_display_name,
+            timestamp: AT,
+        };
+        let json = r#"{"event_id":"$1","key":"👍","reaction_event_id":"$2","room_id":"!1","sender":"@anna:hub.local","sender_display_name":"Anna","timestamp":"2026-01-31T12:00:00.000000Z"}"#;
+        check(&EventPayload::Reaction(reaction), Kind::Reaction, json);
+    }
+
+    #[test]
+    fn memberships_hold_the_room_as_its_member_sees_it() {
+        let room_id = &RoomId::new("!1");
+        let room = room::Room {
+            matrix_room_id: room_id.clone(),
+            display_name: "Presse 7".to_owned(),
+            room_type: RoomType::Entity,
+            topic: None,
+            entity_type: Some("machine".to_owned()),
+            entity_id: Some(EntityId::Number(7)),
+            unread_count: 2,
+            last_message: Some("läuft".to_owned()),
+            last_message_ts: Some(AT),
+            encrypted: false,
+        };
+        let joined = Membership { room_id, room: Some(Room::from(&room)) };
+        let json = r#"{"room":{"display_name":"Presse 7","encrypted":false,"entity_id":7,"entity_type":"machine","last_message":"läuft","last_message_ts":"2026-01-31T12:00:00.000000Z","matrix_room_id":"!1","room_type":"entity","topic":null,"unread_count":2},"room_id":"!1"}"#;
+        check(&EventPayload::RoomJoined(joined), Kind::RoomJoined, json);
+        let left = Membership { room_id, room: None };
+        check(&EventPayload::RoomLeft(left), Kind::RoomLeft, r#"{"room":null,"room_id":"!1"}"#);
+        let unread = Unread { room_id, unread_count: 3 };
+        check(&EventPayload::Unread(unread), Kind::Unread, r#"{"room_id":"!1","unread_count":3}"#);
+    }
+
+    #[test]
+    fn changes_of_a_user_are_objects_even_without_fields() {
+        check(&EventPayload::AccessWithdrawn {}, Kind::AccessWithdrawn, "{}");
+        let changed = EventPayload::RoleChanged(RoleChanged { role: Role::Viewer });
+        check(&changed, Kind::RoleChanged, r#"{"role":"viewer"}"#);
+    }
+
+    #[test]
+    fn a_typing_event_has_its_type_among_its_fields() {
+        let (room, users) = (
+            RoomId::new("!1"),
+            [Typist {
+                matrix_user_id: MatrixUserId::new("@anna:hub.local"),
+                hub_user_id: None,
+                display_name: "Anna".to_owned(),
+            }],
+        );
+        let typing = Typing { room_id: &room, users: &users, timeout_ms: 60_000 };
+        let audience = Audience::Room(TenantId(1), room.clone());
+        let json = r#"{"type":"typing","room_id":"!1","users":[{"matrix_user_id":"@anna:hub.local","hub_user_id":null,"display_name":"Anna"}],"timeout_ms":60000}"#;
+        let event = EphemeralEvent::new(audience, &typing).unwrap();
+        assert_eq!(event.to_string(), format!("{json}\nt1:r:!1"));
+    }
+}
