@@ -156,9 +156,10 @@ mod tests {
     #[test]
     fn parts_that_cannot_be_represented_become_null_and_the_others_are_kept() {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
-        let odd = format!(r#"{{"body": "a \ud83d", "n": 1e400, "deep": {deep}, "list": [1, -1e999, "b"]}}"#);
+        let object =
+            format!(r#"{{"body": "a \ud83d", "n": 1e400, "deep": {deep}, "list": [1, -1e999, "b"]}}"#);
         let read = json!({ "body": "a \u{fffd}", "n": null, "deep": null, "list": [1, null, "b"] });
-        let deep = value(&raw(&odd));
+        let deep = value(&raw(&object));
         assert_eq!(deep.get("body"), read.get("body"));
         assert_eq!((deep.get("n"), deep.get("list")), (read.get("n"), read.get("list")));
         assert_eq!(value(&raw("1e400")), Value::Null);
