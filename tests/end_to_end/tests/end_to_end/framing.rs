@@ -63,7 +63,9 @@ impl Raw {
 
 async fn notify(client: &Client, title: &str) {
     let body = json!({ "source_app": "a", "event_type": "e", "title": title });
-    client.notify_with(&body, "?wait=0", None).await;
+    let response = client.notify_with(&body, "?wait=0", None).await;
+    // Without this the test would wait for the event forever, since keepalives go on.
+    assert!(response.status.is_success(), "{}", response.body);
 }
 
 /// Splits a body into its chunks, which must be complete.
