@@ -221,10 +221,10 @@ impl Memory {
         drop(state);
         self.notify_watchers(&changed);
         if has_appended {
-            wake(&self.shared.appended);
+            notify(&self.shared.appended);
         }
         if has_work {
-            wake(&self.shared.work_added);
+            notify(&self.shared.work_added);
         }
         Ok(result)
     }
@@ -248,9 +248,9 @@ impl Memory {
 }
 
 /// Wakes the tasks that wait, and the next one that starts to wait.
-fn wake(notify: &Notify) {
-    notify.notify_waiters();
-    notify.notify_one();
+fn notify(signal: &Notify) {
+    signal.notify_waiters();
+    signal.notify_one();
 }
 
 /// Waits until it is notified or the timeout has passed.

@@ -139,7 +139,7 @@ async fn reconciliation_stores_receipts_before_it_moves_the_sync_token() {
     let fixture = Fixture::new().await;
     fixture.messenger.reconcile().run("w", Duration::ZERO).await.expect("read");
     let event = fixture.messenger.homeserver.send_text(&fixture.room, &matrix("bert"), "1");
-    for reader in ["anna", "messenger", "stranger"] {
+    for reader in ["anna", "messenger", "unknown"] {
         fixture.messenger.homeserver.send_receipt(&fixture.room, &matrix(reader), &event);
     }
     fixture.messenger.homeserver.send_receipt(&fixture.room, &MatrixUserId::new("@anna:elsewhere"), &event);

@@ -132,11 +132,11 @@ async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() 
     assert!(in_room.len() >= 2 * KILLS * BETWEEN_KILLS, "{}", in_room.len());
     let count = |events: &[Value]| events.iter().filter(|event| event["type"] == "new_message").count();
     recorder.wait_until(|events| count(events) >= in_room.len()).await;
-    let recorded = ids(recorder.events("new_message"));
+    let event_ids = ids(recorder.events("new_message"));
     assert!(
-        recorded == in_room,
+        event_ids == in_room,
         "each once, in the room's order: {}",
-        describe_difference(&recorded, &in_room)
+        describe_difference(&event_ids, &in_room)
     );
 }
 
