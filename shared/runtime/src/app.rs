@@ -71,13 +71,13 @@ impl App {
             vault: Arc::new(KeyVault::new(&config.secret_key)?),
             clock: Arc::new(SystemClock),
         };
-        Ok(Self::with(ports, config))
+        Ok(Self::with(&ports, config))
     }
 
     /// Attaches any ports, such as those of tests.
-    pub fn with(ports: Ports, config: Config) -> Self {
+    pub fn with(ports: &Ports, config: Config) -> Self {
         Self {
-            messenger: Messenger::new(&ports, config.settings.clone()),
+            messenger: Messenger::new(ports, config.settings.clone()),
             auth: Arc::new(Auth::new(&config)),
             limits: Arc::new(Limits::new(config.limits.clone())),
             config: Arc::new(config),

@@ -74,7 +74,7 @@ impl Wire {
 
     /// Composes the routes with these variables of the environment.
     pub fn configured(routes: Router<App>, ports: impl Into<Ports>, variables: &[(&str, &str)]) -> Self {
-        Self(stack(routes, &App::with(ports.into(), config(variables))))
+        Self(stack(routes, &App::with(&ports.into(), config(variables))))
     }
 
     /// Sends a request. Returns the response with its body unread, since the body of a stream does not end.
@@ -125,7 +125,7 @@ pub async fn listening(
     ports: impl Into<Ports>,
     variables: &[(&str, &str)],
 ) -> SocketAddr {
-    let app = App::with(ports.into(), config(variables));
+    let app = App::with(&ports.into(), config(variables));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let service = stack(routes, &app);

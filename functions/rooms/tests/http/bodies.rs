@@ -194,7 +194,7 @@ async fn names_are_shown_without_what_nobody_sees_and_what_turns_the_line() {
 }
 
 #[tokio::test]
-async fn every_spelling_of_an_id_is_the_same_person_at_every_door() {
+async fn each_unicode_form_of_an_id_is_the_same_user_at_each_endpoint() {
     let app = TestApp::with(&["anna", "müller"]).await;
     let spelling = " mu\u{308}ller\u{a0}";
     let body = json!({ "name": "Umbau", "invite_users": [spelling] });

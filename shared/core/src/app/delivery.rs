@@ -15,6 +15,7 @@ use crate::{
     app::{room_registry::RoomRegistry, transaction_ids::TransactionIds},
     domain::{
         error::{Error, Failure, Result},
+        event::payload::{self, EventPayload},
         id::{EventId, MatrixUserId, RoomId},
         matrix_ids::MatrixIds,
         notification::{Notification, Status, Target, reason},
@@ -152,7 +153,8 @@ impl Delivery {
     /// Publishes the live events of all held notifications, before the first one is sent to the homeserver.
     async fn announce(&self, queue: &RoomQueue) -> Result<()> {
         for held in self.outbox.pending(queue, LEASE, HELD_BATCH).await?.iter().filter(|one| !one.announced) {
-            let payload = held.draft.payload(held.room.as_ref())?;
+            let payload = payload::Notification::of(&held.draft, held.room.as_ref());
+            let payload = EventPayload::Notification(payload).serialise()?;
             self.outbox.announce(held, &payload).await?;
         }
         Ok(())

@@ -6,6 +6,7 @@ use crate::{
     app::{delivery::Delivery, room_registry::RoomRegistry},
     domain::{
         error::{Error, Problem, Result},
+        event::payload::{self, EventPayload},
         id::NotificationId,
         notification::{
             AcceptOutcome, Draft, LogQuery, NewNotification, Notification, Satellite, SendOptions, SendResult,
@@ -39,7 +40,8 @@ impl Notifications {
         options: SendOptions,
     ) -> Result<SendResult> {
         let room = self.registry.find_named(&draft.room_key(satellite.tenant)).await?;
-        let payload = draft.payload(room.as_ref())?;
+        let payload = payload::Notification::of(&draft, room.as_ref());
+        let payload = EventPayload::Notification(payload).serialise()?;
         let wait = options.wait;
         let idempotency = options.idempotency.clone();
         if wait.is_zero() {

@@ -11,7 +11,7 @@ use crate::domain::{
     id::{EventId, HubUserId, MatrixUserId, RoomId},
     media,
     message::Message,
-    notification::{EntityId, Priority},
+    notification::{Draft, EntityId, Priority},
     room::{self, RoomType},
     time::{rfc3339, rfc3339_or_null},
     user::Role,
@@ -244,6 +244,23 @@ impl EventPayload<'_> {
     /// Serialises the fields.
     pub fn serialise(&self) -> Result<Payload> {
         Payload::of(self)
+    }
+}
+
+impl<'a> Notification<'a> {
+    /// Returns the fields of a notification. `room` is `None` if it does not exist yet.
+    pub fn of(draft: &'a Draft, room: Option<&'a RoomId>) -> Self {
+        Self {
+            source_app: &draft.source_app,
+            event_type: &draft.event_type,
+            title: &draft.title,
+            body: draft.body.as_deref(),
+            priority: draft.priority,
+            target_type: draft.target_type(),
+            entity_type: draft.entity().map(|(entity_type, _)| entity_type),
+            entity_id: draft.entity().map(|(_, entity_id)| entity_id),
+            room_id: room,
+        }
     }
 }
 

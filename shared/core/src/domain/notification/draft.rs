@@ -5,10 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     entity::EntityId,
     error::Result,
-    event::{
-        Audience, Payload,
-        payload::{self, EventPayload},
-    },
+    event::Audience,
     id::{HubUserId, RoomId, TenantId},
     room::{RoomKey, RoomKind},
 };
@@ -111,21 +108,5 @@ impl Draft {
             Target::Entity { entity_type, entity_id } => Some((entity_type, entity_id)),
             _ => None,
         }
-    }
-
-    /// Returns the payload of its live event.
-    pub(crate) fn payload(&self, room: Option<&RoomId>) -> Result<Payload> {
-        let fields = payload::Notification {
-            source_app: &self.source_app,
-            event_type: &self.event_type,
-            title: &self.title,
-            body: self.body.as_deref(),
-            priority: self.priority,
-            target_type: self.target_type(),
-            entity_type: self.entity().map(|(entity_type, _)| entity_type),
-            entity_id: self.entity().map(|(_, entity_id)| entity_id),
-            room_id: room,
-        };
-        EventPayload::Notification(fields).serialise()
     }
 }
