@@ -65,7 +65,7 @@ async fn measure(
     let system = &stack.system;
     let token = system.sign_in("grower", 1, 1).await?.concat();
     let words = Words::from([("token", token.clone()), ("text", TEXT.to_owned())]);
-    let mut medians = Medians::new();
+    let (mut medians, mut row) = (Medians::new(), Row::new(name));
     for call in calls {
         let credential = match call.caller {
             Caller::Satellite => ("X-Service-Token", system.service_token.clone()),
@@ -78,11 +78,15 @@ async fn measure(
         if let Some(error) = &outcome.first_error {
             report.refuse(format!("{name}: {} errors: {error}", outcome.errors));
         }
-        medians.push((format!("{} p50", call.name), outcome.latencies.p50()));
+        row = row.with(&format!("{} p50", call.name), outcome.latencies.p50());
+        if call.name == "send" {
+            row = row.with("send p99", outcome.latencies.quantile(0.99));
+        }
+        medians.push((call.name.clone(), outcome.latencies.p50()));
     }
-    medians.push(("stream p50".to_owned(), open_streams(stack, &token).await?.p50()));
-    let row = medians.iter().fold(Row::new(name), |row, (call, p50)| row.with(call, *p50));
-    report.push(row);
+    let stream = open_streams(stack, &token).await?.p50();
+    medians.push(("stream".to_owned(), stream));
+    report.push(row.with("stream p50", stream));
     Ok(medians)
 }
 
@@ -119,6 +123,6 @@ async fn open_bystanders(stack: &Stack, streams: usize) -> Result<Vec<Connection
 fn check(data: &str, points: &[Medians], report: &mut Report) {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
     for ((call, least), (_, most)) in first.iter().zip(last) {
-        report.at_most(format!("{call} with the most / with the least {data}"), most / least, LIMIT);
+        report.at_most(format!("{call}: p50 with the most / with the least {data}"), most / least, LIMIT);
     }
 }

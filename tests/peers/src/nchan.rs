@@ -2,23 +2,21 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use messenger_devstack::debian::{Program, ensure as install};
 use messenger_devstack::process::{Launch, traced};
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 const PACKAGE: &str = "libnginx-mod-nchan";
 const NGINX: Program = Program { name: "nginx", package: PACKAGE };
+/// The module, as devstack looks for it: an absolute name is its own path.
+const NCHAN: Program = Program { name: MODULE, package: PACKAGE };
 pub(crate) const STREAM: &str = "/stream";
 pub(crate) const PUBLISH: &str = "/publish";
 
 /// Installs nchan if it is missing, and returns the launch of an instance with its files in `directory`.
 pub(crate) async fn launch(directory: &Path, port: u16, workers: usize) -> Result<Launch> {
-    install(&[NGINX], &traced()).await.context("nchan can be left out with --who")?;
-    ensure!(
-        Path::new(MODULE).exists(),
-        "nchan is missing: apt-get install {PACKAGE}, or leave it out with --who"
-    );
+    install(&[NGINX, NCHAN], &traced()).await.context("nchan can be left out with --who")?;
     let program = NGINX.path().context("nginx is missing")?;
     fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
     let file = directory.join("nginx.conf");
