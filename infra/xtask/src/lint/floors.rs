@@ -16,8 +16,6 @@ const FOLDER: &str = "shared/core/src/";
 const FLOORS: [&str; 5] = ["domain", "port", "live", "app", "sync"];
 /// Files above all floors.
 const TOP: [&str; 2] = ["lib.rs", "messenger.rs"];
-/// Circles that are not resolved yet, by the file with which their violation begins.
-const CIRCLES_NOT_YET: &[&str] = &["sync/reconcile.rs"];
 
 /// Returns each import of a higher floor, each circle, and each file on no floor, as `path:line: message`.
 /// Returns nothing while the lowest floor does not exist.
@@ -25,11 +23,11 @@ pub(super) fn violations(sources: &[Source]) -> Vec<String> {
     let rust = sources.iter().filter(|source| source.extension() == "rs");
     let core = rust.filter_map(|source| Some((source.path.strip_prefix(FOLDER)?, source.text.as_str())));
     let files: Vec<_> = core.collect();
-    check(&files, CIRCLES_NOT_YET).into_iter().map(|violation| format!("{FOLDER}{violation}")).collect()
+    check(&files).into_iter().map(|violation| format!("{FOLDER}{violation}")).collect()
 }
 
-/// Takes the path below `src` and the text of each file, and the first files of circles that are not reported.
-fn check(files: &[(&str, &str)], circles_not_yet: &[&str]) -> Vec<String> {
+/// Takes the path below `src` and the text of each file.
+fn check(files: &[(&str, &str)]) -> Vec<String> {
     if !files.iter().any(|(path, _)| floor(path) == Some(0)) {
         return Vec::new();
     }
@@ -39,7 +37,7 @@ fn check(files: &[(&str, &str)], circles_not_yet: &[&str]) -> Vec<String> {
     });
     let modules = Modules::read(files);
     let targets: Vec<Vec<Target>> = (0..files.len()).map(|from| modules.targets(from)).collect();
-    outside.chain(upward(&modules, &targets)).chain(in_circles(&modules, &targets, circles_not_yet)).collect()
+    outside.chain(upward(&modules, &targets)).chain(in_circles(&modules, &targets)).collect()
 }
 
 /// Returns the number of the file's floor, counted from below; `None` if it stands on none.
@@ -66,7 +64,7 @@ fn upward(modules: &Modules<'_>, targets: &[Vec<Target>]) -> Vec<String> {
 }
 
 /// Files without code of their own (`mod` and `use` only) do not count, nor do names that are only passed on.
-fn in_circles(modules: &Modules<'_>, targets: &[Vec<Target>], not_yet: &[&str]) -> Vec<String> {
+fn in_circles(modules: &Modules<'_>, targets: &[Vec<Target>]) -> Vec<String> {
     let has_code = |module: usize| modules.all[module].references.has_code;
     let mut graph = Graph::new();
     let mut lines = BTreeMap::new();
@@ -82,8 +80,7 @@ fn in_circles(modules: &Modules<'_>, targets: &[Vec<Target>], not_yet: &[&str]) 
         let way: Vec<_> = circle.iter().chain([&first]).map(|module| modules.all[*module].file).collect();
         format!("{}:{line}: files import one another in a circle: {}", way[0], way.join(" → "))
     };
-    let is_reported = |circle: &Vec<usize>| !not_yet.contains(&modules.all[circle[0]].file);
-    circles::circles(&graph).into_iter().filter(is_reported).map(message).collect()
+    circles::circles(&graph).into_iter().map(message).collect()
 }
 
 fn edges(targets: &[Vec<Target>]) -> impl Iterator<Item = (usize, &Target)> {
@@ -116,7 +113,7 @@ mod tests {
         let is_kept = |file: &&(&str, &str)| !changed.iter().any(|(path, _)| *path == file.0);
         let mut files: Vec<(&str, &str)> = CRATE.iter().filter(is_kept).copied().collect();
         files.extend(changed);
-        check(&files, &[])
+        check(&files)
     }
 
     #[test]
@@ -169,9 +166,6 @@ mod tests {
 
     #[test]
     fn nothing_is_checked_before_the_lowest_floor_exists() {
-        assert_eq!(
-            check(&[("room.rs", "use crate::user;\n"), ("user.rs", "use crate::room;\n")], &[]),
-            [""; 0]
-        );
+        assert_eq!(check(&[("room.rs", "use crate::user;\n"), ("user.rs", "use crate::room;\n")]), [""; 0]);
     }
 }

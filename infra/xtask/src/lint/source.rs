@@ -29,11 +29,6 @@ impl Source {
     pub(super) fn tokens(&self) -> Vec<Token<'_>> {
         if self.extension() == "rs" { rust::tokens(&self.text) } else { Vec::new() }
     }
-
-    /// Returns whether the file is `folder` or lies below it.
-    pub(super) fn is_below(&self, folder: &str) -> bool {
-        self.path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
 }
 
 /// Reads all files that git tracks or would add. Files that are not UTF-8 are left out.

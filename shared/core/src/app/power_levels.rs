@@ -33,7 +33,7 @@ impl PowerLevels {
                 match self.room_state.correct_power_levels(room, key.members_invite()).await {
                     Ok(true) => {}
                     Ok(false) => {
-                        tracing::info!(%room, "power levels not corrected: the bot lacks the power level")
+                        tracing::info!(%room, "power levels not corrected: the bot lacks the power level");
                     }
                     // A room that the homeserver does not know, or for which it fails, does not stop the
                     // others.

@@ -257,20 +257,20 @@ impl Rooms {
         let users = self.room_views.people(caller.user.tenant(), &ids, &localparts).await?;
         let by_id: HashMap<_, _> = users.iter().map(|user| (user.id().as_str(), user)).collect();
         let by_localpart: HashMap<_, _> = users.iter().map(|user| (user.localpart.as_str(), user)).collect();
-        let (mut named, mut unknown) = (Vec::<User>::new(), Vec::new());
+        let (mut found, mut unknown) = (Vec::<User>::new(), Vec::new());
         for (n, name) in names.iter().enumerate() {
             let user = by_id.get(&**name).copied();
             let user = user.or_else(|| by_localpart.get(self.ids.localpart_in(name)?).copied());
             match user {
-                Some(user) if named.iter().any(|known| known.id() == user.id()) => {}
-                Some(user) => named.push(user.clone()),
+                Some(user) if found.iter().any(|known| known.id() == user.id()) => {}
+                Some(user) => found.push(user.clone()),
                 None => unknown.push(
                     Problem::new(format!("/invite_users/{n}"), format!("`{name}` is no user of your tenant"))
                         .coded("unknown_user"),
                 ),
             }
         }
-        if unknown.is_empty() { Ok(named) } else { Err(Error::Invalid(unknown)) }
+        if unknown.is_empty() { Ok(found) } else { Err(Error::Invalid(unknown)) }
     }
 
     /// Returns the key of a room of which the caller is a member. Any other room does not exist for them.

@@ -47,7 +47,7 @@ impl SendBuffer {
         }
         contents.bytes += bytes.len();
         contents.waiting.push_back(bytes);
-        wake(contents);
+        notify_reader(contents);
         true
     }
 
@@ -59,7 +59,7 @@ impl SendBuffer {
         }
         contents.bytes += bytes.len();
         contents.waiting.push_back(bytes);
-        wake(contents);
+        notify_reader(contents);
     }
 
     /// Refuses offered bytes from now on.
@@ -75,7 +75,7 @@ impl SendBuffer {
             contents.waiting = VecDeque::new();
         }
         contents.end = Some(end);
-        wake(contents);
+        notify_reader(contents);
     }
 
     /// Takes all waiting bytes in one piece. Returns `None` if the buffer is closed and empty.
@@ -102,7 +102,7 @@ impl SendBuffer {
 }
 
 /// Wakes the reader after the lock is released.
-fn wake(mut contents: MutexGuard<'_, Contents>) {
+fn notify_reader(mut contents: MutexGuard<'_, Contents>) {
     let reader = contents.reader.take();
     drop(contents);
     if let Some(reader) = reader {

@@ -32,7 +32,8 @@ use crate::{
     },
 };
 
-pub(crate) use lease::LEASE;
+/// Duration of the lease: a worker that does not renew it in this time loses it.
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
 /// Time for which the failed attempts of the bot to rejoin a room are counted.
 const REJOIN_ATTEMPTS_FOR: Duration = Duration::from_mins(5);

@@ -175,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     spool.add_argument("--flush", type=float, metavar="SECONDS", help="send what waits, for at most so long")
     spool.add_argument("--dead", action="store_true", help="print only what the service refused")
 
-    tail = command("tail", _tail, common, "Prints the events of a user as they happen, until interrupted.")
+    tail = command("tail", _print_events, common, "Prints the events of a user as they happen, until interrupted.")
     tail.add_argument(
         "--token-file",
         type=Path,
@@ -255,7 +255,7 @@ def _spool(options: argparse.Namespace) -> int:
     return OK if emptied else AWAY
 
 
-def _tail(options: argparse.Namespace) -> int:
+def _print_events(options: argparse.Namespace) -> int:
     def token() -> str:
         text = options.token_file.read_text("utf-8") if options.token_file else os.environ.get(USER_TOKEN_VARIABLE, "")
         if not text.strip():

@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     entity::EntityId,
-    error::Result,
     event::Audience,
-    id::{HubUserId, RoomId, TenantId},
+    id::{HubUserId, TenantId},
     room::{RoomKey, RoomKind},
 };
 

@@ -11,11 +11,8 @@ use tokio::time::sleep;
 
 use crate::{
     domain::{error::Result, lease::Lease},
-    sync::reconcile::Reconcile,
+    sync::reconcile::{LEASE, Reconcile},
 };
-
-/// Duration of the lease: a worker that does not renew it in this time loses it.
-pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
 /// Interval in which the lease is renewed while the worker waits for the homeserver. Two renewals may fail.
 const RENEWAL: Duration = Duration::from_secs(1);
