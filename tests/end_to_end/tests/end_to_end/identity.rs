@@ -160,6 +160,6 @@ async fn the_log_states_at_start_whether_single_sign_on_is_on() {
     for (key, state) in [("a key of the Hub that the tests have", "is on"), ("", "is off")] {
         let stack = Stack::start_with(plan(key)).await;
         let log = stack.log("messenger-router");
-        assert!(log.contains(&format!("(single sign-on) {state}")), "{log}");
+        assert!(log.contains(&format!("single sign-on {state}")), "{log}");
     }
 }

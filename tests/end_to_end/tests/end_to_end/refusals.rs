@@ -74,7 +74,7 @@ fn errors(stack: &Stack) -> Vec<String> {
     let logs = ["messenger-router", "messenger-worker"].map(|program| stack.log(program));
     // A worker may start before its homeserver knows the service.
     let lines =
-        logs.iter().flat_map(|log| log.lines()).filter(|line| !line.contains("stream cannot be read"));
+        logs.iter().flat_map(|log| log.lines()).filter(|line| !line.contains("reconciliation failed"));
     lines.filter(|line| line.contains("ERROR")).map(str::to_owned).collect()
 }
 
