@@ -301,7 +301,8 @@ async fn a_kicked_bot_rejoins_unless_it_is_banned() {
     }
     element.remove_member(&room, &bot, "ban").await;
     let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
-    let warnings = |log: &str| log.lines().filter(|line| line.contains("no member can invite it again")).count();
+    let warnings =
+        |log: &str| log.lines().filter(|line| line.contains("no member can invite it again")).count();
     while warnings(&stack.log("messenger-worker")) == 0 && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
