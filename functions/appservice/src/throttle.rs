@@ -3,11 +3,9 @@
 //! The homeserver sends one transaction at a time and collects the events that happen meanwhile. Under load,
 //! a delayed response makes the next transaction larger, so that each event costs both servers less.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
+use messenger_core::lock;
 use tokio::time::{Instant, sleep_until};
 
 /// The shortest interval between two responses, which delays the events sent in it. Nobody notices it in a
@@ -26,7 +24,7 @@ impl PushThrottle {
     pub(crate) async fn wait(&self, hurry: impl Future<Output = ()>) {
         let now = Instant::now();
         let due = {
-            let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut next = lock(&self.0);
             let due = (*next).clamp(now, now + INTERVAL);
             *next = due + INTERVAL;
             due

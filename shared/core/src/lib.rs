@@ -16,5 +16,6 @@ pub use domain::{
     matrix_ids::MatrixIds,
     settings::MessengerSettings,
 };
+pub use live::lock::lock;
 pub use messenger::Messenger;
 pub use port::Ports;

@@ -6,5 +6,6 @@ pub mod echoes;
 pub mod ephemeral_channel;
 pub mod event_stream;
 pub(crate) mod follow_ups;
+pub mod lock;
 pub(crate) mod send_buffer;
 pub(crate) mod sent_buffer;

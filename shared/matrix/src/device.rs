@@ -3,10 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex as StdMutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex as StdMutex},
 };
 
-use messenger_core::id::MatrixUserId;
+use messenger_core::{id::MatrixUserId, lock};
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
@@ -30,7 +30,7 @@ pub(crate) struct Readers(Arc<StdMutex<HashMap<MatrixUserId, Device>>>);
 
 impl Readers {
     pub(crate) fn of(&self, user: &MatrixUserId) -> Device {
-        let mut devices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut devices = lock(&self.0);
         // A dropped token costs one login.
         if devices.len() >= MEMBERS_MAX && !devices.contains_key(user) {
             devices.clear();

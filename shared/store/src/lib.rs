@@ -8,7 +8,6 @@ mod external;
 mod feed;
 mod listener;
 mod local_appends;
-mod lock;
 mod maintenance;
 mod messages;
 mod migrate;

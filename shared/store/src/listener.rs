@@ -6,11 +6,15 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt as _, stream, stream::BoxStream};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use messenger_core::{
     ephemeral::EphemeralEvent,
     id::{HubUserId, Position},
     live::ephemeral_channel::EphemeralChannel,
+    lock,
     port::UserWatcher,
 };
 use tokio::{
@@ -19,8 +23,6 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_postgres::{AsyncMessage, Config, NoTls, Notification};
-
-use crate::lock::lock;
 
 /// Delay before a connection is opened again.
 const RECONNECT_DELAY: Duration = Duration::from_millis(500);

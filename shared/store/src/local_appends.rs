@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use messenger_core::{event::Event, id::Position};
+use messenger_core::{event::Event, id::Position, lock};
 
-use crate::{listener::PgListener, lock::lock};
+use crate::listener::PgListener;
 
 /// Maximum number of buffered events; a reader that is further behind reads the event log.
 const BUFFER_MAX: usize = 4096;

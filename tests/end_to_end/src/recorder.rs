@@ -6,7 +6,8 @@ use std::{
 };
 
 use futures::StreamExt as _;
-use messenger_testkit::{lock, sse::Decoder};
+use messenger_core::lock;
+use messenger_testkit::sse::Decoder;
 use reqwest::Method;
 use serde_json::Value;
 use tokio::task::JoinHandle;

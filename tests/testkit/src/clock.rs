@@ -6,9 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use messenger_core::port::Clock;
-
-use crate::lock;
+use messenger_core::{lock, port::Clock};
 
 /// The time at which tests begin: 2026-01-01T06:00:00Z.
 pub(crate) const START: Timestamp = Timestamp::constant(1_767_247_200, 0);

@@ -5,9 +5,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use messenger_core::lock;
 use tokio::sync::watch;
-
-use crate::lock;
 
 /// The number of steps that a process may still make. Once they are used up, no call of the process returns.
 #[derive(Clone)]

@@ -16,12 +16,13 @@ use std::{
 use jiff::Timestamp;
 use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
+    lock,
     receipt::Receipt,
     room::NewRoom,
 };
 use serde_json::Value;
 
-use crate::{clock::START, fault::FaultInjector, lock};
+use crate::{clock::START, fault::FaultInjector};
 
 /// The bot of the default settings.
 const BOT: &str = "@messenger:hub.local";

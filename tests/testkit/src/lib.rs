@@ -23,12 +23,5 @@ pub use memory::{Memory, messages::Summary};
 pub use messenger::{MessengerBuilder, Running, TestMessenger, messenger};
 pub use vault::TransparentVault;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 /// The result of a contract test.
 pub type ContractResult = messenger_core::Result<()>;
-
-/// Locks a mutex, also after a test panicked while it held the lock.
-pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -29,11 +29,12 @@ use messenger_core::{
     event::Event,
     id::HubUserId,
     live::ephemeral_channel::EphemeralChannel,
+    lock,
     port::UserWatcher,
 };
 use tokio::sync::Notify;
 
-use crate::{MemoryHomeserver, TestClock, clock::START, fault::FaultInjector, lock};
+use crate::{MemoryHomeserver, TestClock, clock::START, fault::FaultInjector};
 
 /// All ports of the store. Clones share the state, as the processes of one installation share a database.
 ///

@@ -9,15 +9,13 @@ mod state;
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use state::{Connection, State};
-
-pub(crate) use state::ConnectionId;
 use tokio::sync::watch;
 
 use crate::{
@@ -27,9 +25,14 @@ use crate::{
         event::{Audience, Event},
         id::Position,
     },
-    live::send_buffer::{End, SendBuffer},
+    live::{
+        lock::lock,
+        send_buffer::{End, SendBuffer},
+    },
     port::{Clock, EphemeralBus, Feed},
 };
+
+pub(crate) use state::ConnectionId;
 
 /// The most events that are read at once.
 const PAGE: i64 = 1000;
@@ -263,6 +266,6 @@ impl Broker {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds the lock; if it did, the state would still be consistent.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }

@@ -7,7 +7,7 @@
 use std::{
     collections::{HashMap, HashSet},
     iter,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use crate::{
         id::{EventId, RoomId},
         room_event::RoomEvent,
     },
-    live::cache::Cache,
+    live::{cache::Cache, lock::lock},
 };
 
 /// The time for which an ingested message is remembered.
@@ -159,7 +159,7 @@ impl Echoes {
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<RoomId, Vec<PendingEcho>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }
 

@@ -3,11 +3,13 @@
 use std::{
     collections::VecDeque,
     mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     task::{Context, Poll, Waker},
 };
 
 use bytes::{Bytes, BytesMut};
+
+use crate::live::lock::lock;
 
 /// The most bytes that may wait for one reader. A slower reader is disconnected and resumes from its cursor.
 const WAITING_MAX: usize = 512 << 10;
@@ -97,7 +99,7 @@ impl SendBuffer {
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

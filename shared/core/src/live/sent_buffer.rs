@@ -1,12 +1,12 @@
 //! Buffers sent notifications whose status may not be stored yet.
 
-use std::{
-    mem,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{mem, sync::Mutex, time::Duration};
 
-use crate::{domain::id::NotificationId, live::cache::Cache, port::Delivered};
+use crate::{
+    domain::id::NotificationId,
+    live::{cache::Cache, lock::lock},
+    port::Delivered,
+};
 
 /// The time for which a sent notification is remembered. Longer than it takes to store its status.
 const SENT_FOR: Duration = Duration::from_secs(10);
@@ -25,14 +25,14 @@ impl SentBuffer {
     /// Adds a notification. Returns `true` if it is the first of a batch.
     pub(crate) fn put(&self, delivered: Delivered) -> bool {
         self.recent.put(delivered.id, delivered.clone());
-        let mut unstored = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unstored = lock(&self.unstored);
         unstored.push(delivered);
         unstored.len() == 1
     }
 
     /// Removes and returns the current batch.
     pub(crate) fn take(&self) -> Vec<Delivered> {
-        mem::take(&mut *self.unstored.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut *lock(&self.unstored))
     }
 
     /// Returns the result of a notification that was sent recently.

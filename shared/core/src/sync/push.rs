@@ -15,7 +15,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -30,7 +30,7 @@ use crate::{
         matrix_ids::MatrixIds,
         room_event::RoomEvent,
     },
-    live::cache::Cache,
+    live::{cache::Cache, lock::lock},
     port::{self, Ports},
     sync::{catch_up::CatchUp, ingest::Ingest},
 };
@@ -127,7 +127,7 @@ impl Pushes {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -4,11 +4,12 @@ use std::{
     collections::HashMap,
     hash::{BuildHasher as _, Hash, RandomState},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll},
 };
 
 use futures::Stream;
+use messenger_core::lock;
 
 /// The number of locks, over which keys are distributed.
 const SHARDS: usize = 64;
@@ -58,7 +59,7 @@ impl Slots {
         let index = usize::try_from(key % SHARDS as u64).unwrap_or_default();
         // The index is always below the length.
         let shard = self.0.shards.get(index).unwrap_or(&self.0.shards[0]);
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(shard)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The log of a test.
 
+use messenger_core::lock;
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use tracing::{Level, subscriber::DefaultGuard};
@@ -24,7 +25,7 @@ impl Log {
 
     /// Returns all lines so far.
     pub fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = lock(&self.0);
         String::from_utf8(bytes.clone()).expect("the log is UTF-8")
     }
 
@@ -36,7 +37,7 @@ impl Log {
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        lock(&self.0).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
