@@ -11,7 +11,7 @@ use crate::{
     app::{accounts::Accounts, room_registry::RoomRegistry},
     domain::{
         error::{Refusal, Result},
-        id::HubUserId,
+        id::{HubUserId, TenantId},
         matrix_ids::MatrixIds,
         room::{RoomKey, RoomKind, account_refused, check_account},
         user::{Caller, User},
@@ -29,8 +29,8 @@ pub struct Onboarding {
     accounts: Arc<Accounts>,
     registry: Arc<RoomRegistry>,
     ids: Arc<MatrixIds>,
-    /// The users that this process has provisioned.
-    ready: Cache<HubUserId, ()>,
+    /// The users that this process has provisioned, each in a tenant.
+    ready: Cache<(TenantId, HubUserId), ()>,
 }
 
 impl Onboarding {
@@ -61,7 +61,7 @@ impl Onboarding {
     /// Makes the account of a user ready if the worker has not done so yet. The worker marks the user as
     /// provisioned.
     pub(crate) async fn make_one_ready(&self, user: &User) -> Result<()> {
-        if user.provisioned || self.ready.get(user.id()).is_some() {
+        if user.provisioned || self.ready.get(&(user.tenant(), user.id().clone())).is_some() {
             return Ok(());
         }
         // The cached user may be some seconds old.
@@ -92,7 +92,7 @@ impl Onboarding {
             }
             joined => joined?,
         }
-        self.ready.put(user.id().clone(), ());
+        self.ready.put((user.tenant(), user.id().clone()), ());
         Ok(())
     }
 }
