@@ -18,7 +18,6 @@ const FLOORS: [&str; 5] = ["domain", "port", "live", "app", "sync"];
 const TOP: [&str; 2] = ["lib.rs", "messenger.rs"];
 
 /// Returns each import of a higher floor, each circle, and each file on no floor, as `path:line: message`.
-/// Returns nothing while the lowest floor does not exist.
 pub(super) fn violations(sources: &[Source]) -> Vec<String> {
     let rust = sources.iter().filter(|source| source.extension() == "rs");
     let core = rust.filter_map(|source| Some((source.path.strip_prefix(FOLDER)?, source.text.as_str())));
@@ -28,9 +27,6 @@ pub(super) fn violations(sources: &[Source]) -> Vec<String> {
 
 /// Takes the path below `src` and the text of each file.
 fn check(files: &[(&str, &str)]) -> Vec<String> {
-    if !files.iter().any(|(path, _)| floor(path) == Some(0)) {
-        return Vec::new();
-    }
     let outside = files.iter().filter(|(path, _)| floor(path).is_none());
     let outside = outside.map(|(path, _)| {
         format!("{path}:1: the file stands on no floor: move it to one of {}", FLOORS.join(", "))
@@ -162,10 +158,5 @@ mod tests {
         assert_eq!(with(&[child, ("port.rs", parent)]), [""; 0]);
         let user = format!("{parent}fn f(_: Clock) {{}}\n");
         assert_eq!(with(&[child, ("port.rs", &user)]).len(), 1);
-    }
-
-    #[test]
-    fn nothing_is_checked_before_the_lowest_floor_exists() {
-        assert_eq!(check(&[("room.rs", "use crate::user;\n"), ("user.rs", "use crate::room;\n")]), [""; 0]);
     }
 }
