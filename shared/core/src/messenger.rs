@@ -80,7 +80,10 @@ struct Engines {
 }
 
 impl Messenger {
-    /// Builds the engines. Does no I/O. Must be called within a Tokio runtime.
+    /// Builds the engines. Does no I/O.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
     pub fn new(ports: &Ports, settings: MessengerSettings) -> Self {
         let ids = Arc::new(MatrixIds::new(&settings));
         let settings = Arc::new(settings);

@@ -164,7 +164,7 @@ create table room_members (
     tenant_id       bigint not null,
     hub_user_id     text not null references users,
     matrix_room_id  text not null,
-    -- How many messages of the room the member has read: `rooms.message_count - read_count` are unread.
+    -- The number of messages of the room that the member has read: `rooms.message_count - read_count` are unread.
     read_count      bigint not null default 0,
     joined_at       timestamptz not null default clock_timestamp(),
     -- The member's streams do not carry room events up to this position.
