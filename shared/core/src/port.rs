@@ -368,3 +368,60 @@ pub struct Ports {
     pub vault: Arc<dyn Vault>,
     pub clock: Arc<dyn Clock>,
 }
+
+impl Ports {
+    /// Takes the ports of the database from one adapter, and those of the homeserver from another. Only the
+    /// passwords of external access have an adapter of their own.
+    pub fn new<S, H>(
+        store: Arc<S>,
+        homeserver: Arc<H>,
+        external_accounts: Arc<dyn ExternalAccounts>,
+        vault: Arc<dyn Vault>,
+        clock: Arc<dyn Clock>,
+    ) -> Self
+    where
+        S: Users
+            + Rooms
+            + RoomRecords
+            + Memberships
+            + RoomViews
+            + PendingLeaves
+            + ExternalAccess
+            + Notifications
+            + Outbox
+            + Maintenance
+            + Feed
+            + EphemeralBus
+            + Cursors
+            + Messages
+            + Reconciliation
+            + 'static,
+        H: Homeserver + RoomState + Timeline + Files + MembershipCalls + 'static,
+    {
+        Self {
+            users: store.clone(),
+            rooms: store.clone(),
+            room_records: store.clone(),
+            memberships: store.clone(),
+            room_views: store.clone(),
+            pending_leaves: store.clone(),
+            external_access: store.clone(),
+            notifications: store.clone(),
+            outbox: store.clone(),
+            maintenance: store.clone(),
+            feed: store.clone(),
+            ephemeral_bus: store.clone(),
+            cursors: store.clone(),
+            messages: store.clone(),
+            reconciliation: store,
+            room_state: homeserver.clone(),
+            timeline: homeserver.clone(),
+            files: homeserver.clone(),
+            membership_calls: homeserver.clone(),
+            homeserver,
+            external_accounts,
+            vault,
+            clock,
+        }
+    }
+}

@@ -42,35 +42,11 @@ impl App {
             pool_size: config.database_pool_size,
             connect_wait: config.database_connect_wait,
         })?;
-        let store = Arc::new(store);
         let matrix = Arc::new(Appservice::new(homeserver(&config))?);
         let admin = administrator(&config);
         let passwords = Passwords::new((*matrix).clone(), admin, config.registration_secret.clone());
-        let ports = Ports {
-            users: store.clone(),
-            rooms: store.clone(),
-            room_records: store.clone(),
-            memberships: store.clone(),
-            room_views: store.clone(),
-            pending_leaves: store.clone(),
-            external_access: store.clone(),
-            notifications: store.clone(),
-            outbox: store.clone(),
-            maintenance: store.clone(),
-            feed: store.clone(),
-            ephemeral_bus: store.clone(),
-            cursors: store.clone(),
-            messages: store.clone(),
-            reconciliation: store,
-            timeline: matrix.clone(),
-            files: matrix.clone(),
-            homeserver: matrix.clone(),
-            room_state: matrix.clone(),
-            membership_calls: matrix,
-            external_accounts: Arc::new(passwords),
-            vault: Arc::new(KeyVault::new(&config.secret_key)?),
-            clock: Arc::new(SystemClock),
-        };
+        let vault = Arc::new(KeyVault::new(&config.secret_key)?);
+        let ports = Ports::new(Arc::new(store), matrix, Arc::new(passwords), vault, Arc::new(SystemClock));
         Ok(Self::with(&ports, config))
     }
 

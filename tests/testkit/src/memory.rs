@@ -156,32 +156,14 @@ impl Memory {
 
     /// Returns all ports: this store, with a homeserver and a clock.
     pub fn ports(&self, homeserver: &MemoryHomeserver, clock: &TestClock) -> Ports {
-        let store = Arc::new(self.clone());
-        Ports {
-            users: store.clone(),
-            rooms: store.clone(),
-            room_records: store.clone(),
-            memberships: store.clone(),
-            room_views: store.clone(),
-            pending_leaves: store.clone(),
-            external_access: store.clone(),
-            notifications: store.clone(),
-            outbox: store.clone(),
-            maintenance: store.clone(),
-            feed: store.clone(),
-            ephemeral_bus: store.clone(),
-            cursors: store.clone(),
-            messages: store.clone(),
-            reconciliation: store,
-            homeserver: Arc::new(homeserver.clone()),
-            room_state: Arc::new(homeserver.clone()),
-            timeline: Arc::new(homeserver.clone()),
-            files: Arc::new(homeserver.clone()),
-            membership_calls: Arc::new(homeserver.clone()),
-            external_accounts: Arc::new(homeserver.clone()),
-            vault: Arc::new(crate::TransparentVault),
-            clock: Arc::new(clock.clone()),
-        }
+        let homeserver = Arc::new(homeserver.clone());
+        Ports::new(
+            Arc::new(self.clone()),
+            homeserver.clone(),
+            homeserver,
+            Arc::new(crate::TransparentVault),
+            Arc::new(clock.clone()),
+        )
     }
 
     /// Returns the same store as another process uses it.

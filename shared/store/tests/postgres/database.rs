@@ -42,32 +42,14 @@ impl TestStore {
 
     /// Returns the ports of this store.
     pub(crate) fn ports(&self) -> Ports {
-        let store = self.store.clone();
-        Ports {
-            users: store.clone(),
-            rooms: store.clone(),
-            room_records: store.clone(),
-            memberships: store.clone(),
-            room_views: store.clone(),
-            pending_leaves: store.clone(),
-            external_access: store.clone(),
-            notifications: store.clone(),
-            outbox: store.clone(),
-            maintenance: store.clone(),
-            feed: store.clone(),
-            ephemeral_bus: store.clone(),
-            cursors: store.clone(),
-            messages: store.clone(),
-            reconciliation: store,
-            timeline: Arc::new(MemoryHomeserver::default()),
-            files: Arc::new(MemoryHomeserver::default()),
-            homeserver: Arc::new(MemoryHomeserver::default()),
-            room_state: Arc::new(MemoryHomeserver::default()),
-            membership_calls: Arc::new(MemoryHomeserver::default()),
-            external_accounts: Arc::new(MemoryHomeserver::default()),
-            vault: Arc::new(TransparentVault),
-            clock: Arc::new(TestClock::default()),
-        }
+        let homeserver = Arc::new(MemoryHomeserver::default());
+        Ports::new(
+            self.store.clone(),
+            homeserver.clone(),
+            homeserver,
+            Arc::new(TransparentVault),
+            Arc::new(TestClock::default()),
+        )
     }
 
     fn connect(url: &str) -> PgStore {
