@@ -227,7 +227,7 @@ pub(crate) async fn a_waiting_sync_returns_at_once(fixture: Fixture) -> Result<(
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
     let sent = send_messages(&fixture, &id, 0..1).await?;
-    let events = tokio::time::timeout(Duration::from_secs(10), waiter).await???;
+    let events = tokio::time::timeout(Duration::from_mins(1), waiter).await???;
     assert_eq!(messages(&events), sent);
     Ok(())
 }
