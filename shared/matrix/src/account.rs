@@ -1,6 +1,4 @@
-//! Accounts of users: registration, login and display name.
-
-use std::fmt::Display;
+//! Accounts of users: claim and display name.
 
 use messenger_core::{Result, id::MatrixUserId};
 use reqwest::StatusCode;
@@ -8,16 +6,12 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::json;
 
 use crate::{
-    call::{DEVICE, Http},
+    call::Http,
     error::{Cause, Context},
-    path::Malformed,
 };
 
 /// Most characters of a display name. Synapse refuses longer ones.
 const DISPLAY_NAME_MAX: usize = 256;
-/// The explanations that come with `M_FORBIDDEN` for an account that does not exist: of Synapse, then of
-/// Conduit.
-const NO_ACCOUNT: [&str; 2] = ["has not registered this user", "User does not exist"];
 
 #[derive(Deserialize)]
 struct Profile {
@@ -25,58 +19,18 @@ struct Profile {
     displayname: Option<String>,
 }
 
-/// The response to a login.
-#[derive(Deserialize)]
-pub(crate) struct Login {
-    pub(crate) access_token: String,
-}
-
 impl Http {
-    /// Returns the id of a user of this homeserver.
-    pub(crate) fn user(&self, localpart: impl Display) -> MatrixUserId {
-        MatrixUserId::new(format!("@{localpart}:{}", self.server_name))
-    }
-
-    /// Registers an account with its device. Returns `false` if the account exists; it is not changed then.
-    pub(crate) async fn register(&self, user: &MatrixUserId) -> Result<bool, Cause> {
-        // Synapse creates the device only together with a login.
-        let body = json!({
-            "type": "m.login.application_service",
-            "username": self.localpart(user)?,
-            "device_id": DEVICE,
-            "initial_device_display_name": self.device_name(user),
-            "inhibit_login": false,
-        });
-        match self.post().at("register").body(&body).send_once::<IgnoredAny>().await {
-            Err(cause) if cause.is("M_USER_IN_USE") => Ok(false),
-            result => result.map(|_| true),
+    /// Registers an account, or recognises it as one of this service. Returns `false` if others registered or
+    /// reserved it; nothing is changed then.
+    pub(crate) async fn claim(&self, user: &MatrixUserId) -> Result<bool, Cause> {
+        let is_new = match self.register(user).await {
+            Err(cause) if cause.is_of_another_service() => return Ok(false),
+            registered => registered?,
+        };
+        if !is_new && !self.recognise(user).await? {
+            return Ok(false);
         }
-    }
-
-    /// Logs in with a device. Creates the device if it is missing; otherwise its former token becomes
-    /// invalid.
-    pub(crate) async fn log_in(&self, user: &MatrixUserId, device: &str) -> Result<Login, Cause> {
-        let body = json!({
-            "type": "m.login.application_service",
-            "identifier": { "type": "m.id.user", "user": self.localpart(user)? },
-            "device_id": device,
-            "initial_device_display_name": self.device_name(user),
-        });
-        self.post().at("login").body(&body).send_once().await
-    }
-
-    /// Registers the account, or logs its device in, if `cause` says that it is missing. Returns whether the
-    /// call should be repeated.
-    pub(crate) async fn restore_account(&self, user: &MatrixUserId, cause: &Cause) -> Result<bool, Cause> {
-        let Some(refusal) = cause.refusal() else { return Ok(false) };
-        match refusal.errcode.as_deref() {
-            Some("M_UNKNOWN_DEVICE") => self.log_in(user, DEVICE).await.map(|_| true),
-            Some("M_FORBIDDEN") if NO_ACCOUNT.iter().any(|text| refusal.explanation.contains(text)) => {
-                // Another process may have registered it meanwhile.
-                Ok(self.register(user).await? || self.recognise(user).await?)
-            }
-            _ => Ok(false),
-        }
+        self.store_mark(user).send::<IgnoredAny>().await.map(|_| true)
     }
 
     /// Sets the display name and the push rule of urgent notifications on an account of the service.
@@ -127,16 +81,6 @@ impl Http {
         match profile {
             Err(cause) if cause.is_status(StatusCode::NOT_FOUND) => Ok(None),
             profile => Ok(profile?.displayname),
-        }
-    }
-
-    fn localpart<'u>(&self, user: &'u MatrixUserId) -> Result<&'u str, Malformed> {
-        let parts = user.as_str().strip_prefix('@').and_then(|rest| rest.split_once(':'));
-        match parts {
-            Some((localpart, server)) if !localpart.is_empty() && server == &*self.server_name => {
-                Ok(localpart)
-            }
-            _ => Err(Malformed::new(user.as_str(), "user id of this homeserver")),
         }
     }
 }

@@ -74,7 +74,7 @@ pub(crate) struct Call<'a> {
 }
 
 /// A complete request, which can be sent more than once.
-struct Request<'a> {
+pub(crate) struct Request<'a> {
     method: Method,
     url: String,
     query: Vec<(&'static str, &'a str)>,
@@ -118,7 +118,8 @@ impl Http {
         Call::new(self, Method::DELETE, V3)
     }
 
-    async fn exchange<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Cause> {
+    /// Sends a request. Returns the parsed body of a successful response.
+    pub(crate) async fn exchange<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Cause> {
         let response = self.request(request, |sent| match &request.body {
             Some(body) => sent.header(CONTENT_TYPE, "application/json").body(body.clone()),
             None => sent,
@@ -209,19 +210,6 @@ impl<'a> Call<'a> {
         Self { timeout, ..self }
     }
 
-    /// Sends the call. Restores a missing account or device and sends the call again. Use
-    /// `serde::de::IgnoredAny` for a response of no interest.
-    pub(crate) async fn send<T: DeserializeOwned>(self) -> Result<T, Cause> {
-        let (http, acting_as) = (self.http, self.acting_as);
-        let request = self.finish()?;
-        match (http.exchange(&request).await, acting_as) {
-            (Err(cause), ActingAs::User(user)) if http.restore_account(user, &cause).await? => {
-                http.exchange(&request).await
-            }
-            (result, _) => result,
-        }
-    }
-
     /// Sends the call once: a missing account or device is an error.
     pub(crate) async fn send_once<T: DeserializeOwned>(self) -> Result<T, Cause> {
         let http = self.http;
@@ -260,7 +248,22 @@ impl<'a> Call<'a> {
         Ok(serde_json::from_slice(&http.request(&request, with_body).await?.bytes().await?)?)
     }
 
-    fn finish(self) -> Result<Request<'a>, Cause> {
+    /// Returns the client that sends the call.
+    pub(crate) fn http(&self) -> &'a Http {
+        self.http
+    }
+
+    /// Returns the user for whom the call acts with the device of this service. Returns `None` if it acts
+    /// otherwise.
+    pub(crate) fn user(&self) -> Option<&'a MatrixUserId> {
+        match self.acting_as {
+            ActingAs::User(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// Completes the request.
+    pub(crate) fn finish(self) -> Result<Request<'a>, Cause> {
         let mut query = self.query;
         let authorization = match self.acting_as {
             ActingAs::Service => Some(self.http.service.clone()),

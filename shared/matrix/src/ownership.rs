@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use messenger_core::id::MatrixUserId;
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use tokio::time::sleep;
 
 use crate::{
-    call::{DEVICE, Http},
+    call::{Call, DEVICE, Http},
     error::Cause,
 };
 
@@ -38,19 +38,9 @@ struct Device {
 }
 
 impl Http {
-    /// Registers an account, or recognises it as one of this service. Returns `false` if others registered or
-    /// reserved it; nothing is changed then.
-    pub(crate) async fn claim(&self, user: &MatrixUserId) -> Result<bool, Cause> {
-        let is_new = match self.register(user).await {
-            Err(cause) if cause.is_of_another_service() => return Ok(false),
-            registered => registered?,
-        };
-        if !is_new && !self.recognise(user).await? {
-            return Ok(false);
-        }
-        let mark = Mark { mark: self.mark(user) };
-        let call = self.put().account_data(user, MARK).body(&mark);
-        call.send::<IgnoredAny>().await.map(|_| true)
+    /// Begins the call that stores the mark in the account data.
+    pub(crate) fn store_mark<'a>(&'a self, user: &'a MatrixUserId) -> Call<'a> {
+        self.put().account_data(user, MARK).body(&Mark { mark: self.mark(user) })
     }
 
     /// Returns whether an existing account belongs to this service. Waits up to three seconds for the mark,

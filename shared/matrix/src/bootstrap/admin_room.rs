@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use crate::{
     AdminAccount, Registration,
-    account::Login,
     call::Http,
     error::{Cause, Context, misconfigured},
+    login::Login,
 };
 
 pub(super) const BOOTSTRAPPING: &str = "bootstrapping the homeserver";
