@@ -9,6 +9,7 @@ mod device;
 mod direct;
 mod error;
 mod files;
+mod homeserver;
 mod keyed_lock;
 mod login;
 mod member;

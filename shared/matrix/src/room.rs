@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     Appservice,
     error::{Cause, Context, misconfigured},
+    state::bot_only,
 };
 
 const CREATING: &str = "creating a room";
@@ -163,12 +164,6 @@ impl Appservice {
         }
     }
 
-    /// Removes an alias.
-    pub(crate) async fn release(&self, alias: &str) -> Result<(), Cause> {
-        let call = self.http.delete().at("directory").at("room").at(alias).by(&self.bot);
-        call.send::<IgnoredAny>().await.map(drop)
-    }
-
     /// Adds the state that a room lacks if the homeserver was killed during its creation.
     async fn complete(
         &self,
@@ -214,18 +209,6 @@ impl Appservice {
             "redact": 50,
         })
     }
-}
-
-/// Returns the power levels of state events that only the bot may send, even if members get power. They could
-/// make a room unreadable for this service, or replace it.
-pub(crate) fn bot_only() -> Value {
-    json!({
-        "m.room.encryption": 100,
-        "m.room.history_visibility": 100,
-        "m.room.power_levels": 100,
-        "m.room.server_acl": 100,
-        "m.room.tombstone": 100,
-    })
 }
 
 fn guest_access() -> Value {

@@ -20,7 +20,6 @@ use serde_json::{Map, Value, json, value::RawValue};
 use crate::{
     Appservice,
     error::{Cause, Context},
-    room::bot_only,
     wire::{
         parse_or_skip,
         sync::{Invited, Sync},
@@ -162,6 +161,12 @@ impl RoomState for Appservice {
 }
 
 impl Appservice {
+    /// Removes an alias.
+    pub(crate) async fn release(&self, alias: &str) -> Result<(), Cause> {
+        let call = self.http.delete().at("directory").at("room").at(alias).by(&self.bot);
+        call.send::<IgnoredAny>().await.map(drop)
+    }
+
     /// Returns the content of a state event with an empty key, as the bot reads it. Returns `None` if there
     /// is no such event or if it cannot be parsed.
     async fn content<T: DeserializeOwned>(&self, room: &RoomId, kind: &str) -> Result<Option<T>, Cause> {
@@ -191,6 +196,18 @@ impl Appservice {
 
 fn is_message(event: &RoomEvent) -> bool {
     matches!(event.content, Content::Message(_))
+}
+
+/// Returns the power levels of state events that only the bot may send, even if members get power. They could
+/// make a room unreadable for this service, or replace it.
+pub(crate) fn bot_only() -> Value {
+    json!({
+        "m.room.encryption": 100,
+        "m.room.history_visibility": 100,
+        "m.room.power_levels": 100,
+        "m.room.server_acl": 100,
+        "m.room.tombstone": 100,
+    })
 }
 
 /// Returns power levels with the bot's state events, and with the right of members to invite.

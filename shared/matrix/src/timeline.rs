@@ -17,7 +17,6 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     Appservice,
-    appservice::SentEvent,
     device::Device,
     error::{Context, misconfigured},
     wire::{
@@ -53,6 +52,11 @@ struct PageRequest<'a> {
     from: Option<&'a str>,
     limit: u32,
     filter: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SentEvent {
+    pub(crate) event_id: EventId,
 }
 
 #[async_trait]
