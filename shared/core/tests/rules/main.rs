@@ -23,6 +23,7 @@ mod messages;
 mod naming;
 mod newest_token;
 mod notify;
+mod other_client;
 mod other_client_content;
 mod outage;
 mod poll;
