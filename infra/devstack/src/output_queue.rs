@@ -1,8 +1,10 @@
 //! A queue before an output stream that may be slow, such as a terminal or a pipe. Writers never wait.
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
+
+use crate::lock::{lock, unpoisoned};
 
 /// The most bytes in the queue.
 const BYTES_MAX: usize = 1 << 20;
@@ -73,7 +75,7 @@ impl OutputQueue {
         let is_pending =
             |state: &mut State| state.is_writing || !state.pieces.is_empty() || state.dropped > 0;
         let waited = self.changed.wait_timeout_while(self.lock(), limit, is_pending);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        !unpoisoned(waited).1.timed_out()
     }
 
     /// Takes the next piece. Waits while there is none.
@@ -91,12 +93,12 @@ impl OutputQueue {
                 state.is_writing = true;
                 return notice;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = unpoisoned(self.changed.wait(state));
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

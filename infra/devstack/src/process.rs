@@ -10,7 +10,7 @@ mod lines;
 mod spawner;
 
 use std::process::ExitStatus;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -21,6 +21,7 @@ pub use launch::{Launch, Output};
 pub use lines::{Sink, prefixed, traced};
 pub use rustix::process::Signal;
 
+use crate::lock::{lock, unpoisoned};
 use lines::{LastLines, last_lines_of};
 
 /// A running child. Dropping it kills the process.
@@ -94,7 +95,7 @@ impl Process {
 
     /// Sends a signal to the child and its process group.
     pub fn signal(&self, signal: Signal) {
-        let reaped = self.end.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        let reaped = lock(&self.end.reaped);
         if !*reaped {
             // This fails only if the child has just ended.
             let _ = kill_process_group(self.pid, signal);
@@ -139,7 +140,7 @@ impl End {
     fn reap(&self, pid: Pid, mut child: std::process::Child) -> ExitStatus {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
-        let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reaped = lock(&self.reaped);
         let _ = kill_process_group(pid, Signal::KILL);
         let status = child.wait().unwrap_or_default();
         *reaped = true;
@@ -148,8 +149,8 @@ impl End {
     }
 
     fn wait(&self, grace: Duration) -> bool {
-        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        let reaped = lock(&self.reaped);
         let waited = self.changed.wait_timeout_while(reaped, grace, |reaped| !*reaped);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+        *unpoisoned(waited).0
     }
 }

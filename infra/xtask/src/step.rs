@@ -1,10 +1,10 @@
 //! Progress of one step of a command: an updated line on a terminal, and few lines elsewhere.
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use messenger_devstack::OutputQueue;
 use messenger_devstack::process::Sink;
+use messenger_devstack::{OutputQueue, lock};
 use tokio::task::JoinHandle;
 
 use crate::terminal::Style;
@@ -93,7 +93,7 @@ impl Line {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

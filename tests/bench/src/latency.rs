@@ -1,8 +1,9 @@
 //! Latencies, in histograms with three significant digits.
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use messenger_devstack::lock;
 
 /// The longest latency that a histogram distinguishes: ten minutes, in microseconds.
 const LONGEST: u64 = 600_000_000;
@@ -56,14 +57,14 @@ pub struct SharedLatencies([Mutex<Latencies>; SHARDS]);
 impl SharedLatencies {
     /// Records a latency of the task with this number.
     pub fn record(&self, task: usize, latency: Duration) {
-        self.0[task % SHARDS].lock().unwrap_or_else(PoisonError::into_inner).record(latency);
+        lock(&self.0[task % SHARDS]).record(latency);
     }
 
     /// Removes all latencies and returns them.
     pub fn take(&self) -> Latencies {
         let mut total = Latencies::default();
         for shard in &self.0 {
-            total.add(&std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner)));
+            total.add(&std::mem::take(&mut *lock(shard)));
         }
         total
     }

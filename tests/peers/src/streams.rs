@@ -3,7 +3,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,6 +16,7 @@ use crate::sse::Scanner;
 use crate::target::Target;
 use messenger_bench::http::Connection;
 use messenger_bench::latency::SharedLatencies;
+use messenger_devstack::lock;
 
 /// Events of one publisher that may be on their way.
 const SLOTS: usize = 1 << 14;
@@ -182,10 +183,6 @@ impl Streams {
     pub(crate) async fn close(mut self) {
         self.tasks.shutdown().await;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Client {

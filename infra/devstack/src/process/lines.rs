@@ -3,9 +3,10 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, PipeReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::lock::lock;
 use crate::output_queue::OutputQueue;
 
 /// A function that gets each line of output or of progress.
@@ -54,7 +55,7 @@ pub(super) struct LastLines(Arc<Mutex<VecDeque<String>>>);
 
 impl LastLines {
     fn push(&self, line: &str) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = lock(&self.0);
         if lines.len() == LAST_LINES {
             lines.pop_front();
         }
@@ -62,7 +63,7 @@ impl LastLines {
     }
 
     pub(super) fn text(&self) -> String {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = lock(&self.0);
         lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 }

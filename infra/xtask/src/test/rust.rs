@@ -1,7 +1,8 @@
 //! The Rust tests of the whole workspace.
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
+use messenger_devstack::lock;
 use messenger_devstack::process::{Launch, Output, Process};
 
 use super::{Arguments, Count, Outcome, Servers};
@@ -50,11 +51,11 @@ pub(super) async fn run_and_count(launch: Launch) -> Result<(bool, Count)> {
     let copy = Arc::clone(&total);
     let sink = move |line: &str| {
         println!("{line}");
-        let mut total = copy.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut total = lock(&copy);
         *total = *total + Count::of_line(line);
     };
     let process = Process::spawn(launch.output(Output::Lines(Arc::new(sink))))?;
     let passed = process.ended().await.success();
-    let count = *total.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = *lock(&total);
     Ok((passed, count))
 }
