@@ -1,4 +1,4 @@
-//! Servers for development and tests: PostgreSQL and Matrix homeservers.
+//! Servers for development and tests: PostgreSQL, Matrix homeservers, and the service itself.
 #![doc = include_str!("../README.md")]
 
 pub mod conduit;
@@ -7,7 +7,9 @@ pub mod debian;
 pub mod environment;
 pub mod home;
 pub mod homeserver;
+pub mod local_homeserver;
 mod lock;
+pub mod messenger;
 pub mod node;
 pub mod output_queue;
 pub mod owner;
@@ -21,6 +23,7 @@ pub mod synapse;
 pub use conduit::Conduit;
 pub use database::TestDatabase;
 pub use home::Home;
+pub use local_homeserver::LocalHomeserver;
 pub use lock::lock;
 pub use output_queue::OutputQueue;
 pub use port::free_port;

@@ -73,7 +73,7 @@ pub(crate) async fn run(options: &Http, common: &Common, report: &mut Report) ->
         }
         let (system, stack) = options.deployment.start(common, homeserver).await?;
         if let Some(homeserver) = stack.as_ref().and_then(|stack| stack.homeserver.as_ref()) {
-            report.note(format!("homeserver: {}", homeserver.name));
+            report.note(format!("homeserver: {}", homeserver.name()));
         }
         let mut fixtures = Fixtures::new(&loads, &system, stack.as_ref(), options).await?;
         for endpoint in endpoints {

@@ -1,14 +1,14 @@
 //! The service as it ships: release binaries on a durable PostgreSQL and, where needed, a real homeserver.
-use std::any::Any;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use messenger_devstack::local_homeserver::{self, LocalHomeserver};
+use messenger_devstack::messenger::{self, Configuration, LIVEZ, Programs};
 use messenger_devstack::postgres::{self, Postgres};
 use messenger_devstack::process::{Launch, Output, Process};
 use messenger_devstack::service::Service;
-use messenger_devstack::{Conduit, Home, Synapse, conduit, free_port, synapse};
+use messenger_devstack::{Home, free_port};
 use messenger_matrix::{Registration, registration};
 use tokio_postgres::NoTls;
 use uuid::Uuid;
@@ -16,12 +16,7 @@ use uuid::Uuid;
 use crate::http::Server;
 use crate::system::System;
 
-/// Time limit for the start of a program on a busy machine.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) const SERVER_NAME: &str = "bench.local";
-pub(crate) const BOT: &str = "messenger";
-/// The homeserver's address where there is none: a port on which nothing listens.
-const NO_HOMESERVER: &str = "http://127.0.0.1:9";
 
 /// The running parts of the service; they end with it, and their data are removed.
 pub struct Stack {
@@ -34,12 +29,11 @@ pub struct Stack {
     programs: Programs,
 }
 
-/// A running homeserver: Conduit where `CONDUIT_BIN` names one, otherwise Synapse.
+/// A running homeserver with the address and the token for requests to it.
 pub(crate) struct Homeserver {
-    pub(crate) name: &'static str,
     pub(crate) server: Server,
     pub(crate) as_token: String,
-    _running: Box<dyn Any + Send>,
+    running: LocalHomeserver,
 }
 
 /// A PostgreSQL on which a commit is on the disk before it is acknowledged.
@@ -47,9 +41,6 @@ struct Database {
     postgres: Option<Postgres>,
     directory: PathBuf,
 }
-
-/// The directory of the binaries, and their environment.
-struct Programs(PathBuf, Vec<(&'static str, String)>);
 
 impl Stack {
     /// Starts the router and, with a homeserver, the worker.
@@ -62,48 +53,44 @@ impl Stack {
             url: Some(url.clone()),
             as_token: Uuid::new_v4().to_string(),
             hs_token: Uuid::new_v4().to_string(),
-            bot_localpart: BOT.to_owned(),
+            bot_localpart: messenger::BOT.to_owned(),
             server_name: SERVER_NAME.to_owned(),
         };
         let homeserver = if with_homeserver { Some(Homeserver::start(&registration).await?) } else { None };
-        let homeserver_url =
-            homeserver.as_ref().map(|homeserver| format!("http://{}", homeserver.server.host));
-        let hub_key = "the Hub's secret key of the measurements".to_owned();
-        let service_token = "the service token of the measurements".to_owned();
-        let environment = vec![
-            ("DATABASE_URL", database.url()?),
-            ("HOST", "127.0.0.1".to_owned()),
-            ("PORT", server.address.port().to_string()),
-            ("MATRIX_HOMESERVER_URL", homeserver_url.unwrap_or_else(|| NO_HOMESERVER.to_owned())),
-            ("MATRIX_SERVER_NAME", SERVER_NAME.to_owned()),
-            ("MATRIX_AS_TOKEN", registration.as_token),
-            ("MATRIX_HS_TOKEN", registration.hs_token.clone()),
-            ("MATRIX_BOT_LOCALPART", BOT.to_owned()),
-            ("APPSERVICE_URL", url.clone()),
-            ("SECRET_KEY", "the secret key of the measurements".to_owned()),
-            ("HUB_SECRET_KEY", hub_key.clone()),
-            ("MESSENGER_SERVICE_TOKEN", service_token.clone()),
-            ("LOG_LEVEL", "warn".to_owned()),
+        let configuration = Configuration {
+            host: server.address.ip(),
+            port: server.address.port(),
+            database_url: database.url()?,
+            homeserver_url: homeserver.as_ref().map(|homeserver| homeserver.running.url().to_owned()),
+            server_name: SERVER_NAME.to_owned(),
+            as_token: registration.as_token,
+            hs_token: registration.hs_token,
+            appservice_url: url,
+            registration_secret: None,
+            secret_key: "the secret key of the measurements".to_owned(),
+            hub_secret_key: "the Hub's secret key of the measurements".to_owned(),
+            service_token: "the service token of the measurements".to_owned(),
+            log_level: "warn".to_owned(),
             // One user of a load sends as much in a second as a person in an hour.
-            ("LIMIT_SENDS_PER_USER", "0".to_owned()),
-            ("LIMIT_NEW_USERS_PER_TENANT", "0".to_owned()),
-        ];
-        let programs = Programs(programs.to_owned(), environment);
-        programs.set_up(&["setup", "--skip-homeserver"]).await?;
-        let router = programs.launch("messenger-router");
-        let router = Service::start(router, format!("{url}/livez"), START_TIMEOUT).await?;
+            further: ["LIMIT_SENDS_PER_USER", "LIMIT_NEW_USERS_PER_TENANT"]
+                .map(|limit| (limit.to_owned(), "0".to_owned()))
+                .to_vec(),
+        };
+        let programs = Programs::new(programs, configuration, |_| Output::Kept);
+        programs.set_up(&["--skip-homeserver"]).await?;
+        let router = programs.start_router(LIVEZ).await?;
         let mut worker = None;
         if with_homeserver {
             // The homeserver pushes the bot's account first. If the router did not run yet, Conduit would push
             // nothing for half a minute.
-            programs.set_up(&["setup"]).await?;
-            worker = Some(Process::spawn(programs.launch("messenger-worker"))?);
+            programs.set_up(&[]).await?;
+            worker = Some(programs.start_worker()?);
         }
         let system = System {
             server,
-            service_token,
-            hub_key,
-            hs_token: Some(registration.hs_token),
+            service_token: programs.configuration().service_token.clone(),
+            hub_key: programs.configuration().hub_secret_key.clone(),
+            hs_token: Some(programs.configuration().hs_token.clone()),
             pids: router.process().map(Process::id).into_iter().collect(),
             database_pids: database.pid().into_iter().collect(),
         };
@@ -160,35 +147,19 @@ impl Drop for Database {
 
 impl Homeserver {
     async fn start(registration: &Registration) -> Result<Self> {
-        let directory = data_directory()?.join(format!("homeserver-{}", registration.as_token));
-        let (name, url, running): (_, _, Box<dyn Any + Send>) = if conduit::binary().is_some() {
-            let mut options = conduit::Options::new(directory);
-            SERVER_NAME.clone_into(&mut options.server_name);
-            let conduit = Conduit::start(options).await?;
-            ("Conduit", conduit.url().to_owned(), Box::new(conduit))
-        } else {
-            let mut options = synapse::Options::new(directory);
-            SERVER_NAME.clone_into(&mut options.server_name);
-            options.registrations = vec![registration::yaml(registration)];
-            let synapse = Synapse::start(options).await?;
-            ("Synapse on SQLite", synapse.url().to_owned(), Box::new(synapse))
-        };
-        let as_token = registration.as_token.clone();
-        Ok(Self { name, server: Server::parse(&url)?, as_token, _running: running })
-    }
-}
-
-impl Programs {
-    async fn set_up(&self, arguments: &[&str]) -> Result<()> {
-        let setup = Process::spawn(self.launch("messenger-worker").args(arguments))?;
-        let status = setup.ended().await;
-        ensure!(status.success(), "`messenger-worker setup` failed ({status}):\n{}", setup.last_lines());
-        Ok(())
+        let running = LocalHomeserver::start(local_homeserver::Options {
+            directory: data_directory()?.join(format!("homeserver-{}", registration.as_token)),
+            server_name: SERVER_NAME.to_owned(),
+            registration: registration::yaml(registration),
+            allow_encryption: false,
+        })
+        .await?;
+        Ok(Self { server: Server::parse(running.url())?, as_token: registration.as_token.clone(), running })
     }
 
-    fn launch(&self, program: &str) -> Launch {
-        let launch = Launch::new(program, self.0.join(program)).output(Output::Kept);
-        self.1.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
+    /// Returns the name for reports.
+    pub(crate) fn name(&self) -> &'static str {
+        self.running.name()
     }
 }
 

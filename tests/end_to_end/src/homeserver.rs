@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use messenger_devstack::{Conduit, Synapse, conduit, homeserver::Homeserver, synapse};
+use messenger_devstack::{LocalHomeserver, conduit, local_homeserver};
 use messenger_matrix::{Registration, registration};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -21,7 +21,7 @@ const PASSWORD: &str = "a password of the tests";
 
 /// A homeserver that is registered with the service, or will be: the worker registers the service at Conduit.
 pub struct Server {
-    kind: Kind,
+    running: LocalHomeserver,
     as_token: String,
 }
 
@@ -35,34 +35,17 @@ pub fn is_skipped_on_conduit(reason: &str) -> bool {
     is_skipped
 }
 
-enum Kind {
-    Synapse(Synapse),
-    Conduit(Conduit),
-}
-
 impl Server {
     pub(crate) async fn start(directory: &Path, registered: &Registration) -> Self {
-        let kind = if conduit::binary().is_some() {
-            let mut options = conduit::Options::new(directory.join("conduit"));
-            options.server_name.clone_from(&registered.server_name);
+        let running = LocalHomeserver::start(local_homeserver::Options {
+            directory: directory.to_owned(),
+            server_name: registered.server_name.clone(),
+            registration: registration::yaml(registered),
             // Encrypted rooms are tested, too.
-            options.allow_encryption = true;
-            Kind::Conduit(Conduit::start(options).await.expect("a Conduit"))
-        } else {
-            let mut options = synapse::Options::new(directory.join("synapse"));
-            options.server_name.clone_from(&registered.server_name);
-            options.registrations = vec![registration::yaml(registered)];
-            Kind::Synapse(Synapse::start(options).await.expect("a Synapse"))
-        };
-        Self { kind, as_token: registered.as_token.clone() }
-    }
-
-    /// Returns the secret with which the worker becomes an administrator; `None` on Conduit.
-    pub(crate) fn registration_secret(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Synapse(synapse) => Some(synapse.registration_secret()),
-            Kind::Conduit(_) => None,
-        }
+            allow_encryption: true,
+        });
+        let running = running.await.expect("a homeserver");
+        Self { running, as_token: registered.as_token.clone() }
     }
 
     /// Waits until the homeserver knows the service: the worker registers it at Conduit.
@@ -85,12 +68,12 @@ impl Server {
     /// Logs an ordinary client of a user in. On Conduit the service does so, because only users set passwords
     /// there.
     pub(crate) async fn client(&self, localpart: &str) -> Matrix {
-        let token = match &self.kind {
-            Kind::Synapse(synapse) => {
+        let token = match &self.running {
+            LocalHomeserver::Synapse(synapse) => {
                 synapse.set_password(localpart, PASSWORD).await.expect("a password");
                 synapse.login(localpart, PASSWORD).await.expect("a login")
             }
-            Kind::Conduit(_) => {
+            LocalHomeserver::Conduit(_) => {
                 let user = json!({ "type": "m.login.application_service", "username": localpart });
                 // Fails without an effect if the account exists.
                 self.post_as_appservice("register", &user).await;
@@ -107,11 +90,11 @@ impl Server {
 
     /// Logs an ordinary client in whose account the service did not make.
     pub(crate) async fn foreign_client(&self, localpart: &str) -> Matrix {
-        match &self.kind {
-            Kind::Synapse(synapse) => {
+        match &self.running {
+            LocalHomeserver::Synapse(synapse) => {
                 synapse.register_user(localpart, PASSWORD, false).await.expect("an account");
             }
-            Kind::Conduit(_) => {
+            LocalHomeserver::Conduit(_) => {
                 let user = json!({
                     "type": "m.login.application_service", "username": localpart, "password": PASSWORD,
                     "inhibit_login": true,
@@ -131,21 +114,15 @@ impl Server {
 }
 
 impl Deref for Server {
-    type Target = Homeserver;
+    type Target = LocalHomeserver;
 
-    fn deref(&self) -> &Homeserver {
-        match &self.kind {
-            Kind::Synapse(synapse) => synapse,
-            Kind::Conduit(conduit) => conduit,
-        }
+    fn deref(&self) -> &LocalHomeserver {
+        &self.running
     }
 }
 
 impl DerefMut for Server {
-    fn deref_mut(&mut self) -> &mut Homeserver {
-        match &mut self.kind {
-            Kind::Synapse(synapse) => synapse,
-            Kind::Conduit(conduit) => conduit,
-        }
+    fn deref_mut(&mut self) -> &mut LocalHomeserver {
+        &mut self.running
     }
 }

@@ -1,13 +1,14 @@
 //! The whole service for one test.
 
-use std::{path::PathBuf, time::Duration};
+use std::net::{IpAddr, Ipv4Addr};
 
 use messenger_devstack::{
     Process, TestDatabase,
     database::template,
     environment::setting,
     free_port,
-    process::{Launch, Output},
+    messenger::{self, Configuration, LIVEZ, Programs},
+    process::Output,
     service::Service,
 };
 use messenger_matrix::Registration;
@@ -17,8 +18,6 @@ use uuid::Uuid;
 
 use crate::{Client, First, Matrix, Plan, PushProxy, Server};
 
-/// The longest that a router may take to start on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
 /// The number of log lines that a failed test prints.
 const LOG_LINES: usize = 60;
 const SECRET_KEY: &str = "a secret key of the tests";
@@ -33,11 +32,8 @@ pub struct Stack {
     pub push_proxy: Option<PushProxy>,
     /// The router; it can be killed and started again.
     pub router: Service,
-    url: String,
     worker: Option<Process>,
-    environment: Vec<(String, String)>,
-    server_name: String,
-    database_url: String,
+    programs: Programs,
     _database: Option<TestDatabase>,
     directory: TempDir,
 }
@@ -53,62 +49,57 @@ impl Stack {
         let directory = tempfile::tempdir().expect("a directory");
         let (database, database_url) = database(plan.database_url.clone()).await;
         let port = free_port().expect("a port");
-        let url = format!("http://127.0.0.1:{port}");
+        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let url = messenger::url(host, port);
         let server_name = format!("{}.test", &Uuid::new_v4().simple().to_string()[..12]);
-        let (as_token, hs_token) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
         let push_proxy = if plan.push_proxy { Some(PushProxy::in_front_of(port).await) } else { None };
-        let push_url = push_proxy.as_ref().map_or_else(|| url.clone(), PushProxy::url);
+        let push_url = push_proxy.as_ref().map_or(url, PushProxy::url);
         let registered = Registration {
             id: "messenger".to_owned(),
             url: Some(push_url.clone()),
-            as_token: as_token.clone(),
-            hs_token: hs_token.clone(),
-            bot_localpart: "messenger".to_owned(),
+            as_token: Uuid::new_v4().to_string(),
+            hs_token: Uuid::new_v4().to_string(),
+            bot_localpart: messenger::BOT.to_owned(),
             server_name: server_name.clone(),
         };
         let homeserver =
             if plan.homeserver { Some(Server::start(directory.path(), &registered).await) } else { None };
-        let homeserver_url = homeserver.as_ref().map_or("http://127.0.0.1:9", |server| server.url());
-        let mut environment = [
-            ("DATABASE_URL", database_url.as_str()),
-            // Connecting may take long on a busy machine.
-            ("DATABASE_CONNECT_TIMEOUT_MS", "20000"),
-            ("HOST", "127.0.0.1"),
-            ("PORT", &port.to_string()),
-            ("MATRIX_HOMESERVER_URL", homeserver_url),
-            ("MATRIX_SERVER_NAME", &server_name),
-            ("MATRIX_AS_TOKEN", &as_token),
-            ("MATRIX_HS_TOKEN", &hs_token),
-            ("APPSERVICE_URL", &push_url),
-            ("SECRET_KEY", SECRET_KEY),
-            ("HUB_SECRET_KEY", HUB_SECRET_KEY),
-            ("MESSENGER_SERVICE_TOKEN", SERVICE_TOKEN),
-            ("LOG_LEVEL", "info"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec();
-        if let Some(secret) = homeserver.as_ref().and_then(Server::registration_secret) {
-            environment.push(("MATRIX_REGISTRATION_SECRET".to_owned(), secret.to_owned()));
-        }
-        environment.extend(plan.environment.clone());
+        // Connecting may take long on a busy machine.
+        let patient = ("DATABASE_CONNECT_TIMEOUT_MS".to_owned(), "20000".to_owned());
+        let configuration = Configuration {
+            host,
+            port,
+            database_url,
+            homeserver_url: homeserver.as_ref().map(|server| server.url().to_owned()),
+            server_name,
+            as_token: registered.as_token,
+            hs_token: registered.hs_token,
+            appservice_url: push_url,
+            registration_secret: homeserver
+                .as_ref()
+                .and_then(|server| server.registration_secret())
+                .map(str::to_owned),
+            secret_key: SECRET_KEY.to_owned(),
+            hub_secret_key: HUB_SECRET_KEY.to_owned(),
+            service_token: SERVICE_TOKEN.to_owned(),
+            log_level: "info".to_owned(),
+            further: [vec![patient], plan.environment.clone()].concat(),
+        };
+        let programs = programs(configuration, &directory);
         let early_worker = if plan.first == First::Worker {
-            let worker = spawn_worker(&environment, &directory);
+            let worker = programs.start_worker().expect("a worker");
             homeserver.as_ref().expect("the plan has a homeserver").wait_until_registered().await;
             Some(worker)
         } else {
             None
         };
-        let launch = launch("messenger-router", &environment, &directory);
-        let router = Service::start(launch, format!("{url}/livez"), PATIENCE).await.expect("a router");
+        let router = programs.start_router(LIVEZ).await.expect("a router");
         let mut stack = Self {
             homeserver,
             push_proxy,
             router,
-            url,
             worker: early_worker,
-            environment,
-            server_name,
-            database_url,
+            programs,
             _database: database,
             directory,
         };
@@ -123,7 +114,7 @@ impl Stack {
 
     /// Returns a client of the service.
     pub fn client(&self) -> Client {
-        Client::new(&self.url)
+        Client::new(&self.programs.configuration().url())
     }
 
     /// Returns an ordinary Matrix client, logged in as this user.
@@ -143,23 +134,23 @@ impl Stack {
 
     /// Returns the part of Matrix ids after the colon.
     pub fn server_name(&self) -> &str {
-        &self.server_name
+        &self.programs.configuration().server_name
     }
 
     /// Returns the URL of the service's database.
     pub fn database_url(&self) -> &str {
-        &self.database_url
+        &self.programs.configuration().database_url
     }
 
     /// Starts a worker, which replaces the former one.
     pub fn start_worker(&mut self) {
-        self.worker = Some(spawn_worker(&self.environment, &self.directory));
+        self.worker = Some(self.programs.start_worker().expect("a worker"));
     }
 
     /// Runs a query with a parameter. Returns the first column of the row as text; `None` if there is no row.
     pub async fn query(&self, sql: &str, parameter: &str) -> Option<String> {
         let (client, connection) =
-            tokio_postgres::connect(&self.database_url, tokio_postgres::NoTls).await.expect("the database");
+            tokio_postgres::connect(self.database_url(), tokio_postgres::NoTls).await.expect("the database");
         tokio::spawn(connection);
         client.query_opt(sql, &[&parameter]).await.expect("a response").and_then(|row| row.get(0))
     }
@@ -177,13 +168,7 @@ impl Stack {
     /// Starts another function's binary of the same service on its own port. Returns its address and its
     /// process.
     pub async fn start_function(&self, program: &str) -> (String, Service) {
-        let port = free_port().expect("a port");
-        let url = format!("http://127.0.0.1:{port}");
-        let mut environment = self.environment.clone();
-        environment.push(("PORT".to_owned(), port.to_string()));
-        let launch = launch(program, &environment, &self.directory);
-        let service = Service::start(launch, format!("{url}/livez"), PATIENCE).await.expect("a function");
-        (url, service)
+        self.programs.start_function(program).await.expect("a function")
     }
 }
 
@@ -216,17 +201,9 @@ async fn database(existing: Option<String>) -> (Option<TestDatabase>, String) {
     (Some(database), url)
 }
 
-fn spawn_worker(environment: &[(String, String)], directory: &TempDir) -> Process {
-    Process::spawn(launch("messenger-worker", environment, directory)).expect("a worker")
-}
-
-fn launch(program: &str, environment: &[(String, String)], directory: &TempDir) -> Launch {
+/// Returns the programs, each of which logs to a file of its name.
+fn programs(configuration: Configuration, directory: &TempDir) -> Programs {
     let programs = setting("MESSENGER_BIN_DIR").expect("MESSENGER_BIN_DIR: run `cargo xtask test`");
-    let log = directory.path().join(format!("{program}.log"));
-    environment
-        .iter()
-        .fold(Launch::new(program, PathBuf::from(programs).join(program)), |launch, (name, value)| {
-            launch.env(name, value)
-        })
-        .output(Output::File(log))
+    let logs = directory.path().to_owned();
+    Programs::new(programs, configuration, move |program| Output::File(logs.join(format!("{program}.log"))))
 }

@@ -1,7 +1,8 @@
 //! The application service registration for the own Synapse.
+use messenger_devstack::messenger::BOT;
 use messenger_matrix::{Registration, registration};
 
-use super::settings::{BOT, UpSettings};
+use super::settings::UpSettings;
 
 /// Returns the registration file. It is written at each start, since the address changes with the port.
 pub(super) fn yaml(settings: &UpSettings) -> String {

@@ -1,15 +1,13 @@
 //! The configuration of the service: from the environment, else generated once and stored.
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use messenger_devstack::home::{read_or_create, secret};
+use messenger_devstack::messenger::{self, Configuration};
 
 use super::Arguments;
 use crate::token::DEVELOPMENT_KEY;
-
-/// The localpart of the service's bot.
-pub(super) const BOT: &str = "messenger";
 
 /// The default port of the service.
 pub(super) const PORT: u16 = 8000;
@@ -91,7 +89,7 @@ impl UpSettings {
             hs_token: value_or_stored(environment.matrix_hs_token, &directory.join("MATRIX_HS_TOKEN"))?,
             secret_key: value_or_stored(environment.secret_key, &directory.join("SECRET_KEY"))?,
             appservice_url: filled(environment.appservice_url)
-                .unwrap_or_else(|| address(environment.host, arguments.port)),
+                .unwrap_or_else(|| messenger::url(environment.host, arguments.port)),
             homeserver_url: filled(environment.matrix_homeserver_url),
             database_url: filled(environment.database_url),
             release: arguments.release,
@@ -107,38 +105,33 @@ impl UpSettings {
 
     /// Returns the address of the service, without a slash at the end.
     pub(super) fn url(&self) -> String {
-        address(self.host, self.port)
+        messenger::url(self.host, self.port)
     }
 
-    /// Returns the environment of the service's programs.
-    pub(super) fn environment(
+    /// Returns the configuration of the service. The secret registers administrators at the own Synapse.
+    pub(super) fn configuration(
         &self,
-        database_url: &str,
-        homeserver_url: &str,
-    ) -> Vec<(&'static str, String)> {
-        vec![
-            ("DATABASE_URL", database_url.to_owned()),
-            ("MATRIX_HOMESERVER_URL", homeserver_url.to_owned()),
-            ("MATRIX_SERVER_NAME", self.server_name.clone()),
-            ("MATRIX_AS_TOKEN", self.as_token.clone()),
-            ("MATRIX_HS_TOKEN", self.hs_token.clone()),
-            ("MATRIX_BOT_LOCALPART", BOT.to_owned()),
-            ("APPSERVICE_URL", self.appservice_url.clone()),
-            ("SECRET_KEY", self.secret_key.clone()),
-            ("HUB_SECRET_KEY", self.hub_secret_key.clone()),
-            ("MESSENGER_SERVICE_TOKEN", self.service_token.clone()),
-            ("ENVIRONMENT", "development".to_owned()),
-            ("HOST", self.host.to_string()),
-            ("PORT", self.port.to_string()),
-            ("LOG_LEVEL", self.log_level.clone()),
-        ]
+        database_url: String,
+        homeserver_url: String,
+        registration_secret: Option<String>,
+    ) -> Configuration {
+        Configuration {
+            host: self.host,
+            port: self.port,
+            database_url,
+            homeserver_url: Some(homeserver_url),
+            server_name: self.server_name.clone(),
+            as_token: self.as_token.clone(),
+            hs_token: self.hs_token.clone(),
+            appservice_url: self.appservice_url.clone(),
+            registration_secret,
+            secret_key: self.secret_key.clone(),
+            hub_secret_key: self.hub_secret_key.clone(),
+            service_token: self.service_token.clone(),
+            log_level: self.log_level.clone(),
+            further: vec![("ENVIRONMENT".to_owned(), "development".to_owned())],
+        }
     }
-}
-
-/// Returns the URL of the service on this machine.
-fn address(host: IpAddr, port: u16) -> String {
-    let reachable = if host.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { host };
-    format!("http://{}", SocketAddr::new(reachable, port))
 }
 
 /// Parses `--host`. An empty text is the default.
@@ -205,7 +198,7 @@ mod tests {
             ("localhost", "http://127.0.0.1:8000"),
         ] {
             let arguments = parse(&[&format!("--host={host}")]).unwrap();
-            assert_eq!(address(arguments.environment.host, PORT), url);
+            assert_eq!(messenger::url(arguments.environment.host, PORT), url);
         }
         assert!(parse(&["--host=example.com"]).is_err());
     }
@@ -214,7 +207,8 @@ mod tests {
     fn the_service_runs_for_development_and_listens_on_this_machine_only() {
         let directory = std::env::temp_dir().join(format!("up-settings-{}", std::process::id()));
         let settings = UpSettings::read(&parse(&[]).unwrap(), directory.clone()).unwrap();
-        let environment = settings.environment("postgres://x", "http://y");
+        let environment =
+            settings.configuration("postgres://x".to_owned(), "http://y".to_owned(), None).environment();
         std::fs::remove_dir_all(directory).unwrap();
         for expected in [("ENVIRONMENT", "development"), ("HOST", "127.0.0.1")] {
             let value =

@@ -1,12 +1,12 @@
 //! The servers of a running service. They stop in the reverse order of their start.
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, ensure};
 use messenger_devstack::OutputQueue;
+use messenger_devstack::messenger::{Programs, ROUTER, WORKER};
 use messenger_devstack::port::stored_port;
 use messenger_devstack::postgres::{self, Postgres};
-use messenger_devstack::process::{Launch, Output, Process, Sink, prefixed};
+use messenger_devstack::process::{Output, Process, Sink, prefixed};
 use messenger_devstack::service::Service;
 use messenger_devstack::synapse::{self, Synapse};
 
@@ -81,34 +81,25 @@ impl Stack {
     }
 
     async fn start_service(&mut self, settings: &UpSettings) -> Result<()> {
-        let programs = programs(settings.release).await?;
-        let mut environment =
-            settings.environment(&self.database_url(settings), &self.homeserver_url(settings));
-        if let Some(synapse) = &self.synapse {
-            environment.push(("MATRIX_REGISTRATION_SECRET", synapse.registration_secret().to_owned()));
-        }
-        let launch =
-            |name: &str, program: &str, colour| launch(name, programs.join(program), colour, &environment);
+        let secret = self.synapse.as_ref().map(|synapse| synapse.registration_secret().to_owned());
+        let configuration =
+            settings.configuration(self.database_url(settings), self.homeserver_url(settings), secret);
+        let programs = Programs::new(programs(settings.release).await?, configuration, output);
         let step = Step::begin("Setup");
-        let setup =
-            Process::spawn(launch("setup", "messenger-worker", 33).arg("setup").output(Output::Kept))?;
-        let status = setup.ended().await;
-        if !status.success() {
-            let output = setup.last_lines();
-            if let Some(advice) = schema::advice(&output, settings.database_url.is_none()) {
-                bail!("{advice}\n{output}");
-            }
-            bail!("`messenger-worker setup` failed ({status}):\n{output}");
+        if let Err(error) = programs.set_up(&[]).await {
+            let output = error.to_string();
+            return Err(match schema::advice(&output, settings.database_url.is_none()) {
+                Some(advice) => anyhow!("{advice}\n{output}"),
+                None => error,
+            });
         }
         step.done("database migrated, homeserver ready");
         // The build may have taken minutes.
         port_check::ensure_free(settings.port)?;
         let step = Step::begin("Service");
-        let ready = format!("{}/api/v1/health", settings.url());
-        self.worker = Some(Process::spawn(launch("worker", "messenger-worker", 35))?);
-        self.router = Some(
-            Service::start(launch("router", "messenger-router", 36), ready, Duration::from_secs(30)).await?,
-        );
+        self.worker = Some(programs.start_worker()?);
+        // The example requests of the welcome need more than an open port.
+        self.router = Some(programs.start_router("/api/v1/health").await?);
         step.done(&format!("at {}", settings.url()));
         Ok(())
     }
@@ -161,7 +152,7 @@ async fn unexpected_end(process: Option<&Process>) -> anyhow::Error {
 }
 
 async fn build(release: bool) -> Result<()> {
-    let mut arguments = vec!["build", "--package", "messenger-router", "--package", "messenger-worker"];
+    let mut arguments = vec!["build", "--package", ROUTER, "--package", WORKER];
     if release {
         arguments.push("--release");
     }
@@ -170,8 +161,12 @@ async fn build(release: bool) -> Result<()> {
     Ok(())
 }
 
-fn launch(name: &str, program: PathBuf, colour: u8, environment: &[(&'static str, String)]) -> Launch {
-    let sink = prefixed(name, Style::of_stdout().colour(colour));
-    let launch = Launch::new(name, program).output(Output::Lines(sink));
-    environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
+/// Returns the destination of a program's output: standard output, with a coloured name in front.
+fn output(program: &str) -> Output {
+    let (name, colour) = match program {
+        ROUTER => ("router", 36),
+        WORKER => ("worker", 35),
+        other => (other, 33),
+    };
+    Output::Lines(prefixed(name, Style::of_stdout().colour(colour)))
 }

@@ -1,5 +1,6 @@
 //! Users, rooms, messages and files that loads need, created at first use.
 use anyhow::{Context, Result, bail};
+use messenger_devstack::messenger::BOT;
 use tokio::time::{Duration, Instant, sleep};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use crate::load::Load;
 use crate::options::Http;
 use crate::pgbench::Pgbench;
 use crate::request::{Caller, Credential, Endpoint, Words, bearer};
-use crate::stack::{BOT, Homeserver, SERVER_NAME, Stack, connect};
+use crate::stack::{Homeserver, SERVER_NAME, Stack, connect};
 use crate::system::{System, TEXT};
 
 /// Time limit for a call that creates something: accounts are created after sign-in.
