@@ -4,19 +4,14 @@ use std::{
     io::Write as _,
     ops::{Deref, DerefMut},
     path::Path,
-    time::Duration,
 };
 
 use messenger_devstack::{LocalHomeserver, conduit, local_homeserver};
 use messenger_matrix::{Registration, registration};
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
 
-use crate::room::Matrix;
+use crate::{room::Matrix, waiting::wait_until};
 
-const PAUSE: Duration = Duration::from_millis(50);
-/// The longest that the worker may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
 const PASSWORD: &str = "a password of the tests";
 
 /// A homeserver that is registered with the service, or will be: the worker registers the service at Conduit.
@@ -57,12 +52,7 @@ impl Server {
             let response = http.get(url).query(&[("user_id", bot)]).bearer_auth(&self.as_token).send().await;
             response.is_ok_and(|response| response.status().is_success())
         };
-        let registered = async {
-            while !is_registered().await {
-                sleep(PAUSE).await;
-            }
-        };
-        timeout(PATIENCE, registered).await.expect("the homeserver knows the service");
+        wait_until("the homeserver knows the service", is_registered).await;
     }
 
     /// Logs an ordinary client of a user in. On Conduit the service does so, because only users set passwords

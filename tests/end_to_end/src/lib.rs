@@ -12,6 +12,7 @@ mod push_proxy;
 mod recorder;
 mod room;
 mod stack;
+mod waiting;
 
 pub use client::{Client, EventStream, TestResponse, TestUser};
 pub use homeserver::{Server, is_skipped_on_conduit};
@@ -20,3 +21,4 @@ pub use push_proxy::PushProxy;
 pub use recorder::{StreamRecorder, describe_difference};
 pub use room::{Matrix, encoded};
 pub use stack::Stack;
+pub use waiting::{eventually, wait_until};

@@ -7,7 +7,7 @@ use messenger_core::{
     port::ExternalAccess,
 };
 use messenger_store::{PgStore, StoreConfig};
-use messenger_tests::{Plan, Stack};
+use messenger_tests::{Plan, Stack, wait_until};
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -56,11 +56,8 @@ async fn a_password_works_in_other_clients_until_it_is_withdrawn() {
 
     store.disable(tenant, &user).await.expect("disabled");
     assert_eq!(anna.get(PATH).await.status, StatusCode::FORBIDDEN);
-    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
-    while is_logged_in(homeserver.url(), &element).await {
-        assert!(tokio::time::Instant::now() < deadline, "the worker logs her devices out");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    wait_until("the worker logs her devices out", async || !is_logged_in(homeserver.url(), &element).await)
+        .await;
     assert!(homeserver.login("_anna", &second).await.is_err());
     let created = anna.post("/api/v1/rooms", &json!({ "name": "and still" })).await;
     assert_eq!(created.status, StatusCode::CREATED, "{}", created.body);

@@ -1,17 +1,12 @@
 //! Identities across several processes and on a real homeserver.
 
-use std::time::Duration;
-
 use messenger_tests::{
     Client, Plan, Stack,
     client::{fetch, in_seconds, token},
+    wait_until,
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
-
-/// The longest that an effect may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Returns a Hub token of Anna's that was issued this many seconds ago.
 fn issued(ago: i64, tenant: i64, role: &str) -> String {
@@ -29,15 +24,6 @@ async fn call(
 ) -> messenger_tests::client::TestResponse {
     let request = client.request(method, path).bearer_auth(token);
     fetch(request.json(&json!({ "name": "x" }))).await
-}
-
-/// Waits until a condition holds.
-async fn wait_until<F: Future<Output = bool>>(mut is_so: impl FnMut() -> F) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "the expected state did not come in time");
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test]
@@ -81,7 +67,7 @@ async fn a_moved_user_loses_the_former_tenant_in_every_process() {
     ] {
         assert!(refused.status.is_client_error(), "{} {}", refused.status, refused.body);
     }
-    wait_until(async || {
+    wait_until("our token is superseded", async || {
         call(&rooms, Method::GET, "/api/v1/rooms", &ours).await.body["code"] == "token_superseded"
     })
     .await;
@@ -111,13 +97,16 @@ async fn a_changed_role_counts_in_every_process() {
     assert_eq!(me(&client, &new).await, "viewer");
     assert_eq!(stream.next_of("role_changed").await["role"], "viewer");
     assert_eq!(me(&client, &old).await, "viewer");
-    wait_until(async || me(&other, &old).await == "viewer").await;
+    wait_until("the role is viewer", async || me(&other, &old).await == "viewer").await;
     // Concurrent tokens lead to the same identity in any order.
     let tokens: Vec<_> = (0..20).map(|n| issued(40 - n, 1, if n == 19 { "user" } else { "admin" })).collect();
     let shown =
         tokens.iter().enumerate().map(|(n, token)| me(if n % 2 == 0 { &client } else { &other }, token));
     futures::future::join_all(shown).await;
-    wait_until(async || me(&client, &old).await == "user" && me(&other, &tokens[0]).await == "user").await;
+    wait_until("the role is user", async || {
+        me(&client, &old).await == "user" && me(&other, &tokens[0]).await == "user"
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -130,7 +119,7 @@ async fn a_foreign_account_is_never_used() {
     let boss = client.user_with_role("boss", "admin", 1);
     let state = async || stack.query("select account_state from users where hub_user_id = $1", "boss").await;
     assert_eq!(boss.get("/api/v1/users/me").await.status, StatusCode::OK);
-    wait_until(async || state().await.as_deref() == Some("taken")).await;
+    wait_until("the account is taken", async || state().await.as_deref() == Some("taken")).await;
     let calls: [(&str, Value); 2] =
         [("/api/v1/rooms", json!({ "name": "x" })), ("/api/v1/rooms/dm/bert", json!({}))];
     for (path, body) in calls {

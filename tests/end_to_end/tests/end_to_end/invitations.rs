@@ -1,25 +1,8 @@
 //! Users who invite and write with other Matrix clients to users who have none.
 
-use std::time::Duration;
-
-use messenger_tests::{Stack, TestUser, encoded};
+use messenger_tests::{Stack, TestUser, encoded, eventually};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
-
-/// The longest that an effect may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "the expected state did not come in time");
-        sleep(Duration::from_millis(100)).await;
-    }
-}
 
 async fn listed(user: &TestUser, of: impl Fn(&Value) -> bool) -> Option<Value> {
     let response = user.get("/api/v1/rooms").await;

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Client, Stack, TestUser, encoded};
+use messenger_tests::{Client, Stack, TestUser, encoded, eventually, wait_until};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
-
-/// The longest that an effect may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Provisions Anna and Bert and creates a room of the two. Returns its id.
 async fn room_of(anna: &TestUser, bert: &TestUser) -> String {
@@ -35,11 +31,8 @@ async fn unread(user: &TestUser, room: &str) -> i64 {
 
 /// Waits until this many messages are unread: the process that lists rooms receives them by push.
 async fn wait_for_unread(user: &TestUser, room: &str, expected: i64) {
-    let deadline = Instant::now() + PATIENCE;
-    while unread(user, room).await != expected {
-        assert!(Instant::now() < deadline, "{expected} messages are unread");
-        sleep(Duration::from_millis(50)).await;
-    }
+    let texts = format!("{expected} messages are unread");
+    wait_until(&texts, async || unread(user, room).await == expected).await;
 }
 
 async fn poll(user: &TestUser) -> String {
@@ -168,15 +161,10 @@ async fn an_urgent_notification_plays_a_sound_in_rooms_of_any_size() {
         let response = client.notify(&body).await;
         assert_eq!(response.status, StatusCode::CREATED, "{}", response.body);
         let path = format!("/api/v1/notifications/{}", response.body["id"]);
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let stored = client.get_as_satellite(&path).await.body;
-            if let Some(event) = stored["matrix_event_id"].as_str() {
-                return event.to_owned();
-            }
-            assert!(Instant::now() < deadline, "{stored}");
-            sleep(Duration::from_millis(100)).await;
-        }
+        eventually(async || {
+            client.get_as_satellite(&path).await.body["matrix_event_id"].as_str().map(str::to_owned)
+        })
+        .await
     };
     let phones = [stack.matrix("anna").await, stack.matrix("bert").await, stack.matrix("carl").await];
     let general = json!({ "target_type": "general" });

@@ -5,26 +5,11 @@ use std::time::Duration;
 use messenger_tests::{
     Matrix, Stack, TestUser,
     client::{TestResponse, fetch},
-    encoded,
+    encoded, eventually,
 };
 use reqwest::{Method, StatusCode, multipart};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
-
-/// The longest that an effect may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Waits until `look` returns a value.
-async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "the expected state did not come in time");
-        sleep(Duration::from_millis(100)).await;
-    }
-}
+use tokio::time::sleep;
 
 async fn rooms(user: &TestUser) -> Vec<Value> {
     user.get("/api/v1/rooms").await.body["rooms"].as_array().expect("a list").clone()

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use messenger_tests::{Client, Plan, Stack, TestUser};
+use messenger_tests::{Client, Plan, Stack, TestUser, wait_until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Encodes a room id as one segment of a path.
 fn segment(id: &Value) -> String {
@@ -376,13 +374,4 @@ async fn a_message_is_unread_until_it_is_read_on_one_device() {
     let unread = device.next_of("unread").await;
     assert_eq!((&unread["room_id"], &unread["unread_count"]), (&id, &json!(0)));
     assert_eq!(shown(bert).await["unread_count"], 0);
-}
-
-/// Waits until a condition holds.
-async fn wait_until(expected: &str, holds: impl AsyncFn() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !holds().await {
-        assert!(tokio::time::Instant::now() < deadline, "not in time: {expected}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
