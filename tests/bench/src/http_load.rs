@@ -5,8 +5,9 @@ mod goals;
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
-use crate::load::{Load, Outcome};
+use crate::load::Load;
 use crate::options::{self, Common, Http};
+use crate::outcome::Outcome;
 use crate::pgbench::{self, Pgbench};
 use crate::report::Report;
 use crate::request::{Caller, Endpoint};

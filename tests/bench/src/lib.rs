@@ -12,6 +12,7 @@ pub mod latency;
 mod load;
 pub mod machine;
 pub mod options;
+mod outcome;
 mod pgbench;
 pub mod report;
 mod request;

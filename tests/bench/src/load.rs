@@ -8,16 +8,18 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::http::{Connection, HttpResponse, Server};
-use crate::latency::Latencies;
+use crate::outcome::Outcome;
 use crate::pgbench;
-use crate::report::Row;
-use crate::request::Requests;
 use crate::stack::connect;
 
 /// The number of the first measured call: numbers have 16 digits and are exact in JSON (below 2⁵³).
 const FIRST: u64 = 1_000_000_000_000_000;
 /// The number of the first call before the measurement.
 const FIRST_UNMEASURED: u64 = 2 * FIRST;
+
+/// The placeholder for the number of the call in a prepared request. It is as long as a number, so that the
+/// `Content-Length` stays right.
+pub(crate) const NUMBER: &str = "~number-of-call~";
 
 /// A call that is repeated.
 #[derive(Clone, Debug)]
@@ -32,19 +34,21 @@ pub(crate) struct Load {
     next: Arc<AtomicU64>,
 }
 
-/// The result of a load.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) latencies: Latencies,
-    pub(crate) errors: u64,
-    pub(crate) seconds: f64,
-    pub(crate) first_error: Option<String>,
-}
+/// The requests of an endpoint, one for each credential.
+#[derive(Clone, Debug)]
+pub(crate) struct Requests(pub(crate) Vec<String>);
 
 /// The connections of one client.
 struct Client {
     connection: Connection,
     database: Option<(tokio_postgres::Client, tokio_postgres::Statement)>,
+}
+
+impl Requests {
+    /// Returns the request of a client. The number has 16 digits.
+    pub(crate) fn of(&self, client: usize, number: u64) -> String {
+        self.0[client % self.0.len()].replace(NUMBER, &number.to_string())
+    }
 }
 
 impl Load {
@@ -116,25 +120,5 @@ impl Load {
         let latency = begin.elapsed();
         ensure!(response.status == self.status, "{}", response.text());
         Ok(latency)
-    }
-}
-
-impl Outcome {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.latencies.add(&other.latencies);
-        self.errors += other.errors;
-        self.seconds += other.seconds;
-        self.first_error = self.first_error.take().or_else(|| other.first_error.clone());
-    }
-
-    pub(crate) fn per_second(&self) -> f64 {
-        if self.seconds > 0.0 { self.latencies.count() as f64 / self.seconds } else { 0.0 }
-    }
-
-    pub(crate) fn row(&self, name: impl Into<String>) -> Row {
-        Row::new(name)
-            .latencies(&self.latencies)
-            .with("per second", self.per_second())
-            .with("errors", self.errors as f64)
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 use uuid::Uuid;
 
-use crate::load::Outcome;
+use crate::outcome::Outcome;
 use crate::stack::{Stack, connect, data_directory};
 
 pub(crate) const NAME: &str = "pgbench, single-row insert";

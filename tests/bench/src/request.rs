@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::http::{Server, segment};
-use crate::load::Load;
-
-/// The placeholder for the number of the call in a prepared request. It is as long as a number, so that the
-/// `Content-Length` stays right.
-const NUMBER: &str = "~number-of-call~";
+use crate::load::{Load, NUMBER, Requests};
 
 /// The values of placeholders.
 pub(crate) type Words = BTreeMap<&'static str, String>;
@@ -63,23 +59,12 @@ pub(crate) enum Caller {
     Device,
 }
 
-/// The requests of an endpoint, one for each credential.
-#[derive(Clone, Debug)]
-pub(crate) struct Requests(Vec<String>);
-
 fn ok() -> u16 {
     200
 }
 
 pub(crate) fn bearer(token: &str) -> Credential {
     ("Authorization", format!("Bearer {token}"))
-}
-
-impl Requests {
-    /// Returns the request of a client. The number has 16 digits.
-    pub(crate) fn of(&self, client: usize, number: u64) -> String {
-        self.0[client % self.0.len()].replace(NUMBER, &number.to_string())
-    }
 }
 
 impl Endpoint {

@@ -12,10 +12,10 @@ use messenger_testkit::sse::{Reader, SseEvent};
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
-use crate::stack::{HUB_SECRET_KEY, SERVICE_TOKEN};
-
 /// The longest that an event may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
+pub(crate) const SERVICE_TOKEN: &str = "the service token of the tests";
 
 /// A client of the service, with or without credentials.
 #[derive(Debug, Clone)]

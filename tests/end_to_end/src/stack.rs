@@ -16,13 +16,14 @@ use messenger_store::{migrate, schema};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Client, First, Matrix, Plan, PushProxy, Server};
+use crate::{
+    Client, First, Matrix, Plan, PushProxy, Server,
+    client::{HUB_SECRET_KEY, SERVICE_TOKEN},
+};
 
 /// The number of log lines that a failed test prints.
 const LOG_LINES: usize = 60;
 const SECRET_KEY: &str = "a secret key of the tests";
-pub(crate) const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
-pub(crate) const SERVICE_TOKEN: &str = "the service token of the tests";
 
 /// The whole service: database, homeserver, router and worker. Dropping it ends all of them.
 pub struct Stack {

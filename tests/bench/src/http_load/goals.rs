@@ -1,6 +1,6 @@
 //! Goals of the endpoints, checked where both sides of a comparison were measured.
 use super::Subject;
-use crate::load::Outcome;
+use crate::outcome::Outcome;
 use crate::pgbench;
 use crate::report::Report;
 
