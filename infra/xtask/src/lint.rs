@@ -1,9 +1,11 @@
 //! `cargo xtask lint`: format, clippy, licences, and the rules of this repository that no compiler checks.
+mod circles;
 mod comments;
 mod deny;
 mod first_line;
 mod floors;
 mod layers;
+mod modules;
 mod retired;
 mod rust;
 mod source;
@@ -32,6 +34,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
         ("comments", report("comments", &comments::violations(&sources))),
         ("retired words", report("retired words", &retired::violations(&sources)?)),
         ("floors", report("floors", &floors::violations(&sources))),
+        ("circles", report("circles", &circles::violations(&sources))),
     ];
     let passed = results.iter().all(|(_, passed)| *passed);
     println!("lint: {}", results.iter().map(summary).collect::<Vec<_>>().join(", "));

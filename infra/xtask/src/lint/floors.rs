@@ -1,14 +1,8 @@
-//! Checks the floors of `shared/core/src`: a file imports from its own floor and from lower ones, and
-//! files do not import one another in a circle.
-mod circles;
-mod imports;
-mod modules;
-
+//! Checks the floors of `shared/core/src`: a file imports from its own floor and from lower ones.
 use std::collections::BTreeMap;
 
+use super::modules::{Modules, Target, edges};
 use super::source::Source;
-use circles::Graph;
-use modules::{Modules, Target};
 
 /// The folder that the rule is about.
 const FOLDER: &str = "shared/core/src/";
@@ -17,7 +11,7 @@ const FLOORS: [&str; 5] = ["domain", "port", "live", "app", "sync"];
 /// Files above all floors.
 const TOP: [&str; 2] = ["lib.rs", "messenger.rs"];
 
-/// Returns each import of a higher floor, each circle, and each file on no floor, as `path:line: message`.
+/// Returns each import of a higher floor and each file on no floor, as `path:line: message`.
 pub(super) fn violations(sources: &[Source]) -> Vec<String> {
     let rust = sources.iter().filter(|source| source.extension() == "rs");
     let core = rust.filter_map(|source| Some((source.path.strip_prefix(FOLDER)?, source.text.as_str())));
@@ -32,8 +26,7 @@ fn check(files: &[(&str, &str)]) -> Vec<String> {
         format!("{path}:1: the file stands on no floor: move it to one of {}", FLOORS.join(", "))
     });
     let modules = Modules::read(files);
-    let targets: Vec<Vec<Target>> = (0..files.len()).map(|from| modules.targets(from)).collect();
-    outside.chain(upward(&modules, &targets)).chain(in_circles(&modules, &targets)).collect()
+    outside.chain(upward(&modules, &modules.all_targets())).collect()
 }
 
 /// Returns the number of the file's floor, counted from below; `None` if it stands on none.
@@ -57,30 +50,6 @@ fn upward(modules: &Modules<'_>, targets: &[Vec<Target>]) -> Vec<String> {
     let message =
         |((lower, line), upper)| format!("{lower}:{line}: {upper} stands on a higher floor ({order})");
     found.into_iter().map(message).collect()
-}
-
-/// Files without code of their own (`mod` and `use` only) do not count, nor do names that are only passed on.
-fn in_circles(modules: &Modules<'_>, targets: &[Vec<Target>]) -> Vec<String> {
-    let has_code = |module: usize| modules.all[module].references.has_code;
-    let mut graph = Graph::new();
-    let mut lines = BTreeMap::new();
-    for (from, target) in edges(targets) {
-        if !target.is_passed_on && has_code(from) && has_code(target.module) {
-            graph.entry(from).or_default().insert(target.module);
-            lines.entry((from, target.module)).or_insert(target.line);
-        }
-    }
-    let message = |circle: Vec<usize>| {
-        let first = circle[0];
-        let line = lines[&(first, *circle.get(1).unwrap_or(&first))];
-        let way: Vec<_> = circle.iter().chain([&first]).map(|module| modules.all[*module].file).collect();
-        format!("{}:{line}: files import one another in a circle: {}", way[0], way.join(" → "))
-    };
-    circles::circles(&graph).into_iter().map(message).collect()
-}
-
-fn edges(targets: &[Vec<Target>]) -> impl Iterator<Item = (usize, &Target)> {
-    targets.iter().enumerate().flat_map(|(from, targets)| targets.iter().map(move |target| (from, target)))
 }
 
 #[cfg(test)]
@@ -137,26 +106,5 @@ mod tests {
             ["util.rs:1: the file stands on no floor: move it to one of domain, port, live, app, sync"];
         assert_eq!(with(&[("util.rs", "")]), expected);
         assert_eq!(with(&[("messenger/build.rs", "")]).len(), 1);
-    }
-
-    #[test]
-    fn a_circle_of_files_is_refused() {
-        let found = with(&[
-            ("app/a.rs", "\nuse super::b;\nfn f() { b::g(); }\n"),
-            ("app/b.rs", "use crate::app::c::h;\npub fn g() { h() }\n"),
-            ("app/c.rs", "pub fn h() { super::a::f() }\n"),
-        ]);
-        let expected =
-            "app/a.rs:2: files import one another in a circle: app/a.rs → app/b.rs → app/c.rs → app/a.rs";
-        assert_eq!(found, [expected]);
-    }
-
-    #[test]
-    fn a_parent_may_pass_on_names_that_it_does_not_use() {
-        let child = ("port/clock.rs", "use super::Now;\npub struct Clock(Now);\n");
-        let parent = "mod clock;\npub use clock::Clock;\npub struct Now;\n";
-        assert_eq!(with(&[child, ("port.rs", parent)]), [""; 0]);
-        let user = format!("{parent}fn f(_: Clock) {{}}\n");
-        assert_eq!(with(&[child, ("port.rs", &user)]).len(), 1);
     }
 }

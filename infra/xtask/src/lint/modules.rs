@@ -1,9 +1,13 @@
 //! The files of a crate as modules, and the way from a path in code to the file that it names.
+mod imports;
+
 use std::collections::{HashMap, HashSet};
 
-use super::imports::{Import, References};
-use crate::lint::rust::{Token, code};
+use super::rust::{Token, code};
+use imports::{Import, References};
 
+/// The files that declare the modules of a crate, without their ending.
+const ROOTS: [&str; 2] = ["lib", "main"];
 /// Keywords before the name of an item.
 const ITEMS: [&str; 7] = ["fn", "struct", "enum", "trait", "type", "const", "static"];
 /// The longest chain of re-exports that is followed.
@@ -12,11 +16,11 @@ const REEXPORTS: usize = 16;
 /// A file of the crate.
 #[derive(Debug)]
 pub(super) struct Module<'a> {
-    /// The path of the file, below `src`.
+    /// The path of the file, below the root of the crate.
     pub(super) file: &'a str,
     /// The path of the module, without `crate`.
     name: Vec<&'a str>,
-    pub(super) references: References<'a>,
+    references: References<'a>,
     items: HashSet<&'a str>,
 }
 
@@ -37,15 +41,30 @@ pub(super) struct Modules<'a> {
 }
 
 impl<'a> Modules<'a> {
-    /// Takes the path below `src` and the text of each file.
+    /// Takes the path below the root of the crate and the text of each file.
     pub(super) fn read(files: &[(&'a str, &'a str)]) -> Self {
         let all: Vec<Module<'_>> = files.iter().map(|(file, text)| Module::read(file, text)).collect();
         let by_name = all.iter().enumerate().map(|(at, module)| (module.name.clone(), at)).collect();
         Self { all, by_name }
     }
 
+    /// Returns the targets of each file.
+    pub(super) fn all_targets(&self) -> Vec<Vec<Target>> {
+        (0..self.all.len()).map(|from| self.targets(from)).collect()
+    }
+
+    /// Returns whether the first module contains the second one.
+    pub(super) fn contains(&self, outer: usize, inner: usize) -> bool {
+        self.all[inner].name.starts_with(&self.all[outer].name)
+    }
+
+    /// Returns whether the file has something else than `mod x;`, `use` and attributes.
+    pub(super) fn has_code(&self, module: usize) -> bool {
+        self.all[module].references.has_code
+    }
+
     /// Returns the other files of the crate that this one refers to.
-    pub(super) fn targets(&self, from: usize) -> Vec<Target> {
+    fn targets(&self, from: usize) -> Vec<Target> {
         let references = &self.all[from].references;
         let imports = references.imports.iter().map(|import| {
             let uses = import.name.and_then(|name| references.identifiers.get(name)).copied();
@@ -123,11 +142,16 @@ impl<'a> Modules<'a> {
     }
 }
 
+/// Returns each reference as the file that makes it and its target.
+pub(super) fn edges(targets: &[Vec<Target>]) -> impl Iterator<Item = (usize, &Target)> {
+    targets.iter().enumerate().flat_map(|(from, targets)| targets.iter().map(move |target| (from, target)))
+}
+
 impl<'a> Module<'a> {
     fn read(file: &'a str, text: &'a str) -> Self {
         let tokens = code(text);
         let stem = file.strip_suffix(".rs").unwrap_or(file);
-        let name = if stem == "lib" { Vec::new() } else { stem.split('/').collect() };
+        let name = if ROOTS.contains(&stem) { Vec::new() } else { stem.split('/').collect() };
         Self { file, name, references: References::read(&tokens), items: items(&tokens) }
     }
 
