@@ -101,6 +101,15 @@ impl Client {
         fetch(self.request(Method::GET, path)).await
     }
 
+    /// Signs users of tenant 1 in and waits until they are provisioned.
+    pub async fn provisioned_users<const N: usize>(&self, ids: [&str; N]) -> [TestUser; N] {
+        let users = ids.map(|id| self.user(id));
+        for user in &users {
+            user.wait_until_provisioned().await;
+        }
+        users
+    }
+
     /// Returns a user of tenant 1.
     pub fn user(&self, id: &str) -> TestUser {
         self.user_of_tenant(id, 1)

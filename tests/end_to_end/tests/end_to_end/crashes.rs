@@ -72,9 +72,7 @@ const BETWEEN_KILLS: usize = 4;
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() {
     let mut stack = Stack::start().await;
-    let (anna, bert) = (stack.client().user("anna"), stack.client().user("bert"));
-    anna.wait_until_provisioned().await;
-    bert.wait_until_provisioned().await;
+    let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = Arc::new(stack.matrix("bert").await);
     let room = element.rooms(1).await.remove(0);
     let recorder = StreamRecorder::start(&anna).await;

@@ -60,10 +60,7 @@ async fn a_member_invites_into_a_room_of_the_service_with_another_client() {
 #[tokio::test]
 async fn an_encrypted_chat_with_a_user_without_a_matrix_client_leads_to_a_plain_one() {
     let stack = Stack::start().await;
-    let client = stack.client();
-    let (anna, bert) = (client.user("anna"), client.user("bert"));
-    anna.wait_until_provisioned().await;
-    bert.wait_until_provisioned().await;
+    let [_, bert] = stack.client().provisioned_users(["anna", "bert"]).await;
     allow(&stack, "anna").await;
     let element = stack.matrix("anna").await;
     // As Element opens a direct chat.

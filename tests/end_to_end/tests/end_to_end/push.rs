@@ -7,7 +7,7 @@ use messenger_core::{
     port::ExternalAccess as _,
 };
 use messenger_store::{PgStore, StoreConfig};
-use messenger_tests::{First, Plan, PushProxy, Stack, TestUser};
+use messenger_tests::{First, Plan, PushProxy, Stack};
 use serde_json::json;
 
 /// The limit of five seconds, with an allowance for a busy machine.
@@ -21,19 +21,10 @@ fn push_proxy(stack: &Stack) -> &PushProxy {
     stack.push_proxy.as_ref().expect("the plan has a push proxy")
 }
 
-/// Signs users in and waits until they are provisioned.
-async fn provisioned_users(stack: &Stack, ids: [&str; 2]) -> [TestUser; 2] {
-    let users = ids.map(|id| stack.client().user(id));
-    for user in &users {
-        user.wait_until_provisioned().await;
-    }
-    users
-}
-
 #[tokio::test]
 async fn a_message_whose_push_was_lost_arrives_before_its_successor() {
     let mut stack = start_with_push_proxy().await;
-    let [anna, _] = provisioned_users(&stack, ["anna", "bert"]).await;
+    let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
     let mut stream = anna.stream(None).await;
@@ -62,7 +53,7 @@ async fn a_message_whose_push_was_lost_arrives_before_its_successor() {
 #[tokio::test]
 async fn a_new_worker_continues_within_seconds_after_a_kill() {
     let mut stack = start_with_push_proxy().await;
-    let [anna, _] = provisioned_users(&stack, ["anna", "bert"]).await;
+    let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
     let mut stream = anna.stream(None).await;
@@ -82,7 +73,7 @@ async fn a_new_worker_continues_within_seconds_after_a_kill() {
 #[tokio::test]
 async fn chats_of_other_clients_are_adopted_within_seconds_without_push() {
     let stack = start_with_push_proxy().await;
-    let [anna, _] = provisioned_users(&stack, ["anna", "bert"]).await;
+    let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let database_url = stack.database_url().to_owned();
     let connect_wait = Duration::from_secs(30);
     let store = PgStore::new(&StoreConfig { database_url, pool_size: 2, connect_wait }).expect("a store");
@@ -111,7 +102,7 @@ async fn chats_of_other_clients_are_adopted_within_seconds_without_push() {
 #[tokio::test]
 async fn a_service_that_starts_after_its_registration_gets_pushes_at_once() {
     let stack = Stack::start_with(Plan { first: First::Worker, ..Plan::default() }).await;
-    provisioned_users(&stack, ["anna", "bert"]).await;
+    stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
     // A Conduit whose push had failed would retry after half a minute at the earliest.

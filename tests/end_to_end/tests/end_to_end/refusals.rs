@@ -42,10 +42,7 @@ async fn history(user: &TestUser, room: &str) -> Vec<String> {
 
 /// Returns Anna, Bert, Anna's other client, and a room that she created with it and that Bert is in.
 async fn in_adopted_room(stack: &Stack) -> (TestUser, TestUser, Matrix, String) {
-    let client = stack.client();
-    let (anna, bert) = (client.user("anna"), client.user("bert"));
-    anna.wait_until_provisioned().await;
-    bert.wait_until_provisioned().await;
+    let [anna, bert] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("anna").await;
     let guest = format!("@bert:{}", stack.server_name());
     let room = json!({ "name": "Umbau", "preset": "private_chat", "room_version": "11", "invite": [guest] });

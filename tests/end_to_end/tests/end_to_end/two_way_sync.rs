@@ -15,10 +15,7 @@ const EACH: usize = 46;
 #[tokio::test]
 async fn every_message_arrives_once_and_in_order_over_outages() {
     let mut stack = Stack::start_with(Plan { push_proxy: true, ..Plan::default() }).await;
-    let client = stack.client();
-    let (anna, bert) = (client.user("anna"), client.user("bert"));
-    anna.wait_until_provisioned().await;
-    bert.wait_until_provisioned().await;
+    let [anna, bert] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
     let (anna_events, bert_events) = (StreamRecorder::start(&anna).await, StreamRecorder::start(&bert).await);
@@ -98,10 +95,7 @@ async fn every_message_arrives_once_and_in_order_over_outages() {
 #[tokio::test]
 async fn edits_reactions_and_redactions_are_published_and_in_the_history() {
     let stack = Stack::start().await;
-    let client = stack.client();
-    let (anna, bert) = (client.user("anna"), client.user("bert"));
-    anna.wait_until_provisioned().await;
-    bert.wait_until_provisioned().await;
+    let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
     let room = element.rooms(1).await.remove(0);
     let mut stream = anna.stream(None).await;
@@ -186,10 +180,7 @@ async fn a_room_of_another_client_is_adopted_with_its_members_and_messages() {
 #[tokio::test]
 async fn a_direct_chat_of_another_client_is_adopted_and_an_encrypted_room_is_not() {
     let stack = Stack::start().await;
-    let client = stack.client();
-    let (anna, bert) = (client.user("anna"), client.user("bert"));
-    anna.wait_until_provisioned().await;
-    bert.wait_until_provisioned().await;
+    let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
     let mut stream = anna.stream(None).await;
     let other = format!("@anna:{}", stack.server_name());
