@@ -5,11 +5,12 @@ create or replace function announce_notification(p_id bigint, p_audience text, p
 language plpgsql as $$
 declare
     its_tenant bigint;
+    its_room   text;
 begin
     update notifications set announced = true, expires_at = null, reason = null
     where id = p_id and not announced
-    returning tenant_id into its_tenant;
+    returning tenant_id, matrix_room_id into its_tenant, its_room;
     if found then
-        perform append_event(its_tenant, p_audience, 'notification', p_payload, p_notification => p_id);
+        perform append_event(its_tenant, p_audience, 'notification', its_room, p_payload, p_notification => p_id);
     end if;
 end $$;

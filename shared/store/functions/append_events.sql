@@ -10,7 +10,7 @@ begin
     with candidate as materialized (
         select distinct on (coalesce(x.key, x.n::text)) x.*
         from jsonb_to_recordset(batch)
-            as x (n integer, tenant_id bigint, audience text, kind text, payload text, key text)
+            as x (n integer, tenant_id bigint, audience text, kind text, room text, payload text, key text)
         order by coalesce(x.key, x.n::text), x.n
     ), new_event as materialized (
         select candidate.*, row_number() over (order by candidate.n) as rank
@@ -19,8 +19,8 @@ begin
     ), keyed as (
         insert into event_keys (key) select key from new_event where key is not null
     )
-    insert into events (position, tenant_id, audience, kind, payload)
-    select base + rank, tenant_id, audience, kind, payload from new_event;
+    insert into events (position, tenant_id, audience, kind, room_id, payload)
+    select base + rank, tenant_id, audience, kind, room, payload from new_event;
     get diagnostics added = row_count;
     if added > 0 then
         update feed_head set position = base + added;

@@ -124,8 +124,8 @@ begin
             on conflict do nothing;
         end if;
         if one.payload is not null then
-            perform append_event(one.tenant_id, format('t%s:r:%s', one.tenant_id, one.room), one.kind, one.payload,
-                                 message, one.change = 'redacted');
+            perform append_event(one.tenant_id, format('t%s:r:%s', one.tenant_id, one.room), one.kind, one.room,
+                                 one.payload, message, one.change = 'redacted');
         end if;
         if is_read then
             perform append_unread(one.tenant_id, one.hub_user, one.room, 0);

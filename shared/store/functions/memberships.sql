@@ -58,6 +58,6 @@ create or replace function append_membership(
 language plpgsql as $$
 begin
     perform append_user_event(
-        p_tenant, p_user, p_kind, json_build_object('room_id', p_room, 'room', p_view),
+        p_tenant, p_user, p_kind, p_room, json_build_object('room_id', p_room, 'room', p_view),
         (select last_event_id from rooms where tenant_id = p_tenant and matrix_room_id = p_room));
 end $$;

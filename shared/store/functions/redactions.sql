@@ -64,7 +64,7 @@ as $$
                        else redacted_payload(kind, payload::jsonb) end
     where about = p_message and tenant_id = p_tenant and kind <> 'message_redacted'
       and case when kind in ('room_joined', 'room_left')
-               then payload::jsonb ->> 'room_id' = p_room and payload::jsonb -> 'room' ->> 'last_message' is not null
+               then room_id = p_room and payload::jsonb -> 'room' ->> 'last_message' is not null
                else audience = format('t%s:r:%s', p_tenant, p_room)
                     and (p_message = p_event or payload::jsonb ->> 'edit_event_id' = p_event) end
 $$;

@@ -38,6 +38,8 @@ create table events (
     audience        text not null,
     kind            text not null,
     notification_id bigint,
+    -- The room that the event is about; null if there is none, or if it is still to be created.
+    room_id         text,
     payload         text not null,
     -- The message or reaction whose content the payload holds: a redaction finds the event by it.
     about           text,

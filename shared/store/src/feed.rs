@@ -7,7 +7,7 @@ use messenger_core::{
     Result,
     error::Failure,
     event::{Audience, Event, Kind, NewEvent, Payload},
-    id::{EventId, NotificationId, Position},
+    id::{EventId, NotificationId, Position, RoomId},
     port::{Feed, Span},
 };
 use serde_json::{Value, json};
@@ -18,13 +18,13 @@ use crate::{PgStore, error::fault};
 const APPEND: &str = "select append_events($1)";
 const SPAN: &str = "select trimmed, position from feed_head";
 const NEXT: &str =
-    "select position, audience, kind, notification_id, payload, about, is_redaction from events
+    "select position, audience, kind, notification_id, room_id, payload, about, is_redaction from events
     where position > $1 order by position limit $2";
 /// Probes the index once for each audience, so that the cost does not depend on the events of others.
-const AFTER: &str = "select position, audience, kind, notification_id, payload, about, is_redaction
+const AFTER: &str = "select position, audience, kind, notification_id, room_id, payload, about, is_redaction
     from (select distinct unnest($1::text[])) as wanted (name)
     cross join lateral (
-        select position, audience, kind, notification_id, payload, about, is_redaction from events
+        select position, audience, kind, notification_id, room_id, payload, about, is_redaction from events
         where (audience, position) > (wanted.name, $2) and audience <= wanted.name
         order by audience, position limit $3
     ) found
@@ -72,6 +72,7 @@ fn wire(n: usize, event: &NewEvent) -> Value {
         "tenant_id": event.audience.tenant(),
         "audience": event.audience.to_string(),
         "kind": event.kind.as_str(),
+        "room": event.room,
         "payload": event.payload.as_str(),
         "key": event.key,
     })
@@ -86,8 +87,9 @@ fn event(row: &Row) -> Result<Event> {
         audience: Audience::parse(audience).ok_or_else(|| unknown("audience"))?,
         kind: Kind::parse(kind).ok_or_else(|| unknown("kind"))?,
         notification: row.get::<_, Option<i64>>(3).map(NotificationId),
-        payload: Payload::stored(row.get(4)),
-        about: row.get::<_, Option<String>>(5).map(EventId::new),
-        is_redaction: row.get(6),
+        room: row.get::<_, Option<String>>(4).map(RoomId::new),
+        payload: Payload::stored(row.get(5)),
+        about: row.get::<_, Option<String>>(6).map(EventId::new),
+        is_redaction: row.get(7),
     })
 }

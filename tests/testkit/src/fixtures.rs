@@ -102,7 +102,11 @@ pub fn payload(fields: &Value) -> Payload {
 
 /// A `new_message` event for an audience.
 pub fn event(audience: Audience, body: &str) -> NewEvent {
-    NewEvent { audience, kind: Kind::NewMessage, payload: payload(&json!({ "body": body })), key: None }
+    let room = match &audience {
+        Audience::Room(_, room) => Some(room.clone()),
+        _ => None,
+    };
+    NewEvent { audience, kind: Kind::NewMessage, room, payload: payload(&json!({ "body": body })), key: None }
 }
 
 /// An event of the tenant with this Matrix event id: appended again, it is the same event.

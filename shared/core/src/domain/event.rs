@@ -7,7 +7,6 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::domain::{
     error::Result,
@@ -128,6 +127,8 @@ pub struct NewEvent {
     pub audience: Audience,
     /// Its kind.
     pub kind: Kind,
+    /// The room that it is about; `None` if it is about no room, or if the room is still to be created.
+    pub room: Option<RoomId>,
     /// Its fields beside `type`, as a JSON object.
     pub payload: Payload,
     /// The Matrix event id by which a repeated event is recognised; `None` if the event cannot be repeated.
@@ -146,6 +147,8 @@ pub struct Event {
     /// The notification that it announces. The payload has no notification id, because that is assigned when
     /// the notification is stored.
     pub notification: Option<NotificationId>,
+    /// The room that it is about; `None` if it is about no room, or if the room is still to be created.
+    pub room: Option<RoomId>,
     /// Its fields beside `type`, as a JSON object.
     pub payload: Payload,
     /// The message or reaction whose content the payload holds; `None` for a notification, whose text belongs
@@ -244,13 +247,9 @@ impl Event {
     }
 
     fn membership(&self) -> Option<Membership> {
-        let room = || {
-            let fields: Value = serde_json::from_str(self.payload.as_str()).ok()?;
-            Some(RoomId::new(fields.get("room_id")?.as_str()?))
-        };
         match self.kind {
-            Kind::RoomJoined => room().map(Membership::Joined),
-            Kind::RoomLeft => room().map(Membership::Left),
+            Kind::RoomJoined => self.room.clone().map(Membership::Joined),
+            Kind::RoomLeft => self.room.clone().map(Membership::Left),
             Kind::AccessWithdrawn | Kind::RoleChanged => Some(Membership::Withdrawn),
             _ => None,
         }

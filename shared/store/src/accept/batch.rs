@@ -195,12 +195,13 @@ impl Stored {
             (0..entries.len()).filter(|n| !self.is_held(*n) && self.known(*n).is_none()).collect();
         let first = self.ends_at - i64::try_from(announced.len()).unwrap_or_default() + 1;
         let events = announced.into_iter().zip(first..).map(|(n, position)| {
-            let NewNotification { draft, satellite, payload, .. } = entries[n];
+            let NewNotification { draft, satellite, room, payload, .. } = entries[n];
             Event {
                 position: Position(position),
                 audience: draft.audience(satellite.tenant),
                 kind: Kind::Notification,
                 notification: Some(NotificationId(self.ids[n])),
+                room: room.clone(),
                 payload: payload.clone(),
                 about: None,
                 is_redaction: false,

@@ -34,7 +34,7 @@ fn audiences() -> Vec<Audience> {
 fn event(writer: usize, n: usize) -> NewEvent {
     let audience = audiences().swap_remove((writer + n) % 4);
     let payload = Payload::of(&json!({ "writer": writer, "n": n })).expect("an object");
-    NewEvent { audience, kind: Kind::NewMessage, payload, key: None }
+    NewEvent { audience, kind: Kind::NewMessage, room: None, payload, key: None }
 }
 
 /// Appends in batches.

@@ -6,13 +6,18 @@ use messenger_core::{
     Result,
     event::{Audience, Kind, NewEvent},
     id::{EventId, Position},
+    notification::NewNotification,
     port::Span,
+    user::{Identity, Role},
 };
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{Store, concurrently};
-use crate::fixtures::{self, TENANT, event, keyed};
+use super::{
+    Store, concurrently,
+    messages::{message, with_members},
+};
+use crate::fixtures::{self, TENANT, draft, event, identity, keyed, new_notification, room, user};
 
 const ALL: Audience = Audience::Tenant(TENANT);
 const BEGIN: Position = Position(0);
@@ -114,7 +119,7 @@ pub async fn a_key_appended_concurrently_is_one_event(store: &dyn Store) -> Resu
 /// `after` and `next` return the events behind the cursor, oldest first, up to the limit.
 pub async fn after_and_next_return_the_events_behind_the_cursor(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
-    let other = Audience::User(TENANT, fixtures::user("other"));
+    let other = Audience::User(TENANT, user("other"));
     for n in 0..5 {
         feed.append(&[event(ALL, &n.to_string()), event(other.clone(), "not mine")]).await?;
     }
@@ -164,7 +169,7 @@ pub async fn no_position_appears_behind_a_reader(store: &dyn Store) -> Result<()
         async move {
             for n in 0..EACH {
                 if writer % 2 == 0 {
-                    ports.notifications.accept(fixtures::new_notification(fixtures::draft("x"))).await?;
+                    ports.notifications.accept(new_notification(draft("x"))).await?;
                 } else {
                     ports.feed.append(&[event(ALL, &n.to_string())]).await?;
                 }
@@ -200,5 +205,34 @@ pub async fn changed_returns_at_the_timeout(store: &dyn Store) -> Result<()> {
         }
     };
     timeout(Duration::from_mins(1), waits).await.expect("`changed` returns");
+    Ok(())
+}
+
+/// An event names the room that it is about; one about no room, or about one still to be created, names none.
+pub async fn an_event_names_its_room(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
+    ports.messages.ingest(&[message("$1")]).await?;
+    ports.room_views.read(TENANT, &user("bert"), &room("!1")).await?;
+    ports.memberships.remove(TENANT, &room("!1"), &user("bert")).await?;
+    ports.users.sign_in(&Identity { role: Role::Viewer, ..identity("bert") }, "bert").await?;
+    ports.notifications.accept(new_notification(draft("to a new room"))).await?;
+    let to_a_room = NewNotification { room: Some(room("!2")), ..new_notification(draft("to a room")) };
+    ports.notifications.accept(to_a_room).await?;
+    let events = ports.feed.next(BEGIN, 100).await?;
+    let rooms: Vec<_> =
+        events.iter().map(|event| (event.kind, event.room.as_ref().map(|room| room.as_str()))).collect();
+    assert_eq!(
+        rooms,
+        [
+            (Kind::RoomJoined, Some("!1")),
+            (Kind::RoomJoined, Some("!1")),
+            (Kind::NewMessage, Some("!1")),
+            (Kind::Unread, Some("!1")),
+            (Kind::RoomLeft, Some("!1")),
+            (Kind::RoleChanged, None),
+            (Kind::Notification, None),
+            (Kind::Notification, Some("!2")),
+        ]
+    );
     Ok(())
 }

@@ -255,6 +255,7 @@ macro_rules! contract_tests {
             no_position_appears_behind_a_reader,
             changed_returns_when_an_event_is_appended,
             changed_returns_at_the_timeout,
+            an_event_names_its_room,
         }
         $crate::contract_module! { $create, audience:
             an_audience_receives_its_events_and_no_others,

@@ -67,6 +67,7 @@ impl Log {
             audience: new.audience.clone(),
             kind: new.kind,
             notification: about,
+            room: new.room.clone(),
             payload: new.payload.clone(),
             about: None,
             is_redaction: false,

@@ -91,13 +91,17 @@ impl State {
         };
         let payload = payload.serialise().expect("the fields are an object");
         let about = self.conversation.summaries.get(room).and_then(|summary| summary.last_event.clone());
-        let new = NewEvent { audience, kind, payload, key: None };
+        let new = NewEvent { audience, kind, room: Some(room.clone()), payload, key: None };
         self.log.append_about(self.now, &new, about, false);
     }
 
     pub(super) fn publish_to_user(&mut self, tenant: TenantId, user: &HubUserId, payload: &EventPayload<'_>) {
         let audience = Audience::User(tenant, user.clone());
+        let room = match payload {
+            EventPayload::Unread(unread) => Some(unread.room_id.clone()),
+            _ => None,
+        };
         let (kind, payload) = (payload.kind(), payload.serialise().expect("the fields are an object"));
-        self.log.append(self.now, None, &NewEvent { audience, kind, payload, key: None });
+        self.log.append(self.now, None, &NewEvent { audience, kind, room, payload, key: None });
     }
 }

@@ -254,7 +254,7 @@ impl State {
         if let (Some(kind), Some(payload)) = (event.change.kind(), payload) {
             let audience = Audience::Room(tenant, event.room.clone());
             let is_redaction = matches!(event.change, Change::Redacted { .. } | Change::RedactedEdit { .. });
-            let new = NewEvent { audience, kind, payload, key: None };
+            let new = NewEvent { audience, kind, room: Some(event.room.clone()), payload, key: None };
             self.log.append_about(self.now, &new, Some(about), is_redaction);
         }
         if let Some(user) = reader {

@@ -154,6 +154,7 @@ impl State {
             let event = NewEvent {
                 audience: row.draft.audience(tenant),
                 kind: Kind::Notification,
+                room: row.room.clone(),
                 payload: entry.payload,
                 key: None,
             };

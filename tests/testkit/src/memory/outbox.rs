@@ -60,6 +60,7 @@ impl Outbox for Memory {
                 let event = NewEvent {
                     audience: stored.row.draft.audience(stored.row.tenant),
                     kind: Kind::Notification,
+                    room: stored.row.room.clone(),
                     payload: payload.clone(),
                     key: None,
                 };

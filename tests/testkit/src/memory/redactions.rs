@@ -49,7 +49,7 @@ impl Log {
             match event.kind {
                 Kind::MessageRedacted => continue,
                 Kind::RoomJoined | Kind::RoomLeft => {
-                    let is_in_room = event.audience.tenant() == tenant && fields["room_id"] == room.as_str();
+                    let is_in_room = event.audience.tenant() == tenant && event.room.as_ref() == Some(room);
                     let last = fields.get_mut("room").and_then(|room| room.get_mut("last_message"));
                     if let Some(last) = last.filter(|_| is_in_room) {
                         *last = Value::Null;
