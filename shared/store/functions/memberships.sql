@@ -19,7 +19,7 @@ begin
     on conflict do nothing;
     if found then
         perform append_membership(p_tenant, p_user, 'room_joined', p_room, (
-            select room_json(room) from room_views room
+            select snapshot_of(room) from room_views room
             where room.tenant_id = p_tenant and room.hub_user_id = p_user and room.matrix_room_id = p_room));
     elsif exists (select from users where hub_user_id = p_user and tenant_id <> p_tenant) then
         perform leave_room(p_tenant, p_room, p_user);
@@ -30,11 +30,12 @@ end $$;
 create or replace function remove_member(p_tenant bigint, p_room text, p_user text) returns void
 language plpgsql as $$
 declare
-    room json;
+    room room_snapshot;
 begin
     perform from feed_head for update;
-    select room_json(seen) into room from room_views seen
-    where seen.tenant_id = p_tenant and seen.hub_user_id = p_user and seen.matrix_room_id = p_room;
+    room := (
+        select snapshot_of(seen) from room_views seen
+        where seen.tenant_id = p_tenant and seen.hub_user_id = p_user and seen.matrix_room_id = p_room);
     delete from room_members where tenant_id = p_tenant and matrix_room_id = p_room and hub_user_id = p_user;
     if found then
         perform append_membership(p_tenant, p_user, 'room_left', p_room, room);
@@ -51,13 +52,14 @@ begin
     perform pg_notify('work', '');
 end $$;
 
--- Appends `room_joined` or `room_left`. Its payload holds the room's last message, so a redaction of that
--- message must find the event.
+-- Appends `room_joined` or `room_left`. It holds the room's last message, so a redaction of that message must
+-- find the event.
 create or replace function append_membership(
-    p_tenant bigint, p_user text, p_kind text, p_room text, p_view json) returns void
+    p_tenant bigint, p_user text, p_kind text, p_room text, p_snapshot room_snapshot) returns void
 language plpgsql as $$
 begin
     perform append_user_event(
-        p_tenant, p_user, p_kind, p_room, json_build_object('room_id', p_room, 'room', p_view),
-        (select last_event_id from rooms where tenant_id = p_tenant and matrix_room_id = p_room));
+        p_tenant, p_user, p_kind, p_room,
+        (select last_event_id from rooms where tenant_id = p_tenant and matrix_room_id = p_room),
+        p_snapshot => p_snapshot);
 end $$;

@@ -59,12 +59,10 @@ language sql
 set plan_cache_mode = force_generic_plan
 as $$
     update events
-    set payload = case when kind in ('room_joined', 'room_left')
-                       then jsonb_set(payload::jsonb, '{room,last_message}', 'null')::text
-                       else redacted_payload(kind, payload::jsonb) end
-    where about = p_message and tenant_id = p_tenant and kind <> 'message_redacted'
-      and case when kind in ('room_joined', 'room_left')
-               then room_id = p_room and payload::jsonb -> 'room' ->> 'last_message' is not null
-               else audience = format('t%s:r:%s', p_tenant, p_room)
-                    and (p_message = p_event or payload::jsonb ->> 'edit_event_id' = p_event) end
+    set payload = redacted_payload(kind, payload::jsonb)
+    where about = p_message and tenant_id = p_tenant and audience = format('t%s:r:%s', p_tenant, p_room)
+      and kind <> 'message_redacted' and (p_message = p_event or payload::jsonb ->> 'edit_event_id' = p_event);
+    update events
+    set room.last_message = null
+    where about = p_message and tenant_id = p_tenant and room_id = p_room and (room).last_message is not null;
 $$;

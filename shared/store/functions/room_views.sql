@@ -1,5 +1,4 @@
--- Rooms as their members see them: the read model of room lists, and its form in `room_joined` and
--- `room_left`.
+-- Rooms as their members see them: the read model of room lists, and of `room_joined` and `room_left`.
 
 create or replace view room_views as
 select member.tenant_id, member.hub_user_id, room.matrix_room_id,
@@ -27,15 +26,9 @@ cross join lateral (
 ) last
 left join users partner on partner.hub_user_id = other.partner_id and partner.tenant_id = room.tenant_id;
 
--- Returns a room as `GET /rooms` shows it.
-create or replace function room_json(room room_views) returns json
-language sql stable as $$
-    select json_build_object(
-        'matrix_room_id', room.matrix_room_id, 'display_name', room.display_name, 'room_type', room.room_type,
-        'topic', room.topic, 'entity_type', room.entity_type,
-        'entity_id', case when room.entity_id ~ '^(0|-?[1-9][0-9]{0,17})$' then to_json(room.entity_id::bigint)
-                          else to_json(room.entity_id) end,
-        'unread_count', room.unread_count, 'last_message', room.last_message,
-        'last_message_ts', to_char(room.last_message_ts at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-        'encrypted', room.encrypted)
+-- Returns a room as the event log keeps it.
+create or replace function snapshot_of(room room_views) returns room_snapshot
+language sql immutable as $$
+    select room.display_name, room.room_type, room.topic, room.entity_type, room.entity_id, room.last_message_ts,
+           room.unread_count, room.last_message, room.encrypted
 $$;

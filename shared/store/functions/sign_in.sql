@@ -72,9 +72,9 @@ begin
             perform leave_room(member.tenant_id, member.matrix_room_id, p_user)
             from (select tenant_id, matrix_room_id from room_members
                   where hub_user_id = p_user and tenant_id <> p_tenant order by matrix_room_id) member;
-            perform append_user_event(before.tenant_id, p_user, 'access_withdrawn', null, '{}');
+            perform append_user_event(before.tenant_id, p_user, 'access_withdrawn');
         elsif before.role <> p_role then
-            perform append_user_event(p_tenant, p_user, 'role_changed', null, json_build_object('role', p_role));
+            perform append_user_event(p_tenant, p_user, 'role_changed', p_role => p_role);
         end if;
         update users
         set tenant_id = p_tenant, display_name = p_name, role = p_role, search_name = p_search_name,

@@ -32,6 +32,11 @@ create table feed_head (
 ) with (fillfactor = 10);
 insert into feed_head default values;
 
+-- A room as a member saw it when its event was appended.
+create type room_snapshot as (
+    display_name text, room_type text, topic text, entity_type text, entity_id text, last_message_ts timestamptz,
+    unread_count bigint, last_message text, encrypted boolean);
+
 create table events (
     position        bigint not null,
     tenant_id       bigint not null,
@@ -40,7 +45,14 @@ create table events (
     notification_id bigint,
     -- The room that the event is about; null if there is none, or if it is still to be created.
     room_id         text,
-    payload         text not null,
+    -- The fields of the event, as the text of a JSON object; null if they stand in the next three columns.
+    payload         text,
+    -- The number of unread messages that are left (`unread`).
+    unread_count    bigint,
+    -- The new role of the user (`role_changed`).
+    role            text,
+    -- The room (`room_joined`, `room_left`); null if it is not registered.
+    room            room_snapshot,
     -- The message or reaction whose content the payload holds: a redaction finds the event by it.
     about           text,
     -- Processes drop the encoded frames about the same message when they read such an event.

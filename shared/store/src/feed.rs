@@ -1,34 +1,37 @@
 //! The event log, `events` and `feed_head`.
 
+mod row;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use messenger_core::{
     Result,
-    error::Failure,
-    event::{Audience, Event, Kind, NewEvent, Payload},
-    id::{EventId, NotificationId, Position, RoomId},
+    event::{Audience, Event, NewEvent},
+    id::Position,
     port::{Feed, Span},
 };
 use serde_json::{Value, json};
-use tokio_postgres::Row;
 
-use crate::{PgStore, error::fault};
+use crate::PgStore;
+use row::{columns, event};
 
 const APPEND: &str = "select append_events($1)";
 const SPAN: &str = "select trimmed, position from feed_head";
 const NEXT: &str =
-    "select position, audience, kind, notification_id, room_id, payload, about, is_redaction from events
-    where position > $1 order by position limit $2";
+    concat!("select ", columns!(), " from events where position > $1 order by position limit $2");
 /// Probes the index once for each audience, so that the cost does not depend on the events of others.
-const AFTER: &str = "select position, audience, kind, notification_id, room_id, payload, about, is_redaction
-    from (select distinct unnest($1::text[])) as wanted (name)
+const AFTER: &str = concat!(
+    "select ",
+    columns!(),
+    " from (select distinct unnest($1::text[])) as wanted (name)
     cross join lateral (
-        select position, audience, kind, notification_id, room_id, payload, about, is_redaction from events
+        select * from events
         where (audience, position) > (wanted.name, $2) and audience <= wanted.name
         order by audience, position limit $3
     ) found
-    order by position limit $3";
+    order by position limit $3"
+);
 const READING: &str = "reading the event log";
 
 #[async_trait]
@@ -75,21 +78,5 @@ fn wire(n: usize, event: &NewEvent) -> Value {
         "room": event.room,
         "payload": event.payload.as_str(),
         "key": event.key,
-    })
-}
-
-fn event(row: &Row) -> Result<Event> {
-    let unknown = |what: &str| fault(Failure::Broken, READING, format!("unknown {what} in the event log"));
-    let audience: &str = row.get(1);
-    let kind: &str = row.get(2);
-    Ok(Event {
-        position: Position(row.get(0)),
-        audience: Audience::parse(audience).ok_or_else(|| unknown("audience"))?,
-        kind: Kind::parse(kind).ok_or_else(|| unknown("kind"))?,
-        notification: row.get::<_, Option<i64>>(3).map(NotificationId),
-        room: row.get::<_, Option<String>>(4).map(RoomId::new),
-        payload: Payload::stored(row.get(5)),
-        about: row.get::<_, Option<String>>(6).map(EventId::new),
-        is_redaction: row.get(7),
     })
 }

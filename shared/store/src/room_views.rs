@@ -87,12 +87,12 @@ const READING: &str = "reading rooms";
 impl RoomViews for PgStore {
     async fn rooms(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<Room>> {
         let rows = self.database.query(READING, ROOMS, &[&tenant.0, &user.as_str()]).await?;
-        rows.iter().map(room).collect()
+        rows.iter().map(|row| room(row, 0)).collect()
     }
 
     async fn room(&self, tenant: TenantId, user: &HubUserId, id: &RoomId) -> Result<Option<Room>> {
         let row = self.database.query_opt(READING, ROOM, &[&tenant.0, &user.as_str(), &id.as_str()]).await?;
-        row.as_ref().map(room).transpose()
+        row.map(|row| room(&row, 0)).transpose()
     }
 
     async fn directory(&self, tenant: TenantId, user: &HubUserId, search: &Search) -> Result<Vec<Listed>> {
@@ -183,25 +183,26 @@ impl PendingLeaves for PgStore {
 
 /// Reads the columns that [`Room`] and [`Listed`] have in common, and further columns of one of them.
 macro_rules! read {
-    ($type:ident, $row:ident, $($field:ident: $column:literal),+) => {
+    ($type:ident, $row:ident, $first:expr, $($field:ident: $column:literal),+) => {
         Ok($type {
-            matrix_room_id: RoomId::new($row.get::<_, String>(0)),
-            display_name: $row.get(1),
-            room_type: RoomType::parse($row.get(2))
+            matrix_room_id: RoomId::new($row.get::<_, String>($first)),
+            display_name: $row.get($first + 1),
+            room_type: RoomType::parse($row.get($first + 2))
                 .ok_or_else(|| fault(Failure::Broken, READING, "a room has an unknown type"))?,
-            topic: $row.get(3),
-            entity_type: $row.get(4),
-            entity_id: $row.get::<_, Option<&str>>(5).map(EntityId::parse),
-            last_message_ts: $row.get(6),
-            $($field: $row.get($column)),+
+            topic: $row.get($first + 3),
+            entity_type: $row.get($first + 4),
+            entity_id: $row.get::<_, Option<&str>>($first + 5).map(EntityId::parse),
+            last_message_ts: $row.get($first + 6),
+            $($field: $row.get($first + $column)),+
         })
     };
 }
 
-fn room(row: &Row) -> Result<Room> {
-    read!(Room, row, unread_count: 7, last_message: 8, encrypted: 9)
+/// Reads a room from columns of a row, beginning with `first`.
+pub(crate) fn room(row: &Row, first: usize) -> Result<Room> {
+    read!(Room, row, first, unread_count: 7, last_message: 8, encrypted: 9)
 }
 
 fn listed(row: &Row) -> Result<Listed> {
-    read!(Listed, row, joined: 7)
+    read!(Listed, row, 0, joined: 7)
 }

@@ -72,6 +72,7 @@ macro_rules! contract_tests {
             a_change_is_ordered_with_the_messages_of_the_room,
             a_membership_belongs_to_one_user_and_tenant,
             a_moved_user_leaves_the_rooms_of_the_old_tenant,
+            each_event_of_a_user_has_the_payload_of_its_typed_form,
         }
         $crate::contract_module! { $create, messages:
             an_event_is_ingested_once,

@@ -2,11 +2,18 @@
 
 use messenger_core::{
     Ports, Result,
-    event::{Audience, Event, Kind},
+    event::{
+        Audience, Event, Kind,
+        payload::{self, EventPayload, RoleChanged, Unread},
+    },
     id::Position,
+    user::{Identity, Role},
 };
 
-use super::{Store, concurrently};
+use super::{
+    Store, concurrently,
+    messages::{message, with_members},
+};
 use crate::fixtures::{OTHER_TENANT, TENANT, event, identity, room, user};
 
 async fn with_anna(store: &dyn Store) -> Result<Ports> {
@@ -100,9 +107,42 @@ pub async fn a_membership_belongs_to_one_user_and_tenant(store: &dyn Store) -> R
 pub async fn a_moved_user_leaves_the_rooms_of_the_old_tenant(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     ports.memberships.add(TENANT, &room("!1"), &user("anna")).await?;
-    let moved = messenger_core::user::Identity { tenant: OTHER_TENANT, ..identity("anna") };
+    let moved = Identity { tenant: OTHER_TENANT, ..identity("anna") };
     ports.users.sign_in(&moved, "anna").await?;
     assert_eq!(ports.memberships.of(OTHER_TENANT, &user("anna")).await?, []);
     assert_eq!(ports.memberships.of(TENANT, &user("anna")).await?, []);
+    Ok(())
+}
+
+/// An event that the store appends itself has the payload that its typed form serialises to.
+pub async fn each_event_of_a_user_has_the_payload_of_its_typed_form(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
+    let (bert, room_id) = (user("bert"), room("!1"));
+    let view = async || -> Result<_> {
+        Ok(ports.room_views.room(TENANT, &bert, &room_id).await?.expect("he is a member"))
+    };
+    let joined = view().await?;
+    ports.messages.ingest(&["$1", "$2"].map(message)).await?;
+    ports.room_views.read(TENANT, &bert, &room_id).await?;
+    ports.messages.ingest(&[message("$3")]).await?;
+    let left = view().await?;
+    assert!(left.last_message_ts.is_some() && left.unread_count == 1, "{left:?}");
+    ports.memberships.remove(TENANT, &room_id, &bert).await?;
+    let viewer = Identity { role: Role::Viewer, ..identity("bert") };
+    ports.users.sign_in(&viewer, "bert").await?;
+    ports.users.sign_in(&Identity { tenant: OTHER_TENANT, ..viewer }, "bert").await?;
+    let membership = |room| payload::Membership { room_id: &room_id, room: Some(payload::Room::from(room)) };
+    let expected = [
+        EventPayload::RoomJoined(membership(&joined)),
+        EventPayload::Unread(Unread { room_id: &room_id, unread_count: 0 }),
+        EventPayload::RoomLeft(membership(&left)),
+        EventPayload::RoleChanged(RoleChanged { role: Role::Viewer }),
+        EventPayload::AccessWithdrawn {},
+    ];
+    let events = ports.feed.after(Position(0), &[Audience::User(TENANT, bert.clone())], 100).await?;
+    assert_eq!(events.len(), expected.len(), "{events:?}");
+    for (event, expected) in events.iter().zip(&expected) {
+        assert_eq!((event.kind, &event.payload), (expected.kind(), &expected.serialise()?));
+    }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The payload of each kind of live event, as clients get it. No other code knows the JSON of live events.
 //!
-//! PostgreSQL still builds some of them where it appends the event itself.
+//! A payload is serialised when its event is appended. Where a store appends the event itself, it stores the
+//! fields, and serialises them when it reads the event. A redaction removes fields of a stored payload.
 
 use jiff::Timestamp;
 use serde::Serialize;
