@@ -23,6 +23,7 @@ use crate::domain::{
     error::Result,
     event::{Audience, Event, NewEvent, Payload},
     id::{EventId, HubUserId, MatrixUserId, NotificationId, Position, RoomId, TenantId},
+    lease::Lease,
     notification::{AcceptOutcome, LogQuery, NewNotification, Notification},
     room::{Claim, Marks, NewRoom, Profile, RoomKey},
     user::{Account, Identity, Role, User, UserQuery, UserSummary},
@@ -87,13 +88,13 @@ pub trait Users: Send + Sync {
     /// then.
     ///
     /// [`Account::Ours`] is never overwritten. [`Account::Foreign`] makes the account due again after
-    /// `look_again`. Returns `None`, and stores nothing, if the user has another localpart by now.
+    /// `look_again`. The account is lost if the user has another localpart by now.
     async fn record_account(
         &self,
         user: &User,
         account: Account,
         look_again: Duration,
-    ) -> Result<Option<Account>>;
+    ) -> Result<Lease<Account>>;
 
     /// Registers a watcher of changes that any process makes to users. It is dropped with its last `Arc`.
     fn watch(&self, watcher: Arc<dyn UserWatcher>);

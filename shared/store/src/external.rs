@@ -7,6 +7,7 @@ use messenger_core::{
     Result,
     external::{Access, Sealed},
     id::{HubUserId, TenantId},
+    lease::Lease,
     port::ExternalAccess,
     user::User,
 };
@@ -100,19 +101,19 @@ impl ExternalAccess for PgStore {
         Ok(row.map(|row| row.get(0)))
     }
 
-    async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Option<i64>> {
+    async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Lease<i64>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
             [&user.as_str(), &generation, &password.key_id, &password.bytes];
         let row = self.database.query_opt("storing a password", STORE, &parameters).await?;
-        Ok(row.map(|row| row.get(0)))
+        Ok(row.map_or(Lease::Lost, |row| Lease::Held(row.get(0))))
     }
 
-    async fn applied(&self, user: &HubUserId, generation: i64) -> Result<bool> {
-        let changed = self
-            .database
-            .execute("storing that a password is applied", APPLIED, &[&user.as_str(), &generation])
-            .await?;
-        Ok(changed > 0)
+    async fn applied(&self, user: &HubUserId, generation: i64) -> Result<Lease<()>> {
+        let context = "storing that a password is applied";
+        match self.database.execute(context, APPLIED, &[&user.as_str(), &generation]).await? {
+            0 => Ok(Lease::Lost),
+            _ => Ok(Lease::Held(())),
+        }
     }
 
     async fn claim_revocations(&self, lease: Duration, limit: i64) -> Result<Vec<(User, i64)>> {

@@ -7,6 +7,7 @@ use messenger_core::{
     Result,
     error::Failure,
     id::{EventId, HubUserId, RoomId, TenantId},
+    lease::Lease,
     notification::EntityId,
     port::{PendingLeave, PendingLeaves, Read, ReadUpTo, RoomAccess, RoomViews},
     room::{Listed, Room, RoomKey, RoomType, Search},
@@ -167,10 +168,13 @@ impl PendingLeaves for PgStore {
         Ok(rows.iter().map(pending_leave).collect())
     }
 
-    async fn done(&self, pending_leave: &PendingLeave) -> Result<bool> {
+    async fn done(&self, pending_leave: &PendingLeave) -> Result<Lease<()>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
             [&pending_leave.user.as_str(), &pending_leave.room.as_str()];
-        Ok(self.database.execute("storing a completed leave", CANCEL, &parameters).await? > 0)
+        match self.database.execute("storing a completed leave", CANCEL, &parameters).await? {
+            0 => Ok(Lease::Lost),
+            _ => Ok(Lease::Held(())),
+        }
     }
 
     async fn postpone(&self, pending_leave: &PendingLeave) -> Result<()> {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use messenger_core::{
     Result,
     id::{HubUserId, TenantId},
+    lease::Lease,
     name::fold,
     port::{UserWatcher, Users},
     room::{RoomKey, RoomKind},
@@ -183,12 +184,12 @@ impl Users for PgStore {
         user: &User,
         account: Account,
         look_again: Duration,
-    ) -> Result<Option<Account>> {
+    ) -> Result<Lease<Account>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
             [&user.id().as_str(), &user.localpart, &account.as_str(), &seconds(look_again)];
         let row =
             self.database.query_opt("storing the state of an account", RECORD_ACCOUNT, &parameters).await?;
-        Ok(row.map(|row| Account::parse(row.get(0))))
+        Ok(row.map_or(Lease::Lost, |row| Lease::Held(Account::parse(row.get(0)))))
     }
 
     fn watch(&self, watcher: Arc<dyn UserWatcher>) {

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         error::{Error, Result},
         id::{HubUserId, MatrixUserId, TenantId},
+        lease::Lease,
         matrix_ids::MatrixIds,
         room::check_account,
         user::{Account, User},
@@ -55,9 +56,10 @@ impl Accounts {
     /// Claims an account on the homeserver, and stores its owner before the account is used.
     async fn record_account(&self, user: &User, id: &MatrixUserId) -> Result<()> {
         let owner = if self.homeserver.claim_account(id).await? { Account::Ours } else { Account::Foreign };
-        // `None`: the user has another localpart by now, whose account is due.
-        let account = self.users.record_account(user, owner, FOREIGN_RETRY).await?;
-        let account = account.ok_or(Error::Busy { retry_after: Duration::from_secs(1) })?;
+        let Lease::Held(account) = self.users.record_account(user, owner, FOREIGN_RETRY).await? else {
+            // The user has another localpart by now, whose account is due.
+            return Err(Error::Busy { retry_after: Duration::from_secs(1) });
+        };
         if account == Account::Foreign && user.account != Account::Foreign {
             tracing::error!(
                 user = %user.id(),

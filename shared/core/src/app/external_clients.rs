@@ -12,6 +12,7 @@ use crate::{
         error::{Error, Result},
         external::{Access, ExternalClient, Withdrawal},
         id::HubUserId,
+        lease::Lease,
         matrix_ids::MatrixIds,
         room::account_refused,
         settings::MessengerSettings,
@@ -71,14 +72,14 @@ impl ExternalClients {
             let stored = access.password.as_ref().and_then(|sealed| self.vault.open(user.id(), sealed));
             let (password, generation) = match stored {
                 Some(password) if access.applied => return Ok(self.credentials_of(user, password)),
-                Some(password) => (password, Some(access.generation)),
+                Some(password) => (password, Lease::Held(access.generation)),
                 // No password is stored yet, or the key that sealed it is gone.
                 None => self.store_password(user, access.generation).await?,
             };
-            if let Some(generation) = generation {
+            if let Lease::Held(generation) = generation {
                 let set = self.external_accounts.set_password(&self.ids.of(user), &password).await;
                 set.map_err(|error| account_refused(Some(caller), user, error))?;
-                if self.external_access.applied(user.id(), generation).await? {
+                if self.external_access.applied(user.id(), generation).await?.is_held() {
                     return Ok(self.credentials_of(user, password));
                 }
             }
@@ -172,8 +173,8 @@ impl ExternalClients {
         })
     }
 
-    /// Creates and stores a password. Returns `None` as its generation if another call stored one first.
-    async fn store_password(&self, user: &User, generation: i64) -> Result<(String, Option<i64>)> {
+    /// Creates and stores a password. Its generation is lost if another call stored one first.
+    async fn store_password(&self, user: &User, generation: i64) -> Result<(String, Lease<i64>)> {
         let password = self.vault.password()?;
         let sealed = self.vault.seal(user.id(), &password)?;
         let generation = self.external_access.store(user.id(), generation, &sealed).await?;

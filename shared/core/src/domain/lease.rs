@@ -1,9 +1,11 @@
 //! The outcome of an operation that needs a lease.
 
-/// The outcome of an operation that needs a lease.
+/// The outcome of an operation that only the holder of a lease may complete.
+///
+/// A caller that read a state in order to replace it holds it until another caller replaces it first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lease<T> {
-    /// Another worker holds the lease; nothing was written.
+    /// Another caller has taken over, or withdrawn what the caller held; nothing was written.
     Lost,
     /// The caller holds the lease.
     Held(T),
@@ -15,7 +17,7 @@ impl<T> Lease<T> {
         matches!(self, Self::Held(_))
     }
 
-    /// Returns whether another worker holds the lease.
+    /// Returns whether the lease is lost.
     pub fn is_lost(&self) -> bool {
         matches!(self, Self::Lost)
     }

@@ -8,6 +8,7 @@ use crate::domain::{
     error::Result,
     external::{Access, Sealed},
     id::{HubUserId, MatrixUserId, TenantId},
+    lease::Lease,
     user::User,
 };
 
@@ -30,13 +31,13 @@ pub trait ExternalAccess: Send + Sync {
     /// it makes the logout due again. Returns the new generation; `None` if the tenant has no such user.
     async fn disable(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<i64>>;
 
-    /// Stores a new password if the stored generation is `generation`. Returns the new generation. Returns
-    /// `None`, and stores nothing, if another caller changed the access first or the user has none.
-    async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Option<i64>>;
+    /// Stores a new password, and returns its generation. The access is lost if its generation is no longer
+    /// `generation`, because another caller changed it first, or if the user has none.
+    async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Lease<i64>>;
 
-    /// Stores that the homeserver has the password of this generation, and cancels a due logout. Returns
-    /// `false`, and changes nothing, if the stored generation is another one or the user has no access.
-    async fn applied(&self, user: &HubUserId, generation: i64) -> Result<bool>;
+    /// Stores that the homeserver has the password of this generation, and cancels a due logout. The access
+    /// is lost if its generation is another one by now, or if the user has none.
+    async fn applied(&self, user: &HubUserId, generation: i64) -> Result<Lease<()>>;
 
     /// Claims at most `limit` users whose devices are due to be logged out, each with the generation. No
     /// other claim returns them until the lease ends.

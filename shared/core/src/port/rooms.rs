@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::domain::{
     error::Result,
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
+    lease::Lease,
     room::{Listed, Room, RoomKey, Search},
     user::{Role, User},
 };
@@ -102,8 +103,8 @@ pub trait PendingLeaves: Send + Sync {
     /// Claims at most `limit` due pending leaves. No other claim returns them until the lease ends.
     async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<PendingLeave>>;
 
-    /// Deletes a completed leave. Returns `false` if it was cancelled meanwhile.
-    async fn done(&self, pending_leave: &PendingLeave) -> Result<bool>;
+    /// Deletes a completed leave. It is lost if it was cancelled meanwhile.
+    async fn done(&self, pending_leave: &PendingLeave) -> Result<Lease<()>>;
 
     /// Ends the lease after a failure. The leave is due again after a delay that grows with each failure.
     async fn postpone(&self, pending_leave: &PendingLeave) -> Result<()>;

@@ -7,6 +7,7 @@ use messenger_core::{
     Result,
     event::{Audience, Kind},
     id::{HubUserId, Position},
+    lease::Lease,
     port::{Listener, UserWatcher},
     user::{Account, Identity, Role},
 };
@@ -119,12 +120,13 @@ pub async fn role_and_rooms_of_a_user_are_read_together(store: &dyn Store) -> Re
 pub async fn an_account_of_the_service_stays_its_own(store: &dyn Store) -> Result<()> {
     let users = store.ports().users;
     let pending = users.sign_in(&identity("anna"), "anna").await?;
-    assert_eq!(users.record_account(&pending, Account::Foreign, LONG).await?, Some(Account::Foreign));
+    assert_eq!(users.record_account(&pending, Account::Foreign, LONG).await?, Lease::Held(Account::Foreign));
     let moved = users.sign_in(&identity("anna"), "=61nna").await?;
     assert_eq!((moved.localpart.as_str(), moved.account), ("=61nna", Account::Pending));
-    assert_eq!(users.record_account(&pending, Account::Ours, LONG).await?, None, "of the former localpart");
+    let former = users.record_account(&pending, Account::Ours, LONG).await?;
+    assert_eq!(former, Lease::Lost, "of the former localpart");
     for found in [Account::Ours, Account::Foreign] {
-        assert_eq!(users.record_account(&moved, found, LONG).await?, Some(Account::Ours));
+        assert_eq!(users.record_account(&moved, found, LONG).await?, Lease::Held(Account::Ours));
     }
     users.provisioned(&moved).await?;
     let ready = users.sign_in(&identity("anna"), "anna").await?;

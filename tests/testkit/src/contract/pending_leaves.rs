@@ -37,8 +37,8 @@ pub async fn a_leaving_user_is_no_member_and_their_leave_is_due(store: &dyn Stor
     let claimed = ports.pending_leaves.claim(LONG, 10).await?;
     assert_eq!((claimed.len(), claimed[0].localpart.as_str()), (1, "_anna"));
     assert_eq!(claim_due(&ports).await?, [""; 0], "it is claimed");
-    assert!(ports.pending_leaves.done(&claimed[0]).await?);
-    assert!(!ports.pending_leaves.done(&claimed[0]).await?);
+    assert!(ports.pending_leaves.done(&claimed[0]).await?.is_held());
+    assert!(ports.pending_leaves.done(&claimed[0]).await?.is_lost());
     Ok(())
 }
 
@@ -64,7 +64,7 @@ pub async fn a_pending_leave_can_be_cancelled(store: &dyn Store) -> Result<()> {
     ports.pending_leaves.leave(TENANT, &room("!1"), &user("anna")).await?;
     let claimed = ports.pending_leaves.claim(LONG, 10).await?;
     ports.pending_leaves.cancel(&room("!1"), &user("anna")).await?;
-    assert!(!ports.pending_leaves.done(&claimed[0]).await?);
+    assert!(ports.pending_leaves.done(&claimed[0]).await?.is_lost());
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use messenger_core::{
     Result,
+    lease::Lease,
     user::{Account, Identity, Role, User},
 };
 
@@ -81,7 +82,7 @@ pub async fn a_user_keeps_their_localpart(store: &dyn Store) -> Result<()> {
     // Until the service has made the account, the user may get another localpart.
     let pending = users.sign_in(&renamed, "=61nna").await?;
     assert_eq!((pending.localpart.as_str(), pending.account), ("=61nna", Account::Pending));
-    assert_eq!(users.record_account(&pending, Account::Ours, LONG).await?, Some(Account::Ours));
+    assert_eq!(users.record_account(&pending, Account::Ours, LONG).await?, Lease::Held(Account::Ours));
     let owned = users.sign_in(&renamed, "anna").await?;
     assert_eq!((owned.localpart.as_str(), owned.account), ("=61nna", Account::Ours));
     assert_eq!(users.sign_in(&identity("anna"), "anna").await?.localpart, "=61nna");

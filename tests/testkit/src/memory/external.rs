@@ -8,6 +8,7 @@ use messenger_core::{
     Result,
     external::{Access, Sealed},
     id::{HubUserId, TenantId},
+    lease::Lease,
     port::ExternalAccess,
     user::User,
 };
@@ -73,29 +74,28 @@ impl ExternalAccess for Memory {
         .await
     }
 
-    async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Option<i64>> {
+    async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Lease<i64>> {
         self.act("storing a password", |state| {
-            let access = state.allowed(user)?;
-            if access.generation != generation {
-                return None;
-            }
+            let Some(access) = state.allowed(user).filter(|access| access.generation == generation) else {
+                return Lease::Lost;
+            };
             let generation = generation + 1;
             *access = Access { generation, password: Some(password.clone()), applied: false };
-            Some(generation)
+            Lease::Held(generation)
         })
         .await
     }
 
-    async fn applied(&self, user: &HubUserId, generation: i64) -> Result<bool> {
+    async fn applied(&self, user: &HubUserId, generation: i64) -> Result<Lease<()>> {
         self.act("storing that a password was applied", |state| {
             let Some(access) = state.allowed(user).filter(|access| access.generation == generation) else {
-                return false;
+                return Lease::Lost;
             };
             access.applied = true;
             if let Some(stored) = state.external.get_mut(user) {
                 stored.revoke_due = None;
             }
-            true
+            Lease::Held(())
         })
         .await
     }

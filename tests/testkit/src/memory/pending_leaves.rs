@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     id::{HubUserId, RoomId, TenantId},
+    lease::Lease,
     port::{PendingLeave, PendingLeaves},
 };
 
@@ -52,9 +53,12 @@ impl PendingLeaves for Memory {
         .await
     }
 
-    async fn done(&self, pending_leave: &PendingLeave) -> Result<bool> {
+    async fn done(&self, pending_leave: &PendingLeave) -> Result<Lease<()>> {
         self.act("completing a pending leave", |state| {
-            state.pending_leaves.remove(&(pending_leave.user.clone(), pending_leave.room.clone())).is_some()
+            match state.pending_leaves.remove(&(pending_leave.user.clone(), pending_leave.room.clone())) {
+                Some(_) => Lease::Held(()),
+                None => Lease::Lost,
+            }
         })
         .await
     }

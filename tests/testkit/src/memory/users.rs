@@ -8,6 +8,7 @@ use messenger_core::{
     Result,
     event::payload::{EventPayload, RoleChanged},
     id::{HubUserId, TenantId},
+    lease::Lease,
     name::fold,
     port::{UserWatcher, Users},
     user::{Account, Identity, User, UserQuery, UserSummary},
@@ -97,7 +98,7 @@ impl Users for Memory {
         user: &User,
         account: Account,
         look_again: Duration,
-    ) -> Result<Option<Account>> {
+    ) -> Result<Lease<Account>> {
         self.act("storing the owner of an account", |state| state.record_account(user, account, look_again))
             .await
     }
@@ -172,11 +173,12 @@ impl State {
         self.release_held(is.tenant, id);
     }
 
-    fn record_account(&mut self, user: &User, account: Account, look_again: Duration) -> Option<Account> {
+    fn record_account(&mut self, user: &User, account: Account, look_again: Duration) -> Lease<Account> {
         let now = self.now;
-        let stored = self.users.get_mut(user.id()).filter(|one| one.user.localpart == user.localpart)?;
+        let stored = self.users.get_mut(user.id()).filter(|one| one.user.localpart == user.localpart);
+        let Some(stored) = stored else { return Lease::Lost };
         if stored.user.account == Account::Ours {
-            return Some(Account::Ours);
+            return Lease::Held(Account::Ours);
         }
         if stored.user.account != account {
             self.changed.push((user.id().clone(), user.localpart.clone()));
@@ -187,7 +189,7 @@ impl State {
             stored.failures = 0;
             stored.leased_until = now;
         }
-        Some(account)
+        Lease::Held(account)
     }
 
     fn search(&self, tenant: TenantId, query: &UserQuery) -> Vec<UserSummary> {

@@ -67,7 +67,7 @@ impl Rooms {
     async fn leave_on_homeserver(&self, pending_leave: &PendingLeave) -> Result<()> {
         let user = self.ids.of_localpart(&pending_leave.localpart);
         self.membership_calls.leave(&pending_leave.room, &user).await?;
-        if !self.pending_leaves.done(pending_leave).await? {
+        if self.pending_leaves.done(pending_leave).await?.is_lost() {
             // The user has joined again in the meantime.
             self.homeserver.join(&pending_leave.room, &user).await?;
         }
