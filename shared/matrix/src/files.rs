@@ -9,7 +9,7 @@ use messenger_core::{
     Result,
     id::MatrixUserId,
     media::{Download, Mxc, Upload},
-    port::Files,
+    port::Media,
 };
 use reqwest::{Body, Method, StatusCode};
 use serde::Deserialize;
@@ -36,7 +36,7 @@ struct Uploaded {
 }
 
 #[async_trait]
-impl Files for Appservice {
+impl Media for Appservice {
     async fn upload(&self, sender: &MatrixUserId, upload: Upload) -> Result<Mxc> {
         // The body can be sent only once, so a missing account or device is restored before.
         self.http.check_account(sender).await.context(UPLOADING)?;

@@ -7,6 +7,7 @@ mod call;
 mod config;
 mod device;
 mod direct;
+mod ephemeral_events;
 mod error;
 mod files;
 mod homeserver;

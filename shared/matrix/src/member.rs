@@ -1,25 +1,24 @@
-//! Memberships, invitations, read receipts and typing notifications.
-
-use std::time::Duration;
+//! Memberships of users and of the bot, and invitations.
 
 use async_trait::async_trait;
 use messenger_core::{
     Result,
     error::Failure,
-    id::{EventId, MatrixUserId, RoomId},
+    id::{MatrixUserId, RoomId},
     port::MembershipCalls,
 };
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 
 use crate::{
     Appservice,
     error::{Cause, Context},
+    wire::{
+        parse_or_skip,
+        sync::{Invited, Sync},
+    },
 };
-
-/// The time limit for a typing notification. A later one is useless.
-const TYPING_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Deserialize)]
 struct Member {
@@ -33,6 +32,14 @@ struct Joined {
 
 #[async_trait]
 impl MembershipCalls for Appservice {
+    async fn join(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
+        self.ensure_joined(room, user, &self.bot).await
+    }
+
+    async fn join_by(&self, room: &RoomId, member: &MatrixUserId, user: &MatrixUserId) -> Result<()> {
+        self.ensure_joined(room, user, member).await
+    }
+
     async fn leave(&self, room: &RoomId, user: &MatrixUserId) -> Result<()> {
         let leave = self.http.post().at("rooms").at(room).at("leave").by(user);
         match leave.send::<IgnoredAny>().await {
@@ -56,31 +63,57 @@ impl MembershipCalls for Appservice {
         }
     }
 
-    async fn show_as_direct(&self, room: &RoomId, user: &MatrixUserId, partner: &MatrixUserId) -> Result<()> {
-        self.mark_direct(room, user, partner).await
-    }
-
     async fn rooms_of(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
         let joined: Joined =
             self.http.get().at("joined_rooms").by(user).send().await.context("reading a user's rooms")?;
         Ok(joined.joined_rooms)
     }
 
-    async fn mark_read(&self, room: &RoomId, user: &MatrixUserId, event: &EventId) -> Result<()> {
-        let path = self.http.post().at("rooms").at(room).at("receipt").at("m.read.private").at(event);
-        path.by(user).send::<IgnoredAny>().await.context("marking a room as read").map(drop)
+    async fn invitations(&self, user: &MatrixUserId) -> Result<Vec<(RoomId, MatrixUserId)>> {
+        let nothing = json!({ "not_types": ["*"] });
+        let filter = json!({
+            "presence": nothing,
+            "account_data": nothing,
+            "room": { "account_data": nothing, "ephemeral": nothing, "state": nothing, "timeline": { "limit": 1 } },
+        })
+        .to_string();
+        let call = |http| {
+            let call = crate::call::Http::get(http).at("sync").query("timeout", "0");
+            call.query("filter", &filter).query("set_presence", "offline")
+        };
+        let sync: Sync = self
+            .readers
+            .of(user)
+            .read(&self.http, user, call)
+            .await
+            .context("reading the invitations of a user")?;
+        let inviter = |invited: &RawValue| {
+            let invited: Invited = parse_or_skip(invited, "invitation")?;
+            invited.inviter(user)
+        };
+        let invitations = sync.rooms.invite.into_iter();
+        Ok(invitations.filter_map(|(room, invited)| Some((room, inviter(&invited)?))).collect())
     }
 
-    async fn set_typing(&self, room: &RoomId, user: &MatrixUserId, lasting: Option<Duration>) -> Result<()> {
-        let body = match lasting {
-            Some(time) => {
-                json!({ "typing": true, "timeout": u64::try_from(time.as_millis()).unwrap_or(u64::MAX) })
-            }
-            None => json!({ "typing": false }),
-        };
-        let call = self.http.put().at("rooms").at(room).at("typing").at(user).by(user).body(&body);
-        let sent = call.timeout(TYPING_TIMEOUT).send::<IgnoredAny>().await;
-        sent.context("sending a typing notification").map(drop)
+    async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
+        let context = "bringing the bot into a room";
+        let body = json!({ "user_id": self.bot });
+        let invite = self.http.post().at("rooms").at(room).at("invite").by(member).body(&body);
+        match invite.send::<IgnoredAny>().await {
+            // The bot may be in the room or invited already. Otherwise the join fails.
+            Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {}
+            result => result.map(drop).context(context)?,
+        }
+        let join = self.http.post().at("rooms").at(room).at("join").by(&self.bot);
+        join.send::<IgnoredAny>().await.map(drop).context(context)
+    }
+
+    async fn leave_as_bot(&self, room: &RoomId) -> Result<()> {
+        let leave = self.http.post().at("rooms").at(room).at("leave").by(&self.bot);
+        match leave.send::<IgnoredAny>().await {
+            Err(cause) if cause.is_rejected() => Ok(()),
+            result => result.context("leaving a room").map(drop),
+        }
     }
 }
 

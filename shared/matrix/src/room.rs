@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messenger_core::{Result, id::RoomId, port::RoomState as _, room::NewRoom};
+use messenger_core::{Result, id::RoomId, port::RoomAdministration as _, room::NewRoom};
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};

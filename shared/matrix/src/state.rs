@@ -1,13 +1,14 @@
-//! The state of rooms: permissions, successors, power levels and invitations.
+//! Rooms: creation, permissions, summaries, successors and power levels.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use messenger_core::{
-    Result,
+    Error, Result,
+    error::{Failure, System},
     id::{MatrixUserId, RoomId},
-    port::{RoomState, Timeline as _},
-    room::{Membership, Permissions},
+    port::{MembershipCalls as _, RoomAdministration, RoomSummary, Timeline as _},
+    room::{Marks, Membership, NewRoom, Permissions},
     room_event::{Content, RoomEvent},
 };
 use reqwest::StatusCode;
@@ -16,13 +17,14 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny},
 };
 use serde_json::{Map, Value, json, value::RawValue};
+use tracing::Instrument;
 
 use crate::{
     Appservice,
-    error::{Cause, Context},
+    error::{Cause, Context, misconfigured},
     wire::{
-        parse_or_skip,
-        sync::{Invited, Sync},
+        parse_timestamp,
+        state::{StateEvent, state_events},
     },
 };
 
@@ -59,7 +61,17 @@ struct Event {
 }
 
 #[async_trait]
-impl RoomState for Appservice {
+impl RoomAdministration for Appservice {
+    async fn create_room(&self, room: &NewRoom) -> Result<RoomId> {
+        // In a task of its own: Conduit stops at a lost connection, and a cancelled caller would leave an
+        // incomplete room.
+        let creation = self.clone().create_or_find_room(room.clone()).in_current_span();
+        match tokio::spawn(creation).await {
+            Ok(result) => result,
+            Err(error) => Err(Error::fault(System::Homeserver, Failure::Broken, "creating a room", error)),
+        }
+    }
+
     async fn permissions(&self, room: &RoomId, user: &MatrixUserId) -> Result<Permissions> {
         let (levels, tombstone, encryption, membership) = tokio::try_join!(
             self.content::<PowerLevels>(room, "m.room.power_levels"),
@@ -83,6 +95,38 @@ impl RoomState for Appservice {
         };
         let (is_upgraded, is_encrypted) = (tombstone.is_some(), encryption.is_some());
         Ok(Permissions { membership, may_send, is_upgraded, is_encrypted })
+    }
+
+    async fn summary(&self, room: &RoomId, member: &MatrixUserId) -> Result<RoomSummary> {
+        let context = "reading the summary of a room";
+        let call = self.http.get().at("rooms").at(room).at("state").by(member);
+        let state: Vec<Box<RawValue>> = call.send().await.context(context)?;
+        let state: Vec<_> = state_events(&state).collect();
+        let create = state.iter().find(|event| event.kind == "m.room.create");
+        let create = create.ok_or_else(|| misconfigured(context, format!("{room} has no m.room.create")))?;
+        let text = |kind: &str, field: &str| {
+            let event = state.iter().find(|event| event.kind == kind && event.state_key.is_empty())?;
+            event.content().get(field)?.as_str().map(str::to_owned)
+        };
+        Ok(RoomSummary {
+            made_by: create.sender.clone(),
+            made_at: parse_timestamp(create.origin_server_ts.as_deref()),
+            alias: text("m.room.canonical_alias", "alias"),
+            name: text("m.room.name", "name"),
+            topic: text("m.room.topic", "topic"),
+            is_space: text("m.room.create", "type").as_deref() == Some("m.space"),
+            marks: Marks {
+                is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
+                is_history_restricted: matches!(
+                    text("m.room.history_visibility", "history_visibility").as_deref(),
+                    Some("joined" | "invited")
+                ),
+            },
+            is_upgraded: state.iter().any(|event| event.kind == "m.room.tombstone"),
+            predecessor: create.predecessor(),
+            is_direct: state.iter().any(StateEvent::is_direct),
+            people: state.iter().filter_map(StateEvent::member).collect(),
+        })
     }
 
     async fn successor(&self, room: &RoomId) -> Result<Option<RoomId>> {
@@ -123,40 +167,6 @@ impl RoomState for Appservice {
             result => result.context("releasing the alias of a discarded room")?,
         }
         self.leave_as_bot(room).await
-    }
-
-    async fn leave_as_bot(&self, room: &RoomId) -> Result<()> {
-        let leave = self.http.post().at("rooms").at(room).at("leave").by(&self.bot);
-        match leave.send::<IgnoredAny>().await {
-            Err(cause) if cause.is_rejected() => Ok(()),
-            result => result.context("leaving a room").map(drop),
-        }
-    }
-
-    async fn invitations(&self, user: &MatrixUserId) -> Result<Vec<(RoomId, MatrixUserId)>> {
-        let nothing = json!({ "not_types": ["*"] });
-        let filter = json!({
-            "presence": nothing,
-            "account_data": nothing,
-            "room": { "account_data": nothing, "ephemeral": nothing, "state": nothing, "timeline": { "limit": 1 } },
-        })
-        .to_string();
-        let call = |http| {
-            let call = crate::call::Http::get(http).at("sync").query("timeout", "0");
-            call.query("filter", &filter).query("set_presence", "offline")
-        };
-        let sync: Sync = self
-            .readers
-            .of(user)
-            .read(&self.http, user, call)
-            .await
-            .context("reading the invitations of a user")?;
-        let inviter = |invited: &RawValue| {
-            let invited: Invited = parse_or_skip(invited, "invitation")?;
-            invited.inviter(user)
-        };
-        let invitations = sync.rooms.invite.into_iter();
-        Ok(invitations.filter_map(|(room, invited)| Some((room, inviter(&invited)?))).collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Timelines of rooms: sending for users, pages of events, and `/sync` of the bot.
+//! Timelines of rooms: sending, pages of events, and `/sync` of the bot.
 
 use std::time::Duration;
 
@@ -7,25 +7,26 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     id::{EventId, MatrixUserId, RoomId},
-    port::{Changes, RoomChanges, RoomSummary, Timeline, TimelinePage},
-    room::Marks,
+    port::{Changes, RoomChanges, Timeline, TimelinePage},
     room_event::RoomEvent,
 };
 use reqwest::StatusCode;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     Appservice,
     device::Device,
-    error::{Context, misconfigured},
+    error::Context,
     wire::{
-        MESSAGE_TYPES, parse_event, parse_or_skip, parse_receipts, parse_timestamp, parse_typing,
-        state::{StateEvent, state_events},
+        MESSAGE_TYPES, parse_event, parse_or_skip, parse_receipts, parse_typing,
         sync::{Invited, Joined, Sync},
     },
 };
 
+/// The time limit for sending a message. It is long, because a homeserver that is interrupted may have stored
+/// the message without the transaction id that prevents a second copy.
+const SEND_TIMEOUT: Duration = Duration::from_secs(25);
 /// The time that the response to `/sync` may take beyond its long-polling timeout.
 const SYNC_MARGIN: Duration = Duration::from_secs(20);
 /// Most events of a room in one response to `/sync`. Conduit uses its own number. Further events are read by
@@ -55,12 +56,19 @@ struct PageRequest<'a> {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct SentEvent {
-    pub(crate) event_id: EventId,
+struct SentEvent {
+    event_id: EventId,
 }
 
 #[async_trait]
 impl Timeline for Appservice {
+    async fn send(&self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId> {
+        let call = self.http.put().at("rooms").at(room).at("send").at("m.room.message").at(transaction);
+        let call = call.by(&self.bot).body(content).timeout(SEND_TIMEOUT);
+        let sent: SentEvent = call.send().await.context("sending a message")?;
+        Ok(sent.event_id)
+    }
+
     async fn send_as(
         &self,
         room: &RoomId,
@@ -182,51 +190,6 @@ impl Timeline for Appservice {
         let invitations = invitations.collect();
         let left = sync.rooms.leave.into_keys().collect();
         Ok(Changes { rooms, invitations, typing, receipts, left, next: sync.next_batch })
-    }
-
-    async fn summary(&self, room: &RoomId, member: &MatrixUserId) -> Result<RoomSummary> {
-        let context = "reading the summary of a room";
-        let call = self.http.get().at("rooms").at(room).at("state").by(member);
-        let state: Vec<Box<RawValue>> = call.send().await.context(context)?;
-        let state: Vec<_> = state_events(&state).collect();
-        let create = state.iter().find(|event| event.kind == "m.room.create");
-        let create = create.ok_or_else(|| misconfigured(context, format!("{room} has no m.room.create")))?;
-        let text = |kind: &str, field: &str| {
-            let event = state.iter().find(|event| event.kind == kind && event.state_key.is_empty())?;
-            event.content().get(field)?.as_str().map(str::to_owned)
-        };
-        Ok(RoomSummary {
-            made_by: create.sender.clone(),
-            made_at: parse_timestamp(create.origin_server_ts.as_deref()),
-            alias: text("m.room.canonical_alias", "alias"),
-            name: text("m.room.name", "name"),
-            topic: text("m.room.topic", "topic"),
-            is_space: text("m.room.create", "type").as_deref() == Some("m.space"),
-            marks: Marks {
-                is_encrypted: state.iter().any(|event| event.kind == "m.room.encryption"),
-                is_history_restricted: matches!(
-                    text("m.room.history_visibility", "history_visibility").as_deref(),
-                    Some("joined" | "invited")
-                ),
-            },
-            is_upgraded: state.iter().any(|event| event.kind == "m.room.tombstone"),
-            predecessor: create.predecessor(),
-            is_direct: state.iter().any(StateEvent::is_direct),
-            people: state.iter().filter_map(StateEvent::member).collect(),
-        })
-    }
-
-    async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
-        let context = "bringing the bot into a room";
-        let body = json!({ "user_id": self.bot });
-        let invite = self.http.post().at("rooms").at(room).at("invite").by(member).body(&body);
-        match invite.send::<IgnoredAny>().await {
-            // The bot may be in the room or invited already. Otherwise the join fails.
-            Err(cause) if cause.is_status(StatusCode::FORBIDDEN) => {}
-            result => result.map(drop).context(context)?,
-        }
-        let join = self.http.post().at("rooms").at(room).at("join").by(&self.bot);
-        join.send::<IgnoredAny>().await.map(drop).context(context)
     }
 }
 

@@ -14,7 +14,7 @@ use messenger_core::{
 use serde_json::{Value, json};
 
 use crate::PgStore;
-use row::{columns, event};
+use row::{READING, columns, event};
 
 const APPEND: &str = "select append_events($1)";
 const SPAN: &str = "select trimmed, position from feed_head";
@@ -32,7 +32,6 @@ const AFTER: &str = concat!(
     ) found
     order by position limit $3"
 );
-const READING: &str = "reading the event log";
 
 #[async_trait]
 impl Feed for PgStore {

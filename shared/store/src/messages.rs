@@ -10,17 +10,14 @@ use messenger_core::{
     media::{Mxc, Posted},
     port::{Change, Edit, IngestedEvent, Messages, RedactedEdit},
     time::Rfc3339,
-    user::User,
 };
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 
-use crate::{PgStore, users};
+use crate::PgStore;
 
 const INGEST: &str = "select ingest_events($1)";
 const IS_INGESTED: &str = "select exists (select from event_keys where key = $1)";
-const IS_MEMBER: &str = "select exists (
-    select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
 const EDITS: &str = "select distinct on (event_id, sender) event_id, sender, content
     from message_edits where event_id = any($1)
     order by event_id, sender, edited_at desc, edit_event_id collate \"C\" desc";
@@ -65,12 +62,6 @@ impl Messages for PgStore {
         Ok(self.database.query_one("looking for an event", IS_INGESTED, &[&event.as_str()]).await?.get(0))
     }
 
-    async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool> {
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&tenant.0, &user.as_str(), &room.as_str()];
-        Ok(self.database.query_one("looking for a member", IS_MEMBER, &parameters).await?.get(0))
-    }
-
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>> {
         let ids: Vec<_> = of.iter().map(EventId::as_str).collect();
         let rows = self.database.query("reading edits", EDITS, &[&ids]).await?;
@@ -95,11 +86,6 @@ impl Messages for PgStore {
             let content = row.get::<_, Option<Value>>(2).as_ref().and_then(content::from_json);
             RedactedEdit { of: EventId::new(row.get::<_, String>(0)), last: last.zip(content) }
         }))
-    }
-
-    async fn people(&self, localparts: &[String]) -> Result<Vec<User>> {
-        let rows = self.database.query("finding users", users::BY_LOCALPARTS, &[&localparts]).await?;
-        Ok(rows.iter().map(users::user).collect())
     }
 
     async fn own(&self, file: &Mxc, owner: &MatrixUserId) -> Result<()> {

@@ -1,22 +1,19 @@
-//! Rooms as their members see them, and pending leaves.
-
-use std::time::Duration;
+//! Rooms as their members see them.
 
 use async_trait::async_trait;
 use messenger_core::{
     Result,
     error::Failure,
     id::{EventId, HubUserId, RoomId, TenantId},
-    lease::Lease,
     notification::EntityId,
-    port::{PendingLeave, PendingLeaves, Read, ReadUpTo, RoomAccess, RoomViews},
-    room::{Listed, Room, RoomKey, RoomType, Search},
+    port::{Read, ReadUpTo, RoomAccess, RoomViews},
+    room::{Access, Listed, Room, RoomKey, RoomType, Search},
     user::{Role, User},
 };
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 
-use crate::{PgStore, error::fault, pool::seconds, users};
+use crate::{PgStore, error::fault, room_marks, users};
 
 /// The columns that [`room`] reads, in this order.
 macro_rules! columns {
@@ -54,6 +51,13 @@ const ACCESS: &str = "select kind, key,
         users.role
     from rooms join users on users.hub_user_id = $2 and users.tenant_id = $1
     where rooms.tenant_id = $1 and matrix_room_id = $3";
+const MEMBER_ACCESS: &str = "select room.encrypted, room.history_restricted,
+        (select former.matrix_room_id from former_rooms former where former.replaced_by = $3 limit 1),
+        users.role
+    from room_members member
+    join users using (tenant_id, hub_user_id)
+    join rooms room on room.matrix_room_id = member.matrix_room_id
+    where member.tenant_id = $1 and member.hub_user_id = $2 and member.matrix_room_id = $3";
 const MEMBERS: &str = concat!(
     "select ",
     users::columns!(),
@@ -70,18 +74,6 @@ const READ: &str = "select marked.changed,
         (select room.last_event_id from rooms room where room.tenant_id = $1 and room.matrix_room_id = $2)
     from mark_read($1, $2, $3) marked";
 const READ_UP_TO: &str = "select read_up_to($1)";
-const LEAVE: &str = "select leave_room($1, $2, $3)";
-const CANCEL: &str = "delete from pending_leaves where hub_user_id = $1 and matrix_room_id = $2";
-const CLAIM: &str = "update pending_leaves pending set lease_until = now() + $1 * interval '1 second'
-    from users
-    where users.hub_user_id = pending.hub_user_id and (pending.hub_user_id, pending.matrix_room_id) in (
-        select hub_user_id, matrix_room_id from pending_leaves where due <= now() and lease_until <= now()
-        order by due limit $2 for update skip locked)
-    returning pending.hub_user_id, users.localpart, pending.matrix_room_id";
-const POSTPONE: &str = "update pending_leaves
-    set due = now() + least(300, 2 ^ least(attempts, 9)) * interval '1 second', attempts = attempts + 1,
-        lease_until = '-infinity'
-    where hub_user_id = $1 and matrix_room_id = $2";
 const READING: &str = "reading rooms";
 
 #[async_trait]
@@ -114,6 +106,22 @@ impl RoomViews for PgStore {
         Ok(Some(RoomAccess { key, is_member: row.get(2), role: Role::from_hub(row.get(3)) }))
     }
 
+    async fn member_access(
+        &self,
+        tenant: TenantId,
+        user: &HubUserId,
+        room: &RoomId,
+    ) -> Result<Option<Access>> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&tenant.0, &user.as_str(), &room.as_str()];
+        let row = self.database.query_opt("looking for a member", MEMBER_ACCESS, &parameters).await?;
+        Ok(row.map(|row| Access {
+            marks: room_marks::marks(&row, 0),
+            predecessor: row.get::<_, Option<String>>(2).map(RoomId::new),
+            role: Role::from_hub(row.get(3)),
+        }))
+    }
+
     async fn members(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<User>> {
         let rows = self.database.query("reading members", MEMBERS, &[&tenant.0, &room.as_str()]).await?;
         Ok(rows.iter().map(users::user).collect())
@@ -141,47 +149,6 @@ impl RoomViews for PgStore {
         let batch = Value::from(batch.collect::<Vec<_>>());
         let rows = self.database.query("applying receipts", READ_UP_TO, &[&batch]).await?;
         Ok(rows.iter().filter_map(|row| usize::try_from(row.get::<_, i32>(0)).ok()).collect())
-    }
-}
-
-#[async_trait]
-impl PendingLeaves for PgStore {
-    async fn leave(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
-        self.database.execute("leaving a room", LEAVE, &[&tenant.0, &room.as_str(), &user.as_str()]).await?;
-        Ok(())
-    }
-
-    async fn cancel(&self, room: &RoomId, user: &HubUserId) -> Result<()> {
-        self.database
-            .execute("cancelling a pending leave", CANCEL, &[&user.as_str(), &room.as_str()])
-            .await?;
-        Ok(())
-    }
-
-    async fn claim(&self, lease: Duration, limit: i64) -> Result<Vec<PendingLeave>> {
-        let rows = self.database.query("claiming pending leaves", CLAIM, &[&seconds(lease), &limit]).await?;
-        let pending_leave = |row: &Row| PendingLeave {
-            user: HubUserId::new(row.get::<_, String>(0)),
-            localpart: row.get(1),
-            room: RoomId::new(row.get::<_, String>(2)),
-        };
-        Ok(rows.iter().map(pending_leave).collect())
-    }
-
-    async fn done(&self, pending_leave: &PendingLeave) -> Result<Lease<()>> {
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-            [&pending_leave.user.as_str(), &pending_leave.room.as_str()];
-        match self.database.execute("storing a completed leave", CANCEL, &parameters).await? {
-            0 => Ok(Lease::Lost),
-            _ => Ok(Lease::Held(())),
-        }
-    }
-
-    async fn postpone(&self, pending_leave: &PendingLeave) -> Result<()> {
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-            [&pending_leave.user.as_str(), &pending_leave.room.as_str()];
-        self.database.execute("postponing a pending leave", POSTPONE, &parameters).await?;
-        Ok(())
     }
 }
 

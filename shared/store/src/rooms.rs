@@ -1,17 +1,16 @@
-//! Rooms by their keys, and their members.
+//! The identities of rooms: by key, and after room upgrades.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use messenger_core::{
     Result,
-    id::{HubUserId, Position, RoomId, TenantId},
-    port::{Listener, Memberships, Rooms},
-    room::{Claim, Marks, Profile, RoomKey, RoomKind},
-    user::Role,
+    id::{HubUserId, RoomId, TenantId},
+    port::Rooms,
+    room::{Claim, Former, Marks, Profile, RoomKey, RoomKind},
 };
 
-use crate::{PgStore, pool::seconds, records::marks};
+use crate::{PgStore, pool::seconds, room_marks::marks};
 
 const FIND: &str = "select matrix_room_id, encrypted, history_restricted from rooms
     where tenant_id = $1 and kind = $2 and key = $3 and matrix_room_id is not null";
@@ -29,14 +28,9 @@ const TENANT_OF: &str = "select tenant_id from rooms where matrix_room_id = $1
     union all select tenant_id from former_rooms where matrix_room_id = $1 limit 1";
 const KNOWN: &str = "select matrix_room_id from rooms where matrix_room_id = any($1)
     union all select matrix_room_id from former_rooms where matrix_room_id = any($1)";
-const ADD: &str = "select add_member($1, $2, $3)";
-const REMOVE: &str = "select remove_member($1, $2, $3)";
-const LISTENER: &str = "select role, array(
-        select matrix_room_id from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
-        order by matrix_room_id), array(
-        select joined_position from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
-        order by matrix_room_id)
-    from users where tenant_id = $1 and hub_user_id = $2";
+const FORMER: &str = "select current, history_restricted from former_rooms where matrix_room_id = $1";
+const PREDECESSOR: &str = "select matrix_room_id from former_rooms where replaced_by = $1 limit 1";
+const SUCCEED: &str = "select succeed_room($1, $2, $3, $4, $5, $6)";
 
 #[async_trait]
 impl Rooms for PgStore {
@@ -107,34 +101,39 @@ impl Rooms for PgStore {
         let rows = self.database.query("finding known rooms", KNOWN, &[&ids]).await?;
         Ok(rows.iter().map(|row| RoomId::new(row.get::<_, String>(0))).collect())
     }
-}
 
-#[async_trait]
-impl Memberships for PgStore {
-    async fn add(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
-        self.database.execute("adding a member", ADD, &[&tenant.0, &room.as_str(), &user.as_str()]).await?;
-        Ok(())
-    }
-
-    async fn remove(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
-        self.database
-            .execute("removing a member", REMOVE, &[&tenant.0, &room.as_str(), &user.as_str()])
-            .await?;
-        Ok(())
-    }
-
-    async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>> {
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&tenant.0, &user.as_str()];
-        let row = self.database.query_opt("reading memberships", LISTENER, &parameters).await?;
-        Ok(row.map(|row| Listener {
-            role: Role::from_hub(row.get(0)),
-            rooms: row
-                .get::<_, Vec<String>>(1)
-                .into_iter()
-                .map(RoomId::new)
-                .zip(row.get::<_, Vec<i64>>(2).into_iter().map(Position))
-                .collect(),
+    async fn former(&self, room: &RoomId) -> Result<Option<Former>> {
+        let row = self.database.query_opt("looking for a replaced room", FORMER, &[&room.as_str()]).await?;
+        Ok(row.map(|row| Former {
+            current: RoomId::new(row.get::<_, String>(0)),
+            is_history_restricted: row.get(1),
         }))
+    }
+
+    async fn predecessor(&self, room: &RoomId) -> Result<Option<RoomId>> {
+        let context = "looking for a replaced room";
+        let row = self.database.query_opt(context, PREDECESSOR, &[&room.as_str()]).await?;
+        Ok(row.map(|row| RoomId::new(row.get::<_, String>(0))))
+    }
+
+    async fn succeed(
+        &self,
+        tenant: TenantId,
+        old: &RoomId,
+        new: &RoomId,
+        members: &[HubUserId],
+        marks: Marks,
+    ) -> Result<bool> {
+        let members: Vec<_> = members.iter().map(HubUserId::as_str).collect();
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [
+            &tenant.0,
+            &old.as_str(),
+            &new.as_str(),
+            &members,
+            &marks.is_encrypted,
+            &marks.is_history_restricted,
+        ];
+        Ok(self.database.query_one("replacing a room", SUCCEED, &parameters).await?.get(0))
     }
 }
 

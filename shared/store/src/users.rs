@@ -29,7 +29,7 @@ const SIGN_IN: &str = concat!("select ", columns!(), " from sign_in($1, $2, $3, 
 const FIND: &str = concat!("select ", columns!(), " from users where tenant_id = $1 and hub_user_id = $2");
 const IN_ANY_TENANT: &str = concat!("select ", columns!(), " from users where hub_user_id = $1");
 /// An account that somebody else created belongs to no user.
-pub(crate) const BY_LOCALPARTS: &str =
+const BY_LOCALPARTS: &str =
     concat!("select ", columns!(), " from users where localpart = any($1) and account_state = 'ours'");
 /// Users whose name or id begins with the text, first by name, then by id. Reads a range of each index; `$5`
 /// is its end.
@@ -137,6 +137,11 @@ impl Users for PgStore {
     async fn in_any_tenant(&self, id: &HubUserId) -> Result<Option<User>> {
         let row = self.database.query_opt("finding a user", IN_ANY_TENANT, &[&id.as_str()]).await?;
         Ok(row.as_ref().map(user))
+    }
+
+    async fn with_localparts(&self, localparts: &[String]) -> Result<Vec<User>> {
+        let rows = self.database.query("finding users", BY_LOCALPARTS, &[&localparts]).await?;
+        Ok(rows.iter().map(user).collect())
     }
 
     async fn search(&self, tenant: TenantId, query: &UserQuery) -> Result<Vec<UserSummary>> {

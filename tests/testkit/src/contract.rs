@@ -58,7 +58,7 @@ use async_trait::async_trait;
 use messenger_core::{
     Ports, Result,
     notification::{AcceptOutcome, NewNotification, Notification, QueueState},
-    port::{Homeserver, RoomQueue},
+    port::{Accounts, Homeserver, MembershipCalls, RoomAdministration, RoomQueue, Timeline},
 };
 use tokio::task::JoinSet;
 
@@ -90,10 +90,15 @@ impl Store for Memory {
     }
 }
 
+/// The ports of a homeserver that the contract uses.
+pub trait HomeserverPorts: Homeserver + Accounts + RoomAdministration + MembershipCalls + Timeline {}
+
+impl<T: Homeserver + Accounts + RoomAdministration + MembershipCalls + Timeline> HomeserverPorts for T {}
+
 /// A homeserver in which no other test uses the names of this one.
 pub trait TestHomeserver: Send + Sync {
-    /// Returns its port.
-    fn homeserver(&self) -> &dyn Homeserver;
+    /// Returns its ports.
+    fn homeserver(&self) -> &dyn HomeserverPorts;
 
     /// Returns its `server_name`.
     fn server_name(&self) -> &str;

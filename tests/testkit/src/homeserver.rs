@@ -1,9 +1,12 @@
 //! A homeserver in memory: accounts, rooms, and messages that are stored once for each transaction id. A test
 //! can switch it off, slow it down, and make it fail.
 
+mod accounts;
+mod call;
+mod ephemeral_events;
 mod faults;
 mod files;
-mod port;
+mod membership_calls;
 mod state;
 mod timeline;
 

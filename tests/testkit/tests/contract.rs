@@ -1,7 +1,9 @@
 //! The contract tests of the in-memory ports.
 
-use messenger_core::port::Homeserver;
-use messenger_testkit::{Memory, MemoryHomeserver, contract::TestHomeserver};
+use messenger_testkit::{
+    Memory, MemoryHomeserver,
+    contract::{HomeserverPorts, TestHomeserver},
+};
 
 #[expect(clippy::unused_async, reason = "other stores are made asynchronously")]
 async fn new_store() -> Memory {
@@ -14,7 +16,7 @@ messenger_testkit::ageing_contract_tests!(new_store);
 struct InMemory(MemoryHomeserver);
 
 impl TestHomeserver for InMemory {
-    fn homeserver(&self) -> &dyn Homeserver {
+    fn homeserver(&self) -> &dyn HomeserverPorts {
         &self.0
     }
 

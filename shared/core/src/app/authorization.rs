@@ -18,18 +18,20 @@ use crate::{
 
 /// The engine that checks rights.
 pub struct Authorization {
-    room_state: Arc<dyn port::RoomState>,
-    room_records: Arc<dyn port::RoomRecords>,
-    messages: Arc<dyn port::Messages>,
+    room_administration: Arc<dyn port::RoomAdministration>,
+    rooms: Arc<dyn port::Rooms>,
+    room_views: Arc<dyn port::RoomViews>,
+    memberships: Arc<dyn port::Memberships>,
     ids: Arc<MatrixIds>,
 }
 
 impl Authorization {
     pub(crate) fn new(ports: &Ports, ids: &Arc<MatrixIds>) -> Self {
         Self {
-            room_state: ports.room_state.clone(),
-            room_records: ports.room_records.clone(),
-            messages: ports.messages.clone(),
+            room_administration: ports.room_administration.clone(),
+            rooms: ports.rooms.clone(),
+            room_views: ports.room_views.clone(),
+            memberships: ports.memberships.clone(),
             ids: ids.clone(),
         }
     }
@@ -45,7 +47,7 @@ impl Authorization {
     )]
     pub async fn check_may_write(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;
-        let access = self.room_records.access(user.tenant(), room, user.id()).await?;
+        let access = self.room_views.member_access(user.tenant(), user.id(), room).await?;
         // Use the stored role: the cached one may be outdated.
         access.as_ref().map_or(user.identity.role, |access| access.role).check_may_write()?;
         match access {
@@ -58,7 +60,7 @@ impl Authorization {
     /// Checks on the homeserver that the caller may send into the room. Call this before an upload.
     pub(crate) async fn check_may_send(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;
-        match self.room_state.permissions(room, &self.ids.of(user)).await {
+        match self.room_administration.permissions(room, &self.ids.of(user)).await {
             Ok(permissions) => {
                 let refusal = self.refusal(caller, room, user, permissions, Action::Send).await?;
                 refusal.map_or(Ok(()), Err)
@@ -84,7 +86,7 @@ impl Authorization {
         if error.refusal() != Some(Refusal::Forbidden) {
             return account_refused(Some(caller), user, error);
         }
-        match self.room_state.permissions(room, &self.ids.of(user)).await {
+        match self.room_administration.permissions(room, &self.ids.of(user)).await {
             Ok(permissions) => match self.refusal(caller, room, user, permissions, action).await {
                 Ok(refusal) => refusal.unwrap_or_else(not_allowed),
                 Err(failed) => failed,
@@ -136,22 +138,22 @@ impl Authorization {
 
     /// Returns the successor of a room if the caller is a member of it.
     pub(crate) async fn former_of(&self, caller: &Caller, room: &RoomId) -> Result<Option<Former>> {
-        let Some(former) = self.room_records.former(room).await? else { return Ok(None) };
+        let Some(former) = self.rooms.former(room).await? else { return Ok(None) };
         let (tenant, user) = (caller.user.tenant(), caller.user.id());
-        Ok(self.messages.is_member(tenant, &former.current, user).await?.then_some(former))
+        Ok(self.memberships.is_member(tenant, &former.current, user).await?.then_some(former))
     }
 
     /// Returns the error for a room that was replaced. It names the successor if the caller is a member of
     /// it.
     pub(crate) async fn upgraded(&self, caller: &Caller, room: &RoomId) -> Result<Error> {
         let (tenant, user) = (caller.user.tenant(), caller.user.id());
-        let successor = match self.room_records.former(room).await? {
+        let successor = match self.rooms.former(room).await? {
             Some(former) => Some(former.current),
             // The upgrade is not ingested yet.
-            None => self.room_state.successor(room).await?,
+            None => self.room_administration.successor(room).await?,
         };
         let successor = match successor {
-            Some(room) if self.messages.is_member(tenant, &room, user).await? => Some(room),
+            Some(room) if self.memberships.is_member(tenant, &room, user).await? => Some(room),
             _ => None,
         };
         Ok(Error::Upgraded { successor })

@@ -16,12 +16,11 @@ use crate::{
     domain::{
         error::{Error, Failure, Result},
         event::payload::{self, EventPayload},
-        id::{EventId, MatrixUserId, RoomId},
+        id::{EventId, RoomId},
         matrix_ids::MatrixIds,
         notification::{Notification, Status, Target, reason},
         rendering,
         room::{encrypted, is_account_taken},
-        user::User,
     },
     live::sent_buffer::SentBuffer,
     port::{self, Delivered, Ports, QueueRelease, RoomQueue},
@@ -61,9 +60,7 @@ pub struct Delivery {
     outbox: Arc<dyn port::Outbox>,
     notifications: Arc<dyn port::Notifications>,
     users: Arc<dyn port::Users>,
-    memberships: Arc<dyn port::Memberships>,
-    messages: Arc<dyn port::Messages>,
-    homeserver: Arc<dyn port::Homeserver>,
+    timeline: Arc<dyn port::Timeline>,
     clock: Arc<dyn port::Clock>,
     registry: Arc<RoomRegistry>,
     transactions: Arc<TransactionIds>,
@@ -84,9 +81,7 @@ impl Delivery {
             outbox: ports.outbox.clone(),
             notifications: ports.notifications.clone(),
             users: ports.users.clone(),
-            memberships: ports.memberships.clone(),
-            messages: ports.messages.clone(),
-            homeserver: ports.homeserver.clone(),
+            timeline: ports.timeline.clone(),
             clock: ports.clock.clone(),
             registry: registry.clone(),
             transactions: transactions.clone(),
@@ -237,28 +232,18 @@ impl Delivery {
         }
         let recipient = match &notification.draft.target {
             Target::Dm(user) => match self.users.find(notification.tenant, user).await? {
-                Some(user) => Some(self.joined_recipient(&room, &user).await?),
+                Some(user) => {
+                    self.registry.ensure_member(&room, &user).await?;
+                    Some(self.ids.of(&user))
+                }
                 None => None,
             },
             _ => None,
         };
         let content = rendering::content(notification.id, &notification.draft, recipient.as_ref());
         let transaction = self.transactions.of_notification(notification.id).await?;
-        let event = self.homeserver.send(&room, &transaction, &content).await?;
+        let event = self.timeline.send(&room, &transaction, &content).await?;
         Ok((room, event))
-    }
-
-    /// Returns the Matrix id of the recipient of a direct message, who is a member of the room afterwards.
-    ///
-    /// A recipient who left the room with another client joins it again; otherwise the message would reach
-    /// nobody.
-    async fn joined_recipient(&self, room: &RoomId, user: &User) -> Result<MatrixUserId> {
-        let (tenant, matrix_id) = (user.tenant(), self.ids.of(user));
-        if !self.messages.is_member(tenant, room, user.id()).await? {
-            self.homeserver.join(room, &matrix_id).await?;
-            self.memberships.add(tenant, room, user.id()).await?;
-        }
-        Ok(matrix_id)
     }
 }
 

@@ -99,7 +99,8 @@ struct Source {
 pub struct HistoryReader {
     timeline: Arc<dyn port::Timeline>,
     messages: Arc<dyn port::Messages>,
-    room_records: Arc<dyn port::RoomRecords>,
+    rooms: Arc<dyn port::Rooms>,
+    room_views: Arc<dyn port::RoomViews>,
     registry: Arc<RoomRegistry>,
     authorization: Arc<Authorization>,
     directory: Arc<UserDirectory>,
@@ -117,7 +118,8 @@ impl HistoryReader {
         Self {
             timeline: ports.timeline.clone(),
             messages: ports.messages.clone(),
-            room_records: ports.room_records.clone(),
+            rooms: ports.rooms.clone(),
+            room_views: ports.room_views.clone(),
             registry: registry.clone(),
             authorization: authorization.clone(),
             directory: directory.clone(),
@@ -212,7 +214,7 @@ impl HistoryReader {
     /// Returns the source of a room of which the caller is a member, or of a predecessor of such a room.
     async fn source(&self, caller: &Caller, room: &RoomId) -> Result<Source> {
         let (tenant, user) = (caller.user.tenant(), &caller.user);
-        let Some(access) = self.room_records.access(tenant, room, user.id()).await? else {
+        let Some(access) = self.room_views.member_access(tenant, user.id(), room).await? else {
             let former = self.authorization.former_of(caller, room).await?.ok_or(Error::NotFound("room"))?;
             return self.replaced_source(caller, room.clone(), former).await;
         };
@@ -223,11 +225,11 @@ impl HistoryReader {
     /// Returns the source of a predecessor. Checks that both rooms have the same current room, since the
     /// client names it.
     async fn former_source(&self, caller: &Caller, successor: &Source, former: RoomId) -> Result<Source> {
-        let current = match self.room_records.former(&successor.room).await? {
+        let current = match self.rooms.former(&successor.room).await? {
             Some(replaced) => replaced.current,
             None => successor.room.clone(),
         };
-        let known = self.room_records.former(&former).await?.filter(|known| known.current == current);
+        let known = self.rooms.former(&former).await?.filter(|known| known.current == current);
         let known = known.ok_or_else(unknown_position)?;
         self.replaced_source(caller, former, known).await
     }
@@ -235,7 +237,7 @@ impl HistoryReader {
     /// Returns the source of a replaced room.
     async fn replaced_source(&self, caller: &Caller, room: RoomId, former: Former) -> Result<Source> {
         let reader = former.is_history_restricted.then(|| self.ids.of(&caller.user));
-        let predecessor = self.room_records.predecessor(&room).await?;
+        let predecessor = self.rooms.predecessor(&room).await?;
         Ok(Source { room, reader, predecessor })
     }
 

@@ -19,7 +19,7 @@ use crate::{
 
 /// The engine for files.
 pub struct Media {
-    files: Arc<dyn port::Files>,
+    files: Arc<dyn port::Media>,
     messages: Arc<dyn port::Messages>,
     sender: Arc<Messages>,
     authorization: Arc<Authorization>,
@@ -36,7 +36,7 @@ impl Media {
         echoes: &Arc<Echoes>,
     ) -> Self {
         Self {
-            files: ports.files.clone(),
+            files: ports.media.clone(),
             messages: ports.messages.clone(),
             sender: sender.clone(),
             authorization: authorization.clone(),

@@ -21,7 +21,7 @@ use crate::{
         echoes::Echoes,
         follow_ups::{FollowUp, FollowUps},
     },
-    port::{self, Clock, MembershipCalls, Ports, Timeline},
+    port::{self, Clock, EphemeralEvents, Ports, Timeline},
 };
 
 /// The most bytes of a message's content. A whole event may have 65 536 bytes.
@@ -38,7 +38,7 @@ type Attempt = Option<RoomEvent>;
 pub struct Messages {
     timeline: Arc<dyn Timeline>,
     records: Arc<dyn port::Messages>,
-    membership_calls: Arc<dyn MembershipCalls>,
+    ephemeral_events: Arc<dyn EphemeralEvents>,
     clock: Arc<dyn Clock>,
     authorization: Arc<Authorization>,
     transactions: Arc<TransactionIds>,
@@ -61,7 +61,7 @@ impl Messages {
         Self {
             timeline: ports.timeline.clone(),
             records: ports.messages.clone(),
-            membership_calls: ports.membership_calls.clone(),
+            ephemeral_events: ports.ephemeral_events.clone(),
             clock: ports.clock.clone(),
             authorization: authorization.clone(),
             transactions: transactions.clone(),
@@ -103,7 +103,7 @@ impl Messages {
     )]
     pub async fn set_typing(&self, caller: &Caller, room: &RoomId, duration: Option<Duration>) -> Result<()> {
         self.authorization.check_may_write(caller, room).await?;
-        match self.membership_calls.set_typing(room, &self.ids.of(&caller.user), duration).await {
+        match self.ephemeral_events.set_typing(room, &self.ids.of(&caller.user), duration).await {
             Err(error) => {
                 Err(self.authorization.explain(caller, room, &caller.user, Action::Other, error).await)
             }

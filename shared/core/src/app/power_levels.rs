@@ -15,22 +15,22 @@ const BATCH: i64 = 50;
 
 /// The engine that corrects power levels.
 pub struct PowerLevels {
-    room_records: Arc<dyn port::RoomRecords>,
-    room_state: Arc<dyn port::RoomState>,
+    room_marks: Arc<dyn port::RoomMarks>,
+    room_administration: Arc<dyn port::RoomAdministration>,
 }
 
 impl PowerLevels {
     pub(crate) fn new(ports: &Ports) -> Self {
-        Self { room_records: ports.room_records.clone(), room_state: ports.room_state.clone() }
+        Self { room_marks: ports.room_marks.clone(), room_administration: ports.room_administration.clone() }
     }
 
     /// Corrects the power levels of some rooms. Returns the number of rooms read; 0 if none is left.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn correct(&self) -> Result<usize> {
-        let rooms = self.room_records.uncorrected(BATCH).await?;
+        let rooms = self.room_marks.uncorrected(BATCH).await?;
         for (key, room) in &rooms {
             if key.is_made_here() {
-                match self.room_state.correct_power_levels(room, key.members_invite()).await {
+                match self.room_administration.correct_power_levels(room, key.members_invite()).await {
                     Ok(true) => {}
                     Ok(false) => {
                         tracing::info!(%room, "power levels not corrected: the bot lacks the power level");
@@ -44,7 +44,7 @@ impl PowerLevels {
                     Err(error) => return Err(error),
                 }
             }
-            self.room_records.corrected(room).await?;
+            self.room_marks.corrected(room).await?;
         }
         Ok(rooms.len())
     }

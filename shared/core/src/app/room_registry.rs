@@ -24,9 +24,8 @@ use crate::{
 /// The engine that finds and creates rooms by key, and joins users to them.
 pub struct RoomRegistry {
     rooms: Arc<dyn port::Rooms>,
-    room_records: Arc<dyn port::RoomRecords>,
-    room_state: Arc<dyn port::RoomState>,
-    homeserver: Arc<dyn port::Homeserver>,
+    room_administration: Arc<dyn port::RoomAdministration>,
+    membership_calls: Arc<dyn port::MembershipCalls>,
     memberships: Arc<dyn port::Memberships>,
     pending_leaves: Arc<dyn port::PendingLeaves>,
     accounts: Arc<Accounts>,
@@ -63,9 +62,8 @@ impl RoomRegistry {
     ) -> Self {
         Self {
             rooms: ports.rooms.clone(),
-            room_records: ports.room_records.clone(),
-            room_state: ports.room_state.clone(),
-            homeserver: ports.homeserver.clone(),
+            room_administration: ports.room_administration.clone(),
+            membership_calls: ports.membership_calls.clone(),
             memberships: ports.memberships.clone(),
             pending_leaves: ports.pending_leaves.clone(),
             accounts: accounts.clone(),
@@ -148,14 +146,38 @@ impl RoomRegistry {
     ///
     /// If another process has just replaced the room, the user joins its successor.
     pub(crate) async fn join(&self, key: &RoomKey, room: &RoomId, user: &User) -> Result<()> {
-        let replaced = self.room_records.former(room).await?;
+        let replaced = self.rooms.former(room).await?;
         if replaced.is_some() {
             self.room_ids.remove(key);
         }
         let room = replaced.as_ref().map_or(room, |former| &former.current);
         self.pending_leaves.cancel(room, user.id()).await?;
-        self.homeserver.join(room, &self.ids.of(user)).await?;
+        self.membership_calls.join(room, &self.ids.of(user)).await?;
         self.memberships.add(key.tenant, room, user.id()).await
+    }
+
+    /// Joins a user to a room in the name of a member, who must have the right to invite.
+    pub(crate) async fn join_by(
+        &self,
+        tenant: TenantId,
+        room: &RoomId,
+        member: &User,
+        user: &User,
+    ) -> Result<()> {
+        self.membership_calls.join_by(room, &self.ids.of(member), &self.ids.of(user)).await?;
+        self.memberships.add(tenant, room, user.id()).await
+    }
+
+    /// Ensures that the recipient of a direct message is a member of its room.
+    ///
+    /// A recipient who left the room with another client joins it again; otherwise the message would reach
+    /// nobody.
+    pub(crate) async fn ensure_member(&self, room: &RoomId, user: &User) -> Result<()> {
+        if !self.memberships.is_member(user.tenant(), room, user.id()).await? {
+            self.membership_calls.join(room, &self.ids.of(user)).await?;
+            self.memberships.add(user.tenant(), room, user.id()).await?;
+        }
+        Ok(())
     }
 
     /// Discards a new room that one of its members could not join.
@@ -169,7 +191,7 @@ impl RoomRegistry {
         for user in members {
             self.pending_leaves.leave(tenant, room, user.id()).await?;
         }
-        if let Err(error) = self.room_state.discard(room, alias).await {
+        if let Err(error) = self.room_administration.discard(room, alias).await {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(%room, error, "discarding a room failed: the bot stays in it");
         }
@@ -193,10 +215,10 @@ impl RoomRegistry {
             members_invite: key.members_invite(),
             invite: partners.iter().map(|user| self.ids.of(user)).collect(),
         };
-        let room = self.homeserver.create_room(&new).await?;
+        let room = self.room_administration.create_room(&new).await?;
         // Join before the room is registered: a crash in between must not leave the partners out.
         for partner in &partners {
-            if let Err(error) = self.homeserver.join(&room, &self.ids.of(partner)).await {
+            if let Err(error) = self.membership_calls.join(&room, &self.ids.of(partner)).await {
                 if error.refusal().is_some() {
                     self.discard(key.tenant, &room, &new.alias, &partners).await?;
                 }

@@ -30,8 +30,8 @@ pub struct Rooms {
     records: Arc<dyn port::Rooms>,
     pending_leaves: Arc<dyn port::PendingLeaves>,
     membership_calls: Arc<dyn port::MembershipCalls>,
-    homeserver: Arc<dyn port::Homeserver>,
-    memberships: Arc<dyn port::Memberships>,
+    room_administration: Arc<dyn port::RoomAdministration>,
+    ephemeral_events: Arc<dyn port::EphemeralEvents>,
     registry: Arc<RoomRegistry>,
     onboarding: Arc<Onboarding>,
     authorization: Arc<Authorization>,
@@ -64,8 +64,8 @@ impl Rooms {
             records: ports.rooms.clone(),
             pending_leaves: ports.pending_leaves.clone(),
             membership_calls: ports.membership_calls.clone(),
-            homeserver: ports.homeserver.clone(),
-            memberships: ports.memberships.clone(),
+            room_administration: ports.room_administration.clone(),
+            ephemeral_events: ports.ephemeral_events.clone(),
             registry: engines.registry.clone(),
             onboarding: engines.onboarding.clone(),
             authorization: engines.authorization.clone(),
@@ -202,9 +202,7 @@ impl Rooms {
     async fn join_by_caller(&self, caller: &Caller, key: &RoomKey, room: &RoomId, user: &User) -> Result<()> {
         match self.registry.join(key, room, user).await {
             Err(error) if error.refusal() == Some(Refusal::Forbidden) => {
-                let inviter = self.ids.of(&caller.user);
-                self.homeserver.join_by(room, &inviter, &self.ids.of(user)).await?;
-                self.memberships.add(key.tenant, room, user.id()).await
+                self.registry.join_by(key.tenant, room, &caller.user, user).await
             }
             result => result,
         }
@@ -231,9 +229,9 @@ impl Rooms {
         let read = self.room_views.read(user.tenant(), user.id(), room).await?;
         let Some(read) = read else { return Err(self.authorization.no_member(caller, room).await) };
         if let (true, Some(last)) = (read.changed, read.last) {
-            let (calls, room, user) = (self.membership_calls.clone(), room.clone(), self.ids.of(user));
+            let (receipts, room, user) = (self.ephemeral_events.clone(), room.clone(), self.ids.of(user));
             self.background.spawn(async move {
-                if let Err(error) = calls.mark_read(&room, &user, &last).await {
+                if let Err(error) = receipts.mark_read(&room, &user, &last).await {
                     tracing::debug!(
                         %user,
                         error = &error as &dyn std::error::Error,

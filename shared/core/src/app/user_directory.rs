@@ -24,15 +24,13 @@ use crate::{
 /// The directory of this service's users. Caches those who signed in recently.
 pub struct UserDirectory {
     users: Arc<dyn port::Users>,
-    messages: Arc<dyn port::Messages>,
     ids: Arc<MatrixIds>,
     signed_in: SignedIn,
 }
 
 impl UserDirectory {
     pub(crate) fn new(ports: &Ports, ids: &Arc<MatrixIds>) -> Self {
-        let (users, messages) = (ports.users.clone(), ports.messages.clone());
-        Self { users, messages, ids: ids.clone(), signed_in: SignedIn::new(ids.clone()) }
+        Self { users: ports.users.clone(), ids: ids.clone(), signed_in: SignedIn::new(ids.clone()) }
     }
 
     /// Signs in the bearer of a verified token of the Hub.
@@ -114,7 +112,7 @@ impl UserDirectory {
         localparts.sort_unstable();
         localparts.dedup();
         let users =
-            if localparts.is_empty() { Vec::new() } else { self.messages.people(&localparts).await? };
+            if localparts.is_empty() { Vec::new() } else { self.users.with_localparts(&localparts).await? };
         Ok(People::new(users, self.ids.clone()))
     }
 

@@ -56,9 +56,10 @@ pub(crate) struct Adoption {
 
 /// Adopts rooms.
 pub struct Adopt {
-    timeline: Arc<dyn port::Timeline>,
     rooms: Arc<dyn port::Rooms>,
+    room_administration: Arc<dyn port::RoomAdministration>,
     membership_calls: Arc<dyn port::MembershipCalls>,
+    accounts: Arc<dyn port::Accounts>,
     clock: Arc<dyn port::Clock>,
     directory: Arc<UserDirectory>,
     encryption: Arc<Encryption>,
@@ -84,9 +85,10 @@ pub(crate) struct Parts<'p> {
 impl Adopt {
     pub(crate) fn new(ports: &Ports, engines: &Parts<'_>, ids: &Arc<MatrixIds>) -> Self {
         Self {
-            timeline: ports.timeline.clone(),
             rooms: ports.rooms.clone(),
+            room_administration: ports.room_administration.clone(),
             membership_calls: ports.membership_calls.clone(),
+            accounts: ports.accounts.clone(),
             clock: ports.clock.clone(),
             directory: engines.directory.clone(),
             encryption: engines.encryption.clone(),
@@ -133,7 +135,7 @@ impl Adopt {
 
     async fn try_to_adopt(&self, room: &RoomId, host: &User) -> Result<Option<Adoption>> {
         let tenant = host.tenant();
-        let summary = self.timeline.summary(room, &self.ids.of(host)).await?;
+        let summary = self.room_administration.summary(room, &self.ids.of(host)).await?;
         if let Some(old) = self.upgrades.replaced_by(tenant, room, &summary).await? {
             let backlog = self.upgrades.take_over(tenant, &old, room, &self.ids.of(host), &summary).await?;
             return Ok(Some(Adoption { tenant, backlog }));
@@ -156,7 +158,7 @@ impl Adopt {
         if !others {
             return Ok(None);
         }
-        self.timeline.enter(room, &self.ids.of(host)).await?;
+        self.membership_calls.enter(room, &self.ids.of(host)).await?;
         let people = self.directory.people(summary.people.iter().map(|person| &person.id)).await?;
         let mut users = Vec::new();
         for person in &summary.people {
@@ -206,8 +208,8 @@ impl Adopt {
         {
             // These calls come before the first write: if one fails, the whole adoption is repeated.
             let (one, other) = (self.ids.of(one), self.ids.of(other));
-            self.membership_calls.show_as_direct(room, &one, &other).await?;
-            self.membership_calls.show_as_direct(room, &other, &one).await?;
+            self.accounts.show_as_direct(room, &one, &other).await?;
+            self.accounts.show_as_direct(room, &other, &one).await?;
             let key = RoomKey { tenant, kind: RoomKind::Dm(pair) };
             // Each user sees a direct chat under the name of the other one.
             let profile = Profile { name: None, ..profile.clone() };

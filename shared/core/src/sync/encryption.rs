@@ -21,10 +21,9 @@ use crate::{
 
 /// Posts notices in encrypted rooms, for members who do not receive the messages there.
 pub struct Encryption {
-    room_records: Arc<dyn port::RoomRecords>,
-    room_state: Arc<dyn port::RoomState>,
+    room_marks: Arc<dyn port::RoomMarks>,
+    membership_calls: Arc<dyn port::MembershipCalls>,
     timeline: Arc<dyn port::Timeline>,
-    homeserver: Arc<dyn port::Homeserver>,
     registry: Arc<RoomRegistry>,
     chats: Arc<Rooms>,
     directory: Arc<UserDirectory>,
@@ -42,10 +41,9 @@ impl Encryption {
         ids: &Arc<MatrixIds>,
     ) -> Self {
         Self {
-            room_records: ports.room_records.clone(),
-            room_state: ports.room_state.clone(),
+            room_marks: ports.room_marks.clone(),
+            membership_calls: ports.membership_calls.clone(),
             timeline: ports.timeline.clone(),
-            homeserver: ports.homeserver.clone(),
             registry: registry.clone(),
             chats: chats.clone(),
             directory: directory.clone(),
@@ -56,13 +54,13 @@ impl Encryption {
 
     /// Marks a known room as encrypted after a notice in it. From then on nothing is sent to the room.
     pub(crate) async fn room_was_encrypted(&self, room: &RoomId) -> Result<()> {
-        if self.room_records.marks(room).await?.is_none_or(|marks| marks.is_encrypted) {
+        if self.room_marks.marks(room).await?.is_none_or(|marks| marks.is_encrypted) {
             return Ok(());
         }
         // The notice comes before the mark. If the process ends in between, the repeated notice has the same
         // transaction id, so that it stands in the room once.
         self.post_notice(room, "encrypted", notices::ENCRYPTED).await?;
-        self.room_records.mark(room, Marks::ENCRYPTED).await?;
+        self.room_marks.mark(room, Marks::ENCRYPTED).await?;
         self.registry.note_encryption(room);
         tracing::info!(%room, "room was encrypted; nothing is sent to it any more");
         Ok(())
@@ -79,10 +77,10 @@ impl Encryption {
     ) -> Result<()> {
         let people = self.directory.people(summary.people.iter().map(|person| &person.id)).await?;
         let unreached = users_of_this_client_only(tenant, summary, &people);
-        if unreached.is_empty() || self.room_records.is_warned(room).await? {
+        if unreached.is_empty() || self.room_marks.is_warned(room).await? {
             return Ok(());
         }
-        self.timeline.enter(room, &self.ids.of(host)).await?;
+        self.membership_calls.enter(room, &self.ids.of(host)).await?;
         let others = summary.people.iter().filter(|person| person.id != self.ids.bot());
         let plain = match unreached[..] {
             [partner] if others.count() == 2 => self.plain_chat(tenant, room, host, partner).await?,
@@ -95,8 +93,8 @@ impl Encryption {
         };
         self.post_notice(room, "unread", &text).await?;
         // The bot cannot read the messages of the room.
-        self.room_state.leave_as_bot(room).await?;
-        self.room_records.warned(room).await
+        self.membership_calls.leave_as_bot(room).await?;
+        self.room_marks.warned(room).await
     }
 
     /// Returns the unencrypted chat of two users, after a notice in it about its purpose. Returns `None` if
@@ -119,7 +117,7 @@ impl Encryption {
             }
             plain => plain?,
         };
-        if self.room_records.marks(&plain).await?.is_some_and(|marks| marks.is_encrypted) {
+        if self.room_marks.marks(&plain).await?.is_some_and(|marks| marks.is_encrypted) {
             return Ok(None);
         }
         let kind = format!("plain {room}");
@@ -130,7 +128,7 @@ impl Encryption {
     /// Posts a notice as the bot, once for each `kind`. A homeserver that rejects it causes no error.
     async fn post_notice(&self, room: &RoomId, kind: &str, text: &str) -> Result<()> {
         let transaction = self.transactions.of_notice(room, kind).await?;
-        match self.homeserver.send(room, &transaction, &notices::content(text)).await {
+        match self.timeline.send(room, &transaction, &notices::content(text)).await {
             Err(error) if error.failure() == Some(Failure::Rejected) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::info!(%room, error, "homeserver rejected a notice of the bot");

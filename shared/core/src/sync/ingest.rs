@@ -49,7 +49,9 @@ const BATCH: usize = 100;
 /// Ingests events of rooms, and adopts unknown rooms.
 pub struct Ingest {
     messages: Arc<dyn port::Messages>,
-    room_records: Arc<dyn port::RoomRecords>,
+    rooms: Arc<dyn port::Rooms>,
+    room_marks: Arc<dyn port::RoomMarks>,
+    memberships: Arc<dyn port::Memberships>,
     timeline: Arc<dyn port::Timeline>,
     adopt: Arc<Adopt>,
     upgrades: Arc<Upgrades>,
@@ -84,7 +86,9 @@ impl Ingest {
     ) -> Self {
         Self {
             messages: ports.messages.clone(),
-            room_records: ports.room_records.clone(),
+            rooms: ports.rooms.clone(),
+            room_marks: ports.room_marks.clone(),
+            memberships: ports.memberships.clone(),
             timeline: ports.timeline.clone(),
             adopt: engines.adopt.clone(),
             upgrades: engines.upgrades.clone(),

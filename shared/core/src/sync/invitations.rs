@@ -19,7 +19,7 @@ use crate::{
 pub struct Invitations {
     membership_calls: Arc<dyn port::MembershipCalls>,
     memberships: Arc<dyn port::Memberships>,
-    room_records: Arc<dyn port::RoomRecords>,
+    rooms: Arc<dyn port::Rooms>,
     directory: Arc<UserDirectory>,
     ids: Arc<MatrixIds>,
     failures: Arc<RoomFailures>,
@@ -35,7 +35,7 @@ impl Invitations {
         Self {
             membership_calls: ports.membership_calls.clone(),
             memberships: ports.memberships.clone(),
-            room_records: ports.room_records.clone(),
+            rooms: ports.rooms.clone(),
             directory: directory.clone(),
             ids: ids.clone(),
             failures: failures.clone(),
@@ -46,7 +46,7 @@ impl Invitations {
     /// accepted, declined or withdrawn in the meantime.
     pub(crate) async fn accept_for_member(&self, tenant: TenantId, event: &RoomEvent) -> Result<()> {
         let Content::Invited(invited) = &event.content else { return Ok(()) };
-        if event.sender == self.ids.bot() || self.room_records.former(&event.room_id).await?.is_some() {
+        if event.sender == self.ids.bot() || self.rooms.former(&event.room_id).await?.is_some() {
             return Ok(());
         }
         let people = self.directory.people([invited].into_iter()).await?;

@@ -29,7 +29,7 @@ const REJECTED_FOR: Duration = Duration::from_hours(24);
 pub struct Provisioning {
     users: Arc<dyn port::Users>,
     external_access: Arc<dyn port::ExternalAccess>,
-    room_state: Arc<dyn port::RoomState>,
+    membership_calls: Arc<dyn port::MembershipCalls>,
     memberships: Arc<dyn port::Memberships>,
     onboarding: Arc<Onboarding>,
     registry: Arc<RoomRegistry>,
@@ -52,7 +52,7 @@ impl Provisioning {
         Self {
             users: ports.users.clone(),
             external_access: ports.external_access.clone(),
-            room_state: ports.room_state.clone(),
+            membership_calls: ports.membership_calls.clone(),
             memberships: ports.memberships.clone(),
             onboarding: onboarding.clone(),
             registry: registry.clone(),
@@ -116,7 +116,7 @@ impl Provisioning {
 
     async fn accept_each_invitation(&self, user: &User) -> Result<()> {
         let id = self.ids.of(user);
-        for (room, inviter) in self.room_state.invitations(&id).await? {
+        for (room, inviter) in self.membership_calls.invitations(&id).await? {
             let result = match self.registry.tenant_of(&room).await? {
                 Some(tenant) if tenant == user.tenant() => match self.invitations.accept(&room, &id).await {
                     Ok(true) => self.memberships.add(tenant, &room, user.id()).await,

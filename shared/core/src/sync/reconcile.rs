@@ -41,6 +41,7 @@ const REJOIN_ATTEMPTS_FOR: Duration = Duration::from_mins(5);
 /// Reads the homeserver's `/sync` from the stored sync token on.
 pub struct Reconcile {
     timeline: Arc<dyn port::Timeline>,
+    membership_calls: Arc<dyn port::MembershipCalls>,
     reconciliation: Arc<dyn port::Reconciliation>,
     rooms: Arc<dyn port::Rooms>,
     room_views: Arc<dyn port::RoomViews>,
@@ -67,6 +68,7 @@ impl Reconcile {
     pub(crate) fn new(ports: &Ports, engines: &Parts<'_>, ids: &Arc<MatrixIds>) -> Self {
         Self {
             timeline: ports.timeline.clone(),
+            membership_calls: ports.membership_calls.clone(),
             reconciliation: ports.reconciliation.clone(),
             rooms: ports.rooms.clone(),
             room_views: ports.room_views.clone(),

@@ -32,12 +32,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Replaces upgraded rooms by their successors.
 pub struct Upgrades {
     rooms: Arc<dyn port::Rooms>,
-    room_records: Arc<dyn port::RoomRecords>,
-    room_state: Arc<dyn port::RoomState>,
     room_views: Arc<dyn port::RoomViews>,
-    timeline: Arc<dyn port::Timeline>,
+    room_administration: Arc<dyn port::RoomAdministration>,
     membership_calls: Arc<dyn port::MembershipCalls>,
-    homeserver: Arc<dyn port::Homeserver>,
+    accounts: Arc<dyn port::Accounts>,
     registry: Arc<RoomRegistry>,
     directory: Arc<UserDirectory>,
     backfill: Arc<Backfill>,
@@ -54,12 +52,10 @@ impl Upgrades {
     ) -> Self {
         Self {
             rooms: ports.rooms.clone(),
-            room_records: ports.room_records.clone(),
-            room_state: ports.room_state.clone(),
             room_views: ports.room_views.clone(),
-            timeline: ports.timeline.clone(),
+            room_administration: ports.room_administration.clone(),
             membership_calls: ports.membership_calls.clone(),
-            homeserver: ports.homeserver.clone(),
+            accounts: ports.accounts.clone(),
             registry: registry.clone(),
             directory: directory.clone(),
             backfill: backfill.clone(),
@@ -75,12 +71,12 @@ impl Upgrades {
         old: &RoomId,
         upgrader: &MatrixUserId,
     ) -> Result<Vec<RoomEvent>> {
-        if self.room_records.former(old).await?.is_some() {
+        if self.rooms.former(old).await?.is_some() {
             return Ok(Vec::new());
         }
-        let Some(new) = self.room_state.successor(old).await? else { return Ok(Vec::new()) };
+        let Some(new) = self.room_administration.successor(old).await? else { return Ok(Vec::new()) };
         for _ in 0..TRIES {
-            match self.timeline.summary(&new, upgrader).await {
+            match self.room_administration.summary(&new, upgrader).await {
                 Ok(summary) if summary.has_joined(upgrader) => {
                     return self.take_over(tenant, old, &new, upgrader, &summary).await;
                 }
@@ -103,11 +99,10 @@ impl Upgrades {
         summary: &RoomSummary,
     ) -> Result<Option<RoomId>> {
         let Some(old) = &summary.predecessor else { return Ok(None) };
-        if self.rooms.tenant_of(old).await? != Some(tenant) || self.room_records.former(old).await?.is_some()
-        {
+        if self.rooms.tenant_of(old).await? != Some(tenant) || self.rooms.former(old).await?.is_some() {
             return Ok(None);
         }
-        let successor = self.room_state.successor(old).await?;
+        let successor = self.room_administration.successor(old).await?;
         Ok((successor.as_ref() == Some(new)).then(|| old.clone()))
     }
 
@@ -126,7 +121,7 @@ impl Upgrades {
             return Ok(Vec::new());
         }
         if *host != self.ids.bot() {
-            self.timeline.enter(new, host).await?;
+            self.membership_calls.enter(new, host).await?;
         }
         let former = self.room_views.members(tenant, old).await?;
         let mut members = Vec::new();
@@ -143,7 +138,7 @@ impl Upgrades {
             others.map(|user| user.id().clone()).filter(|id| former.iter().all(|user| user.id() != id)),
         );
         self.mark_as_direct(tenant, old, new, &former).await?;
-        if self.room_records.succeed(tenant, old, new, &members, summary.marks).await? {
+        if self.rooms.succeed(tenant, old, new, &members, summary.marks).await? {
             tracing::info!(room = %old, successor = %new, %tenant, members = members.len(), "upgraded room replaced by its successor");
             self.note_successor(tenant, new, members.first()).await?;
         }
@@ -155,7 +150,7 @@ impl Upgrades {
         let id = self.ids.of(user);
         let joined = match self.membership_calls.accept(new, &id).await {
             Ok(true) => Ok(()),
-            Ok(false) => self.homeserver.join_by(new, host, &id).await,
+            Ok(false) => self.membership_calls.join_by(new, host, &id).await,
             Err(error) => Err(error),
         };
         match joined {
@@ -180,8 +175,8 @@ impl Upgrades {
         let access = self.room_views.access(tenant, one.id(), old).await?;
         if access.is_some_and(|access| matches!(access.key.kind, RoomKind::Dm(_))) {
             let (one, other) = (self.ids.of(one), self.ids.of(other));
-            self.membership_calls.show_as_direct(new, &one, &other).await?;
-            self.membership_calls.show_as_direct(new, &other, &one).await?;
+            self.accounts.show_as_direct(new, &one, &other).await?;
+            self.accounts.show_as_direct(new, &other, &one).await?;
         }
         Ok(())
     }

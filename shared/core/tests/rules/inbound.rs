@@ -195,7 +195,7 @@ async fn a_late_leave_does_not_remove_a_member_who_has_rejoined() {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     let room = messenger.send(fixtures::draft("x"), WAIT).await.notification.room.expect("sent");
-    messenger.ports.homeserver.join(&room, &matrix("anna")).await.expect("in again");
+    messenger.ports.membership_calls.join(&room, &matrix("anna")).await.expect("in again");
     messenger.ingest().receive(vec![membership(&room, &matrix("anna"), true)]).await.expect("received");
     messenger.ingest().receive(vec![membership(&room, &matrix("anna"), false)]).await.expect("received");
     let rooms =

@@ -1,7 +1,7 @@
 //! Registration with Conduit in its admin room.
 
 use anyhow::{Context, Result};
-use messenger_core::port::Homeserver;
+use messenger_core::port::RoomAdministration;
 use messenger_matrix::{AdminAccount, Appservice, HomeserverConfig, Registration, bootstrap};
 
 use crate::fixture::{Fixture, room};

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use messenger_core::port::Homeserver;
+use messenger_core::port::{Accounts, RoomAdministration};
 use messenger_matrix::{Appservice, HomeserverConfig, Registration, bootstrap};
 use serde_json::json;
 

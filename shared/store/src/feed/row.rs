@@ -5,7 +5,7 @@ use messenger_core::{
     error::Failure,
     event::{
         Audience, Event, Kind, Payload,
-        payload::{EventPayload, Membership, RoleChanged, Unread},
+        payload::{self, EventPayload, Membership, RoleChanged, Unread},
     },
     id::{EventId, NotificationId, Position, RoomId},
     room::Room,
@@ -13,7 +13,6 @@ use messenger_core::{
 };
 use tokio_postgres::Row;
 
-use super::READING;
 use crate::{error::fault, room_views};
 
 /// The columns that [`event`] reads, in this order.
@@ -26,6 +25,9 @@ macro_rules! columns {
 }
 
 pub(super) use columns;
+
+/// The operation that reads rows of the log.
+pub(super) const READING: &str = "reading the event log";
 
 /// The first column of a room: its id, followed by its name.
 const ROOM: usize = 9;
@@ -55,8 +57,7 @@ fn payload(row: &Row, kind: Kind, room: Option<&RoomId>) -> Result<Payload> {
     let incomplete = || broken("an event without its fields");
     let room_id = || room.ok_or_else(incomplete);
     let seen = snapshot(row)?;
-    let membership =
-        |room_id| Membership { room_id, room: seen.as_ref().map(messenger_core::event::payload::Room::from) };
+    let membership = |room_id| Membership { room_id, room: seen.as_ref().map(payload::Room::from) };
     let payload = match kind {
         Kind::RoomJoined => EventPayload::RoomJoined(membership(room_id()?)),
         Kind::RoomLeft => EventPayload::RoomLeft(membership(room_id()?)),

@@ -1,4 +1,4 @@
-//! The port of the Matrix homeserver.
+//! The ports of the Matrix homeserver.
 
 use messenger_core::{
     Result,

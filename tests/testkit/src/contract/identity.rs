@@ -143,7 +143,7 @@ pub async fn a_foreign_account_belongs_to_no_user_and_is_due_later(store: &dyn S
     assert!(!ports.maintenance.is_backing_off().await?);
     ports.maintenance.retry_now().await?;
     assert_eq!(ports.users.claim_due(SHORT, 10).await?, []);
-    assert_eq!(ports.messages.people(&["anna".to_owned()]).await?, []);
+    assert_eq!(ports.users.with_localparts(&["anna".to_owned()]).await?, []);
     ports.users.record_account(&anna, Account::Foreign, SHORT).await?;
     let due = eventually(store, async || Ok(ports.users.claim_due(LONG, 10).await?.pop())).await?;
     assert_eq!(due.account, Account::Foreign);

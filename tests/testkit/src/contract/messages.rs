@@ -193,9 +193,9 @@ pub async fn memberships_are_ingested_in_order(store: &dyn Store) -> Result<()> 
     let joined = ingested("$2", Change::Joined(user("bert")));
     let again = ingested("$3", Change::Left(user("bert")));
     ports.messages.ingest(&[left.clone(), joined.clone(), again.clone()]).await?;
-    assert!(!ports.messages.is_member(TENANT, &room("!1"), &user("bert")).await?);
+    assert!(!ports.memberships.is_member(TENANT, &room("!1"), &user("bert")).await?);
     assert_eq!(ports.messages.ingest(&[joined]).await?, 0);
-    assert!(!ports.messages.is_member(TENANT, &room("!1"), &user("bert")).await?);
+    assert!(!ports.memberships.is_member(TENANT, &room("!1"), &user("bert")).await?);
     let audience = [Audience::User(TENANT, user("bert"))];
     let kinds: Vec<_> =
         ports.feed.after(Position(0), &audience, 10).await?.iter().map(|event| event.kind).collect();
@@ -206,14 +206,15 @@ pub async fn memberships_are_ingested_in_order(store: &dyn Store) -> Result<()> 
 /// A member is known in their room and tenant only.
 pub async fn a_member_is_known_in_their_room_and_tenant_only(store: &dyn Store) -> Result<()> {
     let ports = with_members(store).await?;
-    let is_member =
-        async |tenant, id: &str, name: &str| ports.messages.is_member(tenant, &room(id), &user(name)).await;
+    let is_member = async |tenant, id: &str, name: &str| {
+        ports.memberships.is_member(tenant, &room(id), &user(name)).await
+    };
     assert!(is_member(TENANT, "!1", "anna").await?);
     assert!(!is_member(OTHER_TENANT, "!1", "anna").await?);
     assert!(!is_member(TENANT, "!2", "anna").await?);
     assert!(!is_member(TENANT, "!1", "carl").await?);
     let role = async |tenant, id: &str, name: &str| -> Result<Option<Role>> {
-        let access = ports.room_records.access(tenant, &room(id), &user(name)).await?;
+        let access = ports.room_views.member_access(tenant, &user(name), &room(id)).await?;
         Ok(access.map(|access| access.role))
     };
     assert_eq!(role(TENANT, "!1", "anna").await?, Some(Role::User));
@@ -258,13 +259,13 @@ pub async fn the_last_edit_of_each_sender_is_kept(store: &dyn Store) -> Result<(
 pub async fn users_are_found_by_their_localparts(store: &dyn Store) -> Result<()> {
     let ports = with_members(store).await?;
     for name in ["anna", "bert"] {
-        assert_eq!(ports.messages.people(&[name.to_owned()]).await?, []);
+        assert_eq!(ports.users.with_localparts(&[name.to_owned()]).await?, []);
         let known = ports.users.in_any_tenant(&user(name)).await?.expect("known");
         ports.users.record_account(&known, Account::Ours, LONG).await?;
     }
     let localparts = ["bert", "nobody", "anna"].map(str::to_owned);
     let mut found: Vec<_> =
-        ports.messages.people(&localparts).await?.into_iter().map(|user| user.localpart).collect();
+        ports.users.with_localparts(&localparts).await?.into_iter().map(|user| user.localpart).collect();
     found.sort_unstable();
     assert_eq!(found, ["anna", "bert"]);
     Ok(())

@@ -42,20 +42,20 @@ fn of_new_room(event: IngestedEvent) -> IngestedEvent {
 /// A mark stays whatever is marked later, and is shown in the room list.
 pub async fn marks_are_never_removed(store: &dyn Store) -> Result<()> {
     let ports = with_members(store).await?;
-    let (records, id) = (&ports.room_records, room("!1"));
-    assert_eq!(records.marks(&id).await?, Some(Marks::default()));
-    assert_eq!(records.marks(&room("!no")).await?, None);
+    let (marks, id) = (&ports.room_marks, room("!1"));
+    assert_eq!(marks.marks(&id).await?, Some(Marks::default()));
+    assert_eq!(marks.marks(&room("!no")).await?, None);
     assert!(!ports.room_views.room(TENANT, &user("anna"), &id).await?.expect("a member").encrypted);
-    records.mark(&id, Marks::ENCRYPTED).await?;
-    records.mark(&id, Marks::HISTORY_RESTRICTED).await?;
-    records.mark(&id, Marks::default()).await?;
+    marks.mark(&id, Marks::ENCRYPTED).await?;
+    marks.mark(&id, Marks::HISTORY_RESTRICTED).await?;
+    marks.mark(&id, Marks::default()).await?;
     let both = Marks::ENCRYPTED.and(Marks::HISTORY_RESTRICTED);
-    assert_eq!(records.marks(&id).await?, Some(both));
+    assert_eq!(marks.marks(&id).await?, Some(both));
     assert!(ports.room_views.room(TENANT, &user("anna"), &id).await?.expect("a member").encrypted);
     let access = Access { role: Role::User, marks: both, predecessor: None };
-    assert_eq!(records.access(TENANT, &id, &user("anna")).await?, Some(access));
-    assert_eq!(records.access(TENANT, &id, &user("carl")).await?, None);
-    assert_eq!(records.access(OTHER_TENANT, &id, &user("anna")).await?, None);
+    assert_eq!(ports.room_views.member_access(TENANT, &user("anna"), &id).await?, Some(access));
+    assert_eq!(ports.room_views.member_access(TENANT, &user("carl"), &id).await?, None);
+    assert_eq!(ports.room_views.member_access(OTHER_TENANT, &user("anna"), &id).await?, None);
     // A room can be registered with marks.
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Custom { id: "!adopted".to_owned() } };
     let profile = Profile { marks: Marks::HISTORY_RESTRICTED, ..Profile::default() };
@@ -73,7 +73,7 @@ pub async fn a_restricted_room_shows_only_events_after_the_join(store: &dyn Stor
     ports.memberships.add(TENANT, &id, &user("dora")).await?;
     assert_eq!(last_message_of(&ports, &id, "dora").await?.as_deref(), Some("a file"));
     assert!(may_read_file(&ports, "dora").await?);
-    ports.room_records.mark(&id, Marks::HISTORY_RESTRICTED).await?;
+    ports.room_marks.mark(&id, Marks::HISTORY_RESTRICTED).await?;
     assert_eq!(last_message_of(&ports, &id, "dora").await?, None);
     assert_eq!(last_message_of(&ports, &id, "anna").await?.as_deref(), Some("a file"));
     assert!(!may_read_file(&ports, "dora").await? && may_read_file(&ports, "anna").await?);
@@ -112,16 +112,16 @@ pub async fn a_member_receives_a_rooms_events_since_the_join(store: &dyn Store) 
 /// room is only remembered as replaced.
 pub async fn a_successor_takes_over_key_members_and_messages(store: &dyn Store) -> Result<()> {
     let ports = with_members(store).await?;
-    let (records, old, new) = (&ports.room_records, room("!1"), room("!new"));
+    let (identities, old, new) = (&ports.rooms, room("!1"), room("!new"));
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Service { source_app: "x".to_owned() } };
     ports.messages.ingest(&[message("$1"), with_file("$2")]).await?;
     ports.users.sign_in(&identity("dora"), "dora").await?;
     ports.memberships.add(TENANT, &old, &user("dora")).await?;
-    assert!(!records.succeed(OTHER_TENANT, &old, &new, &[], Marks::default()).await?);
-    assert!(!records.succeed(TENANT, &room("!no"), &new, &[], Marks::default()).await?);
-    assert!(records.succeed(TENANT, &old, &new, &["bert", "dora"].map(user), Marks::default()).await?);
+    assert!(!identities.succeed(OTHER_TENANT, &old, &new, &[], Marks::default()).await?);
+    assert!(!identities.succeed(TENANT, &room("!no"), &new, &[], Marks::default()).await?);
+    assert!(identities.succeed(TENANT, &old, &new, &["bert", "dora"].map(user), Marks::default()).await?);
     assert!(
-        !records.succeed(TENANT, &old, &new, &[], Marks::default()).await?,
+        !identities.succeed(TENANT, &old, &new, &[], Marks::default()).await?,
         "the room was replaced before"
     );
     assert_eq!(ports.rooms.find(&key).await?, Some((new.clone(), Marks::default())));
@@ -140,11 +140,11 @@ pub async fn a_successor_takes_over_key_members_and_messages(store: &dyn Store) 
     assert_eq!(changes_of(&ports, "bert").await?[1..], [left, (Kind::RoomJoined, true)]);
     assert_eq!(changes_of(&ports, "anna").await?.last(), Some(&left));
     let former = Former { current: new.clone(), is_history_restricted: false };
-    assert_eq!(records.former(&old).await?, Some(former));
-    assert_eq!((records.former(&new).await?, records.marks(&old).await?), (None, None));
-    assert_eq!(records.predecessor(&new).await?, Some(old.clone()));
-    assert_eq!(records.access(TENANT, &old, &user("bert")).await?, None);
-    let access = records.access(TENANT, &new, &user("bert")).await?.expect("a member");
+    assert_eq!(identities.former(&old).await?, Some(former));
+    assert_eq!((identities.former(&new).await?, ports.room_marks.marks(&old).await?), (None, None));
+    assert_eq!(identities.predecessor(&new).await?, Some(old.clone()));
+    assert_eq!(ports.room_views.member_access(TENANT, &user("bert"), &old).await?, None);
+    let access = ports.room_views.member_access(TENANT, &user("bert"), &new).await?.expect("a member");
     assert_eq!(access.predecessor, Some(old));
     ports.messages.ingest(&[of_new_room(message("$3"))]).await?;
     assert_eq!(ports.room_views.room(TENANT, &user("bert"), &new).await?.expect("a member").unread_count, 3);
@@ -154,19 +154,19 @@ pub async fn a_successor_takes_over_key_members_and_messages(store: &dyn Store) 
 /// Each of several rooms in a row leads to the last one.
 pub async fn a_successor_can_be_replaced_in_turn(store: &dyn Store) -> Result<()> {
     let ports = with_members(store).await?;
-    let (records, members) = (&ports.room_records, ["anna", "bert"].map(user));
+    let (identities, members) = (&ports.rooms, ["anna", "bert"].map(user));
     let rooms = ["!1", "!2", "!3"].map(room);
     for pair in rooms.windows(2) {
-        assert!(records.succeed(TENANT, &pair[0], &pair[1], &members, Marks::ENCRYPTED).await?);
+        assert!(identities.succeed(TENANT, &pair[0], &pair[1], &members, Marks::ENCRYPTED).await?);
     }
     for old in &rooms[..2] {
-        assert_eq!(records.former(old).await?.expect("replaced").current, rooms[2]);
+        assert_eq!(identities.former(old).await?.expect("replaced").current, rooms[2]);
     }
     for pair in rooms.windows(2) {
-        assert_eq!(records.predecessor(&pair[1]).await?.as_ref(), Some(&pair[0]));
+        assert_eq!(identities.predecessor(&pair[1]).await?.as_ref(), Some(&pair[0]));
     }
-    assert_eq!(records.predecessor(&rooms[0]).await?, None);
-    assert_eq!(records.marks(&rooms[2]).await?, Some(Marks::ENCRYPTED));
+    assert_eq!(identities.predecessor(&rooms[0]).await?, None);
+    assert_eq!(ports.room_marks.marks(&rooms[2]).await?, Some(Marks::ENCRYPTED));
     assert_eq!(ports.room_views.rooms(TENANT, &user("anna")).await?.len(), 1);
     Ok(())
 }
@@ -177,7 +177,7 @@ pub async fn a_redaction_in_a_replaced_room_reaches_its_successor(store: &dyn St
     let new = room("!new");
     ports.messages.ingest(&[message("$1"), with_file("$2")]).await?;
     let members = ["anna", "bert"].map(user);
-    assert!(ports.room_records.succeed(TENANT, &room("!1"), &new, &members, Marks::default()).await?);
+    assert!(ports.rooms.succeed(TENANT, &room("!1"), &new, &members, Marks::default()).await?);
     ports.messages.ingest(&[ingested("$3", Change::Redacted { of: EventId::new("$2") })]).await?;
     assert_eq!(last_message_of(&ports, &new, "bert").await?.as_deref(), Some("message $1"));
     assert_eq!(ports.room_views.room(TENANT, &user("bert"), &new).await?.expect("a member").unread_count, 1);
@@ -198,30 +198,30 @@ pub async fn a_successor_that_was_adopted_first_is_merged(store: &dyn Store) -> 
     let other = RoomKey { tenant: TENANT, kind: RoomKind::Custom { id: "!new".to_owned() } };
     ports.rooms.register(&other, &room("!new"), &profile).await?;
     ports.messages.ingest(&[of_new_room(message("$1"))]).await?;
-    let records = &ports.room_records;
-    assert!(records.succeed(TENANT, &old, &room("!new"), &[user("anna")], Marks::default()).await?);
+    let identities = &ports.rooms;
+    assert!(identities.succeed(TENANT, &old, &room("!new"), &[user("anna")], Marks::default()).await?);
     let rooms = ports.room_views.rooms(TENANT, &user("anna")).await?;
     let named: Vec<_> = rooms.iter().filter(|room| room.display_name == "Schicht").collect();
     assert_eq!(named.len(), 1);
     assert_eq!(named[0].matrix_room_id, room("!new"));
-    let former = records.former(&old).await?.expect("replaced");
+    let former = identities.former(&old).await?.expect("replaced");
     assert!(former.is_history_restricted, "the homeserver decides on the old history of an adopted room");
     Ok(())
 }
 
 /// A warning is remembered once for each room.
 pub async fn a_warning_is_remembered(store: &dyn Store) -> Result<()> {
-    let records = store.ports().room_records;
-    assert!(!records.is_warned(&room("!x")).await?);
-    records.warned(&room("!x")).await?;
-    records.warned(&room("!x")).await?;
-    assert!(records.is_warned(&room("!x")).await? && !records.is_warned(&room("!y")).await?);
+    let marks = store.ports().room_marks;
+    assert!(!marks.is_warned(&room("!x")).await?);
+    marks.warned(&room("!x")).await?;
+    marks.warned(&room("!x")).await?;
+    assert!(marks.is_warned(&room("!x")).await? && !marks.is_warned(&room("!y")).await?);
     Ok(())
 }
 
 /// Only rooms of earlier versions need corrected power levels.
 pub async fn a_new_room_needs_no_correction(store: &dyn Store) -> Result<()> {
     let ports = with_members(store).await?;
-    assert_eq!(ports.room_records.uncorrected(10).await?, []);
-    ports.room_records.corrected(&room("!1")).await
+    assert_eq!(ports.room_marks.uncorrected(10).await?, []);
+    ports.room_marks.corrected(&room("!1")).await
 }

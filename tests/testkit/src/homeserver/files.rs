@@ -10,7 +10,7 @@ use messenger_core::{
     error::Failure,
     id::MatrixUserId,
     media::{Download, Mxc, Upload},
-    port::Files,
+    port::Media,
 };
 
 use super::MemoryHomeserver;
@@ -18,7 +18,7 @@ use super::MemoryHomeserver;
 pub(super) type Table = HashMap<Mxc, Bytes>;
 
 #[async_trait]
-impl Files for MemoryHomeserver {
+impl Media for MemoryHomeserver {
     async fn upload(&self, sender: &MatrixUserId, upload: Upload) -> Result<Mxc> {
         let bytes = upload.bytes.try_fold(BytesMut::new(), |mut all, chunk| async move {
             all.extend_from_slice(&chunk);

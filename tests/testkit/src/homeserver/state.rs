@@ -1,19 +1,25 @@
-//! The state of rooms in memory: power levels, encryption, bans and room upgrades.
+//! Rooms in memory: creation, power levels, encryption, bans and room upgrades.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use messenger_core::{
     Error, Result,
     error::{Failure, Refusal},
     id::{EventId, MatrixUserId, RoomId},
-    port::RoomState,
-    room::{Membership, Permissions},
+    port::{RoomAdministration, RoomMember, RoomSummary},
+    room::{Marks, Membership, NewRoom, Permissions},
 };
 use serde_json::json;
 
 use super::{BOT, Bot, MemoryHomeserver, Message, Room, State};
 
 #[async_trait]
-impl RoomState for MemoryHomeserver {
+impl RoomAdministration for MemoryHomeserver {
+    async fn create_room(&self, room: &NewRoom) -> Result<RoomId> {
+        self.call("creating a room", |state| Ok(state.create(room))).await
+    }
+
     async fn permissions(&self, room: &RoomId, user: &MatrixUserId) -> Result<Permissions> {
         self.call_in(room, "reading the state of a room", |state| {
             let found = state.rooms.get(room).filter(|room| room.bot == Bot::In).ok_or(Failure::Rejected)?;
@@ -22,6 +28,39 @@ impl RoomState for MemoryHomeserver {
                 may_send: !found.muted.contains(user),
                 is_upgraded: found.successor.is_some(),
                 is_encrypted: found.has_state("m.room.encryption"),
+            })
+        })
+        .await
+    }
+
+    async fn summary(&self, room: &RoomId, member: &MatrixUserId) -> Result<RoomSummary> {
+        self.call_in(room, "reading a room's summary", |state| {
+            state.act_as(member);
+            let is_in =
+                |room: &&Room| room.members.contains(member) || room.bot == Bot::In && member.as_str() == BOT;
+            let found = state.rooms.get(room).filter(is_in).ok_or(Failure::Rejected)?;
+            let bot = (found.bot == Bot::In).then(|| MatrixUserId::new(BOT));
+            let people =
+                found.members.iter().cloned().chain(bot).map(|id| RoomMember { id, is_joined: true });
+            let invited = found.invited.iter().cloned().map(|id| RoomMember { id, is_joined: false });
+            let alias = &found.request.alias;
+            Ok(RoomSummary {
+                made_by: found.creator.clone(),
+                made_at: found.created_at,
+                name: found
+                    .state("m.room.name", "name")
+                    .or_else(|| Some(found.request.name.clone()).filter(|name| !name.is_empty())),
+                topic: found.state("m.room.topic", "topic").or_else(|| found.request.topic.clone()),
+                is_space: found.is_space,
+                alias: (!alias.is_empty()).then(|| format!("#{alias}:hub.local")),
+                marks: Marks {
+                    is_encrypted: found.has_state("m.room.encryption"),
+                    is_history_restricted: found.is_restricted_at(u64::MAX),
+                },
+                is_upgraded: found.successor.is_some(),
+                predecessor: found.predecessor.clone(),
+                is_direct: found.request.is_direct,
+                people: people.chain(invited).collect(),
             })
         })
         .await
@@ -44,23 +83,6 @@ impl RoomState for MemoryHomeserver {
             let at = state.events;
             state.rooms.get_mut(room).ok_or(Failure::Rejected)?.bot = Bot::Out(at);
             Ok(())
-        })
-        .await
-    }
-
-    async fn leave_as_bot(&self, room: &RoomId) -> Result<()> {
-        self.call_in(room, "leaving a room", |state| {
-            let at = state.events;
-            state.rooms.get_mut(room).ok_or(Failure::Rejected)?.bot = Bot::Out(at);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn invitations(&self, user: &MatrixUserId) -> Result<Vec<(RoomId, MatrixUserId)>> {
-        self.call("listing invitations", |state| {
-            let rooms = state.rooms.iter().filter(|(_, room)| room.invited.contains(user));
-            Ok(rooms.map(|(id, room)| (id.clone(), room.creator.clone())).collect())
         })
         .await
     }
@@ -143,6 +165,32 @@ impl MemoryHomeserver {
 }
 
 impl State {
+    fn create(&mut self, request: &NewRoom) -> RoomId {
+        if let Some(room) = self.aliases.get(&request.alias) {
+            return room.clone();
+        }
+        // A room id has no server part since room version 12.
+        let room = RoomId::new(format!("!room{}", self.rooms.len() + 1));
+        self.aliases.insert(request.alias.clone(), room.clone());
+        let created = Room {
+            request: request.clone(),
+            members: BTreeSet::new(),
+            invited: BTreeSet::new(),
+            joined_after: BTreeMap::new(),
+            muted: BTreeSet::new(),
+            banned: BTreeSet::new(),
+            successor: None,
+            predecessor: None,
+            messages: Vec::new(),
+            creator: MatrixUserId::new(BOT),
+            created_at: self.stamp(self.events),
+            bot: Bot::In,
+            is_space: false,
+        };
+        self.rooms.insert(room.clone(), created);
+        room
+    }
+
     /// Returns the events of a room that the bot or a user may read.
     pub(super) fn read_by(
         &self,

@@ -8,8 +8,8 @@ use messenger_core::{
     Result,
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
-    port::{Changes, RoomChanges, RoomMember, RoomSummary, Timeline, TimelinePage},
-    room::{Marks, NewRoom},
+    port::{Changes, RoomChanges, Timeline, TimelinePage},
+    room::NewRoom,
     room_event::RoomEvent,
 };
 use messenger_matrix::wire::{MESSAGE_TYPES, parse_event};
@@ -22,6 +22,11 @@ const LIMIT: usize = 3;
 
 #[async_trait]
 impl Timeline for MemoryHomeserver {
+    async fn send(&self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId> {
+        let bot = MatrixUserId::new(BOT);
+        self.call("sending a message", |state| state.send(room, &bot, transaction, None, content)).await
+    }
+
     async fn send_as(
         &self,
         room: &RoomId,
@@ -122,50 +127,6 @@ impl Timeline for MemoryHomeserver {
             let (rooms, left, next) = (rooms.collect(), left.collect(), state.events.to_string());
             let (typing, receipts) = (state.typing_changes(), std::mem::take(&mut state.receipts));
             Ok(Changes { rooms, invitations: Vec::new(), typing, receipts, left, next })
-        })
-        .await
-    }
-
-    async fn summary(&self, room: &RoomId, member: &MatrixUserId) -> Result<RoomSummary> {
-        self.call_in(room, "reading a room's summary", |state| {
-            state.act_as(member);
-            let is_in =
-                |room: &&Room| room.members.contains(member) || room.bot == Bot::In && member.as_str() == BOT;
-            let found = state.rooms.get(room).filter(is_in).ok_or(Failure::Rejected)?;
-            let bot = (found.bot == Bot::In).then(|| MatrixUserId::new(BOT));
-            let people =
-                found.members.iter().cloned().chain(bot).map(|id| RoomMember { id, is_joined: true });
-            let invited = found.invited.iter().cloned().map(|id| RoomMember { id, is_joined: false });
-            let alias = &found.request.alias;
-            Ok(RoomSummary {
-                made_by: found.creator.clone(),
-                made_at: found.created_at,
-                name: found
-                    .state("m.room.name", "name")
-                    .or_else(|| Some(found.request.name.clone()).filter(|name| !name.is_empty())),
-                topic: found.state("m.room.topic", "topic").or_else(|| found.request.topic.clone()),
-                is_space: found.is_space,
-                alias: (!alias.is_empty()).then(|| format!("#{alias}:hub.local")),
-                marks: Marks {
-                    is_encrypted: found.has_state("m.room.encryption"),
-                    is_history_restricted: found.is_restricted_at(u64::MAX),
-                },
-                is_upgraded: found.successor.is_some(),
-                predecessor: found.predecessor.clone(),
-                is_direct: found.request.is_direct,
-                people: people.chain(invited).collect(),
-            })
-        })
-        .await
-    }
-
-    async fn enter(&self, room: &RoomId, member: &MatrixUserId) -> Result<()> {
-        self.call_in(room, "joining a room", |state| {
-            state.act_as(member);
-            let found = state.rooms.get_mut(room).filter(|room| room.members.contains(member));
-            let found = found.filter(|room| !matches!(room.bot, Bot::Banned(_))).ok_or(Failure::Rejected)?;
-            found.bot = Bot::In;
-            Ok(())
         })
         .await
     }
@@ -274,6 +235,39 @@ impl MemoryHomeserver {
 }
 
 impl State {
+    pub(super) fn send(
+        &mut self,
+        room: &RoomId,
+        sender: &MatrixUserId,
+        transaction: &str,
+        at: Option<Timestamp>,
+        content: &Value,
+    ) -> Result<EventId, Failure> {
+        let at = at.unwrap_or_else(|| self.stamp(self.events + 1));
+        let Self { rooms, faults, events, .. } = self;
+        let messages = &mut rooms.get_mut(room).ok_or(Failure::Rejected)?.messages;
+        if let Some(known) = messages.iter().find(|message| message.transaction == transaction) {
+            return Ok(known.event.clone());
+        }
+        if faults.rejects(content["body"].as_str().unwrap_or_default()) {
+            return Err(Failure::Rejected);
+        }
+        *events += 1;
+        let event = EventId::new(format!("$event{events}"));
+        let transaction = transaction.to_owned();
+        messages.push(Message {
+            event: event.clone(),
+            sender: sender.clone(),
+            number: *events,
+            at,
+            kind: "m.room.message".to_owned(),
+            state_key: None,
+            transaction,
+            content: content.clone(),
+        });
+        Ok(event)
+    }
+
     /// Returns the events of a room if the bot is in it.
     pub(super) fn read_by_bot(&self, room: &RoomId) -> Result<&Vec<Message>, Failure> {
         let found = self.rooms.get(room).filter(|room| room.bot == Bot::In);
@@ -320,7 +314,7 @@ impl State {
 
 impl Room {
     /// Returns a field of the last event of this type.
-    fn state(&self, kind: &str, field: &str) -> Option<String> {
+    pub(super) fn state(&self, kind: &str, field: &str) -> Option<String> {
         let event = self.messages.iter().rev().find(|message| message.kind == kind)?;
         event.content[field].as_str().map(str::to_owned)
     }

@@ -32,6 +32,13 @@ impl Memberships for Memory {
         self.act("removing a member", |state| state.remove_member(tenant, room, user)).await
     }
 
+    async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool> {
+        self.act("looking for a member", |state| {
+            state.members.contains_key(&(tenant, user.clone(), room.clone()))
+        })
+        .await
+    }
+
     async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>> {
         self.act("reading memberships", |state| {
             let role = state.user(tenant, user)?.identity.role;

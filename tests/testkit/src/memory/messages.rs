@@ -17,7 +17,6 @@ use messenger_core::{
     media::{File, Mxc, Posted},
     message::MessageContent,
     port::{Change, Edit, IngestedEvent, Messages, RedactedEdit},
-    user::{Account, User},
 };
 
 use super::{Memory, State, redactions};
@@ -106,13 +105,6 @@ impl Messages for Memory {
         self.act("looking for an event", |state| state.log.knows(event)).await
     }
 
-    async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool> {
-        self.act("looking for a member", |state| {
-            state.members.contains_key(&(tenant, user.clone(), room.clone()))
-        })
-        .await
-    }
-
     async fn edits(&self, of: &[EventId]) -> Result<Vec<Edit>> {
         self.act("reading edits", |state| {
             last_of_each(state.conversation.in_order(|edit| of.contains(&edit.of)))
@@ -142,14 +134,6 @@ impl Messages for Memory {
             let last = others.into_iter().rfind(|(id, _)| *id != edit);
             let last = last.map(|(id, other)| (id.clone(), other.content.clone()));
             Some(RedactedEdit { of: redacted.of.clone(), last })
-        })
-        .await
-    }
-
-    async fn people(&self, localparts: &[String]) -> Result<Vec<User>> {
-        self.act("finding users", |state| {
-            let ours = state.all_users().filter(|user| user.account == Account::Ours);
-            ours.filter(|user| localparts.contains(&user.localpart)).cloned().collect()
         })
         .await
     }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use messenger_core::{
     Result,
     id::{EventId, HubUserId, RoomId, TenantId},
-    port::RoomRecords,
-    room::{Access, Former, Marks, RoomKey, RoomKind},
+    port::RoomMarks,
+    room::{Former, Marks, RoomKey, RoomKind},
 };
 
 #[derive(Default)]
@@ -27,23 +27,13 @@ impl Table {
 /// A room that was replaced.
 pub(super) struct Replaced {
     pub(super) tenant: TenantId,
-    former: Former,
+    pub(super) former: Former,
     /// The room that replaced it directly.
     by: RoomId,
 }
 
 #[async_trait]
-impl RoomRecords for Memory {
-    async fn access(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<Option<Access>> {
-        self.act("looking for a member", |state| {
-            let role = state.user(tenant, user)?.identity.role;
-            let is_member = state.members.contains_key(&(tenant, user.clone(), room.clone()));
-            let marks = state.marks(room).filter(|_| is_member)?;
-            Some(Access { role, marks, predecessor: state.predecessor(room) })
-        })
-        .await
-    }
-
+impl RoomMarks for Memory {
     async fn marks(&self, room: &RoomId) -> Result<Option<Marks>> {
         self.act("reading the marks of a room", |state| state.marks(room)).await
     }
@@ -55,28 +45,6 @@ impl RoomRecords for Memory {
             }
         })
         .await
-    }
-
-    async fn former(&self, room: &RoomId) -> Result<Option<Former>> {
-        self.act("looking for a replaced room", |state| {
-            state.records.former.get(room).map(|replaced| replaced.former.clone())
-        })
-        .await
-    }
-
-    async fn predecessor(&self, room: &RoomId) -> Result<Option<RoomId>> {
-        self.act("looking for a replaced room", |state| state.predecessor(room)).await
-    }
-
-    async fn succeed(
-        &self,
-        tenant: TenantId,
-        old: &RoomId,
-        new: &RoomId,
-        members: &[HubUserId],
-        marks: Marks,
-    ) -> Result<bool> {
-        self.act("replacing a room", |state| state.succeed(tenant, old, new, members, marks)).await
     }
 
     async fn uncorrected(&self, _limit: i64) -> Result<Vec<(RoomKey, RoomId)>> {
@@ -100,7 +68,7 @@ impl RoomRecords for Memory {
 }
 
 impl State {
-    fn marks(&self, room: &RoomId) -> Option<Marks> {
+    pub(super) fn marks(&self, room: &RoomId) -> Option<Marks> {
         self.rooms.values().find_map(|stored| match stored {
             Stored::Registered(registered) if registered.id == *room => Some(registered.profile.marks),
             _ => None,
@@ -114,7 +82,7 @@ impl State {
         })
     }
 
-    fn predecessor(&self, room: &RoomId) -> Option<RoomId> {
+    pub(super) fn predecessor(&self, room: &RoomId) -> Option<RoomId> {
         self.records.former.iter().find(|(_, replaced)| replaced.by == *room).map(|(old, _)| old.clone())
     }
 
@@ -130,7 +98,7 @@ impl State {
         !is_restricted || self.conversation.arrived.get(event).is_some_and(|arrived| arrived > joined)
     }
 
-    fn succeed(
+    pub(super) fn succeed(
         &mut self,
         tenant: TenantId,
         old: &RoomId,

@@ -10,7 +10,7 @@ use messenger_core::{
     name::fold,
     notification::EntityId,
     port::{Read, ReadUpTo, RoomAccess, RoomViews},
-    room::{Listed, Room, RoomKey, RoomKind, RoomType, Search},
+    room::{Access, Listed, Room, RoomKey, RoomKind, RoomType, Search},
     user::User,
 };
 
@@ -61,6 +61,21 @@ impl RoomViews for Memory {
             let (key, _) = state.registered(tenant, room)?;
             let is_member = state.members.contains_key(&(tenant, user.clone(), room.clone()));
             Some(RoomAccess { key: key.clone(), is_member, role: state.user(tenant, user)?.identity.role })
+        })
+        .await
+    }
+
+    async fn member_access(
+        &self,
+        tenant: TenantId,
+        user: &HubUserId,
+        room: &RoomId,
+    ) -> Result<Option<Access>> {
+        self.act("looking for a member", |state| {
+            let role = state.user(tenant, user)?.identity.role;
+            let is_member = state.members.contains_key(&(tenant, user.clone(), room.clone()));
+            let marks = state.marks(room).filter(|_| is_member)?;
+            Some(Access { role, marks, predecessor: state.predecessor(room) })
         })
         .await
     }

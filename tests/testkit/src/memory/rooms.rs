@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
-    id::{RoomId, TenantId},
+    id::{HubUserId, RoomId, TenantId},
     port::Rooms,
-    room::{Claim, Marks, Profile, RoomKey},
+    room::{Claim, Former, Marks, Profile, RoomKey},
 };
 
 use super::{Memory, State};
@@ -99,6 +99,28 @@ impl Rooms for Memory {
             ours.filter(|room| rooms.contains(room)).cloned().collect()
         })
         .await
+    }
+
+    async fn former(&self, room: &RoomId) -> Result<Option<Former>> {
+        self.act("looking for a replaced room", |state| {
+            state.records.former.get(room).map(|replaced| replaced.former.clone())
+        })
+        .await
+    }
+
+    async fn predecessor(&self, room: &RoomId) -> Result<Option<RoomId>> {
+        self.act("looking for a replaced room", |state| state.predecessor(room)).await
+    }
+
+    async fn succeed(
+        &self,
+        tenant: TenantId,
+        old: &RoomId,
+        new: &RoomId,
+        members: &[HubUserId],
+        marks: Marks,
+    ) -> Result<bool> {
+        self.act("replacing a room", |state| state.succeed(tenant, old, new, members, marks)).await
     }
 }
 

@@ -67,6 +67,14 @@ impl Users for Memory {
         self.act("finding a user", |state| state.users.get(user).map(|stored| stored.user.clone())).await
     }
 
+    async fn with_localparts(&self, localparts: &[String]) -> Result<Vec<User>> {
+        self.act("finding users", |state| {
+            let ours = state.all_users().filter(|user| user.account == Account::Ours);
+            ours.filter(|user| localparts.contains(&user.localpart)).cloned().collect()
+        })
+        .await
+    }
+
     async fn search(&self, tenant: TenantId, query: &UserQuery) -> Result<Vec<UserSummary>> {
         self.act("searching users", |state| state.search(tenant, query)).await
     }

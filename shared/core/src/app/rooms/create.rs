@@ -63,7 +63,7 @@ impl Rooms {
             members_invite: key.members_invite(),
             invite: Vec::new(),
         };
-        let room = self.homeserver.create_room(&new).await?;
+        let room = self.room_administration.create_room(&new).await?;
         let joins = members.iter().map(|user| async {
             match self.join_with_retries(&room, user).await {
                 Err(error) => Err(self.authorization.explain(caller, &room, user, Action::Join, error).await),
@@ -90,11 +90,11 @@ impl Rooms {
     async fn join_with_retries(&self, room: &RoomId, user: &User) -> Result<()> {
         let user = self.ids.of(user);
         for _ in 1..JOIN_TRIES {
-            match self.homeserver.join(room, &user).await {
+            match self.membership_calls.join(room, &user).await {
                 Err(error) if error.is_transient() => tokio::time::sleep(JOIN_PAUSE).await,
                 result => return result,
             }
         }
-        self.homeserver.join(room, &user).await
+        self.membership_calls.join(room, &user).await
     }
 }

@@ -69,7 +69,7 @@ impl Rooms {
         self.membership_calls.leave(&pending_leave.room, &user).await?;
         if self.pending_leaves.done(pending_leave).await?.is_lost() {
             // The user has joined again in the meantime.
-            self.homeserver.join(&pending_leave.room, &user).await?;
+            self.membership_calls.join(&pending_leave.room, &user).await?;
         }
         Ok(())
     }

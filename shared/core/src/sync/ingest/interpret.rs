@@ -54,7 +54,7 @@ impl Ingest {
                 (Change::Reaction, Some(reaction.serialise()?))
             }
             // A room that was replaced gets no more members.
-            Content::Joined(_) if self.room_records.former(&room).await?.is_some() => return Ok(None),
+            Content::Joined(_) if self.rooms.former(&room).await?.is_some() => return Ok(None),
             Content::Joined(user) => match people.get(&user) {
                 Some(user) if user.tenant() == tenant => (Change::Joined(user.id().clone()), None),
                 _ => return Ok(None),
@@ -79,7 +79,7 @@ impl Ingest {
             }
             Content::HistoryVisibility { is_restricted } => {
                 if is_restricted {
-                    self.room_records.mark(&room, Marks::HISTORY_RESTRICTED).await?;
+                    self.room_marks.mark(&room, Marks::HISTORY_RESTRICTED).await?;
                 }
                 return Ok(None);
             }
@@ -96,7 +96,7 @@ impl Ingest {
     /// Returns whether a member has left and not joined again. A leave through this service is stored
     /// already, and its event can arrive after the next join.
     async fn has_left(&self, tenant: TenantId, room: &RoomId, user: &User) -> Result<bool> {
-        let is_member = self.messages.is_member(tenant, room, user.id()).await?;
+        let is_member = self.memberships.is_member(tenant, room, user.id()).await?;
         Ok(is_member && !self.invitations.is_in(room, &self.ids.of(user)).await?)
     }
 

@@ -81,7 +81,7 @@ impl Reconcile {
     ) -> Result<Lease<()>> {
         let mut rejected: Option<Error> = None;
         for host in hosts {
-            match self.timeline.enter(room, host).await {
+            match self.membership_calls.enter(room, host).await {
                 Ok(()) => {
                     tracing::info!(%room, by = %host, "bot rejoined a room");
                     let Some(since) = since else { return Ok(Lease::Held(())) };

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use futures::future::try_join_all;
-use messenger_core::port::Homeserver;
+use messenger_core::port::{Accounts, MembershipCalls, RoomAdministration, Timeline};
 use messenger_matrix::{Appservice, HomeserverConfig};
 use serde_json::json;
 

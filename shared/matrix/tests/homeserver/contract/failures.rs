@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use messenger_core::{error::Failure, port::Homeserver, room::NewRoom};
+use messenger_core::{
+    error::Failure,
+    port::{Accounts, Homeserver, MembershipCalls, RoomAdministration, Timeline},
+    room::NewRoom,
+};
 use messenger_matrix::{Appservice, HomeserverConfig};
 
 use crate::fixture::{Fixture, failure, room, segment, text, user};

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use futures::{TryStreamExt as _, stream};
 use messenger_core::{
     media::{Mxc, Upload},
-    port::{Files, Homeserver},
+    port::{Accounts, Media},
 };
 
 use crate::fixture::{Fixture, user};

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use messenger_core::{
     error::Failure,
     id::{MatrixUserId, RoomId},
-    port::Homeserver,
+    port::{Accounts, MembershipCalls, RoomAdministration, Timeline},
 };
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use futures::future::join_all;
-use messenger_core::port::{ExternalAccounts, Homeserver};
+use messenger_core::port::{Accounts, ExternalAccounts, MembershipCalls, RoomAdministration};
 
 use crate::{
     client::Client,

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use messenger_core::{
     id::{EventId, MatrixUserId, NotificationId, RoomId},
     notification::{Draft, Priority, Target},
-    port::{ExternalAccounts, Homeserver},
+    port::{Accounts, ExternalAccounts, MembershipCalls, RoomAdministration, Timeline},
     rendering,
 };
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use messenger_core::{
     id::{EventId, RoomId},
-    port::{Homeserver, Timeline},
+    port::{MembershipCalls, RoomAdministration, Timeline},
     receipt::Receipt,
     room_event::{Content, RoomEvent},
 };

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use messenger_core::{
     error::Failure,
     id::RoomId,
-    port::{Homeserver, MembershipCalls, Timeline},
+    port::{Accounts, EphemeralEvents, MembershipCalls, RoomAdministration, Timeline},
     room::NewRoom,
 };
 use messenger_matrix::Appservice;

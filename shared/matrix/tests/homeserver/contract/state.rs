@@ -5,7 +5,7 @@ use messenger_core::{
     Error,
     error::Refusal,
     id::{MatrixUserId, RoomId},
-    port::{Homeserver, RoomState, Timeline},
+    port::{Accounts, MembershipCalls, RoomAdministration, Timeline},
     room::{Membership, NewRoom, Permissions},
     room_event::Content,
 };

@@ -8,7 +8,7 @@ use messenger_core::{
     error::Failure,
     id::{EventId, RoomId},
     message::MessageContent,
-    port::{Homeserver, Timeline},
+    port::{Accounts, MembershipCalls, RoomAdministration, Timeline},
     room_event::{Content, RoomEvent},
 };
 use serde_json::json;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use messenger_core::{
     error::Failure,
     id::{MatrixUserId, RoomId},
-    port::{Homeserver, MembershipCalls, Timeline},
+    port::{Accounts, EphemeralEvents, MembershipCalls, RoomAdministration, Timeline},
     typing::Typing,
 };
 use messenger_matrix::wire::parse_typing;

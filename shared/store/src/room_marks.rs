@@ -1,32 +1,21 @@
-//! Records of rooms: marks, replaced rooms, power levels to be corrected, and notices.
+//! Marks of rooms: encryption, restricted history, power levels to be corrected, and sent notices.
 
 use async_trait::async_trait;
 use messenger_core::{
     Result,
     error::Failure,
-    id::{HubUserId, RoomId, TenantId},
-    port::RoomRecords,
-    room::{Access, Former, Marks, RoomKey},
-    user::Role,
+    id::{RoomId, TenantId},
+    port::RoomMarks,
+    room::{Marks, RoomKey},
 };
 use tokio_postgres::Row;
 
 use crate::{PgStore, error::fault};
 
-const ACCESS: &str = "select room.encrypted, room.history_restricted,
-        (select former.matrix_room_id from former_rooms former where former.replaced_by = $3 limit 1),
-        users.role
-    from room_members member
-    join users using (tenant_id, hub_user_id)
-    join rooms room on room.matrix_room_id = member.matrix_room_id
-    where member.tenant_id = $1 and member.hub_user_id = $2 and member.matrix_room_id = $3";
 const MARKS: &str = "select encrypted, history_restricted from rooms where matrix_room_id = $1";
 const MARK: &str =
     "update rooms set encrypted = encrypted or $2, history_restricted = history_restricted or $3
     where matrix_room_id = $1 and (encrypted < $2 or history_restricted < $3)";
-const FORMER: &str = "select current, history_restricted from former_rooms where matrix_room_id = $1";
-const PREDECESSOR: &str = "select matrix_room_id from former_rooms where replaced_by = $1 limit 1";
-const SUCCEED: &str = "select succeed_room($1, $2, $3, $4, $5, $6)";
 const UNCORRECTED: &str = "select tenant_id, kind, key, matrix_room_id from rooms
     where not levels_corrected and matrix_room_id is not null order by matrix_room_id limit $1";
 const CORRECTED: &str = "update rooms set levels_corrected = true where matrix_room_id = $1";
@@ -34,18 +23,7 @@ const IS_WARNED: &str = "select exists (select from warned_rooms where matrix_ro
 const WARNED: &str = "insert into warned_rooms (matrix_room_id) values ($1) on conflict do nothing";
 
 #[async_trait]
-impl RoomRecords for PgStore {
-    async fn access(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<Option<Access>> {
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&tenant.0, &user.as_str(), &room.as_str()];
-        let row = self.database.query_opt("looking for a member", ACCESS, &parameters).await?;
-        Ok(row.map(|row| Access {
-            marks: marks(&row, 0),
-            predecessor: row.get::<_, Option<String>>(2).map(RoomId::new),
-            role: Role::from_hub(row.get(3)),
-        }))
-    }
-
+impl RoomMarks for PgStore {
     async fn marks(&self, room: &RoomId) -> Result<Option<Marks>> {
         let row = self.database.query_opt("reading the marks of a room", MARKS, &[&room.as_str()]).await?;
         Ok(row.map(|row| marks(&row, 0)))
@@ -56,40 +34,6 @@ impl RoomRecords for PgStore {
             [&room.as_str(), &marks.is_encrypted, &marks.is_history_restricted];
         self.database.execute("marking a room", MARK, &parameters).await?;
         Ok(())
-    }
-
-    async fn former(&self, room: &RoomId) -> Result<Option<Former>> {
-        let row = self.database.query_opt("looking for a replaced room", FORMER, &[&room.as_str()]).await?;
-        Ok(row.map(|row| Former {
-            current: RoomId::new(row.get::<_, String>(0)),
-            is_history_restricted: row.get(1),
-        }))
-    }
-
-    async fn predecessor(&self, room: &RoomId) -> Result<Option<RoomId>> {
-        let context = "looking for a replaced room";
-        let row = self.database.query_opt(context, PREDECESSOR, &[&room.as_str()]).await?;
-        Ok(row.map(|row| RoomId::new(row.get::<_, String>(0))))
-    }
-
-    async fn succeed(
-        &self,
-        tenant: TenantId,
-        old: &RoomId,
-        new: &RoomId,
-        members: &[HubUserId],
-        marks: Marks,
-    ) -> Result<bool> {
-        let members: Vec<_> = members.iter().map(HubUserId::as_str).collect();
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [
-            &tenant.0,
-            &old.as_str(),
-            &new.as_str(),
-            &members,
-            &marks.is_encrypted,
-            &marks.is_history_restricted,
-        ];
-        Ok(self.database.query_one("replacing a room", SUCCEED, &parameters).await?.get(0))
     }
 
     async fn uncorrected(&self, limit: i64) -> Result<Vec<(RoomKey, RoomId)>> {

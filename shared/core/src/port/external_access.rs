@@ -1,4 +1,4 @@
-//! The ports of external access: accounts with a password, for other Matrix clients.
+//! The port of external access: users with a password for other Matrix clients.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::domain::{
     error::Result,
     external::{Access, Sealed},
-    id::{HubUserId, MatrixUserId, TenantId},
+    id::{HubUserId, TenantId},
     lease::Lease,
     user::User,
 };
@@ -49,28 +49,4 @@ pub trait ExternalAccess: Send + Sync {
     /// If the stored generation is another one by now, its password counts as not applied, because the logout
     /// has replaced it on the homeserver.
     async fn revoked(&self, user: &HubUserId, generation: i64, done: bool) -> Result<()>;
-}
-
-/// The accounts on the homeserver, as other Matrix clients use them.
-#[async_trait]
-pub trait ExternalAccounts: Send + Sync {
-    /// Sets the password of the account, and logs out all its devices but that of this service.
-    async fn set_password(&self, user: &MatrixUserId, password: &str) -> Result<()>;
-
-    /// Replaces the account's password by an unknown one, and logs out all its devices but that of this
-    /// service.
-    async fn revoke(&self, user: &MatrixUserId) -> Result<()>;
-}
-
-/// The vault: encrypts secrets that must be shown again later.
-pub trait Vault: Send + Sync {
-    /// Returns a new random password.
-    fn password(&self) -> Result<String>;
-
-    /// Encrypts a secret of a user.
-    fn seal(&self, user: &HubUserId, secret: &str) -> Result<Sealed>;
-
-    /// Decrypts a secret of the same user. Returns `None` if its key is no longer configured, or if it is no
-    /// secret of this user.
-    fn open(&self, user: &HubUserId, sealed: &Sealed) -> Option<String>;
 }

@@ -1,0 +1,44 @@
+//! The port of the event log.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::{
+    error::Result,
+    event::{Audience, Event, NewEvent},
+    id::Position,
+};
+
+/// The range of positions in the event log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The last position that was dropped. Readers before it have a gap.
+    pub trimmed: Position,
+    /// The last position that was assigned.
+    pub head: Position,
+}
+
+/// The event log: append-only, ordered and durable.
+///
+/// A reader that has seen position *n* never later finds a new event at or below *n*, even if writers commit
+/// at once, stall or die.
+#[async_trait]
+pub trait Feed: Send + Sync {
+    /// Appends events in one transaction. An event with a known key is skipped. Returns the number of
+    /// appended events.
+    async fn append(&self, events: &[NewEvent]) -> Result<usize>;
+
+    /// Returns at most `limit` events of these audiences after the cursor, oldest first.
+    async fn after(&self, cursor: Position, audience: &[Audience], limit: i64) -> Result<Vec<Event>>;
+
+    /// Returns at most `limit` events of all audiences after the cursor, oldest first. The broker of each
+    /// process reads them.
+    async fn next(&self, cursor: Position, limit: i64) -> Result<Vec<Event>>;
+
+    /// Returns the range of positions in the log.
+    async fn span(&self) -> Result<Span>;
+
+    /// Waits until the log may have grown, or until `patience` is over.
+    async fn changed(&self, patience: Duration);
+}

@@ -1,0 +1,43 @@
+//! The port of the stored memberships.
+
+use async_trait::async_trait;
+
+use crate::domain::{
+    error::Result,
+    id::{HubUserId, Position, RoomId, TenantId},
+    user::Role,
+};
+
+/// The rights of a user that decide which events a stream or poll returns, read at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// The user's role.
+    pub role: Role,
+    /// The rooms of the user, each with the last position of the event log before the user joined.
+    pub rooms: Vec<(RoomId, Position)>,
+}
+
+/// The memberships of users in rooms. A change and its live event are stored in one transaction, so streams
+/// see membership changes in the order of the event log.
+#[async_trait]
+pub trait Memberships: Send + Sync {
+    /// Adds the user to the room. Repeating it changes nothing.
+    ///
+    /// A user who has moved to another tenant is not added. Their leave on the homeserver becomes pending.
+    async fn add(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
+
+    /// Removes the user from the room. Repeating it changes nothing.
+    async fn remove(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()>;
+
+    /// Returns whether the user is a member of the room in this tenant.
+    async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool>;
+
+    /// Returns the role and the rooms of a user; `None` if the tenant has no such user.
+    async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>>;
+
+    /// Returns the rooms of a user; none if the tenant has no such user.
+    async fn of(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<RoomId>> {
+        let rooms = self.listener(tenant, user).await?.map(|listener| listener.rooms).unwrap_or_default();
+        Ok(rooms.into_iter().map(|(room, _)| room).collect())
+    }
+}

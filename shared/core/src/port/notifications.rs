@@ -1,0 +1,29 @@
+//! The port of the stored notifications.
+
+use async_trait::async_trait;
+
+use crate::domain::{
+    error::Result,
+    id::{NotificationId, TenantId},
+    notification::{AcceptOutcome, LogQuery, NewNotification, Notification},
+};
+
+/// The notifications, as satellites see them.
+#[async_trait]
+pub trait Notifications: Send + Sync {
+    /// Stores the notification, its live event and its entry in the room queue, in one durable transaction.
+    ///
+    /// A known idempotency key stores nothing and returns the first notification. A direct message to a user
+    /// who is unknown in the tenant is stored without live event, and held until that user signs in.
+    async fn accept(&self, entry: NewNotification) -> Result<AcceptOutcome>;
+
+    /// Returns a notification of a tenant; `None` if the tenant has no such notification.
+    async fn find(&self, tenant: TenantId, id: NotificationId) -> Result<Option<Notification>>;
+
+    /// Returns the notifications of a tenant, newest first.
+    async fn log(&self, tenant: TenantId, query: &LogQuery) -> Result<Vec<Notification>>;
+
+    /// Returns the unique id of this database. It is part of each Matrix transaction id, so that two
+    /// databases never use the same transaction id on one homeserver.
+    async fn installation(&self) -> Result<String>;
+}

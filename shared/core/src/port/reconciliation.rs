@@ -1,0 +1,33 @@
+//! The port of the sync token.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::{error::Result, lease::Lease};
+
+/// The stored sync token of the homeserver's `/sync`, and the lease of the worker that reads it.
+#[async_trait]
+pub trait Reconciliation: Send + Sync {
+    /// Claims or renews the lease on reading, and returns the stored sync token; `None` if none is stored.
+    async fn claim(&self, worker: &str, lease: Duration) -> Result<Lease<Option<String>>>;
+
+    /// Renews the lease, and stores the sync token if there is one. Writes nothing if the lease is lost.
+    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<Lease<()>>;
+
+    /// Returns the stored sync token; `None` if there is none yet. Everything before it was ingested.
+    async fn position(&self) -> Result<Option<String>>;
+
+    /// Returns the time at which the sync token was stored last, even if it did not change.
+    ///
+    /// The ids of events that were ingested later than one day before that time are kept. Older ones may be
+    /// deleted.
+    async fn moved_at(&self) -> Result<Timestamp>;
+
+    /// Stores that the homeserver has just pushed a transaction.
+    async fn note_push(&self) -> Result<()>;
+
+    /// Returns the time since [`note_push`](Self::note_push); `None` if the homeserver has never pushed.
+    async fn since_push(&self) -> Result<Option<Duration>>;
+}

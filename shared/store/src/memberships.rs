@@ -1,0 +1,57 @@
+//! Memberships of users in rooms.
+
+use async_trait::async_trait;
+use messenger_core::{
+    Result,
+    id::{HubUserId, Position, RoomId, TenantId},
+    port::{Listener, Memberships},
+    user::Role,
+};
+
+use crate::PgStore;
+
+const ADD: &str = "select add_member($1, $2, $3)";
+const REMOVE: &str = "select remove_member($1, $2, $3)";
+const IS_MEMBER: &str = "select exists (
+    select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
+const LISTENER: &str = "select role, array(
+        select matrix_room_id from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
+        order by matrix_room_id), array(
+        select joined_position from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
+        order by matrix_room_id)
+    from users where tenant_id = $1 and hub_user_id = $2";
+
+#[async_trait]
+impl Memberships for PgStore {
+    async fn add(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
+        self.database.execute("adding a member", ADD, &[&tenant.0, &room.as_str(), &user.as_str()]).await?;
+        Ok(())
+    }
+
+    async fn remove(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<()> {
+        self.database
+            .execute("removing a member", REMOVE, &[&tenant.0, &room.as_str(), &user.as_str()])
+            .await?;
+        Ok(())
+    }
+
+    async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&tenant.0, &user.as_str(), &room.as_str()];
+        Ok(self.database.query_one("looking for a member", IS_MEMBER, &parameters).await?.get(0))
+    }
+
+    async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&tenant.0, &user.as_str()];
+        let row = self.database.query_opt("reading memberships", LISTENER, &parameters).await?;
+        Ok(row.map(|row| Listener {
+            role: Role::from_hub(row.get(0)),
+            rooms: row
+                .get::<_, Vec<String>>(1)
+                .into_iter()
+                .map(RoomId::new)
+                .zip(row.get::<_, Vec<i64>>(2).into_iter().map(Position))
+                .collect(),
+        }))
+    }
+}
