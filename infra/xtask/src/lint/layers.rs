@@ -1,5 +1,5 @@
-//! Checks the dependencies between crates: functions → runtime → {store, matrix} → core, and
-//! testkit → {matrix, core}. The crate core has no I/O (docs/architecture.md, "The parts").
+//! Checks the dependencies between crates: functions → runtime → {store, matrix} → core,
+//! {runtime, store, devstack} → postgres, and testkit → {matrix, core}. The crate core has no I/O (docs/architecture.md, "The parts").
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cargo::{Metadata, Package};
@@ -22,6 +22,7 @@ const IO: [&str; 9] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layer {
     Core,
+    Postgres,
     Store,
     Matrix,
     Runtime,
@@ -40,6 +41,7 @@ impl Layer {
         let group = directory.and_then(|directory| directory.parent()).and_then(|group| group.file_name());
         match (group.and_then(|group| group.to_str()), name) {
             (Some("shared"), Some("core")) => Self::Core,
+            (Some("shared"), Some("postgres")) => Self::Postgres,
             (Some("shared"), Some("store")) => Self::Store,
             (Some("shared"), Some("matrix")) => Self::Matrix,
             (Some("shared"), Some("runtime")) => Self::Runtime,
@@ -54,11 +56,13 @@ impl Layer {
     /// Returns whether crates of this layer may depend on crates of the other one. Tests may use all crates.
     fn allows(self, other: Self) -> bool {
         match self {
-            Self::Core | Self::Devstack => false,
-            Self::Store | Self::Matrix => other == Self::Core,
+            Self::Core | Self::Postgres => false,
+            Self::Devstack => other == Self::Postgres,
+            Self::Matrix => other == Self::Core,
+            Self::Store => matches!(other, Self::Core | Self::Postgres),
             // The homeserver in memory parses events as the adapter does.
             Self::Testkit => matches!(other, Self::Core | Self::Matrix),
-            Self::Runtime => matches!(other, Self::Core | Self::Store | Self::Matrix),
+            Self::Runtime => matches!(other, Self::Core | Self::Postgres | Self::Store | Self::Matrix),
             Self::Function => matches!(other, Self::Core | Self::Runtime),
             Self::Router => matches!(other, Self::Core | Self::Runtime | Self::Function),
             Self::Outside => true,
