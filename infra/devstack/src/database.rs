@@ -1,12 +1,13 @@
 //! Databases for tests, in the cluster of `cargo xtask test`.
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
-use tokio::time::timeout;
-use tokio_postgres::{Client, NoTls};
+use anyhow::{Context, Result, anyhow, bail};
+use tokio::time::{Instant, timeout};
+use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::environment::setting;
+use crate::process::Process;
 
 /// The environment variable with the superuser's URL of the cluster for tests.
 pub const CLUSTER: &str = "MESSENGER_TEST_POSTGRES";
@@ -99,15 +100,24 @@ pub(crate) async fn ensure(cluster: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Opens a connection without pool or TLS. It ends when the client is dropped.
+/// Opens a connection without pool. It ends when the client is dropped.
 pub(crate) async fn connect(url: &str) -> Result<Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!("database connection failed: {error}");
+    Ok(messenger_postgres::connect(url).await?)
+}
+
+/// Waits until the server of this process accepts connections.
+pub(crate) async fn until_it_answers(url: &str, process: &Process) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while let Err(error) = connect(url).await {
+        if let Ok(status) = timeout(Duration::from_millis(20), process.ended()).await {
+            bail!("{} ended ({status}) before it was ready:\n{}", process.name(), process.last_lines());
         }
-    });
-    Ok(client)
+        if Instant::now() > deadline {
+            let (name, lines) = (process.name(), process.last_lines());
+            bail!("{name} accepted no connection within a minute: {error:#}\n{lines}");
+        }
+    }
+    Ok(())
 }
 
 fn cluster() -> Result<String> {

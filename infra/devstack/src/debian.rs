@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
+use crate::home::{Home, Lock};
 use crate::process::{Launch, Output, Process, Sink};
 
 /// Directories of server programs, which the `PATH` of a user often lacks.
@@ -33,7 +34,13 @@ impl Program {
 /// # Errors Returns an error with the command that installs all packages if a program is missing and cannot
 /// be installed.
 pub async fn ensure(programs: &[Program], progress: &Sink) -> Result<()> {
-    let missing: Vec<_> = programs.iter().filter(|program| program.path().is_none()).collect();
+    let is_missing = |program: &&Program| program.path().is_none();
+    if !programs.iter().any(|program| is_missing(&program)) {
+        return Ok(());
+    }
+    // apt-get waits for the lock of an installation, but not for that of an update.
+    let _lock = Lock::take(&Home::default().path("apt.lock"), progress).await?;
+    let missing: Vec<_> = programs.iter().filter(is_missing).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! Servers for development and tests: PostgreSQL, Matrix homeservers, and the service itself.
 #![doc = include_str!("../README.md")]
 
+pub mod certificates;
 pub mod conduit;
 pub mod database;
 pub mod debian;
@@ -13,6 +14,7 @@ pub mod messenger;
 pub mod node;
 pub mod output_queue;
 pub mod owner;
+pub mod pgbouncer;
 pub mod port;
 pub mod postgres;
 pub mod process;
@@ -26,6 +28,7 @@ pub use home::Home;
 pub use local_homeserver::LocalHomeserver;
 pub use lock::lock;
 pub use output_queue::OutputQueue;
+pub use pgbouncer::PgBouncer;
 pub use port::free_port;
 pub use postgres::Postgres;
 pub use process::Process;

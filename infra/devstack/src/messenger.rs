@@ -66,6 +66,8 @@ impl Configuration {
         let (host, port) = (self.host.to_string(), self.port.to_string());
         let variables = [
             ("DATABASE_URL", self.database_url.as_str()),
+            // One in the environment of this process would name another database.
+            ("DATABASE_LISTEN_URL", ""),
             ("HOST", &host),
             ("PORT", &port),
             ("MATRIX_HOMESERVER_URL", self.homeserver_url.as_deref().unwrap_or(NO_HOMESERVER)),

@@ -7,17 +7,21 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use tempfile::TempDir;
-use tokio::time::{Instant, timeout};
 
+use crate::certificates::{self, Certificates};
 use crate::database;
+use crate::environment::setting;
 use crate::home::Home;
 use crate::owner;
 use crate::process::{Launch, Output, Process, Signal, Sink, traced};
 use crate::service::on_free_port;
 
 use cluster::Cluster;
+
+/// The environment variable with which clusters for tests accept connections with TLS only, if it is `on`.
+pub const TLS: &str = "MESSENGER_TEST_TLS";
 
 /// The superuser of each cluster.
 pub const USER: &str = "messenger";
@@ -38,10 +42,14 @@ pub struct Options {
     pub durable: bool,
     /// The most connections at a time.
     pub max_connections: u16,
+    /// The names in the server's certificate, as [`Certificates::ensure`] takes them. With them, the server
+    /// accepts connections with TLS only; `None` for a server without TLS.
+    pub certificate: Option<String>,
 }
 
 impl Options {
-    /// Returns the options of a cluster for tests: in a temporary directory, without waiting for the disk.
+    /// Returns the options of a cluster for tests: in a temporary directory, without waiting for the disk. It
+    /// has TLS if [`TLS`] says so.
     pub fn temporary() -> Self {
         Self {
             home: Home::default(),
@@ -50,12 +58,19 @@ impl Options {
             port: 0,
             durable: false,
             max_connections: 200,
+            certificate: setting(TLS).filter(|value| value == "on").map(|_| certificates::LOCAL.to_owned()),
         }
     }
 
     /// Returns the options of a durable cluster in `directory`.
     pub fn durable(directory: impl Into<PathBuf>) -> Self {
         Self { directory: Some(directory.into()), durable: true, ..Self::temporary() }
+    }
+
+    /// Returns these options with TLS, and a certificate for this machine.
+    #[must_use]
+    pub fn with_tls(self) -> Self {
+        Self { certificate: Some(certificates::LOCAL.to_owned()), ..self }
     }
 }
 
@@ -91,9 +106,19 @@ impl Postgres {
         Ok(Self { process: Some(process), cluster, launch, port, _temporary: temporary })
     }
 
-    /// Returns the superuser's URL of a database.
+    /// Returns the superuser's URL of a database. With TLS it demands `verify-full`.
     pub fn url(&self, database: &str) -> String {
-        self.cluster.url(self.port, database)
+        self.cluster.url(self.port, database, "verify-full")
+    }
+
+    /// Returns the superuser's password.
+    pub fn password(&self) -> &str {
+        &self.cluster.password
+    }
+
+    /// Returns the certificates of the server; `None` if it has no TLS.
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.cluster.certificates.as_ref()
     }
 
     /// Returns the port on which the server listens.
@@ -181,16 +206,8 @@ pub fn erase(directory: &Path) -> Result<()> {
 async fn run(cluster: &Cluster, launch: &Launch, port: u16) -> Result<Process> {
     server_processes::remove(&cluster.data())?;
     let process = Process::spawn(launch.clone())?;
-    let url = cluster.url(port, "postgres");
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while let Err(error) = database::connect(&url).await {
-        if let Ok(status) = timeout(Duration::from_millis(20), process.ended()).await {
-            bail!("PostgreSQL ended ({status}) before it was ready:\n{}", process.last_lines());
-        }
-        if Instant::now() > deadline {
-            bail!("PostgreSQL accepted no connection within a minute: {error:#}\n{}", process.last_lines());
-        }
-    }
+    // The certificate may be for another name.
+    database::until_it_answers(&cluster.url(port, "postgres", "verify-ca"), &process).await?;
     Ok(process)
 }
 

@@ -6,12 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use messenger_devstack::TestDatabase;
 use messenger_devstack::database::template;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 async fn connect(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
+    messenger_postgres::connect(url).await.unwrap()
 }
 
 async fn rows(database: &TestDatabase) -> i64 {

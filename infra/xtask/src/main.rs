@@ -30,7 +30,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Start the whole service on this machine, with its own PostgreSQL and homeserver, until Ctrl-C
-    Up(up::Arguments),
+    Up(Box<up::Arguments>),
     /// Print a Hub token (JWT) for a user, and nothing else
     Token(token::Arguments),
     /// Run all tests on a real PostgreSQL and a real homeserver
@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
         .with_writer(OutputQueue::stderr)
         .init();
     let result = match Arguments::parse().command {
-        Command::Up(arguments) => up::run(arguments).await,
+        Command::Up(arguments) => up::run(*arguments).await,
         Command::Token(arguments) => token::run(&arguments),
         Command::Test(arguments) => test::run(arguments).await,
         Command::Lint => lint::run().await,

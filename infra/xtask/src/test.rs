@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use messenger_devstack::postgres::{Options, Postgres};
+use messenger_devstack::postgres::{self, Options, Postgres};
 use messenger_devstack::process::Launch;
 use messenger_devstack::{Home, conduit, database, synapse};
 
@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// Only the tests of streams with the libraries of others, browsers and proxies
     #[arg(long)]
     sse_only: bool,
+    /// All connections to the database with TLS and `verify-full`: the servers accept no others
+    #[arg(long)]
+    database_tls: bool,
     /// Further arguments of the test programs, for example --nocapture
     #[arg(last = true)]
     further: Vec<String>,
@@ -96,8 +99,11 @@ impl Servers {
         synapse::install(&Home::default(), &step.progress()).await?;
         step.done(synapse::VERSION);
         let step = Step::begin("PostgreSQL");
-        let postgres = Postgres::start_with(Options::temporary(), &step.progress()).await?;
-        step.done(&format!("{} on port {}", postgres.version(), postgres.port()));
+        let options = Options::temporary();
+        let options = if arguments.database_tls { options.with_tls() } else { options };
+        let postgres = Postgres::start_with(options, &step.progress()).await?;
+        let tls = if postgres.certificates().is_some() { ", with TLS only" } else { "" };
+        step.done(&format!("{} on port {}{tls}", postgres.version(), postgres.port()));
         Ok(Self { postgres, programs: crate::cargo::programs(false).await?, conduit })
     }
 
@@ -105,6 +111,7 @@ impl Servers {
     fn configure(&self, launch: Launch) -> Launch {
         launch
             .env(database::CLUSTER, self.postgres.url("postgres"))
+            .env(postgres::TLS, if self.postgres.certificates().is_some() { "on" } else { "" })
             .env("MESSENGER_BIN_DIR", &self.programs)
             .env(conduit::BINARY, self.conduit.as_deref().unwrap_or_else(|| Path::new("")))
     }

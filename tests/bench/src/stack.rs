@@ -10,7 +10,6 @@ use messenger_devstack::process::{Launch, Output, Process};
 use messenger_devstack::service::Service;
 use messenger_devstack::{Home, free_port};
 use messenger_matrix::{Registration, registration};
-use tokio_postgres::NoTls;
 use uuid::Uuid;
 
 use crate::http::Server;
@@ -165,10 +164,7 @@ impl Homeserver {
 
 /// Connects to a database.
 pub(crate) async fn connect(url: &str) -> Result<tokio_postgres::Client> {
-    let (client, connection) =
-        tokio_postgres::connect(url, NoTls).await.context("connecting to PostgreSQL")?;
-    tokio::spawn(connection);
-    Ok(client)
+    messenger_postgres::connect(url).await.context("connecting to PostgreSQL")
 }
 
 /// Returns the directory for the data of this process, and removes those of processes that have ended.

@@ -3,20 +3,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::programs::Programs;
 use super::{Options, USER, log};
+use crate::certificates::Certificates;
 use crate::home::{read_or_create, secret};
 use crate::owner::Owner;
 use crate::process::{Launch, Process, Sink};
+
+/// The rules by which a cluster with TLS admits clients (`pg_hba.conf`). `md5` includes SCRAM-SHA-256.
+const WITH_TLS: &str = "hostssl all all 127.0.0.1/32 md5\n";
 
 /// A cluster, as it stays from start to start.
 #[derive(Debug)]
 pub(super) struct Cluster {
     pub(super) programs: Programs,
     pub(super) directory: PathBuf,
+    pub(super) password: String,
+    pub(super) certificates: Option<Certificates>,
     owner: Option<Owner>,
-    password: String,
 }
 
 impl Cluster {
@@ -32,10 +38,18 @@ impl Cluster {
         let programs = Programs::find(options, major.as_deref().map(str::trim), progress)
             .await
             .with_context(|| format!("looking for a PostgreSQL for {}", directory.display()))?;
-        let cluster = Self { programs, directory, owner, password };
+        let certificates = match &options.certificate {
+            Some(names) => Some(Certificates::ensure(&directory.join("tls"), names, progress).await?),
+            None => None,
+        };
+        let cluster = Self { programs, directory, password, certificates, owner };
         if major.is_none() {
             progress(&format!("PostgreSQL {}: creating a cluster", cluster.programs.version));
             cluster.initialize(options.durable).await?;
+        }
+        if let Some(certificates) = &cluster.certificates {
+            fs::write(cluster.rules(), WITH_TLS).context("writing the rules of a cluster with TLS")?;
+            owner.map_or(Ok(()), |owner| certificates.chown(owner))?;
         }
         Ok(cluster)
     }
@@ -44,8 +58,17 @@ impl Cluster {
         self.directory.join("data")
     }
 
-    pub(super) fn url(&self, port: u16, database: &str) -> String {
-        format!("postgres://{USER}:{}@127.0.0.1:{port}/{database}", self.password)
+    pub(super) fn url(&self, port: u16, database: &str, mode: &str) -> String {
+        let tls = self.certificates.as_ref().map_or_else(String::new, |certificates| {
+            let authority = certificates.authority().display().to_string();
+            format!("?sslmode={mode}&sslrootcert={}", utf8_percent_encode(&authority, NON_ALPHANUMERIC))
+        });
+        format!("postgres://{USER}:{}@127.0.0.1:{port}/{database}{tls}", self.password)
+    }
+
+    /// Returns the file that replaces `pg_hba.conf` with TLS.
+    fn rules(&self) -> PathBuf {
+        self.directory.join("tls/pg_hba.conf")
     }
 
     /// Returns the command that starts the server.
@@ -60,6 +83,14 @@ impl Cluster {
         if !options.durable {
             settings
                 .extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned));
+        }
+        if let Some(certificates) = &self.certificates {
+            settings.extend([
+                "ssl=on".to_owned(),
+                format!("ssl_cert_file={}", certificates.certificate().display()),
+                format!("ssl_key_file={}", certificates.key().display()),
+                format!("hba_file={}", self.rules().display()),
+            ]);
         }
         let arguments = settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]);
         self.launch("postgres", &self.data()).args(arguments).output(log(&self.directory))
@@ -96,6 +127,7 @@ impl Cluster {
     fn initdb(&self, draft: &Path, locale: &str, durable: bool) -> Launch {
         let launch = self
             .launch("initdb", draft)
+            // SCRAM costs a client that is built without optimisation more than a hundred milliseconds.
             .args(["--username", USER, "--auth", "md5", "--encoding", "UTF8", "--no-instructions"])
             .arg(format!("--locale={locale}"))
             .arg(format!("--pwfile={}", self.directory.join("password").display()));

@@ -23,6 +23,9 @@ pub(super) struct Environment {
     /// A PostgreSQL to use instead of the own one
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
+    /// The way around a pooler in front of that PostgreSQL
+    #[arg(long, env, hide_env_values = true, value_name = "URL", requires = "database_url")]
+    database_listen_url: Option<String>,
     /// A homeserver to use instead of the own one: Conduit, or Synapse with the registration and the two
     /// tokens of this service
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
@@ -69,6 +72,8 @@ pub(super) struct UpSettings {
     pub(super) server_name: String,
     /// `None` for the own PostgreSQL.
     pub(super) database_url: Option<String>,
+    /// `None` for the same as `database_url`.
+    database_listen_url: Option<String>,
     /// `None` for the own Synapse.
     pub(super) homeserver_url: Option<String>,
     pub(super) as_token: String,
@@ -92,6 +97,7 @@ impl UpSettings {
                 .unwrap_or_else(|| messenger::url(environment.host, arguments.port)),
             homeserver_url: filled(environment.matrix_homeserver_url),
             database_url: filled(environment.database_url),
+            database_listen_url: filled(environment.database_listen_url),
             release: arguments.release,
             host: environment.host,
             port: arguments.port,
@@ -129,7 +135,10 @@ impl UpSettings {
             hub_secret_key: self.hub_secret_key.clone(),
             service_token: self.service_token.clone(),
             log_level: self.log_level.clone(),
-            further: vec![("ENVIRONMENT".to_owned(), "development".to_owned())],
+            further: vec![
+                ("ENVIRONMENT".to_owned(), "development".to_owned()),
+                ("DATABASE_LISTEN_URL".to_owned(), self.database_listen_url.clone().unwrap_or_default()),
+            ],
         }
     }
 }
