@@ -39,6 +39,7 @@ impl App {
     pub fn compose(config: Config) -> Result<Self> {
         let store = PgStore::new(&StoreConfig {
             database_url: config.database_url.clone(),
+            listen_url: config.database_listen_url.clone(),
             pool_size: config.database_pool_size,
             connect_wait: config.database_connect_wait,
         })?;

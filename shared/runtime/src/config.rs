@@ -15,6 +15,7 @@ use messenger_core::{MessengerSettings, id::TenantId};
 use sha2::Sha256;
 
 use crate::logging;
+use database::Databases;
 use secrets::{Policy, Secrets};
 
 pub use self::limits::LimitConfig;
@@ -24,6 +25,8 @@ const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
 const DEFAULT_SERVICE_TOKEN: &str = "messenger-service-token-dev";
 /// The largest file: Conduit's own limit, unless it is configured otherwise.
 const UPLOAD_MAX: u64 = 20_000_000;
+/// The begin of a warning.
+const REFUSED: &str = "ENVIRONMENT=production would refuse this";
 
 /// The configuration of a process.
 #[derive(Clone)]
@@ -38,6 +41,9 @@ pub struct Config {
     pub port: u16,
     /// `DATABASE_URL`.
     pub database_url: String,
+    /// `DATABASE_LISTEN_URL`, for what needs a session of its own: `LISTEN` and migrations. `None` for the
+    /// same as `DATABASE_URL`.
+    pub database_listen_url: Option<String>,
     /// `DATABASE_POOL_SIZE`: most connections of one process.
     pub database_pool_size: usize,
     /// `DATABASE_CONNECT_TIMEOUT_MS`: longest wait for a connection.
@@ -122,12 +128,15 @@ impl Config {
             ..defaults
         };
         env.choice("EVENT_STORE", &["postgres"]);
+        let (log_level, port) = (env.log_level(), env.number("PORT", 8000, 1, u16::MAX));
+        let databases = Databases::read(&mut env, environment, host);
         let mut config = Self {
             production,
-            log_level: env.log_level(),
+            log_level,
             host,
-            port: env.number("PORT", 8000, 1, u16::MAX),
-            database_url: env.database(),
+            port,
+            database_url: databases.url,
+            database_listen_url: databases.listen_url,
             database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),
             database_connect_wait: Duration::from_millis(env.number(
                 "DATABASE_CONNECT_TIMEOUT_MS",
@@ -222,21 +231,6 @@ impl Env<'_> {
         self.optional(name).unwrap_or_else(|| default.to_owned())
     }
 
-    fn database(&mut self) -> String {
-        const WANTED: &str = "a PostgreSQL connection string, postgres://user@host/database";
-        let Some(value) = self.optional("DATABASE_URL") else {
-            self.problems.push(format!("DATABASE_URL is missing: {WANTED}"));
-            return String::new();
-        };
-        let url = database::Url::parse(&value);
-        self.notices.extend(url.changes.iter().map(|change| format!("DATABASE_URL: {change}")));
-        // The problem does not contain the value, which has a password in it.
-        if let Err(problem) = messenger_store::check_url(&url.text) {
-            self.problems.push(format!("DATABASE_URL must be {WANTED}: {problem}"));
-        }
-        url.text
-    }
-
     /// Reads `LOG_LEVEL`: a level, or directives as in `info,messenger_core=debug`.
     fn log_level(&mut self) -> String {
         let value = self.text("LOG_LEVEL", "info");
@@ -282,12 +276,9 @@ impl Env<'_> {
             self.problems
                 .push("HUB_SECRET_KEY and SECRET_KEY must differ: each side's tokens are its own".to_owned());
         }
-        // On Lambda no address is bound, and any client may call.
-        let is_public =
-            !config.host.to_canonical().is_loopback() || self.optional("AWS_LAMBDA_RUNTIME_API").is_some();
         let policy = match environment {
             Some(Environment::Production) => Policy::Strong,
-            None if is_public => Policy::Unpublished,
+            None if self.is_public(config.host) => Policy::Unpublished,
             Some(Environment::Development) | None => Policy::Any,
         };
         let secrets = config.secrets();
@@ -295,8 +286,7 @@ impl Env<'_> {
         if policy == Policy::Unpublished {
             if refused.is_empty() {
                 let weak = secrets.weaknesses().into_iter();
-                self.notices
-                    .extend(weak.map(|line| format!("ENVIRONMENT=production would refuse this: {line}")));
+                self.notices.extend(weak.map(|line| format!("{REFUSED}: {line}")));
             } else {
                 self.problems.push(format!(
                     "ENVIRONMENT is not set, and the service is open to others (HOST is {}): published secrets need \
@@ -306,6 +296,11 @@ impl Env<'_> {
             }
         }
         self.problems.extend(refused);
+    }
+
+    /// Returns whether others may call the service. On Lambda no address is bound, and any client may call.
+    fn is_public(&self, host: IpAddr) -> bool {
+        !host.to_canonical().is_loopback() || self.optional("AWS_LAMBDA_RUNTIME_API").is_some()
     }
 
     fn choice(&mut self, name: &str, choices: &[&str]) -> String {

@@ -25,7 +25,8 @@ const FAILED: &str = "bootstrapping the homeserver failed";
 
 /// Migrates the database.
 pub async fn database(config: &Config) -> anyhow::Result<()> {
-    migrate(&config.database_url).await.context("migrating the database failed")
+    let url = config.database_listen_url.as_ref().unwrap_or(&config.database_url);
+    migrate(url).await.context("migrating the database failed")
 }
 
 /// Registers the service with the homeserver, and stores the sync token to start from. Conduit is registered

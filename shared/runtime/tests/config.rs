@@ -387,15 +387,88 @@ fn a_wrong_database_url_is_reported_without_its_password() {
         "mysql:user:s3cret@host",
         "mysql+asyncpg://user:s3cret@host/d",
         "postgresql+asyncpg://user:s3cret@host/d?nonsense=1",
-        "postgresql+asyncpg://user:s3cret@host/d?ssl=require",
-        "postgres://user:s3cret@host/d?sslmode=verify-full",
-        "host=h user=u password=s3cret sslmode=require",
+        "user=u password=s3cret",
     ] {
-        let text = problems(&[("DATABASE_URL", wrong)]);
-        assert!(text.contains("DATABASE_URL must be a PostgreSQL connection string"), "{text}");
-        assert!(!text.contains("s3cret"), "{text}");
-        assert_eq!(text.contains("TLS"), wrong.contains("ssl"), "{text}");
+        for variable in ["DATABASE_URL", "DATABASE_LISTEN_URL"] {
+            let text = problems(&[(variable, wrong)]);
+            let expected = format!("{variable} must be a PostgreSQL connection string");
+            assert!(text.contains(&expected), "{text}");
+            assert!(!text.contains("s3cret"), "{text}");
+        }
     }
+}
+
+#[test]
+fn a_wrong_parameter_for_tls_is_named_with_its_variable() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let empty = directory.path().join("empty.pem");
+    std::fs::write(&empty, "").expect("a file");
+    let empty = empty.display().to_string();
+    for (parameters, problem) in [
+        ("sslmode=allow".to_owned(), "`sslmode=allow` is not supported"),
+        ("ssl=allow".to_owned(), "`sslmode=allow` is not supported"),
+        ("sslmode=verify".to_owned(), "`sslmode` is `verify`, must be one of"),
+        ("sslmode=verify-ca".to_owned(), "`sslmode=verify-ca` needs `sslrootcert`"),
+        ("sslcert=/x".to_owned(), "the parameter `sslcert` is not supported"),
+        (
+            "sslmode=verify-full&sslrootcert=/no/ca.pem".to_owned(),
+            "names /no/ca.pem, which cannot be read: No such",
+        ),
+        (format!("sslmode=require&sslrootcert={empty}"), "empty.pem, which holds no certificate"),
+    ] {
+        for variable in ["DATABASE_URL", "DATABASE_LISTEN_URL"] {
+            let text = problems(&[(variable, &format!("postgres://u:s3cret@h/d?{parameters}"))]);
+            assert!(text.contains(&format!("{variable}: ")) && text.contains(problem), "{text}");
+            assert!(!text.contains("s3cret"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn production_reaches_another_machine_with_verify_full_only() {
+    let other = "postgresql+asyncpg://u:s3cret@db.example/d";
+    insta::assert_snapshot!(problems_of_production(&[("DATABASE_URL", other)]), @r"
+    the configuration is wrong:
+      DATABASE_URL names another machine: add `sslmode=verify-full`, with `sslrootcert=` and a PEM file if its certificate is of an authority of your own, or set DATABASE_TLS=off if the network is safe
+    ");
+    for weak in ["sslmode=disable", "sslmode=prefer", "sslmode=require", "ssl=true"] {
+        let url = format!("{other}?{weak}");
+        assert!(problems_of_production(&[("DATABASE_URL", &url)]).contains("DATABASE_URL names"), "{weak}");
+        let text = problems_of_production(&[("DATABASE_LISTEN_URL", &url)]);
+        assert!(text.contains("DATABASE_LISTEN_URL names"), "{weak}: {text}");
+    }
+    for right in [
+        &[("DATABASE_URL", "postgres://u@db.example/d?sslmode=verify-full")][..],
+        &[("DATABASE_URL", "postgresql+asyncpg://u@db.example/d?ssl=verify-full")],
+        &[("DATABASE_URL", "host=db.example user=u sslrootcert=system")],
+        &[("DATABASE_URL", "postgres:///d?host=/run/postgresql")],
+        &[("DATABASE_URL", "postgres://u@[::1]/d?sslmode=disable")],
+        &[("DATABASE_URL", other), ("DATABASE_TLS", "off")],
+    ] {
+        assert_eq!(problems_of_production(right), "", "{right:?}");
+    }
+    assert!(
+        problems_of_production(&[("DATABASE_TLS", "no")]).contains("DATABASE_TLS is `no`, must be one of")
+    );
+}
+
+#[test]
+fn a_connection_without_verify_full_is_a_warning_outside_production() {
+    let other = [("DATABASE_URL", "postgres://u@db.example/d"), ("SECRET_KEY", SECRET)];
+    let all = [&other[..], &[("MESSENGER_SERVICE_TOKEN", OTHER_SECRET)]].concat();
+    let notices = read_bare(&all).expect("no production").notices;
+    assert!(notices.concat().contains("would refuse this: DATABASE_URL names another"), "{notices:?}");
+    let loopback = [&all[..], &[("HOST", "127.0.0.1")]].concat();
+    assert_eq!(read_bare(&loopback).expect("no production").notices, [""; 0]);
+    assert_eq!(good(&other).notices, [""; 0], "development is not so particular");
+}
+
+#[test]
+fn the_connection_that_listens_has_the_string_of_the_others_unless_it_has_its_own() {
+    assert_eq!(good(&[]).database_listen_url, None);
+    let own = good(&[("DATABASE_LISTEN_URL", "postgresql+asyncpg://u@localhost:5/d")]);
+    assert_eq!(own.database_listen_url.as_deref(), Some("postgresql://u@localhost:5/d"));
+    assert_eq!(own.database_url, DATABASE_URL.1);
 }
 
 #[test]

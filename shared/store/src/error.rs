@@ -68,9 +68,9 @@ fn failure(error: &tokio_postgres::Error) -> Failure {
         return Failure::TimedOut;
     }
     // Classes of PostgreSQL's appendix "Error Codes". Temporary: the server starts or stops, is out of
-    // resources, or ended a deadlock.
+    // resources, or ended a deadlock. 28: it does not admit this client.
     match &state.code()[..2] {
-        "08" | "53" | "57" => Failure::Unreachable,
+        "08" | "28" | "53" | "57" => Failure::Unreachable,
         "40" => Failure::TimedOut,
         "22" | "23" => Failure::Rejected,
         _ => Failure::Broken,

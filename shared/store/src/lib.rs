@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accept;
+mod connection;
 mod cursors;
 mod ephemeral_bus;
 mod error;
@@ -23,4 +24,4 @@ mod rooms;
 mod users;
 
 pub use migrate::{migrate, schema};
-pub use pool::{CONNECT_WAIT, PgStore, StoreConfig, check_url};
+pub use pool::{PgStore, StoreConfig};

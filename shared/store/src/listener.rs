@@ -2,6 +2,7 @@
 //! event is lost for a process that does not listen.
 
 use std::{
+    error::Error as _,
     sync::{Arc, Mutex, OnceLock, Weak},
     time::Duration,
 };
@@ -22,7 +23,9 @@ use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
-use tokio_postgres::{AsyncMessage, Config, NoTls, Notification};
+use tokio_postgres::{AsyncMessage, Client, Notification};
+
+use crate::connection::{Connector, PgConnection};
 
 /// Delay before a connection is opened again.
 const RECONNECT_DELAY: Duration = Duration::from_millis(500);
@@ -35,7 +38,7 @@ const IDENTITIES: &str = "identities";
 /// Receives notifications for the waiters of this process. A channel has one waiter at a time; a notification
 /// is kept until it waits.
 pub(crate) struct PgListener {
-    config: Config,
+    connector: Connector,
     waiters: Arc<Waiters>,
     /// The channels that a waiter has asked for. The connection listens to no others, so they do not wake the
     /// process.
@@ -145,8 +148,8 @@ impl HeadWatch {
 }
 
 impl PgListener {
-    pub(crate) fn new(config: Config) -> Self {
-        Self { config, waiters: Arc::default(), channels: Arc::default(), task: OnceLock::new() }
+    pub(crate) fn new(connector: Connector) -> Self {
+        Self { connector, waiters: Arc::default(), channels: Arc::default(), task: OnceLock::new() }
     }
 
     /// Waits until the event log may have events after a position, at most as long as `patience`.
@@ -188,17 +191,9 @@ impl PgListener {
             is_new
         });
         self.task.get_or_init(|| {
-            let (config, waiters, channels) =
-                (self.config.clone(), self.waiters.clone(), self.channels.clone());
-            tokio::spawn(async move {
-                loop {
-                    if let Err(error) = receive(&config, &waiters, channels.subscribe()).await {
-                        tracing::debug!(%error, "LISTEN connection lost; reconnecting");
-                    }
-                    waiters.watchers.listening(false);
-                    sleep(RECONNECT_DELAY).await;
-                }
-            })
+            let (connector, waiters, channels) =
+                (self.connector.clone(), self.waiters.clone(), self.channels.clone());
+            tokio::spawn(async move { keep_receiving(&connector, &waiters, &channels).await })
         });
     }
 }
@@ -211,13 +206,43 @@ impl Drop for PgListener {
     }
 }
 
+/// Receives notifications for ever. A connection that cannot be opened is logged once.
+async fn keep_receiving(
+    connector: &Connector,
+    waiters: &Waiters,
+    channels: &watch::Sender<Vec<&'static str>>,
+) {
+    let mut is_known = false;
+    loop {
+        match connector.open().await {
+            Ok((client, connection)) => {
+                is_known = false;
+                if let Err(error) = receive(client, connection, waiters, channels.subscribe()).await {
+                    tracing::debug!(%error, "LISTEN connection lost; reconnecting");
+                }
+                waiters.watchers.listening(false);
+            }
+            Err(error) if !is_known => {
+                is_known = true;
+                let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                tracing::warn!(
+                    cause,
+                    "opening the LISTEN connection failed; events come up to a second late"
+                );
+            }
+            Err(_) => {}
+        }
+        sleep(RECONNECT_DELAY).await;
+    }
+}
+
 /// Receives notifications until the connection ends.
 async fn receive(
-    config: &Config,
+    client: Client,
+    mut connection: PgConnection,
     waiters: &Waiters,
     mut channels: watch::Receiver<Vec<&'static str>>,
 ) -> Result<(), tokio_postgres::Error> {
-    let (client, mut connection) = config.connect(NoTls).await?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
     let receiving = async {
         while let Some(message) = messages.next().await {

@@ -3,11 +3,11 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use messenger_core::{Result, error::Failure};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use crate::{
+    connection::{self, CONNECT_WAIT, Connector},
     error::{Context, fault},
-    pool::connection,
 };
 
 mod embedded {
@@ -61,13 +61,12 @@ pub fn schema() -> u64 {
 }
 
 /// Applies the migrations that are missing, and the functions that have changed. A repeated call changes
-/// nothing.
-pub async fn migrate(database_url: &str) -> Result<()> {
-    let mut config = connection(database_url)?;
-    // A migration has no time limit.
-    config.options("-c statement_timeout=0 -c lock_timeout=0");
-    let (mut client, connection) = config.connect(NoTls).await.context("connecting to the database")?;
-    let connection = tokio::spawn(connection);
+/// nothing. The lock belongs to a session, so `listen_url` must not lead through a pooler that shares sessions
+/// between transactions.
+pub async fn migrate(listen_url: &str) -> Result<()> {
+    let connector = Connector::new("DATABASE_LISTEN_URL", listen_url, connection::MIGRATING, CONNECT_WAIT)?;
+    let (mut client, connection) = connector.open().await.context("connecting to the database")?;
+    let driver = tokio::spawn(connection);
     client.batch_execute(LOCK).await.context(MIGRATING)?;
     let report = embedded::migrations::runner()
         .run_async(&mut client)
@@ -80,7 +79,7 @@ pub async fn migrate(database_url: &str) -> Result<()> {
         tracing::info!(file, "functions applied");
     }
     drop(client);
-    match connection.await {
+    match driver.await {
         Ok(ended) => ended.context(MIGRATING),
         Err(error) => Err(fault(Failure::Broken, MIGRATING, error)),
     }

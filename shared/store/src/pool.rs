@@ -3,7 +3,6 @@
 
 use std::{
     future::Future,
-    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,36 +13,29 @@ use std::{
 use deadpool_postgres::{
     Client, Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
 };
-use messenger_core::{Error, Result, error::Failure};
+use messenger_core::{Result, error::Failure};
 use tokio::{sync::OnceCell, time::timeout};
-use tokio_postgres::{Config, NoTls, Row, config::SslMode, types::ToSql};
+use tokio_postgres::{Row, types::ToSql};
 
 use crate::{
     accept::Acceptor,
+    connection::{Connector, SERVING},
     error::{Context, fault},
     listener::PgListener,
     local_appends::LocalAppends,
 };
 
-/// Default time limit for getting a connection. It is shorter than that of the health check, which is one
-/// second.
-pub const CONNECT_WAIT: Duration = Duration::from_millis(700);
 /// Time limit of a statement here; that of the server is a little shorter.
 const STATEMENT_WAIT: Duration = Duration::from_secs(5);
-
-const LIMITS: &str =
-    "-c statement_timeout=4500 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=5000";
-/// Each statement is planned once for each connection, since planning a small statement costs more than the
-/// call. No plan scans a whole table if there is another way, so that it stays good when the tables grow.
-/// Without `jit=off` the estimated cost of the remaining scans would make PostgreSQL compile their
-/// statements.
-const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 
 /// Settings of the connection pool.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
     /// A connection string, `postgres://…` or `host=… user=…`.
     pub database_url: String,
+    /// The connection string of the `LISTEN` connection, which no pooler may share between transactions;
+    /// `None` for that of the others.
+    pub listen_url: Option<String>,
     /// Maximum number of connections of this process, besides the `LISTEN` connection.
     pub pool_size: usize,
     /// Time limit for getting a connection from the pool, and for opening one.
@@ -73,11 +65,14 @@ impl PgStore {
     /// Returns an error if the connection string is invalid.
     pub fn new(config: &StoreConfig) -> Result<Self> {
         let wait = Some(config.connect_wait);
-        let mut postgres = connection(&config.database_url)?;
-        postgres.connect_timeout(config.connect_wait);
+        let connector = Connector::new("DATABASE_URL", &config.database_url, SERVING, config.connect_wait)?;
+        let listening = match &config.listen_url {
+            Some(url) => Connector::new("DATABASE_LISTEN_URL", url, SERVING, config.connect_wait)?,
+            None => connector.clone(),
+        };
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let timeouts = Timeouts { wait, create: wait, recycle: wait };
-        let pool = Pool::builder(Manager::from_config(postgres.clone(), NoTls, manager))
+        let pool = Pool::builder(Manager::from_connect(connector.config().clone(), connector, manager))
             .max_size(config.pool_size)
             .timeouts(timeouts)
             // The connection that was used last has warm caches.
@@ -85,7 +80,7 @@ impl PgStore {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| fault(Failure::Broken, "preparing the connection pool", error))?;
-        let listener = Arc::new(PgListener::new(postgres));
+        let listener = Arc::new(PgListener::new(listening));
         Ok(Self {
             database: Database { pool, statements: Arc::default() },
             local_appends: Arc::new(LocalAppends::new(listener.clone())),
@@ -169,31 +164,6 @@ impl Database {
         self.statements.fetch_add(1, Ordering::Relaxed);
         self.pool.get().await.context(context)
     }
-}
-
-/// Checks a connection string. The error does not contain its password.
-pub fn check_url(url: &str) -> Result<(), String> {
-    let config = Config::from_str(url).map_err(|error| error.to_string())?;
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err("it asks for TLS, which this service does not speak: leave `sslmode` out".to_owned());
-    }
-    Ok(())
-}
-
-/// Parses a connection string, and adds our limits.
-pub(crate) fn connection(url: &str) -> Result<Config> {
-    let mut config = Config::from_str(url).map_err(|error| {
-        Error::invalid("DATABASE_URL", format!("is no PostgreSQL connection string: {error}"))
-    })?;
-    config.connect_timeout(CONNECT_WAIT).keepalives_idle(Duration::from_secs(30));
-    let settings = format!("{LIMITS} {PLANS}");
-    let options =
-        config.get_options().map_or_else(|| settings.clone(), |options| format!("{settings} {options}"));
-    config.options(options);
-    if config.get_application_name().is_none() {
-        config.application_name("messenger");
-    }
-    Ok(config)
 }
 
 /// Awaits a statement within its time limit.

@@ -150,9 +150,7 @@ impl Stack {
 
     /// Runs a query with a parameter. Returns the first column of the row as text; `None` if there is no row.
     pub async fn query(&self, sql: &str, parameter: &str) -> Option<String> {
-        let (client, connection) =
-            tokio_postgres::connect(self.database_url(), tokio_postgres::NoTls).await.expect("the database");
-        tokio::spawn(connection);
+        let client = messenger_postgres::connect(self.database_url()).await.expect("the database");
         client.query_opt(sql, &[&parameter]).await.expect("a response").and_then(|row| row.get(0))
     }
 

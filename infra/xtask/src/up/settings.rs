@@ -24,7 +24,7 @@ pub(super) struct Environment {
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
     /// The way around a pooler in front of that PostgreSQL
-    #[arg(long, env, hide_env_values = true, value_name = "URL", requires = "database_url")]
+    #[arg(long, env, hide_env_values = true, value_name = "URL")]
     database_listen_url: Option<String>,
     /// A homeserver to use instead of the own one: Conduit, or Synapse with the registration and the two
     /// tokens of this service
@@ -89,6 +89,7 @@ pub(super) struct UpSettings {
 impl UpSettings {
     pub(super) fn read(arguments: &Arguments, directory: PathBuf) -> Result<Self> {
         let environment = arguments.environment.clone();
+        let database_url = filled(environment.database_url);
         Ok(Self {
             as_token: value_or_stored(environment.matrix_as_token, &directory.join("MATRIX_AS_TOKEN"))?,
             hs_token: value_or_stored(environment.matrix_hs_token, &directory.join("MATRIX_HS_TOKEN"))?,
@@ -96,8 +97,8 @@ impl UpSettings {
             appservice_url: filled(environment.appservice_url)
                 .unwrap_or_else(|| messenger::url(environment.host, arguments.port)),
             homeserver_url: filled(environment.matrix_homeserver_url),
-            database_url: filled(environment.database_url),
-            database_listen_url: filled(environment.database_listen_url),
+            database_listen_url: database_url.as_ref().and_then(|_| filled(environment.database_listen_url)),
+            database_url,
             release: arguments.release,
             host: environment.host,
             port: arguments.port,

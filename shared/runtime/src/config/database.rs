@@ -1,4 +1,11 @@
-//! `DATABASE_URL`, also in the form of `SQLAlchemy` (`postgresql+asyncpg://…`).
+//! `DATABASE_URL` and `DATABASE_LISTEN_URL`, also in the form of `SQLAlchemy` (`postgresql+asyncpg://…`), and
+//! `DATABASE_TLS`.
+
+use std::net::IpAddr;
+
+use messenger_postgres::{ConnectionString, InvalidConnectionString as Invalid, SslMode};
+
+use super::{Env, Environment, REFUSED};
 
 /// Parameters that configure a Python driver.
 const OF_DRIVERS: [&str; 8] = [
@@ -12,6 +19,74 @@ const OF_DRIVERS: [&str; 8] = [
     "timeout",
 ];
 
+const WANTED: &str = "a PostgreSQL connection string, postgres://user@host/database";
+
+/// The connection strings of a process.
+pub(super) struct Databases {
+    pub(super) url: String,
+    /// `None` for the same as `url`.
+    pub(super) listen_url: Option<String>,
+}
+
+impl Databases {
+    pub(super) fn read(env: &mut Env<'_>, environment: Option<Environment>, host: IpAddr) -> Self {
+        let demands_tls = env.choice("DATABASE_TLS", &["required", "off"]) == "required";
+        let mut read = |variable: &str| {
+            let (text, address) = env.connection_string(variable)?;
+            if let Some(address) = address.filter(|_| demands_tls) {
+                env.check_tls(variable, &address, environment, host);
+            }
+            Some(text)
+        };
+        let (url, listen_url) = (read("DATABASE_URL"), read("DATABASE_LISTEN_URL"));
+        if url.is_none() {
+            env.problems.push(format!("DATABASE_URL is missing: {WANTED}"));
+        }
+        Self { url: url.unwrap_or_default(), listen_url }
+    }
+}
+
+impl Env<'_> {
+    /// Reads a connection string. Returns it in PostgreSQL's own form, and parsed if it is right.
+    fn connection_string(&mut self, variable: &str) -> Option<(String, Option<ConnectionString>)> {
+        let url = Url::parse(&self.optional(variable)?);
+        self.notices.extend(url.changes.iter().map(|change| format!("{variable}: {change}")));
+        let address = ConnectionString::parse(&url.text);
+        let address = address.and_then(|address| address.check_roots().map(|()| address));
+        // No problem contains the value, which has a password in it.
+        match &address {
+            Ok(_) => {}
+            Err(problem @ (Invalid::Syntax(_) | Invalid::NoHost)) => {
+                self.problems.push(format!("{variable} must be {WANTED}: {problem}"));
+            }
+            Err(problem) => self.problems.push(format!("{variable}: {problem}")),
+        }
+        Some((url.text, address.ok()))
+    }
+
+    /// Refuses, in production, a connection to another machine that may end at somebody else's.
+    fn check_tls(
+        &mut self,
+        variable: &str,
+        address: &ConnectionString,
+        environment: Option<Environment>,
+        host: IpAddr,
+    ) {
+        if !address.is_remote() || address.mode() == SslMode::VerifyFull {
+            return;
+        }
+        let problem = format!(
+            "{variable} names another machine: add `sslmode=verify-full`, with `sslrootcert=` and a PEM file if its \
+             certificate is of an authority of your own, or set DATABASE_TLS=off if the network is safe"
+        );
+        match environment {
+            Some(Environment::Production) => self.problems.push(problem),
+            None if self.is_public(host) => self.notices.push(format!("{REFUSED}: {problem}")),
+            Some(Environment::Development) | None => {}
+        }
+    }
+}
+
 /// A connection string in PostgreSQL's own form.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Url {
@@ -22,7 +97,7 @@ pub(super) struct Url {
 }
 
 impl Url {
-    /// Drops the driver from the scheme and its parameters from the query, and names TLS as PostgreSQL does.
+    /// Drops the driver from the scheme and its parameters from the query, and turns `ssl` into `sslmode`.
     /// Leaves any other text unchanged.
     pub(super) fn parse(url: &str) -> Self {
         let unchanged = || Self { text: url.to_owned(), changes: Vec::new() };
@@ -54,25 +129,23 @@ fn query(text: &str, changes: &mut Vec<String>) -> String {
             changes.push(format!("the driver's parameter `{name}` is dropped"));
             return None;
         }
-        if !matches!(name, "ssl" | "sslmode") {
+        if name != "ssl" {
             return Some(parameter.to_owned());
         }
         let mode = mode(value);
-        if name == "ssl" {
-            changes.push(format!("`ssl` is read as `sslmode={mode}`"));
-        }
+        changes.push(format!("`ssl` is read as `sslmode={mode}`"));
         Some(format!("sslmode={mode}"))
     });
     let kept: Vec<_> = kept.filter(|parameter| !parameter.is_empty()).collect();
     if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) }
 }
 
-/// Returns the `sslmode` of a value of asyncpg or libpq.
-fn mode(value: &str) -> &'static str {
+/// Returns the `sslmode` of a value of asyncpg's `ssl`.
+fn mode(value: &str) -> &str {
     match value.to_ascii_lowercase().as_str() {
-        "disable" | "false" | "off" | "no" | "0" => "disable",
-        "allow" | "prefer" => "prefer",
-        _ => "require",
+        "false" | "off" | "no" | "0" => "disable",
+        "" | "true" | "on" | "yes" | "1" => "require",
+        _ => value,
     }
 }
 
@@ -101,8 +174,9 @@ mod tests {
     fn parameters_of_drivers_are_dropped_and_tls_is_named_as_postgresql_names_it() {
         read("postgresql+asyncpg://u:s3cret@h/d?ssl=disable", "postgresql://u:s3cret@h/d?sslmode=disable", 2);
         read("postgres://u@h/d?ssl=require", "postgres://u@h/d?sslmode=require", 1);
-        read("postgres://u@h/d?sslmode=allow", "postgres://u@h/d?sslmode=prefer", 0);
-        read("postgres://u@h/d?sslmode=verify-full", "postgres://u@h/d?sslmode=require", 0);
+        read("postgres://u@h/d?ssl=true", "postgres://u@h/d?sslmode=require", 1);
+        read("postgres://u@h/d?ssl=verify-full", "postgres://u@h/d?sslmode=verify-full", 1);
+        read("postgres://u@h/d?sslmode=allow", "postgres://u@h/d?sslmode=allow", 0);
         read("postgres://u@h/d?command_timeout=5", "postgres://u@h/d", 1);
         read(
             "postgres://u@h/d?prepared_statement_cache_size=0&application_name=x&",

@@ -6,7 +6,7 @@ use messenger_core::Ports;
 use messenger_devstack::{TestDatabase, database::template};
 use messenger_store::{PgStore, StoreConfig, migrate, schema};
 use messenger_testkit::{MemoryHomeserver, TestClock, TransparentVault};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 /// A store on a database that is dropped with this value.
 pub(crate) struct TestStore {
@@ -30,9 +30,7 @@ impl TestStore {
 
     /// Opens a connection outside the store.
     pub(crate) async fn client(&self) -> Client {
-        let (client, connection) = tokio_postgres::connect(self.url(), NoTls).await.expect("a connection");
-        tokio::spawn(connection);
-        client
+        messenger_postgres::connect(self.url()).await.expect("a connection")
     }
 
     /// Returns the URL of the database.
@@ -53,8 +51,13 @@ impl TestStore {
     }
 
     fn connect(url: &str) -> PgStore {
-        let config =
-            StoreConfig { database_url: url.to_owned(), pool_size: 8, connect_wait: Duration::from_secs(30) };
-        PgStore::new(&config).expect("a store")
+        connect(url, None)
     }
+}
+
+/// Returns a store on a database, with another connection string for its `LISTEN` connection if one is given.
+pub(crate) fn connect(url: &str, listen_url: Option<String>) -> PgStore {
+    let database_url = url.to_owned();
+    let connect_wait = Duration::from_secs(30);
+    PgStore::new(&StoreConfig { database_url, listen_url, pool_size: 8, connect_wait }).expect("a store")
 }

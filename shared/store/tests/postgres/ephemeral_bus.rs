@@ -8,6 +8,7 @@ use messenger_core::{
     event::Audience,
     port::EphemeralBus,
 };
+use messenger_store::PgStore;
 use messenger_testkit::fixtures::{TENANT, room};
 use serde_json::json;
 use tokio::time::timeout;
@@ -19,22 +20,27 @@ fn ephemeral(content: &str) -> EphemeralEvent {
     EphemeralEvent::new(audience, &json!({ "content": content })).expect("it is short")
 }
 
+/// Publishes an event until another process on the database receives it.
+pub(crate) async fn assert_received(publisher: &PgStore, process: &PgStore) {
+    let mut events = process.listen();
+    let sent = ephemeral("x");
+    for attempt in 0.. {
+        assert!(attempt < 1000, "no event is received");
+        publisher.publish(std::slice::from_ref(&sent)).await.expect("published");
+        if let Ok(received) = timeout(Duration::from_millis(20), events.next()).await {
+            assert_eq!(received, Some(sent));
+            break;
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_process_receives_the_ephemeral_events_of_one() {
     let database = TestStore::create().await;
     let publisher = database.beside();
     let processes = [database.beside(), database.beside(), database.beside()];
     for process in &processes {
-        let mut events = process.listen();
-        let sent = ephemeral("x");
-        for attempt in 0.. {
-            assert!(attempt < 1000, "no event is received");
-            publisher.publish(std::slice::from_ref(&sent)).await.expect("published");
-            if let Ok(received) = timeout(Duration::from_millis(20), events.next()).await {
-                assert_eq!(received, Some(sent));
-                break;
-            }
-        }
+        assert_received(&publisher, process).await;
     }
 }
 

@@ -16,9 +16,9 @@ use messenger_core::{
     id::{HubUserId, Position, TenantId},
     port::Feed,
 };
+use messenger_postgres::ConnectionString;
 use messenger_store::PgStore;
 use serde_json::json;
-use tokio_postgres::NoTls;
 
 use crate::database::TestStore;
 
@@ -50,8 +50,10 @@ async fn write(store: PgStore, writer: usize) -> Vec<NewEvent> {
 /// commit.
 async fn stall(url: String, writer: usize) -> Vec<NewEvent> {
     let mut committed = Vec::new();
+    let address = ConnectionString::parse(&url).expect("a connection string");
     for n in 0..30 {
-        let (mut client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a connection");
+        let tls = address.tls().expect("a connector");
+        let (mut client, connection) = address.config().connect(tls).await.expect("a connection");
         let connection = tokio::spawn(connection);
         let event = event(writer, n);
         let wire = json!([{

@@ -8,6 +8,8 @@ mod ephemeral_bus;
 mod feed_stress;
 mod identities;
 mod plans;
+mod pooler;
 mod power_levels;
 mod schema;
 mod statements;
+mod tls;

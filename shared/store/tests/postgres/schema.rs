@@ -2,7 +2,7 @@
 
 use messenger_devstack::TestDatabase;
 use messenger_store::migrate;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 /// Relations, indexes, constraints, triggers and functions, one a line. Partitions are named by dates and
 /// left out.
@@ -58,9 +58,7 @@ impl Migrated {
     async fn new() -> Self {
         let database = TestDatabase::create(None).await.expect("a database");
         migrate(database.url()).await.expect("the database is migrated");
-        let (client, connection) =
-            tokio_postgres::connect(database.url(), NoTls).await.expect("a connection");
-        tokio::spawn(connection);
+        let client = messenger_postgres::connect(database.url()).await.expect("a connection");
         Self { database, client }
     }
 
@@ -155,8 +153,7 @@ async fn processes_that_migrate_at_once_apply_everything_once() {
     for process in processes {
         process.await.expect("the task ends").expect("the database is migrated");
     }
-    let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.expect("a connection");
-    tokio::spawn(connection);
+    let client = messenger_postgres::connect(database.url()).await.expect("a connection");
     let migrated = Migrated { database, client };
     assert_eq!(migrated.catalog().await, Migrated::new().await.catalog().await);
 }

@@ -20,7 +20,8 @@ async fn a_password_works_in_other_clients_until_it_is_withdrawn() {
     let homeserver = stack.homeserver.as_ref().expect("a homeserver");
     let database_url = stack.database_url().to_owned();
     let connect_wait = Duration::from_secs(30);
-    let store = PgStore::new(&StoreConfig { database_url, pool_size: 2, connect_wait }).expect("a store");
+    let store = PgStore::new(&StoreConfig { database_url, listen_url: None, pool_size: 2, connect_wait })
+        .expect("a store");
     let (tenant, user) = (TenantId(1), HubUserId::new("Anna"));
     let anna = stack.client().user("Anna");
     let refused = anna.get(PATH).await;
@@ -73,9 +74,7 @@ async fn is_logged_in(homeserver: &str, token: &str) -> bool {
 
 /// Returns all stored passwords as one text.
 async fn stored(database_url: &str) -> String {
-    let (client, connection) =
-        tokio_postgres::connect(database_url, tokio_postgres::NoTls).await.expect("a connection");
-    tokio::spawn(connection);
+    let client = messenger_postgres::connect(database_url).await.expect("a connection");
     let rows =
         client.query("select encode(password, 'escape') from external_access", &[]).await.expect("rows");
     rows.iter().filter_map(|row| row.get::<_, Option<String>>(0)).collect()

@@ -76,7 +76,8 @@ async fn chats_of_other_clients_are_adopted_within_seconds_without_push() {
     let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let database_url = stack.database_url().to_owned();
     let connect_wait = Duration::from_secs(30);
-    let store = PgStore::new(&StoreConfig { database_url, pool_size: 2, connect_wait }).expect("a store");
+    let store = PgStore::new(&StoreConfig { database_url, listen_url: None, pool_size: 2, connect_wait })
+        .expect("a store");
     assert!(store.enable(TenantId(1), &HubUserId::new("bert")).await.expect("enabled"));
     let element = stack.matrix("bert").await;
     let mut stream = anna.stream(None).await;
