@@ -35,7 +35,10 @@ use crate::{
     live::cache::Cache,
     port::{self, Ports, RoomSummary},
     sync::{
-        backfill::Backfill, encryption::Encryption, invitations::Invitations, quarantine::RoomFailures,
+        backfill::Backfill,
+        encryption::Encryption,
+        invitations::Invitations,
+        quarantine::{RoomFailures, Subject},
         upgrades::Upgrades,
     },
 };
@@ -116,21 +119,20 @@ impl Adopt {
         }
         let people = self.directory.people([member].into_iter()).await?;
         let Some(host) = people.get(member) else { return Ok(None) };
-        match self.try_to_adopt(room, host).await {
+        let adopted = match self.try_to_adopt(room, host).await {
             // The member may not read the room, or may not invite the bot: that will not change soon.
             Err(error) if error.failure() == Some(Failure::Rejected) => {
                 tracing::info!(%room, error = &error as &dyn std::error::Error, "room cannot be adopted");
                 self.adoption_rejected.put(room.clone(), ());
                 Ok(None)
             }
-            result => {
-                let adopted = self.failures.in_time(room, result)?;
-                if adopted.is_none() {
-                    self.adoption_rejected.put(room.clone(), ());
-                }
-                Ok(adopted.flatten())
-            }
+            adopted => adopted,
+        };
+        let adopted = self.failures.tolerate(room, Subject::Adoption, adopted)?;
+        if adopted.is_none() {
+            self.adoption_rejected.put(room.clone(), ());
         }
+        Ok(adopted.flatten())
     }
 
     async fn try_to_adopt(&self, room: &RoomId, host: &User) -> Result<Option<Adoption>> {

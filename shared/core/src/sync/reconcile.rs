@@ -26,7 +26,7 @@ use crate::{
     sync::{
         catch_up::{CatchUp, PAGE},
         ingest::Ingest,
-        quarantine::{Quarantine, RoomFailures},
+        quarantine::{Quarantine, RoomFailures, Subject},
         receipts::Receipts,
         typing::TypingUpdates,
     },
@@ -155,7 +155,7 @@ impl Reconcile {
         let RoomChanges { room, events, is_limited } = changes;
         if is_limited {
             let filled = self.fill_gap(worker, &room, since, &events).await;
-            if self.failures.in_time(&room, filled)? == Some(Lease::Lost) {
+            if self.failures.tolerate(&room, Subject::Gap, filled)? == Some(Lease::Lost) {
                 return Ok(Lease::Lost);
             }
         }

@@ -15,7 +15,7 @@ use crate::{
         user::User,
     },
     port::{Change, IngestedEvent},
-    sync::ingest::Ingest,
+    sync::{ingest::Ingest, quarantine::Subject},
 };
 
 impl Ingest {
@@ -85,7 +85,9 @@ impl Ingest {
             }
             Content::Upgraded => {
                 let replaced = self.upgrades.replace(tenant, &room, &event.sender).await;
-                backlog.extend(self.failures.in_time(&room, replaced)?.unwrap_or_default());
+                backlog.extend(
+                    self.failures.tolerate(&room, Subject::Event(event_id), replaced)?.unwrap_or_default(),
+                );
                 return Ok(None);
             }
         };

@@ -18,7 +18,7 @@ use crate::{
     port::RoomChanges,
     sync::{
         catch_up::OVERLAP,
-        quarantine::Quarantine,
+        quarantine::{Quarantine, Subject},
         reconcile::{LEASE, Reconcile},
     },
 };
@@ -44,7 +44,7 @@ impl Reconcile {
         for changes in changes.rooms {
             let room = changes.room.clone();
             let read = self.resync_room(changes, horizon, drops_older).await;
-            if let Err(error) = self.failures.in_time(&room, read) {
+            if let Err(error) = self.failures.tolerate(&room, Subject::LastPages, read) {
                 quarantine.hold(&room, error)?;
             }
             if self.renew(worker).await?.is_lost() {
