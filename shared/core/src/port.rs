@@ -41,7 +41,7 @@ pub use cursors::Cursors;
 pub use ephemeral_bus::EphemeralBus;
 pub use ephemeral_events::EphemeralEvents;
 pub use external_access::ExternalAccess;
-pub use feed::{Feed, Span};
+pub use feed::Feed;
 pub use homeserver::Homeserver;
 pub use maintenance::Maintenance;
 pub use media::Media;

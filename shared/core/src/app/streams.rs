@@ -15,15 +15,16 @@ use crate::{
     app::user_directory::UserDirectory,
     domain::{
         audiences::Audiences,
-        cursor::{Gap, parse_cursor},
+        cursor::{Gap, Span, parse_cursor},
         error::{Error, Result},
+        event::Event,
         id::Position,
         settings::MessengerSettings,
         time::Rfc3339,
         user::{Caller, User, superseded},
     },
     live::{
-        broker::{Broker, Missed, Subscription},
+        broker::{Broker, Subscription},
         event_stream::EventStream,
     },
     port::{self, Ports},
@@ -159,33 +160,40 @@ impl Streams {
         Ok(cursor > self.broker.position() && cursor > self.feed.span().await?.head)
     }
 
-    /// Returns the audience's events between the cursor and the position where the live part begins.
+    /// Returns the frames between the cursor and the position where the live part begins.
     async fn replay(
         &self,
         cursor: Position,
         at: Position,
         audience: &Audiences,
     ) -> Result<Result<Vec<Bytes>, Gap>> {
-        let limit = self.settings.replay_max;
         if cursor >= at {
             return Ok(Ok(Vec::new()));
         }
-        match self.broker.missed(cursor, at, audience, limit) {
-            Missed::Frames(frames) => return Ok(Ok(frames)),
-            Missed::TooMuch => return Ok(Err(Gap::TooFarBehind)),
-            Missed::Older => {}
-        }
+        let limit = self.settings.replay_max;
+        let Some(frames) = self.broker.missed(cursor, at, audience, limit.saturating_add(1)) else {
+            let events = self.read(cursor, at, audience).await?;
+            return Ok(events.map(|events| events.iter().map(|event| event.frame().sse).collect()));
+        };
+        // The broker keeps all events after this cursor, even if the log does not any more.
+        let kept = Span { trimmed: cursor, head: at };
+        Ok(Gap::of(cursor, kept, frames.len(), limit).map_or(Ok(frames), Err))
+    }
+
+    /// Returns the audience's events between two positions, or the reason for a gap.
+    pub(crate) async fn read(
+        &self,
+        cursor: Position,
+        until: Position,
+        audience: &Audiences,
+    ) -> Result<Result<Vec<Event>, Gap>> {
+        let limit = self.settings.replay_max;
         let read = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let events = self.feed.after(cursor, audience, read).await?;
+        let mut events = self.feed.after(cursor, audience, read).await?;
+        events.retain(|event| event.position <= until);
         // Query the span after the events, to notice those that were dropped in between.
-        if cursor < self.feed.span().await?.trimmed {
-            return Ok(Err(Gap::Expired));
-        }
-        let is_too_much = events.len() > limit && events[limit].position <= at;
-        let missed = events.iter().take_while(|event| event.position <= at);
-        let missed = missed.filter(|event| audience.includes(&event.audience, event.position));
-        let missed: Vec<_> = missed.map(|event| event.frame().sse).collect();
-        Ok(if is_too_much { Err(Gap::TooFarBehind) } else { Ok(missed) })
+        let span = self.feed.span().await?;
+        Ok(Gap::of(cursor, span, events.len(), limit).map_or(Ok(events), Err))
     }
 
     /// Returns the first bytes: one block with `retry`, the cursor as `id` and `connected` as `data`, then

@@ -8,7 +8,6 @@ mod ephemeral;
 mod state;
 
 use std::{
-    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -19,12 +18,7 @@ use state::{Connection, State};
 use tokio::sync::watch;
 
 use crate::{
-    domain::{
-        audiences::Audiences,
-        error::Result,
-        event::{Audience, Event},
-        id::Position,
-    },
+    domain::{audiences::Audiences, error::Result, event::Event, id::Position},
     live::{
         lock::lock,
         send_buffer::{End, SendBuffer},
@@ -53,16 +47,6 @@ pub struct Broker {
     state: Mutex<State>,
     /// The position up to which all events were handed out; `None` until the log was first read.
     position: watch::Sender<Option<Position>>,
-}
-
-/// The events that a reader missed.
-pub(crate) enum Missed {
-    /// All missed frames, in order.
-    Frames(Vec<Bytes>),
-    /// More frames than the limit.
-    TooMuch,
-    /// The cursor lies before the recent frames: the log must be read.
-    Older,
 }
 
 /// A connection in the index.
@@ -126,7 +110,7 @@ impl Broker {
     /// its audience may be stale.
     pub(crate) fn subscribe(
         &self,
-        audience: &[Audience],
+        audiences: &Audiences,
         after: Option<Position>,
         ends_at: Timestamp,
         memberships: u64,
@@ -138,13 +122,17 @@ impl Broker {
         let id = state.next_id;
         state.next_id += 1;
         let send_buffer = Arc::new(SendBuffer::default());
-        for one in audience {
+        for one in audiences.names() {
             state.listeners.entry(one.clone()).or_default().push(id);
         }
         let at = state.position;
         let after = after.unwrap_or(at);
-        let connection =
-            Connection { send_buffer: send_buffer.clone(), audience: audience.to_vec(), after, ends_at };
+        let connection = Connection {
+            send_buffer: send_buffer.clone(),
+            audience: audiences.names().cloned().collect(),
+            after,
+            ends_at,
+        };
         state.connections.insert(id, connection);
         state.ends.insert((ends_at, id));
         Some(Subscription { id, send_buffer, at })
@@ -155,32 +143,23 @@ impl Broker {
         self.state().remove(id);
     }
 
-    /// Returns the frames of these audiences between two positions, if the recent frames reach back to
-    /// `after`.
+    /// Returns at most `limit` frames of these audiences between two positions, in order. Returns `None` if
+    /// the recent frames do not reach back to `after`: the log must be read.
     pub(crate) fn missed(
         &self,
         after: Position,
         until: Position,
-        audience: &Audiences,
+        audiences: &Audiences,
         limit: usize,
-    ) -> Missed {
+    ) -> Option<Vec<Bytes>> {
         let state = self.state();
         if after < state.recent.since {
-            return Missed::Older;
+            return None;
         }
-        let audiences: HashSet<_> = audience.iter().collect();
         let start = state.recent.frames.partition_point(|frame| frame.position <= after);
-        let frames: Vec<_> = state
-            .recent
-            .frames
-            .range(start..)
-            .take_while(|frame| frame.position <= until)
-            .filter(|frame| audiences.contains(&frame.audience))
-            .filter(|frame| audience.includes(&frame.audience, frame.position))
-            .take(limit + 1)
-            .map(|frame| frame.sse.clone())
-            .collect();
-        if frames.len() > limit { Missed::TooMuch } else { Missed::Frames(frames) }
+        let frames = state.recent.frames.range(start..).take_while(|frame| frame.position <= until);
+        let received = frames.filter(|frame| audiences.includes(&frame.audience, frame.position));
+        Some(received.take(limit).map(|frame| frame.sse.clone()).collect())
     }
 
     /// Reads the log until the future is dropped.

@@ -5,19 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::{
+    audiences::Audiences,
+    cursor::Span,
     error::Result,
-    event::{Audience, Event, NewEvent},
+    event::{Event, NewEvent},
     id::Position,
 };
-
-/// The range of positions in the event log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// The last position that was dropped. Readers before it have a gap.
-    pub trimmed: Position,
-    /// The last position that was assigned.
-    pub head: Position,
-}
 
 /// The event log: append-only, ordered and durable.
 ///
@@ -29,8 +22,9 @@ pub trait Feed: Send + Sync {
     /// appended events.
     async fn append(&self, events: &[NewEvent]) -> Result<usize>;
 
-    /// Returns at most `limit` events of these audiences after the cursor, oldest first.
-    async fn after(&self, cursor: Position, audience: &[Audience], limit: i64) -> Result<Vec<Event>>;
+    /// Returns at most `limit` events after the cursor, oldest first: of each audience those that
+    /// [its reader receives](Audiences::after).
+    async fn after(&self, cursor: Position, audiences: &Audiences, limit: i64) -> Result<Vec<Event>>;
 
     /// Returns at most `limit` events of all audiences after the cursor, oldest first. The broker of each
     /// process reads them.

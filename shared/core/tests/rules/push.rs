@@ -57,7 +57,8 @@ async fn push(messenger: &TestMessenger, connection: u64, room: &RoomId, event: 
 
 async fn published(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
     let audience = [Audience::Room(fixtures::TENANT, room.clone())];
-    let events = messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events");
+    let events =
+        messenger.ports.feed.after(Position(0), &fixtures::all_of(&audience), 1000).await.expect("events");
     let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
     let body = |json: String| serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["body"].clone();
     messages.map(|event| body(event.json()).as_str().expect("a body").to_owned()).collect()

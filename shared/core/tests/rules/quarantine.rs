@@ -54,7 +54,13 @@ impl Fixture {
     /// Returns the published bodies of a room, in order.
     async fn published(&self, room: &RoomId) -> Vec<String> {
         let audience = [Audience::Room(fixtures::TENANT, room.clone())];
-        let events = self.messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events");
+        let events = self
+            .messenger
+            .ports
+            .feed
+            .after(Position(0), &fixtures::all_of(&audience), 1000)
+            .await
+            .expect("events");
         let kinds = [Kind::NewMessage, Kind::MessageEdited];
         let events = events.into_iter().filter(|event| kinds.contains(&event.kind));
         let bodies = events.map(|event| serde_json::from_str::<Value>(&event.json()).expect("JSON"));

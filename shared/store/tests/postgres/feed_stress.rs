@@ -17,6 +17,7 @@ use messenger_core::{
     port::Feed,
 };
 use messenger_store::PgStore;
+use messenger_testkit::fixtures;
 use serde_json::json;
 use tokio_postgres::NoTls;
 
@@ -80,7 +81,7 @@ async fn read(store: PgStore, audience: Vec<Audience>, done: Arc<AtomicBool>) ->
     let mut cursor = Position(0);
     loop {
         let is_last = done.load(Ordering::SeqCst);
-        let page = store.after(cursor, &audience, 7).await.expect("a page");
+        let page = store.after(cursor, &fixtures::all_of(&audience), 7).await.expect("a page");
         if page.is_empty() {
             if is_last {
                 return seen;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use messenger_core::{
     Result,
+    cursor::Span,
     event::{Audience, Kind, NewEvent},
     id::{EventId, Position},
     notification::NewNotification,
-    port::Span,
     user::{Identity, Role},
 };
 use serde_json::json;
@@ -126,12 +126,12 @@ pub async fn after_and_next_return_the_events_behind_the_cursor(store: &dyn Stor
     let positions = |events: Vec<messenger_core::event::Event>| -> Vec<i64> {
         events.iter().map(|event| event.position.0).collect()
     };
-    assert_eq!(positions(feed.after(BEGIN, &[ALL], 100).await?), [1, 3, 5, 7, 9]);
-    assert_eq!(positions(feed.after(BEGIN, &[ALL], 2).await?), [1, 3]);
-    assert_eq!(positions(feed.after(Position(3), &[ALL], 2).await?), [5, 7]);
-    assert_eq!(positions(feed.after(Position(9), &[ALL], 2).await?), [0; 0]);
-    assert_eq!(positions(feed.after(Position(1_000_000), &[ALL], 2).await?), [0; 0]);
-    assert_eq!(positions(feed.after(Position(2), &[ALL, other], 4).await?), [3, 4, 5, 6]);
+    assert_eq!(positions(feed.after(BEGIN, &fixtures::all_of(&[ALL]), 100).await?), [1, 3, 5, 7, 9]);
+    assert_eq!(positions(feed.after(BEGIN, &fixtures::all_of(&[ALL]), 2).await?), [1, 3]);
+    assert_eq!(positions(feed.after(Position(3), &fixtures::all_of(&[ALL]), 2).await?), [5, 7]);
+    assert_eq!(positions(feed.after(Position(9), &fixtures::all_of(&[ALL]), 2).await?), [0; 0]);
+    assert_eq!(positions(feed.after(Position(1_000_000), &fixtures::all_of(&[ALL]), 2).await?), [0; 0]);
+    assert_eq!(positions(feed.after(Position(2), &fixtures::all_of(&[ALL, other]), 4).await?), [3, 4, 5, 6]);
     assert_eq!(positions(feed.next(BEGIN, 3).await?), [1, 2, 3]);
     assert_eq!(positions(feed.next(Position(3), 100).await?), [4, 5, 6, 7, 8, 9, 10]);
     assert_eq!(positions(feed.next(Position(10), 100).await?), [0; 0]);

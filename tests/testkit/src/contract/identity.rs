@@ -13,7 +13,7 @@ use messenger_core::{
 };
 
 use super::{LONG, SHORT, Store, concurrently, eventually};
-use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, all_of, identity, room, user};
 
 /// Returns an identity with this time of issue, in seconds.
 fn issued(second: i64, of: Identity) -> Identity {
@@ -92,7 +92,7 @@ pub async fn a_changed_role_is_published_once(store: &dyn Store) -> Result<()> {
         let token = Identity { display_name: format!("Anna {role:?}"), ..anna(role) };
         ports.users.sign_in(&token, "anna").await?;
     }
-    let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 10).await?;
+    let events = ports.feed.after(Position(0), &all_of(&[Audience::User(TENANT, user("anna"))]), 10).await?;
     assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::RoleChanged]);
     assert!(events[0].payload.as_str().contains("viewer"), "{events:?}");
     assert_eq!(ports.feed.span().await?.head, events[0].position);

@@ -262,6 +262,7 @@ macro_rules! contract_tests {
             an_audience_receives_its_events_and_no_others,
             several_audiences_receive_the_union_in_order,
             an_audience_named_twice_receives_each_event_once,
+            an_audience_is_read_from_its_own_position,
             an_empty_list_of_audiences_receives_nothing,
         }
         $crate::contract_module! { $create, files:
