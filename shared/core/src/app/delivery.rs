@@ -172,7 +172,8 @@ impl Delivery {
         match error {
             // The database failed, so nothing can be stored. The lease or the wait budget ends by itself.
             error if error.failure().is_some() && !is_homeserver(&error) => Err(error),
-            // The recipient has left the tenant: the notification waits for their return.
+            // The recipient has left the tenant (`attempt`, `Accounts::ensure`): the worker holds the
+            // notification until their return.
             error @ Error::NotFound(_) => self.postpone(notification, &error).await,
             error if error.is_transient() || is_account_taken(&error) => {
                 self.postpone(notification, &error).await
@@ -231,13 +232,12 @@ impl Delivery {
             return Err(encrypted());
         }
         let recipient = match &notification.draft.target {
-            Target::Dm(user) => match self.users.find(notification.tenant, user).await? {
-                Some(user) => {
-                    self.registry.ensure_member(&room, &user).await?;
-                    Some(self.ids.of(&user))
-                }
-                None => None,
-            },
+            Target::Dm(user) => {
+                let user =
+                    self.users.find(notification.tenant, user).await?.ok_or(Error::NotFound("user"))?;
+                self.registry.ensure_member(&room, &user).await?;
+                Some(self.ids.of(&user))
+            }
             _ => None,
         };
         let content = rendering::content(notification.id, &notification.draft, recipient.as_ref());
