@@ -108,7 +108,6 @@ impl Delivery {
     /// Delivers the pending notifications of a claimed room queue in order, and releases the queue.
     ///
     /// If this fails, the queue stays leased until its lease ends.
-    #[tracing::instrument(skip_all, fields(queue = %queue.name))]
     pub async fn drain(&self, queue: &RoomQueue) -> Result<()> {
         loop {
             let pending = self.outbox.pending(queue, LEASE, BATCH).await?;

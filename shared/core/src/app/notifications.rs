@@ -68,14 +68,14 @@ impl Notifications {
     }
 
     /// Returns a notification of the satellite's tenant.
-    #[tracing::instrument(skip_all, fields(tenant = %satellite.tenant, notification = %id))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %satellite.tenant, notification = %id))]
     pub async fn find(&self, satellite: &Satellite, id: NotificationId) -> Result<Notification> {
         let stored = self.records.find(satellite.tenant, id).await?;
         stored.map(|stored| self.delivery.with_unstored_result(stored)).ok_or(Error::NotFound("notification"))
     }
 
     /// Returns notifications of the satellite's tenant, newest first.
-    #[tracing::instrument(skip_all, fields(tenant = %satellite.tenant))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %satellite.tenant))]
     pub async fn log(&self, satellite: &Satellite, query: &LogQuery) -> Result<Vec<Notification>> {
         let stored = self.records.log(satellite.tenant, query).await?;
         Ok(stored.into_iter().map(|stored| self.delivery.with_unstored_result(stored)).collect())

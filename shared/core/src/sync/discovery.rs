@@ -74,7 +74,6 @@ impl Discovery {
 
     /// Adopts rooms of the next few users after `after`, or of the first ones. Returns the last of these
     /// users, with which the caller continues. Returns `None` after the last user.
-    #[tracing::instrument(skip_all, fields(%worker))]
     pub async fn discover(
         &self,
         worker: &str,

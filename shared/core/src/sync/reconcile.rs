@@ -83,7 +83,6 @@ impl Reconcile {
     }
 
     /// Ingests the events since the stored sync token. If there are none, waits for them for at most `wait`.
-    #[tracing::instrument(skip_all, fields(%worker))]
     pub async fn run(&self, worker: &str, wait: Duration) -> Result<Lease<()>> {
         let Lease::Held(since) = self.reconciliation.claim(worker, LEASE).await? else {
             return Ok(Lease::Lost);
@@ -92,7 +91,7 @@ impl Reconcile {
     }
 
     /// Stores a first sync token, if none is stored.
-    #[tracing::instrument(skip_all, fields(%worker))]
+    #[tracing::instrument(level = "debug", skip_all, fields(%worker))]
     pub async fn begin(&self, worker: &str) -> Result<()> {
         if self.reconciliation.position().await?.is_none() {
             self.run(worker, Duration::ZERO).await?;

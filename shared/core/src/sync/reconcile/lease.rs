@@ -19,7 +19,7 @@ const RENEWAL: Duration = Duration::from_secs(1);
 
 impl Reconcile {
     /// Releases the lease, so that another worker need not wait for its end.
-    #[tracing::instrument(skip_all, fields(%worker))]
+    #[tracing::instrument(level = "debug", skip_all, fields(%worker))]
     pub async fn stop(&self, worker: &str) -> Result<()> {
         self.reconciliation.advance(worker, None, Duration::ZERO).await.map(drop)
     }
