@@ -1,4 +1,4 @@
-//! The ES module for pages that read the feed, and its types: files of `shared/hub_messenger_js`, part of the
+//! The ES module for pages that read the event log, and its types: files of `shared/hub_messenger_js`, part of the
 //! binary.
 
 use axum::{

@@ -1,4 +1,4 @@
-//! The feed as a long-lived event stream (WHATWG HTML, "Server-sent events"), and the ES module for pages
+//! The event log as a long-lived event stream (WHATWG HTML, "Server-sent events"), and the ES module for pages
 //! that read it.
 //!
 //! ```text

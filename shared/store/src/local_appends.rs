@@ -1,5 +1,5 @@
-//! Read-your-own-writes buffer: the events that this process appended, for its own reader, which needs no
-//! query for them.
+//! Read-your-own-writes buffer: the live events of notifications that this process accepted, for its own
+//! reader, which needs no query for them.
 
 use std::{
     collections::VecDeque,

@@ -1,8 +1,7 @@
-//! Catching up: reads one room from the stored sync token on, in a process that is not the reconciling
-//! worker.
+//! Catching up: reads one room from the stored sync token on, before a process that is not the reconciling
+//! worker ingests later events of that room, which a push or a caller brought.
 //!
-//! The events that such a process is about to ingest must not enter the feed before earlier events that no
-//! push brought.
+//! These events must not enter the event log before earlier events that no push brought.
 
 use std::{sync::Arc, time::Duration};
 
@@ -152,7 +151,7 @@ impl CatchUp {
                 }
             }
         }
-        tracing::warn!(%room, "resync of a room stopped at the page limit; older events are in its history only");
+        tracing::warn!(%room, "reading a room back stopped at the page limit; older events are in its history only");
         events.reverse();
         Ok(events)
     }

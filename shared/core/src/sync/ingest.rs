@@ -2,8 +2,8 @@
 //! once by its id, whether the response to a send, a push or reconciliation brought it.
 //!
 //! # Order
-//! The feed has the order of the room as long as each source delivers a room's events in that room's order
-//! and without gaps, from where the other sources have arrived. Then the first source of an event has also
+//! The event log has the order of the room as long as each source delivers a room's events in that room's
+//! order and without gaps, from where the other sources have arrived. Then the first source of an event has also
 //! delivered, or read, everything before it.
 //! * The sender of a message gets an answer once the homeserver has the message; the homeserver then pushes
 //!   it as an echo. If that push is late, all events of the room since the stored sync token are ingested,

@@ -110,7 +110,7 @@ impl Pushes {
     }
 
     /// Returns the rooms of these events that were not caught up in this run. It leaves out rooms in which
-    /// only the bot sent something: its notifications are in the feed already.
+    /// only the bot sent something: its notifications are in the event log already.
     fn to_catch_up(&self, run: RunId, events: &[RoomEvent], bot: &MatrixUserId) -> HashSet<RoomId> {
         let by_others = events.iter().filter(|event| event.sender != *bot).map(|event| &event.room_id);
         by_others.filter(|room| self.caught_up.get(room) != Some(run)).cloned().collect()

@@ -1,7 +1,7 @@
 //! Reconciliation: the worker reads the homeserver's `/sync` from the stored sync token on, so that an outage
 //! of this service, of any length, loses no event. One worker does it at a time.
 //!
-//! All events before the sync token are in the feed: it moves only after they were ingested, so a crash
+//! All events before the sync token are in the event log: it moves only after they were ingested, so a crash
 //! repeats work and never leaves any out. `resync.rs` handles a sync token that the homeserver does not know
 //! any more.
 

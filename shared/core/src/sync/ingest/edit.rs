@@ -122,7 +122,7 @@ impl Ingest {
         Ok(self.failures.tolerate(room, Subject::Event(of.clone()), original)?.flatten())
     }
 
-    /// Returns `None` for a message of the bot: it stands in the feed as a notification.
+    /// Returns `None` for a message of the bot: it stands in the event log as a notification.
     fn edit_payload(&self, edited: MessageEdited<'_>) -> Result<Option<Payload>> {
         if *edited.sender == self.ids.bot() {
             return Ok(None);

@@ -102,7 +102,7 @@ impl Ingest {
         Ok(is_member && !self.invitations.is_in(room, &self.ids.of(user)).await?)
     }
 
-    /// Returns `None` for a message of the bot: it stands in the feed as a notification.
+    /// Returns `None` for a message of the bot: it stands in the event log as a notification.
     fn message_payload(&self, event: RoomEvent, people: &People) -> Result<Option<Payload>> {
         if event.sender == self.ids.bot() {
             return Ok(None);
