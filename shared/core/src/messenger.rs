@@ -137,7 +137,7 @@ impl Messenger {
             failures: &failures,
             registry: &registry,
             directory: &users,
-            sender: &messages,
+            sent_messages: &messages,
         };
         let ingest = Arc::new(Ingest::new(ports, &engines, &echoes, &ids));
         let catch_up = Arc::new(CatchUp::new(ports, &ingest));

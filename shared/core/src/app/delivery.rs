@@ -144,7 +144,8 @@ impl Delivery {
         Ok(DrainStep::Continue)
     }
 
-    /// Publishes the live events of all held notifications, before the first one is sent to the homeserver.
+    /// Publishes the live events of the held notifications of a queue, at most [`HELD_BATCH`] at once, before
+    /// the first one is sent to the homeserver. Repeating it changes nothing.
     async fn announce(&self, queue: &RoomQueue) -> Result<()> {
         for held in self.outbox.pending(queue, LEASE, HELD_BATCH).await?.iter().filter(|one| !one.announced) {
             let payload = payload::Notification::of(&held.draft, held.room.as_ref());
@@ -170,7 +171,7 @@ impl Delivery {
     async fn record_failure(&self, notification: Notification, error: Error) -> Result<Notification> {
         match error {
             // The database failed, so nothing can be stored. The lease or the wait budget ends by itself.
-            error if error.failure().is_some() && !is_homeserver(&error) => Err(error),
+            error if error.failure().is_some() && !homeserver_failed(&error) => Err(error),
             // The recipient has left the tenant (`attempt`, `Accounts::ensure`): the worker holds the
             // notification until their return.
             error @ Error::NotFound(_) => self.postpone(notification, &error).await,
@@ -247,7 +248,7 @@ impl Delivery {
 }
 
 /// Returns whether the homeserver failed.
-fn is_homeserver(error: &Error) -> bool {
+fn homeserver_failed(error: &Error) -> bool {
     matches!(error, Error::Fault(fault) if fault.system == crate::error::System::Homeserver)
 }
 

@@ -39,12 +39,14 @@ impl Notifications {
         draft: Draft,
         options: SendOptions,
     ) -> Result<SendResult> {
-        let room = self.registry.find_named(&draft.room_key(satellite.tenant)).await?;
+        let room = self.registry.find_for_event(&draft.room_key(satellite.tenant)).await?;
         let payload = payload::Notification::of(&draft, room.as_ref());
         let payload = EventPayload::Notification(payload).serialise()?;
         let wait = options.wait;
         let idempotency = options.idempotency.clone();
         if wait.is_zero() {
+            // This notification wakes the worker at once. Without their status, the worker would find the sent
+            // ones of this process pending, and wait for their callers.
             self.delivery.store_sent().await;
         }
         match self.records.accept(NewNotification { satellite, draft, room, payload, options }).await? {

@@ -110,7 +110,7 @@ impl Streams {
         let preamble = self.preamble(caller, start, replay);
         if preamble.len() > LARGE_PREAMBLE {
             let (writing, written) = oneshot::channel();
-            event_stream.permit = Some(writing);
+            event_stream.preamble_unread = Some(writing);
             tokio::spawn(async move {
                 let _ = timeout(PERMIT_MAX, written).await;
                 drop(permit);
@@ -141,10 +141,10 @@ impl Streams {
         after: Option<Position>,
     ) -> Result<(Audiences, Subscription)> {
         for _ in 0..AUDIENCE_TRIES {
-            let memberships = self.broker.memberships();
+            let audience_changes = self.broker.audience_changes();
             let audience = self.audience(&caller.user).await?;
             if let Some(subscription) =
-                self.broker.subscribe(&audience, after, caller.expires_at, memberships)
+                self.broker.subscribe(&audience, after, caller.expires_at, audience_changes)
             {
                 return Ok((audience, subscription));
             }

@@ -154,16 +154,16 @@ pub enum AcceptOutcome {
     },
 }
 
-/// The state of a room queue before a new notification. Notifications that were accepted earlier are
-/// delivered first.
+/// The state of a room queue before a new notification. Earlier notifications are delivered first once their
+/// callers were answered. Those whose callers still wait do not count: concurrent calls have no order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueState {
-    /// The queue is empty.
+    /// No earlier notification that was already answered is pending. The caller delivers the new one.
     Free,
-    /// Earlier notifications are being delivered.
+    /// An earlier notification that was already answered is pending. The worker delivers in order.
     Queued,
-    /// Earlier notifications wait for their next attempt after a failure.
+    /// An earlier notification waits for its next attempt after a failure.
     BackingOff,
 }
 

@@ -45,8 +45,9 @@ pub struct Broker {
     ephemeral_bus: Arc<dyn EphemeralBus>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    /// The position up to which all events were handed out; `None` until the log was first read.
-    position: watch::Sender<Option<Position>>,
+    /// The position up to which the log was read; `None` until then. It wakes those who wait for the first
+    /// reading.
+    read_up_to: watch::Sender<Option<Position>>,
 }
 
 /// A connection in the index.
@@ -63,7 +64,7 @@ impl Broker {
         ephemeral_bus: Arc<dyn EphemeralBus>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { feed, ephemeral_bus, clock, state: Mutex::default(), position: watch::Sender::new(None) }
+        Self { feed, ephemeral_bus, clock, state: Mutex::default(), read_up_to: watch::Sender::new(None) }
     }
 
     /// Reads the log and receives ephemeral events until the future is dropped.
@@ -93,37 +94,40 @@ impl Broker {
 
     /// Waits until the log was first read. Returns an error if it cannot be read now.
     pub(crate) async fn ready(&self) -> Result<()> {
-        if self.position.borrow().is_none() {
+        if self.read_up_to.borrow().is_none() {
             self.feed.span().await?;
             // The sender lives as long as the broker, so this ends when the log is read.
-            let _ = self.position.subscribe().wait_for(Option::is_some).await;
+            let _ = self.read_up_to.subscribe().wait_for(Option::is_some).await;
         }
         Ok(())
     }
 
-    /// Returns the number of membership changes; see [`subscribe`](Self::subscribe).
-    pub(crate) fn memberships(&self) -> u64 {
-        self.state().memberships
+    /// Returns the number of changes of audiences of all users; see [`subscribe`](Self::subscribe).
+    pub(crate) fn audience_changes(&self) -> u64 {
+        self.state().audience_changes
     }
 
-    /// Adds a connection. Returns `None` if a membership has changed since `memberships` was read, because
-    /// its audience may be stale.
+    /// Adds a connection. Returns `None` if an audience has changed since `audience_changes` was read, because
+    /// `audiences` may be stale.
+    ///
+    /// The connection gets no frames up to `after`, also if this process reads them later: the reader has them
+    /// from a process that is ahead.
     pub(crate) fn subscribe(
         &self,
         audiences: &Audiences,
         after: Option<Position>,
         ends_at: Timestamp,
-        memberships: u64,
+        audience_changes: u64,
     ) -> Option<Subscription> {
         let mut state = self.state();
-        if state.memberships != memberships {
+        if state.audience_changes != audience_changes {
             return None;
         }
         let id = state.next_id;
         state.next_id += 1;
         let send_buffer = Arc::new(SendBuffer::default());
         for one in audiences.names() {
-            state.listeners.entry(one.clone()).or_default().push(id);
+            state.subscribers.entry(one.clone()).or_default().push(id);
         }
         let at = state.position;
         let after = after.unwrap_or(at);
@@ -166,7 +170,7 @@ impl Broker {
     async fn read(&self) {
         let mut failing = false;
         loop {
-            match self.catch_up().await {
+            match self.read_new().await {
                 Ok(()) => failing = false,
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
@@ -185,15 +189,15 @@ impl Broker {
     }
 
     /// Reads and hands out all new events.
-    async fn catch_up(&self) -> Result<()> {
-        let started = *self.position.borrow();
+    async fn read_new(&self) -> Result<()> {
+        let started = *self.read_up_to.borrow();
         let mut position = if let Some(position) = started { position } else { self.start().await? };
         loop {
             let events = self.feed.next(position, PAGE).await?;
             let Some(last) = events.last() else { return Ok(()) };
             position = last.position;
             self.hand_out(&events);
-            self.position.send_replace(Some(position));
+            self.read_up_to.send_replace(Some(position));
             if i64::try_from(events.len()).is_ok_and(|count| count < PAGE) {
                 return Ok(());
             }
@@ -209,7 +213,7 @@ impl Broker {
         state.position = head;
         state.recent.since = head;
         drop(state);
-        self.position.send_replace(Some(head));
+        self.read_up_to.send_replace(Some(head));
         Ok(head)
     }
 

@@ -10,11 +10,8 @@
 //!   and the message with them (`pending_echoes.rs`).
 //! * Reconciliation reads on from the sync token, and fills the gaps of `/sync`
 //!   ([`reconcile`](crate::sync::reconcile)).
-//! * Push is in order, but a homeserver that is killed can lose a transaction and continue with the next one
-//!   after its restart. So the first push of a room on a new connection is ingested after all events since
-//!   the sync token; `push.rs` states the limits. The order can differ from the room's only if a push is lost
-//!   on a connection that continues, and the next push comes before the worker has read the lost events. That
-//!   takes a quarter of a second, or some seconds if another worker takes over.
+//! * Push is in order. A push that the homeserver lost is made up for before its successor on a new
+//!   connection; `push.rs` states how, and the one case in which the order can differ.
 
 mod edit;
 mod interpret;
@@ -60,7 +57,7 @@ pub struct Ingest {
     failures: Arc<RoomFailures>,
     registry: Arc<RoomRegistry>,
     directory: Arc<UserDirectory>,
-    sender: Arc<Messages>,
+    sent_messages: Arc<Messages>,
     echoes: Arc<Echoes>,
     ids: Arc<MatrixIds>,
 }
@@ -74,7 +71,7 @@ pub(crate) struct Parts<'p> {
     pub(crate) failures: &'p Arc<RoomFailures>,
     pub(crate) registry: &'p Arc<RoomRegistry>,
     pub(crate) directory: &'p Arc<UserDirectory>,
-    pub(crate) sender: &'p Arc<Messages>,
+    pub(crate) sent_messages: &'p Arc<Messages>,
 }
 
 impl Ingest {
@@ -97,7 +94,7 @@ impl Ingest {
             failures: engines.failures.clone(),
             registry: engines.registry.clone(),
             directory: engines.directory.clone(),
-            sender: engines.sender.clone(),
+            sent_messages: engines.sent_messages.clone(),
             echoes: echoes.clone(),
             ids: ids.clone(),
         }
@@ -223,7 +220,7 @@ impl Ingest {
     fn forget_redacted(&self, events: &[IngestedEvent]) {
         for event in events {
             if let Change::Redacted { of } | Change::RedactedEdit { edit: of } = &event.change {
-                self.sender.forget(of);
+                self.sent_messages.forget(of);
             }
         }
     }

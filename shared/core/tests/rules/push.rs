@@ -152,7 +152,7 @@ async fn every_process_knows_whether_the_homeserver_pushes() {
         fixture.messenger.pass(Duration::from_secs(10));
         assert!(other.push().is_silent().await.expect("known"));
     }
-    // The homeserver retries a push that could not be ingested, so push is not silent.
+    // A push that could not be ingested does not count: the homeserver waits before it repeats it.
     fixture.messenger.memory.switch_off();
     let event = fixture.messenger.homeserver.room_event(&fixture.room, &fixture.send_text("2"));
     fixture.messenger.push().receive(Some(1), vec![event]).await.expect_err("the database is away");

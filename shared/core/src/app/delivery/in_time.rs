@@ -34,7 +34,9 @@ type RunningDelivery = JoinHandle<Result<Notification>>;
 
 /// A delivery in the task of its caller, since another task would cost the caller a wake-up.
 ///
-/// If it is dropped before its end, it continues in a task of its own.
+/// If it is dropped before its end, it continues in a task of its own. The room queue does not back off in the
+/// meantime: a worker may send the notification as well, under the same transaction id, of which the
+/// homeserver makes one event.
 struct InlineDelivery {
     delivery: Arc<Delivery>,
     future: Option<Pin<Box<dyn Future<Output = Result<Notification>> + Send>>>,
@@ -52,6 +54,7 @@ impl Future for InlineDelivery {
     type Output = Result<Notification>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // No caller polls it after its end.
         let Some(future) = &mut self.future else { return Poll::Pending };
         let outcome = ready!(future.as_mut().poll(context));
         self.future = None;
@@ -77,7 +80,7 @@ impl Delivery {
         wait: Duration,
     ) -> Notification {
         let deadline = Instant::now() + wait;
-        let is_held = notification.reason.is_some();
+        let is_held = !notification.announced;
         match queue_state {
             _ if is_held || wait.is_zero() => notification,
             QueueState::BackingOff => notification,

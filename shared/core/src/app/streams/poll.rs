@@ -53,7 +53,7 @@ impl Streams {
             ready?;
         }
         let (_, subscription) = self.add_subscription(caller, Some(cursor)).await?;
-        let mut stream = EventStream::of_the_log(&self.broker, subscription);
+        let mut stream = EventStream::for_long_poll(&self.broker, subscription);
         loop {
             // Read after subscribing: earlier events are in the page, later ones wake the stream.
             let span = self.feed.span().await?;
