@@ -36,6 +36,7 @@ use crate::{
         encryption::Encryption,
         ingest::{self, Ingest},
         invitations::Invitations,
+        pages::Pages,
         pending_echoes::PendingEchoes,
         provisioning::Provisioning,
         push::Push,
@@ -140,13 +141,14 @@ impl Messenger {
             sent_messages: &messages,
         };
         let ingest = Arc::new(Ingest::new(ports, &engines, &echoes, &ids));
-        let catch_up = Arc::new(CatchUp::new(ports, &ingest));
+        let pages = Arc::new(Pages::new(ports));
+        let catch_up = Arc::new(CatchUp::new(ports, &ingest, &pages));
         let push = Arc::new(Push::new(ports, &ingest, &catch_up, &registry, &ids));
         let typing = Arc::new(TypingUpdates::new(ports, &registry, &users, &ids));
         let receipts = Arc::new(Receipts::new(ports, &ids, &background));
         let engines = reconcile::Parts {
             ingest: &ingest,
-            catch_up: &catch_up,
+            pages: &pages,
             typing: &typing,
             receipts: &receipts,
             failures: &failures,

@@ -24,8 +24,8 @@ use crate::{
     live::cache::Cache,
     port::{self, Changes, Ports, RoomChanges},
     sync::{
-        catch_up::{CatchUp, PAGE},
         ingest::Ingest,
+        pages::{PAGE, Pages},
         quarantine::{Quarantine, RoomFailures, Subject},
         receipts::Receipts,
         typing::TypingUpdates,
@@ -46,7 +46,7 @@ pub struct Reconcile {
     rooms: Arc<dyn port::Rooms>,
     room_views: Arc<dyn port::RoomViews>,
     ingest: Arc<Ingest>,
-    catch_up: Arc<CatchUp>,
+    pages: Arc<Pages>,
     typing: Arc<TypingUpdates>,
     receipts: Arc<Receipts>,
     failures: Arc<RoomFailures>,
@@ -58,7 +58,7 @@ pub struct Reconcile {
 /// The engines that [`Reconcile`] is made of.
 pub(crate) struct Parts<'p> {
     pub(crate) ingest: &'p Arc<Ingest>,
-    pub(crate) catch_up: &'p Arc<CatchUp>,
+    pub(crate) pages: &'p Arc<Pages>,
     pub(crate) typing: &'p Arc<TypingUpdates>,
     pub(crate) receipts: &'p Arc<Receipts>,
     pub(crate) failures: &'p Arc<RoomFailures>,
@@ -73,7 +73,7 @@ impl Reconcile {
             rooms: ports.rooms.clone(),
             room_views: ports.room_views.clone(),
             ingest: engines.ingest.clone(),
-            catch_up: engines.catch_up.clone(),
+            pages: engines.pages.clone(),
             typing: engines.typing.clone(),
             receipts: engines.receipts.clone(),
             failures: engines.failures.clone(),
@@ -135,7 +135,7 @@ impl Reconcile {
 
     async fn ingest_changes(&self, worker: &str, since: &str, changes: Changes) -> Result<Lease<()>> {
         let mut quarantine = Quarantine::default();
-        if self.rejoin(worker, Some(since), &changes, &mut quarantine).await?.is_lost() {
+        if self.enter_rooms(worker, Some(since), &changes, &mut quarantine).await?.is_lost() {
             return Ok(Lease::Lost);
         }
         for changes in changes.rooms {
@@ -179,7 +179,7 @@ impl Reconcile {
         let mut unread: HashSet<_> = timeline.iter().map(|event| &event.event_id).collect();
         let mut from = since.to_owned();
         loop {
-            let page = self.catch_up.page_after(room, &from).await?;
+            let page = self.pages.after(room, &from).await?;
             for id in &page.ids {
                 unread.remove(id);
             }

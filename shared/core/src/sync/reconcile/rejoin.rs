@@ -26,8 +26,9 @@ const HOSTS: usize = 20;
 const TRIES: u32 = 30;
 
 impl Reconcile {
-    /// Lets the bot accept its invitations, and return into the rooms from which it was removed.
-    pub(crate) async fn rejoin(
+    /// Lets the bot accept its invitations, by which unknown rooms are adopted, and return into the rooms from
+    /// which it was removed.
+    pub(crate) async fn enter_rooms(
         &self,
         worker: &str,
         since: Option<&str>,
