@@ -13,6 +13,7 @@
 //! * Push is in order. A push that the homeserver lost is made up for before its successor on a new
 //!   connection; `push.rs` states how, and the one case in which the order can differ.
 
+mod act;
 mod edit;
 mod interpret;
 
@@ -27,6 +28,7 @@ use crate::{
         error::{Error, Failure, Result},
         id::{MatrixUserId, RoomId, TenantId},
         matrix_ids::MatrixIds,
+        message::People,
         room_event::{Content, RoomEvent},
     },
     live::echoes::Echoes,
@@ -177,8 +179,11 @@ impl Ingest {
             if quarantine.holds(&event.room_id) {
                 continue;
             }
-            match self.interpret(tenant, event.clone(), &people, &mut backlog).await {
-                Ok(interpreted) => ingested.extend(interpreted),
+            match self.act_and_interpret(tenant, &event, &people).await {
+                Ok((earlier, interpreted)) => {
+                    backlog.extend(earlier);
+                    ingested.extend(interpreted);
+                }
                 Err(error) => {
                     quarantine.hold(&event.room_id, error)?;
                     continue;
@@ -194,6 +199,18 @@ impl Ingest {
             self.forget_redacted(&ingested);
         }
         Ok(backlog)
+    }
+
+    /// Acts on an event, and interprets it. Returns the earlier events of a successor room, and what is stored
+    /// of this one.
+    async fn act_and_interpret(
+        &self,
+        tenant: TenantId,
+        event: &RoomEvent,
+        people: &People,
+    ) -> Result<(Vec<RoomEvent>, Option<IngestedEvent>)> {
+        let earlier = self.act_on(tenant, event).await?;
+        Ok((earlier, self.interpret(tenant, event, people).await?))
     }
 
     /// Stores events in one transaction. If the database rejects one of them, stores them one by one and
