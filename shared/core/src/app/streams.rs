@@ -50,6 +50,19 @@ const PERMIT_MAX: Duration = Duration::from_millis(50);
 /// The number of times that an audience is read because a membership changed meanwhile.
 const AUDIENCE_TRIES: usize = 20;
 
+/// The place in the log at which a stream starts.
+enum Start {
+    /// The end of the log.
+    Now,
+    /// The events after a cursor.
+    After(Position),
+    /// The end of the log, with a reset: the cursor is no position of it.
+    Unknown,
+}
+
+/// The frames that a stream missed, or the reason for which it does not get them.
+type Replay = Result<Vec<Bytes>, Gap>;
+
 /// The engine that opens event streams and answers polls.
 pub struct Streams {
     feed: Arc<dyn port::Feed>,
@@ -91,23 +104,20 @@ impl Streams {
     pub async fn subscribe(&self, caller: &Caller, cursor: Option<&str>) -> Result<EventStream> {
         self.broker.ready().await?;
         let permit = timeout(PERMIT_WAIT, self.permits.clone().acquire_owned()).await.map_err(|_| busy())?;
-        let wanted = match cursor.map(parse_cursor) {
-            Some(Some(cursor)) if self.is_beyond(cursor).await? => Some(None),
-            wanted => wanted,
-        };
-        let (audience, subscription) = self.add_subscription(caller, wanted.flatten()).await?;
+        let start = self.start(cursor).await?;
+        let after = if let Start::After(cursor) = start { Some(cursor) } else { None };
+        let (audience, subscription) = self.add_subscription(caller, after).await?;
         let at = subscription.at;
         // The subscription misses nothing from here on. Dropping the event stream after an error ends it.
         let mut event_stream = EventStream::without_preamble(&self.broker, subscription);
-        let (start, replay) = match wanted {
-            None => (at, Ok(Vec::new())),
-            Some(None) => (at, Err(Gap::Unknown)),
-            Some(Some(cursor)) => match self.replay(cursor, at, &audience).await? {
-                Ok(frames) => (cursor, Ok(frames)),
-                Err(gap) => (at, Err(gap)),
-            },
+        let replay = match start {
+            Start::Now => Ok(Vec::new()),
+            Start::Unknown => Err(Gap::Unknown),
+            Start::After(cursor) => self.replay(cursor, at, &audience).await?,
         };
-        let preamble = self.preamble(caller, start, replay);
+        // After a reset the reader continues where the live part begins.
+        let id = after.filter(|_| replay.is_ok()).unwrap_or(at);
+        let preamble = self.preamble(caller, id, replay);
         if preamble.len() > LARGE_PREAMBLE {
             let (writing, written) = oneshot::channel();
             event_stream.preamble_unread = Some(writing);
@@ -152,6 +162,15 @@ impl Streams {
         Err(busy())
     }
 
+    /// Returns the place at which the stream of a reader with this cursor starts.
+    async fn start(&self, cursor: Option<&str>) -> Result<Start> {
+        Ok(match cursor.map(parse_cursor) {
+            None => Start::Now,
+            Some(Some(cursor)) if !self.is_beyond(cursor).await? => Start::After(cursor),
+            Some(_) => Start::Unknown,
+        })
+    }
+
     /// Returns whether no event has this position yet.
     ///
     /// The process that issued the cursor may be ahead of this one. The log knows the position then, and this
@@ -161,12 +180,7 @@ impl Streams {
     }
 
     /// Returns the frames between the cursor and the position where the live part begins.
-    async fn replay(
-        &self,
-        cursor: Position,
-        at: Position,
-        audience: &Audiences,
-    ) -> Result<Result<Vec<Bytes>, Gap>> {
+    async fn replay(&self, cursor: Position, at: Position, audience: &Audiences) -> Result<Replay> {
         if cursor >= at {
             return Ok(Ok(Vec::new()));
         }
@@ -199,14 +213,14 @@ impl Streams {
     /// Returns the first bytes: one block with `retry`, the cursor as `id` and `connected` as `data`, then
     /// the missed events. Every block has `data`, since some clients dispatch a block without it as an empty
     /// message.
-    fn preamble(&self, caller: &Caller, start: Position, replay: Result<Vec<Bytes>, Gap>) -> Bytes {
+    fn preamble(&self, caller: &Caller, id: Position, replay: Replay) -> Bytes {
         let connected = json!({
             "type": "connected",
-            "cursor": start,
+            "cursor": id,
             "server_time": Rfc3339(self.clock.now()),
             "token_expires_at": Rfc3339(caller.expires_at),
         });
-        let mut preamble = format!("retry: {RETRY_MS}\nid: {start}\ndata: {connected}\n\n");
+        let mut preamble = format!("retry: {RETRY_MS}\nid: {id}\ndata: {connected}\n\n");
         match replay {
             Ok(frames) => {
                 let mut bytes = preamble.into_bytes();
@@ -216,7 +230,7 @@ impl Streams {
             Err(gap) => {
                 let reset = json!({ "type": "reset", "reason": gap.as_str() });
                 // Writing to a String cannot fail.
-                let _ = write!(preamble, "id: {start}\ndata: {reset}\n\n");
+                let _ = write!(preamble, "id: {id}\ndata: {reset}\n\n");
                 Bytes::from(preamble)
             }
         }
