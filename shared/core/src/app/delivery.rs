@@ -9,6 +9,7 @@ mod sent;
 use std::{sync::Arc, time::Duration};
 
 use rand::Rng;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -26,8 +27,12 @@ use crate::{
     port::{self, Delivered, Ports, QueueRelease, RoomQueue},
 };
 
-/// The lease of a worker on a room queue. Longer than the homeserver may take for a message.
+/// The lease of a worker on a room queue. Each reading of the queue renews it.
 const LEASE: Duration = Duration::from_secs(30);
+
+/// The time after which the queue is read again before the next notification, so that the lease lasts longer
+/// than the homeserver may take for a message.
+const RENEW_AFTER: Duration = Duration::from_secs(10);
 
 /// The most notifications that are read from a room queue at once.
 const BATCH: i64 = 8;
@@ -124,7 +129,12 @@ impl Delivery {
         if pending.is_empty() {
             return Ok(DrainStep::Release(QueueRelease::Drained));
         }
+        let read_at = Instant::now();
+        let mut are_announced = false;
         for notification in pending {
+            if read_at.elapsed() >= RENEW_AFTER {
+                return Ok(DrainStep::Continue);
+            }
             if let Some(remaining) = notification.in_flight {
                 // The call that accepted it is still sending it, and later ones must not overtake it.
                 return Ok(DrainStep::Release(QueueRelease::RetryAfter(remaining.min(IN_FLIGHT_DELAY_MAX))));
@@ -134,8 +144,9 @@ impl Delivery {
             {
                 return Ok(DrainStep::Release(QueueRelease::UntilSignIn));
             }
-            if !notification.announced {
+            if !notification.announced && !are_announced {
                 self.announce(queue).await?;
+                are_announced = true;
             }
             if self.deliver(notification).await?.status == Status::Pending {
                 return Ok(DrainStep::BackingOff);

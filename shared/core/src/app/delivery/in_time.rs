@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    app::delivery::{Delivery, LEASE},
+    app::delivery::Delivery,
     domain::{
         error::Result,
         notification::{Notification, QueueState, Status, reason},
@@ -25,6 +25,9 @@ use crate::{
 
 /// A version that no room queue has: a queue that is released with it becomes due.
 const NO_VERSION: i64 = -1;
+
+/// The backoff of a room queue while a delivery that outlasted its caller's wait budget may still succeed.
+const SLOW_DELIVERY_BACKOFF: Duration = Duration::from_secs(30);
 
 /// The interval at which a call checks whether its queued notification is delivered.
 const STATUS_POLL: Duration = Duration::from_millis(40);
@@ -120,7 +123,7 @@ impl Delivery {
     /// at once.
     async fn leave_running(&self, delivery: RunningDelivery, notification: Notification) -> Notification {
         let reason = reason::HOMESERVER_UNAVAILABLE;
-        if let Err(error) = self.outbox.postpone(&notification, LEASE, reason).await {
+        if let Err(error) = self.outbox.postpone(&notification, SLOW_DELIVERY_BACKOFF, reason).await {
             tracing::warn!(
                 id = %notification.id,
                 error = &error as &dyn std::error::Error,
