@@ -171,7 +171,7 @@ impl HistoryReader {
                 edits = None;
             }
             let page = match page {
-                Err(error) if error.failure() == Some(Failure::UnknownPosition) => {
+                Err(error) if error.failure() == Some(Failure::UnknownToken) => {
                     return Err(unknown_position());
                 }
                 // The homeserver refuses the predecessor's history to users who were not its members.

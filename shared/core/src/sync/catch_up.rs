@@ -53,7 +53,7 @@ impl CatchUp {
     /// Ingests the events of a room since the stored sync token, until all of `wanted` are ingested or the
     /// room ends. Removes from `wanted` each event that it ingested.
     pub(crate) async fn catch_up(&self, room: &RoomId, wanted: &mut Vec<RoomEvent>) -> Result<()> {
-        let Some(token) = self.reconciliation.position().await? else {
+        let Some(token) = self.reconciliation.sync_token().await? else {
             return self.catch_up_without_token(room, wanted).await;
         };
         let known = self.reached_page.get(room).filter(|(since, _)| *since == token);

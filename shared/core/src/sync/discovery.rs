@@ -99,7 +99,7 @@ impl Discovery {
             }
             // If the room was not adopted, others come first.
             self.cool_down(room);
-            if self.reconciliation.advance(worker, None, LEASE).await?.is_lost() {
+            if self.reconciliation.renew(worker, LEASE).await?.is_lost() {
                 return Ok(Lease::Lost);
             }
         }

@@ -93,7 +93,7 @@ impl Reconcile {
     /// Stores a first sync token, if none is stored.
     #[tracing::instrument(level = "debug", skip_all, fields(%worker))]
     pub async fn begin(&self, worker: &str) -> Result<()> {
-        if self.reconciliation.position().await?.is_none() {
+        if self.reconciliation.sync_token().await?.is_none() {
             self.run(worker, Duration::ZERO).await?;
         }
         Ok(())
@@ -102,7 +102,7 @@ impl Reconcile {
     async fn read_from(&self, worker: &str, since: Option<&str>, wait: Duration) -> Result<Lease<()>> {
         let Some(since) = since else { return self.resync(worker, None).await };
         match self.read_on(worker, since, wait).await {
-            Err(error) if error.failure() == Some(Failure::UnknownPosition) => {
+            Err(error) if error.failure() == Some(Failure::UnknownToken) => {
                 self.resync(worker, Some(&error)).await
             }
             result => result,
@@ -130,7 +130,7 @@ impl Reconcile {
             return Ok(Lease::Lost);
         }
         self.receipts.ingest(&receipts).await?;
-        self.reconciliation.advance(worker, Some(&next), LEASE).await
+        self.reconciliation.advance(worker, &next, LEASE).await
     }
 
     async fn ingest_changes(&self, worker: &str, since: &str, changes: Changes) -> Result<Lease<()>> {

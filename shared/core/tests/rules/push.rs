@@ -164,7 +164,7 @@ async fn every_process_knows_whether_the_homeserver_pushes() {
 async fn messages_sent_before_the_first_sync_keep_the_rooms_order() {
     let messenger = messenger().build();
     let (anna, room) = in_general_room(&messenger, "anna").await;
-    assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), None);
+    assert_eq!(messenger.ports.reconciliation.sync_token().await.expect("read"), None);
     let id = messenger.ids().of(&anna.user);
     for n in 0..150 {
         messenger.homeserver.send_text(&room, &id, &n.to_string());

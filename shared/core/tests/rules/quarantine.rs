@@ -127,17 +127,17 @@ async fn a_worker_reads_other_rooms_and_finally_skips_the_quarantined_one() {
         }
         fixture.text_event(&fixture.other, "anderswo");
         fixture.messenger.homeserver.fail_room(&fixture.quarantine, failure);
-        let position = fixture.messenger.ports.reconciliation.position().await.expect("read");
+        let position = fixture.messenger.ports.reconciliation.sync_token().await.expect("read");
         for _ in 0..2 {
             fixture.messenger.reconcile().run("worker", Duration::ZERO).await.expect_err("a failed room");
             assert_eq!(fixture.published(&fixture.other).await, ["anderswo"]);
-            assert_eq!(fixture.messenger.ports.reconciliation.position().await.expect("read"), position);
+            assert_eq!(fixture.messenger.ports.reconciliation.sync_token().await.expect("read"), position);
         }
         fixture.messenger.pass(LONG);
         assert!(
             fixture.messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled").is_held()
         );
-        assert_ne!(fixture.messenger.ports.reconciliation.position().await.expect("read"), position);
+        assert_ne!(fixture.messenger.ports.reconciliation.sync_token().await.expect("read"), position);
         assert_eq!(
             fixture.published(&fixture.quarantine).await,
             ["7", "8", "9"],

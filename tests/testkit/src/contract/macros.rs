@@ -125,6 +125,7 @@ macro_rules! contract_tests {
             the_sync_token_passes_to_the_next_worker,
             no_other_worker_reads_during_the_lease,
             a_worker_without_the_lease_moves_nothing,
+            a_released_lease_passes_on_at_once,
             the_time_of_the_last_move_is_known,
             the_time_since_a_push_is_known,
             one_of_many_concurrent_workers_reads,

@@ -54,7 +54,7 @@ impl Reconcile {
         quarantine.into_result()?;
         self.typing.publish(typing).await;
         self.receipts.ingest(&receipts).await?;
-        self.reconciliation.advance(worker, Some(&changes.next), LEASE).await
+        self.reconciliation.advance(worker, &changes.next, LEASE).await
     }
 
     async fn resync_room(&self, changes: RoomChanges, horizon: Timestamp, drops_older: bool) -> Result<()> {
