@@ -281,7 +281,7 @@ impl fmt::Display for Failure {
             Self::Limited(_) => "asked us to slow down",
             Self::Broken => "failed",
             Self::Rejected => "refused",
-            Self::UnknownToken => "did not know the position",
+            Self::UnknownToken => "did not know the token",
         })
     }
 }

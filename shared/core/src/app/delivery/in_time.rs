@@ -20,11 +20,8 @@ use crate::{
         error::Result,
         notification::{Notification, QueueState, Status, reason},
     },
-    port::{Delivered, QueueRelease, RoomQueue},
+    port::Delivered,
 };
-
-/// A version that no room queue has: a queue that is released with it becomes due.
-const NO_VERSION: i64 = -1;
 
 /// The backoff of a room queue while a delivery that outlasted its caller's wait budget may still succeed.
 const SLOW_DELIVERY_BACKOFF: Duration = Duration::from_secs(30);
@@ -131,16 +128,16 @@ impl Delivery {
             );
         }
         let outbox = self.outbox.clone();
-        let queue = RoomQueue { name: notification.key().to_string(), version: NO_VERSION };
+        let queue = notification.key().to_string();
         self.background.spawn(async move {
             if let Ok(Ok(delivered)) = delivery.await
                 && delivered.status == Status::Sent
-                && let Err(error) = outbox.release(&queue, QueueRelease::Drained).await
+                && let Err(error) = outbox.retry_queue(&queue).await
             {
                 tracing::debug!(
-                    queue = queue.name,
+                    queue,
                     error = &error as &dyn std::error::Error,
-                    "releasing a room queue failed: it continues after its backoff"
+                    "retrying a room queue failed: it continues after its backoff"
                 );
             }
         });
