@@ -50,7 +50,7 @@ impl Notifications {
             self.delivery.store_sent().await;
         }
         match self.records.accept(NewNotification { satellite, draft, room, payload, options }).await? {
-            AcceptOutcome::New { notification, place: queue_state } => {
+            AcceptOutcome::New { notification, queue_state } => {
                 let notification = self.delivery.deliver_in_time(*notification, queue_state, wait).await;
                 Ok(SendResult { notification, replayed: false })
             }

@@ -113,7 +113,8 @@ pub struct Notification {
     pub attempts: i32,
     /// The time of the next attempt, after a failure.
     pub next_attempt_at: Option<Timestamp>,
-    /// The remaining time in which the process that accepted it may deliver it, while the caller waits.
+    /// The rest of the caller's wait budget, in which the process that accepted it may deliver it (column
+    /// `answer_due`).
     /// `None` if the worker delivers it, as it does unless the notification was [`QueueState::Free`].
     pub in_flight: Option<Duration>,
     /// Whether its live event is in the log. `false` only while it is held for an unknown recipient.
@@ -143,7 +144,7 @@ pub enum AcceptOutcome {
         /// The stored notification.
         notification: Box<Notification>,
         /// The state of its room queue.
-        place: QueueState,
+        queue_state: QueueState,
     },
     /// The idempotency key is known. Nothing was stored.
     Replayed {
