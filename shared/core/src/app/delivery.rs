@@ -102,7 +102,8 @@ impl Delivery {
         self.outbox.claim(LEASE).await
     }
 
-    /// Claims and drains the next room queue that is due. Returns `false` if none is due.
+    /// Claims and drains the next room queue that is due, one after the other as in tests. Returns `false` if
+    /// none is due.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn deliver_due(&self) -> Result<bool> {
         let Some(queue) = self.claim_queue().await? else { return Ok(false) };
