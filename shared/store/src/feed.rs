@@ -66,8 +66,8 @@ impl Feed for PgStore {
         Ok(Span { trimmed: Position(row.get(0)), head: Position(row.get(1)) })
     }
 
-    async fn changed(&self, patience: Duration) {
-        self.listener.feed(self.local_appends.read(), patience).await;
+    async fn wait_beyond(&self, position: Position, patience: Duration) {
+        self.listener.wait_beyond(position, patience).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The `LISTEN` connection of a process. A notification is a hint only: each waiter also polls. An ephemeral
+//! The `LISTEN` connection of a process. A signal (`NOTIFY`) is a hint only: each waiter also polls. An ephemeral
 //! event is lost for a process that does not listen.
 
 use std::{
@@ -32,8 +32,8 @@ const WORK: &str = "work";
 const EPHEMERALS: &str = "ephemeral_events";
 const IDENTITIES: &str = "identities";
 
-/// Receives notifications for the waiters of this process. A channel has one waiter at a time; a notification
-/// is kept until it waits.
+/// Receives signals for the waiters of this process. A channel has one waiter at a time; a signal is kept until
+/// it waits.
 pub(crate) struct PgListener {
     config: Config,
     waiters: Arc<Waiters>,
@@ -53,7 +53,7 @@ struct Waiters {
 }
 
 impl Waiters {
-    /// Passes a notification to the waiters of its channel.
+    /// Passes a signal to the waiters of its channel.
     fn dispatch(&self, notification: &Notification) {
         match notification.channel() {
             FEED => match notification.payload().parse() {
@@ -133,12 +133,11 @@ impl HeadWatch {
     }
 
     /// Waits until the head may be beyond a position.
-    async fn beyond(&self, position: Option<Position>) {
+    async fn beyond(&self, position: Position) {
         let mut head = self.head.subscribe();
-        let read = position.map_or(i64::MIN, |position| position.0);
         tokio::select! {
             // Fails only if the sender is dropped, which lives as long as `self`.
-            _ = head.wait_for(|head| *head > read) => {}
+            _ = head.wait_for(|head| *head > position.0) => {}
             () = self.unknown.notified() => {}
         }
     }
@@ -150,9 +149,9 @@ impl PgListener {
     }
 
     /// Waits until the event log may have events after a position, at most as long as `patience`.
-    pub(crate) async fn feed(&self, read: Option<Position>, patience: Duration) {
+    pub(crate) async fn wait_beyond(&self, position: Position, patience: Duration) {
         self.listen(FEED);
-        let _ = timeout(patience, self.waiters.feed.beyond(read)).await;
+        let _ = timeout(patience, self.waiters.feed.beyond(position)).await;
     }
 
     /// Stores that the event log has this position, and wakes the reader.
@@ -161,7 +160,7 @@ impl PgListener {
     }
 
     /// Waits until there may be work for the worker, at most as long as `patience`.
-    pub(crate) async fn work(&self, patience: Duration) {
+    pub(crate) async fn wait_for_work(&self, patience: Duration) {
         self.listen(WORK);
         let _ = timeout(patience, self.waiters.work.notified()).await;
     }
@@ -211,7 +210,7 @@ impl Drop for PgListener {
     }
 }
 
-/// Receives notifications until the connection ends.
+/// Receives signals until the connection ends.
 async fn receive(
     config: &Config,
     waiters: &Waiters,
@@ -238,7 +237,7 @@ async fn receive(
                 }
             }
             count = all.len();
-            // Notifications before the `listen` are lost: the waiters query the database once.
+            // Signals before the `listen` are lost: the waiters query the database once.
             waiters.feed.unknown.notify_one();
             waiters.work.notify_one();
             if channels.changed().await.is_err() {

@@ -62,11 +62,6 @@ impl LocalAppends {
         self.buffer().read = Some(position);
     }
 
-    /// Returns the position up to which this process has read; `None` if it has no reader.
-    pub(crate) fn read(&self) -> Option<Position> {
-        self.buffer().read
-    }
-
     fn buffer(&self) -> MutexGuard<'_, Buffer> {
         lock(&self.buffer)
     }

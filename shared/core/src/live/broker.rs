@@ -183,7 +183,7 @@ impl Broker {
                 }
             }
             if !failing {
-                self.feed.changed(POLL_INTERVAL).await;
+                self.feed.wait_beyond(self.position(), POLL_INTERVAL).await;
             }
         }
     }

@@ -35,6 +35,6 @@ pub trait Feed: Send + Sync {
     /// Returns the range of positions in the log.
     async fn span(&self) -> Result<Span>;
 
-    /// Waits until the log may have grown, or until `patience` is over.
-    async fn changed(&self, patience: Duration);
+    /// Waits until the log may have events after this position, or until `patience` is over.
+    async fn wait_beyond(&self, position: Position, patience: Duration);
 }

@@ -86,7 +86,7 @@ async fn read(store: PgStore, audience: Vec<Audience>, done: Arc<AtomicBool>) ->
             if is_last {
                 return seen;
             }
-            store.changed(Duration::from_millis(20)).await;
+            store.wait_beyond(cursor, Duration::from_millis(20)).await;
         }
         for event in page {
             assert!(event.position > cursor, "{:?} after {cursor:?}", event.position);
@@ -108,7 +108,7 @@ async fn broker(store: PgStore, done: Arc<AtomicBool>) -> Vec<Position> {
         }
         seen.extend(page.iter().map(|event| event.position));
         cursor = seen.last().copied().unwrap_or(cursor);
-        store.changed(Duration::from_millis(5)).await;
+        store.wait_beyond(cursor, Duration::from_millis(5)).await;
     }
 }
 

@@ -181,11 +181,11 @@ pub async fn no_position_appears_behind_a_reader(store: &dyn Store) -> Result<()
     timeout(Duration::from_secs(30), reader).await.expect("the reader sees all events").unwrap()
 }
 
-/// `changed` returns when an event is appended.
-pub async fn changed_returns_when_an_event_is_appended(store: &dyn Store) -> Result<()> {
+/// A wait ends when an event is appended.
+pub async fn a_wait_ends_when_an_event_is_appended(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     let waiting = feed.clone();
-    let waiter = tokio::spawn(async move { waiting.changed(Duration::from_mins(1)).await });
+    let waiter = tokio::spawn(async move { waiting.wait_beyond(BEGIN, Duration::from_mins(1)).await });
     for _ in 0..1000 {
         feed.append(&[event(ALL, "")]).await?;
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -193,18 +193,18 @@ pub async fn changed_returns_when_an_event_is_appended(store: &dyn Store) -> Res
             return Ok(());
         }
     }
-    panic!("`changed` did not return")
+    panic!("the wait did not end")
 }
 
-/// `changed` returns at its timeout when no event is appended.
-pub async fn changed_returns_at_the_timeout(store: &dyn Store) -> Result<()> {
+/// A wait ends at its timeout when no event is appended.
+pub async fn a_wait_ends_at_its_timeout(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     let waits = async {
         for _ in 0..4 {
-            feed.changed(Duration::from_millis(30)).await;
+            feed.wait_beyond(BEGIN, Duration::from_millis(30)).await;
         }
     };
-    timeout(Duration::from_mins(1), waits).await.expect("`changed` returns");
+    timeout(Duration::from_mins(1), waits).await.expect("the wait ends");
     Ok(())
 }
 

@@ -256,8 +256,8 @@ macro_rules! contract_tests {
             after_and_next_return_the_events_behind_the_cursor,
             the_head_is_the_last_position,
             no_position_appears_behind_a_reader,
-            changed_returns_when_an_event_is_appended,
-            changed_returns_at_the_timeout,
+            a_wait_ends_when_an_event_is_appended,
+            a_wait_ends_at_its_timeout,
             an_event_names_its_room,
         }
         $crate::contract_module! { $create, audience:

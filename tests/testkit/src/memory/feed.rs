@@ -144,7 +144,7 @@ impl Feed for Memory {
         .await
     }
 
-    async fn changed(&self, timeout: Duration) {
-        wait_for(&self.shared.appended, timeout).await;
+    async fn wait_beyond(&self, _: Position, patience: Duration) {
+        wait_for(&self.shared.appended, patience).await;
     }
 }
