@@ -46,7 +46,7 @@ pub use homeserver::Homeserver;
 pub use maintenance::Maintenance;
 pub use media::Media;
 pub use membership_calls::MembershipCalls;
-pub use memberships::{Listener, Memberships};
+pub use memberships::{Memberships, ReaderRights};
 pub use messages::{Change, Edit, IngestedEvent, Messages, RedactedEdit};
 pub use notifications::Notifications;
 pub use outbox::{Delivered, Outbox, QueueRelease, RoomQueue};

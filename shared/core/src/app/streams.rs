@@ -136,12 +136,12 @@ impl Streams {
     /// `token_superseded` if the user has moved to another tenant.
     pub(crate) async fn audience(&self, user: &User) -> Result<Audiences> {
         let tenant = user.tenant();
-        let listener = self.memberships.listener(tenant, user.id()).await?;
-        if listener.as_ref().is_none_or(|listener| listener.role != user.identity.role) {
+        let rights = self.memberships.reader_rights(tenant, user.id()).await?;
+        if rights.as_ref().is_none_or(|rights| rights.role != user.identity.role) {
             // The signal of a change was lost: the next call reads the user from the store.
             self.directory.forget(user);
         }
-        Ok(Audiences::of(user, listener.ok_or_else(superseded)?.rooms))
+        Ok(Audiences::of(user, rights.ok_or_else(superseded)?.rooms))
     }
 
     /// Adds a connection whose audience is valid at the position where it begins.

@@ -96,7 +96,7 @@ pub async fn a_member_receives_a_rooms_events_since_the_join(store: &dyn Store) 
     ports.messages.ingest(&[message("$2")]).await?;
     let events = ports.feed.after(Position(0), &all_of(&[Audience::Room(TENANT, room("!1"))]), 10).await?;
     let received = async |name: &str| -> Result<Vec<String>> {
-        let joined = ports.memberships.listener(TENANT, &user(name)).await?.expect("a user").rooms;
+        let joined = ports.memberships.reader_rights(TENANT, &user(name)).await?.expect("a user").rooms;
         let (id, since) = joined.first().expect("a member");
         assert_eq!((joined.len(), id), (1, &room("!1")));
         let received = events.iter().filter(|event| event.position > *since);
