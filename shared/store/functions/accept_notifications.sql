@@ -32,8 +32,8 @@ declare
     -- A worker has to look at a queue of the batch now: its entries are left to the worker.
     wakes_worker boolean;
 begin
-    -- This lock comes first, as in every writer of events. No user is created or moves to another tenant while
-    -- it is held. Each entry gets a position; below, those of entries without an event are given back.
+    -- This lock comes first, as in every writer of events. No user is created or moves to another tenant
+    -- while it is held. Each entry gets a position; below, those of entries without an event are given back.
     update feed_head set position = position + size returning position into ends_at;
     base := ends_at - size;
     at := clock_timestamp();

@@ -1,5 +1,5 @@
-//! The `LISTEN` connection of a process. A signal (`NOTIFY`) is a hint only: each waiter also polls. An ephemeral
-//! event is lost for a process that does not listen.
+//! The `LISTEN` connection of a process. A signal (`NOTIFY`) is a hint only: each waiter also polls. An
+//! ephemeral event is lost for a process that does not listen.
 
 use std::{
     sync::{Arc, Mutex, OnceLock, Weak},
@@ -32,8 +32,8 @@ const WORK: &str = "work";
 const EPHEMERALS: &str = "ephemeral_events";
 const IDENTITIES: &str = "identities";
 
-/// Receives signals for the waiters of this process. A channel has one waiter at a time; a signal is kept until
-/// it waits.
+/// Receives signals for the waiters of this process. A channel has one waiter at a time; a signal is kept
+/// until it waits.
 pub(crate) struct PgListener {
     config: Config,
     waiters: Arc<Waiters>,

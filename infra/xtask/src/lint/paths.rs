@@ -1,5 +1,5 @@
-//! Checks that the paths which the documents name exist: pieces of code that look like a path of this repository,
-//! and the targets of links.
+//! Checks that the paths which the documents name exist: pieces of code that look like a path of this
+//! repository, and the targets of links.
 use std::collections::BTreeSet;
 
 use super::source::Source;
@@ -90,8 +90,8 @@ impl<'a> Tree<'a> {
         Self { paths, roots }
     }
 
-    /// Returns whether a piece of code is meant as a path of the repository. In `docs/` that is also the bare name
-    /// of a Rust or SQL file, which several folders may have.
+    /// Returns whether a piece of code is meant as a path of the repository. In `docs/` that is also the bare
+    /// name of a Rust or SQL file, which several folders may have.
     fn is_path(&self, code: &str, document: &str) -> bool {
         let is_plain = |next: char| next.is_ascii_alphanumeric() || "_-./*".contains(next);
         if code.starts_with('/') || !code.chars().all(is_plain) {

@@ -45,8 +45,8 @@ impl Notifications {
         let wait = options.wait;
         let idempotency = options.idempotency.clone();
         if wait.is_zero() {
-            // This notification wakes the worker at once. Without their status, the worker would find the sent
-            // ones of this process pending, and wait for their callers.
+            // This notification wakes the worker at once. Without their status, the worker would find the
+            // sent ones of this process pending, and wait for their callers.
             self.delivery.store_sent().await;
         }
         match self.records.accept(NewNotification { satellite, draft, room, payload, options }).await? {

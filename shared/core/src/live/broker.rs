@@ -107,11 +107,11 @@ impl Broker {
         self.state().audience_changes
     }
 
-    /// Adds a connection. Returns `None` if an audience has changed since `audience_changes` was read, because
-    /// `audiences` may be stale.
+    /// Adds a connection. Returns `None` if an audience has changed since `audience_changes` was read,
+    /// because `audiences` may be stale.
     ///
-    /// The connection gets no frames up to `after`, also if this process reads them later: the reader has them
-    /// from a process that is ahead.
+    /// The connection gets no frames up to `after`, also if this process reads them later: the reader has
+    /// them from a process that is ahead.
     pub(crate) fn subscribe(
         &self,
         audiences: &Audiences,

@@ -16,8 +16,8 @@ use crate::domain::{
 pub struct RoomQueue {
     /// The room key as text.
     pub name: String,
-    /// The version at the time of the claim. It grows with each new notification and each retry, so that a release
-    /// does not overlook one.
+    /// The version at the time of the claim. It grows with each new notification and each retry, so that a
+    /// release does not overlook one.
     pub version: i64,
 }
 

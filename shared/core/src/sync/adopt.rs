@@ -11,9 +11,9 @@
 //!
 //! # Why a push waits for the adoption
 //! The homeserver waits for the answer to a push while the service asks it about the room, once for each
-//! room. The events behind this one wait, too. If a worker adopted later, those events would enter the
-//! event log before the room's history, or would have to be held back room by room, and the first event of
-//! the room would be acknowledged before anything stores it. An event that is not acknowledged is pushed again, in
+//! room. The events behind this one wait, too. If a worker adopted later, those events would enter the event
+//! log before the room's history, or would have to be held back room by room, and the first event of the room
+//! would be acknowledged before anything stores it. An event that is not acknowledged is pushed again, in
 //! order, after any number of failures, so nothing about the room has to be stored before the adoption is
 //! complete. One transaction stores the room with its members. If the process ends right after it, only the
 //! earlier events are missing from the event log; the room's history has them.

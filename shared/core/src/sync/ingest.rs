@@ -3,8 +3,8 @@
 //!
 //! # Order
 //! The event log has the order of the room as long as each source delivers a room's events in that room's
-//! order and without gaps, from where the other sources have arrived. Then the first source of an event has also
-//! delivered, or read, everything before it.
+//! order and without gaps, from where the other sources have arrived. Then the first source of an event has
+//! also delivered, or read, everything before it.
 //! * The sender of a message gets an answer once the homeserver has the message; the homeserver then pushes
 //!   it as an echo. If that push is late, all events of the room since the stored sync token are ingested,
 //!   and the message with them (`pending_echoes.rs`).
@@ -201,8 +201,8 @@ impl Ingest {
         Ok(backlog)
     }
 
-    /// Acts on an event, and interprets it. Returns the earlier events of a successor room, and what is stored
-    /// of this one.
+    /// Acts on an event, and interprets it. Returns the earlier events of a successor room, and what is
+    /// stored of this one.
     async fn act_and_interpret(
         &self,
         tenant: TenantId,

@@ -155,8 +155,8 @@ impl Push {
         self.pushes.came_within(time)
     }
 
-    /// Ingests a pushed transaction. `connection` brought it; `None` if that is unknown: then all transactions
-    /// count as those of one connection, and a lost push is left to reconciliation.
+    /// Ingests a pushed transaction. `connection` brought it; `None` if that is unknown: then all
+    /// transactions count as those of one connection, and a lost push is left to reconciliation.
     ///
     /// # Errors
     /// Those of [`Ingest::receive`]. The homeserver pushes the transaction again.

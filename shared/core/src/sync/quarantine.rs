@@ -134,7 +134,8 @@ fn is_of_one_room(error: &Error) -> bool {
     fault.system == System::Homeserver && matches!(fault.failure, Failure::Broken | Failure::Rejected)
 }
 
-/// Returns whether a failure may concern one room only: also a time-out, which mostly concerns the homeserver.
+/// Returns whether a failure may concern one room only: also a time-out, which mostly concerns the
+/// homeserver.
 fn may_be_of_one_room(error: &Error) -> bool {
     is_of_one_room(error) || error.failure() == Some(Failure::TimedOut)
 }

@@ -34,8 +34,8 @@ type RunningDelivery = JoinHandle<Result<Notification>>;
 
 /// A delivery in the task of its caller, since another task would cost the caller a wake-up.
 ///
-/// If it is dropped before its end, it continues in a task of its own. The room queue does not back off in the
-/// meantime: a worker may send the notification as well, under the same transaction id, of which the
+/// If it is dropped before its end, it continues in a task of its own. The room queue does not back off in
+/// the meantime: a worker may send the notification as well, under the same transaction id, of which the
 /// homeserver makes one event.
 struct InlineDelivery {
     delivery: Arc<Delivery>,

@@ -1,5 +1,5 @@
-//! Actions that state events of a room ask for: they happen outside the commit of ingestion, and again at each
-//! repetition of an event.
+//! Actions that state events of a room ask for: they happen outside the commit of ingestion, and again at
+//! each repetition of an event.
 
 use crate::{
     domain::{

@@ -18,8 +18,8 @@ use crate::{
 };
 
 impl Ingest {
-    /// Returns the change and the payload of an event, and changes nothing itself. Returns `None` if nothing is
-    /// stored of it.
+    /// Returns the change and the payload of an event, and changes nothing itself. Returns `None` if nothing
+    /// is stored of it.
     pub(crate) async fn interpret(
         &self,
         tenant: TenantId,

@@ -26,8 +26,8 @@ const HOSTS: usize = 20;
 const TRIES: u32 = 30;
 
 impl Reconcile {
-    /// Lets the bot accept its invitations, by which unknown rooms are adopted, and return into the rooms from
-    /// which it was removed.
+    /// Lets the bot accept its invitations, by which unknown rooms are adopted, and return into the rooms
+    /// from which it was removed.
     pub(crate) async fn enter_rooms(
         &self,
         worker: &str,
