@@ -40,7 +40,8 @@ impl Quarantine {
     /// Holds the room's events back if the failure concerns this room only.
     ///
     /// # Errors
-    /// The failure itself if it concerns all rooms: the homeserver is unreachable, or the database fails.
+    /// The failure itself if it may concern all rooms: a call timed out, the homeserver is unreachable, or the
+    /// database fails.
     pub(crate) fn hold(&mut self, room: &RoomId, error: Error) -> Result<()> {
         if !is_of_one_room(&error) {
             return Err(error);
