@@ -6,7 +6,7 @@ use messenger_core::{
     Result,
     cursor::Span,
     event::{Audience, Kind, NewEvent},
-    id::{EventId, Position},
+    id::{EventId, Position, RoomId},
     notification::NewNotification,
     user::{Identity, Role},
 };
@@ -220,7 +220,7 @@ pub async fn an_event_names_its_room(store: &dyn Store) -> Result<()> {
     ports.notifications.accept(to_a_room).await?;
     let events = ports.feed.next(BEGIN, 100).await?;
     let rooms: Vec<_> =
-        events.iter().map(|event| (event.kind, event.room.as_ref().map(|room| room.as_str()))).collect();
+        events.iter().map(|event| (event.kind, event.room.as_ref().map(RoomId::as_str))).collect();
     assert_eq!(
         rooms,
         [
