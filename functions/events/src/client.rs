@@ -1,5 +1,5 @@
-//! The ES module for pages that read the feed, and its types: files of `shared/hub_messenger_js`, part of the
-//! binary.
+//! The ES module for pages that read the event log, and its types: files of `shared/hub_messenger_js`, part
+//! of the binary.
 
 use axum::{
     Router,

@@ -1,5 +1,5 @@
-//! The feed as a long-lived event stream (WHATWG HTML, "Server-sent events"), and the ES module for pages
-//! that read it.
+//! The event log as a long-lived event stream (WHATWG HTML, "Server-sent events"), and the ES module for
+//! pages that read it.
 //!
 //! ```text
 //! GET /api/v1/events/stream?token=&last_event_id=

@@ -1,4 +1,4 @@
-//! Polling: a page of the feed, for clients that cannot hold a stream open.
+//! Polling: a page of the event log, for clients that cannot hold a stream open.
 //!
 //! ```text
 //! GET /api/v1/events/poll?token=&cursor=&client=&wait=

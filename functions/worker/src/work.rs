@@ -1,4 +1,4 @@
-//! The loops of the worker. Each looks for work at intervals; a notification only makes it look earlier.
+//! The loops of the worker. Each looks for work at intervals; a signal only makes it look earlier.
 
 use std::{convert::Infallible, error::Error as StdError, time::Duration};
 
@@ -14,7 +14,7 @@ use tracing::{Instrument as _, error_span};
 const QUEUES: usize = 16;
 /// The number of accounts that are provisioned concurrently.
 const ACCOUNTS: usize = 8;
-/// The interval at which work is looked for without a notification.
+/// The interval at which work is looked for without a signal.
 const POLL: Duration = Duration::from_secs(1);
 /// The interval at which the homeserver is pinged while deliveries back off.
 const PROBE: Duration = Duration::from_secs(1);
@@ -117,22 +117,23 @@ async fn withdraw(messenger: &Messenger, wake: &Notify) -> Infallible {
     }
 }
 
-/// Pings the homeserver while deliveries back off, and retries them at once when it answers again.
+/// Pings the homeserver while deliveries back off, and retries them at once when it answers.
 async fn retry_after_outage(messenger: &Messenger) -> Infallible {
     let mut failures = Failures::new("reading or retrying deferred deliveries failed");
-    let mut was_away = true;
+    // Unknown at the start: deliveries can back off since an outage before it.
+    let mut answered = None;
     loop {
         sleep(PROBE).await;
         let operations = messenger.operations();
         if failures.log(operations.is_backing_off().await) != Some(true) {
             continue;
         }
-        let is_away = operations.check_homeserver().await.is_err();
-        if was_away && !is_away {
-            tracing::info!("homeserver answers again: retrying deferred deliveries");
+        let answers = operations.check_homeserver().await.is_ok();
+        if answers && answered != Some(true) {
+            tracing::info!("homeserver answers: retrying deferred deliveries");
             failures.log(operations.retry_now().await);
         }
-        was_away = is_away;
+        answered = Some(answers);
     }
 }
 

@@ -6,6 +6,7 @@ mod first_line;
 mod floors;
 mod layers;
 mod modules;
+mod paths;
 mod retired;
 mod rust;
 mod source;
@@ -32,6 +33,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
         ("layers", report("layers", &layers::violations(&Metadata::ask(&["--locked"]).await?))),
         ("first line", report("first line", &first_line::violations(&sources))),
         ("comments", report("comments", &comments::violations(&sources))),
+        ("paths", report("paths", &paths::violations(&sources))),
         ("retired words", report("retired words", &retired::violations(&sources)?)),
         ("floors", report("floors", &floors::violations(&sources))),
         ("circles", report("circles", &circles::violations(&sources))),

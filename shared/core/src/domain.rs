@@ -1,6 +1,6 @@
 //! Types and pure rules, without ports and I/O.
 
-pub(crate) mod audiences;
+pub mod audiences;
 pub mod cursor;
 pub mod entity;
 pub mod ephemeral;

@@ -8,8 +8,8 @@ pub mod port;
 pub mod sync;
 
 pub use domain::{
-    cursor, ephemeral, error, event, external, id, json, lease, media, message, name, notification, receipt,
-    rendering, room, room_event, time, typing, user,
+    audiences, cursor, ephemeral, error, event, external, id, json, lease, media, message, name,
+    notification, receipt, rendering, room, room_event, time, typing, user,
 };
 pub use domain::{
     error::{Error, Result},

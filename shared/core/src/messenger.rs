@@ -36,6 +36,7 @@ use crate::{
         encryption::Encryption,
         ingest::{self, Ingest},
         invitations::Invitations,
+        pages::Pages,
         pending_echoes::PendingEchoes,
         provisioning::Provisioning,
         push::Push,
@@ -101,13 +102,13 @@ impl Messenger {
         let transactions = Arc::new(TransactionIds::new(ports));
         let delivery = Arc::new(Delivery::new(ports, &registry, &transactions, &ids, &background));
         let notifications = Arc::new(Notifications::new(ports, &registry, &delivery));
-        let engines = rooms::Parts {
+        let room_parts = rooms::Parts {
             registry: &registry,
             onboarding: &onboarding,
             authorization: &authorization,
             directory: &users,
         };
-        let rooms = Arc::new(Rooms::new(ports, &engines, &ids, &echoes, &follow_ups, &background));
+        let rooms = Arc::new(Rooms::new(ports, &room_parts, &ids, &echoes, &follow_ups, &background));
         let messages =
             Arc::new(Messages::new(ports, &authorization, &transactions, &ids, &echoes, &follow_ups));
         let history = Arc::new(HistoryReader::new(ports, &registry, &authorization, &users, &ids));
@@ -120,7 +121,7 @@ impl Messenger {
         let invitations = Arc::new(Invitations::new(ports, &users, &ids, &failures));
         let encryption = Arc::new(Encryption::new(ports, &registry, &rooms, &users, &transactions, &ids));
         let upgrades = Arc::new(Upgrades::new(ports, &registry, &users, &backfill, &ids));
-        let engines = adopt::Parts {
+        let adopt_parts = adopt::Parts {
             directory: &users,
             encryption: &encryption,
             upgrades: &upgrades,
@@ -128,8 +129,8 @@ impl Messenger {
             backfill: &backfill,
             failures: &failures,
         };
-        let adopt = Arc::new(Adopt::new(ports, &engines, &ids));
-        let engines = ingest::Parts {
+        let adopt = Arc::new(Adopt::new(ports, &adopt_parts, &ids));
+        let ingest_parts = ingest::Parts {
             adopt: &adopt,
             upgrades: &upgrades,
             encryption: &encryption,
@@ -137,21 +138,22 @@ impl Messenger {
             failures: &failures,
             registry: &registry,
             directory: &users,
-            sender: &messages,
+            sent_messages: &messages,
         };
-        let ingest = Arc::new(Ingest::new(ports, &engines, &echoes, &ids));
-        let catch_up = Arc::new(CatchUp::new(ports, &ingest));
+        let ingest = Arc::new(Ingest::new(ports, &ingest_parts, &echoes, &ids));
+        let pages = Arc::new(Pages::new(ports));
+        let catch_up = Arc::new(CatchUp::new(ports, &ingest, &pages));
         let push = Arc::new(Push::new(ports, &ingest, &catch_up, &registry, &ids));
         let typing = Arc::new(TypingUpdates::new(ports, &registry, &users, &ids));
         let receipts = Arc::new(Receipts::new(ports, &ids, &background));
-        let engines = reconcile::Parts {
+        let reconcile_parts = reconcile::Parts {
             ingest: &ingest,
-            catch_up: &catch_up,
+            pages: &pages,
             typing: &typing,
             receipts: &receipts,
             failures: &failures,
         };
-        let reconcile = Arc::new(Reconcile::new(ports, &engines, &ids));
+        let reconcile = Arc::new(Reconcile::new(ports, &reconcile_parts, &ids));
         let discovery = Arc::new(Discovery::new(ports, &ingest, &ids));
         let provisioning =
             Arc::new(Provisioning::new(ports, &onboarding, &registry, &ingest, &invitations, &ids));

@@ -7,6 +7,7 @@ pub mod discovery;
 pub mod encryption;
 pub mod ingest;
 pub mod invitations;
+pub(crate) mod pages;
 pub mod pending_echoes;
 pub mod provisioning;
 pub mod push;

@@ -57,7 +57,7 @@ pub(crate) trait Context<T> {
     fn context(self, operation: &'static str) -> Result<T>;
 
     /// Adds the operation of a read from a position. Maps the refusal of the position to
-    /// [`Failure::UnknownPosition`].
+    /// [`Failure::UnknownToken`].
     fn reading_from(self, position: Option<&str>, operation: &'static str) -> Result<T>;
 }
 
@@ -72,7 +72,7 @@ impl<T> Context<T> for Result<T, Cause> {
     fn reading_from(self, position: Option<&str>, operation: &'static str) -> Result<T> {
         match self {
             Err(cause) if position.is_some() && cause.is_invalid_parameter() => {
-                Err(Error::fault(System::Homeserver, Failure::UnknownPosition, operation, cause))
+                Err(Error::fault(System::Homeserver, Failure::UnknownToken, operation, cause))
             }
             result => result.context(operation),
         }
@@ -216,9 +216,9 @@ mod tests {
             Err::<(), _>(cause).reading_from(position, "reading").unwrap_err().failure().unwrap()
         };
         for code in [r#"{"errcode":"M_UNKNOWN"}"#, r#"{"errcode":"M_INVALID_PARAM"}"#] {
-            assert_eq!(read(400, code, Some("s1")).await, Failure::UnknownPosition);
+            assert_eq!(read(400, code, Some("s1")).await, Failure::UnknownToken);
             assert_eq!(read(400, code, None).await, Failure::Rejected, "no position was sent");
-            assert_ne!(read(500, code, Some("s1")).await, Failure::UnknownPosition);
+            assert_ne!(read(500, code, Some("s1")).await, Failure::UnknownToken);
         }
         for (status, body) in [
             (400, ""),
@@ -230,7 +230,7 @@ mod tests {
             (429, r#"{"errcode":"M_LIMIT_EXCEEDED"}"#),
             (502, r#"{"errcode":"M_UNKNOWN"}"#),
         ] {
-            assert_ne!(read(status, body, Some("s1")).await, Failure::UnknownPosition, "{status} {body}");
+            assert_ne!(read(status, body, Some("s1")).await, Failure::UnknownToken, "{status} {body}");
         }
     }
 

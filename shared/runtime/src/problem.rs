@@ -133,7 +133,7 @@ fn retry_after(error: &Error) -> Option<u64> {
         Error::Fault(fault) => match fault.failure {
             Failure::Limited(after) => after,
             Failure::Unreachable | Failure::TimedOut => PAUSE,
-            Failure::Broken | Failure::Rejected | Failure::UnknownPosition => return None,
+            Failure::Broken | Failure::Rejected | Failure::UnknownToken => return None,
         },
         _ => return None,
     };

@@ -29,9 +29,11 @@ declare
     -- The positions of the entries; null if all of them are announced, one after the other.
     positions bigint[];
     has_keys  boolean;
-    has_work  boolean;
+    -- A worker has to look at a queue of the batch now: its entries are left to the worker.
+    wakes_worker boolean;
 begin
-    -- This lock comes first, as in every writer of events. Nobody signs in while it is held.
+    -- This lock comes first, as in every writer of events. No user is created or moves to another tenant
+    -- while it is held. Each entry gets a position; below, those of entries without an event are given back.
     update feed_head set position = position + size returning position into ends_at;
     base := ends_at - size;
     at := clock_timestamp();
@@ -79,16 +81,20 @@ begin
            array_agg(coalesce(stored.backing_off, false) order by queue.n),
            bool_or(not queue.held
                    and case when queue.free then queue.wait = 0 else not coalesce(stored.backing_off, false) end)
-    into free, held, backing_off, has_work
+    into free, held, backing_off, wakes_worker
     from queue left join stored on stored.name = queue.name;
 
     if known_id is not null or true = any (held) then
-        select array_agg(case when x.is_announced then base + x.rank end order by x.n), base + coalesce(max(x.rank), 0)
+        with candidate as (
+            select entry.n, not held[entry.queue] and known_id[entry.n] is null as is_announced
+            from unnest(entries) as entry
+        ), ranked as (
+            select n, is_announced, count(*) filter (where is_announced) over (order by n) as rank
+            from candidate
+        )
+        select array_agg(case when is_announced then base + rank end order by n), base + coalesce(max(rank), 0)
         into positions, ends_at
-        from (select entry.n, entry.is_announced,
-                     count(*) filter (where entry.is_announced) over (order by entry.n) as rank
-              from (select entry.n, not held[entry.queue] and known_id[entry.n] is null as is_announced
-                    from unnest(entries) as entry) entry) x;
+        from ranked;
         update feed_head set position = ends_at;
     end if;
 
@@ -122,7 +128,7 @@ begin
         where entry.key is not null and (known_id is null or known_id[entry.n] is null);
     end if;
 
-    if has_work then
+    if wakes_worker then
         perform pg_notify('work', '');
     end if;
     if ends_at > base then

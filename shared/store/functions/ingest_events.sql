@@ -13,7 +13,8 @@ declare
     successor former_rooms;
     -- The message or reaction that the event is about.
     message   text;
-    is_read   boolean;
+    -- The sender of a message had unread messages before it.
+    clears_unread boolean;
     has_files boolean := false;
     added     bigint := 0;
 begin
@@ -39,7 +40,7 @@ begin
         continue when one.change in ('message', 'edited', 'reaction') and exists (
             select from redacted_events redacted
             where redacted.event_id in (one.event_id, one.of) and redacted.matrix_room_id = one.room);
-        is_read := false;
+        clears_unread := false;
         message := one.event_id;
         case one.change
         when 'message' then
@@ -67,7 +68,7 @@ begin
             where member.tenant_id = one.tenant_id and member.hub_user_id = one.hub_user
               and member.matrix_room_id = one.room and before.tenant_id = one.tenant_id
               and before.hub_user_id = one.hub_user and before.matrix_room_id = one.room
-            returning before.read_count + 1 < count into is_read;
+            returning before.read_count + 1 < count into clears_unread;
         when 'edited' then
             message := one.of;
             insert into message_edits (edit_event_id, tenant_id, matrix_room_id, event_id, sender, edited_at, content,
@@ -75,12 +76,12 @@ begin
             values (one.event_id, one.tenant_id, one.room, one.of, one.sender, one.at, one.content, one.summary)
             on conflict do nothing;
             perform refresh_last_message(one.tenant_id, one.room);
-        when 'redacted' then
+        when 'redacted', 'redacted_edit' then
             -- A message with all its edits, a reaction, or one edit.
             message := (select edit.event_id from message_edits edit
                         where edit.edit_event_id = one.of and edit.tenant_id = one.tenant_id
                           and edit.matrix_room_id = one.room);
-            if message is null and one.kind = 'message_edited' then
+            if message is null and one.change = 'redacted_edit' then
                 -- The message of this edit was redacted a moment ago: the content before the edit is not
                 -- published.
                 one.payload := null;
@@ -125,9 +126,9 @@ begin
         end if;
         if one.payload is not null then
             perform append_event(one.tenant_id, format('t%s:r:%s', one.tenant_id, one.room), one.kind, one.room,
-                                 one.payload, message, one.change = 'redacted');
+                                 one.payload, message, one.change in ('redacted', 'redacted_edit'));
         end if;
-        if is_read then
+        if clears_unread then
             perform append_unread(one.tenant_id, one.hub_user, one.room, 0);
         end if;
     end loop;

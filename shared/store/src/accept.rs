@@ -121,7 +121,7 @@ async fn accepted(
 ) -> Result<AcceptOutcome> {
     let tenant = entry.satellite.tenant;
     match stored.outcome(n, entry) {
-        Outcome::New(notification, place) => Ok(AcceptOutcome::New { notification, place }),
+        Outcome::New(notification, queue_state) => Ok(AcceptOutcome::New { notification, queue_state }),
         Outcome::Known(id, fingerprint) => {
             let known = notifications::find(database, tenant, id).await?;
             let known = known.ok_or_else(|| {

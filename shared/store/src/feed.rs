@@ -7,9 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use messenger_core::{
     Result,
-    event::{Audience, Event, NewEvent},
+    audiences::Audiences,
+    cursor::Span,
+    event::{Event, NewEvent},
     id::Position,
-    port::{Feed, Span},
+    port::Feed,
 };
 use serde_json::{Value, json};
 
@@ -24,10 +26,10 @@ const NEXT: &str =
 const AFTER: &str = concat!(
     "select ",
     columns!(),
-    " from (select distinct unnest($1::text[])) as wanted (name)
+    " from unnest($1::text[], $2::bigint[]) as wanted (name, since)
     cross join lateral (
         select * from events
-        where (audience, position) > (wanted.name, $2) and audience <= wanted.name
+        where (audience, position) > (wanted.name, wanted.since) and audience <= wanted.name
         order by audience, position limit $3
     ) found
     order by position limit $3"
@@ -42,9 +44,10 @@ impl Feed for PgStore {
         Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
     }
 
-    async fn after(&self, cursor: Position, audience: &[Audience], limit: i64) -> Result<Vec<Event>> {
-        let names: Vec<String> = audience.iter().map(ToString::to_string).collect();
-        let rows = self.database.query(READING, AFTER, &[&names, &cursor.0, &limit]).await?;
+    async fn after(&self, cursor: Position, audiences: &Audiences, limit: i64) -> Result<Vec<Event>> {
+        let (names, since): (Vec<_>, Vec<_>) =
+            audiences.after(cursor).map(|(audience, since)| (audience.to_string(), since.0)).unzip();
+        let rows = self.database.query(READING, AFTER, &[&names, &since, &limit]).await?;
         rows.iter().map(event).collect()
     }
 
@@ -63,8 +66,8 @@ impl Feed for PgStore {
         Ok(Span { trimmed: Position(row.get(0)), head: Position(row.get(1)) })
     }
 
-    async fn changed(&self, patience: Duration) {
-        self.listener.feed(self.local_appends.read(), patience).await;
+    async fn wait_beyond(&self, position: Position, patience: Duration) {
+        self.listener.wait_beyond(position, patience).await;
     }
 }
 

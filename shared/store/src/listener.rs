@@ -1,5 +1,5 @@
-//! The `LISTEN` connection of a process. A notification is a hint only: each waiter also polls. An ephemeral
-//! event is lost for a process that does not listen.
+//! The `LISTEN` connection of a process. A signal (`NOTIFY`) is a hint only: each waiter also polls. An
+//! ephemeral event is lost for a process that does not listen.
 
 use std::{
     error::Error as _,
@@ -35,8 +35,8 @@ const WORK: &str = "work";
 const EPHEMERALS: &str = "ephemeral_events";
 const IDENTITIES: &str = "identities";
 
-/// Receives notifications for the waiters of this process. A channel has one waiter at a time; a notification
-/// is kept until it waits.
+/// Receives signals for the waiters of this process. A channel has one waiter at a time; a signal is kept
+/// until it waits.
 pub(crate) struct PgListener {
     connector: Connector,
     waiters: Arc<Waiters>,
@@ -56,7 +56,7 @@ struct Waiters {
 }
 
 impl Waiters {
-    /// Passes a notification to the waiters of its channel.
+    /// Passes a signal to the waiters of its channel.
     fn dispatch(&self, notification: &Notification) {
         match notification.channel() {
             FEED => match notification.payload().parse() {
@@ -136,12 +136,11 @@ impl HeadWatch {
     }
 
     /// Waits until the head may be beyond a position.
-    async fn beyond(&self, position: Option<Position>) {
+    async fn beyond(&self, position: Position) {
         let mut head = self.head.subscribe();
-        let read = position.map_or(i64::MIN, |position| position.0);
         tokio::select! {
             // Fails only if the sender is dropped, which lives as long as `self`.
-            _ = head.wait_for(|head| *head > read) => {}
+            _ = head.wait_for(|head| *head > position.0) => {}
             () = self.unknown.notified() => {}
         }
     }
@@ -153,9 +152,9 @@ impl PgListener {
     }
 
     /// Waits until the event log may have events after a position, at most as long as `patience`.
-    pub(crate) async fn feed(&self, read: Option<Position>, patience: Duration) {
+    pub(crate) async fn wait_beyond(&self, position: Position, patience: Duration) {
         self.listen(FEED);
-        let _ = timeout(patience, self.waiters.feed.beyond(read)).await;
+        let _ = timeout(patience, self.waiters.feed.beyond(position)).await;
     }
 
     /// Stores that the event log has this position, and wakes the reader.
@@ -164,7 +163,7 @@ impl PgListener {
     }
 
     /// Waits until there may be work for the worker, at most as long as `patience`.
-    pub(crate) async fn work(&self, patience: Duration) {
+    pub(crate) async fn wait_for_work(&self, patience: Duration) {
         self.listen(WORK);
         let _ = timeout(patience, self.waiters.work.notified()).await;
     }
@@ -206,7 +205,7 @@ impl Drop for PgListener {
     }
 }
 
-/// Receives notifications for ever. A connection that cannot be opened is logged once.
+/// Receives signals for ever. A connection that cannot be opened is logged once.
 async fn keep_receiving(
     connector: &Connector,
     waiters: &Waiters,
@@ -236,7 +235,7 @@ async fn keep_receiving(
     }
 }
 
-/// Receives notifications until the connection ends.
+/// Receives signals until the connection ends.
 async fn receive(
     client: Client,
     mut connection: PgConnection,
@@ -263,7 +262,7 @@ async fn receive(
                 }
             }
             count = all.len();
-            // Notifications before the `listen` are lost: the waiters query the database once.
+            // Signals before the `listen` are lost: the waiters query the database once.
             waiters.feed.unknown.notify_one();
             waiters.work.notify_one();
             if channels.changed().await.is_err() {

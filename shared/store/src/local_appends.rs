@@ -1,5 +1,5 @@
-//! Read-your-own-writes buffer: the events that this process appended, for its own reader, which needs no
-//! query for them.
+//! Read-your-own-writes buffer: the live events of notifications that this process accepted, for its own
+//! reader, which needs no query for them.
 
 use std::{
     collections::VecDeque,
@@ -60,11 +60,6 @@ impl LocalAppends {
     /// Stores the position up to which this process has read.
     pub(crate) fn set_read(&self, position: Position) {
         self.buffer().read = Some(position);
-    }
-
-    /// Returns the position up to which this process has read; `None` if it has no reader.
-    pub(crate) fn read(&self) -> Option<Position> {
-        self.buffer().read
     }
 
     fn buffer(&self) -> MutexGuard<'_, Buffer> {

@@ -42,8 +42,8 @@ const DELETE_OLD: [&str; 4] = [
 
 #[async_trait]
 impl Maintenance for PgStore {
-    async fn work(&self, patience: Duration) {
-        self.listener.work(patience).await;
+    async fn wait_for_work(&self, patience: Duration) {
+        self.listener.wait_for_work(patience).await;
     }
 
     async fn is_backing_off(&self) -> Result<bool> {

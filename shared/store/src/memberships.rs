@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use messenger_core::{
     Result,
     id::{HubUserId, Position, RoomId, TenantId},
-    port::{Listener, Memberships},
+    port::{Memberships, ReaderRights},
     user::Role,
 };
 
@@ -14,7 +14,7 @@ const ADD: &str = "select add_member($1, $2, $3)";
 const REMOVE: &str = "select remove_member($1, $2, $3)";
 const IS_MEMBER: &str = "select exists (
     select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
-const LISTENER: &str = "select role, array(
+const READER_RIGHTS: &str = "select role, array(
         select matrix_room_id from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
         order by matrix_room_id), array(
         select joined_position from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
@@ -41,10 +41,10 @@ impl Memberships for PgStore {
         Ok(self.database.query_one("looking for a member", IS_MEMBER, &parameters).await?.get(0))
     }
 
-    async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>> {
+    async fn reader_rights(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<ReaderRights>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&tenant.0, &user.as_str()];
-        let row = self.database.query_opt("reading memberships", LISTENER, &parameters).await?;
-        Ok(row.map(|row| Listener {
+        let row = self.database.query_opt("reading memberships", READER_RIGHTS, &parameters).await?;
+        Ok(row.map(|row| ReaderRights {
             role: Role::from_hub(row.get(0)),
             rooms: row
                 .get::<_, Vec<String>>(1)

@@ -131,9 +131,8 @@ fn wire(n: usize, event: &IngestedEvent) -> Value {
             "change": "edited", "of": of, "sender": by, "content": content::to_json(content),
             "summary": content.summary(),
         }),
-        Change::Redacted { of } | Change::RedactedEdit { edit: of } => {
-            json!({ "change": "redacted", "of": of })
-        }
+        Change::Redacted { of } => json!({ "change": "redacted", "of": of }),
+        Change::RedactedEdit { edit } => json!({ "change": "redacted_edit", "of": edit }),
         Change::Reaction => json!({ "change": "reaction" }),
         Change::Joined(user) => json!({ "change": "joined", "hub_user": user }),
         Change::Left(user) => json!({ "change": "left", "hub_user": user }),

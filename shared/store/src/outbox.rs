@@ -57,6 +57,8 @@ const RELEASE: &str = "update outbox_queues
         attempts = case when $3::double precision is null then 0 else attempts end,
         due = case when version <> $2 then now() else coalesce(now() + $3 * interval '1 second', 'infinity') end
     where name = $1";
+const RETRY: &str =
+    "update outbox_queues set attempts = 0, due = now(), version = version + 1 where name = $1";
 
 #[async_trait]
 impl Outbox for PgStore {
@@ -114,5 +116,9 @@ impl Outbox for PgStore {
             .execute("releasing a room queue", RELEASE, &[&queue.name, &queue.version, &backoff])
             .await?;
         Ok(())
+    }
+
+    async fn retry_queue(&self, name: &str) -> Result<()> {
+        self.database.execute("retrying a room queue", RETRY, &[&name]).await.map(drop)
     }
 }

@@ -100,11 +100,6 @@ impl PgStore {
     pub fn statements(&self) -> u64 {
         self.database.statements.load(Ordering::Relaxed)
     }
-
-    /// Checks that the database answers.
-    pub async fn ping(&self) -> Result<()> {
-        self.database.execute("pinging the database", "select 1", &[]).await.map(|_| ())
-    }
 }
 
 impl Database {

@@ -12,10 +12,11 @@ const CLAIM: &str = "update reconciliation set worker = $1, lease_until = now() 
     where worker = $1 or lease_until <= now()
     returning sync_token";
 const ADVANCE: &str = "update reconciliation
-    set lease_until = now() + $3 * interval '1 second',
-        sync_token = coalesce($2, sync_token),
-        moved_at = case when $2 is null then moved_at else now() end
+    set lease_until = now() + $3 * interval '1 second', sync_token = $2, moved_at = now()
     where worker = $1";
+const RENEW: &str =
+    "update reconciliation set lease_until = now() + $2 * interval '1 second' where worker = $1";
+const RELEASE: &str = "update reconciliation set lease_until = now() where worker = $1";
 const SYNC_TOKEN: &str = "select sync_token from reconciliation";
 const MOVED_AT: &str = "select moved_at from reconciliation";
 const NOTE_PUSH: &str = "update reconciliation set pushed_at = now()";
@@ -29,16 +30,23 @@ impl Reconciliation for PgStore {
         Ok(row.map_or(Lease::Lost, |row| Lease::Held(row.get(0))))
     }
 
-    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<Lease<()>> {
+    async fn advance(&self, worker: &str, sync_token: &str, lease: Duration) -> Result<Lease<()>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&worker, &position, &seconds(lease)];
-        match self.database.execute("storing the sync token", ADVANCE, &parameters).await? {
-            0 => Ok(Lease::Lost),
-            _ => Ok(Lease::Held(())),
-        }
+            [&worker, &sync_token, &seconds(lease)];
+        self.database.execute("storing the sync token", ADVANCE, &parameters).await.map(held)
     }
 
-    async fn position(&self) -> Result<Option<String>> {
+    async fn renew(&self, worker: &str, lease: Duration) -> Result<Lease<()>> {
+        let renewed =
+            self.database.execute("renewing reconciliation", RENEW, &[&worker, &seconds(lease)]).await;
+        renewed.map(held)
+    }
+
+    async fn release(&self, worker: &str) -> Result<()> {
+        self.database.execute("releasing reconciliation", RELEASE, &[&worker]).await.map(drop)
+    }
+
+    async fn sync_token(&self) -> Result<Option<String>> {
         let row = self.database.query_opt("reading the sync token", SYNC_TOKEN, &[]).await?;
         Ok(row.and_then(|row| row.get(0)))
     }
@@ -56,4 +64,9 @@ impl Reconciliation for PgStore {
         // The value is negative after the clock was set back.
         Ok(row.get::<_, Option<f64>>(0).map(|since| Duration::from_secs_f64(since.max(0.0))))
     }
+}
+
+/// Returns the lease after an update of the row of its worker.
+fn held(updated: u64) -> Lease<()> {
+    if updated == 0 { Lease::Lost } else { Lease::Held(()) }
 }

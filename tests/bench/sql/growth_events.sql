@@ -1,4 +1,4 @@
--- Events of two tenants in turn, as the service would have left them; the feed goes on after them.
+-- Events of two tenants in turn, as the service would have left them; the event log goes on after them.
 with base as (select position - $1::bigint + 1 as position from feed_head for update),
 stored as (
     insert into events (position, tenant_id, audience, kind, notification_id, payload)

@@ -131,7 +131,7 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Opens streams at a cursor, and waits until all are open. An empty cursor is the end of the feed.
+    /// Opens streams at a cursor, and waits until all are open. An empty cursor is the end of the event log.
     pub(crate) async fn open(
         target: &Arc<Target>,
         recorder: &Arc<Recorder>,

@@ -134,7 +134,7 @@ where
 /// Stores a new notification.
 pub(crate) async fn accept(ports: &Ports, entry: NewNotification) -> Result<(Notification, QueueState)> {
     match ports.notifications.accept(entry).await? {
-        AcceptOutcome::New { notification, place } => Ok((*notification, place)),
+        AcceptOutcome::New { notification, queue_state } => Ok((*notification, queue_state)),
         AcceptOutcome::Replayed { .. } => panic!("the notification is not new"),
     }
 }

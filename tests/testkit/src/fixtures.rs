@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use messenger_core::{
+    audiences::Audiences,
     event::{Audience, Kind, NewEvent, Payload},
-    id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
+    id::{EventId, HubUserId, NotificationId, Position, RoomId, TenantId},
     name::fold,
     notification::{
         Draft, EntityId, Idempotency, NewNotification, Notification, Priority, Satellite, SendOptions, Target,
@@ -112,6 +113,11 @@ pub fn event(audience: Audience, body: &str) -> NewEvent {
 /// An event of the tenant with this Matrix event id: appended again, it is the same event.
 pub fn keyed(key: &str, body: &str) -> NewEvent {
     NewEvent { key: Some(EventId::new(key)), ..event(Audience::Tenant(TENANT), body) }
+}
+
+/// All events of these audiences.
+pub fn all_of(audiences: &[Audience]) -> Audiences {
+    audiences.iter().map(|audience| (audience.clone(), Position(0))).collect()
 }
 
 /// Returns the titles of notifications, in order.

@@ -163,7 +163,7 @@ impl TestMessenger {
         Running(tokio::spawn(async move {
             loop {
                 process.work().await;
-                process.ports.maintenance.work(Duration::from_millis(20)).await;
+                process.ports.maintenance.wait_for_work(Duration::from_millis(20)).await;
             }
         }))
     }

@@ -22,7 +22,7 @@ use crate::{
 /// The engine that creates and checks accounts.
 pub struct Accounts {
     users: Arc<dyn port::Users>,
-    accounts: Arc<dyn port::Accounts>,
+    calls: Arc<dyn port::Accounts>,
     ids: Arc<MatrixIds>,
 }
 
@@ -31,7 +31,7 @@ const FOREIGN_RETRY: Duration = Duration::from_mins(10);
 
 impl Accounts {
     pub(crate) fn new(ports: &Ports, ids: &Arc<MatrixIds>) -> Self {
-        Self { users: ports.users.clone(), accounts: ports.accounts.clone(), ids: ids.clone() }
+        Self { users: ports.users.clone(), calls: ports.accounts.clone(), ids: ids.clone() }
     }
 
     /// Returns a user of the tenant. Their Matrix account exists afterwards.
@@ -50,12 +50,12 @@ impl Accounts {
         if user.account != Account::Ours {
             self.record_account(user, &id).await?;
         }
-        self.accounts.ensure_user(&id, &user.identity.display_name).await
+        self.calls.ensure_user(&id, &user.identity.display_name).await
     }
 
     /// Claims an account on the homeserver, and stores its owner before the account is used.
     async fn record_account(&self, user: &User, id: &MatrixUserId) -> Result<()> {
-        let owner = if self.accounts.claim_account(id).await? { Account::Ours } else { Account::Foreign };
+        let owner = if self.calls.claim_account(id).await? { Account::Ours } else { Account::Foreign };
         let Lease::Held(account) = self.users.record_account(user, owner, FOREIGN_RETRY).await? else {
             // The user has another localpart by now, whose account is due.
             return Err(Error::Busy { retry_after: Duration::from_secs(1) });

@@ -9,6 +9,7 @@ mod sent;
 use std::{sync::Arc, time::Duration};
 
 use rand::Rng;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -26,8 +27,12 @@ use crate::{
     port::{self, Delivered, Ports, QueueRelease, RoomQueue},
 };
 
-/// The lease of a worker on a room queue. Longer than the homeserver may take for a message.
+/// The lease of a worker on a room queue. Each reading of the queue renews it.
 const LEASE: Duration = Duration::from_secs(30);
+
+/// The time after which the queue is read again before the next notification, so that the lease lasts longer
+/// than the homeserver may take for a message.
+const RENEW_AFTER: Duration = Duration::from_secs(10);
 
 /// The most notifications that are read from a room queue at once.
 const BATCH: i64 = 8;
@@ -97,7 +102,8 @@ impl Delivery {
         self.outbox.claim(LEASE).await
     }
 
-    /// Claims and drains the next room queue that is due. Returns `false` if none is due.
+    /// Claims and drains the next room queue that is due, one after the other as in tests. Returns `false` if
+    /// none is due.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn deliver_due(&self) -> Result<bool> {
         let Some(queue) = self.claim_queue().await? else { return Ok(false) };
@@ -108,7 +114,6 @@ impl Delivery {
     /// Delivers the pending notifications of a claimed room queue in order, and releases the queue.
     ///
     /// If this fails, the queue stays leased until its lease ends.
-    #[tracing::instrument(skip_all, fields(queue = %queue.name))]
     pub async fn drain(&self, queue: &RoomQueue) -> Result<()> {
         loop {
             let pending = self.outbox.pending(queue, LEASE, BATCH).await?;
@@ -125,7 +130,12 @@ impl Delivery {
         if pending.is_empty() {
             return Ok(DrainStep::Release(QueueRelease::Drained));
         }
+        let read_at = Instant::now();
+        let mut are_announced = false;
         for notification in pending {
+            if read_at.elapsed() >= RENEW_AFTER {
+                return Ok(DrainStep::Continue);
+            }
             if let Some(remaining) = notification.in_flight {
                 // The call that accepted it is still sending it, and later ones must not overtake it.
                 return Ok(DrainStep::Release(QueueRelease::RetryAfter(remaining.min(IN_FLIGHT_DELAY_MAX))));
@@ -135,8 +145,9 @@ impl Delivery {
             {
                 return Ok(DrainStep::Release(QueueRelease::UntilSignIn));
             }
-            if !notification.announced {
+            if !notification.announced && !are_announced {
                 self.announce(queue).await?;
+                are_announced = true;
             }
             if self.deliver(notification).await?.status == Status::Pending {
                 return Ok(DrainStep::BackingOff);
@@ -145,7 +156,8 @@ impl Delivery {
         Ok(DrainStep::Continue)
     }
 
-    /// Publishes the live events of all held notifications, before the first one is sent to the homeserver.
+    /// Publishes the live events of the held notifications of a queue, at most [`HELD_BATCH`] at once, before
+    /// the first one is sent to the homeserver. Repeating it changes nothing.
     async fn announce(&self, queue: &RoomQueue) -> Result<()> {
         for held in self.outbox.pending(queue, LEASE, HELD_BATCH).await?.iter().filter(|one| !one.announced) {
             let payload = payload::Notification::of(&held.draft, held.room.as_ref());
@@ -171,8 +183,9 @@ impl Delivery {
     async fn record_failure(&self, notification: Notification, error: Error) -> Result<Notification> {
         match error {
             // The database failed, so nothing can be stored. The lease or the wait budget ends by itself.
-            error if error.failure().is_some() && !is_homeserver(&error) => Err(error),
-            // The recipient has left the tenant: the notification waits for their return.
+            error if error.failure().is_some() && !homeserver_failed(&error) => Err(error),
+            // The recipient has left the tenant (`attempt`, `Accounts::ensure`): the worker holds the
+            // notification until their return.
             error @ Error::NotFound(_) => self.postpone(notification, &error).await,
             error if error.is_transient() || is_account_taken(&error) => {
                 self.postpone(notification, &error).await
@@ -231,13 +244,12 @@ impl Delivery {
             return Err(encrypted());
         }
         let recipient = match &notification.draft.target {
-            Target::Dm(user) => match self.users.find(notification.tenant, user).await? {
-                Some(user) => {
-                    self.registry.ensure_member(&room, &user).await?;
-                    Some(self.ids.of(&user))
-                }
-                None => None,
-            },
+            Target::Dm(user) => {
+                let user =
+                    self.users.find(notification.tenant, user).await?.ok_or(Error::NotFound("user"))?;
+                self.registry.ensure_member(&room, &user).await?;
+                Some(self.ids.of(&user))
+            }
             _ => None,
         };
         let content = rendering::content(notification.id, &notification.draft, recipient.as_ref());
@@ -248,7 +260,7 @@ impl Delivery {
 }
 
 /// Returns whether the homeserver failed.
-fn is_homeserver(error: &Error) -> bool {
+fn homeserver_failed(error: &Error) -> bool {
     matches!(error, Error::Fault(fault) if fault.system == crate::error::System::Homeserver)
 }
 

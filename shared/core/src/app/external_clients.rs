@@ -64,7 +64,7 @@ impl ExternalClients {
 
     /// Returns the credentials for other Matrix clients of the caller. They stay the same until they are
     /// rotated.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
     pub async fn credentials(&self, caller: &Caller) -> Result<ExternalClient> {
         self.onboarding.make_ready(caller, std::slice::from_ref(&caller.user)).await?;
         let (mut access, user) = (self.access(caller).await?, &caller.user);
@@ -97,7 +97,7 @@ impl ExternalClients {
     }
 
     /// Replaces the caller's password. Their other clients have to sign in again.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
     pub async fn rotate(&self, caller: &Caller) -> Result<ExternalClient> {
         let access = self.access(caller).await?;
         // A password that another call stores at the same time is new as well.
@@ -106,7 +106,7 @@ impl ExternalClients {
     }
 
     /// Enables external access for a user of the administrator's tenant.
-    #[tracing::instrument(skip_all, fields(tenant = %admin.user.tenant(), %user))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %admin.user.tenant(), %user))]
     pub async fn enable(&self, admin: &Caller, user: &HubUserId) -> Result<()> {
         self.check_admin(admin).await?;
         if self.external_access.enable(admin.user.tenant(), user).await? {
@@ -118,7 +118,7 @@ impl ExternalClients {
 
     /// Withdraws external access: the password becomes void and all external devices are logged out, now or
     /// as soon as the homeserver is reachable.
-    #[tracing::instrument(skip_all, fields(tenant = %admin.user.tenant(), %user))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %admin.user.tenant(), %user))]
     pub async fn disable(&self, admin: &Caller, user: &HubUserId) -> Result<Withdrawal> {
         self.check_admin(admin).await?;
         let (tenant, rights) = (admin.user.tenant(), &self.external_access);

@@ -132,7 +132,7 @@ impl HistoryReader {
     /// The messages of the room that it replaced follow its own. `from` is the `end_token` of the page
     /// before. Pages join without gap or repetition, also when messages are sent or redacted in between. A
     /// page is short where many events are no messages.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
     pub async fn page(
         &self,
         caller: &Caller,
@@ -171,7 +171,7 @@ impl HistoryReader {
                 edits = None;
             }
             let page = match page {
-                Err(error) if error.failure() == Some(Failure::UnknownPosition) => {
+                Err(error) if error.failure() == Some(Failure::UnknownToken) => {
                     return Err(unknown_position());
                 }
                 // The homeserver refuses the predecessor's history to users who were not its members.

@@ -46,7 +46,7 @@ impl Media {
     }
 
     /// Uploads a file and sends it into a room, with a caption if there is one.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
     pub async fn upload(
         &self,
         caller: &Caller,
@@ -87,7 +87,7 @@ impl Media {
     /// Returns a file that its owner sent into a room of the caller, with its metadata.
     ///
     /// Files of other homeservers are not found.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
     pub async fn download(&self, caller: &Caller, mxc: &Mxc) -> Result<(Posted, Download)> {
         if mxc.server() != self.ids.server_name() {
             return Err(Error::NotFound("file"));

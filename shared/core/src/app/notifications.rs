@@ -39,16 +39,18 @@ impl Notifications {
         draft: Draft,
         options: SendOptions,
     ) -> Result<SendResult> {
-        let room = self.registry.find_named(&draft.room_key(satellite.tenant)).await?;
+        let room = self.registry.find_for_event(&draft.room_key(satellite.tenant)).await?;
         let payload = payload::Notification::of(&draft, room.as_ref());
         let payload = EventPayload::Notification(payload).serialise()?;
         let wait = options.wait;
         let idempotency = options.idempotency.clone();
         if wait.is_zero() {
+            // This notification wakes the worker at once. Without their status, the worker would find the
+            // sent ones of this process pending, and wait for their callers.
             self.delivery.store_sent().await;
         }
         match self.records.accept(NewNotification { satellite, draft, room, payload, options }).await? {
-            AcceptOutcome::New { notification, place: queue_state } => {
+            AcceptOutcome::New { notification, queue_state } => {
                 let notification = self.delivery.deliver_in_time(*notification, queue_state, wait).await;
                 Ok(SendResult { notification, replayed: false })
             }
@@ -68,14 +70,14 @@ impl Notifications {
     }
 
     /// Returns a notification of the satellite's tenant.
-    #[tracing::instrument(skip_all, fields(tenant = %satellite.tenant, notification = %id))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %satellite.tenant, notification = %id))]
     pub async fn find(&self, satellite: &Satellite, id: NotificationId) -> Result<Notification> {
         let stored = self.records.find(satellite.tenant, id).await?;
         stored.map(|stored| self.delivery.with_unstored_result(stored)).ok_or(Error::NotFound("notification"))
     }
 
     /// Returns notifications of the satellite's tenant, newest first.
-    #[tracing::instrument(skip_all, fields(tenant = %satellite.tenant))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %satellite.tenant))]
     pub async fn log(&self, satellite: &Satellite, query: &LogQuery) -> Result<Vec<Notification>> {
         let stored = self.records.log(satellite.tenant, query).await?;
         Ok(stored.into_iter().map(|stored| self.delivery.with_unstored_result(stored)).collect())

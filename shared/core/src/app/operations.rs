@@ -46,7 +46,7 @@ impl Operations {
 
     /// Waits until there may be work for the worker, for `patience` at most.
     pub async fn wait_for_work(&self, patience: Duration) {
-        self.maintenance.work(patience).await;
+        self.maintenance.wait_for_work(patience).await;
     }
 
     /// Returns whether room queues or accounts are backing off after a failure.

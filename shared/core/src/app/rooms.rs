@@ -81,7 +81,7 @@ impl Rooms {
     ///
     /// This costs one statement and no call of the homeserver; a second statement if this process has just
     /// sent a message into one of the rooms.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Room>> {
         let (tenant, user) = (caller.user.tenant(), caller.user.id());
         let rooms = self.room_views.rooms(tenant, user).await?;
@@ -92,13 +92,13 @@ impl Rooms {
     }
 
     /// Returns the entity and service rooms of the caller's tenant.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
     pub async fn directory(&self, caller: &Caller, search: &Search) -> Result<Vec<Listed>> {
         self.room_views.directory(caller.user.tenant(), caller.user.id(), search).await
     }
 
     /// Returns the direct chat of the caller and another user, and creates it if it does not exist.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
     pub async fn open_direct_chat(&self, caller: &Caller, partner: &HubUserId) -> Result<Room> {
         let tenant = caller.user.tenant();
         let Some(pair) = Pair::of(caller.user.id(), partner) else {
@@ -149,7 +149,7 @@ impl Rooms {
     /// Joins the caller to a room that is open to their tenant, or to a direct chat of their own.
     ///
     /// A member stays a member. Any other room does not exist for the caller.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
     pub async fn join(&self, caller: &Caller, room: &RoomId) -> Result<Room> {
         let user = &caller.user;
         let access = self.room_views.access(user.tenant(), user.id(), room).await?;
@@ -167,7 +167,7 @@ impl Rooms {
     }
 
     /// Joins another user of the tenant to a room of the caller.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
     pub async fn invite(&self, caller: &Caller, room: &RoomId, invited: &str) -> Result<Member> {
         let access = self.own_access(caller, room).await?;
         let role = access.as_ref().map_or(caller.user.identity.role, |access| access.role);
@@ -209,7 +209,7 @@ impl Rooms {
     }
 
     /// Returns the members of a room of the caller, by name.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
     pub async fn members(&self, caller: &Caller, room: &RoomId) -> Result<Vec<Member>> {
         let members = self.room_views.members(caller.user.tenant(), room).await?;
         if !members.iter().any(|member| member.id() == caller.user.id()) {
@@ -222,7 +222,7 @@ impl Rooms {
     ///
     /// The caller's other event streams receive it. Their other Matrix clients receive it if the homeserver
     /// is reachable.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
     pub async fn mark_read(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let user = &caller.user;
         self.echoes.wait_in(iter::once(room)).await;

@@ -15,15 +15,16 @@ use crate::{
     app::user_directory::UserDirectory,
     domain::{
         audiences::Audiences,
-        cursor::{Gap, parse_cursor},
+        cursor::{Gap, Span, parse_cursor},
         error::{Error, Result},
+        event::Event,
         id::Position,
         settings::MessengerSettings,
         time::Rfc3339,
         user::{Caller, User, superseded},
     },
     live::{
-        broker::{Broker, Missed, Subscription},
+        broker::{Broker, Subscription},
         event_stream::EventStream,
     },
     port::{self, Ports},
@@ -48,6 +49,19 @@ const PERMIT_MAX: Duration = Duration::from_millis(50);
 
 /// The number of times that an audience is read because a membership changed meanwhile.
 const AUDIENCE_TRIES: usize = 20;
+
+/// The place in the log at which a stream starts.
+enum Start {
+    /// The end of the log.
+    Now,
+    /// The events after a cursor.
+    After(Position),
+    /// The end of the log, with a reset: the cursor is no position of it.
+    Unknown,
+}
+
+/// The frames that a stream missed, or the reason for which it does not get them.
+type Replay = Result<Vec<Bytes>, Gap>;
 
 /// The engine that opens event streams and answers polls.
 pub struct Streams {
@@ -90,26 +104,23 @@ impl Streams {
     pub async fn subscribe(&self, caller: &Caller, cursor: Option<&str>) -> Result<EventStream> {
         self.broker.ready().await?;
         let permit = timeout(PERMIT_WAIT, self.permits.clone().acquire_owned()).await.map_err(|_| busy())?;
-        let wanted = match cursor.map(parse_cursor) {
-            Some(Some(cursor)) if self.is_beyond(cursor).await? => Some(None),
-            wanted => wanted,
-        };
-        let (audience, subscription) = self.add_subscription(caller, wanted.flatten()).await?;
+        let start = self.start(cursor).await?;
+        let after = if let Start::After(cursor) = start { Some(cursor) } else { None };
+        let (audience, subscription) = self.add_subscription(caller, after).await?;
         let at = subscription.at;
         // The subscription misses nothing from here on. Dropping the event stream after an error ends it.
         let mut event_stream = EventStream::without_preamble(&self.broker, subscription);
-        let (start, replay) = match wanted {
-            None => (at, Ok(Vec::new())),
-            Some(None) => (at, Err(Gap::Unknown)),
-            Some(Some(cursor)) => match self.replay(cursor, at, &audience).await? {
-                Ok(frames) => (cursor, Ok(frames)),
-                Err(gap) => (at, Err(gap)),
-            },
+        let replay = match start {
+            Start::Now => Ok(Vec::new()),
+            Start::Unknown => Err(Gap::Unknown),
+            Start::After(cursor) => self.replay(cursor, at, &audience).await?,
         };
-        let preamble = self.preamble(caller, start, replay);
+        // After a reset the reader continues where the live part begins.
+        let id = after.filter(|_| replay.is_ok()).unwrap_or(at);
+        let preamble = self.preamble(caller, id, replay);
         if preamble.len() > LARGE_PREAMBLE {
             let (writing, written) = oneshot::channel();
-            event_stream.permit = Some(writing);
+            event_stream.preamble_unread = Some(writing);
             tokio::spawn(async move {
                 let _ = timeout(PERMIT_MAX, written).await;
                 drop(permit);
@@ -125,12 +136,12 @@ impl Streams {
     /// `token_superseded` if the user has moved to another tenant.
     pub(crate) async fn audience(&self, user: &User) -> Result<Audiences> {
         let tenant = user.tenant();
-        let listener = self.memberships.listener(tenant, user.id()).await?;
-        if listener.as_ref().is_none_or(|listener| listener.role != user.identity.role) {
+        let rights = self.memberships.reader_rights(tenant, user.id()).await?;
+        if rights.as_ref().is_none_or(|rights| rights.role != user.identity.role) {
             // The signal of a change was lost: the next call reads the user from the store.
             self.directory.forget(user);
         }
-        Ok(Audiences::of(user, listener.ok_or_else(superseded)?.rooms))
+        Ok(Audiences::of(user, rights.ok_or_else(superseded)?.rooms))
     }
 
     /// Adds a connection whose audience is valid at the position where it begins.
@@ -140,15 +151,24 @@ impl Streams {
         after: Option<Position>,
     ) -> Result<(Audiences, Subscription)> {
         for _ in 0..AUDIENCE_TRIES {
-            let memberships = self.broker.memberships();
+            let audience_changes = self.broker.audience_changes();
             let audience = self.audience(&caller.user).await?;
             if let Some(subscription) =
-                self.broker.subscribe(&audience, after, caller.expires_at, memberships)
+                self.broker.subscribe(&audience, after, caller.expires_at, audience_changes)
             {
                 return Ok((audience, subscription));
             }
         }
         Err(busy())
+    }
+
+    /// Returns the place at which the stream of a reader with this cursor starts.
+    async fn start(&self, cursor: Option<&str>) -> Result<Start> {
+        Ok(match cursor.map(parse_cursor) {
+            None => Start::Now,
+            Some(Some(cursor)) if !self.is_beyond(cursor).await? => Start::After(cursor),
+            Some(_) => Start::Unknown,
+        })
     }
 
     /// Returns whether no event has this position yet.
@@ -159,46 +179,48 @@ impl Streams {
         Ok(cursor > self.broker.position() && cursor > self.feed.span().await?.head)
     }
 
-    /// Returns the audience's events between the cursor and the position where the live part begins.
-    async fn replay(
-        &self,
-        cursor: Position,
-        at: Position,
-        audience: &Audiences,
-    ) -> Result<Result<Vec<Bytes>, Gap>> {
-        let limit = self.settings.replay_max;
+    /// Returns the frames between the cursor and the position where the live part begins.
+    async fn replay(&self, cursor: Position, at: Position, audience: &Audiences) -> Result<Replay> {
         if cursor >= at {
             return Ok(Ok(Vec::new()));
         }
-        match self.broker.missed(cursor, at, audience, limit) {
-            Missed::Frames(frames) => return Ok(Ok(frames)),
-            Missed::TooMuch => return Ok(Err(Gap::TooFarBehind)),
-            Missed::Older => {}
-        }
+        let limit = self.settings.replay_max;
+        let Some(frames) = self.broker.missed(cursor, at, audience, limit.saturating_add(1)) else {
+            let events = self.read(cursor, at, audience).await?;
+            return Ok(events.map(|events| events.iter().map(|event| event.frame().sse).collect()));
+        };
+        // The broker keeps all events after this cursor, even if the log does not any more.
+        let kept = Span { trimmed: cursor, head: at };
+        Ok(Gap::of(cursor, kept, frames.len(), limit).map_or(Ok(frames), Err))
+    }
+
+    /// Returns the audience's events between two positions, or the reason for a gap.
+    pub(crate) async fn read(
+        &self,
+        cursor: Position,
+        until: Position,
+        audience: &Audiences,
+    ) -> Result<Result<Vec<Event>, Gap>> {
+        let limit = self.settings.replay_max;
         let read = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let events = self.feed.after(cursor, audience, read).await?;
+        let mut events = self.feed.after(cursor, audience, read).await?;
+        events.retain(|event| event.position <= until);
         // Query the span after the events, to notice those that were dropped in between.
-        if cursor < self.feed.span().await?.trimmed {
-            return Ok(Err(Gap::Expired));
-        }
-        let is_too_much = events.len() > limit && events[limit].position <= at;
-        let missed = events.iter().take_while(|event| event.position <= at);
-        let missed = missed.filter(|event| audience.includes(&event.audience, event.position));
-        let missed: Vec<_> = missed.map(|event| event.frame().sse).collect();
-        Ok(if is_too_much { Err(Gap::TooFarBehind) } else { Ok(missed) })
+        let span = self.feed.span().await?;
+        Ok(Gap::of(cursor, span, events.len(), limit).map_or(Ok(events), Err))
     }
 
     /// Returns the first bytes: one block with `retry`, the cursor as `id` and `connected` as `data`, then
     /// the missed events. Every block has `data`, since some clients dispatch a block without it as an empty
     /// message.
-    fn preamble(&self, caller: &Caller, start: Position, replay: Result<Vec<Bytes>, Gap>) -> Bytes {
+    fn preamble(&self, caller: &Caller, id: Position, replay: Replay) -> Bytes {
         let connected = json!({
             "type": "connected",
-            "cursor": start,
+            "cursor": id,
             "server_time": Rfc3339(self.clock.now()),
             "token_expires_at": Rfc3339(caller.expires_at),
         });
-        let mut preamble = format!("retry: {RETRY_MS}\nid: {start}\ndata: {connected}\n\n");
+        let mut preamble = format!("retry: {RETRY_MS}\nid: {id}\ndata: {connected}\n\n");
         match replay {
             Ok(frames) => {
                 let mut bytes = preamble.into_bytes();
@@ -208,7 +230,7 @@ impl Streams {
             Err(gap) => {
                 let reset = json!({ "type": "reset", "reason": gap.as_str() });
                 // Writing to a String cannot fail.
-                let _ = write!(preamble, "id: {start}\ndata: {reset}\n\n");
+                let _ = write!(preamble, "id: {id}\ndata: {reset}\n\n");
                 Bytes::from(preamble)
             }
         }

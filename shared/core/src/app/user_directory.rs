@@ -99,7 +99,7 @@ impl UserDirectory {
 
     /// Returns users of the caller's tenant whose name or id contains the text, prefix matches first, without
     /// the caller.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
     pub async fn search(&self, caller: &Caller, text: &str, limit: i64) -> Result<Vec<UserSummary>> {
         let query = UserQuery { text: fold(text), except: caller.user.id().clone(), limit };
         self.users.search(caller.user.tenant(), &query).await

@@ -1,6 +1,6 @@
-//! The audiences of a user, with the position after which the user receives the events of each.
+//! The audiences of a reader, with the position after which the reader receives the events of each.
 
-use std::{collections::HashMap, ops::Deref};
+use std::collections::HashMap;
 
 use crate::domain::{
     event::Audience,
@@ -8,34 +8,43 @@ use crate::domain::{
     user::User,
 };
 
-/// The audiences of a user. In a room the user receives only events after the join: earlier messages are its
+/// The position before the first event of the log.
+const BEGIN: Position = Position(0);
+
+/// The audiences of a reader. In a room a user receives only events after the join: earlier messages are its
 /// history, which may be hidden from them.
-pub(crate) struct Audiences {
-    all: Vec<Audience>,
-    since: HashMap<Audience, Position>,
-}
+#[derive(Debug, Clone)]
+pub struct Audiences(HashMap<Audience, Position>);
 
 impl Audiences {
     /// Returns the audiences of a user in these rooms, each with the last position before the user joined.
     pub(crate) fn of(user: &User, rooms: Vec<(RoomId, Position)>) -> Self {
         let tenant = user.tenant();
-        let mut all = vec![Audience::Tenant(tenant), Audience::User(tenant, user.id().clone())];
+        let own = [Audience::Tenant(tenant), Audience::User(tenant, user.id().clone())];
+        let own = own.into_iter().map(|audience| (audience, BEGIN));
         let rooms = rooms.into_iter().map(|(room, since)| (Audience::Room(tenant, room), since));
-        let since: HashMap<_, _> = rooms.collect();
-        all.extend(since.keys().cloned());
-        Self { all, since }
+        own.chain(rooms).collect()
     }
 
-    /// Returns whether the user receives an event of one of these audiences at a position.
-    pub(crate) fn includes(&self, audience: &Audience, position: Position) -> bool {
-        self.since.get(audience).is_none_or(|since| position > *since)
+    /// Returns whether the reader receives an event of this audience at a position.
+    pub fn includes(&self, audience: &Audience, position: Position) -> bool {
+        self.0.get(audience).is_some_and(|since| position > *since)
+    }
+
+    /// Returns each audience with the position after which a reader with this cursor receives its events.
+    pub fn after(&self, cursor: Position) -> impl Iterator<Item = (&Audience, Position)> {
+        self.0.iter().map(move |(audience, since)| (audience, cursor.max(*since)))
+    }
+
+    /// Returns the audiences without their positions, in any order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Audience> {
+        self.0.keys()
     }
 }
 
-impl Deref for Audiences {
-    type Target = [Audience];
-
-    fn deref(&self) -> &[Audience] {
-        &self.all
+/// Collects audiences, each with the position after which the reader receives its events.
+impl FromIterator<(Audience, Position)> for Audiences {
+    fn from_iter<I: IntoIterator<Item = (Audience, Position)>>(audiences: I) -> Self {
+        Self(audiences.into_iter().collect())
     }
 }

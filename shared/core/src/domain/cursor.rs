@@ -5,6 +5,15 @@ use crate::domain::{
     id::Position,
 };
 
+/// The range of positions in the event log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The last position that was dropped. Readers before it have a gap.
+    pub trimmed: Position,
+    /// The last position that was assigned.
+    pub head: Position,
+}
+
 /// The reason for a gap: events that a reader has missed and does not get any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gap {
@@ -12,11 +21,25 @@ pub enum Gap {
     Unknown,
     /// Events after the cursor were dropped from the log.
     Expired,
-    /// More than [`replay_max`](crate::MessengerSettings::replay_max) events follow the cursor.
+    /// More than [`replay_max`](crate::MessengerSettings::replay_max) events of the reader follow the cursor.
     TooFarBehind,
 }
 
 impl Gap {
+    /// Returns the gap of a reader with this cursor, whose audiences have `count` events after it. `limit` is
+    /// the largest number of events that a reader gets at once. Returns `None` if there is no gap.
+    ///
+    /// Events that the reader does not receive, as those from before a join, do not count.
+    pub(crate) fn of(cursor: Position, span: Span, count: usize, limit: usize) -> Option<Self> {
+        if cursor > span.head {
+            Some(Self::Unknown)
+        } else if cursor < span.trimmed {
+            Some(Self::Expired)
+        } else {
+            (count > limit).then_some(Self::TooFarBehind)
+        }
+    }
+
     /// Returns the value of `reason` for clients.
     pub fn as_str(self) -> &'static str {
         match self {

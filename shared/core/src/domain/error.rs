@@ -129,7 +129,7 @@ pub enum Failure {
     Rejected,
     /// A position to read from that the system does not know: it was set up again since, or the position is
     /// of another.
-    UnknownPosition,
+    UnknownToken,
 }
 
 /// The reason of a refusal by the homeserver (Matrix specification, client-server API, "Common error codes").
@@ -207,12 +207,12 @@ impl Error {
             Self::Busy { .. } | Self::Limited { .. } => "rate_limited",
             Self::Internal { .. } => "internal_error",
             Self::Fault(fault) => match (fault.system, fault.failure) {
-                (System::Database, Failure::Broken | Failure::Rejected | Failure::UnknownPosition)
+                (System::Database, Failure::Broken | Failure::Rejected | Failure::UnknownToken)
                 | (System::Disk, _) => "internal_error",
                 (System::Database, _) => "database_unavailable",
                 (System::Homeserver, Failure::Unreachable | Failure::Limited(_)) => "homeserver_unavailable",
                 (System::Homeserver, Failure::TimedOut) => "homeserver_timeout",
-                (System::Homeserver, Failure::Broken | Failure::Rejected | Failure::UnknownPosition) => {
+                (System::Homeserver, Failure::Broken | Failure::Rejected | Failure::UnknownToken) => {
                     "homeserver_error"
                 }
             },
@@ -225,7 +225,7 @@ impl Error {
         match self {
             Self::Busy { .. } | Self::Limited { .. } | Self::Internal { .. } => true,
             Self::Conflict { retry_after, .. } => retry_after.is_some(),
-            Self::Fault(fault) => !matches!(fault.failure, Failure::Rejected | Failure::UnknownPosition),
+            Self::Fault(fault) => !matches!(fault.failure, Failure::Rejected | Failure::UnknownToken),
             _ => false,
         }
     }
@@ -281,7 +281,7 @@ impl fmt::Display for Failure {
             Self::Limited(_) => "asked us to slow down",
             Self::Broken => "failed",
             Self::Rejected => "refused",
-            Self::UnknownPosition => "did not know the position",
+            Self::UnknownToken => "did not know the token",
         })
     }
 }

@@ -113,7 +113,8 @@ pub struct Notification {
     pub attempts: i32,
     /// The time of the next attempt, after a failure.
     pub next_attempt_at: Option<Timestamp>,
-    /// The remaining time in which the process that accepted it may deliver it, while the caller waits.
+    /// The rest of the caller's wait budget, in which the process that accepted it may deliver it (column
+    /// `answer_due`).
     /// `None` if the worker delivers it, as it does unless the notification was [`QueueState::Free`].
     pub in_flight: Option<Duration>,
     /// Whether its live event is in the log. `false` only while it is held for an unknown recipient.
@@ -143,7 +144,7 @@ pub enum AcceptOutcome {
         /// The stored notification.
         notification: Box<Notification>,
         /// The state of its room queue.
-        place: QueueState,
+        queue_state: QueueState,
     },
     /// The idempotency key is known. Nothing was stored.
     Replayed {
@@ -154,16 +155,16 @@ pub enum AcceptOutcome {
     },
 }
 
-/// The state of a room queue before a new notification. Notifications that were accepted earlier are
-/// delivered first.
+/// The state of a room queue before a new notification. Earlier notifications are delivered first once their
+/// callers were answered. Those whose callers still wait do not count: concurrent calls have no order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueState {
-    /// The queue is empty.
+    /// No earlier notification that was already answered is pending. The caller delivers the new one.
     Free,
-    /// Earlier notifications are being delivered.
+    /// An earlier notification that was already answered is pending. The worker delivers in order.
     Queued,
-    /// Earlier notifications wait for their next attempt after a failure.
+    /// An earlier notification waits for its next attempt after a failure.
     BackingOff,
 }
 

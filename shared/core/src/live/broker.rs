@@ -8,7 +8,6 @@ mod ephemeral;
 mod state;
 
 use std::{
-    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -19,12 +18,7 @@ use state::{Connection, State};
 use tokio::sync::watch;
 
 use crate::{
-    domain::{
-        audiences::Audiences,
-        error::Result,
-        event::{Audience, Event},
-        id::Position,
-    },
+    domain::{audiences::Audiences, error::Result, event::Event, id::Position},
     live::{
         lock::lock,
         send_buffer::{End, SendBuffer},
@@ -51,18 +45,9 @@ pub struct Broker {
     ephemeral_bus: Arc<dyn EphemeralBus>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    /// The position up to which all events were handed out; `None` until the log was first read.
-    position: watch::Sender<Option<Position>>,
-}
-
-/// The events that a reader missed.
-pub(crate) enum Missed {
-    /// All missed frames, in order.
-    Frames(Vec<Bytes>),
-    /// More frames than the limit.
-    TooMuch,
-    /// The cursor lies before the recent frames: the log must be read.
-    Older,
+    /// The position up to which the log was read; `None` until then. It wakes those who wait for the first
+    /// reading.
+    read_up_to: watch::Sender<Option<Position>>,
 }
 
 /// A connection in the index.
@@ -79,7 +64,7 @@ impl Broker {
         ephemeral_bus: Arc<dyn EphemeralBus>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { feed, ephemeral_bus, clock, state: Mutex::default(), position: watch::Sender::new(None) }
+        Self { feed, ephemeral_bus, clock, state: Mutex::default(), read_up_to: watch::Sender::new(None) }
     }
 
     /// Reads the log and receives ephemeral events until the future is dropped.
@@ -109,42 +94,49 @@ impl Broker {
 
     /// Waits until the log was first read. Returns an error if it cannot be read now.
     pub(crate) async fn ready(&self) -> Result<()> {
-        if self.position.borrow().is_none() {
+        if self.read_up_to.borrow().is_none() {
             self.feed.span().await?;
             // The sender lives as long as the broker, so this ends when the log is read.
-            let _ = self.position.subscribe().wait_for(Option::is_some).await;
+            let _ = self.read_up_to.subscribe().wait_for(Option::is_some).await;
         }
         Ok(())
     }
 
-    /// Returns the number of membership changes; see [`subscribe`](Self::subscribe).
-    pub(crate) fn memberships(&self) -> u64 {
-        self.state().memberships
+    /// Returns the number of changes of audiences of all users; see [`subscribe`](Self::subscribe).
+    pub(crate) fn audience_changes(&self) -> u64 {
+        self.state().audience_changes
     }
 
-    /// Adds a connection. Returns `None` if a membership has changed since `memberships` was read, because
-    /// its audience may be stale.
+    /// Adds a connection. Returns `None` if an audience has changed since `audience_changes` was read,
+    /// because `audiences` may be stale.
+    ///
+    /// The connection gets no frames up to `after`, also if this process reads them later: the reader has
+    /// them from a process that is ahead.
     pub(crate) fn subscribe(
         &self,
-        audience: &[Audience],
+        audiences: &Audiences,
         after: Option<Position>,
         ends_at: Timestamp,
-        memberships: u64,
+        audience_changes: u64,
     ) -> Option<Subscription> {
         let mut state = self.state();
-        if state.memberships != memberships {
+        if state.audience_changes != audience_changes {
             return None;
         }
         let id = state.next_id;
         state.next_id += 1;
         let send_buffer = Arc::new(SendBuffer::default());
-        for one in audience {
-            state.listeners.entry(one.clone()).or_default().push(id);
+        for one in audiences.names() {
+            state.subscribers.entry(one.clone()).or_default().push(id);
         }
         let at = state.position;
         let after = after.unwrap_or(at);
-        let connection =
-            Connection { send_buffer: send_buffer.clone(), audience: audience.to_vec(), after, ends_at };
+        let connection = Connection {
+            send_buffer: send_buffer.clone(),
+            audience: audiences.names().cloned().collect(),
+            after,
+            ends_at,
+        };
         state.connections.insert(id, connection);
         state.ends.insert((ends_at, id));
         Some(Subscription { id, send_buffer, at })
@@ -155,39 +147,30 @@ impl Broker {
         self.state().remove(id);
     }
 
-    /// Returns the frames of these audiences between two positions, if the recent frames reach back to
-    /// `after`.
+    /// Returns at most `limit` frames of these audiences between two positions, in order. Returns `None` if
+    /// the recent frames do not reach back to `after`: the log must be read.
     pub(crate) fn missed(
         &self,
         after: Position,
         until: Position,
-        audience: &Audiences,
+        audiences: &Audiences,
         limit: usize,
-    ) -> Missed {
+    ) -> Option<Vec<Bytes>> {
         let state = self.state();
         if after < state.recent.since {
-            return Missed::Older;
+            return None;
         }
-        let audiences: HashSet<_> = audience.iter().collect();
         let start = state.recent.frames.partition_point(|frame| frame.position <= after);
-        let frames: Vec<_> = state
-            .recent
-            .frames
-            .range(start..)
-            .take_while(|frame| frame.position <= until)
-            .filter(|frame| audiences.contains(&frame.audience))
-            .filter(|frame| audience.includes(&frame.audience, frame.position))
-            .take(limit + 1)
-            .map(|frame| frame.sse.clone())
-            .collect();
-        if frames.len() > limit { Missed::TooMuch } else { Missed::Frames(frames) }
+        let frames = state.recent.frames.range(start..).take_while(|frame| frame.position <= until);
+        let received = frames.filter(|frame| audiences.includes(&frame.audience, frame.position));
+        Some(received.take(limit).map(|frame| frame.sse.clone()).collect())
     }
 
     /// Reads the log until the future is dropped.
     async fn read(&self) {
         let mut failing = false;
         loop {
-            match self.catch_up().await {
+            match self.read_new().await {
                 Ok(()) => failing = false,
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
@@ -200,21 +183,21 @@ impl Broker {
                 }
             }
             if !failing {
-                self.feed.changed(POLL_INTERVAL).await;
+                self.feed.wait_beyond(self.position(), POLL_INTERVAL).await;
             }
         }
     }
 
     /// Reads and hands out all new events.
-    async fn catch_up(&self) -> Result<()> {
-        let started = *self.position.borrow();
+    async fn read_new(&self) -> Result<()> {
+        let started = *self.read_up_to.borrow();
         let mut position = if let Some(position) = started { position } else { self.start().await? };
         loop {
             let events = self.feed.next(position, PAGE).await?;
             let Some(last) = events.last() else { return Ok(()) };
             position = last.position;
             self.hand_out(&events);
-            self.position.send_replace(Some(position));
+            self.read_up_to.send_replace(Some(position));
             if i64::try_from(events.len()).is_ok_and(|count| count < PAGE) {
                 return Ok(());
             }
@@ -230,7 +213,7 @@ impl Broker {
         state.position = head;
         state.recent.since = head;
         drop(state);
-        self.position.send_replace(Some(head));
+        self.read_up_to.send_replace(Some(head));
         Ok(head)
     }
 

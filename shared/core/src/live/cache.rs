@@ -40,10 +40,6 @@ where
         }
     }
 
-    pub(crate) fn drop_entry(&self, key: &K) {
-        self.0.invalidate(key);
-    }
-
     pub(crate) fn clear(&self) {
         self.0.invalidate_all();
     }

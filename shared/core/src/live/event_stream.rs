@@ -28,12 +28,12 @@ pub struct EventStream {
     pub(crate) preamble: Option<Bytes>,
     /// Releases the permit of the preamble when it is dropped: a reader that polls again has written the
     /// preamble.
-    pub(crate) permit: Option<oneshot::Sender<()>>,
+    pub(crate) preamble_unread: Option<oneshot::Sender<()>>,
 }
 
 impl EventStream {
     /// Creates an event stream that is woken by events of the log only, not by ephemeral events.
-    pub(crate) fn of_the_log(broker: &Arc<Broker>, subscription: Subscription) -> Self {
+    pub(crate) fn for_long_poll(broker: &Arc<Broker>, subscription: Subscription) -> Self {
         subscription.send_buffer.decline();
         Self::without_preamble(broker, subscription)
     }
@@ -43,7 +43,7 @@ impl EventStream {
         broker: &Arc<Broker>,
         Subscription { id, send_buffer, .. }: Subscription,
     ) -> Self {
-        Self { broker: broker.clone(), id, send_buffer, preamble: None, permit: None }
+        Self { broker: broker.clone(), id, send_buffer, preamble: None, preamble_unread: None }
     }
 
     /// Waits for the next piece. Returns `None` at the end of the stream.
@@ -55,7 +55,7 @@ impl EventStream {
         if let Some(preamble) = self.preamble.take() {
             return Poll::Ready(Some(preamble));
         }
-        self.permit = None;
+        self.preamble_unread = None;
         self.send_buffer.poll_take(context)
     }
 }

@@ -5,19 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::{
+    audiences::Audiences,
+    cursor::Span,
     error::Result,
-    event::{Audience, Event, NewEvent},
+    event::{Event, NewEvent},
     id::Position,
 };
-
-/// The range of positions in the event log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// The last position that was dropped. Readers before it have a gap.
-    pub trimmed: Position,
-    /// The last position that was assigned.
-    pub head: Position,
-}
 
 /// The event log: append-only, ordered and durable.
 ///
@@ -27,10 +20,13 @@ pub struct Span {
 pub trait Feed: Send + Sync {
     /// Appends events in one transaction. An event with a known key is skipped. Returns the number of
     /// appended events.
+    ///
+    /// Only tests append through this port: the other ports append with what they store.
     async fn append(&self, events: &[NewEvent]) -> Result<usize>;
 
-    /// Returns at most `limit` events of these audiences after the cursor, oldest first.
-    async fn after(&self, cursor: Position, audience: &[Audience], limit: i64) -> Result<Vec<Event>>;
+    /// Returns at most `limit` events after the cursor, oldest first: of each audience those that
+    /// [its reader receives](Audiences::after).
+    async fn after(&self, cursor: Position, audiences: &Audiences, limit: i64) -> Result<Vec<Event>>;
 
     /// Returns at most `limit` events of all audiences after the cursor, oldest first. The broker of each
     /// process reads them.
@@ -39,6 +35,6 @@ pub trait Feed: Send + Sync {
     /// Returns the range of positions in the log.
     async fn span(&self) -> Result<Span>;
 
-    /// Waits until the log may have grown, or until `patience` is over.
-    async fn changed(&self, patience: Duration);
+    /// Waits until the log may have events after this position, or until `patience` is over.
+    async fn wait_beyond(&self, position: Position, patience: Duration);
 }

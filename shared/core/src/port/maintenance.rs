@@ -10,7 +10,7 @@ use crate::domain::error::Result;
 #[async_trait]
 pub trait Maintenance: Send + Sync {
     /// Waits until the outbox or the users may have work, or until `patience` is over.
-    async fn work(&self, patience: Duration);
+    async fn wait_for_work(&self, patience: Duration);
 
     /// Returns whether anything waits for its next attempt after a failure.
     async fn is_backing_off(&self) -> Result<bool>;

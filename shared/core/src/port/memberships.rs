@@ -10,7 +10,7 @@ use crate::domain::{
 
 /// The rights of a user that decide which events a stream or poll returns, read at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
+pub struct ReaderRights {
     /// The user's role.
     pub role: Role,
     /// The rooms of the user, each with the last position of the event log before the user joined.
@@ -33,11 +33,11 @@ pub trait Memberships: Send + Sync {
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool>;
 
     /// Returns the role and the rooms of a user; `None` if the tenant has no such user.
-    async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>>;
+    async fn reader_rights(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<ReaderRights>>;
 
     /// Returns the rooms of a user; none if the tenant has no such user.
     async fn of(&self, tenant: TenantId, user: &HubUserId) -> Result<Vec<RoomId>> {
-        let rooms = self.listener(tenant, user).await?.map(|listener| listener.rooms).unwrap_or_default();
+        let rooms = self.reader_rights(tenant, user).await?.map(|rights| rights.rooms).unwrap_or_default();
         Ok(rooms.into_iter().map(|(room, _)| room).collect())
     }
 }

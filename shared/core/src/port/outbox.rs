@@ -16,8 +16,8 @@ use crate::domain::{
 pub struct RoomQueue {
     /// The room key as text.
     pub name: String,
-    /// The version at the time of the claim. It grows with each new notification, so that a release does not
-    /// overlook one.
+    /// The version at the time of the claim. It grows with each new notification and each retry, so that a
+    /// release does not overlook one.
     pub version: i64,
 }
 
@@ -70,7 +70,9 @@ pub trait Outbox: Send + Sync {
     async fn postpone(&self, notification: &Notification, delay: Duration, reason: &str) -> Result<()>;
 
     /// Releases a room queue. If its stored version differs from `queue.version`, the queue is due at once.
-    ///
-    /// A caller without the lease ends the backoff of a queue by a version that no queue has.
     async fn release(&self, queue: &RoomQueue, release: QueueRelease) -> Result<()>;
+
+    /// Ends the backoff of the room queue with this name, which is due at once. A worker that has it leased
+    /// keeps it.
+    async fn retry_queue(&self, name: &str) -> Result<()>;
 }

@@ -13,11 +13,17 @@ pub trait Reconciliation: Send + Sync {
     /// Claims or renews the lease on reading, and returns the stored sync token; `None` if none is stored.
     async fn claim(&self, worker: &str, lease: Duration) -> Result<Lease<Option<String>>>;
 
-    /// Renews the lease, and stores the sync token if there is one. Writes nothing if the lease is lost.
-    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<Lease<()>>;
+    /// Stores the sync token, and renews the lease. Writes nothing if the lease is lost.
+    async fn advance(&self, worker: &str, sync_token: &str, lease: Duration) -> Result<Lease<()>>;
+
+    /// Renews the lease. Writes nothing if it is lost.
+    async fn renew(&self, worker: &str, lease: Duration) -> Result<Lease<()>>;
+
+    /// Ends the lease, if this worker holds it, so that another one need not wait for its end.
+    async fn release(&self, worker: &str) -> Result<()>;
 
     /// Returns the stored sync token; `None` if there is none yet. Everything before it was ingested.
-    async fn position(&self) -> Result<Option<String>>;
+    async fn sync_token(&self) -> Result<Option<String>>;
 
     /// Returns the time at which the sync token was stored last, even if it did not change.
     ///

@@ -82,7 +82,7 @@ pub trait Timeline: Send + Sync {
     /// bot.
     ///
     /// # Errors
-    /// [`Failure::UnknownPosition`](crate::error::Failure::UnknownPosition) if the homeserver does not know
+    /// [`Failure::UnknownToken`](crate::error::Failure::UnknownToken) if the homeserver does not know
     /// the token.
     async fn before(
         &self,
@@ -100,7 +100,7 @@ pub trait Timeline: Send + Sync {
     /// first.
     ///
     /// # Errors
-    /// [`Failure::UnknownPosition`](crate::error::Failure::UnknownPosition) if the homeserver does not know
+    /// [`Failure::UnknownToken`](crate::error::Failure::UnknownToken) if the homeserver does not know
     /// the token.
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<TimelinePage>;
 
@@ -117,7 +117,7 @@ pub trait Timeline: Send + Sync {
     /// Conduit treats an unknown token as none, and reports it only in [`after`](Self::after).
     ///
     /// # Errors
-    /// [`Failure::UnknownPosition`](crate::error::Failure::UnknownPosition) if the homeserver does not know
+    /// [`Failure::UnknownToken`](crate::error::Failure::UnknownToken) if the homeserver does not know
     /// the token.
     async fn changes(&self, since: Option<&str>, patience: Duration) -> Result<Changes>;
 }

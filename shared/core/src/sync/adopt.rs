@@ -11,12 +11,12 @@
 //!
 //! # Why a push waits for the adoption
 //! The homeserver waits for the answer to a push while the service asks it about the room, once for each
-//! room. The events behind this one wait, too. If a worker adopted later, those events would enter the feed
-//! before the room's history, or would have to be held back room by room, and the first event of the room
+//! room. The events behind this one wait, too. If a worker adopted later, those events would enter the event
+//! log before the room's history, or would have to be held back room by room, and the first event of the room
 //! would be acknowledged before anything stores it. An event that is not acknowledged is pushed again, in
 //! order, after any number of failures, so nothing about the room has to be stored before the adoption is
 //! complete. One transaction stores the room with its members. If the process ends right after it, only the
-//! earlier events are missing from the feed; the room's history has them.
+//! earlier events are missing from the event log; the room's history has them.
 
 mod profile;
 
@@ -35,7 +35,10 @@ use crate::{
     live::cache::Cache,
     port::{self, Ports, RoomSummary},
     sync::{
-        backfill::Backfill, encryption::Encryption, invitations::Invitations, quarantine::RoomFailures,
+        backfill::Backfill,
+        encryption::Encryption,
+        invitations::Invitations,
+        quarantine::{RoomFailures, Subject},
         upgrades::Upgrades,
     },
 };
@@ -116,21 +119,20 @@ impl Adopt {
         }
         let people = self.directory.people([member].into_iter()).await?;
         let Some(host) = people.get(member) else { return Ok(None) };
-        match self.try_to_adopt(room, host).await {
+        let adopted = match self.try_to_adopt(room, host).await {
             // The member may not read the room, or may not invite the bot: that will not change soon.
             Err(error) if error.failure() == Some(Failure::Rejected) => {
                 tracing::info!(%room, error = &error as &dyn std::error::Error, "room cannot be adopted");
                 self.adoption_rejected.put(room.clone(), ());
                 Ok(None)
             }
-            result => {
-                let adopted = self.failures.in_time(room, result)?;
-                if adopted.is_none() {
-                    self.adoption_rejected.put(room.clone(), ());
-                }
-                Ok(adopted.flatten())
-            }
+            adopted => adopted,
+        };
+        let adopted = self.failures.tolerate(room, Subject::Adoption, adopted)?;
+        if adopted.is_none() {
+            self.adoption_rejected.put(room.clone(), ());
         }
+        Ok(adopted.flatten())
     }
 
     async fn try_to_adopt(&self, room: &RoomId, host: &User) -> Result<Option<Adoption>> {

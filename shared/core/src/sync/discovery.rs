@@ -74,7 +74,6 @@ impl Discovery {
 
     /// Adopts rooms of the next few users after `after`, or of the first ones. Returns the last of these
     /// users, with which the caller continues. Returns `None` after the last user.
-    #[tracing::instrument(skip_all, fields(%worker))]
     pub async fn discover(
         &self,
         worker: &str,
@@ -100,7 +99,7 @@ impl Discovery {
             }
             // If the room was not adopted, others come first.
             self.cool_down(room);
-            if self.reconciliation.advance(worker, None, LEASE).await?.is_lost() {
+            if self.reconciliation.renew(worker, LEASE).await?.is_lost() {
                 return Ok(Lease::Lost);
             }
         }

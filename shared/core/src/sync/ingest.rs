@@ -2,20 +2,18 @@
 //! once by its id, whether the response to a send, a push or reconciliation brought it.
 //!
 //! # Order
-//! The feed has the order of the room as long as each source delivers a room's events in that room's order
-//! and without gaps, from where the other sources have arrived. Then the first source of an event has also
-//! delivered, or read, everything before it.
+//! The event log has the order of the room as long as each source delivers a room's events in that room's
+//! order and without gaps, from where the other sources have arrived. Then the first source of an event has
+//! also delivered, or read, everything before it.
 //! * The sender of a message gets an answer once the homeserver has the message; the homeserver then pushes
 //!   it as an echo. If that push is late, all events of the room since the stored sync token are ingested,
 //!   and the message with them (`pending_echoes.rs`).
 //! * Reconciliation reads on from the sync token, and fills the gaps of `/sync`
 //!   ([`reconcile`](crate::sync::reconcile)).
-//! * Push is in order, but a homeserver that is killed can lose a transaction and continue with the next one
-//!   after its restart. So the first push of a room on a new connection is ingested after all events since
-//!   the sync token; `push.rs` states the limits. The order can differ from the room's only if a push is lost
-//!   on a connection that continues, and the next push comes before the worker has read the lost events. That
-//!   takes a quarter of a second, or some seconds if another worker takes over.
+//! * Push is in order. A push that the homeserver lost is made up for before its successor on a new
+//!   connection; `push.rs` states how, and the one case in which the order can differ.
 
+mod act;
 mod edit;
 mod interpret;
 
@@ -30,6 +28,7 @@ use crate::{
         error::{Error, Failure, Result},
         id::{MatrixUserId, RoomId, TenantId},
         matrix_ids::MatrixIds,
+        message::People,
         room_event::{Content, RoomEvent},
     },
     live::echoes::Echoes,
@@ -60,7 +59,7 @@ pub struct Ingest {
     failures: Arc<RoomFailures>,
     registry: Arc<RoomRegistry>,
     directory: Arc<UserDirectory>,
-    sender: Arc<Messages>,
+    sent_messages: Arc<Messages>,
     echoes: Arc<Echoes>,
     ids: Arc<MatrixIds>,
 }
@@ -74,7 +73,7 @@ pub(crate) struct Parts<'p> {
     pub(crate) failures: &'p Arc<RoomFailures>,
     pub(crate) registry: &'p Arc<RoomRegistry>,
     pub(crate) directory: &'p Arc<UserDirectory>,
-    pub(crate) sender: &'p Arc<Messages>,
+    pub(crate) sent_messages: &'p Arc<Messages>,
 }
 
 impl Ingest {
@@ -97,7 +96,7 @@ impl Ingest {
             failures: engines.failures.clone(),
             registry: engines.registry.clone(),
             directory: engines.directory.clone(),
-            sender: engines.sender.clone(),
+            sent_messages: engines.sent_messages.clone(),
             echoes: echoes.clone(),
             ids: ids.clone(),
         }
@@ -180,8 +179,11 @@ impl Ingest {
             if quarantine.holds(&event.room_id) {
                 continue;
             }
-            match self.interpret(tenant, event.clone(), &people, &mut backlog).await {
-                Ok(interpreted) => ingested.extend(interpreted),
+            match self.act_and_interpret(tenant, &event, &people).await {
+                Ok((earlier, interpreted)) => {
+                    backlog.extend(earlier);
+                    ingested.extend(interpreted);
+                }
                 Err(error) => {
                     quarantine.hold(&event.room_id, error)?;
                     continue;
@@ -197,6 +199,18 @@ impl Ingest {
             self.forget_redacted(&ingested);
         }
         Ok(backlog)
+    }
+
+    /// Acts on an event, and interprets it. Returns the earlier events of a successor room, and what is
+    /// stored of this one.
+    async fn act_and_interpret(
+        &self,
+        tenant: TenantId,
+        event: &RoomEvent,
+        people: &People,
+    ) -> Result<(Vec<RoomEvent>, Option<IngestedEvent>)> {
+        let earlier = self.act_on(tenant, event).await?;
+        Ok((earlier, self.interpret(tenant, event, people).await?))
     }
 
     /// Stores events in one transaction. If the database rejects one of them, stores them one by one and
@@ -223,7 +237,7 @@ impl Ingest {
     fn forget_redacted(&self, events: &[IngestedEvent]) {
         for event in events {
             if let Change::Redacted { of } | Change::RedactedEdit { edit: of } = &event.change {
-                self.sender.forget(of);
+                self.sent_messages.forget(of);
             }
         }
     }

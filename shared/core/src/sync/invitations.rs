@@ -12,7 +12,7 @@ use crate::{
         room_event::{Content, RoomEvent},
     },
     port::{self, Ports},
-    sync::quarantine::RoomFailures,
+    sync::quarantine::{RoomFailures, Subject},
 };
 
 /// Accepts invitations for users of this service.
@@ -52,7 +52,9 @@ impl Invitations {
         let people = self.directory.people([invited].into_iter()).await?;
         let Some(user) = people.get(invited).filter(|user| user.tenant() == tenant) else { return Ok(()) };
         let accepted = self.accept(&event.room_id, invited).await;
-        if self.failures.in_time(&event.room_id, accepted)? == Some(true) {
+        if self.failures.tolerate(&event.room_id, Subject::Event(event.event_id.clone()), accepted)?
+            == Some(true)
+        {
             self.memberships.add(tenant, &event.room_id, user.id()).await?;
         }
         Ok(())

@@ -71,7 +71,7 @@ impl Provisioning {
     }
 
     /// Provisions users whose account is due. Returns their number.
-    #[tracing::instrument(skip_all)]
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn provision_due(&self) -> Result<usize> {
         let due = self.claim(BATCH).await?;
         let results = futures::future::join_all(due.iter().map(|user| self.provision_claimed(user))).await;
@@ -80,7 +80,7 @@ impl Provisioning {
     }
 
     /// Claims at most `most` users whose account is due, fairly between tenants.
-    #[tracing::instrument(skip_all)]
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn claim(&self, most: usize) -> Result<Vec<User>> {
         self.users.claim_due(LEASE, i64::try_from(most).unwrap_or(i64::MAX)).await
     }
@@ -89,7 +89,6 @@ impl Provisioning {
     ///
     /// # Errors
     /// If the database fails. The account is due again after its lease.
-    #[tracing::instrument(skip_all, fields(user = %user.id()))]
     pub async fn provision_claimed(&self, user: &User) -> Result<()> {
         let Err(error) = self.provision(user).await else { return Ok(()) };
         if is_account_taken(&error) {

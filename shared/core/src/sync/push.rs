@@ -68,7 +68,7 @@ pub struct Push {
 pub(crate) struct Pushes {
     state: Mutex<State>,
     /// The run in which each room was last caught up.
-    caught_up: Cache<RoomId, RunId>,
+    caught_up_in_run: Cache<RoomId, RunId>,
 }
 
 #[derive(Default)]
@@ -83,11 +83,11 @@ struct State {
 
 impl Pushes {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::default(), caught_up: Cache::without_ttl() }
+        Self { state: Mutex::default(), caught_up_in_run: Cache::without_ttl() }
     }
 
-    /// Returns the run of the homeserver to which a push on this connection belongs.
-    fn run_of(&self, connection: HomeserverConnection) -> RunId {
+    /// Stores that a push came now, and returns the run of the homeserver to which its connection belongs.
+    fn record_push(&self, connection: HomeserverConnection) -> RunId {
         let mut state = self.state();
         if connection > state.connection {
             state.connection = connection;
@@ -110,10 +110,10 @@ impl Pushes {
     }
 
     /// Returns the rooms of these events that were not caught up in this run. It leaves out rooms in which
-    /// only the bot sent something: its notifications are in the feed already.
+    /// only the bot sent something: its notifications are in the event log already.
     fn to_catch_up(&self, run: RunId, events: &[RoomEvent], bot: &MatrixUserId) -> HashSet<RoomId> {
         let by_others = events.iter().filter(|event| event.sender != *bot).map(|event| &event.room_id);
-        by_others.filter(|room| self.caught_up.get(room) != Some(run)).cloned().collect()
+        by_others.filter(|room| self.caught_up_in_run.get(room) != Some(run)).cloned().collect()
     }
 
     /// Returns whether the time of the last push is to be stored again.
@@ -155,7 +155,8 @@ impl Push {
         self.pushes.came_within(time)
     }
 
-    /// Ingests a pushed transaction. `connection` brought it; `None` if that is unknown.
+    /// Ingests a pushed transaction. `connection` brought it; `None` if that is unknown: then all
+    /// transactions count as those of one connection, and a lost push is left to reconciliation.
     ///
     /// # Errors
     /// Those of [`Ingest::receive`]. The homeserver pushes the transaction again.
@@ -165,11 +166,11 @@ impl Push {
         connection: Option<HomeserverConnection>,
         events: Vec<RoomEvent>,
     ) -> Result<()> {
-        let run = self.pushes.run_of(connection.unwrap_or_default());
+        let run = self.pushes.record_push(connection.unwrap_or_default());
         for room in self.pushes.to_catch_up(run, &events, &self.ids.bot()) {
             let pushed = events.iter().filter(|event| event.room_id == room).cloned().collect();
             if self.catch_up_before(&room, pushed).await {
-                self.pushes.caught_up.put(room, run);
+                self.pushes.caught_up_in_run.put(room, run);
             }
         }
         self.ingest.receive(events).await?;

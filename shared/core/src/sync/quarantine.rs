@@ -1,5 +1,14 @@
 //! Quarantine: the events of a room whose homeserver calls fail are held back, in order, and other rooms are
 //! not delayed. After two minutes the service skips the failing call and continues.
+//!
+//! The two minutes begin with the first failure, and end with a success about the same subject: the call that
+//! failed is repeated and succeeds. A success about another event of the room ends nothing, since a failing
+//! call can stand between calls that succeed. Once a call was skipped, every failing call about the room is
+//! skipped at once until fifteen minutes after the first failure; otherwise each event of a room that stays
+//! broken would take two minutes of its own.
+//!
+//! A time-out counts, too, so that a room that is always too slow is not waited for without limit. But it
+//! delays the other rooms as well, since it is mostly the whole homeserver that is slow.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -8,7 +17,7 @@ use jiff::Timestamp;
 use crate::{
     domain::{
         error::{Error, Failure, Result, System},
-        id::RoomId,
+        id::{EventId, RoomId},
     },
     live::cache::Cache,
     port::{Clock, Ports},
@@ -31,7 +40,8 @@ impl Quarantine {
     /// Holds the room's events back if the failure concerns this room only.
     ///
     /// # Errors
-    /// The failure itself if it concerns all rooms: the homeserver is unreachable, or the database fails.
+    /// The failure itself if it may concern all rooms: a call timed out, the homeserver is unreachable, or the
+    /// database fails.
     pub(crate) fn hold(&mut self, room: &RoomId, error: Error) -> Result<()> {
         if !is_of_one_room(&error) {
             return Err(error);
@@ -52,31 +62,65 @@ impl Quarantine {
     }
 }
 
-/// The rooms whose homeserver calls fail, with the time of the first failure.
+/// The subject of homeserver calls about a room. A call that is repeated has the same subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// One event.
+    Event(EventId),
+    /// The events since the sync token.
+    Gap,
+    /// The last pages of the room.
+    LastPages,
+    /// The adoption of the room.
+    Adoption,
+}
+
+/// The first failure since which calls about a room fail.
+#[derive(Debug, Clone)]
+struct FirstFailure {
+    subject: Subject,
+    at: Timestamp,
+}
+
+/// The rooms whose homeserver calls fail.
 pub struct RoomFailures {
     clock: Arc<dyn Clock>,
-    quarantined_since: Cache<RoomId, Timestamp>,
+    first: Cache<RoomId, FirstFailure>,
 }
 
 impl RoomFailures {
     pub(crate) fn new(ports: &Ports) -> Self {
-        Self { clock: ports.clock.clone(), quarantined_since: Cache::with_ttl(QUARANTINED_FOR) }
+        Self { clock: ports.clock.clone(), first: Cache::with_ttl(QUARANTINED_FOR) }
     }
 
-    /// Returns the result of homeserver calls about one room. Returns `None` if they have failed for so long
-    /// that the caller has to skip them.
-    pub(crate) fn in_time<T>(&self, room: &RoomId, result: Result<T>) -> Result<Option<T>> {
+    /// Returns the result of homeserver calls about one room, or `None` if such calls have failed for so long
+    /// that the caller has to skip these.
+    ///
+    /// # Errors
+    /// The failure itself, as long as the caller has to repeat the calls.
+    pub(crate) fn tolerate<T>(
+        &self,
+        room: &RoomId,
+        subject: Subject,
+        result: Result<T>,
+    ) -> Result<Option<T>> {
+        let first = self.first.get(room);
         let error = match result {
-            Err(error) if is_of_one_room(&error) || error.failure() == Some(Failure::TimedOut) => error,
-            result => return result.map(Some),
+            Err(error) if may_be_of_one_room(&error) => error,
+            Err(error) => return Err(error),
+            Ok(value) => {
+                if first.is_some_and(|first| first.subject == subject) {
+                    self.first.remove(room);
+                }
+                return Ok(Some(value));
+            }
         };
-        // A success does not end the quarantine, since it may belong to another event of the room.
         let now = self.clock.now();
-        let Some(since) = self.quarantined_since.get(room) else {
-            self.quarantined_since.put(room.clone(), now);
+        let Some(first) = first else {
+            self.first.put(room.clone(), FirstFailure { subject, at: now });
             return Err(error);
         };
-        if now < since + QUARANTINE_MAX {
+        if now < first.at + QUARANTINE_MAX {
             return Err(error);
         }
         let error: &dyn std::error::Error = &error;
@@ -89,4 +133,10 @@ impl RoomFailures {
 fn is_of_one_room(error: &Error) -> bool {
     let Error::Fault(fault) = error else { return false };
     fault.system == System::Homeserver && matches!(fault.failure, Failure::Broken | Failure::Rejected)
+}
+
+/// Returns whether a failure may concern one room only: also a time-out, which mostly concerns the
+/// homeserver.
+fn may_be_of_one_room(error: &Error) -> bool {
+    is_of_one_room(error) || error.failure() == Some(Failure::TimedOut)
 }

@@ -1,7 +1,7 @@
 //! Reconciliation: the worker reads the homeserver's `/sync` from the stored sync token on, so that an outage
 //! of this service, of any length, loses no event. One worker does it at a time.
 //!
-//! All events before the sync token are in the feed: it moves only after they were ingested, so a crash
+//! All events before the sync token are in the event log: it moves only after they were ingested, so a crash
 //! repeats work and never leaves any out. `resync.rs` handles a sync token that the homeserver does not know
 //! any more.
 
@@ -24,9 +24,9 @@ use crate::{
     live::cache::Cache,
     port::{self, Changes, Ports, RoomChanges},
     sync::{
-        catch_up::{CatchUp, PAGE},
         ingest::Ingest,
-        quarantine::{Quarantine, RoomFailures},
+        pages::{PAGE, Pages},
+        quarantine::{Quarantine, RoomFailures, Subject},
         receipts::Receipts,
         typing::TypingUpdates,
     },
@@ -46,7 +46,7 @@ pub struct Reconcile {
     rooms: Arc<dyn port::Rooms>,
     room_views: Arc<dyn port::RoomViews>,
     ingest: Arc<Ingest>,
-    catch_up: Arc<CatchUp>,
+    pages: Arc<Pages>,
     typing: Arc<TypingUpdates>,
     receipts: Arc<Receipts>,
     failures: Arc<RoomFailures>,
@@ -58,7 +58,7 @@ pub struct Reconcile {
 /// The engines that [`Reconcile`] is made of.
 pub(crate) struct Parts<'p> {
     pub(crate) ingest: &'p Arc<Ingest>,
-    pub(crate) catch_up: &'p Arc<CatchUp>,
+    pub(crate) pages: &'p Arc<Pages>,
     pub(crate) typing: &'p Arc<TypingUpdates>,
     pub(crate) receipts: &'p Arc<Receipts>,
     pub(crate) failures: &'p Arc<RoomFailures>,
@@ -73,7 +73,7 @@ impl Reconcile {
             rooms: ports.rooms.clone(),
             room_views: ports.room_views.clone(),
             ingest: engines.ingest.clone(),
-            catch_up: engines.catch_up.clone(),
+            pages: engines.pages.clone(),
             typing: engines.typing.clone(),
             receipts: engines.receipts.clone(),
             failures: engines.failures.clone(),
@@ -83,7 +83,6 @@ impl Reconcile {
     }
 
     /// Ingests the events since the stored sync token. If there are none, waits for them for at most `wait`.
-    #[tracing::instrument(skip_all, fields(%worker))]
     pub async fn run(&self, worker: &str, wait: Duration) -> Result<Lease<()>> {
         let Lease::Held(since) = self.reconciliation.claim(worker, LEASE).await? else {
             return Ok(Lease::Lost);
@@ -92,9 +91,9 @@ impl Reconcile {
     }
 
     /// Stores a first sync token, if none is stored.
-    #[tracing::instrument(skip_all, fields(%worker))]
+    #[tracing::instrument(level = "debug", skip_all, fields(%worker))]
     pub async fn begin(&self, worker: &str) -> Result<()> {
-        if self.reconciliation.position().await?.is_none() {
+        if self.reconciliation.sync_token().await?.is_none() {
             self.run(worker, Duration::ZERO).await?;
         }
         Ok(())
@@ -103,7 +102,7 @@ impl Reconcile {
     async fn read_from(&self, worker: &str, since: Option<&str>, wait: Duration) -> Result<Lease<()>> {
         let Some(since) = since else { return self.resync(worker, None).await };
         match self.read_on(worker, since, wait).await {
-            Err(error) if error.failure() == Some(Failure::UnknownPosition) => {
+            Err(error) if error.failure() == Some(Failure::UnknownToken) => {
                 self.resync(worker, Some(&error)).await
             }
             result => result,
@@ -131,12 +130,12 @@ impl Reconcile {
             return Ok(Lease::Lost);
         }
         self.receipts.ingest(&receipts).await?;
-        self.reconciliation.advance(worker, Some(&next), LEASE).await
+        self.reconciliation.advance(worker, &next, LEASE).await
     }
 
     async fn ingest_changes(&self, worker: &str, since: &str, changes: Changes) -> Result<Lease<()>> {
         let mut quarantine = Quarantine::default();
-        if self.rejoin(worker, Some(since), &changes, &mut quarantine).await?.is_lost() {
+        if self.enter_rooms(worker, Some(since), &changes, &mut quarantine).await?.is_lost() {
             return Ok(Lease::Lost);
         }
         for changes in changes.rooms {
@@ -155,7 +154,7 @@ impl Reconcile {
         let RoomChanges { room, events, is_limited } = changes;
         if is_limited {
             let filled = self.fill_gap(worker, &room, since, &events).await;
-            if self.failures.in_time(&room, filled)? == Some(Lease::Lost) {
+            if self.failures.tolerate(&room, Subject::Gap, filled)? == Some(Lease::Lost) {
                 return Ok(Lease::Lost);
             }
         }
@@ -180,7 +179,7 @@ impl Reconcile {
         let mut unread: HashSet<_> = timeline.iter().map(|event| &event.event_id).collect();
         let mut from = since.to_owned();
         loop {
-            let page = self.catch_up.page_after(room, &from).await?;
+            let page = self.pages.after(room, &from).await?;
             for id in &page.ids {
                 unread.remove(id);
             }

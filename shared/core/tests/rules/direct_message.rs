@@ -214,6 +214,27 @@ async fn a_user_who_moves_during_delivery_gets_no_further_messages() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_user_who_moves_while_their_room_is_created_gets_the_message_at_their_return() {
+    let messenger = messenger().build();
+    ready_caller(&messenger, "anna").await;
+    messenger.homeserver.delay_requests(Duration::from_secs(1));
+    let sender = messenger.clone();
+    let sending = tokio::spawn(async move { sender.send(fixtures::dm("anna", "secret"), WAIT).await });
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    messenger.users().sign_in(identity_in(fixtures::OTHER_TENANT, "anna")).await.expect("signed in");
+    let pending = sending.await.expect("no panic").notification;
+    assert_eq!(pending.status, Status::Pending);
+    messenger.homeserver.delay_requests(Duration::ZERO);
+    run_until_idle(&messenger).await;
+    assert_eq!(bodies_in_bot_room(&messenger, fixtures::TENANT, "anna"), Some(vec![]));
+    let waiting = found(&messenger, &pending).await;
+    assert_eq!(waiting.reason.as_deref(), Some(reason::RECIPIENT_NOT_PROVISIONED));
+    messenger.another_process().caller("anna", fixtures::TENANT).await;
+    run_until_idle(&messenger).await;
+    assert_eq!(found(&messenger, &pending).await.status, Status::Sent);
+}
+
+#[tokio::test(start_paused = true)]
 async fn users_with_similar_names_have_rooms_of_their_own() {
     let messenger = messenger().build();
     let names = ["max", "Max", "MAX", "m_ax", "mäx", "ma x", "messenger", "conduit"];

@@ -47,7 +47,7 @@ async fn published(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
     messenger
         .ports
         .feed
-        .after(Position(0), &[Audience::Room(fixtures::TENANT, room.clone())], 100)
+        .after(Position(0), &fixtures::all_of(&[Audience::Room(fixtures::TENANT, room.clone())]), 100)
         .await
         .expect("events")
 }

@@ -45,7 +45,7 @@ async fn send_and_read(
 
 async fn published(messenger: &TestMessenger, room: &RoomId) -> Vec<Event> {
     let audience = [Audience::Room(fixtures::TENANT, room.clone())];
-    messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events")
+    messenger.ports.feed.after(Position(0), &fixtures::all_of(&audience), 1000).await.expect("events")
 }
 
 fn ids(events: &[Event]) -> Vec<String> {

@@ -65,7 +65,13 @@ impl Fixture {
     /// Returns kind and payload of the last event that was published to the room.
     pub(crate) async fn last_event(&self) -> (Kind, Value) {
         let audience = [Audience::Room(fixtures::TENANT, self.room.clone())];
-        let events = self.messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events");
+        let events = self
+            .messenger
+            .ports
+            .feed
+            .after(Position(0), &fixtures::all_of(&audience), 1000)
+            .await
+            .expect("events");
         let last = events.last().expect("an event");
         (last.kind, serde_json::from_str(&last.json()).expect("JSON"))
     }

@@ -77,6 +77,30 @@ async fn a_queue_in_backoff_does_not_delay_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_keeps_its_room_queue_however_slow_the_homeserver_is() {
+    let messenger = messenger().build();
+    for n in 0..8 {
+        messenger.send(fixtures::draft(&n.to_string()), NO_WAIT).await;
+    }
+    messenger.homeserver.delay_requests(Duration::from_secs(8));
+    let worker = messenger.clone();
+    let working = tokio::spawn(async move { worker.delivery().deliver_due().await });
+    tokio::task::yield_now().await;
+    let other = messenger.another_process();
+    for second in 0..100 {
+        if working.is_finished() {
+            break;
+        }
+        let claimed = other.delivery().claim_queue().await.expect("claimed");
+        assert_eq!(claimed, None, "after {second} seconds");
+        messenger.pass(Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(working.await.expect("no panic").expect("delivered"));
+    assert_eq!(messenger.homeserver.all_bodies(), numbered(0..8));
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_failure_doubles_the_backoff_up_to_five_minutes() {
     let messenger = messenger().build();
     messenger.homeserver.switch_off();

@@ -54,7 +54,13 @@ impl Fixture {
     /// Returns the published bodies of a room, in order.
     async fn published(&self, room: &RoomId) -> Vec<String> {
         let audience = [Audience::Room(fixtures::TENANT, room.clone())];
-        let events = self.messenger.ports.feed.after(Position(0), &audience, 1000).await.expect("events");
+        let events = self
+            .messenger
+            .ports
+            .feed
+            .after(Position(0), &fixtures::all_of(&audience), 1000)
+            .await
+            .expect("events");
         let kinds = [Kind::NewMessage, Kind::MessageEdited];
         let events = events.into_iter().filter(|event| kinds.contains(&event.kind));
         let bodies = events.map(|event| serde_json::from_str::<Value>(&event.json()).expect("JSON"));
@@ -121,17 +127,17 @@ async fn a_worker_reads_other_rooms_and_finally_skips_the_quarantined_one() {
         }
         fixture.text_event(&fixture.other, "anderswo");
         fixture.messenger.homeserver.fail_room(&fixture.quarantine, failure);
-        let position = fixture.messenger.ports.reconciliation.position().await.expect("read");
+        let position = fixture.messenger.ports.reconciliation.sync_token().await.expect("read");
         for _ in 0..2 {
             fixture.messenger.reconcile().run("worker", Duration::ZERO).await.expect_err("a failed room");
             assert_eq!(fixture.published(&fixture.other).await, ["anderswo"]);
-            assert_eq!(fixture.messenger.ports.reconciliation.position().await.expect("read"), position);
+            assert_eq!(fixture.messenger.ports.reconciliation.sync_token().await.expect("read"), position);
         }
         fixture.messenger.pass(LONG);
         assert!(
             fixture.messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled").is_held()
         );
-        assert_ne!(fixture.messenger.ports.reconciliation.position().await.expect("read"), position);
+        assert_ne!(fixture.messenger.ports.reconciliation.sync_token().await.expect("read"), position);
         assert_eq!(
             fixture.published(&fixture.quarantine).await,
             ["7", "8", "9"],
@@ -170,4 +176,53 @@ async fn an_unreachable_homeserver_is_waited_for_without_limit() {
     fixture.messenger.homeserver.heal_room(&fixture.quarantine);
     fixture.messenger.ingest().receive(events).await.expect("received");
     assert_eq!(fixture.published(&fixture.quarantine).await, ["neu"]);
+}
+
+#[tokio::test]
+async fn a_room_that_has_healed_is_held_back_again_at_its_next_failure() {
+    let fixture = Fixture::new().await;
+    let messages =
+        [fixture.text_event(&fixture.quarantine, "eins"), fixture.text_event(&fixture.quarantine, "zwei")];
+    for (message, failure) in messages.iter().zip([Failure::Broken, Failure::TimedOut]) {
+        let edit = vec![message.clone(), fixture.edit_event(&message.event_id)];
+        fixture.messenger.homeserver.fail_room(&fixture.quarantine, failure);
+        fixture.messenger.ingest().receive(edit.clone()).await.expect_err("the push is repeated");
+        fixture.messenger.homeserver.heal_room(&fixture.quarantine);
+        fixture.messenger.ingest().receive(edit).await.expect("received");
+        fixture.messenger.pass(LONG);
+    }
+    assert_eq!(fixture.published(&fixture.quarantine).await, ["eins", "neu", "zwei", "neu"]);
+}
+
+#[tokio::test]
+async fn a_limited_room_that_has_healed_keeps_no_gap_at_its_next_failure() {
+    let fixture = Fixture::new().await;
+    for round in 0..2 {
+        for n in 0..10 {
+            fixture.text_event(&fixture.quarantine, &format!("{round}.{n}"));
+        }
+        fixture.messenger.homeserver.fail_room(&fixture.quarantine, Failure::Broken);
+        fixture.messenger.reconcile().run("worker", Duration::ZERO).await.expect_err("a failed room");
+        fixture.messenger.homeserver.heal_room(&fixture.quarantine);
+        fixture.messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled");
+        fixture.messenger.pass(LONG);
+    }
+    assert_eq!(fixture.published(&fixture.quarantine).await.len(), 20);
+}
+
+#[tokio::test]
+async fn a_success_about_another_event_does_not_prolong_the_quarantine() {
+    let fixture = Fixture::new().await;
+    let messages = ["eins", "zwei"].map(|body| fixture.text_event(&fixture.quarantine, body));
+    let edits = messages.each_ref().map(|message| fixture.edit_event(&message.event_id));
+    let events: Vec<_> = messages.into_iter().chain(edits).collect();
+    for _ in 0..3 {
+        // The message of the first edit can be read, that of the second one cannot.
+        fixture.messenger.homeserver.fail_call(2, Failure::Broken);
+        fixture.messenger.ingest().receive(events.clone()).await.expect_err("the push is repeated");
+        fixture.messenger.pass(Duration::from_secs(50));
+    }
+    fixture.messenger.homeserver.fail_call(2, Failure::Broken);
+    fixture.messenger.ingest().receive(events).await.expect("the second edit is skipped");
+    assert_eq!(fixture.published(&fixture.quarantine).await, ["eins", "zwei", "neu"]);
 }

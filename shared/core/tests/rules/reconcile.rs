@@ -39,7 +39,7 @@ async fn lose_sync_token(messenger: &TestMessenger) {
     messenger
         .ports
         .reconciliation
-        .advance(WORKER, Some("of another server"), Duration::from_mins(1))
+        .advance(WORKER, "of another server", Duration::from_mins(1))
         .await
         .expect("stored");
 }
@@ -47,7 +47,8 @@ async fn lose_sync_token(messenger: &TestMessenger) {
 /// Returns the published messages of a room, in order.
 async fn published(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
     let audience = [Audience::Room(fixtures::TENANT, room.clone())];
-    let events = messenger.ports.feed.after(Position(0), &audience, 10_000).await.expect("events");
+    let events =
+        messenger.ports.feed.after(Position(0), &fixtures::all_of(&audience), 10_000).await.expect("events");
     let messages = events.iter().filter(|event| event.kind == Kind::NewMessage);
     let body = |json: String| serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["body"].clone();
     messages.map(|event| body(event.json()).as_str().expect("a body").to_owned()).collect()
@@ -220,7 +221,7 @@ async fn all_messages_since_the_start_of_a_long_outage_are_backfilled() {
 #[tokio::test]
 async fn an_outage_or_rejection_discards_no_sync_token() {
     let (messenger, room, anna) = up_to_date().await;
-    let position = messenger.ports.reconciliation.position().await.expect("read");
+    let position = messenger.ports.reconciliation.sync_token().await.expect("read");
     send_numbers(&messenger, &room, &anna, 0..10);
     for failure in [
         Failure::Unreachable,
@@ -234,7 +235,7 @@ async fn an_outage_or_rejection_discards_no_sync_token() {
             messenger.homeserver.fail_call(call, failure);
             let failed = messenger.reconcile().run(WORKER, Duration::ZERO).await.expect_err("a failure");
             assert_eq!(failed.failure(), Some(failure));
-            assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), position);
+            assert_eq!(messenger.ports.reconciliation.sync_token().await.expect("read"), position);
         }
     }
     reconcile(&messenger).await;
@@ -320,10 +321,10 @@ async fn the_first_sync_includes_all_messages_since_the_installation() {
     messenger.reconcile().begin(WORKER).await.expect("it begins");
     assert_eq!(published(&messenger, &room).await, numbers(0..250));
     // A second call by any worker changes nothing.
-    let position = messenger.ports.reconciliation.position().await.expect("read");
+    let position = messenger.ports.reconciliation.sync_token().await.expect("read");
     assert!(position.is_some());
     messenger.another_process().reconcile().begin("another").await.expect("it has begun");
-    assert_eq!(messenger.ports.reconciliation.position().await.expect("read"), position);
+    assert_eq!(messenger.ports.reconciliation.sync_token().await.expect("read"), position);
 }
 
 #[tokio::test]
@@ -382,8 +383,8 @@ async fn a_worker_that_was_paused_moves_no_sync_token_and_duplicates_no_message(
     survivor.memory.advance(Duration::from_mins(1));
     send_numbers(&survivor, &room, &anna, 2..120);
     assert!(survivor.reconcile().run("another", Duration::ZERO).await.expect("reconciled").is_held());
-    let position = survivor.ports.reconciliation.position().await.expect("read");
+    let position = survivor.ports.reconciliation.sync_token().await.expect("read");
     assert!(late.await.expect("it ends").expect("a result").is_lost(), "another worker has the lease");
-    assert_eq!(survivor.ports.reconciliation.position().await.expect("read"), position);
+    assert_eq!(survivor.ports.reconciliation.sync_token().await.expect("read"), position);
     assert_eq!(published(&survivor, &room).await, numbers(0..120));
 }

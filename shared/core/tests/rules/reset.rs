@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use messenger_core::{event::Audience, live::event_stream::EventStream};
+use messenger_core::{
+    cursor::{Gap, Since},
+    event::Audience,
+    id::RoomId,
+    live::event_stream::EventStream,
+};
 use messenger_testkit::{MessengerBuilder, TestMessenger, fixtures, messenger, sse::Reader};
 
 const ALL: Audience = Audience::Tenant(fixtures::TENANT);
@@ -65,7 +70,7 @@ async fn a_cursor_beyond_the_log_is_unknown_and_the_stream_is_live() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_events_cannot_be_replayed() {
+async fn dropped_events_are_replayed_only_by_a_process_that_remembers_them() {
     for started_before in [true, false] {
         let messenger = with_small_replay().build();
         let broker = started_before.then(|| messenger.run_broker());
@@ -77,11 +82,9 @@ async fn dropped_events_cannot_be_replayed() {
         messenger.ports.maintenance.rotate(messenger.settings().event_retention).await.expect("rotated");
         let _broker = broker.or_else(|| Some(messenger.run_broker()));
         tokio::time::sleep(Duration::from_secs(2)).await;
-        if !started_before {
-            let (reason, stream) = reset(&messenger, "1").await;
-            assert_eq!(reason.as_deref(), Some("expired"));
-            assert!(continues(&messenger, stream).await);
-        }
+        let (reason, stream) = reset(&messenger, "1").await;
+        assert_eq!(reason.as_deref(), (!started_before).then_some("expired"));
+        assert!(continues(&messenger, stream).await);
         let (reason, stream) = reset(&messenger, "2").await;
         assert_eq!(reason, None, "no later event was dropped");
         assert!(continues(&messenger, stream).await);
@@ -112,5 +115,44 @@ async fn a_reader_too_far_behind_is_reset() {
         }
         let (_, stream) = reset(&messenger, "0").await;
         assert!(continues(&messenger, stream).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_who_has_just_joined_a_busy_room_is_not_too_far_behind() {
+    let room = RoomId::new("!1");
+    let said = async |messenger: &TestMessenger, body: &str| {
+        let event = fixtures::event(Audience::Room(fixtures::TENANT, room.clone()), body);
+        messenger.ports.feed.append(&[event]).await.expect("appended");
+    };
+    for started_before in [true, false] {
+        let messenger = with_small_replay().build();
+        let broker = started_before.then(|| messenger.run_broker());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let anna = messenger.caller("anna", fixtures::TENANT).await;
+        for _ in 0..10 {
+            said(&messenger, "before").await;
+        }
+        let memberships = &messenger.ports.memberships;
+        memberships.add(fixtures::TENANT, &room, anna.user.id()).await.expect("added");
+        for _ in 0..3 {
+            said(&messenger, "since").await;
+        }
+        let _broker = broker.or_else(|| Some(messenger.run_broker()));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let stream = messenger.streams().subscribe(&anna, Some("0")).await.expect("a stream");
+        let replayed = Reader::new(stream).within(Duration::from_millis(1)).await;
+        let kinds: Vec<_> = replayed.iter().map(|event| event.kind().to_owned()).collect();
+        assert_eq!(kinds, ["connected", "room_joined", "new_message", "new_message", "new_message"]);
+        let page = messenger.streams().poll(&anna, &Since::Cursor("0".into()), Duration::ZERO).await;
+        let page = page.expect("a page");
+        assert_eq!((page.gap, page.events.len()), (None, 4));
+        said(&messenger, "one").await;
+        said(&messenger, "too many").await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let (reason, _) = reset(&messenger, "0").await;
+        assert_eq!(reason.as_deref(), Some("too_far_behind"));
+        let page = messenger.streams().poll(&anna, &Since::Cursor("0".into()), Duration::ZERO).await;
+        assert_eq!(page.expect("a page").gap, Some(Gap::TooFarBehind));
     }
 }

@@ -110,7 +110,12 @@ async fn each_receives_its_events(jitter: Duration) {
         if user.id().as_str() == "anna" {
             audience.push(Audience::Room(fixtures::TENANT, RoomId::new("!1")));
         }
-        let events = first.ports.feed.after(Position(0), &audience, 1_000_000).await.expect("events");
+        let events = first
+            .ports
+            .feed
+            .after(Position(0), &fixtures::all_of(&audience), 1_000_000)
+            .await
+            .expect("events");
         let expected: Vec<_> = events.iter().map(|event| event.position.0).collect();
         assert!(expected.len() > 100);
         assert_eq!(seen, expected, "reader {n}");

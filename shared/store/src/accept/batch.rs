@@ -217,7 +217,7 @@ impl Stored {
         }
         let (free, backing_off, held) =
             (self.free[self.queues[n]], self.backing_off[self.queues[n]], self.is_held(n));
-        let place = match (free, backing_off) {
+        let queue_state = match (free, backing_off) {
             (true, _) => QueueState::Free,
             (false, true) => QueueState::BackingOff,
             (false, false) => QueueState::Queued,
@@ -238,6 +238,6 @@ impl Stored {
             in_flight: (free && !held && !wait.is_zero()).then_some(wait),
             announced: !held,
         };
-        Outcome::New(Box::new(notification), place)
+        Outcome::New(Box::new(notification), queue_state)
     }
 }

@@ -18,6 +18,7 @@ use messenger_core::{
 };
 use messenger_postgres::ConnectionString;
 use messenger_store::PgStore;
+use messenger_testkit::fixtures;
 use serde_json::json;
 
 use crate::database::TestStore;
@@ -82,12 +83,12 @@ async fn read(store: PgStore, audience: Vec<Audience>, done: Arc<AtomicBool>) ->
     let mut cursor = Position(0);
     loop {
         let is_last = done.load(Ordering::SeqCst);
-        let page = store.after(cursor, &audience, 7).await.expect("a page");
+        let page = store.after(cursor, &fixtures::all_of(&audience), 7).await.expect("a page");
         if page.is_empty() {
             if is_last {
                 return seen;
             }
-            store.changed(Duration::from_millis(20)).await;
+            store.wait_beyond(cursor, Duration::from_millis(20)).await;
         }
         for event in page {
             assert!(event.position > cursor, "{:?} after {cursor:?}", event.position);
@@ -109,7 +110,7 @@ async fn broker(store: PgStore, done: Arc<AtomicBool>) -> Vec<Position> {
         }
         seen.extend(page.iter().map(|event| event.position));
         cursor = seen.last().copied().unwrap_or(cursor);
-        store.changed(Duration::from_millis(5)).await;
+        store.wait_beyond(cursor, Duration::from_millis(5)).await;
     }
 }
 

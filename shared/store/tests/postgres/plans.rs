@@ -88,7 +88,7 @@ async fn a_call_reads_the_same_number_of_rows_however_many_are_stored() {
         };
         store.ingest(&[redacted]).await.expect("ingested");
         let anna = [Audience::User(TENANT, user("anna"))];
-        assert_eq!(store.after(Position(0), &anna, 100).await.expect("nothing"), []);
+        assert_eq!(store.after(Position(0), &fixtures::all_of(&anna), 100).await.expect("nothing"), []);
     }
     let read = rows_read(&client).await - before;
     assert!(

@@ -14,7 +14,7 @@ use messenger_core::{
 
 use super::{LONG, Store, accept, claim, concurrently, pending};
 use crate::fixtures::{
-    OTHER_TENANT, TENANT, delivered, dm, draft, identity, machine, new_notification, retried, room,
+    OTHER_TENANT, TENANT, all_of, delivered, dm, draft, identity, machine, new_notification, retried, room,
     satellite, titles, user, waiting,
 };
 
@@ -94,7 +94,7 @@ pub async fn the_live_event_is_appended_on_acceptance(store: &dyn Store) -> Resu
         assert_eq!(event.payload, entry.payload);
     }
     let anna = Audience::User(TENANT, user("anna"));
-    assert_eq!(ports.feed.after(Position(0), &[anna], 10).await?.len(), 1);
+    assert_eq!(ports.feed.after(Position(0), &all_of(&[anna]), 10).await?.len(), 1);
     Ok(())
 }
 

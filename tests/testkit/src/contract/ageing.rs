@@ -10,7 +10,7 @@ use messenger_core::{
 };
 
 use super::{LONG, Store, accept};
-use crate::fixtures::{TENANT, dm, draft, event, identity, new_notification, retried};
+use crate::fixtures::{TENANT, all_of, dm, draft, event, identity, new_notification, retried};
 
 const DAY: Duration = Duration::from_hours(24);
 const ALL: Audience = Audience::Tenant(TENANT);
@@ -72,7 +72,7 @@ pub async fn positions_continue_after_all_events_were_dropped(store: &dyn Store)
     let span = ports.feed.span().await?;
     assert_eq!((span.trimmed, span.head), (Position(2), Position(2)));
     ports.feed.append(&[event(ALL, "3")]).await?;
-    assert_eq!(ports.feed.after(Position(2), &[ALL], 10).await?[0].position, Position(3));
+    assert_eq!(ports.feed.after(Position(2), &all_of(&[ALL]), 10).await?[0].position, Position(3));
     Ok(())
 }
 

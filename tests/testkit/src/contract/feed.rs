@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use messenger_core::{
     Result,
+    cursor::Span,
     event::{Audience, Kind, NewEvent},
-    id::{EventId, Position},
+    id::{EventId, Position, RoomId},
     notification::NewNotification,
-    port::Span,
     user::{Identity, Role},
 };
 use serde_json::json;
@@ -126,12 +126,12 @@ pub async fn after_and_next_return_the_events_behind_the_cursor(store: &dyn Stor
     let positions = |events: Vec<messenger_core::event::Event>| -> Vec<i64> {
         events.iter().map(|event| event.position.0).collect()
     };
-    assert_eq!(positions(feed.after(BEGIN, &[ALL], 100).await?), [1, 3, 5, 7, 9]);
-    assert_eq!(positions(feed.after(BEGIN, &[ALL], 2).await?), [1, 3]);
-    assert_eq!(positions(feed.after(Position(3), &[ALL], 2).await?), [5, 7]);
-    assert_eq!(positions(feed.after(Position(9), &[ALL], 2).await?), [0; 0]);
-    assert_eq!(positions(feed.after(Position(1_000_000), &[ALL], 2).await?), [0; 0]);
-    assert_eq!(positions(feed.after(Position(2), &[ALL, other], 4).await?), [3, 4, 5, 6]);
+    assert_eq!(positions(feed.after(BEGIN, &fixtures::all_of(&[ALL]), 100).await?), [1, 3, 5, 7, 9]);
+    assert_eq!(positions(feed.after(BEGIN, &fixtures::all_of(&[ALL]), 2).await?), [1, 3]);
+    assert_eq!(positions(feed.after(Position(3), &fixtures::all_of(&[ALL]), 2).await?), [5, 7]);
+    assert_eq!(positions(feed.after(Position(9), &fixtures::all_of(&[ALL]), 2).await?), [0; 0]);
+    assert_eq!(positions(feed.after(Position(1_000_000), &fixtures::all_of(&[ALL]), 2).await?), [0; 0]);
+    assert_eq!(positions(feed.after(Position(2), &fixtures::all_of(&[ALL, other]), 4).await?), [3, 4, 5, 6]);
     assert_eq!(positions(feed.next(BEGIN, 3).await?), [1, 2, 3]);
     assert_eq!(positions(feed.next(Position(3), 100).await?), [4, 5, 6, 7, 8, 9, 10]);
     assert_eq!(positions(feed.next(Position(10), 100).await?), [0; 0]);
@@ -181,11 +181,11 @@ pub async fn no_position_appears_behind_a_reader(store: &dyn Store) -> Result<()
     timeout(Duration::from_secs(30), reader).await.expect("the reader sees all events").unwrap()
 }
 
-/// `changed` returns when an event is appended.
-pub async fn changed_returns_when_an_event_is_appended(store: &dyn Store) -> Result<()> {
+/// A wait ends when an event is appended.
+pub async fn a_wait_ends_when_an_event_is_appended(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     let waiting = feed.clone();
-    let waiter = tokio::spawn(async move { waiting.changed(Duration::from_mins(1)).await });
+    let waiter = tokio::spawn(async move { waiting.wait_beyond(BEGIN, Duration::from_mins(1)).await });
     for _ in 0..1000 {
         feed.append(&[event(ALL, "")]).await?;
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -193,18 +193,18 @@ pub async fn changed_returns_when_an_event_is_appended(store: &dyn Store) -> Res
             return Ok(());
         }
     }
-    panic!("`changed` did not return")
+    panic!("the wait did not end")
 }
 
-/// `changed` returns at its timeout when no event is appended.
-pub async fn changed_returns_at_the_timeout(store: &dyn Store) -> Result<()> {
+/// A wait ends at its timeout when no event is appended.
+pub async fn a_wait_ends_at_its_timeout(store: &dyn Store) -> Result<()> {
     let feed = store.ports().feed;
     let waits = async {
         for _ in 0..4 {
-            feed.changed(Duration::from_millis(30)).await;
+            feed.wait_beyond(BEGIN, Duration::from_millis(30)).await;
         }
     };
-    timeout(Duration::from_mins(1), waits).await.expect("`changed` returns");
+    timeout(Duration::from_mins(1), waits).await.expect("the wait ends");
     Ok(())
 }
 
@@ -220,7 +220,7 @@ pub async fn an_event_names_its_room(store: &dyn Store) -> Result<()> {
     ports.notifications.accept(to_a_room).await?;
     let events = ports.feed.next(BEGIN, 100).await?;
     let rooms: Vec<_> =
-        events.iter().map(|event| (event.kind, event.room.as_ref().map(|room| room.as_str()))).collect();
+        events.iter().map(|event| (event.kind, event.room.as_ref().map(RoomId::as_str))).collect();
     assert_eq!(
         rooms,
         [

@@ -113,11 +113,11 @@ pub async fn held_messages_go_before_later_ones(store: &dyn Store) -> Result<()>
     let ports = store.ports();
     hold(&ports, "held").await?;
     sign_in(&ports, "anna", TENANT).await?;
-    let (later, place) =
+    let (later, queue_state) =
         accept(&ports, NewNotification { options: waiting(LONG), ..new_notification(dm("anna", "later")) })
             .await?;
     assert_eq!((later.reason, later.announced, later.expires_at), (None, true, None));
-    assert_eq!(place, messenger_core::notification::QueueState::Queued);
+    assert_eq!(queue_state, messenger_core::notification::QueueState::Queued);
     assert_eq!(titles(&pending(&ports, &claim(&ports).await?).await?), ["held", "later"]);
     Ok(())
 }

@@ -8,12 +8,12 @@ use messenger_core::{
     event::{Audience, Kind},
     id::{HubUserId, Position},
     lease::Lease,
-    port::{Listener, UserWatcher},
+    port::{ReaderRights, UserWatcher},
     user::{Account, Identity, Role},
 };
 
 use super::{LONG, SHORT, Store, concurrently, eventually};
-use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, all_of, identity, room, user};
 
 /// Returns an identity with this time of issue, in seconds.
 fn issued(second: i64, of: Identity) -> Identity {
@@ -92,7 +92,7 @@ pub async fn a_changed_role_is_published_once(store: &dyn Store) -> Result<()> {
         let token = Identity { display_name: format!("Anna {role:?}"), ..anna(role) };
         ports.users.sign_in(&token, "anna").await?;
     }
-    let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 10).await?;
+    let events = ports.feed.after(Position(0), &all_of(&[Audience::User(TENANT, user("anna"))]), 10).await?;
     assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::RoleChanged]);
     assert!(events[0].payload.as_str().contains("viewer"), "{events:?}");
     assert_eq!(ports.feed.span().await?.head, events[0].position);
@@ -102,17 +102,17 @@ pub async fn a_changed_role_is_published_once(store: &dyn Store) -> Result<()> {
 /// Role and rooms are read together, for a user of this tenant only.
 pub async fn role_and_rooms_of_a_user_are_read_together(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
-    let listener = async || ports.memberships.listener(TENANT, &user("anna")).await;
-    assert_eq!(listener().await?, None);
+    let rights = async || ports.memberships.reader_rights(TENANT, &user("anna")).await;
+    assert_eq!(rights().await?, None);
     ports.users.sign_in(&anna(Role::Viewer), "anna").await?;
-    assert_eq!(listener().await?, Some(Listener { role: Role::Viewer, rooms: Vec::new() }));
+    assert_eq!(rights().await?, Some(ReaderRights { role: Role::Viewer, rooms: Vec::new() }));
     ports.memberships.add(TENANT, &room("!1"), &user("anna")).await?;
     ports.users.sign_in(&anna(Role::Admin), "anna").await?;
-    let listener_now = listener().await?.expect("a user of the tenant");
-    let rooms: Vec<_> = listener_now.rooms.iter().map(|(room, _)| room.clone()).collect();
-    assert_eq!((listener_now.role, rooms), (Role::Admin, vec![room("!1")]));
+    let rights_now = rights().await?.expect("a user of the tenant");
+    let rooms: Vec<_> = rights_now.rooms.iter().map(|(room, _)| room.clone()).collect();
+    assert_eq!((rights_now.role, rooms), (Role::Admin, vec![room("!1")]));
     ports.users.sign_in(&Identity { tenant: OTHER_TENANT, ..anna(Role::Admin) }, "anna").await?;
-    assert_eq!(listener().await?, None);
+    assert_eq!(rights().await?, None);
     Ok(())
 }
 

@@ -125,6 +125,7 @@ macro_rules! contract_tests {
             the_sync_token_passes_to_the_next_worker,
             no_other_worker_reads_during_the_lease,
             a_worker_without_the_lease_moves_nothing,
+            a_released_lease_passes_on_at_once,
             the_time_of_the_last_move_is_known,
             the_time_since_a_push_is_known,
             one_of_many_concurrent_workers_reads,
@@ -209,7 +210,8 @@ macro_rules! contract_tests {
             a_queue_returns_undelivered_notifications_oldest_first,
             an_empty_queue_is_not_due,
             a_notification_accepted_before_the_release_keeps_a_queue_due,
-            releasing_without_a_version_ends_a_backoff,
+            a_retried_queue_is_due_at_once,
+            a_retried_queue_stays_with_its_worker,
             no_notification_is_left_behind_when_arrivals_and_workers_race,
             a_queue_is_due_again_after_the_retry_delay,
             a_notification_in_flight_passes_to_the_worker_at_the_callers_timeout,
@@ -254,14 +256,15 @@ macro_rules! contract_tests {
             after_and_next_return_the_events_behind_the_cursor,
             the_head_is_the_last_position,
             no_position_appears_behind_a_reader,
-            changed_returns_when_an_event_is_appended,
-            changed_returns_at_the_timeout,
+            a_wait_ends_when_an_event_is_appended,
+            a_wait_ends_at_its_timeout,
             an_event_names_its_room,
         }
         $crate::contract_module! { $create, audience:
             an_audience_receives_its_events_and_no_others,
             several_audiences_receive_the_union_in_order,
             an_audience_named_twice_receives_each_event_once,
+            an_audience_is_read_from_its_own_position,
             an_empty_list_of_audiences_receives_nothing,
         }
         $crate::contract_module! { $create, files:

@@ -14,7 +14,7 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 pub async fn work_returns_when_a_notification_is_accepted(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let maintenance = ports.maintenance.clone();
-    let waiter = tokio::spawn(async move { maintenance.work(Duration::from_mins(1)).await });
+    let waiter = tokio::spawn(async move { maintenance.wait_for_work(Duration::from_mins(1)).await });
     for _ in 0..1000 {
         accept(&ports, new_notification(draft("x"))).await?;
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -29,7 +29,7 @@ pub async fn work_returns_when_a_notification_is_accepted(store: &dyn Store) -> 
 pub async fn work_returns_when_a_user_signs_in(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let maintenance = ports.maintenance.clone();
-    let waiter = tokio::spawn(async move { maintenance.work(Duration::from_mins(1)).await });
+    let waiter = tokio::spawn(async move { maintenance.wait_for_work(Duration::from_mins(1)).await });
     for n in 0..1000 {
         ports.users.sign_in(&identity(&n.to_string()), &n.to_string()).await?;
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -45,7 +45,7 @@ pub async fn work_returns_at_the_timeout(store: &dyn Store) -> Result<()> {
     let maintenance = store.ports().maintenance;
     let waits = async {
         for _ in 0..4 {
-            maintenance.work(Duration::from_millis(30)).await;
+            maintenance.wait_for_work(Duration::from_millis(30)).await;
         }
     };
     timeout(Duration::from_mins(1), waits).await.expect("`work` returns");

@@ -14,7 +14,7 @@ use super::{
     Store, concurrently,
     messages::{message, with_members},
 };
-use crate::fixtures::{OTHER_TENANT, TENANT, event, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, all_of, event, identity, room, user};
 
 async fn with_anna(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
@@ -23,7 +23,7 @@ async fn with_anna(store: &dyn Store) -> Result<Ports> {
 }
 
 async fn user_events(ports: &Ports) -> Result<Vec<Event>> {
-    ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 100).await
+    ports.feed.after(Position(0), &all_of(&[Audience::User(TENANT, user("anna"))]), 100).await
 }
 
 /// A user is a member from the addition until the removal.
@@ -139,7 +139,7 @@ pub async fn each_event_of_a_user_has_the_payload_of_its_typed_form(store: &dyn 
         EventPayload::RoleChanged(RoleChanged { role: Role::Viewer }),
         EventPayload::AccessWithdrawn {},
     ];
-    let events = ports.feed.after(Position(0), &[Audience::User(TENANT, bert.clone())], 100).await?;
+    let events = ports.feed.after(Position(0), &all_of(&[Audience::User(TENANT, bert.clone())]), 100).await?;
     assert_eq!(events.len(), expected.len(), "{events:?}");
     for (event, expected) in events.iter().zip(&expected) {
         assert_eq!((event.kind, &event.payload), (expected.kind(), &expected.serialise()?));

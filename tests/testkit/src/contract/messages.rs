@@ -13,7 +13,7 @@ use messenger_core::{
 use serde_json::json;
 
 use super::{LONG, Store, concurrently};
-use crate::fixtures::{OTHER_TENANT, TENANT, identity, payload, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, all_of, identity, payload, room, user};
 
 /// Registers a room with Anna and Bert in it.
 pub(super) async fn with_members(store: &dyn Store) -> Result<Ports> {
@@ -83,7 +83,7 @@ pub(super) fn edited(id: &str, of: &str, by: &str, body: &str) -> IngestedEvent 
 /// Returns kinds and payloads of the room's events.
 pub(super) async fn room_events(ports: &Ports) -> Result<Vec<(Kind, String)>> {
     let audience = [Audience::Room(TENANT, room("!1"))];
-    let events = ports.feed.after(Position(0), &audience, 1000).await?;
+    let events = ports.feed.after(Position(0), &all_of(&audience), 1000).await?;
     Ok(events.into_iter().map(|event| (event.kind, event.payload.as_str().to_owned())).collect())
 }
 
@@ -161,7 +161,7 @@ pub async fn a_sender_has_read_the_room_and_is_notified(store: &dyn Store) -> Re
     ports.messages.ingest(&[message("$5"), by_bert("$6")]).await?;
     let received = async |name: &str| {
         let audience = [Audience::User(TENANT, user(name)), Audience::Room(TENANT, room("!1"))];
-        let events = ports.feed.after(Position(0), &audience, 100).await?;
+        let events = ports.feed.after(Position(0), &all_of(&audience), 100).await?;
         let kinds = events.into_iter().map(|event| event.kind).filter(|kind| *kind != Kind::RoomJoined);
         Ok::<_, Error>(kinds.collect::<Vec<_>>())
     };
@@ -169,7 +169,7 @@ pub async fn a_sender_has_read_the_room_and_is_notified(store: &dyn Store) -> Re
     assert_eq!(received("bert").await?, [new, new, new, unread, new, new, new, unread]);
     assert_eq!(received("anna").await?, [new, new, new, new, new, unread, new]);
     let audience = [Audience::User(TENANT, user("bert"))];
-    let last = ports.feed.after(Position(0), &audience, 100).await?.pop().expect("an event");
+    let last = ports.feed.after(Position(0), &all_of(&audience), 100).await?.pop().expect("an event");
     let payload: serde_json::Value = serde_json::from_str(last.payload.as_str()).expect("JSON");
     assert_eq!(payload, json!({ "room_id": "!1", "unread_count": 0 }));
     Ok(())
@@ -198,7 +198,7 @@ pub async fn memberships_are_ingested_in_order(store: &dyn Store) -> Result<()> 
     assert!(!ports.memberships.is_member(TENANT, &room("!1"), &user("bert")).await?);
     let audience = [Audience::User(TENANT, user("bert"))];
     let kinds: Vec<_> =
-        ports.feed.after(Position(0), &audience, 10).await?.iter().map(|event| event.kind).collect();
+        ports.feed.after(Position(0), &all_of(&audience), 10).await?.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::RoomJoined, Kind::RoomLeft, Kind::RoomJoined, Kind::RoomLeft]);
     Ok(())
 }

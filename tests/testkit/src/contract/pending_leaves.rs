@@ -8,7 +8,7 @@ use messenger_core::{
 };
 
 use super::{LONG, SHORT, Store, concurrently, eventually};
-use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, all_of, identity, room, user};
 
 async fn with_anna(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
@@ -32,7 +32,7 @@ pub async fn a_leaving_user_is_no_member_and_their_leave_is_due(store: &dyn Stor
     ports.pending_leaves.leave(TENANT, &room("!1"), &user("anna")).await?;
     ports.pending_leaves.leave(TENANT, &room("!1"), &user("anna")).await?;
     assert_eq!(ports.memberships.of(TENANT, &user("anna")).await?, [room("!2")]);
-    let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 10).await?;
+    let events = ports.feed.after(Position(0), &all_of(&[Audience::User(TENANT, user("anna"))]), 10).await?;
     assert_eq!(events.iter().filter(|event| event.kind == Kind::RoomLeft).count(), 1);
     let claimed = ports.pending_leaves.claim(LONG, 10).await?;
     assert_eq!((claimed.len(), claimed[0].localpart.as_str()), (1, "_anna"));
@@ -101,7 +101,7 @@ pub async fn retry_now_ends_the_backoff_of_a_leave(store: &dyn Store) -> Result<
 pub async fn a_user_who_moves_leaves_all_rooms(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     ports.users.sign_in(&Identity { tenant: OTHER_TENANT, ..identity("anna") }, "_anna").await?;
-    let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user("anna"))], 10).await?;
+    let events = ports.feed.after(Position(0), &all_of(&[Audience::User(TENANT, user("anna"))]), 10).await?;
     assert_eq!(events.iter().filter(|event| event.kind == Kind::RoomLeft).count(), 2);
     assert_eq!(events.last().map(|event| event.kind), Some(Kind::AccessWithdrawn));
     assert_eq!(claim_due(&ports).await?, ["!1", "!2"]);

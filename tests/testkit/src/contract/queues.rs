@@ -137,18 +137,28 @@ pub async fn a_notification_accepted_before_the_release_keeps_a_queue_due(store:
     Ok(())
 }
 
-/// A slow delivery that succeeds during a backoff ends it: it releases the room queue with a version that no
-/// queue has.
-pub async fn releasing_without_a_version_ends_a_backoff(store: &dyn Store) -> Result<()> {
+/// A slow delivery that succeeds during a backoff ends it.
+pub async fn a_retried_queue_is_due_at_once(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let slow = store_one(&ports, "slow").await?;
     ports.outbox.postpone(&slow, LONG, "homeserver_unavailable").await?;
     store_one(&ports, "next").await?;
     ports.outbox.sent(&[delivered(slow.id, "$1")]).await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
-    let queue = RoomQueue { name: slow.key().to_string(), version: -1 };
-    ports.outbox.release(&queue, QueueRelease::Drained).await?;
+    ports.outbox.retry_queue(&slow.key().to_string()).await?;
     assert_eq!(titles(&pending(&ports, &claim(&ports).await?).await?), ["next"]);
+    Ok(())
+}
+
+/// A worker keeps the room queue that another caller retries, and finds it due afterwards.
+pub async fn a_retried_queue_stays_with_its_worker(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    let one = store_one(&ports, "one").await?;
+    let queue = claim(&ports).await?;
+    ports.outbox.retry_queue(&one.key().to_string()).await?;
+    assert_eq!(ports.outbox.claim(LONG).await?, None, "the worker has the lease");
+    ports.outbox.release(&queue, QueueRelease::RetryAfter(LONG)).await?;
+    assert!(ports.outbox.claim(LONG).await?.is_some(), "the release noticed it");
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use super::{
     Store, concurrently,
     messages::{ingested, message, with_members},
 };
-use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, all_of, identity, room, user};
 
 fn receipt(who: &str, events: &[&str]) -> ReadUpTo {
     let events = events.iter().map(|event| EventId::new(*event)).collect();
@@ -27,7 +27,7 @@ async fn unread(ports: &Ports, who: &str) -> Result<i64> {
 
 /// Returns the `unread` events of a user's devices.
 async fn unread_events(ports: &Ports, who: &str) -> Result<Vec<Value>> {
-    let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user(who))], 100).await?;
+    let events = ports.feed.after(Position(0), &all_of(&[Audience::User(TENANT, user(who))]), 100).await?;
     let unread = events.iter().filter(|event| event.kind == Kind::Unread);
     Ok(unread.map(|event| serde_json::from_str(event.payload.as_str()).expect("JSON")).collect())
 }

@@ -7,7 +7,7 @@ use super::{LONG, SHORT, Store, concurrently, eventually};
 /// There is no sync token at first.
 pub async fn the_sync_token_is_absent_at_first(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
-    assert_eq!(reconciliation.position().await?, None);
+    assert_eq!(reconciliation.sync_token().await?, None);
     assert_eq!(reconciliation.claim("one", LONG).await?, Lease::Held(None));
     Ok(())
 }
@@ -16,10 +16,10 @@ pub async fn the_sync_token_is_absent_at_first(store: &dyn Store) -> Result<()> 
 pub async fn the_sync_token_passes_to_the_next_worker(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     reconciliation.claim("one", LONG).await?;
-    assert!(reconciliation.advance("one", Some("s1"), LONG).await?.is_held());
-    assert!(reconciliation.advance("one", Some("s2"), LONG).await?.is_held());
-    assert!(reconciliation.advance("one", None, SHORT).await?.is_held());
-    assert_eq!(reconciliation.position().await?.as_deref(), Some("s2"));
+    assert!(reconciliation.advance("one", "s1", LONG).await?.is_held());
+    assert!(reconciliation.advance("one", "s2", LONG).await?.is_held());
+    assert!(reconciliation.renew("one", SHORT).await?.is_held());
+    assert_eq!(reconciliation.sync_token().await?.as_deref(), Some("s2"));
     let claimed = eventually(store, async || Ok(reconciliation.claim("two", LONG).await?.held())).await?;
     assert_eq!(claimed.as_deref(), Some("s2"));
     Ok(())
@@ -39,9 +39,20 @@ pub async fn a_worker_without_the_lease_moves_nothing(store: &dyn Store) -> Resu
     let reconciliation = store.ports().reconciliation;
     reconciliation.claim("one", SHORT).await?;
     eventually(store, async || Ok(reconciliation.claim("two", LONG).await?.held())).await?;
-    assert!(reconciliation.advance("one", Some("s9"), LONG).await?.is_lost());
-    assert!(reconciliation.advance("two", Some("s1"), LONG).await?.is_held());
-    assert_eq!(reconciliation.position().await?.as_deref(), Some("s1"));
+    assert!(reconciliation.advance("one", "s9", LONG).await?.is_lost());
+    assert!(reconciliation.advance("two", "s1", LONG).await?.is_held());
+    assert_eq!(reconciliation.sync_token().await?.as_deref(), Some("s1"));
+    Ok(())
+}
+
+/// Another worker can claim at once after a release. A release without the lease changes nothing.
+pub async fn a_released_lease_passes_on_at_once(store: &dyn Store) -> Result<()> {
+    let reconciliation = store.ports().reconciliation;
+    reconciliation.claim("one", LONG).await?;
+    reconciliation.release("two").await?;
+    assert_eq!(reconciliation.claim("two", LONG).await?, Lease::Lost);
+    reconciliation.release("one").await?;
+    assert_eq!(reconciliation.claim("two", LONG).await?, Lease::Held(None));
     Ok(())
 }
 
@@ -49,13 +60,13 @@ pub async fn a_worker_without_the_lease_moves_nothing(store: &dyn Store) -> Resu
 pub async fn the_time_of_the_last_move_is_known(store: &dyn Store) -> Result<()> {
     let reconciliation = store.ports().reconciliation;
     reconciliation.claim("one", LONG).await?;
-    reconciliation.advance("one", Some("s1"), LONG).await?;
+    reconciliation.advance("one", "s1", LONG).await?;
     let moved = reconciliation.moved_at().await?;
     store.pass(SHORT).await;
-    reconciliation.advance("one", None, LONG).await?;
-    reconciliation.advance("two", Some("s9"), LONG).await?;
+    reconciliation.renew("one", LONG).await?;
+    reconciliation.advance("two", "s9", LONG).await?;
     assert_eq!(reconciliation.moved_at().await?, moved);
-    reconciliation.advance("one", Some("s1"), LONG).await?;
+    reconciliation.advance("one", "s1", LONG).await?;
     assert!(reconciliation.moved_at().await? > moved, "storing the same token moves the time");
     Ok(())
 }

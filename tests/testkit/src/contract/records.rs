@@ -13,7 +13,7 @@ use super::{
     Store,
     messages::{file, ingested, message, mxc, with_members},
 };
-use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, all_of, identity, room, user};
 
 async fn last_message_of(ports: &Ports, room: &RoomId, name: &str) -> Result<Option<String>> {
     let seen = ports.room_views.room(TENANT, &user(name), room).await?.expect("a member");
@@ -26,7 +26,7 @@ async fn may_read_file(ports: &Ports, name: &str) -> Result<bool> {
 }
 
 async fn changes_of(ports: &Ports, name: &str) -> Result<Vec<(Kind, bool)>> {
-    let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user(name))], 100).await?;
+    let events = ports.feed.after(Position(0), &all_of(&[Audience::User(TENANT, user(name))]), 100).await?;
     let is_new = |text: &str| text.contains("!new");
     Ok(events.iter().map(|event| (event.kind, is_new(event.payload.as_str()))).collect())
 }
@@ -94,9 +94,9 @@ pub async fn a_member_receives_a_rooms_events_since_the_join(store: &dyn Store) 
     ports.users.sign_in(&identity("dora"), "dora").await?;
     ports.memberships.add(TENANT, &room("!1"), &user("dora")).await?;
     ports.messages.ingest(&[message("$2")]).await?;
-    let events = ports.feed.after(Position(0), &[Audience::Room(TENANT, room("!1"))], 10).await?;
+    let events = ports.feed.after(Position(0), &all_of(&[Audience::Room(TENANT, room("!1"))]), 10).await?;
     let received = async |name: &str| -> Result<Vec<String>> {
-        let joined = ports.memberships.listener(TENANT, &user(name)).await?.expect("a user").rooms;
+        let joined = ports.memberships.reader_rights(TENANT, &user(name)).await?.expect("a user").rooms;
         let (id, since) = joined.first().expect("a member");
         assert_eq!((joined.len(), id), (1, &room("!1")));
         let received = events.iter().filter(|event| event.position > *since);

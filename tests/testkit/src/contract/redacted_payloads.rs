@@ -12,7 +12,7 @@ use super::{
     Store,
     messages::{edited, file, ingested, message, mxc, with_members},
 };
-use crate::fixtures::{TENANT, payload, room, user};
+use crate::fixtures::{TENANT, all_of, payload, room, user};
 
 const SECRET: &str = "my password";
 
@@ -61,7 +61,7 @@ async fn log(ports: &Ports) -> Result<Vec<Event>> {
         Audience::User(TENANT, user("anna")),
         Audience::User(TENANT, user("bert")),
     ];
-    let replayed = ports.feed.after(Position(0), &audience, 1000).await?;
+    let replayed = ports.feed.after(Position(0), &all_of(&audience), 1000).await?;
     assert_eq!(ports.feed.next(Position(0), 1000).await?, replayed);
     let dense = replayed.iter().map(|event| event.position.0).eq(1..=replayed.len().try_into().unwrap_or(0));
     assert!(dense, "no position is missing");

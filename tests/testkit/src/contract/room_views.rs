@@ -12,7 +12,7 @@ use messenger_core::{
 use serde_json::{Value, json};
 
 use super::{Store, messages::message};
-use crate::fixtures::{OTHER_TENANT, TENANT, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, all_of, identity, room, user};
 
 /// Signs in Anna and Bert in the usual tenant, and Carl in the other.
 async fn with_users(store: &dyn Store) -> Result<Ports> {
@@ -55,7 +55,7 @@ fn everything() -> Search {
 }
 
 async fn user_events(ports: &Ports, who: &str) -> Result<Vec<(Kind, Value)>> {
-    let events = ports.feed.after(Position(0), &[Audience::User(TENANT, user(who))], 100).await?;
+    let events = ports.feed.after(Position(0), &all_of(&[Audience::User(TENANT, user(who))]), 100).await?;
     let fields = |text: &str| serde_json::from_str(text).expect("an event is an object");
     Ok(events.iter().map(|event| (event.kind, fields(event.payload.as_str()))).collect())
 }

@@ -321,7 +321,7 @@ impl Room {
 }
 
 fn position(text: &str) -> Result<u64, Failure> {
-    text.parse().map_err(|_| Failure::UnknownPosition)
+    text.parse().map_err(|_| Failure::UnknownToken)
 }
 
 fn page<'m>(room: &RoomId, from: u64, messages: impl Iterator<Item = &'m Message>) -> TimelinePage {

@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
-    event::{Audience, Event, NewEvent},
+    audiences::Audiences,
+    cursor::Span,
+    event::{Event, NewEvent},
     id::{EventId, NotificationId, Position},
-    port::{Feed, Span},
+    port::Feed,
 };
 
 use super::{Memory, wait_for};
@@ -123,9 +125,9 @@ impl Feed for Memory {
         .await
     }
 
-    async fn after(&self, cursor: Position, audience: &[Audience], limit: i64) -> Result<Vec<Event>> {
+    async fn after(&self, cursor: Position, audiences: &Audiences, limit: i64) -> Result<Vec<Event>> {
         self.act("reading the event log", |state| {
-            state.log.page(cursor, limit, |event| audience.contains(&event.audience))
+            state.log.page(cursor, limit, |event| audiences.includes(&event.audience, event.position))
         })
         .await
     }
@@ -142,7 +144,7 @@ impl Feed for Memory {
         .await
     }
 
-    async fn changed(&self, timeout: Duration) {
-        wait_for(&self.shared.appended, timeout).await;
+    async fn wait_beyond(&self, _: Position, patience: Duration) {
+        wait_for(&self.shared.appended, patience).await;
     }
 }

@@ -17,7 +17,7 @@ const KEYS_KEPT: Duration = Duration::from_hours(7 * 24);
 
 #[async_trait]
 impl Maintenance for Memory {
-    async fn work(&self, timeout: Duration) {
+    async fn wait_for_work(&self, timeout: Duration) {
         wait_for(&self.shared.work_added, timeout).await;
     }
 

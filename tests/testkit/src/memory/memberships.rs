@@ -10,7 +10,7 @@ use messenger_core::{
         payload::{self, EventPayload, Membership},
     },
     id::{HubUserId, Position, RoomId, TenantId},
-    port::{Listener, Memberships},
+    port::{Memberships, ReaderRights},
     room::Room,
 };
 
@@ -39,12 +39,12 @@ impl Memberships for Memory {
         .await
     }
 
-    async fn listener(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<Listener>> {
+    async fn reader_rights(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<ReaderRights>> {
         self.act("reading memberships", |state| {
             let role = state.user(tenant, user)?.identity.role;
             let mine = state.arrivals.iter().filter(|((t, u, _), _)| *t == tenant && u == user);
             let rooms = mine.map(|((_, _, room), (since, _))| (room.clone(), *since)).collect();
-            Some(Listener { role, rooms })
+            Some(ReaderRights { role, rooms })
         })
         .await
     }

@@ -116,12 +116,12 @@ impl State {
             let notification = Box::new(self.notifications.rows[&known.id].at(self.now));
             return AcceptOutcome::Replayed { notification, fingerprint: known.fingerprint.clone() };
         }
-        let (notification, place) = self.store(entry);
+        let (notification, queue_state) = self.store(entry);
         if let Some((key, fingerprint)) = keyed {
             let known = Known { id: notification.id, fingerprint, since: self.now };
             self.notifications.keys.insert(key, known);
         }
-        AcceptOutcome::New { notification: Box::new(notification), place }
+        AcceptOutcome::New { notification: Box::new(notification), queue_state }
     }
 
     fn store(&mut self, entry: NewNotification) -> (Notification, QueueState) {
@@ -131,9 +131,9 @@ impl State {
             Target::Dm(user) => self.user(tenant, user).is_none(),
             _ => false,
         };
-        let place = self.queue_state(&queue);
+        let queue_state = self.queue_state(&queue);
         // The worker delivers a notification that is queued behind others, or that no caller waits for.
-        let in_flight = !held && place == QueueState::Free && !entry.options.wait.is_zero();
+        let in_flight = !held && queue_state == QueueState::Free && !entry.options.wait.is_zero();
         let last = self.notifications.rows.last_key_value().map_or(0, |(id, _)| id.0);
         let row = Notification {
             id: NotificationId(last + 1),
@@ -165,7 +165,7 @@ impl State {
         let stored = Stored { row, queue, answer_due };
         let notification = stored.at(self.now);
         self.notifications.rows.insert(notification.id, stored);
-        (notification, place)
+        (notification, queue_state)
     }
 
     fn queue_state(&self, queue: &str) -> QueueState {

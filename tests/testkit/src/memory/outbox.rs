@@ -125,6 +125,17 @@ impl Outbox for Memory {
         })
         .await
     }
+
+    async fn retry_queue(&self, name: &str) -> Result<()> {
+        self.act("retrying a room queue", |state| {
+            let Some(stored) = state.queues.get_mut(name) else { return };
+            stored.due = Due::At(state.now);
+            // A worker that is releasing the room queue must notice it.
+            stored.version += 1;
+            state.has_work = true;
+        })
+        .await
+    }
 }
 
 impl State {

@@ -11,7 +11,7 @@ use crate::clock::START;
 
 #[derive(Default)]
 pub(super) struct Row {
-    position: Option<String>,
+    sync_token: Option<String>,
     worker: String,
     until: Option<Timestamp>,
     pub(super) moved_at: Option<Timestamp>,
@@ -28,29 +28,49 @@ impl Reconciliation for Memory {
             }
             worker.clone_into(&mut row.worker);
             row.until = Some(now + lease);
-            Lease::Held(row.position.clone())
+            Lease::Held(row.sync_token.clone())
         })
         .await
     }
 
-    async fn advance(&self, worker: &str, position: Option<&str>, lease: Duration) -> Result<Lease<()>> {
+    async fn advance(&self, worker: &str, sync_token: &str, lease: Duration) -> Result<Lease<()>> {
         self.act("moving the sync token", |state| {
             let (now, row) = (state.now, &mut state.reconciliation);
             if row.worker != worker {
                 return Lease::Lost;
             }
             row.until = Some(now + lease);
-            if let Some(position) = position {
-                row.position = Some(position.to_owned());
-                row.moved_at = Some(now);
-            }
+            row.sync_token = Some(sync_token.to_owned());
+            row.moved_at = Some(now);
             Lease::Held(())
         })
         .await
     }
 
-    async fn position(&self) -> Result<Option<String>> {
-        self.act("reading the sync token", |state| state.reconciliation.position.clone()).await
+    async fn renew(&self, worker: &str, lease: Duration) -> Result<Lease<()>> {
+        self.act("renewing reconciliation", |state| {
+            let (now, row) = (state.now, &mut state.reconciliation);
+            if row.worker != worker {
+                return Lease::Lost;
+            }
+            row.until = Some(now + lease);
+            Lease::Held(())
+        })
+        .await
+    }
+
+    async fn release(&self, worker: &str) -> Result<()> {
+        self.act("releasing reconciliation", |state| {
+            let (now, row) = (state.now, &mut state.reconciliation);
+            if row.worker == worker {
+                row.until = Some(now);
+            }
+        })
+        .await
+    }
+
+    async fn sync_token(&self) -> Result<Option<String>> {
+        self.act("reading the sync token", |state| state.reconciliation.sync_token.clone()).await
     }
 
     async fn moved_at(&self) -> Result<Timestamp> {

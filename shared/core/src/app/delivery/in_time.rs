@@ -15,16 +15,16 @@ use tokio::{
 };
 
 use crate::{
-    app::delivery::{Delivery, LEASE},
+    app::delivery::Delivery,
     domain::{
         error::Result,
         notification::{Notification, QueueState, Status, reason},
     },
-    port::{Delivered, QueueRelease, RoomQueue},
+    port::Delivered,
 };
 
-/// A version that no room queue has: a queue that is released with it becomes due.
-const NO_VERSION: i64 = -1;
+/// The backoff of a room queue while a delivery that outlasted its caller's wait budget may still succeed.
+const SLOW_DELIVERY_BACKOFF: Duration = Duration::from_secs(30);
 
 /// The interval at which a call checks whether its queued notification is delivered.
 const STATUS_POLL: Duration = Duration::from_millis(40);
@@ -34,7 +34,9 @@ type RunningDelivery = JoinHandle<Result<Notification>>;
 
 /// A delivery in the task of its caller, since another task would cost the caller a wake-up.
 ///
-/// If it is dropped before its end, it continues in a task of its own.
+/// If it is dropped before its end, it continues in a task of its own. The room queue does not back off in
+/// the meantime: a worker may send the notification as well, under the same transaction id, of which the
+/// homeserver makes one event.
 struct InlineDelivery {
     delivery: Arc<Delivery>,
     future: Option<Pin<Box<dyn Future<Output = Result<Notification>> + Send>>>,
@@ -52,6 +54,7 @@ impl Future for InlineDelivery {
     type Output = Result<Notification>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // No caller polls it after its end.
         let Some(future) = &mut self.future else { return Poll::Pending };
         let outcome = ready!(future.as_mut().poll(context));
         self.future = None;
@@ -77,7 +80,7 @@ impl Delivery {
         wait: Duration,
     ) -> Notification {
         let deadline = Instant::now() + wait;
-        let is_held = notification.reason.is_some();
+        let is_held = !notification.announced;
         match queue_state {
             _ if is_held || wait.is_zero() => notification,
             QueueState::BackingOff => notification,
@@ -117,7 +120,7 @@ impl Delivery {
     /// at once.
     async fn leave_running(&self, delivery: RunningDelivery, notification: Notification) -> Notification {
         let reason = reason::HOMESERVER_UNAVAILABLE;
-        if let Err(error) = self.outbox.postpone(&notification, LEASE, reason).await {
+        if let Err(error) = self.outbox.postpone(&notification, SLOW_DELIVERY_BACKOFF, reason).await {
             tracing::warn!(
                 id = %notification.id,
                 error = &error as &dyn std::error::Error,
@@ -125,16 +128,16 @@ impl Delivery {
             );
         }
         let outbox = self.outbox.clone();
-        let queue = RoomQueue { name: notification.key().to_string(), version: NO_VERSION };
+        let queue = notification.key().to_string();
         self.background.spawn(async move {
             if let Ok(Ok(delivered)) = delivery.await
                 && delivered.status == Status::Sent
-                && let Err(error) = outbox.release(&queue, QueueRelease::Drained).await
+                && let Err(error) = outbox.retry_queue(&queue).await
             {
                 tracing::debug!(
-                    queue = queue.name,
+                    queue,
                     error = &error as &dyn std::error::Error,
-                    "releasing a room queue failed: it continues after its backoff"
+                    "retrying a room queue failed: it continues after its backoff"
                 );
             }
         });

@@ -25,7 +25,7 @@ impl Rooms {
     /// Creates a private room with the caller and the users they invite.
     ///
     /// If any of these is unknown, the error names all unknown ones and no room is created.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id()))]
     pub async fn create(self: &Arc<Self>, caller: &Caller, creation: RoomCreation) -> Result<Room> {
         // Use the stored role: nothing may be created for a caller who has lost the right to write.
         let caller = &self.directory.refreshed(caller).await?;

@@ -23,7 +23,7 @@ const BATCH: i64 = 8;
 
 impl Rooms {
     /// Ends the caller's membership of a room, and stores a pending leave for the homeserver.
-    #[tracing::instrument(skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
     pub async fn leave(&self, caller: &Caller, room: &RoomId) -> Result<()> {
         let key = self.own_room(caller, room).await?;
         if key.is_direct() || key.kind == RoomKind::General {

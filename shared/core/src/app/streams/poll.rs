@@ -7,13 +7,12 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     app::streams::Streams,
     domain::{
-        cursor::{Gap, PollPage, Since, parse_cursor},
+        cursor::{Gap, PollPage, Since, Span, parse_cursor},
         error::Result,
         id::Position,
         user::Caller,
     },
     live::event_stream::EventStream,
-    port::Span,
 };
 
 impl Streams {
@@ -54,7 +53,7 @@ impl Streams {
             ready?;
         }
         let (_, subscription) = self.add_subscription(caller, Some(cursor)).await?;
-        let mut stream = EventStream::of_the_log(&self.broker, subscription);
+        let mut stream = EventStream::for_long_poll(&self.broker, subscription);
         loop {
             // Read after subscribing: earlier events are in the page, later ones wake the stream.
             let span = self.feed.span().await?;
@@ -73,26 +72,20 @@ impl Streams {
 
     /// Returns the caller's events after a cursor, up to the limit of a page.
     async fn page(&self, caller: &Caller, from: Result<Position, Gap>, span: Span) -> Result<PollPage> {
-        let gap = |gap| PollPage { events: Vec::new(), gap: Some(gap), cursor: span.head };
-        let cursor = match from {
-            Ok(cursor) if cursor > span.head => return Ok(gap(Gap::Unknown)),
-            Ok(cursor) if cursor < span.trimmed => return Ok(gap(Gap::Expired)),
-            Ok(cursor) if cursor == span.head => {
-                return Ok(PollPage { events: Vec::new(), gap: None, cursor });
+        let reset = |gap| PollPage { events: Vec::new(), gap: Some(gap), cursor: span.head };
+        let from = match from {
+            Ok(head) if head == span.head => {
+                return Ok(PollPage { events: Vec::new(), gap: None, cursor: head });
             }
-            Ok(cursor) => cursor,
-            Err(unknown) => return Ok(gap(unknown)),
+            Ok(from) => from,
+            Err(gap) => return Ok(reset(gap)),
         };
         let audience = self.audience(&caller.user).await?;
-        let limit = self.settings.replay_max;
-        let read = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let mut events = self.feed.after(cursor, &audience, read).await?;
-        if events.len() > limit {
-            return Ok(gap(Gap::TooFarBehind));
-        }
         // The head was read before the events, so they include all events up to it.
-        let cursor = events.last().map_or(span.head, |last| last.position.max(span.head));
-        events.retain(|event| audience.includes(&event.audience, event.position));
-        Ok(PollPage { events, gap: None, cursor }.up_to_withdrawal())
+        let cursor = from.max(span.head);
+        Ok(match self.read(from, cursor, &audience).await? {
+            Ok(events) => PollPage { events, gap: None, cursor }.up_to_withdrawal(),
+            Err(gap) => reset(gap),
+        })
     }
 }

@@ -100,8 +100,8 @@ impl SignedIn {
 
 impl Inner {
     fn drop_user(&self, user: &HubUserId, id: &MatrixUserId) {
-        self.users.drop_entry(user);
-        self.names.drop_entry(id);
+        self.users.remove(user);
+        self.names.remove(id);
     }
 }
 

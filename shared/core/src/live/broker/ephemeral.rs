@@ -38,7 +38,7 @@ impl Broker {
     /// it.
     fn offer(&self, audience: &Audience, frame: &Bytes) {
         let state = self.state();
-        for id in state.listeners.get(audience).into_iter().flatten() {
+        for id in state.subscribers.get(audience).into_iter().flatten() {
             if let Some(connection) = state.connections.get(id) {
                 connection.send_buffer.offer(frame.clone());
             }

@@ -31,16 +31,18 @@ pub(crate) type ConnectionId = usize;
 /// The index of connections, and the recent frames.
 #[derive(Default)]
 pub(super) struct State {
+    /// The position of the last frame that was handed out.
     pub(super) position: Position,
     pub(super) connections: HashMap<ConnectionId, Connection>,
     pub(super) next_id: ConnectionId,
     /// The connections of each audience.
-    pub(super) listeners: HashMap<Audience, Vec<ConnectionId>>,
+    pub(super) subscribers: HashMap<Audience, Vec<ConnectionId>>,
     /// The times at which tokens expire.
     pub(super) ends: BTreeSet<(Timestamp, ConnectionId)>,
     pub(super) recent: Recent,
-    /// The number of membership changes. An audience that was read before one is not used after it.
-    pub(super) memberships: u64,
+    /// The number of changes of memberships, tenants and roles. Audiences that were read before one are not
+    /// used after it.
+    pub(super) audience_changes: u64,
     pub(super) ticks: usize,
 }
 
@@ -48,6 +50,7 @@ pub(super) struct State {
 pub(super) struct Connection {
     pub(super) send_buffer: Arc<SendBuffer>,
     pub(super) audience: Vec<Audience>,
+    /// The position up to which the reader has all frames already.
     pub(super) after: Position,
     pub(super) ends_at: Timestamp,
 }
@@ -69,7 +72,7 @@ impl State {
             self.recent.forget(about);
         }
         let mut slow = Vec::new();
-        for id in self.listeners.get(&frame.audience).into_iter().flatten() {
+        for id in self.subscribers.get(&frame.audience).into_iter().flatten() {
             if let Some(connection) = self.connections.get(id).filter(|one| one.after < frame.position)
                 && !connection.send_buffer.put(frame.sse.clone())
             {
@@ -89,23 +92,23 @@ impl State {
 
     /// Moves the connections of one user into or out of the audience of a room, or ends them.
     fn apply(&mut self, user: &Audience, change: &Membership) {
-        self.memberships += 1;
+        self.audience_changes += 1;
         let room = match change {
             Membership::Joined(room) | Membership::Left(room) => room,
             Membership::Withdrawn => return self.end_all(user),
         };
         let audience = Audience::Room(user.tenant(), room.clone());
-        for id in self.listeners.get(user).cloned().unwrap_or_default() {
+        for id in self.subscribers.get(user).cloned().unwrap_or_default() {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
             let is_subscribed = connection.audience.contains(&audience);
             match change {
                 Membership::Joined(_) if !is_subscribed => {
                     connection.audience.push(audience.clone());
-                    self.listeners.entry(audience.clone()).or_default().push(id);
+                    self.subscribers.entry(audience.clone()).or_default().push(id);
                 }
                 Membership::Left(_) if is_subscribed => {
                     connection.audience.retain(|one| *one != audience);
-                    self.remove_listener(&audience, id);
+                    self.remove_subscriber(&audience, id);
                 }
                 _ => {}
             }
@@ -114,7 +117,7 @@ impl State {
 
     /// Ends the connections of a user after their send buffers are written.
     fn end_all(&mut self, user: &Audience) {
-        for id in self.listeners.get(user).cloned().unwrap_or_default() {
+        for id in self.subscribers.get(user).cloned().unwrap_or_default() {
             if let Some(connection) = self.remove(id) {
                 connection.send_buffer.close(End::Regular, None);
             }
@@ -125,22 +128,22 @@ impl State {
     pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
         let connection = self.connections.remove(&id)?;
         for audience in &connection.audience {
-            self.remove_listener(audience, id);
+            self.remove_subscriber(audience, id);
         }
         self.ends.remove(&(connection.ends_at, id));
         Some(connection)
     }
 
     /// Removes a connection from one audience.
-    fn remove_listener(&mut self, audience: &Audience, id: ConnectionId) {
-        if let Some(listeners) = self.listeners.get_mut(audience) {
-            if let Ok(index) = listeners.binary_search(&id) {
-                listeners.remove(index);
+    fn remove_subscriber(&mut self, audience: &Audience, id: ConnectionId) {
+        if let Some(subscribers) = self.subscribers.get_mut(audience) {
+            if let Ok(index) = subscribers.binary_search(&id) {
+                subscribers.remove(index);
             } else {
-                listeners.retain(|one| *one != id);
+                subscribers.retain(|one| *one != id);
             }
-            if listeners.is_empty() {
-                self.listeners.remove(audience);
+            if subscribers.is_empty() {
+                self.subscribers.remove(audience);
             }
         }
     }

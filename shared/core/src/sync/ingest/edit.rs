@@ -15,7 +15,7 @@ use crate::{
         room_event::{Content, RoomEvent},
     },
     port::Change,
-    sync::ingest::Ingest,
+    sync::{ingest::Ingest, quarantine::Subject},
 };
 
 impl Ingest {
@@ -111,17 +111,18 @@ impl Ingest {
     /// Returns the message of an edit. Returns `None` if it does not exist, is not visible to the bot, or has
     /// an invalid id.
     async fn original(&self, room: &RoomId, of: &EventId) -> Result<Option<RoomEvent>> {
-        match self.timeline.event(room, of).await {
+        let original = match self.timeline.event(room, of).await {
             Err(error) if error.failure() == Some(Failure::Rejected) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(%of, %room, error, "edited message cannot be read; edit skipped");
                 Ok(None)
             }
-            original => Ok(self.failures.in_time(room, original)?.flatten()),
-        }
+            original => original,
+        };
+        Ok(self.failures.tolerate(room, Subject::Event(of.clone()), original)?.flatten())
     }
 
-    /// Returns `None` for a message of the bot: it stands in the feed as a notification.
+    /// Returns `None` for a message of the bot: it stands in the event log as a notification.
     fn edit_payload(&self, edited: MessageEdited<'_>) -> Result<Option<Payload>> {
         if *edited.sender == self.ids.bot() {
             return Ok(None);

@@ -19,9 +19,9 @@ const RENEWAL: Duration = Duration::from_secs(1);
 
 impl Reconcile {
     /// Releases the lease, so that another worker need not wait for its end.
-    #[tracing::instrument(skip_all, fields(%worker))]
+    #[tracing::instrument(level = "debug", skip_all, fields(%worker))]
     pub async fn stop(&self, worker: &str) -> Result<()> {
-        self.reconciliation.advance(worker, None, Duration::ZERO).await.map(drop)
+        self.reconciliation.release(worker).await
     }
 
     /// Runs `reading` and renews the lease in the meantime. Returns as soon as the
@@ -39,7 +39,7 @@ impl Reconcile {
 
     /// Renews the lease.
     pub(crate) async fn renew(&self, worker: &str) -> Result<Lease<()>> {
-        self.reconciliation.advance(worker, None, LEASE).await
+        self.reconciliation.renew(worker, LEASE).await
     }
 
     /// Renews the lease until another worker holds it.

@@ -13,7 +13,10 @@ use crate::{
         lease::Lease,
     },
     port::Changes,
-    sync::{quarantine::Quarantine, reconcile::Reconcile},
+    sync::{
+        quarantine::{Quarantine, Subject},
+        reconcile::Reconcile,
+    },
 };
 
 /// Most members in whose name the bot is invited: not every member may do it.
@@ -23,8 +26,9 @@ const HOSTS: usize = 20;
 const TRIES: u32 = 30;
 
 impl Reconcile {
-    /// Lets the bot accept its invitations, and return into the rooms from which it was removed.
-    pub(crate) async fn rejoin(
+    /// Lets the bot accept its invitations, by which unknown rooms are adopted, and return into the rooms
+    /// from which it was removed.
+    pub(crate) async fn enter_rooms(
         &self,
         worker: &str,
         since: Option<&str>,
@@ -86,7 +90,10 @@ impl Reconcile {
                     tracing::info!(%room, by = %host, "bot rejoined a room");
                     let Some(since) = since else { return Ok(Lease::Held(())) };
                     let filled = self.fill_gap(worker, room, since, &[]).await;
-                    return Ok(self.failures.in_time(room, filled)?.unwrap_or(Lease::Held(())));
+                    return Ok(self
+                        .failures
+                        .tolerate(room, Subject::Gap, filled)?
+                        .unwrap_or(Lease::Held(())));
                 }
                 Err(error) if error.failure() == Some(Failure::Rejected) => rejected = Some(error),
                 // The sync token does not move, so the next run tries again.

@@ -17,8 +17,8 @@ use crate::{
     },
     port::RoomChanges,
     sync::{
-        catch_up::OVERLAP,
-        quarantine::Quarantine,
+        pages::OVERLAP,
+        quarantine::{Quarantine, Subject},
         reconcile::{LEASE, Reconcile},
     },
 };
@@ -38,13 +38,13 @@ impl Reconcile {
         // there are none.
         let drops_older = cause.is_some();
         let mut quarantine = Quarantine::default();
-        if self.rejoin(worker, None, &changes, &mut quarantine).await?.is_lost() {
+        if self.enter_rooms(worker, None, &changes, &mut quarantine).await?.is_lost() {
             return Ok(Lease::Lost);
         }
         for changes in changes.rooms {
             let room = changes.room.clone();
             let read = self.resync_room(changes, horizon, drops_older).await;
-            if let Err(error) = self.failures.in_time(&room, read) {
+            if let Err(error) = self.failures.tolerate(&room, Subject::LastPages, read) {
                 quarantine.hold(&room, error)?;
             }
             if self.renew(worker).await?.is_lost() {
@@ -54,17 +54,17 @@ impl Reconcile {
         quarantine.into_result()?;
         self.typing.publish(typing).await;
         self.receipts.ingest(&receipts).await?;
-        self.reconciliation.advance(worker, Some(&changes.next), LEASE).await
+        self.reconciliation.advance(worker, &changes.next, LEASE).await
     }
 
     async fn resync_room(&self, changes: RoomChanges, horizon: Timestamp, drops_older: bool) -> Result<()> {
         let RoomChanges { room, mut events, is_limited } = changes;
-        let clocks = self.catch_up.clocks(horizon);
-        if is_limited && !clocks.reaches_back(&events) {
-            events = self.catch_up.read_back_to(&room, horizon).await?;
+        let times = self.pages.credible_times(horizon);
+        if is_limited && !times.reaches_back(&events) {
+            events = self.pages.back_to(&room, horizon).await?;
         }
         if drops_older {
-            events = events.split_off(clocks.first_recent(&events));
+            events = events.split_off(times.first_recent(&events));
         }
         self.ingest.receive(events).await
     }

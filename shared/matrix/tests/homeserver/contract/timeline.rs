@@ -169,18 +169,18 @@ pub(crate) async fn an_unknown_sync_token_is_reported(fixture: Fixture) -> Resul
         match changes {
             // Conduit starts from the beginning, with a limited timeline.
             Ok(changes) => assert!(changes.rooms.iter().any(|room| room.room == id && room.is_limited)),
-            refused => assert_eq!(failure(refused)?, Failure::UnknownPosition, "{position}"),
+            refused => assert_eq!(failure(refused)?, Failure::UnknownToken, "{position}"),
         }
         let after = fixture.appservice.after(&id, position, 10).await;
-        assert_eq!(failure(after)?, Failure::UnknownPosition, "{position}");
+        assert_eq!(failure(after)?, Failure::UnknownToken, "{position}");
         let before = fixture.appservice.before(&id, Some(position), 10, None).await;
-        assert_eq!(failure(before)?, Failure::UnknownPosition, "{position}");
+        assert_eq!(failure(before)?, Failure::UnknownToken, "{position}");
     }
     // A refusal for another reason is not an unknown position.
     let position = fixture.appservice.changes(None, NO_WAIT).await?.next;
     let foreign = RoomId::new("!nowhere:hub.local");
     let after = fixture.appservice.after(&foreign, &position, 10).await;
-    assert_ne!(failure(after)?, Failure::UnknownPosition);
+    assert_ne!(failure(after)?, Failure::UnknownToken);
     Ok(())
 }
 
