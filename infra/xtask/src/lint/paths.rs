@@ -1,6 +1,6 @@
 //! Checks that the paths which the documents name exist: pieces of code that look like a path of this
 //! repository, and the targets of links.
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use super::source::Source;
 
@@ -25,7 +25,8 @@ pub(super) fn violations(sources: &[Source]) -> Vec<String> {
 }
 
 fn is_checked(path: &str) -> bool {
-    ROOT_DOCUMENTS.contains(&path) || path.starts_with("docs/") && path.ends_with(".md")
+    ROOT_DOCUMENTS.contains(&path)
+        || path.starts_with("docs/") && Path::new(path).extension().is_some_and(|extension| extension == "md")
 }
 
 fn of_document(document: &Source, tree: &Tree<'_>) -> Vec<String> {

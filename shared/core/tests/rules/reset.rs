@@ -142,7 +142,7 @@ async fn a_reader_who_has_just_joined_a_busy_room_is_not_too_far_behind() {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let stream = messenger.streams().subscribe(&anna, Some("0")).await.expect("a stream");
         let replayed = Reader::new(stream).within(Duration::from_millis(1)).await;
-        let kinds: Vec<_> = replayed.iter().map(|event| event.kind().to_owned()).collect();
+        let kinds: Vec<_> = replayed.iter().map(|event| event.kind().clone()).collect();
         assert_eq!(kinds, ["connected", "room_joined", "new_message", "new_message", "new_message"]);
         let page = messenger.streams().poll(&anna, &Since::Cursor("0".into()), Duration::ZERO).await;
         let page = page.expect("a page");

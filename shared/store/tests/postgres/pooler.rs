@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use messenger_core::port::Users;
+use messenger_core::port::{Feed as _, Users};
 use messenger_devstack::{PgBouncer, Postgres, pgbouncer::PoolMode, postgres::Options};
 use messenger_store::migrate;
 use messenger_testkit::fixtures::{TENANT, identity, user};
@@ -73,7 +73,7 @@ fn separator(postgres: &Postgres) -> char {
 async fn the_server_ends_a_statement_that_waits_for_a_lock() {
     let database = TestStore::create().await;
     let store = database.beside();
-    store.ping().await.expect("an answer");
+    store.span().await.expect("an answer");
     let mut client = database.client().await;
     let transaction = client.transaction().await.expect("a transaction");
     transaction.batch_execute("lock table users").await.expect("a lock");

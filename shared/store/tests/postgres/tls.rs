@@ -1,5 +1,6 @@
 //! The store on a server that accepts clients with TLS only.
 
+use messenger_core::port::Feed as _;
 use messenger_devstack::postgres::{Options, Postgres};
 use messenger_store::migrate;
 
@@ -18,7 +19,7 @@ async fn a_store_migrates_reads_and_listens_with_tls() {
     migrate(&url).await.expect("a migrated database");
     let store = connect(&url, None);
     let other = connect(&url, None);
-    other.ping().await.expect("an answer");
+    other.span().await.expect("an answer");
     assert_received(&store, &other).await;
     let client = messenger_postgres::connect(&url).await.expect("a connection");
     let sessions = client.query_one(SESSIONS, &[]).await.expect("a row");
@@ -33,8 +34,8 @@ async fn a_store_does_not_reach_a_server_of_another_name() {
     let postgres =
         Postgres::start(Options { certificate, ..Options::temporary() }).await.expect("a PostgreSQL");
     let url = postgres.url("postgres");
-    assert!(connect(&url, None).ping().await.is_err());
+    assert!(connect(&url, None).span().await.is_err());
     assert!(migrate(&url).await.is_err());
     let of_authority = url.replace("verify-full", "verify-ca");
-    connect(&of_authority, None).ping().await.expect("an answer");
+    connect(&of_authority, None).span().await.expect("an answer");
 }
