@@ -20,12 +20,13 @@ struct Tree<'a> {
 /// Returns each path that does not exist as `path:line: message`.
 pub(super) fn violations(sources: &[Source]) -> Vec<String> {
     let tree = Tree::new(sources);
-    let documents = sources.iter().filter(|source| is_checked(&source.path));
+    let documents = sources.iter().filter(|source| is_checked(source));
     documents.flat_map(|document| of_document(document, &tree)).collect()
 }
 
-fn is_checked(path: &str) -> bool {
-    ROOT_DOCUMENTS.contains(&path) || path.starts_with("docs/") && path.ends_with(".md")
+fn is_checked(source: &Source) -> bool {
+    ROOT_DOCUMENTS.contains(&source.path.as_str())
+        || source.path.starts_with("docs/") && source.extension() == "md"
 }
 
 fn of_document(document: &Source, tree: &Tree<'_>) -> Vec<String> {
