@@ -96,8 +96,8 @@ impl ConnectionString {
         if let Some(name) = UNSUPPORTED.into_iter().find(|name| unsupported.value(name).is_some()) {
             return Err(Invalid::Unsupported(name));
         }
-        let parameters = Parameters::take(&unsupported.rest, &OURS);
-        let mut config: Config = parameters.rest.parse().map_err(Invalid::Syntax)?;
+        let parameters = Parameters::take(&unsupported.remaining, &OURS);
+        let mut config: Config = parameters.remaining.parse().map_err(Invalid::Syntax)?;
         name_hosts(&mut config)?;
         let roots = parameters.value("sslrootcert").map(|value| match value {
             "system" => Roots::System,

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Parameters {
     /// The other parameters, as they were.
-    pub(crate) rest: String,
+    pub(crate) remaining: String,
     /// The parameters that were taken out, in their order.
     pub(crate) taken: Vec<(String, String)>,
 }
@@ -31,7 +31,7 @@ impl Parameters {
     fn take_from_url(url: &str, names: &[&str]) -> Self {
         // Credentials may contain a question mark.
         let hosts = url.find('@').unwrap_or(0);
-        let unchanged = || Self { rest: url.to_owned(), taken: Vec::new() };
+        let unchanged = || Self { remaining: url.to_owned(), taken: Vec::new() };
         let Some(mark) = url[hosts..].find('?') else { return unchanged() };
         let (place, query) = url.split_at(hosts + mark);
         let mut taken = Vec::new();
@@ -47,22 +47,22 @@ impl Parameters {
             }
         }
         let mark = if kept.is_empty() { "" } else { "?" };
-        Self { rest: format!("{place}{mark}{}", kept.join("&")), taken }
+        Self { remaining: format!("{place}{mark}{}", kept.join("&")), taken }
     }
 
     fn take_from_keywords(text: &str, names: &[&str]) -> Self {
-        let (mut rest, mut taken) = (String::new(), Vec::new());
+        let (mut remaining, mut taken) = (String::new(), Vec::new());
         let mut unread = text;
         while let Some((name, value, after)) = keyword(unread) {
             if names.contains(&name) {
                 taken.push((name.to_owned(), value));
             } else {
-                rest.push_str(&unread[..unread.len() - after.len()]);
+                remaining.push_str(&unread[..unread.len() - after.len()]);
             }
             unread = after;
         }
-        rest.push_str(unread);
-        Self { rest, taken }
+        remaining.push_str(unread);
+        Self { remaining, taken }
     }
 }
 
@@ -94,9 +94,9 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, rest: &str, taken: &[(&str, &str)]) {
+    fn check(text: &str, remaining: &str, taken: &[(&str, &str)]) {
         let taken = taken.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let expected = Parameters { rest: rest.to_owned(), taken };
+        let expected = Parameters { remaining: remaining.to_owned(), taken };
         assert_eq!(Parameters::take(text, &["sslmode", "sslrootcert"]), expected);
     }
 

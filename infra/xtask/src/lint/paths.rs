@@ -1,6 +1,6 @@
 //! Checks that the paths which the documents name exist: pieces of code that look like a path of this
 //! repository, and the targets of links.
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use super::source::Source;
 
@@ -20,13 +20,13 @@ struct Tree<'a> {
 /// Returns each path that does not exist as `path:line: message`.
 pub(super) fn violations(sources: &[Source]) -> Vec<String> {
     let tree = Tree::new(sources);
-    let documents = sources.iter().filter(|source| is_checked(&source.path));
+    let documents = sources.iter().filter(|source| is_checked(source));
     documents.flat_map(|document| of_document(document, &tree)).collect()
 }
 
-fn is_checked(path: &str) -> bool {
-    ROOT_DOCUMENTS.contains(&path)
-        || path.starts_with("docs/") && Path::new(path).extension().is_some_and(|extension| extension == "md")
+fn is_checked(source: &Source) -> bool {
+    ROOT_DOCUMENTS.contains(&source.path.as_str())
+        || source.path.starts_with("docs/") && source.extension() == "md"
 }
 
 fn of_document(document: &Source, tree: &Tree<'_>) -> Vec<String> {
