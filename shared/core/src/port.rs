@@ -43,7 +43,7 @@ pub use ephemeral_events::EphemeralEvents;
 pub use external_access::ExternalAccess;
 pub use feed::Feed;
 pub use homeserver::Homeserver;
-pub use maintenance::Maintenance;
+pub use maintenance::{Backlog, Maintenance};
 pub use media::Media;
 pub use membership_calls::MembershipCalls;
 pub use memberships::{Memberships, ReaderRights};

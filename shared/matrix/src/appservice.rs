@@ -42,6 +42,12 @@ impl Appservice {
             readers: Readers::default(),
         })
     }
+
+    /// Returns each outcome of a call to the homeserver with the number of calls of this process that had it
+    /// so far.
+    pub fn call_outcomes(&self) -> Vec<(&'static str, u64)> {
+        self.http.outcomes.counts()
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tokio::{sync::OnceCell, time::timeout};
 use crate::{
     HomeserverConfig,
     error::{Cause, Refusal},
+    outcomes::CallOutcomes,
     path::{Path, Segment},
 };
 
@@ -45,6 +46,7 @@ pub(crate) struct Http {
     service: HeaderValue,
     pub(crate) server_name: Arc<str>,
     pub(crate) account_key: Arc<str>,
+    pub(crate) outcomes: Arc<CallOutcomes>,
 }
 
 /// The identity with which a call is made.
@@ -98,6 +100,7 @@ impl Http {
                 .ok_or_else(|| Error::invalid("/as_token", "must be visible ASCII"))?,
             server_name: config.server_name.into(),
             account_key: config.account_key.into(),
+            outcomes: Arc::default(),
         })
     }
 
@@ -127,8 +130,18 @@ impl Http {
         Ok(serde_json::from_slice(&response.await?.bytes().await?)?)
     }
 
-    /// Sends a request. Returns a successful response, whose body is not read yet.
+    /// Sends a request and counts its outcome. Returns a successful response, whose body is not read yet.
     async fn request(
+        &self,
+        request: &Request<'_>,
+        with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Cause> {
+        let response = self.request_uncounted(request, with_body).await;
+        self.outcomes.count(&response);
+        response
+    }
+
+    async fn request_uncounted(
         &self,
         request: &Request<'_>,
         with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
@@ -229,7 +242,10 @@ impl<'a> Call<'a> {
     pub(crate) async fn open(self) -> Result<Response, Cause> {
         let http = self.http;
         let request = Request { timeout: None, ..self.finish()? };
-        timeout(RESPONSE_TIMEOUT, http.request(&request, |sent| sent)).await.map_err(|_| Cause::TimedOut)?
+        let response = timeout(RESPONSE_TIMEOUT, http.request_uncounted(&request, |sent| sent)).await;
+        let response = response.unwrap_or(Err(Cause::TimedOut));
+        http.outcomes.count(&response);
+        response
     }
 
     /// Sends the call with a streamed body. It has a `Content-Length`, because Synapse refuses chunked

@@ -14,6 +14,7 @@ mod homeserver;
 mod keyed_lock;
 mod login;
 mod member;
+mod outcomes;
 mod ownership;
 mod passwords;
 mod path;

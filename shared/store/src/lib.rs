@@ -24,4 +24,4 @@ mod rooms;
 mod users;
 
 pub use migrate::{migrate, schema};
-pub use pool::{PgStore, StoreConfig};
+pub use pool::{PgStore, PoolFigures, StoreConfig};

@@ -3,10 +3,25 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use messenger_core::{Result, port::Maintenance};
+use messenger_core::{
+    Result,
+    port::{Backlog, Maintenance},
+};
+use tokio_postgres::Row;
 
 use crate::{PgStore, pool::seconds};
 
+/// Reads the pending notifications by their partial index, and the other values by one probe each.
+const BACKLOG: &str = "select
+    count(*) filter (where announced),
+    count(*) filter (where not announced),
+    count(distinct queue) filter (where announced),
+    extract(epoch from now() - min(created_at) filter (where announced))::double precision,
+    (select extract(epoch from now() - min(due))::double precision from outbox_queues
+        where due <= now() and due < 'infinity' and lease_until <= now()),
+    (select extract(epoch from now() - moved_at)::double precision from reconciliation),
+    (select lease_until > now() from reconciliation)
+    from notifications where status = 'pending' and (expires_at is null or expires_at > now())";
 const IS_BACKING_OFF: &str = "select
     exists (select from outbox_queues where attempts > 0 and due > now() and due < 'infinity')
     or exists (select from users where account_attempts > 0 and account_due > now())
@@ -46,6 +61,19 @@ impl Maintenance for PgStore {
         self.listener.wait_for_work(patience).await;
     }
 
+    async fn backlog(&self) -> Result<Backlog> {
+        let row = self.database.query_one("reading the backlog", BACKLOG, &[]).await?;
+        Ok(Backlog {
+            queued: count(&row, 0),
+            held: count(&row, 1),
+            queues: count(&row, 2),
+            oldest_pending: age(&row, 3),
+            oldest_due: age(&row, 4),
+            since_sync: age(&row, 5).unwrap_or_default(),
+            is_sync_leased: row.get(6),
+        })
+    }
+
     async fn is_backing_off(&self) -> Result<bool> {
         Ok(self.database.query_one("looking for work that backs off", IS_BACKING_OFF, &[]).await?.get(0))
     }
@@ -69,4 +97,13 @@ impl Maintenance for PgStore {
         }
         Ok(())
     }
+}
+
+fn count(row: &Row, column: usize) -> u64 {
+    u64::try_from(row.get::<_, i64>(column)).unwrap_or_default()
+}
+
+/// Returns an age in seconds. It is negative after the clock was set back, which counts as zero.
+fn age(row: &Row, column: usize) -> Option<Duration> {
+    row.get::<_, Option<f64>>(column).map(|seconds| Duration::from_secs_f64(seconds.max(0.0)))
 }

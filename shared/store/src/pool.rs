@@ -42,6 +42,19 @@ pub struct StoreConfig {
     pub connect_wait: Duration,
 }
 
+/// The figures of the connection pool at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolFigures {
+    /// The number of connections that are in use.
+    pub used: usize,
+    /// The number of open connections that are not in use.
+    pub idle: usize,
+    /// The most connections.
+    pub max: usize,
+    /// The number of statements that wait for a connection.
+    pub waiting: usize,
+}
+
 /// The ports on PostgreSQL. A clone is cheap. The first statement opens a connection.
 #[derive(Clone)]
 pub struct PgStore {
@@ -99,6 +112,17 @@ impl PgStore {
     /// Returns the number of statements that this process has executed.
     pub fn statements(&self) -> u64 {
         self.database.statements.load(Ordering::Relaxed)
+    }
+
+    /// Returns the figures of the connection pool.
+    pub fn pool(&self) -> PoolFigures {
+        let status = self.database.pool.status();
+        PoolFigures {
+            used: status.size.saturating_sub(status.available),
+            idle: status.available,
+            max: status.max_size,
+            waiting: status.waiting,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! The worker delivers in the order of the room queue. Each notification is delivered once, also after a
 //! crash.
 
+mod failures;
 mod in_time;
 mod sent;
 
@@ -13,7 +14,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    app::{room_registry::RoomRegistry, transaction_ids::TransactionIds},
+    app::{
+        delivery::failures::DeliveryFailures, room_registry::RoomRegistry, transaction_ids::TransactionIds,
+    },
     domain::{
         error::{Error, Failure, Result},
         event::payload::{self, EventPayload},
@@ -72,6 +75,7 @@ pub struct Delivery {
     ids: Arc<MatrixIds>,
     background: TaskTracker,
     sent: SentBuffer,
+    failures: DeliveryFailures,
 }
 
 impl Delivery {
@@ -93,7 +97,14 @@ impl Delivery {
             ids: ids.clone(),
             background: background.clone(),
             sent: SentBuffer::new(),
+            failures: DeliveryFailures::default(),
         }
+    }
+
+    /// Returns each reason (see [`reason`]) with the number of attempts of this process that failed for it so
+    /// far.
+    pub fn failures(&self) -> Vec<(&'static str, u64)> {
+        self.failures.counts()
     }
 
     /// Claims the next room queue that is due, for [`drain`](Self::drain). Returns `None` if none is due.
@@ -200,6 +211,7 @@ impl Delivery {
                     reason::ROOM_ENCRYPTED => reason::ROOM_ENCRYPTED,
                     _ => reason::REFUSED_BY_HOMESERVER,
                 };
+                self.failures.count(reason);
                 self.outbox.failed(notification.id, reason).await?;
                 let reason = Some(reason.to_owned());
                 Ok(Notification { status: Status::Failed, reason, next_attempt_at: None, ..notification })
@@ -222,6 +234,7 @@ impl Delivery {
             None if matches!(error, Error::Internal { .. }) => reason::INTERNAL_ERROR,
             _ => reason::HOMESERVER_ERROR,
         };
+        self.failures.count(reason);
         tracing::warn!(
             id = %notification.id,
             ?delay,

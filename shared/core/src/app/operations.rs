@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
-    domain::error::Result,
-    port::{self, Ports},
+    domain::{cursor::Span, error::Result},
+    port::{self, Backlog, Ports},
 };
 
 /// The engine for health checks and the worker's maintenance.
@@ -36,6 +36,18 @@ impl Operations {
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn check_database(&self) -> Result<()> {
         self.feed.span().await.map(drop)
+    }
+
+    /// Returns the range of positions in the event log.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn feed_span(&self) -> Result<Span> {
+        self.feed.span().await
+    }
+
+    /// Returns the work that the worker still has to do.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn backlog(&self) -> Result<Backlog> {
+        self.maintenance.backlog().await
     }
 
     /// Checks that the homeserver answers.

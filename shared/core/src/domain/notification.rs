@@ -86,6 +86,17 @@ pub mod reason {
     pub const ROOM_ENCRYPTED: &str = "room_encrypted";
     /// The homeserver rejected the message for good.
     pub const REFUSED_BY_HOMESERVER: &str = "refused_by_homeserver";
+
+    /// All reasons.
+    pub const ALL: [&str; 7] = [
+        RECIPIENT_NOT_PROVISIONED,
+        HOMESERVER_UNAVAILABLE,
+        HOMESERVER_ERROR,
+        INTERNAL_ERROR,
+        MATRIX_ACCOUNT_TAKEN,
+        ROOM_ENCRYPTED,
+        REFUSED_BY_HOMESERVER,
+    ];
 }
 
 /// A stored notification.

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use state::{Connection, State};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     domain::{audiences::Audiences, error::Result, event::Event, id::Position},
@@ -48,6 +48,25 @@ pub struct Broker {
     /// The position up to which the log was read; `None` until then. It wakes those who wait for the first
     /// reading.
     read_up_to: watch::Sender<Option<Position>>,
+    /// The time at which the log was last read to its end; `None` until then.
+    caught_up: Mutex<Option<Instant>>,
+}
+
+/// The figures of a broker at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BrokerFigures {
+    /// The position up to which all events were handed out; `None` until the log was first read.
+    pub position: Option<Position>,
+    /// The time since the log was last read to its end; `None` until it was first read.
+    pub since_caught_up: Option<Duration>,
+    /// The number of connections: open event streams and waiting polls.
+    pub connections: usize,
+    /// The number of events that were read from the log so far.
+    pub read: u64,
+    /// The number of times that an event was handed to a connection so far.
+    pub handed_out: u64,
+    /// The number of connections that were ended so far because their reader was too slow.
+    pub too_slow: u64,
 }
 
 /// A connection in the index.
@@ -64,7 +83,14 @@ impl Broker {
         ephemeral_bus: Arc<dyn EphemeralBus>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { feed, ephemeral_bus, clock, state: Mutex::default(), read_up_to: watch::Sender::new(None) }
+        Self {
+            feed,
+            ephemeral_bus,
+            clock,
+            state: Mutex::default(),
+            read_up_to: watch::Sender::new(None),
+            caught_up: Mutex::default(),
+        }
     }
 
     /// Reads the log and receives ephemeral events until the future is dropped.
@@ -75,6 +101,21 @@ impl Broker {
     /// Returns the number of connections.
     pub fn connections(&self) -> usize {
         self.state().connections.len()
+    }
+
+    /// Returns the figures of this moment. The counters cost the fan-out no lock and no atomic operation of
+    /// their own: they are part of the state that it holds anyway.
+    pub fn figures(&self) -> BrokerFigures {
+        let (position, caught_up) = (*self.read_up_to.borrow(), *lock(&self.caught_up));
+        let state = self.state();
+        BrokerFigures {
+            position,
+            since_caught_up: caught_up.map(|at| at.elapsed()),
+            connections: state.connections.len(),
+            read: state.read,
+            handed_out: state.handed_out,
+            too_slow: state.too_slow,
+        }
     }
 
     /// Ends all streams. Each final frame has a random `retry`, so that clients do not reconnect all at once.
@@ -171,7 +212,10 @@ impl Broker {
         let mut failing = false;
         loop {
             match self.read_new().await {
-                Ok(()) => failing = false,
+                Ok(()) => {
+                    failing = false;
+                    *lock(&self.caught_up) = Some(Instant::now());
+                }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
                         tracing::error!(

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use messenger_core::{Result, event::Audience, id::Position, notification::NewNotification};
+use messenger_core::{
+    Result, event::Audience, id::Position, notification::NewNotification, port::QueueRelease,
+};
 use tokio::time::timeout;
 
 use super::{LONG, Store, accept, claim};
@@ -59,6 +61,49 @@ pub async fn due_work_is_not_backing_off(store: &dyn Store) -> Result<()> {
     accept(&ports, new_notification(draft("x"))).await?;
     ports.users.sign_in(&identity("anna"), "anna").await?;
     assert!(!ports.maintenance.is_backing_off().await?);
+    Ok(())
+}
+
+/// The backlog counts what can be delivered apart from what is held, and sent notifications no more.
+pub async fn the_backlog_counts_pending_and_held_notifications(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    let empty = ports.maintenance.backlog().await?;
+    assert_eq!((empty.queued, empty.held, empty.queues), (0, 0, 0));
+    assert_eq!((empty.oldest_pending, empty.oldest_due), (None, None));
+    let (first, _) = accept(&ports, new_notification(draft("x"))).await?;
+    accept(&ports, new_notification(draft("y"))).await?;
+    accept(&ports, new_notification(machine(1, "x"))).await?;
+    accept(&ports, new_notification(dm("nobody", "x"))).await?;
+    let backlog = ports.maintenance.backlog().await?;
+    assert_eq!((backlog.queued, backlog.held, backlog.queues), (3, 1, 2));
+    assert!(backlog.oldest_pending.is_some_and(|age| age < LONG), "{backlog:?}");
+    ports.outbox.failed(first.id, "refused_by_homeserver").await?;
+    assert_eq!(ports.maintenance.backlog().await?.queued, 2);
+    Ok(())
+}
+
+/// A room queue counts as due until it is claimed.
+pub async fn the_backlog_has_the_oldest_due_queue_that_is_not_claimed(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    accept(&ports, new_notification(draft("x"))).await?;
+    assert!(ports.maintenance.backlog().await?.oldest_due.is_some());
+    let queue = claim(&ports).await?;
+    assert_eq!(ports.maintenance.backlog().await?.oldest_due, None);
+    ports.outbox.release(&queue, QueueRelease::Drained).await?;
+    assert_eq!(ports.maintenance.backlog().await?.oldest_due, None);
+    Ok(())
+}
+
+/// The backlog says whether a worker holds the lease on reconciliation.
+pub async fn the_backlog_has_the_lease_on_reconciliation(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    assert!(!ports.maintenance.backlog().await?.is_sync_leased);
+    ports.reconciliation.claim("worker", LONG).await?;
+    ports.reconciliation.advance("worker", Some("s1"), LONG).await?;
+    let backlog = ports.maintenance.backlog().await?;
+    assert!(backlog.is_sync_leased && backlog.since_sync < LONG, "{backlog:?}");
+    ports.reconciliation.advance("worker", None, Duration::ZERO).await?;
+    assert!(!ports.maintenance.backlog().await?.is_sync_leased);
     Ok(())
 }
 

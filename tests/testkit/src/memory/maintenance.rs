@@ -1,9 +1,14 @@
 //! Maintenance in memory.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
-use messenger_core::{Result, notification::Status, port::Maintenance};
+use jiff::Timestamp;
+use messenger_core::{
+    Result,
+    notification::Status,
+    port::{Backlog, Maintenance},
+};
 
 use super::{Memory, State, outbox::Due, wait_for};
 use crate::clock::START;
@@ -19,6 +24,10 @@ const KEYS_KEPT: Duration = Duration::from_hours(7 * 24);
 impl Maintenance for Memory {
     async fn wait_for_work(&self, timeout: Duration) {
         wait_for(&self.shared.work_added, timeout).await;
+    }
+
+    async fn backlog(&self) -> Result<Backlog> {
+        self.act("reading the backlog", |state| state.backlog()).await
     }
 
     async fn is_backing_off(&self) -> Result<bool> {
@@ -54,6 +63,24 @@ impl Maintenance for Memory {
 }
 
 impl State {
+    fn backlog(&self) -> Backlog {
+        let now = self.now;
+        let age = |at: Timestamp| now.duration_since(at).unsigned_abs();
+        let pending = self.notifications.rows.values().filter(|stored| {
+            stored.row.status == Status::Pending && stored.row.expires_at.is_none_or(|at| at > now)
+        });
+        let (queued, held): (Vec<_>, Vec<_>) = pending.partition(|stored| stored.row.announced);
+        Backlog {
+            queued: queued.len() as u64,
+            held: held.len() as u64,
+            queues: queued.iter().map(|stored| &stored.queue).collect::<BTreeSet<_>>().len() as u64,
+            oldest_pending: queued.iter().map(|stored| stored.row.created_at).min().map(age),
+            oldest_due: self.first_due_queue().map(age),
+            since_sync: age(self.reconciliation.moved_at.unwrap_or(START)),
+            is_sync_leased: self.reconciliation.until.is_some_and(|until| until > now),
+        }
+    }
+
     fn retry_now(&mut self) {
         let now = self.now;
         for queue in self.queues.values_mut().filter(|queue| queue.due.is_backing_off_at(now)) {

@@ -177,17 +177,15 @@ impl State {
         self.queues.get(queue).is_some_and(|queue| queue.due.is_backing_off_at(self.now))
     }
 
+    /// Returns the time since which the first queue is due that can be claimed.
+    pub(super) fn first_due_queue(&self) -> Option<Timestamp> {
+        self.queues.values().filter_map(|queue| queue.due_at(self.now)).min()
+    }
+
     fn claim_queue(&mut self, lease: Duration) -> Option<RoomQueue> {
         let now = self.now;
-        let due = |queue: &StoredQueue| match queue.due {
-            Due::At(due) | Due::Backoff(due) => Some(due).filter(|due| *due <= now),
-            Due::Never => None,
-        };
-        let (name, queue) = self
-            .queues
-            .iter_mut()
-            .filter(|(_, queue)| queue.leased_until <= now && due(queue).is_some())
-            .min_by_key(|(_, queue)| due(queue))?;
+        let due = self.queues.iter_mut().filter(|(_, queue)| queue.due_at(now).is_some());
+        let (name, queue) = due.min_by_key(|(_, queue)| queue.due_at(now))?;
         queue.leased_until = now + lease;
         Some(RoomQueue { name: name.clone(), version: queue.version })
     }
@@ -208,6 +206,18 @@ impl State {
         row.next_attempt_at = None;
         change(row);
         Some(queue.clone())
+    }
+}
+
+impl StoredQueue {
+    /// Returns the time since which a queue is due that can be claimed; `None` for any other queue.
+    fn due_at(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.due {
+            Due::At(due) | Due::Backoff(due) => {
+                Some(due).filter(|due| *due <= now && self.leased_until <= now)
+            }
+            Due::Never => None,
+        }
     }
 }
 

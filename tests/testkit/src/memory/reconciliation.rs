@@ -13,7 +13,7 @@ use crate::clock::START;
 pub(super) struct Row {
     sync_token: Option<String>,
     worker: String,
-    until: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
     pub(super) moved_at: Option<Timestamp>,
     pushed_at: Option<Timestamp>,
 }

@@ -44,6 +44,12 @@ pub(super) struct State {
     /// used after it.
     pub(super) audience_changes: u64,
     pub(super) ticks: usize,
+    /// The number of events that were read from the log.
+    pub(super) read: u64,
+    /// The number of frames that were added to a send buffer.
+    pub(super) handed_out: u64,
+    /// The number of connections that were ended because their reader was too slow.
+    pub(super) too_slow: u64,
 }
 
 /// A connection in the index.
@@ -68,17 +74,22 @@ impl State {
     /// Hands a frame to the connections of its audience, and ends those whose send buffer is full.
     pub(super) fn hand_out(&mut self, frame: Frame) {
         self.position = frame.position;
+        self.read += 1;
         if let Some(about) = frame.about.as_ref().filter(|_| frame.is_redaction) {
             self.recent.forget(about);
         }
         let mut slow = Vec::new();
         for id in self.subscribers.get(&frame.audience).into_iter().flatten() {
-            if let Some(connection) = self.connections.get(id).filter(|one| one.after < frame.position)
-                && !connection.send_buffer.put(frame.sse.clone())
-            {
+            let Some(connection) = self.connections.get(id).filter(|one| one.after < frame.position) else {
+                continue;
+            };
+            if connection.send_buffer.put(frame.sse.clone()) {
+                self.handed_out += 1;
+            } else {
                 slow.push(*id);
             }
         }
+        self.too_slow += slow.len() as u64;
         for id in slow {
             if let Some(connection) = self.remove(id) {
                 connection.send_buffer.close(End::TooSlow, None);
