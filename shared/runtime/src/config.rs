@@ -2,6 +2,7 @@
 
 mod database;
 mod limits;
+mod secret_files;
 mod secrets;
 
 use std::{
@@ -23,6 +24,8 @@ pub use self::limits::LimitConfig;
 /// The development defaults of `docs/integration.md`, which production refuses.
 const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
 const DEFAULT_SERVICE_TOKEN: &str = "messenger-service-token-dev";
+/// The default of `PORT`.
+pub(crate) const DEFAULT_PORT: u16 = 8000;
 /// The largest file: Conduit's own limit, unless it is configured otherwise.
 const UPLOAD_MAX: u64 = 20_000_000;
 /// The begin of a warning.
@@ -39,6 +42,8 @@ pub struct Config {
     pub host: IpAddr,
     /// `PORT` of the server.
     pub port: u16,
+    /// Whether `PORT` is set, and not the default.
+    pub is_port_set: bool,
     /// `DATABASE_URL`.
     pub database_url: String,
     /// `DATABASE_LISTEN_URL`, for what needs a session of its own: `LISTEN` and migrations. `None` for the
@@ -68,6 +73,9 @@ pub struct Config {
     /// `MATRIX_REGISTRATION_SECRET`: Synapse's `registration_shared_secret`, with which the administrator is
     /// registered. Conduit needs none.
     pub registration_secret: Option<String>,
+    /// `METRICS_TOKEN`: the bearer token for `GET /metrics` where everybody reaches that path; without it the
+    /// path is not found there.
+    pub metrics_token: Option<String>,
     /// `APPSERVICE_URL`: the address at which the homeserver reaches this service.
     pub appservice_url: String,
     /// `MAX_UPLOAD_BYTES`: the largest file that is accepted.
@@ -115,7 +123,7 @@ impl Config {
         let environment = env.environment();
         let production = environment == Some(Environment::Production);
         let host = env.host();
-        let secret_key = env.text("SECRET_KEY", DEFAULT_SECRET_KEY);
+        let secret_key = env.secret("SECRET_KEY").unwrap_or_else(|| DEFAULT_SECRET_KEY.to_owned());
         let derived = |name: &str| derive(&secret_key, name);
         let defaults = MessengerSettings::default();
         let settings = MessengerSettings {
@@ -128,13 +136,14 @@ impl Config {
             ..defaults
         };
         env.choice("EVENT_STORE", &["postgres"]);
-        let (log_level, port) = (env.log_level(), env.number("PORT", 8000, 1, u16::MAX));
+        let (log_level, port) = (env.log_level(), env.number("PORT", DEFAULT_PORT, 1, u16::MAX));
         let databases = Databases::read(&mut env, environment, host);
         let mut config = Self {
             production,
             log_level,
             host,
             port,
+            is_port_set: env.optional("PORT").is_some(),
             database_url: databases.url,
             database_listen_url: databases.listen_url,
             database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),
@@ -151,16 +160,19 @@ impl Config {
                 366 * 86_400,
             )),
             local_token_outlives_hub: env.choice("LOCAL_TOKEN_OUTLIVES_HUB", &["false", "true"]) == "true",
-            service_token: env.text("MESSENGER_SERVICE_TOKEN", DEFAULT_SERVICE_TOKEN),
+            service_token: env
+                .secret("MESSENGER_SERVICE_TOKEN")
+                .unwrap_or_else(|| DEFAULT_SERVICE_TOKEN.to_owned()),
             homeserver_url: env.url("MATRIX_HOMESERVER_URL", "http://conduit:6167"),
-            registration_secret: env.optional("MATRIX_REGISTRATION_SECRET"),
-            as_token: env.optional("MATRIX_AS_TOKEN").unwrap_or_else(|| derived("matrix-as-token")),
-            hs_token: env.optional("MATRIX_HS_TOKEN").unwrap_or_else(|| derived("matrix-hs-token")),
+            registration_secret: env.secret("MATRIX_REGISTRATION_SECRET"),
+            as_token: env.secret("MATRIX_AS_TOKEN").unwrap_or_else(|| derived("matrix-as-token")),
+            hs_token: env.secret("MATRIX_HS_TOKEN").unwrap_or_else(|| derived("matrix-hs-token")),
             appservice_url: env.url("APPSERVICE_URL", "http://messenger-service-backend-1:8000"),
             max_upload_bytes: env.number("MAX_UPLOAD_BYTES", UPLOAD_MAX, 1, 1 << 40),
             allowed_origins: env.origins(production),
             limits: LimitConfig::read(&mut env),
-            hub_secret_key: env.optional("HUB_SECRET_KEY"),
+            hub_secret_key: env.secret("HUB_SECRET_KEY"),
+            metrics_token: env.secret("METRICS_TOKEN"),
             secret_key,
             settings,
             notices: Vec::new(),
@@ -194,6 +206,7 @@ impl Config {
             ("MATRIX_AS_TOKEN", Some(self.as_token.clone())),
             ("MATRIX_HS_TOKEN", Some(self.hs_token.clone())),
             ("MATRIX_REGISTRATION_SECRET", self.registration_secret.clone()),
+            ("METRICS_TOKEN", self.metrics_token.clone()),
         ])
     }
 
@@ -271,6 +284,7 @@ impl Env<'_> {
     /// secrets.
     fn check_secrets(&mut self, environment: Option<Environment>, config: &Config) {
         if config.hub_secret_key.as_ref() == Some(&config.secret_key)
+            && !config.secret_key.is_empty()
             && environment != Some(Environment::Production)
         {
             self.problems

@@ -49,7 +49,12 @@ impl Databases {
 impl Env<'_> {
     /// Reads a connection string. Returns it in PostgreSQL's own form, and parsed if it is right.
     fn connection_string(&mut self, variable: &str) -> Option<(String, Option<ConnectionString>)> {
-        let url = Url::parse(&self.optional(variable)?);
+        let value = self.secret(variable)?;
+        if value.is_empty() {
+            // The problem of its file is named already.
+            return Some((value, None));
+        }
+        let url = Url::parse(&value);
         self.notices.extend(url.changes.iter().map(|change| format!("{variable}: {change}")));
         let address = ConnectionString::parse(&url.text);
         let address = address.and_then(|address| address.check_roots().map(|()| address));

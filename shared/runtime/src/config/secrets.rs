@@ -30,9 +30,11 @@ pub(super) enum Policy {
 pub(super) struct Secrets(Vec<(&'static str, String)>);
 
 impl Secrets {
-    /// Keeps the variables that have a value.
+    /// Keeps the variables that have a value. A secret whose file cannot be read is empty and has its problem
+    /// already.
     pub(super) fn of(secrets: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Self {
-        Self(secrets.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+        let set = secrets.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        Self(set.filter(|(_, value)| !value.is_empty()).collect())
     }
 
     /// Returns a line for each secret that the policy refuses.
