@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use messenger_runtime::{ResponseMode, main_with};
+use messenger_runtime::{main_with, program};
 
 fn main() -> ExitCode {
-    main_with(messenger_appservice::routes(), ResponseMode::Buffered)
+    main_with(program!(), || Ok(messenger_appservice::routes()))
 }

@@ -301,3 +301,30 @@ async fn the_module_for_pages_and_its_types_are_served_to_every_origin() {
     assert_eq!(wire.ask(own).await.all_headers["access-control-allow-origin"], "https://hub.example");
     assert_eq!(wire.ask(Request::get("/client/other.js")).await.status, 404);
 }
+
+#[tokio::test]
+async fn metrics_count_open_streams_and_the_events_that_were_handed_out() {
+    let (messenger, wire) = test_app();
+    let (_, mut first) = open(&wire, &path(), None).await;
+    let (_, mut second) = open(&wire, &path(), None).await;
+    for stream in [&mut first, &mut second] {
+        piece(stream).await;
+    }
+    messenger.send(fixtures::draft("1"), NOW).await;
+    for stream in [&mut first, &mut second] {
+        piece(stream).await;
+    }
+    drop(second);
+    let text = wire.ask(Request::get("/metrics")).await.body;
+    let text = text.as_str().expect("it is text");
+    for line in [
+        "messenger_event_streams{function=\"function\"} 1",
+        "messenger_events_read_total{function=\"function\"} 1",
+        "messenger_events_handed_out_total{function=\"function\"} 2",
+        "messenger_feed_head_position{function=\"function\"} 1",
+        "messenger_feed_lag_events{function=\"function\"} 0",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line}: {text}");
+    }
+    assert!(!text.contains("mueller") && !text.contains("tenant"), "{text}");
+}

@@ -9,7 +9,7 @@ mod welcome;
 use std::{process::ExitCode, time::Duration};
 
 use axum::Router;
-use messenger_runtime::{App, ResponseMode, main_with};
+use messenger_runtime::{App, main_with, program};
 
 use crate::upstream::Upstream;
 
@@ -40,13 +40,7 @@ struct Group {
 }
 
 fn main() -> ExitCode {
-    match routes() {
-        Ok(routes) => main_with(routes, ResponseMode::Streaming),
-        Err(problem) => {
-            eprintln!("{problem}");
-            ExitCode::from(2)
-        }
-    }
+    main_with(program!().router().streaming(), routes)
 }
 
 #[expect(

@@ -8,7 +8,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use messenger_core::Messenger;
-use messenger_runtime::{App, Config, logging, setup};
+use messenger_runtime::{App, Config, listen, logging, probe, program, setup};
 use serde_json::Value;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -24,7 +24,7 @@ const RELEASE_WAIT: Duration = Duration::from_secs(1);
 /// Delivers notifications, provisions Matrix accounts, and maintains the event log. Configured by environment
 /// variables; see the README.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = program::VARIABLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -41,10 +41,16 @@ enum Command {
     /// Print the registration file for Synapse (`app_service_config_files`). It has secrets in it. Conduit
     /// needs none.
     Registration,
+    /// Ask /readyz of the worker that listens on PORT of this machine; exit with 0 if it is ready, else with
+    /// 1, within a second.
+    Probe,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Command::Probe) = arguments.command {
+        return probe::run();
+    }
     let config = match Config::from_env() {
         Ok(config) => config,
         Err(error) => {
@@ -69,24 +75,26 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     match arguments.command {
         Some(Command::Setup { skip_homeserver }) => {
             setup::database(&config).await?;
-            return if skip_homeserver { Ok(()) } else { setup::homeserver(&App::compose(config)?).await };
+            return if skip_homeserver { Ok(()) } else { setup::homeserver(&compose(config)?).await };
         }
         Some(Command::Registration) => {
             print!("{}", setup::registration_file(&config));
             return Ok(());
         }
-        None => {}
+        Some(Command::Probe) | None => {}
     }
-    let app = App::compose(config)?;
+    let app = compose(config)?;
     if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok() {
         return on_timer(app).await;
     }
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let worker = Uuid::new_v4().simple().to_string();
+    listen(&app).await?;
     let loops = async {
         setup::database_patiently(&app.config).await;
         setup::homeserver_in_background(&app, &worker).await;
+        app.set_up();
         tracing::info!(worker, "worker started");
         work::run(&app.messenger, &worker).await;
     };
@@ -99,6 +107,10 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     release(&app.messenger, &worker).await;
     tracing::info!(worker, "worker stopped");
     Ok(())
+}
+
+fn compose(config: Config) -> messenger_core::Result<App> {
+    App::compose(messenger_runtime::program!().worker(), config)
 }
 
 /// Releases the lease on reconciliation, so that another worker continues at once.

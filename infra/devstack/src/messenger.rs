@@ -138,9 +138,21 @@ impl Programs {
         Service::start(self.launch(ROUTER), ready_url, START_TIMEOUT).await
     }
 
-    /// Starts the worker.
+    /// Starts the worker, which answers probes on a port of its own.
     pub fn start_worker(&self) -> Result<Process> {
-        Process::spawn(self.launch(WORKER))
+        self.start_worker_on(free_port()?)
+    }
+
+    /// Starts the worker, which answers probes on this port.
+    pub fn start_worker_on(&self, port: u16) -> Result<Process> {
+        Process::spawn(self.launch(WORKER).env("PORT", port.to_string()))
+    }
+
+    /// Runs `messenger-worker probe` for the worker on this port. Returns its exit code and its output.
+    pub async fn probe_worker_on(&self, port: u16) -> Result<(Option<i32>, String)> {
+        let launch = self.launch(WORKER).env("PORT", port.to_string()).arg("probe");
+        let probe = Process::spawn(launch.output(Output::Kept))?;
+        Ok((probe.ended().await.code(), probe.last_lines()))
     }
 
     /// Starts the program of one function on a port of its own, and waits until it accepts requests. Returns

@@ -8,7 +8,10 @@ use messenger_matrix::{AdminAccount, Appservice, Passwords};
 use messenger_store::{PgStore, StoreConfig};
 use tokio::task::AbortHandle;
 
-use crate::{Config, auth::Auth, limits::Limits, vault::KeyVault};
+use crate::{
+    Config, Program, auth::Auth, limits::Limits, metrics::Metrics, program::Role, readiness::Readiness,
+    readings::Readings, vault::KeyVault,
+};
 
 /// The localpart of the administrator that is created on a homeserver without one.
 const ADMIN: &str = "hubadmin";
@@ -24,7 +27,21 @@ pub struct App {
     pub limits: Arc<Limits>,
     /// The configuration.
     pub config: Arc<Config>,
+    pub(crate) program: Arc<Program>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) readings: Arc<Readings>,
+    /// The adapters, for their figures; `None` on the ports of tests.
+    pub(crate) adapters: Option<Arc<Adapters>>,
+    /// Whether everybody reaches each path of this process: the router, and every function on Lambda.
+    pub(crate) is_public: bool,
     broker: Arc<RunningBroker>,
+}
+
+/// The adapters of PostgreSQL and of the homeserver.
+pub(crate) struct Adapters {
+    pub(crate) store: PgStore,
+    pub(crate) homeserver: Arc<Appservice>,
 }
 
 /// The task of the broker; it starts with the first reader.
@@ -35,8 +52,8 @@ struct RunningBroker(OnceLock<AbortHandle>);
 struct SystemClock;
 
 impl App {
-    /// Attaches PostgreSQL and the homeserver to the ports. Connects to nothing yet.
-    pub fn compose(config: Config) -> Result<Self> {
+    /// Attaches PostgreSQL and the homeserver to the ports of a program. Connects to nothing yet.
+    pub fn compose(program: Program, config: Config) -> Result<Self> {
         let store = PgStore::new(&StoreConfig {
             database_url: config.database_url.clone(),
             listen_url: config.database_listen_url.clone(),
@@ -47,19 +64,50 @@ impl App {
         let admin = administrator(&config);
         let passwords = Passwords::new((*matrix).clone(), admin, config.registration_secret.clone());
         let vault = Arc::new(KeyVault::new(&config.secret_key)?);
+        let adapters = Adapters { store: store.clone(), homeserver: matrix.clone() };
         let ports = Ports::new(Arc::new(store), matrix, Arc::new(passwords), vault, Arc::new(SystemClock));
-        Ok(Self::with(&ports, config))
+        let app = Self::with(&ports, config).of_program(program);
+        Ok(Self { adapters: Some(Arc::new(adapters)), ..app })
     }
 
     /// Attaches any ports, such as those of tests.
     pub fn with(ports: &Ports, config: Config) -> Self {
+        let program = Program::default();
         Self {
+            metrics: Arc::new(Metrics::new(&program)),
+            program: Arc::new(program),
+            readiness: Arc::default(),
+            readings: Arc::new(Readings::new(ports.clock.now())),
+            adapters: None,
+            is_public: false,
             messenger: Messenger::new(ports, config.settings.clone()),
             auth: Arc::new(Auth::new(&config)),
             limits: Arc::new(Limits::new(config.limits.clone())),
             config: Arc::new(config),
             broker: Arc::default(),
         }
+    }
+
+    /// Makes it the app of a program.
+    #[must_use]
+    pub fn of_program(self, program: Program) -> Self {
+        let (metrics, is_public) = (Arc::new(Metrics::new(&program)), program.role == Role::Router);
+        Self { program: Arc::new(program), metrics, is_public, ..self }
+    }
+
+    /// Notes that the worker has set everything up, for its `/readyz`.
+    pub fn set_up(&self) {
+        self.readiness.set_up();
+    }
+
+    /// Returns whether the broker was started.
+    pub(crate) fn is_broker_started(&self) -> bool {
+        self.broker.0.get().is_some()
+    }
+
+    /// Returns whether the broker was started and has ended, which only a panic can do.
+    pub(crate) fn has_broker_ended(&self) -> bool {
+        self.broker.0.get().is_some_and(AbortHandle::is_finished)
     }
 
     /// Starts the broker if it does not run yet, and returns the use cases. For handlers that wait for

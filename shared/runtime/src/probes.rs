@@ -1,26 +1,40 @@
-//! The probes of every function: `GET /livez` (the process runs) and `GET /readyz` (it reaches the database).
+//! The probes of every program: `GET /livez` (whether it has to be restarted), `GET /readyz` (whether its
+//! parts work), and `GET /metrics`.
 
-use std::time::Duration;
+mod parts;
+mod scrape;
 
-use axum::{Router, extract::State, routing::get};
-use messenger_core::{
-    Error, Messenger,
-    error::{Failure, System},
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{any, get},
 };
-use tokio::time::timeout;
+use messenger_core::Error;
+use serde_json::{Value, json};
 
 use crate::{ApiError, App};
 
-/// Time limit of the check, so that the answer comes within a second.
-const PATIENCE: Duration = Duration::from_millis(800);
-
 pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/livez", get(|| async { "alive" })).route("/readyz", get(ready))
+    Router::new()
+        .route("/livez", get(alive))
+        .route("/readyz", get(ready))
+        .route("/metrics", any(scrape::answer))
 }
 
-async fn ready(State(messenger): State<Messenger>) -> Result<&'static str, ApiError> {
-    let answer = timeout(PATIENCE, messenger.operations().check_database()).await;
-    answer
-        .map_err(|late| Error::fault(System::Database, Failure::TimedOut, "checking readiness", late))??;
-    Ok("ready")
+/// Answers 503 only if nothing but a restart helps.
+async fn alive(State(app): State<App>) -> Result<&'static str, ApiError> {
+    if app.has_broker_ended() {
+        let detail = "the broker has ended, so streams get no events: restart the process".into();
+        return Err(Error::Unavailable { code: "broker_ended", detail }.into());
+    }
+    Ok("alive")
+}
+
+async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
+    let parts = parts::check_all(&app).await;
+    let report = app.readiness.report(parts, app.messenger.operations().now());
+    match report.failure {
+        None => Ok(Json(json!({ "status": "ready", "parts": report.parts }))),
+        Some(error) => Err(ApiError::with_member(error, "parts", report.parts)),
+    }
 }

@@ -35,21 +35,35 @@ const INTERNAL: &str = "something went wrong here: report the request_id";
 /// The time after which another attempt is suggested where nothing better is known.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// An extension member of a problem document (RFC 9457, "Extension Members").
+type Member = (&'static str, Value);
+
 /// An error on its way to the caller. Handlers return it with `?`.
 #[derive(Debug)]
-pub struct ApiError(Error);
+pub struct ApiError {
+    error: Error,
+    /// The extension member of its document; `None` for the one that follows from the error, if there is one.
+    member: Option<Member>,
+}
+
+impl ApiError {
+    /// Adds an extension member to the problem document.
+    pub(crate) fn with_member(error: Error, name: &'static str, value: Value) -> Self {
+        Self { error, member: Some((name, value)) }
+    }
+}
 
 impl<E: Into<Error>> From<E> for ApiError {
     fn from(error: E) -> Self {
-        Self(error.into())
+        Self { error: error.into(), member: None }
     }
 }
 
 impl IntoResponse for ApiError {
     /// The error travels to [`answer`], which knows the request.
     fn into_response(self) -> Response {
-        let mut response = status(&self.0).into_response();
-        response.extensions_mut().insert(Arc::new(self.0));
+        let mut response = status(&self.error).into_response();
+        response.extensions_mut().insert(Arc::new(self));
         response
     }
 }
@@ -58,11 +72,13 @@ impl IntoResponse for ApiError {
 pub async fn answer(mut request: Request, next: Next) -> Response {
     let log = RequestLog::attach(&mut request);
     let mut response = next.run(request).instrument(log.span()).await;
-    let failed = response.extensions_mut().remove::<Arc<Error>>();
-    if let Some(error) = failed {
-        log.log(&error, response.status());
-        let retry_after = retry_after(&error);
-        response = problem(response.status(), error.code(), &detail(&error), log.id(), members(&error));
+    let failed = response.extensions_mut().remove::<Arc<ApiError>>();
+    if let Some(failed) = failed {
+        let error = &failed.error;
+        log.log(error, response.status());
+        let retry_after = retry_after(error);
+        let member = failed.member.clone().or_else(|| member(error));
+        response = problem(response.status(), error.code(), &detail(error), log.id(), member);
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -111,6 +127,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Conflict { .. } | Error::Upgraded { .. } => StatusCode::CONFLICT,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Busy { .. } | Error::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Unsupported { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Fault(fault) => match (fault.failure, fault.system) {
             (Failure::Unreachable | Failure::Limited(_), _) | (Failure::TimedOut, System::Database) => {
@@ -160,8 +177,8 @@ fn detail(error: &Error) -> String {
     }
 }
 
-/// Returns the extension member of a problem document, if it has one (RFC 9457, "Extension Members").
-fn members(error: &Error) -> Option<(&'static str, Value)> {
+/// Returns the extension member that follows from an error, if there is one.
+fn member(error: &Error) -> Option<Member> {
     match error {
         Error::Invalid(problems) => {
             let problems = problems.iter();
@@ -173,13 +190,7 @@ fn members(error: &Error) -> Option<(&'static str, Value)> {
     }
 }
 
-fn problem(
-    status: StatusCode,
-    code: &str,
-    detail: &str,
-    id: &str,
-    member: Option<(&'static str, Value)>,
-) -> Response {
+fn problem(status: StatusCode, code: &str, detail: &str, id: &str, member: Option<Member>) -> Response {
     let mut body = document(status, code, detail, id);
     if let Some((name, value)) = member {
         body[name] = value;

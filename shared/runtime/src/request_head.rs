@@ -15,8 +15,8 @@ use crate::problem;
 
 /// The path of streams.
 const STREAM: &str = "/api/v1/events/stream";
-/// The paths of health checks, which are answered even if all other requests are refused.
-const PROBES: [&str; 2] = ["/livez", "/readyz"];
+/// The paths of health checks and metrics, which are answered even if all other requests are refused.
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 /// Most bytes of a head.
 const HEAD_MAX: usize = 32 << 10;
 /// Most headers of a request.

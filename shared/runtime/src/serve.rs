@@ -1,6 +1,6 @@
 //! Serving routes: on a socket with graceful shutdown, or to the Lambda runtime. Handlers see no difference.
 
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use axum::{Router, extract::DefaultBodyLimit, middleware};
@@ -12,7 +12,9 @@ use tokio::{
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::{App, Config, connections::Connections, limits, logging, probes, problem};
+use crate::{
+    App, Config, Program, ResponseMode, connections::Connections, limits, logging, metrics, probes, problem,
+};
 
 /// Largest body of a request that is no upload.
 const BODY_MAX: usize = 1 << 20;
@@ -33,19 +35,16 @@ const ALLOWED_HEADERS: [HeaderName; 8] = [
     HeaderName::from_static("x-requested-with"),
 ];
 
-/// The form of responses on Lambda. A socket always streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResponseMode {
-    /// In one piece, which is cheaper and has a shorter time to the first byte.
-    Buffered,
-    /// In response streaming mode.
-    Streaming,
-}
-
-/// Runs a function: reads the configuration, composes and serves. This is the `main` of every function.
-pub fn main_with(routes: Router<App>, mode: ResponseMode) -> ExitCode {
-    let config = match Config::from_env() {
-        Ok(config) => config,
+/// Runs a program: follows its arguments, reads the configuration, composes and serves. This is the `main` of
+/// every function and of the router. `routes` may refuse the program's own configuration.
+pub fn main_with(program: Program, routes: impl FnOnce() -> Result<Router<App>, String>) -> ExitCode {
+    if let Some(ended) = program.follow_arguments() {
+        return ended;
+    }
+    let read =
+        routes().and_then(|routes| Ok((routes, Config::from_env().map_err(|error| error.to_string())?)));
+    let (routes, config) = match read {
+        Ok(read) => read,
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::from(2);
@@ -53,7 +52,7 @@ pub fn main_with(routes: Router<App>, mode: ResponseMode) -> ExitCode {
     };
     logging::start(&config.log_level, config.production);
     config.log_notices();
-    match run(routes, mode, config) {
+    match run(program, routes, config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -63,29 +62,66 @@ pub fn main_with(routes: Router<App>, mode: ResponseMode) -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(routes: Router<App>, mode: ResponseMode, config: Config) -> anyhow::Result<()> {
-    let app = App::compose(config)?;
-    serve(routes, mode, app).await
+async fn run(program: Program, routes: Router<App>, config: Config) -> anyhow::Result<()> {
+    let app = App::compose(program, config)?;
+    serve(routes, app).await
 }
 
 /// Serves routes until the process is asked to end.
 #[expect(clippy::disallowed_methods, reason = "this variable is the only sign of the Lambda runtime")]
-pub async fn serve(routes: Router<App>, mode: ResponseMode, app: App) -> anyhow::Result<()> {
+pub async fn serve(routes: Router<App>, mut app: App) -> anyhow::Result<()> {
+    let is_on_lambda = std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok();
+    app.is_public |= is_on_lambda;
     let service = stack(routes, &app);
     log_sign_in(&app.config);
-    if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok() {
-        let ended = match mode {
+    drain_metrics(&app);
+    if is_on_lambda {
+        let ended = match app.program.mode {
             ResponseMode::Buffered => lambda_http::run(service).await,
             ResponseMode::Streaming => lambda_http::run_with_streaming_response(service).await,
         };
         return ended.map_err(anyhow::Error::from_boxed);
     }
-    let address = SocketAddr::new(app.config.host, app.config.port);
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} (HOST and PORT)"))?;
-    tracing::info!(host = %address.ip(), port = address.port(), "server started");
+    let listener = bind(&app.config).await.with_context(|| cannot_listen(&app.config))?;
     on_socket(service, listener, &app).await
+}
+
+/// Serves the probes and metrics of a program without routes, in a task of its own.
+///
+/// Several such programs may run on one machine: if `PORT` is not set and its default is taken, the program
+/// runs without them.
+pub async fn listen(app: &App) -> anyhow::Result<()> {
+    let listener = match bind(&app.config).await {
+        Ok(listener) => listener,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && !app.config.is_port_set => {
+            tracing::warn!(
+                port = app.config.port,
+                "the port is taken: this program has no /livez, /readyz and /metrics; set PORT to another one"
+            );
+            return Ok(());
+        }
+        Err(error) => return Err(error).with_context(|| cannot_listen(&app.config)),
+    };
+    drain_metrics(app);
+    let (service, app) = (stack(Router::new(), app), app.clone());
+    tokio::spawn(async move { on_socket(service, listener, &app).await });
+    Ok(())
+}
+
+async fn bind(config: &Config) -> io::Result<TcpListener> {
+    let (host, port) = (config.host, config.port);
+    let listener = TcpListener::bind(SocketAddr::new(host, port)).await?;
+    tracing::info!(%host, port, "server started");
+    Ok(listener)
+}
+
+fn cannot_listen(config: &Config) -> String {
+    format!("cannot listen on {} (HOST and PORT)", SocketAddr::new(config.host, config.port))
+}
+
+fn drain_metrics(app: &App) {
+    let metrics = app.metrics.clone();
+    tokio::spawn(async move { metrics.drain().await });
 }
 
 fn log_sign_in(config: &Config) {
@@ -109,6 +145,7 @@ pub fn stack(routes: Router<App>, app: &App) -> Router {
             limits::body::enforce_minimum_rate,
         ))
         .layer(middleware::from_fn(problem::answer))
+        .layer(middleware::from_fn_with_state(app.metrics.clone(), metrics::count))
         .layer(cors(&app.config))
         .with_state(app.clone())
 }

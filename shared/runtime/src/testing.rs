@@ -77,6 +77,11 @@ impl Wire {
         Self(stack(routes, &App::with(&ports.into(), config(variables))))
     }
 
+    /// Composes the routes with an app, such as that of a program.
+    pub fn of(routes: Router<App>, app: &App) -> Self {
+        Self(stack(routes, app))
+    }
+
     /// Sends a request. Returns the response with its body unread, since the body of a stream does not end.
     pub async fn open(&self, request: request::Builder, body: impl Into<Body>) -> Response {
         let request = request.body(body.into()).expect("a request");

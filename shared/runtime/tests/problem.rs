@@ -157,6 +157,20 @@ async fn probes_answer_whether_the_process_runs_and_reaches_the_database() {
       "body": {
         "code": "database_unavailable",
         "detail": "the database cannot be reached: try again later",
+        "parts": [
+          {
+            "detail": "the database could not be reached while reading the event log",
+            "part": "database",
+            "ready": false,
+            "required": true,
+            "since": "2026-01-01T06:00:00.000000Z"
+          },
+          {
+            "part": "homeserver",
+            "ready": true,
+            "required": false
+          }
+        ],
         "request_id": "[that of the header]",
         "status": 503,
         "title": "Service Unavailable",

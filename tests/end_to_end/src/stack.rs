@@ -34,6 +34,7 @@ pub struct Stack {
     /// The router; it can be killed and started again.
     pub router: Service,
     worker: Option<Process>,
+    worker_port: u16,
     programs: Programs,
     _database: Option<TestDatabase>,
     directory: TempDir,
@@ -87,8 +88,9 @@ impl Stack {
             further: [vec![patient], plan.environment.clone()].concat(),
         };
         let programs = programs(configuration, &directory);
+        let worker_port = free_port().expect("a port");
         let early_worker = if plan.first == First::Worker {
-            let worker = programs.start_worker().expect("a worker");
+            let worker = programs.start_worker_on(worker_port).expect("a worker");
             homeserver.as_ref().expect("the plan has a homeserver").wait_until_registered().await;
             Some(worker)
         } else {
@@ -100,6 +102,7 @@ impl Stack {
             push_proxy,
             router,
             worker: early_worker,
+            worker_port,
             programs,
             _database: database,
             directory,
@@ -143,9 +146,19 @@ impl Stack {
         &self.programs.configuration().database_url
     }
 
+    /// Returns a client of the worker's own port.
+    pub fn worker_client(&self) -> Client {
+        Client::new(&messenger::url(self.programs.configuration().host, self.worker_port))
+    }
+
+    /// Runs `messenger-worker probe`. Returns its exit code and its output.
+    pub async fn probe_worker(&self) -> (Option<i32>, String) {
+        self.programs.probe_worker_on(self.worker_port).await.expect("a probe")
+    }
+
     /// Starts a worker, which replaces the former one.
     pub fn start_worker(&mut self) {
-        self.worker = Some(self.programs.start_worker().expect("a worker"));
+        self.worker = Some(self.programs.start_worker_on(self.worker_port).expect("a worker"));
     }
 
     /// Runs a query with a parameter. Returns the first column of the row as text; `None` if there is no row.

@@ -159,6 +159,34 @@ async fn a_group_without_an_available_copy_is_502_and_others_work() {
 }
 
 #[tokio::test]
+async fn a_probe_asks_the_router_on_its_port_without_any_other_configuration() {
+    let test_app = TestApp::open(&[]).await;
+    let port = test_app.address.port().to_string();
+    let begun = tokio::time::Instant::now();
+    let ended = router(&[("PORT", &port)]).arg("probe").output().await.expect("it ends");
+    let output = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "its database cannot be reached: {output}");
+    assert!(output.contains("status 503") && output.contains("database_unavailable"), "{output}");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    let nobody = nobodys_port().await.to_string();
+    let ended = router(&[("PORT", &nobody)]).arg("probe").output().await.expect("it ends");
+    assert_eq!(ended.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn the_help_says_what_the_router_is_and_other_arguments_are_refused() {
+    let ended = router(&[]).arg("--help").output().await.expect("it ends");
+    let help = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(help.starts_with("messenger-router ") && help.contains("DATABASE_URL"), "{help}");
+    assert!(help.contains("  probe "), "{help}");
+    let ended = router(&[]).arg("--port=8001").output().await.expect("it ends");
+    let output = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(output.contains("`--port=8001`"), "{output}");
+}
+
+#[tokio::test]
 async fn a_wrong_upstream_is_reported_with_its_variable() {
     for wrong in ["ftp://a", "a:8000", "http://a:8000/path", "http://a:8000,"] {
         let ended = router(&[("UPSTREAM_EVENTS", wrong)]).output().await.expect("it ends");

@@ -14,7 +14,7 @@ use tokio::{
 use crate::{PATIENCE, TestApp};
 
 /// The routes of the service, with valid ids.
-const ROUTES: [&str; 28] = [
+const ROUTES: [&str; 29] = [
     "/",
     "/livez",
     "/readyz",
@@ -42,6 +42,7 @@ const ROUTES: [&str; 28] = [
     "/_matrix/app/v1/users/@a:b",
     "/_matrix/app/v1/rooms/x",
     "/_matrix/app/v1/ping",
+    "/metrics",
     "/nowhere",
 ];
 /// The suffixes that are appended to a path.

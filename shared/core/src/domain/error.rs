@@ -79,6 +79,14 @@ pub enum Error {
         /// The time until another attempt may succeed.
         retry_after: Duration,
     },
+    /// A part of this process that does not work now.
+    #[error("{detail}")]
+    Unavailable {
+        /// Stable, `snake_case`.
+        code: &'static str,
+        /// A sentence that names the part and says how it fails.
+        detail: Cow<'static, str>,
+    },
     /// A failure of a system that this service needs.
     #[error(transparent)]
     Fault(#[from] Box<Fault>),
@@ -197,6 +205,7 @@ impl Error {
             Self::Unauthenticated { code, .. }
             | Self::Forbidden { code, .. }
             | Self::Unsupported { code, .. }
+            | Self::Unavailable { code, .. }
             | Self::Conflict { code, .. } => code,
             Self::NotFound(_) => "not_found",
             Self::Invalid(problems) => {
@@ -223,7 +232,9 @@ impl Error {
     /// that nothing is given up for good because of a bug of ours.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::Limited { .. } | Self::Internal { .. } => true,
+            Self::Busy { .. } | Self::Limited { .. } | Self::Unavailable { .. } | Self::Internal { .. } => {
+                true
+            }
             Self::Conflict { retry_after, .. } => retry_after.is_some(),
             Self::Fault(fault) => !matches!(fault.failure, Failure::Rejected | Failure::UnknownToken),
             _ => false,

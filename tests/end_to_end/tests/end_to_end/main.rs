@@ -14,6 +14,7 @@ mod notifications;
 mod other_clients;
 mod outages;
 mod polling;
+mod probes;
 mod push;
 mod readme;
 mod refusals;
