@@ -23,7 +23,7 @@ impl CallOutcomes {
                 Failure::Limited(_) => "limited",
                 Failure::Unreachable => "unreachable",
                 Failure::TimedOut => "timed_out",
-                Failure::Broken | Failure::UnknownPosition => "failed",
+                Failure::Broken | Failure::UnknownToken => "failed",
             },
         };
         let mut counters = OUTCOMES.iter().zip(&self.0);

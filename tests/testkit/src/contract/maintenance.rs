@@ -94,15 +94,15 @@ pub async fn the_backlog_has_the_oldest_due_queue_that_is_not_claimed(store: &dy
     Ok(())
 }
 
-/// The backlog says whether a worker holds the lease on reconciliation.
+/// The backlog states whether a worker holds the lease on reconciliation.
 pub async fn the_backlog_has_the_lease_on_reconciliation(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     assert!(!ports.maintenance.backlog().await?.is_sync_leased);
     ports.reconciliation.claim("worker", LONG).await?;
-    ports.reconciliation.advance("worker", Some("s1"), LONG).await?;
+    ports.reconciliation.advance("worker", "s1", LONG).await?;
     let backlog = ports.maintenance.backlog().await?;
     assert!(backlog.is_sync_leased && backlog.since_sync < LONG, "{backlog:?}");
-    ports.reconciliation.advance("worker", None, Duration::ZERO).await?;
+    ports.reconciliation.release("worker").await?;
     assert!(!ports.maintenance.backlog().await?.is_sync_leased);
     Ok(())
 }
