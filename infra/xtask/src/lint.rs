@@ -1,4 +1,5 @@
 //! `cargo xtask lint`: format, clippy, licences, and the rules of this repository that no compiler checks.
+mod alerts;
 mod circles;
 mod comments;
 mod deny;
@@ -37,6 +38,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
         ("retired words", report("retired words", &retired::violations(&sources)?)),
         ("floors", report("floors", &floors::violations(&sources))),
         ("circles", report("circles", &circles::violations(&sources))),
+        ("alerts", report("alerts", &alerts::violations(&sources)?)),
     ];
     let passed = results.iter().all(|(_, passed)| *passed);
     println!("lint: {}", results.iter().map(summary).collect::<Vec<_>>().join(", "));
