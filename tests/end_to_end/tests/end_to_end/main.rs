@@ -15,6 +15,7 @@ mod other_clients;
 mod outages;
 mod polling;
 mod probes;
+mod prometheus;
 mod push;
 mod readme;
 mod refusals;
