@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The id of an entity: a number or a text. `42` and `"42"` name the same room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum EntityId {
     /// A whole number, as in `docs/integration.md`.

@@ -84,7 +84,7 @@ pub enum Kind {
 }
 
 /// The kinds of events that are stored in the log.
-const STORED: [Kind; 10] = [
+pub const STORED: [Kind; 10] = [
     Kind::Notification,
     Kind::NewMessage,
     Kind::MessageEdited,

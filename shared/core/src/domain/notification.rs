@@ -15,7 +15,7 @@ use crate::domain::{
 };
 
 pub use crate::domain::entity::EntityId;
-pub use draft::{Draft, Priority, Target};
+pub use draft::{Draft, Priority, TARGET_TYPES, Target};
 pub use fingerprint::Idempotency;
 
 /// The time for which a direct message is held for the recipient's first sign-in.
@@ -41,6 +41,7 @@ pub struct SendOptions {
 
 /// The status of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Stored, and not yet delivered.

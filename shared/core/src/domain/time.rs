@@ -26,6 +26,22 @@ impl Serialize for Rfc3339 {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Rfc3339 {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A time in UTC with microseconds (RFC 3339).",
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$",
+        })
+    }
+}
+
 /// Serialises a field as [`Rfc3339`], for `#[serde(serialize_with)]`.
 pub fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     Rfc3339(*time).serialize(serializer)

@@ -47,6 +47,7 @@ pub enum EventPayload<'a> {
 
 /// A notification of a satellite.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Notification<'a> {
     /// The name of the satellite.
     pub source_app: &'a str,
@@ -59,6 +60,7 @@ pub struct Notification<'a> {
     /// The urgency.
     pub priority: Priority,
     /// `general`, `entity_room`, `service_room` or `dm`.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = crate::domain::notification::TARGET_TYPES)))]
     pub target_type: &'static str,
     /// The kind of entity; left out without one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +74,7 @@ pub struct Notification<'a> {
 
 /// A new message in a room.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewMessage<'a> {
     event_id: &'a EventId,
     room_id: &'a RoomId,
@@ -80,6 +83,7 @@ pub struct NewMessage<'a> {
     body: &'a str,
     msg_type: &'a str,
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::domain::time::Rfc3339"))]
     timestamp: Timestamp,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     file: Option<File<'a>>,
@@ -87,6 +91,7 @@ pub struct NewMessage<'a> {
 
 /// The content of a message after an edit, or after the redaction of one.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessageEdited<'a> {
     /// The room.
     pub room_id: &'a RoomId,
@@ -104,6 +109,7 @@ pub struct MessageEdited<'a> {
     pub msg_type: &'a str,
     /// The time of the edit or redaction.
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::domain::time::Rfc3339"))]
     pub timestamp: Timestamp,
     /// The file; left out without one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -112,6 +118,7 @@ pub struct MessageEdited<'a> {
 
 /// The redaction of a message or reaction.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessageRedacted<'a> {
     /// The redacted message or reaction.
     pub event_id: &'a EventId,
@@ -123,11 +130,13 @@ pub struct MessageRedacted<'a> {
     pub sender_display_name: &'a str,
     /// The time of the redaction.
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::domain::time::Rfc3339"))]
     pub timestamp: Timestamp,
 }
 
 /// A reaction to a message.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reaction<'a> {
     /// The message.
     pub event_id: &'a EventId,
@@ -143,11 +152,13 @@ pub struct Reaction<'a> {
     pub sender_display_name: &'a str,
     /// The time of the reaction.
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::domain::time::Rfc3339"))]
     pub timestamp: Timestamp,
 }
 
 /// A room that a user came into or is out of.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Membership<'a> {
     /// The room as the user sees or saw it; `None` if it is not known any more.
     pub room: Option<Room<'a>>,
@@ -157,6 +168,7 @@ pub struct Membership<'a> {
 
 /// A room as one of its members sees it.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "RoomOfEvent"))]
 pub struct Room<'a> {
     display_name: &'a str,
     encrypted: bool,
@@ -164,6 +176,7 @@ pub struct Room<'a> {
     entity_type: Option<&'a str>,
     last_message: Option<&'a str>,
     #[serde(serialize_with = "rfc3339_or_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::domain::time::Rfc3339>"))]
     last_message_ts: Option<Timestamp>,
     matrix_room_id: &'a RoomId,
     #[serde(rename = "room_type")]
@@ -174,6 +187,7 @@ pub struct Room<'a> {
 
 /// The number of unread messages of a room.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unread<'a> {
     /// The room.
     pub room_id: &'a RoomId,
@@ -183,6 +197,7 @@ pub struct Unread<'a> {
 
 /// A new role of a user.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RoleChanged {
     /// The new role.
     pub role: Role,
@@ -191,6 +206,7 @@ pub struct RoleChanged {
 /// The file of a message. `file_url` is its address on the homeserver, `media_path` the path at which this
 /// service gives it to members.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct File<'a> {
     #[serde(rename = "file_url")]
     url: String,
@@ -204,6 +220,7 @@ pub struct File<'a> {
 
 /// The ephemeral event `typing`: everybody who types in a room now. It has no place in the log.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "typing")]
 pub struct Typing<'a> {
     /// The room.
@@ -216,6 +233,7 @@ pub struct Typing<'a> {
 
 /// A user who types, with the fields of a room member.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Typist {
     /// The Matrix account.
     pub matrix_user_id: MatrixUserId,

@@ -9,8 +9,12 @@ use crate::domain::{
     room::{RoomKey, RoomKind},
 };
 
+/// The values of `target_type`.
+pub const TARGET_TYPES: [&str; 4] = ["general", "entity_room", "dm", "service_room"];
+
 /// The priority of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Treated as any message.

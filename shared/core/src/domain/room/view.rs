@@ -11,6 +11,7 @@ use crate::domain::{
 
 /// The kind of a room, as its members see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RoomType {
     /// The general room, of which all users of the tenant are members.
