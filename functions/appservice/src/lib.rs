@@ -11,15 +11,12 @@ mod throttle;
 
 use std::sync::Arc;
 
-use axum::{
-    Extension, Json, Router,
-    extract::{DefaultBodyLimit, State},
-    routing::{get, post, put},
-};
+use axum::{Extension, Json, extract::State};
 use messenger_core::{Error, Messenger};
 use messenger_runtime::{
-    ApiError, App, Connection,
+    ApiError, Connection, Routes,
     homeserver::{HomeserverCaller, Pushed},
+    openapi::{Answer, Caller, Operation, code},
 };
 use serde_json::{Value, json};
 
@@ -29,16 +26,43 @@ use crate::throttle::PushThrottle;
 const TRANSACTION_MAX: usize = 16 << 20;
 
 /// Returns the routes of this function.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route(
-            "/_matrix/app/v1/transactions/{txn_id}",
-            put(receive_transaction).layer(Extension(Arc::new(PushThrottle::new()))),
+pub fn routes() -> Routes {
+    let done = || Answer::media(200, &["application/json"], "Done.");
+    let query = |path, id, summary| {
+        Operation::get(path, not_found, id, summary).caller(Caller::Homeserver).refuses(&[code::NOT_FOUND])
+    };
+    let events = json!({ "type": "object", "properties": { "events": { "type": "array" } } });
+    Routes::new("Homeserver", "The Application Service API of the Matrix specification")
+        .add(
+            Operation::put(
+                "/_matrix/app/v1/transactions/{txn_id}",
+                receive_transaction,
+                "receiveTransaction",
+                "Receives events, typing notifications and read receipts",
+            )
+            .route(|route| route.layer(Extension(Arc::new(PushThrottle::new()))))
+            .caller(Caller::Homeserver)
+            .any_json(events)
+            .body_limit(TRANSACTION_MAX)
+            .answer(done())
+            .refuses(&[code::DATABASE_UNAVAILABLE]),
         )
-        .route("/_matrix/app/v1/users/{user_id}", get(not_found))
-        .route("/_matrix/app/v1/rooms/{alias}", get(not_found))
-        .route("/_matrix/app/v1/ping", post(ping))
-        .layer(DefaultBodyLimit::max(TRANSACTION_MAX))
+        .add(query(
+            "/_matrix/app/v1/users/{user_id}",
+            "queryUser",
+            "Never finds: accounts are made at sign-in",
+        ))
+        .add(query(
+            "/_matrix/app/v1/rooms/{alias}",
+            "queryRoom",
+            "Never finds: rooms are made by the service",
+        ))
+        .add(
+            Operation::post("/_matrix/app/v1/ping", ping, "ping", "Confirms that the service is reached")
+                .caller(Caller::Homeserver)
+                .body_limit(TRANSACTION_MAX)
+                .answer(done()),
+        )
 }
 
 /// Ingests the events of a transaction. The transaction id is ignored, because Synapse starts to count again

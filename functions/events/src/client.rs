@@ -2,7 +2,6 @@
 //! of the binary.
 
 use axum::{
-    Router,
     http::{
         HeaderMap, StatusCode,
         header::{
@@ -11,24 +10,42 @@ use axum::{
         },
     },
     response::{IntoResponse, Response},
-    routing::get,
 };
-use messenger_runtime::App;
+use messenger_runtime::{
+    Routes,
+    openapi::{Answer, Operation},
+};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 const MODULE: &str = include_str!("../../../shared/hub_messenger_js/hub-messenger.js");
 const TYPES: &str = include_str!("../../../shared/hub_messenger_js/hub-messenger.d.ts");
 
 /// The routes of the two files.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/client/hub-messenger.js", file(MODULE, "text/javascript; charset=utf-8"))
-        .route("/client/hub-messenger.d.ts", file(TYPES, "application/typescript; charset=utf-8"))
+pub(crate) fn routes() -> Routes {
+    Routes::new("Client", "The ES module for pages that follow events")
+        .add(file("/client/hub-messenger.js", MODULE, &["text/javascript; charset=utf-8"], "getModule"))
+        .add(file(
+            "/client/hub-messenger.d.ts",
+            TYPES,
+            &["application/typescript; charset=utf-8"],
+            "getTypes",
+        ))
 }
 
-fn file(text: &'static str, kind: &'static str) -> axum::routing::MethodRouter<App> {
+fn file(
+    path: &'static str,
+    text: &'static str,
+    kind: &'static [&'static str; 1],
+    id: &'static str,
+) -> Operation {
     let tag = format!("\"{}\"", hex::encode(Sha256::digest(text.as_bytes())));
-    get(async move |headers: HeaderMap| answer(text, kind, &tag, &headers))
+    let handler = async move |headers: HeaderMap| answer(text, kind[0], &tag, &headers);
+    let etag = json!({ "type": "string" });
+    Operation::get(path, handler, id, "Returns a file of the client for pages")
+        .parameter("header", "If-None-Match", etag.clone(), "The version that the client has.")
+        .answer(Answer::media(200, kind, "The file.").header("ETag", etag, "The version."))
+        .answer(Answer::empty(304, "The client has this version."))
 }
 
 /// Answers 304 if the client has this version.

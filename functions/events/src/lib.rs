@@ -11,7 +11,6 @@ mod client;
 mod position;
 
 use axum::{
-    Router,
     body::Body,
     extract::{RawQuery, State},
     http::{
@@ -19,16 +18,38 @@ use axum::{
         header::{CACHE_CONTROL, CONTENT_TYPE},
     },
     response::IntoResponse,
-    routing::get,
 };
-use messenger_runtime::{ApiError, App, caller::AuthenticatedByUrl};
+use messenger_runtime::{
+    ApiError, App, Routes,
+    caller::AuthenticatedByUrl,
+    openapi::{Answer, Caller, Operation, StreamedEvent},
+};
+use serde_json::json;
 use tracing::instrument;
 
 use self::position::last_event_id;
 
 /// The routes of this function.
-pub fn routes() -> Router<App> {
-    Router::new().route("/api/v1/events/stream", get(stream)).merge(client::routes())
+pub fn routes() -> Routes {
+    let id = json!({ "type": "string" });
+    let no_buffer = json!({ "const": "no" });
+    let events =
+        Answer::events::<StreamedEvent>("Server-sent events; the `data` of each is one line of JSON.")
+            .header("X-Accel-Buffering", no_buffer, "Proxies must not hold events back.");
+    Routes::new("Events", "The live events of a user, by stream or by poll")
+        .add(
+            Operation::get(
+                "/api/v1/events/stream",
+                stream,
+                "streamEvents",
+                "Streams the events after a position",
+            )
+            .caller(Caller::UserByUrl)
+            .parameter("header", "Last-Event-ID", id.clone(), "The last event that the reader has.")
+            .parameter("query", "last_event_id", id, "The same, for readers that cannot set headers.")
+            .answer(events),
+        )
+        .merge(client::routes())
 }
 
 /// Opens a stream. Its span ends with the head of the response, so events cost none.

@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use messenger_runtime::{main_with, program};
 
 fn main() -> ExitCode {
-    main_with(program!().streaming().without_homeserver(), || Ok(messenger_events::routes()))
+    main_with(program!().streaming().without_homeserver(), || Ok(messenger_events::routes().into_router()))
 }

@@ -6,9 +6,13 @@
 
 use std::time::Duration;
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use axum::{Json, extract::State, http::StatusCode};
 use messenger_core::Messenger;
-use messenger_runtime::App;
+use messenger_runtime::{
+    Routes,
+    openapi::{Answer, Operation},
+};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -16,16 +20,24 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_millis(800);
 
 /// The routes of this function.
-pub fn routes() -> Router<App> {
-    Router::new().route("/api/v1/health", get(health))
+pub fn routes() -> Routes {
+    Routes::new("Health", "Whether the service reaches its database and its homeserver").add(
+        Operation::get("/api/v1/health", health, "getHealth", "Returns the health of the service")
+            .answer(Answer::json::<Health>(200, "The database is reached."))
+            .answer(Answer::json::<Health>(503, "The database is not reached.")),
+    )
 }
 
 /// The health of the service. `conduit` is any homeserver: `docs/integration.md` defines that name.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Health {
+    #[schemars(extend("enum" = ["healthy", "degraded", "unhealthy"]))]
     status: &'static str,
+    #[schemars(extend("const" = "messenger-service"))]
     service: &'static str,
+    #[schemars(extend("enum" = ["reachable", "unreachable"]))]
     conduit: &'static str,
+    #[schemars(extend("enum" = ["reachable", "unreachable"]))]
     database: &'static str,
     version: &'static str,
 }

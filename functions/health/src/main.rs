@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use messenger_runtime::{main_with, program};
 
 fn main() -> ExitCode {
-    main_with(program!(), || Ok(messenger_health::routes()))
+    main_with(program!(), || Ok(messenger_health::routes().into_router()))
 }

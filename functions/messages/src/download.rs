@@ -27,7 +27,11 @@ use tracing::instrument;
 
 /// Media types that browsers show without running anything in them. Files of any other type are saved, never
 /// opened.
-const INLINE: [&str; 11] = [
+const INLINE: &[&str] = TYPES.split_at(11).0;
+/// A media type that no browser opens.
+const OPAQUE: &str = TYPES[11];
+/// The media types of answers: those that browsers show, then the one that no browser opens.
+pub(crate) const TYPES: [&str; 12] = [
     "image/png",
     "image/jpeg",
     "image/gif",
@@ -39,9 +43,8 @@ const INLINE: [&str; 11] = [
     "audio/webm",
     "video/ogg",
     "audio/ogg",
+    "application/octet-stream",
 ];
-/// A media type that no browser opens.
-const OPAQUE: &str = "application/octet-stream";
 /// The policy under which a browser that opens a file nevertheless does so: in a sandbox.
 const POLICY: &str =
     "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'";

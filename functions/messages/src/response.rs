@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     media, message,
-    time::rfc3339,
+    time::{Rfc3339, rfc3339},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A message.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Message {
     event_id: EventId,
     room_id: RoomId,
@@ -18,6 +19,7 @@ pub(crate) struct Message {
     body: String,
     msg_type: String,
     #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "Rfc3339")]
     timestamp: Timestamp,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     file: Option<File>,
@@ -25,7 +27,7 @@ pub(crate) struct Message {
 
 /// The file of a message: its address on the homeserver, and the path at which this service gives it to
 /// members.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct File {
     #[serde(rename = "file_url")]
     url: String,
@@ -38,7 +40,7 @@ struct File {
 }
 
 /// A page of the history of a room.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct History {
     messages: Vec<Message>,
     end_token: Option<String>,

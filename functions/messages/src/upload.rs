@@ -30,7 +30,11 @@ use percent_encoding::percent_decode_str;
 
 use tracing::instrument;
 
-use crate::{BODY_MAX, ID_MAX, response, spool::Spool};
+use crate::{
+    request::{BODY_MAX, ID_MAX},
+    response,
+    spool::Spool,
+};
 
 /// Most bytes that a form may have beside its file.
 const FORM_MAX: u64 = 256 << 10;
@@ -38,6 +42,8 @@ const FORM_MAX: u64 = 256 << 10;
 const PARTS_MAX: usize = 16;
 /// Most bytes of a text field.
 const TEXT_MAX: u64 = 4 * BODY_MAX as u64;
+/// The text fields, with the most characters of each.
+pub(crate) const TEXTS: [(&str, usize); 3] = [("room_id", ID_MAX), ("body", BODY_MAX), ("txn_id", ID_MAX)];
 
 /// A form whose body fails when it is longer than the largest file and [`FORM_MAX`].
 pub(crate) struct LimitedForm(Multipart);
@@ -152,12 +158,8 @@ impl Form {
     /// Returns the room and the file. `in_query` is the room that the query names.
     fn check(&mut self, in_query: Option<String>) -> Result<(RoomId, Upload)> {
         let mut problems = Vec::new();
-        let lengths = [
-            ("room_id", &self.room, ID_MAX),
-            ("body", &self.body, BODY_MAX),
-            ("txn_id", &self.transaction, ID_MAX),
-        ];
-        for (name, value, most) in lengths {
+        let values = [&self.room, &self.body, &self.transaction];
+        for ((name, most), value) in TEXTS.into_iter().zip(values) {
             if value.as_ref().is_some_and(|value| value.chars().count() > most) {
                 problems
                     .push(Problem::new(format!("/{name}"), format!("must have at most {most} characters")));
@@ -188,7 +190,7 @@ impl Form {
 
 /// Returns whether a part of this name is read.
 fn is_known(name: &str) -> bool {
-    matches!(name, "room_id" | "body" | "txn_id" | "file")
+    name == "file" || TEXTS.iter().any(|(text, _)| *text == name)
 }
 
 fn room_id(text: &str) -> Result<RoomId> {

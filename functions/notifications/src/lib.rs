@@ -10,30 +10,78 @@ mod request;
 mod response;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode},
     response::IntoResponse,
-    routing::{get, post},
 };
 use messenger_core::{Error, Messenger, id::NotificationId};
 use messenger_runtime::{
-    ApiError, App,
+    ApiError, Routes,
     caller::{Sending, ServiceCaller},
     fields::{Fields, JsonBody},
+    openapi::{Answer, Caller, Operation, code},
 };
+use serde_json::json;
 
 use crate::{
-    request::{log_query, send_request},
+    request::{KEY_MAX, log_query, send_body, send_request, wait},
     response::{Log, Notification},
 };
 
 /// The routes of this function.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/notifications/send", post(send))
-        .route("/api/v1/notifications/log", get(log))
-        .route("/api/v1/notifications/{id}", get(one))
+pub fn routes() -> Routes {
+    Routes::new("Notifications", "Notifications of satellites")
+        .add(send_operation())
+        .add(
+            Operation::get(
+                "/api/v1/notifications/log",
+                log,
+                "listNotifications",
+                "Returns the notifications of the tenant, newest first",
+            )
+            .caller(Caller::Satellite)
+            .query(log_query)
+            .answer(Answer::json::<Log>(200, "A page of the log."))
+            .refuses(&[code::DATABASE_UNAVAILABLE]),
+        )
+        .add(
+            Operation::get(
+                "/api/v1/notifications/{id}",
+                one,
+                "getNotification",
+                "Returns one notification of the tenant",
+            )
+            .caller(Caller::Satellite)
+            .path_parameter(json!({ "type": "integer", "format": "int64" }))
+            .answer(Answer::json::<Notification>(200, "The notification."))
+            .refuses(&[code::NOT_FOUND, code::DATABASE_UNAVAILABLE]),
+        )
+}
+
+fn send_operation() -> Operation {
+    let key = json!({ "type": "string", "maxLength": KEY_MAX });
+    let replayed = json!({ "const": "true" });
+    let answer = Answer::json::<Notification>(201, "The notification is stored and will be delivered.")
+        .optional_header("Idempotent-Replayed", replayed, "The first call with this key stored it.");
+    Operation::post(
+        "/api/v1/notifications/send",
+        send,
+        "sendNotification",
+        "Stores a notification and delivers it",
+    )
+    .caller(Caller::Satellite)
+    .query(wait)
+    .parameter("header", "Idempotency-Key", key, "A repeated call with the same key has the effect of one.")
+    .json(|fields| send_body(fields, &HeaderMap::new()))
+    .answer(answer)
+    .refuses(&[
+        code::TENANT_NOT_ALLOWED,
+        code::IDEMPOTENCY_IN_FLIGHT,
+        code::INVALID_TARGET,
+        code::IDEMPOTENCY_MISMATCH,
+        code::DATABASE_UNAVAILABLE,
+    ])
 }
 
 async fn send(

@@ -7,6 +7,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use axum::http::HeaderMap;
 use messenger_core::{
     Error, Result,
+    error::Problem,
     notification::{Draft, Idempotency, LogQuery, Priority, Satellite, SendOptions},
 };
 use messenger_runtime::fields::{Fields, JsonBody};
@@ -15,7 +16,7 @@ use messenger_runtime::fields::{Fields, JsonBody};
 const NAME_MAX: usize = 100;
 const TITLE_MAX: usize = 500;
 const BODY_MAX: usize = 20_000;
-const KEY_MAX: usize = 255;
+pub(crate) const KEY_MAX: usize = 255;
 /// The default and the largest `?wait=`, in seconds.
 const WAIT: (u32, u32) = (3, 10);
 const LOG_LIMIT: RangeInclusive<i64> = 1..=500;
@@ -27,6 +28,16 @@ pub(crate) struct SendRequest {
     pub(crate) warnings: Vec<String>,
 }
 
+/// The body of `POST /notifications/send`, parsed.
+pub(crate) struct SendBody {
+    draft: Draft,
+    key: Option<String>,
+    tenant: Option<i64>,
+    warnings: Vec<String>,
+    /// The names of unknown fields.
+    unread: Vec<String>,
+}
+
 /// Parses `POST /notifications/send`.
 pub(crate) fn send_request(
     satellite: &Satellite,
@@ -34,13 +45,10 @@ pub(crate) fn send_request(
     headers: &HeaderMap,
     body: JsonBody,
 ) -> Result<SendRequest> {
-    let wait = wait(query);
-    let JsonBody { mut fields } = body;
-    let (draft, mut warnings) = draft(&mut fields);
-    let key = key(&mut fields, headers);
-    let tenant = fields.whole("tenant_id", "a whole number");
-    warnings.extend(target::misspelt(&mut fields, &draft.target));
-    let unread = combine(wait.as_ref().err(), fields.finish())?;
+    let wait = wait(Fields::from_query(query));
+    let JsonBody { fields } = body;
+    let parsed = send_body(fields, headers);
+    let SendBody { draft, key, tenant, mut warnings, unread } = combine(wait.as_ref().err(), parsed)?;
     if let Some(tenant) = tenant.filter(|tenant| *tenant != satellite.tenant.0) {
         return Err(Error::Forbidden {
             code: "tenant_not_allowed",
@@ -68,15 +76,24 @@ pub(crate) fn log_query(mut fields: Fields) -> Result<LogQuery> {
     Ok(query)
 }
 
-fn wait(query: Option<&str>) -> Result<Duration> {
-    let mut fields = Fields::from_query(query);
+/// Parses the body. A key in the headers takes precedence over that of the body.
+pub(crate) fn send_body(mut fields: Fields, headers: &HeaderMap) -> Result<SendBody> {
+    let (draft, mut warnings) = draft(&mut fields);
+    let key = key(&mut fields, headers);
+    let tenant = fields.whole("tenant_id");
+    warnings.extend(target::misspelt(&mut fields, &draft.target));
+    Ok(SendBody { draft, key, tenant, warnings, unread: fields.finish()? })
+}
+
+/// Parses the query of `POST /notifications/send`.
+pub(crate) fn wait(mut fields: Fields) -> Result<Duration> {
     let wait = fields.seconds("wait", WAIT.0, WAIT.1);
     fields.finish()?;
     Ok(wait)
 }
 
 /// Returns the problems of the query and of the body as one error.
-fn combine(query: Option<&Error>, body: Result<Vec<String>>) -> Result<Vec<String>> {
+fn combine<T>(query: Option<&Error>, body: Result<T>) -> Result<T> {
     match (query, body) {
         (Some(Error::Invalid(query)), Err(Error::Invalid(body))) => {
             Err(Error::Invalid(query.iter().cloned().chain(body).collect()))
@@ -97,11 +114,8 @@ fn draft(fields: &mut Fields) -> (Draft, Vec<String>) {
 }
 
 fn priority(fields: &mut Fields) -> Priority {
-    let Some(text) = fields.optional_text("priority", NAME_MAX) else { return Priority::Normal };
-    Priority::parse(&text).unwrap_or_else(|| {
-        fields.wrong("priority", "must be `normal` or `urgent`");
-        Priority::Normal
-    })
+    let text = fields.one_of("priority", &["normal", "urgent"], Problem::INVALID);
+    text.and_then(Priority::parse).unwrap_or(Priority::Normal)
 }
 
 /// Parses the idempotency key. The header takes precedence over the field. A blank key is treated as absent:

@@ -3,19 +3,21 @@
 use jiff::Timestamp;
 use messenger_core::{
     id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
-    notification::{self, EntityId, Priority, Status, Target},
-    time::{rfc3339, rfc3339_or_null},
+    notification::{self, EntityId, Priority, Status, TARGET_TYPES, Target},
+    time::{Rfc3339, rfc3339, rfc3339_or_null},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// `GET /notifications/log`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "NotificationLog")]
 pub(crate) struct Log {
     pub(crate) notifications: Vec<Notification>,
 }
 
 /// A notification: the fields of `docs/integration.md`, then the others.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Notification {
     id: NotificationId,
     source_app: String,
@@ -27,16 +29,20 @@ pub(crate) struct Notification {
     matrix_room_id: Option<RoomId>,
     matrix_event_id: Option<EventId>,
     #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "Rfc3339")]
     created_at: Timestamp,
     tenant_id: TenantId,
+    #[schemars(extend("enum" = TARGET_TYPES))]
     target_type: &'static str,
     entity_type: Option<String>,
     entity_id: Option<EntityId>,
     target_user: Option<HubUserId>,
     #[serde(serialize_with = "rfc3339_or_null")]
+    #[schemars(with = "Option<Rfc3339>")]
     expires_at: Option<Timestamp>,
     attempts: i32,
     #[serde(serialize_with = "rfc3339_or_null")]
+    #[schemars(with = "Option<Rfc3339>")]
     next_attempt_at: Option<Timestamp>,
     reason: Option<String>,
     warnings: Vec<String>,

@@ -4,15 +4,21 @@
 //! GET /api/v1/events/poll?token=&cursor=&client=&wait=
 //! ```
 
+use std::time::Duration;
+
 use axum::{
-    Router,
     extract::{RawQuery, State},
     http::header::CONTENT_TYPE,
     response::IntoResponse,
-    routing::get,
 };
-use messenger_core::cursor::Since;
-use messenger_runtime::{ApiError, App, caller::AuthenticatedByUrl, fields::Fields};
+use messenger_core::{Result, cursor::Since};
+use messenger_runtime::{
+    ApiError, App, Routes,
+    caller::AuthenticatedByUrl,
+    fields::Fields,
+    openapi::{Answer, Caller, Operation, PolledEvent},
+};
+use serde_json::json;
 use tracing::instrument;
 
 /// Longest name of a reader, in characters.
@@ -21,8 +27,33 @@ const CLIENT_MAX: usize = 100;
 const WAIT_MAX: u32 = 25;
 
 /// The routes of this function.
-pub fn routes() -> Router<App> {
-    Router::new().route("/api/v1/events/poll", get(poll))
+pub fn routes() -> Routes {
+    let cursor = json!({ "type": "string" });
+    let page = Answer::json::<Vec<PolledEvent>>(200, "The events after the cursor, oldest first.").header(
+        "X-Next-Cursor",
+        cursor,
+        "The cursor of the next poll.",
+    );
+    Routes::new("Events", "The live events of a user, by stream or by poll").add(
+        Operation::get("/api/v1/events/poll", poll, "pollEvents", "Returns the events after a cursor")
+            .caller(Caller::UserByUrl)
+            .query(query)
+            .answer(page),
+    )
+}
+
+/// The query of a poll, parsed.
+struct Query {
+    since: Since,
+    wait: Duration,
+}
+
+fn query(mut fields: Fields) -> Result<Query> {
+    let wait = fields.seconds("wait", 0, WAIT_MAX);
+    let client = fields.optional_name("client", CLIENT_MAX).unwrap_or_default();
+    let cursor = fields.optional_text("cursor", CLIENT_MAX).filter(|cursor| !cursor.is_empty());
+    fields.finish()?;
+    Ok(Query { since: cursor.map_or(Since::Reader(client), Since::Cursor), wait })
 }
 
 #[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
@@ -31,12 +62,7 @@ async fn poll(
     AuthenticatedByUrl(caller): AuthenticatedByUrl,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, ApiError> {
-    let mut fields = Fields::from_query(query.as_deref());
-    let wait = fields.seconds("wait", 0, WAIT_MAX);
-    let client = fields.optional_name("client", CLIENT_MAX).unwrap_or_default();
-    let cursor = fields.optional_text("cursor", CLIENT_MAX).filter(|cursor| !cursor.is_empty());
-    let since = cursor.map_or(Since::Reader(client), Since::Cursor);
-    fields.finish()?;
+    let Query { since, wait } = self::query(Fields::from_query(query.as_deref()))?;
     let _slot = if wait.is_zero() { None } else { Some(app.limits.waiting_poll(&caller)?) };
     let page = app.with_broker().streams().poll(&caller, &since, wait).await?;
     let headers =

@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use messenger_runtime::{main_with, program};
 
 fn main() -> ExitCode {
-    main_with(program!().without_homeserver(), || Ok(messenger_poll::routes()))
+    main_with(program!().without_homeserver(), || Ok(messenger_poll::routes().into_router()))
 }

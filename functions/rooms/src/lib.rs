@@ -15,39 +15,27 @@
 
 mod request;
 mod response;
+mod routes;
 
 use axum::{
-    Json, Router,
-    extract::{DefaultBodyLimit, RawQuery, State},
+    Json,
+    extract::{RawQuery, State},
     http::StatusCode,
-    routing::{get, post},
 };
 use messenger_core::{
     Error, Messenger,
     id::{HubUserId, RoomId},
 };
 use messenger_runtime::{
-    ApiError, App,
+    ApiError,
     caller::{Authenticated, Sending},
-    fields::{JsonBody, Path, SMALL_BODY_MAX},
+    fields::{Fields, JsonBody, Path},
 };
 use tracing::instrument;
 
 use crate::response::{Listed, Member, Room, Rooms};
 
-/// The routes of this function.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/rooms", get(list).post(create))
-        .route("/api/v1/rooms/directory", get(directory))
-        .route("/api/v1/rooms/dm/{hub_user_id}", post(open_dm))
-        .route("/api/v1/rooms/{id}/join", post(join))
-        .route("/api/v1/rooms/{id}/invite", post(invite).layer(DefaultBodyLimit::max(SMALL_BODY_MAX)))
-        .route("/api/v1/rooms/{id}/members", get(members))
-        .route("/api/v1/rooms/{id}/leave", post(leave))
-        .route("/api/v1/rooms/{id}/read", post(read))
-        .route("/api/v1/rooms/{id}/typing", post(typing).layer(DefaultBodyLimit::max(SMALL_BODY_MAX)))
-}
+pub use routes::routes;
 
 #[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
 async fn list(
@@ -73,7 +61,7 @@ async fn directory(
     Authenticated(caller): Authenticated,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Rooms<Listed>>, ApiError> {
-    let search = request::search(query.as_deref())?;
+    let search = request::search(Fields::from_query(query.as_deref()))?;
     Ok(Json(Rooms::new(messenger.rooms().directory(&caller, &search).await?)))
 }
 

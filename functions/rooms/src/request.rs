@@ -10,7 +10,6 @@ use messenger_core::{
     typing::TYPING_FADES,
 };
 use messenger_runtime::fields::Fields;
-use serde_json::Value;
 
 const NAME_MAX: usize = 255;
 const TOPIC_MAX: usize = 1000;
@@ -30,7 +29,7 @@ pub(crate) fn creation(mut fields: Fields) -> Result<RoomCreation> {
     let name = name::legible(&fields.required_text("name", NAME_MAX));
     let topic = fields.optional_text("topic", TOPIC_MAX).map(|topic| name::legible(&topic));
     let topic = topic.filter(|topic| !topic.is_empty());
-    let invite = invite_users(&mut fields);
+    let invite = fields.user_ids("invite_users", INVITED_MAX, USER_MAX);
     if let Some(unknown) = fields.misspelt("invite_users").map(str::to_owned) {
         fields.wrong(&unknown, "is unknown: did you mean `invite_users`?");
     }
@@ -48,25 +47,15 @@ pub(crate) fn invited(mut fields: Fields) -> Result<String> {
 
 /// Parses `POST /rooms/{id}/typing`. Returns `None` if the caller has stopped typing.
 pub(crate) fn typing(mut fields: Fields) -> Result<Option<Duration>> {
-    let typing = fields.value("typing");
-    if !matches!(typing, Some(Value::Bool(_))) {
-        fields.wrong("typing", "is required: true or false");
-    }
-    let (least, most) = (TYPING_MIN.as_millis(), TYPING_FADES.as_millis());
-    let expected = format!("a whole number of milliseconds from {least} to {most}");
-    let timeout =
-        fields.whole("timeout_ms", &expected).map(|timeout| u64::try_from(timeout).unwrap_or_default());
-    let timeout = timeout.map_or(TYPING, Duration::from_millis);
-    if !(TYPING_MIN..=TYPING_FADES).contains(&timeout) {
-        fields.wrong("timeout_ms", &format!("must be {expected}"));
-    }
+    let is_typing = fields.required_flag("typing");
+    let bounds = millis(TYPING_MIN)..=millis(TYPING_FADES);
+    let timeout = fields.whole_within("timeout_ms", "milliseconds", millis(TYPING), bounds);
     fields.finish()?;
-    Ok((typing == Some(Value::Bool(true))).then_some(timeout))
+    Ok(is_typing.then(|| Duration::from_millis(timeout.unsigned_abs())))
 }
 
 /// Parses the query of `GET /rooms/directory`.
-pub(crate) fn search(query: Option<&str>) -> Result<Search> {
-    let mut fields = Fields::from_query(query);
+pub(crate) fn search(mut fields: Fields) -> Result<Search> {
     let search = Search {
         text: fields.optional_name("q", NAME_MAX).unwrap_or_default(),
         entity_type: fields.optional_name("entity_type", ENTITY_TYPE_MAX),
@@ -77,32 +66,6 @@ pub(crate) fn search(query: Option<&str>) -> Result<Search> {
     Ok(search)
 }
 
-fn invite_users(fields: &mut Fields) -> Vec<String> {
-    let list = match fields.value("invite_users") {
-        None => return Vec::new(),
-        Some(Value::Array(list)) => list,
-        Some(_) => {
-            fields.wrong("invite_users", "must be a list of user ids");
-            return Vec::new();
-        }
-    };
-    if list.len() > INVITED_MAX {
-        fields.wrong("invite_users", &format!("must name at most {INVITED_MAX} users"));
-        return Vec::new();
-    }
-    let mut users = Vec::with_capacity(list.len());
-    for (n, user) in list.into_iter().enumerate() {
-        match user {
-            // U+FFFD stands for half of a surrogate pair: the id would be that of another user, or of none.
-            Value::String(user)
-                if !name::is_blank(&user)
-                    && user.chars().count() <= USER_MAX
-                    && !user.contains(['\0', '\u{fffd}']) =>
-            {
-                users.push(name::normal(&user).into_owned());
-            }
-            _ => fields.wrong(&format!("invite_users/{n}"), "must be the id of a user"),
-        }
-    }
-    users
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

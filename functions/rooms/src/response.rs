@@ -5,18 +5,20 @@ use messenger_core::{
     id::{HubUserId, MatrixUserId, RoomId},
     notification::EntityId,
     room::{self, RoomType},
-    time::rfc3339_or_null,
+    time::{Rfc3339, rfc3339_or_null},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A list of rooms.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RoomsOf{T}")]
 pub(crate) struct Rooms<T> {
     rooms: Vec<T>,
 }
 
 /// A room as one of its members sees it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Room {
     matrix_room_id: RoomId,
     display_name: String,
@@ -28,12 +30,14 @@ pub(crate) struct Room {
     unread_count: i64,
     last_message: Option<String>,
     #[serde(serialize_with = "rfc3339_or_null")]
+    #[schemars(with = "Option<Rfc3339>")]
     last_message_ts: Option<Timestamp>,
     encrypted: bool,
 }
 
 /// A room of the directory.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DirectoryRoom")]
 pub(crate) struct Listed {
     matrix_room_id: RoomId,
     display_name: String,
@@ -42,12 +46,13 @@ pub(crate) struct Listed {
     entity_type: Option<String>,
     entity_id: Option<EntityId>,
     #[serde(serialize_with = "rfc3339_or_null")]
+    #[schemars(with = "Option<Rfc3339>")]
     last_message_ts: Option<Timestamp>,
     joined: bool,
 }
 
 /// A member of a room.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Member {
     matrix_user_id: MatrixUserId,
     hub_user_id: HubUserId,

@@ -1,6 +1,7 @@
 //! The router: one address for all functions. It serves each group of endpoints in this process, or forwards
 //! it to `UPSTREAM_<FUNCTION>=http://a:8000,http://b:8000`.
 
+mod docs;
 mod forwarding;
 mod shared_body;
 mod upstream;
@@ -9,7 +10,8 @@ mod welcome;
 use std::{process::ExitCode, time::Duration};
 
 use axum::Router;
-use messenger_runtime::{App, main_with, program};
+use messenger_runtime::{App, Routes, main_with, program};
+use serde_json::Value;
 
 use crate::upstream::Upstream;
 
@@ -36,10 +38,13 @@ const PATIENCE: u64 = 90;
 struct Group {
     name: &'static str,
     paths: &'static [&'static str],
-    routes: fn() -> Router<App>,
+    routes: fn() -> Routes,
 }
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("openapi") {
+        return print_document();
+    }
     main_with(program!().router().streaming(), routes)
 }
 
@@ -48,24 +53,53 @@ fn main() -> ExitCode {
     reason = "the addresses of the functions are the router's own configuration"
 )]
 fn routes() -> Result<Router<App>, String> {
-    let mut router = welcome::routes();
+    let mut routes = own_routes();
     let patience = patience(std::env::var("UPSTREAM_TIMEOUT_SECONDS").ok().as_deref())?;
     for group in GROUPS {
         let variable = format!("UPSTREAM_{}", group.name);
         match std::env::var(&variable).ok().filter(|value| !value.trim().is_empty()) {
-            None => router = router.merge((group.routes)()),
+            None => routes = routes.merge((group.routes)()),
             Some(urls) => {
                 let upstream =
                     Upstream::parse(&urls, patience).map_err(|problem| format!("{variable}: {problem}"))?;
-                for path in group.paths {
-                    router = router
-                        .route_service(path, upstream.clone())
-                        .route_service(&format!("{path}/{{*rest}}"), upstream.clone());
-                }
+                routes = routes.describe((group.routes)()).with(|router| forward(router, &group, &upstream));
             }
         }
     }
-    Ok(router)
+    Ok(routes.into_router())
+}
+
+/// Forwards the paths of a group.
+fn forward(router: Router<App>, group: &Group, upstream: &Upstream) -> Router<App> {
+    group.paths.iter().fold(router, |router, path| {
+        router
+            .route_service(path, upstream.clone())
+            .route_service(&format!("{path}/{{*rest}}"), upstream.clone())
+    })
+}
+
+/// Returns the routes that the router serves itself.
+fn own_routes() -> Routes {
+    welcome::routes().merge(docs::routes(document))
+}
+
+/// Returns the description of all functions: OpenAPI 3.1.
+fn document() -> Option<Value> {
+    GROUPS.iter().fold(own_routes(), |routes, group| routes.merge((group.routes)())).document()
+}
+
+/// Prints the description of all functions.
+fn print_document() -> ExitCode {
+    match serde_json::to_string_pretty(&document()) {
+        Ok(document) => {
+            println!("{document}");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Parses `UPSTREAM_TIMEOUT_SECONDS`. Zero is no limit.

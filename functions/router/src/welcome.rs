@@ -1,15 +1,17 @@
 //! `GET /`: a page for people who open the address of the service in a browser, JSON for programs.
 
 use axum::{
-    Json, Router,
+    Json,
     http::{
         HeaderMap, HeaderValue,
         header::{ACCEPT, CONTENT_SECURITY_POLICY, VARY},
     },
     response::{Html, IntoResponse, Response},
-    routing::get,
 };
-use messenger_runtime::App;
+use messenger_runtime::{
+    Routes,
+    openapi::{Answer, Operation},
+};
 use serde_json::json;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -18,8 +20,12 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/", get(welcome))
+pub(crate) fn routes() -> Routes {
+    let types = &["application/json", "text/html; charset=utf-8"];
+    Routes::new("Start", "The address of the service").add(
+        Operation::get("/", welcome, "getSummary", "Says what this service is, to people and to programs")
+            .answer(Answer::media(200, types, "A page for browsers, JSON for programs.")),
+    )
 }
 
 async fn welcome(headers: HeaderMap) -> Response {
@@ -49,6 +55,8 @@ fn summary() -> serde_json::Value {
         "health": "/api/v1/health",
         "probes": ["/livez", "/readyz"],
         "documentation": "README.md",
+        "docs": "/docs",
+        "openapi": "/openapi.json",
     })
 }
 
@@ -67,13 +75,13 @@ fn page() -> String {
 <h1>Messenger-Service {VERSION}</h1>\n\
 <p>Der Messenger des Hubs: Benachrichtigungen, Ereignisse und Chat. Diese Adresse ist die einer Schnittstelle für \
 Programme, unter <code>/api/v1</code>.</p>\n\
-<p><a href=\"/api/v1/health\">Zustand des Dienstes</a>. Wie er benutzt und eingerichtet wird, steht in der Datei \
+<p><a href=\"/docs\">Beschreibung der Schnittstelle</a>. <a href=\"/api/v1/health\">Zustand des Dienstes</a>. Wie er benutzt und eingerichtet wird, steht in der Datei \
 <code>README.md</code> seines Quelltexts.</p>\n\
 <section lang=\"en\">\n\
 <h2>In English</h2>\n\
 <p>The messenger of the hub: notifications, events and chat. This is the address of an interface for programs, at \
 <code>/api/v1</code>.</p>\n\
-<p><a href=\"/api/v1/health\">Health of the service</a>. The file <code>README.md</code> of its source says how to use \
+<p><a href=\"/docs\">Description of the interface</a>. <a href=\"/api/v1/health\">Health of the service</a>. The file <code>README.md</code> of its source says how to use \
 and configure it.</p>\n\
 </section>\n\
 </main>\n\

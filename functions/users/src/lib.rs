@@ -12,31 +12,96 @@ mod login;
 mod response;
 
 use axum::{
-    Json, Router,
-    extract::{DefaultBodyLimit, RawQuery, State},
-    routing::{get, post},
+    Json,
+    extract::{RawQuery, State},
 };
-use messenger_core::{Messenger, user::UserSummary};
+use messenger_core::{Messenger, Result, user::UserSummary};
 use messenger_runtime::{
-    ApiError, App,
+    ApiError, Routes,
     caller::Authenticated,
     fields::{Fields, SMALL_BODY_MAX},
+    openapi::{
+        Answer, Caller, Operation,
+        code::{self, HOMESERVER},
+    },
 };
+use serde_json::json;
 use tracing::instrument;
 
-use crate::response::{ExternalClient, Listed, Me};
+use crate::response::{ExternalClient, Listed, Login, Me};
 
 /// Longest search text, in characters.
 const QUERY_MAX: usize = 255;
 
 /// The routes of this function.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/users", get(search))
-        .route("/api/v1/users/me", get(me))
-        .route("/api/v1/users/me/external-client", get(external_client))
-        .route("/api/v1/users/me/external-client/rotate", post(rotate))
-        .route("/auth/hub-login", post(login::hub_login).layer(DefaultBodyLimit::max(SMALL_BODY_MAX)))
+pub fn routes() -> Routes {
+    const EXTERNAL: &str = "/api/v1/users/me/external-client";
+    const ROTATE: &str = "/api/v1/users/me/external-client/rotate";
+    Routes::new("Users", "The users of a tenant, and sign-in")
+        .add(
+            Operation::get("/api/v1/users", search, "searchUsers", "Finds other users of the tenant")
+                .caller(Caller::User)
+                .query(query)
+                .answer(Answer::json::<Vec<Listed>>(200, "The users.")),
+        )
+        .add(
+            Operation::get("/api/v1/users/me", me, "getMe", "Returns the caller")
+                .caller(Caller::User)
+                .answer(Answer::json::<Me>(200, "The caller.")),
+        )
+        .add(external(Operation::get(
+            EXTERNAL,
+            external_client,
+            "getExternalClient",
+            "Returns the caller's credentials for another Matrix client",
+        )))
+        .add(external(Operation::post(
+            ROTATE,
+            rotate,
+            "rotatePassword",
+            "Sets another password and returns it",
+        )))
+        .add(login_operation())
+}
+
+fn external(operation: Operation) -> Operation {
+    operation
+        .caller(Caller::User)
+        .answer(Answer::json::<ExternalClient>(200, "The values to enter."))
+        .refuses(&[
+            code::EXTERNAL_ACCESS_DISABLED,
+            code::ACCOUNT_DEACTIVATED,
+            code::ACCOUNT_SUSPENDED,
+            code::MATRIX_ACCOUNT_TAKEN,
+        ])
+        .refuses(HOMESERVER)
+}
+
+fn login_operation() -> Operation {
+    let summary = "Exchanges a token of the Hub for one of this service";
+    Operation::post("/auth/hub-login", login::hub_login, "logIn", summary)
+        .parameter("query", "hub_token", json!({ "type": "string" }), "The Hub token, in place of the body.")
+        .optional_json(login::tokens)
+        .body_limit(SMALL_BODY_MAX)
+        .answer(Answer::json::<Login>(200, "A token of this service."))
+        .refuses(&[
+            code::TOKEN_MISSING,
+            code::TOKEN_INVALID,
+            code::TOKEN_EXPIRED,
+            code::TOKEN_NOT_YET_VALID,
+            code::TOKEN_SUPERSEDED,
+            code::SSO_DISABLED,
+            code::RATE_LIMITED,
+            code::DATABASE_UNAVAILABLE,
+        ])
+}
+
+/// Parses the query of `GET /users`: the text and the most users.
+fn query(mut fields: Fields) -> Result<(String, i64)> {
+    let text = fields.optional_text("q", QUERY_MAX).unwrap_or_default();
+    let limit = fields.number("limit", 50, 1, 200);
+    fields.finish()?;
+    Ok((text, limit))
 }
 
 async fn me(State(messenger): State<Messenger>, Authenticated(caller): Authenticated) -> Json<Me> {
@@ -57,10 +122,7 @@ async fn search(
     Authenticated(caller): Authenticated,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<Listed>>, ApiError> {
-    let mut fields = Fields::from_query(query.as_deref());
-    let text = fields.optional_text("q", QUERY_MAX).unwrap_or_default();
-    let limit = fields.number("limit", 50, 1, 200);
-    fields.finish()?;
+    let (text, limit) = self::query(Fields::from_query(query.as_deref()))?;
     let found = messenger.users().search(&caller, &text, limit).await?;
     let listed = found.into_iter().map(|UserSummary { hub_user_id, display_name, localpart }| Listed {
         matrix_user_id: messenger.ids().of_localpart(&localpart),

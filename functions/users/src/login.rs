@@ -39,16 +39,16 @@ pub(crate) async fn hub_login(
     }))
 }
 
+/// Parses the body.
+pub(crate) fn tokens(mut fields: Fields) -> Result<Option<String>> {
+    let token = fields.optional_text("hub_token", TOKEN_MAX);
+    let token = token.or_else(|| fields.optional_text("token", TOKEN_MAX));
+    fields.finish()?;
+    Ok(token)
+}
+
 fn token(query: Option<&str>, body: &[u8]) -> Result<String> {
-    let in_body = if body.trim_ascii().is_empty() {
-        None
-    } else {
-        let mut fields = Fields::from_json(body)?;
-        let token = fields.optional_text("hub_token", TOKEN_MAX);
-        let token = token.or_else(|| fields.optional_text("token", TOKEN_MAX));
-        fields.finish()?;
-        token
-    };
+    let in_body = if body.trim_ascii().is_empty() { None } else { tokens(Fields::from_json(body)?)? };
     let token = in_body.or_else(|| query_value(query, "hub_token"));
     token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).ok_or(
         Error::Unauthenticated {

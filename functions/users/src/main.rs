@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use messenger_runtime::{main_with, program};
 
 fn main() -> ExitCode {
-    main_with(program!(), || Ok(messenger_users::routes()))
+    main_with(program!(), || Ok(messenger_users::routes().into_router()))
 }

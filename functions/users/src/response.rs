@@ -5,10 +5,11 @@ use messenger_core::{
     id::{HubUserId, MatrixUserId},
     user::Role,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The caller.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Me {
     pub(crate) hub_user_id: HubUserId,
     pub(crate) display_name: String,
@@ -18,7 +19,8 @@ pub(crate) struct Me {
 }
 
 /// A user in the list from which people choose a partner for a chat.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "User")]
 pub(crate) struct Listed {
     pub(crate) hub_user_id: HubUserId,
     pub(crate) display_name: String,
@@ -26,7 +28,7 @@ pub(crate) struct Listed {
 }
 
 /// The values that a user enters into another Matrix client.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct ExternalClient {
     homeserver: String,
     user_id: MatrixUserId,
@@ -35,9 +37,10 @@ pub(crate) struct ExternalClient {
 }
 
 /// A token of this service.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Login {
     pub(crate) access_token: String,
+    #[schemars(extend("const" = "bearer"))]
     pub(crate) token_type: &'static str,
     pub(crate) matrix_user_id: MatrixUserId,
     pub(crate) display_name: String,

@@ -3,19 +3,21 @@
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
+    clippy::panic,
     reason = "tests end with a panic: this is for them only"
 )]
 
+mod conformity;
 mod log;
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::{Body, to_bytes},
     response::Response,
 };
-use http::{HeaderMap, header::CONTENT_TYPE, request};
+use http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE, request};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use messenger_core::Ports;
 use serde::Serialize;
@@ -27,8 +29,9 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use crate::{App, Config, auth::HUB_ISSUER, serve::on_socket, stack};
+use crate::{App, Config, Routes, auth::HUB_ISSUER, serve::on_socket, stack};
 
+pub use conformity::{Answered, Conformity};
 pub use log::Log;
 
 /// The default of `MESSENGER_SERVICE_TOKEN`.
@@ -48,9 +51,12 @@ const EVERYWHERE: [&str; 5] = [
     "x-content-type-options",
 ];
 
-/// Routes in their stack, called without a socket.
+/// Routes in their stack, called without a socket. Each answer must be described, if the routes are.
 #[derive(Clone)]
-pub struct Wire(Router);
+pub struct Wire {
+    service: Router,
+    conformity: Option<Arc<Conformity>>,
+}
 
 /// An answer in the form that tests compare: the status, the headers that not every answer has, and the body.
 #[derive(Debug, Clone, Serialize)]
@@ -68,13 +74,22 @@ pub struct TestResponse {
 
 impl Wire {
     /// Composes the routes with the configuration of development.
-    pub fn new(routes: Router<App>, ports: impl Into<Ports>) -> Self {
+    pub fn new(routes: impl Into<Routes>, ports: impl Into<Ports>) -> Self {
         Self::configured(routes, ports, &[])
     }
 
     /// Composes the routes with these variables of the environment.
-    pub fn configured(routes: Router<App>, ports: impl Into<Ports>, variables: &[(&str, &str)]) -> Self {
-        Self(stack(routes, &App::with(&ports.into(), config(variables))))
+    pub fn configured(
+        routes: impl Into<Routes>,
+        ports: impl Into<Ports>,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let routes = routes.into();
+        let conformity = routes.document().map(Conformity::new).map(Arc::new);
+        Self {
+            service: stack(routes.into_router(), &App::with(&ports.into(), config(variables))),
+            conformity,
+        }
     }
 
     /// Composes the routes with an app, such as that of a program.
@@ -84,13 +99,41 @@ impl Wire {
 
     /// Sends a request. Returns the response with its body unread, since the body of a stream does not end.
     pub async fn open(&self, request: request::Builder, body: impl Into<Body>) -> Response {
-        let request = request.body(body.into()).expect("a request");
-        self.0.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+        let (asked, response) = self.send(request, body).await;
+        self.check(&asked, response.status(), response.headers(), None);
+        response
     }
 
     /// Sends a request and reads the answer.
     pub async fn call(&self, request: request::Builder, body: impl Into<Body>) -> TestResponse {
-        TestResponse::read(self.open(request, body).await).await
+        let (asked, response) = self.send(request, body).await;
+        let status = response.status();
+        let answer = TestResponse::read(response).await;
+        let body = Some(&answer.body).filter(|body| !body.is_string());
+        self.check(&asked, status, &answer.all_headers, body);
+        answer
+    }
+
+    /// Sends a request. Also returns its method and path.
+    async fn send(&self, request: request::Builder, body: impl Into<Body>) -> ((Method, String), Response) {
+        let request = request.body(body.into()).expect("a request");
+        let asked = (request.method().clone(), request.uri().path().to_owned());
+        let response = self.service.clone().oneshot(request).await;
+        (asked, response.unwrap_or_else(|never| match never {}))
+    }
+
+    /// Panics if an answer is not described.
+    fn check(
+        &self,
+        (method, path): &(Method, String),
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Option<&Value>,
+    ) {
+        let Some(conformity) = &self.conformity else { return };
+        if let Err(difference) = conformity.check(&Answered { method, path, status, headers, body }) {
+            panic!("{difference}");
+        }
     }
 
     /// Sends a request without a body and reads the answer.

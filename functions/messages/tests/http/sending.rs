@@ -66,7 +66,7 @@ async fn every_wrong_field_is_named() {
       },
       "body": {
         "code": "invalid_request",
-        "detail": "room_id: must be text, is a number; body: must be text, is a list; msg_type: must be one of: m.text, m.notice, m.emote; txn_id: must be text, is an object",
+        "detail": "room_id: must be text, is a number; body: must be text, is a list; msg_type: must be `m.text`, `m.notice` or `m.emote`, is `m.image`; txn_id: must be text, is an object",
         "errors": [
           {
             "message": "must be text, is a number",
@@ -77,7 +77,7 @@ async fn every_wrong_field_is_named() {
             "pointer": "/body"
           },
           {
-            "message": "must be one of: m.text, m.notice, m.emote",
+            "message": "must be `m.text`, `m.notice` or `m.emote`, is `m.image`",
             "pointer": "/msg_type"
           },
           {

@@ -3,10 +3,10 @@
 
 use messenger_core::{
     id::{HUB_USER_ID_MAX, HubUserId},
-    notification::{EntityId, Target},
+    notification::{EntityId, TARGET_TYPES, Target},
 };
 use messenger_runtime::fields::Fields;
-use serde_json::Value;
+use serde_json::json;
 
 use super::NAME_MAX;
 
@@ -16,11 +16,12 @@ const ADDRESSES: [&str; 3] = ["entity_type", "entity_id", "target_user"];
 
 /// Parses the target. Also returns warnings about fields that have no effect on it.
 pub(super) fn target(fields: &mut Fields) -> (Target, Vec<String>) {
-    let target_type = fields.optional_text("target_type", NAME_MAX);
+    let target_type = fields.one_of("target_type", &TARGET_TYPES, "invalid_target");
     let entity_type = fields.optional_name("entity_type", NAME_MAX);
-    let entity_id = entity_id(fields);
+    let entity_id = fields.entity_id("entity_id", ENTITY_ID_MAX);
     let target_user = fields.optional_name("target_user", HUB_USER_ID_MAX);
     fields.refuse_half("target_user");
+    describe_needs(fields);
     let present = [entity_type.is_some(), entity_id.is_some(), target_user.is_some()];
     let present_except = |used: &[&str]| -> Vec<&str> {
         let present =
@@ -33,16 +34,11 @@ pub(super) fn target(fields: &mut Fields) -> (Target, Vec<String>) {
         }
         return (Target::General, Vec::new());
     };
-    let (target, used) = match target_type.as_str() {
-        "general" => (Target::General, &[][..]),
-        "service_room" => (Target::Service, &[][..]),
+    let (target, used) = match target_type {
         "entity_room" => (entity(fields, entity_type, entity_id), &ADDRESSES[..2]),
         "dm" => (dm(fields, target_user.as_deref()), &ADDRESSES[2..]),
-        other => {
-            let message = format!("must be `general`, `entity_room`, `dm` or `service_room`, is `{other}`");
-            fields.wrong_as("target_type", "invalid_target", &message);
-            (Target::General, &ADDRESSES[..])
-        }
+        "service_room" => (Target::Service, &[][..]),
+        _ => (Target::General, &[][..]),
     };
     let recipients =
         if target_type == "dm" { "only `target_user` hears it" } else { "everybody of the tenant hears it" };
@@ -112,9 +108,17 @@ fn dm(fields: &mut Fields, target_user: Option<&str>) -> Target {
     }
 }
 
-fn entity_id(fields: &mut Fields) -> Option<EntityId> {
-    match fields.value("entity_id")? {
-        Value::String(_) => fields.optional_name("entity_id", ENTITY_ID_MAX).map(EntityId::Text),
-        _ => fields.whole("entity_id", "a whole number of at most 64 bits, or text").map(EntityId::Number),
+/// Describes the address that each target type needs, and that an address needs a target type.
+fn describe_needs(fields: &Fields) {
+    let is = |name: &str| json!({ "properties": { "target_type": { "const": name } }, "required": ["target_type"] });
+    let needs = |names: &[&str]| {
+        let there = names.iter().map(|name| ((*name).to_owned(), json!({ "not": { "type": "null" } })));
+        json!({ "properties": there.collect::<serde_json::Map<_, _>>(), "required": names })
+    };
+    fields.describe_rule(|| json!({ "if": is("entity_room"), "then": needs(&ADDRESSES[..2]) }));
+    fields.describe_rule(|| json!({ "if": is("dm"), "then": needs(&ADDRESSES[2..]) }));
+    for name in ADDRESSES {
+        let given = json!({ "properties": { name: { "not": { "type": "null" } } }, "required": [name] });
+        fields.describe_rule(|| json!({ "if": given, "then": needs(&["target_type"]) }));
     }
 }

@@ -1,0 +1,102 @@
+//! The routes of this function, with their description.
+
+use axum::extract::DefaultBodyLimit;
+use messenger_runtime::{
+    Routes,
+    openapi::{
+        Answer, Caller, Operation,
+        code::{self, HOMESERVER, REFUSED_BY_HOMESERVER, ROOM},
+    },
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    download, history,
+    request::{self, ID_MAX},
+    response::{History, Message},
+    send,
+    upload::{self, TEXTS},
+};
+
+/// The routes of this function.
+pub fn routes() -> Routes {
+    let room = json!({ "type": "string", "maxLength": ID_MAX });
+    Routes::new("Messages", "Messages and files of rooms")
+        .add(
+            sending(Operation::post("/api/v1/messages/send", send, "sendMessage", "Sends a message"))
+                .json(request::message),
+        )
+        .add(
+            Operation::get(
+                "/api/v1/messages/history/{room_id}",
+                history,
+                "getHistory",
+                "Returns messages of a room, newest first",
+            )
+            .caller(Caller::User)
+            .query(request::page)
+            .answer(Answer::json::<History>(200, "A page of the history."))
+            .refuses(&[code::NOT_ALLOWED_IN_ROOM, code::USER_BANNED])
+            .refuses(ROOM)
+            .refuses(HOMESERVER),
+        )
+        .add(
+            sending(Operation::post(
+                "/api/v1/messages/upload",
+                upload::upload,
+                "sendFile",
+                "Sends a message with a file",
+            ))
+            .parameter("query", "room_id", room, "The room, instead of that of the form.")
+            .form(form())
+            // The form has a limit of its own: see `LimitedForm`.
+            .route(|route| route.layer(DefaultBodyLimit::disable())),
+        )
+        .add(download_operation())
+}
+
+fn sending(operation: Operation) -> Operation {
+    operation
+        .caller(Caller::User)
+        .answer(Answer::json::<Message>(200, "The message."))
+        .refuses(&[code::READ_ONLY_ROLE, code::ROOM_ENCRYPTED, code::MATRIX_ACCOUNT_TAKEN])
+        .refuses(REFUSED_BY_HOMESERVER)
+        .refuses(ROOM)
+        .refuses(HOMESERVER)
+}
+
+fn form() -> Value {
+    let text =
+        |(name, most): (&str, usize)| (name.to_owned(), json!({ "type": "string", "maxLength": most }));
+    let mut properties: Map<String, Value> = TEXTS.into_iter().map(text).collect();
+    let file = json!({ "type": "string", "contentMediaType": "application/octet-stream" });
+    properties.insert("file".to_owned(), file);
+    json!({ "type": "object", "properties": properties, "required": ["file"] })
+}
+
+fn download_operation() -> Operation {
+    let range = json!({ "type": "string" });
+    let text = || json!({ "type": "string" });
+    let file = |status, description| {
+        Answer::media(status, &download::TYPES, description)
+            .header("Content-Disposition", text(), "`inline` or `attachment`, with the name of the file.")
+            .header("Content-Security-Policy", text(), "A sandbox.")
+            .header(
+                "Cross-Origin-Resource-Policy",
+                json!({ "const": "cross-origin" }),
+                "Any page may embed it.",
+            )
+    };
+    Operation::get(
+        "/api/v1/messages/media/{server}/{media_id}",
+        download::download,
+        "getFile",
+        "Returns a file that was posted in a room of the caller",
+    )
+    .caller(Caller::UserByUrl)
+    .parameter("header", "Range", range, "One range of bytes; several give the whole file.")
+    .answer(file(200, "The file."))
+    .answer(file(206, "The range.").header("Content-Range", text(), "The range and the size of the file."))
+    .refuses(&[code::NOT_FOUND, code::RANGE_NOT_SATISFIABLE])
+    .refuses(HOMESERVER)
+}

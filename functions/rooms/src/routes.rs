@@ -1,0 +1,126 @@
+//! The routes of this function, with their description.
+
+use messenger_runtime::{
+    Routes,
+    fields::SMALL_BODY_MAX,
+    openapi::{
+        Answer, Caller, Operation,
+        code::{self, HOMESERVER, REFUSED_BY_HOMESERVER, ROOM},
+    },
+};
+
+use crate::{
+    create, directory, invite, join, leave, list, members, open_dm, read, request,
+    response::{Listed, Member, Room, Rooms},
+    typing,
+};
+
+/// The routes of this function.
+pub fn routes() -> Routes {
+    Routes::new("Rooms", "Rooms of a user: list, directory and membership")
+        .add(
+            Operation::get(
+                "/api/v1/rooms",
+                list,
+                "listRooms",
+                "Returns the caller's rooms, latest activity first",
+            )
+            .caller(Caller::User)
+            .answer(Answer::json::<Rooms<Room>>(200, "The joined rooms.")),
+        )
+        .add(
+            bringing_in(Operation::post("/api/v1/rooms", create, "createRoom", "Creates a private room"))
+                .json(request::creation)
+                .answer(Answer::json::<Room>(201, "The new room."))
+                .refuses(&[code::READ_ONLY_ROLE, code::UNKNOWN_USER]),
+        )
+        .add(
+            Operation::get(
+                "/api/v1/rooms/directory",
+                directory,
+                "searchDirectory",
+                "Returns entity and service rooms of the tenant",
+            )
+            .caller(Caller::User)
+            .query(request::search)
+            .answer(Answer::json::<Rooms<Listed>>(200, "A page of the directory.")),
+        )
+        .add(
+            bringing_in(Operation::post(
+                "/api/v1/rooms/dm/{hub_user_id}",
+                open_dm,
+                "openDirectChat",
+                "Opens the direct chat with a user",
+            ))
+            .answer(Answer::json::<Room>(200, "The one chat of the two."))
+            .refuses(&[code::READ_ONLY_ROLE, code::INVALID_REQUEST])
+            .refuses(ROOM),
+        )
+        .add(
+            bringing_in(Operation::post("/api/v1/rooms/{id}/join", join, "joinRoom", "Joins a room"))
+                .answer(Answer::json::<Room>(200, "The room."))
+                .refuses(ROOM),
+        )
+        .add(
+            bringing_in(Operation::post(
+                "/api/v1/rooms/{id}/invite",
+                invite,
+                "inviteUser",
+                "Adds a user, at once",
+            ))
+            .json(request::invited)
+            .body_limit(SMALL_BODY_MAX)
+            .answer(Answer::json::<Member>(200, "The new member."))
+            .refuses(&[code::READ_ONLY_ROLE, code::ROOM_IS_DIRECT, code::UNKNOWN_USER])
+            .refuses(ROOM),
+        )
+        .add(
+            Operation::get(
+                "/api/v1/rooms/{id}/members",
+                members,
+                "listMembers",
+                "Returns the members by name",
+            )
+            .caller(Caller::User)
+            .answer(Answer::json::<Vec<Member>>(200, "The members."))
+            .refuses(ROOM),
+        )
+        .add(
+            Operation::post("/api/v1/rooms/{id}/leave", leave, "leaveRoom", "Leaves a room")
+                .caller(Caller::User)
+                .answer(Answer::empty(204, "The caller is no member any more."))
+                .refuses(&[code::ROOM_CANNOT_BE_LEFT])
+                .refuses(ROOM),
+        )
+        .add(
+            Operation::post("/api/v1/rooms/{id}/read", read, "markRead", "Marks all messages as read")
+                .caller(Caller::User)
+                .answer(Answer::empty(204, "All of it is read, on all devices."))
+                .refuses(ROOM),
+        )
+        .add(
+            Operation::post(
+                "/api/v1/rooms/{id}/typing",
+                typing,
+                "setTyping",
+                "Tells the members that the caller types, or has stopped",
+            )
+            .caller(Caller::User)
+            .json(request::typing)
+            .body_limit(SMALL_BODY_MAX)
+            .answer(Answer::empty(204, "The homeserver knows it."))
+            .refuses(&[code::READ_ONLY_ROLE, code::ROOM_ENCRYPTED])
+            .refuses(ROOM)
+            .refuses(REFUSED_BY_HOMESERVER)
+            .refuses(HOMESERVER),
+        )
+}
+
+/// Declares the caller and the problems of an operation that brings a user into a room.
+fn bringing_in(operation: Operation) -> Operation {
+    operation
+        .caller(Caller::User)
+        .refuses(REFUSED_BY_HOMESERVER)
+        .refuses(&[code::MATRIX_ACCOUNT_TAKEN])
+        .refuses(HOMESERVER)
+}

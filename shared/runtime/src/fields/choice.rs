@@ -1,0 +1,52 @@
+//! Reads of values of a closed set.
+
+use serde_json::{Value, json};
+
+use super::Fields;
+
+/// Longest text that is compared with the choices, in characters.
+const CHOICE_MAX: usize = 100;
+
+impl Fields {
+    /// Returns one of these texts; `None` if the field is missing or `null`. Any other text is a problem with
+    /// this code.
+    pub fn one_of(
+        &mut self,
+        name: &'static str,
+        choices: &[&'static str],
+        code: &'static str,
+    ) -> Option<&'static str> {
+        if self.note_optional(name, || json!({ "type": "string", "enum": choices })) {
+            return None;
+        }
+        let text = self.text(name)?;
+        let text = self.within(name, CHOICE_MAX, text)?;
+        let known = choices.iter().copied().find(|known| *known == text);
+        if known.is_none() {
+            self.wrong_as(name, code, &format!("must be {}, is `{text}`", alternatives(choices)));
+        }
+        known
+    }
+
+    /// Returns true or false, which is required.
+    pub fn required_flag(&mut self, name: &'static str) -> bool {
+        if self.note_required(name, || json!({ "type": "boolean" })) {
+            return false;
+        }
+        if let Some(Value::Bool(flag)) = self.value(name) {
+            return flag;
+        }
+        self.wrong(name, "is required: true or false");
+        false
+    }
+}
+
+/// Returns the choices as a part of a sentence.
+fn alternatives(choices: &[&str]) -> String {
+    let quoted: Vec<_> = choices.iter().map(|choice| format!("`{choice}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}

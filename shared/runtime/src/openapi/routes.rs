@@ -1,0 +1,89 @@
+//! The routes of a function and their description.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::{Router, body::Bytes, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+use serde_json::Value;
+
+use super::{
+    Operation,
+    document::{self, Tag},
+    operation::Description,
+};
+use crate::App;
+
+/// Routes with the description of each of them.
+#[derive(Default)]
+pub struct Routes {
+    router: Router<App>,
+    operations: Vec<Description>,
+    tags: Vec<Tag>,
+}
+
+impl Routes {
+    /// Begins the routes of a group of operations.
+    pub fn new(group: &'static str, description: &'static str) -> Self {
+        let tags = vec![Tag { name: group, description }];
+        Self { router: Router::new(), operations: Vec::new(), tags }
+    }
+
+    /// Adds an operation to the last group.
+    #[must_use]
+    pub fn add(mut self, operation: Operation) -> Self {
+        let Operation { route, mut description } = operation;
+        description.tag = self.tags.last().map_or("", |tag| tag.name);
+        self.router = self.router.route(description.path, route);
+        self.operations.push(description);
+        self
+    }
+
+    /// Adds the routes of another function.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.router = self.router.merge(other.router.clone());
+        self.describe(other)
+    }
+
+    /// Adds the description of routes that another process serves.
+    #[must_use]
+    pub fn describe(mut self, other: Self) -> Self {
+        self.operations.extend(other.operations);
+        for tag in other.tags {
+            if self.tags.iter().all(|known| known.name != tag.name) {
+                self.tags.push(tag);
+            }
+        }
+        self
+    }
+
+    /// Changes the router beside what is described.
+    #[must_use]
+    pub fn with(self, change: impl FnOnce(Router<App>) -> Router<App>) -> Self {
+        Self { router: change(self.router), ..self }
+    }
+
+    /// Returns the OpenAPI document; `None` if no operation is described.
+    pub fn document(&self) -> Option<Value> {
+        (!self.operations.is_empty()).then(|| document::document(&self.operations, &self.tags))
+    }
+
+    /// Returns the router, with the document at `/openapi.json`.
+    pub fn into_router(self) -> Router<App> {
+        if self.operations.is_empty() {
+            return self.router;
+        }
+        let Self { router, operations, tags } = self;
+        let text = move || Bytes::from(document::document(&operations, &tags).to_string());
+        let text = Arc::new(LazyLock::new(text));
+        let document =
+            async move || ([(CONTENT_TYPE, "application/json")], Bytes::clone(&text)).into_response();
+        router.route("/openapi.json", get(document))
+    }
+}
+
+impl From<Router<App>> for Routes {
+    /// Wraps routes that are not described.
+    fn from(router: Router<App>) -> Self {
+        Self { router, ..Self::default() }
+    }
+}
