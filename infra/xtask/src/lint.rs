@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cargo::{Metadata, cargo, succeeds};
+use crate::openapi;
 use crate::terminal::Style;
 
 const CLIPPY: [&str; 7] = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
@@ -26,11 +27,13 @@ pub(crate) async fn run() -> Result<ExitCode> {
     let format = succeeds(cargo(["fmt", "--all", "--check"])).await?;
     let clippy = succeeds(cargo(CLIPPY)).await?;
     let deny = deny::passes().await?;
+    let openapi = openapi::is_current().await?;
     let sources = source::read_all()?;
     let results = [
         ("format", format),
         ("clippy", clippy),
         ("deny", deny),
+        ("openapi", openapi),
         ("layers", report("layers", &layers::violations(&Metadata::ask(&["--locked"]).await?))),
         ("first line", report("first line", &first_line::violations(&sources))),
         ("comments", report("comments", &comments::violations(&sources))),

@@ -4,6 +4,7 @@ mod cargo;
 mod ci;
 mod interrupt;
 mod lint;
+mod openapi;
 mod step;
 mod terminal;
 mod test;
@@ -37,6 +38,8 @@ enum Command {
     Test(test::Arguments),
     /// Check format, clippy, licences, and the rules of CONTRIBUTING.md
     Lint,
+    /// Write docs/openapi.json from the code, or check that it is that of the code
+    Openapi(openapi::Arguments),
     /// Measure the service, alone and beside other servers
     Bench(bench::Arguments),
     /// Run lint, then test, as CI does
@@ -54,6 +57,7 @@ async fn main() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments),
         Command::Test(arguments) => test::run(arguments).await,
         Command::Lint => lint::run().await,
+        Command::Openapi(arguments) => openapi::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Ci => ci::run().await,
     };

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 mod connections;
+mod documentation;
 mod refusals;
 mod silent;
 

@@ -1,0 +1,396 @@
+//! The differences between two OpenAPI documents that break a client of the older one.
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+/// The direction of a value: what breaks a sender is harmless for a receiver, and the reverse.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    /// Sent by the client.
+    Request,
+    /// Read by the client.
+    Answer,
+}
+
+/// The bounds of which a larger value accepts more.
+const UPPER: [&str; 3] = ["maxLength", "maximum", "maxItems"];
+/// The bounds of which a smaller value accepts more.
+const LOWER: [&str; 3] = ["minLength", "minimum", "minItems"];
+
+/// A document in comparison with another one.
+struct Comparison<'a> {
+    old: &'a Value,
+    new: &'a Value,
+    changes: BTreeSet<String>,
+    /// The pairs of schemas that are compared already, or at this moment: schemas may refer to themselves.
+    seen: BTreeSet<String>,
+}
+
+/// Returns a sentence for each change that breaks a client of the old document.
+pub(super) fn changes(old: &Value, new: &Value) -> Vec<String> {
+    let mut comparison = Comparison { old, new, changes: BTreeSet::new(), seen: BTreeSet::new() };
+    for (path, item) in members(&old["paths"]) {
+        for (method, operation) in members(item) {
+            let name = format!("{} {path}", method.to_uppercase());
+            match new["paths"].get(path).and_then(|item| item.get(method)) {
+                None => comparison.report(format!("{name}: the operation is gone")),
+                Some(other) => comparison.operation(&name, operation, other),
+            }
+        }
+    }
+    comparison.changes.into_iter().collect()
+}
+
+impl Comparison<'_> {
+    fn report(&mut self, change: String) {
+        self.changes.insert(change);
+    }
+
+    fn operation(&mut self, name: &str, old: &Value, new: &Value) {
+        if old["security"] != new["security"] {
+            let (old, new) = (&old["security"], &new["security"]);
+            self.report(format!("{name}: the caller's credentials were {old} and are {new}"));
+        }
+        self.parameters(name, old, new);
+        self.body(name, &old["requestBody"], &new["requestBody"]);
+        for (status, response) in members(&old["responses"]) {
+            let place = format!("{name}, answer {status}");
+            match new["responses"].get(status) {
+                None if status.starts_with('2') => self.report(format!("{place}: it is gone")),
+                None => self.report(format!("{place}: it is gone, with its codes")),
+                Some(other) => self.response(&place, response, other),
+            }
+        }
+    }
+
+    fn parameters(&mut self, name: &str, old: &Value, new: &Value) {
+        let key = |parameter: &Value| (parameter["in"].clone(), parameter["name"].clone());
+        let (old, new) = (list(&old["parameters"]), list(&new["parameters"]));
+        for parameter in old {
+            let place = format!("{name}, {} parameter {}", text(&parameter["in"]), text(&parameter["name"]));
+            match new.iter().find(|other| key(other) == key(parameter)) {
+                None => self.report(format!("{place}: it is gone")),
+                Some(other) => {
+                    if other["required"] == true && parameter["required"] != true {
+                        self.report(format!("{place}: it is required now"));
+                    }
+                    self.schema(&place, &parameter["schema"], &other["schema"], Direction::Request);
+                }
+            }
+        }
+        for parameter in new.iter().filter(|parameter| parameter["required"] == true) {
+            if old.iter().all(|other| key(other) != key(parameter)) {
+                self.report(format!(
+                    "{name}: the parameter {} is new and required",
+                    text(&parameter["name"])
+                ));
+            }
+        }
+    }
+
+    fn body(&mut self, name: &str, old: &Value, new: &Value) {
+        if new["required"] == true && old["required"] != true {
+            self.report(format!("{name}: a body is required now"));
+        }
+        for (kind, media) in members(&old["content"]) {
+            let place = format!("{name}, body");
+            match new["content"].get(kind) {
+                None => self.report(format!("{place}: {kind} is not accepted any more")),
+                Some(other) => self.schema(&place, &media["schema"], &other["schema"], Direction::Request),
+            }
+        }
+    }
+
+    fn response(&mut self, place: &str, old: &Value, new: &Value) {
+        for (header, _) in members(&old["headers"]) {
+            if new["headers"].get(header).is_none() {
+                self.report(format!("{place}: the header {header} is gone"));
+            }
+        }
+        for (kind, media) in members(&old["content"]) {
+            match new["content"].get(kind) {
+                None => self.report(format!("{place}: it is not {kind} any more")),
+                Some(other) => self.schema(place, &media["schema"], &other["schema"], Direction::Answer),
+            }
+        }
+    }
+
+    fn schema(&mut self, place: &str, old: &Value, new: &Value, direction: Direction) {
+        let pair = format!("{place}\n{old}\n{new}");
+        if old.is_null() || !self.seen.insert(pair) {
+            return;
+        }
+        let (old, new) = (resolved(old, self.old), resolved(new, self.new));
+        let (old, new) = (&old, &new);
+        self.types(place, old, new, direction);
+        self.values(place, old, new, direction);
+        if direction == Direction::Request {
+            self.bounds(place, old, new);
+        }
+        self.properties(place, old, new, direction);
+        if old.get("items").is_some() {
+            self.schema(&format!("{place}[]"), &old["items"], &new["items"], direction);
+        }
+        self.alternatives(place, old, new, direction);
+    }
+
+    fn types(&mut self, place: &str, old: &Value, new: &Value, direction: Direction) {
+        let types = |schema: &Value| -> BTreeSet<String> {
+            match &schema["type"] {
+                Value::Array(types) => types.iter().map(text).collect(),
+                Value::String(one) => BTreeSet::from([one.clone()]),
+                _ => BTreeSet::new(),
+            }
+        };
+        let (old, new) = (types(old), types(new));
+        let lost: Vec<_> = match direction {
+            Direction::Request if !new.is_empty() => old.difference(&new).cloned().collect(),
+            Direction::Answer if !old.is_empty() => new.difference(&old).cloned().collect(),
+            _ => return,
+        };
+        let verb =
+            if direction == Direction::Request { "is not accepted any more" } else { "is possible now" };
+        for kind in lost {
+            self.report(format!("{place}: the type {kind} {verb}"));
+        }
+    }
+
+    /// Compares closed sets. Codes of problems that are gone break clients that wait for them, although they
+    /// only read them.
+    fn values(&mut self, place: &str, old: &Value, new: &Value, direction: Direction) {
+        let (Some(before), Some(after)) = (old["enum"].as_array(), new["enum"].as_array()) else {
+            if direction == Direction::Request && old.get("enum").is_none() && new.get("enum").is_some() {
+                self.report(format!("{place}: only {} is accepted now", new["enum"]));
+            }
+            if old.get("const").is_some() && old["const"] != new["const"] {
+                self.report(format!("{place}: it was {} and is {}", old["const"], new["const"]));
+            }
+            return;
+        };
+        for value in before.iter().filter(|value| !after.contains(value)) {
+            self.report(format!("{place}: the value {value} is gone"));
+        }
+        if direction == Direction::Answer && !place.ends_with("field code") {
+            for value in after.iter().filter(|value| !before.contains(value)) {
+                self.report(format!("{place}: the value {value} is new, and no client knows it"));
+            }
+        }
+    }
+
+    fn bounds(&mut self, place: &str, old: &Value, new: &Value) {
+        let narrower =
+            UPPER.iter().map(|bound| (bound, true)).chain(LOWER.iter().map(|bound| (bound, false)));
+        for (bound, is_upper) in narrower {
+            let (before, after) = (old[*bound].as_f64(), new[*bound].as_f64());
+            let is_narrower = match (before, after) {
+                (None, Some(_)) => true,
+                (Some(before), Some(after)) => {
+                    if is_upper {
+                        after < before
+                    } else {
+                        after > before
+                    }
+                }
+                (_, None) => false,
+            };
+            if is_narrower {
+                self.report(format!("{place}: {bound} was {} and is {}", old[*bound], new[*bound]));
+            }
+        }
+        if new.get("pattern").is_some() && old["pattern"] != new["pattern"] {
+            self.report(format!("{place}: pattern was {} and is {}", old["pattern"], new["pattern"]));
+        }
+    }
+
+    fn properties(&mut self, place: &str, old: &Value, new: &Value, direction: Direction) {
+        let required = |schema: &Value, name: &str| list(&schema["required"]).iter().any(|one| one == name);
+        for (name, property) in members(&old["properties"]) {
+            let place = format!("{place}, field {name}");
+            let Some(other) = new["properties"].get(name) else {
+                self.report(format!("{place}: it is gone"));
+                continue;
+            };
+            match direction {
+                Direction::Request if required(new, name) && !required(old, name) => {
+                    self.report(format!("{place}: it is required now"));
+                }
+                Direction::Answer if required(old, name) && !required(new, name) => {
+                    self.report(format!("{place}: it is not always there any more"));
+                }
+                _ => {}
+            }
+            self.schema(&place, property, other, direction);
+        }
+        for (name, _) in members(&new["properties"]) {
+            let is_new = old["properties"].get(name).is_none();
+            if direction == Direction::Request && is_new && required(new, name) {
+                self.report(format!("{place}, field {name}: it is new and required"));
+            }
+        }
+    }
+
+    /// Compares combined schemas by their names, or by their places if they have none.
+    fn alternatives(&mut self, place: &str, old: &Value, new: &Value, direction: Direction) {
+        for key in ["oneOf", "anyOf", "allOf"] {
+            let (before, after) = (list(&old[key]), list(&new[key]));
+            for (n, schema) in before.iter().enumerate() {
+                let named = |other: &&Value| !schema["$ref"].is_null() && other["$ref"] == schema["$ref"];
+                let other = after.iter().find(named).or_else(|| after.get(n));
+                match other {
+                    Some(other) if schema["$ref"] == other["$ref"] => {
+                        let name = text(&schema["$ref"]).rsplit('/').next().unwrap_or_default().to_owned();
+                        self.schema(&format!("{place} {name}"), schema, other, direction);
+                    }
+                    _ if key != "allOf" => self.report(format!("{place}: {schema} is gone")),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// Returns a schema with what it refers to.
+fn resolved(schema: &Value, document: &Value) -> Value {
+    let Some(pointer) = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) else {
+        return schema.clone();
+    };
+    let mut whole = document.pointer(pointer).cloned().unwrap_or_default();
+    for (key, value) in members(schema).filter(|(key, _)| *key != "$ref") {
+        merge(&mut whole, key, value);
+    }
+    whole
+}
+
+/// Adds a keyword beside `$ref`: properties and required names in addition to those referred to.
+fn merge(whole: &mut Value, key: &str, value: &Value) {
+    match (key, value) {
+        ("properties", Value::Object(properties)) => {
+            for (name, property) in properties {
+                whole["properties"][name] = property.clone();
+            }
+        }
+        ("required", Value::Array(names)) => {
+            let all = list(&whole["required"]).iter().chain(names).cloned().collect();
+            whole["required"] = Value::Array(all);
+        }
+        _ => whole[key] = value.clone(),
+    }
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    value.as_object().into_iter().flat_map(Map::iter).map(|(name, value)| (name.as_str(), value))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn document() -> Value {
+        let problem = json!({
+            "$ref": "#/components/schemas/Problem", "properties": { "code": { "enum": ["not_found", "no"] } },
+        });
+        json!({
+            "paths": { "/send": { "post": {
+                "security": [{ "userToken": [] }],
+                "parameters": [
+                    { "name": "wait", "in": "query", "required": false, "schema": { "maximum": 10 } },
+                ],
+                "requestBody": { "required": true, "content": { "application/json": { "schema": {
+                    "type": "object", "required": ["title"],
+                    "properties": {
+                        "title": { "type": "string", "minLength": 1, "maxLength": 500 },
+                        "priority": { "type": ["string", "null"], "enum": ["normal", "urgent", null] },
+                    },
+                } } } },
+                "responses": {
+                    "201": {
+                        "headers": { "X-Request-Id": {} },
+                        "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Sent" } } },
+                    },
+                    "404": { "content": { "application/problem+json": { "schema": problem } } },
+                },
+            } } },
+            "components": { "schemas": {
+                "Sent": {
+                    "type": "object", "required": ["id", "status"],
+                    "properties": { "id": { "type": "integer" }, "status": { "enum": ["sent", "pending"] } },
+                },
+                "Problem": { "type": "object", "properties": { "code": { "type": "string" } } },
+            } },
+        })
+    }
+
+    /// Returns what breaks a client if the value at this pointer becomes another one.
+    fn after(pointer: &str, value: Value) -> Vec<String> {
+        let (old, mut new) = (document(), document());
+        *new.pointer_mut(pointer).unwrap() = value;
+        changes(&old, &new)
+    }
+
+    const POST: &str = "/paths/~1send/post";
+    const BODY: &str = "/paths/~1send/post/requestBody/content/application~1json/schema";
+    const SENT: &str = "/components/schemas/Sent";
+
+    #[test]
+    fn an_equal_document_and_additions_break_nobody() {
+        assert_eq!(changes(&document(), &document()), [""; 0]);
+        let properties = json!({
+            "id": { "type": "integer" }, "status": { "enum": ["sent", "pending"] }, "more": {},
+        });
+        assert_eq!(after(&format!("{SENT}/properties"), properties), [""; 0]);
+        assert_eq!(after(&format!("{BODY}/properties/title/maxLength"), json!(501)), [""; 0]);
+        assert_eq!(after(&format!("{BODY}/required"), json!([])), [""; 0]);
+    }
+
+    #[test]
+    fn a_removed_operation_and_another_caller_are_named() {
+        assert_eq!(after("/paths/~1send", json!({})), ["POST /send: the operation is gone"]);
+        let found = after(&format!("{POST}/security"), json!([{ "serviceToken": [] }]));
+        let expected =
+            r#"POST /send: the caller's credentials were [{"userToken":[]}] and are [{"serviceToken":[]}]"#;
+        assert_eq!(found, [expected]);
+    }
+
+    #[test]
+    fn narrower_requests_are_named() {
+        let found = after(&format!("{BODY}/properties/title/maxLength"), json!(499));
+        assert_eq!(found, ["POST /send, body, field title: maxLength was 500 and is 499"]);
+        let found = after(&format!("{BODY}/required"), json!(["title", "priority"]));
+        assert_eq!(found, ["POST /send, body, field priority: it is required now"]);
+        let found = after(&format!("{BODY}/properties/priority/enum"), json!(["normal", null]));
+        assert_eq!(found, [r#"POST /send, body, field priority: the value "urgent" is gone"#]);
+        let found = after(&format!("{POST}/parameters/0/schema"), json!({ "maximum": 5 }));
+        assert_eq!(found, ["POST /send, query parameter wait: maximum was 10 and is 5"]);
+        let found = after(&format!("{BODY}/properties/priority/type"), json!("string"));
+        assert_eq!(found, ["POST /send, body, field priority: the type null is not accepted any more"]);
+    }
+
+    #[test]
+    fn fields_and_codes_that_an_answer_lost_are_named() {
+        let found = after(&format!("{SENT}/properties/id"), json!(null));
+        assert!(found.is_empty(), "a schema that says nothing takes nothing away: {found:?}");
+        let found = after(&format!("{SENT}/properties"), json!({ "number": {}, "status": {} }));
+        assert_eq!(found, ["POST /send, answer 201, field id: it is gone"]);
+        let found = after(&format!("{SENT}/required"), json!(["id"]));
+        assert_eq!(found, ["POST /send, answer 201, field status: it is not always there any more"]);
+        let found = after(&format!("{SENT}/properties/status/enum"), json!(["sent", "pending", "lost"]));
+        let expected =
+            r#"POST /send, answer 201, field status: the value "lost" is new, and no client knows it"#;
+        assert_eq!(found, [expected]);
+        let code = "/responses/404/content/application~1problem+json/schema/properties/code/enum";
+        let found = after(&format!("{POST}{code}"), json!(["not_found", "new_code"]));
+        assert_eq!(found, [r#"POST /send, answer 404, field code: the value "no" is gone"#]);
+        let found = after(&format!("{POST}/responses/201/headers"), json!({}));
+        assert_eq!(found, ["POST /send, answer 201: the header X-Request-Id is gone"]);
+    }
+}
