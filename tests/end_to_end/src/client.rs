@@ -2,20 +2,28 @@
 
 use std::{
     pin::Pin,
+    sync::LazyLock,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _};
 use jsonwebtoken::{EncodingKey, Header, encode};
+use messenger_runtime::testing::{Answered, Conformity};
 use messenger_testkit::sse::{Reader, SseEvent};
-use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header::HeaderMap};
 use serde_json::{Value, json};
 
 /// The longest that an event may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
 pub(crate) const SERVICE_TOKEN: &str = "the service token of the tests";
+
+/// The description of the service: each answer must be as it says.
+static CONFORMITY: LazyLock<Conformity> = LazyLock::new(|| {
+    let document = include_str!("../../../docs/openapi.json");
+    Conformity::new(serde_json::from_str(document).expect("a document"))
+});
 
 /// A client of the service, with or without credentials.
 #[derive(Debug, Clone)]
@@ -198,7 +206,9 @@ impl TestUser {
             Some(id) => request.header("Last-Event-ID", id),
             None => request,
         };
-        let response = request.send().await?.error_for_status()?;
+        let (asked, response) = send(request).await?;
+        check(&asked, response.status(), response.headers(), None);
+        let response = response.error_for_status()?;
         let reader = Reader::new(Box::pin(response.bytes_stream()) as Chunks);
         let mut stream = EventStream { reader, last_id: String::new() };
         assert_eq!(stream.next().await.kind(), "connected");
@@ -269,14 +279,42 @@ pub async fn fetch(request: RequestBuilder) -> TestResponse {
 }
 
 async fn try_fetch(request: RequestBuilder) -> Result<TestResponse, reqwest::Error> {
-    let response = request.send().await?;
+    let (asked, response) = send(request).await?;
     let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.bytes().await?;
-    Ok(TestResponse { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
+    let bytes = response.bytes().await?;
+    let body: Option<Value> = serde_json::from_slice(&bytes).ok();
+    check(&asked, status, &headers, body.as_ref());
+    Ok(TestResponse { status, headers, body: body.unwrap_or_default() })
+}
+
+/// Sends a request. Also returns its method and URL.
+async fn send(request: RequestBuilder) -> Result<((Method, Url), Response), reqwest::Error> {
+    let (http, request) = request.build_split();
+    let request = request?;
+    let asked = (request.method().clone(), request.url().clone());
+    Ok((asked, http.execute(request).await?))
+}
+
+/// Panics if an answer is not described.
+fn check((method, url): &(Method, Url), status: StatusCode, headers: &HeaderMap, body: Option<&Value>) {
+    let answered = Answered { method, path: url.path(), status, headers, body };
+    assert_eq!(CONFORMITY.check(&answered), Ok(()));
+}
+
+/// Sends a request. Returns the status, and the code of a problem. The body of an event stream is not read.
+pub async fn status_and_code(request: RequestBuilder) -> (u16, String) {
+    let (asked, response) = send(request).await.expect("a response");
+    let (status, headers) = (response.status(), response.headers().clone());
+    let is_problem = status.is_client_error() || status.is_server_error();
+    let body: Option<Value> = if is_problem { response.json().await.ok() } else { None };
+    check(&asked, status, &headers, body.as_ref());
+    let code = body.as_ref().and_then(|body| body["code"].as_str()).unwrap_or_default().to_owned();
+    (status.as_u16(), code)
 }
 
 /// Sends a request and returns the response body as bytes.
 pub async fn raw(request: RequestBuilder) -> impl Stream<Item = Result<Bytes, reqwest::Error>> + Unpin {
-    let response = request.send().await.expect("a response");
+    let (asked, response) = send(request).await.expect("a response");
+    check(&asked, response.status(), response.headers(), None);
     Box::pin(response.bytes_stream().into_stream())
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 mod accounts;
+mod authorization;
 mod crashes;
 mod external_access;
 mod framing;

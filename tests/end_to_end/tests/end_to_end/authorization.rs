@@ -1,0 +1,170 @@
+//! Each operation of the document with each kind of credentials: it refuses all but those that it declares.
+//! A new operation is part of it as soon as it is described.
+
+use messenger_tests::{
+    Client, Plan, Stack,
+    client::{in_seconds, status_and_code, token},
+};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+const DOCUMENT: &str = include_str!("../../../../docs/openapi.json");
+const HS_TOKEN: &str = "the homeserver's token of this test";
+/// The service token of `Stack`.
+const SERVICE_TOKEN: &str = "the service token of the tests";
+
+/// A header or a parameter with credentials.
+#[derive(Clone)]
+enum Credentials {
+    None,
+    Bearer(String),
+    InUrl(&'static str, String),
+    Service(&'static str),
+}
+
+/// An operation of the document.
+struct Operation<'a> {
+    method: Method,
+    path: &'a str,
+    description: &'a Value,
+}
+
+impl Operation<'_> {
+    fn accepts(&self, scheme: &str) -> bool {
+        let schemes = self.description["security"].as_array().expect("security");
+        schemes.iter().any(|one| one.get(scheme).is_some())
+    }
+
+    /// Returns whether a viewer may not do it.
+    fn writes(&self) -> bool {
+        let refused = &self.description["responses"]["403"]["content"]["application/problem+json"]["schema"];
+        let codes = refused["properties"]["code"]["enum"].as_array();
+        codes.is_some_and(|codes| codes.contains(&json!("read_only_role")))
+    }
+
+    /// Returns the status and the code of the answer to these credentials.
+    async fn ask(&self, client: &Client, credentials: &Credentials) -> (u16, String) {
+        let path = self.path.replace("{server}", "hub.local").replace("{id}", "1");
+        let path: Vec<_> =
+            path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
+        let mut request = client.request(self.method.clone(), &path.join("/"));
+        request = match credentials {
+            Credentials::None => request,
+            Credentials::Bearer(token) => request.bearer_auth(token),
+            Credentials::InUrl(name, token) => request.query(&[(name, token)]),
+            Credentials::Service(token) => request.header("X-Service-Token", *token),
+        };
+        let content = &self.description["requestBody"]["content"]["application/json"];
+        if !content.is_null() {
+            request = request.json(&valid(&content["schema"]));
+        }
+        status_and_code(request).await
+    }
+}
+
+/// Returns a body with the required fields of a schema.
+fn valid(schema: &Value) -> Value {
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let member = |name: &Value| {
+        let name = name.as_str().expect("a name");
+        let value = if schema["properties"][name]["type"] == "boolean" { json!(true) } else { json!("1") };
+        (name.to_owned(), value)
+    };
+    Value::Object(required.iter().map(member).collect::<Map<_, _>>())
+}
+
+fn operations(document: &Value) -> Vec<Operation<'_>> {
+    let paths = document["paths"].as_object().expect("paths").iter();
+    let all = paths.flat_map(|(path, item)| {
+        item.as_object().expect("operations").iter().map(move |(method, description)| Operation {
+            method: method.to_uppercase().parse().expect("a method"),
+            path,
+            description,
+        })
+    });
+    all.collect()
+}
+
+fn of_role(role: &str, tenant: i64, expires: i64) -> String {
+    token(&json!({
+        "sub": format!("{role}-{tenant}"), "role": role, "tenant_id": tenant, "display_name": role,
+        "iss": "aesystek-hub", "exp": in_seconds(expires),
+    }))
+}
+
+async fn without_homeserver() -> Stack {
+    let environment = [("MATRIX_HS_TOKEN", HS_TOKEN), ("LIMIT_FAILURES_PER_ADDRESS", "0")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    Stack::start_with(Plan { homeserver: false, worker: false, environment, ..Plan::default() }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_operation_refuses_all_credentials_but_those_that_it_declares() {
+    let stack = without_homeserver().await;
+    let client = stack.client();
+    let document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
+    let user = of_role("user", 1, 3600);
+    let shown = [
+        ("", Credentials::None),
+        ("userToken", Credentials::Bearer(user.clone())),
+        ("userTokenInUrl", Credentials::InUrl("token", user)),
+        ("", Credentials::Bearer(of_role("user", 1, -3600))),
+        ("", Credentials::Bearer("no JWT".to_owned())),
+        ("serviceToken", Credentials::Service(SERVICE_TOKEN)),
+        ("", Credentials::Service("wrong")),
+        ("homeserverToken", Credentials::Bearer(HS_TOKEN.to_owned())),
+        ("homeserverTokenInUrl", Credentials::InUrl("access_token", HS_TOKEN.to_owned())),
+    ];
+    let mut wrong = Vec::new();
+    for operation in operations(&document) {
+        let is_public = operation.description["security"] == json!([]);
+        let without = operation.ask(&client, &Credentials::None).await;
+        for (scheme, credentials) in &shown {
+            let (status, code) = operation.ask(&client, credentials).await;
+            let is_right = if is_public {
+                (status, &code) == (without.0, &without.1)
+            } else if operation.accepts(scheme) {
+                status != 401 && !code.ends_with("_wrong")
+            } else {
+                status == 401 || (status == 403 && code.ends_with("_wrong"))
+            };
+            if !is_right {
+                wrong.push(format!("{} {} {scheme}: {status} {code}", operation.method, operation.path));
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_role_of_each_tenant_reads_and_viewers_write_nothing() {
+    let stack = without_homeserver().await;
+    let client = stack.client();
+    let document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
+    let mut wrong = Vec::new();
+    for operation in operations(&document).iter().filter(|operation| operation.accepts("userToken")) {
+        for tenant in [1, 2] {
+            for role in ["user", "terminal", "manager", "admin", "super_admin", "viewer", "guest"] {
+                let credentials = Credentials::Bearer(of_role(role, tenant, 3600));
+                let (status, code) = operation.ask(&client, &credentials).await;
+                let may_write = !matches!(role, "viewer" | "guest");
+                let is_right = match (status, code.as_str()) {
+                    (401 | 500, _) => false,
+                    (403, "read_only_role") => !may_write,
+                    // A room that does not exist is reported before the role.
+                    (404, _) => true,
+                    // A form without a file is refused before the role.
+                    (415 | 422, _) => true,
+                    _ => may_write || !operation.writes(),
+                };
+                if !is_right {
+                    wrong.push(format!(
+                        "{} {} {role} of {tenant}: {status} {code}",
+                        operation.method, operation.path
+                    ));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
