@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub_messenger_client import Notification
-from hub_messenger_client._rules import BODY_MAX, ENTITY_ID_MAX, NAME_MAX, PRIORITIES, REQUIRED, TARGETS, TITLE_MAX
+from hub_messenger_client._rules import BODY_MAX, PRIORITIES, REQUIRED, TARGETS
 
 DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[3] / "docs" / "openapi.json").read_text("utf-8"))
 PATHS = DOCUMENT["paths"]
@@ -44,9 +44,6 @@ def test_the_required_fields_and_the_choices_are_those_of_the_service() -> None:
     assert set(schema["required"]) == set(REQUIRED)
     assert set(REQUEST["priority"]["enum"]) == {*PRIORITIES, None}
     assert set(TARGETS) < set(REQUEST["target_type"]["enum"])
-    assert (NAME_MAX, TITLE_MAX, ENTITY_ID_MAX) == tuple(
-        REQUEST[name]["maxLength"] for name in ("entity_type", "title", "entity_id")
-    )
 
 
 @pytest.mark.parametrize(
