@@ -33,7 +33,7 @@ pub fn routes() -> Routes {
     };
     let events = json!({ "type": "object", "properties": { "events": { "type": "array" } } });
     Routes::new("Homeserver", "The Application Service API of the Matrix specification")
-        .add(
+        .declare(
             Operation::put(
                 "/_matrix/app/v1/transactions/{txn_id}",
                 receive_transaction,
@@ -47,17 +47,17 @@ pub fn routes() -> Routes {
             .answer(done())
             .refuses(&[code::DATABASE_UNAVAILABLE]),
         )
-        .add(query(
+        .declare(query(
             "/_matrix/app/v1/users/{user_id}",
             "queryUser",
             "Never finds: accounts are made at sign-in",
         ))
-        .add(query(
+        .declare(query(
             "/_matrix/app/v1/rooms/{alias}",
             "queryRoom",
             "Never finds: rooms are made by the service",
         ))
-        .add(
+        .declare(
             Operation::post("/_matrix/app/v1/ping", ping, "ping", "Confirms that the service is reached")
                 .caller(Caller::Homeserver)
                 .body_limit(TRANSACTION_MAX)

@@ -24,8 +24,8 @@ const TYPES: &str = include_str!("../../../shared/hub_messenger_js/hub-messenger
 /// The routes of the two files.
 pub(crate) fn routes() -> Routes {
     Routes::new("Client", "The ES module for pages that follow events")
-        .add(file("/client/hub-messenger.js", MODULE, &["text/javascript; charset=utf-8"], "getModule"))
-        .add(file(
+        .declare(file("/client/hub-messenger.js", MODULE, &["text/javascript; charset=utf-8"], "getModule"))
+        .declare(file(
             "/client/hub-messenger.d.ts",
             TYPES,
             &["application/typescript; charset=utf-8"],

@@ -37,7 +37,7 @@ pub fn routes() -> Routes {
         Answer::events::<StreamedEvent>("Server-sent events; the `data` of each is one line of JSON.")
             .header("X-Accel-Buffering", no_buffer, "Proxies must not hold events back.");
     Routes::new("Events", "The live events of a user, by stream or by poll")
-        .add(
+        .declare(
             Operation::get(
                 "/api/v1/events/stream",
                 stream,

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(800);
 
 /// The routes of this function.
 pub fn routes() -> Routes {
-    Routes::new("Health", "Whether the service reaches its database and its homeserver").add(
+    Routes::new("Health", "Whether the service reaches its database and its homeserver").declare(
         Operation::get("/api/v1/health", health, "getHealth", "Returns the health of the service")
             .answer(Answer::json::<Health>(200, "The database is reached."))
             .answer(Answer::json::<Health>(503, "The database is not reached.")),

@@ -22,11 +22,11 @@ use crate::{
 pub fn routes() -> Routes {
     let room = json!({ "type": "string", "maxLength": ID_MAX });
     Routes::new("Messages", "Messages and files of rooms")
-        .add(
+        .declare(
             sending(Operation::post("/api/v1/messages/send", send, "sendMessage", "Sends a message"))
                 .json(request::message),
         )
-        .add(
+        .declare(
             Operation::get(
                 "/api/v1/messages/history/{room_id}",
                 history,
@@ -40,7 +40,7 @@ pub fn routes() -> Routes {
             .refuses(ROOM)
             .refuses(HOMESERVER),
         )
-        .add(
+        .declare(
             sending(Operation::post(
                 "/api/v1/messages/upload",
                 upload::upload,
@@ -52,7 +52,7 @@ pub fn routes() -> Routes {
             // The form has a limit of its own: see `LimitedForm`.
             .route(|route| route.layer(DefaultBodyLimit::disable())),
         )
-        .add(download_operation())
+        .declare(download_operation())
 }
 
 fn sending(operation: Operation) -> Operation {

@@ -32,8 +32,8 @@ use crate::{
 /// The routes of this function.
 pub fn routes() -> Routes {
     Routes::new("Notifications", "Notifications of satellites")
-        .add(send_operation())
-        .add(
+        .declare(send_operation())
+        .declare(
             Operation::get(
                 "/api/v1/notifications/log",
                 log,
@@ -45,7 +45,7 @@ pub fn routes() -> Routes {
             .answer(Answer::json::<Log>(200, "A page of the log."))
             .refuses(&[code::DATABASE_UNAVAILABLE]),
         )
-        .add(
+        .declare(
             Operation::get(
                 "/api/v1/notifications/{id}",
                 one,

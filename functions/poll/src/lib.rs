@@ -34,7 +34,7 @@ pub fn routes() -> Routes {
         cursor,
         "The cursor of the next poll.",
     );
-    Routes::new("Events", "The live events of a user, by stream or by poll").add(
+    Routes::new("Events", "The live events of a user, by stream or by poll").declare(
         Operation::get("/api/v1/events/poll", poll, "pollEvents", "Returns the events after a cursor")
             .caller(Caller::UserByUrl)
             .query(query)

@@ -18,7 +18,7 @@ use crate::{
 /// The routes of this function.
 pub fn routes() -> Routes {
     Routes::new("Rooms", "Rooms of a user: list, directory and membership")
-        .add(
+        .declare(
             Operation::get(
                 "/api/v1/rooms",
                 list,
@@ -28,13 +28,13 @@ pub fn routes() -> Routes {
             .caller(Caller::User)
             .answer(Answer::json::<Rooms<Room>>(200, "The joined rooms.")),
         )
-        .add(
+        .declare(
             bringing_in(Operation::post("/api/v1/rooms", create, "createRoom", "Creates a private room"))
                 .json(request::creation)
                 .answer(Answer::json::<Room>(201, "The new room."))
                 .refuses(&[code::READ_ONLY_ROLE, code::UNKNOWN_USER]),
         )
-        .add(
+        .declare(
             Operation::get(
                 "/api/v1/rooms/directory",
                 directory,
@@ -45,7 +45,7 @@ pub fn routes() -> Routes {
             .query(request::search)
             .answer(Answer::json::<Rooms<Listed>>(200, "A page of the directory.")),
         )
-        .add(
+        .declare(
             bringing_in(Operation::post(
                 "/api/v1/rooms/dm/{hub_user_id}",
                 open_dm,
@@ -56,12 +56,12 @@ pub fn routes() -> Routes {
             .refuses(&[code::READ_ONLY_ROLE, code::INVALID_REQUEST])
             .refuses(ROOM),
         )
-        .add(
+        .declare(
             bringing_in(Operation::post("/api/v1/rooms/{id}/join", join, "joinRoom", "Joins a room"))
                 .answer(Answer::json::<Room>(200, "The room."))
                 .refuses(ROOM),
         )
-        .add(
+        .declare(
             bringing_in(Operation::post(
                 "/api/v1/rooms/{id}/invite",
                 invite,
@@ -74,7 +74,7 @@ pub fn routes() -> Routes {
             .refuses(&[code::READ_ONLY_ROLE, code::ROOM_IS_DIRECT, code::UNKNOWN_USER])
             .refuses(ROOM),
         )
-        .add(
+        .declare(
             Operation::get(
                 "/api/v1/rooms/{id}/members",
                 members,
@@ -85,20 +85,20 @@ pub fn routes() -> Routes {
             .answer(Answer::json::<Vec<Member>>(200, "The members."))
             .refuses(ROOM),
         )
-        .add(
+        .declare(
             Operation::post("/api/v1/rooms/{id}/leave", leave, "leaveRoom", "Leaves a room")
                 .caller(Caller::User)
                 .answer(Answer::empty(204, "The caller is no member any more."))
                 .refuses(&[code::ROOM_CANNOT_BE_LEFT])
                 .refuses(ROOM),
         )
-        .add(
+        .declare(
             Operation::post("/api/v1/rooms/{id}/read", read, "markRead", "Marks all messages as read")
                 .caller(Caller::User)
                 .answer(Answer::empty(204, "All of it is read, on all devices."))
                 .refuses(ROOM),
         )
-        .add(
+        .declare(
             Operation::post(
                 "/api/v1/rooms/{id}/typing",
                 typing,

@@ -41,11 +41,11 @@ pub(crate) fn routes(document: fn() -> Option<Value>) -> Routes {
     };
     let style = async || ([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE);
     Routes::new("Documentation", "This interface as a page")
-        .add(
+        .declare(
             Operation::get("/docs", show, "getDocs", "Shows this description to people")
                 .answer(Answer::media(200, &["text/html; charset=utf-8"], "A page.")),
         )
-        .add(
+        .declare(
             Operation::get("/docs/style.css", style, "getDocsStyle", "Returns the style of the page")
                 .answer(Answer::media(200, &["text/css; charset=utf-8"], "The style.")),
         )

@@ -22,7 +22,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 pub(crate) fn routes() -> Routes {
     let types = &["application/json", "text/html; charset=utf-8"];
-    Routes::new("Start", "The address of the service").add(
+    Routes::new("Start", "The address of the service").declare(
         Operation::get("/", welcome, "getSummary", "Says what this service is, to people and to programs")
             .answer(Answer::media(200, types, "A page for browsers, JSON for programs.")),
     )

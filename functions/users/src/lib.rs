@@ -38,30 +38,30 @@ pub fn routes() -> Routes {
     const EXTERNAL: &str = "/api/v1/users/me/external-client";
     const ROTATE: &str = "/api/v1/users/me/external-client/rotate";
     Routes::new("Users", "The users of a tenant, and sign-in")
-        .add(
+        .declare(
             Operation::get("/api/v1/users", search, "searchUsers", "Finds other users of the tenant")
                 .caller(Caller::User)
                 .query(query)
                 .answer(Answer::json::<Vec<Listed>>(200, "The users.")),
         )
-        .add(
+        .declare(
             Operation::get("/api/v1/users/me", me, "getMe", "Returns the caller")
                 .caller(Caller::User)
                 .answer(Answer::json::<Me>(200, "The caller.")),
         )
-        .add(external(Operation::get(
+        .declare(external(Operation::get(
             EXTERNAL,
             external_client,
             "getExternalClient",
             "Returns the caller's credentials for another Matrix client",
         )))
-        .add(external(Operation::post(
+        .declare(external(Operation::post(
             ROTATE,
             rotate,
             "rotatePassword",
             "Sets another password and returns it",
         )))
-        .add(login_operation())
+        .declare(login_operation())
 }
 
 fn external(operation: Operation) -> Operation {

@@ -53,7 +53,7 @@ fn document() -> Value {
         .json(parser)
         .answer(Answer::json::<Machine>(200, "It runs."))
         .refuses(&[code::NOT_FOUND]);
-    Routes::new("Machines", "Machines").add(operation).document().expect("it is described")
+    Routes::new("Machines", "Machines").declare(operation).document().expect("it is described")
 }
 
 #[test]

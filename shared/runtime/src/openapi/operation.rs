@@ -98,9 +98,9 @@ impl Operation {
     /// Describes a parameter of the query or a header that no parser of fields reads.
     #[must_use]
     pub fn parameter(mut self, place: &str, name: &str, schema: Value, description: &str) -> Self {
-        let parameter = json!({
-            "name": name, "in": place, "required": false, "schema": schema, "description": description,
-        });
+        let mut parameter =
+            json!({ "name": name, "in": place, "required": false, "description": description });
+        parameter["schema"] = schema;
         self.description.parameters.push(parameter);
         self
     }
@@ -141,7 +141,8 @@ impl Operation {
     }
 
     fn body(mut self, media_type: &str, schema: Value, is_required: bool) -> Self {
-        let content = json!({ media_type: { "schema": schema } });
+        let mut content = json!({ media_type: {} });
+        content[media_type]["schema"] = schema;
         self.description.body = Some(json!({ "required": is_required, "content": content }));
         self
     }

@@ -27,9 +27,9 @@ impl Routes {
         Self { router: Router::new(), operations: Vec::new(), tags }
     }
 
-    /// Adds an operation to the last group.
+    /// Declares an operation of the last group.
     #[must_use]
-    pub fn add(mut self, operation: Operation) -> Self {
+    pub fn declare(mut self, operation: Operation) -> Self {
         let Operation { route, mut description } = operation;
         description.tag = self.tags.last().map_or("", |tag| tag.name);
         self.router = self.router.route(description.path, route);

@@ -46,12 +46,12 @@ impl Conformity {
 
     /// Checks an answer. Returns the difference between it and the description.
     pub fn check(&self, answered: &Answered<'_>) -> Result<(), String> {
-        let told = |problem| {
+        let described = |problem| {
             let Answered { method, path, status, body, .. } = answered;
             let body = body.map(Value::to_string).unwrap_or_default();
             format!("{method} {path}: the answer {status} is not as described: {problem}\n{body}")
         };
-        self.compare(answered).map_err(told)
+        self.compare(answered).map_err(described)
     }
 
     fn compare(&self, answered: &Answered<'_>) -> Result<(), String> {
