@@ -42,7 +42,7 @@ fn parameters(operation: &Value) -> String {
     let rows = list(&operation["parameters"]).iter().map(|parameter| {
         let is_required = parameter["required"] == true;
         let place = text(&parameter["in"]);
-        let note = if is_required { format!("{place}, always") } else { format!("{place}, optional") };
+        let note = if is_required { format!("{place}, required") } else { format!("{place}, optional") };
         let mut schema = parameter["schema"].clone();
         if let Some(description) = parameter.get("description") {
             schema["description"] = description.clone();

@@ -4,14 +4,11 @@ use serde_json::Value;
 
 use super::text::{escaped, list, members, text};
 
-/// The bounds in words, with their keywords.
-const BOUNDS: [(&str, &str); 6] = [
-    ("minimum", "at least"),
-    ("maximum", "at most"),
-    ("minLength", "characters, at least"),
-    ("maxLength", "characters, at most"),
-    ("maxItems", "elements, at most"),
-    ("default", "default"),
+/// The bounds of values, lengths and lists: the keywords of the least and the most, and the unit.
+const BOUNDS: [(&str, &str, &str); 3] = [
+    ("minimum", "maximum", ""),
+    ("minLength", "maxLength", " characters"),
+    ("minItems", "maxItems", " elements"),
 ];
 
 /// Returns a named schema of the components.
@@ -29,7 +26,7 @@ pub(super) fn fields(schema: &Value) -> String {
     let required = list(&schema["required"]);
     let rows = members(&schema["properties"]).map(|(name, property)| {
         let is_required = required.iter().any(|one| one == name);
-        row(name, if is_required { "always" } else { "optional" }, property)
+        row(name, if is_required { "required" } else { "optional" }, property)
     });
     let rows: String = rows.collect();
     if rows.is_empty() || !schema["$ref"].is_null() {
@@ -76,9 +73,20 @@ pub(super) fn kind(schema: &Value) -> String {
     if schema.get("items").is_some() {
         shown = format!("list of {}", kind(&schema["items"]));
     }
-    let bounds = BOUNDS.iter().filter_map(|(key, words)| Some(format!("{words} {}", schema.get(key)?)));
-    let bounds: Vec<_> = bounds.collect();
+    let bounds = bounds(schema);
     if bounds.is_empty() { shown } else { format!("{shown} ({})", escaped(&bounds.join(", "))) }
+}
+
+/// Returns the bounds of a schema and its default, in words.
+fn bounds(schema: &Value) -> Vec<String> {
+    let bounds =
+        BOUNDS.iter().filter_map(|(least, most, unit)| match (schema.get(*least), schema.get(*most)) {
+            (Some(least), Some(most)) => Some(format!("{least} to {most}{unit}")),
+            (Some(least), None) => Some(format!("at least {least}{unit}")),
+            (None, Some(most)) => Some(format!("at most {most}{unit}")),
+            (None, None) => None,
+        });
+    bounds.chain(schema.get("default").map(|default| format!("default {default}"))).collect()
 }
 
 fn value(value: &Value) -> String {

@@ -5,15 +5,8 @@ use serde_json::{Map, Value};
 /// Escapes a text for HTML. Text between backticks becomes code.
 pub(super) fn escaped(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let mut html = String::with_capacity(text.len());
-    for (n, part) in text.split('`').enumerate() {
-        if n % 2 == 1 {
-            html.push_str(&format!("<code>{part}</code>"));
-        } else {
-            html.push_str(part);
-        }
-    }
-    html
+    let parts = text.split('`').enumerate();
+    parts.map(|(n, part)| if n % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() }).collect()
 }
 
 /// Returns a text; an empty one if the value is none.

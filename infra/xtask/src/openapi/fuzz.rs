@@ -54,6 +54,9 @@ pub(super) async fn passes(url: &str) -> Result<bool> {
         CHECKS,
         "--max-examples",
         "50",
+        // A poll may wait for 25 seconds.
+        "--request-timeout",
+        "60",
     ]);
     for path in LEFT_OUT {
         launch = launch.args(["--exclude-path", path]);
