@@ -70,6 +70,8 @@ codes! {
     HOMESERVER_ERROR = 502 "homeserver_error": "the homeserver failed";
     UPSTREAM_UNAVAILABLE = 502 "upstream_unavailable": "the router reaches no copy of the function";
     DATABASE_UNAVAILABLE = 503 "database_unavailable": "try again after `Retry-After`";
+    NOT_READY = 503 "not_ready": "a part of the process does not work: see `parts`";
+    BROKER_ENDED = 503 "broker_ended": "the process has to be restarted";
     HOMESERVER_UNAVAILABLE = 503 "homeserver_unavailable": "try again after `Retry-After`";
     TOO_MANY_CONNECTIONS = 503 "too_many_connections": "too many connections to the service";
     HOMESERVER_TIMEOUT = 504 "homeserver_timeout": "the homeserver did not answer in time: the outcome is unknown";

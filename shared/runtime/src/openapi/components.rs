@@ -28,18 +28,21 @@ pub(super) const PROBLEM_HEADERS: &[(&str, &[u16])] = &[
 
 /// Returns the operations that every function has beside its own.
 pub(super) fn operations() -> Vec<Description> {
-    let text = &["text/plain"];
-    let json = &["application/json"];
+    let (text, json) = (&["text/plain"], &["application/json"]);
     let mut live = Description::new("get", "/livez", "isAlive", "Tells whether the process runs");
     live.answers = vec![Answer::media(200, text, "The process runs.")];
-    let mut ready = Description::new("get", "/readyz", "isReady", "Tells whether the database is reached");
-    ready.answers =
-        vec![Answer::media(200, &["text/plain", "application/json"], "The process takes requests.")];
-    ready.codes = vec![code::DATABASE_UNAVAILABLE];
+    live.codes = vec![code::BROKER_ENDED];
+    let mut ready =
+        Description::new("get", "/readyz", "isReady", "Tells whether the parts of the process work");
+    ready.answers = vec![Answer::media(200, json, "The process takes requests.")];
+    ready.codes = vec![code::DATABASE_UNAVAILABLE, code::NOT_READY];
+    let mut metrics = Description::new("get", "/metrics", "getMetrics", "Returns the metrics for Prometheus");
+    metrics.answers = vec![Answer::media(200, text, "All series in the text format.")];
+    metrics.codes = vec![code::NOT_FOUND];
     let mut document =
         Description::new("get", "/openapi.json", "getDocument", "Returns this document: OpenAPI 3.1");
     document.answers = vec![Answer::media(200, json, "The document.")];
-    let operations = [live, ready, document];
+    let operations = [live, ready, metrics, document];
     operations.into_iter().map(|operation| Description { tag: TAG.name, ..operation }).collect()
 }
 
@@ -99,6 +102,10 @@ fn problem() -> Value {
                         "message": { "type": "string" },
                     },
                 },
+            },
+            "parts": {
+                "description": "The parts of a process that is not ready, in `/readyz` only.",
+                "type": "array",
             },
             "successor_room_id": {
                 "description": "The room that replaced the room.", "type": "string",
