@@ -84,17 +84,14 @@ impl Wire {
         ports: impl Into<Ports>,
         variables: &[(&str, &str)],
     ) -> Self {
-        let routes = routes.into();
-        let conformity = routes.document().map(Conformity::new).map(Arc::new);
-        Self {
-            service: stack(routes.into_router(), &App::with(&ports.into(), config(variables))),
-            conformity,
-        }
+        Self::of(routes, &App::with(&ports.into(), config(variables)))
     }
 
     /// Composes the routes with an app, such as that of a program.
-    pub fn of(routes: Router<App>, app: &App) -> Self {
-        Self(stack(routes, app))
+    pub fn of(routes: impl Into<Routes>, app: &App) -> Self {
+        let routes = routes.into();
+        let conformity = routes.document().map(Conformity::new).map(Arc::new);
+        Self { service: stack(routes.into_router(), app), conformity }
     }
 
     /// Sends a request. Returns the response with its body unread, since the body of a stream does not end.
