@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use messenger_core::{
     Error, Result,
     notification::{Draft, Idempotency, LogQuery, Priority, Satellite, SendOptions},
+    origin::Origin,
 };
 use messenger_runtime::fields::{Fields, JsonBody};
 
@@ -32,6 +33,7 @@ pub(crate) fn send_request(
     satellite: &Satellite,
     query: Option<&str>,
     headers: &HeaderMap,
+    origin: Origin,
     body: JsonBody,
 ) -> Result<SendRequest> {
     let wait = wait(query);
@@ -54,7 +56,7 @@ pub(crate) fn send_request(
     let idempotency = key.map(|key| Idempotency::of(key, &draft)).transpose()?;
     let unread = unread.iter().map(|name| format!("the field `{name}` is unknown and was ignored"));
     warnings.extend(unread);
-    Ok(SendRequest { draft, options: SendOptions { wait: wait?, idempotency }, warnings })
+    Ok(SendRequest { draft, options: SendOptions { wait: wait?, idempotency, origin }, warnings })
 }
 
 /// Parses the query of `GET /notifications/log`.
