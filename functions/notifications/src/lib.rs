@@ -21,6 +21,7 @@ use messenger_runtime::{
     caller::{Sending, ServiceCaller},
     fields::{Fields, JsonBody},
     openapi::{Answer, Caller, Operation, code},
+    traces::RequestOrigin,
 };
 use serde_json::json;
 
@@ -89,9 +90,10 @@ async fn send(
     Sending(ServiceCaller(satellite)): Sending<ServiceCaller>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    RequestOrigin(origin): RequestOrigin,
     body: JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
-    let request = send_request(&satellite, query.as_deref(), &headers, body)?;
+    let request = send_request(&satellite, query.as_deref(), &headers, origin, body)?;
     let result = messenger.notifications().notify(satellite, request.draft, request.options).await?;
     let mut headers = HeaderMap::new();
     if result.replayed {

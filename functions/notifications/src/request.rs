@@ -9,6 +9,7 @@ use messenger_core::{
     Error, Result,
     error::Problem,
     notification::{Draft, Idempotency, LogQuery, Priority, Satellite, SendOptions},
+    origin::Origin,
 };
 use messenger_runtime::fields::{Fields, JsonBody};
 
@@ -43,6 +44,7 @@ pub(crate) fn send_request(
     satellite: &Satellite,
     query: Option<&str>,
     headers: &HeaderMap,
+    origin: Origin,
     body: JsonBody,
 ) -> Result<SendRequest> {
     let wait = wait(Fields::from_query(query));
@@ -62,7 +64,7 @@ pub(crate) fn send_request(
     let idempotency = key.map(|key| Idempotency::of(key, &draft)).transpose()?;
     let unread = unread.iter().map(|name| format!("the field `{name}` is unknown and was ignored"));
     warnings.extend(unread);
-    Ok(SendRequest { draft, options: SendOptions { wait: wait?, idempotency }, warnings })
+    Ok(SendRequest { draft, options: SendOptions { wait: wait?, idempotency, origin }, warnings })
 }
 
 /// Parses the query of `GET /notifications/log`.

@@ -20,7 +20,7 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, Uri, header, uri::PathAndQuery};
+use http::{HeaderMap, HeaderName, StatusCode, Uri, header, uri::PathAndQuery};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -28,15 +28,19 @@ use hyper_util::{
 use messenger_runtime::{
     fields::query_value,
     limits::{MinimumRate, MinimumRateBody},
+    traces::{ClientSpan, request_id},
 };
 use tokio::time::{sleep, sleep_until, timeout};
 use tower::Service;
+use tracing::Instrument as _;
 
 use crate::{
     forwarding::{forward_for, remove_hop_by_hop},
     shared_body::SharedBody,
 };
 
+/// The id of the request, the same in the log of the router and of the function.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Time limit of connecting to a copy.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 /// Pause between probes of a copy that is left out.
@@ -115,6 +119,9 @@ impl Shared {
         remove_hop_by_hop(&mut parts.headers);
         parts.headers.remove(header::HOST);
         forward_for(&parts.extensions, &mut parts.headers);
+        if let Some(id) = request_id(&parts.extensions) {
+            parts.headers.insert(REQUEST_ID, id);
+        }
         let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let body = SharedBody::new(body);
         for copy in self.order() {
@@ -140,9 +147,14 @@ impl Shared {
         *request.headers_mut() = parts.headers.clone();
         *request.uri_mut() = copy.at(path).ok_or(Failure::Unseen)?;
         let patience = self.patience_for(path);
-        match self.response(request, body, patience).await {
-            Some(Ok(response)) => Ok(response_of(response, patience)),
+        let trace = ClientSpan::begin(&parts.method, &copy.base, request.headers_mut());
+        match self.response(request, body, patience).instrument(trace.span()).await {
+            Some(Ok(response)) => {
+                trace.record(response.status());
+                Ok(response_of(response, patience))
+            }
             Some(Err(error)) => {
+                trace.fail("connection");
                 let seen = !error.is_connect();
                 tracing::warn!(upstream = %copy.base, seen, %error, "upstream failed");
                 if !seen {
@@ -151,6 +163,7 @@ impl Shared {
                 Err(if seen { Failure::Seen } else { Failure::Unseen })
             }
             None => {
+                trace.fail("timeout");
                 tracing::warn!(upstream = %copy.base, path = path.path(), ?patience, "upstream did not answer in time");
                 self.leave_out(copy);
                 Err(Failure::Silent)

@@ -8,7 +8,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use messenger_core::Messenger;
-use messenger_runtime::{App, Config, listen, logging, probe, program, setup};
+use messenger_runtime::{App, Config, listen, logging, probe, program, setup, traces};
 use serde_json::Value;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -58,9 +58,15 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Err(problem) = traces::start(&config) {
+        eprintln!("{problem}");
+        return ExitCode::from(2);
+    }
     logging::start(&config.log_level, config.production);
     config.log_notices();
-    match run(&arguments, config) {
+    let ended = run(&arguments, config);
+    traces::end();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -134,6 +140,7 @@ async fn on_timer(app: App) -> anyhow::Result<()> {
         // Each run ends by its time limit.
         let _ = timeout(LAMBDA_RUN, work::run(messenger, worker)).await;
         release(messenger, worker).await;
+        traces::flush().await;
         Ok::<_, lambda_runtime::Error>(Value::Null)
     });
     lambda_runtime::run(handler).await.map_err(anyhow::Error::from_boxed)

@@ -16,6 +16,7 @@ pub mod message;
 pub mod name;
 pub(crate) mod notices;
 pub mod notification;
+pub mod origin;
 pub mod receipt;
 pub mod rendering;
 pub mod room;

@@ -9,7 +9,7 @@ pub mod sync;
 
 pub use domain::{
     audiences, cursor, ephemeral, error, event, external, id, json, lease, media, message, name,
-    notification, receipt, rendering, room, room_event, time, typing, user,
+    notification, origin, receipt, rendering, room, room_event, time, typing, user,
 };
 pub use domain::{
     error::{Error, Result},

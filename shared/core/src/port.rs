@@ -30,6 +30,7 @@ mod room_marks;
 mod room_views;
 mod rooms;
 mod timeline;
+mod traces;
 mod users;
 mod vault;
 
@@ -57,6 +58,7 @@ pub use room_marks::RoomMarks;
 pub use room_views::{Read, ReadUpTo, RoomAccess, RoomViews};
 pub use rooms::Rooms;
 pub use timeline::{Changes, RoomChanges, Timeline, TimelinePage};
+pub use traces::{Tracing, Untraced};
 pub use users::{UserWatcher, Users};
 pub use vault::Vault;
 
@@ -89,11 +91,13 @@ pub struct Ports {
     pub ephemeral_events: Arc<dyn EphemeralEvents>,
     pub vault: Arc<dyn Vault>,
     pub clock: Arc<dyn Clock>,
+    pub tracing: Arc<dyn Tracing>,
 }
 
 impl Ports {
     /// Takes the ports of the database from one adapter, and those of the homeserver from another. Only the
-    /// passwords of external access have an adapter of their own.
+    /// passwords of external access have an adapter of their own. Traces are not exported: the field
+    /// `tracing` takes another adapter.
     pub fn new<S, H>(
         store: Arc<S>,
         homeserver: Arc<H>,
@@ -153,6 +157,7 @@ impl Ports {
             homeserver,
             vault,
             clock,
+            tracing: Arc::new(Untraced),
         }
     }
 }

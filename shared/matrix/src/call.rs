@@ -10,12 +10,14 @@ use reqwest::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{sync::OnceCell, time::timeout};
+use tracing::Instrument as _;
 
 use crate::{
     HomeserverConfig,
     error::{Cause, Refusal},
     outcomes::CallOutcomes,
     path::{Path, Segment},
+    spans,
 };
 
 /// The device of this service on each account. Without a device, Synapse forgets transaction ids at its
@@ -157,7 +159,10 @@ impl Http {
         if let Some(authorization) = &request.authorization {
             sent = sent.header(AUTHORIZATION, authorization);
         }
-        let response = with_body(sent).send().await?;
+        let span = spans::client(&request.method, &request.url);
+        let sent = with_body(sent).send().instrument(span.clone()).await;
+        spans::record(&span, sent.as_ref().map(Response::status));
+        let response = sent?;
         if response.status().is_success() {
             Ok(response)
         } else {

@@ -22,6 +22,7 @@ mod push_rules;
 pub mod registration;
 mod restore;
 mod room;
+mod spans;
 mod state;
 mod timeline;
 pub mod wire;

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use crate::{
     Config, Program, auth::Auth, limits::Limits, metrics::Metrics, program::Role, readiness::Readiness,
-    readings::Readings, vault::KeyVault,
+    readings::Readings, traces::TraceContexts, vault::KeyVault,
 };
 
 /// The localpart of the administrator that is created on a homeserver without one.
@@ -66,6 +66,7 @@ impl App {
         let vault = Arc::new(KeyVault::new(&config.secret_key)?);
         let adapters = Adapters { store: store.clone(), homeserver: matrix.clone() };
         let ports = Ports::new(Arc::new(store), matrix, Arc::new(passwords), vault, Arc::new(SystemClock));
+        let ports = Ports { tracing: Arc::new(TraceContexts), ..ports };
         let app = Self::with(&ports, config).of_program(program);
         Ok(Self { adapters: Some(Arc::new(adapters)), ..app })
     }

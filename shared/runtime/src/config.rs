@@ -4,6 +4,7 @@ mod database;
 mod limits;
 mod secret_files;
 mod secrets;
+mod traces;
 
 use std::{
     fmt,
@@ -19,7 +20,7 @@ use crate::logging;
 use database::Databases;
 use secrets::{Policy, Secrets};
 
-pub use self::limits::LimitConfig;
+pub use self::{limits::LimitConfig, traces::TraceConfig};
 
 /// The development defaults of `docs/integration.md`, which production refuses.
 const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
@@ -84,6 +85,8 @@ pub struct Config {
     pub allowed_origins: Option<Vec<String>>,
     /// `LIMIT_…` and `TRUSTED_PROXIES`: the limits of a process for one client.
     pub limits: LimitConfig,
+    /// `OTEL_…`: the export of traces.
+    pub traces: TraceConfig,
     /// The settings of the use cases.
     pub settings: MessengerSettings,
     /// Warnings for the operator, which [`log_notices`](Self::log_notices) logs once.
@@ -171,6 +174,7 @@ impl Config {
             max_upload_bytes: env.number("MAX_UPLOAD_BYTES", UPLOAD_MAX, 1, 1 << 40),
             allowed_origins: env.origins(production),
             limits: LimitConfig::read(&mut env),
+            traces: TraceConfig::read(&mut env),
             hub_secret_key: env.secret("HUB_SECRET_KEY"),
             metrics_token: env.secret("METRICS_TOKEN"),
             secret_key,

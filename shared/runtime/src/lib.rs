@@ -28,6 +28,7 @@ pub mod setup;
 mod sse_socket;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod traces;
 mod vault;
 
 pub use app::App;

@@ -2,7 +2,14 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::{EnvFilter, fmt};
+use messenger_core::origin::TRACE_TARGET;
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt, layer::SubscriberExt as _, registry, registry::LookupSpan,
+    util::SubscriberInitExt as _,
+};
+
+use crate::traces;
 
 /// Parses a level, or directives of `tracing`'s `EnvFilter`. Levels have the names that operators use,
 /// Python's included: `warning`, `CRITICAL`, `info,messenger_core=DEBUG`. Returns `None` if it is neither.
@@ -29,15 +36,32 @@ fn directive(text: &str) -> Option<String> {
     Some(target.map_or_else(|| level.to_owned(), |target| format!("{}={level}", target.trim())))
 }
 
-/// Starts logging to standard error. `level` is a level, or directives of `tracing`'s `EnvFilter`.
+/// Starts logging to standard error, and exporting spans if [`traces::start`] has found a collector. `level`
+/// is a level, or directives of `tracing`'s `EnvFilter`.
 pub fn start(level: &str, json: bool) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let filter = filter(level);
     // A second start, as in tests, keeps the first.
-    let _ = if json {
-        // The list has the innermost span, too.
-        builder.json().flatten_event(true).with_current_span(false).try_init()
-    } else {
-        builder.with_ansi(std::io::stderr().is_terminal()).compact().try_init()
+    let _ = match traces::layer() {
+        Some(spans) => registry().with(spans).with(lines(json).with_filter(filter)).try_init(),
+        None => registry().with(filter).with(lines(json)).try_init(),
     };
+}
+
+/// Returns the filter of log lines. The spans of traces are in none of them.
+pub(crate) fn filter(level: &str) -> EnvFilter {
+    let level = EnvFilter::try_new(level).map_or("info", |_| level);
+    EnvFilter::new(format!("{level},{TRACE_TARGET}=off"))
+}
+
+fn lines<S>(json: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    if json {
+        // The list has the innermost span, too.
+        lines.json().flatten_event(true).with_current_span(false).boxed()
+    } else {
+        lines.with_ansi(std::io::stderr().is_terminal()).compact().boxed()
+    }
 }

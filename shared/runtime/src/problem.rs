@@ -24,11 +24,10 @@ use tracing::Instrument as _;
 
 use crate::{
     refusal,
-    request_log::{self, RequestLog},
+    request_log::{self, REQUEST_ID, RequestLog},
+    traces::ServerSpan,
 };
 
-/// The header that names a request in answers and logs.
-pub(crate) const REQUEST_ID: &str = "x-request-id";
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// The detail of a failure that the caller can do nothing about.
 const INTERNAL: &str = "something went wrong here: report the request_id";
@@ -71,7 +70,8 @@ impl IntoResponse for ApiError {
 /// Gives each request an id and a span, turns its error into an answer, and keeps answers out of caches.
 pub async fn answer(mut request: Request, next: Next) -> Response {
     let log = RequestLog::attach(&mut request);
-    let mut response = next.run(request).instrument(log.span()).await;
+    let trace = ServerSpan::begin(&request, log.id());
+    let mut response = next.run(request).instrument(log.span()).instrument(trace.span()).await;
     let failed = response.extensions_mut().remove::<Arc<ApiError>>();
     if let Some(failed) = failed {
         let error = &failed.error;
@@ -89,6 +89,7 @@ pub async fn answer(mut request: Request, next: Next) -> Response {
         response = refusal(&response, &log);
     }
     complete(&mut response, log.id());
+    trace.record(response.status());
     response
 }
 

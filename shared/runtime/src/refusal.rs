@@ -10,7 +10,7 @@ use std::{
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::problem::{self, REQUEST_ID};
+use crate::{problem, request_log::REQUEST_ID};
 
 /// Returns the code and the detail for a refusal that has only a status.
 pub(crate) fn words(status: StatusCode) -> (&'static str, &'static str) {

@@ -1,7 +1,7 @@
 //! The span of a request, and the line that closes a request that failed or was refused.
 //!
-//! Neither holds anything that the client chose, except for the path of a failed request: no query, which may
-//! hold a token, and no body.
+//! Neither holds anything that the client chose, except for a well-formed request id, and the path of a failed
+//! request: no query, which may hold a token, and no body.
 
 use std::{
     error::Error as StdError,
@@ -10,12 +10,14 @@ use std::{
 };
 
 use axum::extract::{MatchedPath, Request};
-use http::{Method, StatusCode, Uri, request::Parts};
-use messenger_core::{Error, id::TenantId};
+use http::{HeaderMap, Method, StatusCode, Uri, request::Parts};
+use messenger_core::{Error, id::TenantId, origin::RequestId};
 use tokio::time::Instant;
 use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
+/// The header that names a request, from its client or router to answers and logs.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
 /// Most wrong fields that a line names.
 const FIELDS_MAX: usize = 5;
 
@@ -36,9 +38,10 @@ struct Inner {
 }
 
 impl RequestLog {
-    /// Gives a request an id and a span, and attaches them to it.
+    /// Gives a request an id and a span, and attaches them to it. The id is that of the client or router, if
+    /// it is well-formed.
     pub(crate) fn attach(request: &mut Request) -> Self {
-        let (id, method) = (new_id(), request.method().clone());
+        let (id, method) = (inbound_id(request.headers()).unwrap_or_else(new_id), request.method().clone());
         let route = request.extensions().get::<MatchedPath>().cloned();
         // At level `error`, so that it is there whenever any line is.
         let span = tracing::error_span!(
@@ -113,6 +116,12 @@ impl RequestLog {
             "request refused"
         );
     }
+}
+
+/// Returns the id that the client or router gave the request; `None` if it has none that a log line may hold.
+fn inbound_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    RequestId::parse(id).map(|id| id.as_str().to_owned())
 }
 
 /// Returns an id for a request, in answers and logs.

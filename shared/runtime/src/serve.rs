@@ -3,7 +3,12 @@
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    middleware::{self, Next},
+    response::Response,
+};
 use http::{HeaderName, HeaderValue, Method, header};
 use tokio::{
     net::TcpListener,
@@ -14,6 +19,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
     App, Config, Program, ResponseMode, connections::Connections, limits, logging, metrics, probes, problem,
+    traces,
 };
 
 /// Largest body of a request that is no upload.
@@ -50,9 +56,15 @@ pub fn main_with(program: Program, routes: impl FnOnce() -> Result<Router<App>, 
             return ExitCode::from(2);
         }
     };
+    if let Err(problem) = traces::start(&config) {
+        eprintln!("{problem}");
+        return ExitCode::from(2);
+    }
     logging::start(&config.log_level, config.production);
     config.log_notices();
-    match run(program, routes, config) {
+    let ended = run(program, routes, config);
+    traces::end();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -76,6 +88,7 @@ pub async fn serve(routes: Router<App>, mut app: App) -> anyhow::Result<()> {
     log_sign_in(&app.config);
     drain_metrics(&app);
     if is_on_lambda {
+        let service = flushing(service);
         let ended = match app.program.mode {
             ResponseMode::Buffered => lambda_http::run(service).await,
             ResponseMode::Streaming => lambda_http::run_with_streaming_response(service).await,
@@ -122,6 +135,20 @@ fn cannot_listen(config: &Config) -> String {
 fn drain_metrics(app: &App) {
     let metrics = app.metrics.clone();
     tokio::spawn(async move { metrics.drain().await });
+}
+
+/// Exports the spans of each invocation before its answer: Lambda freezes the process afterwards.
+fn flushing(service: Router) -> Router {
+    if !traces::is_on() {
+        return service;
+    }
+    service.layer(middleware::from_fn(flush_after))
+}
+
+async fn flush_after(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    traces::flush().await;
+    response
 }
 
 fn log_sign_in(config: &Config) {

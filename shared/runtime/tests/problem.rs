@@ -116,11 +116,31 @@ async fn retry_after_is_in_whole_seconds_and_at_least_one() {
 }
 
 #[tokio::test]
+async fn an_answer_has_the_well_formed_request_id_of_its_client() {
+    let (_messenger, wire) = test_app();
+    for id in ["a", "satellite-4711_A.b", &"x".repeat(64)] {
+        let answer = wire.ask(Request::get("/nowhere").header("X-Request-Id", id)).await;
+        assert_eq!(answer.all_headers["x-request-id"], id);
+        assert_eq!(answer.body["request_id"], "[that of the header]");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_has_a_new_request_id_instead_of_one_that_is_not_well_formed() {
+    let (_messenger, wire) = test_app();
+    for id in ["", "a b", "a=b", &"x".repeat(65)] {
+        let answer = wire.ask(Request::get("/livez").header("X-Request-Id", id)).await;
+        let new = answer.all_headers["x-request-id"].to_str().unwrap_or_default();
+        assert!(new != id && new.len() == 32, "{new}");
+    }
+}
+
+#[tokio::test]
 async fn each_answer_has_a_request_id_of_its_own() {
     let (_messenger, wire) = test_app();
     let mut ids = Vec::new();
     for path in ["/livez", "/livez", "/nowhere"] {
-        let answer = wire.ask(Request::get(path).header("X-Request-Id", "chosen by the caller")).await;
+        let answer = wire.ask(Request::get(path)).await;
         ids.push(answer.all_headers["x-request-id"].to_str().unwrap_or_default().to_owned());
     }
     ids.sort_unstable();

@@ -101,7 +101,8 @@ begin
     id := array(select nextval('notifications_id_seq') from generate_series(1, size));
 
     insert into notifications (id, tenant_id, token, source_app, event_type, title, body, target_type, entity_type,
-        entity_id, target_user, priority, queue, reason, matrix_room_id, answer_due, announced, expires_at, created_at)
+        entity_id, target_user, priority, queue, reason, matrix_room_id, answer_due, announced, expires_at, created_at,
+        request_id, traceparent)
     overriding system value
     select id[entry.n], entry.tenant_id, entry.token, entry.source_app, entry.event_type, entry.title, entry.body,
            entry.target_type, entry.entity_type, entry.entity_id, entry.recipient, entry.priority, entry.queue_name,
@@ -111,7 +112,7 @@ begin
                 then at + entry.wait * interval '1 second' end,
            not held[entry.queue],
            case when held[entry.queue] then at + held_for * interval '1 second' end,
-           at
+           at, entry.request_id, entry.traceparent
     from unnest(entries) as entry
     where known_id is null or known_id[entry.n] is null;
 

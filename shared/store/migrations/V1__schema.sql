@@ -306,7 +306,10 @@ create table notifications (
     -- Whether its live event is in the event log. A held notification gets one when its recipient signs in.
     announced       boolean not null default true,
     expires_at      timestamptz,
-    created_at      timestamptz not null default clock_timestamp()
+    created_at      timestamptz not null default clock_timestamp(),
+    -- The request that sent it, and its trace context (W3C Trace Context).
+    request_id      text,
+    traceparent     text
 );
 create index notifications_by_tenant on notifications (tenant_id, id);
 create index notifications_by_app on notifications (tenant_id, source_app, id);
@@ -344,4 +347,5 @@ create type new_queue as (n integer, name text, tenant_id bigint, recipient text
 create type new_entry as (
     n integer, queue integer, queue_name text, tenant_id bigint, target_type text, recipient text, audience text,
     token text, source_app text, event_type text, title text, body text, entity_type text, entity_id jsonb,
-    priority text, room text, payload text, wait double precision, key text, fingerprint text);
+    priority text, room text, payload text, wait double precision, key text, fingerprint text,
+    request_id text, traceparent text);

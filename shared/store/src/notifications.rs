@@ -10,6 +10,7 @@ use messenger_core::{
     notification::{
         AcceptOutcome, Draft, EntityId, LogQuery, NewNotification, Notification, Priority, Status, Target,
     },
+    origin::{Origin, RequestId, Traceparent},
     port::Notifications,
 };
 use serde_json::Value;
@@ -25,7 +26,7 @@ macro_rules! columns {
          case when status = 'pending' then next_attempt_at end, \
          case when status = 'pending' and answer_due > now() \
               then extract(epoch from answer_due - now())::double precision end, \
-         announced"
+         announced, request_id, traceparent"
     };
 }
 pub(crate) use columns;
@@ -119,5 +120,9 @@ pub(crate) fn notification(row: &Row) -> Result<Notification> {
         next_attempt_at: row.get(18),
         in_flight: row.get::<_, Option<f64>>(19).map(|left| Duration::from_secs_f64(left.max(0.0))),
         announced: row.get(20),
+        origin: Origin {
+            request_id: row.get::<_, Option<&str>>(21).and_then(RequestId::parse),
+            traceparent: row.get::<_, Option<String>>(22).map(Traceparent::new),
+        },
     })
 }

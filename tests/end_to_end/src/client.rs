@@ -137,7 +137,8 @@ impl Client {
         TestUser { client: self.clone(), id: id.to_owned(), token: token(&claims) }
     }
 
-    fn notification(&self, body: &Value, query: &str, key: Option<&str>) -> RequestBuilder {
+    /// Begins the request of a satellite that sends a notification.
+    pub fn notification(&self, body: &Value, query: &str, key: Option<&str>) -> RequestBuilder {
         let request = self
             .request(Method::POST, &format!("/api/v1/notifications/send{query}"))
             .header("X-Service-Token", SERVICE_TOKEN)

@@ -6,6 +6,7 @@
 )]
 
 pub mod client;
+mod collector;
 mod homeserver;
 mod plan;
 mod push_proxy;
@@ -15,6 +16,7 @@ mod stack;
 mod waiting;
 
 pub use client::{Client, EventStream, TestResponse, TestUser};
+pub use collector::{Collector, ExportedSpan};
 pub use homeserver::{Server, is_skipped_on_conduit};
 pub use plan::{First, Plan};
 pub use push_proxy::PushProxy;

@@ -10,6 +10,7 @@ use messenger_core::{
     notification::{
         Draft, EntityId, Idempotency, NewNotification, Notification, Priority, Satellite, SendOptions, Target,
     },
+    origin::Origin,
     port::Delivered,
     user::{Identity, Role, UserQuery},
 };
@@ -76,7 +77,7 @@ pub fn machine(number: i64, title: &str) -> Draft {
 
 /// Options of a caller that does not wait for the delivery.
 pub fn no_wait() -> SendOptions {
-    SendOptions { wait: Duration::ZERO, idempotency: None }
+    SendOptions { wait: Duration::ZERO, idempotency: None, origin: Origin::default() }
 }
 
 /// Options of a caller that waits for the delivery for at most this time.

@@ -3,8 +3,10 @@
 
 mod connections;
 mod documentation;
+mod lambda;
 mod refusals;
 mod silent;
+mod traces;
 
 use std::{collections::BTreeSet, net::SocketAddr, process::Stdio, time::Duration};
 
@@ -103,7 +105,7 @@ async fn a_request_is_forwarded_completely_and_its_response_is_returned_unchange
     let answer = request.body("{\"title\":\"ü\"}").send().await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::IM_A_TEAPOT);
     assert_eq!(answer.headers()["x-next-cursor"], "7");
-    // It is the id in the body of a problem, and in the log of the upstream.
+    // An upstream that chose another id has it in the body of a problem and in its log.
     assert_eq!(answer.headers()["x-request-id"], "theirs");
     let echo: Value = answer.json().await.expect("JSON");
     insta::assert_json_snapshot!(echo, @r#"
@@ -115,6 +117,7 @@ async fn a_request_is_forwarded_completely_and_its_response_is_returned_unchange
         "content-length",
         "host",
         "x-forwarded-for",
+        "x-request-id",
         "x-service-token"
       ],
       "token": "secret"

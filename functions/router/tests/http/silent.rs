@@ -149,7 +149,7 @@ async fn hop_by_hop_headers_are_not_forwarded_and_the_client_is_named() {
     let test_app = TestApp::open(&[("UPSTREAM_USERS", &url)]).await;
     let request = b"GET /api/v1/users HTTP/1.1\r\nhost: h\r\nconnection: close, X-Ours\r\nx-ours: 1\r\n\
         keep-alive: timeout=5\r\nproxy-authorization: Basic eA==\r\nte: trailers\r\nx-public: 2\r\n\
-        x-forwarded-for: 198.51.100.1\r\n\r\n";
+        x-forwarded-for: 198.51.100.1\r\nx-request-id: 4711\r\n\r\n";
     let answer = exchange(test_app.address, request).await;
     let names = |head: &str| {
         let lines = head.lines().skip(1).take_while(|line| !line.is_empty());
@@ -159,7 +159,9 @@ async fn hop_by_hop_headers_are_not_forwarded_and_the_client_is_named() {
     };
     let asked = names(&asked.await.expect("it was asked"));
     let asked: Vec<_> = asked.lines().filter(|line| !line.starts_with("host: ")).collect();
-    assert_eq!(asked, ["x-forwarded-for: 127.0.0.1", "x-forwarded-for: 198.51.100.1", "x-public: 2"]);
+    let expected =
+        ["x-forwarded-for: 127.0.0.1", "x-forwarded-for: 198.51.100.1", "x-public: 2", "x-request-id: 4711"];
+    assert_eq!(asked, expected);
     let answered = names(&answer);
     for gone in ["x-theirs", "keep-alive", "proxy-", "upgrade"] {
         assert!(!answered.contains(gone), "{gone} in {answered}");

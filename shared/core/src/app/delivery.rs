@@ -6,12 +6,14 @@
 mod failures;
 mod in_time;
 mod sent;
+mod spans;
 
 use std::{sync::Arc, time::Duration};
 
 use rand::Rng;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::{
     app::{
@@ -70,6 +72,7 @@ pub struct Delivery {
     users: Arc<dyn port::Users>,
     timeline: Arc<dyn port::Timeline>,
     clock: Arc<dyn port::Clock>,
+    tracing: Arc<dyn port::Tracing>,
     registry: Arc<RoomRegistry>,
     transactions: Arc<TransactionIds>,
     ids: Arc<MatrixIds>,
@@ -92,6 +95,7 @@ impl Delivery {
             users: ports.users.clone(),
             timeline: ports.timeline.clone(),
             clock: ports.clock.clone(),
+            tracing: ports.tracing.clone(),
             registry: registry.clone(),
             transactions: transactions.clone(),
             ids: ids.clone(),
@@ -160,7 +164,8 @@ impl Delivery {
                 self.announce(queue).await?;
                 are_announced = true;
             }
-            if self.deliver(notification).await?.status == Status::Pending {
+            let span = Self::log_span(&notification);
+            if self.deliver(notification).instrument(span).await?.status == Status::Pending {
                 return Ok(DrainStep::BackingOff);
             }
         }
@@ -180,7 +185,7 @@ impl Delivery {
 
     /// Makes one attempt, and stores its result.
     async fn deliver(&self, notification: Notification) -> Result<Notification> {
-        match self.attempt(&notification).await {
+        match self.traced_attempt(&notification).await {
             Ok((room, event)) => {
                 let delivered = Delivered { id: notification.id, room: room.clone(), event: event.clone() };
                 self.outbox.sent(&[delivered]).await?;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     event::Payload,
     id::{EventId, NotificationId, RoomId, TenantId},
+    origin::Origin,
     room::RoomKey,
 };
 
@@ -37,6 +38,8 @@ pub struct SendOptions {
     pub wait: Duration,
     /// The idempotency key with the fingerprint of the request.
     pub idempotency: Option<Idempotency>,
+    /// The request and its trace.
+    pub origin: Origin,
 }
 
 /// The status of a notification.
@@ -131,6 +134,8 @@ pub struct Notification {
     pub in_flight: Option<Duration>,
     /// Whether its live event is in the log. `false` only while it is held for an unknown recipient.
     pub announced: bool,
+    /// The request and the trace in which it was sent.
+    pub origin: Origin,
 }
 
 /// A notification to accept: it is stored with its live event and its entry in the room queue.

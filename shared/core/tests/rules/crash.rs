@@ -201,6 +201,6 @@ async fn chaos(seed: u64) {
 #[tokio::test(start_paused = true)]
 async fn every_accepted_notification_is_delivered_once_whatever_crashes() {
     for seed in 0..400 {
-        chaos(seed).await;
+        Box::pin(chaos(seed)).await;
     }
 }

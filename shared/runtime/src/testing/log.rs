@@ -9,6 +9,8 @@ use std::{
 use tracing::{Level, subscriber::DefaultGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::logging;
+
 /// The log of one thread, as text.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
@@ -18,7 +20,8 @@ impl Log {
     #[must_use]
     pub fn collect(level: Level) -> (Self, DefaultGuard) {
         let log = Self::default();
-        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_max_level(level);
+        let filter = logging::filter(level.as_str());
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_env_filter(filter);
         let guard = tracing::subscriber::set_default(subscriber.with_ansi(false).finish());
         (log, guard)
     }

@@ -9,6 +9,7 @@ use messenger_core::{
     event::{Event, Kind},
     id::{NotificationId, Position, RoomId},
     notification::{EntityId, HELD_FOR, NewNotification, Notification, QueueState, Status, Target, reason},
+    origin::{RequestId, Traceparent},
     room::RoomKey,
 };
 use postgres_types::{Json, ToSql};
@@ -47,6 +48,8 @@ struct NewEntry<'a> {
     wait: f64,
     key: Option<&'a str>,
     fingerprint: Option<&'a str>,
+    request_id: Option<&'a str>,
+    traceparent: Option<&'a str>,
 }
 
 /// The composite type `new_queue`: a room queue of the batch.
@@ -129,6 +132,7 @@ fn queues<'a>(entries: &[&'a NewNotification]) -> (Vec<NewQueue<'a>>, Vec<usize>
 fn new_entry<'a>(n: i32, queue: i32, queue_name: &'a str, entry: &'a NewNotification) -> NewEntry<'a> {
     let (draft, tenant) = (&entry.draft, entry.satellite.tenant);
     let (entity, idempotency) = (draft.entity(), entry.options.idempotency.as_ref());
+    let origin = &entry.options.origin;
     NewEntry {
         n,
         queue,
@@ -150,6 +154,8 @@ fn new_entry<'a>(n: i32, queue: i32, queue_name: &'a str, entry: &'a NewNotifica
         wait: seconds(entry.options.wait),
         key: idempotency.map(|idempotency| idempotency.key.as_str()),
         fingerprint: idempotency.map(|idempotency| idempotency.fingerprint.as_str()),
+        request_id: origin.request_id.as_ref().map(RequestId::as_str),
+        traceparent: origin.traceparent.as_ref().map(Traceparent::as_str),
     }
 }
 
@@ -237,6 +243,7 @@ impl Stored {
             next_attempt_at: None,
             in_flight: (free && !held && !wait.is_zero()).then_some(wait),
             announced: !held,
+            origin: entry.options.origin,
         };
         Outcome::New(Box::new(notification), queue_state)
     }

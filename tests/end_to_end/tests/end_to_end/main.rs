@@ -22,6 +22,7 @@ mod readme;
 mod refusals;
 mod rooms;
 mod streams;
+mod traces;
 mod two_way_sync;
 mod typing;
 mod upstreams;

@@ -8,14 +8,16 @@ use messenger_core::{
     id::{EventId, NotificationId, Position, TenantId},
     notification::{
         AcceptOutcome, Draft, EntityId, Idempotency, NewNotification, Notification, Priority, Satellite,
-        Status, Target,
+        SendOptions, Status, Target,
     },
+    origin::{Origin, RequestId, Traceparent},
+    port::QueueRelease,
 };
 
 use super::{LONG, Store, accept, claim, concurrently, pending};
 use crate::fixtures::{
-    OTHER_TENANT, TENANT, all_of, delivered, dm, draft, identity, machine, new_notification, retried, room,
-    satellite, titles, user, waiting,
+    OTHER_TENANT, TENANT, all_of, delivered, dm, draft, identity, machine, new_notification, no_wait,
+    retried, room, satellite, titles, user, waiting,
 };
 
 /// Returns the notification of the first call and its fingerprint; `None` if this call is the first.
@@ -60,6 +62,30 @@ pub async fn a_notification_is_stored_as_it_was_accepted(store: &dyn Store) -> R
         assert_eq!((stored.reason.clone(), stored.event.clone(), stored.expires_at), (None, None, None));
         assert_eq!((stored.attempts, stored.next_attempt_at, stored.announced), (0, None, true));
         assert_eq!(ports.notifications.find(TENANT, stored.id).await?, Some(stored));
+    }
+    Ok(())
+}
+
+/// The request and the trace of a notification are stored with it, for the worker that delivers it.
+pub async fn the_origin_of_a_notification_is_stored_with_it(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    let request_id = RequestId::parse("satellite-4711");
+    let traceparent = Traceparent::new("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    for origin in [
+        Origin::default(),
+        Origin { request_id: request_id.clone(), traceparent: None },
+        Origin { request_id, traceparent: Some(traceparent) },
+    ] {
+        let options = SendOptions { origin: origin.clone(), ..no_wait() };
+        let (stored, _) = accept(&ports, NewNotification { options, ..new_notification(draft("x")) }).await?;
+        assert_eq!(stored.origin, origin);
+        let found = ports.notifications.find(TENANT, stored.id).await?.expect("a notification");
+        assert_eq!(found.origin, origin);
+        let queue = claim(&ports).await?;
+        let pending = pending(&ports, &queue).await?;
+        assert_eq!(pending.last().map(|last| &last.origin), Some(&origin));
+        ports.outbox.sent(&[delivered(stored.id, "$1")]).await?;
+        ports.outbox.release(&queue, QueueRelease::Drained).await?;
     }
     Ok(())
 }

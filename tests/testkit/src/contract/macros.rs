@@ -163,6 +163,7 @@ macro_rules! contract_tests {
         }
         $crate::contract_module! { $create, accept:
             a_notification_is_stored_as_it_was_accepted,
+            the_origin_of_a_notification_is_stored_with_it,
             notification_ids_grow,
             the_live_event_is_appended_on_acceptance,
             the_queue_is_due_at_once_if_no_caller_waits,

@@ -148,6 +148,7 @@ impl State {
             next_attempt_at: None,
             in_flight: None,
             announced: !held,
+            origin: entry.options.origin,
             draft: entry.draft,
         };
         if !held {

@@ -13,6 +13,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
+use tracing::Instrument as _;
 
 use crate::{
     app::delivery::Delivery,
@@ -45,7 +46,8 @@ struct InlineDelivery {
 impl InlineDelivery {
     fn begin(delivery: &Arc<Delivery>, notification: Notification) -> Self {
         let own = delivery.clone();
-        let future = Box::pin(async move { own.deliver_for_caller(notification).await });
+        let span = Delivery::log_span(&notification);
+        let future = Box::pin(async move { own.deliver_for_caller(notification).await }.instrument(span));
         Self { delivery: delivery.clone(), future: Some(future) }
     }
 }
@@ -148,7 +150,7 @@ impl Delivery {
     /// Makes one attempt for a waiting caller, and returns as soon as the homeserver has the message. The
     /// status is stored afterwards.
     async fn deliver_for_caller(self: &Arc<Self>, notification: Notification) -> Result<Notification> {
-        let (room, event) = match self.attempt(&notification).await {
+        let (room, event) = match self.traced_attempt(&notification).await {
             Ok(sent) => sent,
             Err(error) => return self.record_failure(notification, error).await,
         };
