@@ -16,7 +16,7 @@ use messenger_core::{Error, Messenger};
 use messenger_runtime::{
     ApiError, Connection, Routes,
     homeserver::{HomeserverCaller, Pushed},
-    openapi::{Answer, Caller, Operation, code},
+    openapi::{Caller, Operation, ResponseObject, code},
 };
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ const TRANSACTION_MAX: usize = 16 << 20;
 
 /// Returns the routes of this function.
 pub fn routes() -> Routes {
-    let done = || Answer::media(200, &["application/json"], "Done.");
+    let done = || ResponseObject::media(200, &["application/json"], "Done.");
     let query = |path, id, summary| {
         Operation::get(path, not_found, id, summary).caller(Caller::Homeserver).refuses(&[code::NOT_FOUND])
     };

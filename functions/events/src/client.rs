@@ -13,7 +13,7 @@ use axum::{
 };
 use messenger_runtime::{
     Routes,
-    openapi::{Answer, Operation},
+    openapi::{Operation, ResponseObject},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -44,8 +44,8 @@ fn file(
     let etag = json!({ "type": "string" });
     Operation::get(path, handler, id, "Returns a file of the client for pages")
         .parameter("header", "If-None-Match", etag.clone(), "The version that the client has.")
-        .answer(Answer::media(200, kind, "The file.").header("ETag", etag, "The version."))
-        .answer(Answer::empty(304, "The client has this version."))
+        .answer(ResponseObject::media(200, kind, "The file.").header("ETag", etag, "The version."))
+        .answer(ResponseObject::empty(304, "The client has this version."))
 }
 
 /// Answers 304 if the client has this version.

@@ -22,7 +22,7 @@ use axum::{
 use messenger_runtime::{
     ApiError, App, Routes,
     caller::AuthenticatedByUrl,
-    openapi::{Answer, Caller, Operation, StreamedEvent},
+    openapi::{Caller, Operation, ResponseObject, StreamedEvent},
 };
 use serde_json::json;
 use tracing::instrument;
@@ -33,9 +33,10 @@ use self::position::last_event_id;
 pub fn routes() -> Routes {
     let id = json!({ "type": "string" });
     let no_buffer = json!({ "const": "no" });
-    let events =
-        Answer::events::<StreamedEvent>("Server-sent events; the `data` of each is one line of JSON.")
-            .header("X-Accel-Buffering", no_buffer, "Proxies must not hold events back.");
+    let events = ResponseObject::events::<StreamedEvent>(
+        "Server-sent events; the `data` of each is one line of JSON.",
+    )
+    .header("X-Accel-Buffering", no_buffer, "Proxies must not hold events back.");
     Routes::new("Events", "The live events of a user, by stream or by poll")
         .declare(
             Operation::get(

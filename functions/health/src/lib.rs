@@ -10,7 +10,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use messenger_core::Messenger;
 use messenger_runtime::{
     Routes,
-    openapi::{Answer, Operation},
+    openapi::{Operation, ResponseObject},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_millis(800);
 pub fn routes() -> Routes {
     Routes::new("Health", "Whether the service reaches its database and its homeserver").declare(
         Operation::get("/api/v1/health", health, "getHealth", "Returns the health of the service")
-            .answer(Answer::json::<Health>(200, "The database is reached."))
-            .answer(Answer::json::<Health>(503, "The database is not reached.")),
+            .answer(ResponseObject::json::<Health>(200, "The database is reached."))
+            .answer(ResponseObject::json::<Health>(503, "The database is not reached.")),
     )
 }
 

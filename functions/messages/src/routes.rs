@@ -4,7 +4,7 @@ use axum::extract::DefaultBodyLimit;
 use messenger_runtime::{
     Routes,
     openapi::{
-        Answer, Caller, Operation,
+        Caller, Operation, ResponseObject,
         code::{self, HOMESERVER, REFUSED_BY_HOMESERVER, ROOM},
     },
 };
@@ -35,7 +35,7 @@ pub fn routes() -> Routes {
             )
             .caller(Caller::User)
             .query(request::page)
-            .answer(Answer::json::<History>(200, "A page of the history."))
+            .answer(ResponseObject::json::<History>(200, "A page of the history."))
             .refuses(&[code::NOT_ALLOWED_IN_ROOM, code::USER_BANNED])
             .refuses(ROOM)
             .refuses(HOMESERVER),
@@ -58,7 +58,7 @@ pub fn routes() -> Routes {
 fn sending(operation: Operation) -> Operation {
     operation
         .caller(Caller::User)
-        .answer(Answer::json::<Message>(200, "The message."))
+        .answer(ResponseObject::json::<Message>(200, "The message."))
         .refuses(&[code::READ_ONLY_ROLE, code::ROOM_ENCRYPTED, code::MATRIX_ACCOUNT_TAKEN])
         .refuses(REFUSED_BY_HOMESERVER)
         .refuses(ROOM)
@@ -78,7 +78,7 @@ fn download_operation() -> Operation {
     let range = json!({ "type": "string" });
     let text = || json!({ "type": "string" });
     let file = |status, description| {
-        Answer::media(status, &download::TYPES, description)
+        ResponseObject::media(status, &download::TYPES, description)
             .header("Content-Disposition", text(), "`inline` or `attachment`, with the name of the file.")
             .header("Content-Security-Policy", text(), "A sandbox.")
             .header(

@@ -20,7 +20,7 @@ use messenger_runtime::{
     ApiError, Routes,
     caller::{Sending, ServiceCaller},
     fields::{Fields, JsonBody},
-    openapi::{Answer, Caller, Operation, code},
+    openapi::{Caller, Operation, ResponseObject, code},
     traces::RequestOrigin,
 };
 use serde_json::json;
@@ -43,7 +43,7 @@ pub fn routes() -> Routes {
             )
             .caller(Caller::Satellite)
             .query(log_query)
-            .answer(Answer::json::<Log>(200, "A page of the log."))
+            .answer(ResponseObject::json::<Log>(200, "A page of the log."))
             .refuses(&[code::DATABASE_UNAVAILABLE]),
         )
         .declare(
@@ -55,7 +55,7 @@ pub fn routes() -> Routes {
             )
             .caller(Caller::Satellite)
             .path_parameter(json!({ "type": "integer", "format": "int64" }))
-            .answer(Answer::json::<Notification>(200, "The notification."))
+            .answer(ResponseObject::json::<Notification>(200, "The notification."))
             .refuses(&[code::NOT_FOUND, code::DATABASE_UNAVAILABLE]),
         )
 }
@@ -63,8 +63,9 @@ pub fn routes() -> Routes {
 fn send_operation() -> Operation {
     let key = json!({ "type": "string", "maxLength": KEY_MAX });
     let replayed = json!({ "const": "true" });
-    let answer = Answer::json::<Notification>(201, "The notification is stored and will be delivered.")
-        .optional_header("Idempotent-Replayed", replayed, "The first call with this key stored it.");
+    let answer =
+        ResponseObject::json::<Notification>(201, "The notification is stored and will be delivered.")
+            .optional_header("Idempotent-Replayed", replayed, "The first call with this key stored it.");
     Operation::post(
         "/api/v1/notifications/send",
         send,

@@ -16,7 +16,7 @@ use messenger_runtime::{
     ApiError, App, Routes,
     caller::AuthenticatedByUrl,
     fields::Fields,
-    openapi::{Answer, Caller, Operation, PolledEvent},
+    openapi::{Caller, Operation, PolledEvent, ResponseObject},
 };
 use serde_json::json;
 use tracing::instrument;
@@ -29,11 +29,8 @@ const WAIT_MAX: u32 = 25;
 /// The routes of this function.
 pub fn routes() -> Routes {
     let cursor = json!({ "type": "string" });
-    let page = Answer::json::<Vec<PolledEvent>>(200, "The events after the cursor, oldest first.").header(
-        "X-Next-Cursor",
-        cursor,
-        "The cursor of the next poll.",
-    );
+    let page = ResponseObject::json::<Vec<PolledEvent>>(200, "The events after the cursor, oldest first.")
+        .header("X-Next-Cursor", cursor, "The cursor of the next poll.");
     Routes::new("Events", "The live events of a user, by stream or by poll").declare(
         Operation::get("/api/v1/events/poll", poll, "pollEvents", "Returns the events after a cursor")
             .caller(Caller::UserByUrl)

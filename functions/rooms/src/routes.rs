@@ -4,7 +4,7 @@ use messenger_runtime::{
     Routes,
     fields::SMALL_BODY_MAX,
     openapi::{
-        Answer, Caller, Operation,
+        Caller, Operation, ResponseObject,
         code::{self, HOMESERVER, REFUSED_BY_HOMESERVER, ROOM},
     },
 };
@@ -26,12 +26,12 @@ pub fn routes() -> Routes {
                 "Returns the caller's rooms, latest activity first",
             )
             .caller(Caller::User)
-            .answer(Answer::json::<Rooms<Room>>(200, "The joined rooms.")),
+            .answer(ResponseObject::json::<Rooms<Room>>(200, "The joined rooms.")),
         )
         .declare(
             bringing_in(Operation::post("/api/v1/rooms", create, "createRoom", "Creates a private room"))
                 .json(request::creation)
-                .answer(Answer::json::<Room>(201, "The new room."))
+                .answer(ResponseObject::json::<Room>(201, "The new room."))
                 .refuses(&[code::READ_ONLY_ROLE, code::UNKNOWN_USER]),
         )
         .declare(
@@ -43,7 +43,7 @@ pub fn routes() -> Routes {
             )
             .caller(Caller::User)
             .query(request::search)
-            .answer(Answer::json::<Rooms<Listed>>(200, "A page of the directory.")),
+            .answer(ResponseObject::json::<Rooms<Listed>>(200, "A page of the directory.")),
         )
         .declare(
             bringing_in(Operation::post(
@@ -52,13 +52,13 @@ pub fn routes() -> Routes {
                 "openDirectChat",
                 "Opens the direct chat with a user",
             ))
-            .answer(Answer::json::<Room>(200, "The one chat of the two."))
+            .answer(ResponseObject::json::<Room>(200, "The one chat of the two."))
             .refuses(&[code::READ_ONLY_ROLE, code::INVALID_REQUEST])
             .refuses(ROOM),
         )
         .declare(
             bringing_in(Operation::post("/api/v1/rooms/{id}/join", join, "joinRoom", "Joins a room"))
-                .answer(Answer::json::<Room>(200, "The room."))
+                .answer(ResponseObject::json::<Room>(200, "The room."))
                 .refuses(ROOM),
         )
         .declare(
@@ -70,7 +70,7 @@ pub fn routes() -> Routes {
             ))
             .json(request::invited)
             .body_limit(SMALL_BODY_MAX)
-            .answer(Answer::json::<Member>(200, "The new member."))
+            .answer(ResponseObject::json::<Member>(200, "The new member."))
             .refuses(&[code::READ_ONLY_ROLE, code::ROOM_IS_DIRECT, code::UNKNOWN_USER])
             .refuses(ROOM),
         )
@@ -82,20 +82,20 @@ pub fn routes() -> Routes {
                 "Returns the members by name",
             )
             .caller(Caller::User)
-            .answer(Answer::json::<Vec<Member>>(200, "The members."))
+            .answer(ResponseObject::json::<Vec<Member>>(200, "The members."))
             .refuses(ROOM),
         )
         .declare(
             Operation::post("/api/v1/rooms/{id}/leave", leave, "leaveRoom", "Leaves a room")
                 .caller(Caller::User)
-                .answer(Answer::empty(204, "The caller is no member any more."))
+                .answer(ResponseObject::empty(204, "The caller is no member any more."))
                 .refuses(&[code::ROOM_CANNOT_BE_LEFT])
                 .refuses(ROOM),
         )
         .declare(
             Operation::post("/api/v1/rooms/{id}/read", read, "markRead", "Marks all messages as read")
                 .caller(Caller::User)
-                .answer(Answer::empty(204, "All of it is read, on all devices."))
+                .answer(ResponseObject::empty(204, "All of it is read, on all devices."))
                 .refuses(ROOM),
         )
         .declare(
@@ -108,7 +108,7 @@ pub fn routes() -> Routes {
             .caller(Caller::User)
             .json(request::typing)
             .body_limit(SMALL_BODY_MAX)
-            .answer(Answer::empty(204, "The homeserver knows it."))
+            .answer(ResponseObject::empty(204, "The homeserver knows it."))
             .refuses(&[code::READ_ONLY_ROLE, code::ROOM_ENCRYPTED])
             .refuses(ROOM)
             .refuses(REFUSED_BY_HOMESERVER)

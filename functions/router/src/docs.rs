@@ -16,7 +16,7 @@ use axum::{
 };
 use messenger_runtime::{
     Routes,
-    openapi::{Answer, Operation},
+    openapi::{Operation, ResponseObject},
 };
 use serde_json::Value;
 
@@ -43,11 +43,11 @@ pub(crate) fn routes(document: fn() -> Option<Value>) -> Routes {
     Routes::new("Documentation", "This interface as a page")
         .declare(
             Operation::get("/docs", show, "getDocs", "Shows this description to people")
-                .answer(Answer::media(200, &["text/html; charset=utf-8"], "A page.")),
+                .answer(ResponseObject::media(200, &["text/html; charset=utf-8"], "A page.")),
         )
         .declare(
             Operation::get("/docs/style.css", style, "getDocsStyle", "Returns the style of the page")
-                .answer(Answer::media(200, &["text/css; charset=utf-8"], "The style.")),
+                .answer(ResponseObject::media(200, &["text/css; charset=utf-8"], "The style.")),
         )
 }
 

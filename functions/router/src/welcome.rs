@@ -10,7 +10,7 @@ use axum::{
 };
 use messenger_runtime::{
     Routes,
-    openapi::{Answer, Operation},
+    openapi::{Operation, ResponseObject},
 };
 use serde_json::json;
 
@@ -24,7 +24,7 @@ pub(crate) fn routes() -> Routes {
     let types = &["application/json", "text/html; charset=utf-8"];
     Routes::new("Start", "The address of the service").declare(
         Operation::get("/", welcome, "getSummary", "Says what this service is, to people and to programs")
-            .answer(Answer::media(200, types, "A page for browsers, JSON for programs.")),
+            .answer(ResponseObject::media(200, types, "A page for browsers, JSON for programs.")),
     )
 }
 

@@ -21,7 +21,7 @@ use messenger_runtime::{
     caller::Authenticated,
     fields::{Fields, SMALL_BODY_MAX},
     openapi::{
-        Answer, Caller, Operation,
+        Caller, Operation, ResponseObject,
         code::{self, HOMESERVER},
     },
 };
@@ -42,12 +42,12 @@ pub fn routes() -> Routes {
             Operation::get("/api/v1/users", search, "searchUsers", "Finds other users of the tenant")
                 .caller(Caller::User)
                 .query(query)
-                .answer(Answer::json::<Vec<Listed>>(200, "The users.")),
+                .answer(ResponseObject::json::<Vec<Listed>>(200, "The users.")),
         )
         .declare(
             Operation::get("/api/v1/users/me", me, "getMe", "Returns the caller")
                 .caller(Caller::User)
-                .answer(Answer::json::<Me>(200, "The caller.")),
+                .answer(ResponseObject::json::<Me>(200, "The caller.")),
         )
         .declare(external(Operation::get(
             EXTERNAL,
@@ -67,7 +67,7 @@ pub fn routes() -> Routes {
 fn external(operation: Operation) -> Operation {
     operation
         .caller(Caller::User)
-        .answer(Answer::json::<ExternalClient>(200, "The values to enter."))
+        .answer(ResponseObject::json::<ExternalClient>(200, "The values to enter."))
         .refuses(&[
             code::EXTERNAL_ACCESS_DISABLED,
             code::ACCOUNT_DEACTIVATED,
@@ -83,7 +83,7 @@ fn login_operation() -> Operation {
         .parameter("query", "hub_token", json!({ "type": "string" }), "The Hub token, in place of the body.")
         .optional_json(login::tokens)
         .body_limit(SMALL_BODY_MAX)
-        .answer(Answer::json::<Login>(200, "A token of this service."))
+        .answer(ResponseObject::json::<Login>(200, "A token of this service."))
         .refuses(&[
             code::TOKEN_MISSING,
             code::TOKEN_INVALID,

@@ -3,17 +3,17 @@
 //! A function declares each [`Operation`] once, with its path, handler, caller, parser, answers and problem
 //! codes. [`Routes`] are both the routes and their description.
 
-mod answer;
 mod caller;
 pub mod code;
 mod components;
 mod document;
 mod events;
 mod operation;
+mod response;
 mod routes;
 
-pub use answer::Answer;
 pub use caller::Caller;
 pub use events::{PolledEvent, StreamedEvent};
 pub use operation::Operation;
+pub use response::ResponseObject;
 pub use routes::Routes;

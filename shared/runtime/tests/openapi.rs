@@ -7,7 +7,7 @@ use messenger_core::{Result, error::Problem};
 use messenger_runtime::{
     Routes,
     fields::Fields,
-    openapi::{Answer, Caller, Operation, code},
+    openapi::{Caller, Operation, ResponseObject, code},
     testing::{Answered, Conformity},
 };
 use schemars::JsonSchema;
@@ -51,7 +51,7 @@ fn document() -> Value {
         .caller(Caller::Satellite)
         .query(query)
         .json(parser)
-        .answer(Answer::json::<Machine>(200, "It runs."))
+        .answer(ResponseObject::json::<Machine>(200, "It runs."))
         .refuses(&[code::NOT_FOUND]);
     Routes::new("Machines", "Machines").declare(operation).document().expect("it is described")
 }

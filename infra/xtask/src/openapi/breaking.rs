@@ -11,7 +11,7 @@ enum Direction {
     /// Sent by the client.
     Request,
     /// Read by the client.
-    Answer,
+    Response,
 }
 
 /// A document in comparison with another one.
@@ -107,7 +107,7 @@ impl Comparison<'_> {
         for (kind, media) in members(&old["content"]) {
             match new["content"].get(kind) {
                 None => self.report(format!("{place}: it is not {kind} any more")),
-                Some(other) => self.schema(place, &media["schema"], &other["schema"], Direction::Answer),
+                Some(other) => self.schema(place, &media["schema"], &other["schema"], Direction::Response),
             }
         }
     }

@@ -5,7 +5,7 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, code,
+    ResponseObject, code,
     document::{Tag, unique},
     operation::Description,
 };
@@ -30,18 +30,18 @@ pub(super) const PROBLEM_HEADERS: &[(&str, &[u16])] = &[
 pub(super) fn operations() -> Vec<Description> {
     let (text, json) = (&["text/plain"], &["application/json"]);
     let mut live = Description::new("get", "/livez", "isAlive", "Tells whether the process runs");
-    live.answers = vec![Answer::media(200, text, "The process runs.")];
+    live.answers = vec![ResponseObject::media(200, text, "The process runs.")];
     live.codes = vec![code::BROKER_ENDED];
     let mut ready =
         Description::new("get", "/readyz", "isReady", "Tells whether the parts of the process work");
-    ready.answers = vec![Answer::media(200, json, "The process takes requests.")];
+    ready.answers = vec![ResponseObject::media(200, json, "The process takes requests.")];
     ready.codes = vec![code::DATABASE_UNAVAILABLE, code::NOT_READY];
     let mut metrics = Description::new("get", "/metrics", "getMetrics", "Returns the metrics for Prometheus");
-    metrics.answers = vec![Answer::media(200, text, "All series in the text format.")];
+    metrics.answers = vec![ResponseObject::media(200, text, "All series in the text format.")];
     metrics.codes = vec![code::NOT_FOUND];
     let mut document =
         Description::new("get", "/openapi.json", "getDocument", "Returns this document: OpenAPI 3.1");
-    document.answers = vec![Answer::media(200, json, "The document.")];
+    document.answers = vec![ResponseObject::media(200, json, "The document.")];
     let operations = [live, ready, metrics, document];
     operations.into_iter().map(|operation| Description { tag: TAG.name, ..operation }).collect()
 }

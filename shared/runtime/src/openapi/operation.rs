@@ -8,7 +8,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Caller,
+    Caller, ResponseObject,
     code::{self, Code},
 };
 use crate::{
@@ -37,7 +37,7 @@ pub(super) struct Description {
     /// The schema of a parameter of the path that is no text.
     pub(super) path_schema: Option<Value>,
     pub(super) body: Option<Value>,
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<ResponseObject>,
     pub(super) codes: Vec<Code>,
 }
 
@@ -149,7 +149,7 @@ impl Operation {
 
     /// Adds a successful answer.
     #[must_use]
-    pub fn answer(mut self, answer: Answer) -> Self {
+    pub fn answer(mut self, answer: ResponseObject) -> Self {
         self.description.answers.push(answer);
         self
     }

@@ -42,7 +42,7 @@ impl Comparison<'_> {
         let (old, new) = (types(old), types(new));
         let lost: Vec<_> = match direction {
             Direction::Request if !new.is_empty() => old.difference(&new).cloned().collect(),
-            Direction::Answer if !old.is_empty() => new.difference(&old).cloned().collect(),
+            Direction::Response if !old.is_empty() => new.difference(&old).cloned().collect(),
             _ => return,
         };
         let verb =
@@ -67,7 +67,7 @@ impl Comparison<'_> {
         for value in before.iter().filter(|value| !after.contains(value)) {
             self.report(format!("{place}: the value {value} is gone"));
         }
-        if direction == Direction::Answer && !place.ends_with("field code") {
+        if direction == Direction::Response && !place.ends_with("field code") {
             for value in after.iter().filter(|value| !before.contains(value)) {
                 self.report(format!("{place}: the value {value} is new, and no client knows it"));
             }
@@ -111,7 +111,7 @@ impl Comparison<'_> {
                 Direction::Request if required(new, name) && !required(old, name) => {
                     self.report(format!("{place}: it is required now"));
                 }
-                Direction::Answer if required(old, name) && !required(new, name) => {
+                Direction::Response if required(old, name) && !required(new, name) => {
                     self.report(format!("{place}: it is not always there any more"));
                 }
                 _ => {}

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// A successful answer of an operation.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct ResponseObject {
     pub(super) status: u16,
     description: &'static str,
     content: Content,
@@ -30,7 +30,7 @@ struct Header {
     description: &'static str,
 }
 
-impl Answer {
+impl ResponseObject {
     /// Describes an answer in JSON.
     pub fn json<T: JsonSchema>(status: u16, description: &'static str) -> Self {
         Self::new(status, description, Content::Json(SchemaGenerator::subschema_for::<T>))
