@@ -2,20 +2,21 @@
 
 use std::{io, io::SeekFrom};
 
-use axum::extract::multipart::Field;
+use axum::{
+    extract::multipart::{Field, MultipartError},
+    http::StatusCode,
+};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, stream};
 use messenger_core::{
     Error, Result,
-    error::{Failure, System},
+    error::{Failure, Problem, System},
     media::Upload,
 };
 use tokio::{
     fs::File,
     io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _},
 };
-
-use crate::upload::refused;
 
 /// The number of bytes of a file that are in memory at once.
 const PIECE: usize = 64 << 10;
@@ -84,4 +85,12 @@ fn pieces(file: File) -> impl Stream<Item = io::Result<Bytes>> {
 
 fn disk(error: io::Error) -> Error {
     Error::fault(System::Disk, Failure::Broken, "storing a file that is being uploaded", error)
+}
+
+/// Returns the error for a form that cannot be read: 413 if it is too long, otherwise 422.
+pub(crate) fn refused(error: &MultipartError, most: u64) -> Error {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Error::TooLarge { most };
+    }
+    Error::Invalid(vec![Problem::new("", format!("the form cannot be read: {}", error.body_text()))])
 }

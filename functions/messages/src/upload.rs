@@ -6,10 +6,7 @@
 
 use axum::{
     Json,
-    extract::{
-        DefaultBodyLimit, FromRequest, Multipart, RawQuery, Request, State,
-        multipart::{Field, MultipartError},
-    },
+    extract::{DefaultBodyLimit, FromRequest, Multipart, RawQuery, Request, State, multipart::Field},
     http::{StatusCode, header::CONTENT_LENGTH},
     response::{IntoResponse as _, Response},
 };
@@ -33,7 +30,7 @@ use tracing::instrument;
 use crate::{
     request::{BODY_MAX, ID_MAX},
     response,
-    spool::Spool,
+    spool::{Spool, refused},
 };
 
 /// Most bytes that a form may have beside its file.
@@ -195,14 +192,6 @@ fn is_known(name: &str) -> bool {
 
 fn room_id(text: &str) -> Result<RoomId> {
     RoomId::parse(text.to_owned()).ok_or(Error::NotFound("room"))
-}
-
-/// Returns the error for a form that cannot be read: 413 if it is too long, otherwise 422.
-pub(crate) fn refused(error: &MultipartError, most: u64) -> Error {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Error::TooLarge { most };
-    }
-    Error::Invalid(vec![Problem::new("", format!("the form cannot be read: {}", error.body_text()))])
 }
 
 /// Returns the file name: `filename*` (RFC 8187) if there is one, otherwise `filename`.

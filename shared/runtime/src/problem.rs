@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 use tracing::Instrument as _;
 
 use crate::{
-    refusal,
     request_log::{self, REQUEST_ID, RequestLog},
     traces::ServerSpan,
 };
@@ -236,7 +235,7 @@ fn is_bare_error(response: &Response) -> bool {
 
 fn refusal(response: &Response, log: &RequestLog) -> Response {
     let status = response.status();
-    let (code, detail) = refusal::words(status);
+    let (code, detail) = words(status);
     log.log_refusal(status, code, "");
     let mut answer = problem(status, code, detail, log.id(), None);
     for (name, value) in response.headers() {
@@ -245,4 +244,44 @@ fn refusal(response: &Response, log: &RequestLog) -> Response {
         }
     }
     answer
+}
+
+/// Returns the code and the detail for a refusal that has only a status.
+pub(crate) fn words(status: StatusCode) -> (&'static str, &'static str) {
+    match status {
+        StatusCode::NOT_FOUND => ("not_found", "there is nothing at this path"),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ("method_not_allowed", "this path has other methods: see the header Allow")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the request's body is too large"),
+        StatusCode::URI_TOO_LONG => ("uri_too_long", "the path with its query is too long"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            "unsupported_media_type",
+            "send `Content-Type: application/json`; a file, as `multipart/form-data`",
+        ),
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            ("range_not_satisfiable", "it ends before this range begins: see the header Content-Range")
+        }
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            ("headers_too_large", "the request has too many headers, or too large ones")
+        }
+        StatusCode::REQUEST_TIMEOUT => {
+            ("request_timeout", "the request's body made no progress: send it again, and without pauses")
+        }
+        StatusCode::BAD_GATEWAY => {
+            ("upstream_unavailable", "the function behind this path cannot be reached")
+        }
+        StatusCode::GATEWAY_TIMEOUT => (
+            "upstream_timeout",
+            "the function behind this path did not answer in time: it may have done what it was asked",
+        ),
+        StatusCode::BAD_REQUEST => (
+            "invalid_request",
+            "the request cannot be read: percent-encode the path and the query, and check headers and body",
+        ),
+        status if status.is_server_error() => {
+            ("internal_error", "something went wrong here: report the request_id")
+        }
+        _ => ("invalid_request", "the request cannot be understood"),
+    }
 }

@@ -12,46 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{problem, request_log::REQUEST_ID};
 
-/// Returns the code and the detail for a refusal that has only a status.
-pub(crate) fn words(status: StatusCode) -> (&'static str, &'static str) {
-    match status {
-        StatusCode::NOT_FOUND => ("not_found", "there is nothing at this path"),
-        StatusCode::METHOD_NOT_ALLOWED => {
-            ("method_not_allowed", "this path has other methods: see the header Allow")
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the request's body is too large"),
-        StatusCode::URI_TOO_LONG => ("uri_too_long", "the path with its query is too long"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
-            "unsupported_media_type",
-            "send `Content-Type: application/json`; a file, as `multipart/form-data`",
-        ),
-        StatusCode::RANGE_NOT_SATISFIABLE => {
-            ("range_not_satisfiable", "it ends before this range begins: see the header Content-Range")
-        }
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            ("headers_too_large", "the request has too many headers, or too large ones")
-        }
-        StatusCode::REQUEST_TIMEOUT => {
-            ("request_timeout", "the request's body made no progress: send it again, and without pauses")
-        }
-        StatusCode::BAD_GATEWAY => {
-            ("upstream_unavailable", "the function behind this path cannot be reached")
-        }
-        StatusCode::GATEWAY_TIMEOUT => (
-            "upstream_timeout",
-            "the function behind this path did not answer in time: it may have done what it was asked",
-        ),
-        StatusCode::BAD_REQUEST => (
-            "invalid_request",
-            "the request cannot be read: percent-encode the path and the query, and check headers and body",
-        ),
-        status if status.is_server_error() => {
-            ("internal_error", "something went wrong here: report the request_id")
-        }
-        _ => ("invalid_request", "the request cannot be understood"),
-    }
-}
-
 /// The socket of an HTTP connection. It replaces the answer that hyper itself gives, with an empty body, to a
 /// request that it cannot parse, by a problem.
 ///
@@ -108,7 +68,7 @@ fn replacement(answer: &[u8]) -> Option<Vec<u8>> {
     if complete.is_partial() || is_ours || !(status.is_client_error() || status.is_server_error()) {
         return None;
     }
-    let (code, detail) = words(status);
+    let (code, detail) = problem::words(status);
     Some(problem::raw(status, code, detail, None).into_bytes())
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     error::{fault, share},
     local_appends::LocalAppends,
-    notifications,
+    notifications::row,
     pool::Database,
 };
 use batch::{Outcome, Stored};
@@ -123,7 +123,7 @@ async fn accepted(
     match stored.outcome(n, entry) {
         Outcome::New(notification, queue_state) => Ok(AcceptOutcome::New { notification, queue_state }),
         Outcome::Known(id, fingerprint) => {
-            let known = notifications::find(database, tenant, id).await?;
+            let known = row::find(database, tenant, id).await?;
             let known = known.ok_or_else(|| {
                 fault(Failure::Broken, STORING, "an idempotency key without its notification")
             })?;

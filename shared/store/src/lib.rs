@@ -21,7 +21,9 @@ mod reconciliation;
 mod room_marks;
 mod room_views;
 mod rooms;
+mod store;
 mod users;
 
 pub use migrate::{migrate, schema};
-pub use pool::{PgStore, PoolFigures, StoreConfig};
+pub use pool::PoolFigures;
+pub use store::{PgStore, StoreConfig};

@@ -13,7 +13,7 @@ use messenger_core::{
 
 use crate::{
     PgStore,
-    notifications::{columns, notification},
+    notifications::row::{columns, notification},
     pool::seconds,
 };
 

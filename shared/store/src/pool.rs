@@ -14,33 +14,16 @@ use deadpool_postgres::{
     Client, Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
 };
 use messenger_core::{Result, error::Failure};
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::time::timeout;
 use tokio_postgres::{Row, types::ToSql};
 
 use crate::{
-    accept::Acceptor,
-    connection::{Connector, SERVING},
+    connection::Connector,
     error::{Context, fault},
-    listener::PgListener,
-    local_appends::LocalAppends,
 };
 
 /// Time limit of a statement here; that of the server is a little shorter.
 const STATEMENT_WAIT: Duration = Duration::from_secs(5);
-
-/// Settings of the connection pool.
-#[derive(Debug, Clone)]
-pub struct StoreConfig {
-    /// A connection string, `postgres://…` or `host=… user=…`.
-    pub database_url: String,
-    /// The connection string of the `LISTEN` connection, which no pooler may share between transactions;
-    /// `None` for that of the others.
-    pub listen_url: Option<String>,
-    /// Maximum number of connections of this process, besides the `LISTEN` connection.
-    pub pool_size: usize,
-    /// Time limit for getting a connection from the pool, and for opening one.
-    pub connect_wait: Duration,
-}
 
 /// The figures of the connection pool at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +38,6 @@ pub struct PoolFigures {
     pub waiting: usize,
 }
 
-/// The ports on PostgreSQL. A clone is cheap. The first statement opens a connection.
-#[derive(Clone)]
-pub struct PgStore {
-    pub(crate) database: Database,
-    pub(crate) listener: Arc<PgListener>,
-    pub(crate) local_appends: Arc<LocalAppends>,
-    acceptor: Arc<OnceCell<Acceptor>>,
-}
-
 /// Statements on the pool.
 #[derive(Clone)]
 pub(crate) struct Database {
@@ -71,52 +45,30 @@ pub(crate) struct Database {
     statements: Arc<AtomicU64>,
 }
 
-impl PgStore {
-    /// Creates the pool without I/O.
-    ///
-    /// # Errors
-    /// Returns an error if the connection string is invalid.
-    pub fn new(config: &StoreConfig) -> Result<Self> {
-        let wait = Some(config.connect_wait);
-        let connector = Connector::new("DATABASE_URL", &config.database_url, SERVING, config.connect_wait)?;
-        let listening = match &config.listen_url {
-            Some(url) => Connector::new("DATABASE_LISTEN_URL", url, SERVING, config.connect_wait)?,
-            None => connector.clone(),
-        };
+impl Database {
+    /// Creates the pool without I/O. `wait` is the time limit for getting a connection, and for opening one.
+    pub(crate) fn new(connector: Connector, size: usize, wait: Duration) -> Result<Self> {
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let timeouts = Timeouts { wait, create: wait, recycle: wait };
+        let timeouts = Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) };
         let pool = Pool::builder(Manager::from_connect(connector.config().clone(), connector, manager))
-            .max_size(config.pool_size)
+            .max_size(size)
             .timeouts(timeouts)
             // The connection that was used last has warm caches.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| fault(Failure::Broken, "preparing the connection pool", error))?;
-        let listener = Arc::new(PgListener::new(listening));
-        Ok(Self {
-            database: Database { pool, statements: Arc::default() },
-            local_appends: Arc::new(LocalAppends::new(listener.clone())),
-            listener,
-            acceptor: Arc::default(),
-        })
-    }
-
-    /// Returns the group commit of this process, and starts it if necessary.
-    pub(crate) async fn acceptor(&self) -> &Acceptor {
-        self.acceptor
-            .get_or_init(|| async { Acceptor::start(self.database.clone(), self.local_appends.clone()) })
-            .await
+        Ok(Self { pool, statements: Arc::default() })
     }
 
     /// Returns the number of statements that this process has executed.
-    pub fn statements(&self) -> u64 {
-        self.database.statements.load(Ordering::Relaxed)
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     /// Returns the figures of the connection pool.
-    pub fn pool(&self) -> PoolFigures {
-        let status = self.database.pool.status();
+    pub(crate) fn figures(&self) -> PoolFigures {
+        let status = self.pool.status();
         PoolFigures {
             used: status.size.saturating_sub(status.available),
             idle: status.available,
@@ -124,9 +76,7 @@ impl PgStore {
             waiting: status.waiting,
         }
     }
-}
 
-impl Database {
     /// Executes a statement, and returns its rows.
     pub(crate) async fn query(
         &self,

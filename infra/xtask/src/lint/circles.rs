@@ -11,13 +11,10 @@ use graph::{Graph, circles};
 const ROOTS: [&str; 2] = ["lib.rs", "main.rs"];
 /// The crate in which a file and the files below it do not import one another either.
 const STRICT: &str = "shared/core/src/";
-/// The crates that still have circles, and are not checked.
-const UNCHECKED: [&str; 3] = ["functions/messages/src/", "shared/runtime/src/", "shared/store/src/"];
 
 /// Returns each circle in a crate as `path:line: message`.
 pub(super) fn violations(sources: &[Source]) -> Vec<String> {
-    let checked = crates(sources).into_iter().filter(|(folder, _)| !UNCHECKED.contains(folder));
-    let found = checked.flat_map(|(folder, files)| {
+    let found = crates(sources).into_iter().flat_map(|(folder, files)| {
         let circles = check(&files, folder == STRICT);
         circles.into_iter().map(move |violation| format!("{folder}{violation}"))
     });

@@ -1,0 +1,85 @@
+//! Rows of `notifications` as notifications.
+
+use std::time::Duration;
+
+use messenger_core::{
+    Result,
+    error::Failure,
+    id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
+    notification::{Draft, EntityId, Notification, Priority, Status, Target},
+    origin::{Origin, RequestId, Traceparent},
+};
+use serde_json::Value;
+use tokio_postgres::Row;
+
+use crate::{error::fault, pool::Database};
+
+/// The columns that [`notification`] reads, in this order.
+macro_rules! columns {
+    () => {
+        "id, tenant_id, source_app, event_type, title, body, target_type, entity_type, entity_id, target_user, \
+         priority, status, reason, matrix_room_id, matrix_event_id, created_at, expires_at, attempts, \
+         case when status = 'pending' then next_attempt_at end, \
+         case when status = 'pending' and answer_due > now() \
+              then extract(epoch from answer_due - now())::double precision end, \
+         announced, request_id, traceparent"
+    };
+}
+pub(crate) use columns;
+
+const FIND: &str = concat!("select ", columns!(), " from notifications where tenant_id = $1 and id = $2");
+pub(crate) const READING: &str = "reading notifications";
+
+/// Returns a notification of a tenant; `None` if it has none of this id.
+pub(crate) async fn find(
+    database: &Database,
+    tenant: TenantId,
+    id: NotificationId,
+) -> Result<Option<Notification>> {
+    database.query_opt(READING, FIND, &[&tenant.0, &id.0]).await?.as_ref().map(notification).transpose()
+}
+
+/// Reads a row of [`columns!`].
+pub(crate) fn notification(row: &Row) -> Result<Notification> {
+    let broken =
+        |column: &str| fault(Failure::Broken, READING, format!("a notification has an unknown {column}"));
+    let target = match row.get::<_, &str>(6) {
+        "general" => Target::General,
+        "service_room" => Target::Service,
+        "dm" => Target::Dm(HubUserId::new(row.get::<_, String>(9))),
+        "entity_room" => Target::Entity {
+            entity_type: row.get(7),
+            entity_id: match row.get::<_, Value>(8) {
+                Value::String(text) => EntityId::Text(text),
+                number => EntityId::Number(number.as_i64().ok_or_else(|| broken("entity_id"))?),
+            },
+        },
+        _ => return Err(broken("target_type")),
+    };
+    Ok(Notification {
+        id: NotificationId(row.get(0)),
+        tenant: TenantId(row.get(1)),
+        draft: Draft {
+            source_app: row.get(2),
+            event_type: row.get(3),
+            title: row.get(4),
+            body: row.get(5),
+            target,
+            priority: Priority::parse(row.get(10)).ok_or_else(|| broken("priority"))?,
+        },
+        status: Status::parse(row.get(11)).ok_or_else(|| broken("status"))?,
+        reason: row.get(12),
+        room: row.get::<_, Option<String>>(13).map(RoomId::new),
+        event: row.get::<_, Option<String>>(14).map(EventId::new),
+        created_at: row.get(15),
+        expires_at: row.get(16),
+        attempts: row.get(17),
+        next_attempt_at: row.get(18),
+        in_flight: row.get::<_, Option<f64>>(19).map(|left| Duration::from_secs_f64(left.max(0.0))),
+        announced: row.get(20),
+        origin: Origin {
+            request_id: row.get::<_, Option<&str>>(21).and_then(RequestId::parse),
+            traceparent: row.get::<_, Option<String>>(22).map(Traceparent::new),
+        },
+    })
+}
