@@ -2,6 +2,7 @@
 
 mod database;
 mod limits;
+mod log_level;
 mod secret_files;
 mod secrets;
 mod traces;
@@ -16,7 +17,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use messenger_core::{MessengerSettings, id::TenantId};
 use sha2::Sha256;
 
-use crate::logging;
 use database::Databases;
 use secrets::{Policy, Secrets};
 
@@ -251,7 +251,7 @@ impl Env<'_> {
     /// Reads `LOG_LEVEL`: a level, or directives as in `info,messenger_core=debug`.
     fn log_level(&mut self) -> String {
         let value = self.text("LOG_LEVEL", "info");
-        let level = logging::level(&value);
+        let level = log_level::parse(&value);
         if level.is_none() {
             self.problems.push(format!(
                 "LOG_LEVEL is `{value}`, must be off, error, warning, info, debug or trace, or directives as in \

@@ -119,3 +119,10 @@ pub const REFUSED_BY_HOMESERVER: &[Code] =
 
 /// The codes of a call for a room that the path or the body names.
 pub const ROOM: &[Code] = &[NOT_FOUND, ROOM_UPGRADED];
+
+/// Returns each name once, in order.
+pub(super) fn unique(mut names: Vec<&'static str>) -> Vec<&'static str> {
+    names.sort_unstable();
+    names.dedup();
+    names
+}

@@ -5,9 +5,9 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::{
-    ResponseObject, code,
-    document::{Tag, unique},
-    operation::Description,
+    ResponseObject,
+    code::{self, unique},
+    operation::{Description, Tag},
 };
 
 /// The text at the top of the document.

@@ -7,17 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Caller, caller,
-    code::{ANYWHERE, Code},
+    code::{ANYWHERE, Code, unique},
     components,
-    operation::Description,
+    operation::{Description, Tag},
 };
-
-/// A group of operations.
-#[derive(Debug, Clone)]
-pub(super) struct Tag {
-    pub(super) name: &'static str,
-    pub(super) description: &'static str,
-}
 
 /// Returns the document of these operations.
 pub(super) fn document(operations: &[Description], tags: &[Tag]) -> Value {
@@ -140,10 +133,4 @@ fn problem(codes: &[Code]) -> Value {
         "headers": { "X-Request-Id": { "$ref": "#/components/headers/X-Request-Id" } },
         "content": { "application/problem+json": { "schema": schema } },
     })
-}
-
-pub(super) fn unique(mut names: Vec<&'static str>) -> Vec<&'static str> {
-    names.sort_unstable();
-    names.dedup();
-    names
 }

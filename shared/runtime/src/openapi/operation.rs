@@ -196,3 +196,10 @@ impl Description {
         }
     }
 }
+
+/// A group of operations.
+#[derive(Debug, Clone)]
+pub(super) struct Tag {
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+}

@@ -6,9 +6,8 @@ use axum::{Router, body::Bytes, http::header::CONTENT_TYPE, response::IntoRespon
 use serde_json::Value;
 
 use super::{
-    Operation,
-    document::{self, Tag},
-    operation::Description,
+    Operation, document,
+    operation::{Description, Tag},
 };
 use crate::App;
 
