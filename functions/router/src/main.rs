@@ -10,7 +10,7 @@ mod welcome;
 use std::{process::ExitCode, time::Duration};
 
 use axum::Router;
-use messenger_runtime::{App, Routes, main_with, program};
+use messenger_runtime::{App, Routes, main_with, print, program};
 use serde_json::Value;
 
 use crate::upstream::Upstream;
@@ -91,10 +91,7 @@ fn document() -> Option<Value> {
 /// Prints the description of all functions.
 fn print_document() -> ExitCode {
     match serde_json::to_string_pretty(&document()) {
-        Ok(document) => {
-            println!("{document}");
-            ExitCode::SUCCESS
-        }
+        Ok(document) => print(&document),
         Err(problem) => {
             eprintln!("{problem}");
             ExitCode::FAILURE

@@ -3,7 +3,11 @@
 
 mod work;
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
@@ -84,8 +88,7 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
             return if skip_homeserver { Ok(()) } else { setup::homeserver(&compose(config)?).await };
         }
         Some(Command::Registration) => {
-            print!("{}", setup::registration_file(&config));
-            return Ok(());
+            return Ok(io::stdout().write_all(setup::registration_file(&config).as_bytes())?);
         }
         Some(Command::Probe) | None => {}
     }

@@ -1,7 +1,10 @@
 //! A program of the service: its name, its arguments, and the differences between functions, router and
 //! worker.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use crate::probe;
 
@@ -117,10 +120,7 @@ impl Program {
         match self.command(&arguments.collect::<Vec<_>>()) {
             Command::Serve => None,
             Command::Probe => Some(probe::run()),
-            Command::Print(text) => {
-                println!("{text}");
-                Some(ExitCode::SUCCESS)
-            }
+            Command::Print(text) => Some(print(&text)),
             Command::Refuse(text) => {
                 eprintln!("{text}");
                 Some(ExitCode::from(2))
@@ -165,6 +165,14 @@ impl Default for Program {
     /// Returns a program for tests.
     fn default() -> Self {
         Self::new("messenger-function", "a function", env!("CARGO_PKG_VERSION"))
+    }
+}
+
+/// Prints a text and a line feed to standard output. Returns a failure if its reader is gone.
+pub fn print(text: &str) -> ExitCode {
+    match writeln!(io::stdout(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
