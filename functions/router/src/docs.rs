@@ -5,9 +5,10 @@ mod operation;
 mod schema;
 mod text;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use axum::{
+    body::Bytes,
     http::{
         HeaderValue,
         header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
@@ -34,9 +35,9 @@ const STYLE: &str = include_str!("docs/style.css");
 
 /// Returns the routes of the page. `document` makes the description that it shows.
 pub(crate) fn routes(document: fn() -> Option<Value>) -> Routes {
-    let made: Arc<OnceLock<String>> = Arc::default();
+    let made = Arc::new(LazyLock::new(move || Bytes::from(page(&document().unwrap_or_default()))));
     let show = async move || {
-        let html = made.get_or_init(|| page(&document().unwrap_or_default())).clone();
+        let html = Bytes::clone(&made);
         ([(CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response()
     };
     let style = async || ([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE);
