@@ -93,8 +93,7 @@ impl RoomRegistry {
 
     /// Returns the room of a key for an event that may go without a room id.
     ///
-    /// That a key has no room is cached for [`ABSENT_FOR`], since otherwise each call of a burst would query
-    /// it. A room that another process creates meanwhile is missing from the events of this time.
+    /// Caches the absence of a room for [`ABSENT_FOR`], since otherwise each call of a burst would query it. A room that another process creates meanwhile is missing from the events of this time.
     pub(crate) async fn find_for_event(&self, key: &RoomKey) -> Result<Option<RoomId>> {
         if let Some(room) = self.room_ids.get(key) {
             return Ok(Some(room));

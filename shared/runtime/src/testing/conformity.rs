@@ -167,7 +167,7 @@ fn check_unknown(answered: &Answered<'_>) -> Result<(), String> {
     let status = answered.status.as_u16();
     let is_refused =
         UNKNOWN.iter().any(|(known, name)| *known == status && code.is_none_or(|code| code == *name));
-    // What no handler has seen may have the problems of any request.
+    // A request that no handler has seen may have the problems of any request.
     let is_unread = matches!(status, 400 | 408 | 414 | 429 | 431 | 502 | 503 | 504);
     if is_refused || is_unread { Ok(()) } else { Err("no such operation is described".to_owned()) }
 }
