@@ -137,15 +137,13 @@ async fn retry_after_outage(messenger: &Messenger) -> Infallible {
     }
 }
 
-/// Expires notifications, rotates the event log, and corrects power levels.
+/// Expires notifications, and rotates the event log.
 async fn maintain(messenger: &Messenger) -> Infallible {
     let mut failures = Failures::new("maintenance failed; retrying");
-    let mut levels = Failures::new("correcting power levels failed; retrying");
     let retention = messenger.settings().event_retention;
     loop {
         failures.log(messenger.operations().rotate(retention).await);
         for _ in 0..ROTATE_EVERY {
-            while levels.log(messenger.power_levels().correct().await).is_some_and(|rooms| rooms > 0) {}
             if let Some(expired @ 1..) = failures.log(messenger.operations().expire().await) {
                 tracing::info!(expired, "notifications expired");
             }

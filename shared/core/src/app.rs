@@ -10,7 +10,6 @@ pub mod messages;
 pub mod notifications;
 pub mod onboarding;
 pub mod operations;
-pub mod power_levels;
 pub mod room_registry;
 pub mod rooms;
 pub mod streams;

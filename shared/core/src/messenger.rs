@@ -18,7 +18,6 @@ use crate::{
         notifications::Notifications,
         onboarding::Onboarding,
         operations::Operations,
-        power_levels::PowerLevels,
         room_registry::RoomRegistry,
         rooms::{self, Rooms},
         streams::Streams,
@@ -64,7 +63,6 @@ struct Engines {
     authorization: Arc<Authorization>,
     registry: Arc<RoomRegistry>,
     rooms: Arc<Rooms>,
-    power_levels: Arc<PowerLevels>,
     messages: Arc<Messages>,
     history: Arc<HistoryReader>,
     media: Arc<Media>,
@@ -172,7 +170,6 @@ impl Messenger {
             authorization,
             registry,
             rooms,
-            power_levels: Arc::new(PowerLevels::new(ports)),
             messages,
             history,
             media,
@@ -237,11 +234,6 @@ impl Messenger {
     /// Returns the engine for rooms as users see and change them.
     pub fn rooms(&self) -> &Arc<Rooms> {
         &self.0.rooms
-    }
-
-    /// Returns the engine that corrects power levels.
-    pub fn power_levels(&self) -> &Arc<PowerLevels> {
-        &self.0.power_levels
     }
 
     /// Returns the engine that sends messages of users.

@@ -16,7 +16,7 @@ use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
 };
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use tracing::Instrument;
 
 use crate::{
@@ -136,26 +136,6 @@ impl RoomAdministration for Appservice {
         }
     }
 
-    async fn correct_power_levels(&self, room: &RoomId, members_invite: bool) -> Result<bool> {
-        let context = "correcting the power levels of a room";
-        let levels: Option<Map<String, Value>> = match self.content(room, "m.room.power_levels").await {
-            Err(cause) if cause.is_rejected() => return Ok(false),
-            levels => levels.context(context)?,
-        };
-        let levels = levels.unwrap_or_default();
-        let has_power =
-            levels.get("users").and_then(|users| users.get(self.bot.as_str())) == Some(&json!(100));
-        let corrected = corrected(&levels, members_invite);
-        if !has_power || corrected == levels {
-            return Ok(has_power);
-        }
-        let call = self.http.put().at("rooms").at(room).at("state").at("m.room.power_levels").by(&self.bot);
-        match call.body(&corrected).send::<IgnoredAny>().await {
-            Err(cause) if cause.is_rejected() => Ok(false),
-            result => result.map(|_| true).context(context),
-        }
-    }
-
     async fn discard(&self, room: &RoomId, alias: &str) -> Result<()> {
         // A room with messages existed before, and its members may use it again.
         if self.before(room, None, 50, None).await?.events.iter().any(is_message) {
@@ -218,18 +198,4 @@ pub(crate) fn bot_only() -> Value {
         "m.room.server_acl": 100,
         "m.room.tombstone": 100,
     })
-}
-
-/// Returns power levels with the bot's state events, and with the right of members to invite.
-fn corrected(levels: &Map<String, Value>, members_invite: bool) -> Map<String, Value> {
-    let mut levels = levels.clone();
-    let mut events = levels.get("events").and_then(Value::as_object).cloned().unwrap_or_default();
-    if let Value::Object(bot_only) = bot_only() {
-        events.extend(bot_only);
-    }
-    levels.insert("events".to_owned(), events.into());
-    if members_invite {
-        levels.insert("invite".to_owned(), 0.into());
-    }
-    levels
 }

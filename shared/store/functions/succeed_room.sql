@@ -29,7 +29,7 @@ begin
     perform remove_member(p_tenant, p_old, one.hub_user_id) from unnest(former) one;
     update rooms
     set matrix_room_id = p_new, encrypted = encrypted or is_encrypted,
-        history_restricted = history_restricted or is_restricted, levels_corrected = true
+        history_restricted = history_restricted or is_restricted
     where tenant_id = p_tenant and matrix_room_id = p_old;
     update recent_messages set matrix_room_id = p_new where tenant_id = p_tenant and matrix_room_id = p_old;
     perform add_member(p_tenant, p_new, named.id) from unnest(p_members) as named (id);

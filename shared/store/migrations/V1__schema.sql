@@ -165,14 +165,11 @@ create table rooms (
     encrypted          boolean not null default false,
     -- The homeserver decides what a member may read of the time before they joined.
     history_restricted boolean not null default false,
-    -- Whether the power levels are those of a new room, or cannot be changed.
-    levels_corrected   boolean not null default true,
     created_at         timestamptz not null default now(),
     primary key (tenant_id, kind, key)
 );
 alter sequence room_activity owned by rooms.activity;
 create index rooms_directory on rooms (tenant_id, kind) where matrix_room_id is not null;
-create index rooms_uncorrected on rooms (matrix_room_id) where not levels_corrected and matrix_room_id is not null;
 
 create table room_members (
     tenant_id       bigint not null,

@@ -71,8 +71,4 @@ pub trait RoomAdministration: Send + Sync {
     /// Returns the room that replaced this one (`m.room.tombstone`). Returns `None` if it was not replaced,
     /// or if the bot may not read the room.
     async fn successor(&self, room: &RoomId) -> Result<Option<RoomId>>;
-
-    /// Sets the power levels of a room that the bot created to those of a new room. Returns `false`, and
-    /// changes nothing, if the bot's power level does not suffice.
-    async fn correct_power_levels(&self, room: &RoomId, members_invite: bool) -> Result<bool>;
 }

@@ -2,13 +2,9 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{
-    error::Result,
-    id::RoomId,
-    room::{Marks, RoomKey},
-};
+use crate::domain::{error::Result, id::RoomId, room::Marks};
 
-/// The marks of rooms: encryption, restricted history, power levels to be corrected, and sent notices.
+/// The marks of rooms: encryption, restricted history, and sent notices.
 #[async_trait]
 pub trait RoomMarks: Send + Sync {
     /// Returns the marks of a room; `None` if the room is not registered.
@@ -16,12 +12,6 @@ pub trait RoomMarks: Send + Sync {
 
     /// Adds marks to a room. No mark is ever removed.
     async fn mark(&self, room: &RoomId, marks: Marks) -> Result<()>;
-
-    /// Returns at most `limit` rooms whose power levels are still to be corrected.
-    async fn uncorrected(&self, limit: i64) -> Result<Vec<(RoomKey, RoomId)>>;
-
-    /// Stores that the power levels of a room are correct, or cannot be changed.
-    async fn corrected(&self, room: &RoomId) -> Result<()>;
 
     /// Returns whether the notice was sent that messages of this unregistered room do not reach all members.
     async fn is_warned(&self, room: &RoomId) -> Result<bool>;

@@ -60,7 +60,6 @@ contract! {
         a_discarded_room_is_left_unless_it_has_messages
         a_room_is_discarded_if_an_invitation_is_refused
         members_invite_if_allowed_and_cannot_encrypt_or_upgrade
-        power_levels_of_an_old_room_are_corrected
         a_room_and_its_successor_name_each_other
         a_members_page_obeys_the_history_visibility
         invitations_from_before_the_account_are_returned

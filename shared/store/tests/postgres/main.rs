@@ -9,7 +9,6 @@ mod feed_stress;
 mod identities;
 mod plans;
 mod pooler;
-mod power_levels;
 mod schema;
 mod statements;
 mod tls;

@@ -95,7 +95,6 @@ macro_rules! contract_tests {
             a_redaction_in_a_replaced_room_reaches_its_successor,
             a_successor_that_was_adopted_first_is_merged,
             a_warning_is_remembered,
-            a_new_room_needs_no_correction,
         }
         $crate::contract_module! { $create, redactions:
             the_previous_message_becomes_the_last_again,

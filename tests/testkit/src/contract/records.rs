@@ -218,10 +218,3 @@ pub async fn a_warning_is_remembered(store: &dyn Store) -> Result<()> {
     assert!(marks.is_warned(&room("!x")).await? && !marks.is_warned(&room("!y")).await?);
     Ok(())
 }
-
-/// Only rooms of earlier versions need corrected power levels.
-pub async fn a_new_room_needs_no_correction(store: &dyn Store) -> Result<()> {
-    let ports = with_members(store).await?;
-    assert_eq!(ports.room_marks.uncorrected(10).await?, []);
-    ports.room_marks.corrected(&room("!1")).await
-}

@@ -73,10 +73,6 @@ impl RoomAdministration for MemoryHomeserver {
         .await
     }
 
-    async fn correct_power_levels(&self, room: &RoomId, _members_invite: bool) -> Result<bool> {
-        self.call_in(room, "correcting power levels", |_| Ok(true)).await
-    }
-
     async fn discard(&self, room: &RoomId, alias: &str) -> Result<()> {
         self.call_in(room, "discarding a room", |state| {
             state.aliases.remove(alias);

@@ -8,7 +8,7 @@ use messenger_core::{
     Result,
     id::{EventId, HubUserId, RoomId, TenantId},
     port::RoomMarks,
-    room::{Former, Marks, RoomKey, RoomKind},
+    room::{Former, Marks, RoomKind},
 };
 
 #[derive(Default)]
@@ -45,14 +45,6 @@ impl RoomMarks for Memory {
             }
         })
         .await
-    }
-
-    async fn uncorrected(&self, _limit: i64) -> Result<Vec<(RoomKey, RoomId)>> {
-        self.act("looking for old power levels", |_| Vec::new()).await
-    }
-
-    async fn corrected(&self, _room: &RoomId) -> Result<()> {
-        self.act("storing that power levels are corrected", |_| ()).await
     }
 
     async fn is_warned(&self, room: &RoomId) -> Result<bool> {

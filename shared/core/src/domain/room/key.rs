@@ -123,12 +123,6 @@ impl RoomKey {
         matches!(self.kind, RoomKind::Custom { .. })
     }
 
-    /// Returns whether this service created the room, by its key: an adopted room has its Matrix room id as
-    /// key.
-    pub fn is_made_here(&self) -> bool {
-        !matches!(&self.kind, RoomKind::Custom { id } if id.starts_with('!'))
-    }
-
     /// Returns whether this user of the tenant may join without an invitation.
     pub fn is_open_to(&self, user: &HubUserId) -> bool {
         match &self.kind {

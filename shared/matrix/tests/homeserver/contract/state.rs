@@ -179,35 +179,6 @@ pub(crate) async fn members_invite_if_allowed_and_cannot_encrypt_or_upgrade(fixt
     Ok(())
 }
 
-pub(crate) async fn power_levels_of_an_old_room_are_corrected(fixture: Fixture) -> Result<()> {
-    let [anna] = people(&fixture, ["anna"]).await?;
-    let bot = fixture.bot()?;
-    let levels = json!({ "users": { BOT: 100 }, "users_default": 0, "invite": 50, "state_default": 50 });
-    let made =
-        json!({ "preset": "private_chat", "room_version": "11", "power_level_content_override": levels });
-    let made = bot.post("/createRoom", made).await?;
-    let id = RoomId::new(made["room_id"].as_str().context("a room id")?);
-    let levels = async || bot.state(&segment(&id), "m.room.power_levels", "").await;
-    for _ in 0..2 {
-        assert!(fixture.appservice.correct_power_levels(&id, true).await?);
-        let levels = levels().await?;
-        assert_eq!(
-            (&levels["events"]["m.room.encryption"], &levels["users"]),
-            (&json!(100), &json!({ BOT: 100 }))
-        );
-        assert_eq!(levels["invite"].as_i64().unwrap_or_default(), 0);
-    }
-    assert!(
-        fixture.appservice.correct_power_levels(&id, false).await?,
-        "the right to invite is not withdrawn"
-    );
-    // Without power of the bot, nothing changes.
-    let theirs = room_by(&fixture, &anna, "anna", json!({})).await?;
-    assert!(!fixture.appservice.correct_power_levels(&theirs, true).await?);
-    assert!(!fixture.appservice.correct_power_levels(&RoomId::new("!no:hub.local"), true).await?);
-    Ok(())
-}
-
 pub(crate) async fn a_room_and_its_successor_name_each_other(fixture: Fixture) -> Result<()> {
     let [anna, bert] = people(&fixture, ["anna", "bert"]).await?;
     let id = room_by(&fixture, &anna, "anna", json!({})).await?;
