@@ -6,7 +6,7 @@
 
 pub(crate) mod names;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -58,8 +58,7 @@ impl Metrics {
     pub(crate) async fn drain(&self) {
         loop {
             tokio::time::sleep(DRAIN).await;
-            // A sink takes everything.
-            let _ = self.handle.render_to_write(&mut io::sink());
+            self.handle.run_upkeep();
         }
     }
 
