@@ -1,6 +1,7 @@
 //! Use cases, one engine for each resource. An engine owns its ports and its state.
 
 pub mod accounts;
+pub mod admin;
 pub mod authorization;
 pub mod delivery;
 pub mod external_clients;

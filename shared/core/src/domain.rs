@@ -1,5 +1,6 @@
 //! Types and pure rules, without ports and I/O.
 
+pub mod admin;
 pub mod audiences;
 pub mod cursor;
 pub mod entity;

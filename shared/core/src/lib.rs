@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod administration;
 pub mod app;
 pub mod domain;
 pub mod live;
@@ -7,8 +8,9 @@ pub mod messenger;
 pub mod port;
 pub mod sync;
 
+pub use administration::Administration;
 pub use domain::{
-    audiences, cursor, ephemeral, error, event, external, id, json, lease, media, message, name,
+    admin, audiences, cursor, ephemeral, error, event, external, id, json, lease, media, message, name,
     notification, origin, receipt, rendering, room, room_event, time, typing, user,
 };
 pub use domain::{

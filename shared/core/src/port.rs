@@ -9,6 +9,7 @@
 //! durations.
 
 mod accounts;
+mod admin;
 mod clock;
 mod cursors;
 mod ephemeral_bus;
@@ -37,6 +38,7 @@ mod vault;
 use std::sync::Arc;
 
 pub use accounts::{Accounts, ExternalAccounts};
+pub use admin::{AdminPorts, AuditLog};
 pub use clock::Clock;
 pub use cursors::Cursors;
 pub use ephemeral_bus::EphemeralBus;

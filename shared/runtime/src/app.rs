@@ -3,7 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRef;
-use messenger_core::{Messenger, Ports, Result, port::Clock};
+use messenger_core::{
+    Administration, Error, Messenger, Ports, Result,
+    port::{AdminPorts, Clock},
+};
 use messenger_matrix::{AdminAccount, Appservice, Passwords};
 use messenger_store::{PgStore, StoreConfig};
 use tokio::task::AbortHandle;
@@ -33,6 +36,8 @@ pub struct App {
     pub(crate) readings: Arc<Readings>,
     /// The adapters, for their figures; `None` on the ports of tests.
     pub(crate) adapters: Option<Arc<Adapters>>,
+    /// The engines of administration; `None` on ports that do not serve it.
+    administration: Option<Administration>,
     /// Whether everybody reaches each path of this process: the router, and every function on Lambda.
     pub(crate) is_public: bool,
     broker: Arc<RunningBroker>,
@@ -65,9 +70,11 @@ impl App {
         let passwords = Passwords::new((*matrix).clone(), admin, config.registration_secret.clone());
         let vault = Arc::new(KeyVault::new(&config.secret_key)?);
         let adapters = Adapters { store: store.clone(), homeserver: matrix.clone() };
-        let ports = Ports::new(Arc::new(store), matrix, Arc::new(passwords), vault, Arc::new(SystemClock));
+        let store = Arc::new(store);
+        let admin_ports = AdminPorts::new(store.clone());
+        let ports = Ports::new(store, matrix, Arc::new(passwords), vault, Arc::new(SystemClock));
         let ports = Ports { tracing: Arc::new(TraceContexts), ..ports };
-        let app = Self::with(&ports, config).of_program(program);
+        let app = Self::with(&ports, config).of_program(program).administered(&admin_ports);
         Ok(Self { adapters: Some(Arc::new(adapters)), ..app })
     }
 
@@ -80,6 +87,7 @@ impl App {
             readiness: Arc::default(),
             readings: Arc::new(Readings::new(ports.clock.now())),
             adapters: None,
+            administration: None,
             is_public: false,
             messenger: Messenger::new(ports, config.settings.clone()),
             auth: Arc::new(Auth::new(&config)),
@@ -94,6 +102,22 @@ impl App {
     pub fn of_program(self, program: Program) -> Self {
         let (metrics, is_public) = (Arc::new(Metrics::new(&program)), program.role == Role::Router);
         Self { program: Arc::new(program), metrics, is_public, ..self }
+    }
+
+    /// Adds the administration of tenants.
+    #[must_use]
+    pub fn administered(self, ports: &AdminPorts) -> Self {
+        Self { administration: Some(Administration::new(&self.messenger, ports)), ..self }
+    }
+
+    /// Returns the engines of administration.
+    ///
+    /// # Errors
+    /// Returns an internal error on ports that do not serve it.
+    pub fn administration(&self) -> Result<&Administration> {
+        self.administration
+            .as_ref()
+            .ok_or_else(|| Error::internal("administering", "there are no ports for it"))
     }
 
     /// Notes that the worker has set everything up, for its `/readyz`.

@@ -6,14 +6,20 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use messenger_core::{
     Error, Result,
+    admin::Administrator,
+    id::TenantId,
     notification::Satellite,
     user::{Caller, Identity, User},
 };
 
-use crate::{ApiError, App, auth::refused, bearer, fields::query_value, request_log::RequestLog};
+use crate::{
+    ApiError, App, auth::refused, bearer, fields::query_value, request_log::RequestLog, traces::RequestOrigin,
+};
 
 /// The header of service tokens.
 const SERVICE_TOKEN: &str = "x-service-token";
+/// The parameter that names the administered tenant.
+pub(crate) const TENANT: &str = "tenant_id";
 
 /// A user who is signed in by `Authorization: Bearer` (RFC 6750).
 pub struct Authenticated(pub Caller);
@@ -23,6 +29,10 @@ pub struct AuthenticatedByUrl(pub Caller);
 
 /// A satellite with a valid `X-Service-Token`.
 pub struct ServiceCaller(pub Satellite);
+
+/// An administrator with `Authorization: Bearer`, and the tenant that the request is about: their own one, or
+/// that of `?tenant_id=`, which only a super administrator may name.
+pub struct AdministratorCaller(pub Administrator);
 
 /// A caller whose sending is counted. Callers who send too much get 429, before the body is read.
 pub struct Sending<C>(pub C);
@@ -69,6 +79,27 @@ impl FromRequestParts<App> for ServiceCaller {
         RequestLog::record_tenant(parts, satellite.tenant);
         Ok(Self(satellite))
     }
+}
+
+impl FromRequestParts<App> for AdministratorCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Authenticated(caller) = Authenticated::from_request_parts(parts, app).await?;
+        let Ok(RequestOrigin(origin)) = RequestOrigin::from_request_parts(parts, app).await;
+        let tenant = query_value(parts.uri.query(), TENANT).map(|text| tenant(&text)).transpose()?;
+        let address = app.limits.client(parts);
+        let access = app.administration()?.access();
+        let administrator = access.authorize(&caller, tenant, address, origin.request_id).await?;
+        RequestLog::record_tenant(parts, administrator.tenant);
+        Ok(Self(administrator))
+    }
+}
+
+/// Parses `?tenant_id=`.
+fn tenant(text: &str) -> Result<TenantId> {
+    let tenant = text.trim().parse().map(TenantId);
+    tenant.map_err(|_| Error::invalid("?tenant_id", "must be the number of a tenant"))
 }
 
 impl FromRequestParts<App> for Sending<Authenticated> {

@@ -27,7 +27,7 @@ fn verified(changes: &Value) -> Verified {
 #[test]
 fn each_role_of_the_hub_maps_to_a_role_of_this_service() {
     let roles = [
-        ("super_admin", Role::Admin),
+        ("super_admin", Role::SuperAdmin),
         ("admin", Role::Admin),
         ("manager", Role::User),
         ("user", Role::User),

@@ -9,9 +9,9 @@ language sql stable as $$
         when stored.token_issued_at is null then false
         when issued_at is null then true
         when stored.token_issued_at <> issued_at then stored.token_issued_at > issued_at
-        else (array_position('{viewer,user,admin}'::text[], stored.role), stored.tenant_id,
+        else (array_position('{viewer,user,admin,super_admin}'::text[], stored.role), stored.tenant_id,
               stored.display_name collate "C")
-             <= (array_position('{viewer,user,admin}'::text[], p_role), p_tenant, p_name collate "C")
+             <= (array_position('{viewer,user,admin,super_admin}'::text[], p_role), p_tenant, p_name collate "C")
     end
 $$;
 

@@ -346,3 +346,20 @@ create type new_entry as (
     token text, source_app text, event_type text, title text, body text, entity_type text, entity_id jsonb,
     priority text, room text, payload text, wait double precision, key text, fingerprint text,
     request_id text, traceparent text);
+
+-- The acts of administrators, written in the transaction of each act. Only appended to.
+create table audit_log (
+    id         bigint generated always as identity primary key,
+    at         timestamptz not null default clock_timestamp(),
+    tenant_id  bigint not null,
+    actor      text not null,
+    action     text not null,
+    -- The id of the user, room or notification that was changed.
+    subject    text not null,
+    -- The changed values.
+    before     jsonb,
+    after      jsonb,
+    address    text not null,
+    request_id text
+);
+create index audit_log_by_tenant on audit_log (tenant_id, id);

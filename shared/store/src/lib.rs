@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accept;
+mod admin;
 mod connection;
 mod cursors;
 mod ephemeral_bus;

@@ -26,6 +26,7 @@ const FUNCTION_FILES: &[(&str, &str)] = function_files![
     "room_views",
     "append_event",
     "append_events",
+    "audit_log",
     "memberships",
     "accept_notifications",
     "announce_notification",

@@ -16,7 +16,7 @@ use crate::{
         matrix_ids::MatrixIds,
         room::account_refused,
         settings::MessengerSettings,
-        user::{Account, Caller, Role, User},
+        user::{Account, Caller, User},
     },
     port::{self, Ports},
 };
@@ -158,10 +158,7 @@ impl ExternalClients {
 
     /// Checks that the caller is an administrator by the stored role.
     async fn check_admin(&self, caller: &Caller) -> Result<()> {
-        if self.directory.refreshed(caller).await?.user.identity.role == Role::Admin {
-            return Ok(());
-        }
-        Err(Error::Forbidden { code: "admin_role_needed", detail: "only administrators may do this".into() })
+        self.directory.refreshed(caller).await?.user.identity.role.check_may_administer()
     }
 
     /// Returns the caller's external access, or an error if it is not enabled.

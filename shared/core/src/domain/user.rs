@@ -19,25 +19,42 @@ pub enum Role {
     User,
     /// May read, write and administer the tenant.
     Admin,
+    /// May read and write, and administer every tenant. Answers and events name it `admin`.
+    #[serde(rename(serialize = "admin"))]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    SuperAdmin,
 }
 
 impl Role {
     /// Maps a role of the Hub. An unknown role becomes [`Role::Viewer`].
     pub fn from_hub(role: &str) -> Self {
         match role {
-            "super_admin" | "admin" => Self::Admin,
+            "super_admin" => Self::SuperAdmin,
+            "admin" => Self::Admin,
             "manager" | "user" | "terminal" => Self::User,
             _ => Self::Viewer,
         }
     }
 
-    /// Returns the value in responses and in the database.
+    /// Returns the value in the database and in tokens.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::SuperAdmin => "super_admin",
             Self::Admin => "admin",
             Self::User => "user",
             Self::Viewer => "viewer",
         }
+    }
+
+    /// Checks that the role may administer a tenant.
+    pub(crate) fn check_may_administer(self) -> Result<()> {
+        if self < Self::Admin {
+            return Err(Error::Forbidden {
+                code: "admin_role_needed",
+                detail: "only administrators may do this: ask one of them".into(),
+            });
+        }
+        Ok(())
     }
 
     /// Checks that the role may write. Refuses viewers.

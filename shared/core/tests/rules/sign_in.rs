@@ -186,7 +186,7 @@ fn folding_removes_case_accents_and_sharp_s() {
 #[test]
 fn an_unknown_role_gets_the_fewest_rights() {
     let roles = [
-        ("super_admin", Role::Admin),
+        ("super_admin", Role::SuperAdmin),
         ("admin", Role::Admin),
         ("manager", Role::User),
         ("user", Role::User),

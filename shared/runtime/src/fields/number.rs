@@ -66,6 +66,23 @@ impl Fields {
         }
     }
 
+    /// Returns a whole number of a query; `None` if it is missing or empty.
+    pub fn optional_number(&mut self, name: &'static str, least: i64, most: i64) -> Option<i64> {
+        let schema = || json!({ "type": "integer", "minimum": least, "maximum": most });
+        if self.note_optional(name, schema) {
+            return None;
+        }
+        let Some(Value::String(text)) = self.value(name) else { return None };
+        if text.trim().is_empty() {
+            return None;
+        }
+        let number = text.trim().parse().ok().filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            self.wrong(name, &format!("must be a whole number from {least} to {most}, is `{text}`"));
+        }
+        number
+    }
+
     /// Returns seconds of a query, which are a decimal number, or the default.
     pub fn seconds(&mut self, name: &'static str, default: u32, most: u32) -> Duration {
         let schema = || json!({ "type": "number", "minimum": 0, "maximum": most, "default": default });

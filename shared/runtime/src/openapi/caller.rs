@@ -14,6 +14,9 @@ pub enum Caller {
     /// A user with a token in the header or in the URL
     /// ([`AuthenticatedByUrl`](crate::caller::AuthenticatedByUrl)).
     UserByUrl,
+    /// An administrator with a token in the header
+    /// ([`AdministratorCaller`](crate::caller::AdministratorCaller)).
+    Administrator,
     /// A satellite with the service token ([`ServiceCaller`](crate::caller::ServiceCaller)).
     Satellite,
     /// The homeserver with its `hs_token` ([`HomeserverCaller`](crate::homeserver::HomeserverCaller)).
@@ -31,12 +34,27 @@ const USER: &[Code] = &[
     code::DATABASE_UNAVAILABLE,
 ];
 
+const ADMINISTRATOR: &[Code] = &[
+    code::TOKEN_MISSING,
+    code::TOKEN_INVALID,
+    code::TOKEN_EXPIRED,
+    code::TOKEN_NOT_YET_VALID,
+    code::TOKEN_SUPERSEDED,
+    code::SSO_OFF,
+    code::ADMIN_ROLE_NEEDED,
+    code::NOT_FOUND,
+    code::INVALID_REQUEST,
+    code::RATE_LIMITED,
+    code::DATABASE_UNAVAILABLE,
+];
+
 impl Caller {
     /// Returns the codes of refused credentials.
     pub(super) fn codes(self) -> &'static [Code] {
         match self {
             Self::Anyone => &[],
             Self::User | Self::UserByUrl => USER,
+            Self::Administrator => ADMINISTRATOR,
             Self::Satellite => &[code::SERVICE_TOKEN_MISSING, code::SERVICE_TOKEN_WRONG, code::RATE_LIMITED],
             Self::Homeserver => &[code::HS_TOKEN_MISSING, code::HS_TOKEN_WRONG, code::RATE_LIMITED],
         }
@@ -46,7 +64,7 @@ impl Caller {
     pub(super) fn security(self) -> Value {
         let schemes: &[&str] = match self {
             Self::Anyone => &[],
-            Self::User => &["userToken"],
+            Self::User | Self::Administrator => &["userToken"],
             Self::UserByUrl => &["userToken", "userTokenInUrl"],
             Self::Satellite => &["serviceToken"],
             Self::Homeserver => &["homeserverToken", "homeserverTokenInUrl"],

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     App,
+    caller::TENANT,
     fields::{Fields, Note, Notes, Source},
 };
 
@@ -78,11 +79,40 @@ impl Operation {
         }
     }
 
+    /// Declares a `PATCH`.
+    pub fn patch<H, T>(path: &'static str, handler: H, id: &'static str, summary: &'static str) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        Self {
+            route: on(MethodFilter::PATCH, handler),
+            description: Description::new("patch", path, id, summary),
+        }
+    }
+
+    /// Declares a `DELETE`.
+    pub fn delete<H, T>(path: &'static str, handler: H, id: &'static str, summary: &'static str) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        Self {
+            route: on(MethodFilter::DELETE, handler),
+            description: Description::new("delete", path, id, summary),
+        }
+    }
+
     /// Sets the caller, whose extractor the handler has. Without it anybody may call.
     #[must_use]
     pub fn caller(mut self, caller: Caller) -> Self {
         self.description.caller = caller;
-        self.refuses(caller.codes())
+        let operation = self.refuses(caller.codes());
+        if caller == Caller::Administrator {
+            let schema = json!({ "type": "integer", "format": "int64" });
+            return operation.parameter("query", TENANT, schema, "The tenant, for a super administrator.");
+        }
+        operation
     }
 
     /// Describes the query by its parser.

@@ -1,0 +1,33 @@
+//! The administration of tenants: builds its engines from the ports and hands them out.
+
+use std::sync::Arc;
+
+use crate::{
+    app::admin::{access::Access, audit::Audit},
+    messenger::Messenger,
+    port::AdminPorts,
+};
+
+/// The engines of administration. Cheap to clone.
+#[derive(Clone)]
+pub struct Administration {
+    access: Arc<Access>,
+    audit: Arc<Audit>,
+}
+
+impl Administration {
+    /// Builds the engines. Does no I/O.
+    pub fn new(messenger: &Messenger, ports: &AdminPorts) -> Self {
+        Self { access: Arc::new(Access::new(messenger.users())), audit: Arc::new(Audit::new(ports)) }
+    }
+
+    /// Returns the engine that checks the right to administer.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Returns the engine that reads the audit log.
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+}

@@ -1,0 +1,4 @@
+//! Administration of a tenant, one engine for each resource.
+
+pub mod access;
+pub mod audit;

@@ -1,0 +1,64 @@
+//! Administrators, and the audit log of their acts.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::domain::{
+    id::{HubUserId, TenantId},
+    origin::RequestId,
+};
+
+/// An administrator who acts on a tenant, by one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Administrator {
+    /// The user.
+    pub actor: HubUserId,
+    /// The tenant that is administered: the administrator's own one, or any for a super administrator.
+    pub tenant: TenantId,
+    /// The address of the request.
+    pub address: IpAddr,
+    /// The id of the request.
+    pub request_id: Option<RequestId>,
+}
+
+/// An entry of the audit log: one act of an administrator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEntry {
+    /// Its id. Later entries have larger ids.
+    pub id: i64,
+    /// The time of the act.
+    pub at: Timestamp,
+    /// The tenant that was administered.
+    pub tenant: TenantId,
+    /// The administrator.
+    pub actor: HubUserId,
+    /// The act, such as `user.rename`.
+    pub action: String,
+    /// The object of the act: the id of a user, room or notification.
+    pub subject: String,
+    /// The changed values before the act; `None` if there were none.
+    pub before: Option<Value>,
+    /// The changed values after the act; `None` if there are none.
+    pub after: Option<Value>,
+    /// The address of the request.
+    pub address: IpAddr,
+    /// The id of the request.
+    pub request_id: Option<String>,
+}
+
+/// A query for entries of the audit log, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct AuditQuery {
+    /// The administrator; `None` for all.
+    pub actor: Option<String>,
+    /// The act, such as `user.rename`; `None` for all.
+    pub action: Option<String>,
+    /// The object of the act; `None` for all.
+    pub subject: Option<String>,
+    /// Only entries with smaller ids; `None` for the newest.
+    pub before: Option<i64>,
+    /// The largest number of results.
+    pub limit: i64,
+}

@@ -1,0 +1,24 @@
+//! The ports of the administration of a tenant.
+
+mod audit_log;
+
+use std::sync::Arc;
+
+pub use audit_log::AuditLog;
+
+/// The ports of administration. Only adapters of a database implement them.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each field is the port of its type")]
+pub struct AdminPorts {
+    pub audit_log: Arc<dyn AuditLog>,
+}
+
+impl AdminPorts {
+    /// Takes the ports from one adapter.
+    pub fn new<S>(store: Arc<S>) -> Self
+    where
+        S: AuditLog + 'static,
+    {
+        Self { audit_log: store }
+    }
+}

@@ -1,0 +1,3 @@
+//! The ports of administration.
+
+mod audit_log;
