@@ -1,0 +1,86 @@
+//! The admin function on a database of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Method, Request, header::AUTHORIZATION};
+use messenger_core::{Messenger, Ports, port::AdminPorts};
+use messenger_devstack::{TestDatabase, database::template};
+use messenger_runtime::{
+    App,
+    testing::{EXPIRY, HUB_SECRET_KEY, TestResponse, Wire, config, signed},
+};
+use messenger_store::{PgStore, StoreConfig, migrate, schema};
+use messenger_testkit::{MemoryHomeserver, TestClock, TransparentVault};
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+
+/// The admin function, its database, and the homeserver that it uses.
+pub(crate) struct Site {
+    pub(crate) messenger: Messenger,
+    pub(crate) homeserver: MemoryHomeserver,
+    wire: Wire,
+    database: TestDatabase,
+}
+
+impl Site {
+    /// Starts the function on an empty database.
+    pub(crate) async fn start() -> Self {
+        let name = template("messenger", schema(), async |url: &str| Ok(migrate(url).await?)).await;
+        let database = TestDatabase::create(Some(&name.expect("a template"))).await.expect("a database");
+        let store = Arc::new(store(database.url()));
+        let homeserver = MemoryHomeserver::default();
+        let ports = Ports::new(
+            store.clone(),
+            Arc::new(homeserver.clone()),
+            Arc::new(homeserver.clone()),
+            Arc::new(TransparentVault),
+            Arc::new(TestClock::default()),
+        );
+        let app = App::with(&ports, config(&[])).administered(&AdminPorts::new(store));
+        let messenger = app.messenger.clone();
+        Self { messenger, homeserver, wire: Wire::of(messenger_admin::routes(), &app), database }
+    }
+
+    /// Opens a connection to the database.
+    pub(crate) async fn client(&self) -> Client {
+        messenger_postgres::connect(self.database.url()).await.expect("a connection")
+    }
+
+    /// Sends a `GET` with a token of the Hub.
+    pub(crate) async fn get(&self, token: &str, path: &str) -> TestResponse {
+        self.call(token, &Method::GET, path, None).await
+    }
+
+    /// Sends a request with a token of the Hub, and with a body if one is given.
+    pub(crate) async fn call(
+        &self,
+        token: &str,
+        method: &Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> TestResponse {
+        let request =
+            Request::builder().method(method).uri(path).header(AUTHORIZATION, format!("Bearer {token}"));
+        match body {
+            None => self.wire.ask(request).await,
+            Some(body) => {
+                self.wire.call(request.header("Content-Type", "application/json"), body.to_string()).await
+            }
+        }
+    }
+}
+
+/// Returns a token of the Hub for a user with this role in a tenant.
+pub(crate) fn token(user: &str, role: &str, tenant: i64) -> String {
+    let claims = json!({
+        "sub": user, "role": role, "tenant_id": tenant, "display_name": format!("Name von {user}"),
+        "iss": "aesystek-hub", "exp": EXPIRY,
+    });
+    signed(&claims, HUB_SECRET_KEY)
+}
+
+fn store(url: &str) -> PgStore {
+    let (database_url, connect_wait) = (url.to_owned(), Duration::from_secs(30));
+    PgStore::new(&StoreConfig { database_url, listen_url: None, pool_size: 8, connect_wait })
+        .expect("a store")
+}

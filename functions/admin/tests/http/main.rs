@@ -1,0 +1,5 @@
+//! The administration, on the wire: on PostgreSQL, and on a homeserver in memory.
+#![expect(clippy::expect_used, reason = "a missing prerequisite fails the test")]
+
+mod access;
+mod fixture;
