@@ -4,6 +4,7 @@
 use messenger_tests::{
     Client, Plan, Stack,
     client::{in_seconds, status_and_code, token},
+    encoded,
 };
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -42,9 +43,26 @@ impl Operation<'_> {
         codes.is_some_and(|codes| codes.contains(&json!("read_only_role")))
     }
 
+    /// Returns whether it is about one room, which its path or a field names.
+    fn names_room(&self) -> bool {
+        self.path.contains("{room_id}")
+            || self.path.contains("/rooms/{id}")
+            || !self.body()["properties"]["room_id"].is_null()
+    }
+
+    fn body(&self) -> &Value {
+        &self.description["requestBody"]["content"]["application/json"]["schema"]
+    }
+
     /// Returns the status and the code of the answer to these credentials.
     async fn ask(&self, client: &Client, credentials: &Credentials) -> (u16, String) {
-        let path = self.path.replace("{server}", "hub.local").replace("{id}", "1");
+        self.ask_about("1", client, credentials).await
+    }
+
+    /// Asks about this room if the operation is about one.
+    async fn ask_about(&self, room: &str, client: &Client, credentials: &Credentials) -> (u16, String) {
+        let path = self.path.replace("{server}", "hub.local").replace("{room_id}", &encoded(room));
+        let path = path.replace("/rooms/{id}", &format!("/rooms/{}", encoded(room))).replace("{id}", "1");
         let path: Vec<_> =
             path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
         let mut request = client.request(self.method.clone(), &path.join("/"));
@@ -54,9 +72,12 @@ impl Operation<'_> {
             Credentials::InUrl(name, token) => request.query(&[(name, token)]),
             Credentials::Service(token) => request.header("X-Service-Token", *token),
         };
-        let content = &self.description["requestBody"]["content"]["application/json"];
-        if !content.is_null() {
-            request = request.json(&valid(&content["schema"]));
+        if !self.body().is_null() {
+            let mut body = valid(self.body());
+            if let Some(field) = body.get_mut("room_id") {
+                *field = json!(room);
+            }
+            request = request.json(&body);
         }
         status_and_code(request).await
     }
@@ -162,6 +183,45 @@ async fn each_role_of_each_tenant_reads_and_viewers_write_nothing() {
                     ));
                 }
             }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_exists_for_its_members_and_for_nobody_else() {
+    let stack = Stack::start().await;
+    let client = stack.client();
+    let [anna, _, _] = client.provisioned_users(["anna", "bert", "carla"]).await;
+    let room = anna.post("/api/v1/rooms", &json!({ "name": "Schicht 1", "invite_users": ["bert"] })).await;
+    let room = room.body["matrix_room_id"].as_str().expect("a room").to_owned();
+    let document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
+    let all = operations(&document);
+    // The last operation of the member ends the membership.
+    let (leave, others): (Vec<_>, Vec<_>) = all
+        .iter()
+        .filter(|operation| operation.accepts("userToken") && operation.names_room())
+        .partition(|operation| operation.path.ends_with("/leave"));
+    assert!(others.len() >= 6, "the operations about a room");
+    let credentials = |user: &str, role: &str, tenant: i64| {
+        Credentials::Bearer(token(&json!({
+            "sub": user, "role": role, "tenant_id": tenant, "display_name": format!("Name von {user}"),
+            "iss": "aesystek-hub", "exp": in_seconds(3600),
+        })))
+    };
+    let strangers = [("carla", "user", 1), ("chief", "admin", 1), ("otto", "user", 2), ("omar", "admin", 2)];
+    let mut wrong = Vec::new();
+    for operation in others.into_iter().chain(leave) {
+        for (user, role, tenant) in strangers {
+            let (status, code) = operation.ask_about(&room, &client, &credentials(user, role, tenant)).await;
+            if (status, code.as_str()) != (404, "not_found") {
+                wrong.push(format!("{} {} {user}: {status} {code}", operation.method, operation.path));
+            }
+        }
+        let (status, code) = operation.ask_about(&room, &client, &credentials("bert", "user", 1)).await;
+        // The invited user of the body does not exist.
+        if !matches!((status, code.as_str()), (200..300, _) | (422, "unknown_user" | "invalid_request")) {
+            wrong.push(format!("{} {} bert: {status} {code}", operation.method, operation.path));
         }
     }
     assert_eq!(wrong, [""; 0]);
