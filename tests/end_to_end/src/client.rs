@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 /// The longest that an event may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The path of event streams.
+const STREAM: &str = "/api/v1/events/stream";
 pub(crate) const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
 pub(crate) const SERVICE_TOKEN: &str = "the service token of the tests";
 
@@ -201,8 +203,7 @@ impl TestUser {
     pub async fn try_stream(&self, last_event_id: Option<&str>) -> Result<EventStream, reqwest::Error> {
         // A stream may last longer than any request.
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let request =
-            http.get(format!("{}/api/v1/events/stream", self.client.url)).query(&[("token", &self.token)]);
+        let request = http.get(format!("{}{STREAM}", self.client.url)).query(&[("token", &self.token)]);
         let request = match last_event_id {
             Some(id) => request.header("Last-Event-ID", id),
             None => request,
@@ -222,6 +223,7 @@ impl EventStream {
     pub async fn next(&mut self) -> SseEvent {
         let next = tokio::time::timeout(PATIENCE, self.reader.next_without_keepalives()).await;
         let event = next.expect("an event in time").expect("the stream goes on");
+        check_event(&event);
         event.last_id.clone_into(&mut self.last_id);
         event
     }
@@ -248,7 +250,9 @@ impl EventStream {
 
     /// Returns all events that arrive within this time.
     pub async fn within(&mut self, time: Duration) -> Vec<SseEvent> {
-        self.reader.within(time).await
+        let events = self.reader.within(time).await;
+        events.iter().for_each(check_event);
+        events
     }
 
     /// Returns the `Last-Event-ID` that a browser would send after the last event.
@@ -300,6 +304,11 @@ async fn send(request: RequestBuilder) -> Result<((Method, Url), Response), reqw
 fn check((method, url): &(Method, Url), status: StatusCode, headers: &HeaderMap, body: Option<&Value>) {
     let answered = Answered { method, path: url.path(), status, headers, body };
     assert_eq!(CONFORMITY.check(&answered), Ok(()));
+}
+
+/// Panics if the data of an event is not described.
+fn check_event(event: &SseEvent) {
+    assert_eq!(CONFORMITY.check_event(STREAM, &event.json()), Ok(()));
 }
 
 /// Sends a request. Returns the status, and the code of a problem. The body of an event stream is not read.

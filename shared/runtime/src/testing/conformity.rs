@@ -54,6 +54,15 @@ impl Conformity {
         self.compare(answered).map_err(described)
     }
 
+    /// Checks the `data` of an event of the stream at this path. Returns the difference between it and the
+    /// description.
+    pub fn check_event(&self, path: &str, data: &Value) -> Result<(), String> {
+        let stream = &self.document["paths"][path]["get"]["responses"]["200"]["content"]["text/event-stream"];
+        let schema = stream.get("x-event-data").ok_or_else(|| format!("{path} is described as no stream"))?;
+        self.check_body(&format!("{path} data"), schema, data)
+            .map_err(|problem| format!("{path}: the event is not as described: {problem}\n{data}"))
+    }
+
     fn compare(&self, answered: &Answered<'_>) -> Result<(), String> {
         let Some((path, operation)) = self.operation(answered.method, answered.path) else {
             return check_unknown(answered);
