@@ -100,7 +100,7 @@ async fn a_child_ends_when_its_parent_is_killed() {
 #[tokio::test]
 #[ignore = "runs only as the parent in `a_child_ends_when_its_parent_is_killed`"]
 async fn the_parent_that_is_killed() {
-    let process = Process::spawn(shell("exec sleep 1000")).unwrap();
+    let process = Process::spawn(shell("exec sleep 30")).unwrap();
     println!("child {}", process.id());
     process.ended().await;
 }

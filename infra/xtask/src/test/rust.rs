@@ -29,7 +29,16 @@ pub(super) async fn test_on_conduit(servers: &Servers, arguments: &Arguments) ->
         ("the whole service on Conduit", vec!["-p", "messenger-tests"], vec![]),
         (
             "the adapter on Conduit",
-            vec!["-p", "messenger-matrix", "-p", "messenger-devstack"],
+            vec![
+                "-p",
+                "messenger-matrix",
+                "-p",
+                "messenger-devstack",
+                "--test",
+                "homeserver",
+                "--test",
+                "conduit",
+            ],
             vec!["--ignored"],
         ),
     ];
