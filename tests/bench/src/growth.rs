@@ -1,4 +1,6 @@
 //! `growth`: the cost of the same calls with growing data.
+mod administration;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -27,7 +29,9 @@ type Medians = Vec<(String, f64)>;
 
 pub(crate) async fn run(options: &GrowingData, common: &Common, report: &mut Report) -> Result<()> {
     let mut stack = Stack::start(&common.programs()?, false).await?;
-    let (calls, time) = (Loads::parse()?.growth, options::seconds(options.seconds));
+    let loads = Loads::parse()?;
+    let (calls, time) = (loads.growth, options::seconds(options.seconds));
+    let nothing = administration::measure(&stack, &loads.admin, "admin, empty", time, report).await?;
     for (data, row, statements, sizes) in [
         ("stored events", "events and notifications", &[EVENTS, NOTIFICATIONS][..], &options.events),
         ("users", "users", &[USERS], &options.users),
@@ -45,6 +49,8 @@ pub(crate) async fn run(options: &GrowingData, common: &Common, report: &mut Rep
         }
         check(data, &points, report);
     }
+    let all = administration::measure(&stack, &loads.admin, "admin, all data", time, report).await?;
+    administration::check(&nothing, &all, report);
     let mut points = Vec::new();
     for connections in &options.connections {
         let bystanders = open_bystanders(&stack, *connections).await?;

@@ -19,6 +19,7 @@ pub(crate) struct Loads {
     without_homeserver: Vec<Endpoint>,
     with_homeserver: Vec<Endpoint>,
     pub(crate) growth: Vec<Endpoint>,
+    pub(crate) admin: Vec<Endpoint>,
     setup: Vec<Endpoint>,
 }
 

@@ -15,6 +15,8 @@ use uuid::Uuid;
 use crate::http::Server;
 use crate::system::System;
 
+/// The token that opens the router's `/metrics`.
+pub(crate) const METRICS_TOKEN: &str = "the metrics token of the measurements";
 pub(crate) const SERVER_NAME: &str = "bench.local";
 
 /// The running parts of the service; they end with it, and their data are removed.
@@ -71,9 +73,13 @@ impl Stack {
             service_token: "the service token of the measurements".to_owned(),
             log_level: "warn".to_owned(),
             // One user of a load sends as much in a second as a person in an hour.
-            further: ["LIMIT_SENDS_PER_USER", "LIMIT_NEW_USERS_PER_TENANT"]
-                .map(|limit| (limit.to_owned(), "0".to_owned()))
-                .to_vec(),
+            further: [
+                ("LIMIT_SENDS_PER_USER", "0"),
+                ("LIMIT_NEW_USERS_PER_TENANT", "0"),
+                ("METRICS_TOKEN", METRICS_TOKEN),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
         };
         let programs = Programs::new(programs, configuration, |_| Output::Kept);
         programs.set_up(&["--skip-homeserver"]).await?;

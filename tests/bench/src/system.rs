@@ -34,9 +34,10 @@ pub struct System {
 }
 
 impl System {
-    fn token(&self, user: &str, tenant: usize) -> Result<String> {
+    /// Returns a token of the Hub for a user with this role in a tenant.
+    pub(crate) fn token_of(&self, user: &str, role: &str, tenant: usize) -> Result<String> {
         let claims = json!({
-            "iss": "aesystek-hub", "sub": user, "role": "user", "tenant_id": tenant, "display_name": user,
+            "iss": "aesystek-hub", "sub": user, "role": role, "tenant_id": tenant, "display_name": user,
             "exp": get_current_timestamp() + VALIDITY,
         });
         let key = EncodingKey::from_secret(self.hub_key.as_bytes());
@@ -45,7 +46,7 @@ impl System {
 
     /// Signs in users `prefix-0`, `prefix-1` … of a tenant, and returns their tokens.
     pub async fn sign_in(&self, prefix: &str, users: usize, tenant: usize) -> Result<Vec<String>> {
-        let tokens = (0..users).map(|user| self.token(&format!("{prefix}-{user}"), tenant));
+        let tokens = (0..users).map(|user| self.token_of(&format!("{prefix}-{user}"), "user", tenant));
         let tokens: Arc<[String]> = tokens.collect::<Result<Vec<_>>>()?.into();
         let mut tasks = JoinSet::new();
         for first in 0..CONCURRENCY {
