@@ -10,7 +10,7 @@ mod welcome;
 use std::{process::ExitCode, time::Duration};
 
 use axum::Router;
-use messenger_runtime::{App, Routes, main_with, print, program};
+use messenger_runtime::{App, Routes, main_with, program};
 use serde_json::Value;
 
 use crate::upstream::Upstream;
@@ -43,10 +43,9 @@ struct Group {
 }
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("openapi") {
-        return print_document();
-    }
-    main_with(program!().router().streaming(), routes)
+    let program = program!().router().streaming();
+    let about = "prints the description of all functions: OpenAPI 3.1, in JSON";
+    main_with(program.printing("openapi", about, document_text), routes)
 }
 
 #[expect(
@@ -89,15 +88,9 @@ fn document() -> Option<Value> {
     GROUPS.iter().fold(own_routes(), |routes, group| routes.merge((group.routes)())).document()
 }
 
-/// Prints the description of all functions.
-fn print_document() -> ExitCode {
-    match serde_json::to_string_pretty(&document()) {
-        Ok(document) => print(&document),
-        Err(problem) => {
-            eprintln!("{problem}");
-            ExitCode::FAILURE
-        }
-    }
+/// Returns the description of all functions as text.
+fn document_text() -> String {
+    document().map(|document| format!("{document:#}")).unwrap_or_default()
 }
 
 /// Parses `UPSTREAM_TIMEOUT_SECONDS`. Zero is no limit.

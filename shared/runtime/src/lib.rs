@@ -37,5 +37,5 @@ pub use config::Config;
 pub use connection::Connection;
 pub use openapi::Routes;
 pub use problem::ApiError;
-pub use program::{Program, ResponseMode, print};
+pub use program::{Program, ResponseMode};
 pub use serve::{listen, main_with, serve, stack};

@@ -51,6 +51,15 @@ pub struct Program {
     pub(crate) mode: ResponseMode,
     pub(crate) role: Role,
     pub(crate) needs_homeserver: bool,
+    printer: Option<Printer>,
+}
+
+/// An argument with which a program prints a text instead of serving.
+#[derive(Debug, Clone, Copy)]
+struct Printer {
+    argument: &'static str,
+    about: &'static str,
+    text: fn() -> String,
 }
 
 /// Makes the [`Program`] of the crate in which it stands: a function that needs the homeserver and answers in
@@ -77,7 +86,7 @@ impl Program {
     /// Creates a function that needs the homeserver and answers in one piece.
     pub fn new(name: &'static str, about: &'static str, version: &'static str) -> Self {
         let (mode, role) = (ResponseMode::Buffered, Role::Function);
-        Self { name, about, version, mode, role, needs_homeserver: true }
+        Self { name, about, version, mode, role, needs_homeserver: true, printer: None }
     }
 
     /// Makes it stream its answers on Lambda.
@@ -102,6 +111,12 @@ impl Program {
     #[must_use]
     pub fn worker(self) -> Self {
         Self { role: Role::Worker, ..self }
+    }
+
+    /// Adds an argument with which it prints a text. `about` describes the text, for `--help`.
+    #[must_use]
+    pub fn printing(self, argument: &'static str, about: &'static str, text: fn() -> String) -> Self {
+        Self { printer: Some(Printer { argument, about, text }), ..self }
     }
 
     /// Returns its name without the prefix of all programs, such as `rooms`.
@@ -133,6 +148,9 @@ impl Program {
         match arguments.as_slice() {
             [] => Command::Serve,
             ["probe"] => Command::Probe,
+            [one] if let Some(printer) = self.printer.filter(|printer| printer.argument == *one) => {
+                Command::Print((printer.text)())
+            }
             ["--help" | "-h"] => Command::Print(self.help()),
             ["--version" | "-V"] => Command::Print(format!("{} {}", self.name, self.version)),
             [first, ..] => {
@@ -147,14 +165,18 @@ impl Program {
 
     fn help(&self) -> String {
         let Self { name, about, version, .. } = self;
+        let printer =
+            self.printer.map(|Printer { argument, about, .. }| format!("  {argument:<24} {about}\n"));
+        let printer = printer.unwrap_or_default();
         format!(
             "{name} {version}: {about}\n\n\
-             Usage: {name} [probe]\n\n\
+             Usage: {name} [argument]\n\n\
              Without an argument it serves requests until SIGTERM: those of the Lambda runtime if that started \
              it,\nelse those that come to HOST and PORT.\n\n\
              \x20 probe                    asks /readyz of the program that listens on PORT of this machine; \
              exits with 0\n\
              \x20                          if it is ready, else with 1, within a second\n\
+             {printer}\
              \x20 -h, --help               prints this text\n\
              \x20 -V, --version            prints the version\n\n{VARIABLES}"
         )
@@ -169,7 +191,7 @@ impl Default for Program {
 }
 
 /// Prints a text and a line feed to standard output. Returns a failure if its reader is gone.
-pub fn print(text: &str) -> ExitCode {
+fn print(text: &str) -> ExitCode {
     match writeln!(io::stdout(), "{text}") {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -199,6 +221,20 @@ mod tests {
         }
         assert!(help.lines().all(|line| line.chars().count() <= 110), "{help}");
         assert_eq!(command(&["-V"]), Command::Print("messenger-rooms 1.2.3".to_owned()));
+    }
+
+    #[test]
+    fn an_argument_prints_its_text_and_the_help_names_it() {
+        let program = Program::new("messenger-router", "Router", "1.2.3");
+        let program = program.printing("openapi", "prints the description", || "{}".to_owned());
+        assert_eq!(program.command(&["openapi".to_owned()]), Command::Print("{}".to_owned()));
+        let Command::Print(help) = program.command(&["-h".to_owned()]) else { panic!("it is printed") };
+        assert!(
+            help.contains("\n  openapi                  prints the description\n  -h, --help "),
+            "{help}"
+        );
+        let Command::Refuse(text) = command(&["openapi"]) else { panic!("it is refused") };
+        assert!(text.contains("`openapi`"), "{text}");
     }
 
     #[test]
