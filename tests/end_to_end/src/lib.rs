@@ -5,6 +5,7 @@
     reason = "this crate is for tests only: a failed expectation panics"
 )]
 
+mod arrivals;
 pub mod client;
 mod collector;
 mod homeserver;
@@ -15,12 +16,13 @@ mod room;
 mod stack;
 mod waiting;
 
+pub use arrivals::Arrivals;
 pub use client::{Client, EventStream, TestResponse, TestUser};
 pub use collector::{Collector, ExportedSpan};
 pub use homeserver::{Server, is_skipped_on_conduit};
 pub use plan::{First, Plan};
 pub use push_proxy::PushProxy;
-pub use recorder::{StreamRecorder, describe_difference};
+pub use recorder::StreamRecorder;
 pub use room::{Matrix, encoded};
 pub use stack::Stack;
 pub use waiting::{eventually, wait_until};

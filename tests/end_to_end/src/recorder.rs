@@ -83,18 +83,3 @@ impl Drop for StreamRecorder {
         self.task.abort();
     }
 }
-
-/// Describes where the recorded ids leave the room's order, and which are missing.
-pub fn describe_difference(recorded: &[String], in_room: &[String]) -> String {
-    let place = |id: &String| in_room.iter().position(|other| other == id);
-    let places: Vec<_> = recorded.iter().map(place).collect();
-    let breaks = places.windows(2).enumerate().filter_map(|(n, pair)| match pair {
-        [Some(one), Some(next)] if one + 1 == *next => None,
-        [one, next] => Some(format!("{n}: {one:?} then {next:?}")),
-        _ => None,
-    });
-    let breaks: Vec<_> = breaks.collect();
-    let missing: Vec<_> = (0..in_room.len()).filter(|place| !places.contains(&Some(*place))).collect();
-    let (first, count) = (places.first(), places.len());
-    format!("{count} of {}, from {first:?}, breaks {breaks:?}, missing {missing:?}", in_room.len())
-}

@@ -148,6 +148,13 @@ impl Matrix {
         sync["next_batch"].as_str().expect("a sync token").to_owned()
     }
 
+    /// Waits for changes after a sync token. Returns `None` if the homeserver does not answer.
+    pub(crate) async fn try_sync(&self, since: &str) -> Option<Value> {
+        let url = format!("{}/_matrix/client/v3/sync?timeout=1000&since={}", self.url, encoded(since));
+        let response = self.http.get(&url).bearer_auth(&self.token).timeout(PATIENCE).send().await.ok()?;
+        if response.status().is_success() { response.json().await.ok() } else { None }
+    }
+
     /// Returns the next typing users of a room after a sync token, which is moved; `None` if none arrive in
     /// time.
     pub async fn next_typing(&self, room: &str, sync_token: &mut String) -> Option<Vec<String>> {
