@@ -1,15 +1,22 @@
 //! The administration of a tenant, for its administrators.
 //!
 //! ```text
-//! GET /api/v1/admin/audit?actor=&action=&subject=&before=&limit=   the acts of administrators
+//! GET   /api/v1/admin/audit?actor=&action=&subject=&before=&limit=               the acts of administrators
+//! GET   /api/v1/admin/users?q=&role=&account=&external=&cursor=&limit=           the users of the tenant
+//! GET   /api/v1/admin/users/{id}                                                 one of them
+//! PATCH /api/v1/admin/users/{id} {display_name}                                  gives another name
+//! POST  /api/v1/admin/users/{id}/external-access {enabled}                       other Matrix clients
+//! POST  /api/v1/admin/users/{id}/logout                                          logs out everywhere
 //! ```
 
 mod audit;
+mod users;
 
 use messenger_runtime::Routes;
 
 /// The routes of this function.
 pub fn routes() -> Routes {
-    Routes::new("Administration", "The administration of a tenant, for its administrators")
-        .declare(audit::operation())
+    let routes = Routes::new("Administration", "The administration of a tenant, for its administrators")
+        .declare(audit::operation());
+    users::operations().into_iter().fold(routes, Routes::declare)
 }

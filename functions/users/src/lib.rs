@@ -109,7 +109,7 @@ async fn me(State(messenger): State<Messenger>, Authenticated(caller): Authentic
     let identity = caller.user.identity;
     Json(Me {
         hub_user_id: identity.hub_user_id,
-        display_name: identity.display_name,
+        display_name: caller.user.display_name,
         matrix_user_id,
         role: identity.role,
         external_client_enabled: caller.user.external_client_enabled,

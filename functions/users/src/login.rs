@@ -30,12 +30,12 @@ pub(crate) async fn hub_login(
     check_content_encoding(&headers)?;
     let token = token(query.as_deref(), &body)?;
     let shown = app.auth.hub_user(&token).map_err(|refusal| app.limits.refused(client, refusal))?;
-    let user = app.admit(shown.identity.clone(), true).await?;
+    let user = app.admit(&shown).await?;
     Ok(Json(Login {
         access_token: app.auth.local_token(&shown, &user.identity, app.messenger.operations().now())?,
         token_type: "bearer",
         matrix_user_id: app.messenger.ids().of(&user),
-        display_name: user.identity.display_name,
+        display_name: user.display_name,
     }))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    app::admin::{access::Access, audit::Audit},
+    app::admin::{access::Access, audit::Audit, last_seen::LastSeen, users::Users},
     messenger::Messenger,
     port::AdminPorts,
 };
@@ -13,12 +13,19 @@ use crate::{
 pub struct Administration {
     access: Arc<Access>,
     audit: Arc<Audit>,
+    users: Arc<Users>,
+    last_seen: Arc<LastSeen>,
 }
 
 impl Administration {
     /// Builds the engines. Does no I/O.
     pub fn new(messenger: &Messenger, ports: &AdminPorts) -> Self {
-        Self { access: Arc::new(Access::new(messenger.users())), audit: Arc::new(Audit::new(ports)) }
+        Self {
+            access: Arc::new(Access::new(messenger.users())),
+            audit: Arc::new(Audit::new(ports)),
+            users: Arc::new(Users::new(messenger, ports)),
+            last_seen: Arc::new(LastSeen::new(ports)),
+        }
     }
 
     /// Returns the engine that checks the right to administer.
@@ -29,5 +36,15 @@ impl Administration {
     /// Returns the engine that reads the audit log.
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    /// Returns the engine that administers users.
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// Returns the engine that stores when users called.
+    pub fn last_seen(&self) -> &LastSeen {
+        &self.last_seen
     }
 }

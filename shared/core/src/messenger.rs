@@ -112,7 +112,7 @@ impl Messenger {
         let history = Arc::new(HistoryReader::new(ports, &registry, &authorization, &users, &ids));
         let media = Arc::new(Media::new(ports, &messages, &authorization, &ids, &echoes));
         let streams = Arc::new(Streams::new(ports, &broker, &users, &settings));
-        let external_clients = Arc::new(ExternalClients::new(ports, &users, &onboarding, &ids, &settings));
+        let external_clients = Arc::new(ExternalClients::new(ports, &onboarding, &ids, &settings));
 
         let failures = Arc::new(RoomFailures::new(ports));
         let backfill = Arc::new(Backfill::new(ports));

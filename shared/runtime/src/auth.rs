@@ -46,6 +46,8 @@ struct Issuer {
 pub struct Verified {
     /// The identity in the token.
     pub identity: Identity,
+    /// `iat` of the token itself, with which a logout is compared; `None` if it has none.
+    pub issued_at: Option<Timestamp>,
     /// `exp`.
     pub exp: Timestamp,
     /// `exp` plus the tolerated difference of clocks.
@@ -59,7 +61,8 @@ pub struct Verified {
 struct LocalClaims<'a> {
     iss: &'static str,
     sub: &'a str,
-    iat: i64,
+    /// With its fraction of a second: a token that is issued right after a logout is valid.
+    iat: f64,
     exp: i64,
     /// `iat` of the newest token of the Hub.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,12 +102,11 @@ impl Auth {
     /// Issues a token of this service for the bearer of a token of the Hub. It expires with the Hub's, unless
     /// the configuration lets it live longer.
     pub fn local_token(&self, hub_token: &Verified, identity: &Identity, now: Timestamp) -> Result<String> {
-        let iat = now.as_second();
-        let own = iat.saturating_add_unsigned(self.local_token.as_secs());
+        let own = now.as_second().saturating_add_unsigned(self.local_token.as_secs());
         let claims = LocalClaims {
             iss: LOCAL_ISSUER,
             sub: identity.hub_user_id.as_str(),
-            iat,
+            iat: claims::numeric_date(now),
             exp: if self.outlives_hub { own } else { own.min(hub_token.exp.as_second()) },
             hub_iat: identity.issued_at.map(claims::numeric_date),
             role: identity.role.as_str(),

@@ -9,11 +9,16 @@ use messenger_core::{
     admin::Administrator,
     id::TenantId,
     notification::Satellite,
-    user::{Caller, Identity, User},
+    user::{Caller, User},
 };
 
 use crate::{
-    ApiError, App, auth::refused, bearer, fields::query_value, request_log::RequestLog, traces::RequestOrigin,
+    ApiError, App,
+    auth::{Verified, refused},
+    bearer,
+    fields::query_value,
+    request_log::RequestLog,
+    traces::RequestOrigin,
 };
 
 /// The header of service tokens.
@@ -134,24 +139,29 @@ impl FromRequestParts<App> for ClientAddress {
 async fn sign_in(app: &App, parts: &Parts, token: &str) -> Result<Caller> {
     let verified =
         app.auth.user(token).map_err(|refusal| app.limits.refused(app.limits.client(parts), refusal))?;
-    let (expires_at, by_hub) = (verified.expires_at, verified.by_hub);
     RequestLog::record_tenant(parts, verified.identity.tenant);
-    let user = app.admit(verified.identity, by_hub).await?;
-    Ok(Caller { user, expires_at })
+    let user = app.admit(&verified).await?;
+    Ok(Caller { user, expires_at: verified.expires_at })
 }
 
 impl App {
-    /// Signs the bearer of a verified token in, unless too many users are new to their tenant.
-    pub async fn admit(&self, identity: Identity, by_hub: bool) -> Result<User> {
+    /// Signs the bearer of a verified token in, unless too many users are new to their tenant. Every token of a
+    /// user passes here.
+    pub async fn admit(&self, verified: &Verified) -> Result<User> {
+        let identity = verified.identity.clone();
         let key = (identity.tenant, identity.hub_user_id.clone());
         let sign_in = async {
-            if by_hub {
+            if verified.by_hub {
                 self.messenger.users().sign_in(identity).await
             } else {
-                self.messenger.users().recognise(identity).await
+                self.messenger.users().recognise(identity, verified.issued_at).await
             }
         };
-        self.limits.admit(&self.messenger, key, sign_in).await
+        let user = self.limits.admit(&self.messenger, key, sign_in).await?;
+        if let Ok(administration) = self.administration() {
+            administration.last_seen().note(user.id());
+        }
+        Ok(user)
     }
 }
 

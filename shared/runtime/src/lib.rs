@@ -10,6 +10,7 @@ mod connection;
 mod connections;
 pub mod fields;
 pub mod homeserver;
+pub mod if_match;
 pub mod limits;
 pub mod logging;
 mod metrics;

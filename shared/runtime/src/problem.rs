@@ -125,6 +125,7 @@ fn status(error: &Error) -> StatusCode {
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Conflict { .. } | Error::Upgraded { .. } => StatusCode::CONFLICT,
+        Error::VersionMismatch { .. } => StatusCode::PRECONDITION_FAILED,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Busy { .. } | Error::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -186,6 +187,7 @@ fn member(error: &Error) -> Option<Member> {
             Some(("errors", errors.collect()))
         }
         Error::Upgraded { successor: Some(room) } => Some(("successor_room_id", room.as_str().into())),
+        Error::VersionMismatch { version } => Some(("version", (*version).into())),
         _ => None,
     }
 }

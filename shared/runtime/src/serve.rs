@@ -30,10 +30,11 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The headers that a page may send beside those that CORS always allows: those that the service reads, and
 /// those that libraries add to each call. The service token is not among them, since everybody can read a
 /// page.
-const ALLOWED_HEADERS: [HeaderName; 8] = [
+const ALLOWED_HEADERS: [HeaderName; 9] = [
     header::AUTHORIZATION,
     header::CACHE_CONTROL,
     header::CONTENT_TYPE,
+    header::IF_MATCH,
     header::RANGE,
     HeaderName::from_static("idempotency-key"),
     HeaderName::from_static("last-event-id"),
@@ -213,6 +214,7 @@ fn cors(config: &Config) -> CorsLayer {
         Some(list) => AllowOrigin::list(list.iter().filter_map(|origin| HeaderValue::from_str(origin).ok())),
     };
     let exposed = [
+        "etag",
         "x-next-cursor",
         "x-request-id",
         "retry-after",

@@ -61,6 +61,7 @@ async fn pages_may_send_the_headers_of_clients_but_not_the_service_token() {
         "cache-control",
         "content-type",
         "idempotency-key",
+        "if-match",
         "last-event-id",
         "range",
         "x-request-id",
@@ -76,7 +77,9 @@ async fn pages_may_read_the_headers_of_answers() {
     let wire = wire(&[]);
     let answer = wire.ask(Request::get("/json").header("Origin", "https://app.example")).await;
     let exposed = answer.all_headers["access-control-expose-headers"].to_str().expect("text").to_owned();
-    for header in ["x-next-cursor", "x-request-id", "retry-after", "content-disposition", "content-range"] {
+    for header in
+        ["etag", "x-next-cursor", "x-request-id", "retry-after", "content-disposition", "content-range"]
+    {
         assert!(exposed.split(',').any(|one| one == header), "{header}: {exposed}");
     }
 }

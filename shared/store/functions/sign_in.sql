@@ -10,20 +10,21 @@ language sql stable as $$
         when issued_at is null then true
         when stored.token_issued_at <> issued_at then stored.token_issued_at > issued_at
         else (array_position('{viewer,user,admin,super_admin}'::text[], stored.role), stored.tenant_id,
-              stored.display_name collate "C")
+              stored.hub_name collate "C")
              <= (array_position('{viewer,user,admin,super_admin}'::text[], p_role), p_tenant, p_name collate "C")
     end
 $$;
 
 -- Returns the user as stored afterwards. A new user, and a user new to a tenant, gets the notifications that
--- were held for them (`p_dm_queue`). A user who moves from another tenant leaves all its rooms. The streams
--- of a user who moves or has another role end.
+-- were held for them (`p_dm_queue`). A user who moves from another tenant leaves all its rooms, and loses the
+-- name that an administrator of it gave them. The streams of a user who moves or has another role end.
 create or replace function sign_in(
     p_user text, p_tenant bigint, p_localpart text, p_name text, p_role text, p_search_name text, p_search_id text,
     p_dm_queue text, issued_at timestamptz) returns setof users
 language plpgsql as $$
 declare
-    before users;
+    before     users;
+    keeps_name boolean;
 begin
     select * into before from users where hub_user_id = p_user;
     if found and (before.account_state = 'ours' or before.localpart = p_localpart) then
@@ -31,7 +32,7 @@ begin
             return next before;
             return;
         end if;
-        if (before.tenant_id, before.display_name, before.role) = (p_tenant, p_name, p_role) then
+        if (before.tenant_id, before.hub_name, before.role) = (p_tenant, p_name, p_role) then
             if issued_at is null then
                 return next before;
                 return;
@@ -39,7 +40,7 @@ begin
             -- A newer token with the same identity.
             update users set token_issued_at = issued_at
             where hub_user_id = p_user and (token_issued_at is null or token_issued_at < issued_at)
-              and (tenant_id, display_name, role) = (p_tenant, p_name, p_role)
+              and (tenant_id, hub_name, role) = (p_tenant, p_name, p_role)
             returning * into before;
             if found then
                 return next before;
@@ -49,8 +50,9 @@ begin
     end if;
     -- While this lock is held no notification can be held for the user.
     perform from feed_head for update;
-    insert into users (hub_user_id, tenant_id, localpart, display_name, role, search_name, search_id, token_issued_at)
-    values (p_user, p_tenant, p_localpart, p_name, p_role, p_search_name, p_search_id, issued_at)
+    insert into users (hub_user_id, tenant_id, localpart, hub_name, display_name, role, search_hub_name, search_name,
+                       search_id, token_issued_at)
+    values (p_user, p_tenant, p_localpart, p_name, p_name, p_role, p_search_name, p_search_name, p_search_id, issued_at)
     on conflict (hub_user_id) do nothing;
     if found then
         before := null;
@@ -76,10 +78,14 @@ begin
         elsif before.role <> p_role then
             perform append_user_event(p_tenant, p_user, 'role_changed', p_role => p_role);
         end if;
+        keeps_name := before.is_renamed and before.tenant_id = p_tenant;
         update users
-        set tenant_id = p_tenant, display_name = p_name, role = p_role, search_name = p_search_name,
+        set tenant_id = p_tenant, hub_name = p_name, role = p_role, search_hub_name = p_search_name,
+            is_renamed = keeps_name,
+            display_name = case when keeps_name then display_name else p_name end,
+            search_name = case when keeps_name then search_name else p_search_name end,
             token_issued_at = issued_at,
-            account_due = case when before.tenant_id = p_tenant and before.display_name = p_name
+            account_due = case when keeps_name or (before.tenant_id = p_tenant and before.display_name = p_name)
                                then account_due else now() end
         where hub_user_id = p_user;
     end if;

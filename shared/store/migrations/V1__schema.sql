@@ -96,9 +96,14 @@ create table users (
     hub_user_id             text primary key,
     tenant_id               bigint not null,
     localpart               text not null unique,
+    -- The name in the newest token of the Hub, and the name that people see.
+    hub_name                text not null,
     display_name            text not null,
+    -- Whether an administrator gave `display_name`; otherwise it is `hub_name`.
+    is_renamed              boolean not null default false,
     role                    text not null,
-    -- Name and id, folded for search.
+    -- The two names and the id, folded for search.
+    search_hub_name         text not null,
     search_name             text not null,
     search_id               text not null,
     -- `iat` of the newest token of the Hub; null while no token had one.
@@ -110,10 +115,21 @@ create table users (
     account_due             timestamptz default now(),
     account_lease           timestamptz not null default '-infinity',
     account_attempts        integer not null default 0,
+    -- Tokens of this service that were issued until then are void.
+    logged_out_at           timestamptz,
+    -- Grows with each change that an administrator sees (`users_versioned`).
+    version                 bigint not null default 1,
+    -- When the user last called, to some minutes.
+    last_seen_at            timestamptz,
     created_at              timestamptz not null default now()
 );
 create index users_by_search_name on users (tenant_id, search_name collate "C", hub_user_id);
 create index users_by_search_id on users (tenant_id, search_id collate "C");
+create index users_by_role on users (tenant_id, role, search_name collate "C", hub_user_id);
+create index users_without_account on users (tenant_id, account_state, search_name collate "C", hub_user_id)
+    where account_state <> 'ours';
+create index users_with_external_access on users (tenant_id, search_name collate "C", hub_user_id)
+    where external_client_enabled;
 create index users_due on users (account_due) where account_due is not null;
 create index users_due_by_tenant on users (tenant_id, account_due) where account_due is not null;
 

@@ -1,3 +1,4 @@
 //! The ports of administration.
 
 mod audit_log;
+mod users;

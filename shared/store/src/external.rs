@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use messenger_core::{
-    Result,
+    Error, Result,
+    admin::{Administrator, ExpectedVersions},
     external::{Access, Sealed},
     id::{HubUserId, TenantId},
     lease::Lease,
@@ -22,21 +23,6 @@ const ALLOWED: &str = concat!(
     users::columns!(),
     " from users where external_client_enabled and hub_user_id > $1 order by hub_user_id limit $2"
 );
-/// A due revocation is kept: the next password cancels it, since it replaces the old one.
-const ENABLE: &str = "with allowed as (
-        update users set external_client_enabled = true where tenant_id = $1 and hub_user_id = $2
-        returning hub_user_id)
-    insert into external_access as access (hub_user_id) select hub_user_id from allowed
-    on conflict (hub_user_id) do update set hub_user_id = access.hub_user_id
-    returning true";
-const DISABLE: &str = "with withdrawn as (
-        update users set external_client_enabled = false where tenant_id = $1 and hub_user_id = $2
-        returning hub_user_id)
-    insert into external_access as access (hub_user_id, revoke_due) select hub_user_id, now() from withdrawn
-    on conflict (hub_user_id) do update
-        set generation = access.generation + 1, key_id = null, password = null, applied = false,
-            revoke_due = now(), attempts = 0, lease_until = '-infinity'
-    returning generation";
 const STORE: &str = "update external_access access
     set generation = generation + 1, key_id = $3, password = $4, applied = false
     from users where users.hub_user_id = access.hub_user_id and users.external_client_enabled
@@ -87,18 +73,18 @@ impl ExternalAccess for PgStore {
         Ok(rows.iter().map(users::user).collect())
     }
 
-    async fn enable(&self, tenant: TenantId, user: &HubUserId) -> Result<bool> {
-        let row =
-            self.database.query_opt("enabling external access", ENABLE, &[&tenant.0, &user.as_str()]).await?;
-        Ok(row.is_some())
+    async fn enable(&self, by: &Administrator, user: &HubUserId, expected: &ExpectedVersions) -> Result<()> {
+        self.set_external_access(by, user, expected, true).await.map(drop)
     }
 
-    async fn disable(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<i64>> {
-        let row = self
-            .database
-            .query_opt("disabling external access", DISABLE, &[&tenant.0, &user.as_str()])
-            .await?;
-        Ok(row.map(|row| row.get(0)))
+    async fn disable(
+        &self,
+        by: &Administrator,
+        user: &HubUserId,
+        expected: &ExpectedVersions,
+    ) -> Result<i64> {
+        let generation = self.set_external_access(by, user, expected, false).await?;
+        generation.ok_or_else(|| Error::internal("disabling external access", "there is no generation"))
     }
 
     async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Lease<i64>> {

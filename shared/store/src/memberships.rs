@@ -18,7 +18,7 @@ const READER_RIGHTS: &str = "select role, array(
         select matrix_room_id from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
         order by matrix_room_id), array(
         select joined_position from room_members member where member.tenant_id = $1 and member.hub_user_id = $2
-        order by matrix_room_id)
+        order by matrix_room_id), logged_out_at
     from users where tenant_id = $1 and hub_user_id = $2";
 
 #[async_trait]
@@ -52,6 +52,7 @@ impl Memberships for PgStore {
                 .map(RoomId::new)
                 .zip(row.get::<_, Vec<i64>>(2).into_iter().map(Position))
                 .collect(),
+            logged_out_at: row.get(3),
         }))
     }
 }

@@ -27,6 +27,7 @@ const FUNCTION_FILES: &[(&str, &str)] = function_files![
     "append_event",
     "append_events",
     "audit_log",
+    "admin_users",
     "memberships",
     "accept_notifications",
     "announce_notification",

@@ -19,8 +19,8 @@ use crate::{PgStore, pool::seconds};
 /// The columns that [`user`] reads, in this order.
 macro_rules! columns {
     () => {
-        "hub_user_id, tenant_id, display_name, role, localpart, external_client_enabled, account_due is null,
-            account_state, token_issued_at"
+        "hub_user_id, tenant_id, hub_name, role, localpart, external_client_enabled, account_due is null,
+            account_state, token_issued_at, display_name, logged_out_at"
     };
 }
 pub(crate) use columns;
@@ -174,7 +174,7 @@ impl Users for PgStore {
     async fn provisioned(&self, user: &User) -> Result<()> {
         let identity = &user.identity;
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&identity.hub_user_id.as_str(), &identity.tenant.0, &identity.display_name];
+            [&identity.hub_user_id.as_str(), &identity.tenant.0, &user.display_name];
         self.database.execute("storing that an account is provisioned", PROVISIONED, &parameters).await?;
         Ok(())
     }
@@ -218,5 +218,7 @@ pub(crate) fn user(row: &Row) -> User {
         external_client_enabled: row.get(5),
         provisioned: row.get(6),
         account: Account::parse(row.get(7)),
+        display_name: row.get(9),
+        logged_out_at: row.get(10),
     }
 }

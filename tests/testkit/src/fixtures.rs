@@ -1,8 +1,12 @@
 //! Fixtures: values with defaults, changed by struct update.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use messenger_core::{
+    admin::{Administrator, ExpectedVersions},
     audiences::Audiences,
     event::{Audience, Kind, NewEvent, Payload},
     id::{EventId, HubUserId, NotificationId, Position, RoomId, TenantId},
@@ -40,6 +44,17 @@ pub fn identity(id: &str) -> Identity {
         role: Role::User,
         issued_at: None,
     }
+}
+
+/// The administrator of the [`TENANT`].
+pub fn administrator() -> Administrator {
+    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    Administrator { actor: user("boss"), tenant: TENANT, address, request_id: None }
+}
+
+/// The versions under which an act always goes through.
+pub fn any_version() -> ExpectedVersions {
+    ExpectedVersions::default()
 }
 
 /// A user search by `mueller`.

@@ -3,8 +3,9 @@
 use std::{ops::Deref, time::Duration};
 
 use messenger_core::{
-    Messenger, MessengerSettings, Ports,
-    id::TenantId,
+    Messenger, MessengerSettings, Ports, Result,
+    external::Withdrawal,
+    id::{HubUserId, TenantId},
     notification::{Draft, SendResult},
     port::Clock as _,
     user::{Caller, Identity},
@@ -133,6 +134,16 @@ impl TestMessenger {
         let identity = Identity { tenant, ..fixtures::identity(user) };
         let user = self.service.users().sign_in(identity).await.expect("signing in succeeds");
         Caller { user, expires_at: self.clock.now() + Duration::from_hours(1) }
+    }
+
+    /// Enables other Matrix clients for a user of the usual tenant, as its administrator.
+    pub async fn enable_external(&self, user: &HubUserId) -> Result<()> {
+        self.external_clients().enable(&fixtures::administrator(), user, &fixtures::any_version()).await
+    }
+
+    /// Disables them again.
+    pub async fn disable_external(&self, user: &HubUserId) -> Result<Withdrawal> {
+        self.external_clients().disable(&fixtures::administrator(), user, &fixtures::any_version()).await
     }
 
     /// Sends a notification as the usual satellite.

@@ -50,7 +50,7 @@ impl Accounts {
         if user.account != Account::Ours {
             self.record_account(user, &id).await?;
         }
-        self.calls.ensure_user(&id, &user.identity.display_name).await
+        self.calls.ensure_user(&id, &user.display_name).await
     }
 
     /// Claims an account on the homeserver, and stores its owner before the account is used.

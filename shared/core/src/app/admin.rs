@@ -2,3 +2,5 @@
 
 pub mod access;
 pub mod audit;
+pub mod last_seen;
+pub mod users;

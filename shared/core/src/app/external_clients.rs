@@ -7,8 +7,9 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    app::{onboarding::Onboarding, user_directory::UserDirectory},
+    app::onboarding::Onboarding,
     domain::{
+        admin::{Administrator, ExpectedVersions},
         error::{Error, Result},
         external::{Access, ExternalClient, Withdrawal},
         id::HubUserId,
@@ -36,7 +37,6 @@ pub struct ExternalClients {
     external_accounts: Arc<dyn port::ExternalAccounts>,
     vault: Arc<dyn port::Vault>,
     users: Arc<dyn port::Users>,
-    directory: Arc<UserDirectory>,
     onboarding: Arc<Onboarding>,
     ids: Arc<MatrixIds>,
     settings: Arc<MessengerSettings>,
@@ -45,7 +45,6 @@ pub struct ExternalClients {
 impl ExternalClients {
     pub(crate) fn new(
         ports: &Ports,
-        directory: &Arc<UserDirectory>,
         onboarding: &Arc<Onboarding>,
         ids: &Arc<MatrixIds>,
         settings: &Arc<MessengerSettings>,
@@ -55,7 +54,6 @@ impl ExternalClients {
             external_accounts: ports.external_accounts.clone(),
             vault: ports.vault.clone(),
             users: ports.users.clone(),
-            directory: directory.clone(),
             onboarding: onboarding.clone(),
             ids: ids.clone(),
             settings: settings.clone(),
@@ -105,26 +103,34 @@ impl ExternalClients {
         self.credentials(caller).await
     }
 
-    /// Enables external access for a user of the administrator's tenant.
-    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %admin.user.tenant(), %user))]
-    pub async fn enable(&self, admin: &Caller, user: &HubUserId) -> Result<()> {
-        self.check_admin(admin).await?;
-        if self.external_access.enable(admin.user.tenant(), user).await? {
-            Ok(())
-        } else {
-            Err(Error::NotFound("user"))
-        }
+    /// Enables external access for a user of the administered tenant.
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %by.tenant, %user))]
+    pub async fn enable(
+        &self,
+        by: &Administrator,
+        user: &HubUserId,
+        expected: &ExpectedVersions,
+    ) -> Result<()> {
+        self.external_access.enable(by, user, expected).await
     }
 
     /// Withdraws external access: the password becomes void and all external devices are logged out, now or
     /// as soon as the homeserver is reachable.
-    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %admin.user.tenant(), %user))]
-    pub async fn disable(&self, admin: &Caller, user: &HubUserId) -> Result<Withdrawal> {
-        self.check_admin(admin).await?;
-        let (tenant, rights) = (admin.user.tenant(), &self.external_access);
-        let generation = rights.disable(tenant, user).await?.ok_or(Error::NotFound("user"))?;
-        let user = self.users.find(tenant, user).await?.ok_or(Error::NotFound("user"))?;
-        Ok(if self.revoke(&user, generation).await? { Withdrawal::Done } else { Withdrawal::Pending })
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %by.tenant, %user))]
+    pub async fn disable(
+        &self,
+        by: &Administrator,
+        user: &HubUserId,
+        expected: &ExpectedVersions,
+    ) -> Result<Withdrawal> {
+        let generation = self.external_access.disable(by, user, expected).await?;
+        let user = self.users.find(by.tenant, user).await?.ok_or(Error::NotFound("user"))?;
+        self.log_devices_out(&user, generation).await
+    }
+
+    /// Logs all external devices of a user out, after the revocation of this generation was stored.
+    pub(crate) async fn log_devices_out(&self, user: &User, generation: i64) -> Result<Withdrawal> {
+        Ok(if self.revoke(user, generation).await? { Withdrawal::Done } else { Withdrawal::Pending })
     }
 
     /// Carries out revocations that are due. Returns the number of claimed ones.
@@ -154,11 +160,6 @@ impl ExternalClients {
         }
         self.external_access.revoked(user.id(), generation, revoked.is_ok()).await?;
         Ok(revoked.is_ok())
-    }
-
-    /// Checks that the caller is an administrator by the stored role.
-    async fn check_admin(&self, caller: &Caller) -> Result<()> {
-        self.directory.refreshed(caller).await?.user.identity.role.check_may_administer()
     }
 
     /// Returns the caller's external access, or an error if it is not enabled.

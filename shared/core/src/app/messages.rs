@@ -150,7 +150,7 @@ impl Messages {
         if transaction.is_some() {
             self.attempts.put(id, Some(event.clone()));
         }
-        let name = caller.user.identity.display_name.clone();
+        let name = caller.user.display_name.clone();
         event.message(name).ok_or(Error::NotFound("message"))
     }
 

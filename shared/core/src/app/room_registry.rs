@@ -206,7 +206,7 @@ impl RoomRegistry {
         }
         let profile = key.profile(&self.settings);
         // The bot is a member too, so that other clients would not name the room after its two users.
-        let names: Vec<_> = partners.iter().map(|user| user.identity.display_name.as_str()).collect();
+        let names: Vec<_> = partners.iter().map(|user| user.display_name.as_str()).collect();
         let new = NewRoom {
             alias: key.alias(),
             name: profile.name.clone().unwrap_or_else(|| names.join(", ")),

@@ -295,7 +295,7 @@ impl Rooms {
         Member {
             matrix_user_id: self.ids.of(&user),
             hub_user_id: user.identity.hub_user_id,
-            display_name: user.identity.display_name,
+            display_name: user.display_name,
         }
     }
 }

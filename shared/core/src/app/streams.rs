@@ -21,7 +21,7 @@ use crate::{
         id::Position,
         settings::MessengerSettings,
         time::Rfc3339,
-        user::{Caller, User, superseded},
+        user::{Caller, User, revoked, superseded},
     },
     live::{
         broker::{Broker, Subscription},
@@ -133,15 +133,23 @@ impl Streams {
     /// Returns the audiences of a user, as stored now.
     ///
     /// # Errors
-    /// `token_superseded` if the user has moved to another tenant.
+    /// `token_superseded` if the user has moved to another tenant, and `token_revoked` if they were logged out
+    /// since they were read.
     pub(crate) async fn audience(&self, user: &User) -> Result<Audiences> {
         let tenant = user.tenant();
         let rights = self.memberships.reader_rights(tenant, user.id()).await?;
-        if rights.as_ref().is_none_or(|rights| rights.role != user.identity.role) {
+        let is_current = rights.as_ref().is_some_and(|rights| {
+            (rights.role, rights.logged_out_at) == (user.identity.role, user.logged_out_at)
+        });
+        if !is_current {
             // The signal of a change was lost: the next call reads the user from the store.
             self.directory.forget(user);
         }
-        Ok(Audiences::of(user, rights.ok_or_else(superseded)?.rooms))
+        let rights = rights.ok_or_else(superseded)?;
+        if rights.logged_out_at != user.logged_out_at {
+            return Err(revoked());
+        }
+        Ok(Audiences::of(user, rights.rooms))
     }
 
     /// Adds a connection whose audience is valid at the position where it begins.

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use signed_in::SignedIn;
 
 use crate::{
@@ -61,16 +62,23 @@ impl UserDirectory {
 
     /// Signs in the bearer of a token of this service.
     ///
-    /// The token names the user. Name, role and tenant are those of the last token of the Hub.
+    /// The token names the user. Name, role and tenant are those of the last token of the Hub. `issued_at` is
+    /// the token's own `iat`.
     ///
     /// # Errors
-    /// `token_superseded` for a token of a former tenant.
+    /// `token_superseded` for a token of a former tenant, and `token_revoked` for one from before a logout.
     #[tracing::instrument(
         level = "debug",
         skip_all,
         fields(tenant = %identity.tenant, user = %identity.hub_user_id)
     )]
-    pub async fn recognise(&self, identity: Identity) -> Result<User> {
+    pub async fn recognise(&self, identity: Identity, issued_at: Option<Timestamp>) -> Result<User> {
+        let user = self.recognised(identity).await?;
+        user.check_not_logged_out(issued_at)?;
+        Ok(user)
+    }
+
+    async fn recognised(&self, identity: Identity) -> Result<User> {
         if let Some(known) = self.cached(&identity.hub_user_id) {
             return in_tenant_of(known, &identity);
         }

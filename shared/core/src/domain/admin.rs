@@ -1,9 +1,15 @@
 //! Administrators, and the audit log of their acts.
 
+mod users;
+mod versions;
+
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde_json::Value;
+
+pub use users::{UserCursor, UserRecord, UserRecordQuery};
+pub use versions::ExpectedVersions;
 
 use crate::domain::{
     id::{HubUserId, TenantId},

@@ -65,6 +65,12 @@ pub enum Error {
         /// The room to use instead; `None` if the caller may not know it.
         successor: Option<RoomId>,
     },
+    /// An object that has changed since the caller read it (RFC 9110, "412 Precondition Failed").
+    #[error("it has changed since you read it, and has version {version} now: read it again")]
+    VersionMismatch {
+        /// The present version.
+        version: i64,
+    },
     /// More work at once than this process takes.
     #[error("too many requests")]
     Busy {
@@ -213,6 +219,7 @@ impl Error {
             }
             Self::TooLarge { .. } => "body_too_large",
             Self::Upgraded { .. } => "room_upgraded",
+            Self::VersionMismatch { .. } => "version_mismatch",
             Self::Busy { .. } | Self::Limited { .. } => "rate_limited",
             Self::Internal { .. } => "internal_error",
             Self::Fault(fault) => match (fault.system, fault.failure) {

@@ -80,12 +80,17 @@ impl MatrixIds {
         id::localpart(user, &reserved)
     }
 
+    /// Returns whether readers could mistake a display name for the bot's name, localpart or Matrix id.
+    pub(crate) fn is_like_bot(&self, display_name: &str) -> bool {
+        let bot = self.bot();
+        let names = [&self.bot_display_name, &self.bot_localpart, bot.as_str()];
+        names.into_iter().any(|name| name::is_like(name, display_name))
+    }
+
     /// Appends the user id to a display name that readers could mistake for the bot's name, localpart or
     /// Matrix id.
     pub(crate) fn distinguish_from_bot(&self, identity: Identity) -> Identity {
-        let bot = self.bot();
-        let names = [&self.bot_display_name, &self.bot_localpart, bot.as_str()];
-        if !names.into_iter().any(|name| name::is_like(name, &identity.display_name)) {
+        if !self.is_like_bot(&identity.display_name) {
             return identity;
         }
         let id = name::legible(identity.hub_user_id.as_str());

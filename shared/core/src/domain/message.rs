@@ -112,6 +112,6 @@ impl People {
         if *id == self.ids.bot() {
             return self.ids.bot_display_name().to_owned();
         }
-        self.get(id).map_or_else(|| name::legible(id.as_str()), |user| user.identity.display_name.clone())
+        self.get(id).map_or_else(|| name::legible(id.as_str()), |user| user.display_name.clone())
     }
 }

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
 
+/// The largest length of a display name, in characters.
+pub const DISPLAY_NAME_MAX: usize = 255;
+
 /// The first character of a flag that is written in tag characters, such as that of Scotland.
 const FLAG: char = '\u{1f3f4}';
 
@@ -46,6 +49,23 @@ pub fn legible(name: &str) -> String {
         }
     }
     normal(&kept).into_owned()
+}
+
+/// Parses a display name that a person gives. Returns its [`normal`] form.
+///
+/// # Errors
+/// Returns a sentence part that names the violated rule.
+pub fn display_name(text: &str) -> Result<String, &'static str> {
+    let name = normal(text);
+    if is_blank(&name) {
+        Err("must not be blank")
+    } else if name != legible(&name) {
+        Err("must not contain control or invisible characters")
+    } else if name.chars().count() > DISPLAY_NAME_MAX {
+        Err("must have at most 255 characters")
+    } else {
+        Ok(name.into_owned())
+    }
 }
 
 /// Returns whether no character of a name is visible.
@@ -144,6 +164,22 @@ mod tests {
             assert_eq!(legible(shown), shown, "a displayed name stays as it is");
         }
         assert!(is_blank(" \u{200b}\u{3000}") && !is_blank("-"));
+    }
+
+    #[test]
+    fn a_given_name_is_visible_and_on_one_line() {
+        for (name, given) in
+            [(" Max  Müller ", "Max  Müller"), ("Mu\u{308}ller", "Müller"), ("👩\u{200d}🔧", "👩\u{200d}🔧")]
+        {
+            assert_eq!(display_name(name).as_deref(), Ok(given));
+        }
+        let longest = "ü".repeat(DISPLAY_NAME_MAX);
+        assert_eq!(display_name(&longest).as_ref(), Ok(&longest));
+        let longer = format!("{longest}x");
+        for name in ["", " \u{200b}", "Max\nMüller", "Max\u{202e}", "M\u{200d}ax", "\0Max", longer.as_str()]
+        {
+            assert!(display_name(name).is_err(), "{name:?}");
+        }
     }
 
     #[test]

@@ -99,8 +99,10 @@ pub enum Account {
 /// A stored user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The identity of the last sign-in.
+    /// The identity of the last sign-in. Its display name is the one in the Hub.
     pub identity: Identity,
+    /// The display name that people see: that of the Hub, or the one that an administrator gave.
+    pub display_name: String,
     /// The localpart of the user's Matrix account.
     pub localpart: String,
     /// Whether an administrator has allowed the user other Matrix clients.
@@ -109,6 +111,8 @@ pub struct User {
     pub provisioned: bool,
     /// The state of the account with this localpart.
     pub account: Account,
+    /// The time until which tokens of this service are void; `None` if the user was never logged out.
+    pub logged_out_at: Option<Timestamp>,
 }
 
 /// An authenticated user.
@@ -190,6 +194,15 @@ impl User {
     pub fn tenant(&self) -> TenantId {
         self.identity.tenant
     }
+
+    /// Checks that a token of this service was issued after the last logout. One without `iat` counts as
+    /// issued before it.
+    pub(crate) fn check_not_logged_out(&self, issued_at: Option<Timestamp>) -> Result<()> {
+        if self.logged_out_at.is_some_and(|at| issued_at.is_none_or(|issued_at| issued_at <= at)) {
+            return Err(revoked());
+        }
+        Ok(())
+    }
 }
 
 /// Returns the error for a token of a tenant that its user has left.
@@ -197,5 +210,13 @@ pub(crate) fn superseded() -> Error {
     Error::Unauthenticated {
         code: "token_superseded",
         detail: "the token is of a tenant that you are no longer in: sign in again".into(),
+    }
+}
+
+/// Returns the error for a token of this service after its user was logged out.
+pub(crate) fn revoked() -> Error {
+    Error::Unauthenticated {
+        code: "token_revoked",
+        detail: "an administrator has logged you out: sign in again with a token of the Hub".into(),
     }
 }

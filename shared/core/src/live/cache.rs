@@ -5,7 +5,8 @@ use std::time::Duration;
 /// The most entries of a cache.
 const CAPACITY: u64 = 20_000;
 
-/// A bounded cache, with or without a time to live.
+/// A bounded cache, with or without a time to live. Clones share their entries.
+#[derive(Clone)]
 pub(crate) struct Cache<K, V>(moka::sync::Cache<K, V>);
 
 impl<K, V> Cache<K, V>
@@ -14,7 +15,11 @@ where
     V: Clone + Send + Sync + 'static,
 {
     pub(crate) fn with_ttl(time: Duration) -> Self {
-        Self(moka::sync::Cache::builder().max_capacity(CAPACITY).time_to_live(time).build())
+        Self::with_ttl_and_capacity(time, CAPACITY)
+    }
+
+    pub(crate) fn with_ttl_and_capacity(time: Duration, capacity: u64) -> Self {
+        Self(moka::sync::Cache::builder().max_capacity(capacity).time_to_live(time).build())
     }
 
     pub(crate) fn without_ttl() -> Self {

@@ -1,24 +1,27 @@
 //! The ports of the administration of a tenant.
 
 mod audit_log;
+mod user_administration;
 
 use std::sync::Arc;
 
 pub use audit_log::AuditLog;
+pub use user_administration::{GivenName, UserAdministration};
 
 /// The ports of administration. Only adapters of a database implement them.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each field is the port of its type")]
 pub struct AdminPorts {
     pub audit_log: Arc<dyn AuditLog>,
+    pub users: Arc<dyn UserAdministration>,
 }
 
 impl AdminPorts {
     /// Takes the ports from one adapter.
     pub fn new<S>(store: Arc<S>) -> Self
     where
-        S: AuditLog + 'static,
+        S: AuditLog + UserAdministration + 'static,
     {
-        Self { audit_log: store }
+        Self { audit_log: store.clone(), users: store }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::{
+    admin::{Administrator, ExpectedVersions},
     error::Result,
     external::{Access, Sealed},
     id::{HubUserId, TenantId},
@@ -24,12 +25,21 @@ pub trait ExternalAccess: Send + Sync {
     /// Returns at most `limit` users with access, of all tenants, by id, beginning after `after`.
     async fn allowed(&self, after: Option<&HubUserId>, limit: i64) -> Result<Vec<User>>;
 
-    /// Gives the user access. Repeating it changes nothing. Returns `false` if the tenant has no such user.
-    async fn enable(&self, tenant: TenantId, user: &HubUserId) -> Result<bool>;
+    /// Gives a user of the administered tenant access. Repeating it changes nothing. An adapter with an audit
+    /// log appends the act, if it changes something.
+    ///
+    /// # Errors
+    /// `not_found` if the tenant has no such user, and `version_mismatch`.
+    async fn enable(&self, by: &Administrator, user: &HubUserId, expected: &ExpectedVersions) -> Result<()>;
 
     /// Withdraws the access: deletes the password, and makes the logout of the user's devices due. Repeating
-    /// it makes the logout due again. Returns the new generation; `None` if the tenant has no such user.
-    async fn disable(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<i64>>;
+    /// it makes the logout due again. Returns the new generation. An adapter with an audit log appends the
+    /// act, if it changes something.
+    ///
+    /// # Errors
+    /// `not_found` if the tenant has no such user, and `version_mismatch`.
+    async fn disable(&self, by: &Administrator, user: &HubUserId, expected: &ExpectedVersions)
+    -> Result<i64>;
 
     /// Stores a new password, and returns its generation. The access is lost if its generation is no longer
     /// `generation`, because another caller changed it first, or if the user has none.

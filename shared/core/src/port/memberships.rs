@@ -1,6 +1,7 @@
 //! The port of the stored memberships.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::domain::{
     error::Result,
@@ -13,6 +14,8 @@ use crate::domain::{
 pub struct ReaderRights {
     /// The user's role.
     pub role: Role,
+    /// The time until which tokens of this service are void; `None` if the user was never logged out.
+    pub logged_out_at: Option<Timestamp>,
     /// The rooms of the user, each with the last position of the event log before the user joined.
     pub rooms: Vec<(RoomId, Position)>,
 }

@@ -86,7 +86,7 @@ impl Encryption {
             [partner] if others.count() == 2 => self.plain_chat(tenant, room, host, partner).await?,
             _ => None,
         };
-        let names: Vec<_> = unreached.iter().map(|user| user.identity.display_name.as_str()).collect();
+        let names: Vec<_> = unreached.iter().map(|user| user.display_name.as_str()).collect();
         let text = match plain {
             Some(plain) => notices::unread_chat(&names.join(", "), &plain),
             None => notices::unread_room(&names.join(", ")),
@@ -121,7 +121,7 @@ impl Encryption {
             return Ok(None);
         }
         let kind = format!("plain {room}");
-        self.post_notice(&plain, &kind, &notices::plain_chat(&host.identity.display_name)).await?;
+        self.post_notice(&plain, &kind, &notices::plain_chat(&host.display_name)).await?;
         Ok(Some(plain))
     }
 

@@ -38,8 +38,7 @@ fn notices(messenger: &TestMessenger, room: &RoomId) -> Vec<String> {
 
 async fn with_external_access(messenger: &TestMessenger, name: &str) -> Caller {
     let caller = ready_caller(messenger, name).await;
-    let admin = ready_with(messenger, "admin", Role::Admin).await;
-    messenger.external_clients().enable(&admin, caller.user.id()).await.expect("enabled");
+    messenger.enable_external(caller.user.id()).await.expect("enabled");
     caller
 }
 

@@ -156,10 +156,9 @@ async fn events_of_a_foreign_account_are_not_attributed_to_the_hub_user() {
 #[tokio::test(start_paused = true)]
 async fn the_owner_of_a_foreign_account_keeps_password_and_devices() {
     let (messenger, admin) = with_foreign_admin().await;
-    let boss = ready_with(&messenger, "boss", Role::Admin).await;
-    messenger.external_clients().enable(&boss, admin.user.id()).await.expect("enabled");
+    messenger.enable_external(admin.user.id()).await.expect("enabled");
     assert_eq!(code(messenger.external_clients().credentials(&admin).await), "matrix_account_taken");
-    messenger.external_clients().disable(&boss, admin.user.id()).await.expect("disabled");
+    messenger.disable_external(admin.user.id()).await.expect("disabled");
     run_until_idle(&messenger).await;
     assert_eq!(messenger.homeserver.impersonated_accounts(), [""; 0].map(MatrixUserId::new));
 }

@@ -19,8 +19,7 @@ async fn with_anna() -> TestMessenger {
     let messenger = messenger().build();
     let anna = ready_caller(&messenger, "anna").await;
     ready_caller(&messenger, "carl").await;
-    let admin = ready_with(&messenger, "admin", Role::Admin).await;
-    messenger.external_clients().enable(&admin, anna.user.id()).await.expect("enabled");
+    messenger.enable_external(anna.user.id()).await.expect("enabled");
     messenger
 }
 

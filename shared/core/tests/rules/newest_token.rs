@@ -95,7 +95,7 @@ async fn tokens_in_any_order_lead_to_the_same_identity() {
                     tokens[2]
                 );
                 assert_eq!(
-                    process.users().recognise(tokens[5].clone()).await.expect("known").identity,
+                    process.users().recognise(tokens[5].clone(), None).await.expect("known").identity,
                     tokens[2]
                 );
             }

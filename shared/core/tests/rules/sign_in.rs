@@ -209,13 +209,14 @@ async fn a_token_of_the_service_does_not_revert_an_identity() {
     let married = Identity { display_name: "Anna Neu".to_owned(), role: Role::Admin, ..then.clone() };
     messenger.users().sign_in(married.clone()).await.expect("signed in");
     let process = messenger.another_process();
-    assert_eq!(process.users().recognise(then.clone()).await.expect("known").identity, married);
+    assert_eq!(process.users().recognise(then.clone(), None).await.expect("known").identity, married);
     let moved = Identity { tenant: fixtures::OTHER_TENANT, ..married };
     messenger.users().sign_in(moved.clone()).await.expect("signed in");
-    let refused = messenger.another_process().users().recognise(then).await.expect_err("a former tenant");
+    let refused =
+        messenger.another_process().users().recognise(then, None).await.expect_err("a former tenant");
     assert_eq!(refused.code(), "token_superseded");
     assert_eq!(
-        messenger.another_process().users().recognise(moved.clone()).await.expect("known").identity,
+        messenger.another_process().users().recognise(moved.clone(), None).await.expect("known").identity,
         moved
     );
 }
@@ -228,8 +229,8 @@ async fn the_bots_name_belongs_to_the_bot() {
     {
         let identity = Identity { display_name: name.to_owned(), ..fixtures::identity(&format!("anna{n}")) };
         let user = messenger.users().sign_in(identity.clone()).await.expect("signed in");
-        assert_eq!(user.identity.display_name, format!("{name} (anna{n})"));
-        let again = messenger.another_process().users().recognise(identity).await.expect("signed in");
+        assert_eq!(user.display_name, format!("{name} (anna{n})"));
+        let again = messenger.another_process().users().recognise(identity, None).await.expect("signed in");
         assert_eq!(again.identity, user.identity, "another request changes nothing");
     }
     let named = messenger.users().sign_in(fixtures::identity("messenger")).await.expect("signed in");

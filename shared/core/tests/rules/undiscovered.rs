@@ -6,11 +6,11 @@ use messenger_core::{
     error::Failure,
     id::{HubUserId, MatrixUserId, RoomId},
     lease::Lease,
-    user::{Caller, Role},
+    user::Caller,
 };
 use messenger_testkit::{TestMessenger, messenger};
 
-use crate::{ready_caller, ready_with};
+use crate::ready_caller;
 
 const WORKER: &str = "worker";
 
@@ -21,13 +21,12 @@ fn matrix(user: &str) -> MatrixUserId {
 /// Signs in users who may use other clients, except for the last one.
 async fn with_users(names: &[&str]) -> (TestMessenger, Vec<Caller>) {
     let messenger = messenger().build();
-    let admin = ready_with(&messenger, "admin", Role::Admin).await;
     let mut callers = Vec::new();
     for name in names {
         callers.push(ready_caller(&messenger, name).await);
     }
     for caller in &callers[..callers.len() - 1] {
-        messenger.external_clients().enable(&admin, caller.user.id()).await.expect("enabled");
+        messenger.enable_external(caller.user.id()).await.expect("enabled");
     }
     (messenger, callers)
 }

@@ -7,7 +7,8 @@ use jsonwebtoken::get_current_timestamp;
 use messenger_core::{
     Result,
     id::{HubUserId, TenantId},
-    json, name,
+    json,
+    name::{self, DISPLAY_NAME_MAX},
     user::{Identity, Role},
 };
 use serde::Deserialize;
@@ -15,8 +16,6 @@ use serde_json::{Number, Value, value::RawValue};
 
 use super::{HUB_ISSUER, LEEWAY, Verified, refusal::invalid, refused};
 
-/// Longest display name, in characters; a longer one is cut.
-const DISPLAY_NAME_MAX: usize = 255;
 const MICROSECONDS: f64 = 1e6;
 
 /// The claims that this service reads. The presence of `sub` and `exp` is checked with the signature.
@@ -41,14 +40,15 @@ impl Claims {
         let hub_user_id = HubUserId::parse(sub.unwrap_or_default())
             .map_err(|problem| invalid(format!("the token's `sub` {problem}")))?;
         let tenant = self.tenant_id.as_deref().map_or(Ok(default_tenant), tenant)?;
+        let own_issued_at = issued_at("iat", self.iat)?;
         // A token of this service holds the time at which the Hub's was issued.
-        let issued_at = if by_hub { issued_at("iat", self.iat) } else { issued_at("hub_iat", self.hub_iat) }?;
+        let issued_at = if by_hub { own_issued_at } else { issued_at("hub_iat", self.hub_iat)? };
         let display_name = display_name(&text("display_name", self.display_name.as_deref())?, &hub_user_id);
         let role = Role::from_hub(&text("role", self.role.as_deref())?);
         let identity = Identity { hub_user_id, tenant, display_name, role, issued_at };
         let exp = self.exp.as_ref().and_then(Value::as_number).map_or(Timestamp::MAX, expiry);
         let expires_at = exp.checked_add(Duration::from_secs(LEEWAY)).unwrap_or(Timestamp::MAX);
-        Ok(Verified { identity, exp, expires_at, by_hub })
+        Ok(Verified { identity, issued_at: own_issued_at, exp, expires_at, by_hub })
     }
 }
 
@@ -106,7 +106,8 @@ fn expiry(exp: &Number) -> Timestamp {
     seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::MAX)
 }
 
-/// Returns the name that people see: that of the claim, or the id of a user whose name is blank.
+/// Returns the name that people see: that of the claim, or the id of a user whose name is blank. A longer one
+/// than [`DISPLAY_NAME_MAX`] is cut.
 fn display_name(claim: &str, user: &HubUserId) -> String {
     let cut = |name: &str| name::legible(name).chars().take(DISPLAY_NAME_MAX).collect::<String>();
     let shown = [claim, user.as_str()].into_iter().map(cut).find(|name| !name.is_empty());

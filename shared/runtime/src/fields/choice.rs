@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::Fields;
+use super::{Fields, Source};
 
 /// Longest text that is compared with the choices, in characters.
 const CHOICE_MAX: usize = 100;
 
 impl Fields {
-    /// Returns one of these texts; `None` if the field is missing or `null`. Any other text is a problem with
-    /// this code.
+    /// Returns one of these texts; `None` if the field is missing or `null`, or empty in a query. Any other text
+    /// is a problem with this code.
     pub fn one_of(
         &mut self,
         name: &'static str,
@@ -21,11 +21,30 @@ impl Fields {
         }
         let text = self.text(name)?;
         let text = self.within(name, CHOICE_MAX, text)?;
+        if text.is_empty() && self.source == Source::Query {
+            return None;
+        }
         let known = choices.iter().copied().find(|known| *known == text);
         if known.is_none() {
             self.wrong_as(name, code, &format!("must be {}, is `{text}`", alternatives(choices)));
         }
         known
+    }
+
+    /// Returns `true` or `false` of a query; `None` if it is missing or empty.
+    pub fn optional_flag(&mut self, name: &'static str) -> Option<bool> {
+        if self.note_optional(name, || json!({ "type": "boolean" })) {
+            return None;
+        }
+        match self.text(name).as_deref().map(str::trim) {
+            None | Some("") => None,
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(other) => {
+                self.wrong(name, &format!("must be `true` or `false`, is `{}`", shown(other)));
+                None
+            }
+        }
     }
 
     /// Returns true or false, which is required.
@@ -39,6 +58,11 @@ impl Fields {
         self.wrong(name, "is required: true or false");
         false
     }
+}
+
+/// Returns the beginning of a text, for a problem.
+fn shown(text: &str) -> String {
+    text.chars().take(CHOICE_MAX).collect()
 }
 
 /// Returns the choices as a part of a sentence.

@@ -29,6 +29,22 @@ impl Fields {
         self.text_within(name, most)
     }
 
+    /// Returns a required field that is text or `null`; `None` for `null`.
+    pub fn text_or_null(&mut self, name: &'static str, most: usize) -> Option<String> {
+        let schema = || {
+            let mut schema = not_blank(most);
+            schema["type"] = json!(["string", "null"]);
+            schema
+        };
+        if self.note_required(name, schema) {
+            return None;
+        }
+        if !self.values.contains_key(name) {
+            self.wrong(name, &format!("is required: text of 1 to {most} characters, or null"));
+        }
+        self.text_within(name, most)
+    }
+
     /// Returns a required name in its normal form ([`name::normal`]).
     pub fn required_name(&mut self, name: &'static str, most: usize) -> String {
         if self.note_required(name, || not_blank(most)) {

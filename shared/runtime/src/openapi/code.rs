@@ -32,6 +32,7 @@ codes! {
     TOKEN_EXPIRED = 401 "token_expired": "the token has expired: sign in again";
     TOKEN_NOT_YET_VALID = 401 "token_not_yet_valid": "`nbf` or `iat` is more than 30 seconds in the future";
     TOKEN_SUPERSEDED = 401 "token_superseded": "the token is of a tenant that the user is no longer in";
+    TOKEN_REVOKED = 401 "token_revoked": "an administrator has logged the user out: sign in again";
     SSO_OFF = 401 "sso_disabled": "a Hub token, but HUB_SECRET_KEY is not set";
     SSO_DISABLED = 403 "sso_disabled": "single sign-on is off: HUB_SECRET_KEY is not set";
     SERVICE_TOKEN_WRONG = 403 "service_token_wrong": "the service token is wrong";
@@ -53,6 +54,7 @@ codes! {
     ROOM_ENCRYPTED = 409 "room_encrypted": "nothing can be sent into an encrypted room";
     ROOM_IS_DIRECT = 409 "room_is_direct": "nobody else comes into a direct chat";
     ROOM_CANNOT_BE_LEFT = 409 "room_cannot_be_left": "direct chats and the general room are not left";
+    VERSION_MISMATCH = 412 "version_mismatch": "it has changed since: `version` is the present version";
     BODY_TOO_LARGE = 413 "body_too_large": "the body is too large; the connection closes";
     URI_TOO_LONG = 414 "uri_too_long": "path and query are too long";
     UNSUPPORTED_MEDIA_TYPE = 415 "unsupported_media_type": "the body is no JSON, or no form";

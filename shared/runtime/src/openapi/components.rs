@@ -107,6 +107,10 @@ fn problem() -> Value {
                 "description": "The parts of a process that is not ready, in `/readyz` only.",
                 "type": "array",
             },
+            "version": {
+                "description": "The present version of an object that has changed since.",
+                "type": "integer", "format": "int64",
+            },
             "successor_room_id": {
                 "description": "The room that replaced the room.", "type": "string",
             },

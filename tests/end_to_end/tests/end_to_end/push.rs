@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use messenger_core::{
-    id::{HubUserId, TenantId},
-    port::ExternalAccess as _,
-};
+use messenger_core::port::ExternalAccess as _;
 use messenger_store::{PgStore, StoreConfig};
+use messenger_testkit::fixtures;
 use messenger_tests::{First, Plan, PushProxy, Stack};
 use serde_json::json;
 
@@ -78,7 +76,8 @@ async fn chats_of_other_clients_are_adopted_within_seconds_without_push() {
     let connect_wait = Duration::from_secs(30);
     let store = PgStore::new(&StoreConfig { database_url, listen_url: None, pool_size: 2, connect_wait })
         .expect("a store");
-    assert!(store.enable(TenantId(1), &HubUserId::new("bert")).await.expect("enabled"));
+    let by = fixtures::administrator();
+    store.enable(&by, &fixtures::user("bert"), &fixtures::any_version()).await.expect("enabled");
     let element = stack.matrix("bert").await;
     let mut stream = anna.stream(None).await;
     let invited = format!("@anna:{}", stack.server_name());

@@ -1,9 +1,15 @@
 //! Access with other Matrix clients, and the sealed passwords for it.
 
-use messenger_core::{Ports, Result, external::Sealed, port::ExternalAccess, user::Identity};
+use messenger_core::{
+    Error, Ports, Result,
+    admin::{Administrator, ExpectedVersions},
+    external::Sealed,
+    port::ExternalAccess,
+    user::Identity,
+};
 
 use super::{LONG, SHORT, Store, concurrently, eventually};
-use crate::fixtures::{OTHER_TENANT, TENANT, identity, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, administrator, any_version, identity, user};
 
 async fn with_anna(store: &dyn Store) -> Result<Ports> {
     let ports = store.ports();
@@ -31,12 +37,12 @@ pub async fn the_last_decision_on_access_counts(store: &dyn Store) -> Result<()>
     };
     assert!(!shown().await?);
     for _ in 0..2 {
-        assert!(access.enable(TENANT, &user("anna")).await?);
+        access.enable(&administrator(), &user("anna"), &any_version()).await?;
         assert!(shown().await?);
     }
-    assert!(access.disable(TENANT, &user("anna")).await?.is_some());
+    access.disable(&administrator(), &user("anna"), &any_version()).await?;
     assert!(!shown().await?);
-    assert!(access.enable(TENANT, &user("anna")).await?);
+    access.enable(&administrator(), &user("anna"), &any_version()).await?;
     assert!(shown().await?);
     Ok(())
 }
@@ -46,10 +52,11 @@ pub async fn users_with_access_are_listed_page_by_page(store: &dyn Store) -> Res
     let ports = store.ports();
     for (tenant, name) in [(TENANT, "anna"), (OTHER_TENANT, "bert"), (TENANT, "carl"), (TENANT, "dora")] {
         ports.users.sign_in(&Identity { tenant, ..identity(name) }, name).await?;
-        ports.external_access.enable(tenant, &user(name)).await?;
+        let by = Administrator { tenant, ..administrator() };
+        ports.external_access.enable(&by, &user(name), &any_version()).await?;
     }
     ports.users.sign_in(&identity("berta"), "berta").await?;
-    ports.external_access.disable(TENANT, &user("carl")).await?;
+    ports.external_access.disable(&administrator(), &user("carl"), &any_version()).await?;
     let page = async |after: Option<&str>| -> Result<Vec<String>> {
         let users = ports.external_access.allowed(after.map(user).as_ref(), 2).await?;
         Ok(users.iter().map(|user| user.id().to_string()).collect())
@@ -63,26 +70,49 @@ pub async fn users_with_access_are_listed_page_by_page(store: &dyn Store) -> Res
 /// A tenant cannot enable or disable access of another tenant's users.
 pub async fn access_belongs_to_one_tenant(store: &dyn Store) -> Result<()> {
     let access = with_anna(store).await?.external_access;
-    assert!(!access.enable(OTHER_TENANT, &user("anna")).await?);
-    assert!(!access.enable(TENANT, &user("nobody")).await?);
-    access.enable(TENANT, &user("anna")).await?;
+    let foreign = Administrator { tenant: OTHER_TENANT, ..administrator() };
+    for (by, name) in [(&foreign, "anna"), (&administrator(), "nobody")] {
+        let refused = access.enable(by, &user(name), &any_version()).await.expect_err("no such user");
+        assert_eq!(refused.code(), "not_found");
+    }
+    access.enable(&administrator(), &user("anna"), &any_version()).await?;
     assert_eq!(access.find(OTHER_TENANT, &user("anna")).await?, None);
-    assert_eq!(access.disable(OTHER_TENANT, &user("anna")).await?, None);
+    let refused = access.disable(&foreign, &user("anna"), &any_version()).await.expect_err("no such user");
+    assert_eq!(refused.code(), "not_found");
     assert!(access.find(TENANT, &user("anna")).await?.is_some());
+    Ok(())
+}
+
+/// An act on another version than the present one changes nothing.
+pub async fn access_changes_under_the_expected_version_only(store: &dyn Store) -> Result<()> {
+    let ports = with_anna(store).await?;
+    let (access, by, anna) = (&ports.external_access, administrator(), user("anna"));
+    let only = |version| ExpectedVersions(Some(vec![version]));
+    access.enable(&by, &anna, &any_version()).await?;
+    let refused = access.disable(&by, &anna, &only(0)).await.expect_err("there is no such version");
+    let Error::VersionMismatch { version } = refused else { panic!("{refused}") };
+    assert!(access.find(TENANT, &anna).await?.is_some());
+    access.enable(&by, &anna, &only(version)).await?;
+    access.disable(&by, &anna, &ExpectedVersions(Some(vec![0, version]))).await?;
+    assert_eq!(
+        access.enable(&by, &anna, &only(version)).await.expect_err("it has changed").code(),
+        "version_mismatch"
+    );
+    assert_eq!(access.find(TENANT, &anna).await?, None);
     Ok(())
 }
 
 /// A password is loaded as it was stored, with the flag whether the homeserver has it.
 pub async fn a_password_is_loaded_as_it_was_stored(store: &dyn Store) -> Result<()> {
     let access = with_anna(store).await?.external_access;
-    access.enable(TENANT, &user("anna")).await?;
+    access.enable(&administrator(), &user("anna"), &any_version()).await?;
     let first = generation(&*access).await?;
     let second =
         access.store(&user("anna"), first, &sealed("a")).await?.held().expect("no other call was quicker");
     let found = access.find(TENANT, &user("anna")).await?.expect("she has access");
     assert_eq!((found.generation, found.password, found.applied), (second, Some(sealed("a")), false));
     assert!(access.applied(&user("anna"), second).await?.is_held());
-    access.enable(TENANT, &user("anna")).await?;
+    access.enable(&administrator(), &user("anna"), &any_version()).await?;
     let found = access.find(TENANT, &user("anna")).await?.expect("she has access");
     assert_eq!((found.generation, found.applied), (second, true));
     Ok(())
@@ -91,7 +121,7 @@ pub async fn a_password_is_loaded_as_it_was_stored(store: &dyn Store) -> Result<
 /// Of many concurrent calls one stores a password, and the others notice it.
 pub async fn one_of_many_concurrent_calls_stores_a_password(store: &dyn Store) -> Result<()> {
     let access = with_anna(store).await?.external_access;
-    access.enable(TENANT, &user("anna")).await?;
+    access.enable(&administrator(), &user("anna"), &any_version()).await?;
     let first = generation(&*access).await?;
     let stored = concurrently(10, |_| {
         let access = access.clone();
@@ -106,12 +136,12 @@ pub async fn one_of_many_concurrent_calls_stores_a_password(store: &dyn Store) -
 /// Disabling access removes the password and makes the log-out due, once.
 pub async fn disabled_access_is_due_to_be_revoked(store: &dyn Store) -> Result<()> {
     let access = with_anna(store).await?.external_access;
-    access.enable(TENANT, &user("anna")).await?;
+    access.enable(&administrator(), &user("anna"), &any_version()).await?;
     let first = generation(&*access).await?;
     let second =
         access.store(&user("anna"), first, &sealed("a")).await?.held().expect("no other call was quicker");
     assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0);
-    let third = access.disable(TENANT, &user("anna")).await?.expect("she is known");
+    let third = access.disable(&administrator(), &user("anna"), &any_version()).await?;
     assert!(access.applied(&user("anna"), second).await?.is_lost());
     assert!(access.store(&user("anna"), third, &sealed("b")).await?.is_lost());
     let due = access.claim_revocations(SHORT, 10).await?;
@@ -120,7 +150,7 @@ pub async fn disabled_access_is_due_to_be_revoked(store: &dyn Store) -> Result<(
     access.revoked(&user("anna"), third, true).await?;
     store.pass(SHORT * 2).await;
     assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0);
-    access.enable(TENANT, &user("anna")).await?;
+    access.enable(&administrator(), &user("anna"), &any_version()).await?;
     assert_eq!(access.find(TENANT, &user("anna")).await?.expect("she has access").password, None);
     Ok(())
 }
@@ -129,7 +159,7 @@ pub async fn disabled_access_is_due_to_be_revoked(store: &dyn Store) -> Result<(
 pub async fn a_failed_revocation_is_due_later(store: &dyn Store) -> Result<()> {
     let ports = with_anna(store).await?;
     let access = &ports.external_access;
-    let generation = access.disable(TENANT, &user("anna")).await?.expect("she is known");
+    let generation = access.disable(&administrator(), &user("anna"), &any_version()).await?;
     access.revoked(&user("anna"), generation, false).await?;
     assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0);
     assert!(ports.maintenance.is_backing_off().await?);
@@ -144,8 +174,8 @@ pub async fn a_failed_revocation_is_due_later(store: &dyn Store) -> Result<()> {
 /// A late revocation also voids the next password: it counts as not applied.
 pub async fn a_late_revocation_voids_the_next_password(store: &dyn Store) -> Result<()> {
     let access = with_anna(store).await?.external_access;
-    let old = access.disable(TENANT, &user("anna")).await?.expect("she is known");
-    access.enable(TENANT, &user("anna")).await?;
+    let old = access.disable(&administrator(), &user("anna"), &any_version()).await?;
+    access.enable(&administrator(), &user("anna"), &any_version()).await?;
     let now = generation(&*access).await?;
     let new =
         access.store(&user("anna"), now, &sealed("a")).await?.held().expect("no other call was quicker");

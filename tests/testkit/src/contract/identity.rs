@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use messenger_core::{
     Result,
+    admin::Administrator,
     event::{Audience, Kind},
     id::{HubUserId, Position},
     lease::Lease,
@@ -13,7 +14,7 @@ use messenger_core::{
 };
 
 use super::{LONG, SHORT, Store, concurrently, eventually};
-use crate::fixtures::{OTHER_TENANT, TENANT, all_of, identity, room, user};
+use crate::fixtures::{OTHER_TENANT, TENANT, administrator, all_of, any_version, identity, room, user};
 
 /// Returns an identity with this time of issue, in seconds.
 fn issued(second: i64, of: Identity) -> Identity {
@@ -105,7 +106,10 @@ pub async fn role_and_rooms_of_a_user_are_read_together(store: &dyn Store) -> Re
     let rights = async || ports.memberships.reader_rights(TENANT, &user("anna")).await;
     assert_eq!(rights().await?, None);
     ports.users.sign_in(&anna(Role::Viewer), "anna").await?;
-    assert_eq!(rights().await?, Some(ReaderRights { role: Role::Viewer, rooms: Vec::new() }));
+    assert_eq!(
+        rights().await?,
+        Some(ReaderRights { role: Role::Viewer, logged_out_at: None, rooms: Vec::new() })
+    );
     ports.memberships.add(TENANT, &room("!1"), &user("anna")).await?;
     ports.users.sign_in(&anna(Role::Admin), "anna").await?;
     let rights_now = rights().await?.expect("a user of the tenant");
@@ -194,7 +198,8 @@ pub async fn a_watcher_is_notified_of_each_change(store: &dyn Store) -> Result<(
     }
     ports.users.record_account(&first, Account::Ours, LONG).await?;
     wait_for_changes(store, &recorder, changes + 1).await?;
-    ports.external_access.enable(OTHER_TENANT, first.id()).await?;
+    let by = Administrator { tenant: OTHER_TENANT, ..administrator() };
+    ports.external_access.enable(&by, first.id(), &any_version()).await?;
     wait_for_changes(store, &recorder, changes + 2).await?;
     let events = recorder.0.lock().expect("no panic").1.clone();
     assert!(events.iter().all(|one| one == "Änna B =c3=84nna"), "{events:?}");

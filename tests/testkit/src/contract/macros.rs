@@ -154,6 +154,7 @@ macro_rules! contract_tests {
             the_last_decision_on_access_counts,
             users_with_access_are_listed_page_by_page,
             access_belongs_to_one_tenant,
+            access_changes_under_the_expected_version_only,
             a_password_is_loaded_as_it_was_stored,
             one_of_many_concurrent_calls_stores_a_password,
             disabled_access_is_due_to_be_revoked,

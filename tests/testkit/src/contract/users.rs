@@ -17,11 +17,13 @@ pub async fn the_first_sign_in_creates_the_user(store: &dyn Store) -> Result<()>
         Identity { display_name: "Anna Ägidius 🏭".to_owned(), role: Role::Admin, ..identity("Anna") };
     let signed_in = users.sign_in(&identity, "_anna").await?;
     let expected = User {
+        display_name: identity.display_name.clone(),
         identity,
         localpart: "_anna".to_owned(),
         external_client_enabled: false,
         provisioned: false,
         account: Account::Pending,
+        logged_out_at: None,
     };
     assert_eq!(signed_in, expected);
     assert_eq!(users.find(TENANT, &user("Anna")).await?, Some(expected));

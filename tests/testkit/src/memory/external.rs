@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
-    Result,
+    Error, Result,
+    admin::{Administrator, ExpectedVersions},
     external::{Access, Sealed},
     id::{HubUserId, TenantId},
     lease::Lease,
@@ -47,31 +48,34 @@ impl ExternalAccess for Memory {
         .await
     }
 
-    async fn enable(&self, tenant: TenantId, user: &HubUserId) -> Result<bool> {
+    async fn enable(&self, by: &Administrator, user: &HubUserId, expected: &ExpectedVersions) -> Result<()> {
         self.act("enabling an external access", |state| {
-            let known = state.allow(tenant, user, true);
-            if known {
-                let now = state.now;
-                state.external.entry(user.clone()).or_insert_with(|| Stored::new(now));
-            }
-            known
+            state.allow(by, user, expected, true)?;
+            let now = state.now;
+            state.external.entry(user.clone()).or_insert_with(|| Stored::new(now));
+            Ok(())
         })
-        .await
+        .await?
     }
 
-    async fn disable(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<i64>> {
+    async fn disable(
+        &self,
+        by: &Administrator,
+        user: &HubUserId,
+        expected: &ExpectedVersions,
+    ) -> Result<i64> {
         self.act("disabling an external access", |state| {
-            if !state.allow(tenant, user, false) {
-                return None;
-            }
+            state.allow(by, user, expected, false)?;
             let now = state.now;
-            let before = state.external.insert(user.clone(), Stored::new(now));
-            let stored = state.external.get_mut(user)?;
+            let before = state.external.remove(user);
+            let mut stored = Stored::new(now);
             stored.access.generation = before.map_or(1, |before| before.access.generation + 1);
             stored.revoke_due = Some(now);
-            Some(stored.access.generation)
+            let generation = stored.access.generation;
+            state.external.insert(user.clone(), stored);
+            Ok(generation)
         })
-        .await
+        .await?
     }
 
     async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Lease<i64>> {
@@ -151,13 +155,20 @@ impl Stored {
 }
 
 impl State {
-    fn allow(&mut self, tenant: TenantId, user: &HubUserId, enabled: bool) -> bool {
-        let stored = self.users.get_mut(user).filter(|stored| stored.user.tenant() == tenant);
-        let Some(users::Stored { user: known, .. }) = stored else { return false };
+    fn allow(
+        &mut self,
+        by: &Administrator,
+        user: &HubUserId,
+        expected: &ExpectedVersions,
+        enabled: bool,
+    ) -> Result<()> {
+        let stored = self.users.get_mut(user).filter(|stored| stored.user.tenant() == by.tenant);
+        let users::Stored { user: known, version, .. } = stored.ok_or(Error::NotFound("user"))?;
+        expected.check(*version)?;
         if std::mem::replace(&mut known.external_client_enabled, enabled) != enabled {
-            self.changed.push((user.clone(), known.localpart.clone()));
+            self.note_change(user);
         }
-        true
+        Ok(())
     }
 
     fn allowed(&mut self, user: &HubUserId) -> Option<&mut Access> {

@@ -41,10 +41,11 @@ impl Memberships for Memory {
 
     async fn reader_rights(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<ReaderRights>> {
         self.act("reading memberships", |state| {
-            let role = state.user(tenant, user)?.identity.role;
+            let known = state.user(tenant, user)?;
+            let (role, logged_out_at) = (known.identity.role, known.logged_out_at);
             let mine = state.arrivals.iter().filter(|((t, u, _), _)| *t == tenant && u == user);
             let rooms = mine.map(|((_, _, room), (since, _))| (room.clone(), *since)).collect();
-            Some(ReaderRights { role, rooms })
+            Some(ReaderRights { role, logged_out_at, rooms })
         })
         .await
     }

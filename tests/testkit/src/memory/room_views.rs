@@ -85,7 +85,7 @@ impl RoomViews for Memory {
             let members = state.members.keys().filter(|(t, _, r)| *t == tenant && r == room);
             let mut users: Vec<_> =
                 members.filter_map(|(_, user, _)| state.user(tenant, user)).cloned().collect();
-            users.sort_by_key(|user| (fold(&user.identity.display_name), user.id().clone()));
+            users.sort_by_key(|user| (fold(&user.display_name), user.id().clone()));
             users
         })
         .await
@@ -180,7 +180,7 @@ impl State {
             RoomKind::Dm(pair) => {
                 let partner = pair.both().into_iter().find(|one| *one != user).unwrap_or(user);
                 let known = self.user(key.tenant, partner);
-                known.map_or_else(|| partner.to_string(), |partner| partner.identity.display_name.clone())
+                known.map_or_else(|| partner.to_string(), |partner| partner.display_name.clone())
             }
             _ => non_empty(&self.summary(&registered.id).name)
                 .or_else(|| registered.profile.name.clone())

@@ -27,18 +27,22 @@ pub(super) struct Stored {
     pub(super) due: Option<Timestamp>,
     pub(super) failures: u32,
     leased_until: Timestamp,
+    /// The number of changes that are notified.
+    pub(super) version: i64,
 }
 
 impl Stored {
     fn new(identity: &Identity, localpart: &str, now: Timestamp) -> Self {
         let user = User {
             identity: identity.clone(),
+            display_name: identity.display_name.clone(),
             localpart: localpart.to_owned(),
             external_client_enabled: false,
             provisioned: false,
             account: Account::Pending,
+            logged_out_at: None,
         };
-        Self { user, due: Some(now), failures: 0, leased_until: now }
+        Self { user, due: Some(now), failures: 0, leased_until: now, version: 1 }
     }
 
     fn make_due(&mut self, now: Timestamp) {
@@ -149,13 +153,21 @@ impl State {
                 self.has_work = true;
             }
             stored.user.identity = identity.clone();
+            stored.user.display_name.clone_from(&identity.display_name);
             self.publish_change(was, identity);
         }
         let user = self.users[id].user.clone();
         if before.is_some_and(|before| observable(&before) != observable(&user)) {
-            self.changed.push((id.clone(), user.localpart.clone()));
+            self.note_change(id);
         }
         user
+    }
+
+    /// Counts a change of a user, and notifies their watchers.
+    pub(super) fn note_change(&mut self, user: &HubUserId) {
+        let Some(stored) = self.users.get_mut(user) else { return };
+        stored.version += 1;
+        self.changed.push((user.clone(), stored.user.localpart.clone()));
     }
 
     /// Publishes the effects of a token. A user who moves leaves the rooms of the former tenant, and gets the
@@ -188,14 +200,14 @@ impl State {
         if stored.user.account == Account::Ours {
             return Lease::Held(Account::Ours);
         }
-        if stored.user.account != account {
-            self.changed.push((user.id().clone(), user.localpart.clone()));
-        }
-        stored.user.account = account;
+        let has_changed = std::mem::replace(&mut stored.user.account, account) != account;
         if account == Account::Foreign {
             stored.due = Some(now + look_again);
             stored.failures = 0;
             stored.leased_until = now;
+        }
+        if has_changed {
+            self.note_change(user.id());
         }
         Lease::Held(account)
     }
@@ -206,7 +218,7 @@ impl State {
             .values()
             .map(|stored| &stored.user)
             .filter(|user| user.tenant() == tenant && *user.id() != query.except)
-            .map(|user| (fold(&user.identity.display_name), fold(user.id().as_str()), user))
+            .map(|user| (fold(&user.display_name), fold(user.id().as_str()), user))
             .filter(|(name, id, _)| name.contains(&query.text) || id.contains(&query.text))
             .map(|(name, id, user)| match (name.starts_with(&query.text), id.starts_with(&query.text)) {
                 (true, _) => (1, name, user),
@@ -220,7 +232,7 @@ impl State {
             .take(usize::try_from(query.limit).unwrap_or_default())
             .map(|(_, _, user)| UserSummary {
                 hub_user_id: user.id().clone(),
-                display_name: user.identity.display_name.clone(),
+                display_name: user.display_name.clone(),
                 localpart: user.localpart.clone(),
             })
             .collect()

@@ -80,7 +80,7 @@ impl SignedIn {
         self.0.users.put(user.id().clone(), user.clone());
         // A foreign account has a display name of its own.
         if user.account == Account::Ours {
-            self.0.names.put(id.clone(), user.identity.display_name.clone());
+            self.0.names.put(id.clone(), user.display_name.clone());
         }
         // A change between the check and `put` found no entry to drop.
         if self.generation() != seen {

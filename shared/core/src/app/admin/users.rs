@@ -1,0 +1,92 @@
+//! Administers the users of a tenant.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{
+        admin::{Administrator, ExpectedVersions, UserRecord, UserRecordQuery},
+        error::{Error, Result},
+        external::Withdrawal,
+        id::HubUserId,
+        name::fold,
+    },
+    messenger::Messenger,
+    port::{AdminPorts, GivenName, UserAdministration},
+};
+
+/// The engine that administers users.
+pub struct Users {
+    users: Arc<dyn UserAdministration>,
+    messenger: Messenger,
+}
+
+impl Users {
+    pub(crate) fn new(messenger: &Messenger, ports: &AdminPorts) -> Self {
+        Self { users: ports.users.clone(), messenger: messenger.clone() }
+    }
+
+    /// Returns users of the administered tenant by name.
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %by.tenant))]
+    pub async fn list(&self, by: &Administrator, query: UserRecordQuery) -> Result<Vec<UserRecord>> {
+        self.users.list(by.tenant, &UserRecordQuery { text: fold(&query.text), ..query }).await
+    }
+
+    /// Returns a user of the administered tenant.
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %by.tenant, %user))]
+    pub async fn find(&self, by: &Administrator, user: &HubUserId) -> Result<UserRecord> {
+        self.users.find(by.tenant, user).await?.ok_or(Error::NotFound("user"))
+    }
+
+    /// Gives a user another display name, which stays whatever name the Hub sends; with `None` the user has
+    /// that of the Hub again.
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %by.tenant, %user))]
+    pub async fn rename(
+        &self,
+        by: &Administrator,
+        user: &HubUserId,
+        expected: &ExpectedVersions,
+        name: Option<String>,
+    ) -> Result<UserRecord> {
+        if name.as_deref().is_some_and(|name| self.messenger.ids().is_like_bot(name)) {
+            return Err(Error::invalid("/display_name", "must not be like the name of the bot"));
+        }
+        let name = name.map(|name| GivenName { search_name: fold(&name), display_name: name });
+        self.users.rename(by, user, expected, name.as_ref()).await
+    }
+
+    /// Enables or disables other Matrix clients. Disabling logs out all their devices, now or as soon as the
+    /// homeserver is reachable.
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %by.tenant, %user))]
+    pub async fn set_external_access(
+        &self,
+        by: &Administrator,
+        user: &HubUserId,
+        expected: &ExpectedVersions,
+        enabled: bool,
+    ) -> Result<(UserRecord, Option<Withdrawal>)> {
+        let clients = self.messenger.external_clients();
+        let withdrawal = if enabled {
+            clients.enable(by, user, expected).await?;
+            None
+        } else {
+            Some(clients.disable(by, user, expected).await?)
+        };
+        Ok((self.find(by, user).await?, withdrawal))
+    }
+
+    /// Logs a user out of this service and of other Matrix clients. Tokens of the Hub stay valid.
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %by.tenant, %user))]
+    pub async fn log_out(
+        &self,
+        by: &Administrator,
+        user: &HubUserId,
+        expected: &ExpectedVersions,
+    ) -> Result<(UserRecord, Option<Withdrawal>)> {
+        let now = self.messenger.operations().now();
+        let (record, generation) = self.users.log_out(by, user, expected, now).await?;
+        let Some(generation) = generation else { return Ok((record, None)) };
+        let clients = self.messenger.external_clients();
+        let withdrawal = clients.log_devices_out(&record.user, generation).await?;
+        Ok((record, Some(withdrawal)))
+    }
+}
