@@ -18,7 +18,8 @@ use tokio_postgres::Client;
 pub(crate) struct Site {
     pub(crate) messenger: Messenger,
     pub(crate) homeserver: MemoryHomeserver,
-    wire: Wire,
+    pub(crate) clock: TestClock,
+    pub(crate) wire: Wire,
     database: TestDatabase,
 }
 
@@ -27,18 +28,15 @@ impl Site {
     pub(crate) async fn start() -> Self {
         let name = template("messenger", schema(), async |url: &str| Ok(migrate(url).await?)).await;
         let database = TestDatabase::create(Some(&name.expect("a template"))).await.expect("a database");
-        let store = Arc::new(store(database.url()));
-        let homeserver = MemoryHomeserver::default();
-        let ports = Ports::new(
-            store.clone(),
-            Arc::new(homeserver.clone()),
-            Arc::new(homeserver.clone()),
-            Arc::new(TransparentVault),
-            Arc::new(TestClock::default()),
-        );
-        let app = App::with(&ports, config(&[])).administered(&AdminPorts::new(store));
+        let (homeserver, clock) = (MemoryHomeserver::default(), TestClock::default());
+        let app = app(database.url(), &homeserver, &clock);
         let messenger = app.messenger.clone();
-        Self { messenger, homeserver, wire: Wire::of(messenger_admin::routes(), &app), database }
+        Self { messenger, homeserver, clock, wire: Wire::of(messenger_admin::routes(), &app), database }
+    }
+
+    /// Starts another process on the same database and homeserver.
+    pub(crate) fn beside(&self) -> App {
+        app(self.database.url(), &self.homeserver, &self.clock)
     }
 
     /// Opens a connection to the database.
@@ -77,6 +75,18 @@ pub(crate) fn token(user: &str, role: &str, tenant: i64) -> String {
         "iss": "aesystek-hub", "exp": EXPIRY,
     });
     signed(&claims, HUB_SECRET_KEY)
+}
+
+fn app(url: &str, homeserver: &MemoryHomeserver, clock: &TestClock) -> App {
+    let store = Arc::new(store(url));
+    let ports = Ports::new(
+        store.clone(),
+        Arc::new(homeserver.clone()),
+        Arc::new(homeserver.clone()),
+        Arc::new(TransparentVault),
+        Arc::new(clock.clone()),
+    );
+    App::with(&ports, config(&[])).administered(&AdminPorts::new(store))
 }
 
 fn store(url: &str) -> PgStore {

@@ -3,3 +3,4 @@
 
 mod access;
 mod fixture;
+mod users;

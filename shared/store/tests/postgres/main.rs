@@ -1,6 +1,7 @@
 //! Tests of the ports on PostgreSQL.
 #![expect(clippy::expect_used, reason = "a missing prerequisite fails the test")]
 
+mod admin_users;
 mod ageing;
 mod contract;
 mod database;

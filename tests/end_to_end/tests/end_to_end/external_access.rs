@@ -1,35 +1,25 @@
 //! Access with other Matrix clients: a password that works until it is withdrawn.
 
-use std::time::Duration;
-
-use messenger_core::{
-    id::{HubUserId, TenantId},
-    port::ExternalAccess,
-};
-use messenger_store::{PgStore, StoreConfig};
-use messenger_tests::{Plan, Stack, wait_until};
+use messenger_tests::{Plan, Stack};
 use reqwest::StatusCode;
 use serde_json::json;
 
 const PATH: &str = "/api/v1/users/me/external-client";
+const ACCESS: &str = "/api/v1/admin/users/Anna/external-access";
 
 #[tokio::test]
 async fn a_password_works_in_other_clients_until_it_is_withdrawn() {
     let environment = vec![("MATRIX_PUBLIC_URL".to_owned(), "https://matrix.example.org/".to_owned())];
     let stack = Stack::start_with(Plan { environment, ..Plan::default() }).await;
     let homeserver = stack.homeserver.as_ref().expect("a homeserver");
-    let database_url = stack.database_url().to_owned();
-    let connect_wait = Duration::from_secs(30);
-    let store = PgStore::new(&StoreConfig { database_url, listen_url: None, pool_size: 2, connect_wait })
-        .expect("a store");
-    let (tenant, user) = (TenantId(1), HubUserId::new("Anna"));
-    let anna = stack.client().user("Anna");
+    let (anna, boss) = (stack.client().user("Anna"), stack.client().user_with_role("boss", "admin", 1));
     let refused = anna.get(PATH).await;
     assert_eq!(
         (refused.status, &refused.body["code"]),
         (StatusCode::FORBIDDEN, &json!("external_access_disabled"))
     );
-    assert!(store.enable(tenant, &user).await.expect("enabled"));
+    let enabled = boss.post(ACCESS, &json!({ "enabled": true })).await;
+    assert_eq!(enabled.status, StatusCode::OK, "{}", enabled.body);
 
     let shown = anna.get(PATH).await;
     assert_eq!(shown.status, StatusCode::OK, "{}", shown.body);
@@ -55,15 +45,22 @@ async fn a_password_works_in_other_clients_until_it_is_withdrawn() {
     let created = anna.post("/api/v1/rooms", &json!({ "name": "the service still acts for her" })).await;
     assert_eq!(created.status, StatusCode::CREATED, "{}", created.body);
 
-    store.disable(tenant, &user).await.expect("disabled");
-    assert_eq!(anna.get(PATH).await.status, StatusCode::FORBIDDEN);
-    wait_until("the worker logs her devices out", async || !is_logged_in(homeserver.url(), &element).await)
-        .await;
+    let logged_out = boss.post("/api/v1/admin/users/Anna/logout", &json!({})).await;
+    assert_eq!((logged_out.status, &logged_out.body["external_access"]), (StatusCode::OK, &json!("done")));
+    assert!(!is_logged_in(homeserver.url(), &element).await, "an administrator logs her out");
     assert!(homeserver.login("_anna", &second).await.is_err());
+    let third = anna.get(PATH).await.body["password"].as_str().expect("another password").to_owned();
+    let element = homeserver.login("_anna", &third).await.expect("Element logs in");
+
+    let disabled = boss.post(ACCESS, &json!({ "enabled": false })).await;
+    assert_eq!((disabled.status, &disabled.body["external_access"]), (StatusCode::OK, &json!("done")));
+    assert_eq!(anna.get(PATH).await.status, StatusCode::FORBIDDEN);
+    assert!(!is_logged_in(homeserver.url(), &element).await, "and withdraws her access");
+    assert!(homeserver.login("_anna", &third).await.is_err());
     let created = anna.post("/api/v1/rooms", &json!({ "name": "and still" })).await;
     assert_eq!(created.status, StatusCode::CREATED, "{}", created.body);
     let stored = stored(stack.database_url()).await;
-    assert!(!stored.contains(&second) && !stored.contains(&password));
+    assert!(![&password, &second, &third].into_iter().any(|one| stored.contains(one)));
 }
 
 async fn is_logged_in(homeserver: &str, token: &str) -> bool {
