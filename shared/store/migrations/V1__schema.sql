@@ -123,7 +123,8 @@ create table users (
     last_seen_at            timestamptz,
     created_at              timestamptz not null default now()
 );
-create index users_by_search_name on users (tenant_id, search_name collate "C", hub_user_id);
+-- With the id, so that a search for a part of either reads this index alone.
+create index users_by_search_name on users (tenant_id, search_name collate "C", hub_user_id) include (search_id);
 create index users_by_search_id on users (tenant_id, search_id collate "C");
 create index users_by_role on users (tenant_id, role, search_name collate "C", hub_user_id);
 create index users_without_account on users (tenant_id, account_state, search_name collate "C", hub_user_id)

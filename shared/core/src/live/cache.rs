@@ -34,6 +34,11 @@ where
         self.0.insert(key, value);
     }
 
+    /// Puts a value, and returns `true`, unless the key has one.
+    pub(crate) fn put_if_absent(&self, key: K, value: V) -> bool {
+        self.0.entry(key).or_insert(value).is_fresh()
+    }
+
     pub(crate) fn remove(&self, key: &K) {
         self.0.invalidate(key);
     }

@@ -26,13 +26,19 @@ macro_rules! record_columns {
     };
 }
 
+/// Finds the page in an index, and reads only its users. Filters follow.
 const LIST: &str = concat!(
     "select ",
     record_columns!(),
-    " from users where tenant_id = $1 and (search_name collate \"C\", hub_user_id) > ($2, $3)"
+    " from (
+        select hub_user_id, search_name as sorted_by from users
+        where tenant_id = $1 and (search_name collate \"C\", hub_user_id) > ($2, $3)"
 );
 const CONTAINING: &str = " and (position($5 in search_name) > 0 or position($5 in search_id) > 0)";
-const BY_NAME: &str = " order by search_name collate \"C\", hub_user_id limit $4";
+const BY_NAME: &str = "
+        order by search_name collate \"C\", hub_user_id limit $4
+    ) page join users using (hub_user_id)
+    order by sorted_by collate \"C\", hub_user_id";
 const FIND: &str =
     concat!("select ", record_columns!(), " from users where tenant_id = $1 and hub_user_id = $2");
 const RENAME: &str = concat!(

@@ -152,3 +152,40 @@ async fn the_log_states_at_start_whether_single_sign_on_is_on() {
         assert!(log.contains(&format!("single sign-on {state}")), "{log}");
     }
 }
+
+#[tokio::test]
+async fn a_logged_out_user_signs_in_again_with_the_hub_at_once() {
+    let stack = Stack::start().await;
+    let client = stack.client();
+    let (url, _process) = stack.start_function("messenger-rooms").await;
+    let rooms = Client::new(&url);
+    let boss = client.user_with_role("boss", "admin", 1);
+    let hub = issued(100, 1, "user");
+    let sign_in = async || {
+        let login = client.request(Method::POST, "/auth/hub-login").json(&json!({ "hub_token": hub }));
+        fetch(login).await.body["access_token"].as_str().expect("a token").to_owned()
+    };
+    let status = async |token: &str| call(&rooms, Method::GET, "/api/v1/rooms", token).await.status;
+    let mut anna = client.user("anna");
+    for _ in 0..3 {
+        anna.token = sign_in().await;
+        let mut stream = anna.stream(None).await;
+        assert_eq!(status(&anna.token).await, StatusCode::OK);
+        let logged_out = boss.post("/api/v1/admin/users/anna/logout", &json!({})).await;
+        assert_eq!(logged_out.status, StatusCode::OK, "{}", logged_out.body);
+        let new = sign_in().await;
+        stream.next_of("access_withdrawn").await;
+        wait_until("the other process refuses the token", async || {
+            status(&anna.token).await == StatusCode::UNAUTHORIZED
+        })
+        .await;
+        let refused = call(&client, Method::GET, "/api/v1/users/me", &anna.token).await;
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (StatusCode::UNAUTHORIZED, &json!("token_revoked"))
+        );
+        for token in [&new, &hub] {
+            assert_eq!(status(token).await, StatusCode::OK);
+        }
+    }
+}

@@ -36,8 +36,9 @@ impl LastSeen {
 
     /// Notes that a user calls now. Does not wait.
     pub fn note(&self, user: &HubUserId) {
-        if self.recent.get(user).is_none() && self.queue.try_send(user.clone()).is_ok() {
-            self.recent.put(user.clone(), ());
+        let is_due = self.recent.get(user).is_none() && self.recent.put_if_absent(user.clone(), ());
+        if is_due && self.queue.try_send(user.clone()).is_err() {
+            self.recent.remove(user);
         }
     }
 }
