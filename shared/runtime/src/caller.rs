@@ -145,8 +145,8 @@ async fn sign_in(app: &App, parts: &Parts, token: &str) -> Result<Caller> {
 }
 
 impl App {
-    /// Signs the bearer of a verified token in, unless too many users are new to their tenant. Every token of a
-    /// user passes here.
+    /// Signs the bearer of a verified token in, unless too many users are new to their tenant. Every token of
+    /// a user passes here.
     pub async fn admit(&self, verified: &Verified) -> Result<User> {
         let identity = verified.identity.clone();
         let key = (identity.tenant, identity.hub_user_id.clone());

@@ -71,8 +71,8 @@ begin
     return next;
 end $$;
 
--- Logs a user out: ends their event streams, voids the tokens of this service that were issued until `p_at`, and
--- logs the devices of other Matrix clients out.
+-- Logs a user out: ends their event streams, voids the tokens of this service that were issued until `p_at`,
+-- and logs the devices of other Matrix clients out.
 create or replace function admin_log_user_out(
     p_tenant bigint, p_actor text, p_address text, p_request text, p_user text, p_expected bigint[],
     p_at timestamptz) returns table (is_expected boolean, generation bigint, stored users)
@@ -89,7 +89,8 @@ begin
     stored := before;
     is_expected := coalesce(before.version = any (p_expected), true);
     if is_expected then
-        update users set logged_out_at = greatest(logged_out_at, p_at) where hub_user_id = p_user returning * into stored;
+        update users set logged_out_at = greatest(logged_out_at, p_at) where hub_user_id = p_user
+        returning * into stored;
         perform append_user_event(p_tenant, p_user, 'access_withdrawn');
         if before.external_client_enabled then
             generation := void_password(p_user);

@@ -133,8 +133,8 @@ impl Streams {
     /// Returns the audiences of a user, as stored now.
     ///
     /// # Errors
-    /// `token_superseded` if the user has moved to another tenant, and `token_revoked` if they were logged out
-    /// since they were read.
+    /// `token_superseded` if the user has moved to another tenant, and `token_revoked` if they were logged
+    /// out since they were read.
     pub(crate) async fn audience(&self, user: &User) -> Result<Audiences> {
         let tenant = user.tenant();
         let rights = self.memberships.reader_rights(tenant, user.id()).await?;

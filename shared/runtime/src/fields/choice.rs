@@ -8,8 +8,8 @@ use super::{Fields, Source};
 const CHOICE_MAX: usize = 100;
 
 impl Fields {
-    /// Returns one of these texts; `None` if the field is missing or `null`, or empty in a query. Any other text
-    /// is a problem with this code.
+    /// Returns one of these texts; `None` if the field is missing or `null`, or empty in a query. Any other
+    /// text is a problem with this code.
     pub fn one_of(
         &mut self,
         name: &'static str,

@@ -148,8 +148,8 @@ impl PgStore {
     }
 }
 
-/// Returns the statement of a list. Filters stand in it as constants, so that the planner knows how many users
-/// they match.
+/// Returns the statement of a list. Filters stand in it as constants, so that the planner knows how many
+/// users they match.
 fn list(query: &UserRecordQuery) -> String {
     let mut sql = LIST.to_owned();
     let mut filter = |text: std::fmt::Arguments<'_>| {

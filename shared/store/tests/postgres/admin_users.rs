@@ -14,8 +14,8 @@ use tokio_postgres::Client;
 
 use crate::{database::TestStore, plans::rows_read};
 
-/// A tenant with 100 000 users, and as many in others. Few have a rare role, a foreign account or other Matrix
-/// clients.
+/// A tenant with 100 000 users, and as many in others. Few have a rare role, a foreign account or other
+/// Matrix clients.
 const MANY: &str = "
     insert into users (hub_user_id, tenant_id, localpart, hub_name, display_name, role, search_hub_name, search_name,
                        search_id, account_due, account_state, external_client_enabled)

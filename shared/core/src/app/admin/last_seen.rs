@@ -43,8 +43,8 @@ impl LastSeen {
     }
 }
 
-/// Stores the users of a queue in batches, one after the other. A user who could not be stored is stored at the
-/// next call.
+/// Stores the users of a queue in batches, one after the other. A user who could not be stored is stored at
+/// the next call.
 async fn store(
     port: Arc<dyn UserAdministration>,
     mut queue: mpsc::Receiver<HubUserId>,

@@ -18,8 +18,8 @@ pub struct GivenName {
     pub search_name: String,
 }
 
-/// The users as administrators see and change them. An act and its entry in the audit log are stored together;
-/// an act that changes nothing has no entry.
+/// The users as administrators see and change them. An act and its entry in the audit log are stored
+/// together; an act that changes nothing has no entry.
 ///
 /// Acts fail with `not_found` if the administered tenant has no such user, and with `version_mismatch` if the
 /// user has none of the expected versions.
@@ -31,7 +31,8 @@ pub trait UserAdministration: Send + Sync {
     /// Returns a user of this tenant; `None` if the tenant has no such user.
     async fn find(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<UserRecord>>;
 
-    /// Gives a user another display name, or with `None` that of the Hub. A changed name makes the account due.
+    /// Gives a user another display name, or with `None` that of the Hub. A changed name makes the account
+    /// due.
     async fn rename(
         &self,
         by: &Administrator,
@@ -44,8 +45,8 @@ pub trait UserAdministration: Send + Sync {
     ///
     /// * Tokens of this service that were issued until `at` become void.
     /// * A live event ends the user's event streams.
-    /// * If the user may use other Matrix clients, the password becomes void and the logout of all devices due.
-    ///   The generation of that revocation is returned as well.
+    /// * If the user may use other Matrix clients, the password becomes void and the logout of all devices
+    ///   due. The generation of that revocation is returned as well.
     async fn log_out(
         &self,
         by: &Administrator,
@@ -54,7 +55,7 @@ pub trait UserAdministration: Send + Sync {
         at: Timestamp,
     ) -> Result<(UserRecord, Option<i64>)>;
 
-    /// Stores that these users have called now. Returns those for whom it is stored: a user who is being changed
-    /// is left out.
+    /// Stores that these users have called now. Returns those for whom it is stored: a user who is being
+    /// changed is left out.
     async fn seen(&self, users: &[HubUserId]) -> Result<Vec<HubUserId>>;
 }
