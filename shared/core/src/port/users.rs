@@ -19,7 +19,8 @@ pub trait Users: Send + Sync {
     /// A stored identity that [outranks](Identity::outranks) the token stays unchanged. The returned user may
     /// then belong to another tenant than the token. In one transaction:
     ///
-    /// * A new user, a changed name and a changed tenant make the account due.
+    /// * The display name follows that of the token, unless an administrator of the tenant gave another one.
+    /// * A new user, a changed display name and a changed tenant make the account due.
     /// * A new user and a changed tenant release the direct messages that are held for the user.
     /// * A changed tenant or role appends a live event for the user.
     ///

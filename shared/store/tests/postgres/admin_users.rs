@@ -24,11 +24,15 @@ const MANY: &str = "
                 else 'user' end,
            'user ' || n, md5(n::text) || ' user ' || n, 'user-' || n, null,
            case when n % 4000 = 0 then 'taken' when n % 7000 = 0 then 'pending' else 'ours' end, n % 2500 = 0
-    from generate_series(1, 200000) n;
-    vacuum analyze users";
+    from generate_series(1, 200000) n";
 const TABLES: &[&str] = &["users"];
 /// Upper limit of the rows that a page of 100 users reads.
 const READ_MAX: i64 = 1500;
+
+async fn fill(client: &Client) {
+    client.batch_execute(MANY).await.expect("many users");
+    client.batch_execute("vacuum analyze users").await.expect("statistics");
+}
 
 fn query() -> UserRecordQuery {
     UserRecordQuery { limit: 100, ..UserRecordQuery::default() }
@@ -53,7 +57,7 @@ fn selective() -> [(&'static str, UserRecordQuery); 9] {
 async fn a_page_of_users_reads_few_of_a_hundred_thousand() {
     let database = TestStore::create().await;
     let client = database.client().await;
-    client.batch_execute(MANY).await.expect("many users");
+    fill(&client).await;
     for (name, first) in selective() {
         let before = rows_read(&client, TABLES).await;
         let pages = {
@@ -76,7 +80,7 @@ async fn a_page_of_users_reads_few_of_a_hundred_thousand() {
 async fn a_search_is_one_statement_whatever_it_matches() {
     let database = TestStore::create().await;
     let (store, client) = (database.beside(), database.client().await);
-    client.batch_execute(MANY).await.expect("many users");
+    fill(&client).await;
     for (text, expected) in [("user 7", 100), ("USER-99999", 1), ("nobody", 0)] {
         let text = messenger_core::name::fold(text);
         let before = store.statements();
