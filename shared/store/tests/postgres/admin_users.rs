@@ -1,9 +1,10 @@
 //! Users as administrators see them: the plans of the list among many users, the version, and the times of
 //! calls.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use messenger_core::{
+    Messenger, MessengerSettings,
     admin::{ExpectedVersions, UserRecordQuery},
     port::{ExternalAccess as _, GivenName, UserAdministration, Users as _},
     user::{Account, Identity, Role},
@@ -27,7 +28,7 @@ const MANY: &str = "
     from generate_series(1, 200000) n";
 const TABLES: &[&str] = &["users"];
 /// Upper limit of the rows that a page of 100 users reads.
-const READ_MAX: i64 = 1500;
+const READ_MAX: i64 = 500;
 
 async fn fill(client: &Client) {
     client.batch_execute(MANY).await.expect("many users");
@@ -126,7 +127,7 @@ async fn the_version_grows_with_each_change_that_administrators_see() {
     assert_eq!(version(&store).await, 1);
     signed_in(Identity { role: Role::Admin, ..identity("anna") }).await;
     assert_eq!(version(&store).await, 2);
-    store.record_account(&first, Account::Ours, std::time::Duration::ZERO).await.expect("recorded");
+    store.record_account(&first, Account::Ours, Duration::ZERO).await.expect("recorded");
     assert_eq!(version(&store).await, 3);
     store.enable(&administrator(), &user("anna"), &any_version()).await.expect("enabled");
     assert_eq!(version(&store).await, 4);
@@ -159,4 +160,30 @@ async fn an_act_without_its_entry_in_the_log_does_not_happen() {
     client.batch_execute("alter table audit_log drop constraint full_disk").await.expect("entries are taken");
     store.rename(&by, &anna, &only, Some(&name)).await.expect("renamed");
     assert_eq!(entries(&client).await, 1);
+}
+
+#[tokio::test]
+async fn a_renamed_user_is_cached() {
+    let database = TestStore::create().await;
+    let (store, messenger) =
+        (database.store(), Messenger::new(&database.ports(), MessengerSettings::default()));
+    let sign_in = async || messenger.users().sign_in(identity("anna")).await.expect("signed in");
+    sign_in().await;
+    let name = GivenName { display_name: "Neu".to_owned(), search_name: "neu".to_owned() };
+    store.rename(&administrator(), &user("anna"), &any_version(), Some(&name)).await.expect("renamed");
+    let calls = 500;
+    let until_cached = async {
+        loop {
+            let before = store.statements();
+            for _ in 0..calls {
+                assert_eq!(sign_in().await.display_name, "Neu");
+            }
+            // The entry of the cache may expire in between.
+            if store.statements() - before <= 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), until_cached).await.expect("it is cached in time");
 }

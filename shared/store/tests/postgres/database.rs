@@ -28,6 +28,11 @@ impl TestStore {
         Self::connect(self.database.url())
     }
 
+    /// Returns the store of [`ports`](Self::ports).
+    pub(crate) fn store(&self) -> &PgStore {
+        &self.store
+    }
+
     /// Opens a connection outside the store.
     pub(crate) async fn client(&self) -> Client {
         messenger_postgres::connect(self.url()).await.expect("a connection")
