@@ -4,12 +4,12 @@ use messenger_core::{
     id::{MatrixUserId, RoomId},
     message::MessageContent,
     notification::{Status, reason},
-    user::{Caller, Role},
+    user::Caller,
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
 
-use crate::{WAIT, in_general_room, ready_caller, ready_with, run_until_idle};
+use crate::{WAIT, in_general_room, ready_caller, run_until_idle};
 
 fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))

@@ -10,11 +10,11 @@ use messenger_core::{
     id::MatrixUserId,
     notification::Status,
     room::RoomCreation,
-    user::{Account, Caller, Role},
+    user::{Account, Caller},
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 
-use crate::{AFTER_BACKOFF, NO_WAIT, WAIT, ready_caller, ready_with, run_until_idle};
+use crate::{AFTER_BACKOFF, NO_WAIT, WAIT, ready_caller, run_until_idle};
 
 fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))

@@ -3,12 +3,11 @@
 use messenger_core::{
     id::{MatrixUserId, RoomId},
     room::RoomType,
-    user::Role,
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
 
-use crate::{ready_caller, ready_with};
+use crate::ready_caller;
 
 fn matrix(user: &str) -> MatrixUserId {
     MatrixUserId::new(format!("@{user}:hub.local"))

@@ -19,10 +19,8 @@ async fn a_user_has_these_fields() {
     named(&site, "Max", "Max Müller", Role::SuperAdmin).await;
     provision(&site).await;
     let mut user = shown(&site, "Max").await;
-    for time in ["created_at"] {
-        assert!(user[time].as_str().expect("a time").ends_with('Z'), "{user}");
-        user[time] = json!("[a time]");
-    }
+    assert!(user["created_at"].as_str().expect("a time").ends_with('Z'), "{user}");
+    user["created_at"] = json!("[a time]");
     assert_eq!(
         user,
         json!({

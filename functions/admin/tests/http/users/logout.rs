@@ -140,7 +140,7 @@ async fn a_stream_that_is_opened_with_an_outdated_user_does_not_begin() {
     let refused = streams.subscribe(&outdated, None).await.err().expect("refused");
     assert_eq!(refused.code(), "token_revoked");
     let since = messenger_core::cursor::Since::Cursor("0".to_owned());
-    let refused = streams.poll(&outdated, &since, Duration::ZERO).await.err().expect("refused");
+    let refused = streams.poll(&outdated, &since, Duration::ZERO).await.expect_err("refused");
     assert_eq!(refused.code(), "token_revoked");
 }
 
