@@ -23,7 +23,12 @@ impl Administration {
         Self {
             access: Arc::new(Access::new(messenger.users())),
             audit: Arc::new(Audit::new(ports)),
-            users: Arc::new(Users::new(messenger, ports)),
+            users: Arc::new(Users::new(
+                ports,
+                messenger.external_clients(),
+                messenger.operations(),
+                messenger.ids(),
+            )),
             last_seen: Arc::new(LastSeen::new(ports)),
         }
     }

@@ -192,7 +192,7 @@ impl Messenger {
     }
 
     /// Returns the Matrix ids of users and of the bot.
-    pub fn ids(&self) -> &MatrixIds {
+    pub fn ids(&self) -> &Arc<MatrixIds> {
         &self.0.ids
     }
 

@@ -32,7 +32,7 @@ pub(super) struct User {
     /// Whether the Matrix account is ready and up to date.
     provisioned: bool,
     external_client_enabled: bool,
-    /// Who made the Matrix account: this service or another party; `pending` if there is none yet.
+    /// The maker of the Matrix account: this service (`ours`) or another party; `pending` without an account.
     #[schemars(extend("enum" = ["pending", "ours", "foreign"]))]
     account: &'static str,
     /// The reason for which the account is not used.

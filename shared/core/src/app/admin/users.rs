@@ -3,26 +3,39 @@
 use std::sync::Arc;
 
 use crate::{
+    app::{external_clients::ExternalClients, operations::Operations},
     domain::{
         admin::{Administrator, ExpectedVersions, UserRecord, UserRecordQuery},
         error::{Error, Result},
         external::Withdrawal,
         id::HubUserId,
+        matrix_ids::MatrixIds,
         name::fold,
     },
-    messenger::Messenger,
     port::{AdminPorts, GivenName, UserAdministration},
 };
 
 /// The engine that administers users.
 pub struct Users {
     users: Arc<dyn UserAdministration>,
-    messenger: Messenger,
+    external_clients: Arc<ExternalClients>,
+    operations: Arc<Operations>,
+    ids: Arc<MatrixIds>,
 }
 
 impl Users {
-    pub(crate) fn new(messenger: &Messenger, ports: &AdminPorts) -> Self {
-        Self { users: ports.users.clone(), messenger: messenger.clone() }
+    pub(crate) fn new(
+        ports: &AdminPorts,
+        external_clients: &Arc<ExternalClients>,
+        operations: &Arc<Operations>,
+        ids: &Arc<MatrixIds>,
+    ) -> Self {
+        Self {
+            users: ports.users.clone(),
+            external_clients: external_clients.clone(),
+            operations: operations.clone(),
+            ids: ids.clone(),
+        }
     }
 
     /// Returns users of the administered tenant by name.
@@ -47,7 +60,7 @@ impl Users {
         expected: &ExpectedVersions,
         name: Option<String>,
     ) -> Result<UserRecord> {
-        if name.as_deref().is_some_and(|name| self.messenger.ids().is_like_bot(name)) {
+        if name.as_deref().is_some_and(|name| self.ids.is_like_bot(name)) {
             return Err(Error::invalid("/display_name", "must not be like the name of the bot"));
         }
         let name = name.map(|name| GivenName { search_name: fold(&name), display_name: name });
@@ -64,12 +77,11 @@ impl Users {
         expected: &ExpectedVersions,
         enabled: bool,
     ) -> Result<(UserRecord, Option<Withdrawal>)> {
-        let clients = self.messenger.external_clients();
         let withdrawal = if enabled {
-            clients.enable(by, user, expected).await?;
+            self.external_clients.enable(by, user, expected).await?;
             None
         } else {
-            Some(clients.disable(by, user, expected).await?)
+            Some(self.external_clients.disable(by, user, expected).await?)
         };
         Ok((self.find(by, user).await?, withdrawal))
     }
@@ -82,11 +94,10 @@ impl Users {
         user: &HubUserId,
         expected: &ExpectedVersions,
     ) -> Result<(UserRecord, Option<Withdrawal>)> {
-        let now = self.messenger.operations().now();
+        let now = self.operations.now();
         let (record, generation) = self.users.log_out(by, user, expected, now).await?;
         let Some(generation) = generation else { return Ok((record, None)) };
-        let clients = self.messenger.external_clients();
-        let withdrawal = clients.log_devices_out(&record.user, generation).await?;
+        let withdrawal = self.external_clients.log_devices_out(&record.user, generation).await?;
         Ok((record, Some(withdrawal)))
     }
 }
