@@ -9,7 +9,7 @@ use axum::{
 };
 use messenger_core::notification::Draft;
 use messenger_events::routes;
-use messenger_runtime::testing::{HUB_SECRET_KEY, Wire, bearer, signed, token};
+use messenger_runtime::testing::{EXPIRY, HUB_SECRET_KEY, Wire, bearer, session_cookie, signed, token};
 use messenger_testkit::{TestMessenger, fixtures, messenger, sse::Reader};
 use serde_json::json;
 
@@ -162,7 +162,7 @@ async fn without_a_good_token_it_is_401() {
       },
       "body": {
         "code": "token_missing",
-        "detail": "the user's token is missing: send it as `?token=<JWT>` or `Authorization: Bearer <JWT>`",
+        "detail": "the user's token is missing: send it as `Authorization: Bearer <JWT>` or `?token=<JWT>`, or sign in by `POST /auth/session`",
         "request_id": "[that of the header]",
         "status": 401,
         "title": "Unauthorized",
@@ -191,6 +191,36 @@ async fn without_a_good_token_it_is_401() {
     "#);
     let by_header = Request::get("/api/v1/events/stream").header("Authorization", bearer("mueller"));
     assert_eq!(wire.open(by_header, "").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_session_cookie_opens_a_stream_for_pages_of_the_service() {
+    let (_messenger, wire) = test_app();
+    let get = || Request::get("/api/v1/events/stream").header("Cookie", session_cookie("mueller"));
+    let response = wire.open(get(), "").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let first = piece(&mut response.into_body().into_data_stream()).await;
+    assert!(first.contains("\"token_expires_at\":\"2100-01-01T00:00:30.000000Z\""), "{first}");
+    let elsewhere = wire.ask(get().header("Origin", "https://elsewhere.example")).await;
+    assert_eq!((elsewhere.status, &elsewhere.body["code"]), (403, &json!("origin_not_allowed")));
+    assert!(!elsewhere.all_headers.contains_key("access-control-allow-credentials"));
+}
+
+#[tokio::test]
+async fn a_stream_by_cookie_ends_when_its_user_moves_to_another_tenant() {
+    let (_messenger, wire) = test_app();
+    let get = || Request::get("/api/v1/events/stream").header("Cookie", session_cookie("mueller"));
+    let mut stream = wire.open(get(), "").await.into_body().into_data_stream();
+    piece(&mut stream).await;
+    let moved = json!({
+        "sub": "mueller", "tenant_id": 2, "iss": "aesystek-hub", "exp": EXPIRY, "iat": 1_700_000_000,
+    });
+    let moved = format!("/api/v1/events/stream?token={}", signed(&moved, HUB_SECRET_KEY));
+    assert_eq!(wire.open(Request::get(moved), "").await.status(), StatusCode::OK);
+    let last = piece(&mut stream).await;
+    assert!(last.contains("\"type\":\"access_withdrawn\""), "{last}");
+    assert!(futures::StreamExt::next(&mut stream).await.is_none(), "the stream has ended");
+    assert_eq!(wire.ask(get()).await.body["code"], "token_superseded");
 }
 
 #[tokio::test]

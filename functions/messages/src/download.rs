@@ -5,12 +5,12 @@ use std::{fmt::Write as _, io};
 
 use axum::{
     body::Body,
-    extract::State,
+    extract::{RawQuery, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{
             ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-            CONTENT_SECURITY_POLICY, CONTENT_TYPE, IF_RANGE, RANGE,
+            CONTENT_SECURITY_POLICY, CONTENT_TYPE, IF_RANGE, RANGE, VARY,
         },
     },
     response::{IntoResponse, Response},
@@ -21,7 +21,11 @@ use messenger_core::{
     Error, Messenger,
     media::{Bytestream, Mxc, Posted},
 };
-use messenger_runtime::{ApiError, caller::AuthenticatedByUrl, fields::Path};
+use messenger_runtime::{
+    ApiError,
+    caller::AuthenticatedByUrl,
+    fields::{Path, query_value},
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing::instrument;
 
@@ -72,6 +76,7 @@ pub(crate) async fn download(
     State(messenger): State<Messenger>,
     AuthenticatedByUrl(caller): AuthenticatedByUrl,
     Path((server, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let mxc = Mxc::new(&server, &id).ok_or(Error::NotFound("file"))?;
@@ -98,15 +103,17 @@ pub(crate) async fn download(
         }
         (_, None) => Body::from_stream(download.bytes).into_response(),
     };
-    describe(response.headers_mut(), &posted);
+    let has_token = query_value(query.as_deref(), "token").is_some();
+    describe(response.headers_mut(), &posted, has_token);
     if download.size.is_some() {
         response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     }
     Ok(response)
 }
 
-/// Sets the headers that describe a file, so that no browser takes it for anything else.
-fn describe(headers: &mut HeaderMap, posted: &Posted) {
+/// Sets the headers that describe a file, so that no browser takes it for anything else. `has_token` says
+/// whether a token stands in the URL.
+fn describe(headers: &mut HeaderMap, posted: &Posted, has_token: bool) {
     let stated = posted.mimetype.as_deref().unwrap_or_default();
     let essence = stated.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let inline = INLINE.iter().find(|known| **known == essence);
@@ -114,9 +121,12 @@ fn describe(headers: &mut HeaderMap, posted: &Posted) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(inline.unwrap_or(&OPAQUE)));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));
-    // Pages of satellites on other hosts show files: the URL that they embed has a token in it. No cookie
-    // opens a file.
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    // A browser must not show its stored copy to the next user who signs in.
+    headers.insert(VARY, HeaderValue::from_static("Authorization, Cookie"));
+    // Pages of satellites on other hosts embed files by a URL with a token in it. The session cookie opens
+    // files to pages of this service only.
+    let policy = if has_token { "cross-origin" } else { "same-origin" };
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static(policy));
     let disposition = HeaderValue::from_str(&disposition);
     headers.insert(CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment")));
 }

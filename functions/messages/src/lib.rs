@@ -4,7 +4,7 @@
 //! POST /api/v1/messages/send                          {room_id, body, msg_type?, txn_id?} → Message
 //! GET  /api/v1/messages/history/{room_id}             ?limit=&from_token= → messages, newest first
 //! POST /api/v1/messages/upload                        multipart: room_id, file, body?, txn_id? → Message
-//! GET  /api/v1/messages/media/{server}/{media_id}     a file of a message; Bearer or ?token=; Range
+//! GET  /api/v1/messages/media/{server}/{media_id}     a file of a message; Range
 //! ```
 
 mod download;

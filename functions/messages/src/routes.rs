@@ -83,8 +83,8 @@ fn download_operation() -> Operation {
             .header("Content-Security-Policy", text(), "A sandbox.")
             .header(
                 "Cross-Origin-Resource-Policy",
-                json!({ "const": "cross-origin" }),
-                "Any page may embed it.",
+                json!({ "enum": ["cross-origin", "same-origin"] }),
+                "Any page may embed a file by a URL with a token.",
             )
     };
     Operation::get(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::Request;
 use messenger_core::{event::Audience, id::TenantId, notification::Draft};
 use messenger_poll::routes;
-use messenger_runtime::testing::{TestResponse, Wire, bearer, token};
+use messenger_runtime::testing::{TestResponse, Wire, bearer, session_cookie, token};
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::json;
 
@@ -207,7 +207,7 @@ async fn without_a_good_token_it_is_401() {
       },
       "body": {
         "code": "token_missing",
-        "detail": "the user's token is missing: send it as `?token=<JWT>` or `Authorization: Bearer <JWT>`",
+        "detail": "the user's token is missing: send it as `Authorization: Bearer <JWT>` or `?token=<JWT>`, or sign in by `POST /auth/session`",
         "request_id": "[that of the header]",
         "status": 401,
         "title": "Unauthorized",
@@ -233,6 +233,15 @@ async fn without_a_good_token_it_is_401() {
       }
     }
     "#);
+}
+
+#[tokio::test]
+async fn the_session_cookie_reads_a_page_for_pages_of_the_service() {
+    let (_messenger, wire) = test_app();
+    let get = || Request::get("/api/v1/events/poll").header("Cookie", session_cookie("mueller"));
+    assert_eq!(wire.ask(get()).await.status, 200);
+    let elsewhere = wire.ask(get().header("Sec-Fetch-Site", "same-site")).await;
+    assert_eq!((elsewhere.status, &elsewhere.body["code"]), (403, &json!("origin_not_allowed")));
 }
 
 #[tokio::test]

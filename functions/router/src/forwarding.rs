@@ -1,4 +1,5 @@
-//! Headers of forwarded requests and responses: hop-by-hop headers, and `X-Forwarded-For`.
+//! Headers of forwarded requests and responses: hop-by-hop headers, `X-Forwarded-For` and
+//! `X-Forwarded-Host`.
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
 use messenger_runtime::limits::Peer;
@@ -33,6 +34,14 @@ pub(crate) fn forward_for(extensions: &Extensions, headers: &mut HeaderMap) {
     let peer = extensions.get::<Peer>().map(|Peer(peer): &Peer| peer.to_string());
     if let Some(peer) = peer.and_then(|peer| HeaderValue::try_from(peer).ok()) {
         headers.append("x-forwarded-for", peer);
+    }
+}
+
+/// Appends `Host`, which becomes that of the upstream, to `X-Forwarded-Host`: a function that trusts the router
+/// compares it with the origin of a page.
+pub(crate) fn forward_host(headers: &mut HeaderMap) {
+    if let Some(host) = headers.remove(header::HOST) {
+        headers.append("x-forwarded-host", host);
     }
 }
 
@@ -80,5 +89,16 @@ mod tests {
         forward_for(&extensions, &mut headers);
         let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
         assert_eq!(lines, ["9.9.9.9", "192.0.2.7"]);
+    }
+
+    #[test]
+    fn the_host_is_appended_to_that_of_a_proxy() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-host", HeaderValue::from_static("hub.example"));
+        headers.append("host", HeaderValue::from_static("router:8000"));
+        forward_host(&mut headers);
+        let lines: Vec<_> = headers.get_all("x-forwarded-host").iter().collect();
+        assert_eq!(lines, ["hub.example", "router:8000"]);
+        assert!(!headers.contains_key("host"));
     }
 }

@@ -35,7 +35,7 @@ use tower::Service;
 use tracing::Instrument as _;
 
 use crate::{
-    forwarding::{forward_for, remove_hop_by_hop},
+    forwarding::{forward_for, forward_host, remove_hop_by_hop},
     shared_body::SharedBody,
 };
 
@@ -117,7 +117,7 @@ impl Shared {
     async fn forward(&self, request: Request) -> Response {
         let (mut parts, body) = request.into_parts();
         remove_hop_by_hop(&mut parts.headers);
-        parts.headers.remove(header::HOST);
+        forward_host(&mut parts.headers);
         forward_for(&parts.extensions, &mut parts.headers);
         if let Some(id) = request_id(&parts.extensions) {
             parts.headers.insert(REQUEST_ID, id);

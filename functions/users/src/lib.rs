@@ -5,11 +5,14 @@
 //! GET  /api/v1/users?q=&limit=                  the other users of the tenant
 //! GET  /api/v1/users/me/external-client         the caller's credentials for another Matrix client
 //! POST /api/v1/users/me/external-client/rotate  the same, with a new password
-//! POST /auth/hub-login {hub_token}              exchanges a token of the Hub for one of this service
+//! POST   /auth/hub-login {hub_token}            exchanges a token of the Hub for one of this service
+//! POST   /auth/session                          sets the session cookie
+//! DELETE /auth/session                          deletes it
 //! ```
 
 mod login;
 mod response;
+mod session;
 
 use axum::{
     Json,
@@ -62,6 +65,8 @@ pub fn routes() -> Routes {
             "Sets another password and returns it",
         )))
         .declare(login_operation())
+        .declare(session::begin_operation())
+        .declare(session::end_operation())
 }
 
 fn external(operation: Operation) -> Operation {

@@ -3,6 +3,7 @@
 use messenger_core::{
     external,
     id::{HubUserId, MatrixUserId},
+    time::Rfc3339,
     user::Role,
 };
 use schemars::JsonSchema;
@@ -44,6 +45,13 @@ pub(crate) struct Login {
     pub(crate) token_type: &'static str,
     pub(crate) matrix_user_id: MatrixUserId,
     pub(crate) display_name: String,
+}
+
+/// A session that was begun.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Session {
+    /// The time at which the cookie expires.
+    pub(crate) expires_at: Rfc3339,
 }
 
 impl From<external::ExternalClient> for ExternalClient {

@@ -20,6 +20,8 @@ use claims::Claims;
 pub const HUB_ISSUER: &str = "aesystek-hub";
 /// `iss` of this service's tokens.
 pub const LOCAL_ISSUER: &str = "messenger-service";
+/// `aud` of the values of session cookies. No bearer token of this service has an audience.
+pub(crate) const SESSION_AUDIENCE: &str = "session-cookie";
 /// The tolerated difference of clocks, in seconds.
 const LEEWAY: u64 = 30;
 
@@ -27,6 +29,7 @@ const LEEWAY: u64 = 30;
 pub struct Auth {
     hub: Option<Issuer>,
     local: Issuer,
+    session: Issuer,
     local_key: EncodingKey,
     local_token: Duration,
     outlives_hub: bool,
@@ -56,10 +59,23 @@ pub struct Verified {
     pub by_hub: bool,
 }
 
+/// The value of a session cookie.
+#[derive(Debug, Clone)]
+pub struct SessionToken {
+    /// The value.
+    pub value: String,
+    /// The time until it expires, in whole seconds; at least one.
+    pub lifetime: Duration,
+    /// `exp`.
+    pub exp: Timestamp,
+}
+
 /// The claims of a token of this service.
 #[derive(Serialize)]
 struct LocalClaims<'a> {
     iss: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'static str>,
     sub: &'a str,
     /// With its fraction of a second: a token that is issued right after a logout is valid.
     iat: f64,
@@ -77,7 +93,8 @@ impl Auth {
     pub fn new(config: &Config) -> Self {
         Self {
             hub: config.hub_secret_key.as_deref().map(|secret| Issuer::new(HUB_ISSUER, secret)),
-            local: Issuer::new(LOCAL_ISSUER, &config.secret_key),
+            local: Issuer::local(&config.secret_key),
+            session: Issuer::session(&config.secret_key),
             local_key: EncodingKey::from_secret(config.secret_key.as_bytes()),
             local_token: config.local_token,
             outlives_hub: config.local_token_outlives_hub,
@@ -103,11 +120,44 @@ impl Auth {
     /// the configuration lets it live longer.
     pub fn local_token(&self, hub_token: &Verified, identity: &Identity, now: Timestamp) -> Result<String> {
         let own = now.as_second().saturating_add_unsigned(self.local_token.as_secs());
+        let exp = if self.outlives_hub { own } else { own.min(hub_token.exp.as_second()) };
+        self.sign(identity, None, now, exp)
+    }
+
+    /// Issues the value of a session cookie for a user. It expires with the user's token, whose `expires_at` is
+    /// given, and after the longest lifetime of a token of this service at the latest. Its time is that of the
+    /// system, as in the verification.
+    pub fn session_token(&self, identity: &Identity, expires_at: Timestamp) -> Result<SessionToken> {
+        let now = system_time();
+        let longest = now.as_second().saturating_add_unsigned(self.local_token.as_secs());
+        let exp = expires_at.as_second().saturating_sub_unsigned(LEEWAY).min(longest);
+        let value = self.sign(identity, Some(SESSION_AUDIENCE), now, exp)?;
+        // A token may be accepted by the tolerance of clocks alone.
+        let lifetime = Duration::from_secs(exp.saturating_sub(now.as_second()).max(1).unsigned_abs());
+        Ok(SessionToken { value, lifetime, exp: Timestamp::from_second(exp).unwrap_or(Timestamp::MAX) })
+    }
+
+    /// Verifies the value of a session cookie.
+    pub fn session_user(&self, value: &str) -> Result<Verified> {
+        match self.session.decode(value) {
+            Ok(claims) => claims.verified(self.default_tenant),
+            Err(error) => Err(refusal::explain_session(&error)),
+        }
+    }
+
+    fn sign(
+        &self,
+        identity: &Identity,
+        aud: Option<&'static str>,
+        now: Timestamp,
+        exp: i64,
+    ) -> Result<String> {
         let claims = LocalClaims {
             iss: LOCAL_ISSUER,
+            aud,
             sub: identity.hub_user_id.as_str(),
             iat: claims::numeric_date(now),
-            exp: if self.outlives_hub { own } else { own.min(hub_token.exp.as_second()) },
+            exp,
             hub_iat: identity.issued_at.map(claims::numeric_date),
             role: identity.role.as_str(),
             tenant_id: identity.tenant.0,
@@ -151,9 +201,30 @@ impl Issuer {
         Self { name, key: DecodingKey::from_secret(secret.as_bytes()), validation }
     }
 
+    /// Returns the issuer of bearer tokens of this service. Refuses every token with an audience.
+    fn local(secret: &str) -> Self {
+        let mut issuer = Self::new(LOCAL_ISSUER, secret);
+        issuer.validation.validate_aud = true;
+        issuer
+    }
+
+    /// Returns the issuer of session cookies.
+    fn session(secret: &str) -> Self {
+        let mut issuer = Self::local(secret);
+        issuer.validation.set_audience(&[SESSION_AUDIENCE]);
+        issuer.validation.set_required_spec_claims(&["aud", "exp", "iss", "sub"]);
+        issuer
+    }
+
     fn decode(&self, token: &str) -> jsonwebtoken::errors::Result<Claims> {
         decode(token, &self.key, &self.validation).map(|token| token.claims)
     }
+}
+
+/// Returns the time by which tokens are verified.
+#[expect(clippy::disallowed_methods, reason = "tokens are checked against the system's clock")]
+fn system_time() -> Timestamp {
+    Timestamp::now()
 }
 
 pub(crate) fn refused(code: &'static str, detail: &'static str) -> Error {

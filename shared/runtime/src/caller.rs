@@ -17,7 +17,9 @@ use crate::{
     auth::{Verified, refused},
     bearer,
     fields::query_value,
+    origin,
     request_log::RequestLog,
+    session,
     traces::RequestOrigin,
 };
 
@@ -29,7 +31,8 @@ pub(crate) const TENANT: &str = "tenant_id";
 /// A user who is signed in by `Authorization: Bearer` (RFC 6750).
 pub struct Authenticated(pub Caller);
 
-/// A user who is signed in by `Authorization: Bearer` or by `?token=`: an `EventSource` cannot set headers.
+/// A user who is signed in by `Authorization: Bearer`, by `?token=`, or by the session cookie, in this order: an
+/// `EventSource` and an `<img>` cannot set headers. The cookie counts for `GET` and `HEAD` of a trusted origin.
 pub struct AuthenticatedByUrl(pub Caller);
 
 /// A satellite with a valid `X-Service-Token`.
@@ -60,10 +63,17 @@ impl FromRequestParts<App> for AuthenticatedByUrl {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let in_url = query_value(parts.uri.query(), "token");
-        let token = bearer(&parts.headers).or(in_url.as_deref());
-        let token =
-            token.ok_or_else(|| missing("send it as `?token=<JWT>` or `Authorization: Bearer <JWT>`"))?;
-        Ok(Self(sign_in(app, parts, token).await?))
+        if let Some(token) = bearer(&parts.headers).or(in_url.as_deref()) {
+            return Ok(Self(sign_in(app, parts, token).await?));
+        }
+        let cookie = session::cookie(&app.config, &parts.headers).filter(|_| parts.method.is_safe());
+        let value = cookie.ok_or_else(|| {
+            missing(
+                "send it as `Authorization: Bearer <JWT>` or `?token=<JWT>`, or sign in by `POST /auth/session`",
+            )
+        })?;
+        origin::check(app, parts)?;
+        Ok(Self(admit(app, parts, app.auth.session_user(value)).await?))
     }
 }
 
@@ -137,8 +147,12 @@ impl FromRequestParts<App> for ClientAddress {
 
 /// Verifies a user's token and signs its bearer in.
 async fn sign_in(app: &App, parts: &Parts, token: &str) -> Result<Caller> {
-    let verified =
-        app.auth.user(token).map_err(|refusal| app.limits.refused(app.limits.client(parts), refusal))?;
+    admit(app, parts, app.auth.user(token)).await
+}
+
+/// Signs the bearer of a verified token in. Counts refused credentials.
+async fn admit(app: &App, parts: &Parts, verified: Result<Verified>) -> Result<Caller> {
+    let verified = verified.map_err(|refusal| app.limits.refused(app.limits.client(parts), refusal))?;
     RequestLog::record_tenant(parts, verified.identity.tenant);
     let user = app.admit(&verified).await?;
     Ok(Caller { user, expires_at: verified.expires_at })

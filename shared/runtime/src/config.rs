@@ -3,6 +3,7 @@
 mod database;
 mod limits;
 mod log_level;
+mod origins;
 mod secret_files;
 mod secrets;
 mod traces;
@@ -83,6 +84,8 @@ pub struct Config {
     pub max_upload_bytes: u64,
     /// `ALLOWED_ORIGINS`: the origins whose pages may call this service; `None` for all.
     pub allowed_origins: Option<Vec<String>>,
+    /// The origin of `PUBLIC_URL`, at which browsers reach the service; `None` if it is not set.
+    pub public_origin: Option<String>,
     /// `LIMIT_…` and `TRUSTED_PROXIES`: the limits of a process for one client.
     pub limits: LimitConfig,
     /// `OTEL_…`: the export of traces.
@@ -173,6 +176,7 @@ impl Config {
             appservice_url: env.url("APPSERVICE_URL", "http://messenger-service-backend-1:8000"),
             max_upload_bytes: env.number("MAX_UPLOAD_BYTES", UPLOAD_MAX, 1, 1 << 40),
             allowed_origins: env.origins(production),
+            public_origin: env.public_origin(),
             limits: LimitConfig::read(&mut env),
             traces: TraceConfig::read(&mut env),
             hub_secret_key: env.secret("HUB_SECRET_KEY"),
@@ -195,6 +199,12 @@ impl Config {
     /// Returns the key of the marks on accounts that this service has made.
     pub fn account_key(&self) -> String {
         derive(&self.secret_key, "matrix-accounts")
+    }
+
+    /// Returns whether browsers reach the service by TLS: that of `PUBLIC_URL`, and without it whether this is
+    /// production.
+    pub fn is_behind_tls(&self) -> bool {
+        self.public_origin.as_ref().map_or(self.production, |origin| origin.starts_with("https://"))
     }
 
     /// Logs the notices. Call it once, after logging has started.
@@ -371,27 +381,4 @@ impl Env<'_> {
         }
         names
     }
-
-    /// Reads `ALLOWED_ORIGINS`. Without it, development allows all pages, and production none.
-    fn origins(&mut self, production: bool) -> Option<Vec<String>> {
-        let list = match self.optional("ALLOWED_ORIGINS") {
-            None => return production.then(Vec::new),
-            Some(all) if all == "*" => return None,
-            Some(list) => list,
-        };
-        let origins: Vec<_> = list.split(',').map(|origin| origin.trim().to_owned()).collect();
-        for wrong in origins.iter().filter(|origin| !is_origin(origin)) {
-            self.problems.push(format!(
-                "ALLOWED_ORIGINS has `{wrong}`, must have origins like https://host:8085 (no path), or be `*`"
-            ));
-        }
-        Some(origins)
-    }
-}
-
-/// Returns whether a text is an origin (RFC 6454, section 6.2): scheme and host, nothing else.
-fn is_origin(text: &str) -> bool {
-    let Ok(uri) = text.parse::<http::Uri>() else { return false };
-    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
-    matches!(scheme, "http" | "https") && text == format!("{scheme}://{authority}")
 }

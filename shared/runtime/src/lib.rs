@@ -15,6 +15,7 @@ pub mod limits;
 pub mod logging;
 mod metrics;
 pub mod openapi;
+pub mod origin;
 pub mod probe;
 mod probes;
 pub mod problem;
@@ -25,6 +26,7 @@ mod refusal;
 mod request_head;
 mod request_log;
 pub mod serve;
+pub mod session;
 pub mod setup;
 mod sse_socket;
 #[cfg(feature = "testing")]

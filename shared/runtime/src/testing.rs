@@ -29,13 +29,20 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use crate::{App, Config, Routes, auth::HUB_ISSUER, serve::on_socket, stack};
+use crate::{
+    App, Config, Routes,
+    auth::{HUB_ISSUER, LOCAL_ISSUER, SESSION_AUDIENCE},
+    serve::on_socket,
+    stack,
+};
 
 pub use conformity::{Answered, Conformity};
 pub use log::Log;
 
 /// The default of `MESSENGER_SERVICE_TOKEN`.
 pub const SERVICE_TOKEN: &str = "messenger-service-token-dev";
+/// The default of `SECRET_KEY`.
+pub const SECRET_KEY: &str = "messenger-dev-secret";
 /// `HUB_SECRET_KEY` of tests.
 pub const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
 /// The expiry of tokens of tests: 2100-01-01T00:00:00Z. Tokens are checked against the system's clock.
@@ -227,6 +234,15 @@ pub fn token(sub: &str) -> String {
 /// Returns the same token as the value of `Authorization`.
 pub fn bearer(sub: &str) -> String {
     format!("Bearer {}", token(sub))
+}
+
+/// Returns the value of `Cookie` with the session cookie of a user of tenant 1.
+pub fn session_cookie(sub: &str) -> String {
+    let claims = json!({
+        "sub": sub, "role": "user", "tenant_id": 1, "display_name": format!("Name von {sub}"), "iss": LOCAL_ISSUER,
+        "aud": SESSION_AUDIENCE, "exp": EXPIRY,
+    });
+    format!("messenger_session={}", signed(&claims, SECRET_KEY))
 }
 
 /// Returns a token with these claims, signed with this key.

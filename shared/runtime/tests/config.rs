@@ -536,3 +536,33 @@ fn a_port_that_no_client_can_call_is_refused() {
         );
     }
 }
+
+#[test]
+fn browsers_reach_production_by_tls_unless_public_url_says_otherwise() {
+    let tls = |variables: &[(&str, &str)]| good(variables).is_behind_tls();
+    assert!(!tls(&[]));
+    assert!(tls(&[("PUBLIC_URL", "https://hub.example/messenger/")]));
+    assert!(!tls(&[("PUBLIC_URL", "http://hub.example")]));
+    let of_production = |variables: &[(&str, &str)]| production(variables).expect("good").is_behind_tls();
+    assert!(of_production(&[]));
+    assert!(!of_production(&[("PUBLIC_URL", "http://hub.example")]));
+}
+
+#[test]
+fn the_origin_of_public_url_is_written_as_browsers_write_it() {
+    let origin = |url: &str| good(&[("PUBLIC_URL", url)]).public_origin;
+    for (url, expected) in [
+        ("https://hub.example", "https://hub.example"),
+        ("https://Hub.Example:443/messenger/", "https://hub.example"),
+        ("http://hub.example:80", "http://hub.example"),
+        ("http://hub.example:443", "http://hub.example:443"),
+        ("https://[::1]:8443/", "https://[::1]:8443"),
+    ] {
+        assert_eq!(origin(url).as_deref(), Some(expected), "{url}");
+    }
+    assert_eq!(good(&[]).public_origin, None);
+    for wrong in ["hub.example", "ftp://hub.example", "https://"] {
+        let problems = problems(&[("PUBLIC_URL", wrong)]);
+        assert!(problems.contains(&format!("PUBLIC_URL is `{wrong}`")), "{problems}");
+    }
+}

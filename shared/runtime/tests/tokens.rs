@@ -233,3 +233,59 @@ fn an_invisible_name_is_replaced_by_the_user_id() {
     let id = identity(json!({ "sub": "mü\u{202e}ller" }));
     assert_eq!((id.hub_user_id.as_str(), id.display_name.as_str()), ("mü\u{202e}ller", "müller"));
 }
+
+#[test]
+fn a_session_ends_with_the_users_token_and_after_twelve_hours_at_the_latest() {
+    let now = i64::try_from(jsonwebtoken::get_current_timestamp()).expect("a time");
+    let lifetime = |lives: i64| {
+        let auth = Auth::new(&config(&[]));
+        let shown = auth.user(&hub_token(&json!({ "exp": now + lives }))).expect("the token is good");
+        let session = auth.session_token(&shown.identity, shown.expires_at).expect("a session");
+        let verified = auth.session_user(&session.value).expect("the value is good");
+        assert_eq!(verified.exp, session.exp);
+        assert!(verified.expires_at <= shown.expires_at, "{} {}", verified.expires_at, shown.expires_at);
+        session.lifetime.as_secs()
+    };
+    assert_eq!(lifetime(1_000_000), 12 * 3600);
+    assert!((590..=600).contains(&lifetime(600)));
+    assert_eq!(lifetime(-10), 1, "the tolerance of clocks is all that is left");
+}
+
+#[test]
+fn a_session_keeps_the_identity_of_its_user() {
+    let auth = Auth::new(&config(&[]));
+    let claims = json!({ "tenant_id": 2, "role": "user", "display_name": "Max", "iat": 1_700_000_000.5 });
+    let shown = auth.user(&hub_token(&claims)).expect("the token is good");
+    let session = auth.session_token(&shown.identity, shown.expires_at).expect("a session");
+    let verified = auth.session_user(&session.value).expect("the value is good");
+    assert_eq!((verified.identity, verified.by_hub), (shown.identity, false));
+}
+
+#[test]
+fn the_value_of_a_session_cookie_is_no_bearer_token_and_no_bearer_token_is_one() {
+    let auth = Auth::new(&config(&[]));
+    let shown = auth.user(&hub_token(&json!({}))).expect("the token is good");
+    let session = auth.session_token(&shown.identity, shown.expires_at).expect("a session");
+    let (code, detail) = refusal(&config(&[]), &session.value);
+    assert!(code == "token_invalid" && detail.contains("session cookie"), "{code} {detail}");
+    let ours = auth.local_token(&shown, &shown.identity, jiff::Timestamp::MAX).expect("a token");
+    let of_session = |aud: Value| {
+        let claims = json!({ "sub": "m", "iss": "messenger-service", "aud": aud, "exp": EXPIRY });
+        signed(&claims, "messenger-dev-secret")
+    };
+    assert!(auth.session_user(&of_session(json!("session-cookie"))).is_ok());
+    let others = [json!("another"), json!(null), json!(["another"]), json!(7)].map(of_session);
+    for token in
+        [hub_token(&json!({ "aud": "session-cookie" })), ours, String::new()].into_iter().chain(others)
+    {
+        let refused = auth.session_user(&token).expect_err("the value is no good");
+        assert_eq!(
+            (refused.code(), refused.to_string().contains("POST /auth/session")),
+            ("token_invalid", true)
+        );
+    }
+    let expired =
+        json!({ "sub": "m", "iss": "messenger-service", "aud": "session-cookie", "exp": 1_700_000_000 });
+    let expired = auth.session_user(&signed(&expired, "messenger-dev-secret")).expect_err("it has expired");
+    assert_eq!(expired.code(), "token_expired");
+}

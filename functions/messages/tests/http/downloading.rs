@@ -1,10 +1,11 @@
 //! `GET /messages/media/{server}/{media_id}`.
 
 use axum::http::{HeaderMap, Method, Request};
+use messenger_runtime::testing::{EXPIRY, HUB_SECRET_KEY, session_cookie, signed};
 use messenger_testkit::fixtures;
 use serde_json::{Value, json};
 
-use crate::{TestApp, by, token_of};
+use crate::{SEND, TestApp, UPLOAD, by, token_of};
 
 const BYTES: &[u8] = b"0123456789";
 
@@ -65,9 +66,42 @@ async fn no_file_runs_in_a_browser_whatever_type_its_sender_states() {
         assert_eq!(text(&headers, "x-content-type-options"), "nosniff");
         assert!(text(&headers, "content-security-policy").starts_with("sandbox; default-src 'none'"));
         assert_eq!(text(&headers, "cache-control"), "private, max-age=3600");
-        assert_eq!(text(&headers, "cross-origin-resource-policy"), "cross-origin");
+        assert_eq!(text(&headers, "cross-origin-resource-policy"), "same-origin");
         assert!(!headers.contains_key("x-evil"));
     }
+}
+
+#[tokio::test]
+async fn the_session_cookie_opens_a_file_to_pages_of_the_service_and_a_token_in_the_url_to_all() {
+    let app = TestApp::new().await;
+    let (url, _) = posted(&app).await;
+    let by_cookie = |user: &str| Request::get(&url).header("Cookie", session_cookie(user));
+    let file = app.wire.ask(by_cookie("anna")).await;
+    assert_eq!((file.status, text(&file.all_headers, "cross-origin-resource-policy")), (200, "same-origin"));
+    let vary: Vec<_> =
+        file.all_headers.get_all("vary").iter().filter_map(|line| line.to_str().ok()).collect();
+    assert!(vary.join(", ").contains("Authorization, Cookie"), "the next user gets no stored copy: {vary:?}");
+    let in_url = Request::get(format!("{url}?token={}", token_of("anna", "user", 1)));
+    let file = app.wire.ask(in_url.header("Origin", "https://elsewhere.example")).await;
+    assert_eq!((file.status, text(&file.all_headers, "cross-origin-resource-policy")), (200, "cross-origin"));
+    for site in ["cross-site", "same-site"] {
+        let answer = app.wire.ask(by_cookie("anna").header("Sec-Fetch-Site", site)).await;
+        assert_eq!((answer.status, &answer.body["code"]), (403, &json!("origin_not_allowed")));
+    }
+    assert_eq!(app.wire.ask(by_cookie("fritz")).await.status, 404, "fritz is in no room of the file");
+    // A viewer of the room reads it as well.
+    let claims = json!({ "sub": "bert", "role": "viewer", "tenant_id": 1, "iss": "aesystek-hub", "exp": EXPIRY, "iat": 1 });
+    let viewer = format!("Bearer {}", signed(&claims, HUB_SECRET_KEY));
+    app.wire.ask(Request::get(&url).header("Authorization", viewer)).await;
+    assert_eq!(app.wire.ask(by_cookie("bert")).await.status, 200);
+    // Writing is not for the cookie, whoever has it.
+    for path in [SEND, UPLOAD] {
+        let answer = app.wire.ask(Request::post(path).header("Cookie", session_cookie("anna"))).await;
+        assert_eq!((answer.status, &answer.body["code"]), (401, &json!("token_missing")), "{path}");
+    }
+    let history = format!("/api/v1/messages/history/{}", app.room);
+    let answer = app.wire.ask(Request::get(history).header("Cookie", session_cookie("anna"))).await;
+    assert_eq!((answer.status, &answer.body["code"]), (401, &json!("token_missing")));
 }
 
 #[tokio::test]
@@ -205,7 +239,7 @@ async fn only_members_of_its_room_get_a_file() {
       },
       "body": {
         "code": "token_missing",
-        "detail": "the user's token is missing: send it as `?token=<JWT>` or `Authorization: Bearer <JWT>`",
+        "detail": "the user's token is missing: send it as `Authorization: Bearer <JWT>` or `?token=<JWT>`, or sign in by `POST /auth/session`",
         "request_id": "[that of the header]",
         "status": 401,
         "title": "Unauthorized",

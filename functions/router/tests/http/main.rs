@@ -117,6 +117,7 @@ async fn a_request_is_forwarded_completely_and_its_response_is_returned_unchange
         "content-length",
         "host",
         "x-forwarded-for",
+        "x-forwarded-host",
         "x-request-id",
         "x-service-token"
       ],

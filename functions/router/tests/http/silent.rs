@@ -159,8 +159,13 @@ async fn hop_by_hop_headers_are_not_forwarded_and_the_client_is_named() {
     };
     let asked = names(&asked.await.expect("it was asked"));
     let asked: Vec<_> = asked.lines().filter(|line| !line.starts_with("host: ")).collect();
-    let expected =
-        ["x-forwarded-for: 127.0.0.1", "x-forwarded-for: 198.51.100.1", "x-public: 2", "x-request-id: 4711"];
+    let expected = [
+        "x-forwarded-for: 127.0.0.1",
+        "x-forwarded-for: 198.51.100.1",
+        "x-forwarded-host: h",
+        "x-public: 2",
+        "x-request-id: 4711",
+    ];
     assert_eq!(asked, expected);
     let answered = names(&answer);
     for gone in ["x-theirs", "keep-alive", "proxy-", "upgrade"] {
@@ -188,6 +193,20 @@ async fn a_function_that_trusts_the_router_counts_its_clients() {
         request.header("X-Forwarded-For", client).send().await.expect("an answer").status().as_u16()
     };
     assert_eq!(by_router("198.51.100.3, 192.0.2.1").await, 401);
+}
+
+#[tokio::test]
+async fn a_function_that_trusts_the_router_knows_the_host_of_the_browsers_request() {
+    let ask = async |trusted: &str, origin: &str| {
+        let function = TestApp::open(&[("TRUSTED_PROXIES", trusted)]).await;
+        let front = TestApp::open(&[("UPSTREAM_USERS", &function.url)]).await;
+        let origin = origin.replace("the-router", &front.address.to_string());
+        let request = front.request(Method::DELETE, "/auth/session").header("Origin", origin);
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    assert_eq!(ask("127.0.0.1", "http://the-router").await, 204);
+    assert_eq!(ask("127.0.0.1", "http://elsewhere.example").await, 403);
+    assert_eq!(ask("192.0.2.1", "http://the-router").await, 403, "the function does not trust the router");
 }
 
 #[tokio::test]

@@ -44,10 +44,7 @@ impl Comparison<'_> {
     }
 
     fn operation(&mut self, name: &str, old: &Value, new: &Value) {
-        if old["security"] != new["security"] {
-            let (old, new) = (&old["security"], &new["security"]);
-            self.report(format!("{name}: the caller's credentials were {old} and are {new}"));
-        }
+        self.security(name, &old["security"], &new["security"]);
         self.parameters(name, old, new);
         self.body(name, &old["requestBody"], &new["requestBody"]);
         for (status, response) in members(&old["responses"]) {
@@ -57,6 +54,15 @@ impl Comparison<'_> {
                 None => self.report(format!("{place}: it is gone, with its codes")),
                 Some(other) => self.response(&place, response, other),
             }
+        }
+    }
+
+    /// Compares the security requirements, of which a client fulfils one. An empty list needs nothing.
+    fn security(&mut self, name: &str, old: &Value, new: &Value) {
+        let (before, after) = (list(old), list(new));
+        let is_narrower = before.is_empty() || before.iter().any(|one| !after.contains(one));
+        if is_narrower && !after.is_empty() {
+            self.report(format!("{name}: the caller's credentials were {old} and are {new}"));
         }
     }
 
@@ -195,6 +201,9 @@ mod tests {
         let expected =
             r#"POST /send: the caller's credentials were [{"userToken":[]}] and are [{"serviceToken":[]}]"#;
         assert_eq!(found, [expected]);
+        let either = json!([{ "userToken": [] }, { "sessionCookie": [] }]);
+        assert_eq!(after(&format!("{POST}/security"), either), [""; 0], "another way to sign in");
+        assert_eq!(after(&format!("{POST}/security"), json!([])), [""; 0], "nobody has to sign in");
     }
 
     #[test]

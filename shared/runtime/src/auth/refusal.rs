@@ -52,6 +52,9 @@ fn explain_error(issuer: &Issuer, token: &str) -> Error {
         Some(ErrorKind::InvalidSignature) => invalid(
             "the token's signature is wrong: it was signed with another key than that of its issuer, or was changed",
         ),
+        Some(ErrorKind::InvalidAudience) => {
+            invalid("the token has an `aud`: the value of a session cookie is no bearer token")
+        }
         Some(ErrorKind::MissingRequiredClaim(claim)) if claim == "sub" => {
             invalid("the token has no `sub`, or one that is not text")
         }
@@ -62,6 +65,20 @@ fn explain_error(issuer: &Issuer, token: &str) -> Error {
             invalid(format!("the token's `{claim}` must be a number: seconds since 1970 (RFC 7519)"))
         }
         _ => invalid("the token cannot be read"),
+    }
+}
+
+/// Returns the reason for which the value of a session cookie is refused.
+pub(super) fn explain_session(error: &jsonwebtoken::errors::Error) -> Error {
+    match error.kind() {
+        ErrorKind::ExpiredSignature => refused(
+            "token_expired",
+            "the session has expired: send a token as `Authorization: Bearer` to `POST /auth/session`",
+        ),
+        _ => invalid(
+            "the session cookie has a value that `POST /auth/session` did not set: call it again with a token as \
+             `Authorization: Bearer`",
+        ),
     }
 }
 

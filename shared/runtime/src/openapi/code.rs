@@ -39,6 +39,7 @@ codes! {
     HS_TOKEN_WRONG = 403 "hs_token_wrong": "the appservice token is wrong";
     TENANT_NOT_ALLOWED = 403 "tenant_not_allowed": "the service token may not send for this tenant";
     READ_ONLY_ROLE = 403 "read_only_role": "a viewer may not write";
+    ORIGIN_NOT_ALLOWED = 403 "origin_not_allowed": "the session cookie is for pages of the service's own origin";
     ADMIN_ROLE_NEEDED = 403 "admin_role_needed": "only administrators may do this";
     EXTERNAL_ACCESS_DISABLED = 403 "external_access_disabled": "other Matrix clients are not allowed";
     NOT_ALLOWED_IN_ROOM = 403 "not_allowed_in_room": "muted, removed, or without the power level";

@@ -107,7 +107,7 @@ impl Operation {
     #[must_use]
     pub fn caller(mut self, caller: Caller) -> Self {
         self.description.caller = caller;
-        let operation = self.refuses(caller.codes());
+        let operation = self.refuses(&caller.codes());
         if caller == Caller::Administrator {
             let schema = json!({ "type": "integer", "format": "int64" });
             return operation.parameter("query", TENANT, schema, "The tenant, for a super administrator.");

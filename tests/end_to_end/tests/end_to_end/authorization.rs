@@ -21,6 +21,8 @@ enum Credentials {
     Bearer(String),
     InUrl(&'static str, String),
     Service(&'static str),
+    /// The value of `Cookie`.
+    Cookie(String),
 }
 
 /// An operation of the document.
@@ -71,6 +73,7 @@ impl Operation<'_> {
             Credentials::Bearer(token) => request.bearer_auth(token),
             Credentials::InUrl(name, token) => request.query(&[(name, token)]),
             Credentials::Service(token) => request.header("X-Service-Token", *token),
+            Credentials::Cookie(cookie) => request.header("Cookie", cookie),
         };
         if !self.body().is_null() {
             let mut body = valid(self.body());
@@ -113,6 +116,14 @@ fn of_role(role: &str, tenant: i64, expires: i64) -> String {
     }))
 }
 
+/// Begins a session. Returns its cookie, as a browser sends it.
+async fn session_cookie(client: &Client, token: &str) -> String {
+    let answer =
+        client.request(Method::POST, "/auth/session").bearer_auth(token).send().await.expect("an answer");
+    let cookie = answer.headers()["set-cookie"].to_str().expect("text");
+    cookie.split(';').next().expect("a cookie").to_owned()
+}
+
 async fn without_homeserver() -> Stack {
     let environment = [("MATRIX_HS_TOKEN", HS_TOKEN), ("LIMIT_FAILURES_PER_ADDRESS", "0")];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
@@ -125,7 +136,13 @@ async fn each_operation_refuses_all_credentials_but_those_that_it_declares() {
     let client = stack.client();
     let document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
     let user = of_role("user", 1, 3600);
+    let cookie = session_cookie(&client, &user).await;
+    let (name, value) = cookie.split_once('=').expect("a value");
     let shown = [
+        ("sessionCookie", Credentials::Cookie(cookie.clone())),
+        ("", Credentials::Bearer(value.to_owned())),
+        ("", Credentials::InUrl("token", value.to_owned())),
+        ("", Credentials::Cookie(format!("{name}={user}"))),
         ("", Credentials::None),
         ("userToken", Credentials::Bearer(user.clone())),
         ("userTokenInUrl", Credentials::InUrl("token", user)),
@@ -155,6 +172,29 @@ async fn each_operation_refuses_all_credentials_but_those_that_it_declares() {
         }
     }
     assert_eq!(wrong, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_reads_with_the_session_cookie_what_the_document_says_and_pages_of_other_origins_do_not() {
+    let stack = without_homeserver().await;
+    let client = stack.client();
+    let document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
+    let cookie = session_cookie(&client, &of_role("viewer", 1, 3600)).await;
+    let mut paths = Vec::new();
+    for operation in operations(&document).iter().filter(|operation| operation.accepts("sessionCookie")) {
+        let (status, code) = operation.ask(&client, &Credentials::Cookie(cookie.clone())).await;
+        assert!(status == 200 || code == "not_found", "{} {status} {code}", operation.path);
+        let elsewhere = client.request(Method::GET, operation.path).header("Cookie", &cookie);
+        let refused = status_and_code(elsewhere.header("Origin", "https://elsewhere.example")).await;
+        assert_eq!(refused, (403, "origin_not_allowed".to_owned()), "{}", operation.path);
+        paths.push(format!("{} {}", operation.method, operation.path));
+    }
+    let expected = [
+        "GET /api/v1/events/poll",
+        "GET /api/v1/events/stream",
+        "GET /api/v1/messages/media/{server}/{media_id}",
+    ];
+    assert_eq!(paths, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
