@@ -39,6 +39,12 @@ export interface HubMessengerOptions {
   getToken?: (why: { expired: boolean }) => string | Promise<string>;
   /** A token that is never renewed, for scripts. */
   token?: string;
+  /**
+   * Signs the user in by the session cookie of `POST /auth/session`, for pages of the service's origin. No token
+   * is needed; `getToken` and `token` are not used. Without a session the state is `unauthorized`: begin one and
+   * call `reconnect()`.
+   */
+  credentials?: 'same-origin';
   /** The position after which events are delivered. Default: the present one, so that only new events arrive. */
   lastEventId?: string | number | null;
   /** Called with each event, once, in order; `id` is `null` if the event has no position (`typing`). */

@@ -47,6 +47,8 @@ export class StateEvent extends Event {
 export class HubMessenger extends EventTarget {
   #options;
   #base;
+  /** Whether the session cookie signs the user in, and no token. */
+  #hasSession;
   /** @type {string | null} */
   #cursor;
   /** @type {State} */
@@ -75,8 +77,11 @@ export class HubMessenger extends EventTarget {
       openTimeout: 10_000, silenceTimeout: 45_000, maxDelay: 30_000, streamAgainAfter: 60_000, pollWait: 25,
       ...options,
     };
-    if (typeof options.getToken !== 'function' && typeof options.token !== 'string') {
-      throw new TypeError('HubMessenger needs `getToken`, a function that returns the Hub token, or `token`');
+    this.#hasSession = options.credentials === 'same-origin';
+    if (!this.#hasSession && typeof options.getToken !== 'function' && typeof options.token !== 'string') {
+      throw new TypeError(
+        "HubMessenger needs `getToken`, a function that returns the Hub token, `token`, or `credentials: 'same-origin'`"
+      );
     }
     this.#base = base(options.url ?? '');
     this.#cursor = options.lastEventId == null ? null : String(options.lastEventId);
@@ -266,20 +271,23 @@ export class HubMessenger extends EventTarget {
   }
 
   /**
-   * Sends a request with the token.
+   * Sends a request with the token, or with the session cookie.
    * @param {string} path @param {AbortSignal} signal @param {string} accept @returns {Promise<Response | End>}
    */
   async #fetch(path, signal, accept) {
     /** @type {Record<string, string>} */
     const headers = { Accept: accept };
     try {
-      headers.Authorization = `Bearer ${await this.#currentToken()}`;
+      if (this.#hasSession) this.#expired = null;
+      else headers.Authorization = `Bearer ${await this.#currentToken()}`;
     } catch (error) {
       console.warn('HubMessenger: getToken failed', error);
       return { reason: 'no_token', refused: true };
     }
     if (accept === 'text/event-stream' && this.#cursor !== null) headers['Last-Event-ID'] = this.#cursor;
-    const response = await fetch(`${this.#base}/api/v1${path}`, { headers, signal, cache: 'no-store' });
+    /** @type {RequestInit} */
+    const init = { headers, signal, cache: 'no-store', credentials: 'same-origin' };
+    const response = await fetch(`${this.#base}/api/v1${path}`, init);
     return response.ok ? response : this.#refusal(response);
   }
 
@@ -301,7 +309,8 @@ export class HubMessenger extends EventTarget {
     if (response.status === 401) {
       this.#expired = reason;
       // After the first refusal, a new token is tried at once. Further attempts follow after a pause.
-      return { reason, refused: true, pause, planned: this.#refusals++ === 0 && this.#options.getToken !== undefined };
+      const canRenew = !this.#hasSession && this.#options.getToken !== undefined;
+      return { reason, refused: true, pause, planned: this.#refusals++ === 0 && canRenew };
     }
     return { reason, refused: response.status === 403, pause, stalled: [408, 504].includes(response.status) };
   }

@@ -87,6 +87,27 @@ def test_the_module_renews_an_expired_token(where: str, service: Router, opener:
     assert [state for state, _ in reader.states] == ["connecting", "live", "connecting", "live"]
 
 
+def test_a_page_of_the_service_streams_with_the_session_cookie_and_without_a_token(
+    service: Router, restarting: Router, nginx: str, opener: Opener
+) -> None:
+    page = f"{nginx}/page"
+    reader = subscribe(opener, "Chromium", nginx, page=page, credentials="same-origin")
+    reader.wait_state("unauthorized")
+    reader.wait_state("live")
+    titles = sent(service, "by cookie")
+    wait_titles(reader, titles)
+    seen = len(reader.states)
+    restarting.stop()
+    titles += sent(service, "while away, by cookie")
+    restarting.start()
+    reader.wait_state("live", seen)
+    wait_titles(reader, titles)
+    assert reader.asked == [], "no token was asked for"
+    assert [line["session"] for line in reader.lines if "session" in line] == [200]
+    source = opener("EventSource (Chromium)", f"{nginx}/api/v1/events/stream", page=page)
+    source.wait_connected()
+
+
 @pytest.mark.parametrize("where", WHERE)
 def test_the_module_is_unauthorized_after_a_second_refusal_and_retries_later(
     where: str, service: Router, opener: Opener

@@ -39,7 +39,15 @@ export const LIBRARIES = {
         return tokens[Math.min(calls++, tokens.length - 1)];
       },
       onEvent: (event, id) => report({ data: JSON.stringify(event), id }),
-      onState: ({ name, reason, since }) => report({ state: name, reason, since: since.getTime() }),
+      async onState({ name, reason, since }) {
+        report({ state: name, reason, since: since.getTime() });
+        if (options.credentials && name === 'unauthorized') {
+          const headers = { Authorization: `Bearer ${tokens[calls++]}` };
+          const answer = await fetch(`${url}/auth/session`, { method: 'POST', headers });
+          report({ session: answer.status });
+          globalThis.messenger.reconnect();
+        }
+      },
     });
   },
 };

@@ -14,6 +14,10 @@ const position: string | null = messenger.lastEventId;
 messenger.reconnect();
 messenger.close();
 
+new HubMessenger({ credentials: 'same-origin' }).close();
+
+// @ts-expect-error the cookie is for pages of the service's origin
+new HubMessenger({ credentials: 'include' });
 // @ts-expect-error the token must be text
 new HubMessenger({ getToken: () => 42 });
 // @ts-expect-error the state is read-only
