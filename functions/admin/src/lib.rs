@@ -7,9 +7,11 @@
 //! PATCH /api/v1/admin/users/{id} {display_name}                                  gives another name
 //! POST  /api/v1/admin/users/{id}/external-access {enabled}                       other Matrix clients
 //! POST  /api/v1/admin/users/{id}/logout                                          logs out everywhere
+//! GET   /api/v1/licenses/{rust,frontend,python,system}                           software of others
 //! ```
 
 mod audit;
+mod licenses;
 mod users;
 
 use messenger_runtime::Routes;
@@ -18,5 +20,5 @@ use messenger_runtime::Routes;
 pub fn routes() -> Routes {
     let routes = Routes::new("Administration", "The administration of a tenant, for its administrators")
         .declare(audit::operation());
-    users::operations().into_iter().fold(routes, Routes::declare)
+    users::operations().into_iter().fold(routes, Routes::declare).merge(licenses::routes())
 }

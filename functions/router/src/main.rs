@@ -27,7 +27,7 @@ const GROUPS: [Group; 9] = [
     Group { name: "MESSAGES", paths: &["/api/v1/messages"], routes: messenger_messages::routes },
     Group { name: "ROOMS", paths: &["/api/v1/rooms"], routes: messenger_rooms::routes },
     Group { name: "USERS", paths: &["/api/v1/users", "/auth"], routes: messenger_users::routes },
-    Group { name: "ADMIN", paths: &["/api/v1/admin"], routes: messenger_admin::routes },
+    Group { name: "ADMIN", paths: &["/api/v1/admin", "/api/v1/licenses"], routes: messenger_admin::routes },
     Group { name: "HEALTH", paths: &["/api/v1/health"], routes: messenger_health::routes },
     Group { name: "APPSERVICE", paths: &["/_matrix/app/v1"], routes: messenger_appservice::routes },
 ];

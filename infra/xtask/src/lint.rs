@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cargo::{Metadata, cargo, succeeds};
-use crate::openapi;
 use crate::terminal::Style;
+use crate::{licenses, openapi};
 
 const CLIPPY: [&str; 7] = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
 
@@ -28,12 +28,14 @@ pub(crate) async fn run() -> Result<ExitCode> {
     let clippy = succeeds(cargo(CLIPPY)).await?;
     let deny = deny::passes().await?;
     let openapi = openapi::is_current().await?;
+    let licenses = licenses::are_current().await?;
     let sources = source::read_all()?;
     let results = [
         ("format", format),
         ("clippy", clippy),
         ("deny", deny),
         ("openapi", openapi),
+        ("licences", licenses),
         ("layers", report("layers", &layers::violations(&Metadata::ask(&["--locked"]).await?))),
         ("first line", report("first line", &first_line::violations(&sources))),
         ("comments", report("comments", &comments::violations(&sources))),

@@ -3,6 +3,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod interrupt;
+mod licenses;
 mod lint;
 mod openapi;
 mod step;
@@ -40,6 +41,8 @@ enum Command {
     Lint,
     /// Write docs/openapi.json from the code, or check that it is that of the code
     Openapi(openapi::Arguments),
+    /// Write the lists of licences from the lock files, or check that they are those of them
+    Licenses(licenses::Arguments),
     /// Measure the service, alone and beside other servers
     Bench(bench::Arguments),
     /// Run lint, then test, as CI does
@@ -58,6 +61,7 @@ async fn main() -> ExitCode {
         Command::Test(arguments) => test::run(arguments).await,
         Command::Lint => lint::run().await,
         Command::Openapi(arguments) => openapi::run(arguments).await,
+        Command::Licenses(arguments) => licenses::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Ci => ci::run().await,
     };
