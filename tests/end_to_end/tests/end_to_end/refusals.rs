@@ -35,9 +35,17 @@ fn refused(response: &TestResponse) -> (StatusCode, &str) {
 }
 
 async fn history(user: &TestUser, room: &str) -> Vec<String> {
-    let page = user.get(&format!("/api/v1/messages/history/{}", encoded(room))).await;
-    let messages = page.body["messages"].as_array().expect("a list of messages").iter();
-    messages.map(|message| message["body"].as_str().expect("a body").to_owned()).collect()
+    let (mut bodies, mut from) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/api/v1/messages/history/{}?limit=200{from}", encoded(room));
+        let page = user.get(&path).await.body;
+        let messages = page["messages"].as_array().expect("a list of messages").iter();
+        bodies.extend(messages.map(|message| message["body"].as_str().expect("a body").to_owned()));
+        match page["end_token"].as_str() {
+            Some(token) => from = format!("&from_token={}", encoded(token)),
+            None => return bodies,
+        }
+    }
 }
 
 /// Returns Anna, Bert, Anna's other client, and a room that she created with it and that Bert is in.
