@@ -29,6 +29,7 @@ const FUNCTION_FILES: &[(&str, &str)] = function_files![
     "audit_log",
     "admin_users",
     "memberships",
+    "notification_id_at",
     "accept_notifications",
     "announce_notification",
     "ingest_events",
