@@ -64,7 +64,8 @@ pub(crate) fn send_request(
     let idempotency = key.map(|key| Idempotency::of(key, &draft)).transpose()?;
     let unread = unread.iter().map(|name| format!("the field `{name}` is unknown and was ignored"));
     warnings.extend(unread);
-    Ok(SendRequest { draft, options: SendOptions { wait: wait?, idempotency, origin }, warnings })
+    let options = SendOptions { wait: wait?, idempotency, origin, administrator: None };
+    Ok(SendRequest { draft, options, warnings })
 }
 
 /// Parses the query of `GET /notifications/log`.

@@ -1,14 +1,16 @@
--- Appends the live event of a held notification whose recipient has signed in. A repeated call changes
--- nothing. From now on the notification does not expire.
+-- Appends the live event of a held notification whose recipient has signed in. From now on the notification
+-- does not expire. A repeated call changes nothing, nor does one for a notification that an administrator has
+-- cancelled or moved to the queue of another recipient since it was read.
 
-create or replace function announce_notification(p_id bigint, p_audience text, p_payload text) returns void
+create or replace function announce_notification(p_id bigint, p_queue text, p_audience text, p_payload text)
+returns void
 language plpgsql as $$
 declare
     its_tenant bigint;
     its_room   text;
 begin
     update notifications set announced = true, expires_at = null, reason = null
-    where id = p_id and not announced
+    where id = p_id and not announced and queue = p_queue and status = 'pending'
     returning tenant_id, matrix_room_id into its_tenant, its_room;
     if found then
         perform append_event(its_tenant, p_audience, 'notification', its_room, p_payload, p_notification => p_id);

@@ -323,13 +323,31 @@ create table notifications (
     created_at      timestamptz not null default clock_timestamp(),
     -- The request that sent it, and its trace context (W3C Trace Context).
     request_id      text,
-    traceparent     text
+    traceparent     text,
+    -- When the status `sent` was stored.
+    sent_at         timestamptz
 );
 create index notifications_by_tenant on notifications (tenant_id, id);
 create index notifications_by_app on notifications (tenant_id, source_app, id);
 -- The outbox: pending notifications in the order of their room queue.
 create index notifications_pending on notifications (queue, id) where status = 'pending';
+-- Notifications that were not delivered, for administrators. Sending one does not touch this index.
+create index notifications_unsent on notifications (tenant_id, id) where status in ('failed', 'expired', 'cancelled');
 create index notifications_expiring on notifications (expires_at) where status = 'pending' and expires_at is not null;
+
+-- Failed attempts to deliver notifications.
+create table delivery_failures (
+    id              bigint generated always as identity primary key,
+    notification_id bigint not null,
+    attempt         integer not null,
+    failed_at       timestamptz not null default clock_timestamp(),
+    reason          text not null,
+    -- The error in words, without content of the notification.
+    detail          text not null,
+    -- Null after the last attempt.
+    next_attempt_at timestamptz
+);
+create index delivery_failures_by_notification on delivery_failures (notification_id, id);
 
 -- One row for each room that ever got a notification: when its queue is due, and the lease of the worker that
 -- drains it. `version` grows with each entry, so that a worker that releases the queue does not miss a new
@@ -380,3 +398,21 @@ create table audit_log (
     request_id text
 );
 create index audit_log_by_tenant on audit_log (tenant_id, id);
+
+-- Acts of administrators on many notifications, with their progress. A repeated call with the same key goes on.
+create table bulk_acts (
+    tenant_id  bigint not null,
+    actor      text not null,
+    key        text not null,
+    action     text not null,
+    filter     jsonb not null,
+    -- The newest notification at the beginning: later ones are not changed.
+    upto_id    bigint not null,
+    -- The next notification to look at; larger than `upto_id` at the end.
+    next_id    bigint not null,
+    total      bigint not null,
+    changed    bigint not null default 0,
+    skipped    bigint not null default 0,
+    created_at timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, actor, key)
+);

@@ -51,6 +51,13 @@ impl Acceptor {
     }
 }
 
+/// Stores the test notification of an administrator with its entry in the audit log, in a commit of its own.
+/// The broker reads its live event from the event log.
+pub(crate) async fn alone(database: &Database, entry: NewNotification) -> Result<AcceptOutcome> {
+    let stored = batch::store(database, &[&entry]).await?;
+    accepted(database, &stored, 0, entry).await
+}
+
 /// Commits batches until the store is dropped.
 async fn run(
     database: Database,

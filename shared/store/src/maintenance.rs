@@ -38,7 +38,7 @@ const EXPIRE: &str = "update notifications set status = 'expired', answer_due = 
     where status = 'pending' and expires_at <= now()";
 const ROTATE: &str = "select rotate_events($1 * interval '1 second')";
 /// Each statement deletes a limited number of rows, so that no lock is held for long.
-const DELETE_OLD: [&str; 4] = [
+const DELETE_OLD: [&str; 6] = [
     "delete from idempotency_keys where (tenant_id, token, key) in (
         select tenant_id, token, key from idempotency_keys where created_at < now() - interval '7 days' limit 5000)",
     "delete from event_keys where key in (
@@ -51,6 +51,10 @@ const DELETE_OLD: [&str; 4] = [
         -- Until then the redacted event may arrive for the first time.
         where redacted_at < (select least(now() - interval '30 days', moved_at - interval '1 day') from reconciliation)
         limit 5000)",
+    // Their ids are in the order of their times.
+    "delete from delivery_failures where failed_at < now() - interval '30 days'
+        and id in (select id from delivery_failures order by id limit 5000)",
+    "delete from bulk_acts where created_at < now() - interval '30 days'",
     "delete from poll_cursors where (tenant_id, hub_user_id, reader) in (
         select tenant_id, hub_user_id, reader from poll_cursors where read_at < now() - interval '30 days' limit 5000)",
 ];

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use messenger_core::{
     Result,
     id::{NotificationId, TenantId},
-    notification::{AcceptOutcome, LogQuery, NewNotification, Notification},
+    notification::{AcceptOutcome, DeliveryHistory, FailedAttempt, LogQuery, NewNotification, Notification},
     port::Notifications,
 };
 
-use crate::PgStore;
+use crate::{PgStore, accept};
 use row::{READING, columns, notification};
 
 const LOG: &str = concat!(
@@ -24,16 +24,44 @@ const LOG_OF_APP: &str = concat!(
     " from notifications where (tenant_id, source_app) >= ($1, $4) and (tenant_id, source_app) <= ($1, $4)
     order by tenant_id desc, source_app desc, id desc limit $2 offset $3"
 );
+const HISTORY: &str =
+    concat!("select ", columns!(), ", sent_at from notifications where tenant_id = $1 and id = $2");
+/// The latest ones: an outage of a week has thousands.
+const FAILURES: &str = "select attempt, failed_at, reason, detail, next_attempt_at
+    from delivery_failures where notification_id = $1 order by id desc limit 200";
 const INSTALLATION: &str = "select id from installation";
 
 #[async_trait]
 impl Notifications for PgStore {
     async fn accept(&self, entry: NewNotification) -> Result<AcceptOutcome> {
+        if entry.options.administrator.is_some() {
+            return accept::alone(&self.database, entry).await;
+        }
         self.acceptor().await.accept(entry).await
     }
 
     async fn find(&self, tenant: TenantId, id: NotificationId) -> Result<Option<Notification>> {
         row::find(&self.database, tenant, id).await
+    }
+
+    async fn history(&self, tenant: TenantId, id: NotificationId) -> Result<Option<DeliveryHistory>> {
+        let Some(row) = self.database.query_opt(READING, HISTORY, &[&tenant.0, &id.0]).await? else {
+            return Ok(None);
+        };
+        let mut failures = self.database.query("reading failed attempts", FAILURES, &[&id.0]).await?;
+        failures.reverse();
+        let failures = failures.iter().map(|row| FailedAttempt {
+            attempt: row.get(0),
+            failed_at: row.get(1),
+            reason: row.get(2),
+            detail: row.get(3),
+            next_attempt_at: row.get(4),
+        });
+        Ok(Some(DeliveryHistory {
+            notification: notification(&row)?,
+            sent_at: row.get("sent_at"),
+            failures: failures.collect(),
+        }))
     }
 
     async fn log(&self, tenant: TenantId, query: &LogQuery) -> Result<Vec<Notification>> {

@@ -31,23 +31,30 @@ const PENDING: &str = concat!(
     where queue between $1 and $1 and status = 'pending' and (expires_at is null or expires_at > now())
     order by queue, id limit $3"
 );
-const ANNOUNCE: &str = "select announce_notification($1, $2, $3)";
+const ANNOUNCE: &str = "select announce_notification($1, $2, $3, $4)";
 /// The commit does not wait for the disk. If PostgreSQL loses it in a crash, the message is sent again under
 /// the same transaction id, and the homeserver answers with the existing event.
 const SENT: &str = "with quick as materialized (select set_config('synchronous_commit', 'off', true))
     update notifications
     set status = 'sent', reason = null, matrix_room_id = delivered.room, matrix_event_id = delivered.event,
-        answer_due = null
+        answer_due = null, sent_at = now()
     from quick, unnest($1::bigint[], $2::text[], $3::text[]) as delivered (id, room, event)
-    where notifications.id = delivered.id and status in ('pending', 'expired')";
-const FAILED: &str = "update notifications set status = 'failed', reason = $2, answer_due = null
-    where id = $1 and status = 'pending'";
+    where notifications.id = delivered.id and status in ('pending', 'expired', 'cancelled')";
+const FAILED: &str = "with failed as (
+        update notifications set status = 'failed', reason = $2, answer_due = null
+        where id = $1 and status = 'pending'
+        returning id, attempts)
+    insert into delivery_failures (notification_id, attempt, reason, detail)
+    select id, attempts + 1, $2, $3 from failed";
 const POSTPONE: &str = "with postponed as (
         update notifications
         set attempts = attempts + 1, reason = $3, answer_due = null,
             next_attempt_at = now() + $2 * interval '1 second'
         where id = $1 and status = 'pending'
-        returning queue)
+        returning id, queue, attempts, next_attempt_at
+    ), recorded as (
+        insert into delivery_failures (notification_id, attempt, reason, detail, next_attempt_at)
+        select id, attempts, $3, $4, next_attempt_at from postponed)
     update outbox_queues queue
     set due = now() + $2 * interval '1 second', attempts = queue.attempts + 1, lease_until = '-infinity'
     from postponed where queue.name = postponed.queue";
@@ -57,6 +64,8 @@ const RELEASE: &str = "update outbox_queues
         attempts = case when $3::double precision is null then 0 else attempts end,
         due = case when version <> $2 then now() else coalesce(now() + $3 * interval '1 second', 'infinity') end
     where name = $1";
+/// Most characters that are stored of a failed attempt's error.
+const DETAIL_MAX: usize = 500;
 const RETRY: &str =
     "update outbox_queues set attempts = 0, due = now(), version = version + 1 where name = $1";
 
@@ -81,7 +90,7 @@ impl Outbox for PgStore {
             .execute(
                 "announcing a notification",
                 ANNOUNCE,
-                &[&notification.id.0, &audience, &payload.as_str()],
+                &[&notification.id.0, &notification.key().to_string(), &audience, &payload.as_str()],
             )
             .await?;
         Ok(())
@@ -95,14 +104,21 @@ impl Outbox for PgStore {
         Ok(())
     }
 
-    async fn failed(&self, id: NotificationId, reason: &str) -> Result<()> {
-        self.database.execute("storing a failed notification", FAILED, &[&id.0, &reason]).await?;
+    async fn failed(&self, id: NotificationId, reason: &str, detail: &str) -> Result<()> {
+        let detail = bounded(detail);
+        self.database.execute("storing a failed notification", FAILED, &[&id.0, &reason, &detail]).await?;
         Ok(())
     }
 
-    async fn postpone(&self, notification: &Notification, delay: Duration, reason: &str) -> Result<()> {
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&notification.id.0, &seconds(delay), &reason];
+    async fn postpone(
+        &self,
+        notification: &Notification,
+        delay: Duration,
+        reason: &str,
+        detail: &str,
+    ) -> Result<()> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&notification.id.0, &seconds(delay), &reason, &bounded(detail)];
         self.database.execute("postponing a notification", POSTPONE, &parameters).await?;
         Ok(())
     }
@@ -121,4 +137,9 @@ impl Outbox for PgStore {
     async fn retry_queue(&self, name: &str) -> Result<()> {
         self.database.execute("retrying a room queue", RETRY, &[&name]).await.map(drop)
     }
+}
+
+/// Returns the first characters of an error in words. PostgreSQL stores no U+0000.
+fn bounded(detail: &str) -> String {
+    detail.chars().filter(|character| *character != '\0').take(DETAIL_MAX).collect()
 }

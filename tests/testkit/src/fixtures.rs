@@ -92,7 +92,7 @@ pub fn machine(number: i64, title: &str) -> Draft {
 
 /// Options of a caller that does not wait for the delivery.
 pub fn no_wait() -> SendOptions {
-    SendOptions { wait: Duration::ZERO, idempotency: None, origin: Origin::default() }
+    SendOptions { wait: Duration::ZERO, idempotency: None, origin: Origin::default(), administrator: None }
 }
 
 /// Options of a caller that waits for the delivery for at most this time.

@@ -146,7 +146,6 @@ impl Delivery {
             return Ok(DrainStep::Release(QueueRelease::Drained));
         }
         let read_at = Instant::now();
-        let mut are_announced = false;
         for notification in pending {
             if read_at.elapsed() >= RENEW_AFTER {
                 return Ok(DrainStep::Continue);
@@ -160,9 +159,10 @@ impl Delivery {
             {
                 return Ok(DrainStep::Release(QueueRelease::UntilSignIn));
             }
-            if !notification.announced && !are_announced {
+            if !notification.announced {
                 self.announce(queue).await?;
-                are_announced = true;
+                // Only an announced notification keeps its recipient, so the queue is read again.
+                return Ok(DrainStep::Continue);
             }
             let span = Self::log_span(&notification);
             if self.deliver(notification).instrument(span).await?.status == Status::Pending {
@@ -217,7 +217,7 @@ impl Delivery {
                     _ => reason::REFUSED_BY_HOMESERVER,
                 };
                 self.failures.count(reason);
-                self.outbox.failed(notification.id, reason).await?;
+                self.outbox.failed(notification.id, reason, &error.to_string()).await?;
                 let reason = Some(reason.to_owned());
                 Ok(Notification { status: Status::Failed, reason, next_attempt_at: None, ..notification })
             }
@@ -246,7 +246,7 @@ impl Delivery {
             error = error as &(dyn std::error::Error + 'static),
             "delivery of a notification postponed"
         );
-        self.outbox.postpone(&notification, delay, reason).await?;
+        self.outbox.postpone(&notification, delay, reason, &error.to_string()).await?;
         Ok(Notification {
             reason: Some(reason.to_owned()),
             attempts: notification.attempts + 1,

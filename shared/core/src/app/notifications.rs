@@ -9,7 +9,8 @@ use crate::{
         event::payload::{self, EventPayload},
         id::NotificationId,
         notification::{
-            AcceptOutcome, Draft, LogQuery, NewNotification, Notification, Satellite, SendOptions, SendResult,
+            AcceptOutcome, DeliveryHistory, Draft, LogQuery, NewNotification, Notification, Satellite,
+            SendOptions, SendResult,
         },
     },
     port::{self, Ports},
@@ -74,6 +75,15 @@ impl Notifications {
     pub async fn find(&self, satellite: &Satellite, id: NotificationId) -> Result<Notification> {
         let stored = self.records.find(satellite.tenant, id).await?;
         stored.map(|stored| self.delivery.with_unstored_result(stored)).ok_or(Error::NotFound("notification"))
+    }
+
+    /// Returns a notification of the satellite's tenant with the attempts to deliver it.
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %satellite.tenant, notification = %id))]
+    pub async fn history(&self, satellite: &Satellite, id: NotificationId) -> Result<DeliveryHistory> {
+        let stored = self.records.history(satellite.tenant, id).await?;
+        let stored = stored.ok_or(Error::NotFound("notification"))?;
+        let notification = self.delivery.with_unstored_result(stored.notification);
+        Ok(DeliveryHistory { notification, ..stored })
     }
 
     /// Returns notifications of the satellite's tenant, newest first.

@@ -2,6 +2,7 @@
 
 mod draft;
 mod fingerprint;
+mod history;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
+    admin::Administrator,
     event::Payload,
     id::{EventId, NotificationId, RoomId, TenantId},
     origin::Origin,
@@ -18,6 +20,7 @@ use crate::domain::{
 pub use crate::domain::entity::EntityId;
 pub use draft::{Draft, Priority, TARGET_TYPES, Target};
 pub use fingerprint::Idempotency;
+pub use history::{DeliveryHistory, FailedAttempt};
 
 /// The time for which a direct message is held for the recipient's first sign-in.
 pub const HELD_FOR: Duration = Duration::from_hours(7 * 24);
@@ -40,6 +43,8 @@ pub struct SendOptions {
     pub idempotency: Option<Idempotency>,
     /// The request and its trace.
     pub origin: Origin,
+    /// The administrator who sends it as a test, for the audit log; `None` for a satellite.
+    pub administrator: Option<Administrator>,
 }
 
 /// The status of a notification.
@@ -55,9 +60,14 @@ pub enum Status {
     Failed,
     /// Not delivered before its expiry.
     Expired,
+    /// Not to be delivered any more, by an administrator.
+    Cancelled,
 }
 
 impl Status {
+    /// All statuses.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Sent, Self::Failed, Self::Expired, Self::Cancelled];
+
     /// Returns the value in responses and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,12 +75,13 @@ impl Status {
             Self::Sent => "sent",
             Self::Failed => "failed",
             Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
         }
     }
 
     /// Parses the stored form; `None` if it is unknown.
     pub fn parse(stored: &str) -> Option<Self> {
-        [Self::Pending, Self::Sent, Self::Failed, Self::Expired].into_iter().find(|s| s.as_str() == stored)
+        Self::ALL.into_iter().find(|status| status.as_str() == stored)
     }
 }
 

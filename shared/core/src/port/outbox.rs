@@ -53,21 +53,28 @@ pub trait Outbox: Send + Sync {
     async fn pending(&self, queue: &RoomQueue, lease: Duration, limit: i64) -> Result<Vec<Notification>>;
 
     /// Appends the live event of a held notification, whose recipient has signed in, and removes its expiry.
-    /// Repeating it changes nothing.
+    /// Repeating it changes nothing, nor does announcing one that is cancelled or has another recipient now.
     async fn announce(&self, notification: &Notification, payload: &Payload) -> Result<()>;
 
-    /// Marks notifications as sent, also those that have expired meanwhile.
+    /// Marks notifications as sent, also those that have expired or were cancelled meanwhile.
     ///
     /// The commit need not be durable: after a crash the notification is sent again under the same
     /// transaction id.
     async fn sent(&self, delivered: &[Delivered]) -> Result<()>;
 
-    /// Marks a pending notification as failed: the homeserver rejected it for good.
-    async fn failed(&self, id: NotificationId, reason: &str) -> Result<()>;
+    /// Marks a pending notification as failed: the homeserver rejected it for good. `detail` is the error in
+    /// words, without content of the notification.
+    async fn failed(&self, id: NotificationId, reason: &str, detail: &str) -> Result<()>;
 
     /// Stores a failed attempt, and releases the room queue until the delay is over. The caller that sent the
     /// notification is no longer waiting for its delivery.
-    async fn postpone(&self, notification: &Notification, delay: Duration, reason: &str) -> Result<()>;
+    async fn postpone(
+        &self,
+        notification: &Notification,
+        delay: Duration,
+        reason: &str,
+        detail: &str,
+    ) -> Result<()>;
 
     /// Releases a room queue. If its stored version differs from `queue.version`, the queue is due at once.
     async fn release(&self, queue: &RoomQueue, release: QueueRelease) -> Result<()>;

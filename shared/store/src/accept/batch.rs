@@ -5,14 +5,18 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
+    admin::Administrator,
     error::Failure,
     event::{Event, Kind},
     id::{NotificationId, Position, RoomId},
-    notification::{EntityId, HELD_FOR, NewNotification, Notification, QueueState, Status, Target, reason},
+    notification::{
+        EntityId, HELD_FOR, NewNotification, Notification, QueueState, SendOptions, Status, Target, reason,
+    },
     origin::{RequestId, Traceparent},
     room::RoomKey,
 };
 use postgres_types::{Json, ToSql};
+use serde_json::json;
 use tokio_postgres::Row;
 
 use super::STORING;
@@ -23,6 +27,15 @@ use crate::{
 
 const ACCEPT: &str = "select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at
     from accept_notifications($1, $2, $3)";
+
+/// Stores a batch that an administrator sends, with an entry in the audit log for each notification. `$8` is
+/// the content for that entry.
+const ACCEPT_AUDITED: &str = "with accepted as materialized (
+        select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at
+        from accept_notifications($1, $2, $3)
+    ), audited as materialized (
+        select append_audit($4, $5, $6, $7, 'notification.test', id[1]::text, null, $8) from accepted)
+    select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at from accepted, audited";
 
 /// The composite type `new_entry`. `n` and `queue` are numbers within the batch; both begin with 1.
 #[derive(Debug, ToSql)]
@@ -97,7 +110,33 @@ pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> 
         .enumerate()
         .map(|(n, (entry, queue))| new_entry(number(n), number(*queue), &queues[*queue].name, entry))
         .collect();
-    let rows = database.query(STORING, ACCEPT, &[&columns, &queues, &seconds(HELD_FOR)]).await?;
+    let rows = match entries {
+        [
+            NewNotification {
+                options: SendOptions { administrator: Some(administrator), .. }, draft, ..
+            },
+        ] => {
+            let Administrator { actor, tenant, address, request_id } = administrator;
+            let (address, request_id) = (address.to_string(), request_id.as_ref().map(RequestId::as_str));
+            let after = json!({
+                "target_type": draft.target_type(), "target_user": recipient(entries[0]),
+                "entity": draft.entity().map(|(entity_type, id)| format!("{entity_type}:{}", id.canonical())),
+                "priority": draft.priority.as_str(),
+            });
+            let parameters: [&(dyn ToSql + Sync); 8] = [
+                &columns,
+                &queues,
+                &seconds(HELD_FOR),
+                &tenant.0,
+                &actor.as_str(),
+                &address,
+                &request_id,
+                &after,
+            ];
+            database.query(STORING, ACCEPT_AUDITED, &parameters).await?
+        }
+        _ => database.query(STORING, ACCEPT, &[&columns, &queues, &seconds(HELD_FOR)]).await?,
+    };
     let incomplete = || fault(Failure::Broken, STORING, "the result of the batch is incomplete");
     let stored = Stored::of(rows.first().ok_or_else(incomplete)?, queue_of);
     let is_complete = stored.ids.len() == entries.len()

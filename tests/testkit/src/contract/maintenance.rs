@@ -77,7 +77,7 @@ pub async fn the_backlog_counts_pending_and_held_notifications(store: &dyn Store
     let backlog = ports.maintenance.backlog().await?;
     assert_eq!((backlog.queued, backlog.held, backlog.queues), (3, 1, 2));
     assert!(backlog.oldest_pending.is_some_and(|age| age < LONG), "{backlog:?}");
-    ports.outbox.failed(first.id, "refused_by_homeserver").await?;
+    ports.outbox.failed(first.id, "refused_by_homeserver", "a detail").await?;
     assert_eq!(ports.maintenance.backlog().await?.queued, 2);
     Ok(())
 }
@@ -112,8 +112,8 @@ pub async fn retry_now_ends_the_backoff_of_a_queue(store: &dyn Store) -> Result<
     let ports = store.ports();
     let (first, _) = accept(&ports, new_notification(draft("x"))).await?;
     let (second, _) = accept(&ports, new_notification(machine(1, "x"))).await?;
-    ports.outbox.postpone(&first, LONG, "homeserver_unavailable").await?;
-    ports.outbox.postpone(&second, LONG, "homeserver_unavailable").await?;
+    ports.outbox.postpone(&first, LONG, "homeserver_unavailable", "a detail").await?;
+    ports.outbox.postpone(&second, LONG, "homeserver_unavailable", "a detail").await?;
     assert!(ports.maintenance.is_backing_off().await?);
     assert_eq!(ports.outbox.claim(LONG).await?, None);
     ports.maintenance.retry_now().await?;

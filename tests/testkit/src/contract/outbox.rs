@@ -24,7 +24,7 @@ pub async fn a_sent_notification_names_its_room_and_event(store: &dyn Store) -> 
     let ports = store.ports();
     let (stored, _) =
         accept(&ports, NewNotification { options: waiting(LONG), ..new_notification(draft("x")) }).await?;
-    ports.outbox.postpone(&stored, SHORT, "homeserver_error").await?;
+    ports.outbox.postpone(&stored, SHORT, "homeserver_error", "a detail").await?;
     mark_sent(&ports, &stored).await?;
     let found = found(&ports, &stored).await?;
     assert_eq!(found.status, Status::Sent);
@@ -37,7 +37,7 @@ pub async fn a_sent_notification_names_its_room_and_event(store: &dyn Store) -> 
 pub async fn a_rejected_notification_names_the_reason(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
-    ports.outbox.failed(stored.id, "refused_by_homeserver").await?;
+    ports.outbox.failed(stored.id, "refused_by_homeserver", "a detail").await?;
     let queue = claim(&ports).await?;
     assert_eq!(pending(&ports, &queue).await?, []);
     let found = found(&ports, &stored).await?;
@@ -52,8 +52,8 @@ pub async fn a_sent_notification_stays_sent(store: &dyn Store) -> Result<()> {
     let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
     mark_sent(&ports, &stored).await?;
     let before = found(&ports, &stored).await?;
-    ports.outbox.failed(stored.id, "refused").await?;
-    ports.outbox.postpone(&stored, LONG, "homeserver_unavailable").await?;
+    ports.outbox.failed(stored.id, "refused", "a detail").await?;
+    ports.outbox.postpone(&stored, LONG, "homeserver_unavailable", "a detail").await?;
     assert_eq!(found(&ports, &stored).await?, before);
     assert!(!ports.maintenance.is_backing_off().await?, "a sent notification causes no backoff");
     Ok(())
@@ -65,7 +65,10 @@ pub async fn a_postponed_notification_names_the_reason_and_the_next_attempt(stor
     let (stored, _) =
         accept(&ports, NewNotification { options: waiting(LONG), ..new_notification(draft("x")) }).await?;
     for attempts in 1..4 {
-        ports.outbox.postpone(&stored, Duration::from_secs(100), "homeserver_unavailable").await?;
+        ports
+            .outbox
+            .postpone(&stored, Duration::from_secs(100), "homeserver_unavailable", "a detail")
+            .await?;
         let found = found(&ports, &stored).await?;
         assert_eq!((found.status, found.attempts), (Status::Pending, attempts));
         assert_eq!(found.reason.as_deref(), Some("homeserver_unavailable"));
@@ -81,9 +84,9 @@ pub async fn the_queue_of_a_postponed_notification_backs_off(store: &dyn Store) 
     let ports = store.ports();
     let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
     claim(&ports).await?;
-    ports.outbox.postpone(&stored, LONG, "homeserver_unavailable").await?;
+    ports.outbox.postpone(&stored, LONG, "homeserver_unavailable", "a detail").await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);
-    ports.outbox.postpone(&stored, SHORT, "homeserver_unavailable").await?;
+    ports.outbox.postpone(&stored, SHORT, "homeserver_unavailable", "a detail").await?;
     let queue = eventually(store, async || ports.outbox.claim(LONG).await).await?;
     assert_eq!(titles(&pending(&ports, &queue).await?), ["x"]);
     Ok(())
@@ -93,7 +96,7 @@ pub async fn the_queue_of_a_postponed_notification_backs_off(store: &dyn Store) 
 pub async fn a_new_notification_does_not_shorten_a_backoff(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
-    ports.outbox.postpone(&stored, LONG, "homeserver_unavailable").await?;
+    ports.outbox.postpone(&stored, LONG, "homeserver_unavailable", "a detail").await?;
     for wait in [Duration::ZERO, LONG] {
         accept(&ports, NewNotification { options: waiting(wait), ..new_notification(draft("later")) })
             .await?;
@@ -109,7 +112,7 @@ pub async fn a_backoff_does_not_change_the_order(store: &dyn Store) -> Result<()
     let ports = store.ports();
     let (first, _) = accept(&ports, new_notification(draft("1"))).await?;
     accept(&ports, new_notification(draft("2"))).await?;
-    ports.outbox.postpone(&first, SHORT, "homeserver_unavailable").await?;
+    ports.outbox.postpone(&first, SHORT, "homeserver_unavailable", "a detail").await?;
     accept(&ports, new_notification(draft("3"))).await?;
     store.pass(SHORT * 2).await;
     assert_eq!(titles(&pending(&ports, &claim(&ports).await?).await?), ["1", "2", "3"]);

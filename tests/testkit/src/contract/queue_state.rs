@@ -104,7 +104,7 @@ pub async fn queues_do_not_wait_for_each_other(store: &dyn Store) -> Result<()> 
 pub async fn a_rejected_notification_blocks_no_other(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (first, _) = accept(&ports, new_notification(draft("refused"))).await?;
-    ports.outbox.failed(first.id, "refused").await?;
+    ports.outbox.failed(first.id, "refused", "a detail").await?;
     let (_, state) = accept(&ports, with_long_wait("next")).await?;
     assert_eq!(state, QueueState::Free);
     Ok(())
@@ -114,7 +114,7 @@ pub async fn a_rejected_notification_blocks_no_other(store: &dyn Store) -> Resul
 pub async fn no_caller_waits_for_a_queue_in_backoff(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (first, _) = accept(&ports, with_long_wait("fails")).await?;
-    ports.outbox.postpone(&first, LONG, "homeserver_unavailable").await?;
+    ports.outbox.postpone(&first, LONG, "homeserver_unavailable", "a detail").await?;
     let (second, state) = accept(&ports, with_long_wait("later")).await?;
     assert_eq!((state, second.in_flight), (QueueState::BackingOff, None));
     Ok(())
@@ -124,7 +124,7 @@ pub async fn no_caller_waits_for_a_queue_in_backoff(store: &dyn Store) -> Result
 pub async fn a_notification_is_queued_after_the_backoff(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let (first, _) = accept(&ports, with_long_wait("fails")).await?;
-    ports.outbox.postpone(&first, SHORT, "homeserver_unavailable").await?;
+    ports.outbox.postpone(&first, SHORT, "homeserver_unavailable", "a detail").await?;
     store.pass(SHORT * 2).await;
     let (second, state) = accept(&ports, with_long_wait("later")).await?;
     assert_eq!((state, second.in_flight), (QueueState::Queued, None));

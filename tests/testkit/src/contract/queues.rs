@@ -101,7 +101,7 @@ pub async fn a_queue_returns_undelivered_notifications_oldest_first(store: &dyn 
     .await?;
     assert_eq!(titles(&ports.outbox.pending(&queue, LONG, 2).await?), ["0", "1"]);
     ports.outbox.sent(&[delivered(stored[0].id, "$0")]).await?;
-    ports.outbox.failed(stored[2].id, "refused").await?;
+    ports.outbox.failed(stored[2].id, "refused", "a detail").await?;
     assert_eq!(titles(&pending(&ports, &queue).await?), ["1", "3", "4", "5"]);
     Ok(())
 }
@@ -141,7 +141,7 @@ pub async fn a_notification_accepted_before_the_release_keeps_a_queue_due(store:
 pub async fn a_retried_queue_is_due_at_once(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let slow = store_one(&ports, "slow").await?;
-    ports.outbox.postpone(&slow, LONG, "homeserver_unavailable").await?;
+    ports.outbox.postpone(&slow, LONG, "homeserver_unavailable", "a detail").await?;
     store_one(&ports, "next").await?;
     ports.outbox.sent(&[delivered(slow.id, "$1")]).await?;
     assert_eq!(ports.outbox.claim(LONG).await?, None);

@@ -12,8 +12,8 @@ use messenger_core::{
     event::{Kind, NewEvent},
     id::{NotificationId, TenantId},
     notification::{
-        AcceptOutcome, HELD_FOR, Idempotency, LogQuery, NewNotification, Notification, QueueState, Status,
-        Target, reason,
+        AcceptOutcome, DeliveryHistory, FailedAttempt, HELD_FOR, Idempotency, LogQuery, NewNotification,
+        Notification, QueueState, Status, Target, reason,
     },
     port::Notifications,
 };
@@ -33,6 +33,8 @@ pub(super) struct Stored {
     pub(super) queue: String,
     /// The time until which its caller may wait; `None` if no caller waits.
     pub(super) answer_due: Option<Timestamp>,
+    pub(super) sent_at: Option<Timestamp>,
+    failures: Vec<FailedAttempt>,
 }
 
 struct Known {
@@ -64,6 +66,17 @@ impl Stored {
         Notification { in_flight: self.in_flight(now), ..self.row.clone() }
     }
 
+    /// Records a failed attempt. Its reason and next attempt are those of the row.
+    pub(super) fn fail(&mut self, attempt: i32, failed_at: Timestamp, detail: &str) {
+        self.failures.push(FailedAttempt {
+            attempt,
+            failed_at,
+            reason: self.row.reason.clone().unwrap_or_default(),
+            detail: detail.to_owned(),
+            next_attempt_at: self.row.next_attempt_at,
+        });
+    }
+
     pub(super) fn in_flight(&self, now: Timestamp) -> Option<Duration> {
         let left = self.answer_due?.duration_since(now);
         Duration::try_from(left).ok().filter(|left| !left.is_zero())
@@ -80,6 +93,18 @@ impl Notifications for Memory {
         self.act("reading a notification", |state| {
             let stored = state.notifications.rows.get(&id).filter(|stored| stored.row.tenant == tenant);
             stored.map(|stored| stored.at(state.now))
+        })
+        .await
+    }
+
+    async fn history(&self, tenant: TenantId, id: NotificationId) -> Result<Option<DeliveryHistory>> {
+        self.act("reading a notification", |state| {
+            let stored = state.notifications.rows.get(&id).filter(|stored| stored.row.tenant == tenant);
+            stored.map(|stored| DeliveryHistory {
+                notification: stored.at(state.now),
+                sent_at: stored.sent_at,
+                failures: stored.failures.clone(),
+            })
         })
         .await
     }
@@ -163,7 +188,7 @@ impl State {
         }
         let answer_due = in_flight.then(|| self.now + entry.options.wait);
         self.enter_queue(&queue, held, answer_due);
-        let stored = Stored { row, queue, answer_due };
+        let stored = Stored { row, queue, answer_due, sent_at: None, failures: Vec::new() };
         let notification = stored.at(self.now);
         self.notifications.rows.insert(notification.id, stored);
         (notification, queue_state)

@@ -54,6 +54,9 @@ impl Outbox for Memory {
     async fn announce(&self, notification: &Notification, payload: &Payload) -> Result<()> {
         self.act("announcing a notification", |state| {
             let Some(stored) = state.notifications.rows.get_mut(&notification.id) else { return };
+            if stored.row.status != Status::Pending || stored.queue != notification.key().to_string() {
+                return;
+            }
             if !std::mem::replace(&mut stored.row.announced, true) {
                 stored.row.expires_at = None;
                 stored.row.reason = None;
@@ -73,35 +76,47 @@ impl Outbox for Memory {
     async fn sent(&self, delivered: &[Delivered]) -> Result<()> {
         self.act("storing deliveries", |state| {
             for Delivered { id, room, event } in delivered {
-                // A late delivery counts even if the notification has expired.
-                state.update(*id, [Status::Pending, Status::Expired], |row| {
-                    row.status = Status::Sent;
-                    row.reason = None;
-                    row.room = Some(room.clone());
-                    row.event = Some(event.clone());
+                // A late delivery counts even if the notification has expired or was cancelled.
+                let now = state.now;
+                state.update(*id, &[Status::Pending, Status::Expired, Status::Cancelled], |stored| {
+                    stored.sent_at = Some(now);
+                    stored.row.status = Status::Sent;
+                    stored.row.reason = None;
+                    stored.row.room = Some(room.clone());
+                    stored.row.event = Some(event.clone());
                 });
             }
         })
         .await
     }
 
-    async fn failed(&self, id: NotificationId, reason: &str) -> Result<()> {
+    async fn failed(&self, id: NotificationId, reason: &str, detail: &str) -> Result<()> {
         self.act("storing a rejection", |state| {
-            state.update(id, [Status::Pending; 2], |row| {
-                row.status = Status::Failed;
-                row.reason = Some(reason.to_owned());
+            let now = state.now;
+            state.update(id, &[Status::Pending], |stored| {
+                stored.row.status = Status::Failed;
+                stored.row.reason = Some(reason.to_owned());
+                stored.fail(stored.row.attempts + 1, now, detail);
             });
         })
         .await
     }
 
-    async fn postpone(&self, notification: &Notification, delay: Duration, reason: &str) -> Result<()> {
+    async fn postpone(
+        &self,
+        notification: &Notification,
+        delay: Duration,
+        reason: &str,
+        detail: &str,
+    ) -> Result<()> {
         self.act("postponing a notification", |state| {
-            let until = state.now + delay;
-            let queue = state.update(notification.id, [Status::Pending; 2], |row| {
-                row.attempts += 1;
-                row.reason = Some(reason.to_owned());
-                row.next_attempt_at = Some(until);
+            let now = state.now;
+            let until = now + delay;
+            let queue = state.update(notification.id, &[Status::Pending], |stored| {
+                stored.row.attempts += 1;
+                stored.row.reason = Some(reason.to_owned());
+                stored.row.next_attempt_at = Some(until);
+                stored.fail(stored.row.attempts, now, detail);
             });
             if let Some(queue) = queue.and_then(|name| state.queues.get_mut(&name)) {
                 queue.due = Due::Backoff(until);
@@ -195,17 +210,17 @@ impl State {
     fn update(
         &mut self,
         id: NotificationId,
-        from: [Status; 2],
-        change: impl FnOnce(&mut Notification),
+        from: &[Status],
+        change: impl FnOnce(&mut Stored),
     ) -> Option<String> {
-        let Stored { row, queue, answer_due } = self.notifications.rows.get_mut(&id)?;
-        if !from.contains(&row.status) {
+        let stored = self.notifications.rows.get_mut(&id)?;
+        if !from.contains(&stored.row.status) {
             return None;
         }
-        *answer_due = None;
-        row.next_attempt_at = None;
-        change(row);
-        Some(queue.clone())
+        stored.answer_due = None;
+        stored.row.next_attempt_at = None;
+        change(stored);
+        Some(stored.queue.clone())
     }
 }
 

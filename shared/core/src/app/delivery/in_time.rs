@@ -27,6 +27,9 @@ use crate::{
 /// The backoff of a room queue while a delivery that outlasted its caller's wait budget may still succeed.
 const SLOW_DELIVERY_BACKOFF: Duration = Duration::from_secs(30);
 
+/// The detail of a delivery that outlasted its caller's wait budget.
+const SLOW_DELIVERY: &str = "the homeserver did not answer while the caller waited: it may still do so";
+
 /// The interval at which a call checks whether its queued notification is delivered.
 const STATUS_POLL: Duration = Duration::from_millis(40);
 
@@ -122,7 +125,9 @@ impl Delivery {
     /// at once.
     async fn leave_running(&self, delivery: RunningDelivery, notification: Notification) -> Notification {
         let reason = reason::HOMESERVER_UNAVAILABLE;
-        if let Err(error) = self.outbox.postpone(&notification, SLOW_DELIVERY_BACKOFF, reason).await {
+        if let Err(error) =
+            self.outbox.postpone(&notification, SLOW_DELIVERY_BACKOFF, reason, SLOW_DELIVERY).await
+        {
             tracing::warn!(
                 id = %notification.id,
                 error = &error as &dyn std::error::Error,
