@@ -4,6 +4,7 @@
 //! POST /api/v1/notifications/send     stores and delivers a notification
 //! GET  /api/v1/notifications/log      the tenant's notifications, newest first
 //! GET  /api/v1/notifications/{id}     one notification
+//! GET  /api/v1/notifications/{id}/deliveries     the attempts to deliver it
 //! ```
 
 mod request;
@@ -20,6 +21,7 @@ use messenger_runtime::{
     ApiError, Routes,
     caller::{Sending, ServiceCaller},
     fields::{Fields, JsonBody},
+    notifications::{Deliveries, Notification},
     openapi::{Caller, Operation, ResponseObject, code},
     traces::RequestOrigin,
 };
@@ -27,7 +29,7 @@ use serde_json::json;
 
 use crate::{
     request::{KEY_MAX, log_query, send_body, send_request, wait},
-    response::{Log, Notification},
+    response::Log,
 };
 
 /// The routes of this function.
@@ -56,6 +58,18 @@ pub fn routes() -> Routes {
             .caller(Caller::Satellite)
             .path_parameter(json!({ "type": "integer", "format": "int64" }))
             .answer(ResponseObject::json::<Notification>(200, "The notification."))
+            .refuses(&[code::NOT_FOUND, code::DATABASE_UNAVAILABLE]),
+        )
+        .declare(
+            Operation::get(
+                "/api/v1/notifications/{id}/deliveries",
+                deliveries,
+                "getNotificationDeliveries",
+                "Returns the attempts to deliver a notification of the tenant",
+            )
+            .caller(Caller::Satellite)
+            .path_parameter(json!({ "type": "integer", "format": "int64" }))
+            .answer(ResponseObject::json::<Deliveries>(200, "The attempts, oldest first."))
             .refuses(&[code::NOT_FOUND, code::DATABASE_UNAVAILABLE]),
         )
 }
@@ -122,4 +136,13 @@ async fn one(
     // A text that is no number names no notification.
     let Path(id) = id.map_err(|_| Error::NotFound("notification"))?;
     Ok(Json(Notification::new(messenger.notifications().find(&satellite, NotificationId(id)).await?)))
+}
+
+async fn deliveries(
+    State(messenger): State<Messenger>,
+    ServiceCaller(satellite): ServiceCaller,
+    id: Result<Path<i64>, PathRejection>,
+) -> Result<Json<Deliveries>, ApiError> {
+    let Path(id) = id.map_err(|_| Error::NotFound("notification"))?;
+    Ok(Json(Deliveries::new(messenger.notifications().history(&satellite, NotificationId(id)).await?)))
 }

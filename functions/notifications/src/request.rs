@@ -1,7 +1,5 @@
 //! The requests of satellites, parsed into domain values. Every wrong field is named.
 
-mod target;
-
 use std::{ops::RangeInclusive, time::Duration};
 
 use axum::http::HeaderMap;
@@ -11,9 +9,9 @@ use messenger_core::{
     notification::{Draft, Idempotency, LogQuery, Priority, Satellite, SendOptions},
     origin::Origin,
 };
-use messenger_runtime::fields::{Fields, JsonBody};
+use messenger_runtime::fields::{Fields, JsonBody, target};
 
-/// Longest `source_app`, `event_type` and `entity_type`, in characters.
+/// Longest `source_app` and `event_type`, in characters.
 const NAME_MAX: usize = 100;
 const TITLE_MAX: usize = 500;
 const BODY_MAX: usize = 20_000;

@@ -9,7 +9,10 @@ mod choice;
 mod misspelt;
 mod notes;
 mod number;
+mod object;
+pub mod target;
 mod text;
+mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 

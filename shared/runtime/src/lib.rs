@@ -14,6 +14,7 @@ pub mod if_match;
 pub mod limits;
 pub mod logging;
 mod metrics;
+pub mod notifications;
 pub mod openapi;
 pub mod origin;
 pub mod probe;

@@ -31,20 +31,23 @@ impl Fields {
         known
     }
 
-    /// Returns `true` or `false` of a query; `None` if it is missing or empty.
+    /// Returns true or false; `None` if it is missing, empty or `null`. In a query it is a word.
     pub fn optional_flag(&mut self, name: &'static str) -> Option<bool> {
         if self.note_optional(name, || json!({ "type": "boolean" })) {
             return None;
         }
-        match self.text(name).as_deref().map(str::trim) {
-            None | Some("") => None,
-            Some("true") => Some(true),
-            Some("false") => Some(false),
-            Some(other) => {
-                self.wrong(name, &format!("must be `true` or `false`, is `{}`", shown(other)));
-                None
-            }
-        }
+        let problem = match self.value(name)? {
+            Value::Bool(flag) => return Some(flag),
+            Value::String(text) => match text.trim() {
+                "" => return None,
+                "true" => return Some(true),
+                "false" => return Some(false),
+                other => format!("must be `true` or `false`, is `{}`", shown(other)),
+            },
+            _ => "must be true or false".to_owned(),
+        };
+        self.wrong(name, &problem);
+        None
     }
 
     /// Returns true or false, which is required.

@@ -13,6 +13,15 @@ impl Fields {
         unknown.filter(|unknown| self.has(unknown)).find(|unknown| is_near(unknown, name))
     }
 
+    /// Records a problem of each field that was not read. Call it when all known fields have been read.
+    pub fn refuse_unknown(&mut self) {
+        let unknown: Vec<_> =
+            self.values.keys().filter(|name| !self.read.contains(name.as_str())).cloned().collect();
+        for name in unknown {
+            self.wrong(&name, "is unknown");
+        }
+    }
+
     /// Returns whether a body has a field, and not `null` in it.
     pub fn has(&self, name: &str) -> bool {
         self.json(name).is_some()

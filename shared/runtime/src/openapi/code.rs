@@ -55,6 +55,10 @@ codes! {
     ROOM_ENCRYPTED = 409 "room_encrypted": "nothing can be sent into an encrypted room";
     ROOM_IS_DIRECT = 409 "room_is_direct": "nobody else comes into a direct chat";
     ROOM_CANNOT_BE_LEFT = 409 "room_cannot_be_left": "direct chats and the general room are not left";
+    NOT_RETRYABLE = 409 "not_retryable": "the notification is pending or sent";
+    NOT_CANCELLABLE = 409 "not_cancellable": "the notification is not pending any more";
+    NOT_HELD = 409 "not_held": "the notification is no held direct message";
+    NUMBER_CHANGED = 409 "number_changed": "the filter matches another number of notifications now";
     VERSION_MISMATCH = 412 "version_mismatch": "it has changed since: `version` is the present version";
     BODY_TOO_LARGE = 413 "body_too_large": "the body is too large; the connection closes";
     URI_TOO_LONG = 414 "uri_too_long": "path and query are too long";

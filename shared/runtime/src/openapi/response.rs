@@ -9,6 +9,8 @@ pub struct ResponseObject {
     pub(super) status: u16,
     description: &'static str,
     content: Content,
+    /// Further media types of the answer.
+    others: &'static [&'static str],
     headers: Vec<Header>,
 }
 
@@ -52,7 +54,13 @@ impl ResponseObject {
     }
 
     fn new(status: u16, description: &'static str, content: Content) -> Self {
-        Self { status, description, content, headers: Vec::new() }
+        Self { status, description, content, others: &[], headers: Vec::new() }
+    }
+
+    /// Adds media types in which the answer comes on request, and whose content is not described.
+    #[must_use]
+    pub fn or_media(self, others: &'static [&'static str]) -> Self {
+        Self { others, ..self }
     }
 
     /// Adds a header that every such answer has.
@@ -95,6 +103,9 @@ impl ResponseObject {
                 let types = types.iter().map(|one| ((*one).to_owned(), json!({})));
                 response["content"] = Value::Object(types.collect());
             }
+        }
+        for other in self.others {
+            response["content"][*other] = json!({});
         }
         response
     }

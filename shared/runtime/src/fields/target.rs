@@ -5,17 +5,18 @@ use messenger_core::{
     id::{HUB_USER_ID_MAX, HubUserId},
     notification::{EntityId, TARGET_TYPES, Target},
 };
-use messenger_runtime::fields::Fields;
 use serde_json::json;
 
-use super::NAME_MAX;
+use super::Fields;
 
+/// Longest `entity_type`, in characters.
+const NAME_MAX: usize = 100;
 const ENTITY_ID_MAX: usize = 200;
 /// The fields that identify the target, in the order in which they are read.
 const ADDRESSES: [&str; 3] = ["entity_type", "entity_id", "target_user"];
 
 /// Parses the target. Also returns warnings about fields that have no effect on it.
-pub(super) fn target(fields: &mut Fields) -> (Target, Vec<String>) {
+pub fn target(fields: &mut Fields) -> (Target, Vec<String>) {
     let target_type = fields.one_of("target_type", &TARGET_TYPES, "invalid_target");
     let entity_type = fields.optional_name("entity_type", NAME_MAX);
     let entity_id = fields.entity_id("entity_id", ENTITY_ID_MAX);
@@ -50,7 +51,7 @@ pub(super) fn target(fields: &mut Fields) -> (Target, Vec<String>) {
 
 /// Finds unknown fields that look like a misspelt field that decides on the recipients or the urgency.
 /// Refuses them, and returns a warning instead if the correct field would have no effect.
-pub(super) fn misspelt(fields: &mut Fields, target: &Target) -> Vec<String> {
+pub fn misspelt(fields: &mut Fields, target: &Target) -> Vec<String> {
     let mut warnings = Vec::new();
     let is_open = !fields.has("target_type");
     for name in ["target_type", "target_user", "entity_type", "entity_id", "tenant_id", "priority"] {
