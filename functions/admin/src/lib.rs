@@ -7,11 +7,19 @@
 //! PATCH /api/v1/admin/users/{id} {display_name}                                  gives another name
 //! POST  /api/v1/admin/users/{id}/external-access {enabled}                       other Matrix clients
 //! POST  /api/v1/admin/users/{id}/logout                                          logs out everywhere
-//! GET   /api/v1/licenses/{rust,frontend,python,system}                           software of others
+//! GET   /api/v1/admin/notifications?app=&status=&text=&…       finds notifications, also as CSV
+//! POST  /api/v1/admin/notifications/retry, /cancel             changes all notifications of a filter
+//! GET   /api/v1/admin/notifications/{id}/deliveries            the attempts to deliver one, its recipients
+//! POST  /api/v1/admin/notifications/{id}/retry, /cancel        changes one
+//! GET   /api/v1/admin/held                                     direct messages to users who never signed in
+//! POST  /api/v1/admin/notifications/{id}/readdress             moves one of them to another user
+//! POST  /api/v1/admin/test-notification                        sends a test
+//! GET   /api/v1/licenses/{rust,frontend,python,system}         software of others
 //! ```
 
 mod audit;
 mod licenses;
+mod notifications;
 mod users;
 
 use messenger_runtime::Routes;
@@ -20,5 +28,6 @@ use messenger_runtime::Routes;
 pub fn routes() -> Routes {
     let routes = Routes::new("Administration", "The administration of a tenant, for its administrators")
         .declare(audit::operation());
-    users::operations().into_iter().fold(routes, Routes::declare).merge(licenses::routes())
+    let routes = users::operations().into_iter().fold(routes, Routes::declare);
+    notifications::declare(routes).merge(licenses::routes())
 }

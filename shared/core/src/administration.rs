@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    app::admin::{access::Access, audit::Audit, last_seen::LastSeen, users::Users},
+    app::admin::{
+        access::Access, audit::Audit, bulk_acts::BulkActs, last_seen::LastSeen,
+        notifications::NotificationAdministration, users::Users,
+    },
     messenger::Messenger,
     port::AdminPorts,
 };
@@ -15,6 +18,8 @@ pub struct Administration {
     audit: Arc<Audit>,
     users: Arc<Users>,
     last_seen: Arc<LastSeen>,
+    notifications: Arc<NotificationAdministration>,
+    bulk_acts: Arc<BulkActs>,
 }
 
 impl Administration {
@@ -30,12 +35,24 @@ impl Administration {
                 messenger.ids(),
             )),
             last_seen: Arc::new(LastSeen::new(ports)),
+            notifications: Arc::new(NotificationAdministration::new(ports, messenger.notifications())),
+            bulk_acts: Arc::new(BulkActs::new(ports)),
         }
     }
 
     /// Returns the engine that checks the right to administer.
     pub fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// Returns the engine for notifications.
+    pub fn notifications(&self) -> &NotificationAdministration {
+        &self.notifications
+    }
+
+    /// Returns the engine for acts on many notifications.
+    pub fn bulk_acts(&self) -> &BulkActs {
+        &self.bulk_acts
     }
 
     /// Returns the engine that reads the audit log.

@@ -38,7 +38,7 @@ mod vault;
 use std::sync::Arc;
 
 pub use accounts::{Accounts, ExternalAccounts};
-pub use admin::{AdminPorts, AuditLog, GivenName, UserAdministration};
+pub use admin::{AdminPorts, AuditLog, BulkActs, GivenName, NotificationAdmin, UserAdministration};
 pub use clock::Clock;
 pub use cursors::Cursors;
 pub use ephemeral_bus::EphemeralBus;

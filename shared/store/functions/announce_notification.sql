@@ -2,6 +2,8 @@
 -- does not expire. A repeated call changes nothing, nor does one for a notification that an administrator has
 -- cancelled or moved to the queue of another recipient since it was read.
 
+drop function if exists announce_notification(bigint, text, text);
+
 create or replace function announce_notification(p_id bigint, p_queue text, p_audience text, p_payload text)
 returns void
 language plpgsql as $$

@@ -2,5 +2,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod bulk_acts;
 pub mod last_seen;
+pub mod notifications;
 pub mod users;

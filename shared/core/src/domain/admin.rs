@@ -1,5 +1,6 @@
 //! Administrators, and the audit log of their acts.
 
+pub mod notifications;
 mod users;
 mod versions;
 

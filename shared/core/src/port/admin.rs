@@ -1,11 +1,13 @@
 //! The ports of the administration of a tenant.
 
 mod audit_log;
+mod notification_admin;
 mod user_administration;
 
 use std::sync::Arc;
 
 pub use audit_log::AuditLog;
+pub use notification_admin::{BulkActs, NotificationAdmin};
 pub use user_administration::{GivenName, UserAdministration};
 
 /// The ports of administration. Only adapters of a database implement them.
@@ -14,14 +16,21 @@ pub use user_administration::{GivenName, UserAdministration};
 pub struct AdminPorts {
     pub audit_log: Arc<dyn AuditLog>,
     pub users: Arc<dyn UserAdministration>,
+    pub notifications: Arc<dyn NotificationAdmin>,
+    pub bulk_acts: Arc<dyn BulkActs>,
 }
 
 impl AdminPorts {
     /// Takes the ports from one adapter.
     pub fn new<S>(store: Arc<S>) -> Self
     where
-        S: AuditLog + UserAdministration + 'static,
+        S: AuditLog + UserAdministration + NotificationAdmin + BulkActs + 'static,
     {
-        Self { audit_log: store.clone(), users: store }
+        Self {
+            audit_log: store.clone(),
+            users: store.clone(),
+            notifications: store.clone(),
+            bulk_acts: store,
+        }
     }
 }

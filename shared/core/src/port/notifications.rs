@@ -14,8 +14,8 @@ pub trait Notifications: Send + Sync {
     /// Stores the notification, its live event and its entry in the room queue, in one durable transaction.
     ///
     /// A known idempotency key stores nothing and returns the first notification. A direct message to a user
-    /// who is unknown in the tenant is stored without live event, and held until that user signs in. The audit
-    /// log gets an entry for the notification of an administrator.
+    /// who is unknown in the tenant is stored without live event, and held until that user signs in. The
+    /// audit log gets an entry for the notification of an administrator.
     async fn accept(&self, entry: NewNotification) -> Result<AcceptOutcome>;
 
     /// Returns a notification of a tenant; `None` if the tenant has no such notification.
