@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Method, Request, header::AUTHORIZATION};
+use http::{Method, Request, header::AUTHORIZATION, request};
 use messenger_core::{Messenger, Ports, port::AdminPorts};
 use messenger_devstack::{TestDatabase, database::template};
 use messenger_runtime::{
@@ -42,6 +42,21 @@ impl Site {
     /// Opens a connection to the database.
     pub(crate) async fn client(&self) -> Client {
         messenger_postgres::connect(self.database.url()).await.expect("a connection")
+    }
+
+    /// Returns a store of another process on the database.
+    pub(crate) fn store(&self) -> PgStore {
+        store(self.database.url())
+    }
+
+    /// Sends a request without a body.
+    pub(crate) async fn ask(&self, request: request::Builder) -> TestResponse {
+        self.wire.ask(request).await
+    }
+
+    /// Sends a request with a body.
+    pub(crate) async fn send(&self, request: request::Builder, body: String) -> TestResponse {
+        self.wire.call(request, body).await
     }
 
     /// Sends a `GET` with a token of the Hub.

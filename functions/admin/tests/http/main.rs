@@ -3,4 +3,5 @@
 
 mod access;
 mod fixture;
+mod notifications;
 mod users;

@@ -8,6 +8,7 @@ mod database;
 mod ephemeral_bus;
 mod feed_stress;
 mod identities;
+mod notification_search;
 mod notification_times;
 mod plans;
 mod pooler;

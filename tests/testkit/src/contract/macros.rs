@@ -221,6 +221,8 @@ macro_rules! contract_tests {
         $crate::contract_module! { $create, outbox:
             a_sent_notification_names_its_room_and_event,
             a_rejected_notification_names_the_reason,
+            the_history_has_each_failed_attempt_and_the_delivery,
+            a_rejection_is_the_last_attempt,
             a_sent_notification_stays_sent,
             a_postponed_notification_names_the_reason_and_the_next_attempt,
             the_queue_of_a_postponed_notification_backs_off,

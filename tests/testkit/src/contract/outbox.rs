@@ -9,7 +9,9 @@ use messenger_core::{
 };
 
 use super::{LONG, SHORT, Store, accept, claim, eventually, pending};
-use crate::fixtures::{TENANT, delivered, draft, machine, new_notification, room, titles, waiting};
+use crate::fixtures::{
+    OTHER_TENANT, TENANT, delivered, draft, machine, new_notification, room, titles, waiting,
+};
 
 async fn found(ports: &Ports, notification: &Notification) -> Result<Notification> {
     Ok(ports.notifications.find(TENANT, notification.id).await?.expect("it is stored"))
@@ -116,5 +118,46 @@ pub async fn a_backoff_does_not_change_the_order(store: &dyn Store) -> Result<()
     accept(&ports, new_notification(draft("3"))).await?;
     store.pass(SHORT * 2).await;
     assert_eq!(titles(&pending(&ports, &claim(&ports).await?).await?), ["1", "2", "3"]);
+    Ok(())
+}
+
+/// Each failed attempt is kept with its number, reason, detail and next attempt, and the delivery with its time.
+pub async fn the_history_has_each_failed_attempt_and_the_delivery(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
+    let history = async || {
+        let history = ports.notifications.history(TENANT, stored.id).await?;
+        Ok::<_, messenger_core::Error>(history.expect("it is stored"))
+    };
+    let before = history().await?;
+    assert_eq!((before.notification.id, before.sent_at, before.failures), (stored.id, None, vec![]));
+    ports.outbox.postpone(&stored, SHORT, "homeserver_unavailable", "no response").await?;
+    ports.outbox.postpone(&stored, SHORT, "homeserver_error", "a broken response").await?;
+    mark_sent(&ports, &stored).await?;
+    ports.outbox.failed(stored.id, "refused_by_homeserver", "too late").await?;
+    let after = history().await?;
+    assert!(after.sent_at.is_some_and(|sent_at| sent_at >= stored.created_at));
+    let failures: Vec<_> = after
+        .failures
+        .iter()
+        .map(|failed| (failed.attempt, failed.reason.as_str(), failed.detail.as_str()))
+        .collect();
+    let expected =
+        [(1, "homeserver_unavailable", "no response"), (2, "homeserver_error", "a broken response")];
+    assert_eq!(failures, expected);
+    assert!(after.failures.iter().all(|failed| failed.next_attempt_at > Some(failed.failed_at)));
+    assert_eq!(ports.notifications.history(OTHER_TENANT, stored.id).await?, None);
+    Ok(())
+}
+
+/// The last attempt of a rejected notification is kept, and has no next one.
+pub async fn a_rejection_is_the_last_attempt(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
+    ports.outbox.failed(stored.id, "room_encrypted", "the room is encrypted").await?;
+    let history = ports.notifications.history(TENANT, stored.id).await?.expect("it is stored");
+    let [failed] = &history.failures[..] else { panic!("one attempt: {:?}", history.failures) };
+    assert_eq!((failed.attempt, failed.reason.as_str()), (1, "room_encrypted"));
+    assert_eq!((failed.detail.as_str(), failed.next_attempt_at), ("the room is encrypted", None));
     Ok(())
 }
