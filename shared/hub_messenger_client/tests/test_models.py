@@ -36,6 +36,12 @@ def test_the_answer_in_the_integration_guide_is_parsed() -> None:
     assert read.extra == {}
 
 
+@pytest.mark.parametrize("status", ["cancelled", "a status of a later release"])
+def test_a_status_that_is_none_of_sending_is_kept_as_it_is(status: str) -> None:
+    read = Notification.from_json({**ANSWER, "status": status})
+    assert (read.status, read.spooled, read.to_dict()["status"]) == (status, False, status)
+
+
 def test_every_known_field_is_parsed() -> None:
     more = {
         "tenant_id": 3,

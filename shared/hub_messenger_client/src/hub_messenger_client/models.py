@@ -67,7 +67,10 @@ class Notification:
     body: str | None = _as(str)
     priority: str = _as(str, "normal")
     status: str = _as(str, "")
-    """`sent`, `pending`, `failed` or `expired`; `spooled` while it is in the spool."""
+    """`sent`, `pending`, `failed`, `expired` or `cancelled`; `spooled` while it is in the spool.
+
+    Later releases of the service may have others.
+    """
     matrix_room_id: str | None = _as(str)
     matrix_event_id: str | None = _as(str)
     created_at: datetime | None = _as(parse_time)
