@@ -221,13 +221,13 @@ macro_rules! contract_tests {
         $crate::contract_module! { $create, outbox:
             a_sent_notification_names_its_room_and_event,
             a_rejected_notification_names_the_reason,
-            the_history_has_each_failed_attempt_and_the_delivery,
-            a_rejection_is_the_last_attempt,
             a_sent_notification_stays_sent,
             a_postponed_notification_names_the_reason_and_the_next_attempt,
             the_queue_of_a_postponed_notification_backs_off,
             a_new_notification_does_not_shorten_a_backoff,
             a_backoff_does_not_change_the_order,
+            the_history_has_each_failed_attempt_and_the_delivery,
+            a_rejection_is_the_last_attempt,
         }
         $crate::contract_module! { $create, notifications:
             the_log_lists_the_notifications_of_a_tenant_newest_first,
