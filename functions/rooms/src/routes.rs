@@ -53,7 +53,7 @@ pub fn routes() -> Routes {
                 "Opens the direct chat with a user",
             ))
             .answer(ResponseObject::json::<Room>(200, "The one chat of the two."))
-            .refuses(&[code::READ_ONLY_ROLE, code::INVALID_REQUEST])
+            .refuses(&[code::READ_ONLY_ROLE, code::INVALID_REQUEST, code::ROOM_CLOSED])
             .refuses(ROOM),
         )
         .declare(

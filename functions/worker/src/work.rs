@@ -105,12 +105,14 @@ async fn provision(messenger: &Messenger, wake: &Notify) -> Infallible {
     }
 }
 
-/// Completes pending leaves, and logs out users whose external access was withdrawn.
+/// Completes pending leaves, closes rooms on the homeserver, and logs out users whose external access was
+/// withdrawn.
 async fn withdraw(messenger: &Messenger, wake: &Notify) -> Infallible {
-    let mut failures = Failures::new("claiming pending leaves or revocations failed");
+    let mut failures = Failures::new("claiming pending leaves, closed rooms or revocations failed");
     loop {
         wake.notified().await;
         while failures.log(messenger.rooms().leave_due().await).is_some_and(|claimed| claimed > 0) {}
+        while failures.log(messenger.closures().close_due().await).is_some_and(|claimed| claimed > 0) {}
         while failures.log(messenger.external_clients().revoke_due().await).is_some_and(|claimed| claimed > 0)
         {
         }

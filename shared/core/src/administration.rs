@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     app::admin::{
         access::Access, audit::Audit, bulk_acts::BulkActs, last_seen::LastSeen,
-        notifications::NotificationAdministration, users::Users,
+        notifications::NotificationAdministration, rooms::TenantRooms, statistics::Statistics, users::Users,
     },
     messenger::Messenger,
     port::AdminPorts,
@@ -20,6 +20,8 @@ pub struct Administration {
     last_seen: Arc<LastSeen>,
     notifications: Arc<NotificationAdministration>,
     bulk_acts: Arc<BulkActs>,
+    rooms: Arc<TenantRooms>,
+    statistics: Arc<Statistics>,
 }
 
 impl Administration {
@@ -37,6 +39,8 @@ impl Administration {
             last_seen: Arc::new(LastSeen::new(ports)),
             notifications: Arc::new(NotificationAdministration::new(ports, messenger.notifications())),
             bulk_acts: Arc::new(BulkActs::new(ports)),
+            rooms: Arc::new(TenantRooms::new(ports, messenger.registry(), messenger.closures())),
+            statistics: Arc::new(Statistics::new(ports, messenger.operations(), messenger.streams())),
         }
     }
 
@@ -68,5 +72,15 @@ impl Administration {
     /// Returns the engine that stores when users called.
     pub fn last_seen(&self) -> &LastSeen {
         &self.last_seen
+    }
+
+    /// Returns the engine for the rooms of a tenant.
+    pub fn rooms(&self) -> &TenantRooms {
+        &self.rooms
+    }
+
+    /// Returns the engine for the figures of a tenant.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
     }
 }

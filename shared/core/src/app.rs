@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod authorization;
+pub mod closures;
 pub mod delivery;
 pub mod external_clients;
 pub mod history;

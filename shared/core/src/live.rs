@@ -9,3 +9,4 @@ pub(crate) mod follow_ups;
 pub mod lock;
 pub(crate) mod send_buffer;
 pub(crate) mod sent_buffer;
+pub(crate) mod stream_counts;

@@ -10,6 +10,7 @@ use crate::{
     app::{
         accounts::Accounts,
         authorization::Authorization,
+        closures::Closures,
         delivery::Delivery,
         external_clients::ExternalClients,
         history::HistoryReader,
@@ -61,6 +62,7 @@ struct Engines {
     notifications: Arc<Notifications>,
     delivery: Arc<Delivery>,
     authorization: Arc<Authorization>,
+    closures: Arc<Closures>,
     registry: Arc<RoomRegistry>,
     rooms: Arc<Rooms>,
     messages: Arc<Messages>,
@@ -94,7 +96,8 @@ impl Messenger {
 
         let users = Arc::new(UserDirectory::new(ports, &ids));
         let accounts = Arc::new(Accounts::new(ports, &ids));
-        let registry = Arc::new(RoomRegistry::new(ports, &accounts, &ids, &settings, &follow_ups));
+        let closures = Arc::new(Closures::new(ports, &background));
+        let registry = Arc::new(RoomRegistry::new(ports, &accounts, &closures, &ids, &settings, &follow_ups));
         let onboarding = Arc::new(Onboarding::new(ports, &accounts, &registry, &ids));
         let authorization = Arc::new(Authorization::new(ports, &ids));
         let transactions = Arc::new(TransactionIds::new(ports));
@@ -168,6 +171,7 @@ impl Messenger {
             notifications,
             delivery,
             authorization,
+            closures,
             registry,
             rooms,
             messages,
@@ -224,6 +228,11 @@ impl Messenger {
     /// Returns the engine that checks the rights of a caller in a room.
     pub fn authorization(&self) -> &Arc<Authorization> {
         &self.0.authorization
+    }
+
+    /// Returns the engine that closes rooms on the homeserver.
+    pub fn closures(&self) -> &Arc<Closures> {
+        &self.0.closures
     }
 
     /// Returns the engine that finds and creates rooms by their keys.

@@ -11,6 +11,7 @@
 mod accounts;
 mod admin;
 mod clock;
+mod closed_rooms;
 mod cursors;
 mod ephemeral_bus;
 mod ephemeral_events;
@@ -38,8 +39,12 @@ mod vault;
 use std::sync::Arc;
 
 pub use accounts::{Accounts, ExternalAccounts};
-pub use admin::{AdminPorts, AuditLog, BulkActs, GivenName, NotificationAdmin, UserAdministration};
+pub use admin::{
+    AdminPorts, AdminRooms, AdminStatistics, AuditLog, BulkActs, GivenName, NotificationAdmin,
+    UserAdministration,
+};
 pub use clock::Clock;
+pub use closed_rooms::{ClosedRoomWatcher, ClosedRooms};
 pub use cursors::Cursors;
 pub use ephemeral_bus::EphemeralBus;
 pub use ephemeral_events::EphemeralEvents;
@@ -74,6 +79,7 @@ pub struct Ports {
     pub memberships: Arc<dyn Memberships>,
     pub room_views: Arc<dyn RoomViews>,
     pub pending_leaves: Arc<dyn PendingLeaves>,
+    pub closed_rooms: Arc<dyn ClosedRooms>,
     pub external_access: Arc<dyn ExternalAccess>,
     pub notifications: Arc<dyn Notifications>,
     pub outbox: Arc<dyn Outbox>,
@@ -114,6 +120,7 @@ impl Ports {
             + Memberships
             + RoomViews
             + PendingLeaves
+            + ClosedRooms
             + ExternalAccess
             + Notifications
             + Outbox
@@ -140,6 +147,7 @@ impl Ports {
             memberships: store.clone(),
             room_views: store.clone(),
             pending_leaves: store.clone(),
+            closed_rooms: store.clone(),
             external_access: store.clone(),
             notifications: store.clone(),
             outbox: store.clone(),

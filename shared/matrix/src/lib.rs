@@ -4,6 +4,7 @@ mod account;
 mod appservice;
 pub mod bootstrap;
 mod call;
+mod closing;
 mod config;
 mod device;
 mod direct;

@@ -72,6 +72,14 @@ impl RoomAdministration for Appservice {
         }
     }
 
+    async fn release_alias(&self, room: &RoomId, alias: &str) -> Result<()> {
+        self.release_alias_of(room, alias).await
+    }
+
+    async fn empty(&self, room: &RoomId) -> Result<()> {
+        self.remove_everybody(room).await
+    }
+
     async fn permissions(&self, room: &RoomId, user: &MatrixUserId) -> Result<Permissions> {
         let (levels, tombstone, encryption, membership) = tokio::try_join!(
             self.content::<PowerLevels>(room, "m.room.power_levels"),

@@ -49,9 +49,9 @@ pub(crate) struct Adapters {
     pub(crate) homeserver: Arc<Appservice>,
 }
 
-/// The task of the broker; it starts with the first reader.
+/// The tasks of the broker and of the report of its event streams; they start with the first reader.
 #[derive(Default)]
-struct RunningBroker(OnceLock<AbortHandle>);
+struct RunningBroker(OnceLock<AbortHandle>, OnceLock<AbortHandle>);
 
 /// The system's clock.
 struct SystemClock;
@@ -135,11 +135,18 @@ impl App {
         self.broker.0.get().is_some_and(AbortHandle::is_finished)
     }
 
-    /// Starts the broker if it does not run yet, and returns the use cases. For handlers that wait for
-    /// events.
+    /// Starts the broker and the report of its event streams if they do not run yet, and returns the use cases.
+    /// For handlers that wait for events.
     pub fn with_broker(&self) -> &Messenger {
         self.broker.0.get_or_init(|| {
             let broker = self.messenger.broker().clone();
+            let administration = self.administration.clone();
+            let report = async move {
+                if let Some(administration) = administration {
+                    administration.statistics().report_streams().await;
+                }
+            };
+            self.broker.1.get_or_init(|| tokio::spawn(report).abort_handle());
             tokio::spawn(async move { broker.run().await }).abort_handle()
         });
         &self.messenger
@@ -171,7 +178,7 @@ impl FromRef<App> for Messenger {
 
 impl Drop for RunningBroker {
     fn drop(&mut self) {
-        if let Some(task) = self.0.get() {
+        for task in [&self.0, &self.1].into_iter().filter_map(OnceLock::get) {
             task.abort();
         }
     }

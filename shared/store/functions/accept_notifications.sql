@@ -12,6 +12,8 @@
 -- * `id`: the new notification.
 -- * `known_id`, `known_fingerprint`: the notification that came earlier under the same key; then nothing is
 --   stored.
+-- `closed` holds the rooms of entries that were closed meanwhile; null if there are none. Those entries are
+-- stored without their room.
 -- `ends_at` is the last position of the batch. The announced entries have, in their order, the positions up
 -- to it.
 
@@ -19,7 +21,7 @@ create or replace function accept_notifications(
     entries new_entry[], queues new_queue[], held_for double precision,
     out id bigint[], out known_id bigint[], out known_fingerprint text[],
     out free boolean[], out backing_off boolean[], out held boolean[], out created_at timestamptz,
-    out ends_at bigint)
+    out closed text[], out ends_at bigint)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -98,6 +100,10 @@ begin
         update feed_head set position = ends_at;
     end if;
 
+    select array_agg(room.matrix_room_id) into closed
+    from closed_rooms room
+    where room.matrix_room_id in (select entry.room from unnest(entries) as entry);
+
     id := array(select nextval('notifications_id_seq') from generate_series(1, size));
 
     insert into notifications (id, tenant_id, token, source_app, event_type, title, body, target_type, entity_type,
@@ -106,7 +112,8 @@ begin
     overriding system value
     select id[entry.n], entry.tenant_id, entry.token, entry.source_app, entry.event_type, entry.title, entry.body,
            entry.target_type, entry.entity_type, entry.entity_id, entry.recipient, entry.priority, entry.queue_name,
-           case when held[entry.queue] then 'recipient_not_provisioned' end, entry.room,
+           case when held[entry.queue] then 'recipient_not_provisioned' end,
+           case when entry.room = any (closed) then null else entry.room end,
            -- Only an entry that its caller delivers is left to the caller for a while.
            case when free[entry.queue] and entry.wait > 0 and not held[entry.queue]
                 then at + entry.wait * interval '1 second' end,
@@ -118,7 +125,7 @@ begin
 
     insert into events (position, tenant_id, audience, kind, notification_id, room_id, payload, created_at)
     select coalesce(positions[entry.n], base + entry.n), entry.tenant_id, entry.audience, 'notification',
-           id[entry.n], entry.room, entry.payload, at
+           id[entry.n], case when entry.room = any (closed) then null else entry.room end, entry.payload, at
     from unnest(entries) as entry
     where positions is null or positions[entry.n] is not null;
 

@@ -1,5 +1,6 @@
 -- Ingests room events of the homeserver, in their order, each once by its id: stores what follows from an
--- event, and appends its live event for the members. Returns the number of new events.
+-- event, and appends its live event for the members. Returns the number of new events. Nothing is stored of
+-- the events of closed rooms.
 
 create or replace function ingest_events(batch jsonb) returns bigint
 language plpgsql
@@ -8,6 +9,7 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
     ids       text[];
+    closed    text[];
     one       record;
     count     bigint;
     successor former_rooms;
@@ -25,6 +27,9 @@ begin
     end if;
     -- The lock of the event log comes first.
     perform from feed_head for update;
+    closed := array(
+        select matrix_room_id from closed_rooms
+        where matrix_room_id in (select event ->> 'room' from jsonb_array_elements(batch) event));
     for one in
         select * from jsonb_to_recordset(batch) as x (
             n integer, event_id text, tenant_id bigint, room text, at timestamptz, change text, hub_user text,
@@ -32,6 +37,7 @@ begin
             kind text, payload text)
         order by n
     loop
+        continue when one.room = any (closed);
         has_files := has_files or one.mxc is not null;
         insert into event_keys (key) values (one.event_id) on conflict do nothing;
         continue when not found;

@@ -1,7 +1,7 @@
 -- Changes of memberships, each with its live event. Repeated calls change nothing.
 
--- Adds a user to a room. Earlier messages are not unread. A user who has moved to another tenant is not
--- added, and leaves the room on the homeserver.
+-- Adds a user to a room. Earlier messages are not unread. A user who has moved to another tenant, or whose room
+-- was closed meanwhile, is not added, and leaves the room on the homeserver.
 create or replace function add_member(p_tenant bigint, p_room text, p_user text) returns void
 language plpgsql as $$
 begin
@@ -11,6 +11,10 @@ begin
     end if;
     -- The lock of the event log comes first.
     perform from feed_head for update;
+    if is_closed(p_room) then
+        perform leave_room(p_tenant, p_room, p_user);
+        return;
+    end if;
     insert into room_members (tenant_id, hub_user_id, matrix_room_id, read_count, joined_position)
     select p_tenant, hub_user_id, p_room,
            coalesce((select message_count from rooms where tenant_id = p_tenant and matrix_room_id = p_room), 0),

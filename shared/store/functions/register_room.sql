@@ -1,5 +1,6 @@
 -- Stores the room of a key with its first members, and returns the id of the key's room. If the key has a
--- room already, that one is returned and nothing is stored; if it is the same room, it gets the marks.
+-- room already, that one is returned and nothing is stored; if it is the same room, it gets the marks. A closed
+-- room is not stored: the result is null.
 
 create or replace function register_room(
     p_tenant bigint, p_kind text, p_key text, p_room text, p_name text, p_default_name text, p_topic text,
@@ -11,6 +12,9 @@ declare
 begin
     -- The lock of the event log comes first.
     perform from feed_head for update;
+    if is_closed(p_room) then
+        return null;
+    end if;
     insert into rooms as room (tenant_id, kind, key, matrix_room_id, name, default_name, topic, created_by, entity_type,
                                entity_id, first_user, second_user, encrypted, history_restricted)
     values (p_tenant, p_kind, p_key, p_room, p_name, p_default_name, p_topic, p_creator, p_entity_type, p_entity_id,

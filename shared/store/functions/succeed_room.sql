@@ -1,5 +1,5 @@
 -- Lets a room replace another: it takes over the key, the messages, and the named members with what they have
--- read. Returns `false` if the old room is unknown.
+-- read. Returns `false` if the old room is unknown, or if the new one was closed.
 
 create or replace function succeed_room(
     p_tenant bigint, p_old text, p_new text, p_members text[], is_encrypted boolean, is_restricted boolean)
@@ -11,6 +11,9 @@ declare
 begin
     -- The lock of the event log comes first.
     perform from feed_head for update;
+    if is_closed(p_new) then
+        return false;
+    end if;
     -- An adopted room has its Matrix id as key: later members were never in it.
     select history_restricted or (kind = 'custom' and key like '\%21%') into restricted
     from rooms where tenant_id = p_tenant and matrix_room_id = p_old for update;

@@ -224,6 +224,24 @@ create table former_rooms (
 create index former_rooms_by_successor on former_rooms (replaced_by);
 create index former_rooms_by_current on former_rooms (current);
 
+-- Rooms that an administrator closed. They are never registered or ingested again.
+create table closed_rooms (
+    matrix_room_id text primary key,
+    tenant_id      bigint not null,
+    -- The key that the room had.
+    kind           text not null,
+    key            text not null,
+    closed_at      timestamptz not null default clock_timestamp(),
+    -- Whether another room may get the alias of the key.
+    alias_freed    boolean not null default false,
+    -- When the homeserver is to close the room; null if it has.
+    due            timestamptz default now(),
+    lease_until    timestamptz not null default '-infinity',
+    attempts       integer not null default 0
+);
+create index closed_rooms_due on closed_rooms (due) where due is not null;
+create index closed_rooms_by_alias on closed_rooms (tenant_id, kind, key) where not alias_freed;
+
 -- Rooms outside the service that have got the notice that not all their members can read them here.
 create table warned_rooms (
     matrix_room_id text primary key,
@@ -273,6 +291,7 @@ create table media (
     primary key (tenant_id, event_id)
 );
 create index media_by_file on media (tenant_id, mxc);
+create index media_by_room on media (tenant_id, matrix_room_id);
 
 -- The owner of each file: its uploader, else the sender of the earliest message with it. A redaction does not
 -- remove the owner, so nobody else becomes the owner of a redacted file.
@@ -381,6 +400,15 @@ create type new_entry as (
     token text, source_app text, event_type text, title text, body text, entity_type text, entity_id jsonb,
     priority text, room text, payload text, wait double precision, key text, fingerprint text,
     request_id text, traceparent text);
+
+-- The open event streams of each process by tenant, as it last reported them.
+create table sse_connections (
+    tenant_id   bigint not null,
+    process     text not null,
+    connections bigint not null,
+    reported_at timestamptz not null default now(),
+    primary key (tenant_id, process)
+);
 
 -- The acts of administrators, written in the transaction of each act. Only appended to.
 create table audit_log (

@@ -4,4 +4,6 @@ mod audit_log;
 mod bulk_acts;
 mod notification_search;
 mod notifications;
+mod rooms;
+mod statistics;
 mod users;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod admin;
+mod closed_rooms;
 mod connection;
 mod cursors;
 mod ephemeral_bus;

@@ -13,10 +13,10 @@ use futures::{
 };
 use messenger_core::{
     ephemeral::EphemeralEvent,
-    id::{HubUserId, Position},
+    id::{HubUserId, Position, RoomId},
     live::ephemeral_channel::EphemeralChannel,
     lock,
-    port::UserWatcher,
+    port::{ClosedRoomWatcher, UserWatcher},
 };
 use tokio::{
     sync::{Notify, watch},
@@ -34,6 +34,7 @@ const FEED: &str = "feed";
 const WORK: &str = "work";
 const EPHEMERALS: &str = "ephemeral_events";
 const IDENTITIES: &str = "identities";
+const CLOSED_ROOMS: &str = "closed_rooms";
 
 /// Receives signals for the waiters of this process. A channel has one waiter at a time; a signal is kept
 /// until it waits.
@@ -53,6 +54,7 @@ struct Waiters {
     work: Notify,
     ephemeral_bus: EphemeralChannel,
     watchers: Watchers,
+    closed_rooms: ClosedRoomWatchers,
 }
 
 impl Waiters {
@@ -71,6 +73,7 @@ impl Waiters {
                 }
             }
             IDENTITIES => self.watchers.changed(notification.payload()),
+            CLOSED_ROOMS => self.closed_rooms.closed(&RoomId::new(notification.payload())),
             _ => self.work.notify_one(),
         }
     }
@@ -115,6 +118,17 @@ impl WatcherList {
     /// Calls each watcher, and removes those that were dropped.
     fn notify(&mut self, call: impl Fn(&dyn UserWatcher)) {
         self.watchers.retain(|watcher| watcher.upgrade().inspect(|watcher| call(watcher.as_ref())).is_some());
+    }
+}
+
+/// Caches of rooms. Each gets the rooms that are closed while the connection listens for them.
+#[derive(Default)]
+struct ClosedRoomWatchers(Mutex<Vec<Weak<dyn ClosedRoomWatcher>>>);
+
+impl ClosedRoomWatchers {
+    /// Notifies the watchers of a closed room, and removes those that were dropped.
+    fn closed(&self, room: &RoomId) {
+        lock(&self.0).retain(|watcher| watcher.upgrade().inspect(|watcher| watcher.closed(room)).is_some());
     }
 }
 
@@ -178,6 +192,12 @@ impl PgListener {
     pub(crate) fn watch(&self, watcher: &Arc<dyn UserWatcher>) {
         self.waiters.watchers.add(watcher);
         self.listen(IDENTITIES);
+    }
+
+    /// Registers a watcher of closed rooms.
+    pub(crate) fn watch_closed_rooms(&self, watcher: &Arc<dyn ClosedRoomWatcher>) {
+        lock(&self.waiters.closed_rooms.0).push(Arc::downgrade(watcher));
+        self.listen(CLOSED_ROOMS);
     }
 
     /// Adds a channel, and starts the connection with the first one.

@@ -26,7 +26,8 @@ const IS_BACKING_OFF: &str = "select
     exists (select from outbox_queues where attempts > 0 and due > now() and due < 'infinity')
     or exists (select from users where account_attempts > 0 and account_due > now())
     or exists (select from pending_leaves where attempts > 0 and due > now())
-    or exists (select from external_access where attempts > 0 and revoke_due > now())";
+    or exists (select from external_access where attempts > 0 and revoke_due > now())
+    or exists (select from closed_rooms where attempts > 0 and due > now())";
 const RETRY_QUEUES: &str =
     "update outbox_queues set due = now() where attempts > 0 and due > now() and due < 'infinity'";
 const RETRY_ACCOUNTS: &str =
@@ -34,11 +35,12 @@ const RETRY_ACCOUNTS: &str =
 const RETRY_LEAVES: &str = "update pending_leaves set due = now() where attempts > 0 and due > now()";
 const RETRY_REVOCATIONS: &str =
     "update external_access set revoke_due = now() where attempts > 0 and revoke_due > now()";
+const RETRY_CLOSURES: &str = "update closed_rooms set due = now() where attempts > 0 and due > now()";
 const EXPIRE: &str = "update notifications set status = 'expired', answer_due = null
     where status = 'pending' and expires_at <= now()";
 const ROTATE: &str = "select rotate_events($1 * interval '1 second')";
 /// Each statement deletes a limited number of rows, so that no lock is held for long.
-const DELETE_OLD: [&str; 6] = [
+const DELETE_OLD: [&str; 7] = [
     "delete from idempotency_keys where (tenant_id, token, key) in (
         select tenant_id, token, key from idempotency_keys where created_at < now() - interval '7 days' limit 5000)",
     "delete from event_keys where key in (
@@ -57,6 +59,8 @@ const DELETE_OLD: [&str; 6] = [
     "delete from bulk_acts where created_at < now() - interval '30 days'",
     "delete from poll_cursors where (tenant_id, hub_user_id, reader) in (
         select tenant_id, hub_user_id, reader from poll_cursors where read_at < now() - interval '30 days' limit 5000)",
+    "delete from sse_connections where (tenant_id, process) in (
+        select tenant_id, process from sse_connections where reported_at < now() - interval '60 seconds' limit 5000)",
 ];
 
 #[async_trait]
@@ -87,6 +91,7 @@ impl Maintenance for PgStore {
         self.database.execute("retrying accounts", RETRY_ACCOUNTS, &[]).await?;
         self.database.execute("retrying pending leaves", RETRY_LEAVES, &[]).await?;
         self.database.execute("retrying revocations", RETRY_REVOCATIONS, &[]).await?;
+        self.database.execute("retrying closed rooms", RETRY_CLOSURES, &[]).await?;
         Ok(())
     }
 

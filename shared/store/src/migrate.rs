@@ -28,6 +28,7 @@ const FUNCTION_FILES: &[(&str, &str)] = function_files![
     "append_events",
     "audit_log",
     "admin_users",
+    "close_room",
     "memberships",
     "notification_id_at",
     "find_notifications",
@@ -40,6 +41,7 @@ const FUNCTION_FILES: &[(&str, &str)] = function_files![
     "register_room",
     "rotate_events",
     "sign_in",
+    "statistics",
     "succeed_room",
     "user_changes",
 ];

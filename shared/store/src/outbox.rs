@@ -33,13 +33,20 @@ const PENDING: &str = concat!(
 );
 const ANNOUNCE: &str = "select announce_notification($1, $2, $3, $4)";
 /// The commit does not wait for the disk. If PostgreSQL loses it in a crash, the message is sent again under
-/// the same transaction id, and the homeserver answers with the existing event.
-const SENT: &str = "with quick as materialized (select set_config('synchronous_commit', 'off', true))
-    update notifications
-    set status = 'sent', reason = null, matrix_room_id = delivered.room, matrix_event_id = delivered.event,
-        answer_due = null, sent_at = now()
-    from quick, unnest($1::bigint[], $2::text[], $3::text[]) as delivered (id, room, event)
-    where notifications.id = delivered.id and status in ('pending', 'expired', 'cancelled')";
+/// the same transaction id, and the homeserver answers with the existing event. A message in a room that was
+/// closed meanwhile has reached nobody.
+const SENT: &str = "with quick as materialized (select set_config('synchronous_commit', 'off', true)),
+    delivered as materialized (
+        select id, room, event, is_closed(room) as is_lost
+        from quick, unnest($1::bigint[], $2::text[], $3::text[]) as delivered (id, room, event)
+    ), stored as (
+        update notifications
+        set status = 'sent', reason = null, matrix_room_id = delivered.room, matrix_event_id = delivered.event,
+            answer_due = null, sent_at = now()
+        from delivered
+        where notifications.id = delivered.id and not is_lost and status in ('pending', 'expired', 'cancelled')
+    )
+    select id from delivered where is_lost";
 const FAILED: &str = "with failed as (
         update notifications set status = 'failed', reason = $2, answer_due = null
         where id = $1 and status = 'pending'
@@ -96,12 +103,13 @@ impl Outbox for PgStore {
         Ok(())
     }
 
-    async fn sent(&self, delivered: &[Delivered]) -> Result<()> {
+    async fn sent(&self, delivered: &[Delivered]) -> Result<Vec<NotificationId>> {
         let ids: Vec<_> = delivered.iter().map(|one| one.id.0).collect();
         let rooms: Vec<_> = delivered.iter().map(|one| one.room.as_str()).collect();
         let events: Vec<_> = delivered.iter().map(|one| one.event.as_str()).collect();
-        self.database.execute("storing sent notifications", SENT, &[&ids, &rooms, &events]).await?;
-        Ok(())
+        let context = "storing sent notifications";
+        let rows = self.database.query(context, SENT, &[&ids, &rooms, &events]).await?;
+        Ok(rows.iter().map(|row| NotificationId(row.get(0))).collect())
     }
 
     async fn failed(&self, id: NotificationId, reason: &str, detail: &str) -> Result<()> {

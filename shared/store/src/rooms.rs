@@ -7,7 +7,7 @@ use messenger_core::{
     Result,
     id::{HubUserId, RoomId, TenantId},
     port::Rooms,
-    room::{Claim, Former, Marks, Profile, RoomKey, RoomKind},
+    room::{Claim, Former, Marks, Profile, RoomKey, RoomKind, room_closed},
 };
 
 use crate::{PgStore, pool::seconds, room_marks::marks};
@@ -27,7 +27,8 @@ const REGISTER: &str =
 const TENANT_OF: &str = "select tenant_id from rooms where matrix_room_id = $1
     union all select tenant_id from former_rooms where matrix_room_id = $1 limit 1";
 const KNOWN: &str = "select matrix_room_id from rooms where matrix_room_id = any($1)
-    union all select matrix_room_id from former_rooms where matrix_room_id = any($1)";
+    union all select matrix_room_id from former_rooms where matrix_room_id = any($1)
+    union all select matrix_room_id from closed_rooms where matrix_room_id = any($1)";
 const FORMER: &str = "select current, history_restricted from former_rooms where matrix_room_id = $1";
 const PREDECESSOR: &str = "select matrix_room_id from former_rooms where replaced_by = $1 limit 1";
 const SUCCEED: &str = "select succeed_room($1, $2, $3, $4, $5, $6)";
@@ -87,7 +88,7 @@ impl Rooms for PgStore {
             &profile.marks.is_history_restricted,
         ];
         let row = self.database.query_one("registering a room", REGISTER, &parameters).await?;
-        Ok(RoomId::new(row.get::<_, String>(0)))
+        row.get::<_, Option<String>>(0).map(RoomId::new).ok_or_else(room_closed)
     }
 
     async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>> {

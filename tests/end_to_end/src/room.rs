@@ -220,6 +220,14 @@ impl Matrix {
         members["joined"].as_object().expect("members").keys().cloned().collect()
     }
 
+    /// Returns the room of an alias; `None` if there is none.
+    pub async fn room_of_alias(&self, alias: &str) -> Option<String> {
+        let url = format!("{}/_matrix/client/v3/directory/room/{}", self.url, encoded(alias));
+        let response = self.http.get(url).bearer_auth(&self.token).send().await.expect("a response");
+        let found: Value = response.json().await.expect("JSON of the homeserver");
+        found["room_id"].as_str().map(str::to_owned)
+    }
+
     /// Returns the number of devices of this user.
     pub async fn devices(&self) -> usize {
         self.call(Method::GET, "/devices", None).await["devices"].as_array().expect("devices").len()

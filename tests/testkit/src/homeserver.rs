@@ -73,6 +73,8 @@ struct Room {
     joined_after: BTreeMap<MatrixUserId, u64>,
     muted: BTreeSet<MatrixUserId>,
     banned: BTreeSet<MatrixUserId>,
+    /// Members with more power than the bot.
+    unkickable: BTreeSet<MatrixUserId>,
     successor: Option<RoomId>,
     predecessor: Option<RoomId>,
     messages: Vec<Message>,

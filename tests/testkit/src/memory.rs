@@ -1,5 +1,6 @@
 //! The store in memory: every port works on one state behind one mutex, so that each call is atomic.
 
+mod closed_rooms;
 mod cursors;
 mod ephemeral_bus;
 mod external;

@@ -158,6 +158,7 @@ impl TestMessenger {
     pub async fn work(&self) {
         while self.provisioning().provision_due().await.expect("accounts can be read") > 0 {}
         while self.rooms().leave_due().await.expect("pending leaves can be read") > 0 {}
+        while self.closures().close_due().await.expect("closed rooms can be read") > 0 {}
         while self.external_clients().revoke_due().await.expect("revocations can be read") > 0 {}
         while self.delivery().deliver_due().await.expect("the outbox can be read") {}
     }

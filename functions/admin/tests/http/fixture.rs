@@ -3,14 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Method, Request, header::AUTHORIZATION, request};
-use messenger_core::{Messenger, Ports, port::AdminPorts};
+use messenger_core::{
+    Messenger, Ports,
+    id::RoomId,
+    notification::{Draft, SendResult},
+    port::AdminPorts,
+    user::Caller,
+};
 use messenger_devstack::{TestDatabase, database::template};
 use messenger_runtime::{
     App,
     testing::{EXPIRY, HUB_SECRET_KEY, TestResponse, Wire, config, signed},
 };
 use messenger_store::{PgStore, StoreConfig, migrate, schema};
-use messenger_testkit::{MemoryHomeserver, TestClock, TransparentVault};
+use messenger_testkit::{MemoryHomeserver, TestClock, TransparentVault, fixtures};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
@@ -37,6 +43,37 @@ impl Site {
     /// Starts another process on the same database and homeserver.
     pub(crate) fn beside(&self) -> App {
         app(self.database.url(), &self.homeserver, &self.clock)
+    }
+
+    /// Returns the use cases of another process.
+    pub(crate) fn another_process(&self) -> Messenger {
+        self.beside().messenger
+    }
+
+    /// Signs a user in and provisions their account.
+    pub(crate) async fn ready(&self, user: &str) -> Caller {
+        let user = self.messenger.users().sign_in(fixtures::identity(user)).await.expect("signed in");
+        work(&self.messenger).await;
+        Caller { user, expires_at: self.messenger.operations().now() + Duration::from_hours(1) }
+    }
+
+    /// Sends a notification through a process, and waits for its delivery.
+    pub(crate) async fn notify(&self, messenger: &Messenger, draft: Draft) -> SendResult {
+        let options = fixtures::waiting(Duration::from_secs(10));
+        messenger.notifications().notify(fixtures::satellite(), draft, options).await.expect("accepted")
+    }
+
+    /// Sends a notification through a process, and leaves its delivery to a worker.
+    pub(crate) async fn queue(&self, messenger: &Messenger, draft: Draft) -> SendResult {
+        let options = fixtures::no_wait();
+        messenger.notifications().notify(fixtures::satellite(), draft, options).await.expect("accepted")
+    }
+
+    /// Ingests all events of a room.
+    pub(crate) async fn ingest(&self, messenger: &Messenger, room: &RoomId) {
+        let events = self.homeserver.messages(room).into_iter();
+        let events = events.map(|message| self.homeserver.room_event(room, &message.event)).collect();
+        messenger.ingest().receive(events).await.expect("ingested");
     }
 
     /// Opens a connection to the database.
@@ -90,6 +127,14 @@ pub(crate) fn token(user: &str, role: &str, tenant: i64) -> String {
         "iss": "aesystek-hub", "exp": EXPIRY,
     });
     signed(&claims, HUB_SECRET_KEY)
+}
+
+/// Does all work of a worker that is due.
+pub(crate) async fn work(messenger: &Messenger) {
+    while messenger.provisioning().provision_due().await.expect("accounts are read") > 0 {}
+    while messenger.rooms().leave_due().await.expect("pending leaves are read") > 0 {}
+    while messenger.closures().close_due().await.expect("closed rooms are read") > 0 {}
+    while messenger.delivery().deliver_due().await.expect("the outbox is read") {}
 }
 
 fn app(url: &str, homeserver: &MemoryHomeserver, clock: &TestClock) -> App {

@@ -2,6 +2,9 @@
 #![expect(clippy::expect_used, reason = "a missing prerequisite fails the test")]
 
 mod access;
+mod closing;
 mod fixture;
 mod notifications;
+mod rooms;
+mod statistics;
 mod users;

@@ -5,4 +5,6 @@ pub mod audit;
 pub mod bulk_acts;
 pub mod last_seen;
 pub mod notifications;
+pub mod rooms;
+pub mod statistics;
 pub mod users;

@@ -20,6 +20,7 @@ use crate::{
 pub struct Authorization {
     room_administration: Arc<dyn port::RoomAdministration>,
     rooms: Arc<dyn port::Rooms>,
+    closed_rooms: Arc<dyn port::ClosedRooms>,
     room_views: Arc<dyn port::RoomViews>,
     memberships: Arc<dyn port::Memberships>,
     ids: Arc<MatrixIds>,
@@ -30,6 +31,7 @@ impl Authorization {
         Self {
             room_administration: ports.room_administration.clone(),
             rooms: ports.rooms.clone(),
+            closed_rooms: ports.closed_rooms.clone(),
             room_views: ports.room_views.clone(),
             memberships: ports.memberships.clone(),
             ids: ids.clone(),
@@ -85,6 +87,11 @@ impl Authorization {
     ) -> Error {
         if error.refusal() != Some(Refusal::Forbidden) {
             return account_refused(Some(caller), user, error);
+        }
+        match self.closed_rooms.is_closed(room).await {
+            Ok(false) => {}
+            Ok(true) => return Error::NotFound("room"),
+            Err(failed) => return failed,
         }
         match self.room_administration.permissions(room, &self.ids.of(user)).await {
             Ok(permissions) => match self.refusal(caller, room, user, permissions, action).await {

@@ -26,7 +26,7 @@ use crate::{
         matrix_ids::MatrixIds,
         notification::{Notification, Status, Target, reason},
         rendering,
-        room::{encrypted, is_account_taken},
+        room::{encrypted, is_account_taken, room_closed},
     },
     live::sent_buffer::SentBuffer,
     port::{self, Delivered, Ports, QueueRelease, RoomQueue},
@@ -54,6 +54,9 @@ const IN_FLIGHT_DELAY_MAX: Duration = Duration::from_millis(100);
 
 /// The most held notifications that are announced at once.
 const HELD_BATCH: i64 = 1000;
+
+/// The most rooms that one attempt tries, because an administrator closes them one after the other.
+const ROOMS_MAX: usize = 3;
 
 /// The next step with a room queue.
 enum DrainStep {
@@ -185,13 +188,19 @@ impl Delivery {
 
     /// Makes one attempt, and stores its result.
     async fn deliver(&self, notification: Notification) -> Result<Notification> {
-        match self.traced_attempt(&notification).await {
-            Ok((room, event)) => {
-                let delivered = Delivered { id: notification.id, room: room.clone(), event: event.clone() };
-                self.outbox.sent(&[delivered]).await?;
-                Ok(notification.sent(room, event))
+        loop {
+            match self.traced_attempt(&notification).await {
+                Ok((room, event)) => {
+                    let delivered =
+                        Delivered { id: notification.id, room: room.clone(), event: event.clone() };
+                    if self.outbox.sent(&[delivered]).await?.is_empty() {
+                        return Ok(notification.sent(room, event));
+                    }
+                    // Nobody sees the message: the next attempt goes to the next room of the key.
+                    self.registry.note_closed(&room);
+                }
+                Err(error) => return self.record_failure(notification, error).await,
             }
-            Err(error) => self.record_failure(notification, error).await,
         }
     }
 
@@ -256,24 +265,40 @@ impl Delivery {
     }
 
     /// Sends a notification to its room, and returns the room and the Matrix event id.
+    ///
+    /// If an administrator closes the room meanwhile, the notification goes to the next room of its key.
     async fn attempt(&self, notification: &Notification) -> Result<(RoomId, EventId)> {
-        let room = self.registry.find_or_create(&notification.key()).await?;
-        if self.registry.is_encrypted(&room) {
+        let key = notification.key();
+        for _ in 0..ROOMS_MAX {
+            let room = self.registry.find_or_create(&key).await?;
+            match self.send_into(&room, notification).await {
+                Ok(event) if !self.registry.is_known_closed(&room) => return Ok((room, event)),
+                Err(error) if !self.registry.failed_as_closed(&room, &error).await? => return Err(error),
+                Ok(_) | Err(_) => {
+                    tracing::info!(id = %notification.id, %room, "room of a notification was closed")
+                }
+            }
+        }
+        Err(room_closed())
+    }
+
+    /// Sends a notification into a room, and returns the Matrix event id.
+    async fn send_into(&self, room: &RoomId, notification: &Notification) -> Result<EventId> {
+        if self.registry.is_encrypted(room) {
             return Err(encrypted());
         }
         let recipient = match &notification.draft.target {
             Target::Dm(user) => {
                 let user =
                     self.users.find(notification.tenant, user).await?.ok_or(Error::NotFound("user"))?;
-                self.registry.ensure_member(&room, &user).await?;
+                self.registry.ensure_member(room, &user).await?;
                 Some(self.ids.of(&user))
             }
             _ => None,
         };
         let content = rendering::content(notification.id, &notification.draft, recipient.as_ref());
-        let transaction = self.transactions.of_notification(notification.id).await?;
-        let event = self.timeline.send(&room, &transaction, &content).await?;
-        Ok((room, event))
+        let transaction = self.transactions.of_notification(notification.id, room).await?;
+        self.timeline.send(room, &transaction, &content).await
     }
 }
 

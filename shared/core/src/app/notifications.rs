@@ -41,6 +41,7 @@ impl Notifications {
         options: SendOptions,
     ) -> Result<SendResult> {
         let room = self.registry.find_for_event(&draft.room_key(satellite.tenant)).await?;
+        let known_room = room.clone();
         let payload = payload::Notification::of(&draft, room.as_ref());
         let payload = EventPayload::Notification(payload).serialise()?;
         let wait = options.wait;
@@ -52,6 +53,10 @@ impl Notifications {
         }
         match self.records.accept(NewNotification { satellite, draft, room, payload, options }).await? {
             AcceptOutcome::New { notification, queue_state } => {
+                // The store knows of each closed room, this process not yet.
+                if let (Some(closed), None) = (&known_room, &notification.room) {
+                    self.registry.note_closed(closed);
+                }
                 let notification = self.delivery.deliver_in_time(*notification, queue_state, wait).await;
                 Ok(SendResult { notification, replayed: false })
             }

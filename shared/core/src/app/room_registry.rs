@@ -1,16 +1,21 @@
 //! Finds and creates the room of a key, exactly once under any number of concurrent calls.
 
-use std::{sync::Arc, time::Duration};
+mod known_rooms;
+
+use std::{
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use crate::{
-    app::accounts::Accounts,
+    app::{accounts::Accounts, closures::Closures, room_registry::known_rooms::KnownRooms},
     domain::{
-        error::Result,
+        error::{Error, Failure, Result},
         id::{RoomId, TenantId},
         matrix_ids::MatrixIds,
-        room::{Claim, NewRoom, Profile, RoomKey, account_refused},
+        room::{CLOSED, Claim, NewRoom, Profile, RoomKey, account_refused, room_closed},
         settings::MessengerSettings,
         user::User,
     },
@@ -18,7 +23,7 @@ use crate::{
         cache::Cache,
         follow_ups::{FollowUp, FollowUps},
     },
-    port::{self, Ports},
+    port::{self, ClosedRoomWatcher as _, Ports},
 };
 
 /// The engine that finds and creates rooms by key, and joins users to them.
@@ -29,19 +34,16 @@ pub struct RoomRegistry {
     memberships: Arc<dyn port::Memberships>,
     pending_leaves: Arc<dyn port::PendingLeaves>,
     accounts: Arc<Accounts>,
+    closures: Arc<Closures>,
     ids: Arc<MatrixIds>,
     settings: Arc<MessengerSettings>,
     follow_ups: FollowUps,
-    room_ids: Cache<RoomKey, RoomId>,
-    /// The rooms whose messages are encrypted.
-    encrypted: Cache<RoomId, ()>,
+    known: Arc<KnownRooms>,
+    /// Runs when the first room is cached: from then on this process watches for closed rooms.
+    watch: Once,
     /// The keys that had no room a moment ago.
     absent: Cache<RoomKey, ()>,
-    tenants: Cache<RoomId, TenantId>,
 }
-
-/// The time for which a cached room of a key is used. Another process may replace the room.
-const ROOM_KNOWN_FOR: Duration = Duration::from_secs(10);
 
 /// The time for which a process assumes that a room does not exist yet.
 const ABSENT_FOR: Duration = Duration::from_secs(1);
@@ -56,6 +58,7 @@ impl RoomRegistry {
     pub(crate) fn new(
         ports: &Ports,
         accounts: &Arc<Accounts>,
+        closures: &Arc<Closures>,
         ids: &Arc<MatrixIds>,
         settings: &Arc<MessengerSettings>,
         follow_ups: &FollowUps,
@@ -67,26 +70,26 @@ impl RoomRegistry {
             memberships: ports.memberships.clone(),
             pending_leaves: ports.pending_leaves.clone(),
             accounts: accounts.clone(),
+            closures: closures.clone(),
             ids: ids.clone(),
             settings: settings.clone(),
             follow_ups: follow_ups.clone(),
-            room_ids: Cache::with_ttl(ROOM_KNOWN_FOR),
-            encrypted: Cache::with_ttl(ROOM_KNOWN_FOR),
+            known: Arc::new(KnownRooms::new()),
+            watch: Once::new(),
             absent: Cache::with_ttl(ABSENT_FOR),
-            tenants: Cache::without_ttl(),
         }
     }
 
     /// Returns the room of a key, or `None` if it does not exist yet. Costs no I/O while cached.
     #[tracing::instrument(level = "debug", skip_all, fields(tenant = %key.tenant))]
     pub async fn find(&self, key: &RoomKey) -> Result<Option<RoomId>> {
-        if let Some(room) = self.room_ids.get(key) {
+        if let Some(room) = self.known.room(key) {
             return Ok(Some(room));
         }
         let Some((room, marks)) = self.rooms.find(key).await? else { return Ok(None) };
-        self.room_ids.put(key.clone(), room.clone());
+        self.remember(key.clone(), &room);
         if marks.is_encrypted {
-            self.encrypted.put(room.clone(), ());
+            self.known.set_encrypted(room.clone());
         }
         Ok(Some(room))
     }
@@ -95,7 +98,7 @@ impl RoomRegistry {
     ///
     /// Caches the absence of a room for [`ABSENT_FOR`], since otherwise each call of a burst would query it. A room that another process creates meanwhile is missing from the events of this time.
     pub(crate) async fn find_for_event(&self, key: &RoomKey) -> Result<Option<RoomId>> {
-        if let Some(room) = self.room_ids.get(key) {
+        if let Some(room) = self.known.room(key) {
             return Ok(Some(room));
         }
         if self.absent.get(key).is_some() {
@@ -117,7 +120,7 @@ impl RoomRegistry {
         loop {
             match self.rooms.claim(key, CREATION_LEASE).await? {
                 Claim::Registered(room) => {
-                    self.room_ids.put(key.clone(), room.clone());
+                    self.remember(key.clone(), &room);
                     return Ok(room);
                 }
                 Claim::Yours => {
@@ -128,12 +131,12 @@ impl RoomRegistry {
                             return Err(error);
                         }
                     };
-                    self.room_ids.put(key.clone(), room.clone());
+                    self.remember(key.clone(), &room);
                     return Ok(room);
                 }
                 Claim::Held if Instant::now() < deadline => tokio::time::sleep(CREATION_POLL).await,
                 Claim::Held => {
-                    return Err(crate::Error::internal(
+                    return Err(Error::internal(
                         "waiting for a room to be created",
                         "another process holds the claim",
                     ));
@@ -144,11 +147,15 @@ impl RoomRegistry {
 
     /// Joins a user to a room, on the homeserver and in the table of members.
     ///
-    /// If another process has just replaced the room, the user joins its successor.
+    /// If another process has just replaced the room, the user joins its successor. A closed room does not
+    /// exist.
     pub(crate) async fn join(&self, key: &RoomKey, room: &RoomId, user: &User) -> Result<()> {
+        if self.has_closed(room).await? {
+            return Err(Error::NotFound("room"));
+        }
         let replaced = self.rooms.former(room).await?;
         if replaced.is_some() {
-            self.room_ids.remove(key);
+            self.known.remove_room(key);
         }
         let room = replaced.as_ref().map_or(room, |former| &former.current);
         self.pending_leaves.cancel(room, user.id()).await?;
@@ -172,8 +179,14 @@ impl RoomRegistry {
     ///
     /// A recipient who left the room with another client joins it again; otherwise the message would reach
     /// nobody.
+    ///
+    /// # Errors
+    /// Fails if the room was closed: then it has no members.
     pub(crate) async fn ensure_member(&self, room: &RoomId, user: &User) -> Result<()> {
         if !self.memberships.is_member(user.tenant(), room, user.id()).await? {
+            if self.has_closed(room).await? {
+                return Err(room_closed());
+            }
             self.membership_calls.join(room, &self.ids.of(user)).await?;
             self.memberships.add(user.tenant(), room, user.id()).await?;
         }
@@ -200,6 +213,8 @@ impl RoomRegistry {
 
     /// Creates the room of a key that this process has claimed, and registers it.
     async fn create(&self, key: &RoomKey) -> Result<RoomId> {
+        // Otherwise the closed room would be found by the alias.
+        self.closures.free_alias(key).await?;
         let mut partners = Vec::new();
         for user in key.partners() {
             partners.push(self.accounts.ensure(key.tenant, user).await?);
@@ -236,28 +251,64 @@ impl RoomRegistry {
 
     /// Returns the tenant of a room, or `None` if the room is unknown. Costs no I/O while cached.
     pub(crate) async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>> {
-        if let Some(tenant) = self.tenants.get(room) {
+        if let Some(tenant) = self.known.tenant(room) {
             return Ok(Some(tenant));
         }
         let tenant = self.rooms.tenant_of(room).await?;
         if let Some(tenant) = tenant {
-            self.tenants.put(room.clone(), tenant);
+            self.known.set_tenant(room.clone(), tenant);
         }
         Ok(tenant)
     }
 
     /// Returns whether messages in a room are known to be encrypted.
     pub(crate) fn is_encrypted(&self, room: &RoomId) -> bool {
-        self.encrypted.get(room).is_some()
+        self.known.is_encrypted(room)
     }
 
     /// Records that messages in a room are encrypted from now on.
     pub(crate) fn note_encryption(&self, room: &RoomId) {
-        self.encrypted.put(room.clone(), ());
+        self.known.set_encrypted(room.clone());
+    }
+
+    /// Caches the room of a key, until another process may have replaced it.
+    fn remember(&self, key: RoomKey, room: &RoomId) {
+        self.watch.call_once(|| self.closures.watch(self.known.clone()));
+        self.known.set_room(key, room.clone());
+    }
+
+    /// Returns whether this process knows that a room was closed. Costs no I/O.
+    pub(crate) fn is_known_closed(&self, room: &RoomId) -> bool {
+        self.known.is_closed(room)
+    }
+
+    /// Records that a room was closed: its key has another room from now on.
+    pub(crate) fn note_closed(&self, room: &RoomId) {
+        self.known.closed(room);
+    }
+
+    /// Returns whether a room was closed, as stored now, and records it.
+    pub(crate) async fn has_closed(&self, room: &RoomId) -> Result<bool> {
+        if self.is_known_closed(room) {
+            return Ok(true);
+        }
+        let is_closed = self.closures.is_closed(room).await?;
+        if is_closed {
+            self.note_closed(room);
+        }
+        Ok(is_closed)
+    }
+
+    /// Returns whether an act in a room failed because the room was closed, and records it. Costs no I/O for
+    /// errors that have another cause.
+    pub(crate) async fn failed_as_closed(&self, room: &RoomId, error: &Error) -> Result<bool> {
+        let is_possible =
+            error.failure() == Some(Failure::Rejected) || [CLOSED, "room_encrypted"].contains(&error.code());
+        Ok(is_possible && self.has_closed(room).await?)
     }
 
     /// Records that a key has another room from now on.
     pub(crate) fn note_successor(&self, key: RoomKey, room: &RoomId) {
-        self.room_ids.put(key, room.clone());
+        self.remember(key, room);
     }
 }

@@ -117,13 +117,15 @@ impl Rooms {
 
     /// Returns the direct chat of two users, with both as members.
     pub(crate) async fn direct_chat(&self, key: &RoomKey, pair: [&User; 2]) -> Result<RoomId> {
-        let room = if let Some(room) = self.registry.find(key).await? {
-            room
-        } else {
-            for user in pair {
-                self.onboarding.make_one_ready(user).await?;
+        let room = match self.registry.find(key).await? {
+            // The cached room may have been closed by another process.
+            Some(room) if !self.registry.has_closed(&room).await? => room,
+            _ => {
+                for user in pair {
+                    self.onboarding.make_one_ready(user).await?;
+                }
+                self.registry.find_or_create(key).await?
             }
-            self.registry.find_or_create(key).await?
         };
         let members = self.room_views.members(key.tenant, &room).await?;
         for user in pair {

@@ -18,7 +18,7 @@ use crate::{
         cursor::{Gap, Span, parse_cursor},
         error::{Error, Result},
         event::Event,
-        id::Position,
+        id::{Position, TenantId},
         settings::MessengerSettings,
         time::Rfc3339,
         user::{Caller, User, revoked, superseded},
@@ -26,6 +26,7 @@ use crate::{
     live::{
         broker::{Broker, Subscription},
         event_stream::EventStream,
+        stream_counts::StreamCounts,
     },
     port::{self, Ports},
 };
@@ -74,6 +75,7 @@ pub struct Streams {
     settings: Arc<MessengerSettings>,
     /// The permits to open a stream.
     permits: Arc<Semaphore>,
+    counts: Arc<StreamCounts>,
 }
 
 impl Streams {
@@ -92,6 +94,7 @@ impl Streams {
             directory: directory.clone(),
             settings: settings.clone(),
             permits: Arc::new(Semaphore::new(PERMITS)),
+            counts: Arc::default(),
         }
     }
 
@@ -110,6 +113,7 @@ impl Streams {
         let at = subscription.at;
         // The subscription misses nothing from here on. Dropping the event stream after an error ends it.
         let mut event_stream = EventStream::without_preamble(&self.broker, subscription);
+        event_stream.counted = Some(self.counts.open(caller.user.tenant()));
         let replay = match start {
             Start::Now => Ok(Vec::new()),
             Start::Unknown => Err(Gap::Unknown),
@@ -128,6 +132,11 @@ impl Streams {
         }
         event_stream.preamble = Some(preamble);
         Ok(event_stream)
+    }
+
+    /// Returns the number of open event streams of this process for each tenant that ever had one.
+    pub fn open_by_tenant(&self) -> Vec<(TenantId, i64)> {
+        self.counts.all()
     }
 
     /// Returns the audiences of a user, as stored now.

@@ -27,9 +27,13 @@ impl TransactionIds {
         Self { notifications: ports.notifications.clone(), installation: OnceCell::new() }
     }
 
-    /// Returns the transaction id of a notification.
-    pub(crate) async fn of_notification(&self, id: NotificationId) -> Result<String> {
-        Ok(format!("{}.n{id}", self.installation().await?))
+    /// Returns the transaction id of a notification in a room.
+    ///
+    /// It names the room, since Conduit deduplicates over all rooms of a user: a notification whose room was
+    /// closed while it was sent is sent into the next room of its key.
+    pub(crate) async fn of_notification(&self, id: NotificationId, room: &RoomId) -> Result<String> {
+        let digest = &id::digest(room.as_str())[..16];
+        Ok(format!("{}.n{id}.{digest}", self.installation().await?))
     }
 
     /// Returns the transaction id of a notice of the bot, which is sent once per `kind` and room.

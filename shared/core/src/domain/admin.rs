@@ -1,4 +1,7 @@
-//! Administrators, and the audit log of their acts.
+//! Administrators, what they see of their tenant, and the audit log of their acts.
+
+mod rooms;
+mod statistics;
 
 pub mod notifications;
 mod users;
@@ -16,6 +19,9 @@ use crate::domain::{
     id::{HubUserId, TenantId},
     origin::RequestId,
 };
+
+pub use rooms::{ClosedRoom, Closure, RoomCursor, RoomMembership, RoomQuery, TenantRoom};
+pub use statistics::{HomeserverState, TenantFigures};
 
 /// An administrator who acts on a tenant, by one request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Rooms: their keys, views, marks and permissions.
 
+mod closed;
 mod key;
 mod marks;
 mod permissions;
@@ -7,6 +8,8 @@ mod view;
 
 use crate::domain::id::{MatrixUserId, RoomId};
 
+pub(crate) use closed::CLOSED;
+pub use closed::room_closed;
 pub use key::{Pair, RoomKey, RoomKind};
 pub use marks::{Access, Marks};
 pub(crate) use permissions::{

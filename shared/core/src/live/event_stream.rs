@@ -16,6 +16,7 @@ use crate::{
     live::{
         broker::{Broker, ConnectionId, Subscription},
         send_buffer::SendBuffer,
+        stream_counts::OpenStream,
     },
 };
 
@@ -29,6 +30,8 @@ pub struct EventStream {
     /// Releases the permit of the preamble when it is dropped: a reader that polls again has written the
     /// preamble.
     pub(crate) preamble_unread: Option<oneshot::Sender<()>>,
+    /// Counts the stream while it is open; `None` for a long poll.
+    pub(crate) counted: Option<OpenStream>,
 }
 
 impl EventStream {
@@ -43,7 +46,7 @@ impl EventStream {
         broker: &Arc<Broker>,
         Subscription { id, send_buffer, .. }: Subscription,
     ) -> Self {
-        Self { broker: broker.clone(), id, send_buffer, preamble: None, preamble_unread: None }
+        Self { broker: broker.clone(), id, send_buffer, preamble: None, preamble_unread: None, counted: None }
     }
 
     /// Waits for the next piece. Returns `None` at the end of the stream.

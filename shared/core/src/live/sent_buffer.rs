@@ -35,6 +35,11 @@ impl SentBuffer {
         mem::take(&mut *lock(&self.unstored))
     }
 
+    /// Drops the result of a notification.
+    pub(crate) fn forget(&self, id: NotificationId) {
+        self.recent.remove(&id);
+    }
+
     /// Returns the result of a notification that was sent recently.
     pub(crate) fn get(&self, id: NotificationId) -> Option<Delivered> {
         self.recent.get(&id)

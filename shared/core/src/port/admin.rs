@@ -2,12 +2,16 @@
 
 mod audit_log;
 mod notification_admin;
+mod rooms;
+mod statistics;
 mod user_administration;
 
 use std::sync::Arc;
 
 pub use audit_log::AuditLog;
 pub use notification_admin::{BulkActs, NotificationAdmin};
+pub use rooms::AdminRooms;
+pub use statistics::AdminStatistics;
 pub use user_administration::{GivenName, UserAdministration};
 
 /// The ports of administration. Only adapters of a database implement them.
@@ -18,19 +22,29 @@ pub struct AdminPorts {
     pub users: Arc<dyn UserAdministration>,
     pub notifications: Arc<dyn NotificationAdmin>,
     pub bulk_acts: Arc<dyn BulkActs>,
+    pub rooms: Arc<dyn AdminRooms>,
+    pub statistics: Arc<dyn AdminStatistics>,
 }
 
 impl AdminPorts {
     /// Takes the ports from one adapter.
     pub fn new<S>(store: Arc<S>) -> Self
     where
-        S: AuditLog + UserAdministration + NotificationAdmin + BulkActs + 'static,
+        S: AuditLog
+            + UserAdministration
+            + NotificationAdmin
+            + BulkActs
+            + AdminRooms
+            + AdminStatistics
+            + 'static,
     {
         Self {
             audit_log: store.clone(),
             users: store.clone(),
             notifications: store.clone(),
-            bulk_acts: store,
+            bulk_acts: store.clone(),
+            rooms: store.clone(),
+            statistics: store,
         }
     }
 }

@@ -56,11 +56,12 @@ pub trait Outbox: Send + Sync {
     /// Repeating it changes nothing, nor does announcing one that is cancelled or has another recipient now.
     async fn announce(&self, notification: &Notification, payload: &Payload) -> Result<()>;
 
-    /// Marks notifications as sent, also those that have expired or were cancelled meanwhile.
+    /// Marks notifications as sent, also those that have expired or were cancelled meanwhile. Returns those
+    /// whose room was closed meanwhile, which stay as they are: their message has reached nobody.
     ///
     /// The commit need not be durable: after a crash the notification is sent again under the same
     /// transaction id.
-    async fn sent(&self, delivered: &[Delivered]) -> Result<()>;
+    async fn sent(&self, delivered: &[Delivered]) -> Result<Vec<NotificationId>>;
 
     /// Marks a pending notification as failed: the homeserver rejected it for good. `detail` is the error in
     /// words, without content of the notification.

@@ -62,6 +62,13 @@ pub trait RoomAdministration: Send + Sync {
     /// room with messages is kept unchanged. Repeating it is no error.
     async fn discard(&self, room: &RoomId, alias: &str) -> Result<()>;
 
+    /// Deletes an alias if it names this room. Repeating it is no error.
+    async fn release_alias(&self, room: &RoomId, alias: &str) -> Result<()>;
+
+    /// Removes all other members and the invited users from a room, then makes the bot leave. Members whom the
+    /// bot has no power to remove stay. Repeating it is no error, nor is a room without the bot.
+    async fn empty(&self, room: &RoomId) -> Result<()>;
+
     /// Returns the current permissions of a user in a room.
     async fn permissions(&self, room: &RoomId, user: &MatrixUserId) -> Result<Permissions>;
 

@@ -26,12 +26,15 @@ pub trait Rooms: Send + Sync {
     ///
     /// Members are added as by [`Memberships::add`](super::Memberships::add), in the same transaction. If the
     /// key already has a room, that room is returned and nothing is stored.
+    ///
+    /// # Errors
+    /// Returns a transient error, and stores nothing, if an administrator has closed the room.
     async fn register(&self, key: &RoomKey, room: &RoomId, profile: &Profile) -> Result<RoomId>;
 
     /// Returns the tenant of a room; `None` if the room is not registered.
     async fn tenant_of(&self, room: &RoomId) -> Result<Option<TenantId>>;
 
-    /// Returns those of the rooms that are registered, in any tenant.
+    /// Returns those of the rooms that are registered or were closed, in any tenant.
     async fn known(&self, rooms: &[RoomId]) -> Result<Vec<RoomId>>;
 
     /// Returns the room that replaced this one; `None` if it was not replaced.
@@ -45,7 +48,7 @@ pub trait Rooms: Send + Sync {
     /// The new room takes over the key and the message count of the old one, and those of its members that
     /// `members` names. A live event tells every member of the old room that they left it, and every named
     /// one that they joined the new room. Returns `false`, and changes nothing, if the old room is not
-    /// registered (any more).
+    /// registered (any more), or if the new one was closed.
     async fn succeed(
         &self,
         tenant: TenantId,

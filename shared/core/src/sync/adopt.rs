@@ -7,7 +7,7 @@
 //!
 //! Not adopted are: rooms without a second member; encrypted rooms, which the service cannot read
 //! (`encryption.rs`); spaces, which hold rooms and no messages; rooms with a successor; rooms that the bot is
-//! creating at this moment. The successor of a known room takes its place (`upgrades.rs`).
+//! creating at this moment; closed rooms. The successor of a known room takes its place (`upgrades.rs`).
 //!
 //! # Why a push waits for the adoption
 //! The homeserver waits for the answer to a push while the service asks it about the room, once for each
@@ -60,6 +60,7 @@ pub(crate) struct Adoption {
 /// Adopts rooms.
 pub struct Adopt {
     rooms: Arc<dyn port::Rooms>,
+    closed_rooms: Arc<dyn port::ClosedRooms>,
     room_administration: Arc<dyn port::RoomAdministration>,
     membership_calls: Arc<dyn port::MembershipCalls>,
     accounts: Arc<dyn port::Accounts>,
@@ -89,6 +90,7 @@ impl Adopt {
     pub(crate) fn new(ports: &Ports, engines: &Parts<'_>, ids: &Arc<MatrixIds>) -> Self {
         Self {
             rooms: ports.rooms.clone(),
+            closed_rooms: ports.closed_rooms.clone(),
             room_administration: ports.room_administration.clone(),
             membership_calls: ports.membership_calls.clone(),
             accounts: ports.accounts.clone(),
@@ -119,6 +121,10 @@ impl Adopt {
         }
         let people = self.directory.people([member].into_iter()).await?;
         let Some(host) = people.get(member) else { return Ok(None) };
+        if self.closed_rooms.is_closed(room).await? {
+            self.adoption_rejected.put(room.clone(), ());
+            return Ok(None);
+        }
         let adopted = match self.try_to_adopt(room, host).await {
             // The member may not read the room, or may not invite the bot: that will not change soon.
             Err(error) if error.failure() == Some(Failure::Rejected) => {

@@ -32,6 +32,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Replaces upgraded rooms by their successors.
 pub struct Upgrades {
     rooms: Arc<dyn port::Rooms>,
+    closed_rooms: Arc<dyn port::ClosedRooms>,
     room_views: Arc<dyn port::RoomViews>,
     room_administration: Arc<dyn port::RoomAdministration>,
     membership_calls: Arc<dyn port::MembershipCalls>,
@@ -52,6 +53,7 @@ impl Upgrades {
     ) -> Self {
         Self {
             rooms: ports.rooms.clone(),
+            closed_rooms: ports.closed_rooms.clone(),
             room_views: ports.room_views.clone(),
             room_administration: ports.room_administration.clone(),
             membership_calls: ports.membership_calls.clone(),
@@ -64,7 +66,7 @@ impl Upgrades {
     }
 
     /// Replaces a known room that was upgraded by this user. Returns the earlier events of the successor;
-    /// none if the room was replaced already, or if the successor cannot be read yet.
+    /// none if the room was replaced already, if the successor cannot be read yet, or if one of both was closed.
     pub(crate) async fn replace(
         &self,
         tenant: TenantId,
@@ -75,6 +77,9 @@ impl Upgrades {
             return Ok(Vec::new());
         }
         let Some(new) = self.room_administration.successor(old).await? else { return Ok(Vec::new()) };
+        if self.closed_rooms.is_closed(old).await? || self.closed_rooms.is_closed(&new).await? {
+            return Ok(Vec::new());
+        }
         for _ in 0..TRIES {
             match self.room_administration.summary(&new, upgrader).await {
                 Ok(summary) if summary.has_joined(upgrader) => {

@@ -54,6 +54,8 @@ codes! {
     ROOM_UPGRADED = 409 "room_upgraded": "the room was replaced: see `successor_room_id`";
     ROOM_ENCRYPTED = 409 "room_encrypted": "nothing can be sent into an encrypted room";
     ROOM_IS_DIRECT = 409 "room_is_direct": "nobody else comes into a direct chat";
+    ROOM_CLOSED = 409 "room_closed": "the room was closed a moment ago: try again";
+    ROOM_IS_GENERAL = 409 "room_is_general": "the general room is not closed";
     ROOM_CANNOT_BE_LEFT = 409 "room_cannot_be_left": "direct chats and the general room are not left";
     NOT_RETRYABLE = 409 "not_retryable": "the notification is pending or sent";
     NOT_CANCELLABLE = 409 "not_cancellable": "the notification is not pending any more";

@@ -25,7 +25,8 @@ use crate::{
     pool::{Database, seconds},
 };
 
-const ACCEPT: &str = "select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at
+const ACCEPT: &str =
+    "select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at, closed
     from accept_notifications($1, $2, $3)";
 
 /// Stores a batch that an administrator sends, with an entry in the audit log for each notification. `$8` is
@@ -91,6 +92,8 @@ pub(super) struct Stored {
     held: Vec<bool>,
     created_at: Timestamp,
     ends_at: i64,
+    /// The rooms of entries that were closed meanwhile.
+    closed: Vec<String>,
 }
 
 /// The result of one entry.
@@ -222,11 +225,17 @@ impl Stored {
             held: row.get(5),
             created_at: row.get(6),
             ends_at: row.get(7),
+            closed: row.get::<_, Option<_>>(8).unwrap_or_default(),
         }
     }
 
     fn is_held(&self, n: usize) -> bool {
         self.held[self.queues[n]]
+    }
+
+    /// Returns the room of an entry unless it was closed meanwhile.
+    fn open(&self, room: Option<&RoomId>) -> Option<RoomId> {
+        room.filter(|room| self.closed.iter().all(|closed| closed != room.as_str())).cloned()
     }
 
     fn known(&self, n: usize) -> Option<(i64, String)> {
@@ -246,7 +255,7 @@ impl Stored {
                 audience: draft.audience(satellite.tenant),
                 kind: Kind::Notification,
                 notification: Some(NotificationId(self.ids[n])),
-                room: room.clone(),
+                room: self.open(room.as_ref()),
                 payload: payload.clone(),
                 about: None,
                 is_redaction: false,
@@ -274,7 +283,7 @@ impl Stored {
             draft: entry.draft,
             status: Status::Pending,
             reason: held.then(|| reason::RECIPIENT_NOT_PROVISIONED.to_owned()),
-            room: entry.room,
+            room: self.open(entry.room.as_ref()),
             event: None,
             created_at: self.created_at,
             expires_at: held.then(|| self.created_at.checked_add(HELD_FOR).ok()).flatten(),

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a missing prerequisite fails the test")]
 
 mod admin_users;
+mod administration;
 mod ageing;
 mod contract;
 mod database;

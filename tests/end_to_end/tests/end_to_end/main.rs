@@ -3,6 +3,7 @@
 
 mod accounts;
 mod authorization;
+mod closing;
 mod crashes;
 mod external_access;
 mod framing;

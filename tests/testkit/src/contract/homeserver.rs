@@ -2,6 +2,7 @@
 
 use messenger_core::{
     Result,
+    error::Failure,
     id::{MatrixUserId, RoomId},
     room::NewRoom,
 };
@@ -97,6 +98,33 @@ pub async fn a_user_can_be_joined_again(server: &dyn TestHomeserver) -> Result<(
     let room = room(server).await?;
     server.homeserver().join(&room, &anna).await?;
     server.homeserver().join(&room, &anna).await
+}
+
+/// A room that is closed is without members and without the bot, and its alias names the next room. Repeating
+/// it changes nothing.
+pub async fn a_closed_room_is_empty_and_its_alias_is_free(server: &dyn TestHomeserver) -> Result<()> {
+    let homeserver = server.homeserver();
+    let (anna, bert) = (account(server, "anna"), account(server, "bert"));
+    homeserver.ensure_user(&anna, "Anna").await?;
+    homeserver.ensure_user(&bert, "Bert").await?;
+    let new = NewRoom { invite: vec![bert.clone()], ..new_room(server, "closed") };
+    let closed = homeserver.create_room(&new).await?;
+    homeserver.join(&closed, &anna).await?;
+    homeserver.release_alias(&closed, &new.alias).await?;
+    let next = homeserver.create_room(&new).await?;
+    assert_ne!(next, closed);
+    // The alias is that of the next room by now.
+    homeserver.release_alias(&closed, &new.alias).await?;
+    assert_eq!(homeserver.create_room(&new).await?, next);
+    for _ in 0..2 {
+        homeserver.empty(&closed).await?;
+        assert!(!homeserver.rooms_of(&anna).await?.contains(&closed));
+        assert!(!homeserver.accept(&closed, &bert).await.unwrap_or(false), "the invitation is withdrawn");
+        let transaction = format!("{}.n1", server.unique());
+        let refused = homeserver.send(&closed, &transaction, &message("hello")).await;
+        assert_eq!(refused.map_err(|error| error.failure()), Err(Some(Failure::Rejected)), "the bot is out");
+    }
+    Ok(())
 }
 
 /// A repeated transaction id sends once; another id sends again, also the same text.

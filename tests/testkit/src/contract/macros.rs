@@ -323,6 +323,7 @@ macro_rules! homeserver_contract_tests {
             concurrent_creations_end_in_one_room,
             a_direct_room_invites_its_partner,
             a_user_can_be_joined_again,
+            a_closed_room_is_empty_and_its_alias_is_free,
             a_transaction_sends_once,
             a_transaction_sent_concurrently_is_one_event,
             sending_to_an_unknown_room_is_rejected,

@@ -18,7 +18,7 @@ async fn found(ports: &Ports, notification: &Notification) -> Result<Notificatio
 }
 
 async fn mark_sent(ports: &Ports, notification: &Notification) -> Result<()> {
-    ports.outbox.sent(&[delivered(notification.id, "$1")]).await
+    ports.outbox.sent(&[delivered(notification.id, "$1")]).await.map(drop)
 }
 
 /// A sent notification names its room and event, and is no longer due.

@@ -17,7 +17,7 @@ fn with_long_wait(title: &str) -> NewNotification {
 }
 
 async fn mark_sent(ports: &Ports, notification: &Notification) -> Result<()> {
-    ports.outbox.sent(&[delivered(notification.id, &format!("${}", notification.id))]).await
+    ports.outbox.sent(&[delivered(notification.id, &format!("${}", notification.id))]).await.map(drop)
 }
 
 /// A notification in an empty room queue is free: its caller delivers it.

@@ -20,7 +20,8 @@ impl MembershipCalls for MemoryHomeserver {
                 return Err(Failure::Rejected);
             }
             let number = state.events;
-            let room = state.rooms.get_mut(room).filter(|room| !room.banned.contains(user));
+            let room = state.rooms.get_mut(room);
+            let room = room.filter(|room| !room.banned.contains(user) && room.admits(user));
             room.ok_or(Failure::Rejected)?.add_member(user, number);
             Ok(())
         })

@@ -20,6 +20,30 @@ impl RoomAdministration for MemoryHomeserver {
         self.call("creating a room", |state| Ok(state.create(room))).await
     }
 
+    async fn release_alias(&self, room: &RoomId, alias: &str) -> Result<()> {
+        self.call_in(room, "releasing an alias", |state| {
+            if state.aliases.get(alias) == Some(room) {
+                state.aliases.remove(alias);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn empty(&self, room: &RoomId) -> Result<()> {
+        self.call_in(room, "emptying a room", |state| {
+            let at = state.events;
+            let Some(found) = state.rooms.get_mut(room).filter(|room| room.bot == Bot::In) else {
+                return Ok(());
+            };
+            found.members.retain(|member| found.unkickable.contains(member));
+            found.invited.clear();
+            found.bot = Bot::Out(at);
+            Ok(())
+        })
+        .await
+    }
+
     async fn permissions(&self, room: &RoomId, user: &MatrixUserId) -> Result<Permissions> {
         self.call_in(room, "reading the state of a room", |state| {
             let found = state.rooms.get(room).filter(|room| room.bot == Bot::In).ok_or(Failure::Rejected)?;
@@ -93,6 +117,11 @@ impl MemoryHomeserver {
     /// Takes a user's power level to send in a room.
     pub fn mute(&self, room: &RoomId, user: &MatrixUserId) {
         self.state().rooms.get_mut(room).expect("the room exists").muted.insert(user.clone());
+    }
+
+    /// Gives a member of a room more power than the bot has, so that the bot cannot remove them.
+    pub fn empower(&self, room: &RoomId, user: &MatrixUserId) {
+        self.state().rooms.get_mut(room).expect("the room exists").unkickable.insert(user.clone());
     }
 
     /// Bans a user from a room. Returns the membership event.
@@ -175,6 +204,7 @@ impl State {
             joined_after: BTreeMap::new(),
             muted: BTreeSet::new(),
             banned: BTreeSet::new(),
+            unkickable: BTreeSet::new(),
             successor: None,
             predecessor: None,
             messages: Vec::new(),
@@ -215,6 +245,11 @@ impl Room {
         if self.members.insert(user.clone()) {
             self.joined_after.insert(user.clone(), number);
         }
+    }
+
+    /// Returns whether the bot can bring a user in.
+    pub(super) fn admits(&self, user: &MatrixUserId) -> bool {
+        self.bot == Bot::In || self.members.contains(user) || self.invited.contains(user)
     }
 
     pub(super) fn may_send(&self, user: &MatrixUserId) -> bool {

@@ -24,7 +24,13 @@ const LIMIT: usize = 3;
 impl Timeline for MemoryHomeserver {
     async fn send(&self, room: &RoomId, transaction: &str, content: &Value) -> Result<EventId> {
         let bot = MatrixUserId::new(BOT);
-        self.call("sending a message", |state| state.send(room, &bot, transaction, None, content)).await
+        self.call("sending a message", |state| {
+            if !state.rooms.get(room).is_some_and(|room| room.bot == Bot::In) {
+                return Err(Failure::Rejected);
+            }
+            state.send(room, &bot, transaction, None, content)
+        })
+        .await
     }
 
     async fn send_as(
@@ -165,6 +171,7 @@ impl MemoryHomeserver {
             joined_after,
             muted: BTreeSet::new(),
             banned: BTreeSet::new(),
+            unkickable: BTreeSet::new(),
             successor: None,
             predecessor: None,
             messages: Vec::new(),
@@ -180,6 +187,13 @@ impl MemoryHomeserver {
     /// Turns a room into a space.
     pub fn make_space(&self, room: &RoomId) {
         self.state().rooms.get_mut(room).expect("the room exists").is_space = true;
+    }
+
+    /// Makes a user a member of a room with another client, invited by somebody who may.
+    pub fn join_as_other_client(&self, room: &RoomId, user: &MatrixUserId) {
+        let mut state = self.state();
+        let number = state.events;
+        state.rooms.get_mut(room).expect("the room exists").add_member(user, number);
     }
 
     /// Invites a user into a room. Returns the membership event.

@@ -73,7 +73,7 @@ impl Outbox for Memory {
         .await
     }
 
-    async fn sent(&self, delivered: &[Delivered]) -> Result<()> {
+    async fn sent(&self, delivered: &[Delivered]) -> Result<Vec<NotificationId>> {
         self.act("storing deliveries", |state| {
             for Delivered { id, room, event } in delivered {
                 // A late delivery counts even if the notification has expired or was cancelled.
@@ -86,6 +86,7 @@ impl Outbox for Memory {
                     stored.row.event = Some(event.clone());
                 });
             }
+            Vec::new()
         })
         .await
     }

@@ -6,7 +6,10 @@ use tokio::time::sleep;
 
 use crate::{
     app::delivery::Delivery,
-    domain::notification::{Notification, Status},
+    domain::{
+        id::NotificationId,
+        notification::{Notification, Status},
+    },
     port::Delivered,
 };
 
@@ -36,13 +39,27 @@ impl Delivery {
         if delivered.is_empty() {
             return;
         }
-        if let Err(error) = self.outbox.sent(&delivered).await {
-            let (count, error): (_, &dyn std::error::Error) = (delivered.len(), &error);
-            tracing::warn!(
-                count,
-                error,
-                "storing the status of sent notifications failed: a worker sends them again"
-            );
+        match self.outbox.sent(&delivered).await {
+            Ok(lost) if lost.is_empty() => {}
+            Ok(lost) => self.forget_sent(&delivered, &lost),
+            Err(error) => {
+                let (count, error): (_, &dyn std::error::Error) = (delivered.len(), &error);
+                tracing::warn!(
+                    count,
+                    error,
+                    "storing the status of sent notifications failed: a worker sends them again"
+                );
+            }
+        }
+    }
+
+    /// Forgets messages whose room was closed meanwhile: they are pending, and a worker sends them into the next
+    /// room of their key.
+    fn forget_sent(&self, delivered: &[Delivered], lost: &[NotificationId]) {
+        for Delivered { id, room, .. } in delivered.iter().filter(|one| lost.contains(&one.id)) {
+            tracing::info!(%id, %room, "room of a sent notification was closed: a worker sends it again");
+            self.registry.note_closed(room);
+            self.sent.forget(*id);
         }
     }
 

@@ -1,0 +1,185 @@
+//! The ports of administration, of which only PostgreSQL is an adapter.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use messenger_core::{
+    Ports,
+    admin::{Administrator, Closure, RoomCursor, RoomQuery},
+    error::Error,
+    id::{EventId, MatrixUserId, RoomId, TenantId},
+    lease::Lease,
+    notification::{AcceptOutcome, NewNotification, Status},
+    port::{AdminRooms, AdminStatistics, Change, ClosedRooms, IngestedEvent},
+    room::{Marks, Profile, RoomKey, RoomKind},
+};
+use messenger_testkit::fixtures::{
+    OTHER_TENANT, TENANT, delivered, draft, identity, new_notification, room, user,
+};
+
+use crate::database::TestStore;
+
+fn chief(tenant: TenantId) -> Administrator {
+    Administrator { actor: user("chief"), tenant, address: Ipv4Addr::LOCALHOST.into(), request_id: None }
+}
+
+fn machine(number: u32) -> RoomKey {
+    let (entity_type, entity_id) = ("machine".to_owned(), number.to_string());
+    RoomKey { tenant: TENANT, kind: RoomKind::Entity { entity_type, entity_id } }
+}
+
+async fn registered(ports: &Ports, key: &RoomKey, id: &str, members: &[&str]) -> RoomId {
+    for member in members {
+        ports.users.sign_in(&identity(member), member).await.expect("signed in");
+    }
+    let members = members.iter().map(|member| user(member)).collect();
+    let profile = Profile { members, ..Profile::default() };
+    ports.rooms.register(key, &room(id), &profile).await.expect("registered")
+}
+
+fn message(room: &RoomId, id: &str) -> IngestedEvent {
+    IngestedEvent {
+        event_id: EventId::new(id),
+        tenant: TENANT,
+        room: room.clone(),
+        sender: MatrixUserId::new("@anna:hub.local"),
+        timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
+        change: Change::Message { by: None, summary: "a secret".to_owned(), file: None },
+        payload: None,
+    }
+}
+
+#[tokio::test]
+async fn a_closed_room_is_closed_once_and_never_registered_again() {
+    let database = TestStore::create().await;
+    let (store, ports) = (database.beside(), database.ports());
+    let (key, closed) = (machine(1), registered(&database.ports(), &machine(1), "!1", &["anna"]).await);
+    let close = async |tenant| store.close(&chief(tenant), &closed).await.expect("an outcome");
+    assert_eq!(close(OTHER_TENANT).await, None);
+    assert_eq!(close(TENANT).await, Some(Closure::Closed));
+    assert_eq!(close(TENANT).await, Some(Closure::AlreadyClosed));
+    assert!(!ports.memberships.is_member(TENANT, &closed, &user("anna")).await.expect("read"));
+    let again = ports.rooms.register(&key, &closed, &Profile::default()).await;
+    assert!(matches!(again, Err(Error::Conflict { code: "room_closed", .. })), "{again:?}");
+    assert_eq!(ports.rooms.known(&[closed.clone()]).await.expect("read"), [closed.clone()]);
+    assert_eq!(ports.rooms.tenant_of(&closed).await.expect("read"), None);
+    ports.memberships.add(TENANT, &closed, &user("anna")).await.expect("ignored");
+    assert!(!ports.memberships.is_member(TENANT, &closed, &user("anna")).await.expect("read"));
+    let next = registered(&ports, &key, "!2", &[]).await;
+    let succeeded = ports.rooms.succeed(TENANT, &next, &closed, &[], Marks::default()).await;
+    assert!(!succeeded.expect("an outcome"), "a closed room succeeds no other");
+    let leaves = ports.pending_leaves.claim(Duration::from_secs(1), 10).await.expect("read");
+    assert_eq!(leaves.len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_ingested_of_a_closed_room() {
+    let database = TestStore::create().await;
+    let (store, ports) = (database.beside(), database.ports());
+    let closed = registered(&ports, &machine(1), "!1", &["anna"]).await;
+    let open = registered(&ports, &machine(2), "!2", &["anna"]).await;
+    assert_eq!(ports.messages.ingest(&[message(&closed, "$1")]).await.expect("ingested"), 1);
+    store.close(&chief(TENANT), &closed).await.expect("closed");
+    let late = [message(&closed, "$2"), message(&open, "$3")];
+    assert_eq!(ports.messages.ingest(&late).await.expect("ingested"), 1, "the one of the open room");
+    let rows = "select count(*) from recent_messages where matrix_room_id = '!1'";
+    let rows: i64 = database.client().await.query_one(rows, &[]).await.expect("a count").get(0);
+    assert_eq!(rows, 0);
+}
+
+#[tokio::test]
+async fn a_message_in_a_closed_room_is_not_stored_as_sent() {
+    let database = TestStore::create().await;
+    let (store, ports) = (database.beside(), database.ports());
+    let closed = registered(&ports, &machine(1), "!1", &[]).await;
+    let accept = async || {
+        let entry = NewNotification { room: Some(closed.clone()), ..new_notification(draft("hot")) };
+        match ports.notifications.accept(entry).await.expect("accepted") {
+            AcceptOutcome::New { notification, .. } => *notification,
+            replayed => panic!("{replayed:?}"),
+        }
+    };
+    let before = accept().await;
+    assert_eq!(before.room, Some(closed.clone()));
+    store.close(&chief(TENANT), &closed).await.expect("closed");
+    assert_eq!(accept().await.room, None, "the store knows that the room is closed");
+    let lost = ports.outbox.sent(&[delivered(before.id, "$1")]).await.expect("stored");
+    assert_eq!(lost, [before.id]);
+    let stored = ports.notifications.find(TENANT, before.id).await.expect("read").expect("it exists");
+    assert_eq!(stored.status, Status::Pending);
+}
+
+#[tokio::test]
+async fn a_closed_room_is_claimed_by_one_process_at_a_time() {
+    let database = TestStore::create().await;
+    let (store, ports) = (database.beside(), database.ports());
+    let closed = registered(&ports, &machine(1), "!1", &[]).await;
+    store.close(&chief(TENANT), &closed).await.expect("closed");
+    let minute = Duration::from_mins(1);
+    let due = store.claim_due(minute, 10).await.expect("claimed");
+    assert_eq!((due.len(), &due[0].room, due[0].key.as_ref()), (1, &closed, Some(&machine(1))));
+    assert_eq!(store.claim_due(minute, 10).await.expect("claimed"), []);
+    assert_eq!(store.claim(&closed, minute).await.expect("an outcome"), Some(Lease::Lost));
+    assert_eq!(store.claim_with_alias(&machine(1), minute).await.expect("an outcome"), Some(Lease::Lost));
+    store.postpone(&closed).await.expect("postponed");
+    assert_eq!(store.claim_due(minute, 10).await.expect("claimed"), [], "it backs off");
+    assert!(ports.maintenance.is_backing_off().await.expect("read"));
+    ports.maintenance.retry_now().await.expect("due");
+    assert_eq!(store.claim_due(minute, 10).await.expect("claimed").len(), 1);
+    store.alias_freed(&closed).await.expect("stored");
+    store.release(&closed).await.expect("released");
+    assert_eq!(store.claim_with_alias(&machine(1), minute).await.expect("an outcome"), None);
+    assert!(store.claim(&closed, minute).await.expect("an outcome").is_some_and(|lease| lease.is_held()));
+    store.done(&closed).await.expect("stored");
+    assert_eq!(store.claim(&closed, minute).await.expect("an outcome"), None);
+    assert!(!ports.maintenance.is_backing_off().await.expect("read"));
+}
+
+#[tokio::test]
+async fn a_page_of_rooms_and_the_figures_are_one_statement_each() {
+    let database = TestStore::create().await;
+    let (store, ports) = (database.beside(), database.ports());
+    for number in 0..30 {
+        registered(&ports, &machine(number), &format!("!{number}"), &["anna"]).await;
+    }
+    let before = store.statements();
+    let query = RoomQuery { limit: 20, ..RoomQuery::default() };
+    let first = store.rooms(TENANT, &query).await.expect("rooms");
+    assert_eq!((first.len(), store.statements() - before), (20, 1));
+    let last = first
+        .last()
+        .map(|last| RoomCursor { created_at: last.created_at, room: last.matrix_room_id.clone() });
+    let second = store.rooms(TENANT, &RoomQuery { after: last, ..query }).await.expect("rooms");
+    assert_eq!(second.len(), 10);
+    assert!(second.iter().all(|one| !first.contains(one)));
+    let before = store.statements();
+    let figures = store.figures(TENANT).await.expect("figures");
+    assert_eq!((figures.users, store.statements() - before), (1, 1));
+    assert_eq!(figures.sends_per_minute, [0; 60]);
+}
+
+#[tokio::test]
+async fn the_last_report_of_each_process_counts() {
+    let database = TestStore::create().await;
+    let store = database.beside();
+    for (process, count) in [("one", 5), ("two", 2), ("one", 3)] {
+        store.report_streams(process, &[(TENANT, count), (OTHER_TENANT, 9)]).await.expect("stored");
+    }
+    assert_eq!(store.figures(TENANT).await.expect("figures").sse_connections, 5);
+}
+
+#[tokio::test]
+async fn a_room_of_thousands_is_closed_by_one_statement_in_time() {
+    let database = TestStore::create().await;
+    let (store, ports) = (database.beside(), database.ports());
+    let crowd =
+        "insert into users (hub_user_id, tenant_id, localpart, display_name, role, search_name, search_id)
+        select 'user ' || n, 1, 'user.' || n, 'Name', 'user', 'name', 'user' from generate_series(1, 5000) n;
+        insert into room_members (tenant_id, hub_user_id, matrix_room_id)
+        select 1, 'user ' || n, '!1' from generate_series(1, 5000) n";
+    let closed = registered(&ports, &machine(1), "!1", &[]).await;
+    database.client().await.batch_execute(crowd).await.expect("stored");
+    let before = ports.feed.span().await.expect("a span").head;
+    assert_eq!(store.close(&chief(TENANT), &closed).await.expect("in time"), Some(Closure::Closed));
+    let after = ports.feed.span().await.expect("a span").head;
+    assert_eq!(after.0 - before.0, 5000, "each member gets an event");
+}
