@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The time that one process may take for a room before another may try. Members are removed one by one.
-const LEASE: Duration = Duration::from_mins(5);
+const LEASE: Duration = Duration::from_mins(2);
 
 /// The time that freeing an alias may take.
 const ALIAS_LEASE: Duration = Duration::from_secs(20);

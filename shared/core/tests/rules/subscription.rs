@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use messenger_core::{
+    cursor::Since,
     event::Audience,
     id::{Position, RoomId},
     live::event_stream::EventStream,
@@ -46,6 +47,23 @@ async fn a_stream_begins_with_retry_its_cursor_and_connected() {
         data: {\"cursor\":1,\"server_time\":\"2026-01-01T06:00:00.000000Z\",\
         \"token_expires_at\":\"2026-01-01T07:00:00.000000Z\",\"type\":\"connected\"}\n\n";
     assert_eq!(String::from_utf8_lossy(&preamble), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_counted_for_its_tenant_while_it_is_open() {
+    let messenger = messenger().build();
+    let _broker = messenger.run_broker();
+    let anna = messenger.caller("anna", fixtures::TENANT).await;
+    let foreign = messenger.caller("otto", fixtures::OTHER_TENANT).await;
+    let streams = [open(&messenger, &anna, None).await, open(&messenger, &anna, None).await];
+    let other = open(&messenger, &foreign, None).await;
+    let open = || messenger.streams().open_by_tenant();
+    assert_eq!(open(), [(fixtures::TENANT, 2), (fixtures::OTHER_TENANT, 1)]);
+    let since = Since::Cursor("0".to_owned());
+    messenger.streams().poll(&anna, &since, Duration::from_secs(1)).await.expect("a page");
+    assert_eq!(open(), [(fixtures::TENANT, 2), (fixtures::OTHER_TENANT, 1)], "a poll is no stream");
+    drop((streams, other));
+    assert_eq!(open(), [(fixtures::TENANT, 0), (fixtures::OTHER_TENANT, 0)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,8 @@
-//! A room that an administrator closes is gone here and on the homeserver, and its key gets another one.
+//! A room that an administrator closes is gone here and on the homeserver, and its key gets another one. The
+//! figures of the tenant count the streams of other processes.
 
 use messenger_testkit::fixtures::{self, TENANT};
-use messenger_tests::{Stack, TestResponse, TestUser, client::fetch, encoded, wait_until};
+use messenger_tests::{Client, Stack, TestResponse, TestUser, client::fetch, encoded, wait_until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -73,4 +74,16 @@ async fn a_member_of_another_client_is_out_of_a_closed_room() {
     assert_eq!(close(&chief, &room).await.status, StatusCode::OK);
     wait_until("the guest is out of the room", async || guest.rooms(0).await.is_empty()).await;
     wait_until("Anna is out of the room", async || !element.rooms(0).await.contains(&room)).await;
+}
+
+#[tokio::test]
+async fn the_figures_count_the_streams_of_all_processes() {
+    let stack = Stack::start().await;
+    let chief = stack.client().user_with_role("chief", "admin", 1);
+    let figures = async || chief.get("/api/v1/admin/stats").await.body;
+    assert_eq!(figures().await["conduit_status"], "online");
+    let (events, _service) = stack.start_function("messenger-events").await;
+    let elsewhere = Client::new(&events).user("anna");
+    let _streams = [elsewhere.stream(None).await, chief.stream(None).await];
+    wait_until("both streams are counted", async || figures().await["sse_connections"] == 2).await;
 }

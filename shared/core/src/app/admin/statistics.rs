@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     app::{operations::Operations, streams::Streams},
@@ -22,11 +22,14 @@ use crate::{
 /// The time limit of a ping of the homeserver.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// The interval at which changed numbers of event streams are reported.
-const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+/// The interval at which the numbers of event streams are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The number of these intervals after which unchanged numbers are reported again, before they count no more.
-const REPORT_EVERY: u32 = 3;
+/// The shortest time between two reports of changed numbers.
+const CHANGED_AFTER: Duration = Duration::from_secs(10);
+
+/// The time after which unchanged numbers are reported again. A report counts for a minute.
+const UNCHANGED_AFTER: Duration = Duration::from_secs(30);
 
 /// The engine for the figures of a tenant.
 pub struct Statistics {
@@ -68,31 +71,41 @@ impl Statistics {
     /// until the future is dropped.
     pub async fn report_streams(&self) {
         let process = format!("{:032x}", rand::random::<u128>());
-        let (mut reported, mut unchanged) = (Vec::new(), 0);
+        let mut last: Option<Report> = None;
         let mut is_failing = false;
         loop {
+            sleep(LOOK_INTERVAL).await;
             let streams = self.streams.open_by_tenant();
-            unchanged = if streams == reported { unchanged + 1 } else { REPORT_EVERY };
-            if unchanged >= REPORT_EVERY && !streams.is_empty() {
-                match self.report(&process, &streams).await {
-                    Ok(()) => {
-                        (reported, unchanged) = (streams, 0);
-                        is_failing = false;
-                    }
-                    Err(error) if !std::mem::replace(&mut is_failing, true) => {
-                        let error: &dyn std::error::Error = &error;
-                        tracing::warn!(error, "reporting the number of event streams failed; retrying");
-                    }
-                    Err(_) => {}
-                }
+            if !is_due(last.as_ref(), &streams) {
+                continue;
             }
-            sleep(REPORT_INTERVAL).await;
+            match self.statistics.report_streams(&process, &streams).await {
+                Ok(()) => {
+                    last = Some(Report { streams, at: Instant::now() });
+                    is_failing = false;
+                }
+                Err(error) if !std::mem::replace(&mut is_failing, true) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "reporting the number of event streams failed; retrying");
+                }
+                Err(_) => {}
+            }
         }
     }
+}
 
-    /// Stores the number of open event streams of a process by tenant.
-    pub async fn report(&self, process: &str, streams: &[(TenantId, i64)]) -> Result<()> {
-        self.statistics.report_streams(process, streams).await
+/// A stored report of the open event streams.
+struct Report {
+    streams: Vec<(TenantId, i64)>,
+    at: Instant,
+}
+
+/// Returns whether the numbers of open event streams are to be reported.
+fn is_due(last: Option<&Report>, streams: &[(TenantId, i64)]) -> bool {
+    match last {
+        None => !streams.is_empty(),
+        Some(last) if last.streams == streams => last.at.elapsed() >= UNCHANGED_AFTER,
+        Some(last) => last.at.elapsed() >= CHANGED_AFTER,
     }
 }
 
