@@ -195,6 +195,10 @@ impl Rooms {
         if let Err(error) = self.join_by_caller(caller, &key, room, &user).await {
             return Err(self.authorization.explain(caller, room, &user, Action::Join, error).await);
         }
+        // A room that was closed meanwhile has no members.
+        if self.registry.has_closed(room).await? {
+            return Err(Error::NotFound("room"));
+        }
         Ok(self.member(user))
     }
 
