@@ -36,8 +36,7 @@ const NEXT_CURSOR: &str = "X-Next-Cursor";
 
 /// A room as the administrators of its tenant see it, without the text of any message.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "AdministeredRoom")]
-struct Room {
+struct AdministeredRoom {
     matrix_room_id: RoomId,
     /// The name; in a direct chat, the names of both.
     display_name: String,
@@ -85,7 +84,7 @@ pub(crate) fn list_operation() -> Operation {
     Operation::get("/api/v1/admin/rooms", list, "listTenantRooms", summary)
         .caller(Caller::Administrator)
         .query(query)
-        .answer(ResponseObject::json::<Vec<Room>>(200, "The rooms.").optional_header(
+        .answer(ResponseObject::json::<Vec<AdministeredRoom>>(200, "The rooms.").optional_header(
             NEXT_CURSOR,
             json!({ "type": "string" }),
             "The value of `cursor` for the next rooms; absent at the end.",
@@ -136,7 +135,7 @@ async fn list(
         .last()
         .filter(|_| is_full)
         .map(|last| RoomCursor { created_at: last.created_at, room: last.matrix_room_id.clone() });
-    let rooms: Vec<Room> = rooms.into_iter().map(Room::from).collect();
+    let rooms: Vec<AdministeredRoom> = rooms.into_iter().map(AdministeredRoom::from).collect();
     Ok(match next {
         Some(next) => ([(NEXT_CURSOR, next.to_string())], Json(rooms)).into_response(),
         None => Json(rooms).into_response(),
@@ -183,7 +182,7 @@ impl Member {
     }
 }
 
-impl From<TenantRoom> for Room {
+impl From<TenantRoom> for AdministeredRoom {
     fn from(room: TenantRoom) -> Self {
         Self {
             matrix_room_id: room.matrix_room_id,

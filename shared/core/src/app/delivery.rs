@@ -275,7 +275,7 @@ impl Delivery {
                 Ok(event) if !self.registry.is_known_closed(&room) => return Ok((room, event)),
                 Err(error) if !self.registry.failed_as_closed(&room, &error).await? => return Err(error),
                 Ok(_) | Err(_) => {
-                    tracing::info!(id = %notification.id, %room, "room of a notification was closed")
+                    tracing::info!(id = %notification.id, %room, "room of a notification was closed");
                 }
             }
         }

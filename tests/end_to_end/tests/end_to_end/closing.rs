@@ -70,7 +70,7 @@ async fn a_member_of_another_client_is_out_of_a_closed_room() {
     let (element, guest) = (stack.matrix("anna").await, stack.foreign_matrix("guest").await);
     element.invite(&room, &format!("@guest:{}", stack.server_name())).await;
     guest.join(&room).await;
-    assert_eq!(guest.rooms(1).await, [room.clone()]);
+    assert_eq!(guest.rooms(1).await, [room.as_str()]);
     assert_eq!(close(&chief, &room).await.status, StatusCode::OK);
     wait_until("the guest is out of the room", async || guest.rooms(0).await.is_empty()).await;
     wait_until("Anna is out of the room", async || !element.rooms(0).await.contains(&room)).await;

@@ -33,7 +33,7 @@ const UNCHANGED_AFTER: Duration = Duration::from_secs(30);
 
 /// The engine for the figures of a tenant.
 pub struct Statistics {
-    statistics: Arc<dyn port::AdminStatistics>,
+    records: Arc<dyn port::AdminStatistics>,
     operations: Arc<Operations>,
     streams: Arc<Streams>,
     /// The last state of the homeserver.
@@ -43,7 +43,7 @@ pub struct Statistics {
 impl Statistics {
     pub(crate) fn new(ports: &AdminPorts, operations: &Arc<Operations>, streams: &Arc<Streams>) -> Self {
         Self {
-            statistics: ports.statistics.clone(),
+            records: ports.statistics.clone(),
             operations: operations.clone(),
             streams: streams.clone(),
             homeserver: Mutex::default(),
@@ -54,7 +54,7 @@ impl Statistics {
     #[tracing::instrument(level = "debug", skip_all, fields(tenant = %administrator.tenant))]
     pub async fn read(&self, administrator: &Administrator) -> Result<(TenantFigures, HomeserverState)> {
         let (figures, homeserver) =
-            tokio::join!(self.statistics.figures(administrator.tenant), self.homeserver_state());
+            tokio::join!(self.records.figures(administrator.tenant), self.homeserver_state());
         Ok((figures?, homeserver))
     }
 
@@ -79,7 +79,7 @@ impl Statistics {
             if !is_due(last.as_ref(), &streams) {
                 continue;
             }
-            match self.statistics.report_streams(&process, &streams).await {
+            match self.records.report_streams(&process, &streams).await {
                 Ok(()) => {
                     last = Some(Report { streams, at: Instant::now() });
                     is_failing = false;
