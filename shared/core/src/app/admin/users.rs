@@ -17,7 +17,7 @@ use crate::{
 
 /// The engine that administers users.
 pub struct Users {
-    users: Arc<dyn UserAdministration>,
+    records: Arc<dyn UserAdministration>,
     external_clients: Arc<ExternalClients>,
     operations: Arc<Operations>,
     ids: Arc<MatrixIds>,
@@ -31,7 +31,7 @@ impl Users {
         ids: &Arc<MatrixIds>,
     ) -> Self {
         Self {
-            users: ports.users.clone(),
+            records: ports.users.clone(),
             external_clients: external_clients.clone(),
             operations: operations.clone(),
             ids: ids.clone(),
@@ -41,13 +41,13 @@ impl Users {
     /// Returns users of the administered tenant by name.
     #[tracing::instrument(level = "debug", skip_all, fields(tenant = %by.tenant))]
     pub async fn list(&self, by: &Administrator, query: UserRecordQuery) -> Result<Vec<UserRecord>> {
-        self.users.list(by.tenant, &UserRecordQuery { text: fold(&query.text), ..query }).await
+        self.records.list(by.tenant, &UserRecordQuery { text: fold(&query.text), ..query }).await
     }
 
     /// Returns a user of the administered tenant.
     #[tracing::instrument(level = "debug", skip_all, fields(tenant = %by.tenant, %user))]
     pub async fn find(&self, by: &Administrator, user: &HubUserId) -> Result<UserRecord> {
-        self.users.find(by.tenant, user).await?.ok_or(Error::NotFound("user"))
+        self.records.find(by.tenant, user).await?.ok_or(Error::NotFound("user"))
     }
 
     /// Gives a user another display name, which stays whatever name the Hub sends; with `None` the user has
@@ -64,7 +64,7 @@ impl Users {
             return Err(Error::invalid("/display_name", "must not be like the name of the bot"));
         }
         let name = name.map(|name| GivenName { search_name: fold(&name), display_name: name });
-        self.users.rename(by, user, expected, name.as_ref()).await
+        self.records.rename(by, user, expected, name.as_ref()).await
     }
 
     /// Enables or disables other Matrix clients. Disabling logs out all their devices, now or as soon as the
@@ -95,7 +95,7 @@ impl Users {
         expected: &ExpectedVersions,
     ) -> Result<(UserRecord, Option<Withdrawal>)> {
         let now = self.operations.now();
-        let (record, generation) = self.users.log_out(by, user, expected, now).await?;
+        let (record, generation) = self.records.log_out(by, user, expected, now).await?;
         let Some(generation) = generation else { return Ok((record, None)) };
         let withdrawal = self.external_clients.log_devices_out(&record.user, generation).await?;
         Ok((record, Some(withdrawal)))
