@@ -38,7 +38,7 @@ async fn machine_room(site: &Site, member: &Caller) -> RoomId {
     room
 }
 
-fn is_not_found<T>(result: Result<T, Error>) -> bool {
+fn is_not_found<T>(result: &Result<T, Error>) -> bool {
     matches!(result, Err(Error::NotFound(_)))
 }
 
@@ -67,13 +67,13 @@ async fn a_closed_room_is_gone_for_everybody() {
     assert_eq!(left, 1);
 
     let (rooms, messages) = (site.messenger.rooms(), site.messenger.messages());
-    assert!(is_not_found(messages.send(&anna, &room, text("hello"), None).await));
-    assert!(is_not_found(rooms.join(&anna, &room).await));
-    assert!(is_not_found(rooms.invite(&anna, &room, "bert").await));
-    assert!(is_not_found(rooms.members(&anna, &room).await));
-    assert!(is_not_found(rooms.mark_read(&anna, &room).await));
-    assert!(is_not_found(rooms.leave(&anna, &room).await));
-    assert!(is_not_found(site.messenger.history().page(&anna, &room, None, 10).await));
+    assert!(is_not_found(&messages.send(&anna, &room, text("hello"), None).await));
+    assert!(is_not_found(&rooms.join(&anna, &room).await));
+    assert!(is_not_found(&rooms.invite(&anna, &room, "bert").await));
+    assert!(is_not_found(&rooms.members(&anna, &room).await));
+    assert!(is_not_found(&rooms.mark_read(&anna, &room).await));
+    assert!(is_not_found(&rooms.leave(&anna, &room).await));
+    assert!(is_not_found(&site.messenger.history().page(&anna, &room, None, 10).await));
 
     let again = json!({ "ok": true, "deleted": false, "already_closed": true, "homeserver": "closed" });
     assert_eq!(close(&site, &room).await, (200, again));
@@ -242,7 +242,7 @@ async fn a_user_who_joins_during_the_closing_is_out_again() {
         close(&site, &room).await
     });
     site.homeserver.delay_responses(Duration::ZERO);
-    assert!(is_not_found(joined));
+    assert!(is_not_found(&joined));
     assert_eq!(closed.0, 200);
     work(&site.messenger).await;
     assert_eq!(site.homeserver.members(&room), []);
@@ -255,7 +255,7 @@ async fn a_worker_closes_the_room_once_the_homeserver_is_back() {
     let room = machine_room(&site, &anna).await;
     site.homeserver.switch_off();
     assert_eq!(close(&site, &room).await.1["homeserver"], "pending");
-    assert!(is_not_found(site.messenger.rooms().members(&anna, &room).await), "here it is closed at once");
+    assert!(is_not_found(&site.messenger.rooms().members(&anna, &room).await), "here it is closed at once");
     site.homeserver.switch_on();
     site.messenger.operations().retry_now().await.expect("due");
     work(&site.messenger).await;
@@ -313,7 +313,7 @@ async fn a_replaced_room_is_closed_with_its_successor() {
     work(&site.messenger).await;
     for room in [&old, &new] {
         assert!(!site.homeserver.has_bot(room), "{room}");
-        assert!(is_not_found(site.messenger.history().page(&anna, room, None, 10).await), "{room}");
+        assert!(is_not_found(&site.messenger.history().page(&anna, room, None, 10).await), "{room}");
     }
     assert_eq!(close(&site, &old).await.1["already_closed"], true);
 }
