@@ -26,7 +26,7 @@ const FILTER_MAX: usize = 255;
 /// Entries of the audit log, newest first.
 #[derive(Serialize, JsonSchema)]
 struct AuditLog {
-    entries: Vec<Entry>,
+    entries: Vec<ListedEntry>,
     /// The value of `before` for the next entries; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_before: Option<i64>,
@@ -35,7 +35,7 @@ struct AuditLog {
 /// An act of an administrator.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "AuditEntry")]
-struct Entry {
+struct ListedEntry {
     id: i64,
     at: Rfc3339,
     tenant_id: TenantId,
@@ -78,10 +78,10 @@ async fn audit(
     let entries = app.administration()?.audit().entries(&administrator, &query).await?;
     let is_full = i64::try_from(entries.len()).is_ok_and(|length| length == query.limit);
     let next_before = entries.last().filter(|_| is_full).map(|last| last.id);
-    Ok(Json(AuditLog { entries: entries.into_iter().map(Entry::from).collect(), next_before }))
+    Ok(Json(AuditLog { entries: entries.into_iter().map(ListedEntry::from).collect(), next_before }))
 }
 
-impl From<AuditEntry> for Entry {
+impl From<AuditEntry> for ListedEntry {
     fn from(entry: AuditEntry) -> Self {
         Self {
             id: entry.id,

@@ -3,11 +3,11 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderName, HeaderValue, StatusCode, header::SET_COOKIE},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::SET_COOKIE},
 };
 use messenger_core::time::Rfc3339;
 use messenger_runtime::{
-    ApiError, App,
+    ApiError, App, bearer,
     caller::Authenticated,
     openapi::{Caller, Operation, ResponseObject, code},
     origin::TrustedOrigin,
@@ -43,8 +43,10 @@ async fn begin(
     State(app): State<App>,
     _: TrustedOrigin,
     Authenticated(caller): Authenticated,
+    headers: HeaderMap,
 ) -> Result<(SetCookie, Json<Session>), ApiError> {
-    let session = app.begin_session(&caller)?;
+    let shown = app.auth.user(bearer(&headers).unwrap_or_default())?;
+    let session = app.begin_session(&shown, &caller.user)?;
     Ok(([(SET_COOKIE, session.cookie)], Json(Session { expires_at: Rfc3339(session.expires_at) })))
 }
 

@@ -124,14 +124,16 @@ impl Auth {
         self.sign(identity, None, now, exp)
     }
 
-    /// Issues the value of a session cookie for a user. It expires with the user's token, whose `expires_at` is
-    /// given, and after the longest lifetime of a token of this service at the latest. Its time is that of the
-    /// system, as in the verification.
-    pub fn session_token(&self, identity: &Identity, expires_at: Timestamp) -> Result<SessionToken> {
+    /// Issues the value of a session cookie for the bearer of a token. It expires with that token, and after
+    /// the longest lifetime of a token of this service at the latest. One that is made from a token of this
+    /// service keeps its time of issue, so that a logout ends both. Its time is that of the system, as in the
+    /// verification.
+    pub fn session_token(&self, shown: &Verified, identity: &Identity) -> Result<SessionToken> {
         let now = system_time();
         let longest = now.as_second().saturating_add_unsigned(self.local_token.as_secs());
-        let exp = expires_at.as_second().saturating_sub_unsigned(LEEWAY).min(longest);
-        let value = self.sign(identity, Some(SESSION_AUDIENCE), now, exp)?;
+        let exp = shown.expires_at.as_second().saturating_sub_unsigned(LEEWAY).min(longest);
+        let issued_at = shown.issued_at.filter(|_| !shown.by_hub).unwrap_or(now);
+        let value = self.sign(identity, Some(SESSION_AUDIENCE), issued_at, exp)?;
         // A token may be accepted by the tolerance of clocks alone.
         let lifetime = Duration::from_secs(exp.saturating_sub(now.as_second()).max(1).unsigned_abs());
         Ok(SessionToken { value, lifetime, exp: Timestamp::from_second(exp).unwrap_or(Timestamp::MAX) })

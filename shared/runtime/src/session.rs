@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 use jiff::Timestamp;
-use messenger_core::{Error, Result, user::Caller};
+use messenger_core::{Error, Result, user::User};
 
-use crate::{App, Config};
+use crate::{App, Config, auth::Verified};
 
 /// The name of the cookie with TLS. With this prefix, a browser takes it only from a secure answer of this
 /// host, for all paths (RFC 6265bis, section 4.1.3.2).
@@ -24,9 +24,9 @@ pub struct Session {
 }
 
 impl App {
-    /// Begins a session of a caller, which ends with the caller's token at the latest.
-    pub fn begin_session(&self, caller: &Caller) -> Result<Session> {
-        let token = self.auth.session_token(&caller.user.identity, caller.expires_at)?;
+    /// Begins a session of the bearer of a token, which ends with that token at the latest.
+    pub fn begin_session(&self, shown: &Verified, user: &User) -> Result<Session> {
+        let token = self.auth.session_token(shown, &user.identity)?;
         let cookie = set_cookie(&self.config, &token.value, token.lifetime)?;
         Ok(Session { cookie, expires_at: token.exp })
     }

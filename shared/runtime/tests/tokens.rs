@@ -240,7 +240,7 @@ fn a_session_ends_with_the_users_token_and_after_twelve_hours_at_the_latest() {
     let lifetime = |lives: i64| {
         let auth = Auth::new(&config(&[]));
         let shown = auth.user(&hub_token(&json!({ "exp": now + lives }))).expect("the token is good");
-        let session = auth.session_token(&shown.identity, shown.expires_at).expect("a session");
+        let session = auth.session_token(&shown, &shown.identity).expect("a session");
         let verified = auth.session_user(&session.value).expect("the value is good");
         assert_eq!(verified.exp, session.exp);
         assert!(verified.expires_at <= shown.expires_at, "{} {}", verified.expires_at, shown.expires_at);
@@ -256,16 +256,26 @@ fn a_session_keeps_the_identity_of_its_user() {
     let auth = Auth::new(&config(&[]));
     let claims = json!({ "tenant_id": 2, "role": "user", "display_name": "Max", "iat": 1_700_000_000.5 });
     let shown = auth.user(&hub_token(&claims)).expect("the token is good");
-    let session = auth.session_token(&shown.identity, shown.expires_at).expect("a session");
+    let session = auth.session_token(&shown, &shown.identity).expect("a session");
     let verified = auth.session_user(&session.value).expect("the value is good");
     assert_eq!((verified.identity, verified.by_hub), (shown.identity, false));
+}
+
+#[test]
+fn a_session_of_a_token_of_this_service_is_as_old_as_that_token() {
+    let auth = Auth::new(&config(&[]));
+    let claims = json!({ "sub": "m", "iss": "messenger-service", "iat": 1_700_000_000.25, "exp": EXPIRY });
+    let shown = auth.user(&signed(&claims, "messenger-dev-secret")).expect("the token is good");
+    let session = auth.session_token(&shown, &shown.identity).expect("a session");
+    let verified = auth.session_user(&session.value).expect("the value is good");
+    assert_eq!(verified.issued_at.map(|time| time.as_millisecond()), Some(1_700_000_000_250));
 }
 
 #[test]
 fn the_value_of_a_session_cookie_is_no_bearer_token_and_no_bearer_token_is_one() {
     let auth = Auth::new(&config(&[]));
     let shown = auth.user(&hub_token(&json!({}))).expect("the token is good");
-    let session = auth.session_token(&shown.identity, shown.expires_at).expect("a session");
+    let session = auth.session_token(&shown, &shown.identity).expect("a session");
     let (code, detail) = refusal(&config(&[]), &session.value);
     assert!(code == "token_invalid" && detail.contains("session cookie"), "{code} {detail}");
     let ours = auth.local_token(&shown, &shown.identity, jiff::Timestamp::MAX).expect("a token");

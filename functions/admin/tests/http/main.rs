@@ -5,6 +5,7 @@ mod access;
 mod closing;
 mod fixture;
 mod notifications;
+mod old_panel;
 mod rooms;
 mod statistics;
 mod users;

@@ -35,7 +35,7 @@ pub(super) async fn passes(url: &str) -> Result<bool> {
     let user = token::Arguments {
         sub: "mueller".to_owned(),
         name: None,
-        role: "user".to_owned(),
+        role: "admin".to_owned(),
         tenant: 1,
         hours: 12,
         key: token::DEVELOPMENT_KEY.to_owned(),
