@@ -268,7 +268,7 @@ fn a_session_of_a_token_of_this_service_is_as_old_as_that_token() {
     let shown = auth.user(&signed(&claims, "messenger-dev-secret")).expect("the token is good");
     let session = auth.session_token(&shown, &shown.identity).expect("a session");
     let verified = auth.session_user(&session.value).expect("the value is good");
-    assert_eq!(verified.issued_at.map(|time| time.as_millisecond()), Some(1_700_000_000_250));
+    assert_eq!(verified.issued_at.map(jiff::Timestamp::as_millisecond), Some(1_700_000_000_250));
 }
 
 #[test]
