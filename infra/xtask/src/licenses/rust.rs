@@ -37,14 +37,14 @@ pub(super) async fn licenses() -> Result<Vec<Component>> {
 
 /// Parses a line of the tree. Returns `None` for an empty line and a crate of this workspace.
 fn license(line: &str) -> Result<Option<Component>> {
-    // A mark of a crate that stands above already.
-    let mut fields = line.trim_end().trim_end_matches(" (*)").split('\t');
-    let (Some(package), Some(license), Some(url)) = (fields.next(), fields.next(), fields.next()) else {
-        return Ok(None);
-    };
-    if package.contains(" (/") {
+    // The mark is that of a crate that stands above already.
+    let mut fields = line.trim_end_matches(" (*)").split('\t');
+    let package = fields.next().unwrap_or_default();
+    if package.is_empty() || package.contains(" (/") {
         return Ok(None);
     }
+    let rest = fields.next().zip(fields.next());
+    let (license, url) = rest.with_context(|| format!("cargo tree: `{line}`"))?;
     let (name, version) = package.split_once(" v").with_context(|| format!("cargo tree: `{line}`"))?;
     // A procedural macro is marked after its version.
     let version = version.split(' ').next().unwrap_or_default();
