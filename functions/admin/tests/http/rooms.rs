@@ -11,8 +11,9 @@ use crate::fixture::{Site, token};
 const ROOMS: &str = "/api/v1/admin/rooms";
 /// Ten thousand entity rooms of the tenant, each with five of a hundred members.
 const MANY: &str = "
-    insert into users (hub_user_id, tenant_id, localpart, display_name, role, search_name, search_id)
-    select 'user ' || n, 1, 'user.' || n, 'Name ' || n, 'user', 'name ' || n, 'user ' || n
+    insert into users (hub_user_id, tenant_id, localpart, hub_name, display_name, role, search_hub_name,
+                       search_name, search_id)
+    select 'user ' || n, 1, 'user.' || n, 'Name ' || n, 'Name ' || n, 'user', 'name ' || n, 'name ' || n, 'user ' || n
     from generate_series(1, 100) n;
     insert into rooms (tenant_id, kind, key, matrix_room_id, name, entity_type, entity_id)
     select 1, 'entity', 'machine/' || n, '!many' || n, 'machine ' || n, 'machine', n::text

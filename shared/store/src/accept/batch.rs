@@ -32,11 +32,12 @@ const ACCEPT: &str =
 /// Stores a batch that an administrator sends, with an entry in the audit log for each notification. `$8` is
 /// the content for that entry.
 const ACCEPT_AUDITED: &str = "with accepted as materialized (
-        select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at
+        select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at, closed
         from accept_notifications($1, $2, $3)
     ), audited as materialized (
         select append_audit($4, $5, $6, $7, 'notification.test', id[1]::text, null, $8) from accepted)
-    select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at from accepted, audited";
+    select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at, closed
+    from accepted, audited";
 
 /// The composite type `new_entry`. `n` and `queue` are numbers within the batch; both begin with 1.
 #[derive(Debug, ToSql)]

@@ -173,8 +173,9 @@ async fn a_room_of_thousands_is_closed_by_one_statement_in_time() {
     let database = TestStore::create().await;
     let (store, ports) = (database.beside(), database.ports());
     let crowd =
-        "insert into users (hub_user_id, tenant_id, localpart, display_name, role, search_name, search_id)
-        select 'user ' || n, 1, 'user.' || n, 'Name', 'user', 'name', 'user' from generate_series(1, 5000) n;
+        "insert into users (hub_user_id, tenant_id, localpart, hub_name, display_name, role,
+                            search_hub_name, search_name, search_id)
+        select 'user ' || n, 1, 'user.' || n, 'Name', 'Name', 'user', 'name', 'name', 'user' from generate_series(1, 5000) n;
         insert into room_members (tenant_id, hub_user_id, matrix_room_id)
         select 1, 'user ' || n, '!1' from generate_series(1, 5000) n";
     let closed = registered(&ports, &machine(1), "!1", &[]).await;
