@@ -188,6 +188,8 @@ fn a_local_token_holds_the_time_of_issue_of_the_hubs() {
     assert_eq!(issued["hub_iat"], json!(1_700_000_000.123_457));
     let mut claims = issued.clone();
     claims["exp"] = json!(EXPIRY);
+    // Its own time of issue is that of the test's clock: in the future.
+    claims["iat"] = json!(1_700_000_100);
     let ours = signed(&claims, "messenger-dev-secret");
     let verified = Auth::new(&config(&[])).user(&ours).expect("it is good");
     assert!(!verified.by_hub);

@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Site, token};
 
+/// The name of a field, and whether its value is of the right kind.
+type Field = (&'static str, fn(&Value) -> bool);
+
 /// Checks that an answer has these fields, each with a value of this kind.
-fn check(answer: &Value, fields: &[(&str, fn(&Value) -> bool)]) {
+fn check(answer: &Value, fields: &[Field]) {
     for (name, is_right) in fields {
-        let value = answer.get(*name).unwrap_or_else(|| panic!("{name} is missing: {answer}"));
-        assert!(is_right(value), "{name}: {answer}");
+        assert!(answer.get(*name).is_some_and(is_right), "{name}: {answer}");
     }
 }
 
@@ -18,7 +20,7 @@ fn is_text_or_null(value: &Value) -> bool {
     value.is_string() || value.is_null()
 }
 
-const USER: [(&str, fn(&Value) -> bool); 8] = [
+const USER: [Field; 8] = [
     ("hub_user_id", Value::is_string),
     ("display_name", Value::is_string),
     ("role", Value::is_string),
@@ -39,7 +41,9 @@ async fn the_former_panel_reads_every_field_that_it_knows() {
     let users = site.get(&admin, "/api/v1/admin/users").await.body;
     let users = users.as_array().expect("a list");
     assert_eq!(users.len(), 2);
-    users.iter().for_each(|user| check(user, &USER));
+    for user in users {
+        check(user, &USER);
+    }
 
     let renamed = json!({ "display_name": "Anna Neu" });
     let renamed = site.call(&admin, &Method::PATCH, "/api/v1/admin/users/anna", Some(renamed)).await;
