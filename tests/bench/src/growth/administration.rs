@@ -72,7 +72,7 @@ async fn statements(stack: &Stack) -> Result<f64> {
     let response =
         call_once(server, &server.request("GET", "/metrics", &[("Authorization", &token)], "")).await?;
     let text = response.text();
-    let line =
-        text.lines().find_map(|line| line.strip_prefix(STATEMENTS)).context("no counter of statements")?;
-    Ok(line.trim().parse()?)
+    let line = text.lines().find(|line| line.starts_with(STATEMENTS)).context("no counter of statements")?;
+    let value = line.rsplit(' ').next().unwrap_or_default();
+    value.parse().with_context(|| format!("no number: {line}"))
 }
