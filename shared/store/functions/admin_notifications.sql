@@ -1,13 +1,10 @@
 -- Acts of administrators on notifications. Each act and its entry in the audit log are one transaction.
 
--- Makes room queues due at once, also those that back off.
+-- Makes room queues due at once, also those that back off. A caller with several queues holds the lock of the
+-- event log, as every function that locks more than one does.
 create or replace function make_queues_due(p_names text[]) returns void
 language plpgsql as $$
 begin
-    if cardinality(p_names) > 1 then
-        -- Another function that locks several queues holds this lock meanwhile.
-        perform from feed_head for update;
-    end if;
     insert into outbox_queues as stored (name, due, version)
     select queue.name, now(), 1 from (select distinct unnest(p_names) as name) queue
     on conflict (name) do update set due = now(), attempts = 0, version = stored.version + 1;
@@ -29,6 +26,8 @@ declare
     queues   text[] := '{}';
     one      notifications;
 begin
+    -- The lock of the event log comes first.
+    perform from feed_head for update;
     for one in
         select * from notifications
         where tenant_id = p_tenant and id = any (p_ids) order by id for update
@@ -103,6 +102,7 @@ declare
     changes    bigint := 0;
     skips      bigint := 0;
 begin
+    perform from feed_head for update;
     update bulk_acts set next_id = p_next
     where tenant_id = p_tenant and actor = p_actor and key = p_key and next_id = p_from
     returning action into its_action;

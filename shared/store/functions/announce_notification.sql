@@ -11,6 +11,8 @@ declare
     its_tenant bigint;
     its_room   text;
 begin
+    -- The lock of the event log comes first.
+    perform from feed_head for update;
     update notifications set announced = true, expires_at = null, reason = null
     where id = p_id and not announced and queue = p_queue and status = 'pending'
     returning tenant_id, matrix_room_id into its_tenant, its_room;

@@ -72,12 +72,11 @@ begin
     delete from media where tenant_id = p_tenant and matrix_room_id = any (closing);
     delete from former_rooms where matrix_room_id = any (closing);
     delete from rooms where tenant_id = p_tenant and kind = room.kind and key = room.key;
-    -- Pending notifications go to the next room of the key. Held ones are left out: their announcement locks
-    -- them before the event log.
+    -- Pending notifications go to the next room of the key.
     update notifications set matrix_room_id = null
     where queue between format('t%s:%s:%s', p_tenant, room.kind, room.key)
                     and format('t%s:%s:%s', p_tenant, room.kind, room.key)
-      and status = 'pending' and announced and matrix_room_id = any (closing);
+      and status = 'pending' and matrix_room_id = any (closing);
     insert into closed_rooms (matrix_room_id, tenant_id, kind, key)
     select id, p_tenant, room.kind, room.key from unnest(closing) as closed (id);
     perform append_audit(

@@ -19,7 +19,7 @@ set enable_sort = off
 set enable_incremental_sort = off
 set enable_seqscan = off
 set enable_bitmapscan = off
--- What is switched off looks expensive enough for it.
+-- The costs of disabled scans would start it.
 set jit = off
 as $$
 declare

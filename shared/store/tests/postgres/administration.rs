@@ -2,19 +2,23 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
+use futures::FutureExt as _;
 use messenger_core::{
     Ports,
-    admin::{Administrator, Closure, RoomCursor, RoomQuery},
+    admin::{Administrator, Closure, RoomCursor, RoomQuery, notifications::NotificationAct},
     error::Error,
     id::{EventId, MatrixUserId, RoomId, TenantId},
     lease::Lease,
     notification::{AcceptOutcome, NewNotification, Status},
-    port::{AdminRooms, AdminStatistics, Change, ClosedRooms, IngestedEvent},
+    port::{AdminNotifications, AdminRooms, AdminStatistics, Change, ClosedRooms, IngestedEvent},
     room::{Marks, Profile, RoomKey, RoomKind},
 };
 use messenger_testkit::fixtures::{
-    OTHER_TENANT, TENANT, delivered, draft, identity, new_notification, room, user,
+    OTHER_TENANT, TENANT, delivered, dm, draft, identity, new_notification, payload, room, user,
 };
+use serde_json::json;
+use tokio::time::Instant;
+use tokio_postgres::Client;
 
 use crate::database::TestStore;
 
@@ -184,4 +188,46 @@ async fn a_room_of_thousands_is_closed_by_one_statement_in_time() {
     assert_eq!(store.close(&chief(TENANT), &closed).await.expect("in time"), Some(Closure::Closed));
     let after = ports.feed.span().await.expect("a span").head;
     assert_eq!(after.0 - before.0, 5000, "each member gets an event");
+}
+
+/// Waits until a session of this database waits for a lock.
+async fn until_one_waits(client: &Client) {
+    let waiting = "select exists (select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock')";
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !client.query_one(waiting, &[]).await.expect("read").get::<_, bool>(0) {
+        assert!(Instant::now() < deadline, "no session waits for the lock");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn acts_and_announcements_lock_no_notification_before_the_event_log() {
+    let database = TestStore::create().await;
+    let ports = database.ports();
+    let AcceptOutcome::New { notification, .. } =
+        ports.notifications.accept(new_notification(dm("nobody", "held"))).await.expect("accepted")
+    else {
+        panic!("it is new");
+    };
+    assert!(!notification.announced, "it is held");
+    let (mut first, observer) = (database.client().await, database.client().await);
+    let fields = payload(&json!({}));
+    let announced = async { ports.outbox.announce(&notification, &fields).await.map(drop) };
+    let cancelled = async {
+        let act = database.beside().change(&chief(TENANT), NotificationAct::Cancel, notification.id).await;
+        act.map(drop)
+    };
+    for act in [announced.boxed(), cancelled.boxed()] {
+        let lock = first.transaction().await.expect("a transaction");
+        lock.execute("select from feed_head for update", &[]).await.expect("locked");
+        let probe = async {
+            until_one_waits(&observer).await;
+            let row = "select from notifications where id = $1 for update nowait";
+            lock.execute(row, &[&notification.id.0]).await.expect("nobody has locked the notification");
+            lock.rollback().await.expect("released");
+        };
+        let (result, ()) = tokio::join!(act, probe);
+        result.expect("done");
+    }
 }
