@@ -23,8 +23,8 @@ const LEASE: Duration = Duration::from_mins(2);
 /// The time that freeing an alias may take.
 const ALIAS_LEASE: Duration = Duration::from_secs(20);
 
-/// The interval at which a call checks whether another process has freed an alias.
-const ALIAS_POLL: Duration = Duration::from_millis(50);
+/// The interval at which a call checks whether another process has closed a room or freed its alias.
+const POLL: Duration = Duration::from_millis(50);
 
 /// The most rooms that a worker claims at once.
 const BATCH: i64 = 4;
@@ -65,15 +65,19 @@ impl Closures {
         Ok(due.len())
     }
 
-    /// Closes a room on the homeserver now. Returns `false` if that is not done within `patience`: it continues
-    /// in the background, and the worker repeats it after a failure.
+    /// Closes a room on the homeserver now, or waits for the process that does so. Returns `false` if that is not
+    /// done within `patience`: it continues in the background, and the worker repeats it after a failure.
     pub(crate) async fn close_in_time(self: &Arc<Self>, room: &RoomId, patience: Duration) -> Result<bool> {
         let (closures, room) = (Arc::clone(self), room.clone());
         let closing = self.background.spawn(async move {
-            match closures.closed_rooms.claim(&room, LEASE).await? {
-                None => Ok(true),
-                Some(Lease::Held(closed)) => closures.close_claimed(&closed).await,
-                Some(Lease::Lost) => Ok(false),
+            let deadline = Instant::now() + patience;
+            loop {
+                match closures.closed_rooms.claim(&room, LEASE).await? {
+                    None => return Ok(true),
+                    Some(Lease::Held(closed)) => return closures.close_claimed(&closed).await,
+                    Some(Lease::Lost) if Instant::now() < deadline => sleep(POLL).await,
+                    Some(Lease::Lost) => return Ok(false),
+                }
             }
         });
         match timeout(patience, closing).await {
@@ -96,7 +100,7 @@ impl Closures {
                     }
                     self.closed_rooms.release(&closed.room).await?;
                 }
-                Some(Lease::Lost) if Instant::now() < deadline => sleep(ALIAS_POLL).await,
+                Some(Lease::Lost) if Instant::now() < deadline => sleep(POLL).await,
                 Some(Lease::Lost) => {
                     let cause = "another process holds the lease on the closed room";
                     return Err(Error::internal("waiting for the alias of a closed room", cause));
