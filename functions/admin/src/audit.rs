@@ -20,6 +20,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::page;
+
 /// Longest text of a filter, in characters.
 const FILTER_MAX: usize = 255;
 
@@ -76,8 +78,7 @@ async fn audit(
 ) -> Result<Json<AuditLog>, ApiError> {
     let query = self::query(Fields::from_query(query.as_deref()))?;
     let entries = app.administration()?.audit().entries(&administrator, &query).await?;
-    let is_full = i64::try_from(entries.len()).is_ok_and(|length| length == query.limit);
-    let next_before = entries.last().filter(|_| is_full).map(|last| last.id);
+    let next_before = page::last_if_full(&entries, query.limit).map(|last| last.id);
     Ok(Json(AuditLog { entries: entries.into_iter().map(ListedEntry::from).collect(), next_before }))
 }
 

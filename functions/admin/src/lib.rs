@@ -24,6 +24,7 @@
 mod audit;
 mod licenses;
 mod notifications;
+mod page;
 mod rooms;
 mod statistics;
 mod users;

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{RawQuery, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use jiff::Timestamp;
 use messenger_core::{
@@ -27,12 +27,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::page::{self, NEXT_CURSOR};
+
 /// Longest text of a search, in characters.
 const TEXT_MAX: usize = 255;
 /// Longest text of a cursor, in characters.
 const CURSOR_MAX: usize = 1000;
-/// The header with the cursor of the next page.
-const NEXT_CURSOR: &str = "X-Next-Cursor";
 
 /// A room as the administrators of its tenant see it, without the text of any message.
 #[derive(Serialize, JsonSchema)]
@@ -130,16 +130,11 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let query = self::query(Fields::from_query(query.as_deref()))?;
     let rooms = app.administration()?.rooms().list(&administrator, &query).await?;
-    let is_full = i64::try_from(rooms.len()).is_ok_and(|length| length == query.limit);
-    let next = rooms
-        .last()
-        .filter(|_| is_full)
-        .map(|last| RoomCursor { created_at: last.created_at, room: last.matrix_room_id.clone() });
-    let rooms: Vec<AdministeredRoom> = rooms.into_iter().map(AdministeredRoom::from).collect();
-    Ok(match next {
-        Some(next) => ([(NEXT_CURSOR, next.to_string())], Json(rooms)).into_response(),
-        None => Json(rooms).into_response(),
-    })
+    let cursor =
+        |last: &TenantRoom| RoomCursor { created_at: last.created_at, room: last.matrix_room_id.clone() };
+    let next = page::last_if_full(&rooms, query.limit).map(|last| cursor(last).to_string());
+    let rooms: Vec<_> = rooms.into_iter().map(AdministeredRoom::from).collect();
+    Ok(page::answer(&rooms, next))
 }
 
 async fn members(

@@ -9,7 +9,7 @@ use axum::{
     extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, header::ETAG};
+use http::header::ETAG;
 use messenger_core::{Error, Result, id::HubUserId};
 use messenger_runtime::{
     ApiError, App,
@@ -20,10 +20,8 @@ use messenger_runtime::{
 
 pub(crate) use routes::operations;
 
+use crate::page;
 use response::User;
-
-/// The header of the cursor of the next page.
-const NEXT_CURSOR: &str = "X-Next-Cursor";
 
 async fn list(
     State(app): State<App>,
@@ -39,11 +37,7 @@ async fn list(
     users.truncate(limit);
     let next = users.last().filter(|_| has_more).map(|last| request::cursor(&last.cursor()));
     let users: Vec<_> = users.into_iter().map(|user| User::of(user, app.messenger.ids())).collect();
-    let mut response = Json(users).into_response();
-    if let Some(next) = next.and_then(|next| HeaderValue::try_from(next).ok()) {
-        response.headers_mut().insert(NEXT_CURSOR, next);
-    }
-    Ok(response)
+    Ok(page::answer(&users, next))
 }
 
 async fn find(

@@ -17,6 +17,8 @@ use messenger_core::{
     time::Rfc3339,
 };
 
+use crate::page::NEXT_CURSOR;
+
 const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8");
 const ATTACHMENT: HeaderValue = HeaderValue::from_static("attachment; filename=\"notifications.csv\"");
 /// Excel reads a file as UTF-8 by it.
@@ -50,7 +52,7 @@ pub(crate) fn response(page: &NotificationPage) -> Result<Response> {
     headers.insert(CONTENT_TYPE, CSV);
     headers.insert(CONTENT_DISPOSITION, ATTACHMENT);
     if let Some(next) = page.next {
-        headers.insert("X-Next-Cursor", HeaderValue::from(next.0));
+        headers.insert(NEXT_CURSOR, HeaderValue::from(next.0));
     }
     let text = write(&page.notifications).map_err(|error| Error::internal("writing CSV", error))?;
     Ok((headers, text).into_response())

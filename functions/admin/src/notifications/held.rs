@@ -21,6 +21,8 @@ use messenger_runtime::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::page;
+
 use super::{
     acts::{Id, id, of_one},
     response::AdminNotification,
@@ -105,8 +107,7 @@ async fn held(
 ) -> Result<Json<Page>, ApiError> {
     let HeldQuery { after, limit } = self::query(Fields::from_query(query.as_deref()))?;
     let held = app.administration()?.notifications().held(&administrator, after, limit).await?;
-    let is_full = i64::try_from(held.len()).is_ok_and(|length| length == limit);
-    let next_cursor = held.last().filter(|_| is_full).and_then(|last| next(&last.notification));
+    let next_cursor = page::last_if_full(&held, limit).and_then(|last| next(&last.notification));
     Ok(Json(Page { held: held.into_iter().map(Held::from).collect(), next_cursor }))
 }
 

@@ -21,6 +21,8 @@ use messenger_runtime::{
 };
 use serde_json::json;
 
+use crate::page::NEXT_CURSOR;
+
 use super::{
     csv,
     filter::filter,
@@ -45,11 +47,7 @@ pub(crate) fn operation() -> Operation {
     let summary = "Finds notifications, newest first, as JSON or CSV";
     let answer = ResponseObject::json::<AdminNotifications>(200, "A page of notifications.")
         .or_media(&["text/csv"])
-        .optional_header(
-            "X-Next-Cursor",
-            json!({ "type": "integer" }),
-            "The `cursor` for older rows of CSV.",
-        );
+        .optional_header(NEXT_CURSOR, json!({ "type": "integer" }), "The `cursor` for older rows of CSV.");
     Operation::get("/api/v1/admin/notifications", list, "findNotifications", summary)
         .caller(Caller::Administrator)
         .query(query)

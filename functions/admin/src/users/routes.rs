@@ -7,7 +7,9 @@ use messenger_runtime::{
 };
 use serde_json::json;
 
-use super::{NEXT_CURSOR, find, list, log_out, rename, request, response::User, set_external_access};
+use crate::page::NEXT_CURSOR;
+
+use super::{find, list, log_out, rename, request, response::User, set_external_access};
 
 const USER: &str = "/api/v1/admin/users/{id}";
 

@@ -73,7 +73,7 @@ async fn a_worker_that_read_the_message_before_does_not_announce_it_to_its_forme
     store.announce(&read_before[0], &payload).await.expect("no error");
     assert_eq!(own_events(&site, "anna").await, 0);
     assert_eq!(store.pending(&queue, LEASE, 8).await.expect("read"), []);
-    // That worker dies here; another one goes on.
+    // The worker dies here. Another one continues.
     work(&site).await;
     assert_eq!((own_events(&site, "anna").await, own_events(&site, "bert").await), (0, 1));
     assert_eq!(site.homeserver.all_bodies().len(), 1);
