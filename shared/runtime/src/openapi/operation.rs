@@ -49,10 +49,7 @@ impl Operation {
         H: Handler<T, App>,
         T: 'static,
     {
-        Self {
-            route: on(MethodFilter::GET, handler),
-            description: Description::new("get", path, id, summary),
-        }
+        Self::on(MethodFilter::GET, handler, Description::new("get", path, id, summary))
     }
 
     /// Declares a `POST`.
@@ -61,10 +58,7 @@ impl Operation {
         H: Handler<T, App>,
         T: 'static,
     {
-        Self {
-            route: on(MethodFilter::POST, handler),
-            description: Description::new("post", path, id, summary),
-        }
+        Self::on(MethodFilter::POST, handler, Description::new("post", path, id, summary))
     }
 
     /// Declares a `PUT`.
@@ -73,10 +67,7 @@ impl Operation {
         H: Handler<T, App>,
         T: 'static,
     {
-        Self {
-            route: on(MethodFilter::PUT, handler),
-            description: Description::new("put", path, id, summary),
-        }
+        Self::on(MethodFilter::PUT, handler, Description::new("put", path, id, summary))
     }
 
     /// Declares a `PATCH`.
@@ -85,10 +76,7 @@ impl Operation {
         H: Handler<T, App>,
         T: 'static,
     {
-        Self {
-            route: on(MethodFilter::PATCH, handler),
-            description: Description::new("patch", path, id, summary),
-        }
+        Self::on(MethodFilter::PATCH, handler, Description::new("patch", path, id, summary))
     }
 
     /// Declares a `DELETE`.
@@ -97,10 +85,15 @@ impl Operation {
         H: Handler<T, App>,
         T: 'static,
     {
-        Self {
-            route: on(MethodFilter::DELETE, handler),
-            description: Description::new("delete", path, id, summary),
-        }
+        Self::on(MethodFilter::DELETE, handler, Description::new("delete", path, id, summary))
+    }
+
+    fn on<H, T>(method: MethodFilter, handler: H, description: Description) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        Self { route: on(method, handler), description }
     }
 
     /// Sets the caller, whose extractor the handler has. Without it anybody may call.
