@@ -40,8 +40,7 @@ use std::sync::Arc;
 
 pub use accounts::{Accounts, ExternalAccounts};
 pub use admin::{
-    AdminPorts, AdminRooms, AdminStatistics, AuditLog, BulkActs, GivenName, NotificationAdmin,
-    UserAdministration,
+    AdminNotifications, AdminPorts, AdminRooms, AdminStatistics, AdminUsers, AuditLog, BulkActs, GivenName,
 };
 pub use clock::Clock;
 pub use closed_rooms::{ClosedRoomWatcher, ClosedRooms};

@@ -1,26 +1,26 @@
 //! The ports of the administration of a tenant.
 
 mod audit_log;
-mod notification_admin;
+mod notifications;
 mod rooms;
 mod statistics;
-mod user_administration;
+mod users;
 
 use std::sync::Arc;
 
 pub use audit_log::AuditLog;
-pub use notification_admin::{BulkActs, NotificationAdmin};
+pub use notifications::{AdminNotifications, BulkActs};
 pub use rooms::AdminRooms;
 pub use statistics::AdminStatistics;
-pub use user_administration::{GivenName, UserAdministration};
+pub use users::{AdminUsers, GivenName};
 
 /// The ports of administration. Only adapters of a database implement them.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each field is the port of its type")]
 pub struct AdminPorts {
     pub audit_log: Arc<dyn AuditLog>,
-    pub users: Arc<dyn UserAdministration>,
-    pub notifications: Arc<dyn NotificationAdmin>,
+    pub users: Arc<dyn AdminUsers>,
+    pub notifications: Arc<dyn AdminNotifications>,
     pub bulk_acts: Arc<dyn BulkActs>,
     pub rooms: Arc<dyn AdminRooms>,
     pub statistics: Arc<dyn AdminStatistics>,
@@ -30,13 +30,7 @@ impl AdminPorts {
     /// Takes the ports from one adapter.
     pub fn new<S>(store: Arc<S>) -> Self
     where
-        S: AuditLog
-            + UserAdministration
-            + NotificationAdmin
-            + BulkActs
-            + AdminRooms
-            + AdminStatistics
-            + 'static,
+        S: AuditLog + AdminUsers + AdminNotifications + BulkActs + AdminRooms + AdminStatistics + 'static,
     {
         Self {
             audit_log: store.clone(),

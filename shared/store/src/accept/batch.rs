@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
-    admin::Administrator,
     error::Failure,
     event::{Event, Kind},
     id::{NotificationId, Position, RoomId},
@@ -21,6 +20,7 @@ use tokio_postgres::Row;
 
 use super::STORING;
 use crate::{
+    admin::ActParameters,
     error::fault,
     pool::{Database, seconds},
 };
@@ -120,8 +120,7 @@ pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> 
                 options: SendOptions { administrator: Some(administrator), .. }, draft, ..
             },
         ] => {
-            let Administrator { actor, tenant, address, request_id } = administrator;
-            let (address, request_id) = (address.to_string(), request_id.as_ref().map(RequestId::as_str));
+            let by = ActParameters::from(administrator);
             let after = json!({
                 "target_type": draft.target_type(), "target_user": recipient(entries[0]),
                 "entity": draft.entity().map(|(entity_type, id)| format!("{entity_type}:{}", id.canonical())),
@@ -131,10 +130,10 @@ pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> 
                 &columns,
                 &queues,
                 &seconds(HELD_FOR),
-                &tenant.0,
-                &actor.as_str(),
-                &address,
-                &request_id,
+                &administrator.tenant.0,
+                &by.actor,
+                &by.address,
+                &by.request_id,
                 &after,
             ];
             database.query(STORING, ACCEPT_AUDITED, &parameters).await?

@@ -9,7 +9,6 @@ use messenger_core::{
     },
     id::NotificationId,
     notification::HELD_FOR,
-    origin::RequestId,
     port::BulkActs,
 };
 use serde_json::Value;
@@ -17,6 +16,7 @@ use serde_json::Value;
 use crate::{
     PgStore,
     admin::{
+        ActParameters,
         notification_search::{CANDIDATES, Search},
         notifications::result,
     },
@@ -95,10 +95,9 @@ impl BulkActs for PgStore {
         request: &BulkRequest,
         progress: &BulkProgress,
     ) -> Result<Vec<ActResult>> {
-        let Administrator { actor, tenant, address, request_id } = administrator;
-        let (address, request_id) = (address.to_string(), request_id.as_ref().map(RequestId::as_str));
+        let (tenant, by) = (administrator.tenant, ActParameters::from(administrator));
         let range = (progress.next.0, progress.upto.0);
-        let search = Search::oldest(*tenant, &request.filter, range, CHUNK);
+        let search = Search::oldest(tenant, &request.filter, range, CHUNK);
         let row = self.database.query_one(ACTING, CANDIDATES, &search.parameters()).await?;
         let (ids, searched): (Vec<i64>, Option<i64>) = (row.get(0), row.get(1));
         let next = searched.unwrap_or(progress.upto.0) + 1;
@@ -114,9 +113,9 @@ impl BulkActs for PgStore {
                     &ids,
                     &seconds(HELD_FOR),
                     &tenant.0,
-                    &actor.as_str(),
-                    &address,
-                    &request_id,
+                    &by.actor,
+                    &by.address,
+                    &by.request_id,
                 ],
             )
             .await?;

@@ -17,15 +17,17 @@ use messenger_core::{
     error::Failure,
     id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
     notification::{HELD_FOR, Status},
-    origin::RequestId,
-    port::NotificationAdmin,
+    port::AdminNotifications,
     room::{RoomKey, RoomKind},
 };
 use tokio_postgres::Row;
 
 use crate::{
     PgStore,
-    admin::notification_search::{COUNT, PAGE, Search},
+    admin::{
+        ActParameters,
+        notification_search::{COUNT, PAGE, Search},
+    },
     error::fault,
     notifications::row::{READING, columns, notification},
     pool::seconds,
@@ -63,7 +65,7 @@ const RECIPIENTS: &str = "with room as (
     order by member.hub_user_id limit 500";
 
 #[async_trait]
-impl NotificationAdmin for PgStore {
+impl AdminNotifications for PgStore {
     async fn page(
         &self,
         tenant: TenantId,
@@ -118,8 +120,7 @@ impl NotificationAdmin for PgStore {
         act: NotificationAct,
         id: NotificationId,
     ) -> Result<Option<ActResult>> {
-        let Administrator { actor, tenant, address, request_id } = administrator;
-        let (address, request_id) = (address.to_string(), request_id.as_ref().map(RequestId::as_str));
+        let (tenant, by) = (administrator.tenant, ActParameters::from(administrator));
         let row = self
             .database
             .query_opt(
@@ -130,9 +131,9 @@ impl NotificationAdmin for PgStore {
                     &id.0,
                     &seconds(HELD_FOR),
                     &tenant.0,
-                    &actor.as_str(),
-                    &address,
-                    &request_id,
+                    &by.actor,
+                    &by.address,
+                    &by.request_id,
                 ],
             )
             .await?;
@@ -146,9 +147,8 @@ impl NotificationAdmin for PgStore {
         to: &HubUserId,
     ) -> Result<ReaddressOutcome> {
         const READDRESSING: &str = "readdressing a notification";
-        let Administrator { actor, tenant, address, request_id } = administrator;
-        let (address, request_id) = (address.to_string(), request_id.as_ref().map(RequestId::as_str));
-        let queue = RoomKey { tenant: *tenant, kind: RoomKind::BotDm { user: to.clone() } }.to_string();
+        let (tenant, by) = (administrator.tenant, ActParameters::from(administrator));
+        let queue = RoomKey { tenant, kind: RoomKind::BotDm { user: to.clone() } }.to_string();
         let row = self
             .database
             .query_one(
@@ -160,9 +160,9 @@ impl NotificationAdmin for PgStore {
                     &queue,
                     &seconds(HELD_FOR),
                     &tenant.0,
-                    &actor.as_str(),
-                    &address,
-                    &request_id,
+                    &by.actor,
+                    &by.address,
+                    &by.request_id,
                 ],
             )
             .await?;

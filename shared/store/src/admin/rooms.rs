@@ -7,13 +7,12 @@ use messenger_core::{
     error::Failure,
     id::{HubUserId, RoomId, TenantId},
     notification::EntityId,
-    origin::RequestId,
     port::AdminRooms,
     room::RoomType,
 };
 use tokio_postgres::{Row, types::ToSql};
 
-use crate::{PgStore, error::fault};
+use crate::{PgStore, admin::ActParameters, error::fault};
 
 /// The members are counted for the returned rooms only.
 const ROOMS: &str = "select matrix_room_id, display_name, kind, topic, entity_type, entity_id, message_count,
@@ -75,11 +74,9 @@ impl AdminRooms for PgStore {
     }
 
     async fn close(&self, administrator: &Administrator, room: &RoomId) -> Result<Option<Closure>> {
-        let Administrator { actor, tenant, address, request_id } = administrator;
-        let request_id = request_id.as_ref().map(RequestId::as_str);
-        let address = address.to_string();
+        let by = ActParameters::from(administrator);
         let parameters: [&(dyn ToSql + Sync); 5] =
-            [&tenant.0, &room.as_str(), &actor.as_str(), &address, &request_id];
+            [&administrator.tenant.0, &room.as_str(), &by.actor, &by.address, &by.request_id];
         let row = self.database.query_one(CLOSING, CLOSE, &parameters).await?;
         Ok(match (row.get::<_, Option<&str>>(0), row.get::<_, Option<String>>(1)) {
             (Some("closed"), _) => Some(Closure::Closed),

@@ -8,14 +8,14 @@ use messenger_core::{
     Error, Result,
     admin::{Administrator, ExpectedVersions, UserRecord, UserRecordQuery},
     id::{HubUserId, TenantId},
-    origin::RequestId,
-    port::{GivenName, UserAdministration},
+    port::{AdminUsers, GivenName},
     user::{Account, Role},
 };
 use tokio_postgres::{Row, types::ToSql};
 
 use crate::{
     PgStore,
+    admin::ActParameters,
     users::{columns, user},
 };
 
@@ -65,7 +65,7 @@ const SEEN: &str = "update users set last_seen_at = now() where hub_user_id in (
     returning hub_user_id";
 
 #[async_trait]
-impl UserAdministration for PgStore {
+impl AdminUsers for PgStore {
     async fn list(&self, tenant: TenantId, query: &UserRecordQuery) -> Result<Vec<UserRecord>> {
         let (name, id) = query.after.as_ref().map_or(("", ""), |after| (&after.name, &after.id));
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&tenant.0, &name, &id, &query.limit];
@@ -134,10 +134,9 @@ impl PgStore {
         (by, user, expected): (&Administrator, &HubUserId, &ExpectedVersions),
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Row> {
-        let (address, request_id) = (by.address.to_string(), by.request_id.as_ref().map(RequestId::as_str));
-        let (actor, user) = (by.actor.as_str(), user.as_str());
+        let (tenant, by, user) = (by.tenant.0, ActParameters::from(by), user.as_str());
         let mut parameters: Vec<&(dyn ToSql + Sync)> =
-            vec![&by.tenant.0, &actor, &address, &request_id, &user, &expected.0];
+            vec![&tenant, &by.actor, &by.address, &by.request_id, &user, &expected.0];
         parameters.extend(values);
         let row = self.database.query_opt(context, sql, &parameters).await?.ok_or(Error::NotFound("user"))?;
         if row.get("is_expected") {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use messenger_core::{
     Messenger, MessengerSettings,
     admin::{ExpectedVersions, UserRecordQuery},
-    port::{ExternalAccess as _, GivenName, UserAdministration, Users as _},
+    port::{AdminUsers, ExternalAccess as _, GivenName, Users as _},
     user::{Account, Identity, Role},
 };
 use messenger_store::PgStore;
@@ -97,7 +97,7 @@ async fn a_search_is_one_statement_whatever_it_matches() {
 }
 
 async fn version(store: &PgStore) -> i64 {
-    UserAdministration::find(store, TENANT, &user("anna")).await.expect("found").expect("known").version
+    AdminUsers::find(store, TENANT, &user("anna")).await.expect("found").expect("known").version
 }
 
 async fn entries(client: &Client) -> i64 {
@@ -154,7 +154,7 @@ async fn an_act_without_its_entry_in_the_log_does_not_happen() {
     assert!(store.enable(&by, &anna, &any).await.is_err());
     let at = "2026-01-01T00:00:00Z".parse().expect("a time");
     assert!(store.log_out(&by, &anna, &any, at).await.is_err());
-    let record = UserAdministration::find(&store, TENANT, &anna).await.expect("found").expect("known");
+    let record = AdminUsers::find(&store, TENANT, &anna).await.expect("found").expect("known");
     assert_eq!((record.version, record.is_renamed, record.user.logged_out_at), (1, false, None));
     let only = ExpectedVersions(Some(vec![record.version]));
     client.batch_execute("alter table audit_log drop constraint full_disk").await.expect("entries are taken");

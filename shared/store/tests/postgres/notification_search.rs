@@ -4,7 +4,7 @@ use messenger_core::{
     admin::notifications::NotificationFilter,
     id::NotificationId,
     notification::{Priority, Status},
-    port::NotificationAdmin,
+    port::AdminNotifications,
 };
 use messenger_testkit::fixtures::TENANT;
 use tokio::time::{Duration, Instant, sleep};

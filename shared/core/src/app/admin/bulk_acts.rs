@@ -24,7 +24,7 @@ const BUDGET: Duration = Duration::from_secs(5);
 
 /// The engine for acts on many notifications.
 pub struct BulkActs {
-    records: Arc<dyn port::NotificationAdmin>,
+    records: Arc<dyn port::AdminNotifications>,
     acts: Arc<dyn port::BulkActs>,
 }
 

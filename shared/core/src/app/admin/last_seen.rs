@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use crate::{
     domain::id::HubUserId,
     live::cache::Cache,
-    port::{AdminPorts, UserAdministration},
+    port::{AdminPorts, AdminUsers},
 };
 
 /// The time for which a user is not stored again by this process.
@@ -46,7 +46,7 @@ impl LastSeen {
 /// Stores the users of a queue in batches, one after the other. A user who could not be stored is stored at
 /// the next call.
 async fn store(
-    port: Arc<dyn UserAdministration>,
+    port: Arc<dyn AdminUsers>,
     mut queue: mpsc::Receiver<HubUserId>,
     recent: Cache<HubUserId, ()>,
 ) {

@@ -29,7 +29,7 @@ const TEST_WAIT: Duration = Duration::from_secs(3);
 
 /// The engine for notifications as administrators see them.
 pub struct NotificationAdministration {
-    records: Arc<dyn port::NotificationAdmin>,
+    records: Arc<dyn port::AdminNotifications>,
     notifications: Arc<app::notifications::Notifications>,
 }
 

@@ -12,12 +12,12 @@ use crate::{
         matrix_ids::MatrixIds,
         name::fold,
     },
-    port::{AdminPorts, GivenName, UserAdministration},
+    port::{AdminPorts, AdminUsers, GivenName},
 };
 
 /// The engine that administers users.
 pub struct Users {
-    records: Arc<dyn UserAdministration>,
+    records: Arc<dyn AdminUsers>,
     external_clients: Arc<ExternalClients>,
     operations: Arc<Operations>,
     ids: Arc<MatrixIds>,

@@ -19,7 +19,7 @@ use crate::domain::{
 /// transaction; an act that changes nothing has no entry. A search looks at a limited number of notifications
 /// and returns where it ended.
 #[async_trait]
-pub trait NotificationAdmin: Send + Sync {
+pub trait AdminNotifications: Send + Sync {
     /// Returns matching notifications, newest first, that are older than `before` if it is given.
     async fn page(
         &self,

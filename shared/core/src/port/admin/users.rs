@@ -24,7 +24,7 @@ pub struct GivenName {
 /// Acts fail with `not_found` if the administered tenant has no such user, and with `version_mismatch` if the
 /// user has none of the expected versions.
 #[async_trait]
-pub trait UserAdministration: Send + Sync {
+pub trait AdminUsers: Send + Sync {
     /// Returns users of a tenant by name, at most `limit`.
     async fn list(&self, tenant: TenantId, query: &UserRecordQuery) -> Result<Vec<UserRecord>>;
 
