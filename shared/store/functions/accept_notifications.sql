@@ -1,7 +1,7 @@
 -- Stores a batch of notifications with their live events, room queues and idempotency keys: all or nothing.
 --
 -- `queues` holds each room queue of the batch once. All entries of a queue have the same tenant and, in a
--- direct chat, the same recipient.
+-- direct chat, the same recipient. `rooms` holds each room of the entries once; null if none has a room.
 --
 -- Results for each queue:
 -- * `free`: an entry may be delivered at once, since no earlier entry of the queue that was already answered
@@ -18,7 +18,7 @@
 -- to it.
 
 create or replace function accept_notifications(
-    entries new_entry[], queues new_queue[], held_for double precision,
+    entries new_entry[], queues new_queue[], rooms text[], held_for double precision,
     out id bigint[], out known_id bigint[], out known_fingerprint text[],
     out free boolean[], out backing_off boolean[], out held boolean[], out created_at timestamptz,
     out closed text[], out ends_at bigint)
@@ -100,9 +100,10 @@ begin
         update feed_head set position = ends_at;
     end if;
 
-    select array_agg(room.matrix_room_id) into closed
-    from closed_rooms room
-    where room.matrix_room_id in (select entry.room from unnest(entries) as entry);
+    if rooms is not null then
+        select array_agg(room.matrix_room_id) into closed
+        from closed_rooms room where room.matrix_room_id = any (rooms);
+    end if;
 
     id := array(select nextval('notifications_id_seq') from generate_series(1, size));
 

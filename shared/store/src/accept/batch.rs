@@ -27,15 +27,15 @@ use crate::{
 
 const ACCEPT: &str =
     "select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at, closed
-    from accept_notifications($1, $2, $3)";
+    from accept_notifications($1, $2, $3, $4)";
 
-/// Stores a batch that an administrator sends, with an entry in the audit log for each notification. `$8` is
+/// Stores a batch that an administrator sends, with an entry in the audit log for each notification. `$9` is
 /// the content for that entry.
 const ACCEPT_AUDITED: &str = "with accepted as materialized (
         select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at, closed
-        from accept_notifications($1, $2, $3)
+        from accept_notifications($1, $2, $3, $4)
     ), audited as materialized (
-        select append_audit($4, $5, $6, $7, 'notification.test', id[1]::text, null, $8) from accepted)
+        select append_audit($5, $6, $7, $8, 'notification.test', id[1]::text, null, $9) from accepted)
     select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at, closed
     from accepted, audited";
 
@@ -108,6 +108,7 @@ pub(super) enum Outcome {
 /// Stores entries in one statement.
 pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> Result<Stored> {
     let (queues, queue_of) = queues(entries);
+    let rooms = rooms(entries);
     let columns: Vec<_> = entries
         .iter()
         .zip(&queue_of)
@@ -126,9 +127,10 @@ pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> 
                 "entity": draft.entity().map(|(entity_type, id)| format!("{entity_type}:{}", id.canonical())),
                 "priority": draft.priority.as_str(),
             });
-            let parameters: [&(dyn ToSql + Sync); 8] = [
+            let parameters: [&(dyn ToSql + Sync); 9] = [
                 &columns,
                 &queues,
+                &rooms,
                 &seconds(HELD_FOR),
                 &administrator.tenant.0,
                 &by.actor,
@@ -138,7 +140,7 @@ pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> 
             ];
             database.query(STORING, ACCEPT_AUDITED, &parameters).await?
         }
-        _ => database.query(STORING, ACCEPT, &[&columns, &queues, &seconds(HELD_FOR)]).await?,
+        _ => database.query(STORING, ACCEPT, &[&columns, &queues, &rooms, &seconds(HELD_FOR)]).await?,
     };
     let incomplete = || fault(Failure::Broken, STORING, "the result of the batch is incomplete");
     let stored = Stored::of(rows.first().ok_or_else(incomplete)?, queue_of);
@@ -169,6 +171,14 @@ fn queues<'a>(entries: &[&'a NewNotification]) -> (Vec<NewQueue<'a>>, Vec<usize>
     });
     let queue_of = queue_of.collect();
     (queues, queue_of)
+}
+
+/// Returns each room of a batch once; `None` if no entry has one.
+fn rooms<'a>(entries: &[&'a NewNotification]) -> Option<Vec<&'a str>> {
+    let mut rooms: Vec<_> = entries.iter().filter_map(|entry| Some(entry.room.as_ref()?.as_str())).collect();
+    rooms.sort_unstable();
+    rooms.dedup();
+    (!rooms.is_empty()).then_some(rooms)
 }
 
 fn new_entry<'a>(n: i32, queue: i32, queue_name: &'a str, entry: &'a NewNotification) -> NewEntry<'a> {
