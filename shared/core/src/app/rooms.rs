@@ -117,25 +117,38 @@ impl Rooms {
 
     /// Returns the direct chat of two users, with both as members.
     pub(crate) async fn direct_chat(&self, key: &RoomKey, pair: [&User; 2]) -> Result<RoomId> {
-        let room = match self.registry.find(key).await? {
-            // The cached room may have been closed by another process.
-            Some(room) if !self.registry.has_closed(&room).await? => room,
-            _ => {
-                for user in pair {
-                    self.onboarding.make_one_ready(user).await?;
-                }
-                self.registry.find_or_create(key).await?
-            }
-        };
-        let members = self.room_views.members(key.tenant, &room).await?;
-        for user in pair {
-            if !members.iter().any(|member| member.id() == user.id()) {
-                self.onboarding.make_one_ready(user).await?;
-                let joined = self.registry.join(key, &room, user).await;
-                joined.map_err(|error| account_refused(None, user, error))?;
+        if let Some(room) = self.registry.find(key).await? {
+            let missing = self.missing(key, &room, pair).await?;
+            // Another process may have closed the cached room. A closed room has no members.
+            if missing.is_empty() || !self.registry.has_closed(&room).await? {
+                self.join_all(key, &room, &missing).await?;
+                return Ok(room);
             }
         }
+        for user in pair {
+            self.onboarding.make_one_ready(user).await?;
+        }
+        let room = self.registry.find_or_create(key).await?;
+        let missing = self.missing(key, &room, pair).await?;
+        self.join_all(key, &room, &missing).await?;
         Ok(room)
+    }
+
+    /// Returns those of two users who are not members of a room.
+    async fn missing<'u>(&self, key: &RoomKey, room: &RoomId, pair: [&'u User; 2]) -> Result<Vec<&'u User>> {
+        let members = self.room_views.members(key.tenant, room).await?;
+        let is_member = |user: &User| members.iter().any(|member| member.id() == user.id());
+        Ok(pair.into_iter().filter(|user| !is_member(user)).collect())
+    }
+
+    /// Joins users to a direct chat.
+    async fn join_all(&self, key: &RoomKey, room: &RoomId, users: &[&User]) -> Result<()> {
+        for user in users {
+            self.onboarding.make_one_ready(user).await?;
+            let joined = self.registry.join(key, room, user).await;
+            joined.map_err(|error| account_refused(None, user, error))?;
+        }
+        Ok(())
     }
 
     /// Returns the caller, whose right to write is checked, and their partner, both as stored now.
