@@ -48,9 +48,14 @@ impl UserDirectory {
         fields(tenant = %identity.tenant, user = %identity.hub_user_id)
     )]
     pub async fn sign_in(&self, identity: Identity) -> Result<User> {
+        let known = self.cached(&identity.hub_user_id);
+        // Each call of a user comes here, so a known identity costs no look at its name.
+        if let Some(known) = known.clone().filter(|known| known.identity == identity) {
+            return in_tenant_of(known, &identity);
+        }
         let identity = self.ids.distinguish_from_bot(identity);
-        if let Some(known) = self.cached(&identity.hub_user_id)
-            && (known.identity == identity || known.identity.outranks(&identity))
+        if let Some(known) =
+            known.filter(|known| known.identity == identity || known.identity.outranks(&identity))
         {
             return in_tenant_of(known, &identity);
         }
