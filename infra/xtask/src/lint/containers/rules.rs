@@ -95,13 +95,13 @@ impl Compose<'_> {
         let undefined =
             undefined.into_iter().map(|name| format!("has the secret {name}, which is not defined"));
         let environment = service["environment"].as_object().into_iter().flatten();
-        let wrong = environment.filter_map(move |(name, value)| match name.strip_suffix("_FILE") {
-            None => is_secret(name).then(|| format!("has the secret {name} in its environment")),
-            Some(_) => {
-                let file = value.as_str().unwrap_or_default().strip_prefix("/run/secrets/");
-                let is_given = file.is_some_and(|file| given.contains(&file));
-                (!is_given).then(|| format!("has {name}, but not that secret"))
+        let wrong = environment.filter_map(move |(name, value)| {
+            if !name.ends_with("_FILE") {
+                return is_secret(name).then(|| format!("has the secret {name} in its environment"));
             }
+            let file = value.as_str().unwrap_or_default().strip_prefix("/run/secrets/");
+            let is_given = file.is_some_and(|file| given.contains(&file));
+            (!is_given).then(|| format!("has {name}, but not that secret"))
         });
         undefined.chain(wrong)
     }
