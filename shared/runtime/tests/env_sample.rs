@@ -1,4 +1,4 @@
-//! `.env.sample` and `docker-compose.local.yml` have the variables that the configuration reads, and no others.
+//! `.env.sample` and `docker-compose.local.yml` have the variables that the configuration reads, no others.
 #![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 use std::{cell::RefCell, collections::BTreeSet, fs, path::PathBuf};

@@ -1,5 +1,6 @@
 //! Checks of the container files: Dockerfiles, Compose files, and the context of the images.
 mod context;
+mod dockerfiles;
 mod rules;
 mod tools;
 
@@ -21,6 +22,7 @@ pub(super) async fn are_accepted(sources: &[Source]) -> Result<bool> {
 pub(super) fn violations(sources: &[Source]) -> Result<Vec<String>> {
     let mut found = rules::violations(sources)?;
     found.extend(context::violations(sources)?);
+    found.extend(dockerfiles::violations(sources));
     Ok(found)
 }
 
