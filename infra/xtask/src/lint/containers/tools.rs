@@ -39,21 +39,39 @@ pub(super) async fn accept(sources: &[Source]) -> Result<bool> {
     Ok(!are_good.contains(&false))
 }
 
-/// Returns whether Compose accepts each file on its own and each override together with the file that it
-/// changes.
+/// Returns whether Compose accepts the file of the whole service, alone and with each override.
 async fn compose_accepts(sources: &[Source]) -> Result<bool> {
     let Some(compose) = COMPOSE.path() else { return Ok(true) };
-    let alone = [LOCAL].into_iter().chain(overrides(sources)).map(|path| vec![path]);
     let together = overrides(sources).map(|path| vec![LOCAL, path]);
     let mut are_good = true;
-    for files in alone.chain(together) {
+    for files in [vec![LOCAL]].into_iter().chain(together) {
+        let texts = sources.iter().filter(|source| files.contains(&source.path.as_str()));
+        let config = texts.flat_map(|source| mandatory(&source.text)).fold(
+            launch("docker-compose", &compose).arg("--project-directory").arg(workspace()),
+            |config, name| config.env(name, "1"),
+        );
         let files = files.iter().flat_map(|path| ["--file", *path]);
-        let config = launch("docker-compose", &compose).arg("--project-directory").arg(workspace());
         are_good &= succeeds(config.args(files).args(["config", "--quiet"])).await?;
     }
     Ok(are_good)
 }
 
+/// Returns the variables without which Compose refuses a file, as in `${NAME:?}`.
+fn mandatory(text: &str) -> impl Iterator<Item = &str> {
+    text.split("${").skip(1).filter_map(|rest| rest.split_once('}')?.0.split_once(":?")).map(|(name, _)| name)
+}
+
 fn launch(name: &str, program: impl AsRef<std::path::Path>) -> Launch {
     Launch::new(name, program.as_ref()).directory(workspace()).output(Output::Inherited)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_that_must_be_set_are_found() {
+        let found: Vec<_> = mandatory("a: ${A:?}\nb: ${B:-x} ${C:?it is missing} $D ${E}").collect();
+        assert_eq!(found, ["A", "C"]);
+    }
 }
