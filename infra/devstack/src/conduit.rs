@@ -7,10 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::environment::setting;
+use crate::home::workspace;
 use crate::homeserver::Homeserver;
 use crate::process::{Launch, Output};
 use crate::service::on_free_port;
 
+/// The configuration of production. Variables win over it.
+const CONFIGURATION: &str = "infra/images/conduit.toml";
 /// A start takes 0.1 s, or 5 s with a backlog of pushes, and more when all cores are busy.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -62,11 +65,15 @@ impl Conduit {
         let directory = &options.directory;
         fs::create_dir_all(directory.join("database"))
             .with_context(|| format!("creating {}", directory.display()))?;
-        let file = directory.join("conduit.toml");
-        fs::write(&file, configuration(options, port))
-            .with_context(|| format!("writing {}", file.display()))?;
         let launch = Launch::new("Conduit", binary)
-            .env("CONDUIT_CONFIG", &file)
+            .env("CONDUIT_CONFIG", workspace().join(CONFIGURATION))
+            .env("CONDUIT_SERVER_NAME", &options.server_name)
+            .env("CONDUIT_DATABASE_PATH", directory.join("database"))
+            .env("CONDUIT_ADDRESS", "127.0.0.1")
+            .env("CONDUIT_PORT", port.to_string())
+            // The worker's first start registers the administrator.
+            .env("CONDUIT_ALLOW_REGISTRATION", "true")
+            .env("CONDUIT_ALLOW_ENCRYPTION", options.allow_encryption.to_string())
             .directory(directory)
             .output(Output::File(directory.join("conduit.log")));
         Homeserver::start(launch, port, &options.server_name, START_TIMEOUT).await.map(Self)
@@ -85,35 +92,4 @@ impl DerefMut for Conduit {
     fn deref_mut(&mut self) -> &mut Homeserver {
         &mut self.0
     }
-}
-
-/// Returns the configuration file. JSON strings, numbers and arrays are also TOML.
-fn configuration(options: &Options, port: u16) -> String {
-    let text = |value: &str| serde_json::Value::from(value).to_string();
-    let database = options.directory.join("database");
-    format!(
-        "# Generated. The comments say why the service needs a setting.
-[global]
-server_name = {server_name}
-database_path = {database}
-database_backend = \"sqlite\"
-address = \"127.0.0.1\"
-port = {port}
-# At least MAX_UPLOAD_BYTES of the service.
-max_request_size = 20000000
-# The worker's first start registers the administrator, who must be the first user. `false` is possible afterwards.
-allow_registration = true
-# Element encrypts new private chats by default, and the service can read nothing there. With `false` these chats are plain.
-allow_encryption = {allow_encryption}
-allow_federation = false
-# Otherwise Conduit asks a server on the internet.
-allow_check_for_updates = false
-# Otherwise every display name gets a suffix.
-enable_lightning_bolt = false
-trusted_servers = []
-",
-        allow_encryption = options.allow_encryption,
-        server_name = text(&options.server_name),
-        database = text(&database.to_string_lossy()),
-    )
 }

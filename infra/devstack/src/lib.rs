@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod conduit;
 pub mod database;
 pub mod debian;
+pub mod edge;
 pub mod environment;
 pub mod home;
 pub mod homeserver;

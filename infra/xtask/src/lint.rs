@@ -2,6 +2,7 @@
 mod alerts;
 mod circles;
 mod comments;
+mod containers;
 mod deny;
 mod first_line;
 mod floors;
@@ -30,6 +31,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
     let openapi = openapi::is_current().await?;
     let licenses = licenses::are_current().await?;
     let sources = source::read_all()?;
+    let containers = containers::are_accepted(&sources).await?;
     let results = [
         ("format", format),
         ("clippy", clippy),
@@ -44,6 +46,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
         ("floors", report("floors", &floors::violations(&sources))),
         ("circles", report("circles", &circles::violations(&sources))),
         ("alerts", report("alerts", &alerts::violations(&sources)?)),
+        ("containers", report("containers", &containers::violations(&sources)?) && containers),
     ];
     let passed = results.iter().all(|(_, passed)| *passed);
     println!("lint: {}", results.iter().map(summary).collect::<Vec<_>>().join(", "));

@@ -5,6 +5,7 @@ mod accounts;
 mod authorization;
 mod closing;
 mod crashes;
+mod edge;
 mod external_access;
 mod framing;
 mod health;
