@@ -186,10 +186,10 @@ pub fn stack(routes: Router<App>, app: &App) -> Router {
 pub(crate) async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow::Result<()> {
     let (shutdown, drain) = (&app.shutdown, app.config.drain);
     let connections = Connections::new(service, &app.config.limits, shutdown.clone());
-    let mut signals = Signals::new()?;
+    let mut terminations = Terminations::new()?;
     tokio::select! {
         () = accept(&listener, &connections) => {}
-        () = signals.next() => {}
+        () = terminations.next() => {}
     }
     shutdown.drain();
     if !drain.is_zero() {
@@ -197,7 +197,7 @@ pub(crate) async fn on_socket(service: Router, listener: TcpListener, app: &App)
         tokio::select! {
             () = accept(&listener, &connections) => {}
             () = sleep(drain) => {}
-            () = signals.next() => {}
+            () = terminations.next() => {}
         }
     }
     drop(listener);
@@ -229,12 +229,12 @@ async fn accept(listener: &TcpListener, connections: &Connections) {
 }
 
 /// The signals that ask a process to end.
-struct Signals {
+struct Terminations {
     terminated: Signal,
     interrupted: Signal,
 }
 
-impl Signals {
+impl Terminations {
     fn new() -> io::Result<Self> {
         Ok(Self {
             terminated: signal(SignalKind::terminate())?,

@@ -77,7 +77,7 @@ struct TestCopy {
 
 impl TestCopy {
     /// Starts a copy at an address of its own. Port 0 is any port.
-    async fn start(copy: u8, port: u16) -> Self {
+    fn start(copy: u8, port: u16) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_reuseaddr(true).expect("an option");
         socket.bind((address(copy), port).into()).expect("a port");
@@ -152,9 +152,9 @@ async fn shares(test_app: &TestApp, copies: &[&TestCopy], number: usize) -> Vec<
 
 #[tokio::test]
 async fn all_addresses_of_a_name_are_copies_that_come_and_go_without_a_restart() {
-    let first = TestCopy::start(1, 0).await;
+    let first = TestCopy::start(1, 0);
     let port = first.address.port();
-    let (second, third) = (TestCopy::start(2, port).await, TestCopy::start(3, port).await);
+    let (second, third) = (TestCopy::start(2, port), TestCopy::start(3, port));
     let copies = [&first, &second, &third];
     let hosts = Hosts::new(&[1]);
     let test_app = hosts.router("UPSTREAM_ROOMS", port).await;
@@ -177,7 +177,7 @@ async fn all_addresses_of_a_name_are_copies_that_come_and_go_without_a_restart()
 
 #[tokio::test]
 async fn a_name_that_resolves_to_nothing_is_503_until_it_does() {
-    let copy = TestCopy::start(4, 0).await;
+    let copy = TestCopy::start(4, 0);
     let hosts = Hosts::new(&[]);
     let test_app = hosts.router("UPSTREAM_ROOMS", copy.address.port()).await;
     let answer = test_app.request(Method::GET, "/api/v1/rooms").send().await.expect("an answer");
@@ -218,7 +218,7 @@ async fn a_group_whose_copies_all_refuse_connections_is_503_and_others_work() {
 
 #[tokio::test]
 async fn a_copy_that_is_not_ready_gets_nothing_while_another_is_and_something_if_none_is() {
-    let (first, second) = (TestCopy::start(5, 0).await, TestCopy::start(6, 0).await);
+    let (first, second) = (TestCopy::start(5, 0), TestCopy::start(6, 0));
     let copies = [&first, &second];
     let test_app = TestApp::open(&[("UPSTREAM_ROOMS", &format!("{},{}", first.url(), second.url()))]).await;
     test_app.ask_until(|| first.count() > 0 && second.count() > 0).await;
@@ -240,7 +240,7 @@ async fn a_copy_that_is_not_ready_gets_nothing_while_another_is_and_something_if
 
 #[tokio::test]
 async fn a_request_goes_to_the_copy_with_the_fewest_in_flight() {
-    let (first, second) = (TestCopy::start(7, 0).await, TestCopy::start(8, 0).await);
+    let (first, second) = (TestCopy::start(7, 0), TestCopy::start(8, 0));
     let copies = [&first, &second];
     let urls = format!("{},{}", first.url(), second.url());
     let test_app = TestApp::open(&[("UPSTREAM_ROOMS", &urls)]).await;
@@ -287,7 +287,7 @@ async fn breaking_copy() -> (String, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn only_get_and_head_without_a_body_are_sent_again_after_a_connection_broke() {
     let (broken, seen) = breaking_copy().await;
-    let working = TestCopy::start(9, 0).await;
+    let working = TestCopy::start(9, 0);
     let test_app = TestApp::open(&[("UPSTREAM_ROOMS", &format!("{broken},{}", working.url()))]).await;
     for method in [Method::GET, Method::HEAD] {
         for _ in 0..10 {

@@ -64,10 +64,10 @@ async fn a_draining_program_is_not_ready_serves_on_and_then_refuses_and_exits_wi
 
 #[tokio::test]
 async fn a_program_does_not_drain_by_default_and_a_second_signal_ends_a_drain() {
-    for (seconds, signals) in [("0", 1), ("300", 2)] {
+    for (seconds, requests) in [("0", 1), ("300", 2)] {
         let mut test_app = TestApp::open(&[("DRAIN_SECONDS", seconds)]).await;
         let begun = Instant::now();
-        for _ in 0..signals {
+        for _ in 0..requests {
             test_app.terminate().await;
             sleep(Duration::from_millis(200)).await;
         }
