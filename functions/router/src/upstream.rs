@@ -7,6 +7,7 @@
 
 mod copies;
 mod copy;
+mod origin;
 mod response;
 
 use std::{error::Error as _, sync::Arc, time::Duration};

@@ -2,8 +2,7 @@
 //! seconds, so that copies come and go without a restart of the router.
 
 use std::{
-    io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc, Once,
         atomic::{AtomicUsize, Ordering},
@@ -11,9 +10,7 @@ use std::{
     time::Duration,
 };
 
-use http::Uri;
 use tokio::{
-    net::lookup_host,
     sync::{Notify, watch},
     task::AbortHandle,
     time::{sleep, timeout},
@@ -22,19 +19,15 @@ use tokio::{
 use super::{
     HttpClient,
     copy::{FunctionCopy, InFlight, State},
+    origin::Origin,
 };
 
 /// Pause between two lookups.
 const PAUSE: Duration = Duration::from_secs(2);
 /// The shortest pause, after a copy that refused a connection.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
-/// Time limit of a lookup.
-const LOOKUP_WAIT: Duration = Duration::from_secs(5);
 /// The longest time for which a request without a copy waits for a lookup.
 const REQUEST_WAIT: Duration = Duration::from_secs(1);
-/// The port of a URL without one.
-const DEFAULT_PORT: u16 = 80;
-
 /// The copies of one function.
 pub(super) struct Copies {
     origins: Vec<Origin>,
@@ -51,18 +44,6 @@ struct Known {
     copies: Arc<[Arc<FunctionCopy>]>,
     /// The number of lookups.
     lookups: u64,
-}
-
-/// A URL of the configuration.
-struct Origin {
-    url: Uri,
-    host: Host,
-    port: u16,
-}
-
-enum Host {
-    Address(IpAddr),
-    Name(String),
 }
 
 /// A copy that is probed until this is dropped.
@@ -97,7 +78,7 @@ impl Copies {
         }
         let mut known = self.known.subscribe();
         let before = known.borrow().lookups;
-        if before > 0 && self.origins.iter().all(|origin| matches!(origin.host, Host::Address(_))) {
+        if before > 0 && self.origins.iter().all(Origin::is_address) {
             return None;
         }
         self.look_up_now.notify_one();
@@ -189,30 +170,6 @@ fn answering<'a>(copies: &'a [Probed], origin: &'a Origin) -> impl Iterator<Item
     copies.filter(|copy| copy.state() != State::Away).map(|copy| copy.address)
 }
 
-impl Origin {
-    fn parse(url: &str) -> Result<Self, String> {
-        let parsed: Uri = url.parse().map_err(|error| format!("`{url}` is no URL: {error}"))?;
-        let host = parsed.host().filter(|host| !host.is_empty());
-        let (Some("http"), Some(host), "/") = (parsed.scheme_str(), host, parsed.path()) else {
-            return Err(format!("`{url}` must be like http://host:8000, without a path"));
-        };
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse();
-        let host = address.map_or_else(|_| Host::Name(host.to_owned()), Host::Address);
-        Ok(Self { host, port: parsed.port_u16().unwrap_or(DEFAULT_PORT), url: parsed })
-    }
-
-    /// Returns all of its addresses.
-    async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        match &self.host {
-            Host::Address(address) => Ok(vec![SocketAddr::new(*address, self.port)]),
-            Host::Name(name) => {
-                let found = timeout(LOOKUP_WAIT, lookup_host((name.as_str(), self.port)));
-                Ok(found.await.map_err(|_| io::ErrorKind::TimedOut)??.collect())
-            }
-        }
-    }
-}
-
 impl Probed {
     fn begin(copy: Arc<FunctionCopy>, client: HttpClient) -> Self {
         let probed = copy.clone();
@@ -229,6 +186,10 @@ impl Drop for Probed {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use http::Uri;
+
     use super::*;
 
     fn copies(number: u8) -> Vec<Arc<FunctionCopy>> {
@@ -312,14 +273,5 @@ mod tests {
         copies.replace(&mut probed, &[(&rooms, address(1)), (&rooms, address(2)), (&other, address(3))]);
         probed[0].copy.set(State::Away);
         assert_eq!(answering(&probed, &rooms).collect::<Vec<_>>(), [address(2)]);
-    }
-
-    #[tokio::test]
-    async fn a_name_is_looked_up_by_the_system_and_a_literal_is_its_address() {
-        let local = Origin::parse("http://localhost:8000").unwrap().addresses().await.unwrap();
-        assert!(!local.is_empty() && local.iter().all(|one| one.ip().is_loopback()), "{local:?}");
-        let literal = Origin::parse("http://[::1]").unwrap().addresses().await.unwrap();
-        assert_eq!(literal, ["[::1]:80".parse().unwrap()]);
-        assert!(Origin::parse("http://nothing.invalid:80").unwrap().addresses().await.is_err());
     }
 }

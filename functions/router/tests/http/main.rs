@@ -1,6 +1,7 @@
 //! The router binary: forwarded requests, their responses, and errors of the configuration.
 #![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
+mod broken;
 mod connections;
 mod copies;
 mod documentation;
@@ -8,6 +9,7 @@ mod draining;
 mod lambda;
 mod refusals;
 mod silent;
+mod test_copy;
 mod traces;
 
 use std::{collections::BTreeSet, net::SocketAddr, process::Stdio, time::Duration};

@@ -13,6 +13,9 @@ use tokio::{
 
 use crate::{PATIENCE, TestApp, nobodys_port};
 
+/// The answer to a probe, on a connection that is used no more.
+pub(crate) const READY: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
 /// Starts an upstream that reads a head, sends this text and is silent from then on. Returns its URL.
 async fn upstream(text: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -22,7 +25,7 @@ async fn upstream(text: &'static str) -> String {
             tokio::spawn(async move {
                 let head = head(&mut socket).await;
                 if head.starts_with("GET /readyz ") {
-                    let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+                    let _ = socket.write_all(READY).await;
                     return;
                 }
                 let _ = socket.write_all(text.as_bytes()).await;
@@ -54,7 +57,7 @@ async fn asked(listener: TcpListener) -> (TcpStream, String) {
         if !head.starts_with("GET /readyz ") {
             return (socket, head);
         }
-        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;
+        let _ = socket.write_all(READY).await;
     }
 }
 
