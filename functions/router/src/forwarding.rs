@@ -1,8 +1,8 @@
-//! Headers of forwarded requests and responses: hop-by-hop headers, `X-Forwarded-For` and
-//! `X-Forwarded-Host`.
+//! Headers of forwarded requests and responses: hop-by-hop headers, and those in which proxies name the
+//! client.
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
-use messenger_runtime::limits::Peer;
+use messenger_runtime::limits::{Peer, TrustedProxies};
 
 /// Hop-by-hop headers (RFC 9110, section 7.6.1). `Connection` may name more.
 const HOP_BY_HOP: [HeaderName; 6] = [
@@ -17,6 +17,12 @@ const HOP_BY_HOP: [HeaderName; 6] = [
 /// `Proxy-Authorization` and so on.
 const PROXY: &str = "proxy-";
 
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// The headers in which proxies name the client, its host and its scheme.
+const FORWARDED: [HeaderName; 4] =
+    [FORWARDED_FOR, FORWARDED_HOST, HeaderName::from_static("x-forwarded-proto"), header::FORWARDED];
+
 /// Removes the headers that a proxy does not forward, in either direction.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
@@ -28,20 +34,22 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Appends the address of the router's peer to `X-Forwarded-For`. A function that trusts the router reads
-/// this entry, and those before it only if it trusts this address, too.
-pub(crate) fn forward_for(extensions: &Extensions, headers: &mut HeaderMap) {
-    let peer = extensions.get::<Peer>().map(|Peer(peer): &Peer| peer.to_string());
-    if let Some(peer) = peer.and_then(|peer| HeaderValue::try_from(peer).ok()) {
-        headers.append("x-forwarded-for", peer);
+/// Replaces the headers in which proxies name the client: those of a peer that is no trusted proxy are removed,
+/// and the peer's address and `Host`, which becomes that of the copy, are appended. A function that trusts the
+/// router reads them.
+pub(crate) fn forward_client(extensions: &Extensions, headers: &mut HeaderMap, trusted: &TrustedProxies) {
+    let peer = extensions.get::<Peer>().map(|Peer(peer): &Peer| *peer);
+    // Without a peer, as on Lambda, the platform has written them.
+    if peer.is_some_and(|peer| !trusted.contain(peer)) {
+        for name in FORWARDED {
+            headers.remove(name);
+        }
     }
-}
-
-/// Appends `Host`, which becomes that of the upstream, to `X-Forwarded-Host`: a function that trusts the router
-/// compares it with the origin of a page.
-pub(crate) fn forward_host(headers: &mut HeaderMap) {
+    if let Some(peer) = peer.and_then(|peer| HeaderValue::try_from(peer.to_string()).ok()) {
+        headers.append(FORWARDED_FOR, peer);
+    }
     if let Some(host) = headers.remove(header::HOST) {
-        headers.append("x-forwarded-host", host);
+        headers.append(FORWARDED_HOST, host);
     }
 }
 
@@ -81,24 +89,35 @@ mod tests {
         assert_eq!(left, ["content-length", "x-public"]);
     }
 
-    #[test]
-    fn the_peer_is_appended_to_the_entries_of_the_client() {
+    /// Returns the lines of these headers after a request of `192.0.2.7` with such headers of a proxy.
+    fn forwarded(trusted: &str) -> [String; 4] {
         let (mut extensions, mut headers) = (Extensions::new(), HeaderMap::new());
-        headers.append("x-forwarded-for", HeaderValue::from_static("9.9.9.9"));
+        for (name, value) in [
+            ("x-forwarded-for", "9.9.9.9"),
+            ("x-forwarded-host", "hub.example"),
+            ("x-forwarded-proto", "https"),
+            ("forwarded", "for=9.9.9.9"),
+            ("host", "router:8000"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
         extensions.insert(Peer(IpAddr::from([192, 0, 2, 7])));
-        forward_for(&extensions, &mut headers);
-        let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-        assert_eq!(lines, ["9.9.9.9", "192.0.2.7"]);
+        forward_client(&extensions, &mut headers, &TrustedProxies::parse(trusted).unwrap());
+        assert!(!headers.contains_key("host"));
+        FORWARDED.map(|name| {
+            let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+            lines.collect::<Vec<_>>().join(" ")
+        })
     }
 
     #[test]
-    fn the_host_is_appended_to_that_of_a_proxy() {
-        let mut headers = HeaderMap::new();
-        headers.append("x-forwarded-host", HeaderValue::from_static("hub.example"));
-        headers.append("host", HeaderValue::from_static("router:8000"));
-        forward_host(&mut headers);
-        let lines: Vec<_> = headers.get_all("x-forwarded-host").iter().collect();
-        assert_eq!(lines, ["hub.example", "router:8000"]);
-        assert!(!headers.contains_key("host"));
+    fn a_trusted_proxy_names_the_client_and_peer_and_host_are_appended() {
+        let expected = ["9.9.9.9 192.0.2.7", "hub.example router:8000", "https", "for=9.9.9.9"];
+        assert_eq!(forwarded("192.0.2.0/24"), expected);
+    }
+
+    #[test]
+    fn what_any_other_client_says_about_itself_is_not_forwarded() {
+        assert_eq!(forwarded("192.0.2.8"), ["192.0.2.7", "router:8000", "", ""]);
     }
 }

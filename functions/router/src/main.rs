@@ -1,5 +1,5 @@
 //! The router: one address for all functions. It serves each group of endpoints in this process, or forwards
-//! it to `UPSTREAM_<FUNCTION>=http://a:8000,http://b:8000`.
+//! it to `UPSTREAM_<FUNCTION>=http://rooms:8000`: to all addresses of that name.
 
 mod docs;
 mod forwarding;
@@ -9,7 +9,11 @@ mod welcome;
 
 use std::{process::ExitCode, time::Duration};
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::{Request, State},
+    routing::any,
+};
 use messenger_runtime::{App, Routes, main_with, program};
 use serde_json::Value;
 
@@ -72,9 +76,11 @@ fn routes() -> Result<Router<App>, String> {
 /// Forwards the paths of a group.
 fn forward(router: Router<App>, group: &Group, upstream: &Upstream) -> Router<App> {
     group.paths.iter().fold(router, |router, path| {
-        router
-            .route_service(path, upstream.clone())
-            .route_service(&format!("{path}/{{*rest}}"), upstream.clone())
+        let upstream = upstream.clone();
+        let handler = any(move |State(app): State<App>, request: Request| async move {
+            upstream.forward(&app, request).await
+        });
+        router.route(path, handler.clone()).route(&format!("{path}/{{*rest}}"), handler)
     })
 }
 

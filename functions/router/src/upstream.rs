@@ -1,41 +1,43 @@
 //! An upstream: a function in other processes. Requests are forwarded to one of its copies, and responses are
 //! streamed back.
 //!
-//! A request is tried at another copy only if the first cannot have seen it, because it refused the
-//! connection. A copy that refused the connection, or was silent for too long, is left out until it answers
-//! `/livez` again.
+//! A request goes to the best copy: a ready one with the fewest requests in flight. It is tried at another copy
+//! only if the first cannot have seen it; `GET` and `HEAD` without a body also if the connection broke before
+//! the response.
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    task::{Context, Poll},
-    time::Duration,
-};
+mod copies;
+mod copy;
+mod origin;
+mod response;
+
+use std::{error::Error as _, sync::Arc, time::Duration};
 
 use axum::{
-    body::Body,
-    extract::Request,
+    body::{Body, HttpBody as _},
+    extract::{FromRef as _, Request},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, StatusCode, Uri, header, uri::PathAndQuery};
+use http::{HeaderName, Method, StatusCode, request::Parts, uri::PathAndQuery};
+use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+    client::legacy::{Client, Error, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
 };
 use messenger_runtime::{
+    App, Shutdown,
     fields::query_value,
-    limits::{MinimumRate, MinimumRateBody},
     traces::{ClientSpan, request_id},
 };
-use tokio::time::{sleep, sleep_until, timeout};
-use tower::Service;
+use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 
+use self::{
+    copies::Copies,
+    copy::{FunctionCopy, InFlight},
+    response::response_of,
+};
 use crate::{
-    forwarding::{forward_for, forward_host, remove_hop_by_hop},
+    forwarding::{forward_client, remove_hop_by_hop},
     shared_body::SharedBody,
 };
 
@@ -43,67 +45,44 @@ use crate::{
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Time limit of connecting to a copy.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
-/// Pause between probes of a copy that is left out.
-const PROBE: Duration = Duration::from_millis(500);
-/// Time limit of a probe.
-const PROBE_WAIT: Duration = Duration::from_secs(2);
+/// The longest time for which other copies are tried.
+const ATTEMPTS_WAIT: Duration = Duration::from_secs(3);
+/// The longest time for which a connection is kept for the next request. It is shorter than that of a function,
+/// which could otherwise close it while a request is on its way.
+const IDLE_WAIT: Duration = Duration::from_secs(5);
+/// The time after which a copy whose machine has vanished is noticed, although its connections are open.
+const VANISHED: Duration = Duration::from_secs(30);
+/// The silence after which a connection is probed by TCP, and the pause between these probes.
+const KEEPALIVE: Duration = Duration::from_secs(5);
 /// The additional time limit of an upload, which is that of the homeserver for a file.
 const UPLOAD_WAIT: Duration = Duration::from_mins(5);
 /// The longest `?wait=` of any call, in seconds.
 const WAIT_MAX: f64 = 25.0;
+
+type HttpClient = Client<HttpConnector, Body>;
 
 /// The copies of one function.
 #[derive(Clone)]
 pub(crate) struct Upstream(Arc<Shared>);
 
 struct Shared {
-    client: Client<HttpConnector, Body>,
-    copies: Vec<Arc<Copy>>,
-    next: AtomicUsize,
+    client: HttpClient,
+    copies: Arc<Copies>,
     /// The longest silence of a copy; zero is no limit.
     patience: Duration,
 }
 
-struct Copy {
-    base: Uri,
-    is_left_out: AtomicBool,
-}
-
-impl Upstream {
-    /// Parses `http://a:8000,http://b:8000`. `patience` is the longest silence of a copy; zero is no limit.
-    pub(crate) fn parse(urls: &str, patience: Duration) -> Result<Self, String> {
-        let mut copies = Vec::new();
-        for url in urls.split(',').map(str::trim) {
-            let base: Uri = url.parse().map_err(|error| format!("`{url}` is no URL: {error}"))?;
-            if base.scheme_str() != Some("http") || base.authority().is_none() || base.path() != "/" {
-                return Err(format!("`{url}` must be like http://host:8000, without a path"));
-            }
-            copies.push(Arc::new(Copy { base, is_left_out: AtomicBool::new(false) }));
-        }
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_WAIT));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self(Arc::new(Shared { client, copies, next: AtomicUsize::new(0), patience })))
-    }
-}
-
-impl Service<Request> for Upstream {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let copies = self.0.clone();
-        Box::pin(async move { Ok(copies.forward(request).await) })
-    }
+/// A request on its way to a copy.
+struct Forwarded {
+    parts: Parts,
+    path: PathAndQuery,
+    body: SharedBody,
+    /// The longest silence of a copy for this request; zero is no limit.
+    patience: Duration,
 }
 
 /// The reason for which a copy did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failure {
     /// It cannot have seen the request.
     Unseen,
@@ -113,72 +92,117 @@ enum Failure {
     Silent,
 }
 
+impl Upstream {
+    /// Parses `http://a:8000,http://b:8000`. `patience` is the longest silence of a copy; zero is no limit.
+    pub(crate) fn parse(urls: &str, patience: Duration) -> Result<Self, String> {
+        let client = client();
+        let copies = Arc::new(Copies::parse(urls, client.clone())?);
+        Ok(Self(Arc::new(Shared { client, copies, patience })))
+    }
+
+    /// Forwards a request, and returns the response of a copy or a refusal.
+    pub(crate) async fn forward(&self, app: &App, request: Request) -> Response {
+        let request = self.0.prepare(app, request);
+        let is_repeatable =
+            matches!(request.parts.method, Method::GET | Method::HEAD) && request.body.is_end_stream();
+        let (mut tried, mut broken, begun) = (Vec::new(), None, Instant::now());
+        loop {
+            let best = self.0.copies.best(&tried).await;
+            // Perhaps only the connection broke: without another copy the same one is tried once more.
+            let Some(in_flight) = best.or_else(|| broken.take().map(InFlight::at)) else { break };
+            let copy = in_flight.copy().clone();
+            match self.0.send(in_flight, &request, &Shutdown::from_ref(app)).await {
+                Ok(response) => return response,
+                Err(Failure::Unseen) if !request.body.is_read() => {}
+                Err(Failure::Seen) if is_repeatable => {
+                    if !tried.iter().any(|tried| Arc::ptr_eq(tried, &copy)) {
+                        broken = Some(copy.clone());
+                    }
+                }
+                Err(Failure::Silent) => return StatusCode::GATEWAY_TIMEOUT.into_response(),
+                Err(Failure::Unseen | Failure::Seen) => return StatusCode::BAD_GATEWAY.into_response(),
+            }
+            tried.push(copy);
+            if begun.elapsed() > ATTEMPTS_WAIT {
+                break;
+            }
+        }
+        StatusCode::SERVICE_UNAVAILABLE.into_response()
+    }
+}
+
 impl Shared {
-    async fn forward(&self, request: Request) -> Response {
+    /// Changes the headers of a request to those that a copy gets.
+    fn prepare(&self, app: &App, request: Request) -> Forwarded {
         let (mut parts, body) = request.into_parts();
         remove_hop_by_hop(&mut parts.headers);
-        forward_host(&mut parts.headers);
-        forward_for(&parts.extensions, &mut parts.headers);
+        forward_client(&parts.extensions, &mut parts.headers, &app.config.limits.trusted_proxies);
         if let Some(id) = request_id(&parts.extensions) {
             parts.headers.insert(REQUEST_ID, id);
         }
         let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let body = SharedBody::new(body);
-        for copy in self.order() {
-            match self.send(&copy, &parts, &path, &body).await {
-                Ok(response) => return response,
-                Err(Failure::Unseen) if !body.is_read() => {}
-                Err(Failure::Unseen | Failure::Seen) => break,
-                Err(Failure::Silent) => return StatusCode::GATEWAY_TIMEOUT.into_response(),
-            }
-        }
-        StatusCode::BAD_GATEWAY.into_response()
+        let patience = self.patience_for(&path);
+        Forwarded { parts, path, body: SharedBody::new(body), patience }
     }
 
     async fn send(
         &self,
-        copy: &Arc<Copy>,
-        parts: &http::request::Parts,
-        path: &PathAndQuery,
-        body: &SharedBody,
+        in_flight: InFlight,
+        forwarded: &Forwarded,
+        shutdown: &Shutdown,
     ) -> Result<Response, Failure> {
-        let mut request = Request::new(Body::new(body.clone()));
-        *request.method_mut() = parts.method.clone();
-        *request.headers_mut() = parts.headers.clone();
-        *request.uri_mut() = copy.at(path).ok_or(Failure::Unseen)?;
-        let patience = self.patience_for(path);
-        let trace = ClientSpan::begin(&parts.method, &copy.base, request.headers_mut());
-        match self.response(request, body, patience).instrument(trace.span()).await {
+        let (copy, patience) = (in_flight.copy(), forwarded.patience);
+        let mut request = Request::new(Body::new(forwarded.body.clone()));
+        *request.method_mut() = forwarded.parts.method.clone();
+        *request.headers_mut() = forwarded.parts.headers.clone();
+        *request.uri_mut() = copy.at(&forwarded.path).ok_or(Failure::Unseen)?;
+        let trace = ClientSpan::begin(&forwarded.parts.method, &copy.origin, request.headers_mut());
+        match self.response(request, forwarded).instrument(trace.span()).await {
             Some(Ok(response)) => {
                 trace.record(response.status());
-                Ok(response_of(response, patience))
+                Ok(response_of(response, patience, in_flight, shutdown))
             }
             Some(Err(error)) => {
                 trace.fail("connection");
-                let seen = !error.is_connect();
-                tracing::warn!(upstream = %copy.base, seen, %error, "upstream failed");
-                if !seen {
-                    self.leave_out(copy);
-                }
-                Err(if seen { Failure::Seen } else { Failure::Unseen })
+                Err(self.failed(copy, &error))
             }
             None => {
                 trace.fail("timeout");
-                tracing::warn!(upstream = %copy.base, path = path.path(), ?patience, "upstream did not answer in time");
-                self.leave_out(copy);
+                tracing::warn!(
+                    upstream = %copy.origin,
+                    copy = %copy.address,
+                    path = forwarded.path.path(),
+                    ?patience,
+                    "upstream did not answer in time"
+                );
+                copy.leave_out();
                 Err(Failure::Silent)
             }
         }
     }
 
-    /// Waits for the head of the response. Returns `None` if it has not arrived within `patience` of the last
-    /// piece of the request that the copy has read.
+    /// Logs that the connection to a copy failed, and finds out whether the copy still runs.
+    fn failed(&self, copy: &FunctionCopy, error: &Error) -> Failure {
+        let failure = if is_unseen(error) { Failure::Unseen } else { Failure::Seen };
+        let seen = failure == Failure::Seen;
+        tracing::warn!(upstream = %copy.origin, copy = %copy.address, seen, %error, "upstream failed");
+        if error.is_connect() {
+            copy.leave_out();
+        } else {
+            copy.suspect();
+        }
+        self.copies.look_up_now();
+        failure
+    }
+
+    /// Waits for the head of the response. Returns `None` if it has not arrived within the patience after the
+    /// last piece of the request that the copy has read.
     async fn response(
         &self,
         request: Request,
-        body: &SharedBody,
-        patience: Duration,
-    ) -> Option<Result<http::Response<hyper::body::Incoming>, hyper_util::client::legacy::Error>> {
+        forwarded: &Forwarded,
+    ) -> Option<Result<http::Response<Incoming>, Error>> {
+        let Forwarded { body, patience, .. } = forwarded;
         let mut response = self.client.request(request);
         if patience.is_zero() {
             return Some(response.await);
@@ -187,7 +211,7 @@ impl Shared {
             let last = body.last_progress();
             tokio::select! {
                 response = &mut response => return Some(response),
-                () = sleep_until(last + patience) => if body.last_progress() == last { return None },
+                () = sleep_until(last + *patience) => if body.last_progress() == last { return None },
             }
         }
     }
@@ -202,62 +226,25 @@ impl Shared {
         let upload = if path.path().ends_with("/upload") { UPLOAD_WAIT } else { Duration::ZERO };
         self.patience + Duration::from_secs_f64(wait) + upload
     }
-
-    /// Returns the copies in the order in which they are tried: available ones in rotation, then those that
-    /// are left out.
-    fn order(&self) -> Vec<Arc<Copy>> {
-        let first = self.next.fetch_add(1, Ordering::Relaxed);
-        let (mut available, left_out): (Vec<_>, Vec<_>) = (0..self.copies.len())
-            .filter_map(|n| self.copies.get((first + n) % self.copies.len()).cloned())
-            .partition(|copy| !copy.is_left_out.load(Ordering::Relaxed));
-        available.extend(left_out);
-        available
-    }
-
-    /// Leaves a copy out until it answers a probe.
-    fn leave_out(&self, copy: &Arc<Copy>) {
-        if copy.is_left_out.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let (client, copy) = (self.client.clone(), copy.clone());
-        tokio::spawn(async move {
-            let Some(livez) = copy.at(&PathAndQuery::from_static("/livez")) else { return };
-            loop {
-                sleep(PROBE).await;
-                if matches!(timeout(PROBE_WAIT, client.get(livez.clone())).await, Ok(Ok(_))) {
-                    copy.is_left_out.store(false, Ordering::Relaxed);
-                    tracing::info!(upstream = %copy.base, "upstream answers again");
-                    return;
-                }
-            }
-        });
-    }
 }
 
-impl Copy {
-    fn at(&self, path: &PathAndQuery) -> Option<Uri> {
-        let mut parts = self.base.clone().into_parts();
-        parts.path_and_query = Some(path.clone());
-        Uri::from_parts(parts).ok()
-    }
+/// Returns the client of all copies of a function. It keeps connections for each address of its own.
+fn client() -> HttpClient {
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(CONNECT_WAIT));
+    connector.set_nodelay(true);
+    connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_keepalive_interval(Some(KEEPALIVE));
+    connector.set_tcp_user_timeout(Some(VANISHED));
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_WAIT)
+        .build(connector)
 }
 
-/// Returns the response of a copy. An event stream may be silent without limit, any other body for as long as
-/// its head.
-fn response_of(response: http::Response<hyper::body::Incoming>, patience: Duration) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let body = Body::new(body);
-    let body = if is_event_stream(&parts.headers) {
-        body
-    } else {
-        let rate = MinimumRate { silence: patience, bytes_per_second: 0 };
-        Body::new(MinimumRateBody::new(body, rate))
-    };
-    remove_hop_by_hop(&mut parts.headers);
-    Response::from_parts(parts, body)
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
-    kind.to_ascii_lowercase().starts_with(b"text/event-stream")
+/// Returns whether the copy cannot have seen the request: there was no connection, or it ended before anything
+/// was written.
+fn is_unseen(error: &Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    error.is_connect() || cause.is_some_and(hyper::Error::is_canceled)
 }

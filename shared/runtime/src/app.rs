@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::{
     Config, Program, auth::Auth, limits::Limits, metrics::Metrics, program::Role, readiness::Readiness,
-    readings::Readings, traces::TraceContexts, vault::KeyVault,
+    readings::Readings, shutdown::Shutdown, traces::TraceContexts, vault::KeyVault,
 };
 
 /// The localpart of the administrator that is created on a homeserver without one.
@@ -34,6 +34,7 @@ pub struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) readings: Arc<Readings>,
+    pub(crate) shutdown: Shutdown,
     /// The adapters, for their figures; `None` on the ports of tests.
     pub(crate) adapters: Option<Arc<Adapters>>,
     /// The engines of administration; `None` on ports that do not serve it.
@@ -86,6 +87,7 @@ impl App {
             program: Arc::new(program),
             readiness: Arc::default(),
             readings: Arc::new(Readings::new(ports.clock.now())),
+            shutdown: Shutdown::default(),
             adapters: None,
             administration: None,
             is_public: false,
@@ -173,6 +175,12 @@ pub fn administrator(config: &Config) -> AdminAccount {
 impl FromRef<App> for Messenger {
     fn from_ref(app: &App) -> Self {
         app.messenger.clone()
+    }
+}
+
+impl FromRef<App> for Shutdown {
+    fn from_ref(app: &App) -> Self {
+        app.shutdown.clone()
     }
 }
 

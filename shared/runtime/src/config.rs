@@ -46,6 +46,9 @@ pub struct Config {
     pub port: u16,
     /// Whether `PORT` is set, and not the default.
     pub is_port_set: bool,
+    /// `DRAIN_SECONDS`: the time between the signal to end and the end of accepting connections, in which
+    /// `/readyz` is 503 already.
+    pub drain: Duration,
     /// `DATABASE_URL`.
     pub database_url: String,
     /// `DATABASE_LISTEN_URL`, for what needs a session of its own: `LISTEN` and migrations. `None` for the
@@ -150,6 +153,7 @@ impl Config {
             host,
             port,
             is_port_set: env.optional("PORT").is_some(),
+            drain: Duration::from_secs(env.number("DRAIN_SECONDS", 0, 0, 300)),
             database_url: databases.url,
             database_listen_url: databases.listen_url,
             database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),

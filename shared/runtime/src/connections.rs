@@ -4,6 +4,7 @@
 use std::{io, net::IpAddr, time::Duration};
 
 use axum::Router;
+use http::{HeaderValue, header::CONNECTION};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -13,7 +14,7 @@ use tokio::{
     io::{AsyncReadExt as _, join},
     net::TcpStream,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     },
     refusal::ReplaceRefusals,
     request_head::{self, Refusal, RequestHead},
+    shutdown::Shutdown,
     sse_socket,
 };
 
@@ -42,7 +44,7 @@ pub(crate) struct Connections {
     write_silence: Duration,
     http: GracefulShutdown,
     streams: TaskTracker,
-    closing: CancellationToken,
+    shutdown: Shutdown,
 }
 
 /// A connection that is served.
@@ -53,17 +55,18 @@ struct Connection {
     admitted: Admitted,
     watcher: Watcher,
     streams: TaskTracker,
+    shutdown: Shutdown,
 }
 
 impl Connections {
-    pub(crate) fn new(routes: Router, limits: &LimitConfig) -> Self {
+    pub(crate) fn new(routes: Router, limits: &LimitConfig, shutdown: Shutdown) -> Self {
         Self {
             routes,
             admissions: Admissions::new(limits.clone()),
             write_silence: limits.write_silence,
             http: GracefulShutdown::new(),
             streams: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            shutdown,
         }
     }
 
@@ -88,20 +91,20 @@ impl Connections {
             let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, silence);
         }
         let (routes, watcher, streams) = (self.routes.clone(), self.http.watcher(), self.streams.clone());
-        let closing = self.closing.clone();
-        let mut connection = Connection { socket, peer, routes, admitted, watcher, streams };
+        let shutdown = self.shutdown.clone();
+        let mut connection = Connection { socket, peer, routes, admitted, watcher, streams, shutdown };
         tokio::spawn(async move {
+            let ending = connection.shutdown.begun();
             let head = tokio::select! {
                 head = request_head::read(&mut connection.socket, HEAD_WAIT) => head,
-                () = closing.cancelled() => return,
+                () = ending => return,
             };
             connection.dispatch(head).await;
         });
     }
 
-    /// Waits until every connection has ended; idle ones end at once.
+    /// Waits until every connection has ended; idle ones end at once. The shutdown has begun.
     pub(crate) async fn end(self) {
-        self.closing.cancel();
         self.streams.close();
         tokio::join!(self.http.shutdown(), self.streams.wait());
     }
@@ -112,7 +115,7 @@ impl Connection {
     async fn dispatch(self, head: Result<RequestHead, Refusal>) {
         match head {
             Ok(RequestHead::Stream(mut request)) => {
-                let Self { socket, peer, routes, admitted, streams, watcher } = self;
+                let Self { socket, peer, routes, admitted, streams, watcher, .. } = self;
                 // The watcher is for connections that may send another request.
                 drop(watcher);
                 request.extensions_mut().insert(peer);
@@ -123,8 +126,7 @@ impl Connection {
                 });
             }
             Ok(RequestHead::Probe(_, read) | RequestHead::Other(read)) => {
-                Box::pin(http(self.socket, read, self.peer, self.routes, self.watcher)).await;
-                drop(self.admitted);
+                Box::pin(self.http(read)).await;
             }
             Err(refusal) => {
                 drop(self.watcher);
@@ -132,25 +134,36 @@ impl Connection {
             }
         }
     }
-}
 
-/// Serves a connection with hyper. `read` are the bytes that were read from it already.
-async fn http(socket: TcpStream, read: Vec<u8>, peer: Peer, routes: Router, watcher: Watcher) {
-    let number = connection::Connection::next();
-    let service = service_fn(move |mut request: http::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        request.extensions_mut().insert(number);
-        routes.clone().call(request)
-    });
-    let (reader, writer) = socket.into_split();
-    let socket = ReplaceRefusals::new(join(io::Cursor::new(read).chain(reader), writer));
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WAIT)
-        .max_buf_size(READ_MAX)
-        .serve_connection(TokioIo::new(socket), service);
-    if let Err(error) = watcher.watch(served).await {
-        tracing::debug!(%error, "connection ended");
+    /// Serves a connection with hyper. `read` are the bytes that were read from it already.
+    async fn http(self, read: Vec<u8>) {
+        let Self { socket, peer, routes, shutdown, watcher, admitted: _admitted, streams: _ } = self;
+        let number = connection::Connection::next();
+        let service = service_fn(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(number);
+            let (answer, shutdown) = (routes.clone().call(request), shutdown.clone());
+            async move {
+                let mut answer = answer.await;
+                if let Ok(answer) = &mut answer
+                    && shutdown.is_draining()
+                {
+                    // The client's next request comes on a connection to another copy.
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                answer
+            }
+        });
+        let (reader, writer) = socket.into_split();
+        let socket = ReplaceRefusals::new(join(io::Cursor::new(read).chain(reader), writer));
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WAIT)
+            .max_buf_size(READ_MAX)
+            .serve_connection(TokioIo::new(socket), service);
+        if let Err(error) = watcher.watch(served).await {
+            tracing::debug!(%error, "connection ended");
+        }
     }
 }
 

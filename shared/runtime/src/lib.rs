@@ -29,6 +29,7 @@ mod request_log;
 pub mod serve;
 pub mod session;
 pub mod setup;
+mod shutdown;
 mod sse_socket;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -43,3 +44,4 @@ pub use openapi::Routes;
 pub use problem::ApiError;
 pub use program::{Program, ResponseMode};
 pub use serve::{listen, main_with, serve, stack};
+pub use shutdown::Shutdown;

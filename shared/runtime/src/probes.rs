@@ -35,6 +35,10 @@ async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     let report = app.readiness.report(parts, app.messenger.operations().now());
     match report.failure {
         None => Ok(Json(json!({ "status": "ready", "parts": report.parts }))),
-        Some(error) => Err(ApiError::with_member(error, "parts", report.parts)),
+        // A router asks each second: the log has the begin of a failure, not each answer.
+        Some(error) => {
+            let error = ApiError::with_member(error, "parts", report.parts);
+            Err(if report.is_known || app.shutdown.is_draining() { error.known() } else { error })
+        }
     }
 }

@@ -42,18 +42,25 @@ pub struct ApiError {
     error: Error,
     /// The extension member of its document; `None` for the one that follows from the error, if there is one.
     member: Option<Member>,
+    /// Whether it is logged as a refusal, although its status is that of a failure.
+    is_known: bool,
 }
 
 impl ApiError {
     /// Adds an extension member to the problem document.
     pub(crate) fn with_member(error: Error, name: &'static str, value: Value) -> Self {
-        Self { error, member: Some((name, value)) }
+        Self { error, member: Some((name, value)), is_known: false }
+    }
+
+    /// Makes its line in the log that of a refusal: the failure was logged before, or is none.
+    pub(crate) fn known(self) -> Self {
+        Self { is_known: true, ..self }
     }
 }
 
 impl<E: Into<Error>> From<E> for ApiError {
     fn from(error: E) -> Self {
-        Self { error: error.into(), member: None }
+        Self { error: error.into(), member: None, is_known: false }
     }
 }
 
@@ -74,7 +81,11 @@ pub async fn answer(mut request: Request, next: Next) -> Response {
     let failed = response.extensions_mut().remove::<Arc<ApiError>>();
     if let Some(failed) = failed {
         let error = &failed.error;
-        log.log(error, response.status());
+        if failed.is_known {
+            log.log_refusal(response.status(), error.code(), "");
+        } else {
+            log.log(error, response.status());
+        }
         let retry_after = retry_after(error);
         let member = failed.member.clone().or_else(|| member(error));
         response = problem(response.status(), error.code(), &detail(error), log.id(), member);
@@ -270,9 +281,14 @@ pub(crate) fn words(status: StatusCode) -> (&'static str, &'static str) {
         StatusCode::REQUEST_TIMEOUT => {
             ("request_timeout", "the request's body made no progress: send it again, and without pauses")
         }
-        StatusCode::BAD_GATEWAY => {
-            ("upstream_unavailable", "the function behind this path cannot be reached")
-        }
+        StatusCode::BAD_GATEWAY => (
+            "upstream_failed",
+            "the connection to the function behind this path broke: it may have done what it was asked",
+        ),
+        StatusCode::SERVICE_UNAVAILABLE => (
+            "upstream_unavailable",
+            "no copy of the function behind this path can be reached, and nothing was done: try again later",
+        ),
         StatusCode::GATEWAY_TIMEOUT => (
             "upstream_timeout",
             "the function behind this path did not answer in time: it may have done what it was asked",

@@ -38,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) parts: Value,
     /// The error of the first required part that fails.
     pub(crate) failure: Option<Error>,
+    /// Whether an earlier check has found all required parts failing that fail now.
+    pub(crate) is_known: bool,
 }
 
 impl Readiness {
@@ -53,9 +55,15 @@ impl Readiness {
 
     /// Reports what a check at this time has found.
     pub(crate) fn report(&self, parts: Vec<Part>, now: Timestamp) -> Report {
+        let is_known = parts.iter().all(|part| self.is_known(part));
         let described = parts.iter().map(|part| self.describe(part, now)).collect();
         let failure = parts.into_iter().filter(|part| part.is_required).find_map(|part| part.result.err());
-        Report { parts: described, failure }
+        Report { parts: described, failure, is_known }
+    }
+
+    /// Returns whether the failure of a part was found before, or is no failure of the process.
+    fn is_known(&self, part: &Part) -> bool {
+        part.result.is_ok() || !part.is_required || lock(&self.failing_since).contains_key(part.name)
     }
 
     /// Returns the JSON form of a part. Notes when it began to fail.

@@ -12,8 +12,8 @@ use axum::{
 use http::{HeaderName, HeaderValue, Method, header};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    time::timeout,
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, sleep, timeout_at},
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -24,8 +24,11 @@ use crate::{
 
 /// Largest body of a request that is no upload.
 const BODY_MAX: usize = 1 << 20;
-/// Time limit at shutdown for requests that are being answered.
-const GRACE: Duration = Duration::from_secs(10);
+/// Time limit of the whole end, with the drain, for requests that are being answered and for deliveries.
+/// Docker kills a container 10 seconds after the signal.
+const GRACE: Duration = Duration::from_secs(8);
+/// The least time after the drain for requests and deliveries.
+const GRACE_MIN: Duration = Duration::from_secs(3);
 
 /// The headers that a page may send beside those that CORS always allows: those that the service reads, and
 /// those that libraries add to each call. The service token is not among them, since everybody can read a
@@ -178,34 +181,74 @@ pub fn stack(routes: Router<App>, app: &App) -> Router {
         .with_state(app.clone())
 }
 
+/// Serves connections until the process is asked to end. Then it drains: it is not ready any more, but goes on
+/// serving for `DRAIN_SECONDS`. Afterwards nothing is accepted, streams end, and requests in flight finish.
 pub(crate) async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow::Result<()> {
-    let connections = Connections::new(service, &app.config.limits);
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    loop {
+    let (shutdown, drain) = (&app.shutdown, app.config.drain);
+    let connections = Connections::new(service, &app.config.limits, shutdown.clone());
+    let mut terminations = Terminations::new()?;
+    tokio::select! {
+        () = accept(&listener, &connections) => {}
+        () = terminations.next() => {}
+    }
+    shutdown.drain();
+    if !drain.is_zero() {
+        tracing::info!(seconds = drain.as_secs(), "server drains");
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((socket, peer)) => connections.serve(socket, peer.ip()),
-                Err(error) => {
-                    // No file descriptors are left, or the client is gone already: neither ends the server.
-                    tracing::warn!(%error, "accepting a connection failed");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            },
-            _ = terminated.recv() => break,
-            _ = interrupted.recv() => break,
+            () = accept(&listener, &connections) => {}
+            () = sleep(drain) => {}
+            () = terminations.next() => {}
         }
     }
     drop(listener);
     tracing::info!("server stops");
+    shutdown.begin();
     app.messenger.broker().shut_down();
-    if timeout(GRACE, connections.end()).await.is_err() {
+    let deadline = Instant::now() + GRACE.saturating_sub(drain).max(GRACE_MIN);
+    if timeout_at(deadline, connections.end()).await.is_err() {
         tracing::warn!("server stops before all requests are answered");
     }
-    if timeout(GRACE, app.messenger.drain_background()).await.is_err() {
+    if timeout_at(deadline, app.messenger.drain_background()).await.is_err() {
         tracing::warn!("server stops before all deliveries have ended: a worker continues them");
     }
     Ok(())
+}
+
+/// Accepts connections for ever.
+async fn accept(listener: &TcpListener, connections: &Connections) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, peer)) => connections.serve(socket, peer.ip()),
+            Err(error) => {
+                // No file descriptors are left, or the client is gone already: neither ends the server.
+                tracing::warn!(%error, "accepting a connection failed");
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// The signals that ask a process to end.
+struct Terminations {
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl Terminations {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminated: signal(SignalKind::terminate())?,
+            interrupted: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next signal.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminated.recv() => {}
+            _ = self.interrupted.recv() => {}
+        }
+    }
 }
 
 fn cors(config: &Config) -> CorsLayer {

@@ -538,6 +538,17 @@ fn a_port_that_no_client_can_call_is_refused() {
 }
 
 #[test]
+fn a_program_drains_for_whole_seconds_if_it_is_told_to() {
+    assert_eq!(good(&[]).drain, Duration::ZERO);
+    assert_eq!(good(&[("DRAIN_SECONDS", "3")]).drain, Duration::from_secs(3));
+    for wrong in ["301", "-1", "3s"] {
+        let text = problems(&[("DRAIN_SECONDS", wrong)]);
+        let expected = format!("DRAIN_SECONDS is `{wrong}`, must be a whole number from 0 to 300");
+        assert!(text.contains(&expected), "{text}");
+    }
+}
+
+#[test]
 fn browsers_reach_production_by_tls_unless_public_url_says_otherwise() {
     let tls = |variables: &[(&str, &str)]| good(variables).is_behind_tls();
     assert!(!tls(&[]));

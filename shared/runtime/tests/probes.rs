@@ -6,10 +6,11 @@ use axum::Router;
 use http::Request;
 use messenger_runtime::{
     App, Program,
-    testing::{TestResponse, Wire, config},
+    testing::{Log, TestResponse, Wire, config},
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
 use serde_json::{Value, json};
+use tracing::Level;
 
 /// Returns a program on in-memory ports.
 fn test_app(of: impl FnOnce(Program) -> Program) -> (TestMessenger, App, Wire) {
@@ -71,6 +72,22 @@ async fn a_part_names_the_time_of_the_first_probe_that_found_it_failing() {
     assert_eq!(part(&ready(&wire).await, "database").get("since"), None);
     messenger.memory.switch_off();
     assert_eq!(part(&ready(&wire).await, "database")["since"], "2026-01-01T06:01:30.000000Z");
+}
+
+#[tokio::test]
+async fn a_part_that_fails_is_one_failure_in_the_log_however_often_it_is_probed() {
+    let (log, _guard) = Log::collect(Level::INFO);
+    let (messenger, _app, wire) = test_app(|program| program);
+    for _ in 0..2 {
+        messenger.memory.switch_off();
+        for _ in 0..3 {
+            assert_eq!(ready(&wire).await.status, 503);
+        }
+        messenger.memory.switch_on();
+        assert_eq!(ready(&wire).await.status, 200);
+    }
+    let counts = ["request failed", "request refused"].map(|line| log.lines_with(line).len());
+    assert_eq!(counts, [2, 4], "{}", log.text());
 }
 
 #[tokio::test(start_paused = true)]

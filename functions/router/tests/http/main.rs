@@ -1,11 +1,15 @@
 //! The router binary: forwarded requests, their responses, and errors of the configuration.
 #![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
+mod broken;
 mod connections;
+mod copies;
 mod documentation;
+mod draining;
 mod lambda;
 mod refusals;
 mod silent;
+mod test_copy;
 mod traces;
 
 use std::{collections::BTreeSet, net::SocketAddr, process::Stdio, time::Duration};
@@ -148,19 +152,6 @@ async fn a_group_has_its_path_and_all_paths_below_it() {
     /api/v1/events/stream 401
     /api/v1/usersx 404
     ");
-}
-
-#[tokio::test]
-async fn a_group_without_an_available_copy_is_502_and_others_work() {
-    let unavailable = format!("http://127.0.0.1:{0},http://127.0.0.1:{0}", nobodys_port().await);
-    let test_app = TestApp::open(&[("UPSTREAM_POLL", &unavailable)]).await;
-    let answer = test_app.request(Method::GET, "/api/v1/events/poll").send().await.expect("an answer");
-    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
-    assert_eq!(answer.headers()["content-type"], "application/problem+json");
-    let body: Value = answer.json().await.expect("JSON");
-    assert_eq!(body["code"], "upstream_unavailable");
-    let here = test_app.request(Method::GET, "/api/v1/users/me").send().await.expect("an answer");
-    assert_eq!(here.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

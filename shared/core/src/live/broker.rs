@@ -52,6 +52,13 @@ pub struct Broker {
     caught_up: Mutex<Option<Instant>>,
 }
 
+/// Returns the final frame of a stream that ends with its process. Its `retry` is random, so that clients do
+/// not reconnect all at once.
+pub fn reconnect() -> Bytes {
+    let retry = rand::random_range(500..5_000);
+    Bytes::from(format!("retry: {retry}\ndata: {{\"type\":\"reconnect\",\"retry_ms\":{retry}}}\n\n"))
+}
+
 /// The figures of a broker at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokerFigures {
@@ -118,13 +125,11 @@ impl Broker {
         }
     }
 
-    /// Ends all streams. Each final frame has a random `retry`, so that clients do not reconnect all at once.
+    /// Ends all streams, each with a final frame of [`reconnect`].
     pub fn shut_down(&self) {
         let ids: Vec<_> = self.state().connections.keys().copied().collect();
         for id in ids {
-            let retry = rand::random_range(500..5_000);
-            let reconnect = format!("{{\"type\":\"reconnect\",\"retry_ms\":{retry}}}");
-            self.end(id, Some(Bytes::from(format!("retry: {retry}\ndata: {reconnect}\n\n"))));
+            self.end(id, Some(reconnect()));
         }
     }
 

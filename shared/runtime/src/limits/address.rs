@@ -26,7 +26,7 @@ impl Peer {
 
 impl TrustedProxies {
     /// Parses addresses and networks with commas between them. Returns the part that is neither as the error.
-    pub(crate) fn parse(list: &str) -> Result<Self, String> {
+    pub fn parse(list: &str) -> Result<Self, String> {
         let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
         let network = |part: &str| {
             let address = || part.parse::<IpAddr>().map(IpNet::from);
@@ -35,7 +35,8 @@ impl TrustedProxies {
         Ok(Self(parts.map(network).collect::<Result<_, _>>()?))
     }
 
-    pub(crate) fn contain(&self, address: IpAddr) -> bool {
+    /// Returns whether the proxy at this address is trusted.
+    pub fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 

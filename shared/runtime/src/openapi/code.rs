@@ -78,11 +78,12 @@ codes! {
     HEADERS_TOO_LARGE = 431 "headers_too_large": "the request has too many headers, or too large ones";
     INTERNAL_ERROR = 500 "internal_error": "a failure of the service: report the `request_id`";
     HOMESERVER_ERROR = 502 "homeserver_error": "the homeserver failed";
-    UPSTREAM_UNAVAILABLE = 502 "upstream_unavailable": "the router reaches no copy of the function";
+    UPSTREAM_FAILED = 502 "upstream_failed": "a function broke off: the outcome is unknown";
     DATABASE_UNAVAILABLE = 503 "database_unavailable": "try again after `Retry-After`";
     NOT_READY = 503 "not_ready": "a part of the process does not work: see `parts`";
     BROKER_ENDED = 503 "broker_ended": "the process has to be restarted";
     HOMESERVER_UNAVAILABLE = 503 "homeserver_unavailable": "try again after `Retry-After`";
+    UPSTREAM_UNAVAILABLE = 503 "upstream_unavailable": "the router reaches no copy of the function: nothing was done";
     TOO_MANY_CONNECTIONS = 503 "too_many_connections": "too many connections to the service";
     HOMESERVER_TIMEOUT = 504 "homeserver_timeout": "the homeserver did not answer in time: the outcome is unknown";
     UPSTREAM_TIMEOUT = 504 "upstream_timeout": "a function did not answer in time: the outcome is unknown";
@@ -98,6 +99,7 @@ pub(super) const ANYWHERE: &[Code] = &[
     HEAD_TOO_LARGE,
     HEADERS_TOO_LARGE,
     INTERNAL_ERROR,
+    UPSTREAM_FAILED,
     UPSTREAM_UNAVAILABLE,
     TOO_MANY_CONNECTIONS,
     UPSTREAM_TIMEOUT,

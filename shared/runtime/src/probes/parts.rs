@@ -20,8 +20,11 @@ const DUE_MAX: Duration = Duration::from_mins(5);
 /// The longest time for which the sync token may stand still. A call of `/sync` lasts 15 seconds at most.
 const SYNC_AGE_MAX: Duration = Duration::from_mins(1);
 
-/// Checks all parts of a process.
+/// Checks all parts of a process. Of one that drains nothing else matters.
 pub(super) async fn check_all(app: &App) -> Vec<Part> {
+    if app.shutdown.is_draining() {
+        return vec![Part::required("server", check(false, || "the process is shutting down".to_owned()))];
+    }
     let (database, homeserver, worker) = tokio::join!(database(app), homeserver(app), worker(app));
     [Some(database), broker(app)].into_iter().flatten().chain(worker).chain(homeserver).collect()
 }
