@@ -9,6 +9,7 @@ use crate::{
     call::Http,
     device::{Device, Readers},
     keyed_lock::KeyedLock,
+    unsettled::UnsettledCreations,
 };
 
 /// A homeserver on which this service is an Application Service with one bot. Cheap to clone.
@@ -18,6 +19,8 @@ pub struct Appservice {
     pub(crate) bot: MatrixUserId,
     /// Locks by alias: they serialise creations of one room.
     pub(crate) alias_locks: Arc<KeyedLock>,
+    /// The creations of rooms that the homeserver may still process.
+    pub(crate) unsettled: Arc<UnsettledCreations>,
     /// Locks by user: they serialise changes of `m.direct`.
     pub(crate) direct_locks: Arc<KeyedLock>,
     /// The bot's device that reads rooms.
@@ -36,6 +39,7 @@ impl Appservice {
             http: Http::new(config)?,
             bot,
             alias_locks: Arc::default(),
+            unsettled: Arc::default(),
             direct_locks: Arc::default(),
             reader: Device::reader(),
             reconciler: Device::reconciler(),

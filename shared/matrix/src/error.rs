@@ -113,6 +113,11 @@ impl Cause {
         }
     }
 
+    /// Returns whether the homeserver may still process the request: it gave no answer in time.
+    pub(crate) fn may_be_processed(&self) -> bool {
+        self.failure() == Failure::TimedOut
+    }
+
     pub(crate) fn is_rejected(&self) -> bool {
         self.failure() == Failure::Rejected
     }

@@ -26,6 +26,7 @@ mod room;
 mod spans;
 mod state;
 mod timeline;
+mod unsettled;
 pub mod wire;
 
 pub use appservice::Appservice;

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use messenger_core::{Result, id::RoomId, port::RoomAdministration as _, room::NewRoom};
+use messenger_core::{
+    Result,
+    id::RoomId,
+    port::{MembershipCalls as _, RoomAdministration as _},
+    room::NewRoom,
+};
 use reqwest::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
@@ -35,6 +40,9 @@ struct StateEvent {
     state_key: String,
     sender: String,
 }
+
+/// The time in which the homeserver processes a creation that was given up, after a later one was answered.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// The room of an alias.
 enum Found {
@@ -77,7 +85,14 @@ impl Appservice {
         loop {
             match self.create(room, &alias).await {
                 Err(cause) if is_in_use(&cause) => {}
-                result => return result.context(CREATING),
+                Ok(id) if self.unsettled.take(&alias) => return self.settle(room, &alias, id).await,
+                Ok(id) => return Ok(id),
+                Err(cause) => {
+                    if cause.may_be_processed() {
+                        self.unsettled.note(&alias);
+                    }
+                    return Err(cause).context(CREATING);
+                }
             }
             match (self.find(&alias).await?, deadline) {
                 (Found::Ours(id, state), _) => {
@@ -94,6 +109,21 @@ impl Appservice {
                     return Err(misconfigured(CREATING, format!("{alias} is in use but has no room")));
                 }
             }
+        }
+    }
+
+    /// Returns the room of an alias for which two creations were on their way. Conduit creates both rooms, and
+    /// the later one gets the alias.
+    async fn settle(&self, room: &NewRoom, alias: &str, created: RoomId) -> Result<RoomId> {
+        sleep(SETTLING).await;
+        match self.find(alias).await? {
+            Found::Ours(id, state) if id != created => {
+                tracing::warn!(alias, room = %id, abandoned = %created, "two rooms were created for one alias");
+                self.complete(room, alias, &id, &state).await.context("completing a room")?;
+                self.leave_as_bot(&created).await?;
+                Ok(id)
+            }
+            Found::Ours(..) | Found::Empty | Found::Nothing => Ok(created),
         }
     }
 
