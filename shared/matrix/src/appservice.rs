@@ -9,7 +9,7 @@ use crate::{
     call::Http,
     device::{Device, Readers},
     keyed_lock::KeyedLock,
-    unsettled::UnsettledCreations,
+    unanswered::UnansweredCreations,
 };
 
 /// A homeserver on which this service is an Application Service with one bot. Cheap to clone.
@@ -20,7 +20,7 @@ pub struct Appservice {
     /// Locks by alias: they serialise creations of one room.
     pub(crate) alias_locks: Arc<KeyedLock>,
     /// The creations of rooms that the homeserver may still process.
-    pub(crate) unsettled: Arc<UnsettledCreations>,
+    pub(crate) unanswered: Arc<UnansweredCreations>,
     /// Locks by user: they serialise changes of `m.direct`.
     pub(crate) direct_locks: Arc<KeyedLock>,
     /// The bot's device that reads rooms.
@@ -39,7 +39,7 @@ impl Appservice {
             http: Http::new(config)?,
             bot,
             alias_locks: Arc::default(),
-            unsettled: Arc::default(),
+            unanswered: Arc::default(),
             direct_locks: Arc::default(),
             reader: Device::reader(),
             reconciler: Device::reconciler(),

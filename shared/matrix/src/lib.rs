@@ -26,7 +26,7 @@ mod room;
 mod spans;
 mod state;
 mod timeline;
-mod unsettled;
+mod unanswered;
 pub mod wire;
 
 pub use appservice::Appservice;

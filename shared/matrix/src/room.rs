@@ -42,7 +42,7 @@ struct StateEvent {
 }
 
 /// The time in which the homeserver processes a creation that was given up, after a later one was answered.
-const SETTLING: Duration = Duration::from_secs(1);
+const PROCESSING: Duration = Duration::from_secs(1);
 
 /// The room of an alias.
 enum Found {
@@ -85,11 +85,11 @@ impl Appservice {
         loop {
             match self.create(room, &alias).await {
                 Err(cause) if is_in_use(&cause) => {}
-                Ok(id) if self.unsettled.take(&alias) => return self.settle(room, &alias, id).await,
+                Ok(id) if self.unanswered.take(&alias) => return self.room_of_alias(room, &alias, id).await,
                 Ok(id) => return Ok(id),
                 Err(cause) => {
                     if cause.may_be_processed() {
-                        self.unsettled.note(&alias);
+                        self.unanswered.note(&alias);
                     }
                     return Err(cause).context(CREATING);
                 }
@@ -114,8 +114,8 @@ impl Appservice {
 
     /// Returns the room of an alias for which two creations were on their way. Conduit creates both rooms, and
     /// the later one gets the alias.
-    async fn settle(&self, room: &NewRoom, alias: &str, created: RoomId) -> Result<RoomId> {
-        sleep(SETTLING).await;
+    async fn room_of_alias(&self, room: &NewRoom, alias: &str, created: RoomId) -> Result<RoomId> {
+        sleep(PROCESSING).await;
         match self.find(alias).await? {
             Found::Ours(id, state) if id != created => {
                 tracing::warn!(alias, room = %id, abandoned = %created, "two rooms were created for one alias");

@@ -10,9 +10,9 @@ const KEPT: Duration = Duration::from_mins(10);
 
 /// The aliases of creations without an answer, with the time at which each was given up.
 #[derive(Default)]
-pub(crate) struct UnsettledCreations(Mutex<HashMap<String, Instant>>);
+pub(crate) struct UnansweredCreations(Mutex<HashMap<String, Instant>>);
 
-impl UnsettledCreations {
+impl UnansweredCreations {
     /// Notes a creation without an answer.
     pub(crate) fn note(&self, alias: &str) {
         let mut aliases = lock(&self.0);
