@@ -3,7 +3,7 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use messenger_devstack::home::workspace;
-use messenger_tests::Stack;
+use messenger_tests::{Stack, is_skipped_on_deployment};
 use tokio::{process::Command, time::timeout};
 
 const PAGE: &str = "## One page of curl";
@@ -38,6 +38,9 @@ fn blocks(readme: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn every_line_of_the_readmes_page_succeeds_in_order() {
+    if is_skipped_on_deployment("it runs the programs of a shell") {
+        return;
+    }
     let stack = Stack::start().await;
     let client = stack.client();
     let readme = std::fs::read_to_string(workspace().join("README.md")).expect("the README");
