@@ -159,13 +159,12 @@ impl Engine {
         }
         let archive = base.make(&self.home.path("engine-bases"), progress).await?;
         progress(&format!("{}: importing", base.name));
+        let archive = archive.to_string_lossy();
+        self.output(&["import", &archive, base.name]).await?;
+        // `docker import --change` knows not all of the instructions.
         let label = format!("LABEL {LABEL}={}", base.digest());
-        let mut arguments = vec!["import".to_owned(), "--change".to_owned(), label];
-        for change in base.configuration {
-            arguments.extend(["--change".to_owned(), (*change).to_owned()]);
-        }
-        arguments.extend([archive.display().to_string(), base.name.to_owned()]);
-        run(self.docker(arguments), progress).await
+        let dockerfile = [&[&*label], base.configuration].concat().join("\n");
+        self.build_upon(base.name, &dockerfile).await
     }
 }
 

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::command::run;
+use super::command::{run, text_of};
 use super::{DEBIAN_CLIENT, Engine, Namespace, daemon};
 use crate::home::{Home, Lock};
 use crate::process::Sink;
@@ -54,6 +54,14 @@ impl Engine {
         words.push(".");
         let launch = self.docker(words).directory(context);
         run(launch, progress).await.with_context(|| format!("building the image {tag}"))
+    }
+
+    /// Adds instructions of a Dockerfile to an image, whose name the result gets.
+    pub(super) async fn build_upon(&self, name: &str, instructions: &str) -> Result<()> {
+        let dockerfile = format!("FROM {name}\n{instructions}\n");
+        let client = self.client.to_string_lossy();
+        let arguments = ["build", "--quiet", "--tag", name, "-"];
+        text_of(&dockerfile, &client, &arguments, &self.variables()).await.map(drop)
     }
 
     /// Returns the size of an image in bytes.
