@@ -14,6 +14,8 @@ use crate::process::{Launch, Sink};
 const LABEL: &str = "devstack.base";
 /// The suite of Debian that all base images are made from.
 const SUITE: &str = "bookworm";
+/// The number of the way in which images are made: another one makes all of them again.
+const RECIPE: u32 = 2;
 const TOOLS: [Program; 2] = [
     Program { name: "mmdebstrap", package: "mmdebstrap" },
     Program { name: "setcap", package: "libcap2-bin" },
@@ -105,7 +107,7 @@ pub const TOOLCHAIN: Base = Base {
 impl Base {
     /// Returns the digest of the definition.
     fn digest(&self) -> String {
-        hex::encode(Sha1::digest(format!("{self:?} of {SUITE}")))[..16].to_owned()
+        hex::encode(Sha1::digest(format!("{self:?} of {SUITE} by {RECIPE}")))[..16].to_owned()
     }
 
     fn archive(&self, directory: &Path) -> PathBuf {
@@ -125,14 +127,16 @@ impl Base {
         let mut launch = Launch::new("mmdebstrap", "mmdebstrap")
             .arg(format!("--variant={}", self.variant))
             .arg(format!("--include={}", self.packages.join(",")));
+        // The other hooks do not run where no scripts of packages do.
+        let hook = if self.variant == "extract" { "--extract-hook" } else { "--customize-hook" };
         for (number, (path, text)) in self.files.iter().enumerate() {
             let file = directory.join(format!("{}-{number}", self.digest()));
             fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
             launch = launch
-                .arg(format!("--customize-hook=upload {} {path}", file.display()))
-                .arg(format!("--customize-hook=chmod 755 \"$1{path}\""));
+                .arg(format!("{hook}=upload {} {path}", file.display()))
+                .arg(format!("{hook}=chmod 755 \"$1{path}\""));
         }
-        launch = launch.args(self.hooks.iter().map(|hook| format!("--customize-hook={hook}")));
+        launch = launch.args(self.hooks.iter().map(|command| format!("{hook}={command}")));
         progress(&format!("{}: installing Debian's packages", self.name));
         run(launch.arg(SUITE).arg(&unfinished), progress).await?;
         fs::rename(&unfinished, &archive).context("naming the finished archive")?;

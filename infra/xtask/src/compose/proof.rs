@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use messenger_devstack::process::{Sink, traced};
 use messenger_devstack::{Home, OutputQueue, engine};
 use tokio::sync::Mutex;
@@ -66,7 +66,9 @@ async fn run_until(
 ) -> Result<bool> {
     let project = Project::start(TEST_PROJECT).await?;
     let home = Home::default().path("compose-test");
-    let homeserver = Homeserver::start(&project, home.join("synapse"), &traced()).await?;
+    let step = Step::begin("Synapse");
+    let homeserver = Homeserver::start(&project, home.join("synapse"), &step.progress()).await?;
+    step.done("in Conduit's place");
     let controlled = Arc::new(Controlled {
         project,
         homeserver: Mutex::new(homeserver),
@@ -76,9 +78,9 @@ async fn run_until(
     let proof = Proof { controlled: &controlled, directory, filter };
     let result = tokio::select! {
         result = timeout(LIMIT, proof.run(&mut steps)) => {
-            result.unwrap_or_else(|_| bail!("the proof did not end within {LIMIT:?}"))
+            result.unwrap_or_else(|_| Err(anyhow!("the proof did not end within {LIMIT:?}")))
         }
-        () = interrupted => bail!("interrupted"),
+        () = interrupted => Err(anyhow!("interrupted")),
     };
     if result.is_err() {
         proof.print_logs().await;
