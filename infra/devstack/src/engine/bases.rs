@@ -50,14 +50,28 @@ pub const BASES: [Base; 3] = [
     },
     Base {
         name: "postgres:15-bookworm",
-        variant: "apt",
-        packages: &["postgresql-15"],
+        variant: "extract",
+        packages: &[
+            "postgresql-15",
+            "base-files",
+            "base-passwd",
+            "coreutils",
+            "dash",
+            "tzdata",
+            "util-linux",
+        ],
         files: &[("/usr/local/bin/docker-entrypoint.sh", include_str!("postgres_entrypoint.sh"))],
-        // The cluster that the package made belongs to nobody here. Without LLVM there is no JIT.
         hooks: &[
-            "rm -rf \"$1\"/var/lib/postgresql/15 \"$1\"/etc/postgresql/15 \"$1\"/usr/lib/postgresql/15/lib/llvmjit.so",
-            "chroot \"$1\" install -d -o postgres -g postgres -m 1777 /var/lib/postgresql/data",
-            "rm -f \"$1\"/usr/lib/x86_64-linux-gnu/libLLVM-14.so.1 \"$1\"/usr/lib/aarch64-linux-gnu/libLLVM-14.so.1",
+            // What the scripts of the packages do.
+            "for name in passwd group; do cp \"$1/usr/share/base-passwd/$name.master\" \"$1/etc/$name\"; done",
+            "echo postgres:x:999:999::/var/lib/postgresql:/bin/sh >> \"$1/etc/passwd\"",
+            "echo postgres:x:999: >> \"$1/etc/group\"",
+            "rm -rf \"$1/var/run\" && ln -s /run \"$1/var/run\"",
+            "install -d -o 999 -g 999 -m 1777 \"$1/var/lib/postgresql/data\"",
+            // A tmpfs gets the mode of the directory, but not its owner.
+            "install -d -o 999 -g 999 -m 3777 \"$1/run/postgresql\"",
+            // Without LLVM there is no JIT.
+            "rm -f \"$1\"/usr/lib/postgresql/15/lib/llvmjit.so \"$1\"/usr/lib/*/libLLVM-14.so.1",
         ],
         configuration: &[
             "ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/bin:/usr/bin:/bin PGDATA=/var/lib/postgresql/data",
@@ -126,15 +140,14 @@ impl Base {
         let unfinished = archive.with_extension("unfinished.tar");
         let mut launch = Launch::new("mmdebstrap", "mmdebstrap")
             .arg(format!("--variant={}", self.variant))
+            .arg("--skip=cleanup/run")
             .arg(format!("--include={}", self.packages.join(",")));
         // The other hooks do not run where no scripts of packages do.
         let hook = if self.variant == "extract" { "--extract-hook" } else { "--customize-hook" };
         for (number, (path, text)) in self.files.iter().enumerate() {
             let file = directory.join(format!("{}-{number}", self.digest()));
             fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
-            launch = launch
-                .arg(format!("{hook}=upload {} {path}", file.display()))
-                .arg(format!("{hook}=chmod 755 \"$1{path}\""));
+            launch = launch.arg(format!("{hook}=install -D -m 755 '{}' \"$1{path}\"", file.display()));
         }
         launch = launch.args(self.hooks.iter().map(|command| format!("{hook}={command}")));
         progress(&format!("{}: installing Debian's packages", self.name));
