@@ -21,6 +21,10 @@ const TOOLS: [Program; 2] = [
     Program { name: "setcap", package: "libcap2-bin" },
 ];
 
+/// The command that makes the bundle of the authorities, as a script of their package does.
+const AUTHORITIES: &str =
+    "cat \"$1\"/usr/share/ca-certificates/mozilla/*.crt > \"$1/etc/ssl/certs/ca-certificates.crt\"";
+
 /// A base image.
 #[derive(Clone, Copy, Debug)]
 pub struct Base {
@@ -45,7 +49,7 @@ pub const BASES: [Base; 3] = [
         variant: "extract",
         packages: &["libc6", "libgcc-s1", "ca-certificates", "netbase", "base-files"],
         files: &[],
-        hooks: &[],
+        hooks: &[AUTHORITIES],
         configuration: &["USER 65532:65532", "WORKDIR /home/nonroot"],
     },
     Base {
