@@ -100,7 +100,7 @@ impl<'a> Runner<'a> {
             ("MESSENGER_TESTS_CA", CERTIFICATE.to_owned()),
             ("MESSENGER_TESTS_HUB_SECRET_KEY", project.secrets.hub_secret_key.clone()),
             ("MESSENGER_TESTS_SERVICE_TOKEN", project.secrets.service_token.clone()),
-            ("RUST_BACKTRACE", "1".to_owned()),
+            ("RUST_BACKTRACE", "0".to_owned()),
         ];
         let mut words = vec!["create".to_owned(), "--network".to_owned(), NETWORK.to_owned()];
         words.extend(["--tmpfs".to_owned(), "/tmp".to_owned(), "--user".to_owned(), "0:0".to_owned()]);
@@ -113,7 +113,8 @@ impl<'a> Runner<'a> {
         }
         let file = program.file_name().unwrap_or_default().to_string_lossy();
         words.extend([BASES[0].name.to_owned(), format!("{PROGRAMS}/{file}")]);
-        words.extend(["--test-threads=1".to_owned(), "--color=never".to_owned()]);
+        // Without capture, a failure stands beside its test, and measurements are printed.
+        words.extend(["--test-threads=1", "--color=never", "--nocapture"].map(str::to_owned));
         words.extend(names(target, filter));
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         project.engine.output(&words).await
