@@ -87,7 +87,7 @@ pub const BASES: [Base; 3] = [
         ],
     },
     Base {
-        name: "caddy:2.10.2-alpine",
+        name: "caddy:2",
         variant: "extract",
         packages: &["caddy", "busybox", "libc6", "ca-certificates", "netbase", "base-files"],
         files: &[],
