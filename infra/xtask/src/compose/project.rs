@@ -100,6 +100,13 @@ impl Project {
 
     /// Removes all containers, networks and volumes.
     pub(super) async fn delete(&self, progress: &Sink) -> Result<()> {
+        // Compose knows only the containers of services: that of the tests is none.
+        let of_project = format!("label=com.docker.compose.project={}", self.name);
+        let list = self.engine.output(&["ps", "--all", "--quiet", "--filter", &of_project]).await?;
+        let containers: Vec<_> = list.lines().collect();
+        if !containers.is_empty() {
+            self.engine.output(&[&["rm", "--force"], containers.as_slice()].concat()).await?;
+        }
         engine::run(self.compose(&["down", "--volumes", "--remove-orphans"]), progress).await
     }
 
