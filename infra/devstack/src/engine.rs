@@ -1,8 +1,8 @@
 //! A Docker engine: one that runs already, else an own one in a network namespace of its own.
 //!
-//! The own engine needs root and Debian's packages. Its files lie below `engine` of [`Home`]; images stay there
-//! for the next start. Nothing outside its namespace sees its bridges, addresses and rules, and nothing of this
-//! machine is reachable from its containers, except through a [`Passage`].
+//! The own engine needs root and Debian's packages. Its files lie below `engine` of [`Home`]; images stay
+//! there for the next start. Nothing outside its namespace sees its bridges, addresses and rules, and nothing
+//! of this machine is reachable from its containers, except through a [`Passage`].
 mod bases;
 mod build;
 mod command;

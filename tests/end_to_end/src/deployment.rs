@@ -1,8 +1,8 @@
 //! A deployment that runs already, in whose network the tests run: `cargo xtask compose test` starts both.
 //!
-//! The tests reach the service by its public address, and everything else by the deployment's control, which empties
-//! database and homeserver for each test, and starts, stops and scales containers. Tests that need processes of their
-//! own are skipped, and print the reason.
+//! The tests reach the service by its public address, and everything else by the deployment's control, which
+//! empties database and homeserver for each test, and starts, stops and scales containers. Tests that need
+//! processes of their own are skipped, and print the reason.
 
 use std::{io::Write as _, sync::LazyLock, time::Duration};
 
@@ -80,7 +80,8 @@ fn print_skipped(reason: &str) {
 }
 
 impl Deployment {
-    /// Returns the deployment, empty and with the parts of the plan; `None` if the test has to start the service.
+    /// Returns the deployment, empty and with the parts of the plan; `None` if the test has to start the
+    /// service.
     ///
     /// # Panics
     /// If the plan needs processes of its own.
@@ -144,8 +145,8 @@ impl Control {
         self.call("restart", &json!({ "service": service })).await;
     }
 
-    /// Stops all copies of a service as `docker stop` does. Returns the exit code of the last one and the time that it
-    /// took.
+    /// Stops all copies of a service as `docker stop` does. Returns the exit code of the last one and the
+    /// time that it took.
     pub async fn stop(&self, service: &str) -> (i64, Duration) {
         let stopped = self.call("stop", &json!({ "service": service })).await;
         let seconds = stopped["seconds"].as_f64().expect("a time");

@@ -91,7 +91,8 @@ impl Server {
         }
     }
 
-    /// Waits until the homeserver knows the service: the worker registers it at Conduit. A deployment waits itself.
+    /// Waits until the homeserver knows the service: the worker registers it at Conduit. A deployment waits
+    /// itself.
     pub(crate) async fn wait_until_registered(&self) {
         let Self::Own(running, as_token) = self else { return };
         let is_registered = async || {

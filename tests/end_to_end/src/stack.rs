@@ -28,7 +28,8 @@ const LOG_LINES: usize = 60;
 const OUT_OF_REACH: &str = "processes of this test: on a deployment, skip it by is_skipped_on_deployment";
 const SECRET_KEY: &str = "a secret key of the tests";
 
-/// The whole service: database, homeserver, router and worker. Dropping it ends all of them, except on a deployment.
+/// The whole service: database, homeserver, router and worker. Dropping it ends all of them, except on a
+/// deployment.
 pub struct Stack {
     /// The homeserver, if the plan has one.
     pub homeserver: Option<Server>,

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the public image of PostgreSQL does at the start of a container: makes the cluster with its user and its
-# database at the first start, then serves. Variables: POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD[_FILE].
+# Does what the public image of PostgreSQL does: makes the cluster with its user and its database at the first
+# start, then serves. Variables: POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD[_FILE].
 set -eu
 
 if [ "${1#-}" != "$1" ]; then

@@ -19,8 +19,8 @@ pub(super) struct Secrets {
     pub(super) service_token: String,
 }
 
-/// Makes the missing files. All users of this machine may read the files, and only root and their owner may enter
-/// the directory: a container gets single files.
+/// Makes the missing files. All users of this machine may read the files, and only root and their owner may
+/// enter the directory: a container gets single files.
 pub(super) fn ensure() -> Result<Secrets> {
     let directory = directory();
     fs::create_dir_all(directory.join("certificates"))

@@ -1,4 +1,4 @@
-//! Tests of a deployment of containers (`cargo xtask compose test`); elsewhere each prints that it is skipped.
+//! Tests of a deployment of containers (`cargo xtask compose test`); elsewhere each one is skipped.
 #![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 mod edge;
