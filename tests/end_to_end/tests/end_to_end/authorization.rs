@@ -3,7 +3,7 @@
 
 use messenger_tests::{
     Client, Plan, Stack,
-    client::{in_seconds, status_and_code, token},
+    client::{in_seconds, service_token, status_and_code, token},
     encoded, is_skipped_on_deployment,
 };
 use reqwest::Method;
@@ -11,8 +11,6 @@ use serde_json::{Map, Value, json};
 
 const DOCUMENT: &str = include_str!("../../../../docs/openapi.json");
 const HS_TOKEN: &str = "the homeserver's token of this test";
-/// The service token of `Stack`.
-const SERVICE_TOKEN: &str = "the service token of the tests";
 
 /// A header or a parameter with credentials.
 #[derive(Clone)]
@@ -159,7 +157,7 @@ async fn each_operation_refuses_all_credentials_but_those_that_it_declares() {
         ("userTokenInUrl", Credentials::InUrl("token", user)),
         ("", Credentials::Bearer(of_role("user", 1, -3600))),
         ("", Credentials::Bearer("no JWT".to_owned())),
-        ("serviceToken", Credentials::Service(SERVICE_TOKEN)),
+        ("serviceToken", Credentials::Service(service_token())),
         ("", Credentials::Service("wrong")),
         ("homeserverToken", Credentials::Bearer(HS_TOKEN.to_owned())),
         ("homeserverTokenInUrl", Credentials::InUrl("access_token", HS_TOKEN.to_owned())),
