@@ -73,6 +73,8 @@ async fn apt(arguments: &[&str], progress: &Sink) -> Result<()> {
         .args(["-o", "DPkg::Lock::Timeout=300"])
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive")
+        // Servers are not started by their packages (invoke-rc.d(8)).
+        .env("RUNLEVEL", "1")
         .output(Output::Lines(sink));
     let process = Process::spawn(launch)?;
     let status = process.ended().await;

@@ -70,15 +70,20 @@ impl Homeserver {
 
     /// Logs in as a client. Returns the access token.
     pub async fn login(&self, localpart: &str, password: &str) -> Result<String> {
-        let body = json!({
-            "type": "m.login.password",
-            "identifier": { "type": "m.id.user", "user": localpart },
-            "password": password,
-        });
-        let url = format!("{}/_matrix/client/v3/login", self.url);
-        let response = send(client()?.post(url).body(body.to_string())).await;
-        string_field(&response.with_context(|| format!("logging in as {localpart}"))?, "access_token")
+        login(&self.url, localpart, password).await
     }
+}
+
+/// Logs in at the homeserver with this address. Returns the access token.
+pub(crate) async fn login(homeserver: &str, localpart: &str, password: &str) -> Result<String> {
+    let body = json!({
+        "type": "m.login.password",
+        "identifier": { "type": "m.id.user", "user": localpart },
+        "password": password,
+    });
+    let url = format!("{homeserver}/_matrix/client/v3/login");
+    let response = send(client()?.post(url).body(body.to_string())).await;
+    string_field(&response.with_context(|| format!("logging in as {localpart}"))?, "access_token")
 }
 
 pub(crate) fn client() -> Result<Client> {

@@ -6,6 +6,7 @@ pub mod conduit;
 pub mod database;
 pub mod debian;
 pub mod edge;
+pub mod engine;
 pub mod environment;
 pub mod home;
 pub mod homeserver;
@@ -26,6 +27,7 @@ pub mod synapse;
 
 pub use conduit::Conduit;
 pub use database::TestDatabase;
+pub use engine::Engine;
 pub use home::Home;
 pub use local_homeserver::LocalHomeserver;
 pub use lock::lock;

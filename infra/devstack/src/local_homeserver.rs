@@ -57,7 +57,7 @@ impl LocalHomeserver {
     /// Returns the secret for registering administrators; `None` on Conduit.
     pub fn registration_secret(&self) -> Option<&str> {
         match self {
-            Self::Synapse(synapse) => Some(synapse.registration_secret()),
+            Self::Synapse(synapse) => Some(synapse.accounts().registration_secret()),
             Self::Conduit(_) => None,
         }
     }

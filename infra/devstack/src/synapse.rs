@@ -2,6 +2,8 @@
 mod accounts;
 mod configuration;
 
+pub use accounts::Accounts;
+
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,7 +58,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Synapse {
     homeserver: Homeserver,
-    registration_secret: String,
+    accounts: Accounts,
 }
 
 /// Installs Synapse if it is not installed, and reports to `progress`.
@@ -86,7 +88,13 @@ impl Synapse {
             .directory(&options.directory)
             .output(Output::File(options.directory.join(configuration::LOG)));
         let homeserver = Homeserver::start(launch, port, &options.server_name, START_TIMEOUT).await?;
-        Ok(Self { homeserver, registration_secret })
+        let accounts = Accounts::new(homeserver.url(), &options.server_name, registration_secret);
+        Ok(Self { homeserver, accounts })
+    }
+
+    /// Returns the accounts, which administrators create and change.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 }
 

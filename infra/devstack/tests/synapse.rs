@@ -19,14 +19,14 @@ async fn whoami(synapse: &Synapse, token: &str) -> (u16, String) {
 async fn a_user_logs_in_before_and_after_a_crash() {
     let directory = tempfile::tempdir().unwrap();
     let mut synapse = start(&directory).await;
-    synapse.register_user("mueller", "first", false).await.unwrap();
+    synapse.accounts().register_user("mueller", "first", false).await.unwrap();
     let token = synapse.login("mueller", "first").await.unwrap();
     synapse.kill();
     synapse.start_again().await.unwrap();
     let (status, body) = whoami(&synapse, &token).await;
     assert_eq!(status, 200);
     assert!(body.contains("@mueller:devstack.test"), "{body}");
-    synapse.set_password("mueller", "second").await.unwrap();
+    synapse.accounts().set_password("mueller", "second").await.unwrap();
     assert!(synapse.login("mueller", "first").await.is_err());
     synapse.login("mueller", "second").await.unwrap();
     assert_eq!(whoami(&synapse, &token).await.0, 200, "its devices stay logged in");

@@ -2,6 +2,8 @@
 mod bench;
 mod cargo;
 mod ci;
+mod compose;
+mod images;
 mod interrupt;
 mod licenses;
 mod lint;
@@ -41,6 +43,10 @@ enum Command {
     Lint,
     /// Write docs/openapi.json from the code, or check that it is that of the code
     Openapi(openapi::Arguments),
+    /// Build the images of all programs, and print their sizes
+    Images(images::Arguments),
+    /// Run the containers of docker-compose.local.yml on an engine of this machine, or on an own one
+    Compose(compose::Arguments),
     /// Write the lists of licences from the lock files, or check that they are those of them
     Licenses(licenses::Arguments),
     /// Measure the service, alone and beside other servers
@@ -61,6 +67,8 @@ async fn main() -> ExitCode {
         Command::Test(arguments) => test::run(arguments).await,
         Command::Lint => lint::run().await,
         Command::Openapi(arguments) => openapi::run(arguments).await,
+        Command::Images(arguments) => images::run(arguments).await,
+        Command::Compose(arguments) => compose::run(arguments).await,
         Command::Licenses(arguments) => licenses::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Ci => ci::run().await,

@@ -14,12 +14,14 @@ use messenger_testkit::sse::{Reader, SseEvent};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header::HeaderMap};
 use serde_json::{Value, json};
 
+use crate::deployment;
+
 /// The longest that an event may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The path of event streams.
 const STREAM: &str = "/api/v1/events/stream";
-pub(crate) const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
-pub(crate) const SERVICE_TOKEN: &str = "the service token of the tests";
+const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
+const SERVICE_TOKEN: &str = "the service token of the tests";
 
 /// The description of the service: each answer must be as it says.
 static CONFORMITY: LazyLock<Conformity> = LazyLock::new(|| {
@@ -67,7 +69,7 @@ pub struct EventStream {
 impl Client {
     /// Makes a client of the service at this address.
     pub fn new(url: &str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build();
+        let http = builder().timeout(Duration::from_mins(1)).build();
         Self { http: http.expect("an HTTP client"), url: url.to_owned() }
     }
 
@@ -103,7 +105,7 @@ impl Client {
 
     /// Sends a `GET` as a satellite.
     pub async fn get_as_satellite(&self, path: &str) -> TestResponse {
-        fetch(self.request(Method::GET, path).header("X-Service-Token", SERVICE_TOKEN)).await
+        fetch(self.request(Method::GET, path).header("X-Service-Token", service_token())).await
     }
 
     /// Sends a `GET` without credentials.
@@ -143,7 +145,7 @@ impl Client {
     pub fn notification(&self, body: &Value, query: &str, key: Option<&str>) -> RequestBuilder {
         let request = self
             .request(Method::POST, &format!("/api/v1/notifications/send{query}"))
-            .header("X-Service-Token", SERVICE_TOKEN)
+            .header("X-Service-Token", service_token())
             .json(body);
         match key {
             Some(key) => request.header("Idempotency-Key", key),
@@ -202,7 +204,7 @@ impl TestUser {
     /// Opens an event stream. Returns an error if the service cannot be reached or refuses.
     pub async fn try_stream(&self, last_event_id: Option<&str>) -> Result<EventStream, reqwest::Error> {
         // A stream may last longer than any request.
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = builder().build()?;
         let request = http.get(format!("{}{STREAM}", self.client.url)).query(&[("token", &self.token)]);
         let request = match last_event_id {
             Some(id) => request.header("Last-Event-ID", id),
@@ -261,9 +263,28 @@ impl EventStream {
     }
 }
 
+/// Returns a builder of HTTP clients that trust the certificate of the service.
+pub fn builder() -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder().no_proxy();
+    match deployment::authority() {
+        Some(authority) => builder.tls_certs_merge([authority]),
+        None => builder,
+    }
+}
+
+/// Returns the key with which the Hub of the tests signs tokens.
+pub(crate) fn hub_secret_key() -> &'static str {
+    deployment::secrets().map_or(HUB_SECRET_KEY, |secrets| &secrets.hub_secret_key)
+}
+
+/// Returns the token of satellites.
+pub fn service_token() -> &'static str {
+    deployment::secrets().map_or(SERVICE_TOKEN, |secrets| &secrets.service_token)
+}
+
 /// Makes a Hub token with these claims.
 pub fn token(claims: &Value) -> String {
-    signed(claims, HUB_SECRET_KEY)
+    signed(claims, hub_secret_key())
 }
 
 /// Makes a token with these claims, signed with this key.

@@ -1,23 +1,23 @@
 //! The homeserver of a test: a Synapse, or a Conduit if `CONDUIT_BIN` names one.
 
-use std::{
-    io::Write as _,
-    ops::{Deref, DerefMut},
-    path::Path,
-};
+use std::{io::Write as _, path::Path};
 
-use messenger_devstack::{LocalHomeserver, conduit, local_homeserver};
+use messenger_devstack::{LocalHomeserver, conduit, local_homeserver, synapse::Accounts};
 use messenger_matrix::{Registration, registration};
 use serde_json::{Value, json};
 
 use crate::{room::Matrix, waiting::wait_until};
 
 const PASSWORD: &str = "a password of the tests";
+/// The fault of a test that runs on a deployment and must not.
+const OUT_OF_REACH: &str = "the homeserver of a deployment is out of reach: skip this test there";
 
 /// A homeserver that is registered with the service, or will be: the worker registers the service at Conduit.
-pub struct Server {
-    running: LocalHomeserver,
-    as_token: String,
+pub enum Server {
+    /// One that this test started, and the token of the service for requests to it.
+    Own(Box<LocalHomeserver>, String),
+    /// The Synapse of a deployment.
+    Deployed(Accounts),
 }
 
 /// Returns whether the tests run on Conduit, and prints the reason why this one is skipped there.
@@ -40,16 +40,66 @@ impl Server {
             allow_encryption: true,
         });
         let running = running.await.expect("a homeserver");
-        Self { running, as_token: registered.as_token.clone() }
+        Self::Own(Box::new(running), registered.as_token.clone())
     }
 
-    /// Waits until the homeserver knows the service: the worker registers it at Conduit.
+    /// Returns the address, without a slash at the end.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Own(running, _) => running.url(),
+            Self::Deployed(accounts) => accounts.url(),
+        }
+    }
+
+    /// Returns the secret for registering administrators; `None` on Conduit.
+    pub(crate) fn registration_secret(&self) -> Option<&str> {
+        match self {
+            Self::Own(running, _) => running.registration_secret(),
+            Self::Deployed(accounts) => Some(accounts.registration_secret()),
+        }
+    }
+
+    /// Returns the process.
+    ///
+    /// # Panics
+    /// On a deployment, where it is out of reach.
+    pub fn process(&self) -> &LocalHomeserver {
+        match self {
+            Self::Own(running, _) => Some(running),
+            Self::Deployed(_) => None,
+        }
+        .expect(OUT_OF_REACH)
+    }
+
+    /// Returns the process, to stop it and start it again.
+    ///
+    /// # Panics
+    /// On a deployment, where it is out of reach.
+    pub fn process_mut(&mut self) -> &mut LocalHomeserver {
+        match self {
+            Self::Own(running, _) => Some(running),
+            Self::Deployed(_) => None,
+        }
+        .expect(OUT_OF_REACH)
+    }
+
+    /// Logs in as a client. Returns the access token.
+    pub async fn login(&self, localpart: &str, password: &str) -> anyhow::Result<String> {
+        match self {
+            Self::Own(running, _) => running.login(localpart, password).await,
+            Self::Deployed(accounts) => accounts.login(localpart, password).await,
+        }
+    }
+
+    /// Waits until the homeserver knows the service: the worker registers it at Conduit. A deployment waits
+    /// itself.
     pub(crate) async fn wait_until_registered(&self) {
+        let Self::Own(running, as_token) = self else { return };
         let is_registered = async || {
             let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
-            let url = format!("{}/_matrix/client/v3/account/whoami", self.url());
-            let bot = format!("@messenger:{}", self.server_name());
-            let response = http.get(url).query(&[("user_id", bot)]).bearer_auth(&self.as_token).send().await;
+            let url = format!("{}/_matrix/client/v3/account/whoami", running.url());
+            let bot = format!("@messenger:{}", running.server_name());
+            let response = http.get(url).query(&[("user_id", bot)]).bearer_auth(as_token).send().await;
             response.is_ok_and(|response| response.status().is_success())
         };
         wait_until("the homeserver knows the service", is_registered).await;
@@ -58,20 +108,20 @@ impl Server {
     /// Logs an ordinary client of a user in. On Conduit the service does so, because only users set passwords
     /// there.
     pub(crate) async fn client(&self, localpart: &str) -> Matrix {
-        let token = match &self.running {
-            LocalHomeserver::Synapse(synapse) => {
-                synapse.set_password(localpart, PASSWORD).await.expect("a password");
-                synapse.login(localpart, PASSWORD).await.expect("a login")
+        let token = match self.accounts() {
+            Ok(accounts) => {
+                accounts.set_password(localpart, PASSWORD).await.expect("a password");
+                accounts.login(localpart, PASSWORD).await.expect("a login")
             }
-            LocalHomeserver::Conduit(_) => {
+            Err(as_token) => {
                 let user = json!({ "type": "m.login.application_service", "username": localpart });
                 // Fails without an effect if the account exists.
-                self.post_as_appservice("register", &user).await;
+                self.post_as_appservice("register", as_token, &user).await;
                 let user = json!({
                     "type": "m.login.application_service",
                     "identifier": { "type": "m.id.user", "user": localpart },
                 });
-                let response = self.post_as_appservice("login", &user).await;
+                let response = self.post_as_appservice("login", as_token, &user).await;
                 response["access_token"].as_str().expect("a token").to_owned()
             }
         };
@@ -80,39 +130,36 @@ impl Server {
 
     /// Logs an ordinary client in whose account the service did not make.
     pub(crate) async fn foreign_client(&self, localpart: &str) -> Matrix {
-        match &self.running {
-            LocalHomeserver::Synapse(synapse) => {
-                synapse.register_user(localpart, PASSWORD, false).await.expect("an account");
+        match self.accounts() {
+            Ok(accounts) => {
+                accounts.register_user(localpart, PASSWORD, false).await.expect("an account");
             }
-            LocalHomeserver::Conduit(_) => {
+            Err(as_token) => {
                 let user = json!({
                     "type": "m.login.application_service", "username": localpart, "password": PASSWORD,
                     "inhibit_login": true,
                 });
-                self.post_as_appservice("register", &user).await;
+                self.post_as_appservice("register", as_token, &user).await;
             }
         }
         Matrix::with(self.url(), self.login(localpart, PASSWORD).await.expect("a login"))
     }
 
-    async fn post_as_appservice(&self, path: &str, body: &Value) -> Value {
+    /// Returns the accounts of a Synapse; on Conduit, the token of the service.
+    fn accounts(&self) -> Result<&Accounts, &str> {
+        match self {
+            Self::Own(running, as_token) => match &**running {
+                LocalHomeserver::Synapse(synapse) => Ok(synapse.accounts()),
+                LocalHomeserver::Conduit(_) => Err(as_token),
+            },
+            Self::Deployed(accounts) => Ok(accounts),
+        }
+    }
+
+    async fn post_as_appservice(&self, path: &str, as_token: &str, body: &Value) -> Value {
         let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
         let url = format!("{}/_matrix/client/v3/{path}", self.url());
-        let response = http.post(url).bearer_auth(&self.as_token).json(body).send().await;
+        let response = http.post(url).bearer_auth(as_token).json(body).send().await;
         response.expect("a response").json().await.expect("JSON")
-    }
-}
-
-impl Deref for Server {
-    type Target = LocalHomeserver;
-
-    fn deref(&self) -> &LocalHomeserver {
-        &self.running
-    }
-}
-
-impl DerefMut for Server {
-    fn deref_mut(&mut self) -> &mut LocalHomeserver {
-        &mut self.running
     }
 }

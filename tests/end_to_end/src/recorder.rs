@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use crate::TestUser;
+use crate::{TestUser, client::builder};
 
 /// The pause before a new connection.
 const RETRY: Duration = Duration::from_millis(200);
@@ -61,7 +61,7 @@ impl StreamRecorder {
 }
 
 async fn record(user: &TestUser, last_id: &mut String, events: &Mutex<Vec<Value>>) {
-    let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+    let http = builder().build().expect("an HTTP client");
     let request = user.request_with(&http, Method::GET, "/api/v1/events/stream");
     let request = if last_id.is_empty() { request } else { request.header("Last-Event-ID", &*last_id) };
     let Ok(response) = request.send().await.and_then(reqwest::Response::error_for_status) else { return };

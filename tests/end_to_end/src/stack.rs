@@ -10,6 +10,7 @@ use messenger_devstack::{
     messenger::{self, Configuration, LIVEZ, Programs},
     process::Output,
     service::Service,
+    synapse::Accounts,
 };
 use messenger_matrix::Registration;
 use messenger_store::{migrate, schema};
@@ -17,27 +18,37 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::{
-    Client, First, Matrix, Plan, PushProxy, Server,
-    client::{HUB_SECRET_KEY, SERVICE_TOKEN},
+    Client, Deployment, First, Matrix, Plan, PushProxy, Server,
+    client::{hub_secret_key, service_token},
 };
 
 /// The number of log lines that a failed test prints.
 const LOG_LINES: usize = 60;
+/// The fault of a test that runs on a deployment and must not.
+const OUT_OF_REACH: &str = "processes of this test: on a deployment, skip it by is_skipped_on_deployment";
 const SECRET_KEY: &str = "a secret key of the tests";
 
-/// The whole service: database, homeserver, router and worker. Dropping it ends all of them.
+/// The whole service: database, homeserver, router and worker. Dropping it ends all of them, except on a
+/// deployment.
 pub struct Stack {
     /// The homeserver, if the plan has one.
     pub homeserver: Option<Server>,
     /// The proxy in front of the service, if the plan has one.
     pub push_proxy: Option<PushProxy>,
-    /// The router; it can be killed and started again.
-    pub router: Service,
+    url: String,
+    server_name: String,
+    database_url: String,
+    processes: Option<Processes>,
+    directory: TempDir,
+}
+
+/// The processes of a service that the test started.
+struct Processes {
+    router: Service,
     worker: Option<Process>,
     worker_port: u16,
     programs: Programs,
     _database: Option<TestDatabase>,
-    directory: TempDir,
 }
 
 impl Stack {
@@ -48,6 +59,27 @@ impl Stack {
 
     /// Starts the parts of a plan.
     pub async fn start_with(plan: Plan) -> Self {
+        match Deployment::start(&plan).await {
+            Some(deployment) => Self::on(&deployment, &plan),
+            None => Self::start_processes(plan).await,
+        }
+    }
+
+    fn on(deployment: &Deployment, plan: &Plan) -> Self {
+        let (url, name) = (deployment.homeserver_url(), deployment.server_name());
+        let accounts = Accounts::new(url, name, deployment.registration_secret());
+        Self {
+            homeserver: plan.homeserver.then_some(Server::Deployed(accounts)),
+            push_proxy: None,
+            url: Deployment::url(),
+            server_name: name.to_owned(),
+            database_url: deployment.database_url().to_owned(),
+            processes: None,
+            directory: tempfile::tempdir().expect("a directory"),
+        }
+    }
+
+    async fn start_processes(plan: Plan) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (database, database_url) = database(plan.database_url.clone()).await;
         let port = free_port().expect("a port");
@@ -82,8 +114,8 @@ impl Stack {
                 .and_then(|server| server.registration_secret())
                 .map(str::to_owned),
             secret_key: SECRET_KEY.to_owned(),
-            hub_secret_key: HUB_SECRET_KEY.to_owned(),
-            service_token: SERVICE_TOKEN.to_owned(),
+            hub_secret_key: hub_secret_key().to_owned(),
+            service_token: service_token().to_owned(),
             log_level: "info".to_owned(),
             further: [vec![patient], plan.environment.clone()].concat(),
         };
@@ -97,14 +129,20 @@ impl Stack {
             None
         };
         let router = programs.start_router(LIVEZ).await.expect("a router");
+        let configuration = programs.configuration();
         let mut stack = Self {
             homeserver,
             push_proxy,
-            router,
-            worker: early_worker,
-            worker_port,
-            programs,
-            _database: database,
+            url: configuration.url(),
+            server_name: configuration.server_name.clone(),
+            database_url: configuration.database_url.clone(),
+            processes: Some(Processes {
+                router,
+                worker: early_worker,
+                worker_port,
+                programs,
+                _database: database,
+            }),
             directory,
         };
         if plan.worker && plan.first == First::Router {
@@ -118,7 +156,7 @@ impl Stack {
 
     /// Returns a client of the service.
     pub fn client(&self) -> Client {
-        Client::new(&self.programs.configuration().url())
+        Client::new(&self.url)
     }
 
     /// Returns an ordinary Matrix client, logged in as this user.
@@ -138,27 +176,35 @@ impl Stack {
 
     /// Returns the part of Matrix ids after the colon.
     pub fn server_name(&self) -> &str {
-        &self.programs.configuration().server_name
+        &self.server_name
     }
 
     /// Returns the URL of the service's database.
     pub fn database_url(&self) -> &str {
-        &self.programs.configuration().database_url
+        &self.database_url
+    }
+
+    /// Returns the router, which can be killed and started again.
+    pub fn router(&mut self) -> &mut Service {
+        &mut self.own_mut().router
     }
 
     /// Returns a client of the worker's own port.
     pub fn worker_client(&self) -> Client {
-        Client::new(&messenger::url(self.programs.configuration().host, self.worker_port))
+        let own = self.own();
+        Client::new(&messenger::url(own.programs.configuration().host, own.worker_port))
     }
 
     /// Runs `messenger-worker probe`. Returns its exit code and its output.
     pub async fn probe_worker(&self) -> (Option<i32>, String) {
-        self.programs.probe_worker_on(self.worker_port).await.expect("a probe")
+        let own = self.own();
+        own.programs.probe_worker_on(own.worker_port).await.expect("a probe")
     }
 
     /// Starts a worker, which replaces the former one.
     pub fn start_worker(&mut self) {
-        self.worker = Some(self.programs.start_worker_on(self.worker_port).expect("a worker"));
+        let own = self.own_mut();
+        own.worker = Some(own.programs.start_worker_on(own.worker_port).expect("a worker"));
     }
 
     /// Runs a query with a parameter. Returns the first column of the row as text; `None` if there is no row.
@@ -174,13 +220,21 @@ impl Stack {
 
     /// Kills the worker with `SIGKILL`.
     pub fn kill_worker(&mut self) {
-        self.worker = None;
+        self.own_mut().worker = None;
     }
 
     /// Starts another function's binary of the same service on its own port. Returns its address and its
     /// process.
     pub async fn start_function(&self, program: &str) -> (String, Service) {
-        self.programs.start_function(program).await.expect("a function")
+        self.own().programs.start_function(program).await.expect("a function")
+    }
+
+    fn own(&self) -> &Processes {
+        self.processes.as_ref().expect(OUT_OF_REACH)
+    }
+
+    fn own_mut(&mut self) -> &mut Processes {
+        self.processes.as_mut().expect(OUT_OF_REACH)
     }
 }
 

@@ -4,13 +4,44 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha1::Sha1;
 
-use super::Synapse;
-use crate::homeserver::{client, send, string_field};
+use crate::homeserver::{client, login, send, string_field};
 
 /// The administrator. The account is created when it is first needed.
 const ADMINISTRATOR: &str = "devstack-admin";
 
-impl Synapse {
+/// The accounts of a Synapse, which may run anywhere.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    url: String,
+    server_name: String,
+    registration_secret: String,
+}
+
+impl Accounts {
+    /// Takes the address without a slash at the end, the part of Matrix ids after the colon, and the
+    /// `registration_shared_secret`.
+    pub fn new(
+        url: impl Into<String>,
+        server_name: impl Into<String>,
+        registration_secret: impl Into<String>,
+    ) -> Self {
+        Self {
+            url: url.into(),
+            server_name: server_name.into(),
+            registration_secret: registration_secret.into(),
+        }
+    }
+
+    /// Returns the address, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Logs in as a client. Returns the access token.
+    pub async fn login(&self, localpart: &str, password: &str) -> Result<String> {
+        login(&self.url, localpart, password).await
+    }
+
     /// Creates an account with a password (shared-secret registration). Returns an error if it exists.
     pub async fn register_user(&self, localpart: &str, password: &str, admin: bool) -> Result<()> {
         self.register(localpart, password, admin).await.map(drop)
@@ -19,8 +50,8 @@ impl Synapse {
     /// Sets the password of an account. Its devices stay logged in.
     pub async fn set_password(&self, localpart: &str, password: &str) -> Result<()> {
         let token = self.administrator().await?;
-        let user = format!("@{localpart}:{}", self.server_name());
-        let url = format!("{}/_synapse/admin/v2/users/{user}", self.url());
+        let user = format!("@{localpart}:{}", self.server_name);
+        let url = format!("{}/_synapse/admin/v2/users/{user}", self.url);
         let body = json!({ "password": password, "logout_devices": false });
         let request = client()?.put(url).bearer_auth(token).body(body.to_string());
         send(request).await.map(drop).with_context(|| format!("setting the password of {user}"))
@@ -40,7 +71,7 @@ impl Synapse {
     }
 
     async fn register(&self, localpart: &str, password: &str, admin: bool) -> Result<String> {
-        let (client, url) = (client()?, format!("{}/_synapse/admin/v1/register", self.url()));
+        let (client, url) = (client()?, format!("{}/_synapse/admin/v1/register", self.url));
         let nonce = string_field(&send(client.get(&url)).await?, "nonce")?;
         let role = if admin { "admin" } else { "notadmin" };
         let mut mac = Hmac::<Sha1>::new_from_slice(self.registration_secret.as_bytes())?;

@@ -81,7 +81,7 @@ impl Stack {
     }
 
     async fn start_service(&mut self, settings: &UpSettings) -> Result<()> {
-        let secret = self.synapse.as_ref().map(|synapse| synapse.registration_secret().to_owned());
+        let secret = self.synapse.as_ref().map(|synapse| synapse.accounts().registration_secret().to_owned());
         let configuration =
             settings.configuration(self.database_url(settings), self.homeserver_url(settings), secret);
         let programs = Programs::new(programs(settings.release).await?, configuration, output);

@@ -34,7 +34,7 @@ async fn login(synapse: &Synapse, settings: &UpSettings, token: &str) -> Result<
     let response = me.bearer_auth(token).timeout(Duration::from_secs(10)).send().await?;
     ensure!(response.status() == 200, "GET /api/v1/users/me answered {}", response.status());
     let password = read_or_create(&settings.directory.join("matrix-password"), || secret()[..16].to_owned())?;
-    synapse.set_password(USER, &password).await?;
+    synapse.accounts().set_password(USER, &password).await?;
     Ok(format!("@{USER}:{} with the password {password}, in any Matrix client", settings.server_name))
 }
 

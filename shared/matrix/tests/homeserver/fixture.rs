@@ -86,7 +86,7 @@ impl Fixture {
     /// Returns the adapter that sets passwords.
     pub(crate) fn passwords(&self) -> Passwords {
         let secret = match &self.server {
-            Server::Synapse(synapse) => Some(synapse.registration_secret().to_owned()),
+            Server::Synapse(synapse) => Some(synapse.accounts().registration_secret().to_owned()),
             Server::Conduit(_) => None,
         };
         Passwords::new(self.appservice.clone(), self.admin.clone(), secret)
@@ -100,7 +100,7 @@ impl Fixture {
     /// Registers a user of another client.
     pub(crate) async fn person(&self, localpart: &str) -> Result<Client> {
         match &self.server {
-            Server::Synapse(synapse) => synapse.register_user(localpart, "pw", false).await?,
+            Server::Synapse(synapse) => synapse.accounts().register_user(localpart, "pw", false).await?,
             Server::Conduit(_) => self.bot()?.register(localpart, Some("pw")).await?,
         }
         Client::new(self.server.url(), &self.server.login(localpart, "pw").await?)

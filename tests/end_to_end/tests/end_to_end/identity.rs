@@ -3,7 +3,7 @@
 use messenger_tests::{
     Client, Plan, Stack,
     client::{fetch, in_seconds, token},
-    wait_until,
+    is_skipped_on_deployment, wait_until,
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -28,6 +28,9 @@ async fn call(
 
 #[tokio::test]
 async fn a_moved_user_loses_the_former_tenant_in_every_process() {
+    if is_skipped_on_deployment("it starts another process") {
+        return;
+    }
     let stack = Stack::start().await;
     let client = stack.client();
     let (url, _process) = stack.start_function("messenger-rooms").await;
@@ -80,6 +83,9 @@ async fn a_moved_user_loses_the_former_tenant_in_every_process() {
 
 #[tokio::test]
 async fn a_changed_role_counts_in_every_process() {
+    if is_skipped_on_deployment("it starts another process") {
+        return;
+    }
     let stack = Stack::start_with(Plan { homeserver: false, worker: false, ..Plan::default() }).await;
     let client = stack.client();
     let (url, _process) = stack.start_function("messenger-users").await;
@@ -111,6 +117,9 @@ async fn a_changed_role_counts_in_every_process() {
 
 #[tokio::test]
 async fn a_foreign_account_is_never_used() {
+    if is_skipped_on_deployment("it reads the logs of its processes") {
+        return;
+    }
     let stack = Stack::start().await;
     let client = stack.client();
     let foreign = stack.foreign_matrix("boss").await;
@@ -140,6 +149,9 @@ async fn a_foreign_account_is_never_used() {
 
 #[tokio::test]
 async fn the_log_states_at_start_whether_single_sign_on_is_on() {
+    if is_skipped_on_deployment("it configures the service") {
+        return;
+    }
     let plan = |key: &str| Plan {
         homeserver: false,
         worker: false,
@@ -155,6 +167,9 @@ async fn the_log_states_at_start_whether_single_sign_on_is_on() {
 
 #[tokio::test]
 async fn a_logged_out_user_signs_in_again_with_the_hub_at_once() {
+    if is_skipped_on_deployment("it starts another process") {
+        return;
+    }
     let stack = Stack::start().await;
     let client = stack.client();
     let (url, _process) = stack.start_function("messenger-rooms").await;

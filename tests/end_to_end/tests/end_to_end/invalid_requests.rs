@@ -2,7 +2,7 @@
 
 use messenger_tests::{
     Client, Plan, Stack,
-    client::{fetch, in_seconds, signed, token},
+    client::{fetch, in_seconds, service_token, signed, token},
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ async fn a_malformed_request_gets_a_clear_error() {
     let send = |body: &'static str, kind: &'static str| {
         let request = client
             .request(Method::POST, "/api/v1/notifications/send")
-            .header("X-Service-Token", "the service token of the tests")
+            .header("X-Service-Token", service_token())
             .header("Content-Type", kind)
             .body(body);
         fetch(request)
@@ -102,7 +102,7 @@ async fn a_malformed_request_gets_a_clear_error() {
     );
     let huge = client
         .request(Method::POST, "/api/v1/notifications/send")
-        .header("X-Service-Token", "the service token of the tests")
+        .header("X-Service-Token", service_token())
         .header("Content-Type", "application/json")
         .body("x".repeat(2 << 20));
     let response = fetch(huge).await;

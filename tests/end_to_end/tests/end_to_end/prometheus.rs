@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use messenger_devstack::{Prometheus, home::workspace, prometheus::promtool, service::Service};
-use messenger_tests::{Client, EventStream, Plan, Stack, eventually, wait_until};
+use messenger_tests::{Client, EventStream, Plan, Stack, eventually, is_skipped_on_deployment, wait_until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -131,6 +131,9 @@ fn blocks(language: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn promtool_accepts_the_alerting_rules_and_sees_each_alert_fire_and_end() {
+    if is_skipped_on_deployment("it runs Prometheus") {
+        return;
+    }
     let rules = path("alerts.yml").display().to_string();
     promtool(&["check", "rules", "--lint=all", "--lint-fatal", &rules], "").await.expect("good rules");
     let configuration = path("prometheus.yml").display().to_string();
@@ -141,6 +144,9 @@ async fn promtool_accepts_the_alerting_rules_and_sees_each_alert_fire_and_end() 
 
 #[tokio::test]
 async fn promtool_accepts_the_metrics_of_the_service_which_are_the_documented_ones() {
+    if is_skipped_on_deployment("it runs Prometheus") {
+        return;
+    }
     let observed = Observed::start().await;
     // The counts of requests begin with the first one.
     observed.metrics().await;
@@ -162,6 +168,9 @@ async fn promtool_accepts_the_metrics_of_the_service_which_are_the_documented_on
 
 #[tokio::test]
 async fn prometheus_scrapes_the_service_and_a_stopped_homeserver_fires_one_alert_that_ends() {
+    if is_skipped_on_deployment("it runs Prometheus") {
+        return;
+    }
     let mut observed = Observed::start().await;
     observed.metrics().await;
     let directory = tempfile::tempdir().expect("a directory");
@@ -176,13 +185,13 @@ async fn prometheus_scrapes_the_service_and_a_stopped_homeserver_fires_one_alert
     }
 
     let homeserver = observed.stack.homeserver.as_mut().expect("a homeserver");
-    homeserver.stop().await;
+    homeserver.process_mut().stop().await;
     let away = |series: &[Value]| {
         let names: Vec<_> = series.iter().map(|one| &one["metric"]["alertname"]).collect();
         names == [AWAY]
     };
     until(&prometheus, FIRING, away).await;
-    homeserver.start_again().await.expect("the homeserver starts");
+    homeserver.process_mut().start_again().await.expect("the homeserver starts");
     until(&prometheus, FIRING, <[Value]>::is_empty).await;
 }
 

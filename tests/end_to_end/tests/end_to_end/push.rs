@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use messenger_core::port::ExternalAccess as _;
 use messenger_store::{PgStore, StoreConfig};
 use messenger_testkit::fixtures;
-use messenger_tests::{First, Plan, PushProxy, Stack};
+use messenger_tests::{First, Plan, PushProxy, Stack, is_skipped_on_deployment};
 use serde_json::json;
 
 /// The limit of five seconds, with an allowance for a busy machine.
@@ -21,6 +21,9 @@ fn push_proxy(stack: &Stack) -> &PushProxy {
 
 #[tokio::test]
 async fn a_message_whose_push_was_lost_arrives_before_its_successor() {
+    if is_skipped_on_deployment("it breaks the push of the homeserver") {
+        return;
+    }
     let mut stack = start_with_push_proxy().await;
     let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
@@ -50,6 +53,9 @@ async fn a_message_whose_push_was_lost_arrives_before_its_successor() {
 
 #[tokio::test]
 async fn a_new_worker_continues_within_seconds_after_a_kill() {
+    if is_skipped_on_deployment("it kills processes") {
+        return;
+    }
     let mut stack = start_with_push_proxy().await;
     let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
@@ -70,6 +76,9 @@ async fn a_new_worker_continues_within_seconds_after_a_kill() {
 
 #[tokio::test]
 async fn chats_of_other_clients_are_adopted_within_seconds_without_push() {
+    if is_skipped_on_deployment("it breaks the push of the homeserver") {
+        return;
+    }
     let stack = start_with_push_proxy().await;
     let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let database_url = stack.database_url().to_owned();
@@ -101,6 +110,9 @@ async fn chats_of_other_clients_are_adopted_within_seconds_without_push() {
 
 #[tokio::test]
 async fn a_service_that_starts_after_its_registration_gets_pushes_at_once() {
+    if is_skipped_on_deployment("it starts processes in another order") {
+        return;
+    }
     let stack = Stack::start_with(Plan { first: First::Worker, ..Plan::default() }).await;
     stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("bert").await;

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use messenger_devstack::home::workspace;
-use messenger_tests::Stack;
+use messenger_tests::{Stack, client::service_token, is_skipped_on_deployment};
 use tokio::{process::Command, time::timeout};
 
 const PAGE: &str = "## One page of curl";
@@ -38,6 +38,9 @@ fn blocks(readme: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn every_line_of_the_readmes_page_succeeds_in_order() {
+    if is_skipped_on_deployment("it runs the programs of a shell") {
+        return;
+    }
     let stack = Stack::start().await;
     let client = stack.client();
     let readme = std::fs::read_to_string(workspace().join("README.md")).expect("the README");
@@ -45,7 +48,7 @@ async fn every_line_of_the_readmes_page_succeeds_in_order() {
     assert!(blocks.len() >= 6, "{blocks:?}");
     let local = |text: &str| {
         let text = text.replace("http://127.0.0.1:8000", &format!("http://{}", client.address()));
-        text.replace("messenger-service-token-dev", "the service token of the tests")
+        text.replace("messenger-service-token-dev", service_token())
     };
     let users = [("mueller", "user"), ("schmidt", "user"), ("chef", "admin")];
     let token = |(id, role)| (format!("TOKEN_OF_{id}"), client.user_with_role(id, role, 1).token);

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Arrivals, Plan, Stack, StreamRecorder, encoded, is_skipped_on_conduit};
+use messenger_tests::{
+    Arrivals, Plan, Stack, StreamRecorder, encoded, is_skipped_on_conduit, is_skipped_on_deployment,
+};
 use serde_json::{Value, json};
 
 fn ids(events: &[Value]) -> Vec<String> {
@@ -14,6 +16,9 @@ const EACH: usize = 46;
 
 #[tokio::test]
 async fn every_message_arrives_once_and_in_order_over_outages() {
+    if is_skipped_on_deployment("it breaks the push of the homeserver") {
+        return;
+    }
     let mut stack = Stack::start_with(Plan { push_proxy: true, ..Plan::default() }).await;
     let [anna, bert] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
@@ -33,11 +38,11 @@ async fn every_message_arrives_once_and_in_order_over_outages() {
             2 => stack.kill_worker(),
             3 => {
                 stack.start_worker();
-                stack.router.kill();
+                stack.router().kill();
             }
             4 => {
                 stack.kill_worker();
-                stack.router.start_again().await.expect("a router");
+                stack.router().start_again().await.expect("a router");
             }
             _ => {
                 proxy.forward();
@@ -206,6 +211,9 @@ async fn a_direct_chat_of_another_client_is_adopted_and_an_encrypted_room_is_not
 
 #[tokio::test]
 async fn an_unknown_sync_token_is_discarded_and_no_message_is_lost_or_duplicated() {
+    if is_skipped_on_deployment("it kills processes") {
+        return;
+    }
     let mut stack = Stack::start_with(Plan { push_proxy: true, ..Plan::default() }).await;
     let client = stack.client();
     let anna = client.user("anna");
@@ -239,6 +247,9 @@ async fn an_unknown_sync_token_is_discarded_and_no_message_is_lost_or_duplicated
 
 #[tokio::test]
 async fn a_room_that_invites_only_the_bot_is_adopted_without_push() {
+    if is_skipped_on_deployment("it breaks the push of the homeserver") {
+        return;
+    }
     let stack = Stack::start_with(Plan { push_proxy: true, ..Plan::default() }).await;
     let client = stack.client();
     let anna = client.user("anna");
@@ -265,6 +276,9 @@ async fn a_room_that_invites_only_the_bot_is_adopted_without_push() {
 
 #[tokio::test]
 async fn a_kicked_bot_rejoins_unless_it_is_banned() {
+    if is_skipped_on_deployment("it breaks the push of the homeserver") {
+        return;
+    }
     if is_skipped_on_conduit("it hides the messages from before a rejoin") {
         return;
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use messenger_testkit::sse::SseEvent;
-use messenger_tests::{Client, EventStream, Plan, Stack, TestUser, encoded, is_skipped_on_conduit};
+use messenger_tests::{
+    Client, EventStream, Plan, Stack, TestUser, encoded, is_skipped_on_conduit, is_skipped_on_deployment,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -24,6 +26,9 @@ async fn typing_events(stream: &mut EventStream) -> Vec<SseEvent> {
 
 #[tokio::test]
 async fn typing_in_another_client_reaches_the_members_only() {
+    if is_skipped_on_deployment("it starts another process") {
+        return;
+    }
     let stack = Stack::start().await;
     let client = stack.client();
     let (anna, bert) = (client.user("anna"), client.user("bert"));
@@ -102,6 +107,9 @@ async fn typing_here_reaches_matrix_clients_and_streams() {
 
 #[tokio::test]
 async fn typing_arrives_by_push_or_by_sync_alone() {
+    if is_skipped_on_deployment("it breaks the push of the homeserver") {
+        return;
+    }
     if is_skipped_on_conduit("it does not push typing") {
         return;
     }

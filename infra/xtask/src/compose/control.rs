@@ -1,0 +1,204 @@
+//! The control of a deployment: an HTTP server for the tests, which run in a container.
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use messenger_devstack::process::traced;
+use messenger_devstack::{OutputQueue, engine};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
+
+use super::memory::Memory;
+use super::project::Project;
+use super::reset::Parts;
+use super::synapse::{Homeserver, SERVER_NAME};
+
+/// The port in the namespace of the engine.
+const PORT: u16 = 8010;
+/// The name by which containers with `host-gateway` reach it.
+pub(super) const HOST: &str = "control.host";
+
+/// What the control commands.
+pub(super) struct Controlled {
+    pub(super) project: Project,
+    pub(super) homeserver: Mutex<Homeserver>,
+    pub(super) memory: Mutex<Memory>,
+}
+
+/// The running server. Dropping it ends it.
+pub(super) struct Control {
+    task: JoinHandle<()>,
+    port: u16,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    service: String,
+}
+
+#[derive(Deserialize)]
+struct Scale {
+    service: String,
+    count: usize,
+}
+
+#[derive(Deserialize)]
+struct Measure {
+    title: String,
+}
+
+/// An error as a response of the control.
+struct Failed(anyhow::Error);
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, format!("{:#}", self.0)).into_response()
+    }
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        Self(error)
+    }
+}
+
+type Answer = Result<Json<Value>, Failed>;
+type Shared = State<Arc<Controlled>>;
+
+impl Control {
+    /// Starts the server in the namespace of the engine.
+    pub(super) async fn start(controlled: &Arc<Controlled>) -> Result<Self> {
+        let engine = &controlled.project.engine;
+        let port = if engine.is_own() { PORT } else { 0 };
+        let listener = engine.namespace().listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).await?;
+        let port = listener.local_addr()?.port();
+        let routes = Router::new()
+            .route("/reset", post(reset))
+            .route("/scale", post(scale))
+            .route("/kill", post(kill))
+            .route("/restart", post(restart))
+            .route("/stop", post(stop))
+            .route("/start", post(start))
+            .route("/measure", post(measure))
+            .with_state(Arc::clone(controlled));
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, routes).await {
+                OutputQueue::stderr().write(format!("the control ended: {error}\n"));
+            }
+        });
+        Ok(Self { task, port })
+    }
+
+    /// Returns the address for containers.
+    pub(super) fn url(&self) -> String {
+        format!("http://{HOST}:{}", self.port)
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn reset(State(controlled): Shared, Json(parts): Json<Parts>) -> Answer {
+    let runtime = Handle::current();
+    let facts = json!({
+        "server_name": SERVER_NAME,
+        "database_url": controlled.project.secrets.database_url,
+        "homeserver_url": "http://conduit:6167",
+        "registration_secret": controlled.project.matrix.registration_secret,
+    });
+    // The future of a homeserver's start is not `Send`, so it stays on one thread.
+    let resetting = spawn_blocking(move || {
+        runtime.block_on(async {
+            let mut homeserver = controlled.homeserver.lock().await;
+            controlled.project.reset(&mut homeserver, parts).await
+        })
+    });
+    resetting.await.context("resetting")??;
+    Ok(Json(facts))
+}
+
+async fn scale(State(controlled): Shared, Json(Scale { service, count }): Json<Scale>) -> Answer {
+    let project = &controlled.project;
+    let scale = format!("{service}={count}");
+    let launch = project.compose(&[
+        "up",
+        "-d",
+        "--no-build",
+        "--no-recreate",
+        "--no-deps",
+        "--scale",
+        &scale,
+        &service,
+    ]);
+    engine::run(launch, &traced()).await?;
+    ready(project, &service).await
+}
+
+async fn kill(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Answer {
+    let containers = controlled.project.containers(&service).await?;
+    controlled.project.engine.output(&["kill", &containers[0]]).await?;
+    Ok(Json(json!({})))
+}
+
+async fn restart(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Answer {
+    let project = &controlled.project;
+    for container in project.containers(&service).await? {
+        project.engine.output(&["restart", &container]).await?;
+    }
+    ready(project, &service).await
+}
+
+async fn stop(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Answer {
+    let project = &controlled.project;
+    let containers = project.containers(&service).await?;
+    let begin = Instant::now();
+    let mut exit_code = 0;
+    for container in &containers {
+        project.engine.output(&["stop", container]).await?;
+        let code = project.inspect(container, "{{.State.ExitCode}}").await?;
+        exit_code = code.parse::<i64>().context("an exit code")?;
+        if exit_code != 0 {
+            break;
+        }
+    }
+    Ok(Json(json!({ "exit_code": exit_code, "seconds": begin.elapsed().as_secs_f64() })))
+}
+
+async fn start(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Answer {
+    let project = &controlled.project;
+    let containers = project.containers(&service).await?;
+    for container in &containers {
+        project.engine.output(&["start", container]).await?;
+    }
+    ready(project, &service).await
+}
+
+/// Waits until all containers of a service are ready.
+async fn ready(project: &Project, service: &str) -> Answer {
+    if service == "postgres" {
+        project.wait_until_healthy(&traced()).await?;
+    } else {
+        let containers = project.containers(service).await?;
+        for container in &containers {
+            project.wait_until_answers(container, "/readyz").await?;
+        }
+    }
+    Ok(Json(json!({})))
+}
+
+async fn measure(State(controlled): Shared, Json(Measure { title }): Json<Measure>) -> Answer {
+    controlled.memory.lock().await.measure(&controlled.project, &title).await?;
+    Ok(Json(json!({})))
+}

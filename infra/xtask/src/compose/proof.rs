@@ -1,0 +1,164 @@
+//! `cargo xtask compose test`: proves on new containers what the service promises.
+mod runner;
+mod steps;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use messenger_devstack::process::{Sink, traced};
+use messenger_devstack::{Home, OutputQueue, engine};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::control::{Control, Controlled};
+use super::memory::Memory;
+use super::project::Project;
+use super::synapse::Homeserver;
+use super::{TEST_PROJECT, obstacle};
+use crate::cargo::{cargo, programs as built_programs, succeeds};
+use crate::images::{self, Image};
+use crate::interrupt::Interrupt;
+use crate::step::Step;
+
+use runner::{Runner, Target};
+use steps::Steps;
+
+/// The time limit of all steps.
+const LIMIT: Duration = Duration::from_mins(12);
+/// The time limit of all containers for becoming healthy.
+const UP_LIMIT: Duration = Duration::from_mins(1);
+/// All combinations of Compose files.
+const FILES: [&[&str]; 3] = [
+    &["-f", "docker-compose.local.yml"],
+    &["-f", "docker-compose.local.yml", "-f", "docker-compose.hub.yml"],
+    &["-f", "docker-compose.local.yml", "-f", "infra/images/ci.yml"],
+];
+
+/// Runs the proof as a command. Without an engine, it fails.
+pub(super) async fn run_alone(directory: Option<PathBuf>, filter: &[String]) -> Result<ExitCode> {
+    if let Some(reason) = obstacle().await {
+        bail!("{reason}");
+    }
+    let mut interrupt = Interrupt::watch()?;
+    let directory = if let Some(directory) = directory {
+        directory
+    } else {
+        ensure!(succeeds(cargo(["build", "--workspace", "--bins"])).await?, "the build failed");
+        built_programs(false).await?
+    };
+    // The containers are removed also after an interruption.
+    let passed = run_until(&directory, filter, interrupt.received()).await?;
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the proof with the programs in `directory`. Returns whether all steps passed.
+pub(crate) async fn run(directory: &Path) -> Result<bool> {
+    run_until(directory, &[], std::future::pending()).await
+}
+
+async fn run_until(
+    directory: &Path,
+    filter: &[String],
+    interrupted: impl Future<Output = ()>,
+) -> Result<bool> {
+    let project = Project::start(TEST_PROJECT).await?;
+    let home = Home::default().path("compose-test");
+    let step = Step::begin("Synapse");
+    let homeserver = Homeserver::start(&project, home.join("synapse"), &step.progress()).await?;
+    step.done("in Conduit's place");
+    let controlled = Arc::new(Controlled {
+        project,
+        homeserver: Mutex::new(homeserver),
+        memory: Mutex::new(Memory::default()),
+    });
+    let mut steps = Steps::default();
+    let proof = Proof { controlled: &controlled, directory, filter };
+    let result = tokio::select! {
+        result = timeout(LIMIT, proof.run(&mut steps)) => {
+            result.unwrap_or_else(|_| Err(anyhow!("the proof did not end within {LIMIT:?}")))
+        }
+        () = interrupted => Err(anyhow!("interrupted")),
+    };
+    if result.is_err() {
+        proof.print_logs().await;
+    }
+    let step = Step::begin("Deleting");
+    let deleted = controlled.project.delete(&step.progress()).await;
+    step.done("all containers and their data");
+    if let Some(controlled) = Arc::into_inner(controlled) {
+        let mut project = controlled.project;
+        project.engine.stop().await;
+    }
+    steps.print();
+    deleted.and(result)?;
+    Ok(steps.passed())
+}
+
+/// The proof of one deployment.
+struct Proof<'a> {
+    controlled: &'a Arc<Controlled>,
+    directory: &'a Path,
+    filter: &'a [String],
+}
+
+impl Proof<'_> {
+    async fn run(&self, steps: &mut Steps) -> Result<()> {
+        let project = &self.controlled.project;
+        // Left by a run that was killed.
+        project.delete(&traced()).await?;
+        let images = steps.run("Images", self.build_images()).await?;
+        steps.run("Compose files are valid", self.check_files()).await?;
+        steps.run("All healthy from nothing within 60 s", self.up()).await?;
+        self.measure("idle").await?;
+        project.stop_containers(&traced()).await?;
+        steps.run("All healthy with data within 60 s", self.up()).await?;
+        project.make_template().await.context("making an empty database")?;
+        let control = Control::start(self.controlled).await?;
+        let runner = Runner::build(self.controlled, &control).await?;
+        steps.tests("End-to-end tests through the router", runner.run(Target::Router, self.filter)).await?;
+        steps.tests("Streams through the edge with TLS", runner.run(Target::Edge, self.filter)).await?;
+        steps.tests("Containers come and go under load", runner.run(Target::Deployment, self.filter)).await?;
+        images::print(&images);
+        let table = self.controlled.memory.lock().await.table();
+        OutputQueue::stdout().write(format!("\nMemory\n{table}"));
+        Ok(())
+    }
+
+    async fn build_images(&self) -> Result<Vec<Image>> {
+        images::build_prebuilt(&self.controlled.project.engine, self.directory, &images::all()?).await
+    }
+
+    async fn check_files(&self) -> Result<()> {
+        let project = &self.controlled.project;
+        for files in FILES {
+            let launch = project.engine.compose(files.iter().copied().chain(["config", "--quiet"]));
+            let launch = launch.directory(messenger_devstack::home::workspace());
+            engine::run(project.configure(launch), &traced()).await?;
+        }
+        Ok(())
+    }
+
+    async fn up(&self) -> Result<()> {
+        let step = Step::begin("Containers");
+        let took = self.controlled.project.up(&step.progress()).await?;
+        step.done("all healthy");
+        ensure!(took < UP_LIMIT, "{:.1} s", took.as_secs_f64());
+        Ok(())
+    }
+
+    async fn measure(&self, title: &str) -> Result<()> {
+        self.controlled.memory.lock().await.measure(&self.controlled.project, title).await
+    }
+
+    /// Prints the last lines of all containers.
+    async fn print_logs(&self) {
+        let sink: Sink = Arc::new(|line| OutputQueue::stderr().write(format!("{line}\n")));
+        let launch = self.controlled.project.compose(&["logs", "--no-color", "--tail", "15"]);
+        if let Err(error) = engine::run(launch, &sink).await {
+            OutputQueue::stderr().write(format!("no logs: {error:#}\n"));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Runs the tests of the whole service in a container of the deployment's networks.
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, Result, bail, ensure};
+use messenger_devstack::engine::BASES;
+use messenger_devstack::home::workspace;
+use messenger_devstack::process::{Output, Process};
+use messenger_devstack::{Home, OutputQueue, lock};
+use serde_json::Value;
+
+use super::super::control::{Control, Controlled, HOST};
+use super::super::project::Project;
+
+const PACKAGE: &str = "messenger-tests";
+/// The network of the Hub's satellites.
+const NETWORK: &str = "hub_satellite_net";
+/// The certificate of the edge's own authority, in the volume of the edge.
+const AUTHORITY: &str = "/var/lib/edge/caddy/pki/authorities/local/root.crt";
+/// Where the container finds the test programs and that certificate.
+const PROGRAMS: &str = "/programs";
+const CERTIFICATE: &str = "/authority.crt";
+/// What a test prints that a deployment cannot run.
+const SKIPPED: &str = "skipped: ";
+
+/// The tests, and the way in which they reach the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// All end-to-end tests, through the router.
+    Router,
+    /// The tests of streams and polls, through the edge with TLS.
+    Edge,
+    /// The tests of the deployment itself.
+    Deployment,
+}
+
+/// The results of the tests.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tests {
+    pub(super) passed: u32,
+    pub(super) failed: u32,
+    /// The tests that a deployment cannot run, each with its reason.
+    pub(super) skipped: Vec<String>,
+    pub(super) succeeded: bool,
+}
+
+/// The built test programs.
+pub(super) struct Runner<'a> {
+    controlled: &'a Arc<Controlled>,
+    control: &'a Control,
+    end_to_end: PathBuf,
+    deployment: PathBuf,
+    authority: PathBuf,
+}
+
+impl<'a> Runner<'a> {
+    /// Builds the test programs, and takes the certificate of the edge.
+    pub(super) async fn build(controlled: &'a Arc<Controlled>, control: &'a Control) -> Result<Self> {
+        let authority = Home::default().path("compose-test/authority.crt");
+        let edge = controlled.project.containers("edge").await?;
+        let from = format!("{}:{AUTHORITY}", edge[0]);
+        let to = authority.to_string_lossy().into_owned();
+        controlled.project.engine.output(&["cp", &from, &to]).await.context("taking the edge's authority")?;
+        let end_to_end = test_program("end_to_end").await?;
+        let deployment = test_program("deployment").await?;
+        Ok(Self { controlled, control, end_to_end, deployment, authority })
+    }
+
+    /// Runs the tests one after the other: each one empties the deployment.
+    pub(super) async fn run(&self, target: Target, filter: &[String]) -> Result<Tests> {
+        let project = &self.controlled.project;
+        let container = self.create(project, target, filter).await?;
+        let default = format!("{}_default", project.name);
+        project.engine.output(&["network", "connect", &default, &container]).await?;
+        let tests = Arc::new(Mutex::new(Tests::default()));
+        let counting = Arc::clone(&tests);
+        let sink = move |line: &str| {
+            OutputQueue::stdout().write(format!("{line}\n"));
+            count(&mut lock(&counting), line);
+        };
+        let launch = project.engine.docker(["start", "--attach", &container]);
+        let process = Process::spawn(launch.output(Output::Lines(Arc::new(sink))))?;
+        let status = process.ended().await;
+        project.engine.output(&["rm", "--force", &container]).await?;
+        let mut tests = lock(&tests).clone();
+        tests.succeeded = status.success();
+        Ok(tests)
+    }
+
+    async fn create(&self, project: &Project, target: Target, filter: &[String]) -> Result<String> {
+        let program = if target == Target::Deployment { &self.deployment } else { &self.end_to_end };
+        let directory = program.parent().unwrap_or(Path::new("/")).display().to_string();
+        let url = match target {
+            Target::Edge => "https://edge:8085",
+            Target::Router | Target::Deployment => "http://messenger-service-backend-1:8000",
+        };
+        let variables = [
+            ("MESSENGER_TESTS_CONTROL", self.control.url()),
+            ("MESSENGER_TESTS_URL", url.to_owned()),
+            ("MESSENGER_TESTS_CA", CERTIFICATE.to_owned()),
+            ("MESSENGER_TESTS_HUB_SECRET_KEY", project.secrets.hub_secret_key.clone()),
+            ("MESSENGER_TESTS_SERVICE_TOKEN", project.secrets.service_token.clone()),
+            ("RUST_BACKTRACE", "0".to_owned()),
+        ];
+        let mut words = vec!["create".to_owned(), "--network".to_owned(), NETWORK.to_owned()];
+        words.extend(["--tmpfs".to_owned(), "/tmp".to_owned(), "--user".to_owned(), "0:0".to_owned()]);
+        words.extend(["--add-host".to_owned(), format!("{HOST}:host-gateway")]);
+        words.extend(["--label".to_owned(), format!("com.docker.compose.project={}", project.name)]);
+        words.extend(["--volume".to_owned(), format!("{directory}:{PROGRAMS}:ro")]);
+        words.extend(["--volume".to_owned(), format!("{}:{CERTIFICATE}:ro", self.authority.display())]);
+        for (name, value) in variables {
+            words.extend(["--env".to_owned(), format!("{name}={value}")]);
+        }
+        let file = program.file_name().unwrap_or_default().to_string_lossy();
+        words.extend([BASES[0].name.to_owned(), format!("{PROGRAMS}/{file}")]);
+        // Without capture, a failure stands beside its test, and measurements are printed.
+        words.extend(["--test-threads=1", "--color=never", "--nocapture"].map(str::to_owned));
+        words.extend(names(target, filter));
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        project.engine.output(&words).await
+    }
+}
+
+fn names(target: Target, filter: &[String]) -> Vec<String> {
+    match target {
+        Target::Edge if filter.is_empty() => ["streams::", "polling::"].map(str::to_owned).to_vec(),
+        _ => filter.to_vec(),
+    }
+}
+
+/// Builds a test program. Returns its path.
+async fn test_program(name: &str) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let mut command = tokio::process::Command::new(cargo);
+    command.args(["test", "--no-run", "--message-format=json", "-p", PACKAGE, "--test", name]);
+    let output = command.current_dir(workspace()).stderr(std::process::Stdio::inherit()).output().await?;
+    ensure!(output.status.success(), "building the test program {name} failed");
+    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut found = artifacts.filter(|artifact| artifact["target"]["name"] == name);
+    match found.find_map(|artifact| artifact["executable"].as_str().map(PathBuf::from)) {
+        Some(program) => Ok(program),
+        None => bail!("cargo built no test program {name}"),
+    }
+}
+
+/// Counts the tests in a line of the output.
+fn count(tests: &mut Tests, line: &str) {
+    // The harness and a test may write to one line.
+    if let Some((_, skipped)) = line.split_once(SKIPPED) {
+        tests.skipped.push(skipped.to_owned());
+        return;
+    }
+    let Some(line) = line.strip_prefix("test result: ") else { return };
+    let words: Vec<_> = line.split([' ', ';']).filter(|word| !word.is_empty()).collect();
+    for pair in words.windows(2) {
+        match (pair[0].parse::<u32>(), pair[1]) {
+            (Ok(number), "passed") => tests.passed += number,
+            (Ok(number), "failed") => tests.failed += number,
+            _ => {}
+        }
+    }
+    // A skipped test has passed for the harness.
+    tests.passed -= u32::try_from(tests.skipped.len()).unwrap_or(0).min(tests.passed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skipped_test_does_not_count_as_passed() {
+        let mut tests = Tests::default();
+        for line in [
+            "test crashes::a ... skipped: crashes::a: it kills processes",
+            "ok",
+            "test rooms::b ... ok",
+            "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
+        ] {
+            count(&mut tests, line);
+        }
+        assert_eq!((tests.passed, tests.failed), (1, 0));
+        assert_eq!(tests.skipped, ["crashes::a: it kills processes"]);
+    }
+}

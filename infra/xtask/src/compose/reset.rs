@@ -1,0 +1,113 @@
+//! Empties a deployment between two tests: database, homeserver, and the memory of all programs.
+use anyhow::Result;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, try_join_all};
+use messenger_devstack::engine;
+use messenger_devstack::process::traced;
+
+use super::project::Project;
+use super::synapse::Homeserver;
+
+/// The programs that remember something, without the worker.
+const FUNCTIONS: [&str; 9] =
+    ["notifications", "events", "poll", "messages", "rooms", "users", "admin", "health", "appservice"];
+const ROUTER: &str = "router";
+const WORKER: &str = "worker";
+const DATABASE: &str = "messenger";
+/// A copy of the database after its migration.
+const TEMPLATE: &str = "messenger_empty";
+
+/// The parts that run after a reset.
+#[derive(Clone, Copy, Debug, serde::Deserialize)]
+pub(super) struct Parts {
+    homeserver: bool,
+    worker: bool,
+}
+
+impl Project {
+    /// Makes the empty database of which each test gets a copy.
+    pub(super) async fn make_template(&self) -> Result<()> {
+        self.kill_programs().await?;
+        self.sql(&[
+            &format!("drop database {DATABASE} with (force)"),
+            &format!("create database {DATABASE}"),
+        ])
+        .await?;
+        let setup = self.containers("setup").await?;
+        let start = ["start", "--attach"].into_iter().chain(setup.iter().map(String::as_str));
+        engine::run(self.engine.docker(start), &traced()).await?;
+        self.sql(&[&format!("create database {TEMPLATE} template {DATABASE}")]).await
+    }
+
+    /// Kills all programs, deletes all data, and starts the parts.
+    pub(super) async fn reset(&self, homeserver: &mut Homeserver, parts: Parts) -> Result<()> {
+        self.kill_programs().await?;
+        homeserver.delete()?;
+        let database = self.empty_database().boxed();
+        if parts.homeserver {
+            tokio::try_join!(database, homeserver.start_again())?;
+        } else {
+            database.await?;
+        }
+        let mut functions = Vec::new();
+        for name in FUNCTIONS {
+            functions.push(self.start_program(name));
+        }
+        try_join_all(functions).await?;
+        self.start_program(ROUTER).await?;
+        if parts.worker {
+            self.start_program(WORKER).await?;
+            if parts.homeserver {
+                homeserver.wait_until_registered().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn empty_database(&self) -> Result<()> {
+        let drop = format!("drop database if exists {DATABASE} with (force)");
+        self.sql(&[&drop, &format!("create database {DATABASE} template {TEMPLATE}")]).await
+    }
+
+    fn start_program(&self, service: &'static str) -> BoxFuture<'_, Result<()>> {
+        async move {
+            let containers = self.containers(service).await?;
+            for container in &containers {
+                self.engine.output(&["start", container]).await?;
+            }
+            for container in &containers {
+                self.wait_until_answers(container, "/livez").await?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    async fn kill_programs(&self) -> Result<()> {
+        let of_project = format!("label=com.docker.compose.project={}", self.name);
+        let format = "{{.ID}} {{.Label \"com.docker.compose.service\"}}";
+        let list = self.engine.output(&["ps", "--filter", &of_project, "--format", format]).await?;
+        let words = list.lines().filter_map(|line| line.split_once(' '));
+        let running: Vec<_> = words.filter(|(_, service)| is_program(service)).map(|(id, _)| id).collect();
+        if running.is_empty() {
+            return Ok(());
+        }
+        self.engine.output(&[&["kill"], running.as_slice()].concat()).await.map(drop)
+    }
+
+    /// Runs statements outside a transaction.
+    async fn sql(&self, statements: &[&str]) -> Result<()> {
+        let postgres = self.containers("postgres").await?;
+        let mut arguments =
+            vec!["exec", &postgres[0], "psql", "--quiet", "-U", "messenger", "-d", "postgres"];
+        arguments.extend(["-v", "ON_ERROR_STOP=1"]);
+        for statement in statements {
+            arguments.extend(["-c", statement]);
+        }
+        self.engine.output(&arguments).await.map(drop)
+    }
+}
+
+fn is_program(service: &str) -> bool {
+    FUNCTIONS.contains(&service) || service == ROUTER || service == WORKER
+}

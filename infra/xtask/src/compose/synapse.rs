@@ -1,0 +1,112 @@
+//! The Synapse in Conduit's place: a process of this machine, with a way from and to the containers.
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use messenger_devstack::engine::{Namespace, Passage};
+use messenger_devstack::free_port;
+use messenger_devstack::home::read_or_create;
+use messenger_devstack::messenger::BOT;
+use messenger_devstack::process::Sink;
+use messenger_devstack::synapse::{self, Options, Synapse};
+use messenger_matrix::{Registration, registration};
+use tokio::time::{Instant, sleep};
+
+use super::project::Project;
+
+/// The part of Matrix ids after the colon: the default of the Compose file.
+pub(super) const SERVER_NAME: &str = "hub.local";
+
+/// The time limit of one request.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
+/// The time limit of the worker for its start on a busy machine.
+const REGISTRATION_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The homeserver. Dropping it kills the process; the data stay.
+pub(super) struct Homeserver {
+    running: Option<Synapse>,
+    options: Options,
+    registration_secret: String,
+    as_token: String,
+    /// From the namespace of the engine to Synapse.
+    _inward: Passage,
+    /// From Synapse to the router.
+    _outward: Passage,
+}
+
+impl Homeserver {
+    /// Installs and starts Synapse with its data in `directory`.
+    pub(super) async fn start(project: &Project, directory: PathBuf, progress: &Sink) -> Result<Self> {
+        let mut options = Options::new(directory);
+        synapse::install(&options.home, progress).await?;
+        options.port = free_port()?;
+        SERVER_NAME.clone_into(&mut options.server_name);
+        let (here, containers) = (Namespace::of_this_process(), project.engine.namespace());
+        let router = SocketAddr::from((Ipv4Addr::LOCALHOST, project.ports.router));
+        let outward = Passage::from_here(0, containers, router).await?;
+        let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, project.ports.homeserver));
+        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+        let inward = Passage::open(containers, everywhere, &here, target).await?;
+        options.registrations.push(registration::yaml(&Registration {
+            id: "messenger".to_owned(),
+            url: Some(format!("http://{}", outward.address())),
+            as_token: project.matrix.as_token.clone(),
+            hs_token: project.matrix.hs_token.clone(),
+            bot_localpart: BOT.to_owned(),
+            server_name: SERVER_NAME.to_owned(),
+        }));
+        let mut homeserver = Self {
+            running: None,
+            options,
+            registration_secret: project.matrix.registration_secret.clone(),
+            as_token: project.matrix.as_token.clone(),
+            _inward: inward,
+            _outward: outward,
+        };
+        progress("starting Synapse");
+        homeserver.start_again().await?;
+        Ok(homeserver)
+    }
+
+    /// Kills Synapse and deletes its data.
+    pub(super) fn delete(&mut self) -> Result<()> {
+        self.running = None;
+        match fs::remove_dir_all(&self.options.directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("deleting {}", self.options.directory.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the bot has an account: the worker has then registered the service.
+    pub(super) async fn wait_until_registered(&self) -> Result<()> {
+        let Some(synapse) = &self.running else { return Ok(()) };
+        let url = format!("{}/_matrix/client/v3/account/whoami", synapse.url());
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        let deadline = Instant::now() + REGISTRATION_TIMEOUT;
+        loop {
+            let bot = format!("@{BOT}:{SERVER_NAME}");
+            let request = http.get(&url).query(&[("user_id", bot)]).bearer_auth(&self.as_token);
+            if request.send().await.is_ok_and(|response| response.status().is_success()) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "no account of the bot within {REGISTRATION_TIMEOUT:?}");
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Starts Synapse if it does not run.
+    pub(super) async fn start_again(&mut self) -> Result<()> {
+        if self.running.is_none() {
+            // The containers know this secret.
+            let secret = self.registration_secret.clone();
+            read_or_create(&self.options.directory.join("registration.secret"), || secret)?;
+            self.running = Some(Synapse::start(self.options.clone()).await?);
+        }
+        Ok(())
+    }
+}
