@@ -12,7 +12,6 @@ use messenger_devstack::postgres::{self, Options, Postgres};
 use messenger_devstack::process::Launch;
 use messenger_devstack::{Home, conduit, database, synapse};
 
-use crate::compose;
 use crate::interrupt::Interrupt;
 use crate::step::Step;
 use crate::terminal::Style;
@@ -88,16 +87,7 @@ async fn run_all(arguments: &Arguments) -> Result<ExitCode> {
         outcomes.extend(sse_clients::check(&servers).await?);
     }
     servers.postgres.stop().await;
-    let reason = compose::obstacle().await;
-    if is_all && !arguments.sse_only && !arguments.python_only && reason.is_none() {
-        let passed = compose::prove(&servers.programs).await?;
-        outcomes.push(Outcome { name: "compose test", passed, count: Count::default() });
-    }
-    let code = summarize(&outcomes);
-    if let Some(reason) = reason.filter(|_| is_all) {
-        println!("compose test is skipped: {reason}");
-    }
-    Ok(code)
+    Ok(summarize(&outcomes))
 }
 
 impl Servers {

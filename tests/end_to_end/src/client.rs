@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const STREAM: &str = "/api/v1/events/stream";
 const HUB_SECRET_KEY: &str = "the Hub's secret key of the tests";
 const SERVICE_TOKEN: &str = "the service token of the tests";
+const SECRET_KEY: &str = "a secret key of the tests";
 
 /// The description of the service: each answer must be as it says.
 static CONFORMITY: LazyLock<Conformity> = LazyLock::new(|| {
@@ -275,6 +276,11 @@ pub fn builder() -> reqwest::ClientBuilder {
 /// Returns the key with which the Hub of the tests signs tokens.
 pub(crate) fn hub_secret_key() -> &'static str {
     deployment::secrets().map_or(HUB_SECRET_KEY, |secrets| &secrets.hub_secret_key)
+}
+
+/// Returns the key with which the service signs its own tokens.
+pub fn secret_key() -> &'static str {
+    deployment::secrets().map_or(SECRET_KEY, |secrets| &secrets.secret_key)
 }
 
 /// Returns the token of satellites.

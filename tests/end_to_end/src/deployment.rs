@@ -32,16 +32,20 @@ pub struct Deployment {
 #[derive(Debug, Clone)]
 pub struct Control(String);
 
-/// The secrets that clients of the service share with it.
+/// The secrets of the service that the tests use.
 pub(crate) struct Secrets {
     pub(crate) hub_secret_key: String,
     pub(crate) service_token: String,
+    pub(crate) secret_key: String,
 }
 
 /// The secrets of the deployment; `None` for tests that start the service.
 static SECRETS: LazyLock<Option<Secrets>> = LazyLock::new(|| {
-    let hub_secret_key = setting("MESSENGER_TESTS_HUB_SECRET_KEY")?;
-    Some(Secrets { hub_secret_key, service_token: setting("MESSENGER_TESTS_SERVICE_TOKEN")? })
+    Some(Secrets {
+        hub_secret_key: setting("MESSENGER_TESTS_HUB_SECRET_KEY")?,
+        service_token: setting("MESSENGER_TESTS_SERVICE_TOKEN")?,
+        secret_key: setting("MESSENGER_TESTS_SECRET_KEY")?,
+    })
 });
 
 pub(crate) fn secrets() -> Option<&'static Secrets> {

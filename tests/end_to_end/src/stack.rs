@@ -19,14 +19,13 @@ use uuid::Uuid;
 
 use crate::{
     Client, Deployment, First, Matrix, Plan, PushProxy, Server,
-    client::{hub_secret_key, service_token},
+    client::{hub_secret_key, secret_key, service_token},
 };
 
 /// The number of log lines that a failed test prints.
 const LOG_LINES: usize = 60;
 /// The fault of a test that runs on a deployment and must not.
 const OUT_OF_REACH: &str = "processes of this test: on a deployment, skip it by is_skipped_on_deployment";
-const SECRET_KEY: &str = "a secret key of the tests";
 
 /// The whole service: database, homeserver, router and worker. Dropping it ends all of them, except on a
 /// deployment.
@@ -113,7 +112,7 @@ impl Stack {
                 .as_ref()
                 .and_then(|server| server.registration_secret())
                 .map(str::to_owned),
-            secret_key: SECRET_KEY.to_owned(),
+            secret_key: secret_key().to_owned(),
             hub_secret_key: hub_secret_key().to_owned(),
             service_token: service_token().to_owned(),
             log_level: "info".to_owned(),

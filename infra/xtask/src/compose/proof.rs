@@ -54,11 +54,6 @@ pub(super) async fn run_alone(directory: Option<PathBuf>, filter: &[String]) -> 
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs the proof with the programs in `directory`. Returns whether all steps passed.
-pub(crate) async fn run(directory: &Path) -> Result<bool> {
-    run_until(directory, &[], std::future::pending()).await
-}
-
 async fn run_until(
     directory: &Path,
     filter: &[String],

@@ -17,6 +17,7 @@ pub(super) struct Secrets {
     pub(super) database_url: String,
     pub(super) hub_secret_key: String,
     pub(super) service_token: String,
+    pub(super) secret_key: String,
 }
 
 /// Makes the missing files. All users of this machine may read the files, and only root and their owner may
@@ -36,6 +37,7 @@ pub(super) fn ensure() -> Result<Secrets> {
         database_url,
         hub_secret_key: value("hub_secret_key", secret)?,
         service_token: value("service_token", secret)?,
+        secret_key: value("secret_key", secret)?,
     })
 }
 

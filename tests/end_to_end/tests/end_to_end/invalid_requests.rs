@@ -2,7 +2,7 @@
 
 use messenger_tests::{
     Client, Plan, Stack,
-    client::{fetch, in_seconds, service_token, signed, token},
+    client::{fetch, in_seconds, secret_key, service_token, signed, token},
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -172,7 +172,7 @@ async fn only_a_valid_user_token_is_accepted() {
         ("not yet", token(&with("nbf", json!(in_seconds(600))))),
         ("invalid tenant", token(&with("tenant_id", json!("one")))),
         ("wrong key", signed(&good, "another key")),
-        ("the Hub's issuer with our key", signed(&good, "a secret key of the tests")),
+        ("the Hub's issuer with our key", signed(&good, secret_key())),
         ("alg none", none.to_owned()),
         ("no token at all", "abc".to_owned()),
     ];
@@ -189,7 +189,7 @@ async fn only_a_valid_user_token_is_accepted() {
     for path in ["/api/v1/users/me", "/api/v1/events/stream", "/api/v1/events/poll"] {
         assert_eq!(client.get(path).await.body["code"], "token_missing");
     }
-    let ours = signed(&with("iss", json!("messenger-service")), "a secret key of the tests");
+    let ours = signed(&with("iss", json!("messenger-service")), secret_key());
     let response = fetch(client.request(Method::GET, "/api/v1/users/me").bearer_auth(ours)).await;
     assert_eq!(
         (response.status, &response.body["role"]),

@@ -100,6 +100,7 @@ impl<'a> Runner<'a> {
             ("MESSENGER_TESTS_CA", CERTIFICATE.to_owned()),
             ("MESSENGER_TESTS_HUB_SECRET_KEY", project.secrets.hub_secret_key.clone()),
             ("MESSENGER_TESTS_SERVICE_TOKEN", project.secrets.service_token.clone()),
+            ("MESSENGER_TESTS_SECRET_KEY", project.secrets.secret_key.clone()),
             ("RUST_BACKTRACE", "0".to_owned()),
         ];
         let mut words = vec!["create".to_owned(), "--network".to_owned(), NETWORK.to_owned()];
