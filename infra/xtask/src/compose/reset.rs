@@ -13,6 +13,8 @@ const FUNCTIONS: [&str; 9] =
     ["notifications", "events", "poll", "messages", "rooms", "users", "admin", "health", "appservice"];
 const ROUTER: &str = "router";
 const WORKER: &str = "worker";
+/// The homeserver's place.
+const HOMESERVER: &str = "conduit";
 const DATABASE: &str = "messenger";
 /// A copy of the database after its migration.
 const TEMPLATE: &str = "messenger_empty";
@@ -43,6 +45,11 @@ impl Project {
     pub(super) async fn reset(&self, homeserver: &mut Homeserver, parts: Parts) -> Result<()> {
         self.kill_programs().await?;
         homeserver.delete()?;
+        // Without a homeserver nothing listens in its place.
+        let command: &[&str] = if parts.homeserver { &["start"] } else { &["stop", "--time", "0"] };
+        for container in self.containers(HOMESERVER).await? {
+            self.engine.output(&[command, &[container.as_str()]].concat()).await?;
+        }
         let database = self.empty_database().boxed();
         if parts.homeserver {
             tokio::try_join!(database, homeserver.start_again())?;
