@@ -53,13 +53,16 @@ async fn element_discovers_logs_in_and_syncs_through_both_ports() {
     let inside = stack.matrix("mueller").await;
     let room = inside.rooms(1).await.remove(0);
     inside.send_text(&room, "hello, Element").await;
+    let http = reqwest_of_edge();
     for address in MATRIX {
+        let discovered =
+            http.get(format!("{address}/.well-known/matrix/client")).send().await.expect("an answer");
+        assert_eq!(discovered.status(), StatusCode::OK, "{address}");
+        assert_eq!(discovered.headers()["access-control-allow-origin"], "*", "{address}");
+        let discovered: Value = discovered.json().await.expect("JSON");
+        assert_eq!(discovered["m.homeserver"]["base_url"], address);
+        assert_eq!(discovered["io.element.e2ee"]["default"], false);
         let http = Client::new(address);
-        let discovered = http.get("/.well-known/matrix/client").await;
-        assert_eq!(discovered.status, StatusCode::OK, "{address}");
-        assert_eq!(discovered.headers["access-control-allow-origin"], "*", "{address}");
-        assert_eq!(discovered.body["m.homeserver"]["base_url"], address);
-        assert_eq!(discovered.body["io.element.e2ee"]["default"], false);
         let login = json!({
             "type": "m.login.password", "identifier": { "type": "m.id.user", "user": "mueller" },
             "password": PASSWORD,
