@@ -27,7 +27,7 @@ const PORT: u16 = 8010;
 /// The name by which containers with `host-gateway` reach it.
 pub(super) const HOST: &str = "control.host";
 
-/// What the control commands.
+/// The parts of a deployment that the control commands.
 pub(super) struct Controlled {
     pub(super) project: Project,
     pub(super) homeserver: Mutex<Homeserver>,
@@ -57,21 +57,21 @@ struct Measure {
 }
 
 /// An error as a response of the control.
-struct Failed(anyhow::Error);
+struct CommandError(anyhow::Error);
 
-impl IntoResponse for Failed {
+impl IntoResponse for CommandError {
     fn into_response(self) -> Response {
         (StatusCode::INTERNAL_SERVER_ERROR, format!("{:#}", self.0)).into_response()
     }
 }
 
-impl From<anyhow::Error> for Failed {
+impl From<anyhow::Error> for CommandError {
     fn from(error: anyhow::Error) -> Self {
         Self(error)
     }
 }
 
-type Answer = Result<Json<Value>, Failed>;
+type Outcome = Result<Json<Value>, CommandError>;
 type Shared = State<Arc<Controlled>>;
 
 impl Control {
@@ -110,7 +110,7 @@ impl Drop for Control {
     }
 }
 
-async fn reset(State(controlled): Shared, Json(parts): Json<Parts>) -> Answer {
+async fn reset(State(controlled): Shared, Json(parts): Json<Parts>) -> Outcome {
     let runtime = Handle::current();
     let facts = json!({
         "server_name": SERVER_NAME,
@@ -129,7 +129,7 @@ async fn reset(State(controlled): Shared, Json(parts): Json<Parts>) -> Answer {
     Ok(Json(facts))
 }
 
-async fn scale(State(controlled): Shared, Json(Scale { service, count }): Json<Scale>) -> Answer {
+async fn scale(State(controlled): Shared, Json(Scale { service, count }): Json<Scale>) -> Outcome {
     let project = &controlled.project;
     let scale = format!("{service}={count}");
     let launch = project.compose(&[
@@ -146,13 +146,13 @@ async fn scale(State(controlled): Shared, Json(Scale { service, count }): Json<S
     ready(project, &service).await
 }
 
-async fn kill(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Answer {
+async fn kill(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Outcome {
     let containers = controlled.project.containers(&service).await?;
     controlled.project.engine.output(&["kill", &containers[0]]).await?;
     Ok(Json(json!({})))
 }
 
-async fn restart(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Answer {
+async fn restart(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Outcome {
     let project = &controlled.project;
     for container in project.containers(&service).await? {
         project.engine.output(&["restart", &container]).await?;
@@ -160,7 +160,7 @@ async fn restart(State(controlled): Shared, Json(Service { service }): Json<Serv
     ready(project, &service).await
 }
 
-async fn stop(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Answer {
+async fn stop(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Outcome {
     let project = &controlled.project;
     let containers = project.containers(&service).await?;
     let begin = Instant::now();
@@ -176,7 +176,7 @@ async fn stop(State(controlled): Shared, Json(Service { service }): Json<Service
     Ok(Json(json!({ "exit_code": exit_code, "seconds": begin.elapsed().as_secs_f64() })))
 }
 
-async fn start(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Answer {
+async fn start(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Outcome {
     let project = &controlled.project;
     let containers = project.containers(&service).await?;
     for container in &containers {
@@ -186,7 +186,7 @@ async fn start(State(controlled): Shared, Json(Service { service }): Json<Servic
 }
 
 /// Waits until all containers of a service are ready.
-async fn ready(project: &Project, service: &str) -> Answer {
+async fn ready(project: &Project, service: &str) -> Outcome {
     if service == "postgres" {
         project.wait_until_healthy(&traced()).await?;
     } else {
@@ -198,7 +198,7 @@ async fn ready(project: &Project, service: &str) -> Answer {
     Ok(Json(json!({})))
 }
 
-async fn measure(State(controlled): Shared, Json(Measure { title }): Json<Measure>) -> Answer {
+async fn measure(State(controlled): Shared, Json(Measure { title }): Json<Measure>) -> Outcome {
     controlled.memory.lock().await.measure(&controlled.project, &title).await?;
     Ok(Json(json!({})))
 }

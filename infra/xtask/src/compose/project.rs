@@ -14,7 +14,7 @@ use crate::step::Step;
 
 /// The files of the project.
 const FILES: [&str; 2] = ["docker-compose.local.yml", "infra/images/ci.yml"];
-/// Where the homeserver of an own engine is, in whose namespace all ports are free.
+/// The port of the homeserver beside an own engine, in whose namespace all ports are free.
 const HOMESERVER_PORT: u16 = 8009;
 const ROUTER_PORT: u16 = 8000;
 /// The time limit of all containers for becoming healthy.

@@ -17,10 +17,10 @@ const PACKAGE: &str = "messenger-tests";
 const NETWORK: &str = "hub_satellite_net";
 /// The certificate of the edge's own authority, in the volume of the edge.
 const AUTHORITY: &str = "/var/lib/edge/caddy/pki/authorities/local/root.crt";
-/// Where the container finds the test programs and that certificate.
+/// The places of the test programs and of that certificate in the container.
 const PROGRAMS: &str = "/programs";
 const CERTIFICATE: &str = "/authority.crt";
-/// What a test prints that a deployment cannot run.
+/// The begin of the line of a test that a deployment cannot run.
 const SKIPPED: &str = "skipped: ";
 
 /// The tests, and the way in which they reach the service.
