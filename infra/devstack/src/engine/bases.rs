@@ -66,7 +66,7 @@ pub const BASES: [Base; 3] = [
         ],
         files: &[("/usr/local/bin/docker-entrypoint.sh", include_str!("postgres_entrypoint.sh"))],
         hooks: &[
-            // What the scripts of the packages do.
+            // The steps of the scripts of the packages.
             "for name in passwd group; do cp \"$1/usr/share/base-passwd/$name.master\" \"$1/etc/$name\"; done",
             "echo postgres:x:999:999::/var/lib/postgresql:/bin/sh >> \"$1/etc/passwd\"",
             "echo postgres:x:999: >> \"$1/etc/group\"",

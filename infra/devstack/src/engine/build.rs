@@ -11,9 +11,9 @@ use crate::process::Sink;
 /// The network of a build's commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
-    /// That of the engine's containers.
+    /// The network of the engine's containers.
     Default,
-    /// That of the engine itself.
+    /// The network of the engine itself.
     Host,
 }
 

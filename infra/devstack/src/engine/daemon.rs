@@ -20,7 +20,8 @@ const PROGRAMS: [Program; 4] = [
     Program { name: "ip", package: "iproute2" },
 ];
 /// The storage of an engine whose files lie on an overlay: overlays cannot be stacked there.
-const OVERLAYS: Program = Program { name: "fuse-overlayfs", package: "fuse-overlayfs" };
+const USERSPACE_OVERLAY: Program = Program { name: "fuse-overlayfs", package: "fuse-overlayfs" };
+/// `OVERLAYFS_SUPER_MAGIC` of statfs(2).
 const OVERLAY: i64 = 0x794c_7630;
 /// A start takes 3 to 6 s.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
@@ -43,7 +44,7 @@ pub(super) async fn start(home: &Home, progress: &Sink) -> Result<(Process, Stri
     let directory = home.path("engine");
     fs::create_dir_all(directory.join("data")).context("creating the engine's directory")?;
     if is_on_overlay(&directory)? {
-        debian::ensure(&[OVERLAYS], progress).await?;
+        debian::ensure(&[USERSPACE_OVERLAY], progress).await?;
     }
     let socket = format!("unix://{}", directory.join("docker.sock").display());
     let mut configuration = configuration(&directory);
