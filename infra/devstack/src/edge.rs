@@ -1,8 +1,10 @@
 //! The edge: Caddy from the Debian package, with the repository's Caddyfile on free ports of loopback.
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use reqwest::{Certificate, Client};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -18,13 +20,17 @@ const CADDYFILE: &str = "infra/images/edge/Caddyfile";
 const AUTHORITY: &str = "caddy/pki/authorities/local/root.crt";
 /// The longest that a start may take on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// The pause between two looks at something that Caddy makes.
+const POLL: Duration = Duration::from_millis(50);
 
 /// A running edge. Dropping it kills the process and removes its authority.
 #[derive(Debug)]
 pub struct Edge {
     _service: Service,
     ports: Ports,
-    data: TempDir,
+    /// The root certificate of the edge's authority in PEM form.
+    authority: Vec<u8>,
+    _data: TempDir,
 }
 
 /// The ports in the place of 8085, 8448 and 8008.
@@ -37,7 +43,7 @@ struct Ports {
 
 impl Edge {
     /// Installs Caddy if it is missing, starts it in front of a router and a homeserver, each given as
-    /// `host:port`, and waits until it answers.
+    /// `host:port`, and waits until it answers on all ports.
     pub async fn start(router: &str, homeserver: &str) -> Result<Self> {
         debian::ensure(&[PROGRAM], &traced()).await?;
         let data = tempfile::Builder::new().prefix("messenger-edge-").tempdir()?;
@@ -54,7 +60,10 @@ impl Edge {
             .env("HOMESERVER", homeserver);
         let ready = format!("http://127.0.0.1:{}/.well-known/matrix/client", ports.matrix);
         let service = Service::start(launch, ready, START_TIMEOUT).await?;
-        Ok(Self { _service: service, ports, data })
+        let authority = read_authority(&data.path().join(AUTHORITY)).await?;
+        let edge = Self { _service: service, ports, authority, _data: data };
+        edge.wait_for_certificates().await?;
+        Ok(edge)
     }
 
     /// Returns the URL of the service, with TLS.
@@ -71,16 +80,37 @@ impl Edge {
     }
 
     /// Returns the root certificate of the edge's authority in PEM form.
-    pub async fn authority(&self) -> Result<Vec<u8>> {
-        let (path, deadline) = (self.data.path().join(AUTHORITY), Instant::now() + START_TIMEOUT);
-        loop {
-            match fs::read(&path) {
-                Ok(certificate) => return Ok(certificate),
-                Err(error) if Instant::now() > deadline => {
-                    return Err(error).with_context(|| format!("reading {}", path.display()));
-                }
-                Err(_) => sleep(Duration::from_millis(50)).await,
+    pub fn authority(&self) -> &[u8] {
+        &self.authority
+    }
+
+    /// Waits until each port with TLS has its certificate: Caddy listens before it has issued them.
+    async fn wait_for_certificates(&self) -> Result<()> {
+        let authority = Certificate::from_pem(&self.authority).context("the authority of the edge")?;
+        let client = Client::builder().no_proxy().tls_certs_only([authority]).build()?;
+        let deadline = Instant::now() + START_TIMEOUT;
+        let [matrix, _] = self.matrix_urls();
+        for url in [self.service_url(), matrix] {
+            // A response of any status has passed the handshake.
+            while let Err(error) = client.get(&url).send().await {
+                ensure!(Instant::now() < deadline, "no response of the edge at {url}: {error:?}");
+                sleep(POLL).await;
             }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the certificate as soon as Caddy has made it.
+async fn read_authority(path: &Path) -> Result<Vec<u8>> {
+    let deadline = Instant::now() + START_TIMEOUT;
+    loop {
+        match fs::read(path) {
+            Ok(certificate) => return Ok(certificate),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error).with_context(|| format!("reading {}", path.display()));
+            }
+            Err(_) => sleep(POLL).await,
         }
     }
 }

@@ -27,8 +27,7 @@ impl Edged {
         let homeserver = stack.homeserver.as_ref().expect("a homeserver").url();
         let homeserver = homeserver.trim_start_matches("http://");
         let edge = Edge::start(&stack.client().address(), homeserver).await.expect("an edge");
-        let authority = edge.authority().await.expect("an authority");
-        let authority = Certificate::from_pem(&authority).expect("a certificate");
+        let authority = Certificate::from_pem(edge.authority()).expect("a certificate");
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build();
         Self { stack, edge, http: http.expect("an HTTP client") }
     }
