@@ -26,6 +26,7 @@ mod readings;
 mod refusal;
 mod request_head;
 mod request_log;
+mod retry_reads;
 pub mod serve;
 pub mod session;
 pub mod setup;

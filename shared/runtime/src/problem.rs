@@ -52,6 +52,12 @@ impl ApiError {
         Self { error, member: Some((name, value)), is_known: false }
     }
 
+    /// Returns whether the connection to the database broke, or could not be made.
+    pub(crate) fn is_database_lost(&self) -> bool {
+        let Error::Fault(fault) = &self.error else { return false };
+        fault.system == System::Database && fault.failure == Failure::Unreachable
+    }
+
     /// Makes its line in the log that of a refusal: the failure was logged before, or is none.
     pub(crate) fn known(self) -> Self {
         Self { is_known: true, ..self }

@@ -19,7 +19,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
     App, Config, Program, ResponseMode, connections::Connections, limits, logging, metrics, probes, problem,
-    traces,
+    retry_reads::retry_reads, traces,
 };
 
 /// Largest body of a request that is no upload.
@@ -175,6 +175,7 @@ pub fn stack(routes: Router<App>, app: &App) -> Router {
             app.config.limits.minimum_rate(),
             limits::body::enforce_minimum_rate,
         ))
+        .layer(middleware::from_fn(retry_reads))
         .layer(middleware::from_fn(problem::answer))
         .layer(middleware::from_fn_with_state(app.metrics.clone(), metrics::count))
         .layer(cors(&app.config))

@@ -62,7 +62,7 @@ pub(crate) fn share(error: Error, context: &'static str) -> impl Fn() -> Error {
 }
 
 /// Classifies an error of the driver.
-fn failure(error: &tokio_postgres::Error) -> Failure {
+pub(crate) fn failure(error: &tokio_postgres::Error) -> Failure {
     let Some(state) = error.code() else { return Failure::Unreachable };
     if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].contains(state) {
         return Failure::TimedOut;

@@ -11,19 +11,21 @@ use std::{
 };
 
 use deadpool_postgres::{
-    Client, Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
+    Client, Manager, ManagerConfig, Pool, PoolError, QueueMode, RecyclingMethod, Runtime, Timeouts,
 };
 use messenger_core::{Result, error::Failure};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Row, types::ToSql};
 
 use crate::{
     connection::Connector,
-    error::{Context, fault},
+    error::{Context, failure, fault},
 };
 
 /// Time limit of a statement here; that of the server is a little shorter.
 const STATEMENT_WAIT: Duration = Duration::from_secs(5);
+/// The pause between two attempts to connect to a server that starts, stops or is away.
+const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The figures of the connection pool at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +44,13 @@ pub struct PoolFigures {
 #[derive(Clone)]
 pub(crate) struct Database {
     pool: Pool,
+    wait: Duration,
     statements: Arc<AtomicU64>,
 }
 
 impl Database {
-    /// Creates the pool without I/O. `wait` is the time limit for getting a connection, and for opening one.
+    /// Creates the pool without I/O. `wait` is the time limit for getting a connection, with all attempts to
+    /// open one.
     pub(crate) fn new(connector: Connector, size: usize, wait: Duration) -> Result<Self> {
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let timeouts = Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) };
@@ -58,7 +62,7 @@ impl Database {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| fault(Failure::Broken, "preparing the connection pool", error))?;
-        Ok(Self { pool, statements: Arc::default() })
+        Ok(Self { pool, wait, statements: Arc::default() })
     }
 
     /// Returns the number of statements that this process has executed.
@@ -129,9 +133,21 @@ impl Database {
         .await
     }
 
+    /// Returns a connection. Within the time limit, waits for a server that does not accept any.
     async fn client(&self, context: &'static str) -> Result<Client> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.pool.get().await.context(context)
+        let deadline = Instant::now() + self.wait;
+        loop {
+            match self.pool.get().await {
+                Err(PoolError::Backend(error))
+                    if failure(&error) == Failure::Unreachable
+                        && Instant::now() + CONNECT_PAUSE < deadline =>
+                {
+                    sleep(CONNECT_PAUSE).await;
+                }
+                result => return result.context(context),
+            }
+        }
     }
 }
 

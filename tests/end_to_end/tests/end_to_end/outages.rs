@@ -1,6 +1,12 @@
 //! Outages of the homeserver and of the database lose no accepted notification.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use messenger_devstack::postgres::{Options, Postgres};
 use messenger_tests::{Plan, Stack, is_skipped_on_deployment};
@@ -85,13 +91,15 @@ async fn a_homeserver_that_hangs_delays_no_call_beyond_its_budget() {
 }
 
 #[tokio::test]
-async fn a_database_outage_is_reported_at_once_and_ends_without_a_restart() {
+async fn a_database_outage_is_reported_in_time_and_ends_without_a_restart() {
     if is_skipped_on_deployment("it stops the database") {
         return;
     }
     let mut postgres = Postgres::start(Options::temporary()).await.expect("a PostgreSQL");
-    let plan = Plan { database_url: Some(postgres.url("postgres")), ..Plan::default() };
-    let stack = Stack::start_with(plan).await;
+    // Long enough for a connection on a busy machine.
+    let wait = ("DATABASE_CONNECT_TIMEOUT_MS".to_owned(), "2000".to_owned());
+    let database_url = Some(postgres.url("postgres"));
+    let stack = Stack::start_with(Plan { database_url, environment: vec![wait], ..Plan::default() }).await;
     let client = stack.client();
     let user = client.user("mueller");
     let mut stream = user.stream(None).await;
@@ -126,6 +134,45 @@ async fn a_database_outage_is_reported_at_once_and_ends_without_a_restart() {
     };
     assert_eq!(response.body["status"], "sent", "{}", response.body);
     assert_eq!(stream.next_of("notification").await["title"], "Meldung 2", "the old stream continues");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_fails_while_the_database_restarts() {
+    if is_skipped_on_deployment("it restarts the database") {
+        return;
+    }
+    let mut postgres = Postgres::start(Options::temporary()).await.expect("a PostgreSQL");
+    let plan = Plan { database_url: Some(postgres.url("postgres")), ..Plan::default() };
+    let stack = Stack::start_with(plan).await;
+    let users = stack.client().provisioned_users(["anna", "bert", "clara", "dora"]).await;
+    let (ends, reads) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+    let readers = users.into_iter().map(|user| {
+        let (ends, reads) = (ends.clone(), reads.clone());
+        tokio::spawn(async move {
+            while !ends.load(Ordering::SeqCst) {
+                for path in ["/api/v1/rooms", "/api/v1/users/me", "/api/v1/events/poll"] {
+                    let response = user.get(path).await;
+                    assert_eq!(response.status, StatusCode::OK, "{path}: {}", response.body);
+                    reads.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    for _ in 0..3 {
+        let before = reads.load(Ordering::SeqCst);
+        postgres.stop().await;
+        postgres.start_again().await.expect("PostgreSQL starts");
+        let begun = Instant::now();
+        while reads.load(Ordering::SeqCst) < before + 50 {
+            assert!(begun.elapsed() < Duration::from_secs(40), "the readers go on");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    ends.store(true, Ordering::SeqCst);
+    for reader in readers {
+        reader.await.expect("no read failed");
+    }
 }
 
 async fn wait_until_sent(client: &messenger_tests::Client, id: i64) {
