@@ -22,6 +22,7 @@ use crate::terminal::Style;
 
 use deployment::Deployment;
 use project::Project;
+pub(crate) use proof::run as prove;
 
 /// The names of the projects, which begin the names of containers and volumes.
 const PROJECT: &str = "messenger-service";

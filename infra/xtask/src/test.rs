@@ -1,4 +1,5 @@
 //! `cargo xtask test`: all tests, on servers that are started for them.
+mod containers;
 mod count;
 mod python;
 mod rust;
@@ -18,6 +19,8 @@ use crate::terminal::Style;
 
 use count::Count;
 
+/// The group without which no other makes sense.
+const BUILD: &str = "build";
 /// The exit code of a program that was interrupted.
 const INTERRUPTED: u8 = 130;
 
@@ -38,6 +41,9 @@ pub(crate) struct Arguments {
     /// Only the tests of streams with the libraries of others, browsers and proxies
     #[arg(long)]
     sse_only: bool,
+    /// All but the proof of the containers, which is `cargo xtask compose test`
+    #[arg(long)]
+    no_containers: bool,
     /// All connections to the database with TLS and `verify-full`: the servers accept no others
     #[arg(long)]
     database_tls: bool,
@@ -63,17 +69,23 @@ pub(super) struct Outcome {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut interrupt = Interrupt::watch()?;
-    tokio::select! {
-        result = run_all(&arguments) => result,
-        () = interrupt.received() => Ok(ExitCode::from(INTERRUPTED)),
+    let mut outcomes = tokio::select! {
+        result = run_on_servers(&arguments) => result?,
+        () = interrupt.received() => return Ok(ExitCode::from(INTERRUPTED)),
+    };
+    let is_built = outcomes.iter().all(|outcome| outcome.name != BUILD || outcome.passed);
+    if is_built && arguments.is_all() && !arguments.no_containers {
+        let programs = crate::cargo::programs(false).await?;
+        outcomes.extend(containers::check(&programs, interrupt.received()).await);
     }
+    Ok(summarize(&outcomes))
 }
 
-async fn run_all(arguments: &Arguments) -> Result<ExitCode> {
+async fn run_on_servers(arguments: &Arguments) -> Result<Vec<Outcome>> {
     let mut servers = Servers::start(arguments).await?;
     let mut outcomes = Vec::new();
     let built = rust::build().await?;
-    outcomes.push(Outcome { name: "build", passed: built, count: Count::default() });
+    outcomes.push(Outcome { name: BUILD, passed: built, count: Count::default() });
     if built && arguments.conduit {
         outcomes.extend(rust::test_on_conduit(&servers, arguments).await?);
     } else if built && !arguments.python_only && !arguments.sse_only {
@@ -87,7 +99,15 @@ async fn run_all(arguments: &Arguments) -> Result<ExitCode> {
         outcomes.extend(sse_clients::check(&servers).await?);
     }
     servers.postgres.stop().await;
-    Ok(summarize(&outcomes))
+    Ok(outcomes)
+}
+
+impl Arguments {
+    /// Returns whether all groups of tests are asked for.
+    fn is_all(&self) -> bool {
+        let is_one = self.rust_only || self.python_only || self.sse_only || self.conduit;
+        !is_one && self.filter.is_empty()
+    }
 }
 
 impl Servers {

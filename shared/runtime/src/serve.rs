@@ -175,7 +175,7 @@ pub fn stack(routes: Router<App>, app: &App) -> Router {
             app.config.limits.minimum_rate(),
             limits::body::enforce_minimum_rate,
         ))
-        .layer(middleware::from_fn(retry_reads))
+        .layer(middleware::from_fn_with_state(app.config.database_connect_wait, retry_reads))
         .layer(middleware::from_fn(problem::answer))
         .layer(middleware::from_fn_with_state(app.metrics.clone(), metrics::count))
         .layer(cors(&app.config))

@@ -24,7 +24,7 @@ use crate::interrupt::Interrupt;
 use crate::step::Step;
 
 use runner::{Runner, Target};
-use steps::Steps;
+pub(crate) use steps::Steps;
 
 /// The time limit of all steps.
 const LIMIT: Duration = Duration::from_mins(12);
@@ -49,16 +49,17 @@ pub(super) async fn run_alone(directory: Option<PathBuf>, filter: &[String]) -> 
         ensure!(succeeds(cargo(["build", "--workspace", "--bins"])).await?, "the build failed");
         built_programs(false).await?
     };
-    // The containers are removed also after an interruption.
-    let passed = run_until(&directory, filter, interrupt.received()).await?;
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let steps = run(&directory, filter, interrupt.received()).await?;
+    Ok(if steps.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn run_until(
+/// Runs the proof with the programs in `directory`, and prints its steps. The containers are removed also after
+/// an interruption, which is an error.
+pub(crate) async fn run(
     directory: &Path,
     filter: &[String],
     interrupted: impl Future<Output = ()>,
-) -> Result<bool> {
+) -> Result<Steps> {
     let project = Project::start(TEST_PROJECT).await?;
     let home = Home::default().path("compose-test");
     let step = Step::begin("Synapse");
@@ -89,7 +90,7 @@ async fn run_until(
     }
     steps.print();
     deleted.and(result)?;
-    Ok(steps.passed())
+    Ok(steps)
 }
 
 /// The proof of one deployment.

@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::super::control::{Control, Controlled, HOST};
 use super::super::project::Project;
 
-const PACKAGE: &str = "messenger-tests";
 /// The network of the Hub's satellites.
 const NETWORK: &str = "hub_satellite_net";
 /// The certificate of the edge's own authority, in the volume of the edge.
@@ -133,7 +132,8 @@ fn names(target: Target, filter: &[String]) -> Vec<String> {
 async fn test_program(name: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let mut command = tokio::process::Command::new(cargo);
-    command.args(["test", "--no-run", "--message-format=json", "-p", PACKAGE, "--test", name]);
+    // The whole workspace, as `cargo xtask test` builds it: a single package has other features.
+    command.args(["test", "--no-run", "--message-format=json", "--workspace", "--test", name]);
     let output = command.current_dir(workspace()).stderr(std::process::Stdio::inherit()).output().await?;
     ensure!(output.status.success(), "building the test program {name} failed");
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -11,9 +11,10 @@ use crate::terminal::Style;
 
 /// The steps so far.
 #[derive(Default)]
-pub(super) struct Steps {
+pub(crate) struct Steps {
     rows: Vec<Row>,
-    skipped: Vec<String>,
+    /// The tests of all steps.
+    tests: Tests,
 }
 
 struct Row {
@@ -49,13 +50,20 @@ impl Steps {
             format!("{} passed, {} failed, {} skipped", tests.passed, tests.failed, tests.skipped.len());
         let passed = tests.succeeded && tests.failed == 0;
         self.rows.push(Row { title, time: begin.elapsed(), passed, note });
-        self.skipped.extend(tests.skipped);
+        self.tests.passed += tests.passed;
+        self.tests.failed += tests.failed;
+        self.tests.skipped.extend(tests.skipped);
         Ok(())
     }
 
     /// Returns whether all steps passed.
-    pub(super) fn passed(&self) -> bool {
+    pub(crate) fn passed(&self) -> bool {
         self.rows.iter().all(|row| row.passed)
+    }
+
+    /// Returns the numbers of tests that passed, failed and were skipped.
+    pub(crate) fn counts(&self) -> [u32; 3] {
+        [self.tests.passed, self.tests.failed, u32::try_from(self.tests.skipped.len()).unwrap_or(u32::MAX)]
     }
 
     pub(super) fn print(&self) {
@@ -66,10 +74,10 @@ impl Steps {
             let time = format!("{:>6.1} s", row.time.as_secs_f64());
             let _ = writeln!(text, "  {verdict} {time}  {} {}", row.title, style.dim(&row.note));
         }
-        if !self.skipped.is_empty() {
+        if !self.tests.skipped.is_empty() {
             let _ = writeln!(text, "\n{}", style.bold("Tests that a deployment cannot run"));
         }
-        for skipped in &self.skipped {
+        for skipped in &self.tests.skipped {
             let _ = writeln!(text, "  {skipped}");
         }
         OutputQueue::stdout().write(text);
