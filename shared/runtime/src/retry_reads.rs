@@ -31,7 +31,6 @@ pub(crate) async fn retry_reads(State(limit): State<Duration>, request: Request,
         if !error.is_some_and(|error| error.is_database_lost()) || Instant::now() + PAUSE >= deadline {
             return response;
         }
-        tracing::debug!("the connection to the database broke: the read is repeated");
         sleep(PAUSE).await;
     }
 }

@@ -168,6 +168,8 @@ fn log_sign_in(config: &Config) {
 /// Puts the middleware around the routes: limits, errors as problems, spans, CORS.
 pub fn stack(routes: Router<App>, app: &App) -> Router {
     routes
+        // Before the probes, which say at once that the database is away.
+        .layer(middleware::from_fn_with_state(app.config.database_connect_wait, retry_reads))
         .merge(probes::routes())
         .method_not_allowed_fallback(|| async { http::StatusCode::METHOD_NOT_ALLOWED })
         .layer(DefaultBodyLimit::max(BODY_MAX))
@@ -175,7 +177,6 @@ pub fn stack(routes: Router<App>, app: &App) -> Router {
             app.config.limits.minimum_rate(),
             limits::body::enforce_minimum_rate,
         ))
-        .layer(middleware::from_fn_with_state(app.config.database_connect_wait, retry_reads))
         .layer(middleware::from_fn(problem::answer))
         .layer(middleware::from_fn_with_state(app.metrics.clone(), metrics::count))
         .layer(cors(&app.config))

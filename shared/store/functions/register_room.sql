@@ -1,6 +1,7 @@
 -- Stores the room of a key with its first members, and returns the id of the key's room. If the key has a
--- room already, that one is returned and nothing is stored; if it is the same room, it gets the marks. A closed
--- room is not stored: the result is null.
+-- room already, that one is returned and nothing is stored; if it is the same room, it gets the marks. A room that
+-- another key of the tenant has got meanwhile, as by an upgrade, stays there and is returned. A closed room is not
+-- stored: the result is null.
 
 create or replace function register_room(
     p_tenant bigint, p_kind text, p_key text, p_room text, p_name text, p_default_name text, p_topic text,
@@ -14,6 +15,12 @@ begin
     perform from feed_head for update;
     if is_closed(p_room) then
         return null;
+    end if;
+    if exists (select from rooms
+               where matrix_room_id = p_room and tenant_id = p_tenant and (kind, key) <> (p_kind, p_key)) then
+        delete from rooms where tenant_id = p_tenant and kind = p_kind and key = p_key and matrix_room_id is null;
+        select matrix_room_id into registered from rooms where tenant_id = p_tenant and kind = p_kind and key = p_key;
+        return coalesce(registered, p_room);
     end if;
     insert into rooms as room (tenant_id, kind, key, matrix_room_id, name, default_name, topic, created_by, entity_type,
                                entity_id, first_user, second_user, encrypted, history_restricted)

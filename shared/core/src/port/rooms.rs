@@ -25,7 +25,8 @@ pub trait Rooms: Send + Sync {
     /// Stores the room of a key with its profile and first members, and returns the registered room.
     ///
     /// Members are added as by [`Memberships::add`](super::Memberships::add), in the same transaction. If the
-    /// key already has a room, that room is returned and nothing is stored.
+    /// key already has a room, that room is returned and nothing is stored. Nor is a room that another key of the
+    /// tenant has got meanwhile, as by an upgrade: it is returned, and a claim of this key ends.
     ///
     /// # Errors
     /// Returns a transient error, and stores nothing, if an administrator has closed the room.

@@ -60,6 +60,7 @@ macro_rules! contract_tests {
             a_claim_ends_with_its_lease,
             a_claim_can_be_released,
             a_claim_returns_a_registered_room,
+            a_room_stays_with_the_key_that_got_it_first,
             the_first_registered_room_stays,
             concurrent_registrations_return_one_room,
             a_foreign_room_has_no_tenant,

@@ -116,6 +116,20 @@ pub async fn a_claim_returns_a_registered_room(store: &dyn Store) -> Result<()> 
     Ok(())
 }
 
+/// A room that another key has got meanwhile stays there, and the claim of the key ends.
+pub async fn a_room_stays_with_the_key_that_got_it_first(store: &dyn Store) -> Result<()> {
+    let rooms = store.ports().rooms;
+    rooms.register(&key(1), &room("!1"), &Profile::default()).await?;
+    rooms.claim(&key(2), LONG).await?;
+    assert_eq!(rooms.register(&key(2), &room("!1"), &Profile::default()).await?, room("!1"));
+    assert_eq!(rooms.find(&key(1)).await?.map(|(room, _)| room), Some(room("!1")));
+    assert_eq!(rooms.find(&key(2)).await?, None);
+    assert_eq!(rooms.claim(&key(2), LONG).await?, Claim::Yours, "the first claim has ended");
+    rooms.register(&key(3), &room("!3"), &Profile::default()).await?;
+    assert_eq!(rooms.register(&key(3), &room("!1"), &Profile::default()).await?, room("!3"));
+    Ok(())
+}
+
 /// The room that was registered first stays, and later registrations return it.
 pub async fn the_first_registered_room_stays(store: &dyn Store) -> Result<()> {
     let rooms = store.ports().rooms;

@@ -74,6 +74,11 @@ impl Rooms for Memory {
             if let Some(first) = state.rooms.get(key).and_then(Stored::room) {
                 return first.clone();
             }
+            let has_room = |stored: &Stored| stored.room() == Some(room);
+            if state.rooms.iter().any(|(other, stored)| other.tenant == key.tenant && has_room(stored)) {
+                state.rooms.remove(key);
+                return room.clone();
+            }
             let activity = state.conversation.next_arrival();
             let registered = Registered { id: room.clone(), profile: profile.clone(), activity };
             state.rooms.insert(key.clone(), Stored::Registered(registered));
