@@ -4,16 +4,17 @@
 use std::{
     future::Future,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use deadpool_postgres::{
-    Client, Manager, ManagerConfig, Pool, PoolError, QueueMode, RecyclingMethod, Runtime, Timeouts,
+    Client, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, QueueMode, RecyclingMethod, Runtime,
+    Timeouts,
 };
-use messenger_core::{Result, error::Failure};
+use messenger_core::{Result, error::Failure, lock};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Row, types::ToSql};
 
@@ -24,6 +25,8 @@ use crate::{
 
 /// Time limit of a statement here; that of the server is a little shorter.
 const STATEMENT_WAIT: Duration = Duration::from_secs(5);
+/// Time limit of the check of a connection after a suspension.
+const CHECK_WAIT: Duration = Duration::from_millis(300);
 /// The pause between two attempts to connect to a server that starts, stops or is away.
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,23 +49,34 @@ pub(crate) struct Database {
     pool: Pool,
     wait: Duration,
     statements: Arc<AtomicU64>,
+    suspended: Suspended,
 }
+
+/// The time at which the process was last suspended; `None` if it never was.
+type Suspended = Arc<Mutex<Option<std::time::Instant>>>;
 
 impl Database {
     /// Creates the pool without I/O. `wait` is the time limit for getting a connection, with all attempts to
     /// open one.
     pub(crate) fn new(connector: Connector, size: usize, wait: Duration) -> Result<Self> {
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let suspended = Suspended::default();
         let timeouts = Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) };
         let pool = Pool::builder(Manager::from_connect(connector.config().clone(), connector, manager))
             .max_size(size)
             .timeouts(timeouts)
             // The connection that was used last has warm caches.
             .queue_mode(QueueMode::Lifo)
+            .pre_recycle(check_after(suspended.clone()))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| fault(Failure::Broken, "preparing the connection pool", error))?;
-        Ok(Self { pool, wait, statements: Arc::default() })
+        Ok(Self { pool, wait, statements: Arc::default(), suspended })
+    }
+
+    /// Stores that the process may have been suspended until now, during which connections can die unnoticed.
+    pub(crate) fn suspended(&self) {
+        *lock(&self.suspended) = Some(std::time::Instant::now());
     }
 
     /// Returns the number of statements that this process has executed.
@@ -149,6 +163,25 @@ impl Database {
             }
         }
     }
+}
+
+/// Returns the hook that makes a round trip on a connection before its first use after a suspension. A dead
+/// connection is replaced.
+fn check_after(suspended: Suspended) -> Hook {
+    Hook::async_fn(move |client, metrics| {
+        let last_used = metrics.recycled.unwrap_or(metrics.created);
+        let is_checked = lock(&suspended).is_none_or(|suspended| last_used > suspended);
+        Box::pin(async move {
+            if is_checked {
+                return Ok(());
+            }
+            match timeout(CHECK_WAIT, client.simple_query("")).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(HookError::Backend(error)),
+                Err(_) => Err(HookError::message("the connection is dead")),
+            }
+        })
+    })
 }
 
 /// Awaits a statement within its time limit.

@@ -63,6 +63,12 @@ impl PgStore {
             .await
     }
 
+    /// Stores that the process may have been suspended until now, as Lambda does between two requests: each
+    /// connection is checked before its next use.
+    pub fn suspended(&self) {
+        self.database.suspended();
+    }
+
     /// Returns the number of statements that this process has executed.
     pub fn statements(&self) -> u64 {
         self.database.statements()
