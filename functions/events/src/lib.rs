@@ -20,7 +20,7 @@ use axum::{
     response::IntoResponse,
 };
 use messenger_runtime::{
-    ApiError, App, Routes,
+    ApiError, App, EndsBy, Routes,
     caller::AuthenticatedByUrl,
     openapi::{Caller, Operation, ResponseObject, StreamedEvent},
 };
@@ -58,6 +58,7 @@ pub fn routes() -> Routes {
 async fn stream(
     State(app): State<App>,
     AuthenticatedByUrl(caller): AuthenticatedByUrl,
+    ends_by: EndsBy,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -71,5 +72,5 @@ async fn stream(
         (CACHE_CONTROL.as_str(), "no-store, no-transform"),
         ("X-Accel-Buffering", "no"),
     ];
-    Ok((headers, Body::from_stream(slot.around(event_stream))))
+    Ok((headers, Body::from_stream(slot.around(ends_by.around(event_stream)))))
 }

@@ -16,9 +16,9 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode},
     response::IntoResponse,
 };
-use messenger_core::{Error, Messenger, id::NotificationId};
+use messenger_core::{Error, Messenger, id::NotificationId, notification::SendOptions};
 use messenger_runtime::{
-    ApiError, Routes,
+    ApiError, EndsBy, Routes,
     caller::{Sending, ServiceCaller},
     fields::{Fields, JsonBody},
     notifications::{Deliveries, Notification},
@@ -103,13 +103,15 @@ fn send_operation() -> Operation {
 async fn send(
     State(messenger): State<Messenger>,
     Sending(ServiceCaller(satellite)): Sending<ServiceCaller>,
+    ends_by: EndsBy,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     RequestOrigin(origin): RequestOrigin,
     body: JsonBody,
 ) -> Result<impl IntoResponse, ApiError> {
     let request = send_request(&satellite, query.as_deref(), &headers, origin, body)?;
-    let result = messenger.notifications().notify(satellite, request.draft, request.options).await?;
+    let options = SendOptions { wait: ends_by.limit(request.options.wait), ..request.options };
+    let result = messenger.notifications().notify(satellite, request.draft, options).await?;
     let mut headers = HeaderMap::new();
     if result.replayed {
         headers.insert("Idempotent-Replayed", HeaderValue::from_static("true"));

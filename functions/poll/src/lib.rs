@@ -13,7 +13,7 @@ use axum::{
 };
 use messenger_core::{Result, cursor::Since};
 use messenger_runtime::{
-    ApiError, App, Routes,
+    ApiError, App, EndsBy, Routes,
     caller::AuthenticatedByUrl,
     fields::Fields,
     openapi::{Caller, Operation, PolledEvent, ResponseObject},
@@ -57,11 +57,12 @@ fn query(mut fields: Fields) -> Result<Query> {
 async fn poll(
     State(app): State<App>,
     AuthenticatedByUrl(caller): AuthenticatedByUrl,
+    ends_by: EndsBy,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, ApiError> {
     let Query { since, wait } = self::query(Fields::from_query(query.as_deref()))?;
     let _slot = if wait.is_zero() { None } else { Some(app.limits.waiting_poll(&caller)?) };
-    let page = app.with_broker().streams().poll(&caller, &since, wait).await?;
+    let page = app.with_broker().streams().poll(&caller, &since, ends_by.limit(wait)).await?;
     let headers =
         [(CONTENT_TYPE.as_str(), "application/json".to_owned()), ("X-Next-Cursor", page.cursor.to_string())];
     Ok((headers, page.json()))

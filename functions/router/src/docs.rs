@@ -33,7 +33,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 const STYLE: &str = include_str!("docs/style.css");
 
-/// Returns the routes of the page. `document` makes the description that it shows.
+/// Returns the routes of the page. Its links are relative, so that they are below `BASE_PATH` as it is.
+/// `document` makes the description that it shows.
 pub(crate) fn routes(document: fn() -> Option<Value>) -> Routes {
     let made = Arc::new(LazyLock::new(move || Bytes::from(page(&document().unwrap_or_default()))));
     let show = async move || {
@@ -63,10 +64,10 @@ fn page(document: &Value) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
 <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-<title>{title} {version}: HTTP API</title>\n<link rel=\"stylesheet\" href=\"/docs/style.css\">\n</head>\n<body>\n\
+<title>{title} {version}: HTTP API</title>\n<link rel=\"stylesheet\" href=\"docs/style.css\">\n</head>\n<body>\n\
 <nav aria-label=\"Contents\">\n<ul>{links}<li><a href=\"#schemas\">Schemas</a></li></ul>\n</nav>\n<main>\n\
 <h1>{title} <small>{version}</small></h1>\n<p>{}</p>\n<p>{}</p>\n\
-<p>For programs: <a href=\"/openapi.json\">openapi.json</a> (OpenAPI {}).</p>\n\
+<p>For programs: <a href=\"openapi.json\">openapi.json</a> (OpenAPI {}).</p>\n\
 {groups}<section id=\"schemas\">\n<h2>Schemas</h2>\n{schemas}</section>\n</main>\n</body>\n</html>\n",
         escaped(text(&info["summary"])),
         escaped(text(&info["description"])),

@@ -2,6 +2,7 @@
 
 use axum::{
     Json,
+    extract::State,
     http::{
         HeaderMap, HeaderValue,
         header::{ACCEPT, CONTENT_SECURITY_POLICY, VARY},
@@ -9,7 +10,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use messenger_runtime::{
-    Routes,
+    App, Routes,
     openapi::{Operation, ResponseObject},
 };
 use serde_json::json;
@@ -28,9 +29,13 @@ pub(crate) fn routes() -> Routes {
     )
 }
 
-async fn welcome(headers: HeaderMap) -> Response {
-    let mut response =
-        if wants_html(&headers) { Html(page()).into_response() } else { Json(summary()).into_response() };
+async fn welcome(State(app): State<App>, headers: HeaderMap) -> Response {
+    let base = &app.config.serving.base_path;
+    let mut response = if wants_html(&headers) {
+        Html(page(base)).into_response()
+    } else {
+        Json(summary(base)).into_response()
+    };
     response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
     response
@@ -47,20 +52,20 @@ fn wants_html(headers: &HeaderMap) -> bool {
     })
 }
 
-fn summary() -> serde_json::Value {
+fn summary(base: &str) -> serde_json::Value {
     json!({
         "service": "messenger-service",
         "version": VERSION,
-        "api": "/api/v1",
-        "health": "/api/v1/health",
-        "probes": ["/livez", "/readyz"],
+        "api": format!("{base}/api/v1"),
+        "health": format!("{base}/api/v1/health"),
+        "probes": [format!("{base}/livez"), format!("{base}/readyz")],
         "documentation": "README.md",
-        "docs": "/docs",
-        "openapi": "/openapi.json",
+        "docs": format!("{base}/docs"),
+        "openapi": format!("{base}/openapi.json"),
     })
 }
 
-fn page() -> String {
+fn page(base: &str) -> String {
     format!(
         "<!doctype html>\n\
 <html lang=\"de\">\n\
@@ -74,14 +79,14 @@ fn page() -> String {
 <main>\n\
 <h1>Messenger-Service {VERSION}</h1>\n\
 <p>Der Messenger des Hubs: Benachrichtigungen, Ereignisse und Chat. Diese Adresse ist die einer Schnittstelle für \
-Programme, unter <code>/api/v1</code>.</p>\n\
-<p><a href=\"/docs\">Beschreibung der Schnittstelle</a>. <a href=\"/api/v1/health\">Zustand des Dienstes</a>. Wie er benutzt und eingerichtet wird, steht in der Datei \
+Programme, unter <code>{base}/api/v1</code>.</p>\n\
+<p><a href=\"{base}/docs\">Beschreibung der Schnittstelle</a>. <a href=\"{base}/api/v1/health\">Zustand des Dienstes</a>. Wie er benutzt und eingerichtet wird, steht in der Datei \
 <code>README.md</code> seines Quelltexts.</p>\n\
 <section lang=\"en\">\n\
 <h2>In English</h2>\n\
 <p>The messenger of the hub: notifications, events and chat. This is the address of an interface for programs, at \
-<code>/api/v1</code>.</p>\n\
-<p><a href=\"/docs\">Description of the interface</a>. <a href=\"/api/v1/health\">Health of the service</a>. The file <code>README.md</code> of its source says how to use \
+<code>{base}/api/v1</code>.</p>\n\
+<p><a href=\"{base}/docs\">Description of the interface</a>. <a href=\"{base}/api/v1/health\">Health of the service</a>. The file <code>README.md</code> of its source says how to use \
 and configure it.</p>\n\
 </section>\n\
 </main>\n\

@@ -122,6 +122,13 @@ impl App {
             .ok_or_else(|| Error::internal("administering", "there are no ports for it"))
     }
 
+    /// Notes that the process goes on after Lambda may have frozen it: the connections that it had can be dead.
+    pub fn resumed(&self) {
+        if let Some(adapters) = &self.adapters {
+            adapters.store.suspended();
+        }
+    }
+
     /// Notes that the worker has set everything up, for its `/readyz`.
     pub fn set_up(&self) {
         self.readiness.set_up();

@@ -6,6 +6,7 @@ mod log_level;
 mod origins;
 mod secret_files;
 mod secrets;
+mod serving;
 mod traces;
 
 use std::{
@@ -21,7 +22,7 @@ use sha2::Sha256;
 use database::Databases;
 use secrets::{Policy, Secrets};
 
-pub use self::{limits::LimitConfig, traces::TraceConfig};
+pub use self::{limits::LimitConfig, serving::ServingConfig, traces::TraceConfig};
 
 /// The development defaults of `docs/integration.md`, which production refuses.
 const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
@@ -89,6 +90,8 @@ pub struct Config {
     pub allowed_origins: Option<Vec<String>>,
     /// The origin of `PUBLIC_URL`, at which browsers reach the service; `None` if it is not set.
     pub public_origin: Option<String>,
+    /// `BASE_PATH` and `SSE_MAX_SECONDS`: the paths of requests, and the duration of streams.
+    pub serving: ServingConfig,
     /// `LIMIT_…` and `TRUSTED_PROXIES`: the limits of a process for one client.
     pub limits: LimitConfig,
     /// `OTEL_…`: the export of traces.
@@ -146,6 +149,8 @@ impl Config {
         };
         env.choice("EVENT_STORE", &["postgres"]);
         let (log_level, port) = (env.log_level(), env.number("PORT", DEFAULT_PORT, 1, u16::MAX));
+        // An environment of Lambda serves one request at a time.
+        let pool_size = if env.is_on_lambda() { 2 } else { 16 };
         let databases = Databases::read(&mut env, environment, host);
         let mut config = Self {
             production,
@@ -156,7 +161,7 @@ impl Config {
             drain: Duration::from_secs(env.number("DRAIN_SECONDS", 0, 0, 300)),
             database_url: databases.url,
             database_listen_url: databases.listen_url,
-            database_pool_size: env.number("DATABASE_POOL_SIZE", 16, 1, 1000),
+            database_pool_size: env.number("DATABASE_POOL_SIZE", pool_size, 1, 1000),
             database_connect_wait: Duration::from_millis(env.number(
                 "DATABASE_CONNECT_TIMEOUT_MS",
                 700,
@@ -181,6 +186,7 @@ impl Config {
             max_upload_bytes: env.number("MAX_UPLOAD_BYTES", UPLOAD_MAX, 1, 1 << 40),
             allowed_origins: env.origins(production),
             public_origin: env.public_origin(),
+            serving: ServingConfig::read(&mut env),
             limits: LimitConfig::read(&mut env),
             traces: TraceConfig::read(&mut env),
             hub_secret_key: env.secret("HUB_SECRET_KEY"),
@@ -332,7 +338,12 @@ impl Env<'_> {
 
     /// Returns whether others may call the service. On Lambda no address is bound, and any client may call.
     fn is_public(&self, host: IpAddr) -> bool {
-        !host.to_canonical().is_loopback() || self.optional("AWS_LAMBDA_RUNTIME_API").is_some()
+        !host.to_canonical().is_loopback() || self.is_on_lambda()
+    }
+
+    /// Returns whether the Lambda runtime started this process.
+    fn is_on_lambda(&self) -> bool {
+        self.optional("AWS_LAMBDA_RUNTIME_API").is_some()
     }
 
     fn choice(&mut self, name: &str, choices: &[&str]) -> String {

@@ -1,7 +1,7 @@
 //! The connections of a server. Each is admitted, then the head of its first request is read, which decides
 //! between an SSE socket and a connection of hyper.
 
-use std::{io, net::IpAddr, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use http::{HeaderValue, header::CONNECTION};
@@ -18,8 +18,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use crate::{
-    config::LimitConfig,
-    connection,
+    Config, connection,
     limits::{
         Peer,
         connections::{Admission, Admissions, Admitted, Beyond},
@@ -42,6 +41,7 @@ pub(crate) struct Connections {
     routes: Router,
     admissions: Admissions,
     write_silence: Duration,
+    base_path: Arc<str>,
     http: GracefulShutdown,
     streams: TaskTracker,
     shutdown: Shutdown,
@@ -59,11 +59,13 @@ struct Connection {
 }
 
 impl Connections {
-    pub(crate) fn new(routes: Router, limits: &LimitConfig, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(routes: Router, config: &Config, shutdown: Shutdown) -> Self {
+        let limits = &config.limits;
         Self {
             routes,
             admissions: Admissions::new(limits.clone()),
             write_silence: limits.write_silence,
+            base_path: config.serving.base_path.as_str().into(),
             http: GracefulShutdown::new(),
             streams: TaskTracker::new(),
             shutdown,
@@ -78,7 +80,8 @@ impl Connections {
         match self.admissions.admit(&socket, peer) {
             Admission::Served(admitted) => self.spawn(socket, peer, admitted),
             Admission::Beyond(beyond) => {
-                tokio::spawn(answer_probe(socket, peer, self.routes.clone(), beyond));
+                let (routes, base) = (self.routes.clone(), self.base_path.clone());
+                tokio::spawn(answer_probe(socket, peer, routes, base, beyond));
             }
             Admission::Closed => {}
         }
@@ -91,12 +94,12 @@ impl Connections {
             let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, silence);
         }
         let (routes, watcher, streams) = (self.routes.clone(), self.http.watcher(), self.streams.clone());
-        let shutdown = self.shutdown.clone();
+        let (shutdown, base) = (self.shutdown.clone(), self.base_path.clone());
         let mut connection = Connection { socket, peer, routes, admitted, watcher, streams, shutdown };
         tokio::spawn(async move {
             let ending = connection.shutdown.begun();
             let head = tokio::select! {
-                head = request_head::read(&mut connection.socket, HEAD_WAIT) => head,
+                head = request_head::read(&mut connection.socket, HEAD_WAIT, &base) => head,
                 () = ending => return,
             };
             connection.dispatch(head).await;
@@ -168,9 +171,15 @@ impl Connection {
 }
 
 /// Answers a health check on a connection beyond the limit, and refuses any other request.
-async fn answer_probe(mut socket: TcpStream, peer: Peer, routes: Router, beyond: Beyond) -> io::Result<()> {
+async fn answer_probe(
+    mut socket: TcpStream,
+    peer: Peer,
+    routes: Router,
+    base: Arc<str>,
+    beyond: Beyond,
+) -> io::Result<()> {
     let full = if beyond.of_address { Refusal::AddressLimit } else { Refusal::Full };
-    match request_head::read(&mut socket, SHORT_HEAD_WAIT).await {
+    match request_head::read(&mut socket, SHORT_HEAD_WAIT, &base).await {
         Ok(RequestHead::Probe(mut request, _)) => {
             request.extensions_mut().insert(peer);
             sse_socket::answer(socket, request, routes).await

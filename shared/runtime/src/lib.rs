@@ -2,15 +2,18 @@
 
 pub mod app;
 pub mod auth;
+mod base_path;
 mod bearer;
 mod cached;
 pub mod caller;
 pub mod config;
 mod connection;
 mod connections;
+mod ends_by;
 pub mod fields;
 pub mod homeserver;
 pub mod if_match;
+mod lambda;
 pub mod limits;
 pub mod logging;
 mod metrics;
@@ -41,6 +44,7 @@ pub use app::App;
 pub use bearer::bearer;
 pub use config::Config;
 pub use connection::Connection;
+pub use ends_by::EndsBy;
 pub use openapi::Routes;
 pub use problem::ApiError;
 pub use program::{Program, ResponseMode};

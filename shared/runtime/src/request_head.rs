@@ -1,7 +1,7 @@
 //! The head of a connection's first request. It is read before anything else is spent on the connection, and
 //! decides how the connection is served.
 
-use std::{io, time::Duration};
+use std::{borrow::Cow, io, time::Duration};
 
 use axum::{body::Body, extract::Request};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::problem;
+use crate::{base_path, problem};
 
 /// The path of streams.
 const STREAM: &str = "/api/v1/events/stream";
@@ -55,8 +55,12 @@ pub(crate) enum Refusal {
     Full,
 }
 
-/// Reads a head. `within` is the time limit for all of it.
-pub(crate) async fn read(socket: &mut TcpStream, within: Duration) -> Result<RequestHead, Refusal> {
+/// Reads a head. `within` is the time limit for all of it, `base` is `BASE_PATH`.
+pub(crate) async fn read(
+    socket: &mut TcpStream,
+    within: Duration,
+    base: &str,
+) -> Result<RequestHead, Refusal> {
     let (deadline, mut bytes, mut due) = (Instant::now() + within, Vec::with_capacity(1024), 0);
     loop {
         let before = bytes.len();
@@ -68,7 +72,7 @@ pub(crate) async fn read(socket: &mut TcpStream, within: Duration) -> Result<Req
         }
         // A head that arrives byte by byte is parsed when it ends or has doubled, not for each of its bytes.
         if ends(&bytes, before) || bytes.len() >= due {
-            match parse(&bytes)? {
+            match parse(&bytes, base)? {
                 Some(Kind::Stream(request)) => return Ok(RequestHead::Stream(request)),
                 Some(Kind::Probe(request)) => return Ok(RequestHead::Probe(request, bytes)),
                 Some(Kind::Other) => return Ok(RequestHead::Other(bytes)),
@@ -147,7 +151,7 @@ fn ends(bytes: &[u8], before: usize) -> bool {
 }
 
 /// Classifies a head. Returns `None` if it is not complete.
-fn parse(head: &[u8]) -> Result<Option<Kind>, Refusal> {
+fn parse(head: &[u8], base: &str) -> Result<Option<Kind>, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut headers);
     match parsed.parse(head) {
@@ -160,6 +164,7 @@ fn parse(head: &[u8]) -> Result<Option<Kind>, Refusal> {
     if parsed.method != Some("GET") {
         return Ok(Some(Kind::Other));
     }
+    let path = base_path::without(base, path).unwrap_or(Cow::Borrowed(path));
     if path.starts_with(STREAM) {
         return Ok(Some(Kind::Stream(request(&parsed)?)));
     }

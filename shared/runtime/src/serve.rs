@@ -3,12 +3,7 @@
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
-use axum::{
-    Router,
-    extract::{DefaultBodyLimit, Request},
-    middleware::{self, Next},
-    response::Response,
-};
+use axum::{Router, extract::DefaultBodyLimit, middleware};
 use http::{HeaderName, HeaderValue, Method, header};
 use tokio::{
     net::TcpListener,
@@ -18,8 +13,8 @@ use tokio::{
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
-    App, Config, Program, ResponseMode, connections::Connections, limits, logging, metrics, probes, problem,
-    retry_reads::retry_reads, traces,
+    App, Config, Program, base_path, connections::Connections, lambda, limits, logging, metrics, probes,
+    problem, retry_reads::retry_reads, traces,
 };
 
 /// Largest body of a request that is no upload.
@@ -92,12 +87,7 @@ pub async fn serve(routes: Router<App>, mut app: App) -> anyhow::Result<()> {
     log_sign_in(&app.config);
     drain_metrics(&app);
     if is_on_lambda {
-        let service = flushing(service);
-        let ended = match app.program.mode {
-            ResponseMode::Buffered => lambda_http::run(service).await,
-            ResponseMode::Streaming => lambda_http::run_with_streaming_response(service).await,
-        };
-        return ended.map_err(anyhow::Error::from_boxed);
+        return lambda::serve(service, app).await;
     }
     let listener = bind(&app.config).await.with_context(|| cannot_listen(&app.config))?;
     on_socket(service, listener, &app).await
@@ -141,20 +131,6 @@ fn drain_metrics(app: &App) {
     tokio::spawn(async move { metrics.drain().await });
 }
 
-/// Exports the spans of each invocation before its answer: Lambda freezes the process afterwards.
-fn flushing(service: Router) -> Router {
-    if !traces::is_on() {
-        return service;
-    }
-    service.layer(middleware::from_fn(flush_after))
-}
-
-async fn flush_after(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
-    traces::flush().await;
-    response
-}
-
 fn log_sign_in(config: &Config) {
     if config.hub_secret_key.is_some() {
         tracing::info!("single sign-on is on: tokens of the Hub are accepted");
@@ -165,9 +141,9 @@ fn log_sign_in(config: &Config) {
     }
 }
 
-/// Puts the middleware around the routes: limits, errors as problems, spans, CORS.
+/// Puts the middleware around the routes: `BASE_PATH`, limits, errors as problems, spans, CORS.
 pub fn stack(routes: Router<App>, app: &App) -> Router {
-    routes
+    let stack = routes
         // Before the probes, which say at once that the database is away.
         .layer(middleware::from_fn_with_state(app.config.database_connect_wait, retry_reads))
         .merge(probes::routes())
@@ -180,14 +156,15 @@ pub fn stack(routes: Router<App>, app: &App) -> Router {
         .layer(middleware::from_fn(problem::answer))
         .layer(middleware::from_fn_with_state(app.metrics.clone(), metrics::count))
         .layer(cors(&app.config))
-        .with_state(app.clone())
+        .with_state(app.clone());
+    base_path::below(&app.config.serving.base_path, stack)
 }
 
 /// Serves connections until the process is asked to end. Then it drains: it is not ready any more, but goes on
 /// serving for `DRAIN_SECONDS`. Afterwards nothing is accepted, streams end, and requests in flight finish.
 pub(crate) async fn on_socket(service: Router, listener: TcpListener, app: &App) -> anyhow::Result<()> {
     let (shutdown, drain) = (&app.shutdown, app.config.drain);
-    let connections = Connections::new(service, &app.config.limits, shutdown.clone());
+    let connections = Connections::new(service, &app.config, shutdown.clone());
     let mut terminations = Terminations::new()?;
     tokio::select! {
         () = accept(&listener, &connections) => {}

@@ -44,7 +44,12 @@ fn name(config: &Config) -> &'static str {
 fn set_cookie(config: &Config, value: &str, lifetime: Duration) -> Result<HeaderValue> {
     let (name, seconds) = (name(config), lifetime.as_secs());
     let secure = if config.is_behind_tls() { "; Secure" } else { "" };
-    let cookie = format!("{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict{secure}");
+    // A browser takes the secure name for all paths of the host only.
+    let path = match config.serving.base_path.as_str() {
+        base if !base.is_empty() && !config.is_behind_tls() => base,
+        _ => "/",
+    };
+    let cookie = format!("{name}={value}; Max-Age={seconds}; Path={path}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::try_from(cookie).map_err(|error| Error::internal("setting the session cookie", error))
 }
 

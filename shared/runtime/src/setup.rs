@@ -100,6 +100,12 @@ pub async fn homeserver_in_background(app: &App, worker: &str) {
     let _ = timeout(FIRST_ATTEMPT, first).await;
 }
 
+/// Completes the registration of the service with the homeserver, and repeats it until it succeeds.
+pub async fn complete_registration(app: &App, worker: &str) {
+    let (attempted, _) = oneshot::channel();
+    register(app, worker, attempted).await;
+}
+
 async fn register(app: &App, worker: &str, attempted: oneshot::Sender<()>) {
     let (mut attempted, mut failures) = (Some(attempted), Failures::default());
     let pushes = loop {

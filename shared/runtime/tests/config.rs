@@ -577,3 +577,43 @@ fn the_origin_of_public_url_is_written_as_browsers_write_it() {
         assert!(problems.contains(&format!("PUBLIC_URL is `{wrong}`")), "{problems}");
     }
 }
+
+#[test]
+fn a_base_path_is_a_path_of_whole_segments_without_a_slash_at_its_end() {
+    let base = |value: &str| {
+        let value = value.to_owned();
+        let config = Config::read(|name| match name {
+            "BASE_PATH" => Some(value.clone()),
+            "DATABASE_URL" => Some("postgres://localhost/messenger".to_owned()),
+            "ENVIRONMENT" => Some("development".to_owned()),
+            _ => None,
+        });
+        config.map(|config| config.serving.base_path).map_err(|error| error.to_string())
+    };
+    for (value, expected) in [("", ""), ("/", ""), ("/prod", "/prod"), ("/a/b%20c/", "/a/b%20c")] {
+        assert_eq!(base(value).as_deref(), Ok(expected), "{value}");
+    }
+    for wrong in ["prod", "https://hub.example/prod", "/a b", "/a//b", "/a?b"] {
+        let error = base(wrong).expect_err("it is refused");
+        assert!(error.contains("BASE_PATH") && error.contains("/prod"), "{error}");
+    }
+}
+
+#[test]
+fn on_lambda_streams_end_and_a_process_has_two_connections() {
+    let read = |on_lambda: bool, seconds: Option<&str>| {
+        let config = Config::read(|name| match name {
+            "AWS_LAMBDA_RUNTIME_API" => on_lambda.then(|| "127.0.0.1:9001".to_owned()),
+            "SSE_MAX_SECONDS" => seconds.map(str::to_owned),
+            "DATABASE_URL" => Some("postgres://localhost/messenger".to_owned()),
+            "ENVIRONMENT" => Some("development".to_owned()),
+            _ => None,
+        });
+        let config = config.expect("a configuration");
+        (config.serving.stream_max.map(|longest| longest.as_secs()), config.database_pool_size)
+    };
+    assert_eq!(read(true, None), (Some(110), 2));
+    assert_eq!(read(true, Some("0")), (None, 2));
+    assert_eq!(read(false, None), (None, 16));
+    assert_eq!(read(false, Some("60")), (Some(60), 16));
+}

@@ -8,6 +8,7 @@ mod ephemeral;
 mod state;
 
 use std::{
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -55,7 +56,17 @@ pub struct Broker {
 /// Returns the final frame of a stream that ends with its process. Its `retry` is random, so that clients do
 /// not reconnect all at once.
 pub fn reconnect() -> Bytes {
-    let retry = rand::random_range(500..5_000);
+    reconnect_within(500..5_000)
+}
+
+/// Returns the final frame of a stream that has lasted long enough, while the service goes on. Such streams
+/// mostly began at different times.
+pub fn reconnect_soon() -> Bytes {
+    reconnect_within(100..1_500)
+}
+
+fn reconnect_within(milliseconds: Range<u32>) -> Bytes {
+    let retry = rand::random_range(milliseconds);
     Bytes::from(format!("retry: {retry}\ndata: {{\"type\":\"reconnect\",\"retry_ms\":{retry}}}\n\n"))
 }
 

@@ -71,6 +71,7 @@ fn parse(entry: &str) -> Option<IpAddr> {
 fn lambda_source(extensions: &Extensions) -> IpAddr {
     let source = match extensions.get::<RequestContext>() {
         Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref().and_then(parse),
+        Some(RequestContext::ApiGatewayV1(context)) => context.identity.source_ip.as_deref().and_then(parse),
         _ => None,
     };
     source.unwrap_or(Ipv4Addr::UNSPECIFIED.into())

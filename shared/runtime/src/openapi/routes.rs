@@ -1,8 +1,10 @@
 //! The routes of a function and their description.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
-use axum::{Router, body::Bytes, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+use axum::{
+    Router, body::Bytes, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get,
+};
 use serde_json::Value;
 
 use super::{
@@ -72,10 +74,18 @@ impl Routes {
             return self.router;
         }
         let Self { router, operations, tags } = self;
-        let text = move || Bytes::from(document::document(&operations, &tags).to_string());
-        let text = Arc::new(LazyLock::new(text));
-        let document =
-            async move || ([(CONTENT_TYPE, "application/json")], Bytes::clone(&text)).into_response();
+        let (described, text) = (Arc::new((operations, tags)), Arc::new(OnceLock::new()));
+        let document = async move |State(app): State<App>| {
+            let text = text.get_or_init(|| {
+                let mut document = document::document(&described.0, &described.1);
+                let base = &app.config.serving.base_path;
+                if !base.is_empty() {
+                    document["servers"][0]["url"] = base.as_str().into();
+                }
+                Bytes::from(document.to_string())
+            });
+            ([(CONTENT_TYPE, "application/json")], Bytes::clone(text)).into_response()
+        };
         router.route("/openapi.json", get(document))
     }
 }

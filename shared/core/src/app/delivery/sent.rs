@@ -34,7 +34,7 @@ impl Delivery {
 
     /// Stores the status of the current batch. A worker that finds one of them pending leaves its room queue
     /// for a while.
-    pub(crate) async fn store_sent(&self) {
+    pub async fn store_sent(&self) {
         let delivered = self.sent.take();
         if delivered.is_empty() {
             return;
