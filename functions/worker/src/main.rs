@@ -1,6 +1,7 @@
 //! The worker: delivers notifications, provisions accounts, reconciles with the homeserver and maintains the
 //! database. It loops in a container and runs by a timer on Lambda. Any number of workers may run.
 
+mod lambda;
 mod work;
 
 use std::{
@@ -10,18 +11,16 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use messenger_core::Messenger;
 use messenger_runtime::{App, Config, listen, logging, probe, program, setup, traces};
-use serde_json::Value;
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
 use uuid::Uuid;
 
-/// The duration of one run on Lambda, where a timer of one minute starts the next.
-const LAMBDA_RUN: Duration = Duration::from_secs(50);
+use crate::work::Activity;
+
 /// Time limit for releasing the lease at the end of a worker.
 const RELEASE_WAIT: Duration = Duration::from_secs(1);
 
@@ -94,7 +93,7 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     }
     let app = compose(config)?;
     if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok() {
-        return on_timer(app).await;
+        return lambda::serve(app).await;
     }
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
@@ -105,7 +104,7 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
         setup::homeserver_in_background(&app, &worker).await;
         app.set_up();
         tracing::info!(worker, "worker started");
-        work::run(&app.messenger, &worker).await;
+        work::run(&app.messenger, &worker, &Activity::default()).await;
     };
     tokio::select! {
         () = loops => {}
@@ -132,19 +131,4 @@ async fn release(messenger: &Messenger, worker: &str) {
             "releasing the lease on reconciliation failed: it expires in a few seconds"
         );
     }
-}
-
-async fn on_timer(app: App) -> anyhow::Result<()> {
-    let (messenger, worker) = (&app.messenger, &Uuid::new_v4().simple().to_string());
-    // Not awaited: a start on Lambda has ten seconds.
-    let starting = (app.clone(), worker.clone());
-    tokio::spawn(async move { setup::homeserver_in_background(&starting.0, &starting.1).await });
-    let handler = service_fn(|_: LambdaEvent<Value>| async move {
-        // Each run ends by its time limit.
-        let _ = timeout(LAMBDA_RUN, work::run(messenger, worker)).await;
-        release(messenger, worker).await;
-        traces::flush().await;
-        Ok::<_, lambda_runtime::Error>(Value::Null)
-    });
-    lambda_runtime::run(handler).await.map_err(anyhow::Error::from_boxed)
 }

@@ -4,9 +4,9 @@ use std::{convert::Infallible, error::Error as StdError, time::Duration};
 
 use messenger_core::{Messenger, Result, lease::Lease};
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     task::JoinSet,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tracing::{Instrument as _, error_span};
 
@@ -32,22 +32,39 @@ const EXPIRE: Duration = Duration::from_secs(30);
 /// The number of these intervals after which the event log is rotated.
 const ROTATE_EVERY: u32 = 20;
 
-/// Runs all loops until the future is dropped.
-pub(crate) async fn run(messenger: &Messenger, worker: &str) {
+/// The activity of all loops.
+#[derive(Default)]
+pub(crate) struct Activity(watch::Sender<()>);
+
+impl Activity {
+    /// Notes that a loop has found or done work.
+    fn note(&self) {
+        self.0.send_replace(());
+    }
+
+    /// Waits until no loop has noted work for this time.
+    pub(crate) async fn ceased(&self, idle: Duration) {
+        let mut noted = self.0.subscribe();
+        while timeout(idle, noted.changed()).await.is_ok() {}
+    }
+}
+
+/// Runs all loops until the future is dropped. They note in `activity` what they have to do.
+pub(crate) async fn run(messenger: &Messenger, worker: &str, activity: &Activity) {
     let (accounts, pending_leaves) = (Notify::new(), Notify::new());
     tokio::select! {
-        never = deliver(messenger, [&accounts, &pending_leaves]) => match never {},
-        never = provision(messenger, &accounts) => match never {},
-        never = withdraw(messenger, &pending_leaves) => match never {},
-        never = retry_after_outage(messenger) => match never {},
+        never = deliver(messenger, [&accounts, &pending_leaves], activity) => match never {},
+        never = provision(messenger, &accounts, activity) => match never {},
+        never = withdraw(messenger, &pending_leaves, activity) => match never {},
+        never = retry_after_outage(messenger, activity) => match never {},
         never = maintain(messenger) => match never {},
-        never = reconcile(messenger, worker) => match never {},
-        never = search(messenger, worker) => match never {},
+        never = reconcile(messenger, worker, activity) => match never {},
+        never = search(messenger, worker, activity) => match never {},
     }
 }
 
 /// Drains room queues as they become due. Wakes the other loops whenever there may be work for them.
-async fn deliver(messenger: &Messenger, others: [&Notify; 2]) -> Infallible {
+async fn deliver(messenger: &Messenger, others: [&Notify; 2], activity: &Activity) -> Infallible {
     let mut queues = JoinSet::new();
     let mut failures = Failures::new("claiming a room queue failed");
     loop {
@@ -57,6 +74,7 @@ async fn deliver(messenger: &Messenger, others: [&Notify; 2]) -> Infallible {
         while queues.len() < QUEUES {
             match failures.log(messenger.delivery().claim_queue().await) {
                 Some(Some(queue)) => {
+                    activity.note();
                     let messenger = messenger.clone();
                     let span = error_span!(parent: None, "drain", queue = queue.name);
                     let drain = async move { (queue.name.clone(), messenger.delivery().drain(&queue).await) };
@@ -68,6 +86,7 @@ async fn deliver(messenger: &Messenger, others: [&Notify; 2]) -> Infallible {
         tokio::select! {
             () = messenger.operations().wait_for_work(POLL), if queues.len() < QUEUES => {}
             Some(drained) = queues.join_next() => {
+                activity.note();
                 if let Ok((queue, Err(error))) = drained {
                     let error: &dyn StdError = &error;
                     tracing::error!(queue, error, "draining a room queue failed: its lease expires");
@@ -78,12 +97,13 @@ async fn deliver(messenger: &Messenger, others: [&Notify; 2]) -> Infallible {
 }
 
 /// Provisions accounts as they become due, several concurrently, so that a slow one delays no other.
-async fn provision(messenger: &Messenger, wake: &Notify) -> Infallible {
+async fn provision(messenger: &Messenger, wake: &Notify, activity: &Activity) -> Infallible {
     let mut accounts = JoinSet::new();
     let mut failures = Failures::new("claiming accounts failed");
     loop {
         if let free @ 1.. = ACCOUNTS.saturating_sub(accounts.len()) {
             for user in failures.log(messenger.provisioning().claim(free).await).unwrap_or_default() {
+                activity.note();
                 let messenger = messenger.clone();
                 let span = error_span!(parent: None, "provision", tenant = %user.tenant(), user = %user.id());
                 let provision = async move {
@@ -96,6 +116,7 @@ async fn provision(messenger: &Messenger, wake: &Notify) -> Infallible {
         tokio::select! {
             () = wake.notified(), if accounts.len() < ACCOUNTS => {}
             Some(provisioned) = accounts.join_next() => {
+                activity.note();
                 if let Ok((user, Err(error))) = provisioned {
                     let error: &dyn StdError = &error;
                     tracing::error!(%user, error, "provisioning an account failed: its lease expires");
@@ -107,20 +128,25 @@ async fn provision(messenger: &Messenger, wake: &Notify) -> Infallible {
 
 /// Completes pending leaves, closes rooms on the homeserver, and logs out users whose external access was
 /// withdrawn.
-async fn withdraw(messenger: &Messenger, wake: &Notify) -> Infallible {
+async fn withdraw(messenger: &Messenger, wake: &Notify, activity: &Activity) -> Infallible {
     let mut failures = Failures::new("claiming pending leaves, closed rooms or revocations failed");
     loop {
         wake.notified().await;
-        while failures.log(messenger.rooms().leave_due().await).is_some_and(|claimed| claimed > 0) {}
-        while failures.log(messenger.closures().close_due().await).is_some_and(|claimed| claimed > 0) {}
+        while failures.log(messenger.rooms().leave_due().await).is_some_and(|claimed| claimed > 0) {
+            activity.note();
+        }
+        while failures.log(messenger.closures().close_due().await).is_some_and(|claimed| claimed > 0) {
+            activity.note();
+        }
         while failures.log(messenger.external_clients().revoke_due().await).is_some_and(|claimed| claimed > 0)
         {
+            activity.note();
         }
     }
 }
 
 /// Pings the homeserver while deliveries back off, and retries them at once when it answers.
-async fn retry_after_outage(messenger: &Messenger) -> Infallible {
+async fn retry_after_outage(messenger: &Messenger, activity: &Activity) -> Infallible {
     let mut failures = Failures::new("reading or retrying deferred deliveries failed");
     // Unknown at the start: deliveries can back off since an outage before it.
     let mut answered = None;
@@ -134,6 +160,7 @@ async fn retry_after_outage(messenger: &Messenger) -> Infallible {
         if answers && answered != Some(true) {
             tracing::info!("homeserver answers: retrying deferred deliveries");
             failures.log(operations.retry_now().await);
+            activity.note();
         }
         answered = Some(answers);
     }
@@ -155,13 +182,15 @@ async fn maintain(messenger: &Messenger) -> Infallible {
 }
 
 /// Reads the homeserver's `/sync`, which has the events that push missed.
-async fn reconcile(messenger: &Messenger, worker: &str) -> Infallible {
+async fn reconcile(messenger: &Messenger, worker: &str, activity: &Activity) -> Infallible {
     let mut failures = Failures::new("reconciliation failed; retrying");
     loop {
         let next = Instant::now() + SYNC_INTERVAL;
         let span = error_span!("reconcile", worker);
         let reconciled = messenger.reconcile().run(worker, SYNC_WAIT).instrument(span).await;
         if failures.log(reconciled) == Some(Lease::Held(())) {
+            // The homeserver answers before the end of the wait if there are events.
+            activity.note();
             sleep_until(next).await;
         } else {
             // The homeserver is away, or another worker holds the lease.
@@ -171,7 +200,7 @@ async fn reconcile(messenger: &Messenger, worker: &str) -> Infallible {
 }
 
 /// Searches for rooms that neither push nor `/sync` has shown: after the start, and at intervals.
-async fn search(messenger: &Messenger, worker: &str) -> Infallible {
+async fn search(messenger: &Messenger, worker: &str, activity: &Activity) -> Infallible {
     let mut failures = Failures::new("searching for undiscovered rooms failed; retrying");
     let mut after = None;
     loop {
@@ -181,6 +210,9 @@ async fn search(messenger: &Messenger, worker: &str) -> Infallible {
             failures.log(messenger.discovery().discover(worker, after.as_ref()).instrument(span).await)
         {
             after = lease.held().flatten();
+            if after.is_some() {
+                activity.note();
+            }
         }
         if after.is_none() && !failures.lasting {
             wait_for_search(messenger, &mut failures).await;
