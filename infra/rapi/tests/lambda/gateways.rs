@@ -36,8 +36,9 @@ async fn each_gateway_passes_on_bodies_that_are_no_text() {
     for gateway in gateways() {
         let request = notification(&json!({})).body(vec![0xff, 0xfe, 0, b'{']);
         let answer = function.call(&request.event(&gateway)).await.expect("an answer");
-        assert_eq!(answer.status, 400, "{gateway:?}: {}", answer.text());
+        assert_eq!(answer.status, 422, "{gateway:?}: {}", answer.text());
         assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{gateway:?}");
+        assert!(answer.text().contains("UTF-16"), "the function got each byte: {}", answer.text());
     }
 }
 

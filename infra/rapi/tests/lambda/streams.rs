@@ -52,9 +52,9 @@ async fn a_stream_ends_with_retry_before_the_deadline_and_loses_nothing() {
     assert!((3..5).contains(&lasted.as_secs()), "{lasted:?}");
     assert_ends_with_retry(&first);
     let id = first.lines().find_map(|line| line.strip_prefix("id: ")).expect("a position");
-    let sent =
-        notifications.call(&notification(&json!({ "title": "dazwischen" })).event(&Gateway::FunctionUrl));
-    assert_eq!(sent.await.expect("an answer").status, 201);
+    let event = notification(&json!({ "title": "dazwischen" })).event(&Gateway::FunctionUrl);
+    let sent = notifications.call(&event).await.expect("an answer");
+    assert_eq!(sent.status, 201);
     let second = rest(open(&events, Some(id), Duration::from_secs(5)).await).await;
     assert!(second.contains("dazwischen"), "{second}");
     assert_ends_with_retry(&second);
