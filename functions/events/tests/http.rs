@@ -9,7 +9,9 @@ use axum::{
 };
 use messenger_core::notification::Draft;
 use messenger_events::routes;
-use messenger_runtime::testing::{EXPIRY, HUB_SECRET_KEY, Wire, bearer, session_cookie, signed, token};
+use messenger_runtime::testing::{
+    EXPIRY, HUB_SECRET_KEY, Wire, bearer, exchange, listening, session_cookie, signed, token,
+};
 use messenger_testkit::{TestMessenger, fixtures, messenger, sse::Reader};
 use serde_json::json;
 
@@ -148,6 +150,33 @@ async fn a_stream_ends_with_its_token() {
             assert_eq!(last, "data: {\"type\":\"token_expired\"}\n\n");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_retry_after_the_configured_time() {
+    let (_messenger, wire) = test_app_for(&[("SSE_MAX_SECONDS", "60")]);
+    let begin = tokio::time::Instant::now();
+    let (_, stream) = open(&wire, &path(), None).await;
+    let pieces: Vec<_> = futures::StreamExt::collect(stream).await;
+    assert_eq!(begin.elapsed().as_secs(), 60);
+    let last = pieces.last().expect("a piece").as_ref().expect("it does not break");
+    let last = String::from_utf8_lossy(last);
+    assert!(last.starts_with("retry: ") && last.contains("\ndata: {\"type\":\"reconnect\""), "{last}");
+}
+
+#[tokio::test]
+async fn a_socket_serves_streams_below_the_base_path_and_without_it() {
+    let messenger = messenger().build();
+    let variables = [("BASE_PATH", "/prod"), ("SSE_MAX_SECONDS", "1")];
+    let address = listening(routes().into_router(), &messenger, &variables).await;
+    for base in ["/prod", ""] {
+        let request = format!("GET {base}{} HTTP/1.1\r\nHost: hub\r\n\r\n", path());
+        let text = exchange(address, request.as_bytes()).await;
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\nconnection: close\r\n"), "{text}");
+        assert!(text.contains("\"type\":\"connected\"") && text.ends_with("0\r\n\r\n"), "{text}");
+    }
+    let request = format!("GET /production{} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n", path());
+    assert!(exchange(address, request.as_bytes()).await.starts_with("HTTP/1.1 404 "));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! HTTP requests, and the events that gateways of AWS make of them.
 
 mod http_api;
-mod rest;
+mod rest_api;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
@@ -25,7 +25,7 @@ pub struct Request {
     body: Vec<u8>,
 }
 
-/// What calls the function, and the address that it has.
+/// A caller of functions, with its address.
 #[derive(Debug, Clone)]
 pub enum Gateway {
     /// An HTTP API with payload format 2.0. It decodes the path.
@@ -33,7 +33,7 @@ pub enum Gateway {
     /// A Function URL without authorization. It leaves the path as it is.
     FunctionUrl,
     /// A REST API with `*/*` as its binary media types. It leaves the path as it is.
-    Rest(Address),
+    RestApi(Address),
 }
 
 /// The address of an API.
@@ -79,7 +79,7 @@ impl Request {
         match gateway {
             Gateway::HttpApi(address) => http_api::event(self, Some(address)),
             Gateway::FunctionUrl => http_api::event(self, None),
-            Gateway::Rest(address) => rest::event(self, address),
+            Gateway::RestApi(address) => rest_api::event(self, address),
         }
     }
 
@@ -127,8 +127,8 @@ impl Gateway {
     }
 
     /// Returns a REST API with a stage, as each of them has one.
-    pub fn rest(stage: &str) -> Self {
-        Self::Rest(Address::stage(stage))
+    pub fn rest_api(stage: &str) -> Self {
+        Self::RestApi(Address::stage(stage))
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use messenger_devstack::process::{Launch, Process, Signal};
 use tokio::time::{Instant, timeout};
 
-use crate::{Answer, Invocation, Outcome, RuntimeApi};
+use crate::{HttpResponse, Invocation, Outcome, RuntimeApi};
 
 /// The time limit for the first `next` on a busy machine.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -57,7 +57,7 @@ impl Function {
     ///
     /// # Errors
     /// Returns an error if the function reports one.
-    pub async fn call(&self, event: &serde_json::Value) -> Result<Answer> {
+    pub async fn call(&self, event: &serde_json::Value) -> Result<HttpResponse> {
         self.invoke(Invocation::new(event)).await?.answer().await
     }
 

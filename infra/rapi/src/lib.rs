@@ -8,5 +8,5 @@ mod runtime_api;
 
 pub use event::{Address, Gateway, Request};
 pub use function::Function;
-pub use outcome::{Answer, Failure, Outcome, Streamed};
+pub use outcome::{Failure, HttpResponse, Outcome, Streamed};
 pub use runtime_api::{Invocation, RuntimeApi};

@@ -40,7 +40,7 @@ pub struct Failure {
 
 /// A response to an HTTP event.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpResponse {
     /// The status code.
     pub status: u16,
     /// The headers, with names in lower case; of several values, each one.
@@ -55,7 +55,7 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Streamed {
     /// The status, headers and cookies.
-    pub head: Answer,
+    pub head: HttpResponse,
     pieces: UnboundedReceiver<Result<Bytes, String>>,
 }
 
@@ -81,16 +81,16 @@ impl Outcome {
     ///
     /// # Errors
     /// Returns an error if the function reported one, or if the stream was cut.
-    pub async fn answer(self) -> Result<Answer> {
+    pub async fn answer(self) -> Result<HttpResponse> {
         match self {
-            Self::Whole(json) => Answer::read(&json),
+            Self::Whole(json) => HttpResponse::read(&json),
             Self::Failed(failure) => bail!("the function failed: {} {}", failure.kind, failure.body),
             Self::Streamed(mut streamed) => {
                 let mut body = Vec::new();
                 while let Some(piece) = streamed.next().await? {
                     body.extend_from_slice(&piece);
                 }
-                Ok(Answer { body, ..streamed.head })
+                Ok(HttpResponse { body, ..streamed.head })
             }
         }
     }
@@ -118,7 +118,7 @@ impl Outcome {
     }
 }
 
-impl Answer {
+impl HttpResponse {
     fn read(json: &[u8]) -> Result<Self> {
         let read: Integration = serde_json::from_slice(json)
             .with_context(|| format!("no HTTP response: {}", String::from_utf8_lossy(json)))?;
@@ -173,13 +173,13 @@ impl Streamed {
 }
 
 /// The end of a streamed response that is still to be read.
-pub(crate) struct Rest {
+pub(crate) struct Remainder {
     body: Body,
     first: Bytes,
     pieces: UnboundedSender<Result<Bytes, String>>,
 }
 
-impl Rest {
+impl Remainder {
     /// Reads until the body ends or is cut, whether somebody receives the pieces or not.
     pub(crate) async fn read(mut self) {
         if !self.first.is_empty() {
@@ -210,7 +210,7 @@ fn error_of(trailers: &HeaderMap<HeaderValue>) -> Option<String> {
 }
 
 /// Reads the prelude of a streamed response: JSON, then eight NUL bytes.
-pub(crate) async fn begin(mut body: Body) -> Result<(Streamed, Rest)> {
+pub(crate) async fn begin(mut body: Body) -> Result<(Streamed, Remainder)> {
     let mut read = BytesMut::new();
     let at = loop {
         if let Some(at) = read.windows(DELIMITER.len()).position(|bytes| bytes == DELIMITER) {
@@ -223,7 +223,7 @@ pub(crate) async fn begin(mut body: Body) -> Result<(Streamed, Rest)> {
     };
     let prelude = read.split_to(at);
     let first = read.split_off(DELIMITER.len()).freeze();
-    let head = Answer::read(&prelude)?;
+    let head = HttpResponse::read(&prelude)?;
     let (sender, pieces) = unbounded_channel();
-    Ok((Streamed { head, pieces }, Rest { body, first, pieces: sender }))
+    Ok((Streamed { head, pieces }, Remainder { body, first, pieces: sender }))
 }

@@ -7,7 +7,7 @@ use messenger_rapi::{Function, Gateway, Request};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::{database, function, notification, of_user};
+use crate::{database, function, notification, of_user, silent_network::SilentNetwork};
 
 /// Runs a query on the database. Returns the number in its only column.
 async fn number(database: &TestDatabase, sql: &str) -> i64 {
@@ -56,6 +56,26 @@ async fn a_frozen_function_answers_at_once_although_its_connections_died() {
         assert!(is_killed, "{program} had connections");
     }
     assert_eq!(number(&database, "select count(*) from notifications").await, 6, "each is stored once");
+}
+
+#[tokio::test]
+async fn a_function_answers_soon_although_the_network_forgot_its_connections_during_a_freeze() {
+    let database = database().await;
+    let network = SilentNetwork::in_front_of(&database).await;
+    for (program, request) in [
+        ("users", of_user("mueller", "/api/v1/users/me")),
+        ("poll", of_user("mueller", "/api/v1/events/poll?client=tablet")),
+        ("notifications", notification(&json!({}))),
+    ] {
+        let function = function(program, &database, &[("DATABASE_URL", network.database_url())]).await;
+        for round in 0..3 {
+            let (status, body, lasted) = call_frozen(&function, &request).await;
+            assert!((200..300).contains(&status), "{program}, {round}: {status} {body}");
+            assert!(lasted < Duration::from_secs(2), "{program}, {round}: {lasted:?}");
+            network.forget_connections();
+        }
+    }
+    assert_eq!(number(&database, "select count(*) from notifications").await, 3, "each is stored once");
 }
 
 #[tokio::test]

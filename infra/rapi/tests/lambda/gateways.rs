@@ -1,4 +1,4 @@
-//! What gateways make of requests: bodies, queries, cookies, and events that are no requests.
+//! Requests as gateways pass them on: bodies, queries, cookies; and events that are no requests.
 
 use messenger_rapi::{Gateway, Invocation};
 use messenger_runtime::testing::{SERVICE_TOKEN, session_cookie};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{by_url, database, function, notification, of_user};
 
 fn gateways() -> [Gateway; 3] {
-    [Gateway::http_api(), Gateway::FunctionUrl, Gateway::rest("prod")]
+    [Gateway::http_api(), Gateway::FunctionUrl, Gateway::rest_api("prod")]
 }
 
 #[tokio::test]
@@ -55,9 +55,9 @@ async fn each_gateway_passes_on_cookies_in_both_directions() {
         assert_eq!(polled.status, 200, "{gateway:?}: {}", polled.text());
         let begin = messenger_rapi::Request::post("/auth/session", &json!({}))
             .header("Authorization", messenger_runtime::testing::bearer("mueller"));
-        let begun = users.call(&begin.event(&gateway)).await.expect("an answer");
-        assert_eq!(begun.status, 200, "{gateway:?}: {}", begun.text());
-        let [cookie] = begun.cookies.as_slice() else { panic!("{gateway:?}: {:?}", begun.cookies) };
+        let session = users.call(&begin.event(&gateway)).await.expect("an answer");
+        assert_eq!(session.status, 200, "{gateway:?}: {}", session.text());
+        let [cookie] = session.cookies.as_slice() else { panic!("{gateway:?}: {:?}", session.cookies) };
         assert!(cookie.starts_with("messenger_session=") && cookie.contains("; Path=/prod;"), "{cookie}");
     }
 }

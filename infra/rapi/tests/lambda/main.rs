@@ -5,6 +5,7 @@ mod concurrency;
 mod freezing;
 mod gateways;
 mod paths;
+mod silent_network;
 mod streams;
 mod worker;
 

@@ -25,14 +25,14 @@ async fn a_function_answers_below_its_base_path_at_each_address_of_an_api() {
                 Gateway::http_api(),
                 Gateway::FunctionUrl,
                 Gateway::HttpApi(Address::mapped("prod", "")),
-                Gateway::Rest(Address::mapped("prod", "")),
+                Gateway::RestApi(Address::mapped("prod", "")),
             ],
         ),
         (
             "/prod",
             vec![
                 Gateway::HttpApi(Address::stage("prod")),
-                Gateway::Rest(Address::stage("prod")),
+                Gateway::RestApi(Address::stage("prod")),
                 // The Function URL of the same function has no stage.
                 Gateway::FunctionUrl,
             ],
@@ -41,11 +41,11 @@ async fn a_function_answers_below_its_base_path_at_each_address_of_an_api() {
             "/hub/messenger/",
             vec![
                 Gateway::HttpApi(Address::mapped("prod", "hub/messenger")),
-                Gateway::Rest(Address::mapped("prod", "hub/messenger")),
+                Gateway::RestApi(Address::mapped("prod", "hub/messenger")),
             ],
         ),
         // A base path that equals the first segment of our own paths.
-        ("/api", vec![Gateway::HttpApi(Address::stage("api")), Gateway::Rest(Address::stage("api"))]),
+        ("/api", vec![Gateway::HttpApi(Address::stage("api")), Gateway::RestApi(Address::stage("api"))]),
     ] {
         let function = function("users", &database, &[("BASE_PATH", base)]).await;
         for gateway in gateways {
@@ -79,7 +79,8 @@ async fn a_segment_names_the_same_user_however_its_client_encodes_it() {
         });
         bytes.collect::<String>()
     };
-    for gateway in [Gateway::FunctionUrl, Gateway::Rest(Address::mapped("prod", "")), Gateway::http_api()] {
+    for gateway in [Gateway::FunctionUrl, Gateway::RestApi(Address::mapped("prod", "")), Gateway::http_api()]
+    {
         for id in ids {
             // An HTTP API decodes the path, and cuts it at a question mark.
             let is_lost = matches!(gateway, Gateway::HttpApi(_)) && id.contains(['/', '?']);

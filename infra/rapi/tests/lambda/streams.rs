@@ -23,7 +23,7 @@ async fn open(events: &Function, since: Option<&str>, time_limit: Duration) -> S
 }
 
 /// Returns the text until the stream ends.
-async fn rest(mut stream: Streamed) -> String {
+async fn until_end(mut stream: Streamed) -> String {
     let mut text = String::new();
     while let Some(piece) = timeout(PATIENCE, stream.next()).await.expect("in time").expect("it is not cut") {
         text.push_str(&String::from_utf8_lossy(&piece));
@@ -47,7 +47,7 @@ async fn a_stream_ends_with_retry_before_the_deadline_and_loses_nothing() {
     let begin = Instant::now();
     // Of a short time, the margin is a fifth.
     let stream = open(&events, None, Duration::from_secs(5)).await;
-    let first = rest(stream).await;
+    let first = until_end(stream).await;
     let lasted = begin.elapsed();
     assert!((3..5).contains(&lasted.as_secs()), "{lasted:?}");
     assert_ends_with_retry(&first);
@@ -55,7 +55,7 @@ async fn a_stream_ends_with_retry_before_the_deadline_and_loses_nothing() {
     let event = notification(&json!({ "title": "dazwischen" })).event(&Gateway::FunctionUrl);
     let sent = notifications.call(&event).await.expect("an answer");
     assert_eq!(sent.status, 201);
-    let second = rest(open(&events, Some(id), Duration::from_secs(5)).await).await;
+    let second = until_end(open(&events, Some(id), Duration::from_secs(5)).await).await;
     assert!(second.contains("dazwischen"), "{second}");
     assert_ends_with_retry(&second);
 }
@@ -65,7 +65,7 @@ async fn a_stream_lasts_no_longer_than_configured() {
     let database = database().await;
     let events = function("events", &database, &[("SSE_MAX_SECONDS", "2")]).await;
     let begin = Instant::now();
-    let text = rest(open(&events, None, Duration::from_secs(900)).await).await;
+    let text = until_end(open(&events, None, Duration::from_mins(15)).await).await;
     assert_eq!(begin.elapsed().as_secs(), 2);
     assert_ends_with_retry(&text);
 }
@@ -74,10 +74,10 @@ async fn a_stream_lasts_no_longer_than_configured() {
 async fn an_environment_whose_client_is_gone_serves_on_after_the_end_of_the_stream() {
     let database = database().await;
     let events = function("events", &database, &[("SSE_MAX_SECONDS", "2")]).await;
-    let mut stream = open(&events, None, Duration::from_secs(900)).await;
+    let mut stream = open(&events, None, Duration::from_mins(15)).await;
     stream.next().await.expect("it is not cut").expect("a piece");
     drop(stream);
-    let text = rest(open(&events, None, Duration::from_secs(900)).await).await;
+    let text = until_end(open(&events, None, Duration::from_mins(15)).await).await;
     assert_ends_with_retry(&text);
 }
 

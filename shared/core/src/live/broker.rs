@@ -62,7 +62,7 @@ pub fn reconnect() -> Bytes {
 /// Returns the final frame of a stream that has lasted long enough, while the service goes on. Such streams
 /// mostly began at different times.
 pub fn reconnect_soon() -> Bytes {
-    reconnect_within(100..1_500)
+    reconnect_within(500..1_500)
 }
 
 fn reconnect_within(milliseconds: Range<u32>) -> Bytes {
