@@ -2,8 +2,10 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a missing precondition fails the test")]
 
 mod concurrency;
+mod files;
 mod freezing;
 mod gateways;
+mod homeserver;
 mod paths;
 mod silent_network;
 mod streams;

@@ -2,34 +2,17 @@
 
 use std::time::Duration;
 
-use messenger_devstack::{LocalHomeserver, TestDatabase, local_homeserver::Options};
-use messenger_matrix::{Registration, registration};
-use messenger_rapi::{Function, Gateway, Invocation, Request};
+use messenger_devstack::TestDatabase;
+use messenger_rapi::{Gateway, Invocation, Request};
 use messenger_runtime::testing::SERVICE_TOKEN;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
-use crate::{database, function, notification};
-
-fn timer() -> Invocation {
-    Invocation::new(&json!({
-        "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.scheduler",
-        "account": "123456789012", "time": "2026-01-31T12:00:00Z", "region": "eu-central-1",
-        "resources": ["arn:aws:scheduler:eu-central-1:123456789012:schedule/default/worker"], "detail": "{}",
-    }))
-}
-
-fn setup() -> Invocation {
-    Invocation::new(&json!({ "setup": true })).within(Duration::from_mins(2))
-}
-
-/// Returns the JSON that an invocation answers.
-async fn result(worker: &Function, invocation: Invocation) -> Value {
-    match worker.invoke(invocation).await.expect("an outcome") {
-        messenger_rapi::Outcome::Whole(json) => serde_json::from_slice(&json).expect("JSON"),
-        other => panic!("{other:?}"),
-    }
-}
+use crate::{
+    database, function,
+    homeserver::{Homeserver, result, setup, timer},
+    notification,
+};
 
 #[tokio::test]
 async fn the_worker_names_its_two_events_to_any_other() {
@@ -65,37 +48,13 @@ async fn a_run_ends_before_its_deadline() {
 
 #[tokio::test]
 async fn after_a_setup_runs_deliver_what_was_accepted_and_end_when_nothing_is_to_do() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let database = TestDatabase::create(None).await.expect("a database");
-    let registered = Registration {
-        id: "messenger".to_owned(),
-        url: Some("http://127.0.0.1:9".to_owned()),
-        as_token: "as-token-of-the-tests".to_owned(),
-        hs_token: "hs-token-of-the-tests".to_owned(),
-        bot_localpart: "messenger".to_owned(),
-        server_name: "lambda.test".to_owned(),
-    };
-    let homeserver = LocalHomeserver::start(Options {
-        directory: directory.path().to_owned(),
-        server_name: registered.server_name.clone(),
-        registration: registration::yaml(&registered),
-        allow_encryption: false,
-    });
-    let homeserver = homeserver.await.expect("a homeserver");
-    let variables = [
-        ("MATRIX_HOMESERVER_URL", homeserver.url()),
-        ("MATRIX_SERVER_NAME", &registered.server_name),
-        ("MATRIX_AS_TOKEN", &registered.as_token),
-        ("MATRIX_HS_TOKEN", &registered.hs_token),
-        ("MATRIX_REGISTRATION_SECRET", homeserver.registration_secret().unwrap_or_default()),
-        ("APPSERVICE_URL", "http://127.0.0.1:9"),
-    ];
-    let worker = function("worker", &database, &variables).await;
+    let homeserver = Homeserver::start().await;
+    let worker = homeserver.function("worker").await;
     for _ in 0..2 {
         let done = result(&worker, setup()).await;
         assert_eq!(done, json!({ "migrated": true, "bootstrapped": true }));
     }
-    let notifications = function("notifications", &database, &variables).await;
+    let notifications = homeserver.function("notifications").await;
     let sent = notifications.call(&notification(&json!({})).event(&Gateway::http_api())).await;
     assert_eq!(sent.expect("an answer").json().expect("JSON")["status"], "pending");
     worker.freeze().await.expect("it is idle");
