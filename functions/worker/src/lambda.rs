@@ -74,11 +74,13 @@ pub(crate) async fn serve(app: App) -> anyhow::Result<()> {
 impl Worker {
     async fn answer(&self, event: LambdaEvent<Event>) -> anyhow::Result<Value> {
         let (event, context) = event.into_parts();
-        self.app.resumed();
-        match event {
+        self.app.suspended();
+        let answer = match event {
             Event::Setup => self.set_up().await,
             Event::Timer => Ok(self.run(remaining(&context).saturating_sub(MARGIN)).await),
-        }
+        };
+        self.app.suspended();
+        answer
     }
 
     /// Migrates the database and bootstraps the homeserver. A second time changes nothing.

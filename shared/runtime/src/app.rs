@@ -122,8 +122,8 @@ impl App {
             .ok_or_else(|| Error::internal("administering", "there are no ports for it"))
     }
 
-    /// Notes that the process goes on after Lambda may have frozen it: the connections that it had can be dead.
-    pub fn resumed(&self) {
+    /// Notes that Lambda may freeze the process now or has frozen it until now: its connections can be dead then.
+    pub fn suspended(&self) {
         if let Some(adapters) = &self.adapters {
             adapters.store.suspended();
         }

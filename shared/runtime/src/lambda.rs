@@ -84,7 +84,7 @@ impl Function {
 
     async fn answer(self, mut request: Request) -> Response<Body> {
         let Self { routes, app } = self;
-        app.resumed();
+        app.suspended();
         let remaining = request.lambda_context_ref().map_or(Duration::MAX, remaining);
         if let Some(end) = Instant::now().checked_add(usable(remaining, app.program.mode)) {
             request.extensions_mut().insert(EnvironmentEnd(end));
@@ -92,6 +92,8 @@ impl Function {
         let response = routes.oneshot(request).await.unwrap_or_else(|never| match never {});
         app.messenger.delivery().store_sent().await;
         traces::flush().await;
+        // Tasks in the background go on before the next request does.
+        app.suspended();
         response
     }
 }

@@ -25,6 +25,8 @@ use crate::{
 
 /// Time limit of a statement here; that of the server is a little shorter.
 const STATEMENT_WAIT: Duration = Duration::from_secs(5);
+/// Longest time without use after which a connection is not checked, in a process that may be suspended.
+const IDLE_MAX: Duration = Duration::from_secs(2);
 /// Time limit of the check of a connection after a suspension.
 const CHECK_WAIT: Duration = Duration::from_millis(300);
 /// The pause between two attempts to connect to a server that starts, stops or is away.
@@ -74,7 +76,7 @@ impl Database {
         Ok(Self { pool, wait, statements: Arc::default(), suspended })
     }
 
-    /// Stores that the process may have been suspended until now, during which connections can die unnoticed.
+    /// Stores that the process may be suspended now or was until now: connections can die unnoticed meanwhile.
     pub(crate) fn suspended(&self) {
         *lock(&self.suspended) = Some(std::time::Instant::now());
     }
@@ -166,11 +168,12 @@ impl Database {
 }
 
 /// Returns the hook that makes a round trip on a connection before its first use after a suspension. A dead
-/// connection is replaced.
+/// connection is replaced. In a process that is never suspended it does nothing.
 fn check_after(suspended: Suspended) -> Hook {
     Hook::async_fn(move |client, metrics| {
         let last_used = metrics.recycled.unwrap_or(metrics.created);
-        let is_checked = lock(&suspended).is_none_or(|suspended| last_used > suspended);
+        let is_alive = |suspended| last_used > suspended && last_used.elapsed() < IDLE_MAX;
+        let is_checked = lock(&suspended).is_none_or(is_alive);
         Box::pin(async move {
             if is_checked {
                 return Ok(());

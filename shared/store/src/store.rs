@@ -63,7 +63,7 @@ impl PgStore {
             .await
     }
 
-    /// Stores that the process may have been suspended until now, as Lambda does between two requests: each
+    /// Stores that the process may be suspended now or was until now, as Lambda does between two requests: each
     /// connection is checked before its next use.
     pub fn suspended(&self) {
         self.database.suspended();
