@@ -30,7 +30,7 @@ const FOREIGN: &str = "the worker knows two events: {\"setup\": true}, which mig
 enum Event {
     /// `{"setup": true}`.
     Setup,
-    /// The default event of EventBridge Scheduler, or of a rule of EventBridge with a schedule.
+    /// The default event of `EventBridge` Scheduler, or of a rule of `EventBridge` with a schedule.
     Timer,
 }
 
@@ -97,12 +97,12 @@ impl Worker {
     async fn run(&self, limit: Duration) -> Value {
         let activity = Activity::default();
         let is_idle = {
-            let work = async {
+            let work = Box::pin(async {
                 tokio::join!(
                     self.complete_registration(),
                     work::run(&self.app.messenger, &self.id, &activity)
                 );
-            };
+            });
             let run = async {
                 tokio::select! {
                     () = work => {}
