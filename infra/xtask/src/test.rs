@@ -41,9 +41,9 @@ pub(crate) struct Arguments {
     /// Only the tests of streams with the libraries of others, browsers and proxies
     #[arg(long)]
     sse_only: bool,
-    /// All but the proof of the containers, which is `cargo xtask compose test`
+    /// Also the proof of the containers, which is `cargo xtask compose test` alone
     #[arg(long)]
-    no_containers: bool,
+    containers: bool,
     /// All connections to the database with TLS and `verify-full`: the servers accept no others
     #[arg(long)]
     database_tls: bool,
@@ -74,7 +74,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         () = interrupt.received() => return Ok(ExitCode::from(INTERRUPTED)),
     };
     let is_built = outcomes.iter().all(|outcome| outcome.name != BUILD || outcome.passed);
-    if is_built && arguments.is_all() && !arguments.no_containers {
+    if is_built && arguments.is_all() && arguments.containers {
         let programs = crate::cargo::programs(false).await?;
         outcomes.extend(containers::check(&programs, interrupt.received()).await);
     }
