@@ -1,12 +1,9 @@
 //! The worker on Lambda: runs by a timer, and sets up when it is asked to.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
-use lambda_http::lambda_runtime::{self, Context, LambdaEvent, service_fn};
-use messenger_runtime::{App, setup, traces};
+use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
+use messenger_runtime::{App, lambda::remaining, setup, traces};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Value, json};
 use tokio::{sync::OnceCell, time::timeout};
@@ -119,12 +116,6 @@ impl Worker {
     async fn complete_registration(&self) {
         self.registered.get_or_init(|| setup::complete_registration(&self.app, &self.id)).await;
     }
-}
-
-/// Returns the time until the deadline of an invocation.
-#[expect(clippy::disallowed_methods, reason = "the deadline is a time of the system's clock")]
-fn remaining(context: &Context) -> Duration {
-    context.deadline().duration_since(SystemTime::now()).unwrap_or_default()
 }
 
 #[cfg(test)]

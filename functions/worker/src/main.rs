@@ -79,7 +79,6 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-#[expect(clippy::disallowed_methods, reason = "this variable is the only sign of the Lambda runtime")]
 async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     match arguments.command {
         Some(Command::Setup { skip_homeserver }) => {
@@ -92,7 +91,7 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
         Some(Command::Probe) | None => {}
     }
     let app = compose(config)?;
-    if std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok() {
+    if app.config.serving.is_on_lambda {
         return lambda::serve(app).await;
     }
     let mut terminated = signal(SignalKind::terminate())?;

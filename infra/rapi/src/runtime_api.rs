@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -20,6 +20,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
+use messenger_devstack::lock;
 use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
@@ -188,7 +189,7 @@ impl Drop for RuntimeApi {
 
 impl Shared {
     fn take(&self, id: &str) -> Option<oneshot::Sender<Outcome>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+        lock(&self.open).remove(id)
     }
 }
 
@@ -216,7 +217,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     let queued = shared.queued.lock().await.recv().await;
     drop(waiting);
     let Some(Queued { id, invocation, outcome }) = queued else { return StatusCode::GONE.into_response() };
-    shared.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), outcome);
+    lock(&shared.open).insert(id.clone(), outcome);
     let limit = i64::try_from(invocation.time_limit.as_millis()).unwrap_or(i64::MAX);
     let deadline = now().as_millisecond().saturating_add(limit).to_string();
     let trace = format!("Root=1-{:08x}-{}", now().as_second(), &Uuid::new_v4().simple().to_string()[..24]);

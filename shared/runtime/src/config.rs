@@ -90,7 +90,7 @@ pub struct Config {
     pub allowed_origins: Option<Vec<String>>,
     /// The origin of `PUBLIC_URL`, at which browsers reach the service; `None` if it is not set.
     pub public_origin: Option<String>,
-    /// `BASE_PATH` and `SSE_MAX_SECONDS`: the paths of requests, and the duration of streams.
+    /// `BASE_PATH` and `SSE_MAX_SECONDS`: the paths of requests, the duration of streams, and the runtime.
     pub serving: ServingConfig,
     /// `LIMIT_…` and `TRUSTED_PROXIES`: the limits of a process for one client.
     pub limits: LimitConfig,

@@ -64,7 +64,7 @@ impl<S: Stream<Item = Result<Bytes, Infallible>> + Unpin> Stream for Ending<S> {
         }
         let is_over = self.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready());
         match Pin::new(&mut self.stream).poll_next(context) {
-            // What waits already is sent before the end; of more, the client reads the rest from its cursor.
+            // Events that wait already are sent before the end; the client reads later ones from its cursor.
             Poll::Pending if is_over => {
                 self.has_ended = true;
                 Poll::Ready(Some(Ok(reconnect_soon())))

@@ -100,7 +100,7 @@ impl Function {
 
 /// Returns the time until the deadline of an invocation.
 #[expect(clippy::disallowed_methods, reason = "the deadline is a time of the system's clock")]
-fn remaining(context: &Context) -> Duration {
+pub fn remaining(context: &Context) -> Duration {
     context.deadline().duration_since(SystemTime::now()).unwrap_or_default()
 }
 

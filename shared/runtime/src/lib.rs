@@ -13,7 +13,7 @@ mod ends_by;
 pub mod fields;
 pub mod homeserver;
 pub mod if_match;
-mod lambda;
+pub mod lambda;
 pub mod limits;
 pub mod logging;
 mod metrics;

@@ -79,14 +79,12 @@ async fn run(program: Program, routes: Router<App>, config: Config) -> anyhow::R
 }
 
 /// Serves routes until the process is asked to end.
-#[expect(clippy::disallowed_methods, reason = "this variable is the only sign of the Lambda runtime")]
 pub async fn serve(routes: Router<App>, mut app: App) -> anyhow::Result<()> {
-    let is_on_lambda = std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok();
-    app.is_public |= is_on_lambda;
+    app.is_public |= app.config.serving.is_on_lambda;
     let service = stack(routes, &app);
     log_sign_in(&app.config);
     drain_metrics(&app);
-    if is_on_lambda {
+    if app.config.serving.is_on_lambda {
         return lambda::serve(service, app).await;
     }
     let listener = bind(&app.config).await.with_context(|| cannot_listen(&app.config))?;

@@ -58,8 +58,8 @@ pub(crate) struct Database {
 type Suspended = Arc<Mutex<Option<std::time::Instant>>>;
 
 impl Database {
-    /// Creates the pool without I/O. `wait` is the time limit for getting a connection, with all attempts to
-    /// open one.
+    /// Creates the pool without I/O. `wait` is the time limit for getting a connection, and for opening one; no
+    /// attempt to open one begins after it.
     pub(crate) fn new(connector: Connector, size: usize, wait: Duration) -> Result<Self> {
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let suspended = Suspended::default();

@@ -1,4 +1,4 @@
-//! The variables `BASE_PATH` and `SSE_MAX_SECONDS`.
+//! The variables `BASE_PATH` and `SSE_MAX_SECONDS`, and the sign of the Lambda runtime.
 
 use std::time::Duration;
 
@@ -7,9 +7,11 @@ use super::Env;
 /// The default of `SSE_MAX_SECONDS` on Lambda: after a client is gone, its stream is billed until it ends.
 const ON_LAMBDA: u64 = 110;
 
-/// The paths of requests, and the duration of streams.
+/// The paths of requests, the duration of streams, and the runtime that serves them.
 #[derive(Debug, Clone, Default)]
 pub struct ServingConfig {
+    /// Whether the Lambda runtime started this process.
+    pub is_on_lambda: bool,
     /// `BASE_PATH`: the path below which clients reach the service, such as `/prod`; empty for none.
     pub base_path: String,
     /// `SSE_MAX_SECONDS`: the longest duration of a stream; `None` for no limit.
@@ -18,9 +20,11 @@ pub struct ServingConfig {
 
 impl ServingConfig {
     pub(super) fn read(env: &mut Env<'_>) -> Self {
-        let default = if env.is_on_lambda() { ON_LAMBDA } else { 0 };
+        let is_on_lambda = env.is_on_lambda();
+        let default = if is_on_lambda { ON_LAMBDA } else { 0 };
         let seconds = env.number("SSE_MAX_SECONDS", default, 0, 86_400);
-        Self { base_path: env.base_path(), stream_max: (seconds > 0).then(|| Duration::from_secs(seconds)) }
+        let stream_max = (seconds > 0).then(|| Duration::from_secs(seconds));
+        Self { is_on_lambda, base_path: env.base_path(), stream_max }
     }
 }
 
