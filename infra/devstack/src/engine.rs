@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-pub use bases::{BASES, Base, TOOLCHAIN};
+pub use bases::{BASES, Base, TOOLCHAIN, WITH_SHELL};
 pub use build::Network;
 pub use command::run;
 pub use namespace::Namespace;
@@ -110,6 +110,13 @@ impl Engine {
             return Ok(format!("Docker {engine}, which runs already"));
         }
         Ok(format!("Docker {engine} ({})", daemon::versions().await?))
+    }
+
+    /// Returns an error if the engine runs no containers: some machines refuse them their namespaces or cgroups.
+    /// The base images are there.
+    pub async fn ensure_runs_containers(&self) -> Result<()> {
+        let run = ["run", "--rm", "--entrypoint", "true", WITH_SHELL];
+        self.output(&run).await.map(drop).context("the engine runs no containers")
     }
 
     /// Stops an own daemon. Call `docker-compose down` before: shims of running containers outlive it.

@@ -75,7 +75,7 @@ impl Homeserver {
 }
 
 /// Logs in at the homeserver with this address. Returns the access token.
-pub(crate) async fn login(homeserver: &str, localpart: &str, password: &str) -> Result<String> {
+pub async fn login(homeserver: &str, localpart: &str, password: &str) -> Result<String> {
     let body = json!({
         "type": "m.login.password",
         "identifier": { "type": "m.id.user", "user": localpart },

@@ -1,6 +1,8 @@
 //! `cargo xtask compose`: the Compose file as it is, on an engine of this machine or an own one.
+mod conduit;
 mod control;
 mod deployment;
+mod homeserver;
 mod memory;
 mod network;
 mod project;
@@ -9,24 +11,30 @@ mod reset;
 mod secrets;
 mod synapse;
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
+use messenger_devstack::conduit::binary;
 use messenger_devstack::{Engine, Home, OutputQueue};
 
-use crate::interrupt::Interrupt;
+use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::step::Step;
 use crate::terminal::Style;
 
 use deployment::Deployment;
 use project::Project;
-pub(crate) use proof::run as prove;
+pub(crate) use proof::{count_tests, run as prove};
 
-/// The names of the projects, which begin the names of containers and volumes.
-const PROJECT: &str = "messenger-service";
+/// The names of the projects, which begin the names of containers and volumes. A real deployment is
+/// `messenger-service` (docs/operating.md): no command here touches it. Each homeserver has data of its own.
+const PROJECT: &str = "messenger-dev";
+const PROJECT_ON_CONDUIT: &str = "messenger-dev-on-conduit";
 const TEST_PROJECT: &str = "messenger-test";
+/// The directory of the Synapse of `up`, below that of this workspace.
+const SYNAPSE_OF_UP: &str = "compose-up";
 
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Arguments {
@@ -64,16 +72,23 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 
 async fn up(programs: Option<PathBuf>) -> Result<ExitCode> {
     let mut interrupt = Interrupt::watch()?;
-    let mut project = Project::start(PROJECT).await?;
+    let name = if binary().is_some() { PROJECT_ON_CONDUIT } else { PROJECT };
+    let mut project = tokio::select! {
+        engine = working_engine() => Project::new(engine?, name)?,
+        () = interrupt.received() => return Ok(ExitCode::from(INTERRUPTED)),
+    };
     let result = tokio::select! {
         result = up_until_failure(&mut project, programs) => result,
         () = interrupt.received() => Ok(()),
     };
+    if result.is_err() {
+        project.print_logs().await;
+    }
     OutputQueue::stderr().write("\n");
     let step = Step::begin("Stopping");
     let progress = step.progress();
     let stopped = tokio::select! {
-        stopped = project.stop_containers(&progress) => stopped,
+        stopped = project.remove_containers(&progress) => stopped,
         () = interrupt.received() => bail!("stopped at once by a second signal"),
     };
     project.engine.stop().await;
@@ -87,7 +102,7 @@ async fn up_until_failure(project: &mut Project, programs: Option<PathBuf>) -> R
         None => crate::images::built_for_release().await?,
     };
     crate::images::build_prebuilt(&project.engine, &programs, &crate::images::all()?).await?;
-    let deployment = Deployment::start(project, Home::default().path("compose-up")).await?;
+    let deployment = Deployment::start(project, Home::default().path(SYNAPSE_OF_UP)).await?;
     let ways = deployment.open_ways(project).await?;
     let hint = Style::of_stdout().dim("Ctrl-C stops everything; the next start finds all data again.");
     OutputQueue::stdout().write(format!("\n{}\n{hint}\n", ways.lines()));
@@ -95,18 +110,46 @@ async fn up_until_failure(project: &mut Project, programs: Option<PathBuf>) -> R
 }
 
 async fn down() -> Result<ExitCode> {
-    for name in [PROJECT, TEST_PROJECT] {
-        let mut project = Project::start(name).await?;
+    let mut engine = start_engine().await?;
+    for name in [PROJECT, PROJECT_ON_CONDUIT, TEST_PROJECT] {
         let step = Step::begin("Deleting");
+        let project = Project::new(engine, name)?;
         let deleted = project.delete(&step.progress()).await;
-        project.engine.stop().await;
+        engine = project.engine;
+        if deleted.is_err() {
+            engine.stop().await;
+        }
         deleted?;
         step.done(&format!("containers, networks and volumes of {name}"));
+    }
+    engine.stop().await;
+    let synapse = Home::default().path(SYNAPSE_OF_UP);
+    if synapse.exists() {
+        fs::remove_dir_all(&synapse).with_context(|| format!("deleting {}", synapse.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the reason why this machine cannot run the containers; `None` if it can.
-pub(crate) async fn obstacle() -> Option<&'static str> {
-    Engine::obstacle().await
+/// Starts an engine with the base images that runs containers. The error is the reason why there is none.
+pub(crate) async fn working_engine() -> Result<Engine> {
+    let mut engine = start_engine().await?;
+    let checked = async {
+        crate::images::prepare_bases(&engine).await?;
+        engine.ensure_runs_containers().await
+    };
+    let checked = checked.await;
+    if checked.is_err() {
+        engine.stop().await;
+    }
+    checked.map(|()| engine)
+}
+
+async fn start_engine() -> Result<Engine> {
+    if let Some(reason) = Engine::obstacle().await {
+        bail!("{reason}");
+    }
+    let step = Step::begin("Engine");
+    let engine = Engine::start(&Home::default(), &step.progress()).await?;
+    step.done(&engine.describe().await?);
+    Ok(engine)
 }

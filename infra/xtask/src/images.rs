@@ -103,7 +103,8 @@ pub(crate) async fn build_prebuilt(
     build(engine, names, Stage::Prebuilt).await
 }
 
-async fn prepare_bases(engine: &Engine) -> Result<()> {
+/// Makes the base images that are missing.
+pub(crate) async fn prepare_bases(engine: &Engine) -> Result<()> {
     let step = Step::begin("Base images");
     for base in &BASES {
         engine.ensure_base(base, &step.progress()).await?;

@@ -2,6 +2,9 @@
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// The exit code of a program that was interrupted.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// A receiver of `SIGINT`, `SIGTERM` and `SIGHUP`. After the first `watch`, they no longer end the process.
 pub(crate) struct Interrupt {
     control_c: Signal,

@@ -13,16 +13,15 @@ use messenger_devstack::postgres::{self, Options, Postgres};
 use messenger_devstack::process::Launch;
 use messenger_devstack::{Home, conduit, database, synapse};
 
-use crate::interrupt::Interrupt;
+use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::step::Step;
 use crate::terminal::Style;
 
+use containers::Containers;
 use count::Count;
 
 /// The group without which no other makes sense.
 const BUILD: &str = "build";
-/// The exit code of a program that was interrupted.
-const INTERRUPTED: u8 = 130;
 
 #[derive(clap::Args, Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -42,8 +41,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     sse_only: bool,
     /// Also the proof of the containers, which is `cargo xtask compose test` alone
-    #[arg(long)]
-    containers: bool,
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "required")]
+    containers: Option<Containers>,
     /// All connections to the database with TLS and `verify-full`: the servers accept no others
     #[arg(long)]
     database_tls: bool,
@@ -67,6 +66,13 @@ pub(super) struct Outcome {
     count: Count,
 }
 
+impl Arguments {
+    /// Returns the arguments of CI.
+    pub(crate) fn of_ci() -> Self {
+        Self { containers: Some(Containers::IfPossible), ..Self::default() }
+    }
+}
+
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut interrupt = Interrupt::watch()?;
     let mut outcomes = tokio::select! {
@@ -74,9 +80,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         () = interrupt.received() => return Ok(ExitCode::from(INTERRUPTED)),
     };
     let is_built = outcomes.iter().all(|outcome| outcome.name != BUILD || outcome.passed);
-    if is_built && arguments.is_all() && arguments.containers {
+    if let Some(containers) = arguments.containers
+        && is_built
+        && arguments.is_all()
+    {
         let programs = crate::cargo::programs(false).await?;
-        outcomes.extend(containers::check(&programs, interrupt.received()).await);
+        outcomes.push(containers::check(&programs, containers, interrupt.received()).await?);
     }
     Ok(summarize(&outcomes))
 }
@@ -142,7 +151,11 @@ fn summarize(outcomes: &[Outcome]) -> ExitCode {
     let style = Style::of_stdout();
     println!("\n{}", style.bold("Summary"));
     for Outcome { name, passed, count } in outcomes {
-        let verdict = if *passed { style.green("ok    ") } else { style.red("FAILED") };
+        let verdict = match (passed, count.is_all_skipped()) {
+            (true, false) => style.green("ok    "),
+            (true, true) => style.red("SKIPPED"),
+            (false, _) => style.red("FAILED"),
+        };
         println!("  {verdict} {name} {}", style.dim(&count.summary()));
     }
     let total = outcomes.iter().fold(Count::default(), |total, outcome| total + outcome.count);

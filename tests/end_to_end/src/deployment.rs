@@ -6,14 +6,16 @@
 
 use std::{io::Write as _, sync::LazyLock, time::Duration};
 
-use messenger_devstack::environment::setting;
+use messenger_devstack::{environment::setting, synapse::Accounts};
 use reqwest::Certificate;
 use serde_json::{Value, json};
 
-use crate::Plan;
+use crate::{Plan, Server};
 
 /// The address of the control.
 const CONTROL: &str = "MESSENGER_TESTS_CONTROL";
+/// The homeserver of the deployment: `conduit` or `synapse`.
+const HOMESERVER: &str = "MESSENGER_TESTS_HOMESERVER";
 /// The address of the service.
 const URL: &str = "MESSENGER_TESTS_URL";
 /// A file with the certificate of the authority that signed the service's.
@@ -58,9 +60,14 @@ pub(crate) fn authority() -> Option<Certificate> {
     Some(Certificate::from_pem(&pem).expect("a certificate"))
 }
 
+/// Returns whether the tests run on a deployment.
+pub fn is_on_deployment() -> bool {
+    Control::of_environment().is_some()
+}
+
 /// Returns whether the tests run on a deployment, and prints the reason why this one is skipped there.
 pub fn is_skipped_on_deployment(reason: &str) -> bool {
-    let is_skipped = Control::of_environment().is_some();
+    let is_skipped = is_on_deployment();
     if is_skipped {
         print_skipped(reason);
     }
@@ -76,7 +83,11 @@ pub fn control_of_deployment() -> Option<Control> {
     control
 }
 
-fn print_skipped(reason: &str) {
+pub(crate) fn is_on_conduit() -> bool {
+    setting(HOMESERVER).is_some_and(|name| name == "conduit")
+}
+
+pub(crate) fn print_skipped(reason: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or_default();
     // Not by a macro: the test harness would hide it.
@@ -116,12 +127,13 @@ impl Deployment {
         self.fact("database_url")
     }
 
-    pub(crate) fn homeserver_url(&self) -> &str {
-        self.fact("homeserver_url")
-    }
-
-    pub(crate) fn registration_secret(&self) -> &str {
-        self.fact("registration_secret")
+    pub(crate) fn homeserver(&self) -> Server {
+        let (url, name) = (self.fact("homeserver_url"), self.server_name());
+        if is_on_conduit() {
+            let as_token = self.fact("as_token").to_owned();
+            return Server::DeployedConduit { url: url.to_owned(), as_token };
+        }
+        Server::DeployedSynapse(Accounts::new(url, name, self.fact("registration_secret")))
     }
 
     fn fact(&self, name: &str) -> &str {
@@ -142,6 +154,27 @@ impl Control {
     /// Kills one copy of a service with `SIGKILL`.
     pub async fn kill(&self, service: &str) {
         self.call("kill", &json!({ "service": service })).await;
+    }
+
+    /// Kills all copies of a service with `SIGKILL`.
+    pub async fn kill_all(&self, service: &str) {
+        self.call("kill_all", &json!({ "service": service })).await;
+    }
+
+    /// Freezes all copies of a service.
+    pub async fn pause(&self, service: &str) {
+        self.call("pause", &json!({ "service": service })).await;
+    }
+
+    /// Resumes all frozen copies of a service.
+    pub async fn resume(&self, service: &str) {
+        self.call("resume", &json!({ "service": service })).await;
+    }
+
+    /// Returns the address of the newest copy of a program of the service.
+    pub async fn newest(&self, service: &str) -> String {
+        let newest = self.call("newest", &json!({ "service": service })).await;
+        newest["url"].as_str().expect("an address").to_owned()
     }
 
     /// Restarts all copies of a service as `docker restart` does, and waits until they are healthy.

@@ -1,12 +1,16 @@
 //! The homeserver of a test: a Synapse, or a Conduit if `CONDUIT_BIN` names one.
 
-use std::{io::Write as _, path::Path};
+use std::path::Path;
 
-use messenger_devstack::{LocalHomeserver, conduit, local_homeserver, synapse::Accounts};
+use messenger_devstack::{LocalHomeserver, conduit, homeserver, local_homeserver, synapse::Accounts};
 use messenger_matrix::{Registration, registration};
 use serde_json::{Value, json};
 
-use crate::{room::Matrix, waiting::wait_until};
+use crate::{
+    deployment::{is_on_conduit, print_skipped},
+    room::Matrix,
+    waiting::wait_until,
+};
 
 const PASSWORD: &str = "a password of the tests";
 /// The fault of a test that runs on a deployment and must not.
@@ -17,15 +21,21 @@ pub enum Server {
     /// One that this test started, and the token of the service for requests to it.
     Own(Box<LocalHomeserver>, String),
     /// The Synapse of a deployment.
-    Deployed(Accounts),
+    DeployedSynapse(Accounts),
+    /// The Conduit of a deployment.
+    DeployedConduit {
+        /// The address, without a slash at the end.
+        url: String,
+        /// The token of the service for requests to it.
+        as_token: String,
+    },
 }
 
 /// Returns whether the tests run on Conduit, and prints the reason why this one is skipped there.
 pub fn is_skipped_on_conduit(reason: &str) -> bool {
-    let is_skipped = conduit::binary().is_some();
+    let is_skipped = conduit::binary().is_some() || is_on_conduit();
     if is_skipped {
-        // Not by a macro: the test harness would hide it.
-        let _ = writeln!(std::io::stderr(), "skipped on Conduit: {reason}");
+        print_skipped(&format!("Conduit: {reason}"));
     }
     is_skipped
 }
@@ -47,7 +57,8 @@ impl Server {
     pub fn url(&self) -> &str {
         match self {
             Self::Own(running, _) => running.url(),
-            Self::Deployed(accounts) => accounts.url(),
+            Self::DeployedSynapse(accounts) => accounts.url(),
+            Self::DeployedConduit { url, .. } => url,
         }
     }
 
@@ -55,7 +66,8 @@ impl Server {
     pub(crate) fn registration_secret(&self) -> Option<&str> {
         match self {
             Self::Own(running, _) => running.registration_secret(),
-            Self::Deployed(accounts) => Some(accounts.registration_secret()),
+            Self::DeployedSynapse(accounts) => Some(accounts.registration_secret()),
+            Self::DeployedConduit { .. } => None,
         }
     }
 
@@ -66,7 +78,7 @@ impl Server {
     pub fn process(&self) -> &LocalHomeserver {
         match self {
             Self::Own(running, _) => Some(running),
-            Self::Deployed(_) => None,
+            Self::DeployedSynapse(_) | Self::DeployedConduit { .. } => None,
         }
         .expect(OUT_OF_REACH)
     }
@@ -78,7 +90,7 @@ impl Server {
     pub fn process_mut(&mut self) -> &mut LocalHomeserver {
         match self {
             Self::Own(running, _) => Some(running),
-            Self::Deployed(_) => None,
+            Self::DeployedSynapse(_) | Self::DeployedConduit { .. } => None,
         }
         .expect(OUT_OF_REACH)
     }
@@ -87,7 +99,8 @@ impl Server {
     pub async fn login(&self, localpart: &str, password: &str) -> anyhow::Result<String> {
         match self {
             Self::Own(running, _) => running.login(localpart, password).await,
-            Self::Deployed(accounts) => accounts.login(localpart, password).await,
+            Self::DeployedSynapse(accounts) => accounts.login(localpart, password).await,
+            Self::DeployedConduit { url, .. } => homeserver::login(url, localpart, password).await,
         }
     }
 
@@ -152,7 +165,8 @@ impl Server {
                 LocalHomeserver::Synapse(synapse) => Ok(synapse.accounts()),
                 LocalHomeserver::Conduit(_) => Err(as_token),
             },
-            Self::Deployed(accounts) => Ok(accounts),
+            Self::DeployedSynapse(accounts) => Ok(accounts),
+            Self::DeployedConduit { as_token, .. } => Err(as_token),
         }
     }
 

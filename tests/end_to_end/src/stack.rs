@@ -10,7 +10,6 @@ use messenger_devstack::{
     messenger::{self, Configuration, LIVEZ, Programs},
     process::Output,
     service::Service,
-    synapse::Accounts,
 };
 use messenger_matrix::Registration;
 use messenger_store::{migrate, schema};
@@ -38,6 +37,8 @@ pub struct Stack {
     server_name: String,
     database_url: String,
     processes: Option<Processes>,
+    /// The deployment; `None` for processes of this test.
+    pub(crate) deployment: Option<Deployment>,
     directory: TempDir,
 }
 
@@ -59,21 +60,20 @@ impl Stack {
     /// Starts the parts of a plan.
     pub async fn start_with(plan: Plan) -> Self {
         match Deployment::start(&plan).await {
-            Some(deployment) => Self::on(&deployment, &plan),
+            Some(deployment) => Self::on(deployment, &plan),
             None => Self::start_processes(plan).await,
         }
     }
 
-    fn on(deployment: &Deployment, plan: &Plan) -> Self {
-        let (url, name) = (deployment.homeserver_url(), deployment.server_name());
-        let accounts = Accounts::new(url, name, deployment.registration_secret());
+    fn on(deployment: Deployment, plan: &Plan) -> Self {
         Self {
-            homeserver: plan.homeserver.then_some(Server::Deployed(accounts)),
+            homeserver: plan.homeserver.then(|| deployment.homeserver()),
             push_proxy: None,
             url: Deployment::url(),
-            server_name: name.to_owned(),
+            server_name: deployment.server_name().to_owned(),
             database_url: deployment.database_url().to_owned(),
             processes: None,
+            deployment: Some(deployment),
             directory: tempfile::tempdir().expect("a directory"),
         }
     }
@@ -142,6 +142,7 @@ impl Stack {
                 programs,
                 _database: database,
             }),
+            deployment: None,
             directory,
         };
         if plan.worker && plan.first == First::Router {
@@ -226,6 +227,17 @@ impl Stack {
     /// process.
     pub async fn start_function(&self, program: &str) -> (String, Service) {
         self.own().programs.start_function(program).await.expect("a function")
+    }
+
+    /// Starts another copy of a function, which takes requests at an address of its own until the end of the
+    /// test. On a deployment the router sends requests to it as well.
+    pub async fn start_copy(&self, function: &str) -> (String, Option<Service>) {
+        if let Some(deployment) = &self.deployment {
+            deployment.control().scale(function, 2).await;
+            return (deployment.control().newest(function).await, None);
+        }
+        let (url, service) = self.start_function(&format!("messenger-{function}")).await;
+        (url, Some(service))
     }
 
     fn own(&self) -> &Processes {

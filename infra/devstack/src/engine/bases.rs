@@ -42,6 +42,9 @@ pub struct Base {
     configuration: &'static [&'static str],
 }
 
+/// The base image that has the programs of a shell.
+pub const WITH_SHELL: &str = "postgres:15-bookworm";
+
 /// The base images of the Compose files, with the names of the registries.
 pub const BASES: [Base; 3] = [
     Base {
@@ -53,7 +56,7 @@ pub const BASES: [Base; 3] = [
         configuration: &["USER 65532:65532", "WORKDIR /home/nonroot"],
     },
     Base {
-        name: "postgres:15-bookworm",
+        name: WITH_SHELL,
         variant: "extract",
         packages: &[
             "postgresql-15",

@@ -17,10 +17,11 @@ use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
+use super::homeserver::{self, Homeserver};
 use super::memory::Memory;
+use super::network::Request;
 use super::project::Project;
 use super::reset::Parts;
-use super::synapse::{Homeserver, SERVER_NAME};
 
 /// The port in the namespace of the engine.
 const PORT: u16 = 8010;
@@ -85,6 +86,10 @@ impl Control {
             .route("/reset", post(reset))
             .route("/scale", post(scale))
             .route("/kill", post(kill))
+            .route("/kill_all", post(kill_all))
+            .route("/pause", post(pause))
+            .route("/resume", post(resume))
+            .route("/newest", post(newest))
             .route("/restart", post(restart))
             .route("/stop", post(stop))
             .route("/start", post(start))
@@ -112,21 +117,17 @@ impl Drop for Control {
 
 async fn reset(State(controlled): Shared, Json(parts): Json<Parts>) -> Outcome {
     let runtime = Handle::current();
-    let facts = json!({
-        "server_name": SERVER_NAME,
-        "database_url": controlled.project.secrets.database_url,
-        "homeserver_url": "http://conduit:6167",
-        "registration_secret": controlled.project.matrix.registration_secret,
-    });
     // The future of a homeserver's start is not `Send`, so it stays on one thread.
     let resetting = spawn_blocking(move || {
         runtime.block_on(async {
             let mut homeserver = controlled.homeserver.lock().await;
-            controlled.project.reset(&mut homeserver, parts).await
+            controlled.project.reset(&mut homeserver, parts).await?;
+            let mut facts = homeserver.facts(&controlled.project).await?;
+            facts["database_url"] = json!(controlled.project.secrets.database_url);
+            anyhow::Ok(facts)
         })
     });
-    resetting.await.context("resetting")??;
-    Ok(Json(facts))
+    Ok(Json(resetting.await.context("resetting")??))
 }
 
 async fn scale(State(controlled): Shared, Json(Scale { service, count }): Json<Scale>) -> Outcome {
@@ -150,6 +151,32 @@ async fn kill(State(controlled): Shared, Json(Service { service }): Json<Service
     let containers = controlled.project.containers(&service).await?;
     controlled.project.engine.output(&["kill", &containers[0]]).await?;
     Ok(Json(json!({})))
+}
+
+async fn kill_all(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Outcome {
+    of_all(&controlled.project, "kill", &service).await
+}
+
+async fn pause(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Outcome {
+    of_all(&controlled.project, "pause", &service).await
+}
+
+async fn resume(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Outcome {
+    of_all(&controlled.project, "unpause", &service).await
+}
+
+/// Runs a command of `docker` for all containers of a service.
+async fn of_all(project: &Project, command: &str, service: &str) -> Outcome {
+    let containers = project.containers(service).await?;
+    let words = std::iter::once(command).chain(containers.iter().map(String::as_str));
+    project.engine.output(&words.collect::<Vec<_>>()).await?;
+    Ok(Json(json!({})))
+}
+
+async fn newest(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Outcome {
+    let containers = controlled.project.containers(&service).await?;
+    let url = controlled.project.url_of_program(&containers[0]).await?;
+    Ok(Json(json!({ "url": url })))
 }
 
 async fn restart(State(controlled): Shared, Json(Service { service }): Json<Service>) -> Outcome {
@@ -189,10 +216,12 @@ async fn start(State(controlled): Shared, Json(Service { service }): Json<Servic
 async fn ready(project: &Project, service: &str) -> Outcome {
     if service == "postgres" {
         project.wait_until_healthy(&traced()).await?;
+    } else if service == homeserver::SERVICE {
+        project.wait_until_homeserver_answers().await?;
     } else {
         let containers = project.containers(service).await?;
         for container in &containers {
-            project.wait_until_answers(container, "/readyz").await?;
+            project.wait_until_answers(container, &Request::to_program("/readyz")).await?;
         }
     }
     Ok(Json(json!({})))

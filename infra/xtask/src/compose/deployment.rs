@@ -1,4 +1,4 @@
-//! A running deployment: the containers of a project, and the homeserver in Conduit's place.
+//! A running deployment: the containers of a project, and its homeserver.
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use messenger_devstack::engine::Passage;
 use messenger_devstack::port::is_free;
 use tokio::time::sleep;
 
+use super::homeserver::Homeserver;
 use super::project::Project;
-use super::synapse::Homeserver;
 use crate::step::Step;
 
 /// The interval between two looks at the containers.
@@ -24,7 +24,7 @@ const WAYS: [(&str, &str, u16); 4] = [
     ("Matrix", "http", 8008),
 ];
 
-/// The deployment. Dropping it kills the homeserver; the containers go on.
+/// The deployment. Dropping it kills a Synapse; the containers go on.
 pub(super) struct Deployment {
     _homeserver: Homeserver,
 }
@@ -33,11 +33,9 @@ pub(super) struct Deployment {
 pub(super) struct Ways(Vec<(&'static str, String, Option<Passage>)>);
 
 impl Deployment {
-    /// Starts the homeserver with its data in `directory`, and all containers.
+    /// Starts all containers and the homeserver, a Synapse with its data in `directory`.
     pub(super) async fn start(project: &Project, directory: PathBuf) -> Result<Self> {
-        let step = Step::begin("Synapse");
-        let homeserver = Homeserver::start(project, directory.join("synapse"), &step.progress()).await?;
-        step.done("in Conduit's place");
+        let homeserver = Homeserver::start(project, directory).await?;
         let step = Step::begin("Containers");
         project.up(&step.progress()).await?;
         step.done("all healthy");

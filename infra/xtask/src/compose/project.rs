@@ -1,19 +1,24 @@
 //! A Compose project on an engine: its variables, commands and containers.
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use messenger_devstack::conduit::binary;
 use messenger_devstack::engine;
 use messenger_devstack::home::{read_or_create, secret, workspace};
 use messenger_devstack::process::{Launch, Sink};
-use messenger_devstack::{Engine, Home, free_port};
+use messenger_devstack::{Engine, Home, OutputQueue, free_port};
 use tokio::time::{Instant, sleep};
 
 use super::TEST_PROJECT;
+use super::conduit;
 use super::secrets::{self, Secrets};
-use crate::step::Step;
 
-/// The files of the project.
+/// The files of every project.
 const FILES: [&str; 2] = ["docker-compose.local.yml", "infra/images/ci.yml"];
+/// The file of a project with Synapse in Conduit's place.
+const SYNAPSE: &str = "infra/images/synapse.yml";
 /// The port of the homeserver beside an own engine, in whose namespace all ports are free.
 const HOMESERVER_PORT: u16 = 8009;
 const ROUTER_PORT: u16 = 8000;
@@ -27,6 +32,8 @@ const SERVICE: &str = "com.docker.compose.service";
 pub(super) struct Project {
     pub(super) engine: Engine,
     pub(super) name: &'static str,
+    /// The program of the homeserver; `None` for Synapse in Conduit's place.
+    pub(super) conduit: Option<PathBuf>,
     pub(super) secrets: Secrets,
     pub(super) matrix: Matrix,
     pub(super) ports: Ports,
@@ -48,12 +55,9 @@ pub(super) struct Ports {
 }
 
 impl Project {
-    /// Starts the engine, and makes the secrets that are missing.
-    pub(super) async fn start(name: &'static str) -> Result<Self> {
-        let step = Step::begin("Engine");
+    /// Takes the engine, and makes the secrets that are missing.
+    pub(super) fn new(engine: Engine, name: &'static str) -> Result<Self> {
         let home = Home::default();
-        let engine = Engine::start(&home, &step.progress()).await?;
-        step.done(&engine.describe().await?);
         let stored = |variable: &str| read_or_create(&home.path(format!("compose/{variable}")), secret);
         let matrix = Matrix {
             as_token: stored("MATRIX_AS_TOKEN")?,
@@ -65,12 +69,13 @@ impl Project {
             homeserver: if is_shared { free_port()? } else { HOMESERVER_PORT },
             router: if is_shared && name == TEST_PROJECT { free_port()? } else { ROUTER_PORT },
         };
-        Ok(Self { engine, name, secrets: secrets::ensure()?, matrix, ports })
+        Ok(Self { engine, name, conduit: binary(), secrets: secrets::ensure()?, matrix, ports })
     }
 
     /// Returns the launch of Compose with these arguments.
     pub(super) fn compose(&self, arguments: &[&str]) -> Launch {
-        let files = FILES.iter().flat_map(|file| ["-f", *file]);
+        let synapse = self.conduit.is_none().then_some(SYNAPSE);
+        let files = FILES.into_iter().chain(synapse).flat_map(|file| ["-f", file]);
         let launch = self.engine.compose(files.chain(["-p", self.name]).chain(arguments.iter().copied()));
         self.configure(launch.directory(workspace()))
     }
@@ -83,6 +88,9 @@ impl Project {
             .env("MATRIX_REGISTRATION_SECRET", &self.matrix.registration_secret)
             .env("HOMESERVER_PORT", self.ports.homeserver.to_string())
             .env("ROUTER_PORT", self.ports.router.to_string())
+            .env("CONDUIT_IMAGE", conduit::IMAGE)
+            // Connecting may take long on a busy machine.
+            .env("DATABASE_CONNECT_TIMEOUT_MS", "20000")
     }
 
     /// Creates and starts all containers, and waits until they are healthy. Returns the time that it took.
@@ -96,6 +104,20 @@ impl Project {
     /// Stops all containers. Their data stay.
     pub(super) async fn stop_containers(&self, progress: &Sink) -> Result<()> {
         engine::run(self.compose(&["stop"]), progress).await
+    }
+
+    /// Stops and removes all containers, and their networks, which other projects need as well. The data stay.
+    pub(super) async fn remove_containers(&self, progress: &Sink) -> Result<()> {
+        engine::run(self.compose(&["down"]), progress).await
+    }
+
+    /// Prints the last lines of all containers.
+    pub(super) async fn print_logs(&self) {
+        let sink: Sink = Arc::new(|line| OutputQueue::stderr().write(format!("{line}\n")));
+        let launch = self.compose(&["logs", "--no-color", "--tail", "15"]);
+        if let Err(error) = engine::run(launch, &sink).await {
+            OutputQueue::stderr().write(format!("no logs: {error:#}\n"));
+        }
     }
 
     /// Removes all containers, networks and volumes.

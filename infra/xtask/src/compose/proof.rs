@@ -8,21 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use messenger_devstack::process::{Sink, traced};
-use messenger_devstack::{Home, OutputQueue, engine};
+use messenger_devstack::process::traced;
+use messenger_devstack::{Engine, Home, OutputQueue, engine};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::control::{Control, Controlled};
+use super::homeserver::Homeserver;
 use super::memory::Memory;
 use super::project::Project;
-use super::synapse::Homeserver;
-use super::{TEST_PROJECT, obstacle};
+use super::{TEST_PROJECT, working_engine};
 use crate::cargo::{cargo, programs as built_programs, succeeds};
 use crate::images::{self, Image};
 use crate::interrupt::Interrupt;
 use crate::step::Step;
 
+pub(crate) use runner::count_tests;
 use runner::{Runner, Target};
 pub(crate) use steps::Steps;
 
@@ -31,17 +32,15 @@ const LIMIT: Duration = Duration::from_mins(25);
 /// The time limit of all containers for becoming healthy.
 const UP_LIMIT: Duration = Duration::from_mins(1);
 /// All combinations of Compose files.
-const FILES: [&[&str]; 3] = [
+const FILES: [&[&str]; 4] = [
     &["-f", "docker-compose.local.yml"],
     &["-f", "docker-compose.local.yml", "-f", "docker-compose.hub.yml"],
     &["-f", "docker-compose.local.yml", "-f", "infra/images/ci.yml"],
+    &["-f", "docker-compose.local.yml", "-f", "infra/images/ci.yml", "-f", "infra/images/synapse.yml"],
 ];
 
 /// Runs the proof as a command. Without an engine, it fails.
 pub(super) async fn run_alone(directory: Option<PathBuf>, filter: &[String]) -> Result<ExitCode> {
-    if let Some(reason) = obstacle().await {
-        bail!("{reason}");
-    }
     let mut interrupt = Interrupt::watch()?;
     let directory = if let Some(directory) = directory {
         directory
@@ -49,22 +48,24 @@ pub(super) async fn run_alone(directory: Option<PathBuf>, filter: &[String]) -> 
         ensure!(succeeds(cargo(["build", "--workspace", "--bins"])).await?, "the build failed");
         built_programs(false).await?
     };
-    let steps = run(&directory, filter, interrupt.received()).await?;
+    let engine = tokio::select! {
+        engine = working_engine() => engine?,
+        () = interrupt.received() => bail!("interrupted"),
+    };
+    let steps = run(engine, &directory, filter, interrupt.received()).await?;
     Ok(if steps.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs the proof with the programs in `directory`, and prints its steps. The containers are removed also after
 /// an interruption, which is an error.
 pub(crate) async fn run(
+    engine: Engine,
     directory: &Path,
     filter: &[String],
     interrupted: impl Future<Output = ()>,
 ) -> Result<Steps> {
-    let project = Project::start(TEST_PROJECT).await?;
-    let home = Home::default().path("compose-test");
-    let step = Step::begin("Synapse");
-    let homeserver = Homeserver::start(&project, home.join("synapse"), &step.progress()).await?;
-    step.done("in Conduit's place");
+    let project = Project::new(engine, TEST_PROJECT)?;
+    let homeserver = Homeserver::start(&project, Home::default().path("compose-test")).await?;
     let controlled = Arc::new(Controlled {
         project,
         homeserver: Mutex::new(homeserver),
@@ -79,7 +80,7 @@ pub(crate) async fn run(
         () = interrupted => Err(anyhow!("interrupted")),
     };
     if result.is_err() {
-        proof.print_logs().await;
+        controlled.project.print_logs().await;
     }
     let step = Step::begin("Deleting");
     let deleted = controlled.project.delete(&step.progress()).await;
@@ -147,14 +148,5 @@ impl Proof<'_> {
 
     async fn measure(&self, title: &str) -> Result<()> {
         self.controlled.memory.lock().await.measure(&self.controlled.project, title).await
-    }
-
-    /// Prints the last lines of all containers.
-    async fn print_logs(&self) {
-        let sink: Sink = Arc::new(|line| OutputQueue::stderr().write(format!("{line}\n")));
-        let launch = self.controlled.project.compose(&["logs", "--no-color", "--tail", "15"]);
-        if let Err(error) = engine::run(launch, &sink).await {
-            OutputQueue::stderr().write(format!("no logs: {error:#}\n"));
-        }
     }
 }

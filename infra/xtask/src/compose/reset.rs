@@ -2,19 +2,18 @@
 use anyhow::Result;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join_all};
-use messenger_devstack::engine;
+use messenger_devstack::engine::{self, WITH_SHELL};
 use messenger_devstack::process::traced;
 
+use super::homeserver::{self, Homeserver};
+use super::network::Request;
 use super::project::Project;
-use super::synapse::Homeserver;
 
 /// The programs that remember something, without the worker.
 const FUNCTIONS: [&str; 9] =
     ["notifications", "events", "poll", "messages", "rooms", "users", "admin", "health", "appservice"];
 const ROUTER: &str = "router";
 const WORKER: &str = "worker";
-/// The homeserver's place.
-const HOMESERVER: &str = "conduit";
 const DATABASE: &str = "messenger";
 /// A copy of the database after its migration.
 const TEMPLATE: &str = "messenger_empty";
@@ -44,15 +43,16 @@ impl Project {
     /// Kills all programs, deletes all data, and starts the parts.
     pub(super) async fn reset(&self, homeserver: &mut Homeserver, parts: Parts) -> Result<()> {
         self.kill_programs().await?;
-        homeserver.delete()?;
+        self.remove_copies().await?;
+        homeserver.delete(self).await?;
         // Without a homeserver nothing listens in its place.
         let command: &[&str] = if parts.homeserver { &["start"] } else { &["stop", "--time", "0"] };
-        for container in self.containers(HOMESERVER).await? {
+        for container in self.containers(homeserver::SERVICE).await? {
             self.engine.output(&[command, &[container.as_str()]].concat()).await?;
         }
         let database = self.empty_database().boxed();
         if parts.homeserver {
-            tokio::try_join!(database, homeserver.start_again())?;
+            tokio::try_join!(database, homeserver.start_again(self))?;
         } else {
             database.await?;
         }
@@ -65,7 +65,19 @@ impl Project {
         if parts.worker {
             self.start_program(WORKER).await?;
             if parts.homeserver {
-                homeserver.wait_until_registered().await?;
+                homeserver.wait_until_registered(self).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the copies of functions that a test has added.
+    async fn remove_copies(&self) -> Result<()> {
+        for name in FUNCTIONS {
+            let mut containers = self.containers(name).await?;
+            containers.pop();
+            for copy in containers {
+                self.engine.output(&["rm", "--force", &copy]).await?;
             }
         }
         Ok(())
@@ -83,7 +95,7 @@ impl Project {
                 self.engine.output(&["start", container]).await?;
             }
             for container in &containers {
-                self.wait_until_answers(container, "/livez").await?;
+                self.wait_until_answers(container, &Request::to_program("/livez")).await?;
             }
             Ok(())
         }
@@ -100,6 +112,15 @@ impl Project {
             return Ok(());
         }
         self.engine.output(&[&["kill"], running.as_slice()].concat()).await.map(drop)
+    }
+
+    /// Deletes all files in a volume, which no container may use meanwhile.
+    pub(super) async fn empty_volume(&self, name: &str) -> Result<()> {
+        let volume = format!("{}_{name}:/volume", self.name);
+        let run = ["run", "--rm", "--network", "none", "--user", "0:0", "--entrypoint", "sh"];
+        let delete = ["-c", "rm -rf /volume/* /volume/.[!.]*"];
+        let arguments = [&run[..], &["--volume", &volume, WITH_SHELL], &delete].concat();
+        self.engine.output(&arguments).await.map(drop)
     }
 
     /// Runs statements outside a transaction.

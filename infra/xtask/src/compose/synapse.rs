@@ -2,9 +2,8 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use messenger_devstack::engine::{Namespace, Passage};
 use messenger_devstack::free_port;
 use messenger_devstack::home::read_or_create;
@@ -12,32 +11,22 @@ use messenger_devstack::messenger::BOT;
 use messenger_devstack::process::Sink;
 use messenger_devstack::synapse::{self, Options, Synapse};
 use messenger_matrix::{Registration, registration};
-use tokio::time::{Instant, sleep};
 
+use super::homeserver::SERVER_NAME;
 use super::project::Project;
 
-/// The part of Matrix ids after the colon: the default of the Compose file.
-pub(super) const SERVER_NAME: &str = "hub.local";
-
-/// The time limit of one request.
-const PATIENCE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(50);
-/// The time limit of the worker for its start on a busy machine.
-const REGISTRATION_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// The homeserver. Dropping it kills the process; the data stay.
-pub(super) struct Homeserver {
+/// The Synapse. Dropping it kills the process; the data stay.
+pub(super) struct SynapseBesideEngine {
     running: Option<Synapse>,
     options: Options,
     registration_secret: String,
-    as_token: String,
     /// From the namespace of the engine to Synapse.
     _inward: Passage,
     /// From Synapse to the router.
     _outward: Passage,
 }
 
-impl Homeserver {
+impl SynapseBesideEngine {
     /// Installs and starts Synapse with its data in `directory`.
     pub(super) async fn start(project: &Project, directory: PathBuf, progress: &Sink) -> Result<Self> {
         let mut options = Options::new(directory);
@@ -62,7 +51,6 @@ impl Homeserver {
             running: None,
             options,
             registration_secret: project.matrix.registration_secret.clone(),
-            as_token: project.matrix.as_token.clone(),
             _inward: inward,
             _outward: outward,
         };
@@ -79,23 +67,6 @@ impl Homeserver {
                 Err(error).with_context(|| format!("deleting {}", self.options.directory.display()))
             }
             _ => Ok(()),
-        }
-    }
-
-    /// Waits until the bot has an account: the worker has then registered the service.
-    pub(super) async fn wait_until_registered(&self) -> Result<()> {
-        let Some(synapse) = &self.running else { return Ok(()) };
-        let url = format!("{}/_matrix/client/v3/account/whoami", synapse.url());
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-        let deadline = Instant::now() + REGISTRATION_TIMEOUT;
-        loop {
-            let bot = format!("@{BOT}:{SERVER_NAME}");
-            let request = http.get(&url).query(&[("user_id", bot)]).bearer_auth(&self.as_token);
-            if request.send().await.is_ok_and(|response| response.status().is_success()) {
-                return Ok(());
-            }
-            ensure!(Instant::now() < deadline, "no account of the bot within {REGISTRATION_TIMEOUT:?}");
-            sleep(PAUSE).await;
         }
     }
 

@@ -11,7 +11,7 @@ use super::source::Source;
 /// The Compose file of the whole service.
 const LOCAL: &str = "docker-compose.local.yml";
 /// The Compose files that change it, as far as they exist.
-const OVERRIDES: [&str; 2] = ["docker-compose.hub.yml", "infra/images/ci.yml"];
+const OVERRIDES: [&str; 3] = ["docker-compose.hub.yml", "infra/images/ci.yml", "infra/images/synapse.yml"];
 
 /// Returns whether the tools accept all files. They print what they find.
 pub(super) async fn are_accepted(sources: &[Source]) -> Result<bool> {

@@ -1,27 +1,68 @@
 //! The proof of the containers, as a group of tests.
 use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
 
-use messenger_devstack::OutputQueue;
+use anyhow::{Error, Result, anyhow, bail};
+use messenger_devstack::{Engine, OutputQueue};
+use tokio::time::timeout;
 
 use super::{Count, Outcome};
 use crate::compose;
+use crate::terminal::Style;
 
-/// Proves the containers with the built programs. Without an engine, and where none can be made, this is skipped
-/// with the reason.
-pub(super) async fn check(programs: &Path, interrupted: impl Future<Output = ()>) -> Option<Outcome> {
-    if let Some(reason) = compose::obstacle().await {
-        OutputQueue::stdout().write(format!("\ncompose test is skipped: {reason}\n"));
-        return None;
-    }
-    let (passed, count) = match compose::prove(programs, &[], interrupted).await {
+/// The name of the group.
+const NAME: &str = "compose test";
+/// The time limit for an engine that runs containers: the installation of its packages and base images.
+const ENGINE_LIMIT: Duration = Duration::from_mins(8);
+
+/// Whether the containers are tested.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Containers {
+    /// Fail where no engine can be started
+    Required,
+    /// Count the tests as skipped where no engine can be started
+    IfPossible,
+}
+
+/// Proves the containers with the built programs. Returns an error after an interruption before their start.
+pub(super) async fn check(
+    programs: &Path,
+    containers: Containers,
+    interrupted: impl Future<Output = ()>,
+) -> Result<Outcome> {
+    let mut interrupted = pin!(interrupted);
+    let engine = tokio::select! {
+        engine = working_engine() => engine,
+        () = &mut interrupted => bail!("interrupted"),
+    };
+    let engine = match engine {
+        Ok(engine) => engine,
+        Err(reason) => return Ok(without_engine(containers, &reason).await),
+    };
+    Ok(match compose::prove(engine, programs, &[], interrupted).await {
         Ok(steps) => {
             let [passed, failed, skipped] = steps.counts();
-            (steps.passed(), Count { passed, failed, skipped })
+            Outcome { name: NAME, passed: steps.passed(), count: Count { passed, failed, skipped } }
         }
         Err(error) => {
-            OutputQueue::stderr().write(format!("compose test: {error:#}\n"));
-            (false, Count::default())
+            OutputQueue::stderr().write(format!("{NAME}: {error:#}\n"));
+            Outcome { name: NAME, passed: false, count: Count::default() }
         }
-    };
-    Some(Outcome { name: "compose test", passed, count })
+    })
+}
+
+async fn working_engine() -> Result<Engine> {
+    let engine = timeout(ENGINE_LIMIT, compose::working_engine()).await;
+    engine.unwrap_or_else(|_| Err(anyhow!("not ready within {ENGINE_LIMIT:?}")))
+}
+
+/// Prints the reason why there is no engine. The tests have failed, or are skipped.
+async fn without_engine(containers: Containers, reason: &Error) -> Outcome {
+    let passed = containers == Containers::IfPossible;
+    let verdict = if passed { "SKIPPED" } else { "FAILED" };
+    let title = Style::of_stderr().red(&format!("{NAME} {verdict}: no engine runs containers here"));
+    OutputQueue::stderr().write(format!("\n{title}\n{reason:#}\n"));
+    let skipped = if passed { compose::count_tests().await.unwrap_or(1) } else { 0 };
+    Outcome { name: NAME, passed, count: Count { skipped, ..Count::default() } }
 }

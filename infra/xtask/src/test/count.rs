@@ -37,6 +37,11 @@ impl Count {
         count
     }
 
+    /// Returns whether there were tests and none ran.
+    pub(super) fn is_all_skipped(self) -> bool {
+        self.skipped > 0 && self.passed == 0 && self.failed == 0
+    }
+
     pub(super) fn summary(self) -> String {
         match self {
             Self { passed: 0, failed: 0, skipped: 0 } => String::new(),

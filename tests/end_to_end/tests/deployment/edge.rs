@@ -12,7 +12,6 @@ const SERVICE: &str = "https://edge:8085";
 const MATRIX: [&str; 2] = ["https://edge:8448", "http://edge:8008"];
 /// The longest time between the acceptance of a notification and its event on a stream.
 const PROMPT: Duration = Duration::from_millis(50);
-const PASSWORD: &str = "a password of the tests";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_arrives_through_the_edge_within_50_ms_of_its_acceptance() {
@@ -46,13 +45,21 @@ async fn an_event_arrives_through_the_edge_within_50_ms_of_its_acceptance() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn element_discovers_logs_in_and_syncs_through_both_ports() {
+async fn element_discovers_logs_in_and_reads_a_notification_through_both_ports() {
     let Some(_control) = control_of_deployment() else { return };
     let stack = Stack::start().await;
-    stack.client().user("mueller").wait_until_provisioned().await;
-    let inside = stack.matrix("mueller").await;
-    let room = inside.rooms(1).await.remove(0);
-    inside.send_text(&room, "hello, Element").await;
+    let (user, administrator) =
+        (stack.client().user("mueller"), stack.client().user_with_role("boss", "admin", 1));
+    user.wait_until_provisioned().await;
+    let access = "/api/v1/admin/users/mueller/external-access";
+    let enabled = administrator.post(access, &json!({ "enabled": true })).await;
+    assert_eq!(enabled.status, StatusCode::OK, "{}", enabled.body);
+    let access = user.get("/api/v1/users/me/external-client").await;
+    assert_eq!(access.status, StatusCode::OK, "{}", access.body);
+    let notification = json!({ "source_app": "a", "event_type": "e", "title": "hello, Element" });
+    let accepted = stack.client().notify(&notification).await;
+    assert_eq!(accepted.body["status"], "sent", "{}", accepted.body);
+    let room = accepted.body["matrix_room_id"].as_str().expect("the room of the notification");
     let http = reqwest_of_edge();
     for address in MATRIX {
         let discovered =
@@ -64,15 +71,17 @@ async fn element_discovers_logs_in_and_syncs_through_both_ports() {
         assert_eq!(discovered["io.element.e2ee"]["default"], false);
         let http = Client::new(address);
         let login = json!({
-            "type": "m.login.password", "identifier": { "type": "m.id.user", "user": "mueller" },
-            "password": PASSWORD,
+            "type": "m.login.password",
+            "identifier": { "type": "m.id.user", "user": access.body["username"] },
+            "password": access.body["password"],
         });
         let token = element(&http, reqwest::Method::POST, "/login", None, Some(&login)).await;
         let token = token["access_token"].as_str().expect("a token");
         let sync = element(&http, reqwest::Method::GET, "/sync?timeout=0", Some(token), None).await;
-        let events = sync["rooms"]["join"][&room]["timeline"]["events"].as_array().expect("events");
-        assert!(events.iter().any(|event| event["content"]["body"] == "hello, Element"), "{address}: {sync}");
-        let path = format!("/rooms/{}/send/m.room.message/{}", encoded(&room), uuid::Uuid::new_v4());
+        let events = sync["rooms"]["join"][room]["timeline"]["events"].as_array().expect("events");
+        let is_notification = |event: &Value| event.to_string().contains("hello, Element");
+        assert!(events.iter().any(is_notification), "{address}: {sync}");
+        let path = format!("/rooms/{}/send/m.room.message/{}", encoded(room), uuid::Uuid::new_v4());
         let text = json!({ "msgtype": "m.text", "body": address });
         let sent = element(&http, reqwest::Method::PUT, &path, Some(token), Some(&text)).await;
         assert!(sent["event_id"].is_string(), "{address}: {sent}");

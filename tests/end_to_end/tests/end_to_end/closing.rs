@@ -2,9 +2,7 @@
 //! figures of the tenant count the streams of other processes.
 
 use messenger_testkit::fixtures::{self, TENANT};
-use messenger_tests::{
-    Client, Stack, TestResponse, TestUser, client::fetch, encoded, is_skipped_on_deployment, wait_until,
-};
+use messenger_tests::{Client, Stack, TestResponse, TestUser, client::fetch, encoded, wait_until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -80,14 +78,11 @@ async fn a_member_of_another_client_is_out_of_a_closed_room() {
 
 #[tokio::test]
 async fn the_figures_count_the_streams_of_all_processes() {
-    if is_skipped_on_deployment("it starts another process") {
-        return;
-    }
     let stack = Stack::start().await;
     let chief = stack.client().user_with_role("chief", "admin", 1);
     let figures = async || chief.get("/api/v1/admin/stats").await.body;
     assert_eq!(figures().await["conduit_status"], "online");
-    let (events, _service) = stack.start_function("messenger-events").await;
+    let (events, _service) = stack.start_copy("events").await;
     let elsewhere = Client::new(&events).user("anna");
     let _streams = [elsewhere.stream(None).await, chief.stream(None).await];
     wait_until("both streams are counted", async || figures().await["sse_connections"] == 2).await;

@@ -7,25 +7,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use messenger_tests::{Arrivals, Client, Stack, StreamRecorder, is_skipped_on_deployment};
+use messenger_tests::{Arrivals, Client, Part, Stack, StreamRecorder, is_on_deployment};
 use rand::Rng as _;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-const ROUNDS: usize = 250;
+/// The number of kills with processes of the test, and with containers, which take seconds each.
+const ROUNDS: [usize; 2] = [250, 12];
+const FUNCTION: Part = Part::Function("notifications");
 const AT_ONCE: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_killed_at_random_points_loses_and_duplicates_no_notification() {
-    if is_skipped_on_deployment("it kills processes") {
-        return;
-    }
     let mut stack = Stack::start().await;
     let client = stack.client();
     let mut accepted = BTreeMap::new();
     let mut killed_in_flight = 0;
-    for round in 0..ROUNDS {
+    let rounds = ROUNDS[usize::from(is_on_deployment())];
+    for round in 0..rounds {
         let mut calls = JoinSet::new();
         for n in 0..AT_ONCE {
             calls.spawn(notify_until_accepted(client.clone(), round * AT_ONCE + n));
@@ -34,17 +34,17 @@ async fn a_service_killed_at_random_points_loses_and_duplicates_no_notification(
         let moment = Duration::from_millis(rand::rng().random_range(0..90));
         tokio::time::sleep(moment).await;
         killed_in_flight += calls.len();
-        stack.router().kill();
+        stack.kill(FUNCTION).await;
         if round % 5 == 0 {
-            stack.kill_worker();
-            stack.start_worker();
+            stack.kill(Part::Worker).await;
+            stack.start_again(Part::Worker).await;
         }
-        stack.router().start_again().await.expect("the router starts");
+        stack.start_again(FUNCTION).await;
         for (n, id) in calls.join_all().await {
             assert!(accepted.insert(id, n).is_none(), "two calls got one notification");
         }
     }
-    assert!(killed_in_flight > ROUNDS / 2, "enough calls were in flight: {killed_in_flight}");
+    assert!(killed_in_flight > rounds / 2, "enough calls were in flight: {killed_in_flight}");
 
     let begun = Instant::now();
     let mut room = None;
@@ -63,27 +63,25 @@ async fn a_service_killed_at_random_points_loses_and_duplicates_no_notification(
     let mut in_room = bot.notifications(&room.expect("a room")).await;
     in_room.sort_unstable();
     let expected: Vec<_> = accepted.keys().copied().collect();
-    assert_eq!(expected.len(), ROUNDS * AT_ONCE);
+    assert_eq!(expected.len(), rounds * AT_ONCE);
     assert_eq!(in_room, expected, "the room has each accepted notification exactly once, and no other");
 }
 
 /// The number of kills while two users chat.
-const KILLS: usize = 12;
+const KILLS: [usize; 2] = [12, 4];
 /// The number of messages that each of them sends between two kills.
 const BETWEEN_KILLS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() {
-    if is_skipped_on_deployment("it kills processes") {
-        return;
-    }
     let mut stack = Stack::start().await;
     let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = Arc::new(stack.matrix("bert").await);
     let room = element.rooms(1).await.remove(0);
     let recorder = StreamRecorder::start(&anna).await;
     let arrivals = Arrivals::record(stack.matrix_bot().await, &room).await;
-    for round in 0..KILLS {
+    let kills = KILLS[usize::from(is_on_deployment())];
+    for round in 0..kills {
         let other_client = {
             let (element, room) = (element.clone(), room.clone());
             tokio::spawn(async move {
@@ -111,27 +109,20 @@ async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() 
         tokio::time::sleep(Duration::from_millis(rand::rng().random_range(0..400))).await;
         let (homeserver, router, worker) = (round % 2 == 0, round % 3 != 1, round % 4 != 3);
         if worker {
-            stack.kill_worker();
+            stack.kill(Part::Worker).await;
         }
         if homeserver {
-            stack.homeserver.as_mut().expect("a homeserver").process_mut().kill();
+            stack.kill(Part::Homeserver).await;
         }
         if router {
-            stack.router().kill();
-            stack.router().start_again().await.expect("the router starts");
+            stack.kill(Part::Function("messages")).await;
+            stack.start_again(Part::Function("messages")).await;
         }
         if homeserver {
-            stack
-                .homeserver
-                .as_mut()
-                .expect("a homeserver")
-                .process_mut()
-                .start_again()
-                .await
-                .expect("it starts");
+            stack.start_again(Part::Homeserver).await;
         }
         if worker {
-            stack.start_worker();
+            stack.start_again(Part::Worker).await;
         }
         other_client.await.expect("sent");
         here.await.expect("sent");
@@ -141,7 +132,7 @@ async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() 
     };
     let in_room = ids(stack.matrix_bot().await.messages(&room).await);
     // More if a homeserver was killed between storing a message and storing its transaction id.
-    assert!(in_room.len() >= 2 * KILLS * BETWEEN_KILLS, "{}", in_room.len());
+    assert!(in_room.len() >= 2 * kills * BETWEEN_KILLS, "{}", in_room.len());
     let count = |events: &[Value]| events.iter().filter(|event| event["type"] == "new_message").count();
     recorder.wait_until(|events| count(events) >= in_room.len()).await;
     let event_ids = ids(recorder.events("new_message"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Client, Plan, Stack, TestUser, is_skipped_on_deployment};
+use messenger_tests::{Client, Part, Plan, Stack, TestUser, is_skipped_on_deployment};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -83,9 +83,6 @@ fn chunks(mut body: &str) -> Vec<&str> {
 
 #[tokio::test]
 async fn each_event_is_a_chunk_for_http_1_1_and_the_last_chunk_ends_the_stream() {
-    if is_skipped_on_deployment("it stops the router") {
-        return;
-    }
     let (mut stack, client, user) = start_without_homeserver().await;
     let mut raw = Raw::connect(&client).await;
     raw.get_stream(&user, "HTTP/1.1").await;
@@ -95,7 +92,7 @@ async fn each_event_is_a_chunk_for_http_1_1_and_the_last_chunk_ends_the_stream()
         // The complete event with its line end has arrived before the next one is sent.
         raw.read_until(title, "}\n\n\r\n").await;
     }
-    stack.router().stop().await;
+    stack.stop(Part::Function("events")).await;
     let text = raw.read_to_end().await;
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
@@ -117,16 +114,13 @@ async fn each_event_is_a_chunk_for_http_1_1_and_the_last_chunk_ends_the_stream()
 
 #[tokio::test]
 async fn an_http_1_0_client_gets_the_events_without_chunks() {
-    if is_skipped_on_deployment("it stops the router") {
-        return;
-    }
     let (mut stack, client, user) = start_without_homeserver().await;
     let mut raw = Raw::connect(&client).await;
     raw.get_stream(&user, "HTTP/1.0").await;
     raw.read_until("connected", "}\n\n").await;
     notify(&client, "one").await;
     raw.read_until("\"one\"", "}\n\n").await;
-    stack.router().stop().await;
+    stack.stop(Part::Function("events")).await;
     let text = raw.read_to_end().await;
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
     assert!(!head.contains("transfer-encoding") && !head.contains("content-length"), "{head}");

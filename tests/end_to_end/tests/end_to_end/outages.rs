@@ -9,7 +9,7 @@ use std::{
 };
 
 use messenger_devstack::postgres::{Options, Postgres};
-use messenger_tests::{Plan, Stack, is_skipped_on_deployment};
+use messenger_tests::{Part, Plan, Stack, is_skipped_on_deployment};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -19,9 +19,6 @@ fn numbered(n: usize) -> Value {
 
 #[tokio::test]
 async fn a_homeserver_outage_delays_and_loses_no_notification() {
-    if is_skipped_on_deployment("it stops the homeserver") {
-        return;
-    }
     let mut stack = Stack::start().await;
     let client = stack.client();
     let mut stream = client.user("mueller").stream(None).await;
@@ -30,7 +27,7 @@ async fn a_homeserver_outage_delays_and_loses_no_notification() {
     stream.next_of("notification").await;
     let room = first.body["matrix_room_id"].as_str().expect("a room").to_owned();
 
-    stack.homeserver.as_mut().expect("a homeserver").process_mut().stop().await;
+    stack.stop(Part::Homeserver).await;
     let mut ids = vec![first.body["id"].as_i64().expect("an id")];
     for n in 1..=10 {
         let begun = Instant::now();
@@ -46,14 +43,7 @@ async fn a_homeserver_outage_delays_and_loses_no_notification() {
     assert_eq!((health.status, &health.body["status"]), (StatusCode::OK, &json!("degraded")));
     assert_eq!(health.body["conduit"], "unreachable");
 
-    stack
-        .homeserver
-        .as_mut()
-        .expect("a homeserver")
-        .process_mut()
-        .start_again()
-        .await
-        .expect("the homeserver starts");
+    stack.start_again(Part::Homeserver).await;
     for id in &ids {
         wait_until_sent(&client, *id).await;
     }
@@ -63,21 +53,17 @@ async fn a_homeserver_outage_delays_and_loses_no_notification() {
 
 #[tokio::test]
 async fn a_homeserver_that_hangs_delays_no_call_beyond_its_budget() {
-    if is_skipped_on_deployment("it stops the homeserver") {
-        return;
-    }
     let stack = Stack::start().await;
     let client = stack.client();
     assert_eq!(client.notify(&numbered(0)).await.body["status"], "sent");
-    let homeserver = stack.homeserver.as_ref().expect("a homeserver");
-    homeserver.process().pause();
+    stack.pause_homeserver().await;
     let begun = Instant::now();
     let response = client.notify_with(&numbered(1), "?wait=1", None).await;
     let took = begun.elapsed();
     let healthy = Instant::now();
     let health = client.get("/api/v1/health").await;
     let health_took = healthy.elapsed();
-    homeserver.process().resume();
+    stack.resume_homeserver().await;
     assert_eq!(response.body["status"], "pending", "{}", response.body);
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(health.body["status"], "degraded");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use messenger_tests::{
-    Client, Plan, Stack,
+    Client, Part, Plan, Stack,
     client::{in_seconds, raw, token},
     is_skipped_on_deployment,
 };
@@ -47,9 +47,6 @@ async fn a_stream_begins_at_once_with_the_right_headers() {
 
 #[tokio::test]
 async fn a_client_that_resumes_from_a_cursor_misses_and_repeats_no_event() {
-    if is_skipped_on_deployment("it kills processes") {
-        return;
-    }
     let (mut stack, client) = start_without_homeserver(&[]).await;
     let user = client.user("mueller");
     let mut stream = user.stream(None).await;
@@ -66,8 +63,8 @@ async fn a_client_that_resumes_from_a_cursor_misses_and_repeats_no_event() {
         let last = stream.last_id().to_owned();
         drop(stream);
         if round % 4 == 3 {
-            stack.router().kill();
-            stack.router().start_again().await.expect("the router starts");
+            stack.kill(Part::Function("events")).await;
+            stack.start_again(Part::Function("events")).await;
         }
         client.notify_with(&numbered(sent), "?wait=0", None).await;
         sent += 1;

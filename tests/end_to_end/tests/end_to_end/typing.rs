@@ -26,9 +26,6 @@ async fn typing_events(stream: &mut EventStream) -> Vec<SseEvent> {
 
 #[tokio::test]
 async fn typing_in_another_client_reaches_the_members_only() {
-    if is_skipped_on_deployment("it starts another process") {
-        return;
-    }
     let stack = Stack::start().await;
     let client = stack.client();
     let (anna, bert) = (client.user("anna"), client.user("bert"));
@@ -42,7 +39,7 @@ async fn typing_in_another_client_reaches_the_members_only() {
     let mut hers = anna.stream(Some("0")).await;
     while hers.next_of("room_joined").await["room_id"] != room.as_str() {}
     // A second process with streams, to which the homeserver does not push.
-    let (events, _service) = stack.start_function("messenger-events").await;
+    let (events, _service) = stack.start_copy("events").await;
     let mut in_other_process = Client::new(&events).user("anna").stream(None).await;
     let (mut own, mut non_member, mut foreign) =
         (bert.stream(None).await, carl.stream(None).await, fritz.stream(None).await);

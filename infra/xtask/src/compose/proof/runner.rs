@@ -16,6 +16,8 @@ use super::super::project::Project;
 const NETWORK: &str = "hub_satellite_net";
 /// The certificate of the edge's own authority, in the volume of the edge.
 const AUTHORITY: &str = "/var/lib/edge/caddy/pki/authorities/local/root.crt";
+/// The test programs.
+const PROGRAM_NAMES: [&str; 2] = ["end_to_end", "deployment"];
 /// The places of the test programs and of that certificate in the container.
 const PROGRAMS: &str = "/programs";
 const CERTIFICATE: &str = "/authority.crt";
@@ -60,8 +62,9 @@ impl<'a> Runner<'a> {
         let from = format!("{}:{AUTHORITY}", edge[0]);
         let to = authority.to_string_lossy().into_owned();
         controlled.project.engine.output(&["cp", &from, &to]).await.context("taking the edge's authority")?;
-        let end_to_end = test_program("end_to_end").await?;
-        let deployment = test_program("deployment").await?;
+        let [end_to_end, deployment] = PROGRAM_NAMES;
+        let end_to_end = test_program(end_to_end).await?;
+        let deployment = test_program(deployment).await?;
         Ok(Self { controlled, control, end_to_end, deployment, authority })
     }
 
@@ -93,9 +96,11 @@ impl<'a> Runner<'a> {
             Target::Edge => "https://edge:8085",
             Target::Router | Target::Deployment => "http://messenger-service-backend-1:8000",
         };
+        let homeserver = if project.conduit.is_some() { "conduit" } else { "synapse" };
         let variables = [
             ("MESSENGER_TESTS_CONTROL", self.control.url()),
             ("MESSENGER_TESTS_URL", url.to_owned()),
+            ("MESSENGER_TESTS_HOMESERVER", homeserver.to_owned()),
             ("MESSENGER_TESTS_CA", CERTIFICATE.to_owned()),
             ("MESSENGER_TESTS_HUB_SECRET_KEY", project.secrets.hub_secret_key.clone()),
             ("MESSENGER_TESTS_SERVICE_TOKEN", project.secrets.service_token.clone()),
@@ -126,6 +131,18 @@ fn names(target: Target, filter: &[String]) -> Vec<String> {
         Target::Edge if filter.is_empty() => ["streams::", "polling::"].map(str::to_owned).to_vec(),
         _ => filter.to_vec(),
     }
+}
+
+/// Returns the number of tests in all programs.
+pub(crate) async fn count_tests() -> Result<u32> {
+    let mut count = 0;
+    for name in PROGRAM_NAMES {
+        let mut command = tokio::process::Command::new(test_program(name).await?);
+        let output = command.args(["--list", "--format", "terse"]).output().await?;
+        let names = String::from_utf8_lossy(&output.stdout);
+        count += u32::try_from(names.lines().filter(|line| line.ends_with(": test")).count())?;
+    }
+    Ok(count)
 }
 
 /// Builds a test program. Returns its path.
