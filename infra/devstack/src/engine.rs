@@ -73,14 +73,26 @@ impl Engine {
         let (process, address) = daemon::start(home, progress).await?;
         let namespace = Namespace::of_process(process.id())?;
         let compose = COMPOSE.path().context("no docker-compose")?.to_string_lossy().into_owned();
-        Ok(Self {
+        let engine = Self {
             home: home.clone(),
             client: DEBIAN_CLIENT.into(),
             compose: vec![compose],
             address: Some(address),
             own: Some((process, lock)),
             namespace,
-        })
+        };
+        engine.remove_containers().await.context("removing the containers of a run that was killed")?;
+        Ok(engine)
+    }
+
+    /// Removes all containers and networks, which the daemon would start again. Volumes stay.
+    async fn remove_containers(&self) -> Result<()> {
+        let list = self.output(&["ps", "--all", "--quiet"]).await?;
+        let containers: Vec<_> = list.lines().collect();
+        if !containers.is_empty() {
+            self.output(&[&["rm", "--force"], containers.as_slice()].concat()).await?;
+        }
+        self.output(&["network", "prune", "--force"]).await.map(drop)
     }
 
     fn existing(home: &Home) -> Result<Self> {

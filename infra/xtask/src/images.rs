@@ -73,8 +73,8 @@ async fn build_all(arguments: &Arguments) -> Result<ExitCode> {
         Engine::start(&home, &progress).await?
     };
     step.done(&engine.describe().await?);
+    prepare_bases(&engine).await?;
     let built = if arguments.from_source {
-        prepare_bases(&engine).await?;
         build(&engine, &names, Stage::Source).await
     } else {
         build_prebuilt(&engine, &directory, &names).await
@@ -89,13 +89,13 @@ async fn build_all(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds images of the binaries in this directory. Returns them with their sizes.
+/// Builds images of the binaries in this directory, on an engine with the base images. Returns them with their
+/// sizes.
 pub(crate) async fn build_prebuilt(
     engine: &Engine,
     directory: &std::path::Path,
     names: &[String],
 ) -> Result<Vec<Image>> {
-    prepare_bases(engine).await?;
     let step = Step::begin("Binaries");
     let of_programs = names.iter().filter(|name| *name != EDGE);
     let count = binaries::strip(directory, of_programs.map(String::as_str), &step.progress()).await?;

@@ -39,6 +39,7 @@ impl ConduitInContainer {
         let run = ["run", "--rm", "--network", "none", IMAGE, "--version"];
         let version = engine.output(&run).await;
         let version = version.context("CONDUIT_BIN: the program does not run in an image of Debian 12")?;
+        let version = version.trim_start_matches("conduit ").to_owned();
         Ok(Self { version, as_token: OnceCell::new() })
     }
 

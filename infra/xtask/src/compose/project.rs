@@ -129,7 +129,23 @@ impl Project {
         if !containers.is_empty() {
             self.engine.output(&[&["rm", "--force"], containers.as_slice()].concat()).await?;
         }
-        engine::run(self.compose(&["down", "--volumes", "--remove-orphans"]), progress).await
+        let down = || self.compose(&["down", "--volumes", "--remove-orphans"]);
+        if engine::run(down(), progress).await.is_ok() {
+            return Ok(());
+        }
+        // On a busy machine an endpoint may outlive the container that was killed and removed.
+        self.disconnect_endpoints().await?;
+        engine::run(down(), progress).await
+    }
+
+    async fn disconnect_endpoints(&self) -> Result<()> {
+        let network = format!("{}_default", self.name);
+        let format = "{{range .Containers}}{{.Name}} {{end}}";
+        let names = self.engine.output(&["network", "inspect", "--format", format, &network]).await?;
+        for name in names.split_whitespace() {
+            self.engine.output(&["network", "disconnect", "--force", &network, name]).await?;
+        }
+        Ok(())
     }
 
     /// Waits until each container runs and is healthy, or has ended with 0.

@@ -84,7 +84,9 @@ pub(crate) async fn run(
     }
     let step = Step::begin("Deleting");
     let deleted = controlled.project.delete(&step.progress()).await;
-    step.done("all containers and their data");
+    if deleted.is_ok() {
+        step.done("all containers and their data");
+    }
     if let Some(controlled) = Arc::into_inner(controlled) {
         let mut project = controlled.project;
         project.engine.stop().await;

@@ -38,7 +38,10 @@ pub(super) async fn check(
     };
     let engine = match engine {
         Ok(engine) => engine,
-        Err(reason) => return Ok(without_engine(containers, &reason).await),
+        Err(reason) => {
+            let tests = compose::count_tests().await.unwrap_or(1);
+            return Ok(without_engine(containers, &reason, tests));
+        }
     };
     Ok(match compose::prove(engine, programs, &[], interrupted).await {
         Ok(steps) => {
@@ -57,12 +60,25 @@ async fn working_engine() -> Result<Engine> {
     engine.unwrap_or_else(|_| Err(anyhow!("not ready within {ENGINE_LIMIT:?}")))
 }
 
-/// Prints the reason why there is no engine. The tests have failed, or are skipped.
-async fn without_engine(containers: Containers, reason: &Error) -> Outcome {
+/// Prints the reason why there is no engine. All of these tests are skipped, or the group has failed.
+fn without_engine(containers: Containers, reason: &Error, tests: u32) -> Outcome {
     let passed = containers == Containers::IfPossible;
-    let verdict = if passed { "SKIPPED" } else { "FAILED" };
+    let (verdict, skipped) = if passed { ("SKIPPED", tests) } else { ("FAILED", 0) };
     let title = Style::of_stderr().red(&format!("{NAME} {verdict}: no engine runs containers here"));
     OutputQueue::stderr().write(format!("\n{title}\n{reason:#}\n"));
-    let skipped = if passed { compose::count_tests().await.unwrap_or(1) } else { 0 };
     Outcome { name: NAME, passed, count: Count { skipped, ..Count::default() } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_engine_the_tests_are_skipped_only_if_that_is_allowed() {
+        let reason = anyhow!("unshare: Operation not permitted");
+        let skipped = without_engine(Containers::IfPossible, &reason, 7);
+        assert!(skipped.passed && skipped.count == Count { passed: 0, failed: 0, skipped: 7 });
+        let failed = without_engine(Containers::Required, &reason, 7);
+        assert!(!failed.passed && failed.count == Count::default());
+    }
 }
