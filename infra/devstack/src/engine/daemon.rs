@@ -104,7 +104,10 @@ async fn launch_and_wait(
 ) -> Result<(Process, String)> {
     // Left by a daemon that was killed: its number may belong to another process now.
     let _ = fs::remove_file(directory.join("docker.pid"));
-    let process = Process::spawn(launch.output(Output::File(directory.join("dockerd.log"))))?;
+    let log = directory.join("dockerd.log");
+    // The reason why a start fails should not stand among the lines of former runs.
+    let _ = fs::remove_file(&log);
+    let process = Process::spawn(launch.output(Output::File(log)))?;
     progress("starting dockerd");
     let deadline = Instant::now() + START_TIMEOUT;
     while !command::is_running(Some(&address)).await {

@@ -71,7 +71,12 @@ impl<'a> Runner<'a> {
     /// Runs the tests one after the other: each one empties the deployment.
     pub(super) async fn run(&self, target: Target, filter: &[String]) -> Result<Tests> {
         let project = &self.controlled.project;
-        let container = self.create(project, target, filter).await?;
+        let program = if target == Target::Deployment { &self.deployment } else { &self.end_to_end };
+        let names = names(program, target, filter).await?;
+        if names.is_empty() {
+            return Ok(Tests { succeeded: true, ..Tests::default() });
+        }
+        let container = self.create(project, target, program, &names).await?;
         let default = format!("{}_default", project.name);
         project.engine.output(&["network", "connect", &default, &container]).await?;
         let tests = Arc::new(Mutex::new(Tests::default()));
@@ -89,8 +94,13 @@ impl<'a> Runner<'a> {
         Ok(tests)
     }
 
-    async fn create(&self, project: &Project, target: Target, filter: &[String]) -> Result<String> {
-        let program = if target == Target::Deployment { &self.deployment } else { &self.end_to_end };
+    async fn create(
+        &self,
+        project: &Project,
+        target: Target,
+        program: &Path,
+        names: &[String],
+    ) -> Result<String> {
         let directory = program.parent().unwrap_or(Path::new("/")).display().to_string();
         let url = match target {
             Target::Edge => "https://edge:8085",
@@ -119,28 +129,39 @@ impl<'a> Runner<'a> {
         let file = program.file_name().unwrap_or_default().to_string_lossy();
         words.extend([BASES[0].name.to_owned(), format!("{PROGRAMS}/{file}")]);
         // Without capture, a failure stands beside its test, and measurements are printed.
-        words.extend(["--test-threads=1", "--color=never", "--nocapture"].map(str::to_owned));
-        words.extend(names(target, filter));
+        words.extend(["--test-threads=1", "--color=never", "--nocapture", "--exact"].map(str::to_owned));
+        words.extend_from_slice(names);
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         project.engine.output(&words).await
     }
 }
 
-fn names(target: Target, filter: &[String]) -> Vec<String> {
-    match target {
-        Target::Edge if filter.is_empty() => ["streams::", "polling::"].map(str::to_owned).to_vec(),
-        _ => filter.to_vec(),
-    }
+/// Returns the tests of a program that belong to a target and whose name contains one of these.
+async fn names(program: &Path, target: Target, filter: &[String]) -> Result<Vec<String>> {
+    let mut names = list(program).await?;
+    names.retain(|name| {
+        let is_of_target =
+            target != Target::Edge || ["streams::", "polling::"].iter().any(|begin| name.starts_with(begin));
+        is_of_target && (filter.is_empty() || filter.iter().any(|part| name.contains(part)))
+    });
+    Ok(names)
+}
+
+/// Returns the names of all tests of a program.
+async fn list(program: &Path) -> Result<Vec<String>> {
+    let mut command = tokio::process::Command::new(program);
+    let output = command.args(["--list", "--format", "terse"]).output().await?;
+    ensure!(output.status.success(), "{} does not list its tests", program.display());
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }
 
 /// Returns the number of tests in all programs.
 pub(crate) async fn count_tests() -> Result<u32> {
     let mut count = 0;
     for name in PROGRAM_NAMES {
-        let mut command = tokio::process::Command::new(test_program(name).await?);
-        let output = command.args(["--list", "--format", "terse"]).output().await?;
-        let names = String::from_utf8_lossy(&output.stdout);
-        count += u32::try_from(names.lines().filter(|line| line.ends_with(": test")).count())?;
+        let tests = list(&test_program(name).await?).await?;
+        count += u32::try_from(tests.len())?;
     }
     Ok(count)
 }
