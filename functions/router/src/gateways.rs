@@ -10,6 +10,8 @@ use crate::GROUPS;
 
 /// The program whose answers are streamed. An HTTP API cannot do that.
 const STREAMING: &str = "messenger-events";
+/// The program that answers 404 for all paths that no function has.
+const NOT_FOUND: &str = "messenger-health";
 /// Operations of every program, of which one answers for the service.
 const OF_ALL: [&str; 4] = ["/livez", "/metrics", "/openapi.json", "/readyz"];
 /// Variables that are still to come: those of the feed on DynamoDB.
@@ -62,8 +64,9 @@ impl Function {
             .filter(|event| event["Type"] == "HttpApi")
             .map(|event| {
                 let route = &event["Properties"];
-                let method = route["Method"].as_str().expect("a method");
-                Route::new(method, route["Path"].as_str().expect("a path"), &self.program)
+                // Without method and path it is the route for everything else.
+                let method = route["Method"].as_str().unwrap_or("ANY");
+                Route::new(method, route["Path"].as_str().unwrap_or("/{proxy+}"), &self.program)
             })
             .collect()
     }
@@ -133,8 +136,8 @@ fn program<'a>(routes: &'a [Route], method: &str, path: &str) -> Option<&'a str>
 fn the_http_api_leads_each_operation_to_its_function_but_streams() {
     let routes = template_routes();
     for (method, path, expected) in operations() {
-        let expected = (expected != STREAMING).then_some(expected);
-        assert_eq!(program(&routes, &method, &path), expected.as_deref(), "{method} {path}");
+        let expected = if expected == STREAMING { NOT_FOUND } else { &expected };
+        assert_eq!(program(&routes, &method, &path), Some(expected), "{method} {path}");
     }
     assert_eq!(program(&routes, "get", "/readyz"), Some("messenger-health"));
 }
@@ -150,7 +153,8 @@ fn the_emulator_leads_each_operation_to_its_function() {
 #[test]
 fn each_route_of_a_gateway_leads_to_an_operation() {
     let mut operations = operations();
-    operations.extend(OF_ALL.map(|path| ("get".to_owned(), path.to_owned(), "messenger-health".to_owned())));
+    let others = OF_ALL.into_iter().chain(["/", "/nowhere"]);
+    operations.extend(others.map(|path| ("get".to_owned(), path.to_owned(), NOT_FOUND.to_owned())));
     for route in template_routes().iter().chain(&emulator_routes()) {
         let leads = |(method, path, program): &(String, String, String)| {
             route.takes(method, path) && route.program == *program

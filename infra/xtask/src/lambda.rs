@@ -1,8 +1,10 @@
 //! `cargo xtask lambda`: the programs as functions of AWS Lambda.
+mod bench;
 mod build;
 mod functions;
 mod package;
 pub(crate) mod template;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -21,19 +23,30 @@ enum Action {
     Build(build::Options),
     /// Build functions, and make the packages that infra/aws/template.yaml names
     Package(package::Options),
-    /// Expand infra/aws/template.yaml to CloudFormation and lint the result, offline
+    /// Start the emulator of Lambda, and programs that are built already as its functions, until Ctrl-C
+    Watch(watch::Watch),
+    /// Invoke a function of the emulator, as `cargo lambda invoke` does
+    Invoke(watch::Invoke),
+    /// Measure sizes, cold starts and memory of packaged functions; a missed goal is a failure
+    Bench(bench::Bench),
+    /// Expand infra/aws/template.yaml by SAM and lint the result, offline
     Check,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
-    match arguments.action {
-        Action::Build(options) => build::run(&options).await?,
-        Action::Package(options) => package::run(&options).await?,
-        Action::Check => {
-            let is_accepted = template::is_accepted().await?;
-            println!("lambda check: {}", if is_accepted { "ok" } else { "FAILED" });
-            return Ok(if is_accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-        }
-    }
-    Ok(ExitCode::SUCCESS)
+    let passed = match arguments.action {
+        Action::Build(options) => build::run(&options).await.map(|()| true)?,
+        Action::Package(options) => package::run(&options).await.map(|()| true)?,
+        Action::Watch(options) => watch::watch(&options).await.map(|()| true)?,
+        Action::Invoke(options) => watch::invoke(&options).await?,
+        Action::Bench(options) => bench::run(&options).await?,
+        Action::Check => check().await?,
+    };
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn check() -> Result<bool> {
+    let is_accepted = template::is_accepted().await?;
+    println!("lambda check: {}", if is_accepted { "ok" } else { "FAILED" });
+    Ok(is_accepted)
 }

@@ -10,7 +10,7 @@ use messenger_devstack::environment::setting;
 use reqwest::Certificate;
 use serde_json::{Value, json};
 
-use crate::Plan;
+use crate::{Plan, front::Shape};
 
 /// The address of the control.
 const CONTROL: &str = "MESSENGER_TESTS_CONTROL";
@@ -61,6 +61,16 @@ pub(crate) fn authority() -> Option<Certificate> {
 /// Returns whether the tests run on a deployment, and prints the reason why this one is skipped there.
 pub fn is_skipped_on_deployment(reason: &str) -> bool {
     let is_skipped = Control::of_environment().is_some();
+    if is_skipped {
+        print_skipped(reason);
+    }
+    is_skipped
+}
+
+/// Returns whether the functions run on the emulator of Lambda, and prints the reason why this test is skipped
+/// there.
+pub fn is_skipped_on_lambda(reason: &str) -> bool {
+    let is_skipped = Shape::of_environment() == Shape::Lambda;
     if is_skipped {
         print_skipped(reason);
     }

@@ -9,6 +9,7 @@ mod arrivals;
 pub mod client;
 mod collector;
 mod deployment;
+mod front;
 mod homeserver;
 mod plan;
 mod push_proxy;
@@ -20,7 +21,9 @@ mod waiting;
 pub use arrivals::Arrivals;
 pub use client::{Client, EventStream, TestResponse, TestUser};
 pub use collector::{Collector, ExportedSpan};
-pub use deployment::{Control, Deployment, control_of_deployment, is_skipped_on_deployment};
+pub use deployment::{
+    Control, Deployment, control_of_deployment, is_skipped_on_deployment, is_skipped_on_lambda,
+};
 pub use homeserver::{Server, is_skipped_on_conduit};
 pub use plan::{First, Plan};
 pub use push_proxy::PushProxy;

@@ -10,7 +10,7 @@ use super::build::{self, build};
 use super::functions::folder;
 
 /// The package of a function, in its folder.
-const PACKAGE: &str = "package.zip";
+pub(super) const PACKAGE: &str = "package.zip";
 
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Options {
