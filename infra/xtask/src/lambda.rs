@@ -1,8 +1,11 @@
 //! `cargo xtask lambda`: the programs as functions of AWS Lambda.
+mod arm64;
 mod bench;
 mod build;
 mod functions;
 mod package;
+mod request;
+mod service;
 pub(crate) mod template;
 mod watch;
 
@@ -20,15 +23,17 @@ pub(crate) struct Arguments {
 #[derive(Subcommand, Clone, Debug)]
 enum Action {
     /// Build functions for Lambda into target/functions, and print their sizes
-    Build(build::Options),
+    Build(build::Build),
     /// Build functions, and make the packages that infra/aws/template.yaml names
-    Package(package::Options),
+    Package(package::Package),
     /// Start the emulator of Lambda, and programs that are built already as its functions, until Ctrl-C
     Watch(watch::Watch),
     /// Invoke a function of the emulator, as `cargo lambda invoke` does
     Invoke(watch::Invoke),
     /// Measure sizes, cold starts and memory of packaged functions; a missed goal is a failure
     Bench(bench::Bench),
+    /// Build a function for Graviton, and run it on an emulated processor with a real database
+    Arm64,
     /// Expand infra/aws/template.yaml by SAM and lint the result, offline
     Check,
 }
@@ -40,6 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Action::Watch(options) => watch::watch(&options).await.map(|()| true)?,
         Action::Invoke(options) => watch::invoke(&options).await?,
         Action::Bench(options) => bench::run(&options).await?,
+        Action::Arm64 => arm64::run().await.map(|()| true)?,
         Action::Check => check().await?,
     };
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

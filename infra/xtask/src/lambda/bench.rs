@@ -1,22 +1,18 @@
 //! `cargo xtask lambda bench`: sizes, cold starts and memory of built functions, under a Runtime API of our own.
-mod request;
-
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use messenger_devstack::messenger::{Configuration, Programs, WORKER};
-use messenger_devstack::postgres::{Options, Postgres};
-use messenger_devstack::process::{Launch, Output};
-use messenger_devstack::{OutputQueue, free_port};
-use messenger_rapi::{Function, Outcome};
+use messenger_devstack::OutputQueue;
+use messenger_devstack::process::Launch;
+use messenger_rapi::Function;
 use tokio::time::Instant;
 
 use super::functions::{chosen, folder, megabytes};
 use super::package::PACKAGE;
-use crate::cargo::{cargo, programs, succeeds};
+use super::request;
+use super::service::Service;
 use crate::step::Step;
 
 /// The goals: megabytes of a program, milliseconds from start to the first answer (median), and megabytes of
@@ -58,60 +54,28 @@ pub(super) async fn run(options: &Bench) -> Result<bool> {
         let path = folder(name).join("bootstrap");
         ensure!(path.exists(), "no {}: run `cargo xtask lambda package` first", path.display());
     }
-    let step = Step::begin("PostgreSQL");
-    let mut postgres = Postgres::start_with(Options::temporary(), &step.progress()).await?;
-    step.done(postgres.version());
-    let configuration = configuration(postgres.url("postgres"))?;
-    migrate(&configuration).await?;
+    let mut service = Service::start().await?;
     let mut all = Vec::new();
     for name in &names {
         let step = Step::begin(name);
-        all.push(measure(name, &configuration, options.starts).await?);
+        all.push(measure(name, &service, options.starts).await?);
         step.done(&format!("started {} times", options.starts));
     }
-    postgres.stop().await;
+    service.stop().await;
     OutputQueue::stdout().write(table(&all));
     Ok(all.iter().all(Measured::reaches_goals))
 }
 
-fn configuration(database_url: String) -> Result<Configuration> {
-    let nowhere = "http://127.0.0.1:9".to_owned();
-    Ok(Configuration {
-        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port: free_port()?,
-        database_url,
-        homeserver_url: Some(nowhere.clone()),
-        server_name: "hub.local".to_owned(),
-        as_token: "as".to_owned(),
-        hs_token: request::TOKEN_OF_HOMESERVER.to_owned(),
-        appservice_url: nowhere,
-        registration_secret: None,
-        secret_key: "bench-secret".to_owned(),
-        hub_secret_key: request::KEY_OF_HUB.to_owned(),
-        service_token: request::TOKEN_OF_SERVICE.to_owned(),
-        log_level: "error".to_owned(),
-        further: vec![("ENVIRONMENT".to_owned(), "development".to_owned())],
-    })
-}
-
-async fn migrate(configuration: &Configuration) -> Result<()> {
-    ensure!(succeeds(cargo(["build", "--package", WORKER])).await?, "the build failed");
-    let programs = Programs::new(programs(false).await?, configuration.clone(), |_| Output::Kept);
-    programs.set_up(&["--skip-homeserver"]).await
-}
-
-async fn measure(name: &str, configuration: &Configuration, starts: u32) -> Result<Measured> {
+async fn measure(name: &str, service: &Service, starts: u32) -> Result<Measured> {
     let (program, package) = (folder(name).join("bootstrap"), folder(name).join(PACKAGE));
     let (mut next, mut answer, mut memory) = (Vec::new(), Vec::new(), 0.0_f64);
     for _ in 0..starts {
-        let launch = Launch::new(name, &program);
-        let environment = configuration.environment();
-        let launch = environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value));
+        let launch = service.configure(Launch::new(name, &program));
         let begin = Instant::now();
         let function = Function::start(launch).await?;
         next.push(milliseconds(function.initialized().await?));
         if let Some(request) = request::of(name)? {
-            wait_for_answer(&function, request).await.with_context(|| format!("the request of {name}"))?;
+            request.answered_by(&function).await.with_context(|| format!("the request of {name}"))?;
             answer.push(milliseconds(begin.elapsed()));
         }
         memory = memory.max(resident(function.process().id())?);
@@ -119,19 +83,6 @@ async fn measure(name: &str, configuration: &Configuration, starts: u32) -> Resu
     let (size, package) = (megabytes(&program)?, size_or_none(&package)?);
     let (next, answer) = (Latencies::of(next), Latencies::of(answer));
     Ok(Measured { name: name.to_owned(), size, package, next, answer, memory })
-}
-
-/// Invokes the function. Returns when it has answered, or when the first piece of its stream has come.
-async fn wait_for_answer(function: &Function, request: request::FirstRequest) -> Result<()> {
-    let status = match function.invoke(request.invocation).await? {
-        Outcome::Streamed(mut streamed) => {
-            streamed.next().await?.context("the stream has no event")?;
-            streamed.head.status
-        }
-        other => other.answer().await?.status,
-    };
-    ensure!(status == request.status, "{status} instead of {}", request.status);
-    Ok(())
 }
 
 /// Returns the resident memory of a process in megabytes.

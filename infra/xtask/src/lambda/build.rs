@@ -11,7 +11,7 @@ use crate::cargo::succeeds;
 use crate::step::Step;
 
 #[derive(clap::Args, Clone, Debug)]
-pub(crate) struct Options {
+pub(crate) struct Build {
     /// Only these functions, for example `rooms worker`
     names: Vec<String>,
     /// For Graviton; else for x86-64
@@ -22,13 +22,20 @@ pub(crate) struct Options {
     target_cpu: Option<String>,
 }
 
-pub(super) async fn run(options: &Options) -> Result<()> {
+impl Build {
+    /// Returns the build of one function for Graviton.
+    pub(super) fn arm64(name: &str) -> Self {
+        Self { names: vec![name.to_owned()], arm64: true, target_cpu: None }
+    }
+}
+
+pub(super) async fn run(options: &Build) -> Result<()> {
     let (_, names) = build(options).await?;
     print("Programs", &names, "bootstrap")
 }
 
 /// Builds the functions. Returns cargo-lambda, and the names of the functions.
-pub(super) async fn build(options: &Options) -> Result<(CargoLambda, Vec<String>)> {
+pub(super) async fn build(options: &Build) -> Result<(CargoLambda, Vec<String>)> {
     let names = chosen(&options.names)?;
     let cargo_lambda = install().await?;
     let arguments = arguments(options, &names);
@@ -50,7 +57,7 @@ pub(super) async fn install() -> Result<CargoLambda> {
 }
 
 /// Returns the arguments of `cargo lambda`. Each program is named: it would build all of the workspace.
-fn arguments(options: &Options, names: &[String]) -> Vec<String> {
+fn arguments(options: &Build, names: &[String]) -> Vec<String> {
     let architecture = if options.arm64 { "--arm64" } else { "--x86-64" };
     let mut arguments = ["build", "--locked", "--profile", "lambda", "--lambda-dir", DIRECTORY, architecture]
         .map(str::to_owned)
@@ -83,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_build_names_its_programs_and_its_architecture() {
-        let options = Options { names: Vec::new(), arm64: true, target_cpu: None };
+        let options = Build { names: Vec::new(), arm64: true, target_cpu: None };
         let arguments = arguments(&options, &["rooms".to_owned(), "worker".to_owned()]).join(" ");
         assert!(arguments.contains("--profile lambda --lambda-dir target/functions --arm64"), "{arguments}");
         let programs = "--package messenger-rooms --bin messenger-rooms \

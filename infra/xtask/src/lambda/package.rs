@@ -13,15 +13,15 @@ use super::functions::folder;
 pub(super) const PACKAGE: &str = "package.zip";
 
 #[derive(clap::Args, Clone, Debug)]
-pub(crate) struct Options {
+pub(crate) struct Package {
     #[command(flatten)]
-    build: build::Options,
+    build: build::Build,
     /// A file that each package has as well, in /var/task, for example certificates of the database
     #[arg(long, value_name = "FILE")]
     include: Vec<PathBuf>,
 }
 
-pub(super) async fn run(options: &Options) -> Result<()> {
+pub(super) async fn run(options: &Package) -> Result<()> {
     let (cargo_lambda, names) = build(&options.build).await?;
     for name in &names {
         pack(&cargo_lambda, &folder(name), &options.include).await?;

@@ -1,7 +1,6 @@
 //! Checks the SAM template by the tools of AWS, offline: samtranslator expands it, cfn-lint reads the result.
 //!
 //! cfn-lint on the template itself passes a wrong runtime or invoke mode.
-use std::fs;
 use std::path::Path;
 use std::process::Output;
 
@@ -117,6 +116,8 @@ fn lines(output: &[u8]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use messenger_devstack::process::traced;
 
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Client, Plan, Stack, TestUser, is_skipped_on_deployment};
+use messenger_tests::{Client, Plan, Stack, TestUser, is_skipped_on_deployment, is_skipped_on_lambda};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -86,6 +86,9 @@ async fn each_event_is_a_chunk_for_http_1_1_and_the_last_chunk_ends_the_stream()
     if is_skipped_on_deployment("it stops the router") {
         return;
     }
+    if is_skipped_on_lambda("it stops the router") {
+        return;
+    }
     let (mut stack, client, user) = start_without_homeserver().await;
     let mut raw = Raw::connect(&client).await;
     raw.get_stream(&user, "HTTP/1.1").await;
@@ -118,6 +121,9 @@ async fn each_event_is_a_chunk_for_http_1_1_and_the_last_chunk_ends_the_stream()
 #[tokio::test]
 async fn an_http_1_0_client_gets_the_events_without_chunks() {
     if is_skipped_on_deployment("it stops the router") {
+        return;
+    }
+    if is_skipped_on_lambda("it stops the router") {
         return;
     }
     let (mut stack, client, user) = start_without_homeserver().await;

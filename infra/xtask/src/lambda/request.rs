@@ -1,8 +1,8 @@
 //! The first request to each function, which reaches the database.
 use std::time::Duration;
 
-use anyhow::Result;
-use messenger_rapi::{Gateway, Invocation, Request};
+use anyhow::{Context, Result, ensure};
+use messenger_rapi::{Function, Gateway, Invocation, Outcome, Request};
 use serde_json::json;
 
 use crate::token;
@@ -13,8 +13,23 @@ pub(super) const TOKEN_OF_HOMESERVER: &str = "bench-hs-token";
 
 /// A request with the status of its answer.
 pub(super) struct FirstRequest {
-    pub(super) invocation: Invocation,
-    pub(super) status: u16,
+    invocation: Invocation,
+    status: u16,
+}
+
+impl FirstRequest {
+    /// Returns when the function has answered, or when the first piece of its stream has come.
+    pub(super) async fn answered_by(self, function: &Function) -> Result<()> {
+        let status = match function.invoke(self.invocation).await? {
+            Outcome::Streamed(mut streamed) => {
+                streamed.next().await?.context("the stream has no event")?;
+                streamed.head.status
+            }
+            other => other.answer().await?.status,
+        };
+        ensure!(status == self.status, "{status} instead of {}", self.status);
+        Ok(())
+    }
 }
 
 /// Returns the first request to a function; `None` for the worker, which answers no requests.
