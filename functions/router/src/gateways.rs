@@ -182,7 +182,7 @@ fn functions_get_variables_that_programs_read_and_secrets_by_reference() {
     let functions = functions();
     for (name, value) in all.iter().chain(functions.iter().flat_map(Function::variables)) {
         assert!(is_read(name) || TO_COME.contains(&name.as_str()), "no program reads {name}");
-        let reference = format!("{{{{resolve:secretsmanager:${{SecretArn}}:SecretString:{name}}}}}");
+        let reference = format!("{{{{resolve:secretsmanager:${{SecretArn}}:SecretString:{name}::");
         let is_secret = is_read(&format!("{name}_FILE"));
         assert_eq!(value.to_string().contains(&reference), is_secret, "{name}: {value}");
     }
