@@ -168,4 +168,15 @@ mod tests {
             problems(&[("      CodeUri: ../../target/functions/messenger-poll/package.zip\n", "")]).await;
         assert!(found.len() == 1 && found[0].contains("PollFunction"), "{found:?}");
     }
+
+    #[tokio::test]
+    async fn the_setup_is_called_for_each_new_version_and_not_in_a_rollback() {
+        let directory = tempfile::tempdir().unwrap();
+        let expanded = directory.path().join("expanded.json");
+        let tools = Tools::ensure(&traced()).await.unwrap();
+        assert_eq!(tools.problems(&workspace().join(TEMPLATE), &expanded).await.unwrap(), [""; 0]);
+        let mut python = Command::new(tools.0.python());
+        let output = run(python.args(["-c", include_str!("setup_test.py")]).arg(&expanded)).await.unwrap();
+        assert!(output.status.success(), "{}", lines(&output.stderr).join("\n"));
+    }
 }
