@@ -3,6 +3,8 @@
 
 mod docs;
 mod forwarding;
+#[cfg(test)]
+mod gateways;
 mod shared_body;
 mod upstream;
 mod welcome;

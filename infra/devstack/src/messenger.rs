@@ -117,9 +117,14 @@ impl Programs {
         &self.configuration
     }
 
+    /// Returns the destination of the output of a program.
+    pub fn output(&self, program: &str) -> Output {
+        (self.output)(program)
+    }
+
     /// Returns the launch of a program.
     pub fn launch(&self, program: &str) -> Launch {
-        let launch = Launch::new(program, self.directory.join(program)).output((self.output)(program));
+        let launch = Launch::new(program, self.directory.join(program)).output(self.output(program));
         let environment = self.configuration.environment();
         environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
     }
@@ -134,8 +139,15 @@ impl Programs {
 
     /// Starts the router and waits until this path of it answers 200.
     pub async fn start_router(&self, ready_path: &str) -> Result<Service> {
+        self.start_router_with(ready_path, &[]).await
+    }
+
+    /// Starts the router with additional environment variables, and waits until this path of it answers 200.
+    pub async fn start_router_with(&self, ready_path: &str, further: &[(String, String)]) -> Result<Service> {
         let ready_url = format!("{}{ready_path}", self.configuration.url());
-        Service::start(self.launch(ROUTER), ready_url, START_TIMEOUT).await
+        let launch =
+            further.iter().fold(self.launch(ROUTER), |launch, (name, value)| launch.env(name, value));
+        Service::start(launch, ready_url, START_TIMEOUT).await
     }
 
     /// Starts the worker, which answers probes on a port of its own.

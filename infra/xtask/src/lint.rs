@@ -19,7 +19,7 @@ use anyhow::Result;
 
 use crate::cargo::{Metadata, cargo, succeeds};
 use crate::terminal::Style;
-use crate::{licenses, openapi};
+use crate::{lambda, licenses, openapi};
 
 const CLIPPY: [&str; 7] = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
 
@@ -32,6 +32,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
     let licenses = licenses::are_current().await?;
     let sources = source::read_all()?;
     let containers = containers::are_accepted(&sources).await?;
+    let lambda = lambda::template::is_accepted().await?;
     let results = [
         ("format", format),
         ("clippy", clippy),
@@ -46,6 +47,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
         ("floors", report("floors", &floors::violations(&sources))),
         ("circles", report("circles", &circles::violations(&sources))),
         ("alerts", report("alerts", &alerts::violations(&sources)?)),
+        ("lambda", lambda),
         ("containers", report("containers", &containers::violations(&sources)?) && containers),
     ];
     let passed = results.iter().all(|(_, passed)| *passed);

@@ -5,6 +5,7 @@ mod ci;
 mod compose;
 mod images;
 mod interrupt;
+mod lambda;
 mod licenses;
 mod lint;
 mod openapi;
@@ -49,6 +50,8 @@ enum Command {
     Compose(compose::Arguments),
     /// Write the lists of licences from the lock files, or check that they are those of them
     Licenses(licenses::Arguments),
+    /// Build, package, run and measure the functions for AWS Lambda, and check their template
+    Lambda(lambda::Arguments),
     /// Measure the service, alone and beside other servers
     Bench(bench::Arguments),
     /// Run lint, then test, as CI does
@@ -70,6 +73,7 @@ async fn main() -> ExitCode {
         Command::Images(arguments) => images::run(arguments).await,
         Command::Compose(arguments) => compose::run(arguments).await,
         Command::Licenses(arguments) => licenses::run(arguments).await,
+        Command::Lambda(arguments) => lambda::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Ci => ci::run().await,
     };

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use messenger_devstack::postgres::{self, Options, Postgres};
 use messenger_devstack::process::Launch;
-use messenger_devstack::{Home, conduit, database, synapse};
+use messenger_devstack::{CargoLambda, Home, conduit, database, synapse};
 
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::step::Step;
@@ -43,12 +43,27 @@ pub(crate) struct Arguments {
     /// Also the proof of the containers, which is `cargo xtask compose test` alone
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "required")]
     containers: Option<Containers>,
+    /// Only the tests of the whole service, in this shape: the router with all functions in its process (that of
+    /// all tests without this option), a process for each function, or functions on the emulator of Lambda
+    #[arg(long, conflicts_with_all = ["rust_only", "python_only", "sse_only", "conduit", "containers"])]
+    shape: Option<Shape>,
+    /// With --shape, the directory of built programs [default: that of `cargo build`, which runs first]
+    #[arg(long, value_name = "DIR", requires = "shape")]
+    programs: Option<PathBuf>,
     /// All connections to the database with TLS and `verify-full`: the servers accept no others
     #[arg(long)]
     database_tls: bool,
     /// Further arguments of the test programs, for example --nocapture
     #[arg(last = true)]
     further: Vec<String>,
+}
+
+/// The way of a request to its function, in the tests of the whole service.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Router,
+    Process,
+    Lambda,
 }
 
 /// The servers and programs that the tests use.
@@ -93,14 +108,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 async fn run_on_servers(arguments: &Arguments) -> Result<Vec<Outcome>> {
     let mut servers = Servers::start(arguments).await?;
     let mut outcomes = Vec::new();
-    let built = rust::build().await?;
+    let built = arguments.programs.is_some() || rust::build().await?;
     outcomes.push(Outcome { name: BUILD, passed: built, count: Count::default() });
     if built && arguments.conduit {
         outcomes.extend(rust::test_on_conduit(&servers, arguments).await?);
+    } else if let (true, Some(shape)) = (built, arguments.shape) {
+        outcomes.push(rust::test_in_shape(&servers, arguments, shape).await?);
     } else if built && !arguments.python_only && !arguments.sse_only {
         outcomes.push(rust::test(&servers, arguments).await?);
     }
-    let is_all = built && !arguments.rust_only && !arguments.conduit && arguments.filter.is_empty();
+    let is_all =
+        built && !arguments.rust_only && !arguments.is_of_whole_service() && arguments.filter.is_empty();
     if is_all && !arguments.sse_only && python::client().exists() {
         outcomes.extend(python::check(&servers).await?);
     }
@@ -114,8 +132,13 @@ async fn run_on_servers(arguments: &Arguments) -> Result<Vec<Outcome>> {
 impl Arguments {
     /// Returns whether all groups of tests are asked for.
     fn is_all(&self) -> bool {
-        let is_one = self.rust_only || self.python_only || self.sse_only || self.conduit;
+        let is_one = self.rust_only || self.python_only || self.sse_only || self.is_of_whole_service();
         !is_one && self.filter.is_empty()
+    }
+
+    /// Returns whether only the tests of the whole service are asked for.
+    fn is_of_whole_service(&self) -> bool {
+        self.conduit || self.shape.is_some()
     }
 }
 
@@ -127,13 +150,22 @@ impl Servers {
         let step = Step::begin("Synapse");
         synapse::install(&Home::default(), &step.progress()).await?;
         step.done(synapse::VERSION);
+        if arguments.shape == Some(Shape::Lambda) {
+            let step = Step::begin("cargo-lambda");
+            CargoLambda::ensure(&Home::default(), &step.progress()).await?;
+            step.done("installed");
+        }
         let step = Step::begin("PostgreSQL");
         let options = Options::temporary();
         let options = if arguments.database_tls { options.with_tls() } else { options };
         let postgres = Postgres::start_with(options, &step.progress()).await?;
         let tls = if postgres.certificates().is_some() { ", with TLS only" } else { "" };
         step.done(&format!("{} on port {}{tls}", postgres.version(), postgres.port()));
-        Ok(Self { postgres, programs: crate::cargo::programs(false).await?, conduit })
+        let programs = match &arguments.programs {
+            Some(directory) => std::path::absolute(directory)?,
+            None => crate::cargo::programs(false).await?,
+        };
+        Ok(Self { postgres, programs, conduit })
     }
 
     /// Adds the addresses of the servers to the environment of a command.

@@ -28,6 +28,9 @@ use crate::{App, ResponseMode, ends_by::EnvironmentEnd, traces};
 
 /// The time that is left when an answer is complete.
 const MARGIN: Duration = Duration::from_secs(5);
+/// The beginning of 2000 in milliseconds. A smaller deadline is no time but a duration: the emulator of
+/// cargo-lambda sends those.
+const FIRST_DEADLINE: u64 = 946_684_800_000;
 /// The longest time that API Gateway waits for a response in one piece.
 const GATEWAY_MAX: Duration = Duration::from_secs(29);
 
@@ -98,9 +101,12 @@ impl Function {
     }
 }
 
-/// Returns the time until the deadline of an invocation.
+/// Returns the time until the deadline of an invocation that has just begun.
 #[expect(clippy::disallowed_methods, reason = "the deadline is a time of the system's clock")]
 pub fn remaining(context: &Context) -> Duration {
+    if context.deadline < FIRST_DEADLINE {
+        return Duration::from_millis(context.deadline);
+    }
     context.deadline().duration_since(SystemTime::now()).unwrap_or_default()
 }
 
@@ -116,6 +122,22 @@ fn usable(remaining: Duration, mode: ResponseMode) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the deadline is a time of the system's clock")]
+    fn the_deadline_is_a_time_and_with_the_emulator_a_duration() {
+        let remaining = |deadline| {
+            let mut context = Context::default();
+            context.deadline = deadline;
+            remaining(&context)
+        };
+        assert_eq!(remaining(600_000), Duration::from_mins(10));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        let in_an_hour = u64::try_from((now + Duration::from_hours(1)).as_millis()).expect("a time");
+        let left = remaining(in_an_hour);
+        assert!(left > Duration::from_mins(59) && left <= Duration::from_hours(1), "{left:?}");
+        assert_eq!(remaining(in_an_hour - 7_200_000), Duration::ZERO);
+    }
 
     #[test]
     fn an_answer_is_complete_five_seconds_before_the_environment_or_the_gateway_ends_it() {

@@ -10,7 +10,7 @@ use messenger_devstack::{environment::setting, synapse::Accounts};
 use reqwest::Certificate;
 use serde_json::{Value, json};
 
-use crate::{Plan, Server};
+use crate::{Plan, Server, front::Shape};
 
 /// The address of the control.
 const CONTROL: &str = "MESSENGER_TESTS_CONTROL";
@@ -68,6 +68,16 @@ pub fn is_on_deployment() -> bool {
 /// Returns whether the tests run on a deployment, and prints the reason why this one is skipped there.
 pub fn is_skipped_on_deployment(reason: &str) -> bool {
     let is_skipped = is_on_deployment();
+    if is_skipped {
+        print_skipped(reason);
+    }
+    is_skipped
+}
+
+/// Returns whether the functions run on the emulator of Lambda, and prints the reason why this test is skipped
+/// there.
+pub fn is_skipped_on_lambda(reason: &str) -> bool {
+    let is_skipped = Shape::of_environment() == Shape::Lambda;
     if is_skipped {
         print_skipped(reason);
     }

@@ -10,6 +10,7 @@ pub mod client;
 mod collector;
 mod deployment;
 mod faults;
+mod front;
 mod homeserver;
 mod plan;
 mod push_proxy;
@@ -23,6 +24,7 @@ pub use client::{Client, EventStream, TestResponse, TestUser};
 pub use collector::{Collector, ExportedSpan};
 pub use deployment::{
     Control, Deployment, control_of_deployment, is_on_deployment, is_skipped_on_deployment,
+    is_skipped_on_lambda,
 };
 pub use faults::Part;
 pub use homeserver::{Server, is_skipped_on_conduit};

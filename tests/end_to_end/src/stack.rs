@@ -7,7 +7,7 @@ use messenger_devstack::{
     database::template,
     environment::setting,
     free_port,
-    messenger::{self, Configuration, LIVEZ, Programs},
+    messenger::{self, Configuration, Programs},
     process::Output,
     service::Service,
 };
@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     Client, Deployment, First, Matrix, Plan, PushProxy, Server,
     client::{hub_secret_key, secret_key, service_token},
+    front::Front,
 };
 
 /// The number of log lines that a failed test prints.
@@ -44,7 +45,7 @@ pub struct Stack {
 
 /// The processes of a service that the test started.
 struct Processes {
-    router: Service,
+    front: Front,
     worker: Option<Process>,
     worker_port: u16,
     programs: Programs,
@@ -127,7 +128,7 @@ impl Stack {
         } else {
             None
         };
-        let router = programs.start_router(LIVEZ).await.expect("a router");
+        let front = Front::start(&programs).await.expect("a service");
         let configuration = programs.configuration();
         let mut stack = Self {
             homeserver,
@@ -136,7 +137,7 @@ impl Stack {
             server_name: configuration.server_name.clone(),
             database_url: configuration.database_url.clone(),
             processes: Some(Processes {
-                router,
+                front,
                 worker: early_worker,
                 worker_port,
                 programs,
@@ -186,7 +187,7 @@ impl Stack {
 
     /// Returns the router, which can be killed and started again.
     pub fn router(&mut self) -> &mut Service {
-        &mut self.own_mut().router
+        self.own_mut().front.router().expect("not on Lambda: skip this test by is_skipped_on_lambda")
     }
 
     /// Returns a client of the worker's own port.
@@ -255,7 +256,8 @@ impl Drop for Stack {
         if !std::thread::panicking() {
             return;
         }
-        for program in ["messenger-router", "messenger-worker", "conduit/conduit", "synapse/homeserver"] {
+        let fronts = ["messenger-router", "emulator"].into_iter();
+        for program in fronts.chain(["messenger-worker", "conduit/conduit", "synapse/homeserver"]) {
             let log = self.log(program);
             if log.is_empty() {
                 continue;

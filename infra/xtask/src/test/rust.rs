@@ -5,7 +5,7 @@ use anyhow::Result;
 use messenger_devstack::lock;
 use messenger_devstack::process::{Launch, Output, Process};
 
-use super::{Arguments, Count, Outcome, Servers};
+use super::{Arguments, Count, Outcome, Servers, Shape};
 use crate::cargo::{cargo, succeeds};
 use crate::terminal::Style;
 
@@ -21,6 +21,21 @@ pub(super) async fn test(servers: &Servers, arguments: &Arguments) -> Result<Out
         .args(&arguments.further);
     let (passed, count) = run_and_count(servers.configure(launch)).await?;
     Ok(Outcome { name: "cargo test", passed, count })
+}
+
+/// Runs the tests of the whole service in a shape.
+pub(super) async fn test_in_shape(servers: &Servers, arguments: &Arguments, shape: Shape) -> Result<Outcome> {
+    let (shape, name) = match shape {
+        Shape::Router => ("router", "the whole service through the router"),
+        Shape::Process => ("process", "the whole service as processes"),
+        Shape::Lambda => ("lambda", "the whole service on the emulator of Lambda"),
+    };
+    let launch = cargo(["test", "--no-fail-fast", "--package", "messenger-tests", "--"])
+        .args(&arguments.filter)
+        .args(&arguments.further)
+        .env("MESSENGER_TESTS_SHAPE", shape);
+    let (passed, count) = run_and_count(servers.configure(launch)).await?;
+    Ok(Outcome { name, passed, count })
 }
 
 /// Runs the tests of the whole service and of the Matrix adapter on Conduit.

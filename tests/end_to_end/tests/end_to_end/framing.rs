@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messenger_tests::{Client, Part, Plan, Stack, TestUser, is_skipped_on_deployment};
+use messenger_tests::{Client, Part, Plan, Stack, TestUser, is_skipped_on_deployment, is_skipped_on_lambda};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -83,6 +83,9 @@ fn chunks(mut body: &str) -> Vec<&str> {
 
 #[tokio::test]
 async fn each_event_is_a_chunk_for_http_1_1_and_the_last_chunk_ends_the_stream() {
+    if is_skipped_on_lambda("it stops the router") {
+        return;
+    }
     let (mut stack, client, user) = start_without_homeserver().await;
     let mut raw = Raw::connect(&client).await;
     raw.get_stream(&user, "HTTP/1.1").await;
@@ -114,6 +117,9 @@ async fn each_event_is_a_chunk_for_http_1_1_and_the_last_chunk_ends_the_stream()
 
 #[tokio::test]
 async fn an_http_1_0_client_gets_the_events_without_chunks() {
+    if is_skipped_on_lambda("it stops the router") {
+        return;
+    }
     let (mut stack, client, user) = start_without_homeserver().await;
     let mut raw = Raw::connect(&client).await;
     raw.get_stream(&user, "HTTP/1.0").await;

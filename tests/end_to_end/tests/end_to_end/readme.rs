@@ -3,7 +3,7 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use messenger_devstack::home::workspace;
-use messenger_tests::{Stack, client::service_token, is_skipped_on_deployment};
+use messenger_tests::{Stack, client::service_token, is_skipped_on_deployment, is_skipped_on_lambda};
 use tokio::{process::Command, time::timeout};
 
 const PAGE: &str = "## One page of curl";
@@ -39,6 +39,9 @@ fn blocks(readme: &str) -> Vec<String> {
 #[tokio::test]
 async fn every_line_of_the_readmes_page_succeeds_in_order() {
     if is_skipped_on_deployment("it runs the programs of a shell") {
+        return;
+    }
+    if is_skipped_on_lambda("the page shows what the router itself serves") {
         return;
     }
     let stack = Stack::start().await;
