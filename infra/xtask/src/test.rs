@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use messenger_devstack::postgres::{self, Options, Postgres};
 use messenger_devstack::process::Launch;
-use messenger_devstack::{Home, conduit, database, synapse};
+use messenger_devstack::{Dynoxide, Home, conduit, database, dynoxide, synapse};
 
 use crate::interrupt::Interrupt;
 use crate::step::Step;
@@ -55,6 +55,8 @@ pub(crate) struct Arguments {
 /// The servers and programs that the tests use.
 struct Servers {
     postgres: Postgres,
+    /// `None` if only tests run that do not use it.
+    dynoxide: Option<Dynoxide>,
     programs: PathBuf,
     /// The Conduit that the tests use; `None` for Synapse.
     conduit: Option<PathBuf>,
@@ -124,17 +126,29 @@ impl Servers {
         let postgres = Postgres::start_with(options, &step.progress()).await?;
         let tls = if postgres.certificates().is_some() { ", with TLS only" } else { "" };
         step.done(&format!("{} on port {}{tls}", postgres.version(), postgres.port()));
-        Ok(Self { postgres, programs: crate::cargo::programs(false).await?, conduit })
+        let dynoxide =
+            if arguments.python_only || arguments.sse_only { None } else { Some(start_dynoxide().await?) };
+        Ok(Self { postgres, dynoxide, programs: crate::cargo::programs(false).await?, conduit })
     }
 
     /// Adds the addresses of the servers to the environment of a command.
     fn configure(&self, launch: Launch) -> Launch {
         launch
             .env(database::CLUSTER, self.postgres.url("postgres"))
+            .env(dynoxide::SERVER, self.dynoxide.as_ref().map_or("", Dynoxide::url))
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
             .env(postgres::TLS, if self.postgres.certificates().is_some() { "on" } else { "" })
             .env("MESSENGER_BIN_DIR", &self.programs)
             .env(conduit::BINARY, self.conduit.as_deref().unwrap_or_else(|| Path::new("")))
     }
+}
+
+async fn start_dynoxide() -> Result<Dynoxide> {
+    let step = Step::begin("Dynoxide");
+    let dynoxide = Dynoxide::start(None, &step.progress()).await?;
+    step.done(&format!("{} at {}", dynoxide::VERSION, dynoxide.url()));
+    Ok(dynoxide)
 }
 
 /// Prints the results. CI systems read the last line.

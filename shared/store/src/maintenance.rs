@@ -38,7 +38,7 @@ const RETRY_REVOCATIONS: &str =
 const RETRY_CLOSURES: &str = "update closed_rooms set due = now() where attempts > 0 and due > now()";
 const EXPIRE: &str = "update notifications set status = 'expired', answer_due = null
     where status = 'pending' and expires_at <= now()";
-const ROTATE: &str = "select rotate_events($1 * interval '1 second')";
+const ROTATE: &str = "select rotate_events($1 * interval '1 second', $2)";
 /// Each statement deletes a limited number of rows, so that no lock is held for long.
 const DELETE_OLD: [&str; 7] = [
     "delete from idempotency_keys where (tenant_id, token, key) in (
@@ -100,7 +100,9 @@ impl Maintenance for PgStore {
     }
 
     async fn rotate(&self, retention: Duration) -> Result<()> {
-        self.database.execute("rotating the event log", ROTATE, &[&seconds(retention)]).await?;
+        self.database
+            .execute("rotating the event log", ROTATE, &[&seconds(retention), &self.keeps_unrelayed])
+            .await?;
         for statement in DELETE_OLD {
             self.database.execute("deleting old rows", statement, &[]).await?;
         }
