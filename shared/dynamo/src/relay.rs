@@ -70,6 +70,8 @@ impl DynamoRelay {
         let mut held = Held::claim(&self.ports, relay, self.retention).await?;
         let mut head = self.begin(&mut held).await?;
         self.remove_leftovers(&mut held, head.position()).await?;
+        // The relay before may have ended before it stored this.
+        held.relayed(head.position()).await?;
         tracing::debug!(relay, copy = held.keys().copy(), position = head.position().0, "relay begins");
         loop {
             let events = self.ports.source.recorded(head.position(), EVENTS).await?;
@@ -232,6 +234,10 @@ impl Relay for DynamoRelay {
                 }
             }
         }
+    }
+
+    async fn release(&self, relay: &str) -> Result<()> {
+        self.ports.copies.release(relay).await
     }
 
     fn figures(&self) -> RelayFigures {

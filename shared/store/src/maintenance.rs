@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use messenger_core::{
     Result,
-    port::{Backlog, Maintenance},
+    port::{Backlog, Feed as _, Maintenance},
 };
 use tokio_postgres::Row;
 
@@ -65,6 +65,10 @@ const DELETE_OLD: [&str; 7] = [
 
 #[async_trait]
 impl Maintenance for PgStore {
+    async fn check(&self) -> Result<()> {
+        self.span().await.map(drop)
+    }
+
     async fn wait_for_work(&self, patience: Duration) {
         self.listener.wait_for_work(patience).await;
     }

@@ -127,6 +127,9 @@ pub trait Relay: Send + Sync {
     /// Copies new events until the future is dropped. `relay` names it among those of other processes.
     async fn run(&self, relay: &str);
 
+    /// Ends the lease of a relay whose [`run`](Self::run) was dropped, so that another one goes on at once.
+    async fn release(&self, relay: &str) -> Result<()>;
+
     /// Returns the figures of this process.
     fn figures(&self) -> RelayFigures;
 }

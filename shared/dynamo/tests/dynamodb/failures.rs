@@ -40,6 +40,7 @@ async fn copied_despite(fault: Fault) -> u64 {
     copy.copied(&feed, head).await;
     let seen: Vec<_> = read_all(&feed).await.iter().map(line).collect();
     assert_eq!(seen, expected, "{fault:?}");
+    copy.settled().await;
     let throttled = relay.throttled();
     let lag = copy.store().lag().await.expect("a lag");
     assert_eq!((lag.events, lag.age), (0, Duration::ZERO));
@@ -140,6 +141,7 @@ async fn a_position_that_is_not_copied_yet_is_known() {
     let feed = copy.feed();
     let head = copy.append(&events(3)).await;
     copy.copied(&feed, head).await;
+    copy.settled().await;
     drop(relay);
     copy.append(&events(2)).await;
     for (position, is_assigned) in [(3, true), (5, true), (6, false)] {

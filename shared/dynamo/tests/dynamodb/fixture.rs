@@ -9,7 +9,7 @@ use messenger_core::{
     cursor::Span,
     event::{Event, NewEvent},
     id::Position,
-    port::{Feed, FeedCopyPorts, Relay},
+    port::{Feed, FeedCopies, FeedCopyPorts, Relay},
 };
 use messenger_devstack::{TestDatabase, database::template, dynoxide};
 use messenger_dynamo::{DynamoFeed, DynamoRelay, Table};
@@ -116,6 +116,16 @@ impl TestCopy {
             assert!(begun.elapsed() < PATIENCE, "{position:?} is not copied: {span:?}");
             sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Waits until the database knows that the copy has all events.
+    pub(crate) async fn settled(&self) {
+        let settling = async {
+            while self.store.lag().await.expect("a lag").events > 0 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, settling).await.expect("the relay stores its position");
     }
 
     /// Releases the lease of a relay that was killed, which would run out by itself.

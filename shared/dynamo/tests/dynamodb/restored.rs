@@ -135,6 +135,7 @@ async fn what_the_log_drops_is_dropped_from_the_copy_and_nothing_before_it_is_co
     let _relay = copy.start_relay();
     let feed = copy.feed();
     copy.copied(&feed, Position(2)).await;
+    copy.settled().await;
     worker.rotate(week).await.expect("a rotation");
     assert_eq!(worker.span().await.expect("a span").trimmed, Position(1));
     let followed = async {
