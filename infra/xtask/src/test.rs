@@ -47,6 +47,9 @@ pub(crate) struct Arguments {
     /// All connections to the database with TLS and `verify-full`: the servers accept no others
     #[arg(long)]
     database_tls: bool,
+    /// Where streams and polls read events in the tests of the whole service that have a worker
+    #[arg(long, value_parser = ["postgres", "dynamodb"], default_value = "postgres")]
+    event_store: String,
     /// Further arguments of the test programs, for example --nocapture
     #[arg(last = true)]
     further: Vec<String>,
@@ -60,6 +63,8 @@ struct Servers {
     programs: PathBuf,
     /// The Conduit that the tests use; `None` for Synapse.
     conduit: Option<PathBuf>,
+    /// The event store of the services that tests start.
+    event_store: String,
 }
 
 /// The result of one group of tests.
@@ -128,7 +133,13 @@ impl Servers {
         step.done(&format!("{} on port {}{tls}", postgres.version(), postgres.port()));
         let dynoxide =
             if arguments.python_only || arguments.sse_only { None } else { Some(start_dynoxide().await?) };
-        Ok(Self { postgres, dynoxide, programs: crate::cargo::programs(false).await?, conduit })
+        Ok(Self {
+            postgres,
+            dynoxide,
+            programs: crate::cargo::programs(false).await?,
+            conduit,
+            event_store: arguments.event_store.clone(),
+        })
     }
 
     /// Adds the addresses of the servers to the environment of a command.
@@ -136,6 +147,7 @@ impl Servers {
         launch
             .env(database::CLUSTER, self.postgres.url("postgres"))
             .env(dynoxide::SERVER, self.dynoxide.as_ref().map_or("", Dynoxide::url))
+            .env("MESSENGER_TEST_EVENT_STORE", &self.event_store)
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env(postgres::TLS, if self.postgres.certificates().is_some() { "on" } else { "" })
