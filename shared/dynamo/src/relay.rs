@@ -30,6 +30,8 @@ use pauses::Pauses;
 
 /// The most events that are copied at once.
 const EVENTS: i64 = 500;
+/// The most bytes of payloads that are copied at once, beside those of a single event.
+const BYTES: usize = 1 << 20;
 /// The longest time between two looks at the log without a signal.
 const POLL: Duration = Duration::from_secs(1);
 /// The pause after which a relay without the lease asks for it again.
@@ -74,20 +76,21 @@ impl DynamoRelay {
         held.relayed(head.position()).await?;
         tracing::debug!(relay, copy = held.keys().copy(), position = head.position().0, "relay begins");
         loop {
-            let events = self.ports.source.recorded(head.position(), EVENTS).await?;
+            let mut events = self.ports.source.recorded(head.position(), EVENTS).await?;
             if events.is_empty() {
                 head = self.follow_rotation(&held, head).await?;
                 held.renew().await?;
                 works();
                 self.ports.feed.wait_beyond(head.position(), POLL).await;
             } else {
-                head = self.copy(&mut held, head, &events).await?;
+                let is_whole = shorten(&mut events);
+                head = self.copy(&mut held, head, &events, is_whole).await?;
                 works();
             }
         }
     }
 
-    /// Returns the head of the copy. Creates it if there is none, and another copy if this one is of another log.
+    /// Returns the head of the copy. Begins another copy if this one is gone or of another log.
     async fn begin(&self, held: &mut Held) -> Result<Head, Ended> {
         let head = match self.table.head(held.keys()).await {
             Err(error) if is_table_missing(&error) => {
@@ -102,24 +105,32 @@ impl DynamoRelay {
         };
         match head {
             Some(head) if head.position() <= held.announced() => return Ok(head),
-            Some(head) => {
-                let (copy, position) = (held.keys().copy(), head.position().0);
+            None if held.announced() == Position(0) => {}
+            other => {
+                let (copy, announced) = (held.keys().copy(), held.announced().0);
+                let position = other.map(|head| head.position().0);
                 tracing::warn!(
                     copy,
+                    announced,
                     position,
-                    "the copy is of another log: the database was restored; copying again"
+                    "the copy is gone or of another log, as after a restore: copying again"
                 );
                 held.replace().await?;
             }
-            None => {}
         }
         let Span { trimmed, head } = self.ports.feed.span().await?;
         let head = Head { span: Span { trimmed, head: trimmed }, is_complete: head == trimmed };
         if self.table.create_head(held.keys(), head).await? { Ok(head) } else { Err(Ended::Lost) }
     }
 
-    /// Copies events that follow the head, and moves it behind them.
-    async fn copy(&self, held: &mut Held, head: Head, events: &[RecordedEvent]) -> Result<Head, Ended> {
+    /// Copies events that follow the head, and moves it behind them. `is_whole` says that the log had no others.
+    async fn copy(
+        &self,
+        held: &mut Held,
+        head: Head,
+        events: &[RecordedEvent],
+        is_whole: bool,
+    ) -> Result<Head, Ended> {
         let from = head.position();
         let mut moved = head;
         if !are_dense(from, events) {
@@ -136,9 +147,7 @@ impl DynamoRelay {
         if !redacted.is_empty() {
             self.write_again(held, from, &redacted).await?;
         }
-        if !moved.is_complete {
-            moved.is_complete = moved.span.head >= self.ports.feed.span().await?.head;
-        }
+        moved.is_complete |= is_whole;
         held.announce(moved.position()).await?;
         if !self.table.move_head(held.keys(), from, moved).await? {
             // Meanwhile a redaction may have emptied an event that was just written with its content.
@@ -243,6 +252,19 @@ impl Relay for DynamoRelay {
     fn figures(&self) -> RelayFigures {
         RelayFigures { throttled: self.table.throttled() }
     }
+}
+
+/// Shortens a page to [`BYTES`], but never to nothing. Returns whether it was and stays all that the log had.
+fn shorten(events: &mut Vec<RecordedEvent>) -> bool {
+    let mut bytes = 0;
+    let is_within = |recorded: &&RecordedEvent| {
+        bytes += recorded.event.payload.as_str().len();
+        bytes <= BYTES
+    };
+    let count = events.iter().take_while(is_within).count().max(1);
+    let is_whole = i64::try_from(events.len()).is_ok_and(|all| all < EVENTS) && count >= events.len();
+    events.truncate(count);
+    is_whole
 }
 
 /// Returns whether these events follow a position without a gap.
