@@ -77,6 +77,7 @@ fn failure<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Failure {
     }
 }
 
-fn code<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<&str> {
+/// Returns the code of an error of DynamoDB.
+pub(crate) fn code<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<&str> {
     error.as_service_error().and_then(ProvideErrorMetadata::code)
 }

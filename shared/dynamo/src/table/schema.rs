@@ -14,7 +14,7 @@ use messenger_core::{Result, error::Failure};
 use tokio::time::sleep;
 
 use crate::{
-    error::{Context as _, fault},
+    error::{Context as _, code, fault},
     item::{EXPIRES_AT, PARTITION, SORT},
     table::Table,
 };
@@ -67,7 +67,7 @@ impl Table {
         let request = request.time_to_live_specification(specification);
         match request.send().await {
             // It is enabled already.
-            Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 400 => Ok(()),
+            Err(error) if code(&error) == Some("ValidationException") => Ok(()),
             result => result.context(CREATING).map(drop),
         }
     }
