@@ -5,5 +5,8 @@ use std::process::ExitCode;
 use messenger_runtime::{main_with, program};
 
 fn main() -> ExitCode {
-    main_with(program!().streaming().without_homeserver(), || Ok(messenger_events::routes().into_router()))
+    main_with(
+        program!().reading_copies(messenger_dynamo::copied_feed).streaming().without_homeserver(),
+        || Ok(messenger_events::routes().into_router()),
+    )
 }

@@ -44,12 +44,13 @@ struct Health {
 
 async fn health(State(messenger): State<Messenger>) -> (StatusCode, Json<Health>) {
     let operations = messenger.operations();
-    let (database, homeserver) = tokio::join!(
+    let (database, feed, homeserver) = tokio::join!(
         timeout(PATIENCE, operations.check_database()),
+        timeout(PATIENCE, operations.check_feed()),
         timeout(PATIENCE, operations.check_homeserver())
     );
-    let (database, homeserver) = (matches!(database, Ok(Ok(()))), matches!(homeserver, Ok(Ok(()))));
-    let (code, status) = match (database, homeserver) {
+    let [database, feed, homeserver] = [database, feed, homeserver].map(|it| matches!(it, Ok(Ok(()))));
+    let (code, status) = match (database, homeserver && feed) {
         (true, true) => (StatusCode::OK, "healthy"),
         (true, false) => (StatusCode::OK, "degraded"),
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),

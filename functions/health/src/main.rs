@@ -5,5 +5,7 @@ use std::process::ExitCode;
 use messenger_runtime::{main_with, program};
 
 fn main() -> ExitCode {
-    main_with(program!(), || Ok(messenger_health::routes().into_router()))
+    main_with(program!().reading_copies(messenger_dynamo::copied_feed), || {
+        Ok(messenger_health::routes().into_router())
+    })
 }

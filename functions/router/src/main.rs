@@ -49,7 +49,7 @@ struct Group {
 }
 
 fn main() -> ExitCode {
-    let program = program!().router().streaming();
+    let program = program!().router().streaming().reading_copies(messenger_dynamo::copied_feed);
     let about = "prints the description of all functions: OpenAPI 3.1, in JSON";
     main_with(program.printing("openapi", about, document_text), routes)
 }

@@ -95,10 +95,7 @@ impl Worker {
         let activity = Activity::default();
         let is_idle = {
             let work = Box::pin(async {
-                tokio::join!(
-                    self.complete_registration(),
-                    work::run(&self.app.messenger, &self.id, &activity)
-                );
+                tokio::join!(self.complete_registration(), work::run(&self.app, &self.id, &activity));
             });
             let run = async {
                 tokio::select! {
@@ -108,7 +105,7 @@ impl Worker {
             };
             timeout(limit, run).await.is_ok()
         };
-        release(&self.app.messenger, &self.id).await;
+        release(&self.app, &self.id).await;
         json!({ "ended": if is_idle { "idle" } else { "deadline" } })
     }
 

@@ -11,7 +11,6 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use messenger_core::Messenger;
 use messenger_runtime::{App, Config, listen, logging, probe, program, setup, traces};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -103,7 +102,7 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
         setup::homeserver_in_background(&app, &worker).await;
         app.set_up();
         tracing::info!(worker, "worker started");
-        work::run(&app.messenger, &worker, &Activity::default()).await;
+        work::run(&app, &worker, &Activity::default()).await;
     };
     tokio::select! {
         () = loops => {}
@@ -111,23 +110,31 @@ async fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
         _ = interrupted.recv() => {}
     }
     // Unfinished work is idempotent: its leases expire, and another worker continues it.
-    release(&app.messenger, &worker).await;
+    release(&app, &worker).await;
     tracing::info!(worker, "worker stopped");
     Ok(())
 }
 
 fn compose(config: Config) -> messenger_core::Result<App> {
-    App::compose(messenger_runtime::program!().worker(), config)
+    App::compose(messenger_runtime::program!().worker().reading_copies(messenger_dynamo::copied_feed), config)
 }
 
-/// Releases the lease on reconciliation, so that another worker continues at once.
-async fn release(messenger: &Messenger, worker: &str) {
-    if let Ok(Err(error)) = timeout(RELEASE_WAIT, messenger.reconcile().stop(worker)).await {
+/// Releases the leases on reconciliation and on the copy of the event log, so that another worker continues at
+/// once.
+async fn release(app: &App, worker: &str) {
+    let releasing = async {
+        app.messenger.reconcile().stop(worker).await?;
+        match &app.relay {
+            Some(relay) => relay.release(worker).await,
+            None => Ok(()),
+        }
+    };
+    if let Ok(Err(error)) = timeout(RELEASE_WAIT, releasing).await {
         let error: &dyn std::error::Error = &error;
         tracing::warn!(
             worker,
             error,
-            "releasing the lease on reconciliation failed: it expires in a few seconds"
+            "releasing the leases of the worker failed: they expire in a few seconds"
         );
     }
 }

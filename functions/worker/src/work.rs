@@ -1,8 +1,9 @@
 //! The loops of the worker. Each looks for work at intervals; a signal only makes it look earlier.
 
-use std::{convert::Infallible, error::Error as StdError, time::Duration};
+use std::{convert::Infallible, error::Error as StdError, future::pending, time::Duration};
 
 use messenger_core::{Messenger, Result, lease::Lease};
+use messenger_runtime::App;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
@@ -50,7 +51,8 @@ impl Activity {
 }
 
 /// Runs all loops until the future is dropped. They note in `activity` what they have to do.
-pub(crate) async fn run(messenger: &Messenger, worker: &str, activity: &Activity) {
+pub(crate) async fn run(app: &App, worker: &str, activity: &Activity) {
+    let messenger = &app.messenger;
     let (accounts, pending_leaves) = (Notify::new(), Notify::new());
     tokio::select! {
         never = deliver(messenger, [&accounts, &pending_leaves], activity) => match never {},
@@ -60,6 +62,15 @@ pub(crate) async fn run(messenger: &Messenger, worker: &str, activity: &Activity
         never = maintain(messenger) => match never {},
         never = reconcile(messenger, worker, activity) => match never {},
         never = search(messenger, worker, activity) => match never {},
+        () = relay(app, worker) => {}
+    }
+}
+
+/// Copies the event log, if it has a copy.
+async fn relay(app: &App, worker: &str) {
+    match &app.relay {
+        Some(relay) => relay.run(worker).await,
+        None => pending().await,
     }
 }
 

@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod conduit;
 pub mod database;
 pub mod debian;
+pub mod dynoxide;
 pub mod edge;
 pub mod engine;
 pub mod environment;
@@ -28,6 +29,7 @@ pub mod synapse;
 
 pub use conduit::Conduit;
 pub use database::TestDatabase;
+pub use dynoxide::Dynoxide;
 pub use engine::Engine;
 pub use home::Home;
 pub use lambda::CargoLambda;

@@ -14,7 +14,7 @@ const STREAMS: [&str; 3] = ["fanout", "resume", "peers"];
 #[derive(clap::Args, Clone, Debug)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Arguments {
-    /// http, growth or coldstart (messenger-bench), or fanout, resume or peers (messenger-peers), with options
+    /// http, growth, relay or coldstart (messenger-bench), or fanout, resume or peers (messenger-peers), with options
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, default_value = "--help")]
     arguments: Vec<String>,
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use messenger_devstack::postgres::{self, Options, Postgres};
 use messenger_devstack::process::Launch;
-use messenger_devstack::{CargoLambda, Home, conduit, database, synapse};
+use messenger_devstack::{CargoLambda, Dynoxide, Home, conduit, database, dynoxide, synapse};
 
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::step::Step;
@@ -53,6 +53,9 @@ pub(crate) struct Arguments {
     /// All connections to the database with TLS and `verify-full`: the servers accept no others
     #[arg(long)]
     database_tls: bool,
+    /// Where streams and polls read events in the tests of the whole service that have a worker
+    #[arg(long, value_parser = ["postgres", "dynamodb"], default_value = "postgres")]
+    event_store: String,
     /// Further arguments of the test programs, for example --nocapture
     #[arg(last = true)]
     further: Vec<String>,
@@ -69,9 +72,13 @@ pub(super) enum Shape {
 /// The servers and programs that the tests use.
 struct Servers {
     postgres: Postgres,
+    /// `None` if only tests run that do not use it.
+    dynoxide: Option<Dynoxide>,
     programs: PathBuf,
     /// The Conduit that the tests use; `None` for Synapse.
     conduit: Option<PathBuf>,
+    /// The event store of the services that tests start.
+    event_store: String,
 }
 
 /// The result of one group of tests.
@@ -165,17 +172,30 @@ impl Servers {
             Some(directory) => std::path::absolute(directory)?,
             None => crate::cargo::programs(false).await?,
         };
-        Ok(Self { postgres, programs, conduit })
+        let dynoxide =
+            if arguments.python_only || arguments.sse_only { None } else { Some(start_dynoxide().await?) };
+        Ok(Self { postgres, dynoxide, programs, conduit, event_store: arguments.event_store.clone() })
     }
 
     /// Adds the addresses of the servers to the environment of a command.
     fn configure(&self, launch: Launch) -> Launch {
         launch
             .env(database::CLUSTER, self.postgres.url("postgres"))
+            .env(dynoxide::SERVER, self.dynoxide.as_ref().map_or("", Dynoxide::url))
+            .env("MESSENGER_TEST_EVENT_STORE", &self.event_store)
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
             .env(postgres::TLS, if self.postgres.certificates().is_some() { "on" } else { "" })
             .env("MESSENGER_BIN_DIR", &self.programs)
             .env(conduit::BINARY, self.conduit.as_deref().unwrap_or_else(|| Path::new("")))
     }
+}
+
+async fn start_dynoxide() -> Result<Dynoxide> {
+    let step = Step::begin("Dynoxide");
+    let dynoxide = Dynoxide::start(None, &step.progress()).await?;
+    step.done(&format!("{} at {}", dynoxide::VERSION, dynoxide.url()));
+    Ok(dynoxide)
 }
 
 /// Prints the results. CI systems read the last line.

@@ -16,7 +16,7 @@ pub use domain::{
 pub use domain::{
     error::{Error, Result},
     matrix_ids::MatrixIds,
-    settings::MessengerSettings,
+    settings::{FeedCopySettings, MessengerSettings},
 };
 pub use live::lock::lock;
 pub use messenger::Messenger;

@@ -17,6 +17,7 @@ mod ephemeral_bus;
 mod ephemeral_events;
 mod external_access;
 mod feed;
+mod feed_copy;
 mod homeserver;
 mod maintenance;
 mod media;
@@ -49,6 +50,10 @@ pub use ephemeral_bus::EphemeralBus;
 pub use ephemeral_events::EphemeralEvents;
 pub use external_access::ExternalAccess;
 pub use feed::Feed;
+pub use feed_copy::{
+    CopiedFeed, FeedCopies, FeedCopy, FeedCopyPorts, FeedSource, RecordedEvent, Relay, RelayFigures,
+    RelayLag, Relayed,
+};
 pub use homeserver::Homeserver;
 pub use maintenance::{Backlog, Maintenance};
 pub use media::Media;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::FromRef;
 use messenger_core::{
     Administration, Error, Messenger, Ports, Result,
-    port::{AdminPorts, Clock},
+    port::{AdminPorts, Clock, FeedCopyPorts, Relay},
 };
 use messenger_matrix::{AdminAccount, Appservice, Passwords};
 use messenger_store::{PgStore, StoreConfig};
@@ -37,6 +37,8 @@ pub struct App {
     pub(crate) shutdown: Shutdown,
     /// The adapters, for their figures; `None` on the ports of tests.
     pub(crate) adapters: Option<Arc<Adapters>>,
+    /// The relay of the copy of the event log; `None` if events are read from PostgreSQL.
+    pub relay: Option<Arc<dyn Relay>>,
     /// The engines of administration; `None` on ports that do not serve it.
     administration: Option<Administration>,
     /// Whether everybody reaches each path of this process: the router, and every function on Lambda.
@@ -66,6 +68,7 @@ impl App {
             pool_size: config.database_pool_size,
             connect_wait: config.database_connect_wait,
         })?;
+        let store = if config.feed_copy.is_some() { store.keeping_unrelayed() } else { store };
         let matrix = Arc::new(Appservice::new(homeserver(&config))?);
         let admin = administrator(&config);
         let passwords = Passwords::new((*matrix).clone(), admin, config.registration_secret.clone());
@@ -73,10 +76,16 @@ impl App {
         let adapters = Adapters { store: store.clone(), homeserver: matrix.clone() };
         let store = Arc::new(store);
         let admin_ports = AdminPorts::new(store.clone());
+        let copied = config.feed_copy.as_ref().zip(program.copied_feed);
+        let copied = copied.map(|(settings, attach)| attach(settings, FeedCopyPorts::new(store.clone())));
         let ports = Ports::new(store, matrix, Arc::new(passwords), vault, Arc::new(SystemClock));
-        let ports = Ports { tracing: Arc::new(TraceContexts), ..ports };
+        let mut ports = Ports { tracing: Arc::new(TraceContexts), ..ports };
+        let relay = copied.map(|copied| {
+            ports.feed = copied.feed;
+            copied.relay
+        });
         let app = Self::with(&ports, config).of_program(program).administered(&admin_ports);
-        Ok(Self { adapters: Some(Arc::new(adapters)), ..app })
+        Ok(Self { adapters: Some(Arc::new(adapters)), relay, ..app })
     }
 
     /// Attaches any ports, such as those of tests.
@@ -89,6 +98,7 @@ impl App {
             readings: Arc::new(Readings::new(ports.clock.now())),
             shutdown: Shutdown::default(),
             adapters: None,
+            relay: None,
             administration: None,
             is_public: false,
             messenger: Messenger::new(ports, config.settings.clone()),

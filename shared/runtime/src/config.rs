@@ -1,6 +1,7 @@
 //! The configuration. It is read once, at start, and all of its errors are reported at once.
 
 mod database;
+mod event_store;
 mod limits;
 mod log_level;
 mod origins;
@@ -16,7 +17,7 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit, Mac};
-use messenger_core::{MessengerSettings, id::TenantId};
+use messenger_core::{FeedCopySettings, MessengerSettings, id::TenantId};
 use sha2::Sha256;
 
 use database::Databases;
@@ -59,6 +60,8 @@ pub struct Config {
     pub database_pool_size: usize,
     /// `DATABASE_CONNECT_TIMEOUT_MS`: longest wait for a connection.
     pub database_connect_wait: Duration,
+    /// `EVENT_STORE=dynamodb`: the copy of the event log that streams and polls read; `None` for PostgreSQL.
+    pub feed_copy: Option<FeedCopySettings>,
     /// `SECRET_KEY`: signs local tokens; other secrets are derived from it.
     pub secret_key: String,
     /// `HUB_SECRET_KEY`: verifies the Hub's tokens; without it single sign-on is off.
@@ -147,7 +150,7 @@ impl Config {
             event_retention: Duration::from_hours(24 * env.number("EVENT_RETENTION_DAYS", 7, 1, 3650)),
             ..defaults
         };
-        env.choice("EVENT_STORE", &["postgres"]);
+        let feed_copy = env.feed_copy(settings.event_retention);
         let (log_level, port) = (env.log_level(), env.number("PORT", DEFAULT_PORT, 1, u16::MAX));
         // An environment of Lambda serves one request at a time.
         let pool_size = if env.is_on_lambda() { 2 } else { 16 };
@@ -168,6 +171,7 @@ impl Config {
                 50,
                 60_000,
             )),
+            feed_copy,
             local_token: Duration::from_secs(env.number(
                 "LOCAL_TOKEN_MAX_SECONDS",
                 12 * 3600,

@@ -148,12 +148,11 @@ fn status(error: &Error) -> StatusCode {
         Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Unsupported { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Fault(fault) => match (fault.failure, fault.system) {
-            (Failure::Unreachable | Failure::Limited(_), _) | (Failure::TimedOut, System::Database) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            (Failure::Unreachable | Failure::Limited(_), _)
+            | (Failure::TimedOut, System::Database | System::FeedCopy) => StatusCode::SERVICE_UNAVAILABLE,
             (Failure::TimedOut, System::Homeserver) => StatusCode::GATEWAY_TIMEOUT,
             (_, System::Homeserver) => StatusCode::BAD_GATEWAY,
-            (_, System::Database | System::Disk) => StatusCode::INTERNAL_SERVER_ERROR,
+            (_, System::Database | System::FeedCopy | System::Disk) => StatusCode::INTERNAL_SERVER_ERROR,
         },
         Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -184,10 +183,11 @@ fn whole_seconds(after: Duration) -> u64 {
 fn detail(error: &Error) -> String {
     match error {
         Error::Fault(fault) => match (fault.system, fault.failure) {
-            (System::Database, Failure::Unreachable | Failure::TimedOut | Failure::Limited(_)) => {
-                "the database cannot be reached: try again later".to_owned()
-            }
-            (System::Database | System::Disk, _) => INTERNAL.to_owned(),
+            (
+                System::Database | System::FeedCopy,
+                Failure::Unreachable | Failure::TimedOut | Failure::Limited(_),
+            ) => "the database cannot be reached: try again later".to_owned(),
+            (System::Database | System::FeedCopy | System::Disk, _) => INTERNAL.to_owned(),
             (System::Homeserver, _) => format!("{fault}: try again later"),
         },
         Error::Internal { .. } => INTERNAL.to_owned(),

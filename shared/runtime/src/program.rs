@@ -6,12 +6,18 @@ use std::{
     process::ExitCode,
 };
 
+use messenger_core::{
+    FeedCopySettings,
+    port::{CopiedFeed, FeedCopyPorts},
+};
+
 use crate::probe;
 
 /// The environment variables of every program, in short, for `--help`.
 pub const VARIABLES: &str = "\
 Environment (README.md, \"Configuration\", has all variables and their defaults):
   DATABASE_URL             PostgreSQL, postgres://user@host/database; required
+  EVENT_STORE              postgres, or dynamodb with FEED_TABLE and AWS_REGION [postgres]
   HOST, PORT               the address on which the program listens [0.0.0.0, 8000]
   ENVIRONMENT              development or production
   SECRET_KEY, HUB_SECRET_KEY, MESSENGER_SERVICE_TOKEN
@@ -51,8 +57,12 @@ pub struct Program {
     pub(crate) mode: ResponseMode,
     pub(crate) role: Role,
     pub(crate) needs_homeserver: bool,
+    pub(crate) copied_feed: Option<AttachCopy>,
     printer: Option<Printer>,
 }
+
+/// Makes the copy of the event log that `EVENT_STORE` names.
+pub type AttachCopy = fn(&FeedCopySettings, FeedCopyPorts) -> CopiedFeed;
 
 /// An argument with which a program prints a text instead of serving.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +96,7 @@ impl Program {
     /// Creates a function that needs the homeserver and answers in one piece.
     pub fn new(name: &'static str, about: &'static str, version: &'static str) -> Self {
         let (mode, role) = (ResponseMode::Buffered, Role::Function);
-        Self { name, about, version, mode, role, needs_homeserver: true, printer: None }
+        Self { name, about, version, mode, role, needs_homeserver: true, copied_feed: None, printer: None }
     }
 
     /// Makes it stream its answers on Lambda.
@@ -99,6 +109,13 @@ impl Program {
     #[must_use]
     pub fn without_homeserver(self) -> Self {
         Self { needs_homeserver: false, ..self }
+    }
+
+    /// Makes it read events from the copy that `EVENT_STORE` names. Without this a program reads PostgreSQL,
+    /// whatever `EVENT_STORE` is.
+    #[must_use]
+    pub fn reading_copies(self, attach: AttachCopy) -> Self {
+        Self { copied_feed: Some(attach), ..self }
     }
 
     /// Makes it the router.

@@ -195,7 +195,7 @@ fn all_errors_are_reported_at_once() {
       DEFAULT_TENANT_ID is `one`, must be a whole number from -9223372036854775808 to 9223372036854775807
       REPLAY_MAX is `0`, must be a whole number from 1 to 100000
       EVENT_RETENTION_DAYS is `-1`, must be a whole number from 1 to 3650
-      EVENT_STORE is `files`, must be one of: postgres
+      EVENT_STORE is `files`, must be one of: postgres, dynamodb
       PORT is `65536`, must be a whole number from 1 to 65535
       DATABASE_URL is missing: a PostgreSQL connection string, postgres://user@host/database
       DATABASE_POOL_SIZE is `1.5`, must be a whole number from 1 to 1000
@@ -616,4 +616,20 @@ fn on_lambda_streams_end_and_a_process_has_two_connections() {
     assert_eq!(read(true, Some("0")), (None, 2));
     assert_eq!(read(false, None), (None, 16));
     assert_eq!(read(false, Some("60")), (Some(60), 16));
+}
+
+#[test]
+fn a_copy_on_dynamodb_needs_a_table_and_a_region() {
+    let on_dynamodb = ("EVENT_STORE", "dynamodb");
+    assert_eq!(good(&[("FEED_TABLE", "feed"), ("AWS_REGION", "eu-central-1")]).feed_copy, None);
+    insta::assert_snapshot!(problems(&[on_dynamodb, ("FEED_TABLE", "a table"), ("AWS_ENDPOINT_URL_DYNAMODB", "x")]), @r"
+    the configuration is wrong:
+      FEED_TABLE must be the name of a table of DynamoDB: 3 to 255 of a-z, A-Z, 0-9, _ - .
+      AWS_REGION is missing: the region of FEED_TABLE, as eu-central-1
+      AWS_ENDPOINT_URL_DYNAMODB is `x`, must be an http:// or https:// URL
+    ");
+    let copy = good(&[on_dynamodb, ("FEED_TABLE", "hub-feed_1.x"), ("AWS_REGION", "eu-central-1")]).feed_copy;
+    let copy = copy.expect("a copy");
+    assert_eq!((copy.table.as_str(), copy.region.as_str()), ("hub-feed_1.x", "eu-central-1"));
+    assert_eq!((copy.endpoint, copy.retention), (None, Duration::from_hours(7 * 24)));
 }

@@ -26,13 +26,19 @@ begin
     end loop;
 end $$;
 
--- Creates the partitions of the next days, and drops those that are older than the retention. Returns at once
--- if another process is doing this.
-create or replace function rotate_events(retention interval) returns void
+-- The form without the second parameter, of which a default would make another function.
+drop function if exists rotate_events(interval);
+
+-- Creates the partitions of the next days, and drops those that are older than the retention. With
+-- `p_keeps_unrelayed`, what the copy of the event log does not have yet stays. Returns at once if another
+-- process is doing this.
+create or replace function rotate_events(retention interval, p_keeps_unrelayed boolean default false)
+returns void
 language plpgsql as $$
 declare
-    part text;
-    last bigint;
+    part    text;
+    last    bigint;
+    relayed bigint := coalesce((select copy.relayed from feed_copy as copy), 0);
 begin
     if not pg_try_advisory_xact_lock(hashtext('rotate_events')) then return; end if;
     perform create_event_partitions();
@@ -44,12 +50,15 @@ begin
         order by child.relname
     loop
         execute format('select max(position) from %I', part) into last;
+        exit when p_keeps_unrelayed and last > relayed;
         update feed_head set trimmed = greatest(trimmed, coalesce(last, 0));
         execute format('drop table %I', part);
     end loop;
     with dropped as (
         delete from events_default where ctid in (
-            select ctid from events_default where created_at < now() - retention order by position limit 5000)
+            select ctid from events_default
+            where created_at < now() - retention and not (p_keeps_unrelayed and position > relayed)
+            order by position limit 5000)
         returning position
     )
     update feed_head set trimmed = greatest(trimmed, (select coalesce(max(position), 0) from dropped))

@@ -32,6 +32,21 @@ create table feed_head (
 ) with (fillfactor = 10);
 insert into feed_head default values;
 
+-- The copy of the event log in another store, and the relay that writes it; no row before a relay first ran.
+create table feed_copy (
+    singleton   boolean primary key default true check (singleton),
+    -- The prefix of all that belongs to the copy. A database that was restored gets another one.
+    id          text not null default replace(gen_random_uuid()::text, '-', ''),
+    relay       text not null,
+    lease_until timestamptz not null,
+    -- The shortest time for which the events of the copy are kept.
+    retention   interval not null,
+    -- The copy has no head beyond this position. Otherwise it is the copy of another log.
+    announced   bigint not null default 0,
+    -- The copy has all events up to this position.
+    relayed     bigint not null default 0
+) with (fillfactor = 10);
+
 -- A room as a member saw it when its event was appended.
 create type room_snapshot as (
     display_name text, room_type text, topic text, entity_type text, entity_id text, last_message_ts timestamptz,

@@ -1,6 +1,7 @@
 //! The event log, `events` and `feed_head`.
 
 mod row;
+mod source;
 
 use std::time::Duration;
 

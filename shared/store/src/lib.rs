@@ -9,6 +9,7 @@ mod ephemeral_bus;
 mod error;
 mod external;
 mod feed;
+mod feed_copy;
 mod listener;
 mod local_appends;
 mod maintenance;

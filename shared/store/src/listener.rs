@@ -1,6 +1,8 @@
 //! The `LISTEN` connection of a process. A signal (`NOTIFY`) is a hint only: each waiter also polls. An
 //! ephemeral event is lost for a process that does not listen.
 
+mod relayed;
+
 use std::{
     error::Error as _,
     sync::{Arc, Mutex, OnceLock, Weak},
@@ -16,7 +18,7 @@ use messenger_core::{
     id::{HubUserId, Position, RoomId},
     live::ephemeral_channel::EphemeralChannel,
     lock,
-    port::{ClosedRoomWatcher, UserWatcher},
+    port::{ClosedRoomWatcher, Relayed, UserWatcher},
 };
 use tokio::{
     sync::{Notify, watch},
@@ -26,12 +28,14 @@ use tokio::{
 use tokio_postgres::{AsyncMessage, Client, Notification};
 
 use crate::connection::{Connector, PgConnection};
+use relayed::RelayWatch;
 
 /// Delay before a connection is opened again.
 const RECONNECT_DELAY: Duration = Duration::from_millis(500);
 /// The channels of `functions/`, and that of ephemeral events.
 const FEED: &str = "feed";
 const WORK: &str = "work";
+const FEED_RELAYED: &str = "feed_relayed";
 const EPHEMERALS: &str = "ephemeral_events";
 const IDENTITIES: &str = "identities";
 const CLOSED_ROOMS: &str = "closed_rooms";
@@ -51,6 +55,7 @@ pub(crate) struct PgListener {
 #[derive(Default)]
 struct Waiters {
     feed: HeadWatch,
+    relayed: RelayWatch,
     work: Notify,
     ephemeral_bus: EphemeralChannel,
     watchers: Watchers,
@@ -65,6 +70,7 @@ impl Waiters {
                 Ok(position) => self.feed.advance(position),
                 Err(_) => self.feed.unknown.notify_one(),
             },
+            FEED_RELAYED => self.relayed.signal(notification.payload()),
             EPHEMERALS => {
                 if self.ephemeral_bus.has_listeners()
                     && let Some(event) = EphemeralEvent::parse(notification.payload())
@@ -176,6 +182,17 @@ impl PgListener {
         self.waiters.feed.advance(position.0);
     }
 
+    /// Returns the last signal of a relay; `None` if later ones may have been missed.
+    pub(crate) fn last_relayed(&self) -> Option<Relayed> {
+        self.waiters.relayed.last()
+    }
+
+    /// Waits until the copy of the event log may have events after a position, at most as long as `patience`.
+    pub(crate) async fn wait_relayed(&self, position: Position, patience: Duration) {
+        self.listen(FEED_RELAYED);
+        let _ = timeout(patience, self.waiters.relayed.beyond(position)).await;
+    }
+
     /// Waits until there may be work for the worker, at most as long as `patience`.
     pub(crate) async fn wait_for_work(&self, patience: Duration) {
         self.listen(WORK);
@@ -240,6 +257,7 @@ async fn keep_receiving(
                     tracing::debug!(%error, "LISTEN connection lost; reconnecting");
                 }
                 waiters.watchers.listening(false);
+                waiters.relayed.forget();
             }
             Err(error) if !is_known => {
                 is_known = true;
@@ -285,6 +303,7 @@ async fn receive(
             // Signals before the `listen` are lost: the waiters query the database once.
             waiters.feed.unknown.notify_one();
             waiters.work.notify_one();
+            waiters.relayed.unknown.notify_one();
             if channels.changed().await.is_err() {
                 return Ok(());
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use messenger_core::{
     Result,
-    port::{Backlog, Maintenance},
+    port::{Backlog, Feed as _, Maintenance},
 };
 use tokio_postgres::Row;
 
@@ -38,7 +38,7 @@ const RETRY_REVOCATIONS: &str =
 const RETRY_CLOSURES: &str = "update closed_rooms set due = now() where attempts > 0 and due > now()";
 const EXPIRE: &str = "update notifications set status = 'expired', answer_due = null
     where status = 'pending' and expires_at <= now()";
-const ROTATE: &str = "select rotate_events($1 * interval '1 second')";
+const ROTATE: &str = "select rotate_events($1 * interval '1 second', $2)";
 /// Each statement deletes a limited number of rows, so that no lock is held for long.
 const DELETE_OLD: [&str; 7] = [
     "delete from idempotency_keys where (tenant_id, token, key) in (
@@ -65,6 +65,10 @@ const DELETE_OLD: [&str; 7] = [
 
 #[async_trait]
 impl Maintenance for PgStore {
+    async fn check(&self) -> Result<()> {
+        self.span().await.map(drop)
+    }
+
     async fn wait_for_work(&self, patience: Duration) {
         self.listener.wait_for_work(patience).await;
     }
@@ -100,7 +104,9 @@ impl Maintenance for PgStore {
     }
 
     async fn rotate(&self, retention: Duration) -> Result<()> {
-        self.database.execute("rotating the event log", ROTATE, &[&seconds(retention)]).await?;
+        self.database
+            .execute("rotating the event log", ROTATE, &[&seconds(retention), &self.keeps_unrelayed])
+            .await?;
         for statement in DELETE_OLD {
             self.database.execute("deleting old rows", statement, &[]).await?;
         }

@@ -33,6 +33,8 @@ pub struct PgStore {
     pub(crate) database: Database,
     pub(crate) listener: Arc<PgListener>,
     pub(crate) local_appends: Arc<LocalAppends>,
+    /// Whether events stay until a relay has copied them.
+    pub(crate) keeps_unrelayed: bool,
     acceptor: Arc<OnceCell<Acceptor>>,
 }
 
@@ -52,8 +54,15 @@ impl PgStore {
             database: Database::new(connector, config.pool_size, config.connect_wait)?,
             local_appends: Arc::new(LocalAppends::new(listener.clone())),
             listener,
+            keeps_unrelayed: false,
             acceptor: Arc::default(),
         })
+    }
+
+    /// Makes the rotation keep events until a relay has copied them.
+    #[must_use]
+    pub fn keeping_unrelayed(self) -> Self {
+        Self { keeps_unrelayed: true, ..self }
     }
 
     /// Returns the group commit of this process, and starts it if necessary.

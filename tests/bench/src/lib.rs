@@ -14,6 +14,7 @@ pub mod machine;
 pub mod options;
 mod outcome;
 mod pgbench;
+mod relay;
 pub mod report;
 mod request;
 pub mod stack;
@@ -34,6 +35,7 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     match &options.command {
         Command::Http(options) => http_load::run(options, common, &mut report).await?,
         Command::GrowingData(options) => growth::run(options, common, &mut report).await?,
+        Command::Relay(options) => relay::run(options, &mut report).await?,
         Command::Coldstart(options) => coldstart::run(options, common, &mut report).await?,
     }
     report.finish(common)

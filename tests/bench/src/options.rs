@@ -28,6 +28,8 @@ pub(crate) enum Command {
     /// Cost of the same call with growing data
     #[command(name = "growth")]
     GrowingData(GrowingData),
+    /// The copy of the event log on DynamoDB beside PostgreSQL
+    Relay(RelayLoad),
     /// Time from exec to the first response, for each function
     Coldstart(Coldstart),
 }
@@ -37,6 +39,7 @@ impl Command {
         match self {
             Self::Http(_) => "http",
             Self::GrowingData(_) => "growth",
+            Self::Relay(_) => "relay",
             Self::Coldstart(_) => "coldstart",
         }
     }
@@ -117,6 +120,16 @@ pub(crate) struct GrowingData {
     /// Seconds for each load
     #[arg(long, default_value_t = 2.0)]
     pub(crate) seconds: f64,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct RelayLoad {
+    /// Stored events, a thousand of them of the reader whose events are replayed
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) events: i64,
+    /// Number of replays and of live events
+    #[arg(long, default_value_t = 200)]
+    pub(crate) times: usize,
 }
 
 #[derive(clap::Args, Clone, Debug)]

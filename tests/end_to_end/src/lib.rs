@@ -9,6 +9,7 @@ mod arrivals;
 pub mod client;
 mod collector;
 mod deployment;
+pub mod event_store;
 mod faults;
 mod front;
 mod homeserver;

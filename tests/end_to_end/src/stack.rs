@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     Client, Deployment, First, Matrix, Plan, PushProxy, Server,
     client::{hub_secret_key, secret_key, service_token},
+    event_store,
     front::Front,
 };
 
@@ -117,7 +118,7 @@ impl Stack {
             hub_secret_key: hub_secret_key().to_owned(),
             service_token: service_token().to_owned(),
             log_level: "info".to_owned(),
-            further: [vec![patient], plan.environment.clone()].concat(),
+            further: [vec![patient], event_store::of_plan(&plan), plan.environment.clone()].concat(),
         };
         let programs = programs(configuration, &directory);
         let worker_port = free_port().expect("a port");

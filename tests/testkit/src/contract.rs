@@ -15,9 +15,11 @@
 //! ```
 //!
 //! [`ageing_contract_tests!`] has the tests that need days to pass, for adapters whose clock can be moved.
+//! [`feed_contract_tests!`] has those of the event log alone.
 //! [`homeserver_contract_tests!`] has the tests of a homeserver.
 //!
 //! [`contract_tests!`]: crate::contract_tests
+//! [`feed_contract_tests!`]: crate::feed_contract_tests
 //! [`ageing_contract_tests!`]: crate::ageing_contract_tests
 //! [`homeserver_contract_tests!`]: crate::homeserver_contract_tests
 

@@ -193,7 +193,7 @@ impl Streams {
     /// The process that issued the cursor may be ahead of this one. The log knows the position then, and this
     /// broker will read the events in between.
     async fn is_beyond(&self, cursor: Position) -> Result<bool> {
-        Ok(cursor > self.broker.position() && cursor > self.feed.span().await?.head)
+        Ok(cursor > self.broker.position() && !self.feed.is_assigned(cursor).await?)
     }
 
     /// Returns the frames between the cursor and the position where the live part begins.

@@ -122,6 +122,8 @@ pub struct Problem {
 pub enum System {
     /// PostgreSQL.
     Database,
+    /// DynamoDB, with a copy of the event log.
+    FeedCopy,
     /// The Matrix homeserver.
     Homeserver,
     /// The disk of this process.
@@ -223,9 +225,13 @@ impl Error {
             Self::Busy { .. } | Self::Limited { .. } => "rate_limited",
             Self::Internal { .. } => "internal_error",
             Self::Fault(fault) => match (fault.system, fault.failure) {
-                (System::Database, Failure::Broken | Failure::Rejected | Failure::UnknownToken)
+                (
+                    System::Database | System::FeedCopy,
+                    Failure::Broken | Failure::Rejected | Failure::UnknownToken,
+                )
                 | (System::Disk, _) => "internal_error",
-                (System::Database, _) => "database_unavailable",
+                // For callers, the copy is a part of the database.
+                (System::Database | System::FeedCopy, _) => "database_unavailable",
                 (System::Homeserver, Failure::Unreachable | Failure::Limited(_)) => "homeserver_unavailable",
                 (System::Homeserver, Failure::TimedOut) => "homeserver_timeout",
                 (System::Homeserver, Failure::Broken | Failure::Rejected | Failure::UnknownToken) => {
@@ -285,6 +291,7 @@ impl fmt::Display for System {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Database => "the database",
+            Self::FeedCopy => "the copy of the event log",
             Self::Homeserver => "the homeserver",
             Self::Disk => "the disk",
         })

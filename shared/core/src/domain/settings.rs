@@ -4,6 +4,19 @@ use std::time::Duration;
 
 use crate::domain::id::TenantId;
 
+/// The settings of a copy of the event log on DynamoDB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedCopySettings {
+    /// The name of the table.
+    pub table: String,
+    /// The region.
+    pub region: String,
+    /// The URL of the API; `None` for that of the region.
+    pub endpoint: Option<String>,
+    /// The time for which events are kept in the log.
+    pub retention: Duration,
+}
+
 /// The settings that the operator chooses.
 #[derive(Debug, Clone)]
 pub struct MessengerSettings {

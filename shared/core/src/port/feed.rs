@@ -35,6 +35,12 @@ pub trait Feed: Send + Sync {
     /// Returns the range of positions in the log.
     async fn span(&self) -> Result<Span>;
 
+    /// Returns whether this position was assigned, even if its event cannot be read here yet: a copy of the log
+    /// is behind it.
+    async fn is_assigned(&self, position: Position) -> Result<bool> {
+        Ok(position <= self.span().await?.head)
+    }
+
     /// Waits until the log may have events after this position, or until `patience` is over.
     async fn wait_beyond(&self, position: Position, patience: Duration);
 }

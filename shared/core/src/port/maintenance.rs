@@ -28,6 +28,9 @@ pub struct Backlog {
 /// Periodic maintenance: expiry, retention, and retries after an outage of the homeserver.
 #[async_trait]
 pub trait Maintenance: Send + Sync {
+    /// Checks that the database answers.
+    async fn check(&self) -> Result<()>;
+
     /// Waits until the outbox or the users may have work, or until `patience` is over.
     async fn wait_for_work(&self, patience: Duration);
 

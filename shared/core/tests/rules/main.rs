@@ -7,6 +7,7 @@
 )]
 
 mod adopt;
+mod copied_feed;
 mod crash;
 mod database_away;
 mod direct_message;

@@ -34,8 +34,12 @@ pub(crate) const CONNECTIONS_MAX: &str = "messenger_database_connections_max";
 pub(crate) const CONNECTION_WAITERS: &str = "messenger_database_connection_waiters";
 pub(crate) const STATEMENTS: &str = "messenger_database_statements_total";
 
+pub(crate) const RELAY_LAG: &str = "messenger_relay_lag_events";
+pub(crate) const RELAY_LAG_SECONDS: &str = "messenger_relay_lag_seconds";
+pub(crate) const RELAY_THROTTLED: &str = "messenger_relay_throttled_writes_total";
+
 /// All metrics. A series appears when its program has a value for it.
-pub(super) const ALL: [(Kind, &str, &str); 25] = [
+pub(super) const ALL: [(Kind, &str, &str); 28] = [
     (Kind::Gauge, BUILD_INFO, "Version of the program; the value is always 1."),
     (Kind::Gauge, PROCESS_START, "Start time of the process since the Unix epoch, in seconds."),
     (Kind::Counter, REQUESTS, "Requests that were answered, by method, route pattern and status."),
@@ -73,6 +77,9 @@ pub(super) const ALL: [(Kind, &str, &str); 25] = [
     (Kind::Gauge, CONNECTIONS_MAX, "Most connections of the pool of this process."),
     (Kind::Gauge, CONNECTION_WAITERS, "Statements that wait for a connection of the pool."),
     (Kind::Counter, STATEMENTS, "Statements that this process has sent to the database."),
+    (Kind::Gauge, RELAY_LAG, "Events that the copy of the event log does not have yet."),
+    (Kind::Gauge, RELAY_LAG_SECONDS, "Age of the oldest event that the copy does not have yet, in seconds."),
+    (Kind::Counter, RELAY_THROTTLED, "Writes that DynamoDB refused because there were too many at once."),
 ];
 
 #[cfg(test)]

@@ -25,8 +25,9 @@ pub(super) async fn check_all(app: &App) -> Vec<Part> {
     if app.shutdown.is_draining() {
         return vec![Part::required("server", check(false, || "the process is shutting down".to_owned()))];
     }
-    let (database, homeserver, worker) = tokio::join!(database(app), homeserver(app), worker(app));
-    [Some(database), broker(app)].into_iter().flatten().chain(worker).chain(homeserver).collect()
+    let (database, copy, homeserver, worker) =
+        tokio::join!(database(app), feed_copy(app), homeserver(app), worker(app));
+    [Some(database), copy, broker(app)].into_iter().flatten().chain(worker).chain(homeserver).collect()
 }
 
 /// Checks the parts of a worker; none in any other program.
@@ -64,6 +65,17 @@ async fn database(app: &App) -> Part {
         Err(Error::fault(System::Database, Failure::TimedOut, "checking readiness", late))
     });
     Part::required("database", result)
+}
+
+/// Checks the copy of the event log, if events are read from it. Another process would do no better.
+async fn feed_copy(app: &App) -> Option<Part> {
+    app.relay.as_ref()?;
+    let answer = timeout(PATIENCE, app.readings.feed_span(&app.messenger)).await;
+    let is_read = matches!(answer, Ok(Ok(_)));
+    Some(Part::reported(
+        "feed_copy",
+        check(is_read, || "DynamoDB does not answer, or has no copy yet".to_owned()),
+    ))
 }
 
 /// Checks the homeserver, if the program needs it.

@@ -10,7 +10,10 @@ use http::{
     HeaderMap, Method, StatusCode,
     header::{ALLOW, CONTENT_TYPE},
 };
-use messenger_core::{cursor::Span, port::Backlog};
+use messenger_core::{
+    cursor::Span,
+    port::{Backlog, FeedCopies as _},
+};
 use subtle::ConstantTimeEq as _;
 use tokio::time::timeout;
 
@@ -63,7 +66,17 @@ async fn render(app: &App) -> String {
         },
     );
     let span = span.ok().and_then(Result::ok);
-    metrics.gauge(names::DATABASE_UP, &[], flag(span.is_some()));
+    let is_database_up = match app.relay {
+        // The event log is read from its copy.
+        Some(_) => {
+            timeout(PATIENCE, app.messenger.operations().check_database()).await.is_ok_and(|it| it.is_ok())
+        }
+        None => span.is_some(),
+    };
+    metrics.gauge(names::DATABASE_UP, &[], flag(is_database_up));
+    if app.program.role == Role::Worker {
+        set_relay(app).await;
+    }
     if let Some(is_up) = homeserver {
         metrics.gauge(names::HOMESERVER_UP, &[], flag(is_up));
     }
@@ -92,6 +105,16 @@ fn set_feed(app: &App, span: Option<Span>) {
     metrics.counter(names::STREAMS_TOO_SLOW, &[], broker.too_slow);
     metrics.counter(names::EVENTS_READ, &[], broker.read);
     metrics.counter(names::EVENTS_HANDED_OUT, &[], broker.handed_out);
+}
+
+/// Sets the figures of the copy of the event log.
+async fn set_relay(app: &App) {
+    let (Some(relay), Some(adapters)) = (&app.relay, &app.adapters) else { return };
+    let lag = timeout(PATIENCE, adapters.store.lag()).await.ok().and_then(Result::ok);
+    let metrics = &app.metrics;
+    metrics.gauge(names::RELAY_LAG, &[], lag.map_or(f64::NAN, |lag| count(lag.events)));
+    metrics.gauge(names::RELAY_LAG_SECONDS, &[], lag.map_or(f64::NAN, |lag| lag.age.as_secs_f64()));
+    metrics.counter(names::RELAY_THROTTLED, &[], relay.figures().throttled);
 }
 
 /// Sets the figures of the work that is still to be done.

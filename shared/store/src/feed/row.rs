@@ -29,6 +29,9 @@ pub(super) use columns;
 /// The operation that reads rows of the log.
 pub(super) const READING: &str = "reading the event log";
 
+/// The number of these columns.
+pub(super) const COUNT: usize = ROOM + 10;
+
 /// The first column of a room: its id, followed by its name.
 const ROOM: usize = 9;
 

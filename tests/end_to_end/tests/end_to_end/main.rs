@@ -6,6 +6,7 @@ mod authorization;
 mod closing;
 mod crashes;
 mod edge;
+mod event_store;
 mod external_access;
 mod framing;
 mod health;

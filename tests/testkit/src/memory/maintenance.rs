@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     notification::Status,
-    port::{Backlog, Maintenance},
+    port::{Backlog, Feed as _, Maintenance},
 };
 
 use super::{Memory, State, outbox::Due, wait_for};
@@ -22,6 +22,10 @@ const KEYS_KEPT: Duration = Duration::from_hours(7 * 24);
 
 #[async_trait]
 impl Maintenance for Memory {
+    async fn check(&self) -> Result<()> {
+        self.span().await.map(drop)
+    }
+
     async fn wait_for_work(&self, timeout: Duration) {
         wait_for(&self.shared.work_added, timeout).await;
     }

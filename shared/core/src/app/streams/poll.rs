@@ -31,8 +31,13 @@ impl Streams {
             Since::Cursor(text) => (parse_cursor(text).ok_or(Gap::Unknown), None),
             Since::Reader(reader) => {
                 let stored = self.cursors.load(caller.user.tenant(), caller.user.id(), reader).await?;
-                // A stored cursor beyond the head comes from another log: the database was restored.
-                (Ok(stored.map_or(span.head, |cursor| cursor.min(span.head))), stored)
+                let from = match stored {
+                    // A stored cursor that was never assigned comes from another log: the database was restored.
+                    Some(cursor) if !self.is_ahead(cursor, span).await? => cursor.min(span.head),
+                    Some(cursor) => cursor,
+                    None => span.head,
+                };
+                (Ok(from), stored)
             }
         };
         let mut page = self.page(caller, from, span).await?;
@@ -70,12 +75,21 @@ impl Streams {
         }
     }
 
+    /// Returns whether a cursor is of this log and beyond the events that can be read here.
+    async fn is_ahead(&self, cursor: Position, span: Span) -> Result<bool> {
+        Ok(cursor > span.head && self.feed.is_assigned(cursor).await?)
+    }
+
     /// Returns the caller's events after a cursor, up to the limit of a page.
     async fn page(&self, caller: &Caller, from: Result<Position, Gap>, span: Span) -> Result<PollPage> {
         let reset = |gap| PollPage { events: Vec::new(), gap: Some(gap), cursor: span.head };
         let from = match from {
             Ok(head) if head == span.head => {
                 return Ok(PollPage { events: Vec::new(), gap: None, cursor: head });
+            }
+            // The reader has all events up to its cursor from a process that is ahead of this one.
+            Ok(from) if self.is_ahead(from, span).await? => {
+                return Ok(PollPage { events: Vec::new(), gap: None, cursor: from });
             }
             Ok(from) => from,
             Err(gap) => return Ok(reset(gap)),

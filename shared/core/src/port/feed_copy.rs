@@ -1,0 +1,144 @@
+//! The ports of a copy of the event log in another store: the database decides, the copy serves readers.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::Feed;
+use crate::domain::{
+    error::Result,
+    event::Event,
+    id::{EventId, Position},
+    lease::Lease,
+};
+
+/// A copy of the event log, as the database knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedCopy {
+    /// Its id: the prefix of all that belongs to it in the other store.
+    pub id: String,
+    /// The last position that a relay announced: the copy has no head beyond it.
+    pub announced: Position,
+}
+
+/// The last position that a copy has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relayed {
+    /// The id of the copy.
+    pub copy: String,
+    /// The position.
+    pub position: Position,
+}
+
+/// An event with the time at which it was appended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedEvent {
+    /// The event.
+    pub event: Event,
+    /// The time.
+    pub appended_at: Timestamp,
+}
+
+/// The events that the copy does not have yet, at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RelayLag {
+    /// Their number.
+    pub events: u64,
+    /// The time since the first of them was appended.
+    pub age: Duration,
+}
+
+/// The copy of a database, and the lease of the relay that writes it. One relay holds it, to save the cost of
+/// others; a relay that lost it unnoticed writes what the next one writes as well.
+#[async_trait]
+pub trait FeedCopies: Send + Sync {
+    /// Takes the lease, or renews it. A copy gets another id if its events were to be kept for a shorter time
+    /// than `retention`: they vanish too early.
+    async fn claim(&self, relay: &str, lease: Duration, retention: Duration) -> Result<Lease<FeedCopy>>;
+
+    /// Gives the copy another id, because the copy of the present one is of another log.
+    async fn replace(&self, relay: &str) -> Result<Lease<FeedCopy>>;
+
+    /// Announces that the head of the copy moves up to this position, and renews the lease.
+    async fn announce(
+        &self,
+        relay: &str,
+        copy: &str,
+        position: Position,
+        lease: Duration,
+    ) -> Result<Lease<()>>;
+
+    /// Stores that the copy has all events up to this position, and signals it to the readers.
+    async fn relayed(&self, relay: &str, copy: &str, position: Position) -> Result<Lease<()>>;
+
+    /// Ends the lease.
+    async fn release(&self, relay: &str) -> Result<()>;
+
+    /// Returns the id of the copy; `None` before a relay first ran.
+    async fn copy(&self) -> Result<Option<String>>;
+
+    /// Returns what the copy does not have yet.
+    async fn lag(&self) -> Result<RelayLag>;
+}
+
+/// The event log as a relay reads it, and the signals of relays.
+#[async_trait]
+pub trait FeedSource: Send + Sync {
+    /// Returns at most `limit` events of all audiences after the cursor, oldest first.
+    async fn recorded(&self, cursor: Position, limit: i64) -> Result<Vec<RecordedEvent>>;
+
+    /// Returns the events with content of these messages or reactions up to a position.
+    async fn recorded_about(&self, messages: &[EventId], until: Position) -> Result<Vec<RecordedEvent>>;
+
+    /// Returns the last signal of a relay that this process received; `None` before the first one.
+    fn last_relayed(&self) -> Option<Relayed>;
+
+    /// Waits until a relay signals a position after this one, or until `patience` is over.
+    async fn wait_relayed(&self, position: Position, patience: Duration);
+}
+
+/// The ports of the database that a copy of the event log needs.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each field is the port of its type")]
+pub struct FeedCopyPorts {
+    pub feed: Arc<dyn Feed>,
+    pub source: Arc<dyn FeedSource>,
+    pub copies: Arc<dyn FeedCopies>,
+}
+
+impl FeedCopyPorts {
+    /// Takes all ports from one adapter.
+    pub fn new<S: Feed + FeedSource + FeedCopies + 'static>(store: Arc<S>) -> Self {
+        Self { feed: store.clone(), source: store.clone(), copies: store }
+    }
+}
+
+/// The figures of a relay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RelayFigures {
+    /// The number of writes so far that the other store refused because there were too many at once.
+    pub throttled: u64,
+}
+
+/// Copies the event log into another store.
+#[async_trait]
+pub trait Relay: Send + Sync {
+    /// Copies new events until the future is dropped. `relay` names it among those of other processes.
+    async fn run(&self, relay: &str);
+
+    /// Ends the lease of a relay whose [`run`](Self::run) was dropped, so that another one goes on at once.
+    async fn release(&self, relay: &str) -> Result<()>;
+
+    /// Returns the figures of this process.
+    fn figures(&self) -> RelayFigures;
+}
+
+/// A copy of the event log: the feed that reads it, and the relay that writes it.
+#[derive(Clone)]
+pub struct CopiedFeed {
+    /// The feed.
+    pub feed: Arc<dyn Feed>,
+    /// The relay.
+    pub relay: Arc<dyn Relay>,
+}

@@ -1,0 +1,273 @@
+//! Copies the event log from the database: block items, then audience items, then the head.
+//!
+//! Positions are dense and in the order of their commits, so a relay writes what any other one writes. Each may
+//! end anywhere: the next one begins after the head.
+
+mod lease;
+mod leftovers;
+mod pauses;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use messenger_core::{
+    Error, Result,
+    cursor::Span,
+    error::Failure,
+    id::Position,
+    port::{FeedCopyPorts, RecordedEvent, Relay, RelayFigures},
+};
+use tokio::time::sleep;
+
+use crate::{
+    batch,
+    error::{fault, is_table_missing},
+    item::{self, Item},
+    table::{Head, Table},
+};
+use lease::Held;
+use pauses::Pauses;
+
+/// The most events that are copied at once.
+const EVENTS: i64 = 500;
+/// The most bytes of payloads that are copied at once, beside those of a single event.
+const BYTES: usize = 1 << 20;
+/// The longest time between two looks at the log without a signal.
+const POLL: Duration = Duration::from_secs(1);
+/// The pause after which a relay without the lease asks for it again.
+const WAIT: Duration = Duration::from_secs(1);
+/// The first pause after a failure, and that after a refusal because of too many requests.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const THROTTLED_PAUSE: Duration = Duration::from_millis(50);
+const COPYING: &str = "copying the event log";
+
+/// The relay to DynamoDB.
+pub struct DynamoRelay {
+    table: Arc<Table>,
+    ports: FeedCopyPorts,
+    retention: Duration,
+}
+
+/// The end of a relay's turn.
+enum Ended {
+    /// Another relay has the lease, or has moved the head.
+    Lost,
+    Failed(Error),
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl DynamoRelay {
+    /// Takes the table of the copy, the ports of its database, and the time for which events are kept.
+    pub fn new(table: Arc<Table>, ports: FeedCopyPorts, retention: Duration) -> Self {
+        Self { table, ports, retention }
+    }
+
+    /// Copies events while this relay holds the lease. Calls `works` after each success.
+    async fn turn(&self, relay: &str, mut works: impl FnMut() + Send) -> Result<(), Ended> {
+        let mut held = Held::claim(&self.ports, relay, self.retention).await?;
+        let mut head = self.begin(&mut held).await?;
+        self.remove_leftovers(&mut held, head.position()).await?;
+        // The relay before may have ended before it stored this.
+        held.relayed(head.position()).await?;
+        tracing::debug!(relay, copy = held.keys().copy(), position = head.position().0, "relay begins");
+        loop {
+            let mut events = self.ports.source.recorded(head.position(), EVENTS).await?;
+            if events.is_empty() {
+                head = self.follow_rotation(&held, head).await?;
+                held.renew().await?;
+                works();
+                self.ports.feed.wait_beyond(head.position(), POLL).await;
+            } else {
+                let is_whole = shorten(&mut events);
+                head = self.copy(&mut held, head, &events, is_whole).await?;
+                works();
+            }
+        }
+    }
+
+    /// Returns the head of the copy. Begins another copy if this one is gone or of another log.
+    async fn begin(&self, held: &mut Held) -> Result<Head, Ended> {
+        let head = match self.table.head(held.keys()).await {
+            Err(error) if is_table_missing(&error) => {
+                tracing::warn!(
+                    table = self.table.name(),
+                    "the table of the copy does not exist: creating it"
+                );
+                self.table.create().await?;
+                None
+            }
+            head => head?,
+        };
+        match head {
+            Some(head) if head.position() <= held.announced() => return Ok(head),
+            None if held.announced() == Position(0) => {}
+            other => {
+                let (copy, announced) = (held.keys().copy(), held.announced().0);
+                let position = other.map(|head| head.position().0);
+                tracing::warn!(
+                    copy,
+                    announced,
+                    position,
+                    "the copy is gone or of another log, as after a restore: copying again"
+                );
+                held.replace().await?;
+            }
+        }
+        let Span { trimmed, head } = self.ports.feed.span().await?;
+        let head = Head { span: Span { trimmed, head: trimmed }, is_complete: head == trimmed };
+        if self.table.create_head(held.keys(), head).await? { Ok(head) } else { Err(Ended::Lost) }
+    }
+
+    /// Copies events that follow the head, and moves it behind them. `is_whole` says that the log had no others.
+    async fn copy(
+        &self,
+        held: &mut Held,
+        head: Head,
+        events: &[RecordedEvent],
+        is_whole: bool,
+    ) -> Result<Head, Ended> {
+        let from = head.position();
+        let mut moved = head;
+        if !are_dense(from, events) {
+            // A worker that does not know of the copy has dropped events.
+            moved.span.trimmed = self.ports.feed.span().await?.trimmed;
+            if !are_dense(moved.span.trimmed.max(from), events) {
+                return Err(fault(Failure::Broken, COPYING, "the event log has a gap").into());
+            }
+        }
+        let Some(last) = events.last() else { return Ok(head) };
+        moved.span.head = last.event.position;
+        let redacted: Vec<_> = events.iter().filter(|recorded| recorded.event.is_redaction).collect();
+        self.write(held, events).await?;
+        if !redacted.is_empty() {
+            self.write_again(held, from, &redacted).await?;
+        }
+        moved.is_complete |= is_whole;
+        held.announce(moved.position()).await?;
+        if !self.table.move_head(held.keys(), from, moved).await? {
+            // Meanwhile a redaction may have emptied an event that was just written with its content.
+            let events = self.ports.source.recorded(from, EVENTS).await?;
+            self.write(held, &events).await?;
+            return Err(Ended::Lost);
+        }
+        held.relayed(moved.position()).await?;
+        Ok(moved)
+    }
+
+    /// Writes the earlier events about redacted messages again, which the redaction has emptied.
+    async fn write_again(
+        &self,
+        held: &mut Held,
+        until: Position,
+        redactions: &[&RecordedEvent],
+    ) -> Result<(), Ended> {
+        let messages: Vec<_> =
+            redactions.iter().filter_map(|recorded| recorded.event.about.clone()).collect();
+        let events = self.ports.source.recorded_about(&messages, until).await?;
+        self.write(held, &events).await
+    }
+
+    /// Writes block items, then audience items. In this order a block has every position of which an audience item
+    /// may exist.
+    async fn write(&self, held: &mut Held, events: &[RecordedEvent]) -> Result<(), Ended> {
+        let (keys, retention) = (held.keys().clone(), self.retention);
+        let of_block = |one: &RecordedEvent| item::of_event(keys.block(one.event.position.0), one, retention);
+        let of_audience =
+            |one: &RecordedEvent| item::of_event(keys.audience(&one.event.audience), one, retention);
+        self.write_items(held, events.iter().map(of_block).collect()).await?;
+        self.write_items(held, events.iter().map(of_audience).collect()).await
+    }
+
+    /// Writes all items. Those that are refused because of too many requests are written again, ever later.
+    async fn write_items(&self, held: &mut Held, items: Vec<Item>) -> Result<(), Ended> {
+        let mut open = items.into_iter().map(batch::put).collect::<Result<Vec<_>>>()?;
+        let mut pauses = Pauses::new(THROTTLED_PAUSE);
+        while !open.is_empty() {
+            held.keep().await?;
+            let before = open.len();
+            open = self.table.write(open).await?;
+            if open.is_empty() {
+                return Ok(());
+            }
+            if open.len() < before {
+                pauses.reset();
+            }
+            pauses.next().await;
+        }
+        Ok(())
+    }
+
+    /// Moves what was dropped from the log out of the copy, and completes a copy without further events.
+    async fn follow_rotation(&self, held: &Held, head: Head) -> Result<Head, Ended> {
+        let span = self.ports.feed.span().await?;
+        let trimmed = span.trimmed.min(head.position());
+        let is_complete = head.is_complete || head.position() >= span.head;
+        let followed = Head { span: Span { trimmed, ..head.span }, is_complete };
+        if followed == head {
+            return Ok(head);
+        }
+        if self.table.move_head(held.keys(), head.position(), followed).await? {
+            Ok(followed)
+        } else {
+            Err(Ended::Lost)
+        }
+    }
+}
+
+#[async_trait]
+impl Relay for DynamoRelay {
+    async fn run(&self, relay: &str) {
+        let mut pauses = Pauses::new(FIRST_PAUSE);
+        let mut is_failing = false;
+        loop {
+            let turn = self.turn(relay, || {
+                if std::mem::take(&mut is_failing) {
+                    tracing::info!("the event log is copied again");
+                }
+                pauses.reset();
+            });
+            let Err(ended) = turn.await else { continue };
+            match ended {
+                Ended::Lost => sleep(WAIT).await,
+                Ended::Failed(error) => {
+                    if !std::mem::replace(&mut is_failing, true) {
+                        let error: &dyn std::error::Error = &error;
+                        tracing::error!(error, "copying the event log failed; retrying");
+                    }
+                    pauses.next().await;
+                }
+            }
+        }
+    }
+
+    async fn release(&self, relay: &str) -> Result<()> {
+        self.ports.copies.release(relay).await
+    }
+
+    fn figures(&self) -> RelayFigures {
+        RelayFigures { throttled: self.table.throttled() }
+    }
+}
+
+/// Shortens a page to [`BYTES`], but never to nothing. Returns whether it was and stays all that the log had.
+fn shorten(events: &mut Vec<RecordedEvent>) -> bool {
+    let mut bytes = 0;
+    let is_within = |recorded: &&RecordedEvent| {
+        bytes += recorded.event.payload.as_str().len();
+        bytes <= BYTES
+    };
+    let count = events.iter().take_while(is_within).count().max(1);
+    let is_whole = i64::try_from(events.len()).is_ok_and(|all| all < EVENTS) && count >= events.len();
+    events.truncate(count);
+    is_whole
+}
+
+/// Returns whether these events follow a position without a gap.
+fn are_dense(after: Position, events: &[RecordedEvent]) -> bool {
+    (after.0 + 1..).zip(events).all(|(position, recorded)| recorded.event.position.0 == position)
+}

@@ -1,0 +1,36 @@
+//! Removes what a relay has written beyond the head and the database does not know: a server that took over from a
+//! broken one can lack its last commits. Their positions then become those of other events, with other audiences.
+
+use std::collections::HashMap;
+
+use messenger_core::id::Position;
+
+use super::{DynamoRelay, EVENTS, Ended, lease::Held};
+
+impl DynamoRelay {
+    /// Deletes the items beyond the head that are of no event of the log: that of the audience, then that of the
+    /// block, so that a relay that ends here finds the rest.
+    pub(super) async fn remove_leftovers(&self, held: &mut Held, head: Position) -> Result<(), Ended> {
+        // No relay writes more than one page beyond the head.
+        let range = (head, Position(head.0.saturating_add(EVENTS)));
+        let events = self.ports.source.recorded(head, EVENTS).await?;
+        let audiences: HashMap<_, _> =
+            events.iter().map(|recorded| (recorded.event.position, &recorded.event.audience)).collect();
+        let keys = held.keys().clone();
+        for block in keys.blocks(range) {
+            for event in self.table.events(block.clone(), range, usize::MAX).await? {
+                if audiences.get(&event.position) == Some(&&event.audience) {
+                    continue;
+                }
+                held.renew().await?;
+                tracing::debug!(
+                    position = event.position.0,
+                    "removing an event that the database does not have"
+                );
+                self.table.delete(keys.audience(&event.audience), event.position).await?;
+                self.table.delete(block.clone(), event.position).await?;
+            }
+        }
+        Ok(())
+    }
+}
