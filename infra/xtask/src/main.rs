@@ -13,6 +13,7 @@ mod terminal;
 mod test;
 mod token;
 mod up;
+mod web;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -49,6 +50,9 @@ enum Command {
     Compose(compose::Arguments),
     /// Write the lists of licences from the lock files, or check that they are those of them
     Licenses(licenses::Arguments),
+    /// Build, check and prove the pages of the web messenger
+    #[command(subcommand)]
+    Web(web::Command),
     /// Measure the service, alone and beside other servers
     Bench(bench::Arguments),
     /// Run lint, then test, as CI does
@@ -70,6 +74,7 @@ async fn main() -> ExitCode {
         Command::Images(arguments) => images::run(arguments).await,
         Command::Compose(arguments) => compose::run(arguments).await,
         Command::Licenses(arguments) => licenses::run(arguments).await,
+        Command::Web(command) => web::run(command).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Ci => ci::run().await,
     };

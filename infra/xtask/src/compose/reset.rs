@@ -9,8 +9,8 @@ use super::project::Project;
 use super::synapse::Homeserver;
 
 /// The programs that remember something, without the worker.
-const FUNCTIONS: [&str; 9] =
-    ["notifications", "events", "poll", "messages", "rooms", "users", "admin", "health", "appservice"];
+const FUNCTIONS: [&str; 10] =
+    ["notifications", "events", "poll", "messages", "rooms", "users", "admin", "health", "appservice", "web"];
 const ROUTER: &str = "router";
 const WORKER: &str = "worker";
 /// The homeserver's place.
