@@ -41,5 +41,6 @@ export default defineConfig({
     fs: { allow: [path('.'), path('../../../shared/hub_messenger_js')] },
     proxy: Object.fromEntries(proxied.map((prefix) => [prefix, { target: service }])),
   },
+  preview: { host: '127.0.0.1' },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
 })

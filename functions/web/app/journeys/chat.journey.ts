@@ -1,6 +1,6 @@
 // Sign-in, two browsers live, direct chat, room, files, notifications.
 import { expect, test } from '@playwright/test'
-import { hubToken, notify, open, Person, roomPath } from './service'
+import { hubToken, notify, open, Person, roomPath, run } from './service'
 
 test('the token of the Hub leaves the address, and a reload stays signed in', async ({ page }) => {
   await page.goto(`/chat?hub_token=${await hubToken('mueller')}&x=1`)
@@ -53,9 +53,9 @@ test('two people write to each other live, in a chat that one of them opens', as
 
 test('a draft and unread counts survive a reload, and reading takes the count away', async ({ browser }) => {
   const bert = await Person.of('weber')
-  const room = await bert.room('Wartung Halle 3', ['mueller'])
+  const room = await bert.room(`Wartung ${run}`, ['mueller'])
   const page = await open(browser, 'mueller')
-  const link = page.getByRole('link', { name: /Wartung Halle 3/ })
+  const link = page.getByRole('link', { name: `Wartung ${run}` })
   await expect(link).toBeVisible()
   await bert.send(room, 'Bitte um 14 Uhr in Halle 3.')
   await expect(link).toContainText('1 ungelesen')
@@ -64,10 +64,10 @@ test('a draft and unread counts survive a reload, and reading takes the count aw
   await link.click()
   await expect(page.getByText('Neue Nachrichten')).toBeVisible()
   await expect(link).not.toContainText('ungelesen')
-  await page.getByLabel('Nachricht an Wartung Halle 3').fill('Ich bringe die Dichtung mit')
+  await page.getByLabel(`Nachricht an Wartung ${run}`).fill('Ich bringe die Dichtung mit')
   await page.waitForTimeout(1_000)
   await page.reload()
-  await expect(page.getByLabel('Nachricht an Wartung Halle 3')).toHaveValue('Ich bringe die Dichtung mit')
+  await expect(page.getByLabel(`Nachricht an Wartung ${run}`)).toHaveValue('Ich bringe die Dichtung mit')
   await expect(link).not.toContainText('ungelesen')
 })
 
@@ -78,10 +78,10 @@ test('a room is created with its members, and left again', async ({ browser }) =
   await page.getByRole('tab', { name: 'Raum' }).click()
   await page.getByRole('button', { name: 'Raum anlegen' }).click()
   await expect(page.getByText('Geben Sie dem Raum einen Namen.')).toBeVisible()
-  await page.getByLabel('Name des Raums').fill('Projekt Alpha')
+  await page.getByLabel('Name des Raums').fill(`Projekt ${run}`)
   await page.getByRole('dialog').getByRole('button', { name: /Anna Schmidt/ }).click()
   await page.getByRole('button', { name: 'Raum anlegen' }).click()
-  await expect(page.getByRole('heading', { name: 'Projekt Alpha' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: `Projekt ${run}` })).toBeVisible()
   await page.getByRole('button', { name: 'Mitglieder', exact: true }).click()
   const members = page.getByRole('complementary', { name: 'Mitglieder' })
   await expect(members.getByText('Anna Schmidt')).toBeVisible()
@@ -94,7 +94,7 @@ test('a room is created with its members, and left again', async ({ browser }) =
   await page.getByRole('button', { name: 'Mehr' }).click()
   await page.getByRole('menuitem', { name: 'Raum verlassen' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Verlassen' }).click()
-  await expect(page.getByRole('link', { name: /Projekt Alpha/ })).toHaveCount(0)
+  await expect(page.getByRole('link', { name: `Projekt ${run}` })).toHaveCount(0)
 })
 
 test('a file is uploaded once, a picture is shown, and what the service would refuse is not sent', async ({ browser }) => {
@@ -107,7 +107,7 @@ test('a file is uploaded once, a picture is shown, and what the service would re
   await expect(page.getByRole('log').getByRole('img', { name: 'plan.png' })).toHaveCount(1)
   const loaded = page.getByRole('log').locator('img').first()
   await expect.poll(() => loaded.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(1)
-  await expect(page.getByRole('link', { name: /Prüfung.*exe/ })).toHaveCount(1)
+  await expect(page.getByRole('log').getByRole('link', { name: /Prüfung.*exe/ })).toHaveCount(1)
   await chooser.setInputFiles([{ name: 'plan.png', mimeType: 'image/png', buffer: pixel }])
   await expect(page.getByRole('log').getByRole('img', { name: 'plan.png' })).toHaveCount(2)
   await chooser.setInputFiles([{ name: 'leer.txt', mimeType: 'text/plain', buffer: Buffer.alloc(0) }])
@@ -116,26 +116,28 @@ test('a file is uploaded once, a picture is shown, and what the service would re
 })
 
 test('a notification is shown once: as a toast, in the inbox and in its room', async ({ browser }) => {
+  const [stopped, running] = [`CNC ${run} gestoppt`, `CNC ${run} läuft`]
   const page = await open(browser, 'mueller')
-  await notify({ title: 'CNC-07 gestoppt', body: 'Kühlmittel niedrig', target_type: 'entity_room', entity_type: 'machine', entity_id: 7 })
-  await expect(page.getByRole('status').getByText('CNC-07 gestoppt').or(page.getByText('CNC-07 gestoppt')).first()).toBeVisible()
+  await notify({ title: stopped, body: 'Kühlmittel niedrig', target_type: 'entity_room', entity_type: 'machine', entity_id: run })
+  await expect(page.getByRole('listitem').getByText(stopped)).toBeVisible()
   await page.getByRole('link', { name: /Meldungen/ }).click()
-  const card = page.getByRole('article').filter({ hasText: 'CNC-07 gestoppt' })
+  const card = page.getByRole('article').filter({ hasText: stopped })
   await expect(card).toHaveCount(1)
   await card.getByRole('button', { name: 'Folgen und öffnen' }).click()
   const log = page.getByRole('log')
-  await expect(log.getByText('CNC-07 gestoppt')).toHaveCount(1)
-  await notify({ title: 'CNC-07 läuft', target_type: 'entity_room', entity_type: 'machine', entity_id: 7 })
-  await expect(log.getByText('CNC-07 läuft')).toHaveCount(1)
+  await expect(log.getByText(stopped)).toHaveCount(1)
+  await notify({ title: running, target_type: 'entity_room', entity_type: 'machine', entity_id: run })
+  await expect(log.getByText(running)).toHaveCount(1)
   await page.reload()
-  await expect(log.getByText('CNC-07 läuft')).toHaveCount(1)
-  await expect(log.getByText('CNC-07 gestoppt')).toHaveCount(1)
+  await expect(log.getByText(running)).toHaveCount(1)
+  await expect(log.getByText(stopped)).toHaveCount(1)
 })
 
 test('an urgent notification stays on top until it was seen', async ({ browser }) => {
+  const title = `Not-Halt ${run}`
   const page = await open(browser, 'schmidt')
-  await notify({ title: 'Not-Halt Presse 2', priority: 'urgent' })
-  const bar = page.getByRole('alert').filter({ hasText: 'Not-Halt Presse 2' })
+  await notify({ title, priority: 'urgent' })
+  const bar = page.getByRole('alert').filter({ hasText: title })
   await expect(bar).toBeVisible()
   await page.reload()
   await expect(bar).toBeVisible()
@@ -145,13 +147,13 @@ test('an urgent notification stays on top until it was seen', async ({ browser }
 
 test('Ctrl+K jumps to a room by the keyboard alone', async ({ browser }) => {
   const bert = await Person.of('weber')
-  await bert.room('Qualitätssicherung', ['mueller'])
+  await bert.room(`Qualität ${run}`, ['mueller'])
   const page = await open(browser, 'mueller')
-  await expect(page.getByRole('link', { name: /Qualitätssicherung/ })).toBeVisible()
+  await expect(page.getByRole('link', { name: `Qualität ${run}` })).toBeVisible()
   await page.keyboard.press('Control+k')
-  await page.keyboard.type('qualitat')
+  await page.keyboard.type(`qualitat ${run}`)
   await page.keyboard.press('Enter')
-  await expect(page.getByRole('heading', { name: 'Qualitätssicherung' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: `Qualität ${run}` })).toBeVisible()
 })
 
 test('a viewer reads, and is told why they cannot write', async ({ browser }) => {

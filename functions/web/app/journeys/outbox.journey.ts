@@ -1,6 +1,6 @@
 // What was typed arrives once, in order, whatever the network does.
 import { expect, test } from '@playwright/test'
-import { hubToken, open, Person, roomPath } from './service'
+import { hubToken, open, Person, roomPath, run } from './service'
 import { Proxy } from './proxy'
 
 /** Messages that are sent while the connection is cut again and again. */
@@ -9,12 +9,12 @@ const MESSAGES = Number(process.env.MESSAGES ?? 60)
 test('messages through cuts and reloads: none is lost, none is doubled, all are in order', async ({ browser }) => {
   test.setTimeout(600_000)
   const bert = await Person.of('weber')
-  const room = await bert.room('Schnitte', ['mueller'])
+  const room = await bert.room(`Schnitte ${run}`, ['mueller'])
   const proxy = await Proxy.open()
   const page = await open(browser, 'mueller', '/chat')
   const token = await hubToken('mueller')
   await page.goto(`${proxy.url}${roomPath(room)}?hub_token=${token}`)
-  const field = page.getByLabel('Nachricht an Schnitte')
+  const field = page.getByLabel(`Nachricht an Schnitte ${run}`)
   await expect(field).toBeVisible()
   const modes = ['pass', 'swallow-answers', 'refuse'] as const
   for (let number = 1; number <= MESSAGES; number += 1) {

@@ -67,7 +67,7 @@ export const PAGES: Record<string, (page: Page, content: Content) => Promise<voi
   directory: async (page) => {
     await to(page, '/chat', () => page.getByRole('button', { name: /^(Verzeichnis|Directory)$/ }))
     await page.getByRole('button', { name: /^(Verzeichnis|Directory)$/ }).click()
-    await expect(page.getByRole('dialog').getByText('machine 42')).toBeVisible()
+    await expect(page.getByRole('dialog').getByText('machine 42', { exact: true })).toBeVisible()
   },
   switcher: async (page) => {
     await to(page, '/chat', () => page.getByRole('button', { name: /^(Neuer Chat|New chat)$/ }))

@@ -1,9 +1,18 @@
 // The service as satellites and other people use it beside the pages.
-import type { Browser, Page } from '@playwright/test'
-import { expect } from '@playwright/test'
+import { randomBytes } from 'node:crypto'
+import { type Browser, type BrowserContext, expect, type Page, test } from '@playwright/test'
 
 export const url = process.env.MESSENGER_URL ?? 'http://127.0.0.1:8000'
 const serviceToken = process.env.MESSENGER_SERVICE_TOKEN ?? 'messenger-service-token-dev'
+
+/** A mark of this run in names: the service may be that of an earlier one. */
+export const run = randomBytes(2).toString('hex')
+
+const contexts: BrowserContext[] = []
+// An open page holds a stream, and a user has a limited number of them.
+test.afterEach(async () => {
+  await Promise.all(contexts.splice(0).map((context) => context.close()))
+})
 
 async function json<T>(path: string, init: RequestInit = {}): Promise<T> {
   const answer = await fetch(url + path, init)
@@ -70,12 +79,15 @@ export class Person {
 /** Opens the messenger as the Hub does, for a seeded user. */
 export async function open(browser: Browser, user: string, path = '/chat', options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
   const context = await browser.newContext(options)
+  contexts.push(context)
   const page = await context.newPage()
   page.on('pageerror', (error) => {
     throw error
   })
   await page.goto(`${path}?hub_token=${await hubToken(user)}`)
   await expect(page.getByRole('navigation', { name: /Bereiche|Areas/ })).toBeVisible()
+  // What happens before the first connection is not in the feed of somebody who has never been here.
+  if (path.startsWith('/chat') && (options.viewport?.width ?? 1280) > 700) await expect(page.getByText('Live', { exact: true })).toBeVisible()
   return page
 }
 

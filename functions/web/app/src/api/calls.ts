@@ -16,6 +16,14 @@ export const directChat = (hub_user_id: string): Promise<Room> =>
   ask(client.POST('/api/v1/rooms/dm/{hub_user_id}', { params: { path: { hub_user_id } } }))
 export const directory = async (q: string, signal?: AbortSignal): Promise<DirectoryRoom[]> =>
   (await ask(client.GET('/api/v1/rooms/directory', { params: { query: { q, limit: 100 } }, signal }))).rooms
+/** Returns the room of a machine, an order or the like; `null` if the directory has none. */
+export async function entityRoom(entity_type: string, entityId: string): Promise<string | null> {
+  for (let offset = 0; ; offset += 200) {
+    const { rooms } = await ask(client.GET('/api/v1/rooms/directory', { params: { query: { entity_type, limit: 200, offset } } }))
+    const found = rooms.find(({ entity_id }) => String(entity_id) === entityId)
+    if (found !== undefined || rooms.length < 200) return found?.matrix_room_id ?? null
+  }
+}
 export const joinRoom = (id: string): Promise<Room> => ask(client.POST('/api/v1/rooms/{id}/join', room(id)))
 export const leaveRoom = (id: string): Promise<unknown> => ask(client.POST('/api/v1/rooms/{id}/leave', room(id)))
 export const members = (id: string): Promise<Member[]> => ask(client.GET('/api/v1/rooms/{id}/members', room(id)))

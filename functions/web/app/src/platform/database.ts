@@ -33,6 +33,8 @@ export class UserDatabase {
         upgrade(database) {
           for (const table of Object.keys(KEYS) as Table[]) database.createObjectStore(table, { keyPath: KEYS[table] })
         },
+        // Another tab signs the user out: it deletes the database, and waits until nobody has it open.
+        blocking: (_, __, event) => (event.target as IDBDatabase).close(),
       })
     } catch {
       this.onForbidden()

@@ -69,6 +69,13 @@ export const useInbox = defineStore('inbox', () => {
     for (const { id } of dropped) void database?.remove('inbox', id)
   }
 
+  /** Sets the room of a notification that came while its room was being made. */
+  function setRoom(id: number, room: string): void {
+    entries.value = entries.value.map((entry) => (entry.id === id ? { ...entry, room } : entry))
+    const entry = entries.value.find((one) => one.id === id)
+    if (entry !== undefined) void database?.put('inbox', entry)
+  }
+
   function markRead(ids: readonly number[]): void {
     const read = new Set(ids)
     entries.value = entries.value.map((entry) => {
@@ -79,5 +86,5 @@ export const useInbox = defineStore('inbox', () => {
     })
   }
 
-  return { entries, unread, urgent, isLoaded, start, add, markRead }
+  return { entries, unread, urgent, isLoaded, start, add, setRoom, markRead }
 })

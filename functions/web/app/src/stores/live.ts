@@ -61,6 +61,12 @@ export const useLive = defineStore('live', () => {
     }
   }
 
+  /** Ends the subscription: nobody is signed in any more. */
+  function stop(): void {
+    feed?.close()
+    feed = listeners = null
+  }
+
   /** After somebody has signed in again. */
   function renew(token: string): void {
     feed?.setToken(token)
@@ -129,5 +135,5 @@ export const useLive = defineStore('live', () => {
     }, POSITION_PAUSE)
   }
 
-  return { unknownEvents, start, renew }
+  return { unknownEvents, start, stop, renew }
 })

@@ -110,6 +110,7 @@ export const useSession = defineStore('session', () => {
 
   function end(why: Reason): void {
     if (why === 'signed_out' || why === 'other_user') tab.remove(TOKEN)
+    if (why === 'signed_out') database.value = null
     setToken(null)
     reason.value = why
     status.value = 'signed-out'
@@ -125,11 +126,11 @@ export const useSession = defineStore('session', () => {
 
   /** Signs the user out in all tabs. What is kept of them on this machine is deleted. */
   async function signOut(): Promise<void> {
+    const kept = database.value
     channel.signedOut()
     await endSession().catch(() => null)
-    await database.value?.delete()
     end('signed_out')
-    location.reload()
+    await kept?.delete()
   }
 
   return { status, reason, isExpired, me, token, key, config, database, isMemoryOnly, isReader, start, signIn, check, signOut }
