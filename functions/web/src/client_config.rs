@@ -31,6 +31,6 @@ async fn client_config(State(app): State<App>) -> Json<ClientConfig> {
         version: env!("CARGO_PKG_VERSION"),
         bot_user_id: app.messenger.ids().bot().to_string(),
         max_upload_bytes: app.config.max_upload_bytes,
-        development: app.config.development,
+        development: app.config.web.has_seeded_users,
     })
 }

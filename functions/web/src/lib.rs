@@ -16,7 +16,7 @@ mod summary;
 
 use axum::{
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, header::VARY},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use messenger_runtime::{
@@ -53,10 +53,7 @@ pub fn routes() -> Routes {
 }
 
 async fn root(State(app): State<App>, headers: HeaderMap) -> Response {
-    let mut response =
-        if wants_html(&headers) { page::respond(&app, &headers) } else { summary::respond(&app) };
-    response.headers_mut().append(VARY, axum::http::HeaderValue::from_static("Accept"));
-    response
+    if wants_html(&headers) { page::respond(&app, &headers) } else { summary::respond(&app) }
 }
 
 async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {

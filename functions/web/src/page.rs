@@ -30,7 +30,7 @@ pub(crate) fn respond(app: &App, request: &HeaderMap) -> Response {
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (ETAG, tag.clone()),
         (VARY, HeaderValue::from_static("Accept")),
-        (CONTENT_SECURITY_POLICY, policy(&app.config.frame_ancestors)),
+        (CONTENT_SECURITY_POLICY, policy(&app.config.web.frame_ancestors)),
     ];
     if is_known(request, &tag) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();

@@ -2,6 +2,7 @@
 
 use axum::{
     Json,
+    http::header::VARY,
     response::{IntoResponse, Response},
 };
 use messenger_runtime::App;
@@ -10,7 +11,7 @@ use serde_json::json;
 /// Answers with the addresses of the service.
 pub(crate) fn respond(app: &App) -> Response {
     let base = &app.config.serving.base_path;
-    Json(json!({
+    let summary = json!({
         "service": "messenger-service",
         "version": env!("CARGO_PKG_VERSION"),
         "api": format!("{base}/api/v1"),
@@ -19,6 +20,6 @@ pub(crate) fn respond(app: &App) -> Response {
         "documentation": "README.md",
         "docs": format!("{base}/docs"),
         "openapi": format!("{base}/openapi.json"),
-    }))
-    .into_response()
+    });
+    ([(VARY, "Accept")], Json(summary)).into_response()
 }

@@ -4,6 +4,7 @@ mod count;
 mod python;
 mod rust;
 mod sse_clients;
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,7 +18,8 @@ use crate::interrupt::Interrupt;
 use crate::step::Step;
 use crate::terminal::Style;
 
-use count::Count;
+pub(crate) use count::Count;
+pub(crate) use rust::run_and_count;
 
 /// The group without which no other makes sense.
 const BUILD: &str = "build";
@@ -38,6 +40,9 @@ pub(crate) struct Arguments {
     /// The tests of the whole service and of the Matrix adapter on the Conduit that `CONDUIT_BIN` names
     #[arg(long, conflicts_with_all = ["rust_only", "python_only", "sse_only"])]
     conduit: bool,
+    /// Only the checks and journeys of the web messenger
+    #[arg(long, conflicts_with_all = ["rust_only", "python_only", "sse_only", "conduit"])]
+    web_only: bool,
     /// Only the tests of streams with the libraries of others, browsers and proxies
     #[arg(long)]
     sse_only: bool,
@@ -82,6 +87,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 async fn run_on_servers(arguments: &Arguments) -> Result<Vec<Outcome>> {
+    if arguments.web_only {
+        return web::check().await;
+    }
     let mut servers = Servers::start(arguments).await?;
     let mut outcomes = Vec::new();
     let built = rust::build().await?;
@@ -99,13 +107,16 @@ async fn run_on_servers(arguments: &Arguments) -> Result<Vec<Outcome>> {
         outcomes.extend(sse_clients::check(&servers).await?);
     }
     servers.postgres.stop().await;
+    if is_all && !arguments.python_only && !arguments.sse_only {
+        outcomes.extend(web::check().await?);
+    }
     Ok(outcomes)
 }
 
 impl Arguments {
     /// Returns whether all groups of tests are asked for.
     fn is_all(&self) -> bool {
-        let is_one = self.rust_only || self.python_only || self.sse_only || self.conduit;
+        let is_one = self.rust_only || self.python_only || self.sse_only || self.conduit || self.web_only;
         !is_one && self.filter.is_empty()
     }
 }

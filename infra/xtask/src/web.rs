@@ -55,8 +55,8 @@ async fn act(command: Command) -> Result<bool> {
         }
         Command::Build => ensure_built().await.map(|()| true),
         Command::Check => check().await,
-        Command::Shots => run_journeys(&Journeys::pictures()).await,
-        Command::Test { filter } => run_journeys(&Journeys::of(filter)).await,
+        Command::Shots => Ok(run_journeys(&Journeys::pictures()).await?.0),
+        Command::Test { filter } => Ok(run_journeys(&Journeys::of(filter)).await?.0),
     }
 }
 

@@ -103,7 +103,7 @@ impl Auth {
             outlives_hub: config.local_token_outlives_hub,
             service_token: Sha256::digest(config.service_token.as_bytes()).into(),
             default_tenant: config.settings.default_tenant,
-            development_secret: config.hub_secret_key.clone().filter(|_| config.development),
+            development_secret: config.hub_secret_key.clone().filter(|_| config.web.has_seeded_users),
         }
     }
 

@@ -8,6 +8,7 @@ mod secret_files;
 mod secrets;
 mod serving;
 mod traces;
+mod web;
 
 use std::{
     fmt,
@@ -22,7 +23,7 @@ use sha2::Sha256;
 use database::Databases;
 use secrets::{Policy, Secrets};
 
-pub use self::{limits::LimitConfig, serving::ServingConfig, traces::TraceConfig};
+pub use self::{limits::LimitConfig, serving::ServingConfig, traces::TraceConfig, web::WebConfig};
 
 /// The development defaults of `docs/integration.md`, which production refuses.
 const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
@@ -39,8 +40,6 @@ const REFUSED: &str = "ENVIRONMENT=production would refuse this";
 pub struct Config {
     /// `ENVIRONMENT=production`: weak secrets are refused, and logs are JSON.
     pub production: bool,
-    /// `ENVIRONMENT=development`: seeded users can be signed in without the Hub.
-    pub development: bool,
     /// `LOG_LEVEL`.
     pub log_level: String,
     /// `HOST`: the address on which the server listens.
@@ -90,8 +89,8 @@ pub struct Config {
     pub max_upload_bytes: u64,
     /// `ALLOWED_ORIGINS`: the origins whose pages may call this service; `None` for all.
     pub allowed_origins: Option<Vec<String>>,
-    /// `FRAME_ANCESTORS`: the origins whose pages may show the web messenger in a frame, beside our own.
-    pub frame_ancestors: Vec<String>,
+    /// `FRAME_ANCESTORS` and `ENVIRONMENT`: the web messenger.
+    pub web: WebConfig,
     /// The origin of `PUBLIC_URL`, at which browsers reach the service; `None` if it is not set.
     pub public_origin: Option<String>,
     /// `BASE_PATH` and `SSE_MAX_SECONDS`: the paths of requests, the duration of streams, and the runtime.
@@ -158,7 +157,6 @@ impl Config {
         let databases = Databases::read(&mut env, environment, host);
         let mut config = Self {
             production,
-            development: environment == Some(Environment::Development),
             log_level,
             host,
             port,
@@ -190,7 +188,7 @@ impl Config {
             appservice_url: env.url("APPSERVICE_URL", "http://messenger-service-backend-1:8000"),
             max_upload_bytes: env.number("MAX_UPLOAD_BYTES", UPLOAD_MAX, 1, 1 << 40),
             allowed_origins: env.origins(production),
-            frame_ancestors: env.frame_ancestors(),
+            web: WebConfig::read(&mut env, environment),
             public_origin: env.public_origin(),
             serving: ServingConfig::read(&mut env),
             limits: LimitConfig::read(&mut env),

@@ -44,10 +44,10 @@ async function make(): Promise<Content> {
 /** The pages, each with what leads to it. */
 export const PAGES: Record<string, (page: Page, content: Content) => Promise<void>> = {
   chats: (page) => to(page, '/chat', () => page.getByRole('heading', { name: /^(Chats)$/ }).or(page.getByRole('heading', { name: 'Chats' })).first()),
-  room: (page, { general }) => to(page, roomPath(general), () => page.getByText('Alles klar 👍').last()),
-  direct: (page, { direct }) => to(page, roomPath(direct), () => page.getByText('Das Protokoll lege ich dir').last()),
+  room: (page, { general }) => to(page, roomPath(general), () => page.getByRole('log').getByText('Alles klar 👍').last()),
+  direct: (page, { direct }) => to(page, roomPath(direct), () => page.getByRole('log').getByText('Das Protokoll lege ich dir').last()),
   machine: async (page, { machine }) => {
-    await to(page, roomPath(machine), () => page.getByText('Spindel geprüft').last())
+    await to(page, roomPath(machine), () => page.getByRole('log').getByText('Spindel geprüft').last())
     await page.getByRole('button', { name: /^(Mitglieder|Members)$/ }).click()
     await expect(page.getByRole('complementary')).toContainText('Max Müller')
   },

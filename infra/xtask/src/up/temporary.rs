@@ -20,7 +20,7 @@ impl Temporary {
     }
 
     /// Starts the service and runs the test with its address and the token of satellites.
-    pub(crate) async fn during(self, test: impl AsyncFnOnce(&str, &str) -> Result<bool>) -> Result<bool> {
+    pub(crate) async fn during<T>(self, test: impl AsyncFnOnce(&str, &str) -> Result<T>) -> Result<T> {
         let mut stack = Stack::default();
         let url = self.settings.url();
         let result = async {

@@ -3,12 +3,11 @@ use anyhow::{Context, Result};
 use messenger_devstack::Home;
 use messenger_devstack::debian::{self, Program};
 use messenger_devstack::port::free_port;
-use messenger_devstack::process::Output;
 
 use super::ensure_built;
 use super::toolchain::Toolchain;
-use crate::cargo::succeeds;
 use crate::step::Step;
+use crate::test::{Count, run_and_count};
 use crate::up;
 
 const CHROMIUM: Program = Program { name: "chromium", package: "chromium" };
@@ -32,8 +31,8 @@ impl Journeys {
     }
 }
 
-/// Runs the journeys on an empty service. Returns whether all passed.
-pub(crate) async fn run(journeys: &Journeys) -> Result<bool> {
+/// Runs the journeys on an empty service. Returns whether all passed, and their number.
+pub(crate) async fn run(journeys: &Journeys) -> Result<(bool, Count)> {
     ensure_built().await?;
     let toolchain = Toolchain::ensure().await?;
     let step = Step::begin("Chromium");
@@ -43,9 +42,10 @@ pub(crate) async fn run(journeys: &Journeys) -> Result<bool> {
     let service = up::Temporary::new(free_port()?, Home::default().path("web-journeys"))?;
     service
         .during(async |url, token| {
-            let script = toolchain.script(journeys.script).args(&journeys.filter);
+            let pattern = journeys.filter.join("|");
+            let script = toolchain.script(journeys.script).arg(format!("--grep={pattern}"));
             let script = script.env("MESSENGER_URL", url).env("MESSENGER_SERVICE_TOKEN", token);
-            succeeds(script.env("CHROMIUM", &chromium).output(Output::Inherited)).await
+            run_and_count(script.env("CHROMIUM", &chromium)).await
         })
         .await
 }

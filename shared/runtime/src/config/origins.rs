@@ -1,4 +1,4 @@
-//! The variables `ALLOWED_ORIGINS`, `FRAME_ANCESTORS` and `PUBLIC_URL`.
+//! Lists of origins, and the variables `ALLOWED_ORIGINS` and `PUBLIC_URL`.
 
 use http::Uri;
 
@@ -15,14 +15,8 @@ impl Env<'_> {
         Some(self.origin_list("ALLOWED_ORIGINS", &list, ", or be `*`"))
     }
 
-    /// Reads `FRAME_ANCESTORS`. Without it only pages of the service itself may show its pages in a frame.
-    pub(super) fn frame_ancestors(&mut self) -> Vec<String> {
-        let list = self.optional("FRAME_ANCESTORS").unwrap_or_default();
-        if list.is_empty() { Vec::new() } else { self.origin_list("FRAME_ANCESTORS", &list, "") }
-    }
-
     /// Parses origins with commas between them, and reports those that are none.
-    fn origin_list(&mut self, name: &str, list: &str, alternative: &str) -> Vec<String> {
+    pub(super) fn origin_list(&mut self, name: &str, list: &str, alternative: &str) -> Vec<String> {
         let origins: Vec<_> = list.split(',').map(|origin| origin.trim().to_owned()).collect();
         for wrong in origins.iter().filter(|origin| !is_origin(origin)) {
             self.problems.push(format!(
