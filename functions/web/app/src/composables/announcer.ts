@@ -4,7 +4,7 @@ import { onScopeDispose, ref } from 'vue'
 /** The time in which messages are gathered, in milliseconds. */
 const GATHER = 1_500
 
-export function provideAnnouncer(summary: (count: number) => string = (count) => String(count)) {
+export function useAnnouncer(summary: (count: number) => string) {
   const text = ref('')
   let waiting: string[] = []
   let timer: ReturnType<typeof setTimeout> | null = null

@@ -19,7 +19,7 @@ export interface OutboxEntry {
  * `sending`: a request is in flight. `waiting`: it was not sent, the next attempt follows. `unknown`: a request broke
  * off, and nobody knows whether it arrived; the next attempt is the same one. `failed`: the service refused it.
  */
-export type OutboxState = 'sending' | 'waiting' | 'unknown' | 'failed'
+type OutboxState = 'sending' | 'waiting' | 'unknown' | 'failed'
 
 /** A notification of a satellite. */
 export interface InboxEntry {

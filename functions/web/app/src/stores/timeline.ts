@@ -4,7 +4,7 @@ import type { Message, MessageEditedEvent, NotificationEvent, StreamedEvent } fr
 /** Rows that a timeline holds at most; older ones are fetched again. */
 export const ROWS_MAX = 2_000
 
-export interface Reaction {
+interface Reaction {
   key: string
   senders: ReadonlyMap<string, { name: string; eventId: string }>
 }
